@@ -1,0 +1,161 @@
+"""The manifest of a bundle: its writer is training, its reader is service."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import DTypeLike
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+
+FORMAT_VERSION = 1
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+"""Names of models: they are folder names, URL segments and metric labels at once."""
+
+# One plain file name: no folder, no parent, nothing hidden.
+_FILE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+
+FileName = Annotated[str, StringConstraints(pattern=_FILE_PATTERN)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Task(StrEnum):
+    """What a caller asks for. Closed: a new task is a change of this contract."""
+
+    IMAGE_CLASSIFICATION = "image-classification"
+    TOKEN_CLASSIFICATION = "token-classification"
+    WORD_VECTORS = "word-vectors"
+    TRANSLATION = "translation"
+
+
+class Datatype(StrEnum):
+    """Element types, as the Open Inference Protocol v2 names them."""
+
+    BOOL = "BOOL"
+    UINT8 = "UINT8"
+    UINT16 = "UINT16"
+    UINT32 = "UINT32"
+    UINT64 = "UINT64"
+    INT8 = "INT8"
+    INT16 = "INT16"
+    INT32 = "INT32"
+    INT64 = "INT64"
+    FP16 = "FP16"
+    FP32 = "FP32"
+    FP64 = "FP64"
+    BYTES = "BYTES"
+
+    @property
+    def numpy(self) -> np.dtype[np.generic]:
+        """The little-endian numpy dtype; BYTES are Python objects."""
+        return np.dtype(_NUMPY[self])
+
+
+_NUMPY: dict[Datatype, DTypeLike] = {
+    Datatype.BOOL: "?",
+    Datatype.UINT8: "<u1",
+    Datatype.UINT16: "<u2",
+    Datatype.UINT32: "<u4",
+    Datatype.UINT64: "<u8",
+    Datatype.INT8: "<i1",
+    Datatype.INT16: "<i2",
+    Datatype.INT32: "<i4",
+    Datatype.INT64: "<i8",
+    Datatype.FP16: "<f2",
+    Datatype.FP32: "<f4",
+    Datatype.FP64: "<f8",
+    Datatype.BYTES: "O",
+}
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class TensorSpec(_Frozen):
+    """One input or output of a graph."""
+
+    name: str
+    datatype: Datatype
+    shape: tuple[int, ...]
+    """Sizes of the axes; -1 where the size varies. The first axis is the batch."""
+
+
+class Graph(_Frozen):
+    """One ONNX file and what goes in and out of it."""
+
+    file: FileName
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+class Metric(_Frozen):
+    """One measured figure and what it was measured on."""
+
+    name: str
+    value: float
+    unit: str = ""
+    data: str
+    """Data set and split, for example 'MNIST test, 10,000 images'."""
+
+
+class Provenance(_Frozen):
+    """Where the weights come from and what may be done with them."""
+
+    data: str
+    licence: str
+    """Licence of the weights (SPDX identifier where one exists), not of the code."""
+    attribution: str
+    config: dict[str, JsonValue] = Field(default_factory=dict)
+    seed: int | None = None
+    libraries: dict[str, str] = Field(default_factory=dict)
+    created: datetime
+
+
+class Comparison(_Frozen):
+    """How the answers to `samples.json` are compared when they are replayed.
+
+    `labels`: everything but numbers must be equal. `scores`: numbers may differ by `tolerance`, the rest must be
+    equal. `text`: everything must be equal, numbers up to `tolerance`, and so must the order of alternatives.
+    """
+
+    kind: Literal["labels", "scores", "text"] = "scores"
+    tolerance: float = Field(default=1e-3, ge=0)
+
+
+class Manifest(_Frozen):
+    """`manifest.json`: all that serving needs to know about a bundle."""
+
+    format_version: int = FORMAT_VERSION
+    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+    version: int = Field(ge=1)
+    task: Task
+    description: str = ""
+    graphs: dict[str, Graph] = Field(min_length=1)
+    labels: tuple[str, ...] | None = None
+    preprocessing: dict[str, JsonValue] = Field(default_factory=dict)
+    """Parameters of the task's pre-processing; the task's predictor knows their type."""
+    metrics: tuple[Metric, ...] = ()
+    provenance: Provenance
+    comparison: Comparison = Comparison()
+    files: dict[FileName, Sha256] = Field(default_factory=dict)
+    """sha256 of every file of the bundle but the manifest itself."""
+
+    @model_validator(mode="after")
+    def _graphs_are_listed(self) -> Manifest:
+        # A manifest without any hashes is a draft that the writer has yet to complete.
+        missing = [graph.file for graph in self.graphs.values() if self.files and graph.file not in self.files]
+        if missing:
+            raise ValueError(f"graph file {missing[0]!r} has no sha256 in 'files'")
+        if self.labels is not None and len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels are not unique")
+        return self
+
+
+def is_model_name(text: str) -> bool:
+    """Whether `text` can name a model."""
+    return re.match(NAME_PATTERN, text) is not None

@@ -1,0 +1,1 @@
+"""Lectern trainers: offline PyTorch."""

@@ -1,0 +1,178 @@
+"""Reading requests and writing answers, alike on every route."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from service.errors import InvalidRequest, MalformedBody, PayloadTooLarge, UnsupportedMedia
+from service.observability import Metrics, Timings
+from service.predictors.base import invalid_body
+from service.registry import ModelRegistry
+from service.served_model import ServedModel
+from service.settings import Settings
+
+BodyT = TypeVar("BodyT", bound=BaseModel)
+T = TypeVar("T")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One route, with all that the OpenAPI file says of it.
+
+    Starlette serves it, without FastAPI's per-request work; the description comes from the same pydantic models that
+    check the request.
+    """
+
+    method: str
+    path: str
+    endpoint: Endpoint
+    tag: str
+    summary: str
+    description: str = ""
+    body: type[BaseModel] | None = None
+    response: type[BaseModel] | None = None
+    parameters: tuple[dict[str, Any], ...] = ()
+    contents: dict[str, Any] = field(default_factory=dict)
+    """Media types that the body may have besides JSON."""
+    example: Any = None
+    errors: tuple[int, ...] = (404, 422, 503)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What routes need of the service; `request.app.state.context`."""
+
+    settings: Settings
+    registry: ModelRegistry
+    metrics: Metrics
+
+
+def context(request: Request) -> Context:
+    """The service that answers this request."""
+    found: Context = request.app.state.context
+    return found
+
+
+def timings(request: Request) -> Timings:
+    """The stage times of this request; the middleware turns them into `Server-Timing`."""
+    found: Timings = request.scope["state"]["timings"]
+    return found
+
+
+async def read_body(request: Request) -> bytes:
+    """The whole body, inflated, within `max_body_bytes`.
+
+    Raises:
+        PayloadTooLarge: more bytes than the limit, as sent or inflated.
+        UnsupportedMedia: a content encoding other than gzip and deflate.
+        MalformedBody: compressed data that is broken.
+    """
+    limit = context(request).settings.max_body_bytes
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+    body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    return body if encoding == "identity" else _inflate(body, encoding, limit)
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse a JSON body.
+
+    Raises:
+        MalformedBody: naming where it breaks.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedBody(f"the body is not valid JSON: {error}") from error
+
+
+def validate(model: type[BodyT], document: Any) -> BodyT:
+    """Check a parsed body.
+
+    Raises:
+        InvalidRequest: naming the first field that is wrong.
+    """
+    if not isinstance(document, dict):
+        raise InvalidRequest("the body must be a JSON object")
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise invalid_body(error) from error
+
+
+def json_response(document: Any, status: int = 200) -> Response:
+    """Answer with JSON; numpy arrays included."""
+    content = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(content, status, media_type="application/json")
+
+
+def answered_by(response: Response, served: ServedModel) -> Response:
+    """Name in the headers what answered."""
+    response.headers["x-lectern-model"] = served.name
+    response.headers["x-lectern-version"] = served.version
+    response.headers["x-lectern-provider"] = served.provider
+    return response
+
+
+async def while_connected(request: Request, served: ServedModel, work: Coroutine[Any, Any, T]) -> T:
+    """Await `work`, and cancel it when the client leaves.
+
+    A model that runs in the event loop is done before it could be cancelled: it is awaited plainly.
+    """
+    if served.inline:
+        return await work
+    task = asyncio.ensure_future(work)
+    watcher = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait((task, watcher), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return await task
+    finally:
+        task.cancel()
+        watcher.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _too_large(limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"the body is larger than {limit} bytes (LECTERN_MAX_BODY_BYTES); send it in parts")
+
+
+def _inflate(body: bytes, encoding: str, limit: int) -> bytes:
+    if encoding not in ("gzip", "deflate"):
+        raise UnsupportedMedia(f"content-encoding {encoding!r} is not read; send gzip, deflate or none")
+    # wbits 47: zlib or gzip, told apart by the header.
+    inflater = zlib.decompressobj(47)
+    try:
+        inflated = inflater.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise MalformedBody(f"the body is not valid {encoding}") from error
+    if len(inflated) > limit:
+        raise _too_large(limit)
+    if not inflater.eof:
+        raise MalformedBody(f"the {encoding} body is cut short")
+    return inflated

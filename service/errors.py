@@ -1,0 +1,88 @@
+"""What can go wrong, without HTTP. `service.api.errors` says which status each becomes.
+
+LecternError
+├── InvalidRequest            a field is wrong; names it and the remedy
+│   └── MalformedBody         the body cannot be parsed at all
+├── PayloadTooLarge           more bytes than the limit
+├── UnsupportedMedia          a content type or encoding that is not read
+├── UnknownModel              no such model or version
+├── Unavailable               try again; says after how many seconds
+│   ├── NotReady              the model or the server is not serving (yet, or any more)
+│   └── Saturated             the queue is full
+├── Forbidden                 a setting turned it off
+├── DeadlineExceeded          the answer would come too late
+├── ModelFailure              the model itself failed; the cause is in the log
+└── ConfigurationError        the service cannot start like this; exit code 2
+"""
+
+from __future__ import annotations
+
+
+class LecternError(Exception):
+    """Base of every error that Lectern raises on purpose; its text is meant for the user."""
+
+
+class InvalidRequest(LecternError):
+    """A part of the request is wrong.
+
+    Args:
+        message: what is wrong and what would be right.
+        field: where, as a path into the body: `images[3]`, `top_k`; None for the request as a whole.
+    """
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field = field
+
+
+class MalformedBody(InvalidRequest):
+    """The body is not what its content type says."""
+
+
+class PayloadTooLarge(LecternError):
+    """More bytes than the limit."""
+
+
+class UnsupportedMedia(LecternError):
+    """A content type or encoding that is not read."""
+
+
+class UnknownModel(LecternError):
+    """No model or version of that name."""
+
+
+class Unavailable(LecternError):
+    """Not now.
+
+    Args:
+        message: why.
+        retry_after: after how many seconds a new try makes sense.
+    """
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NotReady(Unavailable):
+    """The model or the server is not serving (yet, or any more)."""
+
+
+class Saturated(Unavailable):
+    """The queue is full."""
+
+
+class Forbidden(LecternError):
+    """A setting turned this off."""
+
+
+class DeadlineExceeded(LecternError):
+    """The answer would come after the request's deadline."""
+
+
+class ModelFailure(LecternError):
+    """The model failed on a request that looked right. The cause is logged, not told."""
+
+
+class ConfigurationError(LecternError):
+    """The service cannot start with these settings or these models."""

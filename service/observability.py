@@ -1,0 +1,180 @@
+"""Structured logs and Prometheus metrics."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the request being answered; every log line of it carries the id."""
+
+STAGES = ("queue", "preprocess", "infer", "postprocess", "total")
+
+MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
+"""prometheus_client keeps its values in files of this folder where it is set when the library is first imported."""
+
+_BUCKETS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, request_id and what `extra={"fields": {…}}` adds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if identity := request_id.get():
+            entry["request_id"] = identity
+        fields = getattr(record, "fields", None)
+        if isinstance(fields, Mapping):
+            entry.update(fields)
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(entry, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def configure_logging(level: str) -> None:
+    """Send every log of the process to standard error as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    # uvicorn's own access log would say the same as ours, without ids.
+    logging.getLogger("uvicorn.access").disabled = True
+
+
+class Metrics:
+    """The service's metrics. Low cardinality: models, versions, stages and outcomes, never ids or addresses."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.stage_seconds = Histogram(
+            "lectern_stage_seconds",
+            "Time of a request by stage.",
+            ("model", "version", "stage"),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self.requests = Counter(
+            "lectern_requests", "Requests by outcome.", ("model", "version", "outcome"), registry=self.registry
+        )
+        self.inferences = Counter(
+            "lectern_inferences", "Rows inferred (images, sentences, …).", ("model", "version"), registry=self.registry
+        )
+        self.executions = Counter(
+            "lectern_executions", "Runs of the model.", ("model", "version"), registry=self.registry
+        )
+        self.failure_seconds = Counter(
+            "lectern_failure_seconds",
+            "Time spent on requests that failed.",
+            ("model", "version"),
+            registry=self.registry,
+        )
+        self.last_inference = self._gauge(
+            "lectern_last_inference_timestamp_seconds", "When the model last ran.", ("model", "version"), mode="max"
+        )
+        self.queue_depth = self._gauge("lectern_queue_depth", "Requests that wait for a run.", ("model",))
+        self.in_flight = self._gauge("lectern_in_flight", "Requests being answered.", ())
+        self.model_ready = self._gauge(
+            "lectern_model_ready", "1 where the version serves, else 0.", ("model", "version"), mode="livemin"
+        )
+        self.execution_provider = self._gauge(
+            "lectern_execution_provider",
+            "1 for the execution provider asked for and the one that runs.",
+            ("model", "requested", "actual"),
+            mode="livemax",
+        )
+
+    def _gauge(self, name: str, text: str, labels: tuple[str, ...], mode: str = "livesum") -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry, multiprocess_mode=mode)  # type: ignore[arg-type]
+
+    def stages(self, model: str, version: str) -> StageTimer:
+        """A recorder of stage times for one version of a model; labels are looked up once."""
+        return StageTimer({stage: self.stage_seconds.labels(model, version, stage) for stage in STAGES})
+
+    def render(self) -> bytes:
+        """All metrics in Prometheus' text format; of all worker processes where there are several."""
+        return generate_latest(self._collector())
+
+    def samples(self) -> Iterator[tuple[str, Mapping[str, str], float]]:
+        """Yield (name, labels, value) of every sample, summed over the worker processes."""
+        for family in self._collector().collect():
+            for sample in family.samples:
+                yield sample.name, sample.labels, sample.value
+
+    def _collector(self) -> CollectorRegistry:
+        if MULTIPROCESS_DIR not in os.environ:
+            return self.registry
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return registry
+
+
+class StageTimer:
+    """Observes the stages of one version of a model."""
+
+    def __init__(self, children: Mapping[str, Histogram]) -> None:
+        self._children = children
+
+    def observe(self, stage: str, seconds: float) -> None:
+        """Record that `stage` took `seconds`."""
+        self._children[stage].observe(seconds)
+
+
+class Timings:
+    """The stage times of one request, in seconds, in order; becomes the header `Server-Timing`."""
+
+    __slots__ = ("_mark", "stages", "started")
+
+    def __init__(self) -> None:
+        self.started = time.perf_counter()
+        self._mark = self.started
+        self.stages: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        """Give the time since the last lap to `stage`."""
+        now = time.perf_counter()
+        self.stages[stage] = self.stages.get(stage, 0.0) + now - self._mark
+        self._mark = now
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Give `seconds` measured elsewhere to `stage`; the next lap starts now."""
+        self.stages[stage] = self.stages.get(stage, 0.0) + seconds
+        self._mark = time.perf_counter()
+
+    @property
+    def total(self) -> float:
+        """Seconds since the request began."""
+        return time.perf_counter() - self.started
+
+    def header(self) -> str:
+        """The value of `Server-Timing`, in milliseconds."""
+        return ", ".join(f"{stage};dur={seconds * 1e3:.3f}" for stage, seconds in self.stages.items())
+
+
+def sweep_dead_processes() -> None:
+    """Drop the live gauges of worker processes that are gone, so that a crash leaves no ghost in the sums."""
+    folder = os.environ.get(MULTIPROCESS_DIR)
+    if folder is None:
+        return
+    for pid in {path.stem.rsplit("_", 1)[1] for path in Path(folder).glob("gauge_live*_*.db")}:
+        if not Path("/proc", pid).exists() and Path("/proc").exists():
+            mark_process_dead(int(pid))  # type: ignore[no-untyped-call]

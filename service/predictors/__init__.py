@@ -1,0 +1,30 @@
+"""One predictor per task: preprocess, infer, postprocess. Knows no transport."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.artifacts.bundle import Bundle, BundleError
+from service.artifacts.manifest import Task
+from service.predictors.base import Limits, OpenSession, Predictor
+from service.predictors.image_classification import ImageClassificationPredictor
+
+TASKS: dict[Task, type[Predictor[Any]]] = {
+    Task.IMAGE_CLASSIFICATION: ImageClassificationPredictor,
+}
+"""The predictor of every task that is served."""
+
+
+def load_predictor(bundle: Bundle, open_session: OpenSession, limits: Limits) -> Predictor[Any]:
+    """Make the predictor of the bundle's task.
+
+    Raises:
+        BundleError: no predictor for the task, or the bundle does not fit it.
+    """
+    task = bundle.manifest.task
+    if task not in TASKS:
+        raise BundleError(f"{bundle.path}: this release does not serve the task {task.value!r}")
+    return TASKS[task](bundle, open_session, limits)
+
+
+__all__ = ["TASKS", "Limits", "OpenSession", "Predictor", "load_predictor"]

@@ -1,0 +1,220 @@
+"""Image classification: pictures or ready pixels in, labels with probabilities out."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from service.artifacts.bundle import Bundle, BundleError
+from service.artifacts.image import ImageError, ImagePreprocessing, decode_image, normalise
+from service.artifacts.manifest import TensorSpec
+from service.errors import InvalidRequest
+from service.predictors.base import Limits, OpenSession, Predictor
+from service.runtime.session import Tensors
+
+DEFAULT_TOP_K = 3
+
+# Encoded pictures up to this size are decoded in the event loop: even a hostile one then holds it only briefly.
+_LIGHT_BYTES = 8 * 1024
+
+TopK = Annotated[int, Field(ge=1)]
+
+
+class ClassifyBody(BaseModel):
+    """The JSON body of /v1/classify: either `images` or `pixels`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | None = Field(
+        default=None, description="Which model; may be left out where only one classifies images."
+    )
+    version: str | int | None = Field(default=None, description="Which version; the newest where left out.")
+    top_k: TopK = Field(
+        default=DEFAULT_TOP_K, description="How many labels per image; clamped to the labels there are."
+    )
+    images: list[str] | None = Field(
+        default=None, description="Pictures as files (PNG, JPEG, WebP, BMP, GIF, TIFF), base64-encoded."
+    )
+    # Typed as Any: one pydantic value per pixel would cost more than the network.
+    pixels: Any = Field(
+        default=None,
+        description="Ready images: rows of numbers, 0 = paper to 1 = ink; not normalised again.",
+        json_schema_extra={
+            "type": "array",
+            "items": {
+                "type": "array",
+                "items": {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}},
+            },
+        },
+    )
+
+    @model_validator(mode="after")
+    def _one_form(self) -> ClassifyBody:
+        if (self.images is None) == (self.pixels is None):
+            raise ValueError("send either 'images' (base64) or 'pixels' (numbers), and not both")
+        return self
+
+
+class Prediction(BaseModel):
+    """A label and its probability."""
+
+    label: str
+    score: float = Field(ge=0, le=1)
+
+
+class ImageResult(BaseModel):
+    """The likeliest labels of one image, best first."""
+
+    predictions: list[Prediction]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyRequest:
+    """What the predictor takes: encoded `pictures`, or `pixels` as they came out of JSON."""
+
+    top_k: int = DEFAULT_TOP_K
+    pictures: Sequence[bytes] = ()
+    pixels: Any = None
+    field: str | None = "images"
+    """How errors name the list of pictures; None where the body is the picture."""
+
+    def name(self, index: int) -> str | None:
+        """The path of one picture in the request."""
+        return f"{self.field}[{index}]" if self.field else None
+
+
+class ImageClassificationPredictor(Predictor[ClassifyRequest]):
+    """One graph: `image` FP32 [-1, 1, height, width] in 0..1 to `probabilities` FP32 [-1, labels]."""
+
+    body = ClassifyBody
+
+    def __init__(self, bundle: Bundle, open_session: OpenSession, limits: Limits) -> None:
+        super().__init__(bundle, open_session, limits)
+        manifest = bundle.manifest
+        try:
+            self._preprocessing = ImagePreprocessing.model_validate(manifest.preprocessing)
+        except ValidationError as error:
+            raise BundleError(f"{bundle.path}/manifest.json: preprocessing: {error.errors()[0]['msg']}") from error
+        if manifest.labels is None or len(self.sessions) != 1:
+            raise BundleError(f"{bundle.path}/manifest.json: image classification needs labels and one graph")
+        self._session = next(iter(self.sessions.values()))
+        self._labels = manifest.labels
+        graph = self._session.graph
+        self._input = graph.inputs[0].name
+        self._output = graph.outputs[0].name
+        self._shape = (self._preprocessing.height, self._preprocessing.width)
+        if graph.inputs[0].shape != (-1, 1, *self._shape) or graph.outputs[0].shape != (-1, len(self._labels)):
+            raise BundleError(f"{bundle.path}/manifest.json: the graph does not fit the image size and the labels")
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        return self._session.graph.inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        return self._session.graph.outputs
+
+    def parse(self, body: ClassifyBody) -> ClassifyRequest:
+        if body.pixels is not None:
+            return ClassifyRequest(top_k=body.top_k, pixels=body.pixels)
+        pictures = [_from_base64(text, f"images[{index}]") for index, text in enumerate(body.images or ())]
+        return ClassifyRequest(top_k=body.top_k, pictures=pictures)
+
+    def is_heavy(self, request: ClassifyRequest) -> bool:
+        return sum(map(len, request.pictures)) > _LIGHT_BYTES
+
+    def preprocess(self, request: ClassifyRequest) -> Tensors:
+        if request.pixels is not None:
+            return {self._input: self._from_pixels(request.pixels)}
+        count = len(request.pictures)
+        self._check_count(count, request.field or "body")
+        images = np.empty((count, 1, *self._shape), np.float32)
+        for index, picture in enumerate(request.pictures):
+            try:
+                grey = decode_image(picture, max_pixels=self.limits.max_pixels)
+                images[index, 0] = normalise(grey, self._preprocessing)
+            except ImageError as error:
+                raise InvalidRequest(str(error), request.name(index)) from error
+        return {self._input: images}
+
+    def infer(self, tensors: Tensors) -> Tensors:
+        return self._session.run(tensors)
+
+    def postprocess(self, request: ClassifyRequest, outputs: Tensors) -> list[dict[str, Any]]:
+        probabilities: NDArray[np.float32] = outputs[self._output]
+        best = np.argsort(-probabilities, axis=1, kind="stable")[:, : request.top_k]
+        scores = np.take_along_axis(probabilities, best, axis=1).round(6).tolist()
+        labels = self._labels
+        return [
+            {
+                "predictions": [
+                    {"label": labels[column], "score": score} for column, score in zip(columns, row, strict=True)
+                ]
+            }
+            for columns, row in zip(best.tolist(), scores, strict=True)
+        ]
+
+    def warm_up(self) -> Tensors:
+        return {self._input: np.zeros((1, 1, *self._shape), np.float32)}
+
+    def check_tensors(self, tensors: Tensors) -> None:
+        if not np.isfinite(tensors[self._input]).all():
+            raise InvalidRequest("holds NaN or infinity; pixels are 0 (paper) to 1 (ink)", self._input)
+
+    def _check_count(self, count: int, field: str) -> None:
+        if count == 0:
+            raise InvalidRequest("holds no image; send at least one", field)
+        if count > self.limits.max_images:
+            raise InvalidRequest(
+                f"{count} images, the limit is {self.limits.max_images} (LECTERN_MAX_IMAGES); send several requests",
+                field,
+            )
+
+    def _from_pixels(self, pixels: Any) -> NDArray[np.float32]:
+        """Ready pixels as float32 [n, 1, height, width]; errors name the image."""
+        if not isinstance(pixels, list):
+            raise InvalidRequest(f"must be a list of images, each {self._rows}", "pixels")
+        self._check_count(len(pixels), "pixels")
+        try:
+            array = np.asarray(pixels)
+        except ValueError:  # Ragged.
+            array = np.asarray(None)
+        if array.shape[1:] != self._shape or array.dtype.kind not in "fiu":
+            raise self._bad_pixels(pixels)
+        images = array.astype(np.float32).reshape(-1, 1, *self._shape)
+        if not (images.min() >= 0.0 and images.max() <= 1.0):
+            index = int(np.argmax(((images < 0) | (images > 1)).any(axis=(1, 2, 3))))
+            raise InvalidRequest("holds a value outside 0 (paper) to 1 (ink); divide bytes by 255", f"pixels[{index}]")
+        return images
+
+    @property
+    def _rows(self) -> str:
+        return f"{self._shape[0]} rows of {self._shape[1]} numbers"
+
+    def _bad_pixels(self, pixels: list[Any]) -> InvalidRequest:
+        """Find the first image, and the row, that is not rows of numbers."""
+        height, width = self._shape
+        for index, image in enumerate(pixels):
+            if not isinstance(image, list) or len(image) != height:
+                return InvalidRequest(f"must be {self._rows}", f"pixels[{index}]")
+            for number, row in enumerate(image):
+                if not isinstance(row, list) or len(row) != width:
+                    return InvalidRequest(f"must hold {width} numbers", f"pixels[{index}][{number}]")
+                for value in row:
+                    if isinstance(value, bool) or not isinstance(value, int | float):
+                        return InvalidRequest("must hold numbers only", f"pixels[{index}][{number}]")
+        return InvalidRequest(f"must be {self._rows}", "pixels")
+
+
+def _from_base64(text: str, field: str) -> bytes:
+    try:
+        return base64.b64decode(text.removeprefix("data:").rpartition(",")[2], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest("is not base64; encode the bytes of an image file", field) from error

@@ -1,0 +1,318 @@
+"""ModelRegistry: which models there are, which versions serve, and how they come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from service.artifacts.bundle import Bundle, BundleError, read_bundle, versions
+from service.artifacts.manifest import Graph, Task, is_model_name
+from service.errors import ConfigurationError, InvalidRequest, LecternError, NotReady, UnknownModel
+from service.observability import Metrics
+from service.predictors import Limits, load_predictor
+from service.runtime.cpus import available_cpus
+from service.runtime.session import OnnxSession
+from service.served_model import ServedModel
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Version = str | int | None
+
+
+class State(StrEnum):
+    """What a version does, in the Open Inference Protocol's words."""
+
+    READY = "READY"
+    LOADING = "LOADING"
+    UNLOADING = "UNLOADING"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexEntry:
+    """One line of the repository's index."""
+
+    name: str
+    version: str
+    state: State
+    reason: str = ""
+
+
+@dataclass(kw_only=True)
+class _Model:
+    """All that is known of one name."""
+
+    serving: ServedModel | None = None
+    state: State = State.UNAVAILABLE
+    versions: list[int] = field(default_factory=list)
+    reasons: dict[int, str] = field(default_factory=dict)
+    """Why a version does not serve."""
+    unloaded: bool = False
+    """Taken out of service on purpose: it does not count against being ready."""
+
+
+class ModelRegistry:
+    """Loads, verifies, warms up, swaps and looks up models.
+
+    Args:
+        settings: the service's.
+        metrics: where models report.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._models: dict[str, _Model] = {}
+        self._lock = asyncio.Lock()
+        self._cpus = available_cpus()
+        self._threads = ThreadPoolExecutor(self._cpus, thread_name_prefix="preprocess")
+        self._closing: set[asyncio.Task[None]] = set()
+        self._loaded = False
+
+    def load_all(self) -> None:
+        """Load the highest good version of every model in the repository; does nothing a second time.
+
+        Raises:
+            ConfigurationError: the repository is missing, unreadable or has no model that loads; or, with `strict`,
+                any version is bad. Names every reason.
+        """
+        if self._loaded:
+            return
+        root = self._settings.models
+        for name in _model_names(root):
+            model = self._models.setdefault(name, _Model())
+            model.serving = self._load_newest(name, model)
+        problems = [f"{name}/{version}: {reason}" for name, version, reason in self._bad_versions()]
+        if not any(model.serving for model in self._models.values()):
+            reasons = "\n  ".join(problems) or "it is empty"
+            raise ConfigurationError(
+                f"no model can be served from {root}:\n  {reasons}\n"
+                "train one with `lectern-train` or set LECTERN_MODELS to a model repository"
+            )
+        if problems and self._settings.strict:
+            raise ConfigurationError("LECTERN_STRICT=1 and not every bundle is good:\n  " + "\n  ".join(problems))
+        self._loaded = True
+
+    def get(self, name: str | None, version: Version = None, task: Task | None = None) -> ServedModel:
+        """The version that serves `name`.
+
+        Args:
+            name: None takes the only model of the task.
+            version: None takes whichever serves.
+            task: what the caller wants done; None takes a model of any task.
+        """
+        if name is None:
+            name = self._only_model(task)
+        model = self._models.get(name)
+        if model is None:
+            raise UnknownModel(f"no model {name!r}; there are: {', '.join(sorted(self._models)) or 'none'}")
+        serving = model.serving
+        if version is not None and str(version) not in map(str, model.versions):
+            raise UnknownModel(f"no version {version} of model {name!r}; there are: {_list(model.versions)}")
+        if serving is None:
+            raise NotReady(f"model {name!r} is not ready: {_first_reason(model)}", retry_after=5)
+        if version is not None and str(version) != serving.version:
+            raise UnknownModel(f"version {version} of model {name!r} is not served; version {serving.version} is")
+        if task is not None and serving.manifest.task != task:
+            raise InvalidRequest(
+                f"model {name!r} is of the task {serving.manifest.task.value!r}, not {task.value!r}", "model"
+            )
+        return serving
+
+    def serving(self) -> list[ServedModel]:
+        """All versions that serve, by name."""
+        return [model.serving for _, model in sorted(self._models.items()) if model.serving]
+
+    def versions(self, name: str) -> list[str]:
+        """The versions of a model that are on disk, as text."""
+        return [str(version) for version in self._models[name].versions]
+
+    def index(self) -> Iterator[IndexEntry]:
+        """Every version of every model, with its state and, where it does not serve, the reason."""
+        for name, model in sorted(self._models.items()):
+            for version in model.versions:
+                served = model.serving is not None and model.serving.version == str(version)
+                yield IndexEntry(
+                    name=name,
+                    version=str(version),
+                    state=model.state if served or model.serving is None else State.UNAVAILABLE,
+                    reason="" if served else model.reasons.get(version, "a higher version is served"),
+                )
+
+    def ready(self) -> bool:
+        """Whether every model that should serve does."""
+        return self._loaded and all(model.serving or model.unloaded for model in self._models.values())
+
+    async def load(self, name: str) -> None:
+        """Load the highest good version of `name`, new or again, and put it in the place of the one that serves.
+
+        The one that serves goes on until the new one is ready, and stays where none is.
+        """
+        async with self._lock:
+            if not (is_model_name(name) and (self._settings.models / name).is_dir()):
+                raise UnknownModel(f"no model {name!r} in {self._settings.models}")
+            found = self._models.get(name) or _Model()
+            trial = _Model(state=State.LOADING)
+            if found.serving is None:
+                found.state = State.LOADING
+            try:
+                trial.serving = await asyncio.to_thread(self._load_newest, name, trial)
+            finally:
+                found.state = State.READY if found.serving else State.UNAVAILABLE
+            if trial.serving is None:
+                found.versions, found.reasons = trial.versions, trial.reasons
+                raise InvalidRequest(f"model {name!r} cannot be loaded: {_first_reason(trial)}")
+            self._models[name] = trial
+            self._retire(found.serving)
+
+    async def unload(self, name: str) -> None:
+        """Take `name` out of service. Requests in flight are answered; new ones get NotReady."""
+        async with self._lock:
+            if name not in self._models:
+                raise UnknownModel(f"no model {name!r}; there are: {', '.join(sorted(self._models)) or 'none'}")
+            model = self._models[name]
+            retired, model.serving = model.serving, None
+            model.unloaded = True
+            model.reasons.update(dict.fromkeys(model.versions, "unloaded"))
+            if retired is None:
+                return
+            model.state = State.UNLOADING
+            self._metrics.model_ready.labels(name, retired.version).set(0)
+            await retired.close()
+            model.state = State.UNAVAILABLE
+
+    async def close(self) -> None:
+        """Wait for the requests in flight, then release all threads."""
+        for served in self.serving():
+            await served.close()
+        if self._closing:
+            await asyncio.wait(self._closing)
+        self._threads.shutdown(wait=False)
+
+    def _load_newest(self, name: str, model: _Model) -> ServedModel | None:
+        """Try the versions from the highest down; note why the others do not serve."""
+        folder = self._settings.models / name
+        model.state = State.LOADING
+        try:
+            model.versions = versions(folder)
+        except OSError as error:
+            model.reasons[0] = f"{folder} cannot be read ({error.strerror})"
+        for version in reversed(model.versions):
+            try:
+                served = self._load(folder / str(version))
+            except (BundleError, LecternError) as error:
+                model.reasons[version] = str(error)
+                self._metrics.model_ready.labels(name, str(version)).set(0)
+                log.error("bundle refused", extra={"fields": {"model": name, "version": version, "reason": str(error)}})
+                continue
+            model.state = State.READY
+            return served
+        model.state = State.UNAVAILABLE
+        return None
+
+    def _load(self, path: Path) -> ServedModel:
+        """Verify, load, replay the samples, warm up."""
+        bundle = read_bundle(path)
+        own = self._settings.for_model(bundle.manifest.name)
+        assert own.providers is not None
+        assert own.max_batch_size is not None
+        limits = Limits(
+            max_images=self._settings.max_images,
+            max_pixels=self._settings.max_pixels,
+            max_batch_size=own.max_batch_size,
+        )
+        threads = self._settings.threads or max(1, self._cpus // self._settings.workers)
+        opener = session_opener(own.providers, threads, self._settings.strict)
+        predictor = load_predictor(bundle, opener, limits)
+        if wrong := next(predictor.replay(), None):
+            raise BundleError(f"{path}: the samples are answered differently: {wrong}")
+        served = ServedModel(
+            predictor,
+            own,
+            self._metrics,
+            threads=self._threads,
+            max_in_flight=self._settings.max_queue_size,
+            deadline_seconds=self._settings.deadline_seconds,
+        )
+        self._announce(served)
+        return served
+
+    def _announce(self, served: ServedModel) -> None:
+        self._metrics.model_ready.labels(served.name, served.version).set(1)
+        for report in served.predictor.reports.values():
+            labels = (served.name, ",".join(report.requested), report.actual[0])
+            self._metrics.execution_provider.labels(*labels).set(1)
+        fields = {
+            "model": served.name,
+            "version": served.version,
+            "task": served.manifest.task.value,
+            "provider": served.provider,
+            "inline": served.inline,
+            "warm_up_ms": round(served.warm_up_seconds * 1e3, 3),
+        }
+        log.info("model ready", extra={"fields": fields})
+
+    def _retire(self, served: ServedModel | None) -> None:
+        """Close a replaced version once its last request is answered."""
+        if served is None:
+            return
+        task = asyncio.get_running_loop().create_task(served.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _only_model(self, task: Task | None) -> str:
+        names = [served.name for served in self.serving() if task is None or served.manifest.task == task]
+        if len(names) == 1:
+            return names[0]
+        if not names:
+            raise UnknownModel(f"no model for the task {task.value if task else 'asked'!r} is served")
+        raise InvalidRequest(f"several models serve this task, name one of: {', '.join(names)}", "model")
+
+    def _bad_versions(self) -> Iterator[tuple[str, int, str]]:
+        for name, model in self._models.items():
+            for version, reason in model.reasons.items():
+                yield name, version, reason
+            if not model.versions and not model.reasons:
+                yield name, 0, "has no version folder (1, 2, …)"
+
+
+def session_opener(providers: tuple[str, ...], threads: int, strict: bool) -> Callable[[Bundle, Graph], OnnxSession]:
+    """What opens the graphs of a bundle with these providers and threads."""
+
+    def open_session(bundle: Bundle, graph: Graph) -> OnnxSession:
+        return OnnxSession(bundle.file(graph.file), graph, providers=providers, threads=threads, strict=strict)
+
+    return open_session
+
+
+def _model_names(root: Path) -> list[str]:
+    """Names of the models in a repository.
+
+    Raises:
+        ConfigurationError: it is missing or cannot be read.
+    """
+    try:
+        return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and is_model_name(entry.name))
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"model repository {root} does not exist; set LECTERN_MODELS") from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"model repository {root} cannot be read ({error.strerror}); set LECTERN_MODELS"
+        ) from error
+
+
+def _first_reason(model: _Model) -> str:
+    if model.state in (State.LOADING, State.UNLOADING):
+        return f"it is {model.state.value.lower()}"
+    highest = max(model.reasons, default=None)
+    return "it has no version" if highest is None else model.reasons[highest]
+
+
+def _list(items: list[int]) -> str:
+    return ", ".join(map(str, items)) or "none"

@@ -1,0 +1,1 @@
+"""Running graphs: the only layer that knows onnxruntime."""

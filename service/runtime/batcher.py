@@ -1,0 +1,211 @@
+"""Joining what is waiting into one run.
+
+Greedy: when the model is free it takes what is there, up to a limit; by default nothing waits for company. In the
+event loop, requests that arrived in one turn of the loop form a batch by themselves; with a thread, those that
+arrived while it was busy do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from service.errors import DeadlineExceeded, LecternError, ModelFailure
+from service.runtime.session import Tensors
+
+Infer = Callable[[Tensors], Tensors]
+
+
+@dataclass(slots=True)
+class Answer:
+    """The outputs for one request, with the time it waited and the time the run took, in seconds."""
+
+    outputs: Tensors
+    queue: float
+    infer: float
+
+    @classmethod
+    def joined(cls, parts: Sequence[Answer]) -> Answer:
+        """One answer from those to consecutive pieces of a request."""
+        return cls(
+            {name: np.concatenate([part.outputs[name] for part in parts]) for name in parts[0].outputs},
+            queue=max(part.queue for part in parts),
+            infer=sum(part.infer for part in parts),
+        )
+
+
+@dataclass(slots=True)
+class _Item:
+    tensors: Tensors
+    rows: int
+    key: tuple[Any, ...]
+    deadline: float
+    future: asyncio.Future[Answer]
+    arrived: float = field(default_factory=time.perf_counter)
+
+
+class DynamicBatcher:
+    """Groups requests of one model along the first axis.
+
+    Only requests whose tensors agree in everything but the first axis are joined. A run that fails is repeated for
+    each of its requests alone, so that only the guilty one fails; every failure completes its waiters.
+
+    Args:
+        infer: runs a batch; tensors in, tensors out, the first axis being the batch.
+        max_batch_size: most rows of one run.
+        max_queue_delay: longest wait for batch mates, in seconds.
+        executor: where `infer` runs; None runs it in the event loop.
+        on_execution: called after every run with its number of rows.
+    """
+
+    def __init__(
+        self,
+        infer: Infer,
+        *,
+        max_batch_size: int,
+        max_queue_delay: float = 0.0,
+        executor: Executor | None = None,
+        on_execution: Callable[[int], None] = lambda rows: None,
+    ) -> None:
+        self._infer = infer
+        self._max_batch_size = max_batch_size
+        self._max_queue_delay = max_queue_delay
+        self._executor = executor
+        self._on_execution = on_execution
+        self._waiting: deque[_Item] = deque()
+        self._scheduled = False
+
+    @property
+    def depth(self) -> int:
+        """Requests that wait."""
+        return len(self._waiting)
+
+    def submit(self, tensors: Tensors, deadline: float) -> asyncio.Future[Answer]:
+        """Queue a request; must be called in the event loop.
+
+        Args:
+            tensors: inputs whose first axes are equal and at most `max_batch_size`.
+            deadline: the `time.perf_counter()` after which the answer is of no use.
+        """
+        loop = asyncio.get_running_loop()
+        rows = len(next(iter(tensors.values())))
+        key = tuple((name, array.dtype.str, array.shape[1:]) for name, array in tensors.items())
+        item = _Item(tensors, rows, key, deadline, loop.create_future())
+        self._waiting.append(item)
+        if not self._scheduled:
+            self._scheduled = True
+            if self._max_queue_delay > 0 and rows < self._max_batch_size:
+                loop.call_later(self._max_queue_delay, self._run_next)
+            else:
+                loop.call_soon(self._run_next)
+        return item.future
+
+    def _run_next(self) -> None:
+        """Take a batch and run it; at its end come back for the next, or rest until `submit`."""
+        batch = self._take()
+        if not batch:
+            self._scheduled = False
+            return
+        loop = asyncio.get_running_loop()
+        if self._executor is None:
+            _deliver(batch, self._execute(batch))
+            self._continue(loop)
+            return
+        try:
+            running = loop.run_in_executor(self._executor, self._execute, batch)
+        except RuntimeError:  # The executor was shut down.
+            _deliver(batch, [ModelFailure("the model was unloaded")] * len(batch))
+            self._continue(loop)
+            return
+        running.add_done_callback(lambda done: self._finish(batch, done, loop))
+
+    def _finish(
+        self, batch: list[_Item], done: asyncio.Future[list[Answer | Exception]], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        failed = done.exception() if not done.cancelled() else ModelFailure("the run was cancelled")
+        _deliver(batch, [_as_failure(failed)] * len(batch) if failed else done.result())
+        self._continue(loop)
+
+    def _continue(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._waiting:
+            loop.call_soon(self._run_next)
+        else:
+            self._scheduled = False
+
+    def _take(self) -> list[_Item]:
+        """The next batch: the oldest request and the following ones that fit it; late and abandoned ones drop out."""
+        batch: list[_Item] = []
+        skipped: list[_Item] = []
+        rows = 0
+        now = time.perf_counter()
+        while self._waiting:
+            item = self._waiting.popleft()
+            if item.future.done():  # Its client left.
+                continue
+            if item.deadline <= now:
+                item.future.set_exception(DeadlineExceeded("the deadline passed while the request waited"))
+            elif batch and item.key != batch[0].key:
+                skipped.append(item)
+            elif rows + item.rows > self._max_batch_size and batch:
+                self._waiting.appendleft(item)
+                break
+            else:
+                batch.append(item)
+                rows += item.rows
+        self._waiting.extendleft(reversed(skipped))
+        return batch
+
+    def _execute(self, batch: Sequence[_Item]) -> list[Answer | Exception]:
+        """Run the batch; one outcome for each of its requests, whatever happens. May run in a thread."""
+        started = time.perf_counter()
+        try:
+            outputs = self._infer(_join([item.tensors for item in batch]))
+            parts = _split(outputs, [item.rows for item in batch])
+        except Exception as error:
+            if len(batch) == 1:
+                return [_as_failure(error)]
+            return [self._execute([item])[0] for item in batch]
+        self._on_execution(sum(item.rows for item in batch))
+        took = time.perf_counter() - started
+        return [Answer(part, started - item.arrived, took) for part, item in zip(parts, batch, strict=True)]
+
+
+def _deliver(batch: Sequence[_Item], outcomes: Sequence[Answer | Exception]) -> None:
+    for item, outcome in zip(batch, outcomes, strict=True):
+        if item.future.done():
+            continue
+        if isinstance(outcome, Exception):
+            item.future.set_exception(outcome)
+        else:
+            item.future.set_result(outcome)
+
+
+def _as_failure(error: BaseException) -> LecternError:
+    if isinstance(error, LecternError):
+        return error
+    failure = ModelFailure("the model failed")
+    failure.__cause__ = error
+    return failure
+
+
+def _join(parts: Sequence[Tensors]) -> Tensors:
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _split(outputs: Tensors, rows: Sequence[int]) -> list[Tensors]:
+    if len(rows) == 1:
+        return [outputs]
+    ends = np.cumsum(rows)
+    if any(len(array) != ends[-1] for array in outputs.values()):
+        raise ModelFailure("an output's first axis is not the batch")
+    bounds = list(zip(ends - np.asarray(rows), ends, strict=True))
+    return [{name: array[start:end] for name, array in outputs.items()} for start, end in bounds]

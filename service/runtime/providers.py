@@ -1,0 +1,107 @@
+"""Execution providers: what was asked for, what is there, what really runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+CPU = "CPUExecutionProvider"
+_SHORT = {
+    "cpu": CPU,
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "rocm": "ROCMExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+}
+# What `auto` takes, where it is compiled in: TensorRT rebuilds engines for new shapes, so it must be asked for.
+_AUTO = ("CUDAExecutionProvider", CPU)
+
+_INSTALL = "pip install 'lectern[cpu]' (or 'lectern[gpu]' on a machine with an NVIDIA GPU)"
+_ONE_OF = (
+    "uninstall both and install one: pip uninstall -y onnxruntime onnxruntime-gpu, then pip install 'lectern[cpu]'"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderReport:
+    """The providers of one session."""
+
+    requested: tuple[str, ...]
+    """onnxruntime's names, in the order asked for."""
+    actual: tuple[str, ...]
+    """The session's providers, first the preferred one."""
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether the first provider asked for does not run."""
+        return not self.actual or self.actual[0] != self.requested[0]
+
+
+def check_installation() -> None:
+    """Raise ConfigurationError unless exactly one onnxruntime distribution is installed and works."""
+    from importlib.metadata import distributions
+
+    names = {str(dist.metadata["Name"]).lower().replace("_", "-") for dist in distributions()}
+    found = sorted(names & {"onnxruntime", "onnxruntime-gpu"})
+    if len(found) > 1:
+        raise ConfigurationError(f"onnxruntime and onnxruntime-gpu share one module: {_ONE_OF} (or 'lectern[gpu]')")
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ConfigurationError(f"onnxruntime is not installed: {_INSTALL}") from error
+    if not hasattr(onnxruntime, "InferenceSession"):
+        raise ConfigurationError(f"onnxruntime is broken: {_ONE_OF} (or 'lectern[gpu]')")
+
+
+def resolve(requested: Sequence[str]) -> tuple[str, ...]:
+    """Turn names as set into onnxruntime's, in order, without repeats.
+
+    Raises:
+        ConfigurationError: a name that no release of onnxruntime knows.
+    """
+    import onnxruntime
+
+    known = onnxruntime.get_all_providers()
+    available = onnxruntime.get_available_providers()
+    names: list[str] = []
+    for name in requested:
+        if name.lower() == "auto":
+            names += [provider for provider in _AUTO if provider in available]
+            continue
+        full = _SHORT.get(name.lower(), name)
+        if full not in known:
+            raise ConfigurationError(
+                f"unknown execution provider {name!r}: use auto, {', '.join(_SHORT)} or one of onnxruntime's names"
+            )
+        names.append(full)
+    if not names:
+        raise ConfigurationError("no execution provider is named: use auto, cpu, cuda or tensorrt")
+    return tuple(dict.fromkeys(names))
+
+
+def session_providers(resolved: Sequence[str]) -> list[str | tuple[str, dict[str, Any]]]:
+    """What to hand to onnxruntime: the resolved providers that are compiled in, with options, and CPU last.
+
+    onnxruntime itself only warns about a provider it lacks; `ProviderReport.fell_back` tells of it.
+    """
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    usable = [name for name in resolved if name in available]
+    if any(name in ("CUDAExecutionProvider", "TensorrtExecutionProvider") for name in usable):
+        onnxruntime.preload_dlls()
+    if CPU not in usable:
+        usable.append(CPU)
+    return [(name, _OPTIONS[name]) if name in _OPTIONS else name for name in usable]
+
+
+# Shapes vary from batch to batch: an exhaustive search of cuDNN's algorithms would run for every new one.
+_OPTIONS: dict[str, dict[str, Any]] = {"CUDAExecutionProvider": {"cudnn_conv_algo_search": "HEURISTIC"}}

@@ -1,0 +1,108 @@
+"""One ONNX graph, held against its manifest, ready to run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from service.artifacts.bundle import BundleError
+from service.artifacts.manifest import Graph, TensorSpec
+from service.errors import ConfigurationError
+from service.runtime.providers import ProviderReport, resolve, session_providers
+
+log = logging.getLogger(__name__)
+
+Tensors = dict[str, NDArray[Any]]
+"""Arrays by tensor name; the first axis of each is the batch."""
+
+_DATATYPES = {
+    "tensor(bool)": "BOOL",
+    "tensor(uint8)": "UINT8",
+    "tensor(uint16)": "UINT16",
+    "tensor(uint32)": "UINT32",
+    "tensor(uint64)": "UINT64",
+    "tensor(int8)": "INT8",
+    "tensor(int16)": "INT16",
+    "tensor(int32)": "INT32",
+    "tensor(int64)": "INT64",
+    "tensor(float16)": "FP16",
+    "tensor(float)": "FP32",
+    "tensor(double)": "FP64",
+    "tensor(string)": "BYTES",
+}
+
+
+class OnnxSession:
+    """An onnxruntime session whose inputs and outputs are those of the manifest.
+
+    Args:
+        path: the ONNX file.
+        graph: what the manifest says of it.
+        providers: execution providers as set, in order.
+        threads: threads within one operator.
+        strict: raise where the first provider asked for does not run.
+
+    Raises:
+        BundleError: the file is no ONNX model, or its inputs or outputs are not the manifest's.
+        ConfigurationError: `strict`, and the session fell back to another provider.
+    """
+
+    def __init__(
+        self, path: Path, graph: Graph, *, providers: Sequence[str], threads: int = 1, strict: bool = False
+    ) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Spinning threads burn the quota of a shared CPU while they wait.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        resolved = resolve(providers)
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), sess_options=options, providers=session_providers(resolved)
+            )
+        except Exception as error:  # onnxruntime raises a class of its own per failure, all bare Exceptions.
+            raise BundleError(f"{path}: onnxruntime cannot load it ({str(error).splitlines()[0]})") from error
+        self.report = ProviderReport(requested=resolved, actual=tuple(self._session.get_providers()))
+        if self.report.fell_back:
+            self._tell_fallback(path, strict)
+        _check(path, "input", graph.inputs, self._session.get_inputs())
+        _check(path, "output", graph.outputs, self._session.get_outputs())
+        self.graph = graph
+        self._outputs = [spec.name for spec in graph.outputs]
+
+    def run(self, feeds: Tensors) -> Tensors:
+        """Run the graph once. Releases the GIL while it computes."""
+        return dict(zip(self._outputs, self._session.run(self._outputs, feeds), strict=True))
+
+    def _tell_fallback(self, path: Path, strict: bool) -> None:
+        text = (
+            f"{path}: asked for {', '.join(self.report.requested)}, runs on {', '.join(self.report.actual)}; "
+            "install the package with that provider (pip install 'lectern[gpu]'), or set LECTERN_PROVIDERS=auto"
+        )
+        if strict:
+            raise ConfigurationError(f"{text}. LECTERN_STRICT=1 allows no fallback")
+        log.warning(text)
+
+
+def _check(path: Path, kind: str, specs: Sequence[TensorSpec], found: Sequence[Any]) -> None:
+    """Raise BundleError unless the graph's tensors are the manifest's, name by name."""
+    graph = {node.name: node for node in found}
+    names = [spec.name for spec in specs]
+    if set(names) != set(graph):
+        raise BundleError(f"{path}: the graph's {kind}s are {sorted(graph)}, the manifest says {sorted(names)}")
+    for spec in specs:
+        node = graph[spec.name]
+        datatype = _DATATYPES.get(node.type, node.type)
+        shape = tuple(size if isinstance(size, int) else -1 for size in node.shape)
+        if datatype != spec.datatype or shape != spec.shape:
+            raise BundleError(
+                f"{path}: {kind} {spec.name!r} is {datatype} {list(shape)}, "
+                f"the manifest says {spec.datatype.value} {list(spec.shape)}"
+            )

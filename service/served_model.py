@@ -1,0 +1,232 @@
+"""One version of a model, live: its predictor, its batcher, its threads and its times."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from service.errors import (
+    DeadlineExceeded,
+    InvalidRequest,
+    LecternError,
+    Saturated,
+)
+from service.observability import Metrics, Timings
+from service.predictors import Predictor
+from service.runtime.batcher import Answer, DynamicBatcher
+from service.runtime.session import Tensors
+from service.settings import ModelSettings
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+INLINE_THRESHOLD_SECONDS = 1e-3
+"""A model whose ordinary request runs faster than this runs in the event loop.
+
+Handing a run to a thread costs some 100 us, so a model well below this gains nothing from one; LeNet takes 30 us, the
+recurrent networks take several ms, so that neither is near the threshold on any likely machine.
+"""
+
+
+class ServedModel:
+    """Answers requests for one version of a model.
+
+    Args:
+        predictor: loaded and verified.
+        settings: this model's, complete.
+        metrics: where its numbers go.
+        threads: for the preprocessing of heavy requests.
+        max_in_flight: requests beyond this are refused as saturated.
+        deadline_seconds: longest time for one request.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor[Any],
+        settings: ModelSettings,
+        metrics: Metrics,
+        *,
+        threads: ThreadPoolExecutor,
+        max_in_flight: int,
+        deadline_seconds: float,
+    ) -> None:
+        self.predictor = predictor
+        self.manifest = predictor.manifest
+        self.name = self.manifest.name
+        self.version = str(self.manifest.version)
+        self.max_batch_size = predictor.limits.max_batch_size
+        self.warm_up_seconds = _warm_up(predictor)
+        self.inline = settings.inline == "always" or (
+            settings.inline == "auto" and self.warm_up_seconds < INLINE_THRESHOLD_SECONDS
+        )
+        self._threads = threads
+        # One thread: the graph's own threads share the CPUs, and what arrives meanwhile forms the next batch.
+        self._runner = None if self.inline else ThreadPoolExecutor(1, thread_name_prefix=f"run-{self.name}")
+        self._batcher = DynamicBatcher(
+            predictor.infer,
+            max_batch_size=self.max_batch_size,
+            max_queue_delay=(settings.max_queue_delay_us or 0) / 1e6,
+            executor=self._runner,
+            on_execution=self._count_execution,
+        )
+        self._max_in_flight = max_in_flight
+        self._deadline_seconds = deadline_seconds
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._metrics = metrics
+        self._stages = metrics.stages(self.name, self.version)
+        self._succeeded = metrics.requests.labels(self.name, self.version, "success")
+        self._inferences = metrics.inferences.labels(self.name, self.version)
+        self._executions = metrics.executions.labels(self.name, self.version)
+        self._last_inference = metrics.last_inference.labels(self.name, self.version)
+        self._queue_depth = metrics.queue_depth.labels(self.name)
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that runs the model, and the others where its graphs differ."""
+        return ",".join(dict.fromkeys(report.actual[0] for report in self.predictor.reports.values()))
+
+    async def predict(self, request: Any, timings: Timings, timeout: float | None = None) -> list[Any]:
+        """Answer a request of the model's task.
+
+        Args:
+            request: what the predictor's `parse` made, or its like.
+            timings: gets the time of every stage.
+            timeout: seconds; the smaller of this and the setting counts.
+        """
+        with self._admitted(timings):
+            deadline = self._deadline(timings, timeout)
+            if self.predictor.is_heavy(request):
+                tensors = await self._in_thread(lambda: self.predictor.preprocess(request), deadline)
+            else:
+                tensors = self.predictor.preprocess(request)
+            timings.lap("preprocess")
+            answer = await self._run(tensors, deadline)
+            timings.add("queue", answer.queue)
+            timings.add("infer", answer.infer)
+            results = self.predictor.postprocess(request, answer.outputs)
+            timings.lap("postprocess")
+        return results
+
+    async def infer(self, tensors: Tensors, timings: Timings, timeout: float | None = None) -> Tensors:
+        """Run the model on checked tensors whose first axis is the batch."""
+        with self._admitted(timings):
+            rows = len(next(iter(tensors.values())))
+            if rows > self.max_batch_size:
+                raise InvalidRequest(
+                    f"a batch of {rows}, the limit is {self.max_batch_size}; send several requests", "inputs"
+                )
+            self.predictor.check_tensors(tensors)
+            timings.lap("preprocess")
+            answer = await self._run(tensors, self._deadline(timings, timeout))
+            timings.add("queue", answer.queue)
+            timings.add("infer", answer.infer)
+        return answer.outputs
+
+    async def close(self) -> None:
+        """Wait for the requests in flight, then release the threads."""
+        await self._idle.wait()
+        if self._runner is not None:
+            self._runner.shutdown(wait=False)
+
+    async def _run(self, tensors: Tensors, deadline: float) -> Answer:
+        """Run through the batcher, in pieces where there are more rows than one batch takes."""
+        rows = len(next(iter(tensors.values())))
+        if rows > self.max_batch_size:
+            return await self._run_pieces(tensors, rows, deadline)
+        future = self._batcher.submit(tensors, deadline)
+        self._queue_depth.set(self._batcher.depth)
+        if self.inline:
+            return await future
+        return await _before(future, deadline)
+
+    async def _run_pieces(self, tensors: Tensors, rows: int, deadline: float) -> Answer:
+        size = self.max_batch_size
+        pieces = [
+            {name: array[start : start + size] for name, array in tensors.items()} for start in range(0, rows, size)
+        ]
+        answers = await asyncio.gather(*(self._run(piece, deadline) for piece in pieces))
+        return Answer.joined(answers)
+
+    async def _in_thread(self, work: Callable[[], T], deadline: float) -> T:
+        return await _before(asyncio.get_running_loop().run_in_executor(self._threads, work), deadline)
+
+    def _deadline(self, timings: Timings, timeout: float | None) -> float:
+        allowed = self._deadline_seconds if timeout is None else min(timeout, self._deadline_seconds)
+        return timings.started + allowed
+
+    @contextmanager
+    def _admitted(self, timings: Timings) -> Iterator[None]:
+        """Count a request in and out, refuse it when there are too many, and record how it ended."""
+        if self._in_flight >= self._max_in_flight:
+            self._metrics.requests.labels(self.name, self.version, "saturated").inc()
+            raise Saturated(f"model {self.name!r} has {self._in_flight} requests in flight", self._retry_after())
+        self._in_flight += 1
+        self._idle.clear()
+        try:
+            yield
+        except BaseException as error:
+            self._metrics.requests.labels(self.name, self.version, _outcome(error)).inc()
+            self._metrics.failure_seconds.labels(self.name, self.version).inc(timings.total)
+            if not isinstance(error, LecternError | asyncio.CancelledError):
+                log.exception("request failed", extra={"fields": {"model": self.name, "version": self.version}})
+            raise
+        else:
+            self._succeeded.inc()
+            for stage, seconds in timings.stages.items():
+                self._stages.observe(stage, seconds)
+            self._stages.observe("total", timings.total)
+        finally:
+            self._in_flight -= 1
+            if self._in_flight == 0:
+                self._idle.set()
+
+    def _retry_after(self) -> int:
+        """Seconds until what is in flight has been worked off, by the warm-up's speed."""
+        return max(1, math.ceil(self._in_flight * self.warm_up_seconds))
+
+    def _count_execution(self, rows: int) -> None:
+        self._executions.inc()
+        self._inferences.inc(rows)
+        self._last_inference.set_to_current_time()
+        self._queue_depth.set(self._batcher.depth)
+
+
+def _warm_up(predictor: Predictor[Any]) -> float:
+    """Run an ordinary request a few times; the median time of one, in seconds."""
+    tensors = predictor.warm_up()
+    predictor.infer(tensors)
+    times = []
+    for _ in range(9):
+        started = time.perf_counter()
+        predictor.infer(tensors)
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+async def _before(future: asyncio.Future[T], deadline: float) -> T:
+    """Await `future` until the deadline."""
+    try:
+        async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
+            return await future
+    except TimeoutError as error:
+        raise DeadlineExceeded("the deadline passed before the answer was ready") from error
+
+
+def _outcome(error: BaseException) -> str:
+    if isinstance(error, InvalidRequest):
+        return "invalid"
+    if isinstance(error, DeadlineExceeded):
+        return "deadline"
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    return "failed"

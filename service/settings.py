@@ -1,0 +1,146 @@
+"""Settings: environment variables with the prefix `LECTERN_`. Read once, by the composition root."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.errors import ConfigurationError
+
+PREFIX = "LECTERN_"
+
+Providers = Annotated[tuple[str, ...], NoDecode]
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+class ModelSettings(BaseModel):
+    """Settings of one model: `LECTERN_MODEL__<NAME>__<SETTING>`, where None takes the global one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    providers: Providers | None = None
+    """Execution providers of this model."""
+    max_batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """Rows joined into one run of this model."""
+    max_queue_delay_us: Annotated[int, Field(ge=0)] | None = None
+    """Longest wait for batch mates, in microseconds."""
+    inline: Literal["auto", "always", "never"] | None = None
+    """Where this model runs."""
+
+    _split_providers = field_validator("providers", mode="before")(_split)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Each field is the variable `LECTERN_<FIELD>`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+    )
+
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 for all."""
+    port: int = Field(default=8080, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    models: Path = Path("models")
+    """The model repository: <name>/<version>/ with a manifest.json each."""
+    workers: int = Field(default=1, ge=1, le=256)
+    """Worker processes. With more than one, load and unload over HTTP are off."""
+    providers: Providers = ("auto",)
+    """Execution providers in order, separated by commas: auto, cpu, cuda, tensorrt, or onnxruntime's names."""
+    threads: int = Field(default=0, ge=0, le=1024)
+    """Threads of one run of a model; 0 sizes them from the CPU affinity and the cgroup quota."""
+    strict: bool = False
+    """Refuse to start when any model is bad or runs on another provider than asked."""
+    model_control: Literal["explicit", "none"] = "explicit"
+    """Whether models can be loaded and unloaded over HTTP: explicit (yes) or none."""
+    max_body_bytes: int = Field(default=16 * 2**20, ge=1024)
+    """Largest request body in bytes, after decompression."""
+    max_images: int = Field(default=64, ge=1, le=4096)
+    """Most images in one request."""
+    max_pixels: int = Field(default=20_000_000, ge=784)
+    """Most pixels of one image."""
+    max_batch_size: int = Field(default=64, ge=1, le=4096)
+    """Most rows joined into one run of a model."""
+    max_queue_delay_us: int = Field(default=0, ge=0)
+    """Longest wait for batch mates in microseconds; 0 takes what is waiting and adds no delay."""
+    max_queue_size: int = Field(default=512, ge=1)
+    """Most requests in flight per model; beyond it the answer is 503 with Retry-After."""
+    inline: Literal["auto", "always", "never"] = "auto"
+    """Run a model in the event loop (always), in a thread (never), or as the warm-up finds it fast enough (auto)."""
+    deadline_seconds: float = Field(default=30.0, gt=0, le=3600)
+    """Longest time for one request, queue and run together."""
+    drain_seconds: float = Field(default=1.0, ge=0, le=600)
+    """On SIGTERM: how long ready answers 503 while requests are still taken, before the socket closes."""
+    shutdown_seconds: int = Field(default=30, ge=1, le=3600)
+    """After the socket is closed: how long requests in flight may still take."""
+    access_log: bool = False
+    """Log one line per request."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe level that is logged."""
+    model: dict[str, ModelSettings] = Field(default_factory=dict)
+    """Settings of single models, for example LECTERN_MODEL__WORDS_EN__PROVIDERS=cpu for words-en."""
+
+    _split_providers = field_validator("providers", mode="before")(_split)
+
+    def for_model(self, name: str) -> ModelSettings:
+        """The settings of model `name`, its own where set and the global ones elsewhere."""
+        own = self.model.get(re.sub(r"[.-]", "_", name), ModelSettings())
+        return ModelSettings(
+            providers=own.providers if own.providers is not None else self.providers,
+            max_batch_size=own.max_batch_size or self.max_batch_size,
+            max_queue_delay_us=_first(own.max_queue_delay_us, self.max_queue_delay_us),
+            inline=own.inline or self.inline,
+        )
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from the environment; `overrides` win.
+
+    Raises:
+        ConfigurationError: naming the variable and what is wrong with it.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + "__".join(str(part) for part in first["loc"]).upper()
+        raise ConfigurationError(f"{name}={first['input']!r}: {first['msg']}; see `lectern serve --help`") from error
+
+
+def unknown_variables() -> list[str]:
+    """Variables of the environment that begin with LECTERN_ and set nothing: most likely misspelt."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {"LECTERN_DATA"}
+    return sorted(
+        name for name in os.environ if name.startswith(PREFIX) and name not in known and "LECTERN_MODEL__" not in name
+    )
+
+
+def describe_settings() -> Iterator[tuple[str, str, str]]:
+    """Yield (variable, default, meaning) of every setting."""
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        text = ",".join(default) if isinstance(default, tuple) else str(default)
+        if isinstance(default, bool):
+            text = str(int(default))
+        variable = PREFIX + name.upper() + ("__<NAME>__<SETTING>" if name == "model" else "")
+        yield variable, "" if default == {} else text, field.description or ""
+
+
+def _first(own: int | None, other: int) -> int:
+    return other if own is None else own

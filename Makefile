@@ -1,0 +1,111 @@
+# Lectern's commands. Every target does its own set-up, once: a virtual environment in .venv and the pinned versions of
+# constraints.txt. It needs make (GNU, 3.81 or later) and Python 3.11 to 3.14, nothing else.
+#
+#   PYTHON=/path/to/python   the interpreter that makes the virtual environment (found by itself otherwise)
+#   EXTRA=gpu                onnxruntime-gpu instead of onnxruntime, in .venv-gpu instead of .venv
+#   ARGS="..."               further arguments for lectern serve, pytest, lectern-train, the benchmark
+
+EXTRA ?= cpu
+VENV  ?= .venv$(if $(filter gpu,$(EXTRA)),-gpu)
+ARGS  ?=
+PY    := $(VENV)/bin/python
+PIP   := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+# PyTorch's own index has builds without CUDA; elsewhere a plain `pip install torch` on Linux brings gigabytes of it.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# The alarm ends even a look-up of the name that hangs.
+reachable = $(PY) -c 'import signal, urllib.request as r; signal.alarm(10); r.urlopen("$(1)", timeout=5)' 2>/dev/null
+
+# A stamp records that an install is done; it is stale when a dependency or a pin has changed. A wider install is also
+# the narrower ones.
+SERVE_STAMP   := $(VENV)/.lectern-serve-$(EXTRA)
+SERVICE_STAMP := $(VENV)/.lectern-service-$(EXTRA)
+FULL_STAMP    := $(VENV)/.lectern-full-$(EXTRA)
+INPUTS        := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test test-service test-image check format bench openapi constraints clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "<family>", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: $(SERVE_STAMP) ## Serve ./models on http://127.0.0.1:8080 (LECTERN_* variables set everything; installs no PyTorch)
+	@exec $(VENV)/bin/lectern serve $(ARGS)
+
+test: $(FULL_STAMP) ## Run every test (installs PyTorch's CPU build)
+	$(PY) -m pytest $(ARGS)
+
+test-service: $(SERVICE_STAMP) ## Run the server's tests, without PyTorch
+	$(PY) -m pytest -m "not torch" $(wildcard tests/service tests/contract tests/architecture tests/deploy) $(ARGS)
+
+test-image: $(SERVICE_STAMP) ## Do the image's install steps here and serve from them read-only, as a user without rights (Linux; slow)
+	LECTERN_TEST_IMAGE=1 $(PY) -m pytest tests/deploy/test_image.py -v $(ARGS)
+
+check: $(FULL_STAMP) ## Lint, formatting, types and import contracts
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy --strict service training
+	$(VENV)/bin/lint-imports
+
+format: $(FULL_STAMP) ## Format the code and repair what ruff can
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+train-%: $(FULL_STAMP) ## Train a family, as in: make train-lenet ARGS="--device cpu --export"
+	$(VENV)/bin/lectern-train $* train $(ARGS)
+
+bench: $(SERVE_STAMP) ## Measure the server against a bare inline floor (needs wrk)
+	$(PY) tests/benchmarks/http_floor.py $(ARGS)
+
+openapi: $(SERVE_STAMP) ## Write service/api/openapi.json
+	$(PY) -m service.api.openapi > $(VENV)/openapi.json
+	mv $(VENV)/openapi.json service/api/openapi.json
+
+constraints: $(PY) ## Pin what pyproject.toml asks for and constraints.txt lacks (ARGS=--upgrade renews every pin)
+	$(PY) -m pip --disable-pip-version-check install --quiet uv
+	sed '/^#/!d' constraints.txt > $(VENV)/constraints.head
+	sed '/^#/d' constraints.txt > $(VENV)/constraints.pins
+	$(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	    --all-extras --no-annotate --no-header --output-file $(VENV)/constraints.pins $(ARGS)
+	cat $(VENV)/constraints.head $(VENV)/constraints.pins > constraints.txt
+
+clean: ## Remove the virtual environments, caches and build output (never runs/ or models/)
+	rm -rf .venv .venv-gpu build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find service training tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Set-up. The build backend is installed first and used without isolation, so that its version is pinned too.
+
+$(PY):
+	@python="$(PYTHON)"; \
+	for candidate in python3 python3.14 python3.13 python3.12 python3.11; do \
+	    test -z "$$python" || break; \
+	    $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
+	        && python=$$candidate; \
+	done; \
+	if test -z "$$python"; then \
+	    echo "Lectern needs Python 3.11 to 3.14 and found none on the PATH." \
+	         "Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	echo "Creating $(VENV) with $$("$$python" --version)"; \
+	"$$python" -m venv --clear $(VENV)
+
+$(SERVE_STAMP): $(INPUTS) $(PY)
+	@echo "Installing lectern[$(EXTRA)] into $(VENV) (once)"
+	@$(PIP) setuptools
+	@$(PIP) --no-build-isolation --editable '.[$(EXTRA)]'
+	@touch $@
+
+$(SERVICE_STAMP): $(INPUTS) $(PY)
+	@echo "Installing lectern[$(EXTRA),dev] into $(VENV) (once)"
+	@$(PIP) setuptools
+	@$(PIP) --no-build-isolation --editable '.[$(EXTRA),dev]'
+	@touch $(SERVE_STAMP) $@
+
+$(FULL_STAMP): $(INPUTS) $(PY)
+	@echo "Installing lectern[$(EXTRA),train,dev] into $(VENV) (once)"
+	@$(PIP) setuptools
+	@if $(call reachable,$(TORCH_INDEX)/torch/) && $(PIP) --no-deps --index-url $(TORCH_INDEX) torch; then :; else \
+	    echo "$(TORCH_INDEX) is out of reach: PyTorch comes from pip's own index (on Linux that may bring CUDA along)"; \
+	fi
+	@$(PIP) --no-build-isolation --editable '.[$(EXTRA),train,dev]'
+	@touch $(SERVE_STAMP) $(SERVICE_STAMP) $@

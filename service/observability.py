@@ -57,8 +57,9 @@ def configure_logging(level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    # uvicorn's own access log would say the same as ours, without ids.
+    # uvicorn's access log would say the same as ours, without ids; of the rest only what is amiss is of use.
     logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, root.level) if root.level > logging.DEBUG else 0)
 
 
 class Metrics:

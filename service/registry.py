@@ -147,7 +147,11 @@ class ModelRegistry:
 
     def ready(self) -> bool:
         """Whether every model that should serve does."""
-        return self._loaded and all(model.serving or model.unloaded for model in self._models.values())
+        return self._loaded and self.ready_names() == self._models.keys()
+
+    def ready_names(self) -> set[str]:
+        """Names of the models that serve, or were taken out of service on purpose."""
+        return {name for name, model in self._models.items() if model.serving or model.unloaded}
 
     async def load(self, name: str) -> None:
         """Load the highest good version of `name`, new or again, and put it in the place of the one that serves.

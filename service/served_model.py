@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import statistics
 import time
@@ -12,19 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from service.errors import (
-    DeadlineExceeded,
-    InvalidRequest,
-    LecternError,
-    Saturated,
-)
+from service.errors import DeadlineExceeded, InvalidRequest, Saturated
 from service.observability import Metrics, Timings
 from service.predictors import Predictor
 from service.runtime.batcher import Answer, DynamicBatcher
 from service.runtime.session import Tensors
 from service.settings import ModelSettings
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -177,8 +169,6 @@ class ServedModel:
         except BaseException as error:
             self._metrics.requests.labels(self.name, self.version, _outcome(error)).inc()
             self._metrics.failure_seconds.labels(self.name, self.version).inc(timings.total)
-            if not isinstance(error, LecternError | asyncio.CancelledError):
-                log.exception("request failed", extra={"fields": {"model": self.name, "version": self.version}})
             raise
         else:
             self._succeeded.inc()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import zlib
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -56,6 +57,8 @@ class Context:
     settings: Settings
     registry: ModelRegistry
     metrics: Metrics
+    draining: threading.Event = field(default_factory=threading.Event)
+    """Set once the process was asked to stop: ready answers 503 from then on."""
 
 
 def context(request: Request) -> Context:

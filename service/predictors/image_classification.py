@@ -150,7 +150,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
     def postprocess(self, request: ClassifyRequest, outputs: Tensors) -> list[dict[str, Any]]:
         probabilities: NDArray[np.float32] = outputs[self._output]
         best = np.argsort(-probabilities, axis=1, kind="stable")[:, : request.top_k]
-        scores = np.take_along_axis(probabilities, best, axis=1).round(6).tolist()
+        scores = np.take_along_axis(probabilities, best, axis=1).astype(np.float64).round(6).tolist()
         labels = self._labels
         return [
             {

@@ -1,0 +1,181 @@
+"""POST /v1/classify: pictures in any of four forms, labels out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api.http import (
+    Operation,
+    answered_by,
+    context,
+    json_response,
+    parse_json,
+    read_body,
+    timings,
+    validate,
+    while_connected,
+)
+from service.artifacts.manifest import Task
+from service.errors import InvalidRequest, MalformedBody, UnsupportedMedia
+from service.predictors.base import invalid_body
+from service.predictors.image_classification import DEFAULT_TOP_K, ClassifyBody, ClassifyRequest, ImageResult, TopK
+
+_SCALARS = ("model", "version", "top_k")
+
+_MEDIA = "image/png, image/jpeg, image/webp, image/bmp, image/gif, image/tiff, multipart/form-data or application/json"
+
+
+class ClassifyAnswer(BaseModel):
+    """The answer of /v1/classify: one result per image, in order."""
+
+    model: str
+    version: str
+    results: list[ImageResult]
+
+
+class _Choice(BaseModel):
+    """What may stand in the query, in form fields and in the JSON body alike."""
+
+    model: str | None = None
+    version: str | None = None
+    top_k: TopK | None = None
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A request as it came: its choices by place, and its images."""
+
+    fields: dict[str, Any]
+    body: ClassifyBody | None = None
+    pictures: tuple[bytes, ...] = ()
+    field: str | None = None
+
+
+async def classify(request: Request) -> Response:
+    """Classify the images of one request."""
+    sent = await _read(request)
+    choice = _choose(dict(request.query_params), sent.fields)
+    served = context(request).registry.get(choice.model, choice.version, Task.IMAGE_CLASSIFICATION)
+    top_k = choice.top_k or DEFAULT_TOP_K
+    if sent.body is not None:
+        asked = served.predictor.parse(sent.body.model_copy(update={"top_k": top_k}))
+    else:
+        asked = ClassifyRequest(top_k=top_k, pictures=sent.pictures, field=sent.field)
+    results = await while_connected(request, served, served.predict(asked, timings(request)))
+    answer = {"model": served.name, "version": served.version, "results": results}
+    return answered_by(json_response(answer), served)
+
+
+async def _read(request: Request) -> _Sent:
+    """Read the body in whichever form its content type says."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = await read_body(request)
+    if kind == "application/json":
+        parsed = validate(ClassifyBody, parse_json(body))
+        return _Sent({name: getattr(parsed, name) for name in parsed.model_fields_set & set(_SCALARS)}, body=parsed)
+    if kind.startswith("image/"):
+        return _Sent({}, pictures=(body,))
+    if kind == "multipart/form-data":
+        return await _read_form(request, body)
+    raise UnsupportedMedia(
+        f"content-type {kind!r} is not read; send {_MEDIA}" if kind else f"name a content-type: {_MEDIA}"
+    )
+
+
+async def _read_form(request: Request, body: bytes) -> _Sent:
+    async def stream() -> Any:
+        yield body
+
+    limit = context(request).settings.max_images
+    # One more file than the limit is let through, so that the predictor's own error tells of it.
+    parser = MultiPartParser(Headers(raw=request.headers.raw), stream(), max_files=limit + 1, max_fields=len(_SCALARS))
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise MalformedBody(f"the multipart body cannot be read: {error.message}") from error
+    except (KeyError, ValueError) as error:
+        raise MalformedBody("the multipart body cannot be read: send the boundary in content-type") from error
+    try:
+        fields: dict[str, Any] = {}
+        pictures: list[bytes] = []
+        for name, value in form.multi_items():
+            if name == "image":
+                pictures.append(await value.read() if isinstance(value, UploadFile) else value.encode())
+            elif name in _SCALARS and isinstance(value, str):
+                fields[name] = value
+            else:
+                raise InvalidRequest(f"is not a part of this request; send 'image' and {', '.join(_SCALARS)}", name)
+        return _Sent(fields, pictures=tuple(pictures), field="image")
+    finally:
+        await form.close()
+
+
+def _choose(query: dict[str, str], fields: dict[str, Any]) -> _Choice:
+    """Join the query and the body; where both name a thing they must agree."""
+    for name, value in query.items():
+        if name not in _SCALARS:
+            raise InvalidRequest(f"is not a query parameter of this route; there are {', '.join(_SCALARS)}", name)
+        if name in fields and fields[name] is not None and str(fields[name]) != value:
+            raise InvalidRequest(f"the query says {value!r}, the body says {str(fields[name])!r}", name)
+    if not query and not fields:
+        return _Choice()
+    given = {name: value for name, value in fields.items() if value is not None} | query
+    if "version" in given:
+        given["version"] = str(given["version"])
+    try:
+        return _Choice.model_validate(given)
+    except ValidationError as error:
+        raise invalid_body(error) from error
+
+
+_PICTURE = {"schema": {"type": "string", "format": "binary"}}
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path="/v1/classify",
+        endpoint=classify,
+        tag="tasks",
+        summary="Classify images",
+        description=(
+            "The body is a picture (PNG, JPEG, WebP, BMP, GIF or TIFF), a form with one or many parts named `image`, "
+            "or JSON with base64 `images` or ready `pixels`. Pictures may have any size, colour or grey, dark on light "
+            "or light on dark."
+        ),
+        body=ClassifyBody,
+        response=ClassifyAnswer,
+        parameters=(
+            {"name": "model", "in": "query", "schema": {"type": "string"}, "description": "Which model."},
+            {"name": "version", "in": "query", "schema": {"type": "string"}, "description": "Which version."},
+            {
+                "name": "top_k",
+                "in": "query",
+                "schema": {"type": "integer", "minimum": 1, "default": DEFAULT_TOP_K},
+                "description": "How many labels per image; clamped to the labels there are.",
+            },
+        ),
+        contents={f"image/{kind}": _PICTURE for kind in ("png", "jpeg", "webp", "bmp", "gif", "tiff")}
+        | {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "properties": {
+                        "image": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "model": {"type": "string"},
+                        "version": {"type": "string"},
+                        "top_k": {"type": "integer", "minimum": 1},
+                    },
+                }
+            }
+        },
+        errors=(400, 404, 413, 415, 422, 503, 504),
+    ),
+)

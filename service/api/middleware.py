@@ -1,0 +1,88 @@
+"""What every request passes through: its id, its times, its errors, its log line."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.errors import error_response, status_of
+from service.errors import LecternError
+from service.observability import Metrics, Timings, request_id
+
+log = logging.getLogger(__name__)
+
+_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class RequestMiddleware:
+    """Pure ASGI: gives the request an id and a clock, turns errors into answers, adds headers, logs.
+
+    Args:
+        app: the application inside.
+        metrics: counts the requests in flight.
+        access_log: log one line per request.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, access_log: bool) -> None:
+        self._app = app
+        self._in_flight = metrics.in_flight
+        self._access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        identity = _identity(scope)
+        request_id.set(identity)
+        timings = Timings()
+        scope.setdefault("state", {})["timings"] = timings
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message["headers"]
+                headers.append((b"x-request-id", identity.encode()))
+                if timings.stages:
+                    headers.append((b"server-timing", timings.header().encode()))
+            await send(message)
+
+        self._in_flight.inc()
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            status = 499
+        except Exception as error:
+            path = scope["path"]
+            if not isinstance(error, LecternError) or status_of(error, path) == 500:
+                log.error("request failed", exc_info=error, extra={"fields": {"path": path}})
+            if status:  # The answer had begun: the connection is closed instead.
+                raise
+            await error_response(error, path)(scope, receive, send_with_headers)
+        finally:
+            self._in_flight.dec()
+            if self._access_log:
+                fields = {
+                    "method": scope["method"],
+                    "path": scope["path"],
+                    "status": status,
+                    "ms": round(timings.total * 1e3, 3),
+                }
+                log.info("request", extra={"fields": fields})
+
+
+def _identity(scope: Scope) -> str:
+    """The caller's `x-request-id` where it is harmless, else the trace id of `traceparent`, else a new one."""
+    trace: re.Match[bytes] | None = None
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _ID.fullmatch(value):
+            return bytes(value).decode()
+        if name == b"traceparent":
+            trace = _TRACEPARENT.fullmatch(value)
+    return trace[1].decode() if trace else secrets.token_hex(8)

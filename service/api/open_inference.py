@@ -1,0 +1,3 @@
+from service.api.http import Operation
+
+OPERATIONS: tuple[Operation, ...] = ()

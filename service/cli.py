@@ -1,0 +1,165 @@
+"""The command `lectern`: serve, health, models list, models verify."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from service import __version__
+from service.artifacts.bundle import Bundle, BundleError, read_bundle, versions
+from service.errors import ConfigurationError, LecternError
+from service.settings import PREFIX, describe_settings, load_settings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code: 0 well, 1 a check failed, 2 it could not start."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except (ConfigurationError, BundleError) as error:
+        print(f"lectern: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # The reader, `head` say, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lectern", description="Serve models trained with lectern-train.")
+    parser.add_argument("--version", action="version", version=f"lectern {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser(
+        "serve",
+        help="serve the models over HTTP",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Serve the models over HTTP until a signal comes. Settings are environment variables.",
+        epilog=_settings_table(),
+    )
+    serve.add_argument("--host", help=f"the same as {PREFIX}HOST")
+    serve.add_argument("--port", help=f"the same as {PREFIX}PORT")
+    serve.add_argument("--models", metavar="DIR", help=f"the same as {PREFIX}MODELS")
+    serve.set_defaults(run=_serve)
+    health = commands.add_parser("health", help="ask a running server whether it is ready")
+    health.add_argument("--url", help=f"its address; http://127.0.0.1:${PREFIX}PORT where left out")
+    health.set_defaults(run=_health)
+    models = commands.add_parser("models", help="look at a model repository").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    listing = models.add_parser("list", help="the bundles there are")
+    listing.set_defaults(run=_list)
+    verify = models.add_parser("verify", help="check every file and answer the stored samples again")
+    verify.add_argument("names", nargs="*", metavar="NAME", help="models to check; all where left out")
+    verify.set_defaults(run=_verify)
+    for command in (listing, verify):
+        command.add_argument("--models", metavar="DIR", help=f"the same as {PREFIX}MODELS")
+    return parser
+
+
+def _settings_table() -> str:
+    rows = list(describe_settings())
+    width = max(len(name) for name, _, _ in rows)
+    lines = ["settings (environment variable, default, meaning):"]
+    for name, default, meaning in rows:
+        text = textwrap.wrap(meaning, 100 - width, break_on_hyphens=False)
+        lines.append(f"  {name:{width}}  {default:10}  {text[0]}")
+        lines += [f"  {'':{width}}  {'':10}  {line}" for line in text[1:]]
+    return "\n".join(lines)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    # Flags become variables, so that worker processes see them too.
+    for name in ("host", "port", "models"):
+        if (value := getattr(arguments, name)) is not None:
+            os.environ[PREFIX + name.upper()] = value
+    from service.server import serve
+
+    return serve(load_settings())
+
+
+def _health(arguments: argparse.Namespace) -> int:
+    import httpx
+
+    settings = load_settings()
+    url = arguments.url or f"http://127.0.0.1:{settings.port}"
+    try:
+        answer = httpx.get(f"{url.rstrip('/')}/readyz", timeout=5, trust_env=False)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        print(f"lectern: no answer from {url}: {error}", file=sys.stderr)
+        return 1
+    print("ready" if answer.status_code == 200 else answer.text)
+    return 0 if answer.status_code == 200 else 1
+
+
+def _repository(arguments: argparse.Namespace) -> list[Path]:
+    """The folders of all versions, by name and number."""
+    root = Path(arguments.models) if arguments.models else load_settings().models
+    try:
+        folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        found = [folder / str(version) for folder in folders for version in versions(folder)]
+    except OSError as error:
+        raise ConfigurationError(
+            f"model repository {root} cannot be read ({error.strerror}); set LECTERN_MODELS"
+        ) from error
+    if not found:
+        raise ConfigurationError(f"model repository {root} holds no bundle; train one with `lectern-train`")
+    return found
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    worst = 0
+    for path in _repository(arguments):
+        name = f"{path.parent.name}/{path.name}"
+        try:
+            bundle = read_bundle(path)
+        except BundleError as error:
+            print(f"{name:24} BAD  {error}")
+            worst = 1
+            continue
+        print(_line(name, bundle))
+    return worst
+
+
+def _line(name: str, bundle: Bundle) -> str:
+    manifest = bundle.manifest
+    size = sum((bundle.path / file).stat().st_size for file in manifest.files)
+    metrics = "; ".join(
+        f"{metric.name} {metric.value:g}{metric.unit} ({metric.data})" for metric in manifest.metrics[:2]
+    )
+    return f"{name:24} {manifest.task.value:22} {size / 1e6:6.2f} MB  {manifest.provenance.licence:14} {metrics}"
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from service.predictors import Limits, load_predictor
+    from service.registry import session_opener
+    from service.runtime.cpus import available_cpus
+    from service.runtime.providers import check_installation
+
+    check_installation()
+    settings = load_settings()
+    paths = [path for path in _repository(arguments) if not arguments.names or path.parent.name in arguments.names]
+    if unknown := set(arguments.names) - {path.parent.name for path in paths}:
+        raise ConfigurationError(f"no model {sorted(unknown)[0]!r}; `lectern models list` shows them")
+    opener = session_opener(settings.providers, settings.threads or available_cpus(), settings.strict)
+    worst = 0
+    for path in paths:
+        name = f"{path.parent.name}/{path.name}"
+        try:
+            predictor = load_predictor(read_bundle(path), opener, Limits())
+            wrong = list(predictor.replay())
+            count = len(predictor.bundle.samples())
+        except (BundleError, LecternError) as error:
+            wrong, count = [str(error)], 0
+        print(f"{name}: " + ("; ".join(wrong) if wrong else f"ok, {count} samples answered alike"))
+        worst = max(worst, int(bool(wrong)))
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main())

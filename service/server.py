@@ -1,0 +1,142 @@
+"""The server process: sockets, signals, worker processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+
+from service.api.http import Context
+from service.app import create_app
+from service.errors import ConfigurationError
+from service.observability import MULTIPROCESS_DIR, configure_logging, sweep_dead_processes
+from service.runtime.providers import check_installation
+from service.settings import Settings, load_settings, unknown_variables
+
+log = logging.getLogger(__name__)
+
+# Models and modules live as long as the process: the collector need not look at them again, and what requests
+# allocate is freed by reference counts. Without this its pauses make the slowest percent ten times slower.
+_GC_THRESHOLDS = (50_000, 50, 100)
+
+
+def serve(settings: Settings) -> int:
+    """Serve until a signal comes.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ConfigurationError: the installation, the settings, the address or the models do not allow it.
+    """
+    check_installation()
+    configure_logging(settings.log_level)
+    for name in unknown_variables():
+        log.warning("unknown setting", extra={"fields": {"variable": name, "see": "lectern serve --help"}})
+    listener = _bind(settings.host, settings.port)
+    app = _application(settings)
+    # Before the first request: every reason not to start is told here, with exit code 2.
+    app.state.context.registry.load_all()
+    address = "http://{}:{}".format(*listener.getsockname()[:2])
+    if settings.workers > 1:
+        return _serve_many(settings, listener, address)
+    signal.signal(signal.SIGTERM, lambda number, frame: None)  # uvicorn raises the signal again when it is done.
+    log.info("serving", extra={"fields": {"address": address, "docs": f"{address}/docs"}})
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(_config(app, settings)).run(sockets=[listener])
+    log.info("stopped")
+    return 0
+
+
+def worker_application() -> FastAPI:
+    """The application of one of several worker processes; its settings come from the environment."""
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    sweep_dead_processes()
+    return _application(settings)
+
+
+def _application(settings: Settings) -> FastAPI:
+    return create_app(settings, on_ready=lambda context: _on_ready(context, settings))
+
+
+def _on_ready(context: Context, settings: Settings) -> None:
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    _drain_on_sigterm(context, settings.drain_seconds)
+
+
+def _drain_on_sigterm(context: Context, seconds: float) -> None:
+    """On SIGTERM answer 503 on ready first, and let uvicorn close the socket after `seconds`."""
+    close = signal.getsignal(signal.SIGTERM)
+    loop = asyncio.get_running_loop()
+
+    def drain(number: int, frame: FrameType | None) -> None:
+        assert callable(close)
+        if context.draining.is_set():  # Asked twice: at once.
+            close(number, frame)
+            return
+        context.draining.set()
+        log.info("draining", extra={"fields": {"seconds": seconds}})
+        loop.call_soon_threadsafe(loop.call_later, seconds, close, number, None)
+
+    signal.signal(signal.SIGTERM, drain)
+
+
+def _serve_many(settings: Settings, listener: socket.socket, address: str) -> int:
+    """Supervise worker processes that share the socket; their metrics meet in files of a temporary folder."""
+    folder = tempfile.mkdtemp(prefix="lectern-metrics-")
+    os.environ[MULTIPROCESS_DIR] = folder
+    log.info("serving", extra={"fields": {"address": address, "workers": settings.workers}})
+    try:
+        Multiprocess(_config("service.server:worker_application", settings), sockets=[listener]).run()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def _config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=settings.workers,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A listening address.
+
+    Raises:
+        ConfigurationError: in use, not allowed or no address of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port} ({error.strerror}); set LECTERN_PORT or LECTERN_HOST"
+        ) from error
+    listener.set_inheritable(True)
+    return listener

@@ -1,0 +1,111 @@
+"""Tiny bundles, built without torch: what the tests of the service serve."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import orjson
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from service.artifacts.bundle import Bundle, write_bundle
+from service.artifacts.manifest import Comparison, Graph, Manifest, Metric, Provenance, Task, TensorSpec
+
+LABELS = tuple("0123456789")
+SIZE = 28
+
+
+def template(digit: int) -> NDArray[np.float32]:
+    """A 28x28 image for each of ten classes, 0 = paper, 1 = ink: a bar in a row of its own."""
+    image = np.zeros((SIZE, SIZE), np.float32)
+    image[4 + 2 * digit : 6 + 2 * digit, 4:24] = 1.0
+    return image
+
+
+def classifier_graph(*, fails_above: float | None = None) -> bytes:
+    """ONNX of a linear classifier that knows `template`: image FP32 [-1,1,28,28] -> probabilities FP32 [-1,10].
+
+    Args:
+        fails_above: an Expand that cannot work fails the run where the batch holds a pixel above this value.
+    """
+    weights = np.stack([template(digit).reshape(-1) for digit in range(10)], axis=1) / 4.0
+    nodes = [
+        helper.make_node("Flatten", ["image"], ["flat"], axis=1),
+        helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    constants = [numpy_helper.from_array(weights.astype(np.float32), "weights")]
+    if fails_above is not None:
+        nodes[0] = helper.make_node("Flatten", ["checked"], ["flat"], axis=1)
+        nodes[:0] = _trap(fails_above, constants)
+    graph = helper.make_graph(
+        nodes,
+        "digits",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 1, SIZE, SIZE])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 10])],
+        initializer=constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def _trap(above: float, constants: list[onnx.TensorProto]) -> list[onnx.NodeProto]:
+    """Nodes that gather out of bounds, and so fail the run, where any pixel is greater than `above`."""
+    constants += [
+        numpy_helper.from_array(np.float32(above), "above"),
+        numpy_helper.from_array(np.zeros(1, np.float32), "one_element"),
+    ]
+    return [
+        helper.make_node("ReduceMax", ["image"], ["highest"], keepdims=0),
+        helper.make_node("Greater", ["highest", "above"], ["poisoned"]),
+        helper.make_node("Cast", ["poisoned"], ["index"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["one_element", "index"], ["zero"], axis=0),
+        helper.make_node("Add", ["image", "zero"], ["checked"]),
+    ]
+
+
+def classifier_manifest(name: str = "digits") -> Manifest:
+    """The manifest of `classifier_graph`."""
+    graph = Graph(
+        file="model.onnx",
+        inputs=(TensorSpec(name="image", datatype="FP32", shape=(-1, 1, SIZE, SIZE)),),
+        outputs=(TensorSpec(name="probabilities", datatype="FP32", shape=(-1, 10)),),
+    )
+    return Manifest(
+        name=name,
+        version=1,
+        task=Task.IMAGE_CLASSIFICATION,
+        description="Bars in ten rows",
+        graphs={"model": graph},
+        labels=LABELS,
+        preprocessing={"normaliser": "fit", "height": SIZE, "width": SIZE},
+        metrics=(Metric(name="accuracy", value=100, unit=" %", data="ten templates"),),
+        provenance=Provenance(
+            data="ten templates", licence="CC0-1.0", attribution="nobody", created=datetime(2026, 1, 1, tzinfo=UTC)
+        ),
+        comparison=Comparison(kind="scores", tolerance=1e-4),
+    )
+
+
+def write_classifier(repository: Path, name: str = "digits", *, graph: bytes | None = None) -> Bundle:
+    """Write the next version of a tiny classifier into `repository`."""
+    content = graph or classifier_graph()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    samples = []
+    for digit in (1, 7):
+        image = template(digit)
+        (probabilities,) = session.run(None, {"image": image[None, None]})
+        best = np.argsort(-probabilities[0], kind="stable")[:3]
+        predictions = [{"label": LABELS[i], "score": round(float(probabilities[0, i]), 6)} for i in best]
+        samples.append({"request": {"top_k": 3, "pixels": [image.tolist()]}, "results": [{"predictions": predictions}]})
+    files = {
+        "model.onnx": content,
+        "samples.json": orjson.dumps({"samples": samples}),
+        "MODEL_CARD.md": b"# Bars\n",
+    }
+    return write_bundle(repository, classifier_manifest(name), files)

@@ -1,0 +1,95 @@
+"""Fixtures: tiny bundles, an application over them, and a real server on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+from starlette.testclient import TestClient
+
+from service.app import create_app
+from service.settings import Settings
+from tests.bundles import write_classifier
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No LECTERN_ variable of the machine, but where the data are, reaches a test."""
+    for name in list(os.environ):
+        if name.startswith("LECTERN_") and name != "LECTERN_DATA":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def data_dir() -> Path:
+    """The folder of real data sets; skips the test where there is none."""
+    folder = os.environ.get("LECTERN_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("needs real data: set LECTERN_DATA to their folder")
+    return Path(folder)
+
+
+@pytest.fixture
+def models_dir(tmp_path: Path) -> Path:
+    """A model repository with digits/1."""
+    repository = tmp_path / "models"
+    write_classifier(repository)
+    return repository
+
+
+@pytest.fixture
+def settings(models_dir: Path) -> Settings:
+    """Default settings over `models_dir`."""
+    return Settings(models=models_dir)
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    """A client of an application whose models are loaded."""
+    with TestClient(create_app(settings), raise_server_exceptions=False) as found:
+        yield found
+
+
+@pytest.fixture
+def server_url(settings: Settings) -> Iterator[str]:
+    """The address of a real server."""
+    with running(settings) as url:
+        yield url
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[str]:
+    """Serve in a thread on a free port until the block ends."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        create_app(settings), lifespan="on", ws="none", log_config=None, timeout_graceful_shutdown=5
+    )
+    server = _NotifyingServer(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
+    thread.start()
+    try:
+        assert server.up.wait(30), "the server did not start"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        listener.close()
+
+
+class _NotifyingServer(uvicorn.Server):
+    """Tells when it is up, so that nobody has to poll."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()

@@ -76,14 +76,14 @@ clean: ## Remove the virtual environments, caches and build output (never runs/ 
 # Set-up. The build backend is installed first and used without isolation, so that its version is pinned too.
 
 $(PY):
-	@python="$(PYTHON)"; \
-	for candidate in python3 python3.14 python3.13 python3.12 python3.11; do \
+	@python=; \
+	for candidate in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
 	    test -z "$$python" || break; \
-	    $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
+	    "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
 	        && python=$$candidate; \
 	done; \
 	if test -z "$$python"; then \
-	    echo "Lectern needs Python 3.11 to 3.14 and found none on the PATH." \
+	    echo "Lectern needs Python 3.11 to 3.14 and found none$(if $(PYTHON), at $(PYTHON), on the PATH)." \
 	         "Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; \
 	fi; \
 	echo "Creating $(VENV) with $$("$$python" --version)"; \

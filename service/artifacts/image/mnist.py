@@ -4,21 +4,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.image.errors import BlankImageError
+from service.artifacts.image.ink import find_ink
 
 
 def normalise_mnist(grey: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
     """Turn grey [H, W] into ink, float32 `size`, 0 = paper .. 1 = ink."""
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    paper = float(np.median(border))
-    ink = np.abs(grey.astype(np.float32) - paper)
-    top = float(ink.max())
-    if top < 16:
-        raise BlankImageError("the picture is blank: nothing on it stands out; send one with a digit on it")
-    ink /= top
-    threshold, _ = cv2.threshold((ink * 255).astype(np.uint8), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    ys, xs = np.nonzero(ink > min(0.3, threshold / 255))
-    crop = ink[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
+    crop = find_ink(grey)
     box_height, box_width = (round(side * 20 / 28) for side in size)
     scale = min(box_height / crop.shape[0], box_width / crop.shape[1])
     height, width = max(1, round(crop.shape[0] * scale)), max(1, round(crop.shape[1] * scale))

@@ -1,0 +1,94 @@
+"""What digits are written on, and what they are written with: colours [H, W, 3] as float RGB in 0..1."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.photographs.strokes import Mask
+
+Picture = NDArray[np.float32]
+"""Colours [H, W, 3], RGB, 0..1."""
+
+PENS = {
+    "ballpoint blue": (0.12, 0.18, 0.52),
+    "ballpoint black": (0.13, 0.13, 0.16),
+    "pencil": (0.36, 0.36, 0.38),
+    "felt black": (0.07, 0.07, 0.08),
+    "felt blue": (0.08, 0.16, 0.60),
+    "felt red": (0.72, 0.10, 0.14),
+    "felt green": (0.06, 0.42, 0.22),
+}
+
+
+def cloud(size: tuple[int, int], grain: float, rng: np.random.Generator) -> Mask:
+    """Smooth noise [H, W] of unit deviation whose blobs are `grain` pixels wide."""
+    coarse = (max(2, int(size[0] / grain) + 2), max(2, int(size[1] / grain) + 2))
+    noise = rng.standard_normal(coarse, np.float32)
+    return np.asarray(cv2.resize(noise, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def blank_paper(size: tuple[int, int], rng: np.random.Generator) -> Picture:
+    """White, grey, yellowish or recycled paper with its fibres."""
+    tint = np.array([rng.uniform(0.86, 0.97)] * 3) * np.array([1.0, rng.uniform(0.97, 1.0), rng.uniform(0.88, 1.0)])
+    rough = rng.uniform(0.003, 0.012)
+    fibres = sum(rough * cloud(size, grain, rng) for grain in (2.0, 5.0, 23.0))
+    return np.clip(tint.astype(np.float32) + np.asarray(fibres, np.float32)[..., None], 0, 1)
+
+
+def rule(paper: Picture, pitch: float, rng: np.random.Generator, *, squared: bool) -> Picture:
+    """Print lines or squares `pitch` pixels apart, and now and then a red margin."""
+    height, width = paper.shape[:2]
+    colour = np.array([(0.60, 0.68, 0.85), (0.68, 0.70, 0.74), (0.55, 0.75, 0.80), (0.72, 0.62, 0.78)][rng.integers(4)])
+    coverage = np.zeros((height, width), np.float32)
+    thickness = max(1.0, pitch * rng.uniform(0.015, 0.04))
+    offset = rng.uniform(0, pitch)
+    _draw_lines(coverage, offset, pitch, thickness)
+    if squared:
+        _draw_lines(coverage.T, rng.uniform(0, pitch), pitch, thickness)
+    ruled = paper * (1 - coverage[..., None]) + paper * colour.astype(np.float32) * coverage[..., None]
+    if not squared and rng.random() < 0.4:
+        margin = np.zeros((height, width), np.float32)
+        _draw_lines(margin.T, width * rng.uniform(0.08, 0.2), float(width), thickness * 1.3)
+        ruled = ruled * (1 - margin[..., None]) + np.array([0.85, 0.45, 0.48], np.float32) * margin[..., None]
+    return np.asarray(ruled, np.float32)
+
+
+def _draw_lines(coverage: Mask, first: float, pitch: float, thickness: float) -> None:
+    """Fill rows of `coverage` in place, with soft edges."""
+    rows = np.arange(coverage.shape[0], dtype=np.float32)
+    away = np.abs((rows - first + pitch / 2) % pitch - pitch / 2)
+    strength = np.clip(thickness / 2 + 0.5 - away, 0, 1)
+    np.maximum(coverage, strength[:, None], out=coverage)
+
+
+def write(paper: Picture, ink: Mask, pen: str, rng: np.random.Generator) -> Picture:
+    """Lay ink on paper: a pen presses unevenly, a pencil catches the grain, felt soaks in."""
+    strength = ink * np.clip(rng.uniform(0.86, 1.0) + 0.06 * cloud(ink.shape, 40.0, rng), 0, 1)
+    if pen == "pencil":
+        strength = strength * np.clip(0.85 + 0.22 * cloud(ink.shape, 1.7, rng), 0.25, 1)
+    elif pen.startswith("felt"):
+        strength = cv2.GaussianBlur(strength, (0, 0), 0.8)
+    colour = np.array(PENS[pen], np.float32)
+    wet = strength.astype(np.float32)[..., None]
+    return np.asarray(paper * (1 - wet) + paper * colour * wet, np.float32)
+
+
+def chalkboard(ink: Mask, rng: np.random.Generator) -> Picture:
+    """Chalk, which skips over a rough and badly wiped dark board."""
+    size = ink.shape
+    base = np.array([(0.13, 0.25, 0.20), (0.14, 0.15, 0.16), (0.18, 0.24, 0.26)][rng.integers(3)], np.float32)
+    wiped = 0.035 * cloud(size, 60.0, rng) + 0.02 * cloud((size[0], size[1]), 9.0, rng)
+    board = base + wiped[..., None] + 0.012 * rng.standard_normal((*size, 1), np.float32)
+    skipping = np.clip(0.80 + 0.35 * cloud(size, 2.2, rng) + 0.10 * cloud(size, 12.0, rng), 0.12, 1)
+    dust = 0.10 * cv2.GaussianBlur(ink, (0, 0), 9.0)
+    chalk = np.array([(0.93, 0.93, 0.90), (0.95, 0.90, 0.55), (0.93, 0.75, 0.78)][rng.choice(3, p=[0.7, 0.2, 0.1])], np.float32)
+    amount = np.clip(ink * skipping + dust, 0, 1)[..., None]
+    return np.clip(board * (1 - amount) + chalk * amount, 0, 1).astype(np.float32)
+
+
+def desk(size: tuple[int, int], rng: np.random.Generator) -> Picture:
+    """What lies around the paper: wood with its grain, or a plain table top."""
+    base = np.array([(0.45, 0.30, 0.18), (0.62, 0.45, 0.28), (0.25, 0.22, 0.20), (0.35, 0.38, 0.42)][rng.integers(4)])
+    stripes = cv2.resize(cloud((size[0], 4), 3.0, rng), size[::-1], interpolation=cv2.INTER_LINEAR)
+    grain = 0.05 * stripes + 0.02 * cloud(size, 14.0, rng)
+    return np.clip(base.astype(np.float32) + grain[..., None], 0, 1).astype(np.float32)

@@ -1,0 +1,96 @@
+"""The shape of a 28 x 28 digit at the resolution of a drawing, with a pen of any width."""
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.float32]
+"""Ink coverage [H, W], 0 = none .. 1 = covered."""
+
+SCALE = 12
+"""Pixels of a drawing for each pixel of the digit: the digit's 20-pixel box becomes 240 pixels."""
+
+
+def outline(
+    digit: NDArray[np.uint8],
+    *,
+    width: float | None = None,
+    slant: float = 0.0,
+    aspect: float = 1.0,
+    rotation: float = 0.0,
+) -> Mask:
+    """Draw a digit [28, 28] large, cropped to its ink.
+
+    `width` is the pen's, in pixels of the digit's 20-pixel box (MNIST's own strokes are 2 to 4); None keeps the
+    strokes as they are. `slant` is the shear, `aspect` width over height, `rotation` in degrees. The shape is changed
+    before the pen is laid on it, so that strokes keep their width.
+    """
+    large = _enlarge(digit, slant=slant, aspect=aspect, rotation=rotation)
+    mask = large > 0.45
+    if width is not None:
+        mask = _with_pen(mask, width)
+    smooth = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), SCALE * 0.15)
+    ys, xs = np.nonzero(smooth > 0.5)
+    crop = smooth[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
+    # One pixel of edge, as ink or a canvas has it, whatever the blur was.
+    return np.clip((crop - 0.5) * 4 + 0.5, 0, 1).astype(np.float32)
+
+
+def fit_height(mask: Mask, height: int) -> Mask:
+    """Scale a drawing to `height` pixels of its longer side."""
+    scale = height / max(mask.shape)
+    size = (max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale)))
+    return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR), np.float32)
+
+
+def place(mask: Mask, size: tuple[int, int], top: int, left: int) -> Mask:
+    """A page [H, W] without ink but for `mask` at the given corner."""
+    page = np.zeros(size, np.float32)
+    page[top : top + mask.shape[0], left : left + mask.shape[1]] = mask
+    return page
+
+
+def _enlarge(digit: NDArray[np.uint8], *, slant: float, aspect: float, rotation: float) -> Mask:
+    side = 28 * SCALE * 2
+    angle = math.radians(rotation)
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    stretch = np.array([[math.sqrt(aspect), 0.0], [0.0, 1 / math.sqrt(aspect)]])
+    shear = np.array([[1.0, -slant], [0.0, 1.0]])
+    linear = turn @ shear @ stretch * SCALE
+    centre = np.array([side / 2, side / 2]) - linear @ np.array([13.5, 13.5])
+    matrix = np.concatenate([linear, centre[:, None]], axis=1)
+    large = cv2.warpAffine(digit.astype(np.float32) / 255, matrix, (side, side), flags=cv2.INTER_CUBIC)
+    return np.asarray(cv2.GaussianBlur(large, (0, 0), SCALE * 0.45), np.float32)
+
+
+def _with_pen(mask: NDArray[np.bool_], width: float) -> NDArray[np.bool_]:
+    """The same shape drawn by a round pen: its skeleton, thickened."""
+    small = cv2.resize(mask.astype(np.uint8), None, fx=1 / 3, fy=1 / 3, interpolation=cv2.INTER_AREA)
+    skeleton = thin(small > 0)
+    distance = cv2.distanceTransform((~skeleton).astype(np.uint8), cv2.DIST_L2, 5)
+    distance = cv2.resize(distance, mask.shape[::-1], interpolation=cv2.INTER_LINEAR) * 3
+    return np.asarray(cv2.GaussianBlur(distance, (0, 0), SCALE * 0.2) < max(width * SCALE / 2, 3.5), np.bool_)
+
+
+def thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Zhang and Suen's thinning (1984): a skeleton one pixel wide."""
+    ink = np.pad(mask, 1)
+    while True:
+        before = int(ink.sum())
+        for first in (True, False):
+            ink &= ~_removable(ink, first=first)
+        if int(ink.sum()) == before:
+            return ink[1:-1, 1:-1]
+
+
+def _removable(ink: NDArray[np.bool_], *, first: bool) -> NDArray[np.bool_]:
+    """One half-step of Zhang and Suen's thinning: which pixels go."""
+    shifts = [(-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1)]  # p2 .. p9, clockwise from above
+    around = [np.roll(ink, (-dy, -dx), (0, 1)) for dy, dx in shifts]
+    neighbours = np.sum(around, axis=0)
+    changes = np.sum([~a & b for a, b in zip(around, around[1:] + around[:1], strict=True)], axis=0)
+    p2, _, p4, _, p6, _, p8, _ = around
+    sides = ~(p2 & p4 & p6) & ~(p4 & p6 & p8) if first else ~(p2 & p4 & p8) & ~(p2 & p6 & p8)
+    return np.asarray(ink & (neighbours >= 2) & (neighbours <= 6) & (changes == 1) & sides, np.bool_)

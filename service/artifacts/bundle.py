@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -63,9 +64,11 @@ class Bundle:
     def samples(self) -> tuple[Sample, ...]:
         """The requests and answers of `samples.json`."""
         path = self.file(SAMPLES)
+        with _readable(path):
+            content = path.read_bytes()
         try:
-            return Samples.model_validate(orjson.loads(path.read_bytes())).samples
-        except (ValueError, ValidationError) as error:
+            return Samples.model_validate(orjson.loads(content)).samples
+        except ValueError as error:
             raise BundleError(f"{path}: not a list of samples: {_first_line(error)}") from error
 
     def model_card(self) -> str:
@@ -87,9 +90,7 @@ def read_bundle(path: Path) -> Bundle:
     manifest = _read_manifest(path / MANIFEST)
     if (path.parent.name, path.name) != (manifest.name, str(manifest.version)):
         raise BundleError(f"{path / MANIFEST}: is of {manifest.name}/{manifest.version}, not of this folder")
-    for required in (SAMPLES, MODEL_CARD):
-        if required not in manifest.files:
-            raise BundleError(f"{path / MANIFEST}: {required} is not listed; export the model again")
+    _check_required(manifest, path / MANIFEST)
     with _readable(path):
         unlisted = sorted({entry.name for entry in path.iterdir()} - {MANIFEST} - set(manifest.files))
     if unlisted:
@@ -109,16 +110,19 @@ def write_bundle(repository: Path, manifest: Manifest, files: Mapping[str, bytes
         files: content by file name: every graph, `samples.json`, `MODEL_CARD.md` and what else the task needs.
     """
     folder = repository / manifest.name
-    folder.mkdir(parents=True, exist_ok=True)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+    draft = manifest.model_copy(update={"version": 1, "files": hashes, "format_version": FORMAT_VERSION})
+    # Checked before the first byte is written: a file name might lead out of the folder.
+    Manifest.model_validate(draft.model_dump())
+    _check_required(draft, folder)
+    folder.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
     try:
         for name, content in files.items():
             _write_synced(staging / name, content)
         while True:
             version = max(versions(folder), default=0) + 1
-            final = manifest.model_copy(update={"version": version, "files": hashes, "format_version": FORMAT_VERSION})
-            Manifest.model_validate(final.model_dump())
+            final = draft.model_copy(update={"version": version})
             _write_synced(staging / MANIFEST, orjson.dumps(final.model_dump(mode="json"), option=orjson.OPT_INDENT_2))
             staging.chmod(0o755)
             try:
@@ -159,9 +163,19 @@ def _read_manifest(path: Path) -> Manifest:
         raise BundleError(f"{path}: {_first_line(error)}") from error
 
 
+def _check_required(manifest: Manifest, where: Path) -> None:
+    if MANIFEST in manifest.files:
+        raise BundleError(f"{where}: {MANIFEST} cannot list itself")
+    for required in (SAMPLES, MODEL_CARD):
+        if required not in manifest.files:
+            raise BundleError(f"{where}: {required} is not listed; export the model again")
+
+
 def _verify_file(path: Path, expected: str) -> None:
-    if path.is_symlink():
-        raise BundleError(f"{path}: is a link; a bundle holds plain files")
+    with _readable(path):
+        # A link could lead anywhere, and reading a pipe would wait for ever.
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise BundleError(f"{path}: is a link, a folder or a device; a bundle holds plain files")
     with _readable(path), path.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != expected:
@@ -192,4 +206,4 @@ def _first_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}".lstrip(": ")
-    return str(error).splitlines()[0]
+    return str(error).partition("\n")[0]

@@ -158,4 +158,4 @@ class Manifest(_Frozen):
 
 def is_model_name(text: str) -> bool:
     """Whether `text` can name a model."""
-    return re.match(NAME_PATTERN, text) is not None
+    return re.fullmatch(NAME_PATTERN, text) is not None

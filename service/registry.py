@@ -17,7 +17,7 @@ from service.observability import Metrics
 from service.predictors import Limits, load_predictor
 from service.runtime.cpus import available_cpus
 from service.runtime.session import OnnxSession
-from service.served_model import ServedModel
+from service.served_model import ServedModel, runs_inline, warm_up
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -231,15 +231,23 @@ class ModelRegistry:
             max_pixels=self._settings.max_pixels,
             max_batch_size=own.max_batch_size,
         )
-        threads = self._settings.threads or max(1, self._cpus // self._settings.workers)
-        opener = session_opener(own.providers, threads, self._settings.strict)
-        predictor = load_predictor(bundle, opener, limits)
+        threads = self._settings.threads or 1
+        predictor = load_predictor(bundle, session_opener(own.providers, threads, self._settings.strict), limits)
+        seconds = warm_up(predictor)
+        inline = runs_inline(own.inline, seconds)
+        share = max(1, self._cpus // self._settings.workers)
+        if not self._settings.threads and not inline and share > 1:
+            # Waking threads would cost a tiny model more than its whole run; only heavy ones are opened with several.
+            predictor = load_predictor(bundle, session_opener(own.providers, share, self._settings.strict), limits)
+            seconds = warm_up(predictor)
         if wrong := next(predictor.replay(), None):
             raise BundleError(f"{path}: the samples are answered differently: {wrong}")
         served = ServedModel(
             predictor,
             own,
             self._metrics,
+            inline=inline,
+            warm_up_seconds=seconds,
             threads=self._threads,
             max_in_flight=self._settings.max_queue_size,
             deadline_seconds=self._settings.deadline_seconds,

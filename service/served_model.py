@@ -32,8 +32,10 @@ class ServedModel:
     """Answers requests for one version of a model.
 
     Args:
-        predictor: loaded and verified.
+        predictor: loaded, verified and warmed up.
         settings: this model's, complete.
+        inline: whether it runs in the event loop; else it gets a thread.
+        warm_up_seconds: what an ordinary request took when it was warmed up.
         metrics: where its numbers go.
         threads: for the preprocessing of heavy requests.
         max_in_flight: requests beyond this are refused as saturated.
@@ -46,6 +48,8 @@ class ServedModel:
         settings: ModelSettings,
         metrics: Metrics,
         *,
+        inline: bool,
+        warm_up_seconds: float,
         threads: ThreadPoolExecutor,
         max_in_flight: int,
         deadline_seconds: float,
@@ -55,10 +59,10 @@ class ServedModel:
         self.name = self.manifest.name
         self.version = str(self.manifest.version)
         self.max_batch_size = predictor.limits.max_batch_size
-        self.warm_up_seconds = _warm_up(predictor)
-        self.inline = settings.inline == "always" or (
-            settings.inline == "auto" and self.warm_up_seconds < INLINE_THRESHOLD_SECONDS
-        )
+        self.warm_up_seconds = warm_up_seconds
+        self.inline = inline
+        self.provider = ",".join(dict.fromkeys(report.actual[0] for report in predictor.reports.values()))
+        """The execution provider that runs the model; several where its graphs differ."""
         self._threads = threads
         # One thread: the graph's own threads share the CPUs, and what arrives meanwhile forms the next batch.
         self._runner = None if self.inline else ThreadPoolExecutor(1, thread_name_prefix=f"run-{self.name}")
@@ -82,11 +86,6 @@ class ServedModel:
         self._last_inference = metrics.last_inference.labels(self.name, self.version)
         self._queue_depth = metrics.queue_depth.labels(self.name)
 
-    @property
-    def provider(self) -> str:
-        """The execution provider that runs the model, and the others where its graphs differ."""
-        return ",".join(dict.fromkeys(report.actual[0] for report in self.predictor.reports.values()))
-
     async def predict(self, request: Any, timings: Timings, timeout: float | None = None) -> list[Any]:
         """Answer a request of the model's task.
 
@@ -109,8 +108,21 @@ class ServedModel:
             timings.lap("postprocess")
         return results
 
-    async def infer(self, tensors: Tensors, timings: Timings, timeout: float | None = None) -> Tensors:
-        """Run the model on checked tensors whose first axis is the batch."""
+    async def infer(
+        self,
+        tensors: Tensors,
+        finish: Callable[[Tensors], T],
+        timings: Timings,
+        timeout: float | None = None,
+    ) -> T:
+        """Run the model on checked tensors whose first axis is the batch.
+
+        Args:
+            tensors: by input, as the predictor's `inputs` describe them.
+            finish: makes the answer of the outputs; its time is the stage `postprocess`.
+            timings: gets the time of every stage.
+            timeout: seconds; the smaller of this and the setting counts.
+        """
         with self._admitted(timings):
             rows = len(next(iter(tensors.values())))
             if rows > self.max_batch_size:
@@ -122,7 +134,9 @@ class ServedModel:
             answer = await self._run(tensors, self._deadline(timings, timeout))
             timings.add("queue", answer.queue)
             timings.add("infer", answer.infer)
-        return answer.outputs
+            finished = finish(answer.outputs)
+            timings.lap("postprocess")
+        return finished
 
     async def close(self) -> None:
         """Wait for the requests in flight, then release the threads."""
@@ -191,7 +205,12 @@ class ServedModel:
         self._queue_depth.set(self._batcher.depth)
 
 
-def _warm_up(predictor: Predictor[Any]) -> float:
+def runs_inline(setting: str | None, warm_up_seconds: float) -> bool:
+    """Whether a model runs in the event loop, by its setting and by what its warm-up took."""
+    return setting == "always" or (setting == "auto" and warm_up_seconds < INLINE_THRESHOLD_SECONDS)
+
+
+def warm_up(predictor: Predictor[Any]) -> float:
     """Run an ordinary request a few times; the median time of one, in seconds."""
     tensors = predictor.warm_up()
     predictor.infer(tensors)

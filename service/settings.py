@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     providers: Providers = ("auto",)
     """Execution providers in order, separated by commas: auto, cpu, cuda, tensorrt, or onnxruntime's names."""
     threads: int = Field(default=0, ge=0, le=1024)
-    """Threads of one run of a model; 0 sizes them from the CPU affinity and the cgroup quota."""
+    """Threads of one run; 0: one for models that run inline, else as many as affinity and cgroup quota allow."""
     strict: bool = False
     """Refuse to start when any model is bad or runs on another provider than asked."""
     model_control: Literal["explicit", "none"] = "explicit"

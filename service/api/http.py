@@ -131,9 +131,13 @@ def json_response(document: Any, status: int = 200) -> Response:
 
 def answered_by(response: Response, served: ServedModel) -> Response:
     """Name in the headers what answered."""
-    response.headers["x-lectern-model"] = served.name
-    response.headers["x-lectern-version"] = served.version
-    response.headers["x-lectern-provider"] = served.provider
+    response.raw_headers.extend(
+        (
+            (b"x-lectern-model", served.name.encode()),
+            (b"x-lectern-version", served.version.encode()),
+            (b"x-lectern-provider", served.provider.encode()),
+        )
+    )
     return response
 
 

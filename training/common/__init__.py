@@ -1,0 +1,1 @@
+"""What the families share: seeds, devices, checkpoints, data sets, run directories, export. No trainer."""

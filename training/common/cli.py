@@ -1,0 +1,68 @@
+"""What the commands of all families share: flags, interrupts, errors without tracebacks."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from training.common.errors import UserError
+
+
+class Interrupted(BaseException):
+    """Ctrl-C or SIGTERM; `code` is the exit code a shell expects. No `Exception`: nothing on the way may swallow it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.code = 128 + number
+
+
+def add_machine_flags(parser: argparse.ArgumentParser) -> None:
+    """`--device` and `--threads`."""
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: auto)"
+    )
+    parser.add_argument(
+        "--threads", type=_count, default=0, metavar="N", help="CPU threads (default: PyTorch's choice)"
+    )
+
+
+def run_command(options: argparse.Namespace) -> int:
+    """Call the command's `run(options)`; errors of the user become one line and exit code 2."""
+    try:
+        with interrupts():
+            code: int = options.run(options)
+            return code
+    except UserError as error:
+        print(f"lectern-train: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"lectern-train: {place}{error.strerror or error}", file=sys.stderr)
+        return 1
+    except Interrupted as error:
+        print(f"lectern-train: interrupted ({error})", file=sys.stderr)
+        return error.code
+
+
+@contextmanager
+def interrupts() -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into `Interrupted`, where it is raised and can be caught; handlers are put back after."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value

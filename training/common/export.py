@@ -1,0 +1,116 @@
+"""From a PyTorch module to a verified bundle."""
+
+import importlib.metadata
+import logging
+import platform
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from service.artifacts.manifest import Provenance
+from training.common.errors import ExportError
+
+OPSET = 20
+PARITY_TOLERANCE = 1e-5
+
+
+def to_onnx(module: nn.Module, example: torch.Tensor, *, input_name: str, output_name: str) -> bytes:
+    """The ONNX file of a module with one input and one output whose first axis is the batch, weights inside."""
+    module.eval()
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            module,
+            (example,),
+            dynamo=True,
+            external_data=False,
+            opset_version=OPSET,
+            input_names=[input_name],
+            output_names=[output_name],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    _strip(model)
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())
+
+
+def open_graph(content: bytes) -> onnxruntime.InferenceSession:
+    """The graph on one CPU thread, as the export checks run it."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def run_graph(session: onnxruntime.InferenceSession, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The only output of a graph with one input, for a whole set in batches."""
+    name = session.get_inputs()[0].name
+    parts = [session.run(None, {name: images[start : start + 1000]})[0] for start in range(0, len(images), 1000)]
+    result: NDArray[np.float32] = np.concatenate(parts)
+    return result
+
+
+def check_parity(expected: NDArray[np.float32], found: NDArray[np.float32], what: str) -> float:
+    """The greatest difference between PyTorch's and ONNX's probabilities [N, classes].
+
+    Raises:
+        ExportError: it is not below 1e-5, or a row's largest entry is another.
+    """
+    difference = float(np.abs(expected - found).max())
+    labels = int((expected.argmax(1) != found.argmax(1)).sum())
+    if not difference < PARITY_TOLERANCE or labels:
+        raise ExportError(
+            f"the ONNX graph differs from PyTorch on {what}: by up to {difference:.2g} (limit {PARITY_TOLERANCE:g}), "
+            f"{labels} labels of {len(expected)}; nothing was written. Check the versions of torch and onnxruntime"
+        )
+    return difference
+
+
+def provenance(
+    *, data: str, licence: str, attribution: str, config: dict[str, Any], seed: int, libraries: Iterable[str]
+) -> Provenance:
+    """Where weights come from, with the versions of the libraries that made them."""
+    versions = {name: importlib.metadata.version(name) for name in sorted(libraries)}
+    return Provenance(
+        data=data,
+        licence=licence,
+        attribution=attribution,
+        config=config,
+        seed=seed,
+        libraries={"python": platform.python_version(), **versions},
+        created=datetime.now(UTC).replace(microsecond=0),
+    )
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Remove the exporter's notes: they hold source lines and paths of the machine that exported."""
+    graph = model.graph
+    del model.metadata_props[:], graph.metadata_props[:], graph.value_info[:]
+    model.doc_string = graph.doc_string = ""
+    for item in (*graph.node, *graph.input, *graph.output, *graph.initializer):
+        item.doc_string = ""
+        del item.metadata_props[:]
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keep notes of the exporter about itself (missing torchvision, its own deprecations) from the user."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

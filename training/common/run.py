@@ -1,0 +1,122 @@
+"""The run directory: resolved configuration, log, metrics, checkpoints and pictures of one training run."""
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from training.common.config import differences
+from training.common.errors import RunError
+
+CONFIG, LOG, METRICS, EVALUATION = "config.json", "log.txt", "metrics.jsonl", "evaluation.json"
+
+
+class Run:
+    """One run's directory, with a config, a log, metrics by epoch, evaluations, `checkpoints/` and `pictures/`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.pictures = path / "pictures"
+
+    @classmethod
+    def create(cls, path: Path, *, family: str, config: dict[str, Any]) -> "Run":
+        """Make the directory, or return to it where it holds a run of this family with these very settings."""
+        run = cls(path)
+        if (path / CONFIG).exists():
+            changed = differences(run.config(family), config)
+            if changed:
+                raise RunError(
+                    f"{path}: holds a run with other settings ({'; '.join(changed)}); "
+                    "continue it with the same settings or choose another --run"
+                )
+            return run
+        if path.exists() and any(path.iterdir()):
+            raise RunError(f"{path}: is not empty and holds no run; choose another --run")
+        run.checkpoints.mkdir(parents=True)
+        run.pictures.mkdir()
+        write_json(path / CONFIG, {"family": family, "config": config})
+        return run
+
+    @classmethod
+    def open(cls, path: Path, *, family: str) -> "Run":
+        """An existing run of `family`."""
+        run = cls(path)
+        run.config(family)
+        return run
+
+    def config(self, family: str) -> dict[str, Any]:
+        """The stored configuration.
+
+        Raises:
+            RunError: there is none, it is damaged, or it is of another family.
+        """
+        path = self.path / CONFIG
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            found, config = stored["family"], stored["config"]
+        except FileNotFoundError as error:
+            raise RunError(f"{self.path}: holds no run ({CONFIG} is missing)") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path}: is damaged; choose another --run") from error
+        if found != family:
+            raise RunError(f"{self.path}: is a run of {found}, not of {family}")
+        assert isinstance(config, dict)
+        return config
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of `metrics.jsonl`, oldest first; a line cut off by a kill is left out."""
+        path = self.path / METRICS
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        records = []
+        for line in lines:
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                continue
+        return records
+
+    def keep_metrics(self, epochs: int) -> None:
+        """Forget what was measured after `epochs` epochs: a resumed run measures it again."""
+        kept = [record for record in self.metrics() if record["epoch"] <= epochs]
+        write_text(self.path / METRICS, "".join(json.dumps(record) + "\n" for record in kept))
+
+    def add_metrics(self, record: dict[str, Any]) -> None:
+        """Append one line to `metrics.jsonl`."""
+        with (self.path / METRICS).open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(record) + "\n")
+
+    def logger(self) -> logging.Logger:
+        """A logger that writes to `log.txt` with the time, and to standard error without."""
+        logger = logging.getLogger(f"training.{self.path.resolve()}")
+        if not logger.handlers:
+            logger.setLevel(logging.INFO)
+            logger.propagate = False
+            to_file = logging.FileHandler(self.path / LOG, encoding="utf-8")
+            to_file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+            logger.addHandler(to_file)
+            logger.addHandler(logging.StreamHandler())
+        return logger
+
+    def close(self) -> None:
+        """Close the log."""
+        logger = logging.getLogger(f"training.{self.path.resolve()}")
+        for handler in list(logger.handlers):
+            logger.removeHandler(handler)
+            handler.close()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(path)

@@ -1,0 +1,123 @@
+"""The model card of a LeNet bundle."""
+
+from typing import Any
+
+from service.artifacts.manifest import Manifest
+from training.lenet.config import LenetConfig
+from training.lenet.data import Digits
+
+# ruff: noqa: E501  - a row of a table is one line
+_CARD = """\
+# {name}
+
+{description}
+
+| | |
+|---|---|
+| Task | {task} |
+| Labels | {labels} |
+| Network | LeNet-5 (LeCun, Bottou, Bengio, Haffner 1998, section II.B): {activation} units, {pooling} pooling, {connections} connections from S2 to C3, {output} output; {parameters:,} parameters |
+| Input | grey images of 28x28, 0 = paper to 1 = ink; pictures of any size are normalised (`{normaliser}`) before |
+| Output | one probability per label |
+| Licence of the weights | {licence} |
+| Attribution | {attribution} |
+
+## How well it reads
+
+| data | errors | accuracy |
+|---|---|---|
+{results}
+
+{epoch_note}
+
+## How it was trained
+
+* Data: {data}: {train:,} images to train on, {dev:,} held out to choose the epoch and the settings.
+* {epochs} epochs, batches of {batch_size}, AdamW with weight decay {weight_decay:g},
+  {schedule} learning rate up to {learning_rate:g}, {smoothing}weights averaged over steps (decay {ema:g}), seed {seed}.
+* Training images were distorted anew in each epoch: {distortions}.
+* Libraries: {libraries}.
+
+## What it is not
+
+It knows its {classes} labels and nothing else: a picture of something else gets one of them too, often with a high
+score. One image is one character; several in one picture are read as one. {data} is what it has seen: other
+handwriting, and pictures that are normalised badly, are read less well than the figures above say.
+"""
+
+_DISTORTIONS = {
+    "rotation": "rotation up to {:g} degrees",
+    "shear": "slant up to {:g}",
+    "scale": "size up to {:.0%}",
+    "aspect": "aspect ratio up to {:.0%}",
+    "shift": "shift up to {:g} pixels",
+    "elastic": "elastic displacement of {:g} pixels (Simard et al. 2003)",
+    "stroke": "stroke width up to {:.0%} of a pixel each side",
+    "low_resolution": "lower resolution for {:.0%}",
+    "blur": "blur for {:.0%}",
+    "contrast": "contrast up to {:.0%}",
+}
+
+
+def model_card(
+    manifest: Manifest, config: LenetConfig, digits: Digits, *, parameters: int, evaluations: dict[str, Any]
+) -> str:
+    """MODEL_CARD.md, every figure from the run that made the weights."""
+    source = manifest.provenance
+    return _CARD.format(
+        name=manifest.name,
+        description=manifest.description,
+        task=manifest.task,
+        labels=", ".join(digits.labels),
+        activation=config.activation,
+        pooling=config.pooling,
+        connections=config.connections,
+        output=config.output,
+        parameters=parameters,
+        normaliser=config.normaliser,
+        licence=source.licence,
+        attribution=source.attribution or "none given",
+        results=_results(evaluations, digits),
+        epoch_note=_epoch_note(evaluations, config),
+        data=source.data,
+        train=len(digits.train),
+        dev=len(digits.dev),
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        weight_decay=config.weight_decay,
+        schedule=config.schedule,
+        learning_rate=config.learning_rate,
+        smoothing=f"label smoothing {config.label_smoothing:g}, " if config.output == "softmax" else "",
+        ema=config.ema,
+        seed=config.seed,
+        distortions=_distortions(config),
+        libraries=", ".join(f"{name} {version}" for name, version in source.libraries.items()),
+        classes=len(digits.labels),
+    )
+
+
+def _results(evaluations: dict[str, Any], digits: Digits) -> str:
+    names = {"dev": "held-out training images", "test": "test images"}
+    lines = [
+        f"| {digits.name}, {found['images']:,} {names[split]} | {found['errors']} | {found['accuracy']:.2%} |"
+        for split, found in evaluations.items()
+    ]
+    return "\n".join(lines) or "| not evaluated | | |"
+
+
+def _epoch_note(evaluations: dict[str, Any], config: LenetConfig) -> str:
+    if not evaluations:
+        return "The run was exported without an evaluation."
+    epoch = next(iter(evaluations.values()))["epoch"]
+    how = "the one with the fewest errors on the held-out images" if config.select == "best" else "the last"
+    note = f"The weights are those after epoch {epoch} of {config.epochs}, {how}"
+    return f"{note}, so the figure on those images is a little too good." if config.select == "best" else f"{note}."
+
+
+def _distortions(config: LenetConfig) -> str:
+    used = [
+        text.format(getattr(config.augment, name))
+        for name, text in _DISTORTIONS.items()
+        if getattr(config.augment, name)
+    ]
+    return ", ".join(used) if used and config.augment.augment else "not at all"

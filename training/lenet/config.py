@@ -1,0 +1,106 @@
+"""Everything a LeNet run depends on."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from training.common.config import doc
+from training.common.errors import ConfigError
+from training.lenet.model import Activation, Connections, Output, Pooling
+
+Schedule = Literal["one-cycle", "cosine"]
+Normaliser = Literal["mnist", "fit"]
+Select = Literal["best", "last"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """How training images are distorted. 0 switches a distortion off; `--no-augment` switches off all."""
+
+    augment: bool = field(default=True, metadata=doc("distort the training images, anew in each epoch"))
+    rotation: float = field(default=10.0, metadata=doc("rotate by up to this many degrees"))
+    shear: float = field(default=0.15, metadata=doc("slant by up to this much (pixels sideways per pixel of height)"))
+    scale: float = field(default=0.12, metadata=doc("shrink or enlarge by up to this share"))
+    aspect: float = field(default=0.08, metadata=doc("stretch width against height by up to this share"))
+    shift: float = field(default=1.5, metadata=doc("move by up to this many pixels each way"))
+    elastic: float = field(
+        default=0.8, metadata=doc("elastic displacement in pixels (standard deviation; Simard et al. 2003)")
+    )
+    stroke: float = field(
+        default=0.3, metadata=doc("thicken or thin the strokes by up to this share of one pixel each side")
+    )
+    low_resolution: float = field(default=0.05, metadata=doc("share of the images that go through a lower resolution"))
+    blur: float = field(default=0.05, metadata=doc("share of the images that are blurred a little"))
+    contrast: float = field(default=0.1, metadata=doc("make the ink darker or lighter by up to this share"))
+    calm: float = field(
+        default=0.0, metadata=doc("share of the epochs, at the end, with half the geometric distortion")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LenetConfig:
+    """One run of LeNet: data, network, optimisation, augmentation."""
+
+    data: str = field(
+        default="mnist", metadata=doc("`mnist`, a folder with idx files, or a folder of class folders with pictures")
+    )
+    normaliser: Normaliser = field(
+        default="mnist",
+        metadata=doc(
+            "how pictures become 28x28: find the ink and centre it as MNIST's makers did, or fit the whole picture"
+        ),
+    )
+    dev: float = field(
+        default=5000.0,
+        metadata=doc("held-out training images: a number, or below 1 a share; small sets hold out a tenth"),
+    )
+    split_seed: int = field(default=0, metadata=doc("chooses the held-out images; independent of the seed of the run"))
+    activation: Activation = field(default="relu", metadata=doc("the units' squashing function"))
+    pooling: Pooling = field(default="max", metadata=doc("how S2 and S4 subsample"))
+    connections: Connections = field(
+        default="full", metadata=doc("which maps of S2 the maps of C3 see: all, or those of Table I")
+    )
+    output: Output = field(
+        default="softmax", metadata=doc("output layer and loss: softmax, or 1998's RBF units with equation 9")
+    )
+    epochs: int = field(default=100, metadata=doc("passes over the training images"))
+    batch_size: int = field(default=128, metadata=doc("images per step"))
+    learning_rate: float = field(default=4e-3, metadata=doc("AdamW's highest learning rate"))
+    weight_decay: float = field(default=0.02, metadata=doc("AdamW's weight decay, on weights and not on biases"))
+    schedule: Schedule = field(
+        default="one-cycle", metadata=doc("learning rate: up and down as a cosine, or down only")
+    )
+    label_smoothing: float = field(
+        default=0.05, metadata=doc("share of the target spread over all classes (softmax output only)")
+    )
+    ema: float = field(
+        default=0.999, metadata=doc("decay per step of the averaged weights that are kept; 0 keeps the last ones")
+    )
+    select: Select = field(default="best", metadata=doc("keep the epoch with the fewest dev errors, or the last"))
+    seed: int = field(default=0, metadata=doc("everything random in the run derives from it"))
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.learning_rate <= 0:
+            raise ConfigError(f"learning_rate is {self.learning_rate}; it must be above 0")
+        if not 0 <= self.ema < 1:
+            raise ConfigError(f"ema is {self.ema}; it must be at least 0 and below 1")
+
+
+_LECUN_1998: dict[str, Any] = {
+    "activation": "scaled-tanh",
+    "pooling": "trainable",
+    "connections": "table1",
+    "output": "rbf",
+    "label_smoothing": 0.0,
+    "learning_rate": 2e-3,
+}
+
+PRESETS: dict[str, LenetConfig] = {
+    "default": LenetConfig(),
+    "lecun1998": replace(LenetConfig(), **_LECUN_1998),
+    "debug": replace(LenetConfig(), epochs=2, batch_size=16, ema=0.9),
+}
+"""`--preset`: where a configuration starts; flags change it from there."""

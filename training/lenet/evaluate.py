@@ -1,0 +1,130 @@
+"""How well a trained LeNet reads: accuracy, errors by class, confusion matrix, pictures."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.common.checkpoint import load_checkpoint
+from training.common.errors import DatasetError
+from training.common.run import EVALUATION, Run, write_json
+from training.lenet.config import LenetConfig
+from training.lenet.data import Digits, Split
+from training.lenet.model import LeNet5
+from training.lenet.pictures import draw_confusion, draw_learning_curve, draw_misread
+from training.lenet.train import BEST, build_model, identity, predict
+
+SplitName = Literal["dev", "test"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Counts of one split; `confusion` is [true, read]."""
+
+    split: SplitName
+    labels: tuple[str, ...]
+    confusion: NDArray[np.int64]
+    epoch: int
+
+    @property
+    def images(self) -> int:
+        return int(self.confusion.sum())
+
+    @property
+    def errors(self) -> int:
+        return self.images - int(np.trace(self.confusion))
+
+    @property
+    def accuracy(self) -> float:
+        return 1 - self.errors / self.images
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: the counts, in total and by class, and the matrix."""
+        totals, right = self.confusion.sum(1), np.diag(self.confusion)
+        return {
+            "images": self.images,
+            "errors": self.errors,
+            "accuracy": round(self.accuracy, 6),
+            "epoch": self.epoch,
+            "by_class": {
+                label: {"images": int(total), "errors": int(total - good)}
+                for label, total, good in zip(self.labels, totals, right, strict=True)
+            },
+            "confusion": self.confusion.tolist(),
+        }
+
+    def report(self) -> str:
+        """The same as text: lines by class, then the matrix."""
+        width = max(5, *(len(label) + 1 for label in self.labels))
+        lines = [
+            f"{self.split}: {self.errors} errors of {self.images} images, "
+            f"accuracy {self.accuracy:.2%} (weights of epoch {self.epoch})",
+            "",
+            "class".ljust(width + 2) + "images  errors",
+        ]
+        for label, row in zip(self.labels, self.as_dict()["by_class"].values(), strict=True):
+            lines.append(f"{label.ljust(width + 2)}{row['images']:6}  {row['errors']:6}")
+        lines += ["", "is \\ read as".ljust(width + 2) + "".join(label.rjust(width) for label in self.labels)]
+        for label, counts in zip(self.labels, self.confusion, strict=True):
+            lines.append(label.ljust(width + 2) + "".join((str(n) if n else ".").rjust(width) for n in counts))
+        return "\n".join(lines)
+
+
+def load_best(run: Run, config: LenetConfig, digits: Digits) -> tuple[LeNet5, int]:
+    """The weights a run kept, ready to read with, and the epoch they are of."""
+    state = load_checkpoint(run.checkpoints / BEST, config=identity(config, digits))
+    model = build_model(config, len(digits.labels))
+    model.load_state_dict(state["model"])
+    return model.eval(), int(state["epoch"])
+
+
+def evaluate(run: Run, config: LenetConfig, digits: Digits, split_name: SplitName, device: torch.device) -> Evaluation:
+    """Read the split with the run's kept weights; writes `evaluation.json` and the pictures.
+
+    Raises:
+        DatasetError: the data has no test images.
+        CheckpointError: the run has no weights yet, or they are of other settings or data.
+    """
+    split = digits.dev if split_name == "dev" else digits.test
+    if split is None:
+        raise DatasetError(f"{config.data}: has no test images; use --split dev")
+    model, epoch = load_best(run, config, digits)
+    probabilities = predict(model.to(device), split, device).softmax(1).numpy()
+    read = probabilities.argmax(1)
+    confusion = np.zeros((len(digits.labels), len(digits.labels)), np.int64)
+    np.add.at(confusion, (split.labels, read), 1)
+    result = Evaluation(split_name, digits.labels, confusion, epoch)
+    write_json(run.path / EVALUATION, {**stored_evaluations(run), split_name: result.as_dict()})
+    _draw(run, digits, split, result, read, probabilities.max(1))
+    return result
+
+
+def stored_evaluations(run: Run) -> dict[str, Any]:
+    """What `evaluation.json` holds, by split; empty before the first evaluation."""
+    path = run.path / EVALUATION
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def _draw(
+    run: Run, digits: Digits, split: Split, result: Evaluation, read: NDArray[np.int64], scores: NDArray[np.float32]
+) -> None:
+    wrong = np.flatnonzero(read != split.labels)
+    title = f"{digits.name}, {result.split}"
+    draw_learning_curve(run.pictures / "learning_curve.png", run.metrics(), len(digits.dev))
+    draw_confusion(
+        run.pictures / f"confusion_{result.split}.png",
+        result.confusion,
+        digits.labels,
+        f"{title}: {result.errors} errors of {result.images:,}",
+    )
+    draw_misread(
+        run.pictures / f"misread_{result.split}.png",
+        split.images[wrong],
+        [digits.labels[index] for index in split.labels[wrong]],
+        [digits.labels[index] for index in read[wrong]],
+        scores[wrong].tolist(),
+        title,
+    )

@@ -1,0 +1,167 @@
+"""A trained LeNet as a model bundle: graph, samples, model card, manifest."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import orjson
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from service.artifacts.bundle import MODEL_CARD, SAMPLES, Bundle, check_model_name, write_bundle
+from service.artifacts.image import ImagePreprocessing
+from service.artifacts.manifest import Comparison, Datatype, Graph, Manifest, Metric, Task, TensorSpec
+from training.common.config import to_dict
+from training.common.errors import ConfigError
+from training.common.export import check_parity, open_graph, provenance, run_graph, to_onnx
+from training.common.run import Run
+from training.lenet.card import model_card
+from training.lenet.config import LenetConfig
+from training.lenet.data import Digits, Split
+from training.lenet.evaluate import load_best, stored_evaluations
+from training.lenet.model import PADDING, PIXEL_DEVIATION, PIXEL_MEAN, SIDE, LeNet5
+
+GRAPH_FILE = "model.onnx"
+_SAMPLES, _TOP_K = 10, 3
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "onnxscript", "torch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What an export wrote and how far the graph was from PyTorch."""
+
+    bundle: Bundle
+    dev_images: int
+    greatest_difference: float
+
+
+class ServedLeNet(nn.Module):
+    """Images [B, 1, 28, 28] in 0..1 to probabilities [B, classes].
+
+    The same function as the softmax of `LeNet5`, with padding and the normalisation of pixels folded into C1.
+    """
+
+    def __init__(self, model: LeNet5) -> None:
+        super().__init__()
+        first = model.c1
+        assert first.bias is not None
+        self.c1 = nn.Conv2d(1, first.out_channels, first.kernel_size, padding=PADDING)  # type: ignore[arg-type]  # is a pair
+        assert self.c1.bias is not None
+        with torch.no_grad():
+            self.c1.weight.copy_(first.weight / PIXEL_DEVIATION)
+            self.c1.bias.copy_(first.bias - first.weight.sum((1, 2, 3)) * (PIXEL_MEAN / PIXEL_DEVIATION))
+        self.rest = model
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.rest.from_c1(self.c1(image)).softmax(1)
+
+
+def default_name(config: LenetConfig) -> str:
+    """The model name an export takes when none is given: `digits` for MNIST, else the name of the data's folder."""
+    return "digits" if config.data == "mnist" else Path(config.data).resolve().name.lower().replace(" ", "-")
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no model can have, before anything is trained."""
+    try:
+        check_model_name(name)
+    except ValueError as error:
+        raise ConfigError(f"--name: {error}") from error
+
+
+def export(
+    run: Run, config: LenetConfig, digits: Digits, *, name: str, repository: Path, licence: str | None, description: str
+) -> Exported:
+    """Write the run's kept weights as the next version of `name`, once the ONNX graph is shown to equal PyTorch.
+
+    Raises:
+        CheckpointError: the run has no weights yet.
+        ExportError: the graph differs; nothing is written.
+    """
+    model, epoch = load_best(run, config, digits)
+    graph = to_onnx(
+        ServedLeNet(model).eval(), torch.zeros(2, 1, SIDE, SIDE), input_name="image", output_name="probabilities"
+    )
+    session = open_graph(graph)
+    difference = _parity(model, session, _pixels(digits.dev), f"the {len(digits.dev)} held-out images")
+    samples, sample_pixels = _samples(session, digits)
+    _parity(model, session, sample_pixels, "the samples")
+    metrics = _metrics(stored_evaluations(run), digits)
+    manifest = Manifest(
+        name=name,
+        version=1,
+        task=Task.IMAGE_CLASSIFICATION,
+        description=description or f"LeNet-5, trained on {digits.name}: {len(digits.labels)} classes",
+        graphs={"model": _graph(len(digits.labels))},
+        labels=digits.labels,
+        preprocessing=ImagePreprocessing(normaliser=config.normaliser, height=SIDE, width=SIDE).model_dump(),
+        metrics=metrics,
+        provenance=provenance(
+            data=digits.name,
+            licence=licence or digits.licence,
+            attribution=digits.attribution,
+            config=_public_config(config) | {"epoch": epoch},
+            seed=config.seed,
+            libraries=_LIBRARIES,
+        ),
+        comparison=Comparison(kind="scores", tolerance=1e-4),
+    )
+    card = model_card(manifest, config, digits, parameters=model.parameter_count(), evaluations=stored_evaluations(run))
+    files = {GRAPH_FILE: graph, SAMPLES: orjson.dumps({"samples": samples}), MODEL_CARD: card.encode()}
+    bundle = write_bundle(repository, manifest, files)
+    return Exported(bundle=bundle, dev_images=len(digits.dev), greatest_difference=difference)
+
+
+def _graph(classes: int) -> Graph:
+    return Graph(
+        file=GRAPH_FILE,
+        inputs=(TensorSpec(name="image", datatype=Datatype.FP32, shape=(-1, 1, SIDE, SIDE)),),
+        outputs=(TensorSpec(name="probabilities", datatype=Datatype.FP32, shape=(-1, classes)),),
+    )
+
+
+def _public_config(config: LenetConfig) -> dict[str, Any]:
+    """The settings without the path of the user's data, which concerns nobody who gets the model."""
+    return to_dict(config) | {"data": Path(config.data).name}
+
+
+def _pixels(split: Split) -> NDArray[np.float32]:
+    """Images as the graph takes them: float32 [N, 1, 28, 28] in 0..1."""
+    pixels: NDArray[np.float32] = split.images[:, None].astype(np.float32) / np.float32(255)
+    return pixels
+
+
+@torch.no_grad()
+def _parity(model: LeNet5, session: onnxruntime.InferenceSession, pixels: NDArray[np.float32], what: str) -> float:
+    expected = torch.cat([model(chunk).softmax(1) for chunk in torch.from_numpy(pixels).split(1000)]).numpy()
+    return check_parity(expected, run_graph(session, pixels), what)
+
+
+def _samples(session: onnxruntime.InferenceSession, digits: Digits) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
+    """Held-out images of different classes as requests, each with the answer of the graph that is shipped."""
+    _, firsts = np.unique(digits.dev.labels, return_index=True)
+    chosen = digits.dev.take(firsts[:_SAMPLES])
+    pixels = (chosen.images / 255).round(4)
+    sent = pixels.astype(np.float32)[:, None]
+    samples = []
+    for image, probabilities in zip(pixels.tolist(), run_graph(session, sent), strict=True):
+        best = np.argsort(-probabilities, kind="stable")[:_TOP_K]
+        predictions = [
+            {"label": digits.labels[index], "score": round(float(probabilities[index]), 6)} for index in best
+        ]
+        samples.append({"request": {"top_k": _TOP_K, "pixels": [image]}, "results": [{"predictions": predictions}]})
+    return samples, sent
+
+
+def _metrics(evaluations: dict[str, Any], digits: Digits) -> tuple[Metric, ...]:
+    """Errors and accuracy of every split that was evaluated."""
+    names = {"dev": "held-out training", "test": "test"}
+    metrics = []
+    for split, found in evaluations.items():
+        data = f"{digits.name}, {found['images']:,} {names[split]} images"
+        metrics.append(Metric(name="errors", value=found["errors"], unit="images", data=data))
+        metrics.append(Metric(name="accuracy", value=found["accuracy"], data=data))
+    return tuple(metrics)

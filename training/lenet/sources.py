@@ -1,0 +1,134 @@
+"""Reading the user's own images: idx files as MNIST's, or one folder of pictures per class."""
+
+import gzip
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.artifacts.image import ImageError, ImagePreprocessing, decode_image, normalise
+from training.common.errors import DatasetError
+from training.common.progress import bar
+from training.lenet.model import SIDE
+
+_IDX_NAMES = {"train": "train", "test": "t10k"}
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images uint8 [N, 28, 28] with the name of each one's class, and where they came from."""
+
+    images: NDArray[np.uint8]
+    labels: list[str]
+    source: str
+
+
+def read_idx(content: bytes, source: str, dimensions: int) -> NDArray[np.uint8]:
+    """The unsigned bytes of an idx file with this many dimensions; `source` names it in errors.
+
+    Raises:
+        DatasetError: another magic number, or more or fewer bytes than the header says.
+    """
+    header = 4 + 4 * dimensions
+    if len(content) < header or content[:4] != bytes((0, 0, 8, dimensions)):
+        raise DatasetError(
+            f"{source}: is no idx{dimensions}-ubyte file (it begins with {content[:4].hex() or 'nothing'}, "
+            f"not with 000008{dimensions:02x})"
+        )
+    shape = struct.unpack(f">{dimensions}I", content[4:header])
+    expected = header + int(np.prod(shape, dtype=np.int64))
+    if len(content) != expected:
+        state = "truncated" if len(content) < expected else "too long"
+        raise DatasetError(f"{source}: is {state}: {len(content)} bytes, its header says {expected}")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def idx_images(images: tuple[bytes, str], labels: tuple[bytes, str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images [N, 28, 28] and label numbers [N] of a pair of idx files, each given as (content, name).
+
+    Raises:
+        DatasetError: a file is malformed, the counts differ, there are no images, or they are not 28x28.
+    """
+    pictures, numbers = read_idx(*images, 3), read_idx(*labels, 1)
+    if len(pictures) != len(numbers):
+        raise DatasetError(f"{images[1]} has {len(pictures)} images, but {labels[1]} has {len(numbers)} labels")
+    if not len(pictures):
+        raise DatasetError(f"{images[1]}: has no images")
+    if pictures.shape[1:] != (SIDE, SIDE):
+        raise DatasetError(f"{images[1]}: its images are {pictures.shape[2]}x{pictures.shape[1]}, not {SIDE}x{SIDE}")
+    return pictures, numbers.astype(np.int64)
+
+
+def has_idx_files(folder: Path) -> bool:
+    """Whether `folder` is meant to be read as idx files."""
+    return any(folder.glob("*-idx[13]-ubyte*"))
+
+
+def read_idx_folder(folder: Path) -> tuple[Labelled, Labelled | None]:
+    """Training images, and test images where `folder` has the two t10k files; label n is named by its number."""
+    train = _idx_part(folder, "train")
+    has_test = any(folder.glob(f"{_IDX_NAMES['test']}-*-ubyte*"))
+    return train, _idx_part(folder, "test") if has_test else None
+
+
+def read_picture_folder(folder: Path, normaliser: Literal["mnist", "fit"]) -> tuple[Labelled, Labelled | None]:
+    """Pictures in one folder per class, named by the folders; `train` and `test` may lie above them.
+
+    Pictures are decoded and normalised by the very functions that serving calls.
+    """
+    preprocessing = ImagePreprocessing(normaliser=normaliser, height=SIDE, width=SIDE)
+    if (folder / "train").is_dir():
+        train = _pictures(folder / "train", preprocessing)
+        return train, _pictures(folder / "test", preprocessing) if (folder / "test").is_dir() else None
+    return _pictures(folder, preprocessing), None
+
+
+def _idx_part(folder: Path, part: str) -> Labelled:
+    images, labels = (_idx_file(folder, f"{_IDX_NAMES[part]}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
+    pictures, numbers = idx_images(images, labels)
+    return Labelled(pictures, [str(number) for number in numbers], labels[1])
+
+
+def _idx_file(folder: Path, name: str) -> tuple[bytes, str]:
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            content = path.read_bytes()
+            try:
+                return (gzip.decompress(content) if path.suffix == ".gz" else content), str(path)
+            except (OSError, EOFError, zlib.error) as error:
+                raise DatasetError(f"{path}: cannot be decompressed ({error}); copy it again") from error
+    raise DatasetError(f"{folder / name}: is missing (and so is {name}.gz)")
+
+
+def _pictures(folder: Path, preprocessing: ImagePreprocessing) -> Labelled:
+    classes = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    if len(classes) < 2:
+        raise DatasetError(f"{folder}: has {len(classes)} folders of pictures; it needs one per class, at least two")
+    files = [(path, place.name) for place in classes for path in _files(place)]
+    images = np.empty((len(files), SIDE, SIDE), np.uint8)
+    with bar(total=len(files), text=f"reading {folder.name}", unit="picture") as progress:
+        for row, (path, _) in enumerate(files):
+            images[row] = _picture(path, preprocessing)
+            progress.update()
+    return Labelled(images, [label for _, label in files], str(folder))
+
+
+def _files(place: Path) -> list[Path]:
+    files = sorted(path for path in place.iterdir() if path.is_file() and not path.name.startswith("."))
+    if not files:
+        raise DatasetError(f"{place}: has no pictures; add some or remove the folder")
+    return files
+
+
+def _picture(path: Path, preprocessing: ImagePreprocessing) -> NDArray[np.uint8]:
+    try:
+        pixels = normalise(decode_image(path.read_bytes()), preprocessing)
+    except ImageError as error:
+        raise DatasetError(f"{path}: {error.reason}") from error
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
+    return np.rint(pixels * 255).astype(np.uint8)

@@ -1,3 +1,0 @@
-from service.api.http import Operation
-
-OPERATIONS: tuple[Operation, ...] = ()

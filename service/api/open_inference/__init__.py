@@ -1,0 +1,32 @@
+"""The Open Inference Protocol v2, with the extensions that `metadata.EXTENSIONS` names.
+
+Sources: KServe's open-inference-protocol, specification/protocol/inference_rest.md, and Triton's docs/protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from service.api.http import Operation
+from service.api.open_inference import infer, metadata, repository, statistics
+
+
+def _with_version(*operations: Operation) -> Iterator[Operation]:
+    """Each operation, and the same with a version in its path."""
+    for operation in operations:
+        yield operation
+        yield replace(operation, path=operation.path.replace("{model}", "{model}/versions/{version}"))
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    *_with_version(infer.OPERATION),
+    # Before the models: else it would be the metadata of one named "stats".
+    statistics.ALL,
+    *_with_version(*metadata.MODEL, statistics.MODEL),
+    metadata.SERVER,
+    repository.INDEX,
+    repository.LOAD,
+    repository.UNLOAD,
+)
+"""In the order in which they are matched: what must be fast comes first."""

@@ -1,0 +1,95 @@
+"""Writing the answer to an inference: JSON, or JSON followed by binary tensors, compressed where that is asked for."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from starlette.responses import Response
+
+from service.api.http import json_response
+from service.api.open_inference.requests import HEADER_LENGTH, Inference, Wanted
+from service.api.tensors import write_binary, write_json
+from service.artifacts.manifest import Datatype, TensorSpec
+from service.errors import ModelFailure
+from service.runtime.session import Tensors
+from service.served_model import ServedModel
+
+_WORTH_COMPRESSING_BYTES = 1024
+
+
+def write_answer(inference: Inference, outputs: Tensors, served: ServedModel) -> Response:
+    """Make the response.
+
+    Raises:
+        InvalidRequest: an output has no JSON form.
+        ModelFailure: an output that is asked for as JSON holds NaN or infinity.
+    """
+    entries: list[dict[str, Any]] = []
+    blocks: list[bytes] = []
+    for wanted in inference.outputs:
+        array, spec = outputs[wanted.spec.name], wanted.spec
+        if wanted.classes:
+            array, spec = _classify(array, wanted, served.manifest.labels)
+        entry: dict[str, Any] = {"name": spec.name, "datatype": spec.datatype.value, "shape": array.shape}
+        if wanted.binary:
+            blocks.append(write_binary(array, spec.datatype))
+            entry["parameters"] = {"binary_data_size": len(blocks[-1])}
+        else:
+            entry["data"] = write_json(array, spec)
+        entries.append(entry)
+    document = {"model_name": served.name, "model_version": served.version, "outputs": entries}
+    if inference.id is not None:
+        document["id"] = inference.id
+    if not any(wanted.binary for wanted in inference.outputs):
+        return json_response(document)
+    text = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    headers = {HEADER_LENGTH: str(len(text))}
+    return Response(b"".join([text, *blocks]), headers=headers, media_type="application/octet-stream")
+
+
+def compress(response: Response, accept_encoding: str) -> None:
+    """Compress the body if the caller takes gzip or deflate and the body is long enough to gain."""
+    body = bytes(response.body)
+    if len(body) < _WORTH_COMPRESSING_BYTES or not (encoding := _preferred(accept_encoding)):
+        return
+    # Level 1: floats hardly shrink further, and the event loop waits meanwhile.
+    body = gzip.compress(body, 1, mtime=0) if encoding == "gzip" else zlib.compress(body, 1)
+    response.body = body
+    response.headers["content-encoding"] = encoding
+    response.headers["content-length"] = str(len(body))
+
+
+def _classify(
+    array: NDArray[Any], wanted: Wanted, labels: Sequence[str] | None
+) -> tuple[NDArray[np.object_], TensorSpec]:
+    """The highest values of every row as BYTES `value:index:label`, [batch, classes] (Triton's classification)."""
+    rows = array.reshape(len(array), -1)
+    if not np.isfinite(rows).all():
+        raise ModelFailure(f"the model's output {wanted.spec.name!r} holds NaN or infinity")
+    columns = rows.shape[1]
+    # Reversed twice, so that of equal values the first comes first.
+    best = columns - 1 - np.argsort(rows[:, ::-1], axis=1, kind="stable")[:, ::-1][:, : wanted.classes]
+    named = labels is not None and len(labels) == columns
+    texts = np.empty(best.shape, object)
+    for (row, place), column in np.ndenumerate(best):
+        label = f":{labels[int(column)]}" if named and labels else ""
+        texts[row, place] = f"{rows[row, column]!s}:{column}{label}".encode()
+    return texts, TensorSpec(name=wanted.spec.name, datatype=Datatype.BYTES, shape=best.shape)
+
+
+def _preferred(accept_encoding: str) -> str | None:
+    """gzip or deflate, whichever the caller likes better; None where neither is taken."""
+    weights: dict[str, float] = {}
+    for part in accept_encoding.split(","):
+        name, _, parameter = part.partition(";")
+        weight = parameter.strip().removeprefix("q=") or "1"
+        weights[name.strip().lower()] = float(weight) if weight.replace(".", "", 1).isdecimal() else 0.0
+    known = {name: weights.get(name, weights.get("*", 0.0)) for name in ("gzip", "deflate")}
+    best = max(known, key=known.__getitem__)
+    return best if known[best] > 0 else None

@@ -1,0 +1,59 @@
+"""POST /v2/models/{model}/infer: tensors in, tensors out."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api.http import Operation, answered_by, context, read_body, timings, while_connected
+from service.api.open_inference.answers import compress, write_answer
+from service.api.open_inference.requests import HEADER_LENGTH, read_inference
+from service.api.open_inference.schemas import InferRequest, InferResponse
+from service.runtime.session import Tensors
+
+
+async def infer(request: Request) -> Response:
+    """Run a model on the tensors of one request."""
+    body = await read_body(request)
+    served = context(request).registry.get(request.path_params["model"], request.path_params.get("version"))
+    inference = read_inference(body, request.headers.get(HEADER_LENGTH), served.predictor)
+
+    def finish(outputs: Tensors) -> Response:
+        response = write_answer(inference, outputs, served)
+        compress(response, request.headers.get("accept-encoding", ""))
+        return response
+
+    work = served.infer(inference.tensors, finish, timings(request), inference.timeout)
+    return answered_by(await while_connected(request, served, work), served)
+
+
+OPERATION = Operation(
+    method="POST",
+    path="/v2/models/{model}/infer",
+    endpoint=infer,
+    tag="open inference protocol",
+    summary="Run a model on tensors",
+    description=(
+        "Tensors are JSON, flat or nested, or binary: the body is then the JSON followed by the tensors in order "
+        "(little-endian, row-major), `Inference-Header-Content-Length` says how long the JSON is, and "
+        "`parameters.binary_data_size` takes the place of `data`. A length of 0 means that the body is the bytes of "
+        "the only input. `binary_data` of an output, or `binary_data_output` for all, asks for the answer in the same "
+        "form; `classification` asks for the highest values as `value:index:label`."
+    ),
+    body=InferRequest,
+    response=InferResponse,
+    parameters=(
+        {
+            "name": "Inference-Header-Content-Length",
+            "in": "header",
+            "schema": {"type": "integer", "minimum": 0},
+            "description": "Bytes of the JSON, where binary tensors follow it.",
+        },
+    ),
+    contents={"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    example={
+        "inputs": [{"name": "image", "shape": [1, 1, 28, 28], "datatype": "FP32", "data": [0.0, 0.5, 1.0]}],
+        "outputs": [{"name": "probabilities", "parameters": {"classification": 3}}],
+    },
+    errors=(400, 404, 413, 415, 503, 504),
+)

@@ -1,0 +1,156 @@
+"""What the server and its models are: metadata, configuration, readiness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service import __version__
+from service.api.http import Operation, context, json_response
+from service.api.open_inference.schemas import (
+    ModelConfig,
+    ModelMetadata,
+    ModelReady,
+    ServerMetadata,
+    TensorMetadata,
+)
+from service.artifacts.manifest import Datatype, TensorSpec
+from service.served_model import ServedModel
+from service.settings import Settings
+
+PLATFORM = "onnxruntime_onnx"
+BACKEND = "onnxruntime"
+
+EXTENSIONS = (
+    "binary_tensor_data",
+    "classification",
+    "model_configuration",
+    "model_repository",
+    "statistics",
+)
+"""Triton's names of the extensions that are implemented in full."""
+
+_TAG = "open inference protocol"
+_ON_GPU = ("CUDAExecutionProvider", "TensorrtExecutionProvider", "ROCMExecutionProvider")
+
+
+def served_model(request: Request) -> ServedModel:
+    """The version that the path names."""
+    return context(request).registry.get(request.path_params["model"], request.path_params.get("version"))
+
+
+async def server_metadata(request: Request) -> Response:
+    """Name the server and its extensions."""
+    return json_response(
+        ServerMetadata(name="lectern", version=__version__, extensions=list(EXTENSIONS)).model_dump(mode="json")
+    )
+
+
+async def model_metadata(request: Request) -> Response:
+    """Describe a model."""
+    served = served_model(request)
+    reports = served.predictor.reports.values()
+    provenance = served.manifest.provenance
+    metadata = ModelMetadata(
+        name=served.name,
+        versions=[served.version],
+        platform=PLATFORM,
+        inputs=[_metadata(spec) for spec in served.predictor.inputs],
+        outputs=[_metadata(spec) for spec in served.predictor.outputs],
+        parameters={
+            "task": served.manifest.task.value,
+            "description": served.manifest.description,
+            "licence": provenance.licence,
+            "attribution": provenance.attribution,
+            "data": provenance.data,
+            "providers_requested": _joined(name for report in reports for name in report.requested),
+            "providers_actual": _joined(name for report in reports for name in report.actual),
+            "fell_back": any(report.fell_back for report in reports),
+        },
+    )
+    return json_response(metadata.model_dump(mode="json"))
+
+
+async def model_config(request: Request) -> Response:
+    """Configuration of a model in Triton's words (model_config.proto)."""
+    served = served_model(request)
+    return json_response(_config(served, context(request).settings).model_dump(mode="json"))
+
+
+async def model_ready(request: Request) -> Response:
+    """200 where the model can be asked."""
+    return json_response(ModelReady(name=served_model(request).name, ready=True).model_dump(mode="json"))
+
+
+def _config(served: ServedModel, settings: Settings) -> ModelConfig:
+    on_gpu = any(report.actual[0] in _ON_GPU for report in served.predictor.reports.values())
+    delay = settings.for_model(served.name).max_queue_delay_us or 0
+    return ModelConfig(
+        name=served.name,
+        platform=PLATFORM,
+        backend=BACKEND,
+        version_policy={"latest": {"num_versions": 1}},
+        max_batch_size=served.max_batch_size,
+        input=[_config_tensor(spec) for spec in served.predictor.inputs],
+        output=[_config_tensor(spec) for spec in served.predictor.outputs],
+        instance_group=[{"name": served.name, "kind": "KIND_GPU" if on_gpu else "KIND_CPU", "count": settings.workers}],
+        dynamic_batching={"max_queue_delay_microseconds": delay},
+        parameters={"task": {"string_value": served.manifest.task.value}},
+    )
+
+
+def _joined(names: Iterable[str]) -> str:
+    return ",".join(dict.fromkeys(names))
+
+
+def _metadata(spec: TensorSpec) -> TensorMetadata:
+    return TensorMetadata(name=spec.name, datatype=spec.datatype.value, shape=list(spec.shape))
+
+
+def _config_tensor(spec: TensorSpec) -> dict[str, object]:
+    """A tensor without its batch axis, which `max_batch_size` stands for."""
+    name = "STRING" if spec.datatype is Datatype.BYTES else spec.datatype.value
+    return {"name": spec.name, "data_type": f"TYPE_{name}", "dims": list(spec.shape[1:])}
+
+
+SERVER = Operation(
+    method="GET",
+    path="/v2",
+    endpoint=server_metadata,
+    tag=_TAG,
+    summary="What serves, and its extensions",
+    response=ServerMetadata,
+    errors=(),
+)
+
+MODEL = (
+    Operation(
+        method="GET",
+        path="/v2/models/{model}",
+        endpoint=model_metadata,
+        tag=_TAG,
+        summary="A model's tensors and what runs it",
+        response=ModelMetadata,
+        errors=(404, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v2/models/{model}/config",
+        endpoint=model_config,
+        tag=_TAG,
+        summary="A model's configuration",
+        response=ModelConfig,
+        errors=(404, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v2/models/{model}/ready",
+        endpoint=model_ready,
+        tag=_TAG,
+        summary="Whether a model can be asked",
+        response=ModelReady,
+        errors=(404, 503),
+    ),
+)

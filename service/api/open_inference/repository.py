@@ -1,0 +1,104 @@
+"""The model repository extension: what there is, and loading and unloading it."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api.http import Operation, context, json_response, parse_json, read_body, validate
+from service.api.open_inference.schemas import ControlRequest, IndexLine, IndexRequest
+from service.errors import Forbidden, InvalidRequest, Unavailable
+from service.registry import State
+
+_TAG = "open inference protocol"
+
+BodyT = TypeVar("BodyT", bound=BaseModel)
+
+
+async def index(request: Request) -> Response:
+    """List every version of every model."""
+    asked = await _read(request, IndexRequest)
+    lines = [
+        IndexLine(name=entry.name, version=entry.version, state=entry.state.value, reason=entry.reason)
+        for entry in context(request).registry.index()
+        if entry.state is State.READY or not asked.ready
+    ]
+    return json_response([line.model_dump(mode="json") for line in lines])
+
+
+async def load(request: Request) -> Response:
+    """Load a model, or load it again, and answer once it serves."""
+    asked = await _read(request, ControlRequest)
+    for name in asked.parameters:
+        if name == "config" or name.startswith("file:"):
+            raise InvalidRequest("is not implemented: models load as they are in the repository", f"parameters.{name}")
+    _check_allowed(request)
+    await context(request).registry.load(request.path_params["model"])
+    return Response()
+
+
+async def unload(request: Request) -> Response:
+    """Take a model out of service, and answer once its last request is answered."""
+    await _read(request, ControlRequest)
+    _check_allowed(request)
+    await context(request).registry.unload(request.path_params["model"])
+    return Response()
+
+
+async def _read(request: Request, model: type[BodyT]) -> BodyT:
+    """Check the body; an empty one is an empty object."""
+    body = await read_body(request)
+    return validate(model, parse_json(body) if body.strip() else {})
+
+
+def _check_allowed(request: Request) -> None:
+    """Raise where the settings do not let models be loaded and unloaded over HTTP."""
+    settings = context(request).settings
+    if settings.model_control == "none":
+        raise Forbidden("loading and unloading is off: LECTERN_MODEL_CONTROL=none; set it to explicit and restart")
+    if settings.workers > 1:
+        raise Unavailable(
+            f"loading and unloading needs one worker process, there are LECTERN_WORKERS={settings.workers}; set it to "
+            "1, or change the repository and restart"
+        )
+
+
+INDEX = Operation(
+    method="POST",
+    path="/v2/repository/index",
+    endpoint=index,
+    tag=_TAG,
+    summary="List the models of the repository",
+    description="Every version of every model, with its state and the reason for it. The body may be empty.",
+    body=IndexRequest,
+    response=IndexLine,
+    errors=(400,),
+)
+
+LOAD = Operation(
+    method="POST",
+    path="/v2/repository/models/{model}/load",
+    endpoint=load,
+    tag=_TAG,
+    summary="Load a model or load it again",
+    description=(
+        "Loads the highest version that verifies. The version that serves goes on until the new one is ready, and "
+        "stays where none is. The body may be empty."
+    ),
+    body=ControlRequest,
+    errors=(400, 403, 404, 503),
+)
+
+UNLOAD = Operation(
+    method="POST",
+    path="/v2/repository/models/{model}/unload",
+    endpoint=unload,
+    tag=_TAG,
+    summary="Take a model out of service",
+    description="Requests in flight are answered first. The body may be empty.",
+    body=ControlRequest,
+    errors=(400, 403, 404, 503),
+)

@@ -1,0 +1,105 @@
+"""GET /v2/models/stats: what the models did, in the words of Triton's statistics extension.
+
+The numbers are those of /metrics, so that they are summed over the worker processes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api.http import Operation, context, json_response
+from service.api.open_inference.metadata import served_model
+from service.api.open_inference.schemas import (
+    DurationStatistic,
+    InferenceStatistics,
+    ModelStatistics,
+    Statistics,
+)
+from service.observability import Metrics
+from service.served_model import ServedModel
+
+_TAG = "open inference protocol"
+
+_Totals = dict[tuple[str, str], float]
+"""Sums of one version by (metric, stage or outcome)."""
+
+
+async def all_statistics(request: Request) -> Response:
+    """Statistics of every version that serves."""
+    found = context(request)
+    return _answer(found.registry.serving(), found.metrics)
+
+
+async def model_statistics(request: Request) -> Response:
+    """Statistics of one model."""
+    return _answer([served_model(request)], context(request).metrics)
+
+
+def _answer(models: Iterable[ServedModel], metrics: Metrics) -> Response:
+    totals: defaultdict[tuple[str, str], _Totals] = defaultdict(lambda: defaultdict(float))
+    for name, labels, value in metrics.samples():
+        if "model" in labels and "version" in labels:
+            part = labels.get("stage") or labels.get("outcome") or ""
+            if not name.endswith("_bucket"):
+                totals[labels["model"], labels["version"]][name, part] += value
+    stats = [_statistics(served.name, served.version, totals[served.name, served.version]) for served in models]
+    return json_response(Statistics(model_stats=stats).model_dump(mode="json"))
+
+
+def _statistics(name: str, version: str, totals: _Totals) -> ModelStatistics:
+    failed = sum(
+        value
+        for (metric, outcome), value in totals.items()
+        if metric == "lectern_requests_total" and outcome != "success"
+    )
+    return ModelStatistics(
+        name=name,
+        version=version,
+        last_inference=round(totals["lectern_last_inference_timestamp_seconds", ""] * 1e3),
+        inference_count=round(totals["lectern_inferences_total", ""]),
+        execution_count=round(totals["lectern_executions_total", ""]),
+        inference_stats=InferenceStatistics(
+            success=_stage(totals, "total"),
+            fail=_duration(failed, totals["lectern_failure_seconds_total", ""]),
+            queue=_stage(totals, "queue"),
+            compute_input=_stage(totals, "preprocess"),
+            compute_infer=_stage(totals, "infer"),
+            compute_output=_stage(totals, "postprocess"),
+            cache_hit=_duration(0, 0),
+            cache_miss=_duration(0, 0),
+        ),
+        batch_stats=[],
+    )
+
+
+def _stage(totals: _Totals, stage: str) -> DurationStatistic:
+    return _duration(totals["lectern_stage_seconds_count", stage], totals["lectern_stage_seconds_sum", stage])
+
+
+def _duration(count: float, seconds: float) -> DurationStatistic:
+    return DurationStatistic(count=round(count), ns=round(seconds * 1e9))
+
+
+ALL = Operation(
+    method="GET",
+    path="/v2/models/stats",
+    endpoint=all_statistics,
+    tag=_TAG,
+    summary="Statistics of all models",
+    response=Statistics,
+    errors=(),
+)
+
+MODEL = Operation(
+    method="GET",
+    path="/v2/models/{model}/stats",
+    endpoint=model_statistics,
+    tag=_TAG,
+    summary="Statistics of a model",
+    response=Statistics,
+    errors=(404, 503),
+)

@@ -1,0 +1,120 @@
+"""Tensors as the Open Inference Protocol writes them: JSON, and the binary extension's bytes.
+
+Binary tensors are little-endian and row-major, without padding; an element of BYTES is its length as uint32, then its
+bytes (Triton, protocol/extension_binary_data). In arrays the elements of BYTES are `bytes`.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.artifacts.manifest import Datatype, TensorSpec
+from service.errors import InvalidRequest, ModelFailure
+from service.predictors.numbers import array_from_json
+
+_LENGTH = struct.Struct("<I")
+
+
+def check_shape(shape: Sequence[int], spec: TensorSpec, field: str) -> None:
+    """Raise InvalidRequest unless `shape` is one that `spec` takes."""
+    if len(shape) != len(spec.shape) or any(
+        want not in (-1, size) for size, want in zip(shape, spec.shape, strict=True)
+    ):
+        raise InvalidRequest(f"is {list(shape)}, the model takes {list(spec.shape)} (-1 = any size)", field)
+
+
+def read_json(data: Any, spec: TensorSpec, shape: Sequence[int], field: str, *, booleans: bool = True) -> NDArray[Any]:
+    """Turn the JSON `data` of an input into an array.
+
+    Args:
+        data: flat or nested lists.
+        spec: the model's input.
+        shape: a shape that `spec` takes.
+        field: how errors name the data.
+        booleans: False where the JSON text holds no `true` and no `false`.
+
+    Raises:
+        InvalidRequest: naming the first value or list that is wrong.
+    """
+    if spec.datatype is Datatype.FP16:
+        raise InvalidRequest(
+            "FP16 has no JSON form; send it with binary_data_size, or send FP32 to a model of FP32", field
+        )
+    return array_from_json(data, shape, spec.datatype, field, booleans=booleans)
+
+
+def read_binary(block: memoryview, spec: TensorSpec, shape: Sequence[int], field: str) -> NDArray[Any]:
+    """Turn the bytes of an input into an array, without a copy where they lie aligned in memory.
+
+    Raises:
+        InvalidRequest: the bytes are not as many as the shape says, or not elements of the datatype.
+    """
+    if spec.datatype is Datatype.BYTES:
+        return _read_strings(block, math.prod(shape), field).reshape(shape)
+    dtype = spec.datatype.numpy
+    expected = math.prod(shape) * dtype.itemsize
+    if len(block) != expected:
+        raise InvalidRequest(
+            f"is {len(block)}, but {spec.datatype.value} of the shape {list(shape)} takes {expected} bytes", field
+        )
+    array = np.frombuffer(block, dtype)
+    if spec.datatype is Datatype.BOOL and array.view(np.uint8).max(initial=0) > 1:
+        raise InvalidRequest("the bytes of a BOOL must be 0 or 1", field)
+    # The JSON before it has any length; compiled kernels want numbers at addresses that are multiples of their size.
+    return (array if array.flags.aligned else array.copy()).reshape(shape)
+
+
+def write_json(array: NDArray[Any], spec: TensorSpec) -> Any:
+    """The flat `data` of an output, for `json_response`.
+
+    Raises:
+        InvalidRequest: it has no JSON form; says to ask for binary.
+        ModelFailure: it holds NaN or infinity, which JSON does not have.
+    """
+    if spec.datatype is Datatype.BYTES:
+        try:
+            return [_bytes(value).decode() for value in array.flat]
+        except UnicodeDecodeError as error:
+            raise InvalidRequest("holds bytes that are not UTF-8; ask for it with binary_data", spec.name) from error
+    if spec.datatype.numpy.kind == "f" and not np.isfinite(array).all():
+        raise ModelFailure(f"the model's output {spec.name!r} holds NaN or infinity")
+    return np.ascontiguousarray(array, spec.datatype.numpy).reshape(-1)
+
+
+def write_binary(array: NDArray[Any], datatype: Datatype) -> bytes:
+    """The bytes of an output."""
+    if datatype is not Datatype.BYTES:
+        return np.ascontiguousarray(array, datatype.numpy).tobytes()
+    elements = [_bytes(value) for value in array.flat]
+    return b"".join(part for element in elements for part in (_LENGTH.pack(len(element)), element))
+
+
+def _read_strings(block: memoryview, count: int, field: str) -> NDArray[Any]:
+    elements: list[bytes] = []
+    position = 0
+    while position < len(block):
+        if position + _LENGTH.size > len(block):
+            raise InvalidRequest(f"element {len(elements)} has no room for its length, a uint32", field)
+        (length,) = _LENGTH.unpack_from(block, position)
+        position += _LENGTH.size
+        if position + length > len(block):
+            raise InvalidRequest(
+                f"element {len(elements)} is said to have {length} bytes, but {len(block) - position} are left", field
+            )
+        elements.append(bytes(block[position : position + length]))
+        position += length
+    if len(elements) != count:
+        raise InvalidRequest(f"the bytes hold {len(elements)} elements, the shape takes {count}", field)
+    array = np.empty(count, object)
+    array[:] = elements
+    return array
+
+
+def _bytes(value: Any) -> bytes:
+    return value.encode() if isinstance(value, str) else bytes(value)

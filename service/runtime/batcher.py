@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from service.errors import DeadlineExceeded, LecternError, ModelFailure
+from service.errors import DeadlineExceeded, LecternError, ModelFailure, NotReady
 from service.runtime.session import Tensors
 
 Infer = Callable[[Tensors], Tensors]
@@ -60,7 +60,7 @@ class DynamicBatcher:
     Args:
         infer: runs a batch; tensors in, tensors out, the first axis being the batch.
         max_batch_size: most rows of one run.
-        max_queue_delay: longest wait for batch mates, in seconds.
+        max_queue_delay: longest wait for batch mates, in seconds; a full batch does not wait.
         executor: where `infer` runs; None runs it in the event loop.
         on_execution: called after every run with its number of rows.
     """
@@ -81,6 +81,7 @@ class DynamicBatcher:
         self._on_execution = on_execution
         self._waiting: deque[_Item] = deque()
         self._scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def depth(self) -> int:
@@ -101,14 +102,19 @@ class DynamicBatcher:
         self._waiting.append(item)
         if not self._scheduled:
             self._scheduled = True
-            if self._max_queue_delay > 0 and rows < self._max_batch_size:
-                loop.call_later(self._max_queue_delay, self._run_next)
+            if self._max_queue_delay > 0:
+                self._timer = loop.call_later(self._max_queue_delay, self._run_next)
             else:
                 loop.call_soon(self._run_next)
+        if self._timer is not None and sum(item.rows for item in self._waiting) >= self._max_batch_size:
+            self._timer.cancel()
+            self._timer = None
+            loop.call_soon(self._run_next)
         return item.future
 
     def _run_next(self) -> None:
         """Take a batch and run it; at its end come back for the next, or rest until `submit`."""
+        self._timer = None
         batch = self._take()
         if not batch:
             self._scheduled = False
@@ -121,7 +127,7 @@ class DynamicBatcher:
         try:
             running = loop.run_in_executor(self._executor, self._execute, batch)
         except RuntimeError:  # The executor was shut down.
-            _deliver(batch, [ModelFailure("the model was unloaded")] * len(batch))
+            _deliver(batch, [NotReady("the model was unloaded")] * len(batch))
             self._continue(loop)
             return
         running.add_done_callback(lambda done: self._finish(batch, done, loop))
@@ -168,11 +174,11 @@ class DynamicBatcher:
         try:
             outputs = self._infer(_join([item.tensors for item in batch]))
             parts = _split(outputs, [item.rows for item in batch])
+            self._on_execution(sum(item.rows for item in batch))
         except Exception as error:
             if len(batch) == 1:
                 return [_as_failure(error)]
             return [self._execute([item])[0] for item in batch]
-        self._on_execution(sum(item.rows for item in batch))
         took = time.perf_counter() - started
         return [Answer(part, started - item.arrived, took) for part, item in zip(parts, batch, strict=True)]
 
@@ -202,10 +208,11 @@ def _join(parts: Sequence[Tensors]) -> Tensors:
 
 
 def _split(outputs: Tensors, rows: Sequence[int]) -> list[Tensors]:
+    total = sum(rows)
+    if any(len(array) != total for array in outputs.values()):
+        raise ValueError(f"the first axis of an output is not the batch of {total}")
     if len(rows) == 1:
         return [outputs]
     ends = np.cumsum(rows)
-    if any(len(array) != ends[-1] for array in outputs.values()):
-        raise ModelFailure("an output's first axis is not the batch")
     bounds = list(zip(ends - np.asarray(rows), ends, strict=True))
     return [{name: array[start:end] for name, array in outputs.items()} for start, end in bounds]

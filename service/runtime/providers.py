@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
 from service.errors import ConfigurationError
@@ -47,18 +48,25 @@ class ProviderReport:
 
 def check_installation() -> None:
     """Raise ConfigurationError unless exactly one onnxruntime distribution is installed and works."""
-    from importlib.metadata import distributions
-
-    names = {str(dist.metadata["Name"]).lower().replace("_", "-") for dist in distributions()}
-    found = sorted(names & {"onnxruntime", "onnxruntime-gpu"})
+    found = [name for name in ("onnxruntime", "onnxruntime-gpu") if _is_installed(name)]
     if len(found) > 1:
         raise ConfigurationError(f"onnxruntime and onnxruntime-gpu share one module: {_ONE_OF} (or 'lectern[gpu]')")
     try:
         import onnxruntime
     except ImportError as error:
+        if found:
+            raise ConfigurationError(f"{found[0]} cannot be imported ({error}): {_ONE_OF}") from error
         raise ConfigurationError(f"onnxruntime is not installed: {_INSTALL}") from error
     if not hasattr(onnxruntime, "InferenceSession"):
         raise ConfigurationError(f"onnxruntime is broken: {_ONE_OF} (or 'lectern[gpu]')")
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def resolve(requested: Sequence[str]) -> tuple[str, ...]:

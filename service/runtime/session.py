@@ -68,7 +68,7 @@ class OnnxSession:
                 str(path), sess_options=options, providers=session_providers(resolved)
             )
         except Exception as error:  # onnxruntime raises a class of its own per failure, all bare Exceptions.
-            raise BundleError(f"{path}: onnxruntime cannot load it ({str(error).splitlines()[0]})") from error
+            raise BundleError(f"{path}: onnxruntime cannot load it ({_brief(error)})") from error
         self.report = ProviderReport(requested=resolved, actual=tuple(self._session.get_providers()))
         if self.report.fell_back:
             self._tell_fallback(path, strict)
@@ -89,6 +89,10 @@ class OnnxSession:
         if strict:
             raise ConfigurationError(f"{text}. LECTERN_STRICT=1 allows no fallback")
         log.warning(text)
+
+
+def _brief(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _check(path: Path, kind: str, specs: Sequence[TensorSpec], found: Sequence[Any]) -> None:

@@ -16,9 +16,10 @@ from service.errors import ConfigurationError, InvalidRequest, LecternError, Not
 from service.observability import Metrics
 from service.predictors import Limits, load_predictor
 from service.runtime.cpus import available_cpus
+from service.runtime.providers import resolve
 from service.runtime.session import OnnxSession
 from service.served_model import ServedModel, runs_inline, warm_up
-from service.settings import Settings
+from service.settings import PREFIX, Settings, model_key
 
 log = logging.getLogger(__name__)
 
@@ -85,16 +86,18 @@ class ModelRegistry:
         if self._loaded:
             return
         root = self._settings.models
-        for name in _model_names(root):
+        names = _model_names(root)
+        if not names:
+            raise ConfigurationError(
+                f"model repository {root} holds no model; train one with `lectern-train` or set LECTERN_MODELS"
+            )
+        self._check_settings(names)
+        for name in names:
             model = self._models.setdefault(name, _Model())
             model.serving = self._load_newest(name, model)
-        problems = [f"{name}/{version}: {reason}" for name, version, reason in self._bad_versions()]
+        problems = list(self._problems())
         if not any(model.serving for model in self._models.values()):
-            reasons = "\n  ".join(problems) or "it is empty"
-            raise ConfigurationError(
-                f"no model can be served from {root}:\n  {reasons}\n"
-                "train one with `lectern-train` or set LECTERN_MODELS to a model repository"
-            )
+            raise ConfigurationError(f"no model can be served from {root}:\n  " + "\n  ".join(problems))
         if problems and self._settings.strict:
             raise ConfigurationError("LECTERN_STRICT=1 and not every bundle is good:\n  " + "\n  ".join(problems))
         self._loaded = True
@@ -173,6 +176,8 @@ class ModelRegistry:
                 found.versions, found.reasons = trial.versions, trial.reasons
                 raise InvalidRequest(f"model {name!r} cannot be loaded: {_first_reason(trial)}")
             self._models[name] = trial
+            if found.serving and found.serving.version != trial.serving.version:
+                self._metrics.model_ready.labels(name, found.serving.version).set(0)
             self._retire(found.serving)
 
     async def unload(self, name: str) -> None:
@@ -210,15 +215,25 @@ class ModelRegistry:
         for version in reversed(model.versions):
             try:
                 served = self._load(folder / str(version))
-            except (BundleError, LecternError) as error:
-                model.reasons[version] = str(error)
-                self._metrics.model_ready.labels(name, str(version)).set(0)
-                log.error("bundle refused", extra={"fields": {"model": name, "version": version, "reason": str(error)}})
+            except Exception as error:  # Whatever is wrong with one bundle, the others are to serve.
+                self._refuse(name, model, version, error)
                 continue
             model.state = State.READY
             return served
         model.state = State.UNAVAILABLE
         return None
+
+    def _refuse(self, name: str, model: _Model, version: int, error: Exception) -> None:
+        """Note and log why a version does not serve."""
+        foreseen = isinstance(error, BundleError | LecternError)
+        first_line = str(error).partition("\n")[0]
+        reason = str(error) if foreseen else f"it fails with {type(error).__name__}: {first_line}"
+        model.reasons[version] = reason
+        serving = self._models[name].serving if name in self._models else None
+        if serving is None or serving.version != str(version):
+            self._metrics.model_ready.labels(name, str(version)).set(0)
+        fields = {"model": name, "version": version, "reason": reason}
+        log.error("bundle refused", exc_info=None if foreseen else error, extra={"fields": fields})
 
     def _load(self, path: Path) -> ServedModel:
         """Verify, load, replay the samples, warm up."""
@@ -286,12 +301,32 @@ class ModelRegistry:
             raise UnknownModel(f"no model for the task {task.value if task else 'asked'!r} is served")
         raise InvalidRequest(f"several models serve this task, name one of: {', '.join(names)}", "model")
 
-    def _bad_versions(self) -> Iterator[tuple[str, int, str]]:
+    def _check_settings(self, names: list[str]) -> None:
+        """Refuse execution providers that no onnxruntime knows; warn of settings for models that are not there."""
+        resolve_setting("PROVIDERS", self._settings.providers)
+        known = {model_key(name) for name in names}
+        for key, own in self._settings.model.items():
+            if own.providers is not None:
+                resolve_setting(f"MODEL__{key.upper()}__PROVIDERS", own.providers)
+            if key not in known:
+                fields = {"variable": f"{PREFIX}MODEL__{key.upper()}__…", "models": names}
+                log.warning("settings for a model that is not there", extra={"fields": fields})
+
+    def _problems(self) -> Iterator[str]:
+        """Every version that is bad, with the reason."""
         for name, model in self._models.items():
             for version, reason in model.reasons.items():
-                yield name, version, reason
+                yield f"{name}/{version}: {reason}" if version else f"{name}: {reason}"
             if not model.versions and not model.reasons:
-                yield name, 0, "has no version folder (1, 2, …)"
+                yield f"{name}: has no version folder (1, 2, …); copy the model again or remove its folder"
+
+
+def resolve_setting(variable: str, providers: tuple[str, ...]) -> None:
+    """Raise ConfigurationError, naming the variable, where onnxruntime knows no such execution provider."""
+    try:
+        resolve(providers)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{PREFIX}{variable}={','.join(providers)}: {error}") from error
 
 
 def session_opener(providers: tuple[str, ...], threads: int, strict: bool) -> Callable[[Bundle, Graph], OnnxSession]:

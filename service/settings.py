@@ -100,13 +100,18 @@ class Settings(BaseSettings):
 
     def for_model(self, name: str) -> ModelSettings:
         """The settings of model `name`, its own where set and the global ones elsewhere."""
-        own = self.model.get(re.sub(r"[.-]", "_", name), ModelSettings())
+        own = self.model.get(model_key(name), ModelSettings())
         return ModelSettings(
             providers=own.providers if own.providers is not None else self.providers,
             max_batch_size=own.max_batch_size or self.max_batch_size,
             max_queue_delay_us=_first(own.max_queue_delay_us, self.max_queue_delay_us),
             inline=own.inline or self.inline,
         )
+
+
+def model_key(name: str) -> str:
+    """A model's name as variables write it: words-en is WORDS_EN, here in small letters."""
+    return re.sub(r"[.-]", "_", name)
 
 
 def load_settings(**overrides: Any) -> Settings:

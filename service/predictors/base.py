@@ -108,8 +108,10 @@ class Predictor(ABC, Generic[RequestT]):
         for index, sample in enumerate(self.bundle.samples()):
             try:
                 results: JsonValue = self.answer(sample.request)
-            except InvalidRequest as error:
-                yield f"samples[{index}]: refused: {error}"
+            except Exception as error:
+                # Refused, or the model fails on it: either way the bundle does not do what it says.
+                why = "refused" if isinstance(error, InvalidRequest) else f"failed with {type(error).__name__}"
+                yield f"samples[{index}]: {why}: {str(error).partition('\n')[0]}"
                 continue
             yield from differences(sample.results, results, self.manifest.comparison, f"samples[{index}].results")
 

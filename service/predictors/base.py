@@ -111,7 +111,8 @@ class Predictor(ABC, Generic[RequestT]):
             except Exception as error:
                 # Refused, or the model fails on it: either way the bundle does not do what it says.
                 why = "refused" if isinstance(error, InvalidRequest) else f"failed with {type(error).__name__}"
-                yield f"samples[{index}]: {why}: {str(error).partition('\n')[0]}"
+                first_line = str(error).partition("\n")[0]
+                yield f"samples[{index}]: {why}: {first_line}"
                 continue
             yield from differences(sample.results, results, self.manifest.comparison, f"samples[{index}].results")
 

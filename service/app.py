@@ -54,7 +54,7 @@ def create_app(settings: Settings, *, on_ready: Hook | None = None) -> FastAPI:
     app.router.routes[:0] = [
         Route(operation.path, operation.endpoint, methods=[operation.method]) for operation in OPERATIONS
     ]
-    app.add_middleware(RequestMiddleware, metrics=metrics, access_log=settings.access_log)
+    app.add_middleware(RequestMiddleware, metrics=metrics, access_log=settings.access_log, operations=OPERATIONS)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _validation_error)
     _describe_lazily(app)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -56,16 +57,17 @@ class _Sent:
     body: ClassifyBody | None = None
     pictures: tuple[bytes, ...] = ()
     field: str | None = None
+    booleans: bool = True
 
 
 async def classify(request: Request) -> Response:
     """Classify the images of one request."""
     sent = await _read(request)
-    choice = _choose(dict(request.query_params), sent.fields)
+    choice = _choose(request.query_params if request.scope["query_string"] else {}, sent.fields)
     served = context(request).registry.get(choice.model, choice.version, Task.IMAGE_CLASSIFICATION)
     top_k = choice.top_k or DEFAULT_TOP_K
     if sent.body is not None:
-        asked = served.predictor.parse(sent.body.model_copy(update={"top_k": top_k}))
+        asked = replace(served.predictor.parse(sent.body), top_k=top_k, booleans=sent.booleans)
     else:
         asked = ClassifyRequest(top_k=top_k, pictures=sent.pictures, field=sent.field)
     results = await while_connected(request, served, served.predict(asked, timings(request)))
@@ -79,7 +81,8 @@ async def _read(request: Request) -> _Sent:
     body = await read_body(request)
     if kind == "application/json":
         parsed = validate(ClassifyBody, parse_json(body))
-        return _Sent({name: getattr(parsed, name) for name in parsed.model_fields_set & set(_SCALARS)}, body=parsed)
+        fields = {name: getattr(parsed, name) for name in _SCALARS if name in parsed.model_fields_set}
+        return _Sent(fields, body=parsed, booleans=b"true" in body or b"false" in body)
     if kind.startswith("image/"):
         return _Sent({}, pictures=(body,))
     if kind == "multipart/form-data":
@@ -117,7 +120,7 @@ async def _read_form(request: Request, body: bytes) -> _Sent:
         await form.close()
 
 
-def _choose(query: dict[str, str], fields: dict[str, Any]) -> _Choice:
+def _choose(query: Mapping[str, str], fields: dict[str, Any]) -> _Choice:
     """Join the query and the body; where both name a thing they must agree."""
     for name, value in query.items():
         if name not in _SCALARS:
@@ -126,7 +129,7 @@ def _choose(query: dict[str, str], fields: dict[str, Any]) -> _Choice:
             raise InvalidRequest(f"the query says {value!r}, the body says {str(fields[name])!r}", name)
     if not query and not fields:
         return _Choice()
-    given = {name: value for name, value in fields.items() if value is not None} | query
+    given = {name: value for name, value in fields.items() if value is not None} | dict(query)
     if "version" in given:
         given["version"] = str(given["version"])
     try:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+from collections.abc import Iterable
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.errors import error_response, status_of
+from service.api.http import Operation
 from service.errors import LecternError
 from service.observability import Metrics, Timings, request_id
 
@@ -26,10 +28,17 @@ class RequestMiddleware:
         app: the application inside.
         metrics: counts the requests in flight.
         access_log: log one line per request.
+        operations: routes to call directly where their paths are fixed.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, access_log: bool) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, access_log: bool, operations: Iterable[Operation] = ()) -> None:
         self._app = app
+        # Most requests are for a few fixed paths: they need neither matching nor the inner layers' exception handling.
+        self._direct = {
+            (operation.method, operation.path): operation.endpoint
+            for operation in operations
+            if "{" not in operation.path
+        }
         self._in_flight = metrics.in_flight
         self._access_log = access_log
 
@@ -55,7 +64,12 @@ class RequestMiddleware:
 
         self._in_flight.inc()
         try:
-            await self._app(scope, receive, send_with_headers)
+            endpoint = self._direct.get((scope["method"], scope["path"]))
+            if endpoint is None:
+                await self._app(scope, receive, send_with_headers)
+            else:
+                response = await endpoint(Request(scope, receive))
+                await response(scope, receive, send_with_headers)
         except ClientDisconnect:
             status = 499
         except Exception as error:

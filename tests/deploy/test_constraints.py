@@ -1,0 +1,71 @@
+"""constraints.txt pins everything that is installed, and says nothing of where it came from."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXTRAS = ("cpu", "train", "dev")
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    parsed = [line.split(";")[0].split("==") for line in lines if not line.startswith("#")]
+    return {canonical(name): version.strip() for name, version in parsed}
+
+
+def requirements(lines: list[str]) -> list[tuple[str, str]]:
+    """(name, text) of each requirement that holds here: markers of other systems and of extras are left out."""
+    here = [line for line in lines if not re.search("extra ==|win32|Windows", line)]
+    return [(canonical(re.split(r"[^\w.-]", line)[0]), line) for line in here]
+
+
+def installed_closure() -> dict[str, Distribution]:
+    """The distributions that the project needs and that are installed, however far down."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = requirements(
+        project["dependencies"] + [line for extra in EXTRAS for line in project["optional-dependencies"][extra]]
+    )
+    found: dict[str, Distribution] = {}
+    while wanted:
+        name, _ = wanted.pop()
+        if name in found:
+            continue
+        try:
+            found[name] = distribution(name)
+        except PackageNotFoundError:
+            continue  # The train extra where only the server is tested, a marker that does not hold here.
+        wanted += requirements(found[name].requires or [])
+    return found
+
+
+def test_what_is_installed_is_what_is_pinned() -> None:
+    installed = {name: found.version.split("+")[0] for name, found in installed_closure().items()}
+    assert len(installed) > 40
+    assert installed == {name: pins().get(name) for name in installed}
+
+
+@pytest.mark.parametrize("extra", ["cpu", "gpu", "train", "dev"])
+def test_every_named_requirement_is_pinned(extra: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {name for name, _ in requirements(project["dependencies"] + project["optional-dependencies"][extra])}
+    assert names <= set(pins())
+
+
+def test_the_build_backend_is_pinned() -> None:
+    assert "setuptools" in pins()
+
+
+def test_the_pins_name_no_place_and_no_build() -> None:
+    text = (ROOT / "constraints.txt").read_text()
+    body = [line for line in text.splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9a-z.]+( ; .+)?", line) for line in body)

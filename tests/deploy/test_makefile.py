@@ -1,0 +1,105 @@
+"""The Makefile and what CI runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TARGETS = ("serve", "test", "test-service", "check", "format", "bench", "openapi", "help", "clean")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder as a fresh clone has it, as far as make can see."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def make(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    # Called from within make itself, its flags would be handed on.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    command = [shutil.which("make") or "make", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=clean | env)
+
+
+def test_help_lists_the_targets(checkout: Path) -> None:
+    text = make(checkout).stdout
+    assert all(f"make {target} " in text for target in TARGETS)
+    assert "make train-<family>" in text
+
+
+def test_serve_installs_neither_pytorch_nor_the_checks(checkout: Path) -> None:
+    plan = make(checkout, "-n", "serve").stdout
+    assert "--constraint constraints.txt" in plan
+    assert "'.[cpu]'" in plan
+    assert "torch" not in plan
+    assert plan.rstrip().endswith("exec .venv/bin/lectern serve")
+
+
+def test_the_server_s_tests_need_no_pytorch(checkout: Path) -> None:
+    plan = make(checkout, "-n", "test-service").stdout
+    assert "'.[cpu,dev]'" in plan
+    assert "train," not in plan
+    assert '-m "not torch"' in plan
+
+
+def test_a_family_is_trained_with_its_arguments(checkout: Path) -> None:
+    plan = make(checkout, "-n", "train-lenet", "ARGS=--device cpu --export").stdout
+    assert plan.rstrip().endswith(".venv/bin/lectern-train lenet train --device cpu --export")
+
+
+def test_set_up_is_done_once_and_again_after_a_change(checkout: Path) -> None:
+    environment = checkout / ".venv"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin/python").touch()
+    for stamp in (".lectern-serve-cpu", ".lectern-service-cpu", ".lectern-full-cpu"):
+        (environment / stamp).touch()
+    for target in ("serve", "test", "test-service", "check"):
+        assert "install" not in make(checkout, "-n", target).stdout
+    later = (environment / ".lectern-serve-cpu").stat().st_mtime + 10
+    os.utime(checkout / "constraints.txt", (later, later))
+    for target in ("serve", "test", "test-service", "check"):
+        assert "install" in make(checkout, "-n", target).stdout
+
+
+@pytest.mark.parametrize("python", ["", "/nowhere/python"])
+def test_without_a_python_the_message_says_what_to_do(checkout: Path, tmp_path: Path, python: str) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "sh").symlink_to("/bin/sh")
+    result = make(checkout, "serve", f"PYTHON={python}", PATH=str(tools))
+    assert result.returncode == 2
+    assert "Lectern needs Python 3.11 to 3.14 and found none" in result.stderr
+    assert "make serve PYTHON=/path/to/python3" in result.stderr
+    assert not (checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize(("broken", "code"), [((), 0), (("check",), 1), (("test",), 1)])
+def test_ci_runs_both_and_reports_both(tmp_path: Path, broken: tuple[str, ...], code: int) -> None:
+    (tmp_path / "checkout/.ci").mkdir(parents=True)
+    (tmp_path / "shared/data").mkdir(parents=True)
+    shutil.copy(ROOT / ".ci/run", tmp_path / "checkout/.ci/run")
+    recipes = [
+        f"{target}:\n\t@echo {target} with $$LECTERN_DATA{'; false' if target in broken else ''}"
+        for target in ("check", "test")
+    ]
+    (tmp_path / "checkout/Makefile").write_text("\n".join(recipes) + "\n")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "LECTERN"))}
+    result = subprocess.run(
+        [tmp_path / "checkout/.ci/run"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=env | {"CI": "true"},
+    )
+    assert result.returncode == code
+    for target in ("check", "test"):
+        assert f"{target} with {tmp_path}/shared/data" in result.stdout
+        assert f"make {target}: {'FAILED' if target in broken else 'passed'}" in result.stdout

@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--models", metavar="DIR", help=f"the same as {PREFIX}MODELS")
     serve.set_defaults(run=_serve)
     health = commands.add_parser("health", help="ask a running server whether it is ready")
-    health.add_argument("--url", help=f"its address; http://127.0.0.1:${PREFIX}PORT where left out")
+    health.add_argument("--url", help=f"its address; that of {PREFIX}HOST and {PREFIX}PORT where left out")
     health.set_defaults(run=_health)
     models = commands.add_parser("models", help="look at a model repository").add_subparsers(
         required=True, metavar="COMMAND"
@@ -87,7 +87,8 @@ def _health(arguments: argparse.Namespace) -> int:
     import httpx
 
     settings = load_settings()
-    url = arguments.url or f"http://127.0.0.1:{settings.port}"
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    url = arguments.url or f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
     try:
         answer = httpx.get(f"{url.rstrip('/')}/readyz", timeout=5, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:

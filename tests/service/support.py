@@ -1,0 +1,93 @@
+"""What the tests of the service share: bundles with faults, an application without a socket, a model to hold."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+from fastapi import FastAPI
+
+from service.app import create_app
+from service.artifacts.bundle import Bundle, read_bundle, write_bundle
+from service.settings import Settings
+from tests.bundles import classifier_graph, template, write_classifier
+
+
+class Gate:
+    """Holds every run of a model while it is shut."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self._open = threading.Event()
+        self._open.set()
+
+    def shut(self) -> None:
+        """From now on runs wait."""
+        self.entered.clear()
+        self._open.clear()
+
+    def open(self) -> None:
+        """Let the runs that wait and all others go on."""
+        self._open.set()
+
+    def go_through(self) -> None:
+        """Called by the model."""
+        self.entered.set()
+        assert self._open.wait(20), "nobody opened the gate"
+
+    async def wait_entered(self) -> None:
+        """Wait until a run has begun."""
+        assert await asyncio.to_thread(self.entered.wait, 20), "no run began"
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[tuple[httpx.AsyncClient, FastAPI]]:
+    """An application whose models are loaded, and a client of it; no socket, no threads but the models'."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://lectern") as client:
+            yield client, app
+
+
+def pixels(*digits: int) -> dict[str, Any]:
+    """The JSON body of /v1/classify for templates."""
+    return {"pixels": [template(digit).tolist() for digit in digits]}
+
+
+def labels(answer: httpx.Response) -> list[str]:
+    """The likeliest label of every image in an answer."""
+    assert answer.status_code == 200, answer.text
+    return [result["predictions"][0]["label"] for result in answer.json()["results"]]
+
+
+def flip_byte(path: Path) -> None:
+    """Alter one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def rewrite(bundle: Bundle, files: Mapping[str, bytes], repository: Path | None = None) -> Bundle:
+    """The next version of a bundle, with some files replaced and every hash right."""
+    old = {name: bundle.file(name).read_bytes() for name in bundle.manifest.files}
+    return write_bundle(repository or bundle.path.parent.parent, bundle.manifest, {**old, **files})
+
+
+def edit_samples(bundle: Bundle, change: Callable[[list[dict[str, Any]]], object]) -> Bundle:
+    """The next version of a bundle, with other samples."""
+    samples = orjson.loads(bundle.file("samples.json").read_bytes())["samples"]
+    change(samples)
+    return rewrite(bundle, {"samples.json": orjson.dumps({"samples": samples})})
+
+
+def write_failing_classifier(repository: Path, name: str = "digits") -> Bundle:
+    """A bundle that is whole and answers no sample: the graph fails on every ink."""
+    good = read_bundle(write_classifier(repository.parent / f"source-of-{name}", name).path)
+    return rewrite(good, {"model.onnx": classifier_graph(fails_above=0.5)}, repository)

@@ -1,0 +1,522 @@
+"""Which versions serve, and how they come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.artifacts.manifest import Task
+from service.errors import ConfigurationError, InvalidRequest, NotReady, UnknownModel
+from service.observability import Metrics, Timings
+from service.predictors.image_classification import ClassifyRequest
+from service.registry import ModelRegistry, State
+from service.served_model import ServedModel
+from service.settings import ModelSettings, Settings
+from tests.bundles import classifier_graph, template, write_classifier
+from tests.service.support import Gate, edit_samples, flip_byte, rewrite, write_failing_classifier
+
+Open = Callable[..., ModelRegistry]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Where the models of a test lie."""
+    path = tmp_path / "models"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def registry_of(repository: Path) -> Iterator[Open]:
+    """Makes a registry over `repository`, not yet loaded."""
+    made: list[ModelRegistry] = []
+
+    def make(**settings: Any) -> ModelRegistry:
+        made.append(ModelRegistry(Settings(models=repository, **settings), Metrics()))
+        return made[-1]
+
+    yield make
+    for registry in made:
+        asyncio.run(registry.close())
+
+
+@pytest.fixture
+def loaded(registry_of: Open) -> Callable[..., ModelRegistry]:
+    """Makes a registry over `repository` and loads it."""
+
+    def make(**settings: Any) -> ModelRegistry:
+        registry = registry_of(**settings)
+        registry.load_all()
+        return registry
+
+    return make
+
+
+def _states(registry: ModelRegistry) -> dict[str, str]:
+    return {f"{entry.name}/{entry.version}": entry.state.value for entry in registry.index()}
+
+
+def _reasons(registry: ModelRegistry) -> dict[str, str]:
+    return {f"{entry.name}/{entry.version}": entry.reason for entry in registry.index()}
+
+
+def _ready_gauge(registry: ModelRegistry) -> dict[str, float]:
+    return {
+        f"{labels['model']}/{labels['version']}": value
+        for name, labels, value in registry._metrics.samples()
+        if name == "lectern_model_ready"
+    }
+
+
+async def _ask(served: ServedModel, digit: int = 7) -> str:
+    results = await served.predict(ClassifyRequest(pixels=[template(digit).tolist()]), Timings())
+    label: str = results[0]["predictions"][0]["label"]
+    return label
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(work, 30))
+
+
+def test_the_highest_version_serves(repository: Path, loaded: Open) -> None:
+    write_classifier(repository)
+    write_classifier(repository)
+    registry = loaded()
+    assert registry.get("digits").version == "2"
+    assert _states(registry) == {"digits/1": "UNAVAILABLE", "digits/2": "READY"}
+    assert _reasons(registry) == {"digits/1": "a higher version is served", "digits/2": ""}
+    assert registry.versions("digits") == ["1", "2"]
+    assert registry.ready()
+
+
+def test_a_bad_version_is_unavailable_with_its_reason_and_the_next_lower_serves(
+    repository: Path, loaded: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_classifier(repository)
+    flip_byte(write_classifier(repository).path / "model.onnx")
+    registry = loaded()
+    assert registry.get("digits").version == "1"
+    assert registry.ready()
+    assert _states(registry) == {"digits/1": "READY", "digits/2": "UNAVAILABLE"}
+    assert "2/model.onnx: sha256 is" in _reasons(registry)["digits/2"]
+    assert _ready_gauge(registry) == {"digits/1": 1, "digits/2": 0}
+    (record,) = (record for record in caplog.records if record.message == "bundle refused")
+    assert record.levelno == logging.ERROR
+    assert record.exc_info is None
+
+
+def test_a_model_without_a_good_version_makes_the_server_not_ready_and_the_others_serve(
+    repository: Path, loaded: Open
+) -> None:
+    write_classifier(repository)
+    (write_classifier(repository, "letters").path / "manifest.json").unlink()
+    registry = loaded()
+    assert not registry.ready()
+    assert registry.ready_names() == {"digits"}
+    assert registry.get("digits").version == "1"
+    with pytest.raises(NotReady, match=r"'letters' is not ready: .*manifest\.json: is missing"):
+        registry.get("letters")
+
+
+def _nothing(repository: Path) -> None:
+    repository.rmdir()
+
+
+def _empty(repository: Path) -> None:
+    pass
+
+
+def _a_file(repository: Path) -> None:
+    repository.rmdir()
+    repository.touch()
+
+
+def _a_model_without_versions(repository: Path) -> None:
+    (repository / "digits").mkdir()
+
+
+def _half_copied(repository: Path) -> None:
+    bundle = write_classifier(repository)
+    (bundle.path / "manifest.json").unlink()
+    (bundle.path / "samples.json").unlink()
+
+
+def _interrupted_write(repository: Path) -> None:
+    bundle = write_classifier(repository)
+    bundle.path.rename(bundle.path.parent / ".partial-abc")
+
+
+def _a_file_for_a_version(repository: Path) -> None:
+    (repository / "digits").mkdir()
+    (repository / "digits" / "1").touch()
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (_nothing, r"model repository .*models does not exist; set LECTERN_MODELS"),
+        (_empty, r"model repository .*models holds no model; train one with `lectern-train` or set LECTERN_MODELS"),
+        (_a_file, r"model repository .*models cannot be read \(Not a directory\); set LECTERN_MODELS"),
+        (
+            _a_model_without_versions,
+            r"no model can be served from .*models:\n  digits: has no version folder \(1, 2, …",
+        ),
+        (_half_copied, r"no model can be served from .*models:\n  digits/1: .*manifest\.json: is missing; copy the"),
+        (_interrupted_write, r"no model can be served from .*models:\n  digits: has no version folder"),
+        (_a_file_for_a_version, r"digits/1: .*manifest\.json: cannot be read \(Not a directory\)"),
+    ],
+)
+def test_a_repository_that_serves_nothing_is_told_with_the_reason(
+    repository: Path, registry_of: Open, prepare: Callable[[Path], None], message: str
+) -> None:
+    prepare(repository)
+    with pytest.raises(ConfigurationError, match=message):
+        registry_of().load_all()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_repository_is_told(repository: Path, registry_of: Open) -> None:
+    repository.chmod(0)
+    try:
+        with pytest.raises(ConfigurationError, match=r"cannot be read \(Permission denied\)"):
+            registry_of().load_all()
+    finally:
+        repository.chmod(0o755)
+
+
+def test_a_repository_that_may_not_be_listed_is_told(
+    repository: Path, registry_of: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(self: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(ConfigurationError, match=r"models cannot be read \(Permission denied\); set LECTERN_MODELS"):
+        registry_of().load_all()
+
+
+def test_strict_refuses_one_bad_version_beside_good_ones(repository: Path, registry_of: Open) -> None:
+    write_classifier(repository)
+    flip_byte(write_classifier(repository).path / "samples.json")
+    with pytest.raises(
+        ConfigurationError, match=r"LECTERN_STRICT=1 and not every bundle is good:\n  digits/2: .*sampl"
+    ):
+        registry_of(strict=True).load_all()
+
+
+def test_strict_refuses_a_fallback_to_another_provider(repository: Path, registry_of: Open) -> None:
+    write_classifier(repository)
+    with pytest.raises(ConfigurationError, match=r"digits/1: .*asked for CoreML.*runs on CPU.*allows no fallback"):
+        registry_of(strict=True, providers=("coreml",)).load_all()
+
+
+def test_without_strict_a_fallback_serves_and_is_reported(repository: Path, loaded: Open) -> None:
+    write_classifier(repository)
+    registry = loaded(providers=("coreml", "cpu"))
+    assert registry.get("digits").provider == "CPUExecutionProvider"
+    (labels,) = (labels for name, labels, _ in registry._metrics.samples() if name == "lectern_execution_provider")
+    assert labels == {
+        "model": "digits",
+        "requested": "CoreMLExecutionProvider,CPUExecutionProvider",
+        "actual": "CPUExecutionProvider",
+    }
+
+
+def test_an_unknown_provider_is_told_by_its_variable(repository: Path, registry_of: Open) -> None:
+    write_classifier(repository)
+    with pytest.raises(ConfigurationError, match=r"^LECTERN_PROVIDERS=cpu,abacus: unknown execution provider 'abacus'"):
+        registry_of(providers=("cpu", "abacus")).load_all()
+    own = {"words_en": ModelSettings(providers=("abacus",))}
+    with pytest.raises(ConfigurationError, match=r"^LECTERN_MODEL__WORDS_EN__PROVIDERS=abacus: unknown execution"):
+        registry_of(model=own).load_all()
+
+
+def test_settings_of_one_model_are_its_own(repository: Path, loaded: Open) -> None:
+    for name in ("digits", "letters-en"):
+        write_classifier(repository, name)
+    own = ModelSettings(inline="never", max_batch_size=5, providers=("cpu",))
+    registry = loaded(model={"letters_en": own}, inline="always", max_batch_size=9)
+    digits, letters = registry.get("digits"), registry.get("letters-en")
+    assert (digits.inline, digits.max_batch_size) == (True, 9)
+    assert (letters.inline, letters.max_batch_size) == (False, 5)
+
+
+def test_settings_for_a_model_that_is_not_there_are_warned_about(
+    repository: Path, loaded: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_classifier(repository)
+    loaded(model={"digit": ModelSettings(max_batch_size=5)})
+    (record,) = (record for record in caplog.records if record.levelno == logging.WARNING)
+    assert record.fields["variable"] == "LECTERN_MODEL__DIGIT__…"  # type: ignore[attr-defined]
+
+
+def _another_label(samples: list[dict[str, Any]]) -> None:
+    samples[1]["results"][0]["predictions"][0]["label"] = "3"
+
+
+def _another_score(samples: list[dict[str, Any]]) -> None:
+    samples[0]["results"][0]["predictions"][0]["score"] -= 0.01
+
+
+def _a_bad_request(samples: list[dict[str, Any]]) -> None:
+    samples[0]["request"]["colour"] = "red"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            _another_label,
+            r"answered differently: samples\[1\]\.results\[0\]\.predictions\[0\]\.label: expected '3', fou",
+        ),
+        (_another_score, r"answered differently: samples\[0\]\.results\[0\]\.predictions\[0\]\.score: expected"),
+        (_a_bad_request, r"answered differently: samples\[0\]: refused: colour: is not a field of this request"),
+    ],
+)
+def test_a_model_that_answers_its_samples_differently_does_not_serve(
+    repository: Path, registry_of: Open, change: Callable[[list[dict[str, Any]]], None], reason: str
+) -> None:
+    edit_samples(write_classifier(repository), change)
+    shutil.rmtree(repository / "digits" / "1")
+    with pytest.raises(ConfigurationError, match=reason):
+        registry_of().load_all()
+
+
+def test_a_model_that_fails_on_its_samples_does_not_serve_and_stops_no_other(repository: Path, loaded: Open) -> None:
+    write_failing_classifier(repository, "broken")
+    write_classifier(repository)
+    registry = loaded()
+    assert _states(registry) == {"broken/1": "UNAVAILABLE", "digits/1": "READY"}
+    assert "samples[0]: failed with" in _reasons(registry)["broken/1"]
+
+
+def test_a_model_that_fails_unforeseen_does_not_serve_and_stops_no_other(
+    repository: Path, loaded: Open, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_classifier(repository, "broken")
+    write_classifier(repository)
+    load = ModelRegistry._load
+
+    def failing(self: ModelRegistry, path: Path) -> ServedModel:
+        if path.parent.name == "broken":
+            raise ZeroDivisionError("division by zero")
+        return load(self, path)
+
+    monkeypatch.setattr(ModelRegistry, "_load", failing)
+    registry = loaded()
+    assert _reasons(registry) == {"broken/1": "it fails with ZeroDivisionError: division by zero", "digits/1": ""}
+    assert any(record.exc_info for record in caplog.records if record.message == "bundle refused")
+
+
+def test_loading_twice_does_nothing(repository: Path, loaded: Open) -> None:
+    write_classifier(repository)
+    registry = loaded()
+    served = registry.get("digits")
+    registry.load_all()
+    assert registry.get("digits") is served
+
+
+def test_looking_up(repository: Path, loaded: Open) -> None:
+    write_classifier(repository)
+    write_classifier(repository)
+    registry = loaded()
+    served = registry.get("digits")
+    assert registry.get(None, task=Task.IMAGE_CLASSIFICATION) is served
+    assert registry.get("digits", 2) is registry.get("digits", "2") is served
+    assert [served.name for served in registry.serving()] == ["digits"]
+    with pytest.raises(UnknownModel, match=r"no model 'digit'; there are: digits"):
+        registry.get("digit")
+    with pytest.raises(UnknownModel, match=r"no version 3 of model 'digits'; there are: 1, 2"):
+        registry.get("digits", 3)
+    with pytest.raises(UnknownModel, match=r"version 1 of model 'digits' is not served; version 2 is"):
+        registry.get("digits", "1")
+    with pytest.raises(InvalidRequest, match=r"model: model 'digits' is of the task 'image-classification', not 'tran"):
+        registry.get("digits", task=Task.TRANSLATION)
+    with pytest.raises(UnknownModel, match=r"no model for the task 'translation' is served"):
+        registry.get(None, task=Task.TRANSLATION)
+
+
+def test_one_of_several_models_must_be_named(repository: Path, loaded: Open) -> None:
+    for name in ("digits", "letters"):
+        write_classifier(repository, name)
+    with pytest.raises(InvalidRequest, match=r"model: several models serve this task, name one of: digits, letters"):
+        loaded().get(None, task=Task.IMAGE_CLASSIFICATION)
+
+
+def test_load_takes_the_new_version_and_retires_the_old(repository: Path, loaded: Open) -> None:
+    write_classifier(repository)
+    registry = loaded()
+
+    async def main() -> None:
+        write_classifier(repository)
+        await registry.load("digits")
+        assert registry.get("digits").version == "2"
+        assert await _ask(registry.get("digits")) == "7"
+        assert _ready_gauge(registry) == {"digits/1": 0, "digits/2": 1}
+        assert registry.ready()
+
+    _run(main())
+
+
+def test_load_takes_a_model_that_was_not_there(repository: Path, loaded: Open) -> None:
+    write_classifier(repository)
+    registry = loaded()
+
+    async def main() -> None:
+        write_classifier(repository, "letters")
+        await registry.load("letters")
+        assert registry.get("letters").version == "1"
+
+    _run(main())
+
+
+def test_load_of_a_bad_version_keeps_the_old_one(repository: Path, loaded: Open) -> None:
+    first = write_classifier(repository)
+    registry = loaded()
+    served = registry.get("digits")
+
+    async def main() -> None:
+        flip_byte(write_classifier(repository).path / "model.onnx")
+        await registry.load("digits")
+        assert registry.get("digits").version == "1"
+        flip_byte(first.path / "model.onnx")
+        kept = registry.get("digits")
+        with pytest.raises(InvalidRequest, match=r"model 'digits' cannot be loaded: .*2/model\.onnx: sha256 is"):
+            await registry.load("digits")
+        assert registry.get("digits") is kept
+        assert await _ask(kept) == "7"
+        assert registry.ready()
+        assert _states(registry) == {"digits/1": "READY", "digits/2": "UNAVAILABLE"}
+        assert _ready_gauge(registry) == {"digits/1": 1, "digits/2": 0}
+
+    _run(main())
+    assert served.version == "1"
+
+
+@pytest.mark.parametrize("name", ["letters", "../models/digits", ".", "", "digits/1", "digits\n"])
+def test_load_of_what_is_not_there_is_refused(repository: Path, loaded: Open, name: str) -> None:
+    write_classifier(repository)
+    registry = loaded()
+    with pytest.raises(UnknownModel, match="no model "):
+        _run(registry.load(name))
+
+
+def test_load_of_a_new_bad_model_leaves_the_server_ready(repository: Path, loaded: Open) -> None:
+    write_classifier(repository)
+    registry = loaded()
+    write_failing_classifier(repository, "broken")
+    with pytest.raises(InvalidRequest, match=r"cannot be loaded: .*failed with"):
+        _run(registry.load("broken"))
+    assert registry.ready()
+
+
+def test_unload_and_load_again(repository: Path, loaded: Open) -> None:
+    write_classifier(repository)
+    registry = loaded()
+
+    async def main() -> None:
+        await registry.unload("digits")
+        assert _states(registry) == {"digits/1": "UNAVAILABLE"}
+        assert _reasons(registry) == {"digits/1": "unloaded"}
+        assert _ready_gauge(registry) == {"digits/1": 0}
+        assert registry.ready(), "a model taken out on purpose does not make the server not ready"
+        with pytest.raises(NotReady, match="'digits' is not ready: unloaded"):
+            registry.get("digits")
+        await registry.unload("digits")
+        await registry.load("digits")
+        assert await _ask(registry.get("digits")) == "7"
+        assert _ready_gauge(registry) == {"digits/1": 1}
+
+    _run(main())
+
+
+def test_unload_of_an_unknown_model_is_refused(repository: Path, loaded: Open) -> None:
+    write_classifier(repository)
+    registry = loaded()
+    with pytest.raises(UnknownModel, match="no model 'letters'"):
+        _run(registry.unload("letters"))
+
+
+@pytest.mark.parametrize("inline", ["always", "never"])
+def test_no_request_fails_while_versions_are_swapped(repository: Path, loaded: Open, inline: str) -> None:
+    write_classifier(repository)
+    registry = loaded(inline=inline, max_queue_size=10_000)
+    answers: list[str] = []
+
+    async def client(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            answers.append(await _ask(registry.get("digits")))
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        clients = [asyncio.create_task(client(stop)) for _ in range(8)]
+        for _ in range(4):
+            write_classifier(repository)
+            before = len(answers)
+            await registry.load("digits")
+            while len(answers) < before + 20:
+                await asyncio.sleep(0)
+        stop.set()
+        await asyncio.gather(*clients)
+        assert registry.get("digits").version == "5"
+
+    _run(main())
+    assert set(answers) == {"7"}
+
+
+def test_requests_in_flight_are_answered_before_a_model_goes(repository: Path, loaded: Open, gate: Gate) -> None:
+    write_classifier(repository)
+    registry = loaded(inline="never")
+
+    async def main() -> None:
+        gate.shut()
+        asked = asyncio.create_task(_ask(registry.get("digits")))
+        await gate.wait_entered()
+        going = asyncio.create_task(registry.unload("digits"))
+        while registry.serving():
+            await asyncio.sleep(0)
+        assert [entry.state for entry in registry.index()] == [State.UNLOADING]
+        with pytest.raises(NotReady, match="it is unloading"):
+            registry.get("digits")
+        assert not going.done()
+        gate.open()
+        assert await asked == "7"
+        await going
+        assert [entry.state for entry in registry.index()] == [State.UNAVAILABLE]
+
+    _run(main())
+
+
+def test_a_replaced_version_answers_what_it_has_begun(repository: Path, loaded: Open, gate: Gate) -> None:
+    write_classifier(repository)
+    registry = loaded(inline="never")
+
+    async def main() -> None:
+        old = registry.get("digits")
+        write_classifier(repository)
+        loading = asyncio.create_task(registry.load("digits"))
+        asked = [asyncio.create_task(_ask(old, digit)) for digit in range(4)]
+        await loading
+        assert registry.get("digits") is not old
+        assert await asyncio.gather(*asked) == ["0", "1", "2", "3"]
+
+    _run(main())
+
+
+def test_a_graph_that_does_not_fit_the_task_is_refused(repository: Path, registry_of: Open) -> None:
+    good = write_classifier(repository.parent / "good")
+    manifest = good.manifest.model_copy(update={"labels": good.manifest.labels and good.manifest.labels[:9]})
+    good = good.__class__(path=good.path, manifest=manifest)
+    rewrite(good, {"model.onnx": classifier_graph()}, repository)
+    with pytest.raises(
+        ConfigurationError, match=r"manifest\.json: the graph does not fit the image size and the label"
+    ):
+        registry_of().load_all()

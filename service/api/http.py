@@ -106,7 +106,8 @@ def parse_json(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise MalformedBody(f"the body is not valid JSON: {error}") from error
+        hint = ", which has no NaN and no Infinity" if b"NaN" in body or b"Infinity" in body else ""
+        raise MalformedBody(f"the body is not valid JSON{hint}: {error}") from error
 
 
 def validate(model: type[BodyT], document: Any) -> BodyT:

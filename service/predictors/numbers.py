@@ -7,6 +7,7 @@ allocates no more than the numbers take: numpy's table of strings is as wide as 
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 from collections.abc import Callable, Sequence
@@ -14,7 +15,6 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from service.artifacts.manifest import Datatype
@@ -32,7 +32,7 @@ _FORMATS = {
     Datatype.FP32: "f",
     Datatype.FP64: "d",
 }
-_FP32_MAX = float(np.finfo(np.float32).max)
+_LARGEST = {Datatype.FP32: float(np.finfo(np.float32).max), Datatype.FP64: float(np.finfo(np.float64).max)}
 
 
 def array_from_json(
@@ -116,22 +116,27 @@ def _first_wrong(values: list[Any], shape: Sequence[int], datatype: Datatype, fi
 
 
 def _complaint(value: Any, datatype: Datatype) -> str | None:
-    shown = "a list" if isinstance(value, list) else orjson.dumps(value).decode()[:32]
     if datatype is Datatype.BOOL:
-        return None if isinstance(value, bool) else f"{shown} is not true or false"
+        return None if isinstance(value, bool) else f"{_shown(value)} is not true or false"
     if datatype is Datatype.BYTES:
-        return None if isinstance(value, str) else f"{shown} is not a string"
-    if datatype.numpy.kind == "f":
+        return None if isinstance(value, str) else f"{_shown(value)} is not a string"
+    if datatype in _LARGEST:
         if type(value) not in (int, float):
-            return f"{shown} is not a number"
-        beyond = datatype is Datatype.FP32 and abs(value) > _FP32_MAX
-        return f"{shown} is beyond FP32, whose largest number is {_FP32_MAX:.8g}" if beyond else None
+            return f"{_shown(value)} is not a number"
+        largest = _LARGEST[datatype]
+        if abs(value) <= largest:
+            return None
+        return f"{_shown(value)} is beyond {datatype.value}, whose largest number is {largest:.8g}"
     if type(value) is not int:
-        return f"{shown} is not an integer, which {datatype.value} needs"
+        return f"{_shown(value)} is not an integer, which {datatype.value} needs"
     bits = 8 * datatype.numpy.itemsize
     lowest, highest = (0, 2**bits - 1) if datatype.numpy.kind == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
     fits = lowest <= value <= highest
-    return None if fits else f"{shown} is outside {datatype.value}, which goes from {lowest} to {highest}"
+    return None if fits else f"{_shown(value)} is outside {datatype.value}, which goes from {lowest} to {highest}"
+
+
+def _shown(value: Any) -> str:
+    return "a list" if isinstance(value, list) else json.dumps(value, ensure_ascii=False)[:32]
 
 
 def _indices(index: int, shape: Sequence[int]) -> str:

@@ -1,0 +1,172 @@
+"""The model repository extension: index, load, unload."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from service.app import create_app
+from service.settings import Settings
+from tests.bundles import template, write_classifier
+
+INDEX = "/v2/repository/index"
+LOAD = "/v2/repository/models/{}/load"
+UNLOAD = "/v2/repository/models/{}/unload"
+REQUEST = {
+    "inputs": [{"name": "image", "shape": [1, 1, 28, 28], "datatype": "FP32", "data": template(7).ravel().tolist()}]
+}
+
+
+def answering(client: TestClient) -> tuple[int, str | None]:
+    """The status of an inference and the version that answers it."""
+    response = client.post("/v2/models/digits/infer", json=REQUEST)
+    return response.status_code, response.json().get("model_version")
+
+
+def tamper(version: Path) -> None:
+    """Flip one byte of the graph."""
+    graph = version / "model.onnx"
+    content = bytearray(graph.read_bytes())
+    content[len(content) // 2] ^= 1
+    graph.write_bytes(content)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"ready": false}', b'{"ready": true}', b" "])
+def test_index(client: TestClient, body: bytes) -> None:
+    response = client.post(INDEX, content=body)
+    assert response.status_code == 200
+    assert response.json() == [{"name": "digits", "version": "1", "state": "READY", "reason": ""}]
+
+
+def test_index_lists_what_does_not_serve_with_the_reason(models_dir: Path) -> None:
+    write_classifier(models_dir)
+    tamper(models_dir / "digits" / "2")
+    write_classifier(models_dir, "other")
+
+    with TestClient(create_app(Settings(models=models_dir))) as client:
+        client.post(UNLOAD.format("other"))
+        lines = client.post(INDEX).json()
+        ready = client.post(INDEX, json={"ready": True}).json()
+
+    states = {(line["name"], line["version"]): (line["state"], line["reason"]) for line in lines}
+    assert states["digits", "1"] == ("READY", "")
+    assert states["digits", "2"][0] == "UNAVAILABLE"
+    assert "model.onnx" in states["digits", "2"][1]
+    assert states["other", "1"] == ("UNAVAILABLE", "unloaded")
+    assert [(line["name"], line["version"]) for line in ready] == [("digits", "1")]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"{", "the body is not valid JSON"),
+        (b"[]", "the body must be a JSON object"),
+        (b'{"ready": "yes"}', "ready: Input should be a valid boolean"),
+        (b'{"ready": 1}', "ready: Input should be a valid boolean"),
+    ],
+)
+def test_a_bad_index_request(client: TestClient, body: bytes, text: str) -> None:
+    response = client.post(INDEX, content=body)
+    assert response.status_code == 400
+    assert response.json()["error"].startswith(text)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"parameters": {"unload_dependents": false}}'])
+def test_unload_and_load_again(client: TestClient, body: bytes) -> None:
+    response = client.post(UNLOAD.format("digits"), content=body)
+    assert (response.status_code, response.content) == (200, b"")
+
+    refused = client.post("/v2/models/digits/infer", json=REQUEST)
+    assert refused.status_code == 503
+    assert refused.json() == {"error": "model 'digits' is not ready: unloaded"}
+    assert int(refused.headers["retry-after"]) >= 1
+    for path in ("/v2/models/digits/ready", "/v2/models/digits/versions/1/ready", "/v2/models/digits"):
+        assert client.get(path).status_code == 503
+    assert client.get("/v2/health/ready").status_code == 200  # It was taken out on purpose.
+
+    response = client.post(LOAD.format("digits"), content=body)
+    assert (response.status_code, response.content) == (200, b"")
+    assert answering(client) == (200, "1")
+    assert client.get("/v2/models/digits/ready").status_code == 200
+
+
+def test_load_takes_a_new_version(client: TestClient, models_dir: Path) -> None:
+    write_classifier(models_dir)
+    assert answering(client) == (200, "1")
+
+    assert client.post(LOAD.format("digits")).status_code == 200
+
+    assert answering(client) == (200, "2")
+    assert client.get("/v2/models/digits").json()["versions"] == ["2"]
+
+
+def test_load_takes_a_new_model(client: TestClient, models_dir: Path) -> None:
+    write_classifier(models_dir, "other")
+    assert client.get("/v2/models/other").status_code == 404
+
+    assert client.post(LOAD.format("other")).status_code == 200
+
+    assert client.get("/v2/models/other/ready").json() == {"name": "other", "ready": True}
+
+
+def test_a_load_that_fails_leaves_what_serves(client: TestClient, models_dir: Path) -> None:
+    tamper(models_dir / "digits" / "1")
+
+    response = client.post(LOAD.format("digits"))
+
+    assert response.status_code == 400
+    assert response.json()["error"].startswith("model 'digits' cannot be loaded: ")
+    assert "model.onnx" in response.json()["error"]
+    assert answering(client) == (200, "1")
+
+
+@pytest.mark.parametrize("path", [LOAD, UNLOAD])
+@pytest.mark.parametrize("name", ["nope", "..", "%2e%2e", "a%2fb", "Digits"])
+def test_unknown_models(client: TestClient, path: str, name: str) -> None:
+    response = client.post(path.format(name))
+    assert response.status_code == 404
+    assert list(response.json()) == ["error"]
+
+
+@pytest.mark.parametrize("name", ["config", "file:1/model.onnx"])
+def test_a_load_with_files_or_a_configuration_is_refused(client: TestClient, name: str) -> None:
+    response = client.post(LOAD.format("digits"), json={"parameters": {name: "x"}})
+    assert response.status_code == 400
+    assert response.json() == {
+        "error": f"parameters.{name}: is not implemented: models load as they are in the repository"
+    }
+
+
+@pytest.mark.parametrize("path", [LOAD, UNLOAD])
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"parameters": []}'])
+def test_a_bad_load_or_unload_request(client: TestClient, path: str, body: bytes) -> None:
+    assert client.post(path.format("digits"), content=body).status_code == 400
+    assert answering(client) == (200, "1")
+
+
+@pytest.mark.parametrize("path", [LOAD, UNLOAD])
+@pytest.mark.parametrize(
+    ("changes", "status", "variable"),
+    [({"model_control": "none"}, 403, "LECTERN_MODEL_CONTROL=none"), ({"workers": 2}, 503, "LECTERN_WORKERS=2")],
+)
+def test_load_and_unload_may_be_off(
+    models_dir: Path, path: str, changes: dict[str, Any], status: int, variable: str
+) -> None:
+    with TestClient(create_app(Settings(models=models_dir, **changes))) as client:
+        response = client.post(path.format("digits"))
+        assert response.status_code == status
+        assert variable in response.json()["error"]
+        assert ("retry-after" in response.headers) is (status == 503)
+        assert client.post(INDEX).status_code == 200
+        assert answering(client) == (200, "1")
+
+
+def test_the_answers_after_a_reload_are_the_same(client: TestClient) -> None:
+    before = client.post("/v2/models/digits/infer", json=REQUEST).json()["outputs"][0]["data"]
+    client.post(LOAD.format("digits"))
+    after = client.post("/v2/models/digits/infer", json=REQUEST).json()["outputs"][0]["data"]
+    np.testing.assert_array_equal(before, after)

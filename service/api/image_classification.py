@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -29,6 +30,9 @@ from service.predictors.base import invalid_body
 from service.predictors.image_classification import DEFAULT_TOP_K, ClassifyBody, ClassifyRequest, ImageResult, TopK
 
 _SCALARS = ("model", "version", "top_k")
+
+# More form fields than there are, so that an unknown one is named.
+_MAX_FIELDS = 16
 
 _MEDIA = "image/png, image/jpeg, image/webp, image/bmp, image/gif, image/tiff, multipart/form-data or application/json"
 
@@ -96,21 +100,25 @@ async def _read_form(request: Request, body: bytes) -> _Sent:
     async def stream() -> Any:
         yield body
 
+    _check_complete(request, body)
     limit = context(request).settings.max_images
-    # One more file than the limit is let through, so that the predictor's own error tells of it.
-    parser = MultiPartParser(Headers(raw=request.headers.raw), stream(), max_files=limit + 1, max_fields=len(_SCALARS))
+    parser = MultiPartParser(Headers(raw=request.headers.raw), stream(), max_files=limit, max_fields=_MAX_FIELDS)
     try:
         form = await parser.parse()
     except MultiPartException as error:
+        if error.message.startswith("Too many files"):
+            raise InvalidRequest(
+                f"more than {limit} images, which is the limit (LECTERN_MAX_IMAGES); send several requests", "image"
+            ) from error
         raise MalformedBody(f"the multipart body cannot be read: {error.message}") from error
-    except (KeyError, ValueError) as error:
-        raise MalformedBody("the multipart body cannot be read: send the boundary in content-type") from error
     try:
         fields: dict[str, Any] = {}
         pictures: list[bytes] = []
         for name, value in form.multi_items():
             if name == "image":
-                pictures.append(await value.read() if isinstance(value, UploadFile) else value.encode())
+                if not isinstance(value, UploadFile):
+                    raise InvalidRequest("is text; send it as a file, as in: curl -F image=@digit.png", "image")
+                pictures.append(await value.read())
             elif name in _SCALARS and isinstance(value, str):
                 fields[name] = value
             else:
@@ -118,6 +126,13 @@ async def _read_form(request: Request, body: bytes) -> _Sent:
         return _Sent(fields, pictures=tuple(pictures), field="image")
     finally:
         await form.close()
+
+
+def _check_complete(request: Request, body: bytes) -> None:
+    """The parser takes a form that is cut short for a complete one with fewer parts."""
+    boundary = parse_options_header(request.headers["content-type"])[1].get(b"boundary")
+    if boundary and b"--" + boundary + b"--" not in body:
+        raise MalformedBody("the multipart body is cut short: its closing boundary is missing")
 
 
 def _choose(query: Mapping[str, str], fields: dict[str, Any]) -> _Choice:
@@ -145,6 +160,7 @@ OPERATIONS = (
         method="POST",
         path="/v1/classify",
         endpoint=classify,
+        hot=True,
         tag="tasks",
         summary="Classify images",
         description=(

@@ -58,6 +58,12 @@ def _chalkboard(digit: Digit, rng: np.random.Generator) -> Photograph:
     return _photograph(paper.chalkboard(_placed(mask, size, rng, (0.2, 0.58), margin=0.2), rng), rng)
 
 
+def _whiteboard(digit: Digit, rng: np.random.Generator) -> Photograph:
+    """A marker on a white board."""
+    mask = strokes.outline(digit, width=rng.uniform(1.0, 2.6), **_hand(rng))
+    return _photograph(paper.whiteboard(_placed(mask, _frame(rng), rng, (0.2, 0.58), margin=0.2), rng), rng)
+
+
 def _canvas(digit: Digit, rng: np.random.Generator) -> Photograph:
     """Drawn with a mouse or a finger, black on white or white on black, with a thin or a thick pen."""
     ink = _drawing(digit, rng, _pen_width(rng))
@@ -89,8 +95,11 @@ def _squeezed(digit: Digit, rng: np.random.Generator) -> Photograph:
     """A picture whose shape was not kept: the whole of it is narrower or wider than it was."""
     ink = _drawing(digit, rng, rng.uniform(1.5, 4.0))
     factor = rng.uniform(0.5, 0.8) if rng.random() < 0.5 else rng.uniform(1.25, 1.7)
-    size = (max(24, round(ink.shape[1] * factor)), ink.shape[0])
-    return _store(np.asarray(Image.fromarray(np.uint8(255 * (1 - ink))).resize(size, Image.Resampling.BILINEAR)), "PNG", rng)
+    image = Image.fromarray(np.uint8(255 * (1 - ink)))
+    return _store(image.resize((max(24, round(image.width * factor)), image.height)), "PNG", rng)
+    return _store(
+        np.asarray(Image.fromarray(np.uint8(255 * (1 - ink))).resize(size, Image.Resampling.BILINEAR)), "PNG", rng
+    )
 
 
 def _slanted(digit: Digit, rng: np.random.Generator) -> Photograph:
@@ -107,8 +116,21 @@ def _low_resolution(digit: Digit, rng: np.random.Generator) -> Photograph:
     mask = strokes.outline(digit, width=rng.uniform(1.8, 4.0), **_hand(rng))
     large = _placed(mask, (side * 8, side * 8), rng, (0.6, 0.9))
     image = Image.fromarray(np.uint8(255 * (large if rng.random() < 0.3 else 1 - large)))
-    how = (Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.NEAREST)[rng.choice(3, p=[0.5, 0.35, 0.15])]
+    how = (Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.NEAREST)[
+        rng.choice(3, p=[0.5, 0.35, 0.15])
+    ]
     return _store(np.asarray(image.resize((side, side), how)), ("PNG", "JPEG", "GIF", "BMP")[rng.integers(4)], rng)
+
+
+def _tight(digit: Digit, rng: np.random.Generator) -> Photograph:
+    """Cut out of something larger, close to the ink or right at it."""
+    margin = int(rng.integers(0, 6))
+    mask = strokes.fit_height(strokes.outline(digit, width=_pen_width(rng), **_hand(rng)), int(rng.integers(40, 300)))
+    ink = np.pad(mask, margin)
+    if rng.random() < 0.5:
+        return _store(np.uint8(255 * (ink if rng.random() < 0.5 else 1 - ink)), ("PNG", "JPEG")[rng.integers(2)], rng)
+    sheet = paper.write(paper.blank_paper(ink.shape, rng), ink, tuple(paper.PENS)[rng.integers(len(paper.PENS))], rng)
+    return _store(camera.expose(sheet, rng, blur=0.6), "JPEG", rng)
 
 
 def _off_centre(digit: Digit, rng: np.random.Generator) -> Photograph:
@@ -144,12 +166,14 @@ _KINDS: dict[str, Callable[[Digit, np.random.Generator], Photograph]] = {
     "squared": _squared,
     "desk": _desk,
     "chalkboard": _chalkboard,
+    "whiteboard": _whiteboard,
     "canvas": _canvas,
     "colour": _colour,
     "transparent": _transparent,
     "squeezed": _squeezed,
     "slanted": _slanted,
     "low_resolution": _low_resolution,
+    "tight": _tight,
     "off_centre": _off_centre,
     "scan": _scan,
 }
@@ -204,7 +228,8 @@ def _placed(
     """The digit somewhere on a page [H, W], `height` of the shorter side high, `margin` of each side kept free."""
     drawn = strokes.fit_height(mask, round(min(size) * rng.uniform(*height)))
     top, left = (
-        int(rng.uniform(margin * page, page - side - margin * page)) for page, side in zip(size, drawn.shape, strict=True)
+        int(rng.uniform(margin * page, page - side - margin * page))
+        for page, side in zip(size, drawn.shape, strict=True)
     )
     return strokes.place(drawn, size, top, left)
 

@@ -42,7 +42,7 @@ def light(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32
     if rng.random() < 0.45:  # the shadow of a hand or of the telephone, its edge soft
         edge = rng.uniform(0, 2 * np.pi)
         across = np.cos(edge) * xs + np.sin(edge) * ys + 0.05 * cloud(size, max(size) / 4, rng) - rng.uniform(-0.3, 0.3)
-        level *= 1 - rng.uniform(0.15, 0.45) / (1 + np.exp(-across / rng.uniform(0.01, 0.06)))
+        level *= 1 - rng.uniform(0.15, 0.55) / (1 + np.exp(-across / rng.uniform(0.004, 0.06)))
     return np.asarray(level / level.max(), np.float32)
 
 
@@ -53,7 +53,7 @@ def expose(scene: Picture, rng: np.random.Generator, *, blur: float) -> NDArray[
     lit *= np.array([rng.uniform(0.85, 1.0), rng.uniform(0.93, 1.0), rng.uniform(0.75, 1.0)], np.float32)
     lit *= rng.uniform(0.55, 1.0)
     lit = _shake(cv2.GaussianBlur(lit, (0, 0), max(0.3, blur * rng.uniform(0.4, 1.0))), rng, blur)
-    grain = rng.uniform(0.002, 0.012)
+    grain = rng.uniform(0.002, 0.02)
     noise = rng.standard_normal(lit.shape, np.float32) * np.sqrt(grain * 0.02 + grain**2 + lit * grain * 0.12)
     # Telephones smooth noise away, which leaves blotches, and then sharpen.
     taken = cv2.GaussianBlur(np.clip(lit + noise, 0, 1), (0, 0), rng.uniform(0.4, 0.9))

@@ -32,7 +32,35 @@ def blank_paper(size: tuple[int, int], rng: np.random.Generator) -> Picture:
     tint = np.array([rng.uniform(0.86, 0.97)] * 3) * np.array([1.0, rng.uniform(0.97, 1.0), rng.uniform(0.88, 1.0)])
     rough = rng.uniform(0.003, 0.012)
     fibres = sum(rough * cloud(size, grain, rng) for grain in (2.0, 5.0, 23.0))
-    return np.clip(tint.astype(np.float32) + np.asarray(fibres, np.float32)[..., None], 0, 1)
+    sheet = np.clip(tint.astype(np.float32) + np.asarray(fibres, np.float32)[..., None], 0, 1)
+    return fold(sheet, rng) if rng.random() < 0.2 else sheet
+
+
+def fold(paper: Picture, rng: np.random.Generator) -> Picture:
+    """A sheet that was folded once: a crease, and one half lit a little differently from the other."""
+    height, width = paper.shape[:2]
+    ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
+    angle = rng.choice([0, np.pi / 2]) + rng.uniform(-0.1, 0.1)
+    across = (xs - width * rng.uniform(0.2, 0.8)) * np.cos(angle) + (ys - height * rng.uniform(0.2, 0.8)) * np.sin(
+        angle
+    )
+    halves = 1 - rng.uniform(0.02, 0.10) / (1 + np.exp(-across / 3))
+    ridge = rng.uniform(-0.12, 0.08) * np.exp(-((across / rng.uniform(1.0, 3.0)) ** 2))
+    return np.asarray(paper * (halves + ridge)[..., None], np.float32)
+
+
+def whiteboard(ink: Mask, rng: np.random.Generator) -> Picture:
+    """A marker on a white board, with a lamp's reflection and what was badly wiped away before."""
+    size = ink.shape
+    ys, xs = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
+    wiped = np.clip(0.03 * cloud(size, 30.0, rng) * cloud(size, 90.0, rng), 0, 0.08)
+    board = np.clip(0.84 - wiped, 0, 1)[..., None] * np.array([0.98, 1.0, 1.0], np.float32)
+    pen = ("felt black", "felt blue", "felt red", "felt green")[rng.integers(4)]
+    drawn = write(np.asarray(board, np.float32), ink, pen, rng)
+    centre = (size[0] * rng.uniform(0, 1), size[1] * rng.uniform(0, 1))
+    reach = max(size) * rng.uniform(0.08, 0.25)
+    glare = rng.uniform(0.1, 0.5) * np.exp(-(((ys - centre[0]) / reach) ** 2) - ((xs - centre[1]) / reach / 2) ** 2)
+    return np.clip(drawn + glare[..., None], 0, 1).astype(np.float32)
 
 
 def rule(paper: Picture, pitch: float, rng: np.random.Generator, *, squared: bool) -> Picture:
@@ -81,7 +109,9 @@ def chalkboard(ink: Mask, rng: np.random.Generator) -> Picture:
     board = base + wiped[..., None] + 0.012 * rng.standard_normal((*size, 1), np.float32)
     skipping = np.clip(0.80 + 0.35 * cloud(size, 2.2, rng) + 0.10 * cloud(size, 12.0, rng), 0.12, 1)
     dust = 0.10 * cv2.GaussianBlur(ink, (0, 0), 9.0)
-    chalk = np.array([(0.93, 0.93, 0.90), (0.95, 0.90, 0.55), (0.93, 0.75, 0.78)][rng.choice(3, p=[0.7, 0.2, 0.1])], np.float32)
+    chalk = np.array(
+        [(0.93, 0.93, 0.90), (0.95, 0.90, 0.55), (0.93, 0.75, 0.78)][rng.choice(3, p=[0.7, 0.2, 0.1])], np.float32
+    )
     amount = np.clip(ink * skipping + dust, 0, 1)[..., None]
     return np.clip(board * (1 - amount) + chalk * amount, 0, 1).astype(np.float32)
 

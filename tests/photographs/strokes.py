@@ -42,7 +42,9 @@ def fit_height(mask: Mask, height: int) -> Mask:
     """Scale a drawing to `height` pixels of its longer side."""
     scale = height / max(mask.shape)
     size = (max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale)))
-    return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR), np.float32)
+    return np.asarray(
+        cv2.resize(mask, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR), np.float32
+    )
 
 
 def place(mask: Mask, size: tuple[int, int], top: int, left: int) -> Mask:

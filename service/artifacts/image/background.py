@@ -12,70 +12,109 @@ Contrast = NDArray[np.float32]
 _SMALL = 96
 """The longer side of the small picture on which the paper, its light and its shadows are estimated."""
 
-_SHARES = (0.25, 0.22, 0.18, 0.15, 0.12, 0.12)
-"""Differences that still count as paper while the surface is fitted, as shares of the paper's brightness."""
+_WIDEST_STROKE = 0.32
+"""No stroke is wider than this share of the picture's longer side, a crossing of thick strokes included."""
 
 
 def contrast(grey: NDArray[np.uint8]) -> Contrast:
     """Estimate the paper under the ink of a grey picture [H, W] and divide it out.
 
-    Most of the picture is paper, and light changes slowly: a surface of second degree is fitted to what is most
-    common, and then follows what is left of light and soft shadows wherever there is no ink. Negative where a pixel
-    differs from the paper the other way than ink does.
+    Where the border is even, that is the paper. Elsewhere strokes are closed up from both sides, which leaves light,
+    shadows and the desk around a sheet, all of which are wider than strokes. Negative where a pixel differs from the
+    paper the other way than ink does.
     """
-    small = _resize(grey.astype(np.float32), _small_size(grey.shape))
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    middle = float(np.median(border))
+    middle = np.float32(np.median(border))
     even = float(np.mean(np.abs(border - middle) <= 6)) >= 0.75
-    paper = np.full(small.shape, middle, np.float32) if even else _surface(small)
+    small = _resize(grey.astype(np.float32), _small_size(grey.shape))
+    dark = _stands_out_dark(small - middle) if even else _ink_is_dark(small)
+    lit = grey.astype(np.float32) if dark else 255 - grey.astype(np.float32)  # ink is the darker in it
+    if even:
+        paper = middle if dark else 255 - middle
+        return np.asarray((paper - lit) / max(float(paper), 24.0), np.float32)
+    paper, step = _under_ink(small if dark else 255 - small)
+    paper, step = _resize(paper, grey.shape), _resize(step, grey.shape)
+    return np.asarray((paper - step - lit) / np.maximum(paper, 24), np.float32)
+
+
+def _under_ink(small: Floats) -> tuple[Floats, Floats]:
+    """The paper [h, w] of a picture whose ink is dark, and by how much it changes from each place to the next.
+
+    Where the paper itself has an edge, that of a shadow or of the sheet, its place is uncertain by a pixel or two, and
+    a difference no greater than the step there is no ink.
+    """
+    width = max(3, round(max(small.shape) * _WIDEST_STROKE)) | 1
+    closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
+    smooth = cv2.GaussianBlur(closed, (0, 0), 1.0)
+    around = np.ones((3, 3), np.uint8)
+    step = cv2.dilate(smooth, around) - cv2.erode(smooth, around)
+    return np.asarray(smooth, np.float32), np.asarray(step, np.float32)
+
+
+def _ink_is_dark(small: Floats) -> bool:
+    """Whether ink is darker than paper in a picture [h, w] whose border is uneven.
+
+    Most of the picture is paper, unless it was cut out close to a thick stroke.
+    """
+    paper = _surface(small)
     away = small - paper
-    dark = _ink_is_dark(away)
-    for share in (0.35, 0.25):
-        paper = _follow(small, paper, share)
-    under = _resize(paper, grey.shape)
-    difference = under - grey if dark else grey - under
-    room = under if dark else 255 - under
-    return np.asarray(difference / np.maximum(room, 24), np.float32)
+    if float(np.mean(np.abs(away) < np.maximum(0.12 * paper, 12))) < 0.65:
+        by_shape = _ink_is_dark_by_shape(small)
+        if by_shape is not None:
+            return by_shape
+    return _stands_out_dark(away)
+
+
+def _stands_out_dark(away: Floats) -> bool:
+    """Whether what stands out from the paper is darker than it."""
+    limit = max(3.0, 4 * 1.4826 * float(np.median(np.abs(away[::2, ::2]))))
+    return bool(-away[away < -limit].sum() >= away[away > limit].sum())
+
+
+def _ink_is_dark_by_shape(small: Floats) -> bool | None:
+    """Whether the darker of two tones is the ink, where there is as much of one as of the other; None: cannot be told.
+
+    Paper is the tone of the border and the corners, unless that frames a sheet of the other: a desk.
+    """
+    _, light = cv2.threshold(np.clip(small, 0, 255).astype(np.uint8), 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    limit = 0.15 * max(small.shape)
+    wide = [float(cv2.distanceTransform(tone, cv2.DIST_L2, 3).max()) > limit for tone in (1 - light, light)]
+    if all(wide):  # light and shadow
+        return None
+    border = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]])
+    corners = np.array([light[:3, :3], light[:3, -3:], light[-3:, :3], light[-3:, -3:]])
+    light_around = bool(border.mean() + corners.mean() >= 1)
+    share = float(light.mean())
+    framed = wide[0] and share < 0.5 if light_around else wide[1] and share > 0.5
+    return light_around != framed
 
 
 def _surface(small: Floats) -> Floats:
-    """Brightness of the paper as a surface of second degree, fitted to what agrees with it, from the middle outwards."""
+    """Brightness of the paper as a surface of second degree, fitted to what agrees with it, the middle first."""
     height, width = small.shape
-    ys, xs = np.meshgrid(np.linspace(-1, 1, height, dtype=np.float32), np.linspace(-1, 1, width, dtype=np.float32), indexing="ij")
-    terms = np.stack([np.ones_like(xs), xs, ys, xs * ys, xs * xs, ys * ys], axis=-1).reshape(-1, 6)
-    flat = small.ravel()
-    centre = small[height // 5 : height - height // 5, width // 5 : width - width // 5]
-    paper = np.full_like(flat, np.median(np.concatenate([flat, centre.ravel()])))
-    for step, share in enumerate(_SHARES):
-        agrees = np.abs(flat - paper) < np.maximum(share * paper, 12)
-        known = terms[agrees, : 3 if step < 2 else 6]
-        if len(known) < 20:
+    terms = _terms(height, width)
+    sample, known = small[::2, ::2].ravel(), terms[::2, ::2].reshape(-1, 6)
+    centre = small[height // 5 : height - height // 5 : 2, width // 5 : width - width // 5 : 2]
+    paper = np.full_like(sample, np.median(np.concatenate([sample, centre.ravel()])))
+    weights = np.array([paper[0], 0, 0, 0, 0, 0], np.float32)
+    # Differences that still count as paper, as shares of its brightness, and the terms fitted: constant, slope, curve.
+    for share, degree in ((0.25, 3), (0.22, 3), (0.18, 6), (0.15, 6), (0.12, 6), (0.12, 6)):
+        agrees = np.abs(sample - paper) < np.maximum(share * paper, 12)
+        fitted = known[agrees, :degree]
+        if len(fitted) < 20:
             break
-        normal = known.T @ known + 1e-3 * np.eye(known.shape[1], dtype=np.float32)
-        paper = terms[:, : known.shape[1]] @ np.linalg.solve(normal, known.T @ flat[agrees])
-    return np.clip(paper, 0, 255).reshape(small.shape).astype(np.float32)
+        normal = fitted.T @ fitted + 1e-3 * np.eye(degree, dtype=np.float32)
+        weights[:degree] = np.linalg.solve(normal, fitted.T @ sample[agrees])
+        paper = known @ weights
+    return np.asarray(np.clip(terms @ weights, 0, 255), np.float32)
 
 
-def _ink_is_dark(away: Floats) -> bool:
-    """Whether what stands out from the paper is darker than it."""
-    limit = max(3.0, 4 * 1.4826 * float(np.median(np.abs(away))))
-    darker, lighter = -away[away < -limit].sum(), away[away > limit].sum()
-    return bool(darker >= lighter)
-
-
-def _follow(small: Floats, paper: Floats, share: float) -> Floats:
-    """Correct a guess at the paper by what is seen around the ink, smoothly carried on underneath it."""
-    away = small - paper
-    size = np.abs(away)
-    strongest = float(np.partition(size.ravel(), -9)[-9:].mean())
-    limit = max(4.0, share * strongest)
-    reach = max(1, max(small.shape) // 48)
-    ink = cv2.dilate((size > limit).astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    seen = (1 - ink).astype(np.float32)
-    spread = max(small.shape) / 20
-    # Relative to the guess, so that it stands where no paper is seen.
-    correction = cv2.GaussianBlur(away * seen, (0, 0), spread) / (cv2.GaussianBlur(seen, (0, 0), spread) + 0.02)
-    return np.asarray(paper + correction, np.float32)
+def _terms(height: int, width: int) -> Floats:
+    """1, x, y, xy, x^2, y^2 at each place [H, W, 6], x and y in -1..1."""
+    terms = np.ones((height, width, 6), np.float32)
+    xs, ys = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    terms[..., 1], terms[..., 2], terms[..., 3], terms[..., 4], terms[..., 5] = xs, ys, xs * ys, xs * xs, ys * ys
+    return terms
 
 
 def _small_size(shape: tuple[int, ...]) -> tuple[int, int]:

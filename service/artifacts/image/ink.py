@@ -16,6 +16,12 @@ _LOOK = 400
 _DETAIL = 100
 """A digit smaller than so many pixels there is looked at again, nearer."""
 
+_FAINTEST = 0.25
+"""Ink fainter than this share of the strongest contrast is not looked at."""
+
+_SPECK = 0.04
+"""What is smaller than this share of the picture is dust, as long as there is something larger."""
+
 _BLANK = "the picture is blank: nothing on it stands out from the background; send a picture with a digit on it"
 
 
@@ -51,16 +57,19 @@ def find_ink(grey: NDArray[np.uint8]) -> Contrast:
 def _separate(grey: NDArray[np.uint8]) -> Contrast:
     """The ink of the digit [H, W], everything else 0."""
     raw = contrast(grey)
-    noise = 1.4826 * float(np.median(np.abs(raw[::3, ::3])))
-    smooth = cv2.GaussianBlur(raw, (0, 0), 0.8) if noise > 0.01 else raw
-    peak = _strongest(smooth)
-    if peak < max(0.05, 5 * noise):
+    # A quarter of a normal distribution is within 0.32 deviations; more than half of a picture may be ink.
+    noise = float(np.percentile(np.abs(raw[::3, ::3]), 25)) / 0.32
+    smooth = np.asarray(cv2.GaussianBlur(raw, (0, 0), 0.8), np.float32) if noise > 0.01 else raw
+    strongest = _strongest(smooth)
+    if strongest < max(0.05, 5 * noise):
         raise BlankImageError(_BLANK)
-    threshold = _threshold(smooth, peak, noise)
-    mask = erase_lines(smooth > threshold)
-    mask = _digit(mask, smooth)
-    near = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    strength = float(np.percentile(smooth[mask], 60))
+    mask = erase_lines(smooth > max(_FAINTEST * strongest, 3.5 * noise))
+    parts = _digit(mask, smooth)
+    # The digit's own ink now says how strong ink is: what is much fainter was paper, a line or a shadow after all.
+    strength = float(np.percentile(smooth[parts], 70))
+    parts = _digit(parts & (smooth > 0.4 * strength), smooth)
+    strength = float(np.percentile(smooth[parts], 60))
+    near = cv2.dilate(parts.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     return np.where(near, np.clip(smooth / strength, 0, 1), 0).astype(np.float32)
 
 
@@ -70,37 +79,46 @@ def _strongest(values: Contrast) -> float:
     return float(np.partition(values.ravel(), values.size - count)[-count:].mean())
 
 
-def _threshold(values: Contrast, peak: float, noise: float) -> float:
-    """Where ink begins: Otsu's threshold among what stands out, kept between bounds."""
-    floor = max(0.15 * peak, 3.5 * noise)
-    standing_out = np.clip(values[values > floor] * (255 / peak), 0, 255).astype(np.uint8)
-    otsu, _ = cv2.threshold(standing_out, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    return max(floor, min(max(otsu / 255, 0.3), 0.55) * peak)
-
-
 def _digit(mask: NDArray[np.bool_], values: Contrast) -> NDArray[np.bool_]:
-    """Keep the parts that make up the digit: the heaviest part, and what is near it and not a speck."""
-    count, labels, stats, centres = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    if count <= 1:
+    """Keep the parts of a mask of ink [H, W] that make up the digit."""
+    keep = _parts(mask, values, inside=True)
+    if keep is None:
+        keep = _parts(_without_edges(mask), values, inside=True)
+    if keep is None:
+        keep = _parts(mask, values, inside=False)
+    if keep is None:
         raise BlankImageError(_BLANK)
-    mass = np.bincount(labels.ravel(), np.where(mask, values, 0).ravel(), count)
-    mass[0] = 0
-    height, width = mask.shape
-    touching = (stats[:, 0] == 0) | (stats[:, 1] == 0)
-    touching |= (stats[:, 0] + stats[:, 2] == width) | (stats[:, 1] + stats[:, 3] == height)
-    inside = np.where(touching, 0, mass)
-    candidates = inside if inside.max() > 0.02 * mass.max() else mass
-    main = int(candidates.argmax())
-    keep = np.zeros(count, np.bool_)
-    keep[main] = True
-    reach = 0.35 * max(stats[main, 2], stats[main, 3])
-    left, top = stats[:, 0], stats[:, 1]
-    right, bottom = left + stats[:, 2], top + stats[:, 3]
-    gap_x = np.maximum(0, np.maximum(left[main] - right, left - right[main]))
-    gap_y = np.maximum(0, np.maximum(top[main] - bottom, top - bottom[main]))
-    keep |= (candidates > 0.05 * candidates[main]) & (np.maximum(gap_x, gap_y) < reach)
-    keep[0] = False
+    return keep
+
+
+def _parts(mask: NDArray[np.bool_], values: Contrast, *, inside: bool) -> NDArray[np.bool_] | None:
+    """The heaviest part, and what is near it and not a speck; None if there is none. `inside`: none at the border."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    left, top, width, height = stats[:, :4].T
+    right, bottom = left + width, top + height
+    weight = np.bincount(labels[mask], values[mask] ** 2, count)
+    if inside:
+        at_border = (left == 0) | (top == 0) | (right == mask.shape[1]) | (bottom == mask.shape[0])
+        tiny = np.maximum(width, height) < _SPECK * max(mask.shape)
+        weight[at_border | tiny] = 0
+    main = int(weight.argmax())
+    if weight[main] == 0:
+        return None
+    gap_x = np.maximum(left[main] - right, left - right[main])
+    gap_y = np.maximum(top[main] - bottom, top - bottom[main])
+    near = np.maximum(gap_x, gap_y) < 0.35 * max(width[main], height[main])
+    keep = near & (weight > 0.05 * weight[main])
     return np.asarray(keep[labels], np.bool_)
+
+
+def _without_edges(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Clear what is all ink along the border: the dark edge that a scanner leaves."""
+    cleared = mask.copy()
+    for side in (cleared, cleared[::-1], cleared.T, cleared.T[::-1]):
+        full = np.flatnonzero(side[: len(side) // 8].mean(axis=1) > 0.95)
+        if len(full) > 0:
+            side[: int(full[-1]) + 2] = False
+    return cleared
 
 
 def _reduce(grey: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:

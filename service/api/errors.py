@@ -32,6 +32,8 @@ STATUS: dict[type[errors.LecternError], int] = {
 # The text of an error nobody foresaw could tell of paths or data: it goes to the log, not to the caller.
 _INTERNAL = "the server failed on this request; its log has the cause under this request id"
 
+_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
+
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
@@ -64,13 +66,18 @@ def plain_error(
         code = {404: "model_not_found", 503: "unavailable"}.get(status)
         body = {"error": {"message": text, "type": kind, "param": field, "code": code}}
     else:
-        title = HTTPStatus(status).phrase
+        title = phrase(status)
         body = {"type": "about:blank", "title": title, "status": status, "detail": text, "instance": path}
         if field:
             body["field"] = field
         body["request_id"] = request_id.get()
     media = "application/problem+json" if family == "problem" else "application/json"
     return Response(orjson.dumps(body), status, dict(headers or {}), media_type=media)
+
+
+def phrase(status: int) -> str:
+    """The name of a status as RFC 9110 has it; Python took some of the new ones over only in 3.13."""
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 
 def _family(path: str) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -17,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from service import __version__
+from service.api.errors import phrase
 from service.api.http import Operation
 
 _REFERENCES = "#/components/schemas/{model}"
@@ -71,7 +71,7 @@ def _entry(operation: Operation, schemas: Any) -> dict[str, Any]:
     if operation.response:
         answer["content"] = {"application/json": {"schema": schemas[(operation.response, "serialization")]}}
     entry["responses"] = {"200": answer} | {
-        str(status): {"description": HTTPStatus(status).phrase} for status in operation.errors
+        str(status): {"description": phrase(status)} for status in operation.errors
     }
     return entry
 

@@ -48,6 +48,8 @@ class Operation:
     """Media types that the body may have besides JSON."""
     example: Any = None
     errors: tuple[int, ...] = (404, 422, 503)
+    hot: bool = False
+    """Whether the route must be fast: then it is called before FastAPI's own layers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,4 +185,6 @@ def _inflate(body: bytes, encoding: str, limit: int) -> bytes:
         raise _too_large(limit)
     if not inflater.eof:
         raise MalformedBody(f"the {encoding} body is cut short")
+    if inflater.unused_data:
+        raise MalformedBody(f"the {encoding} body goes on after its end; send one compressed stream")
     return inflated

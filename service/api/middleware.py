@@ -5,20 +5,18 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Iterable
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.errors import error_response, status_of
-from service.api.http import Operation
 from service.errors import LecternError
 from service.observability import Metrics, Timings, request_id
 
 log = logging.getLogger(__name__)
 
 _ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class RequestMiddleware:
@@ -28,17 +26,10 @@ class RequestMiddleware:
         app: the application inside.
         metrics: counts the requests in flight.
         access_log: log one line per request.
-        operations: routes to call directly where their paths are fixed.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, access_log: bool, operations: Iterable[Operation] = ()) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, access_log: bool) -> None:
         self._app = app
-        # Most requests are for a few fixed paths: they need neither matching nor the inner layers' exception handling.
-        self._direct = {
-            (operation.method, operation.path): operation.endpoint
-            for operation in operations
-            if "{" not in operation.path
-        }
         self._in_flight = metrics.in_flight
         self._access_log = access_log
 
@@ -64,12 +55,7 @@ class RequestMiddleware:
 
         self._in_flight.inc()
         try:
-            endpoint = self._direct.get((scope["method"], scope["path"]))
-            if endpoint is None:
-                await self._app(scope, receive, send_with_headers)
-            else:
-                response = await endpoint(Request(scope, receive))
-                await response(scope, receive, send_with_headers)
+            await self._app(scope, receive, send_with_headers)
         except ClientDisconnect:
             status = 499
         except Exception as error:

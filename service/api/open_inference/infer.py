@@ -31,6 +31,7 @@ OPERATION = Operation(
     method="POST",
     path="/v2/models/{model}/infer",
     endpoint=infer,
+    hot=True,
     tag="open inference protocol",
     summary="Run a model on tensors",
     description=(

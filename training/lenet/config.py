@@ -1,6 +1,6 @@
 """Everything a LeNet run depends on."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from training.common.config import doc
@@ -32,8 +32,15 @@ class AugmentConfig:
     blur: float = field(default=0.05, metadata=doc("share of the images that are blurred a little"))
     contrast: float = field(default=0.1, metadata=doc("make the ink darker or lighter by up to this share"))
     calm: float = field(
-        default=0.0, metadata=doc("share of the epochs, at the end, with half the geometric distortion")
+        default=0.2, metadata=doc("share of the epochs, at the end, with half the geometric distortion")
     )
+
+    def __post_init__(self) -> None:
+        for setting in fields(self):
+            if getattr(self, setting.name) < 0:
+                raise ConfigError(f"{setting.name} is {getattr(self, setting.name)}; it must not be below 0")
+        if self.blur + self.low_resolution > 1:
+            raise ConfigError("blur and low_resolution are shares of one batch; together they must not be above 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +58,11 @@ class LenetConfig:
     )
     dev: float = field(
         default=5000.0,
-        metadata=doc("held-out training images: a number, or below 1 a share; small sets hold out a tenth"),
+        metadata=doc("held-out training images: a number, or below 1 a share; of small sets at most a tenth"),
     )
-    split_seed: int = field(default=0, metadata=doc("chooses the held-out images; independent of the seed of the run"))
+    split_seed: int = field(
+        default=0, metadata=doc("chooses the held-out images of your own data; of MNIST they are the last ones")
+    )
     activation: Activation = field(default="relu", metadata=doc("the units' squashing function"))
     pooling: Pooling = field(default="max", metadata=doc("how S2 and S4 subsample"))
     connections: Connections = field(
@@ -83,10 +92,12 @@ class LenetConfig:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.learning_rate <= 0:
-            raise ConfigError(f"learning_rate is {self.learning_rate}; it must be above 0")
-        if not 0 <= self.ema < 1:
-            raise ConfigError(f"ema is {self.ema}; it must be at least 0 and below 1")
+        for name in ("learning_rate", "dev"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0")
+        for name in ("ema", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 0 and below 1")
 
 
 _LECUN_1998: dict[str, Any] = {

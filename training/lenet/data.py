@@ -58,7 +58,7 @@ def load_digits(config: LenetConfig) -> Digits:
         DatasetError: it is missing or malformed; the text names the file.
     """
     if config.data == "mnist":
-        return load_mnist(config.dev, config.split_seed)
+        return load_mnist(config.dev)
     folder = Path(config.data)
     if not folder.is_dir():
         raise DatasetError(
@@ -72,18 +72,22 @@ def load_digits(config: LenetConfig) -> Digits:
     return _divide(folder.resolve().name, train, test, config)
 
 
-def load_mnist(dev: float, split_seed: int) -> Digits:
-    """MNIST: 60,000 training images, of which `dev` are held out, and 10,000 test images."""
+def load_mnist(dev: float) -> Digits:
+    """MNIST: 60,000 training images, of which the last `dev` are held out, and 10,000 test images.
+
+    The last ones, so that whoever needs images that no shipped model was trained on knows which they are.
+    """
     parts = {}
     for part in ("train", "test"):
         images, labels = MNIST[f"{part}-images"], MNIST[f"{part}-labels"]
         parts[part] = Split(*idx_images((fetch(images), images.name), (fetch(labels), labels.name)))
-    kept, held = split_dev(parts["train"], dev, split_seed)
+    whole = parts["train"]
+    kept = len(whole) - min(round(dev * len(whole) if dev < 1 else dev), len(whole) // 2)
     return Digits(
         name="MNIST",
         labels=tuple("0123456789"),
-        train=kept,
-        dev=held,
+        train=Split(whole.images[:kept], whole.labels[:kept]),
+        dev=Split(whole.images[kept:], whole.labels[kept:]),
         test=parts["test"],
         licence="CC-BY-SA-3.0",
         attribution="MNIST by Yann LeCun and Corinna Cortes",

@@ -39,7 +39,7 @@ def build_model(config: LenetConfig, classes: int) -> LeNet5:
 
 def identity(config: LenetConfig, digits: Digits) -> dict[str, Any]:
     """What a checkpoint belongs to: the settings and the data themselves."""
-    return {**to_dict(config), "data_sha256": digits.sha256()}
+    return {**to_dict(config), "data_sha256": digits.sha256()[:16]}
 
 
 @dataclass
@@ -51,14 +51,14 @@ class _State:
     optimizer: torch.optim.AdamW
     identity: dict[str, Any]
     epoch: int = 0
-    best: tuple[int, float] | None = None  # dev errors and dev loss of the epoch that is kept
+    fewest: int | None = None  # dev errors of the epoch that is kept
     seconds: float = 0.0
     cpu_seconds: float = 0.0
 
     def save(self, path: Path) -> None:
         save_checkpoint(
             path, config=self.identity, model=self.model.state_dict(), average=self.average.state_dict(),
-            optimizer=self.optimizer.state_dict(), epoch=self.epoch, best=self.best, seconds=self.seconds,
+            optimizer=self.optimizer.state_dict(), epoch=self.epoch, fewest=self.fewest, seconds=self.seconds,
             cpu_seconds=self.cpu_seconds,
         )  # fmt: skip
 
@@ -67,7 +67,7 @@ class _State:
         self.model.load_state_dict(stored["model"])
         self.average.load_state_dict(stored["average"])
         self.optimizer.load_state_dict(stored["optimizer"])
-        self.epoch, self.best = stored["epoch"], stored["best"]
+        self.epoch, self.fewest = stored["epoch"], stored["fewest"]
         self.seconds, self.cpu_seconds = stored["seconds"], stored["cpu_seconds"]
 
 
@@ -97,7 +97,7 @@ def train(config: LenetConfig, digits: Digits, run: Run, device: torch.device) -
             "epoch %d/%d: loss %.4f, dev errors %d of %d, dev loss %.4f, %.0f s",
             state.epoch, config.epochs, loss, errors, len(digits.dev), dev_loss, state.seconds,
         )  # fmt: skip
-        _keep(state, config, run, errors, dev_loss)
+        _keep(state, config, run, errors)
 
 
 def _record(state: _State, run: Run, loss: float, errors: int, dev_loss: float) -> None:
@@ -187,11 +187,13 @@ def _average(state: _State, decay: float, step: int) -> None:
         kept.lerp_(present, share)
 
 
-def _keep(state: _State, config: LenetConfig, run: Run, errors: int, dev_loss: float) -> None:
-    """Write the epoch's checkpoint, and the averaged weights if they are those to keep."""
-    better = state.best is None or (errors, dev_loss) <= tuple(state.best)
-    if better or config.select == "last":
-        state.best = (errors, dev_loss)
+def _keep(state: _State, config: LenetConfig, run: Run, errors: int) -> None:
+    """Write the epoch's checkpoint, and the averaged weights if they are those to keep.
+
+    Of epochs with equally few dev errors the latest is kept: the learning rate was lowest there.
+    """
+    if config.select == "last" or state.fewest is None or errors <= state.fewest:
+        state.fewest = errors
         save_checkpoint(
             run.checkpoints / BEST, config=state.identity, model=state.average.state_dict(), epoch=state.epoch
         )

@@ -1,0 +1,66 @@
+"""Configurations: what is unknown or of a wrong type is refused by name; flags are the fields."""
+
+import argparse
+import json
+
+import pytest
+
+from training.common.config import add_flags, differences, flag_names, from_dict, merge, to_dict
+from training.common.errors import ConfigError
+from training.lenet.config import PRESETS, LenetConfig
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_a_configuration_survives_json(preset: str) -> None:
+    stored = json.loads(json.dumps(to_dict(PRESETS[preset])))
+    assert from_dict(LenetConfig, stored) == PRESETS[preset]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"epoch": 3}, "unknown setting epoch; known: data,"),
+        ({"augment": {"rotations": 3}}, "augment: unknown setting rotations"),
+        ({"epochs": "3"}, "epochs is '3', not of type int"),
+        ({"epochs": True}, "epochs is True, not of type int"),
+        ({"pooling": "min"}, "pooling is 'min'; it can be max, avg, trainable"),
+        ({"epochs": 0}, "epochs is 0; it must be at least 1"),
+        ({"batch_size": -1}, "batch_size is -1; it must be at least 1"),
+        ({"learning_rate": 0}, "learning_rate is 0.0; it must be above 0"),
+        ({"ema": 1.0}, "ema is 1.0; it must be at least 0 and below 1"),
+        ({"dev": 0.0}, "dev is 0.0; it must be above 0"),
+        ({"label_smoothing": 1.0}, "label_smoothing is 1.0; it must be at least 0 and below 1"),
+        ({"augment": {"blur": 0.7, "low_resolution": 0.7}}, "blur and low_resolution are shares of one batch"),
+        ({"augment": {"rotation": -1.0}}, "rotation is -1.0; it must not be below 0"),
+    ],
+)
+def test_bad_values_are_named(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        from_dict(LenetConfig, values)
+
+
+def test_merge_reaches_into_groups() -> None:
+    changed = merge(LenetConfig(), {"rotation": 3.0, "epochs": 2})
+    assert (changed.augment.rotation, changed.epochs) == (3.0, 2)
+    with pytest.raises(ConfigError, match="unknown setting rotations"):
+        merge(LenetConfig(), {"rotations": 3.0})
+
+
+def test_flags_are_the_settings_and_absent_ones_stay_absent() -> None:
+    parser = argparse.ArgumentParser()
+    add_flags(parser, LenetConfig, LenetConfig())
+    given = vars(parser.parse_args(["--label-smoothing", "0.1", "--no-augment", "--pooling", "avg"]))
+    assert given == {"label_smoothing": 0.1, "augment": False, "pooling": "avg"}
+    names = flag_names(LenetConfig)
+    assert len(names) == len(set(names))
+    assert {"epochs", "rotation", "augment"} <= set(names)
+
+
+def test_differences_are_listed_by_name() -> None:
+    then, now = to_dict(LenetConfig()), to_dict(merge(LenetConfig(), {"epochs": 2, "blur": 0.5}))
+    assert differences(then, now) == [
+        f"blur was {LenetConfig().augment.blur}, is 0.5",
+        f"epochs was {LenetConfig().epochs}, is 2",
+    ]

@@ -1,0 +1,154 @@
+"""The user's own images: idx files and folders of pictures, good and bad."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.artifacts.image import ImagePreprocessing, decode_image, normalise
+from tests.training.conftest import idx_bytes, write_idx
+from training.common.errors import DatasetError
+from training.lenet.config import LenetConfig
+from training.lenet.data import Split, load_digits, load_mnist, split_dev
+from training.lenet.sources import read_idx
+
+pytestmark = pytest.mark.torch
+
+
+def load(folder: Path, **settings: object) -> object:
+    return load_digits(LenetConfig(data=str(folder), **settings))  # type: ignore[arg-type]
+
+
+def test_idx_files_plain_and_compressed(idx_folder: Path) -> None:
+    digits = load_digits(LenetConfig(data=str(idx_folder)))
+    assert digits.labels == ("0", "1", "2")
+    assert (len(digits.train), len(digits.dev)) == (86, 10)
+    assert digits.test is not None
+    assert digits.test.images.shape == (30, 28, 28)
+    assert digits.name == "shapes-idx"
+
+
+def test_labels_need_not_begin_at_zero_and_sort_as_numbers(tmp_path: Path) -> None:
+    labels = np.array([10, 2, 10, 2, 7, 7] * 5, np.uint8)
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(np.zeros((30, 28, 28), np.uint8)))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
+    assert load_digits(LenetConfig(data=str(tmp_path))).labels == ("2", "7", "10")
+
+
+def test_pictures_are_normalised_as_in_serving(picture_folder: Path) -> None:
+    digits = load_digits(LenetConfig(data=str(picture_folder)))
+    assert digits.labels == ("bar", "cross", "ring")
+    assert digits.test is None
+    first = normalise(decode_image((picture_folder / "bar" / "0.png").read_bytes()), ImagePreprocessing())
+    everything = np.concatenate([digits.train.images, digits.dev.images])
+    assert any(np.array_equal(image, np.rint(first * 255).astype(np.uint8)) for image in everything)
+
+
+def test_train_and_test_folders_above_the_classes(picture_folder: Path) -> None:
+    for part in ("train", "test"):
+        (picture_folder.parent / "both").mkdir(exist_ok=True)
+        (picture_folder.parent / "both" / part).symlink_to(picture_folder)
+    digits = load_digits(LenetConfig(data=str(picture_folder.parent / "both")))
+    assert digits.test is not None
+    assert len(digits.test) == 36
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "x: is no idx3-ubyte file"),
+        (bytes((0, 0, 8, 1)) + bytes(12), "begins with 00000801, not with 00000803"),
+        (idx_bytes(np.zeros((2, 28, 28), np.uint8))[:-1], "x: is truncated: 1583 bytes, its header says 1584"),
+        (idx_bytes(np.zeros((2, 28, 28), np.uint8)) + b"1", "x: is too long"),
+    ],
+)
+def test_malformed_idx_files(content: bytes, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        read_idx(content, "x", 3)
+
+
+def test_counts_that_differ(idx_folder: Path) -> None:
+    (idx_folder / "train-labels-idx1-ubyte").write_bytes(idx_bytes(np.zeros(95, np.uint8)))
+    with pytest.raises(DatasetError, match=r"train-images-idx3-ubyte has 96 images, but .* has 95 labels"):
+        load(idx_folder)
+
+
+def test_images_of_another_size(idx_folder: Path) -> None:
+    (idx_folder / "train-images-idx3-ubyte").write_bytes(idx_bytes(np.zeros((96, 32, 30), np.uint8)))
+    with pytest.raises(DatasetError, match="its images are 30x32, not 28x28"):
+        load(idx_folder)
+
+
+def test_a_missing_half_and_a_broken_archive(idx_folder: Path) -> None:
+    (idx_folder / "train-labels-idx1-ubyte").unlink()
+    with pytest.raises(DatasetError, match=r"train-labels-idx1-ubyte: is missing"):
+        load(idx_folder)
+    (idx_folder / "train-labels-idx1-ubyte.gz").write_bytes(b"\x1f\x8bno")
+    with pytest.raises(DatasetError, match=r"train-labels-idx1-ubyte\.gz: cannot be decompressed"):
+        load(idx_folder)
+
+
+def test_one_class_is_not_enough(tmp_path: Path) -> None:
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(np.zeros((9, 28, 28), np.uint8)))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx_bytes(np.zeros(9, np.uint8)))
+    with pytest.raises(DatasetError, match="has 1 class; a classifier needs at least two"):
+        load(tmp_path)
+
+
+def test_a_test_class_that_was_not_trained_on(idx_folder: Path) -> None:
+    write_idx(idx_folder, "t10k", 30)
+    (idx_folder / "t10k-labels-idx1-ubyte").write_bytes(idx_bytes(np.full(30, 9, np.uint8)))
+    with pytest.raises(DatasetError, match=r"has the class '9', which .*train-labels-idx1-ubyte has not"):
+        load(idx_folder)
+
+
+def test_folders_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="absent: is no folder; give `mnist`"):
+        load(tmp_path / "absent")
+    with pytest.raises(DatasetError, match="has 0 folders of pictures"):
+        load(tmp_path)
+
+
+def test_an_empty_class(picture_folder: Path) -> None:
+    (picture_folder / "dot").mkdir()
+    with pytest.raises(DatasetError, match="dot: has no pictures; add some or remove the folder"):
+        load(picture_folder)
+
+
+@pytest.mark.parametrize("content", [b"no picture", b"", b"\x89PNG\r\n\x1a\n"])
+def test_an_unreadable_picture(picture_folder: Path, content: bytes) -> None:
+    (picture_folder / "ring" / "notes.txt").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"ring/notes\.txt: "):
+        load(picture_folder)
+
+
+@pytest.mark.parametrize(("dev", "expected"), [(5000.0, [6, 5, 1]), (0.25, [15, 12, 3]), (10.0, [5, 4, 1])])
+def test_every_class_gives_its_share_to_dev(dev: float, expected: list[int]) -> None:
+    whole = Split(np.arange(120, dtype=np.uint8)[:, None, None], np.repeat([0, 1, 2], [60, 48, 12]))
+    train, held = split_dev(whole, dev, seed=0)
+    assert np.bincount(held.labels).tolist() == expected
+    assert sorted([*train.images.ravel(), *held.images.ravel()]) == list(range(120))
+
+
+def test_the_split_depends_on_its_seed_only() -> None:
+    whole = Split(np.arange(100, dtype=np.uint8)[:, None, None], np.arange(100) % 4)
+    first, again, other = (split_dev(whole, 20.0, seed)[1].images.ravel().tolist() for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_a_class_of_one_image_is_trained_on() -> None:
+    whole = Split(np.zeros((11, 28, 28), np.uint8), np.array([0] * 10 + [1]))
+    train, held = split_dev(whole, 5.0, seed=0)
+    assert held.labels.tolist() == [0]
+    assert 1 in train.labels
+    with pytest.raises(DatasetError, match="every class has a single image"):
+        split_dev(Split(np.zeros((2, 28, 28), np.uint8), np.array([0, 1])), 1.0, seed=0)
+
+
+def test_mnist_is_what_it_should_be(data_dir: Path) -> None:
+    digits = load_mnist(5000.0)
+    assert (len(digits.train), len(digits.dev)) == (55_000, 5_000)
+    assert digits.test is not None
+    assert len(digits.test) == 10_000
+    shares = np.bincount(digits.dev.labels) / np.bincount(digits.train.labels)
+    assert shares.std() < 0.02

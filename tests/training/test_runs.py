@@ -1,0 +1,199 @@
+"""Checkpoints, run directories, and the promise that a kill changes nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.conftest import write_idx
+from training.__main__ import main
+from training.common import run as run_module
+from training.common.checkpoint import load_checkpoint, save_checkpoint
+from training.common.errors import CheckpointError, RunError
+from training.common.run import Run
+from training.lenet import train as train_module
+
+pytestmark = pytest.mark.torch
+
+
+def arguments(folder: Path, run: str, **flags: object) -> list[str]:
+    given = [f"--{name}={value}" for name, value in flags.items()]
+    where = ["--data", str(folder / "data"), "--run", str(folder / run)]
+    return ["lenet", "train", "--preset", "debug", "--threads", "1", *where, *given]
+
+
+def weights(run: Path, name: str) -> dict[str, torch.Tensor]:
+    state = torch.load(run / "checkpoints" / name, weights_only=True)
+    model: dict[str, torch.Tensor] = state["model"]
+    return model
+
+
+def same(left: Path, right: Path) -> bool:
+    """Whether two runs ended with the same kept and last weights, bit for bit, and with the same metrics."""
+    measured = [
+        [(record["loss"], record["dev_errors"], record["dev_loss"]) for record in Run(path).metrics()]
+        for path in (left, right)
+    ]
+    return measured[0] == measured[1] and all(
+        torch.equal(one, two)
+        for name in ("best.pt", "last.pt")
+        for one, two in zip(weights(left, name).values(), weights(right, name).values(), strict=True)
+    )
+
+
+def test_equal_seeds_repeat_bit_for_bit_and_others_do_not(tmp_path: Path) -> None:
+    write_idx(tmp_path / "data", "train", 60)
+    for run, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert main(arguments(tmp_path, run, seed=seed)) == 0
+    assert same(tmp_path / "a", tmp_path / "b")
+    assert not same(tmp_path / "a", tmp_path / "c")
+
+
+def stop_at(calls: int, original: Callable[..., object], number: signal.Signals) -> Callable[..., object]:
+    """`original`, which gets a signal from outside just before this call."""
+    count = 0
+
+    def wrapped(*args: object, **kwargs: object) -> object:
+        nonlocal count
+        count += 1
+        if count == calls:
+            os.kill(os.getpid(), number)
+        return original(*args, **kwargs)
+
+    return wrapped
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four epochs without a stop, next to their data."""
+    folder = tmp_path_factory.mktemp("whole")
+    write_idx(folder / "data", "train", 60)
+    assert main(arguments(folder, "whole", epochs=4)) == 0
+    return folder / "whole"
+
+
+@pytest.mark.parametrize(
+    ("place", "number"),
+    [
+        ("_average", signal.SIGINT),
+        ("_average", signal.SIGTERM),
+        ("add_metrics", signal.SIGTERM),
+        ("save_checkpoint", signal.SIGTERM),
+    ],
+)
+def test_stopped_and_resumed_equals_never_stopped(
+    place: str,
+    number: signal.Signals,
+    whole_run: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Stopped amid an epoch, before its metrics are written, and between the two files of its checkpoint."""
+    stopped = whole_run.parent / f"{place}-{number}"
+    with monkeypatch.context() as patch:
+        owner = run_module.Run if place == "add_metrics" else train_module
+        # The third epoch: 15 steps each; one line of metrics; a kept and a last checkpoint.
+        calls = {"_average": 40, "add_metrics": 3, "save_checkpoint": 6}[place]
+        patch.setattr(owner, place, stop_at(calls, getattr(owner, place), number))
+        assert main(arguments(whole_run.parent, stopped.name, epochs=4)) == 128 + number
+    assert f"Go on with: lectern-train lenet train --resume {stopped}" in capsys.readouterr().err
+    assert not same(whole_run, stopped)
+    assert main(["lenet", "train", "--resume", str(stopped), "--threads", "1"]) == 0
+    assert same(whole_run, stopped)
+
+
+def test_killed_without_warning_and_resumed_by_the_same_command(whole_run: Path) -> None:
+    """SIGKILL right after an epoch's checkpoint; what the killed process wrote is all there is."""
+    killed = arguments(whole_run.parent, "killed", epochs=4)
+    script = (
+        "import os, signal, sys\n"
+        "from training.__main__ import main\n"
+        "from training.lenet import train\n"
+        "keep = train._keep\n"
+        "def keep_and_die(state, *rest):\n"
+        "    keep(state, *rest)\n"
+        "    if state.epoch == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "train._keep = keep_and_die\n"
+        "main(sys.argv[1:])\n"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", script, *killed], env=environment, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(Run(whole_run.parent / "killed").metrics()) == 2
+    assert main(killed) == 0
+    assert same(whole_run, whole_run.parent / "killed")
+
+
+def test_a_finished_run_trains_no_further(trained_run: Path) -> None:
+    before = (trained_run / "checkpoints" / "last.pt").read_bytes()
+    assert main(["lenet", "train", "--resume", str(trained_run)]) == 0
+    assert (trained_run / "checkpoints" / "last.pt").read_bytes() == before
+
+
+def test_other_settings_are_refused_by_name(trained_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments(trained_run.parent, "run", epochs=3)) == 2
+    assert "holds a run with other settings (epochs was 2, is 3)" in capsys.readouterr().err
+    assert main(["lenet", "train", "--resume", str(trained_run), "--epochs", "3"]) == 2
+    assert "leave out --epochs" in capsys.readouterr().err
+
+
+def test_other_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_idx(tmp_path / "data", "train", 60)
+    assert main(arguments(tmp_path, "run")) == 0
+    write_idx(tmp_path / "data", "train", 63)
+    assert main(["lenet", "train", "--resume", str(tmp_path / "run")]) == 2
+    assert "was trained with other settings (data_sha256 was" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lenet", "evaluate", "--run", str(tmp_path / "absent")]) == 2
+    assert "absent: holds no run (config.json is missing)" in capsys.readouterr().err
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("mine")
+    with pytest.raises(RunError, match="is not empty and holds no run"):
+        Run.create(tmp_path / "full", family="lenet", config={})
+    Run.create(tmp_path / "other", family="tagger", config={})
+    with pytest.raises(RunError, match="is a run of tagger, not of lenet"):
+        Run.open(tmp_path / "other", family="lenet")
+    (tmp_path / "other" / "config.json").write_text("{")
+    with pytest.raises(RunError, match="is damaged"):
+        Run.open(tmp_path / "other", family="lenet")
+
+
+def test_checkpoints_that_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    with pytest.raises(CheckpointError, match="is missing; train the run first"):
+        load_checkpoint(path, config={})
+    for content in (b"", b"nothing like it"):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match="is no checkpoint or is damaged"):
+            load_checkpoint(path, config={})
+    torch.save([1, 2], path)
+    with pytest.raises(CheckpointError, match="is no checkpoint of Lectern"):
+        load_checkpoint(path, config={})
+    torch.save({"config": {}, "code": print}, path)
+    with pytest.raises(CheckpointError, match="is no checkpoint or is damaged"):
+        load_checkpoint(path, config={})
+
+
+def test_a_failed_write_leaves_the_older_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, config={}, epoch=1)
+    with pytest.raises(AttributeError):
+        save_checkpoint(path, config={}, epoch=lambda: 2)
+    assert load_checkpoint(path, config={})["epoch"] == 1
+
+
+def test_a_line_of_metrics_cut_off_by_a_kill_is_ignored(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", family="lenet", config={})
+    run.add_metrics({"epoch": 1})
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as stream:
+        stream.write('{"epoch": 2, "lo')
+    assert run.metrics() == [{"epoch": 1}]
+    run.keep_metrics(1)
+    assert (tmp_path / "run" / "metrics.jsonl").read_text() == '{"epoch": 1}\n'

@@ -39,7 +39,7 @@ test-service: $(SERVICE_STAMP) ## Run the server's tests, without PyTorch
 	$(PY) -m pytest -m "not torch" $(wildcard tests/service tests/contract tests/architecture tests/deploy) $(ARGS)
 
 test-image: $(SERVICE_STAMP) ## Do the image's install steps here and serve from them read-only, as a user without rights (Linux; slow)
-	LECTERN_TEST_IMAGE=1 $(PY) -m pytest tests/deploy/test_image.py -v $(ARGS)
+	TEST_IMAGE=1 $(PY) -m pytest tests/deploy/test_image.py -v $(ARGS)
 
 check: $(FULL_STAMP) ## Lint, formatting, types and import contracts
 	$(PY) -m ruff check .

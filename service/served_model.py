@@ -72,6 +72,7 @@ class ServedModel:
             max_queue_delay=(settings.max_queue_delay_us or 0) / 1e6,
             executor=self._runner,
             on_execution=self._count_execution,
+            on_depth=metrics.queue_depth.labels(self.name).set,
         )
         self._max_in_flight = max_in_flight
         self._deadline_seconds = deadline_seconds
@@ -84,7 +85,6 @@ class ServedModel:
         self._inferences = metrics.inferences.labels(self.name, self.version)
         self._executions = metrics.executions.labels(self.name, self.version)
         self._last_inference = metrics.last_inference.labels(self.name, self.version)
-        self._queue_depth = metrics.queue_depth.labels(self.name)
 
     async def predict(self, request: Any, timings: Timings, timeout: float | None = None) -> list[Any]:
         """Answer a request of the model's task.
@@ -150,7 +150,6 @@ class ServedModel:
         if rows > self.max_batch_size:
             return await self._run_pieces(tensors, rows, deadline)
         future = self._batcher.submit(tensors, deadline)
-        self._queue_depth.set(self._batcher.depth)
         if self.inline:
             return await future
         return await _before(future, deadline)
@@ -202,7 +201,6 @@ class ServedModel:
         self._executions.inc()
         self._inferences.inc(rows)
         self._last_inference.set_to_current_time()
-        self._queue_depth.set(self._batcher.depth)
 
 
 def runs_inline(setting: str | None, warm_up_seconds: float) -> bool:

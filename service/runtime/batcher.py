@@ -63,6 +63,7 @@ class DynamicBatcher:
         max_queue_delay: longest wait for batch mates, in seconds; a full batch does not wait.
         executor: where `infer` runs; None runs it in the event loop.
         on_execution: called after every run with its number of rows.
+        on_depth: called with the number of requests that wait, whenever it changes.
     """
 
     def __init__(
@@ -73,12 +74,14 @@ class DynamicBatcher:
         max_queue_delay: float = 0.0,
         executor: Executor | None = None,
         on_execution: Callable[[int], None] = lambda rows: None,
+        on_depth: Callable[[int], None] = lambda depth: None,
     ) -> None:
         self._infer = infer
         self._max_batch_size = max_batch_size
         self._max_queue_delay = max_queue_delay
         self._executor = executor
         self._on_execution = on_execution
+        self._on_depth = on_depth
         self._waiting: deque[_Item] = deque()
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
@@ -100,6 +103,7 @@ class DynamicBatcher:
         key = tuple((name, array.dtype.str, array.shape[1:]) for name, array in tensors.items())
         item = _Item(tensors, rows, key, deadline, loop.create_future())
         self._waiting.append(item)
+        self._on_depth(len(self._waiting))
         if not self._scheduled:
             self._scheduled = True
             if self._max_queue_delay > 0:
@@ -166,6 +170,7 @@ class DynamicBatcher:
                 batch.append(item)
                 rows += item.rows
         self._waiting.extendleft(reversed(skipped))
+        self._on_depth(len(self._waiting))
         return batch
 
     def _execute(self, batch: Sequence[_Item]) -> list[Answer | Exception]:

@@ -274,6 +274,7 @@ def test_statistics_are_summed_over_worker_processes(repository: Path) -> None:
         "LECTERN_MODELS": str(repository),
         "LECTERN_WORKERS": "2",
         "LECTERN_PORT": "0",
+        "LECTERN_DRAIN_SECONDS": "0",
     }
     server = subprocess.Popen(
         [sys.executable, "-m", "service", "serve"], env=environment, stderr=subprocess.PIPE, text=True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,11 +53,14 @@ def write_answer(inference: Inference, outputs: Tensors, served: ServedModel) ->
     return Response(b"".join([text, *blocks]), headers=headers, media_type="application/octet-stream")
 
 
-def compress(response: Response, accept_encoding: str) -> None:
-    """Compress the body if the caller takes gzip or deflate and the body is long enough to gain."""
-    body = bytes(response.body)
-    if len(body) < _WORTH_COMPRESSING_BYTES or not (encoding := _preferred(accept_encoding)):
+def compress(response: Response, headers: Mapping[str, str]) -> None:
+    """Compress the body if it is long enough to gain and the request's headers take gzip or deflate."""
+    if len(response.body) < _WORTH_COMPRESSING_BYTES:
         return
+    encoding = _preferred(headers.get("accept-encoding", ""))
+    if encoding is None:
+        return
+    body = bytes(response.body)
     # Level 1: floats hardly shrink further, and the event loop waits meanwhile.
     body = gzip.compress(body, 1, mtime=0) if encoding == "gzip" else zlib.compress(body, 1)
     response.body = body

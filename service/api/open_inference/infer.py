@@ -20,7 +20,7 @@ async def infer(request: Request) -> Response:
 
     def finish(outputs: Tensors) -> Response:
         response = write_answer(inference, outputs, served)
-        compress(response, request.headers.get("accept-encoding", ""))
+        compress(response, request.headers)
         return response
 
     work = served.infer(inference.tensors, finish, timings(request), inference.timeout)

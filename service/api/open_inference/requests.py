@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.api.http import parse_json, validate
-from service.api.open_inference.schemas import InferRequest, RequestInput, RequestOutput
+from service.api.open_inference.schemas import InferRequest, RequestInput
 from service.api.tensors import check_shape, read_binary, read_json
 from service.artifacts.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest
@@ -131,9 +131,11 @@ class _InputReader:
 def _read_outputs(request: InferRequest, predictor: Predictor[Any]) -> tuple[Wanted, ...]:
     """The outputs that are asked for, or all."""
     binary = request.parameters.binary_data_output
+    if not request.outputs:
+        return tuple(_checked(Wanted(spec, binary), "outputs") for spec in predictor.outputs)
     specs = {spec.name: spec for spec in predictor.outputs}
     wanted: dict[str, Wanted] = {}
-    for index, output in enumerate(request.outputs or [RequestOutput(name=name) for name in specs]):
+    for index, output in enumerate(request.outputs):
         field = f"outputs[{index}]"
         if output.name not in specs:
             raise InvalidRequest(
@@ -142,19 +144,19 @@ def _read_outputs(request: InferRequest, predictor: Predictor[Any]) -> tuple[Wan
             )
         if output.name in wanted:
             raise InvalidRequest(f"{output.name!r} is there twice; ask for it once", f"{field}.name")
-        own = output.parameters.binary_data
-        asked = Wanted(specs[output.name], binary if own is None else own, output.parameters.classification)
-        _check_output(asked, field)
-        wanted[output.name] = asked
+        own = output.parameters
+        asked = Wanted(specs[output.name], binary if own.binary_data is None else own.binary_data, own.classification)
+        wanted[output.name] = _checked(asked, field)
     return tuple(wanted.values())
 
 
-def _check_output(wanted: Wanted, field: str) -> None:
+def _checked(wanted: Wanted, field: str) -> Wanted:
     datatype = wanted.spec.datatype
     if wanted.classes and datatype.numpy.kind not in "fiu":
         raise InvalidRequest(f"{datatype.value} has no highest values", f"{field}.parameters.classification")
     if datatype is Datatype.FP16 and not wanted.binary and not wanted.classes:
         raise InvalidRequest(f"{wanted.spec.name!r} is FP16, which has no JSON form; set binary_data", field)
+    return wanted
 
 
 def _length(header: str, available: int) -> int:

@@ -388,7 +388,7 @@ def test_several_inputs_in_any_order_and_form() -> None:
             {"inputs": [A, B | {"shape": [2], "data": ["x", "y"]}], "outputs": Z},
             "inputs: the first axis is the batch and must be the same for all: a has 1, b has 2",
         ),
-        ({"inputs": [A, B]}, "outputs[0]: 'y' is FP16, which has no JSON form; set binary_data"),
+        ({"inputs": [A, B]}, "outputs: 'y' is FP16, which has no JSON form; set binary_data"),
         (
             {"inputs": [A, B], "outputs": [{"name": "z", "parameters": {"classification": 1}}]},
             "outputs[0].parameters.classification: BYTES has no highest values",

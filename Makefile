@@ -58,7 +58,7 @@ bench: $(SERVE_STAMP) ## Measure the server against a bare inline floor (needs w
 	$(PY) tests/benchmarks/http_floor.py $(ARGS)
 
 openapi: $(SERVE_STAMP) ## Write service/api/openapi.json
-	$(PY) -m service.api.openapi > $(VENV)/openapi.json
+	$(VENV)/bin/lectern openapi > $(VENV)/openapi.json
 	mv $(VENV)/openapi.json service/api/openapi.json
 
 constraints: $(PY) ## Pin what pyproject.toml asks for and constraints.txt lacks (ARGS=--upgrade renews every pin)

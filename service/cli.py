@@ -1,4 +1,4 @@
-"""The command `lectern`: serve, health, models list, models verify."""
+"""The command `lectern`: serve, health, models list, models verify, openapi."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     health = commands.add_parser("health", help="ask a running server whether it is ready")
     health.add_argument("--url", help=f"its address; that of {PREFIX}HOST and {PREFIX}PORT where left out")
     health.set_defaults(run=_health)
+    openapi = commands.add_parser("openapi", help="print the OpenAPI document")
+    openapi.set_defaults(run=_openapi)
     models = commands.add_parser("models", help="look at a model repository").add_subparsers(
         required=True, metavar="COMMAND"
     )
@@ -96,6 +98,17 @@ def _health(arguments: argparse.Namespace) -> int:
         return 1
     print("ready" if answer.status_code == 200 else answer.text)
     return 0 if answer.status_code == 200 else 1
+
+
+def _openapi(arguments: argparse.Namespace) -> int:
+    import orjson
+
+    from service.app import create_app
+    from service.settings import Settings
+
+    document = create_app(Settings.model_construct()).openapi()
+    print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+    return 0
 
 
 def _repository(arguments: argparse.Namespace) -> list[Path]:

@@ -1,15 +1,13 @@
-"""The OpenAPI file: FastAPI's own routes and our operations in one description.
+"""The OpenAPI document: FastAPI's own routes and our operations in one description.
 
-`python -m service.api.openapi` prints it; `make openapi` writes `service/api/openapi.json`, which a test compares.
+`lectern openapi` prints it; `make openapi` writes `service/api/openapi.json`, which a test compares.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from typing import Any
 
-import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
@@ -74,17 +72,3 @@ def _entry(operation: Operation, schemas: Any) -> dict[str, Any]:
         str(status): {"description": phrase(status)} for status in operation.errors
     }
     return entry
-
-
-def main() -> int:
-    """Print the document of an application with default settings."""
-    from service.app import create_app
-    from service.settings import Settings
-
-    document = create_app(Settings()).openapi()
-    sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

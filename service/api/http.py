@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from service.errors import InvalidRequest, MalformedBody, PayloadTooLarge, UnsupportedMedia
+from service.errors import DeadlineExceeded, InvalidRequest, MalformedBody, PayloadTooLarge, UnsupportedMedia
 from service.observability import Metrics, Timings
 from service.predictors.base import invalid_body
 from service.registry import ModelRegistry
@@ -76,25 +76,25 @@ def timings(request: Request) -> Timings:
 
 
 async def read_body(request: Request) -> bytes:
-    """The whole body, inflated, within `max_body_bytes`.
+    """The whole body, inflated, within `max_body_bytes` and the deadline.
 
     Raises:
+        DeadlineExceeded: it came too slowly.
+        ClientDisconnect: it never came whole.
         PayloadTooLarge: more bytes than the limit, as sent or inflated.
         UnsupportedMedia: a content encoding other than gzip and deflate.
         MalformedBody: compressed data that is broken.
     """
-    limit = context(request).settings.max_body_bytes
+    settings = context(request).settings
+    limit = settings.max_body_bytes
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
-    body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    try:
+        async with asyncio.timeout(settings.deadline_seconds):
+            body = await _receive(request, limit)
+    except TimeoutError as error:
+        raise DeadlineExceeded(f"the body was not here after {settings.deadline_seconds:g} s") from error
     encoding = request.headers.get("content-encoding", "identity").lower()
     return body if encoding == "identity" else _inflate(body, encoding, limit)
 
@@ -166,6 +166,22 @@ async def while_connected(request: Request, served: ServedModel, work: Coroutine
 async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+async def _receive(request: Request, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _too_large(limit: int) -> PayloadTooLarge:

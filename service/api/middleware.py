@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 import secrets
@@ -17,6 +18,11 @@ log = logging.getLogger(__name__)
 
 _ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+# Ids of our own: unique by process and number, without a system call for each.
+_PROCESS = secrets.token_hex(6)
+_COUNTER = itertools.count(1)
 
 
 class RequestMiddleware:
@@ -85,4 +91,4 @@ def _identity(scope: Scope) -> str:
             return bytes(value).decode()
         if name == b"traceparent":
             trace = _TRACEPARENT.fullmatch(value)
-    return trace[1].decode() if trace else secrets.token_hex(8)
+    return trace[1].decode() if trace else f"{_PROCESS}{next(_COUNTER):08x}"

@@ -13,7 +13,7 @@ from training.common.run import Run
 from training.lenet.config import PRESETS, LenetConfig
 from training.lenet.data import Digits, load_digits
 from training.lenet.evaluate import evaluate
-from training.lenet.export import check_name, default_name, export
+from training.lenet.export import check_target, default_name, export
 from training.lenet.train import train
 
 FAMILY = "lenet"
@@ -68,7 +68,7 @@ def _train(options: argparse.Namespace) -> int:
     config = _config(options)
     name = options.name or default_name(config)
     if options.export:
-        check_name(name)
+        check_target(name, options.models)
     device = pick_device(options.device)
     use_threads(options.threads)
     path = options.resume or options.run_path or Path("runs") / f"lenet-{datetime.now():%Y%m%d-%H%M%S}"
@@ -107,7 +107,7 @@ def _export(options: argparse.Namespace) -> int:
 
 def _write(options: argparse.Namespace, run: Run, config: LenetConfig, digits: Digits) -> int:
     name = options.name or default_name(config)
-    check_name(name)
+    check_target(name, options.models)
     done = export(
         run,
         config,
@@ -132,14 +132,14 @@ def _config(options: argparse.Namespace) -> LenetConfig:
     if options.preset or given:
         named = "--preset" if options.preset else "--" + next(iter(given)).replace("_", "-")
         raise ConfigError(f"--resume goes on with the run's own settings: leave out {named}, or start a new --run")
-    return _stored_config(Run.open(options.resume, family=FAMILY))
+    return stored_config(Run.open(options.resume, family=FAMILY))
 
 
-def _stored_config(run: Run) -> LenetConfig:
+def stored_config(run: Run) -> LenetConfig:
     return from_dict(LenetConfig, run.config(FAMILY), where=str(run.path))
 
 
 def _open(options: argparse.Namespace) -> tuple[Run, LenetConfig, Digits]:
     run = Run.open(options.run_path, family=FAMILY)
-    config = _stored_config(run)
+    config = stored_config(run)
     return run, config, load_digits(replace(config, data=options.data) if options.data else config)

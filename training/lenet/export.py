@@ -1,5 +1,6 @@
 """A trained LeNet as a model bundle: graph, samples, model card, manifest."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,12 +65,18 @@ def default_name(config: LenetConfig) -> str:
     return "digits" if config.data == "mnist" else Path(config.data).resolve().name.lower().replace(" ", "-")
 
 
-def check_name(name: str) -> None:
-    """Refuse a name that no model can have, before anything is trained."""
+def check_target(name: str, repository: Path) -> None:
+    """Refuse a name that no model can have and a repository that cannot be written, before anything is trained."""
     try:
         check_model_name(name)
     except ValueError as error:
         raise ConfigError(f"--name: {error}") from error
+    try:
+        repository.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--models {repository}: cannot be made a folder ({error.strerror})") from error
+    if not os.access(repository, os.W_OK):
+        raise ConfigError(f"--models {repository}: cannot be written to")
 
 
 def export(

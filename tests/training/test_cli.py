@@ -1,0 +1,151 @@
+"""`lectern-train` from end to end, and what it says when something is wrong."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from service.artifacts.bundle import read_bundle
+from training import __main__ as command
+from training.__main__ import main
+from training.common.device import pick_device
+from training.common.errors import DeviceError
+from training.common.run import Run
+
+pytestmark = pytest.mark.torch
+
+
+def test_one_command_turns_a_folder_of_pictures_into_a_bundle(
+    picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["lenet", "train", "--data", str(picture_folder), "--epochs", "15", "--export", "--licence", "CC0-1.0"]
+    assert main(arguments) == 0
+    shown = capsys.readouterr()
+    assert "32 images to train on, 4 held out, 3 classes" in shown.err
+    assert "dev: 0 errors of 4 images, accuracy 100.00%" in shown.out
+    assert "wrote models/shapes/1" in shown.out
+    manifest = read_bundle(tmp_path / "models" / "shapes" / "1").manifest
+    assert manifest.labels == ("bar", "cross", "ring")
+    (run,) = (tmp_path / "runs").iterdir()
+    assert {path.name for path in (run / "pictures").iterdir()} == {
+        "learning_curve.png",
+        "confusion_dev.png",
+        "misread_dev.png",
+    }
+    assert len(Run(run).metrics()) == 15
+    assert json.loads((run / "config.json").read_text())["config"]["epochs"] == 15
+    assert "epoch 15/15" in (run / "log.txt").read_text()
+
+
+def test_evaluate_prints_classes_and_confusion(trained_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lenet", "evaluate", "--run", str(trained_run), "--split", "test"]) == 0
+    shown = capsys.readouterr().out
+    stored = json.loads((trained_run / "evaluation.json").read_text())["test"]
+    assert f"test: {stored['errors']} errors of 30 images, accuracy {stored['accuracy']:.2%}" in shown
+    assert sum(map(sum, stored["confusion"])) == 30
+    assert stored["errors"] == sum(entry["errors"] for entry in stored["by_class"].values())
+    assert [line.split()[0] for line in shown.splitlines()[3:6]] == ["0", "1", "2"]
+    for name in ("learning_curve", "confusion_test", "misread_test"):
+        assert (trained_run / "pictures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_moved_data_are_found_with_a_flag(trained_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "moved").symlink_to(trained_run.parent / "data")
+    assert main(["lenet", "evaluate", "--run", str(trained_run), "--data", str(tmp_path / "moved")]) == 0
+
+
+def test_the_preset_of_1998_trains_and_exports(idx_folder: Path, tmp_path: Path) -> None:
+    """With softmax, because the shapes are no digits; its RBF units are tested with the model."""
+    where = ["--data", str(idx_folder), "--run", str(tmp_path / "run"), "--models", str(tmp_path / "models")]
+    settings = ["--preset", "lecun1998", "--output", "softmax", "--epochs", "1"]
+    assert main(["lenet", "train", *settings, *where, "--export", "--name", "old"]) == 0
+    read_bundle(tmp_path / "models" / "old" / "1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--data", "absent"], "--data absent: is no folder"),
+        (["train", "--device", "cuda"], "--device cuda: PyTorch"),
+        (["train", "--export", "--name", "My Model"], "--name: model name 'My Model': use lower-case"),
+        (["train", "--epochs", "0"], "epochs is 0; it must be at least 1"),
+        (["train", "--resume", "absent"], "absent: holds no run"),
+        (["evaluate", "--run", "absent"], "absent: holds no run"),
+        (["export", "--run", "absent"], "absent: holds no run"),
+    ],
+)
+def test_what_a_user_gets_wrong_is_one_line(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["lenet", *arguments]) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert len(shown.err.splitlines()) == 1
+    assert not shown.out
+    assert not (tmp_path / "runs").exists()
+
+
+def test_no_test_images(picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(tmp_path / "run")
+    assert main(["lenet", "train", "--preset", "debug", "--data", str(picture_folder), "--run", run]) == 0
+    assert main(["lenet", "evaluate", "--run", run, "--split", "test"]) == 2
+    assert "has no test images; use --split dev" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("first", [["export", "--run"], ["train", "--export", "--resume"]])
+def test_a_place_that_cannot_be_written(
+    first: list[str], trained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "models").write_text("a file")
+    assert main(["lenet", *first, str(trained_run), "--name", "x", "--models", str(tmp_path / "models")]) == 2
+    assert f"--models {tmp_path / 'models'}: cannot be made a folder (File exists)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["lenet"], ["alexnet", "train"], ["lenet", "train", "--epochs", "many"]])
+def test_wrong_commands_show_the_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: lectern-train" in capsys.readouterr().err
+
+
+def test_without_the_extra_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
+    assert main(["lenet", "train"]) == 2
+    assert "torch is not installed; run: pip install 'lectern[train]'" in capsys.readouterr().err
+
+
+def test_help_needs_no_torch() -> None:
+    script = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from training.__main__ import main\n"
+        "try: main(['--help'])\n"
+        "finally: assert not [name for name in sys.modules if name.startswith('torch.')]"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "lenet" in done.stdout
+
+
+def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device("auto").type == pick_device("cpu").type == "cpu"
+    with pytest.raises(DeviceError, match="or use --device cpu"):
+        pick_device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert pick_device("auto").type == pick_device("cuda").type == "cuda"
+    assert pick_device("cpu").type == "cpu"

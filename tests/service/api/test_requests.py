@@ -1,0 +1,198 @@
+"""What every request passes through: ids, times, log lines, and clients that leave."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from starlette.testclient import TestClient
+from starlette.types import Message
+
+from service.app import create_app
+from service.observability import JsonFormatter
+from service.settings import Settings
+from tests.service.support import Gate, labels, pixels, serving
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(work, 30))
+
+
+@pytest.mark.parametrize("identity", ["42", "a" * 128, "req_1.2:3-4"])
+@pytest.mark.parametrize("path", ["/livez", "/v1/classify", "/nothing", "/v2/health/ready"])
+def test_the_callers_id_is_echoed(client: TestClient, identity: str, path: str) -> None:
+    assert client.get(path, headers={"x-request-id": identity}).headers.get_list("x-request-id") == [identity]
+
+
+@pytest.mark.parametrize("identity", ["", "a" * 129, "a b", 'x"y', "<script>", "a\tb", "é".encode("latin-1")])
+def test_an_id_that_could_do_harm_is_replaced(client: TestClient, identity: str | bytes) -> None:
+    made = client.get("/livez", headers={"x-request-id": identity}).headers["x-request-id"]
+    assert re.fullmatch("[0-9a-f]{12,32}", made)
+
+
+def test_ids_that_are_made_differ(client: TestClient) -> None:
+    assert len({client.get("/livez").headers["x-request-id"] for _ in range(5)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("traceparent", "honoured"),
+    [
+        (f"00-{TRACE}-00f067aa0ba902b7-01", True),
+        (f"cc-{TRACE}-00f067aa0ba902b7-01", True),
+        (f"ff-{TRACE}-00f067aa0ba902b7-01", False),
+        (f"00-{'0' * 32}-00f067aa0ba902b7-01", False),
+        (f"00-{TRACE}-{'0' * 16}-01", False),
+        (f"00-{TRACE.upper()}-00f067aa0ba902b7-01", False),
+        (TRACE, False),
+    ],
+)
+def test_a_trace_names_its_requests(client: TestClient, traceparent: str, honoured: bool) -> None:
+    made = client.get("/livez", headers={"traceparent": traceparent}).headers["x-request-id"]
+    assert (made == TRACE) is honoured
+
+
+def test_the_callers_id_goes_before_the_trace(client: TestClient) -> None:
+    headers = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "x-request-id": "mine"}
+    assert client.get("/livez", headers=headers).headers["x-request-id"] == "mine"
+
+
+def test_the_access_log_is_one_line_per_request_and_off_by_default(
+    models_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    caplog.handler.setFormatter(JsonFormatter())
+    for wanted in (False, True):
+        caplog.clear()
+        with TestClient(create_app(Settings(models=models_dir, access_log=wanted))) as client:
+            client.post("/v1/classify?top_k=1", json=pixels(1), headers={"x-request-id": "one"})
+            client.get("/v1/classify", headers={"x-request-id": "two"})
+        lines = [json.loads(line) for line in caplog.text.splitlines() if '"message":"request"' in line]
+        if not wanted:
+            assert lines == []
+            continue
+        shown = [(line["request_id"], line["method"], line["path"], line["status"]) for line in lines]
+        assert shown == [("one", "POST", "/v1/classify", 200), ("two", "GET", "/v1/classify", 405)]
+        assert all(line["ms"] >= 0 for line in lines)
+
+
+class Caller:
+    """One request, made of raw ASGI messages, whose client can leave at any time."""
+
+    def __init__(self, body: bytes, *, complete: bool = True) -> None:
+        self.sent: list[Message] = []
+        self.left = asyncio.Event()
+        self._messages: list[Message] = [{"type": "http.request", "body": body, "more_body": not complete}]
+        self.scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "path": "/v1/classify",
+            "raw_path": b"/v1/classify",
+            "query_string": b"",
+            "headers": [(b"content-type", b"application/json")],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 2),
+            "scheme": "http",
+        }
+
+    async def receive(self) -> Message:
+        if self._messages:
+            return self._messages.pop()
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        self.sent.append(message)
+
+
+async def _outcomes(client: httpx.AsyncClient) -> dict[str, float]:
+    text = (await client.get("/metrics")).text
+    found = re.findall(r'^lectern_requests_total\{.*outcome="(\w+)".*\} ([\d.]+)$', text, re.MULTILINE)
+    return {name: float(value) for name, value in found}
+
+
+def test_when_the_client_leaves_its_request_is_dropped_and_the_rest_is_served(models_dir: Path, gate: Gate) -> None:
+    async def main() -> None:
+        async with serving(Settings(models=models_dir, inline="never")) as (client, app):
+            gate.shut()
+            running = asyncio.create_task(client.post("/v1/classify", json=pixels(1)))
+            await gate.wait_entered()
+            caller = Caller(orjson.dumps(pixels(2)))
+            leaving = asyncio.create_task(app(caller.scope, caller.receive, caller.send))
+            depth = app.state.context.registry.get("digits")._batcher
+            while depth.depth == 0:
+                await asyncio.sleep(0)
+            caller.left.set()
+            await leaving
+            assert caller.sent == []
+            gate.open()
+            assert labels(await running) == ["1"]
+            assert await _outcomes(client) == {"success": 1, "cancelled": 1}
+            text = (await client.get("/metrics")).text
+            assert 'lectern_inferences_total{model="digits",version="1"} 1.0' in text
+
+    _run(main())
+
+
+def test_when_the_client_leaves_in_the_middle_of_its_body_nothing_is_answered(models_dir: Path) -> None:
+    async def main() -> None:
+        async with serving(Settings(models=models_dir)) as (client, app):
+            caller = Caller(b'{"pixels": [', complete=False)
+            caller.left.set()
+            await app(caller.scope, caller.receive, caller.send)
+            assert caller.sent == []
+            assert await _outcomes(client) == {"success": 0}
+            assert "lectern_in_flight 1.0" in (await client.get("/metrics")).text  # The scrape itself.
+
+    _run(main())
+
+
+def test_a_saturated_model_answers_503_with_retry_after(models_dir: Path, gate: Gate) -> None:
+    async def main() -> None:
+        async with serving(Settings(models=models_dir, inline="never", max_queue_size=1)) as (client, _):
+            gate.shut()
+            running = asyncio.create_task(client.post("/v1/classify", json=pixels(1)))
+            await gate.wait_entered()
+            refused = await client.post("/v1/classify", json=pixels(2))
+            assert refused.status_code == 503
+            assert int(refused.headers["retry-after"]) >= 1
+            assert refused.json()["detail"] == "model 'digits' has 1 requests in flight"
+            gate.open()
+            assert labels(await running) == ["1"]
+            assert labels(await client.post("/v1/classify", json=pixels(2))) == ["2"]
+
+    _run(main())
+
+
+def test_a_deadline_that_passes_answers_504(models_dir: Path, gate: Gate) -> None:
+    async def main() -> None:
+        async with serving(Settings(models=models_dir, inline="never", deadline_seconds=0.05)) as (client, _):
+            gate.shut()
+            late = await client.post("/v1/classify", json=pixels(1))
+            assert late.status_code == 504
+            assert late.json()["detail"] == "the deadline passed before the answer was ready"
+            assert late.headers["x-request-id"]
+            gate.open()
+
+    _run(main())
+
+
+def test_a_body_that_trickles_in_is_bounded_by_the_deadline(models_dir: Path) -> None:
+    async def main() -> None:
+        async with serving(Settings(models=models_dir, deadline_seconds=0.05)) as (_, app):
+            caller = Caller(b'{"pixels": [', complete=False)
+            await app(caller.scope, caller.receive, caller.send)
+            assert caller.sent[0]["status"] == 504
+
+    _run(main())

@@ -1,0 +1,92 @@
+"""GET /v1/models: the model card as data, in OpenAI's shape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.api.openai import ModelCard, ModelList
+from service.app import create_app
+from service.settings import ModelSettings, Settings
+from tests.bundles import LABELS, write_classifier
+
+
+def test_the_list_of_models(client: TestClient) -> None:
+    document = client.get("/v1/models").json()
+    assert document["object"] == "list"
+    (card,) = ModelList.model_validate(document).data
+    assert card.id == "digits"
+    assert card.object == "model"
+    assert card.created == 1767225600
+    assert card.owned_by == "lectern"
+    assert card.task == "image-classification"
+    assert (card.version, card.versions) == ("1", ["1"])
+    assert card.labels == list(LABELS)
+    assert card.metrics[0].data == "ten templates"
+    assert card.licence.weights == "CC0-1.0"
+    assert card.licence.attribution == "nobody"
+    assert card.providers["model"].actual == ["CPUExecutionProvider"]
+    assert card.warm_up_ms > 0
+    assert card.limits == {
+        "max_batch_size": 64,
+        "max_body_bytes": 16 * 2**20,
+        "max_images": 64,
+        "max_pixels": 20_000_000,
+        "deadline_seconds": 30.0,
+    }
+
+
+def test_one_model_is_the_entry_of_the_list(client: TestClient) -> None:
+    card = client.get("/v1/models/digits").json()
+    assert ModelCard.model_validate(card)
+    assert client.get("/v1/models").json()["data"] == [card]
+
+
+def test_an_unknown_model_answers_openais_error(client: TestClient) -> None:
+    response = client.get("/v1/models/letters")
+    assert response.status_code == 404
+    assert response.json() == {
+        "error": {
+            "message": "no model 'letters'; there are: digits",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "model_not_found",
+        }
+    }
+
+
+@pytest.mark.parametrize(("setting", "inline"), [("always", True), ("never", False)])
+def test_where_a_model_runs_is_reported(models_dir: Path, setting: Any, inline: bool) -> None:
+    with TestClient(create_app(Settings(models=models_dir, inline=setting))) as client:
+        assert client.get("/v1/models/digits").json()["inline"] is inline
+
+
+def test_auto_is_decided_by_the_warm_up(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for threshold, inline in ((3600.0, True), (0.0, False)):
+        monkeypatch.setattr("service.served_model.INLINE_THRESHOLD_SECONDS", threshold)
+        with TestClient(create_app(Settings(models=models_dir))) as client:
+            assert client.get("/v1/models/digits").json()["inline"] is inline
+
+
+def test_what_was_asked_for_and_what_runs_is_reported(models_dir: Path) -> None:
+    own = {"digits": ModelSettings(providers=("coreml", "cpu"))}
+    with TestClient(create_app(Settings(models=models_dir, model=own))) as client:
+        assert client.get("/v1/models/digits").json()["providers"] == {
+            "model": {
+                "requested": ["CoreMLExecutionProvider", "CPUExecutionProvider"],
+                "actual": ["CPUExecutionProvider"],
+            }
+        }
+
+
+def test_a_model_that_does_not_serve_is_not_in_the_list(models_dir: Path) -> None:
+    (write_classifier(models_dir, "letters").path / "model.onnx").unlink()
+    with TestClient(create_app(Settings(models=models_dir))) as client:
+        assert [card["id"] for card in client.get("/v1/models").json()["data"]] == ["digits"]
+        response = client.get("/v1/models/letters")
+        assert response.status_code == 503
+        assert response.headers["retry-after"] == "5"
+        assert "model.onnx: is missing" in response.json()["error"]["message"]

@@ -42,6 +42,7 @@ class Operation:
     summary: str
     description: str = ""
     body: type[BaseModel] | None = None
+    body_required: bool = True
     response: type[BaseModel] | None = None
     parameters: tuple[dict[str, Any], ...] = ()
     contents: dict[str, Any] = field(default_factory=dict)

@@ -64,11 +64,9 @@ def _entry(operation: Operation, schemas: Any) -> dict[str, Any]:
     if operation.example is not None:
         contents["application/json"]["example"] = operation.example
     if contents:
-        entry["requestBody"] = {"required": True, "content": contents}
+        entry["requestBody"] = {"required": operation.body_required, "content": contents}
     answer: dict[str, Any] = {"description": "Successful answer"}
     if operation.response:
         answer["content"] = {"application/json": {"schema": schemas[(operation.response, "serialization")]}}
-    entry["responses"] = {"200": answer} | {
-        str(status): {"description": phrase(status)} for status in operation.errors
-    }
+    entry["responses"] = {"200": answer} | {str(status): {"description": phrase(status)} for status in operation.errors}
     return entry

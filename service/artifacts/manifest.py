@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 import numpy as np
-from numpy.typing import DTypeLike
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 FORMAT_VERSION = 1
@@ -52,23 +51,23 @@ class Datatype(StrEnum):
     @property
     def numpy(self) -> np.dtype[np.generic]:
         """The little-endian numpy dtype; BYTES are Python objects."""
-        return np.dtype(_NUMPY[self])
+        return _NUMPY[self]
 
 
-_NUMPY: dict[Datatype, DTypeLike] = {
-    Datatype.BOOL: "?",
-    Datatype.UINT8: "<u1",
-    Datatype.UINT16: "<u2",
-    Datatype.UINT32: "<u4",
-    Datatype.UINT64: "<u8",
-    Datatype.INT8: "<i1",
-    Datatype.INT16: "<i2",
-    Datatype.INT32: "<i4",
-    Datatype.INT64: "<i8",
-    Datatype.FP16: "<f2",
-    Datatype.FP32: "<f4",
-    Datatype.FP64: "<f8",
-    Datatype.BYTES: "O",
+_NUMPY: dict[Datatype, np.dtype[np.generic]] = {
+    Datatype.BOOL: np.dtype("?"),
+    Datatype.UINT8: np.dtype("<u1"),
+    Datatype.UINT16: np.dtype("<u2"),
+    Datatype.UINT32: np.dtype("<u4"),
+    Datatype.UINT64: np.dtype("<u8"),
+    Datatype.INT8: np.dtype("<i1"),
+    Datatype.INT16: np.dtype("<i2"),
+    Datatype.INT32: np.dtype("<i4"),
+    Datatype.INT64: np.dtype("<i8"),
+    Datatype.FP16: np.dtype("<f2"),
+    Datatype.FP32: np.dtype("<f4"),
+    Datatype.FP64: np.dtype("<f8"),
+    Datatype.BYTES: np.dtype("O"),
 }
 
 

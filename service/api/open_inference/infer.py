@@ -52,9 +52,5 @@ OPERATION = Operation(
         },
     ),
     contents={"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    example={
-        "inputs": [{"name": "image", "shape": [1, 1, 28, 28], "datatype": "FP32", "data": [0.0, 0.5, 1.0]}],
-        "outputs": [{"name": "probabilities", "parameters": {"classification": 3}}],
-    },
     errors=(400, 404, 413, 415, 503, 504),
 )

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.http import Operation, context, json_response, parse_json, read_body, validate
-from service.api.open_inference.schemas import ControlRequest, IndexLine, IndexRequest
+from service.api.open_inference.schemas import ControlRequest, Index, IndexLine, IndexRequest
 from service.errors import Forbidden, InvalidRequest, Unavailable
 from service.registry import State
 
@@ -21,12 +21,14 @@ BodyT = TypeVar("BodyT", bound=BaseModel)
 async def index(request: Request) -> Response:
     """List every version of every model."""
     asked = await _read(request, IndexRequest)
-    lines = [
-        IndexLine(name=entry.name, version=entry.version, state=entry.state.value, reason=entry.reason)
-        for entry in context(request).registry.index()
-        if entry.state is State.READY or not asked.ready
-    ]
-    return json_response([line.model_dump(mode="json") for line in lines])
+    lines = Index(
+        [
+            IndexLine(name=entry.name, version=entry.version, state=entry.state.value, reason=entry.reason)
+            for entry in context(request).registry.index()
+            if entry.state is State.READY or not asked.ready
+        ]
+    )
+    return json_response(lines.model_dump(mode="json"))
 
 
 async def load(request: Request) -> Response:
@@ -72,9 +74,10 @@ INDEX = Operation(
     endpoint=index,
     tag=_TAG,
     summary="List the models of the repository",
-    description="Every version of every model, with its state and the reason for it. The body may be empty.",
+    description="Every version of every model, with its state and the reason for it.",
     body=IndexRequest,
-    response=IndexLine,
+    body_required=False,
+    response=Index,
     errors=(400,),
 )
 
@@ -86,9 +89,10 @@ LOAD = Operation(
     summary="Load a model or load it again",
     description=(
         "Loads the highest version that verifies. The version that serves goes on until the new one is ready, and "
-        "stays where none is. The body may be empty."
+        "stays where none is."
     ),
     body=ControlRequest,
+    body_required=False,
     errors=(400, 403, 404, 503),
 )
 
@@ -98,7 +102,8 @@ UNLOAD = Operation(
     endpoint=unload,
     tag=_TAG,
     summary="Take a model out of service",
-    description="Requests in flight are answered first. The body may be empty.",
+    description="Requests in flight are answered first.",
     body=ControlRequest,
+    body_required=False,
     errors=(400, 403, 404, 503),
 )

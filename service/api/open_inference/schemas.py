@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, field_validator
 
 DatatypeName = Literal[
     "BOOL",
@@ -235,6 +235,10 @@ class IndexLine(_Part):
     version: str
     state: str
     reason: str
+
+
+class Index(RootModel[list[IndexLine]]):
+    """The versions of all models in the repository."""
 
 
 class ControlRequest(_Part):

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -66,6 +67,19 @@ def test_own_data_come_first(name: str, tmp_path: Path, monkeypatch: pytest.Monk
     assert server.requests == 0
 
 
+def test_own_data_may_be_compressed_where_the_public_file_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = replace(FILE, name="thing.bin", sha256=hashlib.sha256(CONTENT).hexdigest())
+    (tmp_path / "things").mkdir()
+    (tmp_path / "things" / "thing.bin.gz").write_bytes(PACKED)
+    monkeypatch.setenv("LECTERN_DATA", str(tmp_path))
+    assert fetch(plain) == CONTENT
+    (tmp_path / "things" / "thing.bin.gz").write_bytes(gzip.compress(b"other"))
+    with pytest.raises(DatasetError, match=r"thing\.bin\.gz: sha256 is"):
+        fetch(plain)
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
@@ -98,7 +112,10 @@ def test_no_network_names_the_address_and_the_way_out() -> None:
 def test_a_damaged_copy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     copy = cache_folder() / "things" / "thing.bin.gz"
     copy.parent.mkdir(parents=True)
-    copy.write_bytes(PACKED[:-5])
+    copy.write_bytes(PACKED + b"more")
+    with pytest.raises(DatasetError, match=r"thing\.bin\.gz: cannot be decompressed"):
+        fetch(FILE)
+    copy.write_bytes(gzip.compress(CONTENT[1:]))
     with pytest.raises(DatasetError, match=r"thing\.bin\.gz: sha256 is .* remove it and run again"):
         fetch(FILE)
 

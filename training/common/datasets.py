@@ -6,6 +6,7 @@ Order: `$LECTERN_DATA/<folder>/<file>` (compressed or not), the cache `$XDG_CACH
 import gzip
 import hashlib
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,23 +86,34 @@ def cache_folder() -> Path:
 def _copies(file: DataFile) -> Iterator[Path]:
     own = os.environ.get("LECTERN_DATA")
     if own:
-        yield Path(own) / file.folder / file.name
-        yield Path(own) / file.folder / file.name.removesuffix(".gz")
+        folder = Path(own) / file.folder
+        yield from (folder / file.name, folder / file.name.removesuffix(".gz"), folder / f"{file.name}.gz")
     yield cache_folder() / file.folder / file.name
 
 
 def _content(path: Path, file: DataFile) -> bytes:
-    """The decompressed bytes of a copy; a compressed copy must have the sha256 of the table."""
-    content = path.read_bytes()
-    if path.name != file.name:
-        return content  # unpacked by the user: its readers check its form
-    found = hashlib.sha256(content).hexdigest()
-    if found != file.sha256:
+    """The decompressed bytes of a copy, which must have the sha256 of the table.
+
+    Of a file that is published compressed, an unpacked copy has no sha256 to be held against: its readers check it.
+    """
+    packed = path.read_bytes()
+    content = _unpack(packed, path) if path.suffix == ".gz" else packed
+    published = packed if path.name == file.name else content
+    unpacked = path.name == file.name.removesuffix(".gz") != file.name
+    found = hashlib.sha256(published).hexdigest()
+    if not unpacked and found != file.sha256:
         raise DatasetError(
             f"{path}: sha256 is {found[:12]}…, not {file.sha256[:12]}… as published; "
             f"remove it and run again to download {file.address}"
         )
-    return gzip.decompress(content) if path.name.endswith(".gz") else content
+    return content
+
+
+def _unpack(packed: bytes, path: Path) -> bytes:
+    try:
+        return gzip.decompress(packed)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DatasetError(f"{path}: cannot be decompressed ({error}); remove it and run again") from error
 
 
 def _client() -> httpx.Client:

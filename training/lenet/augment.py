@@ -82,8 +82,7 @@ class Augmenter:
             return images
         order = torch.randperm(count, generator=generator)
         side = int(torch.randint(11, 20, (1,), generator=generator))
-        images = images.clone()
-        if coarse:
+        if coarse:  # in place: what comes here is this batch's own copy already
             small = functional.interpolate(images[order[:coarse]], size=side, mode="bilinear", antialias=True)
             images[order[:coarse]] = functional.interpolate(small, size=SIDE, mode="bilinear")
         if blurred:
@@ -110,8 +109,8 @@ def _dilate(images: Tensor) -> Tensor:
     """Each pixel becomes the darkest of itself and its four neighbours."""
     result = images.clone()
     for here, there in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
-        result[..., here, :] = torch.maximum(result[..., here, :], images[..., there, :])
-        result[..., here] = torch.maximum(result[..., here], images[..., there])
+        torch.maximum(result[..., here, :], images[..., there, :], out=result[..., here, :])
+        torch.maximum(result[..., here], images[..., there], out=result[..., here])
     return result
 
 

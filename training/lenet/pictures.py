@@ -15,18 +15,20 @@ _MOST_NUMBERED = 26  # classes up to which cells of the confusion matrix show th
 
 
 def draw_learning_curve(path: Path, metrics: Sequence[dict[str, Any]], dev_images: int) -> None:
-    """Training loss and errors on the held-out images, by epoch."""
+    """Training loss and errors on the held-out images, by epoch; the first tenth may leave the picture at the top."""
     epochs = [record["epoch"] for record in metrics]
+    settled = metrics[len(metrics) // 10 :]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     left = figure.add_subplot()
     left.plot(epochs, [record["dev_errors"] for record in metrics], color="tab:blue", marker=".")
     left.set_xlabel("epoch")
     left.set_ylabel(f"errors on {dev_images:,} held-out images", color="tab:blue")
-    left.set_ylim(bottom=0)
+    left.set_ylim(0, max(record["dev_errors"] for record in settled) * 1.1 + 1)
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.grid(alpha=0.3)
     right = left.twinx()
     right.plot(epochs, [record["loss"] for record in metrics], color="tab:orange")
+    right.set_ylim(top=max(record["loss"] for record in settled) * 1.05)
     right.set_ylabel("training loss, on distorted images", color="tab:orange")
     _save(figure, path)
 

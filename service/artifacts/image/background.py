@@ -30,8 +30,8 @@ def contrast(grey: NDArray[np.uint8]) -> Contrast:
     dark = _stands_out_dark(small - middle) if even else _ink_is_dark(small)
     lit = grey.astype(np.float32) if dark else 255 - grey.astype(np.float32)  # ink is the darker in it
     if even:
-        paper = middle if dark else 255 - middle
-        return np.asarray((paper - lit) / max(float(paper), 24.0), np.float32)
+        level = middle if dark else 255 - middle
+        return np.asarray((level - lit) / max(float(level), 24.0), np.float32)
     paper, step = _under_ink(small if dark else 255 - small)
     paper, step = _resize(paper, grey.shape), _resize(step, grey.shape)
     return np.asarray((paper - step - lit) / np.maximum(paper, 24), np.float32)
@@ -43,19 +43,40 @@ def _under_ink(small: Floats) -> tuple[Floats, Floats]:
     Where the paper itself has an edge, that of a shadow or of the sheet, its place is uncertain by a pixel or two, and
     a difference no greater than the step there is no ink.
     """
-    width = max(3, round(max(small.shape) * _WIDEST_STROKE)) | 1
-    closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
-    smooth = cv2.GaussianBlur(closed, (0, 0), 1.0)
+    closed = _morph(small, cv2.MORPH_CLOSE)
+    # Closing takes the lightest of the paper's grain: put it back to what is usual where there is no ink.
+    grain = closed - small
+    smooth = cv2.GaussianBlur(closed - np.percentile(grain, 30), (0, 0), 1.0)
     around = np.ones((3, 3), np.uint8)
     step = cv2.dilate(smooth, around) - cv2.erode(smooth, around)
     return np.asarray(smooth, np.float32), np.asarray(step, np.float32)
 
 
+def _morph(small: Floats, operation: int) -> Floats:
+    """Close dark or open light things that are no wider than a stroke may be."""
+    width = max(3, round(max(small.shape) * _WIDEST_STROKE)) | 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    return np.asarray(cv2.morphologyEx(small, operation, disc), np.float32)
+
+
 def _ink_is_dark(small: Floats) -> bool:
     """Whether ink is darker than paper in a picture [h, w] whose border is uneven.
 
-    Most of the picture is paper, unless it was cut out close to a thick stroke.
+    Take the light things no wider than strokes away: were they ink, nothing is left of the digit; were they what
+    strokes enclose, the digit is left as a dark patch. And the other way round.
     """
+    opened, closed = _morph(small, cv2.MORPH_OPEN), _morph(small, cv2.MORPH_CLOSE)
+    dark_patch = _morph(opened, cv2.MORPH_CLOSE) - opened
+    light_patch = closed - _morph(closed, cv2.MORPH_OPEN)
+    clear = 0.4 * float((closed - opened).max())
+    dark, light = (float((patch[patch > clear] ** 2).sum()) for patch in (dark_patch, light_patch))
+    if max(dark, light) > 3 * min(dark, light):
+        return dark > light
+    return _ink_is_rare(small)
+
+
+def _ink_is_rare(small: Floats) -> bool:
+    """The same where that cannot be told: most of the picture is paper, unless it was cut out close to the ink."""
     paper = _surface(small)
     away = small - paper
     if float(np.mean(np.abs(away) < np.maximum(0.12 * paper, 12))) < 0.65:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from service.artifacts.image.background import Contrast, contrast
 from service.artifacts.image.errors import BlankImageError
-from service.artifacts.image.lines import erase_lines
+from service.artifacts.image.lines import Mask, erase_lines
 
 _LOOK = 400
 """The longer side of the picture on which the ink is looked for."""
@@ -16,8 +16,8 @@ _LOOK = 400
 _DETAIL = 100
 """A digit smaller than so many pixels there is looked at again, nearer."""
 
-_FAINTEST = 0.25
-"""Ink fainter than this share of the strongest contrast is not looked at."""
+_LEVELS = (0.25, 0.45)
+"""Shares of the strongest contrast from which on a pixel is taken for ink."""
 
 _SPECK = 0.04
 """What is smaller than this share of the picture is dust, as long as there is something larger."""
@@ -57,20 +57,26 @@ def find_ink(grey: NDArray[np.uint8]) -> Contrast:
 def _separate(grey: NDArray[np.uint8]) -> Contrast:
     """The ink of the digit [H, W], everything else 0."""
     raw = contrast(grey)
-    # A quarter of a normal distribution is within 0.32 deviations; more than half of a picture may be ink.
-    noise = float(np.percentile(np.abs(raw[::3, ::3]), 25)) / 0.32
+    noise = _noise(raw[::3, ::3])
     smooth = np.asarray(cv2.GaussianBlur(raw, (0, 0), 0.8), np.float32) if noise > 0.01 else raw
     strongest = _strongest(smooth)
     if strongest < max(0.05, 5 * noise):
         raise BlankImageError(_BLANK)
-    mask = erase_lines(smooth > max(_FAINTEST * strongest, 3.5 * noise))
-    parts = _digit(mask, smooth)
+    parts = _digit(smooth, strongest, 3.5 * noise)
     # The digit's own ink now says how strong ink is: what is much fainter was paper, a line or a shadow after all.
     strength = float(np.percentile(smooth[parts], 70))
-    parts = _digit(parts & (smooth > 0.4 * strength), smooth)
-    strength = float(np.percentile(smooth[parts], 60))
-    near = cv2.dilate(parts.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    core = _parts(parts & (smooth > 0.4 * strength), smooth, inside=False)
+    assert core is not None, "the strongest of the digit's ink is there"
+    strength = float(np.percentile(smooth[core], 60))
+    near = cv2.dilate(core.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     return np.where(near, np.clip(smooth / strength, 0, 1), 0).astype(np.float32)
+
+
+def _noise(values: Contrast) -> float:
+    """The standard deviation of the paper's contrast, which may be a little off 0, with up to two thirds under ink."""
+    centres = (0.0, float(np.median(values)))
+    # 15 % of a normal distribution is within 0.19 deviations of its middle.
+    return min(float(np.percentile(np.abs(values - centre), 15)) for centre in centres) / 0.19
 
 
 def _strongest(values: Contrast) -> float:
@@ -79,30 +85,40 @@ def _strongest(values: Contrast) -> float:
     return float(np.partition(values.ravel(), values.size - count)[-count:].mean())
 
 
-def _digit(mask: NDArray[np.bool_], values: Contrast) -> NDArray[np.bool_]:
-    """Keep the parts of a mask of ink [H, W] that make up the digit."""
-    keep = _parts(mask, values, inside=True)
-    if keep is None:
-        keep = _parts(_without_edges(mask), values, inside=True)
-    if keep is None:
-        keep = _parts(mask, values, inside=False)
-    if keep is None:
-        raise BlankImageError(_BLANK)
-    return keep
+def _digit(values: Contrast, strongest: float, least: float) -> Mask:
+    """The parts of the picture [H, W] that make up the digit, going by their contrast.
+
+    Faint ink is looked for first, then stronger ink, in case lines or shadows join the digit to the border. What
+    touches the border is taken only where there is nothing else: a picture cut out close to the digit.
+    """
+    for share in _LEVELS:
+        mask = erase_lines(values > max(share * strongest, least))
+        parts = _parts(mask, values, inside=True)
+        if parts is not None:
+            return parts
+    for candidates, inside in ((_without_edges(mask), True), (mask, False)):
+        parts = _parts(candidates, values, inside=inside)
+        if parts is not None:
+            return parts
+    raise BlankImageError(_BLANK)
 
 
-def _parts(mask: NDArray[np.bool_], values: Contrast, *, inside: bool) -> NDArray[np.bool_] | None:
-    """The heaviest part, and what is near it and not a speck; None if there is none. `inside`: none at the border."""
+def _parts(mask: Mask, values: Contrast, *, inside: bool) -> Mask | None:
+    """The heaviest part of a mask of ink, and what is near it and no speck; None if there is none.
+
+    `inside`: parts that touch the border or are tiny are left out, unless hardly anything would be left.
+    """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     left, top, width, height = stats[:, :4].T
     right, bottom = left + width, top + height
     weight = np.bincount(labels[mask], values[mask] ** 2, count)
+    total = float(weight.sum())
     if inside:
         at_border = (left == 0) | (top == 0) | (right == mask.shape[1]) | (bottom == mask.shape[0])
         tiny = np.maximum(width, height) < _SPECK * max(mask.shape)
         weight[at_border | tiny] = 0
     main = int(weight.argmax())
-    if weight[main] == 0:
+    if weight[main] <= (0.005 * total if inside else 0):
         return None
     gap_x = np.maximum(left[main] - right, left - right[main])
     gap_y = np.maximum(top[main] - bottom, top - bottom[main])
@@ -111,7 +127,7 @@ def _parts(mask: NDArray[np.bool_], values: Contrast, *, inside: bool) -> NDArra
     return np.asarray(keep[labels], np.bool_)
 
 
-def _without_edges(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _without_edges(mask: Mask) -> Mask:
     """Clear what is all ink along the border: the dark edge that a scanner leaves."""
     cleared = mask.copy()
     for side in (cleared, cleared[::-1], cleared.T, cleared.T[::-1]):

@@ -12,7 +12,7 @@ _TILT = np.deg2rad(14)
 _MOST = 80
 """Lines looked at in each direction."""
 
-_THICKEST = 5
+_THICKEST = 8
 """A printed line is no thicker than so many pixels of a picture whose longer side has some 400."""
 
 _REACH = _THICKEST + 2

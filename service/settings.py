@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from service.errors import ConfigurationError
 
@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_nested_delimiter="__",
+        # `LECTERN_HOST=` in a compose file means the default, not all addresses.
+        env_ignore_empty=True,
         frozen=True,
         extra="forbid",
         use_attribute_docstrings=True,
@@ -125,7 +127,13 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = PREFIX + "__".join(str(part) for part in first["loc"]).upper()
-        raise ConfigurationError(f"{name}={first['input']!r}: {first['msg']}; see `lectern serve --help`") from error
+        wrong = "is not a setting" if first["type"] == "extra_forbidden" else first["msg"]
+        raise ConfigurationError(f"{name}={first['input']!r}: {wrong}; see `lectern serve --help`") from error
+    except SettingsError as error:  # Only the one setting that is a table is parsed before it is validated.
+        raise ConfigurationError(
+            f"{PREFIX}MODEL: set a model's own settings one by one, as in {PREFIX}MODEL__DIGITS__PROVIDERS=cpu; "
+            "see `lectern serve --help`"
+        ) from error
 
 
 def unknown_variables() -> list[str]:

@@ -26,6 +26,9 @@ DatatypeName = Literal[
     "BYTES",
 ]
 
+# Errors repeat names and shapes: neither may be as long as a body.
+ShortName = Annotated[str, Field(max_length=128)]
+
 # Typed as Any: a pydantic value per number would cost more than the network. The codec checks every one.
 _DATA_SCHEMA: dict[str, JsonValue] = {"type": "array", "items": {}}
 
@@ -83,8 +86,8 @@ class OutputParameters(_NoSharedMemory):
 class RequestInput(_Part):
     """An input tensor."""
 
-    name: str
-    shape: list[Annotated[int, Field(ge=1)]]
+    name: ShortName
+    shape: list[Annotated[int, Field(ge=1)]] = Field(max_length=16)
     datatype: DatatypeName
     parameters: InputParameters = InputParameters()
     data: Any = Field(
@@ -95,7 +98,7 @@ class RequestInput(_Part):
 class RequestOutput(_Part):
     """An output that is asked for."""
 
-    name: str
+    name: ShortName
     parameters: OutputParameters = OutputParameters()
 
 

@@ -161,6 +161,10 @@ class Timings:
         self.stages[stage] = self.stages.get(stage, 0.0) + seconds
         self._mark = time.perf_counter()
 
+    def skip(self) -> None:
+        """Give the time since the last lap to no stage, as that of a body on its way."""
+        self._mark = time.perf_counter()
+
     @property
     def total(self) -> float:
         """Seconds since the request began."""

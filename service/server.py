@@ -48,10 +48,11 @@ def serve(settings: Settings) -> int:
     app = _application(settings)
     # Before the first request: every reason not to start is told here, with exit code 2.
     app.state.context.registry.load_all()
-    address = "http://{}:{}".format(*listener.getsockname()[:2])
+    address = _address(listener)
     if settings.workers > 1:
         return _serve_many(settings, listener, address)
-    signal.signal(signal.SIGTERM, lambda number, frame: None)  # uvicorn raises the signal again when it is done.
+    # SIGTERM ends it like Ctrl-C: before uvicorn takes the signals, and when it raises them again at its end.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     log.info("serving", extra={"fields": {"address": address, "docs": f"{address}/docs"}})
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(_config(app, settings)).run(sockets=[listener])
@@ -119,6 +120,11 @@ def _config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -96,6 +96,7 @@ async def read_body(request: Request) -> bytes:
             body = await _receive(request, limit)
     except TimeoutError as error:
         raise DeadlineExceeded(f"the body was not here after {settings.deadline_seconds:g} s") from error
+    timings(request).skip()
     encoding = request.headers.get("content-encoding", "identity").lower()
     return body if encoding == "identity" else _inflate(body, encoding, limit)
 

@@ -1,0 +1,110 @@
+"""Running `lectern serve` as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """The environment of a process: this one's, without settings of the machine but with these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LECTERN_")}
+    return {**kept, "OMP_NUM_THREADS": "1", **{f"LECTERN_{name}": value for name, value in settings.items()}}
+
+
+def lectern(*arguments: str, timeout: float = 60, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    command = [sys.executable, "-m", "service", *arguments]
+    return subprocess.run(
+        command, env=environment(**settings), cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
+class Server:
+    """A server process and the log lines it has written."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[dict[str, Any]] = []
+        self.text = ""
+        self._ended = False
+        self._news = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with self._news:
+                self.text += line
+                if line.startswith("{"):
+                    self.lines.append(json.loads(line))
+                self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    def wait_for(self, message: str, count: int = 1, timeout: float = 60) -> dict[str, Any]:
+        """The first log line with this message, waiting until there are `count` of them."""
+
+        def found() -> list[dict[str, Any]]:
+            return [line for line in self.lines if line["message"] == message]
+
+        with self._news:
+            self._news.wait_for(lambda: len(found()) >= count or self._ended, timeout)
+            assert len(found()) >= count, f"{message!r} was not logged {count} times:\n{self.text}"
+            return found()[0]
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        address: str = self.wait_for("serving")["address"]
+        return address
+
+    def close(self) -> None:
+        """Release the pipe of a process that has ended."""
+        self._reader.join(10)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def wait(self, timeout: float = 60) -> int:
+        """Wait for its end and return the exit code."""
+        code = self.process.wait(timeout)
+        self._reader.join(10)
+        return code
+
+
+@contextmanager
+def server(models: Path, **settings: str) -> Iterator[Server]:
+    """A server process on a free port; it is killed at the end where it still runs."""
+    complete: Mapping[str, str] = {"MODELS": str(models), "PORT": "0", **settings}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service", "serve"],
+        env=environment(**complete),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    running = Server(process)
+    try:
+        yield running
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10)
+        running.close()

@@ -1,0 +1,129 @@
+"""`lectern serve` as a process: signals, worker processes, log lines."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import orjson
+import pytest
+
+from tests.service.processes import lectern, server
+from tests.service.support import labels, pixels
+
+
+def _metric(url: str, name: str) -> float:
+    text = httpx.get(f"{url}/metrics").text
+    return sum(float(value) for value in re.findall(rf"^{name}(?:\{{.*\}})? ([\d.e+]+)$", text, re.MULTILINE))
+
+
+def test_it_serves_drains_and_ends(models_dir: Path) -> None:
+    settings = {"DRAIN_SECONDS": "1.5", "PORTT": "1", "MODEL__DIGITS__PROVIDERS": "cpu", "ACCESS_LOG": "1"}
+    with server(models_dir, **settings) as running:
+        url = running.url
+        assert labels(httpx.post(f"{url}/v1/classify", json=pixels(7), headers={"x-request-id": "first"})) == ["7"]
+        assert httpx.get(f"{url}/readyz").status_code == 200
+        providers = httpx.get(f"{url}/v1/models/digits").json()["providers"]["model"]
+        assert providers["requested"] == ["CPUExecutionProvider"]
+        health = lectern("health", "--url", url)
+        assert (health.returncode, health.stdout) == (0, "ready\n")
+
+        running.signal(signal.SIGTERM)
+        running.wait_for("draining")
+        ready = httpx.get(f"{url}/readyz")
+        assert ready.status_code == 503
+        assert ready.json()["detail"] == "the server is shutting down"
+        assert httpx.get(f"{url}/livez").status_code == 200
+        assert labels(httpx.post(f"{url}/v1/classify", json=pixels(3))) == ["3"]
+        assert running.wait() == 0
+        warning = running.wait_for("unknown setting")
+        assert (warning["level"], warning["variable"]) == ("warning", "LECTERN_PORTT")
+        assert running.wait_for("model ready")["model"] == "digits"
+        request = running.wait_for("request")
+        assert (request["request_id"], request["status"], request["path"]) == ("first", 200, "/v1/classify")
+        assert running.lines[-1]["message"] == "stopped"
+        assert "Traceback" not in running.text
+
+        gone = lectern("health", "--url", url)
+        assert gone.returncode == 1
+        assert f"lectern: no answer from {url}: " in gone.stderr
+
+
+def _begin_upload(url: str, body: bytes) -> socket.socket:
+    """Send a request but for its last byte."""
+    address = urlsplit(url)
+    connection = socket.create_connection((address.hostname, address.port), timeout=30)
+    head = f"POST /v1/classify HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
+    connection.sendall(head.encode() + b"\r\n\r\n" + body[:-1])
+    return connection
+
+
+def _accepts(url: str) -> bool:
+    address = urlsplit(url)
+    try:
+        socket.create_connection((address.hostname, address.port), timeout=10).close()
+    except ConnectionError:
+        return False
+    return True
+
+
+def test_a_request_in_flight_is_answered_before_the_end(models_dir: Path) -> None:
+    with server(models_dir, DRAIN_SECONDS="0") as running:
+        body = orjson.dumps(pixels(5))
+        with _begin_upload(running.url, body) as connection:
+            while _metric(running.url, "lectern_in_flight") < 2:
+                time.sleep(0.01)
+            running.signal(signal.SIGTERM)
+            running.wait_for("draining")
+            while _accepts(running.url):  # The socket closes a moment later.
+                time.sleep(0.01)
+            connection.sendall(body[-1:])
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b'"label":"5"' in answer
+        assert running.wait() == 0
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
+def test_it_ends_at_once_on_ctrl_c_and_on_a_second_sigterm(models_dir: Path, signals: list[signal.Signals]) -> None:
+    with server(models_dir, DRAIN_SECONDS="600") as running:
+        assert httpx.get(f"{running.url}/readyz").status_code == 200
+        for number in signals:
+            running.signal(number)
+            if number is signal.SIGTERM:
+                running.wait_for("draining")
+        assert running.wait(20) == 0
+        assert "Traceback" not in running.text
+
+
+def test_two_workers_share_the_socket_and_their_metrics(models_dir: Path) -> None:
+    with server(models_dir, WORKERS="2", DRAIN_SECONDS="0") as running:
+        url = running.url
+        running.wait_for("model ready", 3)  # The parent's own check is one of them.
+
+        def ask(number: int) -> list[str]:
+            return labels(client.post(f"{url}/v1/classify", json=pixels(number % 10)))
+
+        with httpx.Client() as client, ThreadPoolExecutor(8) as threads:
+            assert list(threads.map(ask, range(40))) == [[str(number % 10)] for number in range(40)]
+        for _ in range(4):  # Whichever process answers.
+            assert _metric(url, "lectern_requests_total") == 40
+            assert _metric(url, "lectern_inferences_total") == 40
+            assert _metric(url, "lectern_model_ready") == 1
+            stats = httpx.get(f"{url}/v2/models/digits/stats").json()["model_stats"][0]
+            assert stats["inference_count"] == 40
+            assert stats["inference_stats"]["success"]["count"] == 40
+        refused = httpx.post(f"{url}/v2/repository/models/digits/load")
+        assert refused.status_code == 503
+        assert "LECTERN_WORKERS=2" in refused.json()["error"]
+        assert refused.headers["retry-after"]
+
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+        assert "Traceback" not in running.text

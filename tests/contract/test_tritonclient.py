@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
@@ -167,6 +168,22 @@ def test_requests_at_the_same_time(client: Any, direct: Any) -> None:
     for images, request in zip(batches, waiting, strict=True):
         scores = request.get_result().as_numpy("probabilities")
         np.testing.assert_allclose(scores, direct(images), rtol=0, atol=1e-6)
+
+
+def test_the_asyncio_client(address: str, direct: Any) -> None:
+    aio = pytest.importorskip("tritonclient.http.aio")
+    images = pictures(3, 4)
+
+    async def ask() -> NDArray[np.float32]:
+        async with aio.InferenceServerClient(address) as client:
+            assert await client.is_server_ready()
+            with pytest.raises(InferenceServerException, match="no model 'nope'"):
+                await client.get_model_metadata("nope")
+            tensor = aio.InferInput("image", list(images.shape), "FP32").set_data_from_numpy(images)
+            result = await client.infer("digits", [tensor], request_compression_algorithm="gzip")
+            return result.as_numpy("probabilities")
+
+    np.testing.assert_array_equal(asyncio.run(ask()), direct(images))
 
 
 def test_priority_and_timeout_are_taken(client: Any) -> None:

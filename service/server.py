@@ -44,7 +44,11 @@ def serve(settings: Settings) -> int:
     configure_logging(settings.log_level)
     for name in unknown_variables():
         log.warning("unknown setting", extra={"fields": {"variable": name, "see": "lectern serve --help"}})
-    listener = _bind(settings.host, settings.port)
+    with _bind(settings.host, settings.port) as listener:
+        return _serve_on(listener, settings)
+
+
+def _serve_on(listener: socket.socket, settings: Settings) -> int:
     app = _application(settings)
     # Before the first request: every reason not to start is told here, with exit code 2.
     app.state.context.registry.load_all()

@@ -1,0 +1,234 @@
+"""The command `lectern`: exit codes, messages of one line, no tracebacks."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from service import __version__, server
+from service.cli import main
+from service.runtime import providers
+from service.settings import ModelSettings, Settings
+from tests.bundles import write_classifier
+from tests.conftest import running
+from tests.service.processes import lectern
+from tests.service.support import edit_samples, flip_byte, write_failing_classifier
+
+
+@pytest.fixture(autouse=True)
+def _no_logging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands run in this process: its logging stays pytest's."""
+    monkeypatch.setattr(server, "configure_logging", lambda level: None)
+
+
+def _serve_fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(["serve", *arguments]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("lectern: ")
+    assert "Traceback" not in output.err
+    return output.err.removeprefix("lectern: ")
+
+
+def test_help_shows_every_setting(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    with pytest.raises(SystemExit) as caught:
+        main(["serve", "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    for name in Settings.model_fields:
+        assert f"LECTERN_{name.upper()}" in text
+    assert re.search(r"LECTERN_PORT +8080 +Port to listen on", text)
+    for name in ModelSettings.model_fields:
+        assert name.upper() in text or "<SETTING>" in text
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"lectern {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["models"], ["fly"], ["serve", "--colour"]])
+def test_a_wrong_command_line_is_exit_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: lectern" in capsys.readouterr().err
+
+
+def test_a_process_that_cannot_start_says_one_thing_and_exits_with_2(tmp_path: Path) -> None:
+    missing = lectern("serve", PORT="0", MODELS=str(tmp_path / "nowhere"))
+    assert missing.returncode == 2
+    assert missing.stdout == ""
+    assert missing.stderr == f"lectern: model repository {tmp_path}/nowhere does not exist; set LECTERN_MODELS\n"
+
+
+def test_a_port_in_use(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        error = _serve_fails(capsys, "--port", str(port), "--models", str(models_dir))
+    assert error == f"cannot listen on 127.0.0.1:{port} (Address already in use); set LECTERN_PORT or LECTERN_HOST\n"
+
+
+@pytest.mark.parametrize("host", ["203.0.113.7", "no-such-host.invalid"])
+def test_an_address_that_is_not_ours(models_dir: Path, capsys: pytest.CaptureFixture[str], host: str) -> None:
+    error = _serve_fails(capsys, "--host", host, "--port", "0", "--models", str(models_dir))
+    assert error.startswith(f"cannot listen on {host}:0 (")
+    assert error.endswith("); set LECTERN_PORT or LECTERN_HOST\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("PORT", "http", "LECTERN_PORT='http': Input should be a valid integer"),
+        ("WORKERS", "many", "LECTERN_WORKERS='many': Input should be a valid integer"),
+        ("MODEL", "digits", "LECTERN_MODEL: set a model's own settings one by one"),
+        ("PROVIDERS", "abacus", "LECTERN_PROVIDERS=abacus: unknown execution provider 'abacus': use auto, cpu, cuda"),
+        ("MODEL__DIGITS__PROVIDERS", "abacus", "LECTERN_MODEL__DIGITS__PROVIDERS=abacus: unknown execution provider"),
+        ("MODELS", "/dev/null", "model repository /dev/null cannot be read (Not a directory); set LECTERN_MODELS"),
+    ],
+)
+def test_a_bad_setting(
+    models_dir: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+    message: str,
+) -> None:
+    settings = {"LECTERN_MODELS": str(models_dir), "LECTERN_PORT": "0", f"LECTERN_{name}": value}
+    for variable, text in settings.items():
+        monkeypatch.setenv(variable, text)
+    error = _serve_fails(capsys)
+    assert error.startswith(message)
+    assert error.count("\n") == 1
+
+
+def test_models_that_do_not_serve_are_listed(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flip_byte(models_dir / "digits" / "1" / "model.onnx")
+    error = _serve_fails(capsys, "--port", "0", "--models", str(models_dir))
+    assert error.startswith(f"no model can be served from {models_dir}:\n  digits/1: ")
+    assert "model.onnx: sha256 is" in error
+
+
+def test_strict_with_a_fallback(
+    models_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LECTERN_STRICT", "1")
+    monkeypatch.setenv("LECTERN_PROVIDERS", "coreml")
+    error = _serve_fails(capsys, "--port", "0", "--models", str(models_dir))
+    assert "asked for CoreMLExecutionProvider, runs on CPUExecutionProvider" in error
+    assert "LECTERN_STRICT=1 allows no fallback" in error
+
+
+def test_without_onnxruntime_the_command_is_named(
+    models_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(providers, "_is_installed", lambda name: False)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    error = _serve_fails(capsys, "--port", "0", "--models", str(models_dir))
+    assert error.startswith("onnxruntime is not installed: pip install 'lectern[cpu]'")
+    assert main(["models", "verify", "--models", str(models_dir)]) == 2
+    assert "pip install 'lectern[cpu]'" in capsys.readouterr().err
+    assert main(["models", "list", "--models", str(models_dir)]) == 0, "a list needs no onnxruntime"
+
+
+def test_with_both_packages_the_command_is_named(
+    models_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(providers, "_is_installed", lambda name: True)
+    error = _serve_fails(capsys, "--port", "0", "--models", str(models_dir))
+    assert "pip uninstall -y onnxruntime onnxruntime-gpu" in error
+
+
+def test_health(settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(settings) as url:
+        assert main(["health", "--url", url]) == 0
+        monkeypatch.setenv("LECTERN_PORT", url.rpartition(":")[2])
+        assert main(["health"]) == 0
+        monkeypatch.setenv("LECTERN_HOST", "0.0.0.0")
+        assert main(["health"]) == 0
+        assert capsys.readouterr().out == "ready\n" * 3
+    assert main(["health", "--url", url]) == 1
+    assert f"lectern: no answer from {url}: " in capsys.readouterr().err
+    assert main(["health", "--url", "nonsense"]) == 1
+    assert "lectern: no answer from nonsense: " in capsys.readouterr().err
+
+
+def test_health_of_a_server_that_is_not_ready(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (write_classifier(models_dir, "letters").path / "model.onnx").unlink()
+    with running(Settings(models=models_dir)) as url:
+        assert main(["health", "--url", url]) == 1
+    assert "not ready: letters" in capsys.readouterr().out
+
+
+def test_models_list(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_classifier(models_dir)
+    flip_byte(write_classifier(models_dir, "letters").path / "samples.json")
+    assert main(["models", "list", "--models", str(models_dir)]) == 1
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"digits/1 +image-classification +0\.\d\d MB +CC0-1\.0 +accuracy 100 % \(ten templates\)", first
+    )
+    assert second.startswith("digits/2 ")
+    assert re.match(r"letters/1 +BAD +.*samples\.json: sha256 is", third)
+
+
+def test_models_list_reads_the_setting(
+    models_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LECTERN_MODELS", str(models_dir))
+    assert main(["models", "list"]) == 0
+    assert capsys.readouterr().out.startswith("digits/1 ")
+
+
+@pytest.mark.parametrize("command", ["list", "verify"])
+def test_a_repository_that_holds_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert main(["models", command, "--models", str(tmp_path)]) == 2
+    assert "holds no bundle; train one with `lectern-train`" in capsys.readouterr().err
+    assert main(["models", command, "--models", str(tmp_path / "x")]) == 2
+    assert "(No such file or directory); set LECTERN_MODELS" in capsys.readouterr().err
+
+
+def test_models_verify(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "verify", "--models", str(models_dir)]) == 0
+    assert capsys.readouterr().out == "digits/1: ok, 2 samples answered alike\n"
+
+
+def test_models_verify_names_what_is_wrong_with_every_bundle(
+    models_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flip_byte(write_classifier(models_dir).path / "model.onnx")
+    good = write_classifier(models_dir)
+    edit_samples(good, lambda samples: samples[1]["results"][0]["predictions"][0].update(label="3"))
+    write_failing_classifier(models_dir, "broken")
+    (write_classifier(models_dir, "half").path / "manifest.json").unlink()
+    assert main(["models", "verify", "--models", str(models_dir)]) == 1
+    output = capsys.readouterr()
+    assert output.err == ""
+    lines = {line.partition(": ")[0]: line.partition(": ")[2] for line in output.out.splitlines()}
+    assert lines["digits/1"] == lines["digits/3"] == "ok, 2 samples answered alike"
+    assert "2/model.onnx: sha256 is" in lines["digits/2"]
+    assert lines["digits/4"] == "samples[1].results[0].predictions[0].label: expected '3', found '7'"
+    assert lines["broken/1"].startswith("samples[0]: failed with ")
+    assert "manifest.json: is missing" in lines["half/1"]
+
+
+def test_models_verify_of_one_name(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flip_byte(write_classifier(models_dir, "letters").path / "model.onnx")
+    assert main(["models", "verify", "digits", "--models", str(models_dir)]) == 0
+    assert main(["models", "verify", "letters", "--models", str(models_dir)]) == 1
+    assert main(["models", "verify", "words", "--models", str(models_dir)]) == 2
+    assert "no model 'words'; `lectern models list` shows them" in capsys.readouterr().err
+
+
+def test_openapi_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["openapi"]) == 0
+    assert "/v1/classify" in json.loads(capsys.readouterr().out)["paths"]

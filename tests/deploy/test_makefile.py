@@ -22,10 +22,14 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def make(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    # Called from within make itself, its flags would be handed on.
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     command = [shutil.which("make") or "make", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=clean | env)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment() | env)
+
+
+def environment() -> dict[str, str]:
+    """This process's variables, without what a `make` that runs the tests hands on."""
+    handed_on = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "ARGS", "EXTRA", "PYTHON", "VENV"}
+    return {name: value for name, value in os.environ.items() if name not in handed_on}
 
 
 def test_help_lists_the_targets(checkout: Path) -> None:
@@ -55,14 +59,14 @@ def test_a_family_is_trained_with_its_arguments(checkout: Path) -> None:
 
 
 def test_set_up_is_done_once_and_again_after_a_change(checkout: Path) -> None:
-    environment = checkout / ".venv"
-    (environment / "bin").mkdir(parents=True)
-    (environment / "bin/python").touch()
+    venv = checkout / ".venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin/python").touch()
     for stamp in (".lectern-serve-cpu", ".lectern-service-cpu", ".lectern-full-cpu"):
-        (environment / stamp).touch()
+        (venv / stamp).touch()
     for target in ("serve", "test", "test-service", "check"):
         assert "install" not in make(checkout, "-n", target).stdout
-    later = (environment / ".lectern-serve-cpu").stat().st_mtime + 10
+    later = (venv / ".lectern-serve-cpu").stat().st_mtime + 10
     os.utime(checkout / "constraints.txt", (later, later))
     for target in ("serve", "test", "test-service", "check"):
         assert "install" in make(checkout, "-n", target).stdout
@@ -90,7 +94,7 @@ def test_ci_runs_both_and_reports_both(tmp_path: Path, broken: tuple[str, ...], 
         for target in ("check", "test")
     ]
     (tmp_path / "checkout/Makefile").write_text("\n".join(recipes) + "\n")
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "LECTERN"))}
+    env = {name: value for name, value in environment().items() if name != "LECTERN_DATA"}
     result = subprocess.run(
         [tmp_path / "checkout/.ci/run"],
         stdin=subprocess.DEVNULL,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,13 @@ def test_ci_runs_both_and_reports_both(tmp_path: Path, broken: tuple[str, ...], 
     for target in ("check", "test"):
         assert f"{target} with {tmp_path}/shared/data" in result.stdout
         assert f"make {target}: {'FAILED' if target in broken else 'passed'}" in result.stdout
+
+
+def test_the_benchmark_names_the_package_it_lacks(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "tests/benchmarks/http_floor.py")]
+    result = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment() | {"PATH": str(tmp_path)}
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith("bench: wrk is not installed: apt-get install wrk")
+    assert result.stderr.count("\n") == 1

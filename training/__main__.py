@@ -30,8 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = next((word for word in arguments if not word.startswith("-")), None)
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if asked in FAMILIES and missing:
-        extra = "'lectern[train,cpu]'" if "onnxruntime" in missing else "'lectern[train]'"
-        print(f"lectern-train: {missing[0]} is not installed; run: pip install {extra}", file=sys.stderr)
+        extra = "'.[train,cpu]'" if "onnxruntime" in missing else "'.[train]'"
+        print(
+            f"lectern-train: {missing[0]} is not installed; in Lectern's folder run: pip install -c constraints.txt {extra}",
+            file=sys.stderr,
+        )
         return 2
     for name, (text, configure) in FAMILIES.items():
         family = families.add_parser(name, help=text, description=text)

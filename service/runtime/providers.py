@@ -25,9 +25,12 @@ _SHORT = {
 # What `auto` takes, where it is compiled in: TensorRT rebuilds engines for new shapes, so it must be asked for.
 _AUTO = ("CUDAExecutionProvider", CPU)
 
-_INSTALL = "pip install 'lectern[cpu]' (or 'lectern[gpu]' on a machine with an NVIDIA GPU)"
+_INSTALL = (
+    "in Lectern's folder run: pip install -c constraints.txt '.[cpu]' (or '.[gpu]' on a machine with an NVIDIA GPU)"
+)
 _ONE_OF = (
-    "uninstall both and install one: pip uninstall -y onnxruntime onnxruntime-gpu, then pip install 'lectern[cpu]'"
+    "uninstall both and install one: pip uninstall -y onnxruntime onnxruntime-gpu, "
+    "then in Lectern's folder pip install -c constraints.txt '.[cpu]'"
 )
 
 
@@ -50,7 +53,7 @@ def check_installation() -> None:
     """Raise ConfigurationError unless exactly one onnxruntime distribution is installed and works."""
     found = [name for name in ("onnxruntime", "onnxruntime-gpu") if _is_installed(name)]
     if len(found) > 1:
-        raise ConfigurationError(f"onnxruntime and onnxruntime-gpu share one module: {_ONE_OF} (or 'lectern[gpu]')")
+        raise ConfigurationError(f"onnxruntime and onnxruntime-gpu share one module: {_ONE_OF} (or '.[gpu]')")
     try:
         import onnxruntime
     except ImportError as error:
@@ -58,7 +61,7 @@ def check_installation() -> None:
             raise ConfigurationError(f"{found[0]} cannot be imported ({error}): {_ONE_OF}") from error
         raise ConfigurationError(f"onnxruntime is not installed: {_INSTALL}") from error
     if not hasattr(onnxruntime, "InferenceSession"):
-        raise ConfigurationError(f"onnxruntime is broken: {_ONE_OF} (or 'lectern[gpu]')")
+        raise ConfigurationError(f"onnxruntime is broken: {_ONE_OF} (or '.[gpu]')")
 
 
 def _is_installed(name: str) -> bool:

@@ -84,7 +84,8 @@ class OnnxSession:
     def _tell_fallback(self, path: Path, strict: bool) -> None:
         text = (
             f"{path}: asked for {', '.join(self.report.requested)}, runs on {', '.join(self.report.actual)}; "
-            "install the package with that provider (pip install 'lectern[gpu]'), or set LECTERN_PROVIDERS=auto"
+            "install the package with that provider (in Lectern's folder: pip install -c constraints.txt '.[gpu]'), "
+            "or set LECTERN_PROVIDERS=auto"
         )
         if strict:
             raise ConfigurationError(f"{text}. LECTERN_STRICT=1 allows no fallback")

@@ -126,7 +126,10 @@ def test_without_the_extra_it_says_what_to_install(
     find = importlib.util.find_spec
     monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
     assert main(["lenet", "train"]) == 2
-    assert "torch is not installed; run: pip install 'lectern[train]'" in capsys.readouterr().err
+    assert (
+        "torch is not installed; in Lectern's folder run: pip install -c constraints.txt '.[train]'"
+        in capsys.readouterr().err
+    )
 
 
 def test_help_needs_no_torch() -> None:

@@ -31,10 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if asked in FAMILIES and missing:
         extra = "'.[train,cpu]'" if "onnxruntime" in missing else "'.[train]'"
-        print(
-            f"lectern-train: {missing[0]} is not installed; in Lectern's folder run: pip install -c constraints.txt {extra}",
-            file=sys.stderr,
-        )
+        command = f"pip install -c constraints.txt {extra}"
+        print(f"lectern-train: {missing[0]} is not installed; in Lectern's folder run: {command}", file=sys.stderr)
         return 2
     for name, (text, configure) in FAMILIES.items():
         family = families.add_parser(name, help=text, description=text)

@@ -106,7 +106,7 @@ def test_one_package_is_right(monkeypatch: pytest.MonkeyPatch, name: str) -> Non
 def test_no_package_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     _install(monkeypatch)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ConfigurationError, match=r"not installed: pip install 'lectern\[cpu\]' \(or 'lectern\[gpu\]'"):
+    with pytest.raises(ConfigurationError, match=r"folder run: pip install .* '\.\[cpu\]' \(or '\.\[gpu\]'"):
         check_installation()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import orjson
 from fastapi import FastAPI
+from PIL import Image
 
 from service.app import create_app
 from service.artifacts.bundle import Bundle, read_bundle, write_bundle
@@ -54,6 +57,14 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[httpx.AsyncClient, 
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://lectern") as client:
             yield client, app
+
+
+def picture(digit: int, kind: str = "PNG", *, size: int = 28) -> bytes:
+    """A template as an image file; the tests' bundle takes white for ink."""
+    image = Image.fromarray((template(digit) * 255).astype(np.uint8)).resize((size, size), Image.Resampling.NEAREST)
+    stream = io.BytesIO()
+    image.save(stream, kind, **({"lossless": True} if kind == "WEBP" else {}))
+    return stream.getvalue()
 
 
 def pixels(*digits: int) -> dict[str, Any]:

@@ -23,17 +23,9 @@ from service.artifacts.bundle import write_bundle
 from service.artifacts.manifest import Task
 from service.settings import Settings
 from tests.bundles import classifier_manifest, template, write_classifier
-from tests.service.support import labels, pixels
+from tests.service.support import labels, picture, pixels
 
 JSON = {"content-type": "application/json"}
-
-
-def picture(digit: int, kind: str = "PNG", *, size: int = 28) -> bytes:
-    """A template as an image file; the tests' bundle takes white for ink."""
-    image = Image.fromarray((template(digit) * 255).astype(np.uint8)).resize((size, size), Image.Resampling.NEAREST)
-    stream = io.BytesIO()
-    image.save(stream, kind, **({"lossless": True} if kind == "WEBP" else {}))
-    return stream.getvalue()
 
 
 def b64(data: bytes) -> str:

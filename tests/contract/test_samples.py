@@ -1,0 +1,109 @@
+"""Every committed bundle is whole, and answers its samples over HTTP as it did when it was exported."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.app import create_app
+from service.artifacts.bundle import Bundle, read_bundle, versions
+from service.artifacts.comparison import differences
+from service.artifacts.manifest import Task
+from service.settings import Settings
+from tests.bundles import write_classifier
+from tests.service.support import edit_samples
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+
+ROUTES = {
+    Task.IMAGE_CLASSIFICATION: "/v1/classify",
+    Task.TOKEN_CLASSIFICATION: "/v1/tag",
+    Task.TRANSLATION: "/v1/translate",
+}
+
+
+def _committed() -> list[Path]:
+    if not MODELS.is_dir():
+        return []
+    folders = sorted(entry for entry in MODELS.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    return [folder / str(version) for folder in folders for version in versions(folder)]
+
+
+def _name(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+PATHS = _committed()
+needs_models = pytest.mark.skipif(not PATHS, reason="models/ holds no bundle yet: train one with lectern-train")
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    """A client of a server over the committed models."""
+    with TestClient(create_app(Settings(models=MODELS, strict=True))) as found:
+        yield found
+
+
+def _replay(client: TestClient, bundle: Bundle) -> list[str]:
+    """What the server answers differently, sample by sample."""
+    manifest = bundle.manifest
+    wrong = []
+    for index, sample in enumerate(bundle.samples()):
+        response = client.post(ROUTES[manifest.task], json={"model": manifest.name} | sample.request)
+        assert response.status_code == 200, response.text
+        answer = response.json()
+        assert (answer["model"], answer["version"]) == (manifest.name, str(manifest.version))
+        wrong += differences(sample.results, answer["results"], manifest.comparison, f"samples[{index}].results")
+    return wrong
+
+
+@needs_models
+@pytest.mark.parametrize("path", PATHS, ids=_name)
+def test_a_committed_bundle_is_whole(path: Path) -> None:
+    bundle = read_bundle(path)
+    assert bundle.samples()
+    assert bundle.manifest.metrics, "a bundle says what it was measured to reach"
+    provenance = bundle.manifest.provenance
+    card = bundle.model_card()
+    for text in (provenance.licence, provenance.attribution, provenance.data):
+        assert text
+    assert provenance.licence in card, "the model card states the licence of the weights"
+
+
+@needs_models
+@pytest.mark.parametrize("path", PATHS, ids=_name)
+def test_samples_are_answered_alike_over_http(client: TestClient, path: Path) -> None:
+    bundle = read_bundle(path)
+    card = client.get(f"/v1/models/{bundle.manifest.name}").json()
+    if card["version"] != path.name:
+        pytest.skip(f"version {card['version']} is served")
+    assert _replay(client, bundle) == []
+    assert card["licence"]["weights"] == bundle.manifest.provenance.licence
+
+
+@needs_models
+def test_every_committed_model_serves(client: TestClient) -> None:
+    assert client.get("/readyz").status_code == 200
+    served = {card["id"] for card in client.get("/v1/models").json()["data"]}
+    assert served == {path.parent.name for path in PATHS}
+
+
+@needs_models
+def test_the_committed_models_stay_small() -> None:
+    size = sum(file.stat().st_size for file in MODELS.rglob("*") if file.is_file())
+    assert size < 48_000_000
+
+
+def test_the_replay_itself_sees_a_difference(tmp_path: Path) -> None:
+    bundle = write_classifier(tmp_path)
+    swapped = edit_samples(bundle, lambda samples: samples[0].update(results=samples[1]["results"]))
+    found = Bundle(path=swapped.path, manifest=swapped.manifest.model_copy(update={"version": 1}))
+    shutil.move(swapped.path, tmp_path.parent / "swapped")
+    with TestClient(create_app(Settings(models=tmp_path))) as client:
+        assert _replay(client, bundle) == []
+        found = Bundle(path=tmp_path.parent / "swapped", manifest=found.manifest)
+        assert any("label: expected '7', found '1'" in line for line in _replay(client, found))

@@ -7,7 +7,7 @@ import pytest
 
 from service.artifacts.image import ImagePreprocessing, decode_image, normalise
 from tests.training.conftest import idx_bytes, write_idx
-from training.common.errors import DatasetError
+from training.common.errors import ConfigError, DatasetError
 from training.lenet.config import LenetConfig
 from training.lenet.data import Split, load_digits, load_mnist, split_dev
 from training.lenet.sources import read_idx
@@ -107,6 +107,11 @@ def test_folders_that_are_none(tmp_path: Path) -> None:
         load(tmp_path / "absent")
     with pytest.raises(DatasetError, match="has 0 folders of pictures"):
         load(tmp_path)
+
+
+def test_rbf_units_need_the_ten_digits(idx_folder: Path) -> None:
+    with pytest.raises(ConfigError, match="labels 0 to 9 only, and shapes-idx has 0, 1, 2; use --output softmax"):
+        load(idx_folder, output="rbf")
 
 
 def test_an_empty_class(picture_folder: Path) -> None:

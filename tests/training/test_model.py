@@ -86,11 +86,6 @@ def test_equation_9() -> None:
     torch.testing.assert_close(map_loss(scores, torch.tensor([0, 1])), torch.stack(expected).mean())
 
 
-def test_rbf_units_need_ten_digits() -> None:
-    with pytest.raises(ValueError, match="ten digits only, not for 3 classes"):
-        LeNet5(3, output="rbf")
-
-
 @pytest.mark.parametrize("preset", ["default", "lecun1998"])
 def test_the_served_network_is_the_trained_one(preset: str) -> None:
     torch.manual_seed(0)

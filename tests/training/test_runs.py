@@ -1,5 +1,6 @@
 """Checkpoints, run directories, and the promise that a kill changes nothing."""
 
+import json
 import os
 import signal
 import subprocess
@@ -133,6 +134,25 @@ def test_a_finished_run_trains_no_further(trained_run: Path) -> None:
     before = (trained_run / "checkpoints" / "last.pt").read_bytes()
     assert main(["lenet", "train", "--resume", str(trained_run)]) == 0
     assert (trained_run / "checkpoints" / "last.pt").read_bytes() == before
+
+
+def test_an_unfinished_run_can_be_exported_and_says_so(
+    whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its figures are those of the weights that are exported, even if an evaluation was done before them."""
+    run, models = whole_run.parent / "unfinished", tmp_path / "models"
+    for epoch in (2, 3):
+        with monkeypatch.context() as patch:
+            patch.setattr(run_module.Run, "add_metrics", stop_at(2, run_module.Run.add_metrics, signal.SIGTERM))
+            assert main(arguments(whole_run.parent, run.name, epochs=4)) == 128 + signal.SIGTERM
+        if epoch == 2:
+            assert main(["lenet", "evaluate", "--run", str(run)]) == 0
+    assert main(["lenet", "export", "--run", str(run), "--name", "early", "--models", str(models)]) == 0
+    assert "note: the run has 2 of its 4 epochs" in capsys.readouterr().out
+    stored = json.loads((run / "evaluation.json").read_text())["dev"]
+    kept = torch.load(run / "checkpoints" / "best.pt", weights_only=True)["epoch"]
+    assert stored["epoch"] == kept
+    assert f"after epoch {kept} of 4" in (models / "early" / "1" / "MODEL_CARD.md").read_text()
 
 
 def test_other_settings_are_refused_by_name(trained_run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ def pick_device(name: str) -> torch.device:
             f"--device cuda: PyTorch {torch.__version__} {reason}; "
             "install PyTorch for CUDA on a machine with an NVIDIA GPU, or use --device cpu"
         )
+    torch.backends.cudnn.deterministic = True
     return torch.device("cuda")
 
 

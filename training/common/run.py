@@ -34,8 +34,8 @@ class Run:
             return run
         if path.exists() and any(path.iterdir()):
             raise RunError(f"{path}: is not empty and holds no run; choose another --run")
-        run.checkpoints.mkdir(parents=True)
-        run.pictures.mkdir()
+        for folder in (path, run.checkpoints, run.pictures):
+            folder.mkdir(parents=True, exist_ok=True)
         write_json(path / CONFIG, {"family": family, "config": config})
         return run
 

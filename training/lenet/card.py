@@ -98,20 +98,20 @@ def model_card(
 
 def _results(evaluations: dict[str, Any], digits: Digits) -> str:
     names = {"dev": "held-out training images", "test": "test images"}
-    lines = [
+    return "\n".join(
         f"| {digits.name}, {found['images']:,} {names[split]} | {found['errors']} | {found['accuracy']:.2%} |"
         for split, found in evaluations.items()
-    ]
-    return "\n".join(lines) or "| not evaluated | | |"
+    )
 
 
 def _epoch_note(evaluations: dict[str, Any], config: LenetConfig) -> str:
-    if not evaluations:
-        return "The run was exported without an evaluation."
-    epoch = next(iter(evaluations.values()))["epoch"]
-    how = "the one with the fewest errors on the held-out images" if config.select == "best" else "the last"
-    note = f"The weights are those after epoch {epoch} of {config.epochs}, {how}"
-    return f"{note}, so the figure on those images is a little too good." if config.select == "best" else f"{note}."
+    epoch = evaluations["dev"]["epoch"]
+    if config.select == "last":
+        return f"The weights are those after epoch {epoch} of {config.epochs}."
+    return (
+        f"The weights are those after epoch {epoch} of {config.epochs}, the one with the fewest errors on the held-out "
+        "images, so the figure on those is a little too good."
+    )
 
 
 def _distortions(config: LenetConfig) -> str:

@@ -108,6 +108,9 @@ def _export(options: argparse.Namespace) -> int:
 def _write(options: argparse.Namespace, run: Run, config: LenetConfig, digits: Digits) -> int:
     name = options.name or default_name(config)
     check_target(name, options.models)
+    trained = len(run.metrics())
+    if trained < config.epochs:
+        print(f"note: the run has {trained} of its {config.epochs} epochs; exporting the best of those")
     done = export(
         run,
         config,
@@ -136,6 +139,7 @@ def _config(options: argparse.Namespace) -> LenetConfig:
 
 
 def stored_config(run: Run) -> LenetConfig:
+    """The settings a run was started with."""
     return from_dict(LenetConfig, run.config(FAMILY), where=str(run.path))
 
 

@@ -72,7 +72,9 @@ class LenetConfig:
         default="softmax", metadata=doc("output layer and loss: softmax, or 1998's RBF units with equation 9")
     )
     epochs: int = field(default=50, metadata=doc("passes over the training images"))
-    batch_size: int = field(default=128, metadata=doc("images per step"))
+    batch_size: int = field(
+        default=128, metadata=doc("images per step; of small sets fewer, so that an epoch has 20 steps")
+    )
     learning_rate: float = field(default=4e-3, metadata=doc("AdamW's highest learning rate"))
     weight_decay: float = field(default=0.02, metadata=doc("AdamW's weight decay, on weights and not on biases"))
     schedule: Schedule = field(

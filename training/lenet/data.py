@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.common.datasets import MNIST, fetch
-from training.common.errors import DatasetError
+from training.common.errors import ConfigError, DatasetError
 from training.common.seed import generator
 from training.lenet.config import LenetConfig
 from training.lenet.sources import Labelled, has_idx_files, idx_images, read_idx_folder, read_picture_folder
@@ -56,9 +56,18 @@ def load_digits(config: LenetConfig) -> Digits:
 
     Raises:
         DatasetError: it is missing or malformed; the text names the file.
+        ConfigError: the network that is asked for does not fit its labels.
     """
-    if config.data == "mnist":
-        return load_mnist(config.dev)
+    digits = load_mnist(config.dev) if config.data == "mnist" else _load_own(config)
+    if config.output == "rbf" and digits.labels != tuple("0123456789"):
+        raise ConfigError(
+            "--output rbf has bitmaps for the labels 0 to 9 only, "
+            f"and {digits.name} has {', '.join(digits.labels[:12])}; use --output softmax"
+        )
+    return digits
+
+
+def _load_own(config: LenetConfig) -> Digits:
     folder = Path(config.data)
     if not folder.is_dir():
         raise DatasetError(

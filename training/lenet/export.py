@@ -22,7 +22,7 @@ from training.common.run import Run
 from training.lenet.card import model_card
 from training.lenet.config import LenetConfig
 from training.lenet.data import Digits, Split
-from training.lenet.evaluate import load_best, stored_evaluations
+from training.lenet.evaluate import evaluate, load_best, stored_evaluations
 from training.lenet.model import PADDING, PIXEL_DEVIATION, PIXEL_MEAN, SIDE, LeNet5
 
 GRAPH_FILE = "model.onnx"
@@ -96,7 +96,7 @@ def export(
     difference = _parity(model, session, _pixels(digits.dev), f"the {len(digits.dev)} held-out images")
     samples, sample_pixels = _samples(session, digits)
     _parity(model, session, sample_pixels, "the samples")
-    metrics = _metrics(stored_evaluations(run), digits)
+    evaluations = _evaluations(run, config, digits, epoch)
     manifest = Manifest(
         name=name,
         version=1,
@@ -105,7 +105,7 @@ def export(
         graphs={"model": _graph(len(digits.labels))},
         labels=digits.labels,
         preprocessing=ImagePreprocessing(normaliser=config.normaliser, height=SIDE, width=SIDE).model_dump(),
-        metrics=metrics,
+        metrics=_metrics(evaluations, digits),
         provenance=provenance(
             data=digits.name,
             licence=licence or digits.licence,
@@ -116,10 +116,17 @@ def export(
         ),
         comparison=Comparison(kind="scores", tolerance=1e-4),
     )
-    card = model_card(manifest, config, digits, parameters=model.parameter_count(), evaluations=stored_evaluations(run))
+    card = model_card(manifest, config, digits, parameters=model.parameter_count(), evaluations=evaluations)
     files = {GRAPH_FILE: graph, SAMPLES: orjson.dumps({"samples": samples}), MODEL_CARD: card.encode()}
     bundle = write_bundle(repository, manifest, files)
     return Exported(bundle=bundle, dev_images=len(digits.dev), greatest_difference=difference)
+
+
+def _evaluations(run: Run, config: LenetConfig, digits: Digits, epoch: int) -> dict[str, Any]:
+    """The stored evaluations of the weights that are exported; the held-out images are read now if they were not."""
+    if stored_evaluations(run).get("dev", {}).get("epoch") != epoch:
+        evaluate(run, config, digits, "dev", torch.device("cpu"))
+    return {split: found for split, found in stored_evaluations(run).items() if found["epoch"] == epoch}
 
 
 def _graph(classes: int) -> Graph:

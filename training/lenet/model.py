@@ -78,8 +78,7 @@ class LeNet5(nn.Module):
         output: Output = "softmax",
     ) -> None:
         super().__init__()
-        if output == "rbf" and classes != len(DIGIT_BITMAPS):
-            raise ValueError(f"output rbf has bitmaps for the ten digits only, not for {classes} classes: use softmax")
+        assert output == "softmax" or classes == len(DIGIT_BITMAPS)
         squash: Callable[[], nn.Module] = {
             "relu": nn.ReLU,
             "tanh": nn.Tanh,
@@ -94,6 +93,7 @@ class LeNet5(nn.Module):
         self.f6 = nn.Linear(120, 84)
         self.output: nn.Module = RadialOutput() if output == "rbf" else nn.Linear(84, classes)
         self.squash = squash()
+        self._c3_mask: Tensor | None = None
         self._initialise(activation)
         if connections == "table1":
             self._cut_connections()
@@ -114,8 +114,6 @@ class LeNet5(nn.Module):
         """Trainable parameters; the connections of C3 that Table I leaves out are not counted."""
         cut = 0 if self._c3_mask is None else int((self._c3_mask == 0).sum())
         return sum(p.numel() for p in self.parameters()) - cut
-
-    _c3_mask: Tensor | None = None
 
     def _cut_connections(self) -> None:
         """Table I: weights of missing connections start at zero and get no gradient, so they stay there."""

@@ -97,9 +97,6 @@ def _squeezed(digit: Digit, rng: np.random.Generator) -> Photograph:
     factor = rng.uniform(0.5, 0.8) if rng.random() < 0.5 else rng.uniform(1.25, 1.7)
     image = Image.fromarray(np.uint8(255 * (1 - ink)))
     return _store(image.resize((max(24, round(image.width * factor)), image.height)), "PNG", rng)
-    return _store(
-        np.asarray(Image.fromarray(np.uint8(255 * (1 - ink))).resize(size, Image.Resampling.BILINEAR)), "PNG", rng
-    )
 
 
 def _slanted(digit: Digit, rng: np.random.Generator) -> Photograph:

@@ -1,39 +1,29 @@
 """Show what the generator makes: `python -m tests.photographs --out DIR [--data DIR] [--each 8] [--seed 0]`."""
 
 import argparse
-import gzip
 import io
 import os
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from tests.photographs import KINDS, make_photograph
+from tests.photographs.held_out import held_out
 
 _TILE = 200
-
-
-def held_out(data: Path, count: int = 5_000) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The last `count` of MNIST's training images [N, 28, 28] and labels [N], which no shipped model was trained on."""
-    with gzip.open(data / "train-images-idx3-ubyte.gz") as file:
-        images = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)
-    with gzip.open(data / "train-labels-idx1-ubyte.gz") as file:
-        labels = np.frombuffer(file.read(), np.uint8, offset=8)
-    return images[-count:], labels[-count:]
 
 
 def main() -> None:
     """Write sample files and one contact sheet a kind."""
     parser = argparse.ArgumentParser(prog="python -m tests.photographs", description="Sample pictures of digits.")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--data", type=Path, default=os.environ.get("LECTERN_DATA"), help="MNIST's idx files")
+    parser.add_argument("--data", type=Path, default=os.environ.get("LECTERN_DATA"), help="folder with mnist/")
     parser.add_argument("--each", type=int, default=8, help="pictures of each kind")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.data is None:
-        parser.error("give --data or set LECTERN_DATA to the folder of MNIST's idx files")
+        parser.error("give --data or set LECTERN_DATA to the folder that has MNIST's idx files in mnist/")
     images, labels = held_out(options.data)
     options.out.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(options.seed)

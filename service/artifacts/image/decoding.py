@@ -40,7 +40,7 @@ MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif"
 """The media types that `decode_image` reads. It goes by the bytes themselves, not by what a caller says they are."""
 
 # Damaged files make Pillow warn from within its parsers. What matters here is raised as an ImageError; a warning would
-# only let a hostile upload write to the server's log.
+# only let a hostile upload write to the server's log. (Of a damaged compressed TIFF libtiff still writes a line.)
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
@@ -89,7 +89,7 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uin
             return to_grey(image)
     except (AnimatedImageError, ImageShapeError, ImageTooLargeError):
         raise
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageTooLargeError(
             f"the picture is over the limit of {max_pixels:,} pixels; send a smaller one"
         ) from error

@@ -55,7 +55,7 @@ def _place(ink: Contrast, size: tuple[int, int]) -> NDArray[np.float32]:
         for side, centre, length in zip(size, middle, small.shape, strict=True)
     )
     field = np.zeros(size, np.float32)
-    field[top : top + height, left : left + width] = small
+    field[top : top + height, left : left + width] = np.minimum(small, 1)  # averaging can end a rounding above it
     return field
 
 

@@ -1,0 +1,45 @@
+"""Digits as people send them, through HTTP, read by the shipped model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from service.app import create_app
+from service.settings import Settings
+from tests.photographs import KINDS, make_photograph
+from tests.photographs.held_out import held_out
+
+MODELS = Path(__file__).parents[2] / "models"
+EACH = 33
+"""Pictures of each kind."""
+
+
+def test_at_least_95_percent_are_read_right(data_dir: Path) -> None:
+    if not (MODELS / "digits").is_dir():
+        pytest.skip("needs the shipped model: there is no models/digits")
+    images, labels = held_out(data_dir)
+    right: Counter[str] = Counter()
+    with TestClient(create_app(Settings(models=MODELS))) as client:
+        for kind in KINDS:
+            rng = np.random.default_rng([2026, KINDS.index(kind)])
+            for which in rng.integers(len(images), size=EACH):
+                photograph = make_photograph(images[which], kind, rng)
+                response = client.post(
+                    "/v1/classify?model=digits&top_k=1",
+                    content=photograph.data,
+                    headers={"content-type": photograph.content_type},
+                )
+                if response.status_code == 200:
+                    label = response.json()["results"][0]["predictions"][0]["label"]
+                    right[kind] += label == str(labels[which])
+                else:  # that nothing was found on the picture is a wrong answer too, but no other error is
+                    assert "blank" in response.text, response.text
+    shares = {kind: right[kind] / EACH for kind in KINDS}
+    print({kind: f"{share:.1%}" for kind, share in shares.items()})
+    assert right.total() / (EACH * len(KINDS)) >= 0.95, shares
+    assert min(shares.values()) >= 0.8, shares

@@ -1,0 +1,19 @@
+"""Real digits that no shipped model was trained on."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""Images [N, 28, 28], 0 = paper .. 255 = ink, and labels [N]."""
+
+
+def held_out(data: Path, count: int = 5_000) -> Labelled:
+    """The last `count` of MNIST's training images, which training holds out; `data` is the folder of data sets."""
+    with gzip.open(data / "mnist" / "train-images-idx3-ubyte.gz") as file:
+        images = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)
+    with gzip.open(data / "mnist" / "train-labels-idx1-ubyte.gz") as file:
+        labels = np.frombuffer(file.read(), np.uint8, offset=8)
+    return images[-count:], labels[-count:]

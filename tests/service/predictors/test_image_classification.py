@@ -1,0 +1,154 @@
+"""The image-classification predictor, without HTTP."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.artifacts.bundle import BundleError, write_bundle
+from service.artifacts.manifest import Graph, Manifest, Task
+from service.errors import InvalidRequest
+from service.predictors import TASKS, Limits, load_predictor
+from service.predictors.base import field_path
+from service.predictors.image_classification import ClassifyRequest, ImageClassificationPredictor
+from service.registry import session_opener
+from tests.bundles import classifier_graph, classifier_manifest, template, write_classifier
+from tests.service.support import picture
+
+OPENER = session_opener(("cpu",), 1, False)
+
+
+@pytest.fixture
+def predictor(tmp_path: Path) -> ImageClassificationPredictor:
+    """The tiny classifier."""
+    found = load_predictor(write_classifier(tmp_path), OPENER, Limits(max_images=4))
+    assert isinstance(found, ImageClassificationPredictor)
+    return found
+
+
+def _load(repository: Path, **changes: Any) -> ImageClassificationPredictor:
+    good = write_classifier(repository.parent / "good")
+    manifest = Manifest.model_validate(classifier_manifest().model_dump() | changes)
+    files = {name: good.file(name).read_bytes() for name in good.manifest.files}
+    bundle = write_bundle(repository, manifest, files | {"model.onnx": classifier_graph()})
+    found = load_predictor(bundle, OPENER, Limits())
+    assert isinstance(found, ImageClassificationPredictor)
+    return found
+
+
+def test_a_request_from_end_to_end(predictor: ImageClassificationPredictor) -> None:
+    request = ClassifyRequest(top_k=2, pixels=[template(3).tolist(), template(8).tolist()])
+    results = predictor.postprocess(request, predictor.infer(predictor.preprocess(request)))
+    assert [result["predictions"][0]["label"] for result in results] == ["3", "8"]
+    assert [len(result["predictions"]) for result in results] == [2, 2]
+
+
+def test_the_samples_replay(predictor: ImageClassificationPredictor) -> None:
+    assert list(predictor.replay()) == []
+
+
+def test_ties_keep_the_order_of_the_labels(predictor: ImageClassificationPredictor) -> None:
+    outputs = {"probabilities": np.full((1, 10), 0.1, np.float32)}
+    (result,) = predictor.postprocess(ClassifyRequest(top_k=3), outputs)
+    assert result["predictions"] == [{"label": label, "score": 0.1} for label in ("0", "1", "2")]
+
+
+def test_tensors_of_the_protocol_are_the_graphs(predictor: ImageClassificationPredictor) -> None:
+    assert [(spec.name, spec.shape) for spec in predictor.inputs] == [("image", (-1, 1, 28, 28))]
+    assert [(spec.name, spec.shape) for spec in predictor.outputs] == [("probabilities", (-1, 10))]
+    assert predictor.warm_up()["image"].shape == (1, 1, 28, 28)
+    assert predictor.reports["model"].actual == ("CPUExecutionProvider",)
+
+
+def _jpeg() -> bytes:
+    stream = io.BytesIO()
+    Image.new("L", (28, 28)).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+def _png(side: int) -> bytes:
+    stream = io.BytesIO()
+    Image.new("1", (side, side), 1).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("pictures", "heavy"),
+    [
+        ([picture(1)], False),
+        ([picture(1)] * 4, False),
+        ([picture(1)] * 5, True),
+        ([_png(128)], False),
+        ([_png(129)], True),
+        ([_png(100), _png(100)], True),
+        ([_png(4000)], True),
+        ([_png(28) + bytes(9000)], True),
+        ([_png(28) + _png(4000)], True),
+        ([_jpeg()], True),
+        ([b""], True),
+        ([b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"], False),
+    ],
+)
+def test_what_may_hold_the_event_loop_is_heavy(
+    predictor: ImageClassificationPredictor, pictures: list[bytes], heavy: bool
+) -> None:
+    assert predictor.is_heavy(ClassifyRequest(pictures=pictures)) is heavy
+
+
+def test_pixels_are_light(predictor: ImageClassificationPredictor) -> None:
+    assert not predictor.is_heavy(ClassifyRequest(pixels=[template(1).tolist()] * 4))
+
+
+@pytest.mark.parametrize(
+    ("field", "named"),
+    [("images", r"images\[1\]: "), ("image", r"image\[1\]: "), (None, "^the bytes are not an image")],
+)
+def test_a_bad_picture_is_named_by_its_place(
+    predictor: ImageClassificationPredictor, field: str | None, named: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=named):
+        predictor.preprocess(ClassifyRequest(pictures=[picture(1), b"hello"], field=field))
+
+
+def test_the_limits_are_the_settings(predictor: ImageClassificationPredictor) -> None:
+    with pytest.raises(InvalidRequest, match=r"images: 5 images, the limit is 4 \(LECTERN_MAX_IMAGES\)"):
+        predictor.preprocess(ClassifyRequest(pictures=[picture(1)] * 5))
+
+
+def _graph(**changes: Any) -> dict[str, Any]:
+    return {"model": Graph.model_validate(classifier_manifest().graphs["model"].model_dump() | changes)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": None}, "image classification needs labels and one graph"),
+        ({"labels": list("012345678")}, r"must take FP32 \[-1, 1, 28, 28\] and give FP32 \[-1, 9\]"),
+        ({"preprocessing": {"height": 32}}, r"must take FP32 \[-1, 1, 32, 28\]"),
+        ({"preprocessing": {"colour": "red"}}, r"manifest\.json: preprocessing: colour: is not a field"),
+        ({"preprocessing": {"normaliser": "magic"}}, r"manifest\.json: preprocessing: normaliser: Input should be 'mn"),
+        ({"graphs": _graph() | {"second": _graph()["model"]}}, "image classification needs labels and one graph"),
+        ({"task": "translation"}, "this release does not serve the task 'translation'"),
+    ],
+)
+def test_a_bundle_that_does_not_fit_the_task_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(BundleError, match=message):
+        _load(tmp_path / "models", **changes)
+
+
+def test_every_served_task_has_a_predictor() -> None:
+    assert TASKS[Task.IMAGE_CLASSIFICATION] is ImageClassificationPredictor
+    assert all(task in Task for task in TASKS)
+
+
+@pytest.mark.parametrize(
+    ("parts", "path"),
+    [((), ""), (("top_k",), "top_k"), (("images", 3), "images[3]"), (("inputs", 0, "shape"), "inputs[0].shape")],
+)
+def test_paths_of_fields(parts: tuple[str | int, ...], path: str) -> None:
+    assert field_path(parts) == path

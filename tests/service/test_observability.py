@@ -1,0 +1,112 @@
+"""Logs are JSON lines, stage times add up, and metrics are right."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from service.observability import JsonFormatter, Metrics, Timings, configure_logging, request_id
+
+
+def _record(message: str = "hello %s", **extra: object) -> logging.LogRecord:
+    record = logging.LogRecord("service.test", logging.WARNING, "file.py", 1, message, ("you",), None)
+    record.__dict__.update(extra)
+    return record
+
+
+def test_a_log_line_is_one_json_object() -> None:
+    entry = json.loads(JsonFormatter().format(_record(fields={"model": "digits", "path": Path("/x"), 7: 1})))
+    assert datetime.fromisoformat(entry.pop("time")).tzinfo is not None
+    assert entry == {
+        "level": "warning",
+        "logger": "service.test",
+        "message": "hello you",
+        "model": "digits",
+        "path": "/x",
+        "7": 1,
+    }
+
+
+def test_a_log_line_carries_the_requests_id() -> None:
+    token = request_id.set("abc")
+    try:
+        assert json.loads(JsonFormatter().format(_record()))["request_id"] == "abc"
+    finally:
+        request_id.reset(token)
+
+
+def test_an_exception_stays_on_its_line() -> None:
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        line = JsonFormatter().format(_record(exc_info=sys.exc_info()))
+    assert "\n" not in line
+    assert "ValueError: two\nlines" in json.loads(line)["exception"]
+
+
+@pytest.mark.parametrize("value", ["\udcff", 2**70, float("nan"), b"bytes", {1, 2}])
+def test_no_value_breaks_a_log_line(value: object) -> None:
+    assert json.loads(JsonFormatter().format(_record(fields={"odd": value})))["message"] == "hello you"
+
+
+@pytest.fixture
+def _root_logger() -> Iterator[None]:
+    """Put the process' logging back as it was."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    others = [logging.getLogger(name) for name in ("uvicorn", "uvicorn.error", "uvicorn.access")]
+    kept = [(logger, logger.level, logger.disabled, logger.propagate, list(logger.handlers)) for logger in others]
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for logger, old, disabled, propagate, own in kept:
+        logger.setLevel(old)
+        logger.disabled, logger.propagate = disabled, propagate
+        logger.handlers[:] = own
+
+
+@pytest.mark.usefixtures("_root_logger")
+def test_all_logs_go_to_standard_error_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("warning")
+    logging.getLogger("service").info("not this")
+    logging.getLogger("service").warning("this")
+    logging.getLogger("uvicorn.error").error("and this")
+    logging.getLogger("uvicorn.access").error("not this either")
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert [json.loads(line)["message"] for line in output.err.splitlines()] == ["this", "and this"]
+
+
+def test_stages_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([10.0, 10.5, 11.0, 12.0, 13.0, 14.0])
+    monkeypatch.setattr("service.observability.time.perf_counter", lambda: next(now))
+    timings = Timings()  # 10.0
+    timings.skip()  # 10.5: the body came
+    timings.lap("preprocess")  # 11.0
+    timings.add("infer", 0.25)  # 12.0
+    timings.lap("postprocess")  # 13.0
+    assert timings.stages == {"preprocess": 0.5, "infer": 0.25, "postprocess": 1.0}
+    assert timings.header() == "preprocess;dur=500.000, infer;dur=250.000, postprocess;dur=1000.000"
+    assert timings.total == 4.0
+
+
+def test_samples_are_named_as_prometheus_shows_them() -> None:
+    metrics = Metrics()
+    metrics.requests.labels("digits", "1", "success").inc(2)
+    metrics.queue_depth.labels("digits").set(3)
+    found = {(name, tuple(sorted(labels.items()))): value for name, labels, value in metrics.samples()}
+    assert found["lectern_requests_total", (("model", "digits"), ("outcome", "success"), ("version", "1"))] == 2
+    assert found["lectern_queue_depth", (("model", "digits"),)] == 3
+    assert b'lectern_requests_total{model="digits",outcome="success",version="1"} 2.0' in metrics.render()
+
+
+def test_two_applications_in_one_process_do_not_share_their_metrics() -> None:
+    first, second = Metrics(), Metrics()
+    first.requests.labels("digits", "1", "success").inc()
+    assert b"digits" not in second.render()

@@ -15,9 +15,12 @@ from tests.training.conftest import write_idx
 from training.__main__ import main
 from training.common import run as run_module
 from training.common.checkpoint import load_checkpoint, save_checkpoint
+from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, RunError
 from training.common.run import Run
 from training.lenet import train as train_module
+from training.lenet.config import PRESETS
+from training.lenet.data import load_digits
 
 pytestmark = pytest.mark.torch
 
@@ -49,8 +52,11 @@ def same(left: Path, right: Path) -> bool:
 
 def test_equal_seeds_repeat_bit_for_bit_and_others_do_not(tmp_path: Path) -> None:
     write_idx(tmp_path / "data", "train", 60)
-    for run, seed in (("a", 1), ("b", 1), ("c", 2)):
-        assert main(arguments(tmp_path, run, seed=seed)) == 0
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        config = merge(PRESETS["debug"], {"data": str(tmp_path / "data"), "seed": seed})
+        run = Run.create(tmp_path / name, family="lenet", config=to_dict(config))
+        train_module.train(config, load_digits(config), run, torch.device("cpu"))
+        run.close()
     assert same(tmp_path / "a", tmp_path / "b")
     assert not same(tmp_path / "a", tmp_path / "c")
 

@@ -23,9 +23,9 @@ _LENGTH = struct.Struct("<I")
 
 def check_shape(shape: Sequence[int], spec: TensorSpec, field: str) -> None:
     """Raise InvalidRequest unless `shape` is one that `spec` takes."""
-    if len(shape) != len(spec.shape) or any(
-        want not in (-1, size) for size, want in zip(shape, spec.shape, strict=True)
-    ):
+    if len(shape) != len(spec.shape) or [
+        size for size, want in zip(shape, spec.shape, strict=True) if want not in (-1, size)
+    ]:
         raise InvalidRequest(f"is {list(shape)}, the model takes {list(spec.shape)} (-1 = any size)", field)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from service.api.http import parse_json, validate
 from service.api.open_inference.schemas import InferRequest, RequestInput
@@ -17,8 +16,7 @@ from service.runtime.session import Tensors
 HEADER_LENGTH = "inference-header-content-length"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """An output to return."""
 
     spec: TensorSpec
@@ -27,8 +25,7 @@ class Wanted:
     """How many of the highest values to return instead of the tensor; 0 returns the tensor."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inference:
+class Inference(NamedTuple):
     """A request, read and checked."""
 
     tensors: Tensors
@@ -49,16 +46,13 @@ def read_inference(body: bytes, header_length: str | None, predictor: Predictor[
     Raises:
         InvalidRequest: naming the part that is wrong.
     """
-    if header_length is None:
-        text, blocks = body, memoryview(b"")
-    else:
+    text, blocks = body, None
+    if header_length is not None:
         length = _length(header_length, len(body))
         if length == 0:
             return _read_raw(body, predictor)
         text, blocks = body[:length], memoryview(body)[length:]
     request = validate(InferRequest, parse_json(text))
-    if any(tensor.parameters.binary_data_size is not None for tensor in request.inputs) and header_length is None:
-        raise InvalidRequest("binary_data_size needs the header Inference-Header-Content-Length", "inputs")
     reader = _InputReader(predictor, blocks, booleans=b"true" in text or b"false" in text)
     return Inference(
         tensors=reader.read(request.inputs),
@@ -69,9 +63,15 @@ def read_inference(body: bytes, header_length: str | None, predictor: Predictor[
 
 
 class _InputReader:
-    """Reads the inputs of one request, in order: the binary ones share the bytes after the JSON."""
+    """Reads the inputs of one request, in order.
 
-    def __init__(self, predictor: Predictor[Any], blocks: memoryview, booleans: bool) -> None:
+    Args:
+        predictor: the model's.
+        blocks: the bytes after the JSON, which the binary inputs share; None where no header says where they begin.
+        booleans: whether the JSON text may hold `true` or `false`.
+    """
+
+    def __init__(self, predictor: Predictor[Any], blocks: memoryview | None, booleans: bool) -> None:
         self._model = predictor.manifest.name
         self._specs = {spec.name: spec for spec in predictor.inputs}
         self._blocks = blocks
@@ -105,8 +105,12 @@ class _InputReader:
             return read_json(tensor.data, spec, tensor.shape, f"{field}.data", booleans=self._booleans)
         if tensor.data is not None:
             raise InvalidRequest("stands beside binary_data_size; send one of them", f"{field}.data")
-        block = self._blocks[self._position : self._position + size]
         field = f"{field}.parameters.binary_data_size"
+        if self._blocks is None:
+            raise InvalidRequest(
+                "needs the header Inference-Header-Content-Length, the number of bytes of the JSON", field
+            )
+        block = self._blocks[self._position : self._position + size]
         if len(block) != size:
             raise InvalidRequest(f"is {size}, but {len(block)} bytes are left after the JSON", field)
         self._position += size
@@ -116,15 +120,14 @@ class _InputReader:
         for name in self._specs:
             if name not in tensors:
                 raise InvalidRequest(f"the input {name!r} of model {self._model!r} is missing", "inputs")
-        if self._position != len(self._blocks):
+        if self._blocks is not None and self._position != len(self._blocks):
             left = len(self._blocks) - self._position
             raise InvalidRequest(
                 f"{left} bytes are left after the last tensor; the binary_data_size of the inputs must add up to "
                 f"{len(self._blocks)}, the bytes after the JSON"
             )
-        rows = {name: len(array) for name, array in tensors.items()}
-        if len(set(rows.values())) > 1:
-            shown = ", ".join(f"{name} has {count}" for name, count in rows.items())
+        if len(set(map(len, tensors.values()))) > 1:
+            shown = ", ".join(f"{name} has {len(array)}" for name, array in tensors.items())
             raise InvalidRequest(f"the first axis is the batch and must be the same for all: {shown}", "inputs")
 
 

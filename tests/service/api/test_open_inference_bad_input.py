@@ -118,8 +118,8 @@ BAD = {
         "inputs: a batch of 65, the limit is 64; send several requests",
     ),
     "binary without header": (
-        lambda body: body["inputs"][0].update(parameters={"binary_data_size": 3136}),
-        "inputs: binary_data_size needs the header Inference-Header-Content-Length",
+        lambda body: body["inputs"][0].update(parameters={"binary_data_size": 3136}, data=None),
+        "inputs[0].parameters.binary_data_size: needs the header Inference-Header-Content-Length, the number of",
     ),
     "unknown output": (
         at("outputs", 0, "name", to="x"),

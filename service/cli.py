@@ -150,8 +150,8 @@ def _line(name: str, bundle: Bundle) -> str:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    from service.loading import session_opener
     from service.predictors import Limits, load_predictor
-    from service.registry import session_opener
     from service.runtime.cpus import available_cpus
     from service.runtime.providers import check_installation
 
@@ -160,11 +160,13 @@ def _verify(arguments: argparse.Namespace) -> int:
     paths = [path for path in _repository(arguments) if not arguments.names or path.parent.name in arguments.names]
     if unknown := set(arguments.names) - {path.parent.name for path in paths}:
         raise ConfigurationError(f"no model {sorted(unknown)[0]!r}; `lectern models list` shows them")
-    opener = session_opener(settings.providers, settings.threads or available_cpus(), settings.strict)
+    threads = settings.threads or available_cpus()
     worst = 0
     for path in paths:
         name = f"{path.parent.name}/{path.name}"
+        providers = settings.for_model(path.parent.name).providers or settings.providers
         try:
+            opener = session_opener(providers, threads, settings.strict)
             predictor = load_predictor(read_bundle(path), opener, Limits())
             wrong = list(predictor.replay())
             count = len(predictor.bundle.samples())

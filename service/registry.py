@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from service.artifacts.bundle import Bundle, BundleError, read_bundle, versions
-from service.artifacts.manifest import Graph, Task, is_model_name
+from service.artifacts.bundle import BundleError, versions
+from service.artifacts.manifest import Task, is_model_name
 from service.errors import ConfigurationError, InvalidRequest, LecternError, NotReady, UnknownModel
+from service.loading import ModelLoader
 from service.observability import Metrics
-from service.predictors import Limits, load_predictor
-from service.runtime.cpus import available_cpus
-from service.runtime.providers import resolve
-from service.runtime.session import OnnxSession
-from service.served_model import ServedModel, runs_inline, warm_up
-from service.settings import PREFIX, Settings, model_key
+from service.served_model import ServedModel
+from service.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +67,7 @@ class ModelRegistry:
         self._metrics = metrics
         self._models: dict[str, _Model] = {}
         self._lock = asyncio.Lock()
-        self._cpus = available_cpus()
-        self._threads = ThreadPoolExecutor(self._cpus, thread_name_prefix="preprocess")
+        self._loader = ModelLoader(settings, metrics)
         self._closing: set[asyncio.Task[None]] = set()
         self._loaded = False
 
@@ -91,7 +86,7 @@ class ModelRegistry:
             raise ConfigurationError(
                 f"model repository {root} holds no model; train one with `lectern-train` or set LECTERN_MODELS"
             )
-        self._check_settings(names)
+        self._loader.check_settings(names)
         for name in names:
             model = self._models.setdefault(name, _Model())
             model.serving = self._load_newest(name, model)
@@ -202,7 +197,7 @@ class ModelRegistry:
             await served.close()
         if self._closing:
             await asyncio.wait(self._closing)
-        self._threads.shutdown(wait=False)
+        self._loader.close()
 
     def _load_newest(self, name: str, model: _Model) -> ServedModel | None:
         """Try the versions from the highest down; note why the others do not serve."""
@@ -214,7 +209,7 @@ class ModelRegistry:
             model.reasons[0] = f"{folder} cannot be read ({error.strerror})"
         for version in reversed(model.versions):
             try:
-                served = self._load(folder / str(version))
+                served = self._loader.load(folder / str(version))
             except Exception as error:  # Whatever is wrong with one bundle, the others are to serve.
                 self._refuse(name, model, version, error)
                 continue
@@ -235,56 +230,6 @@ class ModelRegistry:
         fields = {"model": name, "version": version, "reason": reason}
         log.error("bundle refused", exc_info=None if foreseen else error, extra={"fields": fields})
 
-    def _load(self, path: Path) -> ServedModel:
-        """Verify, load, replay the samples, warm up."""
-        bundle = read_bundle(path)
-        own = self._settings.for_model(bundle.manifest.name)
-        assert own.providers is not None
-        assert own.max_batch_size is not None
-        limits = Limits(
-            max_images=self._settings.max_images,
-            max_pixels=self._settings.max_pixels,
-            max_batch_size=own.max_batch_size,
-        )
-        threads = self._settings.threads or 1
-        predictor = load_predictor(bundle, session_opener(own.providers, threads, self._settings.strict), limits)
-        seconds = warm_up(predictor)
-        inline = runs_inline(own.inline, seconds)
-        share = max(1, self._cpus // self._settings.workers)
-        if not self._settings.threads and not inline and share > 1:
-            # Waking threads would cost a tiny model more than its whole run; only heavy ones are opened with several.
-            predictor = load_predictor(bundle, session_opener(own.providers, share, self._settings.strict), limits)
-            seconds = warm_up(predictor)
-        if wrong := next(predictor.replay(), None):
-            raise BundleError(f"{path}: the samples are answered differently: {wrong}")
-        served = ServedModel(
-            predictor,
-            own,
-            self._metrics,
-            inline=inline,
-            warm_up_seconds=seconds,
-            threads=self._threads,
-            max_in_flight=self._settings.max_queue_size,
-            deadline_seconds=self._settings.deadline_seconds,
-        )
-        self._announce(served)
-        return served
-
-    def _announce(self, served: ServedModel) -> None:
-        self._metrics.model_ready.labels(served.name, served.version).set(1)
-        for report in served.predictor.reports.values():
-            labels = (served.name, ",".join(report.requested), report.actual[0])
-            self._metrics.execution_provider.labels(*labels).set(1)
-        fields = {
-            "model": served.name,
-            "version": served.version,
-            "task": served.manifest.task.value,
-            "provider": served.provider,
-            "inline": served.inline,
-            "warm_up_ms": round(served.warm_up_seconds * 1e3, 3),
-        }
-        log.info("model ready", extra={"fields": fields})
-
     def _retire(self, served: ServedModel | None) -> None:
         """Close a replaced version once its last request is answered."""
         if served is None:
@@ -301,17 +246,6 @@ class ModelRegistry:
             raise UnknownModel(f"no model for the task {task.value if task else 'asked'!r} is served")
         raise InvalidRequest(f"several models serve this task, name one of: {', '.join(names)}", "model")
 
-    def _check_settings(self, names: list[str]) -> None:
-        """Refuse execution providers that no onnxruntime knows; warn of settings for models that are not there."""
-        resolve_setting("PROVIDERS", self._settings.providers)
-        known = {model_key(name) for name in names}
-        for key, own in self._settings.model.items():
-            if own.providers is not None:
-                resolve_setting(f"MODEL__{key.upper()}__PROVIDERS", own.providers)
-            if key not in known:
-                fields = {"variable": f"{PREFIX}MODEL__{key.upper()}__…", "models": names}
-                log.warning("settings for a model that is not there", extra={"fields": fields})
-
     def _problems(self) -> Iterator[str]:
         """Every version that is bad, with the reason."""
         for name, model in self._models.items():
@@ -319,23 +253,6 @@ class ModelRegistry:
                 yield f"{name}/{version}: {reason}" if version else f"{name}: {reason}"
             if not model.versions and not model.reasons:
                 yield f"{name}: has no version folder (1, 2, …); copy the model again or remove its folder"
-
-
-def resolve_setting(variable: str, providers: tuple[str, ...]) -> None:
-    """Raise ConfigurationError, naming the variable, where onnxruntime knows no such execution provider."""
-    try:
-        resolve(providers)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{PREFIX}{variable}={','.join(providers)}: {error}") from error
-
-
-def session_opener(providers: tuple[str, ...], threads: int, strict: bool) -> Callable[[Bundle, Graph], OnnxSession]:
-    """What opens the graphs of a bundle with these providers and threads."""
-
-    def open_session(bundle: Bundle, graph: Graph) -> OnnxSession:
-        return OnnxSession(bundle.file(graph.file), graph, providers=providers, threads=threads, strict=strict)
-
-    return open_session
 
 
 def _model_names(root: Path) -> list[str]:

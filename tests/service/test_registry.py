@@ -14,9 +14,11 @@ import pytest
 
 from service.artifacts.manifest import Task
 from service.errors import ConfigurationError, InvalidRequest, NotReady, UnknownModel
+from service.loading import ModelLoader
 from service.observability import Metrics, Timings
 from service.predictors.image_classification import ClassifyRequest
 from service.registry import ModelRegistry, State
+from service.runtime.session import OnnxSession
 from service.served_model import ServedModel
 from service.settings import ModelSettings, Settings
 from tests.bundles import classifier_graph, template, write_classifier
@@ -248,6 +250,34 @@ def test_settings_of_one_model_are_its_own(repository: Path, loaded: Open) -> No
     assert (letters.inline, letters.max_batch_size) == (False, 5)
 
 
+@pytest.mark.parametrize(
+    ("settings", "threads"),
+    [
+        ({"inline": "always"}, [1]),
+        ({"inline": "never"}, [1, 6]),
+        ({"inline": "never", "workers": 3}, [1, 2]),
+        ({"inline": "never", "workers": 6}, [1]),
+        ({"inline": "never", "threads": 4}, [4]),
+        ({"inline": "always", "threads": 4}, [4]),
+    ],
+)
+def test_threads_are_for_heavy_models_and_shared_by_the_processes(
+    repository: Path, loaded: Open, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], threads: list[int]
+) -> None:
+    write_classifier(repository)
+    opened: list[int] = []
+    init = OnnxSession.__init__
+
+    def recorded(self: OnnxSession, *args: Any, **options: Any) -> None:
+        opened.append(options["threads"])
+        init(self, *args, **options)
+
+    monkeypatch.setattr(OnnxSession, "__init__", recorded)
+    monkeypatch.setattr("service.loading.available_cpus", lambda: 6)
+    loaded(**settings)
+    assert opened == threads
+
+
 def test_settings_for_a_model_that_is_not_there_are_warned_about(
     repository: Path, loaded: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -302,14 +332,14 @@ def test_a_model_that_fails_unforeseen_does_not_serve_and_stops_no_other(
 ) -> None:
     write_classifier(repository, "broken")
     write_classifier(repository)
-    load = ModelRegistry._load
+    load = ModelLoader.load
 
-    def failing(self: ModelRegistry, path: Path) -> ServedModel:
+    def failing(self: ModelLoader, path: Path) -> ServedModel:
         if path.parent.name == "broken":
             raise ZeroDivisionError("division by zero")
         return load(self, path)
 
-    monkeypatch.setattr(ModelRegistry, "_load", failing)
+    monkeypatch.setattr(ModelLoader, "load", failing)
     registry = loaded()
     assert _reasons(registry) == {"broken/1": "it fails with ZeroDivisionError: division by zero", "digits/1": ""}
     assert any(record.exc_info for record in caplog.records if record.message == "bundle refused")

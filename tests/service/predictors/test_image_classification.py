@@ -13,10 +13,10 @@ from PIL import Image
 from service.artifacts.bundle import BundleError, write_bundle
 from service.artifacts.manifest import Graph, Manifest, Task
 from service.errors import InvalidRequest
+from service.loading import session_opener
 from service.predictors import TASKS, Limits, load_predictor
 from service.predictors.base import field_path
 from service.predictors.image_classification import ClassifyRequest, ImageClassificationPredictor
-from service.registry import session_opener
 from tests.bundles import classifier_graph, classifier_manifest, template, write_classifier
 from tests.service.support import picture
 

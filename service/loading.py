@@ -1,0 +1,123 @@
+"""From a bundle on disk to a live model: verify, open, warm up, replay the samples."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from service.artifacts.bundle import Bundle, BundleError, read_bundle
+from service.artifacts.manifest import Graph
+from service.errors import ConfigurationError
+from service.observability import Metrics
+from service.predictors import Limits, load_predictor
+from service.runtime.cpus import available_cpus
+from service.runtime.providers import resolve
+from service.runtime.session import OnnxSession
+from service.served_model import ServedModel, runs_inline, warm_up
+from service.settings import PREFIX, Settings, model_key
+
+log = logging.getLogger(__name__)
+
+
+class ModelLoader:
+    """Makes live models of bundles, as the settings say.
+
+    Args:
+        settings: the service's.
+        metrics: where models report.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._cpus = available_cpus()
+        self._threads = ThreadPoolExecutor(self._cpus, thread_name_prefix="preprocess")
+
+    def check_settings(self, names: list[str]) -> None:
+        """Refuse execution providers that no onnxruntime knows; warn of settings for models that are not there."""
+        _resolve("PROVIDERS", self._settings.providers)
+        known = {model_key(name) for name in names}
+        for key, own in self._settings.model.items():
+            if own.providers is not None:
+                _resolve(f"MODEL__{key.upper()}__PROVIDERS", own.providers)
+            if key not in known:
+                fields = {"variable": f"{PREFIX}MODEL__{key.upper()}__…", "models": names}
+                log.warning("settings for a model that is not there", extra={"fields": fields})
+
+    def load(self, path: Path) -> ServedModel:
+        """Verify the bundle, open it, warm it up and replay its samples.
+
+        Raises:
+            BundleError: the bundle is bad, or answers its samples otherwise than it did.
+            ConfigurationError: strict, and another execution provider runs than was asked for.
+        """
+        bundle = read_bundle(path)
+        own = self._settings.for_model(bundle.manifest.name)
+        assert own.providers is not None
+        assert own.max_batch_size is not None
+        limits = Limits(
+            max_images=self._settings.max_images,
+            max_pixels=self._settings.max_pixels,
+            max_batch_size=own.max_batch_size,
+        )
+        threads = self._settings.threads or 1
+        predictor = load_predictor(bundle, session_opener(own.providers, threads, self._settings.strict), limits)
+        seconds = warm_up(predictor)
+        inline = runs_inline(own.inline, seconds)
+        share = max(1, self._cpus // self._settings.workers)
+        if not self._settings.threads and not inline and share > 1:
+            # Waking threads would cost a tiny model more than its whole run; only heavy ones are opened with several.
+            predictor = load_predictor(bundle, session_opener(own.providers, share, self._settings.strict), limits)
+            seconds = warm_up(predictor)
+        if wrong := next(predictor.replay(), None):
+            raise BundleError(f"{path}: the samples are answered differently: {wrong}")
+        served = ServedModel(
+            predictor,
+            own,
+            self._metrics,
+            inline=inline,
+            warm_up_seconds=seconds,
+            threads=self._threads,
+            max_in_flight=self._settings.max_queue_size,
+            deadline_seconds=self._settings.deadline_seconds,
+        )
+        self._announce(served)
+        return served
+
+    def _announce(self, served: ServedModel) -> None:
+        self._metrics.model_ready.labels(served.name, served.version).set(1)
+        for report in served.predictor.reports.values():
+            labels = (served.name, ",".join(report.requested), report.actual[0])
+            self._metrics.execution_provider.labels(*labels).set(1)
+        fields = {
+            "model": served.name,
+            "version": served.version,
+            "task": served.manifest.task.value,
+            "provider": served.provider,
+            "inline": served.inline,
+            "warm_up_ms": round(served.warm_up_seconds * 1e3, 3),
+        }
+        log.info("model ready", extra={"fields": fields})
+
+    def close(self) -> None:
+        """Release the threads that the models share."""
+        self._threads.shutdown(wait=False)
+
+
+def session_opener(providers: tuple[str, ...], threads: int, strict: bool) -> Callable[[Bundle, Graph], OnnxSession]:
+    """What opens the graphs of a bundle with these providers and threads."""
+
+    def open_session(bundle: Bundle, graph: Graph) -> OnnxSession:
+        return OnnxSession(bundle.file(graph.file), graph, providers=providers, threads=threads, strict=strict)
+
+    return open_session
+
+
+def _resolve(variable: str, providers: tuple[str, ...]) -> None:
+    """Raise ConfigurationError, naming the variable, where onnxruntime knows no such execution provider."""
+    try:
+        resolve(providers)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{PREFIX}{variable}={','.join(providers)}: {error}") from error

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, mode
 from service.artifacts.bundle import Bundle, BundleError
 from service.artifacts.image import ImageError, ImagePreprocessing, decode_image, normalise
 from service.artifacts.manifest import Datatype, TensorSpec
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, ModelFailure
 from service.predictors.base import Limits, OpenSession, Predictor, invalid_body
 from service.predictors.numbers import array_from_json
 from service.runtime.session import Tensors
@@ -173,6 +173,8 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         labels = self._labels
         results = []
         for row in outputs[self._output].tolist():
+            if not math.isfinite(sum(row)):
+                raise ModelFailure("the model's probabilities hold NaN or infinity")
             best = sorted(range(len(row)), key=row.__getitem__, reverse=True)[: request.top_k]
             results.append({"predictions": [{"label": labels[i], "score": round(row[i], 6)} for i in best]})
         return results

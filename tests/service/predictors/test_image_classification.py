@@ -12,7 +12,7 @@ from PIL import Image
 
 from service.artifacts.bundle import BundleError, write_bundle
 from service.artifacts.manifest import Graph, Manifest, Task
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, ModelFailure
 from service.loading import session_opener
 from service.predictors import TASKS, Limits, load_predictor
 from service.predictors.base import field_path
@@ -56,6 +56,13 @@ def test_ties_keep_the_order_of_the_labels(predictor: ImageClassificationPredict
     outputs = {"probabilities": np.full((1, 10), 0.1, np.float32)}
     (result,) = predictor.postprocess(ClassifyRequest(top_k=3), outputs)
     assert result["predictions"] == [{"label": label, "score": 0.1} for label in ("0", "1", "2")]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_score_is_never_nan(predictor: ImageClassificationPredictor, value: float) -> None:
+    outputs = {"probabilities": np.array([[0.1] * 9 + [value]], np.float32)}
+    with pytest.raises(ModelFailure, match="hold NaN or infinity"):
+        predictor.postprocess(ClassifyRequest(), outputs)
 
 
 def test_tensors_of_the_protocol_are_the_graphs(predictor: ImageClassificationPredictor) -> None:

@@ -1,0 +1,177 @@
+"""What happens on the socket itself: early refusals, kept connections, broken HTTP."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import orjson
+import pytest
+
+from service.settings import Settings
+from tests.bundles import write_classifier
+from tests.conftest import running
+from tests.service.support import pixels
+
+BODY = orjson.dumps(pixels(7))
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real server for all tests of this file."""
+    path = tmp_path_factory.mktemp("models")
+    write_classifier(path)
+    with running(Settings(models=path, deadline_seconds=0.5)) as found:
+        yield found
+
+
+class Connection:
+    """A connection that speaks raw HTTP/1.1."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._stream = connection.makefile("rb")
+
+    def send(self, head: str, body: bytes = b"") -> None:
+        """Send a request line with headers, and what there is of a body."""
+        self._socket.sendall(head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body)
+
+    def classify(self, body: bytes = BODY, *headers: str) -> None:
+        """Send a whole request."""
+        lines = ["POST /v1/classify HTTP/1.1", "host: x", "content-type: application/json", *headers]
+        self.send("\n".join([*lines, f"content-length: {len(body)}"]), body)
+
+    def answer(self) -> tuple[int, bytes]:
+        """Read one answer: its status and body."""
+        status = int(self._stream.readline().split()[1])
+        length = 0
+        while (line := self._stream.readline()) not in (b"\r\n", b""):
+            if match := re.match(rb"content-length: (\d+)", line, re.IGNORECASE):
+                length = int(match[1])
+        return status, self._stream.read(length)
+
+    def at_end(self) -> bool:
+        """Whether the server has closed the connection."""
+        return self._stream.read(1) == b""
+
+    def close(self) -> None:
+        """Close it."""
+        self._stream.close()
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """A new connection."""
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as raw:
+        connection = Connection(raw)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def test_a_connection_serves_many_requests_errors_included(url: str) -> None:
+    with connected(url) as connection:
+        for body, status in ((BODY, 200), (b"{", 400), (BODY, 200), (b'{"pixels":[]}', 422), (BODY, 200)):
+            connection.classify(body)
+            assert connection.answer()[0] == status
+
+
+def test_requests_may_be_pipelined(url: str) -> None:
+    with connected(url) as connection:
+        for digit in (1, 2, 3):
+            connection.classify(orjson.dumps(pixels(digit)))
+        for digit in (1, 2, 3):
+            status, body = connection.answer()
+            assert (status, orjson.loads(body)["results"][0]["predictions"][0]["label"]) == (200, str(digit))
+
+
+def test_a_body_that_is_declared_too_large_is_refused_before_it_is_sent(url: str) -> None:
+    with connected(url) as connection:
+        connection.send(
+            "POST /v1/classify HTTP/1.1\nhost: x\ncontent-type: application/json\ncontent-length: 99999999999"
+        )
+        status, body = connection.answer()
+        assert status == 413
+        assert b"LECTERN_MAX_BODY_BYTES" in body
+
+
+def test_a_client_that_asks_first_is_told_to_go_on_or_not(url: str) -> None:
+    head = "POST /v1/classify HTTP/1.1\nhost: x\ncontent-type: application/json\nexpect: 100-continue\ncontent-length: "
+    with connected(url) as connection:
+        connection.send(head + "99999999")
+        assert connection.answer()[0] == 413
+    with connected(url) as connection:
+        connection.send(head + str(len(BODY)))
+        assert connection.answer() == (100, b"")
+        connection._socket.sendall(BODY)
+        assert connection.answer()[0] == 200
+
+
+def test_a_body_that_does_not_come_ends_with_the_deadline(url: str) -> None:
+    with connected(url) as connection:
+        connection.send("POST /v1/classify HTTP/1.1\nhost: x\ncontent-type: application/json\ncontent-length: 10", b"{")
+        status, body = connection.answer()
+        assert status == 504
+        assert b"the body was not here after 0.5 s" in body
+
+
+def test_a_chunked_body_is_read(url: str) -> None:
+    head = "POST /v1/classify HTTP/1.1\nhost: x\ncontent-type: application/json\ntransfer-encoding: chunked"
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (BODY[:100], BODY[100:])) + b"0\r\n\r\n"
+    with connected(url) as connection:
+        connection.send(head, chunks)
+        assert connection.answer()[0] == 200
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "NONSENSE",
+        "GET",
+        "POST /v1/classify HTTP/1.1\nhost: x\ncontent-length: many",
+        "POST /v1/classify HTTP/1.1\nhost: x\ncontent-length: -5",
+        "POST /v1/classify HTTP/1.1\nhost: x\ntransfer-encoding: chunked\ncontent-length: 5",
+        "GET /livez HTTP/1.1\nhost: x\nno colon here",
+    ],
+)
+def test_broken_http_is_refused_and_the_server_goes_on(url: str, head: str) -> None:
+    with connected(url) as connection:
+        connection.send(head, b"zz\r\n\r\n")
+        assert connection.answer()[0] == 400
+    with connected(url) as connection:
+        connection.classify()
+        assert connection.answer()[0] == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/%00", "/%ff%fe", "/v1/models/%2e%2e%2fetc", "/v2/models/%0a", "//", "/v1/models/" + "x" * 2000]
+)
+def test_odd_paths_are_not_found(url: str, path: str) -> None:
+    with connected(url) as connection:
+        connection.send(f"GET {path} HTTP/1.1\nhost: x")
+        status, body = connection.answer()
+        assert status == 404
+        assert orjson.loads(body)
+
+
+def test_clients_that_hang_up_leave_nothing_behind(url: str) -> None:
+    for part in (b"", BODY[:50]):
+        with connected(url) as connection:
+            connection.send(
+                f"POST /v1/classify HTTP/1.1\nhost: x\ncontent-type: application/json\ncontent-length: {len(BODY)}",
+                part,
+            )
+    with connected(url) as connection:
+        for _ in range(100):
+            connection.send("GET /metrics HTTP/1.1\nhost: x")
+            status, body = connection.answer()
+            assert status == 200
+            if b"\nlectern_in_flight 1.0" in body:
+                break
+        else:
+            pytest.fail("requests of clients that left stay in flight")

@@ -71,20 +71,24 @@ def read_binary(block: memoryview, spec: TensorSpec, shape: Sequence[int], field
 
 
 def write_json(array: NDArray[Any], spec: TensorSpec) -> Any:
-    """The flat `data` of an output, for `json_response`.
+    """The flat `data` of an output, for orjson. It writes NaN and infinity as null: see `check_finite`.
 
     Raises:
         InvalidRequest: it has no JSON form; says to ask for binary.
-        ModelFailure: it holds NaN or infinity, which JSON does not have.
     """
     if spec.datatype is Datatype.BYTES:
         try:
             return [_bytes(value).decode() for value in array.flat]
         except UnicodeDecodeError as error:
             raise InvalidRequest("holds bytes that are not UTF-8; ask for it with binary_data", spec.name) from error
-    if spec.datatype.numpy.kind == "f" and not np.isfinite(array).all():
-        raise ModelFailure(f"the model's output {spec.name!r} holds NaN or infinity")
-    return np.ascontiguousarray(array, spec.datatype.numpy).reshape(-1)
+    flat = array.ravel()
+    return flat if flat.dtype == spec.datatype.numpy else flat.astype(spec.datatype.numpy)
+
+
+def check_finite(array: NDArray[Any], name: str) -> None:
+    """Raise ModelFailure where an output that is not sent as binary holds NaN or infinity, which JSON does not have."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ModelFailure(f"the model's output {name!r} holds NaN or infinity")
 
 
 def write_binary(array: NDArray[Any], datatype: Datatype) -> bytes:

@@ -12,11 +12,9 @@ import orjson
 from numpy.typing import NDArray
 from starlette.responses import Response
 
-from service.api.http import json_response
 from service.api.open_inference.requests import HEADER_LENGTH, Inference, Wanted
-from service.api.tensors import write_binary, write_json
+from service.api.tensors import check_finite, write_binary, write_json
 from service.artifacts.manifest import Datatype, TensorSpec
-from service.errors import ModelFailure
 from service.runtime.session import Tensors
 from service.served_model import ServedModel
 
@@ -46,9 +44,13 @@ def write_answer(inference: Inference, outputs: Tensors, served: ServedModel) ->
     document = {"model_name": served.name, "model_version": served.version, "outputs": entries}
     if inference.id is not None:
         document["id"] = inference.id
-    if not any(wanted.binary for wanted in inference.outputs):
-        return json_response(document)
     text = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    if b"null" in text:  # Either NaN or a name: finding out costs more than a small answer's whole writing.
+        for wanted in inference.outputs:
+            if not wanted.binary:
+                check_finite(outputs[wanted.spec.name], wanted.spec.name)
+    if not any(wanted.binary for wanted in inference.outputs):
+        return Response(text, media_type="application/json")
     headers = {HEADER_LENGTH: str(len(text))}
     return Response(b"".join([text, *blocks]), headers=headers, media_type="application/octet-stream")
 
@@ -73,8 +75,7 @@ def _classify(
 ) -> tuple[NDArray[np.object_], TensorSpec]:
     """The highest values of every row as BYTES `value:index:label`, [batch, classes] (Triton's classification)."""
     rows = array.reshape(len(array), -1)
-    if not np.isfinite(rows).all():
-        raise ModelFailure(f"the model's output {wanted.spec.name!r} holds NaN or infinity")
+    check_finite(rows, wanted.spec.name)
     columns = rows.shape[1]
     # Reversed twice, so that of equal values the first comes first.
     best = columns - 1 - np.argsort(rows[:, ::-1], axis=1, kind="stable")[:, ::-1][:, : wanted.classes]

@@ -177,7 +177,7 @@ def test_a_saturated_model_answers_503_with_retry_after(models_dir: Path, gate: 
 
 def test_a_deadline_that_passes_answers_504(models_dir: Path, gate: Gate) -> None:
     async def main() -> None:
-        async with serving(Settings(models=models_dir, inline="never", deadline_seconds=0.05)) as (client, _):
+        async with serving(Settings(models=models_dir, inline="never", deadline_seconds=0.3)) as (client, _):
             gate.shut()
             late = await client.post("/v1/classify", json=pixels(1))
             assert late.status_code == 504

@@ -331,7 +331,7 @@ def test_an_executor_that_is_shut_down_with_work_queued_tells_its_waiters() -> N
 def test_with_a_delay_a_batch_waits_for_company_but_not_when_it_is_full() -> None:
     async def main() -> None:
         model = Recorder()
-        waiting = DynamicBatcher(model, max_batch_size=8, max_queue_delay=0.02)
+        waiting = DynamicBatcher(model, max_batch_size=8, max_queue_delay=0.2)
         first = waiting.submit(_x(1), NEVER)
         await asyncio.sleep(0)
         await asyncio.gather(first, waiting.submit(_x(2), NEVER))

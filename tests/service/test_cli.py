@@ -134,9 +134,11 @@ def test_without_onnxruntime_the_command_is_named(
     monkeypatch.setattr(providers, "_is_installed", lambda name: False)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     error = _serve_fails(capsys, "--port", "0", "--models", str(models_dir))
-    assert error.startswith("onnxruntime is not installed: pip install 'lectern[cpu]'")
+    assert error.startswith(
+        "onnxruntime is not installed: in Lectern's folder run: pip install -c constraints.txt '.[cpu]'"
+    )
     assert main(["models", "verify", "--models", str(models_dir)]) == 2
-    assert "pip install 'lectern[cpu]'" in capsys.readouterr().err
+    assert "pip install -c constraints.txt '.[cpu]'" in capsys.readouterr().err
     assert main(["models", "list", "--models", str(models_dir)]) == 0, "a list needs no onnxruntime"
 
 

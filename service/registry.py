@@ -155,6 +155,10 @@ class ModelRegistry:
         """Load the highest good version of `name`, new or again, and put it in the place of the one that serves.
 
         The one that serves goes on until the new one is ready, and stays where none is.
+
+        Raises:
+            UnknownModel: no such folder in the repository.
+            InvalidRequest: the highest version is bad; says why, and which one serves all the same.
         """
         async with self._lock:
             if not (is_model_name(name) and (self._settings.models / name).is_dir()):
@@ -174,6 +178,10 @@ class ModelRegistry:
             if found.serving and found.serving.version != trial.serving.version:
                 self._metrics.model_ready.labels(name, found.serving.version).set(0)
             self._retire(found.serving)
+            highest = trial.versions[-1]
+            if str(highest) != trial.serving.version:
+                reason = f"version {highest} of model {name!r} cannot be loaded: {trial.reasons[highest]}"
+                raise InvalidRequest(f"{reason}; version {trial.serving.version} serves")
 
     async def unload(self, name: str) -> None:
         """Take `name` out of service. Requests in flight are answered; new ones get NotReady."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from service.observability import JsonFormatter, Metrics, Timings, configure_logging, request_id
+from service.observability import (
+    MULTIPROCESS_DIR,
+    JsonFormatter,
+    Metrics,
+    Timings,
+    configure_logging,
+    request_id,
+    sweep_dead_processes,
+)
 
 
 def _record(message: str = "hello %s", **extra: object) -> logging.LogRecord:
@@ -110,3 +119,19 @@ def test_two_applications_in_one_process_do_not_share_their_metrics() -> None:
     first, second = Metrics(), Metrics()
     first.requests.labels("digits", "1", "success").inc()
     assert b"digits" not in second.render()
+
+
+def test_a_process_that_died_leaves_no_live_gauge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MULTIPROCESS_DIR, str(tmp_path))
+    dead, alive = 2**22 + 1, os.getpid()  # Beyond the largest process id of Linux.
+    names = [f"{kind}_{pid}.db" for kind in ("gauge_livesum", "gauge_livemin", "counter") for pid in (dead, alive)]
+    for name in names:
+        (tmp_path / name).touch()
+    sweep_dead_processes()
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == set(names) - {f"gauge_livesum_{dead}.db", f"gauge_livemin_{dead}.db"}, "what was counted stays"
+
+
+def test_without_worker_processes_there_is_nothing_to_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MULTIPROCESS_DIR, raising=False)
+    sweep_dead_processes()

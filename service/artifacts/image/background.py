@@ -24,7 +24,7 @@ def contrast(grey: NDArray[np.uint8]) -> Contrast:
     paper the other way than ink does.
     """
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    middle = np.float32(np.median(border))
+    middle = np.float32(quantile(border, 0.5))
     even = float(np.mean(np.abs(border - middle) <= 6)) >= 0.75
     small = _resize(grey.astype(np.float32), _small_size(grey.shape))
     dark = _stands_out_dark(small - middle) if even else _ink_is_dark(small)
@@ -37,6 +37,12 @@ def contrast(grey: NDArray[np.uint8]) -> Contrast:
     return np.asarray((paper - step - lit) / np.maximum(paper, 24), np.float32)
 
 
+def quantile(values: NDArray[np.generic], share: float) -> float:
+    """The value that `share` of all are no greater than: numpy's own takes ten times as long over a small picture."""
+    rank = min(int(share * values.size), values.size - 1)
+    return float(np.partition(values, rank, axis=None)[rank])
+
+
 def _under_ink(small: Floats) -> tuple[Floats, Floats]:
     """The paper [h, w] of a picture whose ink is dark, and by how much it changes from each place to the next.
 
@@ -46,7 +52,7 @@ def _under_ink(small: Floats) -> tuple[Floats, Floats]:
     closed = _morph(small, cv2.MORPH_CLOSE)
     # Closing takes the lightest of the paper's grain: put it back to what is usual where there is no ink.
     grain = closed - small
-    smooth = cv2.GaussianBlur(closed - np.percentile(grain, 30), (0, 0), 1.0)
+    smooth = cv2.GaussianBlur(closed - quantile(grain, 0.3), (0, 0), 1.0)
     around = np.ones((3, 3), np.uint8)
     step = cv2.dilate(smooth, around) - cv2.erode(smooth, around)
     return np.asarray(smooth, np.float32), np.asarray(step, np.float32)
@@ -89,7 +95,7 @@ def _ink_is_rare(small: Floats) -> bool:
 
 def _stands_out_dark(away: Floats) -> bool:
     """Whether what stands out from the paper is darker than it."""
-    limit = max(3.0, 4 * 1.4826 * float(np.median(np.abs(away[::2, ::2]))))
+    limit = max(3.0, 4 * 1.4826 * quantile(np.abs(away[::2, ::2]), 0.5))
     return bool(-away[away < -limit].sum() >= away[away > limit].sum())
 
 
@@ -117,7 +123,7 @@ def _surface(small: Floats) -> Floats:
     terms = _terms(height, width)
     sample, known = small[::2, ::2].ravel(), terms[::2, ::2].reshape(-1, 6)
     centre = small[height // 5 : height - height // 5 : 2, width // 5 : width - width // 5 : 2]
-    paper = np.full_like(sample, np.median(np.concatenate([sample, centre.ravel()])))
+    paper = np.full_like(sample, quantile(np.concatenate([sample, centre.ravel()]), 0.5))
     weights = np.array([paper[0], 0, 0, 0, 0, 0], np.float32)
     # Differences that still count as paper, as shares of its brightness, and the terms fitted: constant, slope, curve.
     for share, degree in ((0.25, 3), (0.22, 3), (0.18, 6), (0.15, 6), (0.12, 6), (0.12, 6)):

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 # allocate is freed by reference counts. Without this its pauses make the slowest percent ten times slower.
 _GC_THRESHOLDS = (50_000, 50, 100)
 
+_HEALTHCHECK_SECONDS = 60
+
 
 def serve(settings: Settings) -> int:
     """Serve until a signal comes.
@@ -123,6 +125,8 @@ def _config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_seconds,
+        # A worker answers nothing while a session is being made; killed for that, it would never come up.
+        timeout_worker_healthcheck=_HEALTHCHECK_SECONDS,
     )
 
 

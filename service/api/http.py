@@ -88,7 +88,12 @@ async def read_body(request: Request) -> bytes:
     """
     settings = context(request).settings
     limit = settings.max_body_bytes
-    declared = request.headers.get("content-length", "")
+    declared, encoding = b"", b"identity"
+    for name, value in request.scope["headers"]:
+        if name == b"content-length":
+            declared = value
+        elif name == b"content-encoding":
+            encoding = value.lower()
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
     try:
@@ -97,8 +102,7 @@ async def read_body(request: Request) -> bytes:
     except TimeoutError as error:
         raise DeadlineExceeded(f"the body was not here after {settings.deadline_seconds:g} s") from error
     timings(request).skip()
-    encoding = request.headers.get("content-encoding", "identity").lower()
-    return body if encoding == "identity" else _inflate(body, encoding, limit)
+    return body if encoding == b"identity" else _inflate(body, encoding.decode("latin-1"), limit)
 
 
 def parse_json(body: bytes) -> Any:

@@ -27,7 +27,14 @@ from service.api.http import (
 from service.artifacts.manifest import Task
 from service.errors import InvalidRequest, MalformedBody, UnsupportedMedia
 from service.predictors.base import invalid_body
-from service.predictors.image_classification import DEFAULT_TOP_K, ClassifyBody, ClassifyRequest, ImageResult, TopK
+from service.predictors.image_classification import (
+    DEFAULT_TOP_K,
+    ClassifyBody,
+    ClassifyRequest,
+    ImageResult,
+    TopK,
+    to_request,
+)
 
 _SCALARS = ("model", "version", "top_k")
 
@@ -58,10 +65,7 @@ class _Sent:
     """A request as it came: its choices by place, and its images."""
 
     fields: dict[str, Any]
-    body: ClassifyBody | None = None
-    pictures: tuple[bytes, ...] = ()
-    field: str | None = None
-    booleans: bool = True
+    request: ClassifyRequest
 
 
 async def classify(request: Request) -> Response:
@@ -69,11 +73,7 @@ async def classify(request: Request) -> Response:
     sent = await _read(request)
     choice = _choose(request.query_params if request.scope["query_string"] else {}, sent.fields)
     served = context(request).registry.get(choice.model, choice.version, Task.IMAGE_CLASSIFICATION)
-    top_k = choice.top_k or DEFAULT_TOP_K
-    if sent.body is not None:
-        asked = replace(served.predictor.parse(sent.body), top_k=top_k, booleans=sent.booleans)
-    else:
-        asked = ClassifyRequest(top_k=top_k, pictures=sent.pictures, field=sent.field)
+    asked = sent.request if choice.top_k is None else replace(sent.request, top_k=choice.top_k)
     results = await while_connected(request, served, served.predict(asked, timings(request)))
     answer = {"model": served.name, "version": served.version, "results": results}
     return answered_by(json_response(answer), served)
@@ -86,9 +86,9 @@ async def _read(request: Request) -> _Sent:
     if kind == "application/json":
         parsed = validate(ClassifyBody, parse_json(body))
         fields = {name: getattr(parsed, name) for name in _SCALARS if name in parsed.model_fields_set}
-        return _Sent(fields, body=parsed, booleans=b"true" in body or b"false" in body)
+        return _Sent(fields, to_request(parsed, booleans=b"true" in body or b"false" in body))
     if kind.startswith("image/"):
-        return _Sent({}, pictures=(body,))
+        return _Sent({}, ClassifyRequest(pictures=(body,), field=None))
     if kind == "multipart/form-data":
         return await _read_form(request, body)
     raise UnsupportedMedia(
@@ -123,7 +123,7 @@ async def _read_form(request: Request, body: bytes) -> _Sent:
                 fields[name] = value
             else:
                 raise InvalidRequest(f"is not a part of this request; send 'image' and {', '.join(_SCALARS)}", name)
-        return _Sent(fields, pictures=tuple(pictures), field="image")
+        return _Sent(fields, ClassifyRequest(pictures=tuple(pictures), field="image"))
     finally:
         await form.close()
 

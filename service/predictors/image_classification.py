@@ -101,6 +101,22 @@ class ClassifyRequest:
         return f"{self.field}[{index}]" if self.field else None
 
 
+def to_request(body: ClassifyBody, *, booleans: bool = True) -> ClassifyRequest:
+    """What a JSON body asks for.
+
+    Args:
+        body: as it was validated.
+        booleans: False where its text is known to hold no `true` and no `false`.
+
+    Raises:
+        InvalidRequest: naming the image that is not base64.
+    """
+    if body.pixels is not None:
+        return ClassifyRequest(top_k=body.top_k, pixels=body.pixels, booleans=booleans)
+    pictures = [_from_base64(text, f"images[{index}]") for index, text in enumerate(body.images or ())]
+    return ClassifyRequest(top_k=body.top_k, pictures=pictures)
+
+
 class ImageClassificationPredictor(Predictor[ClassifyRequest]):
     """One graph: `image` FP32 [-1, 1, height, width] in 0..1 to `probabilities` FP32 [-1, labels]."""
 
@@ -138,10 +154,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         return self._session.graph.outputs
 
     def parse(self, body: ClassifyBody) -> ClassifyRequest:
-        if body.pixels is not None:
-            return ClassifyRequest(top_k=body.top_k, pixels=body.pixels)
-        pictures = [_from_base64(text, f"images[{index}]") for index, text in enumerate(body.images or ())]
-        return ClassifyRequest(top_k=body.top_k, pictures=pictures)
+        return to_request(body)
 
     def is_heavy(self, request: ClassifyRequest) -> bool:
         pictures = request.pictures

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.photographs.paper import Picture, cloud, desk
+from tests.photographs.paper import Picture, cloud, desk, places
 
 
 def look_at(page: Picture, rng: np.random.Generator, *, tilt: float, zoom: float = 1.0) -> Picture:
@@ -32,8 +32,7 @@ def look_at(page: Picture, rng: np.random.Generator, *, tilt: float, zoom: float
 
 def light(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
     """How much light falls on each place [H, W]: a lamp from one side, the lens's corners, a hand's shadow."""
-    ys, xs = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
-    ys, xs = ys / size[0] - 0.5, xs / size[1] - 0.5
+    ys, xs = (line - np.float32(0.5) for line in places(size, relative=True))
     direction = rng.uniform(0, 2 * np.pi)
     slope = rng.uniform(0.1, 0.8)
     level = 1 + slope * (np.cos(direction) * xs + np.sin(direction) * ys)

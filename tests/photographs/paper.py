@@ -20,6 +20,12 @@ PENS = {
 }
 
 
+def places(size: tuple[int, int], *, relative: bool = False) -> tuple[Mask, Mask]:
+    """Rows [H, 1] and columns [1, W] of a picture, in pixels or as shares of its sides."""
+    ys, xs = (np.arange(side, dtype=np.float32) / np.float32(side if relative else 1) for side in size)
+    return ys[:, None], xs[None, :]
+
+
 def cloud(size: tuple[int, int], grain: float, rng: np.random.Generator) -> Mask:
     """Smooth noise [H, W] of unit deviation whose blobs are `grain` pixels wide."""
     coarse = (max(2, int(size[0] / grain) + 2), max(2, int(size[1] / grain) + 2))
@@ -39,7 +45,7 @@ def blank_paper(size: tuple[int, int], rng: np.random.Generator) -> Picture:
 def fold(paper: Picture, rng: np.random.Generator) -> Picture:
     """A sheet that was folded once: a crease, and one half lit a little differently from the other."""
     height, width = paper.shape[:2]
-    ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
+    ys, xs = places((height, width))
     angle = rng.choice([0, np.pi / 2]) + rng.uniform(-0.1, 0.1)
     across = (xs - width * rng.uniform(0.2, 0.8)) * np.cos(angle) + (ys - height * rng.uniform(0.2, 0.8)) * np.sin(
         angle
@@ -52,7 +58,7 @@ def fold(paper: Picture, rng: np.random.Generator) -> Picture:
 def whiteboard(ink: Mask, rng: np.random.Generator) -> Picture:
     """A marker on a white board, with a lamp's reflection and what was badly wiped away before."""
     size = ink.shape
-    ys, xs = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
+    ys, xs = places(size)
     wiped = np.clip(0.03 * cloud(size, 30.0, rng) * cloud(size, 90.0, rng), 0, 0.08)
     board = np.clip(0.84 - wiped, 0, 1)[..., None] * np.array([0.98, 1.0, 1.0], np.float32)
     pen = ("felt black", "felt blue", "felt red", "felt green")[rng.integers(4)]

@@ -28,7 +28,9 @@ def outline(
     before the pen is laid on it, so that strokes keep their width.
     """
     large = _enlarge(digit, slant=slant, aspect=aspect, rotation=rotation)
-    mask = large > 0.45
+    ys, xs = np.nonzero(large > 0.45)
+    room = 4 * SCALE  # for a pen thicker than the strokes are
+    mask = np.pad(large[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1] > 0.45, room)
     if width is not None:
         mask = _with_pen(mask, width)
     smooth = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), SCALE * 0.15)

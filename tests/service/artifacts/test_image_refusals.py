@@ -1,0 +1,196 @@
+"""What is no picture that can be used is refused with an error that says what it is and what to do."""
+
+from __future__ import annotations
+
+import re
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.artifacts.image import (
+    AnimatedImageError,
+    DamagedImageError,
+    EmptyImageError,
+    ImageError,
+    ImageShapeError,
+    ImageTooLargeError,
+    UnknownImageFormatError,
+    VectorImageError,
+    decode_image,
+)
+from tests.pictures import FORMATS, levels, picture_file, with_preview
+
+TEXTS: list[tuple[bytes, type[ImageError], str]] = [
+    (b"", EmptyImageError, "no bytes"),
+    (b"hello", UnknownImageFormatError, "PNG, JPEG"),
+    (b"\x00" * 1000, UnknownImageFormatError, "PNG, JPEG"),
+    (b"<html><body>404</body></html>", UnknownImageFormatError, "PNG, JPEG"),
+    (b'<svg xmlns="http://www.w3.org/2000/svg"/>', VectorImageError, "SVG.*send a PNG"),
+    (b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- x -->\n<svg/>', VectorImageError, "SVG.*send a PNG"),
+    (b"<!DOCTYPE svg PUBLIC '-//W3C//DTD SVG 1.1//EN'>\n<svg/>", VectorImageError, "SVG.*send a PNG"),
+    (b"%PDF-1.7\n", VectorImageError, "PDF.*send a PNG"),
+    (b"%!PS-Adobe-3.0 EPSF-3.0\n", UnknownImageFormatError, "PNG, JPEG"),
+    (b"\x00\x00\x00\x1cftypheic", UnknownImageFormatError, "PNG, JPEG"),
+    (b"P5 28 28 255 " + b"\x00" * 784, UnknownImageFormatError, "PNG, JPEG"),
+]
+
+
+@pytest.mark.parametrize(("data", "kind", "message"), TEXTS)
+def test_what_is_no_picture(data: bytes, kind: type[ImageError], message: str) -> None:
+    with pytest.raises(kind, match=message) as caught:
+        decode_image(data)
+    assert caught.value.reason == str(caught.value)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9])
+def test_a_truncatedpicture_file(form: str, share: float) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (60, 60), np.uint8)
+    data = picture_file(Image.fromarray(noise), form)
+    with pytest.raises(ImageError, match=r"truncated or damaged|known format") as caught:
+        decode_image(data[: max(4, int(len(data) * share))])
+    assert share < 0.1 or form in str(caught.value).upper()
+
+
+def _png_claiming(width: int, height: int) -> bytes:
+    """A small PNG whose header announces a picture of another size."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    data = picture_file(Image.new("L", (8, 8)))
+    return data[:8] + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
+
+
+def _bmp_claiming(width: int, height: int) -> bytes:
+    data = picture_file(Image.new("L", (8, 8)), "BMP")
+    return data[:18] + struct.pack("<ii", width, height) + data[26:]
+
+
+def _jpeg_claiming(width: int, height: int) -> bytes:
+    data = picture_file(Image.new("L", (8, 8)), "JPEG")
+    at = data.index(b"\xff\xc0") + 5
+    return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
+
+
+def _gif_claiming(width: int, height: int, *, frame: bool = False) -> bytes:
+    data = picture_file(Image.new("L", (8, 8)), "GIF")
+    at = data.index(b",") + 5 if frame else 6
+    return data[:at] + struct.pack("<HH", width, height) + data[at + 4 :]
+
+
+def _gif_frame_claiming(width: int, height: int) -> bytes:
+    return _gif_claiming(width, height, frame=True)
+
+
+def _webp_claiming(width: int, height: int) -> bytes:
+    body = b"VP8X" + struct.pack("<I", 10) + b"\0" * 4
+    body += (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+
+
+def _tiff_claiming(width: int, height: int) -> bytes:
+    data = picture_file(Image.new("L", (8, 8)), "TIFF")
+    for tag, value in ((256, width), (257, height)):
+        entry = struct.pack("<HHI", tag, 4, 1)
+        at = data.index(entry) + 8 if entry in data else data.index(struct.pack("<HHI", tag, 3, 1)) + 8
+        data = data[: at - 6] + struct.pack("<H", 4) + data[at - 4 : at] + struct.pack("<I", value) + data[at + 4 :]
+    return data
+
+
+BOMBS: list[Callable[[int, int], bytes]] = [
+    _png_claiming,
+    _bmp_claiming,
+    _jpeg_claiming,
+    _gif_claiming,
+    _gif_frame_claiming,
+    _webp_claiming,
+    _tiff_claiming,
+]
+
+
+@pytest.mark.parametrize("claiming", BOMBS)
+@pytest.mark.parametrize("size", [(5000, 4001), (10_000, 10_000), (16_383, 16_383)])
+def test_a_decompression_bomb_is_refused_by_its_header(
+    claiming: Callable[[int, int], bytes], size: tuple[int, int]
+) -> None:
+    with pytest.raises(ImageTooLargeError, match=r"20,000,000.*send a smaller one"):
+        decode_image(claiming(*size))
+
+
+def test_a_png_of_a_thousand_million_pixels() -> None:
+    with pytest.raises(ImageTooLargeError, match="60000 x 60000"):
+        decode_image(_png_claiming(60_000, 60_000))
+
+
+def test_the_limit_itself_is_allowed() -> None:
+    data = picture_file(Image.fromarray(levels()))
+    assert decode_image(data, max_pixels=600).shape == (20, 30)
+    with pytest.raises(ImageTooLargeError, match="30 x 20 pixels, over the limit of 599"):
+        decode_image(data, max_pixels=599)
+
+
+@pytest.mark.parametrize("claiming", BOMBS[:3])
+def test_a_picture_of_no_pixels(claiming: Callable[[int, int], bytes]) -> None:
+    with pytest.raises((DamagedImageError, ImageShapeError)):
+        decode_image(claiming(0, 10))
+
+
+def test_a_thin_line_is_no_picture() -> None:
+    with pytest.raises(ImageShapeError, match="5 x 1000"):
+        decode_image(picture_file(Image.new("L", (5, 1000))))
+    assert decode_image(picture_file(Image.new("L", (1, 1)))).shape == (1, 1)
+
+
+@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_several_frames_or_pages(form: str) -> None:
+    frames = [Image.fromarray(np.full((10, 10), level, np.uint8)) for level in (0, 100, 200)]
+    with pytest.raises(AnimatedImageError, match="one picture a file"):
+        decode_image(picture_file(frames[0], form, save_all=True, append_images=frames[1:]))
+    assert decode_image(picture_file(frames[1], form, save_all=True)).shape == (10, 10)
+
+
+def _hostile(*more: bytes) -> list[bytes]:
+    """Random bytes, random bytes behind each signature, and files with bytes changed."""
+    rng = np.random.default_rng(0)
+    whole = [picture_file(Image.fromarray(levels()), form) for form in FORMATS]
+    whole += [with_preview(), _tiff_claiming(30, 20), _webp_claiming(30, 20), *more]
+    files = [rng.bytes(int(rng.integers(1, 200))) for _ in range(50)]
+    files += [data[: int(rng.integers(2, 40))] + rng.bytes(200) for data in whole for _ in range(15)]
+    for data in whole:
+        for _ in range(60):
+            changed = bytearray(data)
+            for place in rng.integers(0, min(len(data), int(rng.choice([40, 200, 4000]))), int(rng.integers(1, 6))):
+                changed[place] = int(rng.integers(256))
+            files.append(bytes(changed))
+    return files
+
+
+def test_hostile_bytes_raise_nothing_but_an_image_error() -> None:
+    compressed = [picture_file(Image.fromarray(levels()), "TIFF", compression=how) for how in ("tiff_lzw", "jpeg")]
+    for data in _hostile(*compressed):
+        try:
+            grey = decode_image(data, max_pixels=1_000_000)
+        except ImageError:
+            continue
+        assert grey.dtype == np.uint8
+        assert grey.ndim == 2
+
+
+def test_nothing_hostile_reaches_the_log(tmp_path: Path) -> None:
+    files = [*_hostile(), *(claiming(12_000, 12_000) for claiming in BOMBS)]
+    for index, data in enumerate(files):
+        (tmp_path / f"{index}").write_bytes(data)
+    program = (
+        "import pathlib, sys\n"
+        "from service.artifacts.image import ImageError, decode_image\n"
+        "for file in pathlib.Path(sys.argv[1]).iterdir():\n"
+        "    try: decode_image(file.read_bytes())\n"
+        "    except ImageError: pass\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
+    assert not re.search(r"Warning|PIL|\.py", ran.stderr)

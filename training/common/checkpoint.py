@@ -21,8 +21,8 @@ def save_checkpoint(path: Path, *, config: dict[str, Any], **state: Any) -> None
     partial.replace(path)
 
 
-def load_checkpoint(path: Path, *, config: dict[str, Any]) -> dict[str, Any]:
-    """The state written by `save_checkpoint`, on the CPU.
+def load_checkpoint(path: Path, *, config: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The state written by `save_checkpoint`, on the CPU; it must belong to `config` where one is given.
 
     Raises:
         CheckpointError: the file is missing or damaged, or belongs to another configuration.
@@ -35,7 +35,10 @@ def load_checkpoint(path: Path, *, config: dict[str, Any]) -> dict[str, Any]:
         raise CheckpointError(f"{path}: is no checkpoint or is damaged; remove it and train again") from error
     if not isinstance(state, dict) or "config" not in state:
         raise CheckpointError(f"{path}: is no checkpoint of Lectern; remove it and train again")
-    different = differences(state["config"], config)
+    if config is None:
+        return state
+    known = {key: value for key, value in config.items() if key in state["config"]}  # it may be older than a setting
+    different = differences(state["config"], known)
     if different:
         raise CheckpointError(
             f"{path}: was trained with other settings ({'; '.join(different)}); "

@@ -71,6 +71,9 @@ class LenetConfig:
     output: Output = field(
         default="softmax", metadata=doc("output layer and loss: softmax, or 1998's RBF units with equation 9")
     )
+    init: str = field(
+        default="", metadata=doc("begin with the kept weights of this run, which has the same network and labels")
+    )
     epochs: int = field(default=50, metadata=doc("passes over the training images"))
     batch_size: int = field(
         default=128, metadata=doc("images per step; of small sets fewer, so that an epoch has 20 steps")

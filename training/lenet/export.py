@@ -138,8 +138,8 @@ def _graph(classes: int) -> Graph:
 
 
 def _public_config(config: LenetConfig) -> dict[str, Any]:
-    """The settings without the path of the user's data, which concerns nobody who gets the model."""
-    return to_dict(config) | {"data": Path(config.data).name}
+    """The settings without the folders that data and runs lie in, which concern nobody who gets the model."""
+    return to_dict(config) | {"data": Path(config.data).name, "init": Path(config.init).name}
 
 
 def _pixels(split: Split) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
+from training.common.errors import ConfigError
 from training.common.progress import bar
 from training.common.run import Run
 from training.common.seed import generator, seed_everything
@@ -128,6 +129,8 @@ def _fresh_state(config: LenetConfig, digits: Digits, device: torch.device) -> _
     # Channels last was measured faster on CPUs: 7,000 against 5,300 images a second.
     model, average = (build_model(config, len(digits.labels)).to(device) for _ in range(2))
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
+    if config.init:
+        _begin_with(Path(config.init), model)
     average.load_state_dict(model.state_dict())
     decayed = [p for name, p in model.named_parameters() if name.endswith("weight")]
     others = [p for name, p in model.named_parameters() if not name.endswith("weight")]
@@ -137,6 +140,15 @@ def _fresh_state(config: LenetConfig, digits: Digits, device: torch.device) -> _
         fused=True,
     )
     return _State(model, average, optimizer, identity(config, digits))
+
+
+def _begin_with(path: Path, model: LeNet5) -> None:
+    """Load the weights that another run kept."""
+    stored = load_checkpoint(path / "checkpoints" / BEST)
+    try:
+        model.load_state_dict(stored["model"])
+    except RuntimeError as error:
+        raise ConfigError(f"--init {path}: that run has another network or another number of labels") from error
 
 
 def _epoch(state: _State, config: LenetConfig, augment: Augmenter, images: Tensor, labels: Tensor) -> float:

@@ -142,6 +142,28 @@ def test_a_finished_run_trains_no_further(trained_run: Path) -> None:
     assert (trained_run / "checkpoints" / "last.pt").read_bytes() == before
 
 
+def test_a_run_can_begin_with_the_weights_of_another(
+    trained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"init": trained_run, "learning-rate": 1e-12, "ema": 0.0, "epochs": 1}
+    begun = arguments(trained_run.parent, "begun", **settings)
+    assert main(begun) == 0
+    before, after = weights(trained_run, "best.pt"), weights(trained_run.parent / "begun", "last.pt")
+    assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
+    write_idx(tmp_path / "data", "train", 60)
+    assert main([*arguments(tmp_path, "other", init=trained_run), "--pooling", "trainable"]) == 2
+    assert f"--init {trained_run}: that run has another network" in capsys.readouterr().err
+    assert main(arguments(tmp_path, "none", init=tmp_path / "absent")) == 2
+    assert "best.pt: is missing" in capsys.readouterr().err
+
+
+def test_a_checkpoint_may_be_older_than_a_setting(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "last.pt", config={"epochs": 1}, epoch=1)
+    assert load_checkpoint(tmp_path / "last.pt", config={"epochs": 1, "newer": 0})["epoch"] == 1
+    with pytest.raises(CheckpointError, match="epochs was 1, is 2"):
+        load_checkpoint(tmp_path / "last.pt", config={"epochs": 2, "newer": 0})
+
+
 def test_an_unfinished_run_can_be_exported_and_says_so(
     whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -103,6 +103,9 @@ def server(models: Path, **settings: str) -> Iterator[Server]:
     running = Server(process)
     try:
         yield running
+    except BaseException:
+        print(running.text)  # pytest shows it with the failure.
+        raise
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

@@ -19,14 +19,14 @@ _WIDEST_STROKE = 0.32
 def contrast(grey: NDArray[np.uint8]) -> Contrast:
     """Estimate the paper under the ink of a grey picture [H, W] and divide it out.
 
-    Where the border is even, that is the paper. Elsewhere strokes are closed up from both sides, which leaves light,
-    shadows and the desk around a sheet, all of which are wider than strokes. Negative where a pixel differs from the
-    paper the other way than ink does.
+    Where the border is even, and does not frame a sheet, that is the paper. Elsewhere strokes are closed up from both
+    sides, which leaves light, shadows and the desk around a sheet, all of which are wider than strokes. Negative where
+    a pixel differs from the paper the other way than ink does.
     """
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     middle = np.float32(quantile(border, 0.5))
-    even = float(np.mean(np.abs(border - middle) <= 6)) >= 0.75
     small = _resize(grey.astype(np.float32), _small_size(grey.shape))
+    even = float(np.mean(np.abs(border - middle) <= 6)) >= 0.75 and not _frames_a_sheet(small, middle)
     dark = _stands_out_dark(small - middle) if even else _ink_is_dark(small)
     lit = grey.astype(np.float32) if dark else 255 - grey.astype(np.float32)  # ink is the darker in it
     if even:
@@ -41,6 +41,11 @@ def quantile(values: NDArray[np.generic], share: float) -> float:
     """The value that `share` of all are no greater than: numpy's own takes ten times as long over a small picture."""
     rank = min(int(share * values.size), values.size - 1)
     return float(np.partition(values, rank, axis=None)[rank])
+
+
+def deviation(values: Floats) -> float:
+    """The standard deviation of what is around 0, with up to two thirds of the values elsewhere."""
+    return quantile(np.abs(values), 0.15) / 0.19  # 15 % of a normal distribution is within 0.19 deviations
 
 
 def _under_ink(small: Floats) -> tuple[Floats, Floats]:
@@ -95,7 +100,7 @@ def _ink_is_rare(small: Floats) -> bool:
 
 def _stands_out_dark(away: Floats) -> bool:
     """Whether what stands out from the paper is darker than it."""
-    limit = max(3.0, 4 * 1.4826 * quantile(np.abs(away[::2, ::2]), 0.5))
+    limit = max(3.0, 4 * deviation(away[::2, ::2]))
     return bool(-away[away < -limit].sum() >= away[away > limit].sum())
 
 
@@ -105,8 +110,7 @@ def _ink_is_dark_by_shape(small: Floats) -> bool | None:
     Paper is the tone of the border and the corners, unless that frames a sheet of the other: a desk.
     """
     _, light = cv2.threshold(np.clip(small, 0, 255).astype(np.uint8), 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    limit = 0.15 * max(small.shape)
-    wide = [float(cv2.distanceTransform(tone, cv2.DIST_L2, 3).max()) > limit for tone in (1 - light, light)]
+    wide = [_is_wide(tone) for tone in (light == 0, light == 1)]
     if all(wide):  # light and shadow
         return None
     border = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]])
@@ -115,6 +119,18 @@ def _ink_is_dark_by_shape(small: Floats) -> bool | None:
     share = float(light.mean())
     framed = wide[0] and share < 0.5 if light_around else wide[1] and share > 0.5
     return light_around != framed
+
+
+def _frames_a_sheet(small: Floats, table: np.float32) -> bool:
+    """Whether the even border of a small picture is a table's on which a sheet lies."""
+    other = np.abs(small - table) > 24
+    return float(other.mean()) > 0.4 and _is_wide(other)
+
+
+def _is_wide(tone: NDArray[np.bool_]) -> bool:
+    """Whether a part of a small picture is wider than any stroke."""
+    inside = cv2.distanceTransform(np.pad(tone, 1).astype(np.uint8), cv2.DIST_L2, 3)
+    return bool(inside.max() > 0.15 * max(tone.shape))
 
 
 def _surface(small: Floats) -> Floats:

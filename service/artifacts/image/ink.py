@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.image.background import Contrast, contrast, quantile
+from service.artifacts.image.background import Contrast, contrast, deviation, quantile
 from service.artifacts.image.errors import BlankImageError
 from service.artifacts.image.lines import Mask, erase_lines
 
@@ -89,10 +89,8 @@ def _separate(grey: NDArray[np.uint8]) -> tuple[Contrast, _Box]:
 
 
 def _noise(values: Contrast) -> float:
-    """The standard deviation of the paper's contrast, which may be a little off 0, with up to two thirds under ink."""
-    centres = (0.0, quantile(values, 0.5))
-    # 15 % of a normal distribution is within 0.19 deviations of its middle.
-    return min(quantile(np.abs(values - np.float32(centre)), 0.15) for centre in centres) / 0.19
+    """The standard deviation of the paper's contrast, which may be a little off 0."""
+    return min(deviation(values), deviation(values - np.float32(quantile(values, 0.5))))
 
 
 def _strongest(values: Contrast) -> float:

@@ -114,6 +114,16 @@ def test_cut_out_close_to_the_ink() -> None:
         assert _same_digit(normalise(255 - cut, MNIST))
 
 
+@pytest.mark.parametrize("ink", [0, 255])
+def test_a_thick_pen_may_leave_less_paper_than_ink(ink: int) -> None:
+    page = np.full((200, 160), 255 - ink, np.uint8)
+    cv2.ellipse(page, (80, 100), (58, 78), 0, 0, 360, ink, 40, cv2.LINE_AA)
+    assert np.mean(page == ink) > 0.5
+    zero = normalise(page, MNIST)
+    assert zero[14, 14] < 0.1
+    assert min(zero[5:8, 14].max(), zero[20:23, 14].max(), zero[14, 6:10].max(), zero[14, 19:22].max()) > 0.9
+
+
 def test_the_aspect_is_kept() -> None:
     page = _page(200, 200)
     cv2.line(page, (100, 30), (100, 170), 0, 14, cv2.LINE_AA)

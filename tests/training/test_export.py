@@ -17,7 +17,7 @@ from training.__main__ import main
 from training.common.errors import ExportError
 from training.common.export import check_parity, open_graph, run_graph
 from training.common.run import Run
-from training.lenet.cli import stored_config
+from training.lenet.config import stored_config
 from training.lenet.data import load_digits
 from training.lenet.evaluate import load_best
 

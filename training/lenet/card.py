@@ -1,5 +1,6 @@
 """The model card of a LeNet bundle."""
 
+from pathlib import Path
 from typing import Any
 
 from service.artifacts.manifest import Manifest
@@ -36,7 +37,7 @@ _CARD = """\
 * {epochs} epochs, batches of {batch_size}, AdamW with weight decay {weight_decay:g},
   {schedule} learning rate up to {learning_rate:g}, {smoothing}weights averaged over steps (decay {ema:g}), seed {seed}.
 * Training images were distorted anew in each epoch: {distortions}.
-* Libraries: {libraries}.
+{origin}* Libraries: {libraries}.
 
 ## What it is not
 
@@ -53,9 +54,10 @@ _DISTORTIONS = {
     "shift": "shift up to {:g} pixels",
     "elastic": "elastic displacement of {:g} pixels (Simard et al. 2003)",
     "stroke": "stroke width up to {:.0%} of a pixel each side",
-    "low_resolution": "lower resolution for {:.0%}",
+    "low_resolution": "lower resolution for {:.0%} of the images",
     "blur": "blur for {:.0%}",
     "contrast": "contrast up to {:.0%}",
+    "calm": "half of what moves the ink in the last {:.0%} of the epochs",
 }
 
 
@@ -91,6 +93,7 @@ def model_card(
         ema=config.ema,
         seed=config.seed,
         distortions=_distortions(config),
+        origin=_origin(config),
         libraries=", ".join(f"{name} {version}" for name, version in source.libraries.items()),
         classes=len(digits.labels),
     )
@@ -112,6 +115,13 @@ def _epoch_note(evaluations: dict[str, Any], config: LenetConfig) -> str:
         f"The weights are those after epoch {epoch} of {config.epochs}, the one with the fewest errors on the held-out "
         "images, so the figure on those is a little too good."
     )
+
+
+def _origin(config: LenetConfig) -> str:
+    if not config.init:
+        return ""
+    name = Path(config.init).name
+    return f"* It began with the weights of the run `{name}`, whose settings are in the manifest (`init_config`).\n"
 
 
 def _distortions(config: LenetConfig) -> str:

@@ -6,17 +6,15 @@ from datetime import datetime
 from pathlib import Path
 
 from training.common.cli import Interrupted, add_machine_flags
-from training.common.config import add_flags, flag_names, from_dict, merge, to_dict
+from training.common.config import add_flags, flag_names, merge, to_dict
 from training.common.device import pick_device, use_threads
 from training.common.errors import ConfigError
 from training.common.run import Run
-from training.lenet.config import PRESETS, LenetConfig
+from training.lenet.config import FAMILY, PRESETS, LenetConfig, stored_config
 from training.lenet.data import Digits, load_digits
 from training.lenet.evaluate import evaluate
 from training.lenet.export import check_target, default_name, export
 from training.lenet.train import train
-
-FAMILY = "lenet"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -138,11 +136,6 @@ def _config(options: argparse.Namespace) -> LenetConfig:
         named = "--preset" if options.preset else "--" + next(iter(given)).replace("_", "-")
         raise ConfigError(f"--resume goes on with the run's own settings: leave out {named}, or start a new --run")
     return stored_config(Run.open(options.resume, family=FAMILY))
-
-
-def stored_config(run: Run) -> LenetConfig:
-    """The settings a run was started with."""
-    return from_dict(LenetConfig, run.config(FAMILY), where=str(run.path))
 
 
 def _open(options: argparse.Namespace) -> tuple[Run, LenetConfig, Digits]:

@@ -3,9 +3,12 @@
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-from training.common.config import doc
+from training.common.config import doc, from_dict
 from training.common.errors import ConfigError
+from training.common.run import Run
 from training.lenet.model import Activation, Connections, Output, Pooling
+
+FAMILY = "lenet"
 
 Schedule = Literal["one-cycle", "cosine"]
 Normaliser = Literal["mnist", "fit"]
@@ -72,9 +75,10 @@ class LenetConfig:
         default="softmax", metadata=doc("output layer and loss: softmax, or 1998's RBF units with equation 9")
     )
     init: str = field(
-        default="", metadata=doc("begin with the kept weights of this run, which has the same network and labels")
+        default="",
+        metadata=doc("begin with the weights that this run kept, to go on with other images of the same labels"),
     )
-    epochs: int = field(default=50, metadata=doc("passes over the training images"))
+    epochs: int = field(default=100, metadata=doc("passes over the training images"))
     batch_size: int = field(
         default=128, metadata=doc("images per step; of small sets fewer, so that an epoch has 20 steps")
     )
@@ -120,3 +124,8 @@ PRESETS: dict[str, LenetConfig] = {
     "debug": replace(LenetConfig(), epochs=2, batch_size=16, ema=0.9),
 }
 """`--preset`: where a configuration starts; flags change it from there."""
+
+
+def stored_config(run: Run) -> LenetConfig:
+    """The settings a run was started with."""
+    return from_dict(LenetConfig, run.config(FAMILY), where=str(run.path))

@@ -18,9 +18,9 @@ from service.artifacts.manifest import Comparison, Datatype, Graph, Manifest, Me
 from training.common.config import to_dict
 from training.common.errors import ConfigError
 from training.common.export import check_parity, open_graph, provenance, run_graph, to_onnx
-from training.common.run import Run
+from training.common.run import CONFIG, Run
 from training.lenet.card import model_card
-from training.lenet.config import LenetConfig
+from training.lenet.config import LenetConfig, stored_config
 from training.lenet.data import Digits, Split
 from training.lenet.evaluate import evaluate, load_best, stored_evaluations
 from training.lenet.model import PADDING, PIXEL_DEVIATION, PIXEL_MEAN, SIDE, LeNet5
@@ -138,8 +138,11 @@ def _graph(classes: int) -> Graph:
 
 
 def _public_config(config: LenetConfig) -> dict[str, Any]:
-    """The settings without the folders that data and runs lie in, which concern nobody who gets the model."""
-    return to_dict(config) | {"data": Path(config.data).name, "init": Path(config.init).name}
+    """The settings, with those of the run it began with, without the folders that data and runs lie in."""
+    settings = to_dict(config) | {"data": Path(config.data).name, "init": Path(config.init).name}
+    if config.init and (Path(config.init) / CONFIG).is_file():
+        settings["init_config"] = _public_config(stored_config(Run(Path(config.init))))
+    return settings
 
 
 def _pixels(split: Split) -> NDArray[np.float32]:

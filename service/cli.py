@@ -144,7 +144,7 @@ def _line(name: str, bundle: Bundle) -> str:
     manifest = bundle.manifest
     size = sum((bundle.path / file).stat().st_size for file in manifest.files)
     metrics = "; ".join(
-        f"{metric.name} {metric.value:g} {metric.unit} ({metric.data})" for metric in manifest.metrics[:2]
+        f"{metric.name} {f'{metric.value:g} {metric.unit}'.strip()} ({metric.data})" for metric in manifest.metrics[:2]
     )
     return f"{name:24} {manifest.task.value:22} {size / 1e6:6.2f} MB  {manifest.provenance.licence:14} {metrics}"
 

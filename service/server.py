@@ -124,6 +124,7 @@ def _config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # Nothing here asks for the address of the caller.
         timeout_graceful_shutdown=settings.shutdown_seconds,
         # A worker answers nothing while a session is being made; killed for that, it would never come up.
         timeout_worker_healthcheck=_HEALTHCHECK_SECONDS,

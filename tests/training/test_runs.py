@@ -19,8 +19,9 @@ from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, RunError
 from training.common.run import Run
 from training.lenet import train as train_module
-from training.lenet.config import PRESETS
+from training.lenet.config import PRESETS, stored_config
 from training.lenet.data import load_digits
+from training.lenet.export import public_config
 
 pytestmark = pytest.mark.torch
 
@@ -150,6 +151,8 @@ def test_a_run_can_begin_with_the_weights_of_another(
     assert main(begun) == 0
     before, after = weights(trained_run, "best.pt"), weights(trained_run.parent / "begun", "last.pt")
     assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
+    noted = public_config(stored_config(Run(trained_run.parent / "begun")))
+    assert (noted["init"], noted["init_config"]["epochs"], noted["data"]) == ("run", 2, "data")
     write_idx(tmp_path / "data", "train", 60)
     assert main([*arguments(tmp_path, "other", init=trained_run), "--pooling", "trainable"]) == 2
     assert f"--init {trained_run}: that run has another network" in capsys.readouterr().err

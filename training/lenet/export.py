@@ -110,7 +110,7 @@ def export(
             data=digits.name,
             licence=licence or digits.licence,
             attribution=digits.attribution,
-            config=_public_config(config) | {"epoch": epoch},
+            config=public_config(config) | {"epoch": epoch},
             seed=config.seed,
             libraries=_LIBRARIES,
         ),
@@ -137,11 +137,11 @@ def _graph(classes: int) -> Graph:
     )
 
 
-def _public_config(config: LenetConfig) -> dict[str, Any]:
+def public_config(config: LenetConfig) -> dict[str, Any]:
     """The settings, with those of the run it began with, without the folders that data and runs lie in."""
     settings = to_dict(config) | {"data": Path(config.data).name, "init": Path(config.init).name}
     if config.init and (Path(config.init) / CONFIG).is_file():
-        settings["init_config"] = _public_config(stored_config(Run(Path(config.init))))
+        settings["init_config"] = public_config(stored_config(Run(Path(config.init))))
     return settings
 
 

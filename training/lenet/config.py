@@ -78,7 +78,7 @@ class LenetConfig:
         default="",
         metadata=doc("begin with the weights that this run kept, to go on with other images of the same labels"),
     )
-    epochs: int = field(default=100, metadata=doc("passes over the training images"))
+    epochs: int = field(default=50, metadata=doc("passes over the training images"))
     batch_size: int = field(
         default=128, metadata=doc("images per step; of small sets fewer, so that an epoch has 20 steps")
     )

@@ -34,7 +34,7 @@ class Lectern(FastAPI):
 
     def __init__(self, context: Context, **options: Any) -> None:
         super().__init__(title="Lectern", version=__version__, **options)
-        self.state.context = context
+        self.context = context
         access_log = context.settings.access_log
         self.add_middleware(RequestMiddleware, metrics=context.metrics, access_log=access_log)
         self._hot = HotRoutes(OPERATIONS)
@@ -57,7 +57,7 @@ class Lectern(FastAPI):
 def create_app(settings: Settings, *, on_ready: Hook | None = None) -> Lectern:
     """Make the application.
 
-    Models load when its lifespan begins, or before that, by `app.state.context.registry.load_all()`.
+    Models load when its lifespan begins, or before that, by `app.context.registry.load_all()`.
 
     Args:
         settings: everything that can be set.

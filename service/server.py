@@ -14,11 +14,10 @@ import tempfile
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from service.api.http import Context
-from service.app import create_app
+from service.app import Lectern, create_app
 from service.errors import ConfigurationError
 from service.observability import MULTIPROCESS_DIR, configure_logging, sweep_dead_processes
 from service.runtime.providers import check_installation
@@ -53,7 +52,7 @@ def serve(settings: Settings) -> int:
 def _serve_on(listener: socket.socket, settings: Settings) -> int:
     app = _application(settings)
     # Before the first request: every reason not to start is told here, with exit code 2.
-    app.state.context.registry.load_all()
+    app.context.registry.load_all()
     address = _address(listener)
     if settings.workers > 1:
         return _serve_many(settings, listener, address)
@@ -66,7 +65,7 @@ def _serve_on(listener: socket.socket, settings: Settings) -> int:
     return 0
 
 
-def worker_application() -> FastAPI:
+def worker_application() -> Lectern:
     """The application of one of several worker processes; its settings come from the environment."""
     settings = load_settings()
     configure_logging(settings.log_level)
@@ -74,7 +73,7 @@ def worker_application() -> FastAPI:
     return _application(settings)
 
 
-def _application(settings: Settings) -> FastAPI:
+def _application(settings: Settings) -> Lectern:
     return create_app(settings, on_ready=lambda context: _on_ready(context, settings))
 
 
@@ -114,7 +113,7 @@ def _serve_many(settings: Settings, listener: socket.socket, address: str) -> in
     return 0
 
 
-def _config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
+def _config(app: Lectern | str, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=isinstance(app, str),

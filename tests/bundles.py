@@ -84,7 +84,7 @@ def classifier_manifest(name: str = "digits") -> Manifest:
         graphs={"model": graph},
         labels=LABELS,
         preprocessing={"normaliser": "fit", "height": SIZE, "width": SIZE},
-        metrics=(Metric(name="accuracy", value=100, unit=" %", data="ten templates"),),
+        metrics=(Metric(name="accuracy", value=100, unit="%", data="ten templates"),),
         provenance=Provenance(
             data="ten templates", licence="CC0-1.0", attribution="nobody", created=datetime(2026, 1, 1, tzinfo=UTC)
         ),

@@ -55,7 +55,7 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What routes need of the service; `request.app.state.context`."""
+    """What routes need of the service: the `context` of the application."""
 
     settings: Settings
     registry: ModelRegistry
@@ -66,7 +66,7 @@ class Context:
 
 def context(request: Request) -> Context:
     """The service that answers this request."""
-    found: Context = request.app.state.context
+    found: Context = request.scope["app"].context
     return found
 
 

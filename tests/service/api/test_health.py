@@ -28,7 +28,7 @@ def test_ready(client: TestClient, path: str) -> None:
 
 
 def test_live_and_not_ready_while_draining(client: TestClient) -> None:
-    client.app.state.context.draining.set()  # type: ignore[attr-defined]
+    client.app.context.draining.set()  # type: ignore[attr-defined]
     for path in ("/readyz", "/v2/health/ready"):
         response = client.get(path)
         assert response.status_code == 503

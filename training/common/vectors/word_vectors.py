@@ -1,0 +1,121 @@
+"""Words with their vectors in memory, and the form in which a run keeps them."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.common.errors import DatasetError
+from training.common.run import write_text
+
+MATRIX, VOCABULARY = "vectors.npy", "vocabulary.tsv"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WordVectors:
+    """A vocabulary of V words, most frequent first, with a vector of D components for each."""
+
+    words: list[str]
+    matrix: NDArray[np.float32]
+    """[V, D]: row i belongs to `words[i]`."""
+    counts: NDArray[np.int64] | None = None
+    """[V]: how often each word was met in the corpus; None where that is unknown."""
+
+    def __post_init__(self) -> None:
+        assert self.matrix.ndim == 2
+        assert self.matrix.dtype == np.float32
+        assert len(self.words) == len(self.matrix)
+        assert self.counts is None or self.counts.shape == (len(self.words),)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @property
+    def dimensions(self) -> int:
+        """Components of a vector."""
+        return int(self.matrix.shape[1])
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The row of each word."""
+        return {word: row for row, word in enumerate(self.words)}
+
+    def first(self, count: int) -> "WordVectors":
+        """The `count` most frequent words; a view, nothing is copied but the list of words."""
+        counts = None if self.counts is None else self.counts[:count]
+        return WordVectors(words=self.words[:count], matrix=self.matrix[:count], counts=counts)
+
+    def unit(self) -> NDArray[np.float32]:
+        """[V, D]: the vectors scaled to norm 1; a zero vector stays zero."""
+        norms = np.linalg.norm(self.matrix, axis=1, keepdims=True)
+        rows: NDArray[np.float32] = self.matrix / np.maximum(norms, np.finfo(np.float32).tiny)
+        return rows
+
+
+def save_vectors(vectors: WordVectors, folder: Path) -> None:
+    """Write `vectors.npy` (fp32 [V, D]) and `vocabulary.tsv` (word, tab, count; most frequent first) into `folder`.
+
+    Each file is written whole or not at all.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{MATRIX}.partial"
+    with partial.open("wb") as stream:
+        np.save(stream, vectors.matrix)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(folder / MATRIX)
+    write_text(folder / VOCABULARY, _vocabulary_text(vectors.words, vectors.counts))
+
+
+def load_vectors(folder: Path) -> WordVectors:
+    """Read what `save_vectors` wrote.
+
+    Raises:
+        DatasetError: a file is missing or damaged, or the two do not belong together.
+    """
+    words, counts = _read_vocabulary(folder / VOCABULARY)
+    path = folder / MATRIX
+    try:
+        matrix = np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise DatasetError(f"{folder}: holds no vectors ({MATRIX} is missing)") from error
+    except (ValueError, EOFError) as error:
+        raise DatasetError(f"{path}: is damaged ({error}); write the vectors again") from error
+    if matrix.ndim != 2 or matrix.dtype != np.float32 or len(matrix) != len(words):
+        raise DatasetError(
+            f"{path}: holds {matrix.dtype} {list(matrix.shape)}, not float32 with a row for each of the "
+            f"{len(words):,} words of {VOCABULARY}; write the vectors again"
+        )
+    return WordVectors(words=words, matrix=matrix, counts=counts)
+
+
+def _vocabulary_text(words: Sequence[str], counts: NDArray[np.int64] | None) -> str:
+    if counts is None:
+        return "".join(f"{word}\n" for word in words)
+    return "".join(f"{word}\t{count}\n" for word, count in zip(words, counts.tolist(), strict=True))
+
+
+def _read_vocabulary(path: Path) -> tuple[list[str], NDArray[np.int64] | None]:
+    try:
+        lines = path.read_bytes().decode("utf-8").split("\n")
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path.parent}: holds no vectors ({VOCABULARY} is missing)") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path}: is not UTF-8 (byte {error.start}); write the vectors again") from error
+    if lines.pop():
+        raise DatasetError(f"{path}: ends in the middle of line {len(lines) + 1}; write the vectors again")
+    if not lines:
+        raise DatasetError(f"{path}: is empty; write the vectors again")
+    counted = "\t" in lines[0]
+    words, counts = [], np.zeros(len(lines), np.int64)
+    for row, line in enumerate(lines):
+        word, tab, count = line.partition("\t")
+        if bool(tab) != counted or (counted and not (count.isascii() and count.isdigit())):
+            raise DatasetError(f"{path}:{row + 1}: is {line!r}, not a word, a tab and a count")
+        words.append(word)
+        counts[row] = int(count or 0)
+    return words, counts if counted else None

@@ -32,10 +32,12 @@ class BundleError(ValueError):
 
 
 class Sample(BaseModel):
-    """A request as the task route's JSON body, and the `results` of its answer."""
+    """A request as the task route's JSON body, and the `results` of its answer (on OpenAI's routes its `data`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    route: str | None = None
+    """Which of the task's routes (`/v1/similarity`); left out where the task has one."""
     request: dict[str, JsonValue]
     results: list[JsonValue]
 

@@ -4,6 +4,22 @@ A file that fits into memory is read with `read_vectors` and written with `write
 blocks of rows from `open_vectors`.
 """
 
+from training.common.vectors.reading import FORMATS, Format, VectorFile, open_vectors, read_vectors
+from training.common.vectors.rows import Block
 from training.common.vectors.word_vectors import MATRIX, VOCABULARY, WordVectors, load_vectors, save_vectors
+from training.common.vectors.writing import write_vectors
 
-__all__ = ["MATRIX", "VOCABULARY", "WordVectors", "load_vectors", "save_vectors"]
+__all__ = [
+    "FORMATS",
+    "MATRIX",
+    "VOCABULARY",
+    "Block",
+    "Format",
+    "VectorFile",
+    "WordVectors",
+    "load_vectors",
+    "open_vectors",
+    "read_vectors",
+    "save_vectors",
+    "write_vectors",
+]

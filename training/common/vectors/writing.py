@@ -1,0 +1,62 @@
+"""Writing the file formats of word2vec and GloVe."""
+
+import gzip
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from training.common.errors import ExportError
+from training.common.vectors.reading import Format
+from training.common.vectors.word_vectors import WordVectors
+
+
+def write_vectors(vectors: WordVectors, path: Path, *, format: Format) -> None:
+    """Write a file, whole or not at all; gzipped where its name ends in `.gz`.
+
+    Text has the shortest numbers that read back as the same float32. Binary is as word2vec.c writes it, with a line
+    feed after each row.
+
+    Raises:
+        ExportError: a word holds white space that the format cannot hold.
+    """
+    for word in vectors.words:
+        if not word or any(mark in word for mark in " \t\n\r"):
+            raise ExportError(f"the word {word!r} is empty or holds white space: {format} cannot hold it")
+    with _written(path) as stream:
+        if format != "glove":
+            stream.write(f"{len(vectors)} {vectors.dimensions}\n".encode())
+        for word, row in zip(vectors.words, vectors.matrix, strict=True):
+            stream.write(word.encode() + b" " + (_binary(row) if format == "word2vec-binary" else _text(row)) + b"\n")
+
+
+def _binary(row: NDArray[np.float32]) -> bytes:
+    return row.astype("<f4").tobytes()
+
+
+def _text(row: NDArray[np.float32]) -> bytes:
+    return orjson.dumps(np.ascontiguousarray(row), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].replace(b",", b" ")
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[BinaryIO]:
+    """A stream into a neighbour of `path` that takes its place when all is written."""
+    partial = path.with_name(f".{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with partial.open("wb") as plain:
+            if path.suffix == ".gz":
+                with gzip.GzipFile("", "wb", fileobj=plain, mtime=0) as packed:
+                    yield cast(BinaryIO, packed)
+            else:
+                yield plain
+            plain.flush()
+            os.fsync(plain.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -102,17 +102,18 @@ def read_bundle(path: Path) -> Bundle:
     return Bundle(path=path, manifest=manifest)
 
 
-def write_bundle(repository: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
+def write_bundle(repository: Path, manifest: Manifest, files: Mapping[str, bytes | Path]) -> Bundle:
     """Write the next version of `manifest.name` into `repository` and return it, verified.
 
     `manifest.version` and `manifest.files` are set here, whatever they were. An existing version is never touched.
 
     Args:
         repository: the model repository, for example `models/`; made where absent.
-        files: content by file name: every graph, `samples.json`, `MODEL_CARD.md` and what else the task needs.
+        files: content by file name: every graph, `samples.json`, `MODEL_CARD.md` and what else the task needs. What is
+            too large for memory is given as the path of a file, which is copied.
     """
     folder = repository / manifest.name
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+    hashes = {name: _sha256(content) for name, content in sorted(files.items())}
     draft = manifest.model_copy(update={"version": 1, "files": hashes, "format_version": FORMAT_VERSION})
     # Checked before the first byte is written: a file name might lead out of the folder.
     Manifest.model_validate(draft.model_dump())
@@ -178,8 +179,8 @@ def _verify_file(path: Path, expected: str) -> None:
         # A link could lead anywhere, and reading a pipe would wait for ever.
         if not stat.S_ISREG(path.lstat().st_mode):
             raise BundleError(f"{path}: is a link, a folder or a device; a bundle holds plain files")
-    with _readable(path), path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    with _readable(path):
+        found = _sha256(path)
     if found != expected:
         raise BundleError(
             f"{path}: sha256 is {found[:12]}…, the manifest says {expected[:12]}…: "
@@ -197,9 +198,20 @@ def _readable(path: Path) -> Iterator[None]:
         raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _write_synced(path: Path, content: bytes) -> None:
+def _sha256(content: bytes | Path) -> str:
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    with content.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _write_synced(path: Path, content: bytes | Path) -> None:
     with path.open("wb") as stream:
-        stream.write(content)
+        if isinstance(content, Path):
+            with content.open("rb") as source:
+                shutil.copyfileobj(source, stream, 1 << 20)
+        else:
+            stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
 

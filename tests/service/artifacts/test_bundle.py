@@ -44,6 +44,16 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert [sample.results for sample in bundle.samples()] == [[]]
 
 
+def test_a_large_file_is_copied_from_a_path(tmp_path: Path) -> None:
+    table = tmp_path / "table"
+    table.write_bytes(bytes(range(256)) * 5000)
+    bundle = write_bundle(tmp_path, classifier_manifest(), FILES | {"table.npy": table})
+    assert bundle.file("table.npy").read_bytes() == table.read_bytes()
+    with pytest.raises(FileNotFoundError, match=r"table\.txt"):
+        write_bundle(tmp_path, classifier_manifest(), FILES | {"table.npy": table.with_suffix(".txt")})
+    assert versions(tmp_path / "digits") == [1]
+
+
 def test_versions_count_up_and_are_never_overwritten(tmp_path: Path) -> None:
     first = _written(tmp_path)
     before = {path.name: path.read_bytes() for path in first.iterdir()}

@@ -1,0 +1,179 @@
+"""How good word vectors are: analogies, and agreement with people's judgements of word pairs."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from training.common.datasets import DataFile, fetch
+from training.common.errors import DatasetError
+from training.common.run import EVALUATION, Run, write_json
+from training.common.vectors import WordVectors
+from training.word2vec.analogies import AnalogyScore, Question, read_questions, score_analogies
+from training.word2vec.similarity import Pair, PairScore, read_pairs, score_pairs
+
+SplitName = Literal["dev", "test", "all"]
+"""`dev` is every line with an even index (from 0) in its file, `test` every other: choose settings by `dev` alone."""
+
+_JUDGEMENTS = "https://raw.githubusercontent.com/mfaruqui/eval-word-vectors/94b3dd9fdbac7ed08dbee7179cd5ee464acf0594"
+WORDVEC_EVAL = {
+    name: DataFile(folder="wordvec_eval", name=name, address=f"{address}/{name}", sha256=sha256)
+    for name, address, sha256 in (
+        (
+            "questions-words.txt",
+            "https://raw.githubusercontent.com/tmikolov/word2vec/20c129af10659f7c50e86e3be406df663beff438",
+            "8c29b3332afc46f3fb8be04cb5297bf96f39aa7131272dff57869b4485b22a36",
+        ),
+        (
+            "EN-WS-353-ALL.txt",
+            f"{_JUDGEMENTS}/data/word-sim",
+            "ce12919b240af45bdf46d243601eaca2b6212b159b5e7e9b435ee7ee40c5619c",
+        ),
+        (
+            "EN-SIMLEX-999.txt",
+            f"{_JUDGEMENTS}/data/word-sim",
+            "405394ffb7d25f6d0e3c041f87c9f27d29dc6b047506769953e85c4523b11685",
+        ),
+        (
+            "EN-MEN-TR-3k.txt",
+            f"{_JUDGEMENTS}/data/word-sim",
+            "888b13580faa362c7b11da0a670258cf1b1eb4bf0ecbcd418918729a3bd3f43a",
+        ),
+    )
+}
+_ANALOGIES = "questions-words.txt"
+_PAIRS = {"WordSim-353": "EN-WS-353-ALL.txt", "SimLex-999": "EN-SIMLEX-999.txt", "MEN": "EN-MEN-TR-3k.txt"}
+_ROWS = 1 << 16  # checked at once
+_File = tuple[str, list[str]]  # how messages name it, and its lines
+_Item = TypeVar("_Item", Question, Pair)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The scores of one set of vectors on one split."""
+
+    split: SplitName
+    words: int
+    dimensions: int
+    restrict: int
+    """Analogies were asked and answered within this many of the most frequent words."""
+    analogies: AnalogyScore | None
+    pairs: tuple[PairScore, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "words": self.words,
+            "dimensions": self.dimensions,
+            "restrict": self.restrict,
+            "analogies": self.analogies and self.analogies.as_dict(),
+            "pairs": {score.name: score.as_dict() for score in self.pairs},
+        }
+
+    def summary(self) -> str:
+        """One line: total accuracy of the analogies, rho of each file of pairs."""
+        accuracy = self.analogies.total.accuracy if self.analogies else None
+        parts = [] if accuracy is None else [f"analogies {accuracy:.1%}"]
+        parts += [f"{score.name} {_rho(score)}" for score in self.pairs]
+        return ", ".join(parts)
+
+    def report(self) -> str:
+        """The same as text, with a line for every section and file."""
+        lines = [f"{self.split}: {self.summary()}", f"{self.words:,} words of {self.dimensions} dimensions"]
+        if self.analogies:
+            lines[-1] += f"; analogies within the {min(self.restrict, self.words):,} most frequent"
+            lines += ["", *self.analogies.lines()]
+        if self.pairs:
+            width = max(len("pairs"), *(len(score.name) for score in self.pairs))
+            lines += ["", f"{'pairs':{width}}  Spearman    known  skipped"]
+            lines += [
+                f"{score.name:{width}}  {_rho(score):>8}  {score.pairs:7,}  {score.skipped:7,}" for score in self.pairs
+            ]
+        return "\n".join(lines)
+
+
+def evaluate(
+    vectors: WordVectors,
+    *,
+    split: SplitName = "all",
+    restrict: int = 30_000,
+    fold: bool = True,
+    analogies: Path | None = None,
+    pairs: Sequence[Path] = (),
+) -> Evaluation:
+    """Score `vectors` on the Google analogies, WordSim-353, SimLex-999 and MEN, or on the given files instead of them.
+
+    Args:
+        restrict: the analogies know only this many of the most frequent words; the pairs know all.
+        fold: whether words that differ in case only are the same.
+        analogies: a file of four words a line, under headings `: section`.
+        pairs: files of two words and a number a line, between tabs or blanks.
+
+    Raises:
+        DatasetError: a file is missing or malformed, or a vector is not finite.
+    """
+    _check_finite(vectors)
+    if analogies or pairs:
+        questions = _own(analogies) if analogies else None
+        judged = {path.stem: _own(path) for path in pairs}
+    else:
+        questions = _published(_ANALOGIES)
+        judged = {name: _published(file) for name, file in _PAIRS.items()}
+    return Evaluation(
+        split=split,
+        words=len(vectors),
+        dimensions=vectors.dimensions,
+        restrict=restrict,
+        analogies=questions and _analogies(vectors, questions, split, restrict, fold),
+        pairs=tuple(
+            score_pairs(vectors, _part(read_pairs(*file), split), name, fold=fold) for name, file in judged.items()
+        ),
+    )
+
+
+def _analogies(vectors: WordVectors, file: _File, split: SplitName, restrict: int, fold: bool) -> AnalogyScore:
+    return score_analogies(vectors, _part(read_questions(*file), split), restrict=restrict, fold=fold)
+
+
+def store(result: Evaluation, run: Run) -> None:
+    """Put the result into the run's `evaluation.json`, beside those of other splits."""
+    write_json(run.path / EVALUATION, {**stored_evaluations(run), result.split: result.as_dict()})
+
+
+def stored_evaluations(run: Run) -> dict[str, Any]:
+    """What `evaluation.json` holds, by split; empty before the first evaluation."""
+    path = run.path / EVALUATION
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def _part(items: Iterable[_Item], split: SplitName) -> list[_Item]:
+    return [item for item in items if split == "all" or (item.index % 2 == 0) == (split == "dev")]
+
+
+def _published(name: str) -> _File:
+    return name, fetch(WORDVEC_EVAL[name]).decode("utf-8").splitlines()
+
+
+def _own(path: Path) -> _File:
+    try:
+        return str(path), path.read_bytes().decode("utf-8").splitlines()
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path}: is not UTF-8 (byte {error.start})") from error
+
+
+def _check_finite(vectors: WordVectors) -> None:
+    for start in range(0, len(vectors), _ROWS):
+        bad = np.flatnonzero(~np.isfinite(vectors.matrix[start : start + _ROWS]).all(1))
+        if len(bad):
+            raise DatasetError(
+                f"the vector of {vectors.words[start + int(bad[0])]!r} is not finite; train with a lower learning rate"
+            )
+
+
+def _rho(score: PairScore) -> str:
+    return "-" if score.spearman is None else f"{score.spearman:.3f}"

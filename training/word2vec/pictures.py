@@ -1,0 +1,165 @@
+"""Pictures of a run of word2vec: words in the plane, and the learning curve."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from training.common.errors import DatasetError
+from training.common.run import Run, write_text
+from training.common.vectors import WordVectors
+from training.word2vec.folding import FoldedWords
+from training.word2vec.neighbours import neighbours_table
+
+Method = Literal["pca", "tsne"]
+
+CAPITALS: Mapping[str, Sequence[str]] = {
+    "country": (
+        "China", "Russia", "Japan", "Turkey", "Poland", "Germany", "France", "Italy", "Greece", "Spain", "Portugal",
+    ),
+    "capital": (
+        "Beijing", "Moscow", "Tokyo", "Ankara", "Warsaw", "Berlin", "Paris", "Rome", "Athens", "Madrid", "Lisbon",
+    ),
+}  # fmt: skip
+"""Those of figure 2 of Mikolov et al. 2013b, each country with its capital."""
+
+TOPICS: Mapping[str, Sequence[str]] = {
+    "animals": ("dog", "cat", "horse", "cow", "sheep", "wolf", "lion", "bird", "fish", "rabbit"),
+    "colours": ("red", "blue", "green", "yellow", "black", "white", "brown", "purple"),
+    "numbers": ("one", "two", "three", "four", "five", "six", "seven", "eight"),
+    "months": ("january", "february", "march", "april", "june", "july", "october", "december"),
+    "family": ("mother", "father", "sister", "brother", "daughter", "son", "wife", "husband"),
+    "music": ("guitar", "piano", "violin", "drums", "song", "album", "concert", "orchestra"),
+    "science": ("physics", "chemistry", "biology", "mathematics", "theory", "experiment"),
+    "sports": ("football", "basketball", "tennis", "hockey", "baseball", "team", "player"),
+}
+"""Groups of words that good vectors keep apart."""
+
+_FEWEST = 3  # words worth a picture
+_NEIGHBOURS_OF = (
+    "king", "paris", "physics", "football", "python", "music", "red", "three", "monday", "good", "quickly", "walked",
+)  # fmt: skip
+
+
+def draw_run(run: Run, vectors: WordVectors, *, method: Method = "pca") -> list[Path]:
+    """Draw what a run can show into its `pictures/`; what the vocabulary has no words for is left out.
+
+    Returns:
+        The files: learning curve, capitals, topics, nearest neighbours (Markdown).
+    """
+    made = []
+    if metrics := run.metrics():
+        made.append(run.pictures / "learning_curve.png")
+        draw_learning_curve(made[-1], metrics)
+    for name, groups, linked in (("capitals", CAPITALS, True), ("topics", TOPICS, False)):
+        if len(_rows(vectors, groups)) >= _FEWEST:
+            made.append(run.pictures / f"{name}_{method}.png")
+            draw_words(made[-1], vectors, groups, method=method, linked=linked)
+    if _rows(vectors, {"words": _NEIGHBOURS_OF}):
+        made.append(run.pictures / "neighbours.md")
+        write_text(made[-1], neighbours_table(vectors, _NEIGHBOURS_OF))
+    return made
+
+
+def draw_words(
+    path: Path,
+    vectors: WordVectors,
+    groups: Mapping[str, Sequence[str]],
+    *,
+    method: Method = "pca",
+    linked: bool = False,
+) -> None:
+    """Words in the plane, each group in a colour; unknown words are left out.
+
+    Args:
+        path: of the PNG.
+        vectors: where the words are looked up, without regard to case.
+        groups: words by the name of their group.
+        method: the first two principal components, or t-SNE (van der Maaten and Hinton 2008), of the unit vectors.
+        linked: draw a line from each word of the first group to the word at the same place in the second.
+
+    Raises:
+        DatasetError: fewer than three of the words are known.
+    """
+    rows = _rows(vectors, groups)
+    if len(rows) < _FEWEST:
+        wanted = ", ".join(word for words in groups.values() for word in words)
+        raise DatasetError(
+            f"only {len(rows)} of {wanted} are in the vocabulary of {len(vectors):,} words; "
+            f"a picture needs at least {_FEWEST}"
+        )
+    places = dict(zip(rows, project(vectors.matrix[list(rows.values())], method), strict=True))
+    figure = Figure(figsize=(9, 7), layout="constrained")
+    axes = figure.add_subplot()
+    if linked:
+        _link(axes, places, groups)
+    for number, (name, words) in enumerate(groups.items()):
+        shown = [word for word in words if word in places]
+        if shown:
+            x, y = np.array([places[word] for word in shown]).T
+            axes.scatter(x, y, s=18, color=f"C{number % 10}", label=name)
+        for word in shown:
+            axes.annotate(
+                vectors.words[rows[word]], tuple(places[word]), xytext=(4, 3), textcoords="offset points", fontsize=9
+            )
+    axes.set_title("t-SNE" if method == "tsne" else "first two principal components")
+    axes.legend(loc="best", fontsize=8)
+    axes.margins(0.1)
+    _save(figure, path)
+
+
+def project(matrix: NDArray[np.float32], method: Method) -> NDArray[np.float64]:
+    """[N, 2]: where the unit vectors of `matrix` [N, D] come to lie in the plane; the same on every call."""
+    rows = matrix.astype(np.float64)
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    if method == "tsne":
+        from sklearn.manifold import TSNE  # heavy, and wanted rarely
+
+        plane: NDArray[np.float64] = TSNE(
+            perplexity=min(30.0, (len(rows) - 1) / 3), init="pca", random_state=0
+        ).fit_transform(rows)
+        return plane
+    centred = rows - rows.mean(0)
+    _, _, components = np.linalg.svd(centred, full_matrices=False)
+    first_two: NDArray[np.float64] = centred @ components[:2].T
+    return first_two
+
+
+def draw_learning_curve(path: Path, metrics: Sequence[dict[str, Any]]) -> None:
+    """Training loss (nats per input) and speed by epoch, from the run's metrics."""
+    epochs = [record["epoch"] for record in metrics]
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    left = figure.add_subplot()
+    left.plot(epochs, [np.nan if record["loss"] is None else record["loss"] for record in metrics], color="tab:orange")
+    left.set_xlabel("epoch")
+    left.set_ylabel("training loss, nats per input", color="tab:orange")
+    left.grid(alpha=0.3)
+    right = left.twinx()
+    right.plot(epochs, [record["words_per_second"] / 1e3 for record in metrics], color="tab:blue", linewidth=0.8)
+    right.set_ylim(bottom=0)
+    right.set_ylabel("thousand words a second", color="tab:blue")
+    _save(figure, path)
+
+
+def _rows(vectors: WordVectors, groups: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """The row of each known word."""
+    folded = FoldedWords(vectors.words)
+    return {word: found[0] for group in groups.values() for word in group if (found := folded.find([word]))}
+
+
+def _link(axes: Axes, places: Mapping[str, NDArray[np.float64]], groups: Mapping[str, Sequence[str]]) -> None:
+    first, second = list(groups.values())[:2]
+    for pair in zip(first, second, strict=True):
+        if all(word in places for word in pair):
+            x, y = np.array([places[word] for word in pair]).T
+            axes.plot(x, y, color="0.7", linestyle="--", linewidth=0.8, zorder=0)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    FigureCanvasAgg(figure)
+    figure.savefig(path, dpi=120)

@@ -77,7 +77,7 @@ def check_parity(expected: NDArray[np.float32], found: NDArray[np.float32], what
 
 
 def provenance(
-    *, data: str, licence: str, attribution: str, config: dict[str, Any], seed: int, libraries: Iterable[str]
+    *, data: str, licence: str, attribution: str, config: dict[str, Any], seed: int | None, libraries: Iterable[str]
 ) -> Provenance:
     """Where weights come from, with the versions of the libraries that made them."""
     versions = {name: importlib.metadata.version(name) for name in sorted(libraries)}

@@ -1,0 +1,113 @@
+"""The model card of a bundle of word vectors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from service.artifacts.manifest import Manifest
+from service.artifacts.word_vectors import WordVectorsPreprocessing
+from training.word2vec.parity import Parity
+from training.word2vec.table import Precision
+
+# ruff: noqa: E501  - a row of a table is one line
+_CARD = """\
+# {name}
+
+{description}
+
+| | |
+|---|---|
+| Task | {task} |
+| Vocabulary | {words:,} words, most frequent first{phrases} |
+| Vectors | {dimensions} dimensions, norm 1, along their principal axes (uncentred), so that the leading ones may be kept alone |
+| Stored as | {precision}; scores differ from those in float32 by {difference:.1g} at most, and {overlap:.1%} of the ten nearest words are the same ({queries:,} words, measured on the graph that ships) |
+| Search | {search} |
+| Look-ups | normaliser `{normaliser}`, texts are cut by the tokenizer `{tokenizer}` |
+| Mean of several words | weighted by a / (a + p), p the word's frequency, a = 0.001 (Arora, Liang, Ma 2017, section 3) |
+| Licence of the vectors | {licence} |
+| Attribution | {attribution} |
+
+## How good they are
+
+{results}
+
+{examples}
+
+## Where they come from
+
+* Data: {data}.
+{settings}* Libraries: {libraries}.
+
+## What they are not
+
+A word has one vector, whatever it means in its sentence. Nearness is being used alike in the data, not being alike:
+opposites are often near. What the data says of people, prejudice included, is in the vectors too. Words that are not in
+the vocabulary have no vector.
+"""
+
+_SEARCH = {
+    False: "exact: every word is compared",
+    True: "approximate (HNSW, Malkov and Yashunin 2018), {expansion} candidates scored again exactly: {recall:.1%} of the ten nearest are found",
+}
+
+
+def model_card(
+    manifest: Manifest, *, words: int, precision: Precision, parity: Parity, samples: Sequence[dict[str, Any]]
+) -> str:
+    """MODEL_CARD.md, every figure from the bundle it describes."""
+    settings = WordVectorsPreprocessing.model_validate(manifest.preprocessing)
+    source = manifest.provenance
+    index = settings.index
+    return _CARD.format(
+        name=manifest.name,
+        description=manifest.description,
+        task=manifest.task,
+        words=words,
+        phrases=", phrases (`new_york`) among them" if settings.phrases else "",
+        dimensions=settings.dimensions,
+        precision=precision,
+        difference=parity.greatest_difference,
+        overlap=parity.overlap,
+        queries=len(parity.queries),
+        search=_SEARCH[index is not None].format(
+            expansion=index.expansion if index else 0, recall=(index.recall or 0) if index else 0
+        ),
+        normaliser=settings.normaliser,
+        tokenizer=settings.tokenizer,
+        licence=source.licence,
+        attribution=source.attribution or "none given",
+        results=_results(manifest),
+        examples=_examples(samples),
+        data=source.data,
+        settings=_settings(source.config),
+        libraries=", ".join(f"{name} {version}" for name, version in source.libraries.items()),
+    )
+
+
+def _results(manifest: Manifest) -> str:
+    if not manifest.metrics:
+        return "Not measured."
+    lines = [f"| {m.name} | {m.value:.4g}{' ' + m.unit if m.unit else ''} | {m.data} |" for m in manifest.metrics]
+    return "\n".join(["| measure | value | data |", "|---|---|---|", *lines])
+
+
+def _examples(samples: Sequence[dict[str, Any]]) -> str:
+    """The neighbours and the analogy of the samples."""
+    lines = []
+    for sample in samples:
+        request = sample["request"]
+        if sample["route"] == "/v1/neighbors":
+            asked = [f"`{word}`" for word in request["words"]]
+        elif sample["route"] == "/v1/analogy":
+            asked = [f"`{request['b']}` - `{request['a']}` + `{request['c']}`"]
+        else:
+            continue
+        for text, result in zip(asked, sample["results"], strict=True):
+            found = ", ".join(f"{entry['word']} {entry['score']:.2f}" for entry in result["neighbors"])
+            lines.append(f"* Nearest to {text}: {found}")
+    return "\n".join(lines)
+
+
+def _settings(config: dict[str, Any]) -> str:
+    if not config:
+        return ""
+    return f"* Settings: {', '.join(f'{name} {value}' for name, value in config.items())}.\n"

@@ -1,0 +1,42 @@
+"""A file of word vectors, of any size, as a model bundle."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from training.common.vectors import Format, open_vectors
+from training.word2vec.export import BundleSettings, Exported, export_blocks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What was read and what was written."""
+
+    format: Format
+    skipped: int
+    """Rows that could not be used, with `skip_bad`."""
+    exported: Exported
+
+
+def import_vectors(
+    path: Path, settings: BundleSettings, *, format: Format | Literal["auto"] = "auto", skip_bad: bool = False
+) -> Imported:
+    """Write a word2vec, GloVe or fastText (.vec) file as the next version of the bundle `settings.name`.
+
+    Its rows are taken to be ordered by frequency, as those tools write them. Memory grows with the words, not with
+    their vectors: those go from file to file.
+
+    Args:
+        path: plain or gzipped.
+        settings: without `data`, the file's name stands for it.
+        skip_bad: leave out and count rows that cannot be used.
+
+    Raises:
+        DatasetError: the file is missing, malformed or of no known format.
+        ConfigError, ExportError: as `export`.
+    """
+    if settings.data == BundleSettings.data:
+        settings = replace(settings, data=path.name)
+    with open_vectors(path, format=format, skip_bad=skip_bad) as file:
+        exported = export_blocks(file.blocks(), settings, dimensions=file.dimensions, counts=None)
+        return Imported(format=file.format, skipped=file.skipped, exported=exported)

@@ -1,0 +1,143 @@
+"""The table of a bundle: unit vectors along their principal axes, in few bits."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.common.progress import bar
+from training.word2vec.staging import Staged
+
+Precision = Literal["int8", "fp16", "fp32"]
+
+TABLE_FILE, SCALES_FILE = "table.npy", "scales.npy"
+
+_DTYPES: dict[Precision, np.dtype[Any]] = {
+    "int8": np.dtype(np.int8),
+    "fp16": np.dtype(np.float16),
+    "fp32": np.dtype(np.float32),
+}
+_BLOCK = 16_384
+"""Rows in memory at a time."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Table:
+    """V rows of D components; row i is `codes[i] * columns * scales[i]`, without a factor that is None."""
+
+    codes: NDArray[Any]
+    """[V, D] int8, float16 or float32; memory-mapped."""
+    columns: NDArray[np.float32] | None = None
+    """[1, D], with int8."""
+    scales: NDArray[np.float32] | None = None
+    """[V, 1], with int8 and float16: they make the norm of each row 1 again."""
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @property
+    def dimensions(self) -> int:
+        """Components of a row."""
+        return int(self.codes.shape[1])
+
+    def rows(self, chosen: NDArray[np.int64] | slice) -> NDArray[np.float32]:
+        """Rows [n, D] as float32."""
+        values: NDArray[np.float32] = self.codes[chosen].astype(np.float32)
+        if self.columns is not None:
+            values *= self.columns
+        if self.scales is not None:
+            values *= self.scales[chosen]
+        return values
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Axes:
+    """The leading right singular vectors of V rows of D components."""
+
+    vectors: NDArray[np.float32]
+    """[D, d]: columns of norm 1, each with its largest component positive."""
+    deviations: NDArray[np.float32]
+    """[d]: the root of the mean square of the rows along each."""
+    share: float
+    """How much of the rows' squared norm lies along them."""
+
+
+def principal_axes(moments: NDArray[np.float64], rows: int, dimensions: int) -> Axes:
+    """The leading right singular vectors of a matrix, from its second moments.
+
+    Uncentred, so that a rotation by all of them changes no cosine.
+
+    Args:
+        moments: [D, D], the sum of the rows' outer products.
+        rows: V.
+        dimensions: d, how many axes to keep.
+    """
+    values, vectors = np.linalg.eigh(moments)
+    # Those of axes that no row has a part in are zero, or below by rounding.
+    values = np.maximum(values[::-1], 0)
+    axes = vectors[:, ::-1][:, :dimensions]
+    largest = np.abs(axes).argmax(axis=0)
+    axes = axes * np.sign(axes[largest, np.arange(axes.shape[1])])
+    return Axes(
+        vectors=axes.astype(np.float32),
+        deviations=np.sqrt(values[:dimensions] / rows).astype(np.float32),
+        share=float(values[:dimensions].sum() / values.sum()),
+    )
+
+
+def build_table(staged: Staged, axes: Axes, precision: Precision, folder: Path) -> Table:
+    """Write the rotated rows, with norm 1 again, as `table.npy` (and `scales.npy`) into `folder` and map them."""
+    shape = (len(staged.words), axes.vectors.shape[1])
+    codes = np.lib.format.open_memmap(folder / TABLE_FILE, "w+", _DTYPES[precision], shape)
+    columns = column_scales(axes.deviations) if precision == "int8" else None
+    scales = None
+    if precision != "fp32":
+        scales = np.lib.format.open_memmap(folder / SCALES_FILE, "w+", np.float32, (shape[0], 1))
+    with bar(total=shape[0], text="writing the table", unit="words", scaled=True) as progress:
+        for start, rows in rotated(staged.rows, axes):
+            stop = start + len(rows)
+            codes[start:stop] = rows if columns is None else as_int8(rows / columns)
+            if scales is not None:
+                scales[start:stop] = unit_scales(codes[start:stop], columns)
+            progress.update(len(rows))
+    codes.flush()
+    if scales is not None:
+        scales.flush()
+    return Table(codes=codes, columns=columns, scales=scales)
+
+
+def column_scales(deviations: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What components are divided by before they become int8, [1, D]: the root of their deviation.
+
+    The first principal axes hold the largest components by far and would leave the others a few of the 255 levels.
+    Measured on 41,095 words in 100 dimensions: 97.3 % of the ten nearest stay the same, 92.9 % without, 97.1 % with
+    deviations themselves.
+    """
+    floor = np.float32(deviations.max() * 1e-3)
+    return np.sqrt(np.maximum(deviations, floor))[None]
+
+
+def rotated(rows: NDArray[np.float32], axes: Axes, block: int = _BLOCK) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """(first row, the rows from there along `axes` with norm 1), block by block."""
+    for start in range(0, len(rows), block):
+        projected = rows[start : start + block] @ axes.vectors
+        norms = np.linalg.norm(projected, axis=1, keepdims=True)
+        yield start, projected / np.maximum(norms, np.finfo(np.float32).tiny)
+
+
+def as_int8(rows: NDArray[np.float32]) -> NDArray[np.int8]:
+    """Rows [n, D] in steps of a 127th of their largest component."""
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    codes: NDArray[np.int8] = np.rint(rows * (np.float32(127) / largest)).astype(np.int8)
+    return codes
+
+
+def unit_scales(codes: NDArray[Any], columns: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """[n, 1]: what makes the norm of each row of `codes * columns` 1."""
+    values = codes.astype(np.float64)
+    norms = np.linalg.norm(values if columns is None else values * columns, axis=1, keepdims=True)
+    scales: NDArray[np.float32] = (1 / norms).astype(np.float32)
+    return scales

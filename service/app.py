@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from service import __version__
-from service.api import health, image_classification, open_inference, openai
+from service.api import health, image_classification, open_inference, openai, word_vectors
 from service.api.dispatch import HotRoutes
 from service.api.errors import plain_error
 from service.api.http import Context, Operation
@@ -24,7 +24,11 @@ from service.observability import Metrics
 from service.registry import ModelRegistry
 from service.settings import Settings
 
-OPERATIONS: tuple[Operation, ...] = (*image_classification.OPERATIONS, *open_inference.OPERATIONS)
+OPERATIONS: tuple[Operation, ...] = (
+    *image_classification.OPERATIONS,
+    *word_vectors.OPERATIONS,
+    *open_inference.OPERATIONS,
+)
 
 Hook = Callable[[Context], None]
 

@@ -60,6 +60,11 @@ class ModelLoader:
         limits = Limits(
             max_images=self._settings.max_images,
             max_pixels=self._settings.max_pixels,
+            max_words=self._settings.max_words,
+            max_neighbors=self._settings.max_neighbors,
+            max_total_neighbors=self._settings.max_total_neighbors,
+            max_inputs=self._settings.max_inputs,
+            max_tokens=self._settings.max_tokens,
             max_batch_size=own.max_batch_size,
         )
         threads = self._settings.threads or 1

@@ -73,6 +73,10 @@ class ServedModel:
             on_execution=self._count_execution,
             on_depth=metrics.queue_depth.labels(self.name).set,
         )
+        # In the event loop, wherever the model's ordinary requests run.
+        self._quick_batcher = DynamicBatcher(
+            predictor.infer, max_batch_size=self.max_batch_size, on_execution=self._count_execution
+        )
         self._max_in_flight = max_in_flight
         self._deadline_seconds = deadline_seconds
         self._in_flight = 0
@@ -85,8 +89,8 @@ class ServedModel:
         self._executions = metrics.executions.labels(self.name, self.version)
         self._last_inference = metrics.last_inference.labels(self.name, self.version)
 
-    async def predict(self, request: Any, timings: Timings, timeout: float | None = None) -> list[Any]:
-        """Answer a request of the model's task.
+    async def predict(self, request: Any, timings: Timings, timeout: float | None = None) -> dict[str, Any]:
+        """Answer a request of the model's task; returns the fields of the answer.
 
         Args:
             request: what the predictor's `parse` made, or its like.
@@ -95,7 +99,8 @@ class ServedModel:
         """
         with self._admitted(timings):
             deadline = self._deadline(timings, timeout)
-            if self.predictor.is_heavy(request):
+            heavy = self.predictor.is_heavy(request)
+            if heavy:
                 tensors = await self._in_thread(lambda: self.predictor.preprocess(request), deadline)
             else:
                 tensors = self.predictor.preprocess(request)
@@ -103,9 +108,12 @@ class ServedModel:
             answer = await self._run(tensors, deadline)
             timings.add("queue", answer.queue)
             timings.add("infer", answer.infer)
-            results = self.predictor.postprocess(request, answer.outputs)
+            if heavy:
+                fields = await self._in_thread(lambda: self.predictor.postprocess(request, answer.outputs), deadline)
+            else:
+                fields = self.predictor.postprocess(request, answer.outputs)
             timings.lap("postprocess")
-        return results
+        return fields
 
     async def infer(
         self,
@@ -128,12 +136,12 @@ class ServedModel:
                 raise InvalidRequest(
                     f"a batch of {rows}, the limit is {self.max_batch_size}; send several requests", "inputs"
                 )
-            self.predictor.check_tensors(tensors)
+            ready = self.predictor.read_tensors(tensors)
             timings.lap("preprocess")
-            answer = await self._run(tensors, self._deadline(timings, timeout))
+            answer = await self._run(ready, self._deadline(timings, timeout))
             timings.add("queue", answer.queue)
             timings.add("infer", answer.infer)
-            finished = finish(answer.outputs)
+            finished = finish(self.predictor.write_tensors(answer.outputs))
             timings.lap("postprocess")
         return finished
 
@@ -145,6 +153,8 @@ class ServedModel:
 
     async def _run(self, tensors: Tensors, deadline: float) -> Answer:
         """Run through the batcher, in pieces where there are more rows than one batch takes."""
+        if self.predictor.is_quick(tensors):
+            return await self._quick_batcher.submit(tensors, deadline)
         rows = len(next(iter(tensors.values())))
         if rows > self.max_batch_size:
             return await self._run_pieces(tensors, rows, deadline)

@@ -77,6 +77,16 @@ class Settings(BaseSettings):
     """Most images in one request."""
     max_pixels: int = Field(default=20_000_000, ge=784)
     """Most pixels of one image."""
+    max_words: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Most words, pairs of words or vectors in one request."""
+    max_neighbors: int = Field(default=1_000, ge=1, le=100_000)
+    """Most neighbours of one word: the largest k."""
+    max_total_neighbors: int = Field(default=100_000, ge=1, le=10_000_000)
+    """Most neighbours in one answer: words times k."""
+    max_inputs: int = Field(default=2_048, ge=1, le=65_536)
+    """Most texts in one request to /v1/embeddings."""
+    max_tokens: int = Field(default=8_192, ge=1, le=1_000_000)
+    """Most words in one text to /v1/embeddings."""
     max_batch_size: int = Field(default=64, ge=1, le=4096)
     """Most rows joined into one run of a model."""
     max_queue_delay_us: int = Field(default=0, ge=0)

@@ -105,6 +105,20 @@ async def read_body(request: Request) -> bytes:
     return body if encoding == b"identity" else _inflate(body, encoding.decode("latin-1"), limit)
 
 
+async def read_json(request: Request) -> Any:
+    """Read and parse a body that can only be JSON.
+
+    Raises:
+        UnsupportedMedia: the content type says otherwise.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = await read_body(request)
+    if kind != "application/json":
+        found = f"content-type {kind!r} is not read; send" if kind else "name a content-type:"
+        raise UnsupportedMedia(f"{found} application/json")
+    return parse_json(body)
+
+
 def parse_json(body: bytes) -> Any:
     """Parse a JSON body.
 

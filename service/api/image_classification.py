@@ -74,9 +74,8 @@ async def classify(request: Request) -> Response:
     choice = _choose(request.query_params if request.scope["query_string"] else {}, sent.fields)
     served = context(request).registry.get(choice.model, choice.version, Task.IMAGE_CLASSIFICATION)
     asked = sent.request if choice.top_k is None else replace(sent.request, top_k=choice.top_k)
-    results = await while_connected(request, served, served.predict(asked, timings(request)))
-    answer = {"model": served.name, "version": served.version, "results": results}
-    return answered_by(json_response(answer), served)
+    fields = await while_connected(request, served, served.predict(asked, timings(request)))
+    return answered_by(json_response({"model": served.name, "version": served.version} | fields), served)
 
 
 async def _read(request: Request) -> _Sent:

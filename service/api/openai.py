@@ -49,6 +49,8 @@ class ModelCard(BaseModel):
     warm_up_ms: float
     """Median time of an ordinary request when the model was loaded."""
     limits: dict[str, JsonValue]
+    details: dict[str, JsonValue]
+    """What only models of this task have, as the dimensions of word vectors."""
 
 
 class ModelList(BaseModel):
@@ -77,10 +79,8 @@ def _card(request: Request, served: ServedModel) -> ModelCard:
     limits: dict[str, Any] = {
         "max_batch_size": served.max_batch_size,
         "max_body_bytes": settings.max_body_bytes,
-        "max_images": settings.max_images,
-        "max_pixels": settings.max_pixels,
         "deadline_seconds": settings.deadline_seconds,
-    }
+    } | {name: getattr(served.predictor.limits, name) for name in served.predictor.limiting}
     return ModelCard(
         id=served.name,
         created=int(manifest.provenance.created.timestamp()),
@@ -102,4 +102,5 @@ def _card(request: Request, served: ServedModel) -> ModelCard:
         inline=served.inline,
         warm_up_ms=round(served.warm_up_seconds * 1e3, 3),
         limits=limits,
+        details=served.predictor.details,
     )

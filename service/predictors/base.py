@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, JsonValue, ValidationError
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from service.artifacts.bundle import Bundle
 from service.artifacts.comparison import differences
@@ -28,7 +29,25 @@ class Limits:
 
     max_images: int = 64
     max_pixels: int = 20_000_000
+    max_words: int = 10_000
+    max_neighbors: int = 1_000
+    max_total_neighbors: int = 100_000
+    max_inputs: int = 2_048
+    max_tokens: int = 8_192
     max_batch_size: int = 64
+
+
+class TaskBody(BaseModel):
+    """What the JSON bodies of all task routes have: who is to answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | None = Field(default=None, description="Which model; may be left out where only one serves the task.")
+    version: Annotated[str, Field(coerce_numbers_to_str=True)] | None = Field(
+        default=None,
+        description="Which version; the newest where left out.",
+        json_schema_extra={"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]},
+    )
 
 
 class Predictor(ABC, Generic[RequestT]):
@@ -40,8 +59,10 @@ class Predictor(ABC, Generic[RequestT]):
         limits: what one request may ask for.
     """
 
-    body: ClassVar[type[BaseModel]]
-    """The JSON body of the task's route."""
+    routes: ClassVar[Mapping[str, type[BaseModel]]]
+    """The JSON body of each of the task's routes; a sample that names no route is of the first."""
+    limiting: ClassVar[tuple[str, ...]]
+    """Which fields of `Limits` concern the task, besides the batch size."""
 
     def __init__(self, bundle: Bundle, open_session: OpenSession, limits: Limits) -> None:
         self.bundle = bundle
@@ -61,7 +82,7 @@ class Predictor(ABC, Generic[RequestT]):
 
     @abstractmethod
     def parse(self, body: Any) -> RequestT:
-        """Turn a validated `body` into the request that `preprocess` takes."""
+        """Turn a validated body of one of the `routes` into the request that `preprocess` takes."""
 
     @abstractmethod
     def preprocess(self, request: RequestT) -> Tensors:
@@ -76,38 +97,70 @@ class Predictor(ABC, Generic[RequestT]):
         """Run the model on a batch; the first axis of every tensor is the batch."""
 
     @abstractmethod
-    def postprocess(self, request: RequestT, outputs: Tensors) -> list[Any]:
-        """Turn outputs into the `results` of the answer, ready for JSON."""
+    def postprocess(self, request: RequestT, outputs: Tensors) -> dict[str, Any]:
+        """Turn outputs into the fields of the answer, `results` above all, ready for JSON (numpy arrays included)."""
 
     @abstractmethod
     def is_heavy(self, request: RequestT) -> bool:
-        """Whether `preprocess` may take longer than the event loop should be held: then it goes to a thread."""
+        """Whether `preprocess` or `postprocess` may hold the event loop for long: then they go to a thread."""
 
     @abstractmethod
     def warm_up(self) -> Tensors:
         """Tensors of one ordinary request, to run once before the first caller does."""
 
-    def check_tensors(self, tensors: Tensors) -> None:
-        """Raise InvalidRequest where tensors of the right type and shape hold values that the model cannot take."""
+    def is_quick(self, tensors: Tensors) -> bool:
+        """Whether a run on these takes microseconds, whatever an ordinary one takes: then it never gets a thread."""
+        return False
+
+    def read_tensors(self, tensors: Tensors) -> Tensors:
+        """Turn tensors of `inputs` into those that `infer` takes.
+
+        Raises:
+            InvalidRequest: of the right type and shape, they hold values that the model cannot take.
+        """
+        return tensors
+
+    def write_tensors(self, outputs: Tensors) -> Tensors:
+        """Turn what `infer` returned for `read_tensors` into the tensors of `outputs`."""
+        return outputs
+
+    @property
+    def details(self) -> dict[str, JsonValue]:
+        """What the model card says of this task's models alone."""
+        return {}
 
     @property
     def reports(self) -> Mapping[str, ProviderReport]:
         """The execution providers of every graph."""
         return {name: session.report for name, session in self.sessions.items()}
 
-    def answer(self, document: Mapping[str, JsonValue]) -> list[Any]:
-        """Answer one JSON body from end to end, without batching."""
+    def answer(self, document: Mapping[str, JsonValue], route: str | None = None) -> dict[str, Any]:
+        """Answer one JSON body from end to end, without batching; the answer's fields as JSON has them.
+
+        Args:
+            document: the body.
+            route: one of `routes`; None is the first.
+
+        Raises:
+            InvalidRequest: naming the field, or the route that the task does not have.
+        """
+        body = self.routes.get(route or next(iter(self.routes)))
+        if body is None:
+            raise InvalidRequest(f"{route!r} is no route of this task; it has {', '.join(self.routes)}", "route")
         try:
-            request = self.parse(self.body.model_validate(document))
+            request = self.parse(body.model_validate(document))
         except ValidationError as error:
             raise invalid_body(error) from error
-        return self.postprocess(request, self.infer(self.preprocess(request)))
+        fields = self.postprocess(request, self.infer(self.preprocess(request)))
+        answer: dict[str, Any] = orjson.loads(orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY))
+        return answer
 
     def replay(self) -> Iterator[str]:
         """Answer every sample of the bundle and name what differs from the stored answers."""
         for index, sample in enumerate(self.bundle.samples()):
             try:
-                results: JsonValue = self.answer(sample.request)
+                answer = self.answer(sample.request, sample.route)
+                results: JsonValue = answer.get("results", answer.get("data"))
             except Exception as error:
                 # Refused, or the model fails on it: either way the bundle does not do what it says.
                 why = "refused" if isinstance(error, InvalidRequest) else f"failed with {type(error).__name__}"

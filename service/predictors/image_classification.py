@@ -7,17 +7,17 @@ import binascii
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
+from pydantic import BaseModel, Field, Strict, ValidationError, model_validator
 
 from service.artifacts.bundle import Bundle, BundleError
 from service.artifacts.image import ImageError, ImagePreprocessing, decode_image, normalise
 from service.artifacts.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest, ModelFailure
-from service.predictors.base import Limits, OpenSession, Predictor, invalid_body
+from service.predictors.base import Limits, OpenSession, Predictor, TaskBody, invalid_body
 from service.predictors.numbers import array_from_json
 from service.runtime.session import Tensors
 
@@ -32,19 +32,9 @@ _LIGHT_PICTURES = 4
 TopK = Annotated[int, Field(ge=1)]
 
 
-class ClassifyBody(BaseModel):
+class ClassifyBody(TaskBody):
     """The JSON body of /v1/classify: either `images` or `pixels`."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    model: str | None = Field(
-        default=None, description="Which model; may be left out where only one classifies images."
-    )
-    version: Annotated[str, Field(coerce_numbers_to_str=True)] | None = Field(
-        default=None,
-        description="Which version; the newest where left out.",
-        json_schema_extra={"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]},
-    )
     top_k: Annotated[TopK, Strict()] = Field(
         default=DEFAULT_TOP_K, description="How many labels per image; clamped to the labels there are."
     )
@@ -120,7 +110,8 @@ def to_request(body: ClassifyBody, *, booleans: bool = True) -> ClassifyRequest:
 class ImageClassificationPredictor(Predictor[ClassifyRequest]):
     """One graph: `image` FP32 [-1, 1, height, width] in 0..1 to `probabilities` FP32 [-1, labels]."""
 
-    body = ClassifyBody
+    routes: ClassVar = {"/v1/classify": ClassifyBody}
+    limiting = ("max_images", "max_pixels")
 
     def __init__(self, bundle: Bundle, open_session: OpenSession, limits: Limits) -> None:
         super().__init__(bundle, open_session, limits)
@@ -181,7 +172,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
     def infer(self, tensors: Tensors) -> Tensors:
         return self._session.run(tensors)
 
-    def postprocess(self, request: ClassifyRequest, outputs: Tensors) -> list[dict[str, Any]]:
+    def postprocess(self, request: ClassifyRequest, outputs: Tensors) -> dict[str, Any]:
         # Plain lists: for the few labels of one image they are several times faster than numpy's sorting.
         labels = self._labels
         results = []
@@ -190,14 +181,15 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
                 raise ModelFailure("the model's probabilities hold NaN or infinity")
             best = sorted(range(len(row)), key=row.__getitem__, reverse=True)[: request.top_k]
             results.append({"predictions": [{"label": labels[i], "score": round(row[i], 6)} for i in best]})
-        return results
+        return {"results": results}
 
     def warm_up(self) -> Tensors:
         return {self._input: np.zeros((1, 1, *self._shape), np.float32)}
 
-    def check_tensors(self, tensors: Tensors) -> None:
+    def read_tensors(self, tensors: Tensors) -> Tensors:
         if not np.isfinite(tensors[self._input]).all():
             raise InvalidRequest("holds NaN or infinity; pixels are 0 (paper) to 1 (ink)", self._input)
+        return tensors
 
     def _check_count(self, count: int, field: str) -> None:
         if count == 0:

@@ -78,8 +78,8 @@ def _ready_gauge(registry: ModelRegistry) -> dict[str, float]:
 
 
 async def _ask(served: ServedModel, digit: int = 7) -> str:
-    results = await served.predict(ClassifyRequest(pixels=[template(digit).tolist()]), Timings())
-    label: str = results[0]["predictions"][0]["label"]
+    answer = await served.predict(ClassifyRequest(pixels=[template(digit).tolist()]), Timings())
+    label: str = answer["results"][0]["predictions"][0]["label"]
     return label
 
 

@@ -45,8 +45,8 @@ def _request(*digits: int) -> ClassifyRequest:
 
 
 async def _labels(served: ServedModel, *digits: int, timeout: float | None = None) -> list[str]:
-    results = await served.predict(_request(*digits), Timings(), timeout)
-    return [result["predictions"][0]["label"] for result in results]
+    answer = await served.predict(_request(*digits), Timings(), timeout)
+    return [result["predictions"][0]["label"] for result in answer["results"]]
 
 
 def _samples(served: ServedModel, name: str) -> dict[str, float]:

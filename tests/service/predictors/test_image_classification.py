@@ -43,7 +43,7 @@ def _load(repository: Path, **changes: Any) -> ImageClassificationPredictor:
 
 def test_a_request_from_end_to_end(predictor: ImageClassificationPredictor) -> None:
     request = ClassifyRequest(top_k=2, pixels=[template(3).tolist(), template(8).tolist()])
-    results = predictor.postprocess(request, predictor.infer(predictor.preprocess(request)))
+    results = predictor.postprocess(request, predictor.infer(predictor.preprocess(request)))["results"]
     assert [result["predictions"][0]["label"] for result in results] == ["3", "8"]
     assert [len(result["predictions"]) for result in results] == [2, 2]
 
@@ -54,7 +54,7 @@ def test_the_samples_replay(predictor: ImageClassificationPredictor) -> None:
 
 def test_ties_keep_the_order_of_the_labels(predictor: ImageClassificationPredictor) -> None:
     outputs = {"probabilities": np.full((1, 10), 0.1, np.float32)}
-    (result,) = predictor.postprocess(ClassifyRequest(top_k=3), outputs)
+    (result,) = predictor.postprocess(ClassifyRequest(top_k=3), outputs)["results"]
     assert result["predictions"] == [{"label": label, "score": 0.1} for label in ("0", "1", "2")]
 
 

@@ -1,0 +1,199 @@
+"""Vectors of texts, in OpenAI's shape."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import chain, pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.artifacts.text import tokenize
+from service.artifacts.word_vectors import EMBEDDINGS
+from service.errors import InvalidRequest
+from service.predictors.word_vectors.bodies import EmbeddingsBody
+from service.predictors.word_vectors.lookup import Lookup
+from service.predictors.word_vectors.request import LIGHT_WORDS, SUMS, WordsRequest, ragged
+from service.runtime.session import Tensors
+
+_LIGHT_CHARACTERS = 2_000
+_TEXTS = 64
+"""Texts whose words are looked up at a time."""
+_LONGEST_WORD = 64
+
+Sum = tuple[NDArray[np.int64], NDArray[np.float32]]
+
+
+class EmbeddingsRequest(WordsRequest):
+    """The body of /v1/embeddings: a text's vector is the weighted mean of the unit vectors of its known words.
+
+    The weights are a / (a + p(w)) (Arora et al. 2017, "A simple but tough-to-beat baseline", section 3).
+    """
+
+    def __init__(self, body: EmbeddingsBody) -> None:
+        self._input = body.input
+        self._base64 = body.encoding_format == "base64"
+        self._dimensions = body.dimensions
+        self._tokens = 0
+
+    def is_heavy(self, lookup: Lookup) -> bool:
+        texts = self._input if isinstance(self._input, list) else [self._input]
+        if len(texts) > LIGHT_WORDS or any(isinstance(text, list) and len(text) > LIGHT_WORDS for text in texts):
+            return True
+        return sum(len(text) for text in texts if isinstance(text, str)) > _LIGHT_CHARACTERS
+
+    def prepare(self, lookup: Lookup) -> Tensors:
+        if self._dimensions is not None and self._dimensions > lookup.preprocessing.dimensions:
+            raise InvalidRequest(
+                f"is {self._dimensions}, the model's vectors have {lookup.preprocessing.dimensions}", "dimensions"
+            )
+        inputs = _inputs(self._input)
+        if len(inputs) > lookup.limits.max_inputs:
+            raise InvalidRequest(
+                f"{len(inputs)} inputs, the limit is {lookup.limits.max_inputs} (LECTERN_MAX_INPUTS); "
+                "send several requests",
+                "input",
+            )
+        single = not isinstance(self._input, list) or inputs[0] is self._input
+        fields = ["input" if single else f"input[{index}]" for index in range(len(inputs))]
+        numbers = isinstance(inputs[0], list)
+        sums: list[Sum] = []
+        for start in range(0, len(inputs), _TEXTS):
+            some, names = inputs[start : start + _TEXTS], fields[start : start + _TEXTS]
+            sums += (self._of_numbers if numbers else self._of_texts)(lookup, some, names)
+        return {SUMS: ragged(sums)}
+
+    def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
+        vectors = outputs[EMBEDDINGS]
+        if not vectors.any(axis=1).all():
+            index = int(np.argmin(vectors.any(axis=1)))
+            raise InvalidRequest("the vectors of its words cancel each other out", f"input[{index}]")
+        if self._dimensions is not None:
+            vectors = _cut(vectors, self._dimensions)
+        data = [
+            {
+                "object": "embedding",
+                "index": index,
+                "embedding": base64.b64encode(vector.astype("<f4").tobytes()).decode() if self._base64 else vector,
+            }
+            for index, vector in enumerate(np.ascontiguousarray(vectors))
+        ]
+        return {"data": data, "usage": {"prompt_tokens": self._tokens, "total_tokens": self._tokens}}
+
+    def _of_texts(self, lookup: Lookup, texts: Sequence[str], fields: Sequence[str]) -> list[Sum]:
+        """What to add up for each text."""
+        cut = [self._cut_text(lookup, text, field) for text, field in zip(texts, fields, strict=True)]
+        if lookup.preprocessing.phrases:
+            cut = _join_phrases(lookup, _join_phrases(lookup, cut))
+        # A text that is a word of the vocabulary is that word, whatever the tokenizer would make of it.
+        whole = [lookup.normalise(text) if len(text) <= _LONGEST_WORD else "" for text in texts]
+        known = _known(lookup, chain(whole, *cut))
+        sums = []
+        for text, word, tokens, field in zip(texts, whole, cut, fields, strict=True):
+            counts = {word: 1} if word in known else Counter(token for token in tokens if token in known)
+            if not counts:
+                raise InvalidRequest(_nothing_known(lookup, text, tokens), field)
+            ids = np.fromiter((known[token] for token in counts), np.int64, len(counts))
+            times = np.fromiter(counts.values(), np.float32, len(counts))
+            sums.append((ids, times * lookup.weights[ids]))
+            self._tokens += 1 if word in known else len(tokens)
+        return sums
+
+    def _cut_text(self, lookup: Lookup, text: str, field: str) -> list[str]:
+        if not isinstance(text, str):
+            raise InvalidRequest("is no text; send texts only, or lists of word numbers only", field)
+        if not text.strip():
+            raise InvalidRequest("is empty; send a word or a text", field)
+        tokens = tokenize(text, lookup.preprocessing.tokenizer)
+        _check_length(lookup, len(tokens), field)
+        return [token.lower() for token in tokens] if lookup.preprocessing.normaliser == "lower" else tokens
+
+    def _of_numbers(self, lookup: Lookup, lists: Sequence[list[int]], fields: Sequence[str]) -> list[Sum]:
+        """What to add up for each list of word numbers."""
+        sums = []
+        size = len(lookup.vocabulary)
+        for numbers, field in zip(lists, fields, strict=True):
+            if not isinstance(numbers, list) or not numbers:
+                raise InvalidRequest("is no list of word numbers; send at least one number in each", field)
+            _check_length(lookup, len(numbers), field)
+            for place, number in enumerate(numbers):
+                if type(number) is not int or not 0 <= number < size:
+                    raise InvalidRequest(
+                        f"is no word number; they are integers from 0 to {size - 1}", f"{field}[{place}]"
+                    )
+            ids, counts = np.unique(np.asarray(numbers, np.int64), return_counts=True)
+            sums.append((ids, (counts * lookup.weights[ids]).astype(np.float32)))
+            self._tokens += len(numbers)
+        return sums
+
+
+def _inputs(sent: Any) -> list[Any]:
+    """The single inputs: texts, or lists of numbers."""
+    if isinstance(sent, str):
+        return [sent]
+    if not isinstance(sent, list):
+        raise InvalidRequest("must be a text, a list of texts, or one or many lists of word numbers", "input")
+    if not sent:
+        raise InvalidRequest("is empty; send 1 input or more", "input")
+    if type(sent[0]) is int:
+        return [sent]
+    if not isinstance(sent[0], str | list):
+        raise InvalidRequest("must be a text, a word number or a list of word numbers", "input[0]")
+    return sent
+
+
+def _check_length(lookup: Lookup, tokens: int, field: str) -> None:
+    if tokens > lookup.limits.max_tokens:
+        raise InvalidRequest(
+            f"{tokens} words, the limit is {lookup.limits.max_tokens} (LECTERN_MAX_TOKENS); send it in parts", field
+        )
+
+
+def _known(lookup: Lookup, words: Iterable[str]) -> dict[str, int]:
+    """The rows of the words that are known."""
+    distinct = list(dict.fromkeys(words))
+    rows = lookup.vocabulary.find(distinct).tolist()
+    return {word: row for word, row in zip(distinct, rows, strict=True) if row >= 0}
+
+
+def _join_phrases(lookup: Lookup, texts: Sequence[list[str]]) -> list[list[str]]:
+    """Join neighbouring words, from the left, where the vocabulary has `a_b`."""
+    known = _known(lookup, (f"{left}_{right}" for tokens in texts for left, right in pairwise(tokens)))
+    return [_joined(tokens, known) for tokens in texts] if known else list(texts)
+
+
+def _joined(tokens: list[str], known: dict[str, int]) -> list[str]:
+    joined: list[str] = []
+    waiting = iter(pairwise([*tokens, ""]))
+    for left, right in waiting:
+        phrase = f"{left}_{right}"
+        if phrase in known:
+            joined.append(phrase)
+            next(waiting, None)
+        else:
+            joined.append(left)
+    return joined
+
+
+def _nothing_known(lookup: Lookup, text: str, tokens: Sequence[str]) -> str:
+    if not tokens:
+        return f"{text[:_LONGEST_WORD]!r} holds no word"
+    known = lookup.unknown(tokens[0])
+    return known if len(tokens) == 1 else f"none of its {len(tokens)} words is known: {known}"
+
+
+def _cut(vectors: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
+    """The leading dimensions, with norm 1 again."""
+    leading = vectors[:, :dimensions].astype(np.float64)
+    norms = np.linalg.norm(leading, axis=1, keepdims=True)
+    if not norms.all():
+        raise InvalidRequest(
+            f"is {dimensions}, but those leading numbers of input[{int(np.argmin(norms))}]'s vector are all zero; "
+            "ask for more",
+            "dimensions",
+        )
+    cut: NDArray[np.float32] = (leading / norms).astype(np.float32)
+    return cut

@@ -1,0 +1,107 @@
+"""From words as they are sent to rows of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.artifacts.text import normalise_word
+from service.artifacts.vocabulary import Vocabulary
+from service.artifacts.word_vectors import WordVectorsPreprocessing
+from service.errors import InvalidRequest
+from service.predictors.base import Limits
+from service.predictors.word_vectors.spelling import Spelling
+
+_SHOWN = 64
+"""Characters of a word that an error repeats."""
+
+
+class Lookup:
+    """The words of one model.
+
+    Args:
+        model: its name, for errors.
+        vocabulary: its words.
+        weights: float32 [words], the weight of each in the mean that is a text's vector.
+        preprocessing: how words and texts are read.
+        limits: what one request may ask for.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        vocabulary: Vocabulary,
+        weights: NDArray[np.float32],
+        preprocessing: WordVectorsPreprocessing,
+        limits: Limits,
+    ) -> None:
+        self.vocabulary = vocabulary
+        self.weights = weights
+        self.preprocessing = preprocessing
+        self.limits = limits
+        self._model = model
+        self._spelling = Spelling(vocabulary)
+
+    def normalise(self, word: str) -> str:
+        """The word as the vocabulary would spell it."""
+        return normalise_word(word, self.preprocessing.normaliser)
+
+    def find(self, words: Sequence[str], fields: Sequence[str]) -> NDArray[np.int64]:
+        """The rows of words, [n]; -1 for one that is not known.
+
+        Args:
+            words: as they were sent.
+            fields: how errors name each of them.
+
+        Raises:
+            InvalidRequest: a word is empty.
+        """
+        normalised = [self.normalise(word) for word in words]
+        if "" in normalised:
+            raise InvalidRequest("is empty; send a word", fields[normalised.index("")])
+        return self.vocabulary.find(normalised)
+
+    def require(self, words: Sequence[str], fields: Sequence[str]) -> NDArray[np.int64]:
+        """Like `find`, for words that must all be known.
+
+        Raises:
+            InvalidRequest: naming the first that is not, with the closest known spellings.
+        """
+        ids = self.find(words, fields)
+        if (ids < 0).any():
+            index = int(np.argmax(ids < 0))
+            raise InvalidRequest(self.unknown(words[index]), fields[index])
+        return ids
+
+    def unknown(self, word: str) -> str:
+        """The complaint about a word that is not known."""
+        closest = self._spelling.closest(self.normalise(word))
+        spellings = f"; closest known: {', '.join(closest)}" if closest else ""
+        shown = word if len(word) <= _SHOWN else f"{word[:_SHOWN]}…"
+        return f"{shown!r} is not in the vocabulary of model {self._model!r}{spellings}"
+
+    def check_count(self, count: int, what: str, field: str) -> None:
+        """Raise InvalidRequest where a list is too long."""
+        if count > self.limits.max_words:
+            raise InvalidRequest(
+                f"{count} {what}, the limit is {self.limits.max_words} (LECTERN_MAX_WORDS); send several requests",
+                field,
+            )
+
+    def check_k(self, k: int, rows: int) -> None:
+        """Raise InvalidRequest where more neighbours are asked for than may be, each or of all `rows` together."""
+        if k > self.limits.max_neighbors:
+            raise InvalidRequest(f"is {k}, the limit is {self.limits.max_neighbors} (LECTERN_MAX_NEIGHBORS)", "k")
+        if k * rows > self.limits.max_total_neighbors:
+            raise InvalidRequest(
+                f"{rows} times {k} neighbours, the limit is {self.limits.max_total_neighbors} "
+                "(LECTERN_MAX_TOTAL_NEIGHBORS); send several requests",
+                "k",
+            )
+
+
+def indexed(field: str, count: int) -> list[str]:
+    """Names of the items of a list: `words[0]`, `words[1]`, …"""
+    return [f"{field}[{index}]" for index in range(count)]

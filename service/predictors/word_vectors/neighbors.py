@@ -1,0 +1,159 @@
+"""The nearest words to words, to vectors, and to sums and differences of words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.artifacts.manifest import Datatype
+from service.artifacts.word_vectors import EMBEDDINGS, IDS, VECTORS, K
+from service.errors import InvalidRequest
+from service.predictors.numbers import array_from_json
+from service.predictors.word_vectors.bodies import AnalogyBody, NeighborsBody
+from service.predictors.word_vectors.lookup import Lookup, indexed
+from service.predictors.word_vectors.request import (
+    LIGHT_NEIGHBORS,
+    LIGHT_WORDS,
+    NEIGHBORS,
+    SUMS,
+    WordsRequest,
+    cosine,
+    ragged,
+)
+from service.runtime.session import Tensors
+
+_LIGHT_VECTORS = 8
+
+
+class WordNeighborsRequest(WordsRequest):
+    """`words` of /v1/neighbors: each without itself."""
+
+    def __init__(self, words: list[str], k: int) -> None:
+        self._words = words
+        self._k = k
+        self._ids: list[int] = []
+
+    def is_heavy(self, lookup: Lookup) -> bool:
+        return len(self._words) > LIGHT_WORDS or len(self._words) * self._k > LIGHT_NEIGHBORS
+
+    def prepare(self, lookup: Lookup) -> Tensors:
+        lookup.check_count(len(self._words), "words", "words")
+        lookup.check_k(self._k, len(self._words))
+        ids = lookup.find(self._words, indexed("words", len(self._words)))
+        self._ids = ids.tolist()
+        known = ids[ids >= 0]
+        return {IDS: known, K: np.full(len(known), self._k + 1, np.int64)}
+
+    def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
+        found = iter(outputs[NEIGHBORS])
+        return {
+            "results": [
+                {"neighbors": None, "unknown": [word]}
+                if row < 0
+                else {"neighbors": _listed(lookup, next(found), {row}, self._k)}
+                for word, row in zip(self._words, self._ids, strict=True)
+            ]
+        }
+
+
+class VectorNeighborsRequest(WordsRequest):
+    """`vectors` of /v1/neighbors."""
+
+    def __init__(self, vectors: Any, k: int) -> None:
+        self._vectors = vectors
+        self._k = k
+
+    def is_heavy(self, lookup: Lookup) -> bool:
+        count = len(self._vectors) if isinstance(self._vectors, list) else 0
+        return count > _LIGHT_VECTORS or count * self._k > LIGHT_NEIGHBORS
+
+    def prepare(self, lookup: Lookup) -> Tensors:
+        count = len(self._vectors) if isinstance(self._vectors, list) else 0
+        lookup.check_count(count, "vectors", "vectors")
+        lookup.check_k(self._k, count)
+        return {VECTORS: self._units(lookup.preprocessing.dimensions), K: np.full(count, self._k, np.int64)}
+
+    def _units(self, dimensions: int) -> NDArray[np.float32]:
+        """The vectors with norm 1, [n, D]."""
+        if not isinstance(self._vectors, list):
+            raise InvalidRequest(f"must be a list of vectors, each a list of {dimensions} numbers", "vectors")
+        for index, vector in enumerate(self._vectors):
+            if not isinstance(vector, list) or len(vector) != dimensions:
+                found = f"holds {len(vector)} numbers" if isinstance(vector, list) else "is no list"
+                raise InvalidRequest(f"{found}, the model's vectors have {dimensions}", f"vectors[{index}]")
+        array = array_from_json(self._vectors, (len(self._vectors), dimensions), Datatype.FP32, "vectors")
+        # In double precision the squares of the largest floats still have a sum.
+        wide = array.astype(np.float64)
+        norms = np.linalg.norm(wide, axis=1, keepdims=True)
+        if not norms.all():
+            raise InvalidRequest("is zero; it points nowhere", f"vectors[{int(np.argmin(norms))}]")
+        units: NDArray[np.float32] = (wide / norms).astype(np.float32)
+        return units
+
+    def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
+        return {"results": [{"neighbors": _listed(lookup, found, (), self._k)} for found in outputs[NEIGHBORS]]}
+
+
+class SumNeighborsRequest(WordsRequest):
+    """`positive` and `negative` of /v1/neighbors, and /v1/analogy (3CosAdd, Mikolov et al. 2013): one sum.
+
+    Args:
+        words: all of them; each must be known, and none is answered.
+        fields: how errors name them.
+        signs: +1 or -1 each.
+        k: neighbours.
+    """
+
+    def __init__(self, words: Sequence[str], fields: Sequence[str], signs: Sequence[float], k: int) -> None:
+        self._words = words
+        self._fields = fields
+        self._signs = signs
+        self._k = k
+        self._ids: NDArray[np.int64]
+
+    def is_heavy(self, lookup: Lookup) -> bool:
+        return len(self._words) > LIGHT_WORDS or self._k > LIGHT_NEIGHBORS
+
+    def prepare(self, lookup: Lookup) -> Tensors:
+        lookup.check_count(len(self._words), "words", self._fields[0].partition("[")[0])
+        lookup.check_k(self._k, 1)
+        self._ids, places = np.unique(lookup.require(self._words, self._fields), return_inverse=True)
+        weights = np.bincount(places, np.asarray(self._signs)).astype(np.float32)
+        count = self._k + len(self._ids)
+        return {SUMS: ragged([(self._ids, weights)]), K: np.array([count], np.int64)}
+
+    def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
+        if not outputs[EMBEDDINGS].any():
+            raise InvalidRequest("the words cancel each other out: nothing is left to be near to")
+        (found,) = outputs[NEIGHBORS]
+        return {"results": [{"neighbors": _listed(lookup, found, set(self._ids.tolist()), self._k)}]}
+
+
+def neighbors_request(body: NeighborsBody) -> WordsRequest:
+    """What a body of /v1/neighbors asks for."""
+    if body.words is not None:
+        return WordNeighborsRequest(body.words, body.k)
+    if body.vectors is not None:
+        return VectorNeighborsRequest(body.vectors, body.k)
+    positive, negative = body.positive or [], body.negative or []
+    fields = indexed("positive", len(positive)) + indexed("negative", len(negative))
+    signs = [1.0] * len(positive) + [-1.0] * len(negative)
+    return SumNeighborsRequest(positive + negative, fields, signs, body.k)
+
+
+def analogy_request(body: AnalogyBody) -> WordsRequest:
+    """What a body of /v1/analogy asks for: b - a + c."""
+    return SumNeighborsRequest((body.a, body.b, body.c), ("a", "b", "c"), (-1.0, 1.0, 1.0), body.k)
+
+
+def _listed(
+    lookup: Lookup, found: tuple[NDArray[np.float32], NDArray[np.int64]], without: Collection[int], k: int
+) -> list[dict[str, Any]]:
+    """At most k neighbours, best first."""
+    scores, rows = found
+    kept = [entry for entry in zip(rows.tolist(), scores.tolist(), strict=True) if entry[0] not in without][:k]
+    words = lookup.vocabulary.words(row for row, _ in kept)
+    return [{"word": word, "score": cosine(score)} for word, (_, score) in zip(words, kept, strict=True)]

@@ -1,0 +1,61 @@
+"""What every route of word vectors is to the predictor."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.predictors.word_vectors.lookup import Lookup
+from service.runtime.session import Tensors
+
+SUMS = "sums"
+"""Sums of rows, an object array [N] of (rows [m], their weights [m])."""
+
+NEIGHBORS = "neighbors"
+"""The nearest rows, an object array [N] of (scores [k], rows [k]): every request has its own k."""
+
+LIGHT_WORDS = 100
+"""What is looked up in the event loop."""
+LIGHT_NEIGHBORS = 1_000
+"""Neighbours that are written down in the event loop."""
+
+
+class WordsRequest(ABC):
+    """One request. It keeps what the stages after `prepare` need to know of it.
+
+    `prepare` gives one of three kinds of tensors, and the batcher joins those that are alike: `ids` [N], whose rows
+    are looked up; `vectors` [N, D]; `sums` [N]. With `k` [N] beside them the nearest rows are sought as well.
+    """
+
+    @abstractmethod
+    def is_heavy(self, lookup: Lookup) -> bool:
+        """Whether the other two may hold the event loop for long."""
+
+    @abstractmethod
+    def prepare(self, lookup: Lookup) -> Tensors:
+        """Find the words.
+
+        Raises:
+            InvalidRequest: naming the field.
+        """
+
+    @abstractmethod
+    def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
+        """The fields of the answer."""
+
+
+def ragged(items: Sequence[Any]) -> NDArray[np.object_]:
+    """Tuples as an object array [n]; numpy would make a table of them."""
+    array = np.empty(len(items), object)
+    for index, item in enumerate(items):
+        array[index] = item
+    return array
+
+
+def cosine(score: float) -> float:
+    """A score as it is answered: rounding may have left it just outside -1 to 1."""
+    return round(min(1.0, max(-1.0, score)), 6)

@@ -148,6 +148,7 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
     "too large for float32": (b"a 1 2\nb 1 1e39\n", ":2: the vector of 'b' holds a number that is not finite"),
     "zero vector": (b"a 1 2\nb 0 -0.0\n", ":2: the vector of 'b' is a zero vector"),
     "duplicate": (b"3 2\na 1 2\nb 1 2\na 3 4\n", ":4: the word 'a' stands in the file twice"),
+    "two faults": (b"a 1 2\na 1 2\nb 1\n", ":2: the word 'a' stands in the file twice"),
     "no word": (b"a 1 2\n 1 2\n", ":2: the row has no word"),
     "not UTF-8": (b"a 1 2\n\xff 1 2\n", r":2: the word b'\\xff' is not UTF-8"),
     "binary, not UTF-8": (b"2 2\n" + row("a", 1, 2) + b"\xff\xfe" + row("", 1, 2), ": row 2 .*: the word b"),

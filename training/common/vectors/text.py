@@ -64,19 +64,20 @@ def _block(lines: list[bytes], checks: RowChecks, dimensions: int, place: Callab
     rows = _parsed(numbers, dimensions)
     if rows is not None:
         return checks.block(words, rows, place)
-    # Something in these lines is not as it should be: one by one, to say what and where.
-    good: list[int] = []
-    parsed: list[NDArray[np.float32]] = []
+    # Something in these lines is not as it should be: one by one, to say what and where it is first.
+    good: list[str] = []
+    kept = [np.zeros((0, dimensions), np.float32)]
     for row, text in enumerate(numbers):
         reason = _fault(text, dimensions)
         if reason:
             checks.refuse(place(row), reason)
             continue
         with np.errstate(over="ignore"):  # becomes infinite, which the checks refuse
-            parsed.append(np.array([float(field) for field in text.split()]).astype(np.float32))
-        good.append(row)
-    rows = np.stack(parsed) if parsed else np.zeros((0, dimensions), np.float32)
-    return checks.block([words[row] for row in good], rows, lambda row: place(good[row]))
+            vector = np.array([[float(field) for field in text.split()]]).astype(np.float32)
+        block = checks.block([words[row]], vector, lambda _, row=row: place(row))  # type: ignore[misc]
+        good += block.words
+        kept.append(block.rows)
+    return Block(words=good, rows=np.concatenate(kept))
 
 
 def _parsed(numbers: list[bytes], dimensions: int) -> NDArray[np.float32] | None:

@@ -1,0 +1,317 @@
+"""Vectors, in memory or in a file, become a bundle whose samples are the answers of the graph in it."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from service.artifacts.bundle import Bundle, read_bundle
+from service.artifacts.manifest import Metric, Task
+from service.artifacts.vocabulary import Vocabulary
+from service.artifacts.word_vectors import WordVectorsPreprocessing
+from tests.training.word2vec.made_vectors import made_vectors
+from training.common.errors import ConfigError, DatasetError, ExportError
+from training.common.export import open_graph
+from training.common.vectors import WordVectors, write_vectors
+from training.word2vec.export import BundleSettings, Exported, export, word_weights
+from training.word2vec.importing import import_vectors
+from training.word2vec.parity import overlap, without_self
+
+pytestmark = pytest.mark.torch
+
+ROWS, SIZE = 300, 16
+
+
+def settings(repository: Path, **changes: Any) -> BundleSettings:
+    return BundleSettings(name="words-xx", repository=repository / "models", **changes)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """The made vectors, exported with the defaults and all that may be said of them."""
+    return export(
+        made_vectors(ROWS, SIZE),
+        settings(
+            tmp_path_factory.mktemp("export"),
+            normaliser="lower",
+            data="a story",
+            licence="CC0-1.0",
+            attribution="nobody",
+            config={"window": 5},
+            seed=3,
+            libraries=("torch",),
+            metrics=(Metric(name="analogies", value=61.5, unit="%", data="ten questions"),),
+        ),
+    )
+
+
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every table is too large for the graph."""
+    monkeypatch.setattr("training.word2vec.graph.LARGEST_INSIDE", 100)
+
+
+def preprocessing(bundle: Bundle) -> WordVectorsPreprocessing:
+    return WordVectorsPreprocessing.model_validate(bundle.manifest.preprocessing)
+
+
+def rows_of(bundle: Bundle) -> np.ndarray[Any, Any]:
+    """Every row, looked up one by one in the graph of the bundle."""
+    said, count = preprocessing(bundle), len(Vocabulary(bundle.file("vocabulary.txt")))
+    feeds = {
+        "ids": np.arange(count)[:, None],
+        "weights": np.ones((count, 1), np.float32),
+        "vectors": np.zeros((count, said.dimensions), np.float32),
+        "k": np.zeros(count, np.int64),
+    }
+    for name, file in (("table", said.table), ("scales", said.scales)):
+        feeds |= {name: np.load(bundle.file(file), mmap_mode="r")} if file else {}
+    embeddings = open_graph(bundle.file("model.onnx").read_bytes()).run(None, feeds)[0]
+    assert isinstance(embeddings, np.ndarray)
+    return embeddings
+
+
+def test_the_bundle_verifies_and_says_what_it_is(exported: Exported) -> None:
+    bundle = read_bundle(exported.bundle.path)
+    manifest = bundle.manifest
+    assert (manifest.task, manifest.name, manifest.version) == (Task.WORD_VECTORS, "words-xx", 1)
+    assert manifest.description == "Vectors of 300 words in 16 dimensions, from a story"
+    assert preprocessing(bundle) == WordVectorsPreprocessing(
+        dimensions=SIZE, normaliser="lower", tokenizer="letters", phrases=False
+    )
+    assert set(manifest.files) == {"model.onnx", "vocabulary.txt", "weights.npy", "samples.json", "MODEL_CARD.md"}
+    assert (manifest.provenance.seed, manifest.provenance.config) == (3, {"window": 5})
+    assert {"numpy", "onnx", "onnxruntime", "python", "torch"} == set(manifest.provenance.libraries)
+    assert manifest.metrics[0].name == "analogies"
+    assert (exported.words, exported.dimensions, exported.dropped, exported.index) == (ROWS, SIZE, 0, None)
+    assert exported.kept_share == pytest.approx(1)
+    assert 0 < exported.parity.greatest_difference < 0.02
+    assert 0.9 < exported.parity.overlap < 1
+    assert not list(bundle.path.parent.parent.glob(".*"))
+
+
+def test_the_vocabulary_and_the_weights_are_the_vectors_own(exported: Exported) -> None:
+    vectors = made_vectors(ROWS, SIZE)
+    words = exported.bundle.file("vocabulary.txt").read_text().splitlines()
+    assert words == vectors.words
+    weights = np.load(exported.bundle.file("weights.npy"))
+    assert vectors.counts is not None
+    frequencies = vectors.counts / vectors.counts.sum()
+    assert weights.dtype == np.float32
+    np.testing.assert_allclose(weights, 1e-3 / (1e-3 + frequencies), rtol=1e-6)
+
+
+def test_weights_without_counts_follow_zipfs_law() -> None:
+    weights = word_weights(3, None)
+    frequencies = 1 / np.array([3.7, 4.7, 5.7])
+    np.testing.assert_allclose(weights, 1e-3 / (1e-3 + frequencies / frequencies.sum()), rtol=1e-6)
+
+
+def test_samples_are_the_answers_of_the_shipped_graph(exported: Exported) -> None:
+    samples = {sample.route: sample for sample in exported.bundle.samples()}
+    assert set(samples) == {"/v1/similarity", "/v1/neighbors", "/v1/analogy", "/v1/embeddings"}
+    words = made_vectors(ROWS, SIZE).words
+    vector = dict(zip(words, rows_of(exported.bundle), strict=True))
+    weight = dict(zip(words, np.load(exported.bundle.file("weights.npy")), strict=True))
+
+    def nearest(query: Any, left_out: list[str], k: int) -> list[dict[str, Any]]:
+        query = query / np.linalg.norm(query)
+        found = sorted(((float(vector[word] @ query), word) for word in words if word not in left_out), reverse=True)
+        return [{"word": word, "score": pytest.approx(score, abs=2e-6)} for score, word in found[:k]]
+
+    similarity: Any = samples["/v1/similarity"]
+    for (left, right), result in zip(similarity.request["pairs"], similarity.results, strict=True):
+        assert result == {"score": pytest.approx(float(vector[left] @ vector[right]), abs=2e-6)}
+    neighbours: Any = samples["/v1/neighbors"]
+    for word, result in zip(neighbours.request["words"], neighbours.results, strict=True):
+        assert result == {"neighbors": nearest(vector[word], [word], neighbours.request["k"])}
+    analogy: Any = samples["/v1/analogy"]
+    a, b, c = (analogy.request[name] for name in "abc")
+    assert (a, b, c) == ("man", "king", "woman")
+    expected = nearest(vector[b] - vector[a] + vector[c], [a, b, c], analogy.request["k"])
+    assert analogy.results == [{"neighbors": expected}]
+    embeddings: Any = samples["/v1/embeddings"]
+    size = embeddings.request["dimensions"]
+    assert embeddings.request["encoding_format"] == "float"
+    assert [len(text.split()) for text in embeddings.request["input"]] == [1, 3]
+    for index, text in enumerate(embeddings.request["input"]):
+        mean = sum(weight[word] * vector[word] for word in text.split())[:size]
+        assert embeddings.results[index] == {
+            "object": "embedding",
+            "index": index,
+            "embedding": pytest.approx(list(mean / np.linalg.norm(mean)), abs=2e-6),
+        }
+
+
+def test_the_card_has_the_figures_of_the_bundle(exported: Exported) -> None:
+    card = exported.bundle.model_card()
+    for text in (
+        "| Vocabulary | 300 words, most frequent first |",
+        f"and {exported.parity.overlap:.1%} of the ten nearest words are the same (300 words",
+        "| Search | exact: every word is compared |",
+        "| Licence of the vectors | CC0-1.0 |",
+        "| analogies | 61.5 % | ten questions |",
+        "* Nearest to `king` - `man` + `woman`: ",
+        "* Settings: window 5.",
+        "* Data: a story.",
+    ):
+        assert text in card
+
+
+def test_nothing_of_the_machine_is_in_the_bundle(exported: Exported) -> None:
+    for path in exported.bundle.path.iterdir():
+        for secret in (str(Path.cwd()), str(exported.bundle.path.parent), str(Path.home()), "site-packages", ".py"):
+            assert secret.encode() not in path.read_bytes(), (path.name, secret)
+
+
+def test_the_same_vectors_make_the_same_bytes(exported: Exported, tmp_path: Path) -> None:
+    again = export(made_vectors(ROWS, SIZE), settings(tmp_path, normaliser="lower"))
+    for name in ("model.onnx", "vocabulary.txt", "weights.npy", "samples.json"):
+        assert again.bundle.file(name).read_bytes() == exported.bundle.file(name).read_bytes()
+    assert export(made_vectors(ROWS, SIZE), settings(tmp_path)).bundle.manifest.version == 2
+
+
+def test_few_words_and_few_dimensions(tmp_path: Path) -> None:
+    found = export(made_vectors(ROWS, SIZE), settings(tmp_path, max_words=50, dimensions=4, precision="fp32"))
+    assert (found.words, found.dimensions, found.dropped) == (50, 4, 0)
+    assert 0.5 < found.kept_share < 0.95
+    assert found.parity.greatest_difference < 1e-5
+    assert found.parity.overlap == 1
+    assert preprocessing(found.bundle).dimensions == 4
+    whole = made_vectors(ROWS, SIZE).counts
+    assert whole is not None
+    np.testing.assert_allclose(np.load(found.bundle.file("weights.npy")), word_weights(ROWS, whole)[:50])
+
+
+@pytest.mark.parametrize("words", [["one"], ["a", "b"], ["...", "北京", "x_y"]])
+def test_a_vocabulary_of_hardly_any_words(words: list[str], tmp_path: Path) -> None:
+    matrix = np.random.default_rng(0).normal(size=(len(words), 3)).astype(np.float32)
+    bundle = export(WordVectors(words=words, matrix=matrix), settings(tmp_path)).bundle
+    samples = bundle.samples()
+    assert "/v1/similarity" in {sample.route for sample in samples}
+    assert all(sample.results for sample in samples)
+
+
+def test_phrases_are_not_in_the_text_of_a_sample(tmp_path: Path) -> None:
+    vectors = made_vectors(ROWS, SIZE)
+    vectors.words[200] = "king_paris"
+    for phrases in (False, True):
+        bundle = export(vectors, settings(tmp_path, phrases=phrases)).bundle
+        texts: Any = bundle.samples()[-1].request["input"]
+        assert len(texts) == (1 if phrases else 2)
+        assert ("phrases (`new_york`) among them" in bundle.model_card()) == phrases
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp16"])
+@pytest.mark.usefixtures("outside")
+def test_a_large_table_lies_beside_the_graph(precision: Any, exported: Exported, tmp_path: Path) -> None:
+    bundle = export(made_vectors(ROWS, SIZE), settings(tmp_path, normaliser="lower", precision=precision)).bundle
+    said = preprocessing(bundle)
+    assert (said.table, said.scales) == ("table.npy", "scales.npy")
+    assert {"table.npy", "scales.npy"} < set(bundle.manifest.files)
+    assert bundle.file("model.onnx").stat().st_size < 4000
+    table = np.load(bundle.file("table.npy"), mmap_mode="r")
+    assert (table.shape, table.dtype.name) == ((ROWS, SIZE), {"int8": "int8", "fp16": "float16"}[precision])
+    np.testing.assert_allclose(rows_of(bundle), rows_of(exported.bundle), atol=0.02)
+    if precision == "int8":
+        np.testing.assert_allclose(rows_of(bundle), rows_of(exported.bundle), atol=1e-6)
+        assert bundle.samples() == exported.bundle.samples()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"max_words": 0}, "--max-words 0: must be at least 1"),
+        ({"dimensions": 0}, "--dimensions 0: must be at least 1"),
+        ({"dimensions": 17}, "--dimensions 17: the vectors have 16"),
+        ({"name": "Words"}, "--name: model name 'Words': use lower-case"),
+        ({"precision": "fp32"}, "--precision fp32: a table of 0 MiB is too large for it; choose fp16 or int8"),
+    ],
+)
+@pytest.mark.usefixtures("outside")
+def test_settings_that_cannot_be_used(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        export(made_vectors(ROWS, SIZE), BundleSettings(**({"name": "a", "repository": tmp_path} | change)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_graph_that_differs_is_not_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.word2vec.table.column_scales", lambda deviations: np.full_like(deviations[None], 99))
+    monkeypatch.setattr("training.word2vec.table.unit_scales", lambda codes, columns: np.ones((len(codes), 1)))
+    with pytest.raises(ExportError, match=r"scores differ from float32 by up to .* \(limit for int8: 0.03\); nothing"):
+        export(made_vectors(ROWS, SIZE), settings(tmp_path))
+    assert not list((tmp_path / "models").iterdir())
+
+
+@pytest.mark.parametrize("suffix", ["txt", "txt.gz"])
+@pytest.mark.parametrize("format", ["word2vec-text", "word2vec-binary", "glove"])
+def test_a_file_becomes_the_same_bundle_as_its_vectors(
+    format: Any, suffix: str, exported: Exported, tmp_path: Path
+) -> None:
+    path = tmp_path / f"vectors.{suffix}"
+    write_vectors(made_vectors(ROWS, SIZE), path, format=format)
+    found = import_vectors(path, settings(tmp_path, normaliser="lower", licence="CC0-1.0"))
+    bundle = found.exported.bundle
+    assert (found.format, found.skipped, found.exported.words) == (format, 0, ROWS)
+    for name in ("model.onnx", "vocabulary.txt"):
+        assert bundle.file(name).read_bytes() == exported.bundle.file(name).read_bytes()
+    np.testing.assert_array_equal(np.load(bundle.file("weights.npy")), word_weights(ROWS, None))
+    assert bundle.manifest.provenance.data == path.name
+    assert bundle.manifest.provenance.licence == "CC0-1.0"
+    assert bundle.manifest.provenance.seed is None
+
+
+def test_a_bad_file_leaves_nothing_and_can_be_skipped_over(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.txt.gz"
+    path.write_bytes(gzip.compress(b"king 1 2\nQueen 2 1\nqueen 3 1\nking 0 1\nman 1\nwoman 2 2\n"))
+    with pytest.raises(DatasetError, match=r"vectors\.txt\.gz:4: the word 'king' stands in the file twice"):
+        import_vectors(path, settings(tmp_path, normaliser="lower"))
+    assert not list((tmp_path / "models").iterdir())
+    found = import_vectors(path, settings(tmp_path, normaliser="lower", data="my data"), skip_bad=True)
+    assert (found.skipped, found.exported.dropped, found.exported.words) == (2, 1, 3)
+    assert found.exported.bundle.file("vocabulary.txt").read_text() == "king\nqueen\nwoman\n"
+    assert found.exported.bundle.manifest.provenance.data == "my data"
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp16"])
+@pytest.mark.usefixtures("outside")
+def test_an_approximate_index(precision: Any, exported: Exported, tmp_path: Path) -> None:
+    pytest.importorskip("usearch")
+    found = export(made_vectors(ROWS, SIZE), settings(tmp_path, normaliser="lower", index="hnsw", precision=precision))
+    said = preprocessing(found.bundle)
+    assert said.index == found.index
+    assert found.index is not None
+    assert (found.index.file, found.index.expansion) == ("index.usearch", 64)
+    assert found.index.recall is not None
+    assert found.index.recall >= 0.95
+    assert found.index_words_per_second is not None
+    assert found.bundle.file("index.usearch").stat().st_size > ROWS * SIZE
+    assert "usearch" in found.bundle.manifest.provenance.libraries
+    assert "approximate (HNSW" in found.bundle.model_card()
+    if precision == "int8":
+        assert found.bundle.samples() == exported.bundle.samples()
+
+
+def test_only_large_tables_get_an_index_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.word2vec.index.LARGEST_EXACT", ROWS)
+    assert export(made_vectors(ROWS, SIZE), settings(tmp_path)).index is None
+    monkeypatch.setattr("training.word2vec.index.LARGEST_EXACT", ROWS - 1)
+    assert export(made_vectors(ROWS, SIZE), settings(tmp_path, index="none")).index is None
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(
+        ExportError, match=r"300 words needs usearch; .* install -c constraints.txt '.\[ann\]', or .* --index none"
+    ):
+        export(made_vectors(ROWS, SIZE), settings(tmp_path))
+
+
+def test_a_word_is_no_neighbour_of_itself() -> None:
+    scores = np.array([[1, 0.5, 0.2], [0.9, 0.8, 0.7]], np.float32)
+    indices = np.array([[4, 1, 2], [1, 0, 2]])
+    found_scores, found = without_self(scores, indices, np.array([1, 9]))
+    assert found.tolist() == [[4, 2], [1, 0]]
+    np.testing.assert_allclose(found_scores, [[1, 0.2], [0.9, 0.8]])
+    assert overlap(np.array([[1, 2], [3, 4]]), np.array([[2, 9], [4, 3]])) == 0.75
+    assert orjson.loads(orjson.dumps(overlap(np.zeros((3, 0), np.int64), np.zeros((3, 0), np.int64)))) == 1

@@ -1,0 +1,180 @@
+"""The table keeps what the vectors say in few bits, and the graph looks up, averages and searches as documented."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from service.artifacts.manifest import Datatype
+from tests.training.word2vec.made_vectors import made_vectors
+from training.common.errors import ExportError
+from training.common.export import open_graph
+from training.common.vectors import Block, WordVectors
+from training.word2vec.graph import build_graph, graph_spec
+from training.word2vec.lookup import Lookup
+from training.word2vec.staging import Staged, stage
+from training.word2vec.table import Precision, Table, build_table, principal_axes
+
+pytestmark = pytest.mark.torch
+
+PRECISIONS: tuple[Precision, ...] = ("int8", "fp16", "fp32")
+ROWS, SIZE = 300, 16
+
+
+def staged_vectors(vectors: WordVectors, folder: Path, **settings: Any) -> Staged:
+    """The vectors as two blocks, staged."""
+    half = len(vectors) // 2
+    blocks = [Block(words=vectors.words[part], rows=vectors.matrix[part]) for part in (slice(half), slice(half, None))]
+    defaults = {"normaliser": "none", "max_words": None}
+    return stage(blocks, folder, dimensions=vectors.dimensions, **(defaults | settings))
+
+
+def small_table(folder: Path, precision: Precision, dimensions: int = SIZE) -> Table:
+    staged = staged_vectors(made_vectors(ROWS, SIZE), folder)
+    return build_table(staged, principal_axes(staged.moments, ROWS, dimensions), precision, folder)
+
+
+@pytest.fixture(params=[False, True], ids=["inside", "outside"])
+def outside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the table is too large for the graph."""
+    if request.param:
+        monkeypatch.setattr("training.word2vec.graph.LARGEST_INSIDE", 100)
+        monkeypatch.setattr("training.word2vec.lookup._CHUNK", 77)
+    return bool(request.param)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("int8", 0.02), ("fp16", 1e-3), ("fp32", 1e-6)])
+def test_rows_have_norm_1_and_keep_their_cosines(precision: Precision, tolerance: float, tmp_path: Path) -> None:
+    rows = small_table(tmp_path, precision).rows(slice(None))
+    unit = made_vectors(ROWS, SIZE).unit()
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=3e-7)
+    np.testing.assert_allclose(rows @ rows.T, unit @ unit.T, atol=tolerance)
+
+
+def test_the_leading_axes_come_first_and_may_be_kept_alone(tmp_path: Path) -> None:
+    staged = staged_vectors(made_vectors(ROWS, SIZE), tmp_path)
+    unit = made_vectors(ROWS, SIZE).unit()
+    singular = np.linalg.svd(unit, compute_uv=False)
+    axes = principal_axes(staged.moments, ROWS, SIZE)
+    np.testing.assert_allclose(axes.deviations, singular / np.sqrt(ROWS), rtol=1e-4)
+    assert axes.share == pytest.approx(1)
+    assert (axes.vectors[np.abs(axes.vectors).argmax(0), np.arange(SIZE)] > 0).all()
+    cut = principal_axes(staged.moments, ROWS, 5)
+    np.testing.assert_array_equal(cut.vectors, axes.vectors[:, :5])
+    assert cut.share == pytest.approx((singular[:5] ** 2).sum() / (singular**2).sum(), rel=1e-4)
+    rows = build_table(staged, cut, "fp32", tmp_path).rows(slice(None))
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+
+
+def test_axes_that_no_vector_has_a_part_in(tmp_path: Path) -> None:
+    vectors = WordVectors(words=["a", "b"], matrix=np.eye(2, 5, dtype=np.float32) * 3)
+    staged = staged_vectors(vectors, tmp_path)
+    table = build_table(staged, principal_axes(staged.moments, 2, 5), "int8", tmp_path)
+    np.testing.assert_allclose(table.rows(slice(None)) @ table.rows(slice(None)).T, np.eye(2), atol=1e-6)
+
+
+def test_numbers_of_any_size_have_a_direction(tmp_path: Path) -> None:
+    matrix = np.array([[3e38, 3e38], [1e-38, 0], [-1e-44, 0]], np.float32)
+    staged = staged_vectors(WordVectors(words=["a", "b", "c"], matrix=matrix), tmp_path)
+    np.testing.assert_allclose(staged.rows, [[0.5**0.5, 0.5**0.5], [1, 0], [-1, 0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("number", [0, np.nan, np.inf])
+def test_a_vector_without_direction_is_named(number: float, tmp_path: Path) -> None:
+    vectors = made_vectors(20, 4)
+    vectors.matrix[7] = number
+    with pytest.raises(ExportError, match=f"the vector of '{vectors.words[7]}' is zero or not finite"):
+        staged_vectors(vectors, tmp_path)
+
+
+def test_the_first_of_the_words_that_become_one_is_kept(tmp_path: Path) -> None:
+    words = ["The", "Paris", "the", "cafe\u0301", "caf\u00e9", "\N{NO-BREAK SPACE}", "paris", "new york", "end"]
+    vectors = WordVectors(words=words, matrix=np.eye(9, dtype=np.float32))
+    lower = staged_vectors(vectors, tmp_path, normaliser="lower")
+    assert lower.words == ["the", "paris", "caf\u00e9", "new_york", "end"]
+    assert lower.rows.argmax(1).tolist() == lower.origins.tolist() == [0, 1, 3, 7, 8]
+    assert lower.dropped == 4
+    first = staged_vectors(vectors, tmp_path, normaliser="lower", max_words=3)
+    assert (first.words, first.dropped) == (["the", "paris", "caf\u00e9"], 1)
+    cased = staged_vectors(vectors, tmp_path)
+    assert cased.words == ["The", "Paris", "the", "caf\u00e9", "paris", "new_york", "end"]
+    with pytest.raises(ExportError, match="no word to export"):
+        staged_vectors(WordVectors(words=["\N{NO-BREAK SPACE}"], matrix=np.ones((1, 2), np.float32)), tmp_path)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_graph_computes_what_its_head_says(precision: Precision, outside: bool, tmp_path: Path) -> None:
+    table = small_table(tmp_path, precision)
+    lookup, rows = Lookup(build_graph(table), table), table.rows(slice(None))
+    random = np.random.default_rng(1)
+    ids = random.integers(ROWS, size=(9, 4))
+    weights = random.normal(size=(9, 4)).astype(np.float32)
+    expected = np.einsum("nm,nmd->nd", weights, rows[ids])
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    embeddings = lookup.embed(ids, weights)
+    np.testing.assert_allclose(embeddings, expected, atol=2e-6)
+    scores, indices = lookup.nearest(embeddings, 5)
+    every = embeddings @ rows.T
+    np.testing.assert_array_equal(indices, np.argsort(-every, axis=1, kind="stable")[:, :5])
+    np.testing.assert_allclose(scores, -np.sort(-every, axis=1)[:, :5], atol=2e-6)
+    alone = np.concatenate([lookup.embed(ids[row : row + 1], weights[row : row + 1]) for row in range(9)])
+    np.testing.assert_allclose(alone, embeddings, atol=1e-6)
+    padded = lookup.embed(np.pad(ids, ((0, 0), (0, 3))), np.pad(weights, ((0, 0), (0, 3))))
+    np.testing.assert_allclose(padded, embeddings, atol=1e-6)
+
+
+def test_vectors_are_added_and_nothing_gives_nothing(outside: bool, tmp_path: Path) -> None:
+    table = small_table(tmp_path, "int8")
+    session = open_graph(build_graph(table))
+    given = made_vectors(3, SIZE).matrix
+    feeds = {
+        "ids": np.array([[0], [1], [2]]),
+        "weights": np.array([[0], [2.5], [0]], np.float32),
+        "vectors": given * np.array([[1], [1], [0]], np.float32),
+        "k": np.array([1, 0, 1000]),
+    }
+    feeds |= {"table": table.codes, "scales": table.scales} if outside else {}
+    embeddings, scores, indices = session.run(None, feeds)
+    expected = given + np.array([[0], [2.5], [0]]) * table.rows(slice(3))
+    np.testing.assert_allclose(embeddings[:2], expected[:2] / np.linalg.norm(expected[:2], axis=1)[:, None], atol=2e-6)
+    assert (embeddings[2] == 0).all()
+    assert (scores[2] == 0).all()
+    assert scores.shape == indices.shape == (3, ROWS)
+    feeds |= {"k": np.zeros(3, np.int64), "ids": np.zeros((3, 0), np.int64), "weights": np.zeros((3, 0), np.float32)}
+    embeddings, scores, indices = session.run(None, feeds)
+    assert scores.shape == indices.shape == (3, 0)
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), [1, 1, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_manifest_describes_the_graph(precision: Precision, outside: bool, tmp_path: Path) -> None:
+    table = small_table(tmp_path, precision)
+    session, spec = open_graph(build_graph(table)), graph_spec(table)
+    types = {"tensor(float)": "FP32", "tensor(float16)": "FP16", "tensor(int8)": "INT8", "tensor(int64)": "INT64"}
+    for said, found in ((spec.inputs, session.get_inputs()), (spec.outputs, session.get_outputs())):
+        shapes = [tuple(size if isinstance(size, int) else -1 for size in node.shape) for node in found]
+        assert [(entry.name, entry.datatype, entry.shape) for entry in said] == [
+            (node.name, types[node.type], shape) for node, shape in zip(found, shapes, strict=True)
+        ]
+    names = [entry.name for entry in spec.inputs]
+    assert names[4:] == (["table", "scales"][: 1 if precision == "fp32" else 2] if outside else [])
+    assert spec.outputs[0].datatype is Datatype.FP32
+
+
+def test_a_table_in_the_graph_becomes_float32_once_when_it_is_loaded(tmp_path: Path) -> None:
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.log_severity_level = 3
+    content = build_graph(small_table(tmp_path, "int8"))
+    assert len(content) < ROWS * (SIZE + 4) + 3000
+    onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    graph = onnx.load(tmp_path / "optimised.onnx").graph
+    sizes = {tuple(tensor.dims): tensor.data_type for tensor in graph.initializer}
+    assert sizes[ROWS, SIZE] == onnx.TensorProto.FLOAT
+    (branch,) = (node for node in graph.node if node.op_type == "If")
+    search = next(attribute.g for attribute in branch.attribute if attribute.name == "then_branch")
+    assert [node.op_type for node in search.node] == ["Gemm", "TopK"]
+    assert "Cast" not in {node.op_type for node in graph.node}

@@ -77,7 +77,7 @@ class Run:
                 continue
         return records
 
-    def keep_metrics(self, epochs: int) -> None:
+    def keep_metrics(self, epochs: float) -> None:
         """Forget what was measured after `epochs` epochs: a resumed run measures it again."""
         kept = [record for record in self.metrics() if record["epoch"] <= epochs]
         write_text(self.path / METRICS, "".join(json.dumps(record) + "\n" for record in kept))

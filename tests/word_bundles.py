@@ -203,7 +203,7 @@ def write_words(
     form: Form = "inside",
     index: bool = False,
     words: tuple[str, ...] = WORDS,
-    table: tuple[NDArray[np.int8], NDArray[np.float32]] | None = None,
+    rows: tuple[NDArray[np.int8], NDArray[np.float32]] | None = None,
     **preprocessing: Any,
 ) -> Bundle:
     """Write the next version of tiny word vectors into `repository`.
@@ -214,12 +214,12 @@ def write_words(
         form: where the table lies.
         index: with an approximate index, which needs usearch.
         words: most frequent first.
-        table: int8 and scales; None takes `word_table()`.
+        rows: int8 and scales; None takes `word_table()`.
         preprocessing: what the manifest says otherwise.
     """
     codes: NDArray[Any]
     scales: NDArray[np.float32] | None
-    codes, scales = table or word_table()
+    codes, scales = rows or word_table()
     if form == "fp16":
         codes, scales = (codes * scales).astype(np.float16), None
     outside = form != "inside"

@@ -120,11 +120,12 @@ class Vocabulary:
 
     def _check_unique(self) -> None:
         for place in np.flatnonzero(self._hash[1:] == self._hash[:-1]).tolist():
+            # Equal hashes stand in the order of the words.
             later = int(self._order[place + 1])
-            if (first := self._same(self._bytes(later), place)) not in (later, -1):
-                pair = sorted((first, later))
+            first = self._same(self._bytes(later), int(np.searchsorted(self._hash, self._hash[place])))
+            if first != later:
                 raise BundleError(
-                    f"{self._path}:{pair[1] + 1}: {self.word(later)!r} is there twice, first in line {pair[0] + 1}"
+                    f"{self._path}:{later + 1}: {self.word(later)!r} is there twice, first in line {first + 1}"
                 )
 
 

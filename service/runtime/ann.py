@@ -38,10 +38,11 @@ class ApproximateIndex:
     def __init__(self, path: Path, *, rows: int, dimensions: int, expansion: int) -> None:
         # Loaded before onnxruntime, its SIMD library makes loading that end the process (numkong 7.8, onnxruntime 1.31).
         import onnxruntime  # noqa: F401
+        from usearch.compiled import ScalarKind
         from usearch.index import Index
 
         try:
-            index = Index.restore(str(path), view=True, expansion_search=expansion)
+            index = Index.restore(str(path), view=True, expansion_search=expansion, enable_key_lookups=False)
         except Exception as error:  # usearch raises bare errors of several kinds.
             raise BundleError(f"{path}: usearch cannot load it ({error}); import the vectors again") from error
         if index is None or (len(index), index.ndim) != (rows, dimensions):
@@ -50,6 +51,7 @@ class ApproximateIndex:
         self._index: Any = index
         self._rows = rows
         self._expansion = expansion
+        self._is_int8 = index.dtype == ScalarKind.I8
 
     def candidates(self, vectors: NDArray[np.float32], k: int) -> NDArray[np.int64]:
         """Rows that are likely among the `k` nearest to each of the unit vectors [n, D]: [n, at least min(k, rows)].
@@ -58,7 +60,12 @@ class ApproximateIndex:
         """
         count = min(max(k, self._expansion), self._rows)
         found = np.full((len(vectors), count), -1, np.int64)
-        matches = self._index.search(vectors, count, threads=1)
+        queries: NDArray[Any] = vectors
+        if self._is_int8:
+            # usearch itself would use a few steps of the 256 for a vector of many dimensions, and find less.
+            largest = np.maximum(np.abs(vectors).max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+            queries = np.rint(vectors / largest * 127).astype(np.int8)
+        matches = self._index.search(queries, count, threads=1)
         # Of one vector usearch returns its matches, of several a sequence of matches.
         for row, one in enumerate([matches] if len(vectors) == 1 else matches):
             found[row, : len(one.keys)] = one.keys

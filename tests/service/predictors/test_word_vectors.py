@@ -1,0 +1,328 @@
+"""The predictor of word vectors, without HTTP: look-ups, searches and sums, whatever form the bundle has."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.artifacts.bundle import Bundle, BundleError
+from service.errors import InvalidRequest
+from service.loading import session_opener
+from service.predictors import Limits, load_predictor
+from service.predictors.word_vectors import WordVectorsPredictor, predictor, table
+from service.predictors.word_vectors.projection import principal_plane
+from service.predictors.word_vectors.request import NEIGHBORS, SUMS, ragged
+from service.runtime import ann
+from tests.service.support import edit_samples, rewrite
+from tests.word_bundles import DIMENSIONS, WORDS, Form, npy, quantised, unit_vectors, word_table, write_words
+
+OPENER = session_opener(("cpu",), 1, False)
+FORMS: list[tuple[Form, bool]] = [("inside", False), ("int8", False), ("fp16", False), ("inside", True), ("int8", True)]
+
+
+def load(bundle: Bundle, **limits: int) -> WordVectorsPredictor:
+    found = load_predictor(bundle, OPENER, Limits(**limits))
+    assert isinstance(found, WordVectorsPredictor)
+    return found
+
+
+@pytest.fixture(params=FORMS, ids=lambda form: f"{form[0]}{'-index' if form[1] else ''}")
+def words(request: pytest.FixtureRequest, tmp_path: Path) -> WordVectorsPredictor:
+    """The tiny words in every form that a bundle can have."""
+    form, index = request.param
+    if index:
+        pytest.importorskip("usearch")
+    return load(write_words(tmp_path, form=form, index=index))
+
+
+@pytest.fixture
+def inside(tmp_path: Path) -> WordVectorsPredictor:
+    """The tiny words with their table in the graph."""
+    return load(write_words(tmp_path))
+
+
+def near(found: WordVectorsPredictor, route: str = "/v1/neighbors", **body: Any) -> list[list[str]]:
+    results = found.answer(body, route)["results"]
+    return [[neighbor["word"] for neighbor in result["neighbors"]] for result in results]
+
+
+def test_the_samples_replay(words: WordVectorsPredictor) -> None:
+    assert list(words.replay()) == []
+
+
+def test_neighbours_are_those_of_numpy(words: WordVectorsPredictor) -> None:
+    scores = unit_vectors() @ unit_vectors().T
+    for row, result in enumerate(words.answer({"words": list(WORDS), "k": 1000})["results"]):
+        expected = [index for index in np.argsort(-scores[row], kind="stable").tolist() if index != row]
+        assert len(result["neighbors"]) == len(WORDS) - 1
+        found = [WORDS.index(neighbor["word"]) for neighbor in result["neighbors"]]
+        assert sorted(found) == sorted(expected)
+        assert [neighbor["score"] for neighbor in result["neighbors"]] == pytest.approx(
+            scores[row, expected].tolist(), abs=1e-3
+        )
+
+
+def test_the_words_of_a_sum_are_not_answered(words: WordVectorsPredictor) -> None:
+    assert near(words, "/v1/analogy", a="man", b="king", c="woman", k=1) == [["queen"]]
+    assert near(words, "/v1/analogy", a="Paris", b="France", c="Rome", k=1) == [["italy"]]
+    assert near(words, positive=["king", "woman"], negative=["man"], k=1) == [["queen"]]
+    (everything,) = near(words, positive=["king", "woman", "king"], negative=["man"], k=100)
+    assert sorted(everything) == sorted(set(WORDS) - {"king", "woman", "man"})
+
+
+def test_a_vector_finds_itself(words: WordVectorsPredictor) -> None:
+    vectors = unit_vectors()[[4, 5]]
+    body: dict[str, Any] = {"vectors": [(vectors[0] * 1e30).tolist(), (vectors[1] * 1e-30).tolist()], "k": 1}
+    assert near(words, **body) == [["king"], ["queen"]]
+
+
+def test_a_batch_answers_as_each_alone(words: WordVectorsPredictor) -> None:
+    ids = np.arange(len(WORDS))
+    together = words.infer({"ids": ids, "k": np.where(ids % 2, 3, 20)})
+    assert np.allclose(together["embeddings"], unit_vectors(), atol=2e-3)
+    for row in ids:
+        alone = words.infer({"ids": ids[row : row + 1], "k": np.where(ids % 2, 3, 20)[row : row + 1]})
+        assert np.abs(alone["embeddings"] - together["embeddings"][row]).max() < 1e-5
+        scores, rows = together[NEIGHBORS][row]
+        assert len(rows) == (3 if row % 2 else 20)
+        assert np.abs(alone[NEIGHBORS][0][0] - scores).max() < 1e-5
+        assert rows[0] == row
+
+
+def test_nothing_asked_is_nothing_answered(words: WordVectorsPredictor) -> None:
+    assert words.answer({"pairs": []}, "/v1/similarity") == {"results": []}
+    assert words.answer({"words": []}) == {"results": []}
+    assert words.answer({"vectors": []}) == {"results": []}
+    assert words.answer({"words": ["zzz"]}) == {"results": [{"neighbors": None, "unknown": ["zzz"]}]}
+    assert words.answer({"words": []}, "/v1/projection") == {"results": [], "explained_variance": [0, 0]}
+
+
+@pytest.mark.parametrize("form", ["inside", "int8", "fp16"])
+def test_large_searches_go_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Form) -> None:
+    whole = load(write_words(tmp_path, form=form))
+    expected = whole.answer({"words": list(WORDS), "k": 7})
+    monkeypatch.setattr(table, "_SCORES", 3 * len(WORDS))
+    monkeypatch.setattr(table, "_ROWS", 4)
+    assert load(whole.bundle).answer({"words": list(WORDS), "k": 7}) == expected
+
+
+def test_the_sums_of_a_batch_are_gathered_in_groups(
+    inside: WordVectorsPredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body: dict[str, Any] = {"input": ["king queen", "the", "man woman boy girl", "rome"]}
+    whole = inside.answer(body, "/v1/embeddings")
+    most = 0
+    rows = table.GraphTable.rows
+
+    def watched(self: table.GraphTable, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        nonlocal most
+        most = max(most, len(ids))
+        return rows(self, ids)
+
+    monkeypatch.setattr(table.GraphTable, "rows", watched)
+    monkeypatch.setattr(predictor, "_ROWS_AT_ONCE", 3)
+    assert inside.answer(body, "/v1/embeddings") == whole
+    assert most == 4
+
+
+def test_a_text_is_the_weighted_mean_of_its_known_words(inside: WordVectorsPredictor) -> None:
+    weights = np.linspace(0.1, 1, len(WORDS), dtype=np.float32)
+    king, queen = WORDS.index("king"), WORDS.index("queen")
+    expected = 2 * weights[king] * unit_vectors()[king] + weights[queen] * unit_vectors()[queen]
+    answer = inside.answer({"input": "King, zzz queen KING!"}, "/v1/embeddings")
+    assert answer["usage"] == {"prompt_tokens": 4, "total_tokens": 4}
+    assert answer["data"][0]["embedding"] == pytest.approx((expected / np.linalg.norm(expected)).tolist(), abs=1e-6)
+
+
+def test_phrases_are_joined_where_the_vocabulary_has_them(tmp_path: Path) -> None:
+    joined, apart = load(write_words(tmp_path)), load(write_words(tmp_path, phrases=False))
+
+    def embed(found: WordVectorsPredictor, text: str) -> Any:
+        return found.answer({"input": text}, "/v1/embeddings")["data"][0]["embedding"]
+
+    assert embed(joined, "to New York!") == pytest.approx(embed(joined, "new_york"))
+    assert embed(apart, "to New York!") != pytest.approx(embed(apart, "new_york"))
+    # A text that is a word of the vocabulary is that word.
+    assert embed(apart, "New York") == pytest.approx(embed(joined, "new_york"))
+
+
+def test_phrases_of_phrases(tmp_path: Path) -> None:
+    names = ("a", "b", "a_b", "c_d", "a_b_c_d", "c", "d")
+    found = load(write_words(tmp_path, words=names, rows=tuple(part[: len(names)] for part in word_table())))  # type: ignore[arg-type]
+    for text, tokens in (("a b c d", 1), ("a b a b", 2), ("a b x c d", 3), ("c a b", 2), ("b a", 2)):
+        assert found.answer({"input": text}, "/v1/embeddings")["usage"]["total_tokens"] == tokens, text
+
+
+@pytest.mark.parametrize(
+    ("word", "closest"),
+    [("kingg", ["king"]), ("pirnce", ["prince"]), ("quen", ["queen"]), ("cafe", ["café"]), ("qqqqqqqq", [])],
+)
+def test_the_closest_spellings_are_named(inside: WordVectorsPredictor, word: str, closest: list[str]) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        inside.answer({"a": "man", "b": word, "c": "woman"}, "/v1/analogy")
+    hint = f"; closest known: {', '.join(closest)}" if closest else ""
+    assert str(caught.value) == f"b: {word!r} is not in the vocabulary of model 'words'{hint}"
+
+
+def test_other_cases_come_first_where_the_model_keeps_case(tmp_path: Path) -> None:
+    names = ("Polish", "polis", "POLISH", "Polisj")
+    found = load(
+        write_words(tmp_path, words=names, rows=tuple(part[:4] for part in word_table()), normaliser="none")  # type: ignore[arg-type]
+    )
+    with pytest.raises(InvalidRequest, match=r"closest known: Polish, POLISH, polis, Polisj$"):
+        found.answer({"positive": ["polish"]})
+
+
+def test_a_search_for_spellings_ends_in_time(inside: WordVectorsPredictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.predictors.word_vectors.spelling.SECONDS", -1.0)
+    with pytest.raises(InvalidRequest, match=r"'kingg' is not in the vocabulary of model 'words'$"):
+        inside.answer({"positive": ["kingg"]})
+
+
+def test_words_that_cancel_each_other_out_are_refused(tmp_path: Path) -> None:
+    rows = np.zeros((4, 4))
+    rows[[0, 1, 2, 3], [1, 1, 2, 3]] = (1, -1, 1, 1)
+    for index in (False, True):
+        if index:
+            pytest.importorskip("usearch")
+        found = load(write_words(tmp_path, words=("up", "down", "left", "own"), rows=quantised(rows), index=index))
+        for body in ({"positive": ["up"], "negative": ["up"]}, {"positive": ["up", "down"]}):
+            with pytest.raises(InvalidRequest, match="the words cancel each other out"):
+                found.answer(body)
+    same = write_words(tmp_path, words=("up", "down", "left", "own"), rows=quantised(rows))
+    even = load(rewrite(same, {"weights.npy": npy(np.ones(4, np.float32))}))
+    with pytest.raises(InvalidRequest, match=r"input\[1\]: the vectors of its words cancel each other out"):
+        even.answer({"input": ["left", "up down"]}, "/v1/embeddings")
+
+
+def test_tiny_weights_are_no_cancellation(inside: WordVectorsPredictor) -> None:
+    sums = ragged([(np.array([1, 2]), np.array([1e-10, 1e-10], np.float32))])
+    assert np.linalg.norm(inside.infer({SUMS: sums})["embeddings"]) == pytest.approx(1)
+
+
+def test_the_dimensions_that_are_kept_have_norm_one(inside: WordVectorsPredictor) -> None:
+    body: dict[str, Any] = {"input": ["king", "queen"], "dimensions": 3}
+    for entry, row in zip(inside.answer(body, "/v1/embeddings")["data"], (4, 5), strict=True):
+        leading = unit_vectors()[row, :3]
+        assert entry["embedding"] == pytest.approx((leading / np.linalg.norm(leading)).tolist(), abs=1e-6)
+
+
+class TestProjection:
+    def test_the_plane_is_that_of_the_largest_variance(self) -> None:
+        random = np.random.default_rng(0)
+        for count in (12, 100):  # Fewer and more than dimensions: two ways to decompose.
+            vectors = (random.standard_normal((count, 30)) * np.linspace(3, 0.1, 30)).astype(np.float32)
+            points, shares = principal_plane(vectors)
+            centred = vectors - vectors.mean(axis=0)
+            singular = np.linalg.svd(centred, compute_uv=False)
+            assert shares == pytest.approx(singular[:2] ** 2 / (singular**2).sum(), rel=1e-4)
+            assert np.linalg.norm(points, axis=0) == pytest.approx(singular[:2], rel=1e-4)
+            again, _ = principal_plane(vectors[::-1].copy())
+            assert np.allclose(again[::-1], points, atol=1e-4)
+
+    @pytest.mark.parametrize("count", [0, 1])
+    def test_without_variance_all_lie_in_the_middle(self, count: int) -> None:
+        for vectors in (np.ones((count, 5), np.float32), np.ones((3 * count, 5), np.float32)):
+            points, shares = principal_plane(vectors)
+            assert points.tolist() == [[0, 0]] * len(vectors)
+            assert shares.tolist() == [0, 0]
+
+    def test_two_words_lie_on_a_line(self, inside: WordVectorsPredictor) -> None:
+        answer = inside.answer({"words": ["king", "queen", "king"]}, "/v1/projection")
+        assert answer["explained_variance"] == [1, 0]
+        (first, second, third) = answer["results"]
+        assert first == third
+        assert first["x"] == pytest.approx(-second["x"])
+        assert [point["y"] for point in (first, second)] == [0, 0]
+
+
+def test_tensors_of_the_protocol_are_words_and_vectors(inside: WordVectorsPredictor) -> None:
+    assert [(spec.name, spec.datatype, spec.shape) for spec in inside.inputs] == [("WORD", "BYTES", (-1, 1))]
+    assert [(spec.name, spec.shape) for spec in inside.outputs] == [("EMBEDDING", (-1, DIMENSIONS))]
+
+
+def test_what_is_quick_and_what_is_heavy(inside: WordVectorsPredictor) -> None:
+    assert inside.is_quick({"ids": np.zeros(9, np.int64)})
+    assert not inside.is_quick({"ids": np.zeros(5000, np.int64)})
+    assert not inside.is_quick(inside.warm_up())
+    for route, body, heavy in (
+        ("/v1/neighbors", {"words": ["king"]}, False),
+        ("/v1/neighbors", {"words": ["king"] * 500}, True),
+        ("/v1/neighbors", {"words": ["king"] * 20, "k": 100}, True),
+        ("/v1/neighbors", {"vectors": [[1] * DIMENSIONS]}, False),
+        ("/v1/neighbors", {"vectors": [[1] * DIMENSIONS] * 50}, True),
+        ("/v1/neighbors", {"positive": ["king"] * 500}, True),
+        ("/v1/similarity", {"pairs": [["a", "b"]]}, False),
+        ("/v1/similarity", {"pairs": [["a", "b"]] * 500}, True),
+        ("/v1/projection", {"words": ["a"] * 500}, True),
+        ("/v1/embeddings", {"input": "a"}, False),
+        ("/v1/embeddings", {"input": "a" * 5000}, True),
+        ("/v1/embeddings", {"input": [1] * 500}, True),
+        ("/v1/embeddings", {"input": ["a"] * 500}, True),
+    ):
+        request = inside.parse(inside.routes[route].model_validate(body))
+        assert inside.is_heavy(request) is heavy, (route, str(body)[:60])
+
+
+def test_without_usearch_search_is_exact_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("usearch")
+    bundle = write_words(tmp_path, index=True)
+    assert load(bundle).details["search"] == "approximate"
+    monkeypatch.setattr(ann, "is_installed", lambda: False)
+    with caplog.at_level(logging.WARNING):
+        found = load(bundle)
+    assert found.details["search"] == "exact"
+    assert list(found.replay()) == []
+    (record,) = caplog.records
+    assert "index.usearch: not used, as usearch is not installed" in record.getMessage()
+    assert "'.[ann]'" in record.getMessage()
+
+
+def test_a_route_that_the_task_does_not_have_is_no_sample(inside: WordVectorsPredictor) -> None:
+    bundle = edit_samples(inside.bundle, lambda samples: samples[0].update(route="/v1/classify"))
+    (wrong,) = load(bundle).replay()
+    assert wrong.startswith("samples[0]: refused: route: '/v1/classify' is no route of this task; it has /v1/neighbors")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"vocabulary.txt": b"one\ntwo\n"}, r"weights\.npy: holds float32 \[21\], it must be float32 \[2\]"),
+        ({"weights.npy": npy(np.ones(21))}, r"weights\.npy: holds float64 \[21\], it must be float32 \[21\]"),
+        ({"weights.npy": b"hello"}, r"weights\.npy: cannot be read as an array"),
+        (
+            {"table.npy": npy(np.ones((21, 5), np.int8))},
+            r"table\.npy: holds int8 \[21, 5\], it must be int8 \[21, 12\]",
+        ),
+        ({"table.npy": npy(np.ones((21, 12)))}, r"table\.npy: holds float64 \[21, 12\], it must be int8"),
+        (
+            {"scales.npy": npy(np.ones(21, np.float32))},
+            r"scales\.npy: holds float32 \[21\], it must be float32 \[21, 1\]",
+        ),
+    ],
+)
+def test_files_that_do_not_fit_are_refused(tmp_path: Path, files: dict[str, bytes], message: str) -> None:
+    bundle = rewrite(write_words(tmp_path, form="int8"), files)
+    with pytest.raises(BundleError, match=message):
+        load(bundle)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dimensions": 13}, r"its inputs must be ids \[-1, -1\], weights \[-1, -1\], vectors \[-1, 13\], k \[-1\]$"),
+        ({"table": "table.npy"}, r"its inputs must be .*table \[-1, 12\]"),
+        ({"normaliser": "upper"}, r"manifest\.json: preprocessing: normaliser: Input should be 'none' or 'lower'"),
+        ({"colour": "red"}, r"manifest\.json: preprocessing: colour: is not a field of this request"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(BundleError, match=message):
+        load(write_words(tmp_path, **changes))

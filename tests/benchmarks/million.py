@@ -1,0 +1,195 @@
+"""A million word vectors, made from a smaller set, and how fast their neighbours are found.
+
+No real table of that size can be assumed to be at hand, and noise alone would be the wrong case: it has no neighbours.
+So words are drawn from real vectors, turned into the wanted number of dimensions, and each is moved away from its
+parent until their cosine is between 0.7 and 0.9. The file goes through the ordinary import:
+
+    python tests/benchmarks/million.py generate SOURCE million.bin --rows 1000000 --dimensions 300
+    python tests/benchmarks/million.py build million.bin MODELS
+    python tests/benchmarks/million.py measure MODELS/million/1 million.bin
+
+SOURCE is a file of word vectors, or the folder of a word2vec run. The same seed makes the same file. `measure` asks for
+the ten nearest words, one word at a time, in this process: the predictor with the index and without, and gensim.
+"""
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from service.artifacts.bundle import Bundle, read_bundle
+from service.loading import session_opener
+from service.predictors import Limits, load_predictor
+from training.common.vectors import WordVectors, load_vectors, read_vectors
+from training.word2vec.export import BundleSettings
+from training.word2vec.importing import import_vectors
+
+NEAREST, FURTHEST = 0.9, 0.7
+"""Cosines of a made word to its parent."""
+
+_BLOCK = 10_000
+
+
+def generate(source: WordVectors, path: Path, *, rows: int, dimensions: int, seed: int) -> None:
+    """Write `rows` made words, such as `paris_000123`, as a word2vec binary file.
+
+    Args:
+        source: where parents are drawn from, each as likely as the other.
+        dimensions: of the made vectors, at least those of the source; the parents lie in a random subspace.
+    """
+    random = np.random.default_rng(seed)
+    basis = np.linalg.qr(random.normal(size=(dimensions, source.dimensions)))[0].T.astype(np.float32)
+    parents = source.unit()
+    with path.open("wb") as stream:
+        stream.write(f"{rows} {dimensions}\n".encode())
+        for start in range(0, rows, _BLOCK):
+            count = min(_BLOCK, rows - start)
+            drawn = random.integers(len(source), size=count)
+            made = jittered(parents[drawn] @ basis, random)
+            for number, (parent, row) in enumerate(zip(drawn, made, strict=True), start):
+                stream.write(f"{source.words[parent]}_{number:06} ".encode() + row.tobytes() + b"\n")
+
+
+def jittered(parents: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+    """Unit vectors [n, D], each at a cosine of 0.7 to 0.9 from its unit parent in a random direction."""
+    noise = random.normal(size=parents.shape).astype(np.float32)
+    noise -= np.einsum("nd,nd->n", noise, parents)[:, None] * parents
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    cosines = random.uniform(FURTHEST, NEAREST, size=(len(parents), 1)).astype(np.float32)
+    made: NDArray[np.float32] = cosines * parents + np.sqrt(1 - cosines**2) * noise
+    return made
+
+
+def _source(path: Path) -> WordVectors:
+    return load_vectors(path) if path.is_dir() else read_vectors(path)
+
+
+def _generate(options: argparse.Namespace) -> None:
+    source = _source(options.source)
+    if options.dimensions < source.dimensions:
+        raise SystemExit(f"--dimensions {options.dimensions}: the source has {source.dimensions}; ask for as many")
+    generate(source, options.out, rows=options.rows, dimensions=options.dimensions, seed=options.seed)
+    print(
+        f"{options.out}: {options.rows:,} x {options.dimensions}, from {len(source):,} words of {options.source.name}"
+    )
+
+
+def _build(options: argparse.Namespace) -> None:
+    begun = time.perf_counter()
+    settings = BundleSettings(name="million", repository=options.models, precision=options.precision, index="hnsw")
+    exported = import_vectors(options.file, settings).exported
+    seconds = time.perf_counter() - begun
+    index, parity = exported.index, exported.parity
+    assert index is not None
+    assert exported.index_words_per_second is not None
+    index_seconds = exported.words / exported.index_words_per_second
+    print(f"{exported.bundle.path}: {exported.words:,} x {exported.dimensions}, {options.precision}, {seconds:.0f} s")
+    print(f"  of these {index_seconds:.0f} s for the index, {exported.index_words_per_second:,.0f} words/s")
+    print(f"  recall@10 {index.recall} with {index.expansion} candidates")
+    print(
+        f"  scores within {parity.greatest_difference:.2g} of float32, {parity.overlap:.1%} of the ten nearest the same"
+    )
+    print(f"  peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB")
+
+
+def _measure(options: argparse.Namespace) -> None:
+    bundle = read_bundle(options.bundle)
+    words = bundle.file("vocabulary.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    rows = np.random.default_rng(options.seed).choice(len(words), min(options.queries, len(words)), replace=False)
+    asked = [words[row] for row in rows]
+    del words
+    exact = _timed("exact", _served(_without_index(bundle), options.threads), asked[: options.exact_queries])
+    found = _timed("with the index", _served(bundle, options.threads), asked)
+    _show_recall("the index to exact search", exact, found)
+    if options.file is not None:
+        begun = time.perf_counter()
+        # Only here: it is a third library, and what it holds in memory would count for the others.
+        from gensim.models import KeyedVectors
+
+        vectors = KeyedVectors.load_word2vec_format(str(options.file), binary=True)
+        print(f"gensim read the file in {time.perf_counter() - begun:.0f} s")
+        theirs = _timed(
+            "gensim", lambda word: [name for name, _ in vectors.most_similar(word, topn=10)], asked[: len(exact)]
+        )
+        _show_recall("exact search to gensim's", theirs, exact)
+
+
+def _without_index(bundle: Bundle) -> Bundle:
+    changed = bundle.manifest.preprocessing | {"index": None}
+    return Bundle(path=bundle.path, manifest=bundle.manifest.model_copy(update={"preprocessing": changed}))
+
+
+def _served(bundle: Bundle, threads: int) -> Callable[[str], list[str]]:
+    predictor = load_predictor(bundle, session_opener(("CPUExecutionProvider",), threads, strict=True), Limits())
+
+    def nearest(word: str) -> list[str]:
+        answer = predictor.answer({"words": [word], "k": 10}, "/v1/neighbors")
+        return [entry["word"] for entry in answer["results"][0]["neighbors"]]
+
+    return nearest
+
+
+def _timed(what: str, nearest: Callable[[str], list[str]], words: Sequence[str]) -> list[list[str]]:
+    """The ten nearest of each word; prints how long a word takes, and the memory of the process afterwards."""
+    for word in words[:5]:
+        nearest(word)
+    found, seconds = [], []
+    for word in words:
+        begun = time.perf_counter()
+        found.append(nearest(word))
+        seconds.append(time.perf_counter() - begun)
+    p50, p99 = np.percentile(seconds, [50, 99]) * 1e3
+    print(f"{what}: {len(words):,} words, p50 {p50:.2f} ms, p99 {p99:.2f} ms; {_memory()}")
+    return found
+
+
+def _show_recall(what: str, expected: list[list[str]], found: list[list[str]]) -> None:
+    pairs = list(zip(expected, found, strict=False))
+    recall = np.mean([len(set(left) & set(right)) / len(left) for left, right in pairs])
+    print(f"recall@10 of {what}: {recall:.4f} ({len(pairs):,} words)")
+
+
+def _memory() -> str:
+    """Of this process: its own, and its share in mapped files, which worker processes have in common."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    kib = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if "kB" in rest}
+    return f"{kib['RssAnon'] >> 10:,} MiB own, {kib['RssFile'] >> 10:,} MiB of mapped files"
+
+
+def main() -> None:
+    """One of the commands in this file's head."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("generate", help="make the vectors")
+    command.add_argument("source", type=Path)
+    command.add_argument("out", type=Path)
+    command.add_argument("--rows", type=int, default=1_000_000)
+    command.add_argument("--dimensions", type=int, default=300)
+    command.add_argument("--seed", type=int, default=1)
+    command.set_defaults(run=_generate)
+    command = commands.add_parser("build", help="import the file, with an index")
+    command.add_argument("file", type=Path)
+    command.add_argument("models", type=Path)
+    command.add_argument("--precision", choices=("int8", "fp16"), default="int8")
+    command.set_defaults(run=_build)
+    command = commands.add_parser("measure", help="time the ten nearest words")
+    command.add_argument("bundle", type=Path)
+    command.add_argument("file", type=Path, nargs="?", help="for gensim; left out, only the predictor is measured")
+    command.add_argument("--queries", type=int, default=2000)
+    command.add_argument("--exact-queries", type=int, default=200, help="for exact search and gensim")
+    command.add_argument("--threads", type=int, default=1, help="of onnxruntime")
+    command.add_argument("--seed", type=int, default=1)
+    command.set_defaults(run=_measure)
+    options = parser.parse_args()
+    options.run(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from training.common.errors import ExportError
 from training.word2vec.lookup import Lookup
 from training.word2vec.staging import Staged
-from training.word2vec.table import Axes, Precision, rotated
+from training.word2vec.table import Axes, Precision, project, rotated
 
 NEIGHBOURS = 10
 _QUERIES = 1000
@@ -43,9 +43,9 @@ def check_parity(lookup: Lookup, staged: Staged, axes: Axes, precision: Precisio
     queries = np.unique(np.linspace(0, rows - 1, min(_QUERIES, rows)).astype(np.int64))
     embeddings = lookup.embed(queries[:, None], np.ones((len(queries), 1), np.float32))
     scores, neighbours = without_self(*lookup.nearest(embeddings, NEIGHBOURS + 1), queries)
-    true_embeddings = _rows(staged, axes, queries)
+    true_embeddings = project(staged.rows(queries), axes)
     true_scores = np.stack(
-        [_rows(staged, axes, near) @ query for near, query in zip(neighbours, true_embeddings, strict=True)]
+        [project(staged.rows(near), axes) @ query for near, query in zip(neighbours, true_embeddings, strict=True)]
     )
     difference = float(np.abs(scores - true_scores).max(initial=0))
     if not difference <= _LIMITS[precision]:
@@ -80,13 +80,6 @@ def overlap(expected: NDArray[np.int64], found: NDArray[np.int64]) -> float:
     return float((expected[:, :, None] == found[:, None, :]).any(axis=2).mean())
 
 
-def _rows(staged: Staged, axes: Axes, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Some rows [n, d] as they would be stored in float32."""
-    return next(
-        (block for _, block in rotated(staged.rows[rows], axes)), np.zeros((0, axes.vectors.shape[1]), np.float32)
-    )
-
-
 def _nearest(
     staged: Staged, axes: Axes, embeddings: NDArray[np.float32], queries: NDArray[np.int64]
 ) -> NDArray[np.int64]:
@@ -94,7 +87,7 @@ def _nearest(
     k = min(NEIGHBOURS, len(staged.words) - 1)
     scores = np.zeros((len(queries), 0), np.float32)
     indices = np.zeros((len(queries), 0), np.int64)
-    for start, rows in rotated(staged.rows, axes, _BLOCK):
+    for start, rows in rotated(staged, axes, _BLOCK):
         numbers = np.arange(start, start + len(rows))
         more = embeddings @ rows.T
         more[numbers == queries[:, None]] = -np.inf

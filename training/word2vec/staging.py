@@ -1,6 +1,6 @@
 """Rows on their way into a bundle: words as look-ups will spell them, unit vectors on disk, second moments."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,17 +15,34 @@ from training.common.vectors import Block
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Staged:
-    """V words and their unit vectors of D components."""
+    """V words and their unit vectors of D components, which lie in a file."""
 
     words: list[str]
-    rows: NDArray[np.float32]
-    """[V, D], memory-mapped: of norm 1, in the order of the source."""
+    path: Path
+    """float32 [V, D], nothing else: rows of norm 1, in the order of the source."""
     moments: NDArray[np.float64]
     """[D, D]: the sum of the rows' outer products."""
     origins: NDArray[np.int64]
     """[V]: which row of the source each one is."""
     dropped: int
     """Rows left out because the normaliser makes their word one that a more frequent word already is, or nothing."""
+
+    @property
+    def dimensions(self) -> int:
+        """D."""
+        return len(self.moments)
+
+    def blocks(self, count: int) -> Iterator[NDArray[np.float32]]:
+        """All rows, `count` at a time: read, not mapped, so that no more than those are in memory."""
+        with self.path.open("rb") as stream:
+            while len(numbers := np.fromfile(stream, np.float32, count * self.dimensions)):
+                yield numbers.reshape(-1, self.dimensions)
+
+    def rows(self, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Some rows, [n, D]."""
+        shape = (len(self.words), self.dimensions)
+        rows: NDArray[np.float32] = np.memmap(self.path, np.float32, "r", shape=shape)[chosen]
+        return rows
 
 
 def stage(
@@ -57,10 +74,9 @@ def stage(
                 break
     if not words:
         raise ExportError("there is no word to export")
-    rows = np.memmap(path, np.float32, "r", shape=(len(words), dimensions))
     return Staged(
         words=list(words),
-        rows=rows,
+        path=path,
         moments=moments,
         origins=np.concatenate(origins),
         dropped=met - len(words),

@@ -97,7 +97,7 @@ def build_table(staged: Staged, axes: Axes, precision: Precision, folder: Path) 
     if precision != "fp32":
         scales = np.lib.format.open_memmap(folder / SCALES_FILE, "w+", np.float32, (shape[0], 1))
     with bar(total=shape[0], text="writing the table", unit="words", scaled=True) as progress:
-        for start, rows in rotated(staged.rows, axes):
+        for start, rows in rotated(staged, axes):
             stop = start + len(rows)
             codes[start:stop] = rows if columns is None else as_int8(rows / columns)
             if scales is not None:
@@ -120,12 +120,20 @@ def column_scales(deviations: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.sqrt(np.maximum(deviations, floor))[None]
 
 
-def rotated(rows: NDArray[np.float32], axes: Axes, block: int = _BLOCK) -> Iterator[tuple[int, NDArray[np.float32]]]:
+def rotated(staged: Staged, axes: Axes, count: int = _BLOCK) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """(first row, the rows from there along `axes` with norm 1), block by block."""
-    for start in range(0, len(rows), block):
-        projected = rows[start : start + block] @ axes.vectors
-        norms = np.linalg.norm(projected, axis=1, keepdims=True)
-        yield start, projected / np.maximum(norms, np.finfo(np.float32).tiny)
+    start = 0
+    for rows in staged.blocks(count):
+        yield start, project(rows, axes)
+        start += len(rows)
+
+
+def project(rows: NDArray[np.float32], axes: Axes) -> NDArray[np.float32]:
+    """Rows [n, D] along `axes` with norm 1, [n, d]."""
+    projected = rows @ axes.vectors
+    norms = np.linalg.norm(projected, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = projected / np.maximum(norms, np.finfo(np.float32).tiny)
+    return unit
 
 
 def as_int8(rows: NDArray[np.float32]) -> NDArray[np.int8]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 
@@ -28,6 +29,29 @@ class DataFile:
     name: str
     address: str
     sha256: str
+
+    @property
+    def addresses(self) -> list[str]:
+        """What is downloaded, in order."""
+        return [self.address]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSeries:
+    """Public files that are one text: `address` has a place for their numbers, `sha256` is of all bytes in order."""
+
+    folder: str
+    name: str
+    address: str
+    count: int
+    sha256: str
+    archive_sha256: str
+    """Of `<stem>.tar.xz`, the archive that may lie in `$LECTERN_DATA/<folder>` instead."""
+
+    @property
+    def addresses(self) -> list[str]:
+        """What is downloaded, in order."""
+        return [self.address.format(number) for number in range(self.count)]
 
 
 _LENET_MIRROR = "https://raw.githubusercontent.com/ansh941/MnistSimpleCNN/a21bd677f62fcdee77c82419b898d421682e3fd2/data"
@@ -60,6 +84,50 @@ MNIST = {
 }
 """The four files of MNIST as published in 1998."""
 
+TEXT8 = DataFile(
+    folder="text8",
+    name="text8.zip",
+    address="http://mattmahoney.net/dc/text8.zip",
+    sha256="md5:3bea1919949baf155f99411df5fada7e",
+)
+"""The first 100 million characters of an English Wikipedia of 2006; its publisher gives an md5."""
+
+_WIKI_VISUAL = "https://raw.githubusercontent.com/jason-feng/wikiVisual/1c0fac92f29f17c1603bfffbe864e0dfdff66897/text"
+
+WIKIPEDIA_EN_2015 = tuple(
+    DataSeries(
+        folder="wikipedia_en_2015",
+        name=f"text_{part}.txt",
+        address=f"{_WIKI_VISUAL}/{part}/wiki_{{:02d}}",
+        count=100,
+        sha256=sha256,
+        archive_sha256=archive,
+    )
+    for part, sha256, archive in (
+        (
+            "AA",
+            "2af13395f799dd7982c9b62fdbad0a20521e1c22f29e5ed019f2e4703b37ad32",
+            "d216dcf7ee82b3e812001745c30c01dcbc749cf87929f62c37dc9d2362e247fa",
+        ),
+        (
+            "AB",
+            "2c58f27cdaa70db92ef1d6481b886cb8bf6225daace4ca67c01b272f4f61c581",
+            "077381fa93f371249483c28227d965c0c57a54ac957e0ae0aa5af4de4b41092d",
+        ),
+        (
+            "AC",
+            "401e2dd9796dcef7f863314d3a550b9b91c66eb94d485cbebb6a68fffee49c94",
+            "fe9cb2c0c59f4a47f7874cee8212c88460e32d83685d52753228798130731557",
+        ),
+        (
+            "AD",
+            "0b34794508f449aa6448b6c1a801bcfcc7e826a101ec7c2232e725b0ebb0434e",
+            "e1f7353b28cd5fc1e145267b5e9a40d97acbcbb33e56d2ed64466456b78eb951",
+        ),
+    )
+)
+"""Articles of the English Wikipedia, 65 million words in four parts, as WikiExtractor writes them."""
+
 
 def fetch(file: DataFile, *, client: Callable[[], httpx.Client] | None = None) -> bytes:
     """The content of `file`, decompressed; downloaded into the cache where no copy is at hand.
@@ -76,6 +144,48 @@ def fetch(file: DataFile, *, client: Callable[[], httpx.Client] | None = None) -
     target = cache_folder() / file.folder / file.name
     _download(file, target, client or _client)
     return _content(target, file)
+
+
+def fetch_path(file: DataFile | DataSeries, *, client: Callable[[], httpx.Client] | None = None) -> Path:
+    """Where a verified copy of a large file lies: read as it is, packed or not, from there.
+
+    A series is one file of all its bytes, or the archive of its files.
+
+    Raises:
+        DatasetError: as `fetch`.
+    """
+    own = os.environ.get("LECTERN_DATA")
+    target = cache_folder() / file.folder / file.name
+    places = [(target, file.sha256)]
+    if own:
+        places.insert(0, (Path(own) / file.folder / file.name, file.sha256))
+    if own and isinstance(file, DataSeries):
+        archive = Path(own) / file.folder / f"{Path(file.name).stem}.tar.xz"
+        places.insert(0, (archive, file.archive_sha256))
+    for path, expected in places:
+        if path.is_file():
+            if _digest_of(path, expected) != expected:
+                raise DatasetError(f"{path}: is not as published; remove it and run again to download it")
+            return path
+    _download(file, target, client or _client)
+    return target
+
+
+def _new_digest(expected: str) -> "hashlib._Hash":
+    return hashlib.md5(usedforsecurity=False) if expected.startswith("md5:") else hashlib.sha256()
+
+
+def _shown(digest: "hashlib._Hash") -> str:
+    """As the table of files writes it."""
+    return f"md5:{digest.hexdigest()}" if digest.name == "md5" else digest.hexdigest()
+
+
+def _digest_of(path: Path, expected: str) -> str:
+    digest = _new_digest(expected)
+    with path.open("rb") as stream:
+        while block := stream.read(_CHUNK):
+            digest.update(block)
+    return _shown(digest)
 
 
 def cache_folder() -> Path:
@@ -121,21 +231,25 @@ def _client() -> httpx.Client:
     return httpx.Client(follow_redirects=True, timeout=30.0, headers={"accept-encoding": "identity"})
 
 
-def _download(file: DataFile, target: Path, make_client: Callable[[], httpx.Client]) -> None:
+def _download(file: DataFile | DataSeries, target: Path, make_client: Callable[[], httpx.Client]) -> None:
     """Download to a neighbour of `target`, check the sha256, rename into place."""
     advice = f"get {file.name} by other means and put it at $LECTERN_DATA/{file.folder}/{file.name}"
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    digest = _new_digest(file.sha256)
     try:
-        with _network_errors(file, advice), make_client() as client, client.stream("GET", file.address) as answer:
-            if answer.status_code != httpx.codes.OK:
-                raise DatasetError(
-                    f"{file.address} answered {answer.status_code} {answer.reason_phrase}; try later, or {advice}"
-                )
-            digest = _save(answer, partial, file.name)
-        if digest != file.sha256:
+        with make_client() as client, partial.open("wb") as out:
+            for number, address in enumerate(file.addresses, 1):
+                text = file.name if len(file.addresses) == 1 else f"{file.name} ({number} of {len(file.addresses)})"
+                with _network_errors(address, advice), client.stream("GET", address) as answer:
+                    if answer.status_code != httpx.codes.OK:
+                        raise DatasetError(
+                            f"{address} answered {answer.status_code} {answer.reason_phrase}; try later, or {advice}"
+                        )
+                    _save(answer, out, digest, text)
+        if _shown(digest) != file.sha256:
             raise DatasetError(
-                f"{file.address} sent other bytes than published (sha256 {digest[:12]}…, "
+                f"{file.address} sent other bytes than published (sha256 {_shown(digest)[:12]}…, "
                 f"expected {file.sha256[:12]}…); nothing was kept; try later, or {advice}"
             )
         partial.replace(target)
@@ -143,24 +257,22 @@ def _download(file: DataFile, target: Path, make_client: Callable[[], httpx.Clie
         partial.unlink(missing_ok=True)
 
 
-def _save(answer: httpx.Response, path: Path, name: str) -> str:
-    """Write the body with a progress bar and return its sha256."""
-    digest = hashlib.sha256()
+def _save(answer: httpx.Response, out: BinaryIO, digest: "hashlib._Hash", name: str) -> None:
+    """Append the body to a file, and to its digest, with a progress bar."""
     total = int(answer.headers.get("content-length", 0)) or None
-    with path.open("wb") as out, bar(total=total, text=f"downloading {name}", unit="B", scaled=True) as progress:
+    with bar(total=total, text=f"downloading {name}", unit="B", scaled=True) as progress:
         for chunk in answer.iter_raw(_CHUNK):
             out.write(chunk)
             digest.update(chunk)
             progress.update(len(chunk))
-    return digest.hexdigest()
 
 
 @contextmanager
-def _network_errors(file: DataFile, advice: str) -> Iterator[None]:
+def _network_errors(address: str, advice: str) -> Iterator[None]:
     try:
         yield
     except httpx.HTTPError as error:
         raise DatasetError(
-            f"{file.address} cannot be reached ({type(error).__name__}: {error}); "
+            f"{address} cannot be reached ({type(error).__name__}: {error}); "
             f"check the network and run again, or {advice}"
         ) from error

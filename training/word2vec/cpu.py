@@ -41,6 +41,7 @@ class CpuTrainer:
         """Train on words of the corpus, with -1 between sentences; the mean loss per input in nats, or NaN."""
         own = scratch(self._settings, self._longest_path, self._inputs.shape[1], seed)
         rate = np.float32(learning_rate)
+        ids = np.array(ids)  # a copy of a mapped, read-only file: the kernels are compiled for one kind of array
         loss, measured = train_chunk(ids, self._inputs, self._targets, self._settings, self._tables, own, rate)
         return float(loss) / measured if measured else float("nan")
 

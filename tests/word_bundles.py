@@ -104,7 +104,7 @@ def words_graph(table: NDArray[Any], scales: NDArray[np.float32] | None, *, outs
         gathered += [node("Identity", ["raw"], ["gathered"])]
         rows += [node("Identity", ["raw_rows"], ["rows"])]
     nodes = [
-        *gathered,
+        *(gathered if outside else [*rows, node("Gather", ["rows", "ids"], ["gathered"])]),
         node("Unsqueeze", ["weights", "one"], ["weights_N1M"]),
         node("MatMul", ["weights_N1M", "gathered"], ["sums_N1D"]),
         node("Squeeze", ["sums_N1D", "one"], ["sums"]),
@@ -118,7 +118,8 @@ def words_graph(table: NDArray[Any], scales: NDArray[np.float32] | None, *, outs
         node("Greater", ["count", "zero"], ["wanted"]),
         node("Squeeze", ["wanted"], ["condition"]),
     ]
-    search = [*rows, node("Gemm", ["embeddings", "rows"], ["all"], transB=1)]
+    # In the graph the rows become float32 when it loads; of a file only those that are needed, when they are.
+    search = [*(rows if outside else []), node("Gemm", ["embeddings", "rows"], ["all"], transB=1)]
     search += [node("TopK", ["all", "count"], ["some_scores", "some_indices"], axis=1)]
     empty = [
         node("Shape", ["embeddings"], ["batch"], start=0, end=1),

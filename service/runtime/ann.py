@@ -36,7 +36,7 @@ class ApproximateIndex:
     """
 
     def __init__(self, path: Path, *, rows: int, dimensions: int, expansion: int) -> None:
-        # Loaded before onnxruntime, its SIMD library makes loading that end the process (numkong 7.8, onnxruntime 1.31).
+        # Loaded before onnxruntime, its SIMD library makes loading that crash (numkong 7.8, onnxruntime 1.31).
         import onnxruntime  # noqa: F401
         from usearch.compiled import ScalarKind
         from usearch.index import Index

@@ -93,7 +93,9 @@ class EmbeddingsRequest(WordsRequest):
         known = _known(lookup, chain(whole, *cut))
         sums = []
         for text, word, tokens, field in zip(texts, whole, cut, fields, strict=True):
-            counts = {word: 1} if word in known else Counter(token for token in tokens if token in known)
+            counts = Counter([word] if word in known else tokens)
+            for token in counts.keys() - known.keys():
+                del counts[token]
             if not counts:
                 raise InvalidRequest(_nothing_known(lookup, text, tokens), field)
             ids = np.fromiter((known[token] for token in counts), np.int64, len(counts))
@@ -109,7 +111,9 @@ class EmbeddingsRequest(WordsRequest):
             raise InvalidRequest("is empty; send a word or a text", field)
         tokens = tokenize(text, lookup.preprocessing.tokenizer)
         _check_length(lookup, len(tokens), field)
-        return [token.lower() for token in tokens] if lookup.preprocessing.normaliser == "lower" else tokens
+        # Letters are lower-cased already.
+        lower = lookup.preprocessing.normaliser == "lower" and lookup.preprocessing.tokenizer == "words"
+        return [token.lower() for token in tokens] if lower else tokens
 
     def _of_numbers(self, lookup: Lookup, lists: Sequence[list[int]], fields: Sequence[str]) -> list[Sum]:
         """What to add up for each list of word numbers."""
@@ -161,20 +165,22 @@ def _known(lookup: Lookup, words: Iterable[str]) -> dict[str, int]:
 
 def _join_phrases(lookup: Lookup, texts: Sequence[list[str]]) -> list[list[str]]:
     """Join neighbouring words, from the left, where the vocabulary has `a_b`."""
-    known = _known(lookup, (f"{left}_{right}" for tokens in texts for left, right in pairwise(tokens)))
+    # Tuples first: a text repeats its pairs, and spelling each of them out would take most of a long request's time.
+    pairs = list(set(chain.from_iterable(map(pairwise, texts))))
+    rows = lookup.vocabulary.find(["_".join(pair) for pair in pairs]).tolist()
+    known = {pair for pair, row in zip(pairs, rows, strict=True) if row >= 0}
     return [_joined(tokens, known) for tokens in texts] if known else list(texts)
 
 
-def _joined(tokens: list[str], known: dict[str, int]) -> list[str]:
+def _joined(tokens: list[str], known: set[tuple[str, str]]) -> list[str]:
     joined: list[str] = []
-    waiting = iter(pairwise([*tokens, ""]))
-    for left, right in waiting:
-        phrase = f"{left}_{right}"
-        if phrase in known:
-            joined.append(phrase)
+    waiting = pairwise([*tokens, ""])
+    for pair in waiting:
+        if pair in known:
+            joined.append("_".join(pair))
             next(waiting, None)
         else:
-            joined.append(left)
+            joined.append(pair[0])
     return joined
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from service.artifacts.word_vectors import WordVectorsPreprocessing
 from service.errors import InvalidRequest
 from service.predictors.base import Limits
 from service.predictors.word_vectors.spelling import Spelling
+
+Field = Callable[[int], str]
+"""The path of the item with a number: `words[3]`."""
 
 _SHOWN = 64
 """Characters of a word that an error repeats."""
@@ -48,31 +51,31 @@ class Lookup:
         """The word as the vocabulary would spell it."""
         return normalise_word(word, self.preprocessing.normaliser)
 
-    def find(self, words: Sequence[str], fields: Sequence[str]) -> NDArray[np.int64]:
+    def find(self, words: Sequence[str], field: Field) -> NDArray[np.int64]:
         """The rows of words, [n]; -1 for one that is not known.
 
         Args:
             words: as they were sent.
-            fields: how errors name each of them.
+            field: how errors name each of them.
 
         Raises:
             InvalidRequest: a word is empty.
         """
         normalised = [self.normalise(word) for word in words]
         if "" in normalised:
-            raise InvalidRequest("is empty; send a word", fields[normalised.index("")])
+            raise InvalidRequest("is empty; send a word", field(normalised.index("")))
         return self.vocabulary.find(normalised)
 
-    def require(self, words: Sequence[str], fields: Sequence[str]) -> NDArray[np.int64]:
+    def require(self, words: Sequence[str], field: Field) -> NDArray[np.int64]:
         """Like `find`, for words that must all be known.
 
         Raises:
             InvalidRequest: naming the first that is not, with the closest known spellings.
         """
-        ids = self.find(words, fields)
+        ids = self.find(words, field)
         if (ids < 0).any():
             index = int(np.argmax(ids < 0))
-            raise InvalidRequest(self.unknown(words[index]), fields[index])
+            raise InvalidRequest(self.unknown(words[index]), field(index))
         return ids
 
     def unknown(self, word: str) -> str:
@@ -102,6 +105,6 @@ class Lookup:
             )
 
 
-def indexed(field: str, count: int) -> list[str]:
-    """Names of the items of a list: `words[0]`, `words[1]`, …"""
-    return [f"{field}[{index}]" for index in range(count)]
+def items_of(field: str) -> Field:
+    """Paths of the items of a list."""
+    return lambda index: f"{field}[{index}]"

@@ -13,7 +13,7 @@ from service.artifacts.word_vectors import EMBEDDINGS, IDS, VECTORS, K
 from service.errors import InvalidRequest
 from service.predictors.numbers import array_from_json
 from service.predictors.word_vectors.bodies import AnalogyBody, NeighborsBody
-from service.predictors.word_vectors.lookup import Lookup, indexed
+from service.predictors.word_vectors.lookup import Lookup, items_of
 from service.predictors.word_vectors.request import (
     LIGHT_NEIGHBORS,
     LIGHT_WORDS,
@@ -42,7 +42,7 @@ class WordNeighborsRequest(WordsRequest):
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._words), "words", "words")
         lookup.check_k(self._k, len(self._words))
-        ids = lookup.find(self._words, indexed("words", len(self._words)))
+        ids = lookup.find(self._words, items_of("words"))
         self._ids = ids.tolist()
         known = ids[ids >= 0]
         return {IDS: known, K: np.full(len(known), self._k + 1, np.int64)}
@@ -120,7 +120,7 @@ class SumNeighborsRequest(WordsRequest):
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._words), "words", self._fields[0].partition("[")[0])
         lookup.check_k(self._k, 1)
-        self._ids, places = np.unique(lookup.require(self._words, self._fields), return_inverse=True)
+        self._ids, places = np.unique(lookup.require(self._words, self._fields.__getitem__), return_inverse=True)
         weights = np.bincount(places, np.asarray(self._signs)).astype(np.float32)
         count = self._k + len(self._ids)
         return {SUMS: ragged([(self._ids, weights)]), K: np.array([count], np.int64)}
@@ -139,7 +139,8 @@ def neighbors_request(body: NeighborsBody) -> WordsRequest:
     if body.vectors is not None:
         return VectorNeighborsRequest(body.vectors, body.k)
     positive, negative = body.positive or [], body.negative or []
-    fields = indexed("positive", len(positive)) + indexed("negative", len(negative))
+    fields = [f"positive[{index}]" for index in range(len(positive))]
+    fields += [f"negative[{index}]" for index in range(len(negative))]
     signs = [1.0] * len(positive) + [-1.0] * len(negative)
     return SumNeighborsRequest(positive + negative, fields, signs, body.k)
 

@@ -37,7 +37,7 @@ from service.predictors.word_vectors.bodies import (
     SimilarityBody,
 )
 from service.predictors.word_vectors.embeddings import EmbeddingsRequest, Sum
-from service.predictors.word_vectors.lookup import Lookup
+from service.predictors.word_vectors.lookup import Lookup, items_of
 from service.predictors.word_vectors.neighbors import analogy_request, neighbors_request
 from service.predictors.word_vectors.projection import ProjectionRequest
 from service.predictors.word_vectors.request import NEIGHBORS, SUMS, WordsRequest, ragged
@@ -151,7 +151,7 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
                 words.append(element.decode())
             except UnicodeDecodeError as error:
                 raise InvalidRequest(f"{WORD}[{index}] is not UTF-8", WORD) from error
-        return {IDS: self.lookup.require(words, [f"{WORD}[{index}]" for index in range(len(words))])}
+        return {IDS: self.lookup.require(words, items_of(WORD))}
 
     def write_tensors(self, outputs: Tensors) -> Tensors:
         return {EMBEDDING: outputs[EMBEDDINGS]}

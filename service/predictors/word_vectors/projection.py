@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from service.artifacts.word_vectors import EMBEDDINGS, IDS
 from service.predictors.word_vectors.bodies import ProjectionBody
-from service.predictors.word_vectors.lookup import Lookup, indexed
+from service.predictors.word_vectors.lookup import Lookup, items_of
 from service.predictors.word_vectors.request import LIGHT_WORDS, WordsRequest
 from service.runtime.session import Tensors
 
@@ -28,7 +28,7 @@ class ProjectionRequest(WordsRequest):
 
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._words), "words", "words")
-        self._ids = lookup.find(self._words, indexed("words", len(self._words)))
+        self._ids = lookup.find(self._words, items_of("words"))
         distinct = np.unique(self._ids[self._ids >= 0])
         self._places = np.searchsorted(distinct, self._ids)
         return {IDS: distinct}

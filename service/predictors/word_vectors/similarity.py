@@ -28,8 +28,8 @@ class SimilarityRequest(WordsRequest):
 
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._pairs), "pairs", "pairs")
-        fields = [f"pairs[{index}][{side}]" for index in range(len(self._pairs)) for side in (0, 1)]
-        ids = lookup.find(list(chain.from_iterable(self._pairs)), fields)
+        words = list(chain.from_iterable(self._pairs))
+        ids = lookup.find(words, lambda index: f"pairs[{index // 2}][{index % 2}]")
         distinct, places = np.unique(ids, return_inverse=True)
         if len(distinct) and distinct[0] < 0:
             distinct, places = distinct[1:], places - 1

@@ -1,0 +1,129 @@
+"""/v1/embeddings over HTTP, where the SDK would not let a request through or hide the answer."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from starlette.testclient import TestClient
+
+from service.app import create_app
+from service.settings import Settings
+from tests.word_bundles import DIMENSIONS, WORDS, unit_vectors, write_words
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client of a server of words."""
+    folder = tmp_path_factory.mktemp("models")
+    write_words(folder)
+    with TestClient(create_app(Settings(models=folder)), raise_server_exceptions=False) as found:
+        yield found
+
+
+def embed(client: TestClient, sent: Any, **more: Any) -> list[Any]:
+    response = client.post("/v1/embeddings", json={"input": sent} | more)
+    assert response.status_code == 200, response.text
+    return [entry["embedding"] for entry in response.json()["data"]]
+
+
+def test_the_answer_has_openais_shape(client: TestClient) -> None:
+    body = {"model": "words", "input": ["King", "the king of France"], "user": "somebody"}
+    answer = client.post("/v1/embeddings", json=body).json()
+    assert list(answer) == ["object", "model", "data", "usage"]
+    assert (answer["object"], answer["model"]) == ("list", "words")
+    assert [list(entry) for entry in answer["data"]] == [["object", "index", "embedding"]] * 2
+    assert [(entry["object"], entry["index"]) for entry in answer["data"]] == [("embedding", 0), ("embedding", 1)]
+    assert answer["usage"] == {"prompt_tokens": 5, "total_tokens": 5}
+    for entry in answer["data"]:
+        assert np.linalg.norm(entry["embedding"]) == pytest.approx(1, abs=1e-6)
+
+
+def test_the_forms_of_input_agree(client: TestClient) -> None:
+    expected = pytest.approx(unit_vectors()[4].tolist(), abs=1e-6)
+    number = WORDS.index("king")
+    for sent in ("king", ["king"], [number], [[number]]):
+        assert embed(client, sent) == [expected]
+    (packed,) = embed(client, "king", encoding_format="base64")
+    assert np.frombuffer(base64.b64decode(packed), "<f4").tolist() == expected
+    assert embed(client, ["king queen"]) == [pytest.approx(embed(client, [[4, 5]])[0], abs=1e-6)]
+    assert embed(client, ["king king queen"]) == [pytest.approx(embed(client, [4, 4, 5])[0], abs=1e-6)]
+
+
+def test_two_thousand_inputs(client: TestClient) -> None:
+    words = [WORDS[index % len(WORDS)] for index in range(2048)]
+    vectors = np.array(embed(client, words))
+    assert np.allclose(vectors, unit_vectors()[np.arange(2048) % len(WORDS)], atol=1e-6)
+
+
+def test_a_long_text_is_bounded_by_words(client: TestClient) -> None:
+    assert len(embed(client, "king queen " * 4096)) == 1
+    response = client.post("/v1/embeddings", json={"input": ["king", "king " * 8193]})
+    assert response.status_code == 400
+    message = "input[1]: 8193 words, the limit is 8192 (LECTERN_MAX_TOKENS); send it in parts"
+    assert response.json()["error"]["message"] == message
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "message"),
+    [
+        ({}, "input", "Field required"),
+        ({"input": None}, "input", "must be a text, a list of texts, or one or many lists of word numbers"),
+        ({"input": {"text": "king"}}, "input", "must be a text"),
+        ({"input": []}, "input", "is empty; send 1 input or more"),
+        ({"input": ""}, "input", "is empty; send a word or a text"),
+        ({"input": ["king", " \n"]}, "input[1]", "is empty; send a word or a text"),
+        ({"input": ["king"] * 2049}, "input", "2049 inputs, the limit is 2048 (LECTERN_MAX_INPUTS)"),
+        ({"input": ["king", 7]}, "input[1]", "is no text"),
+        ({"input": ["king", ["queen"]]}, "input[1]", "is no text"),
+        ({"input": [None]}, "input[0]", "must be a text, a word number or a list of word numbers"),
+        ({"input": [True]}, "input[0]", "must be a text, a word number or a list"),
+        ({"input": [1.5]}, "input[0]", "must be a text, a word number or a list"),
+        ({"input": [1, "king"]}, "input[1]", "is no word number; they are integers from 0 to 20"),
+        ({"input": [1, True]}, "input[1]", "is no word number"),
+        ({"input": [0, 21]}, "input[1]", "is no word number; they are integers from 0 to 20"),
+        ({"input": [-1]}, "input[0]", "is no word number"),
+        ({"input": [[1], [2, 10**20]]}, "input[1][1]", "is no word number"),
+        ({"input": [[1], []]}, "input[1]", "is no list of word numbers"),
+        ({"input": [[1], 2]}, "input[1]", "is no list of word numbers"),
+        ({"input": [[1], "king"]}, "input[1]", "is no list of word numbers"),
+        ({"input": [0] * 8193}, "input", "8193 words, the limit is 8192"),
+        ({"input": "!?"}, "input", "'!?' holds no word"),
+        (
+            {"input": ["king", "kingg"]},
+            "input[1]",
+            "'kingg' is not in the vocabulary of model 'words'; closest known: king",
+        ),
+        ({"input": "zzz qqq"}, "input", "none of its 2 words is known: 'zzz' is not in the vocabulary"),
+        ({"input": "king", "dimensions": 0}, "dimensions", "greater than or equal to 1"),
+        ({"input": "king", "dimensions": DIMENSIONS + 1}, "dimensions", "is 13, the model's vectors have 12"),
+        ({"input": ["king", "apple"], "dimensions": 1}, "dimensions", "input[1]'s vector are all zero; ask for more"),
+        ({"input": "king", "dimensions": "3"}, "dimensions", "valid integer"),
+        ({"input": "king", "encoding_format": "hex"}, "encoding_format", "Input should be 'float' or 'base64'"),
+        ({"input": "king", "truncate": True}, "truncate", "is not a field of this request"),
+    ],
+)
+def test_bad_input_is_400_in_openais_shape(client: TestClient, body: dict[str, Any], param: str, message: str) -> None:
+    response = client.post("/v1/embeddings", json=body)
+    assert response.status_code == 400, response.text
+    error = response.json()["error"]
+    assert (error["type"], error["param"], error["code"]) == ("invalid_request_error", param, None)
+    assert message in error["message"]
+
+
+def test_no_answer_holds_null(client: TestClient) -> None:
+    response = client.post("/v1/embeddings", json={"input": list(WORDS)})
+    assert b"null" not in response.content
+    assert np.isfinite([entry["embedding"] for entry in orjson.loads(response.content)["data"]]).all()
+
+
+def test_a_body_of_words_as_large_as_may_be(client: TestClient) -> None:
+    text = "king queen zzz apple " * 2000
+    inputs = [text] * 380
+    response = client.post("/v1/embeddings", json={"input": inputs})
+    assert response.status_code == 200
+    assert response.json()["usage"]["total_tokens"] == 8000 * 380

@@ -1,0 +1,53 @@
+"""What training exports, the server answers as the samples say: the two halves agree on every form of a bundle."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.artifacts.bundle import Bundle
+from service.loading import session_opener
+from service.predictors import Limits, Predictor, load_predictor
+from tests.training.word2vec.made_vectors import made_vectors
+from training.word2vec.export import BundleSettings, export
+
+pytestmark = pytest.mark.torch
+
+
+def served(bundle: Bundle) -> Predictor[Any]:
+    return load_predictor(bundle, session_opener(("CPUExecutionProvider",), 1, True), Limits())
+
+
+@pytest.mark.parametrize("index", ["none", "hnsw"])
+@pytest.mark.parametrize(
+    ("precision", "outside"), [("int8", False), ("int8", True), ("fp16", False), ("fp16", True), ("fp32", False)]
+)
+def test_samples_are_answered_alike(
+    precision: Any, outside: bool, index: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if index == "hnsw":
+        pytest.importorskip("usearch")
+    if outside:
+        monkeypatch.setattr("training.word2vec.graph.LARGEST_INSIDE", 100)
+    settings = BundleSettings(name="words-xx", repository=tmp_path, precision=precision, index=index)
+    predictor = served(export(made_vectors(), settings).bundle)
+    assert len(predictor.bundle.samples()) == 4
+    assert list(predictor.replay()) == []
+    assert predictor.details["search"] == ("approximate" if index == "hnsw" else "exact")
+    assert predictor.details["words"] == 300
+
+
+def test_a_normaliser_a_tokenizer_and_phrases(tmp_path: Path) -> None:
+    vectors = made_vectors()
+    vectors.words[20:22] = ["New_York", "New"]
+    settings = BundleSettings(
+        name="words-xx", repository=tmp_path, normaliser="lower", tokenizer="words", phrases=True, dimensions=6
+    )
+    predictor = served(export(vectors, settings).bundle)
+    assert list(predictor.replay()) == []
+    answers = predictor.answer({"pairs": [["NEW YORK", "king"], ["new_york", "King"]]}, "/v1/similarity")
+    assert answers["results"][0] == answers["results"][1] != {"score": None}
+    texts = predictor.answer({"input": ["New York", "new york .", "new"]}, "/v1/embeddings")["data"]
+    assert texts[0]["embedding"] == pytest.approx(texts[1]["embedding"], abs=1e-6)
+    assert texts[0]["embedding"] != pytest.approx(texts[2]["embedding"], abs=1e-2)
+    assert len(texts[0]["embedding"]) == 6

@@ -17,6 +17,7 @@ from service.app import OPERATIONS, create_app
 from service.settings import Settings
 from tests.bundles import write_classifier
 from tests.service.support import picture, pixels
+from tests.word_bundles import DIMENSIONS, write_words
 
 COMMITTED = Path(service.api.__file__).parent / "openapi.json"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
@@ -24,9 +25,10 @@ METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """A client over digits/1."""
+    """A client over digits/1 and words/1."""
     path = tmp_path_factory.mktemp("models")
     write_classifier(path)
+    write_words(path)
     with TestClient(create_app(Settings(models=path))) as found:
         yield found
 
@@ -145,6 +147,16 @@ def test_examples_fit_their_schemas(document: dict[str, Any]) -> None:
     ("method", "path", "body"),
     [
         ("post", "/v1/classify", pixels(1, 2)),
+        ("post", "/v1/similarity", {"pairs": [["king", "queen"], ["king", "zzz"]]}),
+        ("post", "/v1/neighbors", {"words": ["king", "zzz"], "k": 3}),
+        ("post", "/v1/neighbors", {"vectors": [[1.5] * DIMENSIONS]}),
+        ("post", "/v1/neighbors", {"positive": ["king"], "negative": ["man"]}),
+        ("post", "/v1/analogy", {"a": "man", "b": "king", "c": "woman"}),
+        ("post", "/v1/projection", {"words": ["king", "queen", "zzz"]}),
+        ("post", "/v1/embeddings", {"input": "king", "dimensions": 2}),
+        ("post", "/v1/embeddings", {"input": ["king", "queen"], "encoding_format": "base64"}),
+        ("post", "/v1/embeddings", {"input": [1, 2]}),
+        ("post", "/v1/embeddings", {"input": [[1], [2, 3]]}),
         ("get", "/v1/models", None),
         ("get", "/v1/models/digits", None),
         ("get", "/livez", None),
@@ -163,6 +175,33 @@ def test_answers_fit_their_schemas(
     _schema(document, described["responses"]["200"]["content"]["application/json"]["schema"]).validate(response.json())
     if body:
         _schema(document, described["requestBody"]["content"]["application/json"]["schema"]).validate(body)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/similarity", {"pairs": [["king"]]}),
+        ("/v1/similarity", {"pairs": [["king", 7]]}),
+        ("/v1/neighbors", {"words": ["king"], "k": 0}),
+        ("/v1/neighbors", {"words": ["king"], "k": "3"}),
+        ("/v1/neighbors", {"words": "king"}),
+        ("/v1/neighbors", {"vectors": [["x"]]}),
+        ("/v1/analogy", {"a": "man", "b": "king"}),
+        ("/v1/projection", {"words": [7]}),
+        ("/v1/embeddings", {"input": []}),
+        ("/v1/embeddings", {"input": [1.5]}),
+        ("/v1/embeddings", {"input": "king", "dimensions": 0}),
+        ("/v1/embeddings", {"input": "king", "encoding_format": "hex"}),
+        ("/v1/embeddings", {"input": "king", "colour": "red"}),
+    ],
+)
+def test_what_the_schemas_of_words_forbid_the_server_refuses(
+    client: TestClient, document: dict[str, Any], path: str, body: dict[str, Any]
+) -> None:
+    described = document["paths"][path]["post"]
+    schema = _schema(document, described["requestBody"]["content"]["application/json"]["schema"])
+    assert not schema.is_valid(body)
+    assert client.post(path, json=body).status_code in (400, 422)
 
 
 def test_what_the_schema_of_classify_forbids_the_server_refuses(client: TestClient, document: dict[str, Any]) -> None:

@@ -12,18 +12,13 @@ from starlette.testclient import TestClient
 from service.app import create_app
 from service.artifacts.bundle import Bundle, read_bundle, versions
 from service.artifacts.comparison import differences
-from service.artifacts.manifest import Task
+from service.predictors import TASKS
 from service.settings import Settings
 from tests.bundles import write_classifier
 from tests.service.support import edit_samples
+from tests.word_bundles import write_words
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
-
-ROUTES = {
-    Task.IMAGE_CLASSIFICATION: "/v1/classify",
-    Task.TOKEN_CLASSIFICATION: "/v1/tag",
-    Task.TRANSLATION: "/v1/translate",
-}
 
 
 def _committed() -> list[Path]:
@@ -53,11 +48,14 @@ def _replay(client: TestClient, bundle: Bundle) -> list[str]:
     manifest = bundle.manifest
     wrong = []
     for index, sample in enumerate(bundle.samples()):
-        response = client.post(ROUTES[manifest.task], json={"model": manifest.name} | sample.request)
+        route = sample.route or next(iter(TASKS[manifest.task].routes))
+        response = client.post(route, json={"model": manifest.name} | sample.request)
         assert response.status_code == 200, response.text
+        answered_by = (response.headers["x-lectern-model"], response.headers["x-lectern-version"])
+        assert answered_by == (manifest.name, str(manifest.version))
         answer = response.json()
-        assert (answer["model"], answer["version"]) == (manifest.name, str(manifest.version))
-        wrong += differences(sample.results, answer["results"], manifest.comparison, f"samples[{index}].results")
+        results = answer["results"] if "results" in answer else answer["data"]
+        wrong += differences(sample.results, results, manifest.comparison, f"samples[{index}].results")
     return wrong
 
 
@@ -107,3 +105,13 @@ def test_the_replay_itself_sees_a_difference(tmp_path: Path) -> None:
         assert _replay(client, bundle) == []
         found = Bundle(path=tmp_path.parent / "swapped", manifest=found.manifest)
         assert any("label: expected '7', found '1'" in line for line in _replay(client, found))
+
+
+def test_the_replay_takes_every_sample_to_its_route(tmp_path: Path) -> None:
+    bundle = write_words(tmp_path)
+    other = edit_samples(bundle, lambda samples: samples[-1]["results"][0].update(index=7))
+    shutil.move(other.path, tmp_path.parent / "other")
+    with TestClient(create_app(Settings(models=tmp_path))) as client:
+        assert _replay(client, bundle) == []
+        found = Bundle(path=tmp_path.parent / "other", manifest=other.manifest.model_copy(update={"version": 1}))
+        assert _replay(client, found) == ["samples[2].results[0].index: expected 7, found 0 (tolerance 0.001)"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ _LIGHT_CHARACTERS = 2_000
 _TEXTS = 64
 """Texts whose words are looked up at a time."""
 _LONGEST_WORD = 64
+_PHRASE_PASSES = 2
+"""Phrases of up to four words, if their halves are phrases too."""
 
 Sum = tuple[NDArray[np.int64], NDArray[np.float32]]
 
@@ -87,10 +89,10 @@ class EmbeddingsRequest(WordsRequest):
         """What to add up for each text."""
         cut = [self._cut_text(lookup, text, field) for text, field in zip(texts, fields, strict=True)]
         if lookup.preprocessing.phrases:
-            cut = _join_phrases(lookup, _join_phrases(lookup, cut))
+            cut = _join_phrases(lookup, cut)
         # A text that is a word of the vocabulary is that word, whatever the tokenizer would make of it.
         whole = [lookup.normalise(text) if len(text) <= _LONGEST_WORD else "" for text in texts]
-        known = _known(lookup, chain(whole, *cut))
+        known = _known(lookup, [whole, *cut])
         sums = []
         for text, word, tokens, field in zip(texts, whole, cut, fields, strict=True):
             counts = Counter([word] if word in known else tokens)
@@ -156,20 +158,30 @@ def _check_length(lookup: Lookup, tokens: int, field: str) -> None:
         )
 
 
-def _known(lookup: Lookup, words: Iterable[str]) -> dict[str, int]:
+def _known(lookup: Lookup, texts: Iterable[Sequence[str]]) -> dict[str, int]:
     """The rows of the words that are known."""
-    distinct = list(dict.fromkeys(words))
-    rows = lookup.vocabulary.find(distinct).tolist()
-    return {word: row for word, row in zip(distinct, rows, strict=True) if row >= 0}
+    distinct: dict[str, None] = {}
+    for tokens in texts:  # One by one: a single call over them all would hold the event loop's thread up.
+        distinct.update(dict.fromkeys(tokens))
+    words = list(distinct)
+    rows = lookup.vocabulary.find(words).tolist()
+    return {word: row for word, row in zip(words, rows, strict=True) if row >= 0}
 
 
-def _join_phrases(lookup: Lookup, texts: Sequence[list[str]]) -> list[list[str]]:
-    """Join neighbouring words, from the left, where the vocabulary has `a_b`."""
-    # Tuples first: a text repeats its pairs, and spelling each of them out would take most of a long request's time.
-    pairs = list(set(chain.from_iterable(map(pairwise, texts))))
-    rows = lookup.vocabulary.find(["_".join(pair) for pair in pairs]).tolist()
-    known = {pair for pair, row in zip(pairs, rows, strict=True) if row >= 0}
-    return [_joined(tokens, known) for tokens in texts] if known else list(texts)
+def _join_phrases(lookup: Lookup, texts: list[list[str]]) -> list[list[str]]:
+    """Join neighbouring words, from the left, where the vocabulary has `a_b`; then what has come of it, once more."""
+    for _ in range(_PHRASE_PASSES):
+        # Tuples first: a text repeats its pairs, and spelling each of them out would take most of the time.
+        distinct: set[tuple[str, str]] = set()
+        for tokens in texts:
+            distinct.update(pairwise(tokens))
+        pairs = list(distinct)
+        rows = lookup.vocabulary.find(["_".join(pair) for pair in pairs]).tolist()
+        known = {pair for pair, row in zip(pairs, rows, strict=True) if row >= 0}
+        if not known:
+            break
+        texts = [_joined(tokens, known) for tokens in texts]
+    return texts
 
 
 def _joined(tokens: list[str], known: set[tuple[str, str]]) -> list[str]:

@@ -97,12 +97,15 @@ class _InputReader:
     def _read_one(self, tensor: RequestInput, spec: TensorSpec, field: str) -> Any:
         if tensor.datatype != spec.datatype:
             raise InvalidRequest(f"is {tensor.datatype}, the model takes {spec.datatype.value}", f"{field}.datatype")
-        check_shape(tensor.shape, spec, f"{field}.shape")
+        shape = tensor.shape
+        if spec.shape == (-1, 1) and len(shape) == 1:  # A plain list for a column: most clients send words so.
+            shape = [*shape, 1]
+        check_shape(shape, spec, f"{field}.shape")
         size = tensor.parameters.binary_data_size
         if size is None:
             if tensor.data is None:
                 raise InvalidRequest("is missing; send the values, or binary_data_size and bytes", f"{field}.data")
-            return read_json(tensor.data, spec, tensor.shape, f"{field}.data", booleans=self._booleans)
+            return read_json(tensor.data, spec, shape, f"{field}.data", booleans=self._booleans)
         if tensor.data is not None:
             raise InvalidRequest("stands beside binary_data_size; send one of them", f"{field}.data")
         field = f"{field}.parameters.binary_data_size"
@@ -114,7 +117,7 @@ class _InputReader:
         if len(block) != size:
             raise InvalidRequest(f"is {size}, but {len(block)} bytes are left after the JSON", field)
         self._position += size
-        return read_binary(block, spec, tensor.shape, field)
+        return read_binary(block, spec, shape, field)
 
     def _check_all(self, tensors: Tensors) -> None:
         for name in self._specs:

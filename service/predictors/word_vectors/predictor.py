@@ -150,7 +150,7 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
             try:
                 words.append(element.decode())
             except UnicodeDecodeError as error:
-                raise InvalidRequest(f"{WORD}[{index}] is not UTF-8", WORD) from error
+                raise InvalidRequest("is not UTF-8", f"{WORD}[{index}]") from error
         return {IDS: self.lookup.require(words, items_of(WORD))}
 
     def write_tensors(self, outputs: Tensors) -> Tensors:

@@ -1,0 +1,112 @@
+"""The `openai` package, as it comes from PyPI, against a real server on a real socket: it must notice no difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.settings import Settings
+from tests.conftest import running
+from tests.word_bundles import DIMENSIONS, WORDS, unit_vectors, write_words
+
+openai = pytest.importorskip("openai")
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("models")
+    write_words(folder)
+    with (
+        running(Settings(models=folder)) as url,
+        openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as found,
+    ):
+        yield found
+
+
+def vectors(answer: Any) -> Any:
+    return np.array([entry.embedding for entry in answer.data])
+
+
+def test_one_word(client: Any) -> None:
+    answer = client.embeddings.create(model="words", input="King")  # base64 on the wire, by default
+    assert (answer.object, answer.model) == ("list", "words")
+    assert (answer.data[0].object, answer.data[0].index) == ("embedding", 0)
+    assert np.allclose(vectors(answer), unit_vectors()[[4]], atol=1e-6)
+    assert (answer.usage.prompt_tokens, answer.usage.total_tokens) == (1, 1)
+
+
+def test_base64_and_float_are_the_same_numbers(client: Any) -> None:
+    texts = list(WORDS)
+    packed = client.embeddings.create(model="words", input=texts)
+    plain = client.embeddings.create(model="words", input=texts, encoding_format="float")
+    assert [entry.index for entry in packed.data] == list(range(len(texts)))
+    assert np.array_equal(vectors(packed).astype(np.float32), vectors(plain).astype(np.float32))
+    raw = client.embeddings.create(model="words", input=texts, encoding_format="base64")
+    assert isinstance(raw.data[0].embedding, str)
+
+
+def test_texts_and_numbers(client: Any) -> None:
+    by_text = client.embeddings.create(model="words", input=["the king", "queen"])
+    by_number = client.embeddings.create(model="words", input=[[0, 4], [5]])
+    assert np.allclose(vectors(by_text), vectors(by_number), atol=1e-6)
+    assert by_text.usage.total_tokens == by_number.usage.total_tokens == 3
+    assert np.allclose(vectors(client.embeddings.create(model="words", input=[0, 4])), vectors(by_text)[:1], atol=1e-6)
+
+
+def test_fewer_dimensions(client: Any) -> None:
+    whole = vectors(client.embeddings.create(model="words", input=["king", "queen"]))
+    for dimensions in (2, DIMENSIONS):
+        some = vectors(client.embeddings.create(model="words", input=["king", "queen"], dimensions=dimensions))
+        leading = whole[:, :dimensions]
+        assert np.allclose(some, leading / np.linalg.norm(leading, axis=1, keepdims=True), atol=1e-6)
+
+
+def test_documented_fields_that_change_nothing(client: Any) -> None:
+    answer = client.embeddings.create(model="words", input="king", user="somebody", timeout=10)
+    assert np.allclose(vectors(answer), unit_vectors()[[4]], atol=1e-6)
+
+
+def test_the_most_inputs(client: Any) -> None:
+    assert len(client.embeddings.create(model="words", input=["king"] * 2048).data) == 2048
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.embeddings.create(model="words", input=["king"] * 2049)
+    assert "2049 inputs, the limit is 2048" in caught.value.message
+    assert caught.value.param == "input"
+
+
+@pytest.mark.parametrize(
+    ("asked", "param", "message"),
+    [
+        ({"input": ""}, "input", "is empty"),
+        ({"input": []}, "input", "is empty"),
+        ({"input": "kingg"}, "input", "closest known: king"),
+        ({"input": ["king", "zzz qqq"]}, "input[1]", "none of its 2 words is known"),
+        ({"input": "king", "dimensions": 99}, "dimensions", "the model's vectors have 12"),
+        ({"input": "king", "encoding_format": "hex"}, "encoding_format", "Input should be"),
+    ],
+)
+def test_bad_input_is_a_bad_request(client: Any, asked: dict[str, Any], param: str, message: str) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.embeddings.create(model="words", **asked)
+    assert caught.value.type == "invalid_request_error"
+    assert caught.value.param == param
+    assert message in caught.value.message
+
+
+def test_an_unknown_model_is_not_found(client: Any) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.embeddings.create(model="text-embedding-3-small", input="king")
+    assert caught.value.code == "model_not_found"
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("text-embedding-3-small")
+
+
+def test_the_models(client: Any) -> None:
+    assert [model.id for model in client.models.list()] == ["words"]
+    model = client.models.retrieve("words")
+    assert (model.object, model.owned_by) == ("model", "lectern")
+    assert model.task == "word-vectors"
+    assert model.details["dimensions"] == DIMENSIONS

@@ -23,6 +23,8 @@ _DTYPES: dict[Precision, np.dtype[Any]] = {
 _BLOCK = 16_384
 """Rows in memory at a time."""
 
+_POWERS = (0.0, 0.25, 0.5, 0.75)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
@@ -92,8 +94,10 @@ def build_table(staged: Staged, axes: Axes, precision: Precision, folder: Path) 
     """Write the rotated rows, with norm 1 again, as `table.npy` (and `scales.npy`) into `folder` and map them."""
     shape = (len(staged.words), axes.vectors.shape[1])
     codes = np.lib.format.open_memmap(folder / TABLE_FILE, "w+", _DTYPES[precision], shape)
-    columns = column_scales(axes.deviations) if precision == "int8" else None
-    scales = None
+    columns = scales = None
+    if precision == "int8":
+        some = np.unique(np.linspace(0, shape[0] - 1, min(shape[0], _BLOCK)).astype(np.int64))
+        columns = column_scales(project(staged.rows(some), axes), axes.deviations)
     if precision != "fp32":
         scales = np.lib.format.open_memmap(folder / SCALES_FILE, "w+", np.float32, (shape[0], 1))
     with bar(total=shape[0], text="writing the table", unit="words", scaled=True) as progress:
@@ -109,15 +113,26 @@ def build_table(staged: Staged, axes: Axes, precision: Precision, folder: Path) 
     return Table(codes=codes, columns=columns, scales=scales)
 
 
-def column_scales(deviations: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What components are divided by before they become int8, [1, D]: the root of their deviation.
+def column_scales(rows: NDArray[np.float32], deviations: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What components are divided by before they become int8, [1, D]: the power of their deviations that loses least.
 
     The first principal axes hold the largest components by far and would leave the others a few of the 255 levels.
-    Measured on 41,095 words in 100 dimensions: 97.3 % of the ten nearest stay the same, 92.9 % without, 97.1 % with
-    deviations themselves.
+    Measured on 41,095 words in 100 dimensions, where the root is chosen: 97.3 % of the ten nearest stay the same,
+    92.9 % without scales, 97.1 % with the deviations themselves.
+
+    Args:
+        rows: some of them, [n, D], of norm 1.
+        deviations: [D], of all rows.
     """
-    floor = np.float32(deviations.max() * 1e-3)
-    return np.sqrt(np.maximum(deviations, floor))[None]
+    bounded = np.maximum(deviations, np.float32(deviations.max() * 1e-3))
+    choices: list[NDArray[np.float32]] = [(bounded ** np.float32(power))[None] for power in _POWERS]
+    return min(choices, key=lambda columns: _loss(rows, columns))
+
+
+def _loss(rows: NDArray[np.float32], columns: NDArray[np.float32]) -> float:
+    """The mean square of what int8 makes of rows, less the rows."""
+    codes = as_int8(rows / columns)
+    return float(np.square(codes * columns * unit_scales(codes, columns) - rows).mean())
 
 
 def rotated(staged: Staged, axes: Axes, count: int = _BLOCK) -> Iterator[tuple[int, NDArray[np.float32]]]:

@@ -239,7 +239,9 @@ def test_settings_that_cannot_be_used(change: dict[str, Any], message: str, tmp_
 
 
 def test_a_graph_that_differs_is_not_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.word2vec.table.column_scales", lambda deviations: np.full_like(deviations[None], 99))
+    monkeypatch.setattr(
+        "training.word2vec.table.column_scales", lambda _, deviations: np.full_like(deviations[None], 99)
+    )
     monkeypatch.setattr("training.word2vec.table.unit_scales", lambda codes, columns: np.ones((len(codes), 1)))
     with pytest.raises(ExportError, match=r"scores differ from float32 by up to .* \(limit for int8: 0.03\); nothing"):
         export(made_vectors(ROWS, SIZE), settings(tmp_path))

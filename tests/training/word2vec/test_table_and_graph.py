@@ -16,7 +16,7 @@ from training.common.vectors import Block, WordVectors
 from training.word2vec.graph import build_graph, graph_spec
 from training.word2vec.lookup import Lookup
 from training.word2vec.staging import Staged, stage
-from training.word2vec.table import Precision, Table, build_table, principal_axes
+from training.word2vec.table import Precision, Table, build_table, column_scales, principal_axes
 
 pytestmark = pytest.mark.torch
 
@@ -67,6 +67,18 @@ def test_the_leading_axes_come_first_and_may_be_kept_alone(tmp_path: Path) -> No
     assert cut.share == pytest.approx((singular[:5] ** 2).sum() / (singular**2).sum(), rel=1e-4)
     rows = build_table(staged, cut, "fp32", tmp_path).rows(slice(None))
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+
+
+def test_columns_are_scaled_where_that_loses_less() -> None:
+    random = np.random.default_rng(0)
+    for leading in (12.0, 1.0):
+        deviations = np.array([leading, *[1.0] * 63], np.float32)
+        rows = random.normal(size=(500, 64)).astype(np.float32)
+        rows[:, 0] = leading
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        columns = column_scales(rows, deviations)
+        assert columns.shape == (1, 64)
+        assert (columns[0, 0] > columns[0, 1]) == (leading > 1)
 
 
 def test_axes_that_no_vector_has_a_part_in(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,49 @@ def test_the_setting_decides_and_the_warm_up_is_measured(served_with: Serve) -> 
     served = served_with(inline="never")
     assert not served.inline
     assert 0 < served.warm_up_seconds < 1
+
+
+def test_what_is_quick_runs_in_the_event_loop(served_with: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = served_with(inline="never")
+    threads: list[threading.Thread] = []
+    run = OnnxSession.run
+
+    def watched(self: OnnxSession, feeds: Tensors) -> Tensors:
+        threads.append(threading.current_thread())
+        return run(self, feeds)
+
+    monkeypatch.setattr(OnnxSession, "run", watched)
+
+    async def main() -> None:
+        assert await _labels(served, 1) == ["1"]
+        monkeypatch.setattr(served.predictor, "is_quick", lambda tensors: True)
+        assert await _labels(served, 2) == ["2"]
+        assert [thread is threading.main_thread() for thread in threads] == [False, True]
+        assert _samples(served, "lectern_executions_total")[""] == 2
+
+    _run(main())
+
+
+def test_a_heavy_request_is_worked_on_in_a_thread(served_with: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = served_with(inline="always")
+    threads: list[threading.Thread] = []
+    for name in ("preprocess", "postprocess"):
+        work = getattr(served.predictor, name)
+
+        def watched(*arguments: Any, work: Callable[..., Any] = work) -> Any:
+            threads.append(threading.current_thread())
+            return work(*arguments)
+
+        monkeypatch.setattr(served.predictor, name, watched)
+
+    async def main() -> None:
+        for heavy in (True, False):
+            threads.clear()
+            monkeypatch.setattr(served.predictor, "is_heavy", lambda request, heavy=heavy: heavy)
+            assert await _labels(served, 3) == ["3"]
+            assert [thread is not threading.main_thread() for thread in threads] == [heavy, heavy]
+
+    _run(main())
 
 
 @pytest.mark.parametrize("inline", ["always", "never"])

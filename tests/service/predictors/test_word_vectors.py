@@ -17,7 +17,8 @@ from service.predictors import Limits, load_predictor
 from service.predictors.word_vectors import WordVectorsPredictor, predictor, table
 from service.predictors.word_vectors.projection import principal_plane
 from service.predictors.word_vectors.request import NEIGHBORS, SUMS, ragged
-from service.runtime import ann
+from service.runtime import ann, session
+from service.runtime.session import OnnxSession, Tensors
 from tests.service.support import edit_samples, rewrite
 from tests.word_bundles import DIMENSIONS, WORDS, Form, npy, quantised, unit_vectors, word_table, write_words
 
@@ -100,6 +101,22 @@ def test_nothing_asked_is_nothing_answered(words: WordVectorsPredictor) -> None:
     assert words.answer({"vectors": []}) == {"results": []}
     assert words.answer({"words": ["zzz"]}) == {"results": [{"neighbors": None, "unknown": ["zzz"]}]}
     assert words.answer({"words": []}, "/v1/projection") == {"results": [], "explained_variance": [0, 0]}
+
+
+@pytest.mark.parametrize("form", ["int8", "fp16"])
+def test_a_gpu_holds_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Form) -> None:
+    bundle = write_words(tmp_path, form=form)
+    expected = load(bundle).answer({"words": list(WORDS), "k": 7})
+    hold, held = OnnxSession.hold, []
+
+    def on_cpu(self: OnnxSession, constants: Tensors) -> None:
+        held.append(sorted(constants))
+        hold(self, constants, "cpu")
+
+    monkeypatch.setattr(session, "_ON_GPU", ("CPUExecutionProvider",))
+    monkeypatch.setattr(OnnxSession, "hold", on_cpu)
+    assert load(bundle).answer({"words": list(WORDS), "k": 7}) == expected
+    assert held == [["scales", "table"] if form == "int8" else ["table"]]
 
 
 @pytest.mark.parametrize("form", ["inside", "int8", "fp16"])

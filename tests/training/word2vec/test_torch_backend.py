@@ -13,7 +13,6 @@ from training.word2vec.config import Word2VecConfig
 from training.word2vec.huffman import huffman_tree
 from training.word2vec.reference import descend, hierarchical_softmax_loss, negative_sampling_loss, window_inputs
 from training.word2vec.torch_backend import (
-    MOST_UPDATES,
     HierarchicalSoftmax,
     NegativeSampling,
     Targets,
@@ -35,8 +34,10 @@ def config(architecture: str, loss: str, **settings: object) -> Word2VecConfig:
 
 
 def made_tables() -> tuple[Tensor, Tensor]:
+    """Short vectors: no row's changes are scaled down in the batches below."""
     draw = torch.Generator().manual_seed(1)
-    return torch.randn(len(COUNTS), 12, generator=draw), torch.randn(len(COUNTS), 12, generator=draw)
+    first, second = torch.randn(2, len(COUNTS), 12, generator=draw) * 0.3
+    return first, second
 
 
 def windows_of(*rows: tuple[int, list[int]]) -> Windows:
@@ -100,16 +101,19 @@ def test_the_exact_derivative_of_a_mean_is_a_share_for_each_row() -> None:
     torch.testing.assert_close(whole, 4 * exact)
 
 
-def test_many_updates_of_a_row_come_to_a_bounded_number_of_their_mean() -> None:
-    once, often = made_tables(), made_tables()
-    settings = config("skip-gram", "hierarchical-softmax")
-    kind = HierarchicalSoftmax(COUNTS, settings, CPU)
-    for tables, repeats in ((once, MOST_UPDATES), (often, 10 * MOST_UPDATES)):
-        windows = windows_of(*[(2, [0])] * repeats)
-        update(*tables, windows, kind.targets(windows.centres, torch.Generator()), "skip-gram", 0.1)
-    for made, few, many in zip(made_tables(), once, often, strict=True):
-        torch.testing.assert_close(few, many, rtol=1e-4, atol=1e-5)
-        assert (few - made).abs().max() > 0.1
+@models
+def test_a_row_that_a_whole_batch_changes_is_not_thrown_too_far(architecture: str, loss: str) -> None:
+    settings = config(architecture, loss)
+    kind = NegativeSampling if loss == "negative-sampling" else HierarchicalSoftmax
+    inputs, outputs = made_tables()
+    windows = windows_of(*[(2, [0, 1])] * 1000)
+    targets = kind(COUNTS, settings, CPU).targets(windows.centres, torch.Generator().manual_seed(0))
+    losses = []
+    for _ in range(50):
+        total, measured = update(inputs, outputs, windows, targets, settings.architecture, 0.1).tolist()
+        losses.append(total / measured)
+    assert losses[-1] < 0.5 * losses[0]
+    assert max(inputs.abs().max(), outputs.abs().max()) < 20
 
 
 def test_negatives_follow_the_counts_and_leave_the_centre_word_out() -> None:
@@ -151,10 +155,10 @@ def topics(words: int, sentences: int) -> NDArray[np.int32]:
 
 @models
 def test_two_topics_are_learnt(architecture: str, loss: str) -> None:
-    ids = topics(20, 1000)
+    ids = topics(20, 400)
     counts = np.bincount(ids[ids >= 0])
     trainer = TorchTrainer(counts, config(architecture, loss, sample=0.0), CPU)
-    losses = [trainer.train_chunk(ids, 0.05, epoch) for epoch in range(8)]
+    losses = [trainer.train_chunk(ids, 0.1, epoch) for epoch in range(6)]
     assert losses[-1] < losses[0]
     unit = torch.nn.functional.normalize(trainer.input)
     cosines = (unit @ unit.T).fill_diagonal_(0)

@@ -8,7 +8,7 @@ parent until their cosine is between 0.7 and 0.9. The file goes through the ordi
     python tests/benchmarks/million.py build million.bin MODELS
     python tests/benchmarks/million.py measure MODELS/million/1 million.bin
 
-SOURCE is a file of word vectors, or the folder of a word2vec run. The same seed makes the same file. `measure` asks for
+SOURCE is a file of word vectors, a bundle or a word2vec run. The same seed makes the same file. `measure` asks for
 the ten nearest words, one word at a time, in this process: the predictor with the index and without, and gensim.
 """
 
@@ -27,9 +27,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from service.artifacts.bundle import Bundle, read_bundle
 from service.loading import session_opener
 from service.predictors import Limits, load_predictor
-from training.common.vectors import WordVectors, load_vectors, read_vectors
+from training.common.vectors import WordVectors
 from training.word2vec.export import BundleSettings
 from training.word2vec.importing import import_vectors
+from training.word2vec.opening import open_vectors_of
 
 NEAREST, FURTHEST = 0.9, 0.7
 """Cosines of a made word to its parent."""
@@ -67,17 +68,13 @@ def jittered(parents: NDArray[np.float32], random: np.random.Generator) -> NDArr
     return made
 
 
-def _source(path: Path) -> WordVectors:
-    return load_vectors(path) if path.is_dir() else read_vectors(path)
-
-
 def _generate(options: argparse.Namespace) -> None:
-    source = _source(options.source)
+    source = open_vectors_of(options.source)
     if options.dimensions < source.dimensions:
         raise SystemExit(f"--dimensions {options.dimensions}: the source has {source.dimensions}; ask for as many")
     generate(source, options.out, rows=options.rows, dimensions=options.dimensions, seed=options.seed)
     print(
-        f"{options.out}: {options.rows:,} x {options.dimensions}, from {len(source):,} words of {options.source.name}"
+        f"{options.out}: {options.rows:,} x {options.dimensions}, from {len(source):,} words of {options.source}"
     )
 
 

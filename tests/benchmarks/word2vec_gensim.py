@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from training.common.errors import UserError
 from training.common.vectors import WordVectors
 from training.word2vec.config import Word2VecConfig
+from training.word2vec.corpus import CorpusSettings, open_corpus
 from training.word2vec.evaluate import Evaluation, evaluate
 from training.word2vec.train import train_vectors
 
@@ -71,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, required=True, help="an encoded corpus: tokens.i32 and vocabulary.tsv")
+    parser.add_argument("--data", default=Word2VecConfig.data, help=f"the text ({Word2VecConfig.data})")
+    parser.add_argument("--corpus", type=Path, help="where the encoded text is kept (in the cache)")
     parser.add_argument("--words", type=int, default=0, help="only the first so many words of it; 0: all (0)")
     parser.add_argument("--architecture", choices=("skip-gram", "cbow"), default="skip-gram")
     parser.add_argument("--loss", choices=("negative-sampling", "hierarchical-softmax"), default="negative-sampling")
@@ -84,7 +86,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _benchmark(arguments: argparse.Namespace) -> None:
-    corpus = _corpus(arguments.corpus, arguments.words)
+    corpus = _corpus(arguments.data, arguments.corpus, arguments.words)
     config = Word2VecConfig(
         architecture=arguments.architecture,
         loss=arguments.loss,
@@ -109,11 +111,9 @@ def _benchmark(arguments: argparse.Namespace) -> None:
     _print_table(list(trainers), rounds, arguments.restrict)
 
 
-def _corpus(folder: Path, words: int) -> Corpus:
-    lines = (folder / "vocabulary.tsv").read_text(encoding="utf-8").splitlines()
-    names, counts = zip(*(line.split("\t") for line in lines), strict=True)
-    ids = np.memmap(folder / "tokens.i32", np.int32, mode="r")
-    whole = Corpus(list(names), np.array(counts, np.int64), ids)
+def _corpus(data: str, folder: Path | None, words: int) -> Corpus:
+    encoded = open_corpus(data, CorpusSettings(), folder)
+    whole = Corpus(encoded.words, encoded.counts, encoded.ids)
     return _part(whole, words) if words else whole
 
 

@@ -19,7 +19,7 @@ SplitName = Literal["dev", "test", "all"]
 """`dev` is every line with an even index (from 0) in its file, `test` every other: choose settings by `dev` alone."""
 
 _JUDGEMENTS = "https://raw.githubusercontent.com/mfaruqui/eval-word-vectors/94b3dd9fdbac7ed08dbee7179cd5ee464acf0594"
-WORDVEC_EVAL = {
+_PUBLISHED = {
     name: DataFile(folder="wordvec_eval", name=name, address=f"{address}/{name}", sha256=sha256)
     for name, address, sha256 in (
         (
@@ -154,7 +154,7 @@ def _part(items: Iterable[_Item], split: SplitName) -> list[_Item]:
 
 
 def _published(name: str) -> _File:
-    return name, fetch(WORDVEC_EVAL[name]).decode("utf-8").splitlines()
+    return name, fetch(_PUBLISHED[name]).decode("utf-8").splitlines()
 
 
 def _own(path: Path) -> _File:

@@ -35,7 +35,9 @@ def _ranges(*categories: str) -> str:
 _LETTER = _ranges("L") + "\\U00020000-\\U000323af"  # and the ideographs of planes 2 and 3
 _MARK = _ranges("M")
 
-_ASCII_LETTERS = re.compile("[a-z]+")
+_ONLY_LETTERS = bytes(code if code > 127 or chr(code).isalpha() else 32 for code in range(256))
+"""For UTF-8: what is ASCII and no letter becomes a blank. `bytes.translate` and `split` are three times as fast as `re`."""
+
 _LETTERS = re.compile(f"[{_LETTER}][{_LETTER}{_MARK}]*")
 
 _WORD = re.compile(
@@ -60,10 +62,7 @@ def tokenize(text: str, tokenizer: Tokenizer) -> list[str]:
     """The words of `text` in order, in Unicode's composed form (NFC)."""
     if tokenizer == "words":
         return [word for chunk in text.split() for word in _words(chunk)]
-    lowered = text.lower()
-    if lowered.isascii():
-        return _ASCII_LETTERS.findall(lowered)
-    return _LETTERS.findall(unicodedata.normalize("NFC", lowered))
+    return _letters(text)
 
 
 def normalise_word(word: str, normaliser: Normaliser) -> str:
@@ -71,6 +70,15 @@ def normalise_word(word: str, normaliser: Normaliser) -> str:
     if normaliser == "lower":
         word = word.lower()
     return "_".join(unicodedata.normalize("NFC", word).split())
+
+
+def _letters(text: str) -> list[str]:
+    lowered = unicodedata.normalize("NFC", text.lower())
+    utf8 = lowered.encode(errors="surrogatepass").translate(_ONLY_LETTERS)
+    chunks = utf8.decode(errors="surrogatepass").split()
+    if lowered.isascii():
+        return chunks
+    return [word for chunk in chunks for word in ((chunk,) if chunk.isascii() else _LETTERS.findall(chunk))]
 
 
 def _words(chunk: str) -> tuple[str, ...]:

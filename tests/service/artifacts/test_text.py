@@ -1,0 +1,91 @@
+"""Words of a text: letters of any alphabet, the words of a treebank, and time that grows with the text only."""
+
+import time
+import unicodedata
+
+import pytest
+
+from service.artifacts.text import Tokenizer, normalise_word, tokenize
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", []),
+        (" \n\t", []),
+        ("The quick, brown fox!", ["the", "quick", "brown", "fox"]),
+        ("don't stop", ["don", "t", "stop"]),
+        ("don’t “stop”", ["don", "t", "stop"]),
+        ("a_b c-d e.g. x2y 42", ["a", "b", "c", "d", "e", "g", "x", "y"]),
+        ("½ x² Ⅷ 5€ ☺", ["x"]),
+        ("naïve Ärger ÉTUDE", ["naïve", "ärger", "étude"]),
+        ("Straße ΣΊΣΥΦΟΣ Дом 日本語 हिन्दी", ["straße", "σίσυφος", "дом", "日本語", "हिन्दी"]),
+        ("ısı ILIK", ["ısı", "ilik"]),
+        ("𠮷野家 𝔘nicode", ["𠮷野家", "𝔘nicode"]),
+        ("1\u0301a", ["a"]),
+    ],
+)
+def test_letters(text: str, words: list[str]) -> None:
+    assert tokenize(text, "letters") == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", []),
+        ("Don't go, it's Mr. Smith's.", ["Do", "n't", "go", ",", "it", "'s", "Mr.", "Smith", "'s", "."]),
+        ("We’ll see: they’ve won’t", ["We", "’ll", "see", ":", "they", "’ve", "wo", "n’t"]),
+        ("see http://example.org/a?b=1.", ["see", "http://example.org/a?b=1", "."]),
+        ("write to a.b@example.org, please", ["write", "to", "a.b@example.org", ",", "please"]),
+        ("the U.S. and 3,000.5", ["the", "U.S.", "and", "3,000.5"]),
+        ("Well ... no--yes", ["Well", "...", "no", "--", "yes"]),
+        ("(al-Ani)", ["(", "al", "-", "Ani", ")"]),
+    ],
+)
+def test_words(text: str, words: list[str]) -> None:
+    assert tokenize(text, "words") == words
+
+
+@pytest.mark.parametrize("tokenizer", ["letters", "words"])
+def test_both_spellings_of_an_accent_are_one_word(tokenizer: Tokenizer) -> None:
+    text = "Café naïve Ångström"
+    assert tokenize(unicodedata.normalize("NFD", text), tokenizer) == tokenize(text, tokenizer)
+
+
+@pytest.mark.parametrize("tokenizer", ["letters", "words"])
+def test_half_a_surrogate_pair_does_no_harm(tokenizer: Tokenizer) -> None:
+    found = tokenize("one \ud800two\udfff three", tokenizer)
+    assert [word for word in found if word.isalpha()] == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("tokenizer", ["letters", "words"])
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "A", "é", "1", ".", "-", "'", "@", "/", "_", "\u0301", "😀", "a.", "a@", "@.", "1.", "1,", "$", "n't", "'s",
+     "-a", "a-", "..", "http://", "www.", "w.", ":/", "((", ":)", "a'", "A.B", "<a", "a b"],
+)  # fmt: skip
+def test_time_grows_with_the_text_only(piece: str, tokenizer: Tokenizer) -> None:
+    """Twelve times the text may take no more than sixty times as long (a square law would take 144)."""
+    small, large = (_seconds(piece * (size // len(piece)), tokenizer) for size in (4_000, 48_000))
+    assert large < max(0.1, small * 60)
+
+
+def _seconds(text: str, tokenizer: Tokenizer) -> float:
+    start = time.process_time()
+    tokenize(text, tokenizer)
+    return time.process_time() - start
+
+
+@pytest.mark.parametrize(
+    ("word", "plain", "lower"),
+    [
+        ("Paris", "Paris", "paris"),
+        ("  New   York\n", "New_York", "new_york"),
+        ("Cafe\u0301", "Café", "café"),
+        ("", "", ""),
+        ("\ud800", "\ud800", "\ud800"),
+    ],
+)
+def test_normalise_word(word: str, plain: str, lower: str) -> None:
+    assert normalise_word(word, "none") == plain
+    assert normalise_word(word, "lower") == lower

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from service.app import create_app
+from service.predictors.word_vectors import spelling
 from service.settings import Settings
 from tests.bundles import write_classifier
 
@@ -25,6 +26,12 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("LECTERN_") and name != "LECTERN_DATA":
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _patient_spelling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine the closest spellings take longer than a request allows them."""
+    monkeypatch.setattr(spelling, "SECONDS", 10.0)
 
 
 @pytest.fixture

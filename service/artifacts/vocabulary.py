@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,9 +70,10 @@ class Vocabulary:
         """The word of a number."""
         return self._bytes(number).decode()
 
-    def words(self, numbers: Iterable[int]) -> list[str]:
-        """The words of several numbers."""
-        return [self._bytes(number).decode() for number in numbers]
+    def words(self, numbers: NDArray[np.int64]) -> list[str]:
+        """The words of several numbers, [n]."""
+        spans = zip(self._starts(numbers).tolist(), self._ends[numbers].tolist(), strict=True)
+        return [self._text[start:end].decode() for start, end in spans]
 
     def most_frequent(self, count: int) -> list[str]:
         """The first `count` words."""
@@ -94,7 +96,7 @@ class Vocabulary:
         start = int(self._ends[number - 1]) + 1 if number else 0
         return self._text[start : int(self._ends[number])]
 
-    def _starts(self, numbers: NDArray[np.int32]) -> NDArray[np.int64]:
+    def _starts(self, numbers: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         return np.where(numbers > 0, self._ends[numbers - 1] + 1, 0)
 
     def _find_ends(self) -> NDArray[np.int64]:

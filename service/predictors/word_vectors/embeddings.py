@@ -96,7 +96,7 @@ class EmbeddingsRequest(WordsRequest):
         sums = []
         for text, word, tokens, field in zip(texts, whole, cut, fields, strict=True):
             counts = Counter([word] if word in known else tokens)
-            for token in counts.keys() - known.keys():
+            for token in [token for token in counts if token not in known]:
                 del counts[token]
             if not counts:
                 raise InvalidRequest(_nothing_known(lookup, text, tokens), field)

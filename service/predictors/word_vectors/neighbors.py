@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from service.predictors.word_vectors.request import (
     NEIGHBORS,
     SUMS,
     WordsRequest,
-    cosine,
+    cosines,
     ragged,
 )
 from service.runtime.session import Tensors
@@ -48,12 +49,11 @@ class WordNeighborsRequest(WordsRequest):
         return {IDS: known, K: np.full(len(known), self._k + 1, np.int64)}
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
-        found = iter(outputs[NEIGHBORS])
+        known = [[row] for row in self._ids if row >= 0]
+        found = iter(_listed(lookup, outputs[NEIGHBORS], known, self._k))
         return {
             "results": [
-                {"neighbors": None, "unknown": [word]}
-                if row < 0
-                else {"neighbors": _listed(lookup, next(found), {row}, self._k)}
+                {"neighbors": None, "unknown": [word]} if row < 0 else {"neighbors": next(found)}
                 for word, row in zip(self._words, self._ids, strict=True)
             ]
         }
@@ -94,7 +94,8 @@ class VectorNeighborsRequest(WordsRequest):
         return units
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
-        return {"results": [{"neighbors": _listed(lookup, found, (), self._k)} for found in outputs[NEIGHBORS]]}
+        found = outputs[NEIGHBORS]
+        return {"results": [{"neighbors": near} for near in _listed(lookup, found, [()] * len(found), self._k)]}
 
 
 class SumNeighborsRequest(WordsRequest):
@@ -128,8 +129,8 @@ class SumNeighborsRequest(WordsRequest):
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
         if not outputs[EMBEDDINGS].any():
             raise InvalidRequest("the words cancel each other out: nothing is left to be near to")
-        (found,) = outputs[NEIGHBORS]
-        return {"results": [{"neighbors": _listed(lookup, found, set(self._ids.tolist()), self._k)}]}
+        (near,) = _listed(lookup, outputs[NEIGHBORS], [set(self._ids.tolist())], self._k)
+        return {"results": [{"neighbors": near}]}
 
 
 def neighbors_request(body: NeighborsBody) -> WordsRequest:
@@ -151,10 +152,24 @@ def analogy_request(body: AnalogyBody) -> WordsRequest:
 
 
 def _listed(
-    lookup: Lookup, found: tuple[NDArray[np.float32], NDArray[np.int64]], without: Collection[int], k: int
-) -> list[dict[str, Any]]:
-    """At most k neighbours, best first."""
-    scores, rows = found
-    kept = [entry for entry in zip(rows.tolist(), scores.tolist(), strict=True) if entry[0] not in without][:k]
-    words = lookup.vocabulary.words(row for row, _ in kept)
-    return [{"word": word, "score": cosine(score)} for word, (_, score) in zip(words, kept, strict=True)]
+    lookup: Lookup, found: NDArray[np.object_], without: Sequence[Collection[int]], k: int
+) -> list[list[dict[str, Any]]]:
+    """At most k neighbours for each query, best first, without the rows that are to be left out of each.
+
+    Args:
+        lookup: has the words.
+        found: [N] pairs of scores and rows, as `infer` gives them.
+        without: rows to leave out, for each query.
+        k: how many.
+    """
+    if not len(found):
+        return []
+    kept = [
+        [place for place, row in enumerate(rows.tolist()) if row not in left_out][:k]
+        for (_, rows), left_out in zip(found, without, strict=True)
+    ]
+    # Joined: for the few neighbours of one query numpy's calls take longer than their work.
+    rows = np.concatenate([rows[places] for (_, rows), places in zip(found, kept, strict=True)])
+    scores = np.concatenate([scores[places] for (scores, _), places in zip(found, kept, strict=True)])
+    listed = zip(lookup.vocabulary.words(rows), cosines(scores), strict=True)
+    return [[{"word": word, "score": score} for word, score in islice(listed, len(places))] for places in kept]

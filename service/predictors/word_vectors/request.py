@@ -56,6 +56,7 @@ def ragged(items: Sequence[Any]) -> NDArray[np.object_]:
     return array
 
 
-def cosine(score: float) -> float:
-    """A score as it is answered: rounding may have left it just outside -1 to 1."""
-    return round(min(1.0, max(-1.0, score)), 6)
+def cosines(scores: NDArray[np.floating[Any]]) -> list[float]:
+    """Scores [n] as they are answered: rounding may have left some just outside -1 to 1."""
+    rounded: list[float] = np.round(np.clip(scores.astype(np.float64), -1, 1), 6).tolist()
+    return rounded

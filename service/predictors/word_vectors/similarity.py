@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from service.artifacts.word_vectors import EMBEDDINGS, IDS
 from service.predictors.word_vectors.bodies import SimilarityBody
 from service.predictors.word_vectors.lookup import Lookup
-from service.predictors.word_vectors.request import LIGHT_WORDS, WordsRequest, cosine
+from service.predictors.word_vectors.request import LIGHT_WORDS, WordsRequest, cosines
 from service.runtime.session import Tensors
 
 
@@ -47,8 +47,8 @@ class SimilarityRequest(WordsRequest):
             scores[some] = np.einsum("nd,nd->n", embeddings[places[some, 0]], embeddings[places[some, 1]])
         return {
             "results": [
-                {"score": cosine(score)} if good else {"score": None, "unknown": self._unknown(index)}
-                for index, (score, good) in enumerate(zip(scores.tolist(), known.tolist(), strict=True))
+                {"score": score} if good else {"score": None, "unknown": self._unknown(index)}
+                for index, (score, good) in enumerate(zip(cosines(scores), known.tolist(), strict=True))
             ]
         }
 

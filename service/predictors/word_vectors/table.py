@@ -98,10 +98,9 @@ class MappedTable(GraphTable):
 
     def __init__(self, session: OnnxSession, table: NDArray[np.generic], scales: NDArray[np.float32] | None) -> None:
         super().__init__(session, *table.shape)
-        # A view as a plain array: every slice of numpy's memmap class costs several microseconds.
-        self._table: Tensors = {TABLE: table.view(np.ndarray)}
+        self._table: Tensors = {TABLE: table}
         if scales is not None:
-            self._table[SCALES] = scales.view(np.ndarray)
+            self._table[SCALES] = scales
         if session.on_gpu:
             session.hold(self._table)
         else:

@@ -1,5 +1,7 @@
 """Words of a text: letters of any alphabet, the words of a treebank, and time that grows with the text only."""
 
+# ruff: noqa: RUF001 - letters that look like others are the point
+
 import time
 import unicodedata
 

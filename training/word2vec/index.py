@@ -2,6 +2,10 @@
 
 Malkov and Yashunin 2018, built by usearch over the rows as int8. What a search keeps is scored again, exactly, by the
 table; how many that must be is found here.
+
+Measured on 20,000 to 100,000 jittered words in 300 dimensions: bfloat16 finds no more than int8 with as many
+candidates, and is built at 0.6 of the speed. The inner product of unit vectors is their cosine, and costs two thirds of
+usearch's cosine, which computes the norms again.
 """
 
 import importlib.util
@@ -17,7 +21,7 @@ from service.artifacts.word_vectors import ApproximateIndex
 from training.common.errors import ExportError
 from training.common.progress import bar
 from training.word2vec.parity import NEIGHBOURS, Parity, overlap
-from training.word2vec.table import Table, as_int8
+from training.word2vec.table import Table
 
 if TYPE_CHECKING:
     from usearch.index import Index
@@ -70,8 +74,8 @@ def build_index(table: Table, path: Path, *, threads: int = 0) -> float:
     begun = time.perf_counter()
     with bar(total=len(table), text="building the index", unit="words", scaled=True) as progress:
         for start in range(0, len(table), _BLOCK):
-            rows = as_int8(table.rows(slice(start, start + _BLOCK)))
-            index.add(np.arange(start, start + len(rows)), rows, copy=True, threads=threads)
+            rows = table.rows(slice(start, start + _BLOCK))
+            index.add(np.arange(start, start + len(rows)), rows, threads=threads)
             progress.update(len(rows))
     index.save(str(path))
     return len(table) / (time.perf_counter() - begun)
@@ -129,7 +133,7 @@ def _new_index(dimensions: int) -> "Index":
 
     return Index(
         ndim=dimensions,
-        metric="cos",
+        metric="ip",
         dtype="i8",
         connectivity=_CONNECTIVITY,
         expansion_add=_EXPANSION_ADD,

@@ -55,27 +55,27 @@ def paragraphs(files: Iterable[Path]) -> Iterator[str]:
         DatasetError: naming the file that is damaged or not UTF-8, and the line.
     """
     for path in files:
-        for name, stream in _streams(path):
-            yield from _cleaned(_lines(name, stream))
+        with _readable(path):
+            for name, stream in _streams(path):
+                yield from _cleaned(_lines(name, stream))
 
 
 def _streams(path: Path) -> Iterator[tuple[str, BinaryIO]]:
     """The unpacked streams in a file, with what errors call them."""
-    with _readable(path):
-        if _TAR.search(path.name):
-            with tarfile.open(path, "r|*") as archive:
-                for member in archive:
-                    if member.isfile() and (content := archive.extractfile(member)) is not None:
-                        yield f"{path}, {member.name}", cast(BinaryIO, content)
-        elif path.suffix == ".zip":
-            with zipfile.ZipFile(path) as zipped:
-                for info in zipped.infolist():
-                    if not info.is_dir():
-                        with zipped.open(info) as content_of:
-                            yield f"{path}, {info.filename}", cast(BinaryIO, content_of)
-        else:
-            with _opened(path) as stream:
-                yield str(path), stream
+    if _TAR.search(path.name):
+        with tarfile.open(path, "r|*") as archive:
+            for member in archive:
+                if member.isfile() and (content := archive.extractfile(member)) is not None:
+                    yield f"{path}, {member.name}", cast(BinaryIO, content)
+    elif path.suffix == ".zip":
+        with zipfile.ZipFile(path) as zipped:
+            for info in zipped.infolist():
+                if not info.is_dir():
+                    with zipped.open(info) as content_of:
+                        yield f"{path}, {info.filename}", cast(BinaryIO, content_of)
+    else:
+        with _opened(path) as stream:
+            yield str(path), stream
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -94,6 +94,8 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except _DAMAGED as error:
         raise DatasetError(f"{path}: cannot be unpacked ({error}); get the file again") from error
+    except OSError as error:  # bz2 says no more than "Invalid data stream"
+        raise DatasetError(f"{path}: cannot be read ({error.strerror or error}); get the file again") from error
     except RuntimeError as error:  # zipfile: encrypted
         raise DatasetError(f"{path}: cannot be unpacked ({error}); unpack it yourself") from error
 
@@ -102,9 +104,12 @@ def _lines(name: str, stream: BinaryIO) -> Iterator[str]:
     """Decoded lines without their ends; a line longer than `_LONGEST` comes in pieces."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     number, rest = 1, ""
-    while block := stream.read(_BLOCK):
+    more = True
+    while more:
+        block = stream.read(_BLOCK)
+        more = bool(block)
         try:
-            text = decoder.decode(block)
+            text = decoder.decode(block, final=not more)
         except UnicodeDecodeError as error:
             line = number + error.object[: error.start].count(b"\n")
             raise DatasetError(

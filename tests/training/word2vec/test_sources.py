@@ -1,0 +1,165 @@
+"""Text from files of every packing, in order; and what is said of files that are no text."""
+
+import bz2
+import gzip
+import io
+import lzma
+import random
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from training.common.errors import DatasetError
+from training.word2vec.sources import paragraphs, source_files
+
+pytestmark = pytest.mark.torch
+
+TEXT = "first line\n\nsecond line, with ä and 日本\r\nthird"
+LINES = ["first line", "second line, with ä and 日本", "third"]
+
+
+def tarred(members: dict[str, bytes], mode: str) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def read(path: Path) -> list[str]:
+    return list(paragraphs(source_files(str(path))))
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [
+        ("a.txt", lambda content: content),
+        ("noextension", lambda content: content),
+        ("bom.txt", lambda content: b"\xef\xbb\xbf" + content),
+        ("a.txt.gz", gzip.compress),
+        ("a.bz2", bz2.compress),
+        ("a.xz", lzma.compress),
+        ("a.zip", lambda content: zipped({"folder/": b"", "folder/a.txt": content})),
+        ("a.tar", lambda content: tarred({"a": content}, "w")),
+        ("a.tar.gz", lambda content: tarred({"a": content}, "w:gz")),
+        ("a.tgz", lambda content: tarred({"a": content}, "w:gz")),
+        ("a.tar.bz2", lambda content: tarred({"a": content}, "w:bz2")),
+        ("a.tar.xz", lambda content: tarred({"a": content}, "w:xz")),
+    ],
+)
+def test_every_packing(name: str, pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(pack(TEXT.encode()))
+    assert read(tmp_path / name) == LINES
+
+
+def test_several_files_in_one_archive(tmp_path: Path) -> None:
+    members = {"b": b"one\n", "a": b"two", "c": b""}
+    (tmp_path / "a.tar.xz").write_bytes(tarred(members, "w:xz"))
+    (tmp_path / "a.zip").write_bytes(zipped(members))
+    for name in ("a.tar.xz", "a.zip"):
+        assert [line for line in read(tmp_path / name) if line] == ["one", "two"]
+
+
+def test_a_folder_is_read_to_its_depths_in_order(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "2.txt").write_text("three")
+    (tmp_path / "b" / "1.txt.gz").write_bytes(gzip.compress(b"two"))
+    (tmp_path / "a.txt").write_text("one")
+    (tmp_path / ".hidden").write_text("no")
+    assert read(tmp_path) == ["one", "two", "three"]
+
+
+def test_wikiextractor_output(tmp_path: Path) -> None:
+    (tmp_path / "wiki_00").write_text(
+        '<doc id="12" url="x" title="A &amp; B">\nA &amp; B\n\nText &lt;br&gt; of &quot;A&quot;.\n\n</doc>\n'
+        '<doc id="13" url="y" title="C">\nC\n</doc>\n'
+    )
+    assert read(tmp_path / "wiki_00") == ["A & B", 'Text <br> of "A".', "C"]
+
+
+def test_entities_of_other_files_stay(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("A &amp; B\n<doc is a word here")
+    assert read(tmp_path / "a.txt") == ["A &amp; B", "<doc is a word here"]
+
+
+def test_an_endless_line_comes_in_pieces_cut_between_words(tmp_path: Path) -> None:
+    words = [f"word{number}" for number in range(300_000)]
+    (tmp_path / "a.txt").write_text(" ".join(words))
+    pieces = read(tmp_path / "a.txt")
+    assert max(map(len, pieces)) <= 1 << 16
+    assert [word for piece in pieces for word in piece.split()] == words
+
+
+def test_an_endless_word_comes_in_pieces(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x" * 3_000_000 + "é")
+    pieces = read(tmp_path / "a.txt")
+    assert max(map(len, pieces)) <= 1 << 16
+    assert "".join(pieces) == "x" * 3_000_000 + "é"
+
+
+def test_a_letter_across_two_blocks(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a" + "ä\n" * 800_000, encoding="utf-8")
+    pieces = read(tmp_path / "a.txt")
+    assert len(pieces) == 800_000
+    assert set(pieces) == {"aä", "ä"}
+
+
+GZIPPED = gzip.compress(random.Random(0).randbytes(4000).hex().encode())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", "good\ncaf\xe9 bad\n".encode("latin1"), r"a\.txt, line 2: is not UTF-8; convert it.*iconv"),
+        ("a.txt", "cut café".encode()[:-1], r"a\.txt, line 1: is not UTF-8"),
+        ("a.txt", b"\xff\xfea\0b\0", r"a\.txt, line 1: is not UTF-8"),
+        ("a.bin", b"text\nmore\n\0\1\2", r"a\.bin, line 3: holds a zero byte"),
+        ("a.zip", zipped({"b.txt": b"x\n\xff"}), r"a\.zip, b\.txt, line 2: is not UTF-8"),
+        ("a.gz", b"no", r"a\.gz: cannot be unpacked"),
+        ("a.gz", GZIPPED[:-500], r"a\.gz: cannot be unpacked"),
+        ("a.bz2", b"no bzip", r"a\.bz2: cannot be read \(Invalid data stream\); get the file again"),
+        ("a.xz", b"no", r"a\.xz: cannot be unpacked"),
+        ("a.xz", lzma.compress(TEXT.encode())[:-20], r"a\.xz: cannot be unpacked"),
+        ("a.zip", b"no", r"a\.zip: cannot be unpacked"),
+        ("a.tar", b"no" * 600, r"a\.tar: cannot be unpacked"),
+        ("a.tar.gz", GZIPPED, r"a\.tar\.gz: cannot be unpacked"),
+    ],
+)
+def test_what_is_no_text_is_named(name: str, content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DatasetError, match=message):
+        read(tmp_path / name)
+
+
+def test_a_line_far_into_a_file_is_named_rightly(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"some line\n" * 300_000 + b"bad \xff")
+    with pytest.raises(DatasetError, match="line 300001: is not UTF-8"):
+        read(tmp_path / "a.txt")
+
+
+def test_no_text_at_all(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="nowhere: is no file and no folder; name your text"):
+        source_files(str(tmp_path / "nowhere"))
+    with pytest.raises(DatasetError, match="the folder holds no files"):
+        source_files(str(tmp_path))
+
+
+def test_the_published_wikipedia_is_read(data_dir: Path) -> None:
+    files = source_files("wikipedia-en-2015")
+    assert [file.name for file in files] == [f"text_{part}.tar.xz" for part in ("AA", "AB", "AC", "AD")]
+    lines = paragraphs(files)
+    assert next(lines) == "Anarchism"
+    assert next(lines).startswith("Anarchism is a political philosophy that advocates stateless societies")

@@ -52,8 +52,10 @@ WORD = "WORD"
 EMBEDDING = "EMBEDDING"
 """The tensors that the Open Inference Protocol shows."""
 
-_QUICK_ROWS = 1_024
+_QUICK_ROWS = 512
 """A look-up of this many rows takes less than a millisecond."""
+_QUICK_MAPPED_ROWS = 16
+"""The same, of a table whose pages may still have to come from the disk."""
 _ROWS_AT_ONCE = 8_192
 """Rows of the table that are in memory for the sums of a batch: 10 MB of 300 dimensions."""
 _CANCELLED = 1e-6
@@ -139,7 +141,10 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
         return {EMBEDDINGS: embeddings, NEIGHBORS: self._search(embeddings, tensors[K])}
 
     def is_quick(self, tensors: Tensors) -> bool:
-        return K not in tensors and IDS in tensors and len(tensors[IDS]) <= _QUICK_ROWS
+        if K in tensors:
+            return False
+        rows = len(tensors[IDS]) if IDS in tensors else sum(len(ids) for ids, _ in tensors[SUMS])
+        return rows <= (_QUICK_ROWS if self._preprocessing.table is None else _QUICK_MAPPED_ROWS)
 
     def warm_up(self) -> Tensors:
         return {IDS: np.zeros(1, np.int64), K: np.array([DEFAULT_K + 1], np.int64)}

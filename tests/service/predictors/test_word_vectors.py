@@ -267,6 +267,11 @@ def test_what_is_quick_and_what_is_heavy(inside: WordVectorsPredictor) -> None:
     assert inside.is_quick({"ids": np.zeros(9, np.int64)})
     assert not inside.is_quick({"ids": np.zeros(5000, np.int64)})
     assert not inside.is_quick(inside.warm_up())
+    long = (np.zeros(300, np.int64), np.ones(300, np.float32))
+    assert inside.is_quick({SUMS: ragged([long])})
+    assert not inside.is_quick({SUMS: ragged([long, long])})
+    mapped = load(write_words(inside.bundle.path.parent.parent, "mapped", form="int8"))
+    assert [mapped.is_quick({"ids": np.zeros(rows, np.int64)}) for rows in (16, 17)] == [True, False]
     for route, body, heavy in (
         ("/v1/neighbors", {"words": ["king"]}, False),
         ("/v1/neighbors", {"words": ["king"] * 500}, True),

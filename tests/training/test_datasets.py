@@ -9,7 +9,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from training.common.datasets import MNIST, DataFile, cache_folder, fetch
+from training.common.datasets import (
+    MNIST,
+    TEXT8,
+    WIKIPEDIA_EN_2015,
+    DataFile,
+    DataSeries,
+    cache_folder,
+    fetch,
+    fetch_path,
+)
 from training.common.errors import DatasetError
 
 pytestmark = pytest.mark.torch
@@ -123,3 +132,69 @@ def test_a_damaged_copy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_table_of_mnist_is_complete() -> None:
     assert set(MNIST) == {"train-images", "train-labels", "test-images", "test-labels"}
     assert all(file.address.startswith("https://") and len(file.sha256) == 64 for file in MNIST.values())
+
+
+PARTS = [f"part {number}\n".encode() for number in range(3)]
+SERIES = DataSeries(
+    folder="series",
+    name="text.txt",
+    address="https://example.org/part_{:02d}",
+    count=3,
+    sha256=hashlib.sha256(b"".join(PARTS)).hexdigest(),
+    archive_sha256=hashlib.sha256(b"archive").hexdigest(),
+)
+
+
+def series_client(broken: int | None = None) -> Callable[[], httpx.Client]:
+    """A client for which one part of the series may be missing."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.path[-2:])
+        if number == broken:
+            return httpx.Response(404)
+        return httpx.Response(200, stream=httpx.ByteStream(PARTS[number]))
+
+    return lambda: httpx.Client(transport=httpx.MockTransport(answer))
+
+
+def test_a_series_is_kept_as_one_file() -> None:
+    path = fetch_path(SERIES, client=series_client())
+    assert path == cache_folder() / "series" / "text.txt"
+    assert path.read_bytes() == b"".join(PARTS)
+    assert fetch_path(SERIES, client=series_client(broken=0)) == path
+
+
+def test_a_series_with_a_gap_is_refused() -> None:
+    with pytest.raises(DatasetError, match="part_01 answered 404"):
+        fetch_path(SERIES, client=series_client(broken=1))
+    with pytest.raises(DatasetError, match="sent other bytes than published"):
+        fetch_path(replace(SERIES, count=2), client=series_client())
+    assert nothing_kept()
+
+
+def test_the_own_archive_of_a_series_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LECTERN_DATA", str(tmp_path))
+    (tmp_path / "series").mkdir()
+    archive = tmp_path / "series" / "text.tar.xz"
+    archive.write_bytes(b"archive")
+    assert fetch_path(SERIES, client=series_client(broken=0)) == archive
+    archive.write_bytes(b"other")
+    with pytest.raises(DatasetError, match=r"text\.tar\.xz: is not as published"):
+        fetch_path(SERIES)
+
+
+def test_an_md5_will_do_where_no_sha256_is_published() -> None:
+    published = replace(FILE, sha256=f"md5:{hashlib.md5(PACKED, usedforsecurity=False).hexdigest()}")
+    server = Server(lambda _: httpx.Response(200, stream=httpx.ByteStream(PACKED)))
+    path = fetch_path(published, client=server.client)
+    assert path.read_bytes() == PACKED  # a path is of the file as published
+    assert fetch_path(published, client=server.client) == path
+    assert server.requests == 1
+
+
+def test_the_table_of_texts_is_complete() -> None:
+    assert TEXT8.sha256 == "md5:3bea1919949baf155f99411df5fada7e"
+    assert [part.name for part in WIKIPEDIA_EN_2015] == [f"text_{part}.txt" for part in ("AA", "AB", "AC", "AD")]
+    for part in WIKIPEDIA_EN_2015:
+        assert len(part.addresses) == 100
+        assert part.addresses[7].endswith("/wiki_07")

@@ -154,6 +154,7 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
     "binary, not UTF-8": (b"2 2\n" + row("a", 1, 2) + b"\xff\xfe" + row("", 1, 2), ": row 2 .*: the word b"),
     "binary duplicate": (b"2 2\n" + row("a", 1, 2) + row("a", 1, 2), r": row 2 \(byte 14\): the word 'a' stands"),
     "binary nan": (b"2 2\n" + row("a", 1, 2) + row("b", np.nan, 2), r": row 2 \(byte 14\): the vector of 'b' holds"),
+    "binary signalling nan": (b"1 2\n" + b"a \x01\0\xa0\x7f\0\0\0\0", ".* 'a' holds a number that is not finite"),
     "binary infinities": (b"2 2\n" + row("a", 1, 2) + row("b", np.inf, -np.inf), ".* 'b' holds a number"),
     "binary zero": (b"2 2\n" + row("a", 1, 2) + row("b", 0, 0), r": row 2 \(byte 14\): the vector of 'b' is a zero"),
     "binary cut off": (b"2 2\n" + row("aaa", 1, 2) + row("b", 1, 2)[:-1], r": row 2 \(byte 16\): the file ends here"),

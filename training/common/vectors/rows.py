@@ -57,7 +57,7 @@ class RowChecks:
         # The sum of float32 numbers cannot overflow float64: it is finite where all of them are.
         with np.errstate(invalid="ignore"):
             finite = np.isfinite(rows.sum(axis=1, dtype=np.float64))
-        usable = finite & rows.any(axis=1)
+            usable = finite & rows.any(axis=1)
         kept: list[int] = []
         good: list[str] = []
         for row, raw in enumerate(words):

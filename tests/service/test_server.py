@@ -16,6 +16,7 @@ import pytest
 
 from tests.service.processes import lectern, server
 from tests.service.support import labels, pixels
+from tests.word_bundles import write_words
 
 
 def _metric(url: str, name: str) -> float:
@@ -123,3 +124,26 @@ def test_two_workers_share_the_socket_and_their_metrics(models_dir: Path) -> Non
         running.signal(signal.SIGTERM)
         assert running.wait() == 0
         assert "Traceback" not in running.text
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc to see what processes have mapped")
+def test_two_workers_map_one_table(tmp_path: Path) -> None:
+    path = write_words(tmp_path, form="int8").path
+    with server(tmp_path, WORKERS="2", DRAIN_SECONDS="0") as running:
+        url = running.url
+        running.wait_for("model ready", 3)
+
+        def ask(number: int) -> str:
+            answer = client.post(f"{url}/v1/neighbors", json={"words": ["king"], "k": 1 + number})
+            return str(answer.json()["results"][0]["neighbors"][0]["word"])
+
+        with httpx.Client() as client, ThreadPoolExecutor(4) as threads:
+            assert list(threads.map(ask, range(20))) == ["queen"] * 20
+        children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
+        maps = [Path(f"/proc/{child}/maps").read_text().splitlines() for child in children]
+        workers = [lines for lines in maps if any("onnxruntime" in line for line in lines)]
+        assert len(workers) == 2
+        for lines in workers:
+            for name in ("table.npy", "vocabulary.txt"):
+                (mapped,) = [line for line in lines if line.endswith(str(path / name))]
+                assert mapped.split()[1] == "r--s"

@@ -40,18 +40,40 @@ _ONLY_LETTERS = bytes(code if code > 127 or chr(code).isalpha() else 32 for code
 
 _LETTERS = re.compile(f"[{_LETTER}][{_LETTER}{_MARK}]*")
 
+_EMOJI = r"[\u2600-\u27bf\U0001f300-\U0001faff]"
+_ABBREVIATIONS = (
+    "Dr|Mr|Mrs|Ms|St|Ft|Mt|Jr|Sr|vs|Inc|Co|Corp|Ltd|Gen|Lt|Col|Sgt|Capt|Rev|Gov|Sen|Rep|Reps|Prof|Attn|Blvd|Ave|No|Vol"
+    "|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec|Mon|Tue|Tues|Wed|Thu|Thur|Thurs|Fri|Sat|esp|eg|ie|arrv|Arrv|approx"
+)
+_PREFIXES = "e|non|mid|pre|anti|re|post|co|pro|multi|ex|semi|sub|un|neo|inter|intra|counter"
+_FILES = "com|org|net|edu|gov|html?|doc|xls|ppt|pdf|txt|zip|exe|jpe?g|gif|url"
+_NEGATED = "do|did|does|wo|ca|could|would|should|is|was|are|were|has|have|had|ai"
+_CLITICS = "s|m|d|re|ve|ll"
+
+# Every repetition is bounded or of characters that nothing after it wants: hostile text takes linear time. The
+# apostrophe is ' or \u2019. A chunk has no white space, so that all context is in the chunk.
 _WORD = re.compile(
     rf"""
-    (?:https?://|ftp://|www\.)\S*[\w/]                          # addresses, without the punctuation after them
-  | [\w.+-]{{1,64}}@[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{1,8}}     # e-mail
-  | [$£€]?\d{{1,12}}(?:[.,:]\d{{1,12}})*                        # numbers
-  | (?:[{_LETTER}]\.){{2,8}}                                    # U.S.
-  | (?:Mr|Mrs|Ms|Dr|St|Jr|Sr|vs|etc)\.
-  | [{_LETTER}{_MARK}]+?(?=n['\u2019]t(?![\w]))                      # do n't
-  | n['\u2019]t(?![\w])
-  | [{_LETTER}{_MARK}\d]+
-  | ['\u2019](?:s|S|m|M|d|D|re|RE|ve|VE|ll|LL)(?![\w])               # it 's
-  | \.{{2,}} | -{{2,}}
+    (?:https?://|ftp://|www\.)\S*[\w/]                                   # addresses, without the punctuation after them
+  | [\w.+-]{{1,64}}@[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{0,8}}              # e-mail
+  | [\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{0,8}}\.(?i:{_FILES})(?!\w)         # example.com, report.doc
+  | (?<!\w)(?:[:;=][-^o]?[()DPp]+|\(:|<3|\^_\^)(?!\w)                    # :-)
+  | \d{{3}}[-/.]\d{{3}}[-.]\d{{4}}(?!\d) | (?<!\d)\d{{3}}-\d{{4}}(?!\d)  # telephone numbers
+  | \d+(?:[.,:/]\d+)+                                                    # 3,000.5 and 11/28/2000
+  | (?<!\w)(?:(?:[^\W\d_]\.){{2,8}}(?:[^\W\d_](?!\w))?               # U.S.
+            | (?:{_ABBREVIATIONS})\. | etc\.(?=.) | [A-HJ-Z]\.(?!\w)     # Mr. and the J. of a name
+            | (?i:{_PREFIXES})-\w+                                       # e-mail, non-profit
+            | [A-Z]{{1,8}}&[A-Z]{{1,8}}(?![a-z])                         # A&E
+            | (?i:can(?=not(?!\w))|gon(?=na(?!\w))|wan(?=na(?!\w))|got(?=ta(?!\w)))
+            | (?i:{_NEGATED})(?=(?i:nt)(?!\w))                           # do nt
+            | [Ii](?=(?:m|ve)(?!\w)) | (?i:that|there|what|he)(?=s(?!\w)) | (?i:you|they)(?=re(?!\w)))
+  | [^\W\d_]+?(?=[nN]['\u2019][tT](?!\w))                      # do n't
+  | (?<=\w)[nN]['\u2019][tT](?!\w)
+  | ['\u2019](?i:{_CLITICS})(?!\w)                                       # it 's
+  | [\w{_MARK}]+(?:['\u2019](?!(?i:{_CLITICS})(?!\w))[^\W\d_][\w{_MARK}]*)*  # O'Brien
+  | [!?]{{2,}} | \.{{2,}} | -{{2,}} | ={{2,}} | \*{{2,}} | \+{{2,}} | \#{{2,}} | ~{{2,}} | <{{2,}} | >{{2,}} | '{{2}}
+  | [\U0001f1e6-\U0001f1ff]{{2}}                                         # flags
+  | {_EMOJI}(?:[\ufe0f\U0001f3fb-\U0001f3ff]|\u200d{_EMOJI})*            # emoji with their colours and joints
   | .
     """,
     re.VERBOSE | re.DOTALL,

@@ -42,6 +42,16 @@ def test_letters(text: str, words: list[str]) -> None:
         ("the U.S. and 3,000.5", ["the", "U.S.", "and", "3,000.5"]),
         ("Well ... no--yes", ["Well", "...", "no", "--", "yes"]),
         ("(al-Ani)", ["(", "al", "-", "Ani", ")"]),
+        ("I cannot, gonna", ["I", "can", "not", ",", "gon", "na"]),
+        ("dont im ISN'T", ["do", "nt", "i", "m", "IS", "N'T"]),
+        ("O'Brien’s Shi'ite", ["O'Brien", "’s", "Shi'ite"]),
+        ("e-mail mid-1990s re-elect", ["e-mail", "mid-1990s", "re-elect"]),
+        ("11/28/2000, 713-853-3989", ["11/28/2000", ",", "713-853-3989"]),
+        ("$200 23rd a_b AT&T", ["$", "200", "23rd", "a_b", "AT&T"]),
+        ("J. Smith, Inc. in Sept.", ["J.", "Smith", ",", "Inc.", "in", "Sept."]),
+        ("great :-) :( really?!?", ["great", ":-)", ":(", "really", "?!?"]),
+        ("see Example.com or report.doc.", ["see", "Example.com", "or", "report.doc", "."]),
+        ("go 👍🏽👩‍🚀🇩🇪❤️!", ["go", "👍🏽", "👩‍🚀", "🇩🇪", "❤️", "!"]),
     ],
 )
 def test_words(text: str, words: list[str]) -> None:
@@ -64,11 +74,12 @@ def test_half_a_surrogate_pair_does_no_harm(tokenizer: Tokenizer) -> None:
 @pytest.mark.parametrize(
     "piece",
     ["a", "A", "é", "1", ".", "-", "'", "@", "/", "_", "\u0301", "😀", "a.", "a@", "@.", "1.", "1,", "$", "n't", "'s",
-     "-a", "a-", "..", "http://", "www.", "w.", ":/", "((", ":)", "a'", "A.B", "<a", "a b"],
+     "-a", "a-", "..", "http://", "www.", "w.", ":/", "((", ":)", "a'", "A.B", "<a", "a b",
+     "e-", "can", "&A", "A&", "👩\u200d", ":-", "U.S", "1/", "a.com"],
 )  # fmt: skip
 def test_time_grows_with_the_text_only(piece: str, tokenizer: Tokenizer) -> None:
     """Twelve times the text may take no more than sixty times as long (a square law would take 144)."""
-    small, large = (_seconds(piece * (size // len(piece)), tokenizer) for size in (4_000, 48_000))
+    small, large = (_seconds(piece * (size // len(piece)), tokenizer) for size in (2_000, 24_000))
     assert large < max(0.1, small * 60)
 
 

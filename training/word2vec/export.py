@@ -12,12 +12,12 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from service.artifacts.bundle import MODEL_CARD, SAMPLES, Bundle, check_model_name, write_bundle
+from service.artifacts.bundle import MODEL_CARD, SAMPLES, Bundle, write_bundle
 from service.artifacts.manifest import Comparison, Manifest, Metric, Task
 from service.artifacts.text import Normaliser, Tokenizer
 from service.artifacts.word_vectors import ApproximateIndex, WordVectorsPreprocessing
 from training.common.errors import ConfigError
-from training.common.export import provenance
+from training.common.export import check_target, provenance
 from training.common.vectors import Block, WordVectors
 from training.word2vec.card import model_card
 from training.word2vec.graph import GRAPH_FILE, build_graph, graph_spec, is_outside
@@ -69,11 +69,7 @@ class BundleSettings:
     metrics: tuple[Metric, ...] = ()
 
     def __post_init__(self) -> None:
-        try:
-            check_model_name(self.name)
-        except ValueError as error:
-            raise ConfigError(f"--name: {error}") from error
-        for name, value in (("max-words", self.max_words), ("dimensions", self.dimensions)):
+        for name, value in (("max-words", self.max_words), ("keep-dimensions", self.dimensions)):
             if value is not None and value < 1:
                 raise ConfigError(f"--{name} {value}: must be at least 1")
 
@@ -118,8 +114,8 @@ def export_blocks(
     """
     kept = settings.dimensions or dimensions
     if kept > dimensions:
-        raise ConfigError(f"--dimensions {kept}: the vectors have {dimensions}; ask for at most as many")
-    settings.repository.mkdir(parents=True, exist_ok=True)
+        raise ConfigError(f"--keep-dimensions {kept}: the vectors have {dimensions}; ask for at most as many")
+    check_target(settings.name, settings.repository)
     # Beside the bundle: what is made there is as large as the vectors.
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=settings.repository) as name:
         folder = Path(name)

@@ -1,11 +1,11 @@
-"""`python -m training <family> train|evaluate|export`, also installed as `lectern-train`."""
+"""`python -m training <family> train|evaluate|export|import`, also installed as `lectern-train`."""
 
 import argparse
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 
-_NEEDED = ("torch", "onnx", "onnxscript", "onnxruntime", "matplotlib", "tqdm")
+_NEEDED = ("torch", "onnx", "onnxscript", "onnxruntime", "matplotlib", "numba", "sklearn", "tqdm")
 
 Configure = Callable[[argparse.ArgumentParser], None]
 
@@ -16,8 +16,15 @@ def _lenet(parser: argparse.ArgumentParser) -> None:
     configure(parser)
 
 
+def _word2vec(parser: argparse.ArgumentParser) -> None:
+    from training.word2vec.cli import configure
+
+    configure(parser)
+
+
 FAMILIES: dict[str, tuple[str, Configure]] = {
     "lenet": ("LeNet-5: pictures of digits, or of anything small, to labels", _lenet),
+    "word2vec": ("word2vec: a text, or a file of vectors, to word vectors", _word2vec),
 }
 """Every family with its one-line help and what adds its commands. A new family is a new line here."""
 

@@ -13,7 +13,7 @@ IDS, WEIGHTS, VECTORS, K = "ids", "weights", "vectors", "k"
 """Inputs of the graph: rows to add up [N, M] with their weights [N, M], vectors to add to them [N, D], neighbours [N]."""
 
 TABLE, SCALES = "table", "scales"
-"""Further inputs where the table lies outside the graph: [rows, D] int8 or fp16, and for int8 its scales [rows, 1]."""
+"""Further inputs where the table lies outside the graph: [rows, D] int8 or fp16, and its scales FP32 [rows, 1]."""
 
 EMBEDDINGS, SCORES, INDICES = "embeddings", "scores", "indices"
 """Outputs: unit vectors [N, D]; cosines and rows of the K nearest [N, K], best first."""
@@ -50,5 +50,5 @@ class WordVectorsPreprocessing(BaseModel):
     table: FileName | None = None
     """The table, where it is too large for the graph: int8 or fp16 [words, dimensions], rows of unit norm."""
     scales: FileName | None = None
-    """FP32 [words, 1], for a table in int8."""
+    """FP32 [words, 1]: what makes the norm of each row 1 after rounding."""
     index: ApproximateIndex | None = None

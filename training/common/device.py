@@ -1,5 +1,7 @@
 """Where a run computes, and on how many threads."""
 
+import os
+
 import torch
 
 from training.common.errors import DeviceError
@@ -28,3 +30,10 @@ def use_threads(count: int) -> None:
     """Compute with `count` threads; 0 leaves PyTorch's choice. Results repeat bit for bit with equal counts."""
     if count:
         torch.set_num_threads(count)
+
+
+def worker_threads(count: int) -> int:
+    """How many threads of its own a family starts: `count`, or as many as this process may use CPUs."""
+    if count:
+        return count
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

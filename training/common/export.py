@@ -2,11 +2,13 @@
 
 import importlib.metadata
 import logging
+import os
 import platform
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +18,26 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from service.artifacts.bundle import check_model_name
 from service.artifacts.manifest import Provenance
-from training.common.errors import ExportError
+from training.common.errors import ConfigError, ExportError
 
 OPSET = 20
 PARITY_TOLERANCE = 1e-5
+
+
+def check_target(name: str, repository: Path) -> None:
+    """Refuse a name that no model can have and a repository that cannot be written, before anything is trained."""
+    try:
+        check_model_name(name)
+    except ValueError as error:
+        raise ConfigError(f"--name: {error}") from error
+    try:
+        repository.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--models {repository}: cannot be made a folder ({error.strerror})") from error
+    if not os.access(repository, os.W_OK):
+        raise ConfigError(f"--models {repository}: cannot be written to")
 
 
 def to_onnx(module: nn.Module, example: torch.Tensor, *, input_name: str, output_name: str) -> bytes:

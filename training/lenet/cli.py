@@ -9,11 +9,12 @@ from training.common.cli import Interrupted, add_machine_flags
 from training.common.config import add_flags, flag_names, merge, to_dict
 from training.common.device import pick_device, use_threads
 from training.common.errors import ConfigError
+from training.common.export import check_target
 from training.common.run import Run
 from training.lenet.config import FAMILY, PRESETS, LenetConfig, stored_config
 from training.lenet.data import Digits, load_digits
 from training.lenet.evaluate import evaluate
-from training.lenet.export import check_target, default_name, export
+from training.lenet.export import default_name, export
 from training.lenet.train import train
 
 

@@ -1,6 +1,5 @@
 """A trained LeNet as a model bundle: graph, samples, model card, manifest."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from service.artifacts.bundle import MODEL_CARD, SAMPLES, Bundle, check_model_name, write_bundle
+from service.artifacts.bundle import MODEL_CARD, SAMPLES, Bundle, write_bundle
 from service.artifacts.image import ImagePreprocessing
 from service.artifacts.manifest import Comparison, Datatype, Graph, Manifest, Metric, Task, TensorSpec
 from training.common.config import to_dict
-from training.common.errors import ConfigError
 from training.common.export import check_parity, open_graph, provenance, run_graph, to_onnx
 from training.common.run import CONFIG, Run
 from training.lenet.card import model_card
@@ -63,20 +61,6 @@ class ServedLeNet(nn.Module):
 def default_name(config: LenetConfig) -> str:
     """The model name an export takes when none is given: `digits` for MNIST, else the name of the data's folder."""
     return "digits" if config.data == "mnist" else Path(config.data).resolve().name.lower().replace(" ", "-")
-
-
-def check_target(name: str, repository: Path) -> None:
-    """Refuse a name that no model can have and a repository that cannot be written, before anything is trained."""
-    try:
-        check_model_name(name)
-    except ValueError as error:
-        raise ConfigError(f"--name: {error}") from error
-    try:
-        repository.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--models {repository}: cannot be made a folder ({error.strerror})") from error
-    if not os.access(repository, os.W_OK):
-        raise ConfigError(f"--models {repository}: cannot be written to")
 
 
 def export(

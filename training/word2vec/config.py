@@ -63,19 +63,28 @@ class Word2VecConfig:
         default=None, metadata=doc("at the start; None: 0.025 for skip-gram, 0.05 for CBOW")
     )
     min_learning_rate: float = field(default=1e-4, metadata=doc("at the end; it falls linearly"))
+    add_context: float = field(
+        default=0.0,
+        metadata=doc(
+            "at the end add each word's unit vector as a target, times this, to its own (Levy et al. 2015, "
+            "section 3.3; negative sampling only)"
+        ),
+    )
     seed: int = field(default=0, metadata=doc("everything random in the run derives from it"))
 
     def __post_init__(self) -> None:
         for name in ("min_count", "dimensions", "window", "epochs"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("max_vocabulary", "sample", "min_learning_rate", "phrase_discount", "seed"):
+        for name in ("max_vocabulary", "sample", "min_learning_rate", "phrase_discount", "add_context", "seed"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must not be below 0")
         if self.loss == "negative-sampling" and self.negatives < 1:
             raise ConfigError(f"negatives is {self.negatives}; negative sampling needs at least 1")
         if self.learning_rate is not None and not self.min_learning_rate <= self.learning_rate <= 1:
             raise ConfigError(f"learning_rate is {self.learning_rate}; it must lie between min_learning_rate and 1")
+        if self.loss == "hierarchical-softmax" and self.add_context:
+            raise ConfigError("add_context is for negative sampling: the targets of hierarchical softmax are no words")
         if self.phrases not in (0, 1, 2):
             raise ConfigError(f"phrases is {self.phrases}; it can be 0, 1 or 2")
 

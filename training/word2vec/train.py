@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
@@ -30,7 +31,7 @@ LAST = "last.pt"
 _LONGEST_CHUNK = 200_000  # words: a tenth of a second
 _CHUNKS = 200  # at least so many in a run, so that the learning rate falls smoothly
 _RECORDS = 100  # lines of metrics in a run
-_LOGGED = 5  # one record in so many is logged
+_LOGGED_SECONDS = 15.0  # between two lines of the log
 _CHECKPOINT_SECONDS = 300.0
 
 
@@ -95,13 +96,15 @@ def train_vectors(corpus: EncodedCorpus, config: Word2VecConfig, *, threads: int
     """Train on the CPU and keep nothing on disk."""
     trainer = make_trainer(corpus, config, torch.device("cpu"))
     train_pieces(trainer, corpus.ids, Schedule(config, len(corpus.ids)), threads=threads)
-    return to_vectors(trainer, corpus)
+    return to_vectors(trainer, corpus, config.add_context)
 
 
-def to_vectors(trainer: Trainer, corpus: EncodedCorpus) -> WordVectors:
-    """The words' vectors as they are now."""
-    matrix = trainer.input.cpu().contiguous().numpy().copy()
-    return WordVectors(words=corpus.words, matrix=matrix, counts=corpus.counts)
+def to_vectors(trainer: Trainer, corpus: EncodedCorpus, add_context: float = 0.0) -> WordVectors:
+    """The words' vectors as they are now; with `add_context` unit vectors, plus that times those of the targets."""
+    matrix = trainer.input.cpu().clone(memory_format=torch.contiguous_format)
+    if add_context:
+        matrix = functional.normalize(matrix) + add_context * functional.normalize(trainer.output.cpu())
+    return WordVectors(words=corpus.words, matrix=matrix.numpy(), counts=corpus.counts)
 
 
 def train_pieces(
@@ -173,7 +176,7 @@ class _Progress:
 
     def __post_init__(self) -> None:
         self.recorded = self.done
-        self.started = self._since = time.monotonic()
+        self.started = self._since = self._logged = time.monotonic()
         self._bar = bar(total=self.words * self.schedule.config.epochs, text="training", unit="words", scaled=True)
         self._bar.update(self._words(self.done))
 
@@ -185,7 +188,7 @@ class _Progress:
             self.losses.append(loss)
         share = max(1, self.schedule.total // _RECORDS)
         if done % share == 0 or done == self.schedule.total:
-            self._record(done % (share * _LOGGED) == 0 or done == self.schedule.total)
+            self._record()
 
     def close(self) -> None:
         """Remove the bar."""
@@ -198,7 +201,7 @@ class _Progress:
     def _words(self, done: int) -> int:
         return round(self.words * done / self.schedule.per_epoch)
 
-    def _record(self, logged: bool) -> None:
+    def _record(self) -> None:
         now = time.monotonic()
         speed = (self._words(self.done) - self._words(self.recorded)) / max(now - self._since, 1e-9)
         epoch = self.done / self.schedule.per_epoch
@@ -207,7 +210,8 @@ class _Progress:
             "epoch": round(epoch, 4), "loss": loss, "learning_rate": round(self.schedule.rate(self.done), 6),
             "words_per_second": round(speed), "seconds": round(self.total_seconds(), 1),
         })  # fmt: skip
-        if logged:
+        if now - self._logged > _LOGGED_SECONDS or self.done == self.schedule.total:
+            self._logged = now
             left = (self.words * self.schedule.config.epochs - self._words(self.done)) / max(speed, 1.0)
             shown = "-" if loss is None else f"{loss:.4f}"
             self.run.logger().info(
@@ -255,6 +259,6 @@ def train(config: Word2VecConfig, corpus: EncodedCorpus, run: Run, device: torch
                 )  # fmt: skip
     finally:
         progress.close()
-    vectors = to_vectors(trainer, corpus)
+    vectors = to_vectors(trainer, corpus, config.add_context)
     save_vectors(vectors, run.path)
     return vectors

@@ -1,0 +1,125 @@
+"""The commands of word2vec, as a user types them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.artifacts.bundle import read_bundle
+from training.__main__ import main
+from training.common.vectors import load_vectors, read_vectors
+
+pytestmark = pytest.mark.torch
+
+TOPICS = (("paris", "france", "rome", "italy", "madrid", "spain"), ("cat", "dog", "horse", "cow", "sheep", "goat"))
+SETTINGS = ["--dimensions", "16", "--min-count", "2", "--sample", "0", "--epochs", "2", "--threads", "1"]
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    draw = np.random.default_rng(0)
+    lines = [" ".join(draw.choice(TOPICS[number % 2], 8)) + " rare" * (number == 0) for number in range(400)]
+    path = tmp_path_factory.mktemp("text") / "my text.txt"
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(text: Path) -> Path:
+    folder = text.parent
+    where = ["--run", str(folder / "run"), "--corpus", str(folder / "corpus"), "--models", str(folder / "models")]
+    assert main(["word2vec", "train", "--data", str(text), *where, *SETTINGS, "--export"]) == 0
+    return folder
+
+
+def test_a_text_becomes_a_bundle(trained: Path) -> None:
+    bundle = read_bundle(trained / "models" / "my-text" / "1")
+    assert bundle.manifest.task == "word-vectors"
+    assert bundle.manifest.preprocessing["normaliser"] == "lower"
+    assert bundle.manifest.provenance.config["dimensions"] == 16
+    assert sorted(bundle.file("vocabulary.txt").read_text().split()) == sorted(sum(TOPICS, ()))
+    assert (trained / "run" / "pictures" / "learning_curve.png").exists()
+
+
+def test_a_finished_run_is_not_trained_again(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = load_vectors(trained / "run").matrix
+    arguments = ["--resume", str(trained / "run"), "--corpus", str(trained / "corpus"), "--threads", "1"]
+    assert main(["word2vec", "train", *arguments]) == 0
+    assert np.array_equal(load_vectors(trained / "run").matrix, before)
+
+
+def test_runs_bundles_and_files_are_read_alike(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = trained / "models" / "my-text" / "1"
+    file = tmp_path / "vectors.txt.gz"
+    assert main(["word2vec", "convert", str(trained / "run"), str(file), "--format", "word2vec-text"]) == 0
+    assert np.array_equal(read_vectors(file).matrix, load_vectors(trained / "run").matrix)
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("cat\tdog\t9\ncat\tparis\t1\nrome\titaly\t8\nrome\tgoat\t2\n")
+    reports = []
+    for source in (trained / "run", bundle, file):
+        capsys.readouterr()
+        assert main(["word2vec", "evaluate", str(source), "--split", "all", "--pairs", str(pairs)]) == 0
+        reports.append(capsys.readouterr().out.splitlines()[0])
+    assert reports[0] == reports[2]
+    assert "pairs 0." in reports[1]
+
+
+def test_a_file_becomes_a_bundle(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "Vectors.bin"
+    assert main(["word2vec", "convert", str(trained / "run"), str(file)]) == 0
+    arguments = ["--models", str(tmp_path / "models"), "--max-words", "8", "--keep-dimensions", "4"]
+    assert main(["word2vec", "import", str(file), *arguments, "--licence", "CC0-1.0"]) == 0
+    bundle = read_bundle(tmp_path / "models" / "vectors" / "1")
+    assert bundle.manifest.provenance.licence == "CC0-1.0"
+    assert bundle.manifest.preprocessing["dimensions"] == 4
+    assert len(bundle.file("vocabulary.txt").read_text().split()) == 8
+    assert "read" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--data", "absent"], "absent: is no file and no folder; name your text"),
+        (["train", "--dimensions", "0"], "dimensions is 0; it must be at least 1"),
+        (["train", "--phrases", "3"], "phrases is 3; it can be 0, 1 or 2"),
+        (["train", "--loss", "hierarchical-softmax", "--add-context", "1"], "add_context is for negative sampling"),
+        (["train", "--learning-rate", "7"], "learning_rate is 7.0; it must lie between"),
+        (["train", "--export", "--name", "My Words"], "--name: model name 'My Words': use lower-case"),
+        (["train", "--resume", "absent"], "absent: holds no run"),
+        (["evaluate", "absent"], "absent"),
+        (["evaluate", "."], ".: is neither a run nor a version of a bundle"),
+        (["export", "--run", "absent"], "absent: holds no run"),
+        (["import", "absent.bin"], "absent.bin"),
+        (["import", "absent.bin", "--max-words", "0"], "--max-words 0: must be at least 1"),
+        (["convert", "absent", "x.bin"], "absent"),
+    ],
+)
+def test_what_a_user_gets_wrong_is_one_line(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["word2vec", *arguments]) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert len(shown.err.splitlines()) == 1
+    assert not shown.out
+    assert not (tmp_path / "runs").exists()
+
+
+def test_keeping_more_dimensions_than_there_are(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--run", str(trained / "run"), "--models", str(trained / "models"), "--keep-dimensions", "17"]
+    assert main(["word2vec", "export", *arguments]) == 2
+    assert "--keep-dimensions 17: the vectors have 16; ask for at most as many" in capsys.readouterr().err
+
+
+def test_too_little_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("these words are all rare")
+    assert main(["word2vec", "train", "--data", "a.txt"]) == 2
+    assert "use more text, or a lower --min-count" in capsys.readouterr().err

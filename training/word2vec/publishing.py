@@ -1,0 +1,73 @@
+"""What a bundle says of the run it comes from."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from service.artifacts.manifest import Metric
+from training.common.config import to_dict
+from training.common.vectors import WordVectors
+from training.word2vec.config import Word2VecConfig
+from training.word2vec.evaluate import evaluate
+from training.word2vec.export import BundleSettings, export
+from training.word2vec.opening import bundle_vectors
+
+_WIKIPEDIA = "Wikipedia contributors; articles of the English Wikipedia of 2015"
+_KNOWN = {
+    "wikipedia-en-2015": (
+        "words-en",
+        "English Wikipedia articles of 2015, 65 million words",
+        "CC-BY-SA-3.0",
+        _WIKIPEDIA,
+    ),
+    "text8": (
+        "words-text8",
+        "text8: the first 100 MB of a cleaned English Wikipedia of 2006",
+        "CC-BY-SA-3.0",
+        _WIKIPEDIA,
+    ),
+}
+
+
+def default_name(config: Word2VecConfig) -> str:
+    """The model name an export takes when none is given: that of a known corpus, else of the data's file or folder."""
+    if config.data in _KNOWN:
+        return _KNOWN[config.data][0]
+    return Path(config.data).resolve().name.partition(".")[0].lower().replace(" ", "-")
+
+
+def run_settings(config: Word2VecConfig) -> dict[str, Any]:
+    """The settings of a bundle that follow from those of the run."""
+    _, data, licence, attribution = _KNOWN.get(config.data, ("", Path(config.data).name, "unspecified", ""))
+    return {
+        "normaliser": "lower" if config.tokenizer == "letters" else "none",
+        "tokenizer": config.tokenizer,
+        "phrases": config.phrases > 0,
+        "data": data,
+        "licence": licence,
+        "attribution": attribution,
+        "config": to_dict(replace(config, data=config.data if config.data in _KNOWN else Path(config.data).name)),
+        "seed": config.seed,
+        "libraries": ("numba", "torch"),
+    }
+
+
+def measured(vectors: WordVectors, settings: BundleSettings) -> tuple[Metric, ...]:
+    """How the vectors that such a bundle serves, rounded and cut, do on the published English test sets."""
+    with tempfile.TemporaryDirectory() as folder:
+        trial = export(vectors, replace(settings, repository=Path(folder), index="none"))
+        served = bundle_vectors(trial.bundle.path)
+    result = evaluate(served, split="all")
+    known = f"{min(result.restrict, result.words):,} most frequent words"
+    metrics = []
+    if result.analogies is not None and result.analogies.total.accuracy is not None:
+        asked = f"Google analogies, {result.analogies.total.asked:,} questions within the {known}"
+        metrics.append(
+            Metric(name="accuracy", value=round(100 * result.analogies.total.accuracy, 1), unit="%", data=asked)
+        )
+    for pairs in result.pairs:
+        if pairs.spearman is not None:
+            data = f"{pairs.name}, {pairs.pairs:,} pairs of known words"
+            metrics.append(Metric(name="Spearman's rho", value=round(pairs.spearman, 3), data=data))
+    return tuple(metrics)

@@ -10,7 +10,7 @@ from service.artifacts.manifest import FileName
 from service.artifacts.text import Normaliser, Tokenizer
 
 IDS, WEIGHTS, VECTORS, K = "ids", "weights", "vectors", "k"
-"""Inputs of the graph: rows to add up [N, M] with their weights [N, M], vectors to add to them [N, D], neighbours [N]."""
+"""Inputs of the graph: rows to add up [N, M], their weights [N, M], vectors to add to them [N, D], neighbours [N]."""
 
 TABLE, SCALES = "table", "scales"
 """Further inputs where the table lies outside the graph: [rows, D] int8 or fp16, and its scales FP32 [rows, 1]."""
@@ -42,7 +42,7 @@ class WordVectorsPreprocessing(BaseModel):
     tokenizer: Tokenizer
     """How a text is cut into words where its vector is asked for."""
     phrases: bool = False
-    """Whether the vocabulary has phrases (`new_york`): then neighbouring words of a text are joined where it has them."""
+    """Whether the vocabulary has phrases (`new_york`), to which neighbouring words of a text are joined."""
     vocabulary: FileName = "vocabulary.txt"
     """One word a line, UTF-8, most frequent first: row i of the table is line i."""
     word_weights: FileName = "weights.npy"

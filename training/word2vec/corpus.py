@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from training.common.datasets import cache_folder
 from training.common.errors import DatasetError
 from training.common.progress import bar
 from training.common.run import write_json, write_text
-from training.word2vec.phrases import join_phrases
+from training.word2vec.phrases import blocks, join_phrases
 from training.word2vec.sources import paragraphs, source_files
 
 TOKENS, VOCABULARY, DESCRIPTION = "tokens.i32", "vocabulary.tsv", "corpus.json"
@@ -107,8 +107,11 @@ def open_corpus(data: str, settings: CorpusSettings, folder: Path | None = None)
     partial.mkdir(parents=True)
     try:
         _encode(paragraphs(files), settings, partial, identity, data)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
+        folder.mkdir(exist_ok=True)
+        for name in (DESCRIPTION, TOKENS, VOCABULARY):  # without its description no folder is taken for a corpus
+            (folder / name).unlink(missing_ok=True)
+        for name in (TOKENS, VOCABULARY, DESCRIPTION):
+            (partial / name).rename(folder / name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return EncodedCorpus(folder)
@@ -212,10 +215,3 @@ def _renumber(source: Path, target: Path, numbers: NDArray[np.int32], *, keep_ra
                 changed = changed[(changed != END) | (previous != END)]
             changed.astype(np.int32, copy=False).tofile(out)
     return target
-
-
-def blocks(path: Path) -> Iterator[NDArray[np.int32]]:
-    """The numbers of a file, some millions at a time."""
-    with path.open("rb") as stream:
-        while len(block := np.fromfile(stream, np.int32, _BLOCK)):
-            yield block

@@ -41,7 +41,7 @@ def join_phrases(
     joined = np.array([numbers.setdefault(words[a] + JOINT + words[b], len(numbers)) for a, b in halves], np.int32)
     total = np.zeros(len(numbers), np.int64)
     with target.open("wb") as out:
-        for block in _blocks(source):
+        for block in blocks(source):
             new = _join(block, chosen, joined, len(words))
             total += np.bincount(new[new >= 0], minlength=len(total))
             new.tofile(out)
@@ -57,7 +57,7 @@ def _pairs(block: NDArray[np.int32], words: int) -> NDArray[np.int64]:
 def _count_pairs(source: Path, words: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The different pairs, sorted, and how often each occurs. Memory grows with the number of different pairs."""
     pairs, times = np.zeros(0, np.int64), np.zeros(0, np.int64)
-    for block in _blocks(source):
+    for block in blocks(source):
         found = _pairs(block, words)
         new, often = np.unique(found[found >= 0], return_counts=True)
         merged, places = np.unique(np.concatenate((pairs, new)), return_inverse=True)
@@ -87,7 +87,8 @@ def _join(
     return new[stays]
 
 
-def _blocks(path: Path) -> Iterator[NDArray[np.int32]]:
+def blocks(path: Path) -> Iterator[NDArray[np.int32]]:
+    """The numbers of a file, some millions at a time."""
     with path.open("rb") as stream:
         while len(block := np.fromfile(stream, np.int32, _BLOCK)):
             yield block

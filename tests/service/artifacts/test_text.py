@@ -48,7 +48,7 @@ def test_letters(text: str, words: list[str]) -> None:
         ("e-mail mid-1990s re-elect", ["e-mail", "mid-1990s", "re-elect"]),
         ("11/28/2000, 713-853-3989", ["11/28/2000", ",", "713-853-3989"]),
         ("$200 23rd a_b AT&T", ["$", "200", "23rd", "a_b", "AT&T"]),
-        ("J. Smith, Inc. in Sept.", ["J.", "Smith", ",", "Inc.", "in", "Sept."]),
+        ("J. Smith, Inc. in Sept. 2001", ["J.", "Smith", ",", "Inc.", "in", "Sept.", "2001"]),
         ("great :-) :( really?!?", ["great", ":-)", ":(", "really", "?!?"]),
         ("see Example.com or report.doc.", ["see", "Example.com", "or", "report.doc", "."]),
         ("go 👍🏽👩‍🚀🇩🇪❤️!", ["go", "👍🏽", "👩‍🚀", "🇩🇪", "❤️", "!"]),

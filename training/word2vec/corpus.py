@@ -6,6 +6,7 @@ paragraph; `vocabulary.tsv` a word and its count a line, most frequent first; `c
 
 import hashlib
 import json
+import os
 import shutil
 from array import array
 from collections.abc import Iterable
@@ -100,21 +101,33 @@ def open_corpus(data: str, settings: CorpusSettings, folder: Path | None = None)
         folder = cache_folder() / "corpora" / digest
     if _made_from(folder) == identity:
         return EncodedCorpus(folder)
-    if folder.exists() and not (folder / DESCRIPTION).exists():
-        raise DatasetError(f"{folder}: exists and is no corpus; name another folder")
-    partial = folder.with_name(f".{folder.name}.partial")
+    _check_target(folder)
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")  # each process its own
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         _encode(paragraphs(files), settings, partial, identity, data)
-        folder.mkdir(exist_ok=True)
-        for name in (DESCRIPTION, TOKENS, VOCABULARY):  # without its description no folder is taken for a corpus
-            (folder / name).unlink(missing_ok=True)
-        for name in (TOKENS, VOCABULARY, DESCRIPTION):
-            (partial / name).rename(folder / name)
+        if _made_from(folder) != identity:  # by another process, meanwhile
+            _move(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return EncodedCorpus(folder)
+
+
+def _check_target(folder: Path) -> None:
+    """What is there and no corpus stays; an empty folder may become one, and so may what an interruption left."""
+    if not folder.exists() or (folder / DESCRIPTION).exists():
+        return
+    if not folder.is_dir() or any(file.name not in (TOKENS, VOCABULARY) for file in folder.iterdir()):
+        raise DatasetError(f"{folder}: exists and is no corpus; name another folder")
+
+
+def _move(partial: Path, folder: Path) -> None:
+    """The description leaves first and comes last: without it no folder is taken for a corpus."""
+    folder.mkdir(exist_ok=True)
+    (folder / DESCRIPTION).unlink(missing_ok=True)
+    for name in (TOKENS, VOCABULARY, DESCRIPTION):
+        (partial / name).replace(folder / name)
 
 
 def _fingerprint(file: Path) -> list[str | int]:

@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BLOCK = 1 << 21
+
+Counts = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Different pairs, sorted, and how often each occurs."""
 JOINT = "_"
 
 
@@ -54,16 +57,26 @@ def _pairs(block: NDArray[np.int32], words: int) -> NDArray[np.int64]:
     return np.where((left >= 0) & (right >= 0), left * words + right, -1)
 
 
-def _count_pairs(source: Path, words: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The different pairs, sorted, and how often each occurs. Memory grows with the number of different pairs."""
-    pairs, times = np.zeros(0, np.int64), np.zeros(0, np.int64)
+def _count_pairs(source: Path, words: int) -> Counts:
+    """The different pairs, sorted, and how often each occurs. Memory grows with the number of different pairs.
+
+    Counts of blocks are added up in a tree: each is sorted again only as often as their number doubles.
+    """
+    parts: list[Counts] = []
     for block in blocks(source):
         found = _pairs(block, words)
-        new, often = np.unique(found[found >= 0], return_counts=True)
-        merged, places = np.unique(np.concatenate((pairs, new)), return_inverse=True)
-        times = np.bincount(places, np.concatenate((times, often))).astype(np.int64)
-        pairs = merged
-    return pairs, times
+        parts.append(np.unique(found[found >= 0], return_counts=True))
+        while len(parts) > 1 and len(parts[-2][0]) < 2 * len(parts[-1][0]):
+            parts.append(_sum(parts.pop(), parts.pop()))
+    total: Counts = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    while parts:
+        total = _sum(total, parts.pop())
+    return total
+
+
+def _sum(one: Counts, other: Counts) -> Counts:
+    pairs, places = np.unique(np.concatenate((one[0], other[0])), return_inverse=True)
+    return pairs, np.bincount(places, np.concatenate((one[1], other[1]))).astype(np.int64)
 
 
 def _join(

@@ -24,7 +24,10 @@ _DAMAGED = (EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZ
 
 
 def source_files(data: str) -> list[Path]:
-    """The files that hold the text: `data` names a file, a folder (all files below it, sorted), or a known corpus.
+    """The files that hold the text.
+
+    Args:
+        data: names a file, a folder (all files below it but hidden ones, sorted), or a known corpus.
 
     Raises:
         DatasetError: there is none.
@@ -40,10 +43,14 @@ def source_files(data: str) -> list[Path]:
         raise DatasetError(
             f"{data}: is no file and no folder; name your text, or one of the known corpora: wikipedia-en-2015, text8"
         )
-    files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+    files = sorted(file for file in path.rglob("*") if file.is_file() and not _hidden(file.relative_to(path)))
     if not files:
         raise DatasetError(f"{data}: the folder holds no files; put text files into it")
     return files
+
+
+def _hidden(file: Path) -> bool:
+    return any(part.startswith(".") for part in file.parts)
 
 
 def paragraphs(files: Iterable[Path]) -> Iterator[str]:
@@ -142,7 +149,8 @@ def _pieces(line: str) -> Iterator[str]:
 def _cleaned(lines: Iterator[str]) -> Iterator[str]:
     first = next((line for line in lines if line.strip()), "")
     if not first.startswith("<doc "):
-        yield first
+        if first:
+            yield first
         yield from (line for line in lines if line)
         return
     for line in lines:

@@ -152,5 +152,36 @@ def test_too_little_text(text: str, message: str, tmp_path: Path) -> None:
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     data = write(tmp_path, TEXT)
     (tmp_path / "mine").mkdir()
-    with pytest.raises(DatasetError, match="mine: exists and is no corpus; name another folder"):
-        open_corpus(data, CorpusSettings(min_count=1), tmp_path / "mine")
+    (tmp_path / "mine" / "letter.txt").touch()
+    for name in ("mine", "text.txt"):
+        with pytest.raises(DatasetError, match=f"{name}: exists and is no corpus; name another folder"):
+            open_corpus(data, CorpusSettings(min_count=1), tmp_path / name)
+
+
+def test_an_empty_folder_and_half_a_corpus_become_one(tmp_path: Path) -> None:
+    data, folder = write(tmp_path, TEXT), tmp_path / "wiki.v1.5"
+    folder.mkdir()
+    assert open_corpus(data, CorpusSettings(min_count=1), folder).total == 12
+    (folder / "corpus.json").unlink()
+    assert open_corpus(data, CorpusSettings(min_count=1), folder).total == 12
+
+
+def test_two_processes_may_make_one_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that ends last takes what the other has made."""
+    data, folder = write(tmp_path, TEXT), tmp_path / "corpus"
+    settings = CorpusSettings(min_count=1)
+    encode = module._encode
+
+    def encode_while_another_does(*arguments: object) -> None:
+        monkeypatch.setattr(module, "_encode", encode)
+        with monkeypatch.context() as patched:
+            patched.setattr(module.os, "getpid", lambda: 1)
+            open_corpus(data, settings, folder)
+        (folder / "mark").touch()
+        encode(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "_encode", encode_while_another_does)
+    made = open_corpus(data, settings, folder)
+    assert made.total == 12
+    assert sorted(file.name for file in folder.iterdir()) == ["corpus.json", "mark", "tokens.i32", "vocabulary.tsv"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["corpus", "text.txt"]

@@ -61,6 +61,19 @@ def test_a_block_border_loses_a_phrase_at_most(tmp_path: Path, monkeypatch: pyte
     assert text == ["new_york", "the", "new_york", "the", "the", "new_york"]
 
 
+def test_pairs_of_many_blocks_are_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = np.random.default_rng(2).integers(0, 5, 1_003).astype(np.int32)
+    (tmp_path / "in").write_bytes(ids.tobytes())
+    size = 17
+    monkeypatch.setattr(phrases, "_BLOCK", size)
+    expected = Counter(
+        int(a) * 5 + int(b) for start in range(0, len(ids), size) for a, b in pairwise(ids[start : start + size])
+    )
+    pairs, times = phrases._count_pairs(tmp_path / "in", 5)
+    assert dict(zip(pairs.tolist(), times.tolist(), strict=True)) == expected
+    assert pairs.tolist() == sorted(expected)
+
+
 def test_a_second_pass_makes_longer_phrases_of_one_name(tmp_path: Path) -> None:
     """`new_york` + `times` and `new` + `york_times` are the same phrase."""
     lines = ["he reads the new york times today", "they sell york times and the new things", "a b c d e f g h i j k"]

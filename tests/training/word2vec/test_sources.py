@@ -70,7 +70,7 @@ def test_several_files_in_one_archive(tmp_path: Path) -> None:
     (tmp_path / "a.tar.xz").write_bytes(tarred(members, "w:xz"))
     (tmp_path / "a.zip").write_bytes(zipped(members))
     for name in ("a.tar.xz", "a.zip"):
-        assert [line for line in read(tmp_path / name) if line] == ["one", "two"]
+        assert read(tmp_path / name) == ["one", "two"]
 
 
 def test_a_folder_is_read_to_its_depths_in_order(tmp_path: Path) -> None:
@@ -79,6 +79,8 @@ def test_a_folder_is_read_to_its_depths_in_order(tmp_path: Path) -> None:
     (tmp_path / "b" / "1.txt.gz").write_bytes(gzip.compress(b"two"))
     (tmp_path / "a.txt").write_text("one")
     (tmp_path / ".hidden").write_text("no")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_text("no")
     assert read(tmp_path) == ["one", "two", "three"]
 
 

@@ -46,7 +46,7 @@ _RUN_TOGETHER = {  # second part: first parts
     "s": "that what there he she",
 }
 _CUT_WORDS = {first + second: len(first) for second, firsts in _RUN_TOGETHER.items() for first in firsts.split()}
-_FIXED = _any("w/o w/out l/c L/C b/t n/a N/A I/C I/S Yahoo! #'s US$")
+_FIXED = _any("w/o w/out l/c L/C b/t n/a N/A I/C I/S Yahoo! #'s")
 _CLITICS = "(?i:s|m|d|ll|ve|re)"
 
 _QUOTE = "['\u2019`]"

@@ -63,6 +63,9 @@ def read(path: Path) -> list[str]:
 def test_every_packing(name: str, pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(pack(TEXT.encode()))
     assert read(tmp_path / name) == LINES
+    begun = paragraphs([tmp_path / name])
+    assert next(begun) == LINES[0]
+    begun.close()  # type: ignore[attr-defined]  # a file left open would be a warning, so an error
 
 
 def test_several_files_in_one_archive(tmp_path: Path) -> None:

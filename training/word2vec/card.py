@@ -18,7 +18,7 @@ _CARD = """\
 |---|---|
 | Task | {task} |
 | Vocabulary | {words:,} words, most frequent first{phrases} |
-| Vectors | {dimensions} dimensions, norm 1, along their principal axes (uncentred), so that the leading ones may be kept alone |
+| Vectors | {dimensions} dimensions, norm 1, along their principal axes ({axes}), so that the leading ones may be kept alone |
 | Stored as | {precision}; scores differ from those in float32 by {difference:.1g} at most, and {overlap:.1%} of the ten nearest words are the same ({queries:,} words, measured on the graph that ships) |
 | Search | {search} |
 | Look-ups | normaliser `{normaliser}`, texts are cut by the tokenizer `{tokenizer}` |
@@ -51,7 +51,13 @@ _SEARCH = {
 
 
 def model_card(
-    manifest: Manifest, *, words: int, precision: Precision, parity: Parity, samples: Sequence[dict[str, Any]]
+    manifest: Manifest,
+    *,
+    words: int,
+    precision: Precision,
+    removed: int,
+    parity: Parity,
+    samples: Sequence[dict[str, Any]],
 ) -> str:
     """MODEL_CARD.md, every figure from the bundle it describes."""
     settings = WordVectorsPreprocessing.model_validate(manifest.preprocessing)
@@ -64,6 +70,7 @@ def model_card(
         words=words,
         phrases=", phrases (`new_york`) among them" if settings.phrases else "",
         dimensions=settings.dimensions,
+        axes=f"less the mean and the {removed} leading axes: Mu and Viswanath 2018" if removed else "uncentred",
         precision=precision,
         difference=parity.greatest_difference,
         overlap=parity.overlap,

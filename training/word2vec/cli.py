@@ -111,6 +111,13 @@ def _add_bundle_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--max-words", type=int, metavar="N", help="only the most frequent words")
     group.add_argument("--keep-dimensions", type=int, metavar="N", help="only the leading principal axes")
     group.add_argument(
+        "--remove-components",
+        type=int,
+        default=0,
+        metavar="N",
+        help="leave out the mean and so many leading axes, which all words share (default: 0)",
+    )
+    group.add_argument(
         "--index",
         choices=("auto", "none", "hnsw"),
         default="auto",
@@ -213,6 +220,7 @@ def _bundle_settings(options: argparse.Namespace, name: str) -> BundleSettings:
         precision=options.precision,
         max_words=options.max_words,
         dimensions=options.keep_dimensions,
+        remove_components=options.remove_components,
         index=options.index,
         description=options.description,
     )

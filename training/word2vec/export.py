@@ -52,6 +52,8 @@ class BundleSettings:
     """Only the most frequent; None for all."""
     dimensions: int | None = None
     """Only the leading principal axes; None for all."""
+    remove_components: int = 0
+    """How many of the leading axes to leave out, with the mean (Mu and Viswanath 2018); 0 changes no cosine."""
     index: IndexChoice = "auto"
     """An approximate index: `auto` for more than 200,000 words."""
     threads: int = 0
@@ -72,6 +74,8 @@ class BundleSettings:
         for name, value in (("max-words", self.max_words), ("keep-dimensions", self.dimensions)):
             if value is not None and value < 1:
                 raise ConfigError(f"--{name} {value}: must be at least 1")
+        if self.remove_components < 0:
+            raise ConfigError(f"--remove-components {self.remove_components}: must not be below 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +116,12 @@ def export_blocks(
     Args:
         counts: how often each word of the source was met, where that is known.
     """
-    kept = settings.dimensions or dimensions
-    if kept > dimensions:
-        raise ConfigError(f"--keep-dimensions {kept}: the vectors have {dimensions}; ask for at most as many")
+    left = dimensions - settings.remove_components
+    if left < 1:
+        raise ConfigError(f"--remove-components {settings.remove_components}: the vectors have {dimensions}")
+    kept = settings.dimensions or left
+    if kept > left:
+        raise ConfigError(f"--keep-dimensions {kept}: the vectors have {left}; ask for at most as many")
     check_target(settings.name, settings.repository)
     # Beside the bundle: what is made there is as large as the vectors.
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=settings.repository) as name:
@@ -122,7 +129,7 @@ def export_blocks(
         staged = stage(
             blocks, folder, dimensions=dimensions, normaliser=settings.normaliser, max_words=settings.max_words
         )
-        axes = principal_axes(staged.moments, len(staged.words), kept)
+        axes = principal_axes(staged, kept, remove=settings.remove_components)
         parts = _make_parts(settings, staged, axes, word_weights(len(staged.words), counts, staged.origins), folder)
         bundle = _write(settings, parts, folder)
     return Exported(
@@ -217,7 +224,12 @@ def _write(settings: BundleSettings, parts: _Parts, folder: Path) -> Bundle:
     ).make()
     manifest = _manifest(settings, parts, preprocessing)
     card = model_card(
-        manifest, words=len(parts.words), precision=settings.precision, parity=parts.parity, samples=samples
+        manifest,
+        words=len(parts.words),
+        precision=settings.precision,
+        removed=settings.remove_components,
+        parity=parts.parity,
+        samples=samples,
     )
     files: dict[str, bytes | Path] = {
         GRAPH_FILE: parts.graph,

@@ -22,6 +22,8 @@ class Staged:
     """float32 [V, D], nothing else: rows of norm 1, in the order of the source."""
     moments: NDArray[np.float64]
     """[D, D]: the sum of the rows' outer products."""
+    total: NDArray[np.float64]
+    """[D]: the sum of the rows."""
     origins: NDArray[np.int64]
     """[V]: which row of the source each one is."""
     dropped: int
@@ -57,7 +59,7 @@ def stage(
     """
     words: dict[str, None] = {}
     origins: list[NDArray[np.int64]] = []
-    moments = np.zeros((dimensions, dimensions))
+    moments, total = np.zeros((dimensions, dimensions)), np.zeros(dimensions)
     met = 0
     path = folder / "rows.f32"
     with path.open("wb") as stream, bar(total=max_words, text="reading", unit="words", scaled=True) as progress:
@@ -66,6 +68,7 @@ def stage(
             rows = _unit(block.rows[kept], [block.words[row] for row in kept])
             stream.write(rows.tobytes())
             moments += rows.T @ rows
+            total += rows.sum(axis=0, dtype=np.float64)
             origins.append(kept + met)
             met += len(block.words)
             progress.update(len(kept))
@@ -78,6 +81,7 @@ def stage(
         words=list(words),
         path=path,
         moments=moments,
+        total=total,
         origins=np.concatenate(origins),
         dropped=met - len(words),
     )

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from training.common.errors import ExportError
 from training.common.progress import bar
 from training.word2vec.staging import Staged
 
@@ -64,29 +65,36 @@ class Axes:
     deviations: NDArray[np.float32]
     """[d]: the root of the mean square of the rows along each."""
     share: float
-    """How much of the rows' squared norm lies along them."""
+    """How much of the rows' squared norm lies along them; of what is left after the removal, if there was one."""
+    origin: NDArray[np.float32] | None = None
+    """[D]: taken off every row first; None for nothing."""
 
 
-def principal_axes(moments: NDArray[np.float64], rows: int, dimensions: int) -> Axes:
-    """The leading right singular vectors of a matrix, from its second moments.
+def principal_axes(staged: Staged, dimensions: int, *, remove: int = 0) -> Axes:
+    """The leading right singular vectors of the rows, from their second moments.
 
-    Uncentred, so that a rotation by all of them changes no cosine.
+    Uncentred, so that a rotation by all of them changes no cosine. With `remove` the rows' mean and their leading
+    axes, which all words share, are left out, and cosines do change ("All-but-the-Top", Mu and Viswanath 2018).
 
     Args:
-        moments: [D, D], the sum of the rows' outer products.
-        rows: V.
+        staged: V rows of D components.
         dimensions: d, how many axes to keep.
+        remove: how many leading axes of the centred rows to leave out; 0: none, and the mean stays.
     """
+    rows = len(staged.words)
+    mean = staged.total / rows
+    moments = staged.moments - rows * np.outer(mean, mean) if remove else staged.moments
     values, vectors = np.linalg.eigh(moments)
     # Those of axes that no row has a part in are zero, or below by rounding.
-    values = np.maximum(values[::-1], 0)
-    axes = vectors[:, ::-1][:, :dimensions]
+    values = np.maximum(values[::-1], 0)[remove:]
+    axes = vectors[:, ::-1][:, remove : remove + dimensions]
     largest = np.abs(axes).argmax(axis=0)
     axes = axes * np.sign(axes[largest, np.arange(axes.shape[1])])
     return Axes(
         vectors=axes.astype(np.float32),
         deviations=np.sqrt(values[:dimensions] / rows).astype(np.float32),
         share=float(values[:dimensions].sum() / values.sum()),
+        origin=mean.astype(np.float32) if remove else None,
     )
 
 
@@ -103,6 +111,7 @@ def build_table(staged: Staged, axes: Axes, precision: Precision, folder: Path) 
     with bar(total=shape[0], text="writing the table", unit="words", scaled=True) as progress:
         for start, rows in rotated(staged, axes):
             stop = start + len(rows)
+            _check_direction(rows, staged.words[start:stop])
             codes[start:stop] = rows if columns is None else as_int8(rows / columns)
             if scales is not None:
                 scales[start:stop] = unit_scales(codes[start:stop], columns)
@@ -111,6 +120,14 @@ def build_table(staged: Staged, axes: Axes, precision: Precision, folder: Path) 
     if scales is not None:
         scales.flush()
     return Table(codes=codes, columns=columns, scales=scales)
+
+
+def _check_direction(rows: NDArray[np.float32], words: list[str]) -> None:
+    lost = np.flatnonzero(~rows.any(axis=1))
+    if len(lost):
+        raise ExportError(
+            f"nothing of the vector of {words[lost[0]]!r} lies along the axes that are kept; keep more dimensions"
+        )
 
 
 def column_scales(rows: NDArray[np.float32], deviations: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -145,7 +162,7 @@ def rotated(staged: Staged, axes: Axes, count: int = _BLOCK) -> Iterator[tuple[i
 
 def project(rows: NDArray[np.float32], axes: Axes) -> NDArray[np.float32]:
     """Rows [n, D] along `axes` with norm 1, [n, d]."""
-    projected = rows @ axes.vectors
+    projected = (rows if axes.origin is None else rows - axes.origin) @ axes.vectors
     norms = np.linalg.norm(projected, axis=1, keepdims=True)
     unit: NDArray[np.float32] = projected / np.maximum(norms, np.finfo(np.float32).tiny)
     return unit

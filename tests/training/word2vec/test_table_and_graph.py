@@ -34,7 +34,7 @@ def staged_vectors(vectors: WordVectors, folder: Path, **settings: Any) -> Stage
 
 def small_table(folder: Path, precision: Precision, dimensions: int = SIZE) -> Table:
     staged = staged_vectors(made_vectors(ROWS, SIZE), folder)
-    return build_table(staged, principal_axes(staged.moments, ROWS, dimensions), precision, folder)
+    return build_table(staged, principal_axes(staged, dimensions), precision, folder)
 
 
 @pytest.fixture(params=[False, True], ids=["inside", "outside"])
@@ -58,15 +58,36 @@ def test_the_leading_axes_come_first_and_may_be_kept_alone(tmp_path: Path) -> No
     staged = staged_vectors(made_vectors(ROWS, SIZE), tmp_path)
     unit = made_vectors(ROWS, SIZE).unit()
     singular = np.linalg.svd(unit, compute_uv=False)
-    axes = principal_axes(staged.moments, ROWS, SIZE)
+    axes = principal_axes(staged, SIZE)
     np.testing.assert_allclose(axes.deviations, singular / np.sqrt(ROWS), rtol=1e-4)
     assert axes.share == pytest.approx(1)
     assert (axes.vectors[np.abs(axes.vectors).argmax(0), np.arange(SIZE)] > 0).all()
-    cut = principal_axes(staged.moments, ROWS, 5)
+    cut = principal_axes(staged, 5)
     np.testing.assert_array_equal(cut.vectors, axes.vectors[:, :5])
     assert cut.share == pytest.approx((singular[:5] ** 2).sum() / (singular**2).sum(), rel=1e-4)
     rows = build_table(staged, cut, "fp32", tmp_path).rows(slice(None))
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+
+
+def test_what_all_words_share_can_be_left_out(tmp_path: Path) -> None:
+    unit = made_vectors(ROWS, SIZE).unit().astype(np.float64)
+    centred = unit - unit.mean(0)
+    singular, axes = np.linalg.svd(centred, full_matrices=False)[1:]
+    expected = centred @ axes[2:].T
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    staged = staged_vectors(made_vectors(ROWS, SIZE), tmp_path)
+    found = principal_axes(staged, SIZE - 2, remove=2)
+    assert found.share == pytest.approx(1)
+    np.testing.assert_allclose(found.deviations, singular[2:] / np.sqrt(ROWS), rtol=1e-4)
+    rows = build_table(staged, found, "fp32", tmp_path).rows(slice(None))
+    np.testing.assert_allclose(rows @ rows.T, expected @ expected.T, atol=1e-4)
+
+
+def test_a_vector_outside_the_axes_that_are_kept_is_named(tmp_path: Path) -> None:
+    matrix = np.array([[1, 0, 0], [1, 0.1, 0], [0, 0, 0.5]], np.float32)
+    staged = staged_vectors(WordVectors(words=["a", "b", "alone"], matrix=matrix), tmp_path)
+    with pytest.raises(ExportError, match="nothing of the vector of 'alone' lies along the axes that are kept"):
+        build_table(staged, principal_axes(staged, 1), "fp32", tmp_path)
 
 
 def test_columns_are_scaled_where_that_loses_less() -> None:
@@ -84,7 +105,7 @@ def test_columns_are_scaled_where_that_loses_less() -> None:
 def test_axes_that_no_vector_has_a_part_in(tmp_path: Path) -> None:
     vectors = WordVectors(words=["a", "b"], matrix=np.eye(2, 5, dtype=np.float32) * 3)
     staged = staged_vectors(vectors, tmp_path)
-    table = build_table(staged, principal_axes(staged.moments, 2, 5), "int8", tmp_path)
+    table = build_table(staged, principal_axes(staged, 5), "int8", tmp_path)
     np.testing.assert_allclose(table.rows(slice(None)) @ table.rows(slice(None)).T, np.eye(2), atol=1e-6)
 
 

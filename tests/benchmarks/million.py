@@ -73,9 +73,7 @@ def _generate(options: argparse.Namespace) -> None:
     if options.dimensions < source.dimensions:
         raise SystemExit(f"--dimensions {options.dimensions}: the source has {source.dimensions}; ask for as many")
     generate(source, options.out, rows=options.rows, dimensions=options.dimensions, seed=options.seed)
-    print(
-        f"{options.out}: {options.rows:,} x {options.dimensions}, from {len(source):,} words of {options.source}"
-    )
+    print(f"{options.out}: {options.rows:,} x {options.dimensions}, from {len(source):,} words of {options.source}")
 
 
 def _build(options: argparse.Namespace) -> None:

@@ -160,7 +160,9 @@ def _gensim(corpus: Corpus, text: Path, config: Word2VecConfig, threads: int) ->
     start = time.perf_counter()
     model.train(
         corpus_file=str(text),
-        total_examples=model.corpus_count,
+        # Each of gensim's workers holds its own share against this number: with all sentences here, the learning rate
+        # would never fall to its end.
+        total_examples=model.corpus_count // threads,
         total_words=model.corpus_total_words,
         epochs=config.epochs,
     )

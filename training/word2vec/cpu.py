@@ -47,9 +47,9 @@ class CpuTrainer:
 
 
 def initial_vectors(words: int, config: Word2VecConfig) -> Tensor:
-    """[V, D], evenly from -0.5 / D to 0.5 / D, as word2vec.c begins; the targets begin at zero."""
+    """[V, D], evenly from -1 / D to 1 / D, as gensim begins (word2vec.c: half of that); the targets begin at zero."""
     draw = torch.Generator().manual_seed(derive(config.seed, "initial"))
-    return (torch.rand(words, config.dimensions, generator=draw) - 0.5) / config.dimensions
+    return (2 * torch.rand(words, config.dimensions, generator=draw) - 1) / config.dimensions
 
 
 def _no_tree() -> HuffmanTree:

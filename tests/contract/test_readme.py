@@ -38,6 +38,16 @@ def test_the_first_curl_answers_what_is_printed(shipped: TestClient) -> None:
     assert not list(differences(orjson.loads(answer[1]), response.json(), Comparison(tolerance=1e-3)))
 
 
+def test_the_analogy_answers_what_is_printed(shipped: TestClient) -> None:
+    found = re.search(
+        r"http://[\d.:]+(/v1/analogy) \\\n  -d '(\{.*?\})'\n```\n\n```json\n(\{.*?\})\n```", README, re.DOTALL
+    )
+    assert found
+    response = shipped.post(found[1], json=orjson.loads(found[2]))
+    assert response.status_code == 200, response.text
+    assert not list(differences(orjson.loads(found[3]), response.json(), Comparison(tolerance=1e-3)))
+
+
 def test_every_model_is_in_the_table(shipped: TestClient) -> None:
     for card in shipped.get("/v1/models").json()["data"]:
         row = re.search(rf"^\| `{card['id']}` \|.*$", README, re.MULTILINE)

@@ -87,7 +87,7 @@ def test_topics_are_learnt(architecture: str, loss: str) -> None:
     unit = torch.nn.functional.normalize(model.input - model.input.mean(0))
     cosines = (unit @ unit.T).numpy()
     same = np.mean([cosines[:10, :10].mean(), cosines[10:, 10:].mean()])
-    assert same > cosines[:10, 10:].mean() + 0.5
+    assert same > cosines[:10, 10:].mean() + 0.3
 
 
 @models

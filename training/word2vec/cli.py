@@ -1,6 +1,7 @@
 """`lectern-train word2vec train | evaluate | export | import | convert`."""
 
 import argparse
+import math
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +23,9 @@ from training.word2vec.opening import open_vectors_of
 from training.word2vec.pictures import draw_run
 from training.word2vec.publishing import default_name, measured, run_settings
 from training.word2vec.train import train
+
+# Below so many words, all epochs together, the vectors have hardly left where they began.
+_ENOUGH_WORDS, _MOST_EPOCHS = 10_000_000, 100
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -141,6 +145,11 @@ def _train(options: argparse.Namespace) -> int:
             "%s words, %s different; %s of them are rarer than min_count; run %s",
             f"{corpus.raw_total:,}", f"{len(corpus.words):,}", f"{corpus.raw_total - corpus.total:,}", path,
         )  # fmt: skip
+        if corpus.total * config.epochs < _ENOUGH_WORDS:
+            run.logger().info(
+                "little text for %d epochs: with about --epochs %d the vectors would be better",
+                config.epochs, min(_MOST_EPOCHS, math.ceil(2 * _ENOUGH_WORDS / corpus.total)),
+            )  # fmt: skip
         vectors = train(config, corpus, run, device, worker_threads(options.threads))
     except Interrupted as error:
         run.logger().info(

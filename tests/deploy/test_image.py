@@ -17,6 +17,9 @@ import httpx
 import orjson
 import pytest
 
+from service.artifacts.bundle import read_bundle
+from service.artifacts.comparison import differences
+from service.predictors import TASKS
 from tests.bundles import write_classifier
 from tests.deploy.dockerfile import parse
 from tests.deploy.sandbox import Image, build, missing_rights
@@ -104,11 +107,14 @@ def test_it_answers_the_samples_of_its_models(container: Container) -> None:
     bundles = sorted(container.image.path("/models").glob("*/*/samples.json"))
     assert bundles
     for file in bundles:
-        sample = orjson.loads(file.read_bytes())["samples"][0]
-        answer = container.client.post("/v1/classify", json={"model": file.parts[-3], **sample["request"]})
-        assert answer.status_code == 200, answer.text
-        expected = sample["results"][0]["predictions"][0]["label"]
-        assert answer.json()["results"][0]["predictions"][0]["label"] == expected
+        manifest = read_bundle(file.parent).manifest
+        for sample in orjson.loads(file.read_bytes())["samples"]:
+            route = sample.get("route") or next(iter(TASKS[manifest.task].routes))
+            answer = container.client.post(route, json={"model": manifest.name, **sample["request"]})
+            assert answer.status_code == 200, answer.text
+            found = answer.json()
+            results = found["results"] if "results" in found else found["data"]
+            assert not list(differences(sample["results"], results, manifest.comparison))
 
 
 def test_the_engine_s_health_check_passes(container: Container) -> None:

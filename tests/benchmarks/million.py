@@ -28,9 +28,9 @@ from service.artifacts.bundle import Bundle, read_bundle
 from service.loading import session_opener
 from service.predictors import Limits, load_predictor
 from training.common.vectors import WordVectors
+from training.common.vectors.opening import open_vectors_of
 from training.word2vec.export import BundleSettings
 from training.word2vec.importing import import_vectors
-from training.word2vec.opening import open_vectors_of
 
 NEAREST, FURTHEST = 0.9, 0.7
 """Cosines of a made word to its parent."""

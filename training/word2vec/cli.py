@@ -14,12 +14,12 @@ from training.common.errors import ConfigError
 from training.common.export import check_target
 from training.common.run import Run
 from training.common.vectors import FORMATS, WordVectors, load_vectors, write_vectors
+from training.common.vectors.opening import open_vectors_of
 from training.word2vec.config import FAMILY, PRESETS, Word2VecConfig, stored_config
 from training.word2vec.corpus import CorpusSettings, open_corpus
 from training.word2vec.evaluate import evaluate, store
 from training.word2vec.export import BundleSettings, Exported, export
 from training.word2vec.importing import import_vectors
-from training.word2vec.opening import open_vectors_of
 from training.word2vec.pictures import draw_run
 from training.word2vec.publishing import default_name, measured, run_settings
 from training.word2vec.train import train

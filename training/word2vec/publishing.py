@@ -8,10 +8,10 @@ from typing import Any
 from service.artifacts.manifest import Metric
 from training.common.config import to_dict
 from training.common.vectors import WordVectors
+from training.common.vectors.opening import bundle_vectors
 from training.word2vec.config import Word2VecConfig
 from training.word2vec.evaluate import evaluate
 from training.word2vec.export import BundleSettings, export
-from training.word2vec.opening import bundle_vectors
 
 _WIKIPEDIA = "Wikipedia contributors; articles of the English Wikipedia of 2015"
 _KNOWN = {

@@ -21,8 +21,8 @@ from training.common.errors import DatasetError
 from training.common.export import open_graph
 from training.common.run import CONFIG, Run
 from training.common.vectors import MATRIX, WordVectors, load_vectors, read_vectors
-from training.word2vec.config import FAMILY
 
+_FAMILY = "word2vec"
 _BLOCK = 16_384
 
 
@@ -34,7 +34,7 @@ def open_vectors_of(path: Path) -> WordVectors:
         RunError: a run of another family.
     """
     if (path / CONFIG).exists():
-        Run.open(path, family=FAMILY)
+        Run.open(path, family=_FAMILY)
         if not (path / MATRIX).exists():
             raise DatasetError(
                 f"{path}: has no vectors yet; finish the run with: lectern-train word2vec train --resume {path}"

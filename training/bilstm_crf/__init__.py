@@ -1,0 +1,1 @@
+"""BiLSTM-CRF taggers: parts of speech, named entities, any tag per word."""

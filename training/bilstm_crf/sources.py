@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.artifacts.labels import OUTSIDE, spans, to_iob2
-from training.bilstm_crf.config import DataConfig, TaggerConfig
+from training.bilstm_crf.config import DataConfig
 from training.bilstm_crf.reading import Tagged, read_sentences
 from training.bilstm_crf.sentences import Kind, Sentence, TaggedData
 from training.common.datasets import (
@@ -43,25 +43,25 @@ class _Known:
     shippable: bool = True
 
 
-def load_data(config: TaggerConfig) -> TaggedData:
+def load_data(config: DataConfig) -> TaggedData:
     """The sentences the settings name.
 
     Raises:
         ConfigError: an unknown name, or settings that do not go with it.
         DatasetError: a file is missing, unreachable or malformed; its text names file and line.
     """
-    if not config.data.data:
-        return _own(config.data)
-    names = config.data.data.split("+")
+    if not config.data:
+        return _own(config)
+    names = config.data.split("+")
     for number, name in enumerate(names):
         if name not in _KNOWN:
             raise ConfigError(
-                f"data is {config.data.data!r}, and {name!r} is no known set; "
+                f"data is {config.data!r}, and {name!r} is no known set; "
                 f"known are {', '.join(_KNOWN)}, joined with +; your own file goes to --train"
             )
         if name in names[:number]:
-            raise ConfigError(f"data is {config.data.data!r}, which names {name} twice")
-    return _joined([_published(name, config.data) for name in names], names)
+            raise ConfigError(f"data is {config.data!r}, which names {name} twice")
+    return _joined([_published(name, config) for name in names], names)
 
 
 def _published(name: str, config: DataConfig) -> TaggedData:

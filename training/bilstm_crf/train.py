@@ -1,0 +1,207 @@
+"""The training loop of the taggers."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from service.artifacts.labels import to_bioes
+from service.artifacts.word_features import WordFeatures
+from training.bilstm_crf.batches import Example, order, tensors
+from training.bilstm_crf.config import TaggerConfig
+from training.bilstm_crf.metrics import headline
+from training.bilstm_crf.model import BiLstmCrf
+from training.bilstm_crf.sentences import Sentence, TaggedData
+from training.bilstm_crf.tagger import BEST, LAST, Tagger, build_network
+from training.bilstm_crf.vocabulary import build_lexicon
+from training.common.checkpoint import load_checkpoint, save_checkpoint
+from training.common.config import to_dict
+from training.common.errors import DatasetError
+from training.common.progress import bar
+from training.common.run import Run
+from training.common.seed import generator, seed_everything
+
+_FLOOR = 0.02  # of the highest learning rate, at the end
+
+
+def identity(config: TaggerConfig, data: TaggedData) -> dict[str, Any]:
+    """What a checkpoint belongs to: the settings and the data themselves."""
+    return {**to_dict(config), "data_sha256": data.sha256()[:16]}
+
+
+@dataclass
+class _State:
+    """What a checkpoint holds: weights, their running average, the optimiser, and how far the run is."""
+
+    tagger: Tagger
+    """Its network is the running average."""
+    network: BiLstmCrf
+    optimizer: torch.optim.AdamW
+    identity: dict[str, Any]
+    epoch: int = 0
+    best: float | None = None  # dev score of the epoch that is kept
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    def save(self, path: Path) -> None:
+        save_checkpoint(
+            path, config=self.identity, model=self.network.state_dict(), average=self.tagger.network.state_dict(),
+            optimizer=self.optimizer.state_dict(), epoch=self.epoch, best=self.best, seconds=self.seconds,
+            cpu_seconds=self.cpu_seconds,
+        )  # fmt: skip
+
+    def load(self, path: Path) -> None:
+        stored = load_checkpoint(path, config=self.identity)
+        self.network.load_state_dict(stored["model"])
+        self.tagger.network.load_state_dict(stored["average"])
+        self.optimizer.load_state_dict(stored["optimizer"])
+        self.epoch, self.best = stored["epoch"], stored["best"]
+        self.seconds, self.cpu_seconds = stored["seconds"], stored["cpu_seconds"]
+
+    def keep(self, path: Path, score: float) -> None:
+        """Write the averaged weights with all that it takes to tag with them."""
+        tagger = self.tagger
+        save_checkpoint(
+            path, config=self.identity, model=tagger.network.state_dict(), epoch=self.epoch, score=score,
+            labels=list(tagger.labels), kind=tagger.kind, lexicon=tagger.lexicon.state(),
+        )  # fmt: skip
+
+
+def train(config: TaggerConfig, data: TaggedData, run: Run, device: torch.device) -> None:
+    """Train to the last epoch, from the run's checkpoint if it has one; leaves the weights to keep in `best.pt`.
+
+    Everything random derives from (seed, epoch), so a run resumed after a kill equals one that was never killed.
+
+    Raises:
+        DatasetError: no sentences to train on, or fewer than two labels.
+    """
+    log = run.logger()
+    state = _fresh_state(config, data, device)
+    tagger = state.tagger
+    examples = _examples(data.splits["train"], tagger)
+    log.info(
+        "%d labels; %d words, %d of them tuned, %d characters; %d weights to learn",
+        len(tagger.labels), len(tagger.lexicon.words), tagger.lexicon.trained - 1, len(tagger.lexicon.characters),
+        sum(weights.numel() for weights in state.network.parameters()),
+    )  # fmt: skip
+    if (run.checkpoints / LAST).exists():
+        state.load(run.checkpoints / LAST)
+        log.info("resuming after epoch %d of %d", state.epoch, config.epochs)
+    run.keep_metrics(state.epoch)
+    while state.epoch < config.epochs:
+        wall, cpu = time.monotonic(), time.process_time()
+        loss = _epoch(state, config, examples, device)
+        state.epoch += 1
+        score = dev_score(tagger, data)
+        state.seconds += time.monotonic() - wall
+        state.cpu_seconds += time.process_time() - cpu
+        run.add_metrics({
+            "epoch": state.epoch, "loss": round(loss, 5), "dev_score": round(score, 6),
+            "seconds": round(state.seconds, 1), "cpu_seconds": round(state.cpu_seconds, 1),
+        })  # fmt: skip
+        log.info(
+            "epoch %d/%d: loss %.3f, dev %s %.2f %%, %.0f s",
+            state.epoch, config.epochs, loss, "F1" if data.kind == "spans" else "accuracy", 100 * score, state.seconds,
+        )  # fmt: skip
+        if config.select == "last" or state.best is None or score > state.best:
+            state.best = score
+            state.keep(run.checkpoints / BEST, score)
+        state.save(run.checkpoints / LAST)
+
+
+def dev_score(tagger: Tagger, data: TaggedData) -> float:
+    """F1 of the entities, or accuracy of the tags, on the dev sentences."""
+    dev = data.splits["dev"]
+    return headline(data.kind, [sentence.tags for sentence in dev], tagger.tag([sentence.words for sentence in dev]))
+
+
+def labels_of(data: TaggedData) -> tuple[str, ...]:
+    """The inner labels: the training sentences' tags, or BIOES tags of every type of span.
+
+    Raises:
+        DatasetError: there is nothing to choose between.
+    """
+    tags = sorted({tag for sentence in data.splits["train"] for tag in sentence.tags})
+    if data.kind == "spans":
+        types = sorted({tag[2:] for tag in tags if tag != "O"})
+        tags = ["O", *(f"{prefix}-{kind}" for kind in types for prefix in "BIES")]
+    if len(tags) < 2:
+        raise DatasetError(
+            f"{data.name}: the training sentences have {'no tags but ' + tags[0] if tags else 'no tags'}; "
+            "there is nothing to learn. Is it the right --column?"
+        )
+    return tuple(tags)
+
+
+def _fresh_state(config: TaggerConfig, data: TaggedData, device: torch.device) -> _State:
+    labels = labels_of(data)
+    lexicon = build_lexicon(config.network, data.splits["train"], config.seed)
+    seed_everything(config.seed, "weights")
+    network, average = (build_network(config, lexicon, labels).to(device) for _ in range(2))
+    average.load_state_dict(network.state_dict())
+    features = WordFeatures(lexicon.words, lexicon.characters, config.network.max_characters)
+    tagger = Tagger(labels=labels, kind=data.kind, features=features, network=average, lexicon=lexicon)
+    decayed = [weights for weights in network.parameters() if weights.ndim > 1]
+    others = [weights for weights in network.parameters() if weights.ndim == 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}],
+        lr=config.learning_rate,
+        betas=(0.9, 0.98),
+        fused=True,
+    )
+    return _State(tagger, network, optimizer, identity(config, data))
+
+
+def _examples(sentences: Sequence[Sentence], tagger: Tagger) -> list[Example]:
+    numbers = {label: number for number, label in enumerate(tagger.labels)}
+    examples = []
+    for sentence in sentences:
+        tags = to_bioes(sentence.tags) if tagger.kind == "spans" else sentence.tags
+        examples.append(Example(sentence.words, tuple(numbers[tag] for tag in tags)))
+    return examples
+
+
+def _epoch(state: _State, config: TaggerConfig, examples: Sequence[Example], device: torch.device) -> float:
+    """One pass over the examples; returns the mean loss of a sentence."""
+    seed_everything(config.seed, "epoch", state.epoch)  # what dropout draws from
+    random = generator(config.seed, "order", state.epoch)
+    batches = order(examples, config.batch_size, random)
+    network, features = state.network.train(), state.tagger.features
+    total = torch.zeros((), device=device)
+    with bar(total=len(batches), text=f"epoch {state.epoch + 1}/{config.epochs}", unit="step") as progress:
+        for number, batch in enumerate(batches):
+            step = state.epoch * len(batches) + number
+            for group in state.optimizer.param_groups:
+                group["lr"] = _rate(config, step / (config.epochs * len(batches)))
+            arrays, labels = tensors(batch, features, config.word_dropout, random)
+            arrays = {name: values.to(device) for name, values in arrays.items()}
+            state.optimizer.zero_grad()
+            loss = network.loss(network.emissions_TBK(**arrays), labels.to(device), arrays["lengths"])
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
+            state.optimizer.step()
+            _average(state, config.ema, step)
+            total += loss.detach() * len(batch)
+            progress.update()
+    return float(total) / len(examples)
+
+
+def _rate(config: TaggerConfig, progress: float) -> float:
+    """The learning rate after this share of the run: a straight line up, then a cosine down."""
+    if progress < config.warm_up:
+        return config.learning_rate * max(progress / config.warm_up, _FLOOR)
+    progress = (progress - config.warm_up) / (1 - config.warm_up)
+    return config.learning_rate * (_FLOOR + (1 - _FLOOR) * (1 + math.cos(math.pi * progress)) / 2)
+
+
+@torch.no_grad()
+def _average(state: _State, decay: float, step: int) -> None:
+    """Move the averaged weights towards the present ones; the average is short at first, so it forgets the start."""
+    share = 1 - min(decay, (1 + step) / (10 + step))
+    averages: list[torch.Tensor] = list(state.tagger.network.parameters())
+    weights: list[torch.Tensor] = list(state.network.parameters())
+    torch._foreach_lerp_(averages, weights, share)

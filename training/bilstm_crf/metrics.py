@@ -1,6 +1,7 @@
-"""How right tags are: accuracy, and precision, recall and F1 of entities by the CoNLL rules (Tjong Kim Sang 2002).
+"""How right tags are: accuracy, and precision, recall and F1 by tag or by type of entity.
 
-An entity is found where its type and both its ends are right. Tags may be IOB1, IOB2 or BIOES.
+Entities by the CoNLL rules (Tjong Kim Sang 2002): one is found where its type and both its ends are right. Tags may be
+IOB1, IOB2 or BIOES.
 """
 
 from collections import Counter
@@ -15,7 +16,7 @@ Tags = Sequence[Sequence[str]]
 
 @dataclass(frozen=True)
 class Score:
-    """Counts of entities: in the data, found, and found where they are."""
+    """Counts of entities of a type, or of words with a tag: in the data, found, and found where they are."""
 
     support: int
     found: int
@@ -49,21 +50,21 @@ class Score:
 
 
 @dataclass(frozen=True)
-class EntityScores:
-    """Scores by type, in order of the alphabet."""
+class Scores:
+    """Scores by type of entity or by tag, in order of the alphabet."""
 
-    by_type: dict[str, Score]
+    by_label: dict[str, Score]
 
     @property
     def micro(self) -> Score:
-        """Of all entities together: the figure that CoNLL tables give."""
-        scores = self.by_type.values()
+        """Of all together: for entities the figure that CoNLL tables give, for tags the accuracy."""
+        scores = self.by_label.values()
         return Score(sum(s.support for s in scores), sum(s.found for s in scores), sum(s.right for s in scores))
 
     @property
     def macro_f1(self) -> float:
-        """The mean of the types' F1; 0 where there are none."""
-        return sum(score.f1 for score in self.by_type.values()) / len(self.by_type) if self.by_type else 0.0
+        """The mean of the labels' F1; 0 where there are none."""
+        return sum(score.f1 for score in self.by_label.values()) / len(self.by_label) if self.by_label else 0.0
 
 
 def accuracy(true: Tags, found: Tags) -> float:
@@ -82,7 +83,7 @@ def words(true: Tags, found: Tags) -> Iterable[tuple[str, str]]:
         yield from zip(one, other, strict=True)
 
 
-def entity_scores(true: Tags, found: Tags) -> EntityScores:
+def entity_scores(true: Tags, found: Tags) -> Scores:
     """Counts of entities by type, over all sentences.
 
     Raises:
@@ -96,7 +97,21 @@ def entity_scores(true: Tags, found: Tags) -> EntityScores:
         support.update(_types(expected))
         guessed.update(_types(given))
         right.update(_types(set(expected) & set(given)))
-    return EntityScores({kind: Score(support[kind], guessed[kind], right[kind]) for kind in sorted(support | guessed)})
+    return Scores({kind: Score(support[kind], guessed[kind], right[kind]) for kind in sorted(support | guessed)})
+
+
+def tag_scores(true: Tags, found: Tags) -> Scores:
+    """Counts of words by tag.
+
+    Raises:
+        ValueError: another number of sentences or of words.
+    """
+    pairs = Counter(words(true, found))
+    support, guessed = Counter[str](), Counter[str]()
+    for (one, other), count in pairs.items():
+        support[one] += count
+        guessed[other] += count
+    return Scores({tag: Score(support[tag], guessed[tag], pairs[tag, tag]) for tag in sorted(support | guessed)})
 
 
 def _types(entities: Iterable[Span]) -> Iterable[str]:

@@ -1,0 +1,142 @@
+"""What stands around a tagger's network: a text is cut into sentences, emissions become tags, spans and offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.artifacts.decoding import Decoded, decode
+from service.artifacts.labels import OUTSIDE, spans
+from service.artifacts.text import sentences as sentence_offsets
+from service.artifacts.text import spans as word_offsets
+from service.artifacts.word_features import Kind
+
+Offsets = list[tuple[int, int]]
+"""Where the tokens of a sentence begin and end, in code points of the text."""
+
+_PLACES = 6
+"""Decimal places of a score."""
+
+
+def cut(text: str) -> list[Offsets]:
+    """The tokens of a text by sentence; of white space alone none."""
+    tokens = word_offsets(text)
+    found, first = [], 0
+    for _, end in sentence_offsets(text):
+        last = first
+        while tokens[last][1] < end:
+            last += 1
+        found.append(tokens[first : last + 1])
+        first = last + 1
+    return found
+
+
+def joined(tokens: Sequence[str]) -> list[Offsets]:
+    """The only sentence of tokens that are joined by one blank; of no tokens none."""
+    ends = list(accumulate(tokens, lambda end, token: end + 1 + len(token), initial=-1))[1:]
+    return [[(end - len(token), end) for token, end in zip(tokens, ends, strict=True)]] if tokens else []
+
+
+class TaggedSentence(NamedTuple):
+    """One sentence of T tokens, decoded."""
+
+    tags: list[str]
+    """[T]; of spans in IOB2."""
+    scores: list[float]
+    """[T]: the marginal probability of each tag."""
+    spans: list[tuple[str, int, int, float]]
+    """Label, first token, the token after the last, and the probability of the span; of plain tags none."""
+
+
+class Tagging:
+    """Decodes the emissions of one model and writes its answers.
+
+    Args:
+        labels: of the K columns of the emissions: plain tags, or BIOES tags of spans.
+        kind: which of the two.
+        transitions: [K+2, K], see `service.artifacts.decoding`; None where tags are independent.
+    """
+
+    def __init__(self, labels: Sequence[str], kind: Kind, transitions: NDArray[np.float32] | None) -> None:
+        self._labels = list(labels)
+        self._kind = kind
+        self._transitions = transitions
+        self._outside = self._labels.index(OUTSIDE) if OUTSIDE in self._labels else -1
+
+    def decode(
+        self,
+        emissions_BTK: NDArray[np.float32],  # noqa: N803
+        lengths_B: NDArray[np.integer[Any]],  # noqa: N803
+    ) -> list[TaggedSentence]:
+        """The tags and spans of B sentences."""
+        decoded = decode(emissions_BTK, lengths_B, self._transitions)
+        labels = self._labels
+        lengths = lengths_B.tolist()
+        tags = [
+            [labels[number] for number in row[:length]]
+            for row, length in zip(decoded.tags.tolist(), lengths, strict=True)
+        ]
+        # As float64: rounded float32 would be written with digits that nobody computed.
+        scores = [
+            row[:length]
+            for row, length in zip(decoded.scores.astype(np.float64).round(_PLACES).tolist(), lengths, strict=True)
+        ]
+        if self._kind == "tags":
+            return [TaggedSentence(*pair, []) for pair in zip(tags, scores, strict=True)]
+        named = (decoded.tags != self._outside) & (np.arange(decoded.tags.shape[1]) < lengths_B[:, None])
+        found = [
+            _spans(tags[sentence], sentence, decoded) if some else []
+            for sentence, some in enumerate(named.any(1).tolist())
+        ]
+        return [
+            TaggedSentence(_iob2(len(own), spans) if spans else own, score, spans)
+            for own, score, spans in zip(tags, scores, found, strict=True)
+        ]
+
+    def result(
+        self, text: str, offsets: Sequence[Sequence[tuple[int, int]]], sentences: Sequence[TaggedSentence]
+    ) -> dict[str, Any]:
+        """What /v1/tag answers for one text.
+
+        Args:
+            text: as it was sent.
+            offsets: where the tokens of each sentence begin and end in it.
+            sentences: the same, decoded.
+        """
+        answer: dict[str, Any] = {
+            "sentences": [{"start": tokens[0][0], "end": tokens[-1][1]} for tokens in offsets],
+            "tokens": [
+                {"text": text[start:end], "start": start, "end": end, "tag": tag, "score": score}
+                for tokens, sentence in zip(offsets, sentences, strict=True)
+                for (start, end), tag, score in zip(tokens, sentence.tags, sentence.scores, strict=True)
+            ],
+        }
+        if self._kind == "spans":
+            answer["entities"] = [
+                _entity(text, label, tokens[first][0], tokens[after - 1][1], score)
+                for tokens, sentence in zip(offsets, sentences, strict=True)
+                for label, first, after, score in sentence.spans
+            ]
+        return answer
+
+
+def _entity(text: str, label: str, start: int, end: int, score: float) -> dict[str, Any]:
+    return {"text": text[start:end], "label": label, "start": start, "end": end, "score": score}
+
+
+def _spans(tags: list[str], sentence: int, decoded: Decoded) -> list[tuple[str, int, int, float]]:
+    return [
+        (label, start, end, round(decoded.span_score(sentence, start, end), _PLACES))
+        for label, start, end in spans(tags)
+    ]
+
+
+def _iob2(length: int, found: list[tuple[str, int, int, float]]) -> list[str]:
+    tags = [OUTSIDE] * length
+    for label, start, end, _ in found:
+        tags[start:end] = [f"B-{label}", *[f"I-{label}"] * (end - start - 1)]
+    return tags

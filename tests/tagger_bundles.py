@@ -1,0 +1,230 @@
+"""Tiny taggers, built without torch: a lexicon that decides, and an LSTM, characters and casing that have a say."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import orjson
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from service.artifacts.bundle import Bundle, write_bundle
+from service.artifacts.decoding import FORBIDDEN
+from service.artifacts.labels import allowed_transitions
+from service.artifacts.manifest import Comparison, Graph, Manifest, Metric, Provenance, Task, TensorSpec
+from service.artifacts.tagging import Tagging
+from service.artifacts.text import spans
+from service.artifacts.word_features import CASINGS, EMISSIONS, Kind, WordFeatures, characters_file, words_file
+
+LABELS = ("NOUN", "VERB", "PROPN", "PUNCT", "DET", "NUM", "ADP")
+SPAN_LABELS = ("O", *(f"{prefix}-{kind}" for kind in ("LOC", "PER") for prefix in "BIES"))
+LEXICON = {
+    "the": "DET",
+    "a": "DET",
+    "cat": "NOUN",
+    "dog": "NOUN",
+    "mat": "NOUN",
+    "café": "NOUN",
+    "sat": "VERB",
+    "wrote": "VERB",
+    "loves": "VERB",
+    "on": "ADP",
+    "in": "ADP",
+    "to": "ADP",
+    "Ada": "PER",
+    "Lovelace": "PER",
+    "Babbage": "PER",
+    "Zoë": "PER",
+    "Paris": "LOC",
+    "New": "LOC",
+    "York": "LOC",
+    ".": "PUNCT",
+    "!": "PUNCT",
+    "?": "PUNCT",
+    ",": "PUNCT",
+}
+"""A word and its tag; of a name the type, which is PROPN as a part of speech. Unknown words are nouns and no names,
+but of names in title case, and numbers are NUM."""
+WORDS = tuple(LEXICON)
+CHARACTERS = tuple("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.,!?éë")
+MAX_CHARACTERS = 8
+
+_SURE = 6.0
+_HIDDEN = 3
+_WIDE = 4
+
+
+def labels_of(kind: Kind) -> tuple[str, ...]:
+    """The labels of a tiny tagger."""
+    return LABELS if kind == "tags" else SPAN_LABELS
+
+
+def lexicon_table(kind: Kind) -> NDArray[np.float32]:
+    """What each word says of each label, [words + 1, K]; row 0 is the unknown word's."""
+    labels = labels_of(kind)
+    table = np.zeros((len(WORDS) + 1, len(labels)), np.float32)
+    table[0, 0] = _SURE / 2
+    for row, tag in enumerate(LEXICON.values(), start=1):
+        if kind == "tags":
+            table[row, labels.index("PROPN" if tag in ("PER", "LOC") else tag)] = _SURE
+        elif tag in ("PER", "LOC"):
+            table[row] = [_SURE * (label[2:] == tag) for label in labels]
+        else:
+            table[row, 0] = _SURE
+    return table
+
+
+def transitions(kind: Kind) -> NDArray[np.float32]:
+    """[K+2, K]: what is not allowed is forbidden; spans would rather go on than end."""
+    labels = labels_of(kind)
+    found = np.where(allowed_transitions(labels), 0, FORBIDDEN).astype(np.float32)
+    found[: len(labels)] += np.array([[1.0 * (label[:1] in "BI") for label in labels]], np.float32).T
+    return found
+
+
+def tagger_graph(kind: Kind) -> bytes:
+    """ONNX of a tiny network, as `service.artifacts.word_features` describes its tensors."""
+    size = len(labels_of(kind))
+    random = np.random.default_rng(7)
+
+    def weights(*shape: int) -> NDArray[np.float32]:
+        return random.normal(0, 0.3, shape).astype(np.float32)
+
+    letters = weights(len(CHARACTERS) + 2, _WIDE)
+    letters[0] = 0  # padding
+    casing = np.zeros((len(CASINGS), size), np.float32)
+    if kind == "tags":
+        casing[CASINGS.index("title"), LABELS.index("PROPN")] = _SURE * 0.6
+        casing[CASINGS.index("number"), LABELS.index("NUM")] = _SURE
+    kept: dict[str, NDArray[Any]] = {
+        "lexicon": lexicon_table(kind),
+        "letters": letters,
+        "cases": casing,
+        "one": np.array([1], np.int64),
+        "by_step": np.array([0, 0, 2 * _HIDDEN], np.int64),
+        "W": weights(2, 4 * _HIDDEN, _WIDE + size),
+        "R": weights(2, 4 * _HIDDEN, _HIDDEN),
+        "B": weights(2, 8 * _HIDDEN),
+        "context": weights(2 * _HIDDEN, size),
+    }
+    node = helper.make_node
+    nodes = [
+        node("Gather", ["lexicon", "words"], ["known"]),
+        node("Gather", ["cases", "casing"], ["cased"]),
+        node("Add", ["known", "cased"], ["said_UK"]),
+        node("Gather", ["letters", "characters"], ["spelt_UCD"]),
+        node("ReduceSum", ["spelt_UCD", "one"], ["spelt_UD"], keepdims=0),
+        node("Concat", ["said_UK", "spelt_UD"], ["features_UF"], axis=1),
+        node("Transpose", ["tokens"], ["tokens_TB"], perm=[1, 0]),
+        node("Gather", ["features_UF", "tokens_TB"], ["features_TBF"]),
+        node(
+            "LSTM", ["features_TBF", "W", "R", "B", "lengths"], ["both"], direction="bidirectional", hidden_size=_HIDDEN
+        ),
+        node("Transpose", ["both"], ["states_TB2H"], perm=[0, 2, 1, 3]),
+        node("Reshape", ["states_TB2H", "by_step"], ["states"]),
+        node("MatMul", ["states", "context"], ["context_TBK"]),
+        node("Gather", ["said_UK", "tokens_TB"], ["said_TBK"]),
+        node("Add", ["said_TBK", "context_TBK"], ["emissions_TBK"]),
+        node("Transpose", ["emissions_TBK"], ["emissions"], perm=[1, 0, 2]),
+    ]
+    axes = {"words": ["U"], "characters": ["U", "C"], "casing": ["U"], "tokens": ["B", "T"], "lengths": ["B"]}
+    inputs = [helper.make_tensor_value_info(name, TensorProto.INT32, shape) for name, shape in axes.items()]
+    outputs = [helper.make_tensor_value_info("emissions", TensorProto.FLOAT, ["B", "T", size])]
+    initialisers = [numpy_helper.from_array(array, name) for name, array in kept.items()]
+    graph = helper.make_graph(nodes, "tagger", inputs, outputs, initialisers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def tagger_spec(kind: Kind) -> Graph:
+    """The tensors of `tagger_graph`, as the manifest has them."""
+    shapes = {"words": (-1,), "characters": (-1, -1), "casing": (-1,), "tokens": (-1, -1), "lengths": (-1,)}
+    return Graph(
+        file="model.onnx",
+        inputs=tuple(TensorSpec(name=name, datatype="INT32", shape=shape) for name, shape in shapes.items()),
+        outputs=(TensorSpec(name="emissions", datatype="FP32", shape=(-1, -1, len(labels_of(kind)))),),
+    )
+
+
+def write_tagger(
+    repository: Path, name: str = "tagger", *, kind: Kind = "tags", crf: bool = True, **preprocessing: Any
+) -> Bundle:
+    """Write the next version of a tiny tagger into `repository`.
+
+    Args:
+        repository: where to.
+        name: the model's.
+        kind: parts of speech, or names.
+        crf: with transitions.
+        preprocessing: what the manifest says otherwise.
+    """
+    files = {
+        "model.onnx": tagger_graph(kind),
+        "vocabulary.txt": words_file(WORDS),
+        "characters.txt": characters_file(CHARACTERS),
+        "MODEL_CARD.md": b"# Tagger\n",
+    }
+    if crf:
+        files["transitions.npy"] = npy(transitions(kind))
+    else:
+        preprocessing = {"transitions": None} | preprocessing
+    files["samples.json"] = orjson.dumps({"samples": _samples(kind, crf, files["model.onnx"])})
+    manifest = Manifest(
+        name=name,
+        version=1,
+        task=Task.TOKEN_CLASSIFICATION,
+        description="Tags of a few words",
+        graphs={"model": tagger_spec(kind)},
+        labels=labels_of(kind),
+        preprocessing={"kind": kind, "tokenizer": "words", "max_characters": MAX_CHARACTERS} | preprocessing,
+        metrics=(Metric(name="accuracy", value=100, unit="%", data="one sentence"),),
+        provenance=Provenance(
+            data="made up", licence="CC0-1.0", attribution="nobody", created=datetime(2026, 1, 1, tzinfo=UTC)
+        ),
+        comparison=Comparison(kind="scores", tolerance=1e-3),
+    )
+    return write_bundle(repository, manifest, files)
+
+
+def npy(array: NDArray[Any]) -> bytes:
+    """The bytes of a .npy file."""
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def alone(kind: Kind, crf: bool, graph: bytes, text: str, sentences: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """The answer to a text whose sentences are known, each of them run by itself."""
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    features = WordFeatures(WORDS, CHARACTERS, MAX_CHARACTERS)
+    tagging = Tagging(labels_of(kind), kind, transitions(kind) if crf else None)
+    offsets, decoded = [], []
+    for first, last in sentences:
+        offsets.append([(start, end) for start, end in spans(text) if first <= start and end <= last])
+        batch = features.batch([[text[start:end] for start, end in offsets[-1]]])
+        emissions = session.run([EMISSIONS], batch.feeds())[0]
+        decoded += tagging.decode(emissions, batch.lengths)
+    return tagging.result(text, offsets, decoded)
+
+
+def _samples(kind: Kind, crf: bool, graph: bytes) -> list[dict[str, Any]]:
+    text, tokens = "Ada sat on the mat. Zoë loves New York!", ["the", "cat", "sat", "."]
+    sentences = [(0, 19), (20, len(text))]
+    return [
+        {"request": {"text": text}, "results": [alone(kind, crf, graph, text, sentences)]},
+        {
+            "request": {"tokens": [tokens, []]},
+            "results": [
+                alone(kind, crf, graph, " ".join(tokens), [(0, 17)]),
+                {"sentences": [], "tokens": []} | ({"entities": []} if kind == "spans" else {}),
+            ],
+        },
+    ]

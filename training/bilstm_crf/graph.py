@@ -1,0 +1,211 @@
+"""The ONNX graph of a tagger: `service.artifacts.word_features.Batch` to emissions [B, T, K].
+
+Each distinct word goes through the tables and the character network once; its features are then put where its tokens
+are. The LSTMs are told the lengths, so that padding is never read. Shapes are named as in `training.bilstm_crf.model`.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from service.artifacts.manifest import Datatype, Graph, TensorSpec
+from service.artifacts.word_features import CASING, CHARACTERS, EMISSIONS, LENGTHS, TOKENS, WORDS
+from training.bilstm_crf.model import BiLstm, BiLstmCrf, CharacterBiLstm, CharacterCnn
+from training.common.export import OPSET
+
+GRAPH_FILE = "model.onnx"
+
+Weights = Literal["int8", "fp16", "fp32"]
+"""How the word table and the matrices of the LSTMs are stored; all else is small and stays float32.
+
+int8 has a scale for each word and for each row of a matrix (each gate of each unit). Everything is computed in float32:
+what is stored otherwise is converted once, when the graph is loaded, words when they are looked up.
+"""
+
+_IR_VERSION = 10
+_LARGEST = 127
+
+
+def graph_spec(labels: int) -> Graph:
+    """What goes in and out, as the manifest says it."""
+    return Graph(
+        file=GRAPH_FILE,
+        inputs=tuple(
+            TensorSpec(name=name, datatype=Datatype.INT32, shape=(-1,) * len(axes)) for name, axes in _AXES.items()
+        ),
+        outputs=(TensorSpec(name=EMISSIONS, datatype=Datatype.FP32, shape=(-1, -1, labels)),),
+    )
+
+
+def build_graph(network: BiLstmCrf, weights: Weights) -> bytes:
+    """The ONNX file, weights inside."""
+    parts = _Parts(weights)
+    features = parts.add("Gather", _features(parts, network), _tokens_TB(parts), out="states_0")
+    states = features
+    for number, layer in enumerate(network.layers):
+        assert isinstance(layer, BiLstm)
+        both = _lstm(parts, layer, states, LENGTHS, f"layer_{number}", out="all")
+        beside = parts.add("Transpose", both, out=f"beside_{number}", perm=[0, 2, 1, 3])
+        states = parts.add("Reshape", beside, parts.sizes("flat_rest", 0, 0, -1), out=f"states_{number + 1}")
+    scored = parts.add("MatMul", states, parts.keep("output", network.output.weight.T), out="scored_TBK")
+    shifted = parts.add("Add", scored, parts.keep("output_bias", network.output.bias), out="emissions_TBK")
+    parts.add("Transpose", shifted, out=EMISSIONS, perm=[1, 0, 2])
+    graph = helper.make_graph(
+        parts.nodes,
+        "tagger",
+        [helper.make_tensor_value_info(name, TensorProto.INT32, axes) for name, axes in _AXES.items()],
+        [_emissions(network.output.out_features)],
+        [numpy_helper.from_array(value, name) for name, value in parts.constants.items()],
+    )
+    opset = helper.make_opsetid("", OPSET)
+    model = helper.make_model(graph, opset_imports=[opset], ir_version=_IR_VERSION, producer_name="lectern")
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())
+
+
+_AXES = {WORDS: ["U"], CHARACTERS: ["U", "C"], CASING: ["U"], TOKENS: ["B", "T"], LENGTHS: ["B"]}
+"""The inputs with the names of their axes."""
+
+
+def _emissions(labels: int) -> ValueInfoProto:
+    return helper.make_tensor_value_info(EMISSIONS, TensorProto.FLOAT, ["B", "T", labels])
+
+
+class _Parts:
+    """Nodes in the order they were added, and the constants that they read."""
+
+    def __init__(self, weights: Weights) -> None:
+        self.weights = weights
+        self.nodes: list[NodeProto] = []
+        self.constants: dict[str, NDArray[Any]] = {}
+
+    def add(self, operator: str, *inputs: str, out: str, **attributes: Any) -> str:
+        """Add a node with one output and return its name."""
+        self.nodes.append(helper.make_node(operator, inputs, [out], **attributes))
+        return out
+
+    def keep(self, name: str, values: Tensor) -> str:
+        """Store a constant in float32."""
+        self.constants[name] = np.ascontiguousarray(values.detach().cpu().numpy().astype(np.float32))
+        return name
+
+    def sizes(self, name: str, *values: int) -> str:
+        """Store a constant of sizes."""
+        self.constants[name] = np.array(values, np.int64)
+        return name
+
+    def store(self, name: str, values: Tensor) -> tuple[str, str | None]:
+        """Store a table or a matrix as the weights are to be; returns its name and that of its scales, if it has any.
+
+        int8 has a scale for each of the last axis's rows.
+        """
+        if self.weights == "fp32":
+            return self.keep(name, values), None
+        array = values.detach().cpu().numpy()
+        if self.weights == "fp16":
+            self.constants[name] = array.astype(np.float16)
+            return name, None
+        scales = np.abs(array).max(axis=-1, keepdims=True) / np.float32(_LARGEST)
+        safe = np.where(scales == 0, np.float32(1), scales)
+        self.constants[name] = np.rint(array / safe).astype(np.int8)
+        self.constants[f"{name}_scales"] = scales.astype(np.float32)
+        return name, f"{name}_scales"
+
+    def as_float(self, name: str, scales: str | None, *, out: str) -> str:
+        """Stored values in float32; of constants it is done when the graph is loaded.
+
+        DequantizeLinear would be done in every run: onnxruntime keeps it for the operators that compute in int8.
+        """
+        if self.weights == "fp32":
+            return name
+        cast = self.add("Cast", name, out=f"{out}_unscaled" if scales else out, to=TensorProto.FLOAT)
+        return self.add("Mul", cast, scales, out=out) if scales else cast
+
+
+def _tokens_TB(parts: _Parts) -> str:
+    return parts.add("Transpose", TOKENS, out="tokens_TB", perm=[1, 0])
+
+
+def _features(parts: _Parts, network: BiLstmCrf) -> str:
+    """What is known of each distinct word: [U, F]."""
+    table, scales = parts.store("word_table", network.words.rows())
+    rows = parts.add("Gather", table, WORDS, out="word_rows")
+    if scales is not None:
+        scales = parts.add("Gather", scales, WORDS, out="word_row_scales")
+    found = [parts.as_float(rows, scales, out="word_vectors")]
+    found.append(parts.add("Gather", parts.keep("casings", network.casing.weight), CASING, out="casing_vectors"))
+    if isinstance(network.characters, CharacterCnn):
+        found.append(_convolved(parts, network.characters))
+    elif isinstance(network.characters, CharacterBiLstm):
+        found.append(_spelt(parts, network.characters))
+    return parts.add("Concat", *found, out="features", axis=1)
+
+
+def _convolved(parts: _Parts, network: CharacterCnn) -> str:
+    """Each filter's highest answer [U, units], the padding's left out."""
+    convolution = network.convolution
+    assert convolution.bias is not None
+    letters = parts.add("Gather", parts.keep("letters", network.embedding.weight), CHARACTERS, out="letters_UCE")
+    turned = parts.add("Transpose", letters, out="letters_UEC", perm=[0, 2, 1])
+    filters = parts.keep("filters", convolution.weight), parts.keep("filters_bias", convolution.bias)
+    pads = [int(convolution.padding[0])] * 2
+    maps = parts.add("Conv", turned, *filters, out="maps_UNC", pads=pads)
+    blank = parts.add("Unsqueeze", _padding(parts), parts.sizes("axis_1", 1), out="padding_U1C")
+    parts.constants["never"] = np.array(-1e4, np.float32)
+    masked = parts.add("Where", blank, "never", maps, out="masked_UNC")
+    return parts.add("ReduceMax", masked, parts.sizes("axis_2", 2), out="spelling", keepdims=0)
+
+
+def _spelt(parts: _Parts, network: CharacterBiLstm) -> str:
+    """The last states of both LSTMs [U, units]."""
+    letters = parts.add("Gather", parts.keep("letters", network.embedding.weight), CHARACTERS, out="letters_UCE")
+    turned = parts.add("Transpose", letters, out="letters_CUE", perm=[1, 0, 2])
+    inside = parts.add("Not", _padding(parts), out="inside_UC")
+    ones = parts.add("Cast", inside, out="ones_UC", to=TensorProto.INT32)
+    parts.constants["at_least"] = np.array(1, np.int32)
+    counted = parts.add("ReduceSum", ones, parts.sizes("axis_1", 1), out="counted_U", keepdims=0)
+    lengths = parts.add("Max", counted, "at_least", out="characters_U")
+    last = _lstm(parts, network.lstm, turned, lengths, "spelling", out="last")
+    beside = parts.add("Transpose", last, out="last_U2H", perm=[1, 0, 2])
+    return parts.add("Reshape", beside, parts.sizes("flat_last", 0, -1), out="spelling")
+
+
+def _padding(parts: _Parts) -> str:
+    parts.constants["no_character"] = np.array(0, np.int32)
+    return parts.add("Equal", CHARACTERS, "no_character", out="padding_UC")
+
+
+def _lstm(parts: _Parts, layer: BiLstm, inputs: str, lengths: str, name: str, *, out: Literal["all", "last"]) -> str:
+    """All states [T, 2, B, H] or the last ones [2, B, H] of an LSTM in both directions, which knows the lengths."""
+    both = (layer.ahead, layer.back)
+    matrices = [
+        parts.as_float(
+            *parts.store(f"{name}_{short}_stored", torch.stack([_gates(getattr(lstm, long)) for lstm in both])),
+            out=f"{name}_{short}",
+        )
+        for short, long in (("input", "weight_ih_l0"), ("recurrent", "weight_hh_l0"))
+    ]
+    biases = [torch.cat([_gates(lstm.bias_ih_l0), _gates(lstm.bias_hh_l0)]) for lstm in both]
+    bias = parts.keep(f"{name}_bias", torch.stack(biases))
+    parts.nodes.append(
+        helper.make_node(
+            "LSTM",
+            [inputs, *matrices, bias, lengths],
+            [f"{name}_states"] if out == "all" else ["", f"{name}_states"],
+            direction="bidirectional",
+            hidden_size=layer.ahead.hidden_size,
+        )
+    )
+    return f"{name}_states"
+
+
+def _gates(weights: Any) -> Tensor:
+    """PyTorch's gates are i, f, g, o; ONNX wants i, o, f, c."""
+    assert isinstance(weights, nn.Parameter)
+    i, f, g, o = weights.detach().chunk(4)
+    return torch.cat([i, o, f, g])

@@ -29,6 +29,7 @@ what is stored otherwise is converted once, when the graph is loaded, words when
 
 _IR_VERSION = 10
 _LARGEST = 127
+_NEVER = -1e4  # below every answer of a filter
 
 
 def graph_spec(labels: int) -> Graph:
@@ -147,25 +148,37 @@ def _features(parts: _Parts, network: BiLstmCrf) -> str:
 
 
 def _convolved(parts: _Parts, network: CharacterCnn) -> str:
-    """Each filter's highest answer [U, units], the padding's left out."""
+    """Each filter's highest answer [U, units], the padding's left out.
+
+    Three tables say what a character adds to the answers of the filters that have it on their left, in their middle and
+    on their right: three look-ups and two sums, measured to take a third of the time of embedding and Conv.
+    """
     convolution = network.convolution
     assert convolution.bias is not None
-    letters = parts.add("Gather", parts.keep("letters", network.embedding.weight), CHARACTERS, out="letters_UCE")
-    turned = parts.add("Transpose", letters, out="letters_UEC", perm=[0, 2, 1])
-    filters = parts.keep("filters", convolution.weight), parts.keep("filters_bias", convolution.bias)
-    pads = [int(convolution.padding[0])] * 2
-    maps = parts.add("Conv", turned, *filters, out="maps_UNC", pads=pads)
-    blank = parts.add("Unsqueeze", _padding(parts), parts.sizes("axis_1", 1), out="padding_U1C")
-    parts.constants["never"] = np.array(-1e4, np.float32)
-    masked = parts.add("Where", blank, "never", maps, out="masked_UNC")
-    return parts.add("ReduceMax", masked, parts.sizes("axis_2", 2), out="spelling", keepdims=0)
+    left, middle, right = (network.embedding.weight @ taps.T for taps in convolution.weight.detach().unbind(2))
+    middle = middle + convolution.bias
+    middle[0] = _NEVER
+    parts.constants["no_character"] = np.array(0, np.int32)
+    padded = parts.add("Pad", CHARACTERS, parts.sizes("pads", 0, 1, 0, 1), "no_character", out="characters_padded")
+    ends = {
+        name: parts.sizes(f"from_{name}", value) for name, value in (("first", 0), ("third", 2), ("last_but_one", -2))
+    }
+    axis, beyond = parts.sizes("axis_1", 1), parts.sizes("beyond", np.iinfo(np.int64).max)
+    before = parts.add("Slice", padded, ends["first"], ends["last_but_one"], axis, out="characters_before")
+    after = parts.add("Slice", padded, ends["third"], beyond, axis, out="characters_after")
+    maps = parts.add("Gather", parts.keep("letters_middle", middle), CHARACTERS, out="maps_middle")
+    for name, table, neighbours in (("left", left, before), ("right", right, after)):
+        told = parts.add("Gather", parts.keep(f"letters_{name}", table), neighbours, out=f"told_{name}")
+        maps = parts.add("Add", maps, told, out=f"maps_{name}")
+    return parts.add("ReduceMax", maps, axis, out="spelling", keepdims=0)
 
 
 def _spelt(parts: _Parts, network: CharacterBiLstm) -> str:
     """The last states of both LSTMs [U, units]."""
     letters = parts.add("Gather", parts.keep("letters", network.embedding.weight), CHARACTERS, out="letters_UCE")
     turned = parts.add("Transpose", letters, out="letters_CUE", perm=[1, 0, 2])
-    inside = parts.add("Not", _padding(parts), out="inside_UC")
+    parts.constants["no_character"] = np.array(0, np.int32)
+    inside = parts.add("Greater", CHARACTERS, "no_character", out="inside_UC")
     ones = parts.add("Cast", inside, out="ones_UC", to=TensorProto.INT32)
     parts.constants["at_least"] = np.array(1, np.int32)
     counted = parts.add("ReduceSum", ones, parts.sizes("axis_1", 1), out="counted_U", keepdims=0)
@@ -173,11 +186,6 @@ def _spelt(parts: _Parts, network: CharacterBiLstm) -> str:
     last = _lstm(parts, network.lstm, turned, lengths, "spelling", out="last")
     beside = parts.add("Transpose", last, out="last_U2H", perm=[1, 0, 2])
     return parts.add("Reshape", beside, parts.sizes("flat_last", 0, -1), out="spelling")
-
-
-def _padding(parts: _Parts) -> str:
-    parts.constants["no_character"] = np.array(0, np.int32)
-    return parts.add("Equal", CHARACTERS, "no_character", out="padding_UC")
 
 
 def _lstm(parts: _Parts, layer: BiLstm, inputs: str, lengths: str, name: str, *, out: Literal["all", "last"]) -> str:

@@ -65,6 +65,11 @@ class ModelLoader:
             max_total_neighbors=self._settings.max_total_neighbors,
             max_inputs=self._settings.max_inputs,
             max_tokens=self._settings.max_tokens,
+            max_texts=self._settings.max_texts,
+            max_text_bytes=self._settings.max_text_bytes,
+            max_sentence_tokens=self._settings.max_sentence_tokens,
+            max_total_tokens=self._settings.max_total_tokens,
+            max_batch_tokens=self._settings.max_batch_tokens,
             max_batch_size=own.max_batch_size,
         )
         threads = self._settings.threads or 1

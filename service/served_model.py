@@ -6,11 +6,14 @@ import asyncio
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from service.errors import DeadlineExceeded, InvalidRequest, Saturated
+import numpy as np
+from numpy.typing import NDArray
+
+from service.errors import DeadlineExceeded, InvalidRequest, PayloadTooLarge, Saturated
 from service.observability import Metrics, Timings
 from service.predictors import Predictor
 from service.runtime.batcher import Answer, DynamicBatcher
@@ -58,6 +61,7 @@ class ServedModel:
         self.name = self.manifest.name
         self.version = str(self.manifest.version)
         self.max_batch_size = predictor.limits.max_batch_size
+        self._budget = predictor.budget
         self.warm_up_seconds = warm_up_seconds
         self.inline = inline
         self.provider = ",".join(dict.fromkeys(report.actual[0] for report in predictor.reports.values()))
@@ -67,7 +71,7 @@ class ServedModel:
         self._runner = None if self.inline else ThreadPoolExecutor(1, thread_name_prefix=f"run-{self.name}")
         self._batcher = DynamicBatcher(
             predictor.infer,
-            max_batch_size=self.max_batch_size,
+            max_batch_size=self._budget,
             max_queue_delay=(settings.max_queue_delay_us or 0) / 1e6,
             executor=self._runner,
             on_execution=self._count_execution,
@@ -75,7 +79,7 @@ class ServedModel:
         )
         # In the event loop, wherever the model's ordinary requests run.
         self._quick_batcher = DynamicBatcher(
-            predictor.infer, max_batch_size=self.max_batch_size, on_execution=self._count_execution
+            predictor.infer, max_batch_size=self._budget, on_execution=self._count_execution
         )
         self._max_in_flight = max_in_flight
         self._deadline_seconds = deadline_seconds
@@ -98,22 +102,7 @@ class ServedModel:
             timeout: seconds; the smaller of this and the setting counts.
         """
         with self._admitted(timings):
-            deadline = self._deadline(timings, timeout)
-            heavy = self.predictor.is_heavy(request)
-            if heavy:
-                tensors = await self._in_thread(lambda: self.predictor.preprocess(request), deadline)
-            else:
-                tensors = self.predictor.preprocess(request)
-            timings.lap("preprocess")
-            answer = await self._run(tensors, deadline)
-            timings.add("queue", answer.queue)
-            timings.add("infer", answer.infer)
-            if heavy:
-                fields = await self._in_thread(lambda: self.predictor.postprocess(request, answer.outputs), deadline)
-            else:
-                fields = self.predictor.postprocess(request, answer.outputs)
-            timings.lap("postprocess")
-        return fields
+            return await self._answer(request, timings, self._deadline(timings, timeout))
 
     async def infer(
         self,
@@ -136,12 +125,18 @@ class ServedModel:
                 raise InvalidRequest(
                     f"a batch of {rows}, the limit is {self.max_batch_size}; send several requests", "inputs"
                 )
-            ready = self.predictor.read_tensors(tensors)
-            timings.lap("preprocess")
-            answer = await self._run(ready, self._deadline(timings, timeout))
-            timings.add("queue", answer.queue)
-            timings.add("infer", answer.infer)
-            finished = finish(self.predictor.write_tensors(answer.outputs))
+            deadline = self._deadline(timings, timeout)
+            request = self.predictor.read_request(tensors)
+            if request is not None:
+                outputs = self.predictor.write_results(await self._answer(request, timings, deadline))
+            else:
+                ready = self.predictor.read_tensors(tensors)
+                timings.lap("preprocess")
+                answer = await self._run(ready, deadline)
+                timings.add("queue", answer.queue)
+                timings.add("infer", answer.infer)
+                outputs = self.predictor.write_tensors(answer.outputs)
+            finished = finish(outputs)
             timings.lap("postprocess")
         return finished
 
@@ -151,25 +146,45 @@ class ServedModel:
         if self._runner is not None:
             self._runner.shutdown(wait=False)
 
+    async def _answer(self, request: Any, timings: Timings, deadline: float) -> dict[str, Any]:
+        """Take an admitted request through the stages."""
+        heavy = self.predictor.is_heavy(request)
+        if heavy:
+            tensors = await self._in_thread(lambda: self.predictor.preprocess(request), deadline)
+        else:
+            tensors = self.predictor.preprocess(request)
+        timings.lap("preprocess")
+        answer = await self._run(tensors, deadline)
+        timings.add("queue", answer.queue)
+        timings.add("infer", answer.infer)
+        if heavy:
+            fields = await self._in_thread(lambda: self.predictor.postprocess(request, answer.outputs), deadline)
+        else:
+            fields = self.predictor.postprocess(request, answer.outputs)
+        timings.lap("postprocess")
+        return fields
+
     async def _run(self, tensors: Tensors, deadline: float) -> Answer:
-        """Run through the batcher, in pieces where there are more rows than one batch takes."""
+        """Run through the batcher, in pieces where one run would cost more than the budget."""
         if self.predictor.is_quick(tensors):
             return await self._quick_batcher.submit(tensors, deadline)
         rows = len(next(iter(tensors.values())))
-        if rows > self.max_batch_size:
-            return await self._run_pieces(tensors, rows, deadline)
-        future = self._batcher.submit(tensors, deadline)
-        if self.inline:
-            return await future
-        return await _before(future, deadline)
-
-    async def _run_pieces(self, tensors: Tensors, rows: int, deadline: float) -> Answer:
-        size = self.max_batch_size
-        pieces = [
-            {name: array[start : start + size] for name, array in tensors.items()} for start in range(0, rows, size)
-        ]
-        answers = await asyncio.gather(*(self._run(piece, deadline) for piece in pieces))
+        costs = self.predictor.costs(tensors)
+        cost = rows if costs is None else int(costs.sum())
+        if cost <= self._budget or rows == 1:
+            return await self._run_piece(tensors, deadline, cost)
+        if costs is None:
+            costs = np.ones(rows, np.int64)
+        answers = []
+        # One piece waits at a time: the requests of others come between those of a large one.
+        for start, end in _pieces(costs, self._budget):
+            piece = {name: array[start:end] for name, array in tensors.items()}
+            answers.append(await self._run_piece(piece, deadline, int(costs[start:end].sum())))
         return Answer.joined(answers)
+
+    async def _run_piece(self, tensors: Tensors, deadline: float, cost: int) -> Answer:
+        future = self._batcher.submit(tensors, deadline, cost)
+        return await (future if self.inline else _before(future, deadline))
 
     async def _in_thread(self, work: Callable[[], T], deadline: float) -> T:
         return await _before(asyncio.get_running_loop().run_in_executor(self._threads, work), deadline)
@@ -245,6 +260,17 @@ def warm_up(predictor: Predictor[Any]) -> float:
     return statistics.median(times)
 
 
+def _pieces(costs: NDArray[np.int64], budget: int) -> Iterator[tuple[int, int]]:
+    """Consecutive rows, from row to row, that cost at most `budget` together, or one row that costs more."""
+    ends = np.cumsum(costs)
+    start = 0
+    while start < len(costs):
+        spent = int(ends[start - 1]) if start else 0
+        end = max(int(np.searchsorted(ends, spent + budget, side="right")), start + 1)
+        yield start, end
+        start = end
+
+
 async def _before(future: asyncio.Future[T], deadline: float) -> T:
     """Await `future` until the deadline."""
     try:
@@ -255,7 +281,7 @@ async def _before(future: asyncio.Future[T], deadline: float) -> T:
 
 
 def _outcome(error: BaseException) -> str:
-    if isinstance(error, InvalidRequest):
+    if isinstance(error, InvalidRequest | PayloadTooLarge):
         return "invalid"
     if isinstance(error, DeadlineExceeded):
         return "deadline"

@@ -87,6 +87,16 @@ class Settings(BaseSettings):
     """Most texts in one request to /v1/embeddings."""
     max_tokens: int = Field(default=8_192, ge=1, le=1_000_000)
     """Most words in one text to /v1/embeddings."""
+    max_texts: int = Field(default=1_024, ge=1, le=65_536)
+    """Most texts or token lists in one request to /v1/tag."""
+    max_text_bytes: int = Field(default=100_000, ge=1)
+    """Largest text to tag, in bytes of UTF-8."""
+    max_sentence_tokens: int = Field(default=1_000, ge=1, le=100_000)
+    """Most tokens in one sentence to tag."""
+    max_total_tokens: int = Field(default=200_000, ge=1, le=10_000_000)
+    """Most tokens in one request to /v1/tag, all its texts together."""
+    max_batch_tokens: int = Field(default=2_048, ge=1, le=1_000_000)
+    """Most tokens in one run of a tagger, padding included; takes the place of LECTERN_MAX_BATCH_SIZE there."""
     max_batch_size: int = Field(default=64, ge=1, le=4096)
     """Most rows joined into one run of a model."""
     max_queue_delay_us: int = Field(default=0, ge=0)

@@ -8,10 +8,12 @@ from service.artifacts.bundle import Bundle, BundleError
 from service.artifacts.manifest import Task
 from service.predictors.base import Limits, OpenSession, Predictor
 from service.predictors.image_classification import ImageClassificationPredictor
+from service.predictors.token_classification import TokenClassificationPredictor
 from service.predictors.word_vectors import WordVectorsPredictor
 
 TASKS: dict[Task, type[Predictor[Any]]] = {
     Task.IMAGE_CLASSIFICATION: ImageClassificationPredictor,
+    Task.TOKEN_CLASSIFICATION: TokenClassificationPredictor,
     Task.WORD_VECTORS: WordVectorsPredictor,
 }
 """The predictor of every task that is served."""

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from service.artifacts.bundle import Bundle
@@ -34,6 +36,11 @@ class Limits:
     max_total_neighbors: int = 100_000
     max_inputs: int = 2_048
     max_tokens: int = 8_192
+    max_texts: int = 1_024
+    max_text_bytes: int = 100_000
+    max_sentence_tokens: int = 1_000
+    max_total_tokens: int = 200_000
+    max_batch_tokens: int = 2_048
     max_batch_size: int = 64
 
 
@@ -111,6 +118,29 @@ class Predictor(ABC, Generic[RequestT]):
     def is_quick(self, tensors: Tensors) -> bool:
         """Whether a run on these takes microseconds, whatever an ordinary one takes: then it never gets a thread."""
         return False
+
+    @property
+    def budget(self) -> int:
+        """What one run may cost: rows, or what `costs` says of each."""
+        return self.limits.max_batch_size
+
+    def costs(self, tensors: Tensors) -> NDArray[np.int64] | None:
+        """What each row costs of the `budget`, [N]; None: one each."""
+        return None
+
+    def read_request(self, tensors: Tensors) -> RequestT | None:
+        """Turn tensors of `inputs` into a request, where they stand for one; `write_results` makes its tensors.
+
+        None: the tensors are rows of the model's own, for `read_tensors`.
+
+        Raises:
+            InvalidRequest: naming the element that is wrong.
+        """
+        return None
+
+    def write_results(self, fields: dict[str, Any]) -> Tensors:
+        """Turn what `postprocess` returned into the tensors of `outputs`; only where `read_request` makes requests."""
+        raise NotImplementedError
 
     def read_tensors(self, tensors: Tensors) -> Tensors:
         """Turn tensors of `inputs` into those that `infer` takes.

@@ -33,10 +33,10 @@ class Answer:
 
     @classmethod
     def joined(cls, parts: Sequence[Answer]) -> Answer:
-        """One answer from those to consecutive pieces of a request."""
+        """One answer from those to consecutive pieces of a request, which ran one after another."""
         return cls(
             {name: np.concatenate([part.outputs[name] for part in parts]) for name in parts[0].outputs},
-            queue=max(part.queue for part in parts),
+            queue=sum(part.queue for part in parts),
             infer=sum(part.infer for part in parts),
         )
 
@@ -45,6 +45,7 @@ class Answer:
 class _Item:
     tensors: Tensors
     rows: int
+    cost: int
     key: tuple[Any, ...]
     deadline: float
     future: asyncio.Future[Answer]
@@ -59,7 +60,7 @@ class DynamicBatcher:
 
     Args:
         infer: runs a batch; tensors in, tensors out, the first axis being the batch.
-        max_batch_size: most rows of one run.
+        max_batch_size: most rows of one run; most cost, where `submit` is told what requests cost.
         max_queue_delay: longest wait for batch mates, in seconds; a full batch does not wait.
         executor: where `infer` runs; None runs it in the event loop.
         on_execution: called after every run with its number of rows.
@@ -91,17 +92,18 @@ class DynamicBatcher:
         """Requests that wait."""
         return len(self._waiting)
 
-    def submit(self, tensors: Tensors, deadline: float) -> asyncio.Future[Answer]:
+    def submit(self, tensors: Tensors, deadline: float, cost: int | None = None) -> asyncio.Future[Answer]:
         """Queue a request; must be called in the event loop.
 
         Args:
-            tensors: inputs whose first axes are equal and at most `max_batch_size`.
+            tensors: inputs whose first axes are equal.
             deadline: the `time.perf_counter()` after which the answer is of no use.
+            cost: what it takes of `max_batch_size`, of which more than that runs alone; None: its rows.
         """
         loop = asyncio.get_running_loop()
         rows = len(next(iter(tensors.values())))
         key = tuple((name, array.dtype.str, array.shape[1:]) for name, array in tensors.items())
-        item = _Item(tensors, rows, key, deadline, loop.create_future())
+        item = _Item(tensors, rows, rows if cost is None else cost, key, deadline, loop.create_future())
         self._waiting.append(item)
         self._on_depth(len(self._waiting))
         if not self._scheduled:
@@ -110,7 +112,7 @@ class DynamicBatcher:
                 self._timer = loop.call_later(self._max_queue_delay, self._run_next)
             else:
                 loop.call_soon(self._run_next)
-        if self._timer is not None and sum(item.rows for item in self._waiting) >= self._max_batch_size:
+        if self._timer is not None and sum(item.cost for item in self._waiting) >= self._max_batch_size:
             self._timer.cancel()
             self._timer = None
             loop.call_soon(self._run_next)
@@ -153,7 +155,7 @@ class DynamicBatcher:
         """The next batch: the oldest request and the following ones that fit it; late and abandoned ones drop out."""
         batch: list[_Item] = []
         skipped: list[_Item] = []
-        rows = 0
+        cost = 0
         now = time.perf_counter()
         while self._waiting:
             item = self._waiting.popleft()
@@ -163,12 +165,12 @@ class DynamicBatcher:
                 item.future.set_exception(DeadlineExceeded("the deadline passed while the request waited"))
             elif batch and item.key != batch[0].key:
                 skipped.append(item)
-            elif rows + item.rows > self._max_batch_size and batch:
+            elif cost + item.cost > self._max_batch_size and batch:
                 self._waiting.appendleft(item)
                 break
             else:
                 batch.append(item)
-                rows += item.rows
+                cost += item.cost
         self._waiting.extendleft(reversed(skipped))
         self._on_depth(len(self._waiting))
         return batch

@@ -1,0 +1,151 @@
+"""The predictor of taggers: sentences of all requests that wait run together, in groups of like length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from service.artifacts.bundle import Bundle
+from service.artifacts.labels import OUTSIDE
+from service.artifacts.manifest import Datatype, TensorSpec
+from service.artifacts.tagging import Tagging
+from service.artifacts.word_features import EMISSIONS
+from service.errors import InvalidRequest, ModelFailure
+from service.predictors.base import Limits, OpenSession, Predictor
+from service.predictors.token_classification.bodies import TagBody
+from service.predictors.token_classification.grouping import groups
+from service.predictors.token_classification.opening import open_tagger
+from service.predictors.token_classification.request import TagRequest
+from service.runtime.session import Tensors
+
+TEXT = "TEXT"
+TAGS = "TAGS"
+"""The tensors that the Open Inference Protocol shows: a text, and what /v1/tag answers for it as JSON."""
+
+SENTENCES = "sentences"
+"""What runs: an object array [N] of sentences, each a list of words."""
+TAGGED = "tagged"
+"""What comes of it: an object array [N] of `TaggedSentence`."""
+
+_ORDINARY = (("An", "ordinary", "request", "is", "a", "paragraph", "of", "some", "sentences", "like", "this", "."),) * 8
+
+
+class TokenClassificationPredictor(Predictor[TagRequest]):
+    """One graph, `service.artifacts.word_features` has its tensors; a row is a sentence and costs its tokens."""
+
+    routes: ClassVar = {"/v1/tag": TagBody}
+    limiting = ("max_texts", "max_text_bytes", "max_sentence_tokens", "max_total_tokens", "max_batch_tokens")
+
+    def __init__(self, bundle: Bundle, open_session: OpenSession, limits: Limits) -> None:
+        super().__init__(bundle, open_session, limits)
+        parts = open_tagger(bundle, self.sessions)
+        self._session = parts.session
+        self._features = parts.features
+        self._preprocessing = parts.preprocessing
+        self._labels = parts.labels
+        self._tagging = Tagging(parts.labels, parts.preprocessing.kind, parts.transitions)
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        return (TensorSpec(name=TEXT, datatype=Datatype.BYTES, shape=(-1, 1)),)
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        return (TensorSpec(name=TAGS, datatype=Datatype.BYTES, shape=(-1, 1)),)
+
+    @property
+    def budget(self) -> int:
+        return self.limits.max_batch_tokens
+
+    @property
+    def details(self) -> dict[str, JsonValue]:
+        preprocessing = self._preprocessing
+        entities = sorted({label[2:] for label in self._labels if label != OUTSIDE})
+        return {
+            "kind": preprocessing.kind,
+            "entities": list[JsonValue](entities) if preprocessing.kind == "spans" else None,
+            "tokenizer": preprocessing.tokenizer,
+            "words": self._features.rows - 1,
+            "characters": self._features.character_count,
+            "max_characters": preprocessing.max_characters,
+            "crf": preprocessing.transitions is not None,
+        }
+
+    def parse(self, body: TagBody) -> TagRequest:
+        if body.tokens is not None:
+            return TagRequest([" ".join(tokens) for tokens in body.tokens], body.tokens, "tokens[{}]".format)
+        if body.texts is not None:
+            return TagRequest(body.texts)
+        assert body.text is not None
+        return TagRequest([body.text], field=lambda index: "text")
+
+    def is_heavy(self, request: TagRequest) -> bool:
+        return request.is_heavy
+
+    def is_quick(self, tensors: Tensors) -> bool:
+        return not len(tensors[SENTENCES])
+
+    def preprocess(self, request: TagRequest) -> Tensors:
+        sentences = _objects(request.prepare(self.limits))
+        # In order of length: where there are more than one run takes, the sentences of each piece are alike.
+        request.order = np.argsort(_lengths(sentences), kind="stable")
+        return {SENTENCES: sentences[request.order]}
+
+    def costs(self, tensors: Tensors) -> NDArray[np.int64]:
+        return _lengths(tensors[SENTENCES])
+
+    def infer(self, tensors: Tensors) -> Tensors:
+        """Tag sentences; those of like length run together."""
+        sentences = tensors[SENTENCES]
+        tagged = np.empty(len(sentences), object)
+        for places in groups(_lengths(sentences), self.budget):
+            batch = self._features.batch(sentences[places].tolist())
+            emissions = self._session.run(batch.feeds())[EMISSIONS]
+            if not np.isfinite(emissions).all():
+                raise ModelFailure("the model's emissions hold NaN or infinity")
+            tagged[places] = _objects(self._tagging.decode(emissions, batch.lengths))
+        return {TAGGED: tagged}
+
+    def postprocess(self, request: TagRequest, outputs: Tensors) -> dict[str, Any]:
+        # Each text's result is JSON at once: where there are many, they are written in the thread that makes them.
+        in_order = np.empty_like(outputs[TAGGED])
+        in_order[request.order] = outputs[TAGGED]
+        tagged = in_order.tolist()
+        results, first = [], 0
+        for text, offsets in zip(request.texts, request.sentences, strict=True):
+            result = self._tagging.result(text, offsets, tagged[first : first + len(offsets)])
+            results.append(orjson.Fragment(orjson.dumps(result)))
+            first += len(offsets)
+        return {"results": results}
+
+    def warm_up(self) -> Tensors:
+        return {SENTENCES: _objects(_ORDINARY)}
+
+    def read_request(self, tensors: Tensors) -> TagRequest:
+        texts = []
+        for index, element in enumerate(tensors[TEXT].ravel()):
+            try:
+                texts.append(element.decode())
+            except UnicodeDecodeError as error:
+                raise InvalidRequest("is not UTF-8", f"{TEXT}[{index}]") from error
+        return TagRequest(texts, field=f"{TEXT}[{{}}]".format)
+
+    def write_results(self, fields: dict[str, Any]) -> Tensors:
+        return {TAGS: _objects([fragment.contents for fragment in fields["results"]]).reshape(-1, 1)}
+
+
+def _objects(items: Sequence[Any]) -> NDArray[np.object_]:
+    """An object array [n]; numpy would make a table of sequences."""
+    array = np.empty(len(items), object)
+    for index, item in enumerate(items):
+        array[index] = item
+    return array
+
+
+def _lengths(sentences: NDArray[np.object_]) -> NDArray[np.int64]:
+    return np.fromiter(map(len, sentences), np.int64, len(sentences))

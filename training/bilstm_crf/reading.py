@@ -53,7 +53,7 @@ def read_sentences(
 
 def _sentences(table: Table, tags: list[list[str]]) -> Iterator[Sentence]:
     for rows, line in zip(table.sentences, tags, strict=True):
-        words = tuple(unicodedata.normalize("NFC", row.cells[table.word]) for row in rows)
+        words = tuple(unicodedata.normalize("NFC", row.cells[table.word].strip()) for row in rows)
         yield Sentence(words, tuple(line), table.where(rows[0]))
 
 

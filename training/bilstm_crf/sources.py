@@ -130,7 +130,8 @@ def _name_of(source: str) -> str:
 
 def _read_own(source: str, config: DataConfig, kind: Kind | None) -> Tagged:
     """A file or an address, packed with gzip or not."""
-    path = fetch_url(source) if source.startswith(("http://", "https://")) else Path(source)
+    on_the_web = source.startswith(("http://", "https://"))
+    path = fetch_url(source) if on_the_web else Path(source)
     try:
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":
@@ -143,7 +144,10 @@ def _read_own(source: str, config: DataConfig, kind: Kind | None) -> Tagged:
         raise DatasetError(f"{path}: cannot be unpacked ({error}); get the file again") from error
     except OSError as error:
         raise DatasetError(f"{source}: cannot be read ({error.strerror}); name a file") from error
-    return read_sentences(content, str(path), column=config.column, scheme=config.scheme, kind=kind)
+    if on_the_web and content.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
+        raise DatasetError(f"{source}: is a web page; name the address of the file itself (on GitHub: Raw)")
+    name = _name_of(source) if on_the_web else source
+    return read_sentences(content, name, column=config.column, scheme=config.scheme, kind=kind)
 
 
 def _read(file: DataFile, config: DataConfig, kind: Kind | None = None) -> Tagged:

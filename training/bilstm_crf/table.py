@@ -72,9 +72,10 @@ class Table:
         """
         if column >= len(row.cells):
             raise DatasetError(f"{self.where(row)}: has {len(row.cells)} columns; the tag is expected in {column + 1}")
-        if not row.cells[column]:
+        cell = row.cells[column].strip()
+        if not cell:
             raise DatasetError(f"{self.where(row)}: has no tag in column {column + 1}")
-        return row.cells[column]
+        return cell
 
 
 def read_table(content: bytes, name: str) -> Table:
@@ -98,6 +99,8 @@ def read_table(content: bytes, name: str) -> Table:
 
 
 def _decode(content: bytes, name: str) -> str:
+    if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise DatasetError(f"{name}: is UTF-16; convert it: iconv -f utf-16 -t utf-8 old > new")
     try:
         text = codecs.decode(content, "utf-8-sig")
     except UnicodeDecodeError as error:
@@ -109,7 +112,7 @@ def _decode(content: bytes, name: str) -> str:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise DatasetError(
-            f"{name}:{line}: holds a zero byte, so it is no UTF-8 text; "
+            f"{name}:{line}: holds a zero byte, so it is no text in UTF-8; "
             "if it is UTF-16, convert it: iconv -f utf-16 -t utf-8 old > new"
         )
     return text
@@ -136,17 +139,18 @@ def _rows(lines: Sequence[str], *, all_comments: bool) -> tuple[list[list[Row]],
             cells = line.rstrip("\r").split("\t") if "\t" in line else line.split()
             if not rows:
                 sentences.append(rows)
-            rows.append(Row(number, [cell.strip() for cell in cells]))
+            rows.append(Row(number, cells))
     return sentences, comments
 
 
 def _counts_words(sentences: list[list[Row]]) -> bool:
-    """Whether the first of at least three columns counts the words: 1, 2, 3 in each sentence."""
-    for rows in sentences[:_PROBED]:
+    """Whether the first of at least three columns counts the words: 1, 2, 3 in most sentences."""
+    probed = sentences[:_PROBED]
+    counted = 0
+    for rows in probed:
         numbers = [row.cells[0] for row in rows if not _SKIPPED_ID.fullmatch(row.cells[0])]
-        if len(rows[0].cells) < 3 or numbers != [str(number) for number in range(1, len(numbers) + 1)]:
-            return False
-    return bool(sentences)
+        counted += len(rows[0].cells) > 2 and numbers == [str(number) for number in range(1, len(numbers) + 1)]
+    return 2 * counted > len(probed)
 
 
 def _greatest_width(sentences: list[list[Row]]) -> int:
@@ -161,7 +165,10 @@ def _usual_width(sentences: list[list[Row]]) -> int:
 def _conllu(name: str, sentences: list[list[Row]], columns: tuple[str, ...]) -> Table:
     if columns[0] != "id" or "form" not in columns:
         raise DatasetError(f"{name}: its columns are {', '.join(columns)}; CoNLL-U begins with ID and has FORM")
-    return _checked(Table(name, sentences, columns, len(columns), columns.index("form")), least=len(columns))
+    table = _checked(Table(name, sentences, columns, len(columns), columns.index("form")), least=len(columns))
+    if all(row.cells[table.word] == "_" for rows in table.sentences for row in rows):
+        raise DatasetError(f"{name}: has `_` for all words; the treebank is published without its text, merge it first")
+    return table
 
 
 def _checked(table: Table, *, least: int) -> Table:
@@ -194,5 +201,5 @@ def _check(table: Table, row: Row, least: int) -> None:
         raise DatasetError(f"{table.where(row)}: has {len(row.cells)} columns; {expected} are expected{hint}")
     if table.word and not (row.cells[0].isdecimal() or _SKIPPED_ID.fullmatch(row.cells[0])):
         raise DatasetError(f"{table.where(row)}: begins with {row.cells[0]!r}; the number of a word is expected")
-    if not row.cells[table.word]:
+    if not row.cells[table.word].strip():
         raise DatasetError(f"{table.where(row)}: the word, in column {table.word + 1}, is empty")

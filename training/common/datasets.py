@@ -6,13 +6,14 @@ Order: `$LECTERN_DATA/<folder>/<file>` (compressed or not), the cache `$XDG_CACH
 import gzip
 import hashlib
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import httpx
 
@@ -254,7 +255,9 @@ def fetch_url(address: str, *, client: Callable[[], httpx.Client] | None = None)
     Raises:
         DatasetError: no network, or an address that answers with an error.
     """
-    name = unquote(urlsplit(address).path).rsplit("/", 1)[-1].replace("\\", "_").replace("\0", "_") or "data"
+    name = (
+        re.sub(r"[^\w.+-]", "_", unquote(re.split("[?#]", address)[0]).rsplit("/", 1)[-1])[-100:].lstrip(".") or "data"
+    )
     folder = f"urls/{hashlib.sha256(address.encode()).hexdigest()[:16]}"
     target = cache_folder() / folder / name
     if not target.is_file():
@@ -363,7 +366,7 @@ def _save(answer: httpx.Response, out: BinaryIO, digest: "hashlib._Hash", name: 
 def _network_errors(address: str, advice: str) -> Iterator[None]:
     try:
         yield
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DatasetError(
             f"{address} cannot be reached ({type(error).__name__}: {error}); "
             f"check the network and run again, or {advice}"

@@ -1,0 +1,217 @@
+"""Which data a name, a path or an address means, and what is done to them; the real ones where they are at hand."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.artifacts.labels import spans
+from tests.training.bilstm_crf import made_sentences
+from training.bilstm_crf import sources
+from training.bilstm_crf.config import DataConfig
+from training.bilstm_crf.sentences import Sentence, TaggedData
+from training.bilstm_crf.sources import load_data, retyped, without_handles
+from training.common import datasets
+from training.common.errors import ConfigError, DatasetError
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    """Three files of made sentences."""
+    return {
+        split: str(made_sentences.write_columns(tmp_path / f"{split}.tsv", made_sentences.spans(count, count)))
+        for split, count in (("train", 25), ("dev", 5), ("test", 4))
+    }
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bytes], list[str]]:
+    """Puts one answer on the whole web; returns what is asked for."""
+
+    def put(status: int, content: bytes) -> list[str]:
+        asked: list[str] = []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            asked.append(str(request.url))
+            return httpx.Response(status, stream=httpx.ByteStream(content))
+
+        monkeypatch.setattr(datasets, "_client", lambda: httpx.Client(transport=httpx.MockTransport(answer)))
+        return asked
+
+    return put
+
+
+def sizes(data: TaggedData) -> dict[str, tuple[int, int, int]]:
+    """Sentences, words and entities by split."""
+    return {
+        split: (len(part), sum(len(s.words) for s in part), sum(len(spans(s.tags)) for s in part))
+        for split, part in data.splits.items()
+    }
+
+
+def test_own_files(files: dict[str, str]) -> None:
+    data = load_data(DataConfig(**files))
+    assert {split: len(part) for split, part in data.splits.items()} == {"train": 25, "dev": 5, "test": 4}
+    assert (data.name, data.kind, data.licence, data.shippable, data.notes) == (
+        "train.tsv", "spans", "unspecified", True, (),
+    )  # fmt: skip
+    assert data.splits["test"][0].place == f"{files['test']}:1"
+
+
+def test_without_dev_every_tenth_sentence_is_held_out(files: dict[str, str]) -> None:
+    whole = load_data(DataConfig(**files)).splits["train"]
+    data = load_data(DataConfig(train=files["train"]))
+    assert list(data.splits) == ["train", "dev"]
+    assert data.splits["dev"] == [whole[9], whole[19]]
+    assert len(data.splits["train"]) == 23
+    assert data.notes == (f"no --dev: 2 of 25 sentences of {files['train']} are held out",)
+
+
+def test_few_sentences_are_split_too(tmp_path: Path) -> None:
+    path = made_sentences.write_columns(tmp_path / "few.tsv", made_sentences.plain(2, 0))
+    assert {split: len(part) for split, part in load_data(DataConfig(train=str(path))).splits.items()} == {
+        "train": 1, "dev": 1,
+    }  # fmt: skip
+    made_sentences.write_columns(path, made_sentences.plain(1, 0))
+    with pytest.raises(DatasetError, match="holds one sentence; name a file with --dev"):
+        load_data(DataConfig(train=str(path)))
+
+
+def test_dev_is_of_the_kind_of_train(files: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "none.tsv").write_text("a\tO\n", encoding="utf-8")
+    assert load_data(DataConfig(train=files["train"], dev=str(tmp_path / "none.tsv"))).kind == "spans"
+    (tmp_path / "plain.tsv").write_text("a\tO\nb\tNOUN\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"plain.tsv:2: the tag NOUN is no tag of spans"):
+        load_data(DataConfig(train=files["train"], dev=str(tmp_path / "plain.tsv")))
+
+
+def test_packed_files(files: dict[str, str], tmp_path: Path) -> None:
+    packed = tmp_path / "train.tsv.gz"
+    packed.write_bytes(gzip.compress(Path(files["train"]).read_bytes()))
+    assert load_data(DataConfig(train=str(packed))).sha256() == load_data(DataConfig(train=files["train"])).sha256()
+    packed.write_bytes(packed.read_bytes()[:-20])
+    with pytest.raises(DatasetError, match=r"train.tsv.gz: cannot be unpacked \(.*\); get the file again"):
+        load_data(DataConfig(train=str(packed)))
+
+
+@pytest.mark.parametrize(("name", "said"), [("none.tsv", "there is no such file"), ("", "cannot be read")])
+def test_files_that_are_not_there(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(DatasetError, match=said):
+        load_data(DataConfig(train=str(tmp_path / name)))
+
+
+def test_an_address_is_downloaded_once(files: dict[str, str], web: Callable[[int, bytes], list[str]]) -> None:
+    asked = web(200, Path(files["train"]).read_bytes())
+    address = "https://example.org/a%20b/my%2Ftrain.tsv?raw=1"
+    for _ in range(2):
+        data = load_data(DataConfig(train=address, dev=files["dev"]))
+        assert len(data.splits["train"]) == 25
+    assert asked == [address]
+    assert data.splits["train"][0].place == "my%2Ftrain.tsv:1"
+    assert [path.name for path in (datasets.cache_folder() / "urls").rglob("*.*")] == ["train.tsv"]
+
+
+def test_addresses_that_give_no_file(web: Callable[[int, bytes], list[str]]) -> None:
+    web(404, b"")
+    with pytest.raises(DatasetError, match=r"example.org/x answered 404.*get x by other means and name its path"):
+        load_data(DataConfig(train="https://example.org/x"))
+    web(200, b"\n<!DOCTYPE html><html></html>")
+    with pytest.raises(DatasetError, match="is a web page; name the address of the file itself"):
+        load_data(DataConfig(train="https://example.org/x"))
+    with pytest.raises(DatasetError, match="cannot be reached"):
+        load_data(DataConfig(train="https://example.org:port/x"))
+
+
+@pytest.mark.parametrize(
+    ("choices", "said"),
+    [
+        (
+            {"data": "ewt+other"},
+            "'other' is no known set; known are ewt, uner-ewt, btc, wnut17, conll2003, joined with",
+        ),
+        ({"data": "btc+btc"}, "names btc twice"),
+        ({"data": "btc", "column": "upos"}, "column is 'upos'; btc has ner only"),
+        ({"data": "wnut17", "scheme": "none"}, "scheme is none, but wnut17 has spans"),
+    ],
+)
+def test_names_that_mean_nothing(choices: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_data(DataConfig(**choices))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("tagged", "expected"),
+    [
+        ("hey/O @anna/B-PER !/O", "O O O"),
+        ("@/B-PER anna/B-PER :/O", "O O O"),  # both are labelled
+        ("@/O anna/B-PER :/O", "O O O"),
+        ("@/O Rome/B-LOC", "O B-LOC"),  # the preposition
+        ("@/O Royal/B-ORG Albert/I-ORG", "O B-ORG I-ORG"),
+        ("@/B-PER anna/B-PER Bodo/I-PER", "O O B-PER"),
+        ("@/B-PER anna/I-PER @/B-PER bodo/I-PER", "O O O O"),
+        ("Anna/B-PER @/O", "B-PER O"),
+    ],
+)
+def test_handles_are_no_entities(tagged: str, expected: str) -> None:
+    words, tags = zip(*(word.split("/") for word in tagged.split()), strict=True)
+    found = without_handles(Sentence(words, tags, "f:1"))
+    assert (found.words, " ".join(found.tags), found.place) == (words, expected, "f:1")
+
+
+def test_types_are_renamed_or_dropped() -> None:
+    sentence = Sentence(tuple("abcd"), ("B-group", "I-group", "B-product", "B-person"))
+    assert retyped(sentence, {"group": "ORG", "person": "PER"}).tags == ("B-ORG", "I-ORG", "O", "B-PER")
+
+
+def test_the_digest_is_of_words_and_tags() -> None:
+    def digest(*sentences: Sentence, split: str = "train") -> str:
+        return TaggedData(
+            name="", kind="tags", splits={split: list(sentences)}, licence="", attribution="", shippable=True
+        ).sha256()
+
+    one = Sentence(("a", "b"), ("X", "Y"), "here")
+    assert digest(one) == digest(Sentence(one.words, one.tags, "there"))
+    others = [digest(Sentence(("a", "b"), ("X", "X"))), digest(Sentence(("ab",), ("X",))), digest(one, split="dev")]
+    apart = digest(Sentence(("a",), ("X",)), Sentence(("b",), ("Y",)))
+    assert len({digest(one), apart, *others}) == 5
+
+
+REAL = {
+    "ewt": {"train": (12_544, 204_577), "dev": (2_001, 25_147), "test": (2_077, 25_094)},
+    "uner-ewt": {"train": (12_543, 204_579, 7_005), "dev": (2_001, 25_149, 966), "test": (2_077, 25_097, 1_088)},
+    "btc": {"train": (5_872, 95_558, 5_063), "dev": (733, 12_815, 815), "test": (733, 12_532, 774)},
+    "wnut17": {"train": (3_394, 62_730, 1_693), "dev": (1_009, 15_733, 617)},
+    "conll2003": {
+        "train": (14_041, 203_621, 23_499), "dev": (3_250, 51_362, 5_942), "test": (3_453, 46_435, 5_648),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_published_sets(name: str, data_dir: Path) -> None:
+    """Sentences, words and entities as their publishers count them."""
+    data = load_data(DataConfig(data=name))
+    assert {split: size[: len(REAL[name]["train"])] for split, size in sizes(data).items()} == REAL[name]
+    assert data.kind == ("tags" if name == "ewt" else "spans")
+    assert data.shippable is (name != "conll2003")
+    assert len(data.tags("train")) == {"ewt": 17, "conll2003": 9}.get(name, 7)
+
+
+def test_joined_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All train parts are one; dev and test are those of the first."""
+    one, two, plain = (made_sentences.data(kind).splits for kind in ("spans", "spans", "tags"))
+    del two["test"]
+    for name, kind, splits, shippable in (
+        ("one", "spans", one, True), ("two", "spans", two, False), ("plain", "tags", plain, True),
+    ):  # fmt: skip
+        known = sources._Known(name.title(), lambda _, kind=kind, splits=splits: (kind, splits), "CC0", name, shippable)
+        monkeypatch.setitem(sources._KNOWN, name, known)
+    data = load_data(DataConfig(data="one+two"))
+    assert data.splits == {**one, "train": one["train"] + two["train"], "dev-two": two["dev"]}
+    assert (data.name, data.licence, data.attribution, data.shippable) == ("One + Two", "CC0", "one; two", False)
+    with pytest.raises(ConfigError, match=r"joins one \(spans\) and plain \(tags\): their tags differ in kind"):
+        load_data(DataConfig(data="one+plain"))

@@ -22,8 +22,15 @@ def _word2vec(parser: argparse.ArgumentParser) -> None:
     configure(parser)
 
 
+def _bilstm_crf(parser: argparse.ArgumentParser) -> None:
+    from training.bilstm_crf.cli import configure
+
+    configure(parser)
+
+
 FAMILIES: dict[str, tuple[str, Configure]] = {
     "lenet": ("LeNet-5: pictures of digits, or of anything small, to labels", _lenet),
+    "bilstm_crf": ("BiLSTM-CRF: words with their tags to a tagger (parts of speech, named entities, …)", _bilstm_crf),
     "word2vec": ("word2vec: a text, or a file of vectors, to word vectors", _word2vec),
 }
 """Every family with its one-line help and what adds its commands. A new family is a new line here."""

@@ -1,0 +1,154 @@
+"""The model card of a tagger's bundle."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from service.artifacts.manifest import Manifest
+from training.bilstm_crf.config import TaggerConfig
+from training.bilstm_crf.parity import Parity
+from training.bilstm_crf.sentences import TaggedData
+from training.bilstm_crf.tagger import Tagger
+
+# ruff: noqa: E501  - a row of a table is one line
+_CARD = """\
+# {name}
+
+{description}
+
+| | |
+|---|---|
+| Task | {task} |
+| Labels | {labels} |
+| Network | BiLSTM-CRF (Lample et al. 2016; Ma and Hovy 2016): {network} |
+| Words | {words:,} with a vector of their own, looked up as they are, else lower-cased, else capitalised; {characters} characters |
+| Input | text, cut by the rules of the treebank UD English EWT, or sentences of tokens |
+| Output | {output} |
+| Weights | {weights}: {score} {graph:.2%} on the dev sentences, {pytorch:.2%} as trained; {changed:,} of {tags:,} tags differ |
+| Licence of the weights | {licence} |
+| Attribution | {attribution} |
+
+## How well it tags
+
+{results}
+
+{epoch_note}
+
+## An example
+
+{example}
+
+## How it was trained
+
+* Data: {data}: {train:,} sentences to train on, {dev:,} to choose the epoch and the settings.
+* {epochs} epochs, batches of {batch_size}, AdamW with weight decay {weight_decay:g}, learning rate up to {learning_rate:g}
+  and down along a cosine, weights averaged over steps (decay {ema:g}), seed {seed}.
+* Dropout: {input_dropout:g} of a word's features, {dropout:g} between and after the layers, the same in a whole sentence (Gal and
+  Ghahramani 2016); {word_dropout:.0%} of the words shown as unknown.
+* Word vectors: {vectors}.
+* Libraries: {libraries}.
+
+## What it is not
+
+It knows the language and the kind of text it was trained on; other text is tagged less well than the figures above say.
+A score is the model's own probability: high ones can be wrong. {caution}
+"""
+
+_NAMES = "What is a name, and of what, is what the data's annotators took for one; names that are rare in the data are missed more often than others, so do not rely on it to find every person."
+_TAGS = "Tags are those of the data, by its guidelines; rare ones are found less well than common ones."
+
+
+def model_card(
+    manifest: Manifest,
+    config: TaggerConfig,
+    data: TaggedData,
+    tagger: Tagger,
+    parity: Parity,
+    samples: Sequence[dict[str, Any]],
+) -> str:
+    """MODEL_CARD.md, every figure from the run that made the weights and the graph that ships."""
+    source, names = manifest.provenance, tagger.kind == "spans"
+    types = sorted({label[2:] for label in tagger.labels if label != "O"}) if names else tagger.labels
+    return _CARD.format(
+        name=manifest.name,
+        description=manifest.description,
+        task=manifest.task,
+        labels=", ".join(types),
+        network=_network(config, tagger),
+        words=len(tagger.lexicon.words),
+        characters=len(tagger.lexicon.characters),
+        output="names with their type and probability, and tags in IOB2"
+        if names
+        else "a tag for each token, with its probability",
+        weights=source.config["weights"],
+        score="F1" if names else "accuracy",
+        graph=parity.graph,
+        pytorch=parity.pytorch,
+        changed=parity.changed,
+        tags=parity.words,
+        licence=source.licence,
+        attribution=source.attribution or "none given",
+        results="\n".join(
+            [
+                "| measure | value | data |",
+                "|---|---|---|",
+                *(f"| {m.name} | {m.value:.2%} | {m.data} |" for m in manifest.metrics),
+            ]
+        ),
+        epoch_note=_epoch_note(config, tagger),
+        example=_example(samples),
+        data=source.data,
+        train=len(data.splits["train"]),
+        dev=len(data.splits["dev"]),
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        weight_decay=config.weight_decay,
+        learning_rate=config.learning_rate,
+        ema=config.ema,
+        seed=config.seed,
+        input_dropout=config.input_dropout,
+        dropout=config.dropout,
+        word_dropout=config.word_dropout,
+        vectors=_vectors(manifest, config),
+        libraries=", ".join(f"{name} {version}" for name, version in source.libraries.items()),
+        caution=_NAMES if names else _TAGS,
+    )
+
+
+def _network(config: TaggerConfig, tagger: Tagger) -> str:
+    network, width = config.network, tagger.network.words.given.shape[1]
+    spelling = {"cnn": "{} filters over characters", "bilstm": "a character BiLSTM of {} units", "none": ""}
+    parts = [
+        f"word vectors of {width} dimensions",
+        spelling[network.characters].format(network.character_units),
+        "casing",
+        f"{network.layers} BiLSTM layer{'s' if network.layers > 1 else ''} of 2 x {network.hidden} units",
+        "linear-chain CRF" if network.output == "crf" else "softmax",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def _epoch_note(config: TaggerConfig, tagger: Tagger) -> str:
+    said = f"The weights are those after epoch {tagger.epoch} of {config.epochs}"
+    if config.select == "last":
+        return f"{said}. The figures are those of the weights before they were stored for this bundle."
+    return (
+        f"{said}, the best on the dev sentences, so the figure on those is a little too good. The figures are those of "
+        "the weights before they were stored for this bundle."
+    )
+
+
+def _example(samples: Sequence[dict[str, Any]]) -> str:
+    """The first sample's text with its names, or with its tags."""
+    text, (result,) = samples[0]["request"]["text"], samples[0]["results"]
+    if "entities" in result:
+        found = [f"{entity['text']} ({entity['label']}, {entity['score']:.2f})" for entity in result["entities"]]
+        return f"> {text}\n\n{', '.join(found) or 'No names.'}"
+    return "> " + " ".join(f"{token['text']}/{token['tag']}" for token in result["tokens"])
+
+
+def _vectors(manifest: Manifest, config: TaggerConfig) -> str:
+    if not config.network.vectors:
+        return "learnt with the rest, from random ones"
+    network: Any = manifest.provenance.config["network"]
+    tuned = "tuned for the words of the training sentences" if config.network.tune_vectors else "not tuned"
+    return f"`{network['vectors']}`, from {network['vectors_data']}; {tuned}"

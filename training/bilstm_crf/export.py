@@ -1,0 +1,214 @@
+"""A trained tagger as a model bundle: graph, transitions, words, samples, model card, manifest."""
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import orjson
+import torch
+from numpy.typing import NDArray
+
+from service.artifacts.bundle import MANIFEST, MODEL_CARD, SAMPLES, Bundle, write_bundle
+from service.artifacts.manifest import Comparison, Manifest, Metric, Provenance, Task
+from service.artifacts.word_features import TokenClassificationPreprocessing, characters_file, words_file
+from training.bilstm_crf.card import model_card
+from training.bilstm_crf.config import TaggerConfig
+from training.bilstm_crf.evaluate import evaluate, stored_evaluations
+from training.bilstm_crf.graph import GRAPH_FILE, Weights, build_graph, graph_spec
+from training.bilstm_crf.parity import OnnxTagger, Parity, check_parity
+from training.bilstm_crf.samples import make_samples
+from training.bilstm_crf.sentences import Kind, TaggedData
+from training.bilstm_crf.tagger import Tagger, load_tagger
+from training.common.config import to_dict
+from training.common.errors import ExportError
+from training.common.export import provenance
+from training.common.run import CONFIG, Run
+
+WEIGHTS: tuple[Weights, ...] = get_args(Weights)
+WORDS_FILE, CHARACTERS_FILE, TRANSITIONS_FILE = "vocabulary.txt", "characters.txt", "transitions.npy"
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "torch")
+_TOLERANCE = 5e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What an export wrote, and what storing the weights so cost."""
+
+    bundle: Bundle
+    weights: Weights
+    kind: Kind
+    parity: Parity
+
+    def report(self) -> str:
+        """For the terminal."""
+        parity, score = self.parity, score_name(self.kind)
+        sizes = {path.name: path.stat().st_size for path in sorted(self.bundle.path.iterdir())}
+        files = ", ".join(f"{name} {size / 1e6:.2f}" for name, size in sizes.items() if size >= 10_000)
+        return (
+            f"the graph on {parity.sentences:,} dev sentences, weights as {self.weights}: {score} {parity.graph:.2%} "
+            f"(PyTorch {parity.pytorch:.2%}), {parity.changed:,} of {parity.words:,} tags differ, emissions by up to "
+            f"{parity.difference:.1e}; alone or in a batch by up to {parity.batching:.1e}\n"
+            f"{parity.words_per_second:,.0f} words/s through the graph alone, one thread\n"
+            f"wrote {self.bundle.path}: {sum(sizes.values()) / 1e6:.2f} MB ({files})"
+        )
+
+
+def score_name(kind: Kind) -> str:
+    """What the one figure is."""
+    return "F1" if kind == "spans" else "accuracy"
+
+
+def export(
+    run: Run,
+    config: TaggerConfig,
+    data: TaggedData,
+    *,
+    name: str,
+    repository: Path,
+    licence: str | None,
+    description: str,
+    weights: Weights,
+) -> Exported:
+    """Write the run's kept weights as the next version of `name`, once the ONNX graph is shown to be as good.
+
+    Raises:
+        CheckpointError: the run has no weights yet.
+        ExportError: the data do not allow it, or the graph differs; nothing is written.
+    """
+    check_shippable(data)
+    tagger = load_tagger(run)
+    graph = build_graph(tagger.network, weights)
+    parity = check_parity(tagger, graph, data, weights)
+    evaluations = _evaluations(run, config, data, tagger.epoch)
+    samples = make_samples(OnnxTagger(graph, tagger))
+    transitions = tagger.transitions()
+    manifest = Manifest(
+        name=name,
+        version=1,
+        task=Task.TOKEN_CLASSIFICATION,
+        description=description or _description(tagger, data),
+        graphs={"model": graph_spec(len(tagger.labels))},
+        labels=tagger.labels,
+        preprocessing=_preprocessing(config, tagger.kind, crf=transitions is not None).model_dump(),
+        metrics=_metrics(evaluations, config, data),
+        provenance=_provenance(config, data, licence, epoch=tagger.epoch, weights=weights),
+        comparison=Comparison(kind="scores", tolerance=_TOLERANCE),
+    )
+    files: dict[str, bytes | Path] = {
+        GRAPH_FILE: graph,
+        WORDS_FILE: words_file(tagger.lexicon.words),
+        CHARACTERS_FILE: characters_file(tagger.lexicon.characters),
+        SAMPLES: orjson.dumps({"samples": samples}),
+        MODEL_CARD: model_card(manifest, config, data, tagger, parity, samples).encode(),
+    }
+    if transitions is not None:
+        files[TRANSITIONS_FILE] = _npy(transitions)
+    bundle = write_bundle(repository, manifest, files)
+    return Exported(bundle=bundle, weights=weights, kind=tagger.kind, parity=parity)
+
+
+def check_shippable(data: TaggedData) -> None:
+    """Refuse data of which no model may be given away: what lies in a model repository is."""
+    if not data.shippable:
+        raise ExportError(
+            f"{data.name} is {data.licence}: a model trained on it may be measured but not given away, and a bundle is "
+            "there to be. Train with --data uner-ewt+btc+wnut17, or on your own files with --train"
+        )
+
+
+def _preprocessing(config: TaggerConfig, kind: Kind, *, crf: bool) -> TokenClassificationPreprocessing:
+    return TokenClassificationPreprocessing(
+        kind=kind,
+        tokenizer="words",
+        max_characters=config.network.max_characters,
+        vocabulary=WORDS_FILE,
+        characters=CHARACTERS_FILE,
+        transitions=TRANSITIONS_FILE if crf else None,
+    )
+
+
+def _provenance(
+    config: TaggerConfig, data: TaggedData, licence: str | None, *, epoch: int, weights: Weights
+) -> Provenance:
+    settings = public_config(config)
+    vectors = settings["network"].get("vectors_data")
+    attribution = [data.attribution, f"word vectors from {vectors}" if vectors else ""]
+    return provenance(
+        data=data.name,
+        licence=licence or data.licence,
+        attribution="; ".join(filter(None, attribution)),
+        config=settings | {"epoch": epoch, "weights": weights},
+        seed=config.seed,
+        libraries=_LIBRARIES,
+    )
+
+
+def public_config(config: TaggerConfig) -> dict[str, Any]:
+    """The settings without the folders that data and vectors lie in; with what the vectors come from, if known."""
+    settings = to_dict(config)
+    for split in ("train", "dev", "test"):
+        settings["data"][split] = Path(settings["data"][split]).name
+    network = settings["network"]
+    if network["vectors"]:
+        path = Path(network["vectors"])
+        network |= {"vectors": path.name, "vectors_data": _vectors_data(path)}
+    return settings
+
+
+def _vectors_data(path: Path) -> str:
+    """What text the vectors of a run or a bundle come from; the name of another file; the folder is not told."""
+    try:
+        if (path / CONFIG).is_file():
+            return Path(json.loads((path / CONFIG).read_text(encoding="utf-8"))["config"]["data"]).name
+        if (path / MANIFEST).is_file():
+            source = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["provenance"]
+            return f"{source['data']} ({source['attribution'] or 'no attribution'})"
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # it is moved or changed since it was read for training
+    return path.name
+
+
+def _description(tagger: Tagger, data: TaggedData) -> str:
+    if tagger.kind == "tags":
+        return f"BiLSTM-CRF, trained on {data.name}: {len(tagger.labels)} tags"
+    types = sorted({label[2:] for label in tagger.labels if label != "O"})
+    return f"BiLSTM-CRF, trained on {data.name}: names of {', '.join(types)}"
+
+
+def _evaluations(run: Run, config: TaggerConfig, data: TaggedData, epoch: int) -> dict[str, Any]:
+    """The stored evaluations of the weights that are exported; the dev sentences are tagged now if they were not."""
+    if stored_evaluations(run).get("dev", {}).get("epoch") != epoch:
+        evaluate(run, config, data, "dev", torch.device("cpu"))
+    return {split: found for split, found in stored_evaluations(run).items() if found["epoch"] == epoch}
+
+
+def split_name(split: str, config: TaggerConfig, data: TaggedData) -> str:
+    """`Broad Twitter Corpus, test` for `test-btc`: of joined sets each evaluates on its own."""
+    part, _, key = split.partition("-")
+    keys, titles = config.data.data.split("+"), data.name.split(" + ")
+    place = keys.index(key) if key in keys else 0
+    return f"{titles[place] if len(titles) == len(keys) else data.name}, {part}"
+
+
+def _metrics(evaluations: dict[str, Any], config: TaggerConfig, data: TaggedData) -> tuple[Metric, ...]:
+    """Accuracy of tags, or F1, precision and recall of names, of every split that was evaluated."""
+    metrics = []
+    for split, found in evaluations.items():
+        measured = f"{split_name(split, config, data)}, {found['sentences']:,} sentences, {found['words']:,} words"
+        if found["kind"] == "tags":
+            metrics.append(Metric(name="accuracy", value=found["accuracy"], data=measured))
+            continue
+        for name, key in (("F1", "f1"), ("precision", "precision"), ("recall", "recall")):
+            metrics.append(Metric(name=name, value=found["micro"][key], data=measured))
+        for label, score in found["by_label"].items():
+            metrics.append(Metric(name=f"F1 of {label}", value=score["f1"], data=measured))
+    return tuple(metrics)
+
+
+def _npy(values: NDArray[np.float32]) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, values)
+    return stream.getvalue()

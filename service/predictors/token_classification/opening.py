@@ -63,7 +63,7 @@ def open_tagger(bundle: Bundle, sessions: Mapping[str, OnnxSession]) -> TaggerPa
     _check_tensors(session, len(labels), where)
     features = WordFeatures(
         read_words(bundle.file(preprocessing.vocabulary)),
-        read_characters(bundle.file(preprocessing.characters)),
+        _distinct(bundle.file(preprocessing.characters)),
         preprocessing.max_characters,
     )
     transitions = None
@@ -91,6 +91,13 @@ def _check_tensors(session: OnnxSession, labels: int, where: str) -> None:
         if {spec.name: (spec.datatype, spec.shape) for spec in specs} != expected:
             shown = ", ".join(f"{name} {datatype.value} {list(shape)}" for name, (datatype, shape) in expected.items())
             raise BundleError(f"{where}: the graph does not fit the labels and the task: its {kind} must be {shown}")
+
+
+def _distinct(path: Path) -> list[str]:
+    characters = read_characters(path)
+    if len(set(characters)) != len(characters):
+        raise BundleError(f"{path}: a character is there twice; export the model again")
+    return characters
 
 
 def _read_transitions(path: Path, labels: int) -> NDArray[np.float32]:

@@ -136,7 +136,7 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
         return TagRequest(texts, field=f"{TEXT}[{{}}]".format)
 
     def write_results(self, fields: dict[str, Any]) -> Tensors:
-        return {TAGS: _objects([fragment.contents for fragment in fields["results"]]).reshape(-1, 1)}
+        return {TAGS: _objects([orjson.dumps(fragment) for fragment in fields["results"]]).reshape(-1, 1)}
 
 
 def _objects(items: Sequence[Any]) -> NDArray[np.object_]:

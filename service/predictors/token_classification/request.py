@@ -82,7 +82,7 @@ class TagRequest:
                 field,
             )
         for index, text in enumerate(self.texts):
-            size = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+            size = self._size(index)
             if size > limits.max_text_bytes:
                 raise PayloadTooLarge(
                     f"{self._field(index)}: {size} bytes of text, the limit is {limits.max_text_bytes} "
@@ -93,6 +93,18 @@ class TagRequest:
                 if len(sentence) > limits.max_sentence_tokens:
                     raise self._too_long(index, place, sentence, limits.max_sentence_tokens)
             yield offsets
+
+    def _size(self, index: int) -> int:
+        """The bytes of a text in UTF-8."""
+        text = self.texts[index]
+        if text.isascii():
+            return len(text)
+        try:
+            return len(text.encode())
+        except UnicodeEncodeError as error:
+            raise InvalidRequest(
+                f"holds half of a surrogate pair at character {error.start}; send whole characters", self._field(index)
+            ) from error
 
     def _joined(self, index: int) -> list[Offsets]:
         """The only sentence of tokens that were sent, or none where the list is empty."""

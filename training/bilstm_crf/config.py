@@ -47,7 +47,10 @@ class NetworkConfig:
 
     vectors: str = field(
         default="",
-        metadata=doc("word vectors to begin with: a word2vec run, a bundle, a word2vec or GloVe file; none: random"),
+        metadata=doc(
+            "word vectors to begin with: a word2vec run, a bundle, a word2vec or GloVe file, or several with commas "
+            "between, which are put side by side; none: random"
+        ),
     )
     dimensions: int = field(
         default=0, metadata=doc("of the word vectors: fewer than given are principal components; 0: as given, or 100")

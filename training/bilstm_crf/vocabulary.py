@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +78,30 @@ def _ranked(counts: "Counter[str]") -> list[tuple[str, int]]:
 
 
 def _open(config: NetworkConfig) -> WordVectors | None:
+    """The vectors as given, those of several files side by side; reduced where fewer dimensions are asked for."""
     if not config.vectors:
         return None
-    vectors = open_vectors_of(Path(config.vectors))
+    vectors = _side_by_side([open_vectors_of(Path(part.strip())) for part in config.vectors.split(",")])
     if config.dimensions > vectors.dimensions:
         raise ConfigError(
             f"dimensions is {config.dimensions}, but {config.vectors} has {vectors.dimensions}; ask for no more"
         )
-    return vectors
+    if not 0 < config.dimensions < vectors.dimensions:
+        return vectors
+    _, axes = np.linalg.eigh(np.cov(vectors.matrix, rowvar=False))  # in ascending order
+    return replace(vectors, matrix=vectors.matrix @ axes[:, ::-1][:, : config.dimensions].astype(np.float32))
+
+
+def _side_by_side(parts: Sequence[WordVectors]) -> WordVectors:
+    """The words of the first, each with its vectors in all parts, in like sizes; zero where a part lacks the word."""
+    first, *others = parts
+    if not others:
+        return first
+    columns = [first.matrix / first.matrix.std()]
+    for part in others:
+        rows = np.array([part.index.get(word, -1) for word in first.words], np.int64)
+        columns.append(np.where(rows[:, None] >= 0, part.matrix[rows], np.float32(0)) / part.matrix.std())
+    return replace(first, matrix=np.concatenate(columns, axis=1))
 
 
 def _others(vectors: WordVectors, seen: set[str], count: int) -> list[str]:
@@ -95,17 +111,13 @@ def _others(vectors: WordVectors, seen: set[str], count: int) -> list[str]:
 
 
 def _table(vectors: WordVectors | None, words: Sequence[str], dimensions: int) -> NDArray[np.float32]:
-    """[V + 1, D]: the vector of every word or of its lower-cased form, reduced and brought to one size."""
+    """[V + 1, D]: the vector of every word or of its lower-cased form, all brought to one size."""
     if vectors is None:
         return np.zeros((len(words) + 1, dimensions or RANDOM_DIMENSIONS), np.float32)
     index = vectors.index
     rows = np.array([index.get(word, index.get(word.lower(), -1)) for word in words], np.int64)
-    matrix = vectors.matrix
-    if dimensions and dimensions < vectors.dimensions:
-        _, axes = np.linalg.eigh(np.cov(matrix, rowvar=False))  # ascending
-        matrix = matrix @ axes[:, ::-1][:, :dimensions].astype(np.float32)
-    table = np.zeros((len(words) + 1, matrix.shape[1]), np.float32)
+    table = np.zeros((len(words) + 1, vectors.dimensions), np.float32)
     found = np.flatnonzero(rows >= 0)
-    table[found + 1] = matrix[rows[found]]
+    table[found + 1] = vectors.matrix[rows[found]]
     deviation = float(table[found + 1].std()) if len(found) else 1.0
     return table * np.float32(_DEVIATION / max(deviation, 1e-12))

@@ -146,6 +146,17 @@ def test_fewer_dimensions_are_principal_components(tmp_path: Path) -> None:
         build_lexicon(replace(CONFIG.network, vectors=file, dimensions=7), sentences, 0)
 
 
+def test_several_files_of_vectors_lie_side_by_side(tmp_path: Path) -> None:
+    one = file_of_vectors(tmp_path / "one.txt", ["a", "b", "c"])
+    two = file_of_vectors(tmp_path / "two.txt", ["c", "a"], 4)
+    sentences = [Sentence(("a", "b", "c"), ("X",) * 3)] * 2
+    table = build_lexicon(replace(CONFIG.network, vectors=f"{one}, {two}", dimensions=0), sentences, 0).table
+    assert table.shape == (4, 10)
+    assert not table[2, 6:].any()  # b is not in the second
+    assert table[[1, 2, 3], :6].all()
+    assert table[[1, 3], 6:].all()
+
+
 def test_an_epoch_has_every_sentence_once_in_like_company() -> None:
     examples = [Example(("w",) * (1 + number % 17), (number,) * (1 + number % 17)) for number in range(300)]
     random = torch.Generator().manual_seed(0)

@@ -110,7 +110,7 @@ class Evaluation:
         if self.unseen_entities is not None:
             lines.append(f"entities never seen in training: {self.unseen_entities} found")
         lines += [
-            f"note: the tag {tag} ({count:,} words) does not occur in training, so it is always wrong"
+            f"note: the tag {tag} ({count:,} word{'s' if count > 1 else ''}) does not occur in training: it is always wrong"
             for tag, count in self.unseen_tags.items()
         ]
         return "\n".join([*lines, "", *self._table(), "", self.errors(*_REPORTED)])

@@ -71,7 +71,7 @@ class Table:
             DatasetError: nothing does.
         """
         if column >= len(row.cells):
-            raise DatasetError(f"{self.where(row)}: has {len(row.cells)} columns; the tag is expected in {column + 1}")
+            raise DatasetError(f"{self.where(row)}: has {_columns(row)}; the tag is expected in {column + 1}")
         cell = row.cells[column].strip()
         if not cell:
             raise DatasetError(f"{self.where(row)}: has no tag in column {column + 1}")
@@ -192,13 +192,17 @@ def _checked(table: Table, *, least: int) -> Table:
     return replace(table, sentences=sentences)
 
 
+def _columns(row: Row) -> str:
+    return f"{len(row.cells)} column{'s' if len(row.cells) > 1 else ''}"
+
+
 def _check(table: Table, row: Row, least: int) -> None:
     if table.width < 2:
         raise DatasetError(f"{table.where(row)}: has 1 column; a word and its tag are expected")
     if not least <= len(row.cells) <= table.width:
         expected = str(least) if least == table.width else f"{least} to {table.width}"
         hint = ", separated by tabs" if table.columns else ""
-        raise DatasetError(f"{table.where(row)}: has {len(row.cells)} columns; {expected} are expected{hint}")
+        raise DatasetError(f"{table.where(row)}: has {_columns(row)}; {expected} are expected{hint}")
     if table.word and not (row.cells[0].isdecimal() or _SKIPPED_ID.fullmatch(row.cells[0])):
         raise DatasetError(f"{table.where(row)}: begins with {row.cells[0]!r}; the number of a word is expected")
     if not row.cells[table.word].strip():

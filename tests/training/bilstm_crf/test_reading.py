@@ -168,7 +168,7 @@ def test_a_contradiction_names_both_lines() -> None:
         ("\n\n  \n", {}, "f.txt: holds no sentences"),
         ("-DOCSTART- O\n\n", {}, "f.txt: holds no sentences"),
         ("a\nb\n", {}, "f.txt:1: has 1 column; a word and its tag are expected"),
-        ("a X\nb Y\nc\n", {}, "f.txt:3: has 1 columns; 2 are expected"),
+        ("a X\nb Y\nc\n", {}, "f.txt:3: has 1 column; 2 are expected"),
         ("a X\nb Y Z\nc V\n", {}, "f.txt:2: has 3 columns; 2 are expected"),
         ("a\tX\n\tY\nc\tZ\n", {}, "f.txt:2: the word, in column 1, is empty"),
         ("a\tX\nb\t\n", {}, "f.txt:2: has no tag in column 2"),

@@ -1,0 +1,229 @@
+"""From a run to a bundle: parity, samples that replay, model card, manifest, refusals."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from service.artifacts.bundle import Bundle, read_bundle
+from service.artifacts.comparison import differences
+from service.artifacts.manifest import Task
+from service.artifacts.tagging import Tagging, cut, joined
+from service.artifacts.word_features import (
+    TokenClassificationPreprocessing,
+    WordFeatures,
+    read_characters,
+    read_words,
+)
+from tests.training.bilstm_crf import made_sentences
+from training.bilstm_crf import export as module
+from training.bilstm_crf.config import FAMILY, PRESETS, TaggerConfig
+from training.bilstm_crf.evaluate import evaluate
+from training.bilstm_crf.export import WEIGHTS, Exported, export, public_config, split_name
+from training.bilstm_crf.graph import build_graph
+from training.bilstm_crf.parity import check_parity
+from training.bilstm_crf.tagger import load_tagger
+from training.bilstm_crf.train import train
+from training.common.config import merge, to_dict
+from training.common.errors import CheckpointError, ExportError
+from training.common.export import open_graph
+from training.common.run import Run
+
+pytestmark = pytest.mark.torch
+
+CPU = torch.device("cpu")
+CONFIG = merge(
+    PRESETS["debug"],
+    {"epochs": 4, "data": "", "train": "/somewhere/private/made.conllu", "hidden": 8, "learning_rate": 0.02},
+)
+
+
+@pytest.fixture(scope="module", params=["spans", "tags", "softmax"])
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, TaggerConfig, Any]:
+    """A run with its settings and data."""
+    softmax = request.param == "softmax"
+    config = merge(CONFIG, {"output": "softmax"}) if softmax else CONFIG
+    data = made_sentences.data("spans" if softmax else request.param)
+    run = Run.create(tmp_path_factory.mktemp("tagger") / "run", family=FAMILY, config=to_dict(config))
+    train(config, data, run, CPU)
+    run.close()
+    return run, config, data
+
+
+def exported(trained: tuple[Run, TaggerConfig, Any], repository: Path, **changes: Any) -> Exported:
+    run, config, data = trained
+    options = {"name": "made", "repository": repository, "licence": None, "description": "", "weights": "int8"}
+    return export(run, config, data, **options | changes)
+
+
+def replayed(bundle: Bundle, request: dict[str, Any]) -> list[dict[str, Any]]:
+    """The answer to a request from what is in the bundle, each sentence by itself."""
+    settings = TokenClassificationPreprocessing.model_validate(bundle.manifest.preprocessing)
+    features = WordFeatures(
+        read_words(bundle.file(settings.vocabulary)),
+        read_characters(bundle.file(settings.characters)),
+        settings.max_characters,
+    )
+    transitions = np.load(bundle.file(settings.transitions)) if settings.transitions else None
+    tagging = Tagging(bundle.manifest.labels or (), settings.kind, transitions)
+    session = open_graph(bundle.file("model.onnx").read_bytes())
+    texts = request.get("texts") or ([request["text"]] if "text" in request else None)
+    asked = [(t, cut(t)) for t in texts] if texts else [(" ".join(t), joined(t)) for t in request["tokens"]]
+    answers = []
+    for text, sentences in asked:
+        tagged = []
+        for sentence in sentences:
+            batch = features.batch([[text[start:end] for start, end in sentence]])
+            tagged += tagging.decode(session.run(None, batch.feeds())[0], batch.lengths)
+        answers.append(tagging.result(text, sentences, tagged))
+    return answers
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_a_bundle_is_whole_and_its_samples_replay(
+    trained: tuple[Run, TaggerConfig, Any], tmp_path: Path, weights: str
+) -> None:
+    done = exported(trained, tmp_path, weights=weights)
+    bundle = read_bundle(tmp_path / "made" / "1")
+    manifest = bundle.manifest
+    assert manifest.task is Task.TOKEN_CLASSIFICATION
+    assert manifest.labels == load_tagger(trained[0]).labels
+    assert manifest.graphs["model"].outputs[0].shape == (-1, -1, len(manifest.labels))
+    assert (manifest.preprocessing["transitions"] is None) == (trained[1].network.output == "softmax")
+    assert ("transitions.npy" in manifest.files) == (trained[1].network.output == "crf")
+    samples = json.loads(bundle.file("samples.json").read_bytes())["samples"]
+    assert {key for sample in samples for key in sample["request"]} == {"text", "texts", "tokens"}
+    for sample in samples:
+        assert not list(differences(sample["results"], replayed(bundle, sample["request"]), manifest.comparison))
+    report = done.report()
+    assert f"weights as {weights}" in report
+    assert str(bundle.path) in report
+    assert " MB" in report
+
+
+def test_what_the_manifest_and_the_card_say(trained: tuple[Run, TaggerConfig, Any], tmp_path: Path) -> None:
+    run, config, data = trained
+    evaluate(run, config, data, "test", CPU)
+    exported(trained, tmp_path, licence="CC-BY-4.0", description="Made up")
+    bundle = read_bundle(tmp_path / "made" / "1")
+    manifest = bundle.manifest
+    measured = {metric.name: metric for metric in manifest.metrics if ", test, " in metric.data}
+    stored = json.loads((run.path / "evaluation.json").read_text())["test"]
+    if data.kind == "spans":
+        assert measured["F1"].value == stored["micro"]["f1"]
+        assert {"precision", "recall", "F1 of LOC", "F1 of PER"} <= set(measured)
+    else:
+        assert measured["accuracy"].value == stored["accuracy"]
+    assert any(", dev, 12 sentences, " in metric.data for metric in manifest.metrics)
+    source = manifest.provenance
+    assert (source.licence, source.seed, source.data) == ("CC-BY-4.0", 0, "made")
+    assert source.config["weights"] == "int8"
+    assert {"torch", "onnx", "onnxruntime", "python"} <= set(source.libraries)
+    card = bundle.file("MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "Made up" in card
+    assert "of 4" in card
+    for text in (card, (bundle.path / "manifest.json").read_text()):
+        assert "/somewhere" not in text
+        assert str(run.path) not in text
+
+
+def test_figures_of_other_weights_are_left_out(trained: tuple[Run, TaggerConfig, Any], tmp_path: Path) -> None:
+    run, config, data = trained
+    path = run.path / "evaluation.json"
+    evaluate(run, config, data, "dev", CPU)
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps({"dev": stored["dev"] | {"epoch": 99}, "test": stored["dev"] | {"epoch": 99}}))
+    done = exported(trained, tmp_path)
+    assert all(", dev, " in metric.data for metric in done.bundle.manifest.metrics)
+
+
+def test_data_for_research_only_are_refused(trained: tuple[Run, TaggerConfig, Any], tmp_path: Path) -> None:
+    run, config, data = trained
+    data = replace(data, name="CoNLL-2003 English", licence="research only (Reuters text)", shippable=False)
+    with pytest.raises(ExportError, match=r"CoNLL-2003 English is research only.*not given away.*--train"):
+        exported((run, config, data), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_without_weights_is_refused(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(CONFIG))
+    with pytest.raises(CheckpointError):
+        exported((run, CONFIG, made_sentences.data("tags")), tmp_path / "models")
+
+
+def test_a_graph_that_differs_is_refused(
+    trained: tuple[Run, TaggerConfig, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other(network: Any, weights: Any) -> bytes:
+        with torch.no_grad():
+            network.output.bias[0] += 0.01
+            graph = build_graph(network, weights)
+            network.output.bias[0] -= 0.01
+        return graph
+
+    monkeypatch.setattr(module, "build_graph", other)
+    with pytest.raises(ExportError, match=r"differs from PyTorch on the 12 dev sentences: by up to 0\.01"):
+        exported(trained, tmp_path, weights="fp32")
+    assert not (tmp_path / "made").exists()
+
+
+def test_weights_that_cost_too_much_are_refused(trained: tuple[Run, TaggerConfig, Any]) -> None:
+    run, _, data = trained
+    tagger = load_tagger(run)
+    with torch.no_grad():
+        tagger.network.output.weight.mul_(-1)
+        worse = build_graph(tagger.network, "int8")
+        tagger.network.output.weight.mul_(-1)
+    with pytest.raises(ExportError, match=r"as int8 cost .* points .*--weights fp16 or --weights fp32"):
+        check_parity(tagger, worse, data, "int8")
+
+
+def test_a_graph_that_reads_padding_is_refused(trained: tuple[Run, TaggerConfig, Any]) -> None:
+    run, _, data = trained
+    tagger = load_tagger(run)
+    model = onnx.load_from_string(build_graph(tagger.network, "int8"))
+    for node in model.graph.node:
+        if node.op_type == "LSTM":
+            node.input[4] = ""
+    with pytest.raises(ExportError, match=r"answers a batch otherwise: by up to .* nothing was written"):
+        check_parity(tagger, model.SerializeToString(), data, "int8")
+
+
+def test_parity_counts_what_changed(trained: tuple[Run, TaggerConfig, Any]) -> None:
+    run, _, data = trained
+    tagger = load_tagger(run)
+    found = check_parity(tagger, build_graph(tagger.network, "fp32"), data, "fp32")
+    assert (found.sentences, found.changed, found.lost) == (12, 0, 0)
+    assert found.words == sum(len(sentence.words) for sentence in data.splits["dev"])
+    assert found.difference < 1e-5
+    assert found.batching < 1e-5
+
+
+def test_settings_tell_what_vectors_come_from_and_no_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "words-cased"
+    config = merge(CONFIG, {"vectors": str(folder)})
+    assert public_config(config)["network"]["vectors_data"] == "words-cased"
+    Run.create(folder, family="word2vec", config={"data": "/home/me/corpus.txt"})
+    network = public_config(config)["network"]
+    assert (network["vectors"], network["vectors_data"]) == ("words-cased", "corpus.txt")
+    assert public_config(config)["data"]["train"] == "made.conllu"
+    bundle = tmp_path / "words-en" / "1"
+    bundle.mkdir(parents=True)
+    (bundle / "manifest.json").write_text('{"provenance": {"data": "Wikipedia of 2015", "attribution": "its authors"}}')
+    network = public_config(merge(CONFIG, {"vectors": str(bundle)}))["network"]
+    assert network["vectors_data"] == "Wikipedia of 2015 (its authors)"
+
+
+@pytest.mark.parametrize(
+    ("split", "name"),
+    [("dev", "One, dev"), ("test", "One, test"), ("test-btc", "Two, test"), ("dev-wnut17", "Three, dev")],
+)
+def test_joined_sets_are_measured_each_on_its_own(split: str, name: str) -> None:
+    config = merge(CONFIG, {"data": "uner-ewt+btc+wnut17", "train": ""})
+    data = replace(made_sentences.data("spans"), name="One + Two + Three")
+    assert split_name(split, config, data) == name

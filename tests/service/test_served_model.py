@@ -138,6 +138,47 @@ def test_more_images_than_a_batch_are_handled_in_pieces(served_with: Serve, inli
     _run(main())
 
 
+@pytest.mark.parametrize("inline", ["always", "never"])
+def test_pieces_keep_to_the_budget_of_what_their_rows_cost(
+    served_with: Serve, monkeypatch: pytest.MonkeyPatch, inline: str
+) -> None:
+    served = served_with(inline=inline, max_batch_size=10)
+    costs = [3, 3, 4, 1, 9, 1, 25, 2]
+    monkeypatch.setattr(served.predictor, "costs", lambda tensors: np.array(costs[: len(tensors["image"])]))
+    rows: list[int] = []
+    infer = served.predictor.infer
+
+    def watched(tensors: Tensors) -> Tensors:
+        rows.append(len(tensors["image"]))
+        return infer(tensors)
+
+    monkeypatch.setattr(served._batcher, "_infer", watched)
+
+    async def main() -> None:
+        digits = list(range(8))
+        assert await _labels(served, *digits) == list(map(str, digits))
+        assert rows == [3, 2, 1, 1, 1]
+
+    _run(main())
+
+
+def test_the_pieces_of_a_large_request_let_others_between(served_with: Serve, gate: Gate) -> None:
+    served = served_with(inline="never", max_batch_size=2)
+
+    async def main() -> None:
+        gate.shut()
+        large = asyncio.create_task(_labels(served, *[1] * 20))
+        await gate.wait_entered()
+        small = asyncio.create_task(_labels(served, 2))
+        await asyncio.sleep(0)
+        gate.open()
+        assert await small == ["2"]
+        assert not large.done()
+        assert await large == ["1"] * 20
+
+    _run(main())
+
+
 def test_a_piece_that_fails_fails_its_request_alone(served_with: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     served = served_with(inline="never", max_batch_size=2)
     run = OnnxSession.run

@@ -361,3 +361,18 @@ def test_the_pieces_of_a_large_request_make_one_answer() -> None:
     assert joined.outputs["y"].ravel().tolist() == [1, 2, 3]
     assert joined.queue == pytest.approx(0.4)
     assert joined.infer == pytest.approx(0.6)
+
+
+def test_a_run_has_a_budget_of_what_requests_cost() -> None:
+    async def main() -> None:
+        model = Recorder()
+        batcher = DynamicBatcher(model, max_batch_size=10)
+        costs = (4, 6, 1, 25, 5, 5)
+        await asyncio.gather(*(batcher.submit(_x(value), NEVER, cost) for value, cost in enumerate(costs)))
+        assert model.batches == [[0, 1], [2], [3], [4, 5]]
+
+        full = DynamicBatcher(model, max_batch_size=10, max_queue_delay=60)
+        await asyncio.gather(full.submit(_x(7), NEVER, 6), full.submit(_x(8), NEVER, 4))
+        assert model.batches[4:] == [[7, 8]]
+
+    _run(main())

@@ -1,0 +1,214 @@
+"""/v1/tag over HTTP: what is answered, and what bad input gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from starlette.testclient import TestClient
+
+from service.api.openai import ModelCard
+from service.api.token_classification import TagAnswer
+from service.app import create_app
+from service.settings import Settings
+from tests.bundles import write_classifier
+from tests.tagger_bundles import CHARACTERS, LABELS, MAX_CHARACTERS, WORDS, write_tagger
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client of a server of parts of speech, of names and of digits."""
+    folder = tmp_path_factory.mktemp("models")
+    write_tagger(folder, "pos", kind="tags")
+    write_tagger(folder, "names", kind="spans")
+    write_classifier(folder)
+    settings = Settings(models=folder, max_texts=20, max_text_bytes=60_000, max_total_tokens=50_000)
+    with TestClient(create_app(settings), raise_server_exceptions=False) as found:
+        yield found
+
+
+def ask(client: TestClient, model: str = "pos", **body: Any) -> Any:
+    response = client.post("/v1/tag", json={"model": model} | body)
+    assert response.status_code == 200, response.text
+    TagAnswer.model_validate(response.json())
+    return response.json()
+
+
+def test_a_text(client: TestClient) -> None:
+    answer = ask(client, "names", version=1, text="Ada wrote to Zoë 😀 in New York.")
+    assert (answer["model"], answer["version"]) == ("names", "1")
+    (result,) = answer["results"]
+    assert result["sentences"] == [{"start": 0, "end": 31}]
+    assert [(token["text"], token["start"], token["end"], token["tag"]) for token in result["tokens"]] == [
+        ("Ada", 0, 3, "B-PER"),
+        ("wrote", 4, 9, "O"),
+        ("to", 10, 12, "O"),
+        ("Zoë", 13, 16, "B-PER"),
+        ("😀", 17, 18, "O"),
+        ("in", 19, 21, "O"),
+        ("New", 22, 25, "B-LOC"),
+        ("York", 26, 30, "I-LOC"),
+        (".", 30, 31, "O"),
+    ]
+    assert [(entity["text"], entity["label"], entity["start"], entity["end"]) for entity in result["entities"]] == [
+        ("Ada", "PER", 0, 3),
+        ("Zoë", "PER", 13, 16),
+        ("New York", "LOC", 22, 30),
+    ]
+
+
+def test_texts_and_tokens_are_the_text_many_times(client: TestClient) -> None:
+    (alone,) = ask(client, text="the cat sat.")["results"]
+    assert "entities" not in alone
+    assert ask(client, texts=["the cat sat.", "", "the cat sat."])["results"] == [
+        alone,
+        {"sentences": [], "tokens": []},
+        alone,
+    ]
+    (joined,) = ask(client, tokens=[["the", "cat", "sat", "."]])["results"]
+    assert [token["score"] for token in joined["tokens"]] == [token["score"] for token in alone["tokens"]]
+    assert [token["start"] for token in joined["tokens"]] == [0, 4, 8, 12]
+    assert joined["sentences"] == [{"start": 0, "end": 13}]
+
+
+def test_texts_of_nothing(client: TestClient) -> None:
+    empty = {"sentences": [], "tokens": []}
+    assert ask(client, text="")["results"] == [empty]
+    assert ask(client, text=" \n\t\u00a0 ")["results"] == [empty]
+    assert ask(client, tokens=[[]])["results"] == [empty]
+    assert ask(client, texts=[])["results"] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\x00\x01\x1f the \x7f\x85cat",
+        "\u202eAda\u202c \u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627 Zoe\u0308",
+        "\ufeff\u200bAda\u2060 \ufffd \U0010ffff \ue000",
+        "👩🏽\u200d🚀🇫🇷🇩🇪 1️⃣ e\u0301\u0301\u0301",
+        "a" * 50_000,
+        "é" * 5_000 + " " + "!?" * 5_000,
+        "\u0301" * 1_000,
+    ],
+)
+def test_strange_text_has_right_offsets(client: TestClient, text: str) -> None:
+    (result,) = ask(client, "names", text=text)["results"]
+    assert [text[token["start"] : token["end"]] for token in result["tokens"]] == [
+        token["text"] for token in result["tokens"]
+    ]
+    assert "".join(token["text"] for token in result["tokens"]) == "".join(text.split())
+
+
+def test_who_answered_is_in_the_headers(client: TestClient) -> None:
+    headers = client.post("/v1/tag", json={"model": "pos", "text": "Ada"}).headers
+    assert (headers["x-lectern-model"], headers["x-lectern-version"]) == ("pos", "1")
+    assert headers["x-lectern-provider"] == "CPUExecutionProvider"
+    for stage in ("preprocess", "queue", "infer", "postprocess"):
+        assert f"{stage};dur=" in headers["server-timing"]
+
+
+def test_requests_are_counted(client: TestClient) -> None:
+    def count(name: str) -> float:
+        lines = client.get("/metrics").text.splitlines()
+        found = [line for line in lines if line.startswith(f"{name}{{") and 'model="pos"' in line and "succ" in line]
+        return float(found[0].rpartition(" ")[2])
+
+    before = count("lectern_requests_total")
+    ask(client, text="Ada sat. Zoë wrote.")
+    assert count("lectern_requests_total") == before + 1
+
+
+def test_the_model_card_tells_of_tags(client: TestClient) -> None:
+    card = ModelCard.model_validate(client.get("/v1/models/pos").json())
+    assert card.task == "token-classification"
+    assert card.labels == list(LABELS)
+    assert card.details == {
+        "kind": "tags",
+        "entities": None,
+        "tokenizer": "words",
+        "words": len(WORDS),
+        "characters": len(CHARACTERS) + 2,
+        "max_characters": MAX_CHARACTERS,
+        "crf": True,
+    }
+    assert card.limits == {
+        "max_batch_size": 64,
+        "max_body_bytes": 16 * 2**20,
+        "deadline_seconds": 30.0,
+        "max_texts": 20,
+        "max_text_bytes": 60_000,
+        "max_sentence_tokens": 1_000,
+        "max_total_tokens": 50_000,
+        "max_batch_tokens": 2_048,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field", "message"),
+    [
+        ({"model": "pos"}, 422, None, "send one of 'text', 'texts' and 'tokens'"),
+        ({"model": "pos", "text": "a", "tokens": [["b"]]}, 422, None, "send one of 'text', 'texts' and 'tokens'"),
+        ({"model": "pos", "text": ["a"]}, 422, "text", "Input should be a valid string"),
+        ({"model": "pos", "texts": ["a", "b", "c", 4]}, 422, "texts[3]", "Input should be a valid string"),
+        ({"model": "pos", "tokens": [["a"], ["b"], ["", "c"]]}, 422, "tokens[2][0]", "is empty; send a word"),
+        ({"model": "pos", "tokens": [["a", " "]]}, 422, "tokens[0][1]", "is empty"),
+        ({"model": "pos", "tokens": [["a"], None]}, 422, "tokens[1]", "Input should be a valid list"),
+        ({"model": "pos", "tokens": [["a", ["b"]]]}, 422, "tokens[0][1]", "Input should be a valid string"),
+        ({"model": "pos", "text": "a", "top_k": 3}, 422, "top_k", "is not a field of this request"),
+        ({"model": "pos", "texts": ["a"] * 21}, 422, "texts", "21 texts, the limit is 20 (LECTERN_MAX_TEXTS)"),
+        (
+            {"model": "pos", "texts": ["", "Ada sat.\n\nHe " + "said " * 10_000]},
+            422,
+            "texts[1]",
+            "its sentence 2, from character 10 ('He said said said said said said'…), has 10001 tokens, the limit is "
+            "1000 (LECTERN_MAX_SENTENCE_TOKENS); end sentences with a full stop or a blank line",
+        ),
+        ({"model": "pos", "tokens": [["a"] * 1_001]}, 422, "tokens[0]", "1001 tokens, the limit is 1000 (LECTERN_MAX"),
+        ({"model": "pos", "text": "é" * 30_001}, 413, None, "text: 60002 bytes of text, the limit is 60000 (LECTERN_M"),
+        ({"model": "pos", "texts": ["a", "a" * 60_001]}, 413, None, "texts[1]: 60001 bytes of text, the limit is"),
+        ({"model": "pos", "texts": ["a! " * 5_001] * 9}, 422, "texts[4]", "more than 50000 tokens, the limit (LECT"),
+        ({"text": "a"}, 422, "model", "several models serve this task, name one of: names, pos"),
+        ({"model": "digits", "text": "a"}, 422, "model", "'digits' is of the task 'image-classification'"),
+        ({"model": "gone", "text": "a"}, 404, None, "no model 'gone'"),
+        ({"model": "pos", "version": 9, "text": "a"}, 404, None, "no version 9 of model 'pos'"),
+    ],
+)
+def test_bad_input_is_named(
+    client: TestClient, body: dict[str, Any], status: int, field: str | None, message: str
+) -> None:
+    response = client.post("/v1/tag", json=body)
+    problem = response.json()
+    assert response.status_code == status, response.text
+    assert message in problem["detail"]
+    assert problem.get("field") == field
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "message"),
+    [
+        (b"Ada sat.", {"content-type": "text/plain"}, 415, "send application/json"),
+        (b'{"text": "Ada', JSON, 400, "not valid JSON"),
+        (b'{"model": "pos", "text": "\\ud800 Ada"}', JSON, 400, "not valid JSON"),
+        (b'{"model": "pos", "text": "caf\xe9"}', JSON, 400, "not valid JSON"),
+        ('{"model": "pos", "text": "Ada"}'.encode("utf-16"), JSON, 400, "not valid JSON"),
+        (b'["Ada"]', JSON, 422, "must be a JSON object"),
+        (b"[" * 2_000, JSON, 400, "not valid JSON"),
+    ],
+)
+def test_a_bad_body_is_told(
+    client: TestClient, content: bytes, headers: dict[str, str], status: int, message: str
+) -> None:
+    response = client.post("/v1/tag", content=content, headers=headers)
+    assert response.status_code == status, response.text
+    assert message in response.json()["detail"]
+
+
+def test_a_body_of_wrong_items_is_refused_at_the_first(client: TestClient) -> None:
+    body = orjson.dumps({"model": "pos", "tokens": [[1] * 100_000] * 20})
+    response = client.post("/v1/tag", content=body, headers=JSON)
+    assert response.status_code == 422
+    assert response.json()["field"] == "tokens[0][0]"

@@ -109,10 +109,9 @@ class Evaluation:
         ]
         if self.unseen_entities is not None:
             lines.append(f"entities never seen in training: {self.unseen_entities} found")
-        lines += [
-            f"note: the tag {tag} ({count:,} word{'s' if count > 1 else ''}) does not occur in training: it is always wrong"
-            for tag, count in self.unseen_tags.items()
-        ]
+        for tag, count in self.unseen_tags.items():
+            number = f"{count:,} word{'s' if count > 1 else ''}"
+            lines.append(f"note: the tag {tag} ({number}) does not occur in training, so it is always wrong")
         return "\n".join([*lines, "", *self._table(), "", self.errors(*_REPORTED)])
 
     def _table(self) -> list[str]:

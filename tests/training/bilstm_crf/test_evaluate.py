@@ -52,7 +52,7 @@ def test_plain_tags_are_measured() -> None:
     report = result.report()
     assert "test: accuracy 40.00% of 5 words in 2 sentences (weights of epoch 3)" in report
     assert "words never seen in training: 50.00% of 2 right" in report
-    assert "note: the tag Z (1 word) does not occur in training: it is always wrong" in report
+    assert "note: the tag Z (1 word) does not occur in training, so it is always wrong" in report
     assert "3 errors of 2 sorts, is -> found:\n     2  Y -> X\n          f:10: a [b] c\n" in report
     stored = json.loads(json.dumps(result.as_dict()))
     assert (stored["accuracy"], stored["by_label"]["X"]["recall"], stored["unseen_tags"]) == (0.4, 1.0, {"Z": 1})

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
@@ -38,12 +39,12 @@ def draw_learning_curve(path: Path, metrics: Sequence[dict[str, Any]], score: st
 
 
 def draw_confusion(path: Path, confusion: NDArray[np.int64], labels: Sequence[str], title: str) -> None:
-    """The confusion matrix [true, found]: colour is the share of the row, so that rare labels are seen too."""
+    """The confusion matrix [true, found]: colour is (the root of) the share of the row, so that few errors are seen."""
     shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
     side = max(5.0, 0.55 * len(labels) + 1.5) if len(labels) <= _MOST_NUMBERED else 13.0
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.add_subplot()
-    picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    picture = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1))
     figure.colorbar(picture, ax=axes, format=PercentFormatter(1.0), shrink=0.75, label="of the words in the row")
     size = 9 if len(labels) <= _MOST_NUMBERED else 6
     names = [_plain(label) for label in labels] if len(labels) <= _MOST_NAMED else [""] * len(labels)
@@ -56,7 +57,7 @@ def draw_confusion(path: Path, confusion: NDArray[np.int64], labels: Sequence[st
         for row, column in zip(*np.nonzero(confusion), strict=True):
             axes.text(
                 column, row, f"{confusion[row, column]}", ha="center", va="center", fontsize=7,
-                color="white" if shares[row, column] > 0.5 else "black",
+                color="white" if shares[row, column] > 0.4 else "black",
             )  # fmt: skip
     _save(figure, path)
 

@@ -15,10 +15,11 @@ _POOL = 20
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A sentence to learn: its words, and its labels as numbers."""
+    """A sentence to learn: its words, their labels as numbers, and those of the auxiliary column if there is one."""
 
     words: tuple[str, ...]
     labels: tuple[int, ...]
+    auxiliary: tuple[int, ...] = ()
 
 
 def inputs(batch: Batch, device: torch.device) -> dict[str, Tensor]:
@@ -40,16 +41,18 @@ def order(examples: Sequence[Example], batch_size: int, random: torch.Generator)
 
 def tensors(
     batch: Sequence[Example], features: WordFeatures, word_dropout: float, random: torch.Generator
-) -> tuple[dict[str, Tensor], Tensor]:
-    """The network's inputs and the labels [T, B]; a share of the distinct words is shown as the unknown word."""
+) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    """The network's inputs, labels and auxiliary labels [T, B]; some distinct words are shown as the unknown word."""
     arrays = inputs(features.batch([example.words for example in batch]), torch.device("cpu"))
     if word_dropout:
         hidden = torch.rand(len(arrays["words"]), generator=random) < word_dropout
         arrays["words"] = arrays["words"].masked_fill(hidden, UNKNOWN_WORD)
-    labels = torch.zeros(tuple(arrays["tokens"].shape)[::-1], dtype=torch.long)
+    shape = tuple(arrays["tokens"].shape)[::-1]
+    labels, auxiliary = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
     for place, example in enumerate(batch):
         labels[: len(example.labels), place] = torch.tensor(example.labels)
-    return arrays, labels
+        auxiliary[: len(example.auxiliary), place] = torch.tensor(example.auxiliary, dtype=torch.long)
+    return arrays, labels, auxiliary
 
 
 def chunks(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:

@@ -76,6 +76,11 @@ class TaggerConfig:
 
     data: DataConfig = field(default_factory=DataConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    auxiliary: str = field(
+        default="",
+        metadata=doc("another column of the training sentences that is learnt beside, to help; it is not exported"),
+    )
+    auxiliary_weight: float = field(default=0.3, metadata=doc("of the auxiliary column's loss"))
     epochs: int = field(default=30, metadata=doc("passes over the training sentences"))
     batch_size: int = field(default=32, metadata=doc("sentences per step"))
     learning_rate: float = field(default=3e-3, metadata=doc("AdamW's highest learning rate"))
@@ -104,7 +109,7 @@ class TaggerConfig:
         for name in ("warm_up", "input_dropout", "dropout", "word_dropout", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 0 and below 1")
-        for name in ("learning_rate", "clip"):
+        for name in ("learning_rate", "clip", "auxiliary_weight"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0")
         if bool(self.data.data) == bool(self.data.train):

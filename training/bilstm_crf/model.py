@@ -132,6 +132,7 @@ class BiLstmCrf(nn.Module):
         trained: how many of the first rows are tuned.
         characters: numbers of characters.
         allowed: [K + 2, K], as `Crf` takes it.
+        auxiliary: how many labels the auxiliary column has.
     """
 
     def __init__(
@@ -142,6 +143,7 @@ class BiLstmCrf(nn.Module):
         characters: int,
         allowed: NDArray[np.bool_],
         *,
+        auxiliary: int = 0,
         input_dropout: float = 0.0,
         dropout: float = 0.0,
     ) -> None:
@@ -157,21 +159,21 @@ class BiLstmCrf(nn.Module):
         self.input_dropout = VariationalDropout(input_dropout)
         self.dropout = VariationalDropout(dropout)
         self.output = nn.Linear(2 * config.hidden, labels)
+        self.auxiliary = nn.Linear(2 * config.hidden, auxiliary) if auxiliary else None
         self.crf = Crf(allowed) if config.output == "crf" else None
 
     def forward(self, words: Tensor, characters: Tensor, casing: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Emissions [B, T, K]; those beyond a sentence's length mean nothing."""
-        return self.emissions_TBK(words, characters, casing, tokens, lengths).transpose(0, 1)
+        states = self.states_TBF(words, characters, casing, tokens, lengths)
+        emissions: Tensor = self.output(states).transpose(0, 1)
+        return emissions
 
-    def emissions_TBK(
-        self, words: Tensor, characters: Tensor, casing: Tensor, tokens: Tensor, lengths: Tensor
-    ) -> Tensor:
-        """The same as [T, B, K]."""
-        states = self.input_dropout(functional.embedding(tokens.T, self.features(words, characters, casing)))
+    def states_TBF(self, words: Tensor, characters: Tensor, casing: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """What the last BiLSTM layer says of every token."""
+        states: Tensor = self.input_dropout(functional.embedding(tokens.T, self.features(words, characters, casing)))
         for layer in self.layers:
             states = self.dropout(layer(states, lengths))
-        emissions: Tensor = self.output(states)
-        return emissions
+        return states
 
     def features(self, words: Tensor, characters: Tensor, casing: Tensor) -> Tensor:
         """What is known of each distinct word: [U, F], its vector, casing and spelling."""
@@ -180,14 +182,27 @@ class BiLstmCrf(nn.Module):
             parts.append(self.characters(characters))
         return torch.cat(parts, dim=1)
 
-    def loss(self, emissions_TBK: Tensor, labels_TB: Tensor, lengths_B: Tensor) -> Tensor:
+    def loss(self, states_TBF: Tensor, labels_TB: Tensor, lengths_B: Tensor) -> Tensor:
         """Mean over the sentences of their negative log-likelihood."""
-        mask = torch.arange(len(labels_TB), device=labels_TB.device)[:, None] < lengths_B
-        if self.crf is not None:
-            loss: Tensor = self.crf(emissions_TBK, labels_TB, mask)
-            return loss
-        losses = functional.cross_entropy(emissions_TBK.flatten(0, 1), labels_TB.flatten(), reduction="none")
-        return (losses * mask.flatten()).sum() / mask.shape[1]
+        emissions_TBK, mask_TB = self.output(states_TBF), _mask(labels_TB, lengths_B)
+        if self.crf is None:
+            return _independent(emissions_TBK, labels_TB, mask_TB)
+        loss: Tensor = self.crf(emissions_TBK, labels_TB, mask_TB)
+        return loss
+
+    def auxiliary_loss(self, states_TBF: Tensor, labels_TB: Tensor, lengths_B: Tensor) -> Tensor:
+        """The same of the auxiliary column, each of whose labels is predicted alone."""
+        assert self.auxiliary is not None
+        return _independent(self.auxiliary(states_TBF), labels_TB, _mask(labels_TB, lengths_B))
+
+
+def _mask(labels_TB: Tensor, lengths_B: Tensor) -> Tensor:
+    return torch.arange(len(labels_TB), device=labels_TB.device)[:, None] < lengths_B
+
+
+def _independent(scores_TBK: Tensor, labels_TB: Tensor, mask_TB: Tensor) -> Tensor:
+    losses = functional.cross_entropy(scores_TBK.flatten(0, 1), labels_TB.flatten(), reduction="none")
+    return (losses * mask_TB.flatten()).sum() / mask_TB.shape[1]
 
 
 def _character_network(

@@ -60,7 +60,7 @@ class Tagger:
         return found
 
 
-def build_network(config: TaggerConfig, lexicon: Lexicon, labels: Sequence[str]) -> BiLstmCrf:
+def build_network(config: TaggerConfig, lexicon: Lexicon, labels: Sequence[str], auxiliary: int = 0) -> BiLstmCrf:
     """The network that the configuration describes, with fresh weights drawn from the global generator."""
     network = BiLstmCrf(
         config.network,
@@ -68,6 +68,7 @@ def build_network(config: TaggerConfig, lexicon: Lexicon, labels: Sequence[str])
         lexicon.trained if config.network.tune_vectors else 1,
         len(lexicon.characters) + 2,
         allowed_transitions(labels),
+        auxiliary=auxiliary,
         input_dropout=config.input_dropout,
         dropout=config.dropout,
     )
@@ -89,7 +90,7 @@ def load_tagger(run: Run) -> Tagger:
     lexicon = Lexicon(
         table=np.zeros_like(table), start=np.zeros((trained, table.shape[1]), np.float32), **state["lexicon"]
     )
-    network = build_network(config, lexicon, state["labels"])
+    network = build_network(config, lexicon, state["labels"], state["auxiliary"])
     network.load_state_dict(state["model"])
     features = WordFeatures(lexicon.words, lexicon.characters, config.network.max_characters)
     return Tagger(

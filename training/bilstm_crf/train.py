@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ from training.bilstm_crf.config import TaggerConfig
 from training.bilstm_crf.metrics import headline
 from training.bilstm_crf.model import BiLstmCrf
 from training.bilstm_crf.sentences import Sentence, TaggedData
+from training.bilstm_crf.sources import load_data
 from training.bilstm_crf.tagger import BEST, LAST, Tagger, build_network
 from training.bilstm_crf.vocabulary import build_lexicon
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
-from training.common.errors import DatasetError
+from training.common.errors import ConfigError, DatasetError, UserError
 from training.common.progress import bar
 from training.common.run import Run
 from training.common.seed import generator, seed_everything
@@ -68,6 +69,7 @@ class _State:
         save_checkpoint(
             path, config=self.identity, model=tagger.network.state_dict(), epoch=self.epoch, score=score,
             labels=list(tagger.labels), kind=tagger.kind, lexicon=tagger.lexicon.state(),
+            auxiliary=0 if self.network.auxiliary is None else self.network.auxiliary.out_features,
         )  # fmt: skip
 
 
@@ -77,12 +79,15 @@ def train(config: TaggerConfig, data: TaggedData, run: Run, device: torch.device
     Everything random derives from (seed, epoch), so a run resumed after a kill equals one that was never killed.
 
     Raises:
+        ConfigError: the data have no auxiliary column.
         DatasetError: no sentences to train on, or fewer than two labels.
     """
     log = run.logger()
-    state = _fresh_state(config, data, device)
+    auxiliary = _auxiliary_tags(config, data)
+    auxiliary_labels = sorted({tag for tags in auxiliary for tag in tags})
+    state = _fresh_state(config, data, device, len(auxiliary_labels))
     tagger = state.tagger
-    examples = _examples(data.splits["train"], tagger)
+    examples = _examples(data.splits["train"], tagger, auxiliary, auxiliary_labels)
     log.info(
         "%d labels; %d words, %d of them tuned, %d characters; %d weights to learn",
         len(tagger.labels), len(tagger.lexicon.words), tagger.lexicon.trained - 1, len(tagger.lexicon.characters),
@@ -137,11 +142,22 @@ def labels_of(data: TaggedData) -> tuple[str, ...]:
     return tuple(tags)
 
 
-def _fresh_state(config: TaggerConfig, data: TaggedData, device: torch.device) -> _State:
+def _auxiliary_tags(config: TaggerConfig, data: TaggedData) -> list[tuple[str, ...]]:
+    """The tags of the auxiliary column of every training sentence; none where none is asked for."""
+    if not config.auxiliary:
+        return [()] * len(data.splits["train"])
+    source = replace(config.data, column=config.auxiliary, scheme="none")
+    try:
+        return [sentence.tags for sentence in load_data(source).splits["train"]]
+    except UserError as error:
+        raise ConfigError(f"auxiliary is {config.auxiliary!r}: {error}") from error
+
+
+def _fresh_state(config: TaggerConfig, data: TaggedData, device: torch.device, auxiliary: int) -> _State:
     labels = labels_of(data)
     lexicon = build_lexicon(config.network, data.splits["train"], config.seed)
     seed_everything(config.seed, "weights")
-    network, average = (build_network(config, lexicon, labels).to(device) for _ in range(2))
+    network, average = (build_network(config, lexicon, labels, auxiliary).to(device) for _ in range(2))
     average.load_state_dict(network.state_dict())
     features = WordFeatures(lexicon.words, lexicon.characters, config.network.max_characters)
     tagger = Tagger(labels=labels, kind=data.kind, features=features, network=average, lexicon=lexicon)
@@ -156,12 +172,17 @@ def _fresh_state(config: TaggerConfig, data: TaggedData, device: torch.device) -
     return _State(tagger, network, optimizer, identity(config, data))
 
 
-def _examples(sentences: Sequence[Sentence], tagger: Tagger) -> list[Example]:
+def _examples(
+    sentences: Sequence[Sentence], tagger: Tagger, auxiliary: Sequence[Sequence[str]], auxiliary_labels: Sequence[str]
+) -> list[Example]:
     numbers = {label: number for number, label in enumerate(tagger.labels)}
+    others = {label: number for number, label in enumerate(auxiliary_labels)}
     examples = []
-    for sentence in sentences:
+    for sentence, more in zip(sentences, auxiliary, strict=True):
         tags = to_bioes(sentence.tags) if tagger.kind == "spans" else sentence.tags
-        examples.append(Example(sentence.words, tuple(numbers[tag] for tag in tags)))
+        examples.append(
+            Example(sentence.words, tuple(numbers[tag] for tag in tags), tuple(others[tag] for tag in more))
+        )
     return examples
 
 
@@ -177,10 +198,14 @@ def _epoch(state: _State, config: TaggerConfig, examples: Sequence[Example], dev
             step = state.epoch * len(batches) + number
             for group in state.optimizer.param_groups:
                 group["lr"] = _rate(config, step / (config.epochs * len(batches)))
-            arrays, labels = tensors(batch, features, config.word_dropout, random)
+            arrays, labels, auxiliary = tensors(batch, features, config.word_dropout, random)
             arrays = {name: values.to(device) for name, values in arrays.items()}
             state.optimizer.zero_grad()
-            loss = network.loss(network.emissions_TBK(**arrays), labels.to(device), arrays["lengths"])
+            states = network.states_TBF(**arrays)
+            loss = network.loss(states, labels.to(device), arrays["lengths"])
+            if config.auxiliary:
+                other = network.auxiliary_loss(states, auxiliary.to(device), arrays["lengths"])
+                loss = loss + config.auxiliary_weight * other
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
             state.optimizer.step()

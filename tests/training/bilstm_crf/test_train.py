@@ -170,7 +170,7 @@ def test_an_epoch_has_every_sentence_once_in_like_company() -> None:
 def test_hidden_words_keep_their_spelling() -> None:
     features = WordFeatures(["a", "b"], ["a", "b"], 4)
     examples = [Example(("a", "b"), (1, 0)), Example(("b",), (2,))]
-    arrays, labels = tensors(examples, features, 0.999, torch.Generator().manual_seed(0))
+    arrays, labels, _ = tensors(examples, features, 0.999, torch.Generator().manual_seed(0))
     assert arrays["words"].tolist() == [UNKNOWN_WORD, UNKNOWN_WORD]
     assert arrays["characters"].tolist() == [[2], [3]]
     assert labels.tolist() == [[1, 2], [0, 0]]

@@ -1,0 +1,117 @@
+"""`lectern-train bilstm_crf` from end to end, and what it says when something is wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from service.artifacts.bundle import read_bundle
+from tests.training.bilstm_crf import made_sentences
+from training.__main__ import main
+
+pytestmark = pytest.mark.torch
+
+SMALL = ["--preset", "debug", "--epochs", "6", "--hidden", "8", "--learning-rate", "0.02", "--threads", "1"]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_sentences.write_columns(
+        tmp_path_factory.mktemp("data") / "My names.tsv", made_sentences.spans(80, seed=5)
+    )
+
+
+def test_one_command_and_one_file_make_a_served_tagger(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["bilstm_crf", "train", "--train", str(file), "--export", *SMALL]) == 0
+    shown = capsys.readouterr()
+    assert "72 train, 8 dev" in shown.err
+    assert "note: no --dev: 8 of 80 sentences" in shown.err
+    assert "dev: F1" in shown.out
+    assert "wrote models/my-names/1" in shown.out
+    bundle = read_bundle(tmp_path / "models" / "my-names" / "1")
+    assert bundle.manifest.labels is not None
+    assert set(bundle.manifest.labels) >= {"O", "B-PER", "S-LOC"}
+    (run,) = (tmp_path / "runs").iterdir()
+    assert json.loads((run / "evaluation.json").read_text())["dev"]["kind"] == "spans"
+    assert {"learning_curve.png", "confusion_dev.png"} <= {path.name for path in (run / "pictures").iterdir()}
+
+
+def test_a_name_alone_exports(file: Path, tmp_path: Path) -> None:
+    models, run = tmp_path / "models", tmp_path / "run"
+    arguments = ["--name", "mine", "--models", str(models), "--run", str(run), "--epochs", "1"]
+    assert main(["bilstm_crf", "train", "--train", str(file), *SMALL, *arguments]) == 0
+    assert (models / "mine" / "1" / "manifest.json").exists()
+    assert main(["bilstm_crf", "export", "--run", str(run), "--name", "mine", "--models", str(models)]) == 0
+    assert (models / "mine" / "2" / "manifest.json").exists()
+
+
+def test_several_seeds_have_a_mean(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    series = str(tmp_path / "series")
+    arguments = ["bilstm_crf", "train", "--train", str(file), "--test", str(file), *SMALL, "--epochs", "2"]
+    assert main([*arguments, "--run", series, "--seeds", "2"]) == 0
+    assert "dev, 2 seeds: mean" in capsys.readouterr().out
+    assert main(["bilstm_crf", "train", "--resume", series, "--threads", "1"]) == 0
+    assert "dev, 2 seeds: mean" in capsys.readouterr().out
+    assert main(["bilstm_crf", "evaluate", "--run", series, "--split", "test"]) == 0
+    shown = capsys.readouterr().out
+    assert "test, 2 seeds: mean" in shown
+    assert "standard deviation" in shown
+    assert main(["bilstm_crf", "export", "--run", series, "--name", "best", "--models", str(tmp_path / "models")]) == 0
+    assert "the best on dev: " in capsys.readouterr().out
+
+
+def test_an_auxiliary_column_helps_and_is_thrown_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = []
+    for names, kinds in zip(made_sentences.spans(60, 1), made_sentences.plain(60, 1), strict=True):
+        lines += [f"{word}\t{kind}\t{tag}" for word, kind, tag in zip(names.words, kinds.tags, names.tags, strict=True)]
+        lines.append("")
+    (tmp_path / "three.txt").write_text("\n".join(lines))
+    arguments = ["bilstm_crf", "train", "--train", str(tmp_path / "three.txt"), *SMALL]
+    run, models = tmp_path / "run", tmp_path / "models"
+    assert main([*arguments, "--auxiliary", "2", "--run", str(run), "--name", "x", "--models", str(models)]) == 0
+    labels = read_bundle(models / "x" / "1").manifest.labels
+    assert labels is not None
+    assert "VERB" not in labels
+    assert main([*arguments, "--auxiliary", "7", "--run", str(tmp_path / "other")]) == 2
+    assert "auxiliary" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--train", "missing.conllu"], "missing.conllu: there is no such file"),
+        (["train", "--data", "nonsense"], "'nonsense' is no known set"),
+        (["train", "--train", "FILE", "--data", "ewt"], "name either --data"),
+        (["train", "--train", "FILE", "--column", "9"], "column"),
+        (["train", "--train", "FILE", "--vectors", "missing.txt"], "missing.txt"),
+        (["train", "--train", "FILE", "--layers", "4"], "layers is 4"),
+        (["train", "--train", "FILE", "--name", "Not a name"], "--name"),
+        (["train", "--resume", "missing"], "missing: holds no run"),
+        (["train", "--resume", "missing", "--epochs", "3"], "leave out --epochs"),
+        (["evaluate", "--run", "missing"], "missing: holds no run"),
+        (["export", "--run", "missing"], "missing: holds no run"),
+    ],
+)
+def test_what_a_user_gets_wrong_is_one_line(
+    arguments: list[str], message: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert main(["bilstm_crf", *[str(file) if word == "FILE" else word for word in arguments]]) == 2
+    shown = capsys.readouterr().err.strip().splitlines()
+    assert shown[-1].startswith("lectern-train: ")
+    assert message in shown[-1]
+    assert not (tmp_path / "models").exists() or not any((tmp_path / "models").iterdir())
+
+
+def test_a_split_that_is_not_there_is_named(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    assert main(["bilstm_crf", "train", "--train", str(file), *SMALL, "--epochs", "1", "--run", str(run)]) == 0
+    capsys.readouterr()
+    assert main(["bilstm_crf", "evaluate", "--run", str(run), "--split", "test"]) == 2
+    assert "has no split test; use --split dev" in capsys.readouterr().err
+    assert main(["bilstm_crf", "evaluate", "--run", str(run), "--test", str(file), "--split", "test"]) == 0
+    assert "test: F1" in capsys.readouterr().out

@@ -1,0 +1,107 @@
+"""What tagging.py measures: processes of their own, each on one core with one thread.
+
+A worker writes one line when it is ready, {"about": …, "measures": {name: label}, "tags": [[…]], "first": words/s}: the
+tags of all sentences, and how fast they were found, every word being new. It then reads lines such as {"measure": name,
+"seconds": 2}, tags all sentences again and again for at least so long, and writes {"words": n, "seconds": s, "cpu": s}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Tags = list[list[str]]
+
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR")}
+
+
+class BenchmarkError(Exception):
+    """The benchmark cannot run, or what it measured would mean nothing."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one contender did in one round."""
+
+    words: int
+    seconds: float
+    cpu: float
+    """Processor seconds of the process that tags."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of the table."""
+
+    name: str
+    measure: Callable[[float], Measured]
+    """Called with the least seconds to measure for."""
+    tags: Tags | None = None
+    """Found for the sentences as they are; None where it is given texts, and where another row is the same."""
+    first: float | None = None
+    """Words/s in the first pass over the sentences, when every word was new."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A process that is ready to be measured."""
+
+    about: str
+    rows: list[Row] = field(default_factory=list)
+
+
+def pin(core: int | None) -> Callable[[], None] | None:
+    """What a child process calls to stay on one core; None where the system has no such thing."""
+    return None if core is None else lambda: os.sched_setaffinity(0, {core})
+
+
+@contextmanager
+def worker(command: Sequence[str | Path], core: int | None) -> Iterator[Worker]:
+    """Start a worker; it ends with the block."""
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
+        env=os.environ | ONE_THREAD | {"PYTHONIOENCODING": "utf-8"}, preexec_fn=pin(core),
+    )  # fmt: skip
+    try:
+        ready = _answer(process, command)
+        rows = [
+            Row(
+                name=label,
+                measure=_measure(process, command, name),
+                tags=ready["tags"] if place == 0 else None,
+                first=ready["first"] if place == 0 else None,
+            )
+            for place, (name, label) in enumerate(ready["measures"].items())
+        ]
+        yield Worker(ready["about"], rows)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _measure(process: subprocess.Popen[str], command: Sequence[str | Path], name: str) -> Callable[[float], Measured]:
+    def measure(seconds: float) -> Measured:
+        assert process.stdin is not None
+        try:
+            process.stdin.write(json.dumps({"measure": name, "seconds": seconds}) + "\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it has ended, which is told below
+        return Measured(**_answer(process, command))
+
+    return measure
+
+
+def _answer(process: subprocess.Popen[str], command: Sequence[str | Path]) -> dict[str, Any]:
+    """The next line of JSON; lines of libraries that talk are passed over."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("{"):
+            return dict(json.loads(line))
+    raise BenchmarkError(f"{' '.join(map(str, command))} ended with exit code {process.wait()}; its message is above")

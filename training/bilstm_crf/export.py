@@ -31,6 +31,10 @@ WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 WORDS_FILE, CHARACTERS_FILE, TRANSITIONS_FILE = "vocabulary.txt", "characters.txt", "transitions.npy"
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "torch")
 _TOLERANCE = 5e-3
+_KNOWN_TEXTS = {
+    "wikipedia-en-2015": "articles of the English Wikipedia of 2015 (Wikipedia contributors, CC BY-SA 3.0)",
+    "text8": "text8, articles of the English Wikipedia of 2006 (Wikipedia contributors, CC BY-SA 3.0)",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +166,8 @@ def _vectors_data(path: Path) -> str:
     """What text the vectors of a run or a bundle come from; the name of another file; the folder is not told."""
     try:
         if (path / CONFIG).is_file():
-            return Path(json.loads((path / CONFIG).read_text(encoding="utf-8"))["config"]["data"]).name
+            name = Path(json.loads((path / CONFIG).read_text(encoding="utf-8"))["config"]["data"]).name
+            return _KNOWN_TEXTS.get(name, name)
         if (path / MANIFEST).is_file():
             source = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["provenance"]
             return f"{source['data']} ({source['attribution'] or 'no attribution'})"

@@ -52,7 +52,7 @@ def build_graph(network: BiLstmCrf, weights: Weights) -> bytes:
         assert isinstance(layer, BiLstm)
         both = _lstm(parts, layer, states, LENGTHS, f"layer_{number}", out="all")
         beside = parts.add("Transpose", both, out=f"beside_{number}", perm=[0, 2, 1, 3])
-        states = parts.add("Reshape", beside, parts.sizes("flat_rest", 0, 0, -1), out=f"states_{number + 1}")
+        states = parts.add("Reshape", beside, parts.sizes(0, 0, -1), out=f"states_{number + 1}")
     scored = parts.add("MatMul", states, parts.keep("output", network.output.weight.T), out="scored_TBK")
     shifted = parts.add("Add", scored, parts.keep("output_bias", network.output.bias), out="emissions_TBK")
     parts.add("Transpose", shifted, out=EMISSIONS, perm=[1, 0, 2])
@@ -95,8 +95,9 @@ class _Parts:
         self.constants[name] = np.ascontiguousarray(values.detach().cpu().numpy().astype(np.float32))
         return name
 
-    def sizes(self, name: str, *values: int) -> str:
-        """Store a constant of sizes."""
+    def sizes(self, *values: int) -> str:
+        """Store a constant of sizes or places."""
+        name = "_".join(["sizes", *map(str, values)])
         self.constants[name] = np.array(values, np.int64)
         return name
 
@@ -151,26 +152,36 @@ def _convolved(parts: _Parts, network: CharacterCnn) -> str:
     """Each filter's highest answer [U, units], the padding's left out.
 
     Three tables say what a character adds to the answers of the filters that have it on their left, in their middle and
-    on their right: three look-ups and two sums, measured to take a third of the time of embedding and Conv.
+    on their right: three look-ups and two sums, measured to take a third of the time of embedding and Conv. The tables
+    are worked out when the graph is loaded.
     """
-    convolution = network.convolution
-    assert convolution.bias is not None
-    left, middle, right = (network.embedding.weight @ taps.T for taps in convolution.weight.detach().unbind(2))
-    middle = middle + convolution.bias
-    middle[0] = _NEVER
+    before, after = _neighbours(parts)
+    letters = network.embedding.weight.detach()
+    blank = torch.zeros(len(letters), 1)
+    blank[0] = 1
+    parts.keep("letters", torch.cat([letters, blank], dim=1))
+    assert network.convolution.bias is not None
+    bias = parts.keep("filters_bias", network.convolution.bias)
+    maps = ""
+    taps = network.convolution.weight.detach().unbind(2)
+    for name, characters, tap in zip(("left", "middle", "right"), (before, CHARACTERS, after), taps, strict=True):
+        out_of_place = torch.full((len(tap), 1), _NEVER if name == "middle" else 0.0)
+        filters = parts.keep(f"filters_{name}", torch.cat([tap, out_of_place], dim=1).T)
+        table = parts.add("MatMul", "letters", filters, out=f"table_{name}")
+        if name == "middle":
+            table = parts.add("Add", table, bias, out="table_middle_shifted")
+        told = parts.add("Gather", table, characters, out=f"told_{name}")
+        maps = parts.add("Add", maps, told, out=f"maps_{name}") if maps else told
+    return parts.add("ReduceMax", maps, parts.sizes(1), out="spelling", keepdims=0)
+
+
+def _neighbours(parts: _Parts) -> tuple[str, str]:
+    """The characters [U, C] before and after each one, padding around them."""
     parts.constants["no_character"] = np.array(0, np.int32)
-    padded = parts.add("Pad", CHARACTERS, parts.sizes("pads", 0, 1, 0, 1), "no_character", out="characters_padded")
-    ends = {
-        name: parts.sizes(f"from_{name}", value) for name, value in (("first", 0), ("third", 2), ("last_but_one", -2))
-    }
-    axis, beyond = parts.sizes("axis_1", 1), parts.sizes("beyond", np.iinfo(np.int64).max)
-    before = parts.add("Slice", padded, ends["first"], ends["last_but_one"], axis, out="characters_before")
-    after = parts.add("Slice", padded, ends["third"], beyond, axis, out="characters_after")
-    maps = parts.add("Gather", parts.keep("letters_middle", middle), CHARACTERS, out="maps_middle")
-    for name, table, neighbours in (("left", left, before), ("right", right, after)):
-        told = parts.add("Gather", parts.keep(f"letters_{name}", table), neighbours, out=f"told_{name}")
-        maps = parts.add("Add", maps, told, out=f"maps_{name}")
-    return parts.add("ReduceMax", maps, axis, out="spelling", keepdims=0)
+    padded = parts.add("Pad", CHARACTERS, parts.sizes(0, 1, 0, 1), "no_character", out="characters_padded")
+    axis, beyond = parts.sizes(1), parts.sizes(np.iinfo(np.int64).max)
+    before = parts.add("Slice", padded, parts.sizes(0), parts.sizes(-2), axis, out="characters_before")
+    return before, parts.add("Slice", padded, parts.sizes(2), beyond, axis, out="characters_after")
 
 
 def _spelt(parts: _Parts, network: CharacterBiLstm) -> str:
@@ -181,11 +192,11 @@ def _spelt(parts: _Parts, network: CharacterBiLstm) -> str:
     inside = parts.add("Greater", CHARACTERS, "no_character", out="inside_UC")
     ones = parts.add("Cast", inside, out="ones_UC", to=TensorProto.INT32)
     parts.constants["at_least"] = np.array(1, np.int32)
-    counted = parts.add("ReduceSum", ones, parts.sizes("axis_1", 1), out="counted_U", keepdims=0)
+    counted = parts.add("ReduceSum", ones, parts.sizes(1), out="counted_U", keepdims=0)
     lengths = parts.add("Max", counted, "at_least", out="characters_U")
     last = _lstm(parts, network.lstm, turned, lengths, "spelling", out="last")
     beside = parts.add("Transpose", last, out="last_U2H", perm=[1, 0, 2])
-    return parts.add("Reshape", beside, parts.sizes("flat_last", 0, -1), out="spelling")
+    return parts.add("Reshape", beside, parts.sizes(0, -1), out="spelling")
 
 
 def _lstm(parts: _Parts, layer: BiLstm, inputs: str, lengths: str, name: str, *, out: Literal["all", "last"]) -> str:

@@ -135,7 +135,7 @@ def _judge(parity: Parity, weights: Weights, tolerance: float) -> None:
         raise ExportError(f"the ONNX graph differs from PyTorch on {where}: by up to {parity.difference:.2g} {advice}")
     if not parity.batching <= tolerance:
         raise ExportError(f"the ONNX graph answers a batch otherwise: by up to {parity.batching:.2g} {advice}")
-    if parity.lost >= MOST_LOST:
+    if parity.lost >= MOST_LOST and parity.changed > 1:  # of few sentences one word is more than that
         raise ExportError(
             f"weights stored as {weights} cost {100 * parity.lost:.2f} points on {where} ({parity.graph:.2%}, "
             f"PyTorch {parity.pytorch:.2%}), the limit is {100 * MOST_LOST:.1f}; nothing was written. "

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from service.artifacts.decoding import Decoded, decode
 from service.artifacts.labels import OUTSIDE, spans
-from service.artifacts.text import sentences as sentence_offsets
-from service.artifacts.text import spans as word_offsets
+from service.artifacts.text import sentence_spans
 from service.artifacts.word_features import Kind
 
 Offsets = list[tuple[int, int]]
@@ -24,15 +23,7 @@ _PLACES = 6
 
 def cut(text: str) -> list[Offsets]:
     """The tokens of a text by sentence; of white space alone none."""
-    tokens = word_offsets(text)
-    found, first = [], 0
-    for _, end in sentence_offsets(text):
-        last = first
-        while tokens[last][1] < end:
-            last += 1
-        found.append(tokens[first : last + 1])
-        first = last + 1
-    return found
+    return sentence_spans(text)
 
 
 def joined(tokens: Sequence[str]) -> list[Offsets]:

@@ -13,6 +13,10 @@ _POOL = 20
 """Batches whose sentences are sorted by length together: little padding, and still another company every epoch."""
 
 
+UNLABELLED = -100
+"""The auxiliary label of tokens that have none: what `cross_entropy` leaves out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """A sentence to learn: its words, their labels as numbers, and those of the auxiliary column if there is one."""
@@ -48,7 +52,7 @@ def tensors(
         hidden = torch.rand(len(arrays["words"]), generator=random) < word_dropout
         arrays["words"] = arrays["words"].masked_fill(hidden, UNKNOWN_WORD)
     shape = tuple(arrays["tokens"].shape)[::-1]
-    labels, auxiliary = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
+    labels, auxiliary = torch.zeros(shape, dtype=torch.long), torch.full(shape, UNLABELLED)
     for place, example in enumerate(batch):
         labels[: len(example.labels), place] = torch.tensor(example.labels)
         auxiliary[: len(example.auxiliary), place] = torch.tensor(example.auxiliary, dtype=torch.long)

@@ -78,7 +78,10 @@ class TaggerConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     auxiliary: str = field(
         default="",
-        metadata=doc("another column of the training sentences that is learnt beside, to help; it is not exported"),
+        metadata=doc(
+            "another column of the training sentences, learnt beside to help and not exported; ewt:xpos: that of a "
+            "known set, where it has the same sentences"
+        ),
     )
     auxiliary_weight: float = field(default=0.3, metadata=doc("of the auxiliary column's loss"))
     epochs: int = field(default=30, metadata=doc("passes over the training sentences"))

@@ -12,7 +12,7 @@ import torch
 from service.artifacts.labels import to_bioes
 from service.artifacts.word_features import WordFeatures
 from training.bilstm_crf.batches import Example, order, tensors
-from training.bilstm_crf.config import TaggerConfig
+from training.bilstm_crf.config import DataConfig, TaggerConfig
 from training.bilstm_crf.metrics import headline
 from training.bilstm_crf.model import BiLstmCrf
 from training.bilstm_crf.sentences import Sentence, TaggedData
@@ -85,6 +85,8 @@ def train(config: TaggerConfig, data: TaggedData, run: Run, device: torch.device
     log = run.logger()
     auxiliary = _auxiliary_tags(config, data)
     auxiliary_labels = sorted({tag for tags in auxiliary for tag in tags})
+    if config.auxiliary:
+        log.info("%s helps in %d sentences", config.auxiliary, sum(map(bool, auxiliary)))
     state = _fresh_state(config, data, device, len(auxiliary_labels))
     tagger = state.tagger
     examples = _examples(data.splits["train"], tagger, auxiliary, auxiliary_labels)
@@ -143,14 +145,21 @@ def labels_of(data: TaggedData) -> tuple[str, ...]:
 
 
 def _auxiliary_tags(config: TaggerConfig, data: TaggedData) -> list[tuple[str, ...]]:
-    """The tags of the auxiliary column of every training sentence; none where none is asked for."""
+    """The tags of the auxiliary column of every training sentence; none where there are none."""
+    sentences = data.splits["train"]
     if not config.auxiliary:
-        return [()] * len(data.splits["train"])
-    source = replace(config.data, column=config.auxiliary, scheme="none")
+        return [()] * len(sentences)
+    known, colon, column = config.auxiliary.rpartition(":")
+    source = DataConfig(data=known) if colon else config.data
     try:
-        return [sentence.tags for sentence in load_data(source).splits["train"]]
+        tagged = load_data(replace(source, column=column, scheme="none")).splits["train"]
     except UserError as error:
         raise ConfigError(f"auxiliary is {config.auxiliary!r}: {error}") from error
+    tags = {sentence.words: sentence.tags for sentence in tagged}
+    found = [tags.get(sentence.words, ()) for sentence in sentences]
+    if not any(found):
+        raise ConfigError(f"auxiliary is {config.auxiliary!r}: it has none of the training sentences")
+    return found
 
 
 def _fresh_state(config: TaggerConfig, data: TaggedData, device: torch.device, auxiliary: int) -> _State:

@@ -93,15 +93,24 @@ def _open(config: NetworkConfig) -> WordVectors | None:
 
 
 def _side_by_side(parts: Sequence[WordVectors]) -> WordVectors:
-    """The words of the first, each with its vectors in all parts, in like sizes; zero where a part lacks the word."""
+    """The words of the first, each with its vectors in all parts, in like sizes; zero where a part lacks the word.
+
+    A part whose words are all lower-cased lends its vectors to every casing: headlines, beginnings of sentences.
+    """
     first, *others = parts
     if not others:
         return first
     columns = [first.matrix / first.matrix.std()]
     for part in others:
-        rows = np.array([part.index.get(word, -1) for word in first.words], np.int64)
+        rows = _rows(part, first.words)
         columns.append(np.where(rows[:, None] >= 0, part.matrix[rows], np.float32(0)) / part.matrix.std())
     return replace(first, matrix=np.concatenate(columns, axis=1))
+
+
+def _rows(vectors: WordVectors, words: Sequence[str]) -> NDArray[np.int64]:
+    """The row of every word, or of its lower-cased form; -1 where neither is there."""
+    index = vectors.index
+    return np.array([index.get(word, index.get(word.lower(), -1)) for word in words], np.int64)
 
 
 def _others(vectors: WordVectors, seen: set[str], count: int) -> list[str]:
@@ -114,8 +123,7 @@ def _table(vectors: WordVectors | None, words: Sequence[str], dimensions: int) -
     """[V + 1, D]: the vector of every word or of its lower-cased form, all brought to one size."""
     if vectors is None:
         return np.zeros((len(words) + 1, dimensions or RANDOM_DIMENSIONS), np.float32)
-    index = vectors.index
-    rows = np.array([index.get(word, index.get(word.lower(), -1)) for word in words], np.int64)
+    rows = _rows(vectors, words)
     table = np.zeros((len(words) + 1, vectors.dimensions), np.float32)
     found = np.flatnonzero(rows >= 0)
     table[found + 1] = vectors.matrix[rows[found]]

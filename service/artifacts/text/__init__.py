@@ -11,10 +11,10 @@ import unicodedata
 from typing import Literal
 
 from service.artifacts.text.letters import letters
-from service.artifacts.text.sentences import sentences
+from service.artifacts.text.sentences import sentence_spans, sentences
 from service.artifacts.text.words import spans, words
 
-__all__ = ["Normaliser", "Tokenizer", "normalise_word", "sentences", "spans", "tokenize"]
+__all__ = ["Normaliser", "Tokenizer", "normalise_word", "sentence_spans", "sentences", "spans", "tokenize"]
 
 Tokenizer = Literal["letters", "words"]
 Normaliser = Literal["none", "lower"]

@@ -148,7 +148,7 @@ def test_fewer_dimensions_are_principal_components(tmp_path: Path) -> None:
 
 def test_several_files_of_vectors_lie_side_by_side(tmp_path: Path) -> None:
     one = file_of_vectors(tmp_path / "one.txt", ["a", "b", "c"])
-    two = file_of_vectors(tmp_path / "two.txt", ["c", "a"], 4)
+    two = file_of_vectors(tmp_path / "two.txt", ["c", "A", "a"], 4)
     sentences = [Sentence(("a", "b", "c"), ("X",) * 3)] * 2
     table = build_lexicon(replace(CONFIG.network, vectors=f"{one}, {two}", dimensions=0), sentences, 0).table
     assert table.shape == (4, 10)

@@ -40,7 +40,7 @@ from training.common.run import Run
 from training.common.vectors.opening import open_vectors_of
 
 HERE = Path(__file__).parent
-WORK = [sys.executable, HERE / "tagging_work.py"]
+WORK: list[str | Path] = [sys.executable, HERE / "tagging_work.py"]
 PROGRAM = ["python", "tests/benchmarks/tagging.py"]
 INSTALL = (
     "make an environment for it: python3 -m venv runs/spacy-venv && runs/spacy-venv/bin/pip install spacy; then give "

@@ -45,7 +45,7 @@ _CARD = """\
 * Dropout: {input_dropout:g} of a word's features, {dropout:g} between and after the layers, the same in a whole sentence (Gal and
   Ghahramani 2016); {word_dropout:.0%} of the words shown as unknown.
 * Word vectors: {vectors}.
-* Libraries: {libraries}.
+{auxiliary}* Libraries: {libraries}.
 
 ## What it is not
 
@@ -109,6 +109,7 @@ def model_card(
         dropout=config.dropout,
         word_dropout=config.word_dropout,
         vectors=_vectors(manifest, config),
+        auxiliary=_auxiliary(config),
         libraries=", ".join(f"{name} {version}" for name, version in source.libraries.items()),
         caution=_NAMES if names else _TAGS,
     )
@@ -151,4 +152,11 @@ def _vectors(manifest: Manifest, config: TaggerConfig) -> str:
         return "learnt with the rest, from random ones"
     network: Any = manifest.provenance.config["network"]
     tuned = "tuned for the words of the training sentences" if config.network.tune_vectors else "not tuned"
-    return f"`{network['vectors']}`, from {network['vectors_data']}; {tuned}"
+    names = " and ".join(f"`{name}`" for name in network["vectors"].split(","))
+    return f"{names}, from {network['vectors_data']}; {tuned}"
+
+
+def _auxiliary(config: TaggerConfig) -> str:
+    if not config.auxiliary:
+        return ""
+    return f"* Learnt beside, to help: `{config.auxiliary}`, {config.auxiliary_weight:g} of the loss; it is not in the graph.\n"

@@ -1,7 +1,6 @@
 """A trained tagger as a model bundle: graph, transitions, words, samples, model card, manifest."""
 
 import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -11,30 +10,25 @@ import orjson
 import torch
 from numpy.typing import NDArray
 
-from service.artifacts.bundle import MANIFEST, MODEL_CARD, SAMPLES, Bundle, write_bundle
-from service.artifacts.manifest import Comparison, Manifest, Metric, Provenance, Task
+from service.artifacts.bundle import MODEL_CARD, SAMPLES, Bundle, write_bundle
+from service.artifacts.manifest import Comparison, Manifest, Metric, Task
 from service.artifacts.word_features import TokenClassificationPreprocessing, characters_file, words_file
 from training.bilstm_crf.card import model_card
 from training.bilstm_crf.config import TaggerConfig
 from training.bilstm_crf.evaluate import evaluate, stored_evaluations
 from training.bilstm_crf.graph import GRAPH_FILE, Weights, build_graph, graph_spec
+from training.bilstm_crf.origin import attribution, check_shippable, helping_data, public_config
 from training.bilstm_crf.parity import OnnxTagger, Parity, check_parity
 from training.bilstm_crf.samples import make_samples
 from training.bilstm_crf.sentences import Kind, TaggedData
 from training.bilstm_crf.tagger import Tagger, load_tagger
-from training.common.config import to_dict
-from training.common.errors import ExportError
 from training.common.export import provenance
-from training.common.run import CONFIG, Run
+from training.common.run import Run
 
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 WORDS_FILE, CHARACTERS_FILE, TRANSITIONS_FILE = "vocabulary.txt", "characters.txt", "transitions.npy"
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "torch")
 _TOLERANCE = 5e-3
-_KNOWN_TEXTS = {
-    "wikipedia-en-2015": "articles of the English Wikipedia of 2015 (Wikipedia contributors, CC BY-SA 3.0)",
-    "text8": "text8, articles of the English Wikipedia of 2006 (Wikipedia contributors, CC BY-SA 3.0)",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +76,8 @@ def export(
         CheckpointError: the run has no weights yet.
         ExportError: the data do not allow it, or the graph differs; nothing is written.
     """
-    check_shippable(data)
+    helping = helping_data(config)
+    check_shippable(data, helping)
     tagger = load_tagger(run)
     graph = build_graph(tagger.network, weights)
     parity = check_parity(tagger, graph, data, weights)
@@ -98,7 +93,14 @@ def export(
         labels=tagger.labels,
         preprocessing=_preprocessing(config, tagger.kind, crf=transitions is not None).model_dump(),
         metrics=_metrics(evaluations, config, data),
-        provenance=_provenance(config, data, licence, epoch=tagger.epoch, weights=weights),
+        provenance=provenance(
+            data=data.name,
+            licence=licence or data.licence,
+            attribution=attribution(config, data, helping),
+            config=public_config(config) | {"epoch": tagger.epoch, "weights": weights},
+            seed=config.seed,
+            libraries=_LIBRARIES,
+        ),
         comparison=Comparison(kind="scores", tolerance=_TOLERANCE),
     )
     files: dict[str, bytes | Path] = {
@@ -114,15 +116,6 @@ def export(
     return Exported(bundle=bundle, weights=weights, kind=tagger.kind, parity=parity)
 
 
-def check_shippable(data: TaggedData) -> None:
-    """Refuse data of which no model may be given away: what lies in a model repository is."""
-    if not data.shippable:
-        raise ExportError(
-            f"{data.name} is {data.licence}: a model trained on it may be measured but not given away, and a bundle is "
-            "there to be. Train with --data uner-ewt+btc+wnut17, or on your own files with --train"
-        )
-
-
 def _preprocessing(config: TaggerConfig, kind: Kind, *, crf: bool) -> TokenClassificationPreprocessing:
     return TokenClassificationPreprocessing(
         kind=kind,
@@ -132,48 +125,6 @@ def _preprocessing(config: TaggerConfig, kind: Kind, *, crf: bool) -> TokenClass
         characters=CHARACTERS_FILE,
         transitions=TRANSITIONS_FILE if crf else None,
     )
-
-
-def _provenance(
-    config: TaggerConfig, data: TaggedData, licence: str | None, *, epoch: int, weights: Weights
-) -> Provenance:
-    settings = public_config(config)
-    vectors = settings["network"].get("vectors_data")
-    attribution = [data.attribution, f"word vectors from {vectors}" if vectors else ""]
-    return provenance(
-        data=data.name,
-        licence=licence or data.licence,
-        attribution="; ".join(filter(None, attribution)),
-        config=settings | {"epoch": epoch, "weights": weights},
-        seed=config.seed,
-        libraries=_LIBRARIES,
-    )
-
-
-def public_config(config: TaggerConfig) -> dict[str, Any]:
-    """The settings without the folders that data and vectors lie in; with what the vectors come from, if known."""
-    settings = to_dict(config)
-    for split in ("train", "dev", "test"):
-        settings["data"][split] = Path(settings["data"][split]).name
-    network = settings["network"]
-    if network["vectors"]:
-        path = Path(network["vectors"])
-        network |= {"vectors": path.name, "vectors_data": _vectors_data(path)}
-    return settings
-
-
-def _vectors_data(path: Path) -> str:
-    """What text the vectors of a run or a bundle come from; the name of another file; the folder is not told."""
-    try:
-        if (path / CONFIG).is_file():
-            name = Path(json.loads((path / CONFIG).read_text(encoding="utf-8"))["config"]["data"]).name
-            return _KNOWN_TEXTS.get(name, name)
-        if (path / MANIFEST).is_file():
-            source = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["provenance"]
-            return f"{source['data']} ({source['attribution'] or 'no attribution'})"
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # it is moved or changed since it was read for training
-    return path.name
 
 
 def _description(tagger: Tagger, data: TaggedData) -> str:

@@ -24,7 +24,7 @@ from tests.training.bilstm_crf import made_sentences
 from training.bilstm_crf import export as module
 from training.bilstm_crf.config import FAMILY, PRESETS, TaggerConfig
 from training.bilstm_crf.evaluate import evaluate
-from training.bilstm_crf.export import WEIGHTS, Exported, export, public_config, split_name
+from training.bilstm_crf.export import WEIGHTS, Exported, export, split_name
 from training.bilstm_crf.graph import build_graph
 from training.bilstm_crf.parity import check_parity
 from training.bilstm_crf.tagger import load_tagger
@@ -202,21 +202,6 @@ def test_parity_counts_what_changed(trained: tuple[Run, TaggerConfig, Any]) -> N
     assert found.words == sum(len(sentence.words) for sentence in data.splits["dev"])
     assert found.difference < 1e-5
     assert found.batching < 1e-5
-
-
-def test_settings_tell_what_vectors_come_from_and_no_folder(tmp_path: Path) -> None:
-    folder = tmp_path / "words-cased"
-    config = merge(CONFIG, {"vectors": str(folder)})
-    assert public_config(config)["network"]["vectors_data"] == "words-cased"
-    Run.create(folder, family="word2vec", config={"data": "/home/me/corpus.txt"})
-    network = public_config(config)["network"]
-    assert (network["vectors"], network["vectors_data"]) == ("words-cased", "corpus.txt")
-    assert public_config(config)["data"]["train"] == "made.conllu"
-    bundle = tmp_path / "words-en" / "1"
-    bundle.mkdir(parents=True)
-    (bundle / "manifest.json").write_text('{"provenance": {"data": "Wikipedia of 2015", "attribution": "its authors"}}')
-    network = public_config(merge(CONFIG, {"vectors": str(bundle)}))["network"]
-    assert network["vectors_data"] == "Wikipedia of 2015 (its authors)"
 
 
 @pytest.mark.parametrize(

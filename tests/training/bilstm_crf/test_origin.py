@@ -1,0 +1,66 @@
+"""What a bundle says of where its weights come from."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.training.bilstm_crf import made_sentences
+from training.bilstm_crf import origin
+from training.bilstm_crf.config import PRESETS
+from training.bilstm_crf.origin import attribution, check_shippable, helping_data, public_config, vectors_data
+from training.common.config import merge
+from training.common.errors import ExportError
+from training.common.run import Run
+
+pytestmark = pytest.mark.torch
+
+CONFIG = merge(PRESETS["debug"], {"data": "", "train": "/somewhere/private/made.conllu"})
+
+
+def test_settings_tell_what_vectors_come_from_and_no_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "words-cased"
+    config = merge(CONFIG, {"vectors": str(folder)})
+    assert public_config(config)["network"]["vectors_data"] == "words-cased"
+    Run.create(folder, family="word2vec", config={"data": "/home/me/corpus.txt"})
+    network = public_config(config)["network"]
+    assert (network["vectors"], network["vectors_data"]) == ("words-cased", "corpus.txt")
+    assert public_config(config)["data"]["train"] == "made.conllu"
+    (folder / "config.json").write_text("{")
+    assert vectors_data(config) == ["words-cased"]
+
+
+def test_vectors_of_a_bundle_and_several_side_by_side(tmp_path: Path) -> None:
+    bundle = tmp_path / "words-en" / "1"
+    bundle.mkdir(parents=True)
+    (bundle / "manifest.json").write_text('{"provenance": {"data": "Some text", "attribution": "its authors"}}')
+    Run.create(tmp_path / "w5", family="word2vec", config={"data": "wikipedia-en-2015"})
+    Run.create(tmp_path / "w2", family="word2vec", config={"data": "wikipedia-en-2015"})
+    config = merge(CONFIG, {"vectors": f"{bundle}, {tmp_path / 'w5'},{tmp_path / 'w2'}"})
+    assert public_config(config)["network"]["vectors"] == "1,w5,w2"
+    texts = vectors_data(config)
+    assert texts[0] == "Some text (its authors)"
+    assert len(texts) == 2
+    assert "English Wikipedia of 2015" in texts[1]
+    thanks = attribution(config, replace(made_sentences.data("tags"), attribution="Me"), None)
+    assert thanks == f"Me; word vectors from {texts[0]}; word vectors from {texts[1]}"
+
+
+def test_without_vectors_there_is_nothing_to_tell() -> None:
+    assert vectors_data(CONFIG) == []
+    assert "vectors_data" not in public_config(CONFIG)["network"]
+    assert attribution(CONFIG, made_sentences.data("tags"), None) == ""
+
+
+def test_data_that_help_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = made_sentences.data("tags")
+    forbidden = replace(data, name="CoNLL-2003 English", licence="research only", shippable=False, attribution="Them")
+    monkeypatch.setattr(origin, "load_data", lambda config: forbidden)
+    assert helping_data(merge(CONFIG, {"auxiliary": "xpos"})) is None
+    helping = helping_data(merge(CONFIG, {"auxiliary": "conll2003:2"}))
+    assert helping is forbidden
+    check_shippable(data, None)
+    for refused in ((data, helping), (forbidden, None)):
+        with pytest.raises(ExportError, match="CoNLL-2003 English is research only"):
+            check_shippable(*refused)
+    assert attribution(CONFIG, data, helping) == "Them"

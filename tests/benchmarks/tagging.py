@@ -32,6 +32,7 @@ from service.artifacts.bundle import BundleError, read_bundle
 from service.artifacts.manifest import Task
 from training.bilstm_crf.config import FAMILY, DataConfig
 from training.bilstm_crf.metrics import accuracy
+from training.bilstm_crf.seeds import best_run
 from training.bilstm_crf.sentences import Sentence
 from training.bilstm_crf.sources import load_data
 from training.common.datasets import UD_ENGLISH_EWT, fetch
@@ -41,6 +42,7 @@ from training.common.vectors.opening import open_vectors_of
 
 HERE = Path(__file__).parent
 WORK: list[str | Path] = [sys.executable, HERE / "tagging_work.py"]
+MOST_DIFFERENT = 0.005
 PROGRAM = ["python", "tests/benchmarks/tagging.py"]
 INSTALL = (
     "make an environment for it: python3 -m venv runs/spacy-venv && runs/spacy-venv/bin/pip install spacy; then give "
@@ -69,7 +71,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     command.set_defaults(run_command=_train_spacy)
     measuring = commands.add_parser("measure", help="speed and accuracy, side by side")
     measuring.add_argument("--bundle", type=Path, required=True, help="the model, as models/pos-en/1")
-    measuring.add_argument("--run", type=Path, help="the run it was exported from: measures PyTorch too")
+    measuring.add_argument("--run", type=Path, help="the run, or runs, it was exported from: measures PyTorch too")
     measuring.add_argument("--spacy", type=Path, nargs="*", default=[], help="folders of train-spacy")
     measuring.add_argument("--split", choices=("dev", "test"), default="dev", help="which sentences (dev)")
     measuring.add_argument("--sentences", type=int, default=0, help="only the first so many; 0: all (0)")
@@ -124,7 +126,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if bundle.manifest.task is not Task.TOKEN_CLASSIFICATION or bundle.manifest.preprocessing["kind"] != "tags":
         raise BenchmarkError(f"{arguments.bundle}: is no tagger of parts of speech; name one, as models/pos-en/1")
     if arguments.run:
-        Run.open(arguments.run, family=FAMILY)
+        Run.open(best_run(arguments.run), family=FAMILY)
     for folder in arguments.spacy:
         if not (folder / "model-best").is_dir():
             raise BenchmarkError(f"{folder}: has no model-best; train it: {' '.join(PROGRAM)} train-spacy {folder}")
@@ -150,6 +152,7 @@ def _measure(arguments: argparse.Namespace) -> None:
         for field, items in (("tokens", [list(sentence.words) for sentence in sentences]), ("texts", texts)):
             batches = [items[start : start + arguments.batch] for start in range(0, len(items), arguments.batch)]
             rows += client.rows(field, batches, arguments.connections)
+        _check_same(rows)
         rounds = []
         for number in range(arguments.rounds):
             order = rows if number % 2 == 0 else rows[::-1]
@@ -167,6 +170,18 @@ def _measure(arguments: argparse.Namespace) -> None:
     _print_table(rows, rounds, true)
 
 
+def _check_same(rows: Sequence[Row]) -> None:
+    """Raise unless Lectern's rows, in process and over HTTP, and PyTorch's found the same tags, but for a few."""
+    ours = [row for row in rows if row.tags is not None and not row.name.startswith("spaCy")]
+    for row in ours[1:]:
+        assert row.tags is not None
+        assert ours[0].tags is not None
+        same = accuracy(ours[0].tags, row.tags)
+        print(f"the tags of {row.name!r} differ from those of {ours[0].name!r} in {1 - same:.3%}", file=sys.stderr)
+        if same < 1 - MOST_DIFFERENT:
+            raise BenchmarkError("the answers differ: is --run the run that --bundle was exported from?")
+
+
 def _commands(arguments: argparse.Namespace, file: Path, batch: Sequence[str]) -> list[list[str | Path]]:
     """How each contender's process is started, spaCy first: it is what the others are held against."""
     commands: list[list[str | Path]] = []
@@ -175,7 +190,7 @@ def _commands(arguments: argparse.Namespace, file: Path, batch: Sequence[str]) -
         own = ["--batch", str(arguments.spacy_batch)]
         commands += [[python, HERE / "spacy_ewt.py", "work", path, file, *own] for path in arguments.spacy]
     if arguments.run:
-        commands.append([*WORK, "run", arguments.run, file, *batch])
+        commands.append([*WORK, "run", best_run(arguments.run), file, *batch])
     commands.append([*WORK, "bundle", arguments.bundle, file, *batch])
     return commands
 

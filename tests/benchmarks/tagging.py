@@ -35,7 +35,8 @@ from training.bilstm_crf.metrics import accuracy
 from training.bilstm_crf.seeds import best_run
 from training.bilstm_crf.sentences import Sentence
 from training.bilstm_crf.sources import load_data
-from training.common.datasets import UD_ENGLISH_EWT, fetch
+from training.common.data_files import UD_ENGLISH_EWT
+from training.common.datasets import fetch
 from training.common.errors import UserError
 from training.common.run import Run
 from training.common.vectors.opening import open_vectors_of

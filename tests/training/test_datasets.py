@@ -9,16 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from training.common.datasets import (
-    MNIST,
-    TEXT8,
-    WIKIPEDIA_EN_2015,
-    DataFile,
-    DataSeries,
-    cache_folder,
-    fetch,
-    fetch_path,
-)
+from training.common.data_files import MNIST, TEXT8, WIKIPEDIA_EN_2015, DataFile, DataSeries
+from training.common.datasets import cache_folder, fetch, fetch_path
 from training.common.errors import DatasetError
 
 pytestmark = pytest.mark.torch

@@ -11,16 +11,8 @@ from service.artifacts.labels import OUTSIDE, spans, to_iob2
 from training.bilstm_crf.config import DataConfig
 from training.bilstm_crf.reading import Tagged, read_sentences
 from training.bilstm_crf.sentences import Kind, Sentence, TaggedData
-from training.common.datasets import (
-    BTC,
-    CONLL2003,
-    UD_ENGLISH_EWT,
-    UNER_ENGLISH_EWT,
-    WNUT17,
-    DataFile,
-    fetch,
-    fetch_url,
-)
+from training.common.data_files import BTC, CONLL2003, UD_ENGLISH_EWT, UNER_ENGLISH_EWT, WNUT17, DataFile
+from training.common.datasets import fetch, fetch_url
 from training.common.errors import ConfigError, DatasetError
 
 _HELD_OUT = 10  # one sentence in so many, where there is no dev

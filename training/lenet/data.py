@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.common.datasets import MNIST, fetch
+from training.common.data_files import MNIST
+from training.common.datasets import fetch
 from training.common.errors import ConfigError, DatasetError
 from training.common.seed import generator
 from training.lenet.config import LenetConfig

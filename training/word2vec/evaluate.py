@@ -8,7 +8,8 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from training.common.datasets import DataFile, fetch
+from training.common.data_files import WORDVEC_EVAL
+from training.common.datasets import fetch
 from training.common.errors import DatasetError
 from training.common.run import EVALUATION, Run, write_json
 from training.common.vectors import WordVectors
@@ -18,32 +19,6 @@ from training.word2vec.similarity import Pair, PairScore, read_pairs, score_pair
 SplitName = Literal["dev", "test", "all"]
 """`dev` is every line with an even index (from 0) in its file, `test` every other: choose settings by `dev` alone."""
 
-_JUDGEMENTS = "https://raw.githubusercontent.com/mfaruqui/eval-word-vectors/94b3dd9fdbac7ed08dbee7179cd5ee464acf0594"
-_PUBLISHED = {
-    name: DataFile(folder="wordvec_eval", name=name, address=f"{address}/{name}", sha256=sha256)
-    for name, address, sha256 in (
-        (
-            "questions-words.txt",
-            "https://raw.githubusercontent.com/tmikolov/word2vec/20c129af10659f7c50e86e3be406df663beff438",
-            "8c29b3332afc46f3fb8be04cb5297bf96f39aa7131272dff57869b4485b22a36",
-        ),
-        (
-            "EN-WS-353-ALL.txt",
-            f"{_JUDGEMENTS}/data/word-sim",
-            "ce12919b240af45bdf46d243601eaca2b6212b159b5e7e9b435ee7ee40c5619c",
-        ),
-        (
-            "EN-SIMLEX-999.txt",
-            f"{_JUDGEMENTS}/data/word-sim",
-            "405394ffb7d25f6d0e3c041f87c9f27d29dc6b047506769953e85c4523b11685",
-        ),
-        (
-            "EN-MEN-TR-3k.txt",
-            f"{_JUDGEMENTS}/data/word-sim",
-            "888b13580faa362c7b11da0a670258cf1b1eb4bf0ecbcd418918729a3bd3f43a",
-        ),
-    )
-}
 _ANALOGIES = "questions-words.txt"
 _PAIRS = {"WordSim-353": "EN-WS-353-ALL.txt", "SimLex-999": "EN-SIMLEX-999.txt", "MEN": "EN-MEN-TR-3k.txt"}
 _ROWS = 1 << 16  # checked at once
@@ -154,7 +129,7 @@ def _part(items: Iterable[_Item], split: SplitName) -> list[_Item]:
 
 
 def _published(name: str) -> _File:
-    return name, fetch(_PUBLISHED[name]).decode("utf-8").splitlines()
+    return name, fetch(WORDVEC_EVAL[name]).decode("utf-8").splitlines()
 
 
 def _own(path: Path) -> _File:

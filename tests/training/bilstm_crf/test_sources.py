@@ -10,6 +10,7 @@ import pytest
 from service.artifacts.labels import spans
 from tests.training.bilstm_crf import made_sentences
 from training.bilstm_crf import sources
+from training.bilstm_crf import sources as module
 from training.bilstm_crf.config import DataConfig
 from training.bilstm_crf.sentences import Sentence, TaggedData
 from training.bilstm_crf.sources import load_data, retyped, without_handles
@@ -69,6 +70,22 @@ def test_without_dev_every_tenth_sentence_is_held_out(files: dict[str, str]) -> 
     assert data.splits["dev"] == [whole[9], whole[19]]
     assert len(data.splits["train"]) == 23
     assert data.notes == (f"no --dev: 2 of 25 sentences of {files['train']} are held out",)
+
+
+def test_sentences_of_further_sets_can_be_marked(files: dict[str, str]) -> None:
+    one, two = made_sentences.data("spans"), made_sentences.data("spans", train=3)
+    plain, marked = (module._joined([one, two], ["one", "two"], mark=mark).splits for mark in (False, True))
+    assert len(plain["train"]) == len(marked["train"]) == 63
+    assert marked["train"][:60] == plain["train"][:60] == one.splits["train"]
+    for before, after in zip(plain["train"][60:], marked["train"][60:], strict=True):
+        assert after.words == ("<two>", *before.words)
+        assert after.tags == ("O", *before.tags)
+    assert list(marked) == ["train", "dev", "test", "dev-two", "test-two"]
+    assert all(plain[split] == marked[split] for split in marked if split != "train")
+    with pytest.raises(ConfigError, match="mark_sources"):
+        module._joined([made_sentences.data("tags")] * 2, ["one", "two"], mark=True)
+    with pytest.raises(ConfigError, match="mark_sources"):
+        load_data(DataConfig(**files, mark_sources=True))
 
 
 def test_few_sentences_are_split_too(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ _CARD = """\
 
 ## How it was trained
 
-* Data: {data}: {train:,} sentences to train on, {dev:,} to choose the epoch and the settings.
+* Data: {data}: {train:,} sentences to train on, {dev}.
 * {epochs} epochs, batches of {batch_size}, AdamW with weight decay {weight_decay:g}, learning rate up to {learning_rate:g}
   and down along a cosine, weights averaged over steps (decay {ema:g}), seed {seed}.
 * Dropout: {input_dropout:g} of a word's features, {dropout:g} between and after the layers, the same in a whole sentence (Gal and
@@ -98,7 +98,7 @@ def model_card(
         example=_example(samples),
         data=source.data,
         train=len(data.splits["train"]),
-        dev=len(data.splits["dev"]),
+        dev=_dev(config, data),
         epochs=config.epochs,
         batch_size=config.batch_size,
         weight_decay=config.weight_decay,
@@ -126,6 +126,14 @@ def _network(config: TaggerConfig, tagger: Tagger) -> str:
         "linear-chain CRF" if network.output == "crf" else "softmax",
     ]
     return ", ".join(filter(None, parts))
+
+
+def _dev(config: TaggerConfig, data: TaggedData) -> str:
+    """What the dev sentences were for."""
+    count = f"{len(data.splits['dev']):,}"
+    if config.data.train_on_dev:
+        return f"the dev sentences among them: the settings had been chosen by {count} of those before"
+    return f"{count} to choose the epoch and the settings"
 
 
 def _epoch_note(config: TaggerConfig, tagger: Tagger) -> str:

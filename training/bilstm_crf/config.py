@@ -39,6 +39,10 @@ class DataConfig:
         default="auto",
         metadata=doc("how spans are written; none: the tags are no spans; auto: found out from the tags"),
     )
+    train_on_dev: bool = field(
+        default=False,
+        metadata=doc("once the settings are chosen: train on the dev sentences too; goes with --select last"),
+    )
     mark_sources: bool = field(
         default=False,
         metadata=doc(
@@ -124,6 +128,8 @@ class TaggerConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0")
         if bool(self.data.data) == bool(self.data.train):
             raise ConfigError("name either --data (ewt, uner-ewt, btc, wnut17, conll2003) or --train (a file)")
+        if self.data.train_on_dev and self.select != "last":
+            raise ConfigError("--train-on-dev leaves nothing to choose an epoch by; add --select last")
         if self.data.data and (self.data.dev or self.data.test):
             raise ConfigError("--dev and --test go with --train; --data has its own")
 

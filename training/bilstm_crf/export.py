@@ -135,10 +135,17 @@ def _description(tagger: Tagger, data: TaggedData) -> str:
 
 
 def _evaluations(run: Run, config: TaggerConfig, data: TaggedData, epoch: int) -> dict[str, Any]:
-    """The stored evaluations of the weights that are exported; the dev sentences are tagged now if they were not."""
+    """The stored evaluations of the weights that are exported; the dev sentences are tagged now if they were not.
+
+    Scores on sentences that were trained on are left out.
+    """
     if stored_evaluations(run).get("dev", {}).get("epoch") != epoch:
         evaluate(run, config, data, "dev", torch.device("cpu"))
-    return {split: found for split, found in stored_evaluations(run).items() if found["epoch"] == epoch}
+    return {
+        split: found
+        for split, found in stored_evaluations(run).items()
+        if found["epoch"] == epoch and not (config.data.train_on_dev and split.partition("-")[0] == "dev")
+    }
 
 
 def split_name(split: str, config: TaggerConfig, data: TaggedData) -> str:

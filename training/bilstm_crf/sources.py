@@ -4,7 +4,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from service.artifacts.labels import OUTSIDE, spans, to_iob2
@@ -44,10 +44,18 @@ def load_data(config: DataConfig) -> TaggedData:
         ConfigError: an unknown name, or settings that do not go with it.
         DatasetError: a file is missing, unreachable or malformed; its text names file and line.
     """
-    if not config.data:
-        if config.mark_sources:
-            raise ConfigError(_NOTHING_TO_MARK)
-        return _own(config)
+    data = _named(config) if config.data else _own(config)
+    if not config.train_on_dev:
+        return data
+    dev = [sentence for split, part in data.splits.items() if split.partition("-")[0] == "dev" for sentence in part]
+    return replace(
+        data,
+        splits=data.splits | {"train": data.splits["train"] + dev},
+        notes=(*data.notes, f"{len(dev):,} dev sentences are trained on too: dev scores tell no more how good it is"),
+    )
+
+
+def _named(config: DataConfig) -> TaggedData:
     names = config.data.split("+")
     for number, name in enumerate(names):
         if name not in _KNOWN:
@@ -108,6 +116,8 @@ def _marked(sentence: Sentence, name: str) -> Sentence:
 
 def _own(config: DataConfig) -> TaggedData:
     """The user's files; without one for dev, every tenth sentence of train is held out."""
+    if config.mark_sources:
+        raise ConfigError(_NOTHING_TO_MARK)
     train = _read_own(config.train, config, None)
     splits, notes = {"train": train.sentences}, []
     for split, source in (("dev", config.dev), ("test", config.test)):

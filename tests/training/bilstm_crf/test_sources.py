@@ -88,6 +88,14 @@ def test_sentences_of_further_sets_can_be_marked(files: dict[str, str]) -> None:
         load_data(DataConfig(**files, mark_sources=True))
 
 
+def test_dev_can_be_trained_on(files: dict[str, str]) -> None:
+    apart, together = (load_data(DataConfig(**files, train_on_dev=both)) for both in (False, True))
+    assert together.splits["train"] == apart.splits["train"] + apart.splits["dev"]
+    assert together.splits["dev"] == apart.splits["dev"]
+    assert "5 dev sentences are trained on too" in together.notes[-1]
+    assert together.sha256() != apart.sha256()
+
+
 def test_few_sentences_are_split_too(tmp_path: Path) -> None:
     path = made_sentences.write_columns(tmp_path / "few.tsv", made_sentences.plain(2, 0))
     assert {split: len(part) for split, part in load_data(DataConfig(train=str(path))).splits.items()} == {

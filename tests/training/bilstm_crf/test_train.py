@@ -209,6 +209,7 @@ def test_several_seeds(tmp_path: Path) -> None:
         ({"dropout": 1.0}, "dropout is 1.0"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be above 0"),
         ({"data": "ewt"}, "name either --data"),
+        ({"train_on_dev": True}, "add --select last"),
         ({"train": ""}, "name either --data"),
     ],
 )

@@ -23,7 +23,7 @@ _CARD = """\
 | Words | {words:,} with a vector of their own, looked up as they are, else lower-cased, else capitalised; {characters} characters |
 | Input | text, cut by the rules of the treebank UD English EWT, or sentences of tokens |
 | Output | {output} |
-| Weights | {weights}: {score} {graph:.2%} on the dev sentences, {pytorch:.2%} as trained; {changed:,} of {tags:,} tags differ |
+| Weights | {weights}: {score} {graph:.2%} on the dev sentences{seen}, {pytorch:.2%} as trained; {changed:,} of {tags:,} tags differ |
 | Licence of the weights | {licence} |
 | Attribution | {attribution} |
 
@@ -98,6 +98,7 @@ def model_card(
         example=_example(samples),
         data=source.data,
         train=len(data.splits["train"]),
+        seen=", which were trained on" if config.data.train_on_dev else "",
         dev=_dev(config, data),
         epochs=config.epochs,
         batch_size=config.batch_size,

@@ -104,7 +104,7 @@ def _joined(sets: list[TaggedData], names: list[str], *, mark: bool) -> TaggedDa
         name=" + ".join(data.name for data in sets),
         kind=first.kind,
         splits=splits,
-        licence=", ".join(dict.fromkeys(data.licence for data in sets)),
+        licence=" AND ".join(dict.fromkeys(data.licence for data in sets)),
         attribution="; ".join(dict.fromkeys(data.attribution for data in sets)),
         shippable=all(data.shippable for data in sets),
     )
@@ -246,22 +246,22 @@ _KNOWN = {
     "ewt": _Known(
         "UD English EWT 2.16",
         _as_published(UD_ENGLISH_EWT),
-        "CC BY-SA 4.0",
+        "CC-BY-SA-4.0",
         "Universal Dependencies English Web Treebank 2.16 (Silveira et al. 2014; Zeldes, Schneider and others)",
     ),
     "uner-ewt": _Known(
         "UNER English EWT",
         _uner,
-        "CC BY-SA 4.0",
+        "CC-BY-SA-4.0",
         "Universal NER v1, English EWT (Mayhew et al. 2024), on Universal Dependencies English EWT",
     ),
     "btc": _Known(
-        "Broad Twitter Corpus", _btc, "CC BY 4.0", "Broad Twitter Corpus (Derczynski, Bontcheva and Roberts 2016)"
+        "Broad Twitter Corpus", _btc, "CC-BY-4.0", "Broad Twitter Corpus (Derczynski, Bontcheva and Roberts 2016)"
     ),
     "wnut17": _Known(
         "WNUT-17",
         _wnut,
-        "CC BY 4.0",
+        "CC-BY-4.0",
         "Emerging entities, WNUT 2017 (Derczynski, Nichols, van Erp and Limsopatham 2017)",
     ),
     "conll2003": _Known(

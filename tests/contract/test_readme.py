@@ -38,14 +38,18 @@ def test_the_first_curl_answers_what_is_printed(shipped: TestClient) -> None:
     assert not list(differences(orjson.loads(answer[1]), response.json(), Comparison(tolerance=1e-3)))
 
 
-def test_the_analogy_answers_what_is_printed(shipped: TestClient) -> None:
-    found = re.search(
-        r"http://[\d.:]+(/v1/analogy) \\\n  -d '(\{.*?\})'\n```\n\n```json\n(\{.*?\})\n```", README, re.DOTALL
-    )
-    assert found
-    response = shipped.post(found[1], json=orjson.loads(found[2]))
+POSTED = re.findall(r"http://[\d.:]+(/v1/\w+) \\\n  -d '(\{.*?\})'\n```\n\n```json\n(\{.*?\})\n```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize(("route", "body", "answer"), POSTED, ids=[route for route, _, _ in POSTED])
+def test_posted_json_is_answered_with_what_is_printed(shipped: TestClient, route: str, body: str, answer: str) -> None:
+    response = shipped.post(route, json=orjson.loads(body))
     assert response.status_code == 200, response.text
-    assert not list(differences(orjson.loads(found[3]), response.json(), Comparison(tolerance=1e-3)))
+    assert not list(differences(orjson.loads(answer), response.json(), Comparison(tolerance=1e-3)))
+
+
+def test_analogies_and_tags_are_shown() -> None:
+    assert [route for route, _, _ in POSTED] == ["/v1/analogy", "/v1/tag"]
 
 
 def test_every_model_is_in_the_table(shipped: TestClient) -> None:

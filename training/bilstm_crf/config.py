@@ -96,7 +96,9 @@ class TaggerConfig:
     )
     auxiliary_weight: float = field(default=0.3, metadata=doc("of the auxiliary column's loss"))
     epochs: int = field(default=30, metadata=doc("passes over the training sentences"))
-    batch_size: int = field(default=32, metadata=doc("sentences per step"))
+    batch_size: int = field(
+        default=32, metadata=doc("sentences per step; of small sets fewer, so that an epoch has 20")
+    )
     learning_rate: float = field(default=3e-3, metadata=doc("AdamW's highest learning rate"))
     weight_decay: float = field(default=0.01, metadata=doc("AdamW's weight decay, on matrices"))
     warm_up: float = field(default=0.05, metadata=doc("share of the steps in which the learning rate rises"))

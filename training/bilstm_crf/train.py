@@ -26,6 +26,7 @@ from training.common.progress import bar
 from training.common.run import Run
 from training.common.seed import generator, seed_everything
 
+_LEAST_STEPS = 20  # per epoch: small sets take smaller batches
 _FLOOR = 0.02  # of the highest learning rate, at the end
 
 
@@ -199,7 +200,7 @@ def _epoch(state: _State, config: TaggerConfig, examples: Sequence[Example], dev
     """One pass over the examples; returns the mean loss of a sentence."""
     seed_everything(config.seed, "epoch", state.epoch)  # what dropout draws from
     random = generator(config.seed, "order", state.epoch)
-    batches = order(examples, config.batch_size, random)
+    batches = order(examples, min(config.batch_size, math.ceil(len(examples) / _LEAST_STEPS)), random)
     network, features = state.network.train(), state.tagger.features
     total = torch.zeros((), device=device)
     with bar(total=len(batches), text=f"epoch {state.epoch + 1}/{config.epochs}", unit="step") as progress:

@@ -126,7 +126,7 @@ def test_examples_are_from_everywhere() -> None:
 
 @pytest.mark.parametrize("kind", ["spans", "tags"])
 def test_a_run_is_evaluated(tmp_path: Path, kind: Kind) -> None:
-    config = merge(PRESETS["debug"], {"data": "", "train": "made", "hidden": 8, "learning_rate": 0.02})
+    config = merge(PRESETS["debug"], {"data": "", "train": "made", "hidden": 8, "learning_rate": 0.0005})
     run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
     made = made_sentences.data(kind)
     made = replace(made, splits={**made.splits, "test-more": made.splits["dev"]})

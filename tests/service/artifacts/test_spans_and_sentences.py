@@ -86,6 +86,10 @@ def test_sentences_of_hostile_text_take_linear_time(piece: str) -> None:
 
 
 def _seconds(text: str) -> float:
-    start = time.process_time()
-    sentences(text)
-    return time.process_time() - start
+    """The best of three: a collection of garbage in the middle is not the function's own time."""
+    taken = []
+    for _ in range(3):
+        start = time.process_time()
+        sentences(text)
+        taken.append(time.process_time() - start)
+    return min(taken)

@@ -73,8 +73,13 @@ def to_bioes(tags: Sequence[str]) -> list[str]:
 
 def to_iob2(tags: Sequence[str]) -> list[str]:
     """The same spans as IOB2 tags."""
-    written = [OUTSIDE] * len(tags)
-    for label, start, end in spans(tags):
+    return write_iob2(len(tags), spans(tags))
+
+
+def write_iob2(length: int, found: Iterable[tuple[str, int, int]]) -> list[str]:
+    """The IOB2 tags of a sentence of so many words with these spans: label, first word, the word after the last."""
+    written = [OUTSIDE] * length
+    for label, start, end in found:
         written[start:end] = [f"B-{label}", *[f"I-{label}"] * (end - start - 1)]
     return written
 

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.artifacts.decoding import Decoded, decode
-from service.artifacts.labels import OUTSIDE, spans
-from service.artifacts.text import sentence_spans
+from service.artifacts.labels import OUTSIDE, spans, write_iob2
 from service.artifacts.word_features import Kind
 
 Offsets = list[tuple[int, int]]
@@ -19,11 +18,6 @@ Offsets = list[tuple[int, int]]
 
 _PLACES = 6
 """Decimal places of a score."""
-
-
-def cut(text: str) -> list[Offsets]:
-    """The tokens of a text by sentence; of white space alone none."""
-    return sentence_spans(text)
 
 
 def joined(tokens: Sequence[str]) -> list[Offsets]:
@@ -83,7 +77,7 @@ class Tagging:
             for sentence, some in enumerate(named.any(1).tolist())
         ]
         return [
-            TaggedSentence(_iob2(len(own), spans) if spans else own, score, spans)
+            TaggedSentence(write_iob2(len(own), [span[:3] for span in spans]) if spans else own, score, spans)
             for own, score, spans in zip(tags, scores, found, strict=True)
         ]
 
@@ -123,10 +117,3 @@ def _spans(tags: list[str], sentence: int, decoded: Decoded) -> list[tuple[str, 
         (label, start, end, round(decoded.span_score(sentence, start, end), _PLACES))
         for label, start, end in spans(tags)
     ]
-
-
-def _iob2(length: int, found: list[tuple[str, int, int, float]]) -> list[str]:
-    tags = [OUTSIDE] * length
-    for label, start, end, _ in found:
-        tags[start:end] = [f"B-{label}", *[f"I-{label}"] * (end - start - 1)]
-    return tags

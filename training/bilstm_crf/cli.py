@@ -15,8 +15,8 @@ from training.bilstm_crf.seeds import best_run, create_series, is_series, runs_o
 from training.bilstm_crf.sentences import TaggedData
 from training.bilstm_crf.sources import load_data
 from training.bilstm_crf.train import train
-from training.common.cli import Interrupted, add_machine_flags
-from training.common.config import add_flags, flag_names, from_dict, merge, to_dict
+from training.common.cli import Interrupted, add_machine_flags, add_run_flags, check_resume, given_settings
+from training.common.config import add_flags, from_dict, merge, to_dict
 from training.common.device import pick_device, use_threads
 from training.common.errors import ConfigError
 from training.common.export import check_target
@@ -30,14 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     training = commands.add_parser("train", help="train, or continue a run that was stopped")
     training.set_defaults(run=_train)
-    where = training.add_mutually_exclusive_group()
-    where.add_argument(
-        "--run", dest="run_path", type=Path, metavar="RUN", help="the run's directory (default: a new one in runs/)"
-    )
-    where.add_argument("--resume", type=Path, metavar="RUN", help="continue this run with its own settings")
-    training.add_argument(
-        "--preset", choices=tuple(PRESETS), default=None, help="where settings start (default: default)"
-    )
+    add_run_flags(training, PRESETS)
     training.add_argument(
         "--seeds", type=_seeds, default=1, metavar="N", help="train N times, with N seeds: mean and deviation"
     )
@@ -154,14 +147,12 @@ def _write(options: argparse.Namespace, path: Path) -> int:
 
 def _config(options: argparse.Namespace) -> tuple[TaggerConfig, int]:
     """The preset, or the resumed run's own settings, changed by the flags that were given; and how many seeds."""
-    given = {name: getattr(options, name) for name in flag_names(TaggerConfig) if hasattr(options, name)}
+    given = given_settings(options, TaggerConfig)
     if options.resume is None:
         if "train" in given:
             given.setdefault("data", "")
         return merge(PRESETS[options.preset or "default"], given), options.seeds
-    if options.preset or given or options.seeds > 1:
-        named = "--preset" if options.preset else "--" + next(iter(given), "seeds").replace("_", "-")
-        raise ConfigError(f"--resume goes on with the run's own settings: leave out {named}, or start a new --run")
+    check_resume(options, [*given, *(["seeds"] if options.seeds > 1 else [])])
     if is_series(options.resume):
         stored, count = series_config(options.resume)
         return from_dict(TaggerConfig, stored, where=str(options.resume)), count

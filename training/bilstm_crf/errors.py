@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from service.artifacts.labels import OUTSIDE, Span, spans
+from service.artifacts.word_features import Kind
 from training.bilstm_crf.metrics import Tags
-from training.bilstm_crf.sentences import Kind, Sentence
+from training.bilstm_crf.sentences import Sentence
 
 _AROUND = 5  # words of context to each side
 OTHER_ENDS = ", other ends"

@@ -1,6 +1,5 @@
 """How well a trained tagger tags: accuracy, entities by type, confusions, the commonest errors in context."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +9,15 @@ import torch
 from numpy.typing import NDArray
 
 from service.artifacts.labels import OUTSIDE, spans
+from service.artifacts.word_features import Kind
 from training.bilstm_crf.config import TaggerConfig
 from training.bilstm_crf.errors import Confusion, confusions
 from training.bilstm_crf.metrics import Score, Scores, Tags, entity_scores, tag_scores, words
 from training.bilstm_crf.pictures import draw_confusion, draw_learning_curve
-from training.bilstm_crf.sentences import Kind, Sentence, TaggedData
+from training.bilstm_crf.sentences import Sentence, TaggedData
 from training.bilstm_crf.tagger import load_tagger
 from training.common.errors import DatasetError
-from training.common.run import EVALUATION, Run, write_json, write_text
+from training.common.run import Run, write_text
 
 _REPORTED, _WRITTEN = (10, 2), (50, 10)  # confusions, and examples of each
 
@@ -150,7 +150,7 @@ def evaluate(run: Run, config: TaggerConfig, data: TaggedData, split: str, devic
     tagger.network.to(device)
     found = tagger.tag([sentence.words for sentence in data.splits[split]])
     result = measure(data, split, found, tagger.epoch)
-    write_json(run.path / EVALUATION, {**stored_evaluations(run), split: result.as_dict()})
+    run.add_evaluation(split, result.as_dict())
     write_text(run.path / f"errors_{split}.txt", result.errors(*_WRITTEN) + "\n")
     _draw(run, data, result)
     return result
@@ -158,12 +158,6 @@ def evaluate(run: Run, config: TaggerConfig, data: TaggedData, split: str, devic
 
 def _to_measure(data: TaggedData) -> list[str]:
     return [split for split in data.splits if split != "train"]
-
-
-def stored_evaluations(run: Run) -> dict[str, Any]:
-    """What `evaluation.json` holds, by split; empty before the first evaluation."""
-    path = run.path / EVALUATION
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def measure(data: TaggedData, split: str, found: Tags, epoch: int) -> Evaluation:

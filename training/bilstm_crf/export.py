@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from service.artifacts.bundle import MODEL_CARD, SAMPLES, Bundle, write_bundle
 from service.artifacts.manifest import Comparison, Manifest, Metric, Task
-from service.artifacts.word_features import TokenClassificationPreprocessing, characters_file, words_file
+from service.artifacts.word_features import Kind, TokenClassificationPreprocessing, characters_file, words_file
 from training.bilstm_crf.card import model_card
 from training.bilstm_crf.config import TaggerConfig
-from training.bilstm_crf.evaluate import evaluate, stored_evaluations
+from training.bilstm_crf.evaluate import evaluate
 from training.bilstm_crf.graph import GRAPH_FILE, Weights, build_graph, graph_spec
 from training.bilstm_crf.origin import attribution, check_shippable, helping_data, public_config
 from training.bilstm_crf.parity import OnnxTagger, Parity, check_parity
 from training.bilstm_crf.samples import make_samples
-from training.bilstm_crf.sentences import Kind, TaggedData
+from training.bilstm_crf.sentences import TaggedData
 from training.bilstm_crf.tagger import Tagger, load_tagger
 from training.common.export import provenance
 from training.common.run import Run
@@ -139,11 +139,11 @@ def _evaluations(run: Run, config: TaggerConfig, data: TaggedData, epoch: int) -
 
     Scores on sentences that were trained on are left out.
     """
-    if stored_evaluations(run).get("dev", {}).get("epoch") != epoch:
+    if run.evaluations().get("dev", {}).get("epoch") != epoch:
         evaluate(run, config, data, "dev", torch.device("cpu"))
     return {
         split: found
-        for split, found in stored_evaluations(run).items()
+        for split, found in run.evaluations().items()
         if found["epoch"] == epoch and not (config.data.train_on_dev and split.partition("-")[0] == "dev")
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from service.artifacts.labels import Span, spans
-from training.bilstm_crf.sentences import Kind
+from service.artifacts.word_features import Kind
 
 Tags = Sequence[Sequence[str]]
 

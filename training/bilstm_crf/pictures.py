@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
+
+from training.common.pictures import save_figure
 
 _MOST_NUMBERED = 26  # labels up to which cells of the confusion matrix show their count
 _MOST_NAMED = 80
@@ -35,7 +36,7 @@ def draw_learning_curve(path: Path, metrics: Sequence[dict[str, Any]], score: st
     right.plot(epochs, [record["loss"] for record in metrics], color="tab:orange")
     right.set_ylim(bottom=0, top=max(record["loss"] for record in settled) * 1.05 or 1.0)
     right.set_ylabel("training loss, with dropout", color="tab:orange")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_confusion(path: Path, confusion: NDArray[np.int64], labels: Sequence[str], title: str) -> None:
@@ -59,15 +60,9 @@ def draw_confusion(path: Path, confusion: NDArray[np.int64], labels: Sequence[st
                 column, row, f"{confusion[row, column]}", ha="center", va="center", fontsize=7,
                 color="white" if shares[row, column] > 0.4 else "black",
             )  # fmt: skip
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _plain(text: str) -> str:
     """Dollars are tags, no mathematics."""
     return text.replace("$", r"\$")
-
-
-def _save(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)

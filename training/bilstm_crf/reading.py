@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.artifacts.labels import OUTSIDE, SchemeError, guess_scheme, is_span_tag, to_iob2
-from training.bilstm_crf.sentences import Kind, Sentence
+from service.artifacts.word_features import Kind
+from training.bilstm_crf.sentences import Sentence
 from training.bilstm_crf.table import Row, Table, read_table
 from training.common.errors import DatasetError
 

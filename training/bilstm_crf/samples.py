@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from service.artifacts.tagging import Offsets, TaggedSentence, cut, joined
+from service.artifacts.tagging import Offsets, TaggedSentence, joined
+from service.artifacts.text import sentence_spans
 from training.bilstm_crf.parity import OnnxTagger
 
 _TEXTS = (
@@ -30,7 +31,7 @@ _SHAKEN, _BY = 8, 2e-3
 
 def make_samples(tagger: OnnxTagger) -> list[dict[str, Any]]:
     """One text, several texts of which one is empty, and tokens: `request` and the `results` of its answer."""
-    first, *texts = _steady(tagger, [(text, text, cut(text)) for text in _TEXTS])
+    first, *texts = _steady(tagger, [(text, text, sentence_spans(text)) for text in _TEXTS])
     sentences = _steady(tagger, [(list(words), " ".join(words), joined(words)) for words in _SENTENCES])
     nothing = tagger.tagging.result("", [], [])
     return [

@@ -2,9 +2,8 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Literal
 
-Kind = Literal["tags", "spans"]
+from service.artifacts.word_features import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from service.artifacts.labels import OUTSIDE, spans, to_iob2
+from service.artifacts.labels import OUTSIDE, spans, to_iob2, write_iob2
+from service.artifacts.word_features import Kind
 from training.bilstm_crf.config import DataConfig
 from training.bilstm_crf.reading import Tagged, read_sentences
-from training.bilstm_crf.sentences import Kind, Sentence, TaggedData
+from training.bilstm_crf.sentences import Sentence, TaggedData
 from training.common.data_files import BTC, CONLL2003, UD_ENGLISH_EWT, UNER_ENGLISH_EWT, WNUT17, DataFile
 from training.common.datasets import fetch, fetch_url
 from training.common.errors import ConfigError, DatasetError
@@ -195,11 +196,8 @@ def _entities(name: str, file: DataFile, types: Mapping[str, str], config: DataC
 
 def retyped(sentence: Sentence, types: Mapping[str, str]) -> Sentence:
     """The sentence with its spans renamed; those of other types are none any more."""
-    tags = [OUTSIDE] * len(sentence.tags)
-    for label, start, end in spans(sentence.tags):
-        if label in types:
-            tags[start:end] = [f"B-{types[label]}", *[f"I-{types[label]}"] * (end - start - 1)]
-    return Sentence(sentence.words, tuple(tags), sentence.place)
+    kept = [(types[label], start, end) for label, start, end in spans(sentence.tags) if label in types]
+    return Sentence(sentence.words, tuple(write_iob2(len(sentence.tags), kept)), sentence.place)
 
 
 def _uner(config: DataConfig) -> tuple[Kind, Splits]:

@@ -3,11 +3,14 @@
 import argparse
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
-from training.common.errors import UserError
+from training.common.config import flag_names
+from training.common.errors import ConfigError, UserError
 
 
 class Interrupted(BaseException):
@@ -26,6 +29,35 @@ def add_machine_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=_count, default=0, metavar="N", help="CPU threads (default: PyTorch's choice)"
     )
+
+
+def add_run_flags(parser: argparse.ArgumentParser, presets: Iterable[str]) -> None:
+    """`--run` or `--resume`, and `--preset`."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--run", dest="run_path", type=Path, metavar="RUN", help="the run's directory (default: a new one in runs/)"
+    )
+    where.add_argument("--resume", type=Path, metavar="RUN", help="continue this run with its own settings")
+    parser.add_argument(
+        "--preset", choices=tuple(presets), default=None, help="where settings start (default: default)"
+    )
+
+
+def given_settings(options: argparse.Namespace, kind: type) -> dict[str, Any]:
+    """The settings of the configuration `kind` that were given as flags."""
+    return {name: getattr(options, name) for name in flag_names(kind) if hasattr(options, name)}
+
+
+def check_resume(options: argparse.Namespace, given: Iterable[str]) -> None:
+    """Refuse a preset and settings beside `--resume`.
+
+    Raises:
+        ConfigError: naming the first of them.
+    """
+    named = "preset" if options.preset else next(iter(given), None)
+    if named is not None:
+        flag = "--" + named.replace("_", "-")
+        raise ConfigError(f"--resume goes on with the run's own settings: leave out {flag}, or start a new --run")
 
 
 def run_command(options: argparse.Namespace) -> int:

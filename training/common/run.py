@@ -87,6 +87,15 @@ class Run:
         with (self.path / METRICS).open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(record) + "\n")
 
+    def evaluations(self) -> dict[str, Any]:
+        """What `evaluation.json` holds, by split; empty before the first evaluation."""
+        path = self.path / EVALUATION
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+    def add_evaluation(self, split: str, found: dict[str, Any]) -> None:
+        """Put what was found in a split into `evaluation.json`, in place of what stood there of it."""
+        write_json(self.path / EVALUATION, {**self.evaluations(), split: found})
+
     def logger(self) -> logging.Logger:
         """A logger that writes to `log.txt` with the time, and to standard error without."""
         logger = logging.getLogger(f"training.{self.path.resolve()}")

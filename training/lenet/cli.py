@@ -5,10 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from training.common.cli import Interrupted, add_machine_flags
-from training.common.config import add_flags, flag_names, merge, to_dict
+from training.common.cli import Interrupted, add_machine_flags, add_run_flags, check_resume, given_settings
+from training.common.config import add_flags, merge, to_dict
 from training.common.device import pick_device, use_threads
-from training.common.errors import ConfigError
 from training.common.export import check_target
 from training.common.run import Run
 from training.lenet.config import FAMILY, PRESETS, LenetConfig, stored_config
@@ -23,14 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     training = commands.add_parser("train", help="train, or continue a run that was stopped")
     training.set_defaults(run=_train)
-    where = training.add_mutually_exclusive_group()
-    where.add_argument(
-        "--run", dest="run_path", type=Path, metavar="RUN", help="the run's directory (default: a new one in runs/)"
-    )
-    where.add_argument("--resume", type=Path, metavar="RUN", help="continue this run with its own settings")
-    training.add_argument(
-        "--preset", choices=tuple(PRESETS), default=None, help="where settings start (default: default)"
-    )
+    add_run_flags(training, PRESETS)
     training.add_argument("--export", action="store_true", help="then evaluate on the held-out images and export")
     _add_export_flags(training)
     add_machine_flags(training)
@@ -128,12 +120,10 @@ def _write(options: argparse.Namespace, run: Run, config: LenetConfig, digits: D
 
 def _config(options: argparse.Namespace) -> LenetConfig:
     """The preset, or the resumed run's own settings, changed by the flags that were given."""
-    given = {name: getattr(options, name) for name in flag_names(LenetConfig) if hasattr(options, name)}
+    given = given_settings(options, LenetConfig)
     if options.resume is None:
         return merge(PRESETS[options.preset or "default"], given)
-    if options.preset or given:
-        named = "--preset" if options.preset else "--" + next(iter(given)).replace("_", "-")
-        raise ConfigError(f"--resume goes on with the run's own settings: leave out {named}, or start a new --run")
+    check_resume(options, given)
     return stored_config(Run.open(options.resume, family=FAMILY))
 
 

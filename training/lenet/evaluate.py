@@ -1,6 +1,5 @@
 """How well a trained LeNet reads: accuracy, errors by class, confusion matrix, pictures."""
 
-import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from training.common.checkpoint import load_checkpoint
 from training.common.errors import DatasetError
-from training.common.run import EVALUATION, Run, write_json
+from training.common.run import Run
 from training.lenet.config import LenetConfig
 from training.lenet.data import Digits, Split
 from training.lenet.model import LeNet5
@@ -97,15 +96,9 @@ def evaluate(run: Run, config: LenetConfig, digits: Digits, split_name: SplitNam
     confusion = np.zeros((len(digits.labels), len(digits.labels)), np.int64)
     np.add.at(confusion, (split.labels, read), 1)
     result = Evaluation(split_name, digits.labels, confusion, epoch)
-    write_json(run.path / EVALUATION, {**stored_evaluations(run), split_name: result.as_dict()})
+    run.add_evaluation(split_name, result.as_dict())
     _draw(run, digits, split, result, read, probabilities.max(1))
     return result
-
-
-def stored_evaluations(run: Run) -> dict[str, Any]:
-    """What `evaluation.json` holds, by split; empty before the first evaluation."""
-    path = run.path / EVALUATION
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def _draw(

@@ -20,7 +20,7 @@ from training.common.run import CONFIG, Run
 from training.lenet.card import model_card
 from training.lenet.config import LenetConfig, stored_config
 from training.lenet.data import Digits, Split
-from training.lenet.evaluate import evaluate, load_best, stored_evaluations
+from training.lenet.evaluate import evaluate, load_best
 from training.lenet.model import PADDING, PIXEL_DEVIATION, PIXEL_MEAN, SIDE, LeNet5
 
 GRAPH_FILE = "model.onnx"
@@ -108,9 +108,9 @@ def export(
 
 def _evaluations(run: Run, config: LenetConfig, digits: Digits, epoch: int) -> dict[str, Any]:
     """The stored evaluations of the weights that are exported; the held-out images are read now if they were not."""
-    if stored_evaluations(run).get("dev", {}).get("epoch") != epoch:
+    if run.evaluations().get("dev", {}).get("epoch") != epoch:
         evaluate(run, config, digits, "dev", torch.device("cpu"))
-    return {split: found for split, found in stored_evaluations(run).items() if found["epoch"] == epoch}
+    return {split: found for split, found in run.evaluations().items() if found["epoch"] == epoch}
 
 
 def _graph(classes: int) -> Graph:

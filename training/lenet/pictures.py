@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+
+from training.common.pictures import save_figure
 
 _MOST_DIGITS = 60
 _MOST_NUMBERED = 26  # classes up to which cells of the confusion matrix show their count
@@ -30,7 +31,7 @@ def draw_learning_curve(path: Path, metrics: Sequence[dict[str, Any]], dev_image
     right.plot(epochs, [record["loss"] for record in metrics], color="tab:orange")
     right.set_ylim(top=max(record["loss"] for record in settled) * 1.05)
     right.set_ylabel("training loss, on distorted images", color="tab:orange")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_confusion(path: Path, confusion: NDArray[np.int64], labels: Sequence[str], title: str) -> None:
@@ -52,7 +53,7 @@ def draw_confusion(path: Path, confusion: NDArray[np.int64], labels: Sequence[st
                 column, row, f"{confusion[row, column]}", ha="center", va="center",
                 color="0.55" if right else "black", fontsize=8 if right else 10,
             )  # fmt: skip
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_misread(
@@ -73,9 +74,4 @@ def draw_misread(
         axes.set_title(f"{true[index]} → {read[index]}  {scores[index]:.2f}", fontsize=9)
         axes.set_xticks([])
         axes.set_yticks([])
-    _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path)

@@ -7,10 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 from service.artifacts.text import Tokenizer
-from training.common.cli import Interrupted, add_machine_flags
-from training.common.config import add_flags, flag_names, merge, to_dict
+from training.common.cli import Interrupted, add_machine_flags, add_run_flags, check_resume, given_settings
+from training.common.config import add_flags, merge, to_dict
 from training.common.device import pick_device, worker_threads
-from training.common.errors import ConfigError
 from training.common.export import check_target
 from training.common.run import Run
 from training.common.vectors import FORMATS, WordVectors, load_vectors, write_vectors
@@ -52,14 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _configure_train(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_train)
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--run", dest="run_path", type=Path, metavar="RUN", help="the run's directory (default: a new one in runs/)"
-    )
-    where.add_argument("--resume", type=Path, metavar="RUN", help="continue this run with its own settings")
-    parser.add_argument(
-        "--preset", choices=tuple(PRESETS), default=None, help="where settings start (default: default)"
-    )
+    add_run_flags(parser, PRESETS)
     parser.add_argument(
         "--corpus", type=Path, metavar="FOLDER", help="where to keep the encoded text (default: in the cache)"
     )
@@ -266,10 +258,8 @@ def _corpus_settings(config: Word2VecConfig) -> CorpusSettings:
 
 def _config(options: argparse.Namespace) -> Word2VecConfig:
     """The preset, or the resumed run's own settings, changed by the flags that were given."""
-    given = {name: getattr(options, name) for name in flag_names(Word2VecConfig) if hasattr(options, name)}
+    given = given_settings(options, Word2VecConfig)
     if options.resume is None:
         return merge(PRESETS[options.preset or "default"], given)
-    if options.preset or given:
-        named = "--preset" if options.preset else "--" + next(iter(given)).replace("_", "-")
-        raise ConfigError(f"--resume goes on with the run's own settings: leave out {named}, or start a new --run")
+    check_resume(options, given)
     return stored_config(Run.open(options.resume, family=FAMILY))

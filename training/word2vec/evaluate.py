@@ -1,6 +1,5 @@
 """How good word vectors are: analogies, and agreement with people's judgements of word pairs."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 from training.common.data_files import WORDVEC_EVAL
 from training.common.datasets import fetch
 from training.common.errors import DatasetError
-from training.common.run import EVALUATION, Run, write_json
+from training.common.run import Run
 from training.common.vectors import WordVectors
 from training.word2vec.analogies import AnalogyScore, Question, read_questions, score_analogies
 from training.word2vec.similarity import Pair, PairScore, read_pairs, score_pairs
@@ -115,13 +114,7 @@ def _analogies(vectors: WordVectors, file: _File, split: SplitName, restrict: in
 
 def store(result: Evaluation, run: Run) -> None:
     """Put the result into the run's `evaluation.json`, beside those of other splits."""
-    write_json(run.path / EVALUATION, {**stored_evaluations(run), result.split: result.as_dict()})
-
-
-def stored_evaluations(run: Run) -> dict[str, Any]:
-    """What `evaluation.json` holds, by split; empty before the first evaluation."""
-    path = run.path / EVALUATION
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+    run.add_evaluation(result.split, result.as_dict())
 
 
 def _part(items: Iterable[_Item], split: SplitName) -> list[_Item]:

@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from training.common.errors import DatasetError
+from training.common.pictures import save_figure
 from training.common.run import Run, write_text
 from training.common.vectors import WordVectors
 from training.word2vec.folding import FoldedWords
@@ -110,7 +110,7 @@ def draw_words(
     axes.set_title("t-SNE" if method == "tsne" else "first two principal components")
     axes.legend(loc="best", fontsize=8)
     axes.margins(0.1)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def project(matrix: NDArray[np.float32], method: Method) -> NDArray[np.float64]:
@@ -143,7 +143,7 @@ def draw_learning_curve(path: Path, metrics: Sequence[dict[str, Any]]) -> None:
     right.plot(epochs, [record["words_per_second"] / 1e3 for record in metrics], color="tab:blue", linewidth=0.8)
     right.set_ylim(bottom=0)
     right.set_ylabel("thousand words a second", color="tab:blue")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _rows(vectors: WordVectors, groups: Mapping[str, Sequence[str]]) -> dict[str, int]:
@@ -158,8 +158,3 @@ def _link(axes: Axes, places: Mapping[str, NDArray[np.float64]], groups: Mapping
         if all(word in places for word in pair):
             x, y = np.array([places[word] for word in pair]).T
             axes.plot(x, y, color="0.7", linestyle="--", linewidth=0.8, zorder=0)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=120)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.tagging import Offsets, cut, joined
+from service.artifacts.tagging import Offsets, joined
+from service.artifacts.text import sentence_spans
 from service.errors import InvalidRequest, PayloadTooLarge
 from service.predictors.base import Limits
 
@@ -88,7 +89,7 @@ class TagRequest:
                     f"{self._field(index)}: {size} bytes of text, the limit is {limits.max_text_bytes} "
                     "(LECTERN_MAX_TEXT_BYTES); send it in parts"
                 )
-            offsets = cut(text) if self._tokens is None else self._joined(index)
+            offsets = sentence_spans(text) if self._tokens is None else self._joined(index)
             for place, sentence in enumerate(offsets):
                 if len(sentence) > limits.max_sentence_tokens:
                     raise self._too_long(index, place, sentence, limits.max_sentence_tokens)

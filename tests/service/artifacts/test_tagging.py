@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from service.artifacts.labels import to_iob2
-from service.artifacts.tagging import Tagging, cut, joined
+from service.artifacts.tagging import Tagging, joined
+from service.artifacts.text import sentence_spans
 from tests.tagger_bundles import LABELS as TAGS
 from tests.tagger_bundles import SPAN_LABELS as SPANS
 from tests.tagger_bundles import transitions
@@ -24,11 +25,11 @@ def emissions_of(rows: list[list[str]], labels: tuple[str, ...]) -> np.ndarray:
 
 def test_a_text_is_cut_into_sentences_of_tokens() -> None:
     text = "Zoë can't 🙂. Go on!"
-    assert [[text[start:end] for start, end in sentence] for sentence in cut(text)] == [
+    assert [[text[start:end] for start, end in sentence] for sentence in sentence_spans(text)] == [
         ["Zoë", "ca", "n't", "🙂", "."],
         ["Go", "on", "!"],
     ]
-    assert cut("") == cut(" \n\t ") == []
+    assert sentence_spans("") == sentence_spans(" \n\t ") == []
 
 
 def test_tokens_are_joined_by_a_blank() -> None:

@@ -10,12 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
+from service.artifacts.word_features import Kind
 from tests.training.bilstm_crf import made_sentences
 from training.bilstm_crf.config import FAMILY, PRESETS
 from training.bilstm_crf.errors import confusions
-from training.bilstm_crf.evaluate import Share, evaluate, measure, stored_evaluations
+from training.bilstm_crf.evaluate import Share, evaluate, measure
 from training.bilstm_crf.pictures import draw_confusion, draw_learning_curve
-from training.bilstm_crf.sentences import Kind, Sentence, TaggedData
+from training.bilstm_crf.sentences import Sentence, TaggedData
 from training.bilstm_crf.train import train
 from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, DatasetError
@@ -135,7 +136,7 @@ def test_a_run_is_evaluated(tmp_path: Path, kind: Kind) -> None:
     train(config, made, run, torch.device("cpu"))
     run.close()
     results = {split: evaluate(run, config, made, split, torch.device("cpu")) for split in ("dev", "test-more")}
-    assert stored_evaluations(run) == {split: result.as_dict() for split, result in results.items()}
+    assert run.evaluations() == {split: result.as_dict() for split, result in results.items()}
     assert results["dev"].headline == results["test-more"].headline
     assert results["dev"].headline == pytest.approx(max(record["dev_score"] for record in run.metrics()), abs=1e-6)
     assert all(is_picture(run.pictures / f"{name}.png") for name in ("learning_curve", "confusion_test-more"))

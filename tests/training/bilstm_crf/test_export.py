@@ -13,7 +13,8 @@ import torch
 from service.artifacts.bundle import Bundle, read_bundle
 from service.artifacts.comparison import differences
 from service.artifacts.manifest import Task
-from service.artifacts.tagging import Tagging, cut, joined
+from service.artifacts.tagging import Tagging, joined
+from service.artifacts.text import sentence_spans
 from service.artifacts.word_features import (
     TokenClassificationPreprocessing,
     WordFeatures,
@@ -73,7 +74,7 @@ def replayed(bundle: Bundle, request: dict[str, Any]) -> list[dict[str, Any]]:
     tagging = Tagging(bundle.manifest.labels or (), settings.kind, transitions)
     session = open_graph(bundle.file("model.onnx").read_bytes())
     texts = request.get("texts") or ([request["text"]] if "text" in request else None)
-    asked = [(t, cut(t)) for t in texts] if texts else [(" ".join(t), joined(t)) for t in request["tokens"]]
+    asked = [(t, sentence_spans(t)) for t in texts] if texts else [(" ".join(t), joined(t)) for t in request["tokens"]]
     answers = []
     for text, sentences in asked:
         tagged = []

@@ -10,7 +10,7 @@ import pytest
 from training.common.errors import DatasetError
 from training.common.run import Run
 from training.common.vectors import WordVectors
-from training.word2vec.evaluate import evaluate, store, stored_evaluations
+from training.word2vec.evaluate import evaluate, store
 from training.word2vec.similarity import spearman
 
 pytestmark = pytest.mark.torch
@@ -109,7 +109,7 @@ def test_report_and_json(tmp_path: Path) -> None:
     ]
     run = Run.create(tmp_path / "run", family="word2vec", config={})
     store(result, run)
-    stored = stored_evaluations(run)["all"]
+    stored = run.evaluations()["all"]
     assert stored == json.loads(json.dumps(result.as_dict()))
     assert stored["analogies"]["semantic"]["accuracy"] == 1
     assert stored["analogies"]["syntactic"] == {

@@ -1,0 +1,219 @@
+"""What stands around a translator's network: a text is cut into what is translated, and put together again."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from service.artifacts.manifest import FileName
+from service.artifacts.subwords import BLANK, Subwords, clean
+from service.artifacts.text import sentence_spans
+
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
+"""An ISO 639-1 code (639-2 where there is none)."""
+
+
+class TranslationPreprocessing(BaseModel):
+    """`preprocessing` of a translator's manifest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Language
+    target: Language
+    source_pieces: FileName = "pieces.model"
+    """The SentencePiece model of the source."""
+    target_pieces: FileName = "pieces.model"
+    """That of the target: the same file where the vocabulary is joint."""
+    profile: FileName = "language.json"
+    """What the source language looks like: see `service.artifacts.languages`."""
+    max_source_tokens: int = Field(ge=2)
+    """A longer sentence is cut, at blanks where it can be, into parts of at most so many ids."""
+    length_penalty: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    coverage_penalty: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    beam_size: int = Field(default=5, ge=1)
+    """Of requests that name none."""
+    max_length_factor: float = Field(default=2.0, gt=0, allow_inf_nan=False)
+    max_length_extra: int = Field(default=10, ge=1)
+
+    def max_length(self, source_ids: int) -> int:
+        """How many ids the translation of so many may have at most."""
+        return math.ceil(self.max_length_factor * source_ids) + self.max_length_extra
+
+
+class CutText(NamedTuple):
+    """A text as what is translated and what stays as it is, in turn."""
+
+    segments: list[list[int]]
+    """Ids of each of N segments, without END."""
+    gaps: list[str]
+    """N+1: what stands before, between and after them, and is carried over unchanged."""
+
+    def joined(self, translations: Sequence[str]) -> str:
+        """The text again, of the translated segments."""
+        parts = [self.gaps[0]]
+        for translation, gap in zip(translations, self.gaps[1:], strict=True):
+            parts += translation, gap
+        return "".join(parts)
+
+
+def cut(text: str, subwords: Subwords, language: str, max_tokens: int) -> CutText:
+    """Cut a text into segments, each at most a sentence.
+
+    What a translator would spoil is carried over: spacing and line breaks, addresses, markup, what has no letter, and
+    characters that the vocabulary does not know, such as emoji; of a word with such a letter, the word.
+
+    Args:
+        text: as it was sent.
+        subwords: of the source.
+        language: of the source; decides after which full stops a sentence goes on.
+        max_tokens: most ids of a segment.
+    """
+    text = unicodedata.normalize("NFC", text)
+    unknown = subwords.unknown(clean(text))
+    folds = _folds(unknown, subwords)
+    strange = _strange(unknown - folds.keys())
+    table = str.maketrans(folds)
+    found = CutText([], [""])
+    end = 0
+    for start, stop in _pieces(text, language, strange):
+        ids = subwords.encode(clean(text[start:stop].translate(table)))
+        if not ids:
+            continue
+        found.gaps[-1] += text[end:start]
+        for part, gap in _parts(ids, subwords, max_tokens):
+            found.segments.append(part)
+            found.gaps.append(gap)
+        end = stop
+    found.gaps[-1] += text[end:]
+    return found
+
+
+_CARRIED = (
+    # Markup and its entities.
+    r"<!--(?:(?!<!--).)*?-->|</?[A-Za-z][^<>]*>|&(?:[A-Za-z]{2,16}|#\d{1,6});"
+    # Addresses, without the punctuation after them.
+    r"|(?:https?://|www\.)[^\s<>\"]*[\w/]"
+    r"|(?<![\w.+%-])[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
+)
+_ALWAYS = re.compile(_CARRIED, re.DOTALL)
+_BULLET = re.compile(r"(?:[-\u2013\u2014*\u2022\u00b7>#+]{1,6}\s+)+")
+"""At the beginning of a line."""
+
+_JOINERS = "\u200c\u200d\ufe00-\ufe0f"
+"""Invisible parts of emoji, never taken from them."""
+_SPELLINGS = {
+    '"': "\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033",
+    "'": "\u2018\u2019\u201a\u201b\u2032`\u00b4",
+    "-": "\u2010\u2011\u2012\u2013\u2014\u2015\u2212",
+    "...": "\u2026",
+}
+"""Plain signs and those that may stand for them."""
+_PLAIN = {odd: plain for plain, all_odd in _SPELLINGS.items() for odd in all_odd}
+
+_GOES_ON = {
+    # Ordinals (am 3. Mai, Ludwig XIV. war), z. B., d. h., Nr. 5.
+    "de": re.compile(
+        r"(?<![\w.,:])(?:\d{1,3}|[IVX]+|[A-Za-z]|Nr|Str|bzw|ca|evtl|ggf|inkl|Tel|Mio|Mrd|vgl|Hr|Fr|geb|gest|sog|Abs"
+        r"|Art|Bd|Dipl|Ing|zzgl|exkl|bspw)\.\Z"
+    ),
+    "fr": re.compile(r"(?<![\w.,:])(?:M|MM|av|apr|cf|env|chap|vol|fig|art)\.\Z"),
+}
+"""By language: a sentence that ends so most likely goes on."""
+_WRAPPED_LENGTH = 50
+"""A line at least so long was most likely broken for its length."""
+_PAUSES = frozenset(",;:.!?)\u2026\u2013\u2014")
+
+
+def _folds(unknown: set[str], subwords: Subwords) -> dict[str, str]:
+    """Plain spellings that the vocabulary knows of characters that it does not: e for é, " for “, fi for ﬁ."""
+    found = {}
+    for character in unknown:
+        if re.match(f"[{_JOINERS}]", character):
+            continue
+        decomposed = unicodedata.normalize("NFKD", character)
+        plain = _PLAIN.get(character) or "".join(part for part in decomposed if not unicodedata.combining(part))
+        if plain != character and not subwords.unknown(plain) and (plain or unicodedata.combining(character)):
+            found[character] = plain
+    return found
+
+
+def _strange(unknown: set[str]) -> re.Pattern[str]:
+    """What is carried over: `_CARRIED`, unknown signs, and whole words with unknown letters."""
+    letters = "".join(map(re.escape, sorted(filter(str.isalnum, unknown))))
+    signs = "".join(map(re.escape, sorted(sign for sign in unknown if not sign.isalnum())))
+    pattern = _CARRIED
+    if letters:
+        pattern += rf"|(?<!\w)\w*[{letters}]\w*"
+    if signs:
+        pattern += f"|[{signs}]+"
+    return re.compile(pattern, re.DOTALL) if unknown else _ALWAYS
+
+
+def _pieces(text: str, language: str, strange: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """Where what is translated begins and ends: sentences and lines, without what is strange in them."""
+    for start, stop in _lines(text, _sentences(text, language)):
+        bullet = _BULLET.match(text, start, stop) if not _line(text, start).strip() else None
+        start = bullet.end() if bullet else start
+        for match in strange.finditer(text, start, stop):
+            yield from _stripped(text, start, match.start())
+            start = match.end()
+        yield from _stripped(text, start, stop)
+
+
+def _stripped(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """The piece without the white space around it, if it has a letter at all."""
+    piece = text[start:stop]
+    if any(map(str.isalpha, piece)):
+        start += len(piece) - len(piece.lstrip())
+        yield start, start + len(piece.strip())
+
+
+def _sentences(text: str, language: str) -> Iterator[tuple[int, int]]:
+    """Where sentences begin and end, the tagger's but for full stops that end none in this language."""
+    goes_on = _GOES_ON.get(language)
+    begun: int | None = None
+    spans = [(words[0][0], words[-1][1]) for words in sentence_spans(text)]
+    for place, (start, stop) in enumerate(spans):
+        begun = start if begun is None else begun
+        if goes_on and place + 1 < len(spans) and "\n" not in text[stop : spans[place + 1][0]]:
+            end = goes_on.search(text, max(begun, stop - 16), stop)
+            # What the line begins with is the number of a list's entry.
+            if end and _line(text, stop).strip() != end.group():
+                continue
+        yield begun, stop
+        begun = None
+
+
+def _lines(text: str, sentences: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The sentences, cut at line breaks but where a long line was merely wrapped."""
+    for start, stop in sentences:
+        for match in re.finditer(r"\s*\n\s*", text[start:stop]):
+            begin, end = start + match.start(), start + match.end()
+            if text[end].islower() or len(_line(text, begin)) >= _WRAPPED_LENGTH:
+                continue
+            yield start, begin
+            start = end
+        yield start, stop
+
+
+def _line(text: str, place: int) -> str:
+    """What stands before `place` in its line."""
+    return text[text.rfind("\n", 0, place) + 1 : place]
+
+
+def _parts(ids: list[int], subwords: Subwords, most: int) -> Iterator[tuple[list[int], str]]:
+    """A segment as parts of at most `most` ids, with what stands after each: of one that is cut, a blank or nothing."""
+    while len(ids) > most:
+        goal = math.ceil(len(ids) / math.ceil(len(ids) / most))
+        blanks = [place for place in range(most // 2, most + 1) if subwords.piece(ids[place]).startswith(BLANK)]
+        pauses = [place for place in blanks if subwords.piece(ids[place - 1])[-1] in _PAUSES]
+        near = pauses or blanks or [most]
+        place = min(near, key=lambda place: abs(place - goal))
+        yield ids[:place], " " if blanks else ""
+        ids = ids[place:]
+    yield ids, ""

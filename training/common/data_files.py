@@ -186,6 +186,70 @@ CONLL2003 = _raw(
 )
 """CoNLL-2003, English: news of Reuters, for research only."""
 
+_MULTI30K = f"{_GITHUB}/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw"
+
+MULTI30K = {
+    (split, language): DataFile(
+        folder="multi30k", name=f"{name}.{language}.gz", address=f"{_MULTI30K}/{name}.{language}.gz", sha256=sha256
+    )
+    for split, name, digests in (
+        (
+            "train",
+            "train",
+            (
+                "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6",
+                "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f",
+                "622e75069e9f4c577425c4f277116ce66e63a2401c0a2312d90073cb12379a3c",
+            ),
+        ),
+        (
+            "dev",
+            "val",
+            (
+                "f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a",
+                "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28",
+                "ca3106f1a72390591d25f6c45cb4cd39dec4cd3f123e099748a3ce5256c160e9",
+            ),
+        ),
+        (
+            "test",
+            "test_2016_flickr",
+            (
+                "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8",
+                "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9",
+                "6d326e188d259fb1d04ac19eae3af956559b3a0b93d7635e56c90987c40c8b90",
+            ),
+        ),
+        (
+            "test2017",
+            "test_2017_flickr",
+            (
+                "a2c89666db00c495cd8513b9d708d5a3acc205d7de312ef2bf5fb7ebc1540aee",
+                "76a444ee25172e72695cddb13ae4a3bda59430617be88e0bb46b60504f054074",
+                "3ba671ceb2299f3304ffafefea7a833d08632fbaf0ba18546f8a2ec2391af496",
+            ),
+        ),
+    )
+    for language, sha256 in zip(("de", "en", "fr"), digests, strict=True)
+}
+"""Multi30k by split and language: captions of Flickr's pictures, one a line; for research only."""
+
+MANYTHINGS = {
+    "deu": DataFile(
+        folder="tatoeba_manythings",
+        name="deu-eng.zip",
+        address=f"{_GITHUB}/jhamburg/dats6450_nlp/fc38d83c4353d753fb9b34d98e945cbc5fab2811/deu-eng.zip",
+        sha256="71750f704aeb6b0a01fe57341c3051b9efd98f63b61ee266b2c2283d1b80cb71",
+    ),
+    "fra": DataFile(
+        folder="tatoeba_manythings",
+        name="fra-eng.zip",
+        address=f"{_GITHUB}/genimind/seq2seq/4f3f8eb0adde54fcc8b89394336b002e7961244c/fra-eng.zip",
+        sha256="16c4f7d0df9e7c5e6c54cdb0447f3f4a18a55052ff5e2e0b27dd4a06c0e49d04",
+    ),
+}
+"""Tatoeba's English pairs by the other language, as manythings.org published them in 2018 and 2017."""
+
 _JUDGEMENTS = "https://raw.githubusercontent.com/mfaruqui/eval-word-vectors/94b3dd9fdbac7ed08dbee7179cd5ee464acf0594"
 WORDVEC_EVAL = {
     name: DataFile(folder="wordvec_eval", name=name, address=f"{address}/{name}", sha256=sha256)

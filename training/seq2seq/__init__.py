@@ -1,0 +1,1 @@
+"""Translators: LSTM sequence to sequence networks with attention."""

@@ -1,0 +1,210 @@
+"""The data a translator is trained on: named sets as they are published, and the user's own files."""
+
+import os
+from pathlib import Path
+
+from training.common.data_files import MANYTHINGS, MULTI30K
+from training.common.datasets import fetch, fetch_url
+from training.common.errors import ConfigError, DatasetError
+from training.seq2seq.cleaning import clean_held_out, clean_pairs
+from training.seq2seq.codes import long_code, short_code
+from training.seq2seq.config import DataConfig
+from training.seq2seq.pairs import Pair, ParallelData
+from training.seq2seq.reading import Read, read_pairs, read_parallel
+from training.seq2seq.splitting import fold, split_pairs
+
+_ADDRESS = "https://www.manythings.org/anki/{}-eng.zip"
+_MOST_HELD_OUT = 10  # dev and test are at most one sentence in so many, each
+
+_MULTI30K_LANGUAGES = ("de", "en", "fr")
+
+
+def load_data(config: DataConfig) -> ParallelData:
+    """The pairs the settings name, cleaned and split.
+
+    Raises:
+        ConfigError: an unknown name or language, or settings that do not go with it.
+        DatasetError: a file is missing, unreachable or malformed, or too little is left of it.
+    """
+    if not config.data:
+        return _own(config)
+    name, _, languages = config.data.partition(":")
+    source, dash, target = languages.partition("-")
+    if name not in _KNOWN or not dash:
+        raise ConfigError(
+            f"data is {config.data!r}; known are tatoeba:eng-deu (any language of manythings.org/anki, from or to "
+            "English) and multi30k:en-de (en, de, fr); your own file goes to --train"
+        )
+    return _KNOWN[name](config, source, target)
+
+
+def _tatoeba(config: DataConfig, source: str, target: str) -> ParallelData:
+    """Tatoeba's pairs as manythings.org publishes them: one file of a language serves both directions."""
+    codes = (short_code(source), short_code(target))
+    if None in codes or "en" not in codes or codes[0] == codes[1]:
+        raise ConfigError(
+            f"data is {config.data!r}; manythings.org/anki has pairs of English and one other language, "
+            "named by their ISO 639-3 codes, as tatoeba:eng-deu or tatoeba:fra-eng"
+        )
+    other = source if codes[1] == "en" else target
+    read = read_pairs(_manythings(str(long_code(other))), f"{long_code(other)}-eng.zip")
+    pairs = read.pairs if codes[0] == "en" else _swapped(read.pairs)
+    splits, notes = _split(pairs, config, "Tatoeba")
+    return ParallelData(
+        name=f"Tatoeba {long_code(source)}-{long_code(target)}",
+        source=str(codes[0]),
+        target=str(codes[1]),
+        splits=splits,
+        licence="CC-BY-2.0-FR",
+        attribution="sentence pairs of tatoeba.org's contributors, as collected by manythings.org/anki",
+        notes=notes,
+    )
+
+
+def _manythings(language: str) -> bytes:
+    """The zip of a language (ISO 639-3): the published copy of the table, else today's."""
+    if language in MANYTHINGS:
+        return fetch(MANYTHINGS[language])
+    own = os.environ.get("LECTERN_DATA")
+    path = Path(own or ".") / "tatoeba_manythings" / f"{language}-eng.zip"
+    return (path if own and path.is_file() else fetch_url(_ADDRESS.format(language))).read_bytes()
+
+
+def _multi30k(config: DataConfig, source: str, target: str) -> ParallelData:
+    """Multi30k's captions with the splits of the shared tasks: only training pairs are cleaned."""
+    for language in (source, target):
+        if language not in _MULTI30K_LANGUAGES or source == target:
+            raise ConfigError(f"data is {config.data!r}; multi30k has en, de and fr, as multi30k:en-de")
+    splits: dict[str, list[Pair]] = {}
+    notes: tuple[str, ...] = ()
+    for split in dict.fromkeys(split for split, _ in MULTI30K):
+        files = [MULTI30K[split, language] for language in (source, target)]
+        pairs = read_parallel([fetch(file) for file in files], [file.name for file in files])
+        splits[split], added = _cleaned(pairs, config, f"Multi30k {split}", train=split == "train")
+        notes += added
+    return ParallelData(
+        name=f"Multi30k {source}-{target}",
+        source=source,
+        target=target,
+        splits=splits,
+        licence="CC-BY-NC-SA-4.0",
+        attribution="Multi30k (Elliott, Frank, Sima'an and Specia 2016; Elliott et al. 2017)",
+        shippable=False,
+        notes=notes,
+    )
+
+
+_KNOWN = {"tatoeba": _tatoeba, "multi30k": _multi30k}
+
+
+def _own(config: DataConfig) -> ParallelData:
+    """The user's files; without one for dev, dev and test are held out."""
+    for field, code in (("source", config.source), ("target", config.target)):
+        if not (code.isascii() and code.isalpha() and code.islower() and len(code) == 2):
+            shown = f", not {code}" if code else ""
+            raise ConfigError(f"--{field} names a language as ISO 639-1 does: two letters, as en or de{shown}")
+    if config.source == config.target:
+        raise ConfigError(f"--source and --target are both {config.source}; name two languages")
+    train = _read_own(config.train, config)
+    if config.dev:
+        pairs, notes = _cleaned(train, config, _name_of(config.train), train=True)
+        splits = {"train": pairs}
+        for split, place in (("dev", config.dev), ("test", config.test)):
+            if place:
+                splits[split], added = _cleaned(_read_own(place, config), config, _name_of(place), train=False)
+                notes += added
+        notes += _overlaps(splits)
+    else:
+        splits, notes = _split(train, config, _name_of(config.train))
+    return ParallelData(
+        name=_name_of(config.train),
+        source=config.source,
+        target=config.target,
+        splits=splits,
+        licence="unspecified",
+        attribution="",
+        notes=notes,
+    )
+
+
+def _read_own(place: str, config: DataConfig) -> list[Pair]:
+    """Source and target of a table, a zip, or of two files with a comma between; each a path or an address."""
+    names = [place] if Path(place).exists() else place.split(",")
+    if len(names) > 2:
+        raise ConfigError(f"{place}: names {len(names)} files; one table, or two files as corpus.en,corpus.de")
+    languages = (config.target, config.source) if config.swap else (config.source, config.target)
+    contents = [_content(name) for name in names]
+    if len(names) == 2:
+        read = Read(read_parallel(contents, names), _by_name(names, languages))
+    else:
+        read = read_pairs(contents[0], names[0], languages)
+    # What the file itself tells of its languages counts more than the order they were named in.
+    first, second = read.languages if read.languages and set(read.languages) == set(languages) else languages
+    assert {first, second} == {config.source, config.target}
+    return read.pairs if first == config.source else _swapped(read.pairs)
+
+
+def _by_name(names: list[str], languages: tuple[str, str]) -> tuple[str, str] | None:
+    """Languages of two files that are named after them, as corpus.en and corpus.de."""
+    ends = [_name_of(name).removesuffix(".gz").rsplit(".", 1)[-1] for name in names]
+    return (ends[0], ends[1]) if set(ends) == set(languages) else None
+
+
+def _content(name: str) -> bytes:
+    on_the_web = name.startswith(("http://", "https://"))
+    path = fetch_url(name) if on_the_web else Path(name)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DatasetError(
+            f"{name}: there is no such file; name a file, or an address that begins with https://"
+        ) from error
+    except OSError as error:
+        raise DatasetError(f"{name}: cannot be read ({error.strerror}); name a file") from error
+    if on_the_web and content.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
+        raise DatasetError(f"{name}: is a web page; name the address of the file itself (on GitHub: Raw)")
+    return content
+
+
+def _name_of(place: str) -> str:
+    return ",".join(part.split("?")[0].rstrip("/").rsplit("/", 1)[-1] for part in place.split(","))
+
+
+def _swapped(pairs: list[Pair]) -> list[Pair]:
+    return [Pair(pair.target, pair.source) for pair in pairs]
+
+
+def _cleaned(pairs: list[Pair], config: DataConfig, name: str, *, train: bool) -> tuple[list[Pair], tuple[str, ...]]:
+    cleaned = (
+        clean_pairs(pairs, max_length=config.max_length, max_ratio=config.max_ratio, lower_case=config.lower_case)
+        if train
+        else clean_held_out(pairs, lower_case=config.lower_case)
+    )
+    if not cleaned.pairs:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in cleaned.left_out.most_common())
+        raise DatasetError(f"{name}: no pair is left ({why}); look at the file, or at --max-length and --max-ratio")
+    return cleaned.pairs, cleaned.notes(name)
+
+
+def _split(pairs: list[Pair], config: DataConfig, name: str) -> tuple[dict[str, list[Pair]], tuple[str, ...]]:
+    """Cleaned pairs with dev and test held out, and what to say of it."""
+    cleaned, notes = _cleaned(pairs, config, name, train=True)
+    held_out = min(config.held_out, len(cleaned) // _MOST_HELD_OUT)
+    splits = split_pairs(cleaned, ("dev", "test"), held_out=held_out, seed=config.seed_split)
+    if not all(splits.values()):
+        raise DatasetError(
+            f"{name}: {len(cleaned):,} pairs are too few, or too much alike, to hold some out; "
+            "add pairs, or name a file with --dev"
+        )
+    text = ", ".join(f"{len(part):,} {split}" for split, part in splits.items())
+    return splits, (*notes, f"{name}: {text}; held out with everything that shares a side (seed {config.seed_split})")
+
+
+def _overlaps(splits: dict[str, list[Pair]]) -> tuple[str, ...]:
+    """Says how many sentences of dev and test are trained on."""
+    known = {fold(pair.source) for pair in splits["train"]}
+    notes = []
+    for split, pairs in splits.items():
+        if split != "train" and (met := sum(fold(pair.source) in known for pair in pairs)):
+            notes.append(f"{split}: {met:,} of {len(pairs):,} sources are in train too; its scores flatter")
+    return tuple(notes)

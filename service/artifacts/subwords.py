@@ -12,8 +12,9 @@ from pathlib import Path
 
 from sentencepiece import SentencePieceProcessor
 
-PAD, UNKNOWN, BEGIN, END = range(4)
-"""Ids that are no text. Encoder input: pieces, END. Decoder input: BEGIN, pieces; output: pieces, END."""
+from service.artifacts.decoding.tensors import BEGIN, END, PAD, UNKNOWN
+
+__all__ = ["BEGIN", "BLANK", "END", "PAD", "UNKNOWN", "Subwords", "clean"]
 
 BLANK = "\u2581"
 """How SentencePiece writes a blank in a piece; in a text it would be taken for one."""

@@ -52,7 +52,7 @@ def read_parallel(contents: Sequence[bytes], names: Sequence[str]) -> list[Pair]
     if len(source) != len(target):
         raise DatasetError(
             f"{names[0]} has {len(source):,} lines and {names[1]} has {len(target):,}; "
-            "line n of one must be the translation of line n of the other: compare the files, they are shifted somewhere"
+            "line n of one must be the translation of line n of the other: compare the files, they are shifted"
         )
     pairs = [Pair(*pair) for pair in zip(source, target, strict=True)]
     if not pairs:

@@ -1,7 +1,7 @@
 """One split for both directions, by connected components: nothing that was trained on is met again in dev and test.
 
-Two pairs are connected where their source sides or their target sides are equal but for case and punctuation. Components
-are drawn as a whole, so that every paraphrase of a held-out sentence is held out with it.
+Two pairs are connected where their source sides or their target sides are equal but for case and punctuation. Whole
+components are drawn, so that every paraphrase of a held-out sentence is held out with it.
 """
 
 import random

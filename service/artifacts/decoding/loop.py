@@ -1,0 +1,276 @@
+"""The step loop of models that decode: every sentence one piece further, in one run; who is finished leaves.
+
+Continuous batching: sentences join between steps, whatever the others have come to. Driven by the server's stepper, by
+a predictor alone, and by training where it measures an exported graph. Knows the graphs as two functions only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.artifacts.decoding.beam import SPARE_CANDIDATES, BeamSearch, Hypothesis, SearchSettings
+from service.artifacts.decoding.tensors import (
+    ATTENTION,
+    BEGIN,
+    CANDIDATES,
+    END,
+    KEYS,
+    LENGTHS,
+    LOG_PROBS,
+    MEMORY,
+    NEXT_STATE,
+    PAD,
+    SOURCE,
+    STATE,
+    TOKENS,
+    K,
+)
+
+Tensors = dict[str, NDArray[Any]]
+Run = Callable[[Tensors], Mapping[str, NDArray[Any]]]
+"""A graph: tensors by name in and out, see `tensors`."""
+
+OnToken = Callable[[Hashable, int], None]
+
+
+class Finished(NamedTuple):
+    """A sentence that left the loop."""
+
+    ticket: Hashable
+    hypotheses: list[Hypothesis]
+    """Best first; empty with an error."""
+    error: Exception | None = None
+    """Why it has no answer: what the run raised for this sentence alone."""
+
+
+class StepLoop:
+    """The sentences being translated. Not for several threads at once, nor for what `on_token` calls.
+
+    Args:
+        encode: the encoder.
+        step: the step.
+        on_token: called with the ticket and each piece, as it comes, of sentences that want them; it must not raise.
+    """
+
+    def __init__(self, encode: Run, step: Run, *, on_token: OnToken | None = None) -> None:
+        self._encode, self._step, self._on_token = encode, step, on_token
+        self._groups: dict[int, _Group] = {}
+
+    @property
+    def active(self) -> int:
+        """Sentences in the loop."""
+        return sum(len(group) for group in self._groups.values())
+
+    @property
+    def rows(self) -> int:
+        """Hypotheses in the loop: what a step costs."""
+        return sum(len(group) * width for width, group in self._groups.items())
+
+    @property
+    def tickets(self) -> list[Hashable]:
+        """Whose sentences are in the loop."""
+        return list(chain.from_iterable(group.tickets for group in self._groups.values()))
+
+    def add(
+        self,
+        sentences: Sequence[Sequence[int]],
+        settings: SearchSettings,
+        tickets: Sequence[Hashable],
+        wants_attention: bool = False,
+        wants_tokens: bool = False,
+    ) -> None:
+        """Encode sentences (pieces without END) in one run and take them in; where that raises, none is in.
+
+        Args:
+            sentences: the ids of each; none may be empty of END: it is added here.
+            settings: of all of them.
+            tickets: by which each is known; a ticket may stand for several sentences.
+            wants_attention: its hypotheses come with attention, where the model has any.
+            wants_tokens: call `on_token`; greedy search only.
+        """
+        if not sentences:
+            return
+        if wants_tokens and settings.beam_size > 1:
+            raise ValueError(f"pieces come one by one only in greedy search; beam_size is {settings.beam_size}")
+        lengths = np.array([len(sentence) + 1 for sentence in sentences], np.int32)
+        source = np.full((len(sentences), int(lengths.max())), PAD, np.int32)
+        for row, sentence in zip(source, sentences, strict=True):
+            row[: len(sentence) + 1] = [*sentence, END]
+        outputs = self._encode({SOURCE: source, LENGTHS: lengths})
+        shape = (len(sentences), settings.beam_size)
+        group = _Group(
+            search=BeamSearch(
+                lengths.tolist(), [settings] * len(sentences), [wants_attention and KEYS in outputs] * len(sentences)
+            ),
+            tickets=list(tickets),
+            streams=[wants_tokens] * len(sentences),
+            tokens=np.full(shape, BEGIN, np.int32),
+            state=np.repeat(outputs[STATE][:, None], settings.beam_size, axis=1),
+            lengths=lengths,
+            memory={name: outputs[name] for name in (KEYS, MEMORY) if name in outputs},
+        )
+        self._put_back([group])
+
+    def step(self) -> list[Finished]:
+        """One piece further for every sentence, a run for each beam size there is; returns who is finished.
+
+        Where a run raises, its sentences are run one by one, so that only those leave that cannot be run.
+        """
+        finished: list[Finished] = []
+        groups, self._groups = list(self._groups.values()), {}
+        for group in groups:
+            try:
+                left, stay = self._advance(group)
+            except Exception as error:
+                left, stay = self._one_by_one(group, error)
+            finished += left
+            self._put_back(stay)
+        return finished
+
+    def drop(self, ticket: Hashable) -> None:
+        """Leave out a ticket's sentences; one that is not there is nothing to do."""
+        groups, self._groups = list(self._groups.values()), {}
+        for group in groups:
+            kept = [place for place, other in enumerate(group.tickets) if other != ticket]
+            self._put_back([group if len(kept) == len(group) else group.select(kept)])
+
+    def _put_back(self, groups: Sequence[_Group]) -> None:
+        for group in filter(len, groups):
+            width = group.search.width
+            self._groups[width] = self._groups[width].join(group) if width in self._groups else group
+
+    def _one_by_one(self, group: _Group, error: Exception) -> tuple[list[Finished], list[_Group]]:
+        if len(group) == 1:
+            return [Finished(group.tickets[0], [], error)], []
+        finished: list[Finished] = []
+        staying: list[_Group] = []
+        for place in range(len(group)):
+            alone = group.select([place])
+            try:
+                left, stay = self._advance(alone)
+            except Exception as its_own:
+                left, stay = [Finished(alone.tickets[0], [], its_own)], []
+            finished += left
+            staying += stay
+        return finished, staying
+
+    def _advance(self, group: _Group) -> tuple[list[Finished], list[_Group]]:
+        """One run: who leaves, and the others."""
+        outputs = self._step(group.feeds())
+        parents, tokens, done = group.search.advance(outputs[LOG_PROBS], outputs[CANDIDATES], outputs.get(ATTENTION))
+        group.tokens = tokens
+        group.state = outputs[NEXT_STATE][np.arange(len(group))[:, None], parents]
+        finished = []
+        leaving = {place: group.search.hypotheses(place) for place in np.nonzero(done)[0].tolist()}
+        for place, hypotheses in leaving.items():
+            error = None if hypotheses else ValueError("the graph's log-probabilities are not numbers")
+            finished.append(Finished(group.tickets[place], hypotheses, error))
+        if self._on_token is not None and any(group.streams):
+            for place in [place for place, streams in enumerate(group.streams) if streams]:
+                # A sentence that ended took no piece in this step.
+                if place not in leaving or [len(one.tokens) for one in leaving[place]] == [group.search.made[place]]:
+                    self._on_token(group.tickets[place], int(tokens[place, 0]))
+        if not leaving:
+            return [], [group]
+        return finished, [group.select(np.nonzero(~done)[0].tolist())]
+
+
+def search(
+    encode: Run,
+    step: Run,
+    sentences: Sequence[Sequence[int]],
+    settings: SearchSettings,
+    *,
+    wants_attention: bool = False,
+    rows: int = 160,
+) -> list[list[Hypothesis]]:
+    """The hypotheses of each sentence (pieces without END), at most `rows` of them in a step.
+
+    Raises:
+        Exception: what the graphs raise.
+    """
+    loop = StepLoop(encode, step)
+    room = max(1, rows // settings.beam_size)
+    waiting = sorted(range(len(sentences)), key=lambda place: len(sentences[place]))
+    found: list[list[Hypothesis]] = [[] for _ in sentences]
+    while waiting or loop.active:
+        free = room - loop.active
+        if waiting and 4 * free >= room:  # some at a time: the encoder is quicker with them than one by one
+            chosen = [waiting.pop() for _ in range(min(free, len(waiting)))]
+            loop.add([sentences[place] for place in chosen], settings, chosen, wants_attention)
+        for finished in loop.step():
+            if finished.error is not None:
+                raise finished.error
+            assert isinstance(finished.ticket, int)
+            found[finished.ticket] = finished.hypotheses
+    return found
+
+
+@dataclass
+class _Group:
+    """Sentences of one beam size, N x W hypotheses."""
+
+    search: BeamSearch
+    tickets: list[Hashable]
+    streams: list[bool]
+    tokens: NDArray[np.int32]
+    """[N, W]: the last piece of each hypothesis."""
+    state: NDArray[np.float32]
+    """[N, W, Z]."""
+    lengths: NDArray[np.int32]
+    memory: Tensors
+    """[N, S, …] by name; empty without attention."""
+
+    def __len__(self) -> int:
+        return len(self.tickets)
+
+    def feeds(self) -> Tensors:
+        """What the step takes."""
+        feeds: Tensors = {TOKENS: self.tokens, STATE: self.state, K: _candidates(self.search.width)}
+        return {**feeds, **self.memory, LENGTHS: self.lengths} if self.memory else feeds
+
+    def select(self, places: Sequence[int]) -> _Group:
+        """Some of the sentences, no longer padded than they need."""
+        chosen = np.array(places, np.int64)
+        lengths = self.lengths[chosen]
+        longest = int(lengths.max(initial=0))
+        return _Group(
+            search=self.search.select(chosen),
+            tickets=[self.tickets[place] for place in places],
+            streams=[self.streams[place] for place in places],
+            tokens=self.tokens[chosen],
+            state=self.state[chosen],
+            lengths=lengths,
+            memory={name: np.ascontiguousarray(array[chosen, :longest]) for name, array in self.memory.items()},
+        )
+
+    def join(self, other: _Group) -> _Group:
+        """These sentences and others, padded alike."""
+        return _Group(
+            search=self.search.join(other.search),
+            tickets=self.tickets + other.tickets,
+            streams=self.streams + other.streams,
+            tokens=np.concatenate([self.tokens, other.tokens]),
+            state=np.concatenate([self.state, other.state]),
+            lengths=np.concatenate([self.lengths, other.lengths]),
+            memory={name: _joined(array, other.memory[name]) for name, array in self.memory.items()},
+        )
+
+
+def _candidates(width: int) -> NDArray[np.int64]:
+    return np.array([width + SPARE_CANDIDATES], np.int64)
+
+
+def _joined(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
+    """[N, S, D] under another of the same D, 0 beyond the length."""
+    longest = max(first.shape[1], second.shape[1])
+    joined = np.zeros((len(first) + len(second), longest, first.shape[2]), first.dtype)
+    joined[: len(first), : first.shape[1]] = first
+    joined[len(first) :, : second.shape[1]] = second
+    return joined

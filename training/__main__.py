@@ -5,7 +5,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 
-_NEEDED = ("torch", "onnx", "onnxscript", "onnxruntime", "matplotlib", "numba", "sklearn", "tqdm")
+_NEEDED = ("torch", "onnx", "onnxscript", "onnxruntime", "matplotlib", "numba", "sacrebleu", "sentencepiece", "sklearn", "tqdm")
 
 Configure = Callable[[argparse.ArgumentParser], None]
 
@@ -28,10 +28,17 @@ def _bilstm_crf(parser: argparse.ArgumentParser) -> None:
     configure(parser)
 
 
+def _seq2seq(parser: argparse.ArgumentParser) -> None:
+    from training.seq2seq.cli import configure
+
+    configure(parser)
+
+
 FAMILIES: dict[str, tuple[str, Configure]] = {
     "lenet": ("LeNet-5: pictures of digits, or of anything small, to labels", _lenet),
     "bilstm_crf": ("BiLSTM-CRF: words with their tags to a tagger (parts of speech, named entities, …)", _bilstm_crf),
     "word2vec": ("word2vec: a text, or a file of vectors, to word vectors", _word2vec),
+    "seq2seq": ("LSTM seq2seq with attention: pairs of sentences to a translator", _seq2seq),
 }
 """Every family with its one-line help and what adds its commands. A new family is a new line here."""
 

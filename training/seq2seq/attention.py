@@ -1,0 +1,46 @@
+"""Attention: which source pieces a decoder state looks at."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from training.seq2seq.config import Attention as Kind
+
+
+class Attention(nn.Module):
+    """Scores of encoder states for decoder states, and their weighted mean.
+
+    `dot` and `general` are Luong et al. 2015, section 3.1, eq. 8; `additive` is Bahdanau et al. 2015, section 3.1 and
+    appendix A.1.2. All are global: every source piece is scored.
+
+    Args:
+        kind: how a pair of states is scored; not "none".
+        query: units H of a decoder state.
+        memory: units D of an encoder state.
+    """
+
+    def __init__(self, kind: Kind, query: int, memory: int) -> None:
+        super().__init__()
+        self.kind = kind
+        self.key = None if kind == "dot" else nn.Linear(memory, query, bias=False)
+        self.query = nn.Linear(query, query) if kind == "additive" else None
+        self.score = nn.Parameter(torch.empty(query)) if kind == "additive" else None
+        if self.score is not None:
+            nn.init.uniform_(self.score, -1 / math.sqrt(query), 1 / math.sqrt(query))
+
+    def keys(self, memory_BSD: Tensor) -> Tensor:
+        """What the scores need of the encoder's states, computed once for each source: [B, S, A]."""
+        keys: Tensor = memory_BSD if self.key is None else self.key(memory_BSD)
+        return keys
+
+    def forward(self, query_BTH: Tensor, keys_BSA: Tensor, memory_BSD: Tensor, mask_BS: Tensor) -> tuple[Tensor, Tensor]:
+        """The context [B, T, D] of every decoder state, and its weights [B, T, S]; these are 0 where the mask is False."""
+        if self.query is None or self.score is None:
+            scores_BTS = query_BTH @ keys_BSA.transpose(1, 2)
+        else:
+            together_BTSA = torch.tanh(self.query(query_BTH).unsqueeze(2) + keys_BSA.unsqueeze(1))
+            scores_BTS = together_BTSA @ self.score.to(together_BTSA.dtype)
+        masked = scores_BTS.float().masked_fill(~mask_BS.unsqueeze(1), -math.inf)
+        weights_BTS = masked.softmax(dim=2)
+        return weights_BTS.to(memory_BSD.dtype) @ memory_BSD, weights_BTS

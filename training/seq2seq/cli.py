@@ -1,0 +1,162 @@
+"""`lectern-train seq2seq train | evaluate | export`."""
+
+import argparse
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from training.common.cli import Interrupted, add_machine_flags, add_run_flags, check_resume, given_settings
+from training.common.config import add_flags, merge, to_dict
+from training.common.device import pick_device, use_threads
+from training.common.errors import ConfigError
+from training.common.export import check_target
+from training.common.run import Run
+from training.seq2seq.config import FAMILY, PRESETS, TranslatorConfig, stored_config
+from training.seq2seq.evaluate import evaluate
+from training.seq2seq.export import WEIGHTS, export
+from training.seq2seq.pairs import ParallelData
+from training.seq2seq.sources import load_data
+from training.seq2seq.train import train
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the three commands."""
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    training = commands.add_parser("train", help="train, or continue a run that was stopped")
+    training.set_defaults(run=_train)
+    add_run_flags(training, PRESETS)
+    training.add_argument("--export", action="store_true", help="then export; --name does so too")
+    _add_export_flags(training)
+    add_machine_flags(training)
+    add_flags(training.add_argument_group("settings"), TranslatorConfig, PRESETS["default"])
+
+    evaluating = commands.add_parser("evaluate", help="BLEU and chrF2 with their signatures, by length, with pictures")
+    evaluating.set_defaults(run=_evaluate)
+    evaluating.add_argument("--split", default="dev", help="dev, test, or another that the data have (default: dev)")
+    evaluating.add_argument("--beam-size", type=_count, default=5, metavar="N", help="hypotheses kept (default: 5)")
+    evaluating.add_argument(
+        "--length-penalty", type=float, default=1.0, metavar="A", help="exponent of the length norm (default: 1.0)"
+    )
+    evaluating.add_argument(
+        "--coverage-penalty", type=float, default=0.0, metavar="B",
+        help="weight of what no piece attended to (default: 0.0)",
+    )  # fmt: skip
+    evaluating.add_argument(
+        "--against", type=Path, metavar="RUN", help="another run, of the same test sentences, for the picture by length"
+    )
+    add_machine_flags(evaluating)
+
+    exporting = commands.add_parser("export", help="check the ONNX graphs and write the next version of a bundle")
+    exporting.set_defaults(run=_export)
+    _add_export_flags(exporting)
+    for command in (evaluating, exporting):
+        command.add_argument(
+            "--run", dest="run_path", type=Path, metavar="RUN", required=True, help="the run's directory"
+        )
+        for name in ("train", "dev", "test"):
+            command.add_argument(f"--{name}", default="", help=f"where the run's {name} file is now, if it was moved")
+
+
+def _add_export_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--name", help="name of the exported model (default: translate-en-de by the languages)")
+    parser.add_argument("--models", type=Path, default=Path("models"), help="the model repository (default: models)")
+    parser.add_argument("--weights", choices=WEIGHTS, default=WEIGHTS[0], help=f"stored as (default: {WEIGHTS[0]})")
+    parser.add_argument(
+        "--licence", help="licence of the weights, for the manifest (default: that of the data, if known)"
+    )
+    parser.add_argument("--description", default="", help="one line about the model, for the manifest")
+
+
+def _train(options: argparse.Namespace) -> int:
+    config = _config(options)
+    wanted = options.export or options.name is not None
+    device = pick_device(options.device)
+    use_threads(options.threads)
+    path = options.resume or options.run_path or Path("runs") / f"{FAMILY}-{datetime.now():%Y%m%d-%H%M%S}"
+    data = load_data(config.data)
+    if wanted:
+        check_target(options.name or _default_name(data), options.models)
+    run = Run.create(path, family=FAMILY, config=to_dict(config))
+    log = run.logger()
+    try:
+        sizes = ", ".join(f"{len(pairs):,} {split}" for split, pairs in data.splits.items())
+        log.info("%s: pairs: %s; run %s", data.name, sizes, path)
+        for note in data.notes:
+            log.info("note: %s", note)
+        train(config, data, run, device)
+    except Interrupted as error:
+        log.info(
+            "stopped (%s); the last whole epoch is kept. Go on with: lectern-train %s train --resume %s",
+            error, FAMILY, path,
+        )  # fmt: skip
+        return error.code
+    finally:
+        run.close()
+    print(evaluate(run, config, data, "dev", device).report())
+    return _write(options, run, config, data) if wanted else 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    use_threads(options.threads)
+    run, config, data = _open(options)
+    found = evaluate(
+        run, config, data, options.split, pick_device(options.device), beam_size=options.beam_size,
+        length_penalty=options.length_penalty, coverage_penalty=options.coverage_penalty, against=options.against,
+    )  # fmt: skip
+    print(f"{found.report()}\n\npictures: {run.pictures}")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    return _write(options, *_open(options))
+
+
+def _write(options: argparse.Namespace, run: Run, config: TranslatorConfig, data: ParallelData) -> int:
+    name = options.name or _default_name(data)
+    check_target(name, options.models)
+    trained = len(run.metrics())
+    if trained < config.epochs:
+        print(f"note: the run has {trained} of its {config.epochs} epochs; exporting the best of those")
+    done = export(
+        run, config, data, name=name, repository=options.models, licence=options.licence,
+        description=options.description, weights=options.weights,
+    )  # fmt: skip
+    print(done.report())
+    return 0
+
+
+def _config(options: argparse.Namespace) -> TranslatorConfig:
+    """The preset, or the resumed run's own settings, changed by the flags that were given."""
+    given = given_settings(options, TranslatorConfig)
+    if options.resume is None:
+        if "train" in given:
+            given.setdefault("data", "")
+        return merge(PRESETS[options.preset or "default"], given)
+    check_resume(options, given)
+    return stored_config(Run.open(options.resume, family=FAMILY))
+
+
+def _open(options: argparse.Namespace) -> tuple[Run, TranslatorConfig, ParallelData]:
+    run = Run.open(options.run_path, family=FAMILY)
+    config = stored_config(run)
+    moved: dict[str, Any] = {
+        name: getattr(options, name) for name in ("train", "dev", "test") if getattr(options, name)
+    }
+    if moved and config.data.data:
+        raise ConfigError(
+            f"{run.path}: was trained on {config.data.data}; --{next(iter(moved))} is for runs on own files"
+        )
+    return run, config, load_data(replace(config.data, **moved))
+
+
+def _default_name(data: ParallelData) -> str:
+    """The model name an export takes when none is given."""
+    return f"translate-{data.source}-{data.target}"
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return value

@@ -1,0 +1,52 @@
+"""Greedy decoding in batches: what training looks at after each epoch."""
+
+from collections.abc import Sequence
+
+import torch
+
+from training.seq2seq.batches import source_tensors
+from training.seq2seq.model import BEGIN, END, Seq2Seq
+from training.seq2seq.translator import Translator
+
+_SENTENCES = 128
+LENGTH_FACTOR = 2
+LENGTH_EXTRA = 10
+"""A translation has at most factor x pieces of the source + extra pieces."""
+
+
+@torch.inference_mode()
+def greedy(network: Seq2Seq, sources: Sequence[Sequence[int]], device: torch.device) -> list[list[int]]:
+    """The likeliest piece at every place, for each source (pieces without END); the pieces found, without END."""
+    found: list[list[int]] = [[] for _ in sources]
+    order = sorted(range(len(sources)), key=lambda place: len(sources[place]))
+    for start in range(0, len(order), _SENTENCES):
+        places = order[start : start + _SENTENCES]
+        for place, pieces in zip(places, _one_batch(network, [sources[place] for place in places], device), strict=True):
+            found[place] = pieces
+    return found
+
+
+def _one_batch(network: Seq2Seq, sources: Sequence[Sequence[int]], device: torch.device) -> list[list[int]]:
+    source, lengths = source_tensors(sources, device)
+    memory = network.encode(source, lengths)
+    state = memory.state.unsqueeze(1)
+    tokens = torch.full((len(sources), 1), BEGIN, device=device)
+    most = (lengths - 1) * LENGTH_FACTOR + LENGTH_EXTRA
+    done = torch.zeros(len(sources), dtype=torch.bool, device=device)
+    columns = []
+    for step in range(int(most.max())):
+        scores, state, _ = network.step(tokens, state, memory)
+        tokens = scores.argmax(dim=2)
+        done = done | (tokens[:, 0] == END) | (step >= most)
+        tokens = tokens.masked_fill(done.unsqueeze(1), END)
+        columns.append(tokens)
+        if bool(done.all()):
+            break
+    rows = torch.cat(columns, dim=1).tolist()
+    return [row[: row.index(END)] if END in row else row for row in rows]
+
+
+def translate_greedily(translator: Translator, sentences: Sequence[str]) -> list[str]:
+    """The translations of cleaned sentences, one by one the likeliest piece."""
+    sources = [translator.encode(sentence) for sentence in sentences]
+    return [translator.target.decode(pieces) for pieces in greedy(translator.network, sources, translator.device)]

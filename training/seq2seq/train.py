@@ -1,0 +1,240 @@
+"""The training loop of the translators."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from service.artifacts.subwords import PAD, Subwords, clean
+from training.common.checkpoint import load_checkpoint, save_checkpoint
+from training.common.config import to_dict
+from training.common.errors import DatasetError
+from training.common.progress import bar
+from training.common.run import Run
+from training.common.seed import derive, seed_everything
+from training.seq2seq.batches import Batch, Encoded, plan, tensors
+from training.seq2seq.config import TranslatorConfig
+from training.seq2seq.greedy import translate_greedily
+from training.seq2seq.loss import smoothed_cross_entropy
+from training.seq2seq.metrics import bleu
+from training.seq2seq.model import Seq2Seq
+from training.seq2seq.pairs import Pair, ParallelData
+from training.seq2seq.precision import mixed, pick_precision
+from training.seq2seq.translator import BEST, LAST, Translator, vocabularies
+
+_FLOOR = 0.02  # of the highest learning rate, at the end
+_LEAST_STEPS = 20  # per epoch: small sets take smaller batches
+
+
+def identity(config: TranslatorConfig, data: ParallelData) -> dict[str, Any]:
+    """What a checkpoint belongs to: the settings and the data themselves."""
+    return {**to_dict(config), "data_sha256": data.sha256()[:16]}
+
+
+@dataclass
+class _State:
+    """What a checkpoint holds: weights, the optimiser, and how far the run is."""
+
+    translator: Translator
+    optimizer: torch.optim.AdamW
+    scaler: torch.amp.GradScaler  # type: ignore[name-defined]  # torch does not export it by this name
+    identity: dict[str, Any]
+    epoch: int = 0
+    best: float | None = None  # dev BLEU of what is kept
+    best_epoch: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    def save(self, path: Path) -> None:
+        save_checkpoint(
+            path, config=self.identity, model=self.translator.network.state_dict(),
+            optimizer=self.optimizer.state_dict(), scaler=self.scaler.state_dict(), epoch=self.epoch, best=self.best,
+            best_epoch=self.best_epoch, seconds=self.seconds, cpu_seconds=self.cpu_seconds,
+        )  # fmt: skip
+
+    def load(self, path: Path) -> None:
+        stored = load_checkpoint(path, config=self.identity)
+        self.translator.network.load_state_dict(stored["model"])
+        self.optimizer.load_state_dict(stored["optimizer"])
+        self.scaler.load_state_dict(stored["scaler"])
+        self.epoch, self.best, self.best_epoch = stored["epoch"], stored["best"], stored["best_epoch"]
+        self.seconds, self.cpu_seconds = stored["seconds"], stored["cpu_seconds"]
+
+    def keep(self, path: Path, score: float | None) -> None:
+        """Write the weights with all that it takes to translate with them."""
+        translator = self.translator
+        save_checkpoint(
+            path, config=self.identity, model=translator.network.state_dict(), epoch=self.epoch, score=score,
+            languages=[translator.source_language, translator.target_language],
+        )  # fmt: skip
+
+
+def train(config: TranslatorConfig, data: ParallelData, run: Run, device: torch.device) -> None:
+    """Train to the last epoch, from the run's checkpoint if it has one; leaves the weights to keep in `best.pt`.
+
+    Everything random derives from (seed, epoch), so a run resumed after a kill equals one that was never killed.
+
+    Raises:
+        ConfigError: the precision is none of this device.
+        DatasetError: no pairs to train on or to choose by.
+    """
+    log = run.logger()
+    for split in ("train", "dev"):
+        if not data.splits.get(split):
+            raise DatasetError(f"{data.name}: has no {split} pairs; see the notes above on what was left out")
+    precision = pick_precision(config.precision, device)
+    state = _fresh_state(config, data, run, device, precision)
+    translator = state.translator
+    log.info(
+        "%d and %d pieces; %d weights; %s", translator.source.size, translator.target.size,
+        sum(weights.numel() for weights in translator.network.parameters()), str(precision).removeprefix("torch."),
+    )  # fmt: skip
+    if (run.checkpoints / LAST).exists():
+        state.load(run.checkpoints / LAST)
+        log.info("resuming after epoch %d of %d", state.epoch, config.epochs)
+    run.keep_metrics(state.epoch)
+    # Sampled segmentations differ from epoch to epoch; others are found once.
+    fixed = None if config.subwords.sampling else _encoded(data.splits["train"], translator, 0.0)
+    while state.epoch < config.epochs and not _patience_is_over(state, config):
+        wall, cpu = time.monotonic(), time.process_time()
+        seed_everything(config.seed, "epoch", state.epoch)
+        pairs = fixed if fixed is not None else _encoded(data.splits["train"], translator, config.subwords.sampling)
+        loss = _epoch(state, config, pairs, device, precision)
+        state.epoch += 1
+        score = dev_bleu(translator, data)
+        state.seconds += time.monotonic() - wall
+        state.cpu_seconds += time.process_time() - cpu
+        _record(state, config, run, loss, score)
+    if config.average > 1 and state.epoch > 1:
+        _average(state, config, run, data)
+
+
+def dev_bleu(translator: Translator, data: ParallelData) -> float:
+    """BLEU in percent of greedy translations of the dev sentences."""
+    translator.network.eval()
+    pairs = data.splits["dev"]
+    found = translate_greedily(translator, [pair.source for pair in pairs])
+    lower = translator.config.data.lower_case
+    return bleu(found, [pair.target for pair in pairs], lower_case=lower)
+
+
+def _fresh_state(
+    config: TranslatorConfig, data: ParallelData, run: Run, device: torch.device, precision: torch.dtype
+) -> _State:
+    source, target = vocabularies(config, run, data.splits["train"])
+    seed_everything(config.seed, "weights")
+    network = Seq2Seq(config, source.size, target.size).to(device)
+    translator = Translator(config, source, target, network, data.source, data.target)
+    scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)  # type: ignore[attr-defined]
+    return _State(translator, _optimizer(network, config), scaler, identity(config, data))
+
+
+def _optimizer(network: Seq2Seq, config: TranslatorConfig) -> torch.optim.AdamW:
+    matrices = [weights for weights in network.parameters() if weights.dim() > 1]
+    vectors = [weights for weights in network.parameters() if weights.dim() == 1]
+    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=True)
+
+
+def _encoded(pairs: Sequence[Pair], translator: Translator, sampling: float) -> list[Encoded]:
+    lower = translator.config.data.lower_case
+
+    def pieces(vocabulary: Subwords, text: str) -> list[int]:
+        text = clean(text).lower() if lower else clean(text)
+        return vocabulary.sample(text, alpha=sampling) if sampling else vocabulary.encode(text)
+
+    return [Encoded(pieces(translator.source, source), pieces(translator.target, target)) for source, target in pairs]
+
+
+def _epoch(
+    state: _State, config: TranslatorConfig, pairs: Sequence[Encoded], device: torch.device, precision: torch.dtype
+) -> float:
+    """One pass; the mean loss of a target piece."""
+    network = state.translator.network
+    network.train()
+    tokens = min(config.batch_tokens, max(1, sum(len(pair.target) for pair in pairs) // _LEAST_STEPS))
+    batches = plan(pairs, tokens, np.random.default_rng(derive(config.seed, "batches", state.epoch)))
+    total, places = 0.0, 0
+    with bar(total=len(batches), text=f"epoch {state.epoch + 1}", unit="batch") as progress:
+        for number, chosen in enumerate(batches):
+            rate = config.learning_rate * _schedule((state.epoch + number / len(batches)) / config.epochs, config)
+            for group in state.optimizer.param_groups:
+                group["lr"] = rate
+            batch = tensors([pairs[place] for place in chosen], device)
+            loss, count = _step(state, config, batch, precision)
+            total, places = total + loss, places + count
+            progress.update()
+            progress.set_postfix(loss=f"{total / places:.3f}", refresh=False)
+    return total / places
+
+
+def _step(state: _State, config: TranslatorConfig, batch: Batch, precision: torch.dtype) -> tuple[float, int]:
+    """One update of the weights; the summed loss and how many places it is the sum of."""
+    network = state.translator.network
+    state.optimizer.zero_grad()
+    there = batch.wanted != PAD
+    wanted = batch.wanted[there]
+    with mixed(wanted.device, precision):
+        scores = network.output(network(batch.source, batch.lengths, batch.given)[there])
+    loss = smoothed_cross_entropy(scores, wanted, config.label_smoothing)
+    state.scaler.scale(loss / len(wanted)).backward()
+    state.scaler.unscale_(state.optimizer)
+    torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    return float(loss.detach()), len(wanted)
+
+
+def _schedule(done: float, config: TranslatorConfig) -> float:
+    """The learning rate's share of the highest: a line up, then half a cosine down."""
+    if done < config.warm_up:
+        return max(done / config.warm_up, 1e-3)
+    fallen = (done - config.warm_up) / (1 - config.warm_up)
+    return _FLOOR + (1 - _FLOOR) * 0.5 * (1 + math.cos(math.pi * fallen))
+
+
+def _record(state: _State, config: TranslatorConfig, run: Run, loss: float, score: float) -> None:
+    """Write down an epoch; keep its weights, and forget those that no average needs any more."""
+    run.add_metrics(
+        {
+            "epoch": state.epoch, "loss": loss, "dev_score": score, "seconds": round(state.seconds, 1),
+            "cpu_seconds": round(state.cpu_seconds, 1),
+        }  # fmt: skip
+    )
+    run.logger().info(
+        "epoch %d/%d: loss %.3f, dev BLEU %.2f, %.0f s", state.epoch, config.epochs, loss, score, state.seconds
+    )
+    if state.best is None or score > state.best or config.select == "last":
+        state.best, state.best_epoch = score, state.epoch
+        state.keep(run.checkpoints / BEST, score)
+    if config.average > 1:
+        state.keep(_kept(run, state.epoch), score)
+        _kept(run, state.epoch - config.average).unlink(missing_ok=True)
+    state.save(run.checkpoints / LAST)
+
+
+def _average(state: _State, config: TranslatorConfig, run: Run, data: ParallelData) -> None:
+    """Average the weights of the last epochs, and keep the average where it is better or asked for."""
+    paths = [_kept(run, epoch) for epoch in range(state.epoch - config.average + 1, state.epoch + 1)]
+    stored = [load_checkpoint(path, config=state.identity)["model"] for path in paths if path.exists()]
+    if not stored:
+        return
+    mean = {name: sum(weights[name] for weights in stored) / len(stored) for name in stored[0]}
+    state.translator.network.load_state_dict(mean)
+    score = dev_bleu(state.translator, data)
+    run.logger().info("average of the last %d epochs: dev BLEU %.2f", len(stored), score)
+    if config.select == "average" or (config.select == "best" and (state.best is None or score > state.best)):
+        state.keep(run.checkpoints / BEST, score)
+
+
+def _patience_is_over(state: _State, config: TranslatorConfig) -> bool:
+    return bool(config.patience) and state.epoch - state.best_epoch >= config.patience
+
+
+def _kept(run: Run, epoch: int) -> Path:
+    return run.checkpoints / f"epoch-{epoch:03d}.pt"

@@ -1,0 +1,90 @@
+"""A trained translator: its network with the vocabularies it was trained with."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from service.artifacts.subwords import Subwords, clean
+from training.common.checkpoint import load_checkpoint
+from training.common.errors import CheckpointError
+from training.common.run import Run
+from training.seq2seq.config import TranslatorConfig, stored_config
+from training.seq2seq.model import Seq2Seq
+from training.seq2seq.pairs import Pair
+from training.seq2seq.subwords import train_subwords
+
+BEST = "best.pt"
+LAST = "last.pt"
+
+JOINT = "pieces.model"
+SOURCE = "source.model"
+TARGET = "target.model"
+"""SentencePiece models in the run's directory."""
+
+
+@dataclass
+class Translator:
+    """What translates; `source` and `target` are one object where the vocabulary is joint."""
+
+    config: TranslatorConfig
+    source: Subwords
+    target: Subwords
+    network: Seq2Seq
+    source_language: str
+    target_language: str
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.network.output.bias.device
+
+    def encode(self, sentence: str) -> list[int]:
+        """The pieces of a source sentence, cleaned as all text is, without END."""
+        text = clean(sentence)
+        return self.source.encode(text.lower() if self.config.data.lower_case else text)
+
+
+def vocabularies(config: TranslatorConfig, run: Run, pairs: Iterable[Pair]) -> tuple[Subwords, Subwords]:
+    """The vocabularies of the run, made of its training pairs where they are not there yet."""
+    settings = config.subwords
+    names = (JOINT, JOINT) if settings.joint else (SOURCE, TARGET)
+    if not all((run.path / name).exists() for name in names):
+        pairs = list(pairs)
+        sides = [[pair.source for pair in pairs], [pair.target for pair in pairs]]
+        texts = {JOINT: sides[0] + sides[1]} if settings.joint else {SOURCE: sides[0], TARGET: sides[1]}
+        for name, sentences in texts.items():
+            model = train_subwords(sentences, size=settings.vocabulary, kind=settings.kind, seed=config.seed)
+            _write(run.path / name, model)
+    return _read(run, names)
+
+
+def load_translator(run: Run, which: str = BEST) -> Translator:
+    """The translator that a run kept.
+
+    Raises:
+        CheckpointError: the run has kept none yet, or a file of it is damaged.
+    """
+    config = stored_config(run)
+    stored = load_checkpoint(run.checkpoints / which)
+    source, target = _read(run, (JOINT, JOINT) if config.subwords.joint else (SOURCE, TARGET))
+    network = Seq2Seq(config, source.size, target.size)
+    network.load_state_dict(stored["model"])
+    network.eval()
+    return Translator(config, source, target, network, *stored["languages"])
+
+
+def _read(run: Run, names: tuple[str, str]) -> tuple[Subwords, Subwords]:
+    try:
+        source = Subwords.read(run.path / names[0])
+        return source, source if names[0] == names[1] else Subwords.read(run.path / names[1])
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{run.path}: its SentencePiece model cannot be read ({error}); train again") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)

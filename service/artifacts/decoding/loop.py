@@ -55,7 +55,7 @@ class StepLoop:
     Args:
         encode: the encoder.
         step: the step.
-        on_token: called with the ticket and each piece, as it comes, of sentences that want them; it must not raise.
+        on_token: called with the ticket and each piece, as it comes, of sentences of beam size 1; it must not raise.
     """
 
     def __init__(self, encode: Run, step: Run, *, on_token: OnToken | None = None) -> None:
@@ -80,42 +80,38 @@ class StepLoop:
     def add(
         self,
         sentences: Sequence[Sequence[int]],
-        settings: SearchSettings,
+        settings: SearchSettings | Sequence[SearchSettings],
         tickets: Sequence[Hashable],
-        wants_attention: bool = False,
-        wants_tokens: bool = False,
+        wants_attention: bool | Sequence[bool] = False,
     ) -> None:
-        """Encode sentences (pieces without END) in one run and take them in; where that raises, none is in.
+        """Encode sentences in one run and take them in; where that raises, none is in.
 
         Args:
-            sentences: the ids of each; none may be empty of END: it is added here.
-            settings: of all of them.
+            sentences: the pieces of each, without END.
+            settings: of all of them, or of each; beam sizes may differ.
             tickets: by which each is known; a ticket may stand for several sentences.
-            wants_attention: its hypotheses come with attention, where the model has any.
-            wants_tokens: call `on_token`; greedy search only.
+            wants_attention: whether hypotheses come with attention, where the model has any; of all, or of each.
         """
         if not sentences:
             return
-        if wants_tokens and settings.beam_size > 1:
-            raise ValueError(f"pieces come one by one only in greedy search; beam_size is {settings.beam_size}")
+        each = [settings] * len(sentences) if isinstance(settings, SearchSettings) else list(settings)
+        wanted = [wants_attention] * len(sentences) if isinstance(wants_attention, bool) else list(wants_attention)
         lengths = np.array([len(sentence) + 1 for sentence in sentences], np.int32)
         source = np.full((len(sentences), int(lengths.max())), PAD, np.int32)
         for row, sentence in zip(source, sentences, strict=True):
             row[: len(sentence) + 1] = [*sentence, END]
         outputs = self._encode({SOURCE: source, LENGTHS: lengths})
-        shape = (len(sentences), settings.beam_size)
-        group = _Group(
-            search=BeamSearch(
-                lengths.tolist(), [settings] * len(sentences), [wants_attention and KEYS in outputs] * len(sentences)
-            ),
-            tickets=list(tickets),
-            streams=[wants_tokens] * len(sentences),
-            tokens=np.full(shape, BEGIN, np.int32),
-            state=np.repeat(outputs[STATE][:, None], settings.beam_size, axis=1),
-            lengths=lengths,
-            memory={name: outputs[name] for name in (KEYS, MEMORY) if name in outputs},
-        )
-        self._put_back([group])
+        widths = [one.beam_size for one in each]
+        groups = []
+        for width in sorted(set(widths)):
+            places = [place for place, other in enumerate(widths) if other == width]
+            search = BeamSearch(
+                lengths[places].tolist(),
+                [each[place] for place in places],
+                [wanted[place] and KEYS in outputs for place in places],
+            )
+            groups.append(_Group.fresh(search, [tickets[place] for place in places], places, lengths, outputs))
+        self._put_back(groups)
 
     def step(self) -> list[Finished]:
         """One piece further for every sentence, a run for each beam size there is; returns who is finished.
@@ -171,8 +167,8 @@ class StepLoop:
         for place, hypotheses in leaving.items():
             error = None if hypotheses else ValueError("the graph's log-probabilities are not numbers")
             finished.append(Finished(group.tickets[place], hypotheses, error))
-        if self._on_token is not None and any(group.streams):
-            for place in [place for place, streams in enumerate(group.streams) if streams]:
+        if self._on_token is not None and group.search.width == 1:
+            for place in range(len(group)):
                 # A sentence that ended took no piece in this step.
                 if place not in leaving or [len(one.tokens) for one in leaving[place]] == [group.search.made[place]]:
                     self._on_token(group.tickets[place], int(tokens[place, 0]))
@@ -218,7 +214,6 @@ class _Group:
 
     search: BeamSearch
     tickets: list[Hashable]
-    streams: list[bool]
     tokens: NDArray[np.int32]
     """[N, W]: the last piece of each hypothesis."""
     state: NDArray[np.float32]
@@ -226,6 +221,26 @@ class _Group:
     lengths: NDArray[np.int32]
     memory: Tensors
     """[N, S, …] by name; empty without attention."""
+
+    @classmethod
+    def fresh(
+        cls,
+        search: BeamSearch,
+        tickets: list[Hashable],
+        places: list[int],
+        lengths: NDArray[np.int32],
+        encoded: Mapping[str, NDArray[Any]],
+    ) -> _Group:
+        """The sentences at these places of what the encoder gave, before their first piece."""
+        longest = int(lengths[places].max())
+        return cls(
+            search=search,
+            tickets=tickets,
+            tokens=np.full((len(places), search.width), BEGIN, np.int32),
+            state=np.repeat(encoded[STATE][places, None], search.width, axis=1),
+            lengths=lengths[places],
+            memory={name: encoded[name][places, :longest] for name in (KEYS, MEMORY) if name in encoded},
+        )
 
     def __len__(self) -> int:
         return len(self.tickets)
@@ -243,7 +258,6 @@ class _Group:
         return _Group(
             search=self.search.select(chosen),
             tickets=[self.tickets[place] for place in places],
-            streams=[self.streams[place] for place in places],
             tokens=self.tokens[chosen],
             state=self.state[chosen],
             lengths=lengths,
@@ -255,7 +269,6 @@ class _Group:
         return _Group(
             search=self.search.join(other.search),
             tickets=self.tickets + other.tickets,
-            streams=self.streams + other.streams,
             tokens=np.concatenate([self.tokens, other.tokens]),
             state=np.concatenate([self.state, other.state]),
             lengths=np.concatenate([self.lengths, other.lengths]),

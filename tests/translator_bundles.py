@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from service.artifacts.bundle import Bundle, write_bundle
 from service.artifacts.manifest import Comparison, Graph, Manifest, Metric, Provenance, Task, TensorSpec
+from training.seq2seq.languages import language_profile
 
 PAD, UNKNOWN, BEGIN, END = range(4)
 DICTIONARY = {
@@ -343,9 +343,11 @@ def write_translator(
     return write_bundle(repository, manifest, files)
 
 
+@lru_cache
 def profile(language: str) -> bytes:
-    """The profile of a language, made of `SENTENCES`."""
-    return json.dumps({"language": language}).encode()
+    """The profile of a language, made of `SENTENCES` and of the dictionary."""
+    words = DICTIONARY.values() if language == "de" else DICTIONARY
+    return language_profile(language, [*SENTENCES[language], *words]).write()
 
 
 def translated(sentence: str, source: str = "en") -> str:

@@ -125,8 +125,8 @@ def translations(source: str) -> NDArray[np.float32]:
         if word in SYNONYMS:
             table[piece_id(word), piece_id(SYNONYMS[word])] = SECOND
             table[piece_id(word), piece_id(word)] = 0
-    table[END] = 0
-    table[END, END] = BEST
+    table[[PAD, END]] = 0
+    table[[PAD, END], END] = BEST
     return table
 
 
@@ -180,38 +180,38 @@ def step_graph(source: str, *, attention: bool = True, endless: bool = False) ->
         "never": np.array([_NEVER], np.float32),
         "split": np.array([1, SEEN], np.int64),
         "one_and_two": np.array([1, 2], np.int64),
-        "axis": np.array([1], np.int64),
+        "size": np.array([size], np.int64),
+        "furthest": np.array([SEEN - 1], np.float32),
         "table": translations(source),
         "mask": np.array([-np.inf] * END + [0] * (size - END), np.float32),
     }
-    nodes = [
-        # A position behind END is END's.
-        node("Cast", ["lengths"], ["length_N"], to=TensorProto.FLOAT),
-        node("Unsqueeze", ["length_N", "one_and_two"], ["length_N11"]),
-        node("Sub", ["length_N11", "one"], ["end_N11"]),
-    ]
-    nodes += _attended(node) if attention else _held(node)
+    nodes = _attended(node) if attention else _held(node)
     nodes += [
         node("Add", ["logits", "mask"], ["possible"]),
         node("LogSoftmax", ["possible"], ["log_probs_NWV"], axis=-1),
-        node("TopK", ["log_probs_NWV", "k"], ["log_probs", "best"], axis=-1),
+        node("Min", ["k", "size"], ["at_most"]),
+        node("TopK", ["log_probs_NWV", "at_most"], ["log_probs", "best"], axis=-1),
         node("Cast", ["best"], ["candidates"], to=TensorProto.INT32),
     ]
     wide = 1 if attention else SEEN + 1
-    inputs: dict[str, tuple[Any, ...]] = {"tokens": ("N", "W"), "state": ("N", "W", wide), "lengths": ("N",), "k": (1,)}
+    inputs: dict[str, tuple[Any, ...]] = {"tokens": ("N", "W"), "state": ("N", "W", wide), "k": (1,)}
     outputs: dict[str, tuple[Any, ...]] = {
         "log_probs": ("N", "W", "K"),
         "candidates": ("N", "W", "K"),
         "next_state": ("N", "W", wide),
     }
     if attention:
-        inputs |= {"memory": ("N", "S", size), "keys": ("N", "S", 1)}
+        inputs |= {"lengths": ("N",), "memory": ("N", "S", size), "keys": ("N", "S", 1)}
         outputs["attention"] = ("N", "W", "S")
     return _graph("step", nodes, inputs, outputs, kept)
 
 
 def _attended(node: Any) -> list[Any]:
     return [
+        # A position behind END is END's.
+        node("Cast", ["lengths"], ["length_N"], to=TensorProto.FLOAT),
+        node("Unsqueeze", ["length_N", "one_and_two"], ["length_N11"]),
+        node("Sub", ["length_N11", "one"], ["end_N11"]),
         node("Min", ["state", "end_N11"], ["place_NW1"]),
         node("Add", ["state", "pace"], ["next_state"]),
         node("Transpose", ["keys"], ["keys_N1S"], perm=[0, 2, 1]),
@@ -228,7 +228,7 @@ def _attended(node: Any) -> list[Any]:
 def _held(node: Any) -> list[Any]:
     return [
         node("Split", ["state", "split"], ["position_NW1", "source_NWS"], axis=-1),
-        node("Min", ["position_NW1", "end_N11"], ["place_NW1"]),
+        node("Min", ["position_NW1", "furthest"], ["place_NW1"]),  # behind END is padding, which means END
         node("Add", ["position_NW1", "pace"], ["moved"]),
         node("Concat", ["moved", "source_NWS"], ["next_state"], axis=-1),
         node("Cast", ["place_NW1"], ["index"], to=TensorProto.INT64),
@@ -366,7 +366,9 @@ def score(sentence: str, source: str = "en") -> float:
 
 def _samples(source: str, target: str) -> list[dict[str, Any]]:
     texts = ["The dog sleeps.", "Hello world!"] if source == "en" else ["Der Hund schläft.", "Hallo Welt!"]
-    answers = [{"text": translated(text, source), "score": round(score(text, source), 6)} for text in texts]
+    answers = [
+        {"text": translated(text, source), "score": round(score(text, source), 6), "alternatives": []} for text in texts
+    ]
     return [
         {"request": {"source": source, "target": target, "text": texts[0]}, "results": answers[:1]},
         {"request": {"source": source, "target": target, "texts": texts}, "results": answers},

@@ -1,4 +1,4 @@
-"""What stands around a translator's network: a text is cut into what is translated, and put together again."""
+"""A text as segments to translate and what stays as it is, and the text again of their translations."""
 
 from __future__ import annotations
 
@@ -6,43 +6,10 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-
-from service.artifacts.manifest import FileName
 from service.artifacts.subwords import BLANK, Subwords, clean
 from service.artifacts.text import sentence_spans
-
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
-"""An ISO 639-1 code (639-2 where there is none)."""
-
-
-class TranslationPreprocessing(BaseModel):
-    """`preprocessing` of a translator's manifest."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    source: Language
-    target: Language
-    source_pieces: FileName = "pieces.model"
-    """The SentencePiece model of the source."""
-    target_pieces: FileName = "pieces.model"
-    """That of the target: the same file where the vocabulary is joint."""
-    profile: FileName = "language.json"
-    """What the source language looks like: see `service.artifacts.languages`."""
-    max_source_tokens: int = Field(ge=2)
-    """A longer sentence is cut, at blanks where it can be, into parts of at most so many ids."""
-    length_penalty: float = Field(default=1.0, ge=0, allow_inf_nan=False)
-    coverage_penalty: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    beam_size: int = Field(default=5, ge=1)
-    """Of requests that name none."""
-    max_length_factor: float = Field(default=2.0, gt=0, allow_inf_nan=False)
-    max_length_extra: int = Field(default=10, ge=1)
-
-    def max_length(self, source_ids: int) -> int:
-        """How many ids the translation of so many may have at most."""
-        return math.ceil(self.max_length_factor * source_ids) + self.max_length_extra
 
 
 class CutText(NamedTuple):
@@ -103,6 +70,8 @@ _CARRIED = (
 _ALWAYS = re.compile(_CARRIED, re.DOTALL)
 _BULLET = re.compile(r"(?:[-\u2013\u2014*\u2022\u00b7>#+]{1,6}\s+)+")
 """At the beginning of a line."""
+
+_LINE_BREAK = re.compile(r"\n\s*")
 
 _JOINERS = "\u200c\u200d\ufe00-\ufe0f"
 """Invisible parts of emoji, never taken from them."""
@@ -192,12 +161,11 @@ def _sentences(text: str, language: str) -> Iterator[tuple[int, int]]:
 def _lines(text: str, sentences: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """The sentences, cut at line breaks but where a long line was merely wrapped."""
     for start, stop in sentences:
-        for match in re.finditer(r"\s*\n\s*", text[start:stop]):
-            begin, end = start + match.start(), start + match.end()
-            if text[end].islower() or len(_line(text, begin)) >= _WRAPPED_LENGTH:
+        for match in _LINE_BREAK.finditer(text, start, stop):
+            if text[match.end()].islower() or len(_line(text, match.start())) >= _WRAPPED_LENGTH:
                 continue
-            yield start, begin
-            start = end
+            yield start, match.start()
+            start = match.end()
         yield start, stop
 
 

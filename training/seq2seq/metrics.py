@@ -45,22 +45,24 @@ def bleu(found: Sequence[str], wanted: Sequence[str], *, lower_case: bool, langu
         lower_case: whether case is ignored, as is the custom with Multi30k.
         language: ISO 639-1 of the translations; it chooses sacreBLEU's tokenizer.
     """
-    return _bleu(found, wanted, lower_case, language)[0]
+    return _bleu(found, wanted, lower_case, language)[0] if found else 0.0
 
 
 def score(found: Sequence[str], wanted: Sequence[str], language: str = "") -> Scores:
     """All scores of translations against one reference each."""
+    if not found:
+        return Scores(
+            bleu=0.0, bleu_lower_case=0.0, chrf=0.0, signatures={"bleu": "", "bleu_lower_case": "", "chrf2": ""}
+        )
     cased, cased_signature = _bleu(found, wanted, False, language)
     lower, lower_signature = _bleu(found, wanted, True, language)
     metric = CHRF()
-    chrf = metric.corpus_score(list(found), [list(wanted)]).score if found else 0.0
+    chrf = metric.corpus_score(list(found), [list(wanted)]).score
     signatures = {"bleu": cased_signature, "bleu_lower_case": lower_signature, "chrf2": str(metric.get_signature())}
-    return Scores(bleu=cased, bleu_lower_case=lower, chrf=chrf, signatures=signatures if found else {})
+    return Scores(bleu=cased, bleu_lower_case=lower, chrf=chrf, signatures=signatures)
 
 
 def _bleu(found: Sequence[str], wanted: Sequence[str], lower_case: bool, language: str) -> tuple[float, str]:
-    if not found:
-        return 0.0, ""
     metric = BLEU(lowercase=lower_case, tokenize=_TOKENIZERS.get(language, "13a"))
     result = metric.corpus_score(list(found), [list(wanted)]).score
     return result, str(metric.get_signature())

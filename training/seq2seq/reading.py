@@ -14,6 +14,7 @@ from training.seq2seq.pairs import Pair
 
 _TABLES = (".tsv", ".txt", ".tab")
 _TOO_BIG = 1 << 32
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 class Read(NamedTuple):
@@ -37,7 +38,7 @@ def read_pairs(content: bytes, name: str, languages: tuple[str, str] | None = No
     Raises:
         DatasetError: naming the file, mostly the line, and what is expected.
     """
-    if content[:4] == b"PK\x03\x04":
+    if content.startswith(_ZIP):
         return _read_zip(content, name, languages)
     return Read(_read_table(unpacked(content, name), name), None)
 

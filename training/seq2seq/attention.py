@@ -34,8 +34,10 @@ class Attention(nn.Module):
         keys: Tensor = memory_BSD if self.key is None else self.key(memory_BSD)
         return keys
 
-    def forward(self, query_BTH: Tensor, keys_BSA: Tensor, memory_BSD: Tensor, mask_BS: Tensor) -> tuple[Tensor, Tensor]:
-        """The context [B, T, D] of every decoder state, and its weights [B, T, S]; these are 0 where the mask is False."""
+    def forward(
+        self, query_BTH: Tensor, keys_BSA: Tensor, memory_BSD: Tensor, mask_BS: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The context [B, T, D] of every decoder state, and its weights [B, T, S], 0 where the mask is False."""
         if self.query is None or self.score is None:
             scores_BTS = query_BTH @ keys_BSA.transpose(1, 2)
         else:

@@ -48,7 +48,7 @@ def plan(pairs: Sequence[Encoded], tokens: int, draw: np.random.Generator) -> li
         if place == len(order) or (place + 1 - start) * longest[order[place]] > tokens:
             batches.append(order[start:place])
             start = place
-    draw.shuffle(batches)  # type: ignore[arg-type]  # numpy shuffles any sequence in place
+    draw.shuffle(batches)
     return batches
 
 

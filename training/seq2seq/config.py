@@ -31,7 +31,9 @@ class DataConfig:
     )
     train: str = field(
         default="",
-        metadata=doc("pairs to train on: a .tsv or .zip file or URL, or two files of as many lines: corpus.en,corpus.de"),
+        metadata=doc(
+            "pairs to train on: a .tsv or .zip file or URL, or two files of as many lines: corpus.en,corpus.de"
+        ),
     )
     dev: str = field(default="", metadata=doc("pairs to choose by; without them some of --train are held out"))
     test: str = field(default="", metadata=doc("pairs to test on; without them and --dev some of --train are held out"))
@@ -167,11 +169,13 @@ class TranslatorConfig:
         if network.tied == "all" and not self.subwords.joint:
             raise ConfigError("--tied all needs one vocabulary for both languages: --joint, or --tied target")
         if network.input_feeding and network.attention == "none":
-            raise ConfigError("--input-feeding feeds what was attended to: it needs --attention general, dot or additive")
+            raise ConfigError(
+                "--input-feeding feeds what was attended to: it needs --attention general, dot or additive"
+            )
         if network.attention == "dot" and self.memory_width != network.hidden:
             raise ConfigError(
                 f"--attention dot multiplies decoder states of {network.hidden} with encoder states of "
-                f"{self.memory_width}: choose --hidden and --encoder-hidden so that they are equal, or --attention general"
+                f"{self.memory_width}: choose --hidden and --encoder-hidden so that they are equal, or take general"
             )
 
     @property

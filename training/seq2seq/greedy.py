@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import torch
 
+from service.artifacts.subwords import BEGIN, END
 from training.seq2seq.batches import source_tensors
-from training.seq2seq.model import BEGIN, END, Seq2Seq
+from training.seq2seq.model import Seq2Seq
 from training.seq2seq.translator import Translator
 
 _SENTENCES = 128
@@ -21,7 +22,9 @@ def greedy(network: Seq2Seq, sources: Sequence[Sequence[int]], device: torch.dev
     order = sorted(range(len(sources)), key=lambda place: len(sources[place]))
     for start in range(0, len(order), _SENTENCES):
         places = order[start : start + _SENTENCES]
-        for place, pieces in zip(places, _one_batch(network, [sources[place] for place in places], device), strict=True):
+        for place, pieces in zip(
+            places, _one_batch(network, [sources[place] for place in places], device), strict=True
+        ):
             found[place] = pieces
     return found
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3  # TMP
+from service.artifacts.subwords import BEGIN, PAD, UNKNOWN
 from training.seq2seq.attention import Attention
 from training.seq2seq.config import NetworkConfig, TranslatorConfig
 from training.seq2seq.recurrent import Recurrent, drop, drop_pieces
@@ -49,7 +49,7 @@ class Encoder(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(self.width) for _ in (sizes if config.layer_norm else []))
 
     def forward(self, inputs_BSE: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
-        """The top layer's outputs [B, S, D], and what each direction ends with [B, D] (before the norm, forward first)."""
+        """The top layer's outputs [B, S, D], and what each direction ends with [B, D], forward first."""
         places = torch.arange(inputs_BSE.shape[1], device=inputs_BSE.device).unsqueeze(0)
         reverse_BS = torch.where(places < lengths_B.unsqueeze(1), lengths_B.unsqueeze(1) - 1 - places, places)
         last_B11 = (lengths_B - 1).view(-1, 1, 1)
@@ -71,8 +71,8 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Layers that read the target so far, and ask the encoder's memory after the first or after the last of them.
 
-    After the last it is Luong et al. 2015, section 3 (with input feeding, section 3.3); after the first, the layers above
-    read what was attended to, as in Wu et al. 2016, section 3. The readout is Luong's eq. 5.
+    After the last it is Luong et al. 2015, section 3 (with input feeding, section 3.3); after the first, the layers
+    above read what was attended to, as in Wu et al. 2016, section 3. The readout is Luong's eq. 5.
 
     Its state is one row [.., Z]: that of each layer, and with input feeding the readout after them.
     """
@@ -86,11 +86,11 @@ class Decoder(nn.Module):
         self.asks_after = 0 if config.attend_after == "first" else config.decoder_layers - 1
         sizes = [config.embedding + (config.embedding if config.input_feeding else 0)]
         for number in range(1, config.decoder_layers):
-            sizes.append(hidden + (memory if attends and number == self.asks_after + 1 else 0))
+            sizes += [hidden + (memory if attends and number == self.asks_after + 1 else 0)]
         self.layers = nn.ModuleList(Recurrent(config.cell, size, hidden) for size in sizes)
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in (sizes if config.layer_norm else []))
         self.readout = nn.Linear(hidden + (memory if attends else 0), config.embedding)
-        self.state_sizes = [layer.state_size for layer in self.layers]
+        self.state_sizes = [config.hidden * (2 if config.cell == "lstm" else 1)] * config.decoder_layers
         if config.input_feeding:
             self.state_sizes.append(config.embedding)
 
@@ -111,19 +111,26 @@ class Decoder(nn.Module):
                 context, _ = self.attention(outputs, memory.keys, memory.values, memory.mask)
         return self._read_out(outputs, context)
 
-    def step(self, inputs_NWE: Tensor, state_NWZ: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor | None]:
-        """One piece further: readouts [N, W, E], states [N, W, Z], and weights [N, W, S] where there is attention."""
+    def step(
+        self, inputs_NWE: Tensor, state_NWZ: Tensor, memory: Memory, masks_RH: list[Tensor] | None = None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """One piece further: readouts [N, W, E], states [N, W, Z], and weights [N, W, S] where there is attention.
+
+        In training each layer's inputs from the one below are multiplied with `masks_RH`.
+        """
         shape = inputs_NWE.shape[:2]
         states = self._states(state_NWZ.flatten(0, 1))
         outputs, context, weights = inputs_NWE.flatten(0, 1), None, None
         if self.config.input_feeding:
             outputs = torch.cat([outputs, states.pop().to(outputs.dtype)], dim=1)
         after = []
-        for number, (layer, state) in enumerate(zip(self.layers, states, strict=True)):
+        for number, (layer, state) in enumerate(zip(self._recurrent(), states, strict=True)):
+            if masks_RH and number:
+                outputs = outputs * masks_RH[number - 1]
             if context is not None and number == self.asks_after + 1:
                 outputs = torch.cat([outputs, context.flatten(0, 1).to(outputs.dtype)], dim=1)
             after.append(layer.step(outputs, state))
-            outputs = self._normed(after[-1][:, : layer.hidden], number)
+            outputs = self._normed(after[-1][:, : self.config.hidden], number)
             if number == self.asks_after and self.attention is not None:
                 assert memory.keys is not None
                 query = outputs.unflatten(0, shape)
@@ -135,11 +142,16 @@ class Decoder(nn.Module):
 
     def _one_by_one(self, inputs_BTE: Tensor, memory: Memory) -> Tensor:
         state = memory.state.unsqueeze(1)
+        whole = inputs_BTE.new_ones(len(inputs_BTE), 1, self.config.hidden)
+        masks = [drop(whole, self.config.dropout, self.training).squeeze(1) for _ in self.layers[1:]]
         readouts = []
         for place in range(inputs_BTE.shape[1]):
-            readout, state, _ = self.step(inputs_BTE[:, place : place + 1], state, memory)
+            readout, state, _ = self.step(inputs_BTE[:, place : place + 1], state, memory, masks)
             readouts.append(readout)
         return torch.cat(readouts, dim=1)
+
+    def _recurrent(self) -> list[Recurrent]:
+        return [layer for layer in self.layers if isinstance(layer, Recurrent)]
 
     def _states(self, state_RZ: Tensor) -> list[Tensor]:
         return list(state_RZ.split(self.state_sizes, dim=1))
@@ -218,15 +230,20 @@ class Seq2Seq(nn.Module):
         return drop(vectors, self.config.embedding_dropout, self.training)
 
     def _bridged(self) -> list[int]:
-        """How many units of each layer's state come from the encoder: h, and the LSTM's c too where nothing but the state
-        tells the decoder of the source (Sutskever et al. 2014); with attention c begins at zero."""
-        layers = self.decoder.layers
-        return [layer.hidden if self.config.attention != "none" else layer.state_size for layer in layers]
+        (
+            """How many units of each layer's state come from the encoder: h, and the LSTM's c too where nothing but the
+        state tells the decoder of the source (Sutskever et al. 2014); with attention c begins at zero."""
+            ""
+        )
+        sizes = self.decoder.state_sizes[: self.config.decoder_layers]
+        return sizes if self.config.attention == "none" else [self.config.hidden] * len(sizes)
 
     def _first_state(self, final_BD: Tensor) -> Tensor:
         """The decoder's first state [B, Z]: tanh of a linear layer (Bahdanau et al. 2015, appendix A.2.2)."""
         parts = []
-        for given, size in zip(torch.tanh(self.bridge(final_BD)).split(self._bridged(), dim=1), self.decoder.state_sizes):
+        for given, size in zip(
+            torch.tanh(self.bridge(final_BD)).split(self._bridged(), dim=1), self.decoder.state_sizes, strict=False
+        ):
             parts += [given, given.new_zeros(len(given), size - given.shape[1])]
         if self.config.input_feeding:
             parts.append(final_BD.new_zeros(len(final_BD), self.config.embedding))
@@ -240,6 +257,3 @@ def _reordered(values_BTX: Tensor, places_BT: Tensor) -> Tensor:
 def _at(values_BTX: Tensor, place_B11: Tensor) -> Tensor:
     """The values [B, X] at one place of each sequence."""
     return values_BTX.gather(1, place_B11.expand(-1, 1, values_BTX.shape[2])).squeeze(1)
-
-
-__all__ = ["BEGIN", "END", "PAD", "Memory", "Seq2Seq"]

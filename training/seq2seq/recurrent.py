@@ -21,7 +21,7 @@ class Recurrent(nn.Module):
         self.weights: nn.LSTM | nn.GRU = kind(inputs, hidden, batch_first=True)
         if cell == "lstm":
             # Remember at first (Jozefowicz et al. 2015, section 2.2); PyTorch's gates are i, f, g, o.
-            nn.init.ones_(self.weights.bias_ih_l0.data[hidden : 2 * hidden])
+            nn.init.ones_(self.weights.all_weights[0][2].data[hidden : 2 * hidden])
 
     @property
     def state_size(self) -> int:
@@ -39,10 +39,10 @@ class Recurrent(nn.Module):
 
     def step(self, inputs_RX: Tensor, state_RZ: Tensor) -> Tensor:
         """The state [R, Z] after one more input; its first H units are the output."""
-        weights = self.weights
         h = state_RZ[:, : self.hidden]
-        from_input = F.linear(inputs_RX, weights.weight_ih_l0, weights.bias_ih_l0)
-        from_state = F.linear(h, weights.weight_hh_l0, weights.bias_hh_l0)
+        of_input, of_state, input_bias, state_bias = self.weights.all_weights[0]
+        from_input = F.linear(inputs_RX, of_input, input_bias)
+        from_state = F.linear(h, of_state, state_bias)
         if self.cell == "lstm":
             i, f, g, o = (from_input + from_state).chunk(4, dim=1)
             c = torch.sigmoid(f) * state_RZ[:, self.hidden :] + torch.sigmoid(i) * torch.tanh(g)

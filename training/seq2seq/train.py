@@ -42,7 +42,7 @@ class _State:
 
     translator: Translator
     optimizer: torch.optim.AdamW
-    scaler: torch.amp.GradScaler  # type: ignore[name-defined]  # torch does not export it by this name
+    scaler: torch.amp.GradScaler
     identity: dict[str, Any]
     epoch: int = 0
     best: float | None = None  # dev BLEU of what is kept
@@ -130,7 +130,7 @@ def _fresh_state(
     seed_everything(config.seed, "weights")
     network = Seq2Seq(config, source.size, target.size).to(device)
     translator = Translator(config, source, target, network, data.source, data.target)
-    scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)  # type: ignore[attr-defined]
+    scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
     return _State(translator, _optimizer(network, config), scaler, identity(config, data))
 
 
@@ -202,9 +202,12 @@ def _record(state: _State, config: TranslatorConfig, run: Run, loss: float, scor
     """Write down an epoch; keep its weights, and forget those that no average needs any more."""
     run.add_metrics(
         {
-            "epoch": state.epoch, "loss": loss, "dev_score": score, "seconds": round(state.seconds, 1),
+            "epoch": state.epoch,
+            "loss": loss,
+            "dev_score": score,
+            "seconds": round(state.seconds, 1),
             "cpu_seconds": round(state.cpu_seconds, 1),
-        }  # fmt: skip
+        }
     )
     run.logger().info(
         "epoch %d/%d: loss %.3f, dev BLEU %.2f, %.0f s", state.epoch, config.epochs, loss, score, state.seconds

@@ -1,0 +1,199 @@
+"""Batches, vocabularies, the training loop, resuming, averaging."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from service.artifacts.subwords import BEGIN, END, PAD
+from tests.training.seq2seq import made_pairs
+from training.common.cli import Interrupted
+from training.common.config import merge, to_dict
+from training.common.errors import CheckpointError, ConfigError, DatasetError
+from training.common.run import Run
+from training.seq2seq import train as module
+from training.seq2seq.batches import Encoded, plan, tensors
+from training.seq2seq.config import FAMILY, PRESETS, TranslatorConfig
+from training.seq2seq.greedy import greedy, translate_greedily
+from training.seq2seq.precision import pick_precision
+from training.seq2seq.train import dev_bleu, train
+from training.seq2seq.translator import BEST, JOINT, LAST, SOURCE, TARGET, load_translator
+
+pytestmark = pytest.mark.torch
+
+CPU = torch.device("cpu")
+SETTINGS: dict[str, Any] = {
+    "epochs": 3, "data": "", "train": "made", "source": "en", "target": "de", "vocabulary": 60, "precision": "fp32",
+    "embedding_dropout": 0.0, "dropout": 0.0, "learning_rate": 0.01, "batch_tokens": 200,
+}  # fmt: skip
+
+
+def settings(**changes: Any) -> TranslatorConfig:
+    return merge(PRESETS["debug"], {**SETTINGS, **changes})
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    made = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(settings()))
+    yield made
+    made.close()
+
+
+def weights(run: Run, name: str = BEST) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = torch.load(run.checkpoints / name, weights_only=True)["model"]
+    return found
+
+
+def equal(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_a_small_language_is_learnt(run: Run) -> None:
+    data = made_pairs.data(500)
+    train(settings(epochs=12, average=3), data, run, CPU)
+    translator = load_translator(run)
+    assert dev_bleu(translator, data) > 90
+    assert translate_greedily(translator, ["dog sees cat", "the big house"]) == ["katze sieht hund", "haus groß das"]
+    assert (translator.source_language, translator.target_language) == ("en", "de")
+    assert translator.source is translator.target
+    assert (run.path / JOINT).exists()
+    assert {path.name for path in run.checkpoints.glob("epoch-*")} == {f"epoch-0{n}.pt" for n in (10, 11, 12)}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"input_feeding": True}, {"attention": "none"}, {"cell": "gru", "attention": "additive"}], ids=str
+)
+def test_every_kind_learns(changes: dict[str, Any], tmp_path: Path) -> None:
+    config = settings(epochs=4, **changes)
+    run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
+    train(config, made_pairs.data(200), run, CPU)
+    run.close()
+    losses = [record["loss"] for record in run.metrics()]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_two_vocabularies_and_sampled_segmentations(tmp_path: Path) -> None:
+    config = settings(epochs=1, joint=False, tied="target", sampling=0.1, lower_case=True)
+    run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
+    train(config, made_pairs.data(100), run, CPU)
+    run.close()
+    assert (run.path / SOURCE).exists()
+    assert (run.path / TARGET).exists()
+    translator = load_translator(run)
+    assert translator.encode("DOG ") == translator.encode("dog")
+
+
+def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, data = settings(), made_pairs.data(150)
+    whole = Run.create(tmp_path / "whole", family=FAMILY, config=to_dict(config))
+    train(config, data, whole, CPU)
+    whole.close()
+    step, calls = module._step, 0
+
+    def killed(*arguments: Any) -> tuple[float, int]:
+        nonlocal calls
+        calls += 1
+        if calls == 30:
+            raise Interrupted(2)
+        return step(*arguments)
+
+    monkeypatch.setattr(module, "_step", killed)
+    with pytest.raises(Interrupted):
+        train(config, data, run, CPU)
+    assert len(run.metrics()) == 1
+    train(config, data, run, CPU)
+    assert equal(weights(run, LAST), weights(whole, LAST))
+    assert equal(weights(run), weights(whole))
+    assert [record["dev_score"] for record in run.metrics()] == [record["dev_score"] for record in whole.metrics()]
+
+
+def test_other_data_or_settings_are_refused(run: Run) -> None:
+    train(settings(epochs=1), made_pairs.data(100), run, CPU)
+    with pytest.raises(CheckpointError, match="data_sha256"):
+        train(settings(epochs=2), made_pairs.data(110), run, CPU)
+    with pytest.raises(CheckpointError, match="hidden was 64, is 32"):
+        train(settings(epochs=1, hidden=32), made_pairs.data(100), run, CPU)
+
+
+def test_the_average_is_the_mean_of_the_last_epochs(tmp_path: Path) -> None:
+    config = settings(average=2, select="average")
+    run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
+    train(config, made_pairs.data(100), run, CPU)
+    run.close()
+    second, third = (weights(run, f"epoch-00{number}.pt") for number in (2, 3))
+    for name, mean in weights(run).items():
+        torch.testing.assert_close(mean, (second[name] + third[name]) / 2)
+    assert not (run.checkpoints / "epoch-001.pt").exists()
+
+
+def test_patience_ends_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = settings(epochs=9, patience=2, average=1)
+    run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
+    scores = iter([5.0, 9.0, 8.0, 7.0, 6.0])
+    monkeypatch.setattr(module, "dev_bleu", lambda *_: next(scores))
+    train(config, made_pairs.data(60), run, CPU)
+    assert [record["dev_score"] for record in run.metrics()] == [5.0, 9.0, 8.0, 7.0]
+    train(config, made_pairs.data(60), run, CPU)
+    run.close()
+    assert torch.load(run.checkpoints / BEST, weights_only=True)["epoch"] == 2
+
+
+@pytest.mark.parametrize("split", ["train", "dev"])
+def test_a_split_that_is_missing_is_named(split: str, run: Run) -> None:
+    data = made_pairs.data(60)
+    data.splits[split] = []
+    with pytest.raises(DatasetError, match=f"has no {split} pairs"):
+        train(settings(), data, run, CPU)
+
+
+def test_batches_hold_every_pair_once_within_their_tokens() -> None:
+    draw = np.random.default_rng(0)
+    pairs = [Encoded([5] * draw.integers(1, 30), [6] * draw.integers(1, 30)) for _ in range(500)]
+    batches = plan(pairs, 200, np.random.default_rng(1))
+    assert sorted(place for batch in batches for place in batch) == list(range(500))
+    for batch in batches:
+        longest = max(max(len(pairs[place].source), len(pairs[place].target)) + 1 for place in batch)
+        assert len(batch) * longest <= 200
+    again = plan(pairs, 200, np.random.default_rng(1))
+    assert all(np.array_equal(left, right) for left, right in zip(batches, again, strict=True))
+    (alone,) = plan([Encoded([5] * 99, [6])], 10, np.random.default_rng(1))
+    assert alone.tolist() == [0]
+
+
+def test_a_batch_is_padded_and_shifted() -> None:
+    batch = tensors([Encoded([5, 6], [7]), Encoded([8], [9, 10, 11])], CPU)
+    assert batch.source.tolist() == [[5, 6, END], [8, END, PAD]]
+    assert batch.lengths.tolist() == [3, 2]
+    assert batch.given.tolist() == [[BEGIN, 7, PAD, PAD], [BEGIN, 9, 10, 11]]
+    assert batch.wanted.tolist() == [[7, END, PAD, PAD], [9, 10, 11, END]]
+
+
+def test_greedy_translations_end(run: Run) -> None:
+    train(settings(epochs=1), made_pairs.data(60), run, CPU)
+    network = load_translator(run).network
+    with torch.no_grad():
+        network.output.bias[END] = -1e4
+    found = greedy(network, [[5, 6, 7], []], CPU)
+    assert [len(pieces) for pieces in found] == [16, 10]
+
+
+def test_precision_by_the_device() -> None:
+    assert pick_precision("fp32", CPU) == torch.float32
+    assert pick_precision("bf16", CPU) == torch.bfloat16
+    assert pick_precision("auto", CPU) in (torch.float32, torch.bfloat16)
+    with pytest.raises(ConfigError, match="needs a GPU"):
+        pick_precision("fp16", CPU)
+
+
+def test_bf16_trains_too(tmp_path: Path) -> None:
+    config = settings(epochs=3, precision="bf16")
+    run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
+    train(config, made_pairs.data(150), run, CPU)
+    run.close()
+    losses = [record["loss"] for record in run.metrics()]
+    assert losses[-1] < 0.8 * losses[0]

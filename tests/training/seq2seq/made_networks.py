@@ -1,0 +1,90 @@
+"""Small networks with weights that were never trained, and sentences for them."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from service.artifacts.decoding.loop import Run, Tensors
+from service.artifacts.decoding.tensors import (
+    ATTENTION,
+    CANDIDATES,
+    END,
+    KEYS,
+    LENGTHS,
+    LOG_PROBS,
+    MEMORY,
+    NEXT_STATE,
+    SOURCE,
+    STATE,
+    TOKENS,
+    K,
+)
+from training.seq2seq.config import PRESETS, NetworkConfig, TranslatorConfig
+from training.seq2seq.model import Memory, Seq2Seq
+
+PIECES = 40
+
+KINDS: dict[str, dict[str, Any]] = {
+    "default": {"encoder_layers": 2, "decoder_layers": 2},
+    "general": {"attend_after": "last", "input_feeding": True, "decoder_layers": 2},
+    "bahdanau": {"cell": "gru", "attention": "additive", "input_feeding": True, "attend_after": "last"},
+    "dot": {"attention": "dot", "encoder_hidden": 12, "hidden": 24, "layer_norm": True, "decoder_layers": 3},
+    "backward": {"bidirectional": False, "encoder_hidden": 20, "encoder_layers": 3, "tied": "target"},
+    "sutskever": {"attention": "none", "bidirectional": False, "decoder_layers": 2, "encoder_layers": 2},
+    "gru": {"cell": "gru", "attention": "none", "tied": "none", "layer_norm": True},
+}
+"""Networks by what is particular about them."""
+
+
+def made_network(kind: str, *, seed: int = 0, spread: float = 0.0) -> Seq2Seq:
+    """A network of that kind; `spread` makes its answers surer of themselves."""
+    small = NetworkConfig(embedding=16, encoder_layers=1, encoder_hidden=12, decoder_layers=1, hidden=20)
+    config = replace(TranslatorConfig(data=PRESETS["default"].data), network=replace(small, **KINDS[kind]))
+    torch.manual_seed(seed)
+    network = Seq2Seq(config, PIECES, PIECES).eval()
+    if spread:
+        with torch.no_grad():
+            for weights in network.parameters():
+                weights.add_(torch.randn_like(weights) * spread)
+            network.output.bias[END] += 3 * spread  # or hardly any sentence would end
+    return network
+
+
+def made_sources(count: int, *, longest: int = 9, seed: int = 0) -> list[list[int]]:
+    """Sentences of 0 to `longest` pieces."""
+    draw = np.random.default_rng(seed)
+    return [draw.integers(4, PIECES, size=draw.integers(0, longest + 1)).tolist() for _ in range(count)]
+
+
+def as_graphs(network: Seq2Seq) -> tuple[Run, Run]:
+    """The encoder and the step as the exported graphs have them, run by PyTorch."""
+
+    @torch.inference_mode()
+    def encode(feeds: Tensors) -> Tensors:
+        source, lengths = (torch.from_numpy(feeds[name]).long() for name in (SOURCE, LENGTHS))
+        memory = network.encode(source, lengths)
+        found = {STATE: memory.state.numpy()}
+        if memory.keys is not None:
+            found |= {KEYS: memory.keys.numpy(), MEMORY: memory.values.numpy()}
+        return found
+
+    @torch.inference_mode()
+    def step(feeds: Tensors) -> Tensors:
+        tokens, state = torch.from_numpy(feeds[TOKENS]).long(), torch.from_numpy(feeds[STATE])
+        if KEYS in feeds:
+            keys, values = torch.from_numpy(feeds[KEYS]), torch.from_numpy(feeds[MEMORY])
+            mask = torch.arange(keys.shape[1]) < torch.from_numpy(feeds[LENGTHS]).unsqueeze(1)
+        else:
+            keys, values, mask = None, torch.zeros(len(tokens), 1, 1), torch.ones(len(tokens), 1, dtype=torch.bool)
+        scores, after, weights = network.step(tokens, state, Memory(values=values, keys=keys, mask=mask, state=state))
+        best = scores.topk(min(int(feeds[K][0]), scores.shape[2]), dim=2)
+        found = {
+            LOG_PROBS: best.values.numpy(),
+            CANDIDATES: best.indices.to(torch.int32).numpy(),
+            NEXT_STATE: after.numpy(),
+        }
+        return found if weights is None else {**found, ATTENTION: weights.numpy()}
+
+    return encode, step

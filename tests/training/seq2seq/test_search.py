@@ -1,0 +1,102 @@
+"""Beam search in PyTorch, and the server's numpy held against it."""
+
+import numpy as np
+import pytest
+import torch
+
+from service.artifacts.decoding import Hypothesis, SearchSettings
+from service.artifacts.decoding import search as served_search
+from tests.training.seq2seq.made_networks import KINDS, as_graphs, made_network, made_sources
+from training.seq2seq.greedy import greedy
+from training.seq2seq.search import search
+
+pytestmark = pytest.mark.torch
+
+_CPU = torch.device("cpu")
+
+
+def _same(found: list[list[Hypothesis]], expected: list[list[Hypothesis]]) -> None:
+    for ours, theirs in zip(found, expected, strict=True):
+        assert [one.tokens for one in ours] == [one.tokens for one in theirs]
+        assert [one.score for one in ours] == pytest.approx([one.score for one in theirs], abs=1e-5)
+        for one, other in zip(ours, theirs, strict=True):
+            if other.attention is None:
+                assert one.attention is None
+            else:
+                assert one.attention is not None
+                np.testing.assert_allclose(one.attention, other.attention, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_server_finds_what_pytorch_finds(kind: str) -> None:
+    network, sources = made_network(kind, spread=0.8), made_sources(30)
+    settings = SearchSettings(beam_size=4, n_best=3)
+    found = served_search(*as_graphs(network), sources, settings, wants_attention=True, rows=20)
+    _same(found, search(network, sources, settings, _CPU))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SearchSettings(beam_size=1),
+        SearchSettings(beam_size=2, n_best=2, length_penalty=0.0),
+        SearchSettings(beam_size=5, n_best=5, coverage_penalty=0.3),
+        SearchSettings(beam_size=12, n_best=4, length_penalty=1.6, coverage_penalty=0.1),
+        SearchSettings(beam_size=3, max_length_factor=0.5, max_length_extra=2),
+    ],
+    ids=lambda settings: f"beam{settings.beam_size}",
+)
+@pytest.mark.parametrize("spread", [0.0, 0.6])
+def test_the_server_finds_what_pytorch_finds_with_other_settings(settings: SearchSettings, spread: float) -> None:
+    network, sources = made_network("default", spread=spread, seed=3), made_sources(25, seed=1)
+    found = served_search(*as_graphs(network), sources, settings, wants_attention=True)
+    _same(found, search(network, sources, settings, _CPU))
+
+
+def test_a_beam_of_one_is_greedy() -> None:
+    network, sources = made_network("default", spread=0.4, seed=5), made_sources(40, seed=2)
+    found = [best[0].tokens for best in search(network, sources, SearchSettings(beam_size=1), _CPU)]
+    likeliest = [tuple(pieces) for pieces in greedy(network, sources, _CPU)]
+    same = [ours == theirs for ours, theirs in zip(found, likeliest, strict=True) if not _repeats_itself(theirs)]
+    assert len(same) > 5
+    assert all(same)
+
+
+def _repeats_itself(pieces: tuple[int, ...]) -> bool:
+    """Whether a block of pieces stands four times in a row: greedy in training has no guard."""
+    return any(
+        pieces[start : start + size] * 4 == pieces[start : start + 4 * size]
+        for size in range(1, 9)
+        for start in range(len(pieces) - 4 * size + 1)
+    )
+
+
+def test_a_wider_beam_finds_likelier_targets() -> None:
+    network, sources = made_network("default", spread=0.5, seed=7), made_sources(40, seed=3)
+    totals = []
+    for width in (1, 8):
+        found = search(network, sources, SearchSettings(beam_size=width, length_penalty=0), _CPU)
+        totals.append([best[0].score * (len(best[0].tokens) + 1) for best in found])
+    assert np.mean(np.array(totals[1]) >= np.array(totals[0]) - 1e-6) > 0.9
+    assert np.mean(totals[1]) > np.mean(totals[0])
+
+
+def test_scores_are_those_of_the_network() -> None:
+    network, sources = made_network("bahdanau", spread=0.4), made_sources(6, seed=4)
+    for source, best in zip(sources, search(network, sources, SearchSettings(beam_size=3), _CPU), strict=True):
+        pieces = [*best[0].tokens, 3]
+        attention = best[0].attention
+        assert attention is not None
+        if len(attention) == len(pieces):  # else it was cut
+            scores = _teacher_forced(network, [*source, 3], pieces)
+            assert best[0].score == pytest.approx(scores, abs=1e-5)
+            np.testing.assert_allclose(attention.sum(1), 1, atol=1e-5)
+
+
+@torch.inference_mode()
+def _teacher_forced(network: torch.nn.Module, source: list[int], target: list[int]) -> float:
+    readouts = network(torch.tensor([source]), torch.tensor([len(source)]), torch.tensor([[2, *target[:-1]]]))
+    scores = network.output(readouts)
+    scores[..., :3] = -torch.inf
+    log_probs = scores.log_softmax(2)[0]
+    return float(log_probs[torch.arange(len(target)), torch.tensor(target)].mean())

@@ -70,12 +70,16 @@ class ModelLoader:
             max_sentence_tokens=self._settings.max_sentence_tokens,
             max_total_tokens=self._settings.max_total_tokens,
             max_batch_tokens=self._settings.max_batch_tokens,
+            max_characters=self._settings.max_characters,
+            max_total_characters=self._settings.max_total_characters,
+            max_beam_size=self._settings.max_beam_size,
+            max_batch_hypotheses=self._settings.max_batch_hypotheses,
             max_batch_size=own.max_batch_size,
         )
         threads = self._settings.threads or 1
         predictor = load_predictor(bundle, session_opener(own.providers, threads, self._settings.strict), limits)
         seconds = warm_up(predictor)
-        inline = runs_inline(own.inline, seconds)
+        inline = not predictor.steps and runs_inline(own.inline, seconds)
         share = max(1, self._cpus // self._settings.workers)
         if not self._settings.threads and not inline and share > 1:
             # Waking threads would cost a tiny model more than its whole run; only heavy ones are opened with several.

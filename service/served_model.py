@@ -6,18 +6,18 @@ import asyncio
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.errors import DeadlineExceeded, InvalidRequest, PayloadTooLarge, Saturated
 from service.observability import Metrics, Timings
 from service.predictors import Predictor
-from service.runtime.batcher import Answer, DynamicBatcher
+from service.runtime.batcher import Answer, DynamicBatcher, pieces
 from service.runtime.session import Tensors
+from service.runtime.stepper import OnToken, Stepper
 from service.settings import ModelSettings
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class ServedModel:
     Args:
         predictor: loaded, verified and warmed up.
         settings: this model's, complete.
-        inline: whether it runs in the event loop; else it gets a thread.
+        inline: whether it runs in the event loop; else it gets a thread, as one that steps always does.
         warm_up_seconds: what an ordinary request took when it was warmed up.
         metrics: where its numbers go.
         threads: for the preprocessing of heavy requests.
@@ -69,6 +69,7 @@ class ServedModel:
         self._threads = threads
         # One thread: the graph's own threads share the CPUs, and what arrives meanwhile forms the next batch.
         self._runner = None if self.inline else ThreadPoolExecutor(1, thread_name_prefix=f"run-{self.name}")
+        self._stepper = self._make_stepper(metrics) if predictor.steps else None
         self._batcher = DynamicBatcher(
             predictor.infer,
             max_batch_size=self._budget,
@@ -93,16 +94,19 @@ class ServedModel:
         self._executions = metrics.executions.labels(self.name, self.version)
         self._last_inference = metrics.last_inference.labels(self.name, self.version)
 
-    async def predict(self, request: Any, timings: Timings, timeout: float | None = None) -> dict[str, Any]:
+    async def predict(
+        self, request: Any, timings: Timings, timeout: float | None = None, on_token: OnToken | None = None
+    ) -> dict[str, Any]:
         """Answer a request of the model's task; returns the fields of the answer.
 
         Args:
             request: what the predictor's `parse` made, or its like.
             timings: gets the time of every stage.
             timeout: seconds; the smaller of this and the setting counts.
+            on_token: gets the tokens of a greedy search as they come, of models that step.
         """
         with self._admitted(timings):
-            return await self._answer(request, timings, self._deadline(timings, timeout))
+            return await self._answer(request, timings, self._deadline(timings, timeout), on_token)
 
     async def infer(
         self,
@@ -145,8 +149,21 @@ class ServedModel:
         await self._idle.wait()
         if self._runner is not None:
             self._runner.shutdown(wait=False)
+        if self._stepper is not None:
+            self._stepper.close()
 
-    async def _answer(self, request: Any, timings: Timings, deadline: float) -> dict[str, Any]:
+    def _make_stepper(self, metrics: Metrics) -> Stepper:
+        return Stepper(
+            self.predictor.step_loop,
+            max_rows=self._budget,
+            name=f"step-{self.name}",
+            on_execution=self._count_execution,
+            on_depth=metrics.queue_depth.labels(self.name).set,
+        )
+
+    async def _answer(
+        self, request: Any, timings: Timings, deadline: float, on_token: OnToken | None = None
+    ) -> dict[str, Any]:
         """Take an admitted request through the stages."""
         heavy = self.predictor.is_heavy(request)
         if heavy:
@@ -154,7 +171,7 @@ class ServedModel:
         else:
             tensors = self.predictor.preprocess(request)
         timings.lap("preprocess")
-        answer = await self._run(tensors, deadline)
+        answer = await self._run(tensors, deadline, on_token)
         timings.add("queue", answer.queue)
         timings.add("infer", answer.infer)
         if heavy:
@@ -164,10 +181,12 @@ class ServedModel:
         timings.lap("postprocess")
         return fields
 
-    async def _run(self, tensors: Tensors, deadline: float) -> Answer:
+    async def _run(self, tensors: Tensors, deadline: float, on_token: OnToken | None = None) -> Answer:
         """Run through the batcher, in pieces where one run would cost more than the budget."""
         if self.predictor.is_quick(tensors):
             return await self._quick_batcher.submit(tensors, deadline)
+        if self._stepper is not None:
+            return await _before(self._stepper.submit(tensors, deadline, on_token=on_token), deadline)
         rows = len(next(iter(tensors.values())))
         costs = self.predictor.costs(tensors)
         cost = rows if costs is None else int(costs.sum())
@@ -177,7 +196,7 @@ class ServedModel:
             costs = np.ones(rows, np.int64)
         answers = []
         # One piece waits at a time: the requests of others come between those of a large one.
-        for start, end in _pieces(costs, self._budget):
+        for start, end in pieces(costs, self._budget):
             piece = {name: array[start:end] for name, array in tensors.items()}
             answers.append(await self._run_piece(piece, deadline, int(costs[start:end].sum())))
         return Answer.joined(answers)
@@ -258,17 +277,6 @@ def warm_up(predictor: Predictor[Any]) -> float:
         predictor.infer(tensors)
         times.append(time.perf_counter() - started)
     return statistics.median(times)
-
-
-def _pieces(costs: NDArray[np.int64], budget: int) -> Iterator[tuple[int, int]]:
-    """Consecutive rows, from row to row, that cost at most `budget` together, or one row that costs more."""
-    ends = np.cumsum(costs)
-    start = 0
-    while start < len(costs):
-        spent = int(ends[start - 1]) if start else 0
-        end = max(int(np.searchsorted(ends, spent + budget, side="right")), start + 1)
-        yield start, end
-        start = end
 
 
 async def _before(future: asyncio.Future[T], deadline: float) -> T:

@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     max_tokens: int = Field(default=8_192, ge=1, le=1_000_000)
     """Most words in one text to /v1/embeddings."""
     max_texts: int = Field(default=1_024, ge=1, le=65_536)
-    """Most texts or token lists in one request to /v1/tag."""
+    """Most texts in one request to tag or to translate; most token lists to tag."""
     max_text_bytes: int = Field(default=100_000, ge=1)
     """Largest text to tag, in bytes of UTF-8."""
     max_sentence_tokens: int = Field(default=1_000, ge=1, le=100_000)
@@ -97,6 +97,14 @@ class Settings(BaseSettings):
     """Most tokens in one request to /v1/tag, all its texts together."""
     max_batch_tokens: int = Field(default=2_048, ge=1, le=1_000_000)
     """Most tokens in one run of a tagger, padding included; takes the place of LECTERN_MAX_BATCH_SIZE there."""
+    max_characters: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Most characters of one text to translate."""
+    max_total_characters: int = Field(default=50_000, ge=1, le=10_000_000)
+    """Most characters in one request to translate, all its texts together."""
+    max_beam_size: int = Field(default=16, ge=1, le=256)
+    """Largest beam of a translation; alternatives are fewer than its beam."""
+    max_batch_hypotheses: int = Field(default=160, ge=1, le=65_536)
+    """Most hypotheses in one step of a translator: sentences times their beams."""
     max_batch_size: int = Field(default=64, ge=1, le=4096)
     """Most rows joined into one run of a model."""
     max_queue_delay_us: int = Field(default=0, ge=0)

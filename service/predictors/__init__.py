@@ -9,12 +9,14 @@ from service.artifacts.manifest import Task
 from service.predictors.base import Limits, OpenSession, Predictor
 from service.predictors.image_classification import ImageClassificationPredictor
 from service.predictors.token_classification import TokenClassificationPredictor
+from service.predictors.translation import TranslationPredictor
 from service.predictors.word_vectors import WordVectorsPredictor
 
 TASKS: dict[Task, type[Predictor[Any]]] = {
     Task.IMAGE_CLASSIFICATION: ImageClassificationPredictor,
     Task.TOKEN_CLASSIFICATION: TokenClassificationPredictor,
     Task.WORD_VECTORS: WordVectorsPredictor,
+    Task.TRANSLATION: TranslationPredictor,
 }
 """The predictor of every task that is served."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from service.artifacts.bundle import Bundle
 from service.artifacts.comparison import differences
+from service.artifacts.decoding import StepLoop
 from service.artifacts.manifest import Graph, Manifest, TensorSpec
 from service.errors import InvalidRequest
 from service.runtime.providers import ProviderReport
@@ -41,6 +42,10 @@ class Limits:
     max_sentence_tokens: int = 1_000
     max_total_tokens: int = 200_000
     max_batch_tokens: int = 2_048
+    max_characters: int = 10_000
+    max_total_characters: int = 50_000
+    max_beam_size: int = 16
+    max_batch_hypotheses: int = 160
     max_batch_size: int = 64
 
 
@@ -70,6 +75,8 @@ class Predictor(ABC, Generic[RequestT]):
     """The JSON body of each of the task's routes; a sample that names no route is of the first."""
     limiting: ClassVar[tuple[str, ...]]
     """Which fields of `Limits` concern the task, besides the batch size."""
+    steps: ClassVar[bool] = False
+    """Whether it decodes step by step: then `preprocess` makes the jobs of `service.runtime.stepper`."""
 
     def __init__(self, bundle: Bundle, open_session: OpenSession, limits: Limits) -> None:
         self.bundle = bundle
@@ -114,6 +121,14 @@ class Predictor(ABC, Generic[RequestT]):
     @abstractmethod
     def warm_up(self) -> Tensors:
         """Tensors of one ordinary request, to run once before the first caller does."""
+
+    def step_loop(self, on_token: Callable[[Hashable, int], None]) -> StepLoop:
+        """A loop for the sentences of all requests together; only where it `steps`.
+
+        Args:
+            on_token: gets each token of greedy sentences, END left out.
+        """
+        raise NotImplementedError
 
     def is_quick(self, tensors: Tensors) -> bool:
         """Whether a run on these takes microseconds, whatever an ordinary one takes: then it never gets a thread."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.errors import DeadlineExceeded, LecternError, ModelFailure, NotReady
 from service.runtime.session import Tensors
@@ -142,7 +143,7 @@ class DynamicBatcher:
         self, batch: list[_Item], done: asyncio.Future[list[Answer | Exception]], loop: asyncio.AbstractEventLoop
     ) -> None:
         failed = done.exception() if not done.cancelled() else ModelFailure("the run was cancelled")
-        _deliver(batch, [_as_failure(failed)] * len(batch) if failed else done.result())
+        _deliver(batch, [as_failure(failed)] * len(batch) if failed else done.result())
         self._continue(loop)
 
     def _continue(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -184,10 +185,21 @@ class DynamicBatcher:
             self._on_execution(sum(item.rows for item in batch))
         except Exception as error:
             if len(batch) == 1:
-                return [_as_failure(error)]
+                return [as_failure(error)]
             return [self._execute([item])[0] for item in batch]
         took = time.perf_counter() - started
         return [Answer(part, started - item.arrived, took) for part, item in zip(parts, batch, strict=True)]
+
+
+def pieces(costs: NDArray[np.int64], budget: int) -> Iterator[tuple[int, int]]:
+    """Consecutive rows, from row to row, that cost at most `budget` together, or one row that costs more."""
+    ends = np.cumsum(costs)
+    start = 0
+    while start < len(costs):
+        spent = int(ends[start - 1]) if start else 0
+        end = max(int(np.searchsorted(ends, spent + budget, side="right")), start + 1)
+        yield start, end
+        start = end
 
 
 def _deliver(batch: Sequence[_Item], outcomes: Sequence[Answer | Exception]) -> None:
@@ -200,7 +212,7 @@ def _deliver(batch: Sequence[_Item], outcomes: Sequence[Answer | Exception]) -> 
             item.future.set_result(outcome)
 
 
-def _as_failure(error: BaseException) -> LecternError:
+def as_failure(error: BaseException) -> LecternError:
     if isinstance(error, LecternError):
         return error
     failure = ModelFailure("the model failed")

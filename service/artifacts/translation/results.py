@@ -64,7 +64,8 @@ class Results:
                 more, further = _total([hypothesis])
                 other.append((_score(total - less + more, count - fewer + further), place, hypothesis))
         other.sort(key=lambda entry: -(entry[0] or 0))
-        seen, answers = {text.joined(texts)}, []
+        seen = {text.joined(texts)}
+        answers: list[dict[str, Any]] = []
         for score, place, hypothesis in other:
             if len(answers) == most:
                 break

@@ -1,0 +1,62 @@
+"""What the route of translators reads and answers, as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, FailFast, Field, Strict, model_validator
+
+from service.predictors.base import TaskBody
+
+
+class _AtFirst(FailFast):
+    """Stop at the first wrong item: a body may hold millions, and one is told. pydantic's own has no hash."""
+
+    __hash__ = object.__hash__
+
+
+Whole = Annotated[int, Strict()]
+
+
+class TranslateBody(TaskBody):
+    """The JSON body of /v1/translate: `text` or `texts`, and how to search."""
+
+    source: str | None = Field(
+        default=None, description="Language of the texts, as 'en'; may be left out where that leaves one model."
+    )
+    target: str | None = Field(default=None, description="Language to translate into.")
+    text: str | None = Field(default=None, description="A text; its sentences are translated one by one.")
+    texts: Annotated[list[str], _AtFirst()] | None = Field(default=None, description="Several texts.")
+    beam_size: Whole | None = Field(
+        default=None, description="Hypotheses of each sentence; 1 is greedy. The model has a default."
+    )
+    alternatives: Whole = Field(default=0, description="How many other translations of each text; below the beam.")
+    alignment: bool = Field(default=False, description="With what each target piece attended to.")
+
+    @model_validator(mode="after")
+    def _one_form(self) -> TranslateBody:
+        if (self.text is None) == (self.texts is None):
+            raise ValueError("send one of 'text' and 'texts'")
+        return self
+
+
+class Translation(BaseModel):
+    """A translation and its mean log-probability."""
+
+    text: str
+    score: float | None = Field(le=0, description="Mean log-probability of a target piece; null without any.")
+
+
+class AlignedSentence(BaseModel):
+    """One segment of the text: at most a sentence."""
+
+    source_tokens: list[str] = Field(description="Its pieces, `</s>` at the end; `\u2581` is a blank.")
+    target_tokens: list[str]
+    alignment: list[list[float]] = Field(description="What each target piece attended to: rows that sum to 1.")
+
+
+class Translated(Translation):
+    """One text's translation."""
+
+    alternatives: list[Translation]
+    sentences: list[AlignedSentence] | None = Field(default=None, description="Only where `alignment` was asked for.")

@@ -1,0 +1,162 @@
+"""A translator's bundle, checked: all that it needs fits together before the first request comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from pydantic import ValidationError
+
+from service.artifacts.bundle import Bundle, BundleError
+from service.artifacts.decoding.tensors import (
+    ATTENTION,
+    CANDIDATES,
+    ENCODER,
+    KEYS,
+    LENGTHS,
+    LOG_PROBS,
+    MEMORY,
+    NEXT_STATE,
+    SOURCE,
+    STATE,
+    STEP,
+    TOKENS,
+    K,
+)
+from service.artifacts.languages import Profile
+from service.artifacts.manifest import Datatype, TensorSpec
+from service.artifacts.subwords import END, Subwords
+from service.artifacts.translation import TranslationPreprocessing
+from service.predictors.base import invalid_body
+from service.runtime.session import OnnxSession, Tensors
+
+T = TypeVar("T")
+
+_Described = dict[str, tuple[Datatype, tuple[int, ...]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslatorParts:
+    """What a translator is made of."""
+
+    encoder: OnnxSession
+    step: OnnxSession
+    preprocessing: TranslationPreprocessing
+    source: Subwords
+    target: Subwords
+    profile: Profile
+    attention: bool
+
+
+def open_translator(bundle: Bundle, sessions: Mapping[str, OnnxSession]) -> TranslatorParts:
+    """Read the files of a bundle and hold them against each other.
+
+    Raises:
+        BundleError: naming the file and the reason.
+    """
+    where = f"{bundle.path}/manifest.json"
+    try:
+        preprocessing = TranslationPreprocessing.model_validate(bundle.manifest.preprocessing)
+    except ValidationError as error:
+        raise BundleError(f"{where}: preprocessing: {invalid_body(error)}") from error
+    if set(sessions) != {ENCODER, STEP}:
+        raise BundleError(f"{where}: graphs: a translator has {ENCODER!r} and {STEP!r}, and no other")
+    source = _read(bundle.file(preprocessing.source_pieces), Subwords)
+    joint = preprocessing.target_pieces == preprocessing.source_pieces
+    target = source if joint else _read(bundle.file(preprocessing.target_pieces), Subwords)
+    parts = TranslatorParts(
+        encoder=sessions[ENCODER],
+        step=sessions[STEP],
+        preprocessing=preprocessing,
+        source=source,
+        target=target,
+        profile=_read(bundle.file(preprocessing.profile), Profile.read),
+        attention=_check_tensors(sessions, where),
+    )
+    if parts.profile.language != preprocessing.source:
+        raise BundleError(
+            f"{bundle.path}/{preprocessing.profile}: is of {parts.profile.language!r}, the source is "
+            f"{preprocessing.source!r}; export the model again"
+        )
+    _try_last_rows(bundle, parts)
+    return parts
+
+
+def _read(path: Path, read: Callable[[bytes], T]) -> T:
+    try:
+        return read(path.read_bytes())
+    except (ValueError, OSError) as error:
+        raise BundleError(f"{path}: {error}; export the model again") from error
+
+
+def _check_tensors(sessions: Mapping[str, OnnxSession], where: str) -> bool:
+    """Whether the model has attention.
+
+    Raises:
+        BundleError: the graphs' tensors are not those of the task, or do not fit each other.
+    """
+    encoder, step = sessions[ENCODER].graph, sessions[STEP].graph
+    wide = {spec.name: spec.shape[-1] for spec in encoder.outputs if spec.shape}
+    attention = MEMORY in wide
+    integers, floats = Datatype.INT32, Datatype.FP32
+    read: _Described = {SOURCE: (integers, (-1, -1)), LENGTHS: (integers, (-1,))}
+    kept: _Described = {STATE: (floats, (-1, wide.get(STATE, -1)))}
+    fed: _Described = {TOKENS: (integers, (-1, -1)), STATE: (floats, (-1, -1, wide.get(STATE, -1)))}
+    fed[K] = (Datatype.INT64, (1,))
+    given: _Described = {LOG_PROBS: (floats, (-1, -1, -1)), CANDIDATES: (integers, (-1, -1, -1))}
+    given[NEXT_STATE] = fed[STATE]
+    if attention:
+        kept |= {name: (floats, (-1, -1, wide.get(name, -1))) for name in (MEMORY, KEYS)}
+        fed |= {MEMORY: kept[MEMORY], KEYS: kept[KEYS], LENGTHS: read[LENGTHS]}
+        given[ATTENTION] = (floats, (-1, -1, -1))
+    expectations = (
+        (f"inputs of {ENCODER!r}", encoder.inputs, read),
+        (f"outputs of {ENCODER!r}", encoder.outputs, kept),
+        (f"inputs of {STEP!r}", step.inputs, fed),
+        (f"outputs of {STEP!r}", step.outputs, given),
+    )
+    for what, specs, expected in expectations:
+        _check_specs(what, specs, expected, where)
+    return attention
+
+
+def _check_specs(what: str, specs: tuple[TensorSpec, ...], expected: _Described, where: str) -> None:
+    if {spec.name: (spec.datatype, spec.shape) for spec in specs} != expected:
+        shown = ", ".join(f"{name} {datatype.value} {list(shape)}" for name, (datatype, shape) in expected.items())
+        raise BundleError(f"{where}: the graphs do not fit the task or each other: the {what} must be {shown}")
+
+
+def _try_last_rows(bundle: Bundle, parts: TranslatorParts) -> None:
+    """Raise BundleError where the graphs' tables do not have a row for each piece of the vocabularies, and no more."""
+    source, target = parts.source.size, parts.target.size
+    one = np.ones((1, 1), np.int32)
+    try:
+        encoded = parts.encoder.run({SOURCE: one * (source - 1), LENGTHS: one[0]})
+    except Exception as error:  # onnxruntime raises a class of its own per failure, all bare Exceptions.
+        raise BundleError(
+            f"{bundle.path}/{parts.encoder.graph.file}: has no row for piece {source - 1} of the source "
+            f"({_brief(error)}); export the model again"
+        ) from error
+    feeds: Tensors = {TOKENS: one * (target - 1), STATE: encoded[STATE][:, None]}
+    if parts.attention:
+        feeds |= {MEMORY: encoded[MEMORY], KEYS: encoded[KEYS], LENGTHS: one[0]}
+    try:
+        found = parts.step.run({**feeds, K: np.array([target], np.int64)})[CANDIDATES]
+        last = int(found.max(initial=END))
+    except Exception as error:
+        raise BundleError(
+            f"{bundle.path}/{parts.step.graph.file}: has no row for piece {target - 1} of the target "
+            f"({_brief(error)}); export the model again"
+        ) from error
+    if found.shape != (1, 1, target) or last != target - 1:
+        raise BundleError(
+            f"{bundle.path}/{parts.step.graph.file}: does not have the {target} pieces of the target; "
+            "export the model again"
+        )
+
+
+def _brief(error: Exception) -> str:
+    return str(error).partition("\n")[0]

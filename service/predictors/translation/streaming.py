@@ -1,0 +1,82 @@
+"""A translation as it comes: tokens of several sentences at a time in, the texts in reading order out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from service.artifacts.subwords import END, Subwords
+from service.artifacts.translation import CutText
+from service.predictors.translation.request import TranslateRequest
+
+
+@dataclass
+class _Text:
+    """One text that is being written."""
+
+    cut: CutText
+    tokens: list[list[int]]
+    """Of each segment, so far."""
+    ended: list[bool]
+    at: int = 0
+    """The segment being written."""
+    written: str = field(default="")
+    """What of it is written."""
+
+
+class TextStream:
+    """The deltas of one streamed request.
+
+    Args:
+        request: prepared by the time the first token comes.
+        subwords: of the target.
+    """
+
+    def __init__(self, request: TranslateRequest, subwords: Subwords) -> None:
+        self._request = request
+        self._subwords = subwords
+        self._texts: list[_Text] = []
+        self._of_job: list[tuple[int, int]] = []
+
+    def take(self, place: int, token: int) -> Iterator[tuple[int, str]]:
+        """What can be written now that a job has a new token, END at last: the text's index and what is new of it."""
+        yield from self._begin()
+        index, segment = self._of_job[place]
+        text = self._texts[index]
+        if token == END:
+            text.ended[segment] = True
+        else:
+            text.tokens[segment].append(token)
+        if segment == text.at:
+            delta = self._advance(text)
+            if delta:
+                yield index, delta
+
+    def finish(self) -> Iterator[tuple[int, str]]:
+        """What of a request without a single sentence is to be written."""
+        yield from self._begin()
+
+    def _begin(self) -> Iterator[tuple[int, str]]:
+        """What stands before the first segment of each text."""
+        if self._texts:
+            return
+        for index, cut in enumerate(self._request.cut):
+            count = len(cut.segments)
+            self._texts.append(_Text(cut, [[] for _ in range(count)], [False] * count))
+            self._of_job += [(index, segment) for segment in range(count)]
+            if cut.gaps[0]:
+                yield index, cut.gaps[0]
+
+    def _advance(self, text: _Text) -> str:
+        """Write on, over the ends of segments."""
+        parts = []
+        while text.at < len(text.ended):
+            known = self._subwords.decode(text.tokens[text.at])
+            parts.append(known[len(text.written) :])
+            text.written = known
+            if not text.ended[text.at]:
+                break
+            text.at += 1
+            text.written = ""
+            parts.append(text.cut.gaps[text.at])
+        return "".join(parts)

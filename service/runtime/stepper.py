@@ -1,0 +1,294 @@
+"""The step loop of models that decode: sentences join and leave between steps (continuous batching).
+
+One thread owns the loop. Between two steps the waiting requests take turns to put in a sentence while there is room,
+so that a long text does not keep short ones waiting; a sentence that is finished makes room at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from service.artifacts.decoding import Finished, Hypothesis, SearchSettings, StepLoop
+from service.artifacts.decoding.tensors import END
+from service.errors import DeadlineExceeded, LecternError, NotReady
+from service.runtime.batcher import Answer, as_failure
+from service.runtime.session import Tensors
+
+log = logging.getLogger(__name__)
+
+JOBS = "jobs"
+"""What a request's tensors hold: an object array [N] of `Job`."""
+FOUND = "found"
+"""What its answer holds: an object array [N] of hypotheses, best first, list[Hypothesis]."""
+
+OnToken = Callable[[int, int], None]
+"""Called in the event loop with the place of a job and its next token; END when it is finished."""
+
+
+class Job(NamedTuple):
+    """One sentence to decode."""
+
+    tokens: Sequence[int]
+    settings: SearchSettings
+    wants_attention: bool = False
+
+
+class _Ticket(NamedTuple):
+    """By which the step loop knows a sentence."""
+
+    request: _Request
+    place: int
+
+
+@dataclass(eq=False, slots=True)
+class _Request:
+    jobs: Sequence[Job]
+    deadline: float
+    future: asyncio.Future[Answer]
+    events: asyncio.AbstractEventLoop
+    on_token: OnToken | None
+    found: list[list[Hypothesis] | None]
+    left: int
+    """Sentences without an answer."""
+    begun: int = 0
+    """Sentences that joined the loop."""
+    gone: bool = False
+    """Nobody waits for the answer any more."""
+    arrived: float = field(default_factory=time.perf_counter)
+    joined: float = 0.0
+
+
+class Stepper:
+    """Runs the sentences of all requests to one model together, step by step, in a thread.
+
+    A sentence that cannot be run fails its request and no other; every failure completes its waiters.
+
+    Args:
+        make_loop: makes the step loop; what it is given is called with each token of greedy sentences.
+        max_rows: most hypotheses of one step; a sentence with more runs alone.
+        name: of the thread.
+        on_execution: called after every step with its number of sentences.
+        on_depth: called with the number of requests that have sentences waiting, whenever it changes.
+    """
+
+    def __init__(
+        self,
+        make_loop: Callable[[Callable[[Hashable, int], None]], StepLoop],
+        *,
+        max_rows: int,
+        name: str = "step",
+        on_execution: Callable[[int], None] = lambda sentences: None,
+        on_depth: Callable[[int], None] = lambda depth: None,
+    ) -> None:
+        self._make_loop = make_loop
+        self._max_rows = max_rows
+        self._name = name
+        self._on_execution = on_execution
+        self._on_depth = on_depth
+        self._changed = threading.Condition()
+        """Guards the three below; what else there is belongs to the thread."""
+        self._waiting: deque[_Request] = deque()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._running: dict[_Request, None] = {}
+        """Requests with sentences in the loop, in order of arrival."""
+        self._loop = make_loop(self._take_token)
+
+    @property
+    def depth(self) -> int:
+        """Requests that have sentences waiting."""
+        return len(self._waiting)
+
+    def submit(
+        self, tensors: Tensors, deadline: float, cost: int | None = None, on_token: OnToken | None = None
+    ) -> asyncio.Future[Answer]:
+        """Queue a request; must be called in the event loop. Cancel the future to have its sentences dropped.
+
+        Args:
+            tensors: `JOBS`, at least one.
+            deadline: the `time.perf_counter()` after which the answer is of no use.
+            cost: nothing here; what runs together is told by the jobs' beams.
+            on_token: gets each token of greedy jobs as it comes.
+        """
+        events = asyncio.get_running_loop()
+        jobs = tensors[JOBS].tolist()
+        request = _Request(
+            jobs, deadline, events.create_future(), events, on_token, found=[None] * len(jobs), left=len(jobs)
+        )
+        request.future.add_done_callback(lambda done: self._forget(request))
+        with self._changed:
+            if self._closed:
+                request.future.set_exception(NotReady("the model was unloaded"))
+                return request.future
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+                self._thread.start()
+            self._waiting.append(request)
+            self._on_depth(len(self._waiting))
+            self._changed.notify()
+        return request.future
+
+    def close(self) -> None:
+        """Let the thread end; who still waits is told that the model was unloaded."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def _forget(self, request: _Request) -> None:
+        request.gone = True
+
+    def _work(self) -> None:
+        """The thread."""
+        while True:
+            with self._changed:
+                while not (self._waiting or self._running or self._closed):
+                    self._changed.wait()
+                if self._closed:
+                    break
+            try:
+                self._turn()
+            except Exception as error:  # Not a run that failed, which the loop tells of: a fault of ours.
+                log.error("the step loop failed", exc_info=error)
+                self._fail_all(as_failure(error))
+        self._fail_all(NotReady("the model was unloaded"))
+
+    def _admit(self) -> list[_Ticket]:
+        """Sentences that join now, while there is room: of each waiting request one in turn. Holds the lock."""
+        joining = []
+        rows = self._loop.rows
+        while self._waiting:
+            request = self._waiting[0]
+            width = request.jobs[request.begun].settings.beam_size
+            if rows and rows + width > self._max_rows:
+                break
+            rows += width
+            joining.append(_Ticket(request, request.begun))
+            request.begun += 1
+            self._waiting.popleft()
+            if request.begun < len(request.jobs):
+                self._waiting.append(request)
+        self._on_depth(len(self._waiting))
+        return joining
+
+    def _turn(self) -> None:
+        """One step, without those who left or are late, and with those that join."""
+        now = time.perf_counter()
+        with self._changed:
+            for request in [*self._running, *self._waiting]:
+                if request.gone or request.deadline <= now:
+                    self._drop(request)
+                    self._deliver(request, DeadlineExceeded("the deadline passed before the answer was ready"))
+            joining = self._admit()
+        for ticket in joining:
+            if ticket.request not in self._running:
+                self._running[ticket.request] = None
+                ticket.request.joined = now
+        if joining:
+            self._join(joining)
+        sentences = self._loop.active
+        if not sentences:
+            return
+        finished = self._loop.step()
+        self._on_execution(sentences)
+        for one in finished:
+            self._finish(one)
+
+    def _join(self, tickets: Sequence[_Ticket]) -> None:
+        """Put sentences into the loop in one run; where that fails, one by one, so that only the guilty one does."""
+        jobs = [request.jobs[place] for request, place in tickets]
+        try:
+            self._loop.add(
+                [job.tokens for job in jobs],
+                [job.settings for job in jobs],
+                tickets,
+                [job.wants_attention for job in jobs],
+            )
+        except Exception as error:
+            if len(tickets) == 1:
+                self._finish(Finished(tickets[0], [], error))
+                return
+            for ticket in tickets:
+                self._join([ticket])
+
+    def _finish(self, finished: Finished) -> None:
+        """Take note of one sentence's answer, and deliver the request's with the last."""
+        ticket = finished.ticket
+        assert isinstance(ticket, _Ticket)
+        request = ticket.request
+        if finished.error is not None:
+            with self._changed:
+                self._drop(request)
+            self._deliver(request, as_failure(finished.error))
+            return
+        if request not in self._running:  # An other of its sentences failed in the same step.
+            return
+        request.found[ticket.place] = finished.hypotheses
+        if _streams(ticket):
+            self._take_token(ticket, END)
+        request.left -= 1
+        if request.left == 0:
+            del self._running[request]
+            found = np.empty(len(request.found), object)
+            found[:] = request.found
+            infer = time.perf_counter() - request.joined
+            self._deliver(request, Answer({FOUND: found}, request.joined - request.arrived, infer))
+
+    def _drop(self, request: _Request) -> None:
+        """Take a request out, wherever its sentences are. Holds the lock."""
+        if request in self._waiting:
+            self._waiting.remove(request)
+            self._on_depth(len(self._waiting))
+        if self._running.pop(request, request) is None:
+            for place in range(request.begun):
+                if request.found[place] is None:
+                    self._loop.drop(_Ticket(request, place))
+
+    def _fail_all(self, error: LecternError) -> None:
+        """Fail all requests there are; a new loop is for those to come."""
+        with self._changed:
+            everyone = dict.fromkeys([*self._running, *self._waiting])
+            self._waiting.clear()
+            self._on_depth(0)
+        self._running.clear()
+        self._loop = self._make_loop(self._take_token)
+        for request in everyone:
+            self._deliver(request, error)
+
+    def _take_token(self, ticket: Hashable, token: int) -> None:
+        assert isinstance(ticket, _Ticket)
+        request, place = ticket
+        if request.on_token is not None and not request.gone:
+            self._call(request, request.on_token, place, token)
+
+    def _deliver(self, request: _Request, outcome: Answer | LecternError) -> None:
+        self._call(request, _complete, request.future, outcome)
+
+    @staticmethod
+    def _call(request: _Request, work: Callable[..., None], *arguments: object) -> None:
+        try:
+            request.events.call_soon_threadsafe(work, *arguments)
+        except RuntimeError:  # The event loop is closed: nobody is left to tell.
+            request.gone = True
+
+
+def _complete(future: asyncio.Future[Answer], outcome: Answer | LecternError) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, Answer):
+        future.set_result(outcome)
+    else:
+        future.set_exception(outcome)
+
+
+def _streams(ticket: _Ticket) -> bool:
+    request, place = ticket
+    return request.on_token is not None and request.jobs[place].settings.beam_size == 1

@@ -1,0 +1,87 @@
+"""Pictures of a translator's run: learning curve, BLEU by length, and what was attended to."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from training.common.pictures import save_figure
+from training.seq2seq.table import Group
+
+_COLOURS = ("tab:blue", "tab:orange")
+
+
+class Aligned(NamedTuple):
+    """A translation and what each of its pieces attended to."""
+
+    source: Sequence[str]
+    """[S] pieces, the end included."""
+    target: Sequence[str]
+    """[T] pieces, the end included."""
+    attention: NDArray[np.float32]
+    """[T, S]; rows sum to 1."""
+
+
+def draw_learning_curve(path: Path, metrics: Sequence[dict[str, Any]]) -> None:
+    """Training loss and BLEU on dev by epoch."""
+    epochs = [record["epoch"] for record in metrics]
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    left = figure.add_subplot()
+    left.plot(epochs, [record["dev_score"] for record in metrics], color="tab:blue", marker=".")
+    left.set_xlabel("epoch")
+    left.set_ylabel("BLEU on dev, greedy", color="tab:blue")
+    left.set_ylim(bottom=0)
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left.grid(alpha=0.3)
+    right = left.twinx()
+    right.plot(epochs, [record["loss"] for record in metrics], color="tab:orange")
+    right.set_ylabel("training loss, with dropout", color="tab:orange")
+    save_figure(figure, path)
+
+
+def draw_by_length(path: Path, runs: Mapping[str, Sequence[Group]], title: str) -> None:
+    """BLEU by words of the source: of one run, or of two on the same sentences side by side."""
+    groups = list(next(iter(runs.values())))
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    places, width = np.arange(len(groups)), 0.8 / len(runs)
+    for number, (name, found) in enumerate(runs.items()):
+        middle = places + (number - (len(runs) - 1) / 2) * width
+        bars = axes.bar(middle, [group.bleu for group in found], width, label=name, color=_COLOURS[number % 2])
+        axes.bar_label(bars, fmt="%.0f", fontsize=8)
+    axes.set_xticks(places, [f"{group.words}\n({group.sentences:,})" for group in groups])
+    axes.set_xlabel("words of the source (sentences)")
+    axes.set_ylabel("BLEU")
+    axes.set_title(_plain(title))
+    axes.grid(axis="y", alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.legend(loc="lower right" if len(runs) == 1 else "best")
+    save_figure(figure, path)
+
+
+def draw_attention(path: Path, sentences: Sequence[Aligned], title: str) -> None:
+    """What each piece of a translation (rows) attended to (columns), of some sentences."""
+    columns = min(2, len(sentences))
+    rows = -(-len(sentences) // columns)
+    figure = Figure(figsize=(6.2 * columns, 5.6 * rows), layout="constrained")
+    figure.suptitle(_plain(title))
+    for number, sentence in enumerate(sentences, 1):
+        _draw_one(figure.add_subplot(rows, columns, number), sentence)
+    save_figure(figure, path)
+
+
+def _draw_one(axes: Axes, sentence: Aligned) -> None:
+    axes.imshow(sentence.attention, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.xaxis.tick_top()
+    axes.set_xticks(range(len(sentence.source)), [_plain(piece) for piece in sentence.source], rotation=90, fontsize=8)
+    axes.set_yticks(range(len(sentence.target)), [_plain(piece) for piece in sentence.target], fontsize=8)
+
+
+def _plain(text: str) -> str:
+    """Dollars are text, no mathematics."""
+    return text.replace("$", r"\$")

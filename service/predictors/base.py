@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, JsonValue, ValidationError
 
 from service.artifacts.bundle import Bundle
 from service.artifacts.comparison import differences
@@ -47,6 +47,12 @@ class Limits:
     max_beam_size: int = 16
     max_batch_hypotheses: int = 160
     max_batch_size: int = 64
+
+
+class AtFirst(FailFast):
+    """Stop at the first wrong item: a body may hold millions, and one is told. pydantic's own has no hash."""
+
+    __hash__ = object.__hash__
 
 
 class TaskBody(BaseModel):
@@ -222,6 +228,29 @@ def invalid_body(error: ValidationError) -> InvalidRequest:
     if first["type"] == "extra_forbidden":
         message = "is not a field of this request"
     return InvalidRequest(message, field_path(first["loc"]) or None)
+
+
+def object_array(items: Sequence[Any]) -> NDArray[np.object_]:
+    """An object array [n]; numpy would make a table of sequences."""
+    array = np.empty(len(items), object)
+    for index, item in enumerate(items):
+        array[index] = item
+    return array
+
+
+def read_texts(elements: NDArray[Any], name: str) -> list[str]:
+    """The texts of a tensor of BYTES.
+
+    Raises:
+        InvalidRequest: naming the element that is not UTF-8.
+    """
+    texts = []
+    for index, element in enumerate(elements.ravel()):
+        try:
+            texts.append(element.decode())
+        except UnicodeDecodeError as error:
+            raise InvalidRequest("is not UTF-8", f"{name}[{index}]") from error
+    return texts
 
 
 def field_path(parts: Sequence[str | int]) -> str:

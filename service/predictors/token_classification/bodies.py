@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, FailFast, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from service.predictors.base import TaskBody
+from service.predictors.base import AtFirst, TaskBody
 
-
-class _AtFirst(FailFast):
-    """Stop at the first wrong item: a body may hold millions, and one is told. pydantic's own has no hash."""
-
-    __hash__ = object.__hash__
-
-
-Texts = Annotated[list[str], _AtFirst()]
+Texts = Annotated[list[str], AtFirst()]
 
 
 class TagBody(TaskBody):
@@ -23,7 +16,7 @@ class TagBody(TaskBody):
 
     text: str | None = Field(default=None, description="A text; sentences and tokens are found in it.")
     texts: Texts | None = Field(default=None, description="Several texts.")
-    tokens: Annotated[list[Texts], _AtFirst()] | None = Field(
+    tokens: Annotated[list[Texts], AtFirst()] | None = Field(
         default=None, description="The tokens of sentences, one list a sentence: nothing is cut any further."
     )
 

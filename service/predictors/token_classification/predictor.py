@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,8 +14,8 @@ from service.artifacts.labels import OUTSIDE
 from service.artifacts.manifest import Datatype, TensorSpec
 from service.artifacts.tagging import Tagging
 from service.artifacts.word_features import EMISSIONS
-from service.errors import InvalidRequest, ModelFailure
-from service.predictors.base import Limits, OpenSession, Predictor
+from service.errors import ModelFailure
+from service.predictors.base import Limits, OpenSession, Predictor, object_array, read_texts
 from service.predictors.token_classification.bodies import TagBody
 from service.predictors.token_classification.grouping import groups
 from service.predictors.token_classification.opening import open_tagger
@@ -91,7 +90,7 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
         return not len(tensors[SENTENCES])
 
     def preprocess(self, request: TagRequest) -> Tensors:
-        sentences = _objects(request.prepare(self.limits))
+        sentences = object_array(request.prepare(self.limits))
         # In order of length: where there are more than one run takes, the sentences of each piece are alike.
         request.order = np.argsort(_lengths(sentences), kind="stable")
         return {SENTENCES: sentences[request.order]}
@@ -110,7 +109,7 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
             if not np.isfinite(found).all():
                 raise ModelFailure("the model's emissions hold NaN or infinity")
             emissions[places, : found.shape[1]] = found
-        return {TAGGED: _objects(self._tagging.decode(emissions, lengths))}
+        return {TAGGED: object_array(self._tagging.decode(emissions, lengths))}
 
     def postprocess(self, request: TagRequest, outputs: Tensors) -> dict[str, Any]:
         # Each text's result is JSON at once: where there are many, they are written in the thread that makes them.
@@ -125,27 +124,13 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
         return {"results": results}
 
     def warm_up(self) -> Tensors:
-        return {SENTENCES: _objects(_ORDINARY)}
+        return {SENTENCES: object_array(_ORDINARY)}
 
     def read_request(self, tensors: Tensors) -> TagRequest:
-        texts = []
-        for index, element in enumerate(tensors[TEXT].ravel()):
-            try:
-                texts.append(element.decode())
-            except UnicodeDecodeError as error:
-                raise InvalidRequest("is not UTF-8", f"{TEXT}[{index}]") from error
-        return TagRequest(texts, field=f"{TEXT}[{{}}]".format)
+        return TagRequest(read_texts(tensors[TEXT], TEXT), field=f"{TEXT}[{{}}]".format)
 
     def write_results(self, fields: dict[str, Any]) -> Tensors:
-        return {TAGS: _objects([orjson.dumps(fragment) for fragment in fields["results"]]).reshape(-1, 1)}
-
-
-def _objects(items: Sequence[Any]) -> NDArray[np.object_]:
-    """An object array [n]; numpy would make a table of sequences."""
-    array = np.empty(len(items), object)
-    for index, item in enumerate(items):
-        array[index] = item
-    return array
+        return {TAGS: object_array([orjson.dumps(fragment) for fragment in fields["results"]]).reshape(-1, 1)}
 
 
 def _lengths(sentences: NDArray[np.object_]) -> NDArray[np.int64]:

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, FailFast, Field, Strict, model_validator
+from pydantic import BaseModel, Field, Strict, model_validator
 
-from service.predictors.base import TaskBody
-
-
-class _AtFirst(FailFast):
-    """Stop at the first wrong item: a body may hold millions, and one is told. pydantic's own has no hash."""
-
-    __hash__ = object.__hash__
-
+from service.predictors.base import AtFirst, TaskBody
 
 Whole = Annotated[int, Strict()]
 
@@ -26,7 +19,7 @@ class TranslateBody(TaskBody):
     )
     target: str | None = Field(default=None, description="Language to translate into.")
     text: str | None = Field(default=None, description="A text; its sentences are translated one by one.")
-    texts: Annotated[list[str], _AtFirst()] | None = Field(default=None, description="Several texts.")
+    texts: Annotated[list[str], AtFirst()] | None = Field(default=None, description="Several texts.")
     beam_size: Whole | None = Field(
         default=None, description="Hypotheses of each sentence; 1 is greedy. The model has a default."
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from service.artifacts.bundle import Bundle
@@ -16,7 +15,7 @@ from service.artifacts.manifest import Datatype, TensorSpec
 from service.artifacts.subwords import clean
 from service.artifacts.translation import Results
 from service.errors import InvalidRequest, ModelFailure
-from service.predictors.base import Limits, OpenSession, Predictor
+from service.predictors.base import Limits, OpenSession, Predictor, object_array, read_texts
 from service.predictors.translation.bodies import TranslateBody
 from service.predictors.translation.opening import open_translator
 from service.predictors.translation.request import TranslateRequest
@@ -111,7 +110,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             raise InvalidRequest(f"model {self.manifest.name!r} has no attention; leave it out", "alignment")
         settings = request.prepare(self.limits, self._parts.source, self.preprocessing)
         jobs = [Job(ids, settings, request.alignment) for text in request.cut for ids in text.segments]
-        return {JOBS: _objects(jobs)}
+        return {JOBS: object_array(jobs)}
 
     def step_loop(self, on_token: Callable[[Hashable, int], None]) -> StepLoop:
         return StepLoop(self._parts.encoder.run, self._parts.step.run, on_token=on_token)
@@ -120,7 +119,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
         """Translate sentences that all have the same settings."""
         jobs: list[Job] = tensors[JOBS].tolist()
         if not jobs:
-            return {FOUND: _objects([])}
+            return {FOUND: object_array([])}
         found = search(
             self._parts.encoder.run,
             self._parts.step.run,
@@ -129,7 +128,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             wants_attention=jobs[0].wants_attention,
             rows=self.budget,
         )
-        return {FOUND: _objects(found)}
+        return {FOUND: object_array(found)}
 
     def postprocess(self, request: TranslateRequest, outputs: Tensors) -> dict[str, Any]:
         found = outputs[FOUND].tolist()
@@ -149,24 +148,12 @@ class TranslationPredictor(Predictor[TranslateRequest]):
 
     def warm_up(self) -> Tensors:
         ids = self._parts.source.encode(clean("This is an ordinary sentence with a few words and a full stop."))
-        return {JOBS: _objects([Job(ids[:_ORDINARY_LENGTH], self.preprocessing.search(self.preprocessing.beam_size))])}
+        return {
+            JOBS: object_array([Job(ids[:_ORDINARY_LENGTH], self.preprocessing.search(self.preprocessing.beam_size))])
+        }
 
     def read_request(self, tensors: Tensors) -> TranslateRequest:
-        texts = []
-        for index, element in enumerate(tensors[TEXT].ravel()):
-            try:
-                texts.append(element.decode())
-            except UnicodeDecodeError as error:
-                raise InvalidRequest("is not UTF-8", f"{TEXT}[{index}]") from error
-        return TranslateRequest(texts, field=f"{TEXT}[{{}}]".format)
+        return TranslateRequest(read_texts(tensors[TEXT], TEXT), field=f"{TEXT}[{{}}]".format)
 
     def write_results(self, fields: dict[str, Any]) -> Tensors:
-        return {TRANSLATION: _objects([result["text"].encode() for result in fields["results"]]).reshape(-1, 1)}
-
-
-def _objects(items: Sequence[Any]) -> NDArray[np.object_]:
-    """An object array [n]; numpy would make a table of sequences."""
-    array = np.empty(len(items), object)
-    for index, item in enumerate(items):
-        array[index] = item
-    return array
+        return {TRANSLATION: object_array([result["text"].encode() for result in fields["results"]]).reshape(-1, 1)}

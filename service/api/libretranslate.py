@@ -1,0 +1,265 @@
+"""LibreTranslate's routes: /translate, /detect and /languages, from JSON or a form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api.forms import form_contents, read_fields
+from service.api.http import (
+    Operation,
+    answered_by,
+    context,
+    json_response,
+    timings,
+    validate,
+    while_connected,
+)
+from service.api.language_names import language_name
+from service.api.translation import find_translator, predictor_of, translators
+from service.artifacts.languages import Detected, Profile, detect
+from service.errors import InvalidRequest
+from service.predictors.translation.bodies import TranslateBody
+from service.registry import ModelRegistry
+from service.served_model import ServedModel
+
+AUTO = "auto"
+
+
+def _are_texts(value: object) -> object:
+    """One complaint, whatever is wrong: a list may hold millions."""
+    items = value if isinstance(value, list) else [value]
+    wrong = next((place for place, item in enumerate(items) if not isinstance(item, str)), None)
+    if wrong is not None:
+        raise ValueError("must be a text or a list of texts" + (f"; item {wrong} is none" if items is value else ""))
+    return value
+
+
+Texts = Annotated[str | list[str], BeforeValidator(_are_texts), Field(description="One text, or a list of them.")]
+
+
+class LibreTranslateBody(BaseModel):
+    """What /translate takes. Other fields, as `api_key`, are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    q: Texts
+    source: str = Field(description="ISO 639-1 code of the language, or `auto` to detect it.")
+    target: str = Field(description="ISO 639-1 code of the language to translate to.")
+    format: str = Field(default="text", description="`text`; `html` is refused.")
+    alternatives: int = Field(default=0, ge=0, description="How many other translations of each text.")
+    model: str | None = Field(default=None, description="Ours: which model, where several translate the pair.")
+    api_key: str | None = Field(default=None, description="Ignored.")
+
+
+class DetectBody(BaseModel):
+    """What /detect takes. Other fields, as `api_key`, are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    q: Texts
+    api_key: str | None = Field(default=None, description="Ignored.")
+
+
+class Detection(BaseModel):
+    """A language that a text may be in."""
+
+    language: str
+    confidence: float
+    """0 to 100."""
+
+
+class LibreTranslateAnswer(BaseModel):
+    """The answer of /translate; lists where `q` was a list."""
+
+    translatedText: str | list[str]  # noqa: N815
+    detectedLanguage: Detection | list[Detection] | None = None  # noqa: N815
+    """Where `source` was `auto`."""
+    alternatives: list[str] | list[list[str]] | None = None
+    """Where some were asked for."""
+
+
+class Detections(RootModel[list[Detection]]):
+    """The answer of /detect: languages of the translators that serve, most likely first."""
+
+
+class Language(BaseModel):
+    """A language that is translated from or to."""
+
+    code: str
+    name: str
+    targets: list[str]
+    """What it can be translated to."""
+
+
+class Languages(RootModel[list[Language]]):
+    """The answer of /languages."""
+
+
+async def translate(request: Request) -> Response:
+    """Translate the texts of one request."""
+    sent = validate(LibreTranslateBody, await read_fields(request, ("q", "source", "target")))
+    _check_format(sent.format)
+    texts = _texts(sent.q, context(request).settings.max_texts)
+    registry = context(request).registry
+    source, target = _code(sent.source), _code(sent.target)
+    detected = [_source(registry, text, target) for text in texts] if source == AUTO else None
+    sources = [source] * len(texts) if detected is None else [found.language for found in detected]
+    results: list[dict[str, Any]] = [{"text": text, "alternatives": []} for text in texts]
+    served: ServedModel | None = None
+    for language in dict.fromkeys(sources):
+        if detected is not None and language == target:
+            continue  # Nothing to translate.
+        served = _translator(registry, language, target, sent.model)
+        places = [place for place, source in enumerate(sources) if source == language]
+        found = await _translated(request, served, sent, [texts[place] for place in places], places)
+        for place, result in zip(places, found, strict=True):
+            results[place] = result
+    answer: dict[str, Any] = {"translatedText": [result["text"] for result in results]}
+    if detected is not None:
+        answer["detectedLanguage"] = [found._asdict() for found in detected]
+    if sent.alternatives:
+        answer["alternatives"] = [[other["text"] for other in result["alternatives"]] for result in results]
+    if isinstance(sent.q, str):
+        answer = {name: values[0] for name, values in answer.items()}
+    response = json_response(answer)
+    return answered_by(response, served) if served else response
+
+
+async def _translated(
+    request: Request, served: ServedModel, sent: LibreTranslateBody, texts: list[str], places: Sequence[int]
+) -> list[dict[str, Any]]:
+    """The results of texts in one language; `places` are theirs in the request."""
+    body = TranslateBody(texts=texts, alternatives=sent.alternatives)
+    try:
+        work = served.predict(predictor_of(served).parse(body), timings(request))
+        fields = await while_connected(request, served, work)
+    except InvalidRequest as error:
+        raise _as_sent(error, None if isinstance(sent.q, str) else places) from error
+    results: list[dict[str, Any]] = fields["results"]
+    return results
+
+
+def _as_sent(error: InvalidRequest, places: Sequence[int] | None) -> InvalidRequest:
+    """The same error, with the name that its field has in this request; `places` is None of a single text."""
+    field = error.field
+    if not field or not field.startswith("texts"):
+        return error
+    message = str(error).removeprefix(f"{field}: ")
+    number = field.removeprefix("texts").strip("[]")
+    return InvalidRequest(message, f"q[{places[int(number)]}]" if places is not None and number.isdigit() else "q")
+
+
+async def detect_language(request: Request) -> Response:
+    """Tell the language of a text."""
+    sent = validate(DetectBody, await read_fields(request, ("q",)))
+    texts = _texts(sent.q, context(request).settings.max_texts)
+    found = detect("\n".join(texts), _profiles(context(request).registry))
+    return json_response([one._asdict() for one in found if one.confidence or one is found[0]])
+
+
+async def languages(request: Request) -> Response:
+    """List the languages of the translators that serve."""
+    targets: dict[str, set[str]] = {}
+    for source, target in map(_pair, translators(context(request).registry)):
+        targets.setdefault(source, set()).add(target)
+        targets.setdefault(target, set())
+    return json_response(
+        [{"code": code, "name": language_name(code), "targets": sorted(targets[code])} for code in sorted(targets)]
+    )
+
+
+def _pair(served: ServedModel) -> tuple[str, str]:
+    predictor = predictor_of(served)
+    return predictor.source, predictor.target
+
+
+def _translator(registry: ModelRegistry, source: str, target: str, model: str | None) -> ServedModel:
+    """The model of a pair; of several the first by name, as LibreTranslate's clients name none."""
+    fitting = [served.name for served in translators(registry) if _pair(served) == (source, target)]
+    return find_translator(registry, source=source, target=target, model=model or next(iter(fitting), None))
+
+
+def _profiles(registry: ModelRegistry) -> list[Profile]:
+    return [predictor_of(served).profile for served in translators(registry)]
+
+
+def _source(registry: ModelRegistry, text: str, target: str) -> Detected:
+    """The language of a text; of one without letters, a language that can be translated to `target`."""
+    if not translators(registry):
+        find_translator(registry)  # says that there is none
+    found = detect(text, _profiles(registry))
+    if found[0].confidence:
+        return found[0]
+    able = {source for source, other in map(_pair, translators(registry)) if other == target}
+    return next((one for one in found if one.language in able), found[0])
+
+
+def _texts(sent: str | list[str], most: int) -> list[str]:
+    if not isinstance(sent, str) and len(sent) > most:
+        raise InvalidRequest(f"{len(sent)} texts, the limit is {most} (LECTERN_MAX_TEXTS); send several requests", "q")
+    return [sent] if isinstance(sent, str) else sent
+
+
+def _check_format(wanted: str) -> None:
+    if wanted == "html":
+        raise InvalidRequest(
+            "html is not supported; send 'text': tags and entities in it are left as they are, and so is their place",
+            "format",
+        )
+    if wanted != "text":
+        raise InvalidRequest(f"{wanted!r} is not supported; send 'text'", "format")
+
+
+def _code(language: str) -> str:
+    """A language's code without its region: `en` of `en-GB`."""
+    return language.strip().lower().replace("_", "-").partition("-")[0]
+
+
+_ERRORS = (400, 404, 413, 415, 503, 504)
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path="/translate",
+        endpoint=translate,
+        hot=True,
+        tag="libretranslate",
+        summary="Translate texts, as LibreTranslate does",
+        description=(
+            "From JSON or a form. `source` may be `auto`; a text that is in the target language already is answered "
+            "as it is. Errors have LibreTranslate's shape, and a bad request is 400."
+        ),
+        body=LibreTranslateBody,
+        response=LibreTranslateAnswer,
+        contents=form_contents(LibreTranslateBody),
+        example={"q": "Good morning!", "source": "en", "target": "de"},
+        errors=_ERRORS,
+    ),
+    Operation(
+        method="POST",
+        path="/detect",
+        endpoint=detect_language,
+        tag="libretranslate",
+        summary="Detect the language of a text, as LibreTranslate does",
+        description="Among those that the translators which serve translate from; 0 to 100 is how sure it is.",
+        body=DetectBody,
+        response=Detections,
+        contents=form_contents(DetectBody),
+        example={"q": "Guten Morgen!"},
+        errors=_ERRORS,
+    ),
+    Operation(
+        method="GET",
+        path="/languages",
+        endpoint=languages,
+        tag="libretranslate",
+        summary="The languages, as LibreTranslate lists them",
+        response=Languages,
+        errors=(),
+    ),
+)

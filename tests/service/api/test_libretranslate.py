@@ -1,0 +1,196 @@
+"""/translate, /detect and /languages, in LibreTranslate's shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.app import create_app
+from service.settings import Settings
+from tests.bundles import write_classifier
+from tests.translator_bundles import write_translator
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both directions of English and German, and a model of another task."""
+    folder = tmp_path_factory.mktemp("models")
+    write_translator(folder)
+    write_translator(folder, source="de", target="en")
+    write_classifier(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client(repository: Path) -> Iterator[TestClient]:
+    """A client of a server with these models."""
+    with TestClient(create_app(Settings(models=repository)), raise_server_exceptions=False) as found:
+        yield found
+
+
+def translate(client: TestClient, **fields: Any) -> dict[str, Any]:
+    """The answer to a JSON body; English to German where it does not say otherwise."""
+    answer = client.post("/translate", json={"source": "en", "target": "de"} | fields)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def error(client: TestClient, body: Any, path: str = "/translate", status: int = 400) -> str:
+    """The text of an error in LibreTranslate's shape."""
+    answer = client.post(path, json=body)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json().keys() == {"error"}
+    return str(answer.json()["error"])
+
+
+def test_one_text_and_a_list(client: TestClient) -> None:
+    assert translate(client, q="The dog sleeps.") == {"translatedText": "Der Hund schläft."}
+    assert translate(client, q=["Hello world!", "", "water"]) == {"translatedText": ["Hallo Welt!", "", "Wasser"]}
+    assert translate(client, q=[]) == {"translatedText": []}
+    assert translate(client, q="") == {"translatedText": ""}
+
+
+def test_the_headers_name_the_model(client: TestClient) -> None:
+    answer = client.post("/translate", json={"q": "Hund", "source": "de", "target": "en"})
+    assert answer.json() == {"translatedText": "dog"}
+    assert answer.headers["x-lectern-model"] == "translate-de-en"
+    assert "infer" in answer.headers["server-timing"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"data": {"q": "I love you & the cat", "source": "en", "target": "de", "api_key": "x"}},
+        {
+            "files": {
+                name: (None, text) for name, text in [("q", "I love you & the cat"), ("source", "en"), ("target", "de")]
+            }
+        },
+        {"params": {"q": "I love you & the cat", "source": "en", "target": "de"}},
+        {"json": {"q": "I love you & the cat", "source": "en", "target": "de", "secret": "y", "format": "text"}},
+        {"json": {"q": "I love you & the cat", "source": "EN", "target": "de-AT"}},
+    ],
+    ids=["form", "multipart", "query", "json", "regions"],
+)
+def test_ways_to_send_it(client: TestClient, sent: dict[str, Any]) -> None:
+    answer = client.post("/translate", **sent)
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == {"translatedText": "ich liebe du & der Katze"}
+
+
+def test_auto_detects_the_source(client: TestClient) -> None:
+    found = translate(client, q="The cat drinks milk", source="auto")
+    assert found["translatedText"] == "Der Katze trinkt Milch"
+    assert found["detectedLanguage"]["language"] == "en"
+    assert 90 < found["detectedLanguage"]["confidence"] <= 100
+
+
+def test_auto_detects_each_text_of_a_list(client: TestClient) -> None:
+    found = translate(client, q=["Die Katze schläft", "The dog sleeps", "Die Katze trinkt"], source="auto", target="en")
+    assert [one["language"] for one in found["detectedLanguage"]] == ["de", "en", "de"]
+    # What is in the target language already stays as it is.
+    assert found["translatedText"] == ["Die cat sleeps", "The dog sleeps", "Die cat drinks"]
+
+
+def test_auto_of_a_text_without_letters(client: TestClient) -> None:
+    for target, source in (("de", "en"), ("en", "de")):
+        found = translate(client, q="😀 42", source="auto", target=target)
+        assert found == {"translatedText": "😀 42", "detectedLanguage": {"language": source, "confidence": 0.0}}
+
+
+def test_alternatives(client: TestClient) -> None:
+    assert translate(client, q="house", alternatives=1) == {"translatedText": "Haus", "alternatives": ["Heim"]}
+    found = translate(client, q=["house", "big"], alternatives=1)
+    assert found == {"translatedText": ["Haus", "groß"], "alternatives": [["Heim"], ["riesig"]]}
+    assert client.post(
+        "/translate", data={"q": "house", "source": "en", "target": "de", "alternatives": "1"}
+    ).json() == {"translatedText": "Haus", "alternatives": ["Heim"]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"source": "en", "target": "de"}, "Invalid request: missing q parameter"),
+        ({"q": "a", "target": "de"}, "Invalid request: missing source parameter"),
+        ({"q": "a", "source": "en"}, "Invalid request: missing target parameter"),
+        ({"q": 5, "source": "en", "target": "de"}, "q: must be a text or a list of texts"),
+        ({"q": ["a", {}], "source": "en", "target": "de"}, "q: must be a text or a list of texts; item 1 is none"),
+        ({"q": "a", "source": "en", "target": "zz"}, "target: no model has 'zz' there; the pairs there"),
+        ({"q": "a", "source": "zz", "target": "de"}, "source: no model has 'zz' there"),
+        ({"q": "a", "source": "en", "target": "en"}, "target: no model translates 'en' to 'en'; the pairs there are: de-en"),
+        ({"q": "<b>a</b>", "source": "en", "target": "de", "format": "html"}, "format: html is not supported; send"),
+        ({"q": "a", "source": "en", "target": "de", "format": "xml"}, "format: 'xml' is not supported"),
+        ({"q": "a", "source": "en", "target": "de", "alternatives": -1}, "alternatives: "),
+        ({"q": "a", "source": "en", "target": "de", "alternatives": 10_000}, "alternatives: is 10000, must be below"),
+        ({"q": "a", "source": "en", "target": "de", "alternatives": "many"}, "alternatives: "),
+        ({"q": "x" * 10_001, "source": "en", "target": "de"}, "q: has 10001 characters, the limit is 10000"),
+        ({"q": ["x", "x" * 10_001], "source": "en", "target": "de"}, "q[1]: has 10001 characters"),
+        ({"q": ["x"] * 1025, "source": "auto", "target": "de"}, "q: 1025 texts, the limit is 1024"),
+        ([], "the body must be a JSON object"),
+    ],
+)  # fmt: skip
+def test_bad_requests(client: TestClient, fields: Any, message: str) -> None:
+    assert error(client, fields).startswith(message)
+
+
+def test_a_long_text_of_an_auto_list_keeps_its_place(client: TestClient) -> None:
+    texts = ["The dog sleeps", "Der Hund schläft", "The cat and " + "the dog and " * 900]
+    assert error(client, {"q": texts, "source": "auto", "target": "de"}).startswith("q[2]: has ")
+
+
+def test_bodies_that_cannot_be_read(client: TestClient) -> None:
+    for content, kind, status in (
+        (b"{", "application/json", 400),
+        (b"q=%ff&source=en&target=de", "application/x-www-form-urlencoded", 400),
+        (b"&".join(b"x%d=1" % number for number in range(100)), "application/x-www-form-urlencoded", 400),
+        (b"nothing", "multipart/form-data; boundary=x", 400),
+        (b"nothing", "multipart/form-data", 400),
+        (b"hello", "text/plain", 415),
+        (b"hello", "", 415),
+    ):
+        answer = client.post("/translate", content=content, headers={"content-type": kind} if kind else {})
+        assert answer.status_code == status, (content, answer.text)
+        assert answer.json().keys() == {"error"}
+
+
+def test_detect(client: TestClient) -> None:
+    found = client.post("/detect", data={"q": "Ich bin müde"}).json()
+    assert found[0]["language"] == "de"
+    assert found[0]["confidence"] > 90
+    assert client.post("/detect", json={"q": ["The cat", "is big"]}).json()[0]["language"] == "en"
+    assert client.post("/detect", json={"q": "42"}).json() == [{"language": "de", "confidence": 0.0}]
+    assert error(client, {}, "/detect") == "Invalid request: missing q parameter"
+
+
+def test_languages(client: TestClient) -> None:
+    assert client.get("/languages").json() == [
+        {"code": "de", "name": "German", "targets": ["en"]},
+        {"code": "en", "name": "English", "targets": ["de"]},
+    ]
+
+
+def test_several_models_of_a_pair(repository: Path, tmp_path: Path) -> None:
+    write_translator(tmp_path, "b-second")
+    write_translator(tmp_path, "a-first")
+    with TestClient(create_app(Settings(models=tmp_path))) as client:
+        body = {"q": "dog", "source": "en", "target": "de"}
+        assert client.post("/translate", json=body).headers["x-lectern-model"] == "a-first"
+        assert client.post("/translate", json=body | {"model": "b-second"}).headers["x-lectern-model"] == "b-second"
+        assert client.get("/languages").json() == [
+            {"code": "de", "name": "German", "targets": []},
+            {"code": "en", "name": "English", "targets": ["de"]},
+        ]
+
+
+def test_no_translators(models_dir: Path) -> None:
+    with TestClient(create_app(Settings(models=models_dir))) as client:
+        for source in ("en", "auto"):
+            assert error(client, {"q": "dog", "source": source, "target": "de"}, status=404)
+        assert client.get("/languages").json() == []
+        assert client.post("/detect", json={"q": "dog"}).json() == []

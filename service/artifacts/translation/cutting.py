@@ -75,6 +75,7 @@ _LINE_BREAK = re.compile(r"\n\s*")
 
 _JOINERS = "\u200c\u200d\ufe00-\ufe0f"
 """Invisible parts of emoji, never taken from them."""
+_ACCENTS = "\u0300-\u036f"
 _SPELLINGS = {
     '"': "\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033",
     "'": "\u2018\u2019\u201a\u201b\u2032`\u00b4",
@@ -117,7 +118,7 @@ def _strange(unknown: set[str]) -> re.Pattern[str]:
     signs = "".join(map(re.escape, sorted(sign for sign in unknown if not sign.isalnum())))
     pattern = _CARRIED
     if letters:
-        pattern += rf"|(?<!\w)\w*[{letters}]\w*"
+        pattern += rf"|(?<![\w{_ACCENTS}])[\w{_ACCENTS}]*[{letters}][\w{_ACCENTS}]*"
     if signs:
         pattern += f"|[{signs}]+"
     return re.compile(pattern, re.DOTALL) if unknown else _ALWAYS

@@ -1,0 +1,125 @@
+"""A text is cut into what is translated; everything else is carried over, whatever the text holds."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from service.artifacts.subwords import Subwords
+from service.artifacts.translation import cut
+from tests.translator_bundles import pieces_model
+
+MOST = 40
+
+
+@pytest.fixture(scope="module")
+def subwords() -> Subwords:
+    return Subwords(pieces_model())
+
+
+def shown(subwords: Subwords, text: str, language: str = "en") -> str:
+    """The text with braces around what is translated."""
+    found = cut(text, subwords, language, MOST)
+    return found.joined([f"{{{subwords.decode(ids)}}}" for ids in found.segments])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The dog sleeps. Is it big? No!", "{The dog sleeps.} {Is it big?} {No!}"),
+        ("  The dog.\n\n The\tcat.\r\n", "  {The dog.}\n\n {The cat.}\r\n"),
+        ("", ""),
+        (" \n\t ", " \n\t "),
+        ("...", "..."),
+        ("12 - 34, 5.", "12 - 34, 5."),
+        # Line by line, but for lines that were wrapped.
+        ("Milk\nWater\nthe house", "{Milk}\n{Water the house}"),
+        ("Dear Tom,\nThe dog sleeps.", "{Dear Tom,}\n{The dog sleeps.}"),
+        ("The dog and the cat and the dog and the cat and Tom\nMiller sleep.", None),
+        ("- The dog\n- The cat\n  * milk", "- {The dog}\n- {The cat}\n  * {milk}"),
+        # What the vocabulary does not know.
+        ("I love 😀 you!", "{I love} 😀 {you!}"),
+        ("😀", "😀"),
+        ("👩🏽\u200d🚀 sleeps ❤\ufe0f", "👩🏽\u200d🚀 {sleeps} ❤\ufe0f"),
+        ("The 日本 house", "{The} 日本 {house}"),
+        ("Łukasz sleeps, Ada-Łucja not.", "Łukasz {sleeps, Ada-}Łucja {not.}"),
+        ("Привет, мир!", "Привет, мир!"),
+        ("“The dog” \u2013 the ﬁsh… ①", '{"The dog" - the fish... 1}'),
+        ("cafe\u0301 nai\u0308ve", "{café naive}"),
+        ("na\u0131\u0308ve!", "na\u0131\u0308ve!"),
+        # Addresses and markup.
+        ("See https://example.com/a?b=1, or me@example.com.", "{See} https://example.com/a?b=1{, or} me@example.com."),
+        ("<b>The dog</b> &amp; <!-- a cat --> 1 < 2 and 3", "<b>{The dog}</b> &amp; <!-- a cat --> {1 < 2 and 3}"),
+    ],
+)  # fmt: skip
+def test_what_is_translated(subwords: Subwords, text: str, expected: str | None) -> None:
+    found = shown(subwords, text)
+    if expected is None:
+        assert found.count("{") == 1
+    else:
+        assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Am 3. Mai kam er. Er blieb.", "{Am 3. Mai kam er.} {Er blieb.}"),
+        ("Das war z. B. Nr. 5. Gut!", "{Das war z. B. Nr. 5. Gut!}"),
+        ("Ludwig XIV. war da.", "{Ludwig XIV. war da.}"),
+        ("1. Milch\n2. Wasser", "1. {Milch}\n2. {Wasser}"),
+        ("Er ist da. Sie nicht.", "{Er ist da.} {Sie nicht.}"),
+    ],
+)
+def test_german_full_stops(subwords: Subwords, text: str, expected: str) -> None:
+    assert shown(subwords, text, "de") == expected
+
+
+def test_long_sentences_are_cut_at_pauses_and_blanks(subwords: Subwords) -> None:
+    found = cut("the dog and " * 30 + "the cat", subwords, "en", MOST)
+    assert all(len(ids) <= MOST for ids in found.segments)
+    assert found.joined([subwords.decode(ids) for ids in found.segments]) == "the dog and " * 30 + "the cat"
+    assert len(found.segments) == 3
+    assert min(map(len, found.segments)) > MOST // 2, "no rest of a word or two is left"
+
+    paused = cut("the dog " * 15 + "sleeps, " + "the cat " * 9, subwords, "en", MOST)
+    assert subwords.decode(paused.segments[0]).endswith("sleeps,")
+
+
+def test_a_word_without_end_is_cut(subwords: Subwords) -> None:
+    found = cut("ab" * 2500, subwords, "en", MOST)
+    assert max(map(len, found.segments)) <= MOST
+    assert found.joined([subwords.decode(ids) for ids in found.segments]) == "ab" * 2500
+
+
+@pytest.mark.parametrize("most", [2, 3, 5])
+def test_parts_are_never_empty(subwords: Subwords, most: int) -> None:
+    for text in ("the dog, the cat", "abcdefgh", "a b c d e f g"):
+        found = cut(text, subwords, "en", most)
+        assert all(1 <= len(ids) <= most for ids in found.segments)
+        assert found.joined([subwords.decode(ids) for ids in found.segments]) == text
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "<a", "<!--", "ab.", "a@", "a. ", "Ł", "aŁ ", "www.", "http://!", "\n- ", "a\n", "A\n", "e\u0301", "😀", "1. ",
+        "&a", "- ", "\u200d", "\x00", ".", " ", "„", "a" * 40 + "\n", "\ufe0f", "Nr. ",
+    ],
+)  # fmt: skip
+def test_hostile_text_takes_linear_time(subwords: Subwords, unit: str) -> None:
+    def seconds(text: str) -> float:
+        times = []
+        for _ in range(3):
+            started = time.perf_counter()
+            cut(text, subwords, "de", MOST)
+            times.append(time.perf_counter() - started)
+        return min(times)
+
+    text = unit * (10_000 // len(unit))
+    assert seconds(text + "a" + text) < 1
+
+
+def test_carried_text_stays_as_it_is(subwords: Subwords) -> None:
+    text = "日本\u3000 \u00a0😀\n\n\u2028Щит  "
+    assert cut(text, subwords, "en", MOST).gaps == [text]

@@ -1,0 +1,88 @@
+"""What is answered of the hypotheses of a text's segments."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from service.artifacts.decoding import Hypothesis
+from service.artifacts.subwords import Subwords
+from service.artifacts.translation import CutText, Results, TranslationPreprocessing
+from tests.translator_bundles import pieces_model
+
+
+@pytest.fixture(scope="module")
+def subwords() -> Subwords:
+    return Subwords(pieces_model())
+
+
+def hypothesis(subwords: Subwords, text: str, score: float, attention: int = 0) -> Hypothesis:
+    tokens = tuple(subwords.encode(text))
+    rows = np.full((len(tokens) + 1, attention), 1 / attention, np.float32) if attention else None
+    return Hypothesis(tokens, score, rows)
+
+
+def test_a_text_of_two_sentences(subwords: Subwords) -> None:
+    results = Results(subwords, subwords)
+    text = CutText([subwords.encode("Hello world"), subwords.encode("Good morning")], ["- ", "\n", " 😀"])
+    found = [
+        [hypothesis(subwords, "Hallo Welt", -0.3), hypothesis(subwords, "Servus Welt", -0.9)],
+        [hypothesis(subwords, "Guten Morgen", -0.6), hypothesis(subwords, "gut Morgen", -0.7)],
+    ]
+    result = results.result(text, found, alternatives=3)
+    assert result == {
+        "text": "- Hallo Welt\nGuten Morgen 😀",
+        "score": -0.45,
+        "alternatives": [
+            {"text": "- Hallo Welt\ngut Morgen 😀", "score": -0.5},
+            {"text": "- Servus Welt\nGuten Morgen 😀", "score": -0.75},
+        ],
+    }
+    assert results.result(text, found, alternatives=1)["alternatives"] == result["alternatives"][:1]
+    assert results.result(text, found)["alternatives"] == []
+
+
+def test_alternatives_that_read_alike_are_one(subwords: Subwords) -> None:
+    text = CutText([subwords.encode("Hello")], ["", ""])
+    spelt = Hypothesis(
+        tuple(subwords.encode("Hallo"[:1]) + [subwords.encode("a" + one)[-1] for one in "allo"]), -2, None
+    )
+    assert subwords.decode(spelt.tokens) == "Hallo"
+    found = [[hypothesis(subwords, "Hallo", -0.1), spelt, hypothesis(subwords, "Hi", -3)]]
+    assert [one["text"] for one in Results(subwords, subwords).result(text, found, alternatives=2)["alternatives"]] == [
+        "Hi"
+    ]
+
+
+def test_alignment(subwords: Subwords) -> None:
+    text = CutText([subwords.encode("the dog")], ["", "."])
+    result = Results(subwords, subwords).result(
+        text, [[hypothesis(subwords, "der Hund", -0.5, attention=3)]], alignment=True
+    )
+    (sentence,) = result["sentences"]
+    assert sentence["source_tokens"] == ["▁the", "▁dog", "</s>"]
+    assert sentence["target_tokens"] == ["▁der", "▁Hund", "</s>"]
+    assert sentence["alignment"] == [[0.3333] * 3] * 3
+
+
+def test_a_translation_that_was_cut_at_its_longest_has_no_end(subwords: Subwords) -> None:
+    text = CutText([subwords.encode("the dog")], ["", ""])
+    whole = hypothesis(subwords, "der Hund", -0.5, attention=3)
+    assert whole.attention is not None
+    result = Results(subwords, subwords).result(text, [[whole._replace(attention=whole.attention[:2])]], alignment=True)
+    assert result["sentences"][0]["target_tokens"] == ["▁der", "▁Hund"]
+
+
+def test_a_text_without_a_word(subwords: Subwords) -> None:
+    empty = Results(subwords, subwords).result(CutText([], ["😀 "]), [], alternatives=2, alignment=True)
+    assert empty == {"text": "😀 ", "score": None, "alternatives": [], "sentences": []}
+
+
+def test_the_search_of_a_manifest() -> None:
+    preprocessing = TranslationPreprocessing(
+        source="en", target="de", max_source_tokens=9, max_length_factor=1.5, max_length_extra=4
+    )
+    settings = preprocessing.search(8, 3)
+    assert (settings.beam_size, settings.n_best, settings.longest(10)) == (8, 3, 19)
+    with pytest.raises(ValueError, match="source"):
+        TranslationPreprocessing(source="English", target="de", max_source_tokens=9)

@@ -14,7 +14,16 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from service import __version__
-from service.api import health, image_classification, open_inference, openai, token_classification, word_vectors
+from service.api import (
+    health,
+    image_classification,
+    libretranslate,
+    open_inference,
+    openai,
+    token_classification,
+    translation,
+    word_vectors,
+)
 from service.api.dispatch import HotRoutes
 from service.api.errors import plain_error
 from service.api.http import Context, Operation
@@ -27,7 +36,9 @@ from service.settings import Settings
 OPERATIONS: tuple[Operation, ...] = (
     *image_classification.OPERATIONS,
     *token_classification.OPERATIONS,
+    *translation.OPERATIONS,
     *word_vectors.OPERATIONS,
+    *libretranslate.OPERATIONS,
     *open_inference.OPERATIONS,
 )
 

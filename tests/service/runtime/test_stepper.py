@@ -1,0 +1,345 @@
+"""The stepper runs sentences of many requests together, in turn, and leaves nobody waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.artifacts.decoding import Hypothesis, SearchSettings, StepLoop
+from service.artifacts.decoding.tensors import (
+    CANDIDATES,
+    END,
+    LENGTHS,
+    LOG_PROBS,
+    NEXT_STATE,
+    SOURCE,
+    STATE,
+    TOKENS,
+    K,
+)
+from service.errors import DeadlineExceeded, ModelFailure, NotReady
+from service.runtime.session import Tensors
+from service.runtime.stepper import FOUND, JOBS, Job, Stepper
+
+NEVER = float("inf")
+GREEDY = SearchSettings(beam_size=1)
+VOCABULARY, SEEN = 20, 16
+BAD_SOURCE, BAD_STEP = 18, 19
+"""Ids with which the encoder and a step fail."""
+
+
+class Copier:
+    """Graphs without attention that copy the source, note what they ran, and can be held.
+
+    The state is the position and the source.
+    """
+
+    def __init__(self) -> None:
+        self.encoded: list[int] = []
+        self.steps: list[int] = []
+        self.entered = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def encode(self, feeds: Tensors) -> Tensors:
+        source = feeds[SOURCE]
+        assert feeds[LENGTHS].dtype == np.int32
+        self.encoded.append(len(source))
+        if (source == BAD_SOURCE).any():
+            raise RuntimeError("the encoder cannot")
+        state = np.full((len(source), SEEN + 1), END, np.float32)
+        state[:, 0] = 0
+        state[:, 1 : source.shape[1] + 1] = np.where(source, source, END)
+        return {STATE: state}
+
+    def step(self, feeds: Tensors) -> Tensors:
+        self.entered.set()
+        assert self.go_on.wait(10)
+        state = feeds[STATE]
+        sentences, wide, _ = state.shape
+        self.steps.append(sentences)
+        assert feeds[TOKENS].shape == (sentences, wide)
+        if (state == BAD_STEP).any():
+            raise RuntimeError("the step cannot")
+        place = state[..., :1].astype(np.int64) + 1
+        wanted = np.take_along_axis(state, place, axis=2).astype(np.int64)
+        # The other candidates follow in order, each less likely.
+        count = min(int(feeds[K][0]), VOCABULARY - END)
+        others = (wanted - END + np.arange(count)) % (VOCABULARY - END) + END
+        moved = state.copy()
+        moved[..., 0] += 1
+        log_probs = np.broadcast_to(-1.0 - np.arange(count, dtype=np.float32), others.shape)
+        return {LOG_PROBS: log_probs, CANDIDATES: others.astype(np.int32), NEXT_STATE: moved}
+
+
+@pytest.fixture
+def model() -> Copier:
+    return Copier()
+
+
+def made(model: Copier, **options: Any) -> Stepper:
+    options = {"max_rows": 8} | options
+    return Stepper(lambda on_token: StepLoop(model.encode, model.step, on_token=on_token), **options)
+
+
+def jobs(*sentences: list[int], settings: SearchSettings = GREEDY) -> Tensors:
+    array = np.empty(len(sentences), object)
+    for place, sentence in enumerate(sentences):
+        array[place] = Job(sentence, settings)
+    return {JOBS: array}
+
+
+def tokens(found: Any) -> list[list[int]]:
+    """The best tokens of each sentence of an answer."""
+    answers: list[list[Hypothesis]] = found.outputs[FOUND].tolist()
+    return [list(hypotheses[0].tokens) for hypotheses in answers]
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a test in a loop that reports exceptions nobody retrieved."""
+    complaints: list[dict[str, Any]] = []
+
+    async def watched() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+        await asyncio.wait_for(work, 20)
+
+    asyncio.run(watched())
+    assert complaints == []
+
+
+async def _held(model: Copier, stepper: Stepper) -> asyncio.Future[Any]:
+    """Hold the model in a first step of a sentence of four tokens."""
+    model.go_on.clear()
+    model.entered.clear()
+    first = stepper.submit(jobs([4, 5, 6, 7]), NEVER)
+    assert await asyncio.to_thread(model.entered.wait, 10)
+    return first
+
+
+def test_sentences_are_decoded(model: Copier) -> None:
+    async def main() -> None:
+        stepper = made(model)
+        answer = await stepper.submit(jobs([4, 5, 6], [7], [8, 9]), NEVER)
+        assert tokens(answer) == [[4, 5, 6], [7], [8, 9]]
+        assert model.encoded == [3]
+        assert model.steps == [3, 3, 2, 1]
+        assert answer.queue >= 0
+        assert answer.infer > 0
+        stepper.close()
+
+    _run(main())
+
+
+def test_beams_of_unlike_width_and_their_alternatives(model: Copier) -> None:
+    async def main() -> None:
+        stepper = made(model, max_rows=100)
+        wide = SearchSettings(beam_size=4, n_best=2, length_penalty=0.0)
+        both = await asyncio.gather(
+            stepper.submit(jobs([4, 5], settings=wide), NEVER), stepper.submit(jobs([6]), NEVER)
+        )
+        assert [tokens(answer) for answer in both] == [[[4, 5]], [[6]]]
+        (found,) = both[0].outputs[FOUND].tolist()
+        assert len(found) == 2
+        assert model.encoded == [2], "one run takes all that join"
+        stepper.close()
+
+    _run(main())
+
+
+def test_who_comes_later_joins_between_steps(model: Copier) -> None:
+    async def main() -> None:
+        stepper = made(model)
+        first = await _held(model, stepper)
+        others = [stepper.submit(jobs([8, 9]), NEVER), stepper.submit(jobs([10]), NEVER)]
+        assert stepper.depth == 2
+        model.go_on.set()
+        assert [tokens(one) for one in await asyncio.gather(first, *others)] == [[[4, 5, 6, 7]], [[8, 9]], [[10]]]
+        assert model.steps == [1, 3, 3, 2, 1]
+        stepper.close()
+
+    _run(main())
+
+
+def test_a_long_text_leaves_room_for_short_ones(model: Copier) -> None:
+    async def main() -> None:
+        stepper = made(model, max_rows=3)
+        first = await _held(model, stepper)
+        order: list[str] = []
+        long = stepper.submit(jobs(*[[4, 5]] * 30), NEVER)
+        short = stepper.submit(jobs([6]), NEVER)
+        for name, future in {"long": long, "short": short}.items():
+            future.add_done_callback(lambda done, name=name: order.append(name))
+        model.go_on.set()
+        answers = await asyncio.gather(first, long, short)
+        assert order == ["short", "long"]
+        assert tokens(answers[1]) == [[4, 5]] * 30
+        assert max(model.steps) == 3
+        assert len(model.steps) < 40
+        stepper.close()
+
+    _run(main())
+
+
+def test_a_beam_beyond_the_limit_runs_alone(model: Copier) -> None:
+    async def main() -> None:
+        stepper = made(model, max_rows=2)
+        wide = SearchSettings(beam_size=5)
+        answers = await asyncio.gather(
+            stepper.submit(jobs([4], [5], settings=wide), NEVER), stepper.submit(jobs([6]), NEVER)
+        )
+        assert [tokens(answer) for answer in answers] == [[[4], [5]], [[6]]]
+        assert max(model.steps) == 1
+        stepper.close()
+
+    _run(main())
+
+
+def test_only_the_guilty_request_fails(model: Copier) -> None:
+    async def main() -> None:
+        stepper = made(model, max_rows=100)
+        first = await _held(model, stepper)
+        futures = [
+            stepper.submit(jobs([8]), NEVER),
+            stepper.submit(jobs([9, BAD_STEP], [9]), NEVER),
+            stepper.submit(jobs([9], [BAD_SOURCE]), NEVER),
+            stepper.submit(jobs([10, 11]), NEVER),
+        ]
+        model.go_on.set()
+        outcomes = await asyncio.gather(first, *futures, return_exceptions=True)
+        assert [type(one) for one in (outcomes[2], outcomes[3])] == [ModelFailure, ModelFailure]
+        assert str(outcomes[2]) == "the model failed"
+        assert [tokens(one) for one in (outcomes[0], outcomes[1], outcomes[4])] == [[[4, 5, 6, 7]], [[8]], [[10, 11]]]
+        assert tokens(await stepper.submit(jobs([12]), NEVER)) == [[12]], "it goes on"
+        stepper.close()
+
+    _run(main())
+
+
+def test_a_fault_of_the_loop_completes_its_waiters(model: Copier, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        stepper = made(model)
+        first = await _held(model, stepper)
+        second = stepper.submit(jobs([8]), NEVER)
+        monkeypatch.setattr(StepLoop, "step", lambda self: 1 / 0)
+        model.go_on.set()
+        outcomes = await asyncio.gather(first, second, return_exceptions=True)
+        assert ModelFailure in map(type, outcomes)
+        assert all(isinstance(one, ModelFailure) or tokens(one) == [[4, 5, 6, 7]] for one in outcomes)
+        monkeypatch.undo()
+        assert tokens(await stepper.submit(jobs([9]), NEVER)) == [[9]]
+        stepper.close()
+
+    _run(main())
+
+
+def test_deadlines_are_kept_between_steps_and_before_the_first(model: Copier) -> None:
+    async def main() -> None:
+        stepper = made(model, max_rows=1)
+        first = await _held(model, stepper)
+        late = stepper.submit(jobs([8]), time.perf_counter() + 0.01)
+        await asyncio.sleep(0.03)
+        model.go_on.set()
+        with pytest.raises(DeadlineExceeded, match="deadline passed"):
+            await late
+        assert tokens(await first) == [[4, 5, 6, 7]]
+        model.go_on.clear()
+        model.entered.clear()
+        running = stepper.submit(jobs([4] * 9), time.perf_counter() + 0.01)
+        assert await asyncio.to_thread(model.entered.wait, 10)
+        await asyncio.sleep(0.03)
+        before = len(model.steps)
+        model.go_on.set()
+        with pytest.raises(DeadlineExceeded):
+            await running
+        assert len(model.steps) <= before + 1
+        stepper.close()
+
+    _run(main())
+
+
+def test_who_left_is_decoded_no_further(model: Copier) -> None:
+    async def main() -> None:
+        stepper = made(model, max_rows=2)
+        model.go_on.clear()
+        gone = stepper.submit(jobs([4] * 9, [5] * 9, [6] * 9), NEVER)
+        assert await asyncio.to_thread(model.entered.wait, 10)
+        other = stepper.submit(jobs([8]), NEVER)
+        gone.cancel()
+        await asyncio.sleep(0)
+        model.go_on.set()
+        assert tokens(await other) == [[8]]
+        assert len(model.steps) == 3, "one step that was under way, two of the other's"
+        assert stepper.depth == 0
+        stepper.close()
+
+    _run(main())
+
+
+def test_tokens_come_as_they_are_made(model: Copier) -> None:
+    async def main() -> None:
+        stepper = made(model)
+        model.go_on.clear()
+        came: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
+        future = stepper.submit(jobs([4, 5], [6]), NEVER, on_token=lambda *token: came.put_nowait(token))
+        silent = stepper.submit(jobs([7]), NEVER)
+        assert await asyncio.to_thread(model.entered.wait, 10)
+        assert came.empty()
+        model.go_on.set()
+        answers = await asyncio.gather(future, silent)
+        assert tokens(answers[0]) == [[4, 5], [6]]
+        assert [came.get_nowait() for _ in range(came.qsize())] == [(0, 4), (1, 6), (0, 5), (1, END), (0, END)]
+        stepper.close()
+
+    _run(main())
+
+
+def test_what_is_counted(model: Copier) -> None:
+    async def main() -> None:
+        executions: list[int] = []
+        depths: list[int] = []
+        stepper = made(model, max_rows=2, on_execution=executions.append, on_depth=depths.append)
+        await stepper.submit(jobs([4], [5], [6, 7]), NEVER)
+        assert executions == [2, 2, 1, 1, 1]
+        assert depths[0] == 1
+        assert depths[-1] == 0
+        stepper.close()
+
+    _run(main())
+
+
+def test_a_closed_stepper_tells_who_waits(model: Copier) -> None:
+    async def main() -> None:
+        stepper = made(model, max_rows=1)
+        first = await _held(model, stepper)
+        second = stepper.submit(jobs([8]), NEVER)
+        stepper.close()
+        model.go_on.set()
+        for future in (first, second, stepper.submit(jobs([9]), NEVER)):
+            with pytest.raises(NotReady, match="unloaded"):
+                await future
+
+    _run(main())
+
+
+def test_nobody_to_tell_is_no_fault(model: Copier) -> None:
+    stepper = made(model)
+
+    async def main() -> None:
+        stepper.submit(jobs([4] * 9), NEVER)
+        model.go_on.clear()
+        assert await asyncio.to_thread(model.entered.wait, 10)
+
+    asyncio.run(main())
+    model.go_on.set()
+
+    async def later() -> None:
+        assert tokens(await stepper.submit(jobs([5]), NEVER)) == [[5]]
+
+    _run(later())
+    stepper.close()

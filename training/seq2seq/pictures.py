@@ -60,7 +60,7 @@ def draw_by_length(path: Path, runs: Mapping[str, Sequence[Group]], title: str) 
     axes.set_title(_plain(title))
     axes.grid(axis="y", alpha=0.3)
     axes.set_axisbelow(True)
-    axes.legend(loc="lower right" if len(runs) == 1 else "best")
+    figure.legend(loc="outside lower center", ncols=2)
     save_figure(figure, path)
 
 

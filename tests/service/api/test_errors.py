@@ -191,7 +191,7 @@ def test_a_model_that_fails_tells_the_log_why(
         ("/v2x", "problem"),
         ("/v1/models/digits/more", "openai"),
         ("/v1/modelsx", "problem"),
-        ("/translate", "v2"),
+        ("/translate/more", "problem"),
     ],
 )
 def test_unknown_paths_answer_in_the_shape_of_their_family(client: TestClient, path: str, family: str) -> None:
@@ -207,6 +207,7 @@ def test_unknown_paths_answer_in_the_shape_of_their_family(client: TestClient, p
         ("DELETE", "/livez", "problem", "GET"),
         ("POST", "/v2/health/live", "v2", "GET"),
         ("POST", "/v1/models", "openai", "GET"),
+        ("GET", "/translate", "v2", "POST"),
     ],
 )
 def test_wrong_methods_answer_405_in_the_shape_of_their_family(

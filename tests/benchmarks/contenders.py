@@ -1,16 +1,21 @@
-"""What tagging.py measures: processes of their own, each on one core with one thread.
+"""What tagging.py and translation.py measure: processes of their own, each on one core with one thread.
 
 A worker writes one line when it is ready, {"about": …, "measures": {name: label}, "tags": [[…]], "first": words/s}: the
 tags of all sentences, and how fast they were found, every word being new. It then reads lines such as {"measure": name,
 "seconds": 2}, tags all sentences again and again for at least so long, and writes {"words": n, "seconds": s, "cpu": s}.
+Of translators, what stands for the tags of a sentence is a list of its translation alone, sentences are counted instead
+of words, and "others" has what the other measures found, by their names.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +66,25 @@ def pin(core: int | None) -> Callable[[], None] | None:
     return None if core is None else lambda: os.sched_setaffinity(0, {core})
 
 
+def cores() -> tuple[int | None, int | None]:
+    """Where everything that is measured runs, and where the client does."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None, None
+    found = sorted(os.sched_getaffinity(0))
+    if len(found) < 2:
+        print("bench: there is one core only: the client takes part of the server's", file=sys.stderr)
+    return found[0], found[-1]
+
+
+def processor() -> str:
+    """What the processor is called."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
 @contextmanager
 def worker(command: Sequence[str | Path], core: int | None) -> Iterator[Worker]:
     """Start a worker; it ends with the block."""
@@ -74,7 +98,7 @@ def worker(command: Sequence[str | Path], core: int | None) -> Iterator[Worker]:
             Row(
                 name=label,
                 measure=_measure(process, command, name),
-                tags=ready["tags"] if place == 0 else None,
+                tags=ready["tags"] if place == 0 else ready.get("others", {}).get(name),
                 first=ready["first"] if place == 0 else None,
             )
             for place, (name, label) in enumerate(ready["measures"].items())
@@ -83,6 +107,25 @@ def worker(command: Sequence[str | Path], core: int | None) -> Iterator[Worker]:
     finally:
         process.terminate()
         process.wait()
+
+
+def serve(measures: Mapping[str, Callable[[], object]], words: int) -> None:
+    """In the worker, once it has said that it is ready: measure whatever is asked for.
+
+    Args:
+        measures: one pass over all sentences, by name.
+        words: how many a pass counts.
+    """
+    for line in sys.stdin:
+        asked = json.loads(line)
+        run = measures[asked["measure"]]
+        begun, cpu = time.perf_counter(), time.process_time()
+        passes = 0
+        while not passes or time.perf_counter() - begun < asked["seconds"]:
+            run()
+            passes += 1
+        seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
+        print(json.dumps({"words": passes * words, "seconds": seconds, "cpu": cpu}), flush=True)
 
 
 def _measure(process: subprocess.Popen[str], command: Sequence[str | Path], name: str) -> Callable[[float], Measured]:

@@ -14,7 +14,6 @@ import argparse
 import importlib.util
 import json
 import os
-import platform
 import re
 import statistics
 import subprocess
@@ -25,7 +24,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from contenders import ONE_THREAD, BenchmarkError, Measured, Row, Tags, Worker, worker
+from contenders import ONE_THREAD, BenchmarkError, Measured, Row, Tags, Worker, cores, processor, worker
 from tagging_http import Client, server
 
 from service.artifacts.bundle import BundleError, read_bundle
@@ -137,7 +136,7 @@ def _measure(arguments: argparse.Namespace) -> None:
     _check(arguments)
     sentences, texts = _sentences(arguments.split, arguments.sentences)
     true: Tags = [list(sentence.tags) for sentence in sentences]
-    tagging, calling = _cores()
+    tagging, calling = cores()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         file = folder / "sentences.jsonl"
@@ -167,7 +166,7 @@ def _measure(arguments: argparse.Namespace) -> None:
     print(
         f"server: {serving.about}; its client on core {calling}, busy there for up to {client.busiest:.0%} of the time"
     )
-    print(f"{_processor()}, {os.cpu_count()} cores\n")
+    print(f"{processor()}, {os.cpu_count()} cores\n")
     _print_table(rows, rounds, true)
 
 
@@ -207,24 +206,6 @@ def _sentences(split: str, most: int) -> tuple[list[Sentence], list[str]]:
 def _write(sentences: Sequence[Sentence], path: Path) -> None:
     lines = [json.dumps({"words": sentence.words, "tags": sentence.tags}) + "\n" for sentence in sentences]
     path.write_text("".join(lines), encoding="utf-8")
-
-
-def _cores() -> tuple[int | None, int | None]:
-    """Where everything that tags runs, and where the client does."""
-    if not hasattr(os, "sched_getaffinity"):
-        return None, None
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        print("bench: there is one core only: the client takes part of the server's", file=sys.stderr)
-    return cores[0], cores[-1]
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _print_table(rows: Sequence[Row], rounds: Sequence[dict[int, Measured]], true: Tags) -> None:

@@ -1,4 +1,4 @@
-"""`lectern serve` on one core, for tagging.py, and a client on another that keeps connections busy."""
+"""`lectern serve` on one core, and a client on another that keeps connections busy: tagging.py and translation.py."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -64,16 +65,18 @@ def server(bundle: Path, folder: Path, core: int | None) -> Iterator[Server]:
 
 
 class Client:
-    """Requests by POST /v1/tag, each with a batch; `busiest` is the greatest share of a core that it took itself.
+    """Requests by POST; `busiest` is the greatest share of a core that it took itself.
 
     Args:
         server: who answers.
         core: where the client runs.
+        route: to where.
     """
 
-    def __init__(self, server: Server, core: int | None) -> None:
+    def __init__(self, server: Server, core: int | None, route: str = "/v1/tag") -> None:
         self._server = server
         self._core = core
+        self._route = route
         self.busiest = 0.0
 
     def rows(self, field: str, batches: Sequence[Sequence[object]], connections: Sequence[int]) -> list[Row]:
@@ -85,28 +88,38 @@ class Client:
             connections: how many are kept busy at a time.
         """
         bodies = [orjson.dumps({"model": self._server.model, field: batch}) for batch in batches]
-        connection = self._connect()
         tags: Tags = []
         words = []
-        for body in bodies:
-            found = [
-                [token["tag"] for token in result["tokens"]]
-                for result in orjson.loads(_post(connection, body))["results"]
-            ]
+        for results in self.answers(bodies):
+            found = [[token["tag"] for token in result["tokens"]] for result in results]
             words.append(sum(map(len, found)))
             tags += found
-        connection.close()
         return [
             Row(
                 name=f"HTTP, {field}, {many} connection{'s' * (many > 1)}",
-                measure=lambda seconds, many=many: self._measure(bodies, words, many, seconds),  # type: ignore[misc]
+                measure=lambda seconds, many=many: self.measure(bodies, words, many, seconds),  # type: ignore[misc]
                 tags=tags if field == "tokens" else None,
             )
             for many in connections
         ]
 
-    def _measure(self, bodies: Sequence[bytes], words: Sequence[int], connections: int, seconds: float) -> Measured:
-        """Send all bodies again and again, until at least so long has passed and all were sent equally often."""
+    def answers(self, bodies: Sequence[bytes]) -> list[list[Any]]:
+        """The results of each request, one at a time."""
+        connection = self._connect()
+        try:
+            return [orjson.loads(self._post(connection, body))["results"] for body in bodies]
+        finally:
+            connection.close()
+
+    def measure(self, bodies: Sequence[bytes], words: Sequence[int], connections: int, seconds: float) -> Measured:
+        """Send all bodies again and again, until at least so long has passed and all were sent equally often.
+
+        Args:
+            bodies: the requests.
+            words: how many each of them counts.
+            connections: how many are kept busy at a time.
+            seconds: how long at least.
+        """
         turns = _Turns(len(bodies), seconds)
         failures: list[BaseException] = []
 
@@ -116,7 +129,7 @@ class Client:
             connection = self._connect()
             try:
                 for place in turns:
-                    _post(connection, bodies[place])
+                    self._post(connection, bodies[place])
             except (BenchmarkError, OSError, http.client.HTTPException) as error:
                 failures.append(error)
             finally:
@@ -134,6 +147,14 @@ class Client:
             raise BenchmarkError(f"a request failed: {failures[0]!r}") from failures[0]
         self.busiest = max(self.busiest, (time.process_time() - own) / elapsed)
         return Measured(turns.passes * sum(words), elapsed, _cpu_seconds(self._server.process) - cpu)
+
+    def _post(self, connection: http.client.HTTPConnection, body: bytes) -> bytes:
+        connection.request("POST", self._route, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        content = answer.read()
+        if answer.status != 200:
+            raise BenchmarkError(f"the server answered {answer.status}: {content[:500].decode(errors='replace')}")
+        return content
 
     def _connect(self) -> http.client.HTTPConnection:
         address = urlsplit(self._server.address)
@@ -160,15 +181,6 @@ class _Turns:
                 place = self._next % self._count
                 self._next += 1
             yield place
-
-
-def _post(connection: http.client.HTTPConnection, body: bytes) -> bytes:
-    connection.request("POST", "/v1/tag", body, {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    content = answer.read()
-    if answer.status != 200:
-        raise BenchmarkError(f"the server answered {answer.status}: {content[:500].decode(errors='replace')}")
-    return content
 
 
 def _cpu_seconds(process: int) -> float:

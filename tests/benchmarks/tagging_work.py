@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from contenders import serve
 
 from service.artifacts.bundle import Bundle, read_bundle
 from service.loading import session_opener
@@ -98,16 +99,7 @@ def _work(about: str, batches: list[Sentences], measures: Measures) -> None:
     first = words / (time.perf_counter() - begun)
     labels = {name: label for name, (label, _) in measures.items()}
     print(json.dumps({"about": about, "measures": labels, "tags": tags, "first": first}), flush=True)
-    for line in sys.stdin:
-        asked = json.loads(line)
-        run = measures[asked["measure"]][1]
-        begun, cpu = time.perf_counter(), time.process_time()
-        passes = 0
-        while not passes or time.perf_counter() - begun < asked["seconds"]:
-            run()
-            passes += 1
-        seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
-        print(json.dumps({"words": passes * words, "seconds": seconds, "cpu": cpu}), flush=True)
+    serve({name: run for name, (_, run) in measures.items()}, words)
 
 
 def _batches(options: argparse.Namespace) -> Iterator[Sentences]:

@@ -1,0 +1,167 @@
+"""Measures a translator: `lectern serve` on one core over HTTP beside PyTorch, one sentence at a time.
+
+    python tests/benchmarks/translation.py --bundle models/translate-en-de/1 --run runs/en-de
+
+README.md says how to read what is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import orjson
+from contenders import BenchmarkError, Measured, Row, Tags, cores, processor, worker
+from tagging_http import Client, server
+
+from service.artifacts.bundle import BundleError, read_bundle
+from service.artifacts.manifest import Manifest, Task
+from service.artifacts.translation import TranslationPreprocessing
+from training.common.errors import UserError
+from training.common.run import Run
+from training.seq2seq.config import FAMILY, stored_config
+from training.seq2seq.sources import load_data
+
+LEAST_EQUAL = 0.6
+"""Share of sentences that must be translated alike, or the run is another than the bundle's."""
+SHOWN = 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bundle", type=Path, required=True, help="the model, as models/translate-en-de/1")
+    parser.add_argument("--run", type=Path, help="the run it was exported from: measures PyTorch too")
+    parser.add_argument("--text", type=Path, help="sentences, one a line; else those that the run's data hold out")
+    parser.add_argument("--split", choices=("dev", "test"), default="dev", help="which of them (dev)")
+    parser.add_argument("--sentences", type=int, default=200, help="how many (200)")
+    parser.add_argument("--beam-size", type=int, default=5, help="the beam beside greedy search (5)")
+    parser.add_argument("--connections", type=int, nargs="*", default=[1, 32], help="of the HTTP client (1 32)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds; the figures are their medians (5)")
+    parser.add_argument("--seconds", type=float, default=5, help="least time per row and round (5)")
+    try:
+        _measure(parser.parse_args(argv))
+    except (BenchmarkError, BundleError, UserError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _measure(options: argparse.Namespace) -> None:
+    manifest = read_bundle(options.bundle).manifest
+    if manifest.task is not Task.TRANSLATION:
+        raise BenchmarkError(f"{options.bundle}: is no translator; name one, as models/translate-en-de/1")
+    sentences = _sentences(options)
+    serving_core, calling_core = cores()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        searches: dict[str, list[Row]] = {"greedy": [], f"beam {options.beam_size}": []}
+        if options.run:
+            found = stack.enter_context(worker(_command(options, manifest, sentences, folder), serving_core))
+            print(f"PyTorch: {found.about}")
+            for rows, row in zip(searches.values(), found.rows, strict=True):
+                rows.append(row)
+        serving = stack.enter_context(server(options.bundle, folder, serving_core))
+        client = Client(serving, calling_core, "/v1/translate")
+        for (name, rows), beam_size in zip(searches.items(), (1, options.beam_size), strict=True):
+            rows += _http_rows(client, name, sentences, beam_size, options.connections)
+            _check_same(rows)
+        rows = [row for found in searches.values() for row in found]
+        rounds = []
+        for number in range(options.rounds):
+            order = rows if number % 2 == 0 else rows[::-1]
+            rounds.append({id(row): row.measure(options.seconds) for row in order})
+            print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
+    print(
+        f"server: {serving.about}; its client on core {calling_core}, busy there for up to {client.busiest:.0%} of the "
+        f"time\n{len(sentences)} sentences; {processor()}, {os.cpu_count()} cores\n"
+    )
+    _print_table(searches, rounds)
+
+
+def _sentences(options: argparse.Namespace) -> list[str]:
+    if options.text:
+        found = options.text.read_text(encoding="utf-8").splitlines()
+    elif options.run:
+        data = load_data(stored_config(Run.open(options.run, family=FAMILY)).data)
+        found = [pair.source for pair in data.splits[options.split]]
+    else:
+        raise BenchmarkError("name --run, or sentences by --text")
+    sentences = [sentence.strip() for sentence in found if sentence.strip()][: options.sentences]
+    if not sentences:
+        raise BenchmarkError("there are no sentences to translate")
+    return sentences
+
+
+def _command(
+    options: argparse.Namespace, manifest: Manifest, sentences: Sequence[str], folder: Path
+) -> list[str | Path]:
+    """How PyTorch's process is started; it searches as the bundle's manifest says."""
+    settings = TranslationPreprocessing.model_validate(manifest.preprocessing)
+    file = folder / "sentences.json"
+    file.write_text(json.dumps(sentences), encoding="utf-8")
+    penalties = [f"--{name}-penalty={getattr(settings, f'{name}_penalty')}" for name in ("length", "coverage")]
+    script = Path(__file__).with_name("translation_work.py")
+    return [sys.executable, script, options.run, file, f"--beam-size={options.beam_size}", *penalties]
+
+
+def _http_rows(
+    client: Client, name: str, sentences: Sequence[str], beam_size: int, connections: Sequence[int]
+) -> list[Row]:
+    """A row for each number of connections; every request has one sentence."""
+    bodies = [orjson.dumps({"text": sentence, "beam_size": beam_size}) for sentence in sentences]
+    answers: Tags = [[results[0]["text"]] for results in client.answers(bodies)]
+    counts = [1] * len(bodies)
+    return [
+        Row(
+            name=f"HTTP, {name}, {many} client{'s' * (many > 1)}",
+            measure=lambda seconds, many=many: client.measure(bodies, counts, many, seconds),  # type: ignore[misc]
+            tags=answers,
+        )
+        for many in connections
+    ]
+
+
+def _check_same(rows: Sequence[Row]) -> None:
+    """Raise unless the rows of one search, PyTorch's among them, found the same translations, but for some."""
+    first, last = rows[0].tags, rows[-1].tags
+    assert first is not None
+    assert last is not None
+    different = [(ours[0], other[0]) for ours, other in zip(first, last, strict=True) if ours != other]
+    equal = 1 - len(different) / len(first)
+    print(f"{rows[0].name!r} and {rows[-1].name!r} translate {equal:.1%} of the sentences alike", file=sys.stderr)
+    for one, other in different[:SHOWN]:
+        print(f"    {one}\n    {other}", file=sys.stderr)
+    if equal < LEAST_EQUAL:
+        raise BenchmarkError("the translations differ: is --run the run that --bundle was exported from?")
+
+
+def _print_table(searches: dict[str, list[Row]], rounds: Sequence[dict[int, Measured]]) -> None:
+    """Speeds, and their ratios to the first row of the same search within each round."""
+    width = max(len(row.name) for rows in searches.values() for row in rows)
+    print(f"{'':{width}} {'sentences/s':>11} {'per CPU s':>9}   of the search's first row: by the clock, by CPU time")
+    for rows in searches.values():
+        for row in rows:
+            found = [(measured[id(row)], measured[id(rows[0])]) for measured in rounds]
+            by_clock = [(one.words / one.seconds, first.words / first.seconds) for one, first in found]
+            by_cpu = [(one.words / max(one.cpu, 1e-9), first.words / max(first.cpu, 1e-9)) for one, first in found]
+            print(
+                f"{row.name:{width}} {statistics.median(speed for speed, _ in by_clock):11,.1f} "
+                f"{statistics.median(speed for speed, _ in by_cpu):9,.1f}   {_ratio(by_clock)}, {_ratio(by_cpu)}"
+            )
+
+
+def _ratio(speeds: Sequence[tuple[float, float]]) -> str:
+    ratios = [speed / first for speed, first in speeds]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from starlette.testclient import TestClient
 
 from service.app import create_app
@@ -194,3 +195,24 @@ def test_no_translators(models_dir: Path) -> None:
             assert error(client, {"q": "dog", "source": source, "target": "de"}, status=404)
         assert client.get("/languages").json() == []
         assert client.post("/detect", json={"q": "dog"}).json() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("post", "/translate", {"q": "house", "source": "en", "target": "de", "alternatives": 1}),
+        ("post", "/translate", {"q": ["house", "Haus"], "source": "auto", "target": "de", "alternatives": 1}),
+        ("post", "/translate", {"q": "The cat", "source": "auto", "target": "de"}),
+        ("post", "/detect", {"q": "The cat"}),
+        ("get", "/languages", None),
+    ],
+)
+def test_answers_fit_the_description(client: TestClient, method: str, path: str, body: dict[str, Any] | None) -> None:
+    document = client.get("/openapi.json").json()
+    described = document["paths"][path][method]
+    answer = client.request(method, path, json=body)
+    assert answer.status_code == 200, answer.text
+    parts = [(described["responses"]["200"], answer.json())] + ([(described["requestBody"], body)] if body else [])
+    for part, instance in parts:
+        schema = part["content"]["application/json"]["schema"]
+        Draft202012Validator({"components": document["components"], "allOf": [schema]}).validate(instance)

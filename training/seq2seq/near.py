@@ -2,7 +2,9 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
+import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
@@ -12,6 +14,8 @@ from training.seq2seq.splitting import fold
 NEAR = 0.8
 """Similarity from which two sentences are near-duplicates: 1 - edits / characters of the longer, case and punctuation
 folded."""
+_AT_ONCE = 20_000
+"""Training sentences that a group is compared with: the similarities are held in memory."""
 
 
 def near_duplicates(pairs: Sequence[Pair], train: Sequence[Pair]) -> list[bool]:
@@ -25,11 +29,14 @@ def _near(texts: Sequence[str], known: Iterable[str]) -> list[bool]:
     """Only sentences of like length are compared: others cannot be near."""
     by_length = sorted({fold(text) for text in known}, key=len)
     lengths = [len(text) for text in by_length]
-    found: dict[str, bool] = {}
-    for text in {fold(text) for text in texts}:
-        first, after = bisect_left(lengths, len(text) * NEAR), bisect_right(lengths, len(text) / NEAR)
-        nearest = process.extractOne(
-            text, by_length[first:after], scorer=Levenshtein.normalized_similarity, score_cutoff=NEAR
-        )
-        found[text] = nearest is not None
-    return [found[fold(text)] for text in texts]
+    near: set[str] = set()
+    for length, group in groupby(sorted({fold(text) for text in texts}, key=len), key=len):
+        alike = list(group)
+        last = bisect_right(lengths, length / NEAR)
+        for first in range(bisect_left(lengths, length * NEAR), last, _AT_ONCE):
+            similarity = process.cdist(
+                alike, by_length[first : min(first + _AT_ONCE, last)], scorer=Levenshtein.normalized_similarity,
+                score_cutoff=NEAR, dtype=np.float32,
+            )  # fmt: skip
+            near.update(text for text, row in zip(alike, similarity, strict=True) if row.any())
+    return [fold(text) in near for text in texts]

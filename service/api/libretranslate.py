@@ -26,6 +26,7 @@ from service.errors import InvalidRequest
 from service.predictors.translation.bodies import TranslateBody
 from service.registry import ModelRegistry
 from service.served_model import ServedModel
+from service.settings import Settings
 
 AUTO = "auto"
 
@@ -104,7 +105,7 @@ async def translate(request: Request) -> Response:
     """Translate the texts of one request."""
     sent = validate(LibreTranslateBody, await read_fields(request, ("q", "source", "target")))
     _check_format(sent.format)
-    texts = _texts(sent.q, context(request).settings.max_texts)
+    texts = _texts(sent.q, context(request).settings)
     registry = context(request).registry
     source, target = _code(sent.source), _code(sent.target)
     detected = [_source(registry, text, target) for text in texts] if source == AUTO else None
@@ -157,7 +158,7 @@ def _as_sent(error: InvalidRequest, places: Sequence[int] | None) -> InvalidRequ
 async def detect_language(request: Request) -> Response:
     """Tell the language of a text."""
     sent = validate(DetectBody, await read_fields(request, ("q",)))
-    texts = _texts(sent.q, context(request).settings.max_texts)
+    texts = _texts(sent.q, context(request).settings)
     found = detect("\n".join(texts), _profiles(context(request).registry))
     return json_response([one._asdict() for one in found if one.confidence or one is found[0]])
 
@@ -199,10 +200,18 @@ def _source(registry: ModelRegistry, text: str, target: str) -> Detected:
     return next((one for one in found if one.language in able), found[0])
 
 
-def _texts(sent: str | list[str], most: int) -> list[str]:
-    if not isinstance(sent, str) and len(sent) > most:
-        raise InvalidRequest(f"{len(sent)} texts, the limit is {most} (LECTERN_MAX_TEXTS); send several requests", "q")
-    return [sent] if isinstance(sent, str) else sent
+def _texts(sent: str | list[str], settings: Settings) -> list[str]:
+    """The texts, of no more than what may be translated: before their languages are looked for."""
+    if isinstance(sent, str):
+        return [sent]
+    if len(sent) > settings.max_texts:
+        limit = f"the limit is {settings.max_texts} (LECTERN_MAX_TEXTS)"
+        raise InvalidRequest(f"{len(sent)} texts, {limit}; send several requests", "q")
+    total = sum(map(len, sent))
+    if total > settings.max_total_characters:
+        limit = f"the limit is {settings.max_total_characters} (LECTERN_MAX_TOTAL_CHARACTERS)"
+        raise InvalidRequest(f"{total} characters, {limit}; send several requests", "q")
+    return sent
 
 
 def _check_format(wanted: str) -> None:

@@ -29,7 +29,8 @@ _STRANGE = -12.0
 # "None of these languages": every letter is as likely as one in 27, and this is how likely it is before any is read.
 _NONE = -math.log(27)
 _NONE_BEFORE = -4.0
-_KEPT = 50_000
+_KEPT, _LONG = 20_000, 40
+"""So many words' scores are kept, of words that are no longer than this."""
 
 
 class Detected(NamedTuple):
@@ -67,7 +68,7 @@ class Profile:
         self.language = language
         self._grams = dict(grams)
         self._words = dict(frequent)
-        self._score = lru_cache(_KEPT)(self._score_of)
+        self._remembered = lru_cache(_KEPT)(self._score_of)
 
     @classmethod
     def read(cls, content: bytes) -> Profile:
@@ -94,7 +95,7 @@ class Profile:
 
     def score(self, words: Sequence[str]) -> float:
         """The log-probability of words, each by itself."""
-        return math.fsum(map(self._score, words))
+        return math.fsum(self._score_of(word) if len(word) > _LONG else self._remembered(word) for word in words)
 
     def _score_of(self, word: str) -> float:
         spelt = f"{BLANK}{word}{BLANK}"

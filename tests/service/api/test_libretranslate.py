@@ -133,6 +133,7 @@ def test_alternatives(client: TestClient) -> None:
         ({"q": "x" * 10_001, "source": "en", "target": "de"}, "q: has 10001 characters, the limit is 10000"),
         ({"q": ["x", "x" * 10_001], "source": "en", "target": "de"}, "q[1]: has 10001 characters"),
         ({"q": ["x"] * 1025, "source": "auto", "target": "de"}, "q: 1025 texts, the limit is 1024"),
+        ({"q": ["x" * 9000] * 6, "source": "auto", "target": "de"}, "q: 54000 characters, the limit is 50000"),
         ([], "the body must be a JSON object"),
     ],
 )  # fmt: skip

@@ -174,6 +174,8 @@ def step_graph(source: str, *, attention: bool = True, endless: bool = False) ->
     size = pieces().get_piece_size()
     kept: dict[str, NDArray[Any]] = {
         "one": np.ones(1, np.float32),
+        "zero": np.zeros(1, np.float32),
+        "along": np.array(2, np.int64),
         "pace": np.array([0.0 if endless else 1.0], np.float32),
         "last": np.array([-1], np.int64),
         "sharpness": np.array([-_SHARPNESS], np.float32),
@@ -218,7 +220,11 @@ def _attended(node: Any) -> list[Any]:
         node("Sub", ["keys_N1S", "place_NW1"], ["distance"]),
         node("Mul", ["distance", "distance"], ["squared"]),
         node("Mul", ["squared", "sharpness"], ["near"]),
-        node("Greater", ["keys_N1S", "end_N11"], ["beyond"]),
+        # By their places: beyond the length a key may hold anything.
+        node("Mul", ["keys_N1S", "zero"], ["nothing"]),
+        node("Add", ["nothing", "one"], ["counted"]),
+        node("CumSum", ["counted", "along"], ["places_N1S"], exclusive=1),
+        node("Greater", ["places_N1S", "end_N11"], ["beyond"]),
         node("Where", ["beyond", "never", "near"], ["scores"]),
         node("Softmax", ["scores"], ["attention"], axis=-1),
         node("MatMul", ["attention", "memory"], ["logits"]),

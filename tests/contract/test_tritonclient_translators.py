@@ -1,0 +1,84 @@
+"""`tritonclient.http` and a translator: a text in, its translation out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from service.settings import Settings
+from tests.conftest import running
+from tests.translator_bundles import write_translator
+
+triton = pytest.importorskip("tritonclient.http")
+from tritonclient.utils import InferenceServerException  # noqa: E402  (after the skip)
+
+MODEL = "translate-en-de"
+TEXTS = ["The dog sleeps. I love 😀 you!", "", "Good morning", "cafe\u0301 " * 300]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("models")
+    write_translator(folder)
+    with running(Settings(models=folder)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(url: str) -> Iterator[Any]:
+    with triton.InferenceServerClient(url.removeprefix("http://")) as found:
+        yield found
+
+
+def infer(client: Any, texts: list[Any], *, binary: bool = True) -> Any:
+    array = np.array([text.encode() if isinstance(text, str) else text for text in texts], object).reshape(-1, 1)
+    tensor = triton.InferInput("TEXT", list(array.shape), "BYTES").set_data_from_numpy(array, binary_data=binary)
+    wanted = [triton.InferRequestedOutput("TRANSLATION", binary_data=binary)]
+    return client.infer(MODEL, [tensor], outputs=wanted).as_numpy("TRANSLATION")
+
+
+def test_metadata_and_config(client: Any) -> None:
+    metadata = client.get_model_metadata(MODEL)
+    assert metadata["inputs"] == [{"name": "TEXT", "datatype": "BYTES", "shape": [-1, 1]}]
+    assert metadata["outputs"] == [{"name": "TRANSLATION", "datatype": "BYTES", "shape": [-1, 1]}]
+    config = client.get_model_config(MODEL)
+    assert config["output"] == [{"name": "TRANSLATION", "data_type": "TYPE_STRING", "dims": [1]}]
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_texts_become_what_the_task_route_answers(client: Any, url: str, binary: bool) -> None:
+    found = infer(client, TEXTS, binary=binary)
+    assert found.shape == (len(TEXTS), 1)
+    results = httpx.post(f"{url}/v1/translate", json={"texts": TEXTS}).json()["results"]
+    assert [one.decode() if isinstance(one, bytes) else one for one in found.ravel()] == [
+        result["text"] for result in results
+    ]
+    assert results[0]["text"] == "Der Hund schläft. ich liebe 😀 du!"
+
+
+def test_the_inferences_are_in_the_statistics(client: Any) -> None:
+    before = client.get_inference_statistics(MODEL)["model_stats"][0]
+    infer(client, ["The dog"])
+    after = client.get_inference_statistics(MODEL)["model_stats"][0]
+    count = ("inference_stats", "success", "count")
+    one, other = ((stats[count[0]][count[1]][count[2]]) for stats in (before, after))
+    assert other == one + 1
+    assert after["execution_count"] > before["execution_count"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "status", "message"),
+    [
+        ([b"the", b"\xff\xfe"], "400", r"TEXT\[1\]: is not UTF-8"),
+        (["the", "a" * 10_001], "400", r"TEXT\[1\]: has 10001 characters, the limit is 10000"),
+        (["the"] * 65, "400", "a batch of 65, the limit is 64"),
+    ],
+)
+def test_bad_texts_are_named(client: Any, texts: list[Any], status: str, message: str) -> None:
+    with pytest.raises(InferenceServerException, match=message) as caught:
+        infer(client, texts)
+    assert caught.value.status() == status

@@ -1,0 +1,283 @@
+"""/v1/translate over HTTP: what is answered, what is streamed, and what bad input gets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from starlette.testclient import TestClient
+
+from service.api.openai import ModelCard
+from service.api.translation import TranslateAnswer
+from service.app import create_app
+from service.settings import Settings
+from tests.bundles import write_classifier
+from tests.translator_bundles import write_translator
+
+JSON = {"content-type": "application/json"}
+STREAM = {"accept": "text/event-stream"}
+EN_DE = {"source": "en", "target": "de"}
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client of a server of two translators and of digits."""
+    folder = tmp_path_factory.mktemp("models")
+    write_translator(folder)
+    write_translator(folder, source="de", target="en")
+    write_classifier(folder)
+    settings = Settings(models=folder, max_texts=20, max_total_characters=20_000)
+    with TestClient(create_app(settings), raise_server_exceptions=False) as found:
+        yield found
+
+
+def ask(client: TestClient, **body: Any) -> Any:
+    response = client.post("/v1/translate", json=EN_DE | body)
+    assert response.status_code == 200, response.text
+    TranslateAnswer.model_validate(response.json())
+    return response.json()
+
+
+def events(client: TestClient, **body: Any) -> list[Any]:
+    response = client.post("/v1/translate", json=EN_DE | body, headers=STREAM)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["x-lectern-model"] == "translate-en-de"
+    assert "content-length" not in response.headers
+    lines = response.text.removesuffix("\n\n").split("\n\n")
+    assert all(line.startswith("data: ") for line in lines)
+    return [orjson.loads(line.removeprefix("data: ")) for line in lines]
+
+
+def test_a_text(client: TestClient) -> None:
+    answer = ask(client, text="The dog sleeps. I love 😀 you!\nGood morning")
+    assert (answer["model"], answer["version"]) == ("translate-en-de", "1")
+    (result,) = answer["results"]
+    assert result["text"] == "Der Hund schläft. ich liebe 😀 du!\nGuten Morgen"
+    assert -0.1 < result["score"] < 0
+    assert result["alternatives"] == []
+    assert "sentences" not in result
+
+
+@pytest.mark.parametrize(
+    ("body", "model", "text"),
+    [
+        ({"source": "en", "target": "de"}, "translate-en-de", "Hallo"),
+        ({"source": "en"}, "translate-en-de", "Hallo"),
+        ({"target": "de"}, "translate-en-de", "Hallo"),
+        ({"source": "DE", "target": " en "}, "translate-de-en", "Hello"),
+        ({"model": "translate-de-en"}, "translate-de-en", "Hello"),
+        ({"model": "translate-de-en", "version": 1, "source": "de"}, "translate-de-en", "Hello"),
+    ],
+)
+def test_the_pair_chooses_the_model(client: TestClient, body: dict[str, Any], model: str, text: str) -> None:
+    response = client.post("/v1/translate", json=body | {"text": "Hello"})
+    assert response.json()["model"] == response.headers["x-lectern-model"] == model
+    assert response.json()["results"][0]["text"] == text
+
+
+def test_texts_alternatives_and_alignment(client: TestClient) -> None:
+    (alone,) = ask(client, text="The big house.", alternatives=2, alignment=True)["results"]
+    others = {"Der riesig Haus.", "Der groß Heim.", "The groß Haus."}
+    assert len(alone["alternatives"]) == 2
+    assert {other["text"] for other in alone["alternatives"]} <= others
+    (sentence,) = alone["sentences"]
+    assert sentence["target_tokens"] == ["▁Der", "▁groß", "▁Haus", ".", "</s>"]
+    assert [sum(row) for row in sentence["alignment"]] == [1.0] * 5
+    texts = ["The big house.", "", "The big house."]
+    empty = {"text": "", "score": None, "alternatives": [], "sentences": []}
+    assert ask(client, texts=texts, alternatives=2, alignment=True)["results"] == [alone, empty, alone]
+    assert ask(client, texts=[])["results"] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 5_000,
+        "😀" * 5_000,
+        "<p>The <b>dog</b></p>" * 200,
+        "日本 the Привет dog שלום" * 100,
+        "\x00\x01\x1f the \x7f\x85cat\ufeff \ufffd \U0010ffff",
+        "the dog " * 1_250,
+        "." * 10_000,
+        "!a" * 5_000,
+    ],
+)
+def test_strange_texts_are_answered(client: TestClient, text: str) -> None:
+    (result,) = ask(client, text=text, beam_size=2)["results"]
+    assert len(result["text"]) >= len(text) / 3
+
+
+def test_a_stream_is_the_greedy_answer_in_parts(client: TestClient) -> None:
+    text = " The dog sleeps. I love 😀 you!\nGood morning "
+    *deltas, done = events(client, text=text)
+    assert all(list(delta) == ["index", "text_delta"] and delta["index"] == 0 for delta in deltas)
+    assert len(deltas) > 4
+    (result,) = ask(client, text=text, beam_size=1)["results"]
+    assert "".join(delta["text_delta"] for delta in deltas) == result["text"]
+    assert done == {"done": True, "model": "translate-en-de", "version": "1", "results": [result]}
+
+
+def test_a_stream_of_several_texts(client: TestClient) -> None:
+    texts = ["The dog. The cat!", "", "😀", "Good morning"]
+    *deltas, done = events(client, texts=texts, alignment=True)
+    for index, result in enumerate(done["results"]):
+        assert "".join(delta["text_delta"] for delta in deltas if delta["index"] == index) == result["text"]
+    assert [len(result["sentences"]) for result in done["results"]] == [2, 0, 0, 1]
+    assert events(client, text="") == [
+        {"done": True, "model": "translate-en-de", "version": "1"}
+        | {"results": [{"text": "", "score": None, "alternatives": []}]}
+    ]
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream;q=0.9, */*", "application/json, TEXT/EVENT-STREAM"])
+def test_an_event_stream_among_what_is_accepted(client: TestClient, accept: str) -> None:
+    response = client.post("/v1/translate", json=EN_DE | {"text": "The dog"}, headers={"accept": accept})
+    assert response.text.startswith("data: ")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "detail"),
+    [
+        ({"text": "a", "beam_size": 5}, 422, "beam_size: a stream is greedy; send 1, leave it out, or accept"),
+        ({"text": "a", "alternatives": 1}, 422, "alternatives: a stream is greedy and has none"),
+        ({"text": "a" * 10_001}, 422, "text: has 10001 characters"),
+        ({"text": "a", "target": "xx"}, 422, "target: no model has 'xx' there"),
+        ({"text": "a", "model": "gone"}, 404, "no model 'gone'"),
+    ],
+)
+def test_what_is_wrong_with_a_stream_is_told_before_it(
+    client: TestClient, body: dict[str, Any], status: int, detail: str
+) -> None:
+    response = client.post("/v1/translate", json=EN_DE | body, headers=STREAM)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["detail"].startswith(detail)
+
+
+PAIRS = "the pairs there are: de-en, en-de"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field", "message"),
+    [
+        (EN_DE, 422, None, "send one of 'text' and 'texts'"),
+        (EN_DE | {"text": "a", "texts": ["a"]}, 422, None, "send one of 'text' and 'texts'"),
+        (EN_DE | {"text": 5}, 422, "text", "Input should be a valid string"),
+        (EN_DE | {"text": None}, 422, None, "send one of"),
+        (EN_DE | {"texts": ["a", "b", "c", 4]}, 422, "texts[3]", "Input should be a valid string"),
+        (EN_DE | {"text": "a", "format": "html"}, 422, "format", "is not a field of this request"),
+        (EN_DE | {"text": "a", "beam_size": 0}, 422, "beam_size", "is 0, must be from 1 to 16 (LECTERN_MAX_BEAM_SIZE)"),
+        (EN_DE | {"text": "a", "beam_size": 1_000}, 422, "beam_size", "is 1000, must be from 1 to 16"),
+        (EN_DE | {"text": "a", "beam_size": 2.5}, 422, "beam_size", "Input should be a valid integer"),
+        (EN_DE | {"text": "a", "beam_size": "5"}, 422, "beam_size", "Input should be a valid integer"),
+        (EN_DE | {"text": "a", "beam_size": 10**18}, 422, "beam_size", "is 1000000000000000000, must be from 1 to"),
+        (EN_DE | {"text": "a", "alternatives": 10_000}, 422, "alternatives", "is 10000, must be below the beam size"),
+        (EN_DE | {"text": "a" * 10_001}, 422, "text", "has 10001 characters, the limit is 10000 (LECTERN_MAX_CHARA"),
+        (
+            EN_DE | {"texts": ["a " * 4_000] * 3},
+            422,
+            "texts[2]",
+            "more than 20000 characters, the limit (LECTERN_MAX_T",
+        ),
+        (EN_DE | {"texts": ["a"] * 21}, 422, "texts", "21 texts, the limit is 20 (LECTERN_MAX_TEXTS)"),
+        ({"text": "a"}, 422, "source", "is needed: there are several pairs (de-en, en-de)"),
+        ({"text": "a", "source": "en", "target": "fr"}, 422, "target", f"no model has 'fr' there; {PAIRS}"),
+        ({"text": "a", "source": "fr", "target": "de"}, 422, "source", f"no model has 'fr' there; {PAIRS}"),
+        ({"text": "a", "source": "en", "target": "en"}, 422, "target", f"no model translates 'en' to 'en'; {PAIRS}"),
+        ({"text": "a", "source": "", "target": "en"}, 422, "source", f"no model has '' there; {PAIRS}"),
+        ({"text": "a", "model": "translate-en-de", "source": "de"}, 422, "source", "'translate-en-de' has 'en' there"),
+        ({"text": "a", "model": "digits"}, 422, "model", "'digits' is of the task 'image-classification'"),
+        ({"text": "a", "model": "gone"}, 404, None, "no model 'gone'"),
+        (EN_DE | {"text": "a", "version": 9}, 404, None, "no version 9 of model 'translate-en-de'"),
+    ],
+)
+def test_bad_input_is_named(
+    client: TestClient, body: dict[str, Any], status: int, field: str | None, message: str
+) -> None:
+    response = client.post("/v1/translate", content=json.dumps(body).encode(), headers=JSON)
+    problem = response.json()
+    assert response.status_code == status, response.text
+    assert message in problem["detail"]
+    assert problem.get("field") == field
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "message"),
+    [
+        (b"The dog", {"content-type": "text/plain"}, 415, "send application/json"),
+        (b'{"text": "The', JSON, 400, "not valid JSON"),
+        (b'{"source": "en", "text": "\\ud800 dog"}', JSON, 400, "not valid JSON"),
+        (b'["The dog"]', JSON, 422, "must be a JSON object"),
+    ],
+)
+def test_a_bad_body_is_told(
+    client: TestClient, content: bytes, headers: dict[str, str], status: int, message: str
+) -> None:
+    response = client.post("/v1/translate", content=content, headers=headers)
+    assert response.status_code == status, response.text
+    assert message in response.json()["detail"]
+
+
+def test_several_models_of_a_pair_are_to_be_named(tmp_path: Any) -> None:
+    write_translator(tmp_path, "one")
+    write_translator(tmp_path, "two")
+    with TestClient(create_app(Settings(models=tmp_path))) as client:
+        for pair in (EN_DE, {"source": "en"}, {}):
+            problem = client.post("/v1/translate", json=pair | {"text": "The dog"}).json()
+            assert problem["detail"] == "model: several models translate this pair, name one of: one, two"
+        client.post("/v2/repository/models/one/unload")
+        assert client.post("/v1/translate", json={"text": "The dog"}).json()["model"] == "two"
+
+
+def test_a_server_without_a_translator_says_so(tmp_path: Any) -> None:
+    write_classifier(tmp_path)
+    with TestClient(create_app(Settings(models=tmp_path))) as client:
+        response = client.post("/v1/translate", json=EN_DE | {"text": "The dog"})
+        assert response.status_code == 404
+        assert response.json()["detail"] == "no model for the task 'translation' is served"
+
+
+def test_the_times_are_in_the_headers_and_the_runs_are_counted(client: TestClient) -> None:
+    def count(name: str) -> float:
+        lines = client.get("/metrics").text.splitlines()
+        (line,) = [line for line in lines if line.startswith(f'{name}{{model="translate-en-de",')]
+        return float(line.rpartition(" ")[2])
+
+    before = count("lectern_executions_total"), count("lectern_inferences_total")
+    response = client.post("/v1/translate", json=EN_DE | {"texts": ["The dog", "The cat", "The dog"], "beam_size": 1})
+    for stage in ("preprocess", "queue", "infer", "postprocess"):
+        assert f"{stage};dur=" in response.headers["server-timing"]
+    after = count("lectern_executions_total"), count("lectern_inferences_total")
+    assert (after[0] - before[0], after[1] - before[1]) == (3, 9), "three steps of three sentences"
+
+
+def test_the_model_card_tells_of_the_pair(client: TestClient) -> None:
+    card = ModelCard.model_validate(client.get("/v1/models/translate-en-de").json())
+    assert card.task == "translation"
+    assert not card.inline
+    assert card.details == {
+        "source": "en",
+        "target": "de",
+        "source_pieces": 320,
+        "target_pieces": 320,
+        "attention": True,
+        "beam_size": 5,
+        "length_penalty": 1.0,
+        "coverage_penalty": 0.0,
+        "max_source_tokens": 40,
+    }
+    assert card.limits == {
+        "max_batch_size": 64,
+        "max_body_bytes": 16 * 2**20,
+        "deadline_seconds": 30.0,
+        "max_texts": 20,
+        "max_characters": 10_000,
+        "max_total_characters": 20_000,
+        "max_beam_size": 16,
+        "max_batch_hypotheses": 160,
+    }

@@ -1,0 +1,107 @@
+"""The ONNX graphs of a translator: the encoder, and one step of the decoder for N sources' W hypotheses each.
+
+What goes in and out is said in `service.artifacts.decoding.tensors`. The encoder's layers are told the lengths, so that
+padding is never read. Shapes are named as in `training.seq2seq.model`; R is N x W.
+"""
+
+from dataclasses import dataclass
+
+from onnx import TensorProto, ValueInfoProto, helper
+
+from service.artifacts.decoding.tensors import (
+    ATTENTION,
+    CANDIDATES,
+    ENCODER,
+    KEYS,
+    LENGTHS,
+    LOG_PROBS,
+    MEMORY,
+    NEXT_STATE,
+    SOURCE,
+    STATE,
+    STEP,
+    TOKENS,
+    K,
+)
+from service.artifacts.manifest import Datatype, Graph, TensorSpec
+from training.seq2seq.encoder_graph import encoder_graph
+from training.seq2seq.model import Seq2Seq
+from training.seq2seq.quantise import Parts, Weights
+from training.seq2seq.step_graph import step_graph
+
+FILES = {ENCODER: "encoder.onnx", STEP: "step.onnx"}
+
+_DATATYPES = {
+    Datatype.INT32: TensorProto.INT32,
+    Datatype.INT64: TensorProto.INT64,
+    Datatype.FP32: TensorProto.FLOAT,
+}
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """A tensor with its axes, named where they vary."""
+
+    name: str
+    datatype: Datatype
+    axes: tuple[str | int, ...]
+
+    def spec(self) -> TensorSpec:
+        shape = tuple(size if isinstance(size, int) else -1 for size in self.axes)
+        return TensorSpec(name=self.name, datatype=self.datatype, shape=shape)
+
+    def info(self) -> ValueInfoProto:
+        return helper.make_tensor_value_info(self.name, _DATATYPES[self.datatype], list(self.axes))
+
+
+def graph_specs(network: Seq2Seq) -> dict[str, Graph]:
+    """What goes in and out of both, as the manifest says it."""
+    return {
+        name: Graph(
+            file=FILES[name],
+            inputs=tuple(tensor.spec() for tensor in inputs),
+            outputs=tuple(tensor.spec() for tensor in outputs),
+        )
+        for name, (inputs, outputs) in _tensors(network).items()
+    }
+
+
+def build_graphs(network: Seq2Seq, weights: Weights) -> dict[str, bytes]:
+    """Both ONNX files by the graph's name, weights inside."""
+    found = {}
+    for name, (inputs, outputs) in _tensors(network).items():
+        parts = Parts(weights)
+        (encoder_graph if name == ENCODER else step_graph)(parts, network)
+        found[name] = parts.model(name, [one.info() for one in inputs], [one.info() for one in outputs])
+    return found
+
+
+def _tensors(network: Seq2Seq) -> dict[str, tuple[list[_Tensor], list[_Tensor]]]:
+    """Inputs and outputs of each graph."""
+    int32, fp32, state = Datatype.INT32, Datatype.FP32, network.state_size
+    attention = network.decoder.attention
+    memory, width = [], network.encoder.width
+    if attention is not None:
+        keys = width if attention.key is None else attention.key.out_features
+        memory = [_Tensor(MEMORY, fp32, ("N", "S", width)), _Tensor(KEYS, fp32, ("N", "S", keys))]
+    lengths = _Tensor(LENGTHS, int32, ("N",))
+    return {
+        ENCODER: (
+            [_Tensor(SOURCE, int32, ("N", "S")), lengths],
+            [*memory, _Tensor(STATE, fp32, ("N", state))],
+        ),
+        STEP: (
+            [
+                _Tensor(TOKENS, int32, ("N", "W")),
+                _Tensor(STATE, fp32, ("N", "W", state)),
+                *([*memory, lengths] if memory else []),
+                _Tensor(K, Datatype.INT64, (1,)),
+            ],
+            [
+                _Tensor(LOG_PROBS, fp32, ("N", "W", "k")),
+                _Tensor(CANDIDATES, int32, ("N", "W", "k")),
+                _Tensor(NEXT_STATE, fp32, ("N", "W", state)),
+                *([_Tensor(ATTENTION, fp32, ("N", "W", "S"))] if memory else []),
+            ],
+        ),
+    }

@@ -1,0 +1,169 @@
+"""The nodes of one step of the decoder, for N sources' W hypotheses each: R = N x W rows."""
+
+import numpy as np
+import torch
+from onnx import TensorProto, helper
+from torch import Tensor
+
+from service.artifacts.decoding.tensors import (
+    ATTENTION,
+    CANDIDATES,
+    KEYS,
+    LENGTHS,
+    LOG_PROBS,
+    MEMORY,
+    NEXT_STATE,
+    STATE,
+    TOKENS,
+    K,
+)
+from training.seq2seq.attention import Attention
+from training.seq2seq.model import NEVER, Seq2Seq
+from training.seq2seq.quantise import Parts
+from training.seq2seq.recurrent import Recurrent
+
+
+def step_graph(parts: Parts, network: Seq2Seq) -> None:
+    """tokens, state and the encoder's memory -> candidates, next state, attention."""
+    decoder = network.decoder
+    parts.add("Shape", TOKENS, out="rows_NW")
+    tokens = parts.add("Reshape", TOKENS, parts.sizes(-1), out="tokens_R")
+    shared = network.output.weight is network.target_embedding.weight
+    target = parts.store("target_table", network.target_embedding.weight)
+    output = target if shared else parts.store("output_table", network.output.weight)
+    inputs = [parts.rows(target, tokens, out="embedded")]
+    flat = parts.add("Reshape", STATE, parts.sizes(-1, network.state_size), out="state_RZ")
+    states = parts.split(flat, decoder.state_sizes, "state")
+    if network.config.input_feeding:
+        inputs.append(states.pop())
+    after, context, outputs = [], "", ""
+    for number, (layer, state) in enumerate(zip(decoder.layers, states, strict=True)):
+        assert isinstance(layer, Recurrent)
+        if number:
+            inputs = [outputs, context] if context and number == decoder.asks_after + 1 else [outputs]
+        outputs, whole = _cell(parts, layer, inputs, state, f"decoder_{number}")
+        after.append(whole)
+        if decoder.norms:
+            outputs = parts.norm(decoder.norms[number], outputs, out=f"decoder_{number}_norm")
+        if number == decoder.asks_after and decoder.attention is not None:
+            context = _attended(parts, decoder.attention, outputs, network.encoder.width)
+    seen = parts.add("Concat", outputs, context, out="seen", axis=1) if context else outputs
+    linear = parts.product(seen, parts.store("readout_matrix", decoder.readout.weight), out="readout_unshifted")
+    shifted = parts.add("Add", linear, parts.keep("readout_bias", decoder.readout.bias), out="readout_linear")
+    readout = parts.add("Tanh", shifted, out="readout")
+    if network.config.input_feeding:
+        after.append(readout)
+    together = parts.add("Concat", *after, out="after_RZ", axis=1) if len(after) > 1 else after[0]
+    _by_hypothesis(parts, together, network.state_size, out=NEXT_STATE)
+    _candidates(parts, network, parts.product(readout, output, out="scores_unshifted"))
+
+
+def _cell(parts: Parts, layer: Recurrent, inputs: list[str], state: str, name: str) -> tuple[str, str]:
+    """One step of a layer, as `Recurrent.step`: its output [R, H] and its state [R, Z]."""
+    of_input, of_state, input_bias, state_bias = layer.weights.all_weights[0]
+    hidden = layer.hidden
+    h, *rest = (
+        parts.split(state, [hidden, layer.state_size - hidden], f"{name}_before") if layer.cell == "lstm" else [state]
+    )
+    if layer.cell == "gru":
+        return (_gru(parts, layer, inputs, h, name),) * 2
+    # i, f, o side by side, so that one operator serves them all
+    matrix, recurrent, bias = (_sigmoids_first(one) for one in (of_input, of_state, input_bias + state_bias))
+    gates = _gates(parts, inputs, matrix, name)
+    from_state = parts.product(h, parts.store(f"{name}_recurrent", recurrent), out=f"{name}_from_state")
+    summed = parts.add("Add", gates, from_state, out=f"{name}_summed")
+    shifted = parts.add("Add", summed, parts.keep(f"{name}_bias", bias), out=f"{name}_gates")
+    sigmoids, new = parts.split(shifted, [3 * hidden, hidden], f"{name}_kinds")
+    opened = parts.add("Sigmoid", sigmoids, out=f"{name}_opened")
+    i, f, o = parts.split(opened, [hidden] * 3, f"{name}_gate")
+    kept = parts.add("Mul", f, rest[0], out=f"{name}_kept")
+    added = parts.add("Mul", i, parts.add("Tanh", new, out=f"{name}_new"), out=f"{name}_added")
+    c = parts.add("Add", kept, added, out=f"{name}_c")
+    h = parts.add("Mul", o, parts.add("Tanh", c, out=f"{name}_shown"), out=f"{name}_h")
+    return h, parts.add("Concat", h, c, out=f"{name}_after", axis=1)
+
+
+def _gates(parts: Parts, inputs: list[str], matrix: Tensor, name: str) -> str:
+    """What the inputs come to, side by side as one row: [R, gates x H]."""
+    joined = parts.add("Concat", *inputs, out=f"{name}_inputs", axis=1) if len(inputs) > 1 else inputs[0]
+    return parts.product(joined, parts.store(f"{name}_input", matrix), out=f"{name}_from_input")
+
+
+def _gru(parts: Parts, layer: Recurrent, inputs: list[str], h: str, name: str) -> str:
+    """The state [R, H] of a GRU after one more input."""
+    of_input, of_state, input_bias, state_bias = layer.weights.all_weights[0]
+    hidden = layer.hidden
+    sides = []
+    for kind, product, bias in (
+        ("input", _gates(parts, inputs, of_input, name), input_bias),
+        ("state", parts.product(h, parts.store(f"{name}_recurrent", of_state), out=f"{name}_from_state"), state_bias),
+    ):
+        shifted = parts.add("Add", product, parts.keep(f"{name}_{kind}_bias", bias), out=f"{name}_{kind}_gates")
+        sides.append(parts.split(shifted, [2 * hidden, hidden], f"{name}_{kind}_kinds"))
+    summed = parts.add("Add", sides[0][0], sides[1][0], out=f"{name}_summed")
+    opened = parts.add("Sigmoid", summed, out=f"{name}_opened")
+    reset, update = parts.split(opened, [hidden] * 2, f"{name}_gate")
+    recalled = parts.add("Mul", reset, sides[1][1], out=f"{name}_recalled")
+    new = parts.add("Tanh", parts.add("Add", sides[0][1], recalled, out=f"{name}_linear"), out=f"{name}_new")
+    # (1 - update) x new + update x h
+    change = parts.add("Sub", h, new, out=f"{name}_change")
+    return parts.add("Add", new, parts.add("Mul", update, change, out=f"{name}_kept"), out=f"{name}_h")
+
+
+def _sigmoids_first(weights: Tensor) -> Tensor:
+    """i, f, g, o as i, f, o, g."""
+    i, f, g, o = weights.detach().chunk(4)
+    return torch.cat([i, f, o, g])
+
+
+def _attended(parts: Parts, attention: Attention, query: str, width: int) -> str:
+    """The context [R, D] of every hypothesis; the weights are the graph's output."""
+    size = attention.query.out_features if attention.query is not None else 0
+    if attention.query is not None and attention.score is not None:
+        turned = parts.product(query, parts.store("query_matrix", attention.query.weight), out="query_unshifted")
+        asked = parts.add("Add", turned, parts.keep("query_bias", attention.query.bias), out="query_R")
+        rows = _by_hypothesis(parts, asked, size, out="query_NWA")
+        apart = parts.add("Unsqueeze", rows, parts.sizes(2), out="query_NW1A")
+        beside = parts.add("Unsqueeze", KEYS, parts.sizes(1), out="keys_N1SA")
+        together = parts.add("Tanh", parts.add("Add", apart, beside, out="together_linear"), out="together_NWSA")
+        scores = parts.add("MatMul", together, parts.keep("attention_score", attention.score), out="scores_NWS")
+    else:
+        # Keys times queries: turned queries are smaller than turned keys.
+        rows = _by_hypothesis(parts, query, -1, out="query_NWA")
+        turned = parts.add("Transpose", rows, out="query_NAW", perm=[0, 2, 1])
+        scores = parts.add("MatMul", KEYS, turned, out="scores_NSW")
+        scores = parts.add("Transpose", scores, out="scores_NWS", perm=[0, 2, 1])
+    weights = parts.add("Softmax", _masked(parts, scores), out=ATTENTION, axis=-1)
+    context = parts.add("MatMul", weights, MEMORY, out="context_NWD")
+    return parts.add("Reshape", context, parts.sizes(-1, width), out="context_RD")
+
+
+def _masked(parts: Parts, scores: str) -> str:
+    """Scores [N, W, S], -inf beyond the length."""
+    shape = parts.add("Shape", KEYS, out="longest", start=1, end=2)
+    longest = parts.add("Squeeze", shape, out="longest_scalar")
+    zero, one = parts.number(np.int64(0)), parts.number(np.int64(1))
+    places = parts.add("Range", zero, longest, one, out="places_S")
+    lengths = parts.add("Cast", LENGTHS, out="lengths_int64", to=TensorProto.INT64)
+    column = parts.add("Reshape", lengths, parts.sizes(-1, 1, 1), out="lengths_N11")
+    inside = parts.add("Less", places, column, out="inside_N1S")
+    return parts.add("Where", inside, scores, parts.number(float("-inf")), out="scores_masked")
+
+
+def _candidates(parts: Parts, network: Seq2Seq, scores: str) -> None:
+    """The best k pieces with their log-probabilities; those of `NEVER` have none."""
+    bias = network.output.bias.detach().clone()
+    bias[list(NEVER)] = -torch.inf
+    shifted = parts.add("Add", scores, parts.keep("output_bias", bias), out="scores_RV")
+    log_probs = parts.add("LogSoftmax", shifted, out="log_probs_RV", axis=-1)
+    most = parts.add("Min", K, parts.sizes(network.output.out_features), out="k_bounded")
+    parts.nodes.append(helper.make_node("TopK", [log_probs, most], ["best_Rk", "places_Rk"], axis=-1))
+    places = parts.add("Cast", "places_Rk", out="places_int32", to=TensorProto.INT32)
+    _by_hypothesis(parts, "best_Rk", -1, out=LOG_PROBS)
+    _by_hypothesis(parts, places, -1, out=CANDIDATES)
+
+
+def _by_hypothesis(parts: Parts, values: str, size: int, *, out: str) -> str:
+    """[R, X] as [N, W, X]."""
+    shape = parts.add("Concat", "rows_NW", parts.sizes(size), out=f"{out}_shape", axis=0)
+    return parts.add("Reshape", values, shape, out=out)

@@ -19,20 +19,27 @@ class CutText(NamedTuple):
     """Ids of each of N segments, without END."""
     gaps: list[str]
     """N+1: what stands before, between and after them, and is carried over unchanged."""
+    shouted: set[int]
+    """Places of the segments that are in capitals, and are translated as if they were not."""
 
     def joined(self, translations: Sequence[str]) -> str:
         """The text again, of the translated segments."""
         parts = [self.gaps[0]]
-        for translation, gap in zip(translations, self.gaps[1:], strict=True):
-            parts += translation, gap
+        for place, translation in enumerate(translations):
+            parts += self.cased(place, translation), self.gaps[place + 1]
         return "".join(parts)
+
+    def cased(self, place: int, translation: str) -> str:
+        """The translation of a segment, or a part of it, in capitals where the segment was."""
+        return translation.upper() if place in self.shouted else translation
 
 
 def cut(text: str, subwords: Subwords, language: str, max_tokens: int) -> CutText:
     """Cut a text into segments, each at most a sentence.
 
-    What a translator would spoil is carried over: spacing and line breaks, addresses, markup, what has no letter, and
-    characters that the vocabulary does not know, such as emoji; of a word with such a letter, the word.
+    What a translator would spoil is carried over: spacing and line breaks, addresses, markup, what has no letter, words
+    that are too long to be any, and characters that the vocabulary does not know, such as emoji; of a word with such a
+    letter, the word.
 
     Args:
         text: as it was sent.
@@ -45,14 +52,18 @@ def cut(text: str, subwords: Subwords, language: str, max_tokens: int) -> CutTex
     folds = _folds(unknown, subwords)
     strange = _strange(unknown - folds.keys())
     table = str.maketrans(folds)
-    found = CutText([], [""])
+    found = CutText([], [""], set())
     end = 0
     for start, stop in _pieces(text, language, strange):
-        ids = subwords.encode(clean(text[start:stop].translate(table)))
+        piece = clean(text[start:stop].translate(table))
+        shouted = _is_shouted(piece)
+        ids = subwords.encode(piece.capitalize() if shouted else piece)
         if not ids:
             continue
         found.gaps[-1] += text[end:start]
         for part, gap in _parts(ids, subwords, max_tokens):
+            if shouted:
+                found.shouted.add(len(found.segments))
             found.segments.append(part)
             found.gaps.append(gap)
         end = stop
@@ -66,6 +77,8 @@ _CARRIED = (
     # Addresses, without the punctuation after them.
     r"|(?:https?://|www\.)[^\s<>\"]*[\w/]"
     r"|(?<![\w.+%-])[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
+    # No word of an alphabet with blanks between its words (Latin, Greek, Cyrillic) is as long as this.
+    r"|(?<![0-9A-Za-z_\xaa-\u052f])[0-9A-Za-z_\xaa-\u052f]{100,}"
 )
 _ALWAYS = re.compile(_CARRIED, re.DOTALL)
 _BULLET = re.compile(r"(?:[-\u2013\u2014*\u2022\u00b7>#+]{1,6}\s+)+")
@@ -96,6 +109,7 @@ _GOES_ON = {
 """By language: a sentence that ends so most likely goes on."""
 _WRAPPED_LENGTH = 50
 """A line at least so long was most likely broken for its length."""
+_SHOUTED_LETTERS = 8
 _PAUSES = frozenset(",;:.!?)\u2026\u2013\u2014")
 
 
@@ -141,6 +155,11 @@ def _stripped(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
     if any(map(str.isalpha, piece)):
         start += len(piece) - len(piece.lstrip())
         yield start, start + len(piece.strip())
+
+
+def _is_shouted(piece: str) -> bool:
+    """Whether it is words in capitals, and more than an abbreviation or two."""
+    return piece.isupper() and " " in piece and sum(map(str.isalpha, piece)) >= _SHOUTED_LETTERS
 
 
 def _sentences(text: str, language: str) -> Iterator[tuple[int, int]]:

@@ -72,7 +72,7 @@ class TextStream:
         parts = []
         while text.at < len(text.ended):
             known = self._subwords.decode(text.tokens[text.at])
-            parts.append(known[len(text.written) :])
+            parts.append(text.cut.cased(text.at, known[len(text.written) :]))
             text.written = known
             if not text.ended[text.at]:
                 break

@@ -86,10 +86,32 @@ def test_long_sentences_are_cut_at_pauses_and_blanks(subwords: Subwords) -> None
     assert subwords.decode(paused.segments[0]).endswith("sleeps,")
 
 
-def test_a_word_without_end_is_cut(subwords: Subwords) -> None:
-    found = cut("ab" * 2500, subwords, "en", MOST)
+def test_words_are_cut_where_they_are_long_and_carried_over_where_they_are_no_words(subwords: Subwords) -> None:
+    text = "the " + "ab" * 45 + " dog"
+    found = cut(text, subwords, "en", MOST)
     assert max(map(len, found.segments)) <= MOST
-    assert found.joined([subwords.decode(ids) for ids in found.segments]) == "ab" * 2500
+    assert found.joined([subwords.decode(ids) for ids in found.segments]) == text
+    assert shown(subwords, f"the {'ab' * 2500} dog") == f"{{the}} {'ab' * 2500} {{dog}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "answer"),
+    [
+        ("THE DOG SLEEPS!", "The dog sleeps!", "DER HUND SCHLÄFT!"),
+        ("THE DOG 😀 SLEEPS!", None, None),
+        ("NATO", "NATO", "Hund"),
+        ("U.S. NATO", "U.S. NATO", "Hund"),
+    ],
+)
+def test_capitals_are_read_as_words_and_answered_in_capitals(
+    subwords: Subwords, text: str, read: str | None, answer: str | None
+) -> None:
+    found = cut(text, subwords, "en", MOST)
+    if read is None:
+        assert found.shouted == set(), "too short, each of them"
+    else:
+        assert [subwords.decode(ids) for ids in found.segments] == [read]
+        assert found.joined(["Der Hund schläft!" if found.shouted else "Hund"]) == answer
 
 
 @pytest.mark.parametrize("most", [2, 3, 5])

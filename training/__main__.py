@@ -5,7 +5,18 @@ import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 
-_NEEDED = ("torch", "onnx", "onnxscript", "onnxruntime", "matplotlib", "numba", "sacrebleu", "sentencepiece", "sklearn", "tqdm")
+_NEEDED = (
+    "torch",
+    "onnx",
+    "onnxscript",
+    "onnxruntime",
+    "matplotlib",
+    "numba",
+    "sacrebleu",
+    "sentencepiece",
+    "sklearn",
+    "tqdm",
+)
 
 Configure = Callable[[argparse.ArgumentParser], None]
 

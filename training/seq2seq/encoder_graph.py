@@ -71,9 +71,9 @@ def _onnx_gates(cell: str, weights: Tensor) -> Tensor:
 
 def _first_state(parts: Parts, network: Seq2Seq, last: str) -> None:
     """tanh of a linear layer of what the encoder ends with; zeros where nothing comes from it."""
-    linear = parts.product(last, parts.store("bridge", network.bridge.weight), out="bridged_unshifted")
-    shifted = parts.add("Add", linear, parts.keep("bridge_bias", network.bridge.bias), out="bridged_linear")
-    bridged = parts.add("Tanh", shifted, out="bridged")
+    matrix = parts.store("bridge", network.bridge.weight)
+    linear = parts.product(last, matrix, network.bridge.bias, bounded=True, out="bridged_linear")
+    bridged = parts.add("Tanh", linear, out="bridged")
     decoder = network.decoder
     whole = decoder.attention is None  # then an LSTM's c is given too
     given = [layer.state_size if whole else layer.hidden for layer in decoder.layers if isinstance(layer, Recurrent)]

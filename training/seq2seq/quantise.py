@@ -19,6 +19,7 @@ Weights = Literal["int8", "int8-stored", "fp16", "fp32"]
 """int8: stored and, in the step, multiplied so; int8-stored and fp16: stored so, computed in float32."""
 
 _IR_VERSION = 10
+_CONTRIB = "com.microsoft"  # operators that every onnxruntime has
 _LARGEST_WEIGHT = 127
 _LARGEST_ACTIVATION = 63
 """7 bits: CPUs without VNNI add two products of 8 bits in 16, which would overflow with more."""
@@ -31,7 +32,7 @@ class Parts:
         self.weights = weights
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, NDArray[Any]] = {}
-        self._quantised: dict[str, tuple[str, str]] = {}
+        self._quantised: dict[str, str] = {}
 
     def add(self, operator: str, *inputs: str, out: str, **attributes: Any) -> str:
         """Add a node with one output and return its name."""
@@ -95,22 +96,61 @@ class Parts:
             scales = self.add("Gather", scales, places, out=f"{out}_scales")
         return self.as_float(found, scales, out=out)
 
-    def product(self, values: str, matrix: tuple[str, str | None], *, out: str) -> str:
-        """Rows [R, K] times a stored matrix [M, K]: [R, M]."""
+    def product(
+        self, values: str, matrix: tuple[str, str | None], bias: Tensor | None, *, bounded: bool, out: str
+    ) -> str:
+        """Rows [R, K] times a stored matrix [M, K], and a bias: [R, M].
+
+        Args:
+            values: the rows.
+            matrix: what `store` gave.
+            bias: [M], or none.
+            bounded: no value is beyond -1 to 1, so that in integers one scale does for all rows.
+            out: name of the answer; of the bias, too.
+        """
         name, scales = matrix
+        shift = [] if bias is None else [self.keep(f"{out}_bias", bias)]
         if self.weights != "int8":
             whole = self.as_float(name, scales, out=f"{name}_whole")
             turned = self.add("Transpose", whole, out=f"{out}_turned", perm=[1, 0])
-            return self.add("MatMul", values, turned, out=out)
+            linear = self.add("MatMul", values, turned, out=f"{out}_linear" if shift else out)
+            return self.add("Add", linear, *shift, out=out) if shift else linear
         assert scales is not None
-        integers, row_scales = self._in_integers(values)
         turned = self.add("Transpose", name, out=f"{out}_turned", perm=[1, 0])
-        column_scales = self.add("Reshape", scales, self.sizes(-1), out=f"{out}_columns")
-        zero = self.number(np.uint8(_LARGEST_ACTIVATION + 1))
-        summed = self.add("MatMulInteger", integers, turned, zero, out=f"{out}_integers")
-        cast = self.add("Cast", summed, out=f"{out}_floats", to=TensorProto.FLOAT)
-        scaled = self.add("Mul", cast, column_scales, out=f"{out}_scaled")
-        return self.add("Mul", scaled, row_scales, out=out)
+        columns = self.add("Reshape", scales, self.sizes(-1), out=f"{out}_columns")
+        if bounded:
+            integers, step = self._in_integers(values)
+            return self._integer_product(integers, turned, step, columns, *shift, out=out)
+        integers, steps = self._in_integers_by_row(values)
+        summed = self._integer_product(integers, turned, self.number(1.0), columns, out=f"{out}_summed")
+        linear = self.add("Mul", summed, steps, out=f"{out}_linear" if shift else out)
+        return self.add("Add", linear, *shift, out=out) if shift else linear
+
+    def _integer_product(self, values: str, matrix: str, step: str, columns: str, *bias: str, out: str) -> str:
+        inputs = [values, matrix, step, columns, self._zero_point(), *(["", *bias] if bias else [])]
+        return self.add("MatMulIntegerToFloat", *inputs, out=out, domain=_CONTRIB)
+
+    def _in_integers(self, values: str) -> tuple[str, str]:
+        """Rows as uint8 around the zero point, and what one step is worth."""
+        step = self.number(1 / _LARGEST_ACTIVATION)
+        if values not in self._quantised:
+            self._quantised[values] = self.add(
+                "QuantizeLinear", values, step, self._zero_point(), out=f"{values}_uint8"
+            )
+        return self._quantised[values], step
+
+    def _in_integers_by_row(self, values: str) -> tuple[str, str]:
+        """The same, and what one step is worth in each row [R, 1]."""
+        size = self.add("Abs", values, out=f"{values}_sizes")
+        largest = self.add("ReduceMax", size, self.sizes(-1), out=f"{values}_largest", keepdims=1)
+        above = self.add("Max", largest, self.number(1e-20), out=f"{values}_above")
+        steps = self.add("Div", above, self.number(float(_LARGEST_ACTIVATION)), out=f"{values}_steps")
+        scaled = self.add("Div", values, steps, out=f"{values}_scaled")
+        one = self.number(1.0)
+        return self.add("QuantizeLinear", scaled, one, self._zero_point(), out=f"{values}_uint8_by_row"), steps
+
+    def _zero_point(self) -> str:
+        return self.number(np.uint8(_LARGEST_ACTIVATION + 1))
 
     def norm(self, layer: nn.Module, values: str, *, out: str) -> str:
         """Each row normalised."""
@@ -118,24 +158,12 @@ class Parts:
         scale, shift = self.keep(f"{out}_scale", layer.weight), self.keep(f"{out}_shift", layer.bias)
         return self.add("LayerNormalization", values, scale, shift, out=out, axis=-1, epsilon=layer.eps)
 
-    def _in_integers(self, values: str) -> tuple[str, str]:
-        """Rows [R, K] as uint8 around a zero point, and what one step is worth in each row [R, 1]."""
-        if values not in self._quantised:
-            size = self.add("Abs", values, out=f"{values}_sizes")
-            largest = self.add("ReduceMax", size, self.sizes(-1), out=f"{values}_largest", keepdims=1)
-            above = self.add("Max", largest, self.number(1e-20), out=f"{values}_above")
-            scales = self.add("Div", above, self.number(float(_LARGEST_ACTIVATION)), out=f"{values}_worth")
-            scaled = self.add("Div", values, scales, out=f"{values}_scaled")
-            rounded = self.add("Round", scaled, out=f"{values}_rounded")
-            shifted = self.add("Add", rounded, self.number(float(_LARGEST_ACTIVATION + 1)), out=f"{values}_shifted")
-            self._quantised[values] = self.add("Cast", shifted, out=f"{values}_uint8", to=TensorProto.UINT8), scales
-        return self._quantised[values]
-
     def model(self, name: str, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]) -> bytes:
         """The ONNX file, weights inside."""
         constants = [numpy_helper.from_array(value, key) for key, value in self.constants.items()]
         graph = helper.make_graph(self.nodes, name, inputs, outputs, constants)
-        opset = helper.make_opsetid("", OPSET)
-        model = helper.make_model(graph, opset_imports=[opset], ir_version=_IR_VERSION, producer_name="lectern")
+        domains = {"": OPSET} | ({_CONTRIB: 1} if self.weights == "int8" else {})
+        opsets = [helper.make_opsetid(domain, version) for domain, version in domains.items()]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="lectern")
         onnx.checker.check_model(model, full_check=True)
         return bytes(model.SerializeToString())

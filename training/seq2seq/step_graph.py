@@ -37,28 +37,33 @@ def step_graph(parts: Parts, network: Seq2Seq) -> None:
     if network.config.input_feeding:
         inputs.append(states.pop())
     after, context, outputs = [], "", ""
+    bounded = not decoder.norms  # what the layers give out, and means of it: from -1 to 1
     for number, (layer, state) in enumerate(zip(decoder.layers, states, strict=True)):
         assert isinstance(layer, Recurrent)
         if number:
             inputs = [outputs, context] if context and number == decoder.asks_after + 1 else [outputs]
-        outputs, whole = _cell(parts, layer, inputs, state, f"decoder_{number}")
+        outputs, whole = _cell(parts, layer, inputs, state, f"decoder_{number}", bounded=bounded and number > 0)
         after.append(whole)
         if decoder.norms:
             outputs = parts.norm(decoder.norms[number], outputs, out=f"decoder_{number}_norm")
         if number == decoder.asks_after and decoder.attention is not None:
-            context = _attended(parts, decoder.attention, outputs, network.encoder.width)
+            context = _attended(parts, decoder.attention, outputs, network.encoder.width, bounded=bounded)
     seen = parts.add("Concat", outputs, context, out="seen", axis=1) if context else outputs
-    linear = parts.product(seen, parts.store("readout_matrix", decoder.readout.weight), out="readout_unshifted")
-    shifted = parts.add("Add", linear, parts.keep("readout_bias", decoder.readout.bias), out="readout_linear")
-    readout = parts.add("Tanh", shifted, out="readout")
+    matrix = parts.store("readout_matrix", decoder.readout.weight)
+    linear = parts.product(seen, matrix, decoder.readout.bias, bounded=bounded, out="readout_linear")
+    readout = parts.add("Tanh", linear, out="readout")
     if network.config.input_feeding:
         after.append(readout)
     together = parts.add("Concat", *after, out="after_RZ", axis=1) if len(after) > 1 else after[0]
     _by_hypothesis(parts, together, network.state_size, out=NEXT_STATE)
-    _candidates(parts, network, parts.product(readout, output, out="scores_unshifted"))
+    bias = network.output.bias.detach().clone()
+    bias[list(NEVER)] = -torch.inf
+    _candidates(parts, parts.product(readout, output, bias, bounded=True, out="scores_RV"), len(bias))
 
 
-def _cell(parts: Parts, layer: Recurrent, inputs: list[str], state: str, name: str) -> tuple[str, str]:
+def _cell(
+    parts: Parts, layer: Recurrent, inputs: list[str], state: str, name: str, *, bounded: bool
+) -> tuple[str, str]:
     """One step of a layer, as `Recurrent.step`: its output [R, H] and its state [R, Z]."""
     of_input, of_state, input_bias, state_bias = layer.weights.all_weights[0]
     hidden = layer.hidden
@@ -66,14 +71,14 @@ def _cell(parts: Parts, layer: Recurrent, inputs: list[str], state: str, name: s
         parts.split(state, [hidden, layer.state_size - hidden], f"{name}_before") if layer.cell == "lstm" else [state]
     )
     if layer.cell == "gru":
-        return (_gru(parts, layer, inputs, h, name),) * 2
+        return (_gru(parts, layer, inputs, h, name, bounded=bounded),) * 2
     # i, f, o side by side, so that one operator serves them all
     matrix, recurrent, bias = (_sigmoids_first(one) for one in (of_input, of_state, input_bias + state_bias))
-    gates = _gates(parts, inputs, matrix, name)
-    from_state = parts.product(h, parts.store(f"{name}_recurrent", recurrent), out=f"{name}_from_state")
-    summed = parts.add("Add", gates, from_state, out=f"{name}_summed")
-    shifted = parts.add("Add", summed, parts.keep(f"{name}_bias", bias), out=f"{name}_gates")
-    sigmoids, new = parts.split(shifted, [3 * hidden, hidden], f"{name}_kinds")
+    from_input = _from_input(parts, inputs, matrix, None, name, bounded=bounded)
+    stored = parts.store(f"{name}_recurrent", recurrent)
+    from_state = parts.product(h, stored, bias, bounded=True, out=f"{name}_from_state")
+    summed = parts.add("Add", from_input, from_state, out=f"{name}_gates")
+    sigmoids, new = parts.split(summed, [3 * hidden, hidden], f"{name}_kinds")
     opened = parts.add("Sigmoid", sigmoids, out=f"{name}_opened")
     i, f, o = parts.split(opened, [hidden] * 3, f"{name}_gate")
     kept = parts.add("Mul", f, rest[0], out=f"{name}_kept")
@@ -83,28 +88,28 @@ def _cell(parts: Parts, layer: Recurrent, inputs: list[str], state: str, name: s
     return h, parts.add("Concat", h, c, out=f"{name}_after", axis=1)
 
 
-def _gates(parts: Parts, inputs: list[str], matrix: Tensor, name: str) -> str:
-    """What the inputs come to, side by side as one row: [R, gates x H]."""
+def _from_input(
+    parts: Parts, inputs: list[str], matrix: Tensor, bias: Tensor | None, name: str, *, bounded: bool
+) -> str:
+    """What the inputs, side by side as one row, come to: [R, gates x H]."""
     joined = parts.add("Concat", *inputs, out=f"{name}_inputs", axis=1) if len(inputs) > 1 else inputs[0]
-    return parts.product(joined, parts.store(f"{name}_input", matrix), out=f"{name}_from_input")
+    return parts.product(joined, parts.store(f"{name}_input", matrix), bias, bounded=bounded, out=f"{name}_from_input")
 
 
-def _gru(parts: Parts, layer: Recurrent, inputs: list[str], h: str, name: str) -> str:
+def _gru(parts: Parts, layer: Recurrent, inputs: list[str], h: str, name: str, *, bounded: bool) -> str:
     """The state [R, H] of a GRU after one more input."""
     of_input, of_state, input_bias, state_bias = layer.weights.all_weights[0]
     hidden = layer.hidden
-    sides = []
-    for kind, product, bias in (
-        ("input", _gates(parts, inputs, of_input, name), input_bias),
-        ("state", parts.product(h, parts.store(f"{name}_recurrent", of_state), out=f"{name}_from_state"), state_bias),
-    ):
-        shifted = parts.add("Add", product, parts.keep(f"{name}_{kind}_bias", bias), out=f"{name}_{kind}_gates")
-        sides.append(parts.split(shifted, [2 * hidden, hidden], f"{name}_{kind}_kinds"))
-    summed = parts.add("Add", sides[0][0], sides[1][0], out=f"{name}_summed")
+    from_input = _from_input(parts, inputs, of_input, input_bias, name, bounded=bounded)
+    stored = parts.store(f"{name}_recurrent", of_state)
+    from_state = parts.product(h, stored, state_bias, bounded=True, out=f"{name}_from_state")
+    given, new_given = parts.split(from_input, [2 * hidden, hidden], f"{name}_input_kinds")
+    known, new_known = parts.split(from_state, [2 * hidden, hidden], f"{name}_state_kinds")
+    summed = parts.add("Add", given, known, out=f"{name}_summed")
     opened = parts.add("Sigmoid", summed, out=f"{name}_opened")
     reset, update = parts.split(opened, [hidden] * 2, f"{name}_gate")
-    recalled = parts.add("Mul", reset, sides[1][1], out=f"{name}_recalled")
-    new = parts.add("Tanh", parts.add("Add", sides[0][1], recalled, out=f"{name}_linear"), out=f"{name}_new")
+    recalled = parts.add("Mul", reset, new_known, out=f"{name}_recalled")
+    new = parts.add("Tanh", parts.add("Add", new_given, recalled, out=f"{name}_linear"), out=f"{name}_new")
     # (1 - update) x new + update x h
     change = parts.add("Sub", h, new, out=f"{name}_change")
     return parts.add("Add", new, parts.add("Mul", update, change, out=f"{name}_kept"), out=f"{name}_h")
@@ -116,12 +121,12 @@ def _sigmoids_first(weights: Tensor) -> Tensor:
     return torch.cat([i, f, o, g])
 
 
-def _attended(parts: Parts, attention: Attention, query: str, width: int) -> str:
+def _attended(parts: Parts, attention: Attention, query: str, width: int, *, bounded: bool) -> str:
     """The context [R, D] of every hypothesis; the weights are the graph's output."""
     size = attention.query.out_features if attention.query is not None else 0
     if attention.query is not None and attention.score is not None:
-        turned = parts.product(query, parts.store("query_matrix", attention.query.weight), out="query_unshifted")
-        asked = parts.add("Add", turned, parts.keep("query_bias", attention.query.bias), out="query_R")
+        matrix = parts.store("query_matrix", attention.query.weight)
+        asked = parts.product(query, matrix, attention.query.bias, bounded=bounded, out="query_RA")
         rows = _by_hypothesis(parts, asked, size, out="query_NWA")
         apart = parts.add("Unsqueeze", rows, parts.sizes(2), out="query_NW1A")
         beside = parts.add("Unsqueeze", KEYS, parts.sizes(1), out="keys_N1SA")
@@ -150,13 +155,10 @@ def _masked(parts: Parts, scores: str) -> str:
     return parts.add("Where", inside, scores, parts.number(float("-inf")), out="scores_masked")
 
 
-def _candidates(parts: Parts, network: Seq2Seq, scores: str) -> None:
-    """The best k pieces with their log-probabilities; those of `NEVER` have none."""
-    bias = network.output.bias.detach().clone()
-    bias[list(NEVER)] = -torch.inf
-    shifted = parts.add("Add", scores, parts.keep("output_bias", bias), out="scores_RV")
-    log_probs = parts.add("LogSoftmax", shifted, out="log_probs_RV", axis=-1)
-    most = parts.add("Min", K, parts.sizes(network.output.out_features), out="k_bounded")
+def _candidates(parts: Parts, scores: str, vocabulary: int) -> None:
+    """The best k pieces with their log-probabilities."""
+    log_probs = parts.add("LogSoftmax", scores, out="log_probs_RV", axis=-1)
+    most = parts.add("Min", K, parts.sizes(vocabulary), out="k_bounded")
     parts.nodes.append(helper.make_node("TopK", [log_probs, most], ["best_Rk", "places_Rk"], axis=-1))
     places = parts.add("Cast", "places_Rk", out="places_int32", to=TensorProto.INT32)
     _by_hypothesis(parts, "best_Rk", -1, out=LOG_PROBS)

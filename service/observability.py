@@ -82,7 +82,10 @@ class Metrics:
             "lectern_requests", "Requests by outcome.", ("model", "version", "outcome"), registry=self.registry
         )
         self.inferences = Counter(
-            "lectern_inferences", "Rows inferred (images, sentences, …).", ("model", "version"), registry=self.registry
+            "lectern_inferences",
+            "Rows inferred (images, sentences, …); of models that step, in each step.",
+            ("model", "version"),
+            registry=self.registry,
         )
         self.executions = Counter(
             "lectern_executions", "Runs of the model.", ("model", "version"), registry=self.registry

@@ -176,7 +176,8 @@ class Stepper:
             self._waiting.popleft()
             if request.begun < len(request.jobs):
                 self._waiting.append(request)
-        self._on_depth(len(self._waiting))
+        if joining:
+            self._on_depth(len(self._waiting))
         return joining
 
     def _turn(self) -> None:

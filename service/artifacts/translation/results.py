@@ -95,4 +95,4 @@ def _total(hypotheses: Sequence[Hypothesis]) -> tuple[float, int]:
 
 def _score(total: float, count: int) -> float | None:
     """The mean log-probability of a token; None of no tokens at all."""
-    return round(total / count, _PLACES) if count else None
+    return round(total / count, _PLACES) + 0.0 if count else None  # no -0.0

@@ -140,7 +140,7 @@ def _graph(**changes: Any) -> dict[str, Any]:
         ({"preprocessing": {"colour": "red"}}, r"manifest\.json: preprocessing: colour: is not a field"),
         ({"preprocessing": {"normaliser": "magic"}}, r"manifest\.json: preprocessing: normaliser: Input should be 'mn"),
         ({"graphs": _graph() | {"second": _graph()["model"]}}, "image classification needs labels and one graph"),
-        ({"task": "translation"}, "this release does not serve the task 'translation'"),
+        ({"task": "translation"}, r"manifest\.json: preprocessing: source: Field required"),
     ],
 )
 def test_a_bundle_that_does_not_fit_the_task_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -150,7 +150,13 @@ def test_a_bundle_that_does_not_fit_the_task_is_refused(tmp_path: Path, changes:
 
 def test_every_served_task_has_a_predictor() -> None:
     assert TASKS[Task.IMAGE_CLASSIFICATION] is ImageClassificationPredictor
-    assert all(task in Task for task in TASKS)
+    assert set(TASKS) == set(Task)
+
+
+def test_a_task_without_a_predictor_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(TASKS, Task.IMAGE_CLASSIFICATION)
+    with pytest.raises(BundleError, match="this release does not serve the task 'image-classification'"):
+        _load(tmp_path / "models")
 
 
 @pytest.mark.parametrize(

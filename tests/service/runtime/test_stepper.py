@@ -139,14 +139,16 @@ def test_sentences_are_decoded(model: Copier) -> None:
 def test_beams_of_unlike_width_and_their_alternatives(model: Copier) -> None:
     async def main() -> None:
         stepper = made(model, max_rows=100)
+        first = await _held(model, stepper)
         wide = SearchSettings(beam_size=4, n_best=2, length_penalty=0.0)
-        both = await asyncio.gather(
-            stepper.submit(jobs([4, 5], settings=wide), NEVER), stepper.submit(jobs([6]), NEVER)
-        )
+        futures = stepper.submit(jobs([4, 5], settings=wide), NEVER), stepper.submit(jobs([6]), NEVER)
+        model.go_on.set()
+        both = await asyncio.gather(*futures)
+        await first
         assert [tokens(answer) for answer in both] == [[[4, 5]], [[6]]]
         (found,) = both[0].outputs[FOUND].tolist()
         assert len(found) == 2
-        assert model.encoded == [2], "one run takes all that join"
+        assert model.encoded == [1, 2], "one run takes all that join"
         stepper.close()
 
     _run(main())

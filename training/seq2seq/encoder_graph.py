@@ -15,8 +15,10 @@ from training.seq2seq.recurrent import Recurrent
 def encoder_graph(parts: Parts, network: Seq2Seq) -> None:
     """source, lengths -> memory, keys, state."""
     encoder, attention = network.encoder, network.decoder.attention
+    shared = network.source_embedding is network.target_embedding
+    table = parts.store("embeddings" if shared else "source_table", network.source_embedding.weight, shared=shared)
     turned = parts.add("Transpose", SOURCE, out="source_SN", perm=[1, 0])
-    outputs = parts.rows(parts.store("source_table", network.source_embedding.weight), turned, out="layer_0")
+    outputs = parts.rows(table, turned, out="layer_0")
     ends = ""
     for number, backward in enumerate(encoder.backwards):
         both = [*([encoder.forwards[number]] if encoder.forwards else []), backward]

@@ -67,13 +67,14 @@ def graph_specs(network: Seq2Seq) -> dict[str, Graph]:
 
 
 def build_graphs(network: Seq2Seq, weights: Weights) -> dict[str, bytes]:
-    """Both ONNX files by the graph's name, weights inside."""
-    found = {}
+    """Both ONNX files, and what they share, by the file's name."""
+    files = {}
     for name, (inputs, outputs) in _tensors(network).items():
         parts = Parts(weights)
         (encoder_graph if name == ENCODER else step_graph)(parts, network)
-        found[name] = parts.model(name, [one.info() for one in inputs], [one.info() for one in outputs])
-    return found
+        files[FILES[name]] = parts.model(name, [one.info() for one in inputs], [one.info() for one in outputs])
+        files |= parts.shared_file()
+    return files
 
 
 def _tensors(network: Seq2Seq) -> dict[str, tuple[list[_Tensor], list[_Tensor]]]:

@@ -11,12 +11,16 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx.external_data_helper import set_external_data
 from torch import Tensor, nn
 
 from training.common.export import OPSET
 
 Weights = Literal["int8", "int8-stored", "fp16", "fp32"]
 """int8: stored and, in the step, multiplied so; int8-stored and fp16: stored so, computed in float32."""
+
+SHARED_FILE = "embeddings.bin"
+"""What both graphs read: the embeddings where source and target have the same, which are a quarter of all weights."""
 
 _IR_VERSION = 10
 _CONTRIB = "com.microsoft"  # operators that every onnxruntime has
@@ -32,6 +36,8 @@ class Parts:
         self.weights = weights
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, NDArray[Any]] = {}
+        self.shared = ""
+        """The constant that is in `SHARED_FILE`, beside the graph; none: ''."""
         self._quantised: dict[str, str] = {}
 
     def add(self, operator: str, *inputs: str, out: str, **attributes: Any) -> str:
@@ -66,11 +72,13 @@ class Parts:
         self.constants[name] = np.array(scalar)
         return name
 
-    def store(self, name: str, weights: Tensor) -> tuple[str, str | None]:
+    def store(self, name: str, weights: Tensor, *, shared: bool = False) -> tuple[str, str | None]:
         """Store a table or a matrix as the weights are to be; returns its name and that of its scales, if it has any.
 
-        int8 has a scale for each of the last axis's rows. What is stored already is not stored again.
+        int8 has a scale for each of the last axis's rows. One constant may be shared with another graph.
         """
+        if shared:
+            self.shared = name
         array = weights.detach().cpu().numpy().astype(np.float32)
         if self.weights in ("fp32", "fp16"):
             self.constants[name] = array.astype(np.float16 if self.weights == "fp16" else np.float32)
@@ -158,12 +166,25 @@ class Parts:
         scale, shift = self.keep(f"{out}_scale", layer.weight), self.keep(f"{out}_shift", layer.bias)
         return self.add("LayerNormalization", values, scale, shift, out=out, axis=-1, epsilon=layer.eps)
 
+    def shared_file(self) -> dict[str, bytes]:
+        """What is in `SHARED_FILE`, by its name, where there is any."""
+        return {SHARED_FILE: self.constants[self.shared].tobytes()} if self.shared else {}
+
     def model(self, name: str, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]) -> bytes:
-        """The ONNX file, weights inside."""
+        """The ONNX file; weights inside but those that are shared."""
         constants = [numpy_helper.from_array(value, key) for key, value in self.constants.items()]
         graph = helper.make_graph(self.nodes, name, inputs, outputs, constants)
         domains = {"": OPSET} | ({_CONTRIB: 1} if self.weights == "int8" else {})
         opsets = [helper.make_opsetid(domain, version) for domain, version in domains.items()]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="lectern")
         onnx.checker.check_model(model, full_check=True)
+        for constant in model.graph.initializer:
+            if constant.name == self.shared:
+                _move_out(constant)
         return bytes(model.SerializeToString())
+
+
+def _move_out(constant: TensorProto) -> None:
+    """Say that a constant is in `SHARED_FILE` instead."""
+    set_external_data(constant, SHARED_FILE, offset=0, length=len(constant.raw_data))
+    constant.ClearField("raw_data")

@@ -28,9 +28,10 @@ def step_graph(parts: Parts, network: Seq2Seq) -> None:
     decoder = network.decoder
     parts.add("Shape", TOKENS, out="rows_NW")
     tokens = parts.add("Reshape", TOKENS, parts.sizes(-1), out="tokens_R")
-    shared = network.output.weight is network.target_embedding.weight
-    target = parts.store("target_table", network.target_embedding.weight)
-    output = target if shared else parts.store("output_table", network.output.weight)
+    shared = network.source_embedding is network.target_embedding
+    target = parts.store("embeddings" if shared else "target_table", network.target_embedding.weight, shared=shared)
+    tied = network.output.weight is network.target_embedding.weight
+    output = target if tied else parts.store("output_table", network.output.weight)
     inputs = [parts.rows(target, tokens, out="embedded")]
     flat = parts.add("Reshape", STATE, parts.sizes(-1, network.state_size), out="state_RZ")
     states = parts.split(flat, decoder.state_sizes, "state")

@@ -1,0 +1,148 @@
+"""The model card of a translator's bundle."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from service.artifacts.manifest import Manifest
+from training.seq2seq.config import TranslatorConfig
+from training.seq2seq.pairs import ParallelData
+from training.seq2seq.parity import Parity
+from training.seq2seq.translator import Translator
+
+# ruff: noqa: E501  - a row of a table is one line
+_CARD = """\
+# {name}
+
+{description}
+
+| | |
+|---|---|
+| Task | {task}, from `{source}` to `{target}` |
+| Network | {network} |
+| Subwords | SentencePiece, {subwords} |
+| Input | text; its sentences are translated one by one, at most {longest} pieces at a time |
+| Output | text with the mean log-probability of a piece, other translations, and {attended} |
+| Search | beam {beam_size}, length penalty {length_penalty:g}, coverage penalty {coverage_penalty:g} (Wu et al. 2016, section 7) |
+| Weights | {weights}: BLEU {graph:.2f} on {sentences:,} dev sentences, {pytorch:.2f} as trained; {changed:,} translations differ |
+| Licence of the weights | {licence} |
+| Attribution | {attribution} |
+
+## How well it translates
+
+{results}
+
+BLEU and chrF2 are sacreBLEU's, in percent, of the weights before they were stored for this bundle. Near-duplicates are sentences that
+training has all but the same of.
+
+## Examples
+
+{examples}
+
+## How it was trained
+
+* Data: {data}: {train:,} pairs to train on, {dev:,} to choose the epoch and the settings by.
+* {epochs} epochs, batches of about {batch_tokens:,} target pieces, AdamW with weight decay {weight_decay:g}, learning rate up to {learning_rate:g},
+  label smoothing {label_smoothing:g}, seed {seed}.
+* Dropout: {embedding_dropout:g} of the embeddings, {dropout:g} between and after the layers, the same in a whole sentence (Gal and Ghahramani
+  2016); {piece_dropout:g} of the pieces.
+* Libraries: {libraries}.
+
+## What it is not
+
+It knows the kind of sentences it was trained on: mostly short, everyday ones. Names, numbers and rare words may come out as others; long
+sentences and special subjects are translated much less well. A translation may read well and be wrong: have someone who knows both
+languages check what matters.
+"""
+
+
+def model_card(
+    manifest: Manifest,
+    config: TranslatorConfig,
+    data: ParallelData,
+    translator: Translator,
+    parity: Parity,
+    samples: Sequence[dict[str, Any]],
+) -> str:
+    """MODEL_CARD.md, every figure from the run that made the weights and the graphs that ship."""
+    origin, settings = manifest.provenance, manifest.preprocessing
+    return _CARD.format(
+        name=manifest.name,
+        description=manifest.description,
+        task=manifest.task,
+        source=data.source,
+        target=data.target,
+        network=_network(config, translator),
+        subwords=_subwords(config, translator),
+        longest=settings["max_source_tokens"],
+        attended="no alignment" if config.network.attention == "none" else "what each piece attended to",
+        beam_size=settings["beam_size"],
+        length_penalty=settings["length_penalty"],
+        coverage_penalty=settings["coverage_penalty"],
+        weights=origin.config["weights"],
+        graph=parity.graph,
+        pytorch=parity.pytorch,
+        changed=parity.changed,
+        sentences=parity.sentences,
+        licence=origin.licence,
+        attribution=origin.attribution or "none given",
+        results="\n".join(
+            ["| measure | value | data |", "|---|---|---|"]
+            + [f"| {metric.name} | {metric.value:.2f} | {metric.data} |" for metric in manifest.metrics]
+        ),
+        examples="\n".join(f"* {text}\n  {answer}" for text, answer in _examples(samples)),
+        data=origin.data,
+        train=len(data.splits["train"]),
+        dev=len(data.splits["dev"]),
+        epochs=config.epochs,
+        batch_tokens=config.batch_tokens,
+        weight_decay=config.weight_decay,
+        learning_rate=config.learning_rate,
+        label_smoothing=config.label_smoothing,
+        seed=config.seed,
+        embedding_dropout=config.network.embedding_dropout,
+        dropout=config.network.dropout,
+        piece_dropout=config.network.piece_dropout,
+        libraries=", ".join(f"{name} {version}" for name, version in origin.libraries.items()),
+    )
+
+
+_ATTENTION = {
+    "general": "attention (Luong et al. 2015, general)",
+    "dot": "attention (Luong et al. 2015, dot)",
+    "additive": "attention (Bahdanau et al. 2015)",
+    "none": "no attention (Sutskever et al. 2014)",
+}
+
+
+def _network(config: TranslatorConfig, translator: Translator) -> str:
+    network, cell = config.network, config.network.cell.upper()
+    directions = "in both directions" if network.bidirectional else "read backwards"
+    weights = sum(values.numel() for values in translator.network.parameters())
+    parts = [
+        f"embeddings of {network.embedding}",
+        f"encoder of {network.encoder_layers} {cell} layer{_s(network.encoder_layers)} of {network.encoder_hidden} units {directions}",
+        f"decoder of {network.decoder_layers} {cell} layer{_s(network.decoder_layers)} of {network.hidden} units",
+        _ATTENTION[network.attention] + (" with input feeding" if network.input_feeding else ""),
+        f"{weights / 1e6:.2f} M weights",
+    ]
+    return ", ".join(parts)
+
+
+def _subwords(config: TranslatorConfig, translator: Translator) -> str:
+    kind = {"bpe": "byte-pair encoding (Sennrich et al. 2016)", "unigram": "unigram (Kudo 2018)"}[config.subwords.kind]
+    if config.subwords.joint:
+        return f"{kind}, {translator.source.size:,} pieces of both languages together"
+    return f"{kind}, {translator.source.size:,} and {translator.target.size:,} pieces"
+
+
+def _examples(samples: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Texts of the samples with their translations."""
+    found = []
+    for sample in samples:
+        texts = sample["request"].get("texts") or [sample["request"]["text"]]
+        found += [(text, result["text"]) for text, result in zip(texts, sample["results"], strict=True) if text.strip()]
+    return list(dict.fromkeys(found))
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"

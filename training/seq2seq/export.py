@@ -1,0 +1,161 @@
+"""A trained translator as a model bundle: graphs, subwords, language profile, samples, model card, manifest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import orjson
+import torch
+
+from service.artifacts.bundle import MODEL_CARD, SAMPLES, Bundle, write_bundle
+from service.artifacts.manifest import Comparison, Manifest, Metric, Task
+from service.artifacts.translation import TranslationPreprocessing
+from training.common.checkpoint import load_checkpoint
+from training.common.export import provenance
+from training.common.run import Run
+from training.seq2seq.card import model_card
+from training.seq2seq.config import TranslatorConfig
+from training.seq2seq.evaluate import evaluate
+from training.seq2seq.graph import build_graphs, graph_specs
+from training.seq2seq.languages import language_profile
+from training.seq2seq.origin import check_shippable, public_config
+from training.seq2seq.pairs import ParallelData
+from training.seq2seq.parity import OnnxTranslator, Parity, check_parity
+from training.seq2seq.quantise import Weights
+from training.seq2seq.samples import Sampler, make_samples
+from training.seq2seq.translator import BEST, Translator, load_translator
+
+WEIGHTS: tuple[Weights, ...] = get_args(Weights)
+JOINT_FILE, SOURCE_FILE, TARGET_FILE = "pieces.model", "source.model", "target.model"
+PROFILE_FILE = "language.json"
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "sacrebleu", "sentencepiece", "torch")
+_TOLERANCE = 0.02  # of a score: where a float is nearly between two integers, machines may take either
+_SEEN = 20_000  # training sentences whose lengths are looked at
+_SHORTEST, _LONGEST = 24, 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What an export wrote, and what storing the weights so cost."""
+
+    bundle: Bundle
+    weights: Weights
+    parity: Parity
+
+    def report(self) -> str:
+        """For the terminal."""
+        parity = self.parity
+        sizes = {path.name: path.stat().st_size for path in sorted(self.bundle.path.iterdir())}
+        files = ", ".join(f"{name} {size / 1e6:.2f}" for name, size in sizes.items() if size >= 10_000)
+        return (
+            f"the graphs on {parity.sentences:,} dev sentences, beam {parity.beam_size}, weights as {self.weights}: "
+            f"BLEU {parity.graph:.2f} (PyTorch {parity.pytorch:.2f}), {parity.changed:,} translations differ; "
+            f"log-probabilities by {parity.typical:.1e}, at most {parity.difference:.1e}; alone or in a batch by up to "
+            f"{parity.batching:.1e}\n"
+            f"{parity.sentences_per_second:,.0f} sentences/s through the graphs alone, one thread\n"
+            f"wrote {self.bundle.path}: {sum(sizes.values()) / 1e6:.2f} MB ({files})"
+        )
+
+
+def export(
+    run: Run,
+    config: TranslatorConfig,
+    data: ParallelData,
+    *,
+    name: str,
+    repository: Path,
+    licence: str | None,
+    description: str,
+    weights: Weights,
+) -> Exported:
+    """Write the run's kept weights as the next version of `name`, once the ONNX graphs are shown to be as good.
+
+    Translations are searched for with the settings of the run's evaluation on the dev sentences.
+
+    Raises:
+        CheckpointError: the run has no weights yet.
+        ExportError: the data do not allow it, or the graphs differ; nothing is written.
+    """
+    check_shippable(config, data)
+    translator = load_translator(run)
+    epoch = int(load_checkpoint(run.checkpoints / BEST)["epoch"])
+    evaluations = _evaluations(run, config, data, epoch)
+    preprocessing = _preprocessing(translator, data, evaluations["dev"])
+    files: dict[str, bytes | Path] = {}
+    graphs = build_graphs(translator.network, weights)
+    parity = check_parity(translator, graphs, data, weights, preprocessing.search(preprocessing.beam_size))
+    sampler = Sampler(OnnxTranslator(graphs), translator, preprocessing)
+    samples = make_samples(
+        sampler, [pair.source for pair in data.splits["dev"]], attention=config.network.attention != "none"
+    )
+    manifest = Manifest(
+        name=name,
+        version=1,
+        task=Task.TRANSLATION,
+        description=description or f"LSTM translator from {data.source} to {data.target}, trained on {data.name}",
+        graphs=graph_specs(translator.network),
+        preprocessing=preprocessing.model_dump(),
+        metrics=_metrics(evaluations, data),
+        provenance=provenance(
+            data=data.name,
+            licence=licence or data.licence,
+            attribution=data.attribution,
+            config=public_config(config) | {"epoch": epoch, "weights": weights},
+            seed=config.seed,
+            libraries=_LIBRARIES,
+        ),
+        comparison=Comparison(kind="text", tolerance=_TOLERANCE),
+    )
+    files |= graphs | {
+        preprocessing.source_pieces: translator.source.model,
+        preprocessing.target_pieces: translator.target.model,
+        PROFILE_FILE: language_profile(data.source, (pair.source for pair in data.splits["train"])).write(),
+        SAMPLES: orjson.dumps({"samples": samples}),
+        MODEL_CARD: model_card(manifest, config, data, translator, parity, samples).encode(),
+    }
+    return Exported(bundle=write_bundle(repository, manifest, files), weights=weights, parity=parity)
+
+
+def _preprocessing(translator: Translator, data: ParallelData, dev: dict[str, Any]) -> TranslationPreprocessing:
+    joint = translator.source is translator.target
+    return TranslationPreprocessing(
+        source=data.source,
+        target=data.target,
+        source_pieces=JOINT_FILE if joint else SOURCE_FILE,
+        target_pieces=JOINT_FILE if joint else TARGET_FILE,
+        profile=PROFILE_FILE,
+        max_source_tokens=_longest(translator, [pair.source for pair in data.splits["train"][:_SEEN]]),
+        length_penalty=dev["length_penalty"],
+        coverage_penalty=dev["coverage_penalty"],
+        beam_size=dev["beam_size"],
+    )
+
+
+def _longest(translator: Translator, sentences: Sequence[str]) -> int:
+    """Pieces of the longest sentences that training had enough of: all but one in a thousand are shorter."""
+    lengths = [len(translator.encode(sentence)) for sentence in sentences]
+    return int(np.clip(np.quantile(lengths, 0.999), _SHORTEST, _LONGEST)) if lengths else _LONGEST
+
+
+def _evaluations(run: Run, config: TranslatorConfig, data: ParallelData, epoch: int) -> dict[str, Any]:
+    """The stored evaluations of the exported weights; the dev sentences are translated now if they were not."""
+    dev = run.evaluations().get("dev")
+    if dev is None or dev.get("epoch", epoch) != epoch:
+        evaluate(run, config, data, "dev", torch.device("cpu"))
+    return {split: found for split, found in run.evaluations().items() if found.get("epoch", epoch) == epoch}
+
+
+def _metrics(evaluations: dict[str, Any], data: ParallelData) -> tuple[Metric, ...]:
+    """BLEU and chrF2 of every split that was evaluated, with and without near-duplicates."""
+    metrics = []
+    for split, found in evaluations.items():
+        new = found["without_near_duplicates"]
+        for scores, which in ((found, ""), (new, " without a near-duplicate in training")):
+            measured = f"{data.name}, {split}, {scores['sentences']:,} sentences{which}, beam {found['beam_size']}"
+            for name, key in (("BLEU", "bleu"), ("BLEU, lower case", "bleu_lower_case"), ("chrF2", "chrf2")):
+                if scores is found or key == "bleu":
+                    signature = f"; {scores['signatures'][key]}" if scores is found else ""
+                    metrics.append(Metric(name=name, value=scores[key], unit="%", data=measured + signature))
+    return tuple(metrics)

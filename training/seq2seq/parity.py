@@ -1,0 +1,225 @@
+"""The exported graphs held against PyTorch on dev sentences: log-probabilities, translations and BLEU."""
+
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+
+from service.artifacts.decoding import Hypothesis, SearchSettings, search
+from service.artifacts.decoding.loop import Run, Tensors
+from service.artifacts.decoding.tensors import (
+    BEGIN,
+    CANDIDATES,
+    ENCODER,
+    END,
+    KEYS,
+    LENGTHS,
+    LOG_PROBS,
+    MEMORY,
+    NEXT_STATE,
+    SOURCE,
+    STATE,
+    STEP,
+    TOKENS,
+    K,
+)
+from training.common.errors import ExportError
+from training.common.export import PARITY_TOLERANCE
+from training.seq2seq.batches import Encoded, tensors
+from training.seq2seq.graph import FILES
+from training.seq2seq.metrics import bleu
+from training.seq2seq.pairs import ParallelData
+from training.seq2seq.quantise import Weights
+from training.seq2seq.search import search as torch_search
+from training.seq2seq.translator import Translator
+
+MOST_LOST = 0.3
+"""Of BLEU: what storing the weights in fewer bits may cost."""
+
+_SENTENCES = 1_000
+_FORCED = 200  # sentences whose log-probabilities are compared
+_ALONE = 32  # sentences that are run by themselves too
+_SLACK = 20  # of float32: sums of other orders, through many steps
+
+
+class OnnxTranslator:
+    """The graphs with what stands around them when they are served, on one CPU thread.
+
+    Args:
+        files: those of `build_graphs`.
+    """
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        with tempfile.TemporaryDirectory(prefix="lectern-") as folder:
+            for name, content in files.items():
+                (Path(folder) / name).write_bytes(content)
+            self.encode: Run = _Graph(Path(folder) / FILES[ENCODER])
+            self.step: Run = _Graph(Path(folder) / FILES[STEP])
+
+    def search(
+        self, sources: Sequence[Sequence[int]], settings: SearchSettings, *, wants_attention: bool = False
+    ) -> list[list[Hypothesis]]:
+        """The hypotheses of each source (pieces without END), best first."""
+        return search(self.encode, self.step, sources, settings, wants_attention=wants_attention)
+
+
+class _Graph:
+    """One session: tensors by name in and out."""
+
+    def __init__(self, path: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self._names = [output.name for output in self._session.get_outputs()]
+
+    def __call__(self, feeds: Tensors) -> Tensors:
+        return dict(zip(self._names, self._session.run(self._names, feeds), strict=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """What exporting changed, on so many dev sentences."""
+
+    sentences: int
+    beam_size: int
+    difference: float
+    """The greatest of a log-probability of a reference's piece from PyTorch's."""
+    typical: float
+    """The mean of those."""
+    batching: float
+    """The greatest of a score between a sentence alone and with others."""
+    changed: int
+    """Translations that are not PyTorch's."""
+    pytorch: float
+    """BLEU of PyTorch's translations, in percent."""
+    graph: float
+    """BLEU of the graphs', by the server's search."""
+    sentences_per_second: float
+
+    @property
+    def lost(self) -> float:
+        """BLEU that the graphs lose."""
+        return self.pytorch - self.graph
+
+
+def check_parity(
+    translator: Translator, files: Mapping[str, bytes], data: ParallelData, weights: Weights, settings: SearchSettings
+) -> Parity:
+    """Translate dev sentences with both.
+
+    Raises:
+        ExportError: float32 log-probabilities differ; a sentence comes out otherwise in a batch; or what is stored in
+            fewer bits loses more than `MOST_LOST` of BLEU.
+    """
+    served = OnnxTranslator(files)
+    pairs = data.splits["dev"][:_SENTENCES]
+    sources = [translator.encode(pair.source) for pair in pairs]
+    targets = [translator.target.encode(pair.target) for pair in pairs]
+    differences = _differences(translator, served, sources[:_FORCED], targets[:_FORCED])
+    begun = time.perf_counter()
+    found = served.search(sources, settings)
+    seconds = time.perf_counter() - begun
+    expected = torch_search(translator.network, sources, settings, translator.device)
+    texts, theirs = ([translator.target.decode(one[0].tokens) for one in some] for some in (found, expected))
+    wanted = [pair.target for pair in pairs]
+    lower_case = translator.config.data.lower_case
+    parity = Parity(
+        sentences=len(pairs),
+        beam_size=settings.beam_size,
+        difference=float(differences.max(initial=0)),
+        typical=float(differences.mean()),
+        batching=_batching(served, sources, found, settings),
+        changed=sum(one != other for one, other in zip(texts, theirs, strict=True)),
+        pytorch=bleu(theirs, wanted, lower_case=lower_case, language=data.target),
+        graph=bleu(texts, wanted, lower_case=lower_case, language=data.target),
+        sentences_per_second=len(pairs) / max(seconds, 1e-9),
+    )
+    _judge(parity, weights)
+    return parity
+
+
+def _differences(
+    translator: Translator, served: OnnxTranslator, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
+) -> NDArray[np.float32]:
+    """How far the log-probabilities of the references' pieces, END among them, are from PyTorch's."""
+    parts = []
+    for source, target in zip(sources, targets, strict=True):
+        theirs = _forced_by_torch(translator, source, target)
+        ours = _forced(served, source, target, translator.target.size)
+        known = np.isfinite(theirs)  # the vocabulary may not have a piece of the reference
+        parts.append(np.abs(ours - theirs)[known])
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+
+@torch.inference_mode()
+def _forced_by_torch(translator: Translator, source: Sequence[int], target: Sequence[int]) -> NDArray[np.float32]:
+    network, device = translator.network, translator.device
+    batch = tensors([Encoded(source, target)], device)
+    memory = network.encode(batch.source, batch.lengths)
+    state, found = memory.state.unsqueeze(1), []
+    for given, wanted in zip(batch.given[0], batch.wanted[0], strict=True):
+        log_probs, state, _ = network.step(given.view(1, 1), state, memory)
+        found.append(float(log_probs[0, 0, wanted]))
+    return np.array(found, np.float32)
+
+
+def _forced(
+    served: OnnxTranslator, source: Sequence[int], target: Sequence[int], vocabulary: int
+) -> NDArray[np.float32]:
+    lengths = np.array([len(source) + 1], np.int32)
+    encoded = served.encode({SOURCE: np.array([[*source, END]], np.int32), LENGTHS: lengths})
+    fixed: dict[str, Any] = {K: np.array([vocabulary], np.int64)}
+    if KEYS in encoded:
+        fixed |= {KEYS: encoded[KEYS], MEMORY: encoded[MEMORY], LENGTHS: lengths}
+    state, found = encoded[STATE][:, None], []
+    for given, wanted in zip([BEGIN, *target], [*target, END], strict=True):
+        outputs = served.step({TOKENS: np.array([[given]], np.int32), STATE: state, **fixed})
+        state = outputs[NEXT_STATE]
+        found.append(outputs[LOG_PROBS][outputs[CANDIDATES] == wanted][0])
+    return np.array(found, np.float32)
+
+
+def _batching(
+    served: OnnxTranslator,
+    sources: Sequence[Sequence[int]],
+    found: Sequence[Sequence[Hypothesis]],
+    settings: SearchSettings,
+) -> float:
+    """The greatest difference between scores of sentences alone and with others; 1 where the pieces are others."""
+    worst = 0.0
+    for place in range(0, len(sources), max(1, len(sources) // _ALONE)):
+        (alone,) = served.search([sources[place]], settings)
+        for one, other in zip(alone, found[place], strict=True):
+            same = one.tokens == other.tokens or abs(one.score - other.score) < PARITY_TOLERANCE  # a tie
+            worst = max(worst, abs(one.score - other.score) if same else 1.0)
+    return worst
+
+
+def _judge(parity: Parity, weights: Weights) -> None:
+    """Raise ExportError where something is not as it must be."""
+    where, tolerance = f"{parity.sentences:,} dev sentences", _SLACK * PARITY_TOLERANCE
+    advice = f"(limit {tolerance:.2g}); nothing was written. Check the versions of torch and onnxruntime"
+    if weights == "fp32" and not parity.difference <= tolerance:
+        raise ExportError(f"the ONNX graphs differ from PyTorch on {where}: by up to {parity.difference:.2g} {advice}")
+    if not parity.batching <= tolerance:
+        raise ExportError(f"the ONNX graphs answer a batch otherwise: by up to {parity.batching:.2g} {advice}")
+    if parity.lost > MOST_LOST:
+        raise ExportError(
+            f"weights stored as {weights} cost {parity.lost:.2f} BLEU on {where} ({parity.graph:.2f}, PyTorch "
+            f"{parity.pytorch:.2f}), the limit is {MOST_LOST:g}; nothing was written. {_REMEDIES[weights]}"
+        )
+
+
+_REMEDIES: dict[Weights, str] = {
+    "int8": "Export with --weights int8-stored, fp16 or fp32",
+    "int8-stored": "Export with --weights fp16 or fp32",
+    "fp16": "Export with --weights fp32",
+    "fp32": "Check the versions of torch and onnxruntime",
+}

@@ -1,0 +1,131 @@
+"""`samples.json` of a translator: requests to /v1/translate with the answers of the graphs that ship.
+
+A sample is replayed on other machines, whose float arithmetic differs in the last bits: texts are taken whose answers
+stay the same when log-probabilities are shaken.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from service.artifacts.decoding import search
+from service.artifacts.decoding.loop import Run, Tensors
+from service.artifacts.decoding.tensors import LOG_PROBS
+from service.artifacts.translation import Results, TranslationPreprocessing, cut
+from training.seq2seq.parity import OnnxTranslator
+from training.seq2seq.translator import Translator
+
+_TEXTS = {
+    "en": (
+        "Where is the nearest station?",
+        "I have two brothers and a sister.",
+        "She has been learning German for three years. It isn't easy! ☕",
+        "What time is it?",
+        "He didn't want to go to school because it was raining.",
+        "Could you please help me carry this suitcase?",
+        "I'd like a cup of coffee.",
+        "The book on the table belongs to my father.",
+        "My friend lives in Berlin.",
+        "We will meet again tomorrow at the office.",
+    ),
+    "de": (
+        "Wo ist der nächste Bahnhof?",
+        "Ich habe zwei Brüder und eine Schwester.",
+        "Sie lernt seit drei Jahren Englisch. Das ist nicht leicht! ☕",
+        "Wie spät ist es?",
+        "Er wollte nicht zur Schule gehen, weil es regnete.",
+        "Könnten Sie mir bitte helfen, diesen Koffer zu tragen?",
+        "Ich hätte gern eine Tasse Kaffee.",
+        "Das Buch auf dem Tisch gehört meinem Vater.",
+        "Mein Freund wohnt in Berlin.",
+        "Wir sehen uns morgen im Büro wieder.",
+    ),
+}
+"""Of other languages dev sentences are taken."""
+
+_SHAKEN, _BY = 6, 0.02
+_SEVERAL = 3
+
+
+class Sampler:
+    """Answers requests as the server does.
+
+    Args:
+        served: the graphs.
+        translator: for its vocabularies.
+        preprocessing: the manifest's.
+    """
+
+    def __init__(self, served: OnnxTranslator, translator: Translator, preprocessing: TranslationPreprocessing) -> None:
+        self._served = served
+        self._source = translator.source
+        self._results = Results(translator.source, translator.target)
+        self.preprocessing = preprocessing
+
+    def answer(self, text: str, *, shaken: int | None = None, **wishes: Any) -> dict[str, Any]:
+        """The result of one text; `shaken` is the seed of the noise, if there is to be any."""
+        settings, alternatives = self.preprocessing, int(wishes.get("alternatives", 0))
+        cut_text = cut(text, self._source, settings.source, settings.max_source_tokens)
+        found = search(
+            self._served.encode,
+            self._served.step if shaken is None else _shaken(self._served.step, shaken),
+            cut_text.segments,
+            settings.search(wishes.get("beam_size", settings.beam_size), alternatives + 1),
+            wants_attention=bool(wishes.get("alignment")),
+        )
+        alignment = bool(wishes.get("alignment"))
+        return self._results.result(cut_text, found, alternatives=alternatives, alignment=alignment)
+
+    def is_steady(self, text: str, **wishes: Any) -> bool:
+        """Whether noise changes no text of the answer."""
+        expected = _texts(self.answer(text, **wishes))
+        return all(_texts(self.answer(text, shaken=seed, **wishes)) == expected for seed in range(_SHAKEN))
+
+
+def make_samples(sampler: Sampler, dev: Sequence[str], *, attention: bool) -> list[dict[str, Any]]:
+    """One text, several of which one is empty, a greedy one, and one with alternatives and, if there is any, attention.
+
+    Args:
+        sampler: what answers.
+        dev: sentences of the source language.
+        attention: whether the model has any.
+    """
+    texts = _TEXTS.get(sampler.preprocessing.source, tuple(dict.fromkeys(dev))[:20])
+    first, *several = _steady(sampler, texts)[: _SEVERAL + 1]
+    samples = [_sample(sampler, {"text": first}), _sample(sampler, {"texts": [*several, " \n"]})]
+    greedy = _steady(sampler, texts, beam_size=1)[-1]
+    samples.append(_sample(sampler, {"text": greedy}, beam_size=1))
+    wishes = {"alternatives": 1, **({"alignment": True} if attention else {})}
+    samples.append(_sample(sampler, {"text": _steady(sampler, texts, **wishes)[-1]}, **wishes))
+    return samples
+
+
+def _steady(sampler: Sampler, texts: Sequence[str], **wishes: Any) -> Sequence[str]:
+    """Those whose answers are clear; all where none is."""
+    return [text for text in texts if sampler.is_steady(text, **wishes)] or texts
+
+
+def _sample(sampler: Sampler, given: dict[str, Any], **wishes: Any) -> dict[str, Any]:
+    settings = sampler.preprocessing
+    texts = given.get("texts") or [given["text"]]
+    request = {"source": settings.source, "target": settings.target, **given, **wishes}
+    return {"request": request, "results": [sampler.answer(text, **wishes) for text in texts]}
+
+
+def _texts(result: dict[str, Any]) -> list[Any]:
+    """What must be the same on every machine."""
+    pieces = [sentence["target_tokens"] for sentence in result.get("sentences", [])]
+    return [result["text"], [other["text"] for other in result["alternatives"]], pieces]
+
+
+def _shaken(step: Run, seed: int) -> Run:
+    """The step with noise on its log-probabilities."""
+    random = np.random.default_rng(seed)
+
+    def run(feeds: Tensors) -> Tensors:
+        outputs = dict(step(feeds))
+        noise = random.uniform(-_BY, _BY, outputs[LOG_PROBS].shape).astype(np.float32)
+        return {**outputs, LOG_PROBS: outputs[LOG_PROBS] + noise}
+
+    return run

@@ -1,0 +1,92 @@
+"""`lectern-train seq2seq` from end to end, and what it says when something is wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from service.artifacts.bundle import read_bundle
+from tests.training.seq2seq import made_pairs
+from training.__main__ import main
+
+pytestmark = pytest.mark.torch
+
+SMALL = [
+    "--preset", "debug", "--epochs", "3", "--vocabulary", "60", "--learning-rate", "0.01", "--dropout", "0",
+    "--batch-tokens", "300", "--precision", "fp32", "--threads", "1",
+]  # fmt: skip
+LANGUAGES = ["--source", "en", "--target", "de"]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_pairs.write_table(tmp_path_factory.mktemp("data") / "pairs.tsv")
+
+
+def test_one_command_and_one_file_make_a_served_translator(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["seq2seq", "train", "--train", str(table), *LANGUAGES, "--export", *SMALL]) == 0
+    shown = capsys.readouterr()
+    assert "pairs.tsv: 240 train, 30 dev, 30 test" in shown.err
+    assert "epoch 3/3: loss" in shown.err
+    assert "pairs.tsv, dev: 30 sentences, beam 5" in shown.out
+    assert "models/translate-en-de/1" in shown.out
+    manifest = read_bundle(tmp_path / "models" / "translate-en-de" / "1").manifest
+    assert (manifest.preprocessing["source"], manifest.preprocessing["target"]) == ("en", "de")
+    (run,) = (tmp_path / "runs").iterdir()
+    assert json.loads((run / "evaluation.json").read_text())["dev"]["sentences"] == 30
+    assert {"learning_curve.png", "by_length_dev.png"} <= {path.name for path in (run / "pictures").iterdir()}
+
+
+def test_the_other_direction_evaluates_exports_and_resumes(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, models = str(tmp_path / "run"), str(tmp_path / "models")
+    turned = ["--source", "de", "--target", "en", "--swap"]
+    assert main(["seq2seq", "train", "--train", str(table), *turned, *SMALL, "--epochs", "1", "--run", run]) == 0
+    assert main(["seq2seq", "train", "--resume", run, "--threads", "1"]) == 0
+    assert "resuming after epoch 1 of 1" in capsys.readouterr().err
+    arguments = ["seq2seq", "evaluate", "--run", run, "--split", "test", "--beam-size", "2", "--length-penalty", "0.5"]
+    assert main(arguments) == 0
+    assert "test: 30 sentences, beam 2, length penalty 0.5" in capsys.readouterr().out
+    assert main(["seq2seq", "export", "--run", run, "--name", "back", "--models", models]) == 0
+    assert (tmp_path / "models" / "back" / "1" / "manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--train", "nowhere.tsv", *LANGUAGES], "nowhere.tsv: there is no such file"),
+        (["train", "--train", "a.tsv"], "--train needs --source and --target"),
+        (["train", "--data", "tatoeba:deu-fra"], "manythings.org"),
+        (["train", "--data", "europarl:en-de"], "known are tatoeba:eng-deu"),
+        (["train", "--train", "a.tsv", "--source", "eng", "--target", "de"], "two letters"),
+        (["train", "--hidden", "0"], "hidden is 0"),
+        (["evaluate", "--run", "nowhere"], "nowhere: holds no run"),
+        (["export", "--run", "nowhere"], "nowhere: holds no run"),
+        (["train", "--resume", "nowhere"], "nowhere: holds no run"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["seq2seq", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_parallel_files_of_unlike_length_are_refused_with_both_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [tmp_path / "corpus.en", tmp_path / "corpus.de"]
+    files[0].write_text("one\ntwo\nthree\n")
+    files[1].write_text("eins\nzwei\n")
+    assert main(["seq2seq", "train", "--train", ",".join(map(str, files)), *LANGUAGES]) == 2
+    error = capsys.readouterr().err
+    assert "3" in error
+    assert "2" in error
+    assert not (tmp_path / "runs").exists()

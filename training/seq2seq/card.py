@@ -87,7 +87,7 @@ def model_card(
         attribution=origin.attribution or "none given",
         results="\n".join(
             ["| measure | value | data |", "|---|---|---|"]
-            + [f"| {metric.name} | {metric.value:.2f} | {metric.data} |" for metric in manifest.metrics]
+            + [_row(metric.name, f"{metric.value:.2f}", metric.data) for metric in manifest.metrics]
         ),
         examples="\n".join(f"* {text}\n  {answer}" for text, answer in _examples(samples)),
         data=origin.data,
@@ -104,6 +104,11 @@ def model_card(
         piece_dropout=config.network.piece_dropout,
         libraries=", ".join(f"{name} {version}" for name, version in origin.libraries.items()),
     )
+
+
+def _row(*cells: str) -> str:
+    """A row of a table; sacreBLEU's signatures have bars in them."""
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 _ATTENTION = {

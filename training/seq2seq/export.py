@@ -1,6 +1,7 @@
 """A trained translator as a model bundle: graphs, subwords, language profile, samples, model card, manifest."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -33,7 +34,7 @@ PROFILE_FILE = "language.json"
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "sacrebleu", "sentencepiece", "torch")
 _TOLERANCE = 0.02  # of a score: where a float is nearly between two integers, machines may take either
 _SEEN = 20_000  # training sentences whose lengths are looked at
-_SHORTEST, _LONGEST = 24, 128
+_SHORTEST, _LONGEST = 48, 128  # cutting costs more than some more pieces than are usual
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +80,24 @@ def export(
         ExportError: the data do not allow it, or the graphs differ; nothing is written.
     """
     check_shippable(config, data)
+    with _one_thread():
+        return _export(run, config, data, name, repository, licence or data.licence, description, weights)
+
+
+def _export(
+    run: Run,
+    config: TranslatorConfig,
+    data: ParallelData,
+    name: str,
+    repository: Path,
+    licence: str,
+    description: str,
+    weights: Weights,
+) -> Exported:
     translator = load_translator(run)
     epoch = int(load_checkpoint(run.checkpoints / BEST)["epoch"])
     evaluations = _evaluations(run, config, data, epoch)
     preprocessing = _preprocessing(translator, data, evaluations["dev"])
-    files: dict[str, bytes | Path] = {}
     graphs = build_graphs(translator.network, weights)
     parity = check_parity(translator, graphs, data, weights, preprocessing.search(preprocessing.beam_size))
     sampler = Sampler(OnnxTranslator(graphs), translator, preprocessing)
@@ -100,7 +114,7 @@ def export(
         metrics=_metrics(evaluations, data),
         provenance=provenance(
             data=data.name,
-            licence=licence or data.licence,
+            licence=licence,
             attribution=data.attribution,
             config=public_config(config) | {"epoch": epoch, "weights": weights},
             seed=config.seed,
@@ -108,7 +122,8 @@ def export(
         ),
         comparison=Comparison(kind="text", tolerance=_TOLERANCE),
     )
-    files |= graphs | {
+    files: dict[str, bytes | Path] = {
+        **graphs,
         preprocessing.source_pieces: translator.source.model,
         preprocessing.target_pieces: translator.target.model,
         PROFILE_FILE: language_profile(data.source, (pair.source for pair in data.splits["train"])).write(),
@@ -116,6 +131,17 @@ def export(
         MODEL_CARD: model_card(manifest, config, data, translator, parity, samples).encode(),
     }
     return Exported(bundle=write_bundle(repository, manifest, files), weights=weights, parity=parity)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Single steps are too short for several threads: beside other work they wait for each other most of the time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _preprocessing(translator: Translator, data: ParallelData, dev: dict[str, Any]) -> TranslationPreprocessing:

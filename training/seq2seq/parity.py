@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -15,10 +14,8 @@ from numpy.typing import NDArray
 from service.artifacts.decoding import Hypothesis, SearchSettings, search
 from service.artifacts.decoding.loop import Run, Tensors
 from service.artifacts.decoding.tensors import (
-    BEGIN,
     CANDIDATES,
     ENCODER,
-    END,
     KEYS,
     LENGTHS,
     LOG_PROBS,
@@ -35,6 +32,7 @@ from training.common.export import PARITY_TOLERANCE
 from training.seq2seq.batches import Encoded, tensors
 from training.seq2seq.graph import FILES
 from training.seq2seq.metrics import bleu
+from training.seq2seq.model import NEVER
 from training.seq2seq.pairs import ParallelData
 from training.seq2seq.quantise import Weights
 from training.seq2seq.search import search as torch_search
@@ -44,7 +42,7 @@ MOST_LOST = 0.3
 """Of BLEU: what storing the weights in fewer bits may cost."""
 
 _SENTENCES = 1_000
-_FORCED = 200  # sentences whose log-probabilities are compared
+_FORCED = 100  # sentences whose log-probabilities are compared
 _ALONE = 32  # sentences that are run by themselves too
 _SLACK = 20  # of float32: sums of other orders, through many steps
 
@@ -149,41 +147,43 @@ def _differences(
     translator: Translator, served: OnnxTranslator, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
 ) -> NDArray[np.float32]:
     """How far the log-probabilities of the references' pieces, END among them, are from PyTorch's."""
-    parts = []
-    for source, target in zip(sources, targets, strict=True):
-        theirs = _forced_by_torch(translator, source, target)
-        ours = _forced(served, source, target, translator.target.size)
-        known = np.isfinite(theirs)  # the vocabulary may not have a piece of the reference
-        parts.append(np.abs(ours - theirs)[known])
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    pairs = [Encoded(source, target) for source, target in zip(sources, targets, strict=True)]
+    theirs = _forced_by_torch(translator, pairs)
+    ours = _forced(served, pairs, translator.target.size)
+    # The vocabulary may not have a piece of a reference: UNKNOWN, which has no probability.
+    both = [
+        (one[known], other[known]) for one, other in zip(ours, theirs, strict=True) for known in [np.isfinite(other)]
+    ]
+    return np.concatenate([np.abs(one - other) for one, other in both])
 
 
 @torch.inference_mode()
-def _forced_by_torch(translator: Translator, source: Sequence[int], target: Sequence[int]) -> NDArray[np.float32]:
-    network, device = translator.network, translator.device
-    batch = tensors([Encoded(source, target)], device)
-    memory = network.encode(batch.source, batch.lengths)
-    state, found = memory.state.unsqueeze(1), []
-    for given, wanted in zip(batch.given[0], batch.wanted[0], strict=True):
-        log_probs, state, _ = network.step(given.view(1, 1), state, memory)
-        found.append(float(log_probs[0, 0, wanted]))
-    return np.array(found, np.float32)
+def _forced_by_torch(translator: Translator, pairs: Sequence[Encoded]) -> list[NDArray[np.float32]]:
+    """Of each reference's pieces, all at once as in training."""
+    batch = tensors(pairs, translator.device)
+    scores = translator.network.output(translator.network(batch.source, batch.lengths, batch.given))
+    scores[..., list(NEVER)] = -torch.inf
+    found = scores.log_softmax(2).gather(2, batch.wanted.unsqueeze(2)).squeeze(2).cpu().numpy()
+    return [row[: len(pair.target) + 1] for row, pair in zip(found, pairs, strict=True)]
 
 
-def _forced(
-    served: OnnxTranslator, source: Sequence[int], target: Sequence[int], vocabulary: int
-) -> NDArray[np.float32]:
-    lengths = np.array([len(source) + 1], np.int32)
-    encoded = served.encode({SOURCE: np.array([[*source, END]], np.int32), LENGTHS: lengths})
-    fixed: dict[str, Any] = {K: np.array([vocabulary], np.int64)}
+def _forced(served: OnnxTranslator, pairs: Sequence[Encoded], vocabulary: int) -> list[NDArray[np.float32]]:
+    """The same by the graphs, step by step."""
+    batch = tensors(pairs, torch.device("cpu"))
+    lengths = batch.lengths.numpy().astype(np.int32)
+    encoded = served.encode({SOURCE: batch.source.numpy().astype(np.int32), LENGTHS: lengths})
+    fixed: Tensors = {K: np.array([vocabulary], np.int64)}
     if KEYS in encoded:
         fixed |= {KEYS: encoded[KEYS], MEMORY: encoded[MEMORY], LENGTHS: lengths}
-    state, found = encoded[STATE][:, None], []
-    for given, wanted in zip([BEGIN, *target], [*target, END], strict=True):
-        outputs = served.step({TOKENS: np.array([[given]], np.int32), STATE: state, **fixed})
+    state, columns = encoded[STATE][:, None], []
+    for given, wanted in zip(batch.given.T.numpy(), batch.wanted.T.numpy(), strict=True):
+        outputs = served.step({TOKENS: given.astype(np.int32)[:, None], STATE: state, **fixed})
         state = outputs[NEXT_STATE]
-        found.append(outputs[LOG_PROBS][outputs[CANDIDATES] == wanted][0])
-    return np.array(found, np.float32)
+        # Each piece is once among all candidates.
+        rows, _, places = np.nonzero(outputs[CANDIDATES] == wanted[:, None, None])
+        columns.append(outputs[LOG_PROBS][rows, 0, places])
+    found = np.stack(columns, axis=1)
+    return [row[: len(pair.target) + 1] for row, pair in zip(found, pairs, strict=True)]
 
 
 def _batching(

@@ -1,0 +1,179 @@
+"""The ONNX graphs: equal to PyTorch, and one sentence as well as many."""
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx.external_data_helper import uses_external_data
+
+from service.artifacts.decoding import SearchSettings
+from service.artifacts.decoding.loop import Tensors
+from service.artifacts.decoding.tensors import (
+    ATTENTION,
+    CANDIDATES,
+    ENCODER,
+    KEYS,
+    LENGTHS,
+    LOG_PROBS,
+    MEMORY,
+    SOURCE,
+    STATE,
+    STEP,
+    TOKENS,
+    K,
+)
+from tests.training.seq2seq.made_networks import KINDS, PIECES, as_graphs, made_network, made_sources
+from training.seq2seq.config import TATOEBA as DATA
+from training.seq2seq.config import TranslatorConfig
+from training.seq2seq.graph import FILES, build_graphs, graph_specs
+from training.seq2seq.model import Seq2Seq
+from training.seq2seq.parity import OnnxTranslator
+from training.seq2seq.quantise import SHARED_FILE, Weights
+from training.seq2seq.search import search
+
+pytestmark = pytest.mark.torch
+
+WEIGHTS: tuple[Weights, ...] = ("int8", "int8-stored", "fp16", "fp32")
+
+
+def encoder_feeds(sentences: list[list[int]]) -> Tensors:
+    """The sentences with their ends, padded."""
+    lengths = np.array([len(one) + 1 for one in sentences], np.int32)
+    source = np.zeros((len(sentences), lengths.max()), np.int32)
+    for row, one in zip(source, sentences, strict=True):
+        row[: len(one) + 1] = [*one, 3]
+    return {SOURCE: source, LENGTHS: lengths}
+
+
+def step_feeds(encoded: Tensors, lengths: np.ndarray, width: int = 3) -> Tensors:
+    """A step of `width` unlike hypotheses of each sentence."""
+    draw = np.random.default_rng(0)
+    state = np.repeat(encoded[STATE][:, None], width, axis=1)
+    feeds = {
+        TOKENS: draw.integers(4, PIECES, size=state.shape[:2]).astype(np.int32),
+        STATE: (state * draw.uniform(0.5, 1, size=state.shape)).astype(np.float32),
+        K: np.array([width + 3], np.int64),
+    }
+    return feeds | {KEYS: encoded[KEYS], MEMORY: encoded[MEMORY], LENGTHS: lengths} if KEYS in encoded else feeds
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_float32_graphs_are_pytorch(kind: str) -> None:
+    network = made_network(kind, spread=0.4)
+    graphs, (encode, step) = OnnxTranslator(build_graphs(network, "fp32")), as_graphs(network)
+    feeds = encoder_feeds(made_sources(10))
+    found, expected = graphs.encode(feeds), encode(feeds)
+    assert set(found) == set(expected)
+    inside = np.arange(feeds[SOURCE].shape[1]) < feeds[LENGTHS][:, None]
+    for name, values in expected.items():
+        kept = np.ones(len(values), bool) if name == STATE else inside
+        np.testing.assert_allclose(found[name][kept], values[kept], atol=2e-5)
+    feeds = step_feeds(dict(expected), feeds[LENGTHS])
+    found, expected = graphs.step(feeds), step(feeds)
+    assert set(found) == set(expected)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, atol=5e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sentence_is_answered_alone_as_among_others(kind: str, weights: Weights) -> None:
+    graphs = OnnxTranslator(build_graphs(made_network(kind, spread=0.8), weights))
+    sources, settings = made_sources(12, seed=1), SearchSettings(beam_size=3, n_best=2)
+    together = graphs.search(sources, settings, wants_attention=True)
+    for source, expected in zip(sources, together, strict=True):
+        (found,) = graphs.search([source], settings, wants_attention=True)
+        assert [one.tokens for one in found] == [one.tokens for one in expected]
+        # Integers are exact; a float that is summed otherwise may still be rounded to the next integer.
+        assert [one.score for one in found] == pytest.approx([one.score for one in expected], abs=5e-3)
+
+
+@pytest.mark.parametrize("kind", ["default", "gru", "bahdanau"])
+def test_the_graphs_find_what_pytorch_finds(kind: str) -> None:
+    network, sources = made_network(kind, spread=0.8), made_sources(20, seed=2)
+    settings = SearchSettings(beam_size=4, n_best=2)
+    found = OnnxTranslator(build_graphs(network, "fp32")).search(sources, settings)
+    expected = search(network, sources, settings, torch.device("cpu"))
+    assert [[one.tokens for one in best] for best in found] == [[one.tokens for one in best] for best in expected]
+
+
+@pytest.mark.parametrize("weights", ["int8", "int8-stored", "fp16"])
+@pytest.mark.parametrize("kind", ["default", "general", "bahdanau", "sutskever"])
+def test_stored_in_fewer_bits_answers_are_near(kind: str, weights: Weights) -> None:
+    network = made_network(kind, spread=0.1)
+    graphs, (encode, step) = OnnxTranslator(build_graphs(network, weights)), as_graphs(network)
+    feeds = encoder_feeds(made_sources(10))
+    feeds = step_feeds(dict(encode(feeds)), feeds[LENGTHS]) | {K: np.array([PIECES], np.int64)}
+    found, expected = _by_piece(graphs.step(feeds)), _by_piece(step(feeds))
+    assert np.abs(found[..., 3:] - expected[..., 3:]).max() < (0.01 if weights == "fp16" else 0.15)
+    assert np.isneginf(found[..., :3]).all()
+
+
+def _by_piece(outputs: Tensors) -> np.ndarray:
+    """Log-probabilities [N, W, V]."""
+    order = outputs[CANDIDATES].argsort(axis=2)
+    return np.take_along_axis(outputs[LOG_PROBS], order, 2)
+
+
+def test_candidates_are_bounded_by_the_vocabulary_and_what_is_never_said_is_last() -> None:
+    network = made_network("default", spread=0.4)
+    graphs = OnnxTranslator(build_graphs(network, "int8"))
+    feeds = encoder_feeds(made_sources(4))
+    feeds = step_feeds(dict(graphs.encode(feeds)), feeds[LENGTHS]) | {K: np.array([10_000], np.int64)}
+    found = graphs.step(feeds)
+    assert found[CANDIDATES].shape == (4, 3, PIECES)
+    assert (np.sort(found[CANDIDATES][..., -3:], axis=2) == [0, 1, 2]).all()
+    assert (np.diff(found[LOG_PROBS][..., :-3], axis=2) <= 0).all()
+    np.testing.assert_allclose(np.exp(found[LOG_PROBS]).sum(2), 1, atol=1e-4)
+
+
+def test_attention_is_0_beyond_the_length() -> None:
+    graphs = OnnxTranslator(build_graphs(made_network("default"), "int8"))
+    feeds = encoder_feeds([[5], [5, 6, 7, 8]])
+    found = graphs.step(step_feeds(dict(graphs.encode(feeds)), feeds[LENGTHS]))[ATTENTION]
+    assert (found[0, :, 2:] == 0).all()
+    np.testing.assert_allclose(found.sum(2), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_manifest_says_what_is_in_the_graphs(kind: str) -> None:
+    network = made_network(kind)
+    files = build_graphs(network, "int8")
+    for name, spec in graph_specs(network).items():
+        graph = onnx.load_from_string(files[spec.file]).graph
+        assert spec.file == FILES[name]
+        for tensors, values in ((spec.inputs, graph.input), (spec.outputs, graph.output)):
+            shapes = [tuple(size.dim_value or -1 for size in one.type.tensor_type.shape.dim) for one in values]
+            assert [tensor.name for tensor in tensors] == [one.name for one in values]
+            assert [tensor.shape for tensor in tensors] == shapes
+    attends = kind not in ("sutskever", "gru")
+    inputs = {tensor.name for tensor in graph_specs(network)[STEP].inputs}
+    assert inputs == {TOKENS, STATE, K} | ({KEYS, MEMORY, LENGTHS} if attends else set())
+    assert graph_specs(network)[ENCODER].inputs[0].name == SOURCE
+
+
+@pytest.mark.parametrize(("kind", "shared"), [("default", True), ("backward", False), ("gru", False)])
+def test_embeddings_of_both_sides_are_stored_once(kind: str, shared: bool) -> None:
+    network = made_network(kind)
+    files = build_graphs(network, "fp32")
+    assert set(files) == {*FILES.values()} | ({SHARED_FILE} if shared else set())
+    outside = [
+        constant.name
+        for name in FILES.values()
+        for constant in onnx.load_from_string(files[name]).graph.initializer
+        if uses_external_data(constant)
+    ]
+    assert outside == (["embeddings"] * 2 if shared else [])
+    if shared:
+        assert len(files[SHARED_FILE]) == network.source_embedding.weight.numel() * 4
+
+
+def test_int8_is_a_quarter() -> None:
+    small = made_network("default").config
+    config = TranslatorConfig(data=DATA, network=replace(small, embedding=64, encoder_hidden=48, hidden=64))
+    network = Seq2Seq(config, 500, 500)
+    sizes = {weights: sum(map(len, build_graphs(network, weights).values())) for weights in WEIGHTS}
+    assert sizes["int8"] < 0.33 * sizes["fp32"]
+    assert sizes["fp16"] < 0.55 * sizes["fp32"]

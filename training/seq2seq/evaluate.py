@@ -31,6 +31,8 @@ class Evaluation:
     name: str
     split: str
     settings: SearchSettings
+    epoch: int
+    """After which the weights were kept."""
     lower_case: bool
     """Whether the score that counts is the one without case, as with Multi30k."""
     rows: tuple[Row, ...]
@@ -65,6 +67,7 @@ class Evaluation:
         """For JSON."""
         return {
             "data": self.name,
+            "epoch": self.epoch,
             "sentences": len(self.rows),
             "beam_size": self.settings.beam_size,
             "length_penalty": self.settings.length_penalty,
@@ -128,7 +131,8 @@ def evaluate(
     translator.network.to(device)
     settings = SearchSettings(beam_size=beam_size, length_penalty=length_penalty, coverage_penalty=coverage_penalty)
     found = [best[0] for best in translate(translator, [pair.source for pair in data.splits[split]], settings)]
-    result = measure(data, split, [translator.target.decode(one.tokens) for one in found], settings, config)
+    texts = [translator.target.decode(one.tokens) for one in found]
+    result = measure(data, split, texts, settings, config, epoch=translator.epoch)
     run.add_evaluation(split, result.as_dict())
     write_table(table_path(run, split), result.rows)
     _draw(run, config, result, translator, found, other)
@@ -136,7 +140,13 @@ def evaluate(
 
 
 def measure(
-    data: ParallelData, split: str, found: Sequence[str], settings: SearchSettings, config: TranslatorConfig
+    data: ParallelData,
+    split: str,
+    found: Sequence[str],
+    settings: SearchSettings,
+    config: TranslatorConfig,
+    *,
+    epoch: int = 0,
 ) -> Evaluation:
     """Hold translations that were found against those of the split."""
     pairs = data.splits[split]
@@ -149,6 +159,7 @@ def measure(
         name=data.name,
         split=split,
         settings=settings,
+        epoch=epoch,
         lower_case=config.data.lower_case,
         rows=rows,
         scores=_scores(rows, data.target),

@@ -13,7 +13,6 @@ import torch
 from service.artifacts.bundle import MODEL_CARD, SAMPLES, Bundle, write_bundle
 from service.artifacts.manifest import Comparison, Manifest, Metric, Task
 from service.artifacts.translation import TranslationPreprocessing
-from training.common.checkpoint import load_checkpoint
 from training.common.export import provenance
 from training.common.run import Run
 from training.seq2seq.card import model_card
@@ -26,14 +25,14 @@ from training.seq2seq.pairs import ParallelData
 from training.seq2seq.parity import OnnxTranslator, Parity, check_parity
 from training.seq2seq.quantise import Weights
 from training.seq2seq.samples import Sampler, make_samples
-from training.seq2seq.translator import BEST, Translator, load_translator
+from training.seq2seq.translator import Translator, load_translator
 
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 JOINT_FILE, SOURCE_FILE, TARGET_FILE = "pieces.model", "source.model", "target.model"
 PROFILE_FILE = "language.json"
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "sacrebleu", "sentencepiece", "torch")
 _TOLERANCE = 0.02  # of a score: where a float is nearly between two integers, machines may take either
-_SEEN = 20_000  # training sentences whose lengths are looked at
+_SEEN = 20_000  # training sentences whose lengths are looked at, of all parts of the corpus
 _SHORTEST, _LONGEST = 48, 128  # cutting costs more than some more pieces than are usual
 
 
@@ -95,8 +94,7 @@ def _export(
     weights: Weights,
 ) -> Exported:
     translator = load_translator(run)
-    epoch = int(load_checkpoint(run.checkpoints / BEST)["epoch"])
-    evaluations = _evaluations(run, config, data, epoch)
+    evaluations = _evaluations(run, config, data, translator.epoch)
     preprocessing = _preprocessing(translator, data, evaluations["dev"])
     graphs = build_graphs(translator.network, weights)
     parity = check_parity(translator, graphs, data, weights, preprocessing.search(preprocessing.beam_size))
@@ -116,7 +114,7 @@ def _export(
             data=data.name,
             licence=licence,
             attribution=data.attribution,
-            config=public_config(config) | {"epoch": epoch, "weights": weights},
+            config=public_config(config) | {"epoch": translator.epoch, "weights": weights},
             seed=config.seed,
             libraries=_LIBRARIES,
         ),
@@ -152,7 +150,7 @@ def _preprocessing(translator: Translator, data: ParallelData, dev: dict[str, An
         source_pieces=JOINT_FILE if joint else SOURCE_FILE,
         target_pieces=JOINT_FILE if joint else TARGET_FILE,
         profile=PROFILE_FILE,
-        max_source_tokens=_longest(translator, [pair.source for pair in data.splits["train"][:_SEEN]]),
+        max_source_tokens=_longest(translator, [pair.source for pair in data.splits["train"]]),
         length_penalty=dev["length_penalty"],
         coverage_penalty=dev["coverage_penalty"],
         beam_size=dev["beam_size"],
@@ -161,16 +159,16 @@ def _preprocessing(translator: Translator, data: ParallelData, dev: dict[str, An
 
 def _longest(translator: Translator, sentences: Sequence[str]) -> int:
     """Pieces of the longest sentences that training had enough of: all but one in a thousand are shorter."""
-    lengths = [len(translator.encode(sentence)) for sentence in sentences]
+    lengths = [len(translator.encode(sentence)) for sentence in sentences[:: len(sentences) // _SEEN + 1]]
     return int(np.clip(np.quantile(lengths, 0.999), _SHORTEST, _LONGEST)) if lengths else _LONGEST
 
 
 def _evaluations(run: Run, config: TranslatorConfig, data: ParallelData, epoch: int) -> dict[str, Any]:
     """The stored evaluations of the exported weights; the dev sentences are translated now if they were not."""
     dev = run.evaluations().get("dev")
-    if dev is None or dev.get("epoch", epoch) != epoch:
+    if dev is None or dev["epoch"] != epoch:
         evaluate(run, config, data, "dev", torch.device("cpu"))
-    return {split: found for split, found in run.evaluations().items() if found.get("epoch", epoch) == epoch}
+    return {split: found for split, found in run.evaluations().items() if found["epoch"] == epoch}
 
 
 def _metrics(evaluations: dict[str, Any], data: ParallelData) -> tuple[Metric, ...]:

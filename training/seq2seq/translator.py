@@ -34,6 +34,8 @@ class Translator:
     network: Seq2Seq
     source_language: str
     target_language: str
+    epoch: int = 0
+    """After which the weights were kept."""
 
     @property
     def device(self) -> torch.device:
@@ -72,7 +74,8 @@ def load_translator(run: Run, which: str = BEST) -> Translator:
     network = Seq2Seq(config, source.size, target.size)
     network.load_state_dict(stored["model"])
     network.eval()
-    return Translator(config, source, target, network, *stored["languages"])
+    languages = stored["languages"]
+    return Translator(config, source, target, network, languages[0], languages[1], int(stored["epoch"]))
 
 
 def _read(run: Run, names: tuple[str, str]) -> tuple[Subwords, Subwords]:

@@ -1,0 +1,207 @@
+"""From a run to a bundle: parity, samples that replay, model card, manifest, refusals."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+import torch
+from onnx.external_data_helper import set_external_data
+
+from service.artifacts.bundle import Bundle, BundleError, read_bundle
+from service.artifacts.comparison import differences
+from service.artifacts.languages import Profile
+from service.artifacts.manifest import Task
+from service.artifacts.subwords import Subwords
+from service.artifacts.translation import TranslationPreprocessing
+from service.runtime.session import OnnxSession
+from tests.training.seq2seq import made_pairs
+from training.common.config import merge, to_dict
+from training.common.errors import CheckpointError, ExportError
+from training.common.run import Run
+from training.seq2seq import parity as parity_module
+from training.seq2seq.config import FAMILY, PRESETS, TranslatorConfig
+from training.seq2seq.evaluate import evaluate
+from training.seq2seq.export import WEIGHTS, Exported, export
+from training.seq2seq.graph import build_graphs
+from training.seq2seq.pairs import ParallelData
+from training.seq2seq.parity import OnnxTranslator, check_parity
+from training.seq2seq.samples import Sampler
+from training.seq2seq.train import train
+from training.seq2seq.translator import load_translator
+
+pytestmark = pytest.mark.torch
+
+CPU = torch.device("cpu")
+Trained = tuple[Run, TranslatorConfig, ParallelData]
+
+KINDS: dict[str, dict[str, Any]] = {
+    "joint": {},
+    "separate": {"joint": False, "tied": "none", "attention": "none", "cell": "gru"},
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A run with its settings and data."""
+    changes = {
+        "epochs": 3, "data": "", "train": "/somewhere/private/made.en,/somewhere/private/made.de", "source": "en",
+        "target": "de", "vocabulary": 45, "precision": "fp32", "learning_rate": 0.01, "batch_tokens": 200,
+    }  # fmt: skip
+    config = merge(PRESETS["debug"], changes | KINDS[request.param])
+    data = made_pairs.data(150)
+    run = Run.create(tmp_path_factory.mktemp("translator") / "run", family=FAMILY, config=to_dict(config))
+    train(config, data, run, CPU)
+    run.close()
+    return run, config, data
+
+
+def exported(trained: Trained, repository: Path, **changes: Any) -> Exported:
+    run, config, data = trained
+    options = {"name": "made", "repository": repository, "licence": None, "description": "", "weights": "int8"}
+    return export(run, config, data, **options | changes)
+
+
+def replayed(bundle: Bundle, translator: Any, request: dict[str, Any]) -> list[dict[str, Any]]:
+    """The answers to a request from what is in the bundle."""
+    settings = TranslationPreprocessing.model_validate(bundle.manifest.preprocessing)
+    files = {name: bundle.file(name).read_bytes() for name in bundle.manifest.files}
+    source, target = (Subwords(files[name]) for name in (settings.source_pieces, settings.target_pieces))
+    sampler = Sampler(OnnxTranslator(files), replace(translator, source=source, target=target), settings)
+    wishes = {key: request[key] for key in ("beam_size", "alternatives", "alignment") if key in request}
+    return [sampler.answer(text, **wishes) for text in request.get("texts") or [request["text"]]]
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_a_bundle_is_whole_and_its_samples_replay(trained: Trained, tmp_path: Path, weights: str) -> None:
+    done = exported(trained, tmp_path, weights=weights)
+    bundle, joint = read_bundle(tmp_path / "made" / "1"), trained[1].subwords.joint
+    manifest = bundle.manifest
+    assert manifest.task is Task.TRANSLATION
+    assert set(manifest.graphs) == {"encoder", "step"}
+    settings = TranslationPreprocessing.model_validate(manifest.preprocessing)
+    assert (settings.source, settings.target, settings.beam_size) == ("en", "de", 5)
+    assert ("embeddings.bin" in manifest.files) == joint
+    assert {"pieces.model"} <= set(manifest.files) if joint else {"source.model", "target.model"} <= set(manifest.files)
+    assert Profile.read(bundle.file(settings.profile).read_bytes()).language == "en"
+    samples = json.loads(bundle.file("samples.json").read_bytes())["samples"]
+    assert {key for sample in samples for key in sample["request"]} >= {
+        "text",
+        "texts",
+        "source",
+        "target",
+        "beam_size",
+    }
+    assert samples[1]["results"][-1] == {"text": " \n", "score": None, "alternatives": []}
+    assert ("alignment" in samples[-1]["request"]) == joint
+    translator = load_translator(trained[0])
+    for sample in samples:
+        found = replayed(bundle, translator, sample["request"])
+        assert not list(differences(sample["results"], found, manifest.comparison))
+    report = done.report()
+    assert f"weights as {weights}" in report
+    assert str(bundle.path) in report
+    assert " MB" in report
+
+
+def test_what_the_manifest_and_the_card_say(trained: Trained, tmp_path: Path) -> None:
+    run, config, data = trained
+    evaluate(run, config, data, "dev", CPU, beam_size=2, length_penalty=0.7, coverage_penalty=0.1)
+    evaluate(run, config, data, "test", CPU, beam_size=2)
+    exported(trained, tmp_path, licence="CC-BY-4.0", description="Made up")
+    bundle = read_bundle(tmp_path / "made" / "1")
+    manifest = bundle.manifest
+    stored = json.loads((run.path / "evaluation.json").read_text())
+    measured = [metric for metric in manifest.metrics if ", test, " in metric.data]
+    assert [metric.name for metric in measured] == ["BLEU", "BLEU, lower case", "chrF2", "BLEU"]
+    assert measured[0].value == stored["test"]["bleu"]
+    assert "tok:13a" in measured[0].data
+    assert "beam 2" in measured[0].data
+    assert "without a near-duplicate" in measured[3].data
+    # The search is that of the evaluation on dev.
+    preprocessing = manifest.preprocessing
+    assert [preprocessing[key] for key in ("beam_size", "length_penalty", "coverage_penalty")] == [2, 0.7, 0.1]
+    assert manifest.provenance.licence == "CC-BY-4.0"
+    assert manifest.provenance.attribution == "nobody"
+    assert manifest.provenance.config["weights"] == "int8"
+    assert "/somewhere" not in manifest.model_dump_json()
+    assert '"train":"made.en,made.de"' in manifest.model_dump_json()
+    card = bundle.model_card()
+    for part in ("Made up", "CC-BY-4.0", "nobody", "from `en` to `de`", "beam 2, length penalty 0.7"):
+        assert part in card
+    rows = [line for line in card.splitlines() if line.startswith("| BLEU ")]
+    assert rows
+    assert all(line.replace("\\|", "").count("|") == 4 for line in rows)
+
+
+def test_versions_count_up(trained: Trained, tmp_path: Path) -> None:
+    assert [exported(trained, tmp_path).bundle.path.name for _ in range(2)] == ["1", "2"]
+
+
+def test_graphs_that_answer_otherwise_are_not_written(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parity_module, "MOST_LOST", -200.0)
+    with pytest.raises(ExportError, match=r"cost .* BLEU on .* dev sentences .*; nothing was written\. Export with"):
+        exported(trained, tmp_path)
+    assert not (tmp_path / "made").exists()
+
+
+def test_float32_that_is_not_pytorch_is_refused(trained: Trained) -> None:
+    run, _, data = trained
+    translator = load_translator(run)
+    files = build_graphs(translator.network, "fp32")
+    with torch.no_grad():
+        translator.network.output.bias[5] += 0.1
+    settings = TranslationPreprocessing(source="en", target="de", max_source_tokens=40).search(2)
+    with pytest.raises(ExportError, match="the ONNX graphs differ from PyTorch"):
+        check_parity(translator, files, data, "fp32", settings)
+
+
+def test_what_may_not_be_given_away_or_served_is_not_exported(trained: Trained, tmp_path: Path) -> None:
+    run, config, data = trained
+    kept = replace(data, name="Multi30k", licence="CC-BY-NC-SA-4.0", shippable=False)
+    with pytest.raises(ExportError, match=r"Multi30k is CC-BY-NC-SA-4\.0: a model trained on it may be measured"):
+        exported((run, config, kept), tmp_path)
+    lower = merge(config, {"lower_case": True})
+    with pytest.raises(ExportError, match="--lower-case"):
+        exported((run, lower, data), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_without_weights_cannot_be_exported(trained: Trained, tmp_path: Path) -> None:
+    _, config, data = trained
+    run = Run.create(tmp_path / "empty", family=FAMILY, config=to_dict(config))
+    run.close()
+    with pytest.raises(CheckpointError):
+        exported((run, config, data), tmp_path / "models")
+
+
+def test_the_shared_file_is_checked_and_nothing_outside_is_read(trained: Trained, tmp_path: Path) -> None:
+    path = exported(trained, tmp_path).bundle.path
+    if not trained[1].subwords.joint:
+        assert not (path / "embeddings.bin").exists()
+        return
+    shared, content = path / "embeddings.bin", (path / "embeddings.bin").read_bytes()
+    shared.write_bytes(content[:-1] + b"\0")
+    with pytest.raises(BundleError, match=r"embeddings\.bin: sha256 is"):
+        read_bundle(path)
+    shared.unlink()
+    with pytest.raises(BundleError, match=r"embeddings\.bin: is missing"):
+        read_bundle(path)
+    shared.write_bytes(content)
+    outside = tmp_path / "outside.bin"
+    outside.write_bytes(content)
+    bundle = read_bundle(path)
+    for place in ("../../outside.bin", str(outside)):
+        model = onnx.load(str(path / "step.onnx"), load_external_data=False)
+        for constant in model.graph.initializer:
+            if constant.name == "embeddings":
+                constant.raw_data = content
+                set_external_data(constant, place, offset=0, length=len(content))
+                constant.ClearField("raw_data")
+        (path / "step.onnx").write_bytes(model.SerializeToString())
+        with pytest.raises(BundleError, match="onnxruntime cannot load it"):
+            OnnxSession(path / "step.onnx", bundle.manifest.graphs["step"], providers=["CPUExecutionProvider"])

@@ -52,7 +52,7 @@ class SubwordConfig:
     """The SentencePiece vocabulary, or both of them."""
 
     kind: Pieces = field(default="bpe", metadata=doc("SentencePiece's byte-pair encoding or unigram model"))
-    vocabulary: int = field(default=6_000, metadata=doc("pieces, of each language or of both together"))
+    vocabulary: int = field(default=8_000, metadata=doc("pieces, of each language or of both together"))
     joint: bool = field(default=True, metadata=doc("one vocabulary for both languages"))
     sampling: float = field(
         default=0.0,
@@ -65,8 +65,8 @@ class NetworkConfig:
     """What the network is made of."""
 
     cell: Cell = field(default="lstm", metadata=doc("LSTM, or GRU as in Cho et al. and Bahdanau et al."))
-    embedding: int = field(default=288, metadata=doc("width of a piece's embedding"))
-    encoder_layers: int = field(default=2, metadata=doc("layers of the encoder, 1 to 3"))
+    embedding: int = field(default=320, metadata=doc("width of a piece's embedding"))
+    encoder_layers: int = field(default=1, metadata=doc("layers of the encoder, 1 to 3"))
     encoder_hidden: int = field(default=256, metadata=doc("units of each encoder layer in each direction"))
     bidirectional: bool = field(default=True, metadata=doc("read the source from both ends; else backwards only"))
     decoder_layers: int = field(default=2, metadata=doc("layers of the decoder, 1 to 3"))
@@ -89,7 +89,7 @@ class NetworkConfig:
         metadata=doc("one matrix for source, target and output embeddings; for target and output; or none"),
     )
     layer_norm: bool = field(default=False, metadata=doc("normalise what each recurrent layer gives out"))
-    embedding_dropout: float = field(default=0.2, metadata=doc("share of an embedding dropped, the same all sentence"))
+    embedding_dropout: float = field(default=0.1, metadata=doc("share of an embedding dropped, the same all sentence"))
     dropout: float = field(default=0.2, metadata=doc("the same between layers and before the output"))
     piece_dropout: float = field(
         default=0.0, metadata=doc("share of the pieces whose embedding is dropped whole (Sennrich and Zhang)")
@@ -103,8 +103,8 @@ class TranslatorConfig:
     data: DataConfig = field(default_factory=DataConfig)
     subwords: SubwordConfig = field(default_factory=SubwordConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
-    epochs: int = field(default=15, metadata=doc("passes over the training pairs"))
-    batch_tokens: int = field(default=3_000, metadata=doc("target pieces per step, about"))
+    epochs: int = field(default=9, metadata=doc("passes over the training pairs"))
+    batch_tokens: int = field(default=2_000, metadata=doc("target pieces per step, about"))
     learning_rate: float = field(default=2e-3, metadata=doc("AdamW's highest learning rate"))
     weight_decay: float = field(default=0.01, metadata=doc("AdamW's weight decay, on matrices"))
     warm_up: float = field(default=0.05, metadata=doc("share of the steps in which the learning rate rises"))
@@ -114,7 +114,7 @@ class TranslatorConfig:
         default="auto",
         metadata=doc("of the matrix products in training; auto: bf16 where the hardware multiplies it fast, else fp32"),
     )
-    average: int = field(default=5, metadata=doc("last epochs whose weights are averaged at the end; 1: none"))
+    average: int = field(default=3, metadata=doc("last epochs whose weights are averaged at the end; 1: none"))
     patience: int = field(default=0, metadata=doc("stop after so many epochs without a better dev BLEU; 0: never"))
     select: Select = field(
         default="best",
@@ -191,7 +191,10 @@ TATOEBA = DataConfig(data="tatoeba:eng-deu")
 PRESETS: dict[str, TranslatorConfig] = {
     "default": TranslatorConfig(data=TATOEBA),
     "sutskever2014": TranslatorConfig(
-        data=TATOEBA, network=NetworkConfig(attention="none", bidirectional=False, encoder_hidden=512, hidden=512)
+        data=TATOEBA,
+        network=NetworkConfig(
+            attention="none", bidirectional=False, encoder_layers=2, encoder_hidden=512, hidden=512
+        ),
     ),
     "bahdanau2015": TranslatorConfig(
         data=TATOEBA,
@@ -203,8 +206,8 @@ PRESETS: dict[str, TranslatorConfig] = {
     "luong2015": TranslatorConfig(
         data=TATOEBA,
         network=NetworkConfig(
-            attention="general", input_feeding=True, attend_after="last", bidirectional=False, encoder_hidden=384,
-            hidden=384,
+            attention="general", input_feeding=True, attend_after="last", bidirectional=False, encoder_layers=2,
+            encoder_hidden=384, hidden=384,
         ),
     ),
     "debug": TranslatorConfig(

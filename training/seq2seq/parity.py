@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 
 from service.artifacts.decoding import Hypothesis, SearchSettings, search
-from service.artifacts.decoding.loop import Run, Tensors
 from service.artifacts.decoding.tensors import (
     CANDIDATES,
     ENCODER,
@@ -26,6 +25,8 @@ from service.artifacts.decoding.tensors import (
     STEP,
     TOKENS,
     K,
+    Run,
+    Tensors,
 )
 from training.common.errors import ExportError
 from training.common.export import PARITY_TOLERANCE

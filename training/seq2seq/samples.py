@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from service.artifacts.decoding import search
-from service.artifacts.decoding.loop import Run, Tensors
-from service.artifacts.decoding.tensors import LOG_PROBS
+from service.artifacts.decoding.tensors import LOG_PROBS, Run, Tensors
 from service.artifacts.translation import Results, TranslationPreprocessing, cut
 from training.seq2seq.parity import OnnxTranslator
 from training.seq2seq.translator import Translator

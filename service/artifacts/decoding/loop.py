@@ -6,35 +6,26 @@ a predictor alone, and by training where it measures an exported graph. Knows th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from service.artifacts.decoding.beam import SPARE_CANDIDATES, BeamSearch, Hypothesis, SearchSettings
+from service.artifacts.decoding.beam import BeamSearch, Hypothesis, SearchSettings
+from service.artifacts.decoding.group import Group
 from service.artifacts.decoding.tensors import (
     ATTENTION,
-    BEGIN,
     CANDIDATES,
     END,
     KEYS,
     LENGTHS,
     LOG_PROBS,
-    MEMORY,
     NEXT_STATE,
     PAD,
     SOURCE,
-    STATE,
-    TOKENS,
-    K,
+    Run,
 )
-
-Tensors = dict[str, NDArray[Any]]
-Run = Callable[[Tensors], Mapping[str, NDArray[Any]]]
-"""A graph: tensors by name in and out, see `tensors`."""
 
 OnToken = Callable[[Hashable, int], None]
 
@@ -60,7 +51,7 @@ class StepLoop:
 
     def __init__(self, encode: Run, step: Run, *, on_token: OnToken | None = None) -> None:
         self._encode, self._step, self._on_token = encode, step, on_token
-        self._groups: dict[int, _Group] = {}
+        self._groups: dict[int, Group] = {}
 
     @property
     def active(self) -> int:
@@ -110,7 +101,7 @@ class StepLoop:
                 [each[place] for place in places],
                 [wanted[place] and KEYS in outputs for place in places],
             )
-            groups.append(_Group.fresh(search, [tickets[place] for place in places], places, lengths, outputs))
+            groups.append(Group.fresh(search, [tickets[place] for place in places], places, lengths, outputs))
         self._put_back(groups)
 
     def step(self) -> list[Finished]:
@@ -136,16 +127,16 @@ class StepLoop:
             kept = [place for place, other in enumerate(group.tickets) if other != ticket]
             self._put_back([group if len(kept) == len(group) else group.select(kept)])
 
-    def _put_back(self, groups: Sequence[_Group]) -> None:
+    def _put_back(self, groups: Sequence[Group]) -> None:
         for group in filter(len, groups):
             width = group.search.width
             self._groups[width] = self._groups[width].join(group) if width in self._groups else group
 
-    def _one_by_one(self, group: _Group, error: Exception) -> tuple[list[Finished], list[_Group]]:
+    def _one_by_one(self, group: Group, error: Exception) -> tuple[list[Finished], list[Group]]:
         if len(group) == 1:
             return [Finished(group.tickets[0], [], error)], []
         finished: list[Finished] = []
-        staying: list[_Group] = []
+        staying: list[Group] = []
         for place in range(len(group)):
             alone = group.select([place])
             try:
@@ -156,7 +147,7 @@ class StepLoop:
             staying += stay
         return finished, staying
 
-    def _advance(self, group: _Group) -> tuple[list[Finished], list[_Group]]:
+    def _advance(self, group: Group) -> tuple[list[Finished], list[Group]]:
         """One run: who leaves, and the others."""
         outputs = self._step(group.feeds())
         parents, tokens, done = group.search.advance(outputs[LOG_PROBS], outputs[CANDIDATES], outputs.get(ATTENTION))
@@ -172,9 +163,9 @@ class StepLoop:
                 # A sentence that ended took no piece in this step.
                 if place not in leaving or [len(one.tokens) for one in leaving[place]] == [group.search.made[place]]:
                     self._on_token(group.tickets[place], int(tokens[place, 0]))
-        if not leaving:
-            return [], [group]
-        return finished, [group.select(np.nonzero(~done)[0].tolist())]
+        if leaving:
+            group.leave(done)
+        return finished, [group]
 
 
 def search(
@@ -206,84 +197,3 @@ def search(
             assert isinstance(finished.ticket, int)
             found[finished.ticket] = finished.hypotheses
     return found
-
-
-@dataclass
-class _Group:
-    """Sentences of one beam size, N x W hypotheses."""
-
-    search: BeamSearch
-    tickets: list[Hashable]
-    tokens: NDArray[np.int32]
-    """[N, W]: the last piece of each hypothesis."""
-    state: NDArray[np.float32]
-    """[N, W, Z]."""
-    lengths: NDArray[np.int32]
-    memory: Tensors
-    """[N, S, …] by name; empty without attention."""
-
-    @classmethod
-    def fresh(
-        cls,
-        search: BeamSearch,
-        tickets: list[Hashable],
-        places: list[int],
-        lengths: NDArray[np.int32],
-        encoded: Mapping[str, NDArray[Any]],
-    ) -> _Group:
-        """The sentences at these places of what the encoder gave, before their first piece."""
-        longest = int(lengths[places].max())
-        return cls(
-            search=search,
-            tickets=tickets,
-            tokens=np.full((len(places), search.width), BEGIN, np.int32),
-            state=np.repeat(encoded[STATE][places, None], search.width, axis=1),
-            lengths=lengths[places],
-            memory={name: encoded[name][places, :longest] for name in (KEYS, MEMORY) if name in encoded},
-        )
-
-    def __len__(self) -> int:
-        return len(self.tickets)
-
-    def feeds(self) -> Tensors:
-        """What the step takes."""
-        feeds: Tensors = {TOKENS: self.tokens, STATE: self.state, K: _candidates(self.search.width)}
-        return {**feeds, **self.memory, LENGTHS: self.lengths} if self.memory else feeds
-
-    def select(self, places: Sequence[int]) -> _Group:
-        """Some of the sentences, no longer padded than they need."""
-        chosen = np.array(places, np.int64)
-        lengths = self.lengths[chosen]
-        longest = int(lengths.max(initial=0))
-        return _Group(
-            search=self.search.select(chosen),
-            tickets=[self.tickets[place] for place in places],
-            tokens=self.tokens[chosen],
-            state=self.state[chosen],
-            lengths=lengths,
-            memory={name: np.ascontiguousarray(array[chosen, :longest]) for name, array in self.memory.items()},
-        )
-
-    def join(self, other: _Group) -> _Group:
-        """These sentences and others, padded alike."""
-        return _Group(
-            search=self.search.join(other.search),
-            tickets=self.tickets + other.tickets,
-            tokens=np.concatenate([self.tokens, other.tokens]),
-            state=np.concatenate([self.state, other.state]),
-            lengths=np.concatenate([self.lengths, other.lengths]),
-            memory={name: _joined(array, other.memory[name]) for name, array in self.memory.items()},
-        )
-
-
-def _candidates(width: int) -> NDArray[np.int64]:
-    return np.array([width + SPARE_CANDIDATES], np.int64)
-
-
-def _joined(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
-    """[N, S, D] under another of the same D, 0 beyond the length."""
-    longest = max(first.shape[1], second.shape[1])
-    joined = np.zeros((len(first) + len(second), longest, first.shape[2]), first.dtype)
-    joined[: len(first), : first.shape[1]] = first
-    joined[len(first) :, : second.shape[1]] = second
-    return joined

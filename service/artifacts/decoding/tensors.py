@@ -11,6 +11,15 @@ Without attention there are no memory, keys and attention, and the step takes no
 candidates than the vocabulary has pieces; PAD, UNKNOWN and BEGIN have the log-probability -inf.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+Tensors = dict[str, NDArray[Any]]
+Run = Callable[[Tensors], Mapping[str, NDArray[Any]]]
+"""A graph: tensors by name in and out."""
+
 PAD, UNKNOWN, BEGIN, END = range(4)
 """Ids of every vocabulary."""
 

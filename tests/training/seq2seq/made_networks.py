@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from service.artifacts.decoding.loop import Run, Tensors
 from service.artifacts.decoding.tensors import (
     ATTENTION,
     CANDIDATES,
@@ -20,6 +19,8 @@ from service.artifacts.decoding.tensors import (
     STATE,
     TOKENS,
     K,
+    Run,
+    Tensors,
 )
 from training.seq2seq.config import PRESETS, NetworkConfig, TranslatorConfig
 from training.seq2seq.model import Memory, Seq2Seq

@@ -9,7 +9,6 @@ import torch
 from onnx.external_data_helper import uses_external_data
 
 from service.artifacts.decoding import SearchSettings
-from service.artifacts.decoding.loop import Tensors
 from service.artifacts.decoding.tensors import (
     ATTENTION,
     CANDIDATES,
@@ -23,6 +22,7 @@ from service.artifacts.decoding.tensors import (
     STEP,
     TOKENS,
     K,
+    Tensors,
 )
 from tests.training.seq2seq.made_networks import KINDS, PIECES, as_graphs, made_network, made_sources
 from training.seq2seq.config import TATOEBA as DATA

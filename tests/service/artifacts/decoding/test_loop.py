@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from service.artifacts.decoding import Finished, SearchSettings, StepLoop, search
-from service.artifacts.decoding.loop import Tensors
-from service.artifacts.decoding.tensors import KEYS, LENGTHS, LOG_PROBS, MEMORY, SOURCE, STATE, TOKENS, K
+from service.artifacts.decoding.tensors import KEYS, LENGTHS, LOG_PROBS, MEMORY, SOURCE, STATE, TOKENS, K, Tensors
 from tests.service.artifacts.decoding.made_graphs import MadeModel, sources
 
 SETTINGS = SearchSettings(beam_size=3, n_best=2, coverage_penalty=0.1)

@@ -141,12 +141,12 @@ def _subwords(config: TranslatorConfig, translator: Translator) -> str:
 
 
 def _examples(samples: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Texts of the samples with their translations."""
-    found = []
-    for sample in samples:
+    """Texts of the samples with their translations, each once: greedily only what was not searched for otherwise."""
+    found: list[tuple[str, str]] = []
+    for sample in sorted(samples, key=lambda one: "beam_size" in one["request"]):
         texts = sample["request"].get("texts") or [sample["request"]["text"]]
         found += [(text, result["text"]) for text, result in zip(texts, sample["results"], strict=True) if text.strip()]
-    return list(dict.fromkeys(found))
+    return list({text: (text, answer) for text, answer in reversed(found)}.values())[::-1]
 
 
 def _s(count: int) -> str:

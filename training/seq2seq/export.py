@@ -166,9 +166,9 @@ def _longest(translator: Translator, sentences: Sequence[str]) -> int:
 def _evaluations(run: Run, config: TranslatorConfig, data: ParallelData, epoch: int) -> dict[str, Any]:
     """The stored evaluations of the exported weights; the dev sentences are translated now if they were not."""
     dev = run.evaluations().get("dev")
-    if dev is None or dev["epoch"] != epoch:
+    if dev is None or dev.get("epoch") != epoch:
         evaluate(run, config, data, "dev", torch.device("cpu"))
-    return {split: found for split, found in run.evaluations().items() if found["epoch"] == epoch}
+    return {split: found for split, found in run.evaluations().items() if found.get("epoch") == epoch}
 
 
 def _metrics(evaluations: dict[str, Any], data: ParallelData) -> tuple[Metric, ...]:

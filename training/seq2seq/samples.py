@@ -44,7 +44,7 @@ _TEXTS = {
 """Of other languages dev sentences are taken."""
 
 _SHAKEN, _BY = 6, 0.02
-_SEVERAL = 3
+_SEVERAL = 4
 
 
 class Sampler:
@@ -93,10 +93,10 @@ def make_samples(sampler: Sampler, dev: Sequence[str], *, attention: bool) -> li
     texts = _TEXTS.get(sampler.preprocessing.source, tuple(dict.fromkeys(dev))[:20])
     first, *several = _steady(sampler, texts)[: _SEVERAL + 1]
     samples = [_sample(sampler, {"text": first}), _sample(sampler, {"texts": [*several, " \n"]})]
-    greedy = _steady(sampler, texts, beam_size=1)[-1]
+    greedy = _steady(sampler, texts[len(texts) // 2 :], beam_size=1)[0]
     samples.append(_sample(sampler, {"text": greedy}, beam_size=1))
     wishes = {"alternatives": 1, **({"alignment": True} if attention else {})}
-    samples.append(_sample(sampler, {"text": _steady(sampler, texts, **wishes)[-1]}, **wishes))
+    samples.append(_sample(sampler, {"text": _steady(sampler, texts[::-1], **wishes)[0]}, **wishes))
     return samples
 
 

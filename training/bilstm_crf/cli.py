@@ -4,7 +4,6 @@ import argparse
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -15,13 +14,24 @@ from training.bilstm_crf.seeds import best_run, create_series, is_series, runs_o
 from training.bilstm_crf.sentences import TaggedData
 from training.bilstm_crf.sources import load_data
 from training.bilstm_crf.train import train
-from training.common.cli import Interrupted, add_machine_flags, add_run_flags, check_resume, given_settings
+from training.common.cli import (
+    Interrupted,
+    add_export_flags,
+    add_finished_run_flags,
+    add_machine_flags,
+    add_run_flags,
+    check_resume,
+    given_settings,
+    moved_files,
+    note_unfinished,
+    positive,
+)
 from training.common.config import add_flags, from_dict, merge, to_dict
 from training.common.device import pick_device, use_threads
-from training.common.errors import ConfigError
 from training.common.export import check_target
 from training.common.run import Run
 
+_NAME = "pos-en, ner-en, or that of the file"
 _DEFAULT_NAMES = {"ewt": "pos-en", "uner-ewt": "ner-en"}
 
 
@@ -32,10 +42,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     training.set_defaults(run=_train)
     add_run_flags(training, PRESETS)
     training.add_argument(
-        "--seeds", type=_seeds, default=1, metavar="N", help="train N times, with N seeds: mean and deviation"
+        "--seeds", type=positive, default=1, metavar="N", help="train N times, with N seeds: mean and deviation"
     )
     training.add_argument("--export", action="store_true", help="then export; --name does so too")
-    _add_export_flags(training)
+    add_export_flags(training, _NAME, WEIGHTS)
     add_machine_flags(training)
     add_flags(training.add_argument_group("settings"), TaggerConfig, PRESETS["default"])
 
@@ -48,24 +58,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     exporting = commands.add_parser("export", help="check the ONNX graph and write the next version of a bundle")
     exporting.set_defaults(run=_export)
-    _add_export_flags(exporting)
+    add_export_flags(exporting, _NAME, WEIGHTS)
     for command in (evaluating, exporting):
-        command.add_argument(
-            "--run", dest="run_path", type=Path, metavar="RUN", required=True,
-            help="the run's directory, or that of several seeds",
-        )  # fmt: skip
-        for name in ("train", "dev", "test"):
-            command.add_argument(f"--{name}", default="", help=f"where the run's {name} file is now, if it was moved")
-
-
-def _add_export_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--name", help="name of the exported model (default: pos-en, ner-en, or that of the file)")
-    parser.add_argument("--models", type=Path, default=Path("models"), help="the model repository (default: models)")
-    parser.add_argument("--weights", choices=WEIGHTS, default=WEIGHTS[0], help=f"stored as (default: {WEIGHTS[0]})")
-    parser.add_argument(
-        "--licence", help="licence of the weights, for the manifest (default: that of the data, if known)"
-    )
-    parser.add_argument("--description", default="", help="one line about the model, for the manifest")
+        add_finished_run_flags(command, "the run's directory, or that of several seeds")
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -132,9 +127,7 @@ def _write(options: argparse.Namespace, path: Path) -> int:
     run, config, data = _open(best_run(path), options)
     name = options.name or _default_name(config.data)
     check_target(name, options.models)
-    trained = len(run.metrics())
-    if trained < config.epochs:
-        print(f"note: the run has {trained} of its {config.epochs} epochs; exporting the best of those")
+    note_unfinished(run, config.epochs)
     if is_series(path):
         print(f"the best on dev: {run.path}")
     done = export(
@@ -162,14 +155,7 @@ def _config(options: argparse.Namespace) -> tuple[TaggerConfig, int]:
 def _open(path: Path, options: argparse.Namespace) -> tuple[Run, TaggerConfig, TaggedData]:
     run = Run.open(path, family=FAMILY)
     config = stored_config(run)
-    moved: dict[str, Any] = {name: getattr(options, name) for name in ("train", "dev", "test") if _given(options, name)}
-    if moved and config.data.data:
-        raise ConfigError(f"{path}: was trained on {config.data.data}; --{next(iter(moved))} is for runs on own files")
-    return run, config, load_data(replace(config.data, **moved))
-
-
-def _given(options: argparse.Namespace, name: str) -> bool:
-    return options.command != "train" and bool(getattr(options, name))
+    return run, config, load_data(replace(config.data, **moved_files(options, path, config.data.data)))
 
 
 def _default_name(data: DataConfig) -> str:
@@ -177,10 +163,3 @@ def _default_name(data: DataConfig) -> str:
     if data.data:
         return _DEFAULT_NAMES.get(data.data.split("+")[0], data.data.split("+")[0])
     return Path(data.train).name.partition(".")[0].lower().replace(" ", "-")
-
-
-def _seeds(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is below 1")
-    return value

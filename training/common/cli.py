@@ -3,7 +3,7 @@
 import argparse
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -11,6 +11,7 @@ from typing import Any
 
 from training.common.config import flag_names
 from training.common.errors import ConfigError, UserError
+from training.common.run import Run
 
 
 class Interrupted(BaseException):
@@ -41,6 +42,64 @@ def add_run_flags(parser: argparse.ArgumentParser, presets: Iterable[str]) -> No
     parser.add_argument(
         "--preset", choices=tuple(presets), default=None, help="where settings start (default: default)"
     )
+
+
+def add_export_flags(parser: argparse.ArgumentParser, name: str, weights: Sequence[str] = ()) -> None:
+    """What a bundle is to be called and to say.
+
+    Args:
+        parser: of a command that exports.
+        name: what it is called by default, for the help.
+        weights: how they can be stored, the default first; none where there is no choice.
+    """
+    parser.add_argument("--name", help=f"name of the exported model (default: {name})")
+    parser.add_argument("--models", type=Path, default=Path("models"), help="the model repository (default: models)")
+    if weights:
+        text = f"stored as (default: {weights[0]})"
+        parser.add_argument("--weights", choices=weights, default=weights[0], help=text)
+    parser.add_argument(
+        "--licence", help="licence of the weights, for the manifest (default: that of the data, if known)"
+    )
+    parser.add_argument("--description", default="", help="one line about the model, for the manifest")
+
+
+MOVED = ("train", "dev", "test")
+
+
+def add_finished_run_flags(parser: argparse.ArgumentParser, run: str = "the run's directory") -> None:
+    """`--run` of a command that reads a run, and where the files it was trained on are now."""
+    parser.add_argument("--run", dest="run_path", type=Path, metavar="RUN", required=True, help=run)
+    for name in MOVED:
+        parser.add_argument(f"--{name}", default="", help=f"where the run's {name} file is now, if it was moved")
+
+
+def moved_files(options: argparse.Namespace, path: Path, data: str) -> dict[str, Any]:
+    """The files that `add_finished_run_flags` was told of; none of a run on the known set `data`.
+
+    Raises:
+        ConfigError: some were named for a run on a known set.
+    """
+    if options.command == "train":  # There the flags are settings of their own.
+        return {}
+    moved = {name: getattr(options, name) for name in MOVED if getattr(options, name)}
+    if moved and data:
+        raise ConfigError(f"{path}: was trained on {data}; --{next(iter(moved))} is for runs on own files")
+    return moved
+
+
+def note_unfinished(run: Run, epochs: int) -> None:
+    """Say that a run is exported before its end."""
+    trained = len(run.metrics())
+    if trained < epochs:
+        print(f"note: the run has {trained} of its {epochs} epochs; exporting the best of those")
+
+
+def positive(text: str) -> int:
+    """The type of flags that count from one."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return value
 
 
 def given_settings(options: argparse.Namespace, kind: type) -> dict[str, Any]:

@@ -5,7 +5,15 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from training.common.cli import Interrupted, add_machine_flags, add_run_flags, check_resume, given_settings
+from training.common.cli import (
+    Interrupted,
+    add_export_flags,
+    add_machine_flags,
+    add_run_flags,
+    check_resume,
+    given_settings,
+    note_unfinished,
+)
 from training.common.config import add_flags, merge, to_dict
 from training.common.device import pick_device, use_threads
 from training.common.export import check_target
@@ -16,6 +24,8 @@ from training.lenet.evaluate import evaluate
 from training.lenet.export import default_name, export
 from training.lenet.train import train
 
+_NAME = "digits, or the name of the data's folder"
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the three commands."""
@@ -24,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     training.set_defaults(run=_train)
     add_run_flags(training, PRESETS)
     training.add_argument("--export", action="store_true", help="then evaluate on the held-out images and export")
-    _add_export_flags(training)
+    add_export_flags(training, _NAME)
     add_machine_flags(training)
     add_flags(training.add_argument_group("settings"), LenetConfig, PRESETS["default"])
 
@@ -41,18 +51,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     exporting.add_argument(
         "--run", dest="run_path", type=Path, metavar="RUN", required=True, help="the run's directory"
     )
-    _add_export_flags(exporting)
+    add_export_flags(exporting, _NAME)
     for command in (evaluating, exporting):
         command.add_argument("--data", default=None, help="where the run's data is now, if it was moved")
-
-
-def _add_export_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--name", help="name of the exported model (default: digits, or the name of the data's folder)")
-    parser.add_argument("--models", type=Path, default=Path("models"), help="the model repository (default: models)")
-    parser.add_argument(
-        "--licence", help="licence of the weights, for the manifest (default: that of the data, if known)"
-    )
-    parser.add_argument("--description", default="", help="one line about the model, for the manifest")
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -99,9 +100,7 @@ def _export(options: argparse.Namespace) -> int:
 def _write(options: argparse.Namespace, run: Run, config: LenetConfig, digits: Digits) -> int:
     name = options.name or default_name(config)
     check_target(name, options.models)
-    trained = len(run.metrics())
-    if trained < config.epochs:
-        print(f"note: the run has {trained} of its {config.epochs} epochs; exporting the best of those")
+    note_unfinished(run, config.epochs)
     done = export(
         run,
         config,

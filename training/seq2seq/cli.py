@@ -4,12 +4,21 @@ import argparse
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from training.common.cli import Interrupted, add_machine_flags, add_run_flags, check_resume, given_settings
+from training.common.cli import (
+    Interrupted,
+    add_export_flags,
+    add_finished_run_flags,
+    add_machine_flags,
+    add_run_flags,
+    check_resume,
+    given_settings,
+    moved_files,
+    note_unfinished,
+    positive,
+)
 from training.common.config import add_flags, merge, to_dict
 from training.common.device import pick_device, use_threads
-from training.common.errors import ConfigError
 from training.common.export import check_target
 from training.common.run import Run
 from training.seq2seq.config import FAMILY, PRESETS, TranslatorConfig, stored_config
@@ -19,6 +28,8 @@ from training.seq2seq.pairs import ParallelData
 from training.seq2seq.sources import load_data
 from training.seq2seq.train import train
 
+_NAME = "translate-en-de by the languages"
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the three commands."""
@@ -27,14 +38,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     training.set_defaults(run=_train)
     add_run_flags(training, PRESETS)
     training.add_argument("--export", action="store_true", help="then export; --name does so too")
-    _add_export_flags(training)
+    add_export_flags(training, _NAME, WEIGHTS)
     add_machine_flags(training)
     add_flags(training.add_argument_group("settings"), TranslatorConfig, PRESETS["default"])
 
     evaluating = commands.add_parser("evaluate", help="BLEU and chrF2 with their signatures, by length, with pictures")
     evaluating.set_defaults(run=_evaluate)
     evaluating.add_argument("--split", default="dev", help="dev, test, or another that the data have (default: dev)")
-    evaluating.add_argument("--beam-size", type=_count, default=5, metavar="N", help="hypotheses kept (default: 5)")
+    evaluating.add_argument("--beam-size", type=positive, default=5, metavar="N", help="hypotheses kept (default: 5)")
     evaluating.add_argument(
         "--length-penalty", type=float, default=1.0, metavar="A", help="exponent of the length norm (default: 1.0)"
     )
@@ -49,23 +60,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     exporting = commands.add_parser("export", help="check the ONNX graphs and write the next version of a bundle")
     exporting.set_defaults(run=_export)
-    _add_export_flags(exporting)
+    add_export_flags(exporting, _NAME, WEIGHTS)
     for command in (evaluating, exporting):
-        command.add_argument(
-            "--run", dest="run_path", type=Path, metavar="RUN", required=True, help="the run's directory"
-        )
-        for name in ("train", "dev", "test"):
-            command.add_argument(f"--{name}", default="", help=f"where the run's {name} file is now, if it was moved")
-
-
-def _add_export_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--name", help="name of the exported model (default: translate-en-de by the languages)")
-    parser.add_argument("--models", type=Path, default=Path("models"), help="the model repository (default: models)")
-    parser.add_argument("--weights", choices=WEIGHTS, default=WEIGHTS[0], help=f"stored as (default: {WEIGHTS[0]})")
-    parser.add_argument(
-        "--licence", help="licence of the weights, for the manifest (default: that of the data, if known)"
-    )
-    parser.add_argument("--description", default="", help="one line about the model, for the manifest")
+        add_finished_run_flags(command)
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -115,9 +112,7 @@ def _export(options: argparse.Namespace) -> int:
 def _write(options: argparse.Namespace, run: Run, config: TranslatorConfig, data: ParallelData) -> int:
     name = options.name or _default_name(data)
     check_target(name, options.models)
-    trained = len(run.metrics())
-    if trained < config.epochs:
-        print(f"note: the run has {trained} of its {config.epochs} epochs; exporting the best of those")
+    note_unfinished(run, config.epochs)
     done = export(
         run, config, data, name=name, repository=options.models, licence=options.licence,
         description=options.description, weights=options.weights,
@@ -140,23 +135,9 @@ def _config(options: argparse.Namespace) -> TranslatorConfig:
 def _open(options: argparse.Namespace) -> tuple[Run, TranslatorConfig, ParallelData]:
     run = Run.open(options.run_path, family=FAMILY)
     config = stored_config(run)
-    moved: dict[str, Any] = {
-        name: getattr(options, name) for name in ("train", "dev", "test") if getattr(options, name)
-    }
-    if moved and config.data.data:
-        raise ConfigError(
-            f"{run.path}: was trained on {config.data.data}; --{next(iter(moved))} is for runs on own files"
-        )
-    return run, config, load_data(replace(config.data, **moved))
+    return run, config, load_data(replace(config.data, **moved_files(options, run.path, config.data.data)))
 
 
 def _default_name(data: ParallelData) -> str:
     """The model name an export takes when none is given."""
     return f"translate-{data.source}-{data.target}"
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is below 1")
-    return value

@@ -84,6 +84,9 @@ _ALWAYS = re.compile(_CARRIED, re.DOTALL)
 _BULLET = re.compile(r"(?:[-\u2013\u2014*\u2022\u00b7>#+]{1,6}\s+)+")
 """At the beginning of a line."""
 
+_BEFORE = re.compile(r"[\s,;:.!?)\]\u2026]*")
+"""Stands before a piece where it goes on after something that is carried over."""
+
 _LINE_BREAK = re.compile(r"\n\s*")
 
 _JOINERS = "\u200c\u200d\ufe00-\ufe0f"
@@ -150,11 +153,11 @@ def _pieces(text: str, language: str, strange: re.Pattern[str]) -> Iterator[tupl
 
 
 def _stripped(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """The piece without the white space around it, if it has a letter at all."""
-    piece = text[start:stop]
-    if any(map(str.isalpha, piece)):
-        start += len(piece) - len(piece.lstrip())
-        yield start, start + len(piece.strip())
+    """The piece without the white space around it and the punctuation before it, if it has a letter at all."""
+    if any(map(str.isalpha, text[start:stop])):
+        before = _BEFORE.match(text, start, stop)
+        start = before.end() if before else start
+        yield start, start + len(text[start:stop].rstrip())
 
 
 def _is_shouted(piece: str) -> bool:

@@ -49,7 +49,8 @@ def shown(subwords: Subwords, text: str, language: str = "en") -> str:
         ("cafe\u0301 nai\u0308ve", "{café naive}"),
         ("na\u0131\u0308ve!", "na\u0131\u0308ve!"),
         # Addresses and markup.
-        ("See https://example.com/a?b=1, or me@example.com.", "{See} https://example.com/a?b=1{, or} me@example.com."),
+        ("See https://example.com/a?b=1, or me@example.com.", "{See} https://example.com/a?b=1, {or} me@example.com."),
+        ("The <b>dog</b>, Tom?", "{The} <b>{dog}</b>, {Tom?}"),
         ("<b>The dog</b> &amp; <!-- a cat --> 1 < 2 and 3", "<b>{The dog}</b> &amp; <!-- a cat --> {1 < 2 and 3}"),
     ],
 )  # fmt: skip

@@ -48,8 +48,8 @@ def test_posted_json_is_answered_with_what_is_printed(shipped: TestClient, route
     assert not list(differences(orjson.loads(answer), response.json(), Comparison(tolerance=1e-3)))
 
 
-def test_analogies_and_tags_are_shown() -> None:
-    assert [route for route, _, _ in POSTED] == ["/v1/analogy", "/v1/tag"]
+def test_analogies_tags_and_translations_are_shown() -> None:
+    assert [route for route, _, _ in POSTED] == ["/v1/analogy", "/v1/tag", "/v1/translate"]
 
 
 def test_every_model_is_in_the_table(shipped: TestClient) -> None:

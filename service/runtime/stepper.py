@@ -108,15 +108,12 @@ class Stepper:
         """Requests that have sentences waiting."""
         return len(self._waiting)
 
-    def submit(
-        self, tensors: Tensors, deadline: float, cost: int | None = None, on_token: OnToken | None = None
-    ) -> asyncio.Future[Answer]:
+    def submit(self, tensors: Tensors, deadline: float, on_token: OnToken | None = None) -> asyncio.Future[Answer]:
         """Queue a request; must be called in the event loop. Cancel the future to have its sentences dropped.
 
         Args:
             tensors: `JOBS`, at least one.
             deadline: the `time.perf_counter()` after which the answer is of no use.
-            cost: nothing here; what runs together is told by the jobs' beams.
             on_token: gets each token of greedy jobs as it comes.
         """
         events = asyncio.get_running_loop()

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 
 import torch
 
+from service.artifacts.decoding import SearchSettings
 from service.artifacts.subwords import BEGIN, END
 from training.seq2seq.batches import source_tensors
 from training.seq2seq.model import Seq2Seq
 from training.seq2seq.translator import Translator
 
 _SENTENCES = 128
-LENGTH_FACTOR = 2
-LENGTH_EXTRA = 10
-"""A translation has at most factor x pieces of the source + extra pieces."""
+_SEARCH = SearchSettings(beam_size=1)  # for the longest target
 
 
 @torch.inference_mode()
@@ -34,7 +33,7 @@ def _one_batch(network: Seq2Seq, sources: Sequence[Sequence[int]], device: torch
     memory = network.encode(source, lengths)
     state = memory.state.unsqueeze(1)
     tokens = torch.full((len(sources), 1), BEGIN, device=device)
-    most = (lengths - 1) * LENGTH_FACTOR + LENGTH_EXTRA
+    most = torch.tensor([_SEARCH.longest(len(source)) for source in sources], device=device)
     done = torch.zeros(len(sources), dtype=torch.bool, device=device)
     columns = []
     for step in range(int(most.max())):

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from service.artifacts.subwords import Subwords, clean
 from training.common.checkpoint import load_checkpoint
 from training.common.errors import CheckpointError
-from training.common.run import Run
+from training.common.run import Run, write_bytes
 from training.seq2seq.config import TranslatorConfig, stored_config
 from training.seq2seq.model import Seq2Seq
 from training.seq2seq.pairs import Pair
@@ -58,7 +57,7 @@ def vocabularies(config: TranslatorConfig, run: Run, pairs: Iterable[Pair]) -> t
         texts = {JOINT: sides[0] + sides[1]} if settings.joint else {SOURCE: sides[0], TARGET: sides[1]}
         for name, sentences in texts.items():
             model = train_subwords(sentences, size=settings.vocabulary, kind=settings.kind, seed=config.seed)
-            _write(run.path / name, model)
+            write_bytes(run.path / name, model)
     return _read(run, names)
 
 
@@ -84,10 +83,3 @@ def _read(run: Run, names: tuple[str, str]) -> tuple[Subwords, Subwords]:
         return source, source if names[0] == names[1] else Subwords.read(run.path / names[1])
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{run.path}: its SentencePiece model cannot be read ({error}); train again") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)

@@ -7,16 +7,14 @@ are. The LSTMs are told the lengths, so that padding is never read. Shapes are n
 from typing import Any, Literal
 
 import numpy as np
-import onnx
 import torch
-from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import TensorProto, ValueInfoProto, helper
 from torch import Tensor, nn
 
 from service.artifacts.manifest import Datatype, Graph, TensorSpec
 from service.artifacts.word_features import CASING, CHARACTERS, EMISSIONS, LENGTHS, TOKENS, WORDS
 from training.bilstm_crf.model import BiLstm, BiLstmCrf, CharacterBiLstm, CharacterCnn
-from training.common.export import OPSET
+from training.common.onnx_parts import OnnxParts
 
 GRAPH_FILE = "model.onnx"
 
@@ -27,8 +25,6 @@ int8 has a scale for each word and for each row of a matrix (each gate of each u
 what is stored otherwise is converted once, when the graph is loaded, words when they are looked up.
 """
 
-_IR_VERSION = 10
-_LARGEST = 127
 _NEVER = -1e4  # below every answer of a filter
 
 
@@ -45,7 +41,7 @@ def graph_spec(labels: int) -> Graph:
 
 def build_graph(network: BiLstmCrf, weights: Weights) -> bytes:
     """The ONNX file, weights inside."""
-    parts = _Parts(weights)
+    parts = OnnxParts(weights)
     features = parts.add("Gather", _features(parts, network), _tokens_TB(parts), out="states_0")
     states = features
     for number, layer in enumerate(network.layers):
@@ -56,17 +52,8 @@ def build_graph(network: BiLstmCrf, weights: Weights) -> bytes:
     scored = parts.add("MatMul", states, parts.keep("output", network.output.weight.T), out="scored_TBK")
     shifted = parts.add("Add", scored, parts.keep("output_bias", network.output.bias), out="emissions_TBK")
     parts.add("Transpose", shifted, out=EMISSIONS, perm=[1, 0, 2])
-    graph = helper.make_graph(
-        parts.nodes,
-        "tagger",
-        [helper.make_tensor_value_info(name, TensorProto.INT32, axes) for name, axes in _AXES.items()],
-        [_emissions(network.output.out_features)],
-        [numpy_helper.from_array(value, name) for name, value in parts.constants.items()],
-    )
-    opset = helper.make_opsetid("", OPSET)
-    model = helper.make_model(graph, opset_imports=[opset], ir_version=_IR_VERSION, producer_name="lectern")
-    onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString())
+    inputs = [helper.make_tensor_value_info(name, TensorProto.INT32, axes) for name, axes in _AXES.items()]
+    return parts.model("tagger", inputs, [_emissions(network.output.out_features)])
 
 
 _AXES = {WORDS: ["U"], CHARACTERS: ["U", "C"], CASING: ["U"], TOKENS: ["B", "T"], LENGTHS: ["B"]}
@@ -77,69 +64,13 @@ def _emissions(labels: int) -> ValueInfoProto:
     return helper.make_tensor_value_info(EMISSIONS, TensorProto.FLOAT, ["B", "T", labels])
 
 
-class _Parts:
-    """Nodes in the order they were added, and the constants that they read."""
-
-    def __init__(self, weights: Weights) -> None:
-        self.weights = weights
-        self.nodes: list[NodeProto] = []
-        self.constants: dict[str, NDArray[Any]] = {}
-
-    def add(self, operator: str, *inputs: str, out: str, **attributes: Any) -> str:
-        """Add a node with one output and return its name."""
-        self.nodes.append(helper.make_node(operator, inputs, [out], **attributes))
-        return out
-
-    def keep(self, name: str, values: Tensor) -> str:
-        """Store a constant in float32."""
-        self.constants[name] = np.ascontiguousarray(values.detach().cpu().numpy().astype(np.float32))
-        return name
-
-    def sizes(self, *values: int) -> str:
-        """Store a constant of sizes or places."""
-        name = "_".join(["sizes", *map(str, values)])
-        self.constants[name] = np.array(values, np.int64)
-        return name
-
-    def store(self, name: str, values: Tensor) -> tuple[str, str | None]:
-        """Store a table or a matrix as the weights are to be; returns its name and that of its scales, if it has any.
-
-        int8 has a scale for each of the last axis's rows.
-        """
-        if self.weights == "fp32":
-            return self.keep(name, values), None
-        array = values.detach().cpu().numpy()
-        if self.weights == "fp16":
-            self.constants[name] = array.astype(np.float16)
-            return name, None
-        scales = np.abs(array).max(axis=-1, keepdims=True) / np.float32(_LARGEST)
-        safe = np.where(scales == 0, np.float32(1), scales)
-        self.constants[name] = np.rint(array / safe).astype(np.int8)
-        self.constants[f"{name}_scales"] = scales.astype(np.float32)
-        return name, f"{name}_scales"
-
-    def as_float(self, name: str, scales: str | None, *, out: str) -> str:
-        """Stored values in float32; of constants it is done when the graph is loaded.
-
-        DequantizeLinear would be done in every run: onnxruntime keeps it for the operators that compute in int8.
-        """
-        if self.weights == "fp32":
-            return name
-        cast = self.add("Cast", name, out=f"{out}_unscaled" if scales else out, to=TensorProto.FLOAT)
-        return self.add("Mul", cast, scales, out=out) if scales else cast
-
-
-def _tokens_TB(parts: _Parts) -> str:
+def _tokens_TB(parts: OnnxParts) -> str:
     return parts.add("Transpose", TOKENS, out="tokens_TB", perm=[1, 0])
 
 
-def _features(parts: _Parts, network: BiLstmCrf) -> str:
+def _features(parts: OnnxParts, network: BiLstmCrf) -> str:
     """What is known of each distinct word: [U, F]."""
-    table, scales = parts.store("word_table", network.words.rows())
-    rows = parts.add("Gather", table, WORDS, out="word_rows")
-    if scales is not None:
-        scales = parts.add("Gather", scales, WORDS, out="word_row_scales")
-    found = [parts.as_float(rows, scales, out="word_vectors")]
+    found = [parts.rows(parts.store("word_table", network.words.rows()), WORDS, out="word_vectors")]
     found.append(parts.add("Gather", parts.keep("casings", network.casing.weight), CASING, out="casing_vectors"))
     if isinstance(network.characters, CharacterCnn):
         found.append(_convolved(parts, network.characters))
@@ -148,7 +79,7 @@ def _features(parts: _Parts, network: BiLstmCrf) -> str:
     return parts.add("Concat", *found, out="features", axis=1)
 
 
-def _convolved(parts: _Parts, network: CharacterCnn) -> str:
+def _convolved(parts: OnnxParts, network: CharacterCnn) -> str:
     """Each filter's highest answer [U, units], the padding's left out.
 
     Three tables say what a character adds to the answers of the filters that have it on their left, in their middle and
@@ -175,7 +106,7 @@ def _convolved(parts: _Parts, network: CharacterCnn) -> str:
     return parts.add("ReduceMax", maps, parts.sizes(1), out="spelling", keepdims=0)
 
 
-def _neighbours(parts: _Parts) -> tuple[str, str]:
+def _neighbours(parts: OnnxParts) -> tuple[str, str]:
     """The characters [U, C] before and after each one, padding around them."""
     parts.constants["no_character"] = np.array(0, np.int32)
     padded = parts.add("Pad", CHARACTERS, parts.sizes(0, 1, 0, 1), "no_character", out="characters_padded")
@@ -184,7 +115,7 @@ def _neighbours(parts: _Parts) -> tuple[str, str]:
     return before, parts.add("Slice", padded, parts.sizes(2), beyond, axis, out="characters_after")
 
 
-def _spelt(parts: _Parts, network: CharacterBiLstm) -> str:
+def _spelt(parts: OnnxParts, network: CharacterBiLstm) -> str:
     """The last states of both LSTMs [U, units]."""
     letters = parts.add("Gather", parts.keep("letters", network.embedding.weight), CHARACTERS, out="letters_UCE")
     turned = parts.add("Transpose", letters, out="letters_CUE", perm=[1, 0, 2])
@@ -199,7 +130,7 @@ def _spelt(parts: _Parts, network: CharacterBiLstm) -> str:
     return parts.add("Reshape", beside, parts.sizes(0, -1), out="spelling")
 
 
-def _lstm(parts: _Parts, layer: BiLstm, inputs: str, lengths: str, name: str, *, out: Literal["all", "last"]) -> str:
+def _lstm(parts: OnnxParts, layer: BiLstm, inputs: str, lengths: str, name: str, *, out: Literal["all", "last"]) -> str:
     """All states [T, 2, B, H] or the last ones [2, B, H] of an LSTM in both directions, which knows the lengths."""
     both = (layer.ahead, layer.back)
     matrices = [

@@ -24,10 +24,11 @@ from training.common.config import to_dict
 from training.common.errors import ConfigError, DatasetError, UserError
 from training.common.progress import bar
 from training.common.run import Run
+from training.common.schedule import warmed_cosine
 from training.common.seed import generator, seed_everything
 
 _LEAST_STEPS = 20  # per epoch: small sets take smaller batches
-_FLOOR = 0.02  # of the highest learning rate, at the end
+_FLOOR = 0.02  # of the highest learning rate, when the run begins and when it ends
 
 
 def identity(config: TaggerConfig, data: TaggedData) -> dict[str, Any]:
@@ -206,8 +207,10 @@ def _epoch(state: _State, config: TaggerConfig, examples: Sequence[Example], dev
     with bar(total=len(batches), text=f"epoch {state.epoch + 1}/{config.epochs}", unit="step") as progress:
         for number, batch in enumerate(batches):
             step = state.epoch * len(batches) + number
+            done = step / (config.epochs * len(batches))
+            share = warmed_cosine(done, warm_up=config.warm_up, least=_FLOOR, end=_FLOOR)
             for group in state.optimizer.param_groups:
-                group["lr"] = _rate(config, step / (config.epochs * len(batches)))
+                group["lr"] = config.learning_rate * share
             arrays, labels, auxiliary = tensors(batch, features, config.word_dropout, random)
             arrays = {name: values.to(device) for name, values in arrays.items()}
             state.optimizer.zero_grad()
@@ -223,14 +226,6 @@ def _epoch(state: _State, config: TaggerConfig, examples: Sequence[Example], dev
             total += loss.detach() * len(batch)
             progress.update()
     return float(total) / len(examples)
-
-
-def _rate(config: TaggerConfig, progress: float) -> float:
-    """The learning rate after this share of the run: a straight line up, then a cosine down."""
-    if progress < config.warm_up:
-        return config.learning_rate * max(progress / config.warm_up, _FLOOR)
-    progress = (progress - config.warm_up) / (1 - config.warm_up)
-    return config.learning_rate * (_FLOOR + (1 - _FLOOR) * (1 + math.cos(math.pi * progress)) / 2)
 
 
 @torch.no_grad()

@@ -1,20 +1,18 @@
-"""How weights are stored in a graph and multiplied with: the parts that the graphs of a translator are put together of.
+"""How a translator's weights are stored and multiplied with: the parts that its graphs are put together of.
 
 int8 is computed in integers, with a scale of its own for every row of activations and for every column of weights. A
 row's product is exact in integers, so it is the same whatever rows are computed beside it: batch mates change nothing.
 (One scale for the whole batch, as onnxruntime's own dynamic quantisation has it, would let them.)
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import onnx
-from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 from onnx.external_data_helper import set_external_data
 from torch import Tensor, nn
 
-from training.common.export import OPSET
+from training.common.onnx_parts import OnnxParts
 
 Weights = Literal["int8", "int8-stored", "fp16", "fp32"]
 """int8: stored and, in the step, multiplied so; int8-stored and fp16: stored so, computed in float32."""
@@ -22,28 +20,24 @@ Weights = Literal["int8", "int8-stored", "fp16", "fp32"]
 SHARED_FILE = "embeddings.bin"
 """What both graphs read: the embeddings where source and target have the same, which are a quarter of all weights."""
 
-_IR_VERSION = 10
 _CONTRIB = "com.microsoft"  # operators that every onnxruntime has
-_LARGEST_WEIGHT = 127
 _LARGEST_ACTIVATION = 63
 """7 bits: CPUs without VNNI add two products of 8 bits in 16, which would overflow with more."""
 
 
-class Parts:
-    """Nodes in the order they were added, and the constants that they read."""
+class Parts(OnnxParts):
+    """With products in integers, and a constant that two graphs share.
+
+    Args:
+        weights: how they are stored and multiplied with.
+    """
 
     def __init__(self, weights: Weights) -> None:
-        self.weights = weights
-        self.nodes: list[NodeProto] = []
-        self.constants: dict[str, NDArray[Any]] = {}
+        super().__init__(weights)
+        self.domains = (_CONTRIB,) if weights == "int8" else ()
         self.shared = ""
         """The constant that is in `SHARED_FILE`, beside the graph; none: ''."""
         self._quantised: dict[str, str] = {}
-
-    def add(self, operator: str, *inputs: str, out: str, **attributes: Any) -> str:
-        """Add a node with one output and return its name."""
-        self.nodes.append(helper.make_node(operator, inputs, [out], **attributes))
-        return out
 
     def split(self, values: str, sizes: list[int], out: str) -> list[str]:
         """Cut the last axis into pieces of these sizes."""
@@ -53,18 +47,6 @@ class Parts:
         self.nodes.append(helper.make_node("Split", [values, self.sizes(*sizes)], names, axis=-1))
         return names
 
-    def keep(self, name: str, values: Tensor | NDArray[Any]) -> str:
-        """Store a constant in float32."""
-        array = values.detach().cpu().numpy() if isinstance(values, Tensor) else values
-        self.constants[name] = np.ascontiguousarray(array.astype(np.float32))
-        return name
-
-    def sizes(self, *values: int) -> str:
-        """Store a constant of sizes or places."""
-        name = "_".join(["sizes", *map(str, values)])
-        self.constants[name] = np.array(values, np.int64)
-        return name
-
     def number(self, value: float | np.generic) -> str:
         """Store one number; a Python one is a float32."""
         scalar = np.float32(value) if isinstance(value, float) else value
@@ -72,37 +54,11 @@ class Parts:
         self.constants[name] = np.array(scalar)
         return name
 
-    def store(self, name: str, weights: Tensor, *, shared: bool = False) -> tuple[str, str | None]:
-        """Store a table or a matrix as the weights are to be; returns its name and that of its scales, if it has any.
-
-        int8 has a scale for each of the last axis's rows. One constant may be shared with another graph.
-        """
+    def store(self, name: str, values: Tensor, *, shared: bool = False) -> tuple[str, str | None]:
+        """Store a table or a matrix; one may be shared with another graph."""
         if shared:
             self.shared = name
-        array = weights.detach().cpu().numpy().astype(np.float32)
-        if self.weights in ("fp32", "fp16"):
-            self.constants[name] = array.astype(np.float16 if self.weights == "fp16" else np.float32)
-            return name, None
-        scales = np.abs(array).max(axis=-1, keepdims=True) / np.float32(_LARGEST_WEIGHT)
-        safe = np.where(scales == 0, np.float32(1), scales)
-        self.constants[name] = np.rint(array / safe).astype(np.int8)
-        self.constants[f"{name}_scales"] = scales.astype(np.float32)
-        return name, f"{name}_scales"
-
-    def as_float(self, name: str, scales: str | None, *, out: str) -> str:
-        """Stored values in float32; of constants it is done when the graph is loaded."""
-        if self.weights == "fp32":
-            return name
-        cast = self.add("Cast", name, out=f"{out}_unscaled" if scales else out, to=TensorProto.FLOAT)
-        return self.add("Mul", cast, scales, out=out) if scales else cast
-
-    def rows(self, table: tuple[str, str | None], places: str, *, out: str) -> str:
-        """The rows of a stored table at these places, in float32."""
-        name, scales = table
-        found = self.add("Gather", name, places, out=f"{out}_stored" if self.weights != "fp32" else out)
-        if scales is not None:
-            scales = self.add("Gather", scales, places, out=f"{out}_scales")
-        return self.as_float(found, scales, out=out)
+        return super().store(name, values)
 
     def product(
         self, values: str, matrix: tuple[str, str | None], bias: Tensor | None, *, bounded: bool, out: str
@@ -170,18 +126,13 @@ class Parts:
         """What is in `SHARED_FILE`, by its name, where there is any."""
         return {SHARED_FILE: self.constants[self.shared].tobytes()} if self.shared else {}
 
-    def model(self, name: str, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]) -> bytes:
-        """The ONNX file; weights inside but those that are shared."""
-        constants = [numpy_helper.from_array(value, key) for key, value in self.constants.items()]
-        graph = helper.make_graph(self.nodes, name, inputs, outputs, constants)
-        domains = {"": OPSET} | ({_CONTRIB: 1} if self.weights == "int8" else {})
-        opsets = [helper.make_opsetid(domain, version) for domain, version in domains.items()]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="lectern")
-        onnx.checker.check_model(model, full_check=True)
+    def proto(self, name: str, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]) -> ModelProto:
+        """What is in the file; weights inside but those that are shared."""
+        model = super().proto(name, inputs, outputs)
         for constant in model.graph.initializer:
             if constant.name == self.shared:
                 _move_out(constant)
-        return bytes(model.SerializeToString())
+        return model
 
 
 def _move_out(constant: TensorProto) -> None:

@@ -1,6 +1,5 @@
 """The training loop of the translators."""
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from service.artifacts.subwords import PAD, Subwords, clean
 from training.common.checkpoint import load_checkpoint, save_checkpoint
@@ -16,6 +16,7 @@ from training.common.config import to_dict
 from training.common.errors import DatasetError
 from training.common.progress import bar
 from training.common.run import Run
+from training.common.schedule import warmed_cosine
 from training.common.seed import derive, seed_everything
 from training.seq2seq.batches import Batch, Encoded, plan, tensors
 from training.seq2seq.config import TranslatorConfig
@@ -27,7 +28,10 @@ from training.seq2seq.pairs import Pair, ParallelData
 from training.seq2seq.precision import mixed, pick_precision
 from training.seq2seq.translator import BEST, LAST, Translator, vocabularies
 
-_FLOOR = 0.02  # of the highest learning rate, at the end
+_LEAST, _END = 1e-3, 0.02  # of the highest learning rate: when the run begins, and when it ends
+_ROWS = 128
+"""The output's product has a multiple of so many rows. oneDNN compiles a product for each number of rows and keeps a
+thousand of them: with any number, a process grew to gigabytes."""
 _LEAST_STEPS = 20  # per epoch: small sets take smaller batches
 
 
@@ -162,9 +166,10 @@ def _epoch(
     total, places = 0.0, 0
     with bar(total=len(batches), text=f"epoch {state.epoch + 1}", unit="batch") as progress:
         for number, chosen in enumerate(batches):
-            rate = config.learning_rate * _schedule((state.epoch + number / len(batches)) / config.epochs, config)
+            done = (state.epoch + number / len(batches)) / config.epochs
+            share = warmed_cosine(done, warm_up=config.warm_up, least=_LEAST, end=_END)
             for group in state.optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = config.learning_rate * share
             batch = tensors([pairs[place] for place in chosen], device)
             loss, count = _step(state, config, batch, precision)
             total, places = total + loss, places + count
@@ -180,7 +185,9 @@ def _step(state: _State, config: TranslatorConfig, batch: Batch, precision: torc
     there = batch.wanted != PAD
     wanted = batch.wanted[there]
     with mixed(wanted.device, precision):
-        scores = network.output(network(batch.source, batch.lengths, batch.given)[there])
+        states = network(batch.source, batch.lengths, batch.given)[there]
+        states = functional.pad(states, (0, 0, 0, -len(wanted) % _ROWS))
+        scores = network.output(states)[: len(wanted)]
     loss = smoothed_cross_entropy(scores, wanted, config.label_smoothing)
     state.scaler.scale(loss / len(wanted)).backward()
     state.scaler.unscale_(state.optimizer)
@@ -188,14 +195,6 @@ def _step(state: _State, config: TranslatorConfig, batch: Batch, precision: torc
     state.scaler.step(state.optimizer)
     state.scaler.update()
     return float(loss.detach()), len(wanted)
-
-
-def _schedule(done: float, config: TranslatorConfig) -> float:
-    """The learning rate's share of the highest: a line up, then half a cosine down."""
-    if done < config.warm_up:
-        return max(done / config.warm_up, 1e-3)
-    fallen = (done - config.warm_up) / (1 - config.warm_up)
-    return _FLOOR + (1 - _FLOOR) * 0.5 * (1 + math.cos(math.pi * fallen))
 
 
 def _record(state: _State, config: TranslatorConfig, run: Run, loss: float, score: float) -> None:

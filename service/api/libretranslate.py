@@ -217,7 +217,8 @@ def _texts(sent: str | list[str], settings: Settings) -> list[str]:
 def _check_format(wanted: str) -> None:
     if wanted == "html":
         raise InvalidRequest(
-            "html is not supported; send 'text': tags and entities in it are left as they are, and so is their place",
+            "html is not supported; send 'text': tags and entities in it are carried over, <b> and its like with their "
+            "words",
             "format",
         )
     if wanted != "text":

@@ -139,7 +139,7 @@ async def _stream(request: Request, served: ServedModel, asked: TranslateRequest
 
     async def work() -> None:
         fields = await served.predict(asked, timings(request), on_token=on_token)
-        for index, delta in stream.finish():
+        for index, delta in stream.finish(fields["results"]):
             events.put({"index": index, "text_delta": delta})
         events.put({"done": True, "model": served.name, "version": served.version} | fields)
 
@@ -158,7 +158,8 @@ OPERATIONS = (
         description=(
             "The model is chosen by `source` and `target`. A text is cut into sentences, which are translated one by "
             "one and joined with their spacing; line breaks, addresses, markup and characters that the model does not "
-            "know are carried over. A `score` is the mean log-probability of a target piece. An empty text has an "
+            "know are carried over, and elements within a sentence, as `<b>`, stand around what their words became. "
+            "A `score` is the mean log-probability of a target piece. An empty text has an "
             "empty translation, whose score is null. With `Accept: text/event-stream` the search is greedy and its "
             'answer comes as it is made: events `data: {"index","text_delta"}`, at the end `data: {"done":true,…}` '
             "with what the answer would be otherwise."

@@ -5,36 +5,49 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
+from service.artifacts.decoding import Hypothesis
 from service.artifacts.subwords import BLANK, Subwords, clean
 from service.artifacts.text import sentence_spans
+from service.artifacts.translation.elements import Element, Tags, find_tags, read_elements, with_elements
 
 
-class CutText(NamedTuple):
+@dataclass
+class CutText:
     """A text as what is translated and what stays as it is, in turn."""
 
-    segments: list[list[int]]
+    segments: list[list[int]] = field(default_factory=list)
     """Ids of each of N segments, without END."""
-    gaps: list[str]
+    gaps: list[str] = field(default_factory=lambda: [""])
     """N+1: what stands before, between and after them, and is carried over unchanged."""
-    shouted: set[int]
+    shouted: set[int] = field(default_factory=set)
     """Places of the segments that are in capitals, and are translated as if they were not."""
+    elements: dict[int, list[Element]] = field(default_factory=dict)
+    """Of the segments that have any: their translations must come with attention."""
 
     def joined(self, translations: Sequence[str]) -> str:
-        """The text again, of the translated segments."""
-        parts = [self.gaps[0]]
-        for place, translation in enumerate(translations):
-            parts += self.cased(place, translation), self.gaps[place + 1]
-        return "".join(parts)
+        """The text again, of the segments as they are `written`."""
+        pairs = zip(translations, self.gaps[1:], strict=True)
+        return "".join([self.gaps[0], *(part for pair in pairs for part in pair)])
+
+    def written(self, place: int, found: Hypothesis, subwords: Subwords) -> str:
+        """The translation of a segment."""
+        elements = self.elements.get(place)
+        if not elements or found.attention is None:
+            return self.cased(place, subwords.decode(found.tokens))
+        return with_elements(found.tokens, found.attention, elements, subwords, lambda text: self.cased(place, text))
 
     def cased(self, place: int, translation: str) -> str:
         """The translation of a segment, or a part of it, in capitals where the segment was."""
         return translation.upper() if place in self.shouted else translation
 
 
-def cut(text: str, subwords: Subwords, language: str, max_tokens: int) -> CutText:
+def cut(text: str, subwords: Subwords, language: str, max_tokens: int, *, elements: bool = False) -> CutText:
     """Cut a text into segments, each at most a sentence.
 
     What a translator would spoil is carried over: spacing and line breaks, addresses, markup, what has no letter, words
@@ -46,29 +59,80 @@ def cut(text: str, subwords: Subwords, language: str, max_tokens: int) -> CutTex
         subwords: of the source.
         language: of the source; decides after which full stops a sentence goes on.
         max_tokens: most ids of a segment.
+        elements: translate a sentence with elements such as <b> in it as a whole; else, and where it is too long, the
+            parts around their tags.
     """
     text = unicodedata.normalize("NFC", text)
     unknown = subwords.unknown(clean(text))
     folds = _folds(unknown, subwords)
     strange = _strange(unknown - folds.keys())
-    table = str.maketrans(folds)
-    found = CutText([], [""], set())
+    reader = _Reader(text, subwords, str.maketrans(folds))
+    found = CutText()
     end = 0
-    for start, stop in _pieces(text, language, strange):
-        piece = clean(text[start:stop].translate(table))
-        shouted = _is_shouted(piece)
-        ids = subwords.encode(piece.capitalize() if shouted else piece)
-        if not ids:
-            continue
-        found.gaps[-1] += text[end:start]
-        for part, gap in _parts(ids, subwords, max_tokens):
-            if shouted:
-                found.shouted.add(len(found.segments))
-            found.segments.append(part)
-            found.gaps.append(gap)
-        end = stop
+    for start, stop, tags in _pieces(text, language, strange, elements):
+        segments = [reader.read(start, stop, tags)]
+        if tags and max(len(tags), len(segments[0].ids)) > max_tokens:
+            spans = [span for pair in tags for span in pair]
+            parts = (part for edges in _between(start, stop, spans) for part in _stripped(text, *edges))
+            tags, segments = [], [reader.read(*part, []) for part in parts]
+        for segment in segments:
+            if not segment.ids:
+                continue
+            if tags:
+                found.elements[len(found.segments)] = reader.elements(segment, tags)
+            found.gaps[-1] += text[end : segment.start]
+            for part, gap in _parts(segment.ids, subwords, max_tokens):
+                if segment.shouted:
+                    found.shouted.add(len(found.segments))
+                found.segments.append(part)
+                found.gaps.append(gap)
+            end = segment.stop
     found.gaps[-1] += text[end:]
     return found
+
+
+class _Segment(NamedTuple):
+    """What stands from `start` to before `stop` in the text."""
+
+    start: int
+    stop: int
+    ids: list[int]
+    shouted: bool
+
+
+class _Reader:
+    """Reads segments of a text.
+
+    Args:
+        text: that they stand in.
+        subwords: of the source.
+        folds: what is read instead of some characters.
+    """
+
+    def __init__(self, text: str, subwords: Subwords, folds: Mapping[int, str]) -> None:
+        self._text, self._subwords, self._folds = text, subwords, folds
+
+    def read(self, start: int, stop: int, tags: Sequence[Tags]) -> _Segment:
+        """What stands there, without the tags."""
+        piece = self._plain(start, stop, tags)
+        shouted = _is_shouted(piece)
+        return _Segment(start, stop, self._subwords.encode(piece.capitalize() if shouted else piece), shouted)
+
+    def elements(self, segment: _Segment, tags: Sequence[Tags]) -> list[Element]:
+        """The elements of a segment."""
+        ends = list(accumulate(len(self._subwords.piece(id_)) for id_ in segment.ids))
+
+        def pieces(begin: int, end: int) -> tuple[int, int]:
+            # The first piece begins with a blank that the text does not have.
+            before, after = (len(self._plain(segment.start, place, tags)) + 1 for place in (begin, end))
+            return bisect_right(ends, before), min(len(ends), bisect_left(ends, after) + 1)
+
+        return read_elements(self._text, tags, pieces)
+
+    def _plain(self, start: int, stop: int, tags: Sequence[Tags]) -> str:
+        spans = [span for pair in tags for span in pair if span[0] < stop]
+        plain = "".join(self._text[begin:end] for begin, end in _between(start, stop, spans))
+        return clean(plain.translate(self._folds))
 
 
 _CARRIED = (
@@ -141,15 +205,25 @@ def _strange(unknown: set[str]) -> re.Pattern[str]:
     return re.compile(pattern, re.DOTALL) if unknown else _ALWAYS
 
 
-def _pieces(text: str, language: str, strange: re.Pattern[str]) -> Iterator[tuple[int, int]]:
-    """Where what is translated begins and ends: sentences and lines, without what is strange in them."""
+def _pieces(
+    text: str, language: str, strange: re.Pattern[str], elements: bool
+) -> Iterator[tuple[int, int, list[Tags]]]:
+    """Where what is translated begins and ends: sentences and lines, without what is strange in them but these tags."""
     for start, stop in _lines(text, _sentences(text, language)):
         bullet = _BULLET.match(text, start, stop) if not _line(text, start).strip() else None
         start = bullet.end() if bullet else start
-        for match in strange.finditer(text, start, stop):
-            yield from _stripped(text, start, match.start())
-            start = match.end()
-        yield from _stripped(text, start, stop)
+        found = list(strange.finditer(text, start, stop))
+        tags = find_tags(text, found, start, stop) if elements else []
+        kept = {span for pair in tags for span in pair}
+        for edges in _between(start, stop, [span for span in map(re.Match.span, found) if span not in kept]):
+            for begin, end in _stripped(text, *edges):
+                yield begin, end, [pair for pair in tags if begin <= pair.opening[0] < end]
+
+
+def _between(start: int, stop: int, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """What is left of a span without others in it: one part more than those."""
+    edges = [start, *(edge for span in sorted(spans) for edge in span), stop]
+    return zip(edges[::2], edges[1::2], strict=True)
 
 
 def _stripped(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:

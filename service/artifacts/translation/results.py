@@ -40,7 +40,7 @@ class Results:
             alignment: with the attention of each segment's best hypothesis.
         """
         best = [hypotheses[0] for hypotheses in found]
-        texts = [self._target.decode(one.tokens) for one in best]
+        texts = [text.written(place, one, self._target) for place, one in enumerate(best)]
         result: dict[str, Any] = {
             "text": text.joined(texts),
             "score": _score(*_total(best)),
@@ -69,7 +69,9 @@ class Results:
         for score, place, hypothesis in other:
             if len(answers) == most:
                 break
-            translation = text.joined([*texts[:place], self._target.decode(hypothesis.tokens), *texts[place + 1 :]])
+            translation = text.joined(
+                [*texts[:place], text.written(place, hypothesis, self._target), *texts[place + 1 :]]
+            )
             if translation not in seen:
                 seen.add(translation)
                 answers.append({"text": translation, "score": score})

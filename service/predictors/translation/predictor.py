@@ -108,8 +108,13 @@ class TranslationPredictor(Predictor[TranslateRequest]):
     def preprocess(self, request: TranslateRequest) -> Tensors:
         if request.alignment and not self._parts.attention:
             raise InvalidRequest(f"model {self.manifest.name!r} has no attention; leave it out", "alignment")
-        settings = request.prepare(self.limits, self._parts.source, self.preprocessing)
-        jobs = [Job(ids, settings, request.alignment) for text in request.cut for ids in text.segments]
+        parts = self._parts
+        settings = request.prepare(self.limits, parts.source, self.preprocessing, attention=parts.attention)
+        jobs = [
+            Job(ids, settings, request.alignment or place in text.elements)
+            for text in request.cut
+            for place, ids in enumerate(text.segments)
+        ]
         return {JOBS: object_array(jobs)}
 
     def step_loop(self, on_token: Callable[[Hashable, int], None]) -> StepLoop:
@@ -125,7 +130,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             self._parts.step.run,
             [job.tokens for job in jobs],
             jobs[0].settings,
-            wants_attention=jobs[0].wants_attention,
+            wants_attention=any(job.wants_attention for job in jobs),
             rows=self.budget,
         )
         return {FOUND: object_array(found)}

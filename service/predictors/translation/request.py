@@ -60,15 +60,24 @@ class TranslateRequest:
         self.beam_size = 1
         return self
 
-    def prepare(self, limits: Limits, subwords: Subwords, preprocessing: TranslationPreprocessing) -> SearchSettings:
+    def prepare(
+        self, limits: Limits, subwords: Subwords, preprocessing: TranslationPreprocessing, *, attention: bool
+    ) -> SearchSettings:
         """Check the request and cut its texts; how they are searched.
+
+        Args:
+            limits: the server's.
+            subwords: of the source.
+            preprocessing: the model's.
+            attention: whether the model has any, which elements within sentences need.
 
         Raises:
             InvalidRequest: naming the field and the limit.
         """
         search = self._search(limits, preprocessing)
         self._check_sizes(limits)
-        self.cut = [cut(text, subwords, preprocessing.source, preprocessing.max_source_tokens) for text in self.texts]
+        language, most = preprocessing.source, preprocessing.max_source_tokens
+        self.cut = [cut(text, subwords, language, most, elements=attention) for text in self.texts]
         return search
 
     def _search(self, limits: Limits, preprocessing: TranslationPreprocessing) -> SearchSettings:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from service.artifacts.subwords import END, Subwords
 from service.artifacts.translation import CutText
@@ -20,8 +21,10 @@ class _Text:
     ended: list[bool]
     at: int = 0
     """The segment being written."""
-    written: str = field(default="")
+    written: str = ""
     """What of it is written."""
+    length: int = 0
+    """Characters of the text that are written."""
 
 
 class TextStream:
@@ -52,9 +55,13 @@ class TextStream:
             if delta:
                 yield index, delta
 
-    def finish(self) -> Iterator[tuple[int, str]]:
-        """What of a request without a single sentence is to be written."""
+    def finish(self, results: Sequence[dict[str, Any]]) -> Iterator[tuple[int, str]]:
+        """What is left to be written, of what the request is answered with."""
         yield from self._begin()
+        for index, (text, result) in enumerate(zip(self._texts, results, strict=True)):
+            rest = result["text"][text.length :]
+            if rest:
+                yield index, rest
 
     def _begin(self) -> Iterator[tuple[int, str]]:
         """What stands before the first segment of each text."""
@@ -62,15 +69,15 @@ class TextStream:
             return
         for index, cut in enumerate(self._request.cut):
             count = len(cut.segments)
-            self._texts.append(_Text(cut, [[] for _ in range(count)], [False] * count))
+            self._texts.append(_Text(cut, [[] for _ in range(count)], [False] * count, length=len(cut.gaps[0])))
             self._of_job += [(index, segment) for segment in range(count)]
             if cut.gaps[0]:
                 yield index, cut.gaps[0]
 
     def _advance(self, text: _Text) -> str:
-        """Write on, over the ends of segments."""
+        """Write on, over the ends of segments, to one with elements: where they go is known when the text is done."""
         parts = []
-        while text.at < len(text.ended):
+        while text.at < len(text.ended) and text.at not in text.cut.elements:
             known = self._subwords.decode(text.tokens[text.at])
             parts.append(text.cut.cased(text.at, known[len(text.written) :]))
             text.written = known
@@ -79,4 +86,6 @@ class TextStream:
             text.at += 1
             text.written = ""
             parts.append(text.cut.gaps[text.at])
-        return "".join(parts)
+        written = "".join(parts)
+        text.length += len(written)
+        return written

@@ -94,12 +94,26 @@ def test_texts_alternatives_and_alignment(client: TestClient) -> None:
     assert ask(client, texts=[])["results"] == []
 
 
+def test_elements_go_where_their_words_go(client: TestClient) -> None:
+    text = "The <b>big</b> dog. <i>I love <u>you</u></i>, 😀 not <b>the cat</b>"
+    (result,) = ask(client, text=text, alternatives=1)["results"]
+    assert result["text"] == "Der <b>groß</b> Hund. <i>ich liebe <u>du</u></i>, 😀 nicht <b>der Katze</b>"
+    assert result["alternatives"][0]["text"].count("<") == text.count("<")
+    assert "sentences" not in result
+    *deltas, done = events(client, text=text)
+    (greedy,) = ask(client, text=text, beam_size=1)["results"]
+    assert "".join(delta["text_delta"] for delta in deltas) == greedy["text"] == result["text"]
+    assert done["results"] == [greedy]
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "a" * 5_000,
         "😀" * 5_000,
         "<p>The <b>dog</b></p>" * 200,
+        "<b>" * 1_200 + "the dog" + "</b>" * 800,
+        "the <b>dog</b> " * 600,
         "日本 the Привет dog שלום" * 100,
         "\x00\x01\x1f the \x7f\x85cat\ufeff \ufffd \U0010ffff",
         "the dog " * 1_250,

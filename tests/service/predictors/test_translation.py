@@ -177,15 +177,17 @@ def test_long_texts_are_worked_on_in_a_thread(english: TranslationPredictor) -> 
 class TestStream:
     """What is written of tokens that come."""
 
-    def deltas(self, found: TranslationPredictor, texts: list[str], tokens: list[tuple[int, str]]) -> list[Any]:
-        """The deltas of `tokens`, each a job's place and a piece, "" at its end."""
+    def deltas(
+        self, found: TranslationPredictor, texts: list[str], tokens: list[tuple[int, str]], answer: str = ""
+    ) -> list[Any]:
+        """The deltas of `tokens`, each a job's place and a piece, "" at its end; `answer` is that of every text."""
         request = TranslateRequest(texts).streamed()
         found.preprocess(request)
         stream = found.stream(request)
         written = []
         for place, piece in tokens:
             written += list(stream.take(place, pieces().piece_to_id(piece) if piece else END))
-        return written + list(stream.finish())
+        return written + list(stream.finish([{"text": answer}] * len(texts)))
 
     def test_sentences_are_written_in_order(self, english: TranslationPredictor) -> None:
         tokens = [(0, "▁Der"), (1, "▁Ja"), (1, ""), (0, "▁Hund"), (0, "")]
@@ -194,6 +196,15 @@ class TestStream:
             (0, "Der"),
             (0, " Hund"),
             (0, "\n\nJa \n"),
+        ]
+
+    def test_a_sentence_with_elements_waits_for_the_answer(self, english: TranslationPredictor) -> None:
+        tokens = [(0, "▁Ja"), (0, "."), (1, "▁Der"), (0, ""), (1, "▁Hund"), (2, "▁Ja"), (1, ""), (2, "")]
+        assert self.deltas(english, ["Yes. <b>The</b> dog. Yes"], tokens, "Ja. <b>Der</b> Hund. Ja") == [
+            (0, "Ja"),
+            (0, "."),
+            (0, " "),
+            (0, "<b>Der</b> Hund. Ja"),
         ]
 
     def test_texts_are_written_at_once(self, english: TranslationPredictor) -> None:

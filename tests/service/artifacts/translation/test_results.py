@@ -24,7 +24,7 @@ def hypothesis(subwords: Subwords, text: str, score: float, attention: int = 0) 
 
 def test_a_text_of_two_sentences(subwords: Subwords) -> None:
     results = Results(subwords, subwords)
-    text = CutText([subwords.encode("Hello world"), subwords.encode("Good morning")], ["- ", "\n", " 😀"], set())
+    text = CutText([subwords.encode("Hello world"), subwords.encode("Good morning")], ["- ", "\n", " 😀"])
     found = [
         [hypothesis(subwords, "Hallo Welt", -0.3), hypothesis(subwords, "Servus Welt", -0.9)],
         [hypothesis(subwords, "Guten Morgen", -0.6), hypothesis(subwords, "gut Morgen", -0.7)],
@@ -43,7 +43,7 @@ def test_a_text_of_two_sentences(subwords: Subwords) -> None:
 
 
 def test_alternatives_that_read_alike_are_one(subwords: Subwords) -> None:
-    text = CutText([subwords.encode("Hello")], ["", ""], set())
+    text = CutText([subwords.encode("Hello")], ["", ""])
     spelt = Hypothesis(
         tuple(subwords.encode("Hallo"[:1]) + [subwords.encode("a" + one)[-1] for one in "allo"]), -2, None
     )
@@ -55,7 +55,7 @@ def test_alternatives_that_read_alike_are_one(subwords: Subwords) -> None:
 
 
 def test_alignment(subwords: Subwords) -> None:
-    text = CutText([subwords.encode("the dog")], ["", "."], set())
+    text = CutText([subwords.encode("the dog")], ["", "."])
     result = Results(subwords, subwords).result(
         text, [[hypothesis(subwords, "der Hund", -0.5, attention=3)]], alignment=True
     )
@@ -66,7 +66,7 @@ def test_alignment(subwords: Subwords) -> None:
 
 
 def test_a_translation_that_was_cut_at_its_longest_has_no_end(subwords: Subwords) -> None:
-    text = CutText([subwords.encode("the dog")], ["", ""], set())
+    text = CutText([subwords.encode("the dog")], ["", ""])
     whole = hypothesis(subwords, "der Hund", -0.5, attention=3)
     assert whole.attention is not None
     result = Results(subwords, subwords).result(text, [[whole._replace(attention=whole.attention[:2])]], alignment=True)
@@ -74,7 +74,7 @@ def test_a_translation_that_was_cut_at_its_longest_has_no_end(subwords: Subwords
 
 
 def test_a_text_without_a_word(subwords: Subwords) -> None:
-    empty = Results(subwords, subwords).result(CutText([], ["😀 "], set()), [], alternatives=2, alignment=True)
+    empty = Results(subwords, subwords).result(CutText([], ["😀 "]), [], alternatives=2, alignment=True)
     assert empty == {"text": "😀 ", "score": None, "alternatives": [], "sentences": []}
 
 

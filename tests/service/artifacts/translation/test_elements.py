@@ -1,0 +1,150 @@
+"""Elements within a sentence stand around what their words became, whatever the order; the sentence is read whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.artifacts.decoding import Hypothesis
+from service.artifacts.subwords import Subwords
+from service.artifacts.translation import CutText, cut
+from service.artifacts.translation.elements import Element
+from tests.translator_bundles import pieces_model
+
+MOST = 40
+
+
+@pytest.fixture(scope="module")
+def subwords() -> Subwords:
+    return Subwords(pieces_model())
+
+
+def shown(subwords: Subwords, text: str) -> str:
+    """The text with braces around what is translated, and the elements in brackets around their pieces."""
+    found = cut(text, subwords, "en", MOST, elements=True)
+    return found.joined([_segment(subwords, found, place) for place in range(len(found.segments))])
+
+
+def _segment(subwords: Subwords, found: CutText, place: int) -> str:
+    ids = found.segments[place]
+    marks: dict[int, str] = {}
+
+    def mark(elements: Sequence[Element]) -> None:
+        for element in elements:
+            marks[element.first] = marks.get(element.first, "") + "["
+            mark(element.inner)
+            marks[element.end] = marks.get(element.end, "") + "]"
+
+    mark(found.elements.get(place, []))
+    pieces = [marks.get(number, "") + subwords.piece(id_).replace("▁", " ") for number, id_ in enumerate(ids)]
+    return "{" + re.sub(r"(\[+) ", r" \1", "".join([*pieces, marks.get(len(ids), "")])).strip() + "}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The <b>dog</b> sleeps.", "{The [dog] sleeps.}"),
+        ("<b>The dog</b> sleeps.", "{[The dog] sleeps.}"),
+        ('The <a href="?a=1&b=2">big dog</a>.', "{The [big dog].}"),
+        ("The <B class=x >dog</b> sleeps. I <i>love</i> you!", "{The [dog] sleeps.} {I [love] you!}"),
+        ("The<b> dog </b>sleeps.", "{The [dog] sleeps.}"),
+        ("The <b><i>big</i> dog</b> sleeps.", "{The [[big] dog] sleeps.}"),
+        ("The <b>dog <i>and</i></b> the <u>cat</u>", "{The [dog [and]] the [cat]}"),
+        ("The d<b>o</b>g sleeps", "{The [dog] sleeps}"),
+        ("I love H<sub>2</sub>O, not <b>12</b>.", "{I love H[2]O, not [12].}"),
+        # What stands around all that is translated together is carried over.
+        ("<b>The dog.</b>", "<b>{The dog.}</b>"),
+        ("<span>The <b>dog</b> sleeps</span>!", "<span>{The [dog] sleeps}</span>!"),
+        ("<p>The <b>dog</b></p><p>The cat</p>", "<p>{The [dog]}</p><p>{The cat}</p>"),
+        ("<b><i>The dog</i></b>", "<b><i>{The dog}</i></b>"),
+        # What is no element of the sentence parts it.
+        ("The <b>dog sleeps.", "{The} <b>{dog sleeps.}"),
+        ("The dog</b> sleeps.", "{The dog}</b> {sleeps.}"),
+        ("The <b>big <i>dog</b> sleeps</i>.", "{The} <b>{big} <i>{dog}</b> {sleeps}</i>."),
+        ("The <code>dog</code> <b>not</b> you", "{The} <code>{dog}</code> {[not] you}"),
+        ("The <b>big 😀 dog</b> sleeps", "{The} <b>{big} 😀 {dog}</b> {sleeps}"),
+        ("The <b>big<br>dog</b> sleeps", "{The} <b>{big}<br>{dog}</b> {sleeps}"),
+        ("The <b></b> dog <i> - </i> sleeps", "{The} <b></b> {dog} <i> - </i> {sleeps}"),
+        ("The <b>dog. The</b> cat.", "{The} <b>{dog.} {The}</b> {cat.}"),
+    ],
+)  # fmt: skip
+def test_what_is_translated_together(subwords: Subwords, text: str, expected: str) -> None:
+    assert shown(subwords, text) == expected
+
+
+def test_long_sentences_and_deep_ones_are_parted_at_their_tags(subwords: Subwords) -> None:
+    dogs = "the dog and " * 13
+    assert shown(subwords, f"{dogs}<b>the cat</b>") == f"{{{dogs.strip()}}} <b>{{the cat}}</b>"
+    deep = "<b>" * 1_000 + "the dog" + "</b>" * 1_000
+    assert shown(subwords, f"I love {deep}") == "{I love} " + deep.replace("the dog", "{the dog}")
+
+
+def test_without_elements_tags_are_carried_over(subwords: Subwords) -> None:
+    assert cut("The <b>dog</b>", subwords, "en", MOST).gaps == ["", " <b>", "</b>"]
+
+
+def written(subwords: Subwords, text: str, target: str, attended: Sequence[Sequence[int]]) -> str:
+    """The translation of a sentence of which each piece attended to these source pieces alike."""
+    found = cut(text, subwords, "en", MOST, elements=True)
+    (ids,) = found.segments
+    tokens = subwords.encode(target)
+    attention: NDArray[np.float32] = np.zeros((len(tokens) + 1, len(ids) + 1), np.float32)
+    attention[-1, -1] = 1
+    for row, places in zip(attention[:-1], attended, strict=True):
+        row[list(places)] = 1 / len(places)
+    return found.joined([found.written(0, Hypothesis(tuple(tokens), -1.0, attention), subwords)])
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "attended", "expected"),
+    [
+        ("the <b>dog</b> sleeps", "der Hund schläft", [[0], [1], [2]], "der <b>Hund</b> schläft"),
+        ("<b>the dog</b> sleeps", "der Hund schläft", [[0], [1], [2]], "<b>der Hund</b> schläft"),
+        # Another order, and an element's words apart: around what is most of it.
+        ("I <b>not</b> love <i>you</i>", "du liebe ich nicht", [[3], [2], [0], [1]],
+         "<i>du</i> liebe ich <b>nicht</b>"),
+        ("the <b>big dog</b> sleeps", "groß der Hund schläft", [[1], [0], [2], [3]], "<b>groß</b> der Hund schläft"),
+        ("the <b>big big dog</b> sleeps", "groß der Hund Hund", [[1], [0], [2], [3]], "groß der <b>Hund Hund</b>"),
+        # Within one another, and side by side around the same words.
+        ("the <b>big <i>dog</i></b> not", "der Hund groß nicht", [[0], [2], [1], [3]],
+         "der <b><i>Hund</i> groß</b> nicht"),
+        ("<b>the</b> <i>dog</i> not", "Hund", [[0, 1]], "<b>Hund</b><i></i>"),
+        # Nothing attended to it: around what did most.
+        ("the <b>dog</b> sleeps", "der schläft", [[0], [2, 2, 1]], "der <b>schläft</b>"),
+        # A word is never torn, and punctuation stays out.
+        ("the <b>dog</b>.", "der Hab.", [[0], [1], [0], [0], [2]], "der <b>Hab</b>."),
+        ("I love <b>you</b>, Tom", "", [], "<b></b>"),
+        ("THE <b>DOG AND</b> CAT", "der groß Hund", [[0], [1], [3]], "DER <b>GROSS</b> HUND"),
+    ],
+)  # fmt: skip
+def test_where_elements_go(
+    subwords: Subwords, text: str, target: str, attended: Sequence[Sequence[int]], expected: str
+) -> None:
+    assert written(subwords, text, target, attended) == expected
+
+
+def test_any_attention_leaves_all_tags_and_words(subwords: Subwords) -> None:
+    random = np.random.default_rng(0)
+    text = "<u>the <b>big <i>dog</i></b> and</u> <s>the <b>cat</b></s> not <i>you</i>"
+    found = cut(text, subwords, "en", MOST, elements=True)
+    (ids,) = found.segments
+    for _ in range(200):
+        tokens = random.choice(subwords.encode("der große Hund und Katze, nicht du!"), random.integers(0, 9)).tolist()
+        attention = random.dirichlet(np.full(len(ids) + 1, 0.1), len(tokens) + 1).astype(np.float32)
+        answer = found.joined([found.written(0, Hypothesis(tuple(tokens), -1.0, attention), subwords)])
+        opened: list[str] = []
+        words = answer
+        for tag in ("<u>", "</u>", "<b>", "</b>", "<i>", "</i>", "<s>", "</s>"):
+            assert answer.count(tag) == text.count(tag)
+            words = words.replace(tag, "")
+        assert words == subwords.decode(tokens)
+        for part in answer.replace(">", "<").split("<")[1::2]:
+            if part.startswith("/"):
+                assert opened.pop() == part[1:], answer
+            else:
+                opened.append(part)
+        assert not opened

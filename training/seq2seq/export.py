@@ -99,9 +99,7 @@ def _export(
     graphs = build_graphs(translator.network, weights)
     parity = check_parity(translator, graphs, data, weights, preprocessing.search(preprocessing.beam_size))
     sampler = Sampler(OnnxTranslator(graphs), translator, preprocessing)
-    samples = make_samples(
-        sampler, [pair.source for pair in data.splits["dev"]], attention=config.network.attention != "none"
-    )
+    samples = make_samples(sampler, [pair.source for pair in data.splits["dev"]])
     manifest = Manifest(
         name=name,
         version=1,

@@ -60,20 +60,22 @@ class Sampler:
         self._served = served
         self._source = translator.source
         self._results = Results(translator.source, translator.target)
+        self.attention = translator.config.network.attention != "none"
+        """Whether the model has any."""
         self.preprocessing = preprocessing
 
     def answer(self, text: str, *, shaken: int | None = None, **wishes: Any) -> dict[str, Any]:
         """The result of one text; `shaken` is the seed of the noise, if there is to be any."""
         settings, alternatives = self.preprocessing, int(wishes.get("alternatives", 0))
-        cut_text = cut(text, self._source, settings.source, settings.max_source_tokens)
+        alignment = bool(wishes.get("alignment"))
+        cut_text = cut(text, self._source, settings.source, settings.max_source_tokens, elements=self.attention)
         found = search(
             self._served.encode,
             self._served.step if shaken is None else _shaken(self._served.step, shaken),
             cut_text.segments,
             settings.search(wishes.get("beam_size", settings.beam_size), alternatives + 1),
-            wants_attention=bool(wishes.get("alignment")),
+            wants_attention=alignment or bool(cut_text.elements),
         )
-        alignment = bool(wishes.get("alignment"))
         return self._results.result(cut_text, found, alternatives=alternatives, alignment=alignment)
 
     def is_steady(self, text: str, **wishes: Any) -> bool:
@@ -82,20 +84,19 @@ class Sampler:
         return all(_texts(self.answer(text, shaken=seed, **wishes)) == expected for seed in range(_SHAKEN))
 
 
-def make_samples(sampler: Sampler, dev: Sequence[str], *, attention: bool) -> list[dict[str, Any]]:
+def make_samples(sampler: Sampler, dev: Sequence[str]) -> list[dict[str, Any]]:
     """One text, several of which one is empty, a greedy one, and one with alternatives and, if there is any, attention.
 
     Args:
         sampler: what answers.
         dev: sentences of the source language.
-        attention: whether the model has any.
     """
     texts = _TEXTS.get(sampler.preprocessing.source, tuple(dict.fromkeys(dev))[:20])
     first, *several = _steady(sampler, texts)[: _SEVERAL + 1]
     samples = [_sample(sampler, {"text": first}), _sample(sampler, {"texts": [*several, " \n"]})]
     greedy = _steady(sampler, texts[len(texts) // 2 :], beam_size=1)[0]
     samples.append(_sample(sampler, {"text": greedy}, beam_size=1))
-    wishes = {"alternatives": 1, **({"alignment": True} if attention else {})}
+    wishes = {"alternatives": 1, **({"alignment": True} if sampler.attention else {})}
     samples.append(_sample(sampler, {"text": _steady(sampler, texts[::-1], **wishes)[0]}, **wishes))
     return samples
 

@@ -115,7 +115,7 @@ def with_elements(
         subwords: of the target.
         cased: what is done to the words.
     """
-    return _Writer(tokens, attention, subwords, cased).written(elements, 0, len(tokens))
+    return _Writer(tokens, attention, subwords, cased).written(elements, 0, len(tokens), at=0)
 
 
 class _Writer:
@@ -138,14 +138,13 @@ class _Writer:
         ]
         """Whether a piece is in one word with that before it."""
 
-    def written(self, elements: Sequence[Element], low: int, high: int) -> str:
-        """The pieces from `low` to before `high`, with the elements among them."""
+    def written(self, elements: Sequence[Element], low: int, high: int, at: int) -> str:
+        """The pieces from `low`, which begins at `at`, to before `high`, with the elements among them."""
         parts: list[str] = []
-        at = self._begin(low)
         for (start, end), element in sorted(self._places(elements, low, high), key=lambda entry: entry[0]):
             begin = self._begin(start) if start < end else self._ends[end]
             parts += self._cased(self._text[at:begin]), element.opening
-            parts += self.written(element.inner, start, end), element.closing
+            parts += self.written(element.inner, start, end, begin), element.closing
             at = max(begin, self._ends[end])
         return "".join([*parts, self._cased(self._text[at : max(at, self._ends[high])])])
 

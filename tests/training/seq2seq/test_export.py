@@ -1,6 +1,7 @@
 """From a run to a bundle: parity, samples that replay, model card, manifest, refusals."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,12 @@ def test_a_bundle_is_whole_and_its_samples_replay(trained: Trained, tmp_path: Pa
     for sample in samples:
         found = replayed(bundle, translator, sample["request"])
         assert not list(differences(sample["results"], found, manifest.comparison))
+    word, *rest = trained[2].splits["dev"][0].source.split()
+    (tagged,) = replayed(bundle, translator, {"text": " ".join([f"<b>{word}</b>", *rest])})
+    (plain,) = replayed(bundle, translator, {"text": " ".join([word, *rest])})
+    assert tagged["text"].count("<b>") == tagged["text"].count("</b>") == 1
+    # With attention the sentence is translated as a whole.
+    assert (re.sub("</?b>", "", tagged["text"]) == plain["text"]) or not joint
     report = done.report()
     assert f"weights as {weights}" in report
     assert str(bundle.path) in report

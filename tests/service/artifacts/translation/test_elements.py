@@ -132,8 +132,10 @@ def test_any_attention_leaves_all_tags_and_words(subwords: Subwords) -> None:
     text = "<u>the <b>big <i>dog</i></b> and</u> <s>the <b>cat</b></s> not <i>you</i>"
     found = cut(text, subwords, "en", MOST, elements=True)
     (ids,) = found.segments
-    for _ in range(200):
-        tokens = random.choice(subwords.encode("der große Hund und Katze, nicht du!"), random.integers(0, 9)).tolist()
+    blank = next(id_ for id_ in range(subwords.size) if subwords.piece(id_) == "▁")
+    for _ in range(300):
+        pieces = [*subwords.encode("der große Hund und Katze, nicht du!"), blank, blank]
+        tokens = random.choice(pieces, random.integers(0, 9)).tolist()
         attention = random.dirichlet(np.full(len(ids) + 1, 0.1), len(tokens) + 1).astype(np.float32)
         answer = found.joined([found.written(0, Hypothesis(tuple(tokens), -1.0, attention), subwords)])
         opened: list[str] = []

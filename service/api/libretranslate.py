@@ -51,7 +51,7 @@ class LibreTranslateBody(BaseModel):
     q: Texts
     source: str = Field(description="ISO 639-1 code of the language, or `auto` to detect it.")
     target: str = Field(description="ISO 639-1 code of the language to translate to.")
-    format: str = Field(default="text", description="`text`; `html` is refused.")
+    format: str = Field(default="text", description="`text`, or `html`, whose entities are read.")
     alternatives: int = Field(default=0, ge=0, description="How many other translations of each text.")
     model: str | None = Field(default=None, description="Ours: which model, where several translate the pair.")
     api_key: str | None = Field(default=None, description="Ignored.")
@@ -137,7 +137,8 @@ async def _translated(
     """The results of texts in one language; `places` are theirs in the request."""
     body = TranslateBody(texts=texts, alternatives=sent.alternatives)
     try:
-        work = served.predict(predictor_of(served).parse(body), timings(request))
+        asked = predictor_of(served).parse(body)
+        work = served.predict(asked.as_html() if sent.format == "html" else asked, timings(request))
         fields = await while_connected(request, served, work)
     except InvalidRequest as error:
         raise _as_sent(error, None if isinstance(sent.q, str) else places) from error
@@ -215,14 +216,8 @@ def _texts(sent: str | list[str], settings: Settings) -> list[str]:
 
 
 def _check_format(wanted: str) -> None:
-    if wanted == "html":
-        raise InvalidRequest(
-            "html is not supported; send 'text': tags and entities in it are carried over, <b> and its like with their "
-            "words",
-            "format",
-        )
-    if wanted != "text":
-        raise InvalidRequest(f"{wanted!r} is not supported; send 'text'", "format")
+    if wanted not in ("text", "html"):
+        raise InvalidRequest(f"{wanted!r} is not supported; send 'text' or 'html'", "format")
 
 
 def _code(language: str) -> str:

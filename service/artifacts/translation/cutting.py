@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
 import unicodedata
@@ -14,7 +15,15 @@ from typing import NamedTuple
 from service.artifacts.decoding import Hypothesis
 from service.artifacts.subwords import BLANK, Subwords, clean
 from service.artifacts.text import sentence_spans
-from service.artifacts.translation.elements import Element, Tags, find_tags, read_elements, with_elements
+from service.artifacts.translation.elements import (
+    Element,
+    Span,
+    Tags,
+    find_tags,
+    read_elements,
+    with_elements,
+    with_verbatim,
+)
 
 
 @dataclass
@@ -29,6 +38,8 @@ class CutText:
     """Places of the segments that are in capitals, and are translated as if they were not."""
     elements: dict[int, list[Element]] = field(default_factory=dict)
     """Of the segments that have any: their translations must come with attention."""
+    is_html: bool = False
+    """Whether signs of a translation that mean something in HTML are written as entities."""
 
     def joined(self, translations: Sequence[str]) -> str:
         """The text again, of the segments as they are `written`."""
@@ -43,16 +54,19 @@ class CutText:
         return with_elements(found.tokens, found.attention, elements, subwords, lambda text: self.cased(place, text))
 
     def cased(self, place: int, translation: str) -> str:
-        """The translation of a segment, or a part of it, in capitals where the segment was."""
-        return translation.upper() if place in self.shouted else translation
+        """The translation of a segment, or a part of it, as it is written: in capitals where the segment was."""
+        translation = translation.upper() if place in self.shouted else translation
+        return html.escape(translation, quote=False) if self.is_html else translation
 
 
-def cut(text: str, subwords: Subwords, language: str, max_tokens: int, *, elements: bool = False) -> CutText:
+def cut(
+    text: str, subwords: Subwords, language: str, max_tokens: int, *, elements: bool = False, is_html: bool = False
+) -> CutText:
     """Cut a text into segments, each at most a sentence.
 
-    What a translator would spoil is carried over: spacing and line breaks, addresses, markup, what has no letter, words
-    that are too long to be any, and characters that the vocabulary does not know, such as emoji; of a word with such a
-    letter, the word.
+    What a translator would spoil is carried over: spacing and line breaks, addresses, markup with what is in <code> and
+    its like or has translate="no", what has no letter, words that are too long to be any, and characters that the
+    vocabulary does not know, such as emoji; of a word with such a letter, the word.
 
     Args:
         text: as it was sent.
@@ -61,15 +75,16 @@ def cut(text: str, subwords: Subwords, language: str, max_tokens: int, *, elemen
         max_tokens: most ids of a segment.
         elements: translate a sentence with elements such as <b> in it as a whole; else, and where it is too long, the
             parts around their tags.
+        is_html: line breaks are blanks, and entities but for &lt; &gt; &amp; are the characters they stand for.
     """
-    text = unicodedata.normalize("NFC", text)
+    text = unicodedata.normalize("NFC", _ENTITY.sub(_character, text) if is_html else text)
     unknown = subwords.unknown(clean(text))
     folds = _folds(unknown, subwords)
-    strange = _strange(unknown - folds.keys())
+    carried = _Carried(text, _strange(unknown - folds.keys()))
     reader = _Reader(text, subwords, str.maketrans(folds))
-    found = CutText()
+    found = CutText(is_html=is_html)
     end = 0
-    for start, stop, tags in _pieces(text, language, strange, elements):
+    for start, stop, tags in _pieces(text, language, carried, elements=elements, is_html=is_html):
         segments = [reader.read(start, stop, tags)]
         if tags and max(len(tags), len(segments[0].ids)) > max_tokens:
             spans = [span for pair in tags for span in pair]
@@ -133,6 +148,15 @@ class _Reader:
         spans = [span for pair in tags for span in pair if span[0] < stop]
         plain = "".join(self._text[begin:end] for begin, end in _between(start, stop, spans))
         return clean(plain.translate(self._folds))
+
+
+_ENTITY = re.compile(r"&(?:[A-Za-z][0-9A-Za-z]{1,30}|#\d{1,7}|#[Xx][0-9A-Fa-f]{1,6});")
+
+
+def _character(entity: re.Match[str]) -> str:
+    """What an entity stands for, where it may stand for itself."""
+    found = html.unescape(entity.group())
+    return entity.group() if found in "<>&" else found
 
 
 _CARRIED = (
@@ -205,28 +229,46 @@ def _strange(unknown: set[str]) -> re.Pattern[str]:
     return re.compile(pattern, re.DOTALL) if unknown else _ALWAYS
 
 
+class _Carried:
+    """What is carried over in a text."""
+
+    def __init__(self, text: str, strange: re.Pattern[str]) -> None:
+        self.spans = with_verbatim(text, [match.span() for match in strange.finditer(text)])
+        self._begins = [begin for begin, _ in self.spans]
+
+    def among(self, start: int, stop: int) -> list[Span]:
+        """What begins from `start` to before `stop`."""
+        return self.spans[bisect_left(self._begins, start) : bisect_left(self._begins, stop)]
+
+    def is_torn(self, *places: int) -> bool:
+        """Whether to cut the text at one of these places would cut one of them."""
+        before = (bisect_left(self._begins, place) for place in places)
+        return any(last and self.spans[last - 1][1] > place for last, place in zip(before, places, strict=True))
+
+
 def _pieces(
-    text: str, language: str, strange: re.Pattern[str], elements: bool
+    text: str, language: str, carried: _Carried, *, elements: bool, is_html: bool
 ) -> Iterator[tuple[int, int, list[Tags]]]:
-    """Where what is translated begins and ends: sentences and lines, without what is strange in them but these tags."""
-    for start, stop in _lines(text, _sentences(text, language)):
+    """Where what is translated begins and ends: sentences and lines, without what is carried over but these tags."""
+    sentences = _sentences(text, language, carried)
+    for start, stop in sentences if is_html else _lines(text, sentences, carried):
         bullet = _BULLET.match(text, start, stop) if not _line(text, start).strip() else None
         start = bullet.end() if bullet else start
-        found = list(strange.finditer(text, start, stop))
+        found = carried.among(start, stop)
         tags = find_tags(text, found, start, stop) if elements else []
         kept = {span for pair in tags for span in pair}
-        for edges in _between(start, stop, [span for span in map(re.Match.span, found) if span not in kept]):
+        for edges in _between(start, stop, [span for span in found if span not in kept]):
             for begin, end in _stripped(text, *edges):
                 yield begin, end, [pair for pair in tags if begin <= pair.opening[0] < end]
 
 
-def _between(start: int, stop: int, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _between(start: int, stop: int, spans: Iterable[Span]) -> Iterator[Span]:
     """What is left of a span without others in it: one part more than those."""
     edges = [start, *(edge for span in sorted(spans) for edge in span), stop]
     return zip(edges[::2], edges[1::2], strict=True)
 
 
-def _stripped(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
+def _stripped(text: str, start: int, stop: int) -> Iterator[Span]:
     """The piece without the white space around it and the punctuation before it, if it has a letter at all."""
     if any(map(str.isalpha, text[start:stop])):
         before = _BEFORE.match(text, start, stop)
@@ -239,13 +281,15 @@ def _is_shouted(piece: str) -> bool:
     return piece.isupper() and " " in piece and sum(map(str.isalpha, piece)) >= _SHOUTED_LETTERS
 
 
-def _sentences(text: str, language: str) -> Iterator[tuple[int, int]]:
-    """Where sentences begin and end, the tagger's but for full stops that end none in this language."""
+def _sentences(text: str, language: str, carried: _Carried) -> Iterator[Span]:
+    """The sentences, the tagger's but for full stops that end none in this language, or are carried over."""
     goes_on = _GOES_ON.get(language)
     begun: int | None = None
     spans = [(words[0][0], words[-1][1]) for words in sentence_spans(text)]
     for place, (start, stop) in enumerate(spans):
         begun = start if begun is None else begun
+        if place + 1 < len(spans) and carried.is_torn(stop, spans[place + 1][0]):
+            continue
         if goes_on and place + 1 < len(spans) and "\n" not in text[stop : spans[place + 1][0]]:
             end = goes_on.search(text, max(begun, stop - 16), stop)
             # What the line begins with is the number of a list's entry.
@@ -255,14 +299,14 @@ def _sentences(text: str, language: str) -> Iterator[tuple[int, int]]:
         begun = None
 
 
-def _lines(text: str, sentences: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _lines(text: str, sentences: Iterator[Span], carried: _Carried) -> Iterator[Span]:
     """The sentences, cut at line breaks but where a long line was merely wrapped."""
     for start, stop in sentences:
         for match in _LINE_BREAK.finditer(text, start, stop):
-            if text[match.end()].islower() or len(_line(text, match.start())) >= _WRAPPED_LENGTH:
-                continue
-            yield start, match.start()
-            start = match.end()
+            wrapped = text[match.end()].islower() or len(_line(text, match.start())) >= _WRAPPED_LENGTH
+            if not wrapped and not carried.is_torn(match.start()):
+                yield start, match.start()
+                start = match.end()
         yield start, stop
 
 

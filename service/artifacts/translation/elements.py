@@ -1,7 +1,8 @@
-"""Elements within a sentence, as in `a <b>red</b> car`: taken out before it is translated, put back by attention.
+"""Elements: what is never translated, as `<code>`, and what stands within a sentence, as in `a <b>red</b> car`.
 
-An element is a tag, the tag that ends it and what stands between them. In the translation it stands around the pieces
-that attended to what it stood around, so that the sentence is translated as a whole.
+An element is a tag, the tag that ends it and what stands between them. Those within a sentence are taken out before it
+is translated, and put back by attention: around the pieces that attended to what they stood around. So the sentence is
+translated as a whole.
 """
 
 from __future__ import annotations
@@ -25,15 +26,27 @@ _TAG = re.compile(
 )
 """Of HTML's elements those whose words are a part of the sentence; those of `code`, say, are none."""
 
+_VERBATIM = re.compile(
+    r"<(?:code|kbd|math|pre|samp|script|style|svg|textarea|var)(?![^\s/>])[^<>]*(?<!/)>"
+    r"|<[A-Za-z][^<>]*\s(?:translate\s*=\s*[\"']?no(?![^\s\"'/>])|class\s*=\s*[\"'][^\"'<>]*\bnotranslate\b)[^<>]*(?<!/)>",
+    re.IGNORECASE,
+)
+"""Begins what is never translated."""
+_NAME = re.compile(r"<(/?)([A-Za-z][^\s<>/]*)")
+
 _SHARE = 0.5
 """A piece stands in an element where it attended to the element's pieces by more than this."""
 
 
-class Tags(NamedTuple):
-    """Where the two tags of an element begin and end in the text."""
+Span = tuple[int, int]
+"""Where something begins in the text, and where it has ended."""
 
-    opening: tuple[int, int]
-    closing: tuple[int, int]
+
+class Tags(NamedTuple):
+    """The two tags of an element."""
+
+    opening: Span
+    closing: Span
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,49 @@ class Element:
     """Elements within it, in reading order."""
 
 
-def find_tags(text: str, found: Sequence[re.Match[str]], start: int, stop: int) -> list[Tags]:
+def with_verbatim(text: str, found: Sequence[Span]) -> list[Span]:
+    """The same, where an element that is never translated is one, from its first tag to its last.
+
+    Args:
+        text: any.
+        found: what is carried over of it, all tags among that, in reading order.
+    """
+    spans: list[Span] = []
+    endless: set[str] = set()
+    place = 0
+    while place < len(found):
+        start, stop = found[place]
+        place += 1
+        name = _name(text, start) if _VERBATIM.fullmatch(text, start, stop) else ""
+        if name and name not in endless:
+            last = _last_tag(text, found, place, name)
+            if last is None:
+                endless.add(name)
+            else:
+                stop, place = found[last][1], last + 1
+        spans.append((start, stop))
+    return spans
+
+
+def _last_tag(text: str, found: Sequence[Span], place: int, name: str) -> int | None:
+    """The place of the tag that ends the element `name`, of which the tags from `place` on are."""
+    depth = 1
+    for last in range(place, len(found)):
+        start, stop = found[last]
+        if _name(text, start) == name and text[stop - 2] != "/":
+            depth += -1 if text[start + 1] == "/" else 1
+            if not depth:
+                return last
+    return None
+
+
+def _name(text: str, start: int) -> str:
+    """The name of the tag that begins there; none: ''."""
+    tag = _NAME.match(text, start)
+    return tag[2].lower() if tag else ""
+
+
+def find_tags(text: str, found: Sequence[Span], start: int, stop: int) -> list[Tags]:
     """The elements that are part of a sentence, in the order of their opening tags.
 
     Not those that hold no letter or digit, or anything that is carried over, nor those that stand around all that is
@@ -60,10 +115,10 @@ def find_tags(text: str, found: Sequence[re.Match[str]], start: int, stop: int) 
         start: of the sentence.
         stop: of the sentence.
     """
-    tags = [_TAG.fullmatch(match.group()) for match in found]
+    tags = [_TAG.fullmatch(text, *span) for span in found]
     if not any(tags):
         return []
-    edges = [start, *(edge for match in found for edge in match.span()), stop]
+    edges = [start, *(edge for span in found for edge in span), stop]
     gaps = zip(edges[::2], edges[1::2], strict=True)
     counts = list(accumulate(sum(map(str.isalnum, text[begin:end])) for begin, end in gaps))  # before each of them
     pairs = _pairs(tags, counts)
@@ -74,7 +129,7 @@ def find_tags(text: str, found: Sequence[re.Match[str]], start: int, stop: int) 
         while high < opening:
             low, high = high, next(others)
         if counts[closing] - counts[opening] < counts[high] - (counts[low] if low >= 0 else 0):
-            kept.append(Tags(found[opening].span(), found[closing].span()))
+            kept.append(Tags(found[opening], found[closing]))
         else:
             low = opening  # what is in it is translated by itself
     return kept

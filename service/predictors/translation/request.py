@@ -41,6 +41,7 @@ class TranslateRequest:
         self.cut: list[CutText] = []
         """Each text, once it is prepared."""
         self._field = field
+        self._is_html = False
 
     @property
     def is_heavy(self) -> bool:
@@ -60,6 +61,11 @@ class TranslateRequest:
         self.beam_size = 1
         return self
 
+    def as_html(self) -> TranslateRequest:
+        """The request, of texts that are HTML."""
+        self._is_html = True
+        return self
+
     def prepare(
         self, limits: Limits, subwords: Subwords, preprocessing: TranslationPreprocessing, *, attention: bool
     ) -> SearchSettings:
@@ -77,7 +83,9 @@ class TranslateRequest:
         search = self._search(limits, preprocessing)
         self._check_sizes(limits)
         language, most = preprocessing.source, preprocessing.max_source_tokens
-        self.cut = [cut(text, subwords, language, most, elements=attention) for text in self.texts]
+        self.cut = [
+            cut(text, subwords, language, most, elements=attention, is_html=self._is_html) for text in self.texts
+        ]
         return search
 
     def _search(self, limits: Limits, preprocessing: TranslationPreprocessing) -> SearchSettings:

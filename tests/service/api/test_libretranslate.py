@@ -85,6 +85,20 @@ def test_ways_to_send_it(client: TestClient, sent: dict[str, Any]) -> None:
     assert answer.json() == {"translatedText": "ich liebe du & der Katze"}
 
 
+def test_html(client: TestClient) -> None:
+    text = (
+        '<p><span class="h-card" translate="no"><a href="#">@<span>the</span></a></span> The <b>big</b>\n'
+        "dog &amp; the&nbsp;cat.<br>I love &quot;you&quot; &amp; R&D</p>"
+    )
+    found = translate(client, q=text, format="html")["translatedText"]
+    assert found == (
+        '<p><span class="h-card" translate="no"><a href="#">@<span>the</span></a></span> Der <b>groß</b> '
+        'Hund &amp; der Katze.<br>ich liebe "you" &amp; R&amp;D</p>'
+    )
+    assert translate(client, q=[text, "R&D"], format="html")["translatedText"] == [found, "R&amp;D"]
+    assert translate(client, q="the &quot;dog\nI", format="text")["translatedText"] == "der &quot;Hund\nich"
+
+
 def test_auto_detects_the_source(client: TestClient) -> None:
     found = translate(client, q="The cat drinks milk", source="auto")
     assert found["translatedText"] == "Der Katze trinkt Milch"
@@ -125,8 +139,7 @@ def test_alternatives(client: TestClient) -> None:
         ({"q": "a", "source": "en", "target": "zz"}, "target: no model has 'zz' there; the pairs there"),
         ({"q": "a", "source": "zz", "target": "de"}, "source: no model has 'zz' there"),
         ({"q": "a", "source": "en", "target": "en"}, "target: no model translates 'en' to 'en'; the pairs"),
-        ({"q": "<b>a</b>", "source": "en", "target": "de", "format": "html"}, "format: html is not supported; send"),
-        ({"q": "a", "source": "en", "target": "de", "format": "xml"}, "format: 'xml' is not supported"),
+        ({"q": "a", "source": "en", "target": "de", "format": "xml"}, "format: 'xml' is not supported; send 'text' or"),
         ({"q": "a", "source": "en", "target": "de", "alternatives": -1}, "alternatives: "),
         ({"q": "a", "source": "en", "target": "de", "alternatives": 10_000}, "alternatives: is 10000, must be below"),
         ({"q": "a", "source": "en", "target": "de", "alternatives": "many"}, "alternatives: "),

@@ -65,7 +65,7 @@ def _segment(subwords: Subwords, found: CutText, place: int) -> str:
         ("The <b>dog sleeps.", "{The} <b>{dog sleeps.}"),
         ("The dog</b> sleeps.", "{The dog}</b> {sleeps.}"),
         ("The <b>big <i>dog</b> sleeps</i>.", "{The} <b>{big} <i>{dog}</b> {sleeps}</i>."),
-        ("The <code>dog</code> <b>not</b> you", "{The} <code>{dog}</code> {[not] you}"),
+        ("The <u-x>dog</u-x> <b>not</b> you", "{The} <u-x>{dog}</u-x> {[not] you}"),
         ("The <b>big 😀 dog</b> sleeps", "{The} <b>{big} 😀 {dog}</b> {sleeps}"),
         ("The <b>big<br>dog</b> sleeps", "{The} <b>{big}<br>{dog}</b> {sleeps}"),
         ("The <b></b> dog <i> - </i> sleeps", "{The} <b></b> {dog} <i> - </i> {sleeps}"),
@@ -74,6 +74,45 @@ def _segment(subwords: Subwords, found: CutText, place: int) -> str:
 )  # fmt: skip
 def test_what_is_translated_together(subwords: Subwords, text: str, expected: str) -> None:
     assert shown(subwords, text) == expected
+
+
+@pytest.mark.parametrize(
+    "verbatim",
+    [
+        "<code>the dog. I love</code>", "<CODE class=x>the\nI</code >", "<pre>\nThe dog\n\nThe cat\n</pre>",
+        "<script>if (a<b) you = '</b>' // The dog. The cat</script>", "<style>a</style>",
+        "<var>a<var>b</var> the</var>", "<code>a<code/>b</code>",
+        '<span class="h-card" translate="no"><a href="#">@<span>you</span></a></span>', "<p translate='no'>the dog</p>",
+        "<b lang=en translate = no>dog</b>", '<i class="a notranslate">dog</i>',
+    ],
+)  # fmt: skip
+def test_what_is_never_translated(subwords: Subwords, verbatim: str) -> None:
+    for is_html in (False, True):
+        found = cut(f"The <b>cat</b> {verbatim} sleeps", subwords, "en", MOST, elements=True, is_html=is_html)
+        assert found.gaps == ["", f" {verbatim} ", ""]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<code>dog", "<code>dog</pre>", "<codes>dog</codes>", "<code/>dog</code>", "<code><code>dog</code>",
+        '<b translate="not">dog</b>', "<p translate>dog</p>", "<i translate=yes>dog</i>", '<i translate="no"/>dog</i>',
+        '<i class="nontranslate">dog</i>',
+    ],
+)  # fmt: skip
+def test_what_is_translated_all_the_same(subwords: Subwords, text: str) -> None:
+    found = cut(text, subwords, "en", MOST)
+    assert [subwords.decode(ids) for ids in found.segments] == ["dog"]
+
+
+def test_html(subwords: Subwords) -> None:
+    text = "<p>I&nbsp;love\nthe&#32;d&#x6f;g &amp; the &lt;cat&gt; &quot;not&quot; &eacute;&unknown; R&D.</p>"
+    found = cut(text, subwords, "en", MOST, elements=True, is_html=True)
+    words = [found.cased(place, subwords.decode(ids)) for place, ids in enumerate(found.segments)]
+    assert found.joined([f"{{{part}}}" for part in words]) == (
+        '<p>{I love the dog} &amp; {the} &lt;{cat}&gt; {"not" é}&unknown; {R&amp;D.}</p>'
+    )
+    assert cut("The dog\nI love", subwords, "en", MOST, is_html=True).gaps == ["", ""]
 
 
 def test_long_sentences_and_deep_ones_are_parted_at_their_tags(subwords: Subwords) -> None:

@@ -75,7 +75,7 @@ def cut(
         max_tokens: most ids of a segment.
         elements: translate a sentence with elements such as <b> in it as a whole; else, and where it is too long, the
             parts around their tags.
-        is_html: line breaks are blanks, and entities but for &lt; &gt; &amp; are the characters they stand for.
+        is_html: line breaks are blanks, and entities are the characters they stand for.
     """
     text = unicodedata.normalize("NFC", _ENTITY.sub(_character, text) if is_html else text)
     unknown = subwords.unknown(clean(text))
@@ -103,6 +103,8 @@ def cut(
                 found.gaps.append(gap)
             end = segment.stop
     found.gaps[-1] += text[end:]
+    if is_html:
+        found.gaps = [gap.translate(_WRITTEN) for gap in found.gaps]
     return found
 
 
@@ -153,10 +155,15 @@ class _Reader:
 _ENTITY = re.compile(r"&(?:[A-Za-z][0-9A-Za-z]{1,30}|#\d{1,7}|#[Xx][0-9A-Fa-f]{1,6});")
 
 
+_SIGNS = {"&": "\ufdd0", "<": "\ufdd1", ">": "\ufdd2"}
+"""What stands for a sign that would be taken for HTML's own: noncharacters, which Unicode has for such use."""
+_WRITTEN = {ord(stand_in): html.escape(sign) for sign, stand_in in _SIGNS.items()}
+
+
 def _character(entity: re.Match[str]) -> str:
-    """What an entity stands for, where it may stand for itself."""
+    """What an entity stands for."""
     found = html.unescape(entity.group())
-    return entity.group() if found in "<>&" else found
+    return _SIGNS.get(found, found)
 
 
 _CARRIED = (
@@ -185,6 +192,7 @@ _SPELLINGS = {
     "'": "\u2018\u2019\u201a\u201b\u2032`\u00b4",
     "-": "\u2010\u2011\u2012\u2013\u2014\u2015\u2212",
     "...": "\u2026",
+    **_SIGNS,
 }
 """Plain signs and those that may stand for them."""
 _PLAIN = {odd: plain for plain, all_odd in _SPELLINGS.items() for odd in all_odd}
@@ -225,7 +233,7 @@ def _strange(unknown: set[str]) -> re.Pattern[str]:
     if letters:
         pattern += rf"|(?<![\w{_ACCENTS}])[\w{_ACCENTS}]*[{letters}][\w{_ACCENTS}]*"
     if signs:
-        pattern += f"|[{signs}]+"
+        pattern += f"|(?:(?!{_CARRIED})[{signs}])+"  # not the sign that markup begins with
     return re.compile(pattern, re.DOTALL) if unknown else _ALWAYS
 
 

@@ -129,7 +129,8 @@ def test_parts_are_never_empty(subwords: Subwords, most: int) -> None:
         "<a", "<!--", "ab.", "a@", "a. ", "Ł", "aŁ ", "www.", "http://!", "\n- ", "a\n", "A\n", "e\u0301", "😀", "1. ",
         "<b>", "</b>", "<b>a", "a</b>", "<b>a</b> ", "<b>a</b>! ", "<b><i>a</b>",
         "<code>", "<code>a</code>", "<pre><code>", "<i translate=no>", "<a class='", " translate=",
-        "<a translate=\n", "&amp;", "&a", "- ", "\u200d", "\x00", ".", " ", "„", "a" * 40 + "\n", "\ufe0f", "Nr. ",
+        "<a translate=\n", "&amp;", "#<", "#<b>", "#&", "#<!--",
+        "&a", "- ", "\u200d", "\x00", ".", " ", "„", "a" * 40 + "\n", "\ufe0f", "Nr. ",
     ],
 )  # fmt: skip
 def test_hostile_text_takes_linear_time(subwords: Subwords, unit: str) -> None:

@@ -56,6 +56,7 @@ def _segment(subwords: Subwords, found: CutText, place: int) -> str:
         ("The <b>dog <i>and</i></b> the <u>cat</u>", "{The [dog [and]] the [cat]}"),
         ("The d<b>o</b>g sleeps", "{The [dog] sleeps}"),
         ("I love H<sub>2</sub>O, not <b>12</b>.", "{I love H[2]O, not [12].}"),
+        ("I love <b>#<i>dog</i></b> you", "{I love} <b>#<i>{dog}</i></b> {you}"),
         # What stands around all that is translated together is carried over.
         ("<b>The dog.</b>", "<b>{The dog.}</b>"),
         ("<span>The <b>dog</b> sleeps</span>!", "<span>{The [dog] sleeps}</span>!"),
@@ -110,8 +111,10 @@ def test_html(subwords: Subwords) -> None:
     found = cut(text, subwords, "en", MOST, elements=True, is_html=True)
     words = [found.cased(place, subwords.decode(ids)) for place, ids in enumerate(found.segments)]
     assert found.joined([f"{{{part}}}" for part in words]) == (
-        '<p>{I love the dog} &amp; {the} &lt;{cat}&gt; {"not" é}&unknown; {R&amp;D.}</p>'
+        '<p>{I love the dog &amp; the &lt;cat&gt; "not" é}&unknown; {R&amp;D.}</p>'
     )
+    carried = "12 &amp; 34 &lt;!-- &hearts;&#0; & 5"
+    assert cut(carried, subwords, "en", MOST, is_html=True).gaps == ["12 &amp; 34 &lt;!-- \u2665\ufffd & 5"]
     assert cut("The dog\nI love", subwords, "en", MOST, is_html=True).gaps == ["", ""]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from service.artifacts.manifest import Manifest
 from training.seq2seq.config import TranslatorConfig
+from training.seq2seq.origin import earlier_settings
 from training.seq2seq.pairs import ParallelData
 from training.seq2seq.parity import Parity
 from training.seq2seq.translator import Translator
@@ -41,10 +42,10 @@ training has all but the same of.
 ## How it was trained
 
 * Data: {data}: {train:,} pairs to train on, {dev:,} to choose the epoch and the settings by.
-* {epochs} epochs, batches of about {batch_tokens:,} target pieces, AdamW with weight decay {weight_decay:g}, learning rate up to {learning_rate:g},
+{begun}* {epochs} epochs, batches of about {batch_tokens:,} target pieces, AdamW with weight decay {weight_decay:g}, learning rate up to {learning_rate:g},
   label smoothing {label_smoothing:g}, seed {seed}.
 * Dropout: {embedding_dropout:g} of the embeddings, {dropout:g} between and after the layers, the same in a whole sentence (Gal and Ghahramani
-  2016); {piece_dropout:g} of the pieces.
+  2016); {piece_dropout:g} of the pieces. {fragments:.0%} of the sentences without the marks at their ends, as single words come.
 * Libraries: {libraries}.
 
 ## What it is not
@@ -93,6 +94,8 @@ def model_card(
         data=origin.data,
         train=len(data.splits["train"]),
         dev=len(data.splits["dev"]),
+        begun=_begun(config),
+        fragments=config.fragments,
         epochs=config.epochs,
         batch_tokens=config.batch_tokens,
         weight_decay=config.weight_decay,
@@ -103,6 +106,15 @@ def model_card(
         dropout=config.network.dropout,
         piece_dropout=config.network.piece_dropout,
         libraries=", ".join(f"{name} {version}" for name, version in origin.libraries.items()),
+    )
+
+
+def _begun(config: TranslatorConfig) -> str:
+    """A line for each run that this one began with."""
+    return "".join(
+        f"* It began with the weights of the run `{name}` ({earlier.data.data or 'own files'}, {earlier.epochs} epochs), whose settings are in "
+        "the manifest (`begun_with`).\n"
+        for name, earlier in earlier_settings(config)
     )
 
 

@@ -24,6 +24,7 @@ from training.common.run import Run
 from training.seq2seq.config import FAMILY, PRESETS, TranslatorConfig, stored_config
 from training.seq2seq.evaluate import evaluate
 from training.seq2seq.export import WEIGHTS, export
+from training.seq2seq.fragments import with_fragments
 from training.seq2seq.pairs import ParallelData
 from training.seq2seq.sources import load_data
 from training.seq2seq.train import train
@@ -44,7 +45,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     evaluating = commands.add_parser("evaluate", help="BLEU and chrF2 with their signatures, by length, with pictures")
     evaluating.set_defaults(run=_evaluate)
-    evaluating.add_argument("--split", default="dev", help="dev, test, or another that the data have (default: dev)")
+    evaluating.add_argument(
+        "--split", default="dev",
+        help="dev, test, or another that the data have; dev-fragments: without the marks at the ends (default: dev)",
+    )  # fmt: skip
     evaluating.add_argument("--beam-size", type=positive, default=5, metavar="N", help="hypotheses kept (default: 5)")
     evaluating.add_argument(
         "--length-penalty", type=float, default=1.0, metavar="A", help="exponent of the length norm (default: 1.0)"
@@ -98,7 +102,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     use_threads(options.threads)
     run, config, data = _open(options)
     found = evaluate(
-        run, config, data, options.split, pick_device(options.device), beam_size=options.beam_size,
+        run, config, with_fragments(data, options.split), options.split, pick_device(options.device),
+        beam_size=options.beam_size,
         length_penalty=options.length_penalty, coverage_penalty=options.coverage_penalty, against=options.against,
     )  # fmt: skip
     print(f"{found.report()}\n\npictures: {run.pictures}")

@@ -103,6 +103,16 @@ class TranslatorConfig:
     data: DataConfig = field(default_factory=DataConfig)
     subwords: SubwordConfig = field(default_factory=SubwordConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    init: str = field(
+        default="",
+        metadata=doc(
+            "begin with the weights and the vocabulary that this run kept, to go on with other settings or pairs"
+        ),
+    )
+    fragments: float = field(
+        default=0.0,
+        metadata=doc("share of the pairs shown without the marks at their ends, as single words and headings come"),
+    )
     epochs: int = field(default=9, metadata=doc("passes over the training pairs"))
     batch_tokens: int = field(default=2_000, metadata=doc("target pieces per step, about"))
     learning_rate: float = field(default=2e-3, metadata=doc("AdamW's highest learning rate"))
@@ -140,6 +150,7 @@ class TranslatorConfig:
             ("embedding_dropout", network.embedding_dropout), ("dropout", network.dropout),
             ("piece_dropout", network.piece_dropout), ("warm_up", self.warm_up),
             ("label_smoothing", self.label_smoothing), ("sampling", self.subwords.sampling),
+            ("fragments", self.fragments),
         ):  # fmt: skip
             if not 0 <= share < 1:
                 raise ConfigError(f"{name} is {share}; it must be at least 0 and below 1")
@@ -189,7 +200,7 @@ _SMALL = NetworkConfig(embedding=32, encoder_layers=1, encoder_hidden=32, decode
 TATOEBA = DataConfig(data="tatoeba:eng-deu")
 
 PRESETS: dict[str, TranslatorConfig] = {
-    "default": TranslatorConfig(data=TATOEBA),
+    "default": TranslatorConfig(data=TATOEBA, fragments=0.2),
     "sutskever2014": TranslatorConfig(
         data=TATOEBA,
         network=NetworkConfig(

@@ -20,7 +20,7 @@ from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.evaluate import evaluate
 from training.seq2seq.graph import build_graphs, graph_specs
 from training.seq2seq.languages import language_profile
-from training.seq2seq.origin import check_shippable, public_config
+from training.seq2seq.origin import attribution, check_shippable, public_config
 from training.seq2seq.pairs import ParallelData
 from training.seq2seq.parity import OnnxTranslator, Parity, check_parity
 from training.seq2seq.quantise import Weights
@@ -111,7 +111,7 @@ def _export(
         provenance=provenance(
             data=data.name,
             licence=licence,
-            attribution=data.attribution,
+            attribution=attribution(config, data),
             config=public_config(config) | {"epoch": translator.epoch, "weights": weights},
             seed=config.seed,
             libraries=_LIBRARIES,

@@ -16,6 +16,12 @@ from training.seq2seq.splitting import fold, split_pairs
 _ADDRESS = "https://www.manythings.org/anki/{}-eng.zip"
 _MOST_HELD_OUT = 10  # dev and test are at most one sentence in so many, each
 
+ATTRIBUTIONS = {
+    "tatoeba": "sentence pairs of tatoeba.org's contributors, as collected by manythings.org/anki",
+    "multi30k": "Multi30k (Elliott, Frank, Sima'an and Specia 2016; Elliott et al. 2017)",
+}
+"""Whose work the named data are."""
+
 _MULTI30K_LANGUAGES = ("de", "en", "fr")
 
 
@@ -56,7 +62,7 @@ def _tatoeba(config: DataConfig, source: str, target: str) -> ParallelData:
         target=str(codes[1]),
         splits=splits,
         licence="CC-BY-2.0-FR",
-        attribution="sentence pairs of tatoeba.org's contributors, as collected by manythings.org/anki",
+        attribution=ATTRIBUTIONS["tatoeba"],
         notes=notes,
     )
 
@@ -88,13 +94,18 @@ def _multi30k(config: DataConfig, source: str, target: str) -> ParallelData:
         target=target,
         splits=splits,
         licence="CC-BY-NC-SA-4.0",
-        attribution="Multi30k (Elliott, Frank, Sima'an and Specia 2016; Elliott et al. 2017)",
-        shippable=False,
+        attribution=ATTRIBUTIONS["multi30k"],
+        shippable=is_shippable(config),
         notes=notes,
     )
 
 
 _KNOWN = {"tatoeba": _tatoeba, "multi30k": _multi30k}
+
+
+def is_shippable(config: DataConfig) -> bool:
+    """Whether a model trained on what the settings name may be given away; one's own files may."""
+    return config.data.partition(":")[0] != "multi30k"
 
 
 def _own(config: DataConfig) -> ParallelData:

@@ -13,20 +13,21 @@ from torch.nn import functional
 from service.artifacts.subwords import PAD, Subwords, clean
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
-from training.common.errors import DatasetError
+from training.common.errors import ConfigError, DatasetError
 from training.common.progress import bar
 from training.common.run import Run
 from training.common.schedule import warmed_cosine
 from training.common.seed import derive, seed_everything
 from training.seq2seq.batches import Batch, Encoded, plan, tensors
 from training.seq2seq.config import TranslatorConfig
+from training.seq2seq.fragments import Fragments
 from training.seq2seq.greedy import translate_greedily
 from training.seq2seq.loss import smoothed_cross_entropy
 from training.seq2seq.metrics import bleu
 from training.seq2seq.model import Seq2Seq
 from training.seq2seq.pairs import Pair, ParallelData
 from training.seq2seq.precision import mixed, pick_precision
-from training.seq2seq.translator import BEST, LAST, Translator, vocabularies
+from training.seq2seq.translator import BEST, LAST, Translator, copy_vocabularies, vocabularies
 
 _LEAST, _END = 1e-3, 0.02  # of the highest learning rate: when the run begins, and when it ends
 _ROWS = 128
@@ -104,10 +105,11 @@ def train(config: TranslatorConfig, data: ParallelData, run: Run, device: torch.
     run.keep_metrics(state.epoch)
     # Sampled segmentations differ from epoch to epoch; others are found once.
     fixed = None if config.subwords.sampling else _encoded(data.splits["train"], translator, 0.0)
+    fragments = Fragments(data.splits["train"]) if config.fragments else None
     while state.epoch < config.epochs and not _patience_is_over(state, config):
         wall, cpu = time.monotonic(), time.process_time()
         seed_everything(config.seed, "epoch", state.epoch)
-        pairs = fixed if fixed is not None else _encoded(data.splits["train"], translator, config.subwords.sampling)
+        pairs = _shown(state, config, data.splits["train"], fixed, fragments)
         loss = _epoch(state, config, pairs, device, precision)
         state.epoch += 1
         score = dev_bleu(translator, data)
@@ -130,12 +132,30 @@ def dev_bleu(translator: Translator, data: ParallelData) -> float:
 def _fresh_state(
     config: TranslatorConfig, data: ParallelData, run: Run, device: torch.device, precision: torch.dtype
 ) -> _State:
+    if config.init:
+        copy_vocabularies(Run(Path(config.init)), run, config)
     source, target = vocabularies(config, run, data.splits["train"])
     seed_everything(config.seed, "weights")
     network = Seq2Seq(config, source.size, target.size).to(device)
+    if config.init and not _begin_with(Path(config.init), network, data):
+        run.logger().info(
+            "note: %s was trained on other pairs; whether these dev sentences are among them is not known", config.init
+        )
     translator = Translator(config, source, target, network, data.source, data.target)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
     return _State(translator, _optimizer(network, config), scaler, identity(config, data))
+
+
+def _begin_with(path: Path, network: Seq2Seq, data: ParallelData) -> bool:
+    """Load the weights that another run kept; whether it was trained on the same pairs."""
+    stored = load_checkpoint(path / "checkpoints" / BEST)
+    if stored["languages"] != [data.source, data.target]:
+        raise ConfigError(f"--init {path}: that run translates {' to '.join(stored['languages'])}, not these languages")
+    try:
+        network.load_state_dict(stored["model"])
+    except RuntimeError as error:
+        raise ConfigError(f"--init {path}: that run has another network; give the settings that it has") from error
+    return bool(stored["config"].get("data_sha256") == data.sha256()[:16])
 
 
 def _optimizer(network: Seq2Seq, config: TranslatorConfig) -> torch.optim.AdamW:
@@ -153,6 +173,25 @@ def _encoded(pairs: Sequence[Pair], translator: Translator, sampling: float) -> 
         return vocabulary.sample(text, alpha=sampling) if sampling else vocabulary.encode(text)
 
     return [Encoded(pieces(translator.source, source), pieces(translator.target, target)) for source, target in pairs]
+
+
+def _shown(
+    state: _State,
+    config: TranslatorConfig,
+    pairs: Sequence[Pair],
+    fixed: list[Encoded] | None,
+    fragments: Fragments | None,
+) -> list[Encoded]:
+    """The pairs of an epoch: segmented anew where that is drawn, and some of them as fragments."""
+    draw = np.random.default_rng(derive(config.seed, "fragments", state.epoch))
+    others = fragments.drawn(pairs, config.fragments, draw) if fragments else {}
+    if fixed is None:
+        shown = [others.get(place, pair) for place, pair in enumerate(pairs)]
+        return _encoded(shown, state.translator, config.subwords.sampling)
+    found = list(fixed)
+    for place, encoded in zip(others, _encoded(list(others.values()), state.translator, 0.0), strict=True):
+        found[place] = encoded
+    return found
 
 
 def _epoch(

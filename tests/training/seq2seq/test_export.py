@@ -30,6 +30,7 @@ from training.seq2seq.graph import build_graphs
 from training.seq2seq.pairs import ParallelData
 from training.seq2seq.parity import OnnxTranslator, check_parity
 from training.seq2seq.samples import Sampler
+from training.seq2seq.sources import ATTRIBUTIONS
 from training.seq2seq.train import train
 from training.seq2seq.translator import load_translator
 
@@ -176,6 +177,30 @@ def test_what_may_not_be_given_away_or_served_is_not_exported(trained: Trained, 
     with pytest.raises(ExportError, match="--lower-case"):
         exported((run, lower, data), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_run_began_with_is_told_and_decides_too(trained: Trained, tmp_path: Path) -> None:
+    run, config, data = trained
+    earlier = {name: merge(config, {"data": name, "train": "", "source": "", "target": ""}) for name in _NAMED}
+    for name, settings in earlier.items():
+        Run.create(tmp_path / name.partition(":")[0], family=FAMILY, config=to_dict(settings)).close()
+    tatoeba = merge(config, {"init": str(tmp_path / "tatoeba")})
+    exported((run, tatoeba, data), tmp_path / "models")
+    bundle = read_bundle(tmp_path / "models" / "made" / "1")
+    assert bundle.manifest.provenance.attribution == f"nobody; {ATTRIBUTIONS['tatoeba']}"
+    assert str(tmp_path) not in bundle.manifest.model_dump_json()
+    assert [one["data"]["data"] for one in bundle.manifest.provenance.config["begun_with"]] == ["tatoeba:eng-deu"]
+    assert "It began with the weights of the run `tatoeba`" in bundle.file("MODEL_CARD.md").read_text()
+    for folder, message in (
+        ("multi30k", "the run began with multi30k, which was trained on multi30k:en-de: that may be measured but not"),
+        ("absent", "absent, which cannot be read"),
+    ):
+        with pytest.raises(ExportError, match=message):
+            exported((run, merge(config, {"init": str(tmp_path / folder)}), data), tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+_NAMED = ("tatoeba:eng-deu", "multi30k:en-de")
 
 
 def test_a_run_without_weights_cannot_be_exported(trained: Trained, tmp_path: Path) -> None:

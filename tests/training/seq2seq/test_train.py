@@ -1,6 +1,7 @@
 """Batches, vocabularies, the training loop, resuming, averaging."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from training.seq2seq import train as module
 from training.seq2seq.batches import Encoded, plan, tensors
 from training.seq2seq.config import FAMILY, PRESETS, TranslatorConfig
 from training.seq2seq.greedy import greedy, translate_greedily
+from training.seq2seq.pairs import Pair, ParallelData
 from training.seq2seq.precision import pick_precision
 from training.seq2seq.train import dev_bleu, train
 from training.seq2seq.translator import BEST, JOINT, LAST, SOURCE, TARGET, load_translator
@@ -76,9 +78,9 @@ def test_every_kind_learns(changes: dict[str, Any], tmp_path: Path) -> None:
 
 
 def test_two_vocabularies_and_sampled_segmentations(tmp_path: Path) -> None:
-    config = settings(epochs=1, joint=False, tied="target", sampling=0.1, lower_case=True)
+    config = settings(epochs=1, joint=False, tied="target", sampling=0.1, fragments=0.5, lower_case=True)
     run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
-    train(config, made_pairs.data(100), run, CPU)
+    train(config, marked(100), run, CPU)
     run.close()
     assert (run.path / SOURCE).exists()
     assert (run.path / TARGET).exists()
@@ -86,10 +88,78 @@ def test_two_vocabularies_and_sampled_segmentations(tmp_path: Path) -> None:
     assert translator.encode("DOG ") == translator.encode("dog")
 
 
+def marked(count: int) -> ParallelData:
+    """Sentences with full stops."""
+    data = made_pairs.data(count)
+    splits = {name: [Pair(f"{one}.", f"{other}.") for one, other in pairs] for name, pairs in data.splits.items()}
+    return replace(data, splits=splits)
+
+
+def test_fragments_are_learnt(tmp_path: Path) -> None:
+    config = settings(epochs=16, average=1, fragments=0.5, select="last")
+    run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
+    train(config, marked(500), run, CPU)
+    run.close()
+    assert translate_greedily(load_translator(run), ["big house.", "big house"]) == ["haus groß.", "haus groß"]
+
+
+class TestInit:
+    """Runs that begin with the weights of another."""
+
+    @pytest.fixture
+    def first(self, tmp_path: Path) -> Run:
+        run = Run.create(tmp_path / "first", family=FAMILY, config=to_dict(settings()))
+        train(settings(), made_pairs.data(150), run, CPU)
+        run.close()
+        return run
+
+    def second(self, path: Path, data: ParallelData | None = None, **changes: Any) -> Run:
+        config = settings(**{"epochs": 1, "average": 1, "learning_rate": 1e-12, **changes})
+        run = Run.create(path / "second", family=FAMILY, config=to_dict(config))
+        try:
+            train(config, data or made_pairs.data(150), run, CPU)
+        finally:
+            run.close()
+        return run
+
+    def test_weights_and_vocabulary_are_the_others(self, first: Run, tmp_path: Path) -> None:
+        second = self.second(tmp_path, init=str(first.path), vocabulary=70, dropout=0.2)
+        assert (second.path / JOINT).read_bytes() == (first.path / JOINT).read_bytes()
+        for name, values in weights(second).items():
+            torch.testing.assert_close(values, weights(first)[name])
+        assert "trained on other pairs" not in (second.path / "log.txt").read_text()
+
+    def test_other_pairs_are_noted(self, first: Run, tmp_path: Path) -> None:
+        second = self.second(tmp_path, made_pairs.data(100), init=str(first.path))
+        assert f"note: {first.path} was trained on other pairs" in (second.path / "log.txt").read_text()
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"hidden": 32}, "that run has another network"),
+            ({"joint": False, "tied": "none"}, "has no (source|target).model to go on with"),
+        ],
+    )
+    def test_another_network_is_refused(
+        self, first: Run, tmp_path: Path, changes: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ConfigError, match=f"--init {first.path}: {message}"):
+            self.second(tmp_path, init=str(first.path), **changes)
+
+    def test_other_languages_are_refused(self, first: Run, tmp_path: Path) -> None:
+        data = replace(made_pairs.data(150), target="fr")
+        with pytest.raises(ConfigError, match="that run translates en to de, not these languages"):
+            self.second(tmp_path, data, init=str(first.path))
+
+    def test_a_run_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match=r"--init .*absent: has no pieces.model to go on with"):
+            self.second(tmp_path, init=str(tmp_path / "absent"))
+
+
 def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, data = settings(), made_pairs.data(150)
+    config, data = settings(fragments=0.3), marked(150)
     whole = Run.create(tmp_path / "whole", family=FAMILY, config=to_dict(config))
     train(config, data, whole, CPU)
     whole.close()

@@ -132,14 +132,16 @@ def dev_bleu(translator: Translator, data: ParallelData) -> float:
 def _fresh_state(
     config: TranslatorConfig, data: ParallelData, run: Run, device: torch.device, precision: torch.dtype
 ) -> _State:
-    if config.init:
-        copy_vocabularies(Run(Path(config.init)), run, config)
+    # A run that is resumed has its own.
+    begun = Path(config.init) if config.init and not (run.checkpoints / LAST).exists() else None
+    if begun:
+        copy_vocabularies(Run(begun), run, config)
     source, target = vocabularies(config, run, data.splits["train"])
     seed_everything(config.seed, "weights")
     network = Seq2Seq(config, source.size, target.size).to(device)
-    if config.init and not _begin_with(Path(config.init), network, data):
+    if begun and not _begin_with(begun, network, data):
         run.logger().info(
-            "note: %s was trained on other pairs; whether these dev sentences are among them is not known", config.init
+            "note: %s was trained on other pairs; whether these dev sentences are among them is not known", begun
         )
     translator = Translator(config, source, target, network, data.source, data.target)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)

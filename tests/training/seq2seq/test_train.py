@@ -17,7 +17,7 @@ from training.common.errors import CheckpointError, ConfigError, DatasetError
 from training.common.run import Run
 from training.seq2seq import train as module
 from training.seq2seq.batches import Encoded, plan, tensors
-from training.seq2seq.config import FAMILY, PRESETS, TranslatorConfig
+from training.seq2seq.config import FAMILY, PRESETS, TranslatorConfig, stored_config
 from training.seq2seq.greedy import greedy, translate_greedily
 from training.seq2seq.pairs import Pair, ParallelData
 from training.seq2seq.precision import pick_precision
@@ -128,6 +128,9 @@ class TestInit:
         for name, values in weights(second).items():
             torch.testing.assert_close(values, weights(first)[name])
         assert "trained on other pairs" not in (second.path / "log.txt").read_text()
+        # To resume it takes no other run.
+        first.path.rename(tmp_path / "moved")
+        train(stored_config(second), made_pairs.data(150), second, CPU)
 
     def test_other_pairs_are_noted(self, first: Run, tmp_path: Path) -> None:
         second = self.second(tmp_path, made_pairs.data(100), init=str(first.path))

@@ -57,7 +57,7 @@ def test_texts_become_what_the_task_route_answers(client: Any, url: str, binary:
     assert [one.decode() if isinstance(one, bytes) else one for one in found.ravel()] == [
         result["text"] for result in results
     ]
-    assert results[0]["text"] == "Der Hund schläft. ich liebe 😀 du!"
+    assert results[0]["text"] == "Der Hund schläft. Ich liebe 😀 du!"
 
 
 def test_the_inferences_are_in_the_statistics(client: Any) -> None:

@@ -36,6 +36,8 @@ class CutText:
     """N+1: what stands before, between and after them, and is carried over unchanged."""
     shouted: set[int] = field(default_factory=set)
     """Places of the segments that are in capitals, and are translated as if they were not."""
+    capitalised: set[int] = field(default_factory=set)
+    """Places of the segments that begin with a capital, and whose translations do so."""
     elements: dict[int, list[Element]] = field(default_factory=dict)
     """Of the segments that have any: their translations must come with attention."""
     is_html: bool = False
@@ -48,10 +50,18 @@ class CutText:
 
     def written(self, place: int, found: Hypothesis, subwords: Subwords) -> str:
         """The translation of a segment."""
-        elements = self.elements.get(place)
+        text, elements = self.decoded(place, found.tokens, subwords), self.elements.get(place)
         if not elements or found.attention is None:
-            return self.cased(place, subwords.decode(found.tokens))
-        return with_elements(found.tokens, found.attention, elements, subwords, lambda text: self.cased(place, text))
+            return self.cased(place, text)
+        return with_elements(
+            text, found.tokens, found.attention, elements, subwords, lambda part: self.cased(place, part)
+        )
+
+    def decoded(self, place: int, tokens: Sequence[int], subwords: Subwords) -> str:
+        """The words of a segment's translation, or of its beginning."""
+        text = subwords.decode(tokens)
+        first = text[:1].upper()
+        return first + text[1:] if place in self.capitalised and len(first) == 1 else text
 
     def cased(self, place: int, translation: str) -> str:
         """The translation of a segment, or a part of it, as it is written: in capitals where the segment was."""
@@ -96,11 +106,14 @@ def cut(
             if tags:
                 found.elements[len(found.segments)] = reader.elements(segment, tags)
             found.gaps[-1] += text[end : segment.start]
+            first = len(found.segments)
             for part, gap in _parts(segment.ids, subwords, max_tokens):
                 if segment.shouted:
                     found.shouted.add(len(found.segments))
                 found.segments.append(part)
                 found.gaps.append(gap)
+            if segment.capitalised and language not in _NOUNS_IN_CAPITALS:
+                found.capitalised.add(first)
             end = segment.stop
     found.gaps[-1] += text[end:]
     if is_html:
@@ -115,6 +128,7 @@ class _Segment(NamedTuple):
     stop: int
     ids: list[int]
     shouted: bool
+    capitalised: bool
 
 
 class _Reader:
@@ -133,7 +147,8 @@ class _Reader:
         """What stands there, without the tags."""
         piece = self._plain(start, stop, tags)
         shouted = _is_shouted(piece)
-        return _Segment(start, stop, self._subwords.encode(piece.capitalize() if shouted else piece), shouted)
+        ids = self._subwords.encode(piece.capitalize() if shouted else piece)
+        return _Segment(start, stop, ids, shouted, capitalised=piece[:1].isupper())
 
     def elements(self, segment: _Segment, tags: Sequence[Tags]) -> list[Element]:
         """The elements of a segment."""
@@ -206,6 +221,8 @@ _GOES_ON = {
     "fr": re.compile(r"(?<![\w.,:])(?:M|MM|av|apr|cf|env|chap|vol|fig|art)\.\Z"),
 }
 """By language: a sentence that ends so most likely goes on."""
+_NOUNS_IN_CAPITALS = frozenset({"de", "lb"})
+"""Languages whose first capital may be a noun's, which says nothing of the translation."""
 _WRAPPED_LENGTH = 50
 """A line at least so long was most likely broken for its length."""
 _SHOUTED_LETTERS = 8

@@ -155,6 +155,7 @@ def read_elements(text: str, tags: Sequence[Tags], pieces: Callable[[int, int], 
 
 
 def with_elements(
+    text: str,
     tokens: Sequence[int],
     attention: NDArray[np.float32],
     elements: Sequence[Element],
@@ -164,13 +165,14 @@ def with_elements(
     """A translated segment with its elements.
 
     Args:
-        tokens: of the translation, T of them, without END.
+        text: the translation.
+        tokens: of it, T of them, without END.
         attention: of each of them, and maybe of END, [T or more, S].
         elements: of the segment.
         subwords: of the target.
         cased: what is done to the words.
     """
-    return _Writer(tokens, attention, subwords, cased).written(elements, 0, len(tokens), at=0)
+    return _Writer(text, tokens, attention, subwords, cased).written(elements, 0, len(tokens), at=0)
 
 
 class _Writer:
@@ -178,6 +180,7 @@ class _Writer:
 
     def __init__(
         self,
+        text: str,
         tokens: Sequence[int],
         attention: NDArray[np.float32],
         subwords: Subwords,
@@ -185,7 +188,7 @@ class _Writer:
     ) -> None:
         self._attention = attention[: len(tokens)]
         self._cased = cased
-        self._text = subwords.decode(tokens)
+        self._text = text
         self._ends = [len(subwords.decode(tokens[:count])) for count in range(len(tokens) + 1)]
         pieces = [subwords.piece(token) for token in tokens]
         self._goes_on = [

@@ -78,7 +78,7 @@ class TextStream:
         """Write on, over the ends of segments, to one with elements: where they go is known when the text is done."""
         parts = []
         while text.at < len(text.ended) and text.at not in text.cut.elements:
-            known = self._subwords.decode(text.tokens[text.at])
+            known = text.cut.decoded(text.at, text.tokens[text.at], self._subwords)
             parts.append(text.cut.cased(text.at, known[len(text.written) :]))
             text.written = known
             if not text.ended[text.at]:

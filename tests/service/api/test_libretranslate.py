@@ -82,7 +82,7 @@ def test_the_headers_name_the_model(client: TestClient) -> None:
 def test_ways_to_send_it(client: TestClient, sent: dict[str, Any]) -> None:
     answer = client.post("/translate", **sent)
     assert answer.status_code == 200, answer.text
-    assert answer.json() == {"translatedText": "ich liebe du & der Katze"}
+    assert answer.json() == {"translatedText": "Ich liebe du & der Katze"}
 
 
 def test_html(client: TestClient) -> None:
@@ -93,10 +93,10 @@ def test_html(client: TestClient) -> None:
     found = translate(client, q=text, format="html")["translatedText"]
     assert found == (
         '<p><span class="h-card" translate="no"><a href="#">@<span>the</span></a></span> Der <b>groß</b> '
-        'Hund &amp; der Katze.<br>ich liebe "you" &amp; R&amp;D</p>'
+        'Hund &amp; der Katze.<br>Ich liebe "you" &amp; R&amp;D</p>'
     )
     assert translate(client, q=[text, "R&D"], format="html")["translatedText"] == [found, "R&amp;D"]
-    assert translate(client, q="the &quot;dog\nI", format="text")["translatedText"] == "der &quot;Hund\nich"
+    assert translate(client, q="the &quot;dog\nI", format="text")["translatedText"] == "der &quot;Hund\nIch"
 
 
 def test_auto_detects_the_source(client: TestClient) -> None:

@@ -57,7 +57,7 @@ def test_a_text(client: TestClient) -> None:
     answer = ask(client, text="The dog sleeps. I love 😀 you!\nGood morning")
     assert (answer["model"], answer["version"]) == ("translate-en-de", "1")
     (result,) = answer["results"]
-    assert result["text"] == "Der Hund schläft. ich liebe 😀 du!\nGuten Morgen"
+    assert result["text"] == "Der Hund schläft. Ich liebe 😀 du!\nGuten Morgen"
     assert -0.1 < result["score"] < 0
     assert result["alternatives"] == []
     assert "sentences" not in result
@@ -97,7 +97,7 @@ def test_texts_alternatives_and_alignment(client: TestClient) -> None:
 def test_elements_go_where_their_words_go(client: TestClient) -> None:
     text = "The <b>big</b> dog. <i>I love <u>you</u></i>, 😀 not <b>the cat</b>"
     (result,) = ask(client, text=text, alternatives=1)["results"]
-    assert result["text"] == "Der <b>groß</b> Hund. <i>ich liebe <u>du</u></i>, 😀 nicht <b>der Katze</b>"
+    assert result["text"] == "Der <b>groß</b> Hund. <i>Ich liebe <u>du</u></i>, 😀 nicht <b>der Katze</b>"
     assert result["alternatives"][0]["text"].count("<") == text.count("<")
     assert "sentences" not in result
     *deltas, done = events(client, text=text)

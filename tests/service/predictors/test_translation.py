@@ -71,7 +71,7 @@ def test_the_samples_replay(tmp_path: Path, source: str, attention: bool) -> Non
 def test_sentences_keep_their_spacing(english: TranslationPredictor) -> None:
     text = "  The dog sleeps.  I love 😀 you!\n\nGood morning\n"
     result = translate(english, text=text)
-    assert result["text"] == "  Der Hund schläft.  ich liebe 😀 du!\n\nGuten Morgen\n"
+    assert result["text"] == "  Der Hund schläft.  Ich liebe 😀 du!\n\nGuten Morgen\n"
     assert list(result) == ["text", "score", "alternatives"]
 
 

@@ -115,6 +115,21 @@ def test_capitals_are_read_as_words_and_answered_in_capitals(
         assert found.cased(0, "Der Hund schläft!" if found.shouted else "Hund") == answer
 
 
+@pytest.mark.parametrize(
+    ("text", "language", "answer"),
+    [
+        ("The dog 😀 the", "en", "Ab 😀 ab"),
+        ("Das, Hund", "de", "ab"),
+        ("... The", "fr", "... Ab"),
+        ("42 The", "en", "ab"),
+    ],
+)
+def test_what_begins_with_a_capital_is_answered_so(subwords: Subwords, text: str, language: str, answer: str) -> None:
+    found = cut(text, subwords, language, MOST)
+    answers = [found.decoded(place, subwords.encode("ab"), subwords) for place in range(len(found.segments))]
+    assert found.joined(answers) == answer
+
+
 @pytest.mark.parametrize("most", [2, 3, 5])
 def test_parts_are_never_empty(subwords: Subwords, most: int) -> None:
     for text in ("the dog, the cat", "abcdefgh", "a b c d e f g"):

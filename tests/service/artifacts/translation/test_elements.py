@@ -148,7 +148,7 @@ def written(subwords: Subwords, text: str, target: str, attended: Sequence[Seque
         ("<b>the dog</b> sleeps", "der Hund schläft", [[0], [1], [2]], "<b>der Hund</b> schläft"),
         # Another order, and an element's words apart: around what is most of it.
         ("I <b>not</b> love <i>you</i>", "du liebe ich nicht", [[3], [2], [0], [1]],
-         "<i>du</i> liebe ich <b>nicht</b>"),
+         "<i>Du</i> liebe ich <b>nicht</b>"),
         ("the <b>big dog</b> sleeps", "groß der Hund schläft", [[1], [0], [2], [3]], "<b>groß</b> der Hund schläft"),
         ("the <b>big big dog</b> sleeps", "groß der Hund Hund", [[1], [0], [2], [3]], "groß der <b>Hund Hund</b>"),
         # Within one another, and side by side around the same words.

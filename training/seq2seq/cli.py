@@ -127,12 +127,20 @@ def _write(options: argparse.Namespace, run: Run, config: TranslatorConfig, data
 
 
 def _config(options: argparse.Namespace) -> TranslatorConfig:
-    """The preset, or the resumed run's own settings, changed by the flags that were given."""
+    """The preset, or the resumed run's own settings, changed by the flags that were given.
+
+    Of a run to begin with the network and the subwords are taken, which its weights need.
+    """
     given = given_settings(options, TranslatorConfig)
     if options.resume is None:
         if "train" in given:
             given.setdefault("data", "")
-        return merge(PRESETS[options.preset or "default"], given)
+        preset = PRESETS[options.preset or "default"]
+        if given.get("init"):
+            earlier = stored_config(Run.open(Path(given["init"]), family=FAMILY))
+            data = replace(preset.data, lower_case=earlier.data.lower_case)
+            preset = replace(preset, data=data, network=earlier.network, subwords=earlier.subwords)
+        return merge(preset, given)
     check_resume(options, given)
     return stored_config(Run.open(options.resume, family=FAMILY))
 

@@ -105,9 +105,7 @@ class TranslatorConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     init: str = field(
         default="",
-        metadata=doc(
-            "begin with the weights and the vocabulary that this run kept, to go on with other settings or pairs"
-        ),
+        metadata=doc("begin with the weights, the network and the vocabulary of this run, to go on with other pairs"),
     )
     fragments: float = field(
         default=0.0,

@@ -156,7 +156,9 @@ def _begin_with(path: Path, network: Seq2Seq, data: ParallelData) -> bool:
     try:
         network.load_state_dict(stored["model"])
     except RuntimeError as error:
-        raise ConfigError(f"--init {path}: that run has another network; give the settings that it has") from error
+        raise ConfigError(
+            f"--init {path}: that run has another network; leave out the settings of the network"
+        ) from error
     return bool(stored["config"].get("data_sha256") == data.sha256()[:16])
 
 

@@ -55,6 +55,23 @@ def test_the_other_direction_evaluates_exports_and_resumes(
     assert (tmp_path / "models" / "back" / "1" / "manifest.json").exists()
 
 
+def test_a_run_begins_with_another_and_has_its_network(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = str(tmp_path / "first"), str(tmp_path / "second")
+    train = ["seq2seq", "train", "--train", str(table), *LANGUAGES, "--precision", "fp32", "--threads", "1"]
+    assert main([*train, *SMALL, "--epochs", "1", "--lower-case", "--run", first]) == 0
+    assert main([*train, "--init", first, "--epochs", "1", "--dropout", "0.4", "--run", second]) == 0
+    config = json.loads((tmp_path / "second" / "config.json").read_text())["config"]
+    assert (config["network"]["hidden"], config["network"]["dropout"]) == (64, 0.4)
+    assert (config["subwords"]["vocabulary"], config["data"]["lower_case"], config["fragments"]) == (60, True, 0.2)
+    capsys.readouterr()
+    assert main([*train, "--init", first, "--hidden", "32", "--run", str(tmp_path / "third")]) == 2
+    assert "another network; leave out the settings of the network" in capsys.readouterr().err
+    assert main([*train, "--init", str(tmp_path / "absent"), "--run", str(tmp_path / "third")]) == 2
+    assert "absent" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

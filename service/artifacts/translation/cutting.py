@@ -87,7 +87,7 @@ def cut(
             parts around their tags.
         is_html: line breaks are blanks, and entities are the characters they stand for.
     """
-    text = unicodedata.normalize("NFC", _ENTITY.sub(_character, text) if is_html else text)
+    text = unicodedata.normalize("NFC", _with_characters(text) if is_html else text)
     unknown = subwords.unknown(clean(text))
     folds = _folds(unknown, subwords)
     carried = _Carried(text, _strange(unknown - folds.keys()))
@@ -168,11 +168,17 @@ class _Reader:
 
 
 _ENTITY = re.compile(r"&(?:[A-Za-z][0-9A-Za-z]{1,30}|#\d{1,7}|#[Xx][0-9A-Fa-f]{1,6});")
-
-
 _SIGNS = {"&": "\ufdd0", "<": "\ufdd1", ">": "\ufdd2"}
 """What stands for a sign that would be taken for HTML's own: noncharacters, which Unicode has for such use."""
 _WRITTEN = {ord(stand_in): html.escape(sign) for sign, stand_in in _SIGNS.items()}
+
+
+def _with_characters(text: str) -> str:
+    """HTML with what its entities stand for, but for those in tags and in what is never translated."""
+    markup = with_verbatim(text, [match.span() for match in _MARKUP.finditer(text)])
+    parts = [_ENTITY.sub(_character, text[begin:end]) for begin, end in _between(0, len(text), markup)]
+    kept = [text[begin:end] for begin, end in markup]
+    return "".join(part for pair in zip(parts, [*kept, ""], strict=True) for part in pair)
 
 
 def _character(entity: re.Match[str]) -> str:
@@ -181,9 +187,11 @@ def _character(entity: re.Match[str]) -> str:
     return _SIGNS.get(found, found)
 
 
+_TAGS = r"<!--(?:(?!<!--).)*?-->|</?[A-Za-z][^<>]*>"
+_MARKUP = re.compile(_TAGS, re.DOTALL)
 _CARRIED = (
     # Markup and its entities.
-    r"<!--(?:(?!<!--).)*?-->|</?[A-Za-z][^<>]*>|&(?:[A-Za-z]{2,16}|#\d{1,6});"
+    _TAGS + r"|&(?:[A-Za-z]{2,16}|#\d{1,6});"
     # Addresses, without the punctuation after them.
     r"|(?:https?://|www\.)[^\s<>\"]*[\w/]"
     r"|(?<![\w.+%-])[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"

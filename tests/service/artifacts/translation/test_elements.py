@@ -113,6 +113,11 @@ def test_html(subwords: Subwords) -> None:
     assert found.joined([f"{{{part}}}" for part in words]) == (
         '<p>{I love the dog &amp; the &lt;cat&gt; "not" é}&unknown; {R&amp;D.}</p>'
     )
+    kept = (
+        '<a title="&quot;the&quot; &amp; &lt;" href="?a&amp;b">the</a> <script>"&quot;&nbsp;"</script> <!-- &quot; -->'
+    )
+    found = cut(f"I love {kept}", subwords, "en", MOST, elements=True, is_html=True)
+    assert (found.elements[0][0].opening, found.gaps) == (kept.split("the</a>")[0], ["", kept.split("</a>")[1]])
     carried = "12 &amp; 34 &lt;!-- &hearts;&#0; & 5"
     assert cut(carried, subwords, "en", MOST, is_html=True).gaps == ["12 &amp; 34 &lt;!-- \u2665\ufffd & 5"]
     assert cut("The dog\nI love", subwords, "en", MOST, is_html=True).gaps == ["", ""]

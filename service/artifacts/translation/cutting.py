@@ -258,7 +258,7 @@ def _strange(unknown: set[str]) -> re.Pattern[str]:
     if letters:
         pattern += rf"|(?<![\w{_ACCENTS}])[\w{_ACCENTS}]*[{letters}][\w{_ACCENTS}]*"
     if signs:
-        pattern += f"|(?:(?!{_CARRIED})[{signs}])+"  # not the sign that markup begins with
+        pattern += f"|[{signs}]"  # one by one: the next may begin something longer
     return re.compile(pattern, re.DOTALL) if unknown else _ALWAYS
 
 

@@ -25,7 +25,7 @@ class OnnxParts:
     domains: tuple[str, ...] = ()
     """Of operators that are not ONNX's own."""
 
-    def __init__(self, weights: str) -> None:
+    def __init__(self, weights: str = "fp32") -> None:
         self.weights = weights
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, NDArray[Any]] = {}

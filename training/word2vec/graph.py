@@ -7,23 +7,18 @@ scores, indices = the K largest of embeddings @ rows^T, K = min(largest k, rows)
 A row is `table[i] * columns * scales[i]`; the columns are constants of the graph (see `Table`).
 """
 
-from typing import Any
-
 import numpy as np
-import onnx
-from numpy.typing import NDArray
-from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import GraphProto, TensorProto, ValueInfoProto, helper
 
 from service.artifacts.manifest import Datatype, Graph, TensorSpec
 from service.artifacts.word_vectors import EMBEDDINGS, IDS, INDICES, SCALES, SCORES, TABLE, VECTORS, WEIGHTS, K
-from training.common.export import OPSET
+from training.common.onnx_parts import OnnxParts
 from training.word2vec.table import Table
 
 GRAPH_FILE = "model.onnx"
 LARGEST_INSIDE = 64 << 20
 """Bytes. A larger table is a file beside the graph, memory-mapped, and an input of the graph."""
 
-_IR_VERSION = 10
 _COLUMNS = "columns"
 _DATATYPES = {"int8": Datatype.INT8, "float16": Datatype.FP16, "float32": Datatype.FP32}
 _ELEMENTS = {
@@ -64,108 +59,88 @@ def build_graph(table: Table) -> bytes:
     """The ONNX file. A small table lies in it as it is; onnxruntime turns it into float32 once, when it loads."""
     spec = graph_spec(table)
     outside = is_outside(table)
-    constants: dict[str, NDArray[Any]] = {
+    parts = OnnxParts()
+    parts.constants |= {
         "zero": np.array([0], np.int64),
         "one": np.array([1], np.int64),
         "tiny": np.array(np.finfo(np.float32).tiny),
     }
     if table.columns is not None:
-        constants[_COLUMNS] = table.columns
+        parts.constants[_COLUMNS] = table.columns
     if not outside:
-        constants[TABLE] = np.asarray(table.codes)
+        parts.constants[TABLE] = np.asarray(table.codes)
         if table.scales is not None:
-            constants[SCALES] = np.asarray(table.scales)
+            parts.constants[SCALES] = np.asarray(table.scales)
     factors = [name for name in (_COLUMNS, SCALES) if getattr(table, name) is not None]
-    nodes = _Nodes()
-    gathered = _gather_outside(nodes, factors) if outside else _gather_inside(nodes, factors)
-    _embed(nodes, gathered)
-    _if_wanted(nodes, then=_search(outside, factors), otherwise=_no_search())
-    graph = helper.make_graph(
-        nodes.made,
-        "word_vectors",
-        [_info(entry) for entry in spec.inputs],
-        [_info(entry) for entry in spec.outputs],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    gathered = _gather_outside(parts, factors) if outside else _gather_inside(parts, factors)
+    _embed(parts, gathered)
+    _if_wanted(parts, then=_search(outside, factors), otherwise=_no_search())
+    return parts.model(
+        "word_vectors", [_info(entry) for entry in spec.inputs], [_info(entry) for entry in spec.outputs]
     )
-    opset = helper.make_opsetid("", OPSET)
-    model = helper.make_model(graph, opset_imports=[opset], ir_version=_IR_VERSION, producer_name="lectern")
-    onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString())
 
 
-class _Nodes:
-    """Nodes in the order they were added."""
-
-    def __init__(self) -> None:
-        self.made: list[NodeProto] = []
-
-    def add(self, operator: str, *inputs: str, out: str, **attributes: Any) -> str:
-        """Add a node with one output and return its name."""
-        self.made.append(helper.make_node(operator, inputs, [out], **attributes))
-        return out
-
-
-def _gather_inside(nodes: _Nodes, factors: list[str]) -> str:
+def _gather_inside(parts: OnnxParts, factors: list[str]) -> str:
     """All rows as float32, a constant that is folded on loading; then those asked for, [N, M, D]."""
     rows = "codes" if factors else "rows"
-    nodes.add("Cast", TABLE, out=rows, to=TensorProto.FLOAT)
+    parts.add("Cast", TABLE, out=rows, to=TensorProto.FLOAT)
     for factor in factors:
-        rows = nodes.add("Mul", rows, factor, out="rows" if factor == factors[-1] else f"rows_by_{factor}")
-    return nodes.add("Gather", rows, IDS, out="gathered")
+        rows = parts.add("Mul", rows, factor, out="rows" if factor == factors[-1] else f"rows_by_{factor}")
+    return parts.add("Gather", rows, IDS, out="gathered")
 
 
-def _gather_outside(nodes: _Nodes, factors: list[str]) -> str:
+def _gather_outside(parts: OnnxParts, factors: list[str]) -> str:
     """Only the rows asked for are read from the mapped file: gathered first, converted then."""
-    gathered = nodes.add("Gather", TABLE, IDS, out="gathered_codes")
-    gathered = nodes.add("Cast", gathered, out="gathered", to=TensorProto.FLOAT)
+    gathered = parts.add("Gather", TABLE, IDS, out="gathered_codes")
+    gathered = parts.add("Cast", gathered, out="gathered", to=TensorProto.FLOAT)
     for factor in factors:
-        by = nodes.add("Gather", SCALES, IDS, out="gathered_scales") if factor == SCALES else factor
-        gathered = nodes.add("Mul", gathered, by, out=f"gathered_by_{factor}")
+        by = parts.add("Gather", SCALES, IDS, out="gathered_scales") if factor == SCALES else factor
+        gathered = parts.add("Mul", gathered, by, out=f"gathered_by_{factor}")
     return gathered
 
 
-def _embed(nodes: _Nodes, gathered: str) -> None:
-    nodes.add("Unsqueeze", WEIGHTS, "one", out="weights_N1M")
-    nodes.add("MatMul", "weights_N1M", gathered, out="sum_N1D")
-    nodes.add("Squeeze", "sum_N1D", "one", out="sum")
-    nodes.add("Add", VECTORS, "sum", out="query")
-    nodes.add("ReduceL2", "query", "one", out="norm", keepdims=1)
-    nodes.add("Max", "norm", "tiny", out="safe_norm")
-    nodes.add("Div", "query", "safe_norm", out=EMBEDDINGS)
+def _embed(parts: OnnxParts, gathered: str) -> None:
+    parts.add("Unsqueeze", WEIGHTS, "one", out="weights_N1M")
+    parts.add("MatMul", "weights_N1M", gathered, out="sum_N1D")
+    parts.add("Squeeze", "sum_N1D", "one", out="sum")
+    parts.add("Add", VECTORS, "sum", out="query")
+    parts.add("ReduceL2", "query", "one", out="norm", keepdims=1)
+    parts.add("Max", "norm", "tiny", out="safe_norm")
+    parts.add("Div", "query", "safe_norm", out=EMBEDDINGS)
 
 
-def _if_wanted(nodes: _Nodes, *, then: GraphProto, otherwise: GraphProto) -> None:
+def _if_wanted(parts: OnnxParts, *, then: GraphProto, otherwise: GraphProto) -> None:
     """Search only where K, the number of neighbours, is above 0."""
-    nodes.add("Shape", TABLE, out="rows_count", start=0, end=1)
-    nodes.add("ReduceMax", K, out="largest_k", keepdims=1)
-    nodes.add("Min", "largest_k", "rows_count", out="count")
-    nodes.add("Greater", "count", "zero", out="wanted_1")
-    nodes.add("Squeeze", "wanted_1", out="wanted")
-    nodes.made.append(helper.make_node("If", ["wanted"], [SCORES, INDICES], then_branch=then, else_branch=otherwise))
+    parts.add("Shape", TABLE, out="rows_count", start=0, end=1)
+    parts.add("ReduceMax", K, out="largest_k", keepdims=1)
+    parts.add("Min", "largest_k", "rows_count", out="count")
+    parts.add("Greater", "count", "zero", out="wanted_1")
+    parts.add("Squeeze", "wanted_1", out="wanted")
+    parts.nodes.append(helper.make_node("If", ["wanted"], [SCORES, INDICES], then_branch=then, else_branch=otherwise))
 
 
 def _search(outside: bool, factors: list[str]) -> GraphProto:
-    nodes, query = _Nodes(), EMBEDDINGS
+    parts, query = OnnxParts(), EMBEDDINGS
     if outside:
         # Scaling the queries [N, D] and the scores [N, rows] is cheaper than scaling the rows [rows, D].
-        nodes.add("Cast", TABLE, out="rows", to=TensorProto.FLOAT)
+        parts.add("Cast", TABLE, out="rows", to=TensorProto.FLOAT)
         if _COLUMNS in factors:
-            query = nodes.add("Mul", EMBEDDINGS, _COLUMNS, out="scaled_query")
-    found = nodes.add("Gemm", query, "rows", out="products", transB=1)
+            query = parts.add("Mul", EMBEDDINGS, _COLUMNS, out="scaled_query")
+    found = parts.add("Gemm", query, "rows", out="products", transB=1)
     if outside and SCALES in factors:
-        nodes.add("Transpose", SCALES, out="scales_1V")
-        found = nodes.add("Mul", found, "scales_1V", out="cosines")
-    nodes.made.append(helper.make_node("TopK", [found, "count"], ["found_scores", "found_indices"], axis=1))
-    return helper.make_graph(nodes.made, "search", [], _found("found_scores", "found_indices"))
+        parts.add("Transpose", SCALES, out="scales_1V")
+        found = parts.add("Mul", found, "scales_1V", out="cosines")
+    parts.nodes.append(helper.make_node("TopK", [found, "count"], ["found_scores", "found_indices"], axis=1))
+    return helper.make_graph(parts.nodes, "search", [], _found("found_scores", "found_indices"))
 
 
 def _no_search() -> GraphProto:
-    nodes = _Nodes()
-    nodes.add("Shape", EMBEDDINGS, out="batch", start=0, end=1)
-    nodes.add("Concat", "batch", "zero", out="empty", axis=0)
-    nodes.add("ConstantOfShape", "empty", out="no_scores", value=helper.make_tensor("0", TensorProto.FLOAT, [1], [0]))
-    nodes.add("ConstantOfShape", "empty", out="no_indices", value=helper.make_tensor("0", TensorProto.INT64, [1], [0]))
-    return helper.make_graph(nodes.made, "no_search", [], _found("no_scores", "no_indices"))
+    parts = OnnxParts()
+    parts.add("Shape", EMBEDDINGS, out="batch", start=0, end=1)
+    parts.add("Concat", "batch", "zero", out="empty", axis=0)
+    parts.add("ConstantOfShape", "empty", out="no_scores", value=helper.make_tensor("0", TensorProto.FLOAT, [1], [0]))
+    parts.add("ConstantOfShape", "empty", out="no_indices", value=helper.make_tensor("0", TensorProto.INT64, [1], [0]))
+    return helper.make_graph(parts.nodes, "no_search", [], _found("no_scores", "no_indices"))
 
 
 def _found(scores: str, indices: str) -> list[ValueInfoProto]:

@@ -150,16 +150,14 @@ def test_parts_are_never_empty(subwords: Subwords, most: int) -> None:
 )  # fmt: skip
 def test_hostile_text_takes_linear_time(subwords: Subwords, unit: str) -> None:
     def seconds(text: str, is_html: bool) -> float:
-        times = []
-        for _ in range(3):
-            started = time.perf_counter()
-            cut(text, subwords, "de", MOST, elements=True, is_html=is_html)
-            times.append(time.perf_counter() - started)
-        return min(times)
+        started = time.perf_counter()
+        cut(text, subwords, "de", MOST, elements=True, is_html=is_html)
+        return time.perf_counter() - started
 
     text = unit * (10_000 // len(unit))
-    assert seconds(text + "a" + text, is_html=False) < 1
-    assert seconds(text + "a" + text, is_html=True) < 1
+    for is_html in (False, True):
+        # The best of three, as other work may be in the way.
+        assert any(seconds(text + "a" + text, is_html) < 1 for _ in range(3))
 
 
 def test_carried_text_stays_as_it_is(subwords: Subwords) -> None:

@@ -14,10 +14,14 @@ from sentencepiece import SentencePieceProcessor
 
 from service.artifacts.decoding.tensors import BEGIN, END, PAD, UNKNOWN
 
-__all__ = ["BEGIN", "BLANK", "END", "PAD", "UNKNOWN", "Subwords", "clean"]
+__all__ = ["BEGIN", "BLANK", "END", "PAD", "STAND_IN", "UNKNOWN", "Subwords", "clean"]
 
 BLANK = "\u2581"
 """How SentencePiece writes a blank in a piece; in a text it would be taken for one."""
+
+STAND_IN = "\ufffc"
+"""Stands for a word that is copied into the translation (Luong et al. 2015, "Addressing the rare word problem", section
+3.1): Unicode's object replacement character, which no vocabulary has, so that it becomes UNKNOWN."""
 
 _INVISIBLE = re.compile("[\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 """Soft hyphens, marks of direction, zero-width blanks; joiners stay, since letters and emoji need them."""

@@ -23,6 +23,9 @@ STAND_IN = "\ufffc"
 """Stands for a word that is copied into the translation (Luong et al. 2015, "Addressing the rare word problem", section
 3.1): Unicode's object replacement character, which no vocabulary has, so that it becomes UNKNOWN."""
 
+_UNKNOWN_AS_STAND_IN = b"\x12\x06\xe2\x02\x03" + STAND_IN.encode()
+"""Protobuf: at the end of a model this is its `trainer_spec.unk_surface`, what UNKNOWN is decoded to."""
+
 _INVISIBLE = re.compile("[\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 """Soft hyphens, marks of direction, zero-width blanks; joiners stay, since letters and emoji need them."""
 _BETWEEN_WORDS = re.compile(f"[\x00-\x20\x7f-\x9f{BLANK}]+")
@@ -53,7 +56,7 @@ class Subwords:
         processor = SentencePieceProcessor()
         try:
             # An empty or foreign file may load as a model of no pieces.
-            fits = processor.LoadFromSerializedProto(model) and processor.get_piece_size() > END
+            fits = processor.LoadFromSerializedProto(model + _UNKNOWN_AS_STAND_IN) and processor.get_piece_size() > END
         except (RuntimeError, TypeError) as error:
             raise ValueError("is no SentencePiece model") from error
         if not fits:
@@ -94,6 +97,8 @@ class Subwords:
             text: cleaned.
             alpha: of unigram models the smoothing of the distribution that is drawn from (Kudo 2018, section 3.3; near
                 0: any segmentation); of BPE the share of merges left out (Provilkov et al. 2020; 0: none).
+
+        `sentencepiece.set_random_generator_seed` decides what is drawn.
         """
         ids: list[int] = self._processor.encode(text, enable_sampling=True, alpha=alpha, nbest_size=-1)
         return ids
@@ -101,7 +106,7 @@ class Subwords:
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids: `decode(encode(text)) == text` for a cleaned text whose characters are all known.
 
-        PAD, BEGIN and END are no text.
+        PAD, BEGIN and END are no text; UNKNOWN is `STAND_IN`.
         """
         text: str = self._processor.decode([int(id_) for id_ in ids])
         return text

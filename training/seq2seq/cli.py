@@ -16,15 +16,17 @@ from training.common.cli import (
     moved_files,
     note_unfinished,
     positive,
+    wants_export,
 )
 from training.common.config import add_flags, merge, to_dict
 from training.common.device import pick_device, use_threads
-from training.common.export import check_target
+from training.common.export import before_training, check_target
 from training.common.run import Run
 from training.seq2seq.config import FAMILY, PRESETS, TranslatorConfig, stored_config
 from training.seq2seq.evaluate import evaluate
 from training.seq2seq.export import WEIGHTS, export
 from training.seq2seq.fragments import with_fragments
+from training.seq2seq.origin import check_shippable
 from training.seq2seq.pairs import ParallelData
 from training.seq2seq.sources import load_data
 from training.seq2seq.train import train
@@ -71,11 +73,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _train(options: argparse.Namespace) -> int:
     config = _config(options)
-    wanted = options.export or options.name is not None
+    wanted = wants_export(options)
     device = pick_device(options.device)
     use_threads(options.threads)
     path = options.resume or options.run_path or Path("runs") / f"{FAMILY}-{datetime.now():%Y%m%d-%H%M%S}"
     data = load_data(config.data)
+    with before_training(wanted):
+        check_shippable(config, data)
     if wanted:
         check_target(options.name or _default_name(data), options.models)
     run = Run.create(path, family=FAMILY, config=to_dict(config))

@@ -111,6 +111,17 @@ class TranslatorConfig:
         default=0.0,
         metadata=doc("share of the pairs shown without the marks at their ends, as single words and headings come"),
     )
+    phrases: float = field(
+        default=0.0,
+        metadata=doc("words and phrases found in the pairs, shown beside them: so many to a pair"),
+    )
+    copies: float = field(
+        default=0.0,
+        metadata=doc(
+            "share of the pairs shown with a stand-in for a word and its translation: the translator learns to copy "
+            "what its vocabulary does not know"
+        ),
+    )
     epochs: int = field(default=9, metadata=doc("passes over the training pairs"))
     batch_tokens: int = field(default=2_000, metadata=doc("target pieces per step, about"))
     learning_rate: float = field(default=2e-3, metadata=doc("AdamW's highest learning rate"))
@@ -148,7 +159,7 @@ class TranslatorConfig:
             ("embedding_dropout", network.embedding_dropout), ("dropout", network.dropout),
             ("piece_dropout", network.piece_dropout), ("warm_up", self.warm_up),
             ("label_smoothing", self.label_smoothing), ("sampling", self.subwords.sampling),
-            ("fragments", self.fragments),
+            ("fragments", self.fragments), ("phrases", self.phrases), ("copies", self.copies),
         ):  # fmt: skip
             if not 0 <= share < 1:
                 raise ConfigError(f"{name} is {share}; it must be at least 0 and below 1")

@@ -4,12 +4,12 @@ Sentences of a corpus nearly all end in a full stop, so what learns from them al
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from training.seq2seq.capitals import small_words
 from training.seq2seq.pairs import Pair, ParallelData
 
 SUFFIX = "-fragments"
@@ -29,7 +29,7 @@ class Fragments:
     """
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
-        self._small = [_small_words(pair[side] for pair in pairs) for side in range(2)]
+        self._small = [small_words(pair[side] for pair in pairs) for side in range(2)]
 
     def of(self, pair: Pair, *, capital: bool) -> Pair | None:
         """The fragment of a pair; None where a side has no mark at its end or others within.
@@ -62,13 +62,3 @@ def with_fragments(data: ParallelData, split: str) -> ParallelData:
         return data
     found = Fragments(data.splits["train"]).drawn(base, 1, np.random.default_rng(0))
     return replace(data, splits={**data.splits, split: list(found.values())})
-
-
-def _small_words(sentences: Iterable[str]) -> set[str]:
-    """Words that begin with a small letter in most places where they are not a sentence's first."""
-    capitals: Counter[str] = Counter()
-    for sentence in sentences:
-        for word in sentence.split()[1:]:
-            word = word.strip(",;:.!?")
-            capitals[word.lower()] += 1 if word[:1].isupper() else -1
-    return {word for word, count in capitals.items() if count < 0}

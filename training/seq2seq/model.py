@@ -11,9 +11,6 @@ from training.seq2seq.attention import Attention
 from training.seq2seq.config import NetworkConfig, TranslatorConfig
 from training.seq2seq.recurrent import Recurrent, drop, drop_pieces
 
-NEVER = (PAD, UNKNOWN, BEGIN)
-"""Pieces that are never answered."""
-
 
 @dataclass(frozen=True)
 class Memory:
@@ -178,6 +175,9 @@ class Seq2Seq(nn.Module):
         super().__init__()
         network = config.network
         self.config = network
+        # UNKNOWN stands for what is copied.
+        self.never = [PAD, BEGIN] if config.copies else [PAD, UNKNOWN, BEGIN]
+        """Pieces that are never answered."""
         self.source_embedding = nn.Embedding(source_size, network.embedding)
         self.target_embedding = (
             self.source_embedding if network.tied == "all" else nn.Embedding(target_size, network.embedding)
@@ -214,10 +214,10 @@ class Seq2Seq(nn.Module):
 
     def step(self, tokens_NW: Tensor, state_NWZ: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor | None]:
         """Log-probabilities [N, W, V] of the next piece of N sources' W hypotheses each, the states [N, W, Z] after
-        `tokens_NW`, and the attention [N, W, S]. The pieces of `NEVER` have none: -inf."""
+        `tokens_NW`, and the attention [N, W, S]. The pieces of `never` have none: -inf."""
         readout, state, weights = self.decoder.step(self.target_embedding(tokens_NW), state_NWZ, memory)
         scores = self.output(readout).float()
-        scores[..., list(NEVER)] = -math.inf
+        scores[..., self.never] = -math.inf
         return scores.log_softmax(dim=-1), state, weights
 
     @property
@@ -230,11 +230,8 @@ class Seq2Seq(nn.Module):
         return drop(vectors, self.config.embedding_dropout, self.training)
 
     def _bridged(self) -> list[int]:
-        (
-            """How many units of each layer's state come from the encoder: h, and the LSTM's c too where nothing but the
+        """How many units of each layer's state come from the encoder: h, and the LSTM's c too where nothing but the
         state tells the decoder of the source (Sutskever et al. 2014); with attention c begins at zero."""
-            ""
-        )
         sizes = self.decoder.state_sizes[: self.config.decoder_layers]
         return sizes if self.config.attention == "none" else [self.config.hidden] * len(sizes)
 

@@ -33,7 +33,6 @@ from training.common.export import PARITY_TOLERANCE
 from training.seq2seq.batches import Encoded, tensors
 from training.seq2seq.graph import FILES
 from training.seq2seq.metrics import bleu
-from training.seq2seq.model import NEVER
 from training.seq2seq.pairs import ParallelData
 from training.seq2seq.quantise import Weights
 from training.seq2seq.search import search as torch_search
@@ -163,7 +162,7 @@ def _forced_by_torch(translator: Translator, pairs: Sequence[Encoded]) -> list[N
     """Of each reference's pieces, all at once as in training."""
     batch = tensors(pairs, translator.device)
     scores = translator.network.output(translator.network(batch.source, batch.lengths, batch.given))
-    scores[..., list(NEVER)] = -torch.inf
+    scores[..., translator.network.never] = -torch.inf
     found = scores.log_softmax(2).gather(2, batch.wanted.unsqueeze(2)).squeeze(2).cpu().numpy()
     return [row[: len(pair.target) + 1] for row, pair in zip(found, pairs, strict=True)]
 

@@ -18,7 +18,7 @@ from service.artifacts.decoding.tensors import (
     K,
 )
 from training.seq2seq.attention import Attention
-from training.seq2seq.model import NEVER, Seq2Seq
+from training.seq2seq.model import Seq2Seq
 from training.seq2seq.quantise import Parts
 from training.seq2seq.recurrent import Recurrent
 
@@ -58,7 +58,7 @@ def step_graph(parts: Parts, network: Seq2Seq) -> None:
     together = parts.add("Concat", *after, out="after_RZ", axis=1) if len(after) > 1 else after[0]
     _by_hypothesis(parts, together, network.state_size, out=NEXT_STATE)
     bias = network.output.bias.detach().clone()
-    bias[list(NEVER)] = -torch.inf
+    bias[network.never] = -torch.inf
     _candidates(parts, parts.product(readout, output, bias, bounded=True, out="scores_RV"), len(bias))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from service.artifacts.subwords import PAD, Subwords, clean
+from service.artifacts.subwords import PAD
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
 from training.common.errors import ConfigError, DatasetError
@@ -20,13 +20,13 @@ from training.common.schedule import warmed_cosine
 from training.common.seed import derive, seed_everything
 from training.seq2seq.batches import Batch, Encoded, plan, tensors
 from training.seq2seq.config import TranslatorConfig
-from training.seq2seq.fragments import Fragments
 from training.seq2seq.greedy import translate_greedily
 from training.seq2seq.loss import smoothed_cross_entropy
 from training.seq2seq.metrics import bleu
 from training.seq2seq.model import Seq2Seq
-from training.seq2seq.pairs import Pair, ParallelData
+from training.seq2seq.pairs import ParallelData
 from training.seq2seq.precision import mixed, pick_precision
+from training.seq2seq.shown import Shown
 from training.seq2seq.translator import BEST, LAST, Translator, copy_vocabularies, vocabularies
 
 _LEAST, _END = 1e-3, 0.02  # of the highest learning rate: when the run begins, and when it ends
@@ -103,14 +103,11 @@ def train(config: TranslatorConfig, data: ParallelData, run: Run, device: torch.
         state.load(run.checkpoints / LAST)
         log.info("resuming after epoch %d of %d", state.epoch, config.epochs)
     run.keep_metrics(state.epoch)
-    # Sampled segmentations differ from epoch to epoch; others are found once.
-    fixed = None if config.subwords.sampling else _encoded(data.splits["train"], translator, 0.0)
-    fragments = Fragments(data.splits["train"]) if config.fragments else None
+    shown = Shown(data.splits["train"], config, translator.source, translator.target)
     while state.epoch < config.epochs and not _patience_is_over(state, config):
         wall, cpu = time.monotonic(), time.process_time()
         seed_everything(config.seed, "epoch", state.epoch)
-        pairs = _shown(state, config, data.splits["train"], fixed, fragments)
-        loss = _epoch(state, config, pairs, device, precision)
+        loss = _epoch(state, config, shown.in_epoch(state.epoch), device, precision)
         state.epoch += 1
         score = dev_bleu(translator, data)
         state.seconds += time.monotonic() - wall
@@ -167,35 +164,6 @@ def _optimizer(network: Seq2Seq, config: TranslatorConfig) -> torch.optim.AdamW:
     vectors = [weights for weights in network.parameters() if weights.dim() == 1]
     groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=True)
-
-
-def _encoded(pairs: Sequence[Pair], translator: Translator, sampling: float) -> list[Encoded]:
-    lower = translator.config.data.lower_case
-
-    def pieces(vocabulary: Subwords, text: str) -> list[int]:
-        text = clean(text).lower() if lower else clean(text)
-        return vocabulary.sample(text, alpha=sampling) if sampling else vocabulary.encode(text)
-
-    return [Encoded(pieces(translator.source, source), pieces(translator.target, target)) for source, target in pairs]
-
-
-def _shown(
-    state: _State,
-    config: TranslatorConfig,
-    pairs: Sequence[Pair],
-    fixed: list[Encoded] | None,
-    fragments: Fragments | None,
-) -> list[Encoded]:
-    """The pairs of an epoch: segmented anew where that is drawn, and some of them as fragments."""
-    draw = np.random.default_rng(derive(config.seed, "fragments", state.epoch))
-    others = fragments.drawn(pairs, config.fragments, draw) if fragments else {}
-    if fixed is None:
-        shown = [others.get(place, pair) for place, pair in enumerate(pairs)]
-        return _encoded(shown, state.translator, config.subwords.sampling)
-    found = list(fixed)
-    for place, encoded in zip(others, _encoded(list(others.values()), state.translator, 0.0), strict=True):
-        found[place] = encoded
-    return found
 
 
 def _epoch(

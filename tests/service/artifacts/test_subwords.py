@@ -80,9 +80,15 @@ def test_pieces(subwords: Subwords) -> None:
 def test_samples_are_other_pieces_of_the_same_text(kind: str) -> None:
     subwords = Subwords(model(model_type=kind, vocab_size=40 if kind == "unigram" else 50))
     text = "Das Haus ist groß."
-    samples = {tuple(subwords.sample(text, alpha=0.3)) for _ in range(40)}
-    assert len(samples) > 3
+
+    def drawn(seed: int) -> list[list[int]]:
+        sentencepiece.set_random_generator_seed(seed)
+        return [subwords.sample(text, alpha=0.3) for _ in range(40)]
+
+    samples = {tuple(ids) for ids in drawn(1)}
+    assert len(samples) > 1
     assert {subwords.decode(ids) for ids in samples} == {text}
+    assert drawn(1) == drawn(1) != drawn(2)
 
 
 def test_bpe_without_dropout_is_the_usual_segmentation(subwords: Subwords) -> None:

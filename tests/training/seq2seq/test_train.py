@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from service.artifacts.subwords import BEGIN, END, PAD
+from service.artifacts.subwords import BEGIN, END, PAD, STAND_IN, UNKNOWN
 from tests.training.seq2seq import made_pairs
 from training.common.cli import Interrupted
 from training.common.config import merge, to_dict
@@ -95,6 +95,25 @@ def marked(count: int) -> ParallelData:
     return replace(data, splits=splits)
 
 
+def test_words_are_learnt_as_phrases_and_what_is_unknown_is_copied(tmp_path: Path) -> None:
+    config = settings(epochs=16, average=1, phrases=1.0 - 1e-9, copies=0.5, select="last")
+    run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
+    train(config, marked(500), run, CPU)
+    run.close()
+    translator = load_translator(run)
+    assert translate_greedily(translator, ["big house.", "house", "tree"]) == ["haus groß.", "haus", "baum"]
+    (found,) = greedy(translator.network, [translator.encode(f"big {STAND_IN}.")], CPU)
+    assert translator.target.decode([token for token in found if token != UNKNOWN]).split() == ["groß."]
+    assert list(found).count(UNKNOWN) == 1
+
+
+def test_what_is_unknown_is_not_answered_without_copies(run: Run) -> None:
+    train(settings(epochs=1), made_pairs.data(100), run, CPU)
+    translator = load_translator(run)
+    (found,) = greedy(translator.network, [translator.encode(f"big {STAND_IN}")], CPU)
+    assert UNKNOWN not in found
+
+
 def test_fragments_are_learnt(tmp_path: Path) -> None:
     config = settings(epochs=16, average=1, fragments=0.5, select="last")
     run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
@@ -159,10 +178,11 @@ class TestInit:
             self.second(tmp_path, init=str(tmp_path / "absent"))
 
 
+@pytest.mark.parametrize("sampling", [0.0, 0.2])
 def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampling: float
 ) -> None:
-    config, data = settings(fragments=0.3), marked(150)
+    config, data = settings(fragments=0.3, phrases=0.2, copies=0.2, sampling=sampling), marked(150)
     whole = Run.create(tmp_path / "whole", family=FAMILY, config=to_dict(config))
     train(config, data, whole, CPU)
     whole.close()

@@ -71,7 +71,7 @@ def _side(sentences: Sequence[Words]) -> _Side:
 
 
 def _possible(source: _Side, target: _Side) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """All L links within pairs, by source and within it by target: the words' places, and the nearness to the diagonal."""
+    """All L links within pairs, by source and then by target: the words' places, and how near each is to the diagonal."""
     of_source, of_target = np.diff(source.begins), np.diff(target.begins)
     pair = np.repeat(np.arange(len(of_source)), of_source)  # of each source word
     sources = np.repeat(np.arange(len(pair)), of_target[pair])
@@ -86,7 +86,7 @@ def _possible(source: _Side, target: _Side) -> tuple[NDArray[np.int64], NDArray[
 def _best(
     given: _Side, made: _Side, givens: NDArray[np.int64], mades: NDArray[np.int64], near: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Which of L links [L] are the likeliest of a made word, of the given words that could have made it, and of none."""
+    """Which of L links [L] are a made word's likeliest, of the given words that could have made it, and of none."""
     count = int(made.words.max()) + 1
     found, kind = np.unique(given.words[givens] * count + made.words[mades], return_inverse=True)
     # A word that no word made may be any.
@@ -103,4 +103,5 @@ def _best(
     best = np.zeros(len(made.words))
     np.maximum.at(best, mades, links)
     nobody = 1 - np.bincount(mades, links, len(made.words))
-    return (links == best[mades]) & (links > nobody[mades])
+    likeliest: NDArray[np.bool_] = (links == best[mades]) & (links > nobody[mades])
+    return likeliest

@@ -81,17 +81,18 @@ def test_no_pairs_have_no_phrases() -> None:
     assert Phrases({}).drawn(5, np.random.default_rng(0)) == []
 
 
-class TestDrawing:
-    COUNTS = {
-        Pair("dog", "Hund"): 90,
-        Pair("the", "der"): 600,
-        Pair("the", "die"): 300,
-        Pair("rare", "selten"): 10,
-        Pair("the dog", "der Hund"): 5,
-    }
+COUNTS = {
+    Pair("dog", "Hund"): 90,
+    Pair("the", "der"): 600,
+    Pair("the", "die"): 300,
+    Pair("rare", "selten"): 10,
+    Pair("the dog", "der Hund"): 5,
+}
 
+
+class TestDrawing:
     def test_half_are_single_words_and_rare_ones_come_more_often_than_in_sentences(self) -> None:
-        found = Phrases(self.COUNTS).drawn(4_000, np.random.default_rng(0))
+        found = Phrases(COUNTS).drawn(4_000, np.random.default_rng(0))
         counts = Counter(one.source.lower() for one in found)
         assert 1_800 < counts["the dog"] < 2_200
         assert counts["rare"] > 0.02 * counts.total()
@@ -99,7 +100,7 @@ class TestDrawing:
         assert 1.6 < the["der"] / the["die"] < 2.5
 
     def test_some_have_a_capital_on_both_sides(self) -> None:
-        found = Phrases(self.COUNTS).drawn(1_000, np.random.default_rng(0))
+        found = Phrases(COUNTS).drawn(1_000, np.random.default_rng(0))
         capital = [one for one in found if one.source[0].isupper()]
         assert 200 < len(capital) < 400
         assert all(one.target[0].isupper() for one in capital)

@@ -7,23 +7,25 @@ import math
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import NamedTuple
 
 from service.artifacts.decoding import Hypothesis
-from service.artifacts.subwords import BLANK, Subwords, clean
-from service.artifacts.text import sentence_spans
-from service.artifacts.translation.elements import (
-    Element,
-    Span,
-    Tags,
-    find_tags,
-    read_elements,
-    with_elements,
-    with_verbatim,
-)
+from service.artifacts.subwords import BLANK, STAND_IN, UNKNOWN, Subwords, clean
+from service.artifacts.translation.carried import Carried, find_folds
+from service.artifacts.translation.elements import Element, between, read_elements, with_elements
+from service.artifacts.translation.markup import escaped, with_characters
+from service.artifacts.translation.passages import Passage, find_passages, without_tags
+from service.artifacts.translation.sentences import find_sentences
+from service.artifacts.translation.stand_ins import Copied, placed
+
+_NOUNS_IN_CAPITALS = frozenset({"de", "lb"})
+"""Languages whose first capital may be a noun's, which says nothing of the translation."""
+_SHOUTED_LETTERS = 8
+_PAUSES = frozenset(",;:.!?)\u2026\u2013\u2014")
+_RUN = re.compile(r"\w+")
 
 
 @dataclass
@@ -39,7 +41,9 @@ class CutText:
     capitalised: set[int] = field(default_factory=set)
     """Places of the segments that begin with a capital, and whose translations do so."""
     elements: dict[int, list[Element]] = field(default_factory=dict)
-    """Of the segments that have any: their translations must come with attention."""
+    """Of the segments that have any."""
+    copied: dict[int, list[Copied]] = field(default_factory=dict)
+    """Of the segments that have any: what each UNKNOWN of theirs stands for."""
     is_html: bool = False
     """Whether signs of a translation that mean something in HTML are written as entities."""
 
@@ -48,17 +52,30 @@ class CutText:
         pairs = zip(translations, self.gaps[1:], strict=True)
         return "".join([self.gaps[0], *(part for pair in pairs for part in pair)])
 
+    def wants_attention(self, place: int) -> bool:
+        """Whether a segment's translation must come with attention, if there is any, and can be written only whole."""
+        return place in self.elements or place in self.copied
+
     def written(self, place: int, found: Hypothesis, subwords: Subwords) -> str:
         """The translation of a segment."""
-        text, elements = self.decoded(place, found.tokens, subwords), self.elements.get(place)
-        if not elements or found.attention is None:
-            return self.cased(place, text)
-        return with_elements(
-            text, found.tokens, found.attention, elements, subwords, lambda part: self.cased(place, part)
-        )
+        copied, elements = self.copied.get(place, ()), self.elements.get(place)
+        tokens, attention, order = placed(found, self.segments[place], copied, subwords)
+        texts = iter([copied[number].text for number in order])
+
+        def write(part: str) -> str:
+            return re.sub(STAND_IN, lambda _: next(texts), self.cased(place, part))
+
+        text = self._decoded(place, tokens, subwords)
+        if not elements or attention is None:
+            return write(text)
+        return with_elements(text, tokens, attention, elements, subwords, write)
 
     def decoded(self, place: int, tokens: Sequence[int], subwords: Subwords) -> str:
-        """The words of a segment's translation, or of its beginning."""
+        """The words of a translation, or of its beginning, of a segment in which nothing is copied."""
+        tokens = placed(Hypothesis(tuple(tokens), 0.0, None), (), (), subwords).tokens
+        return self._decoded(place, tokens, subwords)
+
+    def _decoded(self, place: int, tokens: Sequence[int], subwords: Subwords) -> str:
         text = subwords.decode(tokens)
         first = text[:1].upper()
         return first + text[1:] if place in self.capitalised and len(first) == 1 else text
@@ -70,7 +87,14 @@ class CutText:
 
 
 def cut(
-    text: str, subwords: Subwords, language: str, max_tokens: int, *, elements: bool = False, is_html: bool = False
+    text: str,
+    subwords: Subwords,
+    language: str,
+    max_tokens: int,
+    *,
+    elements: bool = False,
+    copies: bool = False,
+    is_html: bool = False,
 ) -> CutText:
     """Cut a text into segments, each at most a sentence.
 
@@ -85,47 +109,49 @@ def cut(
         max_tokens: most ids of a segment.
         elements: translate a sentence with elements such as <b> in it as a whole; else, and where it is too long, the
             parts around their tags.
+        copies: so too a sentence with words, addresses, code or signs in it that are carried over; else, and where they
+            are more than its words, the parts around them.
         is_html: line breaks are blanks, and entities are the characters they stand for.
     """
-    text = unicodedata.normalize("NFC", _with_characters(text) if is_html else text)
+    text = unicodedata.normalize("NFC", with_characters(text) if is_html else text)
     unknown = subwords.unknown(clean(text))
-    folds = _folds(unknown, subwords)
-    carried = _Carried(text, _strange(unknown - folds.keys()))
-    reader = _Reader(text, subwords, str.maketrans(folds))
+    folds = find_folds(unknown, subwords)
+    carried = Carried(text, unknown, folds)
+    reader = _Reader(text, subwords, str.maketrans(folds), carried, max_tokens, elements=elements, copies=copies)
     found = CutText(is_html=is_html)
     end = 0
-    for start, stop, tags in _pieces(text, language, carried, elements=elements, is_html=is_html):
-        segments = [reader.read(start, stop, tags)]
-        if tags and max(len(tags), len(segments[0].ids)) > max_tokens:
-            spans = [span for pair in tags for span in pair]
-            parts = (part for edges in _between(start, stop, spans) for part in _stripped(text, *edges))
-            tags, segments = [], [reader.read(*part, []) for part in parts]
-        for segment in segments:
-            if not segment.ids:
-                continue
-            if tags:
-                found.elements[len(found.segments)] = reader.elements(segment, tags)
-            found.gaps[-1] += text[end : segment.start]
-            first = len(found.segments)
+    for start, stop in find_sentences(text, language, carried, is_html=is_html):
+        for segment in reader.segments(start, stop):
+            first, passage = len(found.segments), segment.passage
+            if passage.tags:
+                found.elements[first] = reader.elements(segment)
+            found.gaps[-1] += text[end : passage.start]
+            copied = iter(reader.copied(passage))
             for part, gap in _parts(segment.ids, subwords, max_tokens):
+                own = list(islice(copied, part.count(UNKNOWN) if passage.copied else 0))
+                if own:
+                    found.copied[len(found.segments)] = own
                 if segment.shouted:
                     found.shouted.add(len(found.segments))
                 found.segments.append(part)
                 found.gaps.append(gap)
             if segment.capitalised and language not in _NOUNS_IN_CAPITALS:
                 found.capitalised.add(first)
-            end = segment.stop
+            end = passage.stop
     found.gaps[-1] += text[end:]
     if is_html:
-        found.gaps = [gap.translate(_WRITTEN) for gap in found.gaps]
+        found.gaps = [escaped(gap) for gap in found.gaps]
+        found.copied = {
+            place: [one._replace(text=escaped(one.text)) for one in all_of_it]
+            for place, all_of_it in found.copied.items()
+        }
     return found
 
 
 class _Segment(NamedTuple):
-    """What stands from `start` to before `stop` in the text."""
+    """A passage as it is read."""
 
-    start: int
-    stop: int
+    passage: Passage
     ids: list[int]
     shouted: bool
     capitalised: bool
@@ -138,214 +164,83 @@ class _Reader:
         text: that they stand in.
         subwords: of the source.
         folds: what is read instead of some characters.
+        carried: what is carried over.
+        max_tokens: most ids of a segment with elements.
+        elements: as `cut` has it.
+        copies: as `cut` has it.
     """
 
-    def __init__(self, text: str, subwords: Subwords, folds: Mapping[int, str]) -> None:
-        self._text, self._subwords, self._folds = text, subwords, folds
+    def __init__(
+        self,
+        text: str,
+        subwords: Subwords,
+        folds: Mapping[int, str],
+        carried: Carried,
+        max_tokens: int,
+        *,
+        elements: bool,
+        copies: bool,
+    ) -> None:
+        self._text, self._subwords, self._folds, self._carried = text, subwords, folds, carried
+        self._max_tokens, self._elements, self._copies = max_tokens, elements, copies
 
-    def read(self, start: int, stop: int, tags: Sequence[Tags]) -> _Segment:
-        """What stands there, without the tags."""
-        piece = self._plain(start, stop, tags)
-        shouted = _is_shouted(piece)
-        ids = self._subwords.encode(piece.capitalize() if shouted else piece)
-        return _Segment(start, stop, ids, shouted, capitalised=piece[:1].isupper())
+    def segments(self, start: int, stop: int) -> Iterator[_Segment]:
+        """Those of a sentence: as few as can be."""
+        for passage in self._passages(start, stop, copies=self._copies):
+            yield from self._segments(passage)
 
-    def elements(self, segment: _Segment, tags: Sequence[Tags]) -> list[Element]:
+    def elements(self, segment: _Segment) -> list[Element]:
         """The elements of a segment."""
-        ends = list(accumulate(len(self._subwords.piece(id_)) for id_ in segment.ids))
+        passage = segment.passage
+        ends = list(accumulate(1 if id_ == UNKNOWN else len(self._subwords.piece(id_)) for id_ in segment.ids))
 
         def pieces(begin: int, end: int) -> tuple[int, int]:
             # The first piece begins with a blank that the text does not have.
-            before, after = (len(self._plain(segment.start, place, tags)) + 1 for place in (begin, end))
+            before, after = (len(self._plain(passage._replace(stop=place))) + 1 for place in (begin, end))
             return bisect_right(ends, before), min(len(ends), bisect_left(ends, after) + 1)
 
-        return read_elements(self._text, tags, pieces)
+        return read_elements(self._text, passage.tags, pieces)
 
-    def _plain(self, start: int, stop: int, tags: Sequence[Tags]) -> str:
-        spans = [span for pair in tags for span in pair if span[0] < stop]
-        plain = "".join(self._text[begin:end] for begin, end in _between(start, stop, spans))
-        return clean(plain.translate(self._folds))
+    def copied(self, passage: Passage) -> list[Copied]:
+        """What its stand-ins stand for."""
+        return [
+            Copied(self._text[begin:end], self._text[max(0, begin - 1) : begin].isalnum())
+            for begin, end in passage.copied
+        ]
 
+    def _passages(self, start: int, stop: int, *, copies: bool) -> Iterator[Passage]:
+        found = self._carried.among(start, stop)
+        return find_passages(self._text, found, start, stop, elements=self._elements, copies=copies)
 
-_ENTITY = re.compile(r"&(?:[A-Za-z][0-9A-Za-z]{1,30}|#\d{1,7}|#[Xx][0-9A-Fa-f]{1,6});")
-_SIGNS = {"&": "\ufdd0", "<": "\ufdd1", ">": "\ufdd2"}
-"""What stands for a sign that would be taken for HTML's own: noncharacters, which Unicode has for such use."""
-_WRITTEN = {ord(stand_in): html.escape(sign) for sign, stand_in in _SIGNS.items()}
+    def _segments(self, passage: Passage) -> Iterator[_Segment]:
+        """A passage, or those that it is parted into: as if nothing could be copied, or at its tags."""
+        plain = self._plain(passage)
+        shouted = _is_shouted(plain)
+        ids = self._subwords.encode(plain.capitalize() if shouted else plain)
+        words, copied = len(_RUN.findall(plain)), len(passage.copied)
+        parts: Iterator[Passage] = iter(())
+        if copied and (copied > words or ids.count(UNKNOWN) != copied):
+            parts = self._passages(passage.start, passage.stop, copies=False)
+        elif passage.tags and max(len(passage.tags), len(ids)) > self._max_tokens:
+            parts = without_tags(self._text, passage)
+        elif ids:
+            yield _Segment(passage, ids, shouted, capitalised=plain[:1].isupper())
+        for part in parts:
+            yield from self._segments(part)
 
-
-def _with_characters(text: str) -> str:
-    """HTML with what its entities stand for, but for those in tags and in what is never translated."""
-    markup = with_verbatim(text, [match.span() for match in _MARKUP.finditer(text)])
-    parts = [_ENTITY.sub(_character, text[begin:end]) for begin, end in _between(0, len(text), markup)]
-    kept = [text[begin:end] for begin, end in markup]
-    return "".join(part for pair in zip(parts, [*kept, ""], strict=True) for part in pair)
-
-
-def _character(entity: re.Match[str]) -> str:
-    """What an entity stands for."""
-    found = html.unescape(entity.group())
-    return _SIGNS.get(found, found)
-
-
-_TAGS = r"<!--(?:(?!<!--).)*?-->|</?[A-Za-z][^<>]*>"
-_MARKUP = re.compile(_TAGS, re.DOTALL)
-_CARRIED = (
-    # Markup and its entities.
-    _TAGS + r"|&(?:[A-Za-z]{2,16}|#\d{1,6});"
-    # Addresses, without the punctuation after them.
-    r"|(?:https?://|www\.)[^\s<>\"]*[\w/]"
-    r"|(?<![\w.+%-])[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
-    # No word of an alphabet with blanks between its words (Latin, Greek, Cyrillic) is as long as this.
-    r"|(?<![0-9A-Za-z_\xaa-\u052f])[0-9A-Za-z_\xaa-\u052f]{100,}"
-)
-_ALWAYS = re.compile(_CARRIED, re.DOTALL)
-_BULLET = re.compile(r"(?:[-\u2013\u2014*\u2022\u00b7>#+]{1,6}\s+)+")
-"""At the beginning of a line."""
-
-_BEFORE = re.compile(r"[\s,;:.!?)\]\u2026]*")
-"""Stands before a piece where it goes on after something that is carried over."""
-
-_LINE_BREAK = re.compile(r"\n\s*")
-
-_JOINERS = "\u200c\u200d\ufe00-\ufe0f"
-"""Invisible parts of emoji, never taken from them."""
-_ACCENTS = "\u0300-\u036f"
-_SPELLINGS = {
-    '"': "\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033",
-    "'": "\u2018\u2019\u201a\u201b\u2032`\u00b4",
-    "-": "\u2010\u2011\u2012\u2013\u2014\u2015\u2212",
-    "...": "\u2026",
-    **_SIGNS,
-}
-"""Plain signs and those that may stand for them."""
-_PLAIN = {odd: plain for plain, all_odd in _SPELLINGS.items() for odd in all_odd}
-
-_GOES_ON = {
-    # Ordinals (am 3. Mai, Ludwig XIV. war), z. B., d. h., Nr. 5.
-    "de": re.compile(
-        r"(?<![\w.,:])(?:\d{1,3}|[IVX]+|[A-Za-z]|Nr|Str|bzw|ca|evtl|ggf|inkl|Tel|Mio|Mrd|vgl|Hr|Fr|geb|gest|sog|Abs"
-        r"|Art|Bd|Dipl|Ing|zzgl|exkl|bspw)\.\Z"
-    ),
-    "fr": re.compile(r"(?<![\w.,:])(?:M|MM|av|apr|cf|env|chap|vol|fig|art)\.\Z"),
-}
-"""By language: a sentence that ends so most likely goes on."""
-_NOUNS_IN_CAPITALS = frozenset({"de", "lb"})
-"""Languages whose first capital may be a noun's, which says nothing of the translation."""
-_WRAPPED_LENGTH = 50
-"""A line at least so long was most likely broken for its length."""
-_SHOUTED_LETTERS = 8
-_PAUSES = frozenset(",;:.!?)\u2026\u2013\u2014")
-
-
-def _folds(unknown: set[str], subwords: Subwords) -> dict[str, str]:
-    """Plain spellings that the vocabulary knows of characters that it does not: e for é, " for “, fi for ﬁ."""
-    found = {}
-    for character in unknown:
-        if re.match(f"[{_JOINERS}]", character):
-            continue
-        decomposed = unicodedata.normalize("NFKD", character)
-        plain = _PLAIN.get(character) or "".join(part for part in decomposed if not unicodedata.combining(part))
-        if plain != character and not subwords.unknown(plain) and (plain or unicodedata.combining(character)):
-            found[character] = plain
-    return found
-
-
-def _strange(unknown: set[str]) -> re.Pattern[str]:
-    """What is carried over: `_CARRIED`, unknown signs, and whole words with unknown letters."""
-    letters = "".join(map(re.escape, sorted(filter(str.isalnum, unknown))))
-    signs = "".join(map(re.escape, sorted(sign for sign in unknown if not sign.isalnum())))
-    pattern = _CARRIED
-    if letters:
-        pattern += rf"|(?<![\w{_ACCENTS}])[\w{_ACCENTS}]*[{letters}][\w{_ACCENTS}]*"
-    if signs:
-        pattern += f"|[{signs}]"  # one by one: the next may begin something longer
-    return re.compile(pattern, re.DOTALL) if unknown else _ALWAYS
-
-
-class _Carried:
-    """What is carried over in a text."""
-
-    def __init__(self, text: str, strange: re.Pattern[str]) -> None:
-        self.spans = with_verbatim(text, [match.span() for match in strange.finditer(text)])
-        self._begins = [begin for begin, _ in self.spans]
-
-    def among(self, start: int, stop: int) -> list[Span]:
-        """What begins from `start` to before `stop`."""
-        return self.spans[bisect_left(self._begins, start) : bisect_left(self._begins, stop)]
-
-    def is_torn(self, *places: int) -> bool:
-        """Whether to cut the text at one of these places would cut one of them."""
-        before = (bisect_left(self._begins, place) for place in places)
-        return any(last and self.spans[last - 1][1] > place for last, place in zip(before, places, strict=True))
-
-
-def _pieces(
-    text: str, language: str, carried: _Carried, *, elements: bool, is_html: bool
-) -> Iterator[tuple[int, int, list[Tags]]]:
-    """Where what is translated begins and ends: sentences and lines, without what is carried over but these tags."""
-    sentences = _sentences(text, language, carried)
-    for start, stop in sentences if is_html else _lines(text, sentences, carried):
-        bullet = _BULLET.match(text, start, stop) if not _line(text, start).strip() else None
-        start = bullet.end() if bullet else start
-        found = carried.among(start, stop)
-        tags = find_tags(text, found, start, stop) if elements else []
-        kept = {span for pair in tags for span in pair}
-        for edges in _between(start, stop, [span for span in found if span not in kept]):
-            for begin, end in _stripped(text, *edges):
-                yield begin, end, [pair for pair in tags if begin <= pair.opening[0] < end]
-
-
-def _between(start: int, stop: int, spans: Iterable[Span]) -> Iterator[Span]:
-    """What is left of a span without others in it: one part more than those."""
-    edges = [start, *(edge for span in sorted(spans) for edge in span), stop]
-    return zip(edges[::2], edges[1::2], strict=True)
-
-
-def _stripped(text: str, start: int, stop: int) -> Iterator[Span]:
-    """The piece without the white space around it and the punctuation before it, if it has a letter at all."""
-    if any(map(str.isalpha, text[start:stop])):
-        before = _BEFORE.match(text, start, stop)
-        start = before.end() if before else start
-        yield start, start + len(text[start:stop].rstrip())
+    def _plain(self, passage: Passage) -> str:
+        """The words of a passage, with a stand-in for what is copied and nothing for tags."""
+        start, stop, tags, copied = passage
+        written = {span: "" for pair in tags for span in pair} | dict.fromkeys(copied, STAND_IN)
+        spans = sorted(span for span in written if span[0] < stop)
+        words = [self._text[begin:end].translate(self._folds) for begin, end in between(start, stop, spans)]
+        others = [written[span] for span in spans]
+        return clean("".join(part for pair in zip(words, [*others, ""], strict=True) for part in pair))
 
 
 def _is_shouted(piece: str) -> bool:
     """Whether it is words in capitals, and more than an abbreviation or two."""
     return piece.isupper() and " " in piece and sum(map(str.isalpha, piece)) >= _SHOUTED_LETTERS
-
-
-def _sentences(text: str, language: str, carried: _Carried) -> Iterator[Span]:
-    """The sentences, the tagger's but for full stops that end none in this language, or are carried over."""
-    goes_on = _GOES_ON.get(language)
-    begun: int | None = None
-    spans = [(words[0][0], words[-1][1]) for words in sentence_spans(text)]
-    for place, (start, stop) in enumerate(spans):
-        begun = start if begun is None else begun
-        if place + 1 < len(spans) and carried.is_torn(stop, spans[place + 1][0]):
-            continue
-        if goes_on and place + 1 < len(spans) and "\n" not in text[stop : spans[place + 1][0]]:
-            end = goes_on.search(text, max(begun, stop - 16), stop)
-            # What the line begins with is the number of a list's entry.
-            if end and _line(text, stop).strip() != end.group():
-                continue
-        yield begun, stop
-        begun = None
-
-
-def _lines(text: str, sentences: Iterator[Span], carried: _Carried) -> Iterator[Span]:
-    """The sentences, cut at line breaks but where a long line was merely wrapped."""
-    for start, stop in sentences:
-        for match in _LINE_BREAK.finditer(text, start, stop):
-            wrapped = text[match.end()].islower() or len(_line(text, match.start())) >= _WRAPPED_LENGTH
-            if not wrapped and not carried.is_torn(match.start()):
-                yield start, match.start()
-                start = match.end()
-        yield start, stop
-
-
-def _line(text: str, place: int) -> str:
-    """What stands before `place` in its line."""
-    return text[text.rfind("\n", 0, place) + 1 : place]
 
 
 def _parts(ids: list[int], subwords: Subwords, most: int) -> Iterator[tuple[list[int], str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple
@@ -19,12 +19,9 @@ from numpy.typing import NDArray
 
 from service.artifacts.subwords import Subwords
 
-_TAG = re.compile(
-    "<(/?)(a|abbr|b|bdi|bdo|big|cite|del|dfn|em|font|i|ins|mark|q|s|small|span|strike|strong|sub|sup|u)"
-    r"(?:\s[^<>]*)?(?<!/)>",
-    re.IGNORECASE,
-)
+_INLINE = "a|abbr|b|bdi|bdo|big|cite|del|dfn|em|font|i|ins|mark|q|s|small|span|strike|strong|sub|sup|u"
 """Of HTML's elements those whose words are a part of the sentence; those of `code`, say, are none."""
+_TAG = re.compile(rf"<(/?)({_INLINE})(?:\s[^<>]*)?(?<!/)>", re.IGNORECASE)
 
 _VERBATIM = re.compile(
     r"<(?:code|kbd|math|pre|samp|script|style|svg|textarea|var)(?![^\s/>])[^<>]*(?<!/)>"
@@ -32,6 +29,8 @@ _VERBATIM = re.compile(
     re.IGNORECASE,
 )
 """Begins what is never translated."""
+_WORD = re.compile(rf"<(?:{_INLINE}|code|kbd|math|samp|svg|var)[\s>]", re.IGNORECASE)
+"""Begins what stands in a sentence like a word, where it is never translated."""
 _NAME = re.compile(r"<(/?)([A-Za-z][^\s<>/]*)")
 
 _SHARE = 0.5
@@ -40,6 +39,12 @@ _SHARE = 0.5
 
 Span = tuple[int, int]
 """Where something begins in the text, and where it has ended."""
+
+
+def between(start: int, stop: int, spans: Iterable[Span]) -> Iterator[Span]:
+    """What is left of a span without others in it: one part more than those."""
+    edges = [start, *(edge for span in sorted(spans) for edge in span), stop]
+    return zip(edges[::2], edges[1::2], strict=True)
 
 
 class Tags(NamedTuple):
@@ -101,6 +106,17 @@ def _name(text: str, start: int) -> str:
     """The name of the tag that begins there; none: ''."""
     tag = _NAME.match(text, start)
     return tag[2].lower() if tag else ""
+
+
+def begins_word(text: str, start: int) -> bool:
+    """Whether the element that begins there, if it is never translated, stands in a sentence like a word."""
+    return _WORD.match(text, start) is not None
+
+
+def pair_name(text: str, span: Span, *, closing: bool) -> str:
+    """The name of an element that is part of a sentence, whose tag this is; '' where it is none."""
+    tag = _TAG.fullmatch(text, *span)
+    return tag[2].lower() if tag and bool(tag[1]) is closing else ""
 
 
 def find_tags(text: str, found: Sequence[Span], start: int, stop: int) -> list[Tags]:

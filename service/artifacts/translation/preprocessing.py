@@ -38,6 +38,8 @@ class TranslationPreprocessing(BaseModel):
     """A target has at most so many times the ids of its source …"""
     max_length_extra: int = Field(default=10, ge=1)
     """… and so many more."""
+    copies: bool = False
+    """Whether the model was taught to write UNKNOWN for what its source has an UNKNOWN for, which is then copied."""
 
     def search(self, beam_size: int, n_best: int = 1) -> SearchSettings:
         """How a sentence is searched for."""

@@ -28,7 +28,7 @@ from service.artifacts.decoding.tensors import (
 )
 from service.artifacts.languages import Profile
 from service.artifacts.manifest import Datatype, TensorSpec
-from service.artifacts.subwords import END, Subwords
+from service.artifacts.subwords import END, STAND_IN, Subwords
 from service.artifacts.translation import TranslationPreprocessing
 from service.predictors.base import invalid_body
 from service.runtime.session import OnnxSession, Tensors
@@ -81,6 +81,8 @@ def open_translator(bundle: Bundle, sessions: Mapping[str, OnnxSession]) -> Tran
             f"{bundle.path}/{preprocessing.profile}: is of {parts.profile.language!r}, the source is "
             f"{preprocessing.source!r}; export the model again"
         )
+    if preprocessing.copies:
+        _check_copies(bundle, parts)
     _try_last_rows(bundle, parts)
     return parts
 
@@ -90,6 +92,16 @@ def _read(path: Path, read: Callable[[bytes], T]) -> T:
         return read(path.read_bytes())
     except (ValueError, OSError) as error:
         raise BundleError(f"{path}: {error}; export the model again") from error
+
+
+def _check_copies(bundle: Bundle, parts: TranslatorParts) -> None:
+    """Raise BundleError where a vocabulary knows the sign that stands for what is copied."""
+    files = {parts.preprocessing.source_pieces: parts.source, parts.preprocessing.target_pieces: parts.target}
+    for file, subwords in files.items():
+        if not subwords.unknown(STAND_IN):
+            raise BundleError(
+                f"{bundle.path}/{file}: has U+FFFC, which stands for what is copied; export the model without copies"
+            )
 
 
 def _check_tensors(sessions: Mapping[str, OnnxSession], where: str) -> bool:

@@ -111,7 +111,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
         parts = self._parts
         settings = request.prepare(self.limits, parts.source, self.preprocessing, attention=parts.attention)
         jobs = [
-            Job(ids, settings, request.alignment or place in text.elements)
+            Job(ids, settings, request.alignment or text.wants_attention(place))
             for text in request.cut
             for place, ids in enumerate(text.segments)
         ]

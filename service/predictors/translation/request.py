@@ -82,9 +82,17 @@ class TranslateRequest:
         """
         search = self._search(limits, preprocessing)
         self._check_sizes(limits)
-        language, most = preprocessing.source, preprocessing.max_source_tokens
         self.cut = [
-            cut(text, subwords, language, most, elements=attention, is_html=self._is_html) for text in self.texts
+            cut(
+                text,
+                subwords,
+                preprocessing.source,
+                preprocessing.max_source_tokens,
+                elements=attention,
+                copies=preprocessing.copies,
+                is_html=self._is_html,
+            )
+            for text in self.texts
         ]
         return search
 

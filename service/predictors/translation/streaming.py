@@ -75,10 +75,12 @@ class TextStream:
                 yield index, cut.gaps[0]
 
     def _advance(self, text: _Text) -> str:
-        """Write on, over the ends of segments, to one with elements: where they go is known when the text is done."""
+        """Write on, over the ends of segments, to one that can be written only whole: when the text is done."""
         parts = []
-        while text.at < len(text.ended) and text.at not in text.cut.elements:
+        while text.at < len(text.ended) and not text.cut.wants_attention(text.at):
             known = text.cut.decoded(text.at, text.tokens[text.at], self._subwords)
+            # What comes next may take the blank away.
+            known = known if text.ended[text.at] else known.rstrip(" ")
             parts.append(text.cut.cased(text.at, known[len(text.written) :]))
             text.written = known
             if not text.ended[text.at]:

@@ -71,7 +71,7 @@ def _side(sentences: Sequence[Words]) -> _Side:
 
 
 def _possible(source: _Side, target: _Side) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """All L links within pairs, by source and then by target: the places of words, and how near the diagonal each is."""
+    """All L links within pairs, by source, then by target: the places of words, and how near the diagonal each is."""
     of_source, of_target = np.diff(source.begins), np.diff(target.begins)
     pair = np.repeat(np.arange(len(of_source)), of_source)  # of each source word
     sources = np.repeat(np.arange(len(pair)), of_target[pair])

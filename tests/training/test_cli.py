@@ -72,7 +72,7 @@ def test_the_preset_of_1998_trains_and_exports(idx_folder: Path, tmp_path: Path)
     [
         (["train", "--data", "absent"], "--data absent: is no folder"),
         (["train", "--device", "cuda"], "--device cuda: PyTorch"),
-        (["train", "--export", "--name", "My Model"], "--name: model name 'My Model': use lower-case"),
+        (["train", "--name", "My Model"], "--name: model name 'My Model': use lower-case"),
         (["train", "--epochs", "0"], "epochs is 0; it must be at least 1"),
         (["train", "--resume", "absent"], "absent: holds no run"),
         (["evaluate", "--run", "absent"], "absent: holds no run"),

@@ -10,6 +10,7 @@ import torch
 from training.bilstm_crf.config import FAMILY, PRESETS, DataConfig, TaggerConfig, stored_config
 from training.bilstm_crf.evaluate import evaluate
 from training.bilstm_crf.export import WEIGHTS, export
+from training.bilstm_crf.origin import check_shippable, helping_data
 from training.bilstm_crf.seeds import best_run, create_series, is_series, runs_of, series_config, summary
 from training.bilstm_crf.sentences import TaggedData
 from training.bilstm_crf.sources import load_data
@@ -25,10 +26,11 @@ from training.common.cli import (
     moved_files,
     note_unfinished,
     positive,
+    wants_export,
 )
 from training.common.config import add_flags, from_dict, merge, to_dict
 from training.common.device import pick_device, use_threads
-from training.common.export import check_target
+from training.common.export import before_training, check_target
 from training.common.run import Run
 
 _NAME = "pos-en, ner-en, or that of the file"
@@ -65,13 +67,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _train(options: argparse.Namespace) -> int:
     config, count = _config(options)
-    wanted = options.export or options.name is not None
-    if wanted:
-        check_target(options.name or _default_name(config.data), options.models)
+    wanted = wants_export(options)
     device = pick_device(options.device)
     use_threads(options.threads)
     path = options.resume or options.run_path or Path("runs") / f"{FAMILY}-{datetime.now():%Y%m%d-%H%M%S}"
     data = load_data(config.data)
+    with before_training(wanted):
+        check_shippable(data, helping_data(config))
+    if wanted:
+        check_target(options.name or _default_name(config.data), options.models)
     alone = count == 1 and not is_series(path)
     for folder, settings in [(path, config)] if alone else create_series(path, config, count):
         code = _train_one(settings, data, folder, path, device)

@@ -63,6 +63,11 @@ def add_export_flags(parser: argparse.ArgumentParser, name: str, weights: Sequen
     parser.add_argument("--description", default="", help="one line about the model, for the manifest")
 
 
+def wants_export(options: argparse.Namespace) -> bool:
+    """Whether `train` is to export at its end: `--export` says so, and so does a name for the model."""
+    return options.export or options.name is not None
+
+
 MOVED = ("train", "dev", "test")
 
 

@@ -40,6 +40,24 @@ def check_target(name: str, repository: Path) -> None:
         raise ConfigError(f"--models {repository}: cannot be written to")
 
 
+@contextmanager
+def before_training(wanted: bool) -> Iterator[None]:
+    """Around what an export asks of data and settings: what it refuses is said before a run that may take hours.
+
+    Args:
+        wanted: whether the run is to be exported at its end; else there is only a note that it cannot be.
+
+    Raises:
+        ExportError: it is to be exported, and that would be refused.
+    """
+    try:
+        yield
+    except ExportError as error:
+        if wanted:
+            raise ExportError(f"{error}; to train it all the same, leave out --export and --name") from error
+        print(f"note: the run can be measured but not exported: {error}")
+
+
 def to_onnx(module: nn.Module, example: torch.Tensor, *, input_name: str, output_name: str) -> bytes:
     """The ONNX file of a module with one input and one output whose first axis is the batch, weights inside."""
     module.eval()

@@ -13,6 +13,7 @@ from training.common.cli import (
     check_resume,
     given_settings,
     note_unfinished,
+    wants_export,
 )
 from training.common.config import add_flags, merge, to_dict
 from training.common.device import pick_device, use_threads
@@ -33,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     training = commands.add_parser("train", help="train, or continue a run that was stopped")
     training.set_defaults(run=_train)
     add_run_flags(training, PRESETS)
-    training.add_argument("--export", action="store_true", help="then evaluate on the held-out images and export")
+    training.add_argument("--export", action="store_true", help="then export; --name does so too")
     add_export_flags(training, _NAME)
     add_machine_flags(training)
     add_flags(training.add_argument_group("settings"), LenetConfig, PRESETS["default"])
@@ -58,9 +59,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _train(options: argparse.Namespace) -> int:
     config = _config(options)
-    name = options.name or default_name(config)
-    if options.export:
-        check_target(name, options.models)
+    wanted = wants_export(options)
+    if wanted:
+        check_target(options.name or default_name(config), options.models)
     device = pick_device(options.device)
     use_threads(options.threads)
     path = options.resume or options.run_path or Path("runs") / f"lenet-{datetime.now():%Y%m%d-%H%M%S}"
@@ -80,9 +81,7 @@ def _train(options: argparse.Namespace) -> int:
     finally:
         run.close()
     print(evaluate(run, config, digits, "dev", device).report())
-    if options.export:
-        return _write(options, run, config, digits)
-    return 0
+    return _write(options, run, config, digits) if wanted else 0
 
 
 def _evaluate(options: argparse.Namespace) -> int:

@@ -7,7 +7,14 @@ from datetime import datetime
 from pathlib import Path
 
 from service.artifacts.text import Tokenizer
-from training.common.cli import Interrupted, add_machine_flags, add_run_flags, check_resume, given_settings
+from training.common.cli import (
+    Interrupted,
+    add_machine_flags,
+    add_run_flags,
+    check_resume,
+    given_settings,
+    wants_export,
+)
 from training.common.config import add_flags, merge, to_dict
 from training.common.device import pick_device, worker_threads
 from training.common.export import check_target
@@ -17,7 +24,7 @@ from training.common.vectors.opening import open_vectors_of
 from training.word2vec.config import FAMILY, PRESETS, Word2VecConfig, stored_config
 from training.word2vec.corpus import CorpusSettings, open_corpus
 from training.word2vec.evaluate import evaluate, store
-from training.word2vec.export import BundleSettings, Exported, export
+from training.word2vec.export import BundleSettings, Exported, check_exportable, export
 from training.word2vec.importing import import_vectors
 from training.word2vec.pictures import draw_run
 from training.word2vec.publishing import default_name, measured, run_settings
@@ -55,7 +62,7 @@ def _configure_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--corpus", type=Path, metavar="FOLDER", help="where to keep the encoded text (default: in the cache)"
     )
-    parser.add_argument("--export", action="store_true", help="then write the vectors as a bundle")
+    parser.add_argument("--export", action="store_true", help="then export; --name does so too")
     _add_bundle_flags(parser)
     add_machine_flags(parser)
     add_flags(parser.add_argument_group("settings"), Word2VecConfig, PRESETS["default"])
@@ -126,11 +133,14 @@ def _add_bundle_flags(parser: argparse.ArgumentParser) -> None:
 
 def _train(options: argparse.Namespace) -> int:
     config = _config(options)
-    if options.export:
-        check_target(options.name or default_name(config), options.models)
+    wanted = wants_export(options)
+    if wanted:
+        check_exportable(_settings_of(options, config), dimensions=config.dimensions)
     device = pick_device(options.device)
     path = options.resume or options.run_path or Path("runs") / f"word2vec-{datetime.now():%Y%m%d-%H%M%S}"
     corpus = open_corpus(config.data, _corpus_settings(config), options.corpus)
+    if wanted:
+        check_exportable(_settings_of(options, config), dimensions=config.dimensions, words=len(corpus.words))
     run = Run.create(path, family=FAMILY, config=to_dict(config))
     try:
         run.logger().info(
@@ -152,7 +162,7 @@ def _train(options: argparse.Namespace) -> int:
         run.close()
     draw_run(run, vectors)
     print(f"{len(vectors):,} vectors of {vectors.dimensions} dimensions in {path}; pictures: {run.pictures}")
-    return _write(options, run, config, vectors) if options.export else 0
+    return _write(options, config, vectors) if wanted else 0
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -173,14 +183,12 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     run = Run.open(options.run_path, family=FAMILY)
     open_vectors_of(options.run_path)
-    return _write(options, run, stored_config(run), load_vectors(run.path))
+    return _write(options, stored_config(run), load_vectors(run.path))
 
 
-def _write(options: argparse.Namespace, run: Run, config: Word2VecConfig, vectors: WordVectors) -> int:
-    name = options.name or default_name(config)
-    check_target(name, options.models)
-    settings = replace(_bundle_settings(options, name), **run_settings(config))
-    settings = _with_given(options, settings)
+def _write(options: argparse.Namespace, config: Word2VecConfig, vectors: WordVectors) -> int:
+    settings = _settings_of(options, config)
+    check_exportable(settings, dimensions=vectors.dimensions)
     if getattr(options, "measure", False):
         settings = replace(settings, metrics=measured(vectors, settings))
     _tell(export(vectors, settings))
@@ -212,6 +220,12 @@ def _convert(options: argparse.Namespace) -> int:
     write_vectors(vectors, options.target, format=options.format)
     print(f"wrote {len(vectors):,} vectors of {vectors.dimensions} dimensions to {options.target} ({options.format})")
     return 0
+
+
+def _settings_of(options: argparse.Namespace, config: Word2VecConfig) -> BundleSettings:
+    """What the bundle of a run is to be."""
+    settings = _bundle_settings(options, options.name or default_name(config))
+    return _with_given(options, replace(settings, **run_settings(config)))
 
 
 def _bundle_settings(options: argparse.Namespace, name: str) -> BundleSettings:

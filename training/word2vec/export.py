@@ -20,7 +20,7 @@ from training.common.errors import ConfigError
 from training.common.export import check_target, provenance
 from training.common.vectors import Block, WordVectors
 from training.word2vec.card import model_card
-from training.word2vec.graph import GRAPH_FILE, build_graph, graph_spec, is_outside
+from training.word2vec.graph import GRAPH_FILE, build_graph, check_size, graph_spec, is_outside
 from training.word2vec.index import ApproximateSearch, IndexChoice, build_index, tune, wants_index
 from training.word2vec.lookup import Lookup
 from training.word2vec.parity import Parity, check_parity
@@ -116,13 +116,7 @@ def export_blocks(
     Args:
         counts: how often each word of the source was met, where that is known.
     """
-    left = dimensions - settings.remove_components
-    if left < 1:
-        raise ConfigError(f"--remove-components {settings.remove_components}: the vectors have {dimensions}")
-    kept = settings.dimensions or left
-    if kept > left:
-        raise ConfigError(f"--keep-dimensions {kept}: the vectors have {left}; ask for at most as many")
-    check_target(settings.name, settings.repository)
+    kept = check_exportable(settings, dimensions=dimensions)
     # Beside the bundle: what is made there is as large as the vectors.
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=settings.repository) as name:
         folder = Path(name)
@@ -142,6 +136,29 @@ def export_blocks(
         index=parts.index,
         index_words_per_second=parts.index_words_per_second,
     )
+
+
+def check_exportable(settings: BundleSettings, *, dimensions: int, words: int = 0) -> int:
+    """Refuse what no vectors of so many components, or of so many words, can be exported as; how many axes are kept.
+
+    Args:
+        words: how many there are at most; 0 where that is not known.
+
+    Raises:
+        ConfigError: naming the setting.
+        ExportError: an index is asked for, or needed for so many words, and usearch is missing.
+    """
+    left = dimensions - settings.remove_components
+    if left < 1:
+        raise ConfigError(f"--remove-components {settings.remove_components}: the vectors have {dimensions}")
+    kept = settings.dimensions or left
+    if kept > left:
+        raise ConfigError(f"--keep-dimensions {kept}: the vectors have {left}; ask for at most as many")
+    rows = min(words, settings.max_words or words)
+    check_size(rows, kept, settings.precision)
+    wants_index(settings.index, rows)
+    check_target(settings.name, settings.repository)
+    return kept
 
 
 def word_weights(
@@ -187,10 +204,7 @@ def _make_parts(
 ) -> _Parts:
     indexed = wants_index(settings.index, len(staged.words))
     table = build_table(staged, axes, settings.precision, folder)
-    if is_outside(table) and settings.precision == "fp32":
-        raise ConfigError(
-            f"--precision fp32: a table of {table.codes.nbytes >> 20} MiB is too large for it; choose fp16 or int8"
-        )
+    check_size(len(staged.words), table.dimensions, settings.precision)
     graph = build_graph(table)
     lookup = Lookup(graph, table)
     parity = check_parity(lookup, staged, axes, settings.precision)

@@ -12,8 +12,9 @@ from onnx import GraphProto, TensorProto, ValueInfoProto, helper
 
 from service.artifacts.manifest import Datatype, Graph, TensorSpec
 from service.artifacts.word_vectors import EMBEDDINGS, IDS, INDICES, SCALES, SCORES, TABLE, VECTORS, WEIGHTS, K
+from training.common.errors import ConfigError
 from training.common.onnx_parts import OnnxParts
-from training.word2vec.table import Table
+from training.word2vec.table import Precision, Table
 
 GRAPH_FILE = "model.onnx"
 LARGEST_INSIDE = 64 << 20
@@ -32,6 +33,17 @@ _ELEMENTS = {
 def is_outside(table: Table) -> bool:
     """Whether the table is too large to lie in the graph."""
     return bool(table.codes.nbytes > LARGEST_INSIDE)
+
+
+def check_size(rows: int, dimensions: int, precision: Precision) -> None:
+    """Refuse a table of float32 that is too large to lie in the graph.
+
+    Raises:
+        ConfigError: with its size.
+    """
+    size = rows * dimensions * np.dtype(np.float32).itemsize
+    if precision == "fp32" and size > LARGEST_INSIDE:
+        raise ConfigError(f"--precision fp32: a table of {size >> 20} MiB is too large for it; choose fp16 or int8")
 
 
 def graph_spec(table: Table) -> Graph:

@@ -55,7 +55,7 @@ def wants_index(choice: IndexChoice, rows: int) -> bool:
     wanted = choice == "hnsw" or (choice == "auto" and rows > LARGEST_EXACT)
     if wanted and importlib.util.find_spec("usearch") is None:
         raise ExportError(
-            f"an approximate index for {rows:,} words needs usearch; in Lectern's folder run: "
+            f"an approximate index{f' for {rows:,} words' if rows else ''} needs usearch; in Lectern's folder run: "
             "pip install -c constraints.txt '.[ann]', or search exactly with --index none"
         )
     return wanted

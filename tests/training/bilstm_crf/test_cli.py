@@ -1,13 +1,17 @@
 """`lectern-train bilstm_crf` from end to end, and what it says when something is wrong."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from service.artifacts.bundle import read_bundle
 from tests.training.bilstm_crf import made_sentences
 from training.__main__ import main
+from training.bilstm_crf import cli, origin
+from training.common.errors import ConfigError
 
 pytestmark = pytest.mark.torch
 
@@ -105,6 +109,26 @@ def test_what_a_user_gets_wrong_is_one_line(
     assert shown[-1].startswith("lectern-train: ")
     assert message in shown[-1]
     assert not (tmp_path / "models").exists() or not any((tmp_path / "models").iterdir())
+
+
+@pytest.mark.parametrize("auxiliary", ["", "conll2003:2"])
+def test_data_that_may_not_be_given_away_are_refused_before_training_or_told_of(
+    auxiliary: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kept = replace(made_sentences.data("tags"), name="CoNLL-2003 English", licence="research only", shippable=False)
+    monkeypatch.setattr(cli if not auxiliary else origin, "load_data", lambda _: kept)
+    monkeypatch.setattr(cli, "train", Mock(side_effect=ConfigError("it is trained")))
+    arguments = ["bilstm_crf", "train", "--train", str(file), *SMALL, "--auxiliary", auxiliary]
+    assert main([*arguments, "--export"]) == 2
+    shown = capsys.readouterr()
+    assert "CoNLL-2003 English is research only" in shown.err
+    assert shown.err.rstrip().endswith("to train it all the same, leave out --export and --name")
+    assert not list(tmp_path.iterdir())
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out.startswith("note: the run can be measured but not exported: CoNLL-2003 English is research only")
+    assert "it is trained" in shown.err
 
 
 def test_a_split_that_is_not_there_is_named(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,9 @@ import pytest
 from service.artifacts.bundle import read_bundle
 from tests.training.seq2seq import made_pairs
 from training.__main__ import main
+from training.common.config import merge, to_dict
+from training.common.run import Run
+from training.seq2seq.config import FAMILY, PRESETS
 
 pytestmark = pytest.mark.torch
 
@@ -61,6 +64,10 @@ def test_a_run_begins_with_another_and_has_its_network(
     first, second = str(tmp_path / "first"), str(tmp_path / "second")
     train = ["seq2seq", "train", "--train", str(table), *LANGUAGES, "--precision", "fp32", "--threads", "1"]
     assert main([*train, *SMALL, "--epochs", "1", "--lower-case", "--run", first]) == 0
+    assert (
+        "note: the run can be measured but not exported: the run was trained with --lower-case"
+        in capsys.readouterr().out
+    )
     assert main([*train, "--init", first, "--epochs", "1", "--dropout", "0.4", "--run", second]) == 0
     config = json.loads((tmp_path / "second" / "config.json").read_text())["config"]
     assert (config["network"]["hidden"], config["network"]["dropout"]) == (64, 0.4)
@@ -83,17 +90,30 @@ def test_a_run_begins_with_another_and_has_its_network(
         (["train", "--hidden", "0"], "hidden is 0"),
         (["evaluate", "--run", "nowhere"], "nowhere: holds no run"),
         (["export", "--run", "nowhere"], "nowhere: holds no run"),
+        (["train", "--train", "TABLE", *LANGUAGES, "--export", "--lower-case"], "to train it all the same, leave out"),
+        (
+            ["train", "--train", "TABLE", *LANGUAGES, "--name", "x", "--init", "RUN"],
+            "began with RUN, which was trained",
+        ),
+        (["train", "--train", "TABLE", *LANGUAGES, "--name", "Not a name"], "--name: model name 'Not a name'"),
         (["train", "--resume", "nowhere"], "nowhere: holds no run"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(
-    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    said: str,
+    table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["seq2seq", *arguments]) == 2
+    Run.create(Path("RUN"), family=FAMILY, config=to_dict(merge(PRESETS["debug"], {"data": "multi30k:en-de"})))
+    assert main(["seq2seq", *(str(table) if word == "TABLE" else word for word in arguments)]) == 2
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["RUN"]
 
 
 def test_parallel_files_of_unlike_length_are_refused_with_both_counts(

@@ -1,5 +1,6 @@
 """The commands of word2vec, as a user types them."""
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,9 @@ def test_a_file_becomes_a_bundle(trained: Path, tmp_path: Path, capsys: pytest.C
         (["train", "--loss", "hierarchical-softmax", "--add-context", "1"], "add_context is for negative sampling"),
         (["train", "--learning-rate", "7"], "learning_rate is 7.0; it must lie between"),
         (["train", "--export", "--name", "My Words"], "--name: model name 'My Words': use lower-case"),
+        (["train", "--export", "--max-words", "0"], "--max-words 0: must be at least 1"),
+        (["train", "--name", "x", "--keep-dimensions", "101"], "--keep-dimensions 101: the vectors have 100"),
+        (["train", "--export", "--remove-components", "100"], "--remove-components 100: the vectors have 100"),
         (["train", "--resume", "absent"], "absent: holds no run"),
         (["evaluate", "absent"], "absent"),
         (["evaluate", "."], ".: is neither a run nor a version of a bundle"),
@@ -111,6 +115,28 @@ def test_what_a_user_gets_wrong_is_one_line(
     assert len(shown.err.splitlines()) == 1
     assert not shown.out
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "limit", "message"),
+    [
+        (["--index", "hnsw"], "none", "an approximate index needs usearch"),
+        ([], "index.LARGEST_EXACT", "an approximate index for 12 words needs usearch"),
+        (["--precision", "fp32"], "graph.LARGEST_INSIDE", "--precision fp32: a table of 0 MiB is too large for it"),
+    ],
+)
+def test_a_bundle_that_cannot_be_made_is_refused_before_training(
+    flags: list[str], limit: str, message: str, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    if limit != "none":
+        monkeypatch.setattr(f"training.word2vec.{limit}", 11)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "usearch" else find(name))
+    where = ["--run", str(tmp_path / "run"), "--corpus", str(tmp_path / "corpus"), "--models", str(tmp_path / "models")]
+    assert main(["word2vec", "train", "--data", str(text), *where, *SETTINGS, "--export", *flags]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_keeping_more_dimensions_than_there_are(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,8 +45,8 @@ training has all but the same of.
 {begun}* {epochs} epochs, batches of about {batch_tokens:,} target pieces, AdamW with weight decay {weight_decay:g}, learning rate up to {learning_rate:g},
   label smoothing {label_smoothing:g}, seed {seed}.
 * Dropout: {embedding_dropout:g} of the embeddings, {dropout:g} between and after the layers, the same in a whole sentence (Gal and Ghahramani
-  2016); {piece_dropout:g} of the pieces. {fragments:.0%} of the sentences without the marks at their ends, as single words come.
-* Libraries: {libraries}.
+  2016); {piece_dropout:g} of the pieces.
+{shown}* Libraries: {libraries}.
 
 ## What it is not
 
@@ -95,7 +95,7 @@ def model_card(
         train=len(data.splits["train"]),
         dev=len(data.splits["dev"]),
         begun=_begun(config),
-        fragments=config.fragments,
+        shown=_shown(config),
         epochs=config.epochs,
         batch_tokens=config.batch_tokens,
         weight_decay=config.weight_decay,
@@ -106,6 +106,26 @@ def model_card(
         dropout=config.network.dropout,
         piece_dropout=config.network.piece_dropout,
         libraries=", ".join(f"{name} {version}" for name, version in origin.libraries.items()),
+    )
+
+
+def _shown(config: TranslatorConfig) -> str:
+    """A line for each way in which pairs were shown."""
+    return "".join(
+        f"* {share:.0%} {text}\n"
+        for share, text in (
+            (config.fragments, "of the sentences without the marks at their ends, as headings come."),
+            (
+                config.phrases,
+                "as many words and phrases as pairs beside them, found by word alignment (Koehn et al. 2003).",
+            ),
+            (
+                config.copies,
+                "of the pairs, about, with a stand-in for a word and its translation: so names, addresses and signs that the vocabulary does "
+                "not know are copied (Luong, Sutskever et al. 2015).",
+            ),
+        )
+        if share
     )
 
 

@@ -152,6 +152,7 @@ def _preprocessing(translator: Translator, data: ParallelData, dev: dict[str, An
         length_penalty=dev["length_penalty"],
         coverage_penalty=dev["coverage_penalty"],
         beam_size=dev["beam_size"],
+        copies=bool(translator.config.copies),
     )
 
 

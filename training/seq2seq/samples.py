@@ -68,13 +68,16 @@ class Sampler:
         """The result of one text; `shaken` is the seed of the noise, if there is to be any."""
         settings, alternatives = self.preprocessing, int(wishes.get("alternatives", 0))
         alignment = bool(wishes.get("alignment"))
-        cut_text = cut(text, self._source, settings.source, settings.max_source_tokens, elements=self.attention)
+        cut_text = cut(
+            text, self._source, settings.source, settings.max_source_tokens,
+            elements=self.attention, copies=settings.copies,
+        )  # fmt: skip
         found = search(
             self._served.encode,
             self._served.step if shaken is None else _shaken(self._served.step, shaken),
             cut_text.segments,
             settings.search(wishes.get("beam_size", settings.beam_size), alternatives + 1),
-            wants_attention=alignment or bool(cut_text.elements),
+            wants_attention=alignment or any(map(cut_text.wants_attention, range(len(cut_text.segments)))),
         )
         return self._results.result(cut_text, found, alternatives=alternatives, alignment=alignment)
 

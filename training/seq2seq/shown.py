@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import sentencepiece
 
-from service.artifacts.subwords import Subwords, clean
+from service.artifacts.subwords import STAND_IN, Subwords, clean
+from training.common.errors import ConfigError
 from training.common.seed import derive
 from training.seq2seq.batches import Encoded
 from training.seq2seq.config import TranslatorConfig
@@ -23,11 +24,19 @@ class Shown:
         config: the run's.
         source: the vocabulary of the source.
         target: that of the target.
+
+    Raises:
+        ConfigError: the pairs have the stand-in already.
     """
 
     def __init__(self, pairs: Sequence[Pair], config: TranslatorConfig, source: Subwords, target: Subwords) -> None:
         self._pairs, self._config = pairs, config
         self._vocabularies = source, target
+        if config.copies and not (source.unknown(STAND_IN) and target.unknown(STAND_IN)):
+            raise ConfigError(
+                "--copies puts U+FFFC where a word is copied, but the vocabulary was learnt from pairs that have it: "
+                "take it out of them, or train without --copies"
+            )
         self._fragments = Fragments(pairs) if config.fragments else None
         found = find_phrases(pairs) if config.copies or config.phrases else {}
         self._copies = Copies(pairs, found) if config.copies else None

@@ -8,7 +8,8 @@ N sentences, W hypotheses of each, S source pieces at most, a state of Z numbers
                -> log_probs [N, W, k], candidates [N, W, k] (best first), next_state [N, W, Z], attention [N, W, S]
 
 Without attention there are no memory, keys and attention, and the step takes no lengths. The step gives no more
-candidates than the vocabulary has pieces; PAD, UNKNOWN and BEGIN have the log-probability -inf.
+candidates than the vocabulary has pieces; PAD and BEGIN have the log-probability -inf, and UNKNOWN but in models that
+copy.
 """
 
 from collections.abc import Callable, Mapping

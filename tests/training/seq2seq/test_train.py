@@ -107,6 +107,13 @@ def test_words_are_learnt_as_phrases_and_what_is_unknown_is_copied(tmp_path: Pat
     assert list(found).count(UNKNOWN) == 1
 
 
+def test_pairs_that_have_the_stand_in_cannot_be_copied_from(run: Run) -> None:
+    data = made_pairs.data(60)
+    data.splits["train"].append(Pair(f"a {STAND_IN}", f"ein {STAND_IN}"))
+    with pytest.raises(ConfigError, match=r"--copies puts U\+FFFC"):
+        train(settings(copies=0.1), data, run, CPU)
+
+
 def test_what_is_unknown_is_not_answered_without_copies(run: Run) -> None:
     train(settings(epochs=1), made_pairs.data(100), run, CPU)
     translator = load_translator(run)

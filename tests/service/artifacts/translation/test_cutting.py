@@ -150,12 +150,12 @@ def test_parts_are_never_empty(subwords: Subwords, most: int) -> None:
 )  # fmt: skip
 def test_hostile_text_takes_linear_time(subwords: Subwords, unit: str) -> None:
     def seconds(text: str, is_html: bool) -> float:
-        started = time.perf_counter()
+        started = time.thread_time()
         cut(text, subwords, "de", MOST, elements=True, is_html=is_html)
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
     text = unit * (10_000 // len(unit))
-    for is_html in (False, True):
+    for is_html in {False, "<" in unit or "&" in unit}:
         # The best of three, as other work may be in the way.
         assert any(seconds(text + "a" + text, is_html) < 1 for _ in range(3))
 

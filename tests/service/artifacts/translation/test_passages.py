@@ -1,0 +1,177 @@
+"""What a sentence holds that the vocabulary does not know is read as a stand-in, if the model copies."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import pytest
+import sentencepiece
+
+from service.artifacts.subwords import BEGIN, END, PAD, STAND_IN, UNKNOWN, Subwords
+from service.artifacts.translation import CutText, cut
+from tests.translator_bundles import pieces_model
+
+MOST = 40
+
+
+@pytest.fixture(scope="module")
+def subwords() -> Subwords:
+    return Subwords(pieces_model())
+
+
+def read(subwords: Subwords, text: str, *, elements: bool = True, is_html: bool = False) -> CutText:
+    found = cut(text, subwords, "en", MOST, elements=elements, copies=True, is_html=is_html)
+    for place, ids in enumerate(found.segments):
+        assert ids.count(UNKNOWN) == len(found.copied.get(place, []))
+    return found
+
+
+def shown(subwords: Subwords, text: str, *, is_html: bool = False) -> str:
+    """The text with braces around what is translated, and in it brackets around what is copied."""
+    found = read(subwords, text, is_html=is_html)
+    parts = []
+    for place, ids in enumerate(found.segments):
+        words = subwords.decode(ids)
+        for one in found.copied.get(place, []):
+            words = words.replace(STAND_IN, f"[{one.text}]", 1)
+        parts.append(f"{{{words}}}")
+    return found.joined(parts)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # Words, wherever they stand.
+        ("I love 李.", "{I love [李].}"),
+        ("李 sleeps. I love 李!", "{[李] sleeps.} {I love [李]!}"),
+        ("The cat (and Łukasz) drinks", "{The cat (and [Łukasz]) drinks}"),
+        ("I love हिन्दी, not me@example.com.", "{I love [हिन्दी], not [me@example.com].}"),
+        ("See https://a.de/b?c=1, I love it", "{See [https://a.de/b?c=1], I love it}"),
+        (f"I {'ab' * 90} you", f"{{I [{'ab' * 90}] you}}"),
+        ("The <code>cat()</code> sleeps", "{The [<code>cat()</code>] sleeps}"),
+        ("The <b translate=no>big <i>cat</i></b> sleeps", "{The [<b translate=no>big <i>cat</i></b>] sleeps}"),
+        # Signs, between words only.
+        ("I love 😀 you 😀!", "{I love [😀] you} 😀!"),
+        ("😀 I love 👩🏽\u200d🚀 you", "😀 {I love [👩🏽\u200d🚀] you}"),
+        ("12 😀 I love 😀 12.", "12 😀 {I love} 😀 12."),
+        ("I love you ❤\ufe0f", "{I love you} ❤\ufe0f"),
+        ("I love 李 😀", "{I love [李]} 😀"),
+        ("THE DOG 😀 SLEEPS", "{The dog [😀] sleeps}"),
+        ("R &amp; D", "{R [&amp;] D}"),
+        # Neighbours are one.
+        ("I love 😀 😀\u200d😀 you", "{I love [😀 😀\u200d😀] you}"),
+        ("I love 李 小龙, 王😀 and you", "{I love [李 小龙], [王😀] and you}"),
+        ("I love 李😀", "{I love [李]}😀"),
+        # Nothing but such things, or too many of them.
+        ("李", "李"),
+        ("Привет, мир 12! 😀", "Привет, мир 12! 😀"),
+        ("李, 王, 周 and you", "李, 王, 周 {and you}"),
+        ("李, 王 and you", "{[李], [王] and you}"),
+        # What is no part of a sentence.
+        ("- 李 sleeps\n- I love 李\n\n李", "- {[李] sleeps}\n- {I love [李]}\n\n李"),
+        ("The 李 <br> <u-x>cat 😀</u-x>", "{The [李]} <br> <u-x>{cat} 😀</u-x>"),
+        ("The <p translate=no>big</p> <pre>cat</pre> sleeps", "{The} <p translate=no>big</p> <pre>cat</pre> {sleeps}"),
+        ("The <code>cat, the <!-- 李 --> dog", "{The} <code>{cat, the} <!-- 李 --> {dog}"),
+        ("A \ufffc sign", "{A [\ufffc] sign}"),
+    ],
+)  # fmt: skip
+def test_what_is_copied(subwords: Subwords, text: str, expected: str) -> None:
+    assert shown(subwords, text) == expected
+
+
+def test_an_unknown_that_stands_for_nothing_parts_its_sentence(subwords: Subwords) -> None:
+    found = cut("The half \ud83d sleeps 李", subwords, "en", MOST, copies=True)
+    assert (found.copied, found.gaps) == ({}, ["", " 李"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "tags"),
+    [
+        ("The <b>big 李</b> sleeps.", "{The big [李] sleeps.}", ["<b>"]),
+        ("<b>Tom</b> and 李 <i>sleep, 王</i>", "{Tom and [李] sleep, [王]}", ["<b>", "<i>"]),
+        ("The <b>dog 😀</b>", "{The dog [😀]}", ["<b>"]),
+        # An element that holds nothing else is copied with its tags.
+        ("The <b>李</b> sleeps", "{The [<b>李</b>] sleeps}", []),
+        ("The <b> <i>😀</i>王 </b>李 sleeps", "{The [<b> <i>😀</i>王 </b>李] sleeps}", []),
+        ("See <a href='x'>https://a.de</a> and you", "{See [<a href='x'>https://a.de</a>] and you}", []),
+        ("The cat <b>😀</b>", "{The cat} <b>😀</b>", []),
+        # Those around all of it are carried over, and what is no element parts it.
+        ("<b>The 李</b>", "<b>{The [李]}</b>", []),
+        ("The <b>李</i> cat", "{The} <b>李</i> {cat}", []),
+        ("The <b></b>李</b> cat", "{The} <b></b>李</b> {cat}", []),
+    ],
+)
+def test_elements(subwords: Subwords, text: str, expected: str, tags: list[str]) -> None:
+    assert shown(subwords, text) == expected
+    assert [element.opening for element in read(subwords, text).elements.get(0, [])] == tags
+
+
+def test_where_elements_begin_and_end_beside_a_stand_in(subwords: Subwords) -> None:
+    found = read(subwords, "李 and <b>the 王 cat</b> sleeps")
+    (element,) = found.elements[0]
+    pieces = [subwords.piece(id_) for id_ in found.segments[0]]
+    assert pieces[element.first : element.end] == ["▁the", "▁", "<unk>", "▁cat"]
+
+
+def test_without_attention_tags_part_a_sentence(subwords: Subwords) -> None:
+    found = read(subwords, "The 李 <b>cat</b>", elements=False)
+    assert (found.gaps, found.copied[0][0].text) == (["", " <b>", "</b>"], "李")
+
+
+def test_html(subwords: Subwords) -> None:
+    assert shown(subwords, "I love\n李&lt;😀&nbsp;and <code>&lt;a&gt;</code>", is_html=True) == (
+        "{I love [李]<[😀] and [<code>&lt;a&gt;</code>]}"
+    )
+    assert shown(_letters_only(), "a &amp; b a &lt;b&gt; a", is_html=True) == "{a [&amp;] b a [&lt;]b[&gt;] a}"
+
+
+def _letters_only() -> Subwords:
+    """A vocabulary that does not know HTML's own signs."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["a b", "b a"] * 9),
+        model_writer=model,
+        model_type="bpe",
+        vocab_size=8,
+        pad_id=PAD,
+        unk_id=UNKNOWN,
+        bos_id=BEGIN,
+        eos_id=END,
+        minloglevel=2,
+    )
+    return Subwords(model.getvalue())
+
+
+def test_long_sentences_share_what_is_copied(subwords: Subwords) -> None:
+    names = [chr(0x4E00 + number) for number in range(30)]
+    text = "".join(f"the dog and {name}, " for name in names)
+    found = read(subwords, text)
+    assert len(found.segments) > 2
+    assert [one.text for place in sorted(found.copied) for one in found.copied[place]] == names
+
+    found = read(subwords, f"{text}<b>the cat and 王</b>.")
+    assert (found.gaps[-2:], found.elements) == ([" <b>", "</b>."], {})
+    assert [one.text for place in sorted(found.copied) for one in found.copied[place]] == [*names, "王"]
+
+
+def test_what_goes_on_after_a_letter(subwords: Subwords) -> None:
+    (copied,) = read(subwords, "The dog😀 and 😀 李 sleep").copied.values()
+    assert [one.is_glued for one in copied] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "😀", "a😀", "a 😀 ", "a 李 ", "李 ", "<b>李", "<b>李</b> a ", "</b>李", "<b>😀</b>", "<b>", "</b>", "\u200da",
+        "<b><i>李</b> a ", "李😀", "<code>a</code> a ", "a <br>李 ", "<b>a</b> <br> 😀 ", "&amp;a", "a. 李 ",
+    ],
+)  # fmt: skip
+def test_hostile_text_takes_linear_time(subwords: Subwords, unit: str) -> None:
+    def seconds(text: str) -> float:
+        started = time.thread_time()
+        cut(text, subwords, "de", MOST, elements=True, copies=True)
+        return time.thread_time() - started
+
+    text = unit * (10_000 // len(unit))
+    assert any(seconds(f"{text} a {text}") < 1 for _ in range(3))

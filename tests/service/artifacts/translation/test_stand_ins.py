@@ -1,0 +1,156 @@
+"""What is copied goes where its stand-in is in the translation, and is never lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.artifacts.decoding import Hypothesis
+from service.artifacts.subwords import BLANK, UNKNOWN, Subwords
+from service.artifacts.translation import CutText, cut
+from tests.translator_bundles import pieces_model
+
+MOST = 40
+
+
+@pytest.fixture(scope="module")
+def subwords() -> Subwords:
+    return Subwords(pieces_model())
+
+
+def read(subwords: Subwords, text: str, *, is_html: bool = False) -> CutText:
+    return cut(text, subwords, "en", MOST, elements=True, copies=True, is_html=is_html)
+
+
+def written(
+    subwords: Subwords,
+    text: str,
+    target: str,
+    attended: Sequence[int] | None = None,
+    *,
+    is_html: bool = False,
+) -> str:
+    """The translation of a sentence, `?` for each UNKNOWN, of which each piece attended to one source piece."""
+    found = read(subwords, text, is_html=is_html)
+    (ids,) = found.segments
+    tokens = subwords.encode(target.replace("?", "\ufffc"))
+    attention: NDArray[np.float32] | None = None
+    if attended is not None:
+        attention = np.zeros((len(tokens) + 1, len(ids) + 1), np.float32)
+        attention[range(len(tokens) + 1), [*attended, len(ids)]] = 1
+    return found.joined([found.written(0, Hypothesis(tuple(tokens), -1.0, attention), subwords)])
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "expected"),
+    [
+        ("The 李 sleeps.", "Der ? schläft.", "Der 李 schläft."),
+        ("李 sleeps 😀", "? schläft", "李 schläft 😀"),
+        ("The (李)", "Der (?)", "Der (李)"),
+        ("The 李 王, 周 and the big Łukasz", "Der ?, ? und der ?", "Der 李 王, 周 und der Łukasz"),
+        # One too many is left out, with its blank.
+        ("The 李 sleeps", "Der ? ? schläft ?", "Der 李 schläft"),
+        ("The dog", "? Der ? Hund ?.", "Der Hund."),
+        ("The dog", "?", ""),
+        ("The dog", "ab?ab ?ab", "Abab ab"),
+        # One too few is put in at the end, before the marks there.
+        ("The 李 sleeps.", "Der schläft.", "Der schläft 李."),
+        ("The 李, 王 and the 周", "Der ? (und)!", "Der 李 (und 王 周)!"),
+        ("The 李", "", "李"),
+        ("The 李!", "!", "李 !"),
+        # In one word only where it was.
+        ("The dog and 李", "Der Hund?", "Der Hund 李"),
+        ("The dog😀 and I", "Der Hund? und", "Der Hund😀 und"),
+        ("The 李 and 王", "Der ??", "Der 李 王"),
+        # Neither in capitals nor escaped, nor a reason to write one.
+        ("THE ¿æ SLEEPS", "Der ? schläft", "DER ¿æ SCHLÄFT"),
+        ("Ælla sleeps", "? schläft", "Ælla schläft"),
+        ("The æ", "ab ?", "Ab æ"),
+    ],
+)
+def test_without_attention_they_come_in_turn(subwords: Subwords, text: str, target: str, expected: str) -> None:
+    assert written(subwords, text, target) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "attended", "expected"),
+    [
+        # ▁The ▁ ? ▁and ▁the ▁ ?
+        ("The 李 and the 王", "Der ? und ?", [0, 5, 6, 3, 1, 2], "Der 王 und 李"),
+        # Both attended to one: the first has it.
+        ("The 李 and the 王", "Der ? und ?", [0, 5, 6, 3, 5, 6], "Der 王 und 李"),
+        ("The 李 and the 王", "Der ? und ?", [0, 0, 0, 3, 1, 2], "Der 王 und 李"),
+        # The one that attended to something else is left out.
+        ("The 李 and the dog", "Der ? und ? Hund", [0, 0, 0, 3, 1, 2, 5], "Der und 李 Hund"),
+        # None came for it: after the word that attended to it, never within one.
+        ("The 李 sleeps and", "Der schläft und", [2, 3, 4], "Der 李 schläft und"),
+        ("The 李 sleeps.", "Der Hab.", [0, 2, 3, 2, 4], "Der Hab 李."),
+        ("The 李 sleeps.", "schläft, und.", [2, 2, 3, 2], "Schläft 李, und."),
+        ("The 李 and the 王", "Der ? und", [0, 1, 2, 6], "Der 李 und 王"),
+        ("The 李 and the 王", "Der ?, und", [0, 5, 2, 1, 1], "Der 李, und 王"),
+    ],
+)
+def test_attention_tells_which_is_which(
+    subwords: Subwords, text: str, target: str, attended: Sequence[int], expected: str
+) -> None:
+    assert written(subwords, text, target, attended) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "attended", "expected"),
+    [
+        # ▁the ▁big ▁ ? ▁sleeps
+        ("The <b>big 李</b> sleeps", "schläft der groß ?", [4, 0, 1, 2, 3], "Schläft der <b>groß 李</b>"),
+        ("The <b>big 李</b> sleeps", "Der ? schläft", [0, 4, 4, 4], "Der <b>李</b> schläft"),
+        ("The <b>big 李</b> sleeps", "Der schläft groß", [0, 4, 1], "Der schläft <b>groß 李</b>"),
+        ("The <b>李</b> sleeps", "Der ? schläft", [0, 1, 2, 3], "Der <b>李</b> schläft"),
+        ("<i>I</i> and <b>the</b> 李 and 王", "? der ich ?", [4, 5, 2, 0, 6, 7], "李 <b>der</b> <i>ich</i> 王"),
+    ],
+)
+def test_elements_stand_around_them(
+    subwords: Subwords, text: str, target: str, attended: Sequence[int], expected: str
+) -> None:
+    assert written(subwords, text, target, attended) == expected
+
+
+def test_html(subwords: Subwords) -> None:
+    text = "The <code>a &lt; b</code> &lt; the 李&unknown; dog"
+    assert written(subwords, text, "der ? < ? Hund", is_html=True) == (
+        "Der <code>a &lt; b</code> &lt; 李&unknown; Hund"
+    )
+
+
+def test_the_sign_in_a_text_of_its_own(subwords: Subwords) -> None:
+    text = 'The \ufffc <i title="\ufffc">big 李</i> dog'
+    assert written(subwords, text, "Der ? groß ? Hund", [0, 1, 2, 3, 4, 5, 6]) == (
+        'Der \ufffc <i title="\ufffc">groß 李</i> Hund'
+    )
+
+
+def test_any_attention_leaves_all_of_it(subwords: Subwords) -> None:
+    random = np.random.default_rng(0)
+    text = "<u>the 李 <b>big <i>王</i> dog</b> and</u> 😀 the <s>cat 周</s> not <i>you and Łukasz</i>"
+    found = read(subwords, text)
+    (ids,) = found.segments
+    carried = [one.text for one in found.copied[0]]
+    assert carried == ["李", "<i>王</i>", "😀", "周", "Łukasz"]
+    blank = next(id_ for id_ in range(subwords.size) if subwords.piece(id_) == BLANK)
+    pieces = [*subwords.encode("der große Hund und Katze, nicht du!"), *[blank, UNKNOWN] * 4]
+    for _ in range(300):
+        tokens = random.choice(pieces, random.integers(0, 12)).tolist()
+        attention = random.dirichlet(np.full(len(ids) + 1, 0.1), len(tokens) + 1).astype(np.float32)
+        answers = [
+            found.joined([found.written(0, Hypothesis(tuple(tokens), -1.0, heeded), subwords)])
+            for heeded in (attention, None)
+        ]
+        for answer in answers:
+            assert all(answer.count(part) == 1 for part in carried), answer
+            assert "\ufffc" not in answer
+        assert all(answers[0].count(tag) == text.count(tag) for tag in re.findall("<[^>]*>", text))
+        words = [re.sub("|".join([*carried, "<[^>]*>"]), "", answer).replace(" ", "") for answer in answers]
+        expected = subwords.decode([token for token in tokens if token not in (UNKNOWN, blank)])
+        assert words == [expected.replace(" ", "")] * 2

@@ -1,0 +1,134 @@
+"""A translator that copies: what its vocabulary does not know comes back within its sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from service.artifacts.bundle import Bundle, BundleError
+from service.artifacts.subwords import END, STAND_IN, UNKNOWN, Subwords
+from service.artifacts.translation import TranslationPreprocessing
+from service.loading import session_opener
+from service.predictors import Limits, load_predictor
+from service.predictors.translation import TranslationPredictor
+from service.predictors.translation.request import TranslateRequest
+from service.runtime.stepper import JOBS
+from tests.service.support import rewrite
+from tests.translator_bundles import pieces, step_graph, write_translator
+
+OPENER = session_opener(("cpu",), 1, False)
+
+
+def write_copier(repository: Path, *, attention: bool = True) -> Bundle:
+    """A tiny translator whose step gives UNKNOWN a probability, so that it translates UNKNOWN to itself."""
+    plain = write_translator(repository, attention=attention, copies=True)
+    model = onnx.load_from_string(step_graph("en", attention=attention))
+    (mask,) = (one for one in model.graph.initializer if one.name == "mask")
+    values = numpy_helper.to_array(mask).copy()
+    values[UNKNOWN] = 0
+    mask.CopyFrom(numpy_helper.from_array(values, "mask"))
+    return rewrite(plain, {"step.onnx": model.SerializeToString()})
+
+
+def load(bundle: Bundle) -> TranslationPredictor:
+    found = load_predictor(bundle, OPENER, Limits())
+    assert isinstance(found, TranslationPredictor)
+    return found
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["attention", "none"])
+def copier(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TranslationPredictor:
+    return load(write_copier(tmp_path_factory.mktemp("copier"), attention=request.param))
+
+
+def translate(found: TranslationPredictor, text: str, **body: Any) -> dict[str, Any]:
+    (result,) = found.answer({"text": text, **body})["results"]
+    assert isinstance(result, dict)
+    return result
+
+
+@pytest.mark.parametrize("beam_size", [1, 5])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The dog sleeps.", "Der Hund schläft."),
+        ("The 李 sleeps. 😀", "Der 李 schläft. 😀"),
+        ("I love 😀😀 you, 王!", "Ich liebe 😀😀 du, 王!"),
+        ("See <code>I love</code> and me@example.com.", "See <code>I love</code> und me@example.com."),
+        ("THE DOG ± SLEEPS\n\n李", "DER HUND ± SCHLÄFT\n\n李"),
+    ],
+)
+def test_it_comes_back_within_its_sentence(
+    copier: TranslationPredictor, text: str, expected: str, beam_size: int
+) -> None:
+    assert translate(copier, text, beam_size=beam_size)["text"] == expected
+
+
+def test_a_model_that_was_not_taught_so_translates_the_parts(tmp_path: Path) -> None:
+    assert not TranslationPreprocessing(source="en", target="de", max_source_tokens=9).copies
+    plain = load(write_translator(tmp_path))
+    assert translate(plain, "I love 李 you.")["text"] == "Ich liebe 李 du."
+    (request,) = [TranslateRequest(["I love 李 you."])]
+    assert [job.tokens.count(UNKNOWN) for job in plain.preprocess(request)[JOBS]] == [0, 0]
+
+
+def test_its_job_asks_for_attention(copier: TranslationPredictor) -> None:
+    jobs = copier.preprocess(TranslateRequest(["The 李 sleeps. The dog"]))[JOBS]
+    assert [job.wants_attention for job in jobs] == [True, False]
+
+
+def test_alternatives_have_it_too(copier: TranslationPredictor) -> None:
+    result = translate(copier, "The big 李.", alternatives=3)
+    texts = [result["text"], *(other["text"] for other in result["alternatives"])]
+    assert {"Der groß 李.", "Der riesig 李."} <= set(texts)
+    assert all(text.count("李") == 1 and STAND_IN not in text for text in texts)
+
+
+def test_elements_around_it(tmp_path: Path) -> None:
+    copier = load(write_copier(tmp_path))
+    text = "The <b>big 李</b> sleeps."
+    assert translate(copier, text)["text"] == "Der <b>groß 李</b> schläft."
+    result = translate(copier, text, alignment=True)["sentences"][0]
+    assert result["source_tokens"] == ["▁The", "▁big", "▁", "<unk>", "▁sleeps", ".", "</s>"]
+    assert np.array(result["alignment"]).argmax(1).tolist() == list(range(7))
+
+
+def test_none_of_many_signs_is_lost(copier: TranslationPredictor) -> None:
+    text = "the 😀 dog " * 300 + "😀" * 2_000
+    answer = translate(copier, text, beam_size=1)["text"]
+    assert (answer.count("😀"), STAND_IN in answer) == (2_300, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "answer", "deltas"),
+    [
+        # A segment in which something is copied waits for the answer.
+        ("Yes. The 李. No", [(0, "▁Ja"), (0, ""), (1, "▁Der"), (1, ""), (2, "▁Ja")], "Ja Der 李 Ja",
+         ["Ja", " ", "Der 李 Ja"]),
+        # A blank waits for what comes after it: with one UNKNOWN too many it goes.
+        ("The dog.", [(0, "▁Der"), (0, "▁"), (0, "<unk>"), (0, "."), (0, "")], "Der.", ["Der", "."]),
+        ("The dog", [(0, "▁"), (0, "<unk>"), (0, "▁Der"), (0, "▁"), (0, "a"), (0, "")], "Der a", ["Der", " a"]),
+    ],
+)  # fmt: skip
+def test_a_stream(tmp_path: Path, text: str, tokens: list[tuple[int, str]], answer: str, deltas: list[str]) -> None:
+    copier = load(write_copier(tmp_path))
+    request = TranslateRequest([text]).streamed()
+    copier.preprocess(request)
+    stream = copier.stream(request)
+    written = []
+    for place, piece in tokens:
+        written += list(stream.take(place, pieces().piece_to_id(piece) if piece else END))
+    written += list(stream.finish([{"text": answer}]))
+    assert [delta for _, delta in written] == deltas
+
+
+def test_a_vocabulary_that_knows_the_sign_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = write_copier(tmp_path)
+    monkeypatch.setattr(Subwords, "unknown", lambda self, text: set())
+    with pytest.raises(BundleError, match=r"pieces\.model: has U\+FFFC, .* export the model without copies"):
+        load(bundle)

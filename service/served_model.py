@@ -68,16 +68,11 @@ class ServedModel:
         """The execution provider that runs the model; several where its graphs differ."""
         self._threads = threads
         # One thread: the graph's own threads share the CPUs, and what arrives meanwhile forms the next batch.
-        self._runner = None if self.inline else ThreadPoolExecutor(1, thread_name_prefix=f"run-{self.name}")
-        self._stepper = self._make_stepper(metrics) if predictor.steps else None
-        self._batcher = DynamicBatcher(
-            predictor.infer,
-            max_batch_size=self._budget,
-            max_queue_delay=(settings.max_queue_delay_us or 0) / 1e6,
-            executor=self._runner,
-            on_execution=self._count_execution,
-            on_depth=metrics.queue_depth.labels(self.name).set,
-        )
+        no_thread = inline or predictor.steps
+        self._runner = None if no_thread else ThreadPoolExecutor(1, thread_name_prefix=f"run-{self.name}")
+        on_depth = metrics.queue_depth.labels(self.name).set
+        self._stepper = self._make_stepper(on_depth) if predictor.steps else None
+        self._batcher = None if predictor.steps else self._make_batcher(settings, on_depth)
         # In the event loop, wherever the model's ordinary requests run.
         self._quick_batcher = DynamicBatcher(
             predictor.infer, max_batch_size=self._budget, on_execution=self._count_execution
@@ -152,13 +147,23 @@ class ServedModel:
         if self._stepper is not None:
             self._stepper.close()
 
-    def _make_stepper(self, metrics: Metrics) -> Stepper:
+    def _make_batcher(self, settings: ModelSettings, on_depth: Callable[[int], None]) -> DynamicBatcher:
+        return DynamicBatcher(
+            self.predictor.infer,
+            max_batch_size=self._budget,
+            max_queue_delay=(settings.max_queue_delay_us or 0) / 1e6,
+            executor=self._runner,
+            on_execution=self._count_execution,
+            on_depth=on_depth,
+        )
+
+    def _make_stepper(self, on_depth: Callable[[int], None]) -> Stepper:
         return Stepper(
             self.predictor.step_loop,
             max_rows=self._budget,
             name=f"step-{self.name}",
             on_execution=self._count_execution,
-            on_depth=metrics.queue_depth.labels(self.name).set,
+            on_depth=on_depth,
         )
 
     async def _answer(
@@ -202,6 +207,7 @@ class ServedModel:
         return Answer.joined(answers)
 
     async def _run_piece(self, tensors: Tensors, deadline: float, cost: int) -> Answer:
+        assert self._batcher is not None, "what steps has none"
         future = self._batcher.submit(tensors, deadline, cost)
         return await (future if self.inline else _before(future, deadline))
 

@@ -23,7 +23,9 @@ from service.artifacts.translation.stand_ins import Copied, placed
 
 _NOUNS_IN_CAPITALS = frozenset({"de", "lb"})
 """Languages whose first capital may be a noun's, which says nothing of the translation."""
-_SHOUTED_LETTERS = 8
+_SHOUTED_LETTERS, _SHOUTED_WORD = 8, 4
+"""At least so many, of several words in capitals, or of one, are more than abbreviations."""
+_FINAL, _CLOSING = frozenset(".!?\u2026"), "\"')]"
 _PAUSES = frozenset(",;:.!?)\u2026\u2013\u2014")
 _RUN = re.compile(r"\w+")
 
@@ -135,7 +137,7 @@ def cut(
                     found.shouted.add(len(found.segments))
                 found.segments.append(part)
                 found.gaps.append(gap)
-            if segment.capitalised and language not in _NOUNS_IN_CAPITALS:
+            if segment.capitalised and (segment.small or language not in _NOUNS_IN_CAPITALS):
                 found.capitalised.add(first)
             end = passage.stop
     found.gaps[-1] += text[end:]
@@ -154,7 +156,11 @@ class _Segment(NamedTuple):
     passage: Passage
     ids: list[int]
     shouted: bool
+    """Whether it is in capitals, and is read as if it were not."""
     capitalised: bool
+    """Whether it begins with a capital."""
+    small: bool
+    """Whether it is read as if it did not."""
 
 
 class _Reader:
@@ -215,8 +221,10 @@ class _Reader:
     def _segments(self, passage: Passage) -> Iterator[_Segment]:
         """A passage, or those that it is parted into: as if nothing could be copied, or at its tags."""
         plain = self._plain(passage)
-        shouted = _is_shouted(plain)
-        ids = self._subwords.encode(plain.capitalize() if shouted else plain)
+        shouted = self._is_shouted(plain)
+        read = plain.capitalize() if shouted else plain
+        small = self._is_better_small(read)
+        ids = self._subwords.encode(read[0].lower() + read[1:] if small else read)
         words, copied = len(_RUN.findall(plain)), len(passage.copied)
         parts: Iterator[Passage] = iter(())
         if copied and (copied > words or ids.count(UNKNOWN) != copied):
@@ -224,9 +232,31 @@ class _Reader:
         elif passage.tags and max(len(passage.tags), len(ids)) > self._max_tokens:
             parts = without_tags(self._text, passage)
         elif ids:
-            yield _Segment(passage, ids, shouted, capitalised=plain[:1].isupper())
+            yield _Segment(passage, ids, shouted, capitalised=plain[:1].isupper(), small=small)
         for part in parts:
             yield from self._segments(part)
+
+    def _is_shouted(self, plain: str) -> bool:
+        """Whether it is in capitals: words, more than an abbreviation or two, or a word that is known otherwise."""
+        if not plain.isupper():
+            return False
+        letters = sum(map(str.isalpha, plain))
+        if " " in plain:
+            return letters >= _SHOUTED_LETTERS
+        words = _RUN.findall(plain)
+        return letters >= _SHOUTED_WORD and len(words) == 1 and self._is_piece(words[0].capitalize(), words[0].lower())
+
+    def _is_better_small(self, read: str) -> bool:
+        """Whether it is a fragment whose first word is known in small letters only, as `dog` is where `Dog` is not."""
+        first = _RUN.match(read) if read[:1].isupper() and _is_fragment(read) else None
+        if first is None or self._is_piece(first[0]):
+            return False
+        small = first[0][0].lower() + first[0][1:]
+        return len(small) == len(first[0]) and self._is_piece(small)
+
+    def _is_piece(self, *words: str) -> bool:
+        """Whether the vocabulary has one of these words as a piece."""
+        return any(len(self._subwords.encode(word)) == 1 for word in words)
 
     def _plain(self, passage: Passage) -> str:
         """The words of a passage, with a stand-in for what is copied and nothing for tags."""
@@ -238,9 +268,9 @@ class _Reader:
         return clean("".join(part for pair in zip(words, [*others, ""], strict=True) for part in pair))
 
 
-def _is_shouted(piece: str) -> bool:
-    """Whether it is words in capitals, and more than an abbreviation or two."""
-    return piece.isupper() and " " in piece and sum(map(str.isalpha, piece)) >= _SHOUTED_LETTERS
+def _is_fragment(words: str) -> bool:
+    """Whether it is no sentence, as a heading is none."""
+    return words.rstrip(_CLOSING)[-1:] not in _FINAL
 
 
 def _parts(ids: list[int], subwords: Subwords, most: int) -> Iterator[tuple[list[int], str]]:

@@ -34,7 +34,7 @@ def shown(subwords: Subwords, text: str, language: str = "en") -> str:
         ("...", "..."),
         ("12 - 34, 5.", "12 - 34, 5."),
         # Line by line, but for lines that were wrapped.
-        ("Milk\nWater\nthe house", "{Milk}\n{Water the house}"),
+        ("Milk\nWater\nthe house", "{milk}\n{water the house}"),
         ("Dear Tom,\nThe dog sleeps.", "{Dear Tom,}\n{The dog sleeps.}"),
         ("The dog and the cat and the dog and the cat and Tom\nMiller sleep.", None),
         ("- The dog\n- The cat\n  * milk", "- {The dog}\n- {The cat}\n  * {milk}"),
@@ -99,20 +99,44 @@ def test_words_are_cut_where_they_are_long_and_carried_over_where_they_are_no_wo
     ("text", "read", "answer"),
     [
         ("THE DOG SLEEPS!", "The dog sleeps!", "DER HUND SCHLÄFT!"),
-        ("THE DOG 😀 SLEEPS!", None, None),
+        ("MILK", "milk", "DER HUND SCHLÄFT!"),
+        ("SLEEPS!", "Sleeps!", "DER HUND SCHLÄFT!"),
+        ("DOG", "DOG", "Hund"),
+        ("NOTHING", "NOTHING", "Hund"),
+        ("THE-HOUSE", "THE-HOUSE", "Hund"),
         ("NATO", "NATO", "Hund"),
         ("U.S. NATO", "U.S. NATO", "Hund"),
     ],
 )
 def test_capitals_are_read_as_words_and_answered_in_capitals(
-    subwords: Subwords, text: str, read: str | None, answer: str | None
+    subwords: Subwords, text: str, read: str, answer: str
 ) -> None:
     found = cut(text, subwords, "en", MOST)
-    if read is None:
-        assert found.shouted == set(), "too short, each of them"
-    else:
-        assert [subwords.decode(ids) for ids in found.segments] == [read]
-        assert found.cased(0, "Der Hund schläft!" if found.shouted else "Hund") == answer
+    assert [subwords.decode(ids) for ids in found.segments] == [read]
+    assert found.cased(0, "Der Hund schläft!" if found.shouted else "Hund") == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("Milk", "milk"),
+        ("Milk and water:", "milk and water:"),
+        ("The dog", "The dog"),
+        ("Tom", "Tom"),
+        ("Milk.", "Milk."),
+        ('"Milk"', '"Milk"'),
+        ("Milk (and water!)", "Milk (and water!)"),
+        ("MILK AND WATER", "milk and water"),
+    ],
+)
+def test_the_first_word_of_a_fragment_is_read_as_the_vocabulary_knows_it(
+    subwords: Subwords, text: str, read: str
+) -> None:
+    for language in ("en", "de"):
+        found = cut(text, subwords, language, MOST)
+        (ids,) = found.segments
+        assert ids == subwords.encode(read)
+        assert (0 in found.capitalised) == (text[0].isupper() and (language == "en" or text[0] != read[0]))
 
 
 @pytest.mark.parametrize(

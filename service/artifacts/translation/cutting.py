@@ -55,8 +55,12 @@ class CutText:
         return "".join([self.gaps[0], *(part for pair in pairs for part in pair)])
 
     def wants_attention(self, place: int) -> bool:
-        """Whether a segment's translation must come with attention, if there is any, and can be written only whole."""
+        """Whether a segment's translation must come with attention, if there is any, and is written when it is done."""
         return place in self.elements or place in self.copied
+
+    def is_clear(self, place: int, tokens: Sequence[int]) -> bool:
+        """Whether a segment's translation is written the same without attention, with these tokens: one for one."""
+        return place not in self.elements and len(self.copied.get(place, ())) == 1 == tokens.count(UNKNOWN)
 
     def written(self, place: int, found: Hypothesis, subwords: Subwords) -> str:
         """The translation of a segment."""
@@ -65,7 +69,7 @@ class CutText:
         texts = iter([copied[number].text for number in order])
 
         def write(part: str) -> str:
-            return re.sub(STAND_IN, lambda _: next(texts), self.cased(place, part))
+            return re.sub(STAND_IN, lambda _: next(texts, STAND_IN), self.cased(place, part))
 
         text = self._decoded(place, tokens, subwords)
         if not elements or attention is None:

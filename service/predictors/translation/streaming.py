@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from service.artifacts.decoding import Hypothesis
 from service.artifacts.subwords import END, Subwords
 from service.artifacts.translation import CutText
 from service.predictors.translation.request import TranslateRequest
@@ -75,13 +76,13 @@ class TextStream:
                 yield index, cut.gaps[0]
 
     def _advance(self, text: _Text) -> str:
-        """Write on, over the ends of segments, to one that can be written only whole: when the text is done."""
+        """Write on, over the ends of segments, to one that needs attention: that comes when the text is done."""
         parts = []
-        while text.at < len(text.ended) and not text.cut.wants_attention(text.at):
-            known = text.cut.decoded(text.at, text.tokens[text.at], self._subwords)
-            # What comes next may take the blank away.
-            known = known if text.ended[text.at] else known.rstrip(" ")
-            parts.append(text.cut.cased(text.at, known[len(text.written) :]))
+        while text.at < len(text.ended):
+            known = self._known(text)
+            if known is None:
+                break
+            parts.append(known[len(text.written) :])
             text.written = known
             if not text.ended[text.at]:
                 break
@@ -91,3 +92,14 @@ class TextStream:
         written = "".join(parts)
         text.length += len(written)
         return written
+
+    def _known(self, text: _Text) -> str | None:
+        """What is written of the segment so far; None: nothing can be yet."""
+        cut, tokens, ended = text.cut, text.tokens[text.at], text.ended[text.at]
+        if not cut.wants_attention(text.at):
+            known = cut.decoded(text.at, tokens, self._subwords)
+            # What comes next may take the blank away.
+            return cut.cased(text.at, known if ended else known.rstrip(" "))
+        if ended and cut.is_clear(text.at, tokens):
+            return cut.written(text.at, Hypothesis(tuple(tokens), 0.0, None), self._subwords)
+        return None

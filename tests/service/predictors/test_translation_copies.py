@@ -107,9 +107,13 @@ def test_none_of_many_signs_is_lost(copier: TranslationPredictor) -> None:
 @pytest.mark.parametrize(
     ("text", "tokens", "answer", "deltas"),
     [
-        # A segment in which something is copied waits for the answer.
+        # A segment in which something is copied waits for the answer,
         ("Yes. The 李. No", [(0, "▁Ja"), (0, ""), (1, "▁Der"), (1, ""), (2, "▁Ja")], "Ja Der 李 Ja",
          ["Ja", " ", "Der 李 Ja"]),
+        # or for its end, where it is clear what its only UNKNOWN is.
+        ("The 李 <code>a</code>. No", [(0, "▁"), (0, "<unk>"), (0, "."), (1, "▁Ja"), (0, ""), (1, "")], "",
+         ["李 <code>a</code>. Ja"]),
+        ("The 李, 王 and I", [(0, "▁"), (0, "<unk>"), (0, "")], "王 李", ["王 李"]),
         # A blank waits for what comes after it: with one UNKNOWN too many it goes.
         ("The dog.", [(0, "▁Der"), (0, "▁"), (0, "<unk>"), (0, "."), (0, "")], "Der.", ["Der", "."]),
         ("The dog", [(0, "▁"), (0, "<unk>"), (0, "▁Der"), (0, "▁"), (0, "a"), (0, "")], "Der a", ["Der", " a"]),

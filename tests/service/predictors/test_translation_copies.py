@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from service.artifacts.subwords import END, STAND_IN, UNKNOWN, Subwords
 from service.artifacts.translation import TranslationPreprocessing
 from service.loading import session_opener
 from service.predictors import Limits, load_predictor
+from service.predictors.base import object_array
 from service.predictors.translation import TranslationPredictor
 from service.predictors.translation.request import TranslateRequest
-from service.runtime.stepper import JOBS
+from service.runtime.stepper import FOUND, JOBS
 from tests.service.support import rewrite
 from tests.translator_bundles import pieces, step_graph, write_translator
 
@@ -129,6 +131,32 @@ def test_a_stream(tmp_path: Path, text: str, tokens: list[tuple[int, str]], answ
         written += list(stream.take(place, pieces().piece_to_id(piece) if piece else END))
     written += list(stream.finish([{"text": answer}]))
     assert [delta for _, delta in written] == deltas
+
+
+def test_a_stream_is_the_answer_in_parts(copier: TranslationPredictor) -> None:
+    text = "The 李 sleeps. I love 😀 you, 王! The dog <code>a</code>\n\n李: the house"
+    request = TranslateRequest([text]).streamed()
+    jobs = copier.preprocess(request)[JOBS].tolist()
+    stream = copier.stream(request)
+    deltas: list[tuple[int, str]] = []
+
+    def on_token(ticket: Hashable, token: int) -> None:
+        assert isinstance(ticket, int)
+        deltas.extend(stream.take(ticket, token))
+
+    loop = copier.step_loop(on_token)
+    loop.add([job.tokens for job in jobs], jobs[0].settings, range(len(jobs)), [job.wants_attention for job in jobs])
+    found: list[Any] = [None] * len(jobs)
+    while loop.active:
+        for one in loop.step():
+            assert isinstance(one.ticket, int)
+            found[one.ticket] = one.hypotheses
+            on_token(one.ticket, END)
+    results = copier.postprocess(request, {FOUND: object_array(found)})["results"]
+    deltas += stream.finish(results)
+    assert len(deltas) > 1
+    assert "".join(delta for _, delta in deltas) == results[0]["text"] == translate(copier, text, beam_size=1)["text"]
+    assert results[0]["text"].startswith("Der 李 schläft. Ich liebe 😀 du, 王! Der Hund <code>a</code>\n\n李: der Haus")
 
 
 def test_a_vocabulary_that_knows_the_sign_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,14 @@ def subwords() -> Subwords:
     return Subwords(pieces_model())
 
 
+def test_the_sign_comes_back_from_pieces(subwords: Subwords) -> None:
+    for text in ("Ask \ufffc.", "\ufffc sleeps", "(\ufffc) and\ufffc \ufffc"):
+        ids = subwords.encode(text)
+        assert ids.count(UNKNOWN) == text.count("\ufffc")
+        assert subwords.decode(ids) == text
+    assert subwords.model == pieces_model()
+
+
 def read(subwords: Subwords, text: str, *, is_html: bool = False) -> CutText:
     return cut(text, subwords, "en", MOST, elements=True, copies=True, is_html=is_html)
 

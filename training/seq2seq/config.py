@@ -209,7 +209,7 @@ _SMALL = NetworkConfig(embedding=32, encoder_layers=1, encoder_hidden=32, decode
 TATOEBA = DataConfig(data="tatoeba:eng-deu")
 
 PRESETS: dict[str, TranslatorConfig] = {
-    "default": TranslatorConfig(data=TATOEBA, fragments=0.2, phrases=0.15, copies=0.15),
+    "default": TranslatorConfig(data=TATOEBA, fragments=0.2, phrases=0.5, copies=0.15),
     "sutskever2014": TranslatorConfig(
         data=TATOEBA,
         network=NetworkConfig(

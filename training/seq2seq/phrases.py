@@ -20,7 +20,7 @@ _LONGEST = 4  # words on either side
 _LEAST_TIMES = 2
 _LEAST_SHARE = 0.1
 """Of what a side of a phrase is translated to and of what it is the translation of, so much is this phrase at least."""
-_CAPITAL = 0.3
+_CAPITAL = 0.5
 _SINGLE = 0.5
 """So many of those that are drawn are single words on the source side."""
 
@@ -52,7 +52,7 @@ class Phrases:
         self._chance = _normed(weights * single) * _SINGLE + _normed(weights * ~single) * (1 - _SINGLE)
 
     def drawn(self, count: int, draw: np.random.Generator) -> list[Pair]:
-        """So many of them, some with a capital as headings have it; none where none are known."""
+        """So many of them, half of them with a capital as headings have it; none where none are known."""
         if not self._known:
             return []
         chosen = draw.choice(len(self._known), count, p=_normed(self._chance))

@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from service.artifacts.subwords import BEGIN
+from service.artifacts.subwords import BEGIN, PAD, UNKNOWN
 from training.common.config import merge
 from training.common.errors import ConfigError
 from training.seq2seq.attention import Attention
 from training.seq2seq.config import PRESETS, TranslatorConfig
 from training.seq2seq.loss import smoothed_cross_entropy
-from training.seq2seq.model import NEVER, Memory, Seq2Seq
+from training.seq2seq.model import Memory, Seq2Seq
 from training.seq2seq.recurrent import Recurrent, drop, drop_pieces
 
 pytestmark = pytest.mark.torch
@@ -62,7 +62,7 @@ def test_steps_say_what_whole_targets_say(changes: dict[str, Any]) -> None:
     target[:, 0] = BEGIN
     with torch.inference_mode():
         whole = model.output(model(source, lengths, target))
-        whole[..., list(NEVER)] = -math.inf
+        whole[..., model.never] = -math.inf
         memory = model.encode(source, lengths)
         state = memory.state.unsqueeze(1)
         for place in range(6):
@@ -106,11 +106,12 @@ def test_hypotheses_of_a_sentence_stand_side_by_side() -> None:
 
 
 @torch.inference_mode()
-def test_some_pieces_are_never_said() -> None:
-    model = network()
+@pytest.mark.parametrize(("copies", "never"), [(0.0, {PAD, UNKNOWN, BEGIN}), (0.1, {PAD, BEGIN})])
+def test_some_pieces_are_never_said(copies: float, never: set[int]) -> None:
+    model = network(copies=copies)
     memory = model.encode(*sources([5]))
     scores, _, _ = model.step(torch.tensor([[BEGIN]]), memory.state.unsqueeze(1), memory)
-    assert torch.isneginf(scores[0, 0, list(NEVER)]).all()
+    assert {piece for piece, score in enumerate(scores[0, 0].tolist()) if score == -math.inf} == never
     assert float(scores[0, 0].exp().sum()) == pytest.approx(1.0, abs=1e-5)
 
 

@@ -102,7 +102,7 @@ class TestDrawing:
     def test_some_have_a_capital_on_both_sides(self) -> None:
         found = Phrases(COUNTS).drawn(1_000, np.random.default_rng(0))
         capital = [one for one in found if one.source[0].isupper()]
-        assert 200 < len(capital) < 400
+        assert 400 < len(capital) < 600
         assert all(one.target[0].isupper() for one in capital)
         assert Pair("the", "der") in found
 

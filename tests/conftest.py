@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import threading
@@ -18,6 +19,19 @@ from service.app import create_app
 from service.predictors.word_vectors import spelling
 from service.settings import Settings
 from tests.bundles import write_classifier
+
+
+def pytest_collection_finish() -> None:
+    """What all the modules hold need not be looked through whenever garbage is collected."""
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """Tests end processes, but no machine loses its power in one: what is written need not have reached the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 @pytest.fixture(autouse=True)

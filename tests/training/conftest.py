@@ -3,12 +3,15 @@
 import gzip
 import io
 import struct
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -27,6 +30,26 @@ def _one_thread() -> None:
 def _no_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test reads or fills the user's cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _each_picture_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Most of what a tiny run takes is its pictures: those of a name are drawn once for each module that does not look
+    at them, and copied from then on."""
+    drawn: dict[str, bytes] = {}
+    draw = Figure.savefig
+
+    def savefig(figure: Figure, path: Path, **options: Any) -> None:
+        if path.name in drawn:
+            path.write_bytes(drawn[path.name])
+        else:
+            draw(figure, path, **options)
+            drawn[path.name] = path.read_bytes()
+
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.name not in ("test_evaluate.py", "test_pictures.py"):
+            patch.setattr(Figure, "savefig", savefig)
+        yield
 
 
 def draw_shape(shape: str, random: np.random.Generator, side: int = 28) -> NDArray[np.uint8]:

@@ -17,6 +17,8 @@ from service.artifacts.translation.markup import MARKUP
 
 _BEFORE = re.compile(r"[\s,;:.!?)\]\u2026]*")
 """Stands before a passage where it goes on after something that is carried over."""
+_NEAR = 4
+"""Within so many characters is beside."""
 
 
 class Passage(NamedTuple):
@@ -34,7 +36,7 @@ class _Kind(IntEnum):
     """What is carried over is, to the sentence that it stands in,"""
 
     SIGN = 1
-    """such as an emoji, or several: no part of it where it begins or ends;"""
+    """such as an emoji, or several: no part of it where it begins or ends, or a capital begins after it;"""
     WORD = 2
     """a word of it: one with unknown letters, an address, code;"""
     MARKUP = 3
@@ -61,6 +63,7 @@ def find_passages(
         copies: whether what can be is copied; else it parts the sentence.
     """
     items = _items(text, found) if copies else [_Item(*span, _Kind.MARKUP) for span in found]
+    items = [item._replace(kind=_Kind.MARKUP) if _ends_sentence(text, item) else item for item in items]
     markup = [(item.start, item.stop) for item in items if item.kind is _Kind.MARKUP]
     copied = [item for item in items if item.kind is not _Kind.MARKUP]
     tags = find_tags(text, markup, start, stop) if elements else []
@@ -127,6 +130,15 @@ def _with_all_in_it(text: str, items: list[_Item], tag: _Item) -> _Item:
             return _Item(start, tag.stop, max(item.kind for item in held))
         end = start
     return tag
+
+
+def _ends_sentence(text: str, item: _Item) -> bool:
+    """Whether it is a sign after a small letter and before a capital: `Good morning ☀ How are you?`."""
+    before, after = (
+        text[max(0, item.start - _NEAR) : item.start].rstrip()[-1:],
+        text[item.stop : item.stop + _NEAR].lstrip()[:1],
+    )
+    return item.kind is _Kind.SIGN and before.islower() and after.isupper()
 
 
 def _without_signs_around(text: str, start: int, stop: int, items: Sequence[_Item]) -> tuple[int, int, Sequence[_Item]]:

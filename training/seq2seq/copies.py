@@ -6,7 +6,7 @@ name, the address or the code that stood in the source.
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from service.artifacts.subwords import STAND_IN
 from training.seq2seq.capitals import small_words
 from training.seq2seq.pairs import Pair
+from training.seq2seq.phrases import side_totals
 
 _WORD = re.compile(r"\w+(?:[.:,-]\w+)*")
 _ANOTHER = 0.3
@@ -87,10 +88,7 @@ def _places(text: str) -> dict[str, _Place | None]:
 
 def _meanings(phrases: Mapping[Pair, int]) -> dict[str, str]:
     """Words that nearly always translate each other, by the source's."""
-    totals: list[defaultdict[str, int]] = [defaultdict(int), defaultdict(int)]
-    for phrase, count in phrases.items():
-        for total, text in zip(totals, phrase, strict=True):
-            total[text] += count
+    totals = side_totals(phrases)
     return {
         phrase.source: phrase.target
         for phrase, count in phrases.items()

@@ -5,7 +5,7 @@ words whose links stay within them on both sides.
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -34,6 +34,15 @@ def find_phrases(pairs: Sequence[Pair]) -> dict[Pair, int]:
     return _reliable(Counter(_all_phrases(pairs)))
 
 
+def side_totals(counts: Mapping[Pair, int]) -> tuple[Counter[str], Counter[str]]:
+    """How often each source, and each target, was seen in all phrases together."""
+    totals = Counter[str](), Counter[str]()
+    for phrase, count in counts.items():
+        for total, text in zip(totals, phrase, strict=True):
+            total[text] += count
+    return totals
+
+
 class Phrases:
     """Draws phrases.
 
@@ -43,9 +52,7 @@ class Phrases:
 
     def __init__(self, counts: Mapping[Pair, int]) -> None:
         self._known = list(counts)
-        sources = Counter[str]()
-        for phrase, count in counts.items():
-            sources[phrase.source] += count
+        sources, _ = side_totals(counts)
         # Rare ones are what sentences do not teach; of the translations of a word the frequent ones are right.
         weights = np.array([counts[one] / sources[one.source] ** 0.5 for one in self._known])
         single = np.array([" " not in one.source for one in self._known], bool)
@@ -117,13 +124,10 @@ def _is_word(word: str) -> bool:
 
 def _reliable(counts: Counter[Pair]) -> dict[Pair, int]:
     """Those that are no accident: seen often enough, also among all that their sides are translated to."""
-    sides: list[defaultdict[str, int]] = [defaultdict(int), defaultdict(int)]
-    for phrase, count in counts.items():
-        for total, text in zip(sides, phrase, strict=True):
-            total[text] += count
+    totals = side_totals(counts)
     return {
         phrase: count
         for phrase, count in sorted(counts.items())
         if count >= _LEAST_TIMES
-        and all(count >= _LEAST_SHARE * total[text] for total, text in zip(sides, phrase, strict=True))
+        and all(count >= _LEAST_SHARE * total[text] for total, text in zip(totals, phrase, strict=True))
     }

@@ -48,17 +48,29 @@ def light(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32
 def expose(scene: Picture, rng: np.random.Generator, *, blur: float) -> NDArray[np.uint8]:
     """Light the scene, focus badly, add the sensor's noise, sharpen, and store 8 bits [H, W, 3]."""
     height, width = scene.shape[:2]
-    lit = scene * scene * light((height, width), rng)[..., None]
+    lit = scene * scene
+    lit *= light((height, width), rng)[..., None]
     lit *= np.array([rng.uniform(0.85, 1.0), rng.uniform(0.93, 1.0), rng.uniform(0.75, 1.0)], np.float32)
     lit *= rng.uniform(0.55, 1.0)
     lit = _shake(cv2.GaussianBlur(lit, (0, 0), max(0.3, blur * rng.uniform(0.4, 1.0))), rng, blur)
     grain = rng.uniform(0.002, 0.02)
-    noise = rng.standard_normal(lit.shape, np.float32) * np.sqrt(grain * 0.02 + grain**2 + lit * grain * 0.12)
+    # The arrays are large, and new ones are most of the work: all is done in place.
+    deviation = lit * grain
+    deviation *= 0.12
+    deviation += grain * 0.02 + grain**2
+    taken = rng.standard_normal(lit.shape, np.float32)
+    taken *= np.sqrt(deviation, out=deviation)
+    taken += lit
     # Telephones smooth noise away, which leaves blotches, and then sharpen.
-    taken = cv2.GaussianBlur(np.clip(lit + noise, 0, 1), (0, 0), rng.uniform(0.4, 0.9))
-    taken = np.sqrt(taken)
-    sharp = taken + rng.uniform(0, 0.8) * (taken - cv2.GaussianBlur(taken, (0, 0), 1.6))
-    return np.clip(sharp * 255 + 0.5, 0, 255).astype(np.uint8)
+    taken = cv2.GaussianBlur(np.clip(taken, 0, 1, out=taken), (0, 0), rng.uniform(0.4, 0.9))
+    taken = np.sqrt(taken, out=taken)
+    strength = rng.uniform(0, 0.8)
+    sharp = np.subtract(taken, cv2.GaussianBlur(taken, (0, 0), 1.6))
+    sharp *= strength
+    sharp += taken
+    sharp *= 255
+    sharp += 0.5
+    return np.clip(sharp, 0, 255, out=sharp).astype(np.uint8)
 
 
 def _shake(lit: Picture, rng: np.random.Generator, blur: float) -> Picture:

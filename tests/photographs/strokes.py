@@ -80,21 +80,30 @@ def _with_pen(mask: NDArray[np.bool_], width: float) -> NDArray[np.bool_]:
 
 def thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Zhang and Suen's thinning (1984): a skeleton one pixel wide."""
-    ink = np.pad(mask, 1)
+    ink = np.pad(mask, 1).astype(np.uint8)
     while True:
-        before = int(ink.sum())
-        for first in (True, False):
-            ink &= ~_removable(ink, first=first)
-        if int(ink.sum()) == before:
-            return ink[1:-1, 1:-1]
+        before = cv2.countNonZero(ink)
+        for kept in _KEPT:
+            around = cv2.filter2D(ink, -1, _BITS, borderType=cv2.BORDER_CONSTANT)
+            ink &= cv2.LUT(around, kept)
+        if cv2.countNonZero(ink) == before:
+            return np.asarray(ink[1:-1, 1:-1], np.bool_)
 
 
-def _removable(ink: NDArray[np.bool_], *, first: bool) -> NDArray[np.bool_]:
-    """One half-step of Zhang and Suen's thinning: which pixels go."""
-    shifts = [(-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1)]  # p2 .. p9, clockwise from above
-    around = [np.roll(ink, (-dy, -dx), (0, 1)) for dy, dx in shifts]
-    neighbours = np.sum(around, axis=0)
-    changes = np.sum([~a & b for a, b in zip(around, around[1:] + around[:1], strict=True)], axis=0)
-    p2, _, p4, _, p6, _, p8, _ = around
-    sides = ~(p2 & p4 & p6) & ~(p4 & p6 & p8) if first else ~(p2 & p4 & p8) & ~(p2 & p6 & p8)
-    return np.asarray(ink & (neighbours >= 2) & (neighbours <= 6) & (changes == 1) & sides, np.bool_)
+_BITS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.uint8)
+"""A bit for each of a pixel's neighbours p2 .. p9, clockwise from above."""
+
+
+def _kept(*, first: bool) -> NDArray[np.uint8]:
+    """One half-step of Zhang and Suen's thinning: whether a pixel stays, by the bits of its neighbours."""
+    kept = np.ones(256, np.uint8)
+    for bits in range(256):
+        around = [bool(bits >> place & 1) for place in range(8)]
+        changes = sum(not a and b for a, b in zip(around, around[1:] + around[:1], strict=True))
+        p2, _, p4, _, p6, _, p8, _ = around
+        sides = (p4 and p6 and (p2 or p8)) if first else (p2 and p8 and (p4 or p6))
+        kept[bits] = not (2 <= sum(around) <= 6 and changes == 1 and not sides)
+    return kept
+
+
+_KEPT = (_kept(first=True), _kept(first=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,7 @@ def transitions(kind: Kind) -> NDArray[np.float32]:
     return found
 
 
+@lru_cache
 def tagger_graph(kind: Kind) -> bytes:
     """ONNX of a tiny network, as `service.artifacts.word_features` describes its tensors."""
     size = len(labels_of(kind))
@@ -176,7 +178,7 @@ def write_tagger(
         files["transitions.npy"] = npy(transitions(kind))
     else:
         preprocessing = {"transitions": None} | preprocessing
-    files["samples.json"] = orjson.dumps({"samples": _samples(kind, crf, files["model.onnx"])})
+    files["samples.json"] = _samples(kind, crf)
     manifest = Manifest(
         name=name,
         version=1,
@@ -215,10 +217,12 @@ def alone(kind: Kind, crf: bool, graph: bytes, text: str, sentences: Sequence[tu
     return tagging.result(text, offsets, decoded)
 
 
-def _samples(kind: Kind, crf: bool, graph: bytes) -> list[dict[str, Any]]:
+@lru_cache
+def _samples(kind: Kind, crf: bool) -> bytes:
+    graph = tagger_graph(kind)
     text, tokens = "Ada sat on the mat. Zoë loves New York!", ["the", "cat", "sat", "."]
     sentences = [(0, 19), (20, len(text))]
-    return [
+    samples = [
         {"request": {"text": text}, "results": [alone(kind, crf, graph, text, sentences)]},
         {
             "request": {"tokens": [tokens, []]},
@@ -228,3 +232,4 @@ def _samples(kind: Kind, crf: bool, graph: bytes) -> list[dict[str, Any]]:
             ],
         },
     ]
+    return orjson.dumps({"samples": samples})

@@ -112,6 +112,7 @@ def piece_id(word: str) -> int:
     return found[0]
 
 
+@lru_cache
 def translations(source: str) -> NDArray[np.float32]:
     """Logits of the target pieces for each source piece, [V, V]."""
     size = pieces().get_piece_size()
@@ -127,9 +128,11 @@ def translations(source: str) -> NDArray[np.float32]:
             table[piece_id(word), piece_id(word)] = 0
     table[[PAD, END]] = 0
     table[[PAD, END], END] = BEST
+    table.flags.writeable = False
     return table
 
 
+@lru_cache
 def encoder_graph(source: str, *, attention: bool = True) -> bytes:
     """ONNX of the encoder: `memory` holds the logits of each position, `keys` its number."""
     node = helper.make_node
@@ -162,6 +165,7 @@ def encoder_graph(source: str, *, attention: bool = True) -> bytes:
     return _graph("encoder", nodes, {"source": ("N", "S"), "lengths": ("N",)}, outputs, kept)
 
 
+@lru_cache
 def step_graph(source: str, *, attention: bool = True, endless: bool = False) -> bytes:
     """ONNX of one step: the first number of the state is the position, which is attended to and translated.
 
@@ -270,6 +274,7 @@ def _graph(
     return bytes(model.SerializeToString())
 
 
+@lru_cache
 def graph_spec(file: str, graph: bytes) -> Graph:
     """The tensors of a graph, as the manifest has them."""
     found = onnx.load_from_string(graph).graph

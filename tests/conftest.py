@@ -88,7 +88,10 @@ def server_url(settings: Settings) -> Iterator[str]:
 @contextmanager
 def running(settings: Settings) -> Iterator[str]:
     """Serve in a thread on a free port until the block ends."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    # asyncio sends answers at once only where the socket says that it is TCP's; else each waits for the one before to
+    # be acknowledged, 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         create_app(settings), lifespan="on", ws="none", log_config=None, timeout_graceful_shutdown=5
     )

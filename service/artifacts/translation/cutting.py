@@ -19,7 +19,7 @@ from service.artifacts.translation.elements import Element, between, read_elemen
 from service.artifacts.translation.markup import escaped, with_characters
 from service.artifacts.translation.passages import Passage, find_passages, without_tags
 from service.artifacts.translation.sentences import find_sentences
-from service.artifacts.translation.stand_ins import Copied, placed
+from service.artifacts.translation.stand_ins import Copied, placed, word_at
 
 _NOUNS_IN_CAPITALS = frozenset({"de", "lb"})
 """Languages whose first capital may be a noun's, which says nothing of the translation."""
@@ -46,6 +46,8 @@ class CutText:
     """Of the segments that have any."""
     copied: dict[int, list[Copied]] = field(default_factory=dict)
     """Of the segments that have any: what each UNKNOWN of theirs stands for."""
+    copies: bool = False
+    """Whether the model copies: a translation may have UNKNOWN, for what attention tells."""
     is_html: bool = False
     """Whether signs of a translation that mean something in HTML are written as entities."""
 
@@ -55,36 +57,39 @@ class CutText:
         return "".join([self.gaps[0], *(part for pair in pairs for part in pair)])
 
     def wants_attention(self, place: int) -> bool:
-        """Whether a segment's translation must come with attention, if there is any, and is written when it is done."""
-        return place in self.elements or place in self.copied
+        """Whether a segment's translation must come with attention, if there is any."""
+        return self.copies or place in self.elements
 
-    def is_clear(self, place: int, tokens: Sequence[int]) -> bool:
-        """Whether a segment's translation is written the same without attention, with these tokens: one for one."""
-        return place not in self.elements and len(self.copied.get(place, ())) == 1 == tokens.count(UNKNOWN)
+    def begun(self, place: int, tokens: Sequence[int], subwords: Subwords, *, ended: bool) -> tuple[str, bool]:
+        """What is known of a segment's translation without attention, of its first or all tokens; whether it is all."""
+        copied = self.copied.get(place, ())
+        if place in self.elements or len(copied) > 1:
+            return "", False
+        if copied and not (ended and tokens.count(UNKNOWN) == 1):
+            return "", False
+        if not copied and UNKNOWN in tokens:
+            tokens, ended = tokens[: tokens.index(UNKNOWN)], False
+        text = self.written(place, Hypothesis(tuple(tokens), 0.0, None), subwords, subwords)
+        # The blank before an UNKNOWN may go with it.
+        return text if ended else text.rstrip(" "), ended
 
-    def written(self, place: int, found: Hypothesis, subwords: Subwords) -> str:
+    def written(self, place: int, found: Hypothesis, source: Subwords, target: Subwords) -> str:
         """The translation of a segment."""
-        copied, elements = self.copied.get(place, ()), self.elements.get(place)
-        tokens, attention, order = placed(found, self.segments[place], copied, subwords)
-        texts = iter([copied[number].text for number in order])
+        ids, copied, elements = self.segments[place], self.copied.get(place, ()), self.elements.get(place)
+        tokens, attention, copies = placed(
+            found, ids, copied, target, lambda at: self.cased(place, word_at(ids, at, source))
+        )
+        texts = iter(copies)
 
         def write(part: str) -> str:
             return re.sub(STAND_IN, lambda _: next(texts, STAND_IN), self.cased(place, part))
 
-        text = self._decoded(place, tokens, subwords)
+        text = target.decode(tokens)
+        first = text[:1].upper()
+        text = first + text[1:] if place in self.capitalised and len(first) == 1 else text
         if not elements or attention is None:
             return write(text)
-        return with_elements(text, tokens, attention, elements, subwords, write)
-
-    def decoded(self, place: int, tokens: Sequence[int], subwords: Subwords) -> str:
-        """The words of a translation, or of its beginning, of a segment in which nothing is copied."""
-        tokens = placed(Hypothesis(tuple(tokens), 0.0, None), (), (), subwords).tokens
-        return self._decoded(place, tokens, subwords)
-
-    def _decoded(self, place: int, tokens: Sequence[int], subwords: Subwords) -> str:
-        text = subwords.decode(tokens)
-        first = text[:1].upper()
-        return first + text[1:] if place in self.capitalised and len(first) == 1 else text
+        return with_elements(text, tokens, attention, elements, target, write)
 
     def cased(self, place: int, translation: str) -> str:
         """The translation of a segment, or a part of it, as it is written: in capitals where the segment was."""
@@ -124,7 +129,7 @@ def cut(
     folds = find_folds(unknown, subwords)
     carried = Carried(text, unknown, folds)
     reader = _Reader(text, subwords, str.maketrans(folds), carried, max_tokens, elements=elements, copies=copies)
-    found = CutText(is_html=is_html)
+    found = CutText(copies=copies, is_html=is_html)
     end = 0
     for start, stop in find_sentences(text, language, carried, is_html=is_html):
         for segment in reader.segments(start, stop):

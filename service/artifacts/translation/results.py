@@ -40,7 +40,7 @@ class Results:
             alignment: with the attention of each segment's best hypothesis.
         """
         best = [hypotheses[0] for hypotheses in found]
-        texts = [text.written(place, one, self._target) for place, one in enumerate(best)]
+        texts = [text.written(place, one, self._source, self._target) for place, one in enumerate(best)]
         result: dict[str, Any] = {
             "text": text.joined(texts),
             "score": _score(*_total(best)),
@@ -70,7 +70,7 @@ class Results:
             if len(answers) == most:
                 break
             translation = text.joined(
-                [*texts[:place], text.written(place, hypothesis, self._target), *texts[place + 1 :]]
+                [*texts[:place], text.written(place, hypothesis, self._source, self._target), *texts[place + 1 :]]
             )
             if translation not in seen:
                 seen.add(translation)

@@ -6,14 +6,17 @@ numbered; here attention tells which is which, as in Jean et al. 2015, "On using
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.artifacts.decoding import Hypothesis
-from service.artifacts.subwords import STAND_IN, UNKNOWN, Subwords
+from service.artifacts.subwords import BLANK, STAND_IN, UNKNOWN, Subwords
+
+_AROUND = " ,;:.!?\"'()[]\u2026\u201e\u201c\u201d\u00ab\u00bb"
+"""Marks that stand around words."""
 
 
 class Copied(NamedTuple):
@@ -25,27 +28,46 @@ class Copied(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A translation with an UNKNOWN for each of its source's, and no other."""
+    """A translation with an UNKNOWN for each of its source's, and for words of it that are copied too."""
 
     tokens: Sequence[int]
     """T of them, without END."""
     attention: NDArray[np.float32] | None
     """[T, S] or, where nothing changed, [T + 1, S]; what stands for something attended to nothing else."""
-    order: Sequence[int]
-    """Which of the source's each UNKNOWN is."""
+    texts: Sequence[str]
+    """What each UNKNOWN stands for."""
 
 
-def placed(found: Hypothesis, source: Sequence[int], copied: Sequence[Copied], subwords: Subwords) -> Placed:
+def word_at(source: Sequence[int], place: int, subwords: Subwords) -> str:
+    """The word that a piece of a segment is in, without what is around it; "" where there is none."""
+    if place >= len(source) or UNKNOWN in source[place : place + 1]:
+        return ""
+    begins = [number for number, id_ in enumerate(source) if number == 0 or subwords.piece(id_).startswith(BLANK)]
+    first = max(number for number in begins if number <= place)
+    last = min([number for number in begins if number > place], default=len(source))
+    word = subwords.decode(source[first:last]).strip(_AROUND + STAND_IN)
+    return word if any(map(str.isalnum, word)) and STAND_IN not in word else ""
+
+
+def placed(
+    found: Hypothesis,
+    source: Sequence[int],
+    copied: Sequence[Copied],
+    subwords: Subwords,
+    word: Callable[[int], str] = lambda place: "",
+) -> Placed:
     """Which UNKNOWN of a translation stands for what.
 
-    For what it attended to most of what no other stands for; without attention, in turn. One too many is left out. What
-    none stands for is put in after the word that attended to it most, or the last.
+    For what it attended to most of what no other stands for; without attention, in turn. One too many stands for the
+    word that it attended to most, and is left out where there is none. What none stands for is put in after the word
+    that attended to it most, or the last.
 
     Args:
         found: the translation.
         source: ids of the segment, S less END.
         copied: what each UNKNOWN of the source stands for; none where its UNKNOWNs stand for nothing.
         subwords: of the target.
+        word: that at a place of the source, as it is written.
     """
     tokens, attention = found.tokens, found.attention
     if not copied and UNKNOWN not in tokens:
@@ -55,7 +77,7 @@ def placed(found: Hypothesis, source: Sequence[int], copied: Sequence[Copied], s
     if attention is not None:
         heeded = attention[: len(tokens), columns]
     stands_for = _matched([place for place, token in enumerate(tokens) if token == UNKNOWN], heeded)
-    writer = _Writer(tokens, copied, subwords)
+    writer = _Writer(tokens, copied, _more(tokens, attention, stands_for, word), subwords)
     missing = _missing(tokens, heeded, stands_for, subwords)
     for place in range(len(tokens) + 1):
         for number in missing.get(place, ()):
@@ -65,7 +87,7 @@ def placed(found: Hypothesis, source: Sequence[int], copied: Sequence[Copied], s
     if attention is not None:
         only = np.eye(attention.shape[1], dtype=np.float32)[columns]
         attention = np.concatenate([attention[: len(tokens)], only])[np.array(writer.rows, np.int64)]
-    return Placed(writer.tokens, attention, writer.order)
+    return Placed(writer.tokens, attention, writer.texts)
 
 
 def _matched(unknown: Sequence[int], heeded: NDArray[np.float32]) -> dict[int, int]:
@@ -79,6 +101,21 @@ def _matched(unknown: Sequence[int], heeded: NDArray[np.float32]) -> dict[int, i
             left.discard(number)
         if not left or len(found) == len(unknown):
             break
+    return found
+
+
+def _more(
+    tokens: Sequence[int],
+    attention: NDArray[np.float32] | None,
+    stands_for: Mapping[int, int],
+    word: Callable[[int], str],
+) -> dict[int, str]:
+    """By the place of an UNKNOWN that has no stand-in the word that it attended to most, each word once."""
+    found: dict[int, str] = {}
+    for place, token in enumerate(tokens):
+        if attention is not None and token == UNKNOWN and place not in stands_for:
+            text = word(int(attention[place].argmax()))
+            found[place] = "" if text in found.values() else text
     return found
 
 
@@ -111,16 +148,19 @@ class _Writer:
     Args:
         found: its tokens as they were found, T of them.
         copied: what stands for what, N of them.
+        more: by their places, what UNKNOWNs stand for that stand for none of these; "" is left out.
         subwords: of the target.
     """
 
-    def __init__(self, found: Sequence[int], copied: Sequence[Copied], subwords: Subwords) -> None:
-        self._found, self._copied, self._subwords = found, copied, subwords
+    def __init__(
+        self, found: Sequence[int], copied: Sequence[Copied], more: Mapping[int, str], subwords: Subwords
+    ) -> None:
+        self._found, self._copied, self._more, self._subwords = found, copied, more, subwords
         self._blank = subwords.encode(STAND_IN)[:-1]
         self.tokens: list[int] = []
         self.rows: list[int] = []
         """Whose attention each has: that of a token that was found, or, from T on, of a stand-in."""
-        self.order: list[int] = []
+        self.texts: list[str] = []
 
     def write(self, place: int, number: int | None) -> None:
         """What was found at this place, and stands for this."""
@@ -128,21 +168,21 @@ class _Writer:
         if token != UNKNOWN:
             self.tokens.append(token)
             self.rows.append(place)
-        elif number is None:
+        elif number is None and not self._more.get(place):
             self._leave_out(place)
-        elif last is not None and self._joins(last, self._copied[number]):
-            self.put_in(number)
         else:
-            self._add(number, [UNKNOWN])
+            copied = Copied(self._more[place]) if number is None else self._copied[number]
+            blank = self._blank if last is not None and self._joins(last, copied) else []
+            self._add(copied.text, [*blank, UNKNOWN], place if number is None else len(self._found) + number)
 
     def put_in(self, number: int) -> None:
         """What none was found for, after a blank."""
-        self._add(number, [*self._blank, UNKNOWN])
+        self._add(self._copied[number].text, [*self._blank, UNKNOWN], len(self._found) + number)
 
-    def _add(self, number: int, tokens: Sequence[int]) -> None:
+    def _add(self, text: str, tokens: Sequence[int], row: int) -> None:
         self.tokens += tokens
-        self.rows += [len(self._found) + number] * len(tokens)
-        self.order.append(number)
+        self.rows += [row] * len(tokens)
+        self.texts.append(text)
 
     def _joins(self, last: int, copied: Copied) -> bool:
         """Whether they would be read as one word, and are two."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.artifacts.decoding import Hypothesis
 from service.artifacts.subwords import END, Subwords
 from service.artifacts.translation import CutText
 from service.predictors.translation.request import TranslateRequest
@@ -79,12 +78,11 @@ class TextStream:
         """Write on, over the ends of segments, to one that needs attention: that comes when the text is done."""
         parts = []
         while text.at < len(text.ended):
-            known = self._known(text)
-            if known is None:
-                break
+            tokens, ended = text.tokens[text.at], text.ended[text.at]
+            known, whole = text.cut.begun(text.at, tokens, self._subwords, ended=ended)
             parts.append(known[len(text.written) :])
             text.written = known
-            if not text.ended[text.at]:
+            if not whole:
                 break
             text.at += 1
             text.written = ""
@@ -92,14 +90,3 @@ class TextStream:
         written = "".join(parts)
         text.length += len(written)
         return written
-
-    def _known(self, text: _Text) -> str | None:
-        """What is written of the segment so far; None: nothing can be yet."""
-        cut, tokens, ended = text.cut, text.tokens[text.at], text.ended[text.at]
-        if not cut.wants_attention(text.at):
-            known = cut.decoded(text.at, tokens, self._subwords)
-            # What comes next may take the blank away.
-            return cut.cased(text.at, known if ended else known.rstrip(" "))
-        if ended and cut.is_clear(text.at, tokens):
-            return cut.written(text.at, Hypothesis(tuple(tokens), 0.0, None), self._subwords)
-        return None

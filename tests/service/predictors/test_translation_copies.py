@@ -81,7 +81,7 @@ def test_a_model_that_was_not_taught_so_translates_the_parts(tmp_path: Path) -> 
 
 def test_its_job_asks_for_attention(copier: TranslationPredictor) -> None:
     jobs = copier.preprocess(TranslateRequest(["The 李 sleeps. The dog"]))[JOBS]
-    assert [job.wants_attention for job in jobs] == [True, False]
+    assert [job.wants_attention for job in jobs] == [True, True]
 
 
 def test_alternatives_have_it_too(copier: TranslationPredictor) -> None:
@@ -116,9 +116,10 @@ def test_none_of_many_signs_is_lost(copier: TranslationPredictor) -> None:
         ("The 李 <code>a</code>. No", [(0, "▁"), (0, "<unk>"), (0, "."), (1, "▁Ja"), (0, ""), (1, "")], "",
          ["李 <code>a</code>. Ja"]),
         ("The 李, 王 and I", [(0, "▁"), (0, "<unk>"), (0, "")], "王 李", ["王 李"]),
-        # A blank waits for what comes after it: with one UNKNOWN too many it goes.
+        # A blank waits for what comes after it; from an UNKNOWN too many on, all does.
         ("The dog.", [(0, "▁Der"), (0, "▁"), (0, "<unk>"), (0, "."), (0, "")], "Der.", ["Der", "."]),
-        ("The dog", [(0, "▁"), (0, "<unk>"), (0, "▁Der"), (0, "▁"), (0, "a"), (0, "")], "Der a", ["Der", " a"]),
+        ("The dog", [(0, "▁Der"), (0, "▁"), (0, "a"), (0, "▁"), (0, "<unk>"), (0, "")], "Der a b", ["Der", " a", " b"]),
+        ("The dog", [(0, "▁"), (0, "<unk>"), (0, "▁Der"), (0, "")], "Der", ["Der"]),
     ],
 )  # fmt: skip
 def test_a_stream(tmp_path: Path, text: str, tokens: list[tuple[int, str]], answer: str, deltas: list[str]) -> None:

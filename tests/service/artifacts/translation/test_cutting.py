@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from service.artifacts.decoding import Hypothesis
 from service.artifacts.subwords import Subwords
 from service.artifacts.translation import cut
 from tests.translator_bundles import pieces_model
@@ -150,7 +151,8 @@ def test_the_first_word_of_a_fragment_is_read_as_the_vocabulary_knows_it(
 )
 def test_what_begins_with_a_capital_is_answered_so(subwords: Subwords, text: str, language: str, answer: str) -> None:
     found = cut(text, subwords, language, MOST)
-    answers = [found.decoded(place, subwords.encode("ab"), subwords) for place in range(len(found.segments))]
+    hypothesis = Hypothesis(tuple(subwords.encode("ab")), -1.0, None)
+    answers = [found.written(place, hypothesis, subwords, subwords) for place in range(len(found.segments))]
     assert found.joined(answers) == answer
 
 

@@ -143,7 +143,7 @@ def written(subwords: Subwords, text: str, target: str, attended: Sequence[Seque
     attention[-1, -1] = 1
     for row, places in zip(attention[:-1], attended, strict=True):
         row[list(places)] = 1 / len(places)
-    return found.joined([found.written(0, Hypothesis(tuple(tokens), -1.0, attention), subwords)])
+    return found.joined([found.written(0, Hypothesis(tuple(tokens), -1.0, attention), subwords, subwords)])
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_any_attention_leaves_all_tags_and_words(subwords: Subwords) -> None:
         pieces = [*subwords.encode("der große Hund und Katze, nicht du!"), blank, blank]
         tokens = random.choice(pieces, random.integers(0, 9)).tolist()
         attention = random.dirichlet(np.full(len(ids) + 1, 0.1), len(tokens) + 1).astype(np.float32)
-        answer = found.joined([found.written(0, Hypothesis(tuple(tokens), -1.0, attention), subwords)])
+        answer = found.joined([found.written(0, Hypothesis(tuple(tokens), -1.0, attention), subwords, subwords)])
         opened: list[str] = []
         words = answer
         for tag in ("<u>", "</u>", "<b>", "</b>", "<i>", "</i>", "<s>", "</s>"):

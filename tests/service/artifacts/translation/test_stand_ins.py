@@ -50,7 +50,7 @@ def written(
     if attended is not None:
         attention = np.zeros((len(tokens) + 1, len(ids) + 1), np.float32)
         attention[range(len(tokens) + 1), [*attended, len(ids)]] = 1
-    return found.joined([found.written(0, Hypothesis(tuple(tokens), -1.0, attention), subwords)])
+    return found.joined([found.written(0, Hypothesis(tuple(tokens), -1.0, attention), subwords, subwords)])
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,14 @@ def test_without_attention_they_come_in_turn(subwords: Subwords, text: str, targ
         # Both attended to one: the first has it.
         ("The 李 and the 王", "Der ? und ?", [0, 5, 6, 3, 5, 6], "Der 王 und 李"),
         ("The 李 and the 王", "Der ? und ?", [0, 0, 0, 3, 1, 2], "Der 王 und 李"),
-        # The one that attended to something else is left out.
-        ("The 李 and the dog", "Der ? und ? Hund", [0, 0, 0, 3, 1, 2, 5], "Der und 李 Hund"),
+        # One too many stands for the word that it attended to most, or for none where that is copied already.
+        ("The 李 and Tom, you", "Der ? und ?, ? du", [0, 4, 5, 3, 1, 2, 7, 1, 2, 8], "Der Tom und 李, du"),
+        ("The 李, (U.S.)", "Der ? ?", [0, 1, 2, 4, 6], "Der 李 U.S"),
+        ("Ab 李 sleeps", "Der ? ? schläft", [0, 2, 3, 1, 1, 4], "Der 李 Ab schläft"),
+        ("Tom sleeps", "schläft ? ?", [3, 0, 1, 4, 4], "Schläft Tom"),
+        ("TOM SLEEPS", "schläft ?", [3, 0, 1], "SCHLÄFT TOM"),
+        ("Tom sleeps", "? ? schläft", [0, 0, 1, 1, 3], "Tom schläft"),
+        ("The &12-ab sleeps", "?.", [2, 3, 6], "&12-ab."),
         # None came for it: after the word that attended to it, never within one.
         ("The 李 sleeps and", "Der schläft und", [2, 3, 4], "Der 李 schläft und"),
         ("The 李 sleeps.", "Der Hab.", [0, 2, 3, 2, 4], "Der Hab 李."),
@@ -152,7 +158,7 @@ def test_any_attention_leaves_all_of_it(subwords: Subwords) -> None:
         tokens = random.choice(pieces, random.integers(0, 12)).tolist()
         attention = random.dirichlet(np.full(len(ids) + 1, 0.1), len(tokens) + 1).astype(np.float32)
         answers = [
-            found.joined([found.written(0, Hypothesis(tuple(tokens), -1.0, heeded), subwords)])
+            found.joined([found.written(0, Hypothesis(tuple(tokens), -1.0, heeded), subwords, subwords)])
             for heeded in (attention, None)
         ]
         for answer in answers:

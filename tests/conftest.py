@@ -99,7 +99,7 @@ def running(settings: Settings) -> Iterator[str]:
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
     thread.start()
     try:
-        assert server.up.wait(30), "the server did not start"
+        assert server.up.wait(120), "the server did not start"
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True

@@ -58,7 +58,7 @@ def test_texts_become_what_the_task_route_answers(client: Any, url: str, shape: 
     texts = [text[:3_000] for text in TEXTS]
     found = infer(client, texts, shape=shape, binary=binary)
     assert found.shape == (len(texts), 1)
-    expected = httpx.post(f"{url}/v1/tag", json={"texts": texts}).json()["results"]
+    expected = httpx.post(f"{url}/v1/tag", json={"texts": texts}, timeout=60).json()["results"]
     assert [orjson.loads(document) for document in found.ravel()] == expected
     assert [entity["text"] for entity in expected[0]["entities"]] == ["Ada", "Zoë", "New York"]
 

@@ -53,7 +53,7 @@ def test_metadata_and_config(client: Any) -> None:
 def test_texts_become_what_the_task_route_answers(client: Any, url: str, binary: bool) -> None:
     found = infer(client, TEXTS, binary=binary)
     assert found.shape == (len(TEXTS), 1)
-    results = httpx.post(f"{url}/v1/translate", json={"texts": TEXTS}).json()["results"]
+    results = httpx.post(f"{url}/v1/translate", json={"texts": TEXTS}, timeout=60).json()["results"]
     assert [one.decode() if isinstance(one, bytes) else one for one in found.ravel()] == [
         result["text"] for result in results
     ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +22,25 @@ from service.app import create_app
 from service.artifacts.bundle import Bundle, read_bundle, write_bundle
 from service.settings import Settings
 from tests.bundles import classifier_graph, template, write_classifier
+
+
+def seconds_of(work: Callable[[], object], enough: float = 0.1) -> float:
+    """The processor time that work takes: the best of up to three tries, of which one below `enough` is the last.
+
+    Neither other threads, nor a busy machine, nor a collection of garbage counts.
+    """
+    taken = []
+    gc.disable()
+    try:
+        for _ in range(3):
+            start = time.thread_time()
+            work()
+            taken.append(time.thread_time() - start)
+            if taken[-1] < enough:
+                break
+    finally:
+        gc.enable()
+    return min(taken)
 
 
 class Gate:
@@ -42,11 +63,11 @@ class Gate:
     def go_through(self) -> None:
         """Called by the model."""
         self.entered.set()
-        assert self._open.wait(20), "nobody opened the gate"
+        assert self._open.wait(60), "nobody opened the gate"
 
     async def wait_entered(self) -> None:
         """Wait until a run has begun."""
-        assert await asyncio.to_thread(self.entered.wait, 20), "no run began"
+        assert await asyncio.to_thread(self.entered.wait, 60), "no run began"
 
 
 @asynccontextmanager

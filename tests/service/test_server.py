@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,30 +19,33 @@ from tests.service.processes import lectern, server
 from tests.service.support import labels, pixels
 from tests.word_bundles import write_words
 
+# Each on a connection of its own, whichever process answers; patient with a busy machine.
+get, post = partial(httpx.get, timeout=60), partial(httpx.post, timeout=60)
+
 
 def _metric(url: str, name: str) -> float:
-    text = httpx.get(f"{url}/metrics").text
+    text = get(f"{url}/metrics").text
     return sum(float(value) for value in re.findall(rf"^{name}(?:\{{.*\}})? ([\d.e+]+)$", text, re.MULTILINE))
 
 
 def test_it_serves_drains_and_ends(models_dir: Path) -> None:
-    settings = {"DRAIN_SECONDS": "1.5", "PORTT": "1", "MODEL__DIGITS__PROVIDERS": "cpu", "ACCESS_LOG": "1"}
+    settings = {"DRAIN_SECONDS": "3", "PORTT": "1", "MODEL__DIGITS__PROVIDERS": "cpu", "ACCESS_LOG": "1"}
     with server(models_dir, **settings) as running:
         url = running.url
-        assert labels(httpx.post(f"{url}/v1/classify", json=pixels(7), headers={"x-request-id": "first"})) == ["7"]
-        assert httpx.get(f"{url}/readyz").status_code == 200
-        providers = httpx.get(f"{url}/v1/models/digits").json()["providers"]["model"]
+        assert labels(post(f"{url}/v1/classify", json=pixels(7), headers={"x-request-id": "first"})) == ["7"]
+        assert get(f"{url}/readyz").status_code == 200
+        providers = get(f"{url}/v1/models/digits").json()["providers"]["model"]
         assert providers["requested"] == ["CPUExecutionProvider"]
         health = lectern("health", "--url", url)
         assert (health.returncode, health.stdout) == (0, "ready\n")
 
         running.signal(signal.SIGTERM)
         running.wait_for("draining")
-        ready = httpx.get(f"{url}/readyz")
+        ready = get(f"{url}/readyz")
         assert ready.status_code == 503
         assert ready.json()["detail"] == "the server is shutting down"
-        assert httpx.get(f"{url}/livez").status_code == 200
-        assert labels(httpx.post(f"{url}/v1/classify", json=pixels(3))) == ["3"]
+        assert get(f"{url}/livez").status_code == 200
+        assert labels(post(f"{url}/v1/classify", json=pixels(3))) == ["3"]
         assert running.wait() == 0
         warning = running.wait_for("unknown setting")
         assert (warning["level"], warning["variable"]) == ("warning", "LECTERN_PORTT")
@@ -90,12 +94,12 @@ def test_a_request_in_flight_is_answered_before_the_end(models_dir: Path) -> Non
 @pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
 def test_it_ends_at_once_on_ctrl_c_and_on_a_second_sigterm(models_dir: Path, signals: list[signal.Signals]) -> None:
     with server(models_dir, DRAIN_SECONDS="600") as running:
-        assert httpx.get(f"{running.url}/readyz").status_code == 200
+        assert get(f"{running.url}/readyz").status_code == 200
         for number in signals:
             running.signal(number)
             if number is signal.SIGTERM:
                 running.wait_for("draining")
-        assert running.wait(20) == 0
+        assert running.wait() == 0
         assert "Traceback" not in running.text
 
 
@@ -107,16 +111,16 @@ def test_two_workers_share_the_socket_and_their_metrics(models_dir: Path) -> Non
         def ask(number: int) -> list[str]:
             return labels(client.post(f"{url}/v1/classify", json=pixels(number % 10)))
 
-        with httpx.Client() as client, ThreadPoolExecutor(8) as threads:
+        with httpx.Client(timeout=60) as client, ThreadPoolExecutor(8) as threads:
             assert list(threads.map(ask, range(40))) == [[str(number % 10)] for number in range(40)]
         for _ in range(4):  # Whichever process answers.
             assert _metric(url, "lectern_requests_total") == 40
             assert _metric(url, "lectern_inferences_total") == 40
             assert _metric(url, "lectern_model_ready") == 1
-            stats = httpx.get(f"{url}/v2/models/digits/stats").json()["model_stats"][0]
+            stats = get(f"{url}/v2/models/digits/stats").json()["model_stats"][0]
             assert stats["inference_count"] == 40
             assert stats["inference_stats"]["success"]["count"] == 40
-        refused = httpx.post(f"{url}/v2/repository/models/digits/load")
+        refused = post(f"{url}/v2/repository/models/digits/load")
         assert refused.status_code == 503
         assert "LECTERN_WORKERS=2" in refused.json()["error"]
         assert refused.headers["retry-after"]
@@ -137,7 +141,7 @@ def test_two_workers_map_one_table(tmp_path: Path) -> None:
             answer = client.post(f"{url}/v1/neighbors", json={"words": ["king"], "k": 1 + number})
             return str(answer.json()["results"][0]["neighbors"][0]["word"])
 
-        with httpx.Client() as client, ThreadPoolExecutor(4) as threads:
+        with httpx.Client(timeout=60) as client, ThreadPoolExecutor(4) as threads:
             assert list(threads.map(ask, range(20))) == ["queen"] * 20
         children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
         maps = [Path(f"/proc/{child}/maps").read_text().splitlines() for child in children]

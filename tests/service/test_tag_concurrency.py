@@ -120,7 +120,7 @@ def test_the_deadline_is_kept_between_runs(tmp_path: Path, shapes: list[tuple[in
     write_tagger(tmp_path)
 
     async def main() -> None:
-        settings = Settings(models=tmp_path, inline="never", max_batch_tokens=100, deadline_seconds=0.3)
+        settings = Settings(models=tmp_path, inline="never", max_batch_tokens=100, deadline_seconds=1)
         async with serving(settings) as (client, _):
             gate.shut()
             del shapes[:]

@@ -27,6 +27,12 @@ def _one_thread() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _same_draws() -> None:
+    """What a test draws without a seed of its own depends on no test before it."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
 def _no_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test reads or fills the user's cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -1,13 +1,14 @@
 """Where words and sentences are in the text as it was sent."""
 
 import random
-import time
 import unicodedata
+from functools import partial
 from itertools import pairwise
 
 import pytest
 
 from service.artifacts.text import sentences, spans, tokenize
+from tests.service.support import seconds_of
 
 PIECES = (
     *"aAé1.,-@/_\u0301😀🏽:()!?…im$#^~=><|*\u00ad日ß\ud800\u200bİ'\u2019\u200d",
@@ -81,15 +82,5 @@ def test_sentences(text: str, found: list[str]) -> None:
 )
 def test_sentences_of_hostile_text_take_linear_time(piece: str) -> None:
     """Eight times the text, at most twenty-four times as long (a square law would take 64)."""
-    small, large = (_seconds(piece * (size // len(piece))) for size in (4_000, 32_000))
+    small, large = (seconds_of(partial(sentences, piece * (size // len(piece)))) for size in (4_000, 32_000))
     assert large < max(0.25, small * 24)
-
-
-def _seconds(text: str) -> float:
-    """The best of three: a collection of garbage in the middle is not the function's own time."""
-    taken = []
-    for _ in range(3):
-        start = time.process_time()
-        sentences(text)
-        taken.append(time.process_time() - start)
-    return min(taken)

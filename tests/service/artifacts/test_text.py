@@ -2,12 +2,13 @@
 
 # ruff: noqa: RUF001 - letters that look like others are the point
 
-import time
 import unicodedata
+from functools import partial
 
 import pytest
 
 from service.artifacts.text import Tokenizer, normalise_word, tokenize
+from tests.service.support import seconds_of
 
 
 @pytest.mark.parametrize(
@@ -87,14 +88,8 @@ def test_half_a_surrogate_pair_does_no_harm(tokenizer: Tokenizer) -> None:
 )  # fmt: skip
 def test_time_grows_with_the_text_only(piece: str, tokenizer: Tokenizer) -> None:
     """Twelve times the text may take no more than sixty times as long (a square law would take 144)."""
-    small, large = (_seconds(piece * (size // len(piece)), tokenizer) for size in (2_000, 24_000))
+    small, large = (seconds_of(partial(tokenize, piece * (size // len(piece)), tokenizer)) for size in (2_000, 24_000))
     assert large < max(0.1, small * 60)
-
-
-def _seconds(text: str, tokenizer: Tokenizer) -> float:
-    start = time.process_time()
-    tokenize(text, tokenizer)
-    return time.process_time() - start
 
 
 @pytest.mark.parametrize(

@@ -252,9 +252,10 @@ def test_deadlines_are_kept_between_steps_and_before_the_first(model: Copier) ->
         assert tokens(await first) == [[4, 5, 6, 7]]
         model.go_on.clear()
         model.entered.clear()
-        running = stepper.submit(jobs([4] * 9), time.perf_counter() + 0.01)
+        deadline = time.perf_counter() + 0.3  # enough to begin with on a busy machine too
+        running = stepper.submit(jobs([4] * 9), deadline)
         assert await asyncio.to_thread(model.entered.wait, 10)
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(max(0, deadline - time.perf_counter()) + 0.02)
         before = len(model.steps)
         model.go_on.set()
         with pytest.raises(DeadlineExceeded):

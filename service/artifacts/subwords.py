@@ -38,6 +38,8 @@ def clean(text: str) -> str:
     Unicode's composed form (NFC), one blank for any run of white space and control characters, none at the ends, no
     invisible characters; half a surrogate pair, which no UTF-8 can hold, becomes U+FFFD.
     """
+    if text.isascii():  # most of a corpus: all else below concerns other characters
+        return " ".join(_BETWEEN_WORDS.sub(" ", text).split())
     text = _SURROGATES.sub("\ufffd", _INVISIBLE.sub("", text))
     return " ".join(unicodedata.normalize("NFC", _BETWEEN_WORDS.sub(" ", text)).split())
 

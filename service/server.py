@@ -142,7 +142,7 @@ def _bind(host: str, port: int) -> socket.socket:
         ConfigurationError: in use, not allowed or no address of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named TCP: asyncio turns Nagle's algorithm off only where it is, and with it answers wait for 40 ms (not uvloop's).
+    # Named TCP: only so does asyncio turn off Nagle's algorithm, with which answers wait for 40 ms. uvloop always does.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

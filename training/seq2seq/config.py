@@ -159,13 +159,15 @@ class TranslatorConfig:
             ("embedding_dropout", network.embedding_dropout), ("dropout", network.dropout),
             ("piece_dropout", network.piece_dropout), ("warm_up", self.warm_up),
             ("label_smoothing", self.label_smoothing), ("sampling", self.subwords.sampling),
-            ("fragments", self.fragments), ("phrases", self.phrases), ("copies", self.copies),
+            ("fragments", self.fragments), ("copies", self.copies),
         ):  # fmt: skip
             if not 0 <= share < 1:
                 raise ConfigError(f"{name} is {share}; it must be at least 0 and below 1")
         for name in ("learning_rate", "clip"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0")
+        if self.phrases < 0:
+            raise ConfigError(f"phrases is {self.phrases}; it must be at least 0")
         if self.data.max_ratio < 1:
             raise ConfigError(f"max_ratio is {self.data.max_ratio}; it must be at least 1")
         if self.patience < 0:

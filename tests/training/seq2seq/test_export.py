@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from training.seq2seq.evaluate import evaluate
 from training.seq2seq.export import WEIGHTS, Exported, export
 from training.seq2seq.graph import build_graphs
 from training.seq2seq.pairs import ParallelData
-from training.seq2seq.parity import OnnxTranslator, check_parity
+from training.seq2seq.parity import OnnxTranslator, Parity, check_parity
 from training.seq2seq.samples import Sampler
 from training.seq2seq.sources import ATTRIBUTIONS
 from training.seq2seq.train import train
@@ -40,7 +41,7 @@ CPU = torch.device("cpu")
 Trained = tuple[Run, TranslatorConfig, ParallelData]
 
 KINDS: dict[str, dict[str, Any]] = {
-    "joint": {},
+    "joint": {"phrases": 0.2, "copies": 0.1},
     "separate": {"joint": False, "tied": "none", "attention": "none", "cell": "gru"},
 }
 
@@ -115,10 +116,13 @@ def test_a_bundle_is_whole_and_its_samples_replay(trained: Trained, tmp_path: Pa
 
 
 def test_what_the_manifest_and_the_card_say(trained: Trained, tmp_path: Path) -> None:
-    run, config, data = trained
+    shared, config, data = trained
+    # What is evaluated decides how later exports search.
+    shutil.copytree(shared.path, tmp_path / "run")
+    run = Run.open(tmp_path / "run", family=FAMILY)
     evaluate(run, config, data, "dev", CPU, beam_size=2, length_penalty=0.7, coverage_penalty=0.1)
     evaluate(run, config, data, "test", CPU, beam_size=2)
-    exported(trained, tmp_path, licence="CC-BY-4.0", description="Made up")
+    exported((run, config, data), tmp_path, licence="CC-BY-4.0", description="Made up")
     bundle = read_bundle(tmp_path / "made" / "1")
     manifest = bundle.manifest
     stored = json.loads((run.path / "evaluation.json").read_text())
@@ -131,6 +135,7 @@ def test_what_the_manifest_and_the_card_say(trained: Trained, tmp_path: Path) ->
     # The search is that of the evaluation on dev.
     preprocessing = manifest.preprocessing
     assert [preprocessing[key] for key in ("beam_size", "length_penalty", "coverage_penalty")] == [2, 0.7, 0.1]
+    assert preprocessing["copies"] == bool(config.copies)
     assert manifest.provenance.licence == "CC-BY-4.0"
     assert manifest.provenance.attribution == "nobody"
     assert manifest.provenance.config["weights"] == "int8"
@@ -139,6 +144,7 @@ def test_what_the_manifest_and_the_card_say(trained: Trained, tmp_path: Path) ->
     card = bundle.model_card()
     for part in ("Made up", "CC-BY-4.0", "nobody", "from `en` to `de`", "beam 2, length penalty 0.7"):
         assert part in card
+    assert ("with a stand-in for a word" in card) == ("found by word alignment" in card) == bool(config.copies)
     rows = [line for line in card.splitlines() if line.startswith("| BLEU ")]
     assert rows
     assert all(line.replace("\\|", "").count("|") == 4 for line in rows)
@@ -155,6 +161,15 @@ def test_graphs_that_answer_otherwise_are_not_written(
     with pytest.raises(ExportError, match=r"cost .* BLEU on .* dev sentences .*; nothing was written\. Export with"):
         exported(trained, tmp_path)
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(("sentences", "most"), [(1_000, 0.3), (4_000, 0.3), (250, 0.6), (10, 3.0)])
+def test_of_few_sentences_more_bleu_may_be_lost(sentences: int, most: float) -> None:
+    parity = Parity(
+        sentences=sentences, beam_size=5, difference=0, typical=0, batching=0, changed=1, pytorch=30, graph=29,
+        sentences_per_second=1,
+    )  # fmt: skip
+    assert parity.most_lost == pytest.approx(most)
 
 
 def test_float32_that_is_not_pytorch_is_refused(trained: Trained) -> None:

@@ -198,6 +198,8 @@ def test_the_loss_is_pytorchs(smoothing: float, count: int) -> None:
         ({"source": "en"}, "go with --train"),
         ({"data": "", "train": "a.tsv", "source": "en", "target": "de", "test": "b.tsv"}, "--test needs --dev"),
         ({"patience": -1}, "patience is -1"),
+        ({"phrases": -0.1}, "phrases is -0.1"),
+        ({"copies": 1.0}, "copies is 1.0"),
         ({"max_ratio": 0.5}, "max_ratio is 0.5"),
         ({"clip": 0.0}, "clip is 0.0"),
     ],

@@ -96,7 +96,7 @@ def marked(count: int) -> ParallelData:
 
 
 def test_words_are_learnt_as_phrases_and_what_is_unknown_is_copied(tmp_path: Path) -> None:
-    config = settings(epochs=16, average=1, phrases=1.0 - 1e-9, copies=0.5, select="last")
+    config = settings(epochs=16, average=1, phrases=1, copies=0.5, select="last")
     run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
     train(config, marked(500), run, CPU)
     run.close()

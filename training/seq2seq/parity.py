@@ -1,5 +1,6 @@
 """The exported graphs held against PyTorch on dev sentences: log-probabilities, translations and BLEU."""
 
+import math
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -109,7 +110,7 @@ class Parity:
     @property
     def most_lost(self) -> float:
         """BLEU that they may lose: `MOST_LOST`, and more of few sentences, of which chance decides as much."""
-        return MOST_LOST * max(1.0, (_SENTENCES / max(1, self.sentences)) ** 0.5)
+        return MOST_LOST * max(1.0, math.sqrt(_SENTENCES / max(1, self.sentences)))
 
 
 def check_parity(

@@ -4,7 +4,7 @@ A sample is replayed on other machines, whose float arithmetic differs in the la
 stay the same when log-probabilities are shaken.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -54,11 +54,18 @@ class Sampler:
         served: the graphs.
         translator: for its vocabularies.
         preprocessing: the manifest's.
+        small: the words of its file.
     """
 
-    def __init__(self, served: OnnxTranslator, translator: Translator, preprocessing: TranslationPreprocessing) -> None:
+    def __init__(
+        self,
+        served: OnnxTranslator,
+        translator: Translator,
+        preprocessing: TranslationPreprocessing,
+        small: Set[str] = frozenset(),
+    ) -> None:
         self._served = served
-        self._source = translator.source
+        self._source, self._small = translator.source, small
         self._results = Results(translator.source, translator.target)
         self.attention = translator.config.network.attention != "none"
         """Whether the model has any."""
@@ -70,7 +77,7 @@ class Sampler:
         alignment = bool(wishes.get("alignment"))
         cut_text = cut(
             text, self._source, settings.source, settings.max_source_tokens,
-            elements=self.attention, copies=settings.copies,
+            elements=self.attention, copies=settings.copies, small=self._small,
         )  # fmt: skip
         found = search(
             self._served.encode,

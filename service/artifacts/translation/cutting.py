@@ -7,7 +7,7 @@ import math
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import accumulate, islice
 from typing import NamedTuple
@@ -105,6 +105,7 @@ def cut(
     *,
     elements: bool = False,
     copies: bool = False,
+    small: Set[str] = frozenset(),
     is_html: bool = False,
 ) -> CutText:
     """Cut a text into segments, each at most a sentence.
@@ -122,13 +123,16 @@ def cut(
             parts around their tags.
         copies: so too a sentence with words, addresses, code or signs in it that are carried over; else, and where they
             are more than its words, the parts around them.
+        small: words of the language that have a capital only where a sentence begins. A heading's first word is read
+            small if it is one of them, and all of its words are if all are (not where nouns have capitals).
         is_html: line breaks are blanks, and entities are the characters they stand for.
     """
     text = unicodedata.normalize("NFC", with_characters(text) if is_html else text)
     unknown = subwords.unknown(clean(text))
     folds = find_folds(unknown, subwords)
     carried = Carried(text, unknown, folds)
-    reader = _Reader(text, subwords, str.maketrans(folds), carried, max_tokens, elements=elements, copies=copies)
+    known = _Words(small, nouns_in_capitals=language in _NOUNS_IN_CAPITALS)
+    reader = _Reader(text, subwords, str.maketrans(folds), carried, max_tokens, known, elements=elements, copies=copies)
     found = CutText(copies=copies, is_html=is_html)
     end = 0
     for start, stop in find_sentences(text, language, carried, is_html=is_html):
@@ -146,7 +150,7 @@ def cut(
                     found.shouted.add(len(found.segments))
                 found.segments.append(part)
                 found.gaps.append(gap)
-            if segment.capitalised and (segment.small or language not in _NOUNS_IN_CAPITALS):
+            if segment.capitalised and (segment.made_small or language not in _NOUNS_IN_CAPITALS):
                 found.capitalised.add(first)
             end = passage.stop
     found.gaps[-1] += text[end:]
@@ -168,7 +172,7 @@ class _Segment(NamedTuple):
     """Whether it is in capitals, and is read as if it were not."""
     capitalised: bool
     """Whether it begins with a capital."""
-    small: bool
+    made_small: bool
     """Whether it is read as if it did not."""
 
 
@@ -181,6 +185,7 @@ class _Reader:
         folds: what is read instead of some characters.
         carried: what is carried over.
         max_tokens: most ids of a segment with elements.
+        known: which words are written small.
         elements: as `cut` has it.
         copies: as `cut` has it.
     """
@@ -192,12 +197,13 @@ class _Reader:
         folds: Mapping[int, str],
         carried: Carried,
         max_tokens: int,
+        known: _Words,
         *,
         elements: bool,
         copies: bool,
     ) -> None:
         self._text, self._subwords, self._folds, self._carried = text, subwords, folds, carried
-        self._max_tokens, self._elements, self._copies = max_tokens, elements, copies
+        self._max_tokens, self._known, self._elements, self._copies = max_tokens, known, elements, copies
 
     def segments(self, start: int, stop: int) -> Iterator[_Segment]:
         """Those of a sentence: as few as can be."""
@@ -230,10 +236,10 @@ class _Reader:
     def _segments(self, passage: Passage) -> Iterator[_Segment]:
         """A passage, or those that it is parted into: as if nothing could be copied, or at its tags."""
         plain = self._plain(passage)
-        shouted = self._is_shouted(plain)
+        shouted = self._known.are_shouted(plain)
         read = plain.capitalize() if shouted else plain
-        small = self._is_better_small(read)
-        ids = self._subwords.encode(read[0].lower() + read[1:] if small else read)
+        small = self._known.small(read)
+        ids = self._subwords.encode(small)
         words, copied = len(_RUN.findall(plain)), len(passage.copied)
         parts: Iterator[Passage] = iter(())
         if copied and (copied > words or ids.count(UNKNOWN) != copied):
@@ -241,31 +247,9 @@ class _Reader:
         elif passage.tags and max(len(passage.tags), len(ids)) > self._max_tokens:
             parts = without_tags(self._text, passage)
         elif ids:
-            yield _Segment(passage, ids, shouted, capitalised=plain[:1].isupper(), small=small)
+            yield _Segment(passage, ids, shouted, capitalised=plain[:1].isupper(), made_small=small != read)
         for part in parts:
             yield from self._segments(part)
-
-    def _is_shouted(self, plain: str) -> bool:
-        """Whether it is in capitals: words, more than an abbreviation or two, or a word that is known otherwise."""
-        if not plain.isupper():
-            return False
-        letters = sum(map(str.isalpha, plain))
-        if " " in plain:
-            return letters >= _SHOUTED_LETTERS
-        words = _RUN.findall(plain)
-        return letters >= _SHOUTED_WORD and len(words) == 1 and self._is_piece(words[0].capitalize(), words[0].lower())
-
-    def _is_better_small(self, read: str) -> bool:
-        """Whether it is a fragment whose first word is known in small letters only, as `dog` is where `Dog` is not."""
-        first = _RUN.match(read) if read[:1].isupper() and _is_fragment(read) else None
-        if first is None or self._is_piece(first[0]):
-            return False
-        small = first[0][0].lower() + first[0][1:]
-        return len(small) == len(first[0]) and self._is_piece(small)
-
-    def _is_piece(self, *words: str) -> bool:
-        """Whether the vocabulary has one of these words as a piece."""
-        return any(len(self._subwords.encode(word)) == 1 for word in words)
 
     def _plain(self, passage: Passage) -> str:
         """The words of a passage, with a stand-in for what is copied and nothing for tags."""
@@ -277,9 +261,45 @@ class _Reader:
         return clean("".join(part for pair in zip(words, [*others, ""], strict=True) for part in pair))
 
 
-def _is_fragment(words: str) -> bool:
-    """Whether it is no sentence, as a heading is none."""
-    return words.rstrip(_CLOSING)[-1:] not in _FINAL
+class _Words:
+    """Which words of a language are written small.
+
+    Args:
+        small: those that have a capital only where a sentence begins.
+        nouns_in_capitals: whether what has a capital within a heading may be a noun, as in German.
+    """
+
+    def __init__(self, small: Set[str], *, nouns_in_capitals: bool) -> None:
+        self._small, self._nouns_in_capitals = small, nouns_in_capitals
+
+    def are_shouted(self, plain: str) -> bool:
+        """Whether they are in capitals: words, more than an abbreviation or two, or one that is written small."""
+        if not plain.isupper():
+            return False
+        letters = sum(map(str.isalpha, plain))
+        if " " in plain:
+            return letters >= _SHOUTED_LETTERS
+        words = _RUN.findall(plain)
+        return letters >= _SHOUTED_WORD and len(words) == 1 and words[0].lower() in self._small
+
+    def small(self, plain: str) -> str:
+        """A heading as it would stand within a sentence; what is a sentence itself as it is."""
+        if not plain[:1].isupper() or plain.rstrip(_CLOSING)[-1:] in _FINAL:
+            return plain
+        words = [match for match in _RUN.finditer(plain) if match[0][0].isupper()]
+        if not self._is_small(words[0][0]):
+            return plain
+        every = len(words) == len(_RUN.findall(plain)) and all(self._is_small(word[0]) for word in words)
+        chosen = words if every and not self._nouns_in_capitals else words[:1]
+        characters = list(plain)
+        for word in chosen:
+            characters[word.start()] = characters[word.start()].lower()
+        read = "".join(characters)
+        return read if len(read) == len(plain) else plain
+
+    def _is_small(self, word: str) -> bool:
+        """Whether a word with a capital has it for its place only."""
+        return word[1:] == word[1:].lower() and word.lower() in self._small
 
 
 def _parts(ids: list[int], subwords: Subwords, most: int) -> Iterator[tuple[list[int], str]]:

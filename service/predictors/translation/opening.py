@@ -48,6 +48,8 @@ class TranslatorParts:
     source: Subwords
     target: Subwords
     profile: Profile
+    small: frozenset[str]
+    """Words of the source that are written small."""
     attention: bool
 
 
@@ -74,6 +76,7 @@ def open_translator(bundle: Bundle, sessions: Mapping[str, OnnxSession]) -> Tran
         source=source,
         target=target,
         profile=_read(bundle.file(preprocessing.profile), Profile.read),
+        small=_read(bundle.file(preprocessing.small), _words) if preprocessing.small else frozenset(),
         attention=_check_tensors(sessions, where),
     )
     if parts.profile.language != preprocessing.source:
@@ -92,6 +95,10 @@ def _read(path: Path, read: Callable[[bytes], T]) -> T:
         return read(path.read_bytes())
     except (ValueError, OSError) as error:
         raise BundleError(f"{path}: {error}; export the model again") from error
+
+
+def _words(content: bytes) -> frozenset[str]:
+    return frozenset(content.decode().split())
 
 
 def _check_copies(bundle: Bundle, parts: TranslatorParts) -> None:

@@ -109,7 +109,9 @@ class TranslationPredictor(Predictor[TranslateRequest]):
         if request.alignment and not self._parts.attention:
             raise InvalidRequest(f"model {self.manifest.name!r} has no attention; leave it out", "alignment")
         parts = self._parts
-        settings = request.prepare(self.limits, parts.source, self.preprocessing, attention=parts.attention)
+        settings = request.prepare(
+            self.limits, parts.source, self.preprocessing, attention=parts.attention, small=parts.small
+        )
         jobs = [
             Job(ids, settings, request.alignment or text.wants_attention(place))
             for text in request.cut

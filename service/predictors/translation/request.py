@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 
 from service.artifacts.decoding import SearchSettings
 from service.artifacts.subwords import Subwords
@@ -67,7 +67,13 @@ class TranslateRequest:
         return self
 
     def prepare(
-        self, limits: Limits, subwords: Subwords, preprocessing: TranslationPreprocessing, *, attention: bool
+        self,
+        limits: Limits,
+        subwords: Subwords,
+        preprocessing: TranslationPreprocessing,
+        *,
+        attention: bool,
+        small: Set[str],
     ) -> SearchSettings:
         """Check the request and cut its texts; how they are searched.
 
@@ -76,6 +82,7 @@ class TranslateRequest:
             subwords: of the source.
             preprocessing: the model's.
             attention: whether the model has any, which elements within sentences need.
+            small: words that are written small, as `cut` has them.
 
         Raises:
             InvalidRequest: naming the field and the limit.
@@ -90,6 +97,7 @@ class TranslateRequest:
                 preprocessing.max_source_tokens,
                 elements=attention,
                 copies=preprocessing.copies,
+                small=small,
                 is_html=self._is_html,
             )
             for text in self.texts

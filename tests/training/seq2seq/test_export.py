@@ -72,7 +72,8 @@ def replayed(bundle: Bundle, translator: Any, request: dict[str, Any]) -> list[d
     settings = TranslationPreprocessing.model_validate(bundle.manifest.preprocessing)
     files = {name: bundle.file(name).read_bytes() for name in bundle.manifest.files}
     source, target = (Subwords(files[name]) for name in (settings.source_pieces, settings.target_pieces))
-    sampler = Sampler(OnnxTranslator(files), replace(translator, source=source, target=target), settings)
+    small = frozenset(files[settings.small].decode().split()) if settings.small else frozenset[str]()
+    sampler = Sampler(OnnxTranslator(files), replace(translator, source=source, target=target), settings, small)
     wishes = {key: request[key] for key in ("beam_size", "alternatives", "alignment") if key in request}
     return [sampler.answer(text, **wishes) for text in request.get("texts") or [request["text"]]]
 
@@ -136,6 +137,7 @@ def test_what_the_manifest_and_the_card_say(trained: Trained, tmp_path: Path) ->
     preprocessing = manifest.preprocessing
     assert [preprocessing[key] for key in ("beam_size", "length_penalty", "coverage_penalty")] == [2, 0.7, 0.1]
     assert preprocessing["copies"] == bool(config.copies)
+    assert "house" in bundle.file(preprocessing["small"]).read_text().split()
     assert manifest.provenance.licence == "CC-BY-4.0"
     assert manifest.provenance.attribution == "nobody"
     assert manifest.provenance.config["weights"] == "int8"

@@ -11,6 +11,7 @@ from service.artifacts.subwords import Subwords
 from service.artifacts.translation import cut
 from tests.translator_bundles import pieces_model
 
+SMALL = frozenset({"milk", "water", "the", "and", "dog", "sleeps"})
 MOST = 40
 
 
@@ -35,7 +36,7 @@ def shown(subwords: Subwords, text: str, language: str = "en") -> str:
         ("...", "..."),
         ("12 - 34, 5.", "12 - 34, 5."),
         # Line by line, but for lines that were wrapped.
-        ("Milk\nWater\nthe house", "{milk}\n{water the house}"),
+        ("Milk\nWater\nthe house", "{Milk}\n{Water the house}"),
         ("Dear Tom,\nThe dog sleeps.", "{Dear Tom,}\n{The dog sleeps.}"),
         ("The dog and the cat and the dog and the cat and Tom\nMiller sleep.", None),
         ("- The dog\n- The cat\n  * milk", "- {The dog}\n- {The cat}\n  * {milk}"),
@@ -112,32 +113,44 @@ def test_words_are_cut_where_they_are_long_and_carried_over_where_they_are_no_wo
 def test_capitals_are_read_as_words_and_answered_in_capitals(
     subwords: Subwords, text: str, read: str, answer: str
 ) -> None:
-    found = cut(text, subwords, "en", MOST)
+    found = cut(text, subwords, "en", MOST, small=SMALL)
     assert [subwords.decode(ids) for ids in found.segments] == [read]
     assert found.cased(0, "Der Hund schläft!" if found.shouted else "Hund") == answer
 
 
 @pytest.mark.parametrize(
-    ("text", "read"),
+    ("text", "read", "in_german"),
     [
-        ("Milk", "milk"),
-        ("Milk and water:", "milk and water:"),
-        ("The dog", "The dog"),
-        ("Tom", "Tom"),
-        ("Milk.", "Milk."),
-        ('"Milk"', '"Milk"'),
-        ("Milk (and water!)", "Milk (and water!)"),
-        ("MILK AND WATER", "milk and water"),
+        ("Milk", "milk", "milk"),
+        ("Milk and water:", "milk and water:", "milk and water:"),
+        ("The dog", "the dog", "the dog"),
+        ("Tom", "Tom", "Tom"),
+        ("Milk.", "Milk.", "Milk."),
+        ('"Milk"', '"Milk"', '"Milk"'),
+        ("Milk (and water!)", "Milk (and water!)", "Milk (and water!)"),
+        ("MILK AND WATER", "milk and water", "milk and water"),
+        # All of a heading's words, but where they may be nouns, or one may be a name.
+        ("The Milk, Water", "the milk, water", "the Milk, Water"),
+        ("The Tom", "the Tom", "the Tom"),
+        ("Tom And Water", "Tom And Water", "Tom And Water"),
+        ("Milk and Water", "milk and Water", "milk and Water"),
+        ("4 Dogs", "4 Dogs", "4 Dogs"),
     ],
 )
-def test_the_first_word_of_a_fragment_is_read_as_the_vocabulary_knows_it(
-    subwords: Subwords, text: str, read: str
-) -> None:
-    for language in ("en", "de"):
-        found = cut(text, subwords, language, MOST)
+def test_headings_are_read_as_within_a_sentence(subwords: Subwords, text: str, read: str, in_german: str) -> None:
+    for language, wanted in (("en", read), ("de", in_german)):
+        found = cut(text, subwords, language, MOST, small=SMALL)
         (ids,) = found.segments
-        assert ids == subwords.encode(read)
-        assert (0 in found.capitalised) == (text[0].isupper() and (language == "en" or text[0] != read[0]))
+        assert ids == subwords.encode(wanted)
+        assert (0 in found.capitalised) == (text[0].isupper() and (language == "en" or text[0] != wanted[0]))
+
+
+def test_nothing_is_made_small_that_is_not_known_to_be(subwords: Subwords) -> None:
+    found = cut("Milk\n\nMILK", subwords, "en", MOST)
+    assert [subwords.decode(ids) for ids in found.segments] == ["Milk", "MILK"]
+    # A letter that has two in small: what stands where would change.
+    (ids,) = cut("\u0130a", subwords, "en", MOST, small={"i\u0307a", "\u0130a".lower()}).segments
+    assert ids == subwords.encode("\u0130a") or subwords.unknown("\u0130a")
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def shown(subwords: Subwords, text: str, *, is_html: bool = False) -> str:
         ("I love you ❤\ufe0f", "{I love you} ❤\ufe0f"),
         ("I love 李 😀", "{I love [李]} 😀"),
         ("Good morning 😀 How are you?", "{Good morning} 😀 {How are you?}"),
-        ("I 😀 Tom <b>and 😀 You</b>", "{I [😀] Tom} <b>{and} 😀 {you}</b>"),
+        ("I 😀 Tom <b>and 😀 You</b>", "{I [😀] Tom} <b>{and} 😀 {You}</b>"),
         ("THE DOG 😀 SLEEPS", "{The dog [😀] sleeps}"),
         ("R &amp; D", "{R [&amp;] D}"),
         # Neighbours are one.

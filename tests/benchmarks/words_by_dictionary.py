@@ -1,6 +1,6 @@
 """How often a translator of English and German answers a single word as a dictionary does.
 
-    python tests/benchmarks/words_by_dictionary.py --bundle models/translate-en-de/2
+    python tests/benchmarks/words_by_dictionary.py --bundle models/translate-en-de/3
     python tests/benchmarks/words_by_dictionary.py --run runs/en-de --half test --show --dictionary de-en.txt
 
 The dictionary is Ding's (Frank Richter, TU Chemnitz, GPL); README.md says where it is and how to read what is printed.
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Ask and count; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked = parser.add_mutually_exclusive_group(required=True)
-    asked.add_argument("--bundle", type=Path, help="the model, as models/translate-en-de/2")
+    asked.add_argument("--bundle", type=Path, help="the model, as models/translate-en-de/3")
     asked.add_argument("--run", type=Path, help="a run, answered by PyTorch with the search of its dev evaluation")
     parser.add_argument("--dictionary", type=Path, default=INSTALLED, help=f"Ding's de-en.txt ({INSTALLED})")
     parser.add_argument("--words", type=int, default=1000, metavar="N", help="the N commonest words (1000)")
@@ -107,7 +107,7 @@ def _bundle(path: Path) -> tuple[str, Callable[[Sequence[str]], list[str]]]:
     limits = Limits(max_texts=sys.maxsize, max_total_characters=sys.maxsize)
     predictor = load_predictor(read_bundle(path), session_opener(("cpu",), 1, False), limits)
     if not isinstance(predictor, TranslationPredictor) or {predictor.source, predictor.target} != set(LANGUAGES):
-        raise BundleError(f"{path}: is no translator of English and German; name one, as models/translate-en-de/2")
+        raise BundleError(f"{path}: is no translator of English and German; name one, as models/translate-en-de/3")
 
     def answers(words: Sequence[str]) -> list[str]:
         return [result["text"] for result in predictor.answer({"texts": list(words)})["results"]]

@@ -42,7 +42,7 @@ from training.seq2seq.translator import Translator
 MOST_LOST = 0.3
 """Of BLEU: what storing the weights in fewer bits may cost."""
 
-_SENTENCES = 1_000
+_SENTENCES = 2_000
 _FORCED = 100  # sentences whose log-probabilities are compared
 _ALONE = 32  # sentences that are run by themselves too
 _SLACK = 20  # of float32: sums of other orders, through many steps

@@ -165,7 +165,7 @@ def test_graphs_that_answer_otherwise_are_not_written(
     assert not (tmp_path / "made").exists()
 
 
-@pytest.mark.parametrize(("sentences", "most"), [(1_000, 0.3), (4_000, 0.3), (250, 0.6), (10, 3.0)])
+@pytest.mark.parametrize(("sentences", "most"), [(2_000, 0.3), (8_000, 0.3), (500, 0.6), (20, 3.0)])
 def test_of_few_sentences_more_bleu_may_be_lost(sentences: int, most: float) -> None:
     parity = Parity(
         sentences=sentences, beam_size=5, difference=0, typical=0, batching=0, changed=1, pytorch=30, graph=29,

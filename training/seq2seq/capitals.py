@@ -4,6 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from service.artifacts.languages import words
+from service.artifacts.translation import Capitals
+
+_OFTEN = 20
+"""Sentences that begin with a word which a translator so knows with a capital."""
 
 
 def small_words(sentences: Iterable[str]) -> set[str]:
@@ -16,8 +20,10 @@ def small_words(sentences: Iterable[str]) -> set[str]:
     return {word for word, count in capitals.items() if count < 0}
 
 
-def frequent_small_words(sentences: Sequence[str], most: int = 20_000) -> list[str]:
-    """The most frequent of them that are seen twice or more often, in the order of the alphabet."""
+def capitals_of(sentences: Sequence[str], most: int = 20_000) -> Capitals:
+    """What the server is to know of a language's capitals: of the most frequent words that are seen twice or more."""
     small = small_words(sentences)
     counts = Counter(word for sentence in sentences for word in words(sentence) if word in small)
-    return sorted(word for word, count in counts.most_common(most) if count > 1)
+    known = frozenset(word for word, count in counts.most_common(most) if count > 1)
+    firsts = Counter(word for sentence in sentences if sentence[:1].isupper() for word in words(sentence)[:1])
+    return Capitals(small=known, begins=known & {word for word, count in firsts.items() if count >= _OFTEN})

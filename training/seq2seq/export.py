@@ -15,7 +15,7 @@ from service.artifacts.manifest import Comparison, Manifest, Metric, Task
 from service.artifacts.translation import TranslationPreprocessing
 from training.common.export import provenance
 from training.common.run import Run
-from training.seq2seq.capitals import frequent_small_words
+from training.seq2seq.capitals import capitals_of
 from training.seq2seq.card import model_card
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.evaluate import evaluate
@@ -30,7 +30,7 @@ from training.seq2seq.translator import Translator, load_translator
 
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 JOINT_FILE, SOURCE_FILE, TARGET_FILE = "pieces.model", "source.model", "target.model"
-PROFILE_FILE, SMALL_FILE = "language.json", "small.txt"
+PROFILE_FILE, CAPITALS_FILE = "language.json", "capitals.json"
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "sacrebleu", "sentencepiece", "torch")
 _TOLERANCE = 0.02  # of a score: where a float is nearly between two integers, machines may take either
 _SEEN = 20_000  # training sentences whose lengths are looked at, of all parts of the corpus
@@ -96,11 +96,11 @@ def _export(
 ) -> Exported:
     translator = load_translator(run)
     evaluations = _evaluations(run, config, data, translator.epoch)
-    small = frequent_small_words([pair.source for pair in data.splits["train"]])
-    preprocessing = _preprocessing(translator, data, evaluations["dev"], small)
+    preprocessing = _preprocessing(translator, data, evaluations["dev"])
+    capitals = capitals_of([pair.source for pair in data.splits["train"]])
     graphs = build_graphs(translator.network, weights)
     parity = check_parity(translator, graphs, data, weights, preprocessing.search(preprocessing.beam_size))
-    sampler = Sampler(OnnxTranslator(graphs), translator, preprocessing, small=frozenset(small))
+    sampler = Sampler(OnnxTranslator(graphs), translator, preprocessing, capitals)
     samples = make_samples(sampler, [pair.source for pair in data.splits["dev"]])
     manifest = Manifest(
         name=name,
@@ -125,7 +125,7 @@ def _export(
         preprocessing.source_pieces: translator.source.model,
         preprocessing.target_pieces: translator.target.model,
         PROFILE_FILE: language_profile(data.source, (pair.source for pair in data.splits["train"])).write(),
-        **({preprocessing.small: "".join(f"{word}\n" for word in small).encode()} if preprocessing.small else {}),
+        CAPITALS_FILE: capitals.write(),
         SAMPLES: orjson.dumps({"samples": samples}),
         MODEL_CARD: model_card(manifest, config, data, translator, parity, samples).encode(),
     }
@@ -143,9 +143,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _preprocessing(
-    translator: Translator, data: ParallelData, dev: dict[str, Any], small: Sequence[str]
-) -> TranslationPreprocessing:
+def _preprocessing(translator: Translator, data: ParallelData, dev: dict[str, Any]) -> TranslationPreprocessing:
     joint = translator.source is translator.target
     return TranslationPreprocessing(
         source=data.source,
@@ -153,7 +151,7 @@ def _preprocessing(
         source_pieces=JOINT_FILE if joint else SOURCE_FILE,
         target_pieces=JOINT_FILE if joint else TARGET_FILE,
         profile=PROFILE_FILE,
-        small=SMALL_FILE if small else None,
+        capitals=CAPITALS_FILE,
         max_source_tokens=_longest(translator, [pair.source for pair in data.splits["train"]]),
         length_penalty=dev["length_penalty"],
         coverage_penalty=dev["coverage_penalty"],

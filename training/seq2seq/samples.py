@@ -4,14 +4,14 @@ A sample is replayed on other machines, whose float arithmetic differs in the la
 stay the same when log-probabilities are shaken.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from service.artifacts.decoding import search
 from service.artifacts.decoding.tensors import LOG_PROBS, Run, Tensors
-from service.artifacts.translation import Results, TranslationPreprocessing, cut
+from service.artifacts.translation import Capitals, Results, TranslationPreprocessing, cut
 from training.seq2seq.parity import OnnxTranslator
 from training.seq2seq.translator import Translator
 
@@ -54,7 +54,7 @@ class Sampler:
         served: the graphs.
         translator: for its vocabularies.
         preprocessing: the manifest's.
-        small: the words of its file.
+        capitals: of its file.
     """
 
     def __init__(
@@ -62,10 +62,10 @@ class Sampler:
         served: OnnxTranslator,
         translator: Translator,
         preprocessing: TranslationPreprocessing,
-        small: Set[str] = frozenset(),
+        capitals: Capitals,
     ) -> None:
         self._served = served
-        self._source, self._small = translator.source, small
+        self._source, self._capitals = translator.source, capitals
         self._results = Results(translator.source, translator.target)
         self.attention = translator.config.network.attention != "none"
         """Whether the model has any."""
@@ -77,7 +77,7 @@ class Sampler:
         alignment = bool(wishes.get("alignment"))
         cut_text = cut(
             text, self._source, settings.source, settings.max_source_tokens,
-            elements=self.attention, copies=settings.copies, small=self._small,
+            elements=self.attention, copies=settings.copies, capitals=self._capitals,
         )  # fmt: skip
         found = search(
             self._served.encode,

@@ -7,13 +7,14 @@ import math
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, islice
 from typing import NamedTuple
 
 from service.artifacts.decoding import Hypothesis
 from service.artifacts.subwords import BLANK, STAND_IN, UNKNOWN, Subwords, clean
+from service.artifacts.translation.capitals import Capitals, may_be_a_noun
 from service.artifacts.translation.carried import Carried, find_folds
 from service.artifacts.translation.elements import Element, between, read_elements, with_elements
 from service.artifacts.translation.markup import escaped, with_characters
@@ -21,11 +22,6 @@ from service.artifacts.translation.passages import Passage, find_passages, witho
 from service.artifacts.translation.sentences import find_sentences
 from service.artifacts.translation.stand_ins import Copied, placed, word_at
 
-_NOUNS_IN_CAPITALS = frozenset({"de", "lb"})
-"""Languages whose first capital may be a noun's, which says nothing of the translation."""
-_SHOUTED_LETTERS, _SHOUTED_WORD = 8, 4
-"""At least so many, of several words in capitals, or of one, are more than abbreviations."""
-_FINAL, _CLOSING = frozenset(".!?\u2026"), "\"')]"
 _PAUSES = frozenset(",;:.!?)\u2026\u2013\u2014")
 _RUN = re.compile(r"\w+")
 
@@ -105,7 +101,7 @@ def cut(
     *,
     elements: bool = False,
     copies: bool = False,
-    small: Set[str] = frozenset(),
+    capitals: Capitals | None = None,
     is_html: bool = False,
 ) -> CutText:
     """Cut a text into segments, each at most a sentence.
@@ -123,16 +119,17 @@ def cut(
             parts around their tags.
         copies: so too a sentence with words, addresses, code or signs in it that are carried over; else, and where they
             are more than its words, the parts around them.
-        small: words of the language that have a capital only where a sentence begins. A heading's first word is read
-            small if it is one of them, and all of its words are if all are (not where nouns have capitals).
+        capitals: of the language; by them a heading is read as it would stand within a sentence.
         is_html: line breaks are blanks, and entities are the characters they stand for.
     """
     text = unicodedata.normalize("NFC", with_characters(text) if is_html else text)
     unknown = subwords.unknown(clean(text))
     folds = find_folds(unknown, subwords)
     carried = Carried(text, unknown, folds)
-    known = _Words(small, nouns_in_capitals=language in _NOUNS_IN_CAPITALS)
-    reader = _Reader(text, subwords, str.maketrans(folds), carried, max_tokens, known, elements=elements, copies=copies)
+    reader = _Reader(
+        text, subwords, str.maketrans(folds), carried, max_tokens, language, capitals or Capitals(),
+        elements=elements, copies=copies,
+    )  # fmt: skip
     found = CutText(copies=copies, is_html=is_html)
     end = 0
     for start, stop in find_sentences(text, language, carried, is_html=is_html):
@@ -150,7 +147,7 @@ def cut(
                     found.shouted.add(len(found.segments))
                 found.segments.append(part)
                 found.gaps.append(gap)
-            if segment.capitalised and (segment.made_small or language not in _NOUNS_IN_CAPITALS):
+            if segment.capitalised and (segment.made_small or not may_be_a_noun(language)):
                 found.capitalised.add(first)
             end = passage.stop
     found.gaps[-1] += text[end:]
@@ -185,7 +182,8 @@ class _Reader:
         folds: what is read instead of some characters.
         carried: what is carried over.
         max_tokens: most ids of a segment with elements.
-        known: which words are written small.
+        language: of the text.
+        capitals: of the language.
         elements: as `cut` has it.
         copies: as `cut` has it.
     """
@@ -197,13 +195,15 @@ class _Reader:
         folds: Mapping[int, str],
         carried: Carried,
         max_tokens: int,
-        known: _Words,
+        language: str,
+        capitals: Capitals,
         *,
         elements: bool,
         copies: bool,
     ) -> None:
         self._text, self._subwords, self._folds, self._carried = text, subwords, folds, carried
-        self._max_tokens, self._known, self._elements, self._copies = max_tokens, known, elements, copies
+        self._max_tokens, self._language, self._capitals = max_tokens, language, capitals
+        self._elements, self._copies = elements, copies
 
     def segments(self, start: int, stop: int) -> Iterator[_Segment]:
         """Those of a sentence: as few as can be."""
@@ -236,10 +236,10 @@ class _Reader:
     def _segments(self, passage: Passage) -> Iterator[_Segment]:
         """A passage, or those that it is parted into: as if nothing could be copied, or at its tags."""
         plain = self._plain(passage)
-        shouted = self._known.are_shouted(plain)
+        shouted = self._capitals.are_shouted(plain)
         read = plain.capitalize() if shouted else plain
-        small = self._known.small(read)
-        ids = self._subwords.encode(small)
+        made = self._capitals.within_a_sentence(read, self._language)
+        ids = self._subwords.encode(made)
         words, copied = len(_RUN.findall(plain)), len(passage.copied)
         parts: Iterator[Passage] = iter(())
         if copied and (copied > words or ids.count(UNKNOWN) != copied):
@@ -247,7 +247,7 @@ class _Reader:
         elif passage.tags and max(len(passage.tags), len(ids)) > self._max_tokens:
             parts = without_tags(self._text, passage)
         elif ids:
-            yield _Segment(passage, ids, shouted, capitalised=plain[:1].isupper(), made_small=small != read)
+            yield _Segment(passage, ids, shouted, capitalised=plain[:1].isupper(), made_small=made != read)
         for part in parts:
             yield from self._segments(part)
 
@@ -259,47 +259,6 @@ class _Reader:
         words = [self._text[begin:end].translate(self._folds) for begin, end in between(start, stop, spans)]
         others = [written[span] for span in spans]
         return clean("".join(part for pair in zip(words, [*others, ""], strict=True) for part in pair))
-
-
-class _Words:
-    """Which words of a language are written small.
-
-    Args:
-        small: those that have a capital only where a sentence begins.
-        nouns_in_capitals: whether what has a capital within a heading may be a noun, as in German.
-    """
-
-    def __init__(self, small: Set[str], *, nouns_in_capitals: bool) -> None:
-        self._small, self._nouns_in_capitals = small, nouns_in_capitals
-
-    def are_shouted(self, plain: str) -> bool:
-        """Whether they are in capitals: words, more than an abbreviation or two, or one that is written small."""
-        if not plain.isupper():
-            return False
-        letters = sum(map(str.isalpha, plain))
-        if " " in plain:
-            return letters >= _SHOUTED_LETTERS
-        words = _RUN.findall(plain)
-        return letters >= _SHOUTED_WORD and len(words) == 1 and words[0].lower() in self._small
-
-    def small(self, plain: str) -> str:
-        """A heading as it would stand within a sentence; what is a sentence itself as it is."""
-        if not plain[:1].isupper() or plain.rstrip(_CLOSING)[-1:] in _FINAL:
-            return plain
-        words = [match for match in _RUN.finditer(plain) if match[0][0].isupper()]
-        if not self._is_small(words[0][0]):
-            return plain
-        every = len(words) == len(_RUN.findall(plain)) and all(self._is_small(word[0]) for word in words)
-        chosen = words if every and not self._nouns_in_capitals else words[:1]
-        characters = list(plain)
-        for word in chosen:
-            characters[word.start()] = characters[word.start()].lower()
-        read = "".join(characters)
-        return read if len(read) == len(plain) else plain
-
-    def _is_small(self, word: str) -> bool:
-        """Whether a word with a capital has it for its place only."""
-        return word[1:] == word[1:].lower() and word.lower() in self._small
 
 
 def _parts(ids: list[int], subwords: Subwords, most: int) -> Iterator[tuple[list[int], str]]:

@@ -28,8 +28,8 @@ class TranslationPreprocessing(BaseModel):
     """That of the target; the same file where the vocabulary is joint."""
     profile: FileName = "language.json"
     """What the source language looks like, see `service.artifacts.languages`."""
-    small: FileName | None = None
-    """Words of the source that have a capital only where a sentence begins, in UTF-8, one a line."""
+    capitals: FileName | None = None
+    """Which words of the source have a capital only for their place, see `service.artifacts.translation.capitals`."""
     max_source_tokens: int = Field(ge=2)
     """A longer sentence is cut, at blanks where it can be, into parts of at most so many ids."""
     length_penalty: _Number = 1.0

@@ -29,7 +29,7 @@ from service.artifacts.decoding.tensors import (
 from service.artifacts.languages import Profile
 from service.artifacts.manifest import Datatype, TensorSpec
 from service.artifacts.subwords import END, STAND_IN, Subwords
-from service.artifacts.translation import TranslationPreprocessing
+from service.artifacts.translation import Capitals, TranslationPreprocessing
 from service.predictors.base import invalid_body
 from service.runtime.session import OnnxSession, Tensors
 
@@ -48,8 +48,7 @@ class TranslatorParts:
     source: Subwords
     target: Subwords
     profile: Profile
-    small: frozenset[str]
-    """Words of the source that are written small."""
+    capitals: Capitals | None
     attention: bool
 
 
@@ -76,7 +75,7 @@ def open_translator(bundle: Bundle, sessions: Mapping[str, OnnxSession]) -> Tran
         source=source,
         target=target,
         profile=_read(bundle.file(preprocessing.profile), Profile.read),
-        small=_read(bundle.file(preprocessing.small), _words) if preprocessing.small else frozenset(),
+        capitals=_read(bundle.file(preprocessing.capitals), Capitals.read) if preprocessing.capitals else None,
         attention=_check_tensors(sessions, where),
     )
     if parts.profile.language != preprocessing.source:
@@ -95,10 +94,6 @@ def _read(path: Path, read: Callable[[bytes], T]) -> T:
         return read(path.read_bytes())
     except (ValueError, OSError) as error:
         raise BundleError(f"{path}: {error}; export the model again") from error
-
-
-def _words(content: bytes) -> frozenset[str]:
-    return frozenset(content.decode().split())
 
 
 def _check_copies(bundle: Bundle, parts: TranslatorParts) -> None:

@@ -110,7 +110,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             raise InvalidRequest(f"model {self.manifest.name!r} has no attention; leave it out", "alignment")
         parts = self._parts
         settings = request.prepare(
-            self.limits, parts.source, self.preprocessing, attention=parts.attention, small=parts.small
+            self.limits, parts.source, self.preprocessing, attention=parts.attention, capitals=parts.capitals
         )
         jobs = [
             Job(ids, settings, request.alignment or text.wants_attention(place))

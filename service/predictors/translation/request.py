@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 
 from service.artifacts.decoding import SearchSettings
 from service.artifacts.subwords import Subwords
-from service.artifacts.translation import CutText, TranslationPreprocessing, cut
+from service.artifacts.translation import Capitals, CutText, TranslationPreprocessing, cut
 from service.errors import InvalidRequest
 from service.predictors.base import Limits
 
@@ -73,7 +73,7 @@ class TranslateRequest:
         preprocessing: TranslationPreprocessing,
         *,
         attention: bool,
-        small: Set[str],
+        capitals: Capitals | None,
     ) -> SearchSettings:
         """Check the request and cut its texts; how they are searched.
 
@@ -82,7 +82,7 @@ class TranslateRequest:
             subwords: of the source.
             preprocessing: the model's.
             attention: whether the model has any, which elements within sentences need.
-            small: words that are written small, as `cut` has them.
+            capitals: of the source, if they are known.
 
         Raises:
             InvalidRequest: naming the field and the limit.
@@ -97,7 +97,7 @@ class TranslateRequest:
                 preprocessing.max_source_tokens,
                 elements=attention,
                 copies=preprocessing.copies,
-                small=small,
+                capitals=capitals,
                 is_html=self._is_html,
             )
             for text in self.texts

@@ -17,7 +17,7 @@ from service.artifacts.comparison import differences
 from service.artifacts.languages import Profile
 from service.artifacts.manifest import Task
 from service.artifacts.subwords import Subwords
-from service.artifacts.translation import TranslationPreprocessing
+from service.artifacts.translation import Capitals, TranslationPreprocessing
 from service.runtime.session import OnnxSession
 from tests.training.seq2seq import made_pairs
 from training.common.config import merge, to_dict
@@ -72,8 +72,9 @@ def replayed(bundle: Bundle, translator: Any, request: dict[str, Any]) -> list[d
     settings = TranslationPreprocessing.model_validate(bundle.manifest.preprocessing)
     files = {name: bundle.file(name).read_bytes() for name in bundle.manifest.files}
     source, target = (Subwords(files[name]) for name in (settings.source_pieces, settings.target_pieces))
-    small = frozenset(files[settings.small].decode().split()) if settings.small else frozenset[str]()
-    sampler = Sampler(OnnxTranslator(files), replace(translator, source=source, target=target), settings, small)
+    assert settings.capitals
+    capitals = Capitals.read(files[settings.capitals])
+    sampler = Sampler(OnnxTranslator(files), replace(translator, source=source, target=target), settings, capitals)
     wishes = {key: request[key] for key in ("beam_size", "alternatives", "alignment") if key in request}
     return [sampler.answer(text, **wishes) for text in request.get("texts") or [request["text"]]]
 
@@ -137,7 +138,8 @@ def test_what_the_manifest_and_the_card_say(trained: Trained, tmp_path: Path) ->
     preprocessing = manifest.preprocessing
     assert [preprocessing[key] for key in ("beam_size", "length_penalty", "coverage_penalty")] == [2, 0.7, 0.1]
     assert preprocessing["copies"] == bool(config.copies)
-    assert "house" in bundle.file(preprocessing["small"]).read_text().split()
+    capitals = Capitals.read(bundle.file(preprocessing["capitals"]).read_bytes())
+    assert "house" in capitals.small
     assert manifest.provenance.licence == "CC-BY-4.0"
     assert manifest.provenance.attribution == "nobody"
     assert manifest.provenance.config["weights"] == "int8"

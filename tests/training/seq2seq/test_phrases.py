@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from service.artifacts.subwords import STAND_IN
+from service.artifacts.translation import Capitals
 from training.seq2seq import alignment
 from training.seq2seq.alignment import align
-from training.seq2seq.capitals import small_words
+from training.seq2seq.capitals import capitals_of, small_words
 from training.seq2seq.copies import Copies
 from training.seq2seq.pairs import Pair
 from training.seq2seq.phrases import Phrases, find_phrases
@@ -61,6 +62,14 @@ def test_small_words() -> None:
     small = small_words(pair.source for pair in ENGLISH_GERMAN)
     assert {"dog", "the", "in"} <= small
     assert not {"boston", "tom"} & small
+
+
+def test_what_the_server_is_to_know_of_capitals() -> None:
+    found = capitals_of([pair.source for pair in ENGLISH_GERMAN] * 2)
+    assert found.small >= {"dog", "cat", "the", "sleeps"}
+    assert not found.small & {"boston", "tom", "i"}
+    assert found.begins == {"the"}  # 24 sentences do
+    assert capitals_of([]) == Capitals()
 
 
 def test_phrases_are_words_and_runs_of_words_with_their_translations() -> None:

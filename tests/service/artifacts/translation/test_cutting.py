@@ -8,10 +8,10 @@ import pytest
 
 from service.artifacts.decoding import Hypothesis
 from service.artifacts.subwords import Subwords
-from service.artifacts.translation import cut
+from service.artifacts.translation import Capitals, cut
 from tests.translator_bundles import pieces_model
 
-SMALL = frozenset({"milk", "water", "the", "and", "dog", "sleeps"})
+CAPITALS = Capitals(small=frozenset({"milk", "water", "the", "and", "dog", "sleeps"}), begins=frozenset({"the"}))
 MOST = 40
 
 
@@ -113,7 +113,7 @@ def test_words_are_cut_where_they_are_long_and_carried_over_where_they_are_no_wo
 def test_capitals_are_read_as_words_and_answered_in_capitals(
     subwords: Subwords, text: str, read: str, answer: str
 ) -> None:
-    found = cut(text, subwords, "en", MOST, small=SMALL)
+    found = cut(text, subwords, "en", MOST, capitals=CAPITALS)
     assert [subwords.decode(ids) for ids in found.segments] == [read]
     assert found.cased(0, "Der Hund schläft!" if found.shouted else "Hund") == answer
 
@@ -123,15 +123,18 @@ def test_capitals_are_read_as_words_and_answered_in_capitals(
     [
         ("Milk", "milk", "milk"),
         ("Milk and water:", "milk and water:", "milk and water:"),
-        ("The dog", "the dog", "the dog"),
+        # A sentence often begins so, so it is known with a capital too.
+        ("The dog", "The dog", "The dog"),
+        ("The", "the", "the"),
         ("Tom", "Tom", "Tom"),
         ("Milk.", "Milk.", "Milk."),
         ('"Milk"', '"Milk"', '"Milk"'),
         ("Milk (and water!)", "Milk (and water!)", "Milk (and water!)"),
         ("MILK AND WATER", "milk and water", "milk and water"),
         # All of a heading's words, but where they may be nouns, or one may be a name.
-        ("The Milk, Water", "the milk, water", "the Milk, Water"),
-        ("The Tom", "the Tom", "the Tom"),
+        ("The Milk, Water", "The milk, water", "The Milk, Water"),
+        ("Milk And Water", "milk and water", "milk And Water"),
+        ("Milk Tom", "milk Tom", "milk Tom"),
         ("Tom And Water", "Tom And Water", "Tom And Water"),
         ("Milk and Water", "milk and Water", "milk and Water"),
         ("4 Dogs", "4 Dogs", "4 Dogs"),
@@ -139,7 +142,7 @@ def test_capitals_are_read_as_words_and_answered_in_capitals(
 )
 def test_headings_are_read_as_within_a_sentence(subwords: Subwords, text: str, read: str, in_german: str) -> None:
     for language, wanted in (("en", read), ("de", in_german)):
-        found = cut(text, subwords, language, MOST, small=SMALL)
+        found = cut(text, subwords, language, MOST, capitals=CAPITALS)
         (ids,) = found.segments
         assert ids == subwords.encode(wanted)
         assert (0 in found.capitalised) == (text[0].isupper() and (language == "en" or text[0] != wanted[0]))
@@ -148,8 +151,9 @@ def test_headings_are_read_as_within_a_sentence(subwords: Subwords, text: str, r
 def test_nothing_is_made_small_that_is_not_known_to_be(subwords: Subwords) -> None:
     found = cut("Milk\n\nMILK", subwords, "en", MOST)
     assert [subwords.decode(ids) for ids in found.segments] == ["Milk", "MILK"]
+    assert [subwords.decode(ids) for ids in cut("Milk", subwords, "en", MOST, capitals=CAPITALS).segments] == ["milk"]
     # A letter that has two in small: what stands where would change.
-    (ids,) = cut("\u0130a", subwords, "en", MOST, small={"i\u0307a", "\u0130a".lower()}).segments
+    (ids,) = cut("\u0130a", subwords, "en", MOST, capitals=Capitals(small=frozenset({"\u0130a".lower()}))).segments
     assert ids == subwords.encode("\u0130a") or subwords.unknown("\u0130a")
 
 
@@ -202,3 +206,16 @@ def test_hostile_text_takes_linear_time(subwords: Subwords, unit: str) -> None:
 def test_carried_text_stays_as_it_is(subwords: Subwords) -> None:
     text = "日本\u3000 \u00a0😀\n\n\u2028Щит  "
     assert cut(text, subwords, "en", MOST, elements=True).gaps == [text]
+
+
+def test_capitals_are_written_and_read() -> None:
+    again = Capitals.read(CAPITALS.write())
+    assert again == CAPITALS
+    assert CAPITALS.write() == again.write()
+    assert b'"begins":["the"]' in CAPITALS.write()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"small": 1}', b"\xff", b'{"large": []}'])
+def test_what_is_no_list_of_words_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match="no list of words: "):
+        Capitals.read(content)

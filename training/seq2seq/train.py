@@ -103,6 +103,8 @@ def train(config: TranslatorConfig, data: ParallelData, run: Run, device: torch.
         state.load(run.checkpoints / LAST)
         log.info("resuming after epoch %d of %d", state.epoch, config.epochs)
     run.keep_metrics(state.epoch)
+    if config.phrases or config.copies:
+        log.info("aligning the words of %d pairs, to find words and phrases", len(data.splits["train"]))
     shown = Shown(data.splits["train"], config, translator.source, translator.target)
     while state.epoch < config.epochs and not _patience_is_over(state, config):
         wall, cpu = time.monotonic(), time.process_time()

@@ -15,12 +15,18 @@ _CARRIED = (
     # Markup and its entities.
     TAGS + r"|&(?:[A-Za-z]{2,16}|#\d{1,6});"
     # Addresses, without the punctuation after them.
-    r"|(?:https?://|www\.)[^\s<>\"]*[\w/]"
+    r"|(?i:(?:https?|ftp)://|www\.)(?:[^\s<>\"()]|\([^\s<>\"()]*\))*(?:[\w/]|\([^\s<>\"()]*\))"
     r"|(?<![\w.+%-])[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
     # No word of an alphabet with blanks between its words (Latin, Greek, Cyrillic) is as long as this.
     r"|(?<![0-9A-Za-z_\xaa-\u052f])[0-9A-Za-z_\xaa-\u052f]{100,}"
 )
-_ALWAYS = re.compile(_CARRIED, re.DOTALL)
+_COPIED = (
+    # Numbers of five digits or more, and those with two full stops: a network that writes digits one by one loses some.
+    r"|(?<![\w.,])(?=(?:[.,:/-]?\d){5}|\d+\.\d+\.\d)\d+(?:[.,:/-]\d+)*(?!\w)"
+    # Handles, and what programs put something else for.
+    r"|(?<!\w)[@#](?=\d*[A-Za-z])\w+|\{\w*\}|(?<![\w%])%[sd](?!\w)"
+)
+"""Words of a sentence that are carried over where they can be copied; else they would part it."""
 _JOINER = re.compile("[\u200c\u200d\ufe00-\ufe0f]")
 """Invisible parts of emoji, never taken from them."""
 _ACCENTS = "\u0300-\u036f"
@@ -42,11 +48,12 @@ class Carried:
         text: any.
         unknown: the characters that the vocabulary does not know.
         folds: those of them that plain ones are read for.
+        copies: whether the sentence around it can be translated as a whole.
     """
 
-    def __init__(self, text: str, unknown: set[str], folds: Mapping[str, str]) -> None:
+    def __init__(self, text: str, unknown: set[str], folds: Mapping[str, str], *, copies: bool = False) -> None:
         marks = {mark for mark in unknown if unicodedata.category(mark) in ("Mc", "Mn") and not _JOINER.match(mark)}
-        strange = _strange(unknown - folds.keys(), "".join(sorted(marks)))
+        strange = _strange(unknown - folds.keys(), "".join(sorted(marks)), copies=copies)
         self.spans = with_verbatim(text, [match.span() for match in strange.finditer(text)])
         self._begins = [begin for begin, _ in self.spans]
 
@@ -73,14 +80,14 @@ def find_folds(unknown: set[str], subwords: Subwords) -> dict[str, str]:
     return found
 
 
-def _strange(unknown: set[str], marks: str) -> re.Pattern[str]:
-    """What is carried over: `_CARRIED`, unknown signs, and words, such marks among them, with unknown letters."""
+def _strange(unknown: set[str], marks: str, *, copies: bool) -> re.Pattern[str]:
+    """What is carried over: what always is, unknown signs, and words, such marks among them, with unknown letters."""
     letters = "".join(map(re.escape, sorted(filter(str.isalnum, unknown))))
     signs = "".join(map(re.escape, sorted(sign for sign in unknown if not sign.isalnum())))
-    pattern = _CARRIED
+    pattern = _CARRIED + (_COPIED if copies else "")
     if letters:
         part = rf"[\w{_ACCENTS}{marks}]"
         pattern += rf"|(?<!{part}){part}*[{letters}]{part}*"
     if signs:
         pattern += f"|[{signs}]"  # one by one: the next may begin something longer
-    return re.compile(pattern, re.DOTALL) if unknown else _ALWAYS
+    return re.compile(pattern, re.DOTALL)

@@ -125,7 +125,7 @@ def cut(
     text = unicodedata.normalize("NFC", with_characters(text) if is_html else text)
     unknown = subwords.unknown(clean(text))
     folds = find_folds(unknown, subwords)
-    carried = Carried(text, unknown, folds)
+    carried = Carried(text, unknown, folds, copies=copies)
     reader = _Reader(
         text, subwords, str.maketrans(folds), carried, max_tokens, language, capitals or Capitals(),
         elements=elements, copies=copies,

@@ -7,9 +7,12 @@ import re
 
 from service.artifacts.translation.elements import between, with_verbatim
 
-TAGS = r"<!--(?:(?!<!--).)*?-->|</?[A-Za-z][^<>]*>"
+TAGS = (
+    r"<!--(?:(?!<!--).)*?-->|<!\[CDATA\[(?:(?!<!\[CDATA\[).)*?\]\]>"
+    r"|</?[A-Za-z][^<>]*>|<![A-Za-z][^<>]*>|<\?[A-Za-z][^<>]*>"
+)
 MARKUP = re.compile(TAGS, re.DOTALL)
-"""A tag or a comment."""
+"""A tag, a comment, a declaration."""
 
 _ENTITY = re.compile(r"&(?:[A-Za-z][0-9A-Za-z]{1,30}|#\d{1,7}|#[Xx][0-9A-Fa-f]{1,6});")
 SIGNS = {"&": "\ufdd0", "<": "\ufdd1", ">": "\ufdd2"}

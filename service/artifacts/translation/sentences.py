@@ -23,8 +23,8 @@ _GOES_ON = {
     "fr": re.compile(r"(?<![\w.,:])(?:M|MM|av|apr|cf|env|chap|vol|fig|art)\.\Z"),
 }
 """By language: a sentence that ends so most likely goes on."""
-_WRAPPED_LENGTH = 50
-"""A line at least so long was most likely broken for its length."""
+_WRAPPED_LENGTH, _GOING_ON_LENGTH = 50, 25
+"""A line at least so long was most likely broken for its length; the second, where the next begins in small letters."""
 
 
 def find_sentences(text: str, language: str, carried: Carried, *, is_html: bool) -> Iterator[Span]:
@@ -64,7 +64,8 @@ def _lines(text: str, sentences: Iterator[Span], carried: Carried) -> Iterator[S
     """The sentences, cut at line breaks but where a long line was merely wrapped."""
     for start, stop in sentences:
         for match in _LINE_BREAK.finditer(text, start, stop):
-            wrapped = text[match.end()].islower() or len(_line(text, match.start())) >= _WRAPPED_LENGTH
+            least = _GOING_ON_LENGTH if text[match.end()].islower() else _WRAPPED_LENGTH
+            wrapped = len(_line(text, match.start())) >= least
             if not wrapped and not carried.is_torn(match.start()):
                 yield start, match.start()
                 start = match.end()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from service.artifacts.decoding import Hypothesis
 from service.artifacts.subwords import BLANK, STAND_IN, UNKNOWN, Subwords
 
-_AROUND = " ,;:.!?\"'()[]\u2026\u201e\u201c\u201d\u00ab\u00bb"
+_AROUND, _QUOTES = " ,;:.!?\u2026", "\"'()[]\u201e\u201c\u201d\u00ab\u00bb"
 """Marks that stand around words."""
 
 
@@ -39,14 +39,17 @@ class Placed(NamedTuple):
 
 
 def word_at(source: Sequence[int], place: int, subwords: Subwords) -> str:
-    """The word that a piece of a segment is in, without what is around it; "" where there is none."""
+    """The word that a piece of a segment is in, with brackets or quotes around it, but no other marks; else ""."""
     if place >= len(source) or UNKNOWN in source[place : place + 1]:
         return ""
     begins = [number for number, id_ in enumerate(source) if number == 0 or subwords.piece(id_).startswith(BLANK)]
     first = max(number for number in begins if number <= place)
     last = min([number for number in begins if number > place], default=len(source))
-    word = subwords.decode(source[first:last]).strip(_AROUND + STAND_IN)
-    return word if any(map(str.isalnum, word)) and STAND_IN not in word else ""
+    marked = subwords.decode(source[first:last]).strip(_AROUND + STAND_IN)
+    word = marked.strip(_QUOTES)
+    if not any(map(str.isalnum, word)) or STAND_IN in word:
+        return ""
+    return marked if marked[0] in _QUOTES and marked[-1] in _QUOTES else word
 
 
 def placed(

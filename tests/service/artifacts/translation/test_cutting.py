@@ -36,7 +36,11 @@ def shown(subwords: Subwords, text: str, language: str = "en") -> str:
         ("...", "..."),
         ("12 - 34, 5.", "12 - 34, 5."),
         # Line by line, but for lines that were wrapped.
-        ("Milk\nWater\nthe house", "{Milk}\n{Water the house}"),
+        ("Milk\nWater\nthe house", "{Milk}\n{Water}\n{the house}"),
+        ("The dog and the cat and the\nhouse", "{The dog and the cat and the house}"),
+        ("<!DOCTYPE html><?xml a?><![CDATA[ The ]]> dog", "<!DOCTYPE html><?xml a?><![CDATA[ The ]]> {dog}"),
+        ("The HTTP://X.ORG and ftp://x.org/a_(b) dog", "{The} HTTP://X.ORG {and} ftp://x.org/a_(b) {dog}"),
+        ("The (http://x.org) dog", "{The (}http://x.org) {dog}"),
         ("Dear Tom,\nThe dog sleeps.", "{Dear Tom,}\n{The dog sleeps.}"),
         ("The dog and the cat and the dog and the cat and Tom\nMiller sleep.", None),
         ("- The dog\n- The cat\n  * milk", "- {The dog}\n- {The cat}\n  * {milk}"),

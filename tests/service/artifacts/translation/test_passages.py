@@ -65,6 +65,12 @@ def shown(subwords: Subwords, text: str, *, is_html: bool = False) -> str:
         ("I love 😀 😀\u200d😀 you", "{I love [😀 😀\u200d😀] you}"),
         ("I love 李 小龙, 王😀 and you", "{I love [李 小龙], [王😀] and you}"),
         ("I love 李😀", "{I love [李]}😀"),
+        # Long numbers, those with two full stops, handles, what programs fill in.
+        ("I love 01234 567890 and 192.168.0.1", "{I love [01234 567890] and [192.168.0.1]}"),
+        ("The 3.11.2 and 1,234,567, the 2026-11-21", "{The [3.11.2] and [1,234,567], the [2026-11-21]}"),
+        ("The 12 and 15:45 and 1984 and 3.5", "{The 12 and 15:45 and 1984 and 3.5}"),
+        ("I love @you_2 and #the", "{I love [@you_2] and [#the]}"),
+        ("I love {name} and %s and {} and 5", "{I love [{name}] and [%s] and [{}] and 5}"),
         # Nothing but such things, or too many of them.
         ("李", "李"),
         ("Привет, мир 12! 😀", "Привет, мир 12! 😀"),

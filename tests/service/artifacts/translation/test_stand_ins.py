@@ -94,7 +94,7 @@ def test_without_attention_they_come_in_turn(subwords: Subwords, text: str, targ
         ("The 李 and the 王", "Der ? und ?", [0, 0, 0, 3, 1, 2], "Der 王 und 李"),
         # One too many stands for the word that it attended to most, or for none where that is copied already.
         ("The 李 and Tom, you", "Der ? und ?, ? du", [0, 4, 5, 3, 1, 2, 7, 1, 2, 8], "Der Tom und 李, du"),
-        ("The 李, (U.S.)", "Der ? ?", [0, 1, 2, 4, 6], "Der 李 U.S"),
+        ("The 李, (U.S.)", "Der ? ?", [0, 1, 2, 4, 6], "Der 李 (U.S.)"),
         ("Ab 李 sleeps", "Der ? ? schläft", [0, 2, 3, 1, 1, 4], "Der 李 Ab schläft"),
         ("Tom sleeps", "schläft ? ?", [3, 0, 1, 4, 4], "Schläft Tom"),
         ("TOM SLEEPS", "schläft ?", [3, 0, 1], "SCHLÄFT TOM"),

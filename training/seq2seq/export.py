@@ -97,7 +97,8 @@ def _export(
     translator = load_translator(run)
     evaluations = _evaluations(run, config, data, translator.epoch)
     preprocessing = _preprocessing(translator, data, evaluations["dev"])
-    capitals = capitals_of([pair.source for pair in data.splits["train"]])
+    sentences = [pair.source for pair in data.splits["train"]]
+    capitals = capitals_of(sentences)
     graphs = build_graphs(translator.network, weights)
     parity = check_parity(translator, graphs, data, weights, preprocessing.search(preprocessing.beam_size))
     sampler = Sampler(OnnxTranslator(graphs), translator, preprocessing, capitals)
@@ -124,7 +125,7 @@ def _export(
         **graphs,
         preprocessing.source_pieces: translator.source.model,
         preprocessing.target_pieces: translator.target.model,
-        PROFILE_FILE: language_profile(data.source, (pair.source for pair in data.splits["train"])).write(),
+        PROFILE_FILE: language_profile(data.source, sentences).write(),
         CAPITALS_FILE: capitals.write(),
         SAMPLES: orjson.dumps({"samples": samples}),
         MODEL_CARD: model_card(manifest, config, data, translator, parity, samples).encode(),

@@ -51,8 +51,9 @@ class Shown:
         for way, share, name in (
             (self._fragments, config.fragments, "fragments"), (self._copies, config.copies, "copies"),
         ):  # fmt: skip
-            changed |= way.drawn(pairs, share, self._draw(name, epoch)) if way else {}
-            for place, pair in changed.items():
+            drawn = way.drawn(pairs, share, self._draw(name, epoch)) if way else {}
+            changed |= drawn
+            for place, pair in drawn.items():
                 pairs[place] = pair
         phrases: list[Pair] = []
         if self._phrases:

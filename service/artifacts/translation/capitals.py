@@ -64,9 +64,7 @@ class Capitals(BaseModel):
         if not self._is_small(first[0]):
             return plain
         chosen = [] if others and first[0].lower() in self.begins else [first]
-        if language not in _NOUNS_IN_CAPITALS and all(
-            word[0][0].isupper() and self._is_small(word[0]) for word in others
-        ):
+        if not may_be_a_noun(language) and all(word[0][0].isupper() and self._is_small(word[0]) for word in others):
             chosen += others
         characters = list(plain)
         for word in chosen:
@@ -77,6 +75,10 @@ class Capitals(BaseModel):
     def _is_small(self, word: str) -> bool:
         """Whether a word with a capital has it for its place only."""
         return word[1:] == word[1:].lower() and word.lower() in self.small
+
+
+NO_CAPITALS = Capitals()
+"""Of a language of which nothing is known."""
 
 
 def may_be_a_noun(language: str) -> bool:

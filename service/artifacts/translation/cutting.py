@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from service.artifacts.decoding import Hypothesis
 from service.artifacts.subwords import BLANK, STAND_IN, UNKNOWN, Subwords, clean
-from service.artifacts.translation.capitals import Capitals, may_be_a_noun
+from service.artifacts.translation.capitals import NO_CAPITALS, Capitals, may_be_a_noun
 from service.artifacts.translation.carried import Carried, find_folds
 from service.artifacts.translation.elements import Element, between, read_elements, with_elements
 from service.artifacts.translation.markup import escaped, with_characters
@@ -101,7 +101,7 @@ def cut(
     *,
     elements: bool = False,
     copies: bool = False,
-    capitals: Capitals | None = None,
+    capitals: Capitals = NO_CAPITALS,
     is_html: bool = False,
 ) -> CutText:
     """Cut a text into segments, each at most a sentence.
@@ -127,7 +127,7 @@ def cut(
     folds = find_folds(unknown, subwords)
     carried = Carried(text, unknown, folds, copies=copies)
     reader = _Reader(
-        text, subwords, str.maketrans(folds), carried, max_tokens, language, capitals or Capitals(),
+        text, subwords, str.maketrans(folds), carried, max_tokens, language, capitals,
         elements=elements, copies=copies,
     )  # fmt: skip
     found = CutText(copies=copies, is_html=is_html)
@@ -147,7 +147,7 @@ def cut(
                     found.shouted.add(len(found.segments))
                 found.segments.append(part)
                 found.gaps.append(gap)
-            if segment.capitalised and (segment.made_small or not may_be_a_noun(language)):
+            if segment.capitalised:
                 found.capitalised.add(first)
             end = passage.stop
     found.gaps[-1] += text[end:]
@@ -168,9 +168,7 @@ class _Segment(NamedTuple):
     shouted: bool
     """Whether it is in capitals, and is read as if it were not."""
     capitalised: bool
-    """Whether it begins with a capital."""
-    made_small: bool
-    """Whether it is read as if it did not."""
+    """Whether it begins with a capital that is none of a noun, so that its translation is to begin with one."""
 
 
 class _Reader:
@@ -247,7 +245,8 @@ class _Reader:
         elif passage.tags and max(len(passage.tags), len(ids)) > self._max_tokens:
             parts = without_tags(self._text, passage)
         elif ids:
-            yield _Segment(passage, ids, shouted, capitalised=plain[:1].isupper(), made_small=made != read)
+            for_its_place = made != read or not may_be_a_noun(self._language)
+            yield _Segment(passage, ids, shouted, capitalised=plain[:1].isupper() and for_its_place)
         for part in parts:
             yield from self._segments(part)
 

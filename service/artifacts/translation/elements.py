@@ -134,8 +134,7 @@ def find_tags(text: str, found: Sequence[Span], start: int, stop: int) -> list[T
     tags = [_TAG.fullmatch(text, *span) for span in found]
     if not any(tags):
         return []
-    edges = [start, *(edge for span in found for edge in span), stop]
-    gaps = zip(edges[::2], edges[1::2], strict=True)
+    gaps = between(start, stop, found)
     counts = list(accumulate(sum(map(str.isalnum, text[begin:end])) for begin, end in gaps))  # before each of them
     pairs = _pairs(tags, counts)
     inside = {place for pair in pairs for place in pair}

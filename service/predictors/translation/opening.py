@@ -29,7 +29,7 @@ from service.artifacts.decoding.tensors import (
 from service.artifacts.languages import Profile
 from service.artifacts.manifest import Datatype, TensorSpec
 from service.artifacts.subwords import END, STAND_IN, Subwords
-from service.artifacts.translation import Capitals, TranslationPreprocessing
+from service.artifacts.translation import NO_CAPITALS, Capitals, TranslationPreprocessing
 from service.predictors.base import invalid_body
 from service.runtime.session import OnnxSession, Tensors
 
@@ -48,7 +48,7 @@ class TranslatorParts:
     source: Subwords
     target: Subwords
     profile: Profile
-    capitals: Capitals | None
+    capitals: Capitals
     attention: bool
 
 
@@ -75,7 +75,7 @@ def open_translator(bundle: Bundle, sessions: Mapping[str, OnnxSession]) -> Tran
         source=source,
         target=target,
         profile=_read(bundle.file(preprocessing.profile), Profile.read),
-        capitals=_read(bundle.file(preprocessing.capitals), Capitals.read) if preprocessing.capitals else None,
+        capitals=_read(bundle.file(preprocessing.capitals), Capitals.read) if preprocessing.capitals else NO_CAPITALS,
         attention=_check_tensors(sessions, where),
     )
     if parts.profile.language != preprocessing.source:

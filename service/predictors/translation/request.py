@@ -73,7 +73,7 @@ class TranslateRequest:
         preprocessing: TranslationPreprocessing,
         *,
         attention: bool,
-        capitals: Capitals | None,
+        capitals: Capitals,
     ) -> SearchSettings:
         """Check the request and cut its texts; how they are searched.
 
@@ -82,7 +82,7 @@ class TranslateRequest:
             subwords: of the source.
             preprocessing: the model's.
             attention: whether the model has any, which elements within sentences need.
-            capitals: of the source, if they are known.
+            capitals: of the source.
 
         Raises:
             InvalidRequest: naming the field and the limit.

@@ -1,0 +1,1 @@
+"""Which models live, how they come and go, and how their requests are scheduled."""

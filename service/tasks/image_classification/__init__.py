@@ -1,0 +1,1 @@
+"""Image classification: pictures or ready pixels in, labels with probabilities out."""

@@ -1,0 +1,1 @@
+"""The data of bilstm_crf: sources, files and batches."""

@@ -1,0 +1,1 @@
+"""A trained bilstm_crf as a model bundle."""

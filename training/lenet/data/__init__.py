@@ -1,0 +1,1 @@
+"""The data of lenet: sources, files and batches."""

@@ -1,0 +1,1 @@
+"""A trained lenet as a model bundle."""

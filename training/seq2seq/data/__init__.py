@@ -1,0 +1,1 @@
+"""The data of seq2seq: sources, files and batches."""

@@ -1,0 +1,1 @@
+"""A trained seq2seq as a model bundle."""

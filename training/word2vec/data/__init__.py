@@ -1,0 +1,1 @@
+"""The data of word2vec: sources, files and batches."""

@@ -1,0 +1,1 @@
+"""A trained word2vec as a model bundle."""

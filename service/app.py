@@ -24,13 +24,13 @@ from service.api import (
     translation,
     word_vectors,
 )
-from service.api.dispatch import HotRoutes
 from service.api.errors import plain_error
-from service.api.http import Context, Operation
+from service.api.fast_path import HotRoutes
 from service.api.middleware import RequestMiddleware
 from service.api.openapi import describe
+from service.api.operation import Context, Operation
 from service.observability import Metrics
-from service.registry import ModelRegistry
+from service.serving.registry import ModelRegistry
 from service.settings import Settings
 
 OPERATIONS: tuple[Operation, ...] = (

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from service import __version__
-from service.artifacts.bundle import Bundle, BundleError, read_bundle, versions
+from service.bundle.files import Bundle, BundleError, read_bundle, versions
 from service.errors import ConfigurationError, LecternError
 from service.settings import PREFIX, describe_settings, load_settings
 
@@ -150,10 +150,10 @@ def _line(name: str, bundle: Bundle) -> str:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from service.loading import session_opener
-    from service.predictors import Limits, load_predictor
     from service.runtime.cpus import available_cpus
     from service.runtime.providers import check_installation
+    from service.serving.loader import session_opener
+    from service.tasks import Limits, load_predictor
 
     check_installation()
     settings = load_settings()

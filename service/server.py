@@ -16,7 +16,7 @@ from types import FrameType
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from service.api.http import Context
+from service.api.operation import Context
 from service.app import Lectern, create_app
 from service.errors import ConfigurationError
 from service.observability import MULTIPROCESS_DIR, configure_logging, sweep_dead_processes

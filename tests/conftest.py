@@ -16,9 +16,9 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from service.app import create_app
-from service.predictors.word_vectors import spelling
 from service.settings import Settings
-from tests.bundles import write_classifier
+from service.tasks.word_vectors import spelling
+from tests.support.bundles import write_classifier
 
 
 def pytest_collection_finish() -> None:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
-from service.api.http import Endpoint, Operation
+from service.api.operation import Endpoint, Operation
 
 
 class HotRoutes:

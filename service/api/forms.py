@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from service.api.http import context, parse_json, read_body
+from service.api.operation import context, parse_json, read_body
 from service.errors import InvalidRequest, MalformedBody, UnsupportedMedia
 
 _MAX_FIELDS = 32

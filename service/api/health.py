@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
 from service.api.errors import plain_error
-from service.api.http import context
+from service.api.operation import context
 
 router = APIRouter(tags=["health"])
 

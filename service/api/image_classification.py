@@ -13,7 +13,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.http import (
+from service.api.operation import (
     Operation,
     answered_by,
     context,
@@ -24,10 +24,10 @@ from service.api.http import (
     validate,
     while_connected,
 )
-from service.artifacts.manifest import Task
+from service.bundle.manifest import Task
 from service.errors import InvalidRequest, MalformedBody, UnsupportedMedia
-from service.predictors.base import invalid_body
-from service.predictors.image_classification import (
+from service.tasks.base import invalid_body
+from service.tasks.image_classification.predictor import (
     DEFAULT_TOP_K,
     ClassifyBody,
     ClassifyRequest,

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.forms import form_contents, read_fields
-from service.api.http import (
+from service.api.language_names import language_name
+from service.api.operation import (
     Operation,
     answered_by,
     context,
@@ -19,14 +20,13 @@ from service.api.http import (
     validate,
     while_connected,
 )
-from service.api.language_names import language_name
 from service.api.translation import find_translator, predictor_of, translators
-from service.artifacts.languages import Detected, Profile, detect
 from service.errors import InvalidRequest
-from service.predictors.translation.bodies import TranslateBody
-from service.registry import ModelRegistry
-from service.served_model import ServedModel
+from service.serving.registry import ModelRegistry
+from service.serving.served_model import ServedModel
 from service.settings import Settings
+from service.tasks.translation.language_detection import Detected, Profile, detect
+from service.tasks.translation.schemas import TranslateBody
 
 AUTO = "auto"
 

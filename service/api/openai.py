@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, JsonValue
 
-from service.api.http import context
-from service.artifacts.manifest import Metric
-from service.served_model import ServedModel
+from service.api.operation import context
+from service.bundle.manifest import Metric
+from service.serving.served_model import ServedModel
 
 router = APIRouter(tags=["models"])
 

@@ -15,7 +15,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from service import __version__
 from service.api.errors import phrase
-from service.api.http import Operation
+from service.api.operation import Operation
 
 _REFERENCES = "#/components/schemas/{model}"
 

@@ -16,10 +16,10 @@ from starlette.responses import Response
 
 from service.errors import DeadlineExceeded, InvalidRequest, MalformedBody, PayloadTooLarge, UnsupportedMedia
 from service.observability import Metrics, Timings
-from service.predictors.base import invalid_body
-from service.registry import ModelRegistry
-from service.served_model import ServedModel
+from service.serving.registry import ModelRegistry
+from service.serving.served_model import ServedModel
 from service.settings import Settings
+from service.tasks.base import invalid_body
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
 T = TypeVar("T")

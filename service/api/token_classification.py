@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.http import (
+from service.api.operation import (
     Operation,
     answered_by,
     context,
@@ -16,8 +16,8 @@ from service.api.http import (
     validate,
     while_connected,
 )
-from service.artifacts.manifest import Task
-from service.predictors.token_classification.bodies import TagBody, Tagged
+from service.bundle.manifest import Task
+from service.tasks.token_classification.schemas import TagBody, Tagged
 
 
 class TagAnswer(BaseModel):

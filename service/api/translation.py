@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.events import EventStream
-from service.api.http import (
+from service.api.operation import (
     Operation,
     answered_by,
     context,
@@ -19,14 +19,14 @@ from service.api.http import (
     validate,
     while_connected,
 )
-from service.artifacts.manifest import Task
+from service.bundle.manifest import Task
 from service.errors import InvalidRequest
-from service.predictors import Predictor
-from service.predictors.translation import TranslationPredictor
-from service.predictors.translation.bodies import TranslateBody, Translated
-from service.predictors.translation.request import TranslateRequest
-from service.registry import ModelRegistry, Version
-from service.served_model import ServedModel
+from service.serving.registry import ModelRegistry, Version
+from service.serving.served_model import ServedModel
+from service.tasks import Predictor
+from service.tasks.translation import TranslationPredictor
+from service.tasks.translation.request import TranslateRequest
+from service.tasks.translation.schemas import TranslateBody, Translated
 
 EVENT_STREAM = "text/event-stream"
 

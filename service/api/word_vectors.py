@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.http import (
+from service.api.operation import (
     Operation,
     answered_by,
     context,
@@ -18,9 +18,10 @@ from service.api.http import (
     validate,
     while_connected,
 )
-from service.artifacts.manifest import Task
-from service.predictors.base import TaskBody
-from service.predictors.word_vectors.bodies import (
+from service.bundle.manifest import Task
+from service.serving.served_model import ServedModel
+from service.tasks.base import TaskBody
+from service.tasks.word_vectors.schemas import (
     AnalogyBody,
     Embedding,
     EmbeddingsBody,
@@ -32,7 +33,6 @@ from service.predictors.word_vectors.bodies import (
     SimilarityBody,
     Usage,
 )
-from service.served_model import ServedModel
 
 
 class SimilarityAnswer(BaseModel):

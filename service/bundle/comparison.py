@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-from service.artifacts.manifest import Comparison
+from service.bundle.manifest import Comparison
 
 
 def differences(expected: JsonValue, found: JsonValue, comparison: Comparison, at: str = "results") -> Iterator[str]:

@@ -20,7 +20,7 @@ from pathlib import Path
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from service.artifacts.manifest import FORMAT_VERSION, Manifest, is_model_name
+from service.bundle.manifest import FORMAT_VERSION, Manifest, is_model_name
 
 MANIFEST = "manifest.json"
 SAMPLES = "samples.json"

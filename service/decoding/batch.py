@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.decoding.beam import SPARE_CANDIDATES, BeamSearch
-from service.artifacts.decoding.tensors import BEGIN, KEYS, LENGTHS, MEMORY, STATE, TOKENS, K, Tensors
+from service.decoding.beam_search import SPARE_CANDIDATES, BeamSearch
+from service.decoding.graph_io import BEGIN, KEYS, LENGTHS, MEMORY, STATE, TOKENS, K, Tensors
 
 
 @dataclass

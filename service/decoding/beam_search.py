@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.decoding.repetition import Repetition
-from service.artifacts.decoding.rows import Rows
-from service.artifacts.decoding.tensors import END
+from service.decoding.beam_state import Rows
+from service.decoding.graph_io import END
+from service.decoding.repetition import Repetition
 
 SPARE_CANDIDATES = 3
 """Candidates of each hypothesis that are needed beyond the beam's width: END, and two that repetition may refuse."""

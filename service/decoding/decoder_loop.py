@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from service.artifacts.decoding.beam import BeamSearch, Hypothesis, SearchSettings
-from service.artifacts.decoding.group import Group
-from service.artifacts.decoding.tensors import (
+from service.decoding.batch import Group
+from service.decoding.beam_search import BeamSearch, Hypothesis, SearchSettings
+from service.decoding.graph_io import (
     ATTENTION,
     CANDIDATES,
     END,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.bundle import BundleError
+from service.bundle.files import BundleError
 
 INSTALL = "in Lectern's folder run: pip install -c constraints.txt '.[ann]'"
 """What brings the library."""

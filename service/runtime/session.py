@@ -9,8 +9,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from service.artifacts.bundle import BundleError
-from service.artifacts.manifest import Graph, TensorSpec
+from service.bundle.files import BundleError
+from service.bundle.manifest import Graph, TensorSpec
 from service.errors import ConfigurationError
 from service.runtime.providers import ProviderReport, resolve, session_providers
 

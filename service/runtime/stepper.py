@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from service.artifacts.decoding import Finished, Hypothesis, SearchSettings, StepLoop
-from service.artifacts.decoding.tensors import END
+from service.decoding import Finished, Hypothesis, SearchSettings, StepLoop
+from service.decoding.graph_io import END
 from service.errors import DeadlineExceeded, LecternError, NotReady
 from service.runtime.batcher import Answer, as_failure
 from service.runtime.session import Tensors

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from service.artifacts.bundle import Bundle, BundleError, read_bundle
-from service.artifacts.manifest import Graph
+from service.bundle.files import Bundle, BundleError, read_bundle
+from service.bundle.manifest import Graph
 from service.errors import ConfigurationError
 from service.observability import Metrics
-from service.predictors import Limits, load_predictor
 from service.runtime.cpus import available_cpus
 from service.runtime.providers import resolve
 from service.runtime.session import OnnxSession
-from service.served_model import ServedModel, runs_inline, warm_up
+from service.serving.served_model import ServedModel, runs_inline, warm_up
 from service.settings import PREFIX, Settings, model_key
+from service.tasks import Limits, load_predictor
 
 log = logging.getLogger(__name__)
 

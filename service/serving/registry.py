@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from service.artifacts.bundle import BundleError, versions
-from service.artifacts.manifest import Task, is_model_name
+from service.bundle.files import BundleError, versions
+from service.bundle.manifest import Task, is_model_name
 from service.errors import ConfigurationError, InvalidRequest, LecternError, NotReady, UnknownModel
-from service.loading import ModelLoader
 from service.observability import Metrics
-from service.served_model import ServedModel
+from service.serving.loader import ModelLoader
+from service.serving.served_model import ServedModel
 from service.settings import Settings
 
 log = logging.getLogger(__name__)

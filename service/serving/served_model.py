@@ -14,11 +14,11 @@ import numpy as np
 
 from service.errors import DeadlineExceeded, InvalidRequest, PayloadTooLarge, Saturated
 from service.observability import Metrics, Timings
-from service.predictors import Predictor
 from service.runtime.batcher import Answer, DynamicBatcher, pieces
 from service.runtime.session import Tensors
 from service.runtime.stepper import OnToken, Stepper
 from service.settings import ModelSettings
+from service.tasks import Predictor
 
 T = TypeVar("T")
 

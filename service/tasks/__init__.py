@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.artifacts.bundle import Bundle, BundleError
-from service.artifacts.manifest import Task
-from service.predictors.base import Limits, OpenSession, Predictor
-from service.predictors.image_classification import ImageClassificationPredictor
-from service.predictors.token_classification import TokenClassificationPredictor
-from service.predictors.translation import TranslationPredictor
-from service.predictors.word_vectors import WordVectorsPredictor
+from service.bundle.files import Bundle, BundleError
+from service.bundle.manifest import Task
+from service.tasks.base import Limits, OpenSession, Predictor
+from service.tasks.image_classification.predictor import ImageClassificationPredictor
+from service.tasks.token_classification import TokenClassificationPredictor
+from service.tasks.translation import TranslationPredictor
+from service.tasks.word_vectors import WordVectorsPredictor
 
 TASKS: dict[Task, type[Predictor[Any]]] = {
     Task.IMAGE_CLASSIFICATION: ImageClassificationPredictor,

@@ -12,10 +12,10 @@ import orjson
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, FailFast, Field, JsonValue, ValidationError
 
-from service.artifacts.bundle import Bundle
-from service.artifacts.comparison import differences
-from service.artifacts.decoding import StepLoop
-from service.artifacts.manifest import Graph, Manifest, TensorSpec
+from service.bundle.comparison import differences
+from service.bundle.files import Bundle
+from service.bundle.manifest import Graph, Manifest, TensorSpec
+from service.decoding import StepLoop
 from service.errors import InvalidRequest
 from service.runtime.providers import ProviderReport
 from service.runtime.session import OnnxSession, Tensors

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.manifest import Datatype
+from service.bundle.manifest import Datatype
 from service.errors import InvalidRequest
 
 _FORMATS = {

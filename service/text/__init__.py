@@ -10,9 +10,9 @@ from __future__ import annotations
 import unicodedata
 from typing import Literal
 
-from service.artifacts.text.letters import letters
-from service.artifacts.text.sentences import sentence_spans, sentences
-from service.artifacts.text.words import spans, words
+from service.text.letters import letters
+from service.text.sentences_en import sentence_spans, sentences
+from service.text.words_en import spans, words
 
 __all__ = ["Normaliser", "Tokenizer", "normalise_word", "sentence_spans", "sentences", "spans", "tokenize"]
 

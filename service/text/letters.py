@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from service.artifacts.text.characters import LETTERS, MARKS
+from service.text.characters import LETTERS, MARKS
 
 _ONLY_LETTERS = bytes(code if code > 127 or chr(code).isalpha() else 32 for code in range(256))
 """For UTF-8: ASCII that is no letter becomes a blank. `bytes.translate` and `split` are three times as fast as `re`."""

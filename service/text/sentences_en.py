@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from service.artifacts.text.words import PARAGRAPH_END, spans
+from service.text.words_en import PARAGRAPH_END, spans
 
 _END_MARKS = ".!?…"
 _END = re.compile(f"[{_END_MARKS}]+")

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-from service.artifacts.text.characters import MARKS
+from service.text.characters import MARKS
 
 _CACHED_LENGTH = 32
 """Longer chunks are rare and not remembered, so that the memory of the cache is bounded."""

@@ -12,9 +12,9 @@ from pathlib import Path
 import orjson
 from packaging.requirements import Requirement
 
-from tests.bundles import write_classifier
-from tests.service.processes import ROOT, environment
-from tests.service.support import picture, pixels
+from tests.support.bundles import write_classifier
+from tests.support.processes import ROOT, environment
+from tests.support.server import picture, pixels
 
 
 def _python(code: str, *arguments: str) -> str:
@@ -45,7 +45,7 @@ def test_the_application_loads_no_torch_and_no_training() -> None:
 
 
 def test_the_contract_loads_no_server() -> None:
-    loaded = _loaded_by("service.artifacts.bundle, service.artifacts.image, service.artifacts.comparison")
+    loaded = _loaded_by("service.bundle.files, service.bundle.comparison, service.decoding, service.text")
     assert "pydantic" in loaded
     assert loaded.isdisjoint({"fastapi", "starlette", "uvicorn", "onnxruntime", "prometheus_client", "torch"})
 

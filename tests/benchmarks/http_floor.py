@@ -29,7 +29,7 @@ import httpx
 import numpy as np
 import orjson
 
-from service.artifacts.bundle import Bundle, BundleError, read_bundle, versions
+from service.bundle.files import Bundle, BundleError, read_bundle, versions
 
 HERE = Path(__file__).parent
 

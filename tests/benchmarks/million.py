@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from service.artifacts.bundle import Bundle, read_bundle
-from service.loading import session_opener
-from service.predictors import Limits, load_predictor
+from service.bundle.files import Bundle, read_bundle
+from service.serving.loader import session_opener
+from service.tasks import Limits, load_predictor
 from training.common.vectors import WordVectors
-from training.common.vectors.opening import open_vectors_of
-from training.word2vec.export import BundleSettings
-from training.word2vec.importing import import_vectors
+from training.common.vectors.loading import open_vectors_of
+from training.word2vec.export.bundle import BundleSettings
+from training.word2vec.export.import_vectors import import_vectors
 
 NEAREST, FURTHEST = 0.9, 0.7
 """Cosines of a made word to its parent."""

@@ -16,13 +16,13 @@ from pathlib import Path
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from training.bilstm_crf.batches import chunks
 from training.bilstm_crf.config import FAMILY, stored_config
-from training.bilstm_crf.graph import build_graph
+from training.bilstm_crf.data.batches import chunks
+from training.bilstm_crf.data.dataset import Sentence
+from training.bilstm_crf.data.sources import load_data
+from training.bilstm_crf.export.graph import build_graph
+from training.bilstm_crf.export.parity import OnnxTagger
 from training.bilstm_crf.metrics import headline
-from training.bilstm_crf.parity import OnnxTagger
-from training.bilstm_crf.sentences import Sentence
-from training.bilstm_crf.sources import load_data
 from training.bilstm_crf.tagger import Tagger, load_tagger
 from training.common.run import Run
 

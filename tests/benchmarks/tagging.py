@@ -27,18 +27,18 @@ import numpy as np
 from contenders import ONE_THREAD, BenchmarkError, Measured, Row, Tags, Worker, cores, processor, worker
 from tagging_http import Client, server
 
-from service.artifacts.bundle import BundleError, read_bundle
-from service.artifacts.manifest import Task
+from service.bundle.files import BundleError, read_bundle
+from service.bundle.manifest import Task
 from training.bilstm_crf.config import FAMILY, DataConfig
+from training.bilstm_crf.data.dataset import Sentence
+from training.bilstm_crf.data.sources import load_data
 from training.bilstm_crf.metrics import accuracy
-from training.bilstm_crf.seeds import best_run
-from training.bilstm_crf.sentences import Sentence
-from training.bilstm_crf.sources import load_data
+from training.bilstm_crf.multi_seed import best_run
 from training.common.data_files import UD_ENGLISH_EWT
 from training.common.datasets import fetch
 from training.common.errors import UserError
 from training.common.run import Run
-from training.common.vectors.opening import open_vectors_of
+from training.common.vectors.loading import open_vectors_of
 
 HERE = Path(__file__).parent
 WORK: list[str | Path] = [sys.executable, HERE / "tagging_work.py"]

@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 from contenders import serve
 
-from service.artifacts.bundle import Bundle, read_bundle
-from service.loading import session_opener
-from service.predictors import Limits, load_predictor
-from service.predictors.token_classification import TokenClassificationPredictor
-from service.predictors.token_classification.bodies import TagBody
-from service.predictors.token_classification.predictor import SENTENCES, TAGGED
+from service.bundle.files import Bundle, read_bundle
+from service.serving.loader import session_opener
+from service.tasks import Limits, load_predictor
+from service.tasks.token_classification import TokenClassificationPredictor
+from service.tasks.token_classification.predictor import SENTENCES, TAGGED
+from service.tasks.token_classification.schemas import TagBody
 
 Sentences = list[list[str]]
 Measures = dict[str, tuple[str, Callable[[], Any]]]

@@ -21,13 +21,13 @@ import orjson
 from contenders import BenchmarkError, Measured, Row, Tags, cores, processor, worker
 from tagging_http import Client, server
 
-from service.artifacts.bundle import BundleError, read_bundle
-from service.artifacts.manifest import Manifest, Task
-from service.artifacts.translation import TranslationPreprocessing
+from service.bundle.files import BundleError, read_bundle
+from service.bundle.manifest import Manifest, Task
+from service.tasks.translation.text import TranslationPreprocessing
 from training.common.errors import UserError
 from training.common.run import Run
 from training.seq2seq.config import FAMILY, stored_config
-from training.seq2seq.sources import load_data
+from training.seq2seq.data.sources import load_data
 
 LEAST_EQUAL = 0.6
 """Share of sentences that must be translated alike, or the run is another than the bundle's."""

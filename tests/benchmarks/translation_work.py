@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from contenders import serve
 
-from service.artifacts.decoding import SearchSettings
+from service.decoding import SearchSettings
 from training.common.run import Run
 from training.seq2seq.config import FAMILY
 from training.seq2seq.greedy import greedy

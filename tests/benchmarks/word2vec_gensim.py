@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from training.common.errors import UserError
 from training.common.vectors import WordVectors
 from training.word2vec.config import Word2VecConfig
-from training.word2vec.corpus import CorpusSettings, open_corpus
+from training.word2vec.data.corpus import CorpusSettings, open_corpus
 from training.word2vec.evaluate import Evaluation, evaluate
 from training.word2vec.train import train_vectors
 

@@ -19,15 +19,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from service.artifacts.bundle import BundleError, read_bundle
-from service.artifacts.decoding import SearchSettings
-from service.loading import session_opener
-from service.predictors import Limits, load_predictor
-from service.predictors.translation import TranslationPredictor
+from service.bundle.files import BundleError, read_bundle
+from service.decoding import SearchSettings
+from service.serving.loader import session_opener
+from service.tasks import Limits, load_predictor
+from service.tasks.translation import TranslationPredictor
 from training.common.errors import DatasetError, RunError, UserError
 from training.common.run import Run
 from training.seq2seq.config import FAMILY, TATOEBA
-from training.seq2seq.sources import load_data
+from training.seq2seq.data.sources import load_data
 
 LANGUAGES = ("de", "en")
 """Of the dictionary's columns."""

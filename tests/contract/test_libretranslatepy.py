@@ -11,7 +11,7 @@ import pytest
 
 from service.settings import Settings
 from tests.conftest import running
-from tests.translator_bundles import write_translator
+from tests.support.translator_bundles import write_translator
 
 libretranslatepy = pytest.importorskip("libretranslatepy")
 

@@ -15,9 +15,9 @@ from starlette.testclient import TestClient
 import service.api
 from service.app import OPERATIONS, create_app
 from service.settings import Settings
-from tests.bundles import write_classifier
-from tests.service.support import picture, pixels
-from tests.word_bundles import DIMENSIONS, write_words
+from tests.support.bundles import write_classifier
+from tests.support.server import picture, pixels
+from tests.support.word_vector_bundles import DIMENSIONS, write_words
 
 COMMITTED = Path(service.api.__file__).parent / "openapi.json"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}

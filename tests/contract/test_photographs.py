@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
-from tests.photographs import KINDS, Photograph, make_photograph
-from tests.photographs.held_out import held_out
+from tests.support.photographs import KINDS, Photograph, make_photograph
+from tests.support.photographs.held_out import held_out
 
 MODELS = Path(__file__).parents[2] / "models"
 EACH = 33

@@ -11,8 +11,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.app import create_app
-from service.artifacts.comparison import differences
-from service.artifacts.manifest import Comparison
+from service.bundle.comparison import differences
+from service.bundle.manifest import Comparison
 from service.settings import Settings, describe_settings
 
 ROOT = Path(__file__).parents[2]

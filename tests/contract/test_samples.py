@@ -10,13 +10,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.app import create_app
-from service.artifacts.bundle import Bundle, read_bundle, versions
-from service.artifacts.comparison import differences
-from service.predictors import TASKS
+from service.bundle.comparison import differences
+from service.bundle.files import Bundle, read_bundle, versions
 from service.settings import Settings
-from tests.bundles import write_classifier
-from tests.service.support import edit_samples
-from tests.word_bundles import write_words
+from service.tasks import TASKS
+from tests.support.bundles import write_classifier
+from tests.support.server import edit_samples
+from tests.support.word_vector_bundles import write_words
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 

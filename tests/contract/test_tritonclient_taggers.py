@@ -12,7 +12,7 @@ import pytest
 
 from service.settings import Settings
 from tests.conftest import running
-from tests.tagger_bundles import write_tagger
+from tests.support.tagger_bundles import write_tagger
 
 triton = pytest.importorskip("tritonclient.http")
 from tritonclient.utils import InferenceServerException  # noqa: E402  (after the skip)

@@ -10,7 +10,7 @@ import pytest
 
 from service.settings import Settings
 from tests.conftest import running
-from tests.word_bundles import DIMENSIONS, WORDS, unit_vectors, write_words
+from tests.support.word_vector_bundles import DIMENSIONS, WORDS, unit_vectors, write_words
 
 triton = pytest.importorskip("tritonclient.http")
 from tritonclient.utils import InferenceServerException  # noqa: E402  (after the skip)

@@ -17,12 +17,12 @@ import httpx
 import orjson
 import pytest
 
-from service.artifacts.bundle import read_bundle
-from service.artifacts.comparison import differences
-from service.predictors import TASKS
-from tests.bundles import write_classifier
+from service.bundle.comparison import differences
+from service.bundle.files import read_bundle
+from service.tasks import TASKS
 from tests.deploy.dockerfile import parse
 from tests.deploy.sandbox import Image, build, missing_rights
+from tests.support.bundles import write_classifier
 
 pytestmark = pytest.mark.skipif("TEST_IMAGE" not in os.environ, reason="slow: `make test-image` runs it")
 

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from service.app import create_app
 from service.observability import STAGES
 from service.settings import Settings
-from tests.bundles import classifier_graph, template, write_classifier
+from tests.support.bundles import classifier_graph, template, write_classifier
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy/prometheus"

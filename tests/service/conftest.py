@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from service.runtime.session import OnnxSession, Tensors
-from tests.service.support import Gate
+from tests.support.server import Gate
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import httpx
 import orjson
 import pytest
 
-from tests.service.processes import lectern, server
-from tests.service.support import labels, pixels
-from tests.word_bundles import write_words
+from tests.support.processes import lectern, server
+from tests.support.server import labels, pixels
+from tests.support.word_vector_bundles import write_words
 
 # Each on a connection of its own, whichever process answers; patient with a busy machine.
 get, post = partial(httpx.get, timeout=60), partial(httpx.post, timeout=60)

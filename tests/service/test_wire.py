@@ -13,9 +13,9 @@ import orjson
 import pytest
 
 from service.settings import Settings
-from tests.bundles import write_classifier
 from tests.conftest import running
-from tests.service.support import pixels
+from tests.support.bundles import write_classifier
+from tests.support.server import pixels
 
 BODY = orjson.dumps(pixels(7))
 

@@ -13,8 +13,8 @@ import orjson
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from service.artifacts.bundle import Bundle, write_bundle
-from service.artifacts.manifest import Comparison, Graph, Manifest, Metric, Provenance, Task, TensorSpec
+from service.bundle.files import Bundle, write_bundle
+from service.bundle.manifest import Comparison, Graph, Manifest, Metric, Provenance, Task, TensorSpec
 
 LABELS = tuple("0123456789")
 SIZE = 28

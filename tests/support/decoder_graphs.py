@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.decoding.tensors import (
+from service.decoding.graph_io import (
     ATTENTION,
     CANDIDATES,
     END,

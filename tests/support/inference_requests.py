@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from tests.bundles import template
+from tests.support.bundles import template
 
 INFER = "/v2/models/digits/infer"
 LENGTH = "Inference-Header-Content-Length"

@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from training.seq2seq.pairs import Pair, ParallelData
+from training.seq2seq.data.dataset import Pair, ParallelData
 
 _SOURCE = ["the", "dog", "cat", "bird", "sees", "hears", "likes", "small", "big", "old", "tree", "house"]
 _TARGET = ["das", "hund", "katze", "vogel", "sieht", "hört", "mag", "klein", "groß", "alt", "baum", "haus"]

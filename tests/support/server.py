@@ -19,9 +19,9 @@ from fastapi import FastAPI
 from PIL import Image
 
 from service.app import create_app
-from service.artifacts.bundle import Bundle, read_bundle, write_bundle
+from service.bundle.files import Bundle, read_bundle, write_bundle
 from service.settings import Settings
-from tests.bundles import classifier_graph, template, write_classifier
+from tests.support.bundles import classifier_graph, template, write_classifier
 
 
 def seconds_of(work: Callable[[], object], enough: float = 0.1) -> float:

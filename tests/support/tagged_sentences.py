@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from training.bilstm_crf.sentences import Sentence, TaggedData
+from training.bilstm_crf.data.dataset import Sentence, TaggedData
 
 NAMES = ("Anna", "Bodo", "Cora", "Dirk", "Elsa", "Finn")
 PLACES = ("Rome", "Oslo", "Bonn", "Kyiv")

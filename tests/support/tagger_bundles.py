@@ -16,13 +16,20 @@ import orjson
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from service.artifacts.bundle import Bundle, write_bundle
-from service.artifacts.decoding import FORBIDDEN
-from service.artifacts.labels import allowed_transitions
-from service.artifacts.manifest import Comparison, Graph, Manifest, Metric, Provenance, Task, TensorSpec
-from service.artifacts.tagging import Tagging
-from service.artifacts.text import spans
-from service.artifacts.word_features import CASINGS, EMISSIONS, Kind, WordFeatures, characters_file, words_file
+from service.bundle.files import Bundle, write_bundle
+from service.bundle.manifest import Comparison, Graph, Manifest, Metric, Provenance, Task, TensorSpec
+from service.tasks.token_classification.crf import FORBIDDEN
+from service.tasks.token_classification.decoding import Tagging
+from service.tasks.token_classification.features import (
+    CASINGS,
+    EMISSIONS,
+    Kind,
+    WordFeatures,
+    characters_file,
+    words_file,
+)
+from service.tasks.token_classification.tag_schemes import allowed_transitions
+from service.text import spans
 
 LABELS = ("NOUN", "VERB", "PROPN", "PUNCT", "DET", "NUM", "ADP")
 SPAN_LABELS = ("O", *(f"{prefix}-{kind}" for kind in ("LOC", "PER") for prefix in "BIES"))
@@ -92,7 +99,7 @@ def transitions(kind: Kind) -> NDArray[np.float32]:
 
 @lru_cache
 def tagger_graph(kind: Kind) -> bytes:
-    """ONNX of a tiny network, as `service.artifacts.word_features` describes its tensors."""
+    """ONNX of a tiny network, as `service.tasks.token_classification.features` describes its tensors."""
     size = len(labels_of(kind))
     random = np.random.default_rng(7)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.photographs import KINDS, make_photograph, strokes
+from tests.support.photographs import KINDS, make_photograph, strokes
 
 SEVEN = np.zeros((28, 28), np.uint8)
 cv2.polylines(SEVEN, [np.array([(7, 6), (19, 6), (11, 23)], np.int32)], isClosed=False, color=255, thickness=2)

@@ -17,9 +17,9 @@ import sentencepiece
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from service.artifacts.bundle import Bundle, write_bundle
-from service.artifacts.manifest import Comparison, Graph, Manifest, Metric, Provenance, Task, TensorSpec
-from training.seq2seq.languages import language_profile
+from service.bundle.files import Bundle, write_bundle
+from service.bundle.manifest import Comparison, Graph, Manifest, Metric, Provenance, Task, TensorSpec
+from training.seq2seq.data.language_profile import language_profile
 
 PAD, UNKNOWN, BEGIN, END = range(4)
 DICTIONARY = {

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from service.artifacts.decoding.tensors import (
+from service.decoding.graph_io import (
     ATTENTION,
     CANDIDATES,
     END,
@@ -23,7 +23,7 @@ from service.artifacts.decoding.tensors import (
     Tensors,
 )
 from training.seq2seq.config import PRESETS, NetworkConfig, TranslatorConfig
-from training.seq2seq.model import Memory, Seq2Seq
+from training.seq2seq.network.model import Memory, Seq2Seq
 
 PIECES = 40
 

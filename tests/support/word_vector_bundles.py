@@ -13,8 +13,8 @@ import orjson
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from service.artifacts.bundle import Bundle, write_bundle
-from service.artifacts.manifest import Comparison, Datatype, Graph, Manifest, Metric, Provenance, Task, TensorSpec
+from service.bundle.files import Bundle, write_bundle
+from service.bundle.manifest import Comparison, Datatype, Graph, Manifest, Metric, Provenance, Task, TensorSpec
 
 Form = Literal["inside", "int8", "fp16"]
 """Where the table lies: int8 in the graph, or as a file of int8 or fp16."""
@@ -86,7 +86,7 @@ def unit_vectors() -> NDArray[np.float32]:
 
 
 def words_graph(table: NDArray[Any], scales: NDArray[np.float32] | None, *, outside: bool) -> bytes:
-    """ONNX of look-up and search, as `service.artifacts.word_vectors` describes its tensors."""
+    """ONNX of look-up and search, as `service.tasks.word_vectors.preprocessing` describes its tensors."""
     wide = table.shape[1]
     specs = words_spec(table.dtype, wide, outside=outside, scaled=scales is not None)
     kept = {"zero": np.array([0], np.int64), "one": np.array([1], np.int64), "tiny": np.float32(1e-30)}

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 
 from training.bilstm_crf.config import FAMILY, PRESETS, DataConfig, TaggerConfig, stored_config
+from training.bilstm_crf.data.auxiliary_data import check_shippable, helping_data
+from training.bilstm_crf.data.dataset import TaggedData
+from training.bilstm_crf.data.sources import load_data
 from training.bilstm_crf.evaluate import evaluate
-from training.bilstm_crf.export import WEIGHTS, export
-from training.bilstm_crf.origin import check_shippable, helping_data
-from training.bilstm_crf.seeds import best_run, create_series, is_series, runs_of, series_config, summary
-from training.bilstm_crf.sentences import TaggedData
-from training.bilstm_crf.sources import load_data
+from training.bilstm_crf.export.bundle import WEIGHTS, export
+from training.bilstm_crf.multi_seed import best_run, create_series, is_series, runs_of, series_config, summary
 from training.bilstm_crf.train import train
 from training.common.cli import (
     Interrupted,

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from service.artifacts.labels import OUTSIDE, Span, spans
-from service.artifacts.word_features import Kind
+from service.tasks.token_classification.features import Kind
+from service.tasks.token_classification.tag_schemes import OUTSIDE, Span, spans
+from training.bilstm_crf.data.dataset import Sentence
 from training.bilstm_crf.metrics import Tags
-from training.bilstm_crf.sentences import Sentence
 
 _AROUND = 5  # words of context to each side
 OTHER_ENDS = ", other ends"

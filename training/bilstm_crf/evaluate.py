@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from service.artifacts.labels import OUTSIDE, spans
-from service.artifacts.word_features import Kind
+from service.tasks.token_classification.features import Kind
+from service.tasks.token_classification.tag_schemes import OUTSIDE, spans
 from training.bilstm_crf.config import TaggerConfig
-from training.bilstm_crf.errors import Confusion, confusions
+from training.bilstm_crf.data.dataset import Sentence, TaggedData
+from training.bilstm_crf.error_analysis import Confusion, confusions
 from training.bilstm_crf.metrics import Score, Scores, Tags, entity_scores, tag_scores, words
-from training.bilstm_crf.pictures import draw_confusion, draw_learning_curve
-from training.bilstm_crf.sentences import Sentence, TaggedData
+from training.bilstm_crf.plots import draw_confusion, draw_learning_curve
 from training.bilstm_crf.tagger import load_tagger
 from training.common.errors import DatasetError
 from training.common.run import Run, write_text

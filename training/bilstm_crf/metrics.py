@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from service.artifacts.labels import Span, spans
-from service.artifacts.word_features import Kind
+from service.tasks.token_classification.features import Kind
+from service.tasks.token_classification.tag_schemes import Span, spans
 
 Tags = Sequence[Sequence[str]]
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from training.common.pictures import save_figure
+from training.common.plots import save_figure
 
 _MOST_NUMBERED = 26  # labels up to which cells of the confusion matrix show their count
 _MOST_NAMED = 80

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from service.artifacts.decoding import viterbi
-from service.artifacts.labels import allowed_transitions, to_iob2
-from service.artifacts.word_features import Kind, WordFeatures
-from training.bilstm_crf.batches import chunks, inputs
+from service.tasks.token_classification.crf import viterbi
+from service.tasks.token_classification.features import Kind, WordFeatures
+from service.tasks.token_classification.tag_schemes import allowed_transitions, to_iob2
 from training.bilstm_crf.config import TaggerConfig, stored_config
-from training.bilstm_crf.model import BiLstmCrf
-from training.bilstm_crf.vocabulary import Lexicon
+from training.bilstm_crf.data.batches import chunks, inputs
+from training.bilstm_crf.data.vocabulary import Lexicon
+from training.bilstm_crf.network.model import BiLstmCrf
 from training.common.checkpoint import load_checkpoint
 from training.common.run import Run
 
@@ -33,7 +33,7 @@ class Tagger:
     epoch: int = 0
 
     def transitions(self) -> NDArray[np.float32] | None:
-        """[K + 2, K] as `service.artifacts.decoding` takes them; None without a CRF."""
+        """[K + 2, K] as `service.decoding` takes them; None without a CRF."""
         crf = self.network.crf
         return None if crf is None else crf.transitions().detach().cpu().numpy()
 

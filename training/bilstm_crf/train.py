@@ -9,16 +9,16 @@ from typing import Any
 
 import torch
 
-from service.artifacts.labels import to_bioes
-from service.artifacts.word_features import WordFeatures
-from training.bilstm_crf.batches import Example, order, tensors
+from service.tasks.token_classification.features import WordFeatures
+from service.tasks.token_classification.tag_schemes import to_bioes
 from training.bilstm_crf.config import DataConfig, TaggerConfig
+from training.bilstm_crf.data.batches import Example, order, tensors
+from training.bilstm_crf.data.dataset import Sentence, TaggedData
+from training.bilstm_crf.data.sources import load_data
+from training.bilstm_crf.data.vocabulary import build_lexicon
 from training.bilstm_crf.metrics import headline
-from training.bilstm_crf.model import BiLstmCrf
-from training.bilstm_crf.sentences import Sentence, TaggedData
-from training.bilstm_crf.sources import load_data
+from training.bilstm_crf.network.model import BiLstmCrf
 from training.bilstm_crf.tagger import BEST, LAST, Tagger, build_network
-from training.bilstm_crf.vocabulary import build_lexicon
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
 from training.common.errors import ConfigError, DatasetError, UserError

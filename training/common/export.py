@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from service.artifacts.bundle import check_model_name
-from service.artifacts.manifest import Provenance
+from service.bundle.files import check_model_name
+from service.bundle.manifest import Provenance
 from training.common.errors import ConfigError, ExportError
 
 OPSET = 20

@@ -20,9 +20,9 @@ from training.common.device import pick_device, use_threads
 from training.common.export import check_target
 from training.common.run import Run
 from training.lenet.config import FAMILY, PRESETS, LenetConfig, stored_config
-from training.lenet.data import Digits, load_digits
+from training.lenet.data.dataset import Digits, load_digits
 from training.lenet.evaluate import evaluate
-from training.lenet.export import default_name, export
+from training.lenet.export.bundle import default_name, export
 from training.lenet.train import train
 
 _NAME = "digits, or the name of the data's folder"

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from training.common.config import doc, from_dict
 from training.common.errors import ConfigError
 from training.common.run import Run
-from training.lenet.model import Activation, Connections, Output, Pooling
+from training.lenet.network.model import Activation, Connections, Output, Pooling
 
 FAMILY = "lenet"
 

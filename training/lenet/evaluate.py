@@ -11,9 +11,9 @@ from training.common.checkpoint import load_checkpoint
 from training.common.errors import DatasetError
 from training.common.run import Run
 from training.lenet.config import LenetConfig
-from training.lenet.data import Digits, Split
-from training.lenet.model import LeNet5
-from training.lenet.pictures import draw_confusion, draw_learning_curve, draw_misread
+from training.lenet.data.dataset import Digits, Split
+from training.lenet.network.model import LeNet5
+from training.lenet.plots import draw_confusion, draw_learning_curve, draw_misread
 from training.lenet.train import BEST, build_model, identity, predict
 
 SplitName = Literal["dev", "test"]

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from training.common.pictures import save_figure
+from training.common.plots import save_figure
 
 _MOST_DIGITS = 60
 _MOST_NUMBERED = 26  # classes up to which cells of the confusion matrix show their count

@@ -17,10 +17,10 @@ from training.common.errors import ConfigError
 from training.common.progress import bar
 from training.common.run import Run
 from training.common.seed import generator, seed_everything
-from training.lenet.augment import Augmenter
 from training.lenet.config import LenetConfig
-from training.lenet.data import Digits, Split
-from training.lenet.model import LeNet5, map_loss
+from training.lenet.data.augment import Augmenter
+from training.lenet.data.dataset import Digits, Split
+from training.lenet.network.model import LeNet5, map_loss
 
 LAST, BEST = "last.pt", "best.pt"
 _WARM_UP = 0.15  # of the steps, in the one-cycle schedule

@@ -23,12 +23,12 @@ from training.common.device import pick_device, use_threads
 from training.common.export import before_training, check_target
 from training.common.run import Run
 from training.seq2seq.config import FAMILY, PRESETS, TranslatorConfig, stored_config
+from training.seq2seq.data.augment_fragments import with_fragments
+from training.seq2seq.data.dataset import ParallelData
+from training.seq2seq.data.licensing import check_shippable
+from training.seq2seq.data.sources import load_data
 from training.seq2seq.evaluate import evaluate
-from training.seq2seq.export import WEIGHTS, export
-from training.seq2seq.fragments import with_fragments
-from training.seq2seq.origin import check_shippable
-from training.seq2seq.pairs import ParallelData
-from training.seq2seq.sources import load_data
+from training.seq2seq.export.bundle import WEIGHTS, export
 from training.seq2seq.train import train
 
 _NAME = "translate-en-de by the languages"

@@ -7,17 +7,26 @@ from typing import Any
 
 import torch
 
-from service.artifacts.decoding import Hypothesis, SearchSettings
-from service.artifacts.subwords import END
+from service.decoding import Hypothesis, SearchSettings
+from service.tasks.translation.subwords import END
 from training.common.errors import DatasetError, RunError
 from training.common.run import Run, write_text
 from training.seq2seq.config import FAMILY, TranslatorConfig
+from training.seq2seq.data.dataset import ParallelData
+from training.seq2seq.data.near_duplicates import near_duplicates
 from training.seq2seq.metrics import Scores, score
-from training.seq2seq.near import near_duplicates
-from training.seq2seq.pairs import ParallelData
-from training.seq2seq.pictures import Aligned, draw_attention, draw_by_length, draw_learning_curve
+from training.seq2seq.plots import Aligned, draw_attention, draw_by_length, draw_learning_curve
 from training.seq2seq.search import translate
-from training.seq2seq.table import Group, Row, by_length, label, read_table, side_by_side, table_path, write_table
+from training.seq2seq.translations_tsv import (
+    Group,
+    Row,
+    by_length,
+    label,
+    read_table,
+    side_by_side,
+    table_path,
+    write_table,
+)
 from training.seq2seq.translator import Translator, load_translator
 
 _ATTENTION_SHOWN = 4

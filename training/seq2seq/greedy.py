@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import torch
 
-from service.artifacts.decoding import SearchSettings
-from service.artifacts.subwords import BEGIN, END
-from training.seq2seq.batches import source_tensors
-from training.seq2seq.model import Seq2Seq
+from service.decoding import SearchSettings
+from service.tasks.translation.subwords import BEGIN, END
+from training.seq2seq.data.batches import source_tensors
+from training.seq2seq.network.model import Seq2Seq
 from training.seq2seq.translator import Translator
 
 _SENTENCES = 128

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from training.common.pictures import save_figure
-from training.seq2seq.table import Group
+from training.common.plots import save_figure
+from training.seq2seq.translations_tsv import Group
 
 _COLOURS = ("tab:blue", "tab:orange")
 

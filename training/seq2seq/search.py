@@ -1,4 +1,4 @@
-"""Beam search in PyTorch, hypotheses chosen sentence by sentence: what `service.artifacts.decoding` must equal.
+"""Beam search in PyTorch, hypotheses chosen sentence by sentence: what `service.decoding` must equal.
 
 Wu et al. 2016, section 7, as there; the network's steps are batched, the bookkeeping is plain lists.
 """
@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from service.artifacts.decoding import Hypothesis, SearchSettings
-from service.artifacts.subwords import BEGIN, END
-from training.seq2seq.batches import source_tensors
-from training.seq2seq.model import Memory, Seq2Seq
+from service.decoding import Hypothesis, SearchSettings
+from service.tasks.translation.subwords import BEGIN, END
+from training.seq2seq.data.batches import source_tensors
+from training.seq2seq.network.model import Memory, Seq2Seq
 from training.seq2seq.translator import Translator
 
 _ROWS = 320  # hypotheses in a step

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from service.artifacts.subwords import PAD
+from service.tasks.translation.subwords import PAD
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
 from training.common.errors import ConfigError, DatasetError
@@ -18,15 +18,15 @@ from training.common.progress import bar
 from training.common.run import Run
 from training.common.schedule import warmed_cosine
 from training.common.seed import derive, seed_everything
-from training.seq2seq.batches import Batch, Encoded, plan, tensors
 from training.seq2seq.config import TranslatorConfig
+from training.seq2seq.data.augmentation import Shown
+from training.seq2seq.data.batches import Batch, Encoded, plan, tensors
+from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.greedy import translate_greedily
 from training.seq2seq.loss import smoothed_cross_entropy
 from training.seq2seq.metrics import bleu
-from training.seq2seq.model import Seq2Seq
-from training.seq2seq.pairs import ParallelData
+from training.seq2seq.network.model import Seq2Seq
 from training.seq2seq.precision import mixed, pick_precision
-from training.seq2seq.shown import Shown
 from training.seq2seq.translator import BEST, LAST, Translator, copy_vocabularies, vocabularies
 
 _LEAST, _END = 1e-3, 0.02  # of the highest learning rate: when the run begins, and when it ends

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from training.common.errors import RunError
 from training.common.run import Run, write_text
-from training.seq2seq.cleaning import length
 from training.seq2seq.config import stored_config
+from training.seq2seq.data.cleaning import length
 from training.seq2seq.metrics import bleu
 
 _LEAST = 10

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import torch
 
-from service.artifacts.subwords import Subwords, clean
+from service.tasks.translation.subwords import Subwords, clean
 from training.common.checkpoint import load_checkpoint
 from training.common.errors import CheckpointError, ConfigError
 from training.common.run import Run, write_bytes
 from training.seq2seq.config import TranslatorConfig, stored_config
-from training.seq2seq.model import Seq2Seq
-from training.seq2seq.pairs import Pair
-from training.seq2seq.subwords import train_subwords
+from training.seq2seq.data.dataset import Pair
+from training.seq2seq.data.subwords import train_subwords
+from training.seq2seq.network.model import Seq2Seq
 
 BEST = "best.pt"
 LAST = "last.pt"

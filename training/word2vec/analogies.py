@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from training.common.errors import DatasetError
 from training.common.vectors import WordVectors
-from training.word2vec.folding import FoldedWords
+from training.word2vec.case_folding import FoldedWords
 
 _BLOCK = 256  # questions at once: with 30,000 words their scores take 30 MB
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from service.artifacts.text import Tokenizer
+from service.text import Tokenizer
 from training.common.cli import (
     Interrupted,
     add_machine_flags,
@@ -20,14 +20,14 @@ from training.common.device import pick_device, worker_threads
 from training.common.export import check_target
 from training.common.run import Run
 from training.common.vectors import FORMATS, WordVectors, load_vectors, write_vectors
-from training.common.vectors.opening import open_vectors_of
+from training.common.vectors.loading import open_vectors_of
 from training.word2vec.config import FAMILY, PRESETS, Word2VecConfig, stored_config
-from training.word2vec.corpus import CorpusSettings, open_corpus
+from training.word2vec.data.corpus import CorpusSettings, open_corpus
 from training.word2vec.evaluate import evaluate, store
-from training.word2vec.export import BundleSettings, Exported, check_exportable, export
-from training.word2vec.importing import import_vectors
-from training.word2vec.pictures import draw_run
-from training.word2vec.publishing import default_name, measured, run_settings
+from training.word2vec.export.bundle import BundleSettings, Exported, check_exportable, export
+from training.word2vec.export.import_vectors import import_vectors
+from training.word2vec.export.provenance import default_name, measured, run_settings
+from training.word2vec.plots import draw_run
 from training.word2vec.train import train
 
 # Below so many words, all epochs together, the vectors have hardly left where they began.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from service.artifacts.text import Tokenizer
+from service.text import Tokenizer
 from training.common.config import doc, from_dict
 from training.common.errors import ConfigError
 from training.common.run import Run

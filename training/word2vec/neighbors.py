@@ -6,7 +6,7 @@ import numpy as np
 
 from training.common.errors import DatasetError
 from training.common.vectors import WordVectors
-from training.word2vec.folding import FoldedWords
+from training.word2vec.case_folding import FoldedWords
 
 
 def nearest(vectors: WordVectors, words: Sequence[str], count: int) -> dict[str, list[tuple[str, float]]]:

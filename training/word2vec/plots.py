@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from training.common.errors import DatasetError
-from training.common.pictures import save_figure
+from training.common.plots import save_figure
 from training.common.run import Run, write_text
 from training.common.vectors import WordVectors
-from training.word2vec.folding import FoldedWords
-from training.word2vec.neighbours import neighbours_table
+from training.word2vec.case_folding import FoldedWords
+from training.word2vec.neighbors import neighbours_table
 
 Method = Literal["pca", "tsne"]
 

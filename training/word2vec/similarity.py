@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from training.common.errors import DatasetError
 from training.common.vectors import WordVectors
-from training.word2vec.folding import FoldedWords
+from training.word2vec.case_folding import FoldedWords
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,9 +22,9 @@ from training.common.run import Run
 from training.common.seed import derive
 from training.common.vectors import WordVectors, save_vectors
 from training.word2vec.config import Word2VecConfig
-from training.word2vec.corpus import EncodedCorpus
-from training.word2vec.cpu import CpuTrainer
-from training.word2vec.torch_backend import TorchTrainer
+from training.word2vec.data.corpus import EncodedCorpus
+from training.word2vec.network.cpu_trainer import CpuTrainer
+from training.word2vec.network.torch_trainer import TorchTrainer
 
 LAST = "last.pt"
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from service.api.http import Operation
 from service.api.open_inference import infer, metadata, repository, statistics
+from service.api.operation import Operation
 
 
 def _with_version(*operations: Operation) -> Iterator[Operation]:

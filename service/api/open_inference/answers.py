@@ -12,11 +12,11 @@ import orjson
 from numpy.typing import NDArray
 from starlette.responses import Response
 
+from service.api.open_inference.codec import check_finite, write_binary, write_json
 from service.api.open_inference.requests import HEADER_LENGTH, Inference, Wanted
-from service.api.tensors import check_finite, write_binary, write_json
-from service.artifacts.manifest import Datatype, TensorSpec
+from service.bundle.manifest import Datatype, TensorSpec
 from service.runtime.session import Tensors
-from service.served_model import ServedModel
+from service.serving.served_model import ServedModel
 
 _WORTH_COMPRESSING_BYTES = 1024
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.manifest import Datatype, TensorSpec
+from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest, ModelFailure
-from service.predictors.numbers import array_from_json
+from service.tasks.json_tensors import array_from_json
 
 _LENGTH = struct.Struct("<I")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.http import Operation, answered_by, context, read_body, timings, while_connected
 from service.api.open_inference.answers import compress, write_answer
 from service.api.open_inference.requests import HEADER_LENGTH, read_inference
 from service.api.open_inference.schemas import InferRequest, InferResponse
+from service.api.operation import Operation, answered_by, context, read_body, timings, while_connected
 from service.runtime.session import Tensors
 
 

@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service import __version__
-from service.api.http import Operation, context, json_response
 from service.api.open_inference.schemas import (
     ModelConfig,
     ModelMetadata,
@@ -16,8 +15,9 @@ from service.api.open_inference.schemas import (
     ServerMetadata,
     TensorMetadata,
 )
-from service.artifacts.manifest import Datatype, TensorSpec
-from service.served_model import ServedModel
+from service.api.operation import Operation, context, json_response
+from service.bundle.manifest import Datatype, TensorSpec
+from service.serving.served_model import ServedModel
 from service.settings import Settings
 
 PLATFORM = "onnxruntime_onnx"

@@ -8,10 +8,10 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.http import Operation, context, json_response, parse_json, read_body, validate
 from service.api.open_inference.schemas import ControlRequest, Index, IndexLine, IndexRequest
+from service.api.operation import Operation, context, json_response, parse_json, read_body, validate
 from service.errors import Forbidden, InvalidRequest, Unavailable
-from service.registry import State
+from service.serving.registry import State
 
 _TAG = "open inference protocol"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from service.api.http import parse_json, validate
+from service.api.open_inference.codec import check_shape, read_binary, read_json
 from service.api.open_inference.schemas import InferRequest, RequestInput
-from service.api.tensors import check_shape, read_binary, read_json
-from service.artifacts.manifest import Datatype, TensorSpec
+from service.api.operation import parse_json, validate
+from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest
-from service.predictors import Predictor
 from service.runtime.session import Tensors
+from service.tasks import Predictor
 
 HEADER_LENGTH = "inference-header-content-length"
 

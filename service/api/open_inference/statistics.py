@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.http import Operation, context, json_response
 from service.api.open_inference.metadata import served_model
 from service.api.open_inference.schemas import (
     DurationStatistic,
@@ -19,8 +18,9 @@ from service.api.open_inference.schemas import (
     ModelStatistics,
     Statistics,
 )
+from service.api.operation import Operation, context, json_response
 from service.observability import Metrics
-from service.served_model import ServedModel
+from service.serving.served_model import ServedModel
 
 _TAG = "open inference protocol"
 

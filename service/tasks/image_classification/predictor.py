@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, Strict, ValidationError, model_validator
 
-from service.artifacts.bundle import Bundle, BundleError
-from service.artifacts.image import ImageError, ImagePreprocessing, decode_image, normalise
-from service.artifacts.manifest import Datatype, TensorSpec
+from service.bundle.files import Bundle, BundleError
+from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest, ModelFailure
-from service.predictors.base import Limits, OpenSession, Predictor, TaskBody, invalid_body
-from service.predictors.numbers import array_from_json
 from service.runtime.session import Tensors
+from service.tasks.base import Limits, OpenSession, Predictor, TaskBody, invalid_body
+from service.tasks.image_classification.preprocessing import ImageError, ImagePreprocessing, decode_image, normalise
+from service.tasks.json_tensors import array_from_json
 
 DEFAULT_TOP_K = 3
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from service.predictors.token_classification.predictor import TokenClassificationPredictor
+from service.tasks.token_classification.predictor import TokenClassificationPredictor
 
 __all__ = ["TokenClassificationPredictor"]

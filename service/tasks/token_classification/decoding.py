@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.decoding import Decoded, decode
-from service.artifacts.labels import OUTSIDE, spans, write_iob2
-from service.artifacts.word_features import Kind
+from service.tasks.token_classification.crf import Decoded, decode
+from service.tasks.token_classification.features import Kind
+from service.tasks.token_classification.tag_schemes import OUTSIDE, spans, write_iob2
 
 Offsets = list[tuple[int, int]]
 """Where the tokens of a sentence begin and end, in code points of the text."""
@@ -43,7 +43,7 @@ class Tagging:
     Args:
         labels: of the K columns of the emissions: plain tags, or BIOES tags of spans.
         kind: which of the two.
-        transitions: [K+2, K], see `service.artifacts.decoding`; None where tags are independent.
+        transitions: [K+2, K], see `service.decoding`; None where tags are independent.
     """
 
     def __init__(self, labels: Sequence[str], kind: Kind, transitions: NDArray[np.float32] | None) -> None:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.artifacts.bundle import BundleError
-from service.artifacts.manifest import FileName
-from service.artifacts.text import Tokenizer
+from service.bundle.files import BundleError
+from service.bundle.manifest import FileName
+from service.text import Tokenizer
 
 WORDS, CHARACTERS, CASING, TOKENS, LENGTHS = "words", "characters", "casing", "tokens", "lengths"
 """Inputs of the graph: see `Batch`."""

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from service.artifacts.bundle import Bundle, BundleError
-from service.artifacts.labels import OUTSIDE, is_span_tag
-from service.artifacts.manifest import Datatype
-from service.artifacts.word_features import (
+from service.bundle.files import Bundle, BundleError
+from service.bundle.manifest import Datatype
+from service.runtime.session import OnnxSession
+from service.tasks.base import invalid_body
+from service.tasks.token_classification.features import (
     CASING,
     CASINGS,
     CHARACTERS,
@@ -26,8 +27,7 @@ from service.artifacts.word_features import (
     read_characters,
     read_words,
 )
-from service.predictors.base import invalid_body
-from service.runtime.session import OnnxSession
+from service.tasks.token_classification.tag_schemes import OUTSIDE, is_span_tag
 
 
 @dataclass(frozen=True, kw_only=True)

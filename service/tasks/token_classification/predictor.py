@@ -9,18 +9,18 @@ import orjson
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from service.artifacts.bundle import Bundle
-from service.artifacts.labels import OUTSIDE
-from service.artifacts.manifest import Datatype, TensorSpec
-from service.artifacts.tagging import Tagging
-from service.artifacts.word_features import EMISSIONS
+from service.bundle.files import Bundle
+from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import ModelFailure
-from service.predictors.base import Limits, OpenSession, Predictor, object_array, read_texts
-from service.predictors.token_classification.bodies import TagBody
-from service.predictors.token_classification.grouping import groups
-from service.predictors.token_classification.opening import open_tagger
-from service.predictors.token_classification.request import TagRequest
 from service.runtime.session import Tensors
+from service.tasks.base import Limits, OpenSession, Predictor, object_array, read_texts
+from service.tasks.token_classification.decoding import Tagging
+from service.tasks.token_classification.features import EMISSIONS
+from service.tasks.token_classification.length_buckets import groups
+from service.tasks.token_classification.loading import open_tagger
+from service.tasks.token_classification.request import TagRequest
+from service.tasks.token_classification.schemas import TagBody
+from service.tasks.token_classification.tag_schemes import OUTSIDE
 
 TEXT = "TEXT"
 TAGS = "TAGS"
@@ -35,7 +35,7 @@ _ORDINARY = (("An", "ordinary", "request", "is", "a", "paragraph", "of", "some",
 
 
 class TokenClassificationPredictor(Predictor[TagRequest]):
-    """One graph, `service.artifacts.word_features` has its tensors; a row is a sentence and costs its tokens."""
+    """One graph, whose tensors `.features` describes; a row is a sentence and costs its tokens."""
 
     routes: ClassVar = {"/v1/tag": TagBody}
     limiting = ("max_texts", "max_text_bytes", "max_sentence_tokens", "max_total_tokens", "max_batch_tokens")

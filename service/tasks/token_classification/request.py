@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.tagging import Offsets, joined
-from service.artifacts.text import sentence_spans
 from service.errors import InvalidRequest, PayloadTooLarge
-from service.predictors.base import Limits
+from service.tasks.base import Limits
+from service.tasks.token_classification.decoding import Offsets, joined
+from service.text import sentence_spans
 
 _LIGHT_CHARACTERS = 2_000
 """What is cut and written in the event loop: about a millisecond's work."""

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from service.predictors.translation.predictor import TranslationPredictor
+from service.tasks.translation.predictor import TranslationPredictor
 
 __all__ = ["TranslationPredictor"]

@@ -10,8 +10,9 @@ from typing import TypeVar
 import numpy as np
 from pydantic import ValidationError
 
-from service.artifacts.bundle import Bundle, BundleError
-from service.artifacts.decoding.tensors import (
+from service.bundle.files import Bundle, BundleError
+from service.bundle.manifest import Datatype, TensorSpec
+from service.decoding.graph_io import (
     ATTENTION,
     CANDIDATES,
     ENCODER,
@@ -26,12 +27,11 @@ from service.artifacts.decoding.tensors import (
     TOKENS,
     K,
 )
-from service.artifacts.languages import Profile
-from service.artifacts.manifest import Datatype, TensorSpec
-from service.artifacts.subwords import END, STAND_IN, Subwords
-from service.artifacts.translation import NO_CAPITALS, Capitals, TranslationPreprocessing
-from service.predictors.base import invalid_body
 from service.runtime.session import OnnxSession, Tensors
+from service.tasks.base import invalid_body
+from service.tasks.translation.language_detection import Profile
+from service.tasks.translation.subwords import END, STAND_IN, Subwords
+from service.tasks.translation.text import NO_CAPITALS, Capitals, TranslationPreprocessing
 
 T = TypeVar("T")
 

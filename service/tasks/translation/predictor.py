@@ -8,20 +8,20 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import JsonValue
 
-from service.artifacts.bundle import Bundle
-from service.artifacts.decoding import StepLoop, search
-from service.artifacts.languages import Profile
-from service.artifacts.manifest import Datatype, TensorSpec
-from service.artifacts.subwords import clean
-from service.artifacts.translation import Results
+from service.bundle.files import Bundle
+from service.bundle.manifest import Datatype, TensorSpec
+from service.decoding import StepLoop, search
 from service.errors import InvalidRequest, ModelFailure
-from service.predictors.base import Limits, OpenSession, Predictor, object_array, read_texts
-from service.predictors.translation.bodies import TranslateBody
-from service.predictors.translation.opening import open_translator
-from service.predictors.translation.request import TranslateRequest
-from service.predictors.translation.streaming import TextStream
 from service.runtime.session import Tensors
 from service.runtime.stepper import FOUND, JOBS, Job
+from service.tasks.base import Limits, OpenSession, Predictor, object_array, read_texts
+from service.tasks.translation.language_detection import Profile
+from service.tasks.translation.loading import open_translator
+from service.tasks.translation.request import TranslateRequest
+from service.tasks.translation.schemas import TranslateBody
+from service.tasks.translation.streaming import TextStream
+from service.tasks.translation.subwords import clean
+from service.tasks.translation.text import Results
 
 TEXT = "TEXT"
 TRANSLATION = "TRANSLATION"
@@ -31,7 +31,7 @@ _ORDINARY_LENGTH = 12
 
 
 class TranslationPredictor(Predictor[TranslateRequest]):
-    """`service.artifacts.decoding.tensors` has the graphs' tensors; a row is a sentence, and costs its hypotheses."""
+    """`service.decoding.graph_io` has the graphs' tensors; a row is a sentence, and costs its hypotheses."""
 
     routes: ClassVar = {"/v1/translate": TranslateBody}
     limiting = ("max_texts", "max_characters", "max_total_characters", "max_beam_size", "max_batch_hypotheses")

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from service.artifacts.decoding import SearchSettings
-from service.artifacts.manifest import FileName
+from service.bundle.manifest import FileName
+from service.decoding import SearchSettings
 
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
 """An ISO 639-1 code; of a language without one that of ISO 639-3."""
@@ -27,9 +27,9 @@ class TranslationPreprocessing(BaseModel):
     target_pieces: FileName = "pieces.model"
     """That of the target; the same file where the vocabulary is joint."""
     profile: FileName = "language.json"
-    """What the source language looks like, see `service.artifacts.languages`."""
+    """What the source language looks like, see `service.tasks.translation.language_detection`."""
     capitals: FileName | None = None
-    """Which words of the source have a capital only for their place, see `service.artifacts.translation.capitals`."""
+    """Words of the source that are capitalized only at the start of a sentence, see `.text.truecasing`."""
     max_source_tokens: int = Field(ge=2)
     """A longer sentence is cut, at blanks where it can be, into parts of at most so many ids."""
     length_penalty: _Number = 1.0

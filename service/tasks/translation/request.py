@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from service.artifacts.decoding import SearchSettings
-from service.artifacts.subwords import Subwords
-from service.artifacts.translation import Capitals, CutText, TranslationPreprocessing, cut
+from service.decoding import SearchSettings
 from service.errors import InvalidRequest
-from service.predictors.base import Limits
+from service.tasks.base import Limits
+from service.tasks.translation.subwords import Subwords
+from service.tasks.translation.text import Capitals, CutText, TranslationPreprocessing, cut
 
 _LIGHT_CHARACTERS = 2_000
 """What is cut and written in the event loop: about a millisecond's work."""

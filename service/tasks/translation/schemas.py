@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, Strict, model_validator
 
-from service.predictors.base import AtFirst, TaskBody
+from service.tasks.base import AtFirst, TaskBody
 
 Whole = Annotated[int, Strict()]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.artifacts.subwords import END, Subwords
-from service.artifacts.translation import CutText
-from service.predictors.translation.request import TranslateRequest
+from service.tasks.translation.request import TranslateRequest
+from service.tasks.translation.subwords import END, Subwords
+from service.tasks.translation.text import CutText
 
 
 @dataclass

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sentencepiece import SentencePieceProcessor
 
-from service.artifacts.decoding.tensors import BEGIN, END, PAD, UNKNOWN
+from service.decoding.graph_io import BEGIN, END, PAD, UNKNOWN
 
 __all__ = ["BEGIN", "BLANK", "END", "PAD", "STAND_IN", "UNKNOWN", "Subwords", "clean"]
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from service.predictors.word_vectors.predictor import WordVectorsPredictor
+from service.tasks.word_vectors.predictor import WordVectorsPredictor
 
 __all__ = ["WordVectorsPredictor"]

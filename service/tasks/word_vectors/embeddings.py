@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.text import tokenize
-from service.artifacts.word_vectors import EMBEDDINGS
 from service.errors import InvalidRequest
-from service.predictors.word_vectors.bodies import EmbeddingsBody
-from service.predictors.word_vectors.lookup import Lookup
-from service.predictors.word_vectors.request import LIGHT_WORDS, SUMS, WordsRequest, ragged
 from service.runtime.session import Tensors
+from service.tasks.word_vectors.lookup import Lookup
+from service.tasks.word_vectors.preprocessing import EMBEDDINGS
+from service.tasks.word_vectors.request import LIGHT_WORDS, SUMS, WordsRequest, ragged
+from service.tasks.word_vectors.schemas import EmbeddingsBody
+from service.text import tokenize
 
 _LIGHT_CHARACTERS = 2_000
 _TEXTS = 64

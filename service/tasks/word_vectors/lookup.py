@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.text import normalise_word
-from service.artifacts.vocabulary import Vocabulary
-from service.artifacts.word_vectors import WordVectorsPreprocessing
 from service.errors import InvalidRequest
-from service.predictors.base import Limits
-from service.predictors.word_vectors.spelling import Spelling
+from service.tasks.base import Limits
+from service.tasks.word_vectors.preprocessing import WordVectorsPreprocessing
+from service.tasks.word_vectors.spelling import Spelling
+from service.tasks.word_vectors.vocabulary import Vocabulary
+from service.text import normalise_word
 
 Field = Callable[[int], str]
 """The path of the item with a number: `words[3]`."""

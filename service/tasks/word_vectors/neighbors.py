@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.manifest import Datatype
-from service.artifacts.word_vectors import EMBEDDINGS, IDS, VECTORS, K
+from service.bundle.manifest import Datatype
 from service.errors import InvalidRequest
-from service.predictors.numbers import array_from_json
-from service.predictors.word_vectors.bodies import AnalogyBody, NeighborsBody
-from service.predictors.word_vectors.lookup import Lookup, items_of
-from service.predictors.word_vectors.request import (
+from service.runtime.session import Tensors
+from service.tasks.json_tensors import array_from_json
+from service.tasks.word_vectors.lookup import Lookup, items_of
+from service.tasks.word_vectors.preprocessing import EMBEDDINGS, IDS, VECTORS, K
+from service.tasks.word_vectors.request import (
     LIGHT_NEIGHBORS,
     LIGHT_WORDS,
     NEIGHBORS,
@@ -24,7 +24,7 @@ from service.predictors.word_vectors.request import (
     cosines,
     ragged,
 )
-from service.runtime.session import Tensors
+from service.tasks.word_vectors.schemas import AnalogyBody, NeighborsBody
 
 _LIGHT_VECTORS = 8
 

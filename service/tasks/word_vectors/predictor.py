@@ -11,10 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from service.artifacts.bundle import Bundle, BundleError
-from service.artifacts.manifest import Datatype, TensorSpec
-from service.artifacts.vocabulary import Vocabulary
-from service.artifacts.word_vectors import (
+from service.bundle.files import Bundle, BundleError
+from service.bundle.manifest import Datatype, TensorSpec
+from service.errors import InvalidRequest
+from service.runtime import ann
+from service.runtime.session import Tensors
+from service.tasks.base import Limits, OpenSession, Predictor, invalid_body
+from service.tasks.word_vectors.embeddings import EmbeddingsRequest, Sum
+from service.tasks.word_vectors.lookup import Lookup, items_of
+from service.tasks.word_vectors.neighbors import analogy_request, neighbors_request
+from service.tasks.word_vectors.preprocessing import (
     EMBEDDINGS,
     IDS,
     INDICES,
@@ -26,9 +32,9 @@ from service.artifacts.word_vectors import (
     K,
     WordVectorsPreprocessing,
 )
-from service.errors import InvalidRequest
-from service.predictors.base import Limits, OpenSession, Predictor, invalid_body
-from service.predictors.word_vectors.bodies import (
+from service.tasks.word_vectors.projection import ProjectionRequest
+from service.tasks.word_vectors.request import NEIGHBORS, SUMS, WordsRequest, ragged
+from service.tasks.word_vectors.schemas import (
     DEFAULT_K,
     AnalogyBody,
     EmbeddingsBody,
@@ -36,15 +42,9 @@ from service.predictors.word_vectors.bodies import (
     ProjectionBody,
     SimilarityBody,
 )
-from service.predictors.word_vectors.embeddings import EmbeddingsRequest, Sum
-from service.predictors.word_vectors.lookup import Lookup, items_of
-from service.predictors.word_vectors.neighbors import analogy_request, neighbors_request
-from service.predictors.word_vectors.projection import ProjectionRequest
-from service.predictors.word_vectors.request import NEIGHBORS, SUMS, WordsRequest, ragged
-from service.predictors.word_vectors.similarity import SimilarityRequest
-from service.predictors.word_vectors.table import GraphTable, IndexedTable, MappedTable, Table
-from service.runtime import ann
-from service.runtime.session import Tensors
+from service.tasks.word_vectors.similarity import SimilarityRequest
+from service.tasks.word_vectors.vector_table import GraphTable, IndexedTable, MappedTable, Table
+from service.tasks.word_vectors.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ _CANCELLED = 1e-6
 
 
 class WordVectorsPredictor(Predictor[WordsRequest]):
-    """One graph, `service.artifacts.word_vectors` has its tensors, and a table inside or beside it."""
+    """One graph, `service.tasks.word_vectors.preprocessing` has its tensors, and a table inside or beside it."""
 
     routes: ClassVar[dict[str, type[BaseModel]]] = {
         "/v1/neighbors": NeighborsBody,

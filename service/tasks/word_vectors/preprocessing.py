@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.artifacts.manifest import FileName
-from service.artifacts.text import Normaliser, Tokenizer
+from service.bundle.manifest import FileName
+from service.text import Normaliser, Tokenizer
 
 IDS, WEIGHTS, VECTORS, K = "ids", "weights", "vectors", "k"
 """Inputs of the graph: rows to add up [N, M], their weights [N, M], vectors to add to them [N, D], neighbours [N]."""

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.word_vectors import EMBEDDINGS, IDS
-from service.predictors.word_vectors.bodies import ProjectionBody
-from service.predictors.word_vectors.lookup import Lookup, items_of
-from service.predictors.word_vectors.request import LIGHT_WORDS, WordsRequest
 from service.runtime.session import Tensors
+from service.tasks.word_vectors.lookup import Lookup, items_of
+from service.tasks.word_vectors.preprocessing import EMBEDDINGS, IDS
+from service.tasks.word_vectors.request import LIGHT_WORDS, WordsRequest
+from service.tasks.word_vectors.schemas import ProjectionBody
 
 
 class ProjectionRequest(WordsRequest):

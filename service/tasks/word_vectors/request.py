@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.predictors.word_vectors.lookup import Lookup
 from service.runtime.session import Tensors
+from service.tasks.word_vectors.lookup import Lookup
 
 SUMS = "sums"
 """Sums of rows, an object array [N] of (rows [m], their weights [m])."""

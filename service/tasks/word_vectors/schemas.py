@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, Strict, model_validator
 
-from service.predictors.base import TaskBody
+from service.tasks.base import TaskBody
 
 DEFAULT_K = 10
 DEFAULT_ANALOGY_K = 5

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.word_vectors import EMBEDDINGS, IDS
-from service.predictors.word_vectors.bodies import SimilarityBody
-from service.predictors.word_vectors.lookup import Lookup
-from service.predictors.word_vectors.request import LIGHT_WORDS, WordsRequest, cosines
 from service.runtime.session import Tensors
+from service.tasks.word_vectors.lookup import Lookup
+from service.tasks.word_vectors.preprocessing import EMBEDDINGS, IDS
+from service.tasks.word_vectors.request import LIGHT_WORDS, WordsRequest, cosines
+from service.tasks.word_vectors.schemas import SimilarityBody
 
 
 class SimilarityRequest(WordsRequest):

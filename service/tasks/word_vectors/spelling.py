@@ -8,7 +8,7 @@ from collections import defaultdict
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from service.artifacts.vocabulary import Vocabulary
+from service.tasks.word_vectors.vocabulary import Vocabulary
 
 SUGGESTIONS = 5
 """Most spellings that are proposed."""

@@ -8,9 +8,19 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.word_vectors import EMBEDDINGS, IDS, INDICES, SCALES, SCORES, TABLE, VECTORS, WEIGHTS, K
 from service.runtime.ann import ApproximateIndex
 from service.runtime.session import OnnxSession, Tensors
+from service.tasks.word_vectors.preprocessing import (
+    EMBEDDINGS,
+    IDS,
+    INDICES,
+    SCALES,
+    SCORES,
+    TABLE,
+    VECTORS,
+    WEIGHTS,
+    K,
+)
 
 Found = tuple[NDArray[np.float32], NDArray[np.int64]]
 """Cosines and rows of the nearest, [n, k], best first."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.bundle import BundleError
+from service.bundle.files import BundleError
 
 _CHUNK = 1 << 16
 """Words that are Python objects at one time while a vocabulary is opened."""

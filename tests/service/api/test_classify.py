@@ -19,11 +19,11 @@ from starlette.testclient import TestClient
 
 from service.api.image_classification import ClassifyAnswer
 from service.app import create_app
-from service.artifacts.bundle import write_bundle
-from service.artifacts.manifest import Task
+from service.bundle.files import write_bundle
+from service.bundle.manifest import Task
 from service.settings import Settings
-from tests.bundles import classifier_manifest, template, write_classifier
-from tests.service.support import labels, picture, pixels
+from tests.support.bundles import classifier_manifest, template, write_classifier
+from tests.support.server import labels, picture, pixels
 
 JSON = {"content-type": "application/json"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.api.tensors import check_shape, read_binary, read_json, write_binary, write_json
-from service.artifacts.manifest import Datatype, TensorSpec
+from service.api.open_inference.codec import check_shape, read_binary, read_json, write_binary, write_json
+from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest
 
 FIXED = [datatype for datatype in Datatype if datatype is not Datatype.BYTES]

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
-from tests.word_bundles import DIMENSIONS, WORDS, unit_vectors, write_words
+from tests.support.word_vector_bundles import DIMENSIONS, WORDS, unit_vectors, write_words
 
 
 @pytest.fixture(scope="module")

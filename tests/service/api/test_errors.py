@@ -15,9 +15,9 @@ from service import errors
 from service.api.errors import STATUS, phrase, status_of
 from service.app import create_app
 from service.observability import JsonFormatter
-from service.predictors.image_classification import ImageClassificationPredictor
 from service.settings import Settings
-from tests.service.support import pixels
+from service.tasks.image_classification.predictor import ImageClassificationPredictor
+from tests.support.server import pixels
 
 SECRET = "/home/alice/.ssh/id_rsa"
 

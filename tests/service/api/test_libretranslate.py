@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
-from tests.bundles import write_classifier
-from tests.translator_bundles import write_translator
+from tests.support.bundles import write_classifier
+from tests.support.translator_bundles import write_translator
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 from service.api.open_inference.answers import write_answer
 from service.api.open_inference.requests import Inference, Wanted
-from service.artifacts.manifest import Datatype, TensorSpec
+from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import ModelFailure
 
 

@@ -13,8 +13,8 @@ from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
-from tests.bundles import write_classifier
-from tests.service.inference_requests import INFER, LENGTH, at, good, refused, without
+from tests.support.bundles import write_classifier
+from tests.support.inference_requests import INFER, LENGTH, at, good, refused, without
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
-from tests.bundles import classifier_graph, write_classifier
-from tests.service.inference_requests import INFER, LENGTH, good, refused, with_binary
+from tests.support.bundles import classifier_graph, write_classifier
+from tests.support.inference_requests import INFER, LENGTH, good, refused, with_binary
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from service.api.open_inference.requests import read_inference
-from service.artifacts.manifest import Datatype, TensorSpec
+from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest
 
 

@@ -19,7 +19,7 @@ from starlette.types import Message
 from service.app import create_app
 from service.observability import JsonFormatter
 from service.settings import Settings
-from tests.service.support import Gate, labels, pixels, serving
+from tests.support.server import Gate, labels, pixels, serving
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 

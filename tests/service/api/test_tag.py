@@ -13,8 +13,8 @@ from service.api.openai import ModelCard
 from service.api.token_classification import TagAnswer
 from service.app import create_app
 from service.settings import Settings
-from tests.bundles import write_classifier
-from tests.tagger_bundles import CHARACTERS, LABELS, MAX_CHARACTERS, WORDS, write_tagger
+from tests.support.bundles import write_classifier
+from tests.support.tagger_bundles import CHARACTERS, LABELS, MAX_CHARACTERS, WORDS, write_tagger
 
 JSON = {"content-type": "application/json"}
 

@@ -14,8 +14,8 @@ from service.api.openai import ModelCard
 from service.api.translation import TranslateAnswer
 from service.app import create_app
 from service.settings import Settings
-from tests.bundles import write_classifier
-from tests.translator_bundles import write_translator
+from tests.support.bundles import write_classifier
+from tests.support.translator_bundles import write_translator
 
 JSON = {"content-type": "application/json"}
 STREAM = {"accept": "text/event-stream"}

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from service.api.openai import ModelCard
 from service.app import create_app
 from service.settings import Settings
-from tests.bundles import write_classifier
-from tests.word_bundles import DIMENSIONS, WORDS, unit_vectors, write_words
+from tests.support.bundles import write_classifier
+from tests.support.word_vector_bundles import DIMENSIONS, WORDS, unit_vectors, write_words
 
 ROUTES = ("similarity", "neighbors", "analogy", "projection", "embeddings")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import JsonValue
 
-from service.artifacts.comparison import differences
-from service.artifacts.manifest import Comparison
+from service.bundle.comparison import differences
+from service.bundle.manifest import Comparison
 
 LABELS = Comparison(kind="labels")
 SCORES = Comparison(kind="scores", tolerance=1e-3)

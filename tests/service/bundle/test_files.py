@@ -13,9 +13,9 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from service.artifacts.bundle import BundleError, check_model_name, read_bundle, versions, write_bundle
-from service.artifacts.manifest import FORMAT_VERSION
-from tests.bundles import classifier_manifest, write_classifier
+from service.bundle.files import BundleError, check_model_name, read_bundle, versions, write_bundle
+from service.bundle.manifest import FORMAT_VERSION
+from tests.support.bundles import classifier_manifest, write_classifier
 
 FILES = {
     "model.onnx": b"graph",

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from service.artifacts.manifest import Datatype, Manifest, TensorSpec, is_model_name
-from tests.bundles import classifier_manifest
+from service.bundle.manifest import Datatype, Manifest, TensorSpec, is_model_name
+from tests.support.bundles import classifier_manifest
 
 
 def _document(**changes: Any) -> dict[str, Any]:

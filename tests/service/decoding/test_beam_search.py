@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from service.artifacts.decoding import BeamSearch, Hypothesis, SearchSettings, search
-from service.artifacts.decoding.repetition import Repetition
-from service.artifacts.decoding.tensors import END
-from tests.service.artifacts.decoding.made_graphs import PIECES, MadeModel, sources
+from service.decoding import BeamSearch, Hypothesis, SearchSettings, search
+from service.decoding.graph_io import END
+from service.decoding.repetition import Repetition
+from tests.support.decoder_graphs import PIECES, MadeModel, sources
 
 
 def total(model: MadeModel, source: Sequence[int], target: Sequence[int]) -> float:

@@ -5,9 +5,9 @@ from collections.abc import Hashable
 import numpy as np
 import pytest
 
-from service.artifacts.decoding import Finished, SearchSettings, StepLoop, search
-from service.artifacts.decoding.tensors import KEYS, LENGTHS, LOG_PROBS, MEMORY, SOURCE, STATE, TOKENS, K, Tensors
-from tests.service.artifacts.decoding.made_graphs import MadeModel, sources
+from service.decoding import Finished, SearchSettings, StepLoop, search
+from service.decoding.graph_io import KEYS, LENGTHS, LOG_PROBS, MEMORY, SOURCE, STATE, TOKENS, K, Tensors
+from tests.support.decoder_graphs import MadeModel, sources
 
 SETTINGS = SearchSettings(beam_size=3, n_best=2, coverage_penalty=0.1)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.artifacts.bundle import BundleError
+from service.bundle.files import BundleError
 from service.runtime.ann import ApproximateIndex, is_installed
 
 pytest.importorskip("usearch")

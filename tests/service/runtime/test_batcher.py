@@ -17,7 +17,7 @@ import pytest
 from service.errors import DeadlineExceeded, ModelFailure, NotReady
 from service.runtime.batcher import Answer, DynamicBatcher
 from service.runtime.session import Tensors
-from tests.bundles import classifier_graph, template
+from tests.support.bundles import classifier_graph, template
 
 NEVER = float("inf")
 

@@ -10,11 +10,11 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from service.artifacts.bundle import BundleError
-from service.artifacts.manifest import Graph, TensorSpec
+from service.bundle.files import BundleError
+from service.bundle.manifest import Graph, TensorSpec
 from service.errors import ConfigurationError
 from service.runtime.session import OnnxSession
-from tests.bundles import classifier_graph, classifier_manifest, template
+from tests.support.bundles import classifier_graph, classifier_manifest, template
 
 GRAPH = classifier_manifest().graphs["model"]
 

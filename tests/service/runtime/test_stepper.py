@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.artifacts.decoding import Hypothesis, SearchSettings, StepLoop
-from service.artifacts.decoding.tensors import (
+from service.decoding import Hypothesis, SearchSettings, StepLoop
+from service.decoding.graph_io import (
     CANDIDATES,
     END,
     LENGTHS,

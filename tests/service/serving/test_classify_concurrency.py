@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from service.settings import Settings
-from tests.bundles import write_classifier
 from tests.conftest import running
-from tests.service.support import labels, picture, pixels
+from tests.support.bundles import write_classifier
+from tests.support.server import labels, picture, pixels
 
 CALLERS = 200
 

@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from service.artifacts.manifest import Task
+from service.bundle.manifest import Task
 from service.errors import ConfigurationError, InvalidRequest, NotReady, UnknownModel
-from service.loading import ModelLoader
 from service.observability import Metrics, Timings
-from service.predictors.image_classification import ClassifyRequest
-from service.registry import ModelRegistry, State
 from service.runtime.session import OnnxSession
-from service.served_model import ServedModel
+from service.serving.loader import ModelLoader
+from service.serving.registry import ModelRegistry, State
+from service.serving.served_model import ServedModel
 from service.settings import ModelSettings, Settings
-from tests.bundles import classifier_graph, template, write_classifier
-from tests.service.support import Gate, edit_samples, flip_byte, rewrite, write_failing_classifier
+from service.tasks.image_classification.predictor import ClassifyRequest
+from tests.support.bundles import classifier_graph, template, write_classifier
+from tests.support.server import Gate, edit_samples, flip_byte, rewrite, write_failing_classifier
 
 Open = Callable[..., ModelRegistry]
 
@@ -273,7 +273,7 @@ def test_threads_are_for_heavy_models_and_shared_by_the_processes(
         init(self, *args, **options)
 
     monkeypatch.setattr(OnnxSession, "__init__", recorded)
-    monkeypatch.setattr("service.loading.available_cpus", lambda: 6)
+    monkeypatch.setattr("service.serving.loader.available_cpus", lambda: 6)
     loaded(**settings)
     assert opened == threads
 

@@ -13,13 +13,13 @@ import pytest
 
 from service.errors import DeadlineExceeded, InvalidRequest, ModelFailure, NotReady, Saturated
 from service.observability import Metrics, Timings
-from service.predictors.image_classification import ClassifyRequest
-from service.registry import ModelRegistry
 from service.runtime.session import OnnxSession, Tensors
-from service.served_model import INLINE_THRESHOLD_SECONDS, ServedModel, runs_inline
+from service.serving.registry import ModelRegistry
+from service.serving.served_model import INLINE_THRESHOLD_SECONDS, ServedModel, runs_inline
 from service.settings import Settings
-from tests.bundles import template, write_classifier
-from tests.service.support import Gate
+from service.tasks.image_classification.predictor import ClassifyRequest
+from tests.support.bundles import template, write_classifier
+from tests.support.server import Gate
 
 Serve = Callable[..., ServedModel]
 

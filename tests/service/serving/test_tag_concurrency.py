@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
-from service.artifacts.comparison import differences
-from service.artifacts.manifest import Comparison
+from service.bundle.comparison import differences
+from service.bundle.manifest import Comparison
 from service.runtime.session import OnnxSession, Tensors
 from service.settings import Settings
 from tests.conftest import running
-from tests.service.support import Gate, serving
-from tests.tagger_bundles import WORDS, write_tagger
+from tests.support.server import Gate, serving
+from tests.support.tagger_bundles import WORDS, write_tagger
 
 CALLERS = 40
 EXACT = Comparison(kind="scores", tolerance=1e-5)

@@ -14,14 +14,14 @@ import httpx
 import numpy as np
 import pytest
 
-from service.artifacts.comparison import differences
-from service.artifacts.decoding import BeamSearch, StepLoop
-from service.artifacts.manifest import Comparison
+from service.bundle.comparison import differences
+from service.bundle.manifest import Comparison
+from service.decoding import BeamSearch, StepLoop
 from service.runtime.session import OnnxSession, Tensors
 from service.settings import Settings
 from tests.conftest import running
-from tests.service.support import Gate, serving
-from tests.translator_bundles import DICTIONARY, write_translator
+from tests.support.server import Gate, serving
+from tests.support.translator_bundles import DICTIONARY, write_translator
 
 CALLERS = 32
 EXACT = Comparison(kind="scores", tolerance=1e-5)

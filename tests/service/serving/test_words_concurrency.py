@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from service.artifacts.comparison import differences
-from service.artifacts.manifest import Comparison
+from service.bundle.comparison import differences
+from service.bundle.manifest import Comparison
 from service.settings import Settings
 from tests.conftest import running
-from tests.service.support import Gate, serving
-from tests.word_bundles import WORDS, unit_vectors, write_words
+from tests.support.server import Gate, serving
+from tests.support.word_vector_bundles import WORDS, unit_vectors, write_words
 
 CALLERS = 60
 EXACT = Comparison(kind="scores", tolerance=1e-5)

@@ -8,9 +8,9 @@ import numpy as np
 import orjson
 import pytest
 
-from service.artifacts.manifest import Datatype
+from service.bundle.manifest import Datatype
 from service.errors import InvalidRequest
-from service.predictors.numbers import array_from_json
+from service.tasks.json_tensors import array_from_json
 
 NUMBERS = [datatype for datatype in Datatype if datatype not in (Datatype.BOOL, Datatype.BYTES, Datatype.FP16)]
 

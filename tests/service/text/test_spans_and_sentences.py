@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from service.artifacts.text import sentences, spans, tokenize
-from tests.service.support import seconds_of
+from service.text import sentences, spans, tokenize
+from tests.support.server import seconds_of
 
 PIECES = (
     *"aAé1.,-@/_\u0301😀🏽:()!?…im$#^~=><|*\u00ad日ß\ud800\u200bİ'\u2019\u200d",

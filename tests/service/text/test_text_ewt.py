@@ -4,7 +4,7 @@ import gzip
 from collections.abc import Iterator
 from pathlib import Path
 
-from service.artifacts.text import sentences, spans
+from service.text import sentences, spans
 
 Spans = list[tuple[int, int]]
 

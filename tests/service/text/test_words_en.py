@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
-from service.artifacts.text import Tokenizer, normalise_word, tokenize
-from tests.service.support import seconds_of
+from service.text import Tokenizer, normalise_word, tokenize
+from tests.support.server import seconds_of
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Digits as people send them: MNIST's 28 x 28 digits turned into photographs, drawings and scans.
 
 `make_photograph` is deterministic by its random generator, needs no data but the digit, and imports nothing of the
-project, so that what it makes is evidence about the project. `python -m tests.photographs --out DIR` shows samples.
+project, so that what it makes is evidence about the project. `python -m tests.support.photographs --out DIR` shows
+samples.
 """
 
 import io
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.photographs import camera, paper, strokes
+from tests.support.photographs import camera, paper, strokes
 
 Digit = NDArray[np.uint8]
 """A digit [28, 28], 0 = paper .. 255 = ink."""

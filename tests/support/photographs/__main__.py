@@ -1,4 +1,4 @@
-"""Show what the generator makes: `python -m tests.photographs --out DIR [--data DIR] [--each 8] [--seed 0]`."""
+"""Show what the generator makes: `python -m tests.support.photographs --out DIR [--data DIR] [--each 8] [--seed 0]`."""
 
 import argparse
 import io
@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tests.photographs import KINDS, make_photograph
-from tests.photographs.held_out import held_out
+from tests.support.photographs import KINDS, make_photograph
+from tests.support.photographs.held_out import held_out
 
 _TILE = 200
 
 
 def main() -> None:
     """Write sample files and one contact sheet a kind."""
-    parser = argparse.ArgumentParser(prog="python -m tests.photographs", description="Sample pictures of digits.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.support.photographs", description="Sample pictures of digits."
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--data", type=Path, default=os.environ.get("LECTERN_DATA"), help="folder with mnist/")
     parser.add_argument("--each", type=int, default=8, help="pictures of each kind")

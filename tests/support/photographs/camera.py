@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.photographs.paper import Picture, cloud, desk, places
+from tests.support.photographs.paper import Picture, cloud, desk, places
 
 
 def look_at(page: Picture, rng: np.random.Generator, *, tilt: float, zoom: float = 1.0) -> Picture:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.photographs.strokes import Mask
+from tests.support.photographs.strokes import Mask
 
 Picture = NDArray[np.float32]
 """Colours [H, W, 3], RGB, 0..1."""

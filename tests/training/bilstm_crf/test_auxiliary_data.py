@@ -5,10 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.bilstm_crf import made_sentences
-from training.bilstm_crf import origin
+from tests.support import tagged_sentences as made_sentences
 from training.bilstm_crf.config import PRESETS
-from training.bilstm_crf.origin import attribution, check_shippable, helping_data, public_config, vectors_data
+from training.bilstm_crf.data import auxiliary_data as origin
+from training.bilstm_crf.data.auxiliary_data import (
+    attribution,
+    check_shippable,
+    helping_data,
+    public_config,
+    vectors_data,
+)
 from training.common.config import merge
 from training.common.errors import ExportError
 from training.common.run import Run

@@ -7,10 +7,11 @@ from unittest.mock import Mock
 
 import pytest
 
-from service.artifacts.bundle import read_bundle
-from tests.training.bilstm_crf import made_sentences
+from service.bundle.files import read_bundle
+from tests.support import tagged_sentences as made_sentences
 from training.__main__ import main
-from training.bilstm_crf import cli, origin
+from training.bilstm_crf import cli
+from training.bilstm_crf.data import auxiliary_data as origin
 from training.common.errors import ConfigError
 
 pytestmark = pytest.mark.torch

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from training.bilstm_crf.reading import Tagged, read_sentences
+from training.bilstm_crf.data.conll_tags import Tagged, read_sentences
 from training.common.errors import DatasetError
 
 pytestmark = pytest.mark.torch

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from service.artifacts.decoding import FORBIDDEN, marginals
-from service.artifacts.labels import allowed_transitions
-from training.bilstm_crf.crf import Crf
+from service.tasks.token_classification.crf import FORBIDDEN, marginals
+from service.tasks.token_classification.tag_schemes import allowed_transitions
+from training.bilstm_crf.network.crf import Crf
 
 pytestmark = pytest.mark.torch
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from service.artifacts.word_features import Kind
-from tests.training.bilstm_crf import made_sentences
+from service.tasks.token_classification.features import Kind
+from tests.support import tagged_sentences as made_sentences
 from training.bilstm_crf.config import FAMILY, PRESETS
-from training.bilstm_crf.errors import confusions
+from training.bilstm_crf.data.dataset import Sentence, TaggedData
+from training.bilstm_crf.error_analysis import confusions
 from training.bilstm_crf.evaluate import Share, evaluate, measure
-from training.bilstm_crf.pictures import draw_confusion, draw_learning_curve
-from training.bilstm_crf.sentences import Sentence, TaggedData
+from training.bilstm_crf.plots import draw_confusion, draw_learning_curve
 from training.bilstm_crf.train import train
 from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, DatasetError

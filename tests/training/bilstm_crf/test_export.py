@@ -10,24 +10,24 @@ import onnx
 import pytest
 import torch
 
-from service.artifacts.bundle import Bundle, read_bundle
-from service.artifacts.comparison import differences
-from service.artifacts.manifest import Task
-from service.artifacts.tagging import Tagging, joined
-from service.artifacts.text import sentence_spans
-from service.artifacts.word_features import (
+from service.bundle.comparison import differences
+from service.bundle.files import Bundle, read_bundle
+from service.bundle.manifest import Task
+from service.tasks.token_classification.decoding import Tagging, joined
+from service.tasks.token_classification.features import (
     TokenClassificationPreprocessing,
     WordFeatures,
     read_characters,
     read_words,
 )
-from tests.training.bilstm_crf import made_sentences
-from training.bilstm_crf import export as module
+from service.text import sentence_spans
+from tests.support import tagged_sentences as made_sentences
 from training.bilstm_crf.config import FAMILY, PRESETS, TaggerConfig
 from training.bilstm_crf.evaluate import evaluate
-from training.bilstm_crf.export import WEIGHTS, Exported, export, split_name
-from training.bilstm_crf.graph import build_graph
-from training.bilstm_crf.parity import check_parity
+from training.bilstm_crf.export import bundle as module
+from training.bilstm_crf.export.bundle import WEIGHTS, Exported, export, split_name
+from training.bilstm_crf.export.graph import build_graph
+from training.bilstm_crf.export.parity import check_parity
 from training.bilstm_crf.tagger import load_tagger
 from training.bilstm_crf.train import train
 from training.common.config import merge, to_dict

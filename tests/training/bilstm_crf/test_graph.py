@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from service.artifacts.manifest import Datatype
-from service.artifacts.word_features import WordFeatures
-from training.bilstm_crf.batches import inputs
+from service.bundle.manifest import Datatype
+from service.tasks.token_classification.features import WordFeatures
 from training.bilstm_crf.config import NetworkConfig
-from training.bilstm_crf.graph import Weights, build_graph, graph_spec
-from training.bilstm_crf.model import BiLstmCrf
+from training.bilstm_crf.data.batches import inputs
+from training.bilstm_crf.export.graph import Weights, build_graph, graph_spec
+from training.bilstm_crf.network.model import BiLstmCrf
 from training.common.export import open_graph
 
 pytestmark = pytest.mark.torch

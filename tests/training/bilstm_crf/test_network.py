@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from service.artifacts.labels import allowed_transitions
-from service.artifacts.word_features import WordFeatures
-from training.bilstm_crf.batches import inputs
+from service.tasks.token_classification.features import WordFeatures
+from service.tasks.token_classification.tag_schemes import allowed_transitions
 from training.bilstm_crf.config import Characters, NetworkConfig
-from training.bilstm_crf.model import BiLstm, BiLstmCrf, VariationalDropout, WordTable
+from training.bilstm_crf.data.batches import inputs
+from training.bilstm_crf.network.model import BiLstm, BiLstmCrf, VariationalDropout, WordTable
 
 pytestmark = pytest.mark.torch
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.artifacts.labels import spans
-from tests.training.bilstm_crf import made_sentences
-from training.bilstm_crf import sources
-from training.bilstm_crf import sources as module
+from service.tasks.token_classification.tag_schemes import spans
+from tests.support import tagged_sentences as made_sentences
 from training.bilstm_crf.config import DataConfig
-from training.bilstm_crf.sentences import Sentence, TaggedData
-from training.bilstm_crf.sources import load_data, retyped, without_handles
+from training.bilstm_crf.data import sources
+from training.bilstm_crf.data import sources as module
+from training.bilstm_crf.data.dataset import Sentence, TaggedData
+from training.bilstm_crf.data.sources import load_data, retyped, without_handles
 from training.common import datasets
 from training.common.errors import ConfigError, DatasetError
 

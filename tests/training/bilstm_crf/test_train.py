@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from service.artifacts.word_features import UNKNOWN_WORD, WordFeatures
-from tests.training.bilstm_crf import made_sentences
+from service.tasks.token_classification.features import UNKNOWN_WORD, WordFeatures
+from tests.support import tagged_sentences as made_sentences
 from training.bilstm_crf import train as module
-from training.bilstm_crf.batches import Example, chunks, order, tensors
 from training.bilstm_crf.config import FAMILY, PRESETS, TaggerConfig
-from training.bilstm_crf.seeds import best_run, create_series, runs_of, summary
-from training.bilstm_crf.sentences import Sentence, TaggedData
+from training.bilstm_crf.data.batches import Example, chunks, order, tensors
+from training.bilstm_crf.data.dataset import Sentence, TaggedData
+from training.bilstm_crf.data.vocabulary import build_lexicon
+from training.bilstm_crf.multi_seed import best_run, create_series, runs_of, summary
 from training.bilstm_crf.tagger import BEST, load_tagger
 from training.bilstm_crf.train import dev_score, labels_of, train
-from training.bilstm_crf.vocabulary import build_lexicon
 from training.common.cli import Interrupted
 from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, ConfigError, DatasetError, RunError

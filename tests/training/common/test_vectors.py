@@ -80,8 +80,8 @@ def test_text_as_fasttext_and_others_write_it(tmp_path: Path) -> None:
 def test_files_come_in_blocks_that_join_seamlessly(
     format: Format, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.common.vectors.text.BLOCK_BYTES", 257)
-    monkeypatch.setattr("training.common.vectors.binary.BLOCK_BYTES", 257)
+    monkeypatch.setattr("training.common.vectors.text_format.BLOCK_BYTES", 257)
+    monkeypatch.setattr("training.common.vectors.binary_format.BLOCK_BYTES", 257)
     matrix = np.random.default_rng(1).normal(size=(300, 5)).astype(np.float32)
     vectors = WordVectors(words=[f"w{index}" for index in range(300)], matrix=matrix)
     write_vectors(vectors, tmp_path / "v", format=format)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tests.training.conftest import SHAPES, draw_shape
-from training.lenet.augment import Augmenter
 from training.lenet.config import AugmentConfig
+from training.lenet.data.augment import Augmenter
 
 pytestmark = pytest.mark.torch
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from service.artifacts.bundle import read_bundle
+from service.bundle.files import read_bundle
 from training import __main__ as command
 from training.__main__ import main
 from training.common.device import pick_device

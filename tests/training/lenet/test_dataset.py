@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.artifacts.image import ImagePreprocessing, decode_image, normalise
+from service.tasks.image_classification.preprocessing import ImagePreprocessing, decode_image, normalise
 from tests.training.conftest import idx_bytes, write_idx
 from training.common.errors import ConfigError, DatasetError
 from training.lenet.config import LenetConfig
-from training.lenet.data import Split, load_digits, load_mnist, split_dev
-from training.lenet.sources import read_idx
+from training.lenet.data.dataset import Split, load_digits, load_mnist, split_dev
+from training.lenet.data.sources import read_idx
 
 pytestmark = pytest.mark.torch
 

@@ -10,15 +10,15 @@ import orjson
 import pytest
 import torch
 
-from service.artifacts.bundle import read_bundle
-from service.artifacts.image import ImagePreprocessing
-from service.artifacts.manifest import Task
+from service.bundle.files import read_bundle
+from service.bundle.manifest import Task
+from service.tasks.image_classification.preprocessing import ImagePreprocessing
 from training.__main__ import main
 from training.common.errors import ExportError
 from training.common.export import check_parity, open_graph, run_graph
 from training.common.run import Run
 from training.lenet.config import stored_config
-from training.lenet.data import load_digits
+from training.lenet.data.dataset import load_digits
 from training.lenet.evaluate import load_best
 
 pytestmark = pytest.mark.torch

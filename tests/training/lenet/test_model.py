@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from training.common.config import merge
-from training.lenet.bitmaps import DIGIT_BITMAPS
 from training.lenet.config import PRESETS, LenetConfig
-from training.lenet.export import ServedLeNet
-from training.lenet.model import TABLE_1, LeNet5, ScaledTanh, TrainableSubsampling, map_loss
+from training.lenet.export.bundle import ServedLeNet
+from training.lenet.network.bitmaps import DIGIT_BITMAPS
+from training.lenet.network.model import TABLE_1, LeNet5, ScaledTanh, TrainableSubsampling, map_loss
 from training.lenet.train import build_model
 
 pytestmark = pytest.mark.torch

@@ -20,8 +20,8 @@ from training.common.errors import CheckpointError, RunError
 from training.common.run import Run
 from training.lenet import train as train_module
 from training.lenet.config import PRESETS, stored_config
-from training.lenet.data import load_digits
-from training.lenet.export import public_config
+from training.lenet.data.dataset import load_digits
+from training.lenet.export.bundle import public_config
 
 pytestmark = pytest.mark.torch
 

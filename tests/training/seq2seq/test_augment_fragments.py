@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tests.training.seq2seq import made_pairs
-from training.seq2seq.fragments import Fragments, with_fragments
-from training.seq2seq.pairs import Pair
+from tests.support import sentence_pairs as made_pairs
+from training.seq2seq.data.augment_fragments import Fragments, with_fragments
+from training.seq2seq.data.dataset import Pair
 
 PAIRS = [
     Pair("The dog sees Tom.", "Der Hund sieht Tom."),

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from service.artifacts.bundle import read_bundle
-from tests.training.seq2seq import made_pairs
+from service.bundle.files import read_bundle
+from tests.support import sentence_pairs as made_pairs
 from training.__main__ import main
 from training.common.config import merge, to_dict
 from training.common.run import Run

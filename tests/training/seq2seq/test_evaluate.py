@@ -8,17 +8,17 @@ import pytest
 import torch
 from PIL import Image
 
-from service.artifacts.decoding import SearchSettings
-from tests.training.seq2seq import made_pairs
+from service.decoding import SearchSettings
+from tests.support import sentence_pairs as made_pairs
 from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, DatasetError, RunError
 from training.common.run import Run
 from training.seq2seq.config import FAMILY, PRESETS, TranslatorConfig
+from training.seq2seq.data.dataset import Pair, ParallelData
+from training.seq2seq.data.near_duplicates import near_duplicates
 from training.seq2seq.evaluate import evaluate, measure
-from training.seq2seq.near import near_duplicates
-from training.seq2seq.pairs import Pair, ParallelData
-from training.seq2seq.table import Row, by_length, read_table, side_by_side, table_path, write_table
 from training.seq2seq.train import train
+from training.seq2seq.translations_tsv import Row, by_length, read_table, side_by_side, table_path, write_table
 
 pytestmark = pytest.mark.torch
 

@@ -12,26 +12,26 @@ import pytest
 import torch
 from onnx.external_data_helper import set_external_data
 
-from service.artifacts.bundle import Bundle, BundleError, read_bundle
-from service.artifacts.comparison import differences
-from service.artifacts.languages import Profile
-from service.artifacts.manifest import Task
-from service.artifacts.subwords import Subwords
-from service.artifacts.translation import Capitals, TranslationPreprocessing
+from service.bundle.comparison import differences
+from service.bundle.files import Bundle, BundleError, read_bundle
+from service.bundle.manifest import Task
 from service.runtime.session import OnnxSession
-from tests.training.seq2seq import made_pairs
+from service.tasks.translation.language_detection import Profile
+from service.tasks.translation.subwords import Subwords
+from service.tasks.translation.text import Capitals, TranslationPreprocessing
+from tests.support import sentence_pairs as made_pairs
 from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, ExportError
 from training.common.run import Run
-from training.seq2seq import parity as parity_module
 from training.seq2seq.config import FAMILY, PRESETS, TranslatorConfig
+from training.seq2seq.data.dataset import ParallelData
+from training.seq2seq.data.sources import ATTRIBUTIONS
 from training.seq2seq.evaluate import evaluate
-from training.seq2seq.export import WEIGHTS, Exported, export
-from training.seq2seq.graph import build_graphs
-from training.seq2seq.pairs import ParallelData
-from training.seq2seq.parity import OnnxTranslator, Parity, check_parity
-from training.seq2seq.samples import Sampler
-from training.seq2seq.sources import ATTRIBUTIONS
+from training.seq2seq.export import parity as parity_module
+from training.seq2seq.export.bundle import WEIGHTS, Exported, export
+from training.seq2seq.export.graph import build_graphs
+from training.seq2seq.export.parity import OnnxTranslator, Parity, check_parity
+from training.seq2seq.export.sample_requests import Sampler
 from training.seq2seq.train import train
 from training.seq2seq.translator import load_translator
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from onnx.external_data_helper import uses_external_data
 
-from service.artifacts.decoding import SearchSettings
-from service.artifacts.decoding.tensors import (
+from service.decoding import SearchSettings
+from service.decoding.graph_io import (
     ATTENTION,
     CANDIDATES,
     ENCODER,
@@ -24,13 +24,13 @@ from service.artifacts.decoding.tensors import (
     K,
     Tensors,
 )
-from tests.training.seq2seq.made_networks import KINDS, PIECES, as_graphs, made_network, made_sources
+from tests.support.translator_networks import KINDS, PIECES, as_graphs, made_network, made_sources
 from training.seq2seq.config import TATOEBA as DATA
 from training.seq2seq.config import TranslatorConfig
-from training.seq2seq.graph import FILES, build_graphs, graph_specs
-from training.seq2seq.model import Seq2Seq
-from training.seq2seq.parity import OnnxTranslator
-from training.seq2seq.quantise import SHARED_FILE, Weights
+from training.seq2seq.export.graph import FILES, build_graphs, graph_specs
+from training.seq2seq.export.parity import OnnxTranslator
+from training.seq2seq.export.quantize import SHARED_FILE, Weights
+from training.seq2seq.network.model import Seq2Seq
 from training.seq2seq.search import search
 
 pytestmark = pytest.mark.torch

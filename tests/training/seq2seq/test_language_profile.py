@@ -7,8 +7,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from service.artifacts.languages import Profile, detect
-from training.seq2seq.languages import language_profile
+from service.tasks.translation.language_detection import Profile, detect
+from training.seq2seq.data.language_profile import language_profile
 
 
 def test_texts_without_letters_make_no_profile() -> None:

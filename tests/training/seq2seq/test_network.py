@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from service.artifacts.subwords import BEGIN, PAD, UNKNOWN
+from service.tasks.translation.subwords import BEGIN, PAD, UNKNOWN
 from training.common.config import merge
 from training.common.errors import ConfigError
-from training.seq2seq.attention import Attention
 from training.seq2seq.config import PRESETS, TranslatorConfig
 from training.seq2seq.loss import smoothed_cross_entropy
-from training.seq2seq.model import Memory, Seq2Seq
-from training.seq2seq.recurrent import Recurrent, drop, drop_pieces
+from training.seq2seq.network.attention import Attention
+from training.seq2seq.network.model import Memory, Seq2Seq
+from training.seq2seq.network.recurrent import Recurrent, drop, drop_pieces
 
 pytestmark = pytest.mark.torch
 

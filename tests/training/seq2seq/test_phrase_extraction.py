@@ -5,14 +5,14 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from service.artifacts.subwords import STAND_IN
-from service.artifacts.translation import Capitals
-from training.seq2seq import alignment
-from training.seq2seq.alignment import align
-from training.seq2seq.capitals import capitals_of, small_words
-from training.seq2seq.copies import Copies
-from training.seq2seq.pairs import Pair
-from training.seq2seq.phrases import Phrases, find_phrases
+from service.tasks.translation.subwords import STAND_IN
+from service.tasks.translation.text import Capitals
+from training.seq2seq.data import word_alignment as alignment
+from training.seq2seq.data.augment_placeholders import Copies
+from training.seq2seq.data.dataset import Pair
+from training.seq2seq.data.phrase_extraction import Phrases, find_phrases
+from training.seq2seq.data.truecasing import capitals_of, small_words
+from training.seq2seq.data.word_alignment import align
 
 ENGLISH_GERMAN = [
     Pair("The dog sleeps.", "Der Hund schläft."),

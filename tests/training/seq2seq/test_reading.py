@@ -7,8 +7,8 @@ import zipfile
 import pytest
 
 from training.common.errors import DatasetError
-from training.seq2seq.pairs import Pair
-from training.seq2seq.reading import lines, read_pairs, read_parallel
+from training.seq2seq.data.dataset import Pair
+from training.seq2seq.data.reading import lines, read_pairs, read_parallel
 
 pytestmark = pytest.mark.torch
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from service.artifacts.decoding import Hypothesis, SearchSettings
-from service.artifacts.decoding import search as served_search
-from tests.training.seq2seq.made_networks import KINDS, as_graphs, made_network, made_sources
+from service.decoding import Hypothesis, SearchSettings
+from service.decoding import search as served_search
+from tests.support.translator_networks import KINDS, as_graphs, made_network, made_sources
 from training.seq2seq.greedy import greedy
 from training.seq2seq.search import search
 

@@ -11,11 +11,11 @@ import pytest
 from tests.training.seq2seq.test_reading import archive
 from training.common import datasets
 from training.common.errors import ConfigError, DatasetError
-from training.seq2seq.codes import long_code, short_code
 from training.seq2seq.config import DataConfig
-from training.seq2seq.pairs import Pair, ParallelData
-from training.seq2seq.sources import load_data
-from training.seq2seq.splitting import fold
+from training.seq2seq.data.dataset import Pair, ParallelData
+from training.seq2seq.data.language_codes import long_code, short_code
+from training.seq2seq.data.sources import load_data
+from training.seq2seq.data.train_dev_split import fold
 
 pytestmark = pytest.mark.torch
 

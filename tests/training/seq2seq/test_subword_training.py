@@ -3,10 +3,10 @@
 import pytest
 import sacrebleu
 
-from service.artifacts.subwords import Subwords
+from service.tasks.translation.subwords import Subwords
 from training.common.errors import ConfigError
+from training.seq2seq.data.subwords import train_subwords
 from training.seq2seq.metrics import bleu, score
-from training.seq2seq.subwords import train_subwords
 
 pytestmark = pytest.mark.torch
 

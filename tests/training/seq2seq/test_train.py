@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from service.artifacts.subwords import BEGIN, END, PAD, STAND_IN, UNKNOWN
-from tests.training.seq2seq import made_pairs
+from service.tasks.translation.subwords import BEGIN, END, PAD, STAND_IN, UNKNOWN
+from tests.support import sentence_pairs as made_pairs
 from training.common.cli import Interrupted
 from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, ConfigError, DatasetError
 from training.common.run import Run
 from training.seq2seq import train as module
-from training.seq2seq.batches import Encoded, plan, tensors
 from training.seq2seq.config import FAMILY, PRESETS, TranslatorConfig, stored_config
+from training.seq2seq.data.batches import Encoded, plan, tensors
+from training.seq2seq.data.dataset import Pair, ParallelData
 from training.seq2seq.greedy import greedy, translate_greedily
-from training.seq2seq.pairs import Pair, ParallelData
 from training.seq2seq.precision import pick_precision
 from training.seq2seq.train import dev_bleu, train
 from training.seq2seq.translator import BEST, JOINT, LAST, SOURCE, TARGET, load_translator

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from training.seq2seq.cleaning import clean_held_out, clean_pairs, length
-from training.seq2seq.pairs import Pair
-from training.seq2seq.splitting import components, fold, split_pairs
+from training.seq2seq.data.cleaning import clean_held_out, clean_pairs, length
+from training.seq2seq.data.dataset import Pair
+from training.seq2seq.data.train_dev_split import components, fold, split_pairs
 
 pytestmark = pytest.mark.torch
 

@@ -8,17 +8,17 @@ import numpy as np
 import orjson
 import pytest
 
-from service.artifacts.bundle import Bundle, read_bundle
-from service.artifacts.manifest import Metric, Task
-from service.artifacts.vocabulary import Vocabulary
-from service.artifacts.word_vectors import WordVectorsPreprocessing
-from tests.training.word2vec.made_vectors import made_vectors
+from service.bundle.files import Bundle, read_bundle
+from service.bundle.manifest import Metric, Task
+from service.tasks.word_vectors.preprocessing import WordVectorsPreprocessing
+from service.tasks.word_vectors.vocabulary import Vocabulary
+from tests.support.vectors import made_vectors
 from training.common.errors import ConfigError, DatasetError, ExportError
 from training.common.export import open_graph
 from training.common.vectors import WordVectors, write_vectors
-from training.word2vec.export import BundleSettings, Exported, export, word_weights
-from training.word2vec.importing import import_vectors
-from training.word2vec.parity import overlap, without_self
+from training.word2vec.export.bundle import BundleSettings, Exported, export, word_weights
+from training.word2vec.export.import_vectors import import_vectors
+from training.word2vec.export.parity import overlap, without_self
 
 pytestmark = pytest.mark.torch
 
@@ -51,7 +51,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 @pytest.fixture
 def outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every table is too large for the graph."""
-    monkeypatch.setattr("training.word2vec.graph.LARGEST_INSIDE", 100)
+    monkeypatch.setattr("training.word2vec.export.graph.LARGEST_INSIDE", 100)
 
 
 def preprocessing(bundle: Bundle) -> WordVectorsPreprocessing:
@@ -243,9 +243,12 @@ def test_settings_that_cannot_be_used(change: dict[str, Any], message: str, tmp_
 
 def test_a_graph_that_differs_is_not_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "training.word2vec.table.column_scales", lambda _, deviations: np.full_like(deviations[None], 99)
+        "training.word2vec.export.quantized_table.column_scales",
+        lambda _, deviations: np.full_like(deviations[None], 99),
     )
-    monkeypatch.setattr("training.word2vec.table.unit_scales", lambda codes, columns: np.ones((len(codes), 1)))
+    monkeypatch.setattr(
+        "training.word2vec.export.quantized_table.unit_scales", lambda codes, columns: np.ones((len(codes), 1))
+    )
     with pytest.raises(ExportError, match=r"scores differ from float32 by up to .* \(limit for int8: 0.03\); nothing"):
         export(made_vectors(ROWS, SIZE), settings(tmp_path))
     assert not list((tmp_path / "models").iterdir())
@@ -301,9 +304,9 @@ def test_an_approximate_index(precision: Any, exported: Exported, tmp_path: Path
 
 
 def test_only_large_tables_get_an_index_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.word2vec.index.LARGEST_EXACT", ROWS)
+    monkeypatch.setattr("training.word2vec.export.ann_index.LARGEST_EXACT", ROWS)
     assert export(made_vectors(ROWS, SIZE), settings(tmp_path)).index is None
-    monkeypatch.setattr("training.word2vec.index.LARGEST_EXACT", ROWS - 1)
+    monkeypatch.setattr("training.word2vec.export.ann_index.LARGEST_EXACT", ROWS - 1)
     assert export(made_vectors(ROWS, SIZE), settings(tmp_path, index="none")).index is None
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(

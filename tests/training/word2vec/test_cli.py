@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.artifacts.bundle import read_bundle
+from service.bundle.files import read_bundle
 from training.__main__ import main
 from training.common.vectors import load_vectors, read_vectors
 
@@ -121,7 +121,7 @@ def test_what_a_user_gets_wrong_is_one_line(
     ("flags", "limit", "message"),
     [
         (["--index", "hnsw"], "none", "an approximate index needs usearch"),
-        ([], "index.LARGEST_EXACT", "an approximate index for 12 words needs usearch"),
+        ([], "ann_index.LARGEST_EXACT", "an approximate index for 12 words needs usearch"),
         (["--precision", "fp32"], "graph.LARGEST_INSIDE", "--precision fp32: a table of 0 MiB is too large for it"),
     ],
 )
@@ -130,7 +130,7 @@ def test_a_bundle_that_cannot_be_made_is_refused_before_training(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     if limit != "none":
-        monkeypatch.setattr(f"training.word2vec.{limit}", 11)
+        monkeypatch.setattr(f"training.word2vec.export.{limit}", 11)
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "usearch" else find(name))
     where = ["--run", str(tmp_path / "run"), "--corpus", str(tmp_path / "corpus"), "--models", str(tmp_path / "models")]

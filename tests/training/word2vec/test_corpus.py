@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from training.common.errors import DatasetError
-from training.word2vec import corpus as module
-from training.word2vec import phrases
-from training.word2vec.corpus import CorpusSettings, EncodedCorpus, open_corpus
+from training.word2vec.data import corpus as module
+from training.word2vec.data import phrases
+from training.word2vec.data.corpus import CorpusSettings, EncodedCorpus, open_corpus
 
 pytestmark = pytest.mark.torch
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.word2vec.huffman import HuffmanTree, huffman_tree
+from training.word2vec.network.huffman import HuffmanTree, huffman_tree
 
 pytestmark = pytest.mark.torch
 

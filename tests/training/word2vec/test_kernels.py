@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from training.word2vec.config import Word2VecConfig
-from training.word2vec.cpu import CpuTrainer
-from training.word2vec.kernels import LONGEST_SENTENCE, table
-from training.word2vec.reference import descend, negative_sampling_loss, window_inputs
-from training.word2vec.sampling import alias_table, keep_limits
-from training.word2vec.updates import TILE_COLUMNS, TILE_ROWS, train_each, train_mean
+from training.word2vec.network.cpu_trainer import CpuTrainer
+from training.word2vec.network.kernels import LONGEST_SENTENCE, table
+from training.word2vec.network.reference import descend, negative_sampling_loss, window_inputs
+from training.word2vec.network.sampling import alias_table, keep_limits
+from training.word2vec.network.window_update import TILE_COLUMNS, TILE_ROWS, train_each, train_mean
 
 pytestmark = pytest.mark.torch
 

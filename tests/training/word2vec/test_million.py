@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.benchmarks.million import generate
-from tests.training.word2vec.made_vectors import made_vectors
+from tests.support.vectors import made_vectors
 from training.common.vectors import read_vectors
 
 pytestmark = pytest.mark.torch

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.word2vec import phrases
-from training.word2vec.corpus import CorpusSettings, open_corpus
-from training.word2vec.phrases import join_phrases
+from training.word2vec.data import phrases
+from training.word2vec.data.corpus import CorpusSettings, open_corpus
+from training.word2vec.data.phrases import join_phrases
 
 pytestmark = pytest.mark.torch
 

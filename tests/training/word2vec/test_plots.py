@@ -9,8 +9,8 @@ from PIL import Image
 from training.common.errors import DatasetError
 from training.common.run import Run
 from training.common.vectors import WordVectors
-from training.word2vec.neighbours import nearest, neighbours_table
-from training.word2vec.pictures import CAPITALS, TOPICS, draw_run, draw_words, project
+from training.word2vec.neighbors import nearest, neighbours_table
+from training.word2vec.plots import CAPITALS, TOPICS, draw_run, draw_words, project
 
 pytestmark = pytest.mark.torch
 

@@ -8,15 +8,15 @@ import onnx
 import onnxruntime
 import pytest
 
-from service.artifacts.manifest import Datatype
-from tests.training.word2vec.made_vectors import made_vectors
+from service.bundle.manifest import Datatype
+from tests.support.vectors import made_vectors
 from training.common.errors import ExportError
 from training.common.export import open_graph
 from training.common.vectors import Block, WordVectors
-from training.word2vec.graph import build_graph, graph_spec
-from training.word2vec.lookup import Lookup
-from training.word2vec.staging import Staged, stage
-from training.word2vec.table import Precision, Table, build_table, column_scales, principal_axes
+from training.word2vec.export.graph import build_graph, graph_spec
+from training.word2vec.export.lookup import Lookup
+from training.word2vec.export.quantized_table import Precision, Table, build_table, column_scales, principal_axes
+from training.word2vec.export.staging import Staged, stage
 
 pytestmark = pytest.mark.torch
 
@@ -41,8 +41,8 @@ def small_table(folder: Path, precision: Precision, dimensions: int = SIZE) -> T
 def outside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether the table is too large for the graph."""
     if request.param:
-        monkeypatch.setattr("training.word2vec.graph.LARGEST_INSIDE", 100)
-        monkeypatch.setattr("training.word2vec.lookup._CHUNK", 77)
+        monkeypatch.setattr("training.word2vec.export.graph.LARGEST_INSIDE", 100)
+        monkeypatch.setattr("training.word2vec.export.lookup._CHUNK", 77)
     return bool(request.param)
 
 

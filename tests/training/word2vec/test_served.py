@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from service.artifacts.bundle import Bundle
-from service.loading import session_opener
-from service.predictors import Limits, Predictor, load_predictor
-from tests.training.word2vec.made_vectors import made_vectors
-from training.word2vec.export import BundleSettings, export
+from service.bundle.files import Bundle
+from service.serving.loader import session_opener
+from service.tasks import Limits, Predictor, load_predictor
+from tests.support.vectors import made_vectors
+from training.word2vec.export.bundle import BundleSettings, export
 
 pytestmark = pytest.mark.torch
 
@@ -28,7 +28,7 @@ def test_samples_are_answered_alike(
     if index == "hnsw":
         pytest.importorskip("usearch")
     if outside:
-        monkeypatch.setattr("training.word2vec.graph.LARGEST_INSIDE", 100)
+        monkeypatch.setattr("training.word2vec.export.graph.LARGEST_INSIDE", 100)
     settings = BundleSettings(name="words-xx", repository=tmp_path, precision=precision, index=index)
     predictor = served(export(made_vectors(), settings).bundle)
     assert len(predictor.bundle.samples()) == 4

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from training.common.errors import DatasetError
-from training.word2vec.sources import paragraphs, source_files
+from training.word2vec.data.sources import paragraphs, source_files
 
 pytestmark = pytest.mark.torch
 

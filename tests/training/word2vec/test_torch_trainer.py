@@ -10,16 +10,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.word2vec.config import Word2VecConfig
-from training.word2vec.huffman import huffman_tree
-from training.word2vec.reference import descend, hierarchical_softmax_loss, negative_sampling_loss, window_inputs
-from training.word2vec.torch_backend import (
+from training.word2vec.network.huffman import huffman_tree
+from training.word2vec.network.reference import (
+    descend,
+    hierarchical_softmax_loss,
+    negative_sampling_loss,
+    window_inputs,
+)
+from training.word2vec.network.torch_trainer import (
     HierarchicalSoftmax,
     NegativeSampling,
     Targets,
     TorchTrainer,
     update,
 )
-from training.word2vec.windows import Windows, make_windows
+from training.word2vec.network.windows import Windows, make_windows
 
 pytestmark = pytest.mark.torch
 

@@ -15,7 +15,7 @@ from training.common.run import Run
 from training.common.vectors import WordVectors, load_vectors
 from training.word2vec import train as module
 from training.word2vec.config import FAMILY, Word2VecConfig
-from training.word2vec.corpus import CorpusSettings, EncodedCorpus, open_corpus
+from training.word2vec.data.corpus import CorpusSettings, EncodedCorpus, open_corpus
 from training.word2vec.train import Schedule, Trainer, make_trainer, train, train_pieces, train_vectors
 
 pytestmark = pytest.mark.torch

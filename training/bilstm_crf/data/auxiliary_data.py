@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from service.artifacts.bundle import MANIFEST
+from service.bundle.files import MANIFEST
 from training.bilstm_crf.config import DataConfig, TaggerConfig
-from training.bilstm_crf.sentences import TaggedData
-from training.bilstm_crf.sources import load_data
+from training.bilstm_crf.data.dataset import TaggedData
+from training.bilstm_crf.data.sources import load_data
 from training.common.config import to_dict
 from training.common.errors import ExportError
 from training.common.run import CONFIG

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from service.artifacts.word_features import UNKNOWN_WORD, Batch, WordFeatures
+from service.tasks.token_classification.features import UNKNOWN_WORD, Batch, WordFeatures
 
 _POOL = 20
 """Batches whose sentences are sorted by length together: little padding, and still another company every epoch."""

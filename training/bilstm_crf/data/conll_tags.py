@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from service.artifacts.labels import OUTSIDE, SchemeError, guess_scheme, is_span_tag, to_iob2
-from service.artifacts.word_features import Kind
-from training.bilstm_crf.sentences import Sentence
-from training.bilstm_crf.table import Row, Table, read_table
+from service.tasks.token_classification.features import Kind
+from service.tasks.token_classification.tag_schemes import OUTSIDE, SchemeError, guess_scheme, is_span_tag, to_iob2
+from training.bilstm_crf.data.conll import Row, Table, read_table
+from training.bilstm_crf.data.dataset import Sentence
 from training.common.errors import DatasetError
 
 SchemeChoice = Literal["auto", "iob1", "iob2", "bioes", "none"]

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from service.artifacts.word_features import Kind
+from service.tasks.token_classification.features import Kind
 
 
 @dataclass(frozen=True, slots=True)

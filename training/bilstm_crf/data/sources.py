@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from service.artifacts.labels import OUTSIDE, spans, to_iob2, write_iob2
-from service.artifacts.word_features import Kind
+from service.tasks.token_classification.features import Kind
+from service.tasks.token_classification.tag_schemes import OUTSIDE, spans, to_iob2, write_iob2
 from training.bilstm_crf.config import DataConfig
-from training.bilstm_crf.reading import Tagged, read_sentences
-from training.bilstm_crf.sentences import Sentence, TaggedData
+from training.bilstm_crf.data.conll_tags import Tagged, read_sentences
+from training.bilstm_crf.data.dataset import Sentence, TaggedData
 from training.common.data_files import BTC, CONLL2003, UD_ENGLISH_EWT, UNER_ENGLISH_EWT, WNUT17, DataFile
 from training.common.datasets import fetch, fetch_url
 from training.common.errors import ConfigError, DatasetError

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.bilstm_crf.config import NetworkConfig
-from training.bilstm_crf.sentences import Sentence
+from training.bilstm_crf.data.dataset import Sentence
 from training.common.errors import ConfigError
 from training.common.seed import derive
 from training.common.vectors import WordVectors
-from training.common.vectors.opening import open_vectors_of
+from training.common.vectors.loading import open_vectors_of
 
 RANDOM_DIMENSIONS = 100
 _LEAST_WORDS = 2

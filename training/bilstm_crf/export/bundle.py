@@ -10,17 +10,22 @@ import orjson
 import torch
 from numpy.typing import NDArray
 
-from service.artifacts.bundle import MODEL_CARD, SAMPLES, Bundle, write_bundle
-from service.artifacts.manifest import Comparison, Manifest, Metric, Task
-from service.artifacts.word_features import Kind, TokenClassificationPreprocessing, characters_file, words_file
-from training.bilstm_crf.card import model_card
+from service.bundle.files import MODEL_CARD, SAMPLES, Bundle, write_bundle
+from service.bundle.manifest import Comparison, Manifest, Metric, Task
+from service.tasks.token_classification.features import (
+    Kind,
+    TokenClassificationPreprocessing,
+    characters_file,
+    words_file,
+)
 from training.bilstm_crf.config import TaggerConfig
+from training.bilstm_crf.data.auxiliary_data import attribution, check_shippable, helping_data, public_config
+from training.bilstm_crf.data.dataset import TaggedData
 from training.bilstm_crf.evaluate import evaluate
-from training.bilstm_crf.graph import GRAPH_FILE, Weights, build_graph, graph_spec
-from training.bilstm_crf.origin import attribution, check_shippable, helping_data, public_config
-from training.bilstm_crf.parity import OnnxTagger, Parity, check_parity
-from training.bilstm_crf.samples import make_samples
-from training.bilstm_crf.sentences import TaggedData
+from training.bilstm_crf.export.card import model_card
+from training.bilstm_crf.export.graph import GRAPH_FILE, Weights, build_graph, graph_spec
+from training.bilstm_crf.export.parity import OnnxTagger, Parity, check_parity
+from training.bilstm_crf.export.samples import make_samples
 from training.bilstm_crf.tagger import Tagger, load_tagger
 from training.common.export import provenance
 from training.common.run import Run

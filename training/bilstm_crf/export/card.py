@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from service.artifacts.manifest import Manifest
+from service.bundle.manifest import Manifest
 from training.bilstm_crf.config import TaggerConfig
-from training.bilstm_crf.parity import Parity
-from training.bilstm_crf.sentences import TaggedData
+from training.bilstm_crf.data.dataset import TaggedData
+from training.bilstm_crf.export.parity import Parity
 from training.bilstm_crf.tagger import Tagger
 
 # ruff: noqa: E501  - a row of a table is one line

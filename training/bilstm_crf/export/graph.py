@@ -1,7 +1,8 @@
-"""The ONNX graph of a tagger: `service.artifacts.word_features.Batch` to emissions [B, T, K].
+"""The ONNX graph of a tagger: `service.tasks.token_classification.features.Batch` to emissions [B, T, K].
 
 Each distinct word goes through the tables and the character network once; its features are then put where its tokens
-are. The LSTMs are told the lengths, so that padding is never read. Shapes are named as in `training.bilstm_crf.model`.
+are. The LSTMs are told the lengths, so that padding is never read. Shapes are named as in
+`training.bilstm_crf.network.model`.
 """
 
 from typing import Any, Literal
@@ -11,10 +12,10 @@ import torch
 from onnx import TensorProto, ValueInfoProto, helper
 from torch import Tensor, nn
 
-from service.artifacts.manifest import Datatype, Graph, TensorSpec
-from service.artifacts.word_features import CASING, CHARACTERS, EMISSIONS, LENGTHS, TOKENS, WORDS
-from training.bilstm_crf.model import BiLstm, BiLstmCrf, CharacterBiLstm, CharacterCnn
-from training.common.onnx_parts import OnnxParts
+from service.bundle.manifest import Datatype, Graph, TensorSpec
+from service.tasks.token_classification.features import CASING, CHARACTERS, EMISSIONS, LENGTHS, TOKENS, WORDS
+from training.bilstm_crf.network.model import BiLstm, BiLstmCrf, CharacterBiLstm, CharacterCnn
+from training.common.graph_builder import OnnxParts
 
 GRAPH_FILE = "model.onnx"
 

@@ -8,12 +8,12 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from service.artifacts.tagging import TaggedSentence, Tagging
-from service.artifacts.word_features import EMISSIONS, WordFeatures
-from training.bilstm_crf.batches import chunks
-from training.bilstm_crf.graph import Weights
+from service.tasks.token_classification.decoding import TaggedSentence, Tagging
+from service.tasks.token_classification.features import EMISSIONS, WordFeatures
+from training.bilstm_crf.data.batches import chunks
+from training.bilstm_crf.data.dataset import TaggedData
+from training.bilstm_crf.export.graph import Weights
 from training.bilstm_crf.metrics import headline
-from training.bilstm_crf.sentences import TaggedData
 from training.bilstm_crf.tagger import Tagger
 from training.common.errors import ExportError
 from training.common.export import PARITY_TOLERANCE, open_graph

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from service.artifacts.tagging import Offsets, TaggedSentence, joined
-from service.artifacts.text import sentence_spans
-from training.bilstm_crf.parity import OnnxTagger
+from service.tasks.token_classification.decoding import Offsets, TaggedSentence, joined
+from service.text import sentence_spans
+from training.bilstm_crf.export.parity import OnnxTagger
 
 _TEXTS = (
     "Ada Lovelace met Charles Babbage in London in 1833. She wasn't yet eighteen, and he'd just shown his new machine!",

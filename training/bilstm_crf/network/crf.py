@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from service.artifacts.decoding import FORBIDDEN
+from service.tasks.token_classification.crf import FORBIDDEN
 
 
 class Crf(nn.Module):

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from service.artifacts.word_features import CASINGS
+from service.tasks.token_classification.features import CASINGS
 from training.bilstm_crf.config import NetworkConfig
-from training.bilstm_crf.crf import Crf
+from training.bilstm_crf.network.crf import Crf
 
 CASING_DIMENSIONS = 8
 _KERNEL = 3  # characters that a filter sees (Ma and Hovy, section 3.1)
@@ -125,7 +125,7 @@ class VariationalDropout(nn.Module):
 
 
 class BiLstmCrf(nn.Module):
-    """From `service.artifacts.word_features.Batch` to emissions [B, T, K].
+    """From `service.tasks.token_classification.features.Batch` to emissions [B, T, K].
 
     Args:
         table: the given word vectors [V + 1, D]; row 0 is the unknown word.

@@ -4,10 +4,10 @@ A file that fits into memory is read with `read_vectors` and written with `write
 blocks of rows from `open_vectors`.
 """
 
-from training.common.vectors.reading import FORMATS, Format, VectorFile, open_vectors, read_vectors
+from training.common.vectors.reader import FORMATS, Format, VectorFile, open_vectors, read_vectors
 from training.common.vectors.rows import Block
 from training.common.vectors.word_vectors import MATRIX, VOCABULARY, WordVectors, load_vectors, save_vectors
-from training.common.vectors.writing import write_vectors
+from training.common.vectors.writer import write_vectors
 
 __all__ = [
     "FORMATS",

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.bundle import MANIFEST, BundleError, read_bundle
-from service.artifacts.manifest import Task
-from service.artifacts.word_vectors import (
+from service.bundle.files import MANIFEST, BundleError, read_bundle
+from service.bundle.manifest import Task
+from service.tasks.word_vectors.preprocessing import (
     EMBEDDINGS,
     IDS,
     SCALES,

@@ -12,9 +12,9 @@ from typing import BinaryIO, Literal, cast, get_args
 import numpy as np
 
 from training.common.errors import DatasetError
-from training.common.vectors.binary import binary_blocks
+from training.common.vectors.binary_format import binary_blocks
 from training.common.vectors.rows import MOST_DIMENSIONS, Block, RowChecks
-from training.common.vectors.text import text_blocks
+from training.common.vectors.text_format import text_blocks
 from training.common.vectors.word_vectors import WordVectors
 
 Format = Literal["word2vec-text", "word2vec-binary", "glove"]

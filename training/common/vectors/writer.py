@@ -12,7 +12,7 @@ import orjson
 from numpy.typing import NDArray
 
 from training.common.errors import ExportError
-from training.common.vectors.reading import Format
+from training.common.vectors.reader import Format
 from training.common.vectors.word_vectors import WordVectors
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.lenet.config import AugmentConfig
-from training.lenet.model import SIDE
+from training.lenet.network.model import SIDE
 
 _KNOTS = 7  # of the coarse grid of elastic displacements, across and down
 _SMOOTHING = 4.0  # pixels, the paper's sigma

@@ -13,7 +13,7 @@ from training.common.datasets import fetch
 from training.common.errors import ConfigError, DatasetError
 from training.common.seed import generator
 from training.lenet.config import LenetConfig
-from training.lenet.sources import Labelled, has_idx_files, idx_images, read_idx_folder, read_picture_folder
+from training.lenet.data.sources import Labelled, has_idx_files, idx_images, read_idx_folder, read_picture_folder
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.image import ImageError, ImagePreprocessing, decode_image, normalise
+from service.tasks.image_classification.preprocessing import ImageError, ImagePreprocessing, decode_image, normalise
 from training.common.errors import DatasetError
 from training.common.progress import bar
-from training.lenet.model import SIDE
+from training.lenet.network.model import SIDE
 
 _IDX_NAMES = {"train": "train", "test": "t10k"}
 

@@ -11,17 +11,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from service.artifacts.bundle import MODEL_CARD, SAMPLES, Bundle, write_bundle
-from service.artifacts.image import ImagePreprocessing
-from service.artifacts.manifest import Comparison, Datatype, Graph, Manifest, Metric, Task, TensorSpec
+from service.bundle.files import MODEL_CARD, SAMPLES, Bundle, write_bundle
+from service.bundle.manifest import Comparison, Datatype, Graph, Manifest, Metric, Task, TensorSpec
+from service.tasks.image_classification.preprocessing import ImagePreprocessing
 from training.common.config import to_dict
 from training.common.export import check_parity, open_graph, provenance, run_graph, to_onnx
 from training.common.run import CONFIG, Run
-from training.lenet.card import model_card
 from training.lenet.config import LenetConfig, stored_config
-from training.lenet.data import Digits, Split
+from training.lenet.data.dataset import Digits, Split
 from training.lenet.evaluate import evaluate, load_best
-from training.lenet.model import PADDING, PIXEL_DEVIATION, PIXEL_MEAN, SIDE, LeNet5
+from training.lenet.export.card import model_card
+from training.lenet.network.model import PADDING, PIXEL_DEVIATION, PIXEL_MEAN, SIDE, LeNet5
 
 GRAPH_FILE = "model.onnx"
 _SAMPLES, _TOP_K = 10, 3

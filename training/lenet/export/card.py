@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from service.artifacts.manifest import Manifest
+from service.bundle.manifest import Manifest
 from training.lenet.config import LenetConfig
-from training.lenet.data import Digits
+from training.lenet.data.dataset import Digits
 
 # ruff: noqa: E501  - a row of a table is one line
 _CARD = """\

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.lenet.bitmaps import DIGIT_BITMAPS
+from training.lenet.network.bitmaps import DIGIT_BITMAPS
 
 Activation = Literal["relu", "tanh", "sigmoid", "scaled-tanh"]
 Pooling = Literal["max", "avg", "trainable"]

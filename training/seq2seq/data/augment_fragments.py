@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.seq2seq.capitals import small_words
-from training.seq2seq.pairs import Pair, ParallelData
+from training.seq2seq.data.dataset import Pair, ParallelData
+from training.seq2seq.data.truecasing import small_words
 
 SUFFIX = "-fragments"
 """What the names of evaluated splits that were made fragments of end in."""

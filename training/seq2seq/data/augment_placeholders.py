@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from service.artifacts.subwords import STAND_IN
-from training.seq2seq.capitals import small_words
-from training.seq2seq.pairs import Pair
-from training.seq2seq.phrases import side_totals
+from service.tasks.translation.subwords import STAND_IN
+from training.seq2seq.data.dataset import Pair
+from training.seq2seq.data.phrase_extraction import side_totals
+from training.seq2seq.data.truecasing import small_words
 
 _WORD = re.compile(r"\w+(?:[.:,-]\w+)*")
 _ANOTHER = 0.3

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import sentencepiece
 
-from service.artifacts.subwords import STAND_IN, Subwords, clean
+from service.tasks.translation.subwords import STAND_IN, Subwords, clean
 from training.common.errors import ConfigError
 from training.common.seed import derive
-from training.seq2seq.batches import Encoded
 from training.seq2seq.config import TranslatorConfig
-from training.seq2seq.copies import Copies
-from training.seq2seq.fragments import Fragments
-from training.seq2seq.pairs import Pair
-from training.seq2seq.phrases import Phrases, find_phrases
+from training.seq2seq.data.augment_fragments import Fragments
+from training.seq2seq.data.augment_placeholders import Copies
+from training.seq2seq.data.batches import Encoded
+from training.seq2seq.data.dataset import Pair
+from training.seq2seq.data.phrase_extraction import Phrases, find_phrases
 
 
 class Shown:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from service.artifacts.subwords import BEGIN, END, PAD
+from service.tasks.translation.subwords import BEGIN, END, PAD
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from service.artifacts.subwords import clean
-from training.seq2seq.pairs import Pair
+from service.tasks.translation.subwords import clean
+from training.seq2seq.data.dataset import Pair
 
 _ALLOWED = 4
 """Words by which sides may always differ: of short sentences the ratio tells nothing."""

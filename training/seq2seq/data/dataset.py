@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Pair(NamedTuple):
-    """A sentence and its translation, both cleaned (`service.artifacts.subwords.clean`)."""
+    """A sentence and its translation, both cleaned (`service.tasks.translation.subwords.clean`)."""
 
     source: str
     target: str

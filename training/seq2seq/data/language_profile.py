@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-from service.artifacts.languages import BLANK, ORDER, Profile, words
+from service.tasks.translation.language_detection import BLANK, ORDER, Profile, words
 
 GRAMS = 7_500
 WORDS = 3_000

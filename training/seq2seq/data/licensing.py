@@ -7,8 +7,8 @@ from training.common.config import to_dict
 from training.common.errors import ConfigError, ExportError, RunError
 from training.common.run import Run
 from training.seq2seq.config import FAMILY, TranslatorConfig, stored_config
-from training.seq2seq.pairs import ParallelData
-from training.seq2seq.sources import ATTRIBUTIONS, is_shippable
+from training.seq2seq.data.dataset import ParallelData
+from training.seq2seq.data.sources import ATTRIBUTIONS, is_shippable
 
 
 def check_shippable(config: TranslatorConfig, data: ParallelData) -> None:

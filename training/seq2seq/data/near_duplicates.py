@@ -8,8 +8,8 @@ import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
-from training.seq2seq.pairs import Pair
-from training.seq2seq.splitting import fold
+from training.seq2seq.data.dataset import Pair
+from training.seq2seq.data.train_dev_split import fold
 
 NEAR = 0.8
 """Similarity from which two sentences are near-duplicates: 1 - edits / characters of the longer, case and punctuation

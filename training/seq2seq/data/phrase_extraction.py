@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from training.seq2seq.alignment import align
-from training.seq2seq.capitals import small_words
-from training.seq2seq.pairs import Pair
+from training.seq2seq.data.dataset import Pair
+from training.seq2seq.data.truecasing import small_words
+from training.seq2seq.data.word_alignment import align
 
 _WORD = re.compile(r"\w+(?:['\u2019.-]\w+)*|[^\w\s]")
 _LONGEST = 4  # words on either side

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from training.common.errors import DatasetError
-from training.seq2seq.codes import short_code
-from training.seq2seq.pairs import Pair
+from training.seq2seq.data.dataset import Pair
+from training.seq2seq.data.language_codes import short_code
 
 _TABLES = (".tsv", ".txt", ".tab")
 _TOO_BIG = 1 << 32

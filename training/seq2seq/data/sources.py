@@ -6,12 +6,12 @@ from pathlib import Path
 from training.common.data_files import MANYTHINGS, MULTI30K
 from training.common.datasets import fetch, fetch_url
 from training.common.errors import ConfigError, DatasetError
-from training.seq2seq.cleaning import clean_held_out, clean_pairs
-from training.seq2seq.codes import long_code, short_code
 from training.seq2seq.config import DataConfig
-from training.seq2seq.pairs import Pair, ParallelData
-from training.seq2seq.reading import Read, read_pairs, read_parallel
-from training.seq2seq.splitting import fold, split_pairs
+from training.seq2seq.data.cleaning import clean_held_out, clean_pairs
+from training.seq2seq.data.dataset import Pair, ParallelData
+from training.seq2seq.data.language_codes import long_code, short_code
+from training.seq2seq.data.reading import Read, read_pairs, read_parallel
+from training.seq2seq.data.train_dev_split import fold, split_pairs
 
 _ADDRESS = "https://www.manythings.org/anki/{}-eng.zip"
 _MOST_HELD_OUT = 10  # dev and test are at most one sentence in so many, each

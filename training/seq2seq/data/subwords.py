@@ -7,7 +7,7 @@ from typing import Literal
 
 import sentencepiece
 
-from service.artifacts.subwords import BEGIN, END, PAD, UNKNOWN
+from service.tasks.translation.subwords import BEGIN, END, PAD, UNKNOWN
 from training.common.errors import ConfigError
 
 _SPECIAL = 4
@@ -18,8 +18,8 @@ _LONGEST = 1 << 16  # bytes of a sentence; SentencePiece passes longer ones over
 def train_subwords(texts: Iterable[str], *, size: int, kind: Literal["bpe", "unigram"], seed: int) -> bytes:
     """A SentencePiece model, as bytes: the same of the same texts and settings.
 
-    Text comes back from its pieces as it was: nothing is normalised (`service.artifacts.subwords.clean` did that), and
-    every character that occurs is a piece. Digits stand alone, so that numbers are copied digit by digit.
+    Text comes back from its pieces as it was: nothing is normalised (`service.tasks.translation.subwords.clean` did
+    that), and every character that occurs is a piece. Digits stand alone, so that numbers are copied digit by digit.
 
     Args:
         texts: cleaned sentences, not all of them empty.

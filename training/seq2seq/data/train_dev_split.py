@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from training.seq2seq.pairs import Pair
+from training.seq2seq.data.dataset import Pair
 
 _LARGEST = 20
 """Pairs of a component that may be held out: chains of paraphrases beyond that are trained on."""

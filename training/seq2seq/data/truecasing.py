@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from service.artifacts.languages import words
-from service.artifacts.translation import Capitals
+from service.tasks.translation.language_detection import words
+from service.tasks.translation.text import Capitals
 
 _OFTEN = 20
 """Sentences that begin with a word which a translator so knows with a capital."""

@@ -10,22 +10,22 @@ import numpy as np
 import orjson
 import torch
 
-from service.artifacts.bundle import MODEL_CARD, SAMPLES, Bundle, write_bundle
-from service.artifacts.manifest import Comparison, Manifest, Metric, Task
-from service.artifacts.translation import TranslationPreprocessing
+from service.bundle.files import MODEL_CARD, SAMPLES, Bundle, write_bundle
+from service.bundle.manifest import Comparison, Manifest, Metric, Task
+from service.tasks.translation.text import TranslationPreprocessing
 from training.common.export import provenance
 from training.common.run import Run
-from training.seq2seq.capitals import capitals_of
-from training.seq2seq.card import model_card
 from training.seq2seq.config import TranslatorConfig
+from training.seq2seq.data.dataset import ParallelData
+from training.seq2seq.data.language_profile import language_profile
+from training.seq2seq.data.licensing import attribution, check_shippable, public_config
+from training.seq2seq.data.truecasing import capitals_of
 from training.seq2seq.evaluate import evaluate
-from training.seq2seq.graph import build_graphs, graph_specs
-from training.seq2seq.languages import language_profile
-from training.seq2seq.origin import attribution, check_shippable, public_config
-from training.seq2seq.pairs import ParallelData
-from training.seq2seq.parity import OnnxTranslator, Parity, check_parity
-from training.seq2seq.quantise import Weights
-from training.seq2seq.samples import Sampler, make_samples
+from training.seq2seq.export.card import model_card
+from training.seq2seq.export.graph import build_graphs, graph_specs
+from training.seq2seq.export.parity import OnnxTranslator, Parity, check_parity
+from training.seq2seq.export.quantize import Weights
+from training.seq2seq.export.sample_requests import Sampler, make_samples
 from training.seq2seq.translator import Translator, load_translator
 
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from service.artifacts.manifest import Manifest
+from service.bundle.manifest import Manifest
 from training.seq2seq.config import TranslatorConfig
-from training.seq2seq.origin import earlier_settings
-from training.seq2seq.pairs import ParallelData
-from training.seq2seq.parity import Parity
+from training.seq2seq.data.dataset import ParallelData
+from training.seq2seq.data.licensing import earlier_settings
+from training.seq2seq.export.parity import Parity
 from training.seq2seq.translator import Translator
 
 # ruff: noqa: E501  - a row of a table is one line

@@ -6,10 +6,10 @@ import torch
 from onnx import helper
 from torch import Tensor, nn
 
-from service.artifacts.decoding.tensors import KEYS, LENGTHS, MEMORY, SOURCE, STATE
-from training.seq2seq.model import Seq2Seq
-from training.seq2seq.quantise import Parts
-from training.seq2seq.recurrent import Recurrent
+from service.decoding.graph_io import KEYS, LENGTHS, MEMORY, SOURCE, STATE
+from training.seq2seq.export.quantize import Parts
+from training.seq2seq.network.model import Seq2Seq
+from training.seq2seq.network.recurrent import Recurrent
 
 
 def encoder_graph(parts: Parts, network: Seq2Seq) -> None:

@@ -1,14 +1,15 @@
 """The ONNX graphs of a translator: the encoder, and one step of the decoder for N sources' W hypotheses each.
 
-What goes in and out is said in `service.artifacts.decoding.tensors`. The encoder's layers are told the lengths, so that
-padding is never read. Shapes are named as in `training.seq2seq.model`; R is N x W.
+What goes in and out is said in `service.decoding.graph_io`. The encoder's layers are told the lengths, so that
+padding is never read. Shapes are named as in `training.seq2seq.network.model`; R is N x W.
 """
 
 from dataclasses import dataclass
 
 from onnx import TensorProto, ValueInfoProto, helper
 
-from service.artifacts.decoding.tensors import (
+from service.bundle.manifest import Datatype, Graph, TensorSpec
+from service.decoding.graph_io import (
     ATTENTION,
     CANDIDATES,
     ENCODER,
@@ -23,11 +24,10 @@ from service.artifacts.decoding.tensors import (
     TOKENS,
     K,
 )
-from service.artifacts.manifest import Datatype, Graph, TensorSpec
-from training.seq2seq.encoder_graph import encoder_graph
-from training.seq2seq.model import Seq2Seq
-from training.seq2seq.quantise import Parts, Weights
-from training.seq2seq.step_graph import step_graph
+from training.seq2seq.export.encoder_graph import encoder_graph
+from training.seq2seq.export.quantize import Parts, Weights
+from training.seq2seq.export.step_graph import step_graph
+from training.seq2seq.network.model import Seq2Seq
 
 FILES = {ENCODER: "encoder.onnx", STEP: "step.onnx"}
 

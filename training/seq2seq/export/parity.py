@@ -12,8 +12,8 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from service.artifacts.decoding import Hypothesis, SearchSettings, search
-from service.artifacts.decoding.tensors import (
+from service.decoding import Hypothesis, SearchSettings, search
+from service.decoding.graph_io import (
     CANDIDATES,
     ENCODER,
     KEYS,
@@ -31,11 +31,11 @@ from service.artifacts.decoding.tensors import (
 )
 from training.common.errors import ExportError
 from training.common.export import PARITY_TOLERANCE
-from training.seq2seq.batches import Encoded, tensors
-from training.seq2seq.graph import FILES
+from training.seq2seq.data.batches import Encoded, tensors
+from training.seq2seq.data.dataset import ParallelData
+from training.seq2seq.export.graph import FILES
+from training.seq2seq.export.quantize import Weights
 from training.seq2seq.metrics import bleu
-from training.seq2seq.pairs import ParallelData
-from training.seq2seq.quantise import Weights
 from training.seq2seq.search import search as torch_search
 from training.seq2seq.translator import Translator
 

@@ -12,7 +12,7 @@ from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 from onnx.external_data_helper import set_external_data
 from torch import Tensor, nn
 
-from training.common.onnx_parts import OnnxParts
+from training.common.graph_builder import OnnxParts
 
 Weights = Literal["int8", "int8-stored", "fp16", "fp32"]
 """int8: stored and, in the step, multiplied so; int8-stored and fp16: stored so, computed in float32."""

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from service.artifacts.decoding import search
-from service.artifacts.decoding.tensors import LOG_PROBS, Run, Tensors
-from service.artifacts.translation import Capitals, Results, TranslationPreprocessing, cut
-from training.seq2seq.parity import OnnxTranslator
+from service.decoding import search
+from service.decoding.graph_io import LOG_PROBS, Run, Tensors
+from service.tasks.translation.text import Capitals, Results, TranslationPreprocessing, cut
+from training.seq2seq.export.parity import OnnxTranslator
 from training.seq2seq.translator import Translator
 
 _TEXTS = {

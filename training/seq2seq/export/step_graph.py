@@ -5,7 +5,7 @@ import torch
 from onnx import TensorProto, helper
 from torch import Tensor
 
-from service.artifacts.decoding.tensors import (
+from service.decoding.graph_io import (
     ATTENTION,
     CANDIDATES,
     KEYS,
@@ -17,10 +17,10 @@ from service.artifacts.decoding.tensors import (
     TOKENS,
     K,
 )
-from training.seq2seq.attention import Attention
-from training.seq2seq.model import Seq2Seq
-from training.seq2seq.quantise import Parts
-from training.seq2seq.recurrent import Recurrent
+from training.seq2seq.export.quantize import Parts
+from training.seq2seq.network.attention import Attention
+from training.seq2seq.network.model import Seq2Seq
+from training.seq2seq.network.recurrent import Recurrent
 
 
 def step_graph(parts: Parts, network: Seq2Seq) -> None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from service.artifacts.subwords import BEGIN, PAD, UNKNOWN
-from training.seq2seq.attention import Attention
+from service.tasks.translation.subwords import BEGIN, PAD, UNKNOWN
 from training.seq2seq.config import NetworkConfig, TranslatorConfig
-from training.seq2seq.recurrent import Recurrent, drop, drop_pieces
+from training.seq2seq.network.attention import Attention
+from training.seq2seq.network.recurrent import Recurrent, drop, drop_pieces
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.text import Tokenizer, tokenize
+from service.text import Tokenizer, tokenize
 from training.common.datasets import cache_folder
 from training.common.errors import DatasetError
 from training.common.progress import bar
 from training.common.run import write_json, write_text
-from training.word2vec.phrases import blocks, join_phrases
-from training.word2vec.sources import paragraphs, source_files
+from training.word2vec.data.phrases import blocks, join_phrases
+from training.word2vec.data.sources import paragraphs, source_files
 
 TOKENS, VOCABULARY, DESCRIPTION = "tokens.i32", "vocabulary.tsv", "corpus.json"
 

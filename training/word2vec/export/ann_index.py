@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.word_vectors import ApproximateIndex
+from service.tasks.word_vectors.preprocessing import ApproximateIndex
 from training.common.errors import ExportError
 from training.common.progress import bar
-from training.word2vec.parity import NEIGHBOURS, Parity, overlap
-from training.word2vec.table import Table
+from training.word2vec.export.parity import NEIGHBOURS, Parity, overlap
+from training.word2vec.export.quantized_table import Table
 
 if TYPE_CHECKING:
     from usearch.index import Index

@@ -12,21 +12,29 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from service.artifacts.bundle import MODEL_CARD, SAMPLES, Bundle, write_bundle
-from service.artifacts.manifest import Comparison, Manifest, Metric, Task
-from service.artifacts.text import Normaliser, Tokenizer
-from service.artifacts.word_vectors import ApproximateIndex, WordVectorsPreprocessing
+from service.bundle.files import MODEL_CARD, SAMPLES, Bundle, write_bundle
+from service.bundle.manifest import Comparison, Manifest, Metric, Task
+from service.tasks.word_vectors.preprocessing import ApproximateIndex, WordVectorsPreprocessing
+from service.text import Normaliser, Tokenizer
 from training.common.errors import ConfigError
 from training.common.export import check_target, provenance
 from training.common.vectors import Block, WordVectors
-from training.word2vec.card import model_card
-from training.word2vec.graph import GRAPH_FILE, build_graph, check_size, graph_spec, is_outside
-from training.word2vec.index import ApproximateSearch, IndexChoice, build_index, tune, wants_index
-from training.word2vec.lookup import Lookup
-from training.word2vec.parity import Parity, check_parity
-from training.word2vec.samples import SampleMaker
-from training.word2vec.staging import Staged, stage
-from training.word2vec.table import SCALES_FILE, TABLE_FILE, Axes, Precision, Table, build_table, principal_axes
+from training.word2vec.export.ann_index import ApproximateSearch, IndexChoice, build_index, tune, wants_index
+from training.word2vec.export.card import model_card
+from training.word2vec.export.graph import GRAPH_FILE, build_graph, check_size, graph_spec, is_outside
+from training.word2vec.export.lookup import Lookup
+from training.word2vec.export.parity import Parity, check_parity
+from training.word2vec.export.quantized_table import (
+    SCALES_FILE,
+    TABLE_FILE,
+    Axes,
+    Precision,
+    Table,
+    build_table,
+    principal_axes,
+)
+from training.word2vec.export.samples import SampleMaker
+from training.word2vec.export.staging import Staged, stage
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime")
 _SMOOTHING = 1e-3

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from service.artifacts.manifest import Manifest
-from service.artifacts.word_vectors import WordVectorsPreprocessing
-from training.word2vec.parity import Parity
-from training.word2vec.table import Precision
+from service.bundle.manifest import Manifest
+from service.tasks.word_vectors.preprocessing import WordVectorsPreprocessing
+from training.word2vec.export.parity import Parity
+from training.word2vec.export.quantized_table import Precision
 
 # ruff: noqa: E501  - a row of a table is one line
 _CARD = """\

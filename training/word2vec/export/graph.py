@@ -10,11 +10,21 @@ A row is `table[i] * columns * scales[i]`; the columns are constants of the grap
 import numpy as np
 from onnx import GraphProto, TensorProto, ValueInfoProto, helper
 
-from service.artifacts.manifest import Datatype, Graph, TensorSpec
-from service.artifacts.word_vectors import EMBEDDINGS, IDS, INDICES, SCALES, SCORES, TABLE, VECTORS, WEIGHTS, K
+from service.bundle.manifest import Datatype, Graph, TensorSpec
+from service.tasks.word_vectors.preprocessing import (
+    EMBEDDINGS,
+    IDS,
+    INDICES,
+    SCALES,
+    SCORES,
+    TABLE,
+    VECTORS,
+    WEIGHTS,
+    K,
+)
 from training.common.errors import ConfigError
-from training.common.onnx_parts import OnnxParts
-from training.word2vec.table import Precision, Table
+from training.common.graph_builder import OnnxParts
+from training.word2vec.export.quantized_table import Precision, Table
 
 GRAPH_FILE = "model.onnx"
 LARGEST_INSIDE = 64 << 20

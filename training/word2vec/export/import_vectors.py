@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from training.common.vectors import Format, open_vectors
-from training.word2vec.export import BundleSettings, Exported, export_blocks
+from training.word2vec.export.bundle import BundleSettings, Exported, export_blocks
 
 
 @dataclass(frozen=True, kw_only=True)

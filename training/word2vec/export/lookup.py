@@ -5,10 +5,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.word_vectors import EMBEDDINGS, IDS, INDICES, SCALES, SCORES, TABLE, VECTORS, WEIGHTS, K
+from service.tasks.word_vectors.preprocessing import (
+    EMBEDDINGS,
+    IDS,
+    INDICES,
+    SCALES,
+    SCORES,
+    TABLE,
+    VECTORS,
+    WEIGHTS,
+    K,
+)
 from training.common.export import open_graph
-from training.word2vec.graph import is_outside
-from training.word2vec.table import Table
+from training.word2vec.export.graph import is_outside
+from training.word2vec.export.quantized_table import Table
 
 _CHUNK = 16_384
 """Rows of a table outside the graph that are searched at a time."""

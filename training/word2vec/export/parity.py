@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.common.errors import ExportError
-from training.word2vec.lookup import Lookup
-from training.word2vec.staging import Staged
-from training.word2vec.table import Axes, Precision, project, rotated
+from training.word2vec.export.lookup import Lookup
+from training.word2vec.export.quantized_table import Axes, Precision, project, rotated
+from training.word2vec.export.staging import Staged
 
 NEIGHBOURS = 10
 _QUERIES = 1000

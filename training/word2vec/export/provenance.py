@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from service.artifacts.manifest import Metric
+from service.bundle.manifest import Metric
 from training.common.config import to_dict
 from training.common.vectors import WordVectors
-from training.common.vectors.opening import bundle_vectors
+from training.common.vectors.loading import bundle_vectors
 from training.word2vec.config import Word2VecConfig
 from training.word2vec.evaluate import evaluate
-from training.word2vec.export import BundleSettings, export
+from training.word2vec.export.bundle import BundleSettings, export
 
 _WIKIPEDIA = "Wikipedia contributors; articles of the English Wikipedia of 2015"
 _KNOWN = {

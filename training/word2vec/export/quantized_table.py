@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from training.common.errors import ExportError
 from training.common.progress import bar
-from training.word2vec.staging import Staged
+from training.word2vec.export.staging import Staged
 
 Precision = Literal["int8", "fp16", "fp32"]
 

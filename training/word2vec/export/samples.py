@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.text import normalise_word, tokenize
-from service.artifacts.word_vectors import WordVectorsPreprocessing
-from training.word2vec.lookup import Lookup
+from service.tasks.word_vectors.preprocessing import WordVectorsPreprocessing
+from service.text import normalise_word, tokenize
+from training.word2vec.export.lookup import Lookup
 
 Nearest = Callable[[NDArray[np.float32], int], tuple[NDArray[np.float32], NDArray[np.int64]]]
 """(embeddings [N, D], k) to scores and rows [N, K], best first."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.text import Normaliser, normalise_word
+from service.text import Normaliser, normalise_word
 from training.common.errors import ExportError
 from training.common.progress import bar
 from training.common.vectors import Block

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from training.common.seed import derive
 from training.word2vec.config import Word2VecConfig
-from training.word2vec.huffman import HuffmanTree, huffman_tree
-from training.word2vec.kernels import Settings, Tables, scratch, table, train_chunk
-from training.word2vec.sampling import alias_table, keep_limits
+from training.word2vec.network.huffman import HuffmanTree, huffman_tree
+from training.word2vec.network.kernels import Settings, Tables, scratch, table, train_chunk
+from training.word2vec.network.sampling import alias_table, keep_limits
 
 
 class CpuTrainer:

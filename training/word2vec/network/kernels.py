@@ -16,8 +16,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training.word2vec.tiles import WIDTH, prefetch
-from training.word2vec.updates import TILE_COLUMNS, TILE_ROWS, Floats, Ints, compiled, inlined, train_each, train_mean
+from training.word2vec.network.llvm_intrinsics import WIDTH, prefetch
+from training.word2vec.network.window_update import (
+    TILE_COLUMNS,
+    TILE_ROWS,
+    Floats,
+    Ints,
+    compiled,
+    inlined,
+    train_each,
+    train_mean,
+)
 
 _State = NDArray[np.uint64]
 

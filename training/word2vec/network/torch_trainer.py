@@ -17,10 +17,10 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from training.word2vec.config import Architecture, Word2VecConfig
-from training.word2vec.cpu import initial_vectors
-from training.word2vec.huffman import huffman_tree
-from training.word2vec.sampling import keep_limits
-from training.word2vec.windows import Windows, make_windows
+from training.word2vec.network.cpu_trainer import initial_vectors
+from training.word2vec.network.huffman import huffman_tree
+from training.word2vec.network.sampling import keep_limits
+from training.word2vec.network.windows import Windows, make_windows
 
 _BATCH = 1024  # windows; fewer for a small vocabulary
 _LEAST_BATCH = 64

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from training.word2vec.tiles import add_row, dots, step
+from training.word2vec.network.llvm_intrinsics import add_row, dots, step
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float32]

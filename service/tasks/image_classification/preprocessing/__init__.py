@@ -4,8 +4,8 @@
 model expects, as the manifest's `ImagePreprocessing` says. Training and serving call the same two functions.
 """
 
-from service.artifacts.image.decoding import MEDIA_TYPES, decode_image
-from service.artifacts.image.errors import (
+from service.tasks.image_classification.preprocessing.decode import MEDIA_TYPES, decode_image
+from service.tasks.image_classification.preprocessing.errors import (
     AnimatedImageError,
     BlankImageError,
     DamagedImageError,
@@ -16,7 +16,7 @@ from service.artifacts.image.errors import (
     UnknownImageFormatError,
     VectorImageError,
 )
-from service.artifacts.image.preprocessing import ImagePreprocessing, normalise
+from service.tasks.image_classification.preprocessing.pipeline import ImagePreprocessing, normalise
 
 __all__ = [
     "MEDIA_TYPES",

@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from service.artifacts.image.errors import (
+from service.tasks.image_classification.preprocessing.errors import (
     AnimatedImageError,
     DamagedImageError,
     EmptyImageError,
@@ -25,7 +25,7 @@ from service.artifacts.image.errors import (
     UnknownImageFormatError,
     VectorImageError,
 )
-from service.artifacts.image.greying import to_grey
+from service.tasks.image_classification.preprocessing.grayscale import to_grey
 
 MAX_PIXELS = 20_000_000
 """Width times height above which a picture is refused, unless the caller says otherwise."""

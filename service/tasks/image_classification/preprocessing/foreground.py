@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.image.background import Contrast, contrast, deviation, quantile
-from service.artifacts.image.errors import BlankImageError
-from service.artifacts.image.lines import Mask, erase_lines
+from service.tasks.image_classification.preprocessing.background import Contrast, contrast, deviation, quantile
+from service.tasks.image_classification.preprocessing.errors import BlankImageError
+from service.tasks.image_classification.preprocessing.ruled_lines import Mask, erase_lines
 
 _Pixel = TypeVar("_Pixel", bound=np.generic)
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.image.background import Contrast
-from service.artifacts.image.ink import find_ink
+from service.tasks.image_classification.preprocessing.background import Contrast
+from service.tasks.image_classification.preprocessing.foreground import find_ink
 
 _BOX = 20 / 28
 """The share of the field that the box takes."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.artifacts.image.mnist import normalise_mnist
+from service.tasks.image_classification.preprocessing.mnist import normalise_mnist
 
 
 class ImagePreprocessing(BaseModel):

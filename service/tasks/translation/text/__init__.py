@@ -1,8 +1,8 @@
 """What stands around a translator's network: text to segments of ids, hypotheses to answers."""
 
-from service.artifacts.translation.capitals import NO_CAPITALS, Capitals
-from service.artifacts.translation.cutting import CutText, cut
-from service.artifacts.translation.preprocessing import TranslationPreprocessing
-from service.artifacts.translation.results import Results
+from service.tasks.translation.preprocessing import TranslationPreprocessing
+from service.tasks.translation.text.answers import Results
+from service.tasks.translation.text.segmentation import CutText, cut
+from service.tasks.translation.text.truecasing import NO_CAPITALS, Capitals
 
 __all__ = ["NO_CAPITALS", "Capitals", "CutText", "Results", "TranslationPreprocessing", "cut"]

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from service.artifacts.decoding import Hypothesis
-from service.artifacts.subwords import END, Subwords
-from service.artifacts.translation.cutting import CutText
+from service.decoding import Hypothesis
+from service.tasks.translation.subwords import END, Subwords
+from service.tasks.translation.text.segmentation import CutText
 
 _PLACES = 6
 """Decimal places of a score."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from service.artifacts.translation.elements import between, with_verbatim
+from service.tasks.translation.text.tag_transfer import between, with_verbatim
 
 TAGS = (
     r"<!--(?:(?!<!--).)*?-->|<!\[CDATA\[(?:(?!<!\[CDATA\[).)*?\]\]>"

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.decoding import Hypothesis
-from service.artifacts.subwords import BLANK, STAND_IN, UNKNOWN, Subwords
+from service.decoding import Hypothesis
+from service.tasks.translation.subwords import BLANK, STAND_IN, UNKNOWN, Subwords
 
 _AROUND, _QUOTES = " ,;:.!?\u2026", "\"'()[]\u201e\u201c\u201d\u00ab\u00bb"
 """Marks that stand around words."""

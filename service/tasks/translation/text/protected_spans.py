@@ -7,9 +7,9 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Mapping
 
-from service.artifacts.subwords import Subwords
-from service.artifacts.translation.elements import Span, with_verbatim
-from service.artifacts.translation.markup import SIGNS, TAGS
+from service.tasks.translation.subwords import Subwords
+from service.tasks.translation.text.html import SIGNS, TAGS
+from service.tasks.translation.text.tag_transfer import Span, with_verbatim
 
 _CARRIED = (
     # Markup and its entities.

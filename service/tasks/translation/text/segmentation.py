@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from itertools import accumulate, islice
 from typing import NamedTuple
 
-from service.artifacts.decoding import Hypothesis
-from service.artifacts.subwords import BLANK, STAND_IN, UNKNOWN, Subwords, clean
-from service.artifacts.translation.capitals import NO_CAPITALS, Capitals, may_be_a_noun
-from service.artifacts.translation.carried import Carried, find_folds
-from service.artifacts.translation.elements import Element, between, read_elements, with_elements
-from service.artifacts.translation.markup import escaped, with_characters
-from service.artifacts.translation.passages import Passage, find_passages, without_tags
-from service.artifacts.translation.sentences import find_sentences
-from service.artifacts.translation.stand_ins import Copied, placed, word_at
+from service.decoding import Hypothesis
+from service.tasks.translation.subwords import BLANK, STAND_IN, UNKNOWN, Subwords, clean
+from service.tasks.translation.text.html import escaped, with_characters
+from service.tasks.translation.text.placeholders import Copied, placed, word_at
+from service.tasks.translation.text.protected_spans import Carried, find_folds
+from service.tasks.translation.text.sentence_splitting import find_sentences
+from service.tasks.translation.text.tag_transfer import Element, between, read_elements, with_elements
+from service.tasks.translation.text.translation_units import Passage, find_passages, without_tags
+from service.tasks.translation.text.truecasing import NO_CAPITALS, Capitals, may_be_a_noun
 
 _PAUSES = frozenset(",;:.!?)\u2026\u2013\u2014")
 _RUN = re.compile(r"\w+")

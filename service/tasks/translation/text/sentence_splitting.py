@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from service.artifacts.text import sentence_spans
-from service.artifacts.translation.carried import Carried
-from service.artifacts.translation.elements import Span
+from service.tasks.translation.text.protected_spans import Carried
+from service.tasks.translation.text.tag_transfer import Span
+from service.text import sentence_spans
 
 _BULLET = re.compile(r"(?:[-\u2013\u2014*\u2022\u00b7>#+]{1,6}\s+)+")
 """At the beginning of a line."""

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.artifacts.subwords import Subwords
+from service.tasks.translation.subwords import Subwords
 
 _INLINE = "a|abbr|b|bdi|bdo|big|cite|del|dfn|em|font|i|ins|mark|q|s|small|span|strike|strong|sub|sup|u"
 """Of HTML's elements those whose words are a part of the sentence; those of `code`, say, are none."""

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
-from service.artifacts.translation.elements import Span, Tags, begins_word, between, find_tags, pair_name
-from service.artifacts.translation.markup import MARKUP
+from service.tasks.translation.text.html import MARKUP
+from service.tasks.translation.text.tag_transfer import Span, Tags, begins_word, between, find_tags, pair_name
 
 _BEFORE = re.compile(r"[\s,;:.!?)\]\u2026]*")
 """Stands before a passage where it goes on after something that is carried over."""

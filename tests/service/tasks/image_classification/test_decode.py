@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, ImageOps
 
-from service.artifacts.image import DamagedImageError, decode_image
-from tests.pictures import LOSSLESS, levels, picture_file, with_preview
+from service.tasks.image_classification.preprocessing import DamagedImageError, decode_image
+from tests.support.pictures import LOSSLESS, levels, picture_file, with_preview
 
 
 @pytest.mark.parametrize("form", LOSSLESS)

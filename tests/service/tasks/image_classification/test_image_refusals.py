@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.artifacts.image import (
+from service.tasks.image_classification.preprocessing import (
     AnimatedImageError,
     DamagedImageError,
     EmptyImageError,
@@ -25,7 +25,7 @@ from service.artifacts.image import (
     VectorImageError,
     decode_image,
 )
-from tests.pictures import FORMATS, levels, picture_file, with_preview
+from tests.support.pictures import FORMATS, levels, picture_file, with_preview
 
 TEXTS: list[tuple[bytes, type[ImageError], str]] = [
     (b"", EmptyImageError, "no bytes"),
@@ -187,7 +187,7 @@ def test_nothing_hostile_reaches_the_log(tmp_path: Path) -> None:
         (tmp_path / f"{index}").write_bytes(data)
     program = (
         "import pathlib, sys\n"
-        "from service.artifacts.image import ImageError, decode_image\n"
+        "from service.tasks.image_classification.preprocessing import ImageError, decode_image\n"
         "for file in pathlib.Path(sys.argv[1]).iterdir():\n"
         "    try: decode_image(file.read_bytes())\n"
         "    except ImageError: pass\n"

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.artifacts.image import BlankImageError, ImagePreprocessing, normalise
-from tests.photographs.held_out import held_out
+from service.tasks.image_classification.preprocessing import BlankImageError, ImagePreprocessing, normalise
+from tests.support.photographs.held_out import held_out
 
 MNIST = ImagePreprocessing()
 

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.artifacts.bundle import BundleError, write_bundle
-from service.artifacts.manifest import Graph, Manifest, Task
+from service.bundle.files import BundleError, write_bundle
+from service.bundle.manifest import Graph, Manifest, Task
 from service.errors import InvalidRequest, ModelFailure
-from service.loading import session_opener
-from service.predictors import TASKS, Limits, load_predictor
-from service.predictors.base import field_path
-from service.predictors.image_classification import ClassifyRequest, ImageClassificationPredictor
-from tests.bundles import classifier_graph, classifier_manifest, template, write_classifier
-from tests.service.support import picture
+from service.serving.loader import session_opener
+from service.tasks import TASKS, Limits, load_predictor
+from service.tasks.base import field_path
+from service.tasks.image_classification.predictor import ClassifyRequest, ImageClassificationPredictor
+from tests.support.bundles import classifier_graph, classifier_manifest, template, write_classifier
+from tests.support.server import picture
 
 OPENER = session_opener(("cpu",), 1, False)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.artifacts.decoding import FORBIDDEN, Decoded, decode, marginals, span_scores, viterbi
+from service.tasks.token_classification.crf import FORBIDDEN, Decoded, decode, marginals, span_scores, viterbi
 
 
 def drawn(seed: int, batch: int, time: int, size: int, scale: float = 2.0) -> tuple[Any, Any, Any]:
@@ -161,7 +161,7 @@ def test_the_slow_way_is_as_right_as_the_fast_one(monkeypatch: pytest.MonkeyPatc
     emissions, lengths, transitions = drawn(11, 6, 15, 5)
     fast = decode(emissions, lengths, transitions)
     all_fast = marginals(emissions, lengths, transitions)
-    monkeypatch.setattr("service.artifacts.decoding.crf._LEAST_MASS", np.inf)
+    monkeypatch.setattr("service.tasks.token_classification.crf._LEAST_MASS", np.inf)
     slow = decode(emissions, lengths, transitions)
     np.testing.assert_array_equal(slow.tags, fast.tags)
     np.testing.assert_allclose(slow.scores, fast.scores, rtol=1e-6)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.artifacts.labels import to_iob2
-from service.artifacts.tagging import Tagging, joined
-from service.artifacts.text import sentence_spans
-from tests.tagger_bundles import LABELS as TAGS
-from tests.tagger_bundles import SPAN_LABELS as SPANS
-from tests.tagger_bundles import transitions
+from service.tasks.token_classification.decoding import Tagging, joined
+from service.tasks.token_classification.tag_schemes import to_iob2
+from service.text import sentence_spans
+from tests.support.tagger_bundles import LABELS as TAGS
+from tests.support.tagger_bundles import SPAN_LABELS as SPANS
+from tests.support.tagger_bundles import transitions
 
 LENGTHS = np.array([4, 1], np.int32)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.artifacts import word_features as module
-from service.artifacts.bundle import BundleError
-from service.artifacts.word_features import (
+from service.bundle.files import BundleError
+from service.tasks.token_classification import features as module
+from service.tasks.token_classification.features import (
     CASINGS,
     WordFeatures,
     casing,

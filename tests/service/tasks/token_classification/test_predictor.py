@@ -12,18 +12,18 @@ import numpy as np
 import orjson
 import pytest
 
-from service.artifacts.bundle import Bundle, BundleError
-from service.artifacts.comparison import differences
-from service.artifacts.manifest import Comparison
-from service.artifacts.word_features import Kind
+from service.bundle.comparison import differences
+from service.bundle.files import Bundle, BundleError
+from service.bundle.manifest import Comparison
 from service.errors import InvalidRequest, LecternError, ModelFailure, PayloadTooLarge
-from service.loading import session_opener
-from service.predictors import Limits, load_predictor
-from service.predictors.token_classification import TokenClassificationPredictor
-from service.predictors.token_classification.grouping import groups
 from service.runtime.session import OnnxSession, Tensors
-from tests.service.support import edit_samples, rewrite
-from tests.tagger_bundles import CHARACTERS, MAX_CHARACTERS, SPAN_LABELS, WORDS, npy, transitions, write_tagger
+from service.serving.loader import session_opener
+from service.tasks import Limits, load_predictor
+from service.tasks.token_classification import TokenClassificationPredictor
+from service.tasks.token_classification.features import Kind
+from service.tasks.token_classification.length_buckets import groups
+from tests.support.server import edit_samples, rewrite
+from tests.support.tagger_bundles import CHARACTERS, MAX_CHARACTERS, SPAN_LABELS, WORDS, npy, transitions, write_tagger
 
 OPENER = session_opener(("cpu",), 1, False)
 EXACT = Comparison(kind="scores", tolerance=1e-5)

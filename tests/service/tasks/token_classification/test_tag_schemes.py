@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from service.artifacts.labels import (
+from service.tasks.token_classification.tag_schemes import (
     SchemeError,
     Span,
     allowed_transitions,

@@ -7,10 +7,10 @@ from functools import partial
 import orjson
 import pytest
 
-from service.artifacts.languages import Detected, Profile, detect, words
-from tests.service.support import seconds_of
-from tests.translator_bundles import profile
-from training.seq2seq.languages import language_profile
+from service.tasks.translation.language_detection import Detected, Profile, detect, words
+from tests.support.server import seconds_of
+from tests.support.translator_bundles import profile
+from training.seq2seq.data.language_profile import language_profile
 
 ENGLISH, GERMAN = Profile.read(profile("en")), Profile.read(profile("de"))
 BOTH = [ENGLISH, GERMAN]

@@ -11,17 +11,17 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from service.artifacts.bundle import Bundle, BundleError
-from service.artifacts.subwords import END, STAND_IN, UNKNOWN, Subwords
-from service.artifacts.translation import TranslationPreprocessing
-from service.loading import session_opener
-from service.predictors import Limits, load_predictor
-from service.predictors.base import object_array
-from service.predictors.translation import TranslationPredictor
-from service.predictors.translation.request import TranslateRequest
+from service.bundle.files import Bundle, BundleError
 from service.runtime.stepper import FOUND, JOBS
-from tests.service.support import rewrite
-from tests.translator_bundles import pieces, step_graph, write_translator
+from service.serving.loader import session_opener
+from service.tasks import Limits, load_predictor
+from service.tasks.base import object_array
+from service.tasks.translation import TranslationPredictor
+from service.tasks.translation.request import TranslateRequest
+from service.tasks.translation.subwords import END, STAND_IN, UNKNOWN, Subwords
+from service.tasks.translation.text import TranslationPreprocessing
+from tests.support.server import rewrite
+from tests.support.translator_bundles import pieces, step_graph, write_translator
 
 OPENER = session_opener(("cpu",), 1, False)
 

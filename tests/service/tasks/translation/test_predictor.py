@@ -11,19 +11,19 @@ import onnx
 import orjson
 import pytest
 
-from service.artifacts.bundle import Bundle, BundleError
-from service.artifacts.comparison import differences
-from service.artifacts.manifest import Comparison
-from service.artifacts.subwords import END
+from service.bundle.comparison import differences
+from service.bundle.files import Bundle, BundleError
+from service.bundle.manifest import Comparison
 from service.errors import InvalidRequest
-from service.loading import session_opener
-from service.predictors import Limits, load_predictor
-from service.predictors.translation import TranslationPredictor
-from service.predictors.translation.request import TranslateRequest
 from service.runtime.session import OnnxSession, Tensors
 from service.runtime.stepper import JOBS
-from tests.service.support import edit_samples, rewrite
-from tests.translator_bundles import (
+from service.serving.loader import session_opener
+from service.tasks import Limits, load_predictor
+from service.tasks.translation import TranslationPredictor
+from service.tasks.translation.request import TranslateRequest
+from service.tasks.translation.subwords import END
+from tests.support.server import edit_samples, rewrite
+from tests.support.translator_bundles import (
     encoder_graph,
     graph_spec,
     pieces,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sentencepiece
 
-from service.artifacts.subwords import BEGIN, END, PAD, UNKNOWN, Subwords, clean
+from service.tasks.translation.subwords import BEGIN, END, PAD, UNKNOWN, Subwords, clean
 
 TEXTS = ["Das Haus ist groß.", "Der Hund läuft, 12 km weit!", "ein 家 und „viele“ Häuser", "  zwei  Blanks  "] * 4
 

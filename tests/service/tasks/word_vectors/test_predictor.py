@@ -10,17 +10,27 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.artifacts.bundle import Bundle, BundleError
+from service.bundle.files import Bundle, BundleError
 from service.errors import InvalidRequest
-from service.loading import session_opener
-from service.predictors import Limits, load_predictor
-from service.predictors.word_vectors import WordVectorsPredictor, predictor, table
-from service.predictors.word_vectors.projection import principal_plane
-from service.predictors.word_vectors.request import NEIGHBORS, SUMS, ragged
 from service.runtime import ann, session
 from service.runtime.session import OnnxSession, Tensors
-from tests.service.support import edit_samples, rewrite
-from tests.word_bundles import DIMENSIONS, WORDS, Form, npy, quantised, unit_vectors, word_table, write_words
+from service.serving.loader import session_opener
+from service.tasks import Limits, load_predictor
+from service.tasks.word_vectors import WordVectorsPredictor, predictor
+from service.tasks.word_vectors import vector_table as table
+from service.tasks.word_vectors.projection import principal_plane
+from service.tasks.word_vectors.request import NEIGHBORS, SUMS, ragged
+from tests.support.server import edit_samples, rewrite
+from tests.support.word_vector_bundles import (
+    DIMENSIONS,
+    WORDS,
+    Form,
+    npy,
+    quantised,
+    unit_vectors,
+    word_table,
+    write_words,
+)
 
 OPENER = session_opener(("cpu",), 1, False)
 FORMS: list[tuple[Form, bool]] = [("inside", False), ("int8", False), ("fp16", False), ("inside", True), ("int8", True)]
@@ -196,7 +206,7 @@ def test_other_cases_come_first_where_the_model_keeps_case(tmp_path: Path) -> No
 
 
 def test_a_search_for_spellings_ends_in_time(inside: WordVectorsPredictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.predictors.word_vectors.spelling.SECONDS", -1.0)
+    monkeypatch.setattr("service.tasks.word_vectors.spelling.SECONDS", -1.0)
     with pytest.raises(InvalidRequest, match=r"'kingg' is not in the vocabulary of model 'words'$"):
         inside.answer({"positive": ["kingg"]})
 

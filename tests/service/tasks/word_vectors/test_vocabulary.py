@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.artifacts import vocabulary
-from service.artifacts.bundle import BundleError
-from service.artifacts.vocabulary import Vocabulary
+from service.bundle.files import BundleError
+from service.tasks.word_vectors import vocabulary
+from service.tasks.word_vectors.vocabulary import Vocabulary
 
 
 def _write(folder: Path, content: str | bytes) -> Path:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.artifacts.decoding import Hypothesis
-from service.artifacts.subwords import Subwords
-from service.artifacts.translation import CutText, Results, TranslationPreprocessing
-from tests.translator_bundles import pieces_model
+from service.decoding import Hypothesis
+from service.tasks.translation.subwords import Subwords
+from service.tasks.translation.text import CutText, Results, TranslationPreprocessing
+from tests.support.translator_bundles import pieces_model
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.artifacts.decoding import Hypothesis
-from service.artifacts.subwords import BLANK, UNKNOWN, Subwords
-from service.artifacts.translation import CutText, cut
-from tests.translator_bundles import pieces_model
+from service.decoding import Hypothesis
+from service.tasks.translation.subwords import BLANK, UNKNOWN, Subwords
+from service.tasks.translation.text import CutText, cut
+from tests.support.translator_bundles import pieces_model
 
 MOST = 40
 

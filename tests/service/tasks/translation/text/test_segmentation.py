@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from service.artifacts.decoding import Hypothesis
-from service.artifacts.subwords import Subwords
-from service.artifacts.translation import Capitals, cut
-from tests.translator_bundles import pieces_model
+from service.decoding import Hypothesis
+from service.tasks.translation.subwords import Subwords
+from service.tasks.translation.text import Capitals, cut
+from tests.support.translator_bundles import pieces_model
 
 CAPITALS = Capitals(small=frozenset({"milk", "water", "the", "and", "dog", "sleeps"}), begins=frozenset({"the"}))
 MOST = 40

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.artifacts.decoding import Hypothesis
-from service.artifacts.subwords import Subwords
-from service.artifacts.translation import CutText, cut
-from service.artifacts.translation.elements import Element
-from tests.translator_bundles import pieces_model
+from service.decoding import Hypothesis
+from service.tasks.translation.subwords import Subwords
+from service.tasks.translation.text import CutText, cut
+from service.tasks.translation.text.tag_transfer import Element
+from tests.support.translator_bundles import pieces_model
 
 MOST = 40
 

@@ -8,9 +8,9 @@ import time
 import pytest
 import sentencepiece
 
-from service.artifacts.subwords import BEGIN, END, PAD, STAND_IN, UNKNOWN, Subwords
-from service.artifacts.translation import CutText, cut
-from tests.translator_bundles import pieces_model
+from service.tasks.translation.subwords import BEGIN, END, PAD, STAND_IN, UNKNOWN, Subwords
+from service.tasks.translation.text import CutText, cut
+from tests.support.translator_bundles import pieces_model
 
 MOST = 40
 

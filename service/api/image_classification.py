@@ -27,14 +27,8 @@ from service.api.operation import (
 from service.bundle.manifest import Task
 from service.errors import InvalidRequest, MalformedBody, UnsupportedMedia
 from service.tasks.base import invalid_body
-from service.tasks.image_classification.predictor import (
-    DEFAULT_TOP_K,
-    ClassifyBody,
-    ClassifyRequest,
-    ImageResult,
-    TopK,
-    to_request,
-)
+from service.tasks.image_classification.request import ClassifyRequest, to_request
+from service.tasks.image_classification.schemas import DEFAULT_TOP_K, ClassifyBody, ImageResult, TopK
 
 _SCALARS = ("model", "version", "top_k")
 

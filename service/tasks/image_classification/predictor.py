@@ -2,109 +2,28 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, Strict, ValidationError, model_validator
+from pydantic import ValidationError
 
 from service.bundle.files import Bundle, BundleError
 from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest, ModelFailure
 from service.runtime.session import Tensors
-from service.tasks.base import Limits, OpenSession, Predictor, TaskBody, invalid_body
+from service.tasks.base import Limits, OpenSession, Predictor, invalid_body
 from service.tasks.image_classification.preprocessing import ImageError, ImagePreprocessing, decode_image, normalise
+from service.tasks.image_classification.request import ClassifyRequest, to_request
+from service.tasks.image_classification.schemas import ClassifyBody
 from service.tasks.json_tensors import array_from_json
-
-DEFAULT_TOP_K = 3
 
 # What is decoded in the event loop: a few small PNGs, which hold it for about a millisecond. The number of bytes says
 # little of the work: 7 kB of PNG can be 20 megapixels.
 _LIGHT_BYTES = 8 * 1024
 _LIGHT_PIXELS = 128 * 128
 _LIGHT_PICTURES = 4
-
-TopK = Annotated[int, Field(ge=1)]
-
-
-class ClassifyBody(TaskBody):
-    """The JSON body of /v1/classify: either `images` or `pixels`."""
-
-    top_k: Annotated[TopK, Strict()] = Field(
-        default=DEFAULT_TOP_K, description="How many labels per image; clamped to the labels there are."
-    )
-    images: list[str] | None = Field(
-        default=None, description="Pictures as files (PNG, JPEG, WebP, BMP, GIF, TIFF), base64-encoded."
-    )
-    # Typed as Any: one pydantic value per pixel would cost more than the network.
-    pixels: Any = Field(
-        default=None,
-        description="Ready images: rows of numbers, 0 = paper to 1 = ink; not normalised again.",
-        json_schema_extra={
-            "type": "array",
-            "items": {
-                "type": "array",
-                "items": {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}},
-            },
-        },
-    )
-
-    @model_validator(mode="after")
-    def _one_form(self) -> ClassifyBody:
-        if (self.images is None) == (self.pixels is None):
-            raise ValueError("send either 'images' (base64) or 'pixels' (numbers), and not both")
-        return self
-
-
-class Prediction(BaseModel):
-    """A label and its probability."""
-
-    label: str
-    score: float = Field(ge=0, le=1)
-
-
-class ImageResult(BaseModel):
-    """The likeliest labels of one image, best first."""
-
-    predictions: list[Prediction]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassifyRequest:
-    """What the predictor takes: encoded `pictures`, or `pixels` as they came out of JSON."""
-
-    top_k: int = DEFAULT_TOP_K
-    pictures: Sequence[bytes] = ()
-    pixels: Any = None
-    field: str | None = "images"
-    """How errors name the list of pictures; None where the body is the picture."""
-    booleans: bool = True
-    """False where the JSON text is known to hold no `true` and no `false`: looking for them among pixels takes time."""
-
-    def name(self, index: int) -> str | None:
-        """The path of one picture in the request."""
-        return f"{self.field}[{index}]" if self.field else None
-
-
-def to_request(body: ClassifyBody, *, booleans: bool = True) -> ClassifyRequest:
-    """What a JSON body asks for.
-
-    Args:
-        body: as it was validated.
-        booleans: False where its text is known to hold no `true` and no `false`.
-
-    Raises:
-        InvalidRequest: naming the image that is not base64.
-    """
-    if body.pixels is not None:
-        return ClassifyRequest(top_k=body.top_k, pixels=body.pixels, booleans=booleans)
-    pictures = [_from_base64(text, f"images[{index}]") for index, text in enumerate(body.images or ())]
-    return ClassifyRequest(top_k=body.top_k, pictures=pictures)
 
 
 class ImageClassificationPredictor(Predictor[ClassifyRequest]):
@@ -223,12 +142,3 @@ def _png_pixels(picture: bytes) -> float:
     if picture[12:16] != b"IHDR" or picture.count(b"IHDR") > 1:
         return math.inf
     return int.from_bytes(picture[16:20], "big") * int.from_bytes(picture[20:24], "big")
-
-
-def _from_base64(text: str, field: str) -> bytes:
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest("is not base64; encode the bytes of an image file", field) from error

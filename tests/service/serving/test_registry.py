@@ -20,7 +20,7 @@ from service.serving.loader import ModelLoader
 from service.serving.registry import ModelRegistry, State
 from service.serving.served_model import ServedModel
 from service.settings import ModelSettings, Settings
-from service.tasks.image_classification.predictor import ClassifyRequest
+from service.tasks.image_classification.request import ClassifyRequest
 from tests.support.bundles import classifier_graph, template, write_classifier
 from tests.support.server import Gate, edit_samples, flip_byte, rewrite, write_failing_classifier
 

@@ -17,7 +17,7 @@ from service.runtime.session import OnnxSession, Tensors
 from service.serving.registry import ModelRegistry
 from service.serving.served_model import INLINE_THRESHOLD_SECONDS, ServedModel, runs_inline
 from service.settings import Settings
-from service.tasks.image_classification.predictor import ClassifyRequest
+from service.tasks.image_classification.request import ClassifyRequest
 from tests.support.bundles import template, write_classifier
 from tests.support.server import Gate
 

@@ -16,7 +16,8 @@ from service.errors import InvalidRequest, ModelFailure
 from service.serving.loader import session_opener
 from service.tasks import TASKS, Limits, load_predictor
 from service.tasks.base import field_path
-from service.tasks.image_classification.predictor import ClassifyRequest, ImageClassificationPredictor
+from service.tasks.image_classification.predictor import ImageClassificationPredictor
+from service.tasks.image_classification.request import ClassifyRequest
 from tests.support.bundles import classifier_graph, classifier_manifest, template, write_classifier
 from tests.support.server import picture
 

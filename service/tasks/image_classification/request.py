@@ -1,0 +1,58 @@
+"""The request that the image classification predictor takes, and how a JSON body becomes one."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service.errors import InvalidRequest
+from service.tasks.image_classification.schemas import DEFAULT_TOP_K, ClassifyBody
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyRequest:
+    """A request to classify images, either as encoded `pictures` or as `pixels`."""
+
+    top_k: int = DEFAULT_TOP_K
+    """Number of labels to return per image."""
+    pictures: Sequence[bytes] = ()
+    """Contents of image files."""
+    pixels: Any = None
+    """Preprocessed images as parsed JSON, rows of numbers in 0..1."""
+    field: str | None = "images"
+    """Name of the list of pictures in error messages; None where the request body is the picture."""
+    booleans: bool = True
+    """False if the JSON text is known to hold no `true` or `false`, which saves searching the pixels for them."""
+
+    def name(self, index: int) -> str | None:
+        """Path of a picture in the request, for error messages."""
+        return f"{self.field}[{index}]" if self.field else None
+
+
+def to_request(body: ClassifyBody, *, booleans: bool = True) -> ClassifyRequest:
+    """Convert a validated JSON body to a request.
+
+    Args:
+        body: the validated body.
+        booleans: False if the JSON text is known to hold no `true` or `false`.
+
+    Raises:
+        InvalidRequest: an image is not valid base64; the error names it.
+    """
+    if body.pixels is not None:
+        return ClassifyRequest(top_k=body.top_k, pixels=body.pixels, booleans=booleans)
+    pictures = [_from_base64(text, f"images[{index}]") for index, text in enumerate(body.images or ())]
+    return ClassifyRequest(top_k=body.top_k, pictures=pictures)
+
+
+def _from_base64(text: str, field: str) -> bytes:
+    """Decode base64 text or a `data:` URL; errors name `field`."""
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest("is not base64; encode the bytes of an image file", field) from error

@@ -1,0 +1,55 @@
+"""JSON bodies and answers of the image classification route."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, Strict, model_validator
+
+from service.tasks.base import TaskBody
+
+DEFAULT_TOP_K = 3
+
+TopK = Annotated[int, Field(ge=1)]
+
+
+class ClassifyBody(TaskBody):
+    """The JSON body of /v1/classify: either `images` or `pixels`."""
+
+    top_k: Annotated[TopK, Strict()] = Field(
+        default=DEFAULT_TOP_K, description="How many labels per image; clamped to the labels there are."
+    )
+    images: list[str] | None = Field(
+        default=None, description="Pictures as files (PNG, JPEG, WebP, BMP, GIF, TIFF), base64-encoded."
+    )
+    # Typed as Any: one pydantic value per pixel would cost more than the network.
+    pixels: Any = Field(
+        default=None,
+        description="Ready images: rows of numbers, 0 = paper to 1 = ink; not normalised again.",
+        json_schema_extra={
+            "type": "array",
+            "items": {
+                "type": "array",
+                "items": {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}},
+            },
+        },
+    )
+
+    @model_validator(mode="after")
+    def _one_form(self) -> ClassifyBody:
+        if (self.images is None) == (self.pixels is None):
+            raise ValueError("send either 'images' (base64) or 'pixels' (numbers), and not both")
+        return self
+
+
+class Prediction(BaseModel):
+    """A label and its probability."""
+
+    label: str
+    score: float = Field(ge=0, le=1)
+
+
+class ImageResult(BaseModel):
+    """The likeliest labels of one image, best first."""
+
+    predictions: list[Prediction]

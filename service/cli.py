@@ -12,7 +12,8 @@ from pathlib import Path
 from service import __version__
 from service.bundle.files import Bundle, BundleError, read_bundle, versions
 from service.errors import ConfigurationError, LecternError
-from service.settings import PREFIX, describe_settings, load_settings
+from service.limits import PREFIX, Limits
+from service.settings import describe_settings, load_settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -153,7 +154,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     from service.runtime.cpus import available_cpus
     from service.runtime.providers import check_installation
     from service.serving.loader import session_opener
-    from service.tasks import Limits, load_predictor
+    from service.tasks import load_predictor
 
     check_installation()
     settings = load_settings()

@@ -12,8 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from service.errors import ConfigurationError
-
-PREFIX = "LECTERN_"
+from service.limits import PREFIX, Limits, variable
 
 Providers = Annotated[tuple[str, ...], NoDecode]
 
@@ -41,8 +40,8 @@ class ModelSettings(BaseModel):
     _split_providers = field_validator("providers", mode="before")(_split)
 
 
-class Settings(BaseSettings):
-    """Everything that can be set. Each field is the variable `LECTERN_<FIELD>`."""
+class Settings(Limits, BaseSettings):
+    """Everything that can be set, the limits included. Each field is the variable `LECTERN_<FIELD>`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -71,42 +70,6 @@ class Settings(BaseSettings):
     """Refuse to start when any model is bad or runs on another provider than asked."""
     model_control: Literal["explicit", "none"] = "explicit"
     """Whether models can be loaded and unloaded over HTTP: explicit (yes) or none."""
-    max_body_bytes: int = Field(default=16 * 2**20, ge=1024)
-    """Largest request body in bytes, after decompression."""
-    max_images: int = Field(default=64, ge=1, le=4096)
-    """Most images in one request."""
-    max_pixels: int = Field(default=20_000_000, ge=784)
-    """Most pixels of one image."""
-    max_words: int = Field(default=10_000, ge=1, le=1_000_000)
-    """Most words, pairs of words or vectors in one request."""
-    max_neighbors: int = Field(default=1_000, ge=1, le=100_000)
-    """Most neighbours of one word: the largest k."""
-    max_total_neighbors: int = Field(default=100_000, ge=1, le=10_000_000)
-    """Most neighbours in one answer: words times k."""
-    max_inputs: int = Field(default=2_048, ge=1, le=65_536)
-    """Most texts in one request to /v1/embeddings."""
-    max_tokens: int = Field(default=8_192, ge=1, le=1_000_000)
-    """Most words in one text to /v1/embeddings."""
-    max_texts: int = Field(default=1_024, ge=1, le=65_536)
-    """Most texts in one request to tag or to translate; most token lists to tag."""
-    max_text_bytes: int = Field(default=100_000, ge=1)
-    """Largest text to tag, in bytes of UTF-8."""
-    max_sentence_tokens: int = Field(default=1_000, ge=1, le=100_000)
-    """Most tokens in one sentence to tag."""
-    max_total_tokens: int = Field(default=200_000, ge=1, le=10_000_000)
-    """Most tokens in one request to /v1/tag, all its texts together."""
-    max_batch_tokens: int = Field(default=2_048, ge=1, le=1_000_000)
-    """Most tokens in one run of a tagger, padding included; takes the place of LECTERN_MAX_BATCH_SIZE there."""
-    max_characters: int = Field(default=10_000, ge=1, le=1_000_000)
-    """Most characters of one text to translate."""
-    max_total_characters: int = Field(default=50_000, ge=1, le=10_000_000)
-    """Most characters in one request to translate, all its texts together."""
-    max_beam_size: int = Field(default=16, ge=1, le=256)
-    """Largest beam of a translation; alternatives are fewer than its beam."""
-    max_batch_hypotheses: int = Field(default=160, ge=1, le=65_536)
-    """Most hypotheses in one step of a translator: sentences times their beams."""
-    max_batch_size: int = Field(default=64, ge=1, le=4096)
-    """Most rows joined into one run of a model."""
     max_queue_delay_us: int = Field(default=0, ge=0)
     """Longest wait for batch mates in microseconds; 0 takes what is waiting and adds no delay."""
     max_queue_size: int = Field(default=512, ge=1)
@@ -127,6 +90,11 @@ class Settings(BaseSettings):
     """Settings of single models, for example LECTERN_MODEL__WORDS_EN__PROVIDERS=cpu for words-en."""
 
     _split_providers = field_validator("providers", mode="before")(_split)
+
+    def limits_for(self, name: str) -> Limits:
+        """The limits of model `name`: the global ones, with its own batch size where one is set."""
+        limits = {field: getattr(self, field) for field in Limits.model_fields}
+        return Limits(**limits | {"max_batch_size": self.for_model(name).max_batch_size})
 
     def for_model(self, name: str) -> ModelSettings:
         """The settings of model `name`, its own where set and the global ones elsewhere."""
@@ -154,7 +122,7 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         first = error.errors()[0]
-        name = PREFIX + "__".join(str(part) for part in first["loc"]).upper()
+        name = variable("__".join(str(part) for part in first["loc"]))
         wrong = "is not a setting" if first["type"] == "extra_forbidden" else first["msg"]
         raise ConfigurationError(f"{name}={first['input']!r}: {wrong}; see `lectern serve --help`") from error
     except SettingsError as error:  # Only the one setting that is a table is parsed before it is validated.
@@ -166,21 +134,23 @@ def load_settings(**overrides: Any) -> Settings:
 
 def unknown_variables() -> list[str]:
     """Variables of the environment that begin with LECTERN_ and set nothing: most likely misspelt."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {"LECTERN_DATA"}
+    known = {variable(name) for name in Settings.model_fields} | {"LECTERN_DATA"}
     return sorted(
         name for name in os.environ if name.startswith(PREFIX) and name not in known and "LECTERN_MODEL__" not in name
     )
 
 
 def describe_settings() -> Iterator[tuple[str, str, str]]:
-    """Yield (variable, default, meaning) of every setting."""
-    for name, field in Settings.model_fields.items():
+    """Yield (variable, default, meaning) of every setting, the limits last."""
+    fields = Settings.model_fields
+    for name in sorted(fields, key=lambda name: name in Limits.model_fields):
+        field = fields[name]
         default = field.get_default(call_default_factory=True)
         text = ",".join(default) if isinstance(default, tuple) else str(default)
         if isinstance(default, bool):
             text = str(int(default))
-        variable = PREFIX + name.upper() + ("__<NAME>__<SETTING>" if name == "model" else "")
-        yield variable, "" if default == {} else text, field.description or ""
+        suffix = "__<NAME>__<SETTING>" if name == "model" else ""
+        yield variable(name) + suffix, "" if default == {} else text, field.description or ""
 
 
 def _first(own: int | None, other: int) -> int:

@@ -26,6 +26,7 @@ from service.api.operation import (
 )
 from service.bundle.manifest import Task
 from service.errors import InvalidRequest, MalformedBody, UnsupportedMedia
+from service.limits import variable
 from service.tasks.base import invalid_body
 from service.tasks.image_classification.request import ClassifyRequest, to_request
 from service.tasks.image_classification.schemas import DEFAULT_TOP_K, ClassifyBody, ImageResult, TopK
@@ -101,7 +102,8 @@ async def _read_form(request: Request, body: bytes) -> _Sent:
     except MultiPartException as error:
         if error.message.startswith("Too many files"):
             raise InvalidRequest(
-                f"more than {limit} images, which is the limit (LECTERN_MAX_IMAGES); send several requests", "image"
+                f"more than {limit} images, which is the limit ({variable('max_images')}); send several requests",
+                "image",
             ) from error
         raise MalformedBody(f"the multipart body cannot be read: {error.message}") from error
     try:

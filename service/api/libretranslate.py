@@ -206,11 +206,11 @@ def _texts(sent: str | list[str], settings: Settings) -> list[str]:
     if isinstance(sent, str):
         return [sent]
     if len(sent) > settings.max_texts:
-        limit = f"the limit is {settings.max_texts} (LECTERN_MAX_TEXTS)"
+        limit = settings.describe("max_texts")
         raise InvalidRequest(f"{len(sent)} texts, {limit}; send several requests", "q")
     total = sum(map(len, sent))
     if total > settings.max_total_characters:
-        limit = f"the limit is {settings.max_total_characters} (LECTERN_MAX_TOTAL_CHARACTERS)"
+        limit = settings.describe("max_total_characters")
         raise InvalidRequest(f"{total} characters, {limit}; send several requests", "q")
     return sent
 

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from service.errors import DeadlineExceeded, InvalidRequest, MalformedBody, PayloadTooLarge, UnsupportedMedia
+from service.limits import variable
 from service.observability import Metrics, Timings
 from service.serving.registry import ModelRegistry
 from service.serving.served_model import ServedModel
@@ -205,7 +206,7 @@ async def _receive(request: Request, limit: int) -> bytes:
 
 
 def _too_large(limit: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"the body is larger than {limit} bytes (LECTERN_MAX_BODY_BYTES); send it in parts")
+    return PayloadTooLarge(f"the body is larger than {limit} bytes ({variable('max_body_bytes')}); send it in parts")
 
 
 def _inflate(body: bytes, encoding: str, limit: int) -> bytes:

@@ -10,13 +10,14 @@ from pathlib import Path
 from service.bundle.files import Bundle, BundleError, read_bundle
 from service.bundle.manifest import Graph
 from service.errors import ConfigurationError
+from service.limits import variable
 from service.observability import Metrics
 from service.runtime.cpus import available_cpus
 from service.runtime.providers import resolve
 from service.runtime.session import OnnxSession
 from service.serving.served_model import ServedModel, runs_inline, warm_up
-from service.settings import PREFIX, Settings, model_key
-from service.tasks import Limits, load_predictor
+from service.settings import Settings, model_key
+from service.tasks import load_predictor
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +38,13 @@ class ModelLoader:
 
     def check_settings(self, names: list[str]) -> None:
         """Refuse execution providers that no onnxruntime knows; warn of settings for models that are not there."""
-        _resolve("PROVIDERS", self._settings.providers)
+        _resolve("providers", self._settings.providers)
         known = {model_key(name) for name in names}
         for key, own in self._settings.model.items():
             if own.providers is not None:
-                _resolve(f"MODEL__{key.upper()}__PROVIDERS", own.providers)
+                _resolve(f"model__{key}__providers", own.providers)
             if key not in known:
-                fields = {"variable": f"{PREFIX}MODEL__{key.upper()}__…", "models": names}
+                fields = {"variable": variable(f"model__{key}__…"), "models": names}
                 log.warning("settings for a model that is not there", extra={"fields": fields})
 
     def load(self, path: Path) -> ServedModel:
@@ -56,26 +57,7 @@ class ModelLoader:
         bundle = read_bundle(path)
         own = self._settings.for_model(bundle.manifest.name)
         assert own.providers is not None
-        assert own.max_batch_size is not None
-        limits = Limits(
-            max_images=self._settings.max_images,
-            max_pixels=self._settings.max_pixels,
-            max_words=self._settings.max_words,
-            max_neighbors=self._settings.max_neighbors,
-            max_total_neighbors=self._settings.max_total_neighbors,
-            max_inputs=self._settings.max_inputs,
-            max_tokens=self._settings.max_tokens,
-            max_texts=self._settings.max_texts,
-            max_text_bytes=self._settings.max_text_bytes,
-            max_sentence_tokens=self._settings.max_sentence_tokens,
-            max_total_tokens=self._settings.max_total_tokens,
-            max_batch_tokens=self._settings.max_batch_tokens,
-            max_characters=self._settings.max_characters,
-            max_total_characters=self._settings.max_total_characters,
-            max_beam_size=self._settings.max_beam_size,
-            max_batch_hypotheses=self._settings.max_batch_hypotheses,
-            max_batch_size=own.max_batch_size,
-        )
+        limits = self._settings.limits_for(bundle.manifest.name)
         threads = self._settings.threads or 1
         predictor = load_predictor(bundle, session_opener(own.providers, threads, self._settings.strict), limits)
         seconds = warm_up(predictor)
@@ -129,9 +111,9 @@ def session_opener(providers: tuple[str, ...], threads: int, strict: bool) -> Ca
     return open_session
 
 
-def _resolve(variable: str, providers: tuple[str, ...]) -> None:
+def _resolve(setting: str, providers: tuple[str, ...]) -> None:
     """Raise ConfigurationError, naming the variable, where onnxruntime knows no such execution provider."""
     try:
         resolve(providers)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{PREFIX}{variable}={','.join(providers)}: {error}") from error
+        raise ConfigurationError(f"{variable(setting)}={','.join(providers)}: {error}") from error

@@ -6,7 +6,8 @@ from typing import Any
 
 from service.bundle.files import Bundle, BundleError
 from service.bundle.manifest import Task
-from service.tasks.base import Limits, OpenSession, Predictor
+from service.limits import Limits
+from service.tasks.base import OpenSession, Predictor
 from service.tasks.image_classification.predictor import ImageClassificationPredictor
 from service.tasks.token_classification import TokenClassificationPredictor
 from service.tasks.translation import TranslationPredictor
@@ -33,4 +34,4 @@ def load_predictor(bundle: Bundle, open_session: OpenSession, limits: Limits) ->
     return TASKS[task](bundle, open_session, limits)
 
 
-__all__ = ["TASKS", "Limits", "OpenSession", "Predictor", "load_predictor"]
+__all__ = ["TASKS", "OpenSession", "Predictor", "load_predictor"]

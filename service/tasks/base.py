@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -17,6 +16,7 @@ from service.bundle.files import Bundle
 from service.bundle.manifest import Graph, Manifest, TensorSpec
 from service.decoding import StepLoop
 from service.errors import InvalidRequest
+from service.limits import Limits
 from service.runtime.providers import ProviderReport
 from service.runtime.session import OnnxSession, Tensors
 
@@ -24,29 +24,6 @@ RequestT = TypeVar("RequestT")
 
 OpenSession = Callable[[Bundle, Graph], OnnxSession]
 """Opens a graph of a bundle with the providers and threads that are set for the model."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What one request may ask for."""
-
-    max_images: int = 64
-    max_pixels: int = 20_000_000
-    max_words: int = 10_000
-    max_neighbors: int = 1_000
-    max_total_neighbors: int = 100_000
-    max_inputs: int = 2_048
-    max_tokens: int = 8_192
-    max_texts: int = 1_024
-    max_text_bytes: int = 100_000
-    max_sentence_tokens: int = 1_000
-    max_total_tokens: int = 200_000
-    max_batch_tokens: int = 2_048
-    max_characters: int = 10_000
-    max_total_characters: int = 50_000
-    max_beam_size: int = 16
-    max_batch_hypotheses: int = 160
-    max_batch_size: int = 64
 
 
 class AtFirst(FailFast):

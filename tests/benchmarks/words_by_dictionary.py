@@ -21,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from service.bundle.files import BundleError, read_bundle
 from service.decoding import SearchSettings
+from service.limits import Limits
 from service.serving.loader import session_opener
-from service.tasks import Limits, load_predictor
+from service.tasks import load_predictor
 from service.tasks.translation import TranslationPredictor
 from training.common.errors import DatasetError, RunError, UserError
 from training.common.run import Run
@@ -104,7 +105,7 @@ def _translator(options: argparse.Namespace) -> tuple[str, Callable[[Sequence[st
 
 def _bundle(path: Path) -> tuple[str, Callable[[Sequence[str]], list[str]]]:
     """The service's predictor, in this process."""
-    limits = Limits(max_texts=sys.maxsize, max_total_characters=sys.maxsize)
+    limits = Limits().model_copy(update={"max_texts": sys.maxsize, "max_total_characters": sys.maxsize})
     predictor = load_predictor(read_bundle(path), session_opener(("cpu",), 1, False), limits)
     if not isinstance(predictor, TranslationPredictor) or {predictor.source, predictor.target} != set(LANGUAGES):
         raise BundleError(f"{path}: is no translator of English and German; name one, as models/translate-en-de/3")

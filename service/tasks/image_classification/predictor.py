@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from service.bundle.files import Bundle, BundleError
 from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest, ModelFailure
+from service.limits import Limits
 from service.runtime.session import Tensors
-from service.tasks.base import Limits, OpenSession, Predictor, invalid_body
+from service.tasks.base import OpenSession, Predictor, invalid_body
 from service.tasks.image_classification.preprocessing import ImageError, ImagePreprocessing, decode_image, normalise
 from service.tasks.image_classification.request import ClassifyRequest, to_request
 from service.tasks.image_classification.schemas import ClassifyBody
@@ -115,7 +116,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
             raise InvalidRequest("holds no image; send at least one", field)
         if count > self.limits.max_images:
             raise InvalidRequest(
-                f"{count} images, the limit is {self.limits.max_images} (LECTERN_MAX_IMAGES); send several requests",
+                f"{count} images, {self.limits.describe('max_images')}; send several requests",
                 field,
             )
 

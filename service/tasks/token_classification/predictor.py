@@ -12,8 +12,9 @@ from pydantic import JsonValue
 from service.bundle.files import Bundle
 from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import ModelFailure
+from service.limits import Limits
 from service.runtime.session import Tensors
-from service.tasks.base import Limits, OpenSession, Predictor, object_array, read_texts
+from service.tasks.base import OpenSession, Predictor, object_array, read_texts
 from service.tasks.token_classification.decoding import Tagging
 from service.tasks.token_classification.features import EMISSIONS
 from service.tasks.token_classification.length_buckets import groups

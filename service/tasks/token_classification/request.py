@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InvalidRequest, PayloadTooLarge
-from service.tasks.base import Limits
+from service.limits import Limits, variable
 from service.tasks.token_classification.decoding import Offsets, joined
 from service.text import sentence_spans
 
@@ -63,7 +63,7 @@ class TagRequest:
             if total > limits.max_total_tokens:
                 raise InvalidRequest(
                     f"with it the request has more than {limits.max_total_tokens} tokens, the limit "
-                    "(LECTERN_MAX_TOTAL_TOKENS); send several requests",
+                    f"({variable('max_total_tokens')}); send several requests",
                     self._field(index),
                 )
             self.sentences.append(offsets)
@@ -79,20 +79,19 @@ class TagRequest:
         if len(self.texts) > limits.max_texts:
             what, field = ("texts", "texts") if self._tokens is None else ("token lists", "tokens")
             raise InvalidRequest(
-                f"{len(self.texts)} {what}, the limit is {limits.max_texts} (LECTERN_MAX_TEXTS); send several requests",
+                f"{len(self.texts)} {what}, {limits.describe('max_texts')}; send several requests",
                 field,
             )
         for index, text in enumerate(self.texts):
             size = self._size(index)
             if size > limits.max_text_bytes:
                 raise PayloadTooLarge(
-                    f"{self._field(index)}: {size} bytes of text, the limit is {limits.max_text_bytes} "
-                    "(LECTERN_MAX_TEXT_BYTES); send it in parts"
+                    f"{self._field(index)}: {size} bytes of text, {limits.describe('max_text_bytes')}; send it in parts"
                 )
             offsets = sentence_spans(text) if self._tokens is None else self._joined(index)
             for place, sentence in enumerate(offsets):
                 if len(sentence) > limits.max_sentence_tokens:
-                    raise self._too_long(index, place, sentence, limits.max_sentence_tokens)
+                    raise self._too_long(index, place, sentence, limits.describe("max_sentence_tokens"))
             yield offsets
 
     def _size(self, index: int) -> int:
@@ -116,7 +115,7 @@ class TagRequest:
             raise InvalidRequest("is empty; send a word or a punctuation mark", f"{self._field(index)}[{place}]")
         return joined(tokens)
 
-    def _too_long(self, index: int, place: int, sentence: Offsets, limit: int) -> InvalidRequest:
+    def _too_long(self, index: int, place: int, sentence: Offsets, limit: str) -> InvalidRequest:
         text, start = self.texts[index], sentence[0][0]
         if self._tokens is not None:
             which, remedy = "", "send it as several sentences"
@@ -124,5 +123,5 @@ class TagRequest:
             shown = text[start : start + _SHOWN]
             which = f"its sentence {place + 1}, from character {start} ({shown!r}…), has "
             remedy = "end sentences with a full stop or a blank line"
-        message = f"{which}{len(sentence)} tokens, the limit is {limit} (LECTERN_MAX_SENTENCE_TOKENS); {remedy}"
+        message = f"{which}{len(sentence)} tokens, {limit}; {remedy}"
         return InvalidRequest(message, self._field(index))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from service.decoding import SearchSettings
 from service.errors import InvalidRequest
-from service.tasks.base import Limits
+from service.limits import Limits, variable
 from service.tasks.translation.subwords import Subwords
 from service.tasks.translation.text import Capitals, CutText, TranslationPreprocessing, cut
 
@@ -107,7 +107,9 @@ class TranslateRequest:
     def _search(self, limits: Limits, preprocessing: TranslationPreprocessing) -> SearchSettings:
         most = limits.max_beam_size
         if self.beam_size is not None and not 1 <= self.beam_size <= most:
-            raise InvalidRequest(f"is {self.beam_size}, must be from 1 to {most} (LECTERN_MAX_BEAM_SIZE)", "beam_size")
+            raise InvalidRequest(
+                f"is {self.beam_size}, must be from 1 to {most} ({variable('max_beam_size')})", "beam_size"
+            )
         if self.alternatives < 0:
             raise InvalidRequest(f"is {self.alternatives}, must be 0 or more", "alternatives")
         beam_size = self.beam_size
@@ -116,7 +118,7 @@ class TranslateRequest:
         if self.alternatives >= beam_size:
             raise InvalidRequest(
                 f"is {self.alternatives}, must be below the beam size {beam_size}, which may be up to {most} "
-                "(LECTERN_MAX_BEAM_SIZE)",
+                f"({variable('max_beam_size')})",
                 "alternatives",
             )
         return preprocessing.search(beam_size, self.alternatives + 1)
@@ -124,7 +126,7 @@ class TranslateRequest:
     def _check_sizes(self, limits: Limits) -> None:
         if len(self.texts) > limits.max_texts:
             raise InvalidRequest(
-                f"{len(self.texts)} texts, the limit is {limits.max_texts} (LECTERN_MAX_TEXTS); send several requests",
+                f"{len(self.texts)} texts, {limits.describe('max_texts')}; send several requests",
                 "texts",
             )
         total = 0
@@ -132,13 +134,12 @@ class TranslateRequest:
             total += len(text)
             if len(text) > limits.max_characters:
                 raise InvalidRequest(
-                    f"has {len(text)} characters, the limit is {limits.max_characters} (LECTERN_MAX_CHARACTERS); "
-                    "send it in parts",
+                    f"has {len(text)} characters, {limits.describe('max_characters')}; send it in parts",
                     self._field(index),
                 )
             if total > limits.max_total_characters:
                 raise InvalidRequest(
                     f"with it the request has more than {limits.max_total_characters} characters, the limit "
-                    "(LECTERN_MAX_TOTAL_CHARACTERS); send several requests",
+                    f"({variable('max_total_characters')}); send several requests",
                     self._field(index),
                 )

@@ -55,8 +55,7 @@ class EmbeddingsRequest(WordsRequest):
         inputs = _inputs(self._input)
         if len(inputs) > lookup.limits.max_inputs:
             raise InvalidRequest(
-                f"{len(inputs)} inputs, the limit is {lookup.limits.max_inputs} (LECTERN_MAX_INPUTS); "
-                "send several requests",
+                f"{len(inputs)} inputs, {lookup.limits.describe('max_inputs')}; send several requests",
                 "input",
             )
         single = not isinstance(self._input, list) or inputs[0] is self._input
@@ -153,9 +152,7 @@ def _inputs(sent: Any) -> list[Any]:
 
 def _check_length(lookup: Lookup, tokens: int, field: str) -> None:
     if tokens > lookup.limits.max_tokens:
-        raise InvalidRequest(
-            f"{tokens} words, the limit is {lookup.limits.max_tokens} (LECTERN_MAX_TOKENS); send it in parts", field
-        )
+        raise InvalidRequest(f"{tokens} words, {lookup.limits.describe('max_tokens')}; send it in parts", field)
 
 
 def _known(lookup: Lookup, texts: Iterable[Sequence[str]]) -> dict[str, int]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InvalidRequest
-from service.tasks.base import Limits
+from service.limits import Limits
 from service.tasks.word_vectors.preprocessing import WordVectorsPreprocessing
 from service.tasks.word_vectors.spelling import Spelling
 from service.tasks.word_vectors.vocabulary import Vocabulary
@@ -89,18 +89,17 @@ class Lookup:
         """Raise InvalidRequest where a list is too long."""
         if count > self.limits.max_words:
             raise InvalidRequest(
-                f"{count} {what}, the limit is {self.limits.max_words} (LECTERN_MAX_WORDS); send several requests",
+                f"{count} {what}, {self.limits.describe('max_words')}; send several requests",
                 field,
             )
 
     def check_k(self, k: int, rows: int) -> None:
         """Raise InvalidRequest where more neighbours are asked for than may be, each or of all `rows` together."""
         if k > self.limits.max_neighbors:
-            raise InvalidRequest(f"is {k}, the limit is {self.limits.max_neighbors} (LECTERN_MAX_NEIGHBORS)", "k")
+            raise InvalidRequest(f"is {k}, {self.limits.describe('max_neighbors')}", "k")
         if k * rows > self.limits.max_total_neighbors:
             raise InvalidRequest(
-                f"{rows} times {k} neighbours, the limit is {self.limits.max_total_neighbors} "
-                "(LECTERN_MAX_TOTAL_NEIGHBORS); send several requests",
+                f"{rows} times {k} neighbours, {self.limits.describe('max_total_neighbors')}; send several requests",
                 "k",
             )
 

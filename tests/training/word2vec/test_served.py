@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from service.bundle.files import Bundle
+from service.limits import Limits
 from service.serving.loader import session_opener
-from service.tasks import Limits, Predictor, load_predictor
+from service.tasks import Predictor, load_predictor
 from tests.support.vectors import made_vectors
 from training.word2vec.export.bundle import BundleSettings, export
 

@@ -13,8 +13,9 @@ from PIL import Image
 from service.bundle.files import BundleError, write_bundle
 from service.bundle.manifest import Graph, Manifest, Task
 from service.errors import InvalidRequest, ModelFailure
+from service.limits import Limits
 from service.serving.loader import session_opener
-from service.tasks import TASKS, Limits, load_predictor
+from service.tasks import TASKS, load_predictor
 from service.tasks.base import field_path
 from service.tasks.image_classification.predictor import ImageClassificationPredictor
 from service.tasks.image_classification.request import ClassifyRequest

@@ -12,9 +12,10 @@ import pytest
 from onnx import numpy_helper
 
 from service.bundle.files import Bundle, BundleError
+from service.limits import Limits
 from service.runtime.stepper import FOUND, JOBS
 from service.serving.loader import session_opener
-from service.tasks import Limits, load_predictor
+from service.tasks import load_predictor
 from service.tasks.base import object_array
 from service.tasks.translation import TranslationPredictor
 from service.tasks.translation.request import TranslateRequest

@@ -15,10 +15,11 @@ from service.bundle.comparison import differences
 from service.bundle.files import Bundle, BundleError
 from service.bundle.manifest import Comparison
 from service.errors import InvalidRequest
+from service.limits import Limits
 from service.runtime.session import OnnxSession, Tensors
 from service.runtime.stepper import JOBS
 from service.serving.loader import session_opener
-from service.tasks import Limits, load_predictor
+from service.tasks import load_predictor
 from service.tasks.translation import TranslationPredictor
 from service.tasks.translation.request import TranslateRequest
 from service.tasks.translation.subwords import END

@@ -1,4 +1,4 @@
-"""The sentences of one beam size that are run together."""
+"""The batch of sentences that are decoded together because they have the same beam size."""
 
 from __future__ import annotations
 
@@ -14,77 +14,94 @@ from service.decoding.graph_io import BEGIN, KEYS, LENGTHS, MEMORY, STATE, TOKEN
 
 
 @dataclass
-class Group:
-    """Sentences of one beam size, N x W hypotheses. Who comes and who goes is copied, not the others' memory."""
+class Batch:
+    """N sentences with W hypotheses each.
+
+    The encoder's memory is the large part. When sentences join or leave only their own rows of it are copied.
+    """
 
     search: BeamSearch
     tickets: list[Hashable]
+    """Identifies each sentence to the caller."""
     tokens: NDArray[np.int32]
-    """[N, W]: the last piece of each hypothesis."""
+    """[N, W]: last token of each hypothesis."""
     state: NDArray[np.float32]
-    """[N, W, Z]."""
+    """[N, W, Z]: decoder state."""
     lengths: NDArray[np.int32]
+    """[N]: source tokens, END included."""
     memory: Tensors
-    """[N or more, S or more, …] by name; empty without attention."""
+    """`memory` and `keys` by name, [capacity >= N, >= S, ...]; empty for models without attention."""
 
     @classmethod
-    def fresh(
+    def start(
         cls,
         search: BeamSearch,
         tickets: list[Hashable],
-        places: list[int],
+        indices: list[int],
         lengths: NDArray[np.int32],
         encoded: Mapping[str, NDArray[Any]],
-    ) -> Group:
-        """The sentences at these places of what the encoder gave, before their first piece."""
-        longest = int(lengths[places].max())
+    ) -> Batch:
+        """The batch of some of the sentences that the encoder was run on, before their first token.
+
+        Args:
+            search: of these sentences.
+            tickets: of these sentences.
+            indices: positions of these sentences in the encoder's batch.
+            lengths: source lengths of the encoder's whole batch.
+            encoded: the encoder's outputs.
+        """
+        longest = int(lengths[indices].max())
         return cls(
             search=search,
             tickets=tickets,
-            tokens=np.full((len(places), search.width), BEGIN, np.int32),
-            state=np.repeat(encoded[STATE][places, None], search.width, axis=1),
-            lengths=lengths[places],
-            memory={name: encoded[name][places, :longest] for name in (KEYS, MEMORY) if name in encoded},
+            tokens=np.full((len(indices), search.width), BEGIN, np.int32),
+            state=np.repeat(encoded[STATE][indices, None], search.width, axis=1),
+            lengths=lengths[indices],
+            memory={name: encoded[name][indices, :longest] for name in (KEYS, MEMORY) if name in encoded},
         )
 
     def __len__(self) -> int:
         return len(self.tickets)
 
-    def feeds(self) -> Tensors:
-        """What the step takes."""
-        feeds: Tensors = {TOKENS: self.tokens, STATE: self.state, K: _candidates(self.search.width)}
+    def step_inputs(self) -> Tensors:
+        """The inputs of the step graph."""
+        inputs: Tensors = {
+            TOKENS: self.tokens,
+            STATE: self.state,
+            K: np.array([self.search.width + SPARE_CANDIDATES], np.int64),
+        }
         if self.memory:
-            feeds |= {name: array[: len(self)] for name, array in self.memory.items()}
-            feeds[LENGTHS] = self.lengths
-        return feeds
+            inputs |= {name: array[: len(self)] for name, array in self.memory.items()}
+            inputs[LENGTHS] = self.lengths
+        return inputs
 
-    def select(self, places: Sequence[int]) -> Group:
-        """Some of the sentences, by themselves."""
-        memory = {name: array[places] for name, array in self.memory.items()}
-        chosen = Group(self.search, self.tickets, self.tokens, self.state, self.lengths, memory)
-        chosen._keep(places)
-        return chosen
+    def select(self, indices: Sequence[int]) -> Batch:
+        """A copy that holds the sentences at these indices."""
+        memory = {name: array[indices] for name, array in self.memory.items()}
+        selected = Batch(self.search, self.tickets, self.tokens, self.state, self.lengths, memory)
+        selected._keep(indices)
+        return selected
 
-    def leave(self, done: NDArray[np.bool_]) -> None:
-        """Let the sentences go that are done; the last ones take their places."""
-        left = len(self) - int(done.sum())
-        last = [place for place in range(left, len(self)) if not done[place]]
-        places = [place if not done[place] else last.pop() for place in range(left)]
+    def remove(self, done: NDArray[np.bool_]) -> None:
+        """Remove the sentences where `done` [N] is true; the last ones move into the gaps."""
+        count = len(self) - int(done.sum())
+        movable = [index for index in range(count, len(self)) if not done[index]]
+        indices = [index if not done[index] else movable.pop() for index in range(count)]
         for array in self.memory.values():
-            for place, other in enumerate(places):
-                if place != other:
-                    array[place] = array[other]
-        self._keep(places)
+            for target, origin in enumerate(indices):
+                if target != origin:
+                    array[target] = array[origin]
+        self._keep(indices)
         longest = int(self.lengths.max(initial=0))
         for name, array in self.memory.items():
-            if 2 * longest <= array.shape[1]:  # a long one left: the others need not be padded like it
-                self.memory[name] = np.ascontiguousarray(array[:left, :longest])
+            if 2 * longest <= array.shape[1]:  # a long sentence left: the others need much less padding
+                self.memory[name] = np.ascontiguousarray(array[:count, :longest])
 
-    def join(self, other: Group) -> Group:
-        """These sentences and others, padded alike."""
+    def join(self, other: Batch) -> Batch:
+        """Append another batch's sentences to this one, padding the memory to the longest source."""
         count, longest = len(self), int(max(self.lengths.max(), other.lengths.max()))
         for name, array in self.memory.items():
-            self.memory[name] = _with_room(array, count, count + len(other), longest)
+            self.memory[name] = _with_capacity(array, count, count + len(other), longest)
             self.memory[name][count : count + len(other), : other.memory[name].shape[1]] = other.memory[name]
         self.search = self.search.join(other.search)
         self.tickets = self.tickets + other.tickets
@@ -93,23 +110,19 @@ class Group:
         self.lengths = np.concatenate([self.lengths, other.lengths])
         return self
 
-    def _keep(self, places: Sequence[int]) -> None:
-        """Of all but the memory."""
-        chosen = np.array(places, np.int64)
-        self.search = self.search.select(chosen)
-        self.tickets = [self.tickets[place] for place in places]
-        self.tokens, self.state, self.lengths = self.tokens[chosen], self.state[chosen], self.lengths[chosen]
+    def _keep(self, indices: Sequence[int]) -> None:
+        """Keep these sentences, in this order, in everything but the memory."""
+        kept = np.array(indices, np.int64)
+        self.search = self.search.select(kept)
+        self.tickets = [self.tickets[index] for index in indices]
+        self.tokens, self.state, self.lengths = self.tokens[kept], self.state[kept], self.lengths[kept]
 
 
-def _candidates(width: int) -> NDArray[np.int64]:
-    return np.array([width + SPARE_CANDIDATES], np.int64)
-
-
-def _with_room(array: NDArray[Any], count: int, wanted: int, longest: int) -> NDArray[Any]:
-    """[N, S, D] of which `count` sentences are taken, with room for so many and for so long ones."""
-    room, size = max(wanted, len(array)), max(longest, array.shape[1])
-    if (room, size) == array.shape[:2]:
+def _with_capacity(array: NDArray[Any], count: int, sentences: int, length: int) -> NDArray[Any]:
+    """The array [N, S, D] grown to hold this many sentences of this length; its first `count` rows are kept."""
+    capacity, size = max(sentences, len(array)), max(length, array.shape[1])
+    if (capacity, size) == array.shape[:2]:
         return array
-    found = np.zeros((max(room, 2 * count), size, array.shape[2]), array.dtype)
-    found[:count, : array.shape[1]] = array[:count]
-    return found
+    grown = np.zeros((max(capacity, 2 * count), size, array.shape[2]), array.dtype)
+    grown[:count, : array.shape[1]] = array[:count]
+    return grown

@@ -1,8 +1,9 @@
-"""Beam search of many sentences at once: what follows each hypothesis, which are finished, when to stop.
+"""Beam search over many sentences at once: extends hypotheses, collects the finished ones, decides when to stop.
 
-Wu et al. 2016, section 7: finished hypotheses are ordered by eq. 14, with its length normalisation and its coverage
-penalty. All sentences of a search have as many hypotheses; each has its own position, settings and longest target, so
-that sentences can join others half-way (`join`) and leave them (`select`). Neither changes what is found.
+Finished hypotheses are ranked by eq. 14 of Wu et al. 2016, section 7 (length normalization and coverage penalty).
+All sentences of one search have the same beam size; everything else, such as the position, the penalties and the
+longest target, is per sentence. So sentences can join a running search (`join`) and leave it (`select`) without
+affecting the results of the others.
 """
 
 from __future__ import annotations
@@ -14,36 +15,36 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.decoding.beam_state import Rows
+from service.decoding.beam_state import BeamState
 from service.decoding.graph_io import END
-from service.decoding.repetition import Repetition
+from service.decoding.repetition import RepetitionGuard
 
 SPARE_CANDIDATES = 3
-"""Candidates of each hypothesis that are needed beyond the beam's width: END, and two that repetition may refuse."""
+"""Candidates needed per hypothesis beyond the beam size: END, and two that repetition blocking may remove."""
 
-_LEAST_COVERAGE = 1e-6
+_MIN_COVERAGE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
-    """How a sentence is searched for.
+    """Settings of the search for one sentence.
 
     Raises:
-        ValueError: fewer than one hypothesis, or more answers than hypotheses.
+        ValueError: the beam size is below 1, or `n_best` is not between 1 and the beam size.
     """
 
     beam_size: int = 5
-    """Hypotheses at a time; 1 is greedy."""
+    """Number of hypotheses; 1 is greedy search."""
     n_best: int = 1
-    """Answers, at most the beam's size."""
+    """Number of translations to return, at most `beam_size`."""
     length_penalty: float = 1.0
-    """alpha of eq. 14; 0 prefers short answers."""
+    """alpha of eq. 14; 0 favors short translations."""
     coverage_penalty: float = 0.0
-    """beta of eq. 14: against source pieces that nothing attended to."""
+    """beta of eq. 14; penalizes source tokens that received little attention."""
     max_length_factor: float = 2.0
-    """A target has at most so many times the pieces of its source …"""
+    """The longest target is this factor times the source length ..."""
     max_length_extra: int = 10
-    """… and so many more."""
+    """... plus this many tokens."""
 
     def __post_init__(self) -> None:
         if self.beam_size < 1:
@@ -51,120 +52,122 @@ class SearchSettings:
         if not 1 <= self.n_best <= self.beam_size:
             raise ValueError(f"n_best is {self.n_best}; it must be from 1 to beam_size, {self.beam_size}")
 
-    def longest(self, source: int) -> int:
-        """Pieces of the longest target of a source of so many pieces, END not counted."""
-        return max(1, int(self.max_length_factor * source) + self.max_length_extra)
+    def max_target_length(self, source_length: int) -> int:
+        """Longest target, in tokens, for a source of this many tokens; END is not counted in either."""
+        return max(1, int(self.max_length_factor * source_length) + self.max_length_extra)
 
 
 class Hypothesis(NamedTuple):
-    """A translation in pieces."""
+    """A translation as target tokens."""
 
     tokens: tuple[int, ...]
-    """Without END."""
+    """T target tokens, without END."""
     score: float
-    """Mean log-probability of a piece, END included."""
+    """Mean log-probability per token, END included."""
     attention: NDArray[np.float32] | None
-    """[T + 1, S], a row for each token and one for END (which is missing where the target was cut at its longest)."""
+    """[T + 1, S]: attention weights of each token and of END; [T, S] if the target was truncated at its longest."""
 
 
-class Advanced(NamedTuple):
-    """What follows the N x W hypotheses of before."""
+class BeamStep(NamedTuple):
+    """The hypotheses after one step of N sentences with W hypotheses each."""
 
     parents: NDArray[np.int64]
-    """[N, W]: which hypothesis each goes on from."""
+    """[N, W]: index of the previous hypothesis that each one extends."""
     tokens: NDArray[np.int32]
-    """[N, W]: by which piece."""
+    """[N, W]: the token it is extended by."""
     done: NDArray[np.bool_]
-    """[N]: sentences whose answers are found."""
+    """[N]: whether the search of the sentence is over."""
 
 
-class _Found(NamedTuple):
-    """A finished hypothesis: where its pieces are, and what it is worth."""
+class _Ended(NamedTuple):
+    """A hypothesis that is not extended further."""
 
-    ended: bool
-    """With END; else it was cut."""
-    value: float
-    """Eq. 14."""
-    total: float
-    made: int
-    row: int
+    has_end: bool
+    """Whether it ended with END; otherwise it was truncated at the longest target."""
+    normalized_score: float
+    """Score by eq. 14, by which hypotheses are ranked."""
+    log_prob: float
+    length: int
+    """Target tokens without END."""
+    slot: int
+    """Index of the hypothesis in the beam at its last token."""
 
 
 @dataclass
 class _Sentence:
     settings: SearchSettings
-    length: int
-    """Source pieces, END included."""
+    source_length: int
+    """Source tokens, END included."""
     attention: list[NDArray[np.float32]] | None
-    """[W, S] of each step, where it is asked for."""
-    found: list[_Found] = field(default_factory=list)
+    """[W, S] per step; None if attention was not requested."""
+    ended: list[_Ended] = field(default_factory=list)
 
     def worst(self) -> float:
-        """What the last of the answers is worth, of those with END."""
-        values = sorted((one.value for one in self.found if one.ended), reverse=True)
-        return values[self.settings.n_best - 1] if len(values) >= self.settings.n_best else -np.inf
+        """Score of the n-th best hypothesis with END; -inf while there are fewer than n."""
+        scores = sorted((one.normalized_score for one in self.ended if one.has_end), reverse=True)
+        return scores[self.settings.n_best - 1] if len(scores) >= self.settings.n_best else -np.inf
 
 
 class BeamSearch:
-    """The search of N sentences, `width` hypotheses of each.
+    """Beam search of N sentences with `width` hypotheses each.
 
     Args:
-        lengths: [N] pieces of each source, END included.
-        settings: of each sentence; all with the same beam size.
-        wants_attention: whether the answers come with it.
+        lengths: N source lengths, END included.
+        settings: one per sentence, all with the same beam size.
+        wants_attention: per sentence, whether its hypotheses are returned with attention weights; default: none.
     """
 
     def __init__(
         self, lengths: Sequence[int], settings: Sequence[SearchSettings], wants_attention: Sequence[bool] | None = None
     ) -> None:
         self.width = settings[0].beam_size
-        wanted = wants_attention or [False] * len(lengths)
+        requested = wants_attention or [False] * len(lengths)
         self._sentences = [
             _Sentence(one, length, [] if wants else None)
-            for one, length, wants in zip(settings, lengths, wanted, strict=True)
+            for one, length, wants in zip(settings, lengths, requested, strict=True)
         ]
-        longest = np.array([one.longest(length - 1) for one, length in zip(settings, lengths, strict=True)], np.int64)
-        count, shape = len(lengths), (len(lengths), int(longest.max()), self.width)
+        max_lengths = [one.max_target_length(length - 1) for one, length in zip(settings, lengths, strict=True)]
+        count, shape = len(lengths), (len(lengths), max(max_lengths), self.width)
         beta = np.array([one.coverage_penalty for one in settings])
-        places = np.arange(max(lengths) if beta.any() else 0)
-        beyond = (places >= np.array(lengths)[:, None])[:, None].repeat(self.width, 1)
+        positions = np.arange(max(lengths) if beta.any() else 0)
+        padding = (positions >= np.array(lengths)[:, None])[:, None].repeat(self.width, 1)
         scores = np.full((count, self.width), -np.inf)
         scores[:, 0] = 0
-        self._rows = Rows(
+        self._state = BeamState(
             scores=scores,
-            made=np.zeros(count, np.int64),
-            longest=longest,
+            lengths=np.zeros(count, np.int64),
+            max_lengths=np.array(max_lengths, np.int64),
             alpha=np.array([one.length_penalty for one in settings]),
             beta=beta,
             worst=np.full(count, -np.inf),
             tokens=np.zeros(shape, np.int32),
             parents=np.zeros(shape, np.int64),
-            coverage=beyond.astype(np.float64),
+            coverage=padding.astype(np.float64),
         )
-        self._repetition = Repetition.of(count, self.width)
+        self._repetition = RepetitionGuard.start(count, self.width)
 
     def __len__(self) -> int:
         return len(self._sentences)
 
     @property
-    def made(self) -> NDArray[np.int64]:
-        """[N]: pieces of each sentence so far."""
-        return self._rows.made
+    def target_lengths(self) -> NDArray[np.int64]:
+        """[N]: target tokens of each sentence so far."""
+        return self._state.lengths
 
-    def select(self, places: NDArray[np.int64]) -> BeamSearch:
-        """The search of some of the sentences."""
-        chosen = BeamSearch.__new__(BeamSearch)
-        chosen.width = self.width
-        chosen._sentences = [self._sentences[place] for place in places.tolist()]
-        chosen._rows, chosen._repetition = self._rows.select(places), self._repetition.select(places)
-        return chosen
+    def select(self, indices: NDArray[np.int64]) -> BeamSearch:
+        """The search of the sentences at these indices."""
+        selected = BeamSearch.__new__(BeamSearch)
+        selected.width = self.width
+        selected._sentences = [self._sentences[index] for index in indices.tolist()]
+        selected._state, selected._repetition = self._state.select(indices), self._repetition.select(indices)
+        return selected
 
     def join(self, other: BeamSearch) -> BeamSearch:
-        """The search of these sentences and others, of the same width."""
+        """The search of these sentences followed by the other's, which has the same width."""
         joined = BeamSearch.__new__(BeamSearch)
         joined.width = self.width
         joined._sentences = self._sentences + other._sentences
-        joined._rows = self._rows.join(other._rows)
+        joined._state = self._state.join(other._state)
         joined._repetition = self._repetition.join(other._repetition)
         return joined
 
@@ -173,122 +176,129 @@ class BeamSearch:
         log_probs_NWk: NDArray[np.float32],  # noqa: N803
         candidates_NWk: NDArray[np.int32],  # noqa: N803
         attention_NWS: NDArray[np.float32] | None = None,  # noqa: N803
-    ) -> Advanced:
-        """One piece further, by the best k candidates of every hypothesis: `width` + `SPARE_CANDIDATES`, or all."""
-        rows, width = self._rows, self.width
-        count, _, each = log_probs_NWk.shape
-        offered = rows.scores[:, :, None] + log_probs_NWk
-        offered[np.isnan(offered)] = -np.inf
-        refused = self._repetition.refused(candidates_NWk)
-        if refused is not None:
-            offered[refused] = -np.inf
-        flat = offered.reshape(count, -1)
+    ) -> BeamStep:
+        """Extend every sentence by one token.
+
+        Args:
+            log_probs_NWk: of the k best next tokens of each hypothesis; k is `width` + `SPARE_CANDIDATES`, or the size
+                of the vocabulary if that is smaller.
+            candidates_NWk: ids of those tokens.
+            attention_NWS: attention weights of this step, if the model has attention.
+        """
+        state, width = self._state, self.width
+        count, _, k = log_probs_NWk.shape
+        scores = state.scores[:, :, None] + log_probs_NWk
+        scores[np.isnan(scores)] = -np.inf
+        blocked = self._repetition.blocked(candidates_NWk)
+        if blocked is not None:
+            scores[blocked] = -np.inf
+        flat = scores.reshape(count, -1)
         order = (-flat).argsort(axis=1, kind="stable")[:, : 2 * width]
-        values, tokens = _taken(flat, order), _taken(candidates_NWk.reshape(count, -1), order)
-        ended = tokens == END
-        self._remember(attention_NWS)
-        self._finish(values[:, :width], order[:, :width] // each, ended[:, :width], attention_NWS)
-        on = ended.argsort(axis=1, kind="stable")[:, :width]
-        scores = np.where(_taken(ended, on), -np.inf, _taken(values, on))
-        order = _taken(order, on)
-        chosen = Advanced(order // each, _taken(tokens, on).astype(np.int32), np.zeros(count, bool))
-        done = self._go_on(chosen, scores, attention_NWS)
-        return chosen._replace(done=done)
+        values, tokens = _take(flat, order), _take(candidates_NWk.reshape(count, -1), order)
+        is_end = tokens == END
+        self._record_attention(attention_NWS)
+        self._collect_ended(values[:, :width], order[:, :width] // k, is_end[:, :width], attention_NWS)
+        continuing = is_end.argsort(axis=1, kind="stable")[:, :width]
+        new_scores = np.where(_take(is_end, continuing), -np.inf, _take(values, continuing))
+        order = _take(order, continuing)
+        step = BeamStep(order // k, _take(tokens, continuing).astype(np.int32), np.zeros(count, bool))
+        return step._replace(done=self._extend(step, new_scores, attention_NWS))
 
-    def hypotheses(self, place: int) -> list[Hypothesis]:
-        """The answers of one sentence, best first; none where the graph gave no finite number."""
-        sentence = self._sentences[place]
-        best = sorted(sentence.found, key=lambda one: (one.ended, one.value), reverse=True)
-        return [self._traced(place, one) for one in best[: sentence.settings.n_best]]
+    def hypotheses(self, index: int) -> list[Hypothesis]:
+        """The n best hypotheses of one sentence, best first; empty if the graph returned no finite number."""
+        sentence = self._sentences[index]
+        ranked = sorted(sentence.ended, key=lambda one: (one.has_end, one.normalized_score), reverse=True)
+        return [self._trace_back(index, ended) for ended in ranked[: sentence.settings.n_best]]
 
-    def _remember(self, attention: NDArray[np.float32] | None) -> None:
-        for place, sentence in enumerate(self._sentences):
+    def _record_attention(self, attention: NDArray[np.float32] | None) -> None:
+        for index, sentence in enumerate(self._sentences):
             if sentence.attention is not None and attention is not None:
-                sentence.attention.append(attention[place, :, : sentence.length].copy())
+                sentence.attention.append(attention[index, :, : sentence.source_length].copy())
 
-    def _finish(
+    def _collect_ended(
         self,
         values: NDArray[np.float64],
         parents: NDArray[np.int64],
-        ended: NDArray[np.bool_],
+        is_end: NDArray[np.bool_],
         attention: NDArray[np.float32] | None,
     ) -> None:
-        """Note the hypotheses whose END is among the best W of their sentence."""
-        places, ranks = np.nonzero(ended & (values > -np.inf))
-        if not len(places):
+        """Store the hypotheses that END completes, if it is among the W best continuations of their sentence."""
+        indices, ranks = np.nonzero(is_end & (values > -np.inf))
+        if not len(indices):
             return
-        rows, origins, totals = self._rows, parents[places, ranks], values[places, ranks]
-        worth = totals / _normaliser(rows.made[places] + 1, rows.alpha[places])
-        if rows.coverage.shape[2] and attention is not None:
+        state, slots, log_probs = self._state, parents[indices, ranks], values[indices, ranks]
+        normalized = log_probs / _length_normalizer(state.lengths[indices] + 1, state.alpha[indices])
+        if state.coverage.shape[2] and attention is not None:
             size = attention.shape[2]
-            covered = rows.coverage[places, origins]
-            covered[:, :size] += attention[places, origins][:, : covered.shape[1]]
-            worth += rows.beta[places] * np.log(covered.clip(_LEAST_COVERAGE, 1)).sum(1)
-        for place, origin, total, value in zip(
-            places.tolist(), origins.tolist(), totals.tolist(), worth.tolist(), strict=True
+            covered = state.coverage[indices, slots]
+            covered[:, :size] += attention[indices, slots][:, : covered.shape[1]]
+            normalized += state.beta[indices] * np.log(covered.clip(_MIN_COVERAGE, 1)).sum(1)
+        for index, slot, log_prob, score in zip(
+            indices.tolist(), slots.tolist(), log_probs.tolist(), normalized.tolist(), strict=True
         ):
-            sentence = self._sentences[place]
-            sentence.found.append(_Found(True, value, total, int(rows.made[place]), origin))
-            rows.worst[place] = sentence.worst()
+            sentence = self._sentences[index]
+            sentence.ended.append(_Ended(True, score, log_prob, int(state.lengths[index]), slot))
+            state.worst[index] = sentence.worst()
 
-    def _go_on(
-        self, chosen: Advanced, scores: NDArray[np.float64], attention: NDArray[np.float32] | None
+    def _extend(
+        self, step: BeamStep, scores: NDArray[np.float64], attention: NDArray[np.float32] | None
     ) -> NDArray[np.bool_]:
-        """Take the W best that go on; returns which sentences [N] are done."""
-        rows = self._rows
+        """Replace the hypotheses by the W best that continue; returns which sentences [N] are done."""
+        state = self._state
         alive = (scores > -np.inf).any(1)
-        for place in np.nonzero(~alive)[0].tolist():
-            if not self._sentences[place].found:
-                self._cut(place, rows.scores[place])
+        for index in np.nonzero(~alive)[0].tolist():
+            if not self._sentences[index].ended:
+                self._truncate(index, state.scores[index])
         everyone = np.arange(len(self))
-        rows.tokens[everyone, rows.made] = chosen.tokens
-        rows.parents[everyone, rows.made] = chosen.parents
-        rows.scores = scores
-        rows.made += 1
-        self._repetition.advance(chosen.parents, chosen.tokens)
-        if rows.coverage.shape[2] and attention is not None:
-            size = min(attention.shape[2], rows.coverage.shape[2])
-            rows.coverage[:, :, :size] += attention[:, :, :size]
-            rows.coverage = np.take_along_axis(rows.coverage, chosen.parents[:, :, None], 1)
-        at_longest = rows.made >= rows.longest
-        for place in np.nonzero(at_longest & alive)[0].tolist():
-            self._cut(place, scores[place])
-        # Log-probabilities only fall, so this is the most that a hypothesis can come to; coverage can only lower it.
-        hope = scores.max(1) / _normaliser(rows.longest + 1, rows.alpha)
-        enough = np.array([sum(one.ended for one in sentence.found) >= self.width for sentence in self._sentences])
-        done: NDArray[np.bool_] = ~alive | at_longest | enough | (rows.worst >= hope)
+        state.tokens[everyone, state.lengths] = step.tokens
+        state.parents[everyone, state.lengths] = step.parents
+        state.scores = scores
+        state.lengths += 1
+        self._repetition.advance(step.parents, step.tokens)
+        if state.coverage.shape[2] and attention is not None:
+            size = min(attention.shape[2], state.coverage.shape[2])
+            state.coverage[:, :, :size] += attention[:, :, :size]
+            state.coverage = np.take_along_axis(state.coverage, step.parents[:, :, None], 1)
+        at_max_length = state.lengths >= state.max_lengths
+        for index in np.nonzero(at_max_length & alive)[0].tolist():
+            self._truncate(index, scores[index])
+        # Log-probabilities only fall, so no continuation can score higher than this; coverage can only lower it.
+        upper_bound = scores.max(1) / _length_normalizer(state.max_lengths + 1, state.alpha)
+        enough = np.array([sum(one.has_end for one in sentence.ended) >= self.width for sentence in self._sentences])
+        done: NDArray[np.bool_] = ~alive | at_max_length | enough | (state.worst >= upper_bound)
         return done
 
-    def _cut(self, place: int, scores: NDArray[np.float64]) -> None:
-        """Note the hypotheses of a sentence as they are, without END."""
-        rows, made = self._rows, int(self._rows.made[place])
-        normaliser = float(_normaliser(rows.made[place], rows.alpha[place]))
-        for row, total in enumerate(scores.tolist()):
-            if total > -np.inf and made:
-                self._sentences[place].found.append(_Found(False, total / normaliser, total, made, row))
+    def _truncate(self, index: int, scores: NDArray[np.float64]) -> None:
+        """Store the current hypotheses of a sentence without END."""
+        state, length = self._state, int(self._state.lengths[index])
+        normalizer = float(_length_normalizer(state.lengths[index], state.alpha[index]))
+        for slot, log_prob in enumerate(scores.tolist()):
+            if log_prob > -np.inf and length:
+                self._sentences[index].ended.append(_Ended(False, log_prob / normalizer, log_prob, length, slot))
 
-    def _traced(self, place: int, found: _Found) -> Hypothesis:
-        """Follow a finished hypothesis back to its beginning."""
+    def _trace_back(self, index: int, ended: _Ended) -> Hypothesis:
+        """Follow the parents of a hypothesis back to its first token."""
         tokens, attention = [], []
-        seen, row = self._sentences[place].attention or None, found.row
-        if seen and found.ended:
-            attention.append(seen[found.made][row])
-        for step in reversed(range(found.made)):
-            tokens.append(int(self._rows.tokens[place, step, row]))
-            row = int(self._rows.parents[place, step, row])
-            if seen:
-                attention.append(seen[step][row])
-        pieces = found.made + found.ended
+        recorded, slot = self._sentences[index].attention or None, ended.slot
+        if recorded and ended.has_end:
+            attention.append(recorded[ended.length][slot])
+        for step in reversed(range(ended.length)):
+            tokens.append(int(self._state.tokens[index, step, slot]))
+            slot = int(self._state.parents[index, step, slot])
+            if recorded:
+                attention.append(recorded[step][slot])
         return Hypothesis(
-            tuple(reversed(tokens)), found.total / pieces, np.stack(attention[::-1]) if attention else None
+            tuple(reversed(tokens)),
+            ended.log_prob / (ended.length + ended.has_end),
+            np.stack(attention[::-1]) if attention else None,
         )
 
 
-def _normaliser(pieces: NDArray[np.int64], alpha: NDArray[np.float64]) -> NDArray[np.float64]:
+def _length_normalizer(lengths: NDArray[np.int64], alpha: NDArray[np.float64]) -> NDArray[np.float64]:
     """lp(Y) of eq. 14."""
-    value: NDArray[np.float64] = ((5.0 + pieces) / 6.0) ** alpha
+    value: NDArray[np.float64] = ((5.0 + lengths) / 6.0) ** alpha
     return value
 
 
-def _taken(values: NDArray[Any], places: NDArray[np.int64]) -> NDArray[Any]:
-    return np.take_along_axis(values, places, 1)
+def _take(values: NDArray[Any], indices: NDArray[np.int64]) -> NDArray[Any]:
+    return np.take_along_axis(values, indices, 1)

@@ -1,4 +1,4 @@
-"""What a beam search keeps of each sentence, in arrays that can be cut and joined."""
+"""The arrays of a beam search, which can be sliced and concatenated along the sentence axis."""
 
 from __future__ import annotations
 
@@ -10,41 +10,48 @@ from numpy.typing import NDArray
 
 
 @dataclass
-class Rows:
-    """What is known of N sentences, first axis N; `tokens` and `parents` by step, [N, C, W]."""
+class BeamState:
+    """The state of N sentences with W hypotheses each, at most T target tokens long. The first axis is always N."""
 
     scores: NDArray[np.float64]
-    """[N, W]: log-probabilities; -inf: no hypothesis."""
-    made: NDArray[np.int64]
-    """Pieces so far."""
-    longest: NDArray[np.int64]
+    """[N, W]: log-probability of each hypothesis; -inf in unused slots."""
+    lengths: NDArray[np.int64]
+    """[N]: target tokens so far."""
+    max_lengths: NDArray[np.int64]
+    """[N]: longest target, END not counted."""
     alpha: NDArray[np.float64]
+    """[N]: exponent of the length normalization."""
     beta: NDArray[np.float64]
+    """[N]: weight of the coverage penalty."""
     worst: NDArray[np.float64]
-    """What a hypothesis must beat to be among the answers; -inf while there are too few."""
+    """[N]: the score that a hypothesis must beat to be among the n best; -inf while there are fewer than n."""
     tokens: NDArray[np.int32]
+    """[N, T, W]: token chosen at each step."""
     parents: NDArray[np.int64]
+    """[N, T, W]: index of the hypothesis that each token extends."""
     coverage: NDArray[np.float64]
-    """[N, W, C]: attention so far, 1 beyond the source's length; C is 0 where nothing asks for it."""
+    """[N, W, S]: summed attention per source token, 1 beyond the source's length; S is 0 if no sentence uses it."""
 
-    def select(self, places: NDArray[np.int64]) -> Rows:
-        return Rows(*(getattr(self, one.name)[places] for one in fields(self)))
+    def select(self, indices: NDArray[np.int64]) -> BeamState:
+        """The state of the sentences at these indices."""
+        return BeamState(*(getattr(self, field.name)[indices] for field in fields(self)))
 
-    def join(self, other: Rows) -> Rows:
-        padding = {"tokens": (1, 0), "parents": (1, 0), "coverage": (2, 1)}
+    def join(self, other: BeamState) -> BeamState:
+        """The state of these sentences followed by the other's, padded to the same sizes."""
+        axis_and_padding = {"tokens": (1, 0), "parents": (1, 0), "coverage": (2, 1)}
         joined = []
-        for one in fields(self):
-            first, second = getattr(self, one.name), getattr(other, one.name)
-            if one.name in padding:
-                axis, value = padding[one.name]
+        for field in fields(self):
+            first, second = getattr(self, field.name), getattr(other, field.name)
+            if field.name in axis_and_padding:
+                axis, value = axis_and_padding[field.name]
                 size = max(first.shape[axis], second.shape[axis])
-                first, second = (_padded(array, axis, size, value) for array in (first, second))
+                first, second = (_pad(array, axis, size, value) for array in (first, second))
             joined.append(np.concatenate([first, second]))
-        return Rows(*joined)
+        return BeamState(*joined)
 
 
-def _padded(values: NDArray[Any], axis: int, size: int, value: int) -> NDArray[Any]:
-    if values.shape[axis] == size:
-        return values
-    widths = [(0, size - values.shape[axis] if number == axis else 0) for number in range(values.ndim)]
-    return np.pad(values, widths, constant_values=value)
+def _pad(array: NDArray[Any], axis: int, size: int, value: int) -> NDArray[Any]:
+    if array.shape[axis] == size:
+        return array
+    widths = [(0, size - array.shape[axis] if index == axis else 0) for index in range(array.ndim)]
+    return np.pad(array, widths, constant_values=value)

@@ -1,7 +1,7 @@
-"""The step loop of models that decode: every sentence one piece further, in one run; who is finished leaves.
+"""The decoder loop: runs the step graph for all active sentences at once; sentences join and leave between steps.
 
-Continuous batching: sentences join between steps, whatever the others have come to. Driven by the server's stepper, by
-a predictor alone, and by training where it measures an exported graph. Knows the graphs as two functions only.
+This is continuous batching. The server's stepper, the predictor on its own, and training (which measures exported
+graphs) all drive the same loop. It knows the two graphs only as functions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from service.decoding.batch import Group
+from service.decoding.batch import Batch
 from service.decoding.beam_search import BeamSearch, Hypothesis, SearchSettings
 from service.decoding.graph_io import (
     ATTENTION,
@@ -24,49 +24,50 @@ from service.decoding.graph_io import (
     NEXT_STATE,
     PAD,
     SOURCE,
-    Run,
+    GraphFunction,
 )
 
 OnToken = Callable[[Hashable, int], None]
 
 
 class Finished(NamedTuple):
-    """A sentence that left the loop."""
+    """The result of a sentence that left the loop."""
 
     ticket: Hashable
     hypotheses: list[Hypothesis]
-    """Best first; empty with an error."""
+    """Best first; empty if there is an error."""
     error: Exception | None = None
-    """Why it has no answer: what the run raised for this sentence alone."""
+    """The error of this sentence's run, if it failed."""
 
 
 class StepLoop:
-    """The sentences being translated. Not for several threads at once, nor for what `on_token` calls.
+    """Decodes sentences step by step. Not thread-safe, and `on_token` must not call it.
 
     Args:
-        encode: the encoder.
-        step: the step.
-        on_token: called with the ticket and each piece, as it comes, of sentences of beam size 1; it must not raise.
+        encode: runs the encoder graph.
+        step: runs the step graph.
+        on_token: called with the ticket and each new token of sentences of beam size 1; it must not raise.
     """
 
-    def __init__(self, encode: Run, step: Run, *, on_token: OnToken | None = None) -> None:
+    def __init__(self, encode: GraphFunction, step: GraphFunction, *, on_token: OnToken | None = None) -> None:
         self._encode, self._step, self._on_token = encode, step, on_token
-        self._groups: dict[int, Group] = {}
+        self._batches: dict[int, Batch] = {}
+        """By beam size."""
 
     @property
     def active(self) -> int:
-        """Sentences in the loop."""
-        return sum(len(group) for group in self._groups.values())
+        """Number of sentences in the loop."""
+        return sum(len(batch) for batch in self._batches.values())
 
     @property
-    def rows(self) -> int:
-        """Hypotheses in the loop: what a step costs."""
-        return sum(len(group) * width for width, group in self._groups.items())
+    def active_hypotheses(self) -> int:
+        """Number of hypotheses in the loop, which is what a step costs."""
+        return sum(len(batch) * width for width, batch in self._batches.items())
 
     @property
     def tickets(self) -> list[Hashable]:
-        """Whose sentences are in the loop."""
-        return list(chain.from_iterable(group.tickets for group in self._groups.values()))
+        """The tickets of the sentences in the loop."""
+        return list(chain.from_iterable(batch.tickets for batch in self._batches.values()))
 
     def add(
         self,
@@ -75,125 +76,138 @@ class StepLoop:
         tickets: Sequence[Hashable],
         wants_attention: bool | Sequence[bool] = False,
     ) -> None:
-        """Encode sentences in one run and take them in; where that raises, none is in.
+        """Encode sentences in one run and add them to the loop. If the run raises, none of them is added.
 
         Args:
-            sentences: the pieces of each, without END.
-            settings: of all of them, or of each; beam sizes may differ.
-            tickets: by which each is known; a ticket may stand for several sentences.
-            wants_attention: whether hypotheses come with attention, where the model has any; of all, or of each.
+            sentences: source tokens of each sentence, without END.
+            settings: one for all sentences, or one per sentence; beam sizes may differ.
+            tickets: an identifier per sentence; several sentences may share one.
+            wants_attention: whether hypotheses are returned with attention weights if the model has attention; for all
+                sentences, or per sentence.
         """
         if not sentences:
             return
         each = [settings] * len(sentences) if isinstance(settings, SearchSettings) else list(settings)
-        wanted = [wants_attention] * len(sentences) if isinstance(wants_attention, bool) else list(wants_attention)
+        requested = [wants_attention] * len(sentences) if isinstance(wants_attention, bool) else list(wants_attention)
         lengths = np.array([len(sentence) + 1 for sentence in sentences], np.int32)
         source = np.full((len(sentences), int(lengths.max())), PAD, np.int32)
         for row, sentence in zip(source, sentences, strict=True):
             row[: len(sentence) + 1] = [*sentence, END]
         outputs = self._encode({SOURCE: source, LENGTHS: lengths})
         widths = [one.beam_size for one in each]
-        groups = []
+        batches = []
         for width in sorted(set(widths)):
-            places = [place for place, other in enumerate(widths) if other == width]
+            indices = [index for index, other in enumerate(widths) if other == width]
             search = BeamSearch(
-                lengths[places].tolist(),
-                [each[place] for place in places],
-                [wanted[place] and KEYS in outputs for place in places],
+                lengths[indices].tolist(),
+                [each[index] for index in indices],
+                [requested[index] and KEYS in outputs for index in indices],
             )
-            groups.append(Group.fresh(search, [tickets[place] for place in places], places, lengths, outputs))
-        self._put_back(groups)
+            batches.append(Batch.start(search, [tickets[index] for index in indices], indices, lengths, outputs))
+        self._merge(batches)
 
     def step(self) -> list[Finished]:
-        """One piece further for every sentence, a run for each beam size there is; returns who is finished.
+        """Decode one token of every sentence, with one run per beam size; returns the sentences that finished.
 
-        Where a run raises, its sentences are run one by one, so that only those leave that cannot be run.
+        If a run raises, its sentences are run one by one, so that only those fail that cannot be run.
         """
         finished: list[Finished] = []
-        groups, self._groups = list(self._groups.values()), {}
-        for group in groups:
+        batches, self._batches = list(self._batches.values()), {}
+        for batch in batches:
             try:
-                left, stay = self._advance(group)
+                done, remaining = self._advance(batch)
             except Exception as error:
-                left, stay = self._one_by_one(group, error)
-            finished += left
-            self._put_back(stay)
+                done, remaining = self._advance_one_by_one(batch, error)
+            finished += done
+            self._merge(remaining)
         return finished
 
     def drop(self, ticket: Hashable) -> None:
-        """Leave out a ticket's sentences; one that is not there is nothing to do."""
-        groups, self._groups = list(self._groups.values()), {}
-        for group in groups:
-            kept = [place for place, other in enumerate(group.tickets) if other != ticket]
-            self._put_back([group if len(kept) == len(group) else group.select(kept)])
+        """Remove a ticket's sentences without a result; unknown tickets are ignored."""
+        batches, self._batches = list(self._batches.values()), {}
+        for batch in batches:
+            kept = [index for index, other in enumerate(batch.tickets) if other != ticket]
+            self._merge([batch if len(kept) == len(batch) else batch.select(kept)])
 
-    def _put_back(self, groups: Sequence[Group]) -> None:
-        for group in filter(len, groups):
-            width = group.search.width
-            self._groups[width] = self._groups[width].join(group) if width in self._groups else group
+    def _merge(self, batches: Sequence[Batch]) -> None:
+        for batch in filter(len, batches):
+            width = batch.search.width
+            self._batches[width] = self._batches[width].join(batch) if width in self._batches else batch
 
-    def _one_by_one(self, group: Group, error: Exception) -> tuple[list[Finished], list[Group]]:
-        if len(group) == 1:
-            return [Finished(group.tickets[0], [], error)], []
+    def _advance_one_by_one(self, batch: Batch, error: Exception) -> tuple[list[Finished], list[Batch]]:
+        if len(batch) == 1:
+            return [Finished(batch.tickets[0], [], error)], []
         finished: list[Finished] = []
-        staying: list[Group] = []
-        for place in range(len(group)):
-            alone = group.select([place])
+        remaining: list[Batch] = []
+        for index in range(len(batch)):
+            single = batch.select([index])
             try:
-                left, stay = self._advance(alone)
-            except Exception as its_own:
-                left, stay = [Finished(alone.tickets[0], [], its_own)], []
-            finished += left
-            staying += stay
-        return finished, staying
+                done, rest = self._advance(single)
+            except Exception as own_error:
+                done, rest = [Finished(single.tickets[0], [], own_error)], []
+            finished += done
+            remaining += rest
+        return finished, remaining
 
-    def _advance(self, group: Group) -> tuple[list[Finished], list[Group]]:
-        """One run: who leaves, and the others."""
-        outputs = self._step(group.feeds())
-        parents, tokens, done = group.search.advance(outputs[LOG_PROBS], outputs[CANDIDATES], outputs.get(ATTENTION))
-        group.tokens = tokens
-        group.state = outputs[NEXT_STATE][np.arange(len(group))[:, None], parents]
+    def _advance(self, batch: Batch) -> tuple[list[Finished], list[Batch]]:
+        """Run the step once; returns the finished sentences and the batch of the others."""
+        outputs = self._step(batch.step_inputs())
+        parents, tokens, done = batch.search.advance(outputs[LOG_PROBS], outputs[CANDIDATES], outputs.get(ATTENTION))
+        batch.tokens = tokens
+        batch.state = outputs[NEXT_STATE][np.arange(len(batch))[:, None], parents]
         finished = []
-        leaving = {place: group.search.hypotheses(place) for place in np.nonzero(done)[0].tolist()}
-        for place, hypotheses in leaving.items():
+        results = {index: batch.search.hypotheses(index) for index in np.nonzero(done)[0].tolist()}
+        for index, hypotheses in results.items():
             error = None if hypotheses else ValueError("the graph's log-probabilities are not numbers")
-            finished.append(Finished(group.tickets[place], hypotheses, error))
-        if self._on_token is not None and group.search.width == 1:
-            for place in range(len(group)):
-                # A sentence that ended took no piece in this step.
-                if place not in leaving or [len(one.tokens) for one in leaving[place]] == [group.search.made[place]]:
-                    self._on_token(group.tickets[place], int(tokens[place, 0]))
-        if leaving:
-            group.leave(done)
-        return finished, [group]
+            finished.append(Finished(batch.tickets[index], hypotheses, error))
+        if self._on_token is not None and batch.search.width == 1:
+            lengths = batch.search.target_lengths
+            for index in range(len(batch)):
+                # A sentence that ended with END got no new token in this step.
+                if index not in results or [len(one.tokens) for one in results[index]] == [lengths[index]]:
+                    self._on_token(batch.tickets[index], int(tokens[index, 0]))
+        if results:
+            batch.remove(done)
+        return finished, [batch]
 
 
 def search(
-    encode: Run,
-    step: Run,
+    encode: GraphFunction,
+    step: GraphFunction,
     sentences: Sequence[Sequence[int]],
     settings: SearchSettings,
     *,
     wants_attention: bool = False,
-    rows: int = 160,
+    max_hypotheses: int = 160,
 ) -> list[list[Hypothesis]]:
-    """The hypotheses of each sentence (pieces without END), at most `rows` of them in a step.
+    """Translate sentences to the end.
+
+    Args:
+        encode: runs the encoder graph.
+        step: runs the step graph.
+        sentences: source tokens of each sentence, without END.
+        settings: of all sentences.
+        wants_attention: whether hypotheses are returned with attention weights if the model has attention.
+        max_hypotheses: largest number of hypotheses in one step.
+
+    Returns:
+        The hypotheses of each sentence, best first.
 
     Raises:
-        Exception: what the graphs raise.
+        Exception: whatever the graphs raise.
     """
     loop = StepLoop(encode, step)
-    room = max(1, rows // settings.beam_size)
-    waiting = sorted(range(len(sentences)), key=lambda place: len(sentences[place]))
-    found: list[list[Hypothesis]] = [[] for _ in sentences]
+    capacity = max(1, max_hypotheses // settings.beam_size)
+    waiting = sorted(range(len(sentences)), key=lambda index: len(sentences[index]))
+    results: list[list[Hypothesis]] = [[] for _ in sentences]
     while waiting or loop.active:
-        free = room - loop.active
-        if waiting and 4 * free >= room:  # some at a time: the encoder is quicker with them than one by one
-            chosen = [waiting.pop() for _ in range(min(free, len(waiting)))]
-            loop.add([sentences[place] for place in chosen], settings, chosen, wants_attention)
+        free = capacity - loop.active
+        if waiting and 4 * free >= capacity:  # the encoder is faster with several sentences than with one
+            joining = [waiting.pop() for _ in range(min(free, len(waiting)))]
+            loop.add([sentences[index] for index in joining], settings, joining, wants_attention)
         for finished in loop.step():
             if finished.error is not None:
                 raise finished.error
             assert isinstance(finished.ticket, int)
-            found[finished.ticket] = finished.hypotheses
-    return found
+            results[finished.ticket] = finished.hypotheses
+    return results

@@ -1,15 +1,16 @@
-"""What a translator's graphs are called, what goes in and out of them, and the ids with a meaning of their own.
+"""The interface of a translator's two ONNX graphs: tensor names, shapes, datatypes and special token ids.
 
-N sentences, W hypotheses of each, S source pieces at most, a state of Z numbers; FP32, ids and lengths INT32.
+N sentences, W hypotheses per sentence, S source tokens (longest sentence), a decoder state of Z numbers. Floats are
+FP32, ids and lengths INT32.
 
-    encoder.onnx  source [N, S] (END last, then PAD), lengths [N]
+    encoder.onnx  source [N, S] (END after the last token, then PAD), lengths [N] (END included)
                -> memory [N, S, D], keys [N, S, A], state [N, Z]
     step.onnx     tokens [N, W], state [N, W, Z], keys, memory, lengths, k INT64 [1]
                -> log_probs [N, W, k], candidates [N, W, k] (best first), next_state [N, W, Z], attention [N, W, S]
 
-Without attention there are no memory, keys and attention, and the step takes no lengths. The step gives no more
-candidates than the vocabulary has pieces; PAD and BEGIN have the log-probability -inf, and UNKNOWN but in models that
-copy.
+A model without attention has no `memory`, `keys` and `attention`, and its step takes no `lengths`. The step returns at
+most as many candidates as the vocabulary has tokens. PAD and BEGIN always have log-probability -inf; UNKNOWN has it
+too unless the model was trained to copy.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,14 +19,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 Tensors = dict[str, NDArray[Any]]
-Run = Callable[[Tensors], Mapping[str, NDArray[Any]]]
-"""A graph: tensors by name in and out."""
+GraphFunction = Callable[[Tensors], Mapping[str, NDArray[Any]]]
+"""Runs a graph: input tensors by name -> output tensors by name."""
 
 PAD, UNKNOWN, BEGIN, END = range(4)
-"""Ids of every vocabulary."""
+"""Special token ids, the same in every vocabulary."""
 
 ENCODER, STEP = "encoder", "step"
-"""The graphs in the manifest; their files are `encoder.onnx` and `step.onnx`."""
+"""Names of the graphs in the manifest; their files are `encoder.onnx` and `step.onnx`."""
 
 SOURCE, LENGTHS = "source", "lengths"
 MEMORY, KEYS, STATE = "memory", "keys", "state"

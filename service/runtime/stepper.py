@@ -161,7 +161,7 @@ class Stepper:
     def _admit(self) -> list[_Ticket]:
         """Sentences that join now, while there is room: of each waiting request one in turn. Holds the lock."""
         joining = []
-        rows = self._loop.rows
+        rows = self._loop.active_hypotheses
         while self._waiting:
             request = self._waiting[0]
             width = request.jobs[request.begun].settings.beam_size

@@ -18,8 +18,8 @@ from service.decoding.graph_io import (
     SOURCE,
     STATE,
     TOKENS,
+    GraphFunction,
     K,
-    Run,
     Tensors,
 )
 from training.seq2seq.config import PRESETS, NetworkConfig, TranslatorConfig
@@ -59,7 +59,7 @@ def made_sources(count: int, *, longest: int = 9, seed: int = 0) -> list[list[in
     return [draw.integers(4, PIECES, size=draw.integers(0, longest + 1)).tolist() for _ in range(count)]
 
 
-def as_graphs(network: Seq2Seq) -> tuple[Run, Run]:
+def as_graphs(network: Seq2Seq) -> tuple[GraphFunction, GraphFunction]:
     """The encoder and the step as the exported graphs have them, run by PyTorch."""
 
     @torch.inference_mode()

@@ -33,7 +33,7 @@ def _one_batch(network: Seq2Seq, sources: Sequence[Sequence[int]], device: torch
     memory = network.encode(source, lengths)
     state = memory.state.unsqueeze(1)
     tokens = torch.full((len(sources), 1), BEGIN, device=device)
-    most = torch.tensor([_SEARCH.longest(len(source)) for source in sources], device=device)
+    most = torch.tensor([_SEARCH.max_target_length(len(source)) for source in sources], device=device)
     done = torch.zeros(len(sources), dtype=torch.bool, device=device)
     columns = []
     for step in range(int(most.max())):

@@ -101,7 +101,7 @@ class _Sentence:
         if not going and not self.finished:  # every candidate was refused
             self._cut_here()
         self.partial = [one for _, one in going]
-        if going and len(self.partial[0].tokens) >= settings.longest(self.length - 1):
+        if going and len(self.partial[0].tokens) >= settings.max_target_length(self.length - 1):
             self._cut_here()
             self.partial = []
         if self._is_done():
@@ -113,7 +113,7 @@ class _Sentence:
         if not self.partial or len(self.finished) >= self.settings.beam_size:
             return True
         values = sorted((value for value, _ in self.finished), reverse=True)
-        hope = self.partial[0].total / self._normaliser(self.settings.longest(self.length - 1) + 1)
+        hope = self.partial[0].total / self._normaliser(self.settings.max_target_length(self.length - 1) + 1)
         return len(values) >= self.settings.n_best and values[self.settings.n_best - 1] >= hope
 
     def _cut_here(self) -> None:

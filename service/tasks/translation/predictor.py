@@ -134,7 +134,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             [job.tokens for job in jobs],
             jobs[0].settings,
             wants_attention=any(job.wants_attention for job in jobs),
-            rows=self.budget,
+            max_hypotheses=self.budget,
         )
         return {FOUND: object_array(found)}
 

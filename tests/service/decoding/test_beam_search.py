@@ -1,4 +1,4 @@
-"""Beam search against exhaustive search, its settings, and what keeps it from going on for ever."""
+"""Beam search against exhaustive search, its settings and its repetition guard."""
 
 import itertools
 from collections.abc import Sequence
@@ -8,19 +8,19 @@ import pytest
 
 from service.decoding import BeamSearch, Hypothesis, SearchSettings, search
 from service.decoding.graph_io import END
-from service.decoding.repetition import Repetition
-from tests.support.decoder_graphs import PIECES, MadeModel, sources
+from service.decoding.repetition import RepetitionGuard
+from tests.support.decoder_graphs import PIECES, RandomModel, sources
 
 
-def total(model: MadeModel, source: Sequence[int], target: Sequence[int]) -> float:
+def total(model: RandomModel, source: Sequence[int], target: Sequence[int]) -> float:
     """The log-probability of a whole target."""
     pieces = [*target, END]
-    return float(sum(model.log_probs(source, pieces[:place])[piece] for place, piece in enumerate(pieces)))
+    return float(sum(model.log_probs(source, pieces[:index])[piece] for index, piece in enumerate(pieces)))
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.6, 1.0])
 def test_a_wide_beam_finds_the_best_of_all_targets(alpha: float) -> None:
-    model = MadeModel(3, end=2.0)
+    model = RandomModel(3, end=2.0)
     settings = SearchSettings(beam_size=200, n_best=3, length_penalty=alpha, max_length_factor=0, max_length_extra=3)
     for source in sources(5):
         every = [
@@ -35,37 +35,37 @@ def test_a_wide_beam_finds_the_best_of_all_targets(alpha: float) -> None:
 
 
 def test_a_score_is_the_mean_log_probability_of_a_piece() -> None:
-    model, given = MadeModel(1), sources(20, seed=1)
+    model, sentences = RandomModel(1), sources(20, seed=1)
     settings = SearchSettings(beam_size=4, n_best=4, length_penalty=0.7, coverage_penalty=0.2)
-    for source, found in zip(given, search(*model.graphs(), given, settings), strict=True):
+    for source, found in zip(sentences, search(*model.graphs(), sentences, settings), strict=True):
         for one in found:
-            if len(one.tokens) < settings.longest(len(source)):
+            if len(one.tokens) < settings.max_target_length(len(source)):
                 assert one.score == pytest.approx(total(model, source, one.tokens) / (len(one.tokens) + 1), abs=1e-5)
 
 
-def test_answers_are_distinct_and_in_order() -> None:
-    model, given = MadeModel(2, end=3.0), sources(20, seed=2)
-    for found in search(*model.graphs(), given, SearchSettings(beam_size=6, n_best=6, length_penalty=0)):
+def test_hypotheses_are_distinct_and_in_order() -> None:
+    model, sentences = RandomModel(2, end=3.0), sources(20, seed=2)
+    for found in search(*model.graphs(), sentences, SearchSettings(beam_size=6, n_best=6, length_penalty=0)):
         totals = [one.score * (len(one.tokens) + 1) for one in found]
         assert len({one.tokens for one in found}) == len(found)
         assert totals == sorted(totals, reverse=True)
 
 
-def test_a_higher_length_penalty_makes_longer_targets() -> None:
-    model, given = MadeModel(4), sources(30, seed=3)
+def test_a_higher_length_penalty_favors_longer_targets() -> None:
+    model, sentences = RandomModel(4), sources(30, seed=3)
     lengths = [
-        sum(len(found[0].tokens) for found in search(*model.graphs(), given, SearchSettings(length_penalty=alpha)))
+        sum(len(found[0].tokens) for found in search(*model.graphs(), sentences, SearchSettings(length_penalty=alpha)))
         for alpha in (0.0, 1.0, 2.0)
     ]
     assert lengths[0] < lengths[1] < lengths[2]
 
 
-def test_the_coverage_penalty_asks_for_all_of_the_source() -> None:
-    model, given = MadeModel(4), sources(30, seed=3)
+def test_the_coverage_penalty_raises_coverage() -> None:
+    model, sentences = RandomModel(4), sources(30, seed=3)
 
     def covered(beta: float) -> float:
         found = search(
-            *model.graphs(), given, SearchSettings(length_penalty=1, coverage_penalty=beta), wants_attention=True
+            *model.graphs(), sentences, SearchSettings(length_penalty=1, coverage_penalty=beta), wants_attention=True
         )
         return float(np.mean([_attention(best[0]).sum(0).clip(0, 1).mean() for best in found]))
 
@@ -78,32 +78,32 @@ def _attention(one: Hypothesis) -> np.ndarray:
 
 
 def test_attention_is_that_of_the_hypothesis() -> None:
-    model, given = MadeModel(5), sources(20, seed=4)
+    model, sentences = RandomModel(5), sources(20, seed=4)
     for source, found in zip(
-        given, search(*model.graphs(), given, SearchSettings(), wants_attention=True), strict=True
+        sentences, search(*model.graphs(), sentences, SearchSettings(), wants_attention=True), strict=True
     ):
         attention = _attention(found[0])
         assert attention.shape[1] == len(source) + 1
         assert len(attention) - len(found[0].tokens) in (0, 1)
-        assert attention.argmax(1).tolist() == [place % (len(source) + 1) for place in range(len(attention))]
+        assert attention.argmax(1).tolist() == [index % (len(source) + 1) for index in range(len(attention))]
 
 
-def test_there_is_no_attention_where_none_is_asked_for_or_there_is_none() -> None:
-    for model, wants in ((MadeModel(), False), (MadeModel(attention=False), True)):
+def test_no_attention_unless_requested_and_available() -> None:
+    for model, wants in ((RandomModel(), False), (RandomModel(attention=False), True)):
         found = search(*model.graphs(), sources(3), SearchSettings(coverage_penalty=0.1), wants_attention=wants)
         assert all(one.attention is None for best in found for one in best)
 
 
-def test_a_target_is_never_longer_than_it_may_be() -> None:
-    model, given = MadeModel(6, end=-9.0), sources(20, seed=5)
+def test_targets_keep_to_the_maximum_length() -> None:
+    model, sentences = RandomModel(6, end=-9.0), sources(20, seed=5)
     settings = SearchSettings(beam_size=3, n_best=3, max_length_factor=1.5, max_length_extra=2)
-    for source, found in zip(given, search(*model.graphs(), given, settings), strict=True):
+    for source, found in zip(sentences, search(*model.graphs(), sentences, settings), strict=True):
         assert 1 <= max(len(one.tokens) for one in found) <= int(1.5 * len(source)) + 2
 
 
 @pytest.mark.parametrize("width", [1, 4])
-def test_a_block_never_stands_four_times_in_a_row(width: int) -> None:
-    model = MadeModel(7, end=-9.0)
+def test_no_block_is_repeated_four_times(width: int) -> None:
+    model = RandomModel(7, end=-9.0)
     model.by_last[4, 5] = model.by_last[5, 6] = model.by_last[6, 4] = 9  # 4 5 6 4 5 6 …
     settings = SearchSettings(beam_size=width, max_length_extra=60)
     for found in search(*model.graphs(), sources(10, seed=6), settings):
@@ -114,20 +114,20 @@ def test_a_block_never_stands_four_times_in_a_row(width: int) -> None:
                 assert pieces[start : start + size] * 4 != pieces[start : start + 4 * size]
 
 
-def test_a_block_may_stand_three_times() -> None:
-    guard = Repetition.of(1, 1)
+def test_a_block_may_be_repeated_three_times() -> None:
+    guard = RepetitionGuard.start(1, 1)
     parents, candidates = np.zeros((1, 1), np.int64), np.array([[[4, 5]]], np.int32)
     for piece in (4, 5, 4, 5, 4, 5):
-        assert guard.refused(candidates) is None
+        assert guard.blocked(candidates) is None
         guard.advance(parents, np.array([[piece]], np.int32))
-    assert guard.refused(candidates) is None  # 4 may begin another block
+    assert guard.blocked(candidates) is None  # 4 may begin another block
     guard.advance(parents, np.array([[4]], np.int32))
-    refused = guard.refused(candidates)
+    refused = guard.blocked(candidates)
     assert refused is not None
     assert refused.tolist() == [[[False, True]]]
 
 
-def test_where_the_graph_gives_no_numbers_there_is_no_answer() -> None:
+def test_log_probabilities_that_are_nan_end_the_search_without_a_hypothesis() -> None:
     beam = BeamSearch([3, 3], [SearchSettings(beam_size=2)] * 2)
     log_probs = np.log(np.full((2, 2, 5), 0.2, np.float32))
     log_probs[0] = np.nan
@@ -144,6 +144,6 @@ def test_where_the_graph_gives_no_numbers_there_is_no_answer() -> None:
         ({"n_best": 0}, "n_best is 0"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(wrong: dict[str, int], message: str) -> None:
+def test_invalid_settings_are_refused(wrong: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SearchSettings(**wrong)

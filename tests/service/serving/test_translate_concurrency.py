@@ -241,7 +241,7 @@ def test_what_goes_wrong_in_a_stream_is_its_last_event(tmp_path: Path, monkeypat
     advance = BeamSearch.advance
 
     def failing(self: BeamSearch, *arguments: Any) -> Any:
-        if (self.made == 2).all():
+        if (self.target_lengths == 2).all():
             raise RuntimeError("no more")
         return advance(self, *arguments)
 

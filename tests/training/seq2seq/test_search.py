@@ -31,7 +31,7 @@ def _same(found: list[list[Hypothesis]], expected: list[list[Hypothesis]]) -> No
 def test_the_server_finds_what_pytorch_finds(kind: str) -> None:
     network, sources = made_network(kind, spread=0.8), made_sources(30)
     settings = SearchSettings(beam_size=4, n_best=3)
-    found = served_search(*as_graphs(network), sources, settings, wants_attention=True, rows=20)
+    found = served_search(*as_graphs(network), sources, settings, wants_attention=True, max_hypotheses=20)
     _same(found, search(network, sources, settings, _CPU))
 
 

@@ -25,8 +25,8 @@ from service.decoding.graph_io import (
     STATE,
     STEP,
     TOKENS,
+    GraphFunction,
     K,
-    Run,
     Tensors,
 )
 from training.common.errors import ExportError
@@ -59,8 +59,8 @@ class OnnxTranslator:
         with tempfile.TemporaryDirectory(prefix="lectern-") as folder:
             for name, content in files.items():
                 (Path(folder) / name).write_bytes(content)
-            self.encode: Run = _Graph(Path(folder) / FILES[ENCODER])
-            self.step: Run = _Graph(Path(folder) / FILES[STEP])
+            self.encode: GraphFunction = _Graph(Path(folder) / FILES[ENCODER])
+            self.step: GraphFunction = _Graph(Path(folder) / FILES[STEP])
 
     def search(
         self, sources: Sequence[Sequence[int]], settings: SearchSettings, *, wants_attention: bool = False

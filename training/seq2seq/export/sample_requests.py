@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from service.decoding import search
-from service.decoding.graph_io import LOG_PROBS, Run, Tensors
+from service.decoding.graph_io import LOG_PROBS, GraphFunction, Tensors
 from service.tasks.translation.text import Capitals, Results, TranslationPreprocessing, cut
 from training.seq2seq.export.parity import OnnxTranslator
 from training.seq2seq.translator import Translator
@@ -129,7 +129,7 @@ def _texts(result: dict[str, Any]) -> list[Any]:
     return [result["text"], [other["text"] for other in result["alternatives"]], pieces]
 
 
-def _shaken(step: Run, seed: int) -> Run:
+def _shaken(step: GraphFunction, seed: int) -> GraphFunction:
     """The step with noise on its log-probabilities."""
     random = np.random.default_rng(seed)
 

@@ -83,6 +83,6 @@ def test_the_search_of_a_manifest() -> None:
         source="en", target="de", max_source_tokens=9, max_length_factor=1.5, max_length_extra=4
     )
     settings = preprocessing.search(8, 3)
-    assert (settings.beam_size, settings.n_best, settings.longest(10)) == (8, 3, 19)
+    assert (settings.beam_size, settings.n_best, settings.max_target_length(10)) == (8, 3, 19)
     with pytest.raises(ValueError, match="source"):
         TranslationPreprocessing(source="English", target="de", max_source_tokens=9)

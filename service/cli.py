@@ -153,7 +153,7 @@ def _line(name: str, bundle: Bundle) -> str:
 def _verify(arguments: argparse.Namespace) -> int:
     from service.runtime.cpus import available_cpus
     from service.runtime.providers import check_installation
-    from service.serving.loader import session_opener
+    from service.runtime.session import session_opener
     from service.tasks import load_predictor
 
     check_installation()

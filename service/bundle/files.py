@@ -12,8 +12,8 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from service.bundle.manifest import FORMAT_VERSION, Manifest, is_model_name
 MANIFEST = "manifest.json"
 SAMPLES = "samples.json"
 MODEL_CARD = "MODEL_CARD.md"
+
+_NO_HASH = "0" * 64
 
 
 class BundleError(ValueError):
@@ -48,6 +50,15 @@ class Samples(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     samples: tuple[Sample, ...] = Field(min_length=1)
+
+
+def write_samples(samples: Sequence[Sample]) -> bytes:
+    """The content of `samples.json`."""
+    documents = []
+    for sample in samples:
+        route = {"route": sample.route} if sample.route is not None else {}
+        documents.append({**route, "request": sample.request, "results": sample.results})
+    return orjson.dumps({"samples": documents})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,42 +113,90 @@ def read_bundle(path: Path) -> Bundle:
     return Bundle(path=path, manifest=manifest)
 
 
-def write_bundle(repository: Path, manifest: Manifest, files: Mapping[str, bytes | Path]) -> Bundle:
-    """Write the next version of `manifest.name` into `repository` and return it, verified.
+class BundleDraft:
+    """A bundle that a predictor can open, still without its samples, model card and version."""
 
-    `manifest.version` and `manifest.files` are set here, whatever they were. An existing version is never touched.
+    def __init__(self, folder: Path, staging: Path, manifest: Manifest) -> None:
+        self.bundle = Bundle(path=staging, manifest=manifest)
+        """The bundle in its temporary folder."""
+        self._folder = folder
+
+    def publish(self, samples: Sequence[Sample], card: str, *, manifest: Manifest | None = None) -> Bundle:
+        """Add `samples.json` and `MODEL_CARD.md`, and make the draft the next version of its model.
+
+        Args:
+            samples: requests with their answers; at least one.
+            card: the text of the model card.
+            manifest: replaces the draft's manifest, where metrics or preprocessing were decided after it was opened;
+                `version` and `files` are set here.
+
+        Returns:
+            The bundle in its final place, verified.
+        """
+        assert samples, "a bundle needs at least one sample"
+        assert manifest is None or manifest.name == self.bundle.manifest.name
+        return self._complete({SAMPLES: write_samples(samples), MODEL_CARD: card.encode()}, manifest)
+
+    def _complete(self, files: Mapping[str, bytes | Path], manifest: Manifest | None = None) -> Bundle:
+        staging, hashes = self.bundle.path, dict(self.bundle.manifest.files)
+        hashes |= {name: _store(staging / name, content) for name, content in files.items()}
+        complete = _with_files(manifest or self.bundle.manifest, hashes)
+        _check_required(complete, self._folder)
+        while True:
+            version = max(versions(self._folder), default=0) + 1
+            final = complete.model_copy(update={"version": version})
+            _store(staging / MANIFEST, orjson.dumps(final.model_dump(mode="json"), option=orjson.OPT_INDENT_2))
+            staging.chmod(0o755)
+            try:
+                staging.rename(self._folder / str(version))
+            except OSError:
+                if not (self._folder / str(version)).exists():
+                    raise
+                continue  # Another writer took this number first.
+            return read_bundle(self._folder / str(version))
+
+
+@contextmanager
+def draft_bundle(
+    repository: Path, manifest: Manifest, files: Mapping[str, bytes | Path], *, link: bool = False
+) -> Iterator[BundleDraft]:
+    """Write files into a temporary folder beside the bundle's final place, to be tried and then published.
+
+    A draft that is not published leaves nothing behind. An existing version is never touched.
 
     Args:
         repository: the model repository, for example `models/`; made where absent.
-        files: content by file name: every graph, `samples.json`, `MODEL_CARD.md` and what else the task needs. What is
-            too large for memory is given as the path of a file, which is copied.
+        manifest: its `version` and `files` are set here, whatever they were.
+        files: content by file name: every graph, and what else the task needs. What is too large for memory is given
+            as the path of a file, which is copied.
+        link: hard-link such files instead, where the file system can: only for files made for this bundle, as a later
+            change of them would change the bundle.
     """
-    folder = repository / manifest.name
-    hashes = {name: _sha256(content) for name, content in sorted(files.items())}
-    draft = manifest.model_copy(update={"version": 1, "files": hashes, "format_version": FORMAT_VERSION})
     # Checked before the first byte is written: a file name might lead out of the folder.
-    Manifest.model_validate(draft.model_dump())
-    _check_required(draft, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+    _with_files(manifest, dict.fromkeys(files, _NO_HASH))
+    folder = repository / manifest.name
+    staging = _staging_folder(folder)
     try:
-        for name, content in files.items():
-            _write_synced(staging / name, content)
-        while True:
-            version = max(versions(folder), default=0) + 1
-            final = draft.model_copy(update={"version": version})
-            _write_synced(staging / MANIFEST, orjson.dumps(final.model_dump(mode="json"), option=orjson.OPT_INDENT_2))
-            staging.chmod(0o755)
-            try:
-                staging.rename(folder / str(version))
-            except OSError:
-                if not (folder / str(version)).exists():
-                    raise
-                continue  # Another writer took this number first.
-            return read_bundle(folder / str(version))
-    except BaseException:
+        hashes = {name: _store(staging / name, content, link=link) for name, content in files.items()}
+        yield BundleDraft(folder, staging, _with_files(manifest, hashes))
+    finally:
         shutil.rmtree(staging, ignore_errors=True)
-        raise
+        with suppress(OSError):
+            folder.rmdir()  # Only goes where there is no version.
+
+
+def write_bundle(repository: Path, manifest: Manifest, files: Mapping[str, bytes | Path]) -> Bundle:
+    """Write the next version of `manifest.name` into `repository` and return it, verified.
+
+    Args:
+        repository: the model repository; made where absent.
+        manifest: its `version` and `files` are set here, whatever they were.
+        files: as for `draft_bundle`, with `samples.json` and `MODEL_CARD.md`.
+    """
+    _check_required(_with_files(manifest, dict.fromkeys(files, _NO_HASH)), repository / manifest.name)
+    last = {name: files[name] for name in (SAMPLES, MODEL_CARD)}
+    with draft_bundle(repository, manifest, {name: files[name] for name in files.keys() - last.keys()}) as draft:
+        return draft._complete(last)
 
 
 def check_model_name(name: str) -> str:
@@ -198,22 +257,48 @@ def _readable(path: Path) -> Iterator[None]:
         raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _sha256(content: bytes | Path) -> str:
-    if isinstance(content, bytes):
-        return hashlib.sha256(content).hexdigest()
-    with content.open("rb") as stream:
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _write_synced(path: Path, content: bytes | Path) -> None:
-    with path.open("wb") as stream:
-        if isinstance(content, Path):
-            with content.open("rb") as source:
-                shutil.copyfileobj(source, stream, 1 << 20)
-        else:
-            stream.write(content)
-        stream.flush()
+def _with_files(manifest: Manifest, hashes: Mapping[str, str]) -> Manifest:
+    """The manifest with these files, validated again; its version is still to be set."""
+    draft = manifest.model_copy(
+        update={"version": 1, "files": dict(sorted(hashes.items())), "format_version": FORMAT_VERSION}
+    )
+    return Manifest.model_validate(draft.model_dump())
+
+
+def _staging_folder(folder: Path) -> Path:
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+        except FileNotFoundError:
+            continue  # Another writer gave up its draft and removed the folder.
+
+
+def _store(path: Path, content: bytes | Path, *, link: bool = False) -> str:
+    """Write a file, wait until it is on disk, and return its sha256."""
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif not (link and _hard_link(content, path)):
+        shutil.copyfile(content, path)
+    with path.open("r+b") as stream:
         os.fsync(stream.fileno())
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _hard_link(source: Path, path: Path) -> bool:
+    """Make `path` the same file as `source`; False where the file system cannot."""
+    try:
+        os.link(source.resolve(strict=True), path)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return False
+    return True
 
 
 def _first_line(error: Exception) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from service.bundle.files import BundleError
+from service.bundle.files import Bundle, BundleError
 from service.bundle.manifest import Graph, TensorSpec
 from service.errors import ConfigurationError
 from service.runtime.providers import ProviderReport, resolve, session_providers
@@ -37,6 +37,32 @@ _DATATYPES = {
 
 
 _ON_GPU = ("CUDAExecutionProvider", "TensorrtExecutionProvider")
+
+
+class Session(Protocol):
+    """An opened graph, as predictors use it; `OnnxSession` is the one that serves."""
+
+    @property
+    def graph(self) -> Graph:
+        """The graph as the manifest describes it."""
+
+    @property
+    def report(self) -> ProviderReport:
+        """The execution providers that were asked for and that run."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the graph runs on a GPU."""
+
+    def run(self, feeds: Tensors) -> Tensors:
+        """Run the graph once."""
+
+    def hold(self, constants: Tensors, device: str = "cuda") -> None:
+        """Copy inputs to the GPU that are the same in every run; `run` is called without them from then on."""
+
+
+OpenSession = Callable[[Bundle, Graph], Session]
+"""Opens a graph of a bundle with the providers and threads that are set for the model."""
 
 
 class OnnxSession:
@@ -113,6 +139,15 @@ class OnnxSession:
         if strict:
             raise ConfigurationError(f"{text}. LECTERN_STRICT=1 allows no fallback")
         log.warning(text)
+
+
+def session_opener(providers: Sequence[str], threads: int, strict: bool) -> OpenSession:
+    """A function that opens the graphs of a bundle with these providers and threads."""
+
+    def open_session(bundle: Bundle, graph: Graph) -> OnnxSession:
+        return OnnxSession(bundle.file(graph.file), graph, providers=providers, threads=threads, strict=strict)
+
+    return open_session
 
 
 def _brief(error: Exception) -> str:

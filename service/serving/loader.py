@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from service.bundle.files import Bundle, BundleError, read_bundle
-from service.bundle.manifest import Graph
+from service.bundle.files import BundleError, read_bundle
 from service.errors import ConfigurationError
 from service.limits import variable
 from service.observability import Metrics
 from service.runtime.cpus import available_cpus
 from service.runtime.providers import resolve
-from service.runtime.session import OnnxSession
+from service.runtime.session import session_opener
 from service.serving.served_model import ServedModel, runs_inline, warm_up
 from service.settings import Settings, model_key
 from service.tasks import load_predictor
@@ -100,15 +98,6 @@ class ModelLoader:
     def close(self) -> None:
         """Release the threads that the models share."""
         self._threads.shutdown(wait=False)
-
-
-def session_opener(providers: tuple[str, ...], threads: int, strict: bool) -> Callable[[Bundle, Graph], OnnxSession]:
-    """What opens the graphs of a bundle with these providers and threads."""
-
-    def open_session(bundle: Bundle, graph: Graph) -> OnnxSession:
-        return OnnxSession(bundle.file(graph.file), graph, providers=providers, threads=threads, strict=strict)
-
-    return open_session
 
 
 def _resolve(setting: str, providers: tuple[str, ...]) -> None:

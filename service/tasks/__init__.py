@@ -7,7 +7,8 @@ from typing import Any
 from service.bundle.files import Bundle, BundleError
 from service.bundle.manifest import Task
 from service.limits import Limits
-from service.tasks.base import OpenSession, Predictor
+from service.runtime.session import OpenSession
+from service.tasks.base import Predictor
 from service.tasks.image_classification.predictor import ImageClassificationPredictor
 from service.tasks.token_classification import TokenClassificationPredictor
 from service.tasks.translation import TranslationPredictor

@@ -13,17 +13,14 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, JsonValue, Validati
 
 from service.bundle.comparison import differences
 from service.bundle.files import Bundle
-from service.bundle.manifest import Graph, Manifest, TensorSpec
+from service.bundle.manifest import Manifest, TensorSpec
 from service.decoding import StepLoop
 from service.errors import InvalidRequest
 from service.limits import Limits
 from service.runtime.providers import ProviderReport
-from service.runtime.session import OnnxSession, Tensors
+from service.runtime.session import OpenSession, Tensors
 
 RequestT = TypeVar("RequestT")
-
-OpenSession = Callable[[Bundle, Graph], OnnxSession]
-"""Opens a graph of a bundle with the providers and threads that are set for the model."""
 
 
 class AtFirst(FailFast):
@@ -188,7 +185,7 @@ class Predictor(ABC, Generic[RequestT]):
         for index, sample in enumerate(self.bundle.samples()):
             try:
                 answer = self.answer(sample.request, sample.route)
-                results: JsonValue = answer.get("results", answer.get("data"))
+                results = sample_results(answer)
             except Exception as error:
                 # Refused, or the model fails on it: either way the bundle does not do what it says.
                 why = "refused" if isinstance(error, InvalidRequest) else f"failed with {type(error).__name__}"
@@ -196,6 +193,12 @@ class Predictor(ABC, Generic[RequestT]):
                 yield f"samples[{index}]: {why}: {first_line}"
                 continue
             yield from differences(sample.results, results, self.manifest.comparison, f"samples[{index}].results")
+
+
+def sample_results(answer: Mapping[str, Any]) -> JsonValue:
+    """The part of an answer that `samples.json` stores: its `results`, on OpenAI's routes its `data`."""
+    results: JsonValue = answer.get("results", answer.get("data"))
+    return results
 
 
 def invalid_body(error: ValidationError) -> InvalidRequest:

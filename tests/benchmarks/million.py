@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from service.bundle.files import Bundle, read_bundle
 from service.limits import Limits
-from service.serving.loader import session_opener
+from service.runtime.session import session_opener
 from service.tasks import load_predictor
 from training.common.vectors import WordVectors
 from training.common.vectors.loading import open_vectors_of

@@ -23,7 +23,7 @@ from contenders import serve
 
 from service.bundle.files import Bundle, read_bundle
 from service.limits import Limits
-from service.serving.loader import session_opener
+from service.runtime.session import session_opener
 from service.tasks import load_predictor
 from service.tasks.token_classification import TokenClassificationPredictor
 from service.tasks.token_classification.predictor import SENTENCES, TAGGED

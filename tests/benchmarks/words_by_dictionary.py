@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from service.bundle.files import BundleError, read_bundle
 from service.decoding import SearchSettings
 from service.limits import Limits
-from service.serving.loader import session_opener
+from service.runtime.session import session_opener
 from service.tasks import load_predictor
 from service.tasks.translation import TranslationPredictor
 from training.common.errors import DatasetError, RunError, UserError

@@ -87,14 +87,6 @@ def open_graph(content: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def run_graph(session: onnxruntime.InferenceSession, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The only output of a graph with one input, for a whole set in batches."""
-    name = session.get_inputs()[0].name
-    parts = [session.run(None, {name: images[start : start + 1000]})[0] for start in range(0, len(images), 1000)]
-    result: NDArray[np.float32] = np.concatenate(parts)
-    return result
-
-
 def check_parity(expected: NDArray[np.float32], found: NDArray[np.float32], what: str) -> float:
     """The greatest difference between PyTorch's and ONNX's probabilities [N, classes].
 

@@ -13,8 +13,8 @@ from service.bundle.files import Bundle, BundleError
 from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest, ModelFailure
 from service.limits import Limits
-from service.runtime.session import Tensors
-from service.tasks.base import OpenSession, Predictor, invalid_body
+from service.runtime.session import OpenSession, Tensors
+from service.tasks.base import Predictor, invalid_body
 from service.tasks.image_classification.preprocessing import ImageError, ImagePreprocessing, decode_image, normalise
 from service.tasks.image_classification.request import ClassifyRequest, to_request
 from service.tasks.image_classification.schemas import ClassifyBody

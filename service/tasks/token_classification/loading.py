@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from service.bundle.files import Bundle, BundleError
 from service.bundle.manifest import Datatype
-from service.runtime.session import OnnxSession
+from service.runtime.session import Session
 from service.tasks.base import invalid_body
 from service.tasks.token_classification.features import (
     CASING,
@@ -34,7 +34,7 @@ from service.tasks.token_classification.tag_schemes import OUTSIDE, is_span_tag
 class TaggerParts:
     """What a tagger is made of."""
 
-    session: OnnxSession
+    session: Session
     preprocessing: TokenClassificationPreprocessing
     features: WordFeatures
     labels: tuple[str, ...]
@@ -43,7 +43,7 @@ class TaggerParts:
     """[K+2, K]."""
 
 
-def open_tagger(bundle: Bundle, sessions: Mapping[str, OnnxSession]) -> TaggerParts:
+def open_tagger(bundle: Bundle, sessions: Mapping[str, Session]) -> TaggerParts:
     """Read the files of a bundle and hold them against each other.
 
     Raises:
@@ -75,7 +75,7 @@ def open_tagger(bundle: Bundle, sessions: Mapping[str, OnnxSession]) -> TaggerPa
     )
 
 
-def _check_tensors(session: OnnxSession, labels: int, where: str) -> None:
+def _check_tensors(session: Session, labels: int, where: str) -> None:
     """Raise BundleError unless the graph's tensors are those of the task."""
     integers = Datatype.INT32
     wanted = {
@@ -115,7 +115,7 @@ def _read_transitions(path: Path, labels: int) -> NDArray[np.float32]:
     return transitions
 
 
-def _try_last_rows(bundle: Bundle, session: OnnxSession, features: WordFeatures) -> None:
+def _try_last_rows(bundle: Bundle, session: Session, features: WordFeatures) -> None:
     """Raise BundleError where the tables in the graph have no row for the last word, character or casing."""
     feeds = {
         WORDS: np.array([features.rows - 1], np.int32),

@@ -13,8 +13,8 @@ from service.bundle.files import Bundle
 from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import ModelFailure
 from service.limits import Limits
-from service.runtime.session import Tensors
-from service.tasks.base import OpenSession, Predictor, object_array, read_texts
+from service.runtime.session import OpenSession, Tensors
+from service.tasks.base import Predictor, object_array, read_texts
 from service.tasks.token_classification.decoding import Tagging
 from service.tasks.token_classification.features import EMISSIONS
 from service.tasks.token_classification.length_buckets import groups

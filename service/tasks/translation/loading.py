@@ -27,7 +27,7 @@ from service.decoding.graph_io import (
     TOKENS,
     K,
 )
-from service.runtime.session import OnnxSession, Tensors
+from service.runtime.session import Session, Tensors
 from service.tasks.base import invalid_body
 from service.tasks.translation.language_detection import Profile
 from service.tasks.translation.subwords import END, STAND_IN, Subwords
@@ -42,8 +42,8 @@ _Described = dict[str, tuple[Datatype, tuple[int, ...]]]
 class TranslatorParts:
     """What a translator is made of."""
 
-    encoder: OnnxSession
-    step: OnnxSession
+    encoder: Session
+    step: Session
     preprocessing: TranslationPreprocessing
     source: Subwords
     target: Subwords
@@ -52,7 +52,7 @@ class TranslatorParts:
     attention: bool
 
 
-def open_translator(bundle: Bundle, sessions: Mapping[str, OnnxSession]) -> TranslatorParts:
+def open_translator(bundle: Bundle, sessions: Mapping[str, Session]) -> TranslatorParts:
     """Read the files of a bundle and hold them against each other.
 
     Raises:
@@ -106,7 +106,7 @@ def _check_copies(bundle: Bundle, parts: TranslatorParts) -> None:
             )
 
 
-def _check_tensors(sessions: Mapping[str, OnnxSession], where: str) -> bool:
+def _check_tensors(sessions: Mapping[str, Session], where: str) -> bool:
     """Whether the model has attention.
 
     Raises:

@@ -13,9 +13,9 @@ from service.bundle.manifest import Datatype, TensorSpec
 from service.decoding import StepLoop, search
 from service.errors import InvalidRequest, ModelFailure
 from service.limits import Limits
-from service.runtime.session import Tensors
+from service.runtime.session import OpenSession, Tensors
 from service.runtime.stepper import FOUND, JOBS, Job
-from service.tasks.base import OpenSession, Predictor, object_array, read_texts
+from service.tasks.base import Predictor, object_array, read_texts
 from service.tasks.translation.language_detection import Profile
 from service.tasks.translation.loading import open_translator
 from service.tasks.translation.request import TranslateRequest

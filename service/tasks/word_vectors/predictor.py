@@ -16,8 +16,8 @@ from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest
 from service.limits import Limits
 from service.runtime import ann
-from service.runtime.session import Tensors
-from service.tasks.base import OpenSession, Predictor, invalid_body
+from service.runtime.session import OpenSession, Tensors
+from service.tasks.base import Predictor, invalid_body
 from service.tasks.word_vectors.embeddings import EmbeddingsRequest, Sum
 from service.tasks.word_vectors.lookup import Lookup, items_of
 from service.tasks.word_vectors.neighbors import analogy_request, neighbors_request

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.runtime.ann import ApproximateIndex
-from service.runtime.session import OnnxSession, Tensors
+from service.runtime.session import Session, Tensors
 from service.tasks.word_vectors.preprocessing import (
     EMBEDDINGS,
     IDS,
@@ -50,7 +50,7 @@ class GraphTable:
         dimensions: numbers of a row.
     """
 
-    def __init__(self, session: OnnxSession, size: int, dimensions: int) -> None:
+    def __init__(self, session: Session, size: int, dimensions: int) -> None:
         self._session = session
         self._size = size
         self._dimensions = dimensions
@@ -106,7 +106,7 @@ class MappedTable(GraphTable):
         scales: float32 [rows, 1], for int8.
     """
 
-    def __init__(self, session: OnnxSession, table: NDArray[np.generic], scales: NDArray[np.float32] | None) -> None:
+    def __init__(self, session: Session, table: NDArray[np.generic], scales: NDArray[np.float32] | None) -> None:
         super().__init__(session, *table.shape)
         self._table: Tensors = {TABLE: table}
         if scales is not None:

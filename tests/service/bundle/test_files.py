@@ -13,7 +13,15 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from service.bundle.files import BundleError, check_model_name, read_bundle, versions, write_bundle
+from service.bundle.files import (
+    BundleError,
+    Sample,
+    check_model_name,
+    draft_bundle,
+    read_bundle,
+    versions,
+    write_bundle,
+)
 from service.bundle.manifest import FORMAT_VERSION
 from tests.support.bundles import classifier_manifest, write_classifier
 
@@ -90,7 +98,65 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(Path, "rename", broken)
     with pytest.raises(OSError, match="No space left"):
         _written(tmp_path)
-    assert list((tmp_path / "digits").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_draft_can_be_tried_before_it_is_published(tmp_path: Path) -> None:
+    manifest = classifier_manifest()
+    with draft_bundle(tmp_path, manifest, {"model.onnx": b"graph"}) as draft:
+        assert draft.bundle.file("model.onnx").read_bytes() == b"graph"
+        assert draft.bundle.manifest == manifest.model_copy(update={"files": draft.bundle.manifest.files})
+        assert versions(tmp_path / "digits") == []
+        samples = [Sample(request={"a": None}, results=[1]), Sample(route="/v1/b", request={}, results=[])]
+        changed = manifest.model_copy(update={"preprocessing": {"expansion": 32}, "version": 9})
+        bundle = draft.publish(samples, "# Grün\n", manifest=changed)
+    assert bundle == read_bundle(tmp_path / "digits" / "1")
+    assert bundle.samples() == tuple(samples)
+    assert bundle.model_card() == "# Grün\n"
+    assert bundle.manifest.preprocessing == {"expansion": 32}
+    assert [path.name for path in (tmp_path / "digits").iterdir()] == ["1"]
+
+
+def test_a_draft_that_is_not_published_leaves_nothing(tmp_path: Path) -> None:
+    with draft_bundle(tmp_path, classifier_manifest(), {"model.onnx": b"graph"}) as draft:
+        path = draft.bundle.path
+    assert not path.exists()
+    assert list(tmp_path.iterdir()) == []
+    _written(tmp_path)
+    with (
+        pytest.raises(RuntimeError, match="differs"),
+        draft_bundle(tmp_path, classifier_manifest(), {"model.onnx": b"graph"}),
+    ):
+        raise RuntimeError("the graph differs")
+    assert [path.name for path in (tmp_path / "digits").iterdir()] == ["1"]
+
+
+def test_two_drafts_get_two_versions(tmp_path: Path) -> None:
+    sample = Sample(request={}, results=[])
+    with (
+        draft_bundle(tmp_path, classifier_manifest(), {"model.onnx": b"first"}) as first,
+        draft_bundle(tmp_path, classifier_manifest(), {"model.onnx": b"second"}) as second,
+    ):
+        assert second.publish([sample], "card").path.name == "1"
+        assert first.publish([sample], "card").path.name == "2"
+    assert versions(tmp_path / "digits") == [1, 2]
+
+
+def test_a_large_file_of_a_draft_is_linked_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "table"
+    table.write_bytes(bytes(range(256)) * 5000)
+    files: dict[str, bytes | Path] = {"model.onnx": b"graph", "table.npy": table}
+    with draft_bundle(tmp_path, classifier_manifest(), files, link=True) as draft:
+        assert draft.bundle.file("table.npy").samefile(table)
+    assert table.exists()
+
+    def refused(*arguments: Any) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refused)
+    with draft_bundle(tmp_path, classifier_manifest(), files, link=True) as draft:
+        assert not draft.bundle.file("table.npy").samefile(table)
+        assert draft.bundle.file("table.npy").read_bytes() == table.read_bytes()
 
 
 @pytest.mark.parametrize("name", ["../outside.txt", "/tmp/outside.txt", ".hidden", "a/b"])

@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import orjson
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from service.bundle.files import read_bundle
 from service.bundle.manifest import Task
 from service.tasks.image_classification.preprocessing import ImagePreprocessing
 from training.__main__ import main
 from training.common.errors import ExportError
-from training.common.export import check_parity, open_graph, run_graph
+from training.common.export import check_parity, open_graph
 from training.common.run import Run
 from training.lenet.config import stored_config
 from training.lenet.data.dataset import load_digits
@@ -33,6 +35,11 @@ def repository(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     models = run.parent / "models"
     assert main(["lenet", "export", "--run", str(run), "--name", "shapes", "--models", str(models)]) == 0
     return models
+
+
+def _probabilities(session: onnxruntime.InferenceSession, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    probabilities: NDArray[np.float32] = session.run(["probabilities"], {"image": images})[0]
+    return probabilities
 
 
 def test_the_bundle_verifies_and_says_what_it_is(repository: Path) -> None:
@@ -70,8 +77,8 @@ def test_the_graph_equals_pytorch_alone_and_in_batches(repository: Path, trained
     images = torch.rand(7, 1, 28, 28)
     with torch.no_grad():
         expected = model(images).softmax(1).numpy()
-    together = run_graph(session, images.numpy())
-    alone = np.concatenate([run_graph(session, images[row : row + 1].numpy()) for row in range(7)])
+    together = _probabilities(session, images.numpy())
+    alone = np.concatenate([_probabilities(session, images[row : row + 1].numpy()) for row in range(7)])
     assert np.abs(together - expected).max() < 1e-5
     assert np.abs(together - alone).max() < 1e-6
     np.testing.assert_allclose(together.sum(1), 1, atol=1e-5)
@@ -86,7 +93,7 @@ def test_samples_are_requests_with_the_answers_of_the_shipped_graph(repository: 
         pixels = np.array(sample["request"]["pixels"], np.float32)
         assert sample["request"]["top_k"] == 3
         assert pixels.shape == (1, 28, 28)
-        probabilities = run_graph(session, pixels[:, None])[0]
+        probabilities = _probabilities(session, pixels[:, None])[0]
         predictions = sample["results"][0]["predictions"]
         order = np.argsort(-probabilities, kind="stable")
         assert [entry["label"] for entry in predictions] == [str(index) for index in order]

@@ -7,7 +7,7 @@ import pytest
 
 from service.bundle.files import Bundle
 from service.limits import Limits
-from service.serving.loader import session_opener
+from service.runtime.session import session_opener
 from service.tasks import Predictor, load_predictor
 from tests.support.vectors import made_vectors
 from training.word2vec.export.bundle import BundleSettings, export

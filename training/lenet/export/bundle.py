@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
-import orjson
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from service.bundle.files import MODEL_CARD, SAMPLES, Bundle, write_bundle
+from service.bundle.files import Bundle, draft_bundle
 from service.bundle.manifest import Comparison, Datatype, Graph, Manifest, Metric, Task, TensorSpec
+from service.runtime.session import Session
 from service.tasks.image_classification.preprocessing import ImagePreprocessing
 from training.common.config import to_dict
-from training.common.export import check_parity, open_graph, provenance, run_graph, to_onnx
+from training.common.export import check_parity, provenance, to_onnx
 from training.common.run import CONFIG, Run
+from training.common.samples import SampleAnswers
 from training.lenet.config import LenetConfig, stored_config
 from training.lenet.data.dataset import Digits, Split
 from training.lenet.evaluate import evaluate, load_best
@@ -24,7 +24,8 @@ from training.lenet.export.card import model_card
 from training.lenet.network.model import PADDING, PIXEL_DEVIATION, PIXEL_MEAN, SIDE, LeNet5
 
 GRAPH_FILE = "model.onnx"
-_SAMPLES, _TOP_K = 10, 3
+_INPUT, _OUTPUT = "image", "probabilities"
+_SAMPLES, _TOP_K, _PARITY_BATCH = 10, 3, 1000
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "onnxscript", "torch")
 
 
@@ -73,13 +74,7 @@ def export(
         ExportError: the graph differs; nothing is written.
     """
     model, epoch = load_best(run, config, digits)
-    graph = to_onnx(
-        ServedLeNet(model).eval(), torch.zeros(2, 1, SIDE, SIDE), input_name="image", output_name="probabilities"
-    )
-    session = open_graph(graph)
-    difference = _parity(model, session, _pixels(digits.dev), f"the {len(digits.dev)} held-out images")
-    samples, sample_pixels = _samples(session, digits)
-    _parity(model, session, sample_pixels, "the samples")
+    graph = to_onnx(ServedLeNet(model).eval(), torch.zeros(2, 1, SIDE, SIDE), input_name=_INPUT, output_name=_OUTPUT)
     evaluations = _evaluations(run, config, digits, epoch)
     manifest = Manifest(
         name=name,
@@ -101,8 +96,14 @@ def export(
         comparison=Comparison(kind="scores", tolerance=1e-4),
     )
     card = model_card(manifest, config, digits, parameters=model.parameter_count(), evaluations=evaluations)
-    files = {GRAPH_FILE: graph, SAMPLES: orjson.dumps({"samples": samples}), MODEL_CARD: card.encode()}
-    bundle = write_bundle(repository, manifest, files)
+    with draft_bundle(repository, manifest, {GRAPH_FILE: graph}) as draft:
+        answers = SampleAnswers(draft.bundle)
+        session = answers.predictor.sessions["model"]
+        difference = _parity(model, session, _pixels(digits.dev), f"the {len(digits.dev)} held-out images")
+        pixels = _sample_pixels(digits)
+        _parity(model, session, pixels.astype(np.float32)[:, None], "the samples")
+        samples = [answers.sample({"top_k": _TOP_K, "pixels": [image]}) for image in pixels.tolist()]
+        bundle = draft.publish(samples, card)
     return Exported(bundle=bundle, dev_images=len(digits.dev), greatest_difference=difference)
 
 
@@ -116,8 +117,8 @@ def _evaluations(run: Run, config: LenetConfig, digits: Digits, epoch: int) -> d
 def _graph(classes: int) -> Graph:
     return Graph(
         file=GRAPH_FILE,
-        inputs=(TensorSpec(name="image", datatype=Datatype.FP32, shape=(-1, 1, SIDE, SIDE)),),
-        outputs=(TensorSpec(name="probabilities", datatype=Datatype.FP32, shape=(-1, classes)),),
+        inputs=(TensorSpec(name=_INPUT, datatype=Datatype.FP32, shape=(-1, 1, SIDE, SIDE)),),
+        outputs=(TensorSpec(name=_OUTPUT, datatype=Datatype.FP32, shape=(-1, classes)),),
     )
 
 
@@ -136,25 +137,19 @@ def _pixels(split: Split) -> NDArray[np.float32]:
 
 
 @torch.no_grad()
-def _parity(model: LeNet5, session: onnxruntime.InferenceSession, pixels: NDArray[np.float32], what: str) -> float:
-    expected = torch.cat([model(chunk).softmax(1) for chunk in torch.from_numpy(pixels).split(1000)]).numpy()
-    return check_parity(expected, run_graph(session, pixels), what)
+def _parity(model: LeNet5, session: Session, pixels: NDArray[np.float32], what: str) -> float:
+    """The greatest difference between the probabilities of PyTorch and of the graph for images [N, 1, 28, 28]."""
+    chunks = torch.from_numpy(pixels).split(_PARITY_BATCH)
+    expected = torch.cat([model(chunk).softmax(1) for chunk in chunks]).numpy()
+    served = np.concatenate([session.run({_INPUT: chunk.numpy()})[_OUTPUT] for chunk in chunks])
+    return check_parity(expected, served, what)
 
 
-def _samples(session: onnxruntime.InferenceSession, digits: Digits) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
-    """Held-out images of different classes as requests, each with the answer of the graph that is shipped."""
+def _sample_pixels(digits: Digits) -> NDArray[np.float64]:
+    """The first held-out image of each of up to ten classes: [n, 28, 28] in 0..1, rounded for JSON."""
     _, firsts = np.unique(digits.dev.labels, return_index=True)
-    chosen = digits.dev.take(firsts[:_SAMPLES])
-    pixels = (chosen.images / 255).round(4)
-    sent = pixels.astype(np.float32)[:, None]
-    samples = []
-    for image, probabilities in zip(pixels.tolist(), run_graph(session, sent), strict=True):
-        best = np.argsort(-probabilities, kind="stable")[:_TOP_K]
-        predictions = [
-            {"label": digits.labels[index], "score": round(float(probabilities[index]), 6)} for index in best
-        ]
-        samples.append({"request": {"top_k": _TOP_K, "pixels": [image]}, "results": [{"predictions": predictions}]})
-    return samples, sent
+    pixels: NDArray[np.float64] = (digits.dev.take(firsts[:_SAMPLES]).images / 255).round(4)
+    return pixels
 
 
 def _metrics(evaluations: dict[str, Any], digits: Digits) -> tuple[Metric, ...]:

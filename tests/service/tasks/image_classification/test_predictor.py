@@ -14,7 +14,7 @@ from service.bundle.files import BundleError, write_bundle
 from service.bundle.manifest import Graph, Manifest, Task
 from service.errors import InvalidRequest, ModelFailure
 from service.limits import Limits
-from service.serving.loader import session_opener
+from service.runtime.session import session_opener
 from service.tasks import TASKS, load_predictor
 from service.tasks.base import field_path
 from service.tasks.image_classification.predictor import ImageClassificationPredictor

@@ -17,8 +17,7 @@ from service.bundle.files import Bundle, BundleError
 from service.bundle.manifest import Comparison
 from service.errors import InvalidRequest, LecternError, ModelFailure, PayloadTooLarge
 from service.limits import Limits
-from service.runtime.session import OnnxSession, Tensors
-from service.serving.loader import session_opener
+from service.runtime.session import OnnxSession, Tensors, session_opener
 from service.tasks import load_predictor
 from service.tasks.token_classification import TokenClassificationPredictor
 from service.tasks.token_classification.features import Kind

@@ -13,8 +13,8 @@ from onnx import numpy_helper
 
 from service.bundle.files import Bundle, BundleError
 from service.limits import Limits
+from service.runtime.session import session_opener
 from service.runtime.stepper import FOUND, JOBS
-from service.serving.loader import session_opener
 from service.tasks import load_predictor
 from service.tasks.base import object_array
 from service.tasks.translation import TranslationPredictor

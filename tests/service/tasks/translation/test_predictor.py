@@ -16,9 +16,8 @@ from service.bundle.files import Bundle, BundleError
 from service.bundle.manifest import Comparison
 from service.errors import InvalidRequest
 from service.limits import Limits
-from service.runtime.session import OnnxSession, Tensors
+from service.runtime.session import OnnxSession, Tensors, session_opener
 from service.runtime.stepper import JOBS
-from service.serving.loader import session_opener
 from service.tasks import load_predictor
 from service.tasks.translation import TranslationPredictor
 from service.tasks.translation.request import TranslateRequest

@@ -14,8 +14,7 @@ from service.bundle.files import Bundle, BundleError
 from service.errors import InvalidRequest
 from service.limits import Limits
 from service.runtime import ann, session
-from service.runtime.session import OnnxSession, Tensors
-from service.serving.loader import session_opener
+from service.runtime.session import OnnxSession, Tensors, session_opener
 from service.tasks import load_predictor
 from service.tasks.word_vectors import WordVectorsPredictor, predictor
 from service.tasks.word_vectors import vector_table as table

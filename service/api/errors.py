@@ -1,8 +1,9 @@
-"""Which status each error becomes, and one body shape per family of routes."""
+"""Maps every error to an HTTP status, and to the body that the clients of the route expect."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
@@ -27,62 +28,89 @@ STATUS: dict[type[errors.LecternError], int] = {
     errors.ConfigurationError: 500,
     errors.LecternError: 500,
 }
-"""Exhaustive: a test holds it against the tree of errors."""
+"""Exhaustive: a test compares it with the tree of errors."""
 
-# The text of an error nobody foresaw could tell of paths or data: it goes to the log, not to the caller.
+# The text of an unexpected error could disclose paths or data: it goes to the log, not to the caller.
 _INTERNAL = "the server failed on this request; its log has the cause under this request id"
 
 _PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_OPENAI_CODES = {404: "model_not_found", 503: "unavailable"}
 
 
-def status_of(error: BaseException, path: str) -> int:
-    """The HTTP status of an error on a route. The Open Inference Protocol calls a bad tensor 400."""
+class ErrorShape(Enum):
+    """The body of an error answer. Every operation declares the shape that its clients read."""
+
+    PROBLEM = "problem"
+    """RFC 9457 problem details, of our own routes; an invalid request is 422."""
+    OPENAI = "openai"
+    """OpenAI's `{"error": {"message", "type", "param", "code"}}`; an invalid request is 400."""
+    PLAIN = "plain"
+    """`{"error": text}`, of the Open Inference Protocol and LibreTranslate; an invalid request is 400."""
+
+
+_SHAPES_BY_PREFIX = {"/v2": ErrorShape.PLAIN, "/v1/models": ErrorShape.OPENAI}
+
+
+def shape_of_unknown_path(path: str) -> ErrorShape:
+    """The shape of errors on a path that has no operation."""
+    for prefix, shape in _SHAPES_BY_PREFIX.items():
+        if path == prefix or path.startswith(f"{prefix}/"):
+            return shape
+    return ErrorShape.PROBLEM
+
+
+def status_of(error: BaseException, shape: ErrorShape) -> int:
+    """The HTTP status of an error on a route with this shape of errors."""
     if not isinstance(error, errors.LecternError):
         return 500
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    return 400 if status == 422 and _family(path) != "problem" else status
+    return 400 if status == 422 and shape is not ErrorShape.PROBLEM else status
 
 
-def error_response(error: BaseException, path: str) -> Response:
-    """The answer to a request that ended in `error`."""
-    status = status_of(error, path)
+def error_response(error: BaseException, shape: ErrorShape, path: str) -> Response:
+    """The answer to a request that raised `error`."""
+    status = status_of(error, shape)
     text = _INTERNAL if status == 500 else str(error)
     headers = {"retry-after": str(error.retry_after)} if isinstance(error, errors.Unavailable) else {}
     field = error.field if isinstance(error, errors.InvalidRequest) else None
-    return plain_error(status, text, path, field=field, headers=headers)
+    return write_error(status, text, shape, path, field=field, headers=headers)
 
 
-def plain_error(
-    status: int, text: str, path: str, *, field: str | None = None, headers: Mapping[str, str] | None = None
+def write_error(
+    status: int,
+    text: str,
+    shape: ErrorShape,
+    path: str,
+    *,
+    field: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """An error body in the shape of the route's family."""
-    family = _family(path)
-    if family == "v2":
+    """Write an error in the given shape.
+
+    Args:
+        status: the HTTP status.
+        text: the message for the caller.
+        shape: of the body.
+        path: of the request; problem details name it.
+        field: the field of the request that is wrong.
+        headers: further headers of the answer.
+    """
+    if shape is ErrorShape.PLAIN:
         body: dict[str, Any] = {"error": text}
-    elif family == "openai":
+    elif shape is ErrorShape.OPENAI:
         kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-        code = {404: "model_not_found", 503: "unavailable"}.get(status)
-        body = {"error": {"message": text, "type": kind, "param": field, "code": code}}
+        body = {"error": {"message": text, "type": kind, "param": field, "code": _OPENAI_CODES.get(status)}}
     else:
-        title = phrase(status)
-        body = {"type": "about:blank", "title": title, "status": status, "detail": text, "instance": path}
+        body = {"type": "about:blank", "title": phrase(status), "status": status, "detail": text, "instance": path}
         if field:
             body["field"] = field
         body["request_id"] = request_id.get()
-    media = "application/problem+json" if family == "problem" else "application/json"
-    return Response(orjson.dumps(body), status, dict(headers or {}), media_type=media)
+    media_type = "application/problem+json" if shape is ErrorShape.PROBLEM else "application/json"
+    return Response(orjson.dumps(body), status, dict(headers or {}), media_type=media_type)
 
 
 def phrase(status: int) -> str:
-    """The name of a status as RFC 9110 has it; Python took some of the new ones over only in 3.13."""
+    """The reason phrase of a status as in RFC 9110; Python has some of the new ones only since 3.13."""
     return _PHRASES.get(status) or HTTPStatus(status).phrase
-
-
-def _family(path: str) -> str:
-    if path == "/v2" or path.startswith("/v2/") or path in ("/translate", "/detect", "/languages"):
-        return "v2"
-    if path == "/v1/embeddings" or path == "/v1/models" or path.startswith("/v1/models/"):
-        return "openai"
-    return "problem"

@@ -1,4 +1,4 @@
-"""Requests whose fields come as JSON, as a form or in the query."""
+"""Reads forms, and requests whose fields may come as JSON, as a form or in the query."""
 
 from __future__ import annotations
 
@@ -7,70 +7,94 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel
-from starlette.datastructures import Headers
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from service.api.operation import context, parse_json, read_body
+from service.api.io import media_type, parse_json, read_body
+from service.api.operation import context
 from service.errors import InvalidRequest, MalformedBody, UnsupportedMedia
 
+URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+
+# More than any route has, so that an unknown field is named instead of counted.
 _MAX_FIELDS = 32
-_FORM, _PARTS = "application/x-www-form-urlencoded", "multipart/form-data"
 
 
-def form_contents(body: type[BaseModel]) -> dict[str, Any]:
-    """The media types of forms, for an operation that reads this body from one."""
+class TooManyFiles(Exception):
+    """A multipart body holds more files than allowed."""
+
+
+def form_media_types(body: type[BaseModel]) -> dict[str, Any]:
+    """Describe the forms of an operation that reads `body` from one, for the OpenAPI file."""
     schema = body.model_json_schema()
     properties = {name: {"type": "string"} for name in schema["properties"]}
     form = {"schema": {"type": "object", "required": schema["required"], "properties": properties}}
-    return {_FORM: form, _PARTS: form}
+    return {URLENCODED: form, MULTIPART: form}
 
 
-async def read_fields(request: Request, needed: Sequence[str]) -> dict[str, Any]:
-    """The fields of a request: those of its body over those of its query.
+async def read_fields(request: Request, required: Sequence[str]) -> dict[str, Any]:
+    """Read the fields of a request; those of the body override those of the query.
 
     Raises:
-        InvalidRequest: one that is `needed` is missing.
+        InvalidRequest: a required field is missing.
+        MalformedBody: the body is not what its content type says.
+        UnsupportedMedia: the content type is neither JSON nor a form.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type(request)
     body = await read_body(request)
-    sent: Any = {}
+    content: Any = {}
     if kind == "application/json":
-        sent = parse_json(body)
-    elif kind == _FORM:
-        sent = _form(body)
-    elif kind == _PARTS:
-        sent = await _parts(request, body)
+        content = parse_json(body)
+    elif kind == URLENCODED:
+        content = _parse_urlencoded(body)
+    elif kind == MULTIPART:
+        form = await parse_multipart(request, body)
+        content = {name: value for name, value in form.multi_items() if isinstance(value, str)}
     elif body:
         raise UnsupportedMedia(f"content-type {kind!r} is not read; send application/json or a form")
-    if not isinstance(sent, dict):
+    if not isinstance(content, dict):
         raise InvalidRequest("the body must be a JSON object")
-    fields = dict(request.query_params) | sent
-    for name in needed:
+    fields = dict(request.query_params) | content
+    for name in required:
         if fields.get(name) is None:
             raise InvalidRequest(f"Invalid request: missing {name} parameter")
     return fields
 
 
-def _form(body: bytes) -> dict[str, Any]:
-    try:
-        return dict(
-            parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS),
-        )
-    except ValueError as error:
-        raise MalformedBody(f"the form cannot be read: {error}") from error
+async def parse_multipart(request: Request, body: bytes, *, max_files: int = 0) -> FormData:
+    """Parse a multipart body; the caller closes a form that may hold files.
 
+    Raises:
+        TooManyFiles: more than `max_files`.
+        MalformedBody: the body is not valid multipart, or is truncated.
+    """
 
-async def _parts(request: Request, body: bytes) -> dict[str, Any]:
     async def stream() -> Any:
         yield body
 
-    size = context(request).settings.max_body_bytes
+    # The parser accepts a truncated form as a complete one with fewer parts.
+    boundary = parse_options_header(request.headers["content-type"])[1].get(b"boundary")
+    if boundary and b"--" + boundary + b"--" not in body:
+        raise MalformedBody("the multipart body is cut short: its closing boundary is missing")
     parser = MultiPartParser(
-        Headers(raw=request.headers.raw), stream(), max_files=0, max_fields=_MAX_FIELDS, max_part_size=size
+        Headers(raw=request.headers.raw),
+        stream(),
+        max_files=max_files,
+        max_fields=_MAX_FIELDS,
+        max_part_size=context(request).settings.max_body_bytes,
     )
     try:
-        form = await parser.parse()
+        return await parser.parse()
     except MultiPartException as error:
-        raise MalformedBody(f"the form cannot be read: {error.message}") from error
-    return {name: value for name, value in form.multi_items() if isinstance(value, str)}
+        if max_files and error.message.startswith("Too many files"):
+            raise TooManyFiles from error
+        raise MalformedBody(f"the multipart body cannot be read: {error.message}") from error
+
+
+def _parse_urlencoded(body: bytes) -> dict[str, Any]:
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS))
+    except ValueError as error:
+        raise MalformedBody(f"the form cannot be read: {error}") from error

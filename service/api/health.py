@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from dataclasses import replace
+
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
 
-from service.api.errors import plain_error
-from service.api.operation import context
+from service.api.errors import ErrorShape
+from service.api.io import model_response
+from service.api.operation import Operation, context
+from service.errors import NotReady
 
-router = APIRouter(tags=["health"])
+_RETRY_AFTER_SECONDS = 5
 
 
 class Alive(BaseModel):
@@ -24,28 +29,69 @@ class Ready(BaseModel):
     ready: bool = True
 
 
-@router.get("/v2/health/live", summary="Whether the process answers")
-@router.get("/livez", summary="Whether the process answers")
-async def live() -> Alive:
-    """200 as long as the process can answer, also while it drains."""
-    return Alive()
+async def live(request: Request) -> Response:
+    """Answer 200."""
+    return model_response(Alive())
 
 
-@router.get("/v2/health/ready", summary="Whether every model serves", responses={503: {"description": "Not ready"}})
-@router.get("/readyz", summary="Whether every model serves", responses={503: {"description": "Not ready"}})
 async def ready(request: Request) -> Response:
-    """200 when every model has a version that was verified, loaded, warmed up and held against its samples."""
-    found = context(request)
-    if found.draining.is_set():
-        return plain_error(503, "the server is shutting down", request.url.path, headers={"retry-after": "5"})
-    if not found.registry.ready():
-        waiting = sorted({entry.name for entry in found.registry.index()} - found.registry.ready_names())
-        text = f"not ready: {', '.join(waiting) or 'no model is loaded'}"
-        return plain_error(503, text, request.url.path, headers={"retry-after": "5"})
-    return Response(Ready().model_dump_json(), media_type="application/json")
+    """Answer 200 if every model serves.
+
+    Raises:
+        NotReady: some model does not, or the server is shutting down.
+    """
+    service = context(request)
+    if service.draining.is_set():
+        raise NotReady("the server is shutting down", _RETRY_AFTER_SECONDS)
+    if not service.registry.ready():
+        missing = sorted({entry.name for entry in service.registry.index()} - service.registry.ready_names())
+        raise NotReady(f"not ready: {', '.join(missing) or 'no model is loaded'}", _RETRY_AFTER_SECONDS)
+    return model_response(Ready())
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
-    """All metrics in Prometheus' text format, summed over the worker processes."""
+    """Write all metrics."""
     return Response(context(request).metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+
+_LIVE = Operation(
+    method="GET",
+    path="/livez",
+    endpoint=live,
+    errors=ErrorShape.PROBLEM,
+    tag="health",
+    summary="Whether the process answers",
+    description="200 as long as the process can answer, also while it drains.",
+    operation_id="live_livez_get",
+    response=Alive,
+)
+
+_READY = Operation(
+    method="GET",
+    path="/readyz",
+    endpoint=ready,
+    errors=ErrorShape.PROBLEM,
+    tag="health",
+    summary="Whether every model serves",
+    description="200 if every model has a version that was verified, loaded, warmed up and compared with its samples.",
+    operation_id="ready_readyz_get",
+    response=Ready,
+    statuses=(503,),
+)
+
+OPERATIONS = (
+    _LIVE,
+    _READY,
+    replace(_LIVE, path="/v2/health/live", errors=ErrorShape.PLAIN, operation_id="live_v2_health_live_get"),
+    replace(_READY, path="/v2/health/ready", errors=ErrorShape.PLAIN, operation_id="ready_v2_health_ready_get"),
+    Operation(
+        method="GET",
+        path="/metrics",
+        endpoint=metrics,
+        errors=ErrorShape.PROBLEM,
+        tag="health",
+        summary="Prometheus metrics",
+        description="All metrics in Prometheus' text format, summed over the worker processes.",
+        operation_id="metrics_metrics_get",
+    ),
+)

@@ -1,4 +1,4 @@
-"""POST /v1/classify: pictures in any of four forms, labels out."""
+"""POST /v1/classify: images in any of four forms, labels out."""
 
 from __future__ import annotations
 
@@ -7,48 +7,34 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from python_multipart.multipart import parse_options_header
-from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.operation import (
-    Operation,
-    answered_by,
-    context,
-    json_response,
-    parse_json,
-    read_body,
-    timings,
-    validate,
-    while_connected,
-)
+from service.api.errors import ErrorShape
+from service.api.forms import MULTIPART, TooManyFiles, parse_multipart
+from service.api.io import media_type, parse_json, read_body, validate
+from service.api.operation import INFERENCE_STATUSES, Operation, context
+from service.api.task_answer import TaskAnswer, answer
 from service.bundle.manifest import Task
-from service.errors import InvalidRequest, MalformedBody, UnsupportedMedia
+from service.errors import InvalidRequest, UnsupportedMedia
 from service.limits import variable
 from service.tasks.base import invalid_body
 from service.tasks.image_classification.request import ClassifyRequest, to_request
 from service.tasks.image_classification.schemas import DEFAULT_TOP_K, ClassifyBody, ImageResult, TopK
 
-_SCALARS = ("model", "version", "top_k")
+_OPTIONS = ("model", "version", "top_k")
 
-# More form fields than there are, so that an unknown one is named.
-_MAX_FIELDS = 16
-
-_MEDIA = "image/png, image/jpeg, image/webp, image/bmp, image/gif, image/tiff, multipart/form-data or application/json"
+_IMAGE_FORMATS = ("png", "jpeg", "webp", "bmp", "gif", "tiff")
+_ACCEPTED = f"{', '.join(f'image/{name}' for name in _IMAGE_FORMATS)}, {MULTIPART} or application/json"
 
 
-class ClassifyAnswer(BaseModel):
+class ClassifyAnswer(TaskAnswer[ImageResult]):
     """The answer of /v1/classify: one result per image, in order."""
 
-    model: str
-    version: str
-    results: list[ImageResult]
 
-
-class _Choice(BaseModel):
-    """What may stand in the query, in form fields and in the JSON body alike."""
+class _Options(BaseModel):
+    """The options that may be sent in the query, in form fields and in the JSON body alike."""
 
     model: str | None = None
     version: str | None = None
@@ -56,112 +42,101 @@ class _Choice(BaseModel):
 
 
 @dataclass(frozen=True)
-class _Sent:
-    """A request as it came: its choices by place, and its images."""
+class _ParsedBody:
+    """The options that the body holds, not yet checked, and its images."""
 
-    fields: dict[str, Any]
+    options: dict[str, Any]
     request: ClassifyRequest
 
 
 async def classify(request: Request) -> Response:
     """Classify the images of one request."""
-    sent = await _read(request)
-    choice = _choose(request.query_params if request.scope["query_string"] else {}, sent.fields)
-    served = context(request).registry.get(choice.model, choice.version, Task.IMAGE_CLASSIFICATION)
-    asked = sent.request if choice.top_k is None else replace(sent.request, top_k=choice.top_k)
-    fields = await while_connected(request, served, served.predict(asked, timings(request)))
-    return answered_by(json_response({"model": served.name, "version": served.version} | fields), served)
+    parsed = await _read(request)
+    options = _merge_options(request.query_params if request.scope["query_string"] else {}, parsed.options)
+    served = context(request).registry.get(options.model, options.version, Task.IMAGE_CLASSIFICATION)
+    task_request = parsed.request if options.top_k is None else replace(parsed.request, top_k=options.top_k)
+    return await answer(request, served, task_request)
 
 
-async def _read(request: Request) -> _Sent:
-    """Read the body in whichever form its content type says."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+async def _read(request: Request) -> _ParsedBody:
+    """Read the body in the form that its content type names."""
+    kind = media_type(request)
     body = await read_body(request)
     if kind == "application/json":
-        parsed = validate(ClassifyBody, parse_json(body))
-        fields = {name: getattr(parsed, name) for name in _SCALARS if name in parsed.model_fields_set}
-        return _Sent(fields, to_request(parsed, booleans=b"true" in body or b"false" in body))
+        content = validate(ClassifyBody, parse_json(body))
+        options = {name: getattr(content, name) for name in _OPTIONS if name in content.model_fields_set}
+        return _ParsedBody(options, to_request(content, booleans=b"true" in body or b"false" in body))
     if kind.startswith("image/"):
-        return _Sent({}, ClassifyRequest(pictures=(body,), field=None))
-    if kind == "multipart/form-data":
+        return _ParsedBody({}, ClassifyRequest(pictures=(body,), field=None))
+    if kind == MULTIPART:
         return await _read_form(request, body)
     raise UnsupportedMedia(
-        f"content-type {kind!r} is not read; send {_MEDIA}" if kind else f"name a content-type: {_MEDIA}"
+        f"content-type {kind!r} is not read; send {_ACCEPTED}" if kind else f"name a content-type: {_ACCEPTED}"
     )
 
 
-async def _read_form(request: Request, body: bytes) -> _Sent:
-    async def stream() -> Any:
-        yield body
-
-    _check_complete(request, body)
+async def _read_form(request: Request, body: bytes) -> _ParsedBody:
     limit = context(request).settings.max_images
-    parser = MultiPartParser(Headers(raw=request.headers.raw), stream(), max_files=limit, max_fields=_MAX_FIELDS)
     try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        if error.message.startswith("Too many files"):
-            raise InvalidRequest(
-                f"more than {limit} images, which is the limit ({variable('max_images')}); send several requests",
-                "image",
-            ) from error
-        raise MalformedBody(f"the multipart body cannot be read: {error.message}") from error
+        form = await parse_multipart(request, body, max_files=limit)
+    except TooManyFiles as error:
+        raise InvalidRequest(
+            f"more than {limit} images, which is the limit ({variable('max_images')}); send several requests", "image"
+        ) from error
     try:
-        fields: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         pictures: list[bytes] = []
         for name, value in form.multi_items():
             if name == "image":
                 if not isinstance(value, UploadFile):
                     raise InvalidRequest("is text; send it as a file, as in: curl -F image=@digit.png", "image")
                 pictures.append(await value.read())
-            elif name in _SCALARS and isinstance(value, str):
-                fields[name] = value
+            elif name in _OPTIONS and isinstance(value, str):
+                options[name] = value
             else:
-                raise InvalidRequest(f"is not a part of this request; send 'image' and {', '.join(_SCALARS)}", name)
-        return _Sent(fields, ClassifyRequest(pictures=tuple(pictures), field="image"))
+                raise InvalidRequest(f"is not a part of this request; send 'image' and {', '.join(_OPTIONS)}", name)
+        return _ParsedBody(options, ClassifyRequest(pictures=tuple(pictures), field="image"))
     finally:
         await form.close()
 
 
-def _check_complete(request: Request, body: bytes) -> None:
-    """The parser takes a form that is cut short for a complete one with fewer parts."""
-    boundary = parse_options_header(request.headers["content-type"])[1].get(b"boundary")
-    if boundary and b"--" + boundary + b"--" not in body:
-        raise MalformedBody("the multipart body is cut short: its closing boundary is missing")
+def _merge_options(query: Mapping[str, str], body: dict[str, Any]) -> _Options:
+    """Merge the options of the query and the body.
 
-
-def _choose(query: Mapping[str, str], fields: dict[str, Any]) -> _Choice:
-    """Join the query and the body; where both name a thing they must agree."""
+    Raises:
+        InvalidRequest: the query has an unknown option, the two disagree, or a value is invalid.
+    """
     for name, value in query.items():
-        if name not in _SCALARS:
-            raise InvalidRequest(f"is not a query parameter of this route; there are {', '.join(_SCALARS)}", name)
-        if name in fields and fields[name] is not None and str(fields[name]) != value:
-            raise InvalidRequest(f"the query says {value!r}, the body says {str(fields[name])!r}", name)
-    if not query and not fields:
-        return _Choice()
-    given = {name: value for name, value in fields.items() if value is not None} | dict(query)
-    if "version" in given:
-        given["version"] = str(given["version"])
+        if name not in _OPTIONS:
+            raise InvalidRequest(f"is not a query parameter of this route; there are {', '.join(_OPTIONS)}", name)
+        if name in body and body[name] is not None and str(body[name]) != value:
+            raise InvalidRequest(f"the query says {value!r}, the body says {str(body[name])!r}", name)
+    if not query and not body:
+        return _Options()
+    options = {name: value for name, value in body.items() if value is not None} | dict(query)
+    if "version" in options:
+        options["version"] = str(options["version"])
     try:
-        return _Choice.model_validate(given)
+        return _Options.model_validate(options)
     except ValidationError as error:
         raise invalid_body(error) from error
 
 
-_PICTURE = {"schema": {"type": "string", "format": "binary"}}
+_IMAGE_FILE = {"schema": {"type": "string", "format": "binary"}}
 
 OPERATIONS = (
     Operation(
         method="POST",
         path="/v1/classify",
         endpoint=classify,
-        hot=True,
+        fast_path=True,
+        errors=ErrorShape.PROBLEM,
         tag="tasks",
         summary="Classify images",
         description=(
-            "The body is a picture (PNG, JPEG, WebP, BMP, GIF or TIFF), a form with one or many parts named `image`, "
-            "or JSON with base64 `images` or ready `pixels`. Pictures may have any size, colour or grey, dark on light "
-            "or light on dark."
+            "The body is an image (PNG, JPEG, WebP, BMP, GIF or TIFF), a form with one or more parts named `image`, "
+            "or JSON with base64 `images` or ready `pixels`. Images may have any size, be in color or grayscale, and "
+            "dark on light or light on dark."
         ),
         body=ClassifyBody,
         response=ClassifyAnswer,
@@ -172,12 +147,12 @@ OPERATIONS = (
                 "name": "top_k",
                 "in": "query",
                 "schema": {"type": "integer", "minimum": 1, "default": DEFAULT_TOP_K},
-                "description": "How many labels per image; clamped to the labels there are.",
+                "description": "How many labels per image; at most all of the model's labels are returned.",
             },
         ),
-        contents={f"image/{kind}": _PICTURE for kind in ("png", "jpeg", "webp", "bmp", "gif", "tiff")}
+        body_media_types={f"image/{name}": _IMAGE_FILE for name in _IMAGE_FORMATS}
         | {
-            "multipart/form-data": {
+            MULTIPART: {
                 "schema": {
                     "type": "object",
                     "required": ["image"],
@@ -190,6 +165,6 @@ OPERATIONS = (
                 }
             }
         },
-        errors=(400, 404, 413, 415, 422, 503, 504),
+        statuses=INFERENCE_STATUSES,
     ),
 )

@@ -9,17 +9,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.forms import form_contents, read_fields
+from service.api.errors import ErrorShape
+from service.api.forms import form_media_types, read_fields
+from service.api.io import add_model_headers, json_response, validate
 from service.api.language_names import language_name
-from service.api.operation import (
-    Operation,
-    answered_by,
-    context,
-    json_response,
-    timings,
-    validate,
-    while_connected,
-)
+from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Operation, context
+from service.api.task_answer import predict
 from service.api.translation import find_translator, predictor_of, translators
 from service.errors import InvalidRequest
 from service.serving.registry import ModelRegistry
@@ -128,7 +123,7 @@ async def translate(request: Request) -> Response:
     if isinstance(sent.q, str):
         answer = {name: values[0] for name, values in answer.items()}
     response = json_response(answer)
-    return answered_by(response, served) if served else response
+    return add_model_headers(response, served) if served else response
 
 
 async def _translated(
@@ -138,8 +133,7 @@ async def _translated(
     body = TranslateBody(texts=texts, alternatives=sent.alternatives)
     try:
         asked = predictor_of(served).parse(body)
-        work = served.predict(asked.as_html() if sent.format == "html" else asked, timings(request))
-        fields = await while_connected(request, served, work)
+        fields = await predict(request, served, asked.as_html() if sent.format == "html" else asked)
     except InvalidRequest as error:
         raise _as_sent(error, None if isinstance(sent.q, str) else places) from error
     results: list[dict[str, Any]] = fields["results"]
@@ -225,14 +219,13 @@ def _code(language: str) -> str:
     return language.strip().lower().replace("_", "-").partition("-")[0]
 
 
-_ERRORS = (400, 404, 413, 415, 503, 504)
-
 OPERATIONS = (
     Operation(
         method="POST",
         path="/translate",
         endpoint=translate,
-        hot=True,
+        fast_path=True,
+        errors=ErrorShape.PLAIN,
         tag="libretranslate",
         summary="Translate texts, as LibreTranslate does",
         description=(
@@ -241,30 +234,31 @@ OPERATIONS = (
         ),
         body=LibreTranslateBody,
         response=LibreTranslateAnswer,
-        contents=form_contents(LibreTranslateBody),
+        body_media_types=form_media_types(LibreTranslateBody),
         example={"q": "Good morning!", "source": "en", "target": "de"},
-        errors=_ERRORS,
+        statuses=INFERENCE_STATUSES_WITHOUT_422,
     ),
     Operation(
         method="POST",
         path="/detect",
         endpoint=detect_language,
+        errors=ErrorShape.PLAIN,
         tag="libretranslate",
         summary="Detect the language of a text, as LibreTranslate does",
         description="Among those that the translators which serve translate from; 0 to 100 is how sure it is.",
         body=DetectBody,
         response=Detections,
-        contents=form_contents(DetectBody),
+        body_media_types=form_media_types(DetectBody),
         example={"q": "Guten Morgen!"},
-        errors=_ERRORS,
+        statuses=INFERENCE_STATUSES_WITHOUT_422,
     ),
     Operation(
         method="GET",
         path="/languages",
         endpoint=languages,
+        errors=ErrorShape.PLAIN,
         tag="libretranslate",
         summary="The languages, as LibreTranslate lists them",
         response=Languages,
-        errors=(),
     ),
 )

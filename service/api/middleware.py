@@ -1,4 +1,4 @@
-"""What every request passes through: its id, its times, its errors, its log line."""
+"""The middleware of every request: its id, stage times, errors and log line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.errors import error_response, status_of
+from service.api.operation import error_shape
 from service.errors import LecternError
 from service.observability import Metrics, Timings, request_id
 
@@ -20,13 +21,13 @@ _ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-# Ids of our own: unique by process and number, without a system call for each.
+# Our own ids are a random part per process and a number: no system call for each.
 _PROCESS = secrets.token_hex(6)
 _COUNTER = itertools.count(1)
 
 
 class RequestMiddleware:
-    """Pure ASGI: gives the request an id and a clock, turns errors into answers, adds headers, logs.
+    """Gives a request its id and its timings, turns errors into answers, adds headers, and logs.
 
     Args:
         app: the application inside.
@@ -43,8 +44,8 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        identity = _identity(scope)
-        request_id.set(identity)
+        identifier = _choose_id(scope)
+        request_id.set(identifier)
         timings = Timings()
         scope.setdefault("state", {})["timings"] = timings
         status = 0
@@ -54,7 +55,7 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message["headers"]
-                headers.append((b"x-request-id", identity.encode()))
+                headers.append((b"x-request-id", identifier.encode()))
                 if timings.stages:
                     headers.append((b"server-timing", timings.header().encode()))
             await send(message)
@@ -65,12 +66,12 @@ class RequestMiddleware:
         except ClientDisconnect:
             status = 499
         except Exception as error:
-            path = scope["path"]
-            if not isinstance(error, LecternError) or status_of(error, path) == 500:
+            path, shape = scope["path"], error_shape(scope)
+            if not isinstance(error, LecternError) or status_of(error, shape) == 500:
                 log.error("request failed", exc_info=error, extra={"fields": {"path": path}})
-            if status:  # The answer had begun: the connection is closed instead.
+            if status:  # The answer has begun: the server closes the connection.
                 raise
-            await error_response(error, path)(scope, receive, send_with_headers)
+            await error_response(error, shape, path)(scope, receive, send_with_headers)
         finally:
             self._in_flight.dec()
             if self._access_log:
@@ -83,8 +84,8 @@ class RequestMiddleware:
                 log.info("request", extra={"fields": fields})
 
 
-def _identity(scope: Scope) -> str:
-    """The caller's `x-request-id` where it is harmless, else the trace id of `traceparent`, else a new one."""
+def _choose_id(scope: Scope) -> str:
+    """The caller's `x-request-id` if it is safe to echo, else the trace id of `traceparent`, else a new id."""
     trace: re.Match[bytes] | None = None
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _ID.fullmatch(value):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
 from pydantic import BaseModel, JsonValue
+from starlette.requests import Request
+from starlette.responses import Response
 
-from service.api.operation import context
+from service.api.errors import ErrorShape
+from service.api.io import model_response
+from service.api.operation import Operation, context
 from service.bundle.manifest import Metric
 from service.serving.served_model import ServedModel
-
-router = APIRouter(tags=["models"])
 
 
 class Providers(BaseModel):
@@ -60,22 +61,20 @@ class ModelList(BaseModel):
     data: list[ModelCard]
 
 
-@router.get("/v1/models", summary="The models that serve")
-async def list_models(request: Request) -> ModelList:
-    """Every model that serves, with its task, labels, metrics, licence and limits."""
-    return ModelList(data=[_card(request, served) for served in context(request).registry.serving()])
+async def list_models(request: Request) -> Response:
+    """List every model that serves."""
+    return model_response(ModelList(data=[_card(request, served) for served in context(request).registry.serving()]))
 
 
-@router.get("/v1/models/{model}", summary="One model", responses={404: {"description": "No such model"}})
-async def get_model(request: Request, model: str) -> ModelCard:
-    """One model that serves."""
-    return _card(request, context(request).registry.get(model))
+async def get_model(request: Request) -> Response:
+    """Describe one model that serves."""
+    return model_response(_card(request, context(request).registry.get(request.path_params["model"])))
 
 
 def _card(request: Request, served: ServedModel) -> ModelCard:
-    found = context(request)
+    service = context(request)
     manifest = served.manifest
-    settings = found.settings
+    settings = service.settings
     limits: dict[str, Any] = {
         "max_batch_size": served.max_batch_size,
         "max_body_bytes": settings.max_body_bytes,
@@ -87,7 +86,7 @@ def _card(request: Request, served: ServedModel) -> ModelCard:
         task=manifest.task.value,
         description=manifest.description,
         version=served.version,
-        versions=found.registry.versions(served.name),
+        versions=service.registry.versions(served.name),
         labels=list(manifest.labels) if manifest.labels is not None else None,
         metrics=list(manifest.metrics),
         licence=Licence(
@@ -104,3 +103,30 @@ def _card(request: Request, served: ServedModel) -> ModelCard:
         limits=limits,
         details=served.predictor.details,
     )
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/v1/models",
+        endpoint=list_models,
+        errors=ErrorShape.OPENAI,
+        tag="models",
+        summary="The models that serve",
+        description="Every model that serves, with its task, labels, metrics, licence and limits.",
+        operation_id="list_models_v1_models_get",
+        response=ModelList,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/models/{model}",
+        endpoint=get_model,
+        errors=ErrorShape.OPENAI,
+        tag="models",
+        summary="One model",
+        description="One model that serves.",
+        operation_id="get_model_v1_models__model__get",
+        response=ModelCard,
+        statuses=(404, 503),
+    ),
+)

@@ -1,6 +1,6 @@
-"""The OpenAPI document: FastAPI's own routes and our operations in one description.
+"""The OpenAPI document, made from the operations.
 
-`lectern openapi` prints it; `make openapi` writes `service/api/openapi.json`, which a test compares.
+`lectern openapi` prints it; `make openapi` writes it to `service/api/openapi.json`, which a test compares with it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
@@ -17,56 +15,54 @@ from service import __version__
 from service.api.errors import phrase
 from service.api.operation import Operation
 
-_REFERENCES = "#/components/schemas/{model}"
+_SUMMARY = "The classic neural networks of a first deep-learning course, served."
 
 
-def describe(app: FastAPI, operations: Iterable[Operation]) -> dict[str, Any]:
-    """The OpenAPI document of `app` with `operations` added."""
-    listed = list(operations)
-    document = get_openapi(
-        title="Lectern",
-        version=__version__,
-        summary="The classic neural networks of a first deep-learning course, served.",
-        routes=app.routes,
-    )
-    used: list[tuple[type[BaseModel], JsonSchemaMode]] = []
-    for operation in listed:
-        used += [(operation.body, "validation")] if operation.body else []
-        used += [(operation.response, "serialization")] if operation.response else []
-    schemas, definitions = models_json_schema(
-        list(dict.fromkeys(used)),
-        ref_template=_REFERENCES,
-    )
-    components = document.setdefault("components", {}).setdefault("schemas", {})
-    components.update(definitions.get("$defs", {}))
-    for operation in listed:
-        entry = _entry(operation, schemas)
-        document["paths"].setdefault(operation.path, {})[operation.method.lower()] = entry
-    document["paths"] = dict(sorted(document["paths"].items()))
-    document["components"]["schemas"] = dict(sorted(components.items()))
-    return document
+def describe(operations: Iterable[Operation]) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of `operations`."""
+    operations = list(operations)
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = []
+    for operation in operations:
+        models += [(operation.body, "validation")] if operation.body else []
+        models += [(operation.response, "serialization")] if operation.response else []
+    schemas, definitions = models_json_schema(list(dict.fromkeys(models)), ref_template="#/components/schemas/{model}")
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _describe_operation(operation, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Lectern", "summary": _SUMMARY, "version": __version__},
+        "paths": dict(sorted(paths.items())),
+        "components": {"schemas": dict(sorted(definitions["$defs"].items()))},
+    }
 
 
-def _entry(operation: Operation, schemas: Any) -> dict[str, Any]:
+def _describe_operation(operation: Operation, schemas: Any) -> dict[str, Any]:
     entry: dict[str, Any] = {"tags": [operation.tag], "summary": operation.summary}
     if operation.description:
         entry["description"] = operation.description
-    entry["operationId"] = f"{operation.endpoint.__name__}{operation.path}".replace("/", "_").translate(
-        {ord("{"): None, ord("}"): None}
-    )
+    entry["operationId"] = operation.operation_id or _operation_id(operation)
     names = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
-    path = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
-    if path or operation.parameters:
-        entry["parameters"] = [*path, *operation.parameters]
-    contents = dict(operation.contents)
+    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    parameters += operation.parameters
+    if parameters:
+        entry["parameters"] = parameters
+    content = dict(operation.body_media_types)
     if operation.body:
-        contents = {"application/json": {"schema": schemas[(operation.body, "validation")]}} | contents
+        content = {"application/json": {"schema": schemas[(operation.body, "validation")]}} | content
     if operation.example is not None:
-        contents["application/json"]["example"] = operation.example
-    if contents:
-        entry["requestBody"] = {"required": operation.body_required, "content": contents}
-    answer: dict[str, Any] = {"description": "Successful answer"}
+        content["application/json"]["example"] = operation.example
+    if content:
+        entry["requestBody"] = {"required": operation.body_required, "content": content}
+    success: dict[str, Any] = {"description": "Successful answer"}
     if operation.response:
-        answer["content"] = {"application/json": {"schema": schemas[(operation.response, "serialization")]}}
-    entry["responses"] = {"200": answer} | {str(status): {"description": phrase(status)} for status in operation.errors}
+        success["content"] = {"application/json": {"schema": schemas[(operation.response, "serialization")]}}
+    errors = {str(status): {"description": phrase(status)} for status in operation.statuses}
+    entry["responses"] = {"200": success} | errors
     return entry
+
+
+def _operation_id(operation: Operation) -> str:
+    """An identifier made of the endpoint's name and the path: `tag_v1_tag`."""
+    path = operation.path.translate({ord("/"): "_", ord("{"): None, ord("}"): None})
+    return f"{getattr(operation.endpoint, '__name__', '')}{path}"

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.operation import (
-    Operation,
-    answered_by,
-    context,
-    json_response,
-    read_json,
-    timings,
-    validate,
-    while_connected,
-)
+from service.api.errors import ErrorShape
+from service.api.io import read_json, validate
+from service.api.operation import INFERENCE_STATUSES, Operation, context
+from service.api.task_answer import TaskAnswer, answer
 from service.bundle.manifest import Task
 from service.tasks.token_classification.schemas import TagBody, Tagged
 
 
-class TagAnswer(BaseModel):
+class TagAnswer(TaskAnswer[Tagged]):
     """The answer of /v1/tag: one result per text or token list, in order."""
-
-    model: str
-    version: str
-    results: list[Tagged]
 
 
 async def tag(request: Request) -> Response:
     """Tag the texts of one request."""
-    sent = validate(TagBody, await read_json(request))
-    served = context(request).registry.get(sent.model, sent.version, Task.TOKEN_CLASSIFICATION)
-    work = served.predict(served.predictor.parse(sent), timings(request))
-    fields = await while_connected(request, served, work)
-    return answered_by(json_response({"model": served.name, "version": served.version} | fields), served)
+    body = validate(TagBody, await read_json(request))
+    served = context(request).registry.get(body.model, body.version, Task.TOKEN_CLASSIFICATION)
+    return await answer(request, served, served.predictor.parse(body))
 
 
 OPERATIONS = (
@@ -42,17 +29,19 @@ OPERATIONS = (
         method="POST",
         path="/v1/tag",
         endpoint=tag,
-        hot=True,
+        fast_path=True,
+        errors=ErrorShape.PROBLEM,
         tag="tasks",
         summary="Tag the words of texts",
         description=(
-            "Each token's tag with its probability, and of models that find names the `entities`. Texts are cut into "
-            "sentences and tokens; `tokens` are taken as they are, one list a sentence, and joined by one blank. "
-            "Offsets are Unicode code points of the text as it was sent. An empty text has an empty result."
+            "Returns the tag of each token with its probability, and for models that recognize names also the "
+            "`entities`. Texts are split into sentences and tokens. `tokens` are used as sent, one list per sentence, "
+            "and joined by one space. Offsets are Unicode code points of the text as it was sent. An empty text has "
+            "an empty result."
         ),
         body=TagBody,
         response=TagAnswer,
         example={"text": "Ada Lovelace wrote to Charles Babbage in London."},
-        errors=(400, 404, 413, 415, 422, 503, 504),
+        statuses=INFERENCE_STATUSES,
     ),
 )

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from typing import Any, TypeGuard
 
-from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.api.errors import ErrorShape
 from service.api.events import EventStream
-from service.api.operation import (
-    Operation,
-    answered_by,
-    context,
-    json_response,
-    read_json,
-    timings,
-    validate,
-    while_connected,
-)
+from service.api.io import add_model_headers, read_json, validate, while_connected
+from service.api.operation import INFERENCE_STATUSES, Operation, context, timings
+from service.api.task_answer import TaskAnswer, answer
 from service.bundle.manifest import Task
 from service.errors import InvalidRequest
 from service.serving.registry import ModelRegistry, Version
@@ -31,25 +24,20 @@ from service.tasks.translation.schemas import TranslateBody, Translated
 EVENT_STREAM = "text/event-stream"
 
 
-class TranslateAnswer(BaseModel):
+class TranslateAnswer(TaskAnswer[Translated]):
     """The answer of /v1/translate: one result per text, in order."""
-
-    model: str
-    version: str
-    results: list[Translated]
 
 
 async def translate(request: Request) -> Response:
     """Translate the texts of one request."""
-    sent = validate(TranslateBody, await read_json(request))
+    body = validate(TranslateBody, await read_json(request))
     served = find_translator(
-        context(request).registry, sent.source, sent.target, model=sent.model, version=sent.version
+        context(request).registry, body.source, body.target, model=body.model, version=body.version
     )
-    asked = predictor_of(served).parse(sent)
-    if _wants_events(request.headers.get("accept", "")):
-        return answered_by(await _stream(request, served, asked.streamed()), served)
-    fields = await while_connected(request, served, served.predict(asked, timings(request)))
-    return answered_by(json_response({"model": served.name, "version": served.version} | fields), served)
+    task_request = predictor_of(served).parse(body)
+    if _accepts_events(request.headers.get("accept", "")):
+        return add_model_headers(await _stream(request, served, task_request.streamed()), served)
+    return await answer(request, served, task_request)
 
 
 def translators(registry: ModelRegistry) -> list[ServedModel]:
@@ -124,14 +112,14 @@ def _translates(predictor: Predictor[Any]) -> TypeGuard[TranslationPredictor]:
     return isinstance(predictor, TranslationPredictor)
 
 
-def _wants_events(accept: str) -> bool:
+def _accepts_events(accept: str) -> bool:
     return any(part.partition(";")[0].strip().lower() == EVENT_STREAM for part in accept.split(","))
 
 
 async def _stream(request: Request, served: ServedModel, asked: TranslateRequest) -> Response:
     """The answer as it comes. What goes wrong before the first event is answered as everywhere."""
     stream = predictor_of(served).stream(asked)
-    events = EventStream(request.scope["path"])
+    events = EventStream()
 
     def on_token(place: int, token: int) -> None:
         for index, delta in stream.take(place, token):
@@ -152,7 +140,8 @@ OPERATIONS = (
         method="POST",
         path="/v1/translate",
         endpoint=translate,
-        hot=True,
+        fast_path=True,
+        errors=ErrorShape.PROBLEM,
         tag="tasks",
         summary="Translate texts",
         description=(
@@ -167,6 +156,6 @@ OPERATIONS = (
         body=TranslateBody,
         response=TranslateAnswer,
         example={"source": "en", "target": "de", "text": "Where is the station?"},
-        errors=(400, 404, 413, 415, 422, 503, 504),
+        statuses=INFERENCE_STATUSES,
     ),
 )

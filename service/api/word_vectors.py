@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.operation import (
-    Operation,
-    answered_by,
-    context,
-    json_response,
-    read_json,
-    timings,
-    validate,
-    while_connected,
-)
+from service.api.errors import ErrorShape
+from service.api.io import add_model_headers, json_response, read_json, validate
+from service.api.operation import INFERENCE_STATUSES, INFERENCE_STATUSES_WITHOUT_422, Operation, context
+from service.api.task_answer import TaskAnswer, answer, predict
 from service.bundle.manifest import Task
 from service.serving.served_model import ServedModel
 from service.tasks.base import TaskBody
@@ -35,28 +29,17 @@ from service.tasks.word_vectors.schemas import (
 )
 
 
-class SimilarityAnswer(BaseModel):
+class SimilarityAnswer(TaskAnswer[Similarity]):
     """The answer of /v1/similarity: one result per pair, in order."""
 
-    model: str
-    version: str
-    results: list[Similarity]
 
-
-class NeighborsAnswer(BaseModel):
+class NeighborsAnswer(TaskAnswer[Neighbors]):
     """The answer of /v1/neighbors, one result per word or vector, and of /v1/analogy, one result."""
 
-    model: str
-    version: str
-    results: list[Neighbors]
 
-
-class ProjectionAnswer(BaseModel):
+class ProjectionAnswer(TaskAnswer[Point]):
     """The answer of /v1/projection: one result per word, in order."""
 
-    model: str
-    version: str
-    results: list[Point]
     explained_variance: tuple[float, float]
     """The share of the words' variance along x and along y."""
 
@@ -72,64 +55,63 @@ class EmbeddingsAnswer(BaseModel):
 
 async def similarity(request: Request) -> Response:
     """Compare pairs of words."""
-    return await _results(request, SimilarityBody)
+    return await _answer(request, SimilarityBody)
 
 
 async def neighbors(request: Request) -> Response:
     """Find the nearest words."""
-    return await _results(request, NeighborsBody)
+    return await _answer(request, NeighborsBody)
 
 
 async def analogy(request: Request) -> Response:
     """Solve an analogy."""
-    return await _results(request, AnalogyBody)
+    return await _answer(request, AnalogyBody)
 
 
 async def projection(request: Request) -> Response:
-    """Place words in a plane."""
-    return await _results(request, ProjectionBody)
+    """Project words onto a plane."""
+    return await _answer(request, ProjectionBody)
 
 
 async def embeddings(request: Request) -> Response:
     """Embed texts."""
-    served, fields = await _ask(request, EmbeddingsBody)
-    return answered_by(json_response({"object": "list", "model": served.name} | fields), served)
+    body = validate(EmbeddingsBody, await read_json(request))
+    served = _find(request, body)
+    fields = await predict(request, served, served.predictor.parse(body))
+    return add_model_headers(json_response({"object": "list", "model": served.name} | fields), served)
 
 
-async def _results(request: Request, body: type[TaskBody]) -> Response:
-    served, fields = await _ask(request, body)
-    return answered_by(json_response({"model": served.name, "version": served.version} | fields), served)
+async def _answer(request: Request, body_type: type[TaskBody]) -> Response:
+    body = validate(body_type, await read_json(request))
+    served = _find(request, body)
+    return await answer(request, served, served.predictor.parse(body))
 
 
-async def _ask(request: Request, body: type[TaskBody]) -> tuple[ServedModel, dict[str, Any]]:
-    """Who answers, and the fields of the answer."""
-    sent = validate(body, await read_json(request))
-    served = context(request).registry.get(sent.model, sent.version, Task.WORD_VECTORS)
-    work = served.predict(served.predictor.parse(sent), timings(request))
-    return served, await while_connected(request, served, work)
+def _find(request: Request, body: TaskBody) -> ServedModel:
+    return context(request).registry.get(body.model, body.version, Task.WORD_VECTORS)
 
-
-_ERRORS = (400, 404, 413, 415, 422, 503, 504)
 
 OPERATIONS = (
     Operation(
         method="POST",
         path="/v1/similarity",
         endpoint=similarity,
-        hot=True,
+        fast_path=True,
+        errors=ErrorShape.PROBLEM,
         tag="tasks",
         summary="Compare pairs of words",
         description="Cosines. A pair with a word that is not known has the score null and names the word.",
         body=SimilarityBody,
         response=SimilarityAnswer,
         example={"pairs": [["king", "queen"], ["Paris", "banana"]]},
-        errors=_ERRORS,
+        statuses=INFERENCE_STATUSES,
     ),
     Operation(
         method="POST",
         path="/v1/neighbors",
         endpoint=neighbors,
-        hot=True,
+        fast_path=True,
+        errors=ErrorShape.PROBLEM,
         tag="tasks",
         summary="Find the nearest words",
         description=(
@@ -140,39 +122,42 @@ OPERATIONS = (
         body=NeighborsBody,
         response=NeighborsAnswer,
         example={"words": ["king"], "k": 5},
-        errors=_ERRORS,
+        statuses=INFERENCE_STATUSES,
     ),
     Operation(
         method="POST",
         path="/v1/analogy",
         endpoint=analogy,
-        hot=True,
+        fast_path=True,
+        errors=ErrorShape.PROBLEM,
         tag="tasks",
         summary="Solve an analogy",
         description="`a` is to `b` as `c` is to what? The nearest words to b - a + c, without the three (3CosAdd).",
         body=AnalogyBody,
         response=NeighborsAnswer,
         example={"a": "man", "b": "king", "c": "woman"},
-        errors=_ERRORS,
+        statuses=INFERENCE_STATUSES,
     ),
     Operation(
         method="POST",
         path="/v1/projection",
         endpoint=projection,
-        hot=True,
+        fast_path=True,
+        errors=ErrorShape.PROBLEM,
         tag="tasks",
         summary="Place words in a plane",
         description="Along the two directions in which these words vary most (PCA), for a plot.",
         body=ProjectionBody,
         response=ProjectionAnswer,
         example={"words": ["king", "queen", "man", "woman"]},
-        errors=_ERRORS,
+        statuses=INFERENCE_STATUSES,
     ),
     Operation(
         method="POST",
         path="/v1/embeddings",
         endpoint=embeddings,
-        hot=True,
+        fast_path=True,
+        errors=ErrorShape.OPENAI,
         tag="tasks",
         summary="Embed texts, as OpenAI's API does",
         description=(
@@ -182,6 +167,6 @@ OPERATIONS = (
         body=EmbeddingsBody,
         response=EmbeddingsAnswer,
         example={"input": ["king", "the king of France"], "dimensions": 2},
-        errors=(400, 404, 413, 415, 503, 504),
+        statuses=INFERENCE_STATUSES_WITHOUT_422,
     ),
 )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.api.errors import ErrorShape
+from service.api.io import add_model_headers, read_body, while_connected
 from service.api.open_inference.answers import compress, write_answer
 from service.api.open_inference.requests import HEADER_LENGTH, read_inference
 from service.api.open_inference.schemas import InferRequest, InferResponse
-from service.api.operation import Operation, answered_by, context, read_body, timings, while_connected
+from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Operation, context, timings
 from service.runtime.session import Tensors
 
 
@@ -24,14 +26,15 @@ async def infer(request: Request) -> Response:
         return response
 
     work = served.infer(inference.tensors, finish, timings(request), inference.timeout)
-    return answered_by(await while_connected(request, served, work), served)
+    return add_model_headers(await while_connected(request, served, work), served)
 
 
 OPERATION = Operation(
     method="POST",
     path="/v2/models/{model}/infer",
     endpoint=infer,
-    hot=True,
+    fast_path=True,
+    errors=ErrorShape.PLAIN,
     tag="open inference protocol",
     summary="Run a model on tensors",
     description=(
@@ -51,6 +54,6 @@ OPERATION = Operation(
             "description": "Bytes of the JSON, where binary tensors follow it.",
         },
     ),
-    contents={"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    errors=(400, 404, 413, 415, 503, 504),
+    body_media_types={"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    statuses=INFERENCE_STATUSES_WITHOUT_422,
 )

@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service import __version__
+from service.api.errors import ErrorShape
+from service.api.io import model_response
 from service.api.open_inference.schemas import (
     ModelConfig,
     ModelMetadata,
@@ -15,7 +17,7 @@ from service.api.open_inference.schemas import (
     ServerMetadata,
     TensorMetadata,
 )
-from service.api.operation import Operation, context, json_response
+from service.api.operation import Operation, context
 from service.bundle.manifest import Datatype, TensorSpec
 from service.serving.served_model import ServedModel
 from service.settings import Settings
@@ -43,9 +45,7 @@ def served_model(request: Request) -> ServedModel:
 
 async def server_metadata(request: Request) -> Response:
     """Name the server and its extensions."""
-    return json_response(
-        ServerMetadata(name="lectern", version=__version__, extensions=list(EXTENSIONS)).model_dump(mode="json")
-    )
+    return model_response(ServerMetadata(name="lectern", version=__version__, extensions=list(EXTENSIONS)))
 
 
 async def model_metadata(request: Request) -> Response:
@@ -70,18 +70,18 @@ async def model_metadata(request: Request) -> Response:
             "fell_back": any(report.fell_back for report in reports),
         },
     )
-    return json_response(metadata.model_dump(mode="json"))
+    return model_response(metadata)
 
 
 async def model_config(request: Request) -> Response:
     """Configuration of a model in Triton's words (model_config.proto)."""
     served = served_model(request)
-    return json_response(_config(served, context(request).settings).model_dump(mode="json"))
+    return model_response(_config(served, context(request).settings))
 
 
 async def model_ready(request: Request) -> Response:
     """200 where the model can be asked."""
-    return json_response(ModelReady(name=served_model(request).name, ready=True).model_dump(mode="json"))
+    return model_response(ModelReady(name=served_model(request).name, ready=True))
 
 
 def _config(served: ServedModel, settings: Settings) -> ModelConfig:
@@ -119,10 +119,10 @@ SERVER = Operation(
     method="GET",
     path="/v2",
     endpoint=server_metadata,
+    errors=ErrorShape.PLAIN,
     tag=_TAG,
     summary="What serves, and its extensions",
     response=ServerMetadata,
-    errors=(),
 )
 
 MODEL = (
@@ -130,27 +130,30 @@ MODEL = (
         method="GET",
         path="/v2/models/{model}",
         endpoint=model_metadata,
+        errors=ErrorShape.PLAIN,
         tag=_TAG,
         summary="A model's tensors and what runs it",
         response=ModelMetadata,
-        errors=(404, 503),
+        statuses=(404, 503),
     ),
     Operation(
         method="GET",
         path="/v2/models/{model}/config",
         endpoint=model_config,
+        errors=ErrorShape.PLAIN,
         tag=_TAG,
         summary="A model's configuration",
         response=ModelConfig,
-        errors=(404, 503),
+        statuses=(404, 503),
     ),
     Operation(
         method="GET",
         path="/v2/models/{model}/ready",
         endpoint=model_ready,
+        errors=ErrorShape.PLAIN,
         tag=_TAG,
         summary="Whether a model can be asked",
         response=ModelReady,
-        errors=(404, 503),
+        statuses=(404, 503),
     ),
 )

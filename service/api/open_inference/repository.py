@@ -8,8 +8,10 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.api.errors import ErrorShape
+from service.api.io import model_response, parse_json, read_body, validate
 from service.api.open_inference.schemas import ControlRequest, Index, IndexLine, IndexRequest
-from service.api.operation import Operation, context, json_response, parse_json, read_body, validate
+from service.api.operation import Operation, context
 from service.errors import Forbidden, InvalidRequest, Unavailable
 from service.serving.registry import State
 
@@ -28,7 +30,7 @@ async def index(request: Request) -> Response:
             if entry.state is State.READY or not asked.ready
         ]
     )
-    return json_response(lines.model_dump(mode="json"))
+    return model_response(lines)
 
 
 async def load(request: Request) -> Response:
@@ -72,19 +74,21 @@ INDEX = Operation(
     method="POST",
     path="/v2/repository/index",
     endpoint=index,
+    errors=ErrorShape.PLAIN,
     tag=_TAG,
     summary="List the models of the repository",
     description="Every version of every model, with its state and the reason for it.",
     body=IndexRequest,
     body_required=False,
     response=Index,
-    errors=(400,),
+    statuses=(400,),
 )
 
 LOAD = Operation(
     method="POST",
     path="/v2/repository/models/{model}/load",
     endpoint=load,
+    errors=ErrorShape.PLAIN,
     tag=_TAG,
     summary="Load a model or load it again",
     description=(
@@ -93,17 +97,18 @@ LOAD = Operation(
     ),
     body=ControlRequest,
     body_required=False,
-    errors=(400, 403, 404, 503),
+    statuses=(400, 403, 404, 503),
 )
 
 UNLOAD = Operation(
     method="POST",
     path="/v2/repository/models/{model}/unload",
     endpoint=unload,
+    errors=ErrorShape.PLAIN,
     tag=_TAG,
     summary="Take a model out of service",
     description="Requests in flight are answered first.",
     body=ControlRequest,
     body_required=False,
-    errors=(400, 403, 404, 503),
+    statuses=(400, 403, 404, 503),
 )

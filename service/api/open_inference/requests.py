@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from service.api.io import parse_json, validate
 from service.api.open_inference.codec import check_shape, read_binary, read_json
 from service.api.open_inference.schemas import InferRequest, RequestInput
-from service.api.operation import parse_json, validate
 from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest
 from service.runtime.session import Tensors

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.api.errors import ErrorShape
+from service.api.io import model_response
 from service.api.open_inference.metadata import served_model
 from service.api.open_inference.schemas import (
     DurationStatistic,
@@ -18,7 +20,7 @@ from service.api.open_inference.schemas import (
     ModelStatistics,
     Statistics,
 )
-from service.api.operation import Operation, context, json_response
+from service.api.operation import Operation, context
 from service.observability import Metrics
 from service.serving.served_model import ServedModel
 
@@ -47,7 +49,7 @@ def _answer(models: Iterable[ServedModel], metrics: Metrics) -> Response:
             if not name.endswith("_bucket"):
                 totals[labels["model"], labels["version"]][name, part] += value
     stats = [_statistics(served.name, served.version, totals[served.name, served.version]) for served in models]
-    return json_response(Statistics(model_stats=stats).model_dump(mode="json"))
+    return model_response(Statistics(model_stats=stats))
 
 
 def _statistics(name: str, version: str, totals: _Totals) -> ModelStatistics:
@@ -88,18 +90,19 @@ ALL = Operation(
     method="GET",
     path="/v2/models/stats",
     endpoint=all_statistics,
+    errors=ErrorShape.PLAIN,
     tag=_TAG,
     summary="Statistics of all models",
     response=Statistics,
-    errors=(),
 )
 
 MODEL = Operation(
     method="GET",
     path="/v2/models/{model}/stats",
     endpoint=model_statistics,
+    errors=ErrorShape.PLAIN,
     tag=_TAG,
     summary="Statistics of a model",
     response=Statistics,
-    errors=(404, 503),
+    statuses=(404, 503),
 )

@@ -1,4 +1,4 @@
-"""Every error has a status, a shape by its route's family, and tells nothing it should not."""
+"""Every error has a status, the shape that its operation declares, and discloses nothing internal."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from service import errors
-from service.api.errors import STATUS, phrase, status_of
-from service.app import create_app
+from service.api.errors import STATUS, ErrorShape, phrase, status_of
+from service.api.operation import Operation
+from service.app import OPERATIONS, create_app
 from service.observability import JsonFormatter
 from service.settings import Settings
 from service.tasks.image_classification.predictor import ImageClassificationPredictor
@@ -63,9 +66,22 @@ def test_the_drawn_tree_is_the_real_one() -> None:
         (ValueError("x"), 500, 500),
     ],
 )
-def test_statuses_of_both_families(error: Exception, ours: int, protocol: int) -> None:
-    assert status_of(error, "/v1/classify") == ours
-    assert status_of(error, "/v2/models/digits/infer") == protocol
+def test_the_shape_decides_the_status_of_an_invalid_request(error: Exception, ours: int, protocol: int) -> None:
+    assert status_of(error, ErrorShape.PROBLEM) == ours
+    for shape in (ErrorShape.PLAIN, ErrorShape.OPENAI):
+        assert status_of(error, shape) == protocol
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")
+def test_every_operation_declares_the_shape_of_its_api(operation: Operation) -> None:
+    plain = ("/translate", "/detect", "/languages")
+    if operation.path.startswith("/v2") or operation.path in plain:
+        assert operation.errors is ErrorShape.PLAIN
+    elif operation.path.startswith(("/v1/models", "/v1/embeddings")):
+        assert operation.errors is ErrorShape.OPENAI
+    else:
+        assert operation.errors is ErrorShape.PROBLEM
+    assert 422 not in operation.statuses or operation.errors is ErrorShape.PROBLEM
 
 
 def test_names_of_statuses_do_not_depend_on_the_python_version() -> None:
@@ -74,18 +90,26 @@ def test_names_of_statuses_do_not_depend_on_the_python_version() -> None:
     assert phrase(422) == "Unprocessable Content"
 
 
+FAILING = {
+    "/fail/problem": ErrorShape.PROBLEM,
+    "/fail/plain": ErrorShape.PLAIN,
+    "/fail/openai": ErrorShape.OPENAI,
+}
+
+
 @pytest.fixture
 def failing(settings: Settings) -> Iterator[TestClient]:
-    """An application with routes in every family that raise the errors above, by number."""
+    """An application with operations of every shape that raise the errors above, by number."""
     app = create_app(settings)
-    router = APIRouter()
 
-    async def fail(number: int) -> None:
-        raise [*ERRORS, KeyError(SECRET), RuntimeError(SECRET)][number]
+    async def fail(request: Request) -> Response:
+        raise [*ERRORS, KeyError(SECRET), RuntimeError(SECRET)][int(request.path_params["number"])]
 
-    for prefix in ("/v1/fail", "/v2/fail", "/v1/models/fail"):
-        router.add_api_route(prefix + "/{number}", fail)
-    app.router.routes[:0] = router.routes
+    for path, shape in FAILING.items():
+        operation = Operation(
+            method="GET", path=path + "/{number}", endpoint=fail, errors=shape, tag="tests", summary="Fail"
+        )
+        app.router.routes.insert(0, Route(operation.path, operation, methods=["GET"]))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
@@ -93,7 +117,7 @@ def failing(settings: Settings) -> Iterator[TestClient]:
 @pytest.mark.parametrize("number", range(len(ERRORS)))
 def test_our_routes_answer_problem_json(failing: TestClient, number: int) -> None:
     error = ERRORS[number]
-    response = failing.get(f"/v1/fail/{number}", headers={"x-request-id": "id-1"})
+    response = failing.get(f"/fail/problem/{number}", headers={"x-request-id": "id-1"})
     status = STATUS[type(error)]
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
@@ -104,7 +128,7 @@ def test_our_routes_answer_problem_json(failing: TestClient, number: int) -> Non
         "type": "about:blank",
         "title": phrase(status),
         "status": status,
-        "instance": f"/v1/fail/{number}",
+        "instance": f"/fail/problem/{number}",
         "request_id": "id-1",
         **field,
     }
@@ -116,7 +140,7 @@ def test_our_routes_answer_problem_json(failing: TestClient, number: int) -> Non
 
 @pytest.mark.parametrize("number", range(len(ERRORS)))
 def test_the_protocols_routes_answer_an_error_and_nothing_else(failing: TestClient, number: int) -> None:
-    response = failing.get(f"/v2/fail/{number}")
+    response = failing.get(f"/fail/plain/{number}")
     assert response.headers["content-type"] == "application/json"
     assert response.json().keys() == {"error"}
     assert isinstance(response.json()["error"], str)
@@ -126,7 +150,7 @@ def test_the_protocols_routes_answer_an_error_and_nothing_else(failing: TestClie
 
 @pytest.mark.parametrize("number", range(len(ERRORS)))
 def test_openais_routes_answer_openais_object(failing: TestClient, number: int) -> None:
-    response = failing.get(f"/v1/models/fail/{number}")
+    response = failing.get(f"/fail/openai/{number}")
     body = response.json()
     assert body.keys() == {"error"}
     assert body["error"].keys() == {"message", "type", "param", "code"}
@@ -136,23 +160,23 @@ def test_openais_routes_answer_openais_object(failing: TestClient, number: int) 
     assert SECRET not in response.text
 
 
-@pytest.mark.parametrize("family", ["/v1/fail", "/v2/fail", "/v1/models/fail"])
+@pytest.mark.parametrize("path", FAILING)
 @pytest.mark.parametrize(
     "number", [number for number, error in enumerate(ERRORS) if isinstance(error, errors.Unavailable)]
 )
-def test_what_is_unavailable_says_when_to_come_back(failing: TestClient, family: str, number: int) -> None:
-    response = failing.get(f"{family}/{number}")
+def test_unavailable_says_when_to_retry(failing: TestClient, path: str, number: int) -> None:
+    response = failing.get(f"{path}/{number}")
     assert response.status_code == 503
     assert response.headers["retry-after"] == "7"
 
 
-@pytest.mark.parametrize("family", ["/v1/fail", "/v2/fail", "/v1/models/fail"])
+@pytest.mark.parametrize("path", FAILING)
 @pytest.mark.parametrize("number", [len(ERRORS), len(ERRORS) + 1])
-def test_an_unforeseen_error_is_in_the_log_and_not_in_the_answer(
-    failing: TestClient, family: str, number: int, caplog: pytest.LogCaptureFixture
+def test_an_unexpected_error_is_in_the_log_and_not_in_the_answer(
+    failing: TestClient, path: str, number: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.handler.setFormatter(JsonFormatter())
-    response = failing.get(f"{family}/{number}", headers={"x-request-id": "id-1"})
+    response = failing.get(f"{path}/{number}", headers={"x-request-id": "id-1"})
     assert response.status_code == 500
     assert SECRET not in response.text
     assert "the server failed on this request; its log has the cause under this request id" in response.text
@@ -161,7 +185,7 @@ def test_an_unforeseen_error_is_in_the_log_and_not_in_the_answer(
     assert line["level"] == "error"
     assert line["request_id"] == "id-1"
     assert SECRET in line["exception"]
-    assert line["path"] == f"{family}/{number}"
+    assert line["path"] == f"{path}/{number}"
 
 
 def test_a_model_that_fails_tells_the_log_why(
@@ -181,46 +205,46 @@ def test_a_model_that_fails_tells_the_log_why(
 
 
 @pytest.mark.parametrize(
-    ("path", "family"),
+    ("path", "shape"),
     [
         ("/", "problem"),
         ("/v1/nothing", "problem"),
         ("/v1/classify/more", "problem"),
         ("/v1", "problem"),
-        ("/v2/nothing", "v2"),
+        ("/v2/nothing", "plain"),
         ("/v2x", "problem"),
         ("/v1/models/digits/more", "openai"),
         ("/v1/modelsx", "problem"),
         ("/translate/more", "problem"),
     ],
 )
-def test_unknown_paths_answer_in_the_shape_of_their_family(client: TestClient, path: str, family: str) -> None:
+def test_unknown_paths_answer_in_the_shape_of_their_api(client: TestClient, path: str, shape: str) -> None:
     response = client.get(path)
     assert response.status_code == 404
-    _check_family(response.json(), response.headers["content-type"], family, f"no route {path}")
+    _check_shape(response.json(), response.headers["content-type"], shape, f"no route {path}")
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "family", "allowed"),
+    ("method", "path", "shape", "allowed"),
     [
         ("GET", "/v1/classify", "problem", "POST"),
         ("DELETE", "/livez", "problem", "GET"),
-        ("POST", "/v2/health/live", "v2", "GET"),
+        ("POST", "/v2/health/live", "plain", "GET"),
         ("POST", "/v1/models", "openai", "GET"),
-        ("GET", "/translate", "v2", "POST"),
+        ("GET", "/translate", "plain", "POST"),
     ],
 )
-def test_wrong_methods_answer_405_in_the_shape_of_their_family(
-    client: TestClient, method: str, path: str, family: str, allowed: str
+def test_wrong_methods_answer_405_in_the_shape_of_their_api(
+    client: TestClient, method: str, path: str, shape: str, allowed: str
 ) -> None:
     response = client.request(method, path)
     assert response.status_code == 405
     assert allowed in response.headers["allow"]
-    _check_family(response.json(), response.headers["content-type"], family, f"{method} is not allowed on {path}")
+    _check_shape(response.json(), response.headers["content-type"], shape, f"{method} is not allowed on {path}")
 
 
-def _check_family(body: dict[str, object], media: str, family: str, text: str) -> None:
-    if family == "problem":
+def _check_shape(body: dict[str, object], media: str, shape: str, text: str) -> None:
+    if shape == "problem":
         assert media == "application/problem+json"
         assert body.keys() == {"type", "title", "status", "detail", "instance", "request_id"}
         assert text in str(body["detail"])
@@ -228,4 +252,4 @@ def _check_family(body: dict[str, object], media: str, family: str, text: str) -
         assert media == "application/json"
         assert body.keys() == {"error"}
         assert text in str(body["error"])
-        assert isinstance(body["error"], dict) is (family == "openai")
+        assert isinstance(body["error"], dict) is (shape == "openai")

@@ -27,6 +27,11 @@ def test_ready(client: TestClient, path: str) -> None:
     assert (response.status_code, response.json()) == (200, {"ready": True})
 
 
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/v2/health/live", "/v1/models", "/metrics"])
+def test_head_is_answered_where_get_is(client: TestClient, path: str) -> None:
+    assert client.head(path).status_code == 200
+
+
 def test_live_and_not_ready_while_draining(client: TestClient) -> None:
     client.app.context.draining.set()  # type: ignore[attr-defined]
     for path in ("/readyz", "/v2/health/ready"):

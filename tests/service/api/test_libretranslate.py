@@ -166,6 +166,14 @@ def test_bodies_that_cannot_be_read(client: TestClient) -> None:
         (b"&".join(b"x%d=1" % number for number in range(100)), "application/x-www-form-urlencoded", 400),
         (b"nothing", "multipart/form-data; boundary=x", 400),
         (b"nothing", "multipart/form-data", 400),
+        (
+            b"".join(
+                b'--x\r\ncontent-disposition: form-data; name="%b"\r\n\r\n%b\r\n' % field
+                for field in ((b"source", b"en"), (b"target", b"de"), (b"q", b"truncated"))
+            ),
+            "multipart/form-data; boundary=x",
+            400,
+        ),
         (b"hello", "text/plain", 415),
         (b"hello", "", 415),
     ):

@@ -1,0 +1,35 @@
+"""The answer that all task routes share: which model and version answered, and one result per input."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api.io import add_model_headers, json_response, while_connected
+from service.api.operation import timings
+from service.serving.served_model import ServedModel
+
+ResultT = TypeVar("ResultT")
+
+
+class TaskAnswer(BaseModel, Generic[ResultT]):
+    """The answer of a task route: the model, its version, and one result per input, in order."""
+
+    model: str
+    version: str
+    results: list[ResultT]
+
+
+async def predict(request: Request, served: ServedModel, task_request: Any) -> dict[str, Any]:
+    """Run a parsed request through the model, and return the answer's own fields; stops when the client disconnects."""
+    return await while_connected(request, served, served.predict(task_request, timings(request)))
+
+
+async def answer(request: Request, served: ServedModel, task_request: Any) -> Response:
+    """Run a parsed request through the model and write its `TaskAnswer`."""
+    fields = await predict(request, served, task_request)
+    document = {"model": served.name, "version": served.version} | fields
+    return add_model_headers(json_response(document), served)

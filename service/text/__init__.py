@@ -1,8 +1,10 @@
-"""Text as words: what corpora are cut into for training is what requests are cut into when served.
+"""Tokenization and sentence splitting, the same for training corpora and for requests.
 
-* `letters`: lower-cased runs of letters of any alphabet; everything else separates (the words of text8).
-* `words`: the words of the Universal Dependencies treebank English EWT (2.16): case is kept, punctuation stands alone,
-  contractions are cut (do n't, it 's), URLs and e-mail addresses are whole.
+Tokenizers:
+
+* `letters`: lower-cased runs of letters of any alphabet; everything else separates them (the words of text8).
+* `words`: the words of the Universal Dependencies treebank English EWT (2.16): case is kept, punctuation is separate,
+  contractions are split (do n't, it 's), URLs and e-mail addresses are kept whole.
 """
 
 from __future__ import annotations
@@ -11,13 +13,21 @@ import unicodedata
 from typing import Literal
 
 from service.text.letters import letters
-from service.text.sentences_en import sentence_spans, sentences
-from service.text.words_en import spans, words
+from service.text.sentences_en import sentence_spans, words_by_sentence
+from service.text.words_en import word_spans, words
 
-__all__ = ["Normaliser", "Tokenizer", "normalise_word", "sentence_spans", "sentences", "spans", "tokenize"]
+__all__ = [
+    "Normalizer",
+    "Tokenizer",
+    "normalize_word",
+    "sentence_spans",
+    "tokenize",
+    "word_spans",
+    "words_by_sentence",
+]
 
 Tokenizer = Literal["letters", "words"]
-Normaliser = Literal["none", "lower"]
+Normalizer = Literal["none", "lower"]
 
 
 def tokenize(text: str, tokenizer: Tokenizer) -> list[str]:
@@ -25,8 +35,8 @@ def tokenize(text: str, tokenizer: Tokenizer) -> list[str]:
     return words(text) if tokenizer == "words" else letters(text)
 
 
-def normalise_word(word: str, normaliser: Normaliser) -> str:
-    """A word as a vocabulary spells it: composed (NFC), stripped, lower-cased if so asked, `_` for white space."""
-    if normaliser == "lower":
+def normalize_word(word: str, normalizer: Normalizer) -> str:
+    """The spelling of a word in a vocabulary: composed (NFC), stripped, `_` for white space, lower-cased on request."""
+    if normalizer == "lower":
         word = word.lower()
     return "_".join(unicodedata.normalize("NFC", word).split())

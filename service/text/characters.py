@@ -1,10 +1,10 @@
-"""Unicode's classes of characters, for regular expressions."""
+"""Unicode character classes for regular expressions."""
 
 import unicodedata
 
 
 def _ranges(category: str) -> str:
-    """The inside of a regular expression's [] for the characters of this general category (planes 0 and 1)."""
+    """The characters of a general category (planes 0 and 1), as the inside of a regular expression's brackets."""
     ranges: list[list[int]] = []
     for code in range(0x20000):
         if unicodedata.category(chr(code))[0] == category:
@@ -16,7 +16,7 @@ def _ranges(category: str) -> str:
 
 
 LETTERS = _ranges("L") + "\\U00020000-\\U000323af"
-"""With the ideographs of planes 2 and 3."""
+"""Letters, including the ideographs of planes 2 and 3."""
 
 MARKS = _ranges("M")
-"""Accents and vowel signs that belong to the letter before them."""
+"""Accents and vowel signs, which belong to the letter before them."""

@@ -1,62 +1,64 @@
-"""The sentences of English text."""
+"""Sentence splitting of English text, by the rules of the treebank UD English EWT."""
 
 import re
 from collections.abc import Iterator
 
-from service.text.words_en import PARAGRAPH_END, spans
+from service.text.words_en import PARAGRAPH_BREAK, word_spans
 
 _END_MARKS = ".!?…"
 _END = re.compile(f"[{_END_MARKS}]+")
-_OPEN_END = re.compile(r"\.\.+|…+\.*")
+_ELLIPSIS = re.compile(r"\.\.+|…+\.*")
 _CLOSING = re.compile("[\"'\u201d\u2019)\\]\u00bb]+")
 _SMILEY = re.compile(r"[:;=][-o^']?[()\[\]DPp/\\|*3]|\(:|<3|\^_?\^|[xX]D")
 
 
-def sentences(text: str) -> list[tuple[int, int]]:
-    """Where sentences begin and end, in code points: first word's start, last word's end.
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Start and end of every sentence, in code points of `text`.
 
-    One ends with a paragraph (a blank line), and after `.`, `!`, `?` where white space follows; after `...` only before
-    a capital. Closing quotes and brackets belong to it, and so do smileys.
+    A sentence ends at a paragraph break (a blank line), and after `.`, `!` or `?` followed by white space; after an
+    ellipsis only if a capital letter follows. Closing quotes, brackets and smileys belong to the sentence before them.
     """
-    return [(words[0][0], words[-1][1]) for words in sentence_spans(text)]
+    return [(words[0][0], words[-1][1]) for words in words_by_sentence(text)]
 
 
-def sentence_spans(text: str) -> list[list[tuple[int, int]]]:
-    """Where the words of `text` begin and end, by sentence."""
-    words = spans(text)
-    found, first = [], 0
+def words_by_sentence(text: str) -> list[list[tuple[int, int]]]:
+    """Start and end of every word, grouped by sentence; no sentence is empty."""
+    words = word_spans(text)
+    sentences, first = [], 0
     for last in _last_words(text, words):
-        found.append(words[first : last + 1])
+        sentences.append(words[first : last + 1])
         first = last + 1
-    return found
+    return sentences
 
 
 def _last_words(text: str, words: list[tuple[int, int]]) -> Iterator[int]:
-    """The place in `words` of each sentence's last one."""
-    place = 0
-    while place < len(words) - 1:
-        start, end = words[place]
-        ends = text[end - 1] in _END_MARKS and _END.fullmatch(text, start, end) is not None
-        last = _closed(text, words, place) if ends else place
+    """The index in `words` of each sentence's last word."""
+    index = 0
+    while index < len(words) - 1:
+        start, end = words[index]
+        is_end_mark = text[end - 1] in _END_MARKS and _END.fullmatch(text, start, end) is not None
+        last = _skip_closing(text, words, index) if is_end_mark else index
         if last + 1 == len(words):
             break
-        after, following = words[last][1], words[last + 1][0]
-        if (following - after > 1 and PARAGRAPH_END.search(text, after, following)) or (
-            ends and after < following and (not _OPEN_END.fullmatch(text, start, end) or text[following].isupper())
+        gap_start, gap_end = words[last][1], words[last + 1][0]
+        if (gap_end - gap_start > 1 and PARAGRAPH_BREAK.search(text, gap_start, gap_end)) or (
+            is_end_mark
+            and gap_start < gap_end
+            and (not _ELLIPSIS.fullmatch(text, start, end) or text[gap_end].isupper())
         ):
             yield last
-        place = last + 1
+        index = last + 1
     if words:
         yield len(words) - 1
 
 
-def _closed(text: str, words: list[tuple[int, int]], place: int) -> int:
-    """The place of the last closing quote, bracket or smiley after the end mark at `place`."""
-    while place + 1 < len(words):
-        gap = text[words[place][1] : words[place + 1][0]]
-        following = text[slice(*words[place + 1])]
-        closing = not gap and _CLOSING.fullmatch(following)
-        if not closing and (PARAGRAPH_END.search(gap) or not _SMILEY.fullmatch(following)):
+def _skip_closing(text: str, words: list[tuple[int, int]], index: int) -> int:
+    """The index of the last closing quote, bracket or smiley after the end mark at `index`."""
+    while index + 1 < len(words):
+        gap = text[words[index][1] : words[index + 1][0]]
+        following = text[slice(*words[index + 1])]
+        is_closing = not gap and _CLOSING.fullmatch(following)
+        if not is_closing and (PARAGRAPH_BREAK.search(gap) or not _SMILEY.fullmatch(following)):
             break
-        place += 1
-    return place
+        index += 1
+    return index

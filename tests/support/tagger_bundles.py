@@ -29,7 +29,7 @@ from service.tasks.token_classification.features import (
     words_file,
 )
 from service.tasks.token_classification.tag_schemes import allowed_transitions
-from service.text import spans
+from service.text import word_spans
 
 LABELS = ("NOUN", "VERB", "PROPN", "PUNCT", "DET", "NUM", "ADP")
 SPAN_LABELS = ("O", *(f"{prefix}-{kind}" for kind in ("LOC", "PER") for prefix in "BIES"))
@@ -217,7 +217,7 @@ def alone(kind: Kind, crf: bool, graph: bytes, text: str, sentences: Sequence[tu
     tagging = Tagging(labels_of(kind), kind, transitions(kind) if crf else None)
     offsets, decoded = [], []
     for first, last in sentences:
-        offsets.append([(start, end) for start, end in spans(text) if first <= start and end <= last])
+        offsets.append([(start, end) for start, end in word_spans(text) if first <= start and end <= last])
         batch = features.batch([[text[start:end] for start, end in offsets[-1]]])
         emissions = session.run([EMISSIONS], batch.feeds())[0]
         decoded += tagging.decode(emissions, batch.lengths)

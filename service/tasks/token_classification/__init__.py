@@ -1,4 +1,4 @@
-"""Token classification: texts or tokens in; every token's tag, and the spans of names, out."""
+"""Token classification: texts or tokens in, the tag of every token and the spans of named entities out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands around a tagger's network: a text is cut into sentences, emissions become tags, spans and offsets."""
+"""Post-processing of a tagger: from emissions to tags, spans and answers with offsets."""
 
 from __future__ import annotations
 
@@ -14,36 +14,35 @@ from service.tasks.token_classification.features import Kind
 from service.tasks.token_classification.tag_schemes import OUTSIDE, spans, write_iob2
 
 Offsets = list[tuple[int, int]]
-"""Where the tokens of a sentence begin and end, in code points of the text."""
+"""Start and end of each token of a sentence, in code points of the text."""
 
-_PLACES = 6
-"""Decimal places of a score."""
+_SCORE_DECIMALS = 6
 
 
-def joined(tokens: Sequence[str]) -> list[Offsets]:
-    """The only sentence of tokens that are joined by one blank; of no tokens none."""
+def joined_offsets(tokens: Sequence[str]) -> list[Offsets]:
+    """Offsets of the tokens in their text joined by single spaces: one sentence, or none if there are no tokens."""
     ends = list(accumulate(tokens, lambda end, token: end + 1 + len(token), initial=-1))[1:]
     return [[(end - len(token), end) for token, end in zip(tokens, ends, strict=True)]] if tokens else []
 
 
 class TaggedSentence(NamedTuple):
-    """One sentence of T tokens, decoded."""
+    """The decoded tags of a sentence of T tokens."""
 
     tags: list[str]
-    """[T]; of spans in IOB2."""
+    """[T]; IOB2 for spans."""
     scores: list[float]
     """[T]: the marginal probability of each tag."""
     spans: list[tuple[str, int, int, float]]
-    """Label, first token, the token after the last, and the probability of the span; of plain tags none."""
+    """Label, first token, token after the last, and probability of each span; empty for plain tags."""
 
 
 class Tagging:
-    """Decodes the emissions of one model and writes its answers.
+    """Decodes the emissions of one model and builds its answers.
 
     Args:
-        labels: of the K columns of the emissions: plain tags, or BIOES tags of spans.
+        labels: the labels of the K columns of the emissions: plain tags, or BIOES tags for spans.
         kind: which of the two.
-        transitions: [K+2, K], see `service.decoding`; None where tags are independent.
+        transitions: [K+2, K], see `crf`; None if tags are independent.
     """
 
     def __init__(self, labels: Sequence[str], kind: Kind, transitions: NDArray[np.float32] | None) -> None:
@@ -61,35 +60,35 @@ class Tagging:
         decoded = decode(emissions_BTK, lengths_B, self._transitions)
         labels = self._labels
         lengths = lengths_B.tolist()
-        # Of short sentences beside a long one most would be padding: it is never turned into lists.
+        # Short sentences beside a long one are mostly padding, which is never turned into lists.
         tags = [
-            [labels[number] for number in row[:length].tolist()]
+            [labels[index] for index in row[:length].tolist()]
             for row, length in zip(decoded.tags, lengths, strict=True)
         ]
-        # As float64: rounded float32 would be written with digits that nobody computed.
-        rounded = decoded.scores.astype(np.float64).round(_PLACES)
+        # As float64: a rounded float32 would be serialized with spurious digits.
+        rounded = decoded.scores.astype(np.float64).round(_SCORE_DECIMALS)
         scores = [row[:length].tolist() for row, length in zip(rounded, lengths, strict=True)]
         if self._kind == "tags":
             return [TaggedSentence(*pair, []) for pair in zip(tags, scores, strict=True)]
-        named = (decoded.tags != self._outside) & (np.arange(decoded.tags.shape[1]) < lengths_B[:, None])
-        found = [
-            _spans(tags[sentence], sentence, decoded) if some else []
-            for sentence, some in enumerate(named.any(1).tolist())
+        in_span = (decoded.tags != self._outside) & (np.arange(decoded.tags.shape[1]) < lengths_B[:, None])
+        spans_by_sentence = [
+            _scored_spans(tags[sentence], sentence, decoded) if has_spans else []
+            for sentence, has_spans in enumerate(in_span.any(1).tolist())
         ]
         return [
-            TaggedSentence(write_iob2(len(own), [span[:3] for span in spans]) if spans else own, score, spans)
-            for own, score, spans in zip(tags, scores, found, strict=True)
+            TaggedSentence(write_iob2(len(bioes), [span[:3] for span in spans]) if spans else bioes, score, spans)
+            for bioes, score, spans in zip(tags, scores, spans_by_sentence, strict=True)
         ]
 
     def result(
         self, text: str, offsets: Sequence[Sequence[tuple[int, int]]], sentences: Sequence[TaggedSentence]
     ) -> dict[str, Any]:
-        """What /v1/tag answers for one text.
+        """The answer of /v1/tag for one text.
 
         Args:
-            text: as it was sent.
-            offsets: where the tokens of each sentence begin and end in it.
-            sentences: the same, decoded.
+            text: the text as it was sent.
+            offsets: start and end of the tokens of each sentence in it.
+            sentences: the decoded tags of each sentence.
         """
         answer: dict[str, Any] = {
             "sentences": [{"start": tokens[0][0], "end": tokens[-1][1]} for tokens in offsets],
@@ -112,8 +111,8 @@ def _entity(text: str, label: str, start: int, end: int, score: float) -> dict[s
     return {"text": text[start:end], "label": label, "start": start, "end": end, "score": score}
 
 
-def _spans(tags: list[str], sentence: int, decoded: Decoded) -> list[tuple[str, int, int, float]]:
+def _scored_spans(tags: list[str], sentence: int, decoded: Decoded) -> list[tuple[str, int, int, float]]:
     return [
-        (label, start, end, round(decoded.span_score(sentence, start, end), _PLACES))
+        (label, start, end, round(decoded.span_score(sentence, start, end), _SCORE_DECIMALS))
         for label, start, end in spans(tags)
     ]

@@ -1,4 +1,4 @@
-"""Words as numbers: what a tagger's network reads of them, the same in training and in serving."""
+"""Input features of a tagger's network, the same in training and in serving."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from service.bundle.manifest import FileName
 from service.text import Tokenizer
 
 WORDS, CHARACTERS, CASING, TOKENS, LENGTHS = "words", "characters", "casing", "tokens", "lengths"
-"""Inputs of the graph: see `Batch`."""
+"""Inputs of the graph, see `Batch`."""
 
 EMISSIONS = "emissions"
-"""Output of the graph: FP32 [B, T, K], the score of every label for every token."""
+"""Output of the graph: FP32 [B, T, K], the score of every label at every token."""
 
 Kind = Literal["tags", "spans"]
 
 CASINGS = ("other", "lower", "upper", "title", "mixed", "number", "with-digit")
-"""The classes of casing, in the order of their numbers."""
+"""The casing classes; their index is the feature."""
 
 UNKNOWN_WORD = 0
 PADDING, UNKNOWN_CHARACTER = 0, 1
 _FIRST_CHARACTER = 2
 
-_REMEMBERED = 1 << 16
-"""Words whose features are kept: about 15 MB."""
-_LONGEST_REMEMBERED = 64
+_MAX_CACHED = 1 << 16
+"""Words whose features are cached: about 15 MB."""
+_MAX_CACHED_LENGTH = 64
 
 
 class TokenClassificationPreprocessing(BaseModel):
-    """`preprocessing` in the manifest of a tagger's bundle."""
+    """The `preprocessing` section of a tagger's manifest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Kind
-    """`spans`: the labels are BIOES tags and answers have entities; `tags`: the labels are the tags themselves."""
+    """`spans`: labels are BIOES tags, and answers list entities; `tags`: labels are the tags themselves."""
     tokenizer: Tokenizer
-    """How a text is cut into words; `words` is the treebank's."""
+    """The tokenizer for texts; `words` follows the treebank UD English EWT."""
     max_characters: Annotated[int, Field(ge=2, le=256)]
-    """Characters of a word that the network sees: half of them its first, half its last ones."""
+    """Characters of a word that the network reads: of longer words the first half and the last half of as many."""
     vocabulary: FileName = "vocabulary.txt"
-    """One word a line, UTF-8: row i + 1 of the table is line i; row 0 is the unknown word."""
+    """One word per line, UTF-8: line i is row i + 1 of the word table; row 0 is the unknown word."""
     characters: FileName = "characters.txt"
-    """One code point a line, as `0041`: character i + 2 is line i."""
+    """One code point per line, as in `0041`: line i is character i + 2; 0 is padding, 1 the unknown character."""
     transitions: FileName | None = "transitions.npy"
-    """FP32 [K + 2, K]: from label to label, then starting and ending with each; None: labels are independent."""
+    """FP32 [K+2, K], see `crf`; None if labels are independent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,44 +64,44 @@ class Batch:
     characters: NDArray[np.int32]
     """[U, C], padded with 0."""
     casing: NDArray[np.int32]
-    """[U]: places in `CASINGS`."""
+    """[U]: indices into `CASINGS`."""
     tokens: NDArray[np.int32]
-    """[B, T]: which of the U words stands where; 0 beyond the length."""
+    """[B, T]: the index of each token's word among the U; 0 beyond the length."""
     lengths: NDArray[np.int32]
-    """[B]."""
+    """[B]: tokens of each sentence."""
 
     def feeds(self) -> dict[str, NDArray[np.int32]]:
-        """The arrays under the names of the graph's inputs."""
+        """The arrays by the names of the graph's inputs."""
         return {name: getattr(self, name) for name in (WORDS, CHARACTERS, CASING, TOKENS, LENGTHS)}
 
 
 class WordFeatures:
-    """Looks words up: as they are, else lower-cased, else capitalised, else unknown.
+    """Features of words; a word is looked up as it is, then lower-cased, then capitalized.
 
     Args:
-        words: the vocabulary, each in Unicode's composed form; word i has row i + 1.
-        characters: the characters that have a number; the others share one.
-        max_characters: how many characters of a word count.
+        words: the vocabulary in Unicode's composed form (NFC); word i has row i + 1.
+        characters: the known characters; character i has index i + 2.
+        max_characters: characters of a word that are read.
     """
 
     def __init__(self, words: Sequence[str], characters: Sequence[str], max_characters: int) -> None:
         self._rows = {word: row for row, word in enumerate(words, start=1)}
-        self._characters = {character: number for number, character in enumerate(characters, start=_FIRST_CHARACTER)}
+        self._characters = {character: index for index, character in enumerate(characters, start=_FIRST_CHARACTER)}
         self._max_characters = max_characters
-        self._known: dict[str, tuple[int, int, int, bytes]] = {}
+        self._cache: dict[str, tuple[int, int, int, bytes]] = {}
 
     @property
     def rows(self) -> int:
-        """Rows of the word table, the unknown word's included."""
+        """Rows of the word table, including the unknown word's."""
         return len(self._rows) + 1
 
     @property
     def character_count(self) -> int:
-        """Numbers of characters, those for padding and unknown ones included."""
+        """Size of the character vocabulary, including padding and the unknown character."""
         return len(self._characters) + _FIRST_CHARACTER
 
     def row(self, word: str) -> int:
-        """The word's row of the table; 0 where no spelling of it is there."""
+        """The row of a word in the table; 0 if none of its spellings is known."""
         for spelling in (word, word.lower(), word.capitalize()):
             row = self._rows.get(spelling)
             if row is not None:
@@ -109,37 +109,37 @@ class WordFeatures:
         return UNKNOWN_WORD
 
     def batch(self, sentences: Sequence[Sequence[str]]) -> Batch:
-        """Sentences, none of them empty, as the graph's inputs; a word that is there several times is one column."""
+        """The graph's inputs for sentences, none of them empty; a word that occurs several times is stored once."""
         lengths = np.array([len(sentence) for sentence in sentences], np.int32)
         tokens = np.zeros((len(sentences), int(lengths.max(initial=1))), np.int32)
         distinct: dict[str, int] = {}
-        for place, sentence in enumerate(sentences):
-            tokens[place, : len(sentence)] = [distinct.setdefault(word, len(distinct)) for word in sentence]
-        known = self._known
-        features = [known.get(word) or self._features(word) for word in distinct]
+        for row, sentence in enumerate(sentences):
+            tokens[row, : len(sentence)] = [distinct.setdefault(word, len(distinct)) for word in sentence]
+        cache = self._cache
+        features = [cache.get(word) or self._features(word) for word in distinct]
         rows, casing, sizes, spellings = zip(*features, strict=True)
         characters = np.frombuffer(b"".join(spellings), np.int32).reshape(len(features), self._max_characters)
         return Batch(np.array(rows, np.int32), characters[:, : max(sizes)], np.array(casing, np.int32), tokens, lengths)
 
     def _features(self, word: str) -> tuple[int, int, int, bytes]:
-        """Row, casing, number of characters, and those as the bytes of int32."""
+        """Row, casing, number of characters, and the character indices as int32 bytes."""
         composed = unicodedata.normalize("NFC", word)
         spelling = composed
         if len(composed) > self._max_characters:
             half = self._max_characters // 2
             spelling = composed[: self._max_characters - half] + composed[-half:]
-        numbers = np.zeros(self._max_characters, np.int32)
-        numbers[: len(spelling)] = [self._characters.get(character, UNKNOWN_CHARACTER) for character in spelling]
-        features = self.row(composed), casing(composed), max(len(spelling), 1), numbers.tobytes()
-        if len(word) <= _LONGEST_REMEMBERED:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[word] = features
+        indices = np.zeros(self._max_characters, np.int32)
+        indices[: len(spelling)] = [self._characters.get(character, UNKNOWN_CHARACTER) for character in spelling]
+        features = self.row(composed), casing(composed), max(len(spelling), 1), indices.tobytes()
+        if len(word) <= _MAX_CACHED_LENGTH:
+            if len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()
+            self._cache[word] = features
         return features
 
 
 def casing(word: str) -> int:
-    """The place in `CASINGS` of a word's class."""
+    """The casing class of a word, as an index into `CASINGS`."""
     if any(map(str.isdigit, word)):
         return 6 if any(map(str.isalpha, word)) else 5
     if word.islower():
@@ -152,10 +152,10 @@ def casing(word: str) -> int:
 
 
 def read_words(path: Path) -> list[str]:
-    """The lines of a bundle's vocabulary.
+    """Read the vocabulary of a bundle.
 
     Raises:
-        BundleError: not readable, not UTF-8, or a word that is empty or there twice.
+        BundleError: the file is unreadable or not UTF-8, or a word is empty or listed twice.
     """
     words = _lines(path)
     if len(set(words)) != len(words) or "" in words:
@@ -164,10 +164,10 @@ def read_words(path: Path) -> list[str]:
 
 
 def read_characters(path: Path) -> list[str]:
-    """The characters of a bundle.
+    """Read the characters of a bundle.
 
     Raises:
-        BundleError: not readable, or a line that is no code point.
+        BundleError: the file is unreadable, or a line is no code point.
     """
     try:
         return [chr(int(line, 16)) for line in _lines(path)]
@@ -176,12 +176,12 @@ def read_characters(path: Path) -> list[str]:
 
 
 def words_file(words: Sequence[str]) -> bytes:
-    """The content that `read_words` reads."""
+    """The file that `read_words` reads."""
     return "".join(f"{word}\n" for word in words).encode()
 
 
 def characters_file(characters: Sequence[str]) -> bytes:
-    """The content that `read_characters` reads."""
+    """The file that `read_characters` reads."""
     return "".join(f"{ord(character):04X}\n" for character in characters).encode()
 
 

@@ -17,7 +17,7 @@ from service.runtime.session import OpenSession, Tensors
 from service.tasks.base import Predictor, object_array, read_texts
 from service.tasks.token_classification.decoding import Tagging
 from service.tasks.token_classification.features import EMISSIONS
-from service.tasks.token_classification.length_buckets import groups
+from service.tasks.token_classification.length_buckets import length_buckets
 from service.tasks.token_classification.loading import open_tagger
 from service.tasks.token_classification.request import TagRequest
 from service.tasks.token_classification.schemas import TagBody
@@ -104,7 +104,7 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
         sentences = tensors[SENTENCES]
         lengths = _lengths(sentences)
         emissions = np.zeros((len(sentences), int(lengths.max(initial=0)), len(self._labels)), np.float32)
-        for places in groups(lengths, self.budget):
+        for places in length_buckets(lengths, self.budget):
             batch = self._features.batch(sentences[places].tolist())
             found = self._session.run(batch.feeds())[EMISSIONS]
             if not np.isfinite(found).all():

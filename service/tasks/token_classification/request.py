@@ -1,4 +1,4 @@
-"""One request to tag: from texts or tokens to sentences, whose tokens know where they stand in the text."""
+"""A tagging request: from texts or tokens to sentences, whose tokens keep their offsets in the text."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ from numpy.typing import NDArray
 
 from service.errors import InvalidRequest, PayloadTooLarge
 from service.limits import Limits, variable
-from service.tasks.token_classification.decoding import Offsets, joined
-from service.text import sentence_spans
+from service.tasks.token_classification.decoding import Offsets, joined_offsets
+from service.text import words_by_sentence
 
-_LIGHT_CHARACTERS = 2_000
-"""What is cut and written in the event loop: about a millisecond's work."""
-_LIGHT_TOKENS = 400
-_SHOWN = 32
-"""Characters of a sentence that an error repeats."""
+_INLINE_CHARACTERS, _INLINE_TOKENS = 2_000, 400
+"""The largest request that is split and answered in the event loop: about a millisecond's work."""
+_QUOTED_CHARACTERS = 32
+"""Characters of a sentence that an error quotes."""
 
 
 class TagRequest:
-    """Texts to tag. It keeps what the stages after `prepare` need to know of them.
+    """Texts to tag, with the state that postprocessing needs.
 
     Args:
-        texts: as they were sent; of tokens, those of each sentence joined by one blank.
-        tokens: the tokens of each text, where they were sent: each text is one sentence.
-        field: how errors name a text.
+        texts: the texts as they were sent; for tokens, those of each sentence joined by single spaces.
+        tokens: the tokens of each text, if tokens were sent: each text is one sentence.
+        field: the name of a text in error messages, by its index.
     """
 
     def __init__(
@@ -36,29 +35,29 @@ class TagRequest:
     ) -> None:
         self.texts = texts
         self.sentences: list[list[Offsets]] = []
-        """The tokens of each text by sentence."""
+        """Token offsets of the sentences of each text."""
         self.order: NDArray[np.int64]
-        """Which sentence is in which row of what runs, [N]."""
+        """[N]: the sentence of each row of the tensors that run."""
         self._tokens = tokens
         self._field = field
 
     @property
     def is_heavy(self) -> bool:
-        """Whether cutting it and writing its answer may hold the event loop for long."""
-        if self._tokens is not None and sum(map(len, self._tokens)) > _LIGHT_TOKENS:
+        """Whether splitting it and writing its answer may block the event loop for long."""
+        if self._tokens is not None and sum(map(len, self._tokens)) > _INLINE_TOKENS:
             return True
-        return sum(map(len, self.texts)) > _LIGHT_CHARACTERS
+        return sum(map(len, self.texts)) > _INLINE_CHARACTERS
 
     def prepare(self, limits: Limits) -> list[list[str]]:
-        """The words of all sentences in order.
+        """Split the texts; returns the words of all sentences in order.
 
         Raises:
-            InvalidRequest: naming the text and, where it is about one, the sentence.
+            InvalidRequest: a limit is exceeded or a token is empty; the text and the sentence are named.
             PayloadTooLarge: a text has more bytes than the limit.
         """
-        found: list[list[str]] = []
+        words: list[list[str]] = []
         total = 0
-        for index, offsets in enumerate(self._cut(limits)):
+        for index, offsets in enumerate(self._split(limits)):
             total += sum(map(len, offsets))
             if total > limits.max_total_tokens:
                 raise InvalidRequest(
@@ -69,13 +68,13 @@ class TagRequest:
             self.sentences.append(offsets)
             if self._tokens is None:
                 text = self.texts[index]
-                found += [[text[start:end] for start, end in sentence] for sentence in offsets]
+                words += [[text[start:end] for start, end in sentence] for sentence in offsets]
             elif offsets:
-                found.append(list(self._tokens[index]))
-        return found
+                words.append(list(self._tokens[index]))
+        return words
 
-    def _cut(self, limits: Limits) -> Iterator[list[Offsets]]:
-        """The sentences of each text, within the limits of one."""
+    def _split(self, limits: Limits) -> Iterator[list[Offsets]]:
+        """The sentences of each text, checked against the limits of a single text."""
         if len(self.texts) > limits.max_texts:
             what, field = ("texts", "texts") if self._tokens is None else ("token lists", "tokens")
             raise InvalidRequest(
@@ -88,14 +87,14 @@ class TagRequest:
                 raise PayloadTooLarge(
                     f"{self._field(index)}: {size} bytes of text, {limits.describe('max_text_bytes')}; send it in parts"
                 )
-            offsets = sentence_spans(text) if self._tokens is None else self._joined(index)
-            for place, sentence in enumerate(offsets):
+            offsets = words_by_sentence(text) if self._tokens is None else self._joined_offsets(index)
+            for number, sentence in enumerate(offsets, start=1):
                 if len(sentence) > limits.max_sentence_tokens:
-                    raise self._too_long(index, place, sentence, limits.describe("max_sentence_tokens"))
+                    raise self._too_long(index, number, sentence, limits.describe("max_sentence_tokens"))
             yield offsets
 
     def _size(self, index: int) -> int:
-        """The bytes of a text in UTF-8."""
+        """Bytes of a text in UTF-8."""
         text = self.texts[index]
         if text.isascii():
             return len(text)
@@ -106,22 +105,22 @@ class TagRequest:
                 f"holds half of a surrogate pair at character {error.start}; send whole characters", self._field(index)
             ) from error
 
-    def _joined(self, index: int) -> list[Offsets]:
-        """The only sentence of tokens that were sent, or none where the list is empty."""
+    def _joined_offsets(self, index: int) -> list[Offsets]:
+        """The sentence of a list of tokens; none if the list is empty."""
         assert self._tokens is not None
         tokens = self._tokens[index]
         if "" in tokens or any(map(str.isspace, tokens)):
-            place = next(place for place, token in enumerate(tokens) if not token or token.isspace())
-            raise InvalidRequest("is empty; send a word or a punctuation mark", f"{self._field(index)}[{place}]")
-        return joined(tokens)
+            empty = next(position for position, token in enumerate(tokens) if not token or token.isspace())
+            raise InvalidRequest("is empty; send a word or a punctuation mark", f"{self._field(index)}[{empty}]")
+        return joined_offsets(tokens)
 
-    def _too_long(self, index: int, place: int, sentence: Offsets, limit: str) -> InvalidRequest:
+    def _too_long(self, index: int, number: int, sentence: Offsets, limit: str) -> InvalidRequest:
         text, start = self.texts[index], sentence[0][0]
         if self._tokens is not None:
             which, remedy = "", "send it as several sentences"
         else:
-            shown = text[start : start + _SHOWN]
-            which = f"its sentence {place + 1}, from character {start} ({shown!r}…), has "
+            quoted = text[start : start + _QUOTED_CHARACTERS]
+            which = f"its sentence {number}, from character {start} ({quoted!r}…), has "
             remedy = "end sentences with a full stop or a blank line"
         message = f"{which}{len(sentence)} tokens, {limit}; {remedy}"
         return InvalidRequest(message, self._field(index))

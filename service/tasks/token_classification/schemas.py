@@ -1,4 +1,4 @@
-"""What the route of taggers reads and answers, as JSON."""
+"""JSON bodies and answers of /v1/tag."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class TagBody(TaskBody):
 
 
 class Sentence(BaseModel):
-    """Where a sentence is, in code points of the text."""
+    """A sentence: its start and end in code points of the text."""
 
     start: int
     end: int
 
 
 class Token(BaseModel):
-    """A token, its tag and the tag's probability."""
+    """A token with its tag and the tag's probability."""
 
     text: str
     start: int
@@ -45,7 +45,7 @@ class Token(BaseModel):
 
 
 class Entity(BaseModel):
-    """A span of tokens that is a name, and its probability."""
+    """A named entity: a span of tokens with its type and probability."""
 
     text: str
     label: str
@@ -55,7 +55,7 @@ class Entity(BaseModel):
 
 
 class Tagged(BaseModel):
-    """One text. Offsets are code points of it; of `tokens` joined by one blank where those were sent."""
+    """The answer for one text. Offsets are code points of the text, or of the tokens joined by single spaces."""
 
     sentences: list[Sentence]
     tokens: list[Token]

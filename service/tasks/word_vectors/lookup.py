@@ -12,7 +12,7 @@ from service.limits import Limits
 from service.tasks.word_vectors.preprocessing import WordVectorsPreprocessing
 from service.tasks.word_vectors.spelling import Spelling
 from service.tasks.word_vectors.vocabulary import Vocabulary
-from service.text import normalise_word
+from service.text import normalize_word
 
 Field = Callable[[int], str]
 """The path of the item with a number: `words[3]`."""
@@ -49,7 +49,7 @@ class Lookup:
 
     def normalise(self, word: str) -> str:
         """The word as the vocabulary would spell it."""
-        return normalise_word(word, self.preprocessing.normaliser)
+        return normalize_word(word, self.preprocessing.normaliser)
 
     def find(self, words: Sequence[str], field: Field) -> NDArray[np.int64]:
         """The rows of words, [n]; -1 for one that is not known.

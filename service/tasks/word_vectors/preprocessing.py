@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.bundle.manifest import FileName
-from service.text import Normaliser, Tokenizer
+from service.text import Normalizer, Tokenizer
 
 IDS, WEIGHTS, VECTORS, K = "ids", "weights", "vectors", "k"
 """Inputs of the graph: rows to add up [N, M], their weights [N, M], vectors to add to them [N, D], neighbours [N]."""
@@ -37,7 +37,7 @@ class WordVectorsPreprocessing(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dimensions: Annotated[int, Field(ge=1)]
-    normaliser: Normaliser
+    normaliser: Normalizer
     """What look-ups do to a word before it is sought."""
     tokenizer: Tokenizer
     """How a text is cut into words where its vector is asked for."""

@@ -1,4 +1,4 @@
-"""Where words and sentences are in the text as it was sent."""
+"""Spans of words and sentences in the text as it was sent."""
 
 import random
 import unicodedata
@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from service.text import sentences, spans, tokenize
+from service.text import sentence_spans, tokenize, word_spans
 from tests.support.server import seconds_of
 
 PIECES = (
@@ -22,16 +22,16 @@ def test_spans_are_the_words_of_any_text(seed: int) -> None:
     source = random.Random(seed)
     for _ in range(1_000):
         text = "".join(source.choice((*PIECES, " ", "\n", "\n\n", "\u00a0")) for _ in range(source.randrange(14)))
-        found = spans(text)
-        words = [unicodedata.normalize("NFC", text[start:end]) for start, end in found]
-        assert "".join(text[start:end] for start, end in found) == "".join(text.split())
-        assert all(end <= start for (_, end), (start, _) in pairwise(found))
+        spans = word_spans(text)
+        words = [unicodedata.normalize("NFC", text[start:end]) for start, end in spans]
+        assert "".join(text[start:end] for start, end in spans) == "".join(text.split())
+        assert all(end <= start for (_, end), (start, _) in pairwise(spans))
         assert words == tokenize(text, "words") == tokenize(unicodedata.normalize("NFC", text), "words")
 
 
 def test_offsets_are_code_points_of_the_text_as_sent() -> None:
     text = "  Cafe\u0301 😀 don't\n"
-    assert [(start, end, text[start:end]) for start, end in spans(text)] == [
+    assert [(start, end, text[start:end]) for start, end in word_spans(text)] == [
         (2, 7, "Cafe\u0301"),
         (8, 9, "😀"),
         (10, 12, "do"),
@@ -53,12 +53,12 @@ def test_offsets_are_code_points_of_the_text_as_sent() -> None:
         ("George W. Bush and I. Then", ["George", "W.", "Bush", "and", "I", ".", "Then"]),
     ],
 )
-def test_a_full_stop_is_cut_off_where_a_sentence_ends(text: str, words: list[str]) -> None:
+def test_a_full_stop_is_a_word_where_a_sentence_ends(text: str, words: list[str]) -> None:
     assert tokenize(text, "words") == words
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("", []),
         (" \n\n ", []),
@@ -73,8 +73,8 @@ def test_a_full_stop_is_cut_off_where_a_sentence_ends(text: str, words: list[str
         ("What?! No!!! (Yes.)", ["What?!", "No!!!", "(Yes.)"]),
     ],
 )
-def test_sentences(text: str, found: list[str]) -> None:
-    assert [text[start:end] for start, end in sentences(text)] == found
+def test_sentences(text: str, expected: list[str]) -> None:
+    assert [text[start:end] for start, end in sentence_spans(text)] == expected
 
 
 @pytest.mark.parametrize(
@@ -82,5 +82,5 @@ def test_sentences(text: str, found: list[str]) -> None:
 )
 def test_sentences_of_hostile_text_take_linear_time(piece: str) -> None:
     """Eight times the text, at most twenty-four times as long (a square law would take 64)."""
-    small, large = (seconds_of(partial(sentences, piece * (size // len(piece)))) for size in (4_000, 32_000))
+    small, large = (seconds_of(partial(sentence_spans, piece * (size // len(piece)))) for size in (4_000, 32_000))
     assert large < max(0.25, small * 24)

@@ -1,4 +1,4 @@
-"""Words of a text: letters of any alphabet, the words of a treebank, and time that grows with the text only."""
+"""Both tokenizers: runs of letters of any alphabet, the words of a treebank; time linear in the text."""
 
 # ruff: noqa: RUF001 - letters that look like others are the point
 
@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from service.text import Tokenizer, normalise_word, tokenize
+from service.text import Tokenizer, normalize_word, tokenize
 from tests.support.server import seconds_of
 
 
@@ -75,8 +75,8 @@ def test_both_spellings_of_an_accent_are_one_word(tokenizer: Tokenizer) -> None:
 
 @pytest.mark.parametrize("tokenizer", ["letters", "words"])
 def test_half_a_surrogate_pair_does_no_harm(tokenizer: Tokenizer) -> None:
-    found = tokenize("one \ud800two\udfff three", tokenizer)
-    assert [word for word in found if word.isalpha()] == ["one", "two", "three"]
+    words = tokenize("one \ud800two\udfff three", tokenizer)
+    assert [word for word in words if word.isalpha()] == ["one", "two", "three"]
 
 
 @pytest.mark.parametrize("tokenizer", ["letters", "words"])
@@ -86,7 +86,7 @@ def test_half_a_surrogate_pair_does_no_harm(tokenizer: Tokenizer) -> None:
      "-a", "a-", "..", "http://", "www.", "w.", ":/", "((", ":)", "a'", "A.B", "<a", "a b",
      "e-", "can", "&A", "A&", "👩\u200d", ":-", "U.S", "1/", "a.com"],
 )  # fmt: skip
-def test_time_grows_with_the_text_only(piece: str, tokenizer: Tokenizer) -> None:
+def test_time_is_linear_in_the_text(piece: str, tokenizer: Tokenizer) -> None:
     """Twelve times the text may take no more than sixty times as long (a square law would take 144)."""
     small, large = (seconds_of(partial(tokenize, piece * (size // len(piece)), tokenizer)) for size in (2_000, 24_000))
     assert large < max(0.1, small * 60)
@@ -102,6 +102,6 @@ def test_time_grows_with_the_text_only(piece: str, tokenizer: Tokenizer) -> None
         ("\ud800", "\ud800", "\ud800"),
     ],
 )
-def test_normalise_word(word: str, plain: str, lower: str) -> None:
-    assert normalise_word(word, "none") == plain
-    assert normalise_word(word, "lower") == lower
+def test_normalize_word(word: str, plain: str, lower: str) -> None:
+    assert normalize_word(word, "none") == plain
+    assert normalize_word(word, "lower") == lower

@@ -13,14 +13,14 @@ import torch
 from service.bundle.comparison import differences
 from service.bundle.files import Bundle, read_bundle
 from service.bundle.manifest import Task
-from service.tasks.token_classification.decoding import Tagging, joined
+from service.tasks.token_classification.decoding import Tagging, joined_offsets
 from service.tasks.token_classification.features import (
     TokenClassificationPreprocessing,
     WordFeatures,
     read_characters,
     read_words,
 )
-from service.text import sentence_spans
+from service.text import words_by_sentence
 from tests.support import tagged_sentences as made_sentences
 from training.bilstm_crf.config import FAMILY, PRESETS, TaggerConfig
 from training.bilstm_crf.evaluate import evaluate
@@ -74,9 +74,13 @@ def replayed(bundle: Bundle, request: dict[str, Any]) -> list[dict[str, Any]]:
     tagging = Tagging(bundle.manifest.labels or (), settings.kind, transitions)
     session = open_graph(bundle.file("model.onnx").read_bytes())
     texts = request.get("texts") or ([request["text"]] if "text" in request else None)
-    asked = [(t, sentence_spans(t)) for t in texts] if texts else [(" ".join(t), joined(t)) for t in request["tokens"]]
+    texts_with_offsets = (
+        [(text, words_by_sentence(text)) for text in texts]
+        if texts
+        else [(" ".join(tokens), joined_offsets(tokens)) for tokens in request["tokens"]]
+    )
     answers = []
-    for text, sentences in asked:
+    for text, sentences in texts_with_offsets:
         tagged = []
         for sentence in sentences:
             batch = features.batch([[text[start:end] for start, end in sentence]])

@@ -94,7 +94,7 @@ def _check_spans(table: Table, tags: list[list[str]], scheme: SchemeChoice) -> N
         try:
             guess_scheme(tags)
         except SchemeError as error:
-            one, two = (table.where(_row(table, *place)) for place in error.places)
+            one, two = (table.where(_row(table, *position)) for position in error.positions)
             raise DatasetError(
                 f"{one} and {two}: {error}; repair one of them, or name the scheme "
                 "(iob1 and iob2 both take an I- that nothing begins as a beginning)"

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from service.tasks.token_classification.decoding import Offsets, TaggedSentence, joined
-from service.text import sentence_spans
+from service.tasks.token_classification.decoding import Offsets, TaggedSentence, joined_offsets
+from service.text import words_by_sentence
 from training.bilstm_crf.export.parity import OnnxTagger
 
 _TEXTS = (
@@ -31,8 +31,8 @@ _SHAKEN, _BY = 8, 2e-3
 
 def make_samples(tagger: OnnxTagger) -> list[dict[str, Any]]:
     """One text, several texts of which one is empty, and tokens: `request` and the `results` of its answer."""
-    first, *texts = _steady(tagger, [(text, text, sentence_spans(text)) for text in _TEXTS])
-    sentences = _steady(tagger, [(list(words), " ".join(words), joined(words)) for words in _SENTENCES])
+    first, *texts = _steady(tagger, [(text, text, words_by_sentence(text)) for text in _TEXTS])
+    sentences = _steady(tagger, [(list(words), " ".join(words), joined_offsets(words)) for words in _SENTENCES])
     nothing = tagger.tagging.result("", [], [])
     return [
         {"request": {"text": first[0]}, "results": [first[1]]},

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from service.bundle.files import MODEL_CARD, SAMPLES, Bundle, write_bundle
 from service.bundle.manifest import Comparison, Manifest, Metric, Task
 from service.tasks.word_vectors.preprocessing import ApproximateIndex, WordVectorsPreprocessing
-from service.text import Normaliser, Tokenizer
+from service.text import Normalizer, Tokenizer
 from training.common.errors import ConfigError
 from training.common.export import check_target, provenance
 from training.common.vectors import Block, WordVectors
@@ -51,7 +51,7 @@ class BundleSettings:
     name: str
     repository: Path
     """The model repository, for example `models/`."""
-    normaliser: Normaliser = "none"
+    normaliser: Normalizer = "none"
     tokenizer: Tokenizer = "letters"
     phrases: bool = False
     """Whether the vocabulary has phrases that a text's words are to be joined to."""

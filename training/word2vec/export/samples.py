@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.tasks.word_vectors.preprocessing import WordVectorsPreprocessing
-from service.text import normalise_word, tokenize
+from service.text import normalize_word, tokenize
 from training.word2vec.export.lookup import Lookup
 
 Nearest = Callable[[NDArray[np.float32], int], tuple[NDArray[np.float32], NDArray[np.int64]]]
@@ -83,7 +83,7 @@ class SampleMaker:
     def _is_plain(self, word: str) -> bool:
         """Whether a text of this word alone is this word again."""
         settings = self.preprocessing
-        found = [normalise_word(token, settings.normaliser) for token in tokenize(word, settings.tokenizer)]
+        found = [normalize_word(token, settings.normaliser) for token in tokenize(word, settings.tokenizer)]
         return len(word) > 2 and word.isalpha() and found == [word]
 
     def _similarity(self, chosen: dict[str, int]) -> Iterator[dict[str, Any]]:

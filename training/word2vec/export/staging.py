@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from service.text import Normaliser, normalise_word
+from service.text import Normalizer, normalize_word
 from training.common.errors import ExportError
 from training.common.progress import bar
 from training.common.vectors import Block
@@ -48,7 +48,7 @@ class Staged:
 
 
 def stage(
-    blocks: Iterable[Block], folder: Path, *, dimensions: int, normaliser: Normaliser, max_words: int | None
+    blocks: Iterable[Block], folder: Path, *, dimensions: int, normaliser: Normalizer, max_words: int | None
 ) -> Staged:
     """Take the first `max_words` words, most frequent first, one for each spelling that the normaliser leaves.
 
@@ -88,14 +88,14 @@ def stage(
 
 
 def _first_of_each(
-    found: list[str], words: dict[str, None], normaliser: Normaliser, max_words: int | None
+    found: list[str], words: dict[str, None], normaliser: Normalizer, max_words: int | None
 ) -> NDArray[np.int64]:
     """The rows of a block whose words are new; `words` takes them in."""
     kept = []
     for row, word in enumerate(found):
         if max_words is not None and len(words) >= max_words:
             break
-        spelling = normalise_word(word, normaliser)
+        spelling = normalize_word(word, normaliser)
         if spelling and spelling not in words:
             words[spelling] = None
             kept.append(row)

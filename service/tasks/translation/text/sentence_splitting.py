@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from service.tasks.translation.text.protected_spans import Carried
 from service.tasks.translation.text.tag_transfer import Span
-from service.text import sentence_spans
+from service.text import words_by_sentence
 
 _BULLET = re.compile(r"(?:[-\u2013\u2014*\u2022\u00b7>#+]{1,6}\s+)+")
 """At the beginning of a line."""
@@ -46,7 +46,7 @@ def _sentences(text: str, language: str, carried: Carried) -> Iterator[Span]:
     """The sentences, the tagger's but for full stops that end none in this language, or are carried over."""
     goes_on = _GOES_ON.get(language)
     begun: int | None = None
-    spans = [(words[0][0], words[-1][1]) for words in sentence_spans(text)]
+    spans = [(words[0][0], words[-1][1]) for words in words_by_sentence(text)]
     for place, (start, stop) in enumerate(spans):
         begun = start if begun is None else begun
         if place + 1 < len(spans) and carried.is_torn(stop, spans[place + 1][0]):

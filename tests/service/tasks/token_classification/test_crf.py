@@ -1,4 +1,4 @@
-"""Decoding of a linear-chain CRF, held against every path written out."""
+"""Decoding of a linear-chain CRF against the enumeration of all paths."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.tasks.token_classification.crf import FORBIDDEN, Decoded, decode, marginals, span_scores, viterbi
+from service.tasks.token_classification.crf import FORBIDDEN, Decoded, decode, marginals, viterbi
 
 
-def drawn(seed: int, batch: int, time: int, size: int, scale: float = 2.0) -> tuple[Any, Any, Any]:
-    """Random emissions, lengths (one of them the longest) and transitions with some that are forbidden."""
+def random_problem(seed: int, batch: int, time: int, size: int, scale: float = 2.0) -> tuple[Any, Any, Any]:
+    """Random emissions, lengths (at least one equal to `time`) and transitions, some of them forbidden."""
     random = np.random.default_rng(seed)
     emissions = random.normal(0, scale, (batch, time, size)).astype(np.float32)
     lengths = random.integers(1, time + 1, batch)
     lengths[0] = time
     transitions = random.normal(0, 1, (size + 2, size)).astype(np.float32)
     forbidden = random.random((size + 2, size)) < 0.2
-    forbidden[:, 0] = False  # the first tag is always a way through
+    forbidden[:, 0] = False  # the first tag is always allowed, so a path exists
     forbidden[0, :] = False
     transitions[forbidden] = FORBIDDEN
     return emissions, lengths, transitions
 
 
-def enumerated(
+def enumerate_paths(
     emissions: NDArray[Any], transitions: NDArray[Any]
 ) -> tuple[tuple[int, ...], NDArray[Any], dict[Any, float]]:
     """The best path of one sentence [T, K], its marginals [T, K], and the probability of every path."""
@@ -39,11 +39,12 @@ def enumerated(
         scores[path] = total
     highest = max(scores.values())
     weights = {path: np.exp(score - highest) for path, score in scores.items()}
-    whole = sum(weights.values())
-    found = np.zeros((time, size))
+    partition = sum(weights.values())
+    probabilities = np.zeros((time, size))
     for path, weight in weights.items():
-        found[np.arange(time), path] += weight / whole
-    return max(scores, key=lambda path: scores[path]), found, {path: w / whole for path, w in weights.items()}
+        probabilities[np.arange(time), path] += weight / partition
+    best = max(scores, key=lambda path: scores[path])
+    return best, probabilities, {path: weight / partition for path, weight in weights.items()}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -51,40 +52,35 @@ def enumerated(
 @pytest.mark.parametrize("time", [1, 5])
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_against_every_path(seed: int, batch: int, time: int, size: int) -> None:
-    emissions, lengths, transitions = drawn(seed, batch, time, size)
+    emissions, lengths, transitions = random_problem(seed, batch, time, size)
     decoded = decode(emissions, lengths, transitions)
-    found = marginals(emissions, lengths, transitions)
+    probabilities = marginals(emissions, lengths, transitions)
     for row, length in enumerate(lengths):
-        best, expected, paths = enumerated(emissions[row, :length], transitions)
+        best, expected, paths = enumerate_paths(emissions[row, :length], transitions)
         assert tuple(decoded.tags[row, :length]) == best
-        np.testing.assert_allclose(found[row, :length], expected, atol=1e-6)
+        np.testing.assert_allclose(probabilities[row, :length], expected, atol=1e-6)
         np.testing.assert_allclose(decoded.scores[row, :length], expected[np.arange(length), best], atol=1e-6)
         assert not decoded.tags[row, length:].any()
         assert not decoded.scores[row, length:].any()
-        assert not found[row, length:].any()
+        assert not probabilities[row, length:].any()
         for start in range(length):
             for end in range(start + 1, length + 1):
                 span = sum(p for path, p in paths.items() if path[start:end] == best[start:end])
                 assert decoded.span_score(row, start, end) == pytest.approx(span, abs=1e-6)
 
 
-def test_the_parts_agree_with_the_whole() -> None:
-    emissions, lengths, transitions = drawn(7, 9, 12, 6)
+def test_viterbi_and_marginals_agree_with_decode() -> None:
+    emissions, lengths, transitions = random_problem(7, 9, 12, 6)
     decoded = decode(emissions, lengths, transitions)
     np.testing.assert_array_equal(decoded.tags, viterbi(emissions, lengths, transitions))
     chosen = np.take_along_axis(marginals(emissions, lengths, transitions), decoded.tags[..., None], 2)[..., 0]
     inside = np.arange(12) < lengths[:, None]
     np.testing.assert_array_equal(decoded.scores[inside], chosen[inside])
-    assert span_scores(decoded, [[(0, 1)], [], [(0, 2)]]) == [
-        [decoded.span_score(0, 0, 1)],
-        [],
-        [decoded.span_score(2, 0, 2)],
-    ]
 
 
 @pytest.mark.parametrize("crf", [True, False])
 def test_padding_changes_no_bit_and_batch_mates_no_answer(crf: bool) -> None:
-    emissions, lengths, transitions = drawn(3, 8, 20, 17)
+    emissions, lengths, transitions = random_problem(3, 8, 20, 17)
     transitions = transitions if crf else None
     together = decode(emissions, lengths, transitions)
     padded = np.full((8, 31, 17), 1e30, np.float32)
@@ -108,15 +104,15 @@ def test_without_transitions_it_is_a_softmax() -> None:
     assert viterbi(emissions, np.array([1]), None).tolist() == [[1, 0]]
 
 
-def test_of_equal_tags_the_lowest() -> None:
+def test_ties_go_to_the_lowest_tag() -> None:
     emissions, lengths = np.zeros((2, 3, 4), np.float32), np.array([3, 1])
     for transitions in (np.zeros((6, 4), np.float32), None):
         assert viterbi(emissions, lengths, transitions).tolist() == [[0, 0, 0], [0, 0, 0]]
     np.testing.assert_allclose(decode(emissions, lengths, np.zeros((6, 4), np.float32)).scores[0], 0.25)
 
 
-def test_only_one_way_is_left() -> None:
-    """However strongly the emissions speak for another."""
+def test_the_only_allowed_path_is_taken() -> None:
+    """However strongly the emissions favor another."""
     transitions = np.full((5, 3), FORBIDDEN, np.float32)
     transitions[3, 2] = transitions[2, 0] = transitions[0, 1] = transitions[4, 1] = 0
     for high in (0.0, 50.0, 1e5, 1e9):
@@ -128,8 +124,8 @@ def test_only_one_way_is_left() -> None:
         assert decoded.span_score(0, 0, 3) == pytest.approx(1)
 
 
-def test_no_way_at_all_still_gives_an_answer() -> None:
-    emissions, lengths, _ = drawn(1, 2, 4, 3)
+def test_without_an_allowed_path_there_is_still_an_answer() -> None:
+    emissions, lengths, _ = random_problem(1, 2, 4, 3)
     decoded = decode(emissions, lengths, np.full((5, 3), FORBIDDEN, np.float32))
     np.testing.assert_array_equal(decoded.tags[0], emissions[0].argmax(1))
     assert np.isfinite(decoded.scores).all()
@@ -137,10 +133,11 @@ def test_no_way_at_all_still_gives_an_answer() -> None:
 
 @pytest.mark.parametrize("scale", [1e2, 1e4, 1e7])
 def test_large_emissions(scale: float) -> None:
-    emissions, lengths, transitions = drawn(5, 4, 5, 3, scale)
+    emissions, lengths, transitions = random_problem(5, 4, 5, 3, scale)
+    scores = np.where(transitions <= FORBIDDEN, -1e12, transitions)
     decoded = decode(emissions, lengths, transitions)
     for row, length in enumerate(lengths):
-        best, expected, _ = enumerated(emissions[row, :length], np.where(transitions <= FORBIDDEN, -1e12, transitions))
+        best, expected, _ = enumerate_paths(emissions[row, :length], scores)
         assert tuple(decoded.tags[row, :length]) == best
         np.testing.assert_allclose(decoded.scores[row, :length], expected[np.arange(length), best], atol=1e-6)
     assert (decoded.scores <= 1).all()
@@ -157,11 +154,11 @@ def test_a_long_confident_sentence() -> None:
     np.testing.assert_allclose(decoded.scores[1], [1, 1, 1, *[0] * 997])
 
 
-def test_the_slow_way_is_as_right_as_the_fast_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    emissions, lengths, transitions = drawn(11, 6, 15, 5)
+def test_log_space_agrees_with_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    emissions, lengths, transitions = random_problem(11, 6, 15, 5)
     fast = decode(emissions, lengths, transitions)
     all_fast = marginals(emissions, lengths, transitions)
-    monkeypatch.setattr("service.tasks.token_classification.crf._LEAST_MASS", np.inf)
+    monkeypatch.setattr("service.tasks.token_classification.crf._MIN_MASS", np.inf)
     slow = decode(emissions, lengths, transitions)
     np.testing.assert_array_equal(slow.tags, fast.tags)
     np.testing.assert_allclose(slow.scores, fast.scores, rtol=1e-6)
@@ -180,7 +177,7 @@ def test_nothing_to_decode(crf: bool, shape: tuple[int, int, int]) -> None:
 
 
 def test_types() -> None:
-    emissions, lengths, transitions = drawn(2, 2, 3, 4)
+    emissions, lengths, transitions = random_problem(2, 2, 3, 4)
     decoded = decode(emissions, lengths.astype(np.int32), transitions)
     assert (decoded.tags.dtype, decoded.scores.dtype) == (np.int32, np.float32)
     with pytest.raises(ValueError, match="for 4 tags they must be"):

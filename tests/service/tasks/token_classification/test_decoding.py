@@ -1,13 +1,13 @@
-"""From a text to sentences of tokens, and from emissions to what /v1/tag answers."""
+"""From a text to sentences of tokens, and from emissions to the answers of /v1/tag."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from service.tasks.token_classification.decoding import Tagging, joined
+from service.tasks.token_classification.decoding import Tagging, joined_offsets
 from service.tasks.token_classification.tag_schemes import to_iob2
-from service.text import sentence_spans
+from service.text import words_by_sentence
 from tests.support.tagger_bundles import LABELS as TAGS
 from tests.support.tagger_bundles import SPAN_LABELS as SPANS
 from tests.support.tagger_bundles import transitions
@@ -16,27 +16,27 @@ LENGTHS = np.array([4, 1], np.int32)
 
 
 def emissions_of(rows: list[list[str]], labels: tuple[str, ...]) -> np.ndarray:
-    """Emissions that speak for these labels."""
-    found = np.zeros((len(rows), max(map(len, rows)), len(labels)), np.float32)
-    for place, row in enumerate(rows):
-        found[place, range(len(row)), [labels.index(label) for label in row]] = 9
-    return found
+    """Emissions that favor these labels."""
+    emissions = np.zeros((len(rows), max(map(len, rows)), len(labels)), np.float32)
+    for index, row in enumerate(rows):
+        emissions[index, range(len(row)), [labels.index(label) for label in row]] = 9
+    return emissions
 
 
-def test_a_text_is_cut_into_sentences_of_tokens() -> None:
+def test_a_text_is_split_into_sentences_of_tokens() -> None:
     text = "Zoë can't 🙂. Go on!"
-    assert [[text[start:end] for start, end in sentence] for sentence in sentence_spans(text)] == [
+    assert [[text[start:end] for start, end in sentence] for sentence in words_by_sentence(text)] == [
         ["Zoë", "ca", "n't", "🙂", "."],
         ["Go", "on", "!"],
     ]
-    assert sentence_spans("") == sentence_spans(" \n\t ") == []
+    assert words_by_sentence("") == words_by_sentence(" \n\t ") == []
 
 
-def test_tokens_are_joined_by_a_blank() -> None:
+def test_tokens_are_joined_by_a_space() -> None:
     tokens = ["Zoë", "🙂", "New York"]
-    (sentence,) = joined(tokens)
+    (sentence,) = joined_offsets(tokens)
     assert [" ".join(tokens)[start:end] for start, end in sentence] == tokens
-    assert joined([]) == []
+    assert joined_offsets([]) == []
 
 
 @pytest.mark.parametrize("crf", [True, False])
@@ -61,13 +61,13 @@ def test_spans_are_iob2_on_the_wire() -> None:
     tagged = tagging.decode(emissions_of(rows, SPANS), LENGTHS)
     assert [sentence.tags for sentence in tagged] == [["B-PER", "I-PER", "O", "B-LOC"], ["O"]]
     assert [[span[:3] for span in sentence.spans] for sentence in tagged] == [[("PER", 0, 2), ("LOC", 3, 4)], []]
-    person, place = tagged[0].spans
-    assert place[3] == tagged[0].scores[3]
+    person, location = tagged[0].spans
+    assert location[3] == tagged[0].scores[3]
     assert person[3] <= min(tagged[0].scores[:2])
     answer = tagging.result("Ada Byron in Paris Go", [[(0, 3), (4, 9), (10, 12), (13, 18)], [(19, 21)]], tagged)
     assert answer["entities"] == [
         {"text": "Ada Byron", "label": "PER", "start": 0, "end": 9, "score": person[3]},
-        {"text": "Paris", "label": "LOC", "start": 13, "end": 18, "score": place[3]},
+        {"text": "Paris", "label": "LOC", "start": 13, "end": 18, "score": location[3]},
     ]
 
 

@@ -1,4 +1,4 @@
-"""Words as numbers."""
+"""Input features of words."""
 
 import threading
 import unicodedata
@@ -27,7 +27,7 @@ FEATURES = WordFeatures(["the", "London", "USA", "café"], ["a", "b", "c"], 6)
     ("word", "row"),
     [("the", 1), ("The", 1), ("THE", 1), ("LONDON", 2), ("london", 2), ("USA", 3), ("usa", 0), ("", 0), ("\ud800", 0)],
 )
-def test_a_word_is_sought_as_it_is_then_lower_then_capitalised(word: str, row: int) -> None:
+def test_a_word_is_looked_up_as_it_is_then_lower_cased_then_capitalized(word: str, row: int) -> None:
     assert FEATURES.row(word) == row
 
 
@@ -37,7 +37,7 @@ def test_decomposed_letters_are_the_same_word() -> None:
     np.testing.assert_array_equal(batch.characters[0], batch.characters[1])
 
 
-def test_a_batch_has_each_word_once() -> None:
+def test_a_batch_stores_each_word_once() -> None:
     batch = FEATURES.batch([["the", "abc", "the"], ["abc"]])
     assert batch.words.tolist() == [1, 0]
     assert batch.characters.tolist() == [[1, 1, 1], [2, 3, 4]]
@@ -52,7 +52,7 @@ def test_long_words_keep_their_ends() -> None:
     assert batch.characters.tolist() == [[2, 3, 4, 4, 3, 2], [2, 3, 0, 0, 0, 0]]
 
 
-def test_the_longest_word_makes_the_width() -> None:
+def test_the_longest_word_sets_the_width() -> None:
     assert FEATURES.batch([["a", "bc"]]).characters.shape == (2, 2)
     assert FEATURES.batch([[""]]).characters.shape == (1, 1)
 
@@ -69,23 +69,23 @@ def test_casing(word: str, name: str) -> None:
     assert CASINGS[casing(word)] == name
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_REMEMBERED", 10)
+def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_CACHED", 10)
     features = WordFeatures(["a"], ["a"], 4)
     for number in range(100):
         features.batch([[f"w{number}", "x" * 1000]])
-    assert len(features._known) <= 10
-    assert all(len(word) <= 64 for word in features._known)
+    assert len(features._cache) <= 10
+    assert all(len(word) <= 64 for word in features._cache)
 
 
-def test_threads_may_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_REMEMBERED", 5)
+def test_it_is_thread_safe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_CACHED", 5)
     features = WordFeatures([f"w{number}" for number in range(50)], ["w"], 4)
     failed: list[NDArray[np.int32]] = []
 
     def work(offset: int) -> None:
-        for turn in range(200):
-            number = (turn * 7 + offset) % 50
+        for step in range(200):
+            number = (step * 7 + offset) % 50
             rows = features.batch([[f"w{number}"]]).words
             if rows.tolist() != [number + 1]:
                 failed.append(rows)

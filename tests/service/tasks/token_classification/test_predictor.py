@@ -1,4 +1,4 @@
-"""The predictor of taggers, without HTTP: offsets, limits, groups of like length, and bundles that do not fit."""
+"""The taggers' predictor without HTTP: offsets, limits, length buckets, and invalid bundles."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from service.runtime.session import OnnxSession, Tensors, session_opener
 from service.tasks import load_predictor
 from service.tasks.token_classification import TokenClassificationPredictor
 from service.tasks.token_classification.features import Kind
-from service.tasks.token_classification.length_buckets import groups
+from service.tasks.token_classification.length_buckets import length_buckets
 from tests.support.server import edit_samples, rewrite
 from tests.support.tagger_bundles import CHARACTERS, MAX_CHARACTERS, SPAN_LABELS, WORDS, npy, transitions, write_tagger
 
@@ -30,9 +30,9 @@ EXACT = Comparison(kind="scores", tolerance=1e-5)
 
 
 def load(bundle: Bundle, **limits: int) -> TokenClassificationPredictor:
-    found = load_predictor(bundle, OPENER, Limits(**limits))
-    assert isinstance(found, TokenClassificationPredictor)
-    return found
+    predictor = load_predictor(bundle, OPENER, Limits(**limits))
+    assert isinstance(predictor, TokenClassificationPredictor)
+    return predictor
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,8 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> TokenClassificationPredic
     return load(write_tagger(tmp_path_factory.mktemp("names"), kind="spans"))
 
 
-def tag(found: TokenClassificationPredictor, text: str) -> dict[str, Any]:
-    (result,) = found.answer({"text": text})["results"]
+def tag(predictor: TokenClassificationPredictor, text: str) -> dict[str, Any]:
+    (result,) = predictor.answer({"text": text})["results"]
     assert isinstance(result, dict)
     return result
 
@@ -84,7 +84,7 @@ def test_words_are_tagged(pos: TokenClassificationPredictor) -> None:
     assert list(result["tokens"][0]) == ["text", "start", "end", "tag", "score"]
 
 
-def test_names_are_found(names: TokenClassificationPredictor) -> None:
+def test_entities_are_found(names: TokenClassificationPredictor) -> None:
     result = tag(names, "Ada Lovelace sat in New York, Paris.\n\nZoë Babbage!")
     assert [tag for _, tag in pairs(result)] == [
         "B-PER", "I-PER", "O", "O", "B-LOC", "I-LOC", "O", "B-LOC", "O", "B-PER", "I-PER", "O"
@@ -127,7 +127,7 @@ def test_offsets_are_code_points_of_the_text_as_sent(
     assert words is None or [token["text"] for token in tokens] == words
 
 
-def test_words_are_sought_in_composed_form(pos: TokenClassificationPredictor) -> None:
+def test_words_are_looked_up_in_composed_form(pos: TokenClassificationPredictor) -> None:
     composed, decomposed = "the café sat", unicodedata.normalize("NFD", "the café sat")
     one, other = tag(pos, composed), tag(pos, decomposed)
     assert other["tokens"][1] == one["tokens"][1] | {"text": "cafe\u0301", "end": 9}
@@ -195,20 +195,20 @@ def test_tokens_are_taken_as_they_are(names: TokenClassificationPredictor) -> No
     ],
 )
 def test_bad_requests_are_named(tmp_path: Path, body: dict[str, Any], message: str) -> None:
-    found = load(write_tagger(tmp_path), max_texts=4, max_sentence_tokens=10, max_total_tokens=20)
+    predictor = load(write_tagger(tmp_path), max_texts=4, max_sentence_tokens=10, max_total_tokens=20)
     with pytest.raises(InvalidRequest, match=message):
-        found.answer(body)
+        predictor.answer(body)
 
 
 @pytest.mark.parametrize(("text", "size"), [("a" * 101, 101), ("é" * 51, 102), ("😀" * 26, 104)])
 def test_a_text_of_too_many_bytes(tmp_path: Path, text: str, size: int) -> None:
-    found = load(write_tagger(tmp_path), max_text_bytes=100)
+    predictor = load(write_tagger(tmp_path), max_text_bytes=100)
     with pytest.raises(PayloadTooLarge, match=rf"texts\[1\]: {size} bytes of text, the limit is 100 \(LECTERN_MAX_T"):
-        found.answer({"texts": ["a" * 100, text]})
+        predictor.answer({"texts": ["a" * 100, text]})
     with pytest.raises(PayloadTooLarge, match=r"text: \d+ bytes of text"):
-        found.answer({"text": text})
+        predictor.answer({"text": text})
     with pytest.raises(PayloadTooLarge, match=r"tokens\[0\]: \d+ bytes of text"):
-        found.answer({"tokens": [[text]]})
+        predictor.answer({"tokens": [[text]]})
 
 
 def test_a_long_text_is_split_at_sentences(pos: TokenClassificationPredictor) -> None:
@@ -222,58 +222,58 @@ def test_a_long_text_is_split_at_sentences(pos: TokenClassificationPredictor) ->
         tag(pos, "word " * 10_000)
 
 
-def some_sentences(count: int, seed: int = 0) -> list[list[str]]:
+def random_sentences(count: int, seed: int = 0) -> list[list[str]]:
     random = np.random.default_rng(seed)
     words = [*WORDS, "zzz", "Qqq", "3.14"]
-    return [[words[place] for place in random.integers(0, len(words), random.integers(1, 40))] for _ in range(count)]
+    return [[words[index] for index in random.integers(0, len(words), random.integers(1, 40))] for _ in range(count)]
 
 
 @pytest.mark.parametrize("kind", ["tags", "spans"])
 def test_alone_and_together_are_the_same(tmp_path: Path, kind: Kind) -> None:
     bundle = write_tagger(tmp_path, kind=kind)
-    found, small = load(bundle), load(bundle, max_batch_tokens=50)
-    sentences = some_sentences(60)
-    together = found.answer({"tokens": sentences})["results"]
+    large, small = load(bundle), load(bundle, max_batch_tokens=50)
+    sentences = random_sentences(60)
+    together = large.answer({"tokens": sentences})["results"]
     for sentence, result in zip(sentences, together, strict=True):
-        (alone,) = found.answer({"tokens": [sentence]})["results"]
+        (alone,) = large.answer({"tokens": [sentence]})["results"]
         assert list(differences(alone, result, EXACT)) == []
     assert list(differences(together, small.answer({"tokens": sentences})["results"], EXACT)) == []
 
 
-def test_sentences_of_like_length_run_together(
+def test_sentences_of_similar_length_run_together(
     pos: TokenClassificationPredictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shapes: list[tuple[int, int]] = []
     run = OnnxSession.run
 
-    def watched(self: OnnxSession, feeds: Tensors) -> Tensors:
+    def recording_run(self: OnnxSession, feeds: Tensors) -> Tensors:
         shapes.append(feeds["tokens"].shape)
         return run(self, feeds)
 
-    monkeypatch.setattr(OnnxSession, "run", watched)
+    monkeypatch.setattr(OnnxSession, "run", recording_run)
     pos.answer({"tokens": [["a"] * length for length in [3, 30] * 20]})
     assert shapes == [(20, 30), (20, 3)]
     assert pos.costs({"sentences": np.array([["a"], ["a", "b", "c"]], object)}).tolist() == [1, 3]
 
 
 @pytest.mark.parametrize("budget", [1, 64, 300, 100_000])
-def test_groups_have_everything_once_and_keep_to_the_budget(budget: int) -> None:
+def test_length_buckets_are_a_partition_within_the_budget(budget: int) -> None:
     lengths = np.random.default_rng(1).integers(1, 60, 500)
-    found = list(groups(lengths, budget))
-    assert sorted(np.concatenate(found).tolist()) == list(range(500))
-    for places in found:
-        assert len(places) == 1 or len(places) * lengths[places].max() <= budget
-    assert sum(len(places) * lengths[places].max() for places in found) < 1.3 * lengths.sum()
-    assert list(groups(np.zeros(0, np.int64), budget)) == []
+    buckets = list(length_buckets(lengths, budget))
+    assert sorted(np.concatenate(buckets).tolist()) == list(range(500))
+    for bucket in buckets:
+        assert len(bucket) == 1 or len(bucket) * lengths[bucket].max() <= budget
+    assert sum(len(bucket) * lengths[bucket].max() for bucket in buckets) < 1.3 * lengths.sum()
+    assert list(length_buckets(np.zeros(0, np.int64), budget)) == []
 
 
-def test_groups_are_the_cheapest() -> None:
+def test_length_buckets_have_the_least_cost() -> None:
     lengths = np.array([10, 10, 9, 1, 1, 1, 1, 1, 1])
-    assert [sorted(lengths[places].tolist()) for places in groups(lengths, 1_000)] == [[9, 10, 10], [1] * 6]
-    assert [len(places) for places in groups(np.array([10, 9, 8]), 1_000)] == [3]
+    assert [sorted(lengths[bucket].tolist()) for bucket in length_buckets(lengths, 1_000)] == [[9, 10, 10], [1] * 6]
+    assert [len(bucket) for bucket in length_buckets(np.array([10, 9, 8]), 1_000)] == [3]
 
 
-def test_what_is_heavy_and_what_is_quick(pos: TokenClassificationPredictor) -> None:
+def test_which_requests_are_heavy_or_quick(pos: TokenClassificationPredictor) -> None:
     def request(**body: Any) -> Any:
         return pos.parse(pos.routes["/v1/tag"].model_validate(body))
 
@@ -285,9 +285,7 @@ def test_what_is_heavy_and_what_is_quick(pos: TokenClassificationPredictor) -> N
     assert not pos.is_quick(pos.preprocess(request(text="Ada")))
 
 
-def test_emissions_that_are_no_numbers_are_a_failure_of_the_model(
-    pos: TokenClassificationPredictor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nan_emissions_are_a_model_failure(pos: TokenClassificationPredictor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OnnxSession, "run", lambda self, feeds: {"emissions": np.full((1, 1, 7), np.nan, np.float32)})
     with pytest.raises(ModelFailure, match="NaN or infinity"):
         pos.answer({"text": "Ada"})
@@ -309,15 +307,15 @@ def test_the_open_inference_protocol_shows_the_task(names: TokenClassificationPr
 
 
 def test_the_details_of_the_card(pos: TokenClassificationPredictor, names: TokenClassificationPredictor) -> None:
-    own = {
+    common = {
         "tokenizer": "words",
         "words": len(WORDS),
         "characters": len(CHARACTERS) + 2,
         "max_characters": MAX_CHARACTERS,
         "crf": True,
     }
-    assert pos.details == {"kind": "tags", "entities": None} | own
-    assert names.details == {"kind": "spans", "entities": ["LOC", "PER"]} | own
+    assert pos.details == {"kind": "tags", "entities": None} | common
+    assert names.details == {"kind": "spans", "entities": ["LOC", "PER"]} | common
 
 
 def _with_preprocessing(**changes: Any) -> Callable[[Path], Bundle]:
@@ -362,12 +360,12 @@ _INFINITE = np.where(transitions("spans") < 0, -np.inf, 0).astype(np.float32)
         (_with_file("transitions.npy", npy(_INFINITE)), r"transitions.npy: holds NaN or infinity"),
     ],
 )
-def test_a_bundle_that_does_not_fit_is_refused(tmp_path: Path, write: Callable[[Path], Bundle], message: str) -> None:
+def test_an_invalid_bundle_is_refused(tmp_path: Path, write: Callable[[Path], Bundle], message: str) -> None:
     with pytest.raises(BundleError, match=message):
         load(write(tmp_path))
 
 
-def test_nothing_random_fails_otherwise_than_foreseen(names: TokenClassificationPredictor) -> None:
+def test_random_text_is_always_answered(names: TokenClassificationPredictor) -> None:
     random = np.random.default_rng(0)
     alphabet = [
         *"aZ.!?' \t\n\"()@#-/:…",
@@ -383,7 +381,7 @@ def test_nothing_random_fails_otherwise_than_foreseen(names: TokenClassification
         "Ada",
     ]
     for _ in range(200):
-        text = "".join(alphabet[place] for place in random.integers(0, len(alphabet), random.integers(0, 80)))
+        text = "".join(alphabet[index] for index in random.integers(0, len(alphabet), random.integers(0, 80)))
         try:
             result = tag(names, text)
         except LecternError:  # pragma: no cover

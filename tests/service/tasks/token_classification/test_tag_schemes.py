@@ -1,4 +1,4 @@
-"""Tags of spans: read and written in three schemes, guessed, and which may follow which."""
+"""Tagging schemes: reading, conversion, guessing, and allowed transitions."""
 
 import itertools
 import random
@@ -22,7 +22,7 @@ BIOES = ["O", *(f"{prefix}-{kind}" for kind in (LOC, PER) for prefix in "BIES")]
 
 
 @pytest.mark.parametrize(
-    ("tags", "found"),
+    ("tags", "expected"),
     [
         ("", []),
         ("O O", []),
@@ -38,32 +38,32 @@ BIOES = ["O", *(f"{prefix}-{kind}" for kind in (LOC, PER) for prefix in "BIES")]
         ("B I O", [("_", 0, 2)]),
     ],
 )
-def test_spans(tags: str, found: list[tuple[str, int, int]]) -> None:
-    assert spans(tags.split()) == [Span(*span) for span in found]
+def test_spans(tags: str, expected: list[tuple[str, int, int]]) -> None:
+    assert spans(tags.split()) == [Span(*span) for span in expected]
 
 
-def test_every_sequence_has_spans_that_any_scheme_can_say() -> None:
-    """Spans do not overlap, leave out O only, and are the same after writing them in IOB2 and BIOES."""
+def test_every_sequence_has_spans_that_any_scheme_can_express() -> None:
+    """Spans do not overlap, cover everything but O, and survive conversion to IOB2 and BIOES."""
     alphabet = ["O", *(f"{prefix}-{kind}" for prefix in "BIESLU" for kind in (PER, LOC))]
     for tags in itertools.product(alphabet, repeat=3):
-        found = spans(tags)
-        covered = [place for span in found for place in range(span.start, span.end)]
-        assert covered == [place for place, tag in enumerate(tags) if tag != "O"]
-        assert spans(to_iob2(tags)) == spans(to_bioes(tags)) == found
+        expected = spans(tags)
+        covered = [index for span in expected for index in range(span.start, span.end)]
+        assert covered == [index for index, tag in enumerate(tags) if tag != "O"]
+        assert spans(to_iob2(tags)) == spans(to_bioes(tags)) == expected
 
 
-def test_tags_are_written() -> None:
+def test_conversion() -> None:
     iob1 = ["I-PER", "B-PER", "I-PER", "O", "I-LOC", "I-LOC", "I-LOC"]
     assert to_iob2(iob1) == ["B-PER", "B-PER", "I-PER", "O", "B-LOC", "I-LOC", "I-LOC"]
     assert to_bioes(iob1) == ["S-PER", "B-PER", "E-PER", "O", "B-LOC", "I-LOC", "E-LOC"]
 
 
 @pytest.mark.parametrize(
-    ("tags", "is_one"),
+    ("tags", "expected"),
     [("O", True), ("B-PER", True), ("U-x", True), ("B", False), ("B-", False), ("X-PER", False), ("NOUN", False)],
 )
-def test_tags_of_spans_are_told_from_others(tags: str, is_one: bool) -> None:
-    assert is_span_tag(tags) is is_one
+def test_span_tags_are_recognized(tags: str, expected: bool) -> None:
+    assert is_span_tag(tags) is expected
 
 
 @pytest.mark.parametrize(
@@ -86,20 +86,20 @@ def test_the_scheme_is_guessed(sentences: list[str], scheme: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sentences", "places", "text"),
+    ("sentences", "positions", "text"),
     [
         (["O B-PER", "O", "O O I-PER"], ((2, 2), (0, 1)), "I-PER after O begins a span as in IOB1, but B-PER after O"),
         (["I-PER", "S-PER"], ((0, 0), (1, 0)), "S-PER is a tag of BIOES"),
     ],
 )
-def test_what_contradicts_itself_is_told(sentences: list[str], places: object, text: str) -> None:
+def test_contradicting_tags_are_named(sentences: list[str], positions: object, text: str) -> None:
     with pytest.raises(SchemeError, match=text) as caught:
         guess_scheme(sentence.split() for sentence in sentences)
-    assert caught.value.places == places
+    assert caught.value.positions == positions
 
 
 def test_allowed_transitions_are_those_of_well_formed_sentences() -> None:
-    """Exactly the sentences whose tags are those that their own spans are written with."""
+    """They allow exactly the sentences that conversion to BIOES leaves unchanged."""
     allowed = allowed_transitions(BIOES)
     assert allowed.shape == (len(BIOES) + 2, len(BIOES))
     for rows in itertools.product(range(len(BIOES)), repeat=3):

@@ -15,7 +15,7 @@ from service.errors import InvalidRequest, ModelFailure
 from service.limits import Limits
 from service.runtime.session import OpenSession, Tensors
 from service.tasks.base import Predictor, invalid_body
-from service.tasks.image_classification.preprocessing import ImageError, ImagePreprocessing, decode_image, normalise
+from service.tasks.image_classification.preprocessing import ImageError, ImagePreprocessing, decode_image, normalize
 from service.tasks.image_classification.request import ClassifyRequest, to_request
 from service.tasks.image_classification.schemas import ClassifyBody
 from service.tasks.json_tensors import array_from_json
@@ -83,8 +83,8 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         images = np.empty((count, 1, *self._shape), np.float32)
         for index, picture in enumerate(request.pictures):
             try:
-                grey = decode_image(picture, max_pixels=self.limits.max_pixels)
-                images[index, 0] = normalise(grey, self._preprocessing)
+                gray = decode_image(picture, max_pixels=self.limits.max_pixels)
+                images[index, 0] = normalize(gray, self._preprocessing)
             except ImageError as error:
                 raise InvalidRequest(str(error), request.name(index)) from error
         return {self._input: images}

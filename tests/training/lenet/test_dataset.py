@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.tasks.image_classification.preprocessing import ImagePreprocessing, decode_image, normalise
+from service.tasks.image_classification.preprocessing import ImagePreprocessing, decode_image, normalize
 from tests.training.conftest import idx_bytes, write_idx
 from training.common.errors import ConfigError, DatasetError
 from training.lenet.config import LenetConfig
@@ -39,7 +39,7 @@ def test_pictures_are_normalised_as_in_serving(picture_folder: Path) -> None:
     digits = load_digits(LenetConfig(data=str(picture_folder)))
     assert digits.labels == ("bar", "cross", "ring")
     assert digits.test is None
-    first = normalise(decode_image((picture_folder / "bar" / "0.png").read_bytes()), ImagePreprocessing())
+    first = normalize(decode_image((picture_folder / "bar" / "0.png").read_bytes()), ImagePreprocessing())
     everything = np.concatenate([digits.train.images, digits.dev.images])
     assert any(np.array_equal(image, np.rint(first * 255).astype(np.uint8)) for image in everything)
 

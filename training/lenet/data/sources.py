@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from service.tasks.image_classification.preprocessing import ImageError, ImagePreprocessing, decode_image, normalise
+from service.tasks.image_classification.preprocessing import ImageError, ImagePreprocessing, decode_image, normalize
 from training.common.errors import DatasetError
 from training.common.progress import bar
 from training.lenet.network.model import SIDE
@@ -80,7 +80,7 @@ def read_picture_folder(folder: Path, normaliser: Literal["mnist", "fit"]) -> tu
 
     Pictures are decoded and normalised by the very functions that serving calls.
     """
-    preprocessing = ImagePreprocessing(normaliser=normaliser, height=SIDE, width=SIDE)
+    preprocessing = ImagePreprocessing(normalizer=normaliser, height=SIDE, width=SIDE)
     if (folder / "train").is_dir():
         train = _pictures(folder / "train", preprocessing)
         return train, _pictures(folder / "test", preprocessing) if (folder / "test").is_dir() else None
@@ -126,7 +126,7 @@ def _files(place: Path) -> list[Path]:
 
 def _picture(path: Path, preprocessing: ImagePreprocessing) -> NDArray[np.uint8]:
     try:
-        pixels = normalise(decode_image(path.read_bytes()), preprocessing)
+        pixels = normalize(decode_image(path.read_bytes()), preprocessing)
     except ImageError as error:
         raise DatasetError(f"{path}: {error.reason}") from error
     except OSError as error:

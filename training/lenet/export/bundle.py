@@ -83,7 +83,7 @@ def export(
         description=description or f"LeNet-5, trained on {digits.name}: {len(digits.labels)} classes",
         graphs={"model": _graph(len(digits.labels))},
         labels=digits.labels,
-        preprocessing=ImagePreprocessing(normaliser=config.normaliser, height=SIDE, width=SIDE).model_dump(),
+        preprocessing=ImagePreprocessing(normalizer=config.normaliser, height=SIDE, width=SIDE).model_dump(),
         metrics=_metrics(evaluations, digits),
         provenance=provenance(
             data=digits.name,

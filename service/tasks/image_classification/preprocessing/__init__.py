@@ -1,7 +1,7 @@
-"""Pictures as people send them, to the tensors that models were trained on.
+"""Image files to the tensors that models were trained on.
 
-`decode_image` turns the bytes of a file into grey pixels within limits; `normalise` turns grey pixels into what the
-model expects, as the manifest's `ImagePreprocessing` says. Training and serving call the same two functions.
+`decode_image` decodes a file to gray pixels within limits; `normalize` turns gray pixels into the model's input as the
+manifest's `ImagePreprocessing` configures it. Training and serving call the same two functions.
 """
 
 from service.tasks.image_classification.preprocessing.decode import MEDIA_TYPES, decode_image
@@ -16,7 +16,7 @@ from service.tasks.image_classification.preprocessing.errors import (
     UnknownImageFormatError,
     VectorImageError,
 )
-from service.tasks.image_classification.preprocessing.pipeline import ImagePreprocessing, normalise
+from service.tasks.image_classification.preprocessing.pipeline import ImagePreprocessing, normalize
 
 __all__ = [
     "MEDIA_TYPES",
@@ -31,5 +31,5 @@ __all__ = [
     "UnknownImageFormatError",
     "VectorImageError",
     "decode_image",
-    "normalise",
+    "normalize",
 ]

@@ -1,4 +1,4 @@
-"""Bytes of an image file to grey pixels, within limits."""
+"""Decoding of image files to gray pixels, within limits."""
 
 import io
 import struct
@@ -25,35 +25,37 @@ from service.tasks.image_classification.preprocessing.errors import (
     UnknownImageFormatError,
     VectorImageError,
 )
-from service.tasks.image_classification.preprocessing.grayscale import to_grey
+from service.tasks.image_classification.preprocessing.grayscale import to_grayscale
 
 MAX_PIXELS = 20_000_000
-"""Width times height above which a picture is refused, unless the caller says otherwise."""
+"""Default limit of width times height; larger pictures are refused."""
 
 MAX_ASPECT = 100
-"""A side more than so many times longer than the other shows nothing."""
+"""Ratio of the longer to the shorter side above which a picture is refused."""
 
-_CLOSEST_LOOK = 900
-"""Pixels of a picture's shorter side that are always kept."""
+_MIN_DRAFT_SIDE = 900
+"""Pixels that JPEG's scaled decoding keeps of each side at least."""
 
 MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif", "image/tiff")
-"""The media types that `decode_image` reads. It goes by the bytes themselves, not by what a caller says they are."""
+"""The media types that `decode_image` reads. It recognizes them by the bytes, not by a declared type."""
 
-# Damaged files make Pillow warn from within its parsers. What matters here is raised as an ImageError; a warning would
-# only let a hostile upload write to the server's log. (Of a damaged compressed TIFF libtiff still writes a line.)
+# Pillow's parsers warn about damaged files. Errors are raised as ImageError; a warning would only let a hostile upload
+# write to the server's log. (libtiff still writes a line about a damaged compressed TIFF.)
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class _Format(NamedTuple):
+    """A file format and Pillow's reader for it."""
+
     name: str
-    opens: Callable[[io.BytesIO], ImageFile.ImageFile]
+    open: Callable[[io.BytesIO], ImageFile.ImageFile]
 
 
 _JPEG = _Format("JPEG", JpegImageFile)
 _WEBP = _Format("WebP", WebPImageFile)
 
-# The closed list, by the first bytes of the file. The reader is called itself rather than through Image.open, whose
-# test for bombs comes after reading, warns instead of refusing, and takes its limit from a global.
+# The accepted formats by the first bytes of the file. Readers are called directly rather than through Image.open, whose
+# decompression bomb check comes after reading, warns instead of refusing, and takes its limit from a global.
 _SIGNATURES: tuple[tuple[bytes, _Format], ...] = (
     (b"\x89PNG\r\n\x1a\n", _Format("PNG", PngImageFile)),
     (b"\xff\xd8\xff", _JPEG),
@@ -69,24 +71,30 @@ _ACCEPTED = "send a PNG, JPEG, WebP, BMP, GIF or TIFF"
 
 
 def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Decode the bytes of one picture into grey pixels [H, W], upright, transparency filled in.
+    """Decode the bytes of an image file to upright gray pixels [H, W] with transparency filled.
 
-    A JPEG larger than any model looks at is decoded at a half, a quarter or an eighth of its size, which saves most of
-    the time that a telephone's photograph takes. The number of bytes is the caller's limit; the number of pixels is
-    checked here, from the header, before anything is decoded. Safe in threads: no state of Pillow is changed. Raises a
-    subclass of `ImageError` for whatever is wrong with the file, and nothing else.
+    The number of pixels is checked from the header, before anything is decoded. A JPEG larger than any model needs is
+    decoded at a half, a quarter or an eighth of its size, which saves most of the time that a phone's photograph takes.
+    Thread-safe: no global state of Pillow is changed.
+
+    Args:
+        data: the file's contents; limiting the number of bytes is up to the caller.
+        max_pixels: limit of width times height.
+
+    Raises:
+        ImageError: one of its subclasses for anything that is wrong with the file, and nothing else.
     """
-    found = _recognise(data)
-    if found is _WEBP:
+    file_format = _detect_format(data)
+    if file_format is _WEBP:
         _check_size(_webp_size(data), max_pixels)
     try:
-        with found.opens(io.BytesIO(data)) as image:
+        with file_format.open(io.BytesIO(data)) as image:
             _check_size(image.size, max_pixels)
-            _check_frames(image, found.name)
-            if found is _JPEG:
-                image.draft(None, (_CLOSEST_LOOK, _CLOSEST_LOOK))
+            _check_frames(image, file_format.name)
+            if file_format is _JPEG:
+                image.draft(None, (_MIN_DRAFT_SIDE, _MIN_DRAFT_SIDE))
             image.load()
-            return to_grey(image)
+            return to_grayscale(image)
     except (AnimatedImageError, ImageShapeError, ImageTooLargeError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -95,19 +103,19 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uin
         ) from error
     except MemoryError as error:
         raise ImageTooLargeError("the picture needs more memory than there is; send a smaller one") from error
-    except Exception as error:  # a parser fed with hostile bytes: whatever it raises, the file is what is wrong
+    except Exception as error:  # parsers raise anything on hostile bytes, and the cause is always the file
         raise DamagedImageError(
-            f"the {found.name} file is truncated or damaged: it cannot be decoded; send the whole file"
+            f"the {file_format.name} file is truncated or damaged: it cannot be decoded; send the whole file"
         ) from error
 
 
-def _recognise(data: bytes) -> _Format:
-    """The format of a file by its first bytes, or the error that names what was sent instead."""
+def _detect_format(data: bytes) -> _Format:
+    """Detect the format of a file by its first bytes, or raise the error that names what was sent instead."""
     if not data:
         raise EmptyImageError(f"the image has no bytes; {_ACCEPTED}")
-    for signature, found in _SIGNATURES:
+    for signature, file_format in _SIGNATURES:
         if data.startswith(signature):
-            return found
+            return file_format
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _WEBP
     start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -119,7 +127,7 @@ def _recognise(data: bytes) -> _Format:
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
-    """Refuse a picture by its header alone."""
+    """Refuse a picture whose width and height exceed the limits or are zero."""
     width, height = size
     if width <= 0 or height <= 0:
         raise ImageShapeError(f"the picture is {width} x {height} pixels: there is nothing in it")
@@ -132,13 +140,13 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
 
 
 def _check_frames(image: ImageFile.ImageFile, name: str) -> None:
-    """Refuse animations and files of several pages. What a phone hides behind a JPEG's first picture is not read."""
+    """Refuse animations and multi-page files. The preview that phones append to a JPEG does not count."""
     if getattr(image, "is_animated", False):
         raise AnimatedImageError(f"the {name} file holds more than one frame or page; send one picture a file")
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
-    """Width and height from a WebP's header (RFC 9649), because Pillow's reader allocates the canvas when it opens."""
+    """Read width and height from a WebP header (RFC 9649): Pillow's reader allocates the canvas on opening."""
     kind, body = data[12:16], data[20:30]
     try:
         if kind == b"VP8X":

@@ -1,19 +1,19 @@
-"""What can be wrong with a picture.
+"""Errors of pictures that cannot be classified.
 
 ImageError (ValueError)
 ├── EmptyImageError           no bytes at all
-├── UnknownImageFormatError   not one of the formats that are read
-│   └── VectorImageError      SVG, PDF: a drawing, not pixels
-├── DamagedImageError         truncated, or a header that makes no sense
-├── ImageTooLargeError        more pixels than the limit, found before decoding
-├── ImageShapeError           too thin to show anything
+├── UnknownImageFormatError   not one of the accepted formats
+│   └── VectorImageError      SVG, PDF: a vector graphic, not pixels
+├── DamagedImageError         truncated or malformed
+├── ImageTooLargeError        more pixels than the limit, checked before decoding
+├── ImageShapeError           one side too short for the other
 ├── AnimatedImageError        several frames or pages
-└── BlankImageError           nothing drawn on it
+└── BlankImageError           nothing stands out from the background
 """
 
 
 class ImageError(ValueError):
-    """A picture that cannot be used. `reason` says what is wrong with it and what to do."""
+    """A picture that cannot be used. `reason` states the problem and how to solve it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -25,28 +25,28 @@ class EmptyImageError(ImageError):
 
 
 class UnknownImageFormatError(ImageError):
-    """The bytes are none of the formats that are read."""
+    """The bytes are in none of the accepted formats."""
 
 
 class VectorImageError(UnknownImageFormatError):
-    """A drawing in vector form, such as SVG."""
+    """The file is a vector graphic, such as SVG."""
 
 
 class DamagedImageError(ImageError):
-    """The file is truncated, or its contents make no sense."""
+    """The file is truncated or malformed."""
 
 
 class ImageTooLargeError(ImageError):
-    """The header announces more pixels than the limit. Nothing was decoded."""
+    """The header announces more pixels than the limit; nothing was decoded."""
 
 
 class ImageShapeError(ImageError):
-    """One side is so much longer than the other that nothing can be seen."""
+    """One side is zero, or far longer than the other."""
 
 
 class AnimatedImageError(ImageError):
-    """The file holds several frames or pages, and which one is meant cannot be known."""
+    """The file holds several frames or pages."""
 
 
 class BlankImageError(ImageError):
-    """Nothing is drawn on the picture."""
+    """Nothing on the picture stands out from the background."""

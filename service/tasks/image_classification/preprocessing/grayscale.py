@@ -1,4 +1,4 @@
-"""A loaded Pillow picture of any mode to grey pixels: orientation, transparency, depth, colour."""
+"""Conversion of a loaded Pillow image of any mode to gray pixels: orientation, transparency, bit depth, color."""
 
 import struct
 
@@ -7,12 +7,26 @@ from numpy.typing import NDArray
 from PIL import Image
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""ITU-R BT.601, as Pillow's own conversion to grey."""
+"""Weights of red, green and blue by ITU-R BT.601, as in Pillow's own conversion to gray."""
 
-_SAMPLE = 64
-"""Colours are judged on a picture of at most so many pixels a side."""
+_SAMPLE_SIDE = 64
+"""Pixels per side of the sample on which colors and transparency are judged. Speed."""
 
-# EXIF orientation (tag 0x0112, CIPA DC-008 4.6.4): what must be done to the stored picture to see it upright.
+_MIN_LUMA_SHARE = 0.25
+"""Share of the colors' greatest variance that must lie along luma for luma to be used. Below, ink and paper differ in
+hue rather than in brightness. Not tuned; tests check yellow on white, blue on black and red on green."""
+
+_OPAQUE_SHARE = 0.6
+"""Mean opacity above which a picture has transparent corners rather than being a drawing on a transparent canvas. Not
+tuned."""
+
+_OPAQUE_ALPHA = 250
+"""Alpha, of 255, above which a pixel shows the paper's own color. Not tuned."""
+
+_LIGHT_LUMA = 0.5
+"""Mean luma of visible ink, as a share of white, from which on it is laid on black. Not tuned: half-way."""
+
+# EXIF orientation (tag 0x0112, CIPA DC-008 4.6.4): the transposition that makes the stored picture upright.
 _UPRIGHT: dict[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -24,71 +38,75 @@ _UPRIGHT: dict[int, Image.Transpose] = {
 }
 
 
-def to_grey(image: Image.Image) -> NDArray[np.uint8]:
-    """A loaded picture of any mode to grey uint8 [H, W], 0 = black, upright, transparency filled in.
+def to_grayscale(image: Image.Image) -> NDArray[np.uint8]:
+    """Convert a loaded image of any mode to upright gray pixels, uint8 [H, W], 0 = black.
 
-    Colours become their brightness; only where ink and paper differ in hue and hardly in brightness (yellow on white)
-    are they told apart by hue.
+    The steps in order:
+
+    1. Gray of more than 8 bits is scaled to 8 bits (`_from_high_depth`).
+    2. Transparency is filled with white, black or the picture's own paper (`_fill_transparency`).
+    3. The picture is turned upright by its EXIF orientation.
+    4. Colors become luma, or their main axis of variation if ink and paper differ in hue and hardly in brightness, as
+       yellow on white (`_from_color`).
     """
-    turn = _UPRIGHT.get(_orientation(image))
+    transposition = _UPRIGHT.get(_orientation(image))
     transparent = image.has_transparency_data
     if image.mode.startswith(("I", "F")):
-        grey = _from_deep(np.asarray(image))
-        return grey if turn is None else np.asarray(Image.fromarray(grey).transpose(turn))
+        gray = _from_high_depth(np.asarray(image))
+        return gray if transposition is None else np.asarray(Image.fromarray(gray).transpose(transposition))
     if transparent:
-        image = _on_paper(image.convert("RGBA"))
-    if turn is not None:
-        image = image.transpose(turn)
+        image = _fill_transparency(image.convert("RGBA"))
+    if transposition is not None:
+        image = image.transpose(transposition)
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))
-    return _from_colour(image.convert("RGB"))
+    return _from_color(image.convert("RGB"))
 
 
-def _from_deep(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Grey of 12, 16 or 32 bits or floating point [H, W] to 8 bits."""
+def _from_high_depth(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Scale gray [H, W] of 12, 16 or 32 bits or floating point to 8 bits."""
     floats = values.astype(np.float32)
     if not np.isfinite(floats).all():
-        raise ValueError("pixels that are not numbers")
+        raise ValueError("pixels hold NaN or infinity")
     low, high = float(floats.min()), float(floats.max())
-    if values.dtype.kind == "f":  # no scale is agreed on: from 0 to 1 in one program, to 255 in another
+    if values.dtype.kind == "f":  # no scale is agreed on: some programs write 0 to 1, others 0 to 255
         return _to_bytes((floats - low) * (255.0 / max(high - low, 1e-30)))
-    full = next(depth for depth in (8, 12, 16, 32) if depth >= int(max(high, 0)).bit_length())
-    return _to_bytes(floats * (255.0 / (2**full - 1)))
+    bits = next(depth for depth in (8, 12, 16, 32) if depth >= int(max(high, 0)).bit_length())
+    return _to_bytes(floats * (255.0 / (2**bits - 1)))
 
 
-def _from_colour(rgb: Image.Image) -> NDArray[np.uint8]:
-    """Colours to brightness, or to their main axis of variation where brightness hardly varies along with them."""
+def _from_color(rgb: Image.Image) -> NDArray[np.uint8]:
+    """Convert colors to luma, or to their first principal component if little of their variance is along luma."""
     sample = _sample(rgb, Image.Resampling.NEAREST).reshape(-1, 3)
-    spread = np.cov(sample, rowvar=False)
-    strengths, axes = np.linalg.eigh(spread)
-    along_luma = float(_LUMA @ spread @ _LUMA / (_LUMA @ _LUMA))
-    if along_luma >= 0.25 * strengths[-1]:
+    covariance = np.cov(sample, rowvar=False)
+    variances, axes = np.linalg.eigh(covariance)
+    luma_variance = float(_LUMA @ covariance @ _LUMA / (_LUMA @ _LUMA))
+    if luma_variance >= _MIN_LUMA_SHARE * variances[-1]:
         return np.asarray(rgb.convert("L"))
     axis = axes[:, -1].astype(np.float32)
-    reached = sample @ axis
-    scale = min(1.0, 255.0 / float(np.ptp(reached)))
-    return _to_bytes((np.asarray(rgb) @ axis - reached.min()) * scale)
+    projected = sample @ axis
+    scale = min(1.0, 255.0 / float(np.ptp(projected)))
+    return _to_bytes((np.asarray(rgb) @ axis - projected.min()) * scale)
 
 
-def _on_paper(rgba: Image.Image) -> Image.Image:
-    """Fill what is transparent: with white, with black under light ink, or with the paper that is already there."""
+def _fill_transparency(rgba: Image.Image) -> Image.Image:
+    """Fill transparent pixels: with the picture's own paper if most is opaque, else black under light ink or white."""
     cells = _sample(rgba.convert("RGBa"), Image.Resampling.BOX)
-    seen = cells[..., 3]
-    if float(seen.mean()) > 0.6 * 255:  # a picture with its corners cut off rather than a drawing on nothing
-        paper = tuple(int(value) for value in np.median(cells[seen > 250][:, :3], axis=0)) if (seen > 250).any() else ()
-    else:
-        paper = ()
+    alpha = cells[..., 3]
+    paper: tuple[int, ...] = ()
+    if float(alpha.mean()) > _OPAQUE_SHARE * 255 and (alpha > _OPAQUE_ALPHA).any():
+        paper = tuple(int(value) for value in np.median(cells[alpha > _OPAQUE_ALPHA][:, :3], axis=0))
     if not paper:
-        light = float((cells[..., :3] @ _LUMA).sum()) >= 0.5 * float(seen.sum())
+        light = float((cells[..., :3] @ _LUMA).sum()) >= _LIGHT_LUMA * float(alpha.sum())
         paper = (0, 0, 0) if light else (255, 255, 255)
     return Image.alpha_composite(Image.new("RGBA", rgba.size, (*paper, 255)), rgba).convert("RGB")
 
 
-def _sample(image: Image.Image, how: Image.Resampling) -> NDArray[np.float32]:
-    """The picture at a size at which to judge its colours, [h, w, bands]."""
+def _sample(image: Image.Image, resampling: Image.Resampling) -> NDArray[np.float32]:
+    """Reduce an image to the size on which colors are judged, [h, w, bands]."""
     width, height = image.size
-    if max(width, height) > _SAMPLE:
-        image = image.resize((min(width, _SAMPLE), min(height, _SAMPLE)), how)
+    if max(width, height) > _SAMPLE_SIDE:
+        image = image.resize((min(width, _SAMPLE_SIDE), min(height, _SAMPLE_SIDE)), resampling)
     return np.asarray(image, np.float32)
 
 
@@ -99,7 +117,7 @@ def _to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 where there is none or it makes no sense."""
+    """The EXIF orientation, 1 to 8; 1 if there is none or it is malformed."""
     if image.format == "TIFF":
         value = getattr(image, "tag_v2", {}).get(0x0112, 1)
         return value if isinstance(value, int) else 1
@@ -107,15 +125,18 @@ def _orientation(image: Image.Image) -> int:
     if not isinstance(exif, bytes):
         return 1
     try:
-        return _orientation_in(exif.removeprefix(b"Exif\0\0"))
+        return _orientation_of_exif(exif.removeprefix(b"Exif\0\0"))
     except struct.error:
         return 1
 
 
-def _orientation_in(exif: bytes) -> int:
-    """Read one tag from the first directory of an EXIF block; raises struct.error where the block ends early.
+def _orientation_of_exif(exif: bytes) -> int:
+    """Read the orientation tag from the first directory of an EXIF block.
 
-    Pillow's own parser reads all of the block, and warns of whatever is odd in it.
+    Pillow's own parser reads the whole block and warns of everything malformed in it.
+
+    Raises:
+        struct.error: the block ends early.
     """
     order = ">" if exif[:2] == b"MM" else "<"
     (directory,) = struct.unpack_from(order + "I", exif, 4)

@@ -1,66 +1,86 @@
-"""MNIST's own normalisation (LeCun, Bottou, Bengio and Haffner 1998, section III.A; yann.lecun.com/exdb/mnist).
+"""MNIST's own normalization (LeCun, Bottou, Bengio and Haffner 1998, section III.A; yann.lecun.com/exdb/mnist).
 
-The digit is scaled into a box of 20 x 20 keeping its shape, grey where the scaling averages, and moved in a field of
-28 x 28 so that its centre of mass is the field's centre. Other sizes keep the proportion.
+The digit is scaled to fit a 20 x 20 box with its aspect ratio kept, gray where the scaling averages, and placed in a
+28 x 28 field so that its center of mass is the field's center. Other sizes keep the proportion.
 """
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.tasks.image_classification.preprocessing.background import Contrast
-from service.tasks.image_classification.preprocessing.foreground import find_ink
-
-_BOX = 20 / 28
-"""The share of the field that the box takes."""
-
-_OFF_CENTRE = 0.53
-"""How far, in pixels, the centre of mass may be from the field's centre: half a pixel, and what rounding adds."""
+from service.tasks.image_classification.preprocessing.arrays import Contrast, Gray
+from service.tasks.image_classification.preprocessing.foreground import extract_ink
+from service.tasks.image_classification.preprocessing.thresholds import THRESHOLDS
 
 
-def normalise_mnist(grey: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Turn a grey picture [H, W] into ink, float32 `size`, 0 = paper .. 1 = ink.
+def normalize_mnist(gray: Gray, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Turn a picture of a digit into the form of MNIST's images.
 
-    A picture that was made this way already, light on dark or dark on light, keeps every pixel. Raises
-    `BlankImageError` where there is no ink.
+    The steps in order; `MnistThresholds` has their constants:
+
+    1. A picture that is in MNIST's form already, light on dark or dark on light, keeps every pixel (`_as_mnist`).
+    2. Reduction: scale the picture down to the working size (`foreground`).
+    3. Background: a uniform level if the border is even, otherwise estimated on a thumbnail (`background`).
+    4. Polarity: decide whether ink is darker or lighter than the background (`polarity`).
+    5. Contrast: divide the background out, which removes light, shadows and the desk around a sheet (`background`).
+    6. Noise: estimate it, smooth if there is much, and refuse the picture as blank if nothing exceeds it
+       (`foreground`).
+    7. Mask: threshold the contrast at rising levels and erase printed lines (`ruled_lines`), until a component remains
+       that is inside the picture; keep it with its neighbors, without specks and scanner edges (`foreground`).
+    8. Strength: scale the ink so that the pen's full strength is 1, and crop to it (`foreground`).
+    9. Detail: if the digit is small, repeat steps 2 to 8 on a crop of the full-size picture around it (`foreground`).
+    10. Placement: scale the ink into the box and center it by mass in the field (`_center_in_field`).
+
+    Args:
+        gray: the picture, gray levels [H, W].
+        size: rows and columns of the field.
+
+    Returns:
+        Ink, float32 `size`, 0 = paper to 1 = ink.
+
+    Raises:
+        BlankImageError: nothing stands out from the background.
     """
-    ready = _already_made(grey, size)
-    return _place(find_ink(grey), size) if ready is None else ready
+    image = _as_mnist(gray, size)
+    return _center_in_field(extract_ink(gray), size) if image is None else image
 
 
-def _already_made(grey: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32] | None:
-    """The picture as it is, in 0..1, if it is in MNIST's form: size, box, clean paper, full ink, centre of mass."""
-    if grey.shape != size:
+def _as_mnist(gray: Gray, size: tuple[int, int]) -> NDArray[np.float32] | None:
+    """The picture as ink in 0..1 if it is in MNIST's form already: size, box, clean paper, full ink, center of mass."""
+    if gray.shape != size:
         return None
-    ink = grey if grey[0, 0] == 0 else 255 - grey
+    ink = gray if gray[0, 0] == 0 else 255 - gray
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    if len(rows) == 0 or ink.max() < 200:
+    if len(rows) == 0 or ink.max() < THRESHOLDS.ready_ink:
         return None
-    room = [round(side * _BOX) - int(line[-1] - line[0] + 1) for side, line in zip(size, (rows, columns), strict=True)]
-    if not 0 <= min(room) <= 1:
+    room = [
+        round(side * THRESHOLDS.box) - int(indices[-1] - indices[0] + 1)
+        for side, indices in zip(size, (rows, columns), strict=True)
+    ]
+    if not 0 <= min(room) <= THRESHOLDS.ready_room:
         return None
-    off = [abs(centre - side / 2) for centre, side in zip(_centre_of_mass(ink), size, strict=True)]
-    return ink.astype(np.float32) / np.float32(255) if max(off) <= _OFF_CENTRE else None
+    offset = max(abs(center - side / 2) for center, side in zip(_center_of_mass(ink), size, strict=True))
+    return ink.astype(np.float32) / np.float32(255) if offset <= THRESHOLDS.ready_off_center else None
 
 
-def _place(ink: Contrast, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Scale ink [H, W] into the box and centre it by mass in a field of `size`."""
-    scale = min(round(side * _BOX) / length for side, length in zip(size, ink.shape, strict=True))
+def _center_in_field(ink: Contrast, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Scale ink [h, w] into the box and center it by mass in a field of `size`."""
+    scale = min(round(side * THRESHOLDS.box) / length for side, length in zip(size, ink.shape, strict=True))
     height, width = (max(1, round(length * scale)) for length in ink.shape)
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(ink, (width, height), interpolation=how)
-    middle = _centre_of_mass(small)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    scaled = cv2.resize(ink, (width, height), interpolation=interpolation)
     top, left = (
-        min(max(round(side / 2 - centre), 0), side - length)
-        for side, centre, length in zip(size, middle, small.shape, strict=True)
+        min(max(round(side / 2 - center), 0), side - length)
+        for side, center, length in zip(size, _center_of_mass(scaled), scaled.shape, strict=True)
     )
     field = np.zeros(size, np.float32)
-    field[top : top + height, left : left + width] = np.minimum(small, 1)  # averaging can end a rounding above it
+    # Averaging can end just above 1 by rounding.
+    field[top : top + height, left : left + width] = np.minimum(scaled, 1)
     return field
 
 
-def _centre_of_mass(ink: NDArray[np.generic]) -> tuple[float, float]:
-    """Row and column of the centre of mass; the index of a pixel is its place."""
+def _center_of_mass(ink: NDArray[np.generic]) -> tuple[float, float]:
+    """Row and column of the center of mass, in pixel indices."""
     rows, columns = ink.sum(axis=1, dtype=np.float64), ink.sum(axis=0, dtype=np.float64)
     mass = rows.sum()
     return float(rows @ np.arange(len(rows)) / mass), float(columns @ np.arange(len(columns)) / mass)

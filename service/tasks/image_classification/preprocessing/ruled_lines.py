@@ -1,78 +1,76 @@
-"""Ruled and squared paper: find its printed lines in a mask of ink and take them out, leaving the pen's strokes."""
+"""Removal of the printed lines of ruled and squared paper from a mask of ink."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
+from service.tasks.image_classification.preprocessing.arrays import Mask
+from service.tasks.image_classification.preprocessing.thresholds import THRESHOLDS
 
-_TILT = np.deg2rad(14)
-"""How far a printed line may lean from the picture's sides."""
-
-_MOST = 80
-"""Lines looked at in each direction."""
-
-_THICKEST = 8
-"""A printed line is no thicker than so many pixels of a picture whose longer side has some 400."""
-
-_REACH = _THICKEST + 2
+_TILT = np.deg2rad(THRESHOLDS.line_tilt)
+_REACH = THRESHOLDS.line_thickness + THRESHOLDS.line_slack
 
 
 def erase_lines(mask: Mask) -> Mask:
-    """Erase from a mask of ink [H, W] thin straight lines that run from one side of the picture to the other.
+    """Erase thin straight lines that run from one side of the picture to the other from a mask of ink [H, W].
 
-    Where a stroke crosses a line it stays whole: only what is no thicker than the line itself goes.
+    A stroke that crosses a line stays whole: only pixels where the ink is no thicker than the line are erased.
     """
-    if min(mask.shape) < 64:
+    if min(mask.shape) < THRESHOLDS.line_min_side:
         return mask
     cleaned = np.ascontiguousarray(mask)
-    if _reaches_across(mask):
+    if _may_hold_lines(mask):
         cleaned = cleaned.copy()
-        _erase_level(cleaned)
-    if _reaches_across(mask.T):
-        turned = np.ascontiguousarray(cleaned.T)
-        _erase_level(turned)
-        cleaned = np.ascontiguousarray(turned.T)
+        _erase_horizontal(cleaned)
+    if _may_hold_lines(mask.T):
+        transposed = np.ascontiguousarray(cleaned.T)
+        _erase_horizontal(transposed)
+        cleaned = np.ascontiguousarray(transposed.T)
     return cleaned
 
 
-def _reaches_across(mask: Mask) -> bool:
-    """Whether there is ink near the left and near the right side: without, no line runs across."""
-    edge = max(2, mask.shape[1] // 40)
+def _may_hold_lines(mask: Mask) -> bool:
+    """Whether there is ink at the left and at the right side; without it no line runs across."""
+    edge = max(THRESHOLDS.line_min_edge, mask.shape[1] // THRESHOLDS.line_edge)
     return bool(mask[:, :edge].any() and mask[:, -edge:].any())
 
 
-def _erase_level(mask: Mask) -> None:
-    """Erase the more or less level lines of a mask, in place."""
+def _erase_horizontal(mask: Mask) -> None:
+    """Erase the roughly horizontal lines of a mask, in place."""
     pixels = mask.view(np.uint8)
-    thick = np.asarray(cv2.morphologyEx(pixels, cv2.MORPH_OPEN, np.ones((_THICKEST + 2, _THICKEST + 2), np.uint8)))
+    thick = np.asarray(cv2.morphologyEx(pixels, cv2.MORPH_OPEN, np.ones((_REACH, _REACH), np.uint8)))
     width = mask.shape[1]
-    found = cv2.HoughLines(
-        pixels - thick, 1, np.deg2rad(0.5), int(0.55 * width), min_theta=np.pi / 2 - _TILT, max_theta=np.pi / 2 + _TILT
+    lines = cv2.HoughLines(
+        pixels - thick,
+        1,
+        np.deg2rad(THRESHOLDS.line_angle_step),
+        int(THRESHOLDS.line_votes * width),
+        min_theta=np.pi / 2 - _TILT,
+        max_theta=np.pi / 2 + _TILT,
     )
-    if found is None:
+    if lines is None:
         return
-    rho, theta = found[:_MOST, 0, 0, None], found[:_MOST, 0, 1, None]
+    rho, theta = lines[: THRESHOLDS.max_lines, 0, 0, None], lines[: THRESHOLDS.max_lines, 0, 1, None]
     columns = np.arange(width)
     for path in np.rint((rho - columns * np.cos(theta)) / np.sin(theta)).astype(np.intp):
         _erase_along(mask, path)
 
 
 def _erase_along(mask: Mask, path: NDArray[np.intp]) -> None:
-    """Erase the line whose row in each column is `path` [W], in place, if there is one and it is thin."""
+    """Erase a thin line in place; `path` [W] is its row in each column."""
     columns = np.flatnonzero((path >= 0) & (path < mask.shape[0]))
     rows = path[columns]
-    if np.count_nonzero(mask[rows, columns]) < 0.4 * len(columns):
-        return  # an echo of a line that is gone already
+    if np.count_nonzero(mask[rows, columns]) < THRESHOLDS.line_coverage * len(columns):
+        return  # a second Hough line of a line that is erased already
     window = np.clip(rows[:, None] + np.arange(-_REACH, _REACH + 1), 0, mask.shape[0] - 1)
     ink = mask[window, columns[:, None]]
     above = np.logical_and.accumulate(ink[:, _REACH::-1], axis=1)
     below = np.logical_and.accumulate(ink[:, _REACH:], axis=1)
     run = above.sum(axis=1) + below.sum(axis=1) - 1
-    on = run > 0
-    thickness = float(np.median(run[on]))
-    if thickness > _THICKEST:
+    on_line = run > 0
+    thickness = float(np.median(run[on_line]))
+    if thickness > THRESHOLDS.line_thickness:
         return
-    erase = on & (run <= thickness + 2)
-    joined = np.concatenate([above[:, :0:-1], below], axis=1) & erase[:, None]
-    mask[window[joined], np.broadcast_to(columns[:, None], window.shape)[joined]] = False
+    erased = on_line & (run <= thickness + THRESHOLDS.line_slack)
+    connected = np.concatenate([above[:, :0:-1], below], axis=1) & erased[:, None]
+    mask[window[connected], np.broadcast_to(columns[:, None], window.shape)[connected]] = False

@@ -1,4 +1,4 @@
-"""Whatever the bytes are, they become grey pixels or an error that says what is wrong with them."""
+"""Whatever the bytes are, they become gray pixels or an error that says what is wrong with them."""
 
 from __future__ import annotations
 
@@ -36,30 +36,30 @@ MODES = {
 def test_every_mode_is_read(form: str, mode: str) -> None:
     halves = np.repeat(np.array([[0, 255]], np.uint8), 10, axis=1).repeat(20, axis=0)
     image = Image.fromarray(halves).convert("RGB") if mode in {"CMYK", "LAB"} else Image.fromarray(halves)
-    grey = decode_image(picture_file(image.convert(mode), form)).astype(int)
-    assert grey.shape == (20, 20)
-    assert np.abs(grey - halves).max() <= 2
+    gray = decode_image(picture_file(image.convert(mode), form)).astype(int)
+    assert gray.shape == (20, 20)
+    assert np.abs(gray - halves).max() <= 2
 
 
 def test_jpeg_of_printers_colours() -> None:
     image = Image.new("CMYK", (16, 16), (0, 0, 0, 0))
     image.paste((0, 0, 0, 255), (0, 0, 8, 16))
-    grey = decode_image(picture_file(image, "JPEG", quality=95))
-    assert grey[:, :6].max() < 20
-    assert grey[:, 10:].min() > 235
+    gray = decode_image(picture_file(image, "JPEG", quality=95))
+    assert gray[:, :6].max() < 20
+    assert gray[:, 10:].min() > 235
 
 
 @pytest.mark.parametrize(("depth", "form"), [(16, "PNG"), (16, "TIFF"), (12, "TIFF")])
 def test_deep_grey(depth: int, form: str) -> None:
     values = np.linspace(0, 2**depth - 1, 256).astype(np.uint16).reshape(16, 16)
-    grey = decode_image(picture_file(Image.fromarray(values), form)).astype(int)
-    assert np.abs(grey.ravel() - np.arange(256)).max() <= 1
+    gray = decode_image(picture_file(Image.fromarray(values), form)).astype(int)
+    assert np.abs(gray.ravel() - np.arange(256)).max() <= 1
 
 
 def test_floating_point_is_stretched() -> None:
     values = np.linspace(-1, 1, 256, dtype=np.float32).reshape(16, 16)
-    grey = decode_image(picture_file(Image.fromarray(values), "TIFF")).astype(int)
-    assert np.abs(grey.ravel() - np.arange(256)).max() <= 1
+    gray = decode_image(picture_file(Image.fromarray(values), "TIFF")).astype(int)
+    assert np.abs(gray.ravel() - np.arange(256)).max() <= 1
     values[3, 3] = np.nan
     with pytest.raises(DamagedImageError):
         decode_image(picture_file(Image.fromarray(values), "TIFF"))
@@ -91,8 +91,8 @@ def test_transparency_becomes_paper_that_the_ink_stands_out_from(
 ) -> None:
     image = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
     image.paste((*ink, 255), (18, 5, 22, 35))
-    grey = decode_image(picture_file(image, form)).astype(int)
-    assert (grey[0, 0] - grey[20, 20] > 100) if darker else (grey[20, 20] - grey[0, 0] > 100)
+    gray = decode_image(picture_file(image, form)).astype(int)
+    assert (gray[0, 0] - gray[20, 20] > 100) if darker else (gray[20, 20] - gray[0, 0] > 100)
 
 
 def test_a_transparent_colour_of_a_palette() -> None:
@@ -100,9 +100,9 @@ def test_a_transparent_colour_of_a_palette() -> None:
     image.putpalette([0, 0, 0, 255, 0, 255])
     image.paste(0, (18, 5, 22, 35))
     for form, transparency in (("PNG", 1), ("GIF", 1), ("PNG", b"\xff\x00")):
-        grey = decode_image(picture_file(image, form, transparency=transparency))
-        assert grey[0, 0] > 250
-        assert grey[20, 20] < 5
+        gray = decode_image(picture_file(image, form, transparency=transparency))
+        assert gray[0, 0] > 250
+        assert gray[20, 20] < 5
 
 
 def test_cut_off_corners_take_the_colour_of_the_paper() -> None:
@@ -116,8 +116,8 @@ def test_ink_that_differs_in_hue_alone_is_seen() -> None:
     for ink, paper in (((255, 255, 0), (255, 255, 255)), ((0, 0, 255), (0, 0, 0)), ((255, 0, 0), (0, 130, 0))):
         image = Image.new("RGB", (40, 40), paper)
         image.paste(ink, (18, 5, 22, 35))
-        grey = decode_image(picture_file(image)).astype(int)
-        assert abs(grey[20, 20] - grey[0, 0]) > 100
+        gray = decode_image(picture_file(image)).astype(int)
+        assert abs(gray[20, 20] - gray[0, 0]) > 100
 
 
 def test_a_telephones_photograph_is_decoded_smaller() -> None:

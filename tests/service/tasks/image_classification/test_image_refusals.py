@@ -174,11 +174,11 @@ def test_hostile_bytes_raise_nothing_but_an_image_error() -> None:
     compressed = [picture_file(Image.fromarray(levels()), "TIFF", compression=how) for how in ("tiff_lzw", "jpeg")]
     for data in _hostile(*compressed):
         try:
-            grey = decode_image(data, max_pixels=1_000_000)
+            gray = decode_image(data, max_pixels=1_000_000)
         except ImageError:
             continue
-        assert grey.dtype == np.uint8
-        assert grey.ndim == 2
+        assert gray.dtype == np.uint8
+        assert gray.ndim == 2
 
 
 def test_nothing_hostile_reaches_the_log(tmp_path: Path) -> None:

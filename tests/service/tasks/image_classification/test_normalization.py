@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.tasks.image_classification.preprocessing import BlankImageError, ImagePreprocessing, normalise
+from service.tasks.image_classification.preprocessing import BlankImageError, ImagePreprocessing, normalize
 from tests.support.photographs.held_out import held_out
 
 MNIST = ImagePreprocessing()
@@ -37,7 +37,7 @@ def _bytes(image: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.rint(image * 255).astype(np.uint8)
 
 
-REFERENCE = normalise(_five(), MNIST)
+REFERENCE = normalize(_five(), MNIST)
 
 
 def _same_digit(image: NDArray[np.float32]) -> bool:
@@ -61,48 +61,48 @@ def test_the_form_is_mnists() -> None:
 
 def test_what_is_in_mnists_form_keeps_every_pixel() -> None:
     ready = _bytes(REFERENCE)
-    assert np.array_equal(_bytes(normalise(ready, MNIST)), ready)
-    assert np.array_equal(_bytes(normalise(255 - ready, MNIST)), ready)
+    assert np.array_equal(_bytes(normalize(ready, MNIST)), ready)
+    assert np.array_equal(_bytes(normalize(255 - ready, MNIST)), ready)
 
 
 def test_real_mnist_keeps_every_pixel(data_dir: Path) -> None:
     for image in held_out(data_dir)[0][:2000]:
-        assert np.array_equal(_bytes(normalise(image, MNIST)), image)
+        assert np.array_equal(_bytes(normalize(image, MNIST)), image)
 
 
 def test_doing_it_twice_changes_nothing() -> None:
     for side in (12, 20, 33, 90, 250):
-        once = _bytes(normalise(_five(300, 340, side), MNIST))
-        assert np.array_equal(_bytes(normalise(once, MNIST)), once)
+        once = _bytes(normalize(_five(300, 340, side), MNIST))
+        assert np.array_equal(_bytes(normalize(once, MNIST)), once)
 
 
 def test_the_size_of_the_picture_does_not_matter() -> None:
     for height, width, side in ((100, 60, 40), (600, 800, 300), (3000, 4000, 900), (2000, 1500, 110)):
-        assert _same_digit(normalise(_five(height, width, side), MNIST)), (height, width, side)
+        assert _same_digit(normalize(_five(height, width, side), MNIST)), (height, width, side)
 
 
 def test_a_thumbnail_is_enough() -> None:
     for side in (32, 48, 100):
         thumbnail = np.asarray(cv2.resize(_five(), (side, side), interpolation=cv2.INTER_AREA), np.uint8)
-        assert _same_digit(normalise(thumbnail, MNIST)), side
+        assert _same_digit(normalize(thumbnail, MNIST)), side
 
 
 def test_light_on_dark_is_the_same_as_dark_on_light() -> None:
     for side in (20, 60, 200):
         dark = _five(300, 300, side)
-        assert np.abs(normalise(dark, MNIST) - normalise(255 - dark, MNIST)).max() < 0.02
+        assert np.abs(normalize(dark, MNIST) - normalize(255 - dark, MNIST)).max() < 0.02
 
 
 def test_faint_ink_is_as_good_as_strong() -> None:
     for ink in (50, 150, 220):
-        assert _same_digit(normalise(_five(ink=ink), MNIST))
+        assert _same_digit(normalize(_five(ink=ink), MNIST))
 
 
 def test_the_place_on_the_page_does_not_matter() -> None:
     for top, left in ((5, 5), (5, 600), (600, 5), (330, 420)):
         page = _page(700, 700)
         _draw_five(page, top, left, 60)
-        assert _same_digit(normalise(page, MNIST)), (top, left)
+        assert _same_digit(normalize(page, MNIST)), (top, left)
 
 
 def test_cut_out_close_to_the_ink() -> None:
@@ -110,8 +110,8 @@ def test_cut_out_close_to_the_ink() -> None:
     rows, columns = np.nonzero(whole < 128)
     for margin in (0, 1, 4):
         cut = whole[rows.min() - margin : rows.max() + 1 + margin, columns.min() - margin : columns.max() + 1 + margin]
-        assert _same_digit(normalise(cut, MNIST))
-        assert _same_digit(normalise(255 - cut, MNIST))
+        assert _same_digit(normalize(cut, MNIST))
+        assert _same_digit(normalize(255 - cut, MNIST))
 
 
 @pytest.mark.parametrize("ink", [0, 255])
@@ -119,7 +119,7 @@ def test_a_thick_pen_may_leave_less_paper_than_ink(ink: int) -> None:
     page = np.full((200, 160), 255 - ink, np.uint8)
     cv2.ellipse(page, (80, 100), (58, 78), 0, 0, 360, ink, 40, cv2.LINE_AA)
     assert np.mean(page == ink) > 0.5
-    zero = normalise(page, MNIST)
+    zero = normalize(page, MNIST)
     assert zero[14, 14] < 0.1
     assert min(zero[5:8, 14].max(), zero[20:23, 14].max(), zero[14, 6:10].max(), zero[14, 19:22].max()) > 0.9
 
@@ -127,7 +127,7 @@ def test_a_thick_pen_may_leave_less_paper_than_ink(ink: int) -> None:
 def test_the_aspect_is_kept() -> None:
     page = _page(200, 200)
     cv2.line(page, (100, 30), (100, 170), 0, 14, cv2.LINE_AA)
-    one = normalise(page, MNIST)
+    one = normalize(page, MNIST)
     rows, columns = np.nonzero(one > 0.3)
     assert np.ptp(rows) + 1 == 20
     assert np.ptp(columns) + 1 <= 4
@@ -144,20 +144,20 @@ def test_uneven_light_is_taken_out(dark: float) -> None:
     page = _five(300, 400, 150)
     noise = np.random.default_rng(0).normal(0, 3, page.shape)
     photograph = np.clip(page * 0.8 * _light(page.shape, dark) + 20 + noise, 0, 255).astype(np.uint8)
-    assert _same_digit(normalise(photograph, MNIST))
+    assert _same_digit(normalize(photograph, MNIST))
 
 
 def test_a_hard_shadow_is_not_ink() -> None:
     photograph = _five(300, 400, 130).astype(np.float32) * 0.85 + 15
     photograph[:, :210] *= 0.55
     photograph[200:] *= 0.8
-    assert _same_digit(normalise(photograph.astype(np.uint8), MNIST))
+    assert _same_digit(normalize(photograph.astype(np.uint8), MNIST))
 
 
 def test_the_desk_around_a_sheet_is_not_ink() -> None:
     desk = np.random.default_rng(0).normal(60, 5, (400, 500))
     desk[50:360, 60:450] = _five(310, 390, 120) * 0.8 + 10
-    assert _same_digit(normalise(np.clip(desk, 0, 255).astype(np.uint8), MNIST))
+    assert _same_digit(normalize(np.clip(desk, 0, 255).astype(np.uint8), MNIST))
 
 
 @pytest.mark.parametrize("squared", [False, True])
@@ -169,7 +169,7 @@ def test_printed_lines_are_taken_out(squared: bool, lean: float) -> None:
         if squared:
             cv2.line(page, (line, 0), (line - round(360 * lean), 360), 150, 2, cv2.LINE_AA)
     _draw_five(page, 90, 120, 170, ink=40)
-    assert _same_digit(normalise(page, MNIST))
+    assert _same_digit(normalize(page, MNIST))
 
 
 def test_specks_are_taken_out() -> None:
@@ -177,13 +177,13 @@ def test_specks_are_taken_out() -> None:
     for y, x in np.random.default_rng(0).integers(0, 300, (40, 2)):
         if page[max(0, y - 8) : y + 10, max(0, x - 8) : x + 10].min() > 250:
             page[y : y + 2, x : x + 2] = 0
-    assert _same_digit(normalise(page, MNIST))
+    assert _same_digit(normalize(page, MNIST))
 
 
 def test_the_dark_edge_of_a_scan_is_taken_out() -> None:
     page = _five(300, 300, 150)
     page[:, :9] = 20
-    assert _same_digit(normalise(page, MNIST))
+    assert _same_digit(normalize(page, MNIST))
 
 
 def test_a_part_that_stands_apart_stays() -> None:
@@ -191,16 +191,16 @@ def test_a_part_that_stands_apart_stays() -> None:
     _draw_five(page, 60, 70, 180)
     page[:80, 100:] = 255  # most of the flag
     cv2.line(page, (128, 62), (180, 62), 0, 20, cv2.LINE_AA)
-    rows, _ = np.nonzero(normalise(page, MNIST) > 0.5)
+    rows, _ = np.nonzero(normalize(page, MNIST) > 0.5)
     assert np.ptp(rows) + 1 == 20
-    assert normalise(page, MNIST)[rows.min() + 1].max() > 0.8
+    assert normalize(page, MNIST)[rows.min() + 1].max() > 0.8
 
 
 @pytest.mark.parametrize("level", [0, 1, 128, 255])
 @pytest.mark.parametrize("shape", [(1, 1), (28, 28), (5, 300), (400, 500), (1500, 1200)])
 def test_a_blank_picture_says_so(level: int, shape: tuple[int, int]) -> None:
     with pytest.raises(BlankImageError, match=r"blank.*send a picture with a digit on it"):
-        normalise(np.full(shape, level, np.uint8), MNIST)
+        normalize(np.full(shape, level, np.uint8), MNIST)
 
 
 def test_an_empty_page_under_a_lamp_is_blank() -> None:
@@ -208,7 +208,7 @@ def test_an_empty_page_under_a_lamp_is_blank() -> None:
     for dark in (1.0, 0.7, 0.4):
         page = 220 * _light((600, 800), dark) + rng.normal(0, 4, (600, 800))
         with pytest.raises(BlankImageError):
-            normalise(np.clip(page, 0, 255).astype(np.uint8), MNIST)
+            normalize(np.clip(page, 0, 255).astype(np.uint8), MNIST)
 
 
 def test_whatever_the_picture_the_answer_has_the_right_form() -> None:
@@ -219,7 +219,7 @@ def test_whatever_the_picture_the_answer_has_the_right_form() -> None:
         if rng.random() < 0.5:
             picture = cv2.resize(picture, (int(rng.integers(1, 300)), int(rng.integers(1, 300))))
         try:
-            image = normalise(np.atleast_2d(picture), MNIST)
+            image = normalize(np.atleast_2d(picture), MNIST)
         except BlankImageError:
             continue
         assert image.shape == (28, 28)
@@ -228,25 +228,25 @@ def test_whatever_the_picture_the_answer_has_the_right_form() -> None:
 
 
 def test_another_size_keeps_the_proportions() -> None:
-    large = normalise(_five(), ImagePreprocessing(height=56, width=56))
+    large = normalize(_five(), ImagePreprocessing(height=56, width=56))
     assert large.shape == (56, 56)
     rows, columns = np.nonzero(large)
     assert max(np.ptp(rows), np.ptp(columns)) + 1 == 40
-    assert np.array_equal(_bytes(normalise(_bytes(large), ImagePreprocessing(height=56, width=56))), _bytes(large))
+    assert np.array_equal(_bytes(normalize(_bytes(large), ImagePreprocessing(height=56, width=56))), _bytes(large))
 
 
 def test_fit_keeps_the_whole_picture() -> None:
-    fit = ImagePreprocessing(normaliser="fit", height=32, width=32)
+    fit = ImagePreprocessing(normalizer="fit", height=32, width=32)
     picture = np.zeros((40, 80), np.uint8)
     picture[:, 40:] = 200
     picture[0] = picture[-1] = 60
-    image = normalise(picture, fit)
+    image = normalize(picture, fit)
     assert image.shape == (32, 32)
     assert image.dtype == np.float32
     assert np.allclose(image[:8], 60 / 255)  # padded with the border's median
     assert np.allclose(image[12:20, :14], 0)
     assert np.allclose(image[12:20, 18:], 200 / 255)
-    assert np.allclose(normalise(np.full((3, 300), 7, np.uint8), fit), 7 / 255)
+    assert np.allclose(normalize(np.full((3, 300), 7, np.uint8), fit), 7 / 255)
 
 
 @pytest.mark.parametrize("wrong", [{"normaliser": "imagenet"}, {"height": 4}, {"width": 10**6}, {"colour": True}])

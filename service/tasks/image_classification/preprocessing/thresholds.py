@@ -1,0 +1,168 @@
+"""Every threshold of the MNIST normalization, with its unit and what it was tuned on."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class MnistThresholds:
+    """Constants of `normalize_mnist`, grouped by step; its docstring lists the steps in order.
+
+    Where a value comes from is stated at the end of its docstring:
+
+    * "photographs": tuned by hand on pictures that `tests/support/photographs` makes of MNIST's held-out digits, with
+      other seeds than the tests use (training/RESULTS.md). The kinds in parentheses are those that the change which
+      introduced the value was made for.
+    * "MNIST": follows from how MNIST itself was made; a test checks it on 2,000 held-out images.
+    * "speed": chosen for running time.
+    * "not tuned": no tuning is on record; the docstring says what the value separates.
+
+    Gray levels are 0 (black) to 255 (white). Contrast is 0 (paper) to 1 (black on white, or white on black).
+    """
+
+    # Reduction
+    working_side: int = 400
+    """Longer side, in pixels, of the picture in which ink is searched. Photographs."""
+    reduction_samples: int = 4
+    """Input pixels averaged per output pixel and axis when a picture is reduced. Speed."""
+    detail_side: int = 100
+    """A digit smaller than this, in pixels of the reduced picture, is extracted again from a crop. Photographs."""
+    detail_margin: float = 0.5
+    """Margin around that crop, as a share of the digit's longer side. Photographs."""
+
+    # Background
+    thumbnail_side: int = 80
+    """Longer side, in pixels, of the thumbnail on which background and polarity are estimated. Photographs, speed."""
+    border_tolerance: int = 6
+    """Gray levels by which a border pixel may differ from the border's median. Photographs."""
+    border_share: float = 0.75
+    """Share of border pixels within the tolerance from which on the background is uniform. Photographs."""
+    sheet_difference: int = 24
+    """Gray levels by which a sheet differs from the table around it. Photographs (sheets on even tables)."""
+    sheet_share: float = 0.4
+    """Share of the thumbnail that a sheet on a table covers at least. Photographs (sheets on even tables)."""
+    wide_radius: float = 0.15
+    """Radius, as a share of the longer side, above which a region is too wide for a stroke. Photographs (tight)."""
+    stroke_width: float = 0.32
+    """Width of the widest stroke, crossings of strokes included, as a share of the longer side. Photographs (tight)."""
+    grain_quantile: float = 0.3
+    """Quantile of closing minus picture taken as the paper's grain. Photographs (ruled, squared)."""
+    background_blur: float = 1.0
+    """Standard deviation, in thumbnail pixels, of the blur of the estimated background. Photographs."""
+    min_paper_level: int = 24
+    """Gray levels that contrast is divided by at least; limits noise on near-black paper. Photographs (chalkboard)."""
+
+    # Polarity
+    patch_level: float = 0.4
+    """Share of the strongest local difference from which on a pixel counts as part of a patch. Photographs (tight)."""
+    patch_ratio: float = 3
+    """Ratio of dark to light patches, or the reverse, that decides the polarity. Photographs (tight)."""
+    paper_difference: float = 0.12
+    """Difference from the fitted surface that still counts as paper, as a share of its brightness. Photographs."""
+    min_paper_difference: int = 12
+    """The same in gray levels, for dark paper. Photographs (chalkboard)."""
+    paper_share: float = 0.65
+    """Share of paper in the thumbnail below which polarity is decided by shape. Photographs (tight)."""
+    min_residual: float = 3.0
+    """Gray levels by which a pixel differs at least from the background to count for the polarity. Photographs."""
+    residual_noise: float = 4
+    """The same in standard deviations of the noise. Photographs."""
+    corner_side: int = 3
+    """Side, in thumbnail pixels, of the corners whose tone is taken for the paper's. Photographs (tight)."""
+    surface_schedule: tuple[tuple[float, int], ...] = ((0.25, 3), (0.22, 3), (0.18, 6), (0.15, 6), (0.12, 6), (0.12, 6))
+    """Iterations of the surface fit: (difference that counts as paper, as a share of brightness; number of polynomial
+    terms, 3 = plane, 6 = second degree). Photographs (uneven light)."""
+    surface_center: int = 5
+    """The surface fit starts from the picture and, once more, its center without 1/`surface_center` of each side.
+    Photographs (desk)."""
+    surface_min_pixels: int = 20
+    """Pixels that a fit of the surface needs at least. Not tuned: separates a fit from an underdetermined system."""
+    surface_ridge: float = 1e-3
+    """Ridge term of the fit's normal equations. Not tuned: keeps them solvable."""
+
+    # Noise and blank pictures
+    noise_stride: int = 3
+    """Every n-th row and column is read to estimate the noise. Speed."""
+    blur_above_noise: float = 0.01
+    """Standard deviation of the noise, in contrast, above which the contrast is smoothed. Photographs."""
+    blur_sigma: float = 0.8
+    """Standard deviation of that smoothing, in pixels. Photographs."""
+    min_contrast: float = 0.05
+    """Contrast of the strongest ink below which a picture is blank. Photographs; on white, 0.05 is gray 242."""
+    min_contrast_noise: float = 5
+    """The same in standard deviations of the noise. Photographs."""
+    peak_share: int = 3000
+    """The strongest ink is the mean of the strongest 1/`peak_share` of the pixels. Photographs."""
+    peak_min_pixels: int = 9
+    """Pixels in that mean at least: robust against a few hot pixels in small pictures. Photographs (low resolution)."""
+    peak_subsample_above: int = 40_000
+    """Pixels above which only every second row and column is read for that mean. Speed."""
+
+    # Mask of ink
+    mask_levels: tuple[float, ...] = (0.25, 0.45)
+    """Shares of the strongest contrast from which on a pixel is ink, tried in order. Photographs (ruled, squared)."""
+    mask_noise: float = 3.5
+    """Contrast of ink at least, in standard deviations of the noise. Photographs."""
+
+    # Ruled lines
+    line_min_side: int = 64
+    """Shorter side, in pixels, of pictures in which printed lines are searched. Not tuned: separates thumbnails, in
+    which lines cannot be told from strokes."""
+    line_edge: int = 40
+    """1/`line_edge` of the width at either side must hold ink, or no line runs across. Speed."""
+    line_min_edge: int = 2
+    """The same in pixels, at least. Speed."""
+    line_tilt: float = 14
+    """Angle between a printed line and the picture's side, in degrees at most. Photographs (ruled, squared)."""
+    line_angle_step: float = 0.5
+    """Angular resolution of the Hough transform, in degrees. Photographs (ruled, squared)."""
+    line_votes: float = 0.55
+    """Votes of a Hough line at least, as a share of the picture's width. Photographs (ruled, squared)."""
+    max_lines: int = 80
+    """Hough lines examined in each direction, strongest first. Photographs (squared)."""
+    line_thickness: int = 8
+    """Thickness of a printed line, in pixels of the reduced picture at most. Photographs (ruled, squared)."""
+    line_slack: int = 2
+    """Pixels by which a line may be thicker than its median in places. Photographs (ruled, squared)."""
+    line_coverage: float = 0.4
+    """Share of a Hough line that must be ink; below, the line was erased already. Photographs (ruled, squared)."""
+
+    # Components of the digit
+    speck_side: float = 0.04
+    """Longer side of a speck, as a share of the picture's. Photographs (scan)."""
+    min_inner_energy: float = 0.005
+    """Energy of the main component at least, as a share of all, where components at the border are ignored.
+    Photographs (tight)."""
+    component_gap: float = 0.35
+    """Gap between the main component and other parts of the digit, as a share of its longer side. Photographs."""
+    component_energy: float = 0.05
+    """Energy of another part of the digit at least, as a share of the main component's. Photographs."""
+    edge_band: int = 8
+    """The dark edge of a scan is searched in the outer 1/`edge_band` of the picture. Photographs (scan)."""
+    edge_fill: float = 0.95
+    """Share of ink in a row or column of such an edge at least. Photographs (scan)."""
+    edge_margin: int = 2
+    """Rows or columns, the last full one included, that are cleared from there on. Photographs (scan)."""
+
+    # Strength of the ink
+    strength_quantile: float = 0.7
+    """Quantile of the digit's contrast taken as a first estimate of the pen's full strength. Photographs (shadows)."""
+    core_level: float = 0.4
+    """Share of that strength from which on ink belongs to the digit's core. Photographs (shadows)."""
+    core_quantile: float = 0.6
+    """Quantile of the core's contrast that becomes 1. Photographs."""
+    ink_floor: float = 0.05
+    """Share of the full strength below which a pixel becomes 0. Photographs."""
+
+    # MNIST's field
+    box: float = 20 / 28
+    """Side of the digit's box as a share of the field's. MNIST."""
+    ready_ink: int = 200
+    """Gray levels of the strongest ink, at least, of a picture that is in MNIST's form already. MNIST."""
+    ready_room: int = 1
+    """Pixels by which the longer side of such a picture's digit may be shorter than the box. MNIST."""
+    ready_off_center: float = 0.53
+    """Pixels between the center of mass and the field's center at most: half a pixel, and rounding. MNIST."""
+
+
+THRESHOLDS = MnistThresholds()
+"""The thresholds that training and serving use."""

@@ -92,7 +92,7 @@ def train(config: TranslatorConfig, data: ParallelData, run: Run, device: torch.
     for split in ("train", "dev"):
         if not data.splits.get(split):
             raise DatasetError(f"{data.name}: has no {split} pairs; see the notes above on what was left out")
-    precision = pick_precision(config.precision, device)
+    precision = pick_precision(config.precision, device, config.network.cell)
     state = _fresh_state(config, data, run, device, precision)
     translator = state.translator
     log.info(

@@ -15,8 +15,9 @@ from training.common.cli import Interrupted
 from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, ConfigError, DatasetError
 from training.common.run import Run
+from training.seq2seq import precision
 from training.seq2seq import train as module
-from training.seq2seq.config import FAMILY, PRESETS, TranslatorConfig, stored_config
+from training.seq2seq.config import FAMILY, PRESETS, Cell, TranslatorConfig, stored_config
 from training.seq2seq.data.batches import Encoded, plan, tensors
 from training.seq2seq.data.dataset import Pair, ParallelData
 from training.seq2seq.greedy import greedy, translate_greedily
@@ -282,16 +283,36 @@ def test_greedy_translations_end(run: Run) -> None:
     assert [len(pieces) for pieces in found] == [16, 10]
 
 
-def test_precision_by_the_device() -> None:
+def test_precision_by_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pick_precision("fp32", CPU) == torch.float32
-    assert pick_precision("bf16", CPU) == torch.bfloat16
     assert pick_precision("auto", CPU) in (torch.float32, torch.bfloat16)
     with pytest.raises(ConfigError, match="needs a GPU"):
         pick_precision("fp16", CPU)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.setattr(precision, "bf16_error", lambda device, cell: None)
+    assert pick_precision("bf16", CPU) == pick_precision("auto", CPU) == torch.bfloat16
 
 
-def test_bf16_trains_too(tmp_path: Path) -> None:
-    config = settings(epochs=3, precision="bf16")
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_bf16_is_probed(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_primitive(*arguments: Any) -> None:
+        raise RuntimeError("could not create a primitive. Run with ONEDNN_VERBOSE=all")
+
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.setattr(torch.nn.LSTM, "forward", no_primitive)
+    monkeypatch.setattr(torch.nn.GRU, "forward", no_primitive)
+    monkeypatch.setattr(precision, "bf16_error", precision.bf16_error.__wrapped__)  # without its cache
+    assert pick_precision("auto", CPU, cell) == torch.float32
+    message = rf"precision is bf16, but PyTorch cannot train {cell.upper()} layers .* \(could not create a primitive\)"
+    with pytest.raises(ConfigError, match=message):
+        pick_precision("bf16", CPU, cell)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_bf16_trains_too(cell: Cell, tmp_path: Path) -> None:
+    if reason := precision.bf16_error(CPU, cell):
+        pytest.skip(f"this CPU cannot train {cell.upper()} layers in bf16: {reason}")
+    config = settings(epochs=3, precision="bf16", cell=cell)
     run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
     train(config, made_pairs.data(150), run, CPU)
     run.close()

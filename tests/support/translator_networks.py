@@ -6,24 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from service.decoding.graph_io import (
-    ATTENTION,
-    CANDIDATES,
-    END,
-    KEYS,
-    LENGTHS,
-    LOG_PROBS,
-    MEMORY,
-    NEXT_STATE,
-    SOURCE,
-    STATE,
-    TOKENS,
-    GraphFunction,
-    K,
-    Tensors,
-)
+from service.decoding.graph_io import END
 from training.seq2seq.config import PRESETS, NetworkConfig, TranslatorConfig
-from training.seq2seq.network.model import Memory, Seq2Seq
+from training.seq2seq.network.model import Seq2Seq
 
 PIECES = 40
 
@@ -57,35 +42,3 @@ def made_sources(count: int, *, longest: int = 9, seed: int = 0) -> list[list[in
     """Sentences of 0 to `longest` pieces."""
     draw = np.random.default_rng(seed)
     return [draw.integers(4, PIECES, size=draw.integers(0, longest + 1)).tolist() for _ in range(count)]
-
-
-def as_graphs(network: Seq2Seq) -> tuple[GraphFunction, GraphFunction]:
-    """The encoder and the step as the exported graphs have them, run by PyTorch."""
-
-    @torch.inference_mode()
-    def encode(feeds: Tensors) -> Tensors:
-        source, lengths = (torch.from_numpy(feeds[name]).long() for name in (SOURCE, LENGTHS))
-        memory = network.encode(source, lengths)
-        found = {STATE: memory.state.numpy()}
-        if memory.keys is not None:
-            found |= {KEYS: memory.keys.numpy(), MEMORY: memory.values.numpy()}
-        return found
-
-    @torch.inference_mode()
-    def step(feeds: Tensors) -> Tensors:
-        tokens, state = torch.from_numpy(feeds[TOKENS]).long(), torch.from_numpy(feeds[STATE])
-        if KEYS in feeds:
-            keys, values = torch.from_numpy(feeds[KEYS]), torch.from_numpy(feeds[MEMORY])
-            mask = torch.arange(keys.shape[1]) < torch.from_numpy(feeds[LENGTHS]).unsqueeze(1)
-        else:
-            keys, values, mask = None, torch.zeros(len(tokens), 1, 1), torch.ones(len(tokens), 1, dtype=torch.bool)
-        scores, after, weights = network.step(tokens, state, Memory(values=values, keys=keys, mask=mask, state=state))
-        best = scores.topk(min(int(feeds[K][0]), scores.shape[2]), dim=2)
-        found = {
-            LOG_PROBS: best.values.numpy(),
-            CANDIDATES: best.indices.to(torch.int32).numpy(),
-            NEXT_STATE: after.numpy(),
-        }
-        return found if weights is None else {**found, ATTENTION: weights.numpy()}
-
-    return encode, step

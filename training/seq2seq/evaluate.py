@@ -139,7 +139,8 @@ def evaluate(
     translator = load_translator(run)
     translator.network.to(device)
     settings = SearchSettings(beam_size=beam_size, length_penalty=length_penalty, coverage_penalty=coverage_penalty)
-    found = [best[0] for best in translate(translator, [pair.source for pair in data.splits[split]], settings)]
+    sources = [pair.source for pair in data.splits[split]]
+    found = [best[0] for best in translate(translator, sources, settings, wants_attention=True)]
     texts = [translator.target.decode(one.tokens) for one in found]
     result = measure(data, split, texts, settings, config, epoch=translator.epoch)
     run.add_evaluation(split, result.as_dict())

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
-import torch
 from onnx.external_data_helper import uses_external_data
 
 from service.decoding import SearchSettings
@@ -24,14 +23,15 @@ from service.decoding.graph_io import (
     K,
     Tensors,
 )
-from tests.support.translator_networks import KINDS, PIECES, as_graphs, made_network, made_sources
+from tests.support.reference_search import reference_search
+from tests.support.translator_networks import KINDS, PIECES, made_network, made_sources
 from training.seq2seq.config import TATOEBA as DATA
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.export.graph import FILES, build_graphs, graph_specs
 from training.seq2seq.export.parity import OnnxTranslator
 from training.seq2seq.export.quantize import SHARED_FILE, Weights
 from training.seq2seq.network.model import Seq2Seq
-from training.seq2seq.search import search
+from training.seq2seq.search import network_functions
 
 pytestmark = pytest.mark.torch
 
@@ -62,7 +62,7 @@ def step_feeds(encoded: Tensors, lengths: np.ndarray, width: int = 3) -> Tensors
 @pytest.mark.parametrize("kind", KINDS)
 def test_float32_graphs_are_pytorch(kind: str) -> None:
     network = made_network(kind, spread=0.4)
-    graphs, (encode, step) = OnnxTranslator(build_graphs(network, "fp32")), as_graphs(network)
+    graphs, (encode, step) = OnnxTranslator(build_graphs(network, "fp32")), network_functions(network)
     feeds = encoder_feeds(made_sources(10))
     found, expected = graphs.encode(feeds), encode(feeds)
     assert set(found) == set(expected)
@@ -91,11 +91,11 @@ def test_a_sentence_is_answered_alone_as_among_others(kind: str, weights: Weight
 
 
 @pytest.mark.parametrize("kind", ["default", "gru", "bahdanau"])
-def test_the_graphs_find_what_pytorch_finds(kind: str) -> None:
+def test_the_graphs_give_the_translations_of_the_reference(kind: str) -> None:
     network, sources = made_network(kind, spread=0.8), made_sources(20, seed=2)
     settings = SearchSettings(beam_size=4, n_best=2)
     found = OnnxTranslator(build_graphs(network, "fp32")).search(sources, settings)
-    expected = search(network, sources, settings, torch.device("cpu"))
+    expected = [reference_search(network, source, settings) for source in sources]
     assert [[one.tokens for one in best] for best in found] == [[one.tokens for one in best] for best in expected]
 
 
@@ -103,7 +103,7 @@ def test_the_graphs_find_what_pytorch_finds(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["default", "general", "bahdanau", "sutskever"])
 def test_stored_in_fewer_bits_answers_are_near(kind: str, weights: Weights) -> None:
     network = made_network(kind, spread=0.1)
-    graphs, (encode, step) = OnnxTranslator(build_graphs(network, weights)), as_graphs(network)
+    graphs, (encode, step) = OnnxTranslator(build_graphs(network, weights)), network_functions(network)
     feeds = encoder_feeds(made_sources(10))
     feeds = step_feeds(dict(encode(feeds)), feeds[LENGTHS]) | {K: np.array([PIECES], np.int64)}
     found, expected = _by_piece(graphs.step(feeds)), _by_piece(step(feeds))

@@ -130,7 +130,7 @@ def check_parity(
     begun = time.perf_counter()
     found = served.search(sources, settings)
     seconds = time.perf_counter() - begun
-    expected = torch_search(translator.network, sources, settings, translator.device)
+    expected = torch_search(translator.network, sources, settings)
     texts, theirs = ([translator.target.decode(one[0].tokens) for one in some] for some in (found, expected))
     wanted = [pair.target for pair in pairs]
     lower_case = translator.config.data.lower_case

@@ -43,6 +43,11 @@ class Attention(nn.Module):
         else:
             together_BTSA = torch.tanh(self.query(query_BTH).unsqueeze(2) + keys_BSA.unsqueeze(1))
             scores_BTS = together_BTSA @ self.score.to(together_BTSA.dtype)
-        masked = scores_BTS.float().masked_fill(~mask_BS.unsqueeze(1), -math.inf)
+        masked = at_least_float32(scores_BTS).masked_fill(~mask_BS.unsqueeze(1), -math.inf)
         weights_BTS = masked.softmax(dim=2)
         return weights_BTS.to(memory_BSD.dtype) @ memory_BSD, weights_BTS
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """Values of autocast's half precision as float32; others as they are."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from service.tasks.translation.subwords import BEGIN, PAD, UNKNOWN
 from training.seq2seq.config import NetworkConfig, TranslatorConfig
-from training.seq2seq.network.attention import Attention
+from training.seq2seq.network.attention import Attention, at_least_float32
 from training.seq2seq.network.recurrent import Recurrent, drop, drop_pieces
 
 
@@ -216,7 +216,7 @@ class Seq2Seq(nn.Module):
         """Log-probabilities [N, W, V] of the next piece of N sources' W hypotheses each, the states [N, W, Z] after
         `tokens_NW`, and the attention [N, W, S]. The pieces of `never` have none: -inf."""
         readout, state, weights = self.decoder.step(self.target_embedding(tokens_NW), state_NWZ, memory)
-        scores = self.output(readout).float()
+        scores = at_least_float32(self.output(readout))
         scores[..., self.never] = -math.inf
         return scores.log_softmax(dim=-1), state, weights
 

@@ -1,11 +1,12 @@
 """`python -m training <family> train|evaluate|export|import`, also installed as `lectern-train`."""
 
 import argparse
+import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-_NEEDED = (
+_REQUIRED = (
     "torch",
     "onnx",
     "onnxscript",
@@ -18,40 +19,13 @@ _NEEDED = (
     "tqdm",
 )
 
-Configure = Callable[[argparse.ArgumentParser], None]
-
-
-def _lenet(parser: argparse.ArgumentParser) -> None:
-    from training.lenet.cli import configure
-
-    configure(parser)
-
-
-def _word2vec(parser: argparse.ArgumentParser) -> None:
-    from training.word2vec.cli import configure
-
-    configure(parser)
-
-
-def _bilstm_crf(parser: argparse.ArgumentParser) -> None:
-    from training.bilstm_crf.cli import configure
-
-    configure(parser)
-
-
-def _seq2seq(parser: argparse.ArgumentParser) -> None:
-    from training.seq2seq.cli import configure
-
-    configure(parser)
-
-
-FAMILIES: dict[str, tuple[str, Configure]] = {
-    "lenet": ("LeNet-5: pictures of digits, or of anything small, to labels", _lenet),
-    "bilstm_crf": ("BiLSTM-CRF: words with their tags to a tagger (parts of speech, named entities, …)", _bilstm_crf),
-    "word2vec": ("word2vec: a text, or a file of vectors, to word vectors", _word2vec),
-    "seq2seq": ("LSTM seq2seq with attention: pairs of sentences to a translator", _seq2seq),
+FAMILIES = {
+    "lenet": "LeNet-5: pictures of digits, or of anything small, to labels",
+    "bilstm_crf": "BiLSTM-CRF: words with their tags to a tagger (parts of speech, named entities, …)",
+    "word2vec": "word2vec: a text, or a file of vectors, to word vectors",
+    "seq2seq": "LSTM seq2seq with attention: pairs of sentences to a translator",
 }
-"""Every family with its one-line help and what adds its commands. A new family is a new line here."""
+"""Help by family; `training/<family>/cli.py` holds its `FAMILY` record. A new family is a new line here."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,21 +33,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="lectern-train", description="Train, evaluate and export models.")
     families = parser.add_subparsers(dest="family", metavar="family", required=True)
-    asked = next((word for word in arguments if not word.startswith("-")), None)
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if asked in FAMILIES and missing:
+    requested = next((word for word in arguments if not word.startswith("-")), None)
+    missing = [name for name in _REQUIRED if importlib.util.find_spec(name) is None]
+    if requested in FAMILIES and missing:
         extra = "'.[train,cpu]'" if "onnxruntime" in missing else "'.[train]'"
         command = f"pip install -c constraints.txt {extra}"
         print(f"lectern-train: {missing[0]} is not installed; in Lectern's folder run: {command}", file=sys.stderr)
         return 2
-    for name, (text, configure) in FAMILIES.items():
-        family = families.add_parser(name, help=text, description=text)
-        if name == asked:  # others stay unimported: torch takes seconds
-            configure(family)
+    for name, help_text in FAMILIES.items():
+        family_parser = families.add_parser(name, help=help_text, description=help_text)
+        if name == requested:  # others stay unimported: torch takes seconds
+            _configure(family_parser, name)
     options = parser.parse_args(arguments)
-    from training.common.cli import run_command
+    from training.common.commands import run_command
 
     return run_command(options)
+
+
+def _configure(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the commands of a family to its parser."""
+    from training.common.commands import configure
+
+    configure(parser, importlib.import_module(f"training.{name}.cli").FAMILY)
 
 
 if __name__ == "__main__":

@@ -1,169 +1,120 @@
-"""`lectern-train bilstm_crf train | evaluate | export`."""
+"""The tagger's part of the commands `lectern-train bilstm_crf train | evaluate | export`."""
 
-import argparse
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from training.bilstm_crf.config import FAMILY, PRESETS, DataConfig, TaggerConfig, stored_config
+from training.bilstm_crf.config import FAMILY as NAME
+from training.bilstm_crf.config import PRESETS, TaggerConfig
 from training.bilstm_crf.data.auxiliary_data import check_shippable, helping_data
 from training.bilstm_crf.data.dataset import TaggedData
 from training.bilstm_crf.data.sources import load_data
-from training.bilstm_crf.evaluate import evaluate
+from training.bilstm_crf.evaluate import Evaluation, evaluate
 from training.bilstm_crf.export.bundle import WEIGHTS, export
 from training.bilstm_crf.multi_seed import best_run, create_series, is_series, runs_of, series_config, summary
 from training.bilstm_crf.train import train
-from training.common.cli import (
-    Interrupted,
-    add_export_flags,
-    add_finished_run_flags,
-    add_machine_flags,
-    add_run_flags,
-    check_resume,
-    given_settings,
-    moved_files,
-    note_unfinished,
-    positive,
-    wants_export,
-)
-from training.common.config import add_flags, from_dict, merge, to_dict
-from training.common.device import pick_device, use_threads
-from training.common.export import before_training, check_target
+from training.common.config import from_dict, merge
+from training.common.export import note_unfinished
+from training.common.family import Experiment, Family, MultiSeed
+from training.common.options import add_bundle_options, add_data_file_options, moved_data_files
 from training.common.run import Run
 
-_NAME = "pos-en, ner-en, or that of the file"
+TaggerExperiment = Experiment[TaggerConfig, TaggedData]
+
 _DEFAULT_NAMES = {"ewt": "pos-en", "uner-ewt": "ner-en"}
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the three commands."""
-    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
-    training = commands.add_parser("train", help="train, or continue a run that was stopped")
-    training.set_defaults(run=_train)
-    add_run_flags(training, PRESETS)
-    training.add_argument(
-        "--seeds", type=positive, default=1, metavar="N", help="train N times, with N seeds: mean and deviation"
-    )
-    training.add_argument("--export", action="store_true", help="then export; --name does so too")
-    add_export_flags(training, _NAME, WEIGHTS)
-    add_machine_flags(training)
-    add_flags(training.add_argument_group("settings"), TaggerConfig, PRESETS["default"])
+def _settings(preset: TaggerConfig, given: dict[str, Any]) -> TaggerConfig:
+    return merge(preset, {"data": "", **given} if "train" in given else given)
 
-    evaluating = commands.add_parser("evaluate", help="accuracy or F1 by label, confusions, commonest errors, pictures")
-    evaluating.set_defaults(run=_evaluate)
-    evaluating.add_argument(
+
+def _describe_data(experiment: TaggerExperiment) -> list[str]:
+    data = experiment.data
+    sizes = ", ".join(f"{len(sentences):,} {name}" for name, sentences in data.splits.items())
+    return [f"{data.name}: sentences: {sizes}", *(f"note: {note}" for note in data.notes)]
+
+
+def _default_name(experiment: TaggerExperiment) -> str:
+    """That of a known data set or of the training file."""
+    data = experiment.config.data
+    if data.data:
+        first = data.data.split("+")[0]
+        return _DEFAULT_NAMES.get(first, first)
+    return Path(data.train).name.partition(".")[0].lower().replace(" ", "-")
+
+
+def _check_data(experiment: TaggerExperiment, _options: Namespace) -> None:
+    check_shippable(experiment.data, helping_data(experiment.config))
+
+
+def _train(experiment: TaggerExperiment, run: Run, device: torch.device, _threads: int) -> None:
+    train(experiment.config, experiment.data, run, device)
+
+
+def _add_evaluate_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
         "--split", default="dev", help="dev, test, or another that the data have, as test-btc (default: dev)"
     )
-    add_machine_flags(evaluating)
-
-    exporting = commands.add_parser("export", help="check the ONNX graph and write the next version of a bundle")
-    exporting.set_defaults(run=_export)
-    add_export_flags(exporting, _NAME, WEIGHTS)
-    for command in (evaluating, exporting):
-        add_finished_run_flags(command, "the run's directory, or that of several seeds")
 
 
-def _train(options: argparse.Namespace) -> int:
-    config, count = _config(options)
-    wanted = wants_export(options)
-    device = pick_device(options.device)
-    use_threads(options.threads)
-    path = options.resume or options.run_path or Path("runs") / f"{FAMILY}-{datetime.now():%Y%m%d-%H%M%S}"
-    data = load_data(config.data)
-    with before_training(wanted):
-        check_shippable(data, helping_data(config))
-    if wanted:
-        check_target(options.name or _default_name(config.data), options.models)
-    alone = count == 1 and not is_series(path)
-    for folder, settings in [(path, config)] if alone else create_series(path, config, count):
-        code = _train_one(settings, data, folder, path, device)
-        if code:
-            return code
-    _report(path, "dev", device, options)
-    return _write(options, path) if wanted else 0
+def _evaluate(experiment: TaggerExperiment, run: Run, device: torch.device, options: Namespace) -> Evaluation:
+    return evaluate(run, experiment.config, experiment.data, options.split, device)
 
 
-def _train_one(config: TaggerConfig, data: TaggedData, path: Path, resume: Path, device: torch.device) -> int:
-    run = Run.create(path, family=FAMILY, config=to_dict(config))
-    log = run.logger()
-    try:
-        sizes = ", ".join(f"{len(sentences):,} {name}" for name, sentences in data.splits.items())
-        log.info("%s: sentences: %s; run %s", data.name, sizes, path)
-        for note in data.notes:
-            log.info("note: %s", note)
-        train(config, data, run, device)
-    except Interrupted as error:
-        log.info(
-            "stopped (%s); the last whole epoch is kept. Go on with: lectern-train %s train --resume %s",
-            error, FAMILY, resume,
-        )  # fmt: skip
-        return error.code
-    finally:
-        run.close()
-    return 0
+def _add_export_options(parser: ArgumentParser) -> None:
+    add_bundle_options(parser, "pos-en, ner-en, or that of the file", WEIGHTS)
 
 
-def _evaluate(options: argparse.Namespace) -> int:
-    use_threads(options.threads)
-    _report(options.run_path, options.split, pick_device(options.device), options)
-    return 0
-
-
-def _report(path: Path, split: str, device: torch.device, options: argparse.Namespace) -> None:
-    """Evaluate a run, or every run of a series, and print what was found."""
-    scores = []
-    for folder in runs_of(path):
-        run, config, data = _open(folder, options)
-        found = evaluate(run, config, data, split, device)
-        scores.append(found.headline)
-        print(f"{found.report()}\n\npictures: {run.pictures}")
-    if is_series(path):
-        print(f"\n{summary(split, scores)}")
-
-
-def _export(options: argparse.Namespace) -> int:
-    return _write(options, options.run_path)
-
-
-def _write(options: argparse.Namespace, path: Path) -> int:
-    run, config, data = _open(best_run(path), options)
-    name = options.name or _default_name(config.data)
-    check_target(name, options.models)
-    note_unfinished(run, config.epochs)
-    if is_series(path):
-        print(f"the best on dev: {run.path}")
-    done = export(
-        run, config, data, name=name, repository=options.models, licence=options.licence,
+def _export(experiment: TaggerExperiment, run: Run, name: str, options: Namespace) -> str:
+    note_unfinished(run, experiment.config.epochs)
+    exported = export(
+        run, experiment.config, experiment.data, name=name, repository=options.models, licence=options.licence,
         description=options.description, weights=options.weights,
     )  # fmt: skip
-    print(done.report())
-    return 0
+    return exported.report()
 
 
-def _config(options: argparse.Namespace) -> tuple[TaggerConfig, int]:
-    """The preset, or the resumed run's own settings, changed by the flags that were given; and how many seeds."""
-    given = given_settings(options, TaggerConfig)
-    if options.resume is None:
-        if "train" in given:
-            given.setdefault("data", "")
-        return merge(PRESETS[options.preset or "default"], given), options.seeds
-    check_resume(options, [*given, *(["seeds"] if options.seeds > 1 else [])])
-    if is_series(options.resume):
-        stored, count = series_config(options.resume)
-        return from_dict(TaggerConfig, stored, where=str(options.resume)), count
-    return stored_config(Run.open(options.resume, family=FAMILY)), 1
+def _moved_data(config: TaggerConfig, options: Namespace, run: Path) -> TaggerConfig:
+    return replace(config, data=replace(config.data, **moved_data_files(options, run, config.data.data)))
 
 
-def _open(path: Path, options: argparse.Namespace) -> tuple[Run, TaggerConfig, TaggedData]:
-    run = Run.open(path, family=FAMILY)
-    config = stored_config(run)
-    return run, config, load_data(replace(config.data, **moved_files(options, path, config.data.data)))
+def _stored_series(path: Path) -> tuple[TaggerConfig, int]:
+    stored, count = series_config(path)
+    return from_dict(TaggerConfig, stored, where=str(path)), count
 
 
-def _default_name(data: DataConfig) -> str:
-    """The model name an export takes when none is given."""
-    if data.data:
-        return _DEFAULT_NAMES.get(data.data.split("+")[0], data.data.split("+")[0])
-    return Path(data.train).name.partition(".")[0].lower().replace(" ", "-")
+def _summary(split: str, results: Sequence[Evaluation]) -> str:
+    return summary(split, [result.headline for result in results])
+
+
+FAMILY = Family(
+    name=NAME,
+    config=TaggerConfig,
+    presets=PRESETS,
+    settings=_settings,
+    load_data=lambda config, _: load_data(config.data),
+    describe_data=_describe_data,
+    default_name=_default_name,
+    check_data=_check_data,
+    train=_train,
+    evaluate=_evaluate,
+    evaluate_help="accuracy or F1 by label, confusions, commonest errors, pictures",
+    export=_export,
+    run_help="the run's directory, or that of several seeds",
+    add_evaluate_options=_add_evaluate_options,
+    add_export_options=_add_export_options,
+    add_moved_data_options=add_data_file_options,
+    moved_data=_moved_data,
+    multi_seed=MultiSeed(
+        create=create_series,
+        is_series=is_series,
+        stored=_stored_series,
+        runs_of=runs_of,
+        best_run=best_run,
+        summary=_summary,
+    ),
+)

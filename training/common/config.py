@@ -1,6 +1,6 @@
-"""Run configurations: frozen keyword-only dataclasses whose fields are also the command line's flags.
+"""Run configurations: frozen keyword-only dataclasses whose fields are also command-line options.
 
-A field's help stands beside its default. One level of nesting groups fields (`augment`); flags have the fields' own
+A field's help stands beside its default. One level of nesting groups fields (`augment`); options have the fields' own
 names, so names are unique over the groups. Unknown keys fail.
 """
 
@@ -8,76 +8,116 @@ import argparse
 import dataclasses
 import types
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from training.common.errors import ConfigError
 
 C = TypeVar("C")
 
 
-def doc(text: str) -> dict[str, str]:
-    """The metadata of a setting: the sentence that documents it, here and in `--help`."""
-    return {"help": text}
+def doc(text: str, *, key: str = "") -> dict[str, str]:
+    """The metadata of a setting.
+
+    Args:
+        text: the sentence that documents it, here and in `--help`.
+        key: its name in stored configurations and an older spelling of its option, where the field has another name.
+    """
+    return {"help": text, "key": key} if key else {"help": text}
 
 
 def to_dict(config: Any) -> dict[str, Any]:
     """The configuration as plain nested dictionaries, ready for JSON."""
-    return dataclasses.asdict(config)
+    values = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        values[_key(field)] = to_dict(value) if dataclasses.is_dataclass(value) else value
+    return values
 
 
 def from_dict(kind: type[C], values: Mapping[str, Any], *, where: str = "configuration") -> C:
-    """Build `kind` from `values`; a key or a value that it does not know raises ConfigError naming it."""
+    """Build a configuration from what `to_dict` returned.
+
+    Args:
+        kind: its class.
+        values: nested dictionaries; a key that is missing gets its default.
+        where: where they come from, for the message.
+
+    Raises:
+        ConfigError: naming the unknown key or the value that has another type.
+    """
     hints = get_type_hints(kind)
-    known = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # C is a dataclass
+    known = {_key(field): field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # C is a dataclass
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise ConfigError(f"{where}: unknown setting {', '.join(unknown)}; known: {', '.join(known)}")
     resolved: dict[str, Any] = {}
-    for name, value in values.items():
+    for key, value in values.items():
+        name = known[key].name
         hint = hints[name]
         if dataclasses.is_dataclass(hint):
-            resolved[name] = from_dict(hint, value, where=f"{where}, {name}")  # type: ignore[arg-type]
+            resolved[name] = from_dict(hint, value, where=f"{where}, {key}")  # type: ignore[arg-type]
         else:
-            resolved[name] = _checked(value, hint, f"{where}: {name}")
+            resolved[name] = _checked(value, hint, f"{where}: {key}")
     return kind(**resolved)
 
 
 def merge(config: C, changes: Mapping[str, Any]) -> C:
-    """`config` with fields replaced by flat `changes`, whose names may lie in a nested group."""
+    """The configuration with some settings replaced.
+
+    Args:
+        config: stays as it is.
+        changes: values by setting, which may lie in a nested group.
+
+    Raises:
+        ConfigError: a setting is unknown or its value has another type.
+    """
     values = to_dict(config)
-    places = {name: place for name, place, _, _ in _leaves(type(config))}
+    settings = {setting.name: setting for setting in _settings(type(config))}
     for name, value in changes.items():
-        if name not in places:
-            raise ConfigError(f"unknown setting {name}; known: {', '.join(places)}")
-        target = values[places[name]] if places[name] else values
-        target[name] = value
+        if name not in settings:
+            raise ConfigError(f"unknown setting {name}; known: {', '.join(settings)}")
+        setting = settings[name]
+        group = values[setting.group] if setting.group else values
+        group[setting.key] = value
     return from_dict(type(config), values)
 
 
-def add_flags(parser: argparse._ActionsContainer, kind: type, defaults: Any) -> None:
-    """One `--flag` per setting; what is not given stays out of the namespace, so presets keep their values."""
+def option_name(name: str) -> str:
+    """The command-line option of a setting: `--learning-rate` for `learning_rate`."""
+    return "--" + name.replace("_", "-")
+
+
+def add_options(parser: argparse._ActionsContainer, kind: type, defaults: Any) -> None:
+    """Add an option for each setting.
+
+    One that is not given stays out of the parsed namespace, so that presets keep their values.
+
+    Args:
+        parser: a parser, or a group of one.
+        kind: the configuration's class.
+        defaults: the configuration whose values the help gives as defaults.
+    """
     values = to_dict(defaults)
-    for name, place, hint, help_text in _leaves(kind):
-        default = (values[place] if place else values)[name]
-        flag = "--" + name.replace("_", "-")
-        text = f"{help_text} (default: {default})".replace("%", "%%")
-        common: dict[str, Any] = {"dest": name, "help": text, "default": argparse.SUPPRESS}
-        base = _plain(hint)
-        if base is bool:
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
-        elif get_origin(base) is Literal:
-            parser.add_argument(flag, choices=get_args(base), **common)
-        else:
-            parser.add_argument(flag, type=base, metavar=base.__name__.upper(), **common)
+    for setting in _settings(kind):
+        default = (values[setting.group] if setting.group else values)[setting.key]
+        help_text = f"{setting.help} (default: {default})".replace("%", "%%")
+        _add_option(parser, option_name(setting.name), setting, help_text)
+        if setting.key != setting.name:
+            _add_option(parser, option_name(setting.key), setting, argparse.SUPPRESS)
 
 
-def flag_names(kind: type) -> list[str]:
-    """The names of all settings, nested ones included."""
-    return [name for name, _, _, _ in _leaves(kind)]
+def given_settings(options: argparse.Namespace, kind: type) -> dict[str, Any]:
+    """The settings of a configuration's class that were given as options."""
+    return {name: getattr(options, name) for name in setting_names(kind) if hasattr(options, name)}
+
+
+def setting_names(kind: type) -> list[str]:
+    """The names of all settings of a configuration's class, those in groups included."""
+    return [setting.name for setting in _settings(kind)]
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What changed between two stored configurations, as `epochs was 2, is 3`; empty where nothing did."""
+    """The changes between two stored configurations, such as `epochs was 2, is 3`; empty where nothing changed."""
     lines: list[str] = []
     for key in sorted(then.keys() | now.keys()):
         left, right = then.get(key), now.get(key)
@@ -88,27 +128,52 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _leaves(kind: type) -> Iterator[tuple[str, str, Any, str]]:
-    """(name, group it lies in or "", type, help) of every setting."""
+class _Setting(NamedTuple):
+    name: str
+    key: str
+    """Its name in stored configurations."""
+    group: str
+    """The nested group that it lies in; empty for none."""
+    type: Any
+    help: str
+
+
+def _settings(kind: type) -> Iterator[_Setting]:
     hints = get_type_hints(kind)
     for field in dataclasses.fields(kind):
         hint = hints[field.name]
         if dataclasses.is_dataclass(hint):
-            for name, _, inner, text in _leaves(hint):  # type: ignore[arg-type]
-                yield name, field.name, inner, text
+            for setting in _settings(hint):  # type: ignore[arg-type]
+                yield setting._replace(group=field.name)
         else:
-            yield field.name, "", hint, field.metadata["help"]
+            yield _Setting(field.name, _key(field), "", hint, field.metadata["help"])
 
 
-def _plain(hint: Any) -> Any:
-    """The type behind `X | None`."""
+def _key(field: "dataclasses.Field[Any]") -> str:
+    return str(field.metadata.get("key", field.name))
+
+
+def _add_option(parser: argparse._ActionsContainer, option: str, setting: _Setting, help_text: str) -> None:
+    common: dict[str, Any] = {"dest": setting.name, "help": help_text, "default": argparse.SUPPRESS}
+    base = _without_none(setting.type)
+    if base is bool:
+        parser.add_argument(option, action=argparse.BooleanOptionalAction, **common)
+    elif get_origin(base) is Literal:
+        parser.add_argument(option, choices=get_args(base), **common)
+    else:
+        parser.add_argument(option, type=base, metavar=base.__name__.upper(), **common)
+
+
+def _without_none(hint: Any) -> Any:
+    """The type X of `X | None`."""
     if isinstance(hint, types.UnionType):
-        return _plain(next(part for part in get_args(hint) if part is not type(None)))
+        return _without_none(next(part for part in get_args(hint) if part is not type(None)))
     return hint
 
 
 def _checked(value: Any, hint: Any, where: str) -> Any:
-    base = _plain(hint)
+    """The value, if it has the type; an integer becomes a float where one is expected."""
+    base = _without_none(hint)
     if value is None and isinstance(hint, types.UnionType):
         return None
     if get_origin(base) is Literal:

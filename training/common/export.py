@@ -21,17 +21,31 @@ from torch import nn
 from service.bundle.files import check_model_name
 from service.bundle.manifest import Provenance
 from training.common.errors import ConfigError, ExportError
+from training.common.run import Run
 
 OPSET = 20
 PARITY_TOLERANCE = 1e-5
 
 
-def check_target(name: str, repository: Path) -> None:
-    """Refuse a name that no model can have and a repository that cannot be written, before anything is trained."""
+def check_name(name: str) -> None:
+    """Refuse a name that no model can have.
+
+    Raises:
+        ConfigError: saying what names are allowed.
+    """
     try:
         check_model_name(name)
     except ValueError as error:
         raise ConfigError(f"--name: {error}") from error
+
+
+def check_target(name: str, repository: Path) -> None:
+    """Refuse a name that no model can have and a repository that cannot be written; the repository is made.
+
+    Raises:
+        ConfigError: naming the option.
+    """
+    check_name(name)
     try:
         repository.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -41,21 +55,28 @@ def check_target(name: str, repository: Path) -> None:
 
 
 @contextmanager
-def before_training(wanted: bool) -> Iterator[None]:
-    """Around what an export asks of data and settings: what it refuses is said before a run that may take hours.
+def before_training(export_follows: bool) -> Iterator[None]:
+    """Check before a run that may take hours whether it can be exported; the checks go inside the `with`.
 
     Args:
-        wanted: whether the run is to be exported at its end; else there is only a note that it cannot be.
+        export_follows: whether the run is exported at its end; if not, a failed check only prints a note.
 
     Raises:
-        ExportError: it is to be exported, and that would be refused.
+        ExportError: a check failed, and the run is to be exported.
     """
     try:
         yield
     except ExportError as error:
-        if wanted:
+        if export_follows:
             raise ExportError(f"{error}; to train it all the same, leave out --export and --name") from error
         print(f"note: the run can be measured but not exported: {error}")
+
+
+def note_unfinished(run: Run, epochs: int) -> None:
+    """Print a note where a run is exported before its last epoch."""
+    trained = len(run.metrics())
+    if trained < epochs:
+        print(f"note: the run has {trained} of its {epochs} epochs; exporting the best of those")
 
 
 def to_onnx(module: nn.Module, example: torch.Tensor, *, input_name: str, output_name: str) -> bytes:

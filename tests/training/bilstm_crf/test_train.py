@@ -19,9 +19,9 @@ from training.bilstm_crf.data.vocabulary import build_lexicon
 from training.bilstm_crf.multi_seed import best_run, create_series, runs_of, summary
 from training.bilstm_crf.tagger import BEST, load_tagger
 from training.bilstm_crf.train import dev_score, labels_of, train
-from training.common.cli import Interrupted
 from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, ConfigError, DatasetError, RunError
+from training.common.interrupts import Interrupted
 from training.common.run import Run
 from training.common.vectors import WordVectors, write_vectors
 

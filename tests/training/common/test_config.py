@@ -1,11 +1,12 @@
-"""Configurations: what is unknown or of a wrong type is refused by name; flags are the fields."""
+"""Configurations: what is unknown or of a wrong type is refused by name; options are the fields."""
 
 import argparse
 import json
+from dataclasses import dataclass, field
 
 import pytest
 
-from training.common.config import add_flags, differences, flag_names, from_dict, merge, to_dict
+from training.common.config import add_options, differences, doc, from_dict, merge, setting_names, to_dict
 from training.common.errors import ConfigError
 from training.lenet.config import PRESETS, LenetConfig
 
@@ -48,12 +49,12 @@ def test_merge_reaches_into_groups() -> None:
         merge(LenetConfig(), {"rotations": 3.0})
 
 
-def test_flags_are_the_settings_and_absent_ones_stay_absent() -> None:
+def test_options_are_the_settings_and_absent_ones_stay_absent() -> None:
     parser = argparse.ArgumentParser()
-    add_flags(parser, LenetConfig, LenetConfig())
+    add_options(parser, LenetConfig, LenetConfig())
     given = vars(parser.parse_args(["--label-smoothing", "0.1", "--no-augment", "--pooling", "avg"]))
     assert given == {"label_smoothing": 0.1, "augment": False, "pooling": "avg"}
-    names = flag_names(LenetConfig)
+    names = setting_names(LenetConfig)
     assert len(names) == len(set(names))
     assert {"epochs", "rotation", "augment"} <= set(names)
 
@@ -64,3 +65,18 @@ def test_differences_are_listed_by_name() -> None:
         f"blur was {LenetConfig().augment.blur}, is 0.5",
         f"epochs was {LenetConfig().epochs}, is 2",
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Renamed:
+    color: str = field(default="red", metadata=doc("what it looks like", key="colour"))
+
+
+def test_a_renamed_setting_keeps_its_key_and_its_old_option() -> None:
+    assert to_dict(_Renamed()) == {"colour": "red"}
+    assert from_dict(_Renamed, {"colour": "blue"}) == merge(_Renamed(), {"color": "blue"}) == _Renamed(color="blue")
+    parser = argparse.ArgumentParser()
+    add_options(parser, _Renamed, _Renamed())
+    assert parser.parse_args(["--color", "blue"]) == parser.parse_args(["--colour", "blue"])
+    assert "--color " in parser.format_help()
+    assert "--colour" not in parser.format_help()

@@ -11,9 +11,9 @@ import torch
 
 from service.tasks.translation.subwords import BEGIN, END, PAD, STAND_IN, UNKNOWN
 from tests.support import sentence_pairs as made_pairs
-from training.common.cli import Interrupted
 from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, ConfigError, DatasetError
+from training.common.interrupts import Interrupted
 from training.common.run import Run
 from training.seq2seq import precision
 from training.seq2seq import train as module

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from training.common.cli import Interrupted
 from training.common.config import to_dict
 from training.common.errors import CheckpointError
+from training.common.interrupts import Interrupted
 from training.common.run import Run
 from training.common.vectors import WordVectors, load_vectors
 from training.word2vec import train as module

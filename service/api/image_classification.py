@@ -53,7 +53,7 @@ async def classify(request: Request) -> Response:
     """Classify the images of one request."""
     parsed = await _read(request)
     options = _merge_options(request.query_params if request.scope["query_string"] else {}, parsed.options)
-    served = context(request).registry.get(options.model, options.version, Task.IMAGE_CLASSIFICATION)
+    served = context(request).registry.find(Task.IMAGE_CLASSIFICATION, options.model, options.version)
     task_request = parsed.request if options.top_k is None else replace(parsed.request, top_k=options.top_k)
     return await answer(request, served, task_request)
 

@@ -15,7 +15,8 @@ from service.api.io import add_model_headers, json_response, validate
 from service.api.language_names import language_name
 from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Operation, context
 from service.api.task_answer import predict
-from service.api.translation import find_translator, predictor_of, translators
+from service.api.translation import predictor_of
+from service.bundle.manifest import Task
 from service.errors import InvalidRequest
 from service.serving.registry import ModelRegistry
 from service.serving.served_model import ServedModel
@@ -110,7 +111,7 @@ async def translate(request: Request) -> Response:
     for language in dict.fromkeys(sources):
         if detected is not None and language == target:
             continue  # Nothing to translate.
-        served = _translator(registry, language, target, sent.model)
+        served = _find(registry, language, target, sent.model)
         places = [place for place, source in enumerate(sources) if source == language]
         found = await _translated(request, served, sent, [texts[place] for place in places], places)
         for place, result in zip(places, found, strict=True):
@@ -161,7 +162,7 @@ async def detect_language(request: Request) -> Response:
 async def languages(request: Request) -> Response:
     """List the languages of the translators that serve."""
     targets: dict[str, set[str]] = {}
-    for source, target in map(_pair, translators(context(request).registry)):
+    for source, target in map(_pair, _translators(context(request).registry)):
         targets.setdefault(source, set()).add(target)
         targets.setdefault(target, set())
     return json_response(
@@ -169,30 +170,35 @@ async def languages(request: Request) -> Response:
     )
 
 
+def _translators(registry: ModelRegistry) -> list[ServedModel]:
+    return registry.serving(Task.TRANSLATION)
+
+
 def _pair(served: ServedModel) -> tuple[str, str]:
-    predictor = predictor_of(served)
-    return predictor.source, predictor.target
+    selectors = served.predictor.selectors
+    return selectors["source"], selectors["target"]
 
 
-def _translator(registry: ModelRegistry, source: str, target: str, model: str | None) -> ServedModel:
+def _find(registry: ModelRegistry, source: str, target: str, model: str | None) -> ServedModel:
     """The model of a pair; of several the first by name, as LibreTranslate's clients name none."""
-    fitting = [served.name for served in translators(registry) if _pair(served) == (source, target)]
-    return find_translator(registry, source=source, target=target, model=model or next(iter(fitting), None))
+    matches = [served.name for served in _translators(registry) if _pair(served) == (source, target)]
+    return registry.find(Task.TRANSLATION, model or next(iter(matches), None), source=source, target=target)
 
 
 def _profiles(registry: ModelRegistry) -> list[Profile]:
-    return [predictor_of(served).profile for served in translators(registry)]
+    return [predictor_of(served).profile for served in _translators(registry)]
 
 
 def _source(registry: ModelRegistry, text: str, target: str) -> Detected:
     """The language of a text; of one without letters, a language that can be translated to `target`."""
-    if not translators(registry):
-        find_translator(registry)  # says that there is none
-    found = detect(text, _profiles(registry))
-    if found[0].confidence:
-        return found[0]
-    able = {source for source, other in map(_pair, translators(registry)) if other == target}
-    return next((one for one in found if one.language in able), found[0])
+    translators = _translators(registry)
+    if not translators:
+        registry.find(Task.TRANSLATION)  # Raises: there is no translator.
+    languages = detect(text, _profiles(registry))
+    if languages[0].confidence:
+        return languages[0]
+    sources = {source for source, other in map(_pair, translators) if other == target}
+    return next((one for one in languages if one.language in sources), languages[0])
 
 
 def _texts(sent: str | list[str], settings: Settings) -> list[str]:

@@ -68,7 +68,7 @@ async def list_models(request: Request) -> Response:
 
 async def get_model(request: Request) -> Response:
     """Describe one model that serves."""
-    return model_response(_card(request, context(request).registry.get(request.path_params["model"])))
+    return model_response(_card(request, context(request).registry.find(name=request.path_params["model"])))
 
 
 def _card(request: Request, served: ServedModel) -> ModelCard:
@@ -79,7 +79,7 @@ def _card(request: Request, served: ServedModel) -> ModelCard:
         "max_batch_size": served.max_batch_size,
         "max_body_bytes": settings.max_body_bytes,
         "deadline_seconds": settings.deadline_seconds,
-    } | {name: getattr(served.predictor.limits, name) for name in served.predictor.limiting}
+    } | {name: getattr(served.predictor.limits, name) for name in served.predictor.limit_names}
     return ModelCard(
         id=served.name,
         created=int(manifest.provenance.created.timestamp()),

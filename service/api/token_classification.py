@@ -20,7 +20,7 @@ class TagAnswer(TaskAnswer[Tagged]):
 async def tag(request: Request) -> Response:
     """Tag the texts of one request."""
     body = validate(TagBody, await read_json(request))
-    served = context(request).registry.get(body.model, body.version, Task.TOKEN_CLASSIFICATION)
+    served = context(request).registry.find(Task.TOKEN_CLASSIFICATION, body.model, body.version)
     return await answer(request, served, served.predictor.parse(body))
 
 

@@ -13,8 +13,6 @@ from service.api.io import add_model_headers, read_json, validate, while_connect
 from service.api.operation import INFERENCE_STATUSES, Operation, context, timings
 from service.api.task_answer import TaskAnswer, answer
 from service.bundle.manifest import Task
-from service.errors import InvalidRequest
-from service.serving.registry import ModelRegistry, Version
 from service.serving.served_model import ServedModel
 from service.tasks import Predictor
 from service.tasks.translation import TranslationPredictor
@@ -31,18 +29,17 @@ class TranslateAnswer(TaskAnswer[Translated]):
 async def translate(request: Request) -> Response:
     """Translate the texts of one request."""
     body = validate(TranslateBody, await read_json(request))
-    served = find_translator(
-        context(request).registry, body.source, body.target, model=body.model, version=body.version
-    )
+    source, target = language_code(body.source), language_code(body.target)
+    served = context(request).registry.find(Task.TRANSLATION, body.model, body.version, source=source, target=target)
     task_request = predictor_of(served).parse(body)
     if _accepts_events(request.headers.get("accept", "")):
         return add_model_headers(await _stream(request, served, task_request.streamed()), served)
     return await answer(request, served, task_request)
 
 
-def translators(registry: ModelRegistry) -> list[ServedModel]:
-    """The translators that serve, by name."""
-    return [served for served in registry.serving() if _translates(served.predictor)]
+def language_code(text: str | None) -> str | None:
+    """A language as models name it, or None where none is named."""
+    return None if text is None else text.strip().lower()
 
 
 def predictor_of(served: ServedModel) -> TranslationPredictor:
@@ -50,62 +47,6 @@ def predictor_of(served: ServedModel) -> TranslationPredictor:
     predictor = served.predictor
     assert _translates(predictor)
     return predictor
-
-
-def find_translator(
-    registry: ModelRegistry,
-    source: str | None = None,
-    target: str | None = None,
-    *,
-    model: str | None = None,
-    version: Version = None,
-) -> ServedModel:
-    """The translator from `source` to `target`; what is left out must leave only one.
-
-    Raises:
-        UnknownModel: no such model or version, or no translator at all.
-        InvalidRequest: no model has the pair, or several do: says which pairs there are.
-    """
-    wanted = {"source": source and source.strip().lower(), "target": target and target.strip().lower()}
-    if model is not None:
-        served = registry.get(model, version, Task.TRANSLATION)
-        for field, language in wanted.items():
-            own = getattr(predictor_of(served), field)
-            if language is not None and language != own:
-                raise InvalidRequest(f"model {model!r} has {own!r} there; send that or leave it out", field)
-        return served
-    known = translators(registry)
-    if not known:
-        return registry.get(None, version, Task.TRANSLATION)
-    fitting = [
-        served
-        for served in known
-        if all(value in (None, getattr(predictor_of(served), field)) for field, value in wanted.items())
-    ]
-    if len(fitting) == 1:
-        return registry.get(fitting[0].name, version, Task.TRANSLATION)
-    raise _not_one(wanted, known, fitting)
-
-
-def _not_one(wanted: dict[str, str | None], known: list[ServedModel], fitting: list[ServedModel]) -> InvalidRequest:
-    """Why a pair does not name one model."""
-    if fitting:
-        missing = next((field for field, value in wanted.items() if value is None), None)
-        if missing is not None and len(pairs := _pairs(fitting)) > 1:
-            return InvalidRequest(f"is needed: there are several pairs ({', '.join(pairs)})", missing)
-        names = ", ".join(served.name for served in fitting)
-        return InvalidRequest(f"several models translate this pair, name one of: {names}", "model")
-    there = f"the pairs there are: {', '.join(_pairs(known))}"
-    for field, language in wanted.items():
-        if language is not None and all(language != getattr(predictor_of(served), field) for served in known):
-            return InvalidRequest(f"no model has {language!r} there; {there}", field)
-    return InvalidRequest(f"no model translates {wanted['source']!r} to {wanted['target']!r}; {there}", "target")
-
-
-def _pairs(models: list[ServedModel]) -> list[str]:
-    """Languages from and to, as `en-de`."""
-    predictors = [predictor_of(served) for served in models]
-    return sorted({f"{predictor.source}-{predictor.target}" for predictor in predictors})
 
 
 def _translates(predictor: Predictor[Any]) -> TypeGuard[TranslationPredictor]:

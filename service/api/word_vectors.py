@@ -88,7 +88,7 @@ async def _answer(request: Request, body_type: type[TaskBody]) -> Response:
 
 
 def _find(request: Request, body: TaskBody) -> ServedModel:
-    return context(request).registry.get(body.model, body.version, Task.WORD_VECTORS)
+    return context(request).registry.find(Task.WORD_VECTORS, body.model, body.version)
 
 
 OPERATIONS = (

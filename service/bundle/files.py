@@ -82,7 +82,7 @@ class Bundle:
         try:
             return Samples.model_validate(orjson.loads(content)).samples
         except ValueError as error:
-            raise BundleError(f"{path}: not a list of samples: {_first_line(error)}") from error
+            raise BundleError(f"{path}: not a list of samples: {first_line(error)}") from error
 
     def model_card(self) -> str:
         """The text of `MODEL_CARD.md`."""
@@ -222,7 +222,7 @@ def _read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate(document)
     except ValidationError as error:
-        raise BundleError(f"{path}: {_first_line(error)}") from error
+        raise BundleError(f"{path}: {first_line(error)}") from error
 
 
 def _check_required(manifest: Manifest, where: Path) -> None:
@@ -301,8 +301,10 @@ def _hard_link(source: Path, path: Path) -> bool:
     return True
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of an error's text; of a validation error its first complaint, with the field's path."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}".lstrip(": ")
-    return str(error).partition("\n")[0]
+        message = "is not a field" if first["type"] == "extra_forbidden" else first["msg"]
+        return f"{'.'.join(str(part) for part in first['loc'])}: {message}".lstrip(": ")
+    return str(error).partition("\n")[0] or type(error).__name__

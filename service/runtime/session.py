@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from service.bundle.files import Bundle, BundleError
+from service.bundle.files import Bundle, BundleError, first_line
 from service.bundle.manifest import Graph, TensorSpec
 from service.errors import ConfigurationError
 from service.runtime.providers import ProviderReport, resolve, session_providers
@@ -97,7 +97,7 @@ class OnnxSession:
                 str(path), sess_options=options, providers=session_providers(resolved)
             )
         except Exception as error:  # onnxruntime raises a class of its own per failure, all bare Exceptions.
-            raise BundleError(f"{path}: onnxruntime cannot load it ({_brief(error)})") from error
+            raise BundleError(f"{path}: onnxruntime cannot load it ({first_line(error)})") from error
         self.report = ProviderReport(requested=resolved, actual=tuple(self._session.get_providers()))
         if self.report.fell_back:
             self._tell_fallback(path, strict)
@@ -148,10 +148,6 @@ def session_opener(providers: Sequence[str], threads: int, strict: bool) -> Open
         return OnnxSession(bundle.file(graph.file), graph, providers=providers, threads=threads, strict=strict)
 
     return open_session
-
-
-def _brief(error: Exception) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _check(path: Path, kind: str, specs: Sequence[TensorSpec], found: Sequence[Any]) -> None:

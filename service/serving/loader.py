@@ -59,7 +59,7 @@ class ModelLoader:
         threads = self._settings.threads or 1
         predictor = load_predictor(bundle, session_opener(own.providers, threads, self._settings.strict), limits)
         seconds = warm_up(predictor)
-        inline = not predictor.steps and runs_inline(own.inline, seconds)
+        inline = not predictor.scheduling.steps and runs_inline(own.inline, seconds)
         share = max(1, self._cpus // self._settings.workers)
         if not self._settings.threads and not inline and share > 1:
             # Waking threads would cost a tiny model more than its whole run; only heavy ones are opened with several.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -97,35 +97,40 @@ class ModelRegistry:
             raise ConfigurationError("LECTERN_STRICT=1 and not every bundle is good:\n  " + "\n  ".join(problems))
         self._loaded = True
 
-    def get(self, name: str | None, version: Version = None, task: Task | None = None) -> ServedModel:
-        """The version that serves `name`.
+    def find(
+        self, task: Task | None = None, name: str | None = None, version: Version = None, **selectors: str | None
+    ) -> ServedModel:
+        """The model that is to answer a request.
 
         Args:
-            name: None takes the only model of the task.
-            version: None takes whichever serves.
-            task: what the caller wants done; None takes a model of any task.
-        """
-        if name is None:
-            name = self._only_model(task)
-        model = self._models.get(name)
-        if model is None:
-            raise UnknownModel(f"no model {name!r}; there are: {', '.join(sorted(self._models)) or 'none'}")
-        serving = model.serving
-        if version is not None and str(version) not in map(str, model.versions):
-            raise UnknownModel(f"no version {version} of model {name!r}; there are: {_list(model.versions)}")
-        if serving is None:
-            raise NotReady(f"model {name!r} is not ready: {_first_reason(model)}", retry_after=5)
-        if version is not None and str(version) != serving.version:
-            raise UnknownModel(f"version {version} of model {name!r} is not served; version {serving.version} is")
-        if task is not None and serving.manifest.task != task:
-            raise InvalidRequest(
-                f"model {name!r} is of the task {serving.manifest.task.value!r}, not {task.value!r}", "model"
-            )
-        return serving
+            task: of the route; None takes a model of any task.
+            name: None takes the only model of the task that fits the selectors.
+            version: None takes the version that serves.
+            **selectors: what the model must say of itself (`source="en"`); None fits every model.
 
-    def serving(self) -> list[ServedModel]:
-        """All versions that serve, by name."""
-        return [model.serving for _, model in sorted(self._models.items()) if model.serving]
+        Raises:
+            UnknownModel: no such model or version, or none of the task.
+            NotReady: the model does not serve now.
+            InvalidRequest: it is of another task, does not fit the selectors, or several models do.
+        """
+        requested = {field: value for field, value in selectors.items() if value is not None}
+        if name is None:
+            name = self._only_match(task, requested)
+        served = self._version(name, version)
+        if task is not None and served.manifest.task != task:
+            raise InvalidRequest(
+                f"model {name!r} is of the task {served.manifest.task.value!r}, not {task.value!r}", "model"
+            )
+        for selector, value in requested.items():
+            own = served.predictor.selectors.get(selector)
+            if own != value:
+                raise InvalidRequest(f"model {name!r} has {own!r} there; send that or leave it out", selector)
+        return served
+
+    def serving(self, task: Task | None = None) -> list[ServedModel]:
+        """All versions that serve, by name; only those of a task, where one is named."""
+        models = [model.serving for _, model in sorted(self._models.items()) if model.serving]
+        return models if task is None else [served for served in models if served.manifest.task == task]
 
     def versions(self, name: str) -> list[str]:
         """The versions of a model that are on disk, as text."""
@@ -246,13 +251,31 @@ class ModelRegistry:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    def _only_model(self, task: Task | None) -> str:
-        names = [served.name for served in self.serving() if task is None or served.manifest.task == task]
-        if len(names) == 1:
-            return names[0]
-        if not names:
+    def _version(self, name: str, version: Version) -> ServedModel:
+        """The serving version of a model, which must be `version` where that is not None."""
+        model = self._models.get(name)
+        if model is None:
+            raise UnknownModel(f"no model {name!r}; there are: {', '.join(sorted(self._models)) or 'none'}")
+        serving = model.serving
+        if version is not None and str(version) not in map(str, model.versions):
+            raise UnknownModel(f"no version {version} of model {name!r}; there are: {_list(model.versions)}")
+        if serving is None:
+            raise NotReady(f"model {name!r} is not ready: {_first_reason(model)}", retry_after=5)
+        if version is not None and str(version) != serving.version:
+            raise UnknownModel(f"version {version} of model {name!r} is not served; version {serving.version} is")
+        return serving
+
+    def _only_match(self, task: Task | None, requested: Mapping[str, str]) -> str:
+        """The name of the only model of a task that fits the selectors."""
+        candidates = self.serving(task)
+        if not candidates:
             raise UnknownModel(f"no model for the task {task.value if task else 'asked'!r} is served")
-        raise InvalidRequest(f"several models serve this task, name one of: {', '.join(names)}", "model")
+        matches = [served for served in candidates if requested.items() <= served.predictor.selectors.items()]
+        if len(matches) == 1:
+            return matches[0].name
+        if matches:
+            raise _ambiguous(matches, requested)
+        raise _no_match(candidates, requested)
 
     def _problems(self) -> Iterator[str]:
         """Every version that is bad, with the reason."""
@@ -277,6 +300,33 @@ def _model_names(root: Path) -> list[str]:
         raise ConfigurationError(
             f"model repository {root} cannot be read ({error.strerror}); set LECTERN_MODELS"
         ) from error
+
+
+def _ambiguous(matches: Sequence[ServedModel], requested: Mapping[str, str]) -> InvalidRequest:
+    """Several models fit: the error names the selector, or else the model, that would decide."""
+    missing = next((field for field in matches[0].predictor.selectors if field not in requested), None)
+    if missing is not None and len({_selection(served) for served in matches}) > 1:
+        return InvalidRequest(f"is needed: several models fit ({_selections(matches)})", missing)
+    names = ", ".join(served.name for served in matches)
+    return InvalidRequest(f"several models serve this task, name one of: {names}", "model")
+
+
+def _no_match(candidates: Sequence[ServedModel], requested: Mapping[str, str]) -> InvalidRequest:
+    """No model fits: the error names the first selector that no model has, or else the last one."""
+    for selector, value in requested.items():
+        if all(served.predictor.selectors.get(selector) != value for served in candidates):
+            return InvalidRequest(f"no model has {value!r} there; there are: {_selections(candidates)}", selector)
+    wish = " and ".join(f"{field} {value!r}" for field, value in requested.items())
+    return InvalidRequest(f"no model has {wish}; there are: {_selections(candidates)}", list(requested)[-1])
+
+
+def _selection(served: ServedModel) -> str:
+    """The values of a model's selectors, as `en-de`."""
+    return "-".join(served.predictor.selectors.values())
+
+
+def _selections(models: Sequence[ServedModel]) -> str:
+    return ", ".join(sorted({_selection(served) for served in models}))
 
 
 def _first_reason(model: _Model) -> str:

@@ -1,36 +1,35 @@
-"""What every task's predictor is: preprocess, infer, postprocess, without any transport."""
+"""The predictor that every task implements: parse, preprocess, infer, postprocess, without any transport."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, FailFast, Field, JsonValue, ValidationError
 
 from service.bundle.comparison import differences
-from service.bundle.files import Bundle
-from service.bundle.manifest import Manifest, TensorSpec
-from service.decoding import StepLoop
+from service.bundle.files import Bundle, first_line
+from service.bundle.manifest import Manifest
 from service.errors import InvalidRequest
 from service.limits import Limits
 from service.runtime.providers import ProviderReport
 from service.runtime.session import OpenSession, Tensors
+from service.tasks.scheduling import Scheduling
+from service.tasks.tensors import TensorProtocol
 
 RequestT = TypeVar("RequestT")
 
 
-class AtFirst(FailFast):
-    """Stop at the first wrong item: a body may hold millions, and one is told. pydantic's own has no hash."""
+class StopAtFirst(FailFast):
+    """Stop validating a list at its first wrong item, as it may hold millions. pydantic's own class has no hash."""
 
     __hash__ = object.__hash__
 
 
 class TaskBody(BaseModel):
-    """What the JSON bodies of all task routes have: who is to answer."""
+    """The fields that the JSON bodies of all task routes share: which model is to answer."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -43,36 +42,34 @@ class TaskBody(BaseModel):
 
 
 class Predictor(ABC, Generic[RequestT]):
-    """One model at its task. Stateless between calls and safe to call from several threads.
+    """One model at its task: parse, preprocess, infer, postprocess. Stateless between calls and thread-safe.
+
+    A subclass sets `tensors` and `scheduling` when it is made. Neither may refer back to the predictor: a model that is
+    unloaded must be freed at once.
 
     Args:
         bundle: the verified bundle.
         open_session: opens its graphs.
         limits: what one request may ask for.
+
+    Raises:
+        BundleError: the bundle does not fit the task.
     """
 
     routes: ClassVar[Mapping[str, type[BaseModel]]]
-    """The JSON body of each of the task's routes; a sample that names no route is of the first."""
-    limiting: ClassVar[tuple[str, ...]]
-    """Which fields of `Limits` concern the task, besides the batch size."""
-    steps: ClassVar[bool] = False
-    """Whether it decodes step by step: then `preprocess` makes the jobs of `service.runtime.stepper`."""
+    """The schema of the JSON body of each of the task's routes; a sample that names no route is of the first."""
+    limit_names: ClassVar[tuple[str, ...]]
+    """The fields of `Limits` that concern the task, besides the batch size."""
+    tensors: TensorProtocol[RequestT]
+    """The model as the Open Inference Protocol shows it."""
+    scheduling: Scheduling[RequestT]
+    """The cost of its requests and runs."""
 
     def __init__(self, bundle: Bundle, open_session: OpenSession, limits: Limits) -> None:
         self.bundle = bundle
         self.manifest: Manifest = bundle.manifest
         self.limits = limits
         self.sessions = {name: open_session(bundle, graph) for name, graph in bundle.manifest.graphs.items()}
-
-    @property
-    @abstractmethod
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """The tensors that the Open Inference Protocol shows as inputs."""
-
-    @property
-    @abstractmethod
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """The tensors that the Open Inference Protocol shows as outputs."""
 
     @abstractmethod
     def parse(self, body: Any) -> RequestT:
@@ -94,64 +91,14 @@ class Predictor(ABC, Generic[RequestT]):
     def postprocess(self, request: RequestT, outputs: Tensors) -> dict[str, Any]:
         """Turn outputs into the fields of the answer, `results` above all, ready for JSON (numpy arrays included)."""
 
-    @abstractmethod
-    def is_heavy(self, request: RequestT) -> bool:
-        """Whether `preprocess` or `postprocess` may hold the event loop for long: then they go to a thread."""
-
-    @abstractmethod
-    def warm_up(self) -> Tensors:
-        """Tensors of one ordinary request, to run once before the first caller does."""
-
-    def step_loop(self, on_token: Callable[[Hashable, int], None]) -> StepLoop:
-        """A loop for the sentences of all requests together; only where it `steps`.
-
-        Args:
-            on_token: gets each token of greedy sentences, END left out.
-        """
-        raise NotImplementedError
-
-    def is_quick(self, tensors: Tensors) -> bool:
-        """Whether a run on these takes microseconds, whatever an ordinary one takes: then it never gets a thread."""
-        return False
-
     @property
-    def budget(self) -> int:
-        """What one run may cost: rows, or what `costs` says of each."""
-        return self.limits.max_batch_size
-
-    def costs(self, tensors: Tensors) -> NDArray[np.int64] | None:
-        """What each row costs of the `budget`, [N]; None: one each."""
-        return None
-
-    def read_request(self, tensors: Tensors) -> RequestT | None:
-        """Turn tensors of `inputs` into a request, where they stand for one; `write_results` makes its tensors.
-
-        None: the tensors are rows of the model's own, for `read_tensors`.
-
-        Raises:
-            InvalidRequest: naming the element that is wrong.
-        """
-        return None
-
-    def write_results(self, fields: dict[str, Any]) -> Tensors:
-        """Turn what `postprocess` returned into the tensors of `outputs`; only where `read_request` makes requests."""
-        raise NotImplementedError
-
-    def read_tensors(self, tensors: Tensors) -> Tensors:
-        """Turn tensors of `inputs` into those that `infer` takes.
-
-        Raises:
-            InvalidRequest: of the right type and shape, they hold values that the model cannot take.
-        """
-        return tensors
-
-    def write_tensors(self, outputs: Tensors) -> Tensors:
-        """Turn what `infer` returned for `read_tensors` into the tensors of `outputs`."""
-        return outputs
+    def selectors(self) -> Mapping[str, str]:
+        """What a request may choose the model by besides its name, as `{"source": "en", "target": "de"}`."""
+        return {}
 
     @property
     def details(self) -> dict[str, JsonValue]:
-        """What the model card says of this task's models alone."""
+        """The part of the model card that only models of this task have."""
         return {}
 
     @property
@@ -181,16 +128,15 @@ class Predictor(ABC, Generic[RequestT]):
         return answer
 
     def replay(self) -> Iterator[str]:
-        """Answer every sample of the bundle and name what differs from the stored answers."""
+        """Answer every sample of the bundle and yield each difference from the stored answers."""
         for index, sample in enumerate(self.bundle.samples()):
             try:
                 answer = self.answer(sample.request, sample.route)
                 results = sample_results(answer)
             except Exception as error:
-                # Refused, or the model fails on it: either way the bundle does not do what it says.
-                why = "refused" if isinstance(error, InvalidRequest) else f"failed with {type(error).__name__}"
-                first_line = str(error).partition("\n")[0]
-                yield f"samples[{index}]: {why}: {first_line}"
+                # Refused, or the model fails on it: either way the bundle does not do what it promises.
+                reason = "refused" if isinstance(error, InvalidRequest) else f"failed with {type(error).__name__}"
+                yield f"samples[{index}]: {reason}: {first_line(error)}"
                 continue
             yield from differences(sample.results, results, self.manifest.comparison, f"samples[{index}].results")
 
@@ -202,35 +148,12 @@ def sample_results(answer: Mapping[str, Any]) -> JsonValue:
 
 
 def invalid_body(error: ValidationError) -> InvalidRequest:
-    """The first complaint of pydantic, with the field's path as `texts[3]`."""
+    """The first error that pydantic found, with the field's path as `texts[3]`."""
     first = error.errors()[0]
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         message = "is not a field of this request"
     return InvalidRequest(message, field_path(first["loc"]) or None)
-
-
-def object_array(items: Sequence[Any]) -> NDArray[np.object_]:
-    """An object array [n]; numpy would make a table of sequences."""
-    array = np.empty(len(items), object)
-    for index, item in enumerate(items):
-        array[index] = item
-    return array
-
-
-def read_texts(elements: NDArray[Any], name: str) -> list[str]:
-    """The texts of a tensor of BYTES.
-
-    Raises:
-        InvalidRequest: naming the element that is not UTF-8.
-    """
-    texts = []
-    for index, element in enumerate(elements.ravel()):
-        try:
-            texts.append(element.decode())
-        except UnicodeDecodeError as error:
-            raise InvalidRequest("is not UTF-8", f"{name}[{index}]") from error
-    return texts
 
 
 def field_path(parts: Sequence[str | int]) -> str:

@@ -54,7 +54,7 @@ def _bundle(options: argparse.Namespace) -> None:
     bundle = read_bundle(options.path)
     predictor = load_predictor(bundle, session_opener(("cpu",), 1, False), Limits())
     assert isinstance(predictor, TokenClassificationPredictor)
-    predictor.infer(predictor.warm_up())
+    predictor.infer(predictor.scheduling.warm_up())
     batches = list(_batches(options))
     tensors = [{SENTENCES: _objects(batch)} for batch in batches]
 

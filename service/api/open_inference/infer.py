@@ -17,7 +17,9 @@ from service.runtime.session import Tensors
 async def infer(request: Request) -> Response:
     """Run a model on the tensors of one request."""
     body = await read_body(request)
-    served = context(request).registry.get(request.path_params["model"], request.path_params.get("version"))
+    served = context(request).registry.find(
+        name=request.path_params["model"], version=request.path_params.get("version")
+    )
     inference = read_inference(body, request.headers.get(HEADER_LENGTH), served.predictor)
 
     def finish(outputs: Tensors) -> Response:

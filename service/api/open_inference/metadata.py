@@ -40,7 +40,7 @@ _ON_GPU = ("CUDAExecutionProvider", "TensorrtExecutionProvider", "ROCMExecutionP
 
 def served_model(request: Request) -> ServedModel:
     """The version that the path names."""
-    return context(request).registry.get(request.path_params["model"], request.path_params.get("version"))
+    return context(request).registry.find(name=request.path_params["model"], version=request.path_params.get("version"))
 
 
 async def server_metadata(request: Request) -> Response:
@@ -57,8 +57,8 @@ async def model_metadata(request: Request) -> Response:
         name=served.name,
         versions=[served.version],
         platform=PLATFORM,
-        inputs=[_metadata(spec) for spec in served.predictor.inputs],
-        outputs=[_metadata(spec) for spec in served.predictor.outputs],
+        inputs=[_metadata(spec) for spec in served.predictor.tensors.inputs],
+        outputs=[_metadata(spec) for spec in served.predictor.tensors.outputs],
         parameters={
             "task": served.manifest.task.value,
             "description": served.manifest.description,
@@ -93,8 +93,8 @@ def _config(served: ServedModel, settings: Settings) -> ModelConfig:
         backend=BACKEND,
         version_policy={"latest": {"num_versions": 1}},
         max_batch_size=served.max_batch_size,
-        input=[_config_tensor(spec) for spec in served.predictor.inputs],
-        output=[_config_tensor(spec) for spec in served.predictor.outputs],
+        input=[_config_tensor(spec) for spec in served.predictor.tensors.inputs],
+        output=[_config_tensor(spec) for spec in served.predictor.tensors.outputs],
         instance_group=[{"name": served.name, "kind": "KIND_GPU" if on_gpu else "KIND_CPU", "count": settings.workers}],
         dynamic_batching={"max_queue_delay_microseconds": delay},
         parameters={"task": {"string_value": served.manifest.task.value}},

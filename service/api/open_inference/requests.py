@@ -73,7 +73,7 @@ class _InputReader:
 
     def __init__(self, predictor: Predictor[Any], blocks: memoryview | None, booleans: bool) -> None:
         self._model = predictor.manifest.name
-        self._specs = {spec.name: spec for spec in predictor.inputs}
+        self._specs = {spec.name: spec for spec in predictor.tensors.inputs}
         self._blocks = blocks
         self._position = 0
         self._booleans = booleans
@@ -138,8 +138,8 @@ def _read_outputs(request: InferRequest, predictor: Predictor[Any]) -> tuple[Wan
     """The outputs that are asked for, or all."""
     binary = request.parameters.binary_data_output
     if not request.outputs:
-        return tuple(_checked(Wanted(spec, binary), "outputs") for spec in predictor.outputs)
-    specs = {spec.name: spec for spec in predictor.outputs}
+        return tuple(_checked(Wanted(spec, binary), "outputs") for spec in predictor.tensors.outputs)
+    specs = {spec.name: spec for spec in predictor.tensors.outputs}
     wanted: dict[str, Wanted] = {}
     for index, output in enumerate(request.outputs):
         field = f"outputs[{index}]"
@@ -177,9 +177,9 @@ def _length(header: str, available: int) -> int:
 def _read_raw(body: bytes, predictor: Predictor[Any]) -> Inference:
     """The body as the only input's bytes, the shape being found from their number; all outputs come as binary."""
     name = "Inference-Header-Content-Length"
-    if len(predictor.inputs) != 1 or predictor.inputs[0].shape.count(-1) != 1:
+    if len(predictor.tensors.inputs) != 1 or predictor.tensors.inputs[0].shape.count(-1) != 1:
         raise InvalidRequest("is 0, which needs a model of one input with one free axis; send the JSON first", name)
-    (spec,) = predictor.inputs
+    (spec,) = predictor.tensors.inputs
     if spec.datatype is Datatype.BYTES:
         body = len(body).to_bytes(4, "little") + body
         free = 1
@@ -190,4 +190,4 @@ def _read_raw(body: bytes, predictor: Predictor[Any]) -> Inference:
             raise InvalidRequest(f"is 0, but the body's {len(body)} bytes are not a multiple of {row}", name)
     shape = [free if size == -1 else size for size in spec.shape]
     tensor = read_binary(memoryview(body), spec, shape, "body")
-    return Inference({spec.name: tensor}, tuple(Wanted(output, binary=True) for output in predictor.outputs))
+    return Inference({spec.name: tensor}, tuple(Wanted(output, binary=True) for output in predictor.tensors.outputs))

@@ -7,18 +7,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from service.bundle.files import Bundle, BundleError
-from service.bundle.manifest import Datatype, TensorSpec
+from service.bundle.checks import read_preprocessing, require_graphs, require_labels, require_tensors
+from service.bundle.files import Bundle
+from service.bundle.manifest import Datatype
 from service.errors import InvalidRequest, ModelFailure
 from service.limits import Limits
 from service.runtime.session import OpenSession, Tensors
-from service.tasks.base import Predictor, invalid_body
+from service.tasks.base import Predictor
 from service.tasks.image_classification.preprocessing import ImageError, ImagePreprocessing, decode_image, normalize
 from service.tasks.image_classification.request import ClassifyRequest, to_request
 from service.tasks.image_classification.schemas import ClassifyBody
 from service.tasks.json_tensors import array_from_json
+from service.tasks.scheduling import Scheduling
+from service.tasks.tensors import RowTensors
 
 # What is decoded in the event loop: a few small PNGs, which hold it for about a millisecond. The number of bytes says
 # little of the work: 7 kB of PNG can be 20 megapixels.
@@ -27,53 +29,68 @@ _LIGHT_PIXELS = 128 * 128
 _LIGHT_PICTURES = 4
 
 
-class ImageClassificationPredictor(Predictor[ClassifyRequest]):
-    """One graph: `image` FP32 [-1, 1, height, width] in 0..1 to `probabilities` FP32 [-1, labels]."""
+class ImageTensors(RowTensors):
+    """Pixels in 0 (paper) to 1 (ink) in, probabilities out."""
 
-    routes: ClassVar = {"/v1/classify": ClassifyBody}
-    limiting = ("max_images", "max_pixels")
+    def read(self, tensors: Tensors) -> Tensors:
+        (name,) = (spec.name for spec in self.inputs)
+        if not np.isfinite(tensors[name]).all():
+            raise InvalidRequest("holds NaN or infinity; pixels are 0 (paper) to 1 (ink)", name)
+        return tensors
 
-    def __init__(self, bundle: Bundle, open_session: OpenSession, limits: Limits) -> None:
-        super().__init__(bundle, open_session, limits)
-        manifest = bundle.manifest
-        try:
-            self._preprocessing = ImagePreprocessing.model_validate(manifest.preprocessing)
-        except ValidationError as error:
-            wrong = invalid_body(error)
-            raise BundleError(f"{bundle.path}/manifest.json: preprocessing: {wrong}") from error
-        if manifest.labels is None or len(self.sessions) != 1:
-            raise BundleError(f"{bundle.path}/manifest.json: image classification needs labels and one graph")
-        self._session = next(iter(self.sessions.values()))
-        self._labels = manifest.labels
-        self._shape = (self._preprocessing.height, self._preprocessing.width)
-        graph = self._session.graph
-        found = [[(spec.datatype, spec.shape) for spec in specs] for specs in (graph.inputs, graph.outputs)]
-        if found != [[(Datatype.FP32, (-1, 1, *self._shape))], [(Datatype.FP32, (-1, len(self._labels)))]]:
-            raise BundleError(
-                f"{bundle.path}/manifest.json: the graph does not fit the image size and the labels: it must take "
-                f"FP32 {[-1, 1, *self._shape]} and give FP32 {[-1, len(self._labels)]}"
-            )
-        self._input = graph.inputs[0].name
-        self._output = graph.outputs[0].name
 
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        return self._session.graph.inputs
+class ImageScheduling(Scheduling[ClassifyRequest]):
+    """A row is an image; only decoding pictures takes long.
 
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        return self._session.graph.outputs
+    Args:
+        budget: most images of one run.
+        input_name: of the graph.
+        shape: height and width of its images.
+    """
 
-    def parse(self, body: ClassifyBody) -> ClassifyRequest:
-        return to_request(body)
+    def __init__(self, budget: int, input_name: str, shape: tuple[int, int]) -> None:
+        super().__init__(budget)
+        self._input = input_name
+        self._shape = shape
 
-    def is_heavy(self, request: ClassifyRequest) -> bool:
+    def blocks(self, request: ClassifyRequest) -> bool:
         pictures = request.pictures
         return bool(pictures) and (
             len(pictures) > _LIGHT_PICTURES
             or sum(map(len, pictures)) > _LIGHT_BYTES
             or sum(map(_png_pixels, pictures)) > _LIGHT_PIXELS
         )
+
+    def warm_up(self) -> Tensors:
+        return {self._input: np.zeros((1, 1, *self._shape), np.float32)}
+
+
+class ImageClassificationPredictor(Predictor[ClassifyRequest]):
+    """One graph: `image` FP32 [-1, 1, height, width] in 0..1 to `probabilities` FP32 [-1, labels]."""
+
+    routes: ClassVar = {"/v1/classify": ClassifyBody}
+    limit_names = ("max_images", "max_pixels")
+
+    def __init__(self, bundle: Bundle, open_session: OpenSession, limits: Limits) -> None:
+        super().__init__(bundle, open_session, limits)
+        self._preprocessing = read_preprocessing(bundle, ImagePreprocessing)
+        self._labels = require_labels(bundle)
+        (graph,) = require_graphs(bundle)
+        self._shape = (self._preprocessing.height, self._preprocessing.width)
+        self._input = next((spec.name for spec in graph.inputs), "image")
+        self._output = next((spec.name for spec in graph.outputs), "probabilities")
+        require_tensors(
+            bundle,
+            graph,
+            inputs={self._input: (Datatype.FP32, (-1, 1, *self._shape))},
+            outputs={self._output: (Datatype.FP32, (-1, len(self._labels)))},
+        )
+        self._session = next(iter(self.sessions.values()))
+        self.tensors = ImageTensors(graph.inputs, graph.outputs)
+        self.scheduling = ImageScheduling(limits.max_batch_size, self._input, self._shape)
+
+    def parse(self, body: ClassifyBody) -> ClassifyRequest:
+        return to_request(body)
 
     def preprocess(self, request: ClassifyRequest) -> Tensors:
         if request.pixels is not None:
@@ -102,14 +119,6 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
             best = sorted(range(len(row)), key=row.__getitem__, reverse=True)[: request.top_k]
             results.append({"predictions": [{"label": labels[i], "score": round(row[i], 6)} for i in best]})
         return {"results": results}
-
-    def warm_up(self) -> Tensors:
-        return {self._input: np.zeros((1, 1, *self._shape), np.float32)}
-
-    def read_tensors(self, tensors: Tensors) -> Tensors:
-        if not np.isfinite(tensors[self._input]).all():
-            raise InvalidRequest("holds NaN or infinity; pixels are 0 (paper) to 1 (ink)", self._input)
-        return tensors
 
     def _check_count(self, count: int, field: str) -> None:
         if count == 0:

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from service.bundle.files import Bundle, BundleError
+from service.bundle.checks import load_array, read_preprocessing, require_graphs, require_labels, require_tensors
+from service.bundle.files import Bundle, BundleError, first_line
 from service.bundle.manifest import Datatype
 from service.runtime.session import Session
-from service.tasks.base import invalid_body
 from service.tasks.token_classification.features import (
     CASING,
     CASINGS,
@@ -49,18 +48,27 @@ def open_tagger(bundle: Bundle, sessions: Mapping[str, Session]) -> TaggerParts:
     Raises:
         BundleError: naming the file and the reason.
     """
-    where = f"{bundle.path}/manifest.json"
-    try:
-        preprocessing = TokenClassificationPreprocessing.model_validate(bundle.manifest.preprocessing)
-    except ValidationError as error:
-        raise BundleError(f"{where}: preprocessing: {invalid_body(error)}") from error
-    labels = bundle.manifest.labels
-    if not labels or len(sessions) != 1:
-        raise BundleError(f"{where}: token classification needs labels and one graph")
+    preprocessing = read_preprocessing(bundle, TokenClassificationPreprocessing)
+    labels = require_labels(bundle)
+    (graph,) = require_graphs(bundle)
     if preprocessing.kind == "spans" and not (OUTSIDE in labels and all(map(is_span_tag, labels))):
-        raise BundleError(f"{where}: labels: of spans they must be 'O' and BIOES tags such as 'B-PER'")
+        raise BundleError(
+            f"{bundle.path}/manifest.json: labels: of spans they must be 'O' and BIOES tags such as 'B-PER'"
+        )
+    integers = Datatype.INT32
+    require_tensors(
+        bundle,
+        graph,
+        inputs={
+            WORDS: (integers, (-1,)),
+            CHARACTERS: (integers, (-1, -1)),
+            CASING: (integers, (-1,)),
+            TOKENS: (integers, (-1, -1)),
+            LENGTHS: (integers, (-1,)),
+        },
+        outputs={EMISSIONS: (Datatype.FP32, (-1, -1, len(labels)))},
+    )
     session = next(iter(sessions.values()))
-    _check_tensors(session, len(labels), where)
     features = WordFeatures(
         read_words(bundle.file(preprocessing.vocabulary)),
         _distinct(bundle.file(preprocessing.characters)),
@@ -68,29 +76,12 @@ def open_tagger(bundle: Bundle, sessions: Mapping[str, Session]) -> TaggerParts:
     )
     transitions = None
     if preprocessing.transitions is not None:
-        transitions = _read_transitions(bundle.file(preprocessing.transitions), len(labels))
+        shape = (len(labels) + 2, len(labels))
+        transitions = load_array(bundle.file(preprocessing.transitions), shape, np.float32)
     _try_last_rows(bundle, session, features)
     return TaggerParts(
         session=session, preprocessing=preprocessing, features=features, labels=labels, transitions=transitions
     )
-
-
-def _check_tensors(session: Session, labels: int, where: str) -> None:
-    """Raise BundleError unless the graph's tensors are those of the task."""
-    integers = Datatype.INT32
-    wanted = {
-        WORDS: (integers, (-1,)),
-        CHARACTERS: (integers, (-1, -1)),
-        CASING: (integers, (-1,)),
-        TOKENS: (integers, (-1, -1)),
-        LENGTHS: (integers, (-1,)),
-    }
-    given = {EMISSIONS: (Datatype.FP32, (-1, -1, labels))}
-    graph = session.graph
-    for kind, specs, expected in (("inputs", graph.inputs, wanted), ("outputs", graph.outputs, given)):
-        if {spec.name: (spec.datatype, spec.shape) for spec in specs} != expected:
-            shown = ", ".join(f"{name} {datatype.value} {list(shape)}" for name, (datatype, shape) in expected.items())
-            raise BundleError(f"{where}: the graph does not fit the labels and the task: its {kind} must be {shown}")
 
 
 def _distinct(path: Path) -> list[str]:
@@ -98,21 +89,6 @@ def _distinct(path: Path) -> list[str]:
     if len(set(characters)) != len(characters):
         raise BundleError(f"{path}: a character is there twice; export the model again")
     return characters
-
-
-def _read_transitions(path: Path, labels: int) -> NDArray[np.float32]:
-    try:
-        transitions: NDArray[np.float32] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise BundleError(f"{path}: cannot be read as an array ({error})") from error
-    if transitions.shape != (labels + 2, labels) or transitions.dtype != np.float32:
-        raise BundleError(
-            f"{path}: holds {transitions.dtype} {list(transitions.shape)}, for {labels} labels it must be float32 "
-            f"{[labels + 2, labels]}; export the model again"
-        )
-    if not np.isfinite(transitions).all():
-        raise BundleError(f"{path}: holds NaN or infinity; export the model again")
-    return transitions
 
 
 def _try_last_rows(bundle: Bundle, session: Session, features: WordFeatures) -> None:
@@ -127,8 +103,7 @@ def _try_last_rows(bundle: Bundle, session: Session, features: WordFeatures) -> 
     try:
         session.run(feeds)
     except Exception as error:  # onnxruntime raises a class of its own per failure, all bare Exceptions.
-        first_line = str(error).partition("\n")[0]
         raise BundleError(
             f"{bundle.path}/{session.graph.file}: has no row for word {features.rows - 1} or character "
-            f"{features.character_count - 1} of the vocabulary ({first_line}); export the model again"
+            f"{features.character_count - 1} of the vocabulary ({first_line(error)}); export the model again"
         ) from error

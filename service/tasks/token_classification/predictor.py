@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from service.bundle.files import Bundle
-from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import ModelFailure
 from service.limits import Limits
 from service.runtime.session import OpenSession, Tensors
-from service.tasks.base import Predictor, object_array, read_texts
+from service.tasks.base import Predictor
+from service.tasks.scheduling import Scheduling
+from service.tasks.tensors import TextTensors, object_array
 from service.tasks.token_classification.decoding import Tagging
 from service.tasks.token_classification.features import EMISSIONS
 from service.tasks.token_classification.length_buckets import length_buckets
@@ -23,9 +24,8 @@ from service.tasks.token_classification.request import TagRequest
 from service.tasks.token_classification.schemas import TagBody
 from service.tasks.token_classification.tag_schemes import OUTSIDE
 
-TEXT = "TEXT"
 TAGS = "TAGS"
-"""The tensors that the Open Inference Protocol shows: a text, and what /v1/tag answers for it as JSON."""
+"""The output that the Open Inference Protocol shows: the result of /v1/tag for each text, as JSON."""
 
 SENTENCES = "sentences"
 """What runs: an object array [N] of sentences, each a list of words."""
@@ -35,11 +35,27 @@ TAGGED = "tagged"
 _ORDINARY = (("An", "ordinary", "request", "is", "a", "paragraph", "of", "some", "sentences", "like", "this", "."),) * 8
 
 
+class TagScheduling(Scheduling[TagRequest]):
+    """A row is a sentence and costs its tokens."""
+
+    def blocks(self, request: TagRequest) -> bool:
+        return request.is_large
+
+    def is_quick(self, tensors: Tensors) -> bool:
+        return not len(tensors[SENTENCES])
+
+    def costs(self, tensors: Tensors) -> NDArray[np.int64]:
+        return _lengths(tensors[SENTENCES])
+
+    def warm_up(self) -> Tensors:
+        return {SENTENCES: object_array(_ORDINARY)}
+
+
 class TokenClassificationPredictor(Predictor[TagRequest]):
     """One graph, whose tensors `.features` describes; a row is a sentence and costs its tokens."""
 
     routes: ClassVar = {"/v1/tag": TagBody}
-    limiting = ("max_texts", "max_text_bytes", "max_sentence_tokens", "max_total_tokens", "max_batch_tokens")
+    limit_names = ("max_texts", "max_text_bytes", "max_sentence_tokens", "max_total_tokens", "max_batch_tokens")
 
     def __init__(self, bundle: Bundle, open_session: OpenSession, limits: Limits) -> None:
         super().__init__(bundle, open_session, limits)
@@ -48,19 +64,9 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
         self._features = parts.features
         self._preprocessing = parts.preprocessing
         self._labels = parts.labels
+        self.tensors = TextTensors(TAGS, lambda texts, field: TagRequest(texts, field=field), orjson.dumps)
+        self.scheduling = TagScheduling(limits.max_batch_tokens)
         self._tagging = Tagging(parts.labels, parts.preprocessing.kind, parts.transitions)
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        return (TensorSpec(name=TEXT, datatype=Datatype.BYTES, shape=(-1, 1)),)
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        return (TensorSpec(name=TAGS, datatype=Datatype.BYTES, shape=(-1, 1)),)
-
-    @property
-    def budget(self) -> int:
-        return self.limits.max_batch_tokens
 
     @property
     def details(self) -> dict[str, JsonValue]:
@@ -84,27 +90,18 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
         assert body.text is not None
         return TagRequest([body.text], field=lambda index: "text")
 
-    def is_heavy(self, request: TagRequest) -> bool:
-        return request.is_heavy
-
-    def is_quick(self, tensors: Tensors) -> bool:
-        return not len(tensors[SENTENCES])
-
     def preprocess(self, request: TagRequest) -> Tensors:
         sentences = object_array(request.prepare(self.limits))
         # In order of length: where there are more than one run takes, the sentences of each piece are alike.
         request.order = np.argsort(_lengths(sentences), kind="stable")
         return {SENTENCES: sentences[request.order]}
 
-    def costs(self, tensors: Tensors) -> NDArray[np.int64]:
-        return _lengths(tensors[SENTENCES])
-
     def infer(self, tensors: Tensors) -> Tensors:
         """Tag sentences; those of like length run together, and all are decoded at once."""
         sentences = tensors[SENTENCES]
         lengths = _lengths(sentences)
         emissions = np.zeros((len(sentences), int(lengths.max(initial=0)), len(self._labels)), np.float32)
-        for places in length_buckets(lengths, self.budget):
+        for places in length_buckets(lengths, self.scheduling.budget):
             batch = self._features.batch(sentences[places].tolist())
             found = self._session.run(batch.feeds())[EMISSIONS]
             if not np.isfinite(found).all():
@@ -123,15 +120,6 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
             results.append(orjson.Fragment(orjson.dumps(result)))
             first += len(offsets)
         return {"results": results}
-
-    def warm_up(self) -> Tensors:
-        return {SENTENCES: object_array(_ORDINARY)}
-
-    def read_request(self, tensors: Tensors) -> TagRequest:
-        return TagRequest(read_texts(tensors[TEXT], TEXT), field=f"{TEXT}[{{}}]".format)
-
-    def write_results(self, fields: dict[str, Any]) -> Tensors:
-        return {TAGS: object_array([orjson.dumps(fragment) for fragment in fields["results"]]).reshape(-1, 1)}
 
 
 def _lengths(sentences: NDArray[np.object_]) -> NDArray[np.int64]:

@@ -42,7 +42,7 @@ class TagRequest:
         self._field = field
 
     @property
-    def is_heavy(self) -> bool:
+    def is_large(self) -> bool:
         """Whether splitting it and writing its answer may block the event loop for long."""
         if self._tokens is not None and sum(map(len, self._tokens)) > _INLINE_TOKENS:
             return True

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, model_validator
 
-from service.tasks.base import AtFirst, TaskBody
+from service.tasks.base import StopAtFirst, TaskBody
 
-Texts = Annotated[list[str], AtFirst()]
+Texts = Annotated[list[str], StopAtFirst()]
 
 
 class TagBody(TaskBody):
@@ -16,7 +16,7 @@ class TagBody(TaskBody):
 
     text: str | None = Field(default=None, description="A text; sentences and tokens are found in it.")
     texts: Texts | None = Field(default=None, description="Several texts.")
-    tokens: Annotated[list[Texts], AtFirst()] | None = Field(
+    tokens: Annotated[list[Texts], StopAtFirst()] | None = Field(
         default=None, description="The tokens of sentences, one list a sentence: nothing is cut any further."
     )
 

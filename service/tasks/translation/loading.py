@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from pydantic import ValidationError
 
-from service.bundle.files import Bundle, BundleError
-from service.bundle.manifest import Datatype, TensorSpec
+from service.bundle.checks import Tensor, read_preprocessing, require_graphs, require_tensors
+from service.bundle.files import Bundle, BundleError, first_line
+from service.bundle.manifest import Datatype, Graph
 from service.decoding.graph_io import (
     ATTENTION,
     CANDIDATES,
@@ -28,14 +28,11 @@ from service.decoding.graph_io import (
     K,
 )
 from service.runtime.session import Session, Tensors
-from service.tasks.base import invalid_body
 from service.tasks.translation.language_detection import Profile
 from service.tasks.translation.subwords import END, STAND_IN, Subwords
 from service.tasks.translation.text import NO_CAPITALS, Capitals, TranslationPreprocessing
 
 T = TypeVar("T")
-
-_Described = dict[str, tuple[Datatype, tuple[int, ...]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +55,9 @@ def open_translator(bundle: Bundle, sessions: Mapping[str, Session]) -> Translat
     Raises:
         BundleError: naming the file and the reason.
     """
-    where = f"{bundle.path}/manifest.json"
-    try:
-        preprocessing = TranslationPreprocessing.model_validate(bundle.manifest.preprocessing)
-    except ValidationError as error:
-        raise BundleError(f"{where}: preprocessing: {invalid_body(error)}") from error
-    if set(sessions) != {ENCODER, STEP}:
-        raise BundleError(f"{where}: graphs: a translator has {ENCODER!r} and {STEP!r}, and no other")
+    preprocessing = read_preprocessing(bundle, TranslationPreprocessing)
+    encoder, step = require_graphs(bundle, ENCODER, STEP)
+    attention = _check_tensors(bundle, encoder, step)
     source = _read(bundle.file(preprocessing.source_pieces), Subwords)
     joint = preprocessing.target_pieces == preprocessing.source_pieces
     target = source if joint else _read(bundle.file(preprocessing.target_pieces), Subwords)
@@ -76,7 +69,7 @@ def open_translator(bundle: Bundle, sessions: Mapping[str, Session]) -> Translat
         target=target,
         profile=_read(bundle.file(preprocessing.profile), Profile.read),
         capitals=_read(bundle.file(preprocessing.capitals), Capitals.read) if preprocessing.capitals else NO_CAPITALS,
-        attention=_check_tensors(sessions, where),
+        attention=attention,
     )
     if parts.profile.language != preprocessing.source:
         raise BundleError(
@@ -106,41 +99,32 @@ def _check_copies(bundle: Bundle, parts: TranslatorParts) -> None:
             )
 
 
-def _check_tensors(sessions: Mapping[str, Session], where: str) -> bool:
+def _check_tensors(bundle: Bundle, encoder: Graph, step: Graph) -> bool:
     """Whether the model has attention.
 
     Raises:
         BundleError: the graphs' tensors are not those of the task, or do not fit each other.
     """
-    encoder, step = sessions[ENCODER].graph, sessions[STEP].graph
-    wide = {spec.name: spec.shape[-1] for spec in encoder.outputs if spec.shape}
-    attention = MEMORY in wide
+    sizes = {spec.name: spec.shape[-1] for spec in encoder.outputs if spec.shape}
+    attention = MEMORY in sizes
     integers, floats = Datatype.INT32, Datatype.FP32
-    read: _Described = {SOURCE: (integers, (-1, -1)), LENGTHS: (integers, (-1,))}
-    kept: _Described = {STATE: (floats, (-1, wide.get(STATE, -1)))}
-    fed: _Described = {TOKENS: (integers, (-1, -1)), STATE: (floats, (-1, -1, wide.get(STATE, -1)))}
-    fed[K] = (Datatype.INT64, (1,))
-    given: _Described = {LOG_PROBS: (floats, (-1, -1, -1)), CANDIDATES: (integers, (-1, -1, -1))}
-    given[NEXT_STATE] = fed[STATE]
+    source: dict[str, Tensor] = {SOURCE: (integers, (-1, -1)), LENGTHS: (integers, (-1,))}
+    state = (floats, (-1, -1, sizes.get(STATE, -1)))
+    encoded: dict[str, Tensor] = {STATE: (floats, (-1, sizes.get(STATE, -1)))}
+    step_inputs: dict[str, Tensor] = {TOKENS: (integers, (-1, -1)), STATE: state, K: (Datatype.INT64, (1,))}
+    step_outputs: dict[str, Tensor] = {
+        LOG_PROBS: (floats, (-1, -1, -1)),
+        CANDIDATES: (integers, (-1, -1, -1)),
+        NEXT_STATE: state,
+    }
     if attention:
-        kept |= {name: (floats, (-1, -1, wide.get(name, -1))) for name in (MEMORY, KEYS)}
-        fed |= {MEMORY: kept[MEMORY], KEYS: kept[KEYS], LENGTHS: read[LENGTHS]}
-        given[ATTENTION] = (floats, (-1, -1, -1))
-    expectations = (
-        (f"inputs of {ENCODER!r}", encoder.inputs, read),
-        (f"outputs of {ENCODER!r}", encoder.outputs, kept),
-        (f"inputs of {STEP!r}", step.inputs, fed),
-        (f"outputs of {STEP!r}", step.outputs, given),
-    )
-    for what, specs, expected in expectations:
-        _check_specs(what, specs, expected, where)
+        memory: dict[str, Tensor] = {name: (floats, (-1, -1, sizes.get(name, -1))) for name in (MEMORY, KEYS)}
+        encoded |= memory
+        step_inputs |= memory | {LENGTHS: source[LENGTHS]}
+        step_outputs[ATTENTION] = (floats, (-1, -1, -1))
+    require_tensors(bundle, encoder, inputs=source, outputs=encoded)
+    require_tensors(bundle, step, inputs=step_inputs, outputs=step_outputs)
     return attention
-
-
-def _check_specs(what: str, specs: tuple[TensorSpec, ...], expected: _Described, where: str) -> None:
-    if {spec.name: (spec.datatype, spec.shape) for spec in specs} != expected:
-        shown = ", ".join(f"{name} {datatype.value} {list(shape)}" for name, (datatype, shape) in expected.items())
-        raise BundleError(f"{where}: the graphs do not fit the task or each other: the {what} must be {shown}")
 
 
 def _try_last_rows(bundle: Bundle, parts: TranslatorParts) -> None:
@@ -152,7 +136,7 @@ def _try_last_rows(bundle: Bundle, parts: TranslatorParts) -> None:
     except Exception as error:  # onnxruntime raises a class of its own per failure, all bare Exceptions.
         raise BundleError(
             f"{bundle.path}/{parts.encoder.graph.file}: has no row for piece {source - 1} of the source "
-            f"({_brief(error)}); export the model again"
+            f"({first_line(error)}); export the model again"
         ) from error
     feeds: Tensors = {TOKENS: one * (target - 1), STATE: encoded[STATE][:, None]}
     if parts.attention:
@@ -163,14 +147,10 @@ def _try_last_rows(bundle: Bundle, parts: TranslatorParts) -> None:
     except Exception as error:
         raise BundleError(
             f"{bundle.path}/{parts.step.graph.file}: has no row for piece {target - 1} of the target "
-            f"({_brief(error)}); export the model again"
+            f"({first_line(error)}); export the model again"
         ) from error
     if found.shape != (1, 1, target) or last != target - 1:
         raise BundleError(
             f"{bundle.path}/{parts.step.graph.file}: does not have the {target} pieces of the target; "
             "export the model again"
         )
-
-
-def _brief(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -9,34 +9,62 @@ import numpy as np
 from pydantic import JsonValue
 
 from service.bundle.files import Bundle
-from service.bundle.manifest import Datatype, TensorSpec
 from service.decoding import StepLoop, search
 from service.errors import InvalidRequest, ModelFailure
 from service.limits import Limits
 from service.runtime.session import OpenSession, Tensors
 from service.runtime.stepper import FOUND, JOBS, Job
-from service.tasks.base import Predictor, object_array, read_texts
+from service.tasks.base import Predictor
+from service.tasks.scheduling import Scheduling
+from service.tasks.tensors import TextTensors, object_array
 from service.tasks.translation.language_detection import Profile
-from service.tasks.translation.loading import open_translator
+from service.tasks.translation.loading import TranslatorParts, open_translator
 from service.tasks.translation.request import TranslateRequest
 from service.tasks.translation.schemas import TranslateBody
 from service.tasks.translation.streaming import TextStream
 from service.tasks.translation.subwords import clean
 from service.tasks.translation.text import Results
 
-TEXT = "TEXT"
 TRANSLATION = "TRANSLATION"
-"""The tensors that the Open Inference Protocol shows: a text, and its translation with the model's default search."""
+"""The output that the Open Inference Protocol shows: each text's translation, by the model's default search."""
 
-_ORDINARY_LENGTH = 12
+_WARM_UP_PIECES = 12
+
+
+class TranslateScheduling(Scheduling[TranslateRequest]):
+    """A row is a sentence and costs its hypotheses; sentences of all requests decode together, step by step.
+
+    Args:
+        budget: most hypotheses of one step.
+        parts: the translator's graphs, vocabularies and search settings.
+    """
+
+    steps = True
+
+    def __init__(self, budget: int, parts: TranslatorParts) -> None:
+        super().__init__(budget)
+        self._parts = parts
+
+    def blocks(self, request: TranslateRequest) -> bool:
+        return request.is_large
+
+    def is_quick(self, tensors: Tensors) -> bool:
+        return not len(tensors[JOBS])
+
+    def warm_up(self) -> Tensors:
+        ids = self._parts.source.encode(clean("This is an ordinary sentence with a few words and a full stop."))
+        preprocessing = self._parts.preprocessing
+        return {JOBS: object_array([Job(ids[:_WARM_UP_PIECES], preprocessing.search(preprocessing.beam_size))])}
+
+    def step_loop(self, on_token: Callable[[Hashable, int], None]) -> StepLoop:
+        return StepLoop(self._parts.encoder.run, self._parts.step.run, on_token=on_token)
 
 
 class TranslationPredictor(Predictor[TranslateRequest]):
     """`service.decoding.graph_io` has the graphs' tensors; a row is a sentence, and costs its hypotheses."""
 
     routes: ClassVar = {"/v1/translate": TranslateBody}
-    limiting = ("max_texts", "max_characters", "max_total_characters", "max_beam_size", "max_batch_hypotheses")
-    steps = True
+    limit_names = ("max_texts", "max_characters", "max_total_characters", "max_beam_size", "max_batch_hypotheses")
 
     def __init__(self, bundle: Bundle, open_session: OpenSession, limits: Limits) -> None:
         super().__init__(bundle, open_session, limits)
@@ -44,16 +72,16 @@ class TranslationPredictor(Predictor[TranslateRequest]):
         self._parts = parts
         self._results = Results(parts.source, parts.target)
         self.preprocessing = parts.preprocessing
+        self.tensors = TextTensors(
+            TRANSLATION,
+            lambda texts, field: TranslateRequest(texts, field=field),
+            lambda result: result["text"].encode(),
+        )
+        self.scheduling = TranslateScheduling(limits.max_batch_hypotheses, parts)
 
     @property
-    def source(self) -> str:
-        """The language it reads."""
-        return self.preprocessing.source
-
-    @property
-    def target(self) -> str:
-        """The language it writes."""
-        return self.preprocessing.target
+    def selectors(self) -> dict[str, str]:
+        return {"source": self.preprocessing.source, "target": self.preprocessing.target}
 
     @property
     def profile(self) -> Profile:
@@ -61,23 +89,10 @@ class TranslationPredictor(Predictor[TranslateRequest]):
         return self._parts.profile
 
     @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        return (TensorSpec(name=TEXT, datatype=Datatype.BYTES, shape=(-1, 1)),)
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        return (TensorSpec(name=TRANSLATION, datatype=Datatype.BYTES, shape=(-1, 1)),)
-
-    @property
-    def budget(self) -> int:
-        return self.limits.max_batch_hypotheses
-
-    @property
     def details(self) -> dict[str, JsonValue]:
         preprocessing = self.preprocessing
         return {
-            "source": preprocessing.source,
-            "target": preprocessing.target,
+            **self.selectors,
             "source_pieces": self._parts.source.size,
             "target_pieces": self._parts.target.size,
             "attention": self._parts.attention,
@@ -100,12 +115,6 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             field="texts[{}]".format if body.texts is not None else lambda index: "text",
         )
 
-    def is_heavy(self, request: TranslateRequest) -> bool:
-        return request.is_heavy
-
-    def is_quick(self, tensors: Tensors) -> bool:
-        return not len(tensors[JOBS])
-
     def preprocess(self, request: TranslateRequest) -> Tensors:
         if request.alignment and not self._parts.attention:
             raise InvalidRequest(f"model {self.manifest.name!r} has no attention; leave it out", "alignment")
@@ -120,9 +129,6 @@ class TranslationPredictor(Predictor[TranslateRequest]):
         ]
         return {JOBS: object_array(jobs)}
 
-    def step_loop(self, on_token: Callable[[Hashable, int], None]) -> StepLoop:
-        return StepLoop(self._parts.encoder.run, self._parts.step.run, on_token=on_token)
-
     def infer(self, tensors: Tensors) -> Tensors:
         """Translate sentences that all have the same settings."""
         jobs: list[Job] = tensors[JOBS].tolist()
@@ -134,7 +140,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             [job.tokens for job in jobs],
             jobs[0].settings,
             wants_attention=any(job.wants_attention for job in jobs),
-            max_hypotheses=self.budget,
+            max_hypotheses=self.scheduling.budget,
         )
         return {FOUND: object_array(found)}
 
@@ -153,15 +159,3 @@ class TranslationPredictor(Predictor[TranslateRequest]):
     def stream(self, request: TranslateRequest) -> TextStream:
         """What turns the tokens of a streamed request into text."""
         return TextStream(request, self._parts.target)
-
-    def warm_up(self) -> Tensors:
-        ids = self._parts.source.encode(clean("This is an ordinary sentence with a few words and a full stop."))
-        return {
-            JOBS: object_array([Job(ids[:_ORDINARY_LENGTH], self.preprocessing.search(self.preprocessing.beam_size))])
-        }
-
-    def read_request(self, tensors: Tensors) -> TranslateRequest:
-        return TranslateRequest(read_texts(tensors[TEXT], TEXT), field=f"{TEXT}[{{}}]".format)
-
-    def write_results(self, fields: dict[str, Any]) -> Tensors:
-        return {TRANSLATION: object_array([result["text"].encode() for result in fields["results"]]).reshape(-1, 1)}

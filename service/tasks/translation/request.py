@@ -44,7 +44,7 @@ class TranslateRequest:
         self._is_html = False
 
     @property
-    def is_heavy(self) -> bool:
+    def is_large(self) -> bool:
         """Whether cutting it and writing its answer may hold the event loop for long."""
         return sum(map(len, self.texts)) > _LIGHT_CHARACTERS
 

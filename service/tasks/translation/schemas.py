@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, Strict, model_validator
 
-from service.tasks.base import AtFirst, TaskBody
+from service.tasks.base import StopAtFirst, TaskBody
 
 Whole = Annotated[int, Strict()]
 
@@ -19,7 +19,7 @@ class TranslateBody(TaskBody):
     )
     target: str | None = Field(default=None, description="Language to translate into.")
     text: str | None = Field(default=None, description="A text; its sentences are translated one by one.")
-    texts: Annotated[list[str], AtFirst()] | None = Field(default=None, description="Several texts.")
+    texts: Annotated[list[str], StopAtFirst()] | None = Field(default=None, description="Several texts.")
     beam_size: Whole | None = Field(
         default=None, description="Hypotheses of each sentence; 1 is greedy. The model has a default."
     )

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from service.errors import InvalidRequest
 from service.runtime.session import Tensors
+from service.tasks.tensors import object_array
 from service.tasks.word_vectors.lookup import Lookup
 from service.tasks.word_vectors.preprocessing import EMBEDDINGS
-from service.tasks.word_vectors.request import LIGHT_WORDS, SUMS, WordsRequest, ragged
+from service.tasks.word_vectors.request import LIGHT_WORDS, SUMS, WordsRequest
 from service.tasks.word_vectors.schemas import EmbeddingsBody
 from service.text import tokenize
 
@@ -41,7 +42,7 @@ class EmbeddingsRequest(WordsRequest):
         self._dimensions = body.dimensions
         self._tokens = 0
 
-    def is_heavy(self, lookup: Lookup) -> bool:
+    def is_large(self, lookup: Lookup) -> bool:
         texts = self._input if isinstance(self._input, list) else [self._input]
         if len(texts) > LIGHT_WORDS or any(isinstance(text, list) and len(text) > LIGHT_WORDS for text in texts):
             return True
@@ -65,7 +66,7 @@ class EmbeddingsRequest(WordsRequest):
         for start in range(0, len(inputs), _TEXTS):
             some, names = inputs[start : start + _TEXTS], fields[start : start + _TEXTS]
             sums += (self._of_numbers if numbers else self._of_texts)(lookup, some, names)
-        return {SUMS: ragged(sums)}
+        return {SUMS: object_array(sums)}
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
         vectors = outputs[EMBEDDINGS]

@@ -13,6 +13,7 @@ from service.bundle.manifest import Datatype
 from service.errors import InvalidRequest
 from service.runtime.session import Tensors
 from service.tasks.json_tensors import array_from_json
+from service.tasks.tensors import object_array
 from service.tasks.word_vectors.lookup import Lookup, items_of
 from service.tasks.word_vectors.preprocessing import EMBEDDINGS, IDS, VECTORS, K
 from service.tasks.word_vectors.request import (
@@ -22,7 +23,6 @@ from service.tasks.word_vectors.request import (
     SUMS,
     WordsRequest,
     cosines,
-    ragged,
 )
 from service.tasks.word_vectors.schemas import AnalogyBody, NeighborsBody
 
@@ -37,7 +37,7 @@ class WordNeighborsRequest(WordsRequest):
         self._k = k
         self._ids: list[int] = []
 
-    def is_heavy(self, lookup: Lookup) -> bool:
+    def is_large(self, lookup: Lookup) -> bool:
         return len(self._words) > LIGHT_WORDS or len(self._words) * self._k > LIGHT_NEIGHBORS
 
     def prepare(self, lookup: Lookup) -> Tensors:
@@ -66,7 +66,7 @@ class VectorNeighborsRequest(WordsRequest):
         self._vectors = vectors
         self._k = k
 
-    def is_heavy(self, lookup: Lookup) -> bool:
+    def is_large(self, lookup: Lookup) -> bool:
         count = len(self._vectors) if isinstance(self._vectors, list) else 0
         return count > _LIGHT_VECTORS or count * self._k > LIGHT_NEIGHBORS
 
@@ -115,7 +115,7 @@ class SumNeighborsRequest(WordsRequest):
         self._k = k
         self._ids: NDArray[np.int64]
 
-    def is_heavy(self, lookup: Lookup) -> bool:
+    def is_large(self, lookup: Lookup) -> bool:
         return len(self._words) > LIGHT_WORDS or self._k > LIGHT_NEIGHBORS
 
     def prepare(self, lookup: Lookup) -> Tensors:
@@ -124,7 +124,7 @@ class SumNeighborsRequest(WordsRequest):
         self._ids, places = np.unique(lookup.require(self._words, self._fields.__getitem__), return_inverse=True)
         weights = np.bincount(places, np.asarray(self._signs)).astype(np.float32)
         count = self._k + len(self._ids)
-        return {SUMS: ragged([(self._ids, weights)]), K: np.array([count], np.int64)}
+        return {SUMS: object_array([(self._ids, weights)]), K: np.array([count], np.int64)}
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
         if not outputs[EMBEDDINGS].any():

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue
 
-from service.bundle.files import Bundle, BundleError
-from service.bundle.manifest import Datatype, TensorSpec
-from service.errors import InvalidRequest
+from service.bundle.checks import load_array, read_preprocessing, require_graphs, require_tensors
+from service.bundle.files import Bundle
+from service.bundle.manifest import Datatype, Graph, TensorSpec
 from service.limits import Limits
 from service.runtime import ann
 from service.runtime.session import OpenSession, Tensors
-from service.tasks.base import Predictor, invalid_body
+from service.tasks.base import Predictor
+from service.tasks.scheduling import Scheduling
+from service.tasks.tensors import RowTensors, decode_texts, object_array
 from service.tasks.word_vectors.embeddings import EmbeddingsRequest, Sum
 from service.tasks.word_vectors.lookup import Lookup, items_of
 from service.tasks.word_vectors.neighbors import analogy_request, neighbors_request
@@ -34,7 +35,7 @@ from service.tasks.word_vectors.preprocessing import (
     WordVectorsPreprocessing,
 )
 from service.tasks.word_vectors.projection import ProjectionRequest
-from service.tasks.word_vectors.request import NEIGHBORS, SUMS, WordsRequest, ragged
+from service.tasks.word_vectors.request import NEIGHBORS, SUMS, WordsRequest
 from service.tasks.word_vectors.schemas import (
     DEFAULT_K,
     AnalogyBody,
@@ -63,6 +64,55 @@ _CANCELLED = 1e-6
 """A sum of unit vectors that is shorter is rounding, not a direction."""
 
 
+class WordTensors(RowTensors):
+    """One word a row in, its unit vector out.
+
+    Args:
+        lookup: finds the words.
+        dimensions: of the vectors.
+    """
+
+    def __init__(self, lookup: Lookup, dimensions: int) -> None:
+        super().__init__(
+            (TensorSpec(name=WORD, datatype=Datatype.BYTES, shape=(-1, 1)),),
+            (TensorSpec(name=EMBEDDING, datatype=Datatype.FP32, shape=(-1, dimensions)),),
+        )
+        self._lookup = lookup
+
+    def read(self, tensors: Tensors) -> Tensors:
+        return {IDS: self._lookup.require(decode_texts(tensors[WORD], WORD), items_of(WORD))}
+
+    def write(self, outputs: Tensors) -> Tensors:
+        return {EMBEDDING: outputs[EMBEDDINGS]}
+
+
+class WordScheduling(Scheduling[WordsRequest]):
+    """A row is a vector to look up or to search with; look-ups alone take microseconds.
+
+    Args:
+        budget: most rows of one run.
+        lookup: what requests look their words up with.
+        mapped: whether the table lies in a file, whose pages may still have to be read.
+    """
+
+    def __init__(self, budget: int, lookup: Lookup, *, mapped: bool) -> None:
+        super().__init__(budget)
+        self._lookup = lookup
+        self._quick_rows = _QUICK_MAPPED_ROWS if mapped else _QUICK_ROWS
+
+    def blocks(self, request: WordsRequest) -> bool:
+        return request.is_large(self._lookup)
+
+    def is_quick(self, tensors: Tensors) -> bool:
+        if K in tensors:
+            return False
+        rows = len(tensors[IDS]) if IDS in tensors else sum(len(ids) for ids, _ in tensors[SUMS])
+        return rows <= self._quick_rows
+
+    def warm_up(self) -> Tensors:
+        return {IDS: np.zeros(1, np.int64), K: np.array([DEFAULT_K + 1], np.int64)}
+
+
 class WordVectorsPredictor(Predictor[WordsRequest]):
     """One graph, `service.tasks.word_vectors.preprocessing` has its tensors, and a table inside or beside it."""
 
@@ -73,31 +123,23 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
         "/v1/projection": ProjectionBody,
         "/v1/embeddings": EmbeddingsBody,
     }
-    limiting = ("max_words", "max_neighbors", "max_total_neighbors", "max_inputs", "max_tokens")
+    limit_names = ("max_words", "max_neighbors", "max_total_neighbors", "max_inputs", "max_tokens")
 
     def __init__(self, bundle: Bundle, open_session: OpenSession, limits: Limits) -> None:
         super().__init__(bundle, open_session, limits)
-        where = f"{bundle.path}/manifest.json"
-        try:
-            self._preprocessing = WordVectorsPreprocessing.model_validate(bundle.manifest.preprocessing)
-        except ValidationError as error:
-            raise BundleError(f"{where}: preprocessing: {invalid_body(error)}") from error
-        if len(self.sessions) != 1:
-            raise BundleError(f"{where}: word vectors need one graph")
+        self._preprocessing = read_preprocessing(bundle, WordVectorsPreprocessing)
+        dimensions = self._preprocessing.dimensions
+        (graph,) = require_graphs(bundle)
+        self._check_tensors(graph)
         self._session = next(iter(self.sessions.values()))
-        self._check_graph(where)
         vocabulary = Vocabulary(bundle.file(self._preprocessing.vocabulary))
-        weights = _numbers(bundle.file(self._preprocessing.word_weights), (len(vocabulary),), "<f4")
+        weights = load_array(bundle.file(self._preprocessing.word_weights), (len(vocabulary),), np.float32, mapped=True)
         self.lookup = Lookup(bundle.manifest.name, vocabulary, weights, self._preprocessing, limits)
         self._table = self._open_table(len(vocabulary))
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        return (TensorSpec(name=WORD, datatype=Datatype.BYTES, shape=(-1, 1)),)
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        return (TensorSpec(name=EMBEDDING, datatype=Datatype.FP32, shape=(-1, self._preprocessing.dimensions)),)
+        self.tensors = WordTensors(self.lookup, dimensions)
+        self.scheduling = WordScheduling(
+            limits.max_batch_size, self.lookup, mapped=self._preprocessing.table is not None
+        )
 
     @property
     def details(self) -> dict[str, JsonValue]:
@@ -125,9 +167,6 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
                 return EmbeddingsRequest(body)
         raise TypeError(f"{type(body).__name__} is no body of this task")
 
-    def is_heavy(self, request: WordsRequest) -> bool:
-        return request.is_heavy(self.lookup)
-
     def preprocess(self, request: WordsRequest) -> Tensors:
         return request.prepare(self.lookup)
 
@@ -140,27 +179,6 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
         if K not in tensors:
             return {EMBEDDINGS: embeddings}
         return {EMBEDDINGS: embeddings, NEIGHBORS: self._search(embeddings, tensors[K])}
-
-    def is_quick(self, tensors: Tensors) -> bool:
-        if K in tensors:
-            return False
-        rows = len(tensors[IDS]) if IDS in tensors else sum(len(ids) for ids, _ in tensors[SUMS])
-        return rows <= (_QUICK_ROWS if self._preprocessing.table is None else _QUICK_MAPPED_ROWS)
-
-    def warm_up(self) -> Tensors:
-        return {IDS: np.zeros(1, np.int64), K: np.array([DEFAULT_K + 1], np.int64)}
-
-    def read_tensors(self, tensors: Tensors) -> Tensors:
-        words = []
-        for index, element in enumerate(tensors[WORD].ravel()):
-            try:
-                words.append(element.decode())
-            except UnicodeDecodeError as error:
-                raise InvalidRequest("is not UTF-8", f"{WORD}[{index}]") from error
-        return {IDS: self.lookup.require(words, items_of(WORD))}
-
-    def write_tensors(self, outputs: Tensors) -> Tensors:
-        return {EMBEDDING: outputs[EMBEDDINGS]}
 
     def _embed(self, tensors: Tensors) -> NDArray[np.float32]:
         """Unit vectors [N, D]; zero where words cancel each other out."""
@@ -188,9 +206,11 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
 
     def _search(self, embeddings: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.object_]:
         if not len(embeddings):
-            return ragged(())
+            return object_array(())
         scores, rows = self._table.search(embeddings, int(counts.max()))
-        return ragged([(scores[index, :count], rows[index, :count]) for index, count in enumerate(counts.tolist())])
+        return object_array(
+            [(scores[index, :count], rows[index, :count]) for index, count in enumerate(counts.tolist())]
+        )
 
     def _open_table(self, size: int) -> Table:
         preprocessing, bundle = self._preprocessing, self.bundle
@@ -200,10 +220,10 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
         else:
             datatypes = {spec.name: spec.datatype for spec in self._session.graph.inputs}
             shape = (size, preprocessing.dimensions)
-            rows = _numbers(bundle.file(preprocessing.table), shape, datatypes[TABLE].numpy.str)
+            rows = load_array(bundle.file(preprocessing.table), shape, datatypes[TABLE].numpy, mapped=True)
             scales = None
             if preprocessing.scales is not None:
-                scales = _numbers(bundle.file(preprocessing.scales), (size, 1), "<f4")
+                scales = load_array(bundle.file(preprocessing.scales), (size, 1), np.float32, mapped=True)
             table = MappedTable(self._session, rows, scales)
         if preprocessing.index is None:
             return table
@@ -215,20 +235,23 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
         dimensions, expansion = preprocessing.dimensions, preprocessing.index.expansion
         return IndexedTable(table, ann.ApproximateIndex(path, rows=size, dimensions=dimensions, expansion=expansion))
 
-    def _check_graph(self, where: str) -> None:
+    def _check_tensors(self, graph: Graph) -> None:
         """Raise BundleError unless the graph's tensors are those of the task."""
-        wide = self._preprocessing.dimensions
-        wanted = {IDS: (-1, -1), WEIGHTS: (-1, -1), VECTORS: (-1, wide), K: (-1,)}
+        dimensions = self._preprocessing.dimensions
+        floats, integers = Datatype.FP32, Datatype.INT64
+        inputs = {
+            IDS: (integers, (-1, -1)),
+            WEIGHTS: (floats, (-1, -1)),
+            VECTORS: (floats, (-1, dimensions)),
+            K: (integers, (-1,)),
+        }
         if self._preprocessing.table is not None:
-            wanted[TABLE] = (-1, wide)
+            stored = next((spec.datatype for spec in graph.inputs if spec.name == TABLE), floats)
+            inputs[TABLE] = (stored, (-1, dimensions))
         if self._preprocessing.scales is not None:
-            wanted[SCALES] = (-1, 1)
-        given = {EMBEDDINGS: (-1, wide), SCORES: (-1, -1), INDICES: (-1, -1)}
-        graph = self._session.graph
-        for kind, specs, shapes in (("inputs", graph.inputs, wanted), ("outputs", graph.outputs, given)):
-            if {spec.name: spec.shape for spec in specs} != shapes:
-                shown = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
-                raise BundleError(f"{where}: the graph does not fit the preprocessing: its {kind} must be {shown}")
+            inputs[SCALES] = (floats, (-1, 1))
+        outputs = {EMBEDDINGS: (floats, (-1, dimensions)), SCORES: (floats, (-1, -1)), INDICES: (integers, (-1, -1))}
+        require_tensors(self.bundle, graph, inputs=inputs, outputs=outputs)
 
 
 def _groups(sums: list[Sum]) -> Iterator[list[Sum]]:
@@ -243,22 +266,3 @@ def _groups(sums: list[Sum]) -> Iterator[list[Sum]]:
         rows += len(entry[0])
     if group:
         yield group
-
-
-def _numbers(path: Path, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
-    """Memory-map a .npy file.
-
-    Raises:
-        BundleError: it is none, or has another shape or type.
-    """
-    try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise BundleError(f"{path}: cannot be read as an array ({error})") from error
-    if array.shape != shape or array.dtype != np.dtype(dtype):
-        raise BundleError(
-            f"{path}: holds {array.dtype} {list(array.shape)}, it must be {np.dtype(dtype)} {list(shape)}; "
-            "export the model again"
-        )
-    # A plain array over the mapped pages: every slice of numpy's own class for them costs several microseconds.
-    return array.view(np.ndarray)

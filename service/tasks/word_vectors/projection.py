@@ -23,7 +23,7 @@ class ProjectionRequest(WordsRequest):
         self._places: NDArray[np.int64]
         """Rows of `embeddings` by word."""
 
-    def is_heavy(self, lookup: Lookup) -> bool:
+    def is_large(self, lookup: Lookup) -> bool:
         return len(self._words) > LIGHT_WORDS
 
     def prepare(self, lookup: Lookup) -> Tensors:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ class WordsRequest(ABC):
     """
 
     @abstractmethod
-    def is_heavy(self, lookup: Lookup) -> bool:
+    def is_large(self, lookup: Lookup) -> bool:
         """Whether the other two may hold the event loop for long."""
 
     @abstractmethod
@@ -46,14 +45,6 @@ class WordsRequest(ABC):
     @abstractmethod
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
         """The fields of the answer."""
-
-
-def ragged(items: Sequence[Any]) -> NDArray[np.object_]:
-    """Tuples as an object array [n]; numpy would make a table of them."""
-    array = np.empty(len(items), object)
-    for index, item in enumerate(items):
-        array[index] = item
-    return array
 
 
 def cosines(scores: NDArray[np.floating[Any]]) -> list[float]:

@@ -23,7 +23,7 @@ class SimilarityRequest(WordsRequest):
         self._places: NDArray[np.int64]
         """Rows of `embeddings` by pair and side, [n, 2]; -1 for an unknown word."""
 
-    def is_heavy(self, lookup: Lookup) -> bool:
+    def is_large(self, lookup: Lookup) -> bool:
         return len(self._pairs) > LIGHT_WORDS // 2
 
     def prepare(self, lookup: Lookup) -> Tensors:

@@ -451,7 +451,7 @@ def test_a_picture_sent_as_text_is_told_how_to_send_it(client: TestClient) -> No
 
 
 def test_a_model_of_another_task_is_named_with_its_task(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    served = client.app.context.registry.get("digits")  # type: ignore[attr-defined]
+    served = client.app.context.registry.find(name="digits")  # type: ignore[attr-defined]
     other = served.manifest.model_copy(update={"task": Task.TRANSLATION})
     monkeypatch.setattr(served, "manifest", other)
     response = client.post("/v1/classify?model=digits", json=pixels(1))

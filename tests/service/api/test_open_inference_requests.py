@@ -15,7 +15,7 @@ from service.errors import InvalidRequest
 
 
 def predictor(*inputs: TensorSpec, outputs: tuple[TensorSpec, ...] = ()) -> Any:
-    return SimpleNamespace(manifest=SimpleNamespace(name="m"), inputs=inputs, outputs=outputs)
+    return SimpleNamespace(manifest=SimpleNamespace(name="m"), tensors=SimpleNamespace(inputs=inputs, outputs=outputs))
 
 
 def spec(name: str, datatype: str, *shape: int) -> TensorSpec:

@@ -130,7 +130,7 @@ def test_when_the_client_leaves_its_request_is_dropped_and_the_rest_is_served(mo
             await gate.wait_entered()
             caller = Caller(orjson.dumps(pixels(2)))
             leaving = asyncio.create_task(app(caller.scope, caller.receive, caller.send))
-            depth = app.context.registry.get("digits")._batcher
+            depth = app.context.registry.find(name="digits")._lane._batcher
             while depth.depth == 0:
                 await asyncio.sleep(0)
             caller.left.set()

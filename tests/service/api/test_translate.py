@@ -173,7 +173,7 @@ def test_what_is_wrong_with_a_stream_is_told_before_it(
     assert response.json()["detail"].startswith(detail)
 
 
-PAIRS = "the pairs there are: de-en, en-de"
+PAIRS = "there are: de-en, en-de"
 
 
 @pytest.mark.parametrize(
@@ -199,10 +199,15 @@ PAIRS = "the pairs there are: de-en, en-de"
             "more than 20000 characters, the limit (LECTERN_MAX_T",
         ),
         (EN_DE | {"texts": ["a"] * 21}, 422, "texts", "21 texts, the limit is 20 (LECTERN_MAX_TEXTS)"),
-        ({"text": "a"}, 422, "source", "is needed: there are several pairs (de-en, en-de)"),
+        ({"text": "a"}, 422, "source", "is needed: several models fit (de-en, en-de)"),
         ({"text": "a", "source": "en", "target": "fr"}, 422, "target", f"no model has 'fr' there; {PAIRS}"),
         ({"text": "a", "source": "fr", "target": "de"}, 422, "source", f"no model has 'fr' there; {PAIRS}"),
-        ({"text": "a", "source": "en", "target": "en"}, 422, "target", f"no model translates 'en' to 'en'; {PAIRS}"),
+        (
+            {"text": "a", "source": "en", "target": "en"},
+            422,
+            "target",
+            f"no model has source 'en' and target 'en'; {PAIRS}",
+        ),
         ({"text": "a", "source": "", "target": "en"}, 422, "source", f"no model has '' there; {PAIRS}"),
         ({"text": "a", "model": "translate-en-de", "source": "de"}, 422, "source", "'translate-en-de' has 'en' there"),
         ({"text": "a", "model": "digits"}, 422, "model", "'digits' is of the task 'image-classification'"),
@@ -243,7 +248,7 @@ def test_several_models_of_a_pair_are_to_be_named(tmp_path: Any) -> None:
     with TestClient(create_app(Settings(models=tmp_path))) as client:
         for pair in (EN_DE, {"source": "en"}, {}):
             problem = client.post("/v1/translate", json=pair | {"text": "The dog"}).json()
-            assert problem["detail"] == "model: several models translate this pair, name one of: one, two"
+            assert problem["detail"] == "model: several models serve this task, name one of: one, two"
         client.post("/v2/repository/models/one/unload")
         assert client.post("/v1/translate", json={"text": "The dog"}).json()["model"] == "two"
 

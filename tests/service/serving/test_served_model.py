@@ -34,7 +34,7 @@ def served_with(tmp_path: Path) -> Iterator[Serve]:
         registry = ModelRegistry(Settings(models=tmp_path, **settings), Metrics())
         made.append(registry)
         registry.load_all()
-        return registry.get("digits")
+        return registry.find(name="digits")
 
     yield make
     for registry in made:
@@ -53,7 +53,7 @@ async def _labels(served: ServedModel, *digits: int, timeout: float | None = Non
 def _samples(served: ServedModel, name: str) -> dict[str, float]:
     return {
         labels.get("outcome") or labels.get("stage") or "": value
-        for found, labels, value in served._metrics.samples()
+        for found, labels, value in served._recorder._metrics.samples()
         if found == name
     }
 
@@ -95,7 +95,7 @@ def test_what_is_quick_runs_in_the_event_loop(served_with: Serve, monkeypatch: p
 
     async def main() -> None:
         assert await _labels(served, 1) == ["1"]
-        monkeypatch.setattr(served.predictor, "is_quick", lambda tensors: True)
+        monkeypatch.setattr(served.predictor.scheduling, "is_quick", lambda tensors: True)
         assert await _labels(served, 2) == ["2"]
         assert [thread is threading.main_thread() for thread in threads] == [False, True]
         assert _samples(served, "lectern_executions_total")[""] == 2
@@ -118,7 +118,7 @@ def test_a_heavy_request_is_worked_on_in_a_thread(served_with: Serve, monkeypatc
     async def main() -> None:
         for heavy in (True, False):
             threads.clear()
-            monkeypatch.setattr(served.predictor, "is_heavy", lambda request, heavy=heavy: heavy)
+            monkeypatch.setattr(served.predictor.scheduling, "blocks", lambda request, heavy=heavy: heavy)
             assert await _labels(served, 3) == ["3"]
             assert [thread is not threading.main_thread() for thread in threads] == [heavy, heavy]
 
@@ -144,7 +144,7 @@ def test_pieces_keep_to_the_budget_of_what_their_rows_cost(
 ) -> None:
     served = served_with(inline=inline, max_batch_size=10)
     costs = [3, 3, 4, 1, 9, 1, 25, 2]
-    monkeypatch.setattr(served.predictor, "costs", lambda tensors: np.array(costs[: len(tensors["image"])]))
+    monkeypatch.setattr(served.predictor.scheduling, "costs", lambda tensors: np.array(costs[: len(tensors["image"])]))
     rows: list[int] = []
     infer = served.predictor.infer
 
@@ -152,7 +152,7 @@ def test_pieces_keep_to_the_budget_of_what_their_rows_cost(
         rows.append(len(tensors["image"]))
         return infer(tensors)
 
-    monkeypatch.setattr(served._batcher, "_infer", watched)
+    monkeypatch.setattr(served._lane._batcher, "_infer", watched)
 
     async def main() -> None:
         digits = list(range(8))

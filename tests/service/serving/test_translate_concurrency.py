@@ -272,6 +272,6 @@ def test_unloading_waits_for_the_translations_under_way(tmp_path: Path, gate: Ga
         assert (await asked).status_code == 200
         assert (await unloading).status_code == 200
         gone = await client.post("/v1/translate", json={"source": "en", "text": "the dog"})
-        assert gone.json()["detail"] == "source: no model has 'en' there; the pairs there are: de-en"
+        assert gone.json()["detail"] == "source: no model has 'en' there; there are: de-en"
 
     _serve(main, tmp_path)

@@ -68,9 +68,9 @@ def test_a_score_is_never_nan(predictor: ImageClassificationPredictor, value: fl
 
 
 def test_tensors_of_the_protocol_are_the_graphs(predictor: ImageClassificationPredictor) -> None:
-    assert [(spec.name, spec.shape) for spec in predictor.inputs] == [("image", (-1, 1, 28, 28))]
-    assert [(spec.name, spec.shape) for spec in predictor.outputs] == [("probabilities", (-1, 10))]
-    assert predictor.warm_up()["image"].shape == (1, 1, 28, 28)
+    assert [(spec.name, spec.shape) for spec in predictor.tensors.inputs] == [("image", (-1, 1, 28, 28))]
+    assert [(spec.name, spec.shape) for spec in predictor.tensors.outputs] == [("probabilities", (-1, 10))]
+    assert predictor.scheduling.warm_up()["image"].shape == (1, 1, 28, 28)
     assert predictor.reports["model"].actual == ("CPUExecutionProvider",)
 
 
@@ -106,11 +106,11 @@ def _png(side: int) -> bytes:
 def test_what_may_hold_the_event_loop_is_heavy(
     predictor: ImageClassificationPredictor, pictures: list[bytes], heavy: bool
 ) -> None:
-    assert predictor.is_heavy(ClassifyRequest(pictures=pictures)) is heavy
+    assert predictor.scheduling.blocks(ClassifyRequest(pictures=pictures)) is heavy
 
 
 def test_pixels_are_light(predictor: ImageClassificationPredictor) -> None:
-    assert not predictor.is_heavy(ClassifyRequest(pixels=[template(1).tolist()] * 4))
+    assert not predictor.scheduling.blocks(ClassifyRequest(pixels=[template(1).tolist()] * 4))
 
 
 @pytest.mark.parametrize(
@@ -136,12 +136,15 @@ def _graph(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"labels": None}, "image classification needs labels and one graph"),
-        ({"labels": list("012345678")}, r"must take FP32 \[-1, 1, 28, 28\] and give FP32 \[-1, 9\]"),
-        ({"preprocessing": {"height": 32}}, r"must take FP32 \[-1, 1, 32, 28\]"),
+        ({"labels": None}, "labels: are missing; the task image-classification needs them"),
+        ({"labels": list("012345678")}, r"outputs of model\.onnx .* must be probabilities FP32 \[-1, 9\]"),
+        ({"preprocessing": {"height": 32}}, r"inputs of model\.onnx .* must be image FP32 \[-1, 1, 32, 28\]"),
         ({"preprocessing": {"colour": "red"}}, r"manifest\.json: preprocessing: colour: is not a field"),
         ({"preprocessing": {"normaliser": "magic"}}, r"manifest\.json: preprocessing: normaliser: Input should be 'mn"),
-        ({"graphs": _graph() | {"second": _graph()["model"]}}, "image classification needs labels and one graph"),
+        (
+            {"graphs": _graph() | {"second": _graph()["model"]}},
+            "graphs: the task .* needs exactly one",
+        ),
         ({"task": "translation"}, r"manifest\.json: preprocessing: source: Field required"),
     ],
 )

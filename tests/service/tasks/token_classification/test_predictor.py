@@ -253,7 +253,7 @@ def test_sentences_of_similar_length_run_together(
     monkeypatch.setattr(OnnxSession, "run", recording_run)
     pos.answer({"tokens": [["a"] * length for length in [3, 30] * 20]})
     assert shapes == [(20, 30), (20, 3)]
-    assert pos.costs({"sentences": np.array([["a"], ["a", "b", "c"]], object)}).tolist() == [1, 3]
+    assert pos.scheduling.costs({"sentences": np.array([["a"], ["a", "b", "c"]], object)}).tolist() == [1, 3]
 
 
 @pytest.mark.parametrize("budget", [1, 64, 300, 100_000])
@@ -277,12 +277,12 @@ def test_which_requests_are_heavy_or_quick(pos: TokenClassificationPredictor) ->
     def request(**body: Any) -> Any:
         return pos.parse(pos.routes["/v1/tag"].model_validate(body))
 
-    assert not pos.is_heavy(request(text="A few words."))
-    assert pos.is_heavy(request(text="word " * 1_000))
-    assert pos.is_heavy(request(texts=["A few words."] * 500))
-    assert pos.is_heavy(request(tokens=[["a"] * 100] * 10))
-    assert pos.is_quick(pos.preprocess(request(text="")))
-    assert not pos.is_quick(pos.preprocess(request(text="Ada")))
+    assert not pos.scheduling.blocks(request(text="A few words."))
+    assert pos.scheduling.blocks(request(text="word " * 1_000))
+    assert pos.scheduling.blocks(request(texts=["A few words."] * 500))
+    assert pos.scheduling.blocks(request(tokens=[["a"] * 100] * 10))
+    assert pos.scheduling.is_quick(pos.preprocess(request(text="")))
+    assert not pos.scheduling.is_quick(pos.preprocess(request(text="Ada")))
 
 
 def test_nan_emissions_are_a_model_failure(pos: TokenClassificationPredictor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,18 +292,18 @@ def test_nan_emissions_are_a_model_failure(pos: TokenClassificationPredictor, mo
 
 
 def test_the_open_inference_protocol_shows_the_task(names: TokenClassificationPredictor) -> None:
-    assert [(spec.name, spec.datatype, spec.shape) for spec in (*names.inputs, *names.outputs)] == [
+    assert [(spec.name, spec.datatype, spec.shape) for spec in (*names.tensors.inputs, *names.tensors.outputs)] == [
         ("TEXT", "BYTES", (-1, 1)),
         ("TAGS", "BYTES", (-1, 1)),
     ]
     texts = ["Ada sat.", "", "Zoë 😀"]
-    request = names.read_request({"TEXT": np.array([[text.encode()] for text in texts], object)})
+    request = names.tensors.read({"TEXT": np.array([[text.encode()] for text in texts], object)})
     fields = names.postprocess(request, names.infer(names.preprocess(request)))
-    tags = names.write_results(fields)["TAGS"]
+    tags = names.tensors.write(fields)["TAGS"]
     assert tags.shape == (3, 1)
     assert [orjson.loads(document) for document in tags.ravel()] == names.answer({"texts": texts})["results"]
     with pytest.raises(InvalidRequest, match=r"TEXT\[1\]: is not UTF-8"):
-        names.read_request({"TEXT": np.array([[b"Ada"], [b"\xff"]], object)})
+        names.tensors.read({"TEXT": np.array([[b"Ada"], [b"\xff"]], object)})
 
 
 def test_the_details_of_the_card(pos: TokenClassificationPredictor, names: TokenClassificationPredictor) -> None:
@@ -345,8 +345,8 @@ _INFINITE = np.where(transitions("spans") < 0, -np.inf, 0).astype(np.float32)
         (_with_preprocessing(tokenizer="letter"), r"manifest.json: preprocessing: tokenizer: Input should be"),
         (_with_preprocessing(colour=1), r"manifest.json: preprocessing: colour: is not a field"),
         (_with_preprocessing(vocabulary="gone.txt"), r"gone.txt is not listed in manifest.json"),
-        (_with_manifest(labels=None), r"manifest.json: token classification needs labels and one graph"),
-        (_with_manifest(labels=SPAN_LABELS[:-1]), r"the graph does not fit the labels and the task: its outputs must"),
+        (_with_manifest(labels=None), r"manifest.json: labels: are missing; the task token-class"),
+        (_with_manifest(labels=SPAN_LABELS[:-1]), r"the outputs of .* do not fit .* must be emissions"),
         (_with_manifest(labels=("NOUN", *SPAN_LABELS[1:])), r"manifest.json: labels: of spans they must be 'O' and BI"),
         (_with_file("vocabulary.txt", b"caf\xe9\n"), r"vocabulary.txt: is not UTF-8 \(byte 3\)"),
         (_with_file("vocabulary.txt", b"the\nthe\n"), r"vocabulary.txt: a word is empty or there twice"),
@@ -355,7 +355,10 @@ _INFINITE = np.where(transitions("spans") < 0, -np.inf, 0).astype(np.float32)
         (_with_file("characters.txt", b"0041\n0041\n"), r"characters.txt: a character is there twice"),
         (_with_file("characters.txt", b"".join(b"%04X\n" % i for i in range(99))), r"has no row for .*character 100"),
         (_with_file("transitions.npy", b"x"), r"transitions.npy: cannot be read as an array"),
-        (_with_file("transitions.npy", npy(_MISSHAPEN)), r"transitions.npy: holds float32 \[9, 9\], for 9 labels it"),
+        (
+            _with_file("transitions.npy", npy(_MISSHAPEN)),
+            r"transitions.npy: holds float32 \[9, 9\], it must be .* \[11, 9\]",
+        ),
         (_with_file("transitions.npy", npy(_MISSHAPEN.astype("f8"))), r"transitions.npy: holds float64"),
         (_with_file("transitions.npy", npy(_INFINITE)), r"transitions.npy: holds NaN or infinity"),
     ],

@@ -16,7 +16,7 @@ from service.limits import Limits
 from service.runtime.session import session_opener
 from service.runtime.stepper import FOUND, JOBS
 from service.tasks import load_predictor
-from service.tasks.base import object_array
+from service.tasks.tensors import object_array
 from service.tasks.translation import TranslationPredictor
 from service.tasks.translation.request import TranslateRequest
 from service.tasks.translation.subwords import END, STAND_IN, UNKNOWN, Subwords
@@ -146,7 +146,7 @@ def test_a_stream_is_the_answer_in_parts(copier: TranslationPredictor) -> None:
         assert isinstance(ticket, int)
         deltas.extend(stream.take(ticket, token))
 
-    loop = copier.step_loop(on_token)
+    loop = copier.scheduling.step_loop(on_token)
     loop.add([job.tokens for job in jobs], jobs[0].settings, range(len(jobs)), [job.wants_attention for job in jobs])
     found: list[Any] = [None] * len(jobs)
     while loop.active:

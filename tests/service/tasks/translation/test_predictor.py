@@ -61,7 +61,7 @@ def test_the_samples_replay(tmp_path: Path, source: str, attention: bool) -> Non
     target = {"en": "de", "de": "en"}[source]
     bundle = write_translator(tmp_path, source=source, target=target, attention=attention)
     found = load(bundle)
-    assert (found.source, found.target, found.profile.language) == (source, target, source)
+    assert (found.selectors, found.profile.language) == ({"source": source, "target": target}, source)
     assert list(found.replay()) == []
     other = edit_samples(bundle, lambda samples: samples[0]["results"][0].update(text="x"))
     (wrong,) = load(other).replay()
@@ -161,17 +161,17 @@ def test_alignment_needs_attention(tmp_path: Path) -> None:
 
 def test_tensors_are_texts_and_translations(english: TranslationPredictor) -> None:
     texts = np.array([[b"The dog."], [b""], ["😀".encode()]], object)
-    request = english.read_request({"TEXT": texts})
+    request = english.tensors.read({"TEXT": texts})
     fields = english.postprocess(request, english.infer(english.preprocess(request)))
-    found = english.write_results(fields)["TRANSLATION"]
+    found = english.tensors.write(fields)["TRANSLATION"]
     assert found.tolist() == [[b"Der Hund."], [b""], ["😀".encode()]]
     with pytest.raises(InvalidRequest, match=r"TEXT\[1\]: is not UTF-8"):
-        english.read_request({"TEXT": np.array([b"a", b"\xff"], object)})
+        english.tensors.read({"TEXT": np.array([b"a", b"\xff"], object)})
 
 
 def test_long_texts_are_worked_on_in_a_thread(english: TranslationPredictor) -> None:
-    assert english.is_heavy(TranslateRequest(["the dog. " * 300]))
-    assert not english.is_heavy(TranslateRequest(["the dog. "]))
+    assert english.scheduling.blocks(TranslateRequest(["the dog. " * 300]))
+    assert not english.scheduling.blocks(TranslateRequest(["the dog. "]))
 
 
 class TestStream:
@@ -279,8 +279,12 @@ def _plain_step(document: dict[str, Any]) -> None:
         (lambda d: d["preprocessing"].update(max_source_tokens=1), {}, r"max_source_tokens: Input should be greater"),
         (lambda d: d["preprocessing"].update(profile="gone.json"), {}, r"gone.json is not listed"),
         (lambda d: d["preprocessing"].update(source="fr"), {}, r"language.json: is of 'en', the source is 'fr'"),
-        (lambda d: d["graphs"].pop("step"), {}, r"graphs: a translator has 'encoder' and 'step', and no other"),
-        (_plain_step, {"step.onnx": step_graph("en", attention=False)}, r"the inputs of 'step' must be .*memory FP32"),
+        (lambda d: d["graphs"].pop("step"), {}, r"graphs: the task translation needs encoder and step, and no other"),
+        (
+            _plain_step,
+            {"step.onnx": step_graph("en", attention=False)},
+            r"inputs of step.onnx .* must be .*memory",
+        ),
         (lambda d: None, {"pieces.model": b"no model"}, r"pieces.model: is no SentencePiece model; export"),
         (lambda d: None, {"pieces.model": b""}, r"pieces.model: is no SentencePiece model; export"),
         (lambda d: None, {"language.json": b"{}"}, r"language.json: .*; export the model again"),

@@ -16,10 +16,11 @@ from service.limits import Limits
 from service.runtime import ann, session
 from service.runtime.session import OnnxSession, Tensors, session_opener
 from service.tasks import load_predictor
+from service.tasks.tensors import object_array
 from service.tasks.word_vectors import WordVectorsPredictor, predictor
 from service.tasks.word_vectors import vector_table as table
 from service.tasks.word_vectors.projection import principal_plane
-from service.tasks.word_vectors.request import NEIGHBORS, SUMS, ragged
+from service.tasks.word_vectors.request import NEIGHBORS, SUMS
 from tests.support.server import edit_samples, rewrite
 from tests.support.word_vector_bundles import (
     DIMENSIONS,
@@ -228,7 +229,7 @@ def test_words_that_cancel_each_other_out_are_refused(tmp_path: Path) -> None:
 
 
 def test_tiny_weights_are_no_cancellation(inside: WordVectorsPredictor) -> None:
-    sums = ragged([(np.array([1, 2]), np.array([1e-10, 1e-10], np.float32))])
+    sums = object_array([(np.array([1, 2]), np.array([1e-10, 1e-10], np.float32))])
     assert np.linalg.norm(inside.infer({SUMS: sums})["embeddings"]) == pytest.approx(1)
 
 
@@ -269,19 +270,19 @@ class TestProjection:
 
 
 def test_tensors_of_the_protocol_are_words_and_vectors(inside: WordVectorsPredictor) -> None:
-    assert [(spec.name, spec.datatype, spec.shape) for spec in inside.inputs] == [("WORD", "BYTES", (-1, 1))]
-    assert [(spec.name, spec.shape) for spec in inside.outputs] == [("EMBEDDING", (-1, DIMENSIONS))]
+    assert [(spec.name, spec.datatype, spec.shape) for spec in inside.tensors.inputs] == [("WORD", "BYTES", (-1, 1))]
+    assert [(spec.name, spec.shape) for spec in inside.tensors.outputs] == [("EMBEDDING", (-1, DIMENSIONS))]
 
 
 def test_what_is_quick_and_what_is_heavy(inside: WordVectorsPredictor) -> None:
-    assert inside.is_quick({"ids": np.zeros(9, np.int64)})
-    assert not inside.is_quick({"ids": np.zeros(5000, np.int64)})
-    assert not inside.is_quick(inside.warm_up())
+    assert inside.scheduling.is_quick({"ids": np.zeros(9, np.int64)})
+    assert not inside.scheduling.is_quick({"ids": np.zeros(5000, np.int64)})
+    assert not inside.scheduling.is_quick(inside.scheduling.warm_up())
     long = (np.zeros(300, np.int64), np.ones(300, np.float32))
-    assert inside.is_quick({SUMS: ragged([long])})
-    assert not inside.is_quick({SUMS: ragged([long, long])})
+    assert inside.scheduling.is_quick({SUMS: object_array([long])})
+    assert not inside.scheduling.is_quick({SUMS: object_array([long, long])})
     mapped = load(write_words(inside.bundle.path.parent.parent, "mapped", form="int8"))
-    assert [mapped.is_quick({"ids": np.zeros(rows, np.int64)}) for rows in (16, 17)] == [True, False]
+    assert [mapped.scheduling.is_quick({"ids": np.zeros(rows, np.int64)}) for rows in (16, 17)] == [True, False]
     for route, body, heavy in (
         ("/v1/neighbors", {"words": ["king"]}, False),
         ("/v1/neighbors", {"words": ["king"] * 500}, True),
@@ -298,7 +299,7 @@ def test_what_is_quick_and_what_is_heavy(inside: WordVectorsPredictor) -> None:
         ("/v1/embeddings", {"input": ["a"] * 500}, True),
     ):
         request = inside.parse(inside.routes[route].model_validate(body))
-        assert inside.is_heavy(request) is heavy, (route, str(body)[:60])
+        assert inside.scheduling.blocks(request) is heavy, (route, str(body)[:60])
 
 
 def test_without_usearch_search_is_exact_and_says_so(
@@ -349,10 +350,13 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path, files: dict[str, byte
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dimensions": 13}, r"its inputs must be ids \[-1, -1\], weights \[-1, -1\], vectors \[-1, 13\], k \[-1\]$"),
-        ({"table": "table.npy"}, r"its inputs must be .*table \[-1, 12\]"),
+        (
+            {"dimensions": 13},
+            r"must be ids INT64 \[-1, -1\], weights FP32 \[-1, -1\], vectors FP32 \[-1, 13\], k INT64 \[-1\];",
+        ),
+        ({"table": "table.npy"}, r"the inputs of .* must be .*table FP32 \[-1, 12\]"),
         ({"normaliser": "upper"}, r"manifest\.json: preprocessing: normaliser: Input should be 'none' or 'lower'"),
-        ({"colour": "red"}, r"manifest\.json: preprocessing: colour: is not a field of this request"),
+        ({"colour": "red"}, r"manifest\.json: preprocessing: colour: is not a field"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

@@ -1,0 +1,53 @@
+"""What the server must know of a model to schedule its runs: what they cost, and where they may run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable
+from typing import ClassVar, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.decoding import StepLoop
+from service.runtime.session import Tensors
+
+RequestT = TypeVar("RequestT")
+
+
+class Scheduling(ABC, Generic[RequestT]):
+    """The cost of a model's requests and runs.
+
+    Args:
+        budget: largest cost of one run: in rows, or in the unit of `costs`.
+    """
+
+    steps: ClassVar[bool] = False
+    """Whether the model decodes step by step: then `preprocess` makes the jobs of `service.runtime.stepper`."""
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+
+    @abstractmethod
+    def blocks(self, request: RequestT) -> bool:
+        """Whether `preprocess` or `postprocess` may take over a millisecond: then they run in a thread."""
+
+    @abstractmethod
+    def warm_up(self) -> Tensors:
+        """The tensors of one ordinary request, to run before the first caller comes."""
+
+    def is_quick(self, tensors: Tensors) -> bool:
+        """Whether this run takes microseconds, whatever an ordinary one takes: then the event loop runs it."""
+        return False
+
+    def costs(self, tensors: Tensors) -> NDArray[np.int64] | None:
+        """The cost of each row, [N]; None: one each."""
+        return None
+
+    def step_loop(self, on_token: Callable[[Hashable, int], None]) -> StepLoop:
+        """A loop for the sentences of all requests together; only where it `steps`.
+
+        Args:
+            on_token: gets each token of greedy sentences, END left out.
+        """
+        raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Everything a LeNet run depends on."""
+"""Configuration of a LeNet run."""
 
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
@@ -17,25 +17,25 @@ Select = Literal["best", "last"]
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
-    """How training images are distorted. 0 switches a distortion off; `--no-augment` switches off all."""
+    """Data augmentation of the training images; 0 disables a distortion, `--no-augment` disables all."""
 
-    augment: bool = field(default=True, metadata=doc("distort the training images, anew in each epoch"))
+    augment: bool = field(default=True, metadata=doc("distort the training images, differently in each epoch"))
     rotation: float = field(default=10.0, metadata=doc("rotate by up to this many degrees"))
-    shear: float = field(default=0.15, metadata=doc("slant by up to this much (pixels sideways per pixel of height)"))
-    scale: float = field(default=0.12, metadata=doc("shrink or enlarge by up to this share"))
-    aspect: float = field(default=0.08, metadata=doc("stretch width against height by up to this share"))
-    shift: float = field(default=1.5, metadata=doc("move by up to this many pixels each way"))
+    shear: float = field(default=0.15, metadata=doc("shear by up to this much (pixels sideways per pixel of height)"))
+    scale: float = field(default=0.12, metadata=doc("shrink or enlarge by up to this fraction"))
+    aspect: float = field(default=0.08, metadata=doc("change the aspect ratio by up to this fraction"))
+    shift: float = field(default=1.5, metadata=doc("shift by up to this many pixels in each direction"))
     elastic: float = field(
         default=0.8, metadata=doc("elastic displacement in pixels (standard deviation; Simard et al. 2003)")
     )
     stroke: float = field(
-        default=0.3, metadata=doc("thicken or thin the strokes by up to this share of one pixel each side")
+        default=0.3, metadata=doc("thicken or thin strokes by up to this fraction of a pixel on each side")
     )
-    low_resolution: float = field(default=0.05, metadata=doc("share of the images that go through a lower resolution"))
-    blur: float = field(default=0.05, metadata=doc("share of the images that are blurred a little"))
-    contrast: float = field(default=0.1, metadata=doc("make the ink darker or lighter by up to this share"))
+    low_resolution: float = field(default=0.05, metadata=doc("fraction of the images whose resolution is reduced"))
+    blur: float = field(default=0.05, metadata=doc("fraction of the images that are blurred slightly"))
+    contrast: float = field(default=0.1, metadata=doc("make the ink darker or lighter by up to this fraction"))
     calm: float = field(
-        default=0.2, metadata=doc("share of the epochs, at the end, with half the geometric distortion")
+        default=0.2, metadata=doc("fraction of the epochs, at the end, with half the geometric distortion")
     )
 
     def __post_init__(self) -> None:
@@ -43,58 +43,58 @@ class AugmentConfig:
             if getattr(self, setting.name) < 0:
                 raise ConfigError(f"{setting.name} is {getattr(self, setting.name)}; it must not be below 0")
         if self.blur + self.low_resolution > 1:
-            raise ConfigError("blur and low_resolution are shares of one batch; together they must not be above 1")
+            raise ConfigError("blur and low_resolution are fractions of one batch; together they must not be above 1")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LenetConfig:
-    """One run of LeNet: data, network, optimisation, augmentation."""
+    """Settings of a run: data, network, optimization, augmentation."""
 
     data: str = field(
         default="mnist", metadata=doc("`mnist`, a folder with idx files, or a folder of class folders with pictures")
     )
     normaliser: Normaliser = field(
         default="mnist",
-        metadata=doc(
-            "how pictures become 28x28: find the ink and centre it as MNIST's makers did, or fit the whole picture"
-        ),
+        metadata=doc("how pictures become 28x28: extract and center the ink as in MNIST, or fit the whole picture"),
     )
     dev: float = field(
         default=5000.0,
-        metadata=doc("held-out training images: a number, or below 1 a share; of small sets at most a tenth"),
+        metadata=doc("held-out training images: a number, or a fraction below 1; at most a tenth of small data sets"),
     )
     split_seed: int = field(
-        default=0, metadata=doc("chooses the held-out images of your own data; of MNIST they are the last ones")
+        default=0, metadata=doc("seed that selects the held-out images of your own data; MNIST holds out its last ones")
     )
-    activation: Activation = field(default="relu", metadata=doc("the units' squashing function"))
+    activation: Activation = field(default="relu", metadata=doc("activation function"))
     pooling: Pooling = field(default="max", metadata=doc("how S2 and S4 subsample"))
     connections: Connections = field(
-        default="full", metadata=doc("which maps of S2 the maps of C3 see: all, or those of Table I")
+        default="full", metadata=doc("maps of S2 that each map of C3 is connected to: all, or those of Table I")
     )
     output: Output = field(
-        default="softmax", metadata=doc("output layer and loss: softmax, or 1998's RBF units with equation 9")
+        default="softmax",
+        metadata=doc("output layer and loss: softmax, or the 1998 paper's RBF units and equation 9"),
     )
     init: str = field(
         default="",
-        metadata=doc("begin with the weights that this run kept, to go on with other images of the same labels"),
+        metadata=doc("run whose best weights to start from, to fine-tune on other images of the same labels"),
     )
     epochs: int = field(default=50, metadata=doc("passes over the training images"))
     batch_size: int = field(
-        default=128, metadata=doc("images per step; of small sets fewer, so that an epoch has 20 steps")
+        default=128, metadata=doc("images per step; fewer on small data sets, so that an epoch has 20 steps")
     )
-    learning_rate: float = field(default=4e-3, metadata=doc("AdamW's highest learning rate"))
-    weight_decay: float = field(default=0.02, metadata=doc("AdamW's weight decay, on weights and not on biases"))
+    learning_rate: float = field(default=4e-3, metadata=doc("peak learning rate of AdamW"))
+    weight_decay: float = field(default=0.02, metadata=doc("weight decay of AdamW, on weights but not biases"))
     schedule: Schedule = field(
-        default="one-cycle", metadata=doc("learning rate: up and down as a cosine, or down only")
+        default="one-cycle", metadata=doc("learning rate schedule: cosine up and down, or cosine down only")
     )
     label_smoothing: float = field(
-        default=0.05, metadata=doc("share of the target spread over all classes (softmax output only)")
+        default=0.05, metadata=doc("fraction of the target spread over all classes (softmax output only)")
     )
     ema: float = field(
-        default=0.999, metadata=doc("decay per step of the averaged weights that are kept; 0 keeps the last ones")
+        default=0.999,
+        metadata=doc("decay per step of the moving average of the weights; 0 keeps the last weights"),
     )
-    select: Select = field(default="best", metadata=doc("keep the epoch with the fewest dev errors, or the last"))
-    seed: int = field(default=0, metadata=doc("everything random in the run derives from it"))
+    select: Select = field(default="best", metadata=doc("keep the epoch with the fewest dev errors, or the last one"))
+    seed: int = field(default=0, metadata=doc("seed of all random numbers of the run"))
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
@@ -123,9 +123,9 @@ PRESETS: dict[str, LenetConfig] = {
     "lecun1998": replace(LenetConfig(), **_LECUN_1998),
     "debug": replace(LenetConfig(), epochs=2, batch_size=16, ema=0.9),
 }
-"""`--preset`: where a configuration starts; flags change it from there."""
+"""Starting configurations for `--preset`; options change them."""
 
 
 def stored_config(run: Run) -> LenetConfig:
-    """The settings a run was started with."""
+    """The configuration that a run was started with."""
     return from_dict(LenetConfig, run.config(FAMILY), where=str(run.path))

@@ -1,4 +1,4 @@
-"""How well a trained LeNet reads: accuracy, errors by class, confusion matrix, pictures."""
+"""Evaluation of a trained LeNet: accuracy, errors by class, confusion matrix, plots."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from training.common.run import Run
 from training.lenet.config import LenetConfig
 from training.lenet.data.dataset import Digits, Split
 from training.lenet.network.model import LeNet5
-from training.lenet.plots import draw_confusion, draw_learning_curve, draw_misread
+from training.lenet.plots import draw_confusion, draw_learning_curve, draw_misclassified
 from training.lenet.train import BEST, build_model, identity, predict
 
 SplitName = Literal["dev", "test"]
@@ -21,12 +21,14 @@ SplitName = Literal["dev", "test"]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Counts of one split; `confusion` is [true, read]."""
+    """Results on one split."""
 
     split: SplitName
     labels: tuple[str, ...]
     confusion: NDArray[np.int64]
+    """Number of images by [true, predicted] label."""
     epoch: int
+    """Epoch of the evaluated weights."""
 
     @property
     def images(self) -> int:
@@ -41,22 +43,22 @@ class Evaluation:
         return 1 - self.errors / self.images
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: the counts, in total and by class, and the matrix."""
-        totals, right = self.confusion.sum(1), np.diag(self.confusion)
+        """The results as JSON: counts in total and by class, and the confusion matrix."""
+        totals, correct = self.confusion.sum(1), np.diag(self.confusion)
         return {
             "images": self.images,
             "errors": self.errors,
             "accuracy": round(self.accuracy, 6),
             "epoch": self.epoch,
             "by_class": {
-                label: {"images": int(total), "errors": int(total - good)}
-                for label, total, good in zip(self.labels, totals, right, strict=True)
+                label: {"images": int(total), "errors": int(total - hits)}
+                for label, total, hits in zip(self.labels, totals, correct, strict=True)
             },
             "confusion": self.confusion.tolist(),
         }
 
     def report(self) -> str:
-        """The same as text: lines by class, then the matrix."""
+        """The results as text: errors by class, then the confusion matrix."""
         width = max(5, *(len(label) + 1 for label in self.labels))
         lines = [
             f"{self.split}: {self.errors} errors of {self.images} images, "
@@ -66,14 +68,18 @@ class Evaluation:
         ]
         for label, row in zip(self.labels, self.as_dict()["by_class"].values(), strict=True):
             lines.append(f"{label.ljust(width + 2)}{row['images']:6}  {row['errors']:6}")
-        lines += ["", "is \\ read as".ljust(width + 2) + "".join(label.rjust(width) for label in self.labels)]
+        lines += ["", "true \\ predicted".ljust(width + 2) + "".join(label.rjust(width) for label in self.labels)]
         for label, counts in zip(self.labels, self.confusion, strict=True):
             lines.append(label.ljust(width + 2) + "".join((str(n) if n else ".").rjust(width) for n in counts))
         return "\n".join(lines)
 
 
 def load_best(run: Run, config: LenetConfig, digits: Digits) -> tuple[LeNet5, int]:
-    """The weights a run kept, ready to read with, and the epoch they are of."""
+    """Load the weights that a run kept.
+
+    Returns:
+        The network in evaluation mode, and the epoch of its weights.
+    """
     state = load_checkpoint(run.checkpoints / BEST, config=identity(config, digits))
     model = build_model(config, len(digits.labels))
     model.load_state_dict(state["model"])
@@ -81,30 +87,36 @@ def load_best(run: Run, config: LenetConfig, digits: Digits) -> tuple[LeNet5, in
 
 
 def evaluate(run: Run, config: LenetConfig, digits: Digits, split_name: SplitName, device: torch.device) -> Evaluation:
-    """Read the split with the run's kept weights; writes `evaluation.json` and the pictures.
+    """Classify a split with the weights that a run kept, and write `evaluation.json` and the plots.
 
     Raises:
         DatasetError: the data has no test images.
-        CheckpointError: the run has no weights yet, or they are of other settings or data.
+        CheckpointError: the run has no weights yet, or they were trained with other settings or data.
     """
     split = digits.dev if split_name == "dev" else digits.test
     if split is None:
         raise DatasetError(f"{config.data}: has no test images; use --split dev")
     model, epoch = load_best(run, config, digits)
     probabilities = predict(model.to(device), split, device).softmax(1).numpy()
-    read = probabilities.argmax(1)
+    predicted = probabilities.argmax(1)
     confusion = np.zeros((len(digits.labels), len(digits.labels)), np.int64)
-    np.add.at(confusion, (split.labels, read), 1)
+    np.add.at(confusion, (split.labels, predicted), 1)
     result = Evaluation(split_name, digits.labels, confusion, epoch)
     run.add_evaluation(split_name, result.as_dict())
-    _draw(run, digits, split, result, read, probabilities.max(1))
+    _draw(run, digits, split, result, predicted, probabilities.max(1))
     return result
 
 
 def _draw(
-    run: Run, digits: Digits, split: Split, result: Evaluation, read: NDArray[np.int64], scores: NDArray[np.float32]
+    run: Run,
+    digits: Digits,
+    split: Split,
+    result: Evaluation,
+    predicted: NDArray[np.int64],
+    scores: NDArray[np.float32],
 ) -> None:
-    wrong = np.flatnonzero(read != split.labels)
+    """Write the learning curve, the confusion matrix and the misclassified images."""
+    wrong = np.flatnonzero(predicted != split.labels)
     title = f"{digits.name}, {result.split}"
     draw_learning_curve(run.pictures / "learning_curve.png", run.metrics(), len(digits.dev))
     draw_confusion(
@@ -113,11 +125,11 @@ def _draw(
         digits.labels,
         f"{title}: {result.errors} errors of {result.images:,}",
     )
-    draw_misread(
+    draw_misclassified(
         run.pictures / f"misread_{result.split}.png",
         split.images[wrong],
         [digits.labels[index] for index in split.labels[wrong]],
-        [digits.labels[index] for index in read[wrong]],
+        [digits.labels[index] for index in predicted[wrong]],
         scores[wrong].tolist(),
         title,
     )

@@ -1,4 +1,4 @@
-"""The training loop of LeNet."""
+"""Training loop of LeNet."""
 
 import math
 import time
@@ -23,12 +23,14 @@ from training.lenet.data.dataset import Digits, Split
 from training.lenet.network.model import LeNet5, map_loss
 
 LAST, BEST = "last.pt", "best.pt"
-_WARM_UP = 0.15  # of the steps, in the one-cycle schedule
-_LEAST_STEPS = 20  # per epoch: small sets take smaller batches
+_WARM_UP = 0.15
+"""Fraction of the steps in which the one-cycle schedule raises the learning rate."""
+_MIN_STEPS = 20
+"""Steps per epoch at least; small data sets get smaller batches."""
 
 
 def build_model(config: LenetConfig, classes: int) -> LeNet5:
-    """The network that the configuration describes, with fresh weights drawn from the global generator."""
+    """Build the configured network, with initial weights from PyTorch's global generator."""
     return LeNet5(
         classes,
         activation=config.activation,
@@ -39,27 +41,29 @@ def build_model(config: LenetConfig, classes: int) -> LeNet5:
 
 
 def identity(config: LenetConfig, digits: Digits) -> dict[str, Any]:
-    """What a checkpoint belongs to: the settings and the data themselves."""
+    """Settings and data hash that a checkpoint is only valid for."""
     return {**to_dict(config), "data_sha256": digits.sha256()[:16]}
 
 
 @dataclass
 class _State:
-    """What a checkpoint holds: weights, their running average, the optimiser, and how far the run is."""
+    """Training state that checkpoints store."""
 
     model: LeNet5
     average: LeNet5
+    """Exponential moving average of the weights."""
     optimizer: torch.optim.AdamW
     identity: dict[str, Any]
     epoch: int = 0
-    fewest: int | None = None  # dev errors of the epoch that is kept
+    best_errors: int | None = None
+    """Dev errors of the epoch whose weights are kept."""
     seconds: float = 0.0
     cpu_seconds: float = 0.0
 
     def save(self, path: Path) -> None:
         save_checkpoint(
             path, config=self.identity, model=self.model.state_dict(), average=self.average.state_dict(),
-            optimizer=self.optimizer.state_dict(), epoch=self.epoch, fewest=self.fewest, seconds=self.seconds,
+            optimizer=self.optimizer.state_dict(), epoch=self.epoch, fewest=self.best_errors, seconds=self.seconds,
             cpu_seconds=self.cpu_seconds,
         )  # fmt: skip
 
@@ -68,17 +72,17 @@ class _State:
         self.model.load_state_dict(stored["model"])
         self.average.load_state_dict(stored["average"])
         self.optimizer.load_state_dict(stored["optimizer"])
-        self.epoch, self.fewest = stored["epoch"], stored["fewest"]
+        self.epoch, self.best_errors = stored["epoch"], stored["fewest"]
         self.seconds, self.cpu_seconds = stored["seconds"], stored["cpu_seconds"]
 
 
 def train(config: LenetConfig, digits: Digits, run: Run, device: torch.device) -> None:
-    """Train to the last epoch, from the run's checkpoint if it has one; leaves the weights to keep in `best.pt`.
+    """Train to the last epoch, starting from the run's checkpoint if there is one; keeps the best weights in `best.pt`.
 
-    Everything random derives from (seed, epoch), so a run resumed after a kill equals one that was never killed.
+    All random numbers derive from (seed, epoch), so a run that was killed and resumed equals an uninterrupted one.
     """
     log = run.logger()
-    state = _fresh_state(config, digits, device)
+    state = _initial_state(config, digits, device)
     if (run.checkpoints / LAST).exists():
         state.load(run.checkpoints / LAST)
         log.info("resuming after epoch %d of %d", state.epoch, config.epochs)
@@ -87,21 +91,22 @@ def train(config: LenetConfig, digits: Digits, run: Run, device: torch.device) -
     images = _on_device(digits.train, device)
     labels = torch.from_numpy(digits.train.labels).to(device)
     while state.epoch < config.epochs:
-        wall, cpu = time.monotonic(), time.process_time()
+        wall_start, cpu_start = time.monotonic(), time.process_time()
         loss = _epoch(state, config, augment, images, labels)
         state.epoch += 1
         errors, dev_loss = measure(state.average, digits.dev, device, config.output)
-        state.seconds += time.monotonic() - wall
-        state.cpu_seconds += time.process_time() - cpu
+        state.seconds += time.monotonic() - wall_start
+        state.cpu_seconds += time.process_time() - cpu_start
         _record(state, run, loss, errors, dev_loss)
         log.info(
             "epoch %d/%d: loss %.4f, dev errors %d of %d, dev loss %.4f, %.0f s",
             state.epoch, config.epochs, loss, errors, len(digits.dev), dev_loss, state.seconds,
         )  # fmt: skip
-        _keep(state, config, run, errors)
+        _save(state, config, run, errors)
 
 
 def _record(state: _State, run: Run, loss: float, errors: int, dev_loss: float) -> None:
+    """Append the epoch's metrics to the run."""
     run.add_metrics({
         "epoch": state.epoch, "loss": round(loss, 5), "dev_errors": errors, "dev_loss": round(dev_loss, 6),
         "seconds": round(state.seconds, 1), "cpu_seconds": round(state.cpu_seconds, 1),
@@ -109,7 +114,7 @@ def _record(state: _State, run: Run, loss: float, errors: int, dev_loss: float) 
 
 
 def measure(model: LeNet5, split: Split, device: torch.device, output: str) -> tuple[int, float]:
-    """Errors and mean loss (no smoothing) of `model` on `split`."""
+    """Number of errors and mean loss, without label smoothing, on a split."""
     scores = predict(model, split, device)
     labels = torch.from_numpy(split.labels)
     loss = map_loss(scores, labels) if output == "rbf" else functional.cross_entropy(scores, labels)
@@ -118,19 +123,20 @@ def measure(model: LeNet5, split: Split, device: torch.device, output: str) -> t
 
 @torch.no_grad()
 def predict(model: LeNet5, split: Split, device: torch.device) -> Tensor:
-    """Scores [N, classes] of the images of `split`, on the CPU."""
+    """Scores of the images of a split, [N, classes], on the CPU."""
     model.eval()
     images = _on_device(split, device)
     return torch.cat([model(chunk.float() / 255).cpu() for chunk in images.split(1000)])
 
 
-def _fresh_state(config: LenetConfig, digits: Digits, device: torch.device) -> _State:
+def _initial_state(config: LenetConfig, digits: Digits, device: torch.device) -> _State:
+    """The state before the first epoch: networks and optimizer."""
     seed_everything(config.seed, "weights")
-    # Channels last was measured faster on CPUs: 7,000 against 5,300 images a second.
+    # Channels-last is faster on CPUs: 7,000 instead of 5,300 images per second.
     model, average = (build_model(config, len(digits.labels)).to(device) for _ in range(2))
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
     if config.init:
-        _begin_with(Path(config.init), model)
+        _load_initial_weights(Path(config.init), model)
     average.load_state_dict(model.state_dict())
     decayed = [p for name, p in model.named_parameters() if name.endswith("weight")]
     others = [p for name, p in model.named_parameters() if not name.endswith("weight")]
@@ -142,8 +148,8 @@ def _fresh_state(config: LenetConfig, digits: Digits, device: torch.device) -> _
     return _State(model, average, optimizer, identity(config, digits))
 
 
-def _begin_with(path: Path, model: LeNet5) -> None:
-    """Load the weights that another run kept."""
+def _load_initial_weights(path: Path, model: LeNet5) -> None:
+    """Load the weights that another run kept into the network."""
     stored = load_checkpoint(path / "checkpoints" / BEST)
     try:
         model.load_state_dict(stored["model"])
@@ -152,38 +158,39 @@ def _begin_with(path: Path, model: LeNet5) -> None:
 
 
 def _epoch(state: _State, config: LenetConfig, augment: Augmenter, images: Tensor, labels: Tensor) -> float:
-    """One pass in an order and with distortions that depend on (seed, epoch) only; returns the mean loss."""
+    """Train for one epoch; the order and the distortions depend on (seed, epoch) only. Returns the mean loss."""
     random = generator(config.seed, "epoch", state.epoch)
     order = torch.randperm(len(images), generator=random).to(images.device)
-    batch_size = min(config.batch_size, math.ceil(len(images) / _LEAST_STEPS))
+    batch_size = min(config.batch_size, math.ceil(len(images) / _MIN_STEPS))
     steps = math.ceil(len(images) / batch_size)
-    calm = state.epoch >= config.epochs * (1 - config.augment.calm)
+    strength = 0.5 if state.epoch >= config.epochs * (1 - config.augment.calm) else 1.0
     state.model.train()
     total = torch.zeros((), device=images.device)
     with bar(total=steps, text=f"epoch {state.epoch + 1}/{config.epochs}", unit="step") as progress:
-        for number, batch in enumerate(order.split(batch_size)):
-            rate = _rate(config, (state.epoch * steps + number) / (config.epochs * steps))
+        for step, batch in enumerate(order.split(batch_size), state.epoch * steps):
+            rate = _learning_rate(config, step / (config.epochs * steps))
             for group in state.optimizer.param_groups:
                 group["lr"] = rate
-            distorted = augment(images[batch].float() / 255, random, 0.5 if calm else 1.0)
+            distorted = augment(images[batch].float() / 255, random, strength)
             state.optimizer.zero_grad()
             loss = _loss(config)(state.model(distorted), labels[batch])
             loss.backward()
             state.optimizer.step()
-            _average(state, config.ema, state.epoch * steps + number)
+            _update_average(state, config.ema, step)
             total += loss.detach() * len(batch)
             progress.update()
     return float(total) / len(images)
 
 
 def _loss(config: LenetConfig) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss function of scores [B, classes] and labels [B]."""
     if config.output == "rbf":
         return map_loss
     return lambda scores, labels: functional.cross_entropy(scores, labels, label_smoothing=config.label_smoothing)
 
 
-def _rate(config: LenetConfig, progress: float) -> float:
-    """The learning rate after this share of the run: a cosine down to zero, in the one-cycle schedule first one up."""
+def _learning_rate(config: LenetConfig, progress: float) -> float:
+    """Learning rate at a point of the run, 0 to 1: cosine decay to zero; one-cycle precedes it by a cosine rise."""
     if config.schedule == "one-cycle":
         if progress < _WARM_UP:
             return config.learning_rate * (0.04 + 0.96 * (1 - math.cos(math.pi * progress / _WARM_UP)) / 2)
@@ -192,20 +199,20 @@ def _rate(config: LenetConfig, progress: float) -> float:
 
 
 @torch.no_grad()
-def _average(state: _State, decay: float, step: int) -> None:
-    """Move the averaged weights towards the present ones; the average is short at first, so it forgets the start."""
-    share = 1 - min(decay, (1 + step) / (10 + step))
-    for kept, present in zip(state.average.parameters(), state.model.parameters(), strict=True):
-        kept.lerp_(present, share)
+def _update_average(state: _State, decay: float, step: int) -> None:
+    """Update the moving average of the weights; its decay is smaller at first, so that the initial weights fade out."""
+    rate = 1 - min(decay, (1 + step) / (10 + step))
+    for average, current in zip(state.average.parameters(), state.model.parameters(), strict=True):
+        average.lerp_(current, rate)
 
 
-def _keep(state: _State, config: LenetConfig, run: Run, errors: int) -> None:
-    """Write the epoch's checkpoint, and the averaged weights if they are those to keep.
+def _save(state: _State, config: LenetConfig, run: Run, errors: int) -> None:
+    """Write the epoch's checkpoint, and keep the averaged weights if they are the best so far.
 
-    Of epochs with equally few dev errors the latest is kept: the learning rate was lowest there.
+    The latest of equally good epochs is kept, where the learning rate was lowest.
     """
-    if config.select == "last" or state.fewest is None or errors <= state.fewest:
-        state.fewest = errors
+    if config.select == "last" or state.best_errors is None or errors <= state.best_errors:
+        state.best_errors = errors
         save_checkpoint(
             run.checkpoints / BEST, config=state.identity, model=state.average.state_dict(), epoch=state.epoch
         )
@@ -213,5 +220,5 @@ def _keep(state: _State, config: LenetConfig, run: Run, errors: int) -> None:
 
 
 def _on_device(split: Split, device: torch.device) -> Tensor:
-    """The images as uint8 [N, 1, 28, 28]: a quarter of the memory of floats."""
+    """The images as uint8 [N, 1, 28, 28], which take a quarter of the memory of floats."""
     return torch.from_numpy(split.images.copy()).unsqueeze(1).to(device)

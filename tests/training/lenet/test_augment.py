@@ -1,4 +1,4 @@
-"""Distortions: reproducible, within range, each one switched off by 0."""
+"""Data augmentation: reproducible, within range, each distortion disabled by 0."""
 
 from dataclasses import fields, replace
 
@@ -32,29 +32,29 @@ def test_equal_seeds_give_equal_images() -> None:
     assert not torch.equal(distort(config, shapes(), 1), distort(config, shapes(), 2))
 
 
-def test_pixels_stay_in_range_and_ink_stays() -> None:
+def test_pixels_stay_in_range_and_ink_is_kept() -> None:
     images = shapes()
     result = distort(AugmentConfig(), images)
     assert result.shape == images.shape
     assert result.min() >= 0
     assert result.max() <= 1
-    share = result.sum((1, 2, 3)) / images.sum((1, 2, 3))
-    assert share.min() > 0.3
-    assert share.max() < 3
+    ratio = result.sum((1, 2, 3)) / images.sum((1, 2, 3))
+    assert ratio.min() > 0.3
+    assert ratio.max() < 3
 
 
-def test_all_off_changes_nothing() -> None:
+def test_disabled_distortions_change_nothing() -> None:
     torch.testing.assert_close(distort(OFF, shapes()), shapes(), atol=1e-5, rtol=0)
     assert torch.equal(distort(replace(AugmentConfig(), augment=False), shapes()), shapes())
 
 
 @pytest.mark.parametrize("name", [f.name for f in fields(AugmentConfig) if f.name not in ("augment", "calm")])
-def test_each_distortion_acts_alone(name: str) -> None:
+def test_each_distortion_has_an_effect_alone(name: str) -> None:
     value = 10.0 if name == "rotation" else 0.5
     assert (distort(replace(OFF, **{name: value}), shapes()) - shapes()).abs().max() > 0.02
 
 
-def test_the_original_is_left_alone() -> None:
+def test_the_input_is_not_modified() -> None:
     images = shapes()
     distort(AugmentConfig(), images)
     assert torch.equal(images, shapes())
@@ -64,8 +64,7 @@ def test_shift_moves_by_at_most_its_pixels() -> None:
     dot = torch.zeros(64, 1, 28, 28)
     dot[:, :, 13:15, 13:15] = 1
     result = distort(replace(OFF, shift=2.0), dot)
-    places = torch.arange(28.0)
-    rows = (result.sum((1, 3)) * places).sum(1) / result.sum((1, 2, 3)) - 13.5
+    rows = (result.sum((1, 3)) * torch.arange(28.0)).sum(1) / result.sum((1, 2, 3)) - 13.5
     assert rows.abs().max() <= 2.001
     assert rows.abs().max() > 1.5
 
@@ -85,8 +84,8 @@ def test_strokes_thicken_in_one_half_and_thin_in_the_other() -> None:
     assert (change[16:] <= 0).all()
 
 
-def test_elastic_displacement_has_its_size() -> None:
-    """The field's deviation is the setting: a ramp's brightness shows how far each pixel came."""
+def test_elastic_displacement_has_the_configured_deviation() -> None:
+    """Its standard deviation is the setting; the brightness of a ramp measures how far each pixel moved."""
     ramp = (torch.arange(28.0) / 28).expand(256, 1, 28, 28).contiguous()
     moved = (distort(replace(OFF, elastic=1.5), ramp) - ramp)[:, 0, 8:20, 8:20] * 28
     assert abs(float(moved.std()) - 1.5) < 0.15

@@ -1,4 +1,4 @@
-"""The user's own images: idx files and folders of pictures, good and bad."""
+"""Data sets: idx files and folders of pictures, valid and malformed."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def test_labels_need_not_begin_at_zero_and_sort_as_numbers(tmp_path: Path) -> No
     assert load_digits(LenetConfig(data=str(tmp_path))).labels == ("2", "7", "10")
 
 
-def test_pictures_are_normalised_as_in_serving(picture_folder: Path) -> None:
+def test_pictures_are_normalized_as_in_serving(picture_folder: Path) -> None:
     digits = load_digits(LenetConfig(data=str(picture_folder)))
     assert digits.labels == ("bar", "cross", "ring")
     assert digits.test is None
@@ -67,7 +67,7 @@ def test_malformed_idx_files(content: bytes, message: str) -> None:
         read_idx(content, "x", 3)
 
 
-def test_counts_that_differ(idx_folder: Path) -> None:
+def test_different_numbers_of_images_and_labels(idx_folder: Path) -> None:
     (idx_folder / "train-labels-idx1-ubyte").write_bytes(idx_bytes(np.zeros(95, np.uint8)))
     with pytest.raises(DatasetError, match=r"train-images-idx3-ubyte has 96 images, but .* has 95 labels"):
         load(idx_folder)
@@ -79,7 +79,7 @@ def test_images_of_another_size(idx_folder: Path) -> None:
         load(idx_folder)
 
 
-def test_a_missing_half_and_a_broken_archive(idx_folder: Path) -> None:
+def test_a_missing_labels_file_and_a_damaged_archive(idx_folder: Path) -> None:
     (idx_folder / "train-labels-idx1-ubyte").unlink()
     with pytest.raises(DatasetError, match=r"train-labels-idx1-ubyte: is missing"):
         load(idx_folder)
@@ -102,7 +102,7 @@ def test_a_test_class_that_was_not_trained_on(idx_folder: Path) -> None:
         load(idx_folder)
 
 
-def test_folders_that_are_none(tmp_path: Path) -> None:
+def test_missing_and_empty_folders(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="absent: is no folder; give `mnist`"):
         load(tmp_path / "absent")
     with pytest.raises(DatasetError, match="has 0 folders of pictures"):
@@ -128,32 +128,32 @@ def test_an_unreadable_picture(picture_folder: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(("dev", "expected"), [(5000.0, [6, 5, 1]), (0.25, [15, 12, 3]), (10.0, [5, 4, 1])])
-def test_every_class_gives_its_share_to_dev(dev: float, expected: list[int]) -> None:
-    whole = Split(np.arange(120, dtype=np.uint8)[:, None, None], np.repeat([0, 1, 2], [60, 48, 12]))
-    train, held = split_dev(whole, dev, seed=0)
-    assert np.bincount(held.labels).tolist() == expected
-    assert sorted([*train.images.ravel(), *held.images.ravel()]) == list(range(120))
+def test_dev_is_stratified_by_class(dev: float, expected: list[int]) -> None:
+    training = Split(np.arange(120, dtype=np.uint8)[:, None, None], np.repeat([0, 1, 2], [60, 48, 12]))
+    train, held_out = split_dev(training, dev, seed=0)
+    assert np.bincount(held_out.labels).tolist() == expected
+    assert sorted([*train.images.ravel(), *held_out.images.ravel()]) == list(range(120))
 
 
 def test_the_split_depends_on_its_seed_only() -> None:
-    whole = Split(np.arange(100, dtype=np.uint8)[:, None, None], np.arange(100) % 4)
-    first, again, other = (split_dev(whole, 20.0, seed)[1].images.ravel().tolist() for seed in (1, 1, 2))
+    training = Split(np.arange(100, dtype=np.uint8)[:, None, None], np.arange(100) % 4)
+    first, again, other = (split_dev(training, 20.0, seed)[1].images.ravel().tolist() for seed in (1, 1, 2))
     assert first == again != other
 
 
 def test_a_class_of_one_image_is_trained_on() -> None:
-    whole = Split(np.zeros((11, 28, 28), np.uint8), np.array([0] * 10 + [1]))
-    train, held = split_dev(whole, 5.0, seed=0)
-    assert held.labels.tolist() == [0]
+    training = Split(np.zeros((11, 28, 28), np.uint8), np.array([0] * 10 + [1]))
+    train, held_out = split_dev(training, 5.0, seed=0)
+    assert held_out.labels.tolist() == [0]
     assert 1 in train.labels
     with pytest.raises(DatasetError, match="every class has a single image"):
         split_dev(Split(np.zeros((2, 28, 28), np.uint8), np.array([0, 1])), 1.0, seed=0)
 
 
-def test_mnist_is_what_it_should_be(data_dir: Path) -> None:
+def test_mnist_has_its_sizes_and_balanced_classes(data_dir: Path) -> None:
     digits = load_mnist(5000.0)
     assert (len(digits.train), len(digits.dev)) == (55_000, 5_000)
     assert digits.test is not None
     assert len(digits.test) == 10_000
-    shares = np.bincount(digits.dev.labels) / np.bincount(digits.train.labels)
-    assert shares.std() < 0.02
+    ratios = np.bincount(digits.dev.labels) / np.bincount(digits.train.labels)
+    assert ratios.std() < 0.02

@@ -1,4 +1,4 @@
-"""From a run to a bundle: parity, samples, model card, and nothing of the machine it was made on."""
+"""Export of a run: parity with PyTorch, samples, model card, and no traces of the machine."""
 
 import json
 import shutil
@@ -42,9 +42,10 @@ def _probabilities(session: onnxruntime.InferenceSession, images: NDArray[np.flo
     return probabilities
 
 
-def test_the_bundle_verifies_and_says_what_it_is(repository: Path) -> None:
+def test_the_bundle_verifies_and_describes_the_model(repository: Path) -> None:
     manifest = read_bundle(repository / "shapes" / "1").manifest
     assert (manifest.task, manifest.labels) == (Task.IMAGE_CLASSIFICATION, ("0", "1", "2"))
+    assert manifest.preprocessing == {"normaliser": "mnist", "height": 28, "width": 28}
     assert ImagePreprocessing.model_validate(manifest.preprocessing) == ImagePreprocessing()
     assert manifest.graphs["model"].inputs[0].shape == (-1, 1, 28, 28)
     assert manifest.graphs["model"].outputs[0].shape == (-1, 3)
@@ -111,7 +112,7 @@ def test_the_model_card_has_the_figures_of_the_run(repository: Path, trained_run
     assert "Licence of the weights | unspecified |" in card
 
 
-def test_nothing_of_the_machine_is_in_the_bundle(repository: Path) -> None:
+def test_the_bundle_holds_no_traces_of_the_machine(repository: Path) -> None:
     for path in (repository / "shapes" / "1").iterdir():
         content = path.read_bytes()
         for secret in (str(Path.cwd()), str(repository), str(Path.home()), "site-packages", ".py"):
@@ -140,14 +141,14 @@ def test_versions_are_never_overwritten(repository: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "message"),
+    ("served", "message"),
     [
         ([[0.8, 0.2], [0.3, 0.7001]], r"by up to 0\.0001 \(limit 1e-05\), 0 labels of 2; nothing was written"),
         ([[0.8, 0.2], [0.7, 0.3]], "1 labels of 2"),
         ([[0.8, 0.2], [0.3, float("nan")]], "by up to nan"),
     ],
 )
-def test_a_graph_that_differs_is_not_exported(found: list[list[float]], message: str) -> None:
+def test_a_graph_that_differs_is_not_exported(served: list[list[float]], message: str) -> None:
     expected = np.array([[0.8, 0.2], [0.3, 0.7]], np.float32)
     with pytest.raises(ExportError, match=f"differs from PyTorch on these: .*{message}"):
-        check_parity(expected, np.array(found, np.float32), "these")
+        check_parity(expected, np.array(served, np.float32), "these")

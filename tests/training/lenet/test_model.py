@@ -1,4 +1,4 @@
-"""LeNet-5: its shape, its size, and what makes it the one of 1998."""
+"""LeNet-5: shapes, parameter counts, and the parts of the 1998 paper."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Checkpoints, run directories, and the promise that a kill changes nothing."""
+"""Checkpoints and run directories; a run that is killed and resumed equals an uninterrupted one."""
 
 import json
 import os
@@ -27,9 +27,9 @@ pytestmark = pytest.mark.torch
 
 
 def arguments(folder: Path, run: str, **flags: object) -> list[str]:
-    given = [f"--{name}={value}" for name, value in flags.items()]
-    where = ["--data", str(folder / "data"), "--run", str(folder / run)]
-    return ["lenet", "train", "--preset", "debug", "--threads", "1", *where, *given]
+    options = [f"--{name}={value}" for name, value in flags.items()]
+    paths = ["--data", str(folder / "data"), "--run", str(folder / run)]
+    return ["lenet", "train", "--preset", "debug", "--threads", "1", *paths, *options]
 
 
 def weights(run: Path, name: str) -> dict[str, torch.Tensor]:
@@ -63,7 +63,7 @@ def test_equal_seeds_repeat_bit_for_bit_and_others_do_not(tmp_path: Path) -> Non
 
 
 def stop_at(calls: int, original: Callable[..., object], number: signal.Signals) -> Callable[..., object]:
-    """`original`, which gets a signal from outside just before this call."""
+    """Wrap a function so that the process gets a signal just before its `calls`-th call."""
     count = 0
 
     def wrapped(*args: object, **kwargs: object) -> object:
@@ -78,7 +78,7 @@ def stop_at(calls: int, original: Callable[..., object], number: signal.Signals)
 
 @pytest.fixture(scope="module")
 def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four epochs without a stop, next to their data."""
+    """A run of four epochs without interruption, next to its data."""
     folder = tmp_path_factory.mktemp("whole")
     write_idx(folder / "data", "train", 60)
     assert main(arguments(folder, "whole", epochs=4)) == 0
@@ -86,28 +86,28 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("place", "number"),
+    ("function", "number"),
     [
-        ("_average", signal.SIGINT),
-        ("_average", signal.SIGTERM),
+        ("_update_average", signal.SIGINT),
+        ("_update_average", signal.SIGTERM),
         ("add_metrics", signal.SIGTERM),
         ("save_checkpoint", signal.SIGTERM),
     ],
 )
 def test_stopped_and_resumed_equals_never_stopped(
-    place: str,
+    function: str,
     number: signal.Signals,
     whole_run: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Stopped amid an epoch, before its metrics are written, and between the two files of its checkpoint."""
-    stopped = whole_run.parent / f"{place}-{number}"
+    stopped = whole_run.parent / f"{function}-{number}"
     with monkeypatch.context() as patch:
-        owner = run_module.Run if place == "add_metrics" else train_module
+        owner = run_module.Run if function == "add_metrics" else train_module
         # The third epoch: 15 steps each; one line of metrics; a kept and a last checkpoint.
-        calls = {"_average": 40, "add_metrics": 3, "save_checkpoint": 6}[place]
-        patch.setattr(owner, place, stop_at(calls, getattr(owner, place), number))
+        calls = {"_update_average": 40, "add_metrics": 3, "save_checkpoint": 6}[function]
+        patch.setattr(owner, function, stop_at(calls, getattr(owner, function), number))
         assert main(arguments(whole_run.parent, stopped.name, epochs=4)) == 128 + number
     assert f"Go on with: lectern-train lenet train --resume {stopped}" in capsys.readouterr().err
     assert not same(whole_run, stopped)
@@ -122,11 +122,11 @@ def test_killed_without_warning_and_resumed_by_the_same_command(whole_run: Path)
         "import os, signal, sys\n"
         "from training.__main__ import main\n"
         "from training.lenet import train\n"
-        "keep = train._keep\n"
-        "def keep_and_die(state, *rest):\n"
-        "    keep(state, *rest)\n"
+        "save = train._save\n"
+        "def save_and_die(state, *rest):\n"
+        "    save(state, *rest)\n"
         "    if state.epoch == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "train._keep = keep_and_die\n"
+        "train._save = save_and_die\n"
         "main(sys.argv[1:])\n"
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -143,16 +143,15 @@ def test_a_finished_run_trains_no_further(trained_run: Path) -> None:
     assert (trained_run / "checkpoints" / "last.pt").read_bytes() == before
 
 
-def test_a_run_can_begin_with_the_weights_of_another(
+def test_a_run_can_start_from_the_weights_of_another(
     trained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = {"init": trained_run, "learning-rate": 1e-12, "ema": 0.0, "epochs": 1}
-    begun = arguments(trained_run.parent, "begun", **settings)
-    assert main(begun) == 0
-    before, after = weights(trained_run, "best.pt"), weights(trained_run.parent / "begun", "last.pt")
+    assert main(arguments(trained_run.parent, "fine-tuned", **settings)) == 0
+    before, after = weights(trained_run, "best.pt"), weights(trained_run.parent / "fine-tuned", "last.pt")
     assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
-    noted = public_config(stored_config(Run(trained_run.parent / "begun")))
-    assert (noted["init"], noted["init_config"]["epochs"], noted["data"]) == ("run", 2, "data")
+    public = public_config(stored_config(Run(trained_run.parent / "fine-tuned")))
+    assert (public["init"], public["init_config"]["epochs"], public["data"]) == ("run", 2, "data")
     write_idx(tmp_path / "data", "train", 60)
     assert main([*arguments(tmp_path, "other", init=trained_run), "--pooling", "trainable"]) == 2
     assert f"--init {trained_run}: that run has another network" in capsys.readouterr().err
@@ -170,7 +169,7 @@ def test_a_checkpoint_may_be_older_than_a_setting(tmp_path: Path) -> None:
 def test_an_unfinished_run_can_be_exported_and_says_so(
     whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its figures are those of the weights that are exported, even if an evaluation was done before them."""
+    """Its figures are those of the exported weights, even if an earlier epoch was evaluated before."""
     run, models = whole_run.parent / "unfinished", tmp_path / "models"
     for epoch in (2, 3):
         with monkeypatch.context() as patch:
@@ -201,7 +200,7 @@ def test_other_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "was trained with other settings (data_sha256 was" in capsys.readouterr().err
 
 
-def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lenet", "evaluate", "--run", str(tmp_path / "absent")]) == 2
     assert "absent: holds no run (config.json is missing)" in capsys.readouterr().err
     (tmp_path / "full").mkdir()
@@ -216,7 +215,7 @@ def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
         Run.open(tmp_path / "other", family="lenet")
 
 
-def test_checkpoints_that_are_none(tmp_path: Path) -> None:
+def test_files_that_are_not_checkpoints(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
     with pytest.raises(CheckpointError, match="is missing; train the run first"):
         load_checkpoint(path, config={})

@@ -1,4 +1,4 @@
-"""Images and labels for LeNet: MNIST, the user's own idx files, or folders of pictures."""
+"""Data sets for LeNet: MNIST, the user's own idx files, or folders of pictures."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from training.common.datasets import fetch
 from training.common.errors import ConfigError, DatasetError
 from training.common.seed import generator
 from training.lenet.config import LenetConfig
-from training.lenet.data.sources import Labelled, has_idx_files, idx_images, read_idx_folder, read_picture_folder
+from training.lenet.data.sources import LabeledImages, has_idx_files, idx_images, read_idx_folder, read_picture_folder
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images [N, 28, 28], 0 = paper to 255 = ink, and the indices of their labels [N]."""
+    """Images [N, 28, 28], 0 = paper to 255 = ink, and label indices [N]."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -27,13 +27,13 @@ class Split:
         return len(self.images)
 
     def take(self, indices: NDArray[np.int64]) -> "Split":
-        """The images at `indices`."""
+        """The subset of the images at `indices`."""
         return Split(self.images[indices], self.labels[indices])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Digits:
-    """A data set: what is trained on, held out and tested on, with the names of its labels."""
+    """A data set with its splits and label names."""
 
     name: str
     labels: tuple[str, ...]
@@ -44,7 +44,7 @@ class Digits:
     attribution: str
 
     def sha256(self) -> str:
-        """Of the images and labels that are trained on and held out."""
+        """SHA-256 of the labels and of the train and dev images."""
         digest = hashlib.sha256(repr(self.labels).encode())
         for part in (self.train, self.dev):
             digest.update(part.images.tobytes())
@@ -53,11 +53,11 @@ class Digits:
 
 
 def load_digits(config: LenetConfig) -> Digits:
-    """The data set that `config.data` names, its training images divided into train and dev.
+    """Load the configured data set, its training images split into train and dev.
 
     Raises:
-        DatasetError: it is missing or malformed; the text names the file.
-        ConfigError: the network that is asked for does not fit its labels.
+        DatasetError: a file is missing or malformed; the message names it.
+        ConfigError: the configured network does not fit the labels.
     """
     digits = load_mnist(config.dev) if config.data == "mnist" else _load_own(config)
     if config.output == "rbf" and digits.labels != tuple("0123456789"):
@@ -69,6 +69,7 @@ def load_digits(config: LenetConfig) -> Digits:
 
 
 def _load_own(config: LenetConfig) -> Digits:
+    """Load the user's own images from the folder that `config.data` names."""
     folder = Path(config.data)
     if not folder.is_dir():
         raise DatasetError(
@@ -79,33 +80,33 @@ def _load_own(config: LenetConfig) -> Digits:
         train, test = read_idx_folder(folder)
     else:
         train, test = read_picture_folder(folder, config.normaliser)
-    return _divide(folder.resolve().name, train, test, config)
+    return _to_digits(folder.resolve().name, train, test, config)
 
 
 def load_mnist(dev: float) -> Digits:
-    """MNIST: 60,000 training images, of which the last `dev` are held out, and 10,000 test images.
+    """Load MNIST: 60,000 training images, of which the last `dev` are held out, and 10,000 test images.
 
-    The last ones, so that whoever needs images that no shipped model was trained on knows which they are.
+    Holding out the last ones tells everybody which images no shipped model was trained on.
     """
     parts = {}
     for part in ("train", "test"):
         images, labels = MNIST[f"{part}-images"], MNIST[f"{part}-labels"]
         parts[part] = Split(*idx_images((fetch(images), images.name), (fetch(labels), labels.name)))
-    whole = parts["train"]
-    kept = len(whole) - min(round(dev * len(whole) if dev < 1 else dev), len(whole) // 2)
+    training = parts["train"]
+    count = len(training) - min(round(dev * len(training) if dev < 1 else dev), len(training) // 2)
     return Digits(
         name="MNIST",
         labels=tuple("0123456789"),
-        train=Split(whole.images[:kept], whole.labels[:kept]),
-        dev=Split(whole.images[kept:], whole.labels[kept:]),
+        train=Split(training.images[:count], training.labels[:count]),
+        dev=Split(training.images[count:], training.labels[count:]),
         test=parts["test"],
         licence="CC-BY-SA-3.0",
         attribution="MNIST by Yann LeCun and Corinna Cortes",
     )
 
 
-def _divide(name: str, train: Labelled, test: Labelled | None, config: LenetConfig) -> Digits:
-    """The user's own images: labels become indices, and a part of the training images is held out."""
+def _to_digits(name: str, train: LabeledImages, test: LabeledImages | None, config: LenetConfig) -> Digits:
+    """Convert label names to indices, and hold out some of the training images as dev."""
     labels = sorted(
         set(train.labels), key=lambda label: (not label.isdecimal(), int(label) if label.isdecimal() else 0, label)
     )
@@ -115,32 +116,32 @@ def _divide(name: str, train: Labelled, test: Labelled | None, config: LenetConf
     if test and unknown:
         raise DatasetError(f"{test.source}: has the class {unknown[0]!r}, which {train.source} has not")
     index = {label: number for number, label in enumerate(labels)}
-    whole, held_for_test = (
+    training, test_split = (
         Split(part.images, np.array([index[label] for label in part.labels], np.int64)) if part else None
         for part in (train, test)
     )
-    assert whole is not None
-    kept, dev = split_dev(whole, config.dev, config.split_seed)
+    assert training is not None
+    kept, dev = split_dev(training, config.dev, config.split_seed)
     return Digits(
-        name=name, labels=tuple(labels), train=kept, dev=dev, test=held_for_test, licence="unspecified", attribution=""
+        name=name, labels=tuple(labels), train=kept, dev=dev, test=test_split, licence="unspecified", attribution=""
     )
 
 
-def split_dev(whole: Split, dev: float, seed: int) -> tuple[Split, Split]:
-    """Hold out `dev` images (a number, or a share below 1), every class in its proportion.
+def split_dev(training: Split, dev: float, seed: int) -> tuple[Split, Split]:
+    """Hold out `dev` images (a number, or a fraction below 1), stratified by class.
 
-    At most a tenth of the set is held out when `dev` is a number, and each class keeps an image to train on.
+    If `dev` is a number, at most a tenth of the images is held out. Each class keeps at least one image to train on.
     """
-    wanted = dev * len(whole) if dev < 1 else min(dev, len(whole) / 10)
-    order = torch.randperm(len(whole), generator=generator(seed, "split")).numpy()
-    by_class = order[np.argsort(whole.labels[order], kind="stable")]
-    counts = np.bincount(whole.labels)
+    target = dev * len(training) if dev < 1 else min(dev, len(training) / 10)
+    order = torch.randperm(len(training), generator=generator(seed, "split")).numpy()
+    by_class = order[np.argsort(training.labels[order], kind="stable")]
+    counts = np.bincount(training.labels)
     rank, size = np.concatenate([np.arange(count) for count in counts]), np.repeat(counts, counts)
-    # The first ones by their relative place within the class: every class gives its share, and the total is exact.
+    # Ordered by relative rank within the class: every class contributes its proportion, and the total is exact.
     candidates = np.argsort((rank + 0.5) / size, kind="stable")
     candidates = candidates[rank[candidates] < size[candidates] - 1]
     if not len(candidates):
         raise DatasetError("every class has a single image; none is left to hold out: give at least two of a class")
-    held = np.zeros(len(whole), dtype=bool)
-    held[by_class[candidates[: max(1, round(wanted))]]] = True
-    return whole.take(np.flatnonzero(~held)), whole.take(np.flatnonzero(held))
+    held_out = np.zeros(len(training), dtype=bool)
+    held_out[by_class[candidates[: max(1, round(target))]]] = True
+    return training.take(np.flatnonzero(~held_out)), training.take(np.flatnonzero(held_out))

@@ -1,4 +1,4 @@
-"""Reading the user's own images: idx files as MNIST's, or one folder of pictures per class."""
+"""Readers of image data: idx files like MNIST's, or one folder of pictures per class."""
 
 import gzip
 import struct
@@ -19,8 +19,8 @@ _IDX_NAMES = {"train": "train", "test": "t10k"}
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """Images uint8 [N, 28, 28] with the name of each one's class, and where they came from."""
+class LabeledImages:
+    """Images uint8 [N, 28, 28] with their class names [N], and the file or folder they came from."""
 
     images: NDArray[np.uint8]
     labels: list[str]
@@ -28,10 +28,15 @@ class Labelled:
 
 
 def read_idx(content: bytes, source: str, dimensions: int) -> NDArray[np.uint8]:
-    """The unsigned bytes of an idx file with this many dimensions; `source` names it in errors.
+    """Parse an idx file of unsigned bytes.
+
+    Args:
+        content: the file's bytes.
+        source: the file's name, for error messages.
+        dimensions: expected number of dimensions.
 
     Raises:
-        DatasetError: another magic number, or more or fewer bytes than the header says.
+        DatasetError: wrong magic number, or more or fewer bytes than the header says.
     """
     header = 4 + 4 * dimensions
     if len(content) < header or content[:4] != bytes((0, 0, 8, dimensions)):
@@ -48,7 +53,10 @@ def read_idx(content: bytes, source: str, dimensions: int) -> NDArray[np.uint8]:
 
 
 def idx_images(images: tuple[bytes, str], labels: tuple[bytes, str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images [N, 28, 28] and label numbers [N] of a pair of idx files, each given as (content, name).
+    """Parse a pair of idx files, each given as (content, name).
+
+    Returns:
+        Images [N, 28, 28] and label numbers [N].
 
     Raises:
         DatasetError: a file is malformed, the counts differ, there are no images, or they are not 28x28.
@@ -64,36 +72,40 @@ def idx_images(images: tuple[bytes, str], labels: tuple[bytes, str]) -> tuple[ND
 
 
 def has_idx_files(folder: Path) -> bool:
-    """Whether `folder` is meant to be read as idx files."""
+    """Whether a folder holds idx files."""
     return any(folder.glob("*-idx[13]-ubyte*"))
 
 
-def read_idx_folder(folder: Path) -> tuple[Labelled, Labelled | None]:
-    """Training images, and test images where `folder` has the two t10k files; label n is named by its number."""
+def read_idx_folder(folder: Path) -> tuple[LabeledImages, LabeledImages | None]:
+    """Read training images, and test images if the folder has the t10k files; classes are named by their numbers."""
     train = _idx_part(folder, "train")
     has_test = any(folder.glob(f"{_IDX_NAMES['test']}-*-ubyte*"))
     return train, _idx_part(folder, "test") if has_test else None
 
 
-def read_picture_folder(folder: Path, normaliser: Literal["mnist", "fit"]) -> tuple[Labelled, Labelled | None]:
-    """Pictures in one folder per class, named by the folders; `train` and `test` may lie above them.
+def read_picture_folder(
+    folder: Path, normalizer: Literal["mnist", "fit"]
+) -> tuple[LabeledImages, LabeledImages | None]:
+    """Read pictures from one folder per class, which names the class; folders `train` and `test` may contain them.
 
-    Pictures are decoded and normalised by the very functions that serving calls.
+    Pictures are decoded and normalized by the same functions as in serving.
     """
-    preprocessing = ImagePreprocessing(normalizer=normaliser, height=SIDE, width=SIDE)
+    preprocessing = ImagePreprocessing(normalizer=normalizer, height=SIDE, width=SIDE)
     if (folder / "train").is_dir():
         train = _pictures(folder / "train", preprocessing)
         return train, _pictures(folder / "test", preprocessing) if (folder / "test").is_dir() else None
     return _pictures(folder, preprocessing), None
 
 
-def _idx_part(folder: Path, part: str) -> Labelled:
+def _idx_part(folder: Path, part: str) -> LabeledImages:
+    """Read the images and labels of one part, `train` or `test`."""
     images, labels = (_idx_file(folder, f"{_IDX_NAMES[part]}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
     pictures, numbers = idx_images(images, labels)
-    return Labelled(pictures, [str(number) for number in numbers], labels[1])
+    return LabeledImages(pictures, [str(number) for number in numbers], labels[1])
 
 
 def _idx_file(folder: Path, name: str) -> tuple[bytes, str]:
+    """Read a file that may be gzipped: its content and its path."""
     for path in (folder / name, folder / f"{name}.gz"):
         if path.is_file():
             content = path.read_bytes()
@@ -104,27 +116,30 @@ def _idx_file(folder: Path, name: str) -> tuple[bytes, str]:
     raise DatasetError(f"{folder / name}: is missing (and so is {name}.gz)")
 
 
-def _pictures(folder: Path, preprocessing: ImagePreprocessing) -> Labelled:
+def _pictures(folder: Path, preprocessing: ImagePreprocessing) -> LabeledImages:
+    """Read the pictures of all class folders."""
     classes = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if len(classes) < 2:
         raise DatasetError(f"{folder}: has {len(classes)} folders of pictures; it needs one per class, at least two")
-    files = [(path, place.name) for place in classes for path in _files(place)]
+    files = [(path, directory.name) for directory in classes for path in _files(directory)]
     images = np.empty((len(files), SIDE, SIDE), np.uint8)
     with bar(total=len(files), text=f"reading {folder.name}", unit="picture") as progress:
         for row, (path, _) in enumerate(files):
             images[row] = _picture(path, preprocessing)
             progress.update()
-    return Labelled(images, [label for _, label in files], str(folder))
+    return LabeledImages(images, [label for _, label in files], str(folder))
 
 
-def _files(place: Path) -> list[Path]:
-    files = sorted(path for path in place.iterdir() if path.is_file() and not path.name.startswith("."))
+def _files(directory: Path) -> list[Path]:
+    """The visible files of a class folder."""
+    files = sorted(path for path in directory.iterdir() if path.is_file() and not path.name.startswith("."))
     if not files:
-        raise DatasetError(f"{place}: has no pictures; add some or remove the folder")
+        raise DatasetError(f"{directory}: has no pictures; add some or remove the folder")
     return files
 
 
 def _picture(path: Path, preprocessing: ImagePreprocessing) -> NDArray[np.uint8]:
+    """Decode and normalize a picture, uint8 [28, 28]."""
     try:
         pixels = normalize(decode_image(path.read_bytes()), preprocessing)
     except ImageError as error:

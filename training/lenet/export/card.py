@@ -1,4 +1,4 @@
-"""The model card of a LeNet bundle."""
+"""Model card of a LeNet bundle."""
 
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ _CARD = """\
 | Task | {task} |
 | Labels | {labels} |
 | Network | LeNet-5 (LeCun, Bottou, Bengio, Haffner 1998, section II.B): {activation} units, {pooling} pooling, {connections} connections from S2 to C3, {output} output; {parameters:,} parameters |
-| Input | grey images of 28x28, 0 = paper to 1 = ink; pictures of any size are normalised (`{normaliser}`) before |
+| Input | gray images of 28x28, 0 = paper to 1 = ink; pictures of any size are normalized (`{normalizer}`) before |
 | Output | one probability per label |
 | Licence of the weights | {licence} |
 | Attribution | {attribution} |
 
-## How well it reads
+## Accuracy
 
 | data | errors | accuracy |
 |---|---|---|
@@ -33,38 +33,38 @@ _CARD = """\
 
 ## How it was trained
 
-* Data: {data}: {train:,} images to train on, {dev:,} held out to choose the epoch and the settings.
+* Data: {data}: {train:,} training images, {dev:,} held out to select the epoch and the settings.
 * {epochs} epochs, batches of {batch_size}, AdamW with weight decay {weight_decay:g},
-  {schedule} learning rate up to {learning_rate:g}, {smoothing}weights averaged over steps (decay {ema:g}), seed {seed}.
-* Training images were distorted anew in each epoch: {distortions}.
+  {schedule} learning rate up to {learning_rate:g}, {smoothing}moving average of the weights (decay {ema:g}), seed {seed}.
+* Data augmentation: {distortions}.
 {origin}* Libraries: {libraries}.
 
-## What it is not
+## Limitations
 
-It knows its {classes} labels and nothing else: a picture of something else gets one of them too, often with a high
-score. One image is one character; several in one picture are read as one. {data} is what it has seen: other
-handwriting, and pictures that are normalised badly, are read less well than the figures above say.
+The model knows its {classes} labels only: a picture of anything else gets one of them too, often with a high score. It
+reads one character per image; several in one picture are read as one. It was trained on {data}: accuracy is lower on
+other handwriting, and on pictures whose normalization fails.
 """
 
 _DISTORTIONS = {
     "rotation": "rotation up to {:g} degrees",
-    "shear": "slant up to {:g}",
-    "scale": "size up to {:.0%}",
+    "shear": "shear up to {:g}",
+    "scale": "scale up to {:.0%}",
     "aspect": "aspect ratio up to {:.0%}",
     "shift": "shift up to {:g} pixels",
     "elastic": "elastic displacement of {:g} pixels (Simard et al. 2003)",
-    "stroke": "stroke width up to {:.0%} of a pixel each side",
+    "stroke": "stroke width up to {:.0%} of a pixel on each side",
     "low_resolution": "lower resolution for {:.0%} of the images",
     "blur": "blur for {:.0%}",
     "contrast": "contrast up to {:.0%}",
-    "calm": "half of what moves the ink in the last {:.0%} of the epochs",
+    "calm": "half the geometric distortion in the last {:.0%} of the epochs",
 }
 
 
 def model_card(
     manifest: Manifest, config: LenetConfig, digits: Digits, *, parameters: int, evaluations: dict[str, Any]
 ) -> str:
-    """MODEL_CARD.md, every figure from the run that made the weights."""
+    """The text of MODEL_CARD.md; all figures are from the run that trained the weights."""
     source = manifest.provenance
     return _CARD.format(
         name=manifest.name,
@@ -76,7 +76,7 @@ def model_card(
         connections=config.connections,
         output=config.output,
         parameters=parameters,
-        normaliser=config.normaliser,
+        normalizer=config.normaliser,
         licence=source.licence,
         attribution=source.attribution or "none given",
         results=_results(evaluations, digits),
@@ -100,34 +100,38 @@ def model_card(
 
 
 def _results(evaluations: dict[str, Any], digits: Digits) -> str:
+    """Rows of the table of results."""
     names = {"dev": "held-out training images", "test": "test images"}
     return "\n".join(
-        f"| {digits.name}, {found['images']:,} {names[split]} | {found['errors']} | {found['accuracy']:.2%} |"
-        for split, found in evaluations.items()
+        f"| {digits.name}, {result['images']:,} {names[split]} | {result['errors']} | {result['accuracy']:.2%} |"
+        for split, result in evaluations.items()
     )
 
 
 def _epoch_note(evaluations: dict[str, Any], config: LenetConfig) -> str:
+    """How the epoch was selected."""
     epoch = evaluations["dev"]["epoch"]
     if config.select == "last":
         return f"The weights are those after epoch {epoch} of {config.epochs}."
     return (
         f"The weights are those after epoch {epoch} of {config.epochs}, the one with the fewest errors on the held-out "
-        "images, so the figure on those is a little too good."
+        "images, so the figure on those is slightly optimistic."
     )
 
 
 def _origin(config: LenetConfig) -> str:
+    """The run that the initial weights are from; empty for none."""
     if not config.init:
         return ""
     name = Path(config.init).name
-    return f"* It began with the weights of the run `{name}`, whose settings are in the manifest (`init_config`).\n"
+    return f"* Initial weights: those of the run `{name}`, whose settings are in the manifest (`init_config`).\n"
 
 
 def _distortions(config: LenetConfig) -> str:
+    """The distortions that are enabled."""
     used = [
         text.format(getattr(config.augment, name))
         for name, text in _DISTORTIONS.items()
         if getattr(config.augment, name)
     ]
-    return ", ".join(used) if used and config.augment.augment else "not at all"
+    return ", ".join(used) if used and config.augment.augment else "none"

@@ -1,0 +1,74 @@
+"""Reads Markdown: as much of it as the project's documents use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.processes import ROOT
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_CODE = re.compile(r"`[^`\n]+`")
+
+DOCUMENTS = tuple(
+    sorted(
+        path
+        for path in (
+            *ROOT.glob("*.md"),
+            *(ROOT / "docs").glob("*.md"),
+            *ROOT.glob("tests/**/*.md"),
+            *ROOT.glob("training/*.md"),
+        )
+        if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    )
+)
+"""Every document but the model cards."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language ("" where none is named) and its text."""
+
+    language: str
+    text: str
+
+
+def blocks(path: Path) -> list[Block]:
+    """The fenced blocks of a document in order."""
+    return [Block(match[1], match[2]) for match in _FENCE.finditer(path.read_text(encoding="utf-8"))]
+
+
+def prose(path: Path) -> str:
+    """A document without its fenced blocks."""
+    return _FENCE.sub("", path.read_text(encoding="utf-8"))
+
+
+def links(path: Path) -> Iterator[str]:
+    """The targets of the links of a document."""
+    for match in _LINK.finditer(_CODE.sub("", prose(path))):
+        yield match[1]
+
+
+def code_spans(path: Path) -> list[str]:
+    """What stands between backticks outside fenced blocks."""
+    return [match[0][1:-1] for match in _CODE.finditer(prose(path))]
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def rows(path: Path) -> list[list[str]]:
+    """The rows of all tables of a document, cell by cell."""
+    lines = [line for line in prose(path).splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def name(path: Path) -> str:
+    """A document as test ids name it."""
+    return path.relative_to(ROOT).as_posix()

@@ -13,7 +13,7 @@ ENV PIP_CONSTRAINT=/src/constraints.txt \
 WORKDIR /src
 # Without pip, so that the image's environment holds the server and nothing that could change it.
 RUN python -m venv --without-pip /opt/lectern
-COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY constraints.txt pyproject.toml README.md LICENSE NOTICE ./
 COPY service/__init__.py service/
 
 # The dependencies are a layer of their own: a change to the code does not install them again.

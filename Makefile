@@ -23,8 +23,13 @@ SERVICE_STAMP := $(VENV)/.lectern-service-$(EXTRA)
 FULL_STAMP    := $(VENV)/.lectern-full-$(EXTRA)
 INPUTS        := pyproject.toml constraints.txt
 
+# The documentation has an environment of its own: its tools are no part of the tests' set-up.
+DOCS_VENV  := .venv-docs
+DOCS_PY    := $(DOCS_VENV)/bin/python
+DOCS_STAMP := $(DOCS_VENV)/.lectern-docs
+
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-service test-image check format bench openapi constraints clean
+.PHONY: help serve test test-service test-image check format bench docs openapi constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "<family>", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,7 +41,7 @@ test: $(FULL_STAMP) ## Run every test (installs PyTorch's CPU build)
 	$(PY) -m pytest $(ARGS)
 
 test-service: $(SERVICE_STAMP) ## Run the server's tests, without PyTorch
-	$(PY) -m pytest -m "not torch" $(wildcard tests/service tests/contract tests/architecture tests/deploy) $(ARGS)
+	$(PY) -m pytest -m "not torch" $(wildcard tests/service tests/contract tests/architecture tests/deploy tests/docs) $(ARGS)
 
 test-image: $(SERVICE_STAMP) ## Do the image's install steps here and serve from them read-only, as a user without rights (Linux; slow)
 	TEST_IMAGE=1 $(PY) -m pytest tests/deploy/test_image.py -v $(ARGS)
@@ -57,6 +62,10 @@ train-%: $(FULL_STAMP) ## Train a family, as in: make train-lenet ARGS="--device
 bench: $(SERVE_STAMP) ## Measure the server against a bare inline floor (needs wrk)
 	$(PY) tests/benchmarks/http_floor.py $(ARGS)
 
+docs: $(DOCS_STAMP) ## Build the documentation site into site/; a broken link fails it (in .venv-docs)
+	NO_MKDOCS_2_WARNING=1 $(DOCS_PY) -m mkdocs build --strict $(ARGS)
+	@echo "The site is in site/: open site/index.html, or: $(DOCS_PY) -m http.server -d site 8000"
+
 openapi: $(SERVE_STAMP) ## Write service/api/openapi.json
 	$(VENV)/bin/lectern openapi > $(VENV)/openapi.json
 	mv $(VENV)/openapi.json service/api/openapi.json
@@ -66,16 +75,16 @@ constraints: $(PY) ## Pin what pyproject.toml asks for and constraints.txt lacks
 	sed '/^#/!d' constraints.txt > $(VENV)/constraints.head
 	sed '/^#/d' constraints.txt > $(VENV)/constraints.pins
 	$(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
-	    --all-extras --no-annotate --no-header --output-file $(VENV)/constraints.pins $(ARGS)
+	    docs/requirements.txt --all-extras --no-annotate --no-header --output-file $(VENV)/constraints.pins $(ARGS)
 	cat $(VENV)/constraints.head $(VENV)/constraints.pins > constraints.txt
 
 clean: ## Remove the virtual environments, caches and build output (never runs/ or models/)
-	rm -rf .venv .venv-gpu build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-gpu .venv-docs site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find service training tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up. The build backend is installed first and used without isolation, so that its version is pinned too.
 
-$(PY):
+$(PY) $(DOCS_PY):
 	@python=; \
 	for candidate in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
 	    test -z "$$python" || break; \
@@ -86,8 +95,8 @@ $(PY):
 	    echo "Lectern needs Python 3.11 to 3.14 and found none$(if $(PYTHON), at $(PYTHON), on the PATH)." \
 	         "Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; \
 	fi; \
-	echo "Creating $(VENV) with $$("$$python" --version)"; \
-	"$$python" -m venv --clear $(VENV)
+	echo "Creating $(@:/bin/python=) with $$("$$python" --version)"; \
+	"$$python" -m venv --clear $(@:/bin/python=)
 
 $(SERVE_STAMP): $(INPUTS) $(PY)
 	@echo "Installing lectern[$(EXTRA)] into $(VENV) (once)"
@@ -109,3 +118,8 @@ $(FULL_STAMP): $(INPUTS) $(PY)
 	fi
 	@$(PIP) --no-build-isolation --editable '.[$(EXTRA),train,dev]'
 	@touch $(SERVE_STAMP) $(SERVICE_STAMP) $@
+
+$(DOCS_STAMP): docs/requirements.txt constraints.txt $(DOCS_PY)
+	@echo "Installing the documentation's tools into $(DOCS_VENV) (once)"
+	@$(DOCS_PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --requirement docs/requirements.txt
+	@touch $@

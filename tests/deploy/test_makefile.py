@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TARGETS = ("serve", "test", "test-service", "check", "format", "bench", "openapi", "help", "clean")
+TARGETS = ("serve", "test", "test-service", "check", "format", "bench", "docs", "openapi", "help", "clean")
 
 
 @pytest.fixture
@@ -19,6 +19,8 @@ def checkout(tmp_path: Path) -> Path:
     """A folder as a fresh clone has it, as far as make can see."""
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "docs/requirements.txt", tmp_path / "docs")
     return tmp_path
 
 
@@ -59,6 +61,16 @@ def test_a_family_is_trained_with_its_arguments(checkout: Path) -> None:
     assert plan.rstrip().endswith(".venv/bin/lectern-train lenet train --device cpu --export")
 
 
+def test_the_documentation_has_an_environment_of_its_own(checkout: Path) -> None:
+    plan = make(checkout, "-n", "docs").stdout
+    assert "-m venv --clear .venv-docs" in plan
+    assert "--constraint constraints.txt --requirement docs/requirements.txt" in plan
+    assert "mkdocs build --strict" in plan
+    assert ".venv/" not in plan
+    for target in ("serve", "test", "check"):
+        assert "mkdocs" not in make(checkout, "-n", target).stdout
+
+
 def test_set_up_is_done_once_and_again_after_a_change(checkout: Path) -> None:
     venv = checkout / ".venv"
     (venv / "bin").mkdir(parents=True)
@@ -85,14 +97,14 @@ def test_without_a_python_the_message_says_what_to_do(checkout: Path, tmp_path: 
     assert not (checkout / ".venv").exists()
 
 
-@pytest.mark.parametrize(("broken", "code"), [((), 0), (("check",), 1), (("test",), 1)])
-def test_ci_runs_both_and_reports_both(tmp_path: Path, broken: tuple[str, ...], code: int) -> None:
+@pytest.mark.parametrize(("broken", "code"), [((), 0), (("check",), 1), (("test",), 1), (("docs",), 1)])
+def test_ci_runs_all_and_reports_all(tmp_path: Path, broken: tuple[str, ...], code: int) -> None:
     (tmp_path / "checkout/.ci").mkdir(parents=True)
     (tmp_path / "shared/data").mkdir(parents=True)
     shutil.copy(ROOT / ".ci/run", tmp_path / "checkout/.ci/run")
     recipes = [
         f"{target}:\n\t@echo {target} with $$LECTERN_DATA{'; false' if target in broken else ''}"
-        for target in ("check", "test")
+        for target in ("check", "test", "docs")
     ]
     (tmp_path / "checkout/Makefile").write_text("\n".join(recipes) + "\n")
     env = {name: value for name, value in environment().items() if name != "LECTERN_DATA"}
@@ -105,7 +117,7 @@ def test_ci_runs_both_and_reports_both(tmp_path: Path, broken: tuple[str, ...], 
         env=env | {"CI": "true"},
     )
     assert result.returncode == code
-    for target in ("check", "test"):
+    for target in ("check", "test", "docs"):
         assert f"{target} with {tmp_path}/shared/data" in result.stdout
         assert f"make {target}: {'FAILED' if target in broken else 'passed'}" in result.stdout
 

@@ -1,4 +1,4 @@
-"""Analogy questions, "a is to b as c is to ?" (Mikolov et al. 2013a, section 4.1), answered by the vector offset."""
+"""Analogy questions "a is to b as c is to ?" (Mikolov et al. 2013a, section 4.1), answered by 3CosAdd."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,38 +10,40 @@ from numpy.typing import NDArray
 
 from training.common.errors import DatasetError
 from training.common.vectors import WordVectors
-from training.word2vec.case_folding import FoldedWords
+from training.word2vec.case_folding import FoldedVocabulary
 
-_BLOCK = 256  # questions at once: with 30,000 words their scores take 30 MB
+_BLOCK = 256  # questions scored at a time: with 30,000 words their scores take 30 MB
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """One line of a file of questions: `index` (from 0) is the line's, `section` the heading it stands under."""
+    """One question of an analogy file."""
 
     index: int
+    """Of its line, from 0."""
     section: str
+    """The heading above it."""
     words: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnalogyCounts:
-    """Questions of one section, or of several."""
+    """The results of one section, or of several."""
 
     correct: int
     asked: int
-    """Questions all of whose words are known."""
+    """Questions whose words are all in the vocabulary."""
     skipped: int
-    """Questions with an unknown word."""
+    """Questions with a word that is not in the vocabulary."""
 
     @property
     def accuracy(self) -> float | None:
-        """Of the questions asked; None where none was."""
+        """Share of the asked questions that were answered correctly; None if none was asked."""
         return self.correct / self.asked if self.asked else None
 
     @property
     def accuracy_of_all(self) -> float | None:
-        """The same with the skipped questions counted as wrong."""
+        """Accuracy with the skipped questions counted as wrong; None if there is no question."""
         return self.correct / (self.asked + self.skipped) if self.asked + self.skipped else None
 
     def as_dict(self) -> dict[str, Any]:
@@ -56,7 +58,7 @@ class AnalogyCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class AnalogyScore:
-    """Counts by section, in the order of the file. Sections named `gram…` are the syntactic ones, as published."""
+    """Results by section, in file order. As in the Google test set, sections named `gram...` are the syntactic ones."""
 
     sections: dict[str, AnalogyCounts]
 
@@ -73,7 +75,7 @@ class AnalogyScore:
         return _sum([counts for name, counts in self.sections.items() if name.startswith("gram")])
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: total, semantic, syntactic, and every section."""
+        """Total, semantic, syntactic and per-section results as JSON."""
         return {
             **self.total.as_dict(),
             "semantic": self.semantic.as_dict(),
@@ -82,7 +84,7 @@ class AnalogyScore:
         }
 
     def lines(self) -> Iterator[str]:
-        """The same as a table."""
+        """The results as the lines of a text table."""
         rows = {**self.sections, "semantic": self.semantic, "syntactic": self.syntactic, "total": self.total}
         width = max(map(len, rows))
         yield f"{'analogies':{width}}  accuracy  correct    asked  skipped  skipped as wrong"
@@ -94,10 +96,14 @@ class AnalogyScore:
 
 
 def read_questions(name: str, lines: Sequence[str]) -> Iterator[Question]:
-    """The questions of a file called `name`: four words a line, under headings `: section`.
+    """Parse an analogy file: four words per line, under headings `: section`.
+
+    Args:
+        name: of the file, for error messages and for questions before the first heading.
+        lines: its content.
 
     Raises:
-        DatasetError: a line is neither; file and line are named.
+        DatasetError: a line is neither; the message names file and line.
     """
     section = name
     for index, line in enumerate(lines):
@@ -113,24 +119,27 @@ def read_questions(name: str, lines: Sequence[str]) -> Iterator[Question]:
 def score_analogies(
     vectors: WordVectors, questions: Sequence[Question], *, restrict: int, fold: bool = True
 ) -> AnalogyScore:
-    """Answer each question with the word whose vector is nearest by cosine to b - a + c (3CosAdd).
+    """Answer each question with the word whose vector has the highest cosine with b - a + c (3CosAdd).
 
-    All vectors are scaled to norm 1 first, and the three words of the question are no answers.
+    Vectors are scaled to norm 1 first; the three words of a question are excluded from its answers.
 
     Args:
-        restrict: only the first `restrict` words are known, and are answers.
-        fold: whether words that differ in case only are the same.
+        vectors: most frequent words first.
+        questions: with the expected answer as the fourth word.
+        restrict: use only the first `restrict` words.
+        fold: whether to ignore case.
     """
-    known = vectors.first(restrict)
-    folded = FoldedWords(known.words, fold=fold)
-    found = [folded.find(question.words) for question in questions]
-    indices = np.array([rows for rows in found if rows], np.int64).reshape(-1, 4)
-    right = iter((_answers(known.unit(), indices[:, :3], folded.groups) == indices[:, 3]).tolist())
+    frequent = vectors.first(restrict)
+    vocabulary = FoldedVocabulary(frequent.words, fold=fold)
+    rows_by_question = [vocabulary.rows(question.words) for question in questions]
+    asked_rows = np.array([rows for rows in rows_by_question if rows], np.int64).reshape(-1, 4)
+    answers = _answer(frequent.unit(), asked_rows[:, :3], vocabulary.canonical_rows)
+    is_correct = iter((answers == asked_rows[:, 3]).tolist())
     correct, asked, skipped = Counter[str](), Counter[str](), Counter[str]()
-    for question, rows in zip(questions, found, strict=True):
+    for question, rows in zip(questions, rows_by_question, strict=True):
         asked[question.section] += rows is not None
         skipped[question.section] += rows is None
-        correct[question.section] += rows is not None and next(right)
+        correct[question.section] += rows is not None and next(is_correct)
     return AnalogyScore(
         sections={
             name: AnalogyCounts(correct=correct[name], asked=asked[name], skipped=skipped[name]) for name in asked
@@ -138,26 +147,37 @@ def score_analogies(
     )
 
 
-def _answers(rows: NDArray[np.float32], asked: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The best answers [N] to questions a, b, c [N, 3] over the unit vectors `rows` [V, D]; all are groups."""
-    answers = np.empty(len(asked), np.int64)
-    variants = np.flatnonzero(groups != np.arange(len(groups)))  # other spellings of a word above
-    for start in range(0, len(asked), _BLOCK):
-        block = asked[start : start + _BLOCK]
-        a, b, c = rows[block.T]
-        scores = (b - a + c) @ rows.T
+def _answer(
+    unit: NDArray[np.float32], questions: NDArray[np.int64], canonical_rows: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Answer analogy questions by 3CosAdd.
+
+    Args:
+        unit: [V, D], vectors of norm 1.
+        questions: [N, 3], the canonical rows of a, b and c.
+        canonical_rows: [V], see `FoldedVocabulary`.
+
+    Returns:
+        [N], the canonical rows of the answers.
+    """
+    answers = np.empty(len(questions), np.int64)
+    variants = np.flatnonzero(canonical_rows != np.arange(len(canonical_rows)))  # other spellings of an earlier word
+    for start in range(0, len(questions), _BLOCK):
+        block = questions[start : start + _BLOCK]
+        a, b, c = unit[block.T]
+        scores = (b - a + c) @ unit.T
         np.put_along_axis(scores, block, -np.inf, 1)
-        question, variant = np.nonzero((groups[variants] == block[:, :, None]).any(1))
+        question, variant = np.nonzero((canonical_rows[variants] == block[:, :, None]).any(1))
         scores[question, variants[variant]] = -np.inf
-        answers[start : start + _BLOCK] = groups[scores.argmax(1)]
+        answers[start : start + _BLOCK] = canonical_rows[scores.argmax(1)]
     return answers
 
 
-def _sum(parts: Sequence[AnalogyCounts]) -> AnalogyCounts:
+def _sum(counts: Sequence[AnalogyCounts]) -> AnalogyCounts:
     return AnalogyCounts(
-        correct=sum(part.correct for part in parts),
-        asked=sum(part.asked for part in parts),
-        skipped=sum(part.skipped for part in parts),
+        correct=sum(section.correct for section in counts),
+        asked=sum(section.asked for section in counts),
+        skipped=sum(section.skipped for section in counts),
     )
 
 

@@ -1,23 +1,28 @@
-"""Looking words up without regard to case, as evaluations do."""
+"""Case-insensitive vocabulary look-ups for the evaluations."""
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 
-class FoldedWords:
-    """The rows of a vocabulary; words that differ in case only are one word, of which the first row is meant."""
+class FoldedVocabulary:
+    """A vocabulary in which words that differ only in case are one entry, represented by the first of them.
+
+    Args:
+        words: [V], most frequent first.
+        fold: whether to ignore case.
+    """
 
     def __init__(self, words: Sequence[str], *, fold: bool = True) -> None:
         self._fold = fold
         self._rows: dict[str, int] = {}
-        self.groups = np.array(
+        self.canonical_rows = np.array(
             [self._rows.setdefault(self._key(word), row) for row, word in enumerate(words)], np.int64
         )
-        """[V]: for each row the first row with the same word."""
+        """[V]: the first row with the same word, for each row."""
 
-    def find(self, words: Iterable[str]) -> list[int] | None:
-        """The rows of all `words`; None where one of them is unknown."""
+    def rows(self, words: Iterable[str]) -> list[int] | None:
+        """The rows of `words`; None if one of them is not in the vocabulary."""
         rows = [self._rows.get(self._key(word)) for word in words]
         known = [row for row in rows if row is not None]
         return known if len(known) == len(rows) else None

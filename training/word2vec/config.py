@@ -1,4 +1,4 @@
-"""Everything a word2vec run depends on."""
+"""The settings of a word2vec run."""
 
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -13,64 +13,70 @@ FAMILY = "word2vec"
 Architecture = Literal["skip-gram", "cbow"]
 Loss = Literal["negative-sampling", "hierarchical-softmax"]
 
-_RATES: dict[Architecture, float] = {"skip-gram": 0.025, "cbow": 0.05}
+_DEFAULT_RATES: dict[Architecture, float] = {"skip-gram": 0.025, "cbow": 0.05}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Word2VecConfig:
-    """One run of word2vec: text, vocabulary, network, optimisation. Defaults are those of word2vec.c and gensim."""
+    """Corpus, vocabulary, model and optimization of one run; the defaults are those of word2vec.c and gensim."""
 
     data: str = field(
         default="wikipedia-en-2015",
         metadata=doc(
-            "the text: a file (plain, .gz, .bz2, .xz, .zip, .tar.*), a folder of them, or `wikipedia-en-2015`, `text8`"
+            "the corpus: a file (plain, .gz, .bz2, .xz, .zip, .tar.*), a folder of them, `wikipedia-en-2015` or `text8`"
         ),
     )
     tokenizer: Tokenizer = field(
         default="letters",
         metadata=doc(
-            "what a word is: `letters`, lower-cased runs of letters; `words`, cased, with numbers and punctuation"
+            "how text is split into words: `letters`, lower-cased runs of letters; `words`, cased, with numbers and "
+            "punctuation"
         ),
     )
-    min_count: int = field(default=5, metadata=doc("words that occur less often are left out"))
-    max_vocabulary: int = field(default=0, metadata=doc("keep at most this many words, the most frequent; 0: all"))
+    min_count: int = field(default=5, metadata=doc("ignore words that occur less often"))
+    max_vocabulary: int = field(default=0, metadata=doc("keep only this many of the most frequent words; 0: all"))
     phrases: int = field(
-        default=0, metadata=doc("passes that join frequent pairs of words into phrases (`new_york`): 0, 1 or 2")
+        default=0, metadata=doc("passes that join frequent word pairs into phrases (`new_york`): 0, 1 or 2")
     )
-    phrase_threshold: float = field(default=100.0, metadata=doc("score from which a pair is a phrase"))
+    phrase_threshold: float = field(default=100.0, metadata=doc("pairs with a higher score become phrases"))
     phrase_discount: float = field(
-        default=5.0, metadata=doc("taken off the count of a pair, so that rare pairs are no phrases")
+        default=5.0, metadata=doc("subtracted from the count of a pair, so that rare pairs do not become phrases")
     )
     architecture: Architecture = field(
-        default="skip-gram", metadata=doc("each context word predicts the centre word, or their mean does")
+        default="skip-gram",
+        metadata=doc("skip-gram: each context word predicts the center word; cbow: their mean does"),
     )
     loss: Loss = field(
-        default="negative-sampling", metadata=doc("told apart from sampled words, or found on a Huffman tree")
+        default="negative-sampling",
+        metadata=doc("how the center word is predicted: against sampled words, or along its path in a Huffman tree"),
     )
-    dimensions: int = field(default=100, metadata=doc("length of a vector"))
-    window: int = field(default=5, metadata=doc("words to each side at most; near ones are taken more often"))
+    dimensions: int = field(default=100, metadata=doc("components of a vector"))
+    window: int = field(
+        default=5, metadata=doc("maximum context words on each side; each window draws its size from 1 to this")
+    )
     negatives: int = field(
-        default=5, metadata=doc("sampled words per window, shared by its context words (negative sampling only)")
+        default=5, metadata=doc("negative samples per window, shared by its context words (negative sampling only)")
     )
     negative_exponent: float = field(
-        default=0.75, metadata=doc("negatives are drawn by their counts to this power (negative sampling only)")
+        default=0.75,
+        metadata=doc("negatives are sampled by word count to this power (negative sampling only)"),
     )
     sample: float = field(
-        default=1e-4, metadata=doc("words above this frequency are left out now and then; 0 keeps all")
+        default=1e-4, metadata=doc("subsampling threshold: words above this frequency are dropped at random; 0: none")
     )
-    epochs: int = field(default=5, metadata=doc("passes over the text"))
+    epochs: int = field(default=5, metadata=doc("passes over the corpus"))
     learning_rate: float | None = field(
-        default=None, metadata=doc("at the start; None: 0.025 for skip-gram, 0.05 for CBOW")
+        default=None, metadata=doc("initial learning rate; None: 0.025 for skip-gram, 0.05 for CBOW")
     )
-    min_learning_rate: float = field(default=1e-4, metadata=doc("at the end; it falls linearly"))
+    min_learning_rate: float = field(default=1e-4, metadata=doc("final learning rate; it falls linearly"))
     add_context: float = field(
         default=0.0,
         metadata=doc(
-            "at the end add each word's unit vector as a target, times this, to its own (Levy et al. 2015, "
-            "section 3.3; negative sampling only)"
+            "after training, add each word's unit output vector, times this, to its unit input vector "
+            "(Levy et al. 2015, section 3.3; negative sampling only)"
         ),
     )
-    seed: int = field(default=0, metadata=doc("everything random in the run derives from it"))
+    seed: int = field(default=0, metadata=doc("random seed of the run"))
 
     def __post_init__(self) -> None:
         for name in ("min_count", "dimensions", "window", "epochs"):
@@ -84,23 +90,23 @@ class Word2VecConfig:
         if self.learning_rate is not None and not self.min_learning_rate <= self.learning_rate <= 1:
             raise ConfigError(f"learning_rate is {self.learning_rate}; it must lie between min_learning_rate and 1")
         if self.loss == "hierarchical-softmax" and self.add_context:
-            raise ConfigError("add_context is for negative sampling: the targets of hierarchical softmax are no words")
+            raise ConfigError("add_context is for negative sampling; hierarchical softmax has no target words")
         if self.phrases not in (0, 1, 2):
             raise ConfigError(f"phrases is {self.phrases}; it can be 0, 1 or 2")
 
     @property
     def starting_rate(self) -> float:
-        """The learning rate at the start."""
-        return _RATES[self.architecture] if self.learning_rate is None else self.learning_rate
+        """The initial learning rate."""
+        return _DEFAULT_RATES[self.architecture] if self.learning_rate is None else self.learning_rate
 
 
 PRESETS: dict[str, Word2VecConfig] = {
     "default": Word2VecConfig(),
     "debug": replace(Word2VecConfig(), dimensions=16, epochs=1, min_count=1, sample=1e-2),
 }
-"""`--preset`: where a configuration starts; flags change it from there."""
+"""The configurations of `--preset`; further flags override single settings."""
 
 
 def stored_config(run: Run) -> Word2VecConfig:
-    """The settings a run was started with."""
+    """The settings stored in a run folder."""
     return from_dict(Word2VecConfig, run.config(FAMILY), where=str(run.path))

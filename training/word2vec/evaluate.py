@@ -1,4 +1,4 @@
-"""How good word vectors are: analogies, and agreement with people's judgements of word pairs."""
+"""Evaluation of word vectors: analogies, and correlation with human similarity ratings of word pairs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from training.word2vec.analogies import AnalogyScore, Question, read_questions, 
 from training.word2vec.similarity import Pair, PairScore, read_pairs, score_pairs
 
 SplitName = Literal["dev", "test", "all"]
-"""`dev` is every line with an even index (from 0) in its file, `test` every other: choose settings by `dev` alone."""
+"""`dev` has the lines of even index (from 0) of each file, `test` those of odd index; tune settings on `dev` only."""
 
 _ANALOGIES = "questions-words.txt"
 _PAIRS = {"WordSim-353": "EN-WS-353-ALL.txt", "SimLex-999": "EN-SIMLEX-999.txt", "MEN": "EN-MEN-TR-3k.txt"}
-_ROWS = 1 << 16  # checked at once
-_File = tuple[str, list[str]]  # how messages name it, and its lines
+_BLOCK_ROWS = 1 << 16
+_File = tuple[str, list[str]]  # name for error messages, lines
 _Item = TypeVar("_Item", Question, Pair)
 
 
@@ -33,12 +33,12 @@ class Evaluation:
     words: int
     dimensions: int
     restrict: int
-    """Analogies were asked and answered within this many of the most frequent words."""
+    """The analogies used only this many of the most frequent words."""
     analogies: AnalogyScore | None
     pairs: tuple[PairScore, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The scores as JSON."""
         return {
             "words": self.words,
             "dimensions": self.dimensions,
@@ -48,14 +48,14 @@ class Evaluation:
         }
 
     def summary(self) -> str:
-        """One line: total accuracy of the analogies, rho of each file of pairs."""
+        """The scores on one line: total analogy accuracy, Spearman's rho of each pair file."""
         accuracy = self.analogies.total.accuracy if self.analogies else None
         parts = [] if accuracy is None else [f"analogies {accuracy:.1%}"]
         parts += [f"{score.name} {_rho(score)}" for score in self.pairs]
         return ", ".join(parts)
 
     def report(self) -> str:
-        """The same as text, with a line for every section and file."""
+        """The scores as text, with a line for every section and file."""
         lines = [f"{self.split}: {self.summary()}", f"{self.words:,} words of {self.dimensions} dimensions"]
         if self.analogies:
             lines[-1] += f"; analogies within the {min(self.restrict, self.words):,} most frequent"
@@ -78,54 +78,56 @@ def evaluate(
     analogies: Path | None = None,
     pairs: Sequence[Path] = (),
 ) -> Evaluation:
-    """Score `vectors` on the Google analogies, WordSim-353, SimLex-999 and MEN, or on the given files instead of them.
+    """Score `vectors` on the Google analogies, WordSim-353, SimLex-999 and MEN, or on the files passed instead.
 
     Args:
-        restrict: the analogies know only this many of the most frequent words; the pairs know all.
-        fold: whether words that differ in case only are the same.
-        analogies: a file of four words a line, under headings `: section`.
-        pairs: files of two words and a number a line, between tabs or blanks.
+        vectors: most frequent words first.
+        split: which lines of the files to use.
+        restrict: analogies use only this many of the most frequent words; pairs use all.
+        fold: whether to ignore case.
+        analogies: a file with four words per line, under headings `: section`.
+        pairs: files with two words and a number per line, separated by tabs or spaces.
 
     Raises:
         DatasetError: a file is missing or malformed, or a vector is not finite.
     """
     _check_finite(vectors)
     if analogies or pairs:
-        questions = _own(analogies) if analogies else None
-        judged = {path.stem: _own(path) for path in pairs}
+        questions = _read_file(analogies) if analogies else None
+        rated = {path.stem: _read_file(path) for path in pairs}
     else:
-        questions = _published(_ANALOGIES)
-        judged = {name: _published(file) for name, file in _PAIRS.items()}
+        questions = _fetch_file(_ANALOGIES)
+        rated = {name: _fetch_file(file) for name, file in _PAIRS.items()}
     return Evaluation(
         split=split,
         words=len(vectors),
         dimensions=vectors.dimensions,
         restrict=restrict,
-        analogies=questions and _analogies(vectors, questions, split, restrict, fold),
+        analogies=questions and _score_analogies(vectors, questions, split, restrict, fold),
         pairs=tuple(
-            score_pairs(vectors, _part(read_pairs(*file), split), name, fold=fold) for name, file in judged.items()
+            score_pairs(vectors, _select(read_pairs(*file), split), name, fold=fold) for name, file in rated.items()
         ),
     )
 
 
-def _analogies(vectors: WordVectors, file: _File, split: SplitName, restrict: int, fold: bool) -> AnalogyScore:
-    return score_analogies(vectors, _part(read_questions(*file), split), restrict=restrict, fold=fold)
+def _score_analogies(vectors: WordVectors, file: _File, split: SplitName, restrict: int, fold: bool) -> AnalogyScore:
+    return score_analogies(vectors, _select(read_questions(*file), split), restrict=restrict, fold=fold)
 
 
 def store(result: Evaluation, run: Run) -> None:
-    """Put the result into the run's `evaluation.json`, beside those of other splits."""
+    """Write the result to the run's `evaluation.json`, under the name of its split."""
     run.add_evaluation(result.split, result.as_dict())
 
 
-def _part(items: Iterable[_Item], split: SplitName) -> list[_Item]:
+def _select(items: Iterable[_Item], split: SplitName) -> list[_Item]:
     return [item for item in items if split == "all" or (item.index % 2 == 0) == (split == "dev")]
 
 
-def _published(name: str) -> _File:
+def _fetch_file(name: str) -> _File:
     return name, fetch(WORDVEC_EVAL[name]).decode("utf-8").splitlines()
 
 
-def _own(path: Path) -> _File:
+def _read_file(path: Path) -> _File:
     try:
         return str(path), path.read_bytes().decode("utf-8").splitlines()
     except OSError as error:
@@ -135,8 +137,8 @@ def _own(path: Path) -> _File:
 
 
 def _check_finite(vectors: WordVectors) -> None:
-    for start in range(0, len(vectors), _ROWS):
-        bad = np.flatnonzero(~np.isfinite(vectors.matrix[start : start + _ROWS]).all(1))
+    for start in range(0, len(vectors), _BLOCK_ROWS):
+        bad = np.flatnonzero(~np.isfinite(vectors.matrix[start : start + _BLOCK_ROWS]).all(1))
         if len(bad):
             raise DatasetError(
                 f"the vector of {vectors.words[start + int(bad[0])]!r} is not finite; train with a lower learning rate"

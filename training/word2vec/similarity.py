@@ -1,4 +1,4 @@
-"""Word pairs that people have judged: how well the cosine of two vectors orders them (Spearman's rho)."""
+"""Word similarity: Spearman's rank correlation of cosines with human ratings of word pairs."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -10,77 +10,86 @@ from numpy.typing import ArrayLike, NDArray
 
 from training.common.errors import DatasetError
 from training.common.vectors import WordVectors
-from training.word2vec.case_folding import FoldedWords
+from training.word2vec.case_folding import FoldedVocabulary
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """One line of a file of pairs: `index` (from 0) is the line's, `judgement` what people said."""
+    """One rated pair of a file."""
 
     index: int
+    """Of its line, from 0."""
     words: tuple[str, str]
-    judgement: float
+    rating: float
+    """Similarity according to people."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairScore:
-    """How cosines and judgements agree over one file."""
+    """The rank correlation of cosines and ratings over one file."""
 
     name: str
     spearman: float | None
-    """None where fewer than two pairs are known or all are equal."""
+    """None if fewer than two pairs are known, or all cosines or all ratings are equal."""
     pairs: int
-    """Pairs of known words."""
+    """Pairs whose words are both in the vocabulary."""
     skipped: int
-    """Pairs with an unknown word."""
+    """Pairs with a word that is not in the vocabulary."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The score as JSON."""
         rho = None if self.spearman is None else round(self.spearman, 6)
         return {"spearman": rho, "pairs": self.pairs, "skipped": self.skipped}
 
 
 def read_pairs(name: str, lines: Sequence[str]) -> Iterator[Pair]:
-    """The pairs of a file called `name`: two words and a number a line, between tabs or blanks; `#` is a comment.
+    """Parse a pair file: two words and a number per line, separated by tabs or spaces; `#` starts a comment line.
+
+    Args:
+        name: of the file, for error messages.
+        lines: its content.
 
     Raises:
-        DatasetError: a line is something else; file and line are named.
+        DatasetError: a line is anything else; the message names file and line.
     """
     for index, line in enumerate(lines):
         if not line.strip() or line.startswith("#"):
             continue
         fields = line.rstrip("\r\n").split("\t") if "\t" in line else line.split()
-        judgement = _number(fields[2]) if len(fields) == 3 else None
-        if judgement is None:
+        rating = _parse_number(fields[2]) if len(fields) == 3 else None
+        if rating is None:
             raise DatasetError(f"{name}:{index + 1}: is {line.strip()!r}, not two words and a number, between tabs")
-        yield Pair(index=index, words=(fields[0].strip(), fields[1].strip()), judgement=judgement)
+        yield Pair(index=index, words=(fields[0].strip(), fields[1].strip()), rating=rating)
 
 
 def score_pairs(vectors: WordVectors, pairs: Sequence[Pair], name: str, *, fold: bool = True) -> PairScore:
-    """Spearman's rho of the pairs' cosines with their judgements.
+    """Spearman's rho of the pairs' cosines with their ratings.
 
     Args:
-        fold: whether words that differ in case only are the same.
+        vectors: of any norm.
+        pairs: the rated pairs.
+        name: of the test set.
+        fold: whether to ignore case.
     """
-    folded = FoldedWords(vectors.words, fold=fold)
-    found = [(rows, pair.judgement) for pair in pairs if (rows := folded.find(pair.words))]
-    left, right = vectors.matrix[np.array([rows for rows, _ in found], np.int64).reshape(-1, 2).T]
+    vocabulary = FoldedVocabulary(vectors.words, fold=fold)
+    known = [(rows, pair.rating) for pair in pairs if (rows := vocabulary.rows(pair.words))]
+    left, right = vectors.matrix[np.array([rows for rows, _ in known], np.int64).reshape(-1, 2).T]
     norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
     cosines = np.einsum("nd,nd->n", left, right) / np.maximum(norms, np.finfo(np.float32).tiny)
     return PairScore(
         name=name,
-        spearman=spearman(cosines, [judgement for _, judgement in found]),
-        pairs=len(found),
-        skipped=len(pairs) - len(found),
+        spearman=spearman(cosines, [rating for _, rating in known]),
+        pairs=len(known),
+        skipped=len(pairs) - len(known),
     )
 
 
 def spearman(x: ArrayLike, y: ArrayLike) -> float | None:
-    """The correlation of the ranks of x and y [N], ties having their mean rank; None where it is not defined."""
+    """Spearman's rank correlation of x and y [N], with mean ranks for ties; None where it is undefined."""
     ranks = np.stack([_ranks(np.asarray(x)), _ranks(np.asarray(y))])
-    centred = ranks - ranks.mean(1, keepdims=True) if ranks.size else ranks
-    spread = math.sqrt(float((centred[0] ** 2).sum() * (centred[1] ** 2).sum()))
-    return float((centred[0] * centred[1]).sum()) / spread if spread else None
+    centered = ranks - ranks.mean(1, keepdims=True) if ranks.size else ranks
+    spread = math.sqrt(float((centered[0] ** 2).sum() * (centered[1] ** 2).sum()))
+    return float((centered[0] * centered[1]).sum()) / spread if spread else None
 
 
 def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
@@ -89,7 +98,7 @@ def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
     return mean_ranks[inverse]
 
 
-def _number(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
     try:
         number = float(text)
     except ValueError:

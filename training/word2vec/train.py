@@ -1,4 +1,4 @@
-"""The training loop of word2vec: pieces of the corpus in random order, on one or several threads."""
+"""The training loop of word2vec: chunks of the corpus in random order, on one or several threads."""
 
 import math
 import time
@@ -26,88 +26,97 @@ from training.word2vec.data.corpus import EncodedCorpus
 from training.word2vec.network.cpu_trainer import CpuTrainer
 from training.word2vec.network.torch_trainer import TorchTrainer
 
-LAST = "last.pt"
+CHECKPOINT = "last.pt"
 
-_LONGEST_CHUNK = 200_000  # words: a tenth of a second
-_CHUNKS = 200  # at least so many in a run, so that the learning rate falls smoothly
-_RECORDS = 100  # lines of metrics in a run
-_LOGGED_SECONDS = 15.0  # between two lines of the log
-_CHECKPOINT_SECONDS = 300.0
+_MAX_CHUNK_SIZE = 200_000  # tokens: about a tenth of a second of training
+_MIN_CHUNKS = 200  # per run, so that the learning rate falls smoothly
+_METRIC_RECORDS = 100  # lines of metrics.jsonl per run
+_LOG_INTERVAL_SECONDS = 15.0
+_CHECKPOINT_INTERVAL_SECONDS = 300.0
 
 
 class Trainer(Protocol):
-    """What trains on a piece of the corpus: compiled kernels on the CPU, or PyTorch on a GPU."""
+    """A backend that trains on one chunk at a time: compiled kernels on the CPU, or PyTorch on a GPU."""
 
-    input: Tensor
-    output: Tensor
+    input_vectors: Tensor
+    """[V, D]: the word vectors."""
+    output_vectors: Tensor
+    """[V, D]: the vectors of words as prediction targets, or of the nodes of the Huffman tree."""
 
     def train_chunk(self, ids: NDArray[np.int32], learning_rate: float, seed: int) -> float:
-        """Train on `ids`; the mean loss per input in nats."""
+        """Train on the tokens `ids` and return the mean loss per input in nats."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Which piece of the corpus comes when, and with which learning rate: a run is `total` pieces long."""
+    """The order of a run's chunks and the learning rate of each."""
 
     config: Word2VecConfig
-    length: int
-    """Of the encoded corpus, ends of sentences included."""
+    corpus_length: int
+    """Tokens of the encoded corpus, the end of each paragraph included."""
 
     @property
-    def chunk(self) -> int:
-        """The length of a piece."""
-        return max(1, min(_LONGEST_CHUNK, math.ceil(self.length * self.config.epochs / _CHUNKS)))
+    def chunk_size(self) -> int:
+        """Tokens per chunk."""
+        return max(1, min(_MAX_CHUNK_SIZE, math.ceil(self.corpus_length * self.config.epochs / _MIN_CHUNKS)))
 
     @property
-    def per_epoch(self) -> int:
-        """Pieces in an epoch."""
-        return math.ceil(self.length / self.chunk)
+    def chunks_per_epoch(self) -> int:
+        """Chunks in one pass over the corpus."""
+        return math.ceil(self.corpus_length / self.chunk_size)
 
     @property
-    def total(self) -> int:
-        """Pieces in the run."""
-        return self.per_epoch * self.config.epochs
+    def total_chunks(self) -> int:
+        """Chunks in the whole run."""
+        return self.chunks_per_epoch * self.config.epochs
 
-    def piece(self, number: int) -> slice:
-        """Where a piece lies: every epoch has all of them, in an order of its own."""
-        epoch, place = divmod(number, self.per_epoch)
-        start = int(_order(self.config.seed, epoch, self.per_epoch)[place]) * self.chunk
-        return slice(start, start + self.chunk)
+    def chunk(self, index: int) -> slice:
+        """The tokens of the run's chunk `index`; every epoch visits all chunks in its own random order."""
+        epoch, position = divmod(index, self.chunks_per_epoch)
+        start = int(_chunk_order(self.config.seed, epoch, self.chunks_per_epoch)[position]) * self.chunk_size
+        return slice(start, start + self.chunk_size)
 
-    def rate(self, number: int) -> float:
-        """The learning rate of a piece: it falls linearly."""
+    def learning_rate(self, index: int) -> float:
+        """The learning rate of chunk `index`; it falls linearly over the run."""
         first, last = self.config.starting_rate, self.config.min_learning_rate
-        return first + (last - first) * number / self.total
+        return first + (last - first) * index / self.total_chunks
 
 
 @lru_cache(maxsize=2)
-def _order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
-    return np.random.default_rng(derive(seed, "order", epoch)).permutation(count)
+def _chunk_order(seed: int, epoch: int, chunks: int) -> NDArray[np.int64]:
+    return np.random.default_rng(derive(seed, "order", epoch)).permutation(chunks)
 
 
 def make_trainer(corpus: EncodedCorpus, config: Word2VecConfig, device: torch.device) -> Trainer:
-    """Fresh tables on the device: the kernels on a CPU, PyTorch on a GPU."""
+    """Make a trainer with initial vectors on `device`: compiled kernels on a CPU, PyTorch on a GPU."""
     if device.type == "cpu":
         return CpuTrainer(corpus.counts, config)
     return TorchTrainer(corpus.counts, config, device)
 
 
 def train_vectors(corpus: EncodedCorpus, config: Word2VecConfig, *, threads: int = 1) -> WordVectors:
-    """Train on the CPU and keep nothing on disk."""
+    """Train on the CPU without a run folder, and return the vectors."""
     trainer = make_trainer(corpus, config, torch.device("cpu"))
-    train_pieces(trainer, corpus.ids, Schedule(config, len(corpus.ids)), threads=threads)
+    train_chunks(trainer, corpus.ids, Schedule(config, len(corpus.ids)), threads=threads)
     return to_vectors(trainer, corpus, config.add_context)
 
 
 def to_vectors(trainer: Trainer, corpus: EncodedCorpus, add_context: float = 0.0) -> WordVectors:
-    """The words' vectors as they are now; with `add_context` unit vectors, plus that times those of the targets."""
-    matrix = trainer.input.cpu().clone(memory_format=torch.contiguous_format)
+    """Copy the current word vectors out of a trainer.
+
+    Args:
+        trainer: left unchanged.
+        corpus: has the words and their counts.
+        add_context: weight of the unit output vector that is added to each unit input vector (Levy et al. 2015,
+            section 3.3); 0 returns the input vectors as they are.
+    """
+    matrix = trainer.input_vectors.cpu().clone(memory_format=torch.contiguous_format)
     if add_context:
-        matrix = functional.normalize(matrix) + add_context * functional.normalize(trainer.output.cpu())
+        matrix = functional.normalize(matrix) + add_context * functional.normalize(trainer.output_vectors.cpu())
     return WordVectors(words=corpus.words, matrix=matrix.numpy(), counts=corpus.counts)
 
 
-def train_pieces(
+def train_chunks(
     trainer: Trainer,
     ids: NDArray[np.int32],
     schedule: Schedule,
@@ -115,147 +124,156 @@ def train_pieces(
     threads: int,
     start: int = 0,
     seconds: float = math.inf,
-    on_piece: Callable[[int, float], None] = lambda number, loss: None,
+    on_chunk: Callable[[int, float], None] = lambda done, loss: None,
 ) -> int:
-    """Train on the pieces from `start` on, until all are done or the time is up.
+    """Train on the chunks from `start` on, until all are done or the time is up.
 
-    With one thread the result depends on the seed alone; several write to the same tables without waiting for each
-    other. When an exception comes from outside, the pieces that were begun are finished before it goes on.
+    With one thread the result depends on the seed alone. Several threads update the same vectors without locks
+    (Hogwild). When an exception interrupts the loop, the chunks already started are finished before it propagates.
 
     Args:
-        trainer: changed.
+        trainer: its vectors are updated.
         ids: the encoded corpus.
         schedule: of the run.
-        threads: pieces in work at once.
-        start: the first piece.
-        seconds: after this time no further piece is begun, but one is.
-        on_piece: called with the number of pieces done and the loss of the last one.
+        threads: chunks trained at the same time.
+        start: the first chunk.
+        seconds: after this time no further chunk is started; at least one is.
+        on_chunk: called after each chunk with the number of chunks done and the chunk's loss.
 
     Returns:
-        The number of pieces done.
+        The number of chunks done since the beginning of the run.
     """
-    waiting: deque[Future[float]] = deque()
-    done, until = start, time.monotonic() + seconds
+    pending: deque[Future[float]] = deque()
+    done, deadline = start, time.monotonic() + seconds
 
-    def finish_one() -> None:
+    def finish_oldest() -> None:
         nonlocal done
-        loss = waiting[0].result()
-        waiting.popleft()
+        loss = pending[0].result()
+        pending.popleft()
         done += 1
-        on_piece(done, loss)
+        on_chunk(done, loss)
 
     with ThreadPoolExecutor(threads, thread_name_prefix="word2vec") as pool:
         try:
-            for number in range(start, schedule.total):
-                seed = derive(schedule.config.seed, "piece", number)
-                piece = ids[schedule.piece(number)]
-                waiting.append(pool.submit(trainer.train_chunk, piece, schedule.rate(number), seed))
-                if len(waiting) > threads:
-                    finish_one()
-                if time.monotonic() > until:
+            for index in range(start, schedule.total_chunks):
+                # "piece" names the random stream: another name would draw other numbers than earlier releases.
+                seed = derive(schedule.config.seed, "piece", index)
+                chunk = ids[schedule.chunk(index)]
+                pending.append(pool.submit(trainer.train_chunk, chunk, schedule.learning_rate(index), seed))
+                if len(pending) > threads:
+                    finish_oldest()
+                if time.monotonic() > deadline:
                     break
         finally:
-            while waiting:
-                finish_one()
+            while pending:
+                finish_oldest()
     return done
 
 
 @dataclass
 class _Progress:
-    """What a run shows while it trains, and what it writes to `metrics.jsonl`."""
+    """Progress bar, log and `metrics.jsonl` of a run while it trains."""
 
     run: Run
     schedule: Schedule
     words: int
-    """In one epoch."""
+    """Words per epoch."""
     done: int
+    """Chunks trained so far."""
     seconds: float
-    """Of training, earlier sittings included."""
+    """Training time before this process, if the run was resumed."""
     losses: list[float] = field(default_factory=list)
+    """Losses of the chunks since the last record."""
     recorded: int = 0
+    """Chunks trained at the last record."""
 
     def __post_init__(self) -> None:
         self.recorded = self.done
-        self.started = self._since = self._logged = time.monotonic()
+        self.started = self._recorded_at = self._logged_at = time.monotonic()
         self._bar = bar(total=self.words * self.schedule.config.epochs, text="training", unit="words", scaled=True)
         self._bar.update(self._words(self.done))
 
-    def piece(self, done: int, loss: float) -> None:
-        """A piece is done."""
+    def update(self, done: int, loss: float) -> None:
+        """Count a trained chunk; writes a record every hundredth of the run.
+
+        Args:
+            done: chunks trained so far.
+            loss: mean loss of the last one in nats; NaN if it had no window.
+        """
         self._bar.update(self._words(done) - self._words(self.done))
         self.done = done
         if not math.isnan(loss):
             self.losses.append(loss)
-        share = max(1, self.schedule.total // _RECORDS)
-        if done % share == 0 or done == self.schedule.total:
+        interval = max(1, self.schedule.total_chunks // _METRIC_RECORDS)
+        if done % interval == 0 or done == self.schedule.total_chunks:
             self._record()
 
     def close(self) -> None:
-        """Remove the bar."""
+        """Remove the progress bar."""
         self._bar.close()
 
     def total_seconds(self) -> float:
-        """Seconds of training so far."""
+        """Training time so far, earlier processes included."""
         return self.seconds + time.monotonic() - self.started
 
-    def _words(self, done: int) -> int:
-        return round(self.words * done / self.schedule.per_epoch)
+    def _words(self, chunks: int) -> int:
+        return round(self.words * chunks / self.schedule.chunks_per_epoch)
 
     def _record(self) -> None:
         now = time.monotonic()
-        speed = (self._words(self.done) - self._words(self.recorded)) / max(now - self._since, 1e-9)
-        epoch = self.done / self.schedule.per_epoch
+        speed = (self._words(self.done) - self._words(self.recorded)) / max(now - self._recorded_at, 1e-9)
+        epoch = self.done / self.schedule.chunks_per_epoch
         loss = round(sum(self.losses) / len(self.losses), 5) if self.losses else None
         self.run.add_metrics({
-            "epoch": round(epoch, 4), "loss": loss, "learning_rate": round(self.schedule.rate(self.done), 6),
+            "epoch": round(epoch, 4), "loss": loss, "learning_rate": round(self.schedule.learning_rate(self.done), 6),
             "words_per_second": round(speed), "seconds": round(self.total_seconds(), 1),
         })  # fmt: skip
-        if now - self._logged > _LOGGED_SECONDS or self.done == self.schedule.total:
-            self._logged = now
-            left = (self.words * self.schedule.config.epochs - self._words(self.done)) / max(speed, 1.0)
-            shown = "-" if loss is None else f"{loss:.4f}"
+        if now - self._logged_at > _LOG_INTERVAL_SECONDS or self.done == self.schedule.total_chunks:
+            self._logged_at = now
+            remaining = (self.words * self.schedule.config.epochs - self._words(self.done)) / max(speed, 1.0)
             self.run.logger().info(
                 "epoch %.2f of %d: loss %s, %s words/s, %.0f s left",
-                epoch, self.schedule.config.epochs, shown, f"{speed:,.0f}", left,
+                epoch, self.schedule.config.epochs, "-" if loss is None else f"{loss:.4f}", f"{speed:,.0f}", remaining,
             )  # fmt: skip
-        self.losses, self.recorded, self._since = [], self.done, now
+        self.losses, self.recorded, self._recorded_at = [], self.done, now
 
 
 def identity(config: Word2VecConfig, corpus: EncodedCorpus) -> dict[str, Any]:
-    """What a checkpoint belongs to: the settings and the encoded text."""
+    """The settings and the size of the encoded corpus; a checkpoint is resumed only where these are unchanged."""
     return {**to_dict(config), "vocabulary": len(corpus.words), "total": corpus.total, "length": len(corpus.ids)}
 
 
 def train(config: Word2VecConfig, corpus: EncodedCorpus, run: Run, device: torch.device, threads: int) -> WordVectors:
-    """Train to the last epoch, from the run's checkpoint if it has one; leaves the vectors in the run's directory.
+    """Train to the last epoch and save the vectors in the run folder, resuming from its checkpoint if it has one.
 
-    Stopped by an exception, it keeps what is done. A run on one thread that was stopped and resumed equals one that
-    never was.
+    An interrupted run keeps the chunks that are done. On one thread, a run that was interrupted and resumed gives the
+    same vectors as one that was not.
     """
     trainer = make_trainer(corpus, config, device)
     schedule = Schedule(config, len(corpus.ids))
-    checkpoint, belongs = run.checkpoints / LAST, identity(config, corpus)
+    checkpoint, run_identity = run.checkpoints / CHECKPOINT, identity(config, corpus)
     done, seconds = 0, 0.0
     if checkpoint.exists():
-        state = load_checkpoint(checkpoint, config=belongs)
-        trainer.input.copy_(state["input"])
-        trainer.output.copy_(state["output"])
+        state = load_checkpoint(checkpoint, config=run_identity)
+        trainer.input_vectors.copy_(state["input"])
+        trainer.output_vectors.copy_(state["output"])
         done, seconds = state["done"], state["seconds"]
-        run.logger().info("resuming after epoch %.2f of %d", done / schedule.per_epoch, config.epochs)
-    run.keep_metrics(done / schedule.per_epoch)
+        run.logger().info("resuming after epoch %.2f of %d", done / schedule.chunks_per_epoch, config.epochs)
+    run.keep_metrics(done / schedule.chunks_per_epoch)
     progress = _Progress(run, schedule, corpus.total, done, seconds)
-    at_once = threads if device.type == "cpu" else 1
+    workers = threads if device.type == "cpu" else 1
     try:
-        while progress.done < schedule.total:
+        while progress.done < schedule.total_chunks:
             try:
-                train_pieces(
-                    trainer, corpus.ids, schedule, threads=at_once, start=progress.done, seconds=_CHECKPOINT_SECONDS,
-                    on_piece=progress.piece,
+                train_chunks(
+                    trainer, corpus.ids, schedule, threads=workers, start=progress.done,
+                    seconds=_CHECKPOINT_INTERVAL_SECONDS, on_chunk=progress.update,
                 )  # fmt: skip
             finally:
                 save_checkpoint(
-                    checkpoint, config=belongs, input=trainer.input.cpu().contiguous(),
-                    output=trainer.output.cpu().contiguous(), done=progress.done, seconds=progress.total_seconds(),
+                    checkpoint, config=run_identity, input=trainer.input_vectors.cpu().contiguous(),
+                    output=trainer.output_vectors.cpu().contiguous(), done=progress.done,
+                    seconds=progress.total_seconds(),
                 )  # fmt: skip
     finally:
         progress.close()

@@ -83,7 +83,7 @@ def test_a_file_becomes_a_bundle(trained: Path, tmp_path: Path, capsys: pytest.C
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "--data", "absent"], "absent: is no file and no folder; name your text"),
+        (["train", "--data", "absent"], "absent: is neither a file nor a folder; name your text"),
         (["train", "--dimensions", "0"], "dimensions is 0; it must be at least 1"),
         (["train", "--phrases", "3"], "phrases is 3; it can be 0, 1 or 2"),
         (["train", "--loss", "hierarchical-softmax", "--add-context", "1"], "add_context is for negative sampling"),

@@ -1,4 +1,4 @@
-"""A text as numbers on disk: the same words again, counted; phrases; reuse; nothing half-written."""
+"""The encoded corpus: tokens, counts, phrases, reuse, and no partial files."""
 
 import json
 from pathlib import Path
@@ -23,18 +23,18 @@ def write(folder: Path, text: str) -> str:
 
 
 def decoded(corpus: EncodedCorpus) -> list[list[str]]:
-    """The paragraphs as words; the last number must be an end."""
+    """The paragraphs as words; the last token must be a paragraph end."""
     assert corpus.ids[-1] == -1
     paragraphs: list[list[str]] = [[]]
-    for number in corpus.ids:
-        if number < 0:
+    for token in corpus.ids:
+        if token < 0:
             paragraphs.append([])
         else:
-            paragraphs[-1].append(corpus.words[number])
+            paragraphs[-1].append(corpus.words[token])
     return paragraphs[:-1]
 
 
-def test_words_that_are_frequent_enough_in_their_order(tmp_path: Path) -> None:
+def test_frequent_words_are_encoded_in_order(tmp_path: Path) -> None:
     corpus = open_corpus(write(tmp_path, TEXT), CorpusSettings(min_count=2), tmp_path / "corpus")
     assert corpus.words == ["the", "cat", "sat"]
     assert corpus.counts.tolist() == [4, 2, 2]
@@ -44,7 +44,7 @@ def test_words_that_are_frequent_enough_in_their_order(tmp_path: Path) -> None:
     assert (corpus.total, corpus.raw_total) == (8, 12)
 
 
-def test_ties_go_by_word_and_the_vocabulary_may_be_cut(tmp_path: Path) -> None:
+def test_ties_are_alphabetical_and_the_vocabulary_can_be_limited(tmp_path: Path) -> None:
     data = write(tmp_path, "d c b a a b c d e\n")
     corpus = open_corpus(data, CorpusSettings(min_count=1), tmp_path / "all")
     assert corpus.words == ["a", "b", "c", "d", "e"]
@@ -53,13 +53,13 @@ def test_ties_go_by_word_and_the_vocabulary_may_be_cut(tmp_path: Path) -> None:
     assert decoded(corpus) == [["b", "a", "a", "b"]]
 
 
-def test_the_other_tokenizer(tmp_path: Path) -> None:
+def test_the_words_tokenizer(tmp_path: Path) -> None:
     settings = CorpusSettings(tokenizer="words", min_count=2)
     corpus = open_corpus(write(tmp_path, TEXT), settings, tmp_path / "corpus")
     assert corpus.words == ["The", "cat", "sat", "the"]
 
 
-def test_blocks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_block_size_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw = np.random.default_rng(0)
     lines = ["".join(f"{'abcdefghij'[n]} " for n in draw.integers(0, 10, draw.integers(0, 9))) for _ in range(200)]
     data = write(tmp_path, "\n".join(lines))
@@ -81,9 +81,9 @@ def test_phrases_are_joined(tmp_path: Path) -> None:
     data = write(tmp_path, (filler + "we went to new york city today\nnew york city is far\n") * 30)
     settings = CorpusSettings(min_count=5, phrases=1, phrase_threshold=8, phrase_discount=5)
     once = open_corpus(data, settings, tmp_path / "once")
-    joint = {word for word in once.words if "_" in word}
-    assert joint & {"york_city", "new_york"}
-    assert "new_house" not in joint
+    joined = {word for word in once.words if "_" in word}
+    assert joined & {"york_city", "new_york"}
+    assert "new_house" not in joined
     assert once.total < open_corpus(data, CorpusSettings(), tmp_path / "none").total
     assert np.array_equal(np.bincount(once.ids[once.ids >= 0]), once.counts)
 
@@ -95,20 +95,20 @@ def test_two_passes_make_longer_phrases(tmp_path: Path) -> None:
     assert "new_york_times" in open_corpus(data, settings, tmp_path / "corpus").words
 
 
-def test_what_was_made_of_the_same_is_taken_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_corpus_of_the_same_files_and_settings_is_reused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, folder = write(tmp_path, TEXT), tmp_path / "corpus"
     open_corpus(data, CorpusSettings(min_count=2), folder)
-    made = (folder / "tokens.i32").stat().st_mtime_ns
+    modified = (folder / "tokens.i32").stat().st_mtime_ns
     with monkeypatch.context() as patched:
         patched.setattr(module, "_encode", None)
         assert open_corpus(data, CorpusSettings(min_count=2), folder).total == 8
-    assert (folder / "tokens.i32").stat().st_mtime_ns == made
+    assert (folder / "tokens.i32").stat().st_mtime_ns == modified
     assert open_corpus(data, CorpusSettings(min_count=1), folder).total == 12
     write(tmp_path, TEXT + "more")
     assert open_corpus(data, CorpusSettings(min_count=1), folder).total == 13
 
 
-def test_an_interrupted_reading_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_encoding_keeps_the_previous_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, folder = write(tmp_path, TEXT), tmp_path / "corpus"
     open_corpus(data, CorpusSettings(min_count=2), folder)
 
@@ -116,14 +116,14 @@ def test_an_interrupted_reading_leaves_what_was_there(tmp_path: Path, monkeypatc
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "write_json", stop)
-    for place in (folder, tmp_path / "new"):
+    for target in (folder, tmp_path / "new"):
         with pytest.raises(KeyboardInterrupt):
-            open_corpus(data, CorpusSettings(min_count=1), place)
+            open_corpus(data, CorpusSettings(min_count=1), target)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "text.txt"]
     assert EncodedCorpus(folder).total == 8
 
 
-def test_the_cache_keeps_corpora_of_different_settings_apart(tmp_path: Path) -> None:
+def test_corpora_of_different_settings_are_cached_separately(tmp_path: Path) -> None:
     data = write(tmp_path, TEXT)
     one, two = (open_corpus(data, CorpusSettings(min_count=count)) for count in (1, 2))
     assert one.folder != two.folder
@@ -149,16 +149,16 @@ def test_too_little_text(text: str, message: str, tmp_path: Path) -> None:
     assert not (tmp_path / "corpus").exists()
 
 
-def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_of_other_files_is_not_overwritten(tmp_path: Path) -> None:
     data = write(tmp_path, TEXT)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").touch()
     for name in ("mine", "text.txt"):
-        with pytest.raises(DatasetError, match=f"{name}: exists and is no corpus; name another folder"):
+        with pytest.raises(DatasetError, match=f"{name}: exists and is not an encoded corpus; name another folder"):
             open_corpus(data, CorpusSettings(min_count=1), tmp_path / name)
 
 
-def test_an_empty_folder_and_half_a_corpus_become_one(tmp_path: Path) -> None:
+def test_an_empty_folder_and_a_partial_corpus_are_replaced(tmp_path: Path) -> None:
     data, folder = write(tmp_path, TEXT), tmp_path / "wiki.v1.5"
     folder.mkdir()
     assert open_corpus(data, CorpusSettings(min_count=1), folder).total == 12
@@ -166,13 +166,13 @@ def test_an_empty_folder_and_half_a_corpus_become_one(tmp_path: Path) -> None:
     assert open_corpus(data, CorpusSettings(min_count=1), folder).total == 12
 
 
-def test_two_processes_may_make_one_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that ends last takes what the other has made."""
+def test_two_processes_may_encode_the_same_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that finishes last uses the corpus of the other."""
     data, folder = write(tmp_path, TEXT), tmp_path / "corpus"
     settings = CorpusSettings(min_count=1)
     encode = module._encode
 
-    def encode_while_another_does(*arguments: object) -> None:
+    def encode_after_another_process(*arguments: object) -> None:
         monkeypatch.setattr(module, "_encode", encode)
         with monkeypatch.context() as patched:
             patched.setattr(module.os, "getpid", lambda: 1)
@@ -180,8 +180,8 @@ def test_two_processes_may_make_one_corpus(tmp_path: Path, monkeypatch: pytest.M
         (folder / "mark").touch()
         encode(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "_encode", encode_while_another_does)
-    made = open_corpus(data, settings, folder)
-    assert made.total == 12
+    monkeypatch.setattr(module, "_encode", encode_after_another_process)
+    corpus = open_corpus(data, settings, folder)
+    assert corpus.total == 12
     assert sorted(file.name for file in folder.iterdir()) == ["corpus.json", "mark", "tokens.i32", "vocabulary.tsv"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["corpus", "text.txt"]

@@ -1,4 +1,4 @@
-"""Evaluation: what gensim finds on the same vectors, splits, cases, and files that are not what they should be."""
+"""Evaluation: the same scores as gensim, splits, case folding, and malformed files."""
 
 import json
 import logging
@@ -17,13 +17,13 @@ pytestmark = pytest.mark.torch
 
 COUNTRIES = [f"country{number}" for number in range(12)]
 CAPITALS = [f"Capital{number}" for number in range(12)]
-SHOUTED = ["CAPITAL0", "Country3"]  # rarer spellings of words above
+VARIANTS = ["CAPITAL0", "Country3"]  # rarer spellings of words above
 
 
 def made_vectors(noise: float) -> WordVectors:
-    """Capitals that lie one offset away from their countries, but for the noise, among words that mean nothing."""
+    """Capitals at one constant offset (plus noise) from their countries, among unrelated words."""
     random = np.random.default_rng(4)
-    words = [*COUNTRIES, *CAPITALS, *SHOUTED, *(f"other{number}" for number in range(200))]
+    words = [*COUNTRIES, *CAPITALS, *VARIANTS, *(f"other{number}" for number in range(200))]
     matrix = random.normal(size=(len(words), 10)).astype(np.float32)
     offset = random.normal(size=10) * 2
     matrix[12:24] = matrix[:12] + offset + random.normal(size=(12, 10)) * noise
@@ -33,7 +33,7 @@ def made_vectors(noise: float) -> WordVectors:
 
 
 def write_questions(path: Path) -> Path:
-    """Capitals in one section, the same the other way round in a syntactic one; a word is unknown."""
+    """Country to capital in one section, capital to country in a syntactic one; one word is unknown."""
     lines = [": capitals"]
     pairs = list(zip(CAPITALS, COUNTRIES, strict=True))
     pairs.append(("Nowhere", "country2"))
@@ -45,7 +45,7 @@ def write_questions(path: Path) -> Path:
 
 
 def write_pairs(path: Path) -> Path:
-    """Judgements with many ties; one word is unknown."""
+    """Ratings with many ties; one word is unknown."""
     random = np.random.default_rng(2)
     lines = [f"{CAPITALS[i]}\t{COUNTRIES[j].upper()}\t{random.integers(0, 6)}.5" for i in range(12) for j in range(12)]
     path.write_text("\n".join(["# a comment", *lines, "nowhere\tcountry1\t3"]) + "\n", encoding="utf-8")
@@ -54,29 +54,29 @@ def write_pairs(path: Path) -> Path:
 
 @pytest.mark.parametrize("fold", [True, False])
 @pytest.mark.parametrize("restrict", [1000, 60, 20])
-def test_scores_are_those_of_gensim(tmp_path: Path, fold: bool, restrict: int) -> None:
+def test_scores_equal_those_of_gensim(tmp_path: Path, fold: bool, restrict: int) -> None:
     gensim = pytest.importorskip("gensim.models")
     logging.getLogger("gensim").setLevel(logging.WARNING)
     vectors = made_vectors(1.2)
     keyed = gensim.KeyedVectors(vectors.dimensions)
     keyed.add_vectors(vectors.words, vectors.matrix)
     questions, pairs = write_questions(tmp_path / "own.txt"), write_pairs(tmp_path / "pairs.tsv")
-    found = evaluate(vectors, restrict=restrict, fold=fold, analogies=questions, pairs=[pairs])
+    result = evaluate(vectors, restrict=restrict, fold=fold, analogies=questions, pairs=[pairs])
     accuracy, sections = keyed.evaluate_word_analogies(questions, restrict_vocab=restrict, case_insensitive=fold)
-    assert found.analogies is not None
+    assert result.analogies is not None
     for section in sections[:-1]:
-        counts = found.analogies.sections[section["section"]]
+        counts = result.analogies.sections[section["section"]]
         assert counts.correct == len(section["correct"])
         assert counts.asked == len(section["correct"]) + len(section["incorrect"])
-    assert found.analogies.total.accuracy == (pytest.approx(accuracy) if found.analogies.total.asked else None)
+    assert result.analogies.total.accuracy == (pytest.approx(accuracy) if result.analogies.total.asked else None)
     wrong_counted, _ = keyed.evaluate_word_analogies(questions, restrict, case_insensitive=fold, dummy4unknown=True)
-    assert found.analogies.total.accuracy_of_all == pytest.approx(wrong_counted)
+    assert result.analogies.total.accuracy_of_all == pytest.approx(wrong_counted)
     if fold:
         _, rho, unknown = keyed.evaluate_word_pairs(pairs)
-        assert found.pairs[0].spearman == pytest.approx(rho[0], abs=1e-6)
-        assert found.pairs[0].skipped == pytest.approx(unknown / 100 * 145) == 1
+        assert result.pairs[0].spearman == pytest.approx(rho[0], abs=1e-6)
+        assert result.pairs[0].skipped == pytest.approx(unknown / 100 * 145) == 1
     else:
-        assert found.pairs[0].spearman is None
+        assert result.pairs[0].spearman is None
 
 
 def test_the_split_is_by_line(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Huffman coding: the shortest prefix-free code, and paths that lead from the root to the word."""
+"""The Huffman tree: an optimal prefix code, and paths from the root to each word."""
 
 import heapq
 import itertools
@@ -12,14 +12,14 @@ from training.word2vec.network.huffman import HuffmanTree, huffman_tree
 pytestmark = pytest.mark.torch
 
 
-def least_length(counts: list[int]) -> int:
-    """The least possible sum of count times code length: the sum of the weights of all inner nodes."""
+def minimal_length(counts: list[int]) -> int:
+    """The minimal sum of count times code length, which is the total weight of all inner nodes."""
     heap, total = list(counts), 0
     heapq.heapify(heap)
     while len(heap) > 1:
-        joined = heapq.heappop(heap) + heapq.heappop(heap)
-        total += joined
-        heapq.heappush(heap, joined)
+        merged = heapq.heappop(heap) + heapq.heappop(heap)
+        total += merged
+        heapq.heappush(heap, merged)
     return total
 
 
@@ -39,11 +39,11 @@ def zipf(words: int) -> NDArray[np.int64]:
 )
 def test_the_code_is_optimal_prefix_free_and_a_tree(counts: NDArray[np.int64]) -> None:
     tree = huffman_tree(counts)
-    assert int((tree.lengths * counts).sum()) == least_length(counts.tolist())
+    assert int((tree.lengths * counts).sum()) == minimal_length(counts.tolist())
     paths = [path(tree, word) for word in range(len(counts))]
     codes = sorted(code for _, code in paths)
     assert not any(later.startswith(earlier) for earlier, later in itertools.pairwise(codes))
-    nodes: dict[str, int] = {}  # what was turned so far -> the inner node one stands at
+    nodes: dict[str, int] = {}  # code prefix -> inner node
     for points, code in paths:
         for step, point in enumerate(points):
             assert nodes.setdefault(code[:step], point) == point

@@ -1,4 +1,4 @@
-"""Pictures and the table of neighbours: what they show, and what they do without words to show."""
+"""The plots and the table of nearest neighbors, with and without words in the vocabulary."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from PIL import Image
 from training.common.errors import DatasetError
 from training.common.run import Run
 from training.common.vectors import WordVectors
-from training.word2vec.neighbors import nearest, neighbours_table
+from training.word2vec.neighbors import nearest, neighbors_table
 from training.word2vec.plots import CAPITALS, TOPICS, draw_run, draw_words, project
 
 pytestmark = pytest.mark.torch
@@ -32,7 +32,7 @@ def test_a_run_gets_its_pictures_and_table(tmp_path: Path) -> None:
     for epoch, loss in ((0.5, 3.0), (1.0, None), (1.5, 2.5)):
         run.add_metrics({"epoch": epoch, "loss": loss, "words_per_second": 10_000})
     made = draw_run(run, made_vectors(KNOWN))
-    names = ["learning_curve.png", "capitals_pca.png", "topics_pca.png", "neighbours.md"]
+    names = ["learning_curve.png", "capitals_pca.png", "topics_pca.png", "neighbors.md"]
     assert [path.name for path in made] == names
     assert all(is_picture(path) for path in made[:3])
     assert "| red | " in made[3].read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ def test_chosen_words_by_t_sne(tmp_path: Path) -> None:
 
 def test_too_few_words_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="only 2 of red, green, puce are in the vocabulary of 79 words"):
-        draw_words(tmp_path / "no.png", made_vectors(KNOWN[:79]), {"colours": ["red", "green", "puce"]})
+        draw_words(tmp_path / "no.png", made_vectors(KNOWN[:79]), {"colors": ["red", "green", "puce"]})
     assert not (tmp_path / "no.png").exists()
 
 
@@ -61,8 +61,8 @@ def test_projections_keep_clusters_apart_and_repeat(method: str) -> None:
     if method == "tsne":
         pytest.importorskip("sklearn")
     random = np.random.default_rng(0)
-    centres = np.repeat(np.eye(2, 10), 15, axis=0)
-    matrix = (centres + random.normal(size=(30, 10)) * 0.05).astype(np.float32)
+    centers = np.repeat(np.eye(2, 10), 15, axis=0)
+    matrix = (centers + random.normal(size=(30, 10)) * 0.05).astype(np.float32)
     plane = project(matrix, method)
     assert plane.shape == (30, 2)
     spread = max(plane[:15].std(0).max(), plane[15:].std(0).max())
@@ -85,8 +85,8 @@ def test_nearest_are_the_best_cosines() -> None:
 
 def test_the_table_is_markdown() -> None:
     vectors = WordVectors(words=["a|b", "c"], matrix=np.array([[1, 0], [3, 4]], np.float32))
-    assert neighbours_table(vectors, ["c", "a|b"]).splitlines() == [
+    assert neighbors_table(vectors, ["c", "a|b"]).splitlines() == [
         "| word | nearest words (cosine) |", "|---|---|", "| c | a\\|b 0.60 |", "| a\\|b | c 0.60 |"
     ]  # fmt: skip
     with pytest.raises(DatasetError, match="none of x, y is in the vocabulary of 2 words"):
-        neighbours_table(vectors, ["x", "y"])
+        neighbors_table(vectors, ["x", "y"])

@@ -1,4 +1,4 @@
-"""Text from files of every packing, in order; and what is said of files that are no text."""
+"""Paragraphs from plain, compressed and archived files, in order, and the errors for unusable ones."""
 
 import bz2
 import gzip
@@ -60,12 +60,12 @@ def read(path: Path) -> list[str]:
         ("a.tar.xz", lambda content: tarred({"a": content}, "w:xz")),
     ],
 )
-def test_every_packing(name: str, pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+def test_every_file_format(name: str, pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(pack(TEXT.encode()))
     assert read(tmp_path / name) == LINES
-    begun = paragraphs([tmp_path / name])
-    assert next(begun) == LINES[0]
-    begun.close()  # type: ignore[attr-defined]  # a file left open would be a warning, so an error
+    reader = paragraphs([tmp_path / name])
+    assert next(reader) == LINES[0]
+    reader.close()  # type: ignore[attr-defined]  # a file left open would be a warning, so an error
 
 
 def test_several_files_in_one_archive(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_several_files_in_one_archive(tmp_path: Path) -> None:
         assert read(tmp_path / name) == ["one", "two"]
 
 
-def test_a_folder_is_read_to_its_depths_in_order(tmp_path: Path) -> None:
+def test_folders_are_read_recursively_in_order(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "2.txt").write_text("three")
     (tmp_path / "b" / "1.txt.gz").write_bytes(gzip.compress(b"two"))
@@ -100,26 +100,26 @@ def test_entities_of_other_files_stay(tmp_path: Path) -> None:
     assert read(tmp_path / "a.txt") == ["A &amp; B", "<doc is a word here"]
 
 
-def test_an_endless_line_comes_in_pieces_cut_between_words(tmp_path: Path) -> None:
+def test_a_very_long_line_is_split_between_words(tmp_path: Path) -> None:
     words = [f"word{number}" for number in range(300_000)]
     (tmp_path / "a.txt").write_text(" ".join(words))
-    pieces = read(tmp_path / "a.txt")
-    assert max(map(len, pieces)) <= 1 << 16
-    assert [word for piece in pieces for word in piece.split()] == words
+    parts = read(tmp_path / "a.txt")
+    assert max(map(len, parts)) <= 1 << 16
+    assert [word for part in parts for word in part.split()] == words
 
 
-def test_an_endless_word_comes_in_pieces(tmp_path: Path) -> None:
+def test_a_very_long_word_is_split(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("x" * 3_000_000 + "é")
-    pieces = read(tmp_path / "a.txt")
-    assert max(map(len, pieces)) <= 1 << 16
-    assert "".join(pieces) == "x" * 3_000_000 + "é"
+    parts = read(tmp_path / "a.txt")
+    assert max(map(len, parts)) <= 1 << 16
+    assert "".join(parts) == "x" * 3_000_000 + "é"
 
 
 def test_a_letter_across_two_blocks(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a" + "ä\n" * 800_000, encoding="utf-8")
-    pieces = read(tmp_path / "a.txt")
-    assert len(pieces) == 800_000
-    assert set(pieces) == {"aä", "ä"}
+    parts = read(tmp_path / "a.txt")
+    assert len(parts) == 800_000
+    assert set(parts) == {"aä", "ä"}
 
 
 GZIPPED = gzip.compress(random.Random(0).randbytes(4000).hex().encode())
@@ -143,20 +143,20 @@ GZIPPED = gzip.compress(random.Random(0).randbytes(4000).hex().encode())
         ("a.tar.gz", GZIPPED, r"a\.tar\.gz: cannot be unpacked"),
     ],
 )
-def test_what_is_no_text_is_named(name: str, content: bytes, message: str, tmp_path: Path) -> None:
+def test_unusable_files_are_named(name: str, content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DatasetError, match=message):
         read(tmp_path / name)
 
 
-def test_a_line_far_into_a_file_is_named_rightly(tmp_path: Path) -> None:
+def test_the_line_number_is_right_far_into_a_file(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"some line\n" * 300_000 + b"bad \xff")
     with pytest.raises(DatasetError, match="line 300001: is not UTF-8"):
         read(tmp_path / "a.txt")
 
 
-def test_no_text_at_all(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="nowhere: is no file and no folder; name your text"):
+def test_missing_text(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="nowhere: is neither a file nor a folder; name your text"):
         source_files(str(tmp_path / "nowhere"))
     with pytest.raises(DatasetError, match="the folder holds no files"):
         source_files(str(tmp_path))

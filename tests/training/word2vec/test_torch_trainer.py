@@ -1,4 +1,4 @@
-"""The tensor operations against autograd, window by window, and as a trainer."""
+"""The tensor operations compared to autograd, and the GPU trainer that uses them."""
 
 from dataclasses import replace
 from itertools import product
@@ -38,34 +38,34 @@ def config(architecture: str, loss: str, **settings: object) -> Word2VecConfig:
     return replace(Word2VecConfig(), architecture=architecture, loss=loss, dimensions=12, **settings)
 
 
-def made_tables() -> tuple[Tensor, Tensor]:
-    """Short vectors: no row's changes are scaled down in the batches below."""
-    draw = torch.Generator().manual_seed(1)
-    first, second = torch.randn(2, len(COUNTS), 12, generator=draw) * 0.3
+def random_matrices() -> tuple[Tensor, Tensor]:
+    """Vectors so short that no row's updates are scaled down in the batches below."""
+    random = torch.Generator().manual_seed(1)
+    first, second = torch.randn(2, len(COUNTS), 12, generator=random) * 0.3
     return first, second
 
 
 def windows_of(*rows: tuple[int, list[int]]) -> Windows:
-    """Centre word and context words of each window; padded to six."""
+    """Windows from (center word, context words), padded to six context words."""
     contexts = torch.tensor([context + [8] * (6 - len(context)) for _, context in rows])
-    present = torch.tensor([[place < len(context) for place in range(6)] for _, context in rows])
-    return Windows(centres=torch.tensor([centre for centre, _ in rows]), contexts=contexts, present=present)
+    present = torch.tensor([[index < len(context) for index in range(6)] for _, context in rows])
+    return Windows(centers=torch.tensor([center for center, _ in rows]), contexts=contexts, present=present)
 
 
 def reference(
     windows: Windows, targets: Targets, settings: Word2VecConfig, rate: float
 ) -> tuple[Tensor, Tensor, float]:
-    """The tables after one step on the sum of the windows' losses, and the mean loss per input of the first window."""
-    inputs, outputs = (table.requires_grad_() for table in made_tables())
+    """Both matrices after one step on the summed loss of the windows, and the first window's mean loss per input."""
+    inputs, outputs = (matrix.requires_grad_() for matrix in random_matrices())
     tree, losses = huffman_tree(COUNTS), []
-    for window, centre in enumerate(windows.centres.tolist()):
+    for window, center in enumerate(windows.centers.tolist()):
         context = windows.contexts[window][windows.present[window]]
         hidden = window_inputs(inputs[context], settings.architecture)
         if settings.loss == "negative-sampling":
             negatives = targets.rows[window, 1:][targets.present[window, 1:]]
-            losses.append(negative_sampling_loss(hidden, outputs[centre], outputs[negatives]))
+            losses.append(negative_sampling_loss(hidden, outputs[center], outputs[negatives]))
         else:
-            path = slice(tree.offsets[centre], tree.offsets[centre + 1])
+            path = slice(tree.offsets[center], tree.offsets[center + 1])
             nodes = torch.from_numpy(tree.points[path]).long()
             losses.append(hierarchical_softmax_loss(hidden, outputs[nodes], torch.from_numpy(tree.codes[path])))
     descend(torch.stack(losses).sum(), (inputs, outputs), rate)
@@ -79,26 +79,26 @@ def reference(
     [
         windows_of((2, [0, 1, 3, 4])),
         windows_of((0, [5])),
-        windows_of((3, [1, 1, 3, 8])),  # words that occur twice, or are the centre word
+        windows_of((3, [1, 1, 3, 8])),  # words that occur twice, or are the center word
         windows_of((2, [0, 1, 3, 4]), (0, [5]), (2, [2, 0])),
     ],
     ids=["one", "short", "repeated", "batch"],
 )
-def test_a_step_is_that_of_autograd(architecture: str, loss: str, windows: Windows) -> None:
+def test_a_step_equals_autograd(architecture: str, loss: str, windows: Windows) -> None:
     settings = config(architecture, loss)
     kind = NegativeSampling if loss == "negative-sampling" else HierarchicalSoftmax
-    targets = kind(COUNTS, settings, CPU).targets(windows.centres, torch.Generator().manual_seed(3))
-    inputs, outputs = made_tables()
+    targets = kind(COUNTS, settings, CPU).targets(windows.centers, torch.Generator().manual_seed(3))
+    inputs, outputs = random_matrices()
     total, measured = update(inputs, outputs, windows, targets, settings.architecture, 0.1).tolist()
     expected_inputs, expected_outputs, expected_loss = reference(windows, targets, settings, 0.1)
     torch.testing.assert_close(inputs, expected_inputs, rtol=0, atol=1e-6)
     torch.testing.assert_close(outputs, expected_outputs, rtol=0, atol=1e-6)
     assert total / measured == pytest.approx(expected_loss, rel=1e-6)
-    assert not torch.equal(inputs, made_tables()[0])
+    assert not torch.equal(inputs, random_matrices()[0])
 
 
-def test_the_exact_derivative_of_a_mean_is_a_share_for_each_row() -> None:
-    rows = made_tables()[0][:4].requires_grad_()
+def test_the_exact_derivative_of_a_mean_is_divided_by_its_size() -> None:
+    rows = random_matrices()[0][:4].requires_grad_()
     exact, whole = (
         torch.autograd.grad(window_inputs(rows, "cbow", undivided=undivided).square().sum(), rows)[0]
         for undivided in (False, True)
@@ -107,12 +107,12 @@ def test_the_exact_derivative_of_a_mean_is_a_share_for_each_row() -> None:
 
 
 @models
-def test_a_row_that_a_whole_batch_changes_is_not_thrown_too_far(architecture: str, loss: str) -> None:
+def test_a_row_updated_by_a_whole_batch_does_not_overshoot(architecture: str, loss: str) -> None:
     settings = config(architecture, loss)
     kind = NegativeSampling if loss == "negative-sampling" else HierarchicalSoftmax
-    inputs, outputs = made_tables()
+    inputs, outputs = random_matrices()
     windows = windows_of(*[(2, [0, 1])] * 1000)
-    targets = kind(COUNTS, settings, CPU).targets(windows.centres, torch.Generator().manual_seed(0))
+    targets = kind(COUNTS, settings, CPU).targets(windows.centers, torch.Generator().manual_seed(0))
     losses = []
     for _ in range(50):
         total, measured = update(inputs, outputs, windows, targets, settings.architecture, 0.1).tolist()
@@ -121,10 +121,10 @@ def test_a_row_that_a_whole_batch_changes_is_not_thrown_too_far(architecture: st
     assert max(inputs.abs().max(), outputs.abs().max()) < 20
 
 
-def test_negatives_follow_the_counts_and_leave_the_centre_word_out() -> None:
+def test_negatives_follow_the_counts_and_exclude_the_center_word() -> None:
     settings = config("skip-gram", "negative-sampling", negatives=4)
-    centres = torch.zeros(20_000, dtype=torch.long)
-    targets = NegativeSampling(COUNTS, settings, CPU).targets(centres, torch.Generator().manual_seed(0))
+    centers = torch.zeros(20_000, dtype=torch.long)
+    targets = NegativeSampling(COUNTS, settings, CPU).targets(centers, torch.Generator().manual_seed(0))
     assert targets.labels.sum(0).tolist() == [20_000, 0, 0, 0, 0]
     assert targets.present[:, 0].all()
     assert torch.equal(targets.present[:, 1:], targets.rows[:, 1:] != 0)
@@ -136,36 +136,36 @@ def test_windows_stay_within_sentences_and_prefer_near_words() -> None:
     ids = torch.tensor(([-1, *range(9), -1, -1, 4, -1, 2, 3] * 2000), dtype=torch.int32)
     windows = make_windows(ids, torch.ones(9), 3, torch.Generator().manual_seed(0))
     assert len(windows) == 2000 * 11  # the sentence of one word has no window
-    middle = windows[windows.centres == 5]
-    found = np.bincount(middle.contexts[middle.present].numpy(), minlength=9) / 2000
-    np.testing.assert_allclose(found, [0, 0, 1 / 3, 2 / 3, 1, 0, 1, 2 / 3, 1 / 3], atol=0.04)
-    first = windows[windows.centres == 0]
+    middle = windows[windows.centers == 5]
+    frequency = np.bincount(middle.contexts[middle.present].numpy(), minlength=9) / 2000
+    np.testing.assert_allclose(frequency, [0, 0, 1 / 3, 2 / 3, 1, 0, 1, 2 / 3, 1 / 3], atol=0.04)
+    first = windows[windows.centers == 0]
     assert set(first.contexts[first.present].tolist()) == {1, 2, 3}
 
 
-def test_words_are_left_out_by_their_probability() -> None:
+def test_words_are_subsampled_by_their_probability() -> None:
     ids = torch.tensor([0, 1, 2] * 4000, dtype=torch.int32)
     keep = torch.tensor([0.25, 1.0, 0.5])
     windows = make_windows(ids, keep, 1, torch.Generator().manual_seed(0))
-    share = np.bincount(windows.centres.numpy()) / 4000
+    share = np.bincount(windows.centers.numpy()) / 4000
     np.testing.assert_allclose(share, [0.25, 1, 0.5], atol=0.04)
 
 
 def topics(words: int, sentences: int) -> NDArray[np.int32]:
-    """Sentences of ten words, all of one of two topics: the even words are of one, the odd ones of the other."""
+    """Sentences of ten words of one topic each: even words belong to one topic, odd words to the other."""
     random = np.random.default_rng(0)
-    drawn = random.integers(0, words // 2, (sentences, 10)) * 2 + random.integers(0, 2, (sentences, 1))
-    return np.concatenate([drawn, np.full((sentences, 1), -1)], 1).astype(np.int32).ravel()
+    sentence_words = random.integers(0, words // 2, (sentences, 10)) * 2 + random.integers(0, 2, (sentences, 1))
+    return np.concatenate([sentence_words, np.full((sentences, 1), -1)], 1).astype(np.int32).ravel()
 
 
 @models
-def test_two_topics_are_learnt(architecture: str, loss: str) -> None:
+def test_two_topics_are_learned(architecture: str, loss: str) -> None:
     ids = topics(20, 400)
     counts = np.bincount(ids[ids >= 0])
     trainer = TorchTrainer(counts, config(architecture, loss, sample=0.0), CPU)
     losses = [trainer.train_chunk(ids, 0.1, epoch) for epoch in range(6)]
     assert losses[-1] < losses[0]
-    unit = torch.nn.functional.normalize(trainer.input)
+    unit = torch.nn.functional.normalize(trainer.input_vectors)
     cosines = (unit @ unit.T).fill_diagonal_(0)
     topic = torch.arange(20) % 2
     same = topic == topic[:, None]
@@ -174,14 +174,14 @@ def test_two_topics_are_learnt(architecture: str, loss: str) -> None:
 
 
 @models
-def test_a_seed_repeats(architecture: str, loss: str) -> None:
+def test_the_result_depends_on_the_seed_only(architecture: str, loss: str) -> None:
     ids = topics(20, 50)
     runs = []
     for seed in (5, 5, 6):
         trainer = TorchTrainer(np.bincount(ids[ids >= 0]), config(architecture, loss), CPU)
-        trainer.output.normal_(generator=torch.Generator().manual_seed(0))
+        trainer.output_vectors.normal_(generator=torch.Generator().manual_seed(0))
         assert trainer.train_chunk(ids, 0.05, seed) > 0
-        runs.append(trainer.input)
+        runs.append(trainer.input_vectors)
     assert torch.equal(runs[0], runs[1])
     assert not torch.equal(runs[0], runs[2])
 
@@ -189,7 +189,7 @@ def test_a_seed_repeats(architecture: str, loss: str) -> None:
 @models
 def test_a_chunk_without_a_window_changes_nothing(architecture: str, loss: str) -> None:
     trainer = TorchTrainer(COUNTS, config(architecture, loss), CPU)
-    before = trainer.input.clone()
+    before = trainer.input_vectors.clone()
     for ids in ([], [-1, -1], [3, -1, 4]):
         assert np.isnan(trainer.train_chunk(np.array(ids, np.int32), 0.05, 0))
-    assert torch.equal(trainer.input, before)
+    assert torch.equal(trainer.input_vectors, before)

@@ -1,1 +1,1 @@
-"""The data of word2vec: sources, files and batches."""
+"""The training corpus of word2vec: text files, phrase detection, and the encoded corpus on disk."""

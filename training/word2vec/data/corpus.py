@@ -1,7 +1,8 @@
-"""A text as numbers on disk: read once, then trained on as often as one likes.
+"""The encoded corpus: a text tokenized once, stored as word ids on disk, and memory-mapped for training.
 
-A corpus is a folder of three files. `tokens.i32` holds the words' numbers as int32, little-endian, with -1 after each
-paragraph; `vocabulary.tsv` a word and its count a line, most frequent first; `corpus.json` what it was made from.
+An encoded corpus is a folder of three files: `tokens.i32` has the word ids as little-endian int32, with -1 after each
+paragraph; `vocabulary.tsv` has one word and its count per line, most frequent first; `corpus.json` has the settings
+and source files it was encoded from.
 """
 
 import hashlib
@@ -23,20 +24,20 @@ from training.common.datasets import cache_folder
 from training.common.errors import DatasetError
 from training.common.progress import bar
 from training.common.run import write_json, write_text
-from training.word2vec.data.phrases import blocks, join_phrases
+from training.word2vec.data.phrases import join_phrases, read_blocks
 from training.word2vec.data.sources import paragraphs, source_files
 
 TOKENS, VOCABULARY, DESCRIPTION = "tokens.i32", "vocabulary.tsv", "corpus.json"
 
 END, RARE = -1, -2
-"""Of a paragraph; a word that is not in the vocabulary (while a corpus is being made)."""
+"""Token ids of the end of a paragraph, and (only during encoding) of a word outside the vocabulary."""
 
 _BLOCK = 1 << 21
 
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusSettings:
-    """What decides how a text becomes numbers."""
+    """The settings that determine the tokens and the vocabulary; see `Word2VecConfig`."""
 
     tokenizer: Tokenizer = "letters"
     min_count: int = 5
@@ -48,7 +49,7 @@ class CorpusSettings:
 
 @dataclass(frozen=True, eq=False)
 class EncodedCorpus:
-    """An encoded text in a folder."""
+    """An encoded corpus in a folder."""
 
     folder: Path
 
@@ -59,55 +60,55 @@ class EncodedCorpus:
 
     @cached_property
     def words(self) -> list[str]:
-        """[V], most frequent first."""
+        """[V], the vocabulary, most frequent word first."""
         return [word for word, _ in self._vocabulary]
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
-        """[V]"""
+        """[V], occurrences of each word."""
         return np.array([count for _, count in self._vocabulary], np.int64)
 
     @cached_property
     def ids(self) -> NDArray[np.int32]:
-        """The words' numbers, with -1 after each paragraph; mapped from the file."""
+        """[tokens], word ids with -1 after each paragraph; memory-mapped."""
         return np.memmap(self.folder / TOKENS, np.int32, "r")
 
     @property
     def total(self) -> int:
-        """Words, -1 not counted."""
+        """Words of the encoded corpus, paragraph ends not counted."""
         return int(self.counts.sum())
 
     @cached_property
     def raw_total(self) -> int:
-        """Words of the text, rare ones included."""
+        """Words of the original text, rare ones included."""
         return int(json.loads((self.folder / DESCRIPTION).read_text(encoding="utf-8"))["raw_total"])
 
 
 def open_corpus(data: str, settings: CorpusSettings, folder: Path | None = None) -> EncodedCorpus:
-    """The encoded text of `data`: made now, or taken as it is where it was made from the same files before.
+    """Encode the text of `data`, or reuse what was encoded from the same files with the same settings.
 
     Args:
-        data: a file, a folder, or a known name.
-        settings: what decides about words.
-        folder: where to keep it; None: in the cache, by what it was made from.
+        data: a file, a folder, or the name of a known corpus.
+        settings: of tokenization and vocabulary.
+        folder: of the encoded corpus; None: a folder in the cache, named by a hash of settings and files.
 
     Raises:
-        DatasetError: no text, text that cannot be read, or no word that is frequent enough.
+        DatasetError: there is no text, it cannot be read, or fewer than two words are frequent enough.
     """
     files = source_files(data)
     identity = {"settings": asdict(settings), "files": [_fingerprint(file) for file in files]}
     if folder is None:
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
         folder = cache_folder() / "corpora" / digest
-    if _made_from(folder) == identity:
+    if _read_identity(folder) == identity:
         return EncodedCorpus(folder)
     _check_target(folder)
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")  # each process its own
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")  # one per process
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         _encode(paragraphs(files), settings, partial, identity, data)
-        if _made_from(folder) != identity:  # by another process, meanwhile
+        if _read_identity(folder) != identity:  # else another process has encoded it meanwhile
             _move(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -115,15 +116,15 @@ def open_corpus(data: str, settings: CorpusSettings, folder: Path | None = None)
 
 
 def _check_target(folder: Path) -> None:
-    """What is there and no corpus stays; an empty folder may become one, and so may what an interruption left."""
+    """Refuse a folder that has other files than an encoded corpus, so that nothing of the user's is overwritten."""
     if not folder.exists() or (folder / DESCRIPTION).exists():
         return
     if not folder.is_dir() or any(file.name not in (TOKENS, VOCABULARY) for file in folder.iterdir()):
-        raise DatasetError(f"{folder}: exists and is no corpus; name another folder")
+        raise DatasetError(f"{folder}: exists and is not an encoded corpus; name another folder")
 
 
 def _move(partial: Path, folder: Path) -> None:
-    """The description leaves first and comes last: without it no folder is taken for a corpus."""
+    """Move the files to `folder`; `corpus.json`, which makes it a valid corpus, is deleted first and moved last."""
     folder.mkdir(exist_ok=True)
     (folder / DESCRIPTION).unlink(missing_ok=True)
     for name in (TOKENS, VOCABULARY, DESCRIPTION):
@@ -135,31 +136,32 @@ def _fingerprint(file: Path) -> list[str | int]:
     return [str(file.resolve()), stat.st_size, stat.st_mtime_ns]
 
 
-def _made_from(folder: Path) -> dict[str, Any] | None:
+def _read_identity(folder: Path) -> dict[str, Any] | None:
+    """The settings and source files of an encoded corpus; None if the folder has none."""
     try:
-        described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        return {name: described[name] for name in ("settings", "files")}
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        return {name: description[name] for name in ("settings", "files")}
     except (OSError, ValueError, KeyError):
         return None
 
 
 def _encode(text: Iterable[str], settings: CorpusSettings, folder: Path, identity: dict[str, Any], data: str) -> None:
-    words, counts = _number(text, settings.tokenizer, folder / "provisional.i32")
+    words, counts = _tokenize(text, settings.tokenizer, folder / "provisional.i32")
     raw_total = int(counts.sum())
     if raw_total == 0:
         raise DatasetError(f"{data}: holds no words; the tokenizer is {settings.tokenizer!r}")
     source = folder / "provisional.i32"
-    for number in range(settings.phrases):
-        words, counts, numbers = _choose(words, counts, settings, data, limit=0)
-        known = _renumber(source, folder / f"known{number}.i32", numbers)
+    for phrase_pass in range(settings.phrases):
+        words, counts, new_ids = _select_vocabulary(words, counts, settings, data, limit=0)
+        frequent = _remap(source, folder / f"frequent{phrase_pass}.i32", new_ids)
         source.unlink()
-        source = folder / f"phrases{number}.i32"
+        source = folder / f"phrases{phrase_pass}.i32"
         words, counts = join_phrases(
-            known, source, words, counts, threshold=settings.phrase_threshold, discount=settings.phrase_discount
+            frequent, source, words, counts, threshold=settings.phrase_threshold, discount=settings.phrase_discount
         )
-        known.unlink()
-    words, counts, numbers = _choose(words, counts, settings, data, limit=settings.max_vocabulary)
-    _renumber(source, folder / TOKENS, numbers, keep_rare=False)
+        frequent.unlink()
+    words, counts, new_ids = _select_vocabulary(words, counts, settings, data, limit=settings.max_vocabulary)
+    _remap(source, folder / TOKENS, new_ids, keep_rare=False)
     source.unlink()
     write_text(folder / VOCABULARY, "".join(f"{word}\t{count}\n" for word, count in zip(words, counts, strict=True)))
     write_json(
@@ -167,10 +169,14 @@ def _encode(text: Iterable[str], settings: CorpusSettings, folder: Path, identit
     )
 
 
-def _number(text: Iterable[str], tokenizer: Tokenizer, path: Path) -> tuple[list[str], NDArray[np.int64]]:
-    """Write every word's number in order of appearance, and -1 after each paragraph; the words and their counts."""
-    numbers: dict[str, int] = {}
-    number = numbers.setdefault
+def _tokenize(text: Iterable[str], tokenizer: Tokenizer, path: Path) -> tuple[list[str], NDArray[np.int64]]:
+    """Write the token ids of a text to `path`, words numbered by first occurrence, END after each paragraph.
+
+    Returns:
+        The distinct words in the order of their ids, and their counts.
+    """
+    ids: dict[str, int] = {}
+    id_of = ids.setdefault
     counts = np.zeros(0, np.int64)
     buffer = array("i")
     with path.open("wb") as out, bar(total=None, text="reading", unit="words", scaled=True) as progress:
@@ -178,53 +184,74 @@ def _number(text: Iterable[str], tokenizer: Tokenizer, path: Path) -> tuple[list
         def flush() -> None:
             nonlocal counts, buffer
             block = np.frombuffer(buffer, np.int32)
-            more = np.bincount(block[block >= 0], minlength=len(numbers))
-            more[: len(counts)] += counts
-            counts = more
+            block_counts = np.bincount(block[block >= 0], minlength=len(ids))
+            block_counts[: len(counts)] += counts
+            counts = block_counts
             block.tofile(out)
             progress.update(len(block))
             buffer = array("i")
 
         for paragraph in text:
-            found = tokenize(paragraph, tokenizer)
-            if found:
-                buffer.extend([number(word, len(numbers)) for word in found])
+            tokens = tokenize(paragraph, tokenizer)
+            if tokens:
+                buffer.extend([id_of(token, len(ids)) for token in tokens])
                 buffer.append(END)
                 if len(buffer) > _BLOCK:
                     flush()
         if buffer:
             flush()
-    return list(numbers), counts
+    return list(ids), counts
 
 
-def _choose(
+def _select_vocabulary(
     words: list[str], counts: NDArray[np.int64], settings: CorpusSettings, data: str, *, limit: int
 ) -> tuple[list[str], NDArray[np.int64], NDArray[np.int32]]:
-    """The vocabulary, most frequent first (ties by word), its counts, and the new number of each old one."""
+    """Select the words that are frequent enough, most frequent first, ties in alphabetical order.
+
+    Args:
+        words: [W], all words.
+        counts: [W]
+        settings: `min_count` is used.
+        data: named in the error message.
+        limit: maximum size of the vocabulary; 0: none.
+
+    Returns:
+        The vocabulary, its counts, and the new id of each of the W words, RARE for those left out.
+
+    Raises:
+        DatasetError: fewer than two words are frequent enough.
+    """
     frequent = np.flatnonzero(counts >= settings.min_count)
     if len(frequent) < 2:
         raise DatasetError(
             f"{data}: of {int(counts.sum()):,} words ({len(words):,} different) fewer than two occur "
             f"{settings.min_count} times; use more text, or a lower --min-count"
         )
-    order = sorted(frequent.tolist(), key=lambda number: (-counts[number], words[number]))
+    order = sorted(frequent.tolist(), key=lambda index: (-counts[index], words[index]))
     order = order[: limit or None]
-    numbers = np.full(len(words), RARE, np.int32)
-    numbers[order] = np.arange(len(order), dtype=np.int32)
-    return [words[number] for number in order], counts[order], numbers
+    new_ids = np.full(len(words), RARE, np.int32)
+    new_ids[order] = np.arange(len(order), dtype=np.int32)
+    return [words[index] for index in order], counts[order], new_ids
 
 
-def _renumber(source: Path, target: Path, numbers: NDArray[np.int32], *, keep_rare: bool = True) -> Path:
-    """Write the tokens with their new numbers; without rare words no two ends follow each other."""
-    table = np.append(numbers, [RARE, END]).astype(np.int32)  # -2 and -1 stay what they are
-    before = END
+def _remap(source: Path, target: Path, new_ids: NDArray[np.int32], *, keep_rare: bool = True) -> Path:
+    """Write the tokens of `source` with new ids to `target`, which is returned.
+
+    Args:
+        source: file of int32 ids.
+        target: file to write.
+        new_ids: the new id of each old one.
+        keep_rare: whether to keep RARE tokens; without them, paragraphs that become empty are dropped.
+    """
+    table = np.append(new_ids, [RARE, END]).astype(np.int32)  # ids -2 and -1 index the last two entries
+    last = END
     with target.open("wb") as out:
-        for block in blocks(source):
-            changed = table[block]
+        for block in read_blocks(source):
+            tokens = table[block]
             if not keep_rare:
-                changed = changed[changed != RARE]
-                previous = np.concatenate(([before], changed[:-1])) if len(changed) else changed
-                before = int(changed[-1]) if len(changed) else before
-                changed = changed[(changed != END) | (previous != END)]
-            changed.astype(np.int32, copy=False).tofile(out)
+                tokens = tokens[tokens != RARE]
+                previous = np.concatenate(([last], tokens[:-1])) if len(tokens) else tokens
+                last = int(tokens[-1]) if len(tokens) else last
+                tokens = tokens[(tokens != END) | (previous != END)]
+            tokens.astype(np.int32, copy=False).tofile(out)
     return target

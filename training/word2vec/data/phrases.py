@@ -1,4 +1,4 @@
-"""Phrases: pairs of words that stand together more often than by chance (Mikolov et al. 2013b, section 4)."""
+"""Phrase detection: joins pairs of words that co-occur more often than by chance (Mikolov et al. 2013b, section 4)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 _BLOCK = 1 << 21
 
-Counts = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Different pairs, sorted, and how often each occurs."""
-JOINT = "_"
+PairCounts = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Distinct pair ids in ascending order, and the count of each."""
+SEPARATOR = "_"
 
 
 def join_phrases(
@@ -22,86 +22,97 @@ def join_phrases(
     threshold: float,
     discount: float,
 ) -> tuple[list[str], NDArray[np.int64]]:
-    """Write the text of `source` to `target` with its phrases as words of their own.
+    """Write the tokens of `source` to `target` with each phrase replaced by a token of its own.
 
-    A pair is a phrase where (count(ab) - discount) * N / (count(a) * count(b)) is above `threshold`, with N words in
-    the text (equation 6, scaled as in word2phrase.c). Of overlapping pairs the first is joined.
+    A pair is a phrase if (count(ab) - discount) * N / (count(a) * count(b)) > threshold, where N is the number of words
+    in the corpus (equation 6, scaled as in word2phrase.c). Of overlapping pairs the first is joined.
 
     Args:
-        source: int32; negative numbers are no words, and nothing is joined across them.
-        words: [V]
-        counts: [V], of the text.
+        source: file of int32 ids; negative ids are not words, and no phrase crosses them.
+        target: file to write.
+        words: [V], the vocabulary.
+        counts: [V], of the words in `source`.
+        threshold: minimum score, exclusive.
+        discount: subtracted from the count of each pair.
 
     Returns:
-        The words, with the phrases after them, and all their counts in the new text.
+        The vocabulary with the phrases appended, and the counts of all of it in `target`.
     """
-    pairs, times = _count_pairs(source, len(words))
+    pairs, pair_counts = _count_pairs(source, len(words))
     first, second = np.divmod(pairs, len(words))
-    score = (times - discount) * float(counts.sum()) / (counts[first].astype(float) * counts[second])
-    chosen = pairs[score > threshold]
-    numbers = {word: number for number, word in enumerate(words)}  # of words and phrases: a_b + c is a + b_c
-    halves = zip(*np.divmod(chosen, len(words)), strict=True)
-    joined = np.array([numbers.setdefault(words[a] + JOINT + words[b], len(numbers)) for a, b in halves], np.int32)
-    total = np.zeros(len(numbers), np.int64)
+    score = (pair_counts - discount) * float(counts.sum()) / (counts[first].astype(float) * counts[second])
+    phrase_pairs = pairs[score > threshold]
+    # By spelling, since a_b + c and a + b_c are the same phrase.
+    ids = {word: index for index, word in enumerate(words)}
+    parts = zip(*np.divmod(phrase_pairs, len(words)), strict=True)
+    phrase_ids = np.array([ids.setdefault(words[a] + SEPARATOR + words[b], len(ids)) for a, b in parts], np.int32)
+    new_counts = np.zeros(len(ids), np.int64)
     with target.open("wb") as out:
-        for block in blocks(source):
-            new = _join(block, chosen, joined, len(words))
-            total += np.bincount(new[new >= 0], minlength=len(total))
-            new.tofile(out)
-    return list(numbers), total
+        for block in read_blocks(source):
+            joined = _replace_pairs(block, phrase_pairs, phrase_ids, len(words))
+            new_counts += np.bincount(joined[joined >= 0], minlength=len(new_counts))
+            joined.tofile(out)
+    return list(ids), new_counts
 
 
-def _pairs(block: NDArray[np.int32], words: int) -> NDArray[np.int64]:
-    """The number of each pair of neighbours, first * words + second; -1 where one of them is no word."""
+def _pair_ids(block: NDArray[np.int32], words: int) -> NDArray[np.int64]:
+    """The id of each pair of adjacent tokens [n - 1], first * words + second; -1 if one of them is not a word."""
     left, right = block[:-1].astype(np.int64), block[1:]
     return np.where((left >= 0) & (right >= 0), left * words + right, -1)
 
 
-def _count_pairs(source: Path, words: int) -> Counts:
-    """The different pairs, sorted, and how often each occurs. Memory grows with the number of different pairs.
+def _count_pairs(source: Path, words: int) -> PairCounts:
+    """Count the distinct pairs of adjacent words; memory grows with the number of distinct pairs.
 
-    Counts of blocks are added up in a tree: each is sorted again only as often as their number doubles.
+    The counts of blocks are merged as in a merge sort, so that each is sorted a logarithmic number of times.
     """
-    parts: list[Counts] = []
-    for block in blocks(source):
-        found = _pairs(block, words)
-        parts.append(np.unique(found[found >= 0], return_counts=True))
-        while len(parts) > 1 and len(parts[-2][0]) < 2 * len(parts[-1][0]):
-            parts.append(_sum(parts.pop(), parts.pop()))
-    total: Counts = (np.zeros(0, np.int64), np.zeros(0, np.int64))
-    while parts:
-        total = _sum(total, parts.pop())
+    pending: list[PairCounts] = []
+    for block in read_blocks(source):
+        pairs = _pair_ids(block, words)
+        pending.append(np.unique(pairs[pairs >= 0], return_counts=True))
+        while len(pending) > 1 and len(pending[-2][0]) < 2 * len(pending[-1][0]):
+            pending.append(_merge_counts(pending.pop(), pending.pop()))
+    total: PairCounts = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    while pending:
+        total = _merge_counts(total, pending.pop())
     return total
 
 
-def _sum(one: Counts, other: Counts) -> Counts:
-    pairs, places = np.unique(np.concatenate((one[0], other[0])), return_inverse=True)
-    return pairs, np.bincount(places, np.concatenate((one[1], other[1]))).astype(np.int64)
+def _merge_counts(left: PairCounts, right: PairCounts) -> PairCounts:
+    pairs, inverse = np.unique(np.concatenate((left[0], right[0])), return_inverse=True)
+    return pairs, np.bincount(inverse, np.concatenate((left[1], right[1]))).astype(np.int64)
 
 
-def _join(
-    block: NDArray[np.int32], phrases: NDArray[np.int64], numbers: NDArray[np.int32], words: int
+def _replace_pairs(
+    block: NDArray[np.int32], phrase_pairs: NDArray[np.int64], phrase_ids: NDArray[np.int32], words: int
 ) -> NDArray[np.int32]:
-    """A block with the pairs `phrases` (sorted) replaced by their `numbers`."""
-    if len(phrases) == 0 or len(block) < 2:
+    """Replace each pair of tokens that is a phrase by the id of the phrase.
+
+    Args:
+        block: [n], ids of tokens.
+        phrase_pairs: [P], pair ids in ascending order.
+        phrase_ids: [P], the id of each phrase.
+        words: size of the vocabulary without the phrases.
+    """
+    if len(phrase_pairs) == 0 or len(block) < 2:
         return block
-    pairs = _pairs(block, words)
-    places = np.minimum(np.searchsorted(phrases, pairs), len(phrases) - 1)
-    fits = phrases[places] == pairs
-    # In a run of pairs that all fit, every other one is joined.
-    position = np.arange(len(fits))
-    begins = fits & ~np.concatenate(([False], fits[:-1]))
-    start = np.maximum.accumulate(np.where(begins, position, 0))
-    joined = fits & ((position - start) % 2 == 0)
-    new = block.copy()
-    new[:-1][joined] = numbers[places[joined]]
-    stays = np.ones(len(block), bool)
-    stays[1:][joined] = False
-    return new[stays]
+    pairs = _pair_ids(block, words)
+    index = np.minimum(np.searchsorted(phrase_pairs, pairs), len(phrase_pairs) - 1)
+    is_phrase = phrase_pairs[index] == pairs
+    # Of overlapping phrases in a row (a_b, b_c, c_d) every other one is joined, the first included.
+    position = np.arange(len(is_phrase))
+    starts = is_phrase & ~np.concatenate(([False], is_phrase[:-1]))
+    start = np.maximum.accumulate(np.where(starts, position, 0))
+    joined = is_phrase & ((position - start) % 2 == 0)
+    tokens = block.copy()
+    tokens[:-1][joined] = phrase_ids[index[joined]]
+    kept = np.ones(len(block), bool)
+    kept[1:][joined] = False
+    return tokens[kept]
 
 
-def blocks(path: Path) -> Iterator[NDArray[np.int32]]:
-    """The numbers of a file, some millions at a time."""
+def read_blocks(path: Path) -> Iterator[NDArray[np.int32]]:
+    """Read a file of int32 ids, two million at a time."""
     with path.open("rb") as stream:
         while len(block := np.fromfile(stream, np.int32, _BLOCK)):
             yield block

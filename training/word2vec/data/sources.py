@@ -1,4 +1,4 @@
-"""Text to train on, as paragraphs, from files of any size and the usual packings."""
+"""Reads the paragraphs of training texts from plain, compressed and archived files of any size."""
 
 import bz2
 import codecs
@@ -19,19 +19,19 @@ from training.common.datasets import fetch_path
 from training.common.errors import DatasetError
 
 _BLOCK = 1 << 20
-_LONGEST = 1 << 16  # characters; a longer paragraph goes on as the next one
-_TAR = re.compile(r"\.(tar|tgz|tbz2?|txz)(\.(gz|bz2|xz))?$")
-_DAMAGED = (EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile)
+_MAX_PARAGRAPH = 1 << 16  # characters; longer paragraphs are split
+_TAR_NAME = re.compile(r"\.(tar|tgz|tbz2?|txz)(\.(gz|bz2|xz))?$")
+_UNPACKING_ERRORS = (EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile)
 
 
 def source_files(data: str) -> list[Path]:
-    """The files that hold the text.
+    """List the files of a corpus; those of a known corpus are downloaded.
 
     Args:
-        data: names a file, a folder (all files below it but hidden ones, sorted), or a known corpus.
+        data: a file, a folder (all files below it except hidden ones, sorted), or the name of a known corpus.
 
     Raises:
-        DatasetError: there is none.
+        DatasetError: there is no such file.
     """
     if data == "wikipedia-en-2015":
         return [fetch_path(part) for part in WIKIPEDIA_EN_2015]
@@ -42,35 +42,36 @@ def source_files(data: str) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise DatasetError(
-            f"{data}: is no file and no folder; name your text, or one of the known corpora: wikipedia-en-2015, text8"
+            f"{data}: is neither a file nor a folder; name your text, or one of the known corpora: "
+            "wikipedia-en-2015, text8"
         )
-    files = sorted(file for file in path.rglob("*") if file.is_file() and not _hidden(file.relative_to(path)))
+    files = sorted(file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path)))
     if not files:
         raise DatasetError(f"{data}: the folder holds no files; put text files into it")
     return files
 
 
-def _hidden(file: Path) -> bool:
+def _is_hidden(file: Path) -> bool:
     return any(part.startswith(".") for part in file.parts)
 
 
 def paragraphs(files: Iterable[Path]) -> Iterator[str]:
-    """The lines of the files in order, without empty ones; very long ones in pieces, cut between words.
+    """Read the non-empty lines of the files in order; very long lines are split between words.
 
-    Of WikiExtractor's output the lines that begin and end articles are left out, and entities are resolved.
+    In WikiExtractor's output, article tags are removed and HTML entities are resolved.
 
     Raises:
-        DatasetError: naming the file that is damaged or not UTF-8, and the line.
+        DatasetError: a file is damaged or not UTF-8; the message names file and line.
     """
     for path in files:
         with _readable(path):
             for name, stream in _streams(path):
-                yield from _cleaned(_lines(name, stream))
+                yield from _strip_wikiextractor(_lines(name, stream))
 
 
 def _streams(path: Path) -> Iterator[tuple[str, BinaryIO]]:
-    """The unpacked streams in a file, with what errors call them."""
-    if _TAR.search(path.name):
+    """The unpacked streams of a file, each with its name for error messages."""
+    if _TAR_NAME.search(path.name):
         with tarfile.open(path, "r|*") as archive:
             for member in archive:
                 if member.isfile() and (content := archive.extractfile(member)) is not None:
@@ -79,14 +80,14 @@ def _streams(path: Path) -> Iterator[tuple[str, BinaryIO]]:
         with zipfile.ZipFile(path) as zipped:
             for info in zipped.infolist():
                 if not info.is_dir():
-                    with zipped.open(info) as content_of:
-                        yield f"{path}, {info.filename}", cast(BinaryIO, content_of)
+                    with zipped.open(info) as stream:
+                        yield f"{path}, {info.filename}", cast(BinaryIO, stream)
     else:
-        with _opened(path) as stream:
-            yield str(path), stream
+        with _open(path) as file:
+            yield str(path), file
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open(path: Path) -> BinaryIO:
     if path.suffix == ".gz":
         return cast(BinaryIO, gzip.open(path))
     if path.suffix == ".bz2":
@@ -98,9 +99,10 @@ def _opened(path: Path) -> BinaryIO:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
+    """Turn errors of reading and unpacking into `DatasetError`."""
     try:
         yield
-    except _DAMAGED as error:
+    except _UNPACKING_ERRORS as error:
         raise DatasetError(f"{path}: cannot be unpacked ({error}); get the file again") from error
     except OSError as error:  # bz2 says no more than "Invalid data stream"
         raise DatasetError(f"{path}: cannot be read ({error.strerror or error}); get the file again") from error
@@ -109,45 +111,46 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _lines(name: str, stream: BinaryIO) -> Iterator[str]:
-    """Decoded lines without their ends; a line longer than `_LONGEST` comes in pieces."""
+    """Decode a stream into lines without line ends; lines longer than `_MAX_PARAGRAPH` are split."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    number, rest = 1, ""
-    more = True
-    while more:
+    line_number, rest = 1, ""
+    at_end = False
+    while not at_end:
         block = stream.read(_BLOCK)
-        more = bool(block)
+        at_end = not block
         try:
-            text = decoder.decode(block, final=not more)
+            text = decoder.decode(block, final=at_end)
         except UnicodeDecodeError as error:
-            line = number + error.object[: error.start].count(b"\n")
+            line = line_number + error.object[: error.start].count(b"\n")
             raise DatasetError(
                 f"{name}, line {line}: is not UTF-8; convert it, as in: iconv -f latin1 -t utf-8 old.txt > new.txt"
             ) from error
         if "\0" in text:
-            line = number + text[: text.index("\0")].count("\n")
+            line = line_number + text[: text.index("\0")].count("\n")
             raise DatasetError(f"{name}, line {line}: holds a zero byte, so it is no text; leave the file out")
-        *whole, rest = (rest + text).split("\n")
-        number += len(whole)
-        for line_text in whole:
-            yield from _pieces(line_text.removesuffix("\r"))
-        if len(rest) > _LONGEST:
-            *cut, rest = _pieces(rest)
-            yield from cut
-    yield from _pieces(rest)
+        *complete, rest = (rest + text).split("\n")
+        line_number += len(complete)
+        for line_text in complete:
+            yield from _split_long(line_text.removesuffix("\r"))
+        if len(rest) > _MAX_PARAGRAPH:
+            *complete, rest = _split_long(rest)
+            yield from complete
+    yield from _split_long(rest)
 
 
-def _pieces(line: str) -> Iterator[str]:
-    """A line, cut between words where it is too long."""
+def _split_long(line: str) -> Iterator[str]:
+    """Split a line between words into parts of at most `_MAX_PARAGRAPH` characters."""
     start = 0
-    while len(line) - start > _LONGEST:
-        end = line.rfind(" ", start, start + _LONGEST)
-        end = start + _LONGEST if end <= start else end
+    while len(line) - start > _MAX_PARAGRAPH:
+        end = line.rfind(" ", start, start + _MAX_PARAGRAPH)
+        end = start + _MAX_PARAGRAPH if end <= start else end
         yield line[start:end]
         start = end
     yield line[start:]
 
 
-def _cleaned(lines: Iterator[str]) -> Iterator[str]:
+def _strip_wikiextractor(lines: Iterator[str]) -> Iterator[str]:
+    """Drop empty lines and, if the text is WikiExtractor's output, article tags and HTML entities."""
     first = next((line for line in lines if line.strip()), "")
     if not first.startswith("<doc "):
         if first:

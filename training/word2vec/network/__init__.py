@@ -1,1 +1,1 @@
-"""The network of word2vec."""
+"""The word2vec models: kernels for the CPU, tensor operations for a GPU, and an autograd reference."""

@@ -1,4 +1,4 @@
-"""word2vec on the CPU: the compiled kernels with their tables."""
+"""Trains word2vec on the CPU with the compiled kernels."""
 
 import numpy as np
 import torch
@@ -8,51 +8,60 @@ from torch import Tensor
 from training.common.seed import derive
 from training.word2vec.config import Word2VecConfig
 from training.word2vec.network.huffman import HuffmanTree, huffman_tree
-from training.word2vec.network.kernels import Settings, Tables, scratch, table, train_chunk
-from training.word2vec.network.sampling import alias_table, keep_limits
+from training.word2vec.network.kernels import KernelSettings, Tables, make_workspace, train_chunk, zero_matrix
+from training.word2vec.network.sampling import alias_table, keep_thresholds
 
 
 class CpuTrainer:
-    """The two tables of a run and what changes them. `train_chunk` may be called from several threads at once.
+    """The input and output vectors of a run; `train_chunk` may be called from several threads at once.
 
     Args:
         counts: [V], how often each word occurs in the corpus.
-        config: of the run.
+        config: settings of the run.
     """
 
     def __init__(self, counts: NDArray[np.int64], config: Word2VecConfig) -> None:
         words, dimensions = len(counts), config.dimensions
         hierarchical = config.loss == "hierarchical-softmax"
-        self._settings = Settings(config.architecture == "cbow", hierarchical, config.window, config.negatives)
-        tree = huffman_tree(counts) if hierarchical else _no_tree()
+        self._settings = KernelSettings(config.architecture == "cbow", hierarchical, config.window, config.negatives)
+        tree = huffman_tree(counts) if hierarchical else _empty_tree()
         threshold, alias = alias_table(counts.astype(np.float64) ** config.negative_exponent)
         self._tables = Tables(
-            keep_limits(counts, config.sample), threshold, alias, tree.offsets, tree.points, tree.codes
+            keep_thresholds(counts, config.sample), threshold, alias, tree.offsets, tree.points, tree.codes
         )
-        self._longest_path = int(tree.lengths.max(initial=1))
-        self._inputs, self._targets = table(words, dimensions), table(words, dimensions)
-        self.input: Tensor = torch.from_numpy(self._inputs[:words, :dimensions])
-        """[V, D]: the words' vectors, shared with the kernels."""
-        self.output: Tensor = torch.from_numpy(self._targets[:words, :dimensions])
-        """[V, D]: the vectors of words as targets, or of the inner nodes (the last row is not used then)."""
-        self.input.copy_(initial_vectors(words, config))
+        self._max_path_length = int(tree.lengths.max(initial=1))
+        self._inputs, self._outputs = zero_matrix(words, dimensions), zero_matrix(words, dimensions)
+        self.input_vectors: Tensor = torch.from_numpy(self._inputs[:words, :dimensions])
+        """[V, D]: the word vectors; shares memory with the kernels."""
+        self.output_vectors: Tensor = torch.from_numpy(self._outputs[:words, :dimensions])
+        """[V, D]: the vectors of words as targets, or of the tree's inner nodes (the last row is then unused)."""
+        self.input_vectors.copy_(initial_vectors(words, config))
 
     def train_chunk(self, ids: NDArray[np.int32], learning_rate: float, seed: int) -> float:
-        """Train on words of the corpus, with -1 between sentences; the mean loss per input in nats, or NaN."""
-        own = scratch(self._settings, self._longest_path, self._inputs.shape[1], seed)
+        """Train on a chunk of the corpus.
+
+        Args:
+            ids: word ids, with -1 between sentences.
+            learning_rate: of the chunk.
+            seed: of subsampling, window sizes and negative samples.
+
+        Returns:
+            The mean loss per input in nats; NaN if no window was measured.
+        """
+        workspace = make_workspace(self._settings, self._max_path_length, self._inputs.shape[1], seed)
         rate = np.float32(learning_rate)
-        ids = np.array(ids)  # a copy of a mapped, read-only file: the kernels are compiled for one kind of array
-        loss, measured = train_chunk(ids, self._inputs, self._targets, self._settings, self._tables, own, rate)
+        ids = np.array(ids)  # a copy, as a read-only memory map would make numba compile the kernels again
+        loss, measured = train_chunk(ids, self._inputs, self._outputs, self._settings, self._tables, workspace, rate)
         return float(loss) / measured if measured else float("nan")
 
 
 def initial_vectors(words: int, config: Word2VecConfig) -> Tensor:
-    """[V, D], evenly from -1 / D to 1 / D, as gensim begins (word2vec.c: half of that); the targets begin at zero."""
-    draw = torch.Generator().manual_seed(derive(config.seed, "initial"))
-    return (2 * torch.rand(words, config.dimensions, generator=draw) - 1) / config.dimensions
+    """Initial word vectors [V, D], uniform in [-1 / D, 1 / D] as in gensim (word2vec.c uses half of that)."""
+    random = torch.Generator().manual_seed(derive(config.seed, "initial"))
+    return (2 * torch.rand(words, config.dimensions, generator=random) - 1) / config.dimensions
 
 
-def _no_tree() -> HuffmanTree:
-    """What the kernels are handed where no tree is used."""
-    nothing = np.zeros(1, np.int32)
-    return HuffmanTree(offsets=nothing, points=nothing, codes=np.zeros(1, np.int8))
+def _empty_tree() -> HuffmanTree:
+    """Placeholder for the kernels when negative sampling is used."""
+    empty = np.zeros(1, np.int32)
+    return HuffmanTree(offsets=empty, points=empty, codes=np.zeros(1, np.int8))

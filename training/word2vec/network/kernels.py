@@ -1,14 +1,14 @@
-"""word2vec's inner loop on the CPU: windows in, updated rows out, without the GIL.
+"""The training loop over the windows of a chunk, compiled with numba and run without the GIL.
 
-Every window is the same problem (Mikolov et al. 2013a, 2013b): some input rows, some target rows with labels, and one
-logistic regression for each pair of them.
+A window has input rows and target rows with labels, with a logistic regression for each pair of them (Mikolov et al.
+2013a, 2013b).
 
-* skip-gram: the inputs are the rows of the context words; CBOW: the one input is their mean;
-* negative sampling: the targets are the centre word (label 1) and sampled words (0), drawn once per window, so that
-  its inputs share them; hierarchical softmax: the inner nodes on the centre word's Huffman path (1 - code).
+* Skip-gram: the inputs are the rows of the context words. CBOW: the mean of these rows is the only input.
+* Negative sampling: the targets are the center word (label 1) and sampled words (label 0), which all inputs of the
+  window share. Hierarchical softmax: the inner nodes on the center word's Huffman path (label 1 - code).
 
-Threads write to the same rows without locks (Hogwild, Recht et al. 2011): now and then an update is lost. One thread
-alone repeats bit for bit.
+Threads update the same rows without locks (Hogwild, Recht et al. 2011), so an update is occasionally lost. On one
+thread the result is the same bit for bit.
 """
 
 from typing import NamedTuple
@@ -24,23 +24,22 @@ from training.word2vec.network.window_update import (
     Ints,
     compiled,
     inlined,
-    train_each,
-    train_mean,
+    update_cbow,
+    update_skip_gram,
 )
 
-_State = NDArray[np.uint64]
+RandomState = NDArray[np.uint64]
 
-LONGEST_SENTENCE = 1000
-"""Words; longer ones are cut, as in word2vec.c."""
+MAX_SENTENCE_LENGTH = 1000
+"""Words; longer sentences are split, as in word2vec.c."""
+
+_PREFETCH_DISTANCE = 2  # windows between the prefetch of their rows and their update
+_SLOTS = 4  # of the ring buffer of targets; more than _PREFETCH_DISTANCE
+_LOSS_INTERVAL = 16  # the loss is measured on every 16th window
 
 
-_AHEAD = 2  # windows between asking for rows and using them
-_SLOTS = 4  # of a ring of targets; more than _AHEAD
-_MEASURED = 16  # one window in so many adds to the loss
-
-
-class Settings(NamedTuple):
-    """What does not change in a run."""
+class KernelSettings(NamedTuple):
+    """The settings of a run that the kernel needs; see `Word2VecConfig`."""
 
     cbow: bool
     hierarchical: bool
@@ -49,45 +48,57 @@ class Settings(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """What is known of each of V words. Words that stand for nothing (padding) have the number V."""
+    """Lookup tables over the V words of the vocabulary; word V is padding."""
 
     keep: NDArray[np.uint32]
-    """[V]: a word stays in the text where a random number is at most this (subsampling)."""
+    """[V]: an occurrence of a word is kept if a random number is at most this (subsampling)."""
     threshold: NDArray[np.uint32]
-    """[V]: Walker's alias method for drawing negatives: stay below this, else take the alias."""
+    """[V]: thresholds of Walker's alias method for negative samples; see `alias_table`."""
     alias: Ints
-    """[V]"""
+    """[V]: the word to return instead if the random number is not below the threshold."""
     offsets: Ints
-    """[V + 1]: where each word's Huffman path lies in `points` and `codes`."""
+    """[V + 1]: start of each word's Huffman path in `points` and `codes`."""
     points: Ints
+    """[total path length]: inner nodes; see `HuffmanTree`."""
     codes: NDArray[np.int8]
+    """[total path length]: branches, 0 or 1."""
 
 
-class Scratch(NamedTuple):
-    """Working memory of one call."""
+class Workspace(NamedTuple):
+    """Preallocated arrays of one call of `train_chunk`. T is the number of targets, padded to whole tiles."""
 
-    random: _State
+    random: RandomState
+    """[1]: state of the random number generator."""
     sentence: Ints
+    """[longest sentence]: words of the current sentence."""
     inputs: Ints
+    """[inputs]: context words of the current window, padded to whole tiles."""
     targets: Ints
-    """[slots, T]"""
+    """[slots, T]: ring buffer of the target rows of the next windows."""
     labels: Floats
     """[slots, T]"""
     sizes: NDArray[np.int64]
-    """[slots]: how many of a slot's targets are real."""
+    """[slots]: targets without padding."""
     scores: Floats
     """[inputs, T]"""
     hidden: Floats
-    """[2, width]: CBOW's mean, as it is updated and as it was."""
+    """[2, width]: CBOW's mean, after and before its update."""
 
 
-def scratch(settings: Settings, longest_path: int, width: int, seed: int) -> Scratch:
-    """Working memory for one call of `train_chunk`."""
-    targets = _padded(longest_path if settings.hierarchical else 1 + settings.negatives, TILE_COLUMNS)
-    inputs = _padded(2 * settings.window, TILE_ROWS)
-    return Scratch(
+def make_workspace(settings: KernelSettings, max_path_length: int, width: int, seed: int) -> Workspace:
+    """Allocate the arrays for one call of `train_chunk`.
+
+    Args:
+        settings: of the run.
+        max_path_length: longest Huffman path.
+        width: padded length of a row.
+        seed: of the random numbers.
+    """
+    targets = _round_up(max_path_length if settings.hierarchical else 1 + settings.negatives, TILE_COLUMNS)
+    inputs = _round_up(2 * settings.window, TILE_ROWS)
+    return Workspace(
         random=np.array([seed], np.uint64),
-        sentence=np.zeros(LONGEST_SENTENCE, np.int32),
+        sentence=np.zeros(MAX_SENTENCE_LENGTH, np.int32),
         inputs=np.zeros(inputs, np.int32),
         targets=np.zeros((_SLOTS, targets), np.int32),
         labels=np.zeros((_SLOTS, targets), np.float32),
@@ -97,16 +108,17 @@ def scratch(settings: Settings, longest_path: int, width: int, seed: int) -> Scr
     )
 
 
-def table(rows: int, dimensions: int) -> Floats:
-    """Zeros [rows + 1, width]: whole cache lines per row, and a last row for padding that stays zero."""
-    width = _padded(dimensions, WIDTH)
+def zero_matrix(rows: int, dimensions: int) -> Floats:
+    """Allocate zeros [rows + 1, width] aligned to cache lines; the last row is for padding and stays zero."""
+    width = _round_up(dimensions, WIDTH)
     line = 4 * WIDTH
     memory = np.zeros((rows + 1) * width * 4 + line, np.uint8)
     start = -memory.ctypes.data % line
     return memory[start : start + (rows + 1) * width * 4].view(np.float32).reshape(rows + 1, width)
 
 
-def _padded(size: int, multiple: int) -> int:
+def _round_up(size: int, multiple: int) -> int:
+    """Round `size` up to a multiple."""
     return -(-size // multiple) * multiple
 
 
@@ -115,60 +127,60 @@ def train_chunk(
     ids: Ints,
     inputs: Floats,
     targets: Floats,
-    settings: Settings,
+    settings: KernelSettings,
     tables: Tables,
-    own: Scratch,
+    workspace: Workspace,
     learning_rate: np.float32,
 ) -> tuple[float, int]:
-    """Train on a piece of the corpus.
+    """Train on a chunk of the corpus.
 
     Args:
-        ids: words, -1 between sentences.
-        inputs: [V + 1, width], changed.
-        targets: [V + 1, width], changed; of hierarchical softmax the rows are inner nodes.
+        ids: [tokens], word ids with -1 between sentences.
+        inputs: [V + 1, width], input vectors, updated in place.
+        targets: [V + 1, width], output vectors, updated in place; rows are inner nodes with hierarchical softmax.
         settings: of the run.
         tables: of the vocabulary.
-        own: working memory, with the random numbers' state; changed.
-        learning_rate: of this piece.
+        workspace: overwritten, the random state included.
+        learning_rate: of this chunk.
 
     Returns:
-        The sum of the losses that were measured, in nats per input, and their number.
+        The summed loss of the measured inputs, in nats, and their number.
     """
-    # Plain arrays from here on: to hand a whole tuple to a small function costs more than what the function does.
+    # Unpacked here because passing a whole tuple to a small function costs more than the function itself.
     cbow, hierarchical, window, negatives = settings
     keep, threshold, alias, offsets, points, codes = tables
-    random, sentence, rows, ring, labels, sizes, scores, hidden = own
-    loss, measured, at = 0.0, 0, 0
-    while at < len(ids):
-        at, length = _read_sentence(ids, at, keep, random, sentence)
-        for coming in range(length + _AHEAD):
-            if coming < length:
-                word, slot = sentence[coming], coming % _SLOTS
+    random, sentence, rows, ring, labels, sizes, scores, hidden = workspace
+    loss, measured, cursor = 0.0, 0, 0
+    while cursor < len(ids):
+        cursor, length = _read_sentence(ids, cursor, keep, random, sentence)
+        for ahead in range(length + _PREFETCH_DISTANCE):
+            if ahead < length:
+                word, slot = sentence[ahead], ahead % _SLOTS
                 if hierarchical:
-                    size = _path(word, offsets, points, codes, ring[slot], labels[slot])
+                    size = _path_targets(word, offsets, points, codes, ring[slot], labels[slot])
                 else:
-                    size = _negatives(word, negatives, threshold, alias, random, ring[slot], labels[slot])
+                    size = _sampled_targets(word, negatives, threshold, alias, random, ring[slot], labels[slot])
                 for t in range(size):
                     prefetch(targets, ring[slot, t])
                 for t in range(size, ring.shape[1]):
                     ring[slot, t] = len(targets) - 1
                 sizes[slot] = size
-                if coming + window < length:
-                    prefetch(inputs, sentence[coming + window])
-            centre = coming - _AHEAD
-            count = _context(centre, length, window, random, sentence, rows) if centre >= 0 else 0
+                if ahead + window < length:
+                    prefetch(inputs, sentence[ahead + window])
+            center = ahead - _PREFETCH_DISTANCE
+            count = _context(center, length, window, random, sentence, rows) if center >= 0 else 0
             if count == 0:
                 continue
-            slot, measure = centre % _SLOTS, centre % _MEASURED == 0
-            columns, marks, size = ring[slot], labels[slot], sizes[slot]
+            slot, measure = center % _SLOTS, center % _LOSS_INTERVAL == 0
+            columns, slot_labels, size = ring[slot], labels[slot], sizes[slot]
             if cbow:
-                window_loss = train_mean(
-                    inputs, rows, count, targets, columns, marks, size, hidden, scores, learning_rate, measure
+                window_loss = update_cbow(
+                    inputs, rows, count, targets, columns, slot_labels, size, hidden, scores, learning_rate, measure
                 )
                 count = 1
             else:
-                window_loss = train_each(
-                    inputs, rows, count, targets, columns, marks, size, scores, learning_rate, measure
+                window_loss = update_skip_gram(
+                    inputs, rows, count, targets, columns, slot_labels, size, scores, learning_rate, measure
                 )
             if measure:
                 loss += window_loss
@@ -177,38 +189,40 @@ def train_chunk(
 
 
 @inlined
-def _random(state: _State) -> np.uint64:
-    """The next of word2vec.c's random numbers: 32 bits."""
+def _random(state: RandomState) -> np.uint64:
+    """The next 32-bit random number, by the linear congruential generator of word2vec.c."""
     state[0] = state[0] * np.uint64(25214903917) + np.uint64(11)
     return (state[0] >> np.uint64(16)) & np.uint64(0xFFFFFFFF)
 
 
 @inlined
-def _below(limit: int, state: _State) -> int:
-    """A random number from 0 to limit - 1."""
+def _below(limit: int, state: RandomState) -> int:
+    """A uniform random integer from 0 to limit - 1."""
     return int((_random(state) * np.uint64(limit)) >> np.uint64(32))
 
 
 @compiled
-def _read_sentence(ids: Ints, at: int, keep: NDArray[np.uint32], state: _State, sentence: Ints) -> tuple[int, int]:
-    """Copy a sentence, less the frequent words that are left out by chance; where the next begins, and its length."""
+def _read_sentence(
+    ids: Ints, cursor: int, keep: NDArray[np.uint32], state: RandomState, sentence: Ints
+) -> tuple[int, int]:
+    """Copy a subsampled sentence; returns the start of the next one and the length of the copy."""
     length = 0
-    while at < len(ids) and length < LONGEST_SENTENCE:
-        word = ids[at]
-        at += 1
+    while cursor < len(ids) and length < MAX_SENTENCE_LENGTH:
+        word = ids[cursor]
+        cursor += 1
         if word < 0:
             break
         if _random(state) <= np.uint64(keep[word]):
             sentence[length] = word
             length += 1
-    return at, length
+    return cursor, length
 
 
 @compiled
-def _negatives(
-    word: int, negatives: int, threshold: NDArray[np.uint32], alias: Ints, state: _State, ids: Ints, labels: Floats
+def _sampled_targets(
+    word: int, negatives: int, threshold: NDArray[np.uint32], alias: Ints, state: RandomState, ids: Ints, labels: Floats
 ) -> int:
-    """The centre word (label 1) and sampled others (0); how many in all."""
+    """Write the center word (label 1) and negative samples (label 0); returns their number."""
     ids[0] = word
     labels[0] = 1
     size = 1
@@ -216,7 +230,7 @@ def _negatives(
         other = _below(len(alias), state)
         if _random(state) >= np.uint64(threshold[other]):
             other = np.int64(alias[other])
-        if other != word:  # word2vec.c, too, takes one fewer then
+        if other != word:  # otherwise one negative fewer, as in word2vec.c
             ids[size] = other
             labels[size] = 0
             size += 1
@@ -224,8 +238,8 @@ def _negatives(
 
 
 @compiled
-def _path(word: int, offsets: Ints, points: Ints, codes: NDArray[np.int8], ids: Ints, labels: Floats) -> int:
-    """The inner nodes on a word's path; how many."""
+def _path_targets(word: int, offsets: Ints, points: Ints, codes: NDArray[np.int8], ids: Ints, labels: Floats) -> int:
+    """Write the inner nodes on a word's Huffman path and their labels; returns their number."""
     size = 0
     for node in range(offsets[word], offsets[word + 1]):
         ids[size] = points[node]
@@ -235,12 +249,12 @@ def _path(word: int, offsets: Ints, points: Ints, codes: NDArray[np.int8], ids: 
 
 
 @compiled
-def _context(centre: int, length: int, window: int, state: _State, sentence: Ints, rows: Ints) -> int:
-    """The context words, from a window of random size: nearer ones are chosen more often (2013a, section 3.2)."""
+def _context(center: int, length: int, window: int, state: RandomState, sentence: Ints, rows: Ints) -> int:
+    """Write the context words of a window of random size, 1 to `window` (2013a, section 3.2); returns their number."""
     reach = 1 + _below(window, state)
     count = 0
-    for place in range(max(0, centre - reach), min(length, centre + reach + 1)):
-        if place != centre:
-            rows[count] = sentence[place]
+    for position in range(max(0, center - reach), min(length, center + reach + 1)):
+        if position != center:
+            rows[count] = sentence[position]
             count += 1
     return count

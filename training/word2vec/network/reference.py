@@ -1,13 +1,13 @@
-"""The four models of word2vec as the papers write them, for autograd: what the fast backends are held against.
+"""Reference implementation: the four models of word2vec as in the papers, for autograd; the tests compare to it.
 
-Every window is the same problem: some input rows, some target rows, and one logistic regression for each pair of them.
+A window has input vectors and target vectors, with a logistic regression for each pair of them.
 
-* Skip-gram: every context word is an input (it predicts the centre word, as in word2vec.c); CBOW: their mean is the one
-  input (Mikolov et al. 2013a, sections 3.1 and 3.2).
-* Negative sampling: the targets are the centre word and K sampled words; hierarchical softmax: the inner nodes on the
-  centre word's Huffman path (Mikolov et al. 2013b, sections 2.2 and 2.1).
+* Skip-gram: every context word is an input that predicts the center word, as in word2vec.c. CBOW: the mean of the
+  context words is the only input (Mikolov et al. 2013a, sections 3.1 and 3.2).
+* Negative sampling: the targets are the center word and K sampled words. Hierarchical softmax: the targets are the
+  inner nodes on the center word's Huffman path (Mikolov et al. 2013b, sections 2.2 and 2.1).
 
-The K sampled words are shared by all inputs of a window: word2vec.c draws others for each.
+All inputs of a window share the same K samples; word2vec.c draws new ones for each input.
 """
 
 import torch
@@ -18,46 +18,46 @@ from training.word2vec.config import Architecture
 
 
 def window_inputs(rows: Tensor, architecture: Architecture, *, undivided: bool = True) -> Tensor:
-    """The inputs of a window: the rows [C, D] of its context words themselves, or their mean [1, D].
+    """The inputs of a window: the vectors of its context words [C, D] for skip-gram, their mean [1, D] for CBOW.
 
     Args:
-        rows: the vectors of the context words.
+        rows: [C, D], the vectors of the context words.
         architecture: skip-gram or CBOW.
-        undivided: CBOW's error goes whole to each row, as in word2vec.c and gensim, and not divided by C, as the
-            derivative of a mean is.
+        undivided: whether CBOW's full gradient goes to each context word, as in word2vec.c and gensim; the derivative
+            of a mean would divide it by C.
     """
     if architecture == "skip-gram":
         return rows
     if undivided and rows.requires_grad:
-        rows = rows * 1.0  # the hook belongs to this use of the rows, not to the caller's tensor
+        rows = rows * 1.0  # a new tensor, so that the hook is not registered on the caller's
         rows.register_hook(lambda gradient: gradient * len(rows))
     return rows.mean(0, keepdim=True)
 
 
-def negative_sampling_loss(inputs: Tensor, centre: Tensor, negatives: Tensor) -> Tensor:
-    """Minus equation 4 of Mikolov et al. 2013b, summed over the inputs; in nats.
+def negative_sampling_loss(inputs: Tensor, center: Tensor, negatives: Tensor) -> Tensor:
+    """Negative of equation 4 of Mikolov et al. 2013b, summed over the inputs; in nats.
 
     Args:
-        inputs: [N, D].
-        centre: [D], the centre word as a target.
-        negatives: [K, D], the sampled words as targets.
+        inputs: [N, D], input vectors.
+        center: [D], output vector of the center word.
+        negatives: [K, D], output vectors of the negative samples.
     """
-    return -logsigmoid(inputs @ centre).sum() - logsigmoid(-inputs @ negatives.T).sum()
+    return -logsigmoid(inputs @ center).sum() - logsigmoid(-inputs @ negatives.T).sum()
 
 
 def hierarchical_softmax_loss(inputs: Tensor, nodes: Tensor, codes: Tensor) -> Tensor:
-    """Minus the logarithm of equation 3 of Mikolov et al. 2013b, summed over the inputs; in nats.
+    """Negative logarithm of equation 3 of Mikolov et al. 2013b, summed over the inputs; in nats.
 
     Args:
-        inputs: [N, D].
-        nodes: [L, D], the inner nodes from the root to the centre word.
-        codes: [L], 0 or 1: the turns taken there; a turn 0 is the equation's `ch(n)`.
+        inputs: [N, D], input vectors.
+        nodes: [L, D], vectors of the inner nodes from the root to the center word.
+        codes: [L], 0 or 1: the branch taken at each node; 0 is the equation's `ch(n)`.
     """
     return -logsigmoid((1 - 2 * codes) * (inputs @ nodes.T)).sum()
 
 
 def descend(loss: Tensor, tables: tuple[Tensor, ...], learning_rate: float) -> None:
-    """One step of stochastic gradient descent on the `tables` the loss was computed from."""
+    """Take one step of stochastic gradient descent on `tables`, in place."""
     with torch.no_grad():
         for table, gradient in zip(tables, torch.autograd.grad(loss, tables), strict=True):
             table -= learning_rate * gradient

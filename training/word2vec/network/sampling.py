@@ -1,34 +1,38 @@
-"""What chance does in word2vec: which words of the text are left out, and which stand in as negatives."""
+"""Subsampling of frequent words, and the distribution of negative samples."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-_RANGE = 2.0**32
+_UINT32_RANGE = 2.0**32
 
 
-def keep_limits(counts: NDArray[np.int64], sample: float) -> NDArray[np.uint32]:
-    """Subsampling of frequent words (Mikolov et al. 2013b, section 2.3, with word2vec.c's formula).
+def keep_thresholds(counts: NDArray[np.int64], sample: float) -> NDArray[np.uint32]:
+    """Thresholds for subsampling frequent words (Mikolov et al. 2013b, section 2.3, with word2vec.c's formula).
 
-    A word of frequency f stays with probability (sqrt(f / sample) + 1) * sample / f: where a random number of 32 bits
-    is at most the word's limit. A `sample` of 0 keeps every word.
+    A word of frequency f is kept with probability (sqrt(f / sample) + 1) * sample / f, which is when a random 32-bit
+    number is at most the word's threshold.
+
+    Args:
+        counts: [V], occurrences of each word.
+        sample: threshold frequency; 0 keeps every word.
 
     Returns:
-        [V] limits.
+        [V], thresholds.
     """
     if sample == 0:
         return np.full(len(counts), 0xFFFFFFFF, np.uint32)
     frequency = counts / counts.sum()
     probability = (np.sqrt(frequency / sample) + 1) * sample / frequency
-    return _as_limits(probability)
+    return _to_uint32(probability)
 
 
 def alias_table(weights: NDArray[np.float64]) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:
-    """Walker's alias method: draw from any distribution with two random numbers (Vose 1991).
+    """Tables of Walker's alias method, which samples any discrete distribution in constant time (Vose 1991).
 
-    Choose a word evenly; it is the draw where a random number of 32 bits is below its threshold, else its alias is.
+    To sample, draw a word uniformly; return it if a random 32-bit number is below its threshold, else its alias.
 
     Args:
-        weights: [V], above 0.
+        weights: [V], positive, of any sum.
 
     Returns:
         Thresholds [V] and aliases [V].
@@ -37,17 +41,17 @@ def alias_table(weights: NDArray[np.float64]) -> tuple[NDArray[np.uint32], NDArr
     share = weights * (words / weights.sum())
     alias = np.arange(words, dtype=np.int32)
     probability = np.ones(words)
-    poor = np.flatnonzero(share < 1).tolist()
-    rich = np.flatnonzero(share >= 1).tolist()
-    left = share.tolist()
-    while poor and rich:
-        taker, giver = poor.pop(), rich[-1]
-        probability[taker], alias[taker] = left[taker], giver
-        left[giver] -= 1 - left[taker]
-        if left[giver] < 1:
-            poor.append(rich.pop())
-    return _as_limits(probability), alias
+    small = np.flatnonzero(share < 1).tolist()
+    large = np.flatnonzero(share >= 1).tolist()
+    remaining = share.tolist()
+    while small and large:
+        below, above = small.pop(), large[-1]
+        probability[below], alias[below] = remaining[below], above
+        remaining[above] -= 1 - remaining[below]
+        if remaining[above] < 1:
+            small.append(large.pop())
+    return _to_uint32(probability), alias
 
 
-def _as_limits(probability: NDArray[np.float64]) -> NDArray[np.uint32]:
-    return np.minimum(probability * _RANGE, _RANGE - 1).astype(np.uint32)
+def _to_uint32(probability: NDArray[np.float64]) -> NDArray[np.uint32]:
+    return np.minimum(probability * _UINT32_RANGE, _UINT32_RANGE - 1).astype(np.uint32)

@@ -11,6 +11,7 @@ usearch's cosine, which computes the norms again.
 import importlib.util
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -35,6 +36,8 @@ WANTED_RECALL = 0.95
 _EXPANSIONS = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
 _CONNECTIVITY, _EXPANSION_ADD = 16, 128
 _BLOCK = 8_192
+_FIRST_ROWS = 1_000
+"""Rows inserted on one thread: usearch may leave rows unreachable that several threads insert into an empty index."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +76,9 @@ def build_index(table: Table, path: Path, *, threads: int = 0) -> float:
     index = _new_index(table.dimensions)
     begun = time.perf_counter()
     with bar(total=len(table), text="building the index", unit="words", scaled=True) as progress:
-        for start in range(0, len(table), _BLOCK):
-            rows = table.rows(slice(start, start + _BLOCK))
-            index.add(np.arange(start, start + len(rows)), rows, threads=threads)
+        for start, stop in pairwise([0, *range(_FIRST_ROWS, len(table), _BLOCK), len(table)]):
+            rows = table.rows(slice(start, stop))
+            index.add(np.arange(start, start + len(rows)), rows, threads=threads if start else 1)
             progress.update(len(rows))
     index.save(str(path))
     return len(table) / (time.perf_counter() - begun)

@@ -1,4 +1,4 @@
-"""Translation: texts in one language in; their translations, and what was attended to, out."""
+"""Machine translation: segments texts, translates their sentences and restores everything around them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which language a text is in: how likely each language makes its words, and the n-grams of their characters."""
+"""Language detection: a Naive Bayes classifier over words, each modeled by its frequency or its character n-grams."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from typing import Annotated, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 ORDER = 4
-"""Characters of the longest n-grams."""
-BLANK = "_"
-"""Stands for the blank before and after a word, in a profile's n-grams."""
+"""Length, in characters, of the longest n-grams."""
+WORD_BOUNDARY = "_"
+"""Marks the start and the end of a word in n-grams."""
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _APOSTROPHES = dict.fromkeys(map(ord, "\u2019\u00b4`"), "'")
-_READ = 4000
-"""Characters of a text that are looked at: a few lines decide."""
+_MAX_CHARACTERS = 4000
+"""Characters of a text that are examined; a few lines are enough."""
 
-# In nats. A word that is not listed is spelt. An n-gram that is not in the profile costs this, and its ending is looked
-# up; of text in the language itself a character costs about 1.9, of text in another one 3.5 and more.
-_UNLISTED = -2.0
+# Log-probabilities in nats. A word that is not among the frequent ones is spelled by n-grams. For an n-gram that is not
+# in the profile its next shorter ending is used, at the cost of a back-off. In text of the profile's own language a
+# character costs about 1.9, in text of another language 3.5 and more.
+_UNLISTED_WORD = -2.0
 _BACK_OFF = -2.0
-_STRANGE = -12.0
-# "None of these languages": every letter is as likely as one in 27, and this is how likely it is before any is read.
-_NONE = -math.log(27)
-_NONE_BEFORE = -4.0
-_KEPT, _LONG = 20_000, 40
-"""So many words' scores are kept, of words that are no longer than this."""
+_UNKNOWN_CHARACTER = -12.0
+# "None of these languages": 27 equally likely letters, and the prior of this case.
+_NONE_PER_LETTER = -math.log(27)
+_NONE_PRIOR = -4.0
+_CACHED_WORDS, _MAX_CACHED_LENGTH = 20_000, 40
+"""Number of words whose scores are cached, and the longest word that is."""
 
 
 class Detected(NamedTuple):
-    """A language a text may be in."""
+    """A language that a text may be in."""
 
     language: str
     """ISO 639-1."""
@@ -50,17 +51,17 @@ class _File(BaseModel):
 
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
     grams: dict[_LogProbability, str] = Field(min_length=1)
-    """Log-probabilities of the last character after those before it, and the n-grams that have it, between blanks."""
+    """By log-probability of its last character given those before it: the n-grams, separated by spaces."""
     words: dict[_LogProbability, str]
-    """The same of frequent words."""
+    """By log-probability: the frequent words, separated by spaces."""
 
 
 class Profile:
-    """How likely one language makes a word. Safe for several threads.
+    """A model of the words of one language. Thread-safe.
 
     Args:
         language: ISO 639-1.
-        grams: log-probability of the last character of each n-gram after those before it.
+        grams: log-probability of the last character of each n-gram given the characters before it.
         frequent: log-probability of the most frequent words.
     """
 
@@ -68,80 +69,85 @@ class Profile:
         self.language = language
         self._grams = dict(grams)
         self._words = dict(frequent)
-        self._remembered = lru_cache(_KEPT)(self._score_of)
+        self._cached_word_score = lru_cache(_CACHED_WORDS)(self._word_score)
 
     @classmethod
     def read(cls, content: bytes) -> Profile:
-        """The profile that `write` wrote.
+        """Parse the contents of a file that `write` made.
 
         Raises:
-            ValueError: it is none; says why.
+            ValueError: it is not such a file; says why.
         """
         try:
-            found = _File.model_validate_json(content)
+            file = _File.model_validate_json(content)
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the file"
-            raise ValueError(f"no profile of a language: {place}: {first['msg']}") from error
-        grams = _apart(found.grams)
+            location = ".".join(map(str, first["loc"])) or "the file"
+            raise ValueError(f"no profile of a language: {location}: {first['msg']}") from error
+        grams = _ungroup(file.grams)
         if any(not 1 <= len(gram) <= ORDER for gram in grams):
             raise ValueError(f"no profile of a language: grams: one is not of 1 to {ORDER} characters")
-        return cls(found.language, grams, _apart(found.words))
+        return cls(file.language, grams, _ungroup(file.words))
 
     def write(self) -> bytes:
-        """A file of it: JSON, what has one probability together."""
-        found = _File(language=self.language, grams=_together(self._grams), words=_together(self._words))
-        return found.model_dump_json().encode()
+        """The contents of a file: JSON, with n-grams and words grouped by probability."""
+        file = _File(language=self.language, grams=_group(self._grams), words=_group(self._words))
+        return file.model_dump_json().encode()
 
     def score(self, words: Sequence[str]) -> float:
-        """The log-probability of words, each by itself."""
-        return math.fsum(self._score_of(word) if len(word) > _LONG else self._remembered(word) for word in words)
+        """The log-probability of independent words."""
+        return math.fsum(
+            self._word_score(word) if len(word) > _MAX_CACHED_LENGTH else self._cached_word_score(word)
+            for word in words
+        )
 
-    def _score_of(self, word: str) -> float:
-        spelt = f"{BLANK}{word}{BLANK}"
-        steps = math.fsum(self._step(spelt[max(0, end - ORDER) : end]) for end in range(2, len(spelt) + 1))
-        return max(steps + _UNLISTED, self._words.get(word, -math.inf))
+    def _word_score(self, word: str) -> float:
+        bounded = f"{WORD_BOUNDARY}{word}{WORD_BOUNDARY}"
+        spelled = math.fsum(self._gram_score(bounded[max(0, end - ORDER) : end]) for end in range(2, len(bounded) + 1))
+        return max(spelled + _UNLISTED_WORD, self._words.get(word, -math.inf))
 
-    def _step(self, gram: str) -> float:
+    def _gram_score(self, gram: str) -> float:
         for skipped in range(len(gram)):
-            found = self._grams.get(gram[skipped:])
-            if found is not None:
-                return found + skipped * _BACK_OFF
-        return _STRANGE + len(gram) * _BACK_OFF
+            score = self._grams.get(gram[skipped:])
+            if score is not None:
+                return score + skipped * _BACK_OFF
+        return _UNKNOWN_CHARACTER + len(gram) * _BACK_OFF
 
 
-def _together(scores: Mapping[str, float]) -> dict[float, str]:
-    found: dict[float, list[str]] = {}
-    for text, value in scores.items():
-        found.setdefault(value, []).append(text)
-    return {value: " ".join(sorted(found[value])) for value in sorted(found, reverse=True)}
+def _group(scores: Mapping[str, float]) -> dict[float, str]:
+    """Texts joined by spaces, by their score."""
+    grouped: dict[float, list[str]] = {}
+    for text, score in scores.items():
+        grouped.setdefault(score, []).append(text)
+    return {score: " ".join(sorted(grouped[score])) for score in sorted(grouped, reverse=True)}
 
 
-def _apart(scores: Mapping[float, str]) -> dict[str, float]:
-    return {text: value for value, together in scores.items() for text in together.split(" ")}
+def _ungroup(grouped: Mapping[float, str]) -> dict[str, float]:
+    """The inverse of `_group`."""
+    return {text: score for score, texts in grouped.items() for text in texts.split(" ")}
 
 
 def words(text: str) -> list[str]:
-    """The words of a text as profiles count them: lower-cased, letters only."""
+    """The lower-cased words of a text, letters and apostrophes only, as profiles count them."""
     return _WORD.findall(unicodedata.normalize("NFC", text).translate(_APOSTROPHES).lower())
 
 
 def detect(text: str, profiles: Sequence[Profile]) -> list[Detected]:
-    """The languages of the profiles, most likely first; confidence 0 for all where the text has no letters.
+    """The languages of the profiles, most likely first.
 
-    What a language lacks to 100 goes to the others and to "none of these".
+    Confidences sum to 100 together with that of "none of these languages". They are all 0 for a text without letters.
     """
     by_language = {profile.language: profile for profile in reversed(profiles)}
-    known = [by_language[language] for language in dict.fromkeys(profile.language for profile in profiles)]
-    found = words(text[:_READ])
-    if not found:
-        return [Detected(profile.language, 0.0) for profile in known]
-    scores = [profile.score(found) for profile in known]
-    none = _NONE_BEFORE + _NONE * sum(len(word) + 1 for word in found)
+    distinct = [by_language[language] for language in dict.fromkeys(profile.language for profile in profiles)]
+    in_text = words(text[:_MAX_CHARACTERS])
+    if not in_text:
+        return [Detected(profile.language, 0.0) for profile in distinct]
+    scores = [profile.score(in_text) for profile in distinct]
+    none = _NONE_PRIOR + _NONE_PER_LETTER * sum(len(word) + 1 for word in in_text)
     best = max(*scores, none) if scores else none
     total = math.fsum(math.exp(score - best) for score in (*scores, none))
     detected = [
         (score, Detected(profile.language, round(100 * math.exp(score - best) / total, 2)))
-        for profile, score in zip(known, scores, strict=True)
+        for profile, score in zip(distinct, scores, strict=True)
     ]
     return [one for _, one in sorted(detected, key=lambda pair: -pair[0])]

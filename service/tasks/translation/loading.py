@@ -29,8 +29,8 @@ from service.decoding.graph_io import (
 )
 from service.runtime.session import Session, Tensors
 from service.tasks.translation.language_detection import Profile
-from service.tasks.translation.subwords import END, STAND_IN, Subwords
-from service.tasks.translation.text import NO_CAPITALS, Capitals, TranslationPreprocessing
+from service.tasks.translation.subwords import END, PLACEHOLDER, Subwords
+from service.tasks.translation.text import NO_TRUECASING, TranslationPreprocessing, Truecaser
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class TranslatorParts:
     source: Subwords
     target: Subwords
     profile: Profile
-    capitals: Capitals
+    truecaser: Truecaser
     attention: bool
 
 
@@ -68,7 +68,9 @@ def open_translator(bundle: Bundle, sessions: Mapping[str, Session]) -> Translat
         source=source,
         target=target,
         profile=_read(bundle.file(preprocessing.profile), Profile.read),
-        capitals=_read(bundle.file(preprocessing.capitals), Capitals.read) if preprocessing.capitals else NO_CAPITALS,
+        truecaser=(
+            _read(bundle.file(preprocessing.truecasing), Truecaser.read) if preprocessing.truecasing else NO_TRUECASING
+        ),
         attention=attention,
     )
     if parts.profile.language != preprocessing.source:
@@ -76,8 +78,8 @@ def open_translator(bundle: Bundle, sessions: Mapping[str, Session]) -> Translat
             f"{bundle.path}/{preprocessing.profile}: is of {parts.profile.language!r}, the source is "
             f"{preprocessing.source!r}; export the model again"
         )
-    if preprocessing.copies:
-        _check_copies(bundle, parts)
+    if preprocessing.uses_placeholders:
+        _check_placeholder(bundle, parts)
     _try_last_rows(bundle, parts)
     return parts
 
@@ -89,11 +91,11 @@ def _read(path: Path, read: Callable[[bytes], T]) -> T:
         raise BundleError(f"{path}: {error}; export the model again") from error
 
 
-def _check_copies(bundle: Bundle, parts: TranslatorParts) -> None:
-    """Raise BundleError where a vocabulary knows the sign that stands for what is copied."""
+def _check_placeholder(bundle: Bundle, parts: TranslatorParts) -> None:
+    """Raise BundleError if a vocabulary contains the placeholder character."""
     files = {parts.preprocessing.source_pieces: parts.source, parts.preprocessing.target_pieces: parts.target}
     for file, subwords in files.items():
-        if not subwords.unknown(STAND_IN):
+        if not subwords.unknown_characters(PLACEHOLDER):
             raise BundleError(
                 f"{bundle.path}/{file}: has U+FFFC, which stands for what is copied; export the model without copies"
             )

@@ -23,7 +23,7 @@ from service.tasks.translation.request import TranslateRequest
 from service.tasks.translation.schemas import TranslateBody
 from service.tasks.translation.streaming import TextStream
 from service.tasks.translation.subwords import clean
-from service.tasks.translation.text import Results
+from service.tasks.translation.text import AnswerBuilder
 
 TRANSLATION = "TRANSLATION"
 """The output that the Open Inference Protocol shows: each text's translation, by the model's default search."""
@@ -70,7 +70,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
         super().__init__(bundle, open_session, limits)
         parts = open_translator(bundle, self.sessions)
         self._parts = parts
-        self._results = Results(parts.source, parts.target)
+        self._answers = AnswerBuilder(parts.source, parts.target)
         self.preprocessing = parts.preprocessing
         self.tensors = TextTensors(
             TRANSLATION,
@@ -120,12 +120,12 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             raise InvalidRequest(f"model {self.manifest.name!r} has no attention; leave it out", "alignment")
         parts = self._parts
         settings = request.prepare(
-            self.limits, parts.source, self.preprocessing, attention=parts.attention, capitals=parts.capitals
+            self.limits, parts.source, self.preprocessing, attention=parts.attention, truecaser=parts.truecaser
         )
         jobs = [
-            Job(ids, settings, request.alignment or text.wants_attention(place))
-            for text in request.cut
-            for place, ids in enumerate(text.segments)
+            Job(ids, settings, request.alignment or text.needs_attention(index))
+            for text in request.segmented
+            for index, ids in enumerate(text.segments)
         ]
         return {JOBS: object_array(jobs)}
 
@@ -147,9 +147,9 @@ class TranslationPredictor(Predictor[TranslateRequest]):
     def postprocess(self, request: TranslateRequest, outputs: Tensors) -> dict[str, Any]:
         found = outputs[FOUND].tolist()
         results, first = [], 0
-        for text in request.cut:
+        for text in request.segmented:
             own = found[first : first + len(text.segments)]
-            result = self._results.result(text, own, alternatives=request.alternatives, alignment=request.alignment)
+            result = self._answers.build(text, own, alternatives=request.alternatives, alignment=request.alignment)
             if result["score"] is not None and not np.isfinite(result["score"]):
                 raise ModelFailure("the score of a translation is NaN or infinity")
             results.append(result)

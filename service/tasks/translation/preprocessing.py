@@ -1,4 +1,4 @@
-"""What a translator's manifest says of its languages, its files and its search."""
+"""The `preprocessing` section of a translator's manifest: languages, files and search defaults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service.bundle.manifest import FileName
 from service.decoding import SearchSettings
 
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
-"""An ISO 639-1 code; of a language without one that of ISO 639-3."""
+"""An ISO 639-1 code, or the ISO 639-3 code of a language that has none."""
 
 _Number = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 
@@ -18,33 +18,33 @@ _Number = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 class TranslationPreprocessing(BaseModel):
     """`preprocessing` of a translator's manifest."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
     source: Language
     target: Language
     source_pieces: FileName = "pieces.model"
-    """The SentencePiece model of the source."""
+    """SentencePiece model of the source language."""
     target_pieces: FileName = "pieces.model"
-    """That of the target; the same file where the vocabulary is joint."""
+    """SentencePiece model of the target language; the same file if the vocabulary is shared."""
     profile: FileName = "language.json"
-    """What the source language looks like, see `service.tasks.translation.language_detection`."""
-    capitals: FileName | None = None
-    """Words of the source that are capitalized only at the start of a sentence, see `.text.truecasing`."""
+    """Character n-grams of the source language, see `service.tasks.translation.language_detection`."""
+    truecasing: FileName | None = Field(default=None, alias="capitals")
+    """Case statistics of the source language, see `service.tasks.translation.text.truecasing`."""
     max_source_tokens: int = Field(ge=2)
-    """A longer sentence is cut, at blanks where it can be, into parts of at most so many ids."""
+    """A longer sentence is split, at a space if possible, into segments of at most this many tokens."""
     length_penalty: _Number = 1.0
     coverage_penalty: _Number = 0.0
     beam_size: int = Field(default=5, ge=1)
-    """Of requests that name none."""
+    """Of requests that do not set one."""
     max_length_factor: _Number = 2.0
-    """A target has at most so many times the ids of its source …"""
+    """The longest target is this factor times the source length ..."""
     max_length_extra: int = Field(default=10, ge=1)
-    """… and so many more."""
-    copies: bool = False
-    """Whether the model was taught to write UNKNOWN for what its source has an UNKNOWN for, which is then copied."""
+    """... plus this many tokens."""
+    uses_placeholders: bool = Field(default=False, alias="copies")
+    """Whether the model was trained to translate UNKNOWN to UNKNOWN, so that it can stand for a protected span."""
 
     def search(self, beam_size: int, n_best: int = 1) -> SearchSettings:
-        """How a sentence is searched for."""
+        """The search settings of one sentence."""
         return SearchSettings(
             beam_size=beam_size,
             n_best=n_best,

@@ -1,4 +1,4 @@
-"""One request to translate: from texts to sentences of ids, within the limits."""
+"""A translation request: checks it against the limits and segments its texts."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from service.decoding import SearchSettings
 from service.errors import InvalidRequest
 from service.limits import Limits, variable
 from service.tasks.translation.subwords import Subwords
-from service.tasks.translation.text import Capitals, CutText, TranslationPreprocessing, cut
+from service.tasks.translation.text import SegmentedText, TranslationPreprocessing, Truecaser, segment
 
-_LIGHT_CHARACTERS = 2_000
-"""What is cut and written in the event loop: about a millisecond's work."""
+_MAX_SHORT_CHARACTERS = 2_000
+"""Up to this many characters a request is segmented in the event loop; takes about a millisecond."""
 
 
 class TranslateRequest:
-    """Texts to translate. It keeps what the stages after `prepare` need to know of them.
+    """Texts to translate, with the request's settings and, after `prepare`, their segments.
 
     Args:
         texts: as they were sent.
-        beam_size: hypotheses of each sentence; None is the model's default.
-        alternatives: other translations of each text.
-        alignment: whether the answer says what was attended to.
-        field: how errors name a text.
+        beam_size: hypotheses per sentence; None for the model's default.
+        alternatives: number of other translations of each text.
+        alignment: whether to return attention weights.
+        field: the name of a text in error messages, by its index.
     """
 
     def __init__(
@@ -38,21 +38,21 @@ class TranslateRequest:
         self.beam_size = beam_size
         self.alternatives = alternatives
         self.alignment = alignment
-        self.cut: list[CutText] = []
-        """Each text, once it is prepared."""
+        self.segmented: list[SegmentedText] = []
+        """The segmented texts; empty before `prepare`."""
         self._field = field
         self._is_html = False
 
     @property
     def is_large(self) -> bool:
-        """Whether cutting it and writing its answer may hold the event loop for long."""
-        return sum(map(len, self.texts)) > _LIGHT_CHARACTERS
+        """Whether segmenting the texts would block the event loop for too long."""
+        return sum(map(len, self.texts)) > _MAX_SHORT_CHARACTERS
 
     def streamed(self) -> TranslateRequest:
-        """The request, for an answer that comes piece by piece.
+        """The same request with the beam size set to 1, for a streamed answer.
 
         Raises:
-            InvalidRequest: it asks for what only a search with several hypotheses finds.
+            InvalidRequest: it asks for several hypotheses.
         """
         if self.beam_size not in (None, 1):
             raise InvalidRequest("a stream is greedy; send 1, leave it out, or accept application/json", "beam_size")
@@ -62,7 +62,7 @@ class TranslateRequest:
         return self
 
     def as_html(self) -> TranslateRequest:
-        """The request, of texts that are HTML."""
+        """The same request with its texts marked as HTML."""
         self._is_html = True
         return self
 
@@ -73,38 +73,38 @@ class TranslateRequest:
         preprocessing: TranslationPreprocessing,
         *,
         attention: bool,
-        capitals: Capitals,
+        truecaser: Truecaser,
     ) -> SearchSettings:
-        """Check the request and cut its texts; how they are searched.
+        """Check the request and segment its texts; returns the search settings.
 
         Args:
             limits: the server's.
-            subwords: of the source.
+            subwords: of the source language.
             preprocessing: the model's.
-            attention: whether the model has any, which elements within sentences need.
-            capitals: of the source.
+            attention: whether the model has attention, which the transfer of inline tags needs.
+            truecaser: of the source language.
 
         Raises:
             InvalidRequest: naming the field and the limit.
         """
-        search = self._search(limits, preprocessing)
+        settings = self._search_settings(limits, preprocessing)
         self._check_sizes(limits)
-        self.cut = [
-            cut(
+        self.segmented = [
+            segment(
                 text,
                 subwords,
                 preprocessing.source,
                 preprocessing.max_source_tokens,
-                elements=attention,
-                copies=preprocessing.copies,
-                capitals=capitals,
+                inline_tags=attention,
+                placeholders=preprocessing.uses_placeholders,
+                truecaser=truecaser,
                 is_html=self._is_html,
             )
             for text in self.texts
         ]
-        return search
+        return settings
 
-    def _search(self, limits: Limits, preprocessing: TranslationPreprocessing) -> SearchSettings:
+    def _search_settings(self, limits: Limits, preprocessing: TranslationPreprocessing) -> SearchSettings:
         most = limits.max_beam_size
         if self.beam_size is not None and not 1 <= self.beam_size <= most:
             raise InvalidRequest(

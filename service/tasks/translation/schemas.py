@@ -1,4 +1,4 @@
-"""What the route of translators reads and answers, as JSON."""
+"""The JSON bodies of /v1/translate."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field, Strict, model_validator
 
 from service.tasks.base import StopAtFirst, TaskBody
 
-Whole = Annotated[int, Strict()]
+StrictInt = Annotated[int, Strict()]
 
 
 class TranslateBody(TaskBody):
-    """The JSON body of /v1/translate: `text` or `texts`, and how to search."""
+    """The request body: `text` or `texts`, and search settings."""
 
     source: str | None = Field(
         default=None, description="Language of the texts, as 'en'; may be left out where that leaves one model."
@@ -20,14 +20,16 @@ class TranslateBody(TaskBody):
     target: str | None = Field(default=None, description="Language to translate into.")
     text: str | None = Field(default=None, description="A text; its sentences are translated one by one.")
     texts: Annotated[list[str], StopAtFirst()] | None = Field(default=None, description="Several texts.")
-    beam_size: Whole | None = Field(
+    beam_size: StrictInt | None = Field(
         default=None, description="Hypotheses of each sentence; 1 is greedy. The model has a default."
     )
-    alternatives: Whole = Field(default=0, description="How many other translations of each text; below the beam.")
-    alignment: bool = Field(default=False, description="With what each target piece attended to.")
+    alternatives: StrictInt = Field(
+        default=0, description="How many other translations of each text; below the beam size."
+    )
+    alignment: bool = Field(default=False, description="Whether to return the attention weights of each target piece.")
 
     @model_validator(mode="after")
-    def _one_form(self) -> TranslateBody:
+    def _text_or_texts(self) -> TranslateBody:
         if (self.text is None) == (self.texts is None):
             raise ValueError("send one of 'text' and 'texts'")
         return self
@@ -43,13 +45,17 @@ class Translation(BaseModel):
 class AlignedSentence(BaseModel):
     """One segment of the text: at most a sentence."""
 
-    source_tokens: list[str] = Field(description="Its pieces, `</s>` at the end; `\u2581` is a blank.")
+    source_tokens: list[str] = Field(description="Its pieces, `</s>` at the end; `\u2581` is a space.")
     target_tokens: list[str]
-    alignment: list[list[float]] = Field(description="What each target piece attended to: rows that sum to 1.")
+    alignment: list[list[float]] = Field(
+        description="Attention weights of each target piece over the source pieces: rows that sum to 1."
+    )
 
 
 class Translated(Translation):
     """One text's translation."""
 
     alternatives: list[Translation]
-    sentences: list[AlignedSentence] | None = Field(default=None, description="Only where `alignment` was asked for.")
+    sentences: list[AlignedSentence] | None = Field(
+        default=None, description="The attention weights; only if `alignment` was requested."
+    )

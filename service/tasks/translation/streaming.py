@@ -1,4 +1,4 @@
-"""A translation as it comes: tokens of several sentences at a time in, the texts in reading order out."""
+"""Streaming: turns the tokens of several sentences, decoded in parallel, into text in reading order."""
 
 from __future__ import annotations
 
@@ -8,85 +8,88 @@ from typing import Any
 
 from service.tasks.translation.request import TranslateRequest
 from service.tasks.translation.subwords import END, Subwords
-from service.tasks.translation.text import CutText
+from service.tasks.translation.text import SegmentedText
 
 
 @dataclass
-class _Text:
-    """One text that is being written."""
+class _TextProgress:
+    """How much of one text has been decoded and sent."""
 
-    cut: CutText
+    text: SegmentedText
     tokens: list[list[int]]
-    """Of each segment, so far."""
+    """Tokens of each segment so far."""
     ended: list[bool]
-    at: int = 0
-    """The segment being written."""
-    written: str = ""
-    """What of it is written."""
-    length: int = 0
-    """Characters of the text that are written."""
+    """Whether each segment is decoded to its end."""
+    current: int = 0
+    """Index of the segment that is being sent."""
+    sent: str = ""
+    """The part of the current segment that has been sent."""
+    sent_length: int = 0
+    """Characters of the whole text that have been sent."""
 
 
 class TextStream:
-    """The deltas of one streamed request.
+    """Produces the text deltas of one streamed request.
 
     Args:
-        request: prepared by the time the first token comes.
-        subwords: of the target.
+        request: must be prepared before the first token arrives.
+        subwords: of the target language.
     """
 
     def __init__(self, request: TranslateRequest, subwords: Subwords) -> None:
         self._request = request
         self._subwords = subwords
-        self._texts: list[_Text] = []
-        self._of_job: list[tuple[int, int]] = []
+        self._texts: list[_TextProgress] = []
+        self._positions: list[tuple[int, int]] = []
+        """By job: indices of its text and of its segment."""
 
-    def take(self, place: int, token: int) -> Iterator[tuple[int, str]]:
-        """What can be written now that a job has a new token, END at last: the text's index and what is new of it."""
-        yield from self._begin()
-        index, segment = self._of_job[place]
-        text = self._texts[index]
+    def take(self, job: int, token: int) -> Iterator[tuple[int, str]]:
+        """Add a token of a job, END at last; yields pairs of a text's index and its new characters."""
+        yield from self._start()
+        index, segment = self._positions[job]
+        progress = self._texts[index]
         if token == END:
-            text.ended[segment] = True
+            progress.ended[segment] = True
         else:
-            text.tokens[segment].append(token)
-        if segment == text.at:
-            delta = self._advance(text)
+            progress.tokens[segment].append(token)
+        if segment == progress.current:
+            delta = self._advance(progress)
             if delta:
                 yield index, delta
 
     def finish(self, results: Sequence[dict[str, Any]]) -> Iterator[tuple[int, str]]:
-        """What is left to be written, of what the request is answered with."""
-        yield from self._begin()
-        for index, (text, result) in enumerate(zip(self._texts, results, strict=True)):
-            rest = result["text"][text.length :]
+        """Yield what remains of each text, given the results of the request."""
+        yield from self._start()
+        for index, (progress, result) in enumerate(zip(self._texts, results, strict=True)):
+            rest = result["text"][progress.sent_length :]
             if rest:
                 yield index, rest
 
-    def _begin(self) -> Iterator[tuple[int, str]]:
-        """What stands before the first segment of each text."""
+    def _start(self) -> Iterator[tuple[int, str]]:
+        """At the first call, yield what precedes the first segment of each text."""
         if self._texts:
             return
-        for index, cut in enumerate(self._request.cut):
-            count = len(cut.segments)
-            self._texts.append(_Text(cut, [[] for _ in range(count)], [False] * count, length=len(cut.gaps[0])))
-            self._of_job += [(index, segment) for segment in range(count)]
-            if cut.gaps[0]:
-                yield index, cut.gaps[0]
+        for index, text in enumerate(self._request.segmented):
+            count, first = len(text.segments), text.separators[0]
+            self._texts.append(_TextProgress(text, [[] for _ in range(count)], [False] * count, sent_length=len(first)))
+            self._positions += [(index, segment) for segment in range(count)]
+            if first:
+                yield index, first
 
-    def _advance(self, text: _Text) -> str:
-        """Write on, over the ends of segments, to one that needs attention: that comes when the text is done."""
+    def _advance(self, progress: _TextProgress) -> str:
+        """The new characters, over the ends of segments, up to a segment that cannot be streamed to its end."""
         parts = []
-        while text.at < len(text.ended):
-            tokens, ended = text.tokens[text.at], text.ended[text.at]
-            known, whole = text.cut.begun(text.at, tokens, self._subwords, ended=ended)
-            parts.append(known[len(text.written) :])
-            text.written = known
-            if not whole:
+        text = progress.text
+        while progress.current < len(progress.ended):
+            tokens, ended = progress.tokens[progress.current], progress.ended[progress.current]
+            prefix, complete = text.streamable_prefix(progress.current, tokens, self._subwords, ended=ended)
+            parts.append(prefix[len(progress.sent) :])
+            progress.sent = prefix
+            if not complete:
                 break
-            text.at += 1
-            text.written = ""
-            parts.append(text.cut.gaps[text.at])
-        written = "".join(parts)
-        text.length += len(written)
-        return written
+            progress.current += 1
+            progress.sent = ""
+            parts.append(text.separators[progress.current])
+        delta = "".join(parts)
+        progress.sent_length += len(delta)
+        return delta

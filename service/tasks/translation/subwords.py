@@ -1,6 +1,6 @@
-"""Text as subwords and back: one SentencePiece model, the same in training and in serving.
+"""Subword segmentation with a SentencePiece model, shared by training and serving.
 
-Subwords follow Sennrich et al. 2016 (byte pair encoding) or Kudo 2018 (unigram); the model's file tells which.
+The model's file says which algorithm it uses: byte pair encoding (Sennrich et al. 2016) or a unigram model (Kudo 2018).
 """
 
 from __future__ import annotations
@@ -14,54 +14,57 @@ from sentencepiece import SentencePieceProcessor
 
 from service.decoding.graph_io import BEGIN, END, PAD, UNKNOWN
 
-__all__ = ["BEGIN", "BLANK", "END", "PAD", "STAND_IN", "UNKNOWN", "Subwords", "clean"]
+__all__ = ["BEGIN", "END", "PAD", "PLACEHOLDER", "SPACE_SYMBOL", "UNKNOWN", "Subwords", "clean"]
 
-BLANK = "\u2581"
-"""How SentencePiece writes a blank in a piece; in a text it would be taken for one."""
+SPACE_SYMBOL = "\u2581"
+"""The character that SentencePiece writes for a space; in an input text it would be taken for a space."""
 
-STAND_IN = "\ufffc"
-"""Stands for a word that is copied into the translation (Luong et al. 2015, "Addressing the rare word problem", section
-3.1): Unicode's object replacement character, which no vocabulary has, so that it becomes UNKNOWN."""
+PLACEHOLDER = "\ufffc"
+"""Replaces a protected span, which is copied into the translation (Luong et al. 2015, "Addressing the rare word
+problem", section 3.1). It is Unicode's object replacement character; no vocabulary has it, so it encodes to UNKNOWN."""
 
-_UNKNOWN_AS_STAND_IN = b"\x12\x06\xe2\x02\x03" + STAND_IN.encode()
-"""Protobuf: at the end of a model this is its `trainer_spec.unk_surface`, what UNKNOWN is decoded to."""
+_DECODE_UNKNOWN_AS_PLACEHOLDER = b"\x12\x06\xe2\x02\x03" + PLACEHOLDER.encode()
+"""Protobuf that sets `trainer_spec.unk_surface`, the text UNKNOWN is decoded to, when appended to a model file."""
 
 _INVISIBLE = re.compile("[\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
-"""Soft hyphens, marks of direction, zero-width blanks; joiners stay, since letters and emoji need them."""
-_BETWEEN_WORDS = re.compile(f"[\x00-\x20\x7f-\x9f{BLANK}]+")
+"""Soft hyphens, direction marks and zero-width spaces. Joiners are kept because letters and emoji need them."""
+_SPACE_OR_CONTROL = re.compile(f"[\x00-\x20\x7f-\x9f{SPACE_SYMBOL}]+")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """What training and serving feed to `Subwords.encode`.
+    """Normalize a text the way training and serving do before `Subwords.encode`.
 
-    Unicode's composed form (NFC), one blank for any run of white space and control characters, none at the ends, no
-    invisible characters; half a surrogate pair, which no UTF-8 can hold, becomes U+FFFD.
+    Unicode NFC; runs of white space and control characters become one space, and none at the ends; invisible characters
+    are removed; lone surrogates, which UTF-8 cannot hold, become U+FFFD.
     """
-    if text.isascii():  # most of a corpus: all else below concerns other characters
-        return " ".join(_BETWEEN_WORDS.sub(" ", text).split())
+    if text.isascii():  # the common case: everything below is about other characters
+        return " ".join(_SPACE_OR_CONTROL.sub(" ", text).split())
     text = _SURROGATES.sub("\ufffd", _INVISIBLE.sub("", text))
-    return " ".join(unicodedata.normalize("NFC", _BETWEEN_WORDS.sub(" ", text)).split())
+    return " ".join(unicodedata.normalize("NFC", _SPACE_OR_CONTROL.sub(" ", text)).split())
 
 
 class Subwords:
-    """One SentencePiece model; nothing of it changes, so threads may share it.
+    """An immutable SentencePiece model that threads can share.
 
     Args:
-        model: the bytes of its file.
+        model: contents of its file.
 
     Raises:
-        ValueError: they are no SentencePiece model, or one with other special ids.
+        ValueError: the contents are not a SentencePiece model, or one with other special token ids.
     """
 
     def __init__(self, model: bytes) -> None:
         processor = SentencePieceProcessor()
         try:
-            # An empty or foreign file may load as a model of no pieces.
-            fits = processor.LoadFromSerializedProto(model + _UNKNOWN_AS_STAND_IN) and processor.get_piece_size() > END
+            # An empty or foreign file may load as a model without pieces.
+            loaded = (
+                processor.LoadFromSerializedProto(model + _DECODE_UNKNOWN_AS_PLACEHOLDER)
+                and processor.get_piece_size() > END
+            )
         except (RuntimeError, TypeError) as error:
             raise ValueError("is no SentencePiece model") from error
-        if not fits:
+        if not loaded:
             raise ValueError("is no SentencePiece model")
         special = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
         if special != (PAD, UNKNOWN, BEGIN, END):
@@ -72,15 +75,15 @@ class Subwords:
         self.size: int = processor.get_piece_size()
         self._processor = processor
         self._pieces: list[str] = processor.id_to_piece(list(range(self.size)))
-        self._characters = frozenset("".join(self._pieces[END + 1 :])) - {BLANK} | {" "}
+        self._characters = frozenset("".join(self._pieces[END + 1 :])) - {SPACE_SYMBOL} | {" "}
 
     @classmethod
     def read(cls, path: Path) -> Subwords:
-        """The model of a file.
+        """Read the model from a file.
 
         Raises:
-            ValueError: naming the file, which holds no model.
-            OSError: it cannot be read.
+            ValueError: the file is not a valid model; the message names it.
+            OSError: the file cannot be read.
         """
         try:
             return cls(path.read_bytes())
@@ -88,35 +91,35 @@ class Subwords:
             raise ValueError(f"{path}: {error}") from error
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a cleaned text, without BEGIN and END; characters that have no piece are UNKNOWN."""
+        """Token ids of a cleaned text, without BEGIN and END; characters that no piece contains become UNKNOWN."""
         ids: list[int] = self._processor.encode(text)
         return ids
 
     def sample(self, text: str, *, alpha: float) -> list[int]:
-        """Other ids of the same text, drawn at random: regularisation in training only.
+        """Draw a random segmentation of a text (subword regularization, used in training only).
+
+        `sentencepiece.set_random_generator_seed` makes the draws repeatable.
 
         Args:
             text: cleaned.
-            alpha: of unigram models the smoothing of the distribution that is drawn from (Kudo 2018, section 3.3; near
-                0: any segmentation); of BPE the share of merges left out (Provilkov et al. 2020; 0: none).
-
-        `sentencepiece.set_random_generator_seed` decides what is drawn.
+            alpha: for unigram models, the smoothing of the sampled distribution (Kudo 2018, section 3.3; close to 0 is
+                uniform); for BPE models, the fraction of merges to skip (Provilkov et al. 2020; 0 skips none).
         """
         ids: list[int] = self._processor.encode(text, enable_sampling=True, alpha=alpha, nbest_size=-1)
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids: `decode(encode(text)) == text` for a cleaned text whose characters are all known.
+        """The text of token ids; PAD, BEGIN and END are dropped, UNKNOWN becomes `PLACEHOLDER`.
 
-        PAD, BEGIN and END are no text; UNKNOWN is `STAND_IN`.
+        `decode(encode(text)) == text` for a cleaned text whose characters are all in the vocabulary.
         """
         text: str = self._processor.decode([int(id_) for id_ in ids])
         return text
 
     def piece(self, id_: int) -> str:
-        """A piece as it is shown to users: the blank before a word is `▁`."""
+        """The text of one token, with `▁` for the space before a word."""
         return self._pieces[id_]
 
-    def unknown(self, text: str) -> set[str]:
-        """The characters of a cleaned text that no piece has."""
+    def unknown_characters(self, text: str) -> set[str]:
+        """The characters of a cleaned text that no piece contains."""
         return set(text) - self._characters

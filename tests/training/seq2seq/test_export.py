@@ -18,7 +18,7 @@ from service.bundle.manifest import Task
 from service.runtime.session import OnnxSession
 from service.tasks.translation.language_detection import Profile
 from service.tasks.translation.subwords import Subwords
-from service.tasks.translation.text import Capitals, TranslationPreprocessing
+from service.tasks.translation.text import TranslationPreprocessing, Truecaser
 from tests.support import sentence_pairs as made_pairs
 from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, ExportError
@@ -72,9 +72,9 @@ def replayed(bundle: Bundle, translator: Any, request: dict[str, Any]) -> list[d
     settings = TranslationPreprocessing.model_validate(bundle.manifest.preprocessing)
     files = {name: bundle.file(name).read_bytes() for name in bundle.manifest.files}
     source, target = (Subwords(files[name]) for name in (settings.source_pieces, settings.target_pieces))
-    assert settings.capitals
-    capitals = Capitals.read(files[settings.capitals])
-    sampler = Sampler(OnnxTranslator(files), replace(translator, source=source, target=target), settings, capitals)
+    assert settings.truecasing
+    truecaser = Truecaser.read(files[settings.truecasing])
+    sampler = Sampler(OnnxTranslator(files), replace(translator, source=source, target=target), settings, truecaser)
     wishes = {key: request[key] for key in ("beam_size", "alternatives", "alignment") if key in request}
     return [sampler.answer(text, **wishes) for text in request.get("texts") or [request["text"]]]
 
@@ -138,8 +138,8 @@ def test_what_the_manifest_and_the_card_say(trained: Trained, tmp_path: Path) ->
     preprocessing = manifest.preprocessing
     assert [preprocessing[key] for key in ("beam_size", "length_penalty", "coverage_penalty")] == [2, 0.7, 0.1]
     assert preprocessing["copies"] == bool(config.copies)
-    capitals = Capitals.read(bundle.file(preprocessing["capitals"]).read_bytes())
-    assert "house" in capitals.small
+    truecaser = Truecaser.read(bundle.file(preprocessing["capitals"]).read_bytes())
+    assert "house" in truecaser.lowercase_words
     assert manifest.provenance.licence == "CC-BY-4.0"
     assert manifest.provenance.attribution == "nobody"
     assert manifest.provenance.config["weights"] == "int8"

@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from service.tasks.translation.subwords import STAND_IN
-from service.tasks.translation.text import Capitals
+from service.tasks.translation.subwords import PLACEHOLDER
+from service.tasks.translation.text import Truecaser
 from training.seq2seq.data import word_alignment as alignment
 from training.seq2seq.data.augment_placeholders import Copies
 from training.seq2seq.data.dataset import Pair
@@ -66,10 +66,10 @@ def test_small_words() -> None:
 
 def test_what_the_server_is_to_know_of_capitals() -> None:
     found = capitals_of([pair.source for pair in ENGLISH_GERMAN] * 2)
-    assert found.small >= {"dog", "cat", "the", "sleeps"}
-    assert not found.small & {"boston", "tom", "i"}
-    assert found.begins == {"the"}  # 24 sentences do
-    assert capitals_of([]) == Capitals()
+    assert found.lowercase_words >= {"dog", "cat", "the", "sleeps"}
+    assert not found.lowercase_words & {"boston", "tom", "i"}
+    assert found.sentence_starters == {"the"}  # 24 sentences do
+    assert capitals_of([]) == Truecaser()
 
 
 def test_phrases_are_words_and_runs_of_words_with_their_translations() -> None:
@@ -159,14 +159,14 @@ class TestCopies:
         ],
     )
     def test_stand_ins(self, copies: Copies, pair: tuple[str, str], found: set[tuple[str, str] | None]) -> None:
-        wanted = {one and Pair(*(text.replace("*", STAND_IN) for text in one)) for one in found}
+        wanted = {one and Pair(*(text.replace("*", PLACEHOLDER) for text in one)) for one in found}
         assert self.every(copies, Pair(*pair)) == wanted
 
     def test_about_so_many_are_drawn_the_same_again(self, copies: Copies) -> None:
         pairs = [Pair("Ask Tom.", "Frag Tom."), Pair("None.", "Keiner.")] * 500
         found = copies.drawn(pairs, 0.2, np.random.default_rng(1))
         assert 70 < len(found) < 130
-        assert all(place % 2 == 0 and pair.target == f"Frag {STAND_IN}." for place, pair in found.items())
+        assert all(place % 2 == 0 and pair.target == f"Frag {PLACEHOLDER}." for place, pair in found.items())
         assert found == copies.drawn(pairs, 0.2, np.random.default_rng(1))
 
     def test_frequent_words_are_taken_less_often(self) -> None:

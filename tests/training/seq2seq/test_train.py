@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from service.tasks.translation.subwords import BEGIN, END, PAD, STAND_IN, UNKNOWN
+from service.tasks.translation.subwords import BEGIN, END, PAD, PLACEHOLDER, UNKNOWN
 from tests.support import sentence_pairs as made_pairs
 from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, ConfigError, DatasetError
@@ -103,14 +103,14 @@ def test_words_are_learnt_as_phrases_and_what_is_unknown_is_copied(tmp_path: Pat
     run.close()
     translator = load_translator(run)
     assert translate_greedily(translator, ["big house.", "house", "tree"]) == ["haus groß.", "haus", "baum"]
-    (found,) = greedy(translator.network, [translator.encode(f"big {STAND_IN}.")], CPU)
+    (found,) = greedy(translator.network, [translator.encode(f"big {PLACEHOLDER}.")], CPU)
     assert translator.target.decode([token for token in found if token != UNKNOWN]).split() == ["groß."]
     assert list(found).count(UNKNOWN) == 1
 
 
 def test_pairs_that_have_the_stand_in_cannot_be_copied_from(run: Run) -> None:
     data = made_pairs.data(60)
-    data.splits["train"].append(Pair(f"a {STAND_IN}", f"ein {STAND_IN}"))
+    data.splits["train"].append(Pair(f"a {PLACEHOLDER}", f"ein {PLACEHOLDER}"))
     with pytest.raises(ConfigError, match=r"--copies puts U\+FFFC"):
         train(settings(copies=0.1), data, run, CPU)
 
@@ -118,7 +118,7 @@ def test_pairs_that_have_the_stand_in_cannot_be_copied_from(run: Run) -> None:
 def test_what_is_unknown_is_not_answered_without_copies(run: Run) -> None:
     train(settings(epochs=1), made_pairs.data(100), run, CPU)
     translator = load_translator(run)
-    (found,) = greedy(translator.network, [translator.encode(f"big {STAND_IN}")], CPU)
+    (found,) = greedy(translator.network, [translator.encode(f"big {PLACEHOLDER}")], CPU)
     assert UNKNOWN not in found
 
 

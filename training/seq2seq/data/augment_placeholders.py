@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from service.tasks.translation.subwords import STAND_IN
+from service.tasks.translation.subwords import PLACEHOLDER
 from training.seq2seq.data.dataset import Pair
 from training.seq2seq.data.phrase_extraction import side_totals
 from training.seq2seq.data.truecasing import small_words
@@ -100,5 +100,5 @@ def _meanings(phrases: Mapping[Pair, int]) -> dict[str, str]:
 
 def _replaced(text: str, places: Sequence[_Place]) -> str:
     for begin, end in sorted(places, reverse=True):
-        text = text[:begin] + STAND_IN + text[end:]
+        text = text[:begin] + PLACEHOLDER + text[end:]
     return text

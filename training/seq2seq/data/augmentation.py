@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import sentencepiece
 
-from service.tasks.translation.subwords import STAND_IN, Subwords, clean
+from service.tasks.translation.subwords import PLACEHOLDER, Subwords, clean
 from training.common.errors import ConfigError
 from training.common.seed import derive
 from training.seq2seq.config import TranslatorConfig
@@ -32,7 +32,7 @@ class Shown:
     def __init__(self, pairs: Sequence[Pair], config: TranslatorConfig, source: Subwords, target: Subwords) -> None:
         self._pairs, self._config = pairs, config
         self._vocabularies = source, target
-        if config.copies and not (source.unknown(STAND_IN) and target.unknown(STAND_IN)):
+        if config.copies and not (source.unknown_characters(PLACEHOLDER) and target.unknown_characters(PLACEHOLDER)):
             raise ConfigError(
                 "--copies puts U+FFFC where a word is copied, but the vocabulary was learnt from pairs that have it: "
                 "take it out of them, or train without --copies"

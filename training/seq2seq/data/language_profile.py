@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-from service.tasks.translation.language_detection import BLANK, ORDER, Profile, words
+from service.tasks.translation.language_detection import ORDER, WORD_BOUNDARY, Profile, words
 
 GRAMS = 7_500
 WORDS = 3_000
@@ -34,7 +34,7 @@ def language_profile(language: str, texts: Iterable[str]) -> Profile:
     grams: Counter[str] = Counter()
     contexts: Counter[str] = Counter()
     for word, frequency in sorted(frequencies.items()):
-        spelt, weight = f"{BLANK}{word}{BLANK}", frequency**_TYPES
+        spelt, weight = f"{WORD_BOUNDARY}{word}{WORD_BOUNDARY}", frequency**_TYPES
         # The last character is what is predicted: from the first letter to the blank after the word.
         for end in range(2, len(spelt) + 1):
             for start in range(max(0, end - ORDER), end):

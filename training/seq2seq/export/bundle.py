@@ -152,12 +152,12 @@ def _preprocessing(translator: Translator, data: ParallelData, dev: dict[str, An
         source_pieces=JOINT_FILE if joint else SOURCE_FILE,
         target_pieces=JOINT_FILE if joint else TARGET_FILE,
         profile=PROFILE_FILE,
-        capitals=CAPITALS_FILE,
+        truecasing=CAPITALS_FILE,
         max_source_tokens=_longest(translator, [pair.source for pair in data.splits["train"]]),
         length_penalty=dev["length_penalty"],
         coverage_penalty=dev["coverage_penalty"],
         beam_size=dev["beam_size"],
-        copies=bool(translator.config.copies),
+        uses_placeholders=bool(translator.config.copies),
     )
 
 

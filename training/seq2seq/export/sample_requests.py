@@ -11,7 +11,7 @@ import numpy as np
 
 from service.decoding import search
 from service.decoding.graph_io import LOG_PROBS, GraphFunction, Tensors
-from service.tasks.translation.text import Capitals, Results, TranslationPreprocessing, cut
+from service.tasks.translation.text import AnswerBuilder, TranslationPreprocessing, Truecaser, segment
 from training.seq2seq.export.parity import OnnxTranslator
 from training.seq2seq.translator import Translator
 
@@ -62,11 +62,11 @@ class Sampler:
         served: OnnxTranslator,
         translator: Translator,
         preprocessing: TranslationPreprocessing,
-        capitals: Capitals,
+        capitals: Truecaser,
     ) -> None:
         self._served = served
         self._source, self._capitals = translator.source, capitals
-        self._results = Results(translator.source, translator.target)
+        self._answers = AnswerBuilder(translator.source, translator.target)
         self.attention = translator.config.network.attention != "none"
         """Whether the model has any."""
         self.preprocessing = preprocessing
@@ -75,18 +75,18 @@ class Sampler:
         """The result of one text; `shaken` is the seed of the noise, if there is to be any."""
         settings, alternatives = self.preprocessing, int(wishes.get("alternatives", 0))
         alignment = bool(wishes.get("alignment"))
-        cut_text = cut(
+        segmented = segment(
             text, self._source, settings.source, settings.max_source_tokens,
-            elements=self.attention, copies=settings.copies, capitals=self._capitals,
+            inline_tags=self.attention, placeholders=settings.uses_placeholders, truecaser=self._capitals,
         )  # fmt: skip
         found = search(
             self._served.encode,
             self._served.step if shaken is None else _shaken(self._served.step, shaken),
-            cut_text.segments,
+            segmented.segments,
             settings.search(wishes.get("beam_size", settings.beam_size), alternatives + 1),
-            wants_attention=alignment or any(map(cut_text.wants_attention, range(len(cut_text.segments)))),
+            wants_attention=alignment or any(map(segmented.needs_attention, range(len(segmented.segments)))),
         )
-        return self._results.result(cut_text, found, alternatives=alternatives, alignment=alignment)
+        return self._answers.build(segmented, found, alternatives=alternatives, alignment=alignment)
 
     def is_steady(self, text: str, **wishes: Any) -> bool:
         """Whether noise changes no text of the answer."""

@@ -1,8 +1,8 @@
-"""What stands around a translator's network: text to segments of ids, hypotheses to answers."""
+"""The text around a translator's network: texts to segments of token ids, hypotheses to answers."""
 
 from service.tasks.translation.preprocessing import TranslationPreprocessing
-from service.tasks.translation.text.answers import Results
-from service.tasks.translation.text.segmentation import CutText, cut
-from service.tasks.translation.text.truecasing import NO_CAPITALS, Capitals
+from service.tasks.translation.text.answers import AnswerBuilder
+from service.tasks.translation.text.segmentation import SegmentedText, segment
+from service.tasks.translation.text.truecasing import NO_TRUECASING, Truecaser
 
-__all__ = ["NO_CAPITALS", "Capitals", "CutText", "Results", "TranslationPreprocessing", "cut"]
+__all__ = ["NO_TRUECASING", "AnswerBuilder", "SegmentedText", "TranslationPreprocessing", "Truecaser", "segment"]

@@ -1,7 +1,7 @@
-"""Where what is copied goes in a translation: each UNKNOWN of it stands for one of its source.
+"""Puts protected spans back: decides which UNKNOWN of a translation stands for which placeholder of its source.
 
 Luong et al. 2015, "Addressing the rare word problem", section 3.1 (the copyable model). Their unknown words are
-numbered; here attention tells which is which, as in Jean et al. 2015, "On using very large target vocabulary".
+numbered; here attention decides, as in Jean et al. 2015, "On using very large target vocabulary".
 """
 
 from __future__ import annotations
@@ -13,187 +13,195 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.decoding import Hypothesis
-from service.tasks.translation.subwords import BLANK, STAND_IN, UNKNOWN, Subwords
+from service.tasks.translation.subwords import PLACEHOLDER, SPACE_SYMBOL, UNKNOWN, Subwords
 
-_AROUND, _QUOTES = " ,;:.!?\u2026", "\"'()[]\u201e\u201c\u201d\u00ab\u00bb"
-"""Marks that stand around words."""
+_PUNCTUATION, _QUOTES = " ,;:.!?\u2026", "\"'()[]\u201e\u201c\u201d\u00ab\u00bb"
 
 
-class Copied(NamedTuple):
-    """What a stand-in stands for."""
+class ProtectedText(NamedTuple):
+    """The text that a placeholder stands for."""
 
     text: str
-    is_glued: bool = False
-    """Whether it goes on after a letter or digit, without a blank."""
+    follows_word: bool = False
+    """Whether it directly follows a letter or digit in the source, without a space."""
 
 
-class Placed(NamedTuple):
-    """A translation with an UNKNOWN for each of its source's, and for words of it that are copied too."""
+class FilledTranslation(NamedTuple):
+    """A translation in which every placeholder of the source has exactly one UNKNOWN."""
 
     tokens: Sequence[int]
-    """T of them, without END."""
+    """T target tokens, without END."""
     attention: NDArray[np.float32] | None
-    """[T, S] or, where nothing changed, [T + 1, S]; what stands for something attended to nothing else."""
+    """[T, S], or [T + 1, S] if nothing changed; the UNKNOWN of a placeholder attends to that placeholder only."""
     texts: Sequence[str]
-    """What each UNKNOWN stands for."""
+    """The text of each UNKNOWN, in order."""
 
 
-def word_at(source: Sequence[int], place: int, subwords: Subwords) -> str:
-    """The word that a piece of a segment is in, with brackets or quotes around it, but no other marks; else ""."""
-    if place >= len(source) or UNKNOWN in source[place : place + 1]:
+def word_at(source: Sequence[int], position: int, subwords: Subwords) -> str:
+    """The word around a source position, with its brackets or quotes but without other punctuation; "" if none."""
+    if position >= len(source) or source[position] == UNKNOWN:
         return ""
-    begins = [number for number, id_ in enumerate(source) if number == 0 or subwords.piece(id_).startswith(BLANK)]
-    first = max(number for number in begins if number <= place)
-    last = min([number for number in begins if number > place], default=len(source))
-    marked = subwords.decode(source[first:last]).strip(_AROUND + STAND_IN)
-    word = marked.strip(_QUOTES)
-    if not any(map(str.isalnum, word)) or STAND_IN in word:
+    starts = [index for index, id_ in enumerate(source) if index == 0 or subwords.piece(id_).startswith(SPACE_SYMBOL)]
+    first = max(index for index in starts if index <= position)
+    end = min([index for index in starts if index > position], default=len(source))
+    quoted = subwords.decode(source[first:end]).strip(_PUNCTUATION + PLACEHOLDER)
+    word = quoted.strip(_QUOTES)
+    if not any(map(str.isalnum, word)) or PLACEHOLDER in word:
         return ""
-    return marked if marked[0] in _QUOTES and marked[-1] in _QUOTES else word
+    return quoted if quoted[0] in _QUOTES and quoted[-1] in _QUOTES else word
 
 
-def placed(
-    found: Hypothesis,
+def fill_placeholders(
+    hypothesis: Hypothesis,
     source: Sequence[int],
-    copied: Sequence[Copied],
+    protected: Sequence[ProtectedText],
     subwords: Subwords,
-    word: Callable[[int], str] = lambda place: "",
-) -> Placed:
-    """Which UNKNOWN of a translation stands for what.
+    word: Callable[[int], str] = lambda position: "",
+) -> FilledTranslation:
+    """Assign each placeholder of the source to one UNKNOWN of the translation.
 
-    For what it attended to most of what no other stands for; without attention, in turn. One too many stands for the
-    word that it attended to most, and is left out where there is none. What none stands for is put in after the word
-    that attended to it most, or the last.
+    1. Pairs of UNKNOWN and placeholder are matched by attention, highest weight first; without attention, in order.
+    2. An UNKNOWN left over becomes the source word that it attended to most, or is removed if there is none.
+    3. A placeholder left over is inserted after the word that attended to it most, or after the last word.
 
     Args:
-        found: the translation.
-        source: ids of the segment, S less END.
-        copied: what each UNKNOWN of the source stands for; none where its UNKNOWNs stand for nothing.
-        subwords: of the target.
-        word: that at a place of the source, as it is written.
+        hypothesis: the translation.
+        source: token ids of the segment, S - 1 without END.
+        protected: the text of each UNKNOWN of the source; empty if its UNKNOWNs are not placeholders.
+        subwords: of the target language.
+        word: the source word at a position, as it is to be written.
     """
-    tokens, attention = found.tokens, found.attention
-    if not copied and UNKNOWN not in tokens:
-        return Placed(tokens, attention, ())
-    columns = [place for place, id_ in enumerate(source) if id_ == UNKNOWN] if copied else []
-    heeded = np.zeros((len(tokens), len(columns)), np.float32)
+    tokens, attention = hypothesis.tokens, hypothesis.attention
+    if not protected and UNKNOWN not in tokens:
+        return FilledTranslation(tokens, attention, ())
+    columns = [position for position, id_ in enumerate(source) if id_ == UNKNOWN] if protected else []
+    weights = np.zeros((len(tokens), len(columns)), np.float32)
     if attention is not None:
-        heeded = attention[: len(tokens), columns]
-    stands_for = _matched([place for place, token in enumerate(tokens) if token == UNKNOWN], heeded)
-    writer = _Writer(tokens, copied, _more(tokens, attention, stands_for, word), subwords)
-    missing = _missing(tokens, heeded, stands_for, subwords)
-    for place in range(len(tokens) + 1):
-        for number in missing.get(place, ()):
-            writer.put_in(number)
-        if place < len(tokens):
-            writer.write(place, stands_for.get(place))
+        weights = attention[: len(tokens), columns]
+    matches = _match([position for position, token in enumerate(tokens) if token == UNKNOWN], weights)
+    words = _attended_words(tokens, attention, matches, word)
+    writer = _Writer(tokens, protected, words, subwords)
+    missing = _insertions(tokens, weights, matches, subwords)
+    for position in range(len(tokens) + 1):
+        for placeholder in missing.get(position, ()):
+            writer.insert(placeholder)
+        if position < len(tokens):
+            writer.write(position, matches.get(position))
     if attention is not None:
-        only = np.eye(attention.shape[1], dtype=np.float32)[columns]
-        attention = np.concatenate([attention[: len(tokens)], only])[np.array(writer.rows, np.int64)]
-    return Placed(writer.tokens, attention, writer.texts)
+        one_hot = np.eye(attention.shape[1], dtype=np.float32)[columns]
+        attention = np.concatenate([attention[: len(tokens)], one_hot])[np.array(writer.rows, np.int64)]
+    return FilledTranslation(writer.tokens, attention, writer.texts)
 
 
-def _matched(unknown: Sequence[int], heeded: NDArray[np.float32]) -> dict[int, int]:
-    """By the place of an UNKNOWN its stand-in: the pair with the most attention [T, N] first."""
-    found: dict[int, int] = {}
-    left = set(range(heeded.shape[1]))
-    for pair in (-heeded[unknown]).argsort(axis=None, kind="stable").tolist():
-        row, number = divmod(pair, heeded.shape[1])
-        if number in left and unknown[row] not in found:
-            found[unknown[row]] = number
-            left.discard(number)
-        if not left or len(found) == len(unknown):
+def _match(unknowns: Sequence[int], weights: NDArray[np.float32]) -> dict[int, int]:
+    """Placeholders by the positions of their UNKNOWNs, matched greedily by attention weight [T, placeholders]."""
+    matches: dict[int, int] = {}
+    remaining = set(range(weights.shape[1]))
+    for pair in (-weights[unknowns]).argsort(axis=None, kind="stable").tolist():
+        row, placeholder = divmod(pair, weights.shape[1])
+        if placeholder in remaining and unknowns[row] not in matches:
+            matches[unknowns[row]] = placeholder
+            remaining.discard(placeholder)
+        if not remaining or len(matches) == len(unknowns):
             break
-    return found
+    return matches
 
 
-def _more(
+def _attended_words(
     tokens: Sequence[int],
     attention: NDArray[np.float32] | None,
-    stands_for: Mapping[int, int],
+    matches: Mapping[int, int],
     word: Callable[[int], str],
 ) -> dict[int, str]:
-    """By the place of an UNKNOWN that has no stand-in the word that it attended to most, each word once."""
-    found: dict[int, str] = {}
-    for place, token in enumerate(tokens):
-        if attention is not None and token == UNKNOWN and place not in stands_for:
-            text = word(int(attention[place].argmax()))
-            found[place] = "" if text in found.values() else text
-    return found
+    """The most attended source word by the position of each unmatched UNKNOWN; each word only once, then ""."""
+    words: dict[int, str] = {}
+    for position, token in enumerate(tokens):
+        if attention is not None and token == UNKNOWN and position not in matches:
+            text = word(int(attention[position].argmax()))
+            words[position] = "" if text in words.values() else text
+    return words
 
 
-def _missing(
-    tokens: Sequence[int], heeded: NDArray[np.float32], stands_for: Mapping[int, int], subwords: Subwords
+def _insertions(
+    tokens: Sequence[int], weights: NDArray[np.float32], matches: Mapping[int, int], subwords: Subwords
 ) -> dict[int, list[int]]:
-    """What none stands for, by the place that it is put in before: the end of a word, and before the final marks."""
-    left = sorted(set(range(heeded.shape[1])) - set(stands_for.values()))
-    pieces = [subwords.piece(token) for token in tokens] if left else []
+    """Unmatched placeholders by the target position to insert them before: always the end of a word."""
+    unmatched = sorted(set(range(weights.shape[1])) - set(matches.values()))
+    pieces = [subwords.piece(token) for token in tokens] if unmatched else []
     words = [
-        place
-        for place, piece in enumerate(pieces)
-        if place in stands_for or (tokens[place] != UNKNOWN and any(map(str.isalnum, piece)))
+        position
+        for position, piece in enumerate(pieces)
+        if position in matches or (tokens[position] != UNKNOWN and any(map(str.isalnum, piece)))
     ]
-    found: dict[int, list[int]] = {}
-    for number in left:
+    insertions: dict[int, list[int]] = {}
+    for placeholder in unmatched:
         end = 0
         if words:
-            own = heeded[words, number]
+            own = weights[words, placeholder]
             end = words[int(own.argmax()) if own.any() else -1] + 1
         while 0 < end < len(pieces) and pieces[end][0].isalnum() and pieces[end - 1][-1].isalnum():
             end += 1
-        found.setdefault(end, []).append(number)
-    return found
+        insertions.setdefault(end, []).append(placeholder)
+    return insertions
 
 
 class _Writer:
-    """Writes the tokens of one translation.
+    """Collects the tokens of a translation with its placeholders filled.
 
     Args:
-        found: its tokens as they were found, T of them.
-        copied: what stands for what, N of them.
-        more: by their places, what UNKNOWNs stand for that stand for none of these; "" is left out.
-        subwords: of the target.
+        original: the T tokens of the translation as decoded.
+        protected: the N protected texts.
+        words: source words by the positions of unmatched UNKNOWNs, which are removed where it is "".
+        subwords: of the target language.
     """
 
     def __init__(
-        self, found: Sequence[int], copied: Sequence[Copied], more: Mapping[int, str], subwords: Subwords
+        self,
+        original: Sequence[int],
+        protected: Sequence[ProtectedText],
+        words: Mapping[int, str],
+        subwords: Subwords,
     ) -> None:
-        self._found, self._copied, self._more, self._subwords = found, copied, more, subwords
-        self._blank = subwords.encode(STAND_IN)[:-1]
+        self._original, self._protected, self._words, self._subwords = original, protected, words, subwords
+        self._space = subwords.encode(PLACEHOLDER)[:-1]
         self.tokens: list[int] = []
         self.rows: list[int] = []
-        """Whose attention each has: that of a token that was found, or, from T on, of a stand-in."""
+        """Attention row of each token: that of an original token below T, of placeholder `row - T` from T on."""
         self.texts: list[str] = []
 
-    def write(self, place: int, number: int | None) -> None:
-        """What was found at this place, and stands for this."""
-        token, last = self._found[place], self.tokens[-1] if self.tokens else None
+    def write(self, position: int, placeholder: int | None) -> None:
+        """Write the token at a position of the original, which is matched to this placeholder."""
+        token, last = self._original[position], self.tokens[-1] if self.tokens else None
         if token != UNKNOWN:
             self.tokens.append(token)
-            self.rows.append(place)
-        elif number is None and not self._more.get(place):
-            self._leave_out(place)
+            self.rows.append(position)
+        elif placeholder is None and not self._words.get(position):
+            self._skip(position)
         else:
-            copied = Copied(self._more[place]) if number is None else self._copied[number]
-            blank = self._blank if last is not None and self._joins(last, copied) else []
-            self._add(copied.text, [*blank, UNKNOWN], place if number is None else len(self._found) + number)
+            protected = ProtectedText(self._words[position]) if placeholder is None else self._protected[placeholder]
+            space = self._space if last is not None and self._would_join(last, protected) else []
+            row = position if placeholder is None else len(self._original) + placeholder
+            self._append(protected.text, [*space, UNKNOWN], row)
 
-    def put_in(self, number: int) -> None:
-        """What none was found for, after a blank."""
-        self._add(self._copied[number].text, [*self._blank, UNKNOWN], len(self._found) + number)
+    def insert(self, placeholder: int) -> None:
+        """Write a placeholder that no token is matched to, after a space."""
+        text = self._protected[placeholder].text
+        self._append(text, [*self._space, UNKNOWN], len(self._original) + placeholder)
 
-    def _add(self, text: str, tokens: Sequence[int], row: int) -> None:
+    def _append(self, text: str, tokens: Sequence[int], row: int) -> None:
         self.tokens += tokens
         self.rows += [row] * len(tokens)
         self.texts.append(text)
 
-    def _joins(self, last: int, copied: Copied) -> bool:
-        """Whether they would be read as one word, and are two."""
-        return last == UNKNOWN or (self._subwords.piece(last)[-1].isalnum() and not copied.is_glued)
+    def _would_join(self, last: int, protected: ProtectedText) -> bool:
+        """Whether two words would be read as one without a space between them."""
+        return last == UNKNOWN or (self._subwords.piece(last)[-1].isalnum() and not protected.follows_word)
 
-    def _leave_out(self, place: int) -> None:
-        """With the blank before it, unless a word goes on after it."""
-        goes_on = any(self._subwords.piece(token)[0].isalnum() for token in self._found[place + 1 : place + 2])
-        if self.tokens and self.tokens[-1:] == self._blank and not goes_on:
+    def _skip(self, position: int) -> None:
+        """Leave out an UNKNOWN, and the space before it unless letters directly follow it."""
+        word_follows = any(
+            self._subwords.piece(token)[0].isalnum() for token in self._original[position + 1 : position + 2]
+        )
+        if self.tokens and self.tokens[-1:] == self._space and not word_follows:
             self.tokens.pop()
             self.rows.pop()

@@ -1,4 +1,4 @@
-"""A text as segments to translate and what stays as it is, and the text again of their translations."""
+"""Segments a text into what is translated and what is kept, and restores the text from the translations."""
 
 from __future__ import annotations
 
@@ -13,177 +13,196 @@ from itertools import accumulate, islice
 from typing import NamedTuple
 
 from service.decoding import Hypothesis
-from service.tasks.translation.subwords import BLANK, STAND_IN, UNKNOWN, Subwords, clean
-from service.tasks.translation.text.html import escaped, with_characters
-from service.tasks.translation.text.placeholders import Copied, placed, word_at
-from service.tasks.translation.text.protected_spans import Carried, find_folds
-from service.tasks.translation.text.sentence_splitting import find_sentences
-from service.tasks.translation.text.tag_transfer import Element, between, read_elements, with_elements
-from service.tasks.translation.text.translation_units import Passage, find_passages, without_tags
-from service.tasks.translation.text.truecasing import NO_CAPITALS, Capitals, may_be_a_noun
+from service.tasks.translation.subwords import PLACEHOLDER, SPACE_SYMBOL, UNKNOWN, Subwords, clean
+from service.tasks.translation.text.html import decode_entities, escape
+from service.tasks.translation.text.placeholders import ProtectedText, fill_placeholders, word_at
+from service.tasks.translation.text.protected_spans import ProtectedSpans, find_folds
+from service.tasks.translation.text.sentence_splitting import split_sentences
+from service.tasks.translation.text.tag_transfer import InlineTag, build_tag_tree, gaps_between, transfer_tags
+from service.tasks.translation.text.translation_units import TranslationUnit, find_units, split_at_tags
+from service.tasks.translation.text.truecasing import NO_TRUECASING, Truecaser, capitalizes_nouns
 
 _PAUSES = frozenset(",;:.!?)\u2026\u2013\u2014")
-_RUN = re.compile(r"\w+")
+_WORD = re.compile(r"\w+")
 
 
 @dataclass
-class CutText:
-    """A text as what is translated and what stays as it is, in turn."""
+class SegmentedText:
+    """A text as an alternation of N segments, which are translated, and N + 1 separators, which are kept."""
 
     segments: list[list[int]] = field(default_factory=list)
-    """Ids of each of N segments, without END."""
-    gaps: list[str] = field(default_factory=lambda: [""])
-    """N+1: what stands before, between and after them, and is carried over unchanged."""
-    shouted: set[int] = field(default_factory=set)
-    """Places of the segments that are in capitals, and are translated as if they were not."""
-    capitalised: set[int] = field(default_factory=set)
-    """Places of the segments that begin with a capital, and whose translations do so."""
-    elements: dict[int, list[Element]] = field(default_factory=dict)
-    """Of the segments that have any."""
-    copied: dict[int, list[Copied]] = field(default_factory=dict)
-    """Of the segments that have any: what each UNKNOWN of theirs stands for."""
-    copies: bool = False
-    """Whether the model copies: a translation may have UNKNOWN, for what attention tells."""
+    """Token ids of each segment, without END."""
+    separators: list[str] = field(default_factory=lambda: [""])
+    """The text before, between and after the segments."""
+    all_caps: set[int] = field(default_factory=set)
+    """Segments in capitals, which are translated in lower case."""
+    capitalized: set[int] = field(default_factory=set)
+    """Segments whose translation has to start with a capital."""
+    inline_tags: dict[int, list[InlineTag]] = field(default_factory=dict)
+    """By segment, if it has any."""
+    protected: dict[int, list[ProtectedText]] = field(default_factory=dict)
+    """By segment, if it has any: the text of each UNKNOWN, which is a placeholder."""
+    uses_placeholders: bool = False
+    """Whether the model was trained to copy, so that a translation may contain UNKNOWN."""
     is_html: bool = False
-    """Whether signs of a translation that mean something in HTML are written as entities."""
+    """Whether special characters of a translation are escaped as HTML entities."""
 
-    def joined(self, translations: Sequence[str]) -> str:
-        """The text again, of the segments as they are `written`."""
-        pairs = zip(translations, self.gaps[1:], strict=True)
-        return "".join([self.gaps[0], *(part for pair in pairs for part in pair)])
+    def join(self, translations: Sequence[str]) -> str:
+        """The translated text, from the restored translation of each segment."""
+        pairs = zip(translations, self.separators[1:], strict=True)
+        return "".join([self.separators[0], *(part for pair in pairs for part in pair)])
 
-    def wants_attention(self, place: int) -> bool:
-        """Whether a segment's translation must come with attention, if there is any."""
-        return self.copies or place in self.elements
+    def needs_attention(self, index: int) -> bool:
+        """Whether a segment has to be translated with attention weights, if the model has attention."""
+        return self.uses_placeholders or index in self.inline_tags
 
-    def begun(self, place: int, tokens: Sequence[int], subwords: Subwords, *, ended: bool) -> tuple[str, bool]:
-        """What is known of a segment's translation without attention, of its first or all tokens; whether it is all."""
-        copied = self.copied.get(place, ())
-        if place in self.elements or len(copied) > 1:
+    def streamable_prefix(
+        self, index: int, tokens: Sequence[int], subwords: Subwords, *, ended: bool
+    ) -> tuple[str, bool]:
+        """Text of a partially decoded segment that can be streamed before attention is available.
+
+        Args:
+            index: of the segment.
+            tokens: of its translation so far.
+            subwords: of the target language.
+            ended: whether these are all tokens.
+
+        Returns:
+            The text, and whether it is complete.
+        """
+        protected = self.protected.get(index, ())
+        if index in self.inline_tags or len(protected) > 1:
             return "", False
-        if copied and not (ended and tokens.count(UNKNOWN) == 1):
+        if protected and not (ended and tokens.count(UNKNOWN) == 1):
             return "", False
-        if not copied and UNKNOWN in tokens:
+        if not protected and UNKNOWN in tokens:
             tokens, ended = tokens[: tokens.index(UNKNOWN)], False
-        text = self.written(place, Hypothesis(tuple(tokens), 0.0, None), subwords, subwords)
-        # The blank before an UNKNOWN may go with it.
+        text = self.restore(index, Hypothesis(tuple(tokens), 0.0, None), subwords, subwords)
+        # If an UNKNOWN is removed, the space before it may go too.
         return text if ended else text.rstrip(" "), ended
 
-    def written(self, place: int, found: Hypothesis, source: Subwords, target: Subwords) -> str:
-        """The translation of a segment."""
-        ids, copied, elements = self.segments[place], self.copied.get(place, ()), self.elements.get(place)
-        tokens, attention, copies = placed(
-            found, ids, copied, target, lambda at: self.cased(place, word_at(ids, at, source))
+    def restore(self, index: int, hypothesis: Hypothesis, source: Subwords, target: Subwords) -> str:
+        """The translation of a segment with its placeholders filled, its case restored and its tags put back."""
+        ids, protected, tags = self.segments[index], self.protected.get(index, ()), self.inline_tags.get(index)
+        tokens, attention, texts = fill_placeholders(
+            hypothesis,
+            ids,
+            protected,
+            target,
+            lambda position: self.format_words(index, word_at(ids, position, source)),
         )
-        texts = iter(copies)
+        remaining = iter(texts)
 
-        def write(part: str) -> str:
-            return re.sub(STAND_IN, lambda _: next(texts, STAND_IN), self.cased(place, part))
+        def format_part(part: str) -> str:
+            return re.sub(PLACEHOLDER, lambda _: next(remaining, PLACEHOLDER), self.format_words(index, part))
 
         text = target.decode(tokens)
         first = text[:1].upper()
-        text = first + text[1:] if place in self.capitalised and len(first) == 1 else text
-        if not elements or attention is None:
-            return write(text)
-        return with_elements(text, tokens, attention, elements, target, write)
+        text = first + text[1:] if index in self.capitalized and len(first) == 1 else text
+        if not tags or attention is None:
+            return format_part(text)
+        return transfer_tags(text, tokens, attention, tags, target, format_part)
 
-    def cased(self, place: int, translation: str) -> str:
-        """The translation of a segment, or a part of it, as it is written: in capitals where the segment was."""
-        translation = translation.upper() if place in self.shouted else translation
-        return html.escape(translation, quote=False) if self.is_html else translation
+    def format_words(self, index: int, words: str) -> str:
+        """Words of a segment's translation, in capitals if the segment was, and escaped if the text is HTML."""
+        words = words.upper() if index in self.all_caps else words
+        return html.escape(words, quote=False) if self.is_html else words
 
 
-def cut(
+def segment(
     text: str,
     subwords: Subwords,
     language: str,
     max_tokens: int,
     *,
-    elements: bool = False,
-    copies: bool = False,
-    capitals: Capitals = NO_CAPITALS,
+    inline_tags: bool = False,
+    placeholders: bool = False,
+    truecaser: Truecaser = NO_TRUECASING,
     is_html: bool = False,
-) -> CutText:
-    """Cut a text into segments, each at most a sentence.
+) -> SegmentedText:
+    """Split a text into segments, each at most a sentence.
 
-    What a translator would spoil is carried over: spacing and line breaks, addresses, markup with what is in <code> and
-    its like or has translate="no", what has no letter, words that are too long to be any, and characters that the
-    vocabulary does not know, such as emoji; of a word with such a letter, the word.
+    Kept unchanged is what a translator would spoil: spacing and line breaks, addresses, markup (including elements such
+    as <code> or with translate="no"), text without letters, words too long to be any, and characters that are not in
+    the vocabulary, such as emoji, together with the word they are a letter of.
 
     Args:
         text: as it was sent.
-        subwords: of the source.
-        language: of the source; decides after which full stops a sentence goes on.
-        max_tokens: most ids of a segment.
-        elements: translate a sentence with elements such as <b> in it as a whole; else, and where it is too long, the
-            parts around their tags.
-        copies: so too a sentence with words, addresses, code or signs in it that are carried over; else, and where they
-            are more than its words, the parts around them.
-        capitals: of the language; by them a heading is read as it would stand within a sentence.
-        is_html: line breaks are blanks, and entities are the characters they stand for.
+        subwords: of the source language.
+        language: the source language; decides which full stops do not end a sentence.
+        max_tokens: longest segment.
+        inline_tags: whether to translate a sentence with inline tags such as <b> as a whole and transfer the tags;
+            otherwise, and if the sentence is too long, the parts between the tags are translated.
+        placeholders: whether to translate a sentence with protected spans as a whole, with placeholders for them;
+            otherwise, and if it has more of them than words, the parts between them are translated.
+        truecaser: of the source language; gives headings the case they would have within a sentence.
+        is_html: whether line breaks are ordinary spaces and entities are decoded.
     """
-    text = unicodedata.normalize("NFC", with_characters(text) if is_html else text)
-    unknown = subwords.unknown(clean(text))
+    text = unicodedata.normalize("NFC", decode_entities(text) if is_html else text)
+    unknown = subwords.unknown_characters(clean(text))
     folds = find_folds(unknown, subwords)
-    carried = Carried(text, unknown, folds, copies=copies)
-    reader = _Reader(
-        text, subwords, str.maketrans(folds), carried, max_tokens, language, capitals,
-        elements=elements, copies=copies,
+    protected = ProtectedSpans(text, unknown, folds, placeholders=placeholders)
+    reader = _UnitReader(
+        text, subwords, str.maketrans(folds), protected, max_tokens, language, truecaser,
+        inline_tags=inline_tags, placeholders=placeholders,
     )  # fmt: skip
-    found = CutText(copies=copies, is_html=is_html)
+    result = SegmentedText(uses_placeholders=placeholders, is_html=is_html)
     end = 0
-    for start, stop in find_sentences(text, language, carried, is_html=is_html):
-        for segment in reader.segments(start, stop):
-            first, passage = len(found.segments), segment.passage
-            if passage.tags:
-                found.elements[first] = reader.elements(segment)
-            found.gaps[-1] += text[end : passage.start]
-            copied = iter(reader.copied(passage))
-            for part, gap in _parts(segment.ids, subwords, max_tokens):
-                own = list(islice(copied, part.count(UNKNOWN) if passage.copied else 0))
+    for start, stop in split_sentences(text, language, protected, is_html=is_html):
+        for encoded in reader.read(start, stop):
+            unit, first = encoded.unit, len(result.segments)
+            if unit.tags:
+                result.inline_tags[first] = reader.inline_tags(encoded)
+            result.separators[-1] += text[end : unit.start]
+            texts = iter(reader.protected_texts(unit))
+            for ids, separator in _split_long(encoded.ids, subwords, max_tokens):
+                own = list(islice(texts, ids.count(UNKNOWN) if unit.protected else 0))
                 if own:
-                    found.copied[len(found.segments)] = own
-                if segment.shouted:
-                    found.shouted.add(len(found.segments))
-                found.segments.append(part)
-                found.gaps.append(gap)
-            if segment.capitalised:
-                found.capitalised.add(first)
-            end = passage.stop
-    found.gaps[-1] += text[end:]
+                    result.protected[len(result.segments)] = own
+                if encoded.all_caps:
+                    result.all_caps.add(len(result.segments))
+                result.segments.append(ids)
+                result.separators.append(separator)
+            if encoded.capitalized:
+                result.capitalized.add(first)
+            end = unit.stop
+    result.separators[-1] += text[end:]
     if is_html:
-        found.gaps = [escaped(gap) for gap in found.gaps]
-        found.copied = {
-            place: [one._replace(text=escaped(one.text)) for one in all_of_it]
-            for place, all_of_it in found.copied.items()
-        }
-    return found
+        _escape_kept_text(result)
+    return result
 
 
-class _Segment(NamedTuple):
-    """A passage as it is read."""
+def _escape_kept_text(text: SegmentedText) -> None:
+    text.separators = [escape(separator) for separator in text.separators]
+    text.protected = {
+        index: [one._replace(text=escape(one.text)) for one in protected] for index, protected in text.protected.items()
+    }
 
-    passage: Passage
+
+class _EncodedUnit(NamedTuple):
+    """A translation unit and its token ids."""
+
+    unit: TranslationUnit
     ids: list[int]
-    shouted: bool
-    """Whether it is in capitals, and is read as if it were not."""
-    capitalised: bool
-    """Whether it begins with a capital that is none of a noun, so that its translation is to begin with one."""
+    all_caps: bool
+    """Whether it is in capitals, and was encoded in lower case."""
+    capitalized: bool
+    """Whether it starts with a capital that is not a noun's, so that its translation has to start with one too."""
 
 
-class _Reader:
-    """Reads segments of a text.
+class _UnitReader:
+    """Encodes the translation units of a text.
 
     Args:
-        text: that they stand in.
-        subwords: of the source.
-        folds: what is read instead of some characters.
-        carried: what is carried over.
-        max_tokens: most ids of a segment with elements.
-        language: of the text.
-        capitals: of the language.
-        elements: as `cut` has it.
-        copies: as `cut` has it.
+        text: the whole text.
+        subwords: of the source language.
+        folds: characters that are not in the vocabulary, and what is encoded instead.
+        protected: the protected spans of the text.
+        max_tokens: longest segment with inline tags.
+        language: the source language.
+        truecaser: of the source language.
+        inline_tags: see `segment`.
+        placeholders: see `segment`.
     """
 
     def __init__(
@@ -191,83 +210,86 @@ class _Reader:
         text: str,
         subwords: Subwords,
         folds: Mapping[int, str],
-        carried: Carried,
+        protected: ProtectedSpans,
         max_tokens: int,
         language: str,
-        capitals: Capitals,
+        truecaser: Truecaser,
         *,
-        elements: bool,
-        copies: bool,
+        inline_tags: bool,
+        placeholders: bool,
     ) -> None:
-        self._text, self._subwords, self._folds, self._carried = text, subwords, folds, carried
-        self._max_tokens, self._language, self._capitals = max_tokens, language, capitals
-        self._elements, self._copies = elements, copies
+        self._text, self._subwords, self._folds, self._protected = text, subwords, folds, protected
+        self._max_tokens, self._language, self._truecaser = max_tokens, language, truecaser
+        self._inline_tags, self._placeholders = inline_tags, placeholders
 
-    def segments(self, start: int, stop: int) -> Iterator[_Segment]:
-        """Those of a sentence: as few as can be."""
-        for passage in self._passages(start, stop, copies=self._copies):
-            yield from self._segments(passage)
+    def read(self, start: int, stop: int) -> Iterator[_EncodedUnit]:
+        """The encoded units of the sentence `text[start:stop]`, as few as possible."""
+        for unit in self._units(start, stop, placeholders=self._placeholders):
+            yield from self._encode(unit)
 
-    def elements(self, segment: _Segment) -> list[Element]:
-        """The elements of a segment."""
-        passage = segment.passage
-        ends = list(accumulate(1 if id_ == UNKNOWN else len(self._subwords.piece(id_)) for id_ in segment.ids))
+    def inline_tags(self, encoded: _EncodedUnit) -> list[InlineTag]:
+        """The inline tags of a unit, with the tokens they enclose."""
+        unit = encoded.unit
+        ends = list(accumulate(1 if id_ == UNKNOWN else len(self._subwords.piece(id_)) for id_ in encoded.ids))
 
-        def pieces(begin: int, end: int) -> tuple[int, int]:
-            # The first piece begins with a blank that the text does not have.
-            before, after = (len(self._plain(passage._replace(stop=place))) + 1 for place in (begin, end))
+        def token_range(begin: int, end: int) -> tuple[int, int]:
+            # + 1: the first piece starts with a space that the text does not have.
+            before, after = (len(self._plain_text(unit._replace(stop=position))) + 1 for position in (begin, end))
             return bisect_right(ends, before), min(len(ends), bisect_left(ends, after) + 1)
 
-        return read_elements(self._text, passage.tags, pieces)
+        return build_tag_tree(self._text, unit.tags, token_range)
 
-    def copied(self, passage: Passage) -> list[Copied]:
-        """What its stand-ins stand for."""
+    def protected_texts(self, unit: TranslationUnit) -> list[ProtectedText]:
+        """The texts that the placeholders of a unit stand for."""
         return [
-            Copied(self._text[begin:end], self._text[max(0, begin - 1) : begin].isalnum())
-            for begin, end in passage.copied
+            ProtectedText(self._text[begin:end], self._text[max(0, begin - 1) : begin].isalnum())
+            for begin, end in unit.protected
         ]
 
-    def _passages(self, start: int, stop: int, *, copies: bool) -> Iterator[Passage]:
-        found = self._carried.among(start, stop)
-        return find_passages(self._text, found, start, stop, elements=self._elements, copies=copies)
+    def _units(self, start: int, stop: int, *, placeholders: bool) -> Iterator[TranslationUnit]:
+        spans = self._protected.within(start, stop)
+        return find_units(self._text, spans, start, stop, inline_tags=self._inline_tags, placeholders=placeholders)
 
-    def _segments(self, passage: Passage) -> Iterator[_Segment]:
-        """A passage, or those that it is parted into: as if nothing could be copied, or at its tags."""
-        plain = self._plain(passage)
-        shouted = self._capitals.are_shouted(plain)
-        read = plain.capitalize() if shouted else plain
-        made = self._capitals.within_a_sentence(read, self._language)
-        ids = self._subwords.encode(made)
-        words, copied = len(_RUN.findall(plain)), len(passage.copied)
-        parts: Iterator[Passage] = iter(())
-        if copied and (copied > words or ids.count(UNKNOWN) != copied):
-            parts = self._passages(passage.start, passage.stop, copies=False)
-        elif passage.tags and max(len(passage.tags), len(ids)) > self._max_tokens:
-            parts = without_tags(self._text, passage)
+    def _encode(self, unit: TranslationUnit) -> Iterator[_EncodedUnit]:
+        """Encode a unit; if placeholders were lost or it is too long, split it at placeholders or tags."""
+        plain = self._plain_text(unit)
+        all_caps = self._truecaser.is_all_caps(plain)
+        sentence_case = plain.capitalize() if all_caps else plain
+        truecased = self._truecaser.truecase(sentence_case, self._language)
+        ids = self._subwords.encode(truecased)
+        words, placeholders = len(_WORD.findall(plain)), len(unit.protected)
+        parts: Iterator[TranslationUnit] = iter(())
+        if placeholders and (placeholders > words or ids.count(UNKNOWN) != placeholders):
+            parts = self._units(unit.start, unit.stop, placeholders=False)
+        elif unit.tags and max(len(unit.tags), len(ids)) > self._max_tokens:
+            parts = split_at_tags(self._text, unit)
         elif ids:
-            for_its_place = made != read or not may_be_a_noun(self._language)
-            yield _Segment(passage, ids, shouted, capitalised=plain[:1].isupper() and for_its_place)
+            is_no_noun = truecased != sentence_case or not capitalizes_nouns(self._language)
+            yield _EncodedUnit(unit, ids, all_caps, capitalized=plain[:1].isupper() and is_no_noun)
         for part in parts:
-            yield from self._segments(part)
+            yield from self._encode(part)
 
-    def _plain(self, passage: Passage) -> str:
-        """The words of a passage, with a stand-in for what is copied and nothing for tags."""
-        start, stop, tags, copied = passage
-        written = {span: "" for pair in tags for span in pair} | dict.fromkeys(copied, STAND_IN)
-        spans = sorted(span for span in written if span[0] < stop)
-        words = [self._text[begin:end].translate(self._folds) for begin, end in between(start, stop, spans)]
-        others = [written[span] for span in spans]
-        return clean("".join(part for pair in zip(words, [*others, ""], strict=True) for part in pair))
+    def _plain_text(self, unit: TranslationUnit) -> str:
+        """The words of a unit, without its tags and with placeholders for its protected spans."""
+        start, stop, tags, protected = unit
+        replacements = {span: "" for pair in tags for span in pair} | dict.fromkeys(protected, PLACEHOLDER)
+        spans = sorted(span for span in replacements if span[0] < stop)
+        words = [self._text[begin:end].translate(self._folds) for begin, end in gaps_between(start, stop, spans)]
+        replaced = [replacements[span] for span in spans]
+        return clean("".join(part for pair in zip(words, [*replaced, ""], strict=True) for part in pair))
 
 
-def _parts(ids: list[int], subwords: Subwords, most: int) -> Iterator[tuple[list[int], str]]:
-    """A segment as parts of at most `most` ids, with what stands after each: of one that is cut, a blank or nothing."""
-    while len(ids) > most:
-        goal = math.ceil(len(ids) / math.ceil(len(ids) / most))
-        blanks = [place for place in range(most // 2, most + 1) if subwords.piece(ids[place]).startswith(BLANK)]
-        pauses = [place for place in blanks if subwords.piece(ids[place - 1])[-1] in _PAUSES]
-        near = pauses or blanks or [most]
-        place = min(near, key=lambda place: abs(place - goal))
-        yield ids[:place], " " if blanks else ""
-        ids = ids[place:]
+def _split_long(ids: list[int], subwords: Subwords, max_tokens: int) -> Iterator[tuple[list[int], str]]:
+    """Split token ids into parts of at most `max_tokens`, near pauses or spaces; yields each with its separator."""
+    while len(ids) > max_tokens:
+        goal = math.ceil(len(ids) / math.ceil(len(ids) / max_tokens))
+        spaces = [
+            index
+            for index in range(max_tokens // 2, max_tokens + 1)
+            if subwords.piece(ids[index]).startswith(SPACE_SYMBOL)
+        ]
+        pauses = [index for index in spaces if subwords.piece(ids[index - 1])[-1] in _PAUSES]
+        split = min(pauses or spaces or [max_tokens], key=lambda index: abs(index - goal))
+        yield ids[:split], " " if spaces else ""
+        ids = ids[split:]
     yield ids, ""

@@ -1,20 +1,20 @@
-"""Where the sentences of a text begin and end, and its lines, as a translator takes them."""
+"""Splits a text into sentences, and at line breaks unless a line was only wrapped."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from service.tasks.translation.text.protected_spans import Carried
+from service.tasks.translation.text.protected_spans import ProtectedSpans
 from service.tasks.translation.text.tag_transfer import Span
 from service.text import words_by_sentence
 
 _BULLET = re.compile(r"(?:[-\u2013\u2014*\u2022\u00b7>#+]{1,6}\s+)+")
-"""At the beginning of a line."""
+"""List bullets and quote marks at the start of a line."""
 
 _LINE_BREAK = re.compile(r"\n\s*")
 
-_GOES_ON = {
+_ABBREVIATION = {
     # Ordinals (am 3. Mai, Ludwig XIV. war), z. B., d. h., Nr. 5.
     "de": re.compile(
         r"(?<![\w.,:])(?:\d{1,3}|[IVX]+|[A-Za-z]|Nr|Str|bzw|ca|evtl|ggf|inkl|Tel|Mio|Mrd|vgl|Hr|Fr|geb|gest|sog|Abs"
@@ -22,56 +22,58 @@ _GOES_ON = {
     ),
     "fr": re.compile(r"(?<![\w.,:])(?:M|MM|av|apr|cf|env|chap|vol|fig|art)\.\Z"),
 }
-"""By language: a sentence that ends so most likely goes on."""
-_WRAPPED_LENGTH, _GOING_ON_LENGTH = 50, 25
-"""A line at least so long was most likely broken for its length; the second, where the next begins in small letters."""
+"""By language: words with a full stop that most likely does not end a sentence."""
+_MAX_ABBREVIATION = 16
+_MIN_WRAPPED, _MIN_WRAPPED_BEFORE_LOWERCASE = 50, 25
+"""A line this long was most likely wrapped; the second applies if the next line starts with a lower-case letter."""
 
 
-def find_sentences(text: str, language: str, carried: Carried, *, is_html: bool) -> Iterator[Span]:
-    """The sentences, without the bullets before them.
+def split_sentences(text: str, language: str, protected: ProtectedSpans, *, is_html: bool) -> Iterator[Span]:
+    """The spans of the sentences, without the bullets before them.
 
     Args:
-        text: any.
-        language: decides after which full stops a sentence goes on.
-        carried: what no sentence ends within.
-        is_html: line breaks are blanks.
+        text: the whole text.
+        language: selects the abbreviations that do not end a sentence.
+        protected: no sentence ends inside one of these spans.
+        is_html: whether line breaks are ordinary spaces.
     """
-    sentences = _sentences(text, language, carried)
-    for start, stop in sentences if is_html else _lines(text, sentences, carried):
-        bullet = _BULLET.match(text, start, stop) if not _line(text, start).strip() else None
+    sentences = _sentences(text, language, protected)
+    for start, stop in sentences if is_html else _lines(text, sentences, protected):
+        bullet = _BULLET.match(text, start, stop) if not _line_before(text, start).strip() else None
         yield bullet.end() if bullet else start, stop
 
 
-def _sentences(text: str, language: str, carried: Carried) -> Iterator[Span]:
-    """The sentences, the tagger's but for full stops that end none in this language, or are carried over."""
-    goes_on = _GOES_ON.get(language)
-    begun: int | None = None
+def _sentences(text: str, language: str, protected: ProtectedSpans) -> Iterator[Span]:
+    """The sentences of `words_by_sentence`, joined where one ends with an abbreviation or in a protected span."""
+    abbreviation = _ABBREVIATION.get(language)
+    joined_start: int | None = None
     spans = [(words[0][0], words[-1][1]) for words in words_by_sentence(text)]
-    for place, (start, stop) in enumerate(spans):
-        begun = start if begun is None else begun
-        if place + 1 < len(spans) and carried.is_torn(stop, spans[place + 1][0]):
+    for index, (own_start, stop) in enumerate(spans):
+        start = own_start if joined_start is None else joined_start
+        joined_start = start
+        if index + 1 < len(spans) and protected.is_inside(stop, spans[index + 1][0]):
             continue
-        if goes_on and place + 1 < len(spans) and "\n" not in text[stop : spans[place + 1][0]]:
-            end = goes_on.search(text, max(begun, stop - 16), stop)
-            # What the line begins with is the number of a list's entry.
-            if end and _line(text, stop).strip() != end.group():
+        if abbreviation and index + 1 < len(spans) and "\n" not in text[stop : spans[index + 1][0]]:
+            match = abbreviation.search(text, max(start, stop - _MAX_ABBREVIATION), stop)
+            # A number that is alone in its line so far is the number of a list item.
+            if match and _line_before(text, stop).strip() != match.group():
                 continue
-        yield begun, stop
-        begun = None
+        yield start, stop
+        joined_start = None
 
 
-def _lines(text: str, sentences: Iterator[Span], carried: Carried) -> Iterator[Span]:
-    """The sentences, cut at line breaks but where a long line was merely wrapped."""
+def _lines(text: str, sentences: Iterator[Span], protected: ProtectedSpans) -> Iterator[Span]:
+    """The sentences, split at line breaks unless the line before was long enough to have been wrapped."""
     for start, stop in sentences:
         for match in _LINE_BREAK.finditer(text, start, stop):
-            least = _GOING_ON_LENGTH if text[match.end()].islower() else _WRAPPED_LENGTH
-            wrapped = len(_line(text, match.start())) >= least
-            if not wrapped and not carried.is_torn(match.start()):
+            min_length = _MIN_WRAPPED_BEFORE_LOWERCASE if text[match.end()].islower() else _MIN_WRAPPED
+            wrapped = len(_line_before(text, match.start())) >= min_length
+            if not wrapped and not protected.is_inside(match.start()):
                 yield start, match.start()
                 start = match.end()
         yield start, stop
 
 
-def _line(text: str, place: int) -> str:
-    """What stands before `place` in its line."""
-    return text[text.rfind("\n", 0, place) + 1 : place]
+def _line_before(text: str, position: int) -> str:
+    """The part of a line before a position."""
+    return text[text.rfind("\n", 0, position) + 1 : position]

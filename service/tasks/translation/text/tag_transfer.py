@@ -1,8 +1,7 @@
-"""Elements: what is never translated, as `<code>`, and what stands within a sentence, as in `a <b>red</b> car`.
+"""Tag transfer: inline tags, as in `a <b>red</b> car`, are removed before translation and put back by attention.
 
-An element is a tag, the tag that ends it and what stands between them. Those within a sentence are taken out before it
-is translated, and put back by attention: around the pieces that attended to what they stood around. So the sentence is
-translated as a whole.
+A pair of inline tags is put around the target tokens that attended to the source tokens between the two tags. So the
+sentence is translated as a whole. Elements that are never translated, such as `<code>`, are found here as well.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from service.tasks.translation.subwords import Subwords
 
 _INLINE = "a|abbr|b|bdi|bdo|big|cite|del|dfn|em|font|i|ins|mark|q|s|small|span|strike|strong|sub|sup|u"
-"""Of HTML's elements those whose words are a part of the sentence; those of `code`, say, are none."""
+"""HTML elements whose words are part of the sentence around them; the words of `code`, for example, are not."""
 _TAG = re.compile(rf"<(/?)({_INLINE})(?:\s[^<>]*)?(?<!/)>", re.IGNORECASE)
 
 _VERBATIM = re.compile(
@@ -28,73 +27,73 @@ _VERBATIM = re.compile(
     r"|<[A-Za-z][^<>]*\s(?:translate\s*=\s*[\"']?no(?![^\s\"'/>])|class\s*=\s*[\"'][^\"'<>]*\bnotranslate\b)[^<>]*(?<!/)>",
     re.IGNORECASE,
 )
-"""Begins what is never translated."""
-_WORD = re.compile(rf"<(?:{_INLINE}|code|kbd|math|samp|svg|var)[\s>]", re.IGNORECASE)
-"""Begins what stands in a sentence like a word, where it is never translated."""
+"""The opening tag of an element that is kept verbatim."""
+_WORD_LIKE = re.compile(rf"<(?:{_INLINE}|code|kbd|math|samp|svg|var)[\s>]", re.IGNORECASE)
+"""The start of an element that takes the place of a word in its sentence if it is kept verbatim."""
 _NAME = re.compile(r"<(/?)([A-Za-z][^\s<>/]*)")
 
-_SHARE = 0.5
-"""A piece stands in an element where it attended to the element's pieces by more than this."""
+_MIN_ATTENTION = 0.5
+"""A token belongs into a pair of tags if more than this share of its attention is on the tokens between them."""
 
 
 Span = tuple[int, int]
-"""Where something begins in the text, and where it has ended."""
+"""Start and end of a part of the text."""
 
 
-def between(start: int, stop: int, spans: Iterable[Span]) -> Iterator[Span]:
-    """What is left of a span without others in it: one part more than those."""
+def gaps_between(start: int, stop: int, spans: Iterable[Span]) -> Iterator[Span]:
+    """The parts of `text[start:stop]` before, between and after the spans in it: one more than there are spans."""
     edges = [start, *(edge for span in sorted(spans) for edge in span), stop]
     return zip(edges[::2], edges[1::2], strict=True)
 
 
-class Tags(NamedTuple):
-    """The two tags of an element."""
+class TagPair(NamedTuple):
+    """The opening and the closing tag of an element."""
 
     opening: Span
     closing: Span
 
 
 @dataclass(frozen=True)
-class Element:
-    """The pieces from `first` to before `end` of a segment, and the tags around them."""
+class InlineTag:
+    """A pair of tags around the source tokens from `first` to before `end`."""
 
     opening: str
     closing: str
     first: int
     end: int
-    inner: list[Element] = field(default_factory=list)
-    """Elements within it, in reading order."""
+    children: list[InlineTag] = field(default_factory=list)
+    """Tags between these two, in reading order."""
 
 
-def with_verbatim(text: str, found: Sequence[Span]) -> list[Span]:
-    """The same, where an element that is never translated is one, from its first tag to its last.
+def merge_verbatim_elements(text: str, spans: Sequence[Span]) -> list[Span]:
+    """Replace the spans of each element that is never translated by one, from its first tag to its last.
 
     Args:
-        text: any.
-        found: what is carried over of it, all tags among that, in reading order.
+        text: any text.
+        spans: its protected spans, among them all tags, in reading order.
     """
-    spans: list[Span] = []
-    endless: set[str] = set()
-    place = 0
-    while place < len(found):
-        start, stop = found[place]
-        place += 1
+    merged: list[Span] = []
+    unclosed: set[str] = set()
+    index = 0
+    while index < len(spans):
+        start, stop = spans[index]
+        index += 1
         name = _name(text, start) if _VERBATIM.fullmatch(text, start, stop) else ""
-        if name and name not in endless:
-            last = _last_tag(text, found, place, name)
+        if name and name not in unclosed:
+            last = _closing_tag(text, spans, index, name)
             if last is None:
-                endless.add(name)
+                unclosed.add(name)
             else:
-                stop, place = found[last][1], last + 1
-        spans.append((start, stop))
-    return spans
+                stop, index = spans[last][1], last + 1
+        merged.append((start, stop))
+    return merged
 
 
-def _last_tag(text: str, found: Sequence[Span], place: int, name: str) -> int | None:
-    """The place of the tag that ends the element `name`, of which the tags from `place` on are."""
+def _closing_tag(text: str, spans: Sequence[Span], index: int, name: str) -> int | None:
+    """The index of the tag that closes the element `name`, searched from `index` on."""
     depth = 1
-    for last in range(place, len(found)):
-        start, stop = found[last]
+    for last in range(index, len(spans)):
+        start, stop = spans[last]
         if _name(text, start) == name and text[stop - 2] != "/":
             depth += -1 if text[start + 1] == "/" else 1
             if not depth:
@@ -103,95 +102,98 @@ def _last_tag(text: str, found: Sequence[Span], place: int, name: str) -> int | 
 
 
 def _name(text: str, start: int) -> str:
-    """The name of the tag that begins there; none: ''."""
+    """The lower-cased name of the tag that starts here; "" if it is not a tag."""
     tag = _NAME.match(text, start)
     return tag[2].lower() if tag else ""
 
 
-def begins_word(text: str, start: int) -> bool:
-    """Whether the element that begins there, if it is never translated, stands in a sentence like a word."""
-    return _WORD.match(text, start) is not None
+def is_word_like(text: str, start: int) -> bool:
+    """Whether the verbatim element that starts here takes the place of a word in its sentence."""
+    return _WORD_LIKE.match(text, start) is not None
 
 
-def pair_name(text: str, span: Span, *, closing: bool) -> str:
-    """The name of an element that is part of a sentence, whose tag this is; '' where it is none."""
+def inline_tag_name(text: str, span: Span, *, closing: bool) -> str:
+    """The name of the inline tag with this span; "" if it is not an inline tag, or not (`closing`) a closing one."""
     tag = _TAG.fullmatch(text, *span)
     return tag[2].lower() if tag and bool(tag[1]) is closing else ""
 
 
-def find_tags(text: str, found: Sequence[Span], start: int, stop: int) -> list[Tags]:
-    """The elements that are part of a sentence, in the order of their opening tags.
+def find_tag_pairs(text: str, spans: Sequence[Span], start: int, stop: int) -> list[TagPair]:
+    """The pairs of inline tags of a sentence that can be transferred, in the order of their opening tags.
 
-    Not those that hold no letter or digit, or anything that is carried over, nor those that stand around all that is
-    translated together: their tags are carried over themselves.
+    A pair is left out, so that its tags are kept where they are, if there is no letter or digit between the tags, if
+    another protected span is between them, or if they enclose everything that is translated together.
 
     Args:
         text: the sentence is `text[start:stop]`.
-        found: what would be carried over of it, in reading order.
+        spans: its protected spans, in reading order.
         start: of the sentence.
         stop: of the sentence.
     """
-    tags = [_TAG.fullmatch(text, *span) for span in found]
+    tags = [_TAG.fullmatch(text, *span) for span in spans]
     if not any(tags):
         return []
-    gaps = between(start, stop, found)
-    counts = list(accumulate(sum(map(str.isalnum, text[begin:end])) for begin, end in gaps))  # before each of them
+    gaps = gaps_between(start, stop, spans)
+    # Letters and digits before each span, and in all.
+    counts = list(accumulate(sum(map(str.isalnum, text[begin:end])) for begin, end in gaps))
     pairs = _pairs(tags, counts)
-    inside = {place for pair in pairs for place in pair}
-    others = iter([*(place for place in range(len(found)) if place not in inside), len(found)])
+    paired = {index for pair in pairs for index in pair}
+    others = iter([*(index for index in range(len(spans)) if index not in paired), len(spans)])
     kept, low, high = [], -1, next(others)
     for opening, closing in pairs:
         while high < opening:
             low, high = high, next(others)
         if counts[closing] - counts[opening] < counts[high] - (counts[low] if low >= 0 else 0):
-            kept.append(Tags(found[opening], found[closing]))
+            kept.append(TagPair(spans[opening], spans[closing]))
         else:
-            low = opening  # what is in it is translated by itself
+            low = opening  # the text between these tags is translated on its own
     return kept
 
 
-def read_elements(text: str, tags: Sequence[Tags], pieces: Callable[[int, int], tuple[int, int]]) -> list[Element]:
-    """The elements of a segment, as a forest.
+def build_tag_tree(
+    text: str, pairs: Sequence[TagPair], tokens: Callable[[int, int], tuple[int, int]]
+) -> list[InlineTag]:
+    """Nest the tag pairs of a segment.
 
     Args:
         text: that the tags are in.
-        tags: of the segment, in the order of their opening tags.
-        pieces: the first piece, and that after the last, of what stands between two places in the text.
+        pairs: in the order of their opening tags.
+        tokens: maps two positions in the text to the first token, and the one after the last, between them.
     """
-    found: list[Element] = []
-    around: list[tuple[int, list[Element]]] = []
-    for opening, closing in tags:
-        element = Element(text[slice(*opening)], text[slice(*closing)], *pieces(opening[1], closing[0]))
-        while around and around[-1][0] < opening[0]:
-            around.pop()
-        (around[-1][1] if around else found).append(element)
-        around.append((closing[0], element.inner))
-    return found
+    roots: list[InlineTag] = []
+    enclosing: list[tuple[int, list[InlineTag]]] = []
+    for opening, closing in pairs:
+        tag = InlineTag(text[slice(*opening)], text[slice(*closing)], *tokens(opening[1], closing[0]))
+        while enclosing and enclosing[-1][0] < opening[0]:
+            enclosing.pop()
+        (enclosing[-1][1] if enclosing else roots).append(tag)
+        enclosing.append((closing[0], tag.children))
+    return roots
 
 
-def with_elements(
+def transfer_tags(
     text: str,
     tokens: Sequence[int],
     attention: NDArray[np.float32],
-    elements: Sequence[Element],
+    tags: Sequence[InlineTag],
     subwords: Subwords,
-    cased: Callable[[str], str],
+    format_words: Callable[[str], str],
 ) -> str:
-    """A translated segment with its elements.
+    """Put the inline tags of the source into its translation.
 
     Args:
         text: the translation.
-        tokens: of it, T of them, without END.
-        attention: of each of them, and maybe of END, [T or more, S].
-        elements: of the segment.
-        subwords: of the target.
-        cased: what is done to the words.
+        tokens: its T tokens, without END.
+        attention: [T or more, S].
+        tags: of the source segment.
+        subwords: of the target language.
+        format_words: applied to the text between the tags.
     """
-    return _Writer(text, tokens, attention, subwords, cased).written(elements, 0, len(tokens), at=0)
+    return _TagWriter(text, tokens, attention, subwords, format_words).write(tags, 0, len(tokens), at=0)
 
 
-class _Writer:
-    """Writes one translation."""
+class _TagWriter:
+    """Writes a translation with tags; the arguments are those of `transfer_tags`."""
 
     def __init__(
         self,
@@ -199,95 +201,95 @@ class _Writer:
         tokens: Sequence[int],
         attention: NDArray[np.float32],
         subwords: Subwords,
-        cased: Callable[[str], str],
+        format_words: Callable[[str], str],
     ) -> None:
         self._attention = attention[: len(tokens)]
-        self._cased = cased
+        self._format_words = format_words
         self._text = text
         self._ends = [len(subwords.decode(tokens[:count])) for count in range(len(tokens) + 1)]
+        """Length of the text of the first tokens, by their number."""
         pieces = [subwords.piece(token) for token in tokens]
-        self._goes_on = [
-            place > 0 and piece[0].isalnum() and pieces[place - 1][-1].isalnum() for place, piece in enumerate(pieces)
+        self._continues_word = [
+            index > 0 and piece[0].isalnum() and pieces[index - 1][-1].isalnum() for index, piece in enumerate(pieces)
         ]
-        """Whether a piece is in one word with that before it."""
 
-    def written(self, elements: Sequence[Element], low: int, high: int, at: int) -> str:
-        """The pieces from `low`, which begins at `at`, to before `high`, with the elements among them."""
+    def write(self, tags: Sequence[InlineTag], low: int, high: int, at: int) -> str:
+        """The text of the tokens from `low`, which starts at `at` in the text, to before `high`, with these tags."""
         parts: list[str] = []
-        for (start, end), element in sorted(self._places(elements, low, high), key=lambda entry: entry[0]):
-            begin = self._begin(start) if start < end else self._ends[end]
-            parts += self._cased(self._text[at:begin]), element.opening
-            parts += self.written(element.inner, start, end, begin), element.closing
+        for (start, end), tag in sorted(self._ranges(tags, low, high), key=lambda entry: entry[0]):
+            begin = self._start_of(start) if start < end else self._ends[end]
+            parts += self._format_words(self._text[at:begin]), tag.opening
+            parts += self.write(tag.children, start, end, begin), tag.closing
             at = max(begin, self._ends[end])
-        return "".join([*parts, self._cased(self._text[at : max(at, self._ends[high])])])
+        return "".join([*parts, self._format_words(self._text[at : max(at, self._ends[high])])])
 
-    def _begin(self, place: int) -> int:
-        """Where a piece begins in the text, after the blank before it."""
-        at = self._ends[place]
-        return at + (at < len(self._text) and self._text[at] == " " and place < len(self._ends) - 1)
+    def _start_of(self, token: int) -> int:
+        """The start of a token in the text, after the space before it."""
+        at = self._ends[token]
+        return at + (at < len(self._text) and self._text[at] == " " and token < len(self._ends) - 1)
 
-    def _places(self, elements: Sequence[Element], low: int, high: int) -> Iterator[tuple[tuple[int, int], Element]]:
-        """Which pieces each element stands around; no piece is in two of them, nor a word torn."""
+    def _ranges(self, tags: Sequence[InlineTag], low: int, high: int) -> Iterator[tuple[tuple[int, int], InlineTag]]:
+        """The range of tokens for each tag; ranges do not overlap or split words."""
         free = np.zeros(len(self._attention) + 1, bool)
         free[low:high] = True
-        for element in elements:
-            gains = self._attention[:, element.first : element.end].sum(1) - _SHARE
-            start, end = _best_run(gains, free)
-            while start < end and self._goes_on[start] and free[start - 1]:
+        for tag in tags:
+            gains = self._attention[:, tag.first : tag.end].sum(1) - _MIN_ATTENTION
+            start, end = _best_range(gains, free)
+            while start < end and self._continues_word[start] and free[start - 1]:
                 start -= 1
-            while start < end < high and self._goes_on[end] and free[end]:
+            while start < end < high and self._continues_word[end] and free[end]:
                 end += 1
             free[start:end] = False
-            yield (start, end) if start < end else (high, high), element
+            yield (start, end) if start < end else (high, high), tag
 
 
-def _best_run(gains: NDArray[np.float32], free: NDArray[np.bool_]) -> tuple[int, int]:
-    """The run of free places with the highest sum, at least one place long; (0, 0) where none is free."""
-    best, found = -np.inf, (0, 0)
+def _best_range(gains: NDArray[np.float32], free: NDArray[np.bool_]) -> tuple[int, int]:
+    """The non-empty range of free positions with the largest sum (Kadane's algorithm); (0, 0) if none is free."""
+    best, best_range = -np.inf, (0, 0)
     total, start = 0.0, 0
-    for place, gain in enumerate(gains.tolist()):
-        if not free[place]:
-            total, start = 0.0, place + 1
+    for index, gain in enumerate(gains.tolist()):
+        if not free[index]:
+            total, start = 0.0, index + 1
             continue
         if total <= 0:
-            total, start = 0.0, place
+            total, start = 0.0, index
         total += gain
         if total > best:
-            best, found = total, (start, place + 1)
-    return found
+            best, best_range = total, (start, index + 1)
+    return best_range
 
 
 @dataclass
-class _Open:
-    """A tag that is not ended yet."""
+class _OpenTag:
+    """An opening tag without its closing tag so far."""
 
     name: str
-    place: int
-    whole: bool = True
-    """Whether nothing but elements is in it so far."""
+    index: int
+    only_pairs_inside: bool = True
+    """False once an unpaired tag or another protected span was seen inside."""
 
 
 def _pairs(tags: Sequence[re.Match[str] | None], counts: Sequence[int]) -> list[tuple[int, int]]:
-    """Places of two tags each that make an element, with words and nothing else but elements in it, by the first."""
-    found: list[tuple[int, int]] = []
-    opened: list[_Open] = []
-    names: Counter[str] = Counter()
-    for place, tag in enumerate(tags):
+    """Indices of the opening and closing tags that have words and nothing but such pairs between them."""
+    pairs: list[tuple[int, int]] = []
+    stack: list[_OpenTag] = []
+    open_names: Counter[str] = Counter()
+    for index, tag in enumerate(tags):
         name = tag[2].lower() if tag else ""
         if tag and not tag[1]:
-            opened.append(_Open(name, place))
-            names[name] += 1
+            stack.append(_OpenTag(name, index))
+            open_names[name] += 1
             continue
-        if names[name]:
-            others = 0
-            while opened[-1].name != name:
-                names[opened.pop().name] -= 1
-                others += 1
-            begun = opened.pop()
-            names[name] -= 1
-            if begun.whole and not others and counts[place] > counts[begun.place]:
-                found.append((begun.place, place))
+        if open_names[name]:
+            unclosed = 0
+            while stack[-1].name != name:
+                open_names[stack.pop().name] -= 1
+                unclosed += 1
+            opening = stack.pop()
+            open_names[name] -= 1
+            if opening.only_pairs_inside and not unclosed and counts[index] > counts[opening.index]:
+                pairs.append((opening.index, index))
                 continue
-        if opened:
-            opened[-1].whole = False
-    return sorted(found)
+        if stack:
+            stack[-1].only_pairs_inside = False
+    return sorted(pairs)

@@ -1,7 +1,7 @@
-"""What of a sentence is translated together.
+"""Translation units: the parts of a sentence that are translated together, at best the whole sentence.
 
-Where the model was taught to copy (Luong et al. 2015, "Addressing the rare word problem", section 3.1), what is carried
-over within a sentence has a sign that stands for it, `STAND_IN`, so that the sentence is translated as a whole.
+If the model was trained to copy (Luong et al. 2015, "Addressing the rare word problem", section 3.1), a `PLACEHOLDER`
+stands for each protected span within a sentence, so that the sentence need not be split there.
 """
 
 from __future__ import annotations
@@ -13,151 +13,165 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from service.tasks.translation.text.html import MARKUP
-from service.tasks.translation.text.tag_transfer import Span, Tags, begins_word, between, find_tags, pair_name
+from service.tasks.translation.text.tag_transfer import (
+    Span,
+    TagPair,
+    find_tag_pairs,
+    gaps_between,
+    inline_tag_name,
+    is_word_like,
+)
 
-_BEFORE = re.compile(r"[\s,;:.!?)\]\u2026]*")
-"""Stands before a passage where it goes on after something that is carried over."""
-_NEAR = 4
-"""Within so many characters is beside."""
+_LEADING_PUNCTUATION = re.compile(r"[\s,;:.!?)\]\u2026]*")
+"""Not translated at the start of a unit that continues after a protected span."""
+_NEIGHBORHOOD = 4
+"""Characters in which the letters beside a symbol are searched, past spaces."""
 
 
-class Passage(NamedTuple):
-    """What is translated from `start` to before `stop` of a text: at most a sentence."""
+class TranslationUnit(NamedTuple):
+    """`text[start:stop]`, at most a sentence, which is translated as a whole."""
 
     start: int
     stop: int
-    tags: list[Tags]
-    """Of its elements, in the order of their opening tags."""
-    copied: list[Span]
-    """What stand-ins stand for, in reading order."""
+    tags: list[TagPair]
+    """Inline tags to transfer, in the order of the opening tags."""
+    protected: list[Span]
+    """Protected spans that placeholders stand for, in reading order."""
 
 
-class _Kind(IntEnum):
-    """What is carried over is, to the sentence that it stands in,"""
+class _Role(IntEnum):
+    """What a protected span is to the sentence around it."""
 
-    SIGN = 1
-    """such as an emoji, or several: no part of it where it begins or ends, or a capital begins after it;"""
+    SYMBOL = 1
+    """Such as emoji: outside the sentence at its start or end, and before a capital letter."""
     WORD = 2
-    """a word of it: one with unknown letters, an address, code;"""
+    """A word of the sentence: one with unknown letters, an address, code."""
     MARKUP = 3
-    """no part of it, but for the tags of its elements."""
+    """Not part of the sentence, which is split here, except for transferable inline tags."""
 
 
 class _Item(NamedTuple):
     start: int
     stop: int
-    kind: _Kind
+    role: _Role
 
 
-def find_passages(
-    text: str, found: Sequence[Span], start: int, stop: int, *, elements: bool, copies: bool
-) -> Iterator[Passage]:
-    """Where what is translated of a sentence begins and ends.
+def find_units(
+    text: str, spans: Sequence[Span], start: int, stop: int, *, inline_tags: bool, placeholders: bool
+) -> Iterator[TranslationUnit]:
+    """The translation units of a sentence.
 
     Args:
         text: the sentence is `text[start:stop]`.
-        found: what is carried over of it, in reading order.
+        spans: its protected spans, in reading order.
         start: of the sentence.
         stop: of the sentence.
-        elements: whether elements such as <b> are part of a sentence; else their tags part it.
-        copies: whether what can be is copied; else it parts the sentence.
+        inline_tags: whether inline tags can be transferred; otherwise they split the sentence.
+        placeholders: whether placeholders can stand for protected spans; otherwise those split the sentence.
     """
-    items = _items(text, found) if copies else [_Item(*span, _Kind.MARKUP) for span in found]
-    items = [item._replace(kind=_Kind.MARKUP) if _ends_sentence(text, item) else item for item in items]
-    markup = [(item.start, item.stop) for item in items if item.kind is _Kind.MARKUP]
-    copied = [item for item in items if item.kind is not _Kind.MARKUP]
-    tags = find_tags(text, markup, start, stop) if elements else []
-    kept = {span for pair in tags for span in pair}
-    yield from _passages(text, between(start, stop, [span for span in markup if span not in kept]), tags, copied)
+    items = _items(text, spans) if placeholders else [_Item(*span, _Role.MARKUP) for span in spans]
+    items = [item._replace(role=_Role.MARKUP) if _separates_sentences(text, item) else item for item in items]
+    markup = [(item.start, item.stop) for item in items if item.role is _Role.MARKUP]
+    protected = [item for item in items if item.role is not _Role.MARKUP]
+    tags = find_tag_pairs(text, markup, start, stop) if inline_tags else []
+    transferred = {span for pair in tags for span in pair}
+    parts = gaps_between(start, stop, [span for span in markup if span not in transferred])
+    yield from _units(text, parts, tags, protected)
 
 
-def without_tags(text: str, passage: Passage) -> Iterator[Passage]:
-    """A passage, parted at the tags of its elements."""
-    spans = [span for pair in passage.tags for span in pair]
-    copied = [_Item(*span, _Kind.WORD) for span in passage.copied]
-    yield from _passages(text, between(passage.start, passage.stop, spans), [], copied)
+def split_at_tags(text: str, unit: TranslationUnit) -> Iterator[TranslationUnit]:
+    """Split a unit at its inline tags."""
+    spans = [span for pair in unit.tags for span in pair]
+    protected = [_Item(*span, _Role.WORD) for span in unit.protected]
+    yield from _units(text, gaps_between(unit.start, unit.stop, spans), [], protected)
 
 
-def _passages(text: str, parts: Iterator[Span], tags: Sequence[Tags], copied: Sequence[_Item]) -> Iterator[Passage]:
-    """What of each of these parts is translated, with the tags and the copied items in it."""
-    tags_begin, items_begin = [pair.opening[0] for pair in tags], [item.start for item in copied]
+def _units(
+    text: str, parts: Iterator[Span], tags: Sequence[TagPair], protected: Sequence[_Item]
+) -> Iterator[TranslationUnit]:
+    """The unit of each part that has words, with the tags and protected items in it."""
+    tag_starts, item_starts = [pair.opening[0] for pair in tags], [item.start for item in protected]
     for start, stop in parts:
-        own = slice(bisect_left(items_begin, start), bisect_left(items_begin, stop))
-        start, stop, items = _without_signs_around(text, start, stop, copied[own])
-        spans = _joined(text, items)
-        if not any(_has_letter(text, *gap) for gap in between(start, stop, spans)):
+        own = slice(bisect_left(item_starts, start), bisect_left(item_starts, stop))
+        start, stop, items = _strip_symbols(text, start, stop, protected[own])
+        spans = _merge_adjacent(text, items)
+        if not any(_has_letter(text, *gap) for gap in gaps_between(start, stop, spans)):
             continue
-        before = _BEFORE.match(text, start, stop)
-        start = before.end() if before else start
+        punctuation = _LEADING_PUNCTUATION.match(text, start, stop)
+        start = punctuation.end() if punctuation else start
         stop = start + len(text[start:stop].rstrip())
-        own = slice(bisect_left(tags_begin, start), bisect_left(tags_begin, stop))
-        yield Passage(start, stop, list(tags[own]), spans)
+        own = slice(bisect_left(tag_starts, start), bisect_left(tag_starts, stop))
+        yield TranslationUnit(start, stop, list(tags[own]), spans)
 
 
-def _items(text: str, found: Sequence[Span]) -> list[_Item]:
-    """What is carried over: neighbours of one kind as one, and what is all that an element holds with its tags."""
+def _items(text: str, spans: Sequence[Span]) -> list[_Item]:
+    """The protected spans with their roles.
+
+    Adjacent items of one role are merged, and so is an inline element that holds nothing but protected items.
+    """
     items: list[_Item] = []
-    for span in found:
-        item = _Item(*span, _kind(text, *span))
-        if item.kind is _Kind.MARKUP:
-            item = _with_all_in_it(text, items, item)
-        if items and item.kind is items[-1].kind is not _Kind.MARKUP and _is_blank(text, items[-1].stop, item.start):
+    for span in spans:
+        item = _Item(*span, _role(text, *span))
+        if item.role is _Role.MARKUP:
+            item = _merge_element(text, items, item)
+        if items and item.role is items[-1].role is not _Role.MARKUP and _is_space(text, items[-1].stop, item.start):
             item = items.pop()._replace(stop=item.stop)
         items.append(item)
     return items
 
 
-def _kind(text: str, start: int, stop: int) -> _Kind:
+def _role(text: str, start: int, stop: int) -> _Role:
     if text[start] == "<" and stop - start > 1:
-        verbatim = not MARKUP.fullmatch(text, start, stop) and begins_word(text, start)
-        return _Kind.WORD if verbatim else _Kind.MARKUP
+        verbatim = not MARKUP.fullmatch(text, start, stop) and is_word_like(text, start)
+        return _Role.WORD if verbatim else _Role.MARKUP
     is_word = text[start] != "&" and any(map(str.isalnum, text[start:stop]))
-    return _Kind.WORD if is_word else _Kind.SIGN
+    return _Role.WORD if is_word else _Role.SYMBOL
 
 
-def _with_all_in_it(text: str, items: list[_Item], tag: _Item) -> _Item:
-    """An element of which this tag is the last, in place of its `items`, where it holds nothing but what is copied."""
-    name = pair_name(text, (tag.start, tag.stop), closing=True)
+def _merge_element(text: str, items: list[_Item], tag: _Item) -> _Item:
+    """If this tag closes an element that holds only protected items, remove those from `items` and return the element.
+
+    Otherwise return the tag.
+    """
+    name = inline_tag_name(text, (tag.start, tag.stop), closing=True)
     first, end = len(items), tag.start
-    while name and first and _is_blank(text, items[first - 1].stop, end):
+    while name and first and _is_space(text, items[first - 1].stop, end):
         first -= 1
-        start, stop, kind = items[first]
-        if kind is _Kind.MARKUP:
-            held = items[first + 1 :]
-            if not held or pair_name(text, (start, stop), closing=False) != name:
+        start, stop, role = items[first]
+        if role is _Role.MARKUP:
+            content = items[first + 1 :]
+            if not content or inline_tag_name(text, (start, stop), closing=False) != name:
                 break
             del items[first:]
-            return _Item(start, tag.stop, max(item.kind for item in held))
+            return _Item(start, tag.stop, max(item.role for item in content))
         end = start
     return tag
 
 
-def _ends_sentence(text: str, item: _Item) -> bool:
-    """Whether it is a sign after a small letter and before a capital: `Good morning ☀ How are you?`."""
-    before, after = (
-        text[max(0, item.start - _NEAR) : item.start].rstrip()[-1:],
-        text[item.stop : item.stop + _NEAR].lstrip()[:1],
-    )
-    return item.kind is _Kind.SIGN and before.islower() and after.isupper()
+def _separates_sentences(text: str, item: _Item) -> bool:
+    """Whether it is a symbol between a lower-case and an upper-case letter: `Good morning ☀ How are you?`."""
+    before = text[max(0, item.start - _NEIGHBORHOOD) : item.start].rstrip()[-1:]
+    after = text[item.stop : item.stop + _NEIGHBORHOOD].lstrip()[:1]
+    return item.role is _Role.SYMBOL and before.islower() and after.isupper()
 
 
-def _without_signs_around(text: str, start: int, stop: int, items: Sequence[_Item]) -> tuple[int, int, Sequence[_Item]]:
-    """The same without signs that no words stand before, or after."""
+def _strip_symbols(text: str, start: int, stop: int, items: Sequence[_Item]) -> tuple[int, int, Sequence[_Item]]:
+    """Shrink `text[start:stop]` and its items by the symbols before its first and after its last letter."""
     low, high = 0, len(items)
-    while low < high and items[low].kind is _Kind.SIGN and not _has_letter(text, start, items[low].start):
+    while low < high and items[low].role is _Role.SYMBOL and not _has_letter(text, start, items[low].start):
         start = items[low].stop
         low += 1
-    while low < high and items[high - 1].kind is _Kind.SIGN and not _has_letter(text, items[high - 1].stop, stop):
+    while low < high and items[high - 1].role is _Role.SYMBOL and not _has_letter(text, items[high - 1].stop, stop):
         high -= 1
         stop = items[high].start
     return start, stop, items[low:high]
 
 
-def _joined(text: str, items: Sequence[_Item]) -> list[Span]:
-    """Their spans; those of neighbours are one."""
+def _merge_adjacent(text: str, items: Sequence[_Item]) -> list[Span]:
+    """The spans of the items, with one span for items that only spaces separate."""
     spans: list[Span] = []
     for start, stop, _ in items:
-        if spans and _is_blank(text, spans[-1][1], start):
+        if spans and _is_space(text, spans[-1][1], start):
             start = spans.pop()[0]
         spans.append((start, stop))
     return spans
@@ -167,5 +181,5 @@ def _has_letter(text: str, start: int, stop: int) -> bool:
     return any(map(str.isalpha, text[start:stop]))
 
 
-def _is_blank(text: str, start: int, stop: int) -> bool:
+def _is_space(text: str, start: int, stop: int) -> bool:
     return not text[start:stop].strip()

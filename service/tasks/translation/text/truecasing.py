@@ -1,86 +1,93 @@
-"""Which words have a capital only for their place, and how a heading reads as it would within a sentence."""
+"""Truecasing: gives words that are capitalized only because of their position the case they have within a sentence.
+
+Headings and texts in all caps are translated as if they were in the case of a running sentence.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-_NOUNS_IN_CAPITALS = frozenset({"de", "lb"})
-"""Languages whose capitals may be nouns', which says nothing of the translation."""
-_RUN = re.compile(r"\w+")
-_SHOUTED_LETTERS, _SHOUTED_WORD = 8, 4
-"""Letters of words, or of one word, in capitals that are more than an abbreviation."""
-_FINAL, _CLOSING = frozenset(".!?\u2026"), "\"')]"
+_LANGUAGES_WITH_CAPITALIZED_NOUNS = frozenset({"de", "lb"})
+_WORD = re.compile(r"\w+")
+_MIN_ALL_CAPS_LETTERS, _MIN_ALL_CAPS_WORD = 8, 4
+"""Text in capitals is an abbreviation below this many letters in several words, or in a single word."""
+_SENTENCE_END, _CLOSING_PUNCTUATION = frozenset(".!?\u2026"), "\"')]"
 
 
-class Capitals(BaseModel):
-    """What training saw of a language's capitals; the file that `preprocessing.capitals` names."""
+class Truecaser(BaseModel):
+    """Case statistics of a language, collected in training; the bundle's file `capitals.json`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    small: frozenset[str] = frozenset()
-    """Words, in small letters, that have a capital only where a sentence begins."""
-    begins: frozenset[str] = frozenset()
-    """Those of them that often begin one, so that the translator knows them with a capital too."""
+    lowercase_words: frozenset[str] = Field(default=frozenset(), alias="small")
+    """Words, in lower case, that are capitalized only at the start of a sentence."""
+    sentence_starters: frozenset[str] = Field(default=frozenset(), alias="begins")
+    """Those of them that often start a sentence, so that the translator has seen them capitalized as well."""
 
     @classmethod
-    def read(cls, content: bytes) -> Capitals:
-        """What `write` wrote.
+    def read(cls, content: bytes) -> Truecaser:
+        """Parse the contents of a file that `write` made.
 
         Raises:
-            ValueError: it is none; says why.
+            ValueError: it is not such a file; says why.
         """
         try:
-            return cls.model_validate_json(content)
+            return cls.model_validate_json(content, by_alias=True, by_name=False)
         except ValidationError as error:
             raise ValueError(f"no list of words: {error.errors()[0]['msg']}") from error
 
     def write(self) -> bytes:
-        """A file of it: JSON, in the order of the alphabet."""
-        content = {name: sorted(words) for name, words in self}
+        """The contents of a file: JSON, words in alphabetical order."""
+        content = {"small": sorted(self.lowercase_words), "begins": sorted(self.sentence_starters)}
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
-    def are_shouted(self, plain: str) -> bool:
-        """Whether words are in capitals: more than an abbreviation or two, or one word that is written small."""
-        if not plain.isupper():
+    def is_all_caps(self, text: str) -> bool:
+        """Whether a text is written in capitals: more than an abbreviation or two, or a known lower-case word."""
+        if not text.isupper():
             return False
-        letters = sum(map(str.isalpha, plain))
-        if " " in plain:
-            return letters >= _SHOUTED_LETTERS
-        words = _RUN.findall(plain)
-        return letters >= _SHOUTED_WORD and len(words) == 1 and words[0].lower() in self.small
+        letters = sum(map(str.isalpha, text))
+        if " " in text:
+            return letters >= _MIN_ALL_CAPS_LETTERS
+        words = _WORD.findall(text)
+        return letters >= _MIN_ALL_CAPS_WORD and len(words) == 1 and words[0].lower() in self.lowercase_words
 
-    def within_a_sentence(self, plain: str, language: str) -> str:
-        """A heading as it would stand within a sentence; what is a sentence itself as it is.
+    def truecase(self, text: str, language: str) -> str:
+        """A heading in the case it would have within a sentence; a text that ends like a sentence is unchanged.
 
-        The first word is made small if it is written so, but not where it often begins a sentence and others follow it:
-        `Good morning` is known. Where all words have capitals, and none can be a name, all others are made small too.
+        1. The first word is lowercased if it is a lower-case word, unless it often starts a sentence and other words
+           follow: the translator knows `Good morning`.
+        2. If every other word is capitalized and a lower-case word (so none can be a name), those are lowercased too,
+           except in languages that capitalize nouns.
         """
-        if not plain[:1].isupper() or plain.rstrip(_CLOSING)[-1:] in _FINAL:
-            return plain
-        first, *others = _RUN.finditer(plain)
-        if not self._is_small(first[0]):
-            return plain
-        chosen = [] if others and first[0].lower() in self.begins else [first]
-        if not may_be_a_noun(language) and all(word[0][0].isupper() and self._is_small(word[0]) for word in others):
-            chosen += others
-        characters = list(plain)
-        for word in chosen:
+        if not text[:1].isupper() or text.rstrip(_CLOSING_PUNCTUATION)[-1:] in _SENTENCE_END:
+            return text
+        first, *others = _WORD.finditer(text)
+        if not self._is_lowercase_word(first[0]):
+            return text
+        selected = [] if others and first[0].lower() in self.sentence_starters else [first]
+        if not capitalizes_nouns(language) and all(
+            word[0][0].isupper() and self._is_lowercase_word(word[0]) for word in others
+        ):
+            selected += others
+        characters = list(text)
+        for word in selected:
             characters[word.start()] = characters[word.start()].lower()
-        read = "".join(characters)
-        return read if len(read) == len(plain) else plain
+        truecased = "".join(characters)
+        # A few letters, such as İ, are two in lower case: then positions would no longer fit the text.
+        return truecased if len(truecased) == len(text) else text
 
-    def _is_small(self, word: str) -> bool:
-        """Whether a word with a capital has it for its place only."""
-        return word[1:] == word[1:].lower() and word.lower() in self.small
-
-
-NO_CAPITALS = Capitals()
-"""Of a language of which nothing is known."""
+    def _is_lowercase_word(self, word: str) -> bool:
+        """Whether a capitalized word is one of `lowercase_words`."""
+        return word[1:] == word[1:].lower() and word.lower() in self.lowercase_words
 
 
-def may_be_a_noun(language: str) -> bool:
-    """Whether the capital that a text begins with may be a noun's."""
-    return language in _NOUNS_IN_CAPITALS
+NO_TRUECASING = Truecaser()
+"""For languages without case statistics: changes nothing."""
+
+
+def capitalizes_nouns(language: str) -> bool:
+    """Whether the language writes nouns with a capital, so that a capitalized first word may be one."""
+    return language in _LANGUAGES_WITH_CAPITALIZED_NOUNS

@@ -1,4 +1,4 @@
-"""Which language a text is in."""
+"""Language detection."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ def test_order_of_the_profiles_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "   \n", "1234 56", "😀!?", "-"])
-def test_nothing_is_known_of_a_text_without_letters(text: str) -> None:
+def test_confidence_is_zero_without_letters(text: str) -> None:
     assert detect(text, BOTH) == [Detected("en", 0.0), Detected("de", 0.0)]
 
 
 @pytest.mark.parametrize("text", ["Привет, как дела?", "你好 世界", "สวัสดี"])
-def test_other_scripts_are_none_of_the_languages(text: str) -> None:
+def test_other_scripts_have_low_confidence(text: str) -> None:
     assert all(found.confidence < 1 for found in detect(text, BOTH))
 
 
-def test_one_language_is_not_always_itself() -> None:
+def test_confidence_of_a_single_profile() -> None:
     (own,), (other,) = detect("The cat drinks milk", [ENGLISH]), detect("Die Katze trinkt Milch", [ENGLISH])
     assert own.confidence > 90
     assert other.confidence < 50
 
 
-def test_equal_languages_are_named_once() -> None:
+def test_duplicate_languages_are_listed_once() -> None:
     assert [found.language for found in detect("dog", [ENGLISH, GERMAN, ENGLISH])] == ["en", "de"]
 
 
@@ -91,7 +91,7 @@ def test_is_written_and_read() -> None:
         (b'{"language": "en", "grams": {"-1": "a"}, "words": {}, "code": "x"}', "code: "),
     ],
 )
-def test_what_is_no_profile_is_refused(content: bytes, message: str) -> None:
+def test_other_files_than_profiles_are_refused(content: bytes, message: str) -> None:
     with pytest.raises(ValueError, match="no profile of a language") as raised:
         Profile.read(content)
     assert message in str(raised.value)

@@ -1,4 +1,4 @@
-"""A translator that copies: what its vocabulary does not know comes back within its sentence."""
+"""A translator with placeholders: protected spans come back within their sentence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from service.tasks import load_predictor
 from service.tasks.tensors import object_array
 from service.tasks.translation import TranslationPredictor
 from service.tasks.translation.request import TranslateRequest
-from service.tasks.translation.subwords import END, STAND_IN, UNKNOWN, Subwords
+from service.tasks.translation.subwords import END, PLACEHOLDER, UNKNOWN, Subwords
 from service.tasks.translation.text import TranslationPreprocessing
 from tests.support.server import rewrite
 from tests.support.translator_bundles import pieces, step_graph, write_translator
@@ -28,7 +28,7 @@ OPENER = session_opener(("cpu",), 1, False)
 
 
 def write_copier(repository: Path, *, attention: bool = True) -> Bundle:
-    """A tiny translator whose step gives UNKNOWN a probability, so that it translates UNKNOWN to itself."""
+    """Write a tiny translator that translates UNKNOWN to UNKNOWN."""
     plain = write_translator(repository, attention=attention, copies=True)
     model = onnx.load_from_string(step_graph("en", attention=attention))
     (mask,) = (one for one in model.graph.initializer if one.name == "mask")
@@ -39,9 +39,9 @@ def write_copier(repository: Path, *, attention: bool = True) -> Bundle:
 
 
 def load(bundle: Bundle) -> TranslationPredictor:
-    found = load_predictor(bundle, OPENER, Limits())
-    assert isinstance(found, TranslationPredictor)
-    return found
+    predictor = load_predictor(bundle, OPENER, Limits())
+    assert isinstance(predictor, TranslationPredictor)
+    return predictor
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["attention", "none"])
@@ -49,8 +49,8 @@ def copier(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return load(write_copier(tmp_path_factory.mktemp("copier"), attention=request.param))
 
 
-def translate(found: TranslationPredictor, text: str, **body: Any) -> dict[str, Any]:
-    (result,) = found.answer({"text": text, **body})["results"]
+def translate(predictor: TranslationPredictor, text: str, **body: Any) -> dict[str, Any]:
+    (result,) = predictor.answer({"text": text, **body})["results"]
     assert isinstance(result, dict)
     return result
 
@@ -66,33 +66,33 @@ def translate(found: TranslationPredictor, text: str, **body: Any) -> dict[str, 
         ("THE DOG ± SLEEPS\n\n李", "DER HUND ± SCHLÄFT\n\n李"),
     ],
 )
-def test_it_comes_back_within_its_sentence(
+def test_protected_spans_come_back_within_their_sentence(
     copier: TranslationPredictor, text: str, expected: str, beam_size: int
 ) -> None:
     assert translate(copier, text, beam_size=beam_size)["text"] == expected
 
 
-def test_a_model_that_was_not_taught_so_translates_the_parts(tmp_path: Path) -> None:
-    assert not TranslationPreprocessing(source="en", target="de", max_source_tokens=9).copies
+def test_a_model_without_placeholders_translates_the_parts(tmp_path: Path) -> None:
+    assert not TranslationPreprocessing(source="en", target="de", max_source_tokens=9).uses_placeholders
     plain = load(write_translator(tmp_path))
     assert translate(plain, "I love 李 you.")["text"] == "Ich liebe 李 du."
     (request,) = [TranslateRequest(["I love 李 you."])]
     assert [job.tokens.count(UNKNOWN) for job in plain.preprocess(request)[JOBS]] == [0, 0]
 
 
-def test_its_job_asks_for_attention(copier: TranslationPredictor) -> None:
+def test_jobs_request_attention(copier: TranslationPredictor) -> None:
     jobs = copier.preprocess(TranslateRequest(["The 李 sleeps. The dog"]))[JOBS]
     assert [job.wants_attention for job in jobs] == [True, True]
 
 
-def test_alternatives_have_it_too(copier: TranslationPredictor) -> None:
+def test_alternatives_have_the_protected_spans_too(copier: TranslationPredictor) -> None:
     result = translate(copier, "The big 李.", alternatives=3)
     texts = [result["text"], *(other["text"] for other in result["alternatives"])]
     assert {"Der groß 李.", "Der riesig 李."} <= set(texts)
-    assert all(text.count("李") == 1 and STAND_IN not in text for text in texts)
+    assert all(text.count("李") == 1 and PLACEHOLDER not in text for text in texts)
 
 
-def test_elements_around_it(tmp_path: Path) -> None:
+def test_inline_tags_around_a_protected_span(tmp_path: Path) -> None:
     copier = load(write_copier(tmp_path))
     text = "The <b>big 李</b> sleeps."
     assert translate(copier, text)["text"] == "Der <b>groß 李</b> schläft."
@@ -101,10 +101,10 @@ def test_elements_around_it(tmp_path: Path) -> None:
     assert np.array(result["alignment"]).argmax(1).tolist() == list(range(7))
 
 
-def test_none_of_many_signs_is_lost(copier: TranslationPredictor) -> None:
+def test_no_one_of_many_symbols_is_lost(copier: TranslationPredictor) -> None:
     text = "the 😀 dog " * 300 + "😀" * 2_000
     answer = translate(copier, text, beam_size=1)["text"]
-    assert (answer.count("😀"), STAND_IN in answer) == (2_300, False)
+    assert (answer.count("😀"), PLACEHOLDER in answer) == (2_300, False)
 
 
 @pytest.mark.parametrize(
@@ -129,13 +129,13 @@ def test_a_stream(tmp_path: Path, text: str, tokens: list[tuple[int, str]], answ
     copier.preprocess(request)
     stream = copier.stream(request)
     written = []
-    for place, piece in tokens:
-        written += list(stream.take(place, pieces().piece_to_id(piece) if piece else END))
+    for job, piece in tokens:
+        written += list(stream.take(job, pieces().piece_to_id(piece) if piece else END))
     written += list(stream.finish([{"text": answer}]))
     assert [delta for _, delta in written] == deltas
 
 
-def test_a_stream_is_the_answer_in_parts(copier: TranslationPredictor) -> None:
+def test_deltas_add_up_to_the_answer(copier: TranslationPredictor) -> None:
     text = "The 李 sleeps. I love 😀 you, 王! The dog <code>a</code>\n\n李: the house"
     request = TranslateRequest([text]).streamed()
     jobs = copier.preprocess(request)[JOBS].tolist()
@@ -161,8 +161,10 @@ def test_a_stream_is_the_answer_in_parts(copier: TranslationPredictor) -> None:
     assert results[0]["text"].startswith("Der 李 schläft. Ich liebe 😀 du, 王! Der Hund <code>a</code>\n\n李: der Haus")
 
 
-def test_a_vocabulary_that_knows_the_sign_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vocabulary_with_the_placeholder_character_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle = write_copier(tmp_path)
-    monkeypatch.setattr(Subwords, "unknown", lambda self, text: set())
+    monkeypatch.setattr(Subwords, "unknown_characters", lambda self, text: set())
     with pytest.raises(BundleError, match=r"pieces\.model: has U\+FFFC, .* export the model without copies"):
         load(bundle)

@@ -1,4 +1,4 @@
-"""The predictor of translators, without HTTP: answers, limits, the text of a stream, and bundles that do not fit."""
+"""The translation predictor without HTTP: answers, limits, streaming and invalid bundles."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ OPENER = session_opener(("cpu",), 1, False)
 
 
 def load(bundle: Bundle, **limits: int) -> TranslationPredictor:
-    found = load_predictor(bundle, OPENER, Limits(**limits))
-    assert isinstance(found, TranslationPredictor)
-    return found
+    predictor = load_predictor(bundle, OPENER, Limits(**limits))
+    assert isinstance(predictor, TranslationPredictor)
+    return predictor
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ def english(tmp_path_factory: pytest.TempPathFactory) -> TranslationPredictor:
     return load(write_translator(tmp_path_factory.mktemp("en")))
 
 
-def translate(found: TranslationPredictor, **body: Any) -> dict[str, Any]:
-    (result,) = found.answer(body)["results"]
+def translate(predictor: TranslationPredictor, **body: Any) -> dict[str, Any]:
+    (result,) = predictor.answer(body)["results"]
     assert isinstance(result, dict)
     return result
 
@@ -60,9 +60,9 @@ def translate(found: TranslationPredictor, **body: Any) -> dict[str, Any]:
 def test_the_samples_replay(tmp_path: Path, source: str, attention: bool) -> None:
     target = {"en": "de", "de": "en"}[source]
     bundle = write_translator(tmp_path, source=source, target=target, attention=attention)
-    found = load(bundle)
-    assert (found.selectors, found.profile.language) == ({"source": source, "target": target}, source)
-    assert list(found.replay()) == []
+    predictor = load(bundle)
+    assert (predictor.selectors, predictor.profile.language) == ({"source": source, "target": target}, source)
+    assert list(predictor.replay()) == []
     other = edit_samples(bundle, lambda samples: samples[0]["results"][0].update(text="x"))
     (wrong,) = load(other).replay()
     assert wrong.startswith("samples[0].results[0].text: expected 'x'")
@@ -100,14 +100,14 @@ def test_alternatives_are_other_translations_by_score(english: TranslationPredic
     assert all(one < result["score"] for one in scores)
 
 
-def test_a_wish_for_alternatives_widens_the_beam(english: TranslationPredictor) -> None:
+def test_alternatives_raise_the_beam_size(english: TranslationPredictor) -> None:
     (request,) = [TranslateRequest(["the house"], alternatives=9)]
     (job,) = english.preprocess(request)[JOBS]
     assert (job.settings.beam_size, job.settings.n_best) == (10, 10)
     assert english.preprocess(TranslateRequest(["the house"]))[JOBS][0].settings.beam_size == 5
 
 
-def test_alignment_is_what_was_attended_to(english: TranslationPredictor) -> None:
+def test_alignment_is_the_attention_weights(english: TranslationPredictor) -> None:
     result = translate(english, text="The dog sleeps. 😀 Hello", alignment=True)
     first, second = result["sentences"]
     assert first["source_tokens"] == ["▁The", "▁dog", "▁sleeps", ".", "</s>"]
@@ -116,13 +116,13 @@ def test_alignment_is_what_was_attended_to(english: TranslationPredictor) -> Non
     assert second["target_tokens"] == ["▁Hallo", "</s>"]
 
 
-def test_texts_of_nothing(english: TranslationPredictor) -> None:
+def test_texts_without_words(english: TranslationPredictor) -> None:
     for text in ("", " \n", "😀", "12."):
         assert translate(english, text=text, alternatives=2) == {"text": text, "score": None, "alternatives": []}
     assert english.answer({"texts": []})["results"] == []
 
 
-def test_what_repeats_for_ever_ends(tmp_path: Path) -> None:
+def test_endless_repetition_is_stopped(tmp_path: Path) -> None:
     endless = load(write_translator(tmp_path, endless=True))
     for beam_size in (1, 4):
         result = translate(endless, text="the dog sleeps", beam_size=beam_size, alternatives=beam_size - 1)
@@ -169,24 +169,24 @@ def test_tensors_are_texts_and_translations(english: TranslationPredictor) -> No
         english.tensors.read({"TEXT": np.array([b"a", b"\xff"], object)})
 
 
-def test_long_texts_are_worked_on_in_a_thread(english: TranslationPredictor) -> None:
+def test_long_texts_are_processed_in_a_thread(english: TranslationPredictor) -> None:
     assert english.scheduling.blocks(TranslateRequest(["the dog. " * 300]))
     assert not english.scheduling.blocks(TranslateRequest(["the dog. "]))
 
 
 class TestStream:
-    """What is written of tokens that come."""
+    """The deltas of a stream, given its tokens."""
 
     def deltas(
-        self, found: TranslationPredictor, texts: list[str], tokens: list[tuple[int, str]], answer: str = ""
+        self, predictor: TranslationPredictor, texts: list[str], tokens: list[tuple[int, str]], answer: str = ""
     ) -> list[Any]:
-        """The deltas of `tokens`, each a job's place and a piece, "" at its end; `answer` is that of every text."""
+        """The deltas after `tokens`: pairs of a job's index and a piece, "" for END; every text has this answer."""
         request = TranslateRequest(texts).streamed()
-        found.preprocess(request)
-        stream = found.stream(request)
+        predictor.preprocess(request)
+        stream = predictor.stream(request)
         written = []
-        for place, piece in tokens:
-            written += list(stream.take(place, pieces().piece_to_id(piece) if piece else END))
+        for job, piece in tokens:
+            written += list(stream.take(job, pieces().piece_to_id(piece) if piece else END))
         return written + list(stream.finish([{"text": answer}] * len(texts)))
 
     def test_sentences_are_written_in_order(self, english: TranslationPredictor) -> None:
@@ -198,7 +198,7 @@ class TestStream:
             (0, "\n\nJa \n"),
         ]
 
-    def test_a_sentence_with_elements_waits_for_the_answer(self, english: TranslationPredictor) -> None:
+    def test_a_sentence_with_inline_tags_waits_for_the_answer(self, english: TranslationPredictor) -> None:
         tokens = [(0, "▁Ja"), (0, "."), (1, "▁Der"), (0, ""), (1, "▁Hund"), (2, "▁Ja"), (1, ""), (2, "")]
         assert self.deltas(english, ["Yes. <b>The</b> dog. Yes"], tokens, "Ja. <b>Der</b> Hund. Ja") == [
             (0, "Ja"),
@@ -207,7 +207,7 @@ class TestStream:
             (0, "<b>Der</b> Hund. Ja"),
         ]
 
-    def test_texts_are_written_at_once(self, english: TranslationPredictor) -> None:
+    def test_texts_are_streamed_in_parallel(self, english: TranslationPredictor) -> None:
         tokens = [(0, "▁Der"), (1, "▁Ja"), (1, ""), (0, "▁Hund"), (0, "")]
         assert self.deltas(english, ["The dog", "😀", "Yes!?"], tokens) == [
             (1, "😀"),
@@ -232,7 +232,7 @@ class TestStream:
         assert TranslateRequest(["a"], beam_size=1).streamed().beam_size == 1
 
 
-def test_sentences_together_are_sentences_alone(english: TranslationPredictor) -> None:
+def test_results_do_not_depend_on_the_batch(english: TranslationPredictor) -> None:
     texts = ["the dog", "The big house sees the small cat and the milk.", "I am tired", "xyz"]
     together = english.answer({"texts": texts, "alternatives": 2, "alignment": True})["results"]
     alone = [translate(english, text=text, alternatives=2, alignment=True) for text in texts]
@@ -259,7 +259,7 @@ Change = Callable[[dict[str, Any]], object]
 
 
 def _edited(bundle: Bundle, repository: Path, change: Change, files: dict[str, bytes] | None = None) -> Bundle:
-    """A bundle whose manifest says something else."""
+    """A copy of a bundle with another manifest."""
     document = bundle.manifest.model_dump(mode="json")
     change(document)
     manifest = type(bundle.manifest).model_validate(document)
@@ -301,7 +301,7 @@ def test_a_bundle_that_does_not_fit_is_refused(
 
 
 def _cut_table(graph: bytes, name: str, axis: int) -> bytes:
-    """A graph whose table lacks its last row or column."""
+    """A graph without the last row or column of a table."""
     model = onnx.load_from_string(graph)
     for tensor in model.graph.initializer:
         if tensor.name == name:

@@ -1,4 +1,4 @@
-"""Text to subwords and back, and what is cleaned away before."""
+"""Cleaning texts, encoding them as subwords and decoding them."""
 
 import io
 import threading
@@ -14,7 +14,7 @@ TEXTS = ["Das Haus ist groß.", "Der Hund läuft, 12 km weit!", "ein 家 und „
 
 
 def model(**changes: Any) -> bytes:
-    """A small model as training makes them."""
+    """A small model, trained the same way as for a translator."""
     out = io.BytesIO()
     settings: dict[str, Any] = {
         "vocab_size": 64, "model_type": "bpe", "character_coverage": 1.0, "normalization_rule_name": "identity",
@@ -64,8 +64,8 @@ def test_special_ids_are_no_text(subwords: Subwords) -> None:
 
 
 def test_unknown_characters(subwords: Subwords) -> None:
-    assert subwords.unknown("Das Haus ist groß.") == set()
-    assert subwords.unknown("Das 🏠 QED") == {"🏠", "Q", "E"}
+    assert subwords.unknown_characters("Das Haus ist groß.") == set()
+    assert subwords.unknown_characters("Das 🏠 QED") == {"🏠", "Q", "E"}
     assert UNKNOWN in subwords.encode("🏠")
 
 

@@ -1,4 +1,4 @@
-"""What is answered of the hypotheses of a text's segments."""
+"""Building the answer for a text from the hypotheses of its segments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from service.decoding import Hypothesis
 from service.tasks.translation.subwords import Subwords
-from service.tasks.translation.text import CutText, Results, TranslationPreprocessing
+from service.tasks.translation.text import AnswerBuilder, SegmentedText, TranslationPreprocessing
 from tests.support.translator_bundles import pieces_model
 
 
@@ -23,13 +23,13 @@ def hypothesis(subwords: Subwords, text: str, score: float, attention: int = 0) 
 
 
 def test_a_text_of_two_sentences(subwords: Subwords) -> None:
-    results = Results(subwords, subwords)
-    text = CutText([subwords.encode("Hello world"), subwords.encode("Good morning")], ["- ", "\n", " 😀"])
-    found = [
+    builder = AnswerBuilder(subwords, subwords)
+    text = SegmentedText([subwords.encode("Hello world"), subwords.encode("Good morning")], ["- ", "\n", " 😀"])
+    hypotheses = [
         [hypothesis(subwords, "Hallo Welt", -0.3), hypothesis(subwords, "Servus Welt", -0.9)],
         [hypothesis(subwords, "Guten Morgen", -0.6), hypothesis(subwords, "gut Morgen", -0.7)],
     ]
-    result = results.result(text, found, alternatives=3)
+    result = builder.build(text, hypotheses, alternatives=3)
     assert result == {
         "text": "- Hallo Welt\nGuten Morgen 😀",
         "score": -0.45,
@@ -38,25 +38,25 @@ def test_a_text_of_two_sentences(subwords: Subwords) -> None:
             {"text": "- Servus Welt\nGuten Morgen 😀", "score": -0.75},
         ],
     }
-    assert results.result(text, found, alternatives=1)["alternatives"] == result["alternatives"][:1]
-    assert results.result(text, found)["alternatives"] == []
+    assert builder.build(text, hypotheses, alternatives=1)["alternatives"] == result["alternatives"][:1]
+    assert builder.build(text, hypotheses)["alternatives"] == []
 
 
-def test_alternatives_that_read_alike_are_one(subwords: Subwords) -> None:
-    text = CutText([subwords.encode("Hello")], ["", ""])
-    spelt = Hypothesis(
+def test_alternatives_with_equal_text_are_merged(subwords: Subwords) -> None:
+    text = SegmentedText([subwords.encode("Hello")], ["", ""])
+    spelled = Hypothesis(
         tuple(subwords.encode("Hallo"[:1]) + [subwords.encode("a" + one)[-1] for one in "allo"]), -2, None
     )
-    assert subwords.decode(spelt.tokens) == "Hallo"
-    found = [[hypothesis(subwords, "Hallo", -0.1), spelt, hypothesis(subwords, "Hi", -3)]]
-    assert [one["text"] for one in Results(subwords, subwords).result(text, found, alternatives=2)["alternatives"]] == [
-        "Hi"
-    ]
+    assert subwords.decode(spelled.tokens) == "Hallo"
+    hypotheses = [[hypothesis(subwords, "Hallo", -0.1), spelled, hypothesis(subwords, "Hi", -3)]]
+    assert [
+        one["text"] for one in AnswerBuilder(subwords, subwords).build(text, hypotheses, alternatives=2)["alternatives"]
+    ] == ["Hi"]
 
 
 def test_alignment(subwords: Subwords) -> None:
-    text = CutText([subwords.encode("the dog")], ["", "."])
-    result = Results(subwords, subwords).result(
+    text = SegmentedText([subwords.encode("the dog")], ["", "."])
+    result = AnswerBuilder(subwords, subwords).build(
         text, [[hypothesis(subwords, "der Hund", -0.5, attention=3)]], alignment=True
     )
     (sentence,) = result["sentences"]
@@ -65,16 +65,18 @@ def test_alignment(subwords: Subwords) -> None:
     assert sentence["alignment"] == [[0.3333] * 3] * 3
 
 
-def test_a_translation_that_was_cut_at_its_longest_has_no_end(subwords: Subwords) -> None:
-    text = CutText([subwords.encode("the dog")], ["", ""])
+def test_a_truncated_translation_has_no_end(subwords: Subwords) -> None:
+    text = SegmentedText([subwords.encode("the dog")], ["", ""])
     whole = hypothesis(subwords, "der Hund", -0.5, attention=3)
     assert whole.attention is not None
-    result = Results(subwords, subwords).result(text, [[whole._replace(attention=whole.attention[:2])]], alignment=True)
+    result = AnswerBuilder(subwords, subwords).build(
+        text, [[whole._replace(attention=whole.attention[:2])]], alignment=True
+    )
     assert result["sentences"][0]["target_tokens"] == ["▁der", "▁Hund"]
 
 
 def test_a_text_without_a_word(subwords: Subwords) -> None:
-    empty = Results(subwords, subwords).result(CutText([], ["😀 "]), [], alternatives=2, alignment=True)
+    empty = AnswerBuilder(subwords, subwords).build(SegmentedText([], ["😀 "]), [], alternatives=2, alignment=True)
     assert empty == {"text": "😀 ", "score": None, "alternatives": [], "sentences": []}
 
 

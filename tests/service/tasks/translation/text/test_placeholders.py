@@ -1,4 +1,4 @@
-"""What is copied goes where its stand-in is in the translation, and is never lost."""
+"""Filling placeholders: protected texts are put at their UNKNOWN in the translation, and none is lost."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from service.decoding import Hypothesis
-from service.tasks.translation.subwords import BLANK, UNKNOWN, Subwords
-from service.tasks.translation.text import CutText, cut
+from service.tasks.translation.subwords import SPACE_SYMBOL, UNKNOWN, Subwords
+from service.tasks.translation.text import SegmentedText, segment
 from tests.support.translator_bundles import pieces_model
 
-MOST = 40
+MAX_TOKENS = 40
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def subwords() -> Subwords:
     return Subwords(pieces_model())
 
 
-def test_the_sign_comes_back_from_pieces(subwords: Subwords) -> None:
+def test_the_placeholder_survives_encoding_and_decoding(subwords: Subwords) -> None:
     for text in ("Ask \ufffc.", "\ufffc sleeps", "(\ufffc) and\ufffc \ufffc"):
         ids = subwords.encode(text)
         assert ids.count(UNKNOWN) == text.count("\ufffc")
@@ -30,11 +30,11 @@ def test_the_sign_comes_back_from_pieces(subwords: Subwords) -> None:
     assert subwords.model == pieces_model()
 
 
-def read(subwords: Subwords, text: str, *, is_html: bool = False) -> CutText:
-    return cut(text, subwords, "en", MOST, elements=True, copies=True, is_html=is_html)
+def segmented(subwords: Subwords, text: str, *, is_html: bool = False) -> SegmentedText:
+    return segment(text, subwords, "en", MAX_TOKENS, inline_tags=True, placeholders=True, is_html=is_html)
 
 
-def written(
+def restored(
     subwords: Subwords,
     text: str,
     target: str,
@@ -42,15 +42,15 @@ def written(
     *,
     is_html: bool = False,
 ) -> str:
-    """The translation of a sentence, `?` for each UNKNOWN, of which each piece attended to one source piece."""
-    found = read(subwords, text, is_html=is_html)
-    (ids,) = found.segments
+    """The restored text of a translation (`?` for UNKNOWN), each token of which attended to one source token."""
+    result = segmented(subwords, text, is_html=is_html)
+    (ids,) = result.segments
     tokens = subwords.encode(target.replace("?", "\ufffc"))
     attention: NDArray[np.float32] | None = None
     if attended is not None:
         attention = np.zeros((len(tokens) + 1, len(ids) + 1), np.float32)
         attention[range(len(tokens) + 1), [*attended, len(ids)]] = 1
-    return found.joined([found.written(0, Hypothesis(tuple(tokens), -1.0, attention), subwords, subwords)])
+    return result.join([result.restore(0, Hypothesis(tuple(tokens), -1.0, attention), subwords, subwords)])
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def written(
         ("李 sleeps 😀", "? schläft", "李 schläft 😀"),
         ("The (李)", "Der (?)", "Der (李)"),
         ("The 李 王, 周 and the big Łukasz", "Der ?, ? und der ?", "Der 李 王, 周 und der Łukasz"),
-        # One too many is left out, with its blank.
+        # One too many is left out, with its space.
         ("The 李 sleeps", "Der ? ? schläft ?", "Der 李 schläft"),
         ("The dog", "? Der ? Hund ?.", "Der Hund."),
         ("The dog", "?", ""),
@@ -80,8 +80,10 @@ def written(
         ("The æ", "ab ?", "Ab æ"),
     ],
 )
-def test_without_attention_they_come_in_turn(subwords: Subwords, text: str, target: str, expected: str) -> None:
-    assert written(subwords, text, target) == expected
+def test_without_attention_placeholders_are_matched_in_order(
+    subwords: Subwords, text: str, target: str, expected: str
+) -> None:
+    assert restored(subwords, text, target) == expected
 
 
 @pytest.mark.parametrize(
@@ -108,10 +110,10 @@ def test_without_attention_they_come_in_turn(subwords: Subwords, text: str, targ
         ("The 李 and the 王", "Der ?, und", [0, 5, 2, 1, 1], "Der 李, und 王"),
     ],
 )
-def test_attention_tells_which_is_which(
+def test_with_attention_placeholders_are_matched_by_weight(
     subwords: Subwords, text: str, target: str, attended: Sequence[int], expected: str
 ) -> None:
-    assert written(subwords, text, target, attended) == expected
+    assert restored(subwords, text, target, attended) == expected
 
 
 @pytest.mark.parametrize(
@@ -125,46 +127,46 @@ def test_attention_tells_which_is_which(
         ("<i>I</i> and <b>the</b> 李 and 王", "? der ich ?", [4, 5, 2, 0, 6, 7], "李 <b>der</b> <i>ich</i> 王"),
     ],
 )
-def test_elements_stand_around_them(
+def test_inline_tags_around_placeholders(
     subwords: Subwords, text: str, target: str, attended: Sequence[int], expected: str
 ) -> None:
-    assert written(subwords, text, target, attended) == expected
+    assert restored(subwords, text, target, attended) == expected
 
 
 def test_html(subwords: Subwords) -> None:
     text = "The <code>a &lt; b</code> &lt; the 李&unknown; dog"
-    assert written(subwords, text, "der ? < ? Hund", is_html=True) == (
+    assert restored(subwords, text, "der ? < ? Hund", is_html=True) == (
         "Der <code>a &lt; b</code> &lt; 李&unknown; Hund"
     )
 
 
-def test_the_sign_in_a_text_of_its_own(subwords: Subwords) -> None:
+def test_a_source_text_with_the_placeholder_character(subwords: Subwords) -> None:
     text = 'The \ufffc <i title="\ufffc">big 李</i> dog'
-    assert written(subwords, text, "Der ? groß ? Hund", [0, 1, 2, 3, 4, 5, 6]) == (
+    assert restored(subwords, text, "Der ? groß ? Hund", [0, 1, 2, 3, 4, 5, 6]) == (
         'Der \ufffc <i title="\ufffc">groß 李</i> Hund'
     )
 
 
-def test_any_attention_leaves_all_of_it(subwords: Subwords) -> None:
+def test_no_attention_loses_a_protected_text(subwords: Subwords) -> None:
     random = np.random.default_rng(0)
     text = "<u>the 李 <b>big <i>王</i> dog</b> and</u> 😀 the <s>cat 周</s> not <i>you and Łukasz</i>"
-    found = read(subwords, text)
-    (ids,) = found.segments
-    carried = [one.text for one in found.copied[0]]
-    assert carried == ["李", "<i>王</i>", "😀", "周", "Łukasz"]
-    blank = next(id_ for id_ in range(subwords.size) if subwords.piece(id_) == BLANK)
-    pieces = [*subwords.encode("der große Hund und Katze, nicht du!"), *[blank, UNKNOWN] * 4]
+    result = segmented(subwords, text)
+    (ids,) = result.segments
+    protected = [one.text for one in result.protected[0]]
+    assert protected == ["李", "<i>王</i>", "😀", "周", "Łukasz"]
+    space = next(id_ for id_ in range(subwords.size) if subwords.piece(id_) == SPACE_SYMBOL)
+    pieces = [*subwords.encode("der große Hund und Katze, nicht du!"), *[space, UNKNOWN] * 4]
     for _ in range(300):
         tokens = random.choice(pieces, random.integers(0, 12)).tolist()
         attention = random.dirichlet(np.full(len(ids) + 1, 0.1), len(tokens) + 1).astype(np.float32)
         answers = [
-            found.joined([found.written(0, Hypothesis(tuple(tokens), -1.0, heeded), subwords, subwords)])
-            for heeded in (attention, None)
+            result.join([result.restore(0, Hypothesis(tuple(tokens), -1.0, weights), subwords, subwords)])
+            for weights in (attention, None)
         ]
         for answer in answers:
-            assert all(answer.count(part) == 1 for part in carried), answer
+            assert all(answer.count(part) == 1 for part in protected), answer
             assert "\ufffc" not in answer
         assert all(answers[0].count(tag) == text.count(tag) for tag in re.findall("<[^>]*>", text))
-        words = [re.sub("|".join([*carried, "<[^>]*>"]), "", answer).replace(" ", "") for answer in answers]
-        expected = subwords.decode([token for token in tokens if token not in (UNKNOWN, blank)])
+        words = [re.sub("|".join([*protected, "<[^>]*>"]), "", answer).replace(" ", "") for answer in answers]
+        expected = subwords.decode([token for token in tokens if token not in (UNKNOWN, space)])
         assert words == [expected.replace(" ", "")] * 2

@@ -1,4 +1,4 @@
-"""A text is cut into what is translated; everything else is carried over, whatever the text holds."""
+"""Segmentation: what is translated of a text, and what is kept as it is."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import pytest
 
 from service.decoding import Hypothesis
 from service.tasks.translation.subwords import Subwords
-from service.tasks.translation.text import Capitals, cut
+from service.tasks.translation.text import Truecaser, segment
 from tests.support.translator_bundles import pieces_model
 
-CAPITALS = Capitals(small=frozenset({"milk", "water", "the", "and", "dog", "sleeps"}), begins=frozenset({"the"}))
-MOST = 40
+TRUECASER = Truecaser(
+    lowercase_words=frozenset({"milk", "water", "the", "and", "dog", "sleeps"}), sentence_starters=frozenset({"the"})
+)
+MAX_TOKENS = 40
 
 
 @pytest.fixture(scope="module")
@@ -20,10 +22,10 @@ def subwords() -> Subwords:
     return Subwords(pieces_model())
 
 
-def shown(subwords: Subwords, text: str, language: str = "en") -> str:
-    """The text with braces around what is translated."""
-    found = cut(text, subwords, language, MOST)
-    return found.joined([f"{{{subwords.decode(ids)}}}" for ids in found.segments])
+def annotated(subwords: Subwords, text: str, language: str = "en") -> str:
+    """The text with braces around its segments."""
+    result = segment(text, subwords, language, MAX_TOKENS)
+    return result.join([f"{{{subwords.decode(ids)}}}" for ids in result.segments])
 
 
 @pytest.mark.parametrize(
@@ -60,12 +62,12 @@ def shown(subwords: Subwords, text: str, language: str = "en") -> str:
         ("<b>The dog</b> &amp; <!-- a cat --> 1 < 2 and 3", "<b>{The dog}</b> &amp; <!-- a cat --> {1 < 2 and 3}"),
     ],
 )  # fmt: skip
-def test_what_is_translated(subwords: Subwords, text: str, expected: str | None) -> None:
-    found = shown(subwords, text)
+def test_segments(subwords: Subwords, text: str, expected: str | None) -> None:
+    result = annotated(subwords, text)
     if expected is None:
-        assert found.count("{") == 1
+        assert result.count("{") == 1
     else:
-        assert found == expected
+        assert result == expected
 
 
 @pytest.mark.parametrize(
@@ -79,26 +81,26 @@ def test_what_is_translated(subwords: Subwords, text: str, expected: str | None)
     ],
 )
 def test_german_full_stops(subwords: Subwords, text: str, expected: str) -> None:
-    assert shown(subwords, text, "de") == expected
+    assert annotated(subwords, text, "de") == expected
 
 
-def test_long_sentences_are_cut_at_pauses_and_blanks(subwords: Subwords) -> None:
-    found = cut("the dog and " * 30 + "the cat", subwords, "en", MOST)
-    assert all(len(ids) <= MOST for ids in found.segments)
-    assert found.joined([subwords.decode(ids) for ids in found.segments]) == "the dog and " * 30 + "the cat"
-    assert len(found.segments) == 3
-    assert min(map(len, found.segments)) > MOST // 2, "no rest of a word or two is left"
+def test_long_sentences_are_split_at_pauses_and_spaces(subwords: Subwords) -> None:
+    result = segment("the dog and " * 30 + "the cat", subwords, "en", MAX_TOKENS)
+    assert all(len(ids) <= MAX_TOKENS for ids in result.segments)
+    assert result.join([subwords.decode(ids) for ids in result.segments]) == "the dog and " * 30 + "the cat"
+    assert len(result.segments) == 3
+    assert min(map(len, result.segments)) > MAX_TOKENS // 2, "no rest of a word or two is left"
 
-    paused = cut("the dog " * 15 + "sleeps, " + "the cat " * 9, subwords, "en", MOST)
+    paused = segment("the dog " * 15 + "sleeps, " + "the cat " * 9, subwords, "en", MAX_TOKENS)
     assert subwords.decode(paused.segments[0]).endswith("sleeps,")
 
 
-def test_words_are_cut_where_they_are_long_and_carried_over_where_they_are_no_words(subwords: Subwords) -> None:
+def test_long_words_are_split_and_very_long_ones_kept(subwords: Subwords) -> None:
     text = "the " + "ab" * 45 + " dog"
-    found = cut(text, subwords, "en", MOST)
-    assert max(map(len, found.segments)) <= MOST
-    assert found.joined([subwords.decode(ids) for ids in found.segments]) == text
-    assert shown(subwords, f"the {'ab' * 2500} dog") == f"{{the}} {'ab' * 2500} {{dog}}"
+    result = segment(text, subwords, "en", MAX_TOKENS)
+    assert max(map(len, result.segments)) <= MAX_TOKENS
+    assert result.join([subwords.decode(ids) for ids in result.segments]) == text
+    assert annotated(subwords, f"the {'ab' * 2500} dog") == f"{{the}} {'ab' * 2500} {{dog}}"
 
 
 @pytest.mark.parametrize(
@@ -114,12 +116,12 @@ def test_words_are_cut_where_they_are_long_and_carried_over_where_they_are_no_wo
         ("U.S. NATO", "U.S. NATO", "Hund"),
     ],
 )
-def test_capitals_are_read_as_words_and_answered_in_capitals(
+def test_all_caps_are_translated_in_lower_case_and_restored(
     subwords: Subwords, text: str, read: str, answer: str
 ) -> None:
-    found = cut(text, subwords, "en", MOST, capitals=CAPITALS)
-    assert [subwords.decode(ids) for ids in found.segments] == [read]
-    assert found.cased(0, "Der Hund schläft!" if found.shouted else "Hund") == answer
+    result = segment(text, subwords, "en", MAX_TOKENS, truecaser=TRUECASER)
+    assert [subwords.decode(ids) for ids in result.segments] == [read]
+    assert result.format_words(0, "Der Hund schläft!" if result.all_caps else "Hund") == answer
 
 
 @pytest.mark.parametrize(
@@ -144,21 +146,25 @@ def test_capitals_are_read_as_words_and_answered_in_capitals(
         ("4 Dogs", "4 Dogs", "4 Dogs"),
     ],
 )
-def test_headings_are_read_as_within_a_sentence(subwords: Subwords, text: str, read: str, in_german: str) -> None:
-    for language, wanted in (("en", read), ("de", in_german)):
-        found = cut(text, subwords, language, MOST, capitals=CAPITALS)
-        (ids,) = found.segments
-        assert ids == subwords.encode(wanted)
-        assert (0 in found.capitalised) == (text[0].isupper() and (language == "en" or text[0] != wanted[0]))
+def test_headings_are_truecased(subwords: Subwords, text: str, read: str, in_german: str) -> None:
+    for language, expected in (("en", read), ("de", in_german)):
+        result = segment(text, subwords, language, MAX_TOKENS, truecaser=TRUECASER)
+        (ids,) = result.segments
+        assert ids == subwords.encode(expected)
+        assert (0 in result.capitalized) == (text[0].isupper() and (language == "en" or text[0] != expected[0]))
 
 
-def test_nothing_is_made_small_that_is_not_known_to_be(subwords: Subwords) -> None:
-    found = cut("Milk\n\nMILK", subwords, "en", MOST)
-    assert [subwords.decode(ids) for ids in found.segments] == ["Milk", "MILK"]
-    assert [subwords.decode(ids) for ids in cut("Milk", subwords, "en", MOST, capitals=CAPITALS).segments] == ["milk"]
+def test_only_known_words_are_lowercased(subwords: Subwords) -> None:
+    result = segment("Milk\n\nMILK", subwords, "en", MAX_TOKENS)
+    assert [subwords.decode(ids) for ids in result.segments] == ["Milk", "MILK"]
+    assert [
+        subwords.decode(ids) for ids in segment("Milk", subwords, "en", MAX_TOKENS, truecaser=TRUECASER).segments
+    ] == ["milk"]
     # A letter that has two in small: what stands where would change.
-    (ids,) = cut("\u0130a", subwords, "en", MOST, capitals=Capitals(small=frozenset({"\u0130a".lower()}))).segments
-    assert ids == subwords.encode("\u0130a") or subwords.unknown("\u0130a")
+    (ids,) = segment(
+        "\u0130a", subwords, "en", MAX_TOKENS, truecaser=Truecaser(lowercase_words=frozenset({"\u0130a".lower()}))
+    ).segments
+    assert ids == subwords.encode("\u0130a") or subwords.unknown_characters("\u0130a")
 
 
 @pytest.mark.parametrize(
@@ -170,19 +176,19 @@ def test_nothing_is_made_small_that_is_not_known_to_be(subwords: Subwords) -> No
         ("42 The", "en", "ab"),
     ],
 )
-def test_what_begins_with_a_capital_is_answered_so(subwords: Subwords, text: str, language: str, answer: str) -> None:
-    found = cut(text, subwords, language, MOST)
+def test_a_capital_at_the_start_is_restored(subwords: Subwords, text: str, language: str, answer: str) -> None:
+    result = segment(text, subwords, language, MAX_TOKENS)
     hypothesis = Hypothesis(tuple(subwords.encode("ab")), -1.0, None)
-    answers = [found.written(place, hypothesis, subwords, subwords) for place in range(len(found.segments))]
-    assert found.joined(answers) == answer
+    answers = [result.restore(index, hypothesis, subwords, subwords) for index in range(len(result.segments))]
+    assert result.join(answers) == answer
 
 
 @pytest.mark.parametrize("most", [2, 3, 5])
-def test_parts_are_never_empty(subwords: Subwords, most: int) -> None:
+def test_parts_of_long_sentences_are_never_empty(subwords: Subwords, most: int) -> None:
     for text in ("the dog, the cat", "abcdefgh", "a b c d e f g"):
-        found = cut(text, subwords, "en", most)
-        assert all(1 <= len(ids) <= most for ids in found.segments)
-        assert found.joined([subwords.decode(ids) for ids in found.segments]) == text
+        result = segment(text, subwords, "en", most)
+        assert all(1 <= len(ids) <= most for ids in result.segments)
+        assert result.join([subwords.decode(ids) for ids in result.segments]) == text
 
 
 @pytest.mark.parametrize(
@@ -198,7 +204,7 @@ def test_parts_are_never_empty(subwords: Subwords, most: int) -> None:
 def test_hostile_text_takes_linear_time(subwords: Subwords, unit: str) -> None:
     def seconds(text: str, is_html: bool) -> float:
         started = time.thread_time()
-        cut(text, subwords, "de", MOST, elements=True, is_html=is_html)
+        segment(text, subwords, "de", MAX_TOKENS, inline_tags=True, is_html=is_html)
         return time.thread_time() - started
 
     text = unit * (10_000 // len(unit))
@@ -207,19 +213,19 @@ def test_hostile_text_takes_linear_time(subwords: Subwords, unit: str) -> None:
         assert any(seconds(text + "a" + text, is_html) < 1 for _ in range(3))
 
 
-def test_carried_text_stays_as_it_is(subwords: Subwords) -> None:
+def test_text_without_known_words_is_kept(subwords: Subwords) -> None:
     text = "日本\u3000 \u00a0😀\n\n\u2028Щит  "
-    assert cut(text, subwords, "en", MOST, elements=True).gaps == [text]
+    assert segment(text, subwords, "en", MAX_TOKENS, inline_tags=True).separators == [text]
 
 
-def test_capitals_are_written_and_read() -> None:
-    again = Capitals.read(CAPITALS.write())
-    assert again == CAPITALS
-    assert CAPITALS.write() == again.write()
-    assert b'"begins":["the"]' in CAPITALS.write()
+def test_a_truecaser_is_written_and_read() -> None:
+    again = Truecaser.read(TRUECASER.write())
+    assert again == TRUECASER
+    assert TRUECASER.write() == again.write()
+    assert b'"begins":["the"]' in TRUECASER.write()
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"small": 1}', b"\xff", b'{"large": []}'])
-def test_what_is_no_list_of_words_is_refused(content: bytes) -> None:
+def test_other_files_than_a_truecasers_are_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match="no list of words: "):
-        Capitals.read(content)
+        Truecaser.read(content)

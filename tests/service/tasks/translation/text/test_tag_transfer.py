@@ -1,4 +1,4 @@
-"""Elements within a sentence stand around what their words became, whatever the order; the sentence is read whole."""
+"""Tag transfer: sentences with inline tags are translated as a whole, and the tags put around the same words."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from service.decoding import Hypothesis
 from service.tasks.translation.subwords import Subwords
-from service.tasks.translation.text import CutText, cut
-from service.tasks.translation.text.tag_transfer import Element
+from service.tasks.translation.text import SegmentedText, segment
+from service.tasks.translation.text.tag_transfer import InlineTag
 from tests.support.translator_bundles import pieces_model
 
-MOST = 40
+MAX_TOKENS = 40
 
 
 @pytest.fixture(scope="module")
@@ -23,23 +23,23 @@ def subwords() -> Subwords:
     return Subwords(pieces_model())
 
 
-def shown(subwords: Subwords, text: str) -> str:
-    """The text with braces around what is translated, and the elements in brackets around their pieces."""
-    found = cut(text, subwords, "en", MOST, elements=True)
-    return found.joined([_segment(subwords, found, place) for place in range(len(found.segments))])
+def annotated(subwords: Subwords, text: str) -> str:
+    """The text with braces around its segments, and in them brackets around the tokens of inline tags."""
+    result = segment(text, subwords, "en", MAX_TOKENS, inline_tags=True)
+    return result.join([_segment(subwords, result, index) for index in range(len(result.segments))])
 
 
-def _segment(subwords: Subwords, found: CutText, place: int) -> str:
-    ids = found.segments[place]
+def _segment(subwords: Subwords, result: SegmentedText, index: int) -> str:
+    ids = result.segments[index]
     marks: dict[int, str] = {}
 
-    def mark(elements: Sequence[Element]) -> None:
+    def mark(elements: Sequence[InlineTag]) -> None:
         for element in elements:
             marks[element.first] = marks.get(element.first, "") + "["
-            mark(element.inner)
+            mark(element.children)
             marks[element.end] = marks.get(element.end, "") + "]"
 
-    mark(found.elements.get(place, []))
+    mark(result.inline_tags.get(index, []))
     pieces = [marks.get(number, "") + subwords.piece(id_).replace("▁", " ") for number, id_ in enumerate(ids)]
     return "{" + re.sub(r"(\[+) ", r" \1", "".join([*pieces, marks.get(len(ids), "")])).strip() + "}"
 
@@ -57,7 +57,7 @@ def _segment(subwords: Subwords, found: CutText, place: int) -> str:
         ("The d<b>o</b>g sleeps", "{The [dog] sleeps}"),
         ("I love H<sub>2</sub>O, not <b>12</b>.", "{I love H[2]O, not [12].}"),
         ("I love <b>#<i>dog</i></b> you", "{I love} <b>#<i>{dog}</i></b> {you}"),
-        # What stands around all that is translated together is carried over.
+        # What stands around all that is translated together is protected over.
         ("<b>The dog.</b>", "<b>{The dog.}</b>"),
         ("<span>The <b>dog</b> sleeps</span>!", "<span>{The [dog] sleeps}</span>!"),
         ("<p>The <b>dog</b></p><p>The cat</p>", "<p>{The [dog]}</p><p>{The cat}</p>"),
@@ -73,8 +73,8 @@ def _segment(subwords: Subwords, found: CutText, place: int) -> str:
         ("The <b>dog. The</b> cat.", "{The} <b>{dog.} {The}</b> {cat.}"),
     ],
 )  # fmt: skip
-def test_what_is_translated_together(subwords: Subwords, text: str, expected: str) -> None:
-    assert shown(subwords, text) == expected
+def test_units_with_inline_tags(subwords: Subwords, text: str, expected: str) -> None:
+    assert annotated(subwords, text) == expected
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,12 @@ def test_what_is_translated_together(subwords: Subwords, text: str, expected: st
         "<b lang=en translate = no>dog</b>", '<i class="a notranslate">dog</i>',
     ],
 )  # fmt: skip
-def test_what_is_never_translated(subwords: Subwords, verbatim: str) -> None:
+def test_verbatim_elements(subwords: Subwords, verbatim: str) -> None:
     for is_html in (False, True):
-        found = cut(f"The <b>cat</b> {verbatim} sleeps", subwords, "en", MOST, elements=True, is_html=is_html)
-        assert found.gaps == ["", f" {verbatim} ", ""]
+        result = segment(
+            f"The <b>cat</b> {verbatim} sleeps", subwords, "en", MAX_TOKENS, inline_tags=True, is_html=is_html
+        )
+        assert result.separators == ["", f" {verbatim} ", ""]
 
 
 @pytest.mark.parametrize(
@@ -101,49 +103,54 @@ def test_what_is_never_translated(subwords: Subwords, verbatim: str) -> None:
         '<i class="nontranslate">dog</i>',
     ],
 )  # fmt: skip
-def test_what_is_translated_all_the_same(subwords: Subwords, text: str) -> None:
-    found = cut(text, subwords, "en", MOST)
-    assert [subwords.decode(ids) for ids in found.segments] == ["dog"]
+def test_elements_that_are_not_verbatim(subwords: Subwords, text: str) -> None:
+    result = segment(text, subwords, "en", MAX_TOKENS)
+    assert [subwords.decode(ids) for ids in result.segments] == ["dog"]
 
 
 def test_html(subwords: Subwords) -> None:
     text = "<p>I&nbsp;love\nthe&#32;d&#x6f;g &amp; the &lt;cat&gt; &quot;not&quot; &eacute;&unknown; R&D.</p>"
-    found = cut(text, subwords, "en", MOST, elements=True, is_html=True)
-    words = [found.cased(place, subwords.decode(ids)) for place, ids in enumerate(found.segments)]
-    assert found.joined([f"{{{part}}}" for part in words]) == (
+    result = segment(text, subwords, "en", MAX_TOKENS, inline_tags=True, is_html=True)
+    words = [result.format_words(index, subwords.decode(ids)) for index, ids in enumerate(result.segments)]
+    assert result.join([f"{{{part}}}" for part in words]) == (
         '<p>{I love the dog &amp; the &lt;cat&gt; "not" é}&unknown; {R&amp;D.}</p>'
     )
     kept = (
         '<a title="&quot;the&quot; &amp; &lt;" href="?a&amp;b">the</a> <script>"&quot;&nbsp;"</script> <!-- &quot; -->'
     )
-    found = cut(f"I love {kept}", subwords, "en", MOST, elements=True, is_html=True)
-    assert (found.elements[0][0].opening, found.gaps) == (kept.split("the</a>")[0], ["", kept.split("</a>")[1]])
-    carried = "12 &amp; 34 &lt;!-- &hearts;&#0; & 5"
-    assert cut(carried, subwords, "en", MOST, is_html=True).gaps == ["12 &amp; 34 &lt;!-- \u2665\ufffd & 5"]
-    assert cut("The dog\nI love", subwords, "en", MOST, is_html=True).gaps == ["", ""]
+    result = segment(f"I love {kept}", subwords, "en", MAX_TOKENS, inline_tags=True, is_html=True)
+    assert (result.inline_tags[0][0].opening, result.separators) == (
+        kept.split("the</a>")[0],
+        ["", kept.split("</a>")[1]],
+    )
+    protected = "12 &amp; 34 &lt;!-- &hearts;&#0; & 5"
+    assert segment(protected, subwords, "en", MAX_TOKENS, is_html=True).separators == [
+        "12 &amp; 34 &lt;!-- \u2665\ufffd & 5"
+    ]
+    assert segment("The dog\nI love", subwords, "en", MAX_TOKENS, is_html=True).separators == ["", ""]
 
 
-def test_long_sentences_and_deep_ones_are_parted_at_their_tags(subwords: Subwords) -> None:
+def test_long_sentences_and_deeply_nested_ones_are_split_at_their_tags(subwords: Subwords) -> None:
     dogs = "the dog and " * 13
-    assert shown(subwords, f"{dogs}<b>the cat</b>") == f"{{{dogs.strip()}}} <b>{{the cat}}</b>"
+    assert annotated(subwords, f"{dogs}<b>the cat</b>") == f"{{{dogs.strip()}}} <b>{{the cat}}</b>"
     deep = "<b>" * 1_000 + "the dog" + "</b>" * 1_000
-    assert shown(subwords, f"I love {deep}") == "{I love} " + deep.replace("the dog", "{the dog}")
+    assert annotated(subwords, f"I love {deep}") == "{I love} " + deep.replace("the dog", "{the dog}")
 
 
-def test_without_elements_tags_are_carried_over(subwords: Subwords) -> None:
-    assert cut("The <b>dog</b>", subwords, "en", MOST).gaps == ["", " <b>", "</b>"]
+def test_without_tag_transfer_tags_split_the_sentence(subwords: Subwords) -> None:
+    assert segment("The <b>dog</b>", subwords, "en", MAX_TOKENS).separators == ["", " <b>", "</b>"]
 
 
-def written(subwords: Subwords, text: str, target: str, attended: Sequence[Sequence[int]]) -> str:
-    """The translation of a sentence of which each piece attended to these source pieces alike."""
-    found = cut(text, subwords, "en", MOST, elements=True)
-    (ids,) = found.segments
+def restored(subwords: Subwords, text: str, target: str, attended: Sequence[Sequence[int]]) -> str:
+    """The restored text of a translation, each token of which attended equally to the given source tokens."""
+    result = segment(text, subwords, "en", MAX_TOKENS, inline_tags=True)
+    (ids,) = result.segments
     tokens = subwords.encode(target)
     attention: NDArray[np.float32] = np.zeros((len(tokens) + 1, len(ids) + 1), np.float32)
     attention[-1, -1] = 1
-    for row, places in zip(attention[:-1], attended, strict=True):
-        row[list(places)] = 1 / len(places)
-    return found.joined([found.written(0, Hypothesis(tuple(tokens), -1.0, attention), subwords, subwords)])
+    for row, positions in zip(attention[:-1], attended, strict=True):
+        row[list(positions)] = 1 / len(positions)
+    return result.join([result.restore(0, Hypothesis(tuple(tokens), -1.0, attention), subwords, subwords)])
 
 
 @pytest.mark.parametrize(
@@ -168,23 +175,23 @@ def written(subwords: Subwords, text: str, target: str, attended: Sequence[Seque
         ("THE <b>DOG AND</b> CAT", "der groß Hund", [[0], [1], [3]], "DER <b>GROSS</b> HUND"),
     ],
 )  # fmt: skip
-def test_where_elements_go(
+def test_where_tags_are_put(
     subwords: Subwords, text: str, target: str, attended: Sequence[Sequence[int]], expected: str
 ) -> None:
-    assert written(subwords, text, target, attended) == expected
+    assert restored(subwords, text, target, attended) == expected
 
 
-def test_any_attention_leaves_all_tags_and_words(subwords: Subwords) -> None:
+def test_no_attention_loses_a_tag_or_word(subwords: Subwords) -> None:
     random = np.random.default_rng(0)
     text = "<u>the <b>big <i>dog</i></b> and</u> <s>the <b>cat</b></s> not <i>you</i>"
-    found = cut(text, subwords, "en", MOST, elements=True)
-    (ids,) = found.segments
-    blank = next(id_ for id_ in range(subwords.size) if subwords.piece(id_) == "▁")
+    result = segment(text, subwords, "en", MAX_TOKENS, inline_tags=True)
+    (ids,) = result.segments
+    space = next(id_ for id_ in range(subwords.size) if subwords.piece(id_) == "▁")
     for _ in range(300):
-        pieces = [*subwords.encode("der große Hund und Katze, nicht du!"), blank, blank]
+        pieces = [*subwords.encode("der große Hund und Katze, nicht du!"), space, space]
         tokens = random.choice(pieces, random.integers(0, 9)).tolist()
         attention = random.dirichlet(np.full(len(ids) + 1, 0.1), len(tokens) + 1).astype(np.float32)
-        answer = found.joined([found.written(0, Hypothesis(tuple(tokens), -1.0, attention), subwords, subwords)])
+        answer = result.join([result.restore(0, Hypothesis(tuple(tokens), -1.0, attention), subwords, subwords)])
         opened: list[str] = []
         words = answer
         for tag in ("<u>", "</u>", "<b>", "</b>", "<i>", "</i>", "<s>", "</s>"):

@@ -1,4 +1,4 @@
-"""What a sentence holds that the vocabulary does not know is read as a stand-in, if the model copies."""
+"""Translation units: sentences with protected spans are translated as a whole, with placeholders for the spans."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 import pytest
 import sentencepiece
 
-from service.tasks.translation.subwords import BEGIN, END, PAD, STAND_IN, UNKNOWN, Subwords
-from service.tasks.translation.text import CutText, cut
+from service.tasks.translation.subwords import BEGIN, END, PAD, PLACEHOLDER, UNKNOWN, Subwords
+from service.tasks.translation.text import SegmentedText, segment
 from tests.support.translator_bundles import pieces_model
 
-MOST = 40
+MAX_TOKENS = 40
 
 
 @pytest.fixture(scope="module")
@@ -20,23 +20,23 @@ def subwords() -> Subwords:
     return Subwords(pieces_model())
 
 
-def read(subwords: Subwords, text: str, *, elements: bool = True, is_html: bool = False) -> CutText:
-    found = cut(text, subwords, "en", MOST, elements=elements, copies=True, is_html=is_html)
-    for place, ids in enumerate(found.segments):
-        assert ids.count(UNKNOWN) == len(found.copied.get(place, []))
-    return found
+def segmented(subwords: Subwords, text: str, *, inline_tags: bool = True, is_html: bool = False) -> SegmentedText:
+    result = segment(text, subwords, "en", MAX_TOKENS, inline_tags=inline_tags, placeholders=True, is_html=is_html)
+    for index, ids in enumerate(result.segments):
+        assert ids.count(UNKNOWN) == len(result.protected.get(index, []))
+    return result
 
 
-def shown(subwords: Subwords, text: str, *, is_html: bool = False) -> str:
-    """The text with braces around what is translated, and in it brackets around what is copied."""
-    found = read(subwords, text, is_html=is_html)
+def annotated(subwords: Subwords, text: str, *, is_html: bool = False) -> str:
+    """The text with braces around its segments, and in them brackets around protected spans."""
+    result = segmented(subwords, text, is_html=is_html)
     parts = []
-    for place, ids in enumerate(found.segments):
+    for index, ids in enumerate(result.segments):
         words = subwords.decode(ids)
-        for one in found.copied.get(place, []):
-            words = words.replace(STAND_IN, f"[{one.text}]", 1)
+        for one in result.protected.get(index, []):
+            words = words.replace(PLACEHOLDER, f"[{one.text}]", 1)
         parts.append(f"{{{words}}}")
-    return found.joined(parts)
+    return result.join(parts)
 
 
 @pytest.mark.parametrize(
@@ -84,13 +84,13 @@ def shown(subwords: Subwords, text: str, *, is_html: bool = False) -> str:
         ("A \ufffc sign", "{A [\ufffc] sign}"),
     ],
 )  # fmt: skip
-def test_what_is_copied(subwords: Subwords, text: str, expected: str) -> None:
-    assert shown(subwords, text) == expected
+def test_protected_spans_within_sentences(subwords: Subwords, text: str, expected: str) -> None:
+    assert annotated(subwords, text) == expected
 
 
-def test_an_unknown_that_stands_for_nothing_parts_its_sentence(subwords: Subwords) -> None:
-    found = cut("The half \ud83d sleeps 李", subwords, "en", MOST, copies=True)
-    assert (found.copied, found.gaps) == ({}, ["", " 李"])
+def test_an_unknown_that_is_no_placeholder_splits_its_sentence(subwords: Subwords) -> None:
+    result = segment("The half \ud83d sleeps 李", subwords, "en", MAX_TOKENS, placeholders=True)
+    assert (result.protected, result.separators) == ({}, ["", " 李"])
 
 
 @pytest.mark.parametrize(
@@ -104,38 +104,38 @@ def test_an_unknown_that_stands_for_nothing_parts_its_sentence(subwords: Subword
         ("The <b> <i>😀</i>王 </b>李 sleeps", "{The [<b> <i>😀</i>王 </b>李] sleeps}", []),
         ("See <a href='x'>https://a.de</a> and you", "{See [<a href='x'>https://a.de</a>] and you}", []),
         ("The cat <b>😀</b>", "{The cat} <b>😀</b>", []),
-        # Those around all of it are carried over, and what is no element parts it.
+        # Those around all of it are protected over, and what is no element parts it.
         ("<b>The 李</b>", "<b>{The [李]}</b>", []),
         ("The <b>李</i> cat", "{The} <b>李</i> {cat}", []),
         ("The <b></b>李</b> cat", "{The} <b></b>李</b> {cat}", []),
     ],
 )
-def test_elements(subwords: Subwords, text: str, expected: str, tags: list[str]) -> None:
-    assert shown(subwords, text) == expected
-    assert [element.opening for element in read(subwords, text).elements.get(0, [])] == tags
+def test_inline_tags(subwords: Subwords, text: str, expected: str, tags: list[str]) -> None:
+    assert annotated(subwords, text) == expected
+    assert [element.opening for element in segmented(subwords, text).inline_tags.get(0, [])] == tags
 
 
-def test_where_elements_begin_and_end_beside_a_stand_in(subwords: Subwords) -> None:
-    found = read(subwords, "李 and <b>the 王 cat</b> sleeps")
-    (element,) = found.elements[0]
-    pieces = [subwords.piece(id_) for id_ in found.segments[0]]
+def test_tokens_of_a_tag_beside_a_placeholder(subwords: Subwords) -> None:
+    result = segmented(subwords, "李 and <b>the 王 cat</b> sleeps")
+    (element,) = result.inline_tags[0]
+    pieces = [subwords.piece(id_) for id_ in result.segments[0]]
     assert pieces[element.first : element.end] == ["▁the", "▁", "<unk>", "▁cat"]
 
 
-def test_without_attention_tags_part_a_sentence(subwords: Subwords) -> None:
-    found = read(subwords, "The 李 <b>cat</b>", elements=False)
-    assert (found.gaps, found.copied[0][0].text) == (["", " <b>", "</b>"], "李")
+def test_without_attention_tags_split_a_sentence(subwords: Subwords) -> None:
+    result = segmented(subwords, "The 李 <b>cat</b>", inline_tags=False)
+    assert (result.separators, result.protected[0][0].text) == (["", " <b>", "</b>"], "李")
 
 
 def test_html(subwords: Subwords) -> None:
-    assert shown(subwords, "I love\n李&lt;😀&nbsp;and <code>&lt;a&gt;</code>", is_html=True) == (
+    assert annotated(subwords, "I love\n李&lt;😀&nbsp;and <code>&lt;a&gt;</code>", is_html=True) == (
         "{I love [李]<[😀] and [<code>&lt;a&gt;</code>]}"
     )
-    assert shown(_letters_only(), "a &amp; b a &lt;b&gt; a", is_html=True) == "{a [&amp;] b a [&lt;]b[&gt;] a}"
+    assert annotated(_letters_only(), "a &amp; b a &lt;b&gt; a", is_html=True) == "{a [&amp;] b a [&lt;]b[&gt;] a}"
 
 
 def _letters_only() -> Subwords:
-    """A vocabulary that does not know HTML's own signs."""
+    """A vocabulary without the special characters of HTML."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(["a b", "b a"] * 9),
@@ -151,21 +151,21 @@ def _letters_only() -> Subwords:
     return Subwords(model.getvalue())
 
 
-def test_long_sentences_share_what_is_copied(subwords: Subwords) -> None:
+def test_parts_of_long_sentences_share_the_placeholders(subwords: Subwords) -> None:
     names = [chr(0x4E00 + number) for number in range(30)]
     text = "".join(f"the dog and {name}, " for name in names)
-    found = read(subwords, text)
-    assert len(found.segments) > 2
-    assert [one.text for place in sorted(found.copied) for one in found.copied[place]] == names
+    result = segmented(subwords, text)
+    assert len(result.segments) > 2
+    assert [one.text for index in sorted(result.protected) for one in result.protected[index]] == names
 
-    found = read(subwords, f"{text}<b>the cat and 王</b>.")
-    assert (found.gaps[-2:], found.elements) == ([" <b>", "</b>."], {})
-    assert [one.text for place in sorted(found.copied) for one in found.copied[place]] == [*names, "王"]
+    result = segmented(subwords, f"{text}<b>the cat and 王</b>.")
+    assert (result.separators[-2:], result.inline_tags) == ([" <b>", "</b>."], {})
+    assert [one.text for index in sorted(result.protected) for one in result.protected[index]] == [*names, "王"]
 
 
-def test_what_goes_on_after_a_letter(subwords: Subwords) -> None:
-    (copied,) = read(subwords, "The dog😀 and 😀 李 sleep").copied.values()
-    assert [one.is_glued for one in copied] == [True, False]
+def test_whether_a_protected_text_follows_a_word(subwords: Subwords) -> None:
+    (copied,) = segmented(subwords, "The dog😀 and 😀 李 sleep").protected.values()
+    assert [one.follows_word for one in copied] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_what_goes_on_after_a_letter(subwords: Subwords) -> None:
 def test_hostile_text_takes_linear_time(subwords: Subwords, unit: str) -> None:
     def seconds(text: str) -> float:
         started = time.thread_time()
-        cut(text, subwords, "de", MOST, elements=True, copies=True)
+        segment(text, subwords, "de", MAX_TOKENS, inline_tags=True, placeholders=True)
         return time.thread_time() - started
 
     text = unit * (10_000 // len(unit))

@@ -1,4 +1,4 @@
-"""A language in which a tag depends on the word, its ending and its neighbour; and vectors for it."""
+"""Generated sentences of a small language, with tags that a network can learn."""
 
 import random
 from pathlib import Path
@@ -27,7 +27,7 @@ def spans(count: int, seed: int) -> list[Sentence]:
 
 
 def plain(count: int, seed: int) -> list[Sentence]:
-    """The same words with plain tags."""
+    """The same sentences with plain tags."""
     kinds = dict.fromkeys(NAMES + PLACES, "NAME") | dict.fromkeys(VERBS, "VERB")
     return [
         Sentence(sentence.words, tuple(kinds.get(word, "REST") for word in sentence.words))
@@ -36,17 +36,17 @@ def plain(count: int, seed: int) -> list[Sentence]:
 
 
 def data(kind: str, train: int = 60) -> TaggedData:
-    """A set of either kind with all three splits."""
+    """A data set of either kind with all three splits."""
     make = spans if kind == "spans" else plain
     splits = {"train": make(train, 1), "dev": make(12, 2), "test": make(12, 3)}
     return TaggedData(
         name="made", kind="spans" if kind == "spans" else "tags", splits=splits, licence="CC0-1.0", attribution="",
-        shippable=True,
+        redistributable=True,
     )  # fmt: skip
 
 
 def write_columns(path: Path, sentences: list[Sentence]) -> Path:
-    """A file of words and tags."""
+    """Write a column file of words and tags."""
     lines = ["".join(f"{word}\t{tag}\n" for word, tag in zip(s.words, s.tags, strict=True)) for s in sentences]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

@@ -1,4 +1,4 @@
-"""Tiny taggers, built without torch: a lexicon that decides, and an LSTM, characters and casing that have a say."""
+"""Tiny taggers, built without torch: a lexicon decides; an LSTM, characters and casing contribute."""
 
 from __future__ import annotations
 
@@ -58,15 +58,17 @@ LEXICON = {
     "?": "PUNCT",
     ",": "PUNCT",
 }
-"""A word and its tag; of a name the type, which is PROPN as a part of speech. Unknown words are nouns and no names,
-but of names in title case, and numbers are NUM."""
+"""Words with their part of speech, or the type of entity (whose part of speech is PROPN).
+
+Unknown words are nouns and no entities, but proper nouns in title case; numbers are NUM.
+"""
 WORDS = tuple(LEXICON)
 CHARACTERS = tuple("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.,!?éë")
 MAX_CHARACTERS = 8
 
-_SURE = 6.0
+_LOGIT = 6.0
 _HIDDEN = 3
-_WIDE = 4
+_CHARACTER_DIMENSIONS = 4
 
 
 def labels_of(kind: Kind) -> tuple[str, ...]:
@@ -75,26 +77,26 @@ def labels_of(kind: Kind) -> tuple[str, ...]:
 
 
 def lexicon_table(kind: Kind) -> NDArray[np.float32]:
-    """What each word says of each label, [words + 1, K]; row 0 is the unknown word's."""
+    """The logits of each word, [words + 1, K]; row 0 is the unknown word's."""
     labels = labels_of(kind)
     table = np.zeros((len(WORDS) + 1, len(labels)), np.float32)
-    table[0, 0] = _SURE / 2
+    table[0, 0] = _LOGIT / 2
     for row, tag in enumerate(LEXICON.values(), start=1):
         if kind == "tags":
-            table[row, labels.index("PROPN" if tag in ("PER", "LOC") else tag)] = _SURE
+            table[row, labels.index("PROPN" if tag in ("PER", "LOC") else tag)] = _LOGIT
         elif tag in ("PER", "LOC"):
-            table[row] = [_SURE * (label[2:] == tag) for label in labels]
+            table[row] = [_LOGIT * (label[2:] == tag) for label in labels]
         else:
-            table[row, 0] = _SURE
+            table[row, 0] = _LOGIT
     return table
 
 
 def transitions(kind: Kind) -> NDArray[np.float32]:
-    """[K+2, K]: what is not allowed is forbidden; spans would rather go on than end."""
+    """Transitions [K+2, K]: those that are not allowed are forbidden; spans prefer to continue."""
     labels = labels_of(kind)
-    found = np.where(allowed_transitions(labels), 0, FORBIDDEN).astype(np.float32)
-    found[: len(labels)] += np.array([[1.0 * (label[:1] in "BI") for label in labels]], np.float32).T
-    return found
+    scores = np.where(allowed_transitions(labels), 0, FORBIDDEN).astype(np.float32)
+    scores[: len(labels)] += np.array([[1.0 * (label[:1] in "BI") for label in labels]], np.float32).T
+    return scores
 
 
 @lru_cache
@@ -106,31 +108,31 @@ def tagger_graph(kind: Kind) -> bytes:
     def weights(*shape: int) -> NDArray[np.float32]:
         return random.normal(0, 0.3, shape).astype(np.float32)
 
-    letters = weights(len(CHARACTERS) + 2, _WIDE)
+    letters = weights(len(CHARACTERS) + 2, _CHARACTER_DIMENSIONS)
     letters[0] = 0  # padding
     casing = np.zeros((len(CASINGS), size), np.float32)
     if kind == "tags":
-        casing[CASINGS.index("title"), LABELS.index("PROPN")] = _SURE * 0.6
-        casing[CASINGS.index("number"), LABELS.index("NUM")] = _SURE
-    kept: dict[str, NDArray[Any]] = {
+        casing[CASINGS.index("title"), LABELS.index("PROPN")] = _LOGIT * 0.6
+        casing[CASINGS.index("number"), LABELS.index("NUM")] = _LOGIT
+    constants: dict[str, NDArray[Any]] = {
         "lexicon": lexicon_table(kind),
         "letters": letters,
         "cases": casing,
         "one": np.array([1], np.int64),
         "by_step": np.array([0, 0, 2 * _HIDDEN], np.int64),
-        "W": weights(2, 4 * _HIDDEN, _WIDE + size),
+        "W": weights(2, 4 * _HIDDEN, _CHARACTER_DIMENSIONS + size),
         "R": weights(2, 4 * _HIDDEN, _HIDDEN),
         "B": weights(2, 8 * _HIDDEN),
         "context": weights(2 * _HIDDEN, size),
     }
     node = helper.make_node
     nodes = [
-        node("Gather", ["lexicon", "words"], ["known"]),
-        node("Gather", ["cases", "casing"], ["cased"]),
-        node("Add", ["known", "cased"], ["said_UK"]),
-        node("Gather", ["letters", "characters"], ["spelt_UCD"]),
-        node("ReduceSum", ["spelt_UCD", "one"], ["spelt_UD"], keepdims=0),
-        node("Concat", ["said_UK", "spelt_UD"], ["features_UF"], axis=1),
+        node("Gather", ["lexicon", "words"], ["word_UK"]),
+        node("Gather", ["cases", "casing"], ["casing_UK"]),
+        node("Add", ["word_UK", "casing_UK"], ["logits_UK"]),
+        node("Gather", ["letters", "characters"], ["characters_UCD"]),
+        node("ReduceSum", ["characters_UCD", "one"], ["characters_UD"], keepdims=0),
+        node("Concat", ["logits_UK", "characters_UD"], ["features_UF"], axis=1),
         node("Transpose", ["tokens"], ["tokens_TB"], perm=[1, 0]),
         node("Gather", ["features_UF", "tokens_TB"], ["features_TBF"]),
         node(
@@ -139,22 +141,22 @@ def tagger_graph(kind: Kind) -> bytes:
         node("Transpose", ["both"], ["states_TB2H"], perm=[0, 2, 1, 3]),
         node("Reshape", ["states_TB2H", "by_step"], ["states"]),
         node("MatMul", ["states", "context"], ["context_TBK"]),
-        node("Gather", ["said_UK", "tokens_TB"], ["said_TBK"]),
-        node("Add", ["said_TBK", "context_TBK"], ["emissions_TBK"]),
+        node("Gather", ["logits_UK", "tokens_TB"], ["logits_TBK"]),
+        node("Add", ["logits_TBK", "context_TBK"], ["emissions_TBK"]),
         node("Transpose", ["emissions_TBK"], ["emissions"], perm=[1, 0, 2]),
     ]
     axes = {"words": ["U"], "characters": ["U", "C"], "casing": ["U"], "tokens": ["B", "T"], "lengths": ["B"]}
     inputs = [helper.make_tensor_value_info(name, TensorProto.INT32, shape) for name, shape in axes.items()]
     outputs = [helper.make_tensor_value_info("emissions", TensorProto.FLOAT, ["B", "T", size])]
-    initialisers = [numpy_helper.from_array(array, name) for name, array in kept.items()]
-    graph = helper.make_graph(nodes, "tagger", inputs, outputs, initialisers)
+    initializers = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "tagger", inputs, outputs, initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
 
 def tagger_spec(kind: Kind) -> Graph:
-    """The tensors of `tagger_graph`, as the manifest has them."""
+    """The tensors of `tagger_graph` for the manifest."""
     shapes = {"words": (-1,), "characters": (-1, -1), "casing": (-1,), "tokens": (-1, -1), "lengths": (-1,)}
     return Graph(
         file="model.onnx",
@@ -169,11 +171,11 @@ def write_tagger(
     """Write the next version of a tiny tagger into `repository`.
 
     Args:
-        repository: where to.
-        name: the model's.
-        kind: parts of speech, or names.
-        crf: with transitions.
-        preprocessing: what the manifest says otherwise.
+        repository: the model repository.
+        name: the model's name.
+        kind: parts of speech, or entities.
+        crf: whether there are transitions.
+        preprocessing: overrides of the manifest's preprocessing.
     """
     files = {
         "model.onnx": tagger_graph(kind),
@@ -210,8 +212,10 @@ def npy(array: NDArray[Any]) -> bytes:
     return stream.getvalue()
 
 
-def alone(kind: Kind, crf: bool, graph: bytes, text: str, sentences: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    """The answer to a text whose sentences are known, each of them run by itself."""
+def answer_alone(
+    kind: Kind, crf: bool, graph: bytes, text: str, sentences: Sequence[tuple[int, int]]
+) -> dict[str, Any]:
+    """The answer for a text with known sentences, each of them run alone."""
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     features = WordFeatures(WORDS, CHARACTERS, MAX_CHARACTERS)
     tagging = Tagging(labels_of(kind), kind, transitions(kind) if crf else None)
@@ -230,11 +234,11 @@ def _samples(kind: Kind, crf: bool) -> bytes:
     text, tokens = "Ada sat on the mat. Zoë loves New York!", ["the", "cat", "sat", "."]
     sentences = [(0, 19), (20, len(text))]
     samples = [
-        {"request": {"text": text}, "results": [alone(kind, crf, graph, text, sentences)]},
+        {"request": {"text": text}, "results": [answer_alone(kind, crf, graph, text, sentences)]},
         {
             "request": {"tokens": [tokens, []]},
             "results": [
-                alone(kind, crf, graph, " ".join(tokens), [(0, 17)]),
+                answer_alone(kind, crf, graph, " ".join(tokens), [(0, 17)]),
                 {"sentences": [], "tokens": []} | ({"entities": []} if kind == "spans" else {}),
             ],
         },

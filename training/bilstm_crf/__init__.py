@@ -1,1 +1,1 @@
-"""BiLSTM-CRF taggers: parts of speech, named entities, any tag per word."""
+"""BiLSTM-CRF taggers: parts of speech, named entities, or any other tag per word."""

@@ -10,7 +10,7 @@ import torch
 
 from training.bilstm_crf.config import FAMILY as NAME
 from training.bilstm_crf.config import PRESETS, TaggerConfig
-from training.bilstm_crf.data.auxiliary_data import check_shippable, helping_data
+from training.bilstm_crf.data.auxiliary_data import auxiliary_data_set, check_redistributable
 from training.bilstm_crf.data.dataset import TaggedData
 from training.bilstm_crf.data.sources import load_data
 from training.bilstm_crf.evaluate import Evaluation, evaluate
@@ -48,7 +48,7 @@ def _default_name(experiment: TaggerExperiment) -> str:
 
 
 def _check_data(experiment: TaggerExperiment, _options: Namespace) -> None:
-    check_shippable(experiment.data, helping_data(experiment.config))
+    check_redistributable(experiment.data, auxiliary_data_set(experiment.config))
 
 
 def _train(experiment: TaggerExperiment, run: Run, device: torch.device, _threads: int) -> None:

@@ -1,4 +1,4 @@
-"""Everything a tagger's run depends on."""
+"""Settings of a tagger's run."""
 
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -17,109 +17,123 @@ Select = Literal["best", "last"]
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Which sentences, and which column of them."""
+    """The data sets, and the column of tags."""
 
     data: str = field(
         default="",
         metadata=doc("ewt, uner-ewt, btc, wnut17, conll2003, or several joined with +; or name files with --train"),
     )
     train: str = field(
-        default="", metadata=doc("file or URL to train on: CoNLL-U, or columns with blank lines between")
+        default="", metadata=doc("file or URL to train on: CoNLL-U, or columns with empty lines between sentences")
     )
-    dev: str = field(default="", metadata=doc("file or URL to choose by; without it a tenth of --train is held out"))
+    dev: str = field(default="", metadata=doc("file or URL of the dev set; without it a tenth of --train is held out"))
     test: str = field(default="", metadata=doc("file or URL to test on"))
     column: str = field(
         default="",
         metadata=doc(
-            "upos, xpos or ner, or a column's number from the left (from 1) or right (from -1); "
-            "left out: upos of CoNLL-U, the last of other files"
+            "tag column: upos, xpos or ner, or its number from the left (from 1) or right (from -1); "
+            "default: upos of CoNLL-U, the last column of other files"
         ),
     )
     scheme: Scheme = field(
         default="auto",
-        metadata=doc("how spans are written; none: the tags are no spans; auto: found out from the tags"),
+        metadata=doc("tagging scheme of spans; none: the tags are no spans; auto: inferred from the tags"),
     )
     train_on_dev: bool = field(
         default=False,
-        metadata=doc("once the settings are chosen: train on the dev sentences too; goes with --select last"),
+        metadata=doc("train on the dev sentences too, once the settings are chosen; requires --select last"),
     )
     mark_sources: bool = field(
         default=False,
         metadata=doc(
-            "of joined sets: training sentences of all but the first begin with a token that names their set, so that "
-            "what each calls a name is told apart; without such a token tags are the first set's"
+            "for joined sets: prefix the training sentences of all but the first with a token that names their set, as "
+            "annotation guidelines differ; sentences without such a token are tagged by those of the first"
         ),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """What the network is made of."""
+    """Layers of the network."""
 
     vectors: str = field(
         default="",
         metadata=doc(
-            "word vectors to begin with: a word2vec run, a bundle, a word2vec or GloVe file, or several with commas "
-            "between, which are put side by side; none: random"
+            "pretrained word vectors: a word2vec run, a bundle, a word2vec or GloVe file, or several separated by "
+            "commas, which are concatenated; default: random initialization"
         ),
     )
     dimensions: int = field(
-        default=0, metadata=doc("of the word vectors: fewer than given are principal components; 0: as given, or 100")
+        default=0,
+        metadata=doc(
+            "dimensions of the word vectors, reduced by PCA if fewer than in --vectors; 0: as in --vectors, or 100"
+        ),
     )
     other_words: int = field(
-        default=20_000, metadata=doc("most frequent words of --vectors kept besides those trained on; 0: all")
+        default=20_000,
+        metadata=doc("words of --vectors kept besides those of the training sentences, the most frequent ones; 0: all"),
     )
-    tune_vectors: bool = field(default=True, metadata=doc("train the vectors of the words that are trained on too"))
+    tune_vectors: bool = field(
+        default=True, metadata=doc("fine-tune the vectors of the words in the training sentences")
+    )
     characters: Characters = field(
-        default="cnn", metadata=doc("how spelling is read: Ma and Hovy's CNN, Lample's BiLSTM, or not at all")
+        default="cnn", metadata=doc("character features: Ma and Hovy's CNN, Lample's BiLSTM, or none")
     )
-    character_dimensions: int = field(default=32, metadata=doc("width of a character's embedding"))
+    character_dimensions: int = field(default=32, metadata=doc("dimensions of the character embeddings"))
     character_units: int = field(default=64, metadata=doc("filters of the CNN, or units of both LSTMs together"))
-    max_characters: int = field(default=24, metadata=doc("characters of a word that are read, first and last ones"))
+    max_characters: int = field(
+        default=24, metadata=doc("characters of a word that are read; of longer words the first and the last ones")
+    )
     layers: int = field(default=2, metadata=doc("BiLSTM layers, 1 or 2"))
-    hidden: int = field(default=128, metadata=doc("units of each LSTM, one per direction and layer"))
-    output: Output = field(default="crf", metadata=doc("linear-chain CRF, or a softmax for each word alone"))
+    hidden: int = field(default=128, metadata=doc("units of each LSTM; there is one per direction and layer"))
+    output: Output = field(default="crf", metadata=doc("linear-chain CRF, or an independent softmax for each word"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaggerConfig:
-    """One run: data, network, optimisation."""
+    """One run: data, network, optimization."""
 
     data: DataConfig = field(default_factory=DataConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     auxiliary: str = field(
         default="",
         metadata=doc(
-            "another column of the training sentences, learnt beside to help and not exported; ewt:xpos: that of a "
-            "known set, where it has the same sentences"
+            "another tag column of the training sentences as an auxiliary task, which is not exported; ewt:xpos: the "
+            "column of a known set that has the same sentences"
         ),
     )
-    auxiliary_weight: float = field(default=0.3, metadata=doc("of the auxiliary column's loss"))
+    auxiliary_weight: float = field(default=0.3, metadata=doc("weight of the auxiliary task's loss"))
     epochs: int = field(default=30, metadata=doc("passes over the training sentences"))
     batch_size: int = field(
-        default=32, metadata=doc("sentences per step; of small sets fewer, so that an epoch has 20")
+        default=32,
+        metadata=doc("sentences per step; fewer for small data sets, so that an epoch has at least 20 steps"),
     )
-    learning_rate: float = field(default=3e-3, metadata=doc("AdamW's highest learning rate"))
-    weight_decay: float = field(default=0.01, metadata=doc("AdamW's weight decay, on matrices"))
-    warm_up: float = field(default=0.05, metadata=doc("share of the steps in which the learning rate rises"))
-    input_dropout: float = field(default=0.4, metadata=doc("share of a word's features dropped, the same all sentence"))
-    dropout: float = field(default=0.4, metadata=doc("the same between and after the BiLSTM layers"))
-    word_dropout: float = field(default=0.05, metadata=doc("share of the words shown as the unknown word"))
-    clip: float = field(default=5.0, metadata=doc("longest gradient"))
-    ema: float = field(default=0.998, metadata=doc("decay per step of the averaged weights that are kept; 0: the last"))
+    learning_rate: float = field(default=3e-3, metadata=doc("maximum learning rate of AdamW"))
+    weight_decay: float = field(default=0.01, metadata=doc("weight decay of AdamW, on matrices"))
+    warm_up: float = field(default=0.05, metadata=doc("fraction of the steps during which the learning rate warms up"))
+    input_dropout: float = field(default=0.4, metadata=doc("variational dropout of a word's features"))
+    dropout: float = field(default=0.4, metadata=doc("variational dropout between and after the BiLSTM layers"))
+    word_dropout: float = field(
+        default=0.05, metadata=doc("fraction of the distinct words replaced by the unknown word")
+    )
+    clip: float = field(default=5.0, metadata=doc("maximum gradient norm"))
+    ema: float = field(
+        default=0.998,
+        metadata=doc("decay per step of the moving average of the weights, which is kept; 0: no averaging"),
+    )
     select: Select = field(default="best", metadata=doc("keep the epoch that is best on dev, or the last"))
-    seed: int = field(default=0, metadata=doc("everything random in the run derives from it"))
+    seed: int = field(default=0, metadata=doc("seed of everything random in the run"))
 
     def __post_init__(self) -> None:
         network = self.network
-        for name, value, least in (
+        for name, value, minimum in (
             ("epochs", self.epochs, 1), ("batch_size", self.batch_size, 1), ("hidden", network.hidden, 1),
             ("character_dimensions", network.character_dimensions, 1), ("other_words", network.other_words, 0),
             ("character_units", network.character_units, 2), ("max_characters", network.max_characters, 2),
             ("dimensions", network.dimensions, 0),
         ):  # fmt: skip
-            if value < least:
-                raise ConfigError(f"{name} is {value}; it must be at least {least}")
+            if value < minimum:
+                raise ConfigError(f"{name} is {value}; it must be at least {minimum}")
         if network.layers not in (1, 2):
             raise ConfigError(f"layers is {network.layers}; it can be 1 or 2")
         for name in ("warm_up", "input_dropout", "dropout", "word_dropout", "ema"):
@@ -144,11 +158,11 @@ PRESETS: dict[str, TaggerConfig] = {
     "default": TaggerConfig(data=EWT),
     "debug": TaggerConfig(data=EWT, network=_SMALL, epochs=2, batch_size=8, ema=0.9),
 }
-"""`--preset`: where a configuration starts; flags change it from there."""
+"""`--preset`: initial settings, which flags override."""
 
 
 def stored_config(run: Run) -> TaggerConfig:
-    """The settings a run was started with."""
+    """The settings of a run."""
     return from_dict(TaggerConfig, run.config(FAMILY), where=str(run.path))
 
 

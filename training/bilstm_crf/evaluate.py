@@ -1,4 +1,4 @@
-"""How well a trained tagger tags: accuracy, entities by type, confusions, the commonest errors in context."""
+"""Evaluation of a trained tagger: accuracy, entities by type, confusions, the most frequent errors in context."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from service.tasks.token_classification.tag_schemes import OUTSIDE, spans
 from training.bilstm_crf.config import TaggerConfig
 from training.bilstm_crf.data.dataset import Sentence, TaggedData
 from training.bilstm_crf.error_analysis import Confusion, confusions
-from training.bilstm_crf.metrics import Score, Scores, Tags, entity_scores, tag_scores, words
+from training.bilstm_crf.metrics import Score, Scores, Tags, entity_scores, tag_pairs, tag_scores
 from training.bilstm_crf.plots import draw_confusion, draw_learning_curve
 from training.bilstm_crf.tagger import load_tagger
 from training.common.errors import DatasetError
@@ -23,51 +23,51 @@ _REPORTED, _WRITTEN = (10, 2), (50, 10)  # confusions, and examples of each
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
-    """So many are right of a whole."""
+class Ratio:
+    """The number of correct items among all."""
 
-    right: int
+    correct: int
     total: int
 
     @property
-    def share(self) -> float:
-        """0 of nothing."""
-        return self.right / self.total if self.total else 0.0
+    def value(self) -> float:
+        """The fraction; 0 if there are no items."""
+        return self.correct / self.total if self.total else 0.0
 
     def __str__(self) -> str:
-        return f"{self.share:.2%} of {self.total:,}"
+        return f"{self.value:.2%} of {self.total:,}"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"share": round(self.share, 6), "right": self.right, "total": self.total}
+        return {"share": round(self.value, 6), "right": self.correct, "total": self.total}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What was found in one split."""
+    """The results for one split."""
 
     split: str
     kind: Kind
     epoch: int
     sentences: int
-    words: Share
-    unseen_words: Share
+    words: Ratio
+    unseen_words: Ratio
     """Words that do not occur in the training sentences, in this spelling."""
-    unseen_entities: Share | None
-    """Entities of which no training sentence has the words as an entity; of spans only."""
+    unseen_entities: Ratio | None
+    """Entities whose words are no entity of the same type in training; only for spans."""
     scores: Scores
     """By type of entity, or by tag."""
     unseen_tags: dict[str, int]
-    """Tags of the split that no training sentence has, with the number of words: they cannot be found."""
+    """Tags of the split that do not occur in training, with their numbers of words; they cannot be predicted."""
     labels: tuple[str, ...]
     confusion: NDArray[np.int64]
-    """Words [true, found] by tag; of spans by the type alone."""
+    """Counts of words [gold, predicted] by tag; for spans by type, without the prefix."""
     confusions: tuple[Confusion, ...]
 
     @property
     def accuracy(self) -> float:
-        """Share of the words with the right tag."""
-        return self.words.share
+        """Fraction of the words with the correct tag."""
+        return self.words.value
 
     @property
     def headline(self) -> float:
@@ -95,23 +95,23 @@ class Evaluation:
         }
 
     def report(self) -> str:
-        """The same as text, with the commonest errors."""
+        """The results as text, with the most frequent errors."""
         micro = self.scores.micro
-        found = (
+        summary = (
             f"F1 {micro.f1:.2%} (precision {micro.precision:.2%}, recall {micro.recall:.2%}) of {micro.support:,} "
             f"entities, {self.accuracy:.2%} of {self.words.total:,} words"
             if self.kind == "spans"
             else f"accuracy {self.accuracy:.2%} of {self.words.total:,} words"
         )
         lines = [
-            f"{self.split}: {found} in {self.sentences:,} sentences (weights of epoch {self.epoch})",
+            f"{self.split}: {summary} in {self.sentences:,} sentences (weights of epoch {self.epoch})",
             f"words never seen in training: {self.unseen_words} right",
         ]
         if self.unseen_entities is not None:
             lines.append(f"entities never seen in training: {self.unseen_entities} found")
         for tag, count in self.unseen_tags.items():
-            number = f"{count:,} word{'s' if count > 1 else ''}"
-            lines.append(f"note: the tag {tag} ({number}) does not occur in training, so it is always wrong")
+            words = f"{count:,} word{'s' if count > 1 else ''}"
+            lines.append(f"note: the tag {tag} ({words}) does not occur in training, so it is always wrong")
         return "\n".join([*lines, "", *self._table(), "", self.errors(*_REPORTED)])
 
     def _table(self) -> list[str]:
@@ -125,7 +125,7 @@ class Evaluation:
         return [*lines, f"{'macro F1':{width}}{self.scores.macro_f1:29.2%}"]
 
     def errors(self, most: int, examples: int) -> str:
-        """The commonest confusions, each with some examples."""
+        """The most frequent confusions, each with some examples."""
         if not self.confusions:
             return "no errors"
         total = sum(len(confusion.errors) for confusion in self.confusions)
@@ -134,85 +134,85 @@ class Evaluation:
 
 
 def _figures(score: Score) -> str:
-    return f"{score.precision:9.2%} {score.recall:9.2%} {score.f1:9.2%} {score.support:9,} {score.found:9,}"
+    return f"{score.precision:9.2%} {score.recall:9.2%} {score.f1:9.2%} {score.support:9,} {score.predicted:9,}"
 
 
 def evaluate(run: Run, config: TaggerConfig, data: TaggedData, split: str, device: torch.device) -> Evaluation:
-    """Tag the split with the run's kept weights; writes `evaluation.json`, `errors_<split>.txt` and the pictures.
+    """Tag a split with the run's best weights; writes `evaluation.json`, `errors_<split>.txt` and the pictures.
 
     Raises:
         DatasetError: the data have no such split.
         CheckpointError: the run has no weights yet.
     """
     if split not in data.splits:
-        raise DatasetError(f"{data.name}: has no split {split}; use --split {' or '.join(_to_measure(data))}")
+        raise DatasetError(f"{data.name}: has no split {split}; use --split {' or '.join(_evaluation_splits(data))}")
     tagger = load_tagger(run)
     tagger.network.to(device)
-    found = tagger.tag([sentence.words for sentence in data.splits[split]])
-    result = measure(data, split, found, tagger.epoch)
+    predicted = tagger.tag([sentence.words for sentence in data.splits[split]])
+    result = measure(data, split, predicted, tagger.epoch)
     run.add_evaluation(split, result.as_dict())
     write_text(run.path / f"errors_{split}.txt", result.errors(*_WRITTEN) + "\n")
     _draw(run, data, result)
     return result
 
 
-def _to_measure(data: TaggedData) -> list[str]:
+def _evaluation_splits(data: TaggedData) -> list[str]:
     return [split for split in data.splits if split != "train"]
 
 
-def measure(data: TaggedData, split: str, found: Tags, epoch: int) -> Evaluation:
-    """Hold tags that were found, IOB2 for spans, against those of the split."""
+def measure(data: TaggedData, split: str, predicted: Tags, epoch: int) -> Evaluation:
+    """Compare predicted tags, IOB2 for spans, with the gold tags of the split."""
     sentences = data.splits[split]
-    true = [sentence.tags for sentence in sentences]
-    labels, confusion = _confusion(data.kind, true, found)
+    gold = [sentence.tags for sentence in sentences]
+    labels, confusion = _confusion(data.kind, gold, predicted)
     known_words = {word for sentence in data.splits["train"] for word in sentence.words}
     known_tags = data.tags("train")
-    seen = [word in known_words for sentence in sentences for word in sentence.words]
-    right = [one == other for one, other in words(true, found)]
-    fresh = [good for good, known in zip(right, seen, strict=True) if not known]
-    unseen_tags = Counter(tag for tags in true for tag in tags if tag not in known_tags)
+    is_known = [word in known_words for sentence in sentences for word in sentence.words]
+    is_correct = [one == other for one, other in tag_pairs(gold, predicted)]
+    unseen = [correct for correct, known in zip(is_correct, is_known, strict=True) if not known]
+    unseen_tags = Counter(tag for tags in gold for tag in tags if tag not in known_tags)
     return Evaluation(
         split=split,
         kind=data.kind,
         epoch=epoch,
         sentences=len(sentences),
-        words=Share(right=sum(right), total=len(right)),
-        unseen_words=Share(right=sum(fresh), total=len(fresh)),
-        unseen_entities=_unseen_entities(data, sentences, found) if data.kind == "spans" else None,
-        scores=entity_scores(true, found) if data.kind == "spans" else tag_scores(true, found),
+        words=Ratio(correct=sum(is_correct), total=len(is_correct)),
+        unseen_words=Ratio(correct=sum(unseen), total=len(unseen)),
+        unseen_entities=_unseen_entities(data, sentences, predicted) if data.kind == "spans" else None,
+        scores=entity_scores(gold, predicted) if data.kind == "spans" else tag_scores(gold, predicted),
         unseen_tags=dict(sorted(unseen_tags.items())),
         labels=labels,
         confusion=confusion,
-        confusions=tuple(confusions(data.kind, sentences, found)),
+        confusions=tuple(confusions(data.kind, sentences, predicted)),
     )
 
 
-def _confusion(kind: Kind, true: Tags, found: Tags) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Labels, and counts of words [true, found]; of spans by the type, without the prefix."""
-    pairs = Counter(words(true, found))
+def _confusion(kind: Kind, gold: Tags, predicted: Tags) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Labels, and counts of words [gold, predicted]; for spans by type, without the prefix."""
+    pairs = Counter(tag_pairs(gold, predicted))
     names = {tag: tag[2:] or tag if kind == "spans" else tag for pair in pairs for tag in pair}
     labels = sorted(set(names.values()), key=lambda label: (label == OUTSIDE and kind == "spans", label))
     rows = {tag: labels.index(name) for tag, name in names.items()}
     counts = np.zeros((len(labels), len(labels)), np.int64)
-    for (one, other), count in pairs.items():
-        counts[rows[one], rows[other]] += count
+    for (gold_tag, predicted_tag), count in pairs.items():
+        counts[rows[gold_tag], rows[predicted_tag]] += count
     return tuple(labels), counts
 
 
-def _unseen_entities(data: TaggedData, sentences: list[Sentence], found: Tags) -> Share:
-    """Recall of the entities that training has no like of."""
+def _unseen_entities(data: TaggedData, sentences: list[Sentence], predicted: Tags) -> Ratio:
+    """Recall of the entities that do not occur in training."""
     known = {
         (label, *sentence.words[start:end])
         for sentence in data.splits["train"]
         for label, start, end in spans(sentence.tags)
     }
-    right = total = 0
-    for sentence, tags in zip(sentences, found, strict=True):
-        given = set(spans(tags))
-        fresh = [span for span in spans(sentence.tags) if (span[0], *sentence.words[span[1] : span[2]]) not in known]
-        total += len(fresh)
-        right += sum(span in given for span in fresh)
-    return Share(right=right, total=total)
+    correct = total = 0
+    for sentence, tags in zip(sentences, predicted, strict=True):
+        predicted_spans = set(spans(tags))
+        unseen = [span for span in spans(sentence.tags) if (span[0], *sentence.words[span[1] : span[2]]) not in known]
+        total += len(unseen)
+        correct += sum(span in predicted_spans for span in unseen)
+    return Ratio(correct=correct, total=total)
 
 
 def _draw(run: Run, data: TaggedData, result: Evaluation) -> None:

@@ -1,4 +1,4 @@
-"""One configuration trained with several seeds: a folder with a run for each, and what they have in common."""
+"""Training of one configuration with several seeds: a folder with one run per seed, and their statistics."""
 
 import json
 import statistics
@@ -14,19 +14,21 @@ SEEDS = "seeds.json"
 
 
 def is_series(path: Path) -> bool:
-    """Whether the folder holds runs of several seeds."""
+    """Whether the folder is a series: runs of several seeds."""
     return (path / SEEDS).exists()
 
 
 def create_series(path: Path, config: TaggerConfig, count: int) -> list[tuple[Path, TaggerConfig]]:
-    """The folder and settings of each of `count` runs, with seeds from the configuration's own on.
+    """Create a series, or continue one; returns the folder and settings of each of `count` runs.
+
+    Seeds count up from the configuration's own.
 
     Raises:
         RunError: the folder holds something else, or runs with other settings.
     """
-    wanted = {"family": FAMILY, "first": config.seed, "count": count, "config": to_dict(config)}
+    series = {"family": FAMILY, "first": config.seed, "count": count, "config": to_dict(config)}
     if is_series(path):
-        changed = differences(_read(path), wanted)
+        changed = differences(_read(path), series)
         if changed:
             raise RunError(
                 f"{path}: holds runs with other settings ({'; '.join(changed)}); "
@@ -36,12 +38,12 @@ def create_series(path: Path, config: TaggerConfig, count: int) -> list[tuple[Pa
         raise RunError(f"{path}: is not empty and holds no runs of several seeds; choose another --run")
     else:
         path.mkdir(parents=True, exist_ok=True)
-        write_json(path / SEEDS, wanted)
+        write_json(path / SEEDS, series)
     return [(path / f"seed-{seed}", with_seed(config, seed)) for seed in range(config.seed, config.seed + count)]
 
 
 def series_config(path: Path) -> tuple[dict[str, object], int]:
-    """The stored settings, with the first seed, and how many seeds there are."""
+    """The stored settings, with the first seed, and the number of seeds."""
     stored = _read(path)
     config, count = stored["config"], stored["count"]
     assert isinstance(config, dict)
@@ -50,7 +52,7 @@ def series_config(path: Path) -> tuple[dict[str, object], int]:
 
 
 def runs_of(path: Path) -> list[Path]:
-    """The runs that are there of a series, or the run itself."""
+    """The existing runs of a series, or the run itself."""
     if not is_series(path):
         return [path]
     stored = _read(path)
@@ -62,7 +64,7 @@ def runs_of(path: Path) -> list[Path]:
 
 
 def best_run(path: Path) -> Path:
-    """The run of a series that is best on dev; a single run is itself."""
+    """The run of a series with the best dev score, or the run itself."""
     runs = runs_of(path)
     if not runs:
         raise RunError(f"{path}: none of its runs has begun; train them first")
@@ -70,7 +72,7 @@ def best_run(path: Path) -> Path:
 
 
 def summary(name: str, scores: Sequence[float]) -> str:
-    """Mean, deviation and median of a score in 0..1, as one line in percent."""
+    """Mean, standard deviation and median of a score in 0..1, as one line in percent."""
     deviation = statistics.stdev(scores) if len(scores) > 1 else 0.0
     return (
         f"{name}, {len(scores)} seeds: mean {100 * statistics.mean(scores):.2f} %, "

@@ -1,4 +1,4 @@
-"""Pictures of a tagger's run: learning curve and confusion matrix."""
+"""Plots of a tagger's run: learning curve and confusion matrix."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +12,20 @@ from numpy.typing import NDArray
 
 from training.common.plots import save_figure
 
-_MOST_NUMBERED = 26  # labels up to which cells of the confusion matrix show their count
-_MOST_NAMED = 80
+_MAX_ANNOTATED = 26
+"""Labels up to which the cells of the confusion matrix show their counts."""
+_MAX_NAMED = 80
+"""Labels up to which its axes name them."""
 
 
 def draw_learning_curve(path: Path, metrics: Sequence[dict[str, Any]], score: str) -> None:
-    """Training loss and the score on dev, called `score`, by epoch; the first tenth may leave the picture."""
+    """Training loss and dev score by epoch; the axes are scaled without the first tenth of the epochs.
+
+    Args:
+        path: the PNG file.
+        metrics: one record per epoch.
+        score: the name of the dev score.
+    """
     epochs = [record["epoch"] for record in metrics]
     settled = metrics[len(metrics) // 10 :]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
@@ -40,21 +48,21 @@ def draw_learning_curve(path: Path, metrics: Sequence[dict[str, Any]], score: st
 
 
 def draw_confusion(path: Path, confusion: NDArray[np.int64], labels: Sequence[str], title: str) -> None:
-    """The confusion matrix [true, found]: colour is (the root of) the share of the row, so that few errors are seen."""
+    """The confusion matrix [gold, predicted]; colors are the square root of row shares, to show rare errors."""
     shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
-    side = max(5.0, 0.55 * len(labels) + 1.5) if len(labels) <= _MOST_NUMBERED else 13.0
+    side = max(5.0, 0.55 * len(labels) + 1.5) if len(labels) <= _MAX_ANNOTATED else 13.0
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.add_subplot()
     picture = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1))
     figure.colorbar(picture, ax=axes, format=PercentFormatter(1.0), shrink=0.75, label="of the words in the row")
-    size = 9 if len(labels) <= _MOST_NUMBERED else 6
-    names = [_plain(label) for label in labels] if len(labels) <= _MOST_NAMED else [""] * len(labels)
+    size = 9 if len(labels) <= _MAX_ANNOTATED else 6
+    names = [_escape(label) for label in labels] if len(labels) <= _MAX_NAMED else [""] * len(labels)
     axes.set_xticks(range(len(labels)), names, rotation=90, fontsize=size)
     axes.set_yticks(range(len(labels)), names, fontsize=size)
     axes.set_xlabel("found")
     axes.set_ylabel("is")
-    axes.set_title(_plain(title))
-    if len(labels) <= _MOST_NUMBERED:
+    axes.set_title(_escape(title))
+    if len(labels) <= _MAX_ANNOTATED:
         for row, column in zip(*np.nonzero(confusion), strict=True):
             axes.text(
                 column, row, f"{confusion[row, column]}", ha="center", va="center", fontsize=7,
@@ -63,6 +71,6 @@ def draw_confusion(path: Path, confusion: NDArray[np.int64], labels: Sequence[st
     save_figure(figure, path)
 
 
-def _plain(text: str) -> str:
-    """Dollars are tags, no mathematics."""
+def _escape(text: str) -> str:
+    """Escape dollar signs, which are tags here and not math."""
     return text.replace("$", r"\$")

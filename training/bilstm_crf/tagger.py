@@ -1,4 +1,4 @@
-"""A trained network with its words and labels: sentences in, tags out."""
+"""A network with its vocabulary and labels: sentences in, tags out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from training.common.checkpoint import load_checkpoint
 from training.common.run import Run
 
 LAST, BEST = "last.pt", "best.pt"
-_BUDGET = 4096
+_MAX_BATCH_TOKENS = 4096
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Tagger:
-    """Inner labels are BIOES tags for spans; what goes out is IOB2."""
+    """A network that tags sentences. For spans its labels are BIOES tags, and its answers IOB2 tags."""
 
     labels: tuple[str, ...]
     kind: Kind
@@ -33,35 +33,35 @@ class Tagger:
     epoch: int = 0
 
     def transitions(self) -> NDArray[np.float32] | None:
-        """[K + 2, K] as `service.decoding` takes them; None without a CRF."""
+        """The transitions [K+2, K] for `service.tasks.token_classification.crf`; None without a CRF."""
         crf = self.network.crf
         return None if crf is None else crf.transitions().detach().cpu().numpy()
 
     @torch.no_grad()
     def emissions(self, sentences: Sequence[Sequence[str]]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """Emissions [B, T, K] and lengths [B] of sentences of which none is empty."""
+        """Emissions [B, T, K] and lengths [B] of sentences, none of them empty."""
         batch = self.features.batch(sentences)
         self.network.eval()
         device = self.network.output.weight.device
         return self.network(**inputs(batch, device)).cpu().numpy(), batch.lengths
 
     def tag(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
-        """The tags of every sentence: IOB2 for spans."""
-        found: list[list[str]] = [[] for _ in sentences]
+        """The tags of each sentence; IOB2 for spans."""
+        tags: list[list[str]] = [[] for _ in sentences]
         transitions = self.transitions()
-        for group in chunks([len(sentence) for sentence in sentences], _BUDGET):
-            group = [place for place in group if sentences[place]]
-            if not group:
+        for indices in chunks([len(sentence) for sentence in sentences], _MAX_BATCH_TOKENS):
+            nonempty = [index for index in indices if sentences[index]]
+            if not nonempty:
                 continue
-            emissions, lengths = self.emissions([sentences[place] for place in group])
-            for place, numbers in zip(group, viterbi(emissions, lengths, transitions), strict=True):
-                tags = [self.labels[number] for number in numbers[: len(sentences[place])].tolist()]
-                found[place] = to_iob2(tags) if self.kind == "spans" else tags
-        return found
+            emissions, lengths = self.emissions([sentences[index] for index in nonempty])
+            for index, path in zip(nonempty, viterbi(emissions, lengths, transitions), strict=True):
+                decoded = [self.labels[label] for label in path[: len(sentences[index])].tolist()]
+                tags[index] = to_iob2(decoded) if self.kind == "spans" else decoded
+        return tags
 
 
 def build_network(config: TaggerConfig, lexicon: Lexicon, labels: Sequence[str], auxiliary: int = 0) -> BiLstmCrf:
-    """The network that the configuration describes, with fresh weights drawn from the global generator."""
+    """The network that the configuration describes, with new weights from the global random generator."""
     network = BiLstmCrf(
         config.network,
         lexicon.table,
@@ -78,7 +78,7 @@ def build_network(config: TaggerConfig, lexicon: Lexicon, labels: Sequence[str],
 
 
 def load_tagger(run: Run) -> Tagger:
-    """The tagger with the weights that a run kept.
+    """Load the tagger with the best weights of a run.
 
     Raises:
         CheckpointError: the run has no weights yet.

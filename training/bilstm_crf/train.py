@@ -1,4 +1,4 @@
-"""The training loop of the taggers."""
+"""Training loop of the taggers."""
 
 import math
 import time
@@ -12,7 +12,7 @@ import torch
 from service.tasks.token_classification.features import WordFeatures
 from service.tasks.token_classification.tag_schemes import to_bioes
 from training.bilstm_crf.config import DataConfig, TaggerConfig
-from training.bilstm_crf.data.batches import Example, order, tensors
+from training.bilstm_crf.data.batches import Example, make_batches, tensors
 from training.bilstm_crf.data.dataset import Sentence, TaggedData
 from training.bilstm_crf.data.sources import load_data
 from training.bilstm_crf.data.vocabulary import build_lexicon
@@ -27,26 +27,28 @@ from training.common.run import Run
 from training.common.schedule import warmed_cosine
 from training.common.seed import generator, seed_everything
 
-_LEAST_STEPS = 20  # per epoch: small sets take smaller batches
-_FLOOR = 0.02  # of the highest learning rate, when the run begins and when it ends
+_MIN_STEPS = 20
+"""Steps per epoch; small data sets get smaller batches."""
+_MIN_RATE = 0.02
+"""The learning rate at the beginning and at the end of a run, as a fraction of the maximum."""
 
 
 def identity(config: TaggerConfig, data: TaggedData) -> dict[str, Any]:
-    """What a checkpoint belongs to: the settings and the data themselves."""
+    """The identity that a checkpoint is checked against: the settings and a hash of the data."""
     return {**to_dict(config), "data_sha256": data.sha256()[:16]}
 
 
 @dataclass
 class _State:
-    """What a checkpoint holds: weights, their running average, the optimiser, and how far the run is."""
+    """State of a run that a checkpoint stores: weights, their moving average, optimizer, progress."""
 
     tagger: Tagger
-    """Its network is the running average."""
+    """Its network holds the moving average of the weights."""
     network: BiLstmCrf
     optimizer: torch.optim.AdamW
     identity: dict[str, Any]
     epoch: int = 0
-    best: float | None = None  # dev score of the epoch that is kept
+    best: float | None = None  # dev score of the best epoch
     seconds: float = 0.0
     cpu_seconds: float = 0.0
 
@@ -65,8 +67,8 @@ class _State:
         self.epoch, self.best = stored["epoch"], stored["best"]
         self.seconds, self.cpu_seconds = stored["seconds"], stored["cpu_seconds"]
 
-    def keep(self, path: Path, score: float) -> None:
-        """Write the averaged weights with all that it takes to tag with them."""
+    def save_best(self, path: Path, score: float) -> None:
+        """Write the averaged weights with everything that tagging needs."""
         tagger = self.tagger
         save_checkpoint(
             path, config=self.identity, model=tagger.network.state_dict(), epoch=self.epoch, score=score,
@@ -76,9 +78,9 @@ class _State:
 
 
 def train(config: TaggerConfig, data: TaggedData, run: Run, device: torch.device) -> None:
-    """Train to the last epoch, from the run's checkpoint if it has one; leaves the weights to keep in `best.pt`.
+    """Train to the last epoch, from the run's checkpoint if there is one; writes the best weights to `best.pt`.
 
-    Everything random derives from (seed, epoch), so a run resumed after a kill equals one that was never killed.
+    Everything random derives from (seed, epoch), so an interrupted and resumed run equals an uninterrupted one.
 
     Raises:
         ConfigError: the data have no auxiliary column.
@@ -118,21 +120,21 @@ def train(config: TaggerConfig, data: TaggedData, run: Run, device: torch.device
         )  # fmt: skip
         if config.select == "last" or state.best is None or score > state.best:
             state.best = score
-            state.keep(run.checkpoints / BEST, score)
+            state.save_best(run.checkpoints / BEST, score)
         state.save(run.checkpoints / LAST)
 
 
 def dev_score(tagger: Tagger, data: TaggedData) -> float:
-    """F1 of the entities, or accuracy of the tags, on the dev sentences."""
+    """F1 of the entities, or accuracy of the tags, on the dev split."""
     dev = data.splits["dev"]
     return headline(data.kind, [sentence.tags for sentence in dev], tagger.tag([sentence.words for sentence in dev]))
 
 
 def labels_of(data: TaggedData) -> tuple[str, ...]:
-    """The inner labels: the training sentences' tags, or BIOES tags of every type of span.
+    """The network's labels: the tags of the training sentences, or BIOES tags for every type of span.
 
     Raises:
-        DatasetError: there is nothing to choose between.
+        DatasetError: there are fewer than two.
     """
     tags = sorted({tag for sentence in data.splits["train"] for tag in sentence.tags})
     if data.kind == "spans":
@@ -147,7 +149,7 @@ def labels_of(data: TaggedData) -> tuple[str, ...]:
 
 
 def _auxiliary_tags(config: TaggerConfig, data: TaggedData) -> list[tuple[str, ...]]:
-    """The tags of the auxiliary column of every training sentence; none where there are none."""
+    """The auxiliary tags of each training sentence; empty for sentences without."""
     sentences = data.splits["train"]
     if not config.auxiliary:
         return [()] * len(sentences)
@@ -158,10 +160,10 @@ def _auxiliary_tags(config: TaggerConfig, data: TaggedData) -> list[tuple[str, .
     except UserError as error:
         raise ConfigError(f"auxiliary is {config.auxiliary!r}: {error}") from error
     tags = {sentence.words: sentence.tags for sentence in tagged}
-    found = [tags.get(sentence.words, ()) for sentence in sentences]
-    if not any(found):
+    auxiliary = [tags.get(sentence.words, ()) for sentence in sentences]
+    if not any(auxiliary):
         raise ConfigError(f"auxiliary is {config.auxiliary!r}: it has none of the training sentences")
-    return found
+    return auxiliary
 
 
 def _fresh_state(config: TaggerConfig, data: TaggedData, device: torch.device, auxiliary: int) -> _State:
@@ -186,52 +188,56 @@ def _fresh_state(config: TaggerConfig, data: TaggedData, device: torch.device, a
 def _examples(
     sentences: Sequence[Sentence], tagger: Tagger, auxiliary: Sequence[Sequence[str]], auxiliary_labels: Sequence[str]
 ) -> list[Example]:
-    numbers = {label: number for number, label in enumerate(tagger.labels)}
-    others = {label: number for number, label in enumerate(auxiliary_labels)}
+    indices = {label: index for index, label in enumerate(tagger.labels)}
+    auxiliary_indices = {label: index for index, label in enumerate(auxiliary_labels)}
     examples = []
-    for sentence, more in zip(sentences, auxiliary, strict=True):
+    for sentence, auxiliary_tags in zip(sentences, auxiliary, strict=True):
         tags = to_bioes(sentence.tags) if tagger.kind == "spans" else sentence.tags
         examples.append(
-            Example(sentence.words, tuple(numbers[tag] for tag in tags), tuple(others[tag] for tag in more))
+            Example(
+                sentence.words,
+                tuple(indices[tag] for tag in tags),
+                tuple(auxiliary_indices[tag] for tag in auxiliary_tags),
+            )
         )
     return examples
 
 
 def _epoch(state: _State, config: TaggerConfig, examples: Sequence[Example], device: torch.device) -> float:
     """One pass over the examples; returns the mean loss of a sentence."""
-    seed_everything(config.seed, "epoch", state.epoch)  # what dropout draws from
+    seed_everything(config.seed, "epoch", state.epoch)  # for dropout
     random = generator(config.seed, "order", state.epoch)
-    batches = order(examples, min(config.batch_size, math.ceil(len(examples) / _LEAST_STEPS)), random)
+    batches = make_batches(examples, min(config.batch_size, math.ceil(len(examples) / _MIN_STEPS)), random)
     network, features = state.network.train(), state.tagger.features
     total = torch.zeros((), device=device)
     with bar(total=len(batches), text=f"epoch {state.epoch + 1}/{config.epochs}", unit="step") as progress:
         for number, batch in enumerate(batches):
             step = state.epoch * len(batches) + number
             done = step / (config.epochs * len(batches))
-            share = warmed_cosine(done, warm_up=config.warm_up, least=_FLOOR, end=_FLOOR)
+            rate = warmed_cosine(done, warm_up=config.warm_up, least=_MIN_RATE, end=_MIN_RATE)
             for group in state.optimizer.param_groups:
-                group["lr"] = config.learning_rate * share
+                group["lr"] = config.learning_rate * rate
             arrays, labels, auxiliary = tensors(batch, features, config.word_dropout, random)
             arrays = {name: values.to(device) for name, values in arrays.items()}
             state.optimizer.zero_grad()
             states = network.states_TBF(**arrays)
             loss = network.loss(states, labels.to(device), arrays["lengths"])
             if config.auxiliary:
-                other = network.auxiliary_loss(states, auxiliary.to(device), arrays["lengths"])
-                loss = loss + config.auxiliary_weight * other
+                auxiliary_loss = network.auxiliary_loss(states, auxiliary.to(device), arrays["lengths"])
+                loss = loss + config.auxiliary_weight * auxiliary_loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
             state.optimizer.step()
-            _average(state, config.ema, step)
+            _update_average(state, config.ema, step)
             total += loss.detach() * len(batch)
             progress.update()
     return float(total) / len(examples)
 
 
 @torch.no_grad()
-def _average(state: _State, decay: float, step: int) -> None:
-    """Move the averaged weights towards the present ones; the average is short at first, so it forgets the start."""
-    share = 1 - min(decay, (1 + step) / (10 + step))
+def _update_average(state: _State, decay: float, step: int) -> None:
+    """Update the moving average; its decay is smaller at first, so that the initial weights are forgotten."""
+    weight = 1 - min(decay, (1 + step) / (10 + step))
     averages: list[torch.Tensor] = list(state.tagger.network.parameters())
     weights: list[torch.Tensor] = list(state.network.parameters())
-    torch._foreach_lerp_(averages, weights, share)
+    torch._foreach_lerp_(averages, weights, weight)

@@ -10,8 +10,8 @@ from training.bilstm_crf.config import PRESETS
 from training.bilstm_crf.data import auxiliary_data as origin
 from training.bilstm_crf.data.auxiliary_data import (
     attribution,
-    check_shippable,
-    helping_data,
+    auxiliary_data_set,
+    check_redistributable,
     public_config,
     vectors_data,
 )
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.torch
 CONFIG = merge(PRESETS["debug"], {"data": "", "train": "/somewhere/private/made.conllu"})
 
 
-def test_settings_tell_what_vectors_come_from_and_no_folder(tmp_path: Path) -> None:
+def test_public_settings_name_the_corpus_of_vectors_and_no_folder(tmp_path: Path) -> None:
     folder = tmp_path / "words-cased"
     config = merge(CONFIG, {"vectors": str(folder)})
     assert public_config(config)["network"]["vectors_data"] == "words-cased"
@@ -36,7 +36,7 @@ def test_settings_tell_what_vectors_come_from_and_no_folder(tmp_path: Path) -> N
     assert vectors_data(config) == ["words-cased"]
 
 
-def test_vectors_of_a_bundle_and_several_side_by_side(tmp_path: Path) -> None:
+def test_vectors_of_a_bundle_and_several_concatenated(tmp_path: Path) -> None:
     bundle = tmp_path / "words-en" / "1"
     bundle.mkdir(parents=True)
     (bundle / "manifest.json").write_text('{"provenance": {"data": "Some text", "attribution": "its authors"}}')
@@ -52,21 +52,23 @@ def test_vectors_of_a_bundle_and_several_side_by_side(tmp_path: Path) -> None:
     assert thanks == f"Me; word vectors from {texts[0]}; word vectors from {texts[1]}"
 
 
-def test_without_vectors_there_is_nothing_to_tell() -> None:
+def test_without_vectors_there_is_no_corpus() -> None:
     assert vectors_data(CONFIG) == []
     assert "vectors_data" not in public_config(CONFIG)["network"]
     assert attribution(CONFIG, made_sentences.data("tags"), None) == ""
 
 
-def test_data_that_help_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auxiliary_data_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
     data = made_sentences.data("tags")
-    forbidden = replace(data, name="CoNLL-2003 English", licence="research only", shippable=False, attribution="Them")
+    forbidden = replace(
+        data, name="CoNLL-2003 English", licence="research only", redistributable=False, attribution="Them"
+    )
     monkeypatch.setattr(origin, "load_data", lambda config: forbidden)
-    assert helping_data(merge(CONFIG, {"auxiliary": "xpos"})) is None
-    helping = helping_data(merge(CONFIG, {"auxiliary": "conll2003:2"}))
-    assert helping is forbidden
-    check_shippable(data, None)
-    for refused in ((data, helping), (forbidden, None)):
+    assert auxiliary_data_set(merge(CONFIG, {"auxiliary": "xpos"})) is None
+    auxiliary = auxiliary_data_set(merge(CONFIG, {"auxiliary": "conll2003:2"}))
+    assert auxiliary is forbidden
+    check_redistributable(data, None)
+    for refused in ((data, auxiliary), (forbidden, None)):
         with pytest.raises(ExportError, match="CoNLL-2003 English is research only"):
-            check_shippable(*refused)
-    assert attribution(CONFIG, data, helping) == "Them"
+            check_redistributable(*refused)
+    assert attribution(CONFIG, data, auxiliary) == "Them"

@@ -31,11 +31,11 @@ def test_one_command_and_one_file_make_a_served_tagger(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["bilstm_crf", "train", "--train", str(file), "--export", *SMALL]) == 0
-    shown = capsys.readouterr()
-    assert "72 train, 8 dev" in shown.err
-    assert "note: no --dev: 8 of 80 sentences" in shown.err
-    assert "dev: F1" in shown.out
-    assert "wrote models/my-names/1" in shown.out
+    output = capsys.readouterr()
+    assert "72 train, 8 dev" in output.err
+    assert "note: no --dev: 8 of 80 sentences" in output.err
+    assert "dev: F1" in output.out
+    assert "wrote models/my-names/1" in output.out
     bundle = read_bundle(tmp_path / "models" / "my-names" / "1")
     assert bundle.manifest.labels is not None
     assert set(bundle.manifest.labels) >= {"O", "B-PER", "S-LOC"}
@@ -61,14 +61,14 @@ def test_several_seeds_have_a_mean(file: Path, tmp_path: Path, capsys: pytest.Ca
     assert main(["bilstm_crf", "train", "--resume", series, "--threads", "1"]) == 0
     assert "dev, 2 seeds: mean" in capsys.readouterr().out
     assert main(["bilstm_crf", "evaluate", "--run", series, "--split", "test"]) == 0
-    shown = capsys.readouterr().out
-    assert "test, 2 seeds: mean" in shown
-    assert "standard deviation" in shown
+    output = capsys.readouterr().out
+    assert "test, 2 seeds: mean" in output
+    assert "standard deviation" in output
     assert main(["bilstm_crf", "export", "--run", series, "--name", "best", "--models", str(tmp_path / "models")]) == 0
     assert "the best on dev: " in capsys.readouterr().out
 
 
-def test_an_auxiliary_column_helps_and_is_thrown_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_auxiliary_column_is_trained_on_and_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = []
     for names, kinds in zip(made_sentences.spans(60, 1), made_sentences.plain(60, 1), strict=True):
         lines += [f"{word}\t{kind}\t{tag}" for word, kind, tag in zip(names.words, kinds.tags, names.tags, strict=True)]
@@ -100,39 +100,41 @@ def test_an_auxiliary_column_helps_and_is_thrown_away(tmp_path: Path, capsys: py
         (["export", "--run", "missing"], "missing: holds no run"),
     ],
 )
-def test_what_a_user_gets_wrong_is_one_line(
+def test_user_errors_are_one_line(
     arguments: list[str], message: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     assert main(["bilstm_crf", *[str(file) if word == "FILE" else word for word in arguments]]) == 2
-    shown = capsys.readouterr().err.strip().splitlines()
-    assert shown[-1].startswith("lectern-train: ")
-    assert message in shown[-1]
+    output = capsys.readouterr().err.strip().splitlines()
+    assert output[-1].startswith("lectern-train: ")
+    assert message in output[-1]
     assert not (tmp_path / "models").exists() or not any((tmp_path / "models").iterdir())
 
 
 @pytest.mark.parametrize("auxiliary", ["", "conll2003:2"])
-def test_data_that_may_not_be_given_away_are_refused_before_training_or_told_of(
+def test_data_that_may_not_be_published_are_refused_before_training_or_noted(
     auxiliary: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    kept = replace(made_sentences.data("tags"), name="CoNLL-2003 English", licence="research only", shippable=False)
-    monkeypatch.setattr(cli if not auxiliary else origin, "load_data", lambda _: kept)
+    research_only = replace(
+        made_sentences.data("tags"), name="CoNLL-2003 English", licence="research only", redistributable=False
+    )
+    monkeypatch.setattr(cli if not auxiliary else origin, "load_data", lambda _: research_only)
     monkeypatch.setattr(cli, "train", Mock(side_effect=ConfigError("it is trained")))
     arguments = ["bilstm_crf", "train", "--train", str(file), *SMALL, "--auxiliary", auxiliary]
     assert main([*arguments, "--export"]) == 2
-    shown = capsys.readouterr()
-    assert "CoNLL-2003 English is research only" in shown.err
-    assert shown.err.rstrip().endswith("to train it all the same, leave out --export and --name")
+    output = capsys.readouterr()
+    assert "CoNLL-2003 English is research only" in output.err
+    assert output.err.rstrip().endswith("to train it all the same, leave out --export and --name")
     assert not list(tmp_path.iterdir())
     assert main(arguments) == 2
-    shown = capsys.readouterr()
-    assert shown.out.startswith("note: the run can be measured but not exported: CoNLL-2003 English is research only")
-    assert "it is trained" in shown.err
+    output = capsys.readouterr()
+    assert output.out.startswith("note: the run can be measured but not exported: CoNLL-2003 English is research only")
+    assert "it is trained" in output.err
 
 
-def test_a_split_that_is_not_there_is_named(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_split_is_named(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     assert main(["bilstm_crf", "train", "--train", str(file), *SMALL, "--epochs", "1", "--run", str(run)]) == 0
     capsys.readouterr()

@@ -1,11 +1,11 @@
-"""CoNLL-U and column files: what is read, what is passed over, and what is said of files that are malformed."""
+"""CoNLL-U and column files: what is read, what is passed over, and what is message of files that are malformed."""
 
 import codecs
 import unicodedata
 
 import pytest
 
-from training.bilstm_crf.data.conll_tags import Tagged, read_sentences
+from training.bilstm_crf.data.conll_tags import TaggedFile, read_sentences
 from training.common.errors import DatasetError
 
 pytestmark = pytest.mark.torch
@@ -39,7 +39,7 @@ UNER = """\
 """
 
 
-def read(text: str, name: str = "f.txt", **choices: str) -> Tagged:
+def read(text: str, name: str = "f.txt", **choices: str) -> TaggedFile:
     return read_sentences(text.encode(), name, **choices)  # type: ignore[arg-type]
 
 
@@ -55,11 +55,11 @@ def fault(text: str | bytes, name: str = "f.txt", **choices: str) -> str:
 
 @pytest.mark.parametrize("name", ["f.conllu", "f.conllu.gz", "f.txt"])
 def test_conllu(name: str) -> None:
-    found = read(CONLLU, name)
-    assert found.kind == "tags"
-    assert [sentence.words for sentence in found.sentences] == [("I", "do", "n't", "know"), ("#", "1")]
-    assert [sentence.tags for sentence in found.sentences] == [("PRON", "AUX", "PART", "VERB"), ("SYM", "NUM")]
-    assert [sentence.place for sentence in found.sentences] == [f"{name}:4", f"{name}:12"]
+    result = read(CONLLU, name)
+    assert result.kind == "tags"
+    assert [sentence.words for sentence in result.sentences] == [("I", "do", "n't", "know"), ("#", "1")]
+    assert [sentence.tags for sentence in result.sentences] == [("PRON", "AUX", "PART", "VERB"), ("SYM", "NUM")]
+    assert [sentence.location for sentence in result.sentences] == [f"{name}:4", f"{name}:12"]
 
 
 @pytest.mark.parametrize(
@@ -71,19 +71,19 @@ def test_other_columns_of_conllu(column: str, first: str) -> None:
 
 def test_named_columns_of_conllu_plus() -> None:
     text = "# global.columns = ID FORM NER\n1\tAnna\tB-PER\n2\tran\tO\n"
-    found = read(text, "f.conllup", column="ner")
-    assert (found.kind, found.sentences[0].tags) == ("spans", ("B-PER", "O"))
-    assert read(text, "f.conllup").sentences == found.sentences
+    result = read(text, "f.conllup", column="ner")
+    assert (result.kind, result.sentences[0].tags) == ("spans", ("B-PER", "O"))
+    assert read(text, "f.conllup").sentences == result.sentences
     assert "has no column upos of tags; its columns are ner" in fault(text, "f.conllup", column="upos")
     assert "begins with ID and has FORM" in fault("# global.columns = ID NER\n1\tO\n", "f.conllup")
 
 
 def test_universal_ner() -> None:
-    found = read(UNER)
-    assert found.kind == "spans"
-    assert [sentence.words for sentence in found.sentences] == [("#", "Al", "-", "Zaman"), ("No",)]
-    assert found.sentences[0].tags == ("O", "B-ORG", "I-ORG", "I-ORG")
-    assert read(UNER, column="ner").sentences == read(UNER, column="3").sentences == found.sentences
+    result = read(UNER)
+    assert result.kind == "spans"
+    assert [sentence.words for sentence in result.sentences] == [("#", "Al", "-", "Zaman"), ("No",)]
+    assert result.sentences[0].tags == ("O", "B-ORG", "I-ORG", "I-ORG")
+    assert read(UNER, column="ner").sentences == read(UNER, column="3").sentences == result.sentences
     assert "f.txt:3: has 3 columns; the tag is expected in 5" in fault(UNER, column="5")
 
 
@@ -93,9 +93,9 @@ def test_columns(gap: str, between: str) -> None:
     """Tabs or spaces, any empty lines, hash tags, document starts."""
     lines = ["-DOCSTART- -X- O", "", "# NN O", "#home NN O", "Rome NNP B-LOC"]
     text = "\n".join(between.join(line.split()) for line in lines) + f"\n{gap}" + between.join(["We", "PRP", "O"])
-    found = read(text)
-    assert [sentence.words for sentence in found.sentences] == [("#", "#home", "Rome"), ("We",)]
-    assert [sentence.tags for sentence in found.sentences] == [("O", "O", "B-LOC"), ("O",)]
+    result = read(text)
+    assert [sentence.words for sentence in result.sentences] == [("#", "#home", "Rome"), ("We",)]
+    assert [sentence.tags for sentence in result.sentences] == [("O", "O", "B-LOC"), ("O",)]
     assert read(text, column="2").sentences[0].tags == ("NN", "NN", "NNP")
     assert read(text, column="-2").kind == "tags"
 
@@ -113,8 +113,8 @@ def test_conllu_between_spaces() -> None:
 
 
 def test_a_first_column_of_numbers_may_be_words() -> None:
-    found = read("1 CD O\n2 CD O\n\n7 CD O\nRome NNP B-LOC\n")
-    assert found.sentences[1].words == ("7", "Rome")
+    result = read("1 CD O\n2 CD O\n\n7 CD O\nRome NNP B-LOC\n")
+    assert result.sentences[1].words == ("7", "Rome")
 
 
 def test_words_are_composed_and_stripped() -> None:
@@ -124,9 +124,9 @@ def test_words_are_composed_and_stripped() -> None:
 
 def test_a_byte_order_mark_is_no_word() -> None:
     content = codecs.BOM_UTF8 + "Ärger\tX\r\nda\tY\r\n".encode()
-    found = read_sentences(content, "f")
-    assert found.sentences[0].words == ("Ärger", "da")
-    assert found.sentences[0].tags == ("X", "Y")
+    result = read_sentences(content, "f")
+    assert result.sentences[0].words == ("Ärger", "da")
+    assert result.sentences[0].tags == ("X", "Y")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_byte_order_mark_is_no_word() -> None:
         "B-PER L-PER U-PER O U-LOC",
     ],
 )
-def test_schemes_are_told_apart(written: str) -> None:
+def test_schemes_are_recognized(written: str) -> None:
     text = "".join(f"w\t{tag}\n" for tag in written.split())
     assert tags(text) == ["B-PER I-PER B-PER O B-LOC"]
     scheme = "bioes" if "S-" in written or "U-" in written else "iob1" if written[0] == "I" else "iob2"
@@ -146,7 +146,7 @@ def test_schemes_are_told_apart(written: str) -> None:
     assert tags(text, scheme="none") == [written]
 
 
-def test_kinds_are_told_apart() -> None:
+def test_kinds_are_recognized() -> None:
     assert read("a O\nb O\n").kind == "tags"
     assert read("a O\nb O\n", column="ner").kind == "spans"
     assert read("a O\nb O\n", "f.iob2.gz").kind == "spans"
@@ -162,7 +162,7 @@ def test_a_contradiction_names_both_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "choices", "said"),
+    ("text", "choices", "message"),
     [
         ("", {}, "f.txt: holds no sentences"),
         ("\n\n  \n", {}, "f.txt: holds no sentences"),
@@ -196,5 +196,5 @@ def test_a_contradiction_names_both_lines() -> None:
         ("a X\nÄ Y\n".encode("latin1"), {}, "f.txt:2: is not UTF-8 (byte 0xc4 at offset 4); convert it, as in: iconv"),
     ],
 )  # fmt: skip
-def test_what_is_malformed_is_told(text: str | bytes, choices: dict[str, str], said: str) -> None:
-    assert fault(text, **choices).startswith(said)
+def test_malformed_files_are_refused(text: str | bytes, choices: dict[str, str], message: str) -> None:
+    assert fault(text, **choices).startswith(message)

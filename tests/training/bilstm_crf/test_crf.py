@@ -1,4 +1,4 @@
-"""The CRF's loss against all label sequences written out, and against the decoder that serves."""
+"""The CRF's loss against the enumeration of all label sequences, and against the served decoder."""
 
 from itertools import pairwise, product
 
@@ -19,9 +19,9 @@ LENGTHS = (3, 1, 2)
 
 @pytest.fixture
 def crf() -> Crf:
-    made = Crf(allowed_transitions(LABELS))
-    torch.nn.init.normal_(made.weights, generator=torch.Generator().manual_seed(1))
-    return made.double()
+    layer = Crf(allowed_transitions(LABELS))
+    torch.nn.init.normal_(layer.weights, generator=torch.Generator().manual_seed(1))
+    return layer.double()
 
 
 @pytest.fixture
@@ -36,23 +36,23 @@ def score(crf: Crf, emissions: Tensor, labels: tuple[int, ...]) -> float:
     """The score of one label sequence, with nothing but additions."""
     transitions = crf.transitions()
     total = transitions[-2, labels[0]] + transitions[-1, labels[-1]]
-    total = total + sum(emissions[place, label] for place, label in enumerate(labels))
+    total = total + sum(emissions[step, label] for step, label in enumerate(labels))
     total = total + sum(transitions[one, two] for one, two in pairwise(labels))
     return float(total.detach())
 
 
-def test_the_loss_is_that_of_all_sequences_written_out(crf: Crf, emissions: Tensor) -> None:
+def test_the_loss_is_that_of_the_enumeration(crf: Crf, emissions: Tensor) -> None:
     labels = torch.tensor([[1, 4, 0], [2, 0, 4], [3, 0, 0]])  # [T, B]; beyond the lengths anything may stand
     losses = []
     for sentence, length in enumerate(LENGTHS):
         own = emissions[:, sentence]
         scores = [score(crf, own, chosen) for chosen in product(range(len(LABELS)), repeat=length)]
-        right = score(crf, own, tuple(labels[:length, sentence].tolist()))
-        losses.append(np.logaddexp.reduce(scores) - right)
+        gold = score(crf, own, tuple(labels[:length, sentence].tolist()))
+        losses.append(np.logaddexp.reduce(scores) - gold)
     assert float(crf(emissions, labels, MASK).detach()) == pytest.approx(np.mean(losses))
 
 
-def test_what_is_not_allowed_has_no_part_and_no_gradient(crf: Crf, emissions: Tensor) -> None:
+def test_forbidden_transitions_have_no_gradient(crf: Crf, emissions: Tensor) -> None:
     crf(emissions, torch.zeros(3, 3, dtype=torch.long), MASK).backward()
     assert crf.weights.grad is not None
     assert not crf.weights.grad[~crf.allowed].any()
@@ -65,16 +65,16 @@ def test_the_gradient_is_the_served_marginals(crf: Crf, emissions: Tensor) -> No
     crf(emissions, labels, MASK).backward()
     assert emissions.grad is not None
     expected = torch.nn.functional.one_hot(labels, len(LABELS)) * MASK[..., None]  # minus the right labels' indicator
-    found = marginals(
+    served = marginals(
         emissions.detach().transpose(0, 1).float().numpy(),
         np.array(LENGTHS),
         crf.transitions().detach().float().numpy(),
     )
     gradient = emissions.grad * len(LENGTHS) + expected
-    np.testing.assert_allclose(gradient.transpose(0, 1).numpy(), found, atol=1e-5)
+    np.testing.assert_allclose(gradient.transpose(0, 1).numpy(), served, atol=1e-5)
 
 
-def test_padding_has_no_part(crf: Crf, emissions: Tensor) -> None:
+def test_padding_does_not_matter(crf: Crf, emissions: Tensor) -> None:
     labels = torch.zeros(3, 3, dtype=torch.long)
     other = emissions.clone()
     other[~MASK] = 1e6

@@ -1,4 +1,4 @@
-"""What is said of a tagger: scores, confusions, errors in context, pictures."""
+"""Evaluation of a tagger: scores, confusions, errors in context, pictures."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from tests.support import tagged_sentences as made_sentences
 from training.bilstm_crf.config import FAMILY, PRESETS
 from training.bilstm_crf.data.dataset import Sentence, TaggedData
 from training.bilstm_crf.error_analysis import confusions
-from training.bilstm_crf.evaluate import Share, evaluate, measure
+from training.bilstm_crf.evaluate import Ratio, evaluate, measure
 from training.bilstm_crf.plots import draw_confusion, draw_learning_curve
 from training.bilstm_crf.train import train
 from training.common.config import merge, to_dict
@@ -25,15 +25,15 @@ from training.common.run import Run
 pytestmark = pytest.mark.torch
 
 
-def sentence(tagged: str, place: str = "f:1") -> Sentence:
+def sentence(tagged: str, location: str = "f:1") -> Sentence:
     words, tags = zip(*(word.rsplit("/", 1) for word in tagged.split()), strict=True)
-    return Sentence(words, tags, place)
+    return Sentence(words, tags, location)
 
 
 def data(kind: Kind, train_: str, test: Sequence[str]) -> TaggedData:
-    places = (f"f:{10 * number}" for number in range(1, 10))
-    splits = {"train": [sentence(train_)], "test": [sentence(text, next(places)) for text in test]}
-    return TaggedData(name="made", kind=kind, splits=splits, licence="", attribution="", shippable=True)
+    locations = (f"f:{10 * number}" for number in range(1, 10))
+    splits = {"train": [sentence(train_)], "test": [sentence(text, next(locations)) for text in test]}
+    return TaggedData(name="made", kind=kind, splits=splits, licence="", attribution="", redistributable=True)
 
 
 def is_picture(path: Path) -> bool:
@@ -42,10 +42,10 @@ def is_picture(path: Path) -> bool:
 
 
 def test_plain_tags_are_measured() -> None:
-    made = data("tags", "a/X b/Y", ["a/X b/Y c/X", "b/Z c/Y"])
-    result = measure(made, "test", [["X", "X", "X"], ["Y", "X"]], epoch=3)
+    dataset = data("tags", "a/X b/Y", ["a/X b/Y c/X", "b/Z c/Y"])
+    result = measure(dataset, "test", [["X", "X", "X"], ["Y", "X"]], epoch=3)
     assert result.accuracy == result.headline == 2 / 5
-    assert result.unseen_words == Share(right=1, total=2)
+    assert result.unseen_words == Ratio(correct=1, total=2)
     assert result.unseen_tags == {"Z": 1}
     assert result.unseen_entities is None
     assert result.labels == ("X", "Y", "Z")
@@ -61,14 +61,14 @@ def test_plain_tags_are_measured() -> None:
 
 
 def test_spans_are_measured() -> None:
-    made = data(
+    dataset = data(
         "spans", "Anna/B-PER Cruz/I-PER in/O Oslo/B-LOC", ["Anna/B-PER Cruz/I-PER in/O Bonn/B-LOC", "Oslo/B-ORG"]
     )
-    result = measure(made, "test", [["B-PER", "I-PER", "O", "O"], ["B-LOC"]], epoch=1)
+    result = measure(dataset, "test", [["B-PER", "I-PER", "O", "O"], ["B-LOC"]], epoch=1)
     assert result.accuracy == 3 / 5
     assert result.headline == result.scores.micro.f1 == pytest.approx(2 * (1 / 2) * (1 / 3) / (1 / 2 + 1 / 3))
-    assert result.unseen_words == Share(right=0, total=1)
-    assert result.unseen_entities == Share(right=0, total=2)
+    assert result.unseen_words == Ratio(correct=0, total=1)
+    assert result.unseen_entities == Ratio(correct=0, total=2)
     assert result.unseen_tags == {"B-ORG": 1}
     assert result.labels == ("LOC", "ORG", "PER", "O")
     np.testing.assert_array_equal(result.confusion, [[0, 0, 0, 1], [1, 0, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]])
@@ -79,11 +79,11 @@ def test_spans_are_measured() -> None:
 def test_nothing_wrong() -> None:
     result = measure(data("tags", "a/X", ["a/X"]), "test", [["X"]], epoch=1)
     assert "no errors" in result.report()
-    assert result.unseen_words.share == 0
+    assert result.unseen_words.value == 0
 
 
 @pytest.mark.parametrize(
-    ("true", "found", "sorts"),
+    ("gold", "predicted", "expected"),
     [
         ("O B-PER O", "O O O", {("PER", "O"): ["f:1: a [b] c"]}),
         ("O O O", "O O B-LOC", {("O", "LOC"): ["f:1: a b [c]"]}),
@@ -100,11 +100,13 @@ def test_nothing_wrong() -> None:
         ),
     ],
 )
-def test_errors_of_spans(true: str, found: str, sorts: dict[tuple[str, str], list[str]]) -> None:
-    one = Sentence(("a", "b", "c"), tuple(true.split()), "f:1")
-    made = confusions("spans", [one], [found.split()])
-    assert {(sort.true, sort.found): [str(error) for error in sort.errors] for sort in made} == sorts
-    assert [len(sort.errors) for sort in made] == sorted((len(errors) for errors in sorts.values()), reverse=True)
+def test_errors_of_spans(gold: str, predicted: str, expected: dict[tuple[str, str], list[str]]) -> None:
+    one = Sentence(("a", "b", "c"), tuple(gold.split()), "f:1")
+    confused = confusions("spans", [one], [predicted.split()])
+    assert {(sort.gold, sort.predicted): [str(error) for error in sort.errors] for sort in confused} == expected
+    assert [len(sort.errors) for sort in confused] == sorted(
+        (len(errors) for errors in expected.values()), reverse=True
+    )
 
 
 def test_errors_have_some_context() -> None:
@@ -116,7 +118,7 @@ def test_errors_have_some_context() -> None:
     assert str(last) == "f:1: … w15 w16 w17 w18 w19 [\\x1b[1m\\u202e]"
 
 
-def test_examples_are_from_everywhere() -> None:
+def test_examples_are_evenly_spaced() -> None:
     many = [Sentence(("a",), ("X",), f"f:{line}") for line in range(10)]
     (sort,) = confusions("tags", many, [["Y"]] * 10)
     assert sort.report(3).split("\n") == [
@@ -129,20 +131,20 @@ def test_examples_are_from_everywhere() -> None:
 def test_a_run_is_evaluated(tmp_path: Path, kind: Kind) -> None:
     config = merge(PRESETS["debug"], {"data": "", "train": "made", "hidden": 8, "learning_rate": 0.0005})
     run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
-    made = made_sentences.data(kind)
-    made = replace(made, splits={**made.splits, "test-more": made.splits["dev"]})
+    dataset = made_sentences.data(kind)
+    dataset = replace(dataset, splits={**dataset.splits, "test-more": dataset.splits["dev"]})
     with pytest.raises(CheckpointError, match=r"best.pt: is missing; train the run first"):
-        evaluate(run, config, made, "dev", torch.device("cpu"))
-    train(config, made, run, torch.device("cpu"))
+        evaluate(run, config, dataset, "dev", torch.device("cpu"))
+    train(config, dataset, run, torch.device("cpu"))
     run.close()
-    results = {split: evaluate(run, config, made, split, torch.device("cpu")) for split in ("dev", "test-more")}
+    results = {split: evaluate(run, config, dataset, split, torch.device("cpu")) for split in ("dev", "test-more")}
     assert run.evaluations() == {split: result.as_dict() for split, result in results.items()}
     assert results["dev"].headline == results["test-more"].headline
     assert results["dev"].headline == pytest.approx(max(record["dev_score"] for record in run.metrics()), abs=1e-6)
     assert all(is_picture(run.pictures / f"{name}.png") for name in ("learning_curve", "confusion_test-more"))
     assert "errors of" in (run.path / "errors_dev.txt").read_text(encoding="utf-8")
     with pytest.raises(DatasetError, match="made: has no split best; use --split dev or test or test-more"):
-        evaluate(run, config, made, "best", torch.device("cpu"))
+        evaluate(run, config, dataset, "best", torch.device("cpu"))
 
 
 @pytest.mark.parametrize("count", [1, 3, 40, 100])

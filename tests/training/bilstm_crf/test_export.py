@@ -1,4 +1,4 @@
-"""From a run to a bundle: parity, samples that replay, model card, manifest, refusals."""
+"""Export of a run as a bundle: parity, samples that replay, model card, manifest, refusals."""
 
 import json
 from dataclasses import replace
@@ -27,7 +27,6 @@ from training.bilstm_crf.evaluate import evaluate
 from training.bilstm_crf.export import bundle as module
 from training.bilstm_crf.export.bundle import WEIGHTS, Exported, export, split_name
 from training.bilstm_crf.export.graph import build_graph
-from training.bilstm_crf.export.parity import check_parity
 from training.bilstm_crf.tagger import load_tagger
 from training.bilstm_crf.train import train
 from training.common.config import merge, to_dict
@@ -90,7 +89,7 @@ def replayed(bundle: Bundle, request: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
-def test_a_bundle_is_whole_and_its_samples_replay(
+def test_a_bundle_is_complete_and_its_samples_replay(
     trained: tuple[Run, TaggerConfig, Any], tmp_path: Path, weights: str
 ) -> None:
     done = exported(trained, tmp_path, weights=weights)
@@ -137,7 +136,7 @@ def test_what_the_manifest_and_the_card_say(trained: tuple[Run, TaggerConfig, An
         assert str(run.path) not in text
 
 
-def test_figures_of_other_weights_are_left_out(trained: tuple[Run, TaggerConfig, Any], tmp_path: Path) -> None:
+def test_evaluations_of_other_weights_are_left_out(trained: tuple[Run, TaggerConfig, Any], tmp_path: Path) -> None:
     run, config, data = trained
     path = run.path / "evaluation.json"
     evaluate(run, config, data, "dev", CPU)
@@ -149,7 +148,7 @@ def test_figures_of_other_weights_are_left_out(trained: tuple[Run, TaggerConfig,
 
 def test_data_for_research_only_are_refused(trained: tuple[Run, TaggerConfig, Any], tmp_path: Path) -> None:
     run, config, data = trained
-    data = replace(data, name="CoNLL-2003 English", licence="research only (Reuters text)", shippable=False)
+    data = replace(data, name="CoNLL-2003 English", licence="research only (Reuters text)", redistributable=False)
     with pytest.raises(ExportError, match=r"CoNLL-2003 English is research only.*not given away.*--train"):
         exported((run, config, data), tmp_path)
     assert not list(tmp_path.iterdir())
@@ -177,43 +176,68 @@ def test_a_graph_that_differs_is_refused(
     assert not (tmp_path / "made").exists()
 
 
-def test_weights_that_cost_too_much_are_refused(trained: tuple[Run, TaggerConfig, Any]) -> None:
-    run, _, data = trained
-    tagger = load_tagger(run)
-    with torch.no_grad():
-        tagger.network.output.weight.mul_(-1)
-        worse = build_graph(tagger.network, "int8")
-        tagger.network.output.weight.mul_(-1)
+def test_weights_that_cost_too_much_are_refused(
+    trained: tuple[Run, TaggerConfig, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def negated(network: Any, weights: Any) -> bytes:
+        with torch.no_grad():
+            network.output.weight.mul_(-1)
+            graph = build_graph(network, weights)
+            network.output.weight.mul_(-1)
+        return graph
+
+    monkeypatch.setattr(module, "build_graph", negated)
     with pytest.raises(ExportError, match=r"as int8 cost .* points .*--weights fp16 or --weights fp32"):
-        check_parity(tagger, worse, data, "int8")
+        exported(trained, tmp_path, weights="int8")
+    assert not list(tmp_path.iterdir())
 
 
-def test_a_graph_that_reads_padding_is_refused(trained: tuple[Run, TaggerConfig, Any]) -> None:
-    run, _, data = trained
-    tagger = load_tagger(run)
-    model = onnx.load_from_string(build_graph(tagger.network, "int8"))
-    for node in model.graph.node:
-        if node.op_type == "LSTM":
-            node.input[4] = ""
+def test_a_graph_that_reads_padding_is_refused(
+    trained: tuple[Run, TaggerConfig, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_lengths(network: Any, weights: Any) -> bytes:
+        model = onnx.load_from_string(build_graph(network, weights))
+        for node in model.graph.node:
+            if node.op_type == "LSTM":
+                node.input[4] = ""
+        return bytes(model.SerializeToString())
+
+    monkeypatch.setattr(module, "build_graph", without_lengths)
     with pytest.raises(ExportError, match=r"answers a batch otherwise: by up to .* nothing was written"):
-        check_parity(tagger, model.SerializeToString(), data, "int8")
+        exported(trained, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
-def test_parity_counts_what_changed(trained: tuple[Run, TaggerConfig, Any]) -> None:
-    run, _, data = trained
-    tagger = load_tagger(run)
-    found = check_parity(tagger, build_graph(tagger.network, "fp32"), data, "fp32")
-    assert (found.sentences, found.changed, found.lost) == (12, 0, 0)
-    assert found.words == sum(len(sentence.words) for sentence in data.splits["dev"])
-    assert found.difference < 1e-5
-    assert found.batching < 1e-5
+def test_a_graph_with_nan_is_refused(
+    trained: tuple[Run, TaggerConfig, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_nan(network: Any, weights: Any) -> bytes:
+        with torch.no_grad():
+            bias = network.output.bias.clone()
+            network.output.bias[0] = torch.nan
+            graph = build_graph(network, weights)
+            network.output.bias.copy_(bias)
+        return graph
+
+    monkeypatch.setattr(module, "build_graph", with_nan)
+    with pytest.raises(ExportError, match=r"weights stored as fp16: .*NaN.* nothing was written\. .*--weights fp32"):
+        exported(trained, tmp_path, weights="fp16")
+    assert not list(tmp_path.iterdir())
+
+
+def test_parity_counts_changes(trained: tuple[Run, TaggerConfig, Any], tmp_path: Path) -> None:
+    parity = exported(trained, tmp_path, weights="fp32").parity
+    assert (parity.sentences, parity.changed_tags, parity.score_loss) == (12, 0, 0)
+    assert parity.words == sum(len(sentence.words) for sentence in trained[2].splits["dev"])
+    assert parity.max_difference < 1e-5
+    assert parity.batch_difference < 1e-5
 
 
 @pytest.mark.parametrize(
     ("split", "name"),
     [("dev", "One, dev"), ("test", "One, test"), ("test-btc", "Two, test"), ("dev-wnut17", "Three, dev")],
 )
-def test_joined_sets_are_measured_each_on_its_own(split: str, name: str) -> None:
+def test_splits_of_joined_sets_have_readable_names(split: str, name: str) -> None:
     config = merge(CONFIG, {"data": "uner-ewt+btc+wnut17", "train": ""})
     data = replace(made_sentences.data("spans"), name="One + Two + Three")
     assert split_name(split, config, data) == name

@@ -34,45 +34,45 @@ def features(max_characters: int = 8) -> WordFeatures:
 
 
 def network(characters: str = "cnn", layers: int = 1, output: str = "crf") -> BiLstmCrf:
-    """Random weights everywhere, the differences of tuned words and the biases too."""
+    """A network with random weights, including biases and the differences of tuned words."""
     torch.manual_seed(3)
     settings: dict[str, Any] = {"characters": characters, "layers": layers, "output": output}
     config = NetworkConfig(hidden=5, character_dimensions=3, character_units=4, **settings)
     table = np.random.default_rng(0).normal(0, 1, (len(WORDS) + 1, 6)).astype(np.float32)
-    made = BiLstmCrf(config, table, 4, features().character_count, np.ones((LABELS + 2, LABELS), bool))
+    model = BiLstmCrf(config, table, 4, features().character_count, np.ones((LABELS + 2, LABELS), bool))
     with torch.no_grad():
-        for name, values in made.named_parameters():
+        for name, values in model.named_parameters():
             if "bias" in name or "difference" in name:
                 values.normal_()
-    return made.eval()
+    return model.eval()
 
 
 @torch.no_grad()
-def from_pytorch(made: BiLstmCrf, sentences: list[list[str]]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = made(**inputs(features().batch(sentences), torch.device("cpu"))).numpy()
-    return found
+def from_pytorch(model: BiLstmCrf, sentences: list[list[str]]) -> NDArray[np.float32]:
+    emissions: NDArray[np.float32] = model(**inputs(features().batch(sentences), torch.device("cpu"))).numpy()
+    return emissions
 
 
 def from_graph(graph: bytes, sentences: list[list[str]]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = open_graph(graph).run(["emissions"], features().batch(sentences).feeds())[0]
-    return found
+    emissions: NDArray[np.float32] = open_graph(graph).run(["emissions"], features().batch(sentences).feeds())[0]
+    return emissions
 
 
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("characters", ["cnn", "bilstm", "none"])
 def test_emissions_are_pytorchs_alone_batched_and_padded(characters: str, layers: int) -> None:
-    made = network(characters, layers)
-    graph = build_graph(made, "fp32")
+    model = network(characters, layers)
+    graph = build_graph(model, "fp32")
     together = from_graph(graph, SENTENCES)
     assert together.shape == (len(SENTENCES), 6, LABELS)
-    expected = from_pytorch(made, SENTENCES)
+    expected = from_pytorch(model, SENTENCES)
     for row, sentence in enumerate(SENTENCES):
         size = len(sentence)
         np.testing.assert_allclose(together[row, :size], expected[row, :size], atol=1e-5)
         np.testing.assert_allclose(from_graph(graph, [sentence])[0], expected[row, :size], atol=1e-5)
 
 
-def test_what_stands_behind_a_sentence_or_a_word_changes_nothing() -> None:
+def test_padding_of_sentences_and_words_changes_nothing() -> None:
     graph = build_graph(network("cnn", 2), "fp32")
     feeds = features().batch(SENTENCES[:1]).feeds()
     expected = open_graph(graph).run(None, feeds)[0]
@@ -84,9 +84,9 @@ def test_what_stands_behind_a_sentence_or_a_word_changes_nothing() -> None:
 
 @pytest.mark.parametrize(("weights", "tolerance"), [("fp16", 5e-3), ("int8", 0.1)])
 @pytest.mark.parametrize("characters", ["cnn", "bilstm"])
-def test_fewer_bits_move_emissions_little(weights: Weights, tolerance: float, characters: str) -> None:
-    made = network(characters, 2)
-    graph, exact = build_graph(made, weights), build_graph(made, "fp32")
+def test_fewer_bits_change_emissions_little(weights: Weights, tolerance: float, characters: str) -> None:
+    model = network(characters, 2)
+    graph, exact = build_graph(model, weights), build_graph(model, "fp32")
     difference = np.abs(from_graph(graph, SENTENCES[:1]) - from_graph(exact, SENTENCES[:1])).max()
     assert 0 < difference < tolerance
     together = from_graph(graph, SENTENCES)
@@ -95,31 +95,31 @@ def test_fewer_bits_move_emissions_little(weights: Weights, tolerance: float, ch
 
 
 def test_int8_has_a_scale_for_each_row() -> None:
-    made = network()
-    kept = {
+    model = network()
+    stored = {
         tensor.name: numpy_helper.to_array(tensor)
-        for tensor in onnx.load_from_string(build_graph(made, "int8")).graph.initializer
+        for tensor in onnx.load_from_string(build_graph(model, "int8")).graph.initializer
     }
-    table = made.words.rows().numpy()
-    assert kept["word_table"].dtype == np.int8
-    assert kept["word_table_scales"].shape == (len(WORDS) + 1, 1)
-    assert np.abs(kept["word_table"]).max(axis=1).tolist() == [127] * len(table)
+    table = model.words.rows().numpy()
+    assert stored["word_table"].dtype == np.int8
+    assert stored["word_table_scales"].shape == (len(WORDS) + 1, 1)
+    assert np.abs(stored["word_table"]).max(axis=1).tolist() == [127] * len(table)
     np.testing.assert_allclose(
-        kept["word_table"] * kept["word_table_scales"], table, atol=float(np.abs(table).max()) / 250
+        stored["word_table"] * stored["word_table_scales"], table, atol=float(np.abs(table).max()) / 250
     )
-    assert kept["layer_0_input_stored"].shape == (2, 20, 6 + 8 + 4)
-    assert kept["layer_0_input_stored_scales"].shape == (2, 20, 1)
+    assert stored["layer_0_input_stored"].shape == (2, 20, 6 + 8 + 4)
+    assert stored["layer_0_input_stored_scales"].shape == (2, 20, 1)
 
 
 def test_words_without_a_vector_stay_zero_in_int8() -> None:
-    made = network()
+    model = network()
     with torch.no_grad():
-        made.words.given[5] = 0
-    kept = {
-        t.name: numpy_helper.to_array(t) for t in onnx.load_from_string(build_graph(made, "int8")).graph.initializer
+        model.words.given[5] = 0
+    stored = {
+        t.name: numpy_helper.to_array(t) for t in onnx.load_from_string(build_graph(model, "int8")).graph.initializer
     }
-    assert not (kept["word_table"][5] * kept["word_table_scales"][5]).any()
-    assert np.isfinite(kept["word_table_scales"]).all()
+    assert not (stored["word_table"][5] * stored["word_table_scales"][5]).any()
+    assert np.isfinite(stored["word_table_scales"]).all()
 
 
 @pytest.mark.parametrize("weights", ["fp32", "fp16", "int8"])
@@ -127,7 +127,7 @@ def test_the_same_network_gives_the_same_file(weights: Weights) -> None:
     assert build_graph(network(), weights) == build_graph(network(), weights)
 
 
-def test_the_file_is_what_the_manifest_says() -> None:
+def test_the_graph_fits_the_manifest() -> None:
     session, spec = open_graph(build_graph(network(), "int8")), graph_spec(LABELS)
     assert [(i.name, len(i.shape), i.type) for i in session.get_inputs()] == [
         (entry.name, len(entry.shape), "tensor(int32)") for entry in spec.inputs

@@ -34,41 +34,41 @@ def as_report(scores: Scores) -> dict[str, dict[str, float]]:
     return {**report, "micro avg": row(scores.micro), "macro avg": means}
 
 
-def assert_equal(found: dict[str, dict[str, float]], expected: dict[str, dict[str, float]]) -> None:
-    assert found.keys() == expected.keys()
+def assert_equal(actual: dict[str, dict[str, float]], expected: dict[str, dict[str, float]]) -> None:
+    assert actual.keys() == expected.keys()
     for name, values in expected.items():
-        assert found[name] == pytest.approx(values, abs=1e-6), name
+        assert actual[name] == pytest.approx(values, abs=1e-6), name
 
 
 def random_tags(scheme: str, seed: int) -> tuple[list[list[str]], list[list[str]]]:
     """Tags in any order, well-formed or not, and others that agree with most of them."""
     draw = random.Random(seed)
     tags = ["O", "O", *(f"{prefix}-{kind}" for prefix in PREFIXES[scheme] for kind in ("PER", "LOC", "work-of-art"))]
-    true = [[draw.choice(tags) for _ in range(draw.randint(0, 12))] for _ in range(30)]
-    return true, [[tag if draw.random() < 0.7 else draw.choice(tags) for tag in sentence] for sentence in true]
+    gold = [[draw.choice(tags) for _ in range(draw.randint(0, 12))] for _ in range(30)]
+    return gold, [[tag if draw.random() < 0.7 else draw.choice(tags) for tag in sentence] for sentence in gold]
 
 
 @pytest.mark.parametrize("case", RECORDED, ids=range(len(RECORDED)))
 def test_entity_scores_are_those_that_seqeval_gave(case: dict[str, Any]) -> None:
-    true, found = ([line.split() for line in case[side]] for side in ("true", "found"))
-    assert_equal(as_report(entity_scores(true, found)), case["report"])
+    gold, predicted = ([line.split() for line in case[side]] for side in ("true", "found"))
+    assert_equal(as_report(entity_scores(gold, predicted)), case["report"])
 
 
 @pytest.mark.parametrize("scheme", PREFIXES)
 @pytest.mark.parametrize("seed", range(20))
 def test_entity_scores_are_those_of_seqeval(scheme: str, seed: int) -> None:
     seqeval = pytest.importorskip("seqeval.metrics", reason="seqeval is not installed; its recorded answers are used")
-    true, found = random_tags(scheme, seed)
-    expected = seqeval.classification_report(true, found, output_dict=True, zero_division=0)
+    gold, predicted = random_tags(scheme, seed)
+    expected = seqeval.classification_report(gold, predicted, output_dict=True, zero_division=0)
     del expected["weighted avg"]
-    assert_equal(as_report(entity_scores(true, found)), expected)
-    assert accuracy(true, found) == pytest.approx(seqeval.accuracy_score(true, found))
+    assert_equal(as_report(entity_scores(gold, predicted)), expected)
+    assert accuracy(gold, predicted) == pytest.approx(seqeval.accuracy_score(gold, predicted))
 
 
-def test_entities_need_type_and_ends() -> None:
-    true = [["B-PER", "I-PER", "O", "B-LOC", "B-ORG"]]
-    found = [["B-PER", "O", "O", "B-LOC", "B-LOC"]]
-    scores = entity_scores(true, found)
+def test_entities_need_type_and_boundaries() -> None:
+    gold = [["B-PER", "I-PER", "O", "B-LOC", "B-ORG"]]
+    predicted = [["B-PER", "O", "O", "B-LOC", "B-LOC"]]
+    scores = entity_scores(gold, predicted)
     assert scores.by_label == {"LOC": Score(1, 2, 1), "ORG": Score(1, 0, 0), "PER": Score(1, 1, 0)}
     assert scores.micro == Score(3, 3, 1)
     assert scores.by_label["LOC"].f1 == pytest.approx(2 / 3)
@@ -77,10 +77,10 @@ def test_entities_need_type_and_ends() -> None:
 
 
 def test_tags_are_counted_by_tag() -> None:
-    true, found = [["A", "B"], ["A"]], [["A", "A"], ["C"]]
-    scores = tag_scores(true, found)
+    gold, predicted = [["A", "B"], ["A"]], [["A", "A"], ["C"]]
+    scores = tag_scores(gold, predicted)
     assert scores.by_label == {"A": Score(2, 2, 1), "B": Score(1, 0, 0), "C": Score(0, 1, 0)}
-    assert accuracy(true, found) == scores.micro.f1 == headline("tags", true, found) == pytest.approx(1 / 3)
+    assert accuracy(gold, predicted) == scores.micro.f1 == headline("tags", gold, predicted) == pytest.approx(1 / 3)
     assert headline("spans", [["B-X", "O"]], [["B-X", "B-X"]]) == pytest.approx(2 / 3)
 
 
@@ -91,7 +91,7 @@ def test_nothing_to_measure() -> None:
 
 
 @pytest.mark.parametrize("measured", [accuracy, entity_scores, tag_scores])
-@pytest.mark.parametrize("found", [[["O"]], [["O", "O"], ["O"]]])
-def test_every_word_needs_its_tag(measured: Any, found: list[list[str]]) -> None:
+@pytest.mark.parametrize("predicted", [[["O"]], [["O", "O"], ["O"]]])
+def test_every_word_needs_its_tag(measured: Any, predicted: list[list[str]]) -> None:
     with pytest.raises(ValueError, match=r"tags were found|argument 2"):
-        measured([["O", "O"]], found)
+        measured([["O", "O"]], predicted)

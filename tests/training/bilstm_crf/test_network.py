@@ -1,4 +1,4 @@
-"""The network: padding, company and spelling."""
+"""The network: padding, batching and character features."""
 
 from dataclasses import replace
 from typing import get_args
@@ -31,19 +31,19 @@ def network(config: NetworkConfig) -> BiLstmCrf:
 
 def emissions(model: BiLstmCrf, sentences: list[list[str]]) -> torch.Tensor:
     with torch.no_grad():
-        found: torch.Tensor = model(**inputs(FEATURES.batch(sentences), CPU))
-    return found
+        result: torch.Tensor = model(**inputs(FEATURES.batch(sentences), CPU))
+    return result
 
 
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("characters", get_args(Characters))
-def test_a_sentence_alone_is_as_in_company(layers: int, characters: Characters) -> None:
+def test_a_sentence_alone_is_as_in_a_batch(layers: int, characters: Characters) -> None:
     model = network(replace(CONFIG, layers=layers, characters=characters))
     together = emissions(model, SENTENCES)
     assert together.shape == (3, 7, 3)
-    for place, sentence in enumerate(SENTENCES):
+    for row, sentence in enumerate(SENTENCES):
         alone = emissions(model, [sentence])[0]
-        torch.testing.assert_close(together[place, : len(sentence)], alone, atol=1e-6, rtol=0)
+        torch.testing.assert_close(together[row, : len(sentence)], alone, atol=1e-6, rtol=0)
 
 
 def test_both_directions_are_read() -> None:
@@ -57,23 +57,36 @@ def test_a_layer_is_pytorchs_own_over_packed_sequences() -> None:
     torch.manual_seed(4)
     layer, lengths = BiLstm(5, 3), torch.tensor([4, 1, 3])
     reference = nn.LSTM(5, 3, bidirectional=True)
-    for name, weights in layer.ahead.state_dict().items():
+    for name, weights in layer.forward_lstm.state_dict().items():
         reference.state_dict()[name].copy_(weights)
-    for name, weights in layer.back.state_dict().items():
+    for name, weights in layer.backward_lstm.state_dict().items():
         reference.state_dict()[f"{name}_reverse"].copy_(weights)
-    given = torch.randn(4, 3, 5)
-    packed = nn.utils.rnn.pack_padded_sequence(given, lengths, enforce_sorted=False)
+    sequences = torch.randn(4, 3, 5)
+    packed = nn.utils.rnn.pack_padded_sequence(sequences, lengths, enforce_sorted=False)
     expected, _ = nn.utils.rnn.pad_packed_sequence(reference(packed)[0])
     inside = (torch.arange(4)[:, None] < lengths)[..., None]
-    torch.testing.assert_close(layer(given, lengths) * inside, expected)
+    torch.testing.assert_close(layer(sequences, lengths) * inside, expected)
+
+
+def test_weights_of_earlier_versions_are_read() -> None:
+    model, other = network(CONFIG), network(CONFIG)
+    with torch.no_grad():
+        other.layers[1].backward_lstm.bias_ih_l0.add_(1)
+    old = {
+        name.replace("forward_lstm.", "ahead.").replace("backward_lstm.", "back."): values
+        for name, values in model.state_dict().items()
+    }
+    assert {name.split(".")[2] for name in old if name.startswith("layers.")} == {"ahead", "back"}
+    other.load_state_dict(old)
+    assert torch.equal(emissions(other, SENTENCES[:1]), emissions(model, SENTENCES[:1]))
 
 
 def test_unknown_words_differ_by_their_spelling() -> None:
     unknown = [["moan"], ["nutcase"]]
-    spelt = emissions(network(CONFIG), unknown)
-    assert not torch.equal(spelt[0], spelt[1])
-    blind = emissions(network(replace(CONFIG, characters="none")), unknown)
-    assert torch.equal(blind[0], blind[1])
+    spelled = emissions(network(CONFIG), unknown)
+    assert not torch.equal(spelled[0], spelled[1])
+    without = emissions(network(replace(CONFIG, characters="none")), unknown)
+    assert torch.equal(without[0], without[1])
 
 
 def test_only_tuned_rows_have_a_difference() -> None:
@@ -81,10 +94,10 @@ def test_only_tuned_rows_have_a_difference() -> None:
     with torch.no_grad():
         table.difference.copy_(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
     rows = torch.tensor([0, 3, 1])
-    found = table(rows)
-    torch.testing.assert_close(found, torch.tensor([[2.0, 3.0], [1.0, 1.0], [4.0, 5.0]]))
-    torch.testing.assert_close(table.rows()[rows], found)
-    found.sum().backward()
+    vectors = table(rows)
+    torch.testing.assert_close(vectors, torch.tensor([[2.0, 3.0], [1.0, 1.0], [4.0, 5.0]]))
+    torch.testing.assert_close(table.rows()[rows], vectors)
+    vectors.sum().backward()
     assert table.difference.grad is not None
     assert table.difference.grad.tolist() == [[1, 1], [1, 1]]
 

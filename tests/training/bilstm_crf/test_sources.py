@@ -13,7 +13,7 @@ from training.bilstm_crf.config import DataConfig
 from training.bilstm_crf.data import sources
 from training.bilstm_crf.data import sources as module
 from training.bilstm_crf.data.dataset import Sentence, TaggedData
-from training.bilstm_crf.data.sources import load_data, retyped, without_handles
+from training.bilstm_crf.data.sources import drop_handles, load_data, rename_types
 from training.common import datasets
 from training.common.errors import ConfigError, DatasetError
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.torch
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, str]:
-    """Three files of made sentences."""
+    """Three files of generated sentences."""
     return {
         split: str(made_sentences.write_columns(tmp_path / f"{split}.tsv", made_sentences.spans(count, count)))
         for split, count in (("train", 25), ("dev", 5), ("test", 4))
@@ -57,10 +57,10 @@ def sizes(data: TaggedData) -> dict[str, tuple[int, int, int]]:
 def test_own_files(files: dict[str, str]) -> None:
     data = load_data(DataConfig(**files))
     assert {split: len(part) for split, part in data.splits.items()} == {"train": 25, "dev": 5, "test": 4}
-    assert (data.name, data.kind, data.licence, data.shippable, data.notes) == (
+    assert (data.name, data.kind, data.licence, data.redistributable, data.notes) == (
         "train.tsv", "spans", "unspecified", True, (),
     )  # fmt: skip
-    assert data.splits["test"][0].place == f"{files['test']}:1"
+    assert data.splits["test"][0].location == f"{files['test']}:1"
 
 
 def test_without_dev_every_tenth_sentence_is_held_out(files: dict[str, str]) -> None:
@@ -72,9 +72,9 @@ def test_without_dev_every_tenth_sentence_is_held_out(files: dict[str, str]) -> 
     assert data.notes == (f"no --dev: 2 of 25 sentences of {files['train']} are held out",)
 
 
-def test_sentences_of_further_sets_can_be_marked(files: dict[str, str]) -> None:
+def test_sentences_of_other_sets_can_be_marked(files: dict[str, str]) -> None:
     one, two = made_sentences.data("spans"), made_sentences.data("spans", train=3)
-    plain, marked = (module._joined([one, two], ["one", "two"], mark=mark).splits for mark in (False, True))
+    plain, marked = (module._join([one, two], ["one", "two"], mark=mark).splits for mark in (False, True))
     assert len(plain["train"]) == len(marked["train"]) == 63
     assert marked["train"][:60] == plain["train"][:60] == one.splits["train"]
     for before, after in zip(plain["train"][60:], marked["train"][60:], strict=True):
@@ -83,7 +83,7 @@ def test_sentences_of_further_sets_can_be_marked(files: dict[str, str]) -> None:
     assert list(marked) == ["train", "dev", "test", "dev-two", "test-two"]
     assert all(plain[split] == marked[split] for split in marked if split != "train")
     with pytest.raises(ConfigError, match="mark_sources"):
-        module._joined([made_sentences.data("tags")] * 2, ["one", "two"], mark=True)
+        module._join([made_sentences.data("tags")] * 2, ["one", "two"], mark=True)
     with pytest.raises(ConfigError, match="mark_sources"):
         load_data(DataConfig(**files, mark_sources=True))
 
@@ -114,7 +114,7 @@ def test_dev_is_of_the_kind_of_train(files: dict[str, str], tmp_path: Path) -> N
         load_data(DataConfig(train=files["train"], dev=str(tmp_path / "plain.tsv")))
 
 
-def test_packed_files(files: dict[str, str], tmp_path: Path) -> None:
+def test_gzipped_files(files: dict[str, str], tmp_path: Path) -> None:
     packed = tmp_path / "train.tsv.gz"
     packed.write_bytes(gzip.compress(Path(files["train"]).read_bytes()))
     assert load_data(DataConfig(train=str(packed))).sha256() == load_data(DataConfig(train=files["train"])).sha256()
@@ -123,24 +123,24 @@ def test_packed_files(files: dict[str, str], tmp_path: Path) -> None:
         load_data(DataConfig(train=str(packed)))
 
 
-@pytest.mark.parametrize(("name", "said"), [("none.tsv", "there is no such file"), ("", "cannot be read")])
-def test_files_that_are_not_there(tmp_path: Path, name: str, said: str) -> None:
-    with pytest.raises(DatasetError, match=said):
+@pytest.mark.parametrize(("name", "message"), [("none.tsv", "there is no such file"), ("", "cannot be read")])
+def test_missing_files(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
         load_data(DataConfig(train=str(tmp_path / name)))
 
 
-def test_an_address_is_downloaded_once(files: dict[str, str], web: Callable[[int, bytes], list[str]]) -> None:
+def test_a_url_is_downloaded_once(files: dict[str, str], web: Callable[[int, bytes], list[str]]) -> None:
     asked = web(200, Path(files["train"]).read_bytes())
     address = "https://example.org/a%20b/my%2Ftrain.tsv?raw=1"
     for _ in range(2):
         data = load_data(DataConfig(train=address, dev=files["dev"]))
         assert len(data.splits["train"]) == 25
     assert asked == [address]
-    assert data.splits["train"][0].place == "my%2Ftrain.tsv:1"
+    assert data.splits["train"][0].location == "my%2Ftrain.tsv:1"
     assert [path.name for path in (datasets.cache_folder() / "urls").rglob("*.*")] == ["train.tsv"]
 
 
-def test_addresses_that_give_no_file(web: Callable[[int, bytes], list[str]]) -> None:
+def test_urls_that_are_no_file(web: Callable[[int, bytes], list[str]]) -> None:
     web(404, b"")
     with pytest.raises(DatasetError, match=r"example.org/x answered 404.*get x by other means and name its path"):
         load_data(DataConfig(train="https://example.org/x"))
@@ -152,7 +152,7 @@ def test_addresses_that_give_no_file(web: Callable[[int, bytes], list[str]]) -> 
 
 
 @pytest.mark.parametrize(
-    ("choices", "said"),
+    ("choices", "message"),
     [
         (
             {"data": "ewt+other"},
@@ -163,8 +163,8 @@ def test_addresses_that_give_no_file(web: Callable[[int, bytes], list[str]]) -> 
         ({"data": "wnut17", "scheme": "none"}, "scheme is none, but wnut17 has spans"),
     ],
 )
-def test_names_that_mean_nothing(choices: dict[str, str], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_unknown_names(choices: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         load_data(DataConfig(**choices))  # type: ignore[arg-type]
 
 
@@ -183,19 +183,19 @@ def test_names_that_mean_nothing(choices: dict[str, str], said: str) -> None:
 )
 def test_handles_are_no_entities(tagged: str, expected: str) -> None:
     words, tags = zip(*(word.split("/") for word in tagged.split()), strict=True)
-    found = without_handles(Sentence(words, tags, "f:1"))
-    assert (found.words, " ".join(found.tags), found.place) == (words, expected, "f:1")
+    result = drop_handles(Sentence(words, tags, "f:1"))
+    assert (result.words, " ".join(result.tags), result.location) == (words, expected, "f:1")
 
 
 def test_types_are_renamed_or_dropped() -> None:
     sentence = Sentence(tuple("abcd"), ("B-group", "I-group", "B-product", "B-person"))
-    assert retyped(sentence, {"group": "ORG", "person": "PER"}).tags == ("B-ORG", "I-ORG", "O", "B-PER")
+    assert rename_types(sentence, {"group": "ORG", "person": "PER"}).tags == ("B-ORG", "I-ORG", "O", "B-PER")
 
 
 def test_the_digest_is_of_words_and_tags() -> None:
     def digest(*sentences: Sentence, split: str = "train") -> str:
         return TaggedData(
-            name="", kind="tags", splits={split: list(sentences)}, licence="", attribution="", shippable=True
+            name="", kind="tags", splits={split: list(sentences)}, licence="", attribution="", redistributable=True
         ).sha256()
 
     one = Sentence(("a", "b"), ("X", "Y"), "here")
@@ -222,7 +222,7 @@ def test_published_sets(name: str, data_dir: Path) -> None:
     data = load_data(DataConfig(data=name))
     assert {split: size[: len(REAL[name]["train"])] for split, size in sizes(data).items()} == REAL[name]
     assert data.kind == ("tags" if name == "ewt" else "spans")
-    assert data.shippable is (name != "conll2003")
+    assert data.redistributable is (name != "conll2003")
     assert len(data.tags("train")) == {"ewt": 17, "conll2003": 9}.get(name, 7)
 
 
@@ -230,13 +230,15 @@ def test_joined_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     """All train parts are one; dev and test are those of the first."""
     one, two, plain = (made_sentences.data(kind).splits for kind in ("spans", "spans", "tags"))
     del two["test"]
-    for name, kind, splits, shippable in (
+    for name, kind, splits, redistributable in (
         ("one", "spans", one, True), ("two", "spans", two, False), ("plain", "tags", plain, True),
     ):  # fmt: skip
-        known = sources._Known(name.title(), lambda _, kind=kind, splits=splits: (kind, splits), "CC0", name, shippable)
-        monkeypatch.setitem(sources._KNOWN, name, known)
+        published = sources._PublishedSet(
+            name.title(), lambda _, kind=kind, splits=splits: (kind, splits), "CC0", name, redistributable
+        )
+        monkeypatch.setitem(sources._PUBLISHED, name, published)
     data = load_data(DataConfig(data="one+two"))
     assert data.splits == {**one, "train": one["train"] + two["train"], "dev-two": two["dev"]}
-    assert (data.name, data.licence, data.attribution, data.shippable) == ("One + Two", "CC0", "one; two", False)
+    assert (data.name, data.licence, data.attribution, data.redistributable) == ("One + Two", "CC0", "one; two", False)
     with pytest.raises(ConfigError, match=r"joins one \(spans\) and plain \(tags\): their tags differ in kind"):
         load_data(DataConfig(data="one+plain"))

@@ -13,7 +13,7 @@ from service.tasks.token_classification.features import UNKNOWN_WORD, WordFeatur
 from tests.support import tagged_sentences as made_sentences
 from training.bilstm_crf import train as module
 from training.bilstm_crf.config import FAMILY, PRESETS, TaggerConfig
-from training.bilstm_crf.data.batches import Example, chunks, order, tensors
+from training.bilstm_crf.data.batches import Example, chunks, make_batches, tensors
 from training.bilstm_crf.data.dataset import Sentence, TaggedData
 from training.bilstm_crf.data.vocabulary import build_lexicon
 from training.bilstm_crf.multi_seed import best_run, create_series, runs_of, summary
@@ -33,14 +33,14 @@ CONFIG = merge(PRESETS["debug"], {"epochs": 3, "data": "", "train": "made", "hid
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
-    made = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(CONFIG))
-    yield made
-    made.close()
+    run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(CONFIG))
+    yield run
+    run.close()
 
 
 def weights(run: Run, name: str = BEST) -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = torch.load(run.checkpoints / name, weights_only=True)["model"]
-    return found
+    weights: dict[str, torch.Tensor] = torch.load(run.checkpoints / name, weights_only=True)["model"]
+    return weights
 
 
 def with_settings(**changes: Any) -> TaggerConfig:
@@ -54,7 +54,7 @@ def file_of_vectors(path: Path, words: list[str], dimensions: int = 6) -> str:
 
 
 @pytest.mark.parametrize("kind", ["spans", "tags"])
-def test_a_small_language_is_learnt(run: Run, kind: str) -> None:
+def test_a_small_language_is_learned(run: Run, kind: str) -> None:
     data = made_sentences.data(kind)
     train(with_settings(epochs=8), data, run, CPU)  # load_tagger needs no more of the settings than the network's
     tagger = load_tagger(run)
@@ -84,9 +84,7 @@ def test_labels_are_bioes_for_spans() -> None:
         labels_of(lonely)
 
 
-def test_a_run_that_was_stopped_goes_on_as_if_it_was_not(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = made_sentences.data("spans")
     whole = Run.create(tmp_path / "whole", family=FAMILY, config=to_dict(CONFIG))
     train(CONFIG, data, whole, CPU)
@@ -116,7 +114,7 @@ def test_a_checkpoint_belongs_to_its_data(run: Run) -> None:
         train(with_settings(epochs=1), made_sentences.data("spans", train=61), run, CPU)
 
 
-def test_words_met_twice_and_the_most_frequent_others(tmp_path: Path) -> None:
+def test_vocabulary_has_words_seen_twice_and_the_most_frequent_others(tmp_path: Path) -> None:
     sentences = [Sentence(("b", "a", "Once"), ("X",) * 3), Sentence(("a", "b", "New"), ("X",) * 3)]
     file = file_of_vectors(tmp_path / "vectors.txt", ["x", "a", "once", "New", "z"])
     config = replace(CONFIG.network, vectors=file, other_words=2, dimensions=0)
@@ -139,14 +137,14 @@ def test_fewer_dimensions_are_principal_components(tmp_path: Path) -> None:
     full = build_lexicon(replace(CONFIG.network, vectors=file, dimensions=6), sentences, 0).table[1:]
     cut = build_lexicon(replace(CONFIG.network, vectors=file, dimensions=3), sentences, 0).table[1:]
     left = np.linalg.svd(full - full.mean(0), compute_uv=False)
-    kept = np.linalg.svd(cut - cut.mean(0), compute_uv=False)
-    ratio = kept / left[:3]
+    reduced = np.linalg.svd(cut - cut.mean(0), compute_uv=False)
+    ratio = reduced / left[:3]
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
     with pytest.raises(ConfigError, match="dimensions is 7"):
         build_lexicon(replace(CONFIG.network, vectors=file, dimensions=7), sentences, 0)
 
 
-def test_several_files_of_vectors_lie_side_by_side(tmp_path: Path) -> None:
+def test_several_files_of_vectors_are_concatenated(tmp_path: Path) -> None:
     one = file_of_vectors(tmp_path / "one.txt", ["a", "b", "c"])
     two = file_of_vectors(tmp_path / "two.txt", ["c", "A", "a"], 4)
     sentences = [Sentence(("a", "b", "c"), ("X",) * 3)] * 2
@@ -157,17 +155,17 @@ def test_several_files_of_vectors_lie_side_by_side(tmp_path: Path) -> None:
     assert table[[1, 3], 6:].all()
 
 
-def test_an_epoch_has_every_sentence_once_in_like_company() -> None:
+def test_an_epoch_has_every_sentence_once_among_similar_lengths() -> None:
     examples = [Example(("w",) * (1 + number % 17), (number,) * (1 + number % 17)) for number in range(300)]
     random = torch.Generator().manual_seed(0)
-    batches = order(examples, 8, random)
+    batches = make_batches(examples, 8, random)
     assert sorted(example.labels[0] for batch in batches for example in batch) == list(range(300))
     padded = sum(len(batch) * max(len(example.words) for example in batch) for batch in batches)
     assert padded < 1.1 * sum(len(example.words) for example in examples)
-    assert order(examples, 8, random) != batches
+    assert make_batches(examples, 8, random) != batches
 
 
-def test_hidden_words_keep_their_spelling() -> None:
+def test_dropped_words_keep_their_characters() -> None:
     features = WordFeatures(["a", "b"], ["a", "b"], 4)
     examples = [Example(("a", "b"), (1, 0)), Example(("b",), (2,))]
     arrays, labels, _ = tensors(examples, features, 0.999, torch.Generator().manual_seed(0))
@@ -176,11 +174,11 @@ def test_hidden_words_keep_their_spelling() -> None:
     assert labels.tolist() == [[1, 2], [0, 0]]
 
 
-def test_chunks_keep_to_the_budget() -> None:
+def test_chunks_are_within_the_budget() -> None:
     lengths = [5, 1, 9, 2, 30, 4]
     groups = list(chunks(lengths, 10))
-    assert sorted(place for group in groups for place in group) == list(range(6))
-    assert all(len(group) * max(lengths[place] for place in group) <= 10 or len(group) == 1 for group in groups)
+    assert sorted(index for group in groups for index in group) == list(range(6))
+    assert all(len(group) * max(lengths[index] for index in group) <= 10 or len(group) == 1 for group in groups)
 
 
 def test_several_seeds(tmp_path: Path) -> None:
@@ -213,7 +211,7 @@ def test_several_seeds(tmp_path: Path) -> None:
         ({"train": ""}, "name either --data"),
     ],
 )
-def test_settings_that_cannot_be(changes: dict[str, Any], message: str) -> None:
+def test_invalid_settings(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         with_settings(**changes)
 

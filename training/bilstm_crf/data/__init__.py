@@ -1,1 +1,1 @@
-"""The data of bilstm_crf: sources, files and batches."""
+"""Training data of the taggers: data sets, column files, vocabulary and batches."""

@@ -1,4 +1,4 @@
-"""What a tagger's weights come from: whether they may be given away, to whom they owe thanks, with which settings."""
+"""Provenance of a tagger: the auxiliary data set, redistribution, attribution, and settings fit for publication."""
 
 import json
 from collections.abc import Iterable
@@ -13,67 +13,68 @@ from training.common.config import to_dict
 from training.common.errors import ExportError
 from training.common.run import CONFIG
 
-_KNOWN_TEXTS = {
+_CORPORA = {
     "wikipedia-en-2015": "articles of the English Wikipedia of 2015 (Wikipedia contributors, CC BY-SA 3.0)",
     "text8": "text8, articles of the English Wikipedia of 2006 (Wikipedia contributors, CC BY-SA 3.0)",
 }
+"""Training corpora of word vectors, with their attribution."""
 
 
-def helping_data(config: TaggerConfig) -> TaggedData | None:
-    """The set whose auxiliary column was learnt beside, where it is another one."""
+def auxiliary_data_set(config: TaggerConfig) -> TaggedData | None:
+    """The data set of the auxiliary column, if it is another one than the main data's."""
     known, colon, _ = config.auxiliary.rpartition(":")
     return load_data(DataConfig(data=known)) if colon else None
 
 
-def check_shippable(data: TaggedData, helping: TaggedData | None) -> None:
-    """Refuse data of which no model may be given away: what lies in a model repository is.
+def check_redistributable(data: TaggedData, auxiliary: TaggedData | None) -> None:
+    """Refuse data whose models may not be published.
 
     Raises:
         ExportError: naming the data.
     """
-    for used in filter(None, (data, helping)):
-        if not used.shippable:
+    for used in filter(None, (data, auxiliary)):
+        if not used.redistributable:
             raise ExportError(
                 f"{used.name} is {used.licence}: a model trained on it may be measured but not given away, and that is "
                 "what a bundle is for. Train with --data uner-ewt+btc+wnut17, or on your own files with --train"
             )
 
 
-def attribution(config: TaggerConfig, data: TaggedData, helping: TaggedData | None) -> str:
-    """To whom the weights are owed: the data's makers, and those of what the word vectors were trained on."""
-    owed = [data.attribution, helping.attribution if helping else ""]
-    owed += [f"word vectors from {text}" for text in vectors_data(config)]
-    return "; ".join(dict.fromkeys(filter(None, owed)))
+def attribution(config: TaggerConfig, data: TaggedData, auxiliary: TaggedData | None) -> str:
+    """The attribution of the weights: the makers of the data, and of the corpora of the word vectors."""
+    sources = [data.attribution, auxiliary.attribution if auxiliary else ""]
+    sources += [f"word vectors from {corpus}" for corpus in vectors_data(config)]
+    return "; ".join(dict.fromkeys(filter(None, sources)))
 
 
 def public_config(config: TaggerConfig) -> dict[str, Any]:
-    """The settings without the folders that data and vectors lie in; with what the vectors come from."""
+    """The settings without the folders of data and vectors, and with the corpora of the vectors."""
     settings = to_dict(config)
     for split in ("train", "dev", "test"):
         settings["data"][split] = Path(settings["data"][split]).name
     if config.network.vectors:
-        settings["network"]["vectors"] = ",".join(path.name for path in _paths(config))
+        settings["network"]["vectors"] = ",".join(path.name for path in _vector_paths(config))
         settings["network"]["vectors_data"] = "; ".join(vectors_data(config))
     return settings
 
 
 def vectors_data(config: TaggerConfig) -> list[str]:
-    """What text each of the vectors comes from, where that is known; else the name of their file."""
-    return list(dict.fromkeys(_text_of(path) for path in _paths(config)))
+    """The corpus of each of the word vectors, or the name of their file if the corpus is unknown."""
+    return list(dict.fromkeys(_corpus_of(path) for path in _vector_paths(config)))
 
 
-def _paths(config: TaggerConfig) -> Iterable[Path]:
+def _vector_paths(config: TaggerConfig) -> Iterable[Path]:
     return [Path(part.strip()) for part in config.network.vectors.split(",") if part.strip()]
 
 
-def _text_of(path: Path) -> str:
+def _corpus_of(path: Path) -> str:
     try:
         if (path / CONFIG).is_file():
             name = Path(json.loads((path / CONFIG).read_text(encoding="utf-8"))["config"]["data"]).name
-            return _KNOWN_TEXTS.get(name, name)
+            return _CORPORA.get(name, name)
         if (path / MANIFEST).is_file():
             source = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["provenance"]
             return f"{source['data']} ({source['attribution'] or 'no attribution'})"
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # moved or changed since it was read for training
+        pass  # moved or changed since the training run read it
     return path.name

@@ -1,4 +1,4 @@
-"""Tagged sentences from CoNLL-U and column files: which column holds the tags, and how its spans are written."""
+"""Tagged sentences from column files: finding the tag column, and reading its spans in any scheme."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ _SPAN_FILES = (".iob", ".iob2", ".bio", ".bioes")
 
 
 @dataclass(frozen=True)
-class Tagged:
-    """What a file holds."""
+class TaggedFile:
+    """The sentences of a file, and the kind of their tags."""
 
     kind: Kind
     sentences: list[Sentence]
@@ -27,29 +27,31 @@ class Tagged:
 
 def read_sentences(
     content: bytes, name: str, *, column: str = "", scheme: SchemeChoice = "auto", kind: Kind | None = None
-) -> Tagged:
-    """The sentences of a CoNLL-U or column file; `name` is what errors and places call it.
+) -> TaggedFile:
+    """Read the sentences of a CoNLL-U or column file.
 
     Args:
-        column: a name in CoNLL-U; a number from 1 (from -1 backwards); "ner" or "", the usual one.
-        scheme: how spans are written; "auto" tells it from the tags, "none" takes them as plain tags.
-        kind: what the tags are known to be; None tells it from the tags.
+        content: the bytes of the file.
+        name: the file's name in error messages and locations.
+        column: a column name in CoNLL-U, a number (from 1, or from -1 backwards), or "ner" or "" for the default.
+        scheme: the tagging scheme; "auto" infers it from the tags, "none" reads plain tags.
+        kind: the kind of tags, if known; None infers it from the tags.
 
     Raises:
-        DatasetError: naming the file, mostly the line, and what is expected.
+        DatasetError: naming the file, mostly the line, and the expected content.
     """
     table = read_table(content, name)
-    place = _tag_column(table, column)
-    tags = [[table.cell(row, place) for row in rows] for rows in table.sentences]
+    index = _tag_column(table, column)
+    tags = [[table.cell(row, index) for row in rows] for rows in table.sentences]
     if all(tag == "_" for line in tags for tag in line):
-        raise DatasetError(f"{name}: column {column or place + 1} is empty (`_`) throughout; {table.choices()}")
+        raise DatasetError(f"{name}: column {column or index + 1} is empty (`_`) throughout; {table.choices()}")
     if scheme != "none" and kind is None:
-        named = column == "ner" or name.removesuffix(".gz").endswith(_SPAN_FILES)
-        kind = "spans" if scheme != "auto" or named or _look_like_spans(table, place, tags) else "tags"
+        names_spans = column == "ner" or name.removesuffix(".gz").endswith(_SPAN_FILES)
+        kind = "spans" if scheme != "auto" or names_spans or _look_like_spans(table, index, tags) else "tags"
     if scheme == "none" or kind == "tags":
-        return Tagged("tags", list(_sentences(table, tags)))
+        return TaggedFile("tags", list(_sentences(table, tags)))
     _check_spans(table, tags, scheme)
-    return Tagged("spans", list(_sentences(table, [to_iob2(line) for line in tags])))
+    return TaggedFile("spans", list(_sentences(table, [to_iob2(line) for line in tags])))
 
 
 def _sentences(table: Table, tags: list[list[str]]) -> Iterator[Sentence]:
@@ -58,21 +60,21 @@ def _sentences(table: Table, tags: list[list[str]]) -> Iterator[Sentence]:
         yield Sentence(words, tuple(line), table.where(rows[0]))
 
 
-def _tag_column(table: Table, wanted: str) -> int:
-    """The place of the column that is asked for, or of the usual one."""
-    if wanted and not (wanted == "ner" and not table.columns):
-        return table.column(wanted)
+def _tag_column(table: Table, requested: str) -> int:
+    """The index of the requested column, or of the default one."""
+    if requested and not (requested == "ner" and not table.columns):
+        return table.column(requested)
     if "upos" in table.columns:
         return table.column("upos")
     third = table.word + 1
     if table.word and all(is_span_tag(table.cell(row, third)) for rows in table.sentences for row in rows):
-        return third  # Universal NER: the columns after it tell who annotated
+        return third  # Universal NER: the columns after it name the annotators
     return table.width - 1
 
 
-def _look_like_spans(table: Table, place: int, tags: list[list[str]]) -> bool:
-    """Whether tags are meant as spans: most of those that are not O have a prefix."""
-    if table.columns and table.columns[place] in ("lemma", "upos", "xpos", "feats", "deprel"):
+def _look_like_spans(table: Table, column: int, tags: list[list[str]]) -> bool:
+    """Whether the tags are span tags: most distinct ones other than O have a prefix."""
+    if table.columns and table.columns[column] in ("lemma", "upos", "xpos", "feats", "deprel"):
         return False
     distinct = {tag for line in tags for tag in line if tag != OUTSIDE}
     with_prefix = sum(is_span_tag(tag) for tag in distinct)
@@ -80,7 +82,7 @@ def _look_like_spans(table: Table, place: int, tags: list[list[str]]) -> bool:
 
 
 def _check_spans(table: Table, tags: list[list[str]], scheme: SchemeChoice) -> None:
-    """Every tag has a prefix of the scheme and a type, and all agree on one scheme.
+    """Check that every tag has a prefix of the scheme and a type, and that all agree on one scheme.
 
     Raises:
         DatasetError: naming the line.

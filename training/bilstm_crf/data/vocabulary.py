@@ -1,4 +1,4 @@
-"""The words and characters that a tagger knows, and the vectors it begins with."""
+"""Vocabulary of a tagger: its words and characters, and the initial word vectors."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,37 +17,37 @@ from training.common.vectors import WordVectors
 from training.common.vectors.loading import open_vectors_of
 
 RANDOM_DIMENSIONS = 100
-_LEAST_WORDS = 2
-"""A word met once in training is left to its given vector, or stays unknown: so the unknown word is trained too."""
-_LEAST_CHARACTERS = 3
-_DEVIATION = 0.3
-"""Of the components of the table, so that words, characters and casing are of like size."""
+_MIN_WORD_COUNT = 2
+"""Words seen once in training keep their pretrained vector or stay unknown, so that the unknown word is trained too."""
+_MIN_CHARACTER_COUNT = 3
+_STANDARD_DEVIATION = 0.3
+"""Of the components of the table, so that words, characters and casing have a similar scale."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lexicon:
-    """What the network reads words with."""
+    """Vocabulary and initial word table of a network."""
 
     words: list[str]
-    """Word i has row i + 1 of the table."""
+    """Word i has row i + 1 of the table; row 0 is the unknown word."""
     characters: list[str]
     trained: int
-    """How many of the table's first rows are tuned: the unknown word and the words met at least twice in training."""
+    """Rows of the table that are fine-tuned, the first ones: the unknown word and the words seen twice in training."""
     table: NDArray[np.float32]
-    """[V + 1, D]: the given vectors; zero for the unknown word and for words without one."""
+    """[V+1, D]: the pretrained vectors; zero for the unknown word and for words without a vector."""
     start: NDArray[np.float32]
-    """[trained, D]: what the tuned differences begin with: zero where a vector is given, else random."""
+    """[trained, D]: initial differences of the fine-tuned rows: zero if there is a pretrained vector, else random."""
 
     def state(self) -> dict[str, Any]:
-        """Words and characters for a checkpoint; the table is among the network's weights."""
+        """The state for a checkpoint; the table is stored with the network's weights."""
         return {"words": self.words, "characters": self.characters, "trained": self.trained}
 
 
 def build_lexicon(config: NetworkConfig, sentences: Iterable[Sentence], seed: int) -> Lexicon:
-    """Words and characters of the training sentences, and the most frequent others that have a vector.
+    """The words and characters of the training sentences, and the most frequent other words with a vector.
 
     Raises:
-        ConfigError: more dimensions are asked for than the vectors have.
+        ConfigError: more dimensions are requested than the vectors have.
         DatasetError: the vectors cannot be read.
     """
     counts = Counter(word for sentence in sentences for word in sentence.words)
@@ -55,18 +55,18 @@ def build_lexicon(config: NetworkConfig, sentences: Iterable[Sentence], seed: in
     for word, count in counts.items():
         for character in word:
             characters[character] += count
-    seen = [word for word, count in _ranked(counts) if count >= _LEAST_WORDS]
-    vectors = _open(config)
+    seen = [word for word, count in _ranked(counts) if count >= _MIN_WORD_COUNT]
+    vectors = _load_vectors(config)
     others = [] if vectors is None else _others(vectors, set(seen), config.other_words)
     words = seen + others
     table = _table(vectors, words, config.dimensions)
     trained = len(seen) + 1
     random = np.random.default_rng(derive(seed, "words"))
-    start = random.normal(0, _DEVIATION, (trained, table.shape[1])).astype(np.float32)
+    start = random.normal(0, _STANDARD_DEVIATION, (trained, table.shape[1])).astype(np.float32)
     start[table[:trained].any(axis=1)] = 0
     return Lexicon(
         words=words,
-        characters=[character for character, count in _ranked(characters) if count >= _LEAST_CHARACTERS],
+        characters=[character for character, count in _ranked(characters) if count >= _MIN_CHARACTER_COUNT],
         trained=trained,
         table=table,
         start=start,
@@ -77,11 +77,11 @@ def _ranked(counts: "Counter[str]") -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
 
 
-def _open(config: NetworkConfig) -> WordVectors | None:
-    """The vectors as given, those of several files side by side; reduced where fewer dimensions are asked for."""
+def _load_vectors(config: NetworkConfig) -> WordVectors | None:
+    """The pretrained vectors, several files concatenated, reduced to fewer dimensions on request (PCA)."""
     if not config.vectors:
         return None
-    vectors = _side_by_side([open_vectors_of(Path(part.strip())) for part in config.vectors.split(",")])
+    vectors = _concatenate([open_vectors_of(Path(part.strip())) for part in config.vectors.split(",")])
     if config.dimensions > vectors.dimensions:
         raise ConfigError(
             f"dimensions is {config.dimensions}, but {config.vectors} has {vectors.dimensions}; ask for no more"
@@ -92,40 +92,41 @@ def _open(config: NetworkConfig) -> WordVectors | None:
     return replace(vectors, matrix=vectors.matrix @ axes[:, ::-1][:, : config.dimensions].astype(np.float32))
 
 
-def _side_by_side(parts: Sequence[WordVectors]) -> WordVectors:
-    """The words of the first, each with its vectors in all parts, in like sizes; zero where a part lacks the word.
+def _concatenate(sets: Sequence[WordVectors]) -> WordVectors:
+    """The words of the first set with the concatenation of their vectors in all sets, each scaled to deviation 1.
 
-    A part whose words are all lower-cased lends its vectors to every casing: headlines, beginnings of sentences.
+    Zero where a set lacks the word. A set of lower-cased words supplies vectors for every casing, as at the beginning
+    of sentences.
     """
-    first, *others = parts
+    first, *others = sets
     if not others:
         return first
     columns = [first.matrix / first.matrix.std()]
-    for part in others:
-        rows = _rows(part, first.words)
-        columns.append(np.where(rows[:, None] >= 0, part.matrix[rows], np.float32(0)) / part.matrix.std())
+    for other in others:
+        rows = _rows(other, first.words)
+        columns.append(np.where(rows[:, None] >= 0, other.matrix[rows], np.float32(0)) / other.matrix.std())
     return replace(first, matrix=np.concatenate(columns, axis=1))
 
 
 def _rows(vectors: WordVectors, words: Sequence[str]) -> NDArray[np.int64]:
-    """The row of every word, or of its lower-cased form; -1 where neither is there."""
+    """The row of each word, or of its lower-cased form; -1 if neither is in the vectors."""
     index = vectors.index
     return np.array([index.get(word, index.get(word.lower(), -1)) for word in words], np.int64)
 
 
 def _others(vectors: WordVectors, seen: set[str], count: int) -> list[str]:
-    """The first words of `vectors` that are not `seen`; files are in the order of frequency."""
+    """The first `count` words of `vectors` (all if 0) that are not in `seen`; files are sorted by frequency."""
     others = (word for word in vectors.words if word not in seen and "\n" not in word)
     return [word for word, _ in zip(others, range(count or len(vectors)), strict=False)]
 
 
 def _table(vectors: WordVectors | None, words: Sequence[str], dimensions: int) -> NDArray[np.float32]:
-    """[V + 1, D]: the vector of every word or of its lower-cased form, all brought to one size."""
+    """[V+1, D]: the vector of each word or of its lower-cased form, scaled to `_STANDARD_DEVIATION`."""
     if vectors is None:
         return np.zeros((len(words) + 1, dimensions or RANDOM_DIMENSIONS), np.float32)
     rows = _rows(vectors, words)
     table = np.zeros((len(words) + 1, vectors.dimensions), np.float32)
-    found = np.flatnonzero(rows >= 0)
-    table[found + 1] = vectors.matrix[rows[found]]
-    deviation = float(table[found + 1].std()) if len(found) else 1.0
-    return table * np.float32(_DEVIATION / max(deviation, 1e-12))
+    known = np.flatnonzero(rows >= 0)
+    table[known + 1] = vectors.matrix[rows[known]]
+    deviation = float(table[known + 1].std()) if len(known) else 1.0
+    return table * np.float32(_STANDARD_DEVIATION / max(deviation, 1e-12))

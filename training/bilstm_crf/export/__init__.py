@@ -1,1 +1,1 @@
-"""A trained bilstm_crf as a model bundle."""
+"""Export of a trained tagger as a model bundle."""

@@ -1,4 +1,4 @@
-"""A trained tagger as a model bundle: graph, transitions, words, samples, model card, manifest."""
+"""Export of a trained tagger as a model bundle: graph, transitions, vocabulary, samples, model card, manifest."""
 
 import io
 from dataclasses import dataclass
@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import orjson
 import torch
 from numpy.typing import NDArray
 
-from service.bundle.files import MODEL_CARD, SAMPLES, Bundle, write_bundle
+from service.bundle.files import Bundle, draft_bundle
 from service.bundle.manifest import Comparison, Manifest, Metric, Task
 from service.tasks.token_classification.features import (
     Kind,
@@ -19,16 +18,22 @@ from service.tasks.token_classification.features import (
     words_file,
 )
 from training.bilstm_crf.config import TaggerConfig
-from training.bilstm_crf.data.auxiliary_data import attribution, check_shippable, helping_data, public_config
+from training.bilstm_crf.data.auxiliary_data import (
+    attribution,
+    auxiliary_data_set,
+    check_redistributable,
+    public_config,
+)
 from training.bilstm_crf.data.dataset import TaggedData
 from training.bilstm_crf.evaluate import evaluate
 from training.bilstm_crf.export.card import model_card
 from training.bilstm_crf.export.graph import GRAPH_FILE, Weights, build_graph, graph_spec
-from training.bilstm_crf.export.parity import OnnxTagger, Parity, check_parity
-from training.bilstm_crf.export.samples import make_samples
+from training.bilstm_crf.export.parity import Parity, check_parity
+from training.bilstm_crf.export.samples import NOISE, make_samples
 from training.bilstm_crf.tagger import Tagger, load_tagger
 from training.common.export import provenance
 from training.common.run import Run
+from training.common.samples import SampleAnswers
 
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 WORDS_FILE, CHARACTERS_FILE, TRANSITIONS_FILE = "vocabulary.txt", "characters.txt", "transitions.npy"
@@ -38,7 +43,7 @@ _TOLERANCE = 5e-3
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What an export wrote, and what storing the weights so cost."""
+    """The bundle that was written, and its parity with PyTorch."""
 
     bundle: Bundle
     weights: Weights
@@ -51,16 +56,17 @@ class Exported:
         sizes = {path.name: path.stat().st_size for path in sorted(self.bundle.path.iterdir())}
         files = ", ".join(f"{name} {size / 1e6:.2f}" for name, size in sizes.items() if size >= 10_000)
         return (
-            f"the graph on {parity.sentences:,} dev sentences, weights as {self.weights}: {score} {parity.graph:.2%} "
-            f"(PyTorch {parity.pytorch:.2%}), {parity.changed:,} of {parity.words:,} tags differ, emissions by up to "
-            f"{parity.difference:.1e}; alone or in a batch by up to {parity.batching:.1e}\n"
+            f"the graph on {parity.sentences:,} dev sentences, weights as {self.weights}: {score} "
+            f"{parity.graph_score:.2%} (PyTorch {parity.pytorch_score:.2%}), {parity.changed_tags:,} of "
+            f"{parity.words:,} tags differ, emissions by up to {parity.max_difference:.1e}; "
+            f"alone or in a batch by up to {parity.batch_difference:.1e}\n"
             f"{parity.words_per_second:,.0f} words/s through the graph alone, one thread\n"
             f"wrote {self.bundle.path}: {sum(sizes.values()) / 1e6:.2f} MB ({files})"
         )
 
 
 def score_name(kind: Kind) -> str:
-    """What the one figure is."""
+    """The name of the headline figure."""
     return "F1" if kind == "spans" else "accuracy"
 
 
@@ -75,20 +81,16 @@ def export(
     description: str,
     weights: Weights,
 ) -> Exported:
-    """Write the run's kept weights as the next version of `name`, once the ONNX graph is shown to be as good.
+    """Write the run's best weights as the next version of `name`, if the ONNX graph is as good as PyTorch.
 
     Raises:
         CheckpointError: the run has no weights yet.
         ExportError: the data do not allow it, or the graph differs; nothing is written.
     """
-    helping = helping_data(config)
-    check_shippable(data, helping)
+    auxiliary = auxiliary_data_set(config)
+    check_redistributable(data, auxiliary)
     tagger = load_tagger(run)
-    graph = build_graph(tagger.network, weights)
-    parity = check_parity(tagger, graph, data, weights)
     evaluations = _evaluations(run, config, data, tagger.epoch)
-    samples = make_samples(OnnxTagger(graph, tagger))
-    transitions = tagger.transitions()
     manifest = Manifest(
         name=name,
         version=1,
@@ -96,39 +98,47 @@ def export(
         description=description or _description(tagger, data),
         graphs={"model": graph_spec(len(tagger.labels))},
         labels=tagger.labels,
-        preprocessing=_preprocessing(config, tagger.kind, crf=transitions is not None).model_dump(),
+        preprocessing=_preprocessing(config, tagger).model_dump(),
         metrics=_metrics(evaluations, config, data),
         provenance=provenance(
             data=data.name,
             licence=licence or data.licence,
-            attribution=attribution(config, data, helping),
+            attribution=attribution(config, data, auxiliary),
             config=public_config(config) | {"epoch": tagger.epoch, "weights": weights},
             seed=config.seed,
             libraries=_LIBRARIES,
         ),
         comparison=Comparison(kind="scores", tolerance=_TOLERANCE),
     )
-    files: dict[str, bytes | Path] = {
-        GRAPH_FILE: graph,
-        WORDS_FILE: words_file(tagger.lexicon.words),
-        CHARACTERS_FILE: characters_file(tagger.lexicon.characters),
-        SAMPLES: orjson.dumps({"samples": samples}),
-        MODEL_CARD: model_card(manifest, config, data, tagger, parity, samples).encode(),
-    }
-    if transitions is not None:
-        files[TRANSITIONS_FILE] = _npy(transitions)
-    bundle = write_bundle(repository, manifest, files)
+    with draft_bundle(repository, manifest, _files(tagger, weights)) as draft:
+        answers = SampleAnswers(draft.bundle, NOISE)
+        parity = check_parity(tagger, answers.predictor, data, weights)
+        samples = make_samples(answers)
+        bundle = draft.publish(samples, model_card(manifest, config, data, tagger, parity, samples))
     return Exported(bundle=bundle, weights=weights, kind=tagger.kind, parity=parity)
 
 
-def _preprocessing(config: TaggerConfig, kind: Kind, *, crf: bool) -> TokenClassificationPreprocessing:
+def _files(tagger: Tagger, weights: Weights) -> dict[str, bytes]:
+    """The graph, the vocabulary and the transitions."""
+    files = {
+        GRAPH_FILE: build_graph(tagger.network, weights),
+        WORDS_FILE: words_file(tagger.lexicon.words),
+        CHARACTERS_FILE: characters_file(tagger.lexicon.characters),
+    }
+    transitions = tagger.transitions()
+    if transitions is not None:
+        files[TRANSITIONS_FILE] = _npy(transitions)
+    return files
+
+
+def _preprocessing(config: TaggerConfig, tagger: Tagger) -> TokenClassificationPreprocessing:
     return TokenClassificationPreprocessing(
-        kind=kind,
+        kind=tagger.kind,
         tokenizer="words",
         max_characters=config.network.max_characters,
         vocabulary=WORDS_FILE,
         characters=CHARACTERS_FILE,
-        transitions=TRANSITIONS_FILE if crf else None,
+        transitions=None if tagger.network.crf is None else TRANSITIONS_FILE,
     )
 
 
@@ -140,38 +150,40 @@ def _description(tagger: Tagger, data: TaggedData) -> str:
 
 
 def _evaluations(run: Run, config: TaggerConfig, data: TaggedData, epoch: int) -> dict[str, Any]:
-    """The stored evaluations of the weights that are exported; the dev sentences are tagged now if they were not.
+    """The stored evaluations of the exported weights; the dev split is evaluated now if it was not.
 
     Scores on sentences that were trained on are left out.
     """
     if run.evaluations().get("dev", {}).get("epoch") != epoch:
         evaluate(run, config, data, "dev", torch.device("cpu"))
     return {
-        split: found
-        for split, found in run.evaluations().items()
-        if found["epoch"] == epoch and not (config.data.train_on_dev and split.partition("-")[0] == "dev")
+        split: evaluation
+        for split, evaluation in run.evaluations().items()
+        if evaluation["epoch"] == epoch and not (config.data.train_on_dev and split.partition("-")[0] == "dev")
     }
 
 
 def split_name(split: str, config: TaggerConfig, data: TaggedData) -> str:
-    """`Broad Twitter Corpus, test` for `test-btc`: of joined sets each evaluates on its own."""
+    """A readable name of a split: `Broad Twitter Corpus, test` for `test-btc` of joined data sets."""
     part, _, key = split.partition("-")
     keys, titles = config.data.data.split("+"), data.name.split(" + ")
-    place = keys.index(key) if key in keys else 0
-    return f"{titles[place] if len(titles) == len(keys) else data.name}, {part}"
+    index = keys.index(key) if key in keys else 0
+    return f"{titles[index] if len(titles) == len(keys) else data.name}, {part}"
 
 
 def _metrics(evaluations: dict[str, Any], config: TaggerConfig, data: TaggedData) -> tuple[Metric, ...]:
-    """Accuracy of tags, or F1, precision and recall of names, of every split that was evaluated."""
+    """Accuracy of tags, or F1, precision and recall of entities, for every evaluated split."""
     metrics = []
-    for split, found in evaluations.items():
-        measured = f"{split_name(split, config, data)}, {found['sentences']:,} sentences, {found['words']:,} words"
-        if found["kind"] == "tags":
-            metrics.append(Metric(name="accuracy", value=found["accuracy"], data=measured))
+    for split, evaluation in evaluations.items():
+        measured = (
+            f"{split_name(split, config, data)}, {evaluation['sentences']:,} sentences, {evaluation['words']:,} words"
+        )
+        if evaluation["kind"] == "tags":
+            metrics.append(Metric(name="accuracy", value=evaluation["accuracy"], data=measured))
             continue
         for name, key in (("F1", "f1"), ("precision", "precision"), ("recall", "recall")):
-            metrics.append(Metric(name=name, value=found["micro"][key], data=measured))
-        for label, score in found["by_label"].items():
+            metrics.append(Metric(name=name, value=evaluation["micro"][key], data=measured))
+        for label, score in evaluation["by_label"].items():
             metrics.append(Metric(name=f"F1 of {label}", value=score["f1"], data=measured))
     return tuple(metrics)
 

@@ -1,8 +1,9 @@
 """The model card of a tagger's bundle."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
+from service.bundle.files import Sample
 from service.bundle.manifest import Manifest
 from training.bilstm_crf.config import TaggerConfig
 from training.bilstm_crf.data.dataset import TaggedData
@@ -53,8 +54,8 @@ It knows the language and the kind of text it was trained on; other text is tagg
 A score is the model's own probability: high ones can be wrong. {caution}
 """
 
-_NAMES = "What is a name, and of what, is what the data's annotators took for one; names that are rare in the data are missed more often than others, so do not rely on it to find every person."
-_TAGS = "Tags are those of the data, by its guidelines; rare ones are found less well than common ones."
+_SPANS_CAUTION = "What is a name, and of what, is what the data's annotators took for one; names that are rare in the data are missed more often than others, so do not rely on it to find every person."
+_TAGS_CAUTION = "Tags are those of the data, by its guidelines; rare ones are found less well than common ones."
 
 
 def model_card(
@@ -63,11 +64,11 @@ def model_card(
     data: TaggedData,
     tagger: Tagger,
     parity: Parity,
-    samples: Sequence[dict[str, Any]],
+    samples: Sequence[Sample],
 ) -> str:
-    """MODEL_CARD.md, every figure from the run that made the weights and the graph that ships."""
-    source, names = manifest.provenance, tagger.kind == "spans"
-    types = sorted({label[2:] for label in tagger.labels if label != "O"}) if names else tagger.labels
+    """The text of MODEL_CARD.md; its figures are those of the training run and of the exported graph."""
+    source, has_spans = manifest.provenance, tagger.kind == "spans"
+    types = sorted({label[2:] for label in tagger.labels if label != "O"}) if has_spans else tagger.labels
     return _CARD.format(
         name=manifest.name,
         description=manifest.description,
@@ -77,13 +78,13 @@ def model_card(
         words=len(tagger.lexicon.words),
         characters=len(tagger.lexicon.characters),
         output="names with their type and probability, and tags in IOB2"
-        if names
+        if has_spans
         else "a tag for each token, with its probability",
         weights=source.config["weights"],
-        score="F1" if names else "accuracy",
-        graph=parity.graph,
-        pytorch=parity.pytorch,
-        changed=parity.changed,
+        score="F1" if has_spans else "accuracy",
+        graph=parity.graph_score,
+        pytorch=parity.pytorch_score,
+        changed=parity.changed_tags,
         tags=parity.words,
         licence=source.licence,
         attribution=source.attribution or "none given",
@@ -112,7 +113,7 @@ def model_card(
         vectors=_vectors(manifest, config),
         auxiliary=_auxiliary(config),
         libraries=", ".join(f"{name} {version}" for name, version in source.libraries.items()),
-        caution=_NAMES if names else _TAGS,
+        caution=_SPANS_CAUTION if has_spans else _TAGS_CAUTION,
     )
 
 
@@ -130,7 +131,7 @@ def _network(config: TaggerConfig, tagger: Tagger) -> str:
 
 
 def _dev(config: TaggerConfig, data: TaggedData) -> str:
-    """What the dev sentences were for."""
+    """The use of the dev sentences."""
     count = f"{len(data.splits['dev']):,}"
     if config.data.train_on_dev:
         return f"the dev sentences among them: the settings had been chosen by {count} of those before"
@@ -138,21 +139,21 @@ def _dev(config: TaggerConfig, data: TaggedData) -> str:
 
 
 def _epoch_note(config: TaggerConfig, tagger: Tagger) -> str:
-    said = f"The weights are those after epoch {tagger.epoch} of {config.epochs}"
+    note = f"The weights are those after epoch {tagger.epoch} of {config.epochs}"
     if config.select == "last":
-        return f"{said}. The figures are those of the weights before they were stored for this bundle."
+        return f"{note}. The figures are those of the weights before they were stored for this bundle."
     return (
-        f"{said}, the best on the dev sentences, so the figure on those is a little too good. The figures are those of "
+        f"{note}, the best on the dev sentences, so the figure on those is a little too good. The figures are those of "
         "the weights before they were stored for this bundle."
     )
 
 
-def _example(samples: Sequence[dict[str, Any]]) -> str:
-    """The first sample's text with its names, or with its tags."""
-    text, (result,) = samples[0]["request"]["text"], samples[0]["results"]
+def _example(samples: Sequence[Sample]) -> str:
+    """The first sample's text with its entities, or with its tags."""
+    text, result = samples[0].request["text"], cast("dict[str, Any]", samples[0].results[0])
     if "entities" in result:
-        found = [f"{entity['text']} ({entity['label']}, {entity['score']:.2f})" for entity in result["entities"]]
-        return f"> {text}\n\n{', '.join(found) or 'No names.'}"
+        entities = [f"{entity['text']} ({entity['label']}, {entity['score']:.2f})" for entity in result["entities"]]
+        return f"> {text}\n\n{', '.join(entities) or 'No names.'}"
     return "> " + " ".join(f"{token['text']}/{token['tag']}" for token in result["tokens"])
 
 

@@ -1,11 +1,12 @@
-"""The ONNX graph of a tagger: `service.tasks.token_classification.features.Batch` to emissions [B, T, K].
+"""The ONNX graph of a tagger: from `service.tasks.token_classification.features.Batch` to emissions [B, T, K].
 
-Each distinct word goes through the tables and the character network once; its features are then put where its tokens
-are. The LSTMs are told the lengths, so that padding is never read. Shapes are named as in
+Each distinct word goes through the tables and the character network once; its features are then gathered at the
+positions of its tokens. The LSTMs get the lengths, so that padding is never read. Shapes are named as in
 `training.bilstm_crf.network.model`.
 """
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,17 +21,18 @@ from training.common.graph_builder import OnnxParts
 GRAPH_FILE = "model.onnx"
 
 Weights = Literal["int8", "fp16", "fp32"]
-"""How the word table and the matrices of the LSTMs are stored; all else is small and stays float32.
+"""How the word table and the matrices of the LSTMs are stored; everything else is small and stays float32.
 
-int8 has a scale for each word and for each row of a matrix (each gate of each unit). Everything is computed in float32:
-what is stored otherwise is converted once, when the graph is loaded, words when they are looked up.
+int8 has a scale for each word and for each row of a matrix (each gate of each unit). Computation is in float32: stored
+matrices are converted once, when the graph is loaded, word vectors when they are looked up.
 """
 
-_NEVER = -1e4  # below every answer of a filter
+_PADDING_RESPONSE = -1e4
+"""Response of a filter at padding: lower than any other, so that max-pooling ignores it."""
 
 
 def graph_spec(labels: int) -> Graph:
-    """What goes in and out, as the manifest says it."""
+    """The graph's inputs and outputs for the manifest."""
     return Graph(
         file=GRAPH_FILE,
         inputs=tuple(
@@ -42,19 +44,18 @@ def graph_spec(labels: int) -> Graph:
 
 def build_graph(network: BiLstmCrf, weights: Weights) -> bytes:
     """The ONNX file, weights inside."""
-    parts = OnnxParts(weights)
-    features = parts.add("Gather", _features(parts, network), _tokens_TB(parts), out="states_0")
-    states = features
+    builder = OnnxParts(weights)
+    states = builder.add("Gather", _features(builder, network), _tokens_TB(builder), out="states_0")
     for number, layer in enumerate(network.layers):
         assert isinstance(layer, BiLstm)
-        both = _lstm(parts, layer, states, LENGTHS, f"layer_{number}", out="all")
-        beside = parts.add("Transpose", both, out=f"beside_{number}", perm=[0, 2, 1, 3])
-        states = parts.add("Reshape", beside, parts.sizes(0, 0, -1), out=f"states_{number + 1}")
-    scored = parts.add("MatMul", states, parts.keep("output", network.output.weight.T), out="scored_TBK")
-    shifted = parts.add("Add", scored, parts.keep("output_bias", network.output.bias), out="emissions_TBK")
-    parts.add("Transpose", shifted, out=EMISSIONS, perm=[1, 0, 2])
+        both = _lstm(builder, layer, states, LENGTHS, f"layer_{number}", out="all")
+        transposed = builder.add("Transpose", both, out=f"transposed_{number}", perm=[0, 2, 1, 3])
+        states = builder.add("Reshape", transposed, builder.sizes(0, 0, -1), out=f"states_{number + 1}")
+    product = builder.add("MatMul", states, builder.keep("output", network.output.weight.T), out="product_TBK")
+    biased = builder.add("Add", product, builder.keep("output_bias", network.output.bias), out="emissions_TBK")
+    builder.add("Transpose", biased, out=EMISSIONS, perm=[1, 0, 2])
     inputs = [helper.make_tensor_value_info(name, TensorProto.INT32, axes) for name, axes in _AXES.items()]
-    return parts.model("tagger", inputs, [_emissions(network.output.out_features)])
+    return builder.model("tagger", inputs, [_emissions(network.output.out_features)])
 
 
 _AXES = {WORDS: ["U"], CHARACTERS: ["U", "C"], CASING: ["U"], TOKENS: ["B", "T"], LENGTHS: ["B"]}
@@ -65,98 +66,104 @@ def _emissions(labels: int) -> ValueInfoProto:
     return helper.make_tensor_value_info(EMISSIONS, TensorProto.FLOAT, ["B", "T", labels])
 
 
-def _tokens_TB(parts: OnnxParts) -> str:
-    return parts.add("Transpose", TOKENS, out="tokens_TB", perm=[1, 0])
+def _tokens_TB(builder: OnnxParts) -> str:
+    return builder.add("Transpose", TOKENS, out="tokens_TB", perm=[1, 0])
 
 
-def _features(parts: OnnxParts, network: BiLstmCrf) -> str:
-    """What is known of each distinct word: [U, F]."""
-    found = [parts.rows(parts.store("word_table", network.words.rows()), WORDS, out="word_vectors")]
-    found.append(parts.add("Gather", parts.keep("casings", network.casing.weight), CASING, out="casing_vectors"))
+def _features(builder: OnnxParts, network: BiLstmCrf) -> str:
+    """The features of each distinct word [U, F]: its vector, casing and characters."""
+    features = [builder.rows(builder.store("word_table", network.words.rows()), WORDS, out="word_vectors")]
+    features.append(builder.add("Gather", builder.keep("casings", network.casing.weight), CASING, out="casing_vectors"))
     if isinstance(network.characters, CharacterCnn):
-        found.append(_convolved(parts, network.characters))
+        features.append(_character_cnn(builder, network.characters))
     elif isinstance(network.characters, CharacterBiLstm):
-        found.append(_spelt(parts, network.characters))
-    return parts.add("Concat", *found, out="features", axis=1)
+        features.append(_character_lstm(builder, network.characters))
+    return builder.add("Concat", *features, out="features", axis=1)
 
 
-def _convolved(parts: OnnxParts, network: CharacterCnn) -> str:
-    """Each filter's highest answer [U, units], the padding's left out.
+def _character_cnn(builder: OnnxParts, network: CharacterCnn) -> str:
+    """Max-pooled responses of the filters [U, units].
 
-    Three tables say what a character adds to the answers of the filters that have it on their left, in their middle and
-    on their right: three look-ups and two sums, measured to take a third of the time of embedding and Conv. The tables
-    are worked out when the graph is loaded.
+    Instead of embedding and Conv, three tables hold what a character adds to the responses of the filters when it is on
+    their left, in their middle and on their right: three look-ups and two sums, measured to take a third of the time.
+    The tables are computed when the graph is loaded (constant folding).
     """
-    before, after = _neighbours(parts)
-    letters = network.embedding.weight.detach()
-    blank = torch.zeros(len(letters), 1)
-    blank[0] = 1
-    parts.keep("letters", torch.cat([letters, blank], dim=1))
+    previous, following = _neighbors(builder)
+    embeddings = network.embedding.weight.detach()
+    is_padding = torch.zeros(len(embeddings), 1)
+    is_padding[0] = 1
+    builder.keep("letters", torch.cat([embeddings, is_padding], dim=1))
     assert network.convolution.bias is not None
-    bias = parts.keep("filters_bias", network.convolution.bias)
-    maps = ""
+    bias = builder.keep("filters_bias", network.convolution.bias)
+    responses = ""
     taps = network.convolution.weight.detach().unbind(2)
-    for name, characters, tap in zip(("left", "middle", "right"), (before, CHARACTERS, after), taps, strict=True):
-        out_of_place = torch.full((len(tap), 1), _NEVER if name == "middle" else 0.0)
-        filters = parts.keep(f"filters_{name}", torch.cat([tap, out_of_place], dim=1).T)
-        table = parts.add("MatMul", "letters", filters, out=f"table_{name}")
+    positions = (("left", previous), ("middle", CHARACTERS), ("right", following))
+    for (name, characters), tap in zip(positions, taps, strict=True):
+        at_padding = torch.full((len(tap), 1), _PADDING_RESPONSE if name == "middle" else 0.0)
+        filters = builder.keep(f"filters_{name}", torch.cat([tap, at_padding], dim=1).T)
+        table = builder.add("MatMul", "letters", filters, out=f"table_{name}")
         if name == "middle":
-            table = parts.add("Add", table, bias, out="table_middle_shifted")
-        told = parts.add("Gather", table, characters, out=f"told_{name}")
-        maps = parts.add("Add", maps, told, out=f"maps_{name}") if maps else told
-    return parts.add("ReduceMax", maps, parts.sizes(1), out="spelling", keepdims=0)
+            table = builder.add("Add", table, bias, out="table_middle_biased")
+        response = builder.add("Gather", table, characters, out=f"response_{name}")
+        responses = builder.add("Add", responses, response, out=f"responses_{name}") if responses else response
+    return builder.add("ReduceMax", responses, builder.sizes(1), out="character_features", keepdims=0)
 
 
-def _neighbours(parts: OnnxParts) -> tuple[str, str]:
-    """The characters [U, C] before and after each one, padding around them."""
-    parts.constants["no_character"] = np.array(0, np.int32)
-    padded = parts.add("Pad", CHARACTERS, parts.sizes(0, 1, 0, 1), "no_character", out="characters_padded")
-    axis, beyond = parts.sizes(1), parts.sizes(np.iinfo(np.int64).max)
-    before = parts.add("Slice", padded, parts.sizes(0), parts.sizes(-2), axis, out="characters_before")
-    return before, parts.add("Slice", padded, parts.sizes(2), beyond, axis, out="characters_after")
+def _neighbors(builder: OnnxParts) -> tuple[str, str]:
+    """The characters [U, C] before and after each character, with padding at the ends."""
+    builder.constants["no_character"] = np.array(0, np.int32)
+    padded = builder.add("Pad", CHARACTERS, builder.sizes(0, 1, 0, 1), "no_character", out="characters_padded")
+    axis, end = builder.sizes(1), builder.sizes(np.iinfo(np.int64).max)
+    before = builder.add("Slice", padded, builder.sizes(0), builder.sizes(-2), axis, out="characters_before")
+    return before, builder.add("Slice", padded, builder.sizes(2), end, axis, out="characters_after")
 
 
-def _spelt(parts: OnnxParts, network: CharacterBiLstm) -> str:
-    """The last states of both LSTMs [U, units]."""
-    letters = parts.add("Gather", parts.keep("letters", network.embedding.weight), CHARACTERS, out="letters_UCE")
-    turned = parts.add("Transpose", letters, out="letters_CUE", perm=[1, 0, 2])
-    parts.constants["no_character"] = np.array(0, np.int32)
-    inside = parts.add("Greater", CHARACTERS, "no_character", out="inside_UC")
-    ones = parts.add("Cast", inside, out="ones_UC", to=TensorProto.INT32)
-    parts.constants["at_least"] = np.array(1, np.int32)
-    counted = parts.add("ReduceSum", ones, parts.sizes(1), out="counted_U", keepdims=0)
-    lengths = parts.add("Max", counted, "at_least", out="characters_U")
-    last = _lstm(parts, network.lstm, turned, lengths, "spelling", out="last")
-    beside = parts.add("Transpose", last, out="last_U2H", perm=[1, 0, 2])
-    return parts.add("Reshape", beside, parts.sizes(0, -1), out="spelling")
+def _character_lstm(builder: OnnxParts, network: CharacterBiLstm) -> str:
+    """The final states of both directions [U, units]."""
+    embedded = builder.add(
+        "Gather", builder.keep("letters", network.embedding.weight), CHARACTERS, out="characters_UCE"
+    )
+    transposed = builder.add("Transpose", embedded, out="characters_CUE", perm=[1, 0, 2])
+    builder.constants["no_character"] = np.array(0, np.int32)
+    is_character = builder.add("Greater", CHARACTERS, "no_character", out="is_character_UC")
+    ones = builder.add("Cast", is_character, out="ones_UC", to=TensorProto.INT32)
+    builder.constants["at_least"] = np.array(1, np.int32)
+    counts = builder.add("ReduceSum", ones, builder.sizes(1), out="counts_U", keepdims=0)
+    lengths = builder.add("Max", counts, "at_least", out="characters_U")
+    last = _lstm(builder, network.lstm, transposed, lengths, "spelling", out="last")
+    by_word = builder.add("Transpose", last, out="last_U2H", perm=[1, 0, 2])
+    return builder.add("Reshape", by_word, builder.sizes(0, -1), out="character_features")
 
 
-def _lstm(parts: OnnxParts, layer: BiLstm, inputs: str, lengths: str, name: str, *, out: Literal["all", "last"]) -> str:
-    """All states [T, 2, B, H] or the last ones [2, B, H] of an LSTM in both directions, which knows the lengths."""
-    both = (layer.ahead, layer.back)
+def _lstm(
+    builder: OnnxParts, layer: BiLstm, inputs: str, lengths: str, name: str, *, out: Literal["all", "last"]
+) -> str:
+    """All states [T, 2, B, H] or the final ones [2, B, H] of a bidirectional LSTM over sequences of these lengths."""
+    directions = (layer.forward_lstm, layer.backward_lstm)
     matrices = [
-        parts.as_float(
-            *parts.store(f"{name}_{short}_stored", torch.stack([_gates(getattr(lstm, long)) for lstm in both])),
-            out=f"{name}_{short}",
+        builder.as_float(
+            *builder.store(f"{name}_{kind}_stored", _stack_gates(directions, weights)), out=f"{name}_{kind}"
         )
-        for short, long in (("input", "weight_ih_l0"), ("recurrent", "weight_hh_l0"))
+        for kind, weights in (("input", "weight_ih_l0"), ("recurrent", "weight_hh_l0"))
     ]
-    biases = [torch.cat([_gates(lstm.bias_ih_l0), _gates(lstm.bias_hh_l0)]) for lstm in both]
-    bias = parts.keep(f"{name}_bias", torch.stack(biases))
-    parts.nodes.append(
+    biases = [_stack_gates(directions, weights) for weights in ("bias_ih_l0", "bias_hh_l0")]
+    bias = builder.keep(f"{name}_bias", torch.cat(biases, dim=1))
+    builder.nodes.append(
         helper.make_node(
             "LSTM",
             [inputs, *matrices, bias, lengths],
             [f"{name}_states"] if out == "all" else ["", f"{name}_states"],
             direction="bidirectional",
-            hidden_size=layer.ahead.hidden_size,
+            hidden_size=layer.forward_lstm.hidden_size,
         )
     )
     return f"{name}_states"
 
 
-def _gates(weights: Any) -> Tensor:
-    """PyTorch's gates are i, f, g, o; ONNX wants i, o, f, c."""
-    assert isinstance(weights, nn.Parameter)
-    i, f, g, o = weights.detach().chunk(4)
-    return torch.cat([i, o, f, g])
+def _stack_gates(directions: Sequence[nn.LSTM], weights: str) -> Tensor:
+    """The weights of both directions, stacked, with PyTorch's gates i, f, g, o in ONNX's order i, o, f, c."""
+    stacked = []
+    for lstm in directions:
+        i, f, g, o = lstm.get_parameter(weights).detach().chunk(4)
+        stacked.append(torch.cat([i, o, f, g]))
+    return torch.stack(stacked)

@@ -1,145 +1,173 @@
-"""The exported graph held against PyTorch on the dev sentences: emissions, decisions and score."""
+"""Parity of the bundle's predictor with PyTorch on the dev sentences: emissions, tags and score."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-from service.tasks.token_classification.decoding import TaggedSentence, Tagging
+from service.errors import ModelFailure
+from service.tasks.base import Predictor
+from service.tasks.tensors import object_array
+from service.tasks.token_classification.decoding import Tagging
 from service.tasks.token_classification.features import EMISSIONS, WordFeatures
+from service.tasks.token_classification.predictor import SENTENCES, TAGGED
 from training.bilstm_crf.data.batches import chunks
-from training.bilstm_crf.data.dataset import TaggedData
+from training.bilstm_crf.data.dataset import Sentence, TaggedData
 from training.bilstm_crf.export.graph import Weights
 from training.bilstm_crf.metrics import headline
 from training.bilstm_crf.tagger import Tagger
 from training.common.errors import ExportError
-from training.common.export import PARITY_TOLERANCE, open_graph
+from training.common.export import PARITY_TOLERANCE
 
-MOST_LOST = 0.001
-"""Of accuracy or F1: what storing the weights in fewer bits may cost."""
+MAX_SCORE_LOSS = 0.001
+"""Accuracy or F1 that storing the weights in fewer bits may cost."""
 
-_BUDGET = 1024
-_ALONE = 64  # sentences that are run by themselves too
-
-
-class OnnxTagger:
-    """The graph with what stands around it when it is served, on one CPU thread."""
-
-    def __init__(self, graph: bytes, tagger: Tagger) -> None:
-        self._session: onnxruntime.InferenceSession = open_graph(graph)
-        self._features: WordFeatures = tagger.features
-        self.tagging = Tagging(tagger.labels, tagger.kind, tagger.transitions())
-        self.cpu_seconds = 0.0
-        """Spent in the graph so far."""
-
-    def emissions(self, sentences: Sequence[Sequence[str]]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """[B, T, K] and lengths [B] of sentences of which none is empty."""
-        batch = self._features.batch(sentences)
-        begun = time.process_time()
-        (found,) = self._session.run([EMISSIONS], batch.feeds())
-        self.cpu_seconds += time.process_time() - begun
-        return found, batch.lengths
-
-    def decode(self, sentences: Sequence[Sequence[str]]) -> list[TaggedSentence]:
-        """The same as tags, scores and spans."""
-        return self.tagging.decode(*self.emissions(sentences)) if sentences else []
+_MAX_BATCH_TOKENS = 1024
+_BATCHING_SENTENCES = 64
+"""Dev sentences that are also run alone, to compare with a batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """What exporting changed, on so many dev sentences."""
+    """Differences between the exported graph and PyTorch on the dev sentences."""
 
     sentences: int
     words: int
-    difference: float
-    """The greatest of an emission from PyTorch's."""
-    batching: float
-    """The greatest of an emission between a sentence alone and in a padded batch."""
-    changed: int
-    """Words whose tag is another."""
-    pytorch: float
+    max_difference: float
+    """The largest difference of an emission from PyTorch's."""
+    batch_difference: float
+    """The largest difference of an emission between a sentence alone and in a padded batch."""
+    changed_tags: int
+    pytorch_score: float
     """Accuracy or F1 with PyTorch."""
-    graph: float
-    """The same with the graph."""
+    graph_score: float
+    """Accuracy or F1 with the graph."""
     words_per_second: float
     """Through the graph alone, on one thread, in batches."""
 
     @property
-    def lost(self) -> float:
-        """Of accuracy or F1; negative where the graph is better."""
-        return self.pytorch - self.graph
+    def score_loss(self) -> float:
+        """Accuracy or F1 lost by the export; negative if the graph is better."""
+        return self.pytorch_score - self.graph_score
 
 
-def check_parity(tagger: Tagger, graph: bytes, data: TaggedData, weights: Weights) -> Parity:
-    """Tag the dev sentences with both.
+class _Graph:
+    """The predictor's graph, with the CPU time spent in it."""
+
+    def __init__(self, predictor: Predictor[Any], features: WordFeatures) -> None:
+        (self._session,) = predictor.sessions.values()
+        self._features = features
+        self.cpu_seconds = 0.0
+
+    def emissions(self, sentences: Sequence[Sequence[str]]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Emissions [B, T, K] and lengths [B] of sentences, none of them empty."""
+        batch = self._features.batch(sentences)
+        start = time.process_time()
+        emissions = self._session.run(batch.feeds())[EMISSIONS]
+        self.cpu_seconds += time.process_time() - start
+        return emissions, batch.lengths
+
+
+@dataclass
+class _Comparison:
+    """Results of both on the dev sentences: their tags, and the differences of their emissions."""
+
+    pytorch_tags: list[list[str]]
+    graph_tags: list[list[str]]
+    max_difference: float = 0.0
+    max_emission: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def changed_tags(self) -> int:
+        """Words with different tags."""
+        pairs = zip(self.graph_tags, self.pytorch_tags, strict=True)
+        return sum(one != other for left, right in pairs for one, other in zip(left, right, strict=True))
+
+
+def check_parity(tagger: Tagger, predictor: Predictor[Any], data: TaggedData, weights: Weights) -> Parity:
+    """Tag the dev sentences with PyTorch and with the predictor that will serve the bundle.
+
+    Args:
+        tagger: the trained tagger.
+        predictor: the predictor of the bundle's draft.
+        data: its dev split is tagged.
+        weights: how the graph's weights are stored.
 
     Raises:
-        ExportError: float32 emissions differ, batch mates or padding change an answer, or the score is lower by 0.1.
+        ExportError: float32 emissions differ, the other sentences of a batch or padding change an answer, or the score
+            is lower by 0.1 points.
     """
     dev = [sentence for sentence in data.splits["dev"] if sentence.words]
-    served = OnnxTagger(graph, tagger)
-    found: list[list[str]] = [[] for _ in dev]
-    expected: list[list[str]] = [[] for _ in dev]
-    difference = highest = 0.0
-    for places in chunks([len(sentence.words) for sentence in dev], _BUDGET):
-        sentences = [dev[place].words for place in places]
-        theirs, lengths = tagger.emissions(sentences)
-        ours, _ = served.emissions(sentences)
-        inside = np.arange(theirs.shape[1]) < lengths[:, None]
-        difference = max(difference, float(np.abs(ours - theirs)[inside].max()))
-        highest = max(highest, float(np.abs(theirs)[inside].max()))
-        for tags, emissions in ((found, ours), (expected, theirs)):
-            for place, decoded in zip(places, served.tagging.decode(emissions, lengths), strict=True):
-                tags[place] = decoded.tags
-    words = sum(map(len, found))
-    seconds = served.cpu_seconds
-    true = [sentence.tags for sentence in dev]
+    graph = _Graph(predictor, tagger.features)
+    try:
+        comparison = _compare(tagger, predictor, graph, dev)
+    except ModelFailure as error:
+        raise ExportError(f"weights stored as {weights}: {error}; nothing was written. {_REMEDIES[weights]}") from error
+    words = sum(len(sentence.words) for sentence in dev)
+    gold = [sentence.tags for sentence in dev]
     parity = Parity(
         sentences=len(dev),
         words=words,
-        difference=difference,
-        batching=_batching(served, [sentence.words for sentence in dev]),
-        changed=sum(
-            one != other
-            for left, right in zip(found, expected, strict=True)
-            for one, other in zip(left, right, strict=True)
-        ),
-        pytorch=headline(data.kind, true, expected),
-        graph=headline(data.kind, true, found),
-        words_per_second=words / max(seconds, 1e-9),
+        max_difference=comparison.max_difference,
+        batch_difference=_batch_difference(graph, [sentence.words for sentence in dev]),
+        changed_tags=comparison.changed_tags,
+        pytorch_score=headline(data.kind, gold, comparison.pytorch_tags),
+        graph_score=headline(data.kind, gold, comparison.graph_tags),
+        words_per_second=words / max(comparison.seconds, 1e-9),
     )
-    _judge(parity, weights, PARITY_TOLERANCE * max(1.0, highest))
+    _judge(parity, weights, PARITY_TOLERANCE * max(1.0, comparison.max_emission))
     return parity
 
 
-def _batching(served: OnnxTagger, sentences: Sequence[Sequence[str]]) -> float:
-    """The greatest difference between sentences alone and with others, short and long ones together."""
-    step = max(1, len(sentences) // _ALONE)
-    chosen = sentences[::step][:_ALONE]
-    together, lengths = served.emissions(chosen)
+def _compare(tagger: Tagger, predictor: Predictor[Any], graph: _Graph, dev: Sequence[Sentence]) -> _Comparison:
+    """Tag all sentences with both, in batches."""
+    tagging = Tagging(tagger.labels, tagger.kind, tagger.transitions())
+    result = _Comparison([[] for _ in dev], [[] for _ in dev])
+    for indices in chunks([len(sentence.words) for sentence in dev], _MAX_BATCH_TOKENS):
+        sentences = [dev[index].words for index in indices]
+        expected, lengths = tagger.emissions(sentences)
+        emissions, _ = graph.emissions(sentences)
+        inside = np.arange(expected.shape[1]) < lengths[:, None]
+        result.max_difference = max(result.max_difference, float(np.abs(emissions - expected)[inside].max()))
+        result.max_emission = max(result.max_emission, float(np.abs(expected)[inside].max()))
+        served = predictor.infer({SENTENCES: object_array(sentences)})[TAGGED]
+        for index, ours, theirs in zip(indices, served, tagging.decode(expected, lengths), strict=True):
+            result.graph_tags[index], result.pytorch_tags[index] = ours.tags, theirs.tags
+    result.seconds = graph.cpu_seconds
+    return result
+
+
+def _batch_difference(graph: _Graph, sentences: Sequence[Sequence[str]]) -> float:
+    """The largest difference between sentences alone and in one batch of short and long ones."""
+    step = max(1, len(sentences) // _BATCHING_SENTENCES)
+    selected = sentences[::step][:_BATCHING_SENTENCES]
+    together, lengths = graph.emissions(selected)
     differences = [
-        float(np.abs(served.emissions([sentence])[0][0] - row[:length]).max())
-        for sentence, row, length in zip(chosen, together, lengths.tolist(), strict=True)
+        float(np.abs(graph.emissions([sentence])[0][0] - row[:length]).max())
+        for sentence, row, length in zip(selected, together, lengths.tolist(), strict=True)
     ]
     return max(differences)
 
 
 def _judge(parity: Parity, weights: Weights, tolerance: float) -> None:
-    """Raise ExportError where something is not as it must be."""
+    """Raise ExportError if the graph is not good enough."""
     where = f"the {parity.sentences:,} dev sentences"
     advice = f"(limit {tolerance:.2g}); nothing was written. Check the versions of torch and onnxruntime"
-    if weights == "fp32" and not parity.difference <= tolerance:
-        raise ExportError(f"the ONNX graph differs from PyTorch on {where}: by up to {parity.difference:.2g} {advice}")
-    if not parity.batching <= tolerance:
-        raise ExportError(f"the ONNX graph answers a batch otherwise: by up to {parity.batching:.2g} {advice}")
-    if parity.lost >= MOST_LOST and parity.changed > 1:  # of few sentences one word is more than that
+    if weights == "fp32" and not parity.max_difference <= tolerance:
         raise ExportError(
-            f"weights stored as {weights} cost {100 * parity.lost:.2f} points on {where} ({parity.graph:.2%}, "
-            f"PyTorch {parity.pytorch:.2%}), the limit is {100 * MOST_LOST:.1f}; nothing was written. "
-            f"{_REMEDIES[weights]}"
+            f"the ONNX graph differs from PyTorch on {where}: by up to {parity.max_difference:.2g} {advice}"
+        )
+    if not parity.batch_difference <= tolerance:
+        raise ExportError(f"the ONNX graph answers a batch otherwise: by up to {parity.batch_difference:.2g} {advice}")
+    if parity.score_loss >= MAX_SCORE_LOSS and parity.changed_tags > 1:  # in few sentences one word is more than that
+        raise ExportError(
+            f"weights stored as {weights} cost {100 * parity.score_loss:.2f} points on {where} "
+            f"({parity.graph_score:.2%}, PyTorch {parity.pytorch_score:.2%}), the limit is "
+            f"{100 * MAX_SCORE_LOSS:.1f}; nothing was written. {_REMEDIES[weights]}"
         )
 
 

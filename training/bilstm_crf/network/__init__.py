@@ -1,1 +1,1 @@
-"""The network of bilstm_crf."""
+"""The BiLSTM-CRF network."""

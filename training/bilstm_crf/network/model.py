@@ -1,10 +1,11 @@
 """BiLSTM-CRF: Lample et al. 2016, "Neural Architectures for Named Entity Recognition", and Ma and Hovy 2016,
 "End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF".
 
-Shapes: B sentences, T tokens, U distinct words of C characters, D word and F feature dimensions, H units, K labels.
+Shapes: B sentences of T tokens, U distinct words of C characters, D word dimensions, F features, H units, K labels,
+V words in the vocabulary.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,13 +18,17 @@ from training.bilstm_crf.config import NetworkConfig
 from training.bilstm_crf.network.crf import Crf
 
 CASING_DIMENSIONS = 8
-_KERNEL = 3  # characters that a filter sees (Ma and Hovy, section 3.1)
+_KERNEL_SIZE = 3  # Ma and Hovy, section 3.1
 
 
 class WordTable(nn.Module):
-    """A row for every word: the given vector, and for the first `trained` rows a difference that is learned.
+    """Word embeddings: fixed pretrained vectors, and for the first `trained` rows a learned difference.
 
-    Only what is trained has gradients and optimiser state, however large the vocabulary is.
+    Only the trained rows have gradients and optimizer state, however large the vocabulary is.
+
+    Args:
+        given: the pretrained vectors [V+1, D].
+        trained: the number of rows that are fine-tuned.
     """
 
     given: Tensor
@@ -41,29 +46,29 @@ class WordTable(nn.Module):
 
     @torch.no_grad()
     def rows(self) -> Tensor:
-        """[V + 1, D]: the table as one."""
+        """The sum of vectors and differences [V+1, D]."""
         table = self.given.clone()
         table[: len(self.difference)] += self.difference
         return table
 
 
 class CharacterCnn(nn.Module):
-    """Characters [U, C] to [U, units]: a convolution, and each filter's highest answer (Ma and Hovy, section 2.1)."""
+    """Characters [U, C] to [U, units]: convolution and max-pooling over time (Ma and Hovy, section 2.1)."""
 
     def __init__(self, characters: int, dimensions: int, units: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(characters, dimensions, padding_idx=0)
-        self.convolution = nn.Conv1d(dimensions, units, _KERNEL, padding=_KERNEL // 2)
+        self.convolution = nn.Conv1d(dimensions, units, _KERNEL_SIZE, padding=_KERNEL_SIZE // 2)
 
     def forward(self, characters_UC: Tensor) -> Tensor:
         maps = self.convolution(self.embedding(characters_UC).transpose(1, 2))
-        # Positions beyond a word's end never win, so the padding of longer batch mates changes nothing.
-        highest: Tensor = maps.masked_fill((characters_UC == 0)[:, None], -1e4).amax(2)
-        return highest
+        # Padding never wins, so a word's features do not depend on the longer words of its batch.
+        pooled: Tensor = maps.masked_fill((characters_UC == 0)[:, None], -1e4).amax(2)
+        return pooled
 
 
 class CharacterBiLstm(nn.Module):
-    """Characters [U, C] to [U, units]: the last states of an LSTM in each direction (Lample et al., section 4.1)."""
+    """Characters [U, C] to [U, units]: the final states of a bidirectional LSTM (Lample et al., section 4.1)."""
 
     def __init__(self, characters: int, dimensions: int, units: int) -> None:
         super().__init__()
@@ -79,17 +84,18 @@ class CharacterBiLstm(nn.Module):
 
 
 class BiLstm(nn.Module):
-    """One bidirectional layer over padded sequences [T, B, F] to [T, B, 2H]: padding is never read.
+    """A bidirectional LSTM layer over padded sequences, [T, B, F] to [T, B, 2H]; padding is never read.
 
-    The backward LSTM reads every sequence turned around within its own length. Two plain LSTMs were measured to train
-    a third to a half faster on a CPU than one over packed sequences.
+    The backward LSTM reads each sequence reversed within its own length. Two plain LSTMs were measured to train a third
+    to a half faster on a CPU than one over packed sequences.
     """
 
     def __init__(self, inputs: int, units: int) -> None:
         super().__init__()
-        self.ahead = nn.LSTM(inputs, units)
-        self.back = nn.LSTM(inputs, units)
-        for lstm in (self.ahead, self.back):
+        self.forward_lstm = nn.LSTM(inputs, units)
+        self.backward_lstm = nn.LSTM(inputs, units)
+        self.register_load_state_dict_pre_hook(_rename_old_weights)  # type: ignore[no-untyped-call]  # torch lacks it
+        for lstm in (self.forward_lstm, self.backward_lstm):
             for name, weights in lstm.named_parameters():
                 if "weight_hh" in name:
                     for gate in weights.data.split(units):
@@ -99,40 +105,50 @@ class BiLstm(nn.Module):
                 else:
                     nn.init.zeros_(weights)
                 if name == "bias_ih_l0":
-                    weights.data[units : 2 * units] = 1.0  # forget gates begin open
+                    weights.data[units : 2 * units] = 1.0  # forget gates start open
 
     def forward(self, inputs_TBF: Tensor, lengths_B: Tensor) -> Tensor:
         steps = torch.arange(len(inputs_TBF), device=inputs_TBF.device)[:, None]
         mirrored = lengths_B - 1 - steps
-        turned = torch.where(mirrored >= 0, mirrored, steps)[..., None]
-        ahead, _ = self.ahead(inputs_TBF)
-        back, _ = self.back(inputs_TBF.gather(0, turned.expand_as(inputs_TBF)))
-        return torch.cat([ahead, back.gather(0, turned.expand_as(back))], dim=2)
+        reversal = torch.where(mirrored >= 0, mirrored, steps)[..., None]
+        forward, _ = self.forward_lstm(inputs_TBF)
+        backward, _ = self.backward_lstm(inputs_TBF.gather(0, reversal.expand_as(inputs_TBF)))
+        return torch.cat([forward, backward.gather(0, reversal.expand_as(backward))], dim=2)
+
+
+def _rename_old_weights(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Read checkpoints of earlier versions, which named the LSTMs `ahead` and `back`."""
+    for old, new in (("ahead.", "forward_lstm."), ("back.", "backward_lstm.")):
+        for name in [name for name in state if name.startswith(prefix + old)]:
+            state[prefix + new + name.removeprefix(prefix + old)] = state.pop(name)
 
 
 class VariationalDropout(nn.Module):
-    """Drops the same features in all steps of a sequence [T, B, F] (Gal and Ghahramani 2016)."""
+    """Drops the same features at all steps of a sequence [T, B, F] (Gal and Ghahramani 2016)."""
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, probability: float) -> None:
         super().__init__()
-        self.share = share
+        self.probability = probability
 
     def forward(self, inputs_TBF: Tensor) -> Tensor:
-        if not self.training or self.share == 0:
+        if not self.training or self.probability == 0:
             return inputs_TBF
-        kept = torch.empty_like(inputs_TBF[:1]).bernoulli_(1 - self.share)
-        return inputs_TBF * (kept / (1 - self.share))
+        mask = torch.empty_like(inputs_TBF[:1]).bernoulli_(1 - self.probability)
+        return inputs_TBF * (mask / (1 - self.probability))
 
 
 class BiLstmCrf(nn.Module):
     """From `service.tasks.token_classification.features.Batch` to emissions [B, T, K].
 
     Args:
-        table: the given word vectors [V + 1, D]; row 0 is the unknown word.
-        trained: how many of the first rows are tuned.
-        characters: numbers of characters.
-        allowed: [K + 2, K], as `Crf` takes it.
-        auxiliary: how many labels the auxiliary column has.
+        config: the sizes and variants of the layers.
+        table: the pretrained word vectors [V+1, D]; row 0 is the unknown word.
+        trained: the number of rows that are fine-tuned, the first ones.
+        characters: size of the character vocabulary, including padding and the unknown character.
+        allowed: the allowed transitions [K+2, K], see `Crf`.
+        auxiliary: number of labels of the auxiliary column; 0 for none.
+        input_dropout: dropout of a word's features.
+        dropout: dropout between and after the BiLSTM layers.
     """
 
     def __init__(
@@ -152,8 +168,8 @@ class BiLstmCrf(nn.Module):
         self.words = WordTable(table, trained)
         self.casing = nn.Embedding(len(CASINGS), CASING_DIMENSIONS)
         self.characters = _character_network(config.characters, config, characters)
-        spelling = 0 if self.characters is None else config.character_units
-        features = table.shape[1] + CASING_DIMENSIONS + spelling
+        character_features = 0 if self.characters is None else config.character_units
+        features = table.shape[1] + CASING_DIMENSIONS + character_features
         widths = [features] + [2 * config.hidden] * (config.layers - 1)
         self.layers = nn.ModuleList(BiLstm(width, config.hidden) for width in widths)
         self.input_dropout = VariationalDropout(input_dropout)
@@ -163,44 +179,44 @@ class BiLstmCrf(nn.Module):
         self.crf = Crf(allowed) if config.output == "crf" else None
 
     def forward(self, words: Tensor, characters: Tensor, casing: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Emissions [B, T, K]; those beyond a sentence's length mean nothing."""
+        """Emissions [B, T, K]; undefined beyond a sentence's length."""
         states = self.states_TBF(words, characters, casing, tokens, lengths)
         emissions: Tensor = self.output(states).transpose(0, 1)
         return emissions
 
     def states_TBF(self, words: Tensor, characters: Tensor, casing: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """What the last BiLSTM layer says of every token."""
+        """The states of the last BiLSTM layer, [T, B, 2H]."""
         states: Tensor = self.input_dropout(functional.embedding(tokens.T, self.features(words, characters, casing)))
         for layer in self.layers:
             states = self.dropout(layer(states, lengths))
         return states
 
     def features(self, words: Tensor, characters: Tensor, casing: Tensor) -> Tensor:
-        """What is known of each distinct word: [U, F], its vector, casing and spelling."""
+        """The features of each distinct word [U, F]: its vector, casing and characters."""
         parts = [self.words(words), self.casing(casing)]
         if self.characters is not None:
             parts.append(self.characters(characters))
         return torch.cat(parts, dim=1)
 
     def loss(self, states_TBF: Tensor, labels_TB: Tensor, lengths_B: Tensor) -> Tensor:
-        """Mean over the sentences of their negative log-likelihood."""
+        """The mean negative log-likelihood of the sentences."""
         emissions_TBK, mask_TB = self.output(states_TBF), _mask(labels_TB, lengths_B)
         if self.crf is None:
-            return _independent(emissions_TBK, labels_TB, mask_TB)
+            return _softmax_loss(emissions_TBK, labels_TB, mask_TB)
         loss: Tensor = self.crf(emissions_TBK, labels_TB, mask_TB)
         return loss
 
     def auxiliary_loss(self, states_TBF: Tensor, labels_TB: Tensor, lengths_B: Tensor) -> Tensor:
-        """The same of the auxiliary column, each of whose labels is predicted alone."""
+        """The same for the auxiliary column, whose labels are predicted independently."""
         assert self.auxiliary is not None
-        return _independent(self.auxiliary(states_TBF), labels_TB, _mask(labels_TB, lengths_B))
+        return _softmax_loss(self.auxiliary(states_TBF), labels_TB, _mask(labels_TB, lengths_B))
 
 
 def _mask(labels_TB: Tensor, lengths_B: Tensor) -> Tensor:
     return torch.arange(len(labels_TB), device=labels_TB.device)[:, None] < lengths_B
 
 
-def _independent(scores_TBK: Tensor, labels_TB: Tensor, mask_TB: Tensor) -> Tensor:
+def _softmax_loss(scores_TBK: Tensor, labels_TB: Tensor, mask_TB: Tensor) -> Tensor:
     losses = functional.cross_entropy(scores_TBK.flatten(0, 1), labels_TB.flatten(), reduction="none")
     return (losses * mask_TB.flatten()).sum() / mask_TB.shape[1]
 

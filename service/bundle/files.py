@@ -213,10 +213,10 @@ def _read_manifest(path: Path) -> Manifest:
         document = orjson.loads(content)
     except ValueError as error:
         raise BundleError(f"{path}: not valid JSON ({error}); copy the bundle again") from error
-    found = document.get("format_version") if isinstance(document, dict) else None
-    if found != FORMAT_VERSION:
+    format_version = document.get("format_version") if isinstance(document, dict) else None
+    if format_version != FORMAT_VERSION:
         raise BundleError(
-            f"{path}: format_version {found!r} is unknown, this release reads {FORMAT_VERSION}; "
+            f"{path}: format_version {format_version!r} is unknown, this release reads {FORMAT_VERSION}; "
             "export the model again or use the release that wrote it"
         )
     try:
@@ -239,10 +239,10 @@ def _verify_file(path: Path, expected: str) -> None:
         if not stat.S_ISREG(path.lstat().st_mode):
             raise BundleError(f"{path}: is a link, a folder or a device; a bundle holds plain files")
     with _readable(path):
-        found = _sha256(path)
-    if found != expected:
+        actual = _sha256(path)
+    if actual != expected:
         raise BundleError(
-            f"{path}: sha256 is {found[:12]}…, the manifest says {expected[:12]}…: "
+            f"{path}: sha256 is {actual[:12]}…, the manifest says {expected[:12]}…: "
             "the file was altered or only half copied; copy the bundle again"
         )
 

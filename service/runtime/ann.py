@@ -46,8 +46,8 @@ class ApproximateIndex:
         except Exception as error:  # usearch raises bare errors of several kinds.
             raise BundleError(f"{path}: usearch cannot load it ({error}); import the vectors again") from error
         if index is None or (len(index), index.ndim) != (rows, dimensions):
-            found = "no index" if index is None else f"an index of {len(index)} rows of {index.ndim} numbers"
-            raise BundleError(f"{path}: is {found}, the table has {rows} of {dimensions}; import the vectors again")
+            actual = "no index" if index is None else f"an index of {len(index)} rows of {index.ndim} numbers"
+            raise BundleError(f"{path}: is {actual}, the table has {rows} of {dimensions}; import the vectors again")
         self._index: Any = index
         self._rows = rows
         self._expansion = expansion
@@ -59,7 +59,7 @@ class ApproximateIndex:
         Releases the GIL while it searches. A row of -1 is none.
         """
         count = min(max(k, self._expansion), self._rows)
-        found = np.full((len(vectors), count), -1, np.int64)
+        candidates = np.full((len(vectors), count), -1, np.int64)
         queries: NDArray[Any] = vectors
         if self._is_int8:
             # usearch itself would use a few steps of the 256 for a vector of many dimensions, and find less.
@@ -68,5 +68,5 @@ class ApproximateIndex:
         matches = self._index.search(queries, count, threads=1)
         # Of one vector usearch returns its matches, of several a sequence of matches.
         for row, one in enumerate([matches] if len(vectors) == 1 else matches):
-            found[row, : len(one.keys)] = one.keys
-        return found
+            candidates[row, : len(one.keys)] = one.keys
+        return candidates

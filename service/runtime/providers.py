@@ -1,4 +1,4 @@
-"""Execution providers: what was asked for, what is there, what really runs."""
+"""Execution providers: the ones requested, the ones installed, and the ones that run."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ class ProviderReport:
     """The providers of one session."""
 
     requested: tuple[str, ...]
-    """onnxruntime's names, in the order asked for."""
+    """Names as onnxruntime has them, in the order requested."""
     actual: tuple[str, ...]
     """The session's providers, first the preferred one."""
 
     @property
     def fell_back(self) -> bool:
-        """Whether the first provider asked for does not run."""
+        """Whether a provider other than the first requested one runs."""
         return not self.actual or self.actual[0] != self.requested[0]
 
 
 def check_installation() -> None:
     """Raise ConfigurationError unless exactly one onnxruntime distribution is installed and works."""
-    found = [name for name in ("onnxruntime", "onnxruntime-gpu") if _is_installed(name)]
-    if len(found) > 1:
+    installed = [name for name in ("onnxruntime", "onnxruntime-gpu") if _is_installed(name)]
+    if len(installed) > 1:
         raise ConfigurationError(f"onnxruntime and onnxruntime-gpu share one module: {_ONE_OF} (or '.[gpu]')")
     try:
         import onnxruntime
     except ImportError as error:
-        if found:
-            raise ConfigurationError(f"{found[0]} cannot be imported ({error}): {_ONE_OF}") from error
+        if installed:
+            raise ConfigurationError(f"{installed[0]} cannot be imported ({error}): {_ONE_OF}") from error
         raise ConfigurationError(f"onnxruntime is not installed: {_INSTALL}") from error
     if not hasattr(onnxruntime, "InferenceSession"):
         raise ConfigurationError(f"onnxruntime is broken: {_ONE_OF} (or '.[gpu]')")

@@ -100,7 +100,7 @@ class OnnxSession:
             raise BundleError(f"{path}: onnxruntime cannot load it ({first_line(error)})") from error
         self.report = ProviderReport(requested=resolved, actual=tuple(self._session.get_providers()))
         if self.report.fell_back:
-            self._tell_fallback(path, strict)
+            self._report_fallback(path, strict)
         _check(path, "input", graph.inputs, self._session.get_inputs())
         _check(path, "output", graph.outputs, self._session.get_outputs())
         self.graph = graph
@@ -130,7 +130,7 @@ class OnnxSession:
         )
         return {name: value.numpy() for name, value in zip(self._outputs, values, strict=True)}
 
-    def _tell_fallback(self, path: Path, strict: bool) -> None:
+    def _report_fallback(self, path: Path, strict: bool) -> None:
         text = (
             f"{path}: asked for {', '.join(self.report.requested)}, runs on {', '.join(self.report.actual)}; "
             "install the package with that provider (in Lectern's folder: pip install -c constraints.txt '.[gpu]'), "
@@ -150,9 +150,9 @@ def session_opener(providers: Sequence[str], threads: int, strict: bool) -> Open
     return open_session
 
 
-def _check(path: Path, kind: str, specs: Sequence[TensorSpec], found: Sequence[Any]) -> None:
+def _check(path: Path, kind: str, specs: Sequence[TensorSpec], nodes: Sequence[Any]) -> None:
     """Raise BundleError unless the graph's tensors are the manifest's, name by name."""
-    graph = {node.name: node for node in found}
+    graph = {node.name: node for node in nodes}
     names = [spec.name for spec in specs]
     if set(names) != set(graph):
         raise BundleError(f"{path}: the graph's {kind}s are {sorted(graph)}, the manifest says {sorted(names)}")

@@ -26,12 +26,12 @@ from service.runtime.session import Tensors
 log = logging.getLogger(__name__)
 
 JOBS = "jobs"
-"""What a request's tensors hold: an object array [N] of `Job`."""
-FOUND = "found"
-"""What its answer holds: an object array [N] of hypotheses, best first, list[Hypothesis]."""
+"""The tensor of a request: an object array [N] of `Job`."""
+HYPOTHESES = "hypotheses"
+"""The tensor of its answer: an object array [N] of the hypotheses of each job, list[Hypothesis], best first."""
 
 OnToken = Callable[[int, int], None]
-"""Called in the event loop with the place of a job and its next token; END when it is finished."""
+"""Called in the event loop with the index of a job and its next token; END when it is finished."""
 
 
 class Job(NamedTuple):
@@ -43,10 +43,11 @@ class Job(NamedTuple):
 
 
 class _Ticket(NamedTuple):
-    """By which the step loop knows a sentence."""
+    """The key of a sentence in the step loop."""
 
     request: _Request
-    place: int
+    job: int
+    """Index of its job in the request."""
 
 
 @dataclass(eq=False, slots=True)
@@ -54,14 +55,14 @@ class _Request:
     jobs: Sequence[Job]
     deadline: float
     future: asyncio.Future[Answer]
-    events: asyncio.AbstractEventLoop
+    event_loop: asyncio.AbstractEventLoop
     on_token: OnToken | None
-    found: list[list[Hypothesis] | None]
+    hypotheses: list[list[Hypothesis] | None]
     left: int
     """Sentences without an answer."""
-    begun: int = 0
-    """Sentences that joined the loop."""
-    gone: bool = False
+    started: int = 0
+    """Number of sentences that have joined the loop."""
+    abandoned: bool = False
     """Nobody waits for the answer any more."""
     arrived: float = field(default_factory=time.perf_counter)
     joined: float = 0.0
@@ -73,7 +74,7 @@ class Stepper:
     A sentence that cannot be run fails its request and no other; every failure completes its waiters.
 
     Args:
-        make_loop: makes the step loop; what it is given is called with each token of greedy sentences.
+        make_loop: makes the step loop; its argument is a callback for each token of greedy sentences.
         max_rows: most hypotheses of one step; a sentence with more runs alone.
         name: of the thread.
         on_execution: called after every step with its number of sentences.
@@ -95,7 +96,7 @@ class Stepper:
         self._on_execution = on_execution
         self._on_depth = on_depth
         self._changed = threading.Condition()
-        """Guards the three below; what else there is belongs to the thread."""
+        """Guards the three attributes below; the others belong to the thread."""
         self._waiting: deque[_Request] = deque()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -116,10 +117,16 @@ class Stepper:
             deadline: the `time.perf_counter()` after which the answer is of no use.
             on_token: gets each token of greedy jobs as it comes.
         """
-        events = asyncio.get_running_loop()
+        event_loop = asyncio.get_running_loop()
         jobs = tensors[JOBS].tolist()
         request = _Request(
-            jobs, deadline, events.create_future(), events, on_token, found=[None] * len(jobs), left=len(jobs)
+            jobs,
+            deadline,
+            event_loop.create_future(),
+            event_loop,
+            on_token,
+            hypotheses=[None] * len(jobs),
+            left=len(jobs),
         )
         request.future.add_done_callback(lambda done: self._forget(request))
         with self._changed:
@@ -135,13 +142,13 @@ class Stepper:
         return request.future
 
     def close(self) -> None:
-        """Let the thread end; who still waits is told that the model was unloaded."""
+        """Let the thread end; requests that still wait fail with NotReady."""
         with self._changed:
             self._closed = True
             self._changed.notify()
 
     def _forget(self, request: _Request) -> None:
-        request.gone = True
+        request.abandoned = True
 
     def _work(self) -> None:
         """The thread."""
@@ -159,30 +166,30 @@ class Stepper:
         self._fail_all(NotReady("the model was unloaded"))
 
     def _admit(self) -> list[_Ticket]:
-        """Sentences that join now, while there is room: of each waiting request one in turn. Holds the lock."""
+        """Take one sentence of each waiting request in turn, while there is room. The caller holds the lock."""
         joining = []
         rows = self._loop.active_hypotheses
         while self._waiting:
             request = self._waiting[0]
-            width = request.jobs[request.begun].settings.beam_size
+            width = request.jobs[request.started].settings.beam_size
             if rows and rows + width > self._max_rows:
                 break
             rows += width
-            joining.append(_Ticket(request, request.begun))
-            request.begun += 1
+            joining.append(_Ticket(request, request.started))
+            request.started += 1
             self._waiting.popleft()
-            if request.begun < len(request.jobs):
+            if request.started < len(request.jobs):
                 self._waiting.append(request)
         if joining:
             self._on_depth(len(self._waiting))
         return joining
 
     def _turn(self) -> None:
-        """One step, without those who left or are late, and with those that join."""
+        """Drop abandoned and late requests, admit waiting sentences, and run one step."""
         now = time.perf_counter()
         with self._changed:
             for request in [*self._running, *self._waiting]:
-                if request.gone or request.deadline <= now:
+                if request.abandoned or request.deadline <= now:
                     self._drop(request)
                     self._deliver(request, DeadlineExceeded("the deadline passed before the answer was ready"))
             joining = self._admit()
@@ -201,8 +208,8 @@ class Stepper:
             self._finish(one)
 
     def _join(self, tickets: Sequence[_Ticket]) -> None:
-        """Put sentences into the loop in one run; where that fails, one by one, so that only the guilty one does."""
-        jobs = [request.jobs[place] for request, place in tickets]
+        """Encode sentences into the loop in one run; if that fails, one by one, so that only the faulty one fails."""
+        jobs = [request.jobs[index] for request, index in tickets]
         try:
             self._loop.add(
                 [job.tokens for job in jobs],
@@ -218,7 +225,7 @@ class Stepper:
                 self._join([ticket])
 
     def _finish(self, finished: Finished) -> None:
-        """Take note of one sentence's answer, and deliver the request's with the last."""
+        """Store the hypotheses of one sentence; deliver the answer with the request's last one."""
         ticket = finished.ticket
         assert isinstance(ticket, _Ticket)
         request = ticket.request
@@ -227,31 +234,31 @@ class Stepper:
                 self._drop(request)
             self._deliver(request, as_failure(finished.error))
             return
-        if request not in self._running:  # An other of its sentences failed in the same step.
+        if request not in self._running:  # Another of its sentences failed in the same step.
             return
-        request.found[ticket.place] = finished.hypotheses
+        request.hypotheses[ticket.job] = finished.hypotheses
         if _streams(ticket):
             self._take_token(ticket, END)
         request.left -= 1
         if request.left == 0:
             del self._running[request]
-            found = np.empty(len(request.found), object)
-            found[:] = request.found
+            hypotheses = np.empty(len(request.hypotheses), object)
+            hypotheses[:] = request.hypotheses
             infer = time.perf_counter() - request.joined
-            self._deliver(request, Answer({FOUND: found}, request.joined - request.arrived, infer))
+            self._deliver(request, Answer({HYPOTHESES: hypotheses}, request.joined - request.arrived, infer))
 
     def _drop(self, request: _Request) -> None:
-        """Take a request out, wherever its sentences are. Holds the lock."""
+        """Remove a request and its sentences from the queue and the loop. The caller holds the lock."""
         if request in self._waiting:
             self._waiting.remove(request)
             self._on_depth(len(self._waiting))
         if self._running.pop(request, request) is None:
-            for place in range(request.begun):
-                if request.found[place] is None:
-                    self._loop.drop(_Ticket(request, place))
+            for index in range(request.started):
+                if request.hypotheses[index] is None:
+                    self._loop.drop(_Ticket(request, index))
 
     def _fail_all(self, error: LecternError) -> None:
-        """Fail all requests there are; a new loop is for those to come."""
+        """Fail every request and start with a new loop."""
         with self._changed:
             everyone = dict.fromkeys([*self._running, *self._waiting])
             self._waiting.clear()
@@ -263,9 +270,9 @@ class Stepper:
 
     def _take_token(self, ticket: Hashable, token: int) -> None:
         assert isinstance(ticket, _Ticket)
-        request, place = ticket
-        if request.on_token is not None and not request.gone:
-            self._call(request, request.on_token, place, token)
+        request, job = ticket
+        if request.on_token is not None and not request.abandoned:
+            self._call(request, request.on_token, job, token)
 
     def _deliver(self, request: _Request, outcome: Answer | LecternError) -> None:
         self._call(request, _complete, request.future, outcome)
@@ -273,9 +280,9 @@ class Stepper:
     @staticmethod
     def _call(request: _Request, work: Callable[..., None], *arguments: object) -> None:
         try:
-            request.events.call_soon_threadsafe(work, *arguments)
+            request.event_loop.call_soon_threadsafe(work, *arguments)
         except RuntimeError:  # The event loop is closed: nobody is left to tell.
-            request.gone = True
+            request.abandoned = True
 
 
 def _complete(future: asyncio.Future[Answer], outcome: Answer | LecternError) -> None:
@@ -288,5 +295,5 @@ def _complete(future: asyncio.Future[Answer], outcome: Answer | LecternError) ->
 
 
 def _streams(ticket: _Ticket) -> bool:
-    request, place = ticket
-    return request.on_token is not None and request.jobs[place].settings.beam_size == 1
+    request, job = ticket
+    return request.on_token is not None and request.jobs[job].settings.beam_size == 1

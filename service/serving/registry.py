@@ -157,7 +157,7 @@ class ModelRegistry:
         return {name for name, model in self._models.items() if model.serving or model.unloaded}
 
     async def load(self, name: str) -> None:
-        """Load the highest good version of `name`, new or again, and put it in the place of the one that serves.
+        """Load the highest good version of `name`, new or again, and replace the one that serves.
 
         The one that serves goes on until the new one is ready, and stays where none is.
 
@@ -168,25 +168,25 @@ class ModelRegistry:
         async with self._lock:
             if not (is_model_name(name) and (self._settings.models / name).is_dir()):
                 raise UnknownModel(f"no model {name!r} in {self._settings.models}")
-            found = self._models.get(name) or _Model()
-            trial = _Model(state=State.LOADING)
-            if found.serving is None:
-                found.state = State.LOADING
+            current = self._models.get(name) or _Model()
+            candidate = _Model(state=State.LOADING)
+            if current.serving is None:
+                current.state = State.LOADING
             try:
-                trial.serving = await asyncio.to_thread(self._load_newest, name, trial)
+                candidate.serving = await asyncio.to_thread(self._load_newest, name, candidate)
             finally:
-                found.state = State.READY if found.serving else State.UNAVAILABLE
-            if trial.serving is None:
-                found.versions, found.reasons = trial.versions, trial.reasons
-                raise InvalidRequest(f"model {name!r} cannot be loaded: {_first_reason(trial)}")
-            self._models[name] = trial
-            if found.serving and found.serving.version != trial.serving.version:
-                self._metrics.model_ready.labels(name, found.serving.version).set(0)
-            self._retire(found.serving)
-            highest = trial.versions[-1]
-            if str(highest) != trial.serving.version:
-                reason = f"version {highest} of model {name!r} cannot be loaded: {trial.reasons[highest]}"
-                raise InvalidRequest(f"{reason}; version {trial.serving.version} serves")
+                current.state = State.READY if current.serving else State.UNAVAILABLE
+            if candidate.serving is None:
+                current.versions, current.reasons = candidate.versions, candidate.reasons
+                raise InvalidRequest(f"model {name!r} cannot be loaded: {_first_reason(candidate)}")
+            self._models[name] = candidate
+            if current.serving and current.serving.version != candidate.serving.version:
+                self._metrics.model_ready.labels(name, current.serving.version).set(0)
+            self._retire(current.serving)
+            highest = candidate.versions[-1]
+            if str(highest) != candidate.serving.version:
+                reason = f"version {highest} of model {name!r} cannot be loaded: {candidate.reasons[highest]}"
+                raise InvalidRequest(f"{reason}; version {candidate.serving.version} serves")
 
     async def unload(self, name: str) -> None:
         """Take `name` out of service. Requests in flight are answered; new ones get NotReady."""

@@ -101,12 +101,12 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
         sentences = tensors[SENTENCES]
         lengths = _lengths(sentences)
         emissions = np.zeros((len(sentences), int(lengths.max(initial=0)), len(self._labels)), np.float32)
-        for places in length_buckets(lengths, self.scheduling.budget):
-            batch = self._features.batch(sentences[places].tolist())
-            found = self._session.run(batch.feeds())[EMISSIONS]
-            if not np.isfinite(found).all():
+        for bucket in length_buckets(lengths, self.scheduling.budget):
+            batch = self._features.batch(sentences[bucket].tolist())
+            batch_emissions = self._session.run(batch.feeds())[EMISSIONS]
+            if not np.isfinite(batch_emissions).all():
                 raise ModelFailure("the model's emissions hold NaN or infinity")
-            emissions[places, : found.shape[1]] = found
+            emissions[bucket, : batch_emissions.shape[1]] = batch_emissions
         return {TAGGED: object_array(self._tagging.decode(emissions, lengths))}
 
     def postprocess(self, request: TagRequest, outputs: Tensors) -> dict[str, Any]:

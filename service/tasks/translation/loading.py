@@ -144,14 +144,14 @@ def _try_last_rows(bundle: Bundle, parts: TranslatorParts) -> None:
     if parts.attention:
         feeds |= {MEMORY: encoded[MEMORY], KEYS: encoded[KEYS], LENGTHS: one[0]}
     try:
-        found = parts.step.run({**feeds, K: np.array([target], np.int64)})[CANDIDATES]
-        last = int(found.max(initial=END))
+        candidates = parts.step.run({**feeds, K: np.array([target], np.int64)})[CANDIDATES]
+        last = int(candidates.max(initial=END))
     except Exception as error:
         raise BundleError(
             f"{bundle.path}/{parts.step.graph.file}: has no row for piece {target - 1} of the target "
             f"({first_line(error)}); export the model again"
         ) from error
-    if found.shape != (1, 1, target) or last != target - 1:
+    if candidates.shape != (1, 1, target) or last != target - 1:
         raise BundleError(
             f"{bundle.path}/{parts.step.graph.file}: does not have the {target} pieces of the target; "
             "export the model again"

@@ -13,7 +13,7 @@ from service.decoding import StepLoop, search
 from service.errors import InvalidRequest, ModelFailure
 from service.limits import Limits
 from service.runtime.session import OpenSession, Tensors
-from service.runtime.stepper import FOUND, JOBS, Job
+from service.runtime.stepper import HYPOTHESES, JOBS, Job
 from service.tasks.base import Predictor
 from service.tasks.scheduling import Scheduling
 from service.tasks.tensors import TextTensors, object_array
@@ -133,8 +133,8 @@ class TranslationPredictor(Predictor[TranslateRequest]):
         """Translate sentences that all have the same settings."""
         jobs: list[Job] = tensors[JOBS].tolist()
         if not jobs:
-            return {FOUND: object_array([])}
-        found = search(
+            return {HYPOTHESES: object_array([])}
+        hypotheses = search(
             self._parts.encoder.run,
             self._parts.step.run,
             [job.tokens for job in jobs],
@@ -142,18 +142,20 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             wants_attention=any(job.wants_attention for job in jobs),
             max_hypotheses=self.scheduling.budget,
         )
-        return {FOUND: object_array(found)}
+        return {HYPOTHESES: object_array(hypotheses)}
 
     def postprocess(self, request: TranslateRequest, outputs: Tensors) -> dict[str, Any]:
-        found = outputs[FOUND].tolist()
+        hypotheses = outputs[HYPOTHESES].tolist()
         results, first = [], 0
         for text in request.segmented:
-            own = found[first : first + len(text.segments)]
-            result = self._answers.build(text, own, alternatives=request.alternatives, alignment=request.alignment)
+            text_hypotheses = hypotheses[first : first + len(text.segments)]
+            result = self._answers.build(
+                text, text_hypotheses, alternatives=request.alternatives, alignment=request.alignment
+            )
             if result["score"] is not None and not np.isfinite(result["score"]):
                 raise ModelFailure("the score of a translation is NaN or infinity")
             results.append(result)
-            first += len(own)
+            first += len(text_hypotheses)
         return {"results": results}
 
     def stream(self, request: TranslateRequest) -> TextStream:

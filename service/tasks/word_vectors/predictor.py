@@ -174,7 +174,7 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
         return request.finish(self.lookup, outputs)
 
     def infer(self, tensors: Tensors) -> Tensors:
-        """Embed what is asked for and, where `k` is among the tensors, find what is nearest to it."""
+        """Embed rows, vectors or sums and, where `k` is among the tensors, find the nearest rows to each."""
         embeddings = self._embed(tensors)
         if K not in tensors:
             return {EMBEDDINGS: embeddings}
@@ -192,15 +192,15 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
     def _sums(self, sums: list[Sum]) -> NDArray[np.float32]:
         """Weighted sums of rows with norm 1, [n, D]; every row is fetched once, however many sums have it."""
         ids = np.concatenate([rows for rows, _ in sums])
-        distinct, places = np.unique(ids, return_inverse=True)
+        distinct, indices = np.unique(ids, return_inverse=True)
         vectors = self._table.rows(distinct)
         ends = np.cumsum([len(rows) for rows, _ in sums]).tolist()
-        found = np.empty((len(sums), vectors.shape[1]), np.float32)
+        summed = np.empty((len(sums), vectors.shape[1]), np.float32)
         for index, (rows, weights) in enumerate(sums):
-            found[index] = weights @ vectors[places[ends[index] - len(rows) : ends[index]]]
-        norms = np.linalg.norm(found, axis=1, keepdims=True)
+            summed[index] = weights @ vectors[indices[ends[index] - len(rows) : ends[index]]]
+        norms = np.linalg.norm(summed, axis=1, keepdims=True)
         heaviest = np.array([[np.abs(weights).max()] for _, weights in sums])
-        return np.where(norms > _CANCELLED * heaviest, found / np.maximum(norms, np.finfo(np.float32).tiny), 0).astype(
+        return np.where(norms > _CANCELLED * heaviest, summed / np.maximum(norms, np.finfo(np.float32).tiny), 0).astype(
             np.float32
         )
 

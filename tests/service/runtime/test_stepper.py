@@ -25,7 +25,7 @@ from service.decoding.graph_io import (
 )
 from service.errors import DeadlineExceeded, ModelFailure, NotReady
 from service.runtime.session import Tensors
-from service.runtime.stepper import FOUND, JOBS, Job, Stepper
+from service.runtime.stepper import HYPOTHESES, JOBS, Job, Stepper
 
 NEVER = float("inf")
 GREEDY = SearchSettings(beam_size=1)
@@ -97,7 +97,7 @@ def jobs(*sentences: list[int], settings: SearchSettings = GREEDY) -> Tensors:
 
 def tokens(found: Any) -> list[list[int]]:
     """The best tokens of each sentence of an answer."""
-    answers: list[list[Hypothesis]] = found.outputs[FOUND].tolist()
+    answers: list[list[Hypothesis]] = found.outputs[HYPOTHESES].tolist()
     return [list(hypotheses[0].tokens) for hypotheses in answers]
 
 
@@ -146,7 +146,7 @@ def test_beams_of_unlike_width_and_their_alternatives(model: Copier) -> None:
         both = await asyncio.gather(*futures)
         await first
         assert [tokens(answer) for answer in both] == [[[4, 5]], [[6]]]
-        (found,) = both[0].outputs[FOUND].tolist()
+        (found,) = both[0].outputs[HYPOTHESES].tolist()
         assert len(found) == 2
         assert model.encoded == [1, 2], "one run takes all that join"
         stepper.close()

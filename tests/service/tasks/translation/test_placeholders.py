@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from service.bundle.files import Bundle, BundleError
 from service.limits import Limits
 from service.runtime.session import session_opener
-from service.runtime.stepper import FOUND, JOBS
+from service.runtime.stepper import HYPOTHESES, JOBS
 from service.tasks import load_predictor
 from service.tasks.tensors import object_array
 from service.tasks.translation import TranslationPredictor
@@ -154,7 +154,7 @@ def test_deltas_add_up_to_the_answer(copier: TranslationPredictor) -> None:
             assert isinstance(one.ticket, int)
             found[one.ticket] = one.hypotheses
             on_token(one.ticket, END)
-    results = copier.postprocess(request, {FOUND: object_array(found)})["results"]
+    results = copier.postprocess(request, {HYPOTHESES: object_array(found)})["results"]
     deltas += stream.finish(results)
     assert len(deltas) > 1
     assert "".join(delta for _, delta in deltas) == results[0]["text"] == translate(copier, text, beam_size=1)["text"]

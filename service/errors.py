@@ -1,12 +1,12 @@
-"""What can go wrong, without HTTP. `service.api.errors` says which status each becomes.
+"""The errors of the service, without HTTP. `service.api.errors` maps each to a status.
 
 LecternError
-├── InvalidRequest            a field is wrong; names it and the remedy
+├── InvalidRequest            a field is wrong; the text names it and the remedy
 │   └── MalformedBody         the body cannot be parsed at all
 ├── PayloadTooLarge           more bytes than the limit
 ├── UnsupportedMedia          a content type or encoding that is not read
 ├── UnknownModel              no such model or version
-├── Unavailable               try again; says after how many seconds
+├── Unavailable               try again after `retry_after` seconds
 │   ├── NotReady              the model or the server is not serving (yet, or any more)
 │   └── Saturated             the queue is full
 ├── Forbidden                 a setting turned it off
@@ -36,7 +36,7 @@ class InvalidRequest(LecternError):
 
 
 class MalformedBody(InvalidRequest):
-    """The body is not what its content type says."""
+    """The body cannot be parsed as its content type."""
 
 
 class PayloadTooLarge(LecternError):
@@ -52,10 +52,10 @@ class UnknownModel(LecternError):
 
 
 class Unavailable(LecternError):
-    """Not now.
+    """The request cannot be answered now.
 
     Args:
-        message: why.
+        message: the reason.
         retry_after: after how many seconds a new try makes sense.
     """
 
@@ -81,7 +81,7 @@ class DeadlineExceeded(LecternError):
 
 
 class ModelFailure(LecternError):
-    """The model failed on a request that looked right. The cause is logged, not told."""
+    """The model failed on a request that looked right. The cause is logged and not sent to the client."""
 
 
 class ConfigurationError(LecternError):

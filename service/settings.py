@@ -35,7 +35,7 @@ class ModelSettings(BaseModel):
     max_queue_delay_us: Annotated[int, Field(ge=0)] | None = None
     """Longest wait for batch mates, in microseconds."""
     inline: Literal["auto", "always", "never"] | None = None
-    """Where this model runs."""
+    """Run this model in the event loop (always), in a thread (never), or by its warm-up time (auto)."""
 
     _split_providers = field_validator("providers", mode="before")(_split)
 

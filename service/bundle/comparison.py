@@ -1,4 +1,4 @@
-"""How answers to `samples.json` are compared when they are replayed."""
+"""Comparison of replayed answers with those stored in `samples.json`."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Sample(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     route: str | None = None
-    """Which of the task's routes (`/v1/similarity`); left out where the task has one."""
+    """One of the task's routes (`/v1/similarity`); left out where the task has only one."""
     request: dict[str, JsonValue]
     results: list[JsonValue]
 

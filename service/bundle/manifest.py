@@ -23,7 +23,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Task(StrEnum):
-    """What a caller asks for. Closed: a new task is a change of this contract."""
+    """The task that a model does for its callers. A new task is a change of this contract."""
 
     IMAGE_CLASSIFICATION = "image-classification"
     TOKEN_CLASSIFICATION = "token-classification"
@@ -93,7 +93,7 @@ class Graph(_Frozen):
 
 
 class Metric(_Frozen):
-    """One measured figure and what it was measured on."""
+    """A measured figure and the data it was measured on."""
 
     name: str
     value: float
@@ -103,7 +103,7 @@ class Metric(_Frozen):
 
 
 class Provenance(_Frozen):
-    """Where the weights come from and what may be done with them."""
+    """Origin of the weights, and their licence."""
 
     data: str
     licence: str
@@ -116,7 +116,7 @@ class Provenance(_Frozen):
 
 
 class Comparison(_Frozen):
-    """How the answers to `samples.json` are compared when they are replayed.
+    """The rule by which replayed answers are compared with those in `samples.json`.
 
     `labels`: everything but numbers must be equal. `scores`: numbers may differ by `tolerance`, the rest must be
     equal. `text`: everything must be equal, numbers up to `tolerance`, and so must the order of alternatives.
@@ -127,7 +127,7 @@ class Comparison(_Frozen):
 
 
 class Manifest(_Frozen):
-    """`manifest.json`: all that serving needs to know about a bundle."""
+    """`manifest.json`: the description of a bundle from which it is served."""
 
     format_version: int = FORMAT_VERSION
     name: Annotated[str, StringConstraints(pattern=NAME_PATTERN)]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from service.bundle.files import BundleError
 
 INSTALL = "in Lectern's folder run: pip install -c constraints.txt '.[ann]'"
-"""What brings the library."""
+"""The command that installs the library, for messages."""
 
 
 def is_installed() -> bool:

@@ -1,6 +1,6 @@
-"""Joining what is waiting into one run.
+"""Dynamic batching: waiting requests are joined into one run.
 
-Greedy: when the model is free it takes what is there, up to a limit; by default nothing waits for company. In the
+Greedy: when the model is free it takes the waiting requests, up to a limit; by default none waits for others. In the
 event loop, requests that arrived in one turn of the loop form a batch by themselves; with a thread, those that
 arrived while it was busy do.
 """

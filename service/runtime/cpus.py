@@ -1,4 +1,4 @@
-"""How many CPUs this process may really use."""
+"""The number of CPUs that this process may use, by affinity and cgroup quota."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def resolve(requested: Sequence[str]) -> tuple[str, ...]:
 
 
 def session_providers(resolved: Sequence[str]) -> list[str | tuple[str, dict[str, Any]]]:
-    """What to hand to onnxruntime: the resolved providers that are compiled in, with options, and CPU last.
+    """The `providers` argument of an onnxruntime session: those compiled in, with options, and CPU last.
 
     onnxruntime itself only warns about a provider it lacks; `ProviderReport.fell_back` tells of it.
     """

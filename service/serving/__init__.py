@@ -1,1 +1,1 @@
-"""Which models live, how they come and go, and how their requests are scheduled."""
+"""The life of models: loading, versions, serving, scheduling, unloading."""

@@ -1,4 +1,4 @@
-"""ModelRegistry: which models there are, which versions serve, and how they come and go."""
+"""ModelRegistry: the models of the repository, their serving versions, and their loading and unloading."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Version = str | int | None
 
 
 class State(StrEnum):
-    """What a version does, in the Open Inference Protocol's words."""
+    """State of a version, in the Open Inference Protocol's words."""
 
     READY = "READY"
     LOADING = "LOADING"
@@ -43,13 +43,13 @@ class IndexEntry:
 
 @dataclass(kw_only=True)
 class _Model:
-    """All that is known of one name."""
+    """The state of one model name."""
 
     serving: ServedModel | None = None
     state: State = State.UNAVAILABLE
     versions: list[int] = field(default_factory=list)
     reasons: dict[int, str] = field(default_factory=dict)
-    """Why a version does not serve."""
+    """Reason why a version does not serve, by version."""
     unloaded: bool = False
     """Taken out of service on purpose: it does not count against being ready."""
 
@@ -213,7 +213,7 @@ class ModelRegistry:
         self._loader.close()
 
     def _load_newest(self, name: str, model: _Model) -> ServedModel | None:
-        """Try the versions from the highest down; note why the others do not serve."""
+        """Load the highest version that is good; record why higher ones are not."""
         folder = self._settings.models / name
         model.state = State.LOADING
         try:
@@ -232,7 +232,7 @@ class ModelRegistry:
         return None
 
     def _refuse(self, name: str, model: _Model, version: int, error: Exception) -> None:
-        """Note and log why a version does not serve."""
+        """Record and log why a version does not serve."""
         foreseen = isinstance(error, BundleError | LecternError)
         first_line = str(error).partition("\n")[0]
         reason = str(error) if foreseen else f"it fails with {type(error).__name__}: {first_line}"

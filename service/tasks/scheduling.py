@@ -1,4 +1,4 @@
-"""What the server must know of a model to schedule its runs: what they cost, and where they may run."""
+"""Scheduling: the cost of a model's requests and runs, and whether they may run in the event loop."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class RequestTensors(ABC, Generic[RequestT]):
 
 
 TensorProtocol = RowTensors | RequestTensors[RequestT]
-"""How a model's tensors are read and written."""
+"""The reading and writing of a model's tensors."""
 
 TEXT = "TEXT"
 

@@ -1,4 +1,4 @@
-"""A tagger's bundle, checked: all that it needs fits together before the first request comes."""
+"""Loading a tagger's bundle: its files are read and checked against each other."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from service.tasks.token_classification.tag_schemes import OUTSIDE, is_span_tag
 
 @dataclass(frozen=True, kw_only=True)
 class TaggerParts:
-    """What a tagger is made of."""
+    """The checked parts of a tagger."""
 
     session: Session
     preprocessing: TokenClassificationPreprocessing
@@ -43,7 +43,7 @@ class TaggerParts:
 
 
 def open_tagger(bundle: Bundle, sessions: Mapping[str, Session]) -> TaggerParts:
-    """Read the files of a bundle and hold them against each other.
+    """Read the files of a bundle and check them against each other.
 
     Raises:
         BundleError: naming the file and the reason.

@@ -28,9 +28,9 @@ TAGS = "TAGS"
 """The output that the Open Inference Protocol shows: the result of /v1/tag for each text, as JSON."""
 
 SENTENCES = "sentences"
-"""What runs: an object array [N] of sentences, each a list of words."""
+"""Tensor of a request: an object array [N] of sentences, each a list of words."""
 TAGGED = "tagged"
-"""What comes of it: an object array [N] of `TaggedSentence`."""
+"""Tensor of the answer: an object array [N] of `TaggedSentence`."""
 
 _ORDINARY = (("An", "ordinary", "request", "is", "a", "paragraph", "of", "some", "sentences", "like", "this", "."),) * 8
 

@@ -1,4 +1,4 @@
-"""A translator's bundle, checked: all that it needs fits together before the first request comes."""
+"""Loading a translator's bundle: its files are read and checked against each other."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class TranslatorParts:
-    """What a translator is made of."""
+    """The checked parts of a translator."""
 
     encoder: Session
     step: Session
@@ -50,7 +50,7 @@ class TranslatorParts:
 
 
 def open_translator(bundle: Bundle, sessions: Mapping[str, Session]) -> TranslatorParts:
-    """Read the files of a bundle and hold them against each other.
+    """Read the files of a bundle and check them against each other.
 
     Raises:
         BundleError: naming the file and the reason.

@@ -85,7 +85,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
 
     @property
     def profile(self) -> Profile:
-        """What the language it reads looks like."""
+        """Profile of the source language, for language detection."""
         return self._parts.profile
 
     @property
@@ -159,5 +159,5 @@ class TranslationPredictor(Predictor[TranslateRequest]):
         return {"results": results}
 
     def stream(self, request: TranslateRequest) -> TextStream:
-        """What turns the tokens of a streamed request into text."""
+        """The decoder that turns the tokens of a streamed request into text."""
         return TextStream(request, self._parts.target)

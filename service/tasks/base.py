@@ -93,7 +93,7 @@ class Predictor(ABC, Generic[RequestT]):
 
     @property
     def selectors(self) -> Mapping[str, str]:
-        """Properties by which a request may choose the model instead of by name, as `{"source": "en", "target": "de"}`."""
+        """Properties that a request may choose the model by, as `{"source": "en", "target": "de"}`."""
         return {}
 
     @property

@@ -1,4 +1,4 @@
-"""Tiny translators, built without torch: a dictionary translates word by word, spelling what it does not know."""
+"""Tiny translators, built without torch: a dictionary translates word by word, and other words are copied."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ DICTIONARY = {
     "not": "nicht",
     "is": "ist",
 }
-"""English words and what they are in German; every one of them is one piece. Other words are spelt, unchanged."""
+"""English words and their German translations, each a single piece. Other words are copied letter by letter."""
 SYNONYMS = {"house": "Heim", "big": "riesig", "Hello": "Servus", "Haus": "home", "groß": "huge", "Hallo": "Hi"}
-"""The second best translation of a word: where there is none, it is the word itself."""
+"""The second best translation of a word; of other words it is the word itself."""
 CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZäöüßÄÖÜé0123456789.,!?;:'\"-()<>/&"
 SENTENCES = {
     "en": ("The dog sleeps and the cat drinks milk.", "I am tired, and you are not.", "What is this? It is my house!"),
@@ -65,12 +65,18 @@ SENTENCES = {
         "Was ist das? Mein Haus!",
     ),
 }
-"""What the profiles of the languages are made of."""
+"""The texts of the language profiles."""
 
-BEST, SECOND, END_TOO_SOON = 12.0, 8.0, -20.0
-"""Logits of the best and of the second best token, and of END before the sentence is over; of all others 0."""
+BEST, EARLY_END = 12.0, -20.0
+"""Logits of the best token, and of END before the sentence is over."""
+SYNONYM, COPIED_WORD, OTHER = (8.0, 7.0), (6.5, 4.5), (3.0, 1.0)
+"""Logits of the second best token, from the first to the last word of a kind; of all other tokens 0.
+
+No two source tokens have the same one. Otherwise hypotheses that differ from the best in one token would have equal
+scores, and rounding, which depends on the CPU, would decide which of them are among the n best.
+"""
 SEEN = 48
-"""Without attention the state holds so many of the source's ids: what stands behind them is not translated."""
+"""Source tokens that fit into the state of a model without attention; those after them are not translated."""
 
 _SHARPNESS = 40.0
 _NEVER = -1e9
@@ -107,25 +113,28 @@ def pieces() -> sentencepiece.SentencePieceProcessor:
 
 def piece_id(word: str) -> int:
     """The id of a word of the dictionary."""
-    found: list[int] = pieces().encode(word)
-    assert len(found) == 1, (word, pieces().encode(word, out_type=str))
-    return found[0]
+    result: list[int] = pieces().encode(word)
+    assert len(result) == 1, (word, pieces().encode(word, out_type=str))
+    return result[0]
 
 
 @lru_cache
 def translations(source: str) -> NDArray[np.float32]:
     """Logits of the target pieces for each source piece, [V, V]."""
     size = pieces().get_piece_size()
-    table = np.zeros((size, size), np.float32)
-    table[:, END] = END_TOO_SOON
     words = DICTIONARY if source == "en" else {german: english for english, german in DICTIONARY.items()}
-    np.fill_diagonal(table, BEST)
-    for word, translation in words.items():
-        table[piece_id(word), piece_id(word)] = SECOND
-        table[piece_id(word), piece_id(translation)] = BEST
-        if word in SYNONYMS:
-            table[piece_id(word), piece_id(SYNONYMS[word])] = SECOND
-            table[piece_id(word), piece_id(word)] = 0
+    best = {piece_id(word): piece_id(translation) for word, translation in words.items()}
+    synonyms = {piece_id(word): piece_id(SYNONYMS[word]) for word in words if word in SYNONYMS}
+    copied = {id_: id_ for id_ in best if id_ not in synonyms}
+    others = {id_: id_ + 1 for id_ in range(END + 1, size - 1) if id_ not in best}
+    table = np.zeros((size, size), np.float32)
+    table[:, END] = EARLY_END
+    for second, (first_logit, last_logit) in ((synonyms, SYNONYM), (copied, COPIED_WORD), (others, OTHER)):
+        # The square root keeps sums of two of them apart as well.
+        steps = np.sqrt(np.arange(len(second)) / max(1, len(second) - 1))
+        table[list(second), list(second.values())] = first_logit + (last_logit - first_logit) * steps
+    ids = np.arange(size)
+    table[ids, [best.get(id_, id_) for id_ in ids.tolist()]] = BEST
     table[[PAD, END]] = 0
     table[[PAD, END], END] = BEST
     table.flags.writeable = False
@@ -134,23 +143,23 @@ def translations(source: str) -> NDArray[np.float32]:
 
 @lru_cache
 def encoder_graph(source: str, *, attention: bool = True) -> bytes:
-    """ONNX of the encoder: `memory` holds the logits of each position, `keys` its number."""
+    """ONNX of the encoder: `memory` holds the logits of each source position, `keys` its index."""
     node = helper.make_node
-    kept: dict[str, NDArray[Any]] = {"zero": np.zeros(1, np.float32), "last": np.array([-1], np.int64)}
+    constants: dict[str, NDArray[Any]] = {"zero": np.zeros(1, np.float32), "last": np.array([-1], np.int64)}
     if attention:
-        kept |= {"table": translations(source), "ones": np.ones(1, np.float32), "axis": np.array(1, np.int64)}
+        constants |= {"table": translations(source), "ones": np.ones(1, np.float32), "axis": np.array(1, np.int64)}
         nodes = [
             node("Gather", ["table", "source"], ["memory"]),
             node("Cast", ["source"], ["ids"], to=TensorProto.FLOAT),
             node("Mul", ["ids", "zero"], ["nothing"]),
             node("Add", ["nothing", "ones"], ["counted"]),
-            node("CumSum", ["counted", "axis"], ["places"], exclusive=1),
-            node("Unsqueeze", ["places", "last"], ["keys"]),
+            node("CumSum", ["counted", "axis"], ["positions"], exclusive=1),
+            node("Unsqueeze", ["positions", "last"], ["keys"]),
             node("ReduceSum", ["nothing", "last"], ["state"], keepdims=1),
         ]
         outputs = {"memory": ("N", "S", pieces().get_piece_size()), "keys": ("N", "S", 1), "state": ("N", 1)}
     else:
-        kept |= {
+        constants |= {
             "pads": np.array([0, 1, 0, SEEN], np.int64),
             "first": np.array([0], np.int64),
             "wide": np.array([SEEN + 1], np.int64),
@@ -162,21 +171,21 @@ def encoder_graph(source: str, *, attention: bool = True) -> bytes:
             node("Slice", ["padded", "first", "wide", "columns"], ["state"]),
         ]
         outputs = {"state": ("N", SEEN + 1)}
-    return _graph("encoder", nodes, {"source": ("N", "S"), "lengths": ("N",)}, outputs, kept)
+    return _graph("encoder", nodes, {"source": ("N", "S"), "lengths": ("N",)}, outputs, constants)
 
 
 @lru_cache
 def step_graph(source: str, *, attention: bool = True, endless: bool = False) -> bytes:
-    """ONNX of one step: the first number of the state is the position, which is attended to and translated.
+    """ONNX of the step: the first number of the state is the source position that is attended to and translated.
 
     Args:
         source: language.
-        attention: to `memory`; else the state itself holds the source.
-        endless: the position never moves on: the first word is repeated for ever.
+        attention: whether there is attention to `memory`; otherwise the state itself holds the source.
+        endless: whether the position never advances, so that the first word is repeated without end.
     """
     node = helper.make_node
     size = pieces().get_piece_size()
-    kept: dict[str, NDArray[Any]] = {
+    constants: dict[str, NDArray[Any]] = {
         "one": np.ones(1, np.float32),
         "zero": np.zeros(1, np.float32),
         "along": np.array(2, np.int64),
@@ -209,7 +218,7 @@ def step_graph(source: str, *, attention: bool = True, endless: bool = False) ->
     if attention:
         inputs |= {"lengths": ("N",), "memory": ("N", "S", size), "keys": ("N", "S", 1)}
         outputs["attention"] = ("N", "W", "S")
-    return _graph("step", nodes, inputs, outputs, kept)
+    return _graph("step", nodes, inputs, outputs, constants)
 
 
 def _attended(node: Any) -> list[Any]:
@@ -218,17 +227,17 @@ def _attended(node: Any) -> list[Any]:
         node("Cast", ["lengths"], ["length_N"], to=TensorProto.FLOAT),
         node("Unsqueeze", ["length_N", "one_and_two"], ["length_N11"]),
         node("Sub", ["length_N11", "one"], ["end_N11"]),
-        node("Min", ["state", "end_N11"], ["place_NW1"]),
+        node("Min", ["state", "end_N11"], ["position_clipped_NW1"]),
         node("Add", ["state", "pace"], ["next_state"]),
         node("Transpose", ["keys"], ["keys_N1S"], perm=[0, 2, 1]),
-        node("Sub", ["keys_N1S", "place_NW1"], ["distance"]),
+        node("Sub", ["keys_N1S", "position_clipped_NW1"], ["distance"]),
         node("Mul", ["distance", "distance"], ["squared"]),
         node("Mul", ["squared", "sharpness"], ["near"]),
-        # By their places: beyond the length a key may hold anything.
+        # Counted, not read from the keys: beyond the length a key may hold anything.
         node("Mul", ["keys_N1S", "zero"], ["nothing"]),
         node("Add", ["nothing", "one"], ["counted"]),
-        node("CumSum", ["counted", "along"], ["places_N1S"], exclusive=1),
-        node("Greater", ["places_N1S", "end_N11"], ["beyond"]),
+        node("CumSum", ["counted", "along"], ["positions_N1S"], exclusive=1),
+        node("Greater", ["positions_N1S", "end_N11"], ["beyond"]),
         node("Where", ["beyond", "never", "near"], ["scores"]),
         node("Softmax", ["scores"], ["attention"], axis=-1),
         node("MatMul", ["attention", "memory"], ["logits"]),
@@ -238,10 +247,10 @@ def _attended(node: Any) -> list[Any]:
 def _held(node: Any) -> list[Any]:
     return [
         node("Split", ["state", "split"], ["position_NW1", "source_NWS"], axis=-1),
-        node("Min", ["position_NW1", "furthest"], ["place_NW1"]),  # behind END is padding, which means END
+        node("Min", ["position_NW1", "furthest"], ["position_clipped_NW1"]),  # behind END is padding, which means END
         node("Add", ["position_NW1", "pace"], ["moved"]),
         node("Concat", ["moved", "source_NWS"], ["next_state"], axis=-1),
-        node("Cast", ["place_NW1"], ["index"], to=TensorProto.INT64),
+        node("Cast", ["position_clipped_NW1"], ["index"], to=TensorProto.INT64),
         node("GatherElements", ["source_NWS", "index"], ["read_NW1"], axis=-1),
         node("Cast", ["read_NW1"], ["id_NW1"], to=TensorProto.INT64),
         node("Squeeze", ["id_NW1", "last"], ["id_NW"]),
@@ -258,7 +267,7 @@ def _graph(
     nodes: Sequence[Any],
     inputs: dict[str, tuple[Any, ...]],
     outputs: dict[str, tuple[Any, ...]],
-    kept: dict[str, NDArray[Any]],
+    constants: dict[str, NDArray[Any]],
 ) -> bytes:
     def described(shapes: dict[str, tuple[Any, ...]]) -> list[Any]:
         return [
@@ -267,8 +276,8 @@ def _graph(
         ]
 
     used = {name for node in nodes for name in node.input}
-    initialisers = [numpy_helper.from_array(array, name) for name, array in kept.items() if name in used]
-    graph = helper.make_graph(nodes, name, described(inputs), described(outputs), initialisers)
+    initializers = [numpy_helper.from_array(array, name) for name, array in constants.items() if name in used]
+    graph = helper.make_graph(nodes, name, described(inputs), described(outputs), initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
@@ -277,7 +286,7 @@ def _graph(
 @lru_cache
 def graph_spec(file: str, graph: bytes) -> Graph:
     """The tensors of a graph, as the manifest has them."""
-    found = onnx.load_from_string(graph).graph
+    result = onnx.load_from_string(graph).graph
 
     def specs(values: Any) -> tuple[TensorSpec, ...]:
         return tuple(
@@ -291,7 +300,7 @@ def graph_spec(file: str, graph: bytes) -> Graph:
             for value in values
         )
 
-    return Graph(file=file, inputs=specs(found.input), outputs=specs(found.output))
+    return Graph(file=file, inputs=specs(result.input), outputs=specs(result.output))
 
 
 def write_translator(
@@ -304,16 +313,16 @@ def write_translator(
     endless: bool = False,
     **preprocessing: Any,
 ) -> Bundle:
-    """Write the next version of a tiny translator into `repository`.
+    """Write the next version of a tiny translator into a model repository.
 
     Args:
-        repository: where to.
-        name: the model's; else "translate-en-de".
-        source: from "en" or "de".
-        target: to the other.
-        attention: with `memory`, `keys` and `attention` in the graphs.
-        endless: the first word is repeated for ever (then there are no samples).
-        preprocessing: what the manifest says otherwise.
+        repository: its path.
+        name: of the model; default: "translate-en-de".
+        source: "en" or "de".
+        target: the other language.
+        attention: whether the graphs have `memory`, `keys` and `attention`.
+        endless: whether the first word is repeated without end; then there are no samples.
+        preprocessing: other values for the manifest's `preprocessing`.
     """
     graphs = {
         "encoder": encoder_graph(source, attention=attention),
@@ -356,7 +365,7 @@ def write_translator(
 
 @lru_cache
 def profile(language: str) -> bytes:
-    """The profile of a language, made of `SENTENCES` and of the dictionary."""
+    """The profile of a language, made from `SENTENCES` and the dictionary."""
     words = DICTIONARY.values() if language == "de" else DICTIONARY
     return language_profile(language, [*SENTENCES[language], *words]).write()
 
@@ -364,8 +373,8 @@ def profile(language: str) -> bytes:
 def translated(sentence: str, source: str = "en") -> str:
     """The best translation of one sentence."""
     table = translations(source)
-    found: str = pieces().decode([int(table[number].argmax()) for number in pieces().encode(sentence)])
-    return found
+    result: str = pieces().decode([int(table[number].argmax()) for number in pieces().encode(sentence)])
+    return result
 
 
 def score(sentence: str, source: str = "en") -> float:

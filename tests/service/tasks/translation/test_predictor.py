@@ -92,12 +92,19 @@ def test_every_beam_finds_the_best(english: TranslationPredictor, beam_size: int
 
 def test_alternatives_are_other_translations_by_score(english: TranslationPredictor) -> None:
     result = translate(english, text="The big house. Hello world!", alternatives=4)
-    texts = [other["text"] for other in result["alternatives"]]
-    assert texts[:3] != [result["text"]]
-    assert {"Der riesig Haus. Hallo Welt!", "Der groß Heim. Hallo Welt!", "Der groß Haus. Servus Welt!"} <= set(texts)
+    assert result["text"] == "Der groß Haus. Hallo Welt!"
+    # Synonyms before words that are not translated, each in the order of the dictionary.
+    assert [other["text"] for other in result["alternatives"]] == [
+        "Der groß Haus. Servus Welt!",
+        "Der groß Heim. Hallo Welt!",
+        "Der riesig Haus. Hallo Welt!",
+        "Der groß Haus. Hallo world!",
+    ]
     scores = [other["score"] for other in result["alternatives"]]
     assert scores == sorted(scores, reverse=True)
-    assert all(one < result["score"] for one in scores)
+    assert result["score"] > scores[0]
+    gaps = -np.diff([result["score"], *scores])
+    assert gaps.min() > 1e-3, "no near-ties, which the CPU's rounding would decide"
 
 
 def test_alternatives_raise_the_beam_size(english: TranslationPredictor) -> None:

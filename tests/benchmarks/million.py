@@ -29,7 +29,7 @@ from service.limits import Limits
 from service.runtime.session import session_opener
 from service.tasks import load_predictor
 from training.common.vectors import WordVectors
-from training.common.vectors.loading import open_vectors_of
+from training.common.vectors.loading import load_vectors_from
 from training.word2vec.export.bundle import BundleSettings
 from training.word2vec.export.import_vectors import import_vectors
 
@@ -70,7 +70,7 @@ def jittered(parents: NDArray[np.float32], random: np.random.Generator) -> NDArr
 
 
 def _generate(options: argparse.Namespace) -> None:
-    source = open_vectors_of(options.source)
+    source = load_vectors_from(options.source)
     if options.dimensions < source.dimensions:
         raise SystemExit(f"--dimensions {options.dimensions}: the source has {source.dimensions}; ask for as many")
     generate(source, options.out, rows=options.rows, dimensions=options.dimensions, seed=options.seed)

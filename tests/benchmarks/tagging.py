@@ -38,7 +38,7 @@ from training.common.data_files import UD_ENGLISH_EWT
 from training.common.datasets import fetch
 from training.common.errors import UserError
 from training.common.run import Run
-from training.common.vectors.loading import open_vectors_of
+from training.common.vectors.loading import load_vectors_from
 
 HERE = Path(__file__).parent
 WORK: list[str | Path] = [sys.executable, HERE / "tagging_work.py"]
@@ -112,7 +112,7 @@ def _train_spacy(arguments: argparse.Namespace) -> None:
     for split in ("train", "dev"):
         _write(splits[split], folder / f"{split}.jsonl")
     if arguments.vectors:
-        vectors = open_vectors_of(arguments.vectors)
+        vectors = load_vectors_from(arguments.vectors)
         np.save(folder / "vectors.npy", vectors.matrix)
         (folder / "vectors.txt").write_text("".join(f"{word}\n" for word in vectors.words), encoding="utf-8")
     command = [python, HERE / "spacy_ewt.py", "train", folder, "--optimize", arguments.optimize]

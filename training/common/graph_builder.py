@@ -1,4 +1,4 @@
-"""What a graph of our own is put together of: nodes, and constants stored in 8, 16 or 32 bits."""
+"""Building an ONNX graph node by node, with weights stored in 8, 16 or 32 bits."""
 
 from typing import Any
 
@@ -14,16 +14,16 @@ _IR_VERSION = 10
 _LARGEST_WEIGHT = 127
 
 
-class OnnxParts:
-    """Nodes in the order they were added, and the constants that they read.
+class GraphBuilder:
+    """Collects the nodes and constants of a graph.
 
     Args:
-        weights: how `store` keeps tables and matrices: fp32, fp16 or, by any other name, int8 with a scale for each of
-            the last axis's rows.
+        weights: the format in which `store` keeps tables and matrices: fp32, fp16, or any other name for int8 with a
+            scale for each row (each vector along the last axis).
     """
 
     domains: tuple[str, ...] = ()
-    """Of operators that are not ONNX's own."""
+    """Domains of operators that are not part of ONNX."""
 
     def __init__(self, weights: str = "fp32") -> None:
         self.weights = weights
@@ -36,21 +36,25 @@ class OnnxParts:
         return out
 
     def keep(self, name: str, values: Tensor | NDArray[Any]) -> str:
-        """Store a constant in float32."""
-        self.constants[name] = np.ascontiguousarray(_array(values))
+        """Store a constant in float32 and return its name."""
+        self.constants[name] = np.ascontiguousarray(_float32(values))
         return name
 
     def sizes(self, *values: int) -> str:
-        """Store a constant of sizes or places."""
+        """Store a one-dimensional int64 constant, such as a shape or axes, and return its name."""
         name = "_".join(["sizes", *map(str, values)])
         self.constants[name] = np.array(values, np.int64)
         return name
 
     def store(self, name: str, values: Tensor) -> tuple[str, str | None]:
-        """Store a table or a matrix as the weights are to be; returns its name and that of its scales, or None."""
+        """Store a table or a matrix in the graph's weight format.
+
+        Returns:
+            Its name and, for int8, the name of its scales; for `as_float` and `rows`.
+        """
         if self.weights == "fp32":
             return self.keep(name, values), None
-        array = _array(values)
+        array = _float32(values)
         if self.weights == "fp16":
             self.constants[name] = array.astype(np.float16)
             return name, None
@@ -61,29 +65,29 @@ class OnnxParts:
         return name, f"{name}_scales"
 
     def as_float(self, name: str, scales: str | None, *, out: str) -> str:
-        """Stored values in float32; of constants it is done when the graph is loaded.
+        """Convert stored values to float32; onnxruntime folds that into a constant when it loads the graph.
 
-        DequantizeLinear would be done in every run: onnxruntime keeps it for the operators that compute in int8.
+        DequantizeLinear would run every time: onnxruntime keeps it for the operators that compute in int8.
         """
         if self.weights == "fp32":
             return name
         cast = self.add("Cast", name, out=f"{out}_unscaled" if scales else out, to=TensorProto.FLOAT)
         return self.add("Mul", cast, scales, out=out) if scales else cast
 
-    def rows(self, table: tuple[str, str | None], places: str, *, out: str) -> str:
-        """The rows of a stored table at these places, in float32."""
+    def rows(self, table: tuple[str, str | None], indices: str, *, out: str) -> str:
+        """Gather rows of a stored table in float32."""
         name, scales = table
-        found = self.add("Gather", name, places, out=f"{out}_stored" if self.weights != "fp32" else out)
+        gathered = self.add("Gather", name, indices, out=f"{out}_stored" if self.weights != "fp32" else out)
         if scales is not None:
-            scales = self.add("Gather", scales, places, out=f"{out}_scales")
-        return self.as_float(found, scales, out=out)
+            scales = self.add("Gather", scales, indices, out=f"{out}_scales")
+        return self.as_float(gathered, scales, out=out)
 
     def model(self, name: str, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]) -> bytes:
-        """The ONNX file."""
+        """Return the content of the ONNX file."""
         return bytes(self.proto(name, inputs, outputs).SerializeToString())
 
     def proto(self, name: str, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]) -> ModelProto:
-        """What is in the file, checked."""
+        """Make the ONNX model and check it."""
         constants = [numpy_helper.from_array(value, key) for key, value in self.constants.items()]
         graph = helper.make_graph(self.nodes, name, inputs, outputs, constants)
         domains = {"": OPSET} | dict.fromkeys(self.domains, 1)
@@ -93,6 +97,6 @@ class OnnxParts:
         return model
 
 
-def _array(values: Tensor | NDArray[Any]) -> NDArray[np.float32]:
+def _float32(values: Tensor | NDArray[Any]) -> NDArray[np.float32]:
     array = values.detach().cpu().numpy() if isinstance(values, Tensor) else values
     return array.astype(np.float32)

@@ -1,4 +1,4 @@
-"""The run directory: resolved configuration, log, metrics, checkpoints and pictures of one training run."""
+"""The run directory: configuration, log, metrics, evaluations, checkpoints and pictures of one training run."""
 
 import json
 import logging
@@ -13,7 +13,10 @@ CONFIG, LOG, METRICS, EVALUATION = "config.json", "log.txt", "metrics.jsonl", "e
 
 
 class Run:
-    """One run's directory, with a config, a log, metrics by epoch, evaluations, `checkpoints/` and `pictures/`."""
+    """One training run's directory.
+
+    It holds `config.json`, `log.txt`, `metrics.jsonl`, `evaluation.json`, `checkpoints/` and `pictures/`.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -22,7 +25,11 @@ class Run:
 
     @classmethod
     def create(cls, path: Path, *, family: str, config: dict[str, Any]) -> "Run":
-        """Make the directory, or return to it where it holds a run of this family with these very settings."""
+        """Make the directory, or return the run in it if that has the same family and settings.
+
+        Raises:
+            RunError: the directory holds something else.
+        """
         run = cls(path)
         if (path / CONFIG).exists():
             changed = differences(run.config(family), config)
@@ -41,32 +48,50 @@ class Run:
 
     @classmethod
     def open(cls, path: Path, *, family: str) -> "Run":
-        """An existing run of `family`."""
-        run = cls(path)
-        run.config(family)
-        return run
-
-    def config(self, family: str) -> dict[str, Any]:
-        """The stored configuration.
+        """Return the existing run of a family.
 
         Raises:
             RunError: there is none, it is damaged, or it is of another family.
         """
+        run = cls(path)
+        run.config(family)
+        return run
+
+    @property
+    def family(self) -> str:
+        """The family that the run is of.
+
+        Raises:
+            RunError: there is no run, or it is damaged.
+        """
+        return self._stored()[0]
+
+    def config(self, family: str) -> dict[str, Any]:
+        """Read the stored configuration.
+
+        Raises:
+            RunError: there is none, it is damaged, or it is of another family.
+        """
+        stored_family, config = self._stored()
+        if stored_family != family:
+            raise RunError(f"{self.path}: is a run of {stored_family}, not of {family}")
+        return config
+
+    def _stored(self) -> tuple[str, dict[str, Any]]:
+        """Family and configuration of `config.json`."""
         path = self.path / CONFIG
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
-            found, config = stored["family"], stored["config"]
+            family, config = stored["family"], stored["config"]
         except FileNotFoundError as error:
             raise RunError(f"{self.path}: holds no run ({CONFIG} is missing)") from error
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path}: is damaged; choose another --run") from error
-        if found != family:
-            raise RunError(f"{self.path}: is a run of {found}, not of {family}")
         assert isinstance(config, dict)
-        return config
+        return family, config
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of `metrics.jsonl`, oldest first; a line cut off by a kill is left out."""
+        """Read `metrics.jsonl`, oldest record first; a line that a kill left incomplete is skipped."""
         path = self.path / METRICS
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         records = []
@@ -78,26 +103,26 @@ class Run:
         return records
 
     def keep_metrics(self, epochs: float) -> None:
-        """Forget what was measured after `epochs` epochs: a resumed run measures it again."""
+        """Drop the records of later epochs, which a resumed run measures again."""
         kept = [record for record in self.metrics() if record["epoch"] <= epochs]
         write_text(self.path / METRICS, "".join(json.dumps(record) + "\n" for record in kept))
 
     def add_metrics(self, record: dict[str, Any]) -> None:
-        """Append one line to `metrics.jsonl`."""
+        """Append a record to `metrics.jsonl`."""
         with (self.path / METRICS).open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(record) + "\n")
 
     def evaluations(self) -> dict[str, Any]:
-        """What `evaluation.json` holds, by split; empty before the first evaluation."""
+        """Read `evaluation.json`, results by split; empty before the first evaluation."""
         path = self.path / EVALUATION
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
-    def add_evaluation(self, split: str, found: dict[str, Any]) -> None:
-        """Put what was found in a split into `evaluation.json`, in place of what stood there of it."""
-        write_json(self.path / EVALUATION, {**self.evaluations(), split: found})
+    def add_evaluation(self, split: str, results: dict[str, Any]) -> None:
+        """Store a split's results in `evaluation.json`, replacing earlier ones."""
+        write_json(self.path / EVALUATION, {**self.evaluations(), split: results})
 
     def logger(self) -> logging.Logger:
-        """A logger that writes to `log.txt` with the time, and to standard error without."""
+        """Return a logger that writes to `log.txt`, with the time, and to standard error."""
         logger = logging.getLogger(f"training.{self.path.resolve()}")
         if not logger.handlers:
             logger.setLevel(logging.INFO)
@@ -117,17 +142,17 @@ class Run:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON, whole or not at all."""
+    """Write JSON atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text, whole or not at all."""
+    """Write UTF-8 text atomically."""
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
+    """Write a file atomically: after a kill at any moment there is the old content or the new."""
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as stream:
         stream.write(content)

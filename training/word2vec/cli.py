@@ -16,7 +16,7 @@ from training.common.family import Experiment, Family
 from training.common.options import wants_export
 from training.common.run import Run
 from training.common.vectors import FORMATS, load_vectors, write_vectors
-from training.common.vectors.loading import open_vectors_of
+from training.common.vectors.loading import load_vectors_from
 from training.word2vec.config import FAMILY as NAME
 from training.word2vec.config import PRESETS, Word2VecConfig
 from training.word2vec.data.corpus import CorpusSettings, EncodedCorpus, open_corpus
@@ -103,7 +103,7 @@ def _add_export_options(parser: ArgumentParser) -> None:
 
 
 def _export(experiment: Word2VecExperiment, run: Run, _name: str, options: Namespace) -> str:
-    vectors = open_vectors_of(run.path)
+    vectors = load_vectors_from(run.path)
     settings = _run_bundle_settings(options, experiment.config)
     check_exportable(settings, dimensions=vectors.dimensions)
     if options.measure:
@@ -194,7 +194,7 @@ def _add_bundle_options(parser: ArgumentParser) -> None:
 
 
 def _evaluate(options: Namespace) -> int:
-    vectors = open_vectors_of(options.source)
+    vectors = load_vectors_from(options.source)
     result = evaluate(
         vectors, split=options.split, restrict=options.restrict, analogies=options.analogies, pairs=options.pairs
     )
@@ -229,7 +229,7 @@ def _import(options: Namespace) -> int:
 
 
 def _convert(options: Namespace) -> int:
-    vectors = open_vectors_of(options.source)
+    vectors = load_vectors_from(options.source)
     write_vectors(vectors, options.target, format=options.format)
     print(f"wrote {len(vectors):,} vectors of {vectors.dimensions} dimensions to {options.target} ({options.format})")
     return 0

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.common.errors import DatasetError, ExportError
+from training.common.errors import DatasetError, ExportError, RunError
+from training.common.run import Run
 from training.common.vectors import (
     FORMATS,
     Format,
@@ -20,6 +21,7 @@ from training.common.vectors import (
     save_vectors,
     write_vectors,
 )
+from training.common.vectors.loading import load_vectors_from
 
 pytestmark = pytest.mark.torch
 
@@ -266,3 +268,16 @@ def test_units_and_the_first_words() -> None:
     assert vectors.unit().tolist() == pytest.approx(np.array([[0.6, 0.8], [0, 0]]))
     first = vectors.first(1)
     assert (first.words, first.index, first.counts) == (["a"], {"a": 0}, np.array([5]))
+
+
+def test_a_run_of_any_family_that_left_vectors_is_a_source_of_them(vectors: WordVectors, tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", family="glove", config={})
+    with pytest.raises(
+        DatasetError, match=r"run of glove has no vectors; .*: lectern-train glove train --resume .*run$"
+    ):
+        load_vectors_from(run.path)
+    save_vectors(vectors, run.path)
+    assert same(load_vectors_from(run.path), vectors)
+    (run.path / "config.json").write_text("{")
+    with pytest.raises(RunError, match="is damaged"):
+        load_vectors_from(run.path)

@@ -14,7 +14,7 @@ from training.bilstm_crf.data.dataset import Sentence
 from training.common.errors import ConfigError
 from training.common.seed import derive
 from training.common.vectors import WordVectors
-from training.common.vectors.loading import open_vectors_of
+from training.common.vectors.loading import load_vectors_from
 
 RANDOM_DIMENSIONS = 100
 _MIN_WORD_COUNT = 2

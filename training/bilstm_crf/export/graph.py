@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from service.bundle.manifest import Datatype, Graph, TensorSpec
 from service.tasks.token_classification.features import CASING, CHARACTERS, EMISSIONS, LENGTHS, TOKENS, WORDS
 from training.bilstm_crf.network.model import BiLstm, BiLstmCrf, CharacterBiLstm, CharacterCnn
-from training.common.graph_builder import OnnxParts
+from training.common.graph_builder import GraphBuilder
 
 GRAPH_FILE = "model.onnx"
 

@@ -1,4 +1,4 @@
-"""Word vectors from wherever they are: a run, a bundle, or a file of word2vec, GloVe or fastText."""
+"""Word vectors from a training run, from a bundle, or from a file of word2vec, GloVe or fastText."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from service.bundle.files import MANIFEST, BundleError, read_bundle
 from service.bundle.manifest import Task
+from service.runtime.session import Tensors, session_opener
 from service.tasks.word_vectors.preprocessing import (
     EMBEDDINGS,
     IDS,
@@ -18,26 +19,29 @@ from service.tasks.word_vectors.preprocessing import (
     WordVectorsPreprocessing,
 )
 from training.common.errors import DatasetError
-from training.common.export import open_graph
 from training.common.run import CONFIG, Run
 from training.common.vectors import MATRIX, WordVectors, load_vectors, read_vectors
 
-_FAMILY = "word2vec"
-_BLOCK = 16_384
+_ROWS_PER_RUN = 16_384
 
 
-def open_vectors_of(path: Path) -> WordVectors:
-    """The vectors of a run, of a bundle (`models/<name>/<version>`), or of a file whose format its content tells.
+def load_vectors_from(path: Path) -> WordVectors:
+    """Load word vectors from wherever they are.
+
+    Args:
+        path: a run that trained vectors, a version of a bundle (`models/<name>/<version>`), or a file, whose format is
+            recognized by its content.
 
     Raises:
-        DatasetError: none of these, or its vectors are not there yet.
-        RunError: a run of another family.
+        DatasetError: it is none of these, or the run has no vectors yet.
+        RunError: the run is damaged.
     """
     if (path / CONFIG).exists():
-        Run.open(path, family=_FAMILY)
+        family = Run(path).family
         if not (path / MATRIX).exists():
             raise DatasetError(
-                f"{path}: has no vectors yet; finish the run with: lectern-train word2vec train --resume {path}"
+                f"{path}: this run of {family} has no vectors; if it trains word vectors, finish it with: "
+                f"lectern-train {family} train --resume {path}"
             )
         return load_vectors(path)
     if (path / MANIFEST).exists():
@@ -48,25 +52,33 @@ def open_vectors_of(path: Path) -> WordVectors:
 
 
 def bundle_vectors(path: Path) -> WordVectors:
-    """The unit vectors that a bundle serves, looked up through its graph."""
+    """Load the unit vectors that a bundle serves, looked up through its graph.
+
+    Raises:
+        DatasetError: the bundle cannot be used, or is of another task.
+    """
     try:
         bundle = read_bundle(path)
     except BundleError as error:
         raise DatasetError(str(error)) from error
     if bundle.manifest.task is not Task.WORD_VECTORS:
         raise DatasetError(f"{path}: is a bundle for {bundle.manifest.task.value}, not of word vectors")
-    held = WordVectorsPreprocessing.model_validate(bundle.manifest.preprocessing)
-    words = bundle.file(held.vocabulary).read_text(encoding="utf-8").splitlines()
-    beside = {
+    preprocessing = WordVectorsPreprocessing.model_validate(bundle.manifest.preprocessing)
+    words = bundle.file(preprocessing.vocabulary).read_text(encoding="utf-8").splitlines()
+    mapped_tables: Tensors = {
         name: np.load(bundle.file(file), mmap_mode="r")
-        for name, file in ((TABLE, held.table), (SCALES, held.scales))
+        for name, file in ((TABLE, preprocessing.table), (SCALES, preprocessing.scales))
         if file is not None
     }
-    session = open_graph(bundle.file(bundle.manifest.graphs["model"].file).read_bytes())
-    matrix = np.empty((len(words), held.dimensions), np.float32)
-    for start in range(0, len(words), _BLOCK):
-        ids: NDArray[np.int64] = np.arange(start, min(start + _BLOCK, len(words)))[:, None]
-        none = np.zeros((len(ids), held.dimensions), np.float32)
-        feeds = {IDS: ids, WEIGHTS: np.ones(ids.shape, np.float32), VECTORS: none, K: np.zeros(len(ids), np.int64)}
-        matrix[start : start + len(ids)] = session.run([EMBEDDINGS], feeds | beside)[0]
+    session = session_opener(("cpu",), 1, False)(bundle, bundle.manifest.graphs["model"])
+    matrix = np.empty((len(words), preprocessing.dimensions), np.float32)
+    for start in range(0, len(words), _ROWS_PER_RUN):
+        ids: NDArray[np.int64] = np.arange(start, min(start + _ROWS_PER_RUN, len(words)))[:, None]
+        feeds: Tensors = {
+            IDS: ids,
+            WEIGHTS: np.ones(ids.shape, np.float32),
+            VECTORS: np.zeros((len(ids), preprocessing.dimensions), np.float32),
+            K: np.zeros(len(ids), np.int64),
+        }
+        matrix[start : start + len(ids)] = session.run(feeds | mapped_tables)[EMBEDDINGS]
     return WordVectors(words=words, matrix=matrix)

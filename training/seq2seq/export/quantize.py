@@ -12,7 +12,7 @@ from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 from onnx.external_data_helper import set_external_data
 from torch import Tensor, nn
 
-from training.common.graph_builder import OnnxParts
+from training.common.graph_builder import GraphBuilder
 
 Weights = Literal["int8", "int8-stored", "fp16", "fp32"]
 """int8: stored and, in the step, multiplied so; int8-stored and fp16: stored so, computed in float32."""
@@ -25,7 +25,7 @@ _LARGEST_ACTIVATION = 63
 """7 bits: CPUs without VNNI add two products of 8 bits in 16, which would overflow with more."""
 
 
-class Parts(OnnxParts):
+class Parts(GraphBuilder):
     """With products in integers, and a constant that two graphs share.
 
     Args:

@@ -23,7 +23,7 @@ from service.tasks.word_vectors.preprocessing import (
     K,
 )
 from training.common.errors import ConfigError
-from training.common.graph_builder import OnnxParts
+from training.common.graph_builder import GraphBuilder
 from training.word2vec.export.quantized_table import Precision, Table
 
 GRAPH_FILE = "model.onnx"
@@ -81,7 +81,7 @@ def build_graph(table: Table) -> bytes:
     """The ONNX file. A small table lies in it as it is; onnxruntime turns it into float32 once, when it loads."""
     spec = graph_spec(table)
     outside = is_outside(table)
-    parts = OnnxParts()
+    parts = GraphBuilder()
     parts.constants |= {
         "zero": np.array([0], np.int64),
         "one": np.array([1], np.int64),
@@ -102,7 +102,7 @@ def build_graph(table: Table) -> bytes:
     )
 
 
-def _gather_inside(parts: OnnxParts, factors: list[str]) -> str:
+def _gather_inside(parts: GraphBuilder, factors: list[str]) -> str:
     """All rows as float32, a constant that is folded on loading; then those asked for, [N, M, D]."""
     rows = "codes" if factors else "rows"
     parts.add("Cast", TABLE, out=rows, to=TensorProto.FLOAT)
@@ -111,7 +111,7 @@ def _gather_inside(parts: OnnxParts, factors: list[str]) -> str:
     return parts.add("Gather", rows, IDS, out="gathered")
 
 
-def _gather_outside(parts: OnnxParts, factors: list[str]) -> str:
+def _gather_outside(parts: GraphBuilder, factors: list[str]) -> str:
     """Only the rows asked for are read from the mapped file: gathered first, converted then."""
     gathered = parts.add("Gather", TABLE, IDS, out="gathered_codes")
     gathered = parts.add("Cast", gathered, out="gathered", to=TensorProto.FLOAT)
@@ -121,7 +121,7 @@ def _gather_outside(parts: OnnxParts, factors: list[str]) -> str:
     return gathered
 
 
-def _embed(parts: OnnxParts, gathered: str) -> None:
+def _embed(parts: GraphBuilder, gathered: str) -> None:
     parts.add("Unsqueeze", WEIGHTS, "one", out="weights_N1M")
     parts.add("MatMul", "weights_N1M", gathered, out="sum_N1D")
     parts.add("Squeeze", "sum_N1D", "one", out="sum")
@@ -131,7 +131,7 @@ def _embed(parts: OnnxParts, gathered: str) -> None:
     parts.add("Div", "query", "safe_norm", out=EMBEDDINGS)
 
 
-def _if_wanted(parts: OnnxParts, *, then: GraphProto, otherwise: GraphProto) -> None:
+def _if_wanted(parts: GraphBuilder, *, then: GraphProto, otherwise: GraphProto) -> None:
     """Search only where K, the number of neighbours, is above 0."""
     parts.add("Shape", TABLE, out="rows_count", start=0, end=1)
     parts.add("ReduceMax", K, out="largest_k", keepdims=1)
@@ -142,7 +142,7 @@ def _if_wanted(parts: OnnxParts, *, then: GraphProto, otherwise: GraphProto) -> 
 
 
 def _search(outside: bool, factors: list[str]) -> GraphProto:
-    parts, query = OnnxParts(), EMBEDDINGS
+    parts, query = GraphBuilder(), EMBEDDINGS
     if outside:
         # Scaling the queries [N, D] and the scores [N, rows] is cheaper than scaling the rows [rows, D].
         parts.add("Cast", TABLE, out="rows", to=TensorProto.FLOAT)
@@ -157,7 +157,7 @@ def _search(outside: bool, factors: list[str]) -> GraphProto:
 
 
 def _no_search() -> GraphProto:
-    parts = OnnxParts()
+    parts = GraphBuilder()
     parts.add("Shape", EMBEDDINGS, out="batch", start=0, end=1)
     parts.add("Concat", "batch", "zero", out="empty", axis=0)
     parts.add("ConstantOfShape", "empty", out="no_scores", value=helper.make_tensor("0", TensorProto.FLOAT, [1], [0]))

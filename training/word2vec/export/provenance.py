@@ -7,47 +7,35 @@ from typing import Any
 
 from service.bundle.manifest import Metric
 from training.common.config import to_dict
+from training.common.corpora import CORPORA
 from training.common.vectors import WordVectors
 from training.common.vectors.loading import bundle_vectors
 from training.word2vec.config import Word2VecConfig
 from training.word2vec.evaluate import evaluate
 from training.word2vec.export.bundle import BundleSettings, export
 
-_WIKIPEDIA = "Wikipedia contributors; articles of the English Wikipedia of 2015"
-_KNOWN = {
-    "wikipedia-en-2015": (
-        "words-en",
-        "English Wikipedia articles of 2015, 65 million words",
-        "CC-BY-SA-3.0",
-        _WIKIPEDIA,
-    ),
-    "text8": (
-        "words-text8",
-        "text8: the first 100 MB of a cleaned English Wikipedia of 2006",
-        "CC-BY-SA-3.0",
-        _WIKIPEDIA,
-    ),
-}
+_DEFAULT_NAMES = {"wikipedia-en-2015": "words-en", "text8": "words-text8"}
 
 
 def default_name(config: Word2VecConfig) -> str:
     """The model name an export takes when none is given: that of a known corpus, else of the data's file or folder."""
-    if config.data in _KNOWN:
-        return _KNOWN[config.data][0]
+    if config.data in _DEFAULT_NAMES:
+        return _DEFAULT_NAMES[config.data]
     return Path(config.data).resolve().name.partition(".")[0].lower().replace(" ", "-")
 
 
 def run_settings(config: Word2VecConfig) -> dict[str, Any]:
     """The settings of a bundle that follow from those of the run."""
-    _, data, licence, attribution = _KNOWN.get(config.data, ("", Path(config.data).name, "unspecified", ""))
+    corpus = CORPORA.get(config.data)
+    file_name = Path(config.data).name
     return {
         "normaliser": "lower" if config.tokenizer == "letters" else "none",
         "tokenizer": config.tokenizer,
         "phrases": config.phrases > 0,
-        "data": data,
-        "licence": licence,
-        "attribution": attribution,
-        "config": to_dict(replace(config, data=config.data if config.data in _KNOWN else Path(config.data).name)),
+        "data": corpus.description if corpus else file_name,
+        "licence": corpus.licence if corpus else "unspecified",
+        "attribution": corpus.attribution if corpus else "",
+        "config": to_dict(replace(config, data=config.data if corpus else file_name)),
         "seed": config.seed,
         "libraries": ("numba", "torch"),
     }

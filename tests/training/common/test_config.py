@@ -33,7 +33,7 @@ def test_a_configuration_survives_json(preset: str) -> None:
         ({"ema": 1.0}, "ema is 1.0; it must be at least 0 and below 1"),
         ({"dev": 0.0}, "dev is 0.0; it must be above 0"),
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0; it must be at least 0 and below 1"),
-        ({"augment": {"blur": 0.7, "low_resolution": 0.7}}, "blur and low_resolution are shares of one batch"),
+        ({"augment": {"blur": 0.7, "low_resolution": 0.7}}, "blur and low_resolution are fractions of one batch"),
         ({"augment": {"rotation": -1.0}}, "rotation is -1.0; it must not be below 0"),
     ],
 )

@@ -10,14 +10,9 @@ from training.bilstm_crf.config import DataConfig, TaggerConfig
 from training.bilstm_crf.data.dataset import TaggedData
 from training.bilstm_crf.data.sources import load_data
 from training.common.config import to_dict
+from training.common.corpora import CORPORA
 from training.common.errors import ExportError
 from training.common.run import CONFIG
-
-_CORPORA = {
-    "wikipedia-en-2015": "articles of the English Wikipedia of 2015 (Wikipedia contributors, CC BY-SA 3.0)",
-    "text8": "text8, articles of the English Wikipedia of 2006 (Wikipedia contributors, CC BY-SA 3.0)",
-}
-"""Training corpora of word vectors, with their attribution."""
 
 
 def auxiliary_data_set(config: TaggerConfig) -> TaggedData | None:
@@ -71,7 +66,7 @@ def _corpus_of(path: Path) -> str:
     try:
         if (path / CONFIG).is_file():
             name = Path(json.loads((path / CONFIG).read_text(encoding="utf-8"))["config"]["data"]).name
-            return _CORPORA.get(name, name)
+            return CORPORA[name].citation if name in CORPORA else name
         if (path / MANIFEST).is_file():
             source = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["provenance"]
             return f"{source['data']} ({source['attribution'] or 'no attribution'})"

@@ -81,7 +81,7 @@ def _load_vectors(config: NetworkConfig) -> WordVectors | None:
     """The pretrained vectors, several files concatenated, reduced to fewer dimensions on request (PCA)."""
     if not config.vectors:
         return None
-    vectors = _concatenate([open_vectors_of(Path(part.strip())) for part in config.vectors.split(",")])
+    vectors = _concatenate([load_vectors_from(Path(part.strip())) for part in config.vectors.split(",")])
     if config.dimensions > vectors.dimensions:
         raise ConfigError(
             f"dimensions is {config.dimensions}, but {config.vectors} has {vectors.dimensions}; ask for no more"

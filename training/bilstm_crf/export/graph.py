@@ -44,7 +44,7 @@ def graph_spec(labels: int) -> Graph:
 
 def build_graph(network: BiLstmCrf, weights: Weights) -> bytes:
     """The ONNX file, weights inside."""
-    builder = OnnxParts(weights)
+    builder = GraphBuilder(weights)
     states = builder.add("Gather", _features(builder, network), _tokens_TB(builder), out="states_0")
     for number, layer in enumerate(network.layers):
         assert isinstance(layer, BiLstm)
@@ -66,11 +66,11 @@ def _emissions(labels: int) -> ValueInfoProto:
     return helper.make_tensor_value_info(EMISSIONS, TensorProto.FLOAT, ["B", "T", labels])
 
 
-def _tokens_TB(builder: OnnxParts) -> str:
+def _tokens_TB(builder: GraphBuilder) -> str:
     return builder.add("Transpose", TOKENS, out="tokens_TB", perm=[1, 0])
 
 
-def _features(builder: OnnxParts, network: BiLstmCrf) -> str:
+def _features(builder: GraphBuilder, network: BiLstmCrf) -> str:
     """The features of each distinct word [U, F]: its vector, casing and characters."""
     features = [builder.rows(builder.store("word_table", network.words.rows()), WORDS, out="word_vectors")]
     features.append(builder.add("Gather", builder.keep("casings", network.casing.weight), CASING, out="casing_vectors"))
@@ -81,7 +81,7 @@ def _features(builder: OnnxParts, network: BiLstmCrf) -> str:
     return builder.add("Concat", *features, out="features", axis=1)
 
 
-def _character_cnn(builder: OnnxParts, network: CharacterCnn) -> str:
+def _character_cnn(builder: GraphBuilder, network: CharacterCnn) -> str:
     """Max-pooled responses of the filters [U, units].
 
     Instead of embedding and Conv, three tables hold what a character adds to the responses of the filters when it is on
@@ -109,7 +109,7 @@ def _character_cnn(builder: OnnxParts, network: CharacterCnn) -> str:
     return builder.add("ReduceMax", responses, builder.sizes(1), out="character_features", keepdims=0)
 
 
-def _neighbors(builder: OnnxParts) -> tuple[str, str]:
+def _neighbors(builder: GraphBuilder) -> tuple[str, str]:
     """The characters [U, C] before and after each character, with padding at the ends."""
     builder.constants["no_character"] = np.array(0, np.int32)
     padded = builder.add("Pad", CHARACTERS, builder.sizes(0, 1, 0, 1), "no_character", out="characters_padded")
@@ -118,7 +118,7 @@ def _neighbors(builder: OnnxParts) -> tuple[str, str]:
     return before, builder.add("Slice", padded, builder.sizes(2), end, axis, out="characters_after")
 
 
-def _character_lstm(builder: OnnxParts, network: CharacterBiLstm) -> str:
+def _character_lstm(builder: GraphBuilder, network: CharacterBiLstm) -> str:
     """The final states of both directions [U, units]."""
     embedded = builder.add(
         "Gather", builder.keep("letters", network.embedding.weight), CHARACTERS, out="characters_UCE"
@@ -136,7 +136,7 @@ def _character_lstm(builder: OnnxParts, network: CharacterBiLstm) -> str:
 
 
 def _lstm(
-    builder: OnnxParts, layer: BiLstm, inputs: str, lengths: str, name: str, *, out: Literal["all", "last"]
+    builder: GraphBuilder, layer: BiLstm, inputs: str, lengths: str, name: str, *, out: Literal["all", "last"]
 ) -> str:
     """All states [T, 2, B, H] or the final ones [2, B, H] of a bidirectional LSTM over sequences of these lengths."""
     directions = (layer.forward_lstm, layer.backward_lstm)

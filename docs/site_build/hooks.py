@@ -68,7 +68,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     fences: list[str] = []
 
     def keep(match: re.Match[str]) -> str:
-        fences.append(match[0])
+        # Mermaid's script would come from elsewhere; GitHub has its own.
+        note = "The drawing's source, in Mermaid; GitHub draws it.\n\n"
+        fences.append(match[0].replace("```mermaid", note + "```text"))
         return f"\0{len(fences) - 1}\0"
 
     text = _FENCE.sub(keep, markdown)

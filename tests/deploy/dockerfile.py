@@ -1,4 +1,4 @@
-"""Reads a Dockerfile: as much of its language as ours uses."""
+"""Parses Dockerfiles: the part of the language that ours uses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Instruction:
 
 @dataclass
 class Stage:
-    """What stands between one FROM and the next."""
+    """The instructions from one FROM to the next."""
 
     name: str
     base: str

@@ -1,6 +1,6 @@
-"""Carries out a Dockerfile's steps without a container engine: a chroot over this machine's system folders.
+"""Carry out a Dockerfile's steps without a container engine: a chroot over this machine's system folders.
 
-The base image is stood in for by this machine's own Python and system libraries, mounted read-only; everything else
+This machine's own Python and system libraries replace the base image, mounted read-only; everything else
 (paths, environment, user, working directory, what is copied and run) is as the Dockerfile says. Linux and root only.
 """
 
@@ -18,13 +18,13 @@ from pathlib import Path
 from tests.deploy.dockerfile import Instruction, Stage, lineage
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/dev", "/proc")
-_PYTHON = "/stand-in"
-"""Where the stand-in for the base image's `python` and `pip` lies, inside."""
+_PYTHON = "/base-python"
+"""Path inside the image of the virtual environment that replaces the base image's `python` and `pip`."""
 
 
 @dataclass
 class Image:
-    """What a Dockerfile's target comes to: a folder that stands for the root, and how to run in it."""
+    """A built target of a Dockerfile: a folder used as the root, and how to run commands in it."""
 
     root: Path
     env: dict[str, str] = field(default_factory=lambda: {"PATH": f"{_PYTHON}/bin:/usr/local/bin:/usr/bin:/bin"})

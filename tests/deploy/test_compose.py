@@ -25,8 +25,8 @@ def compose() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def services(compose: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = compose["services"]
-    return found
+    result: dict[str, Any] = compose["services"]
+    return result
 
 
 def test_the_file_fits_the_compose_schema() -> None:

@@ -32,24 +32,24 @@ def requirements(lines: list[str]) -> list[tuple[str, str]]:
 def installed_closure() -> dict[str, Distribution]:
     """The distributions that the project needs and that are installed, however far down."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = requirements(
+    pending = requirements(
         project["dependencies"] + [line for extra in EXTRAS for line in project["optional-dependencies"][extra]]
     )
-    found: dict[str, Distribution] = {}
-    while wanted:
-        name, _ = wanted.pop()
-        if name in found:
+    closure: dict[str, Distribution] = {}
+    while pending:
+        name, _ = pending.pop()
+        if name in closure:
             continue
         try:
-            found[name] = distribution(name)
+            closure[name] = distribution(name)
         except PackageNotFoundError:
             continue  # The train extra where only the server is tested, a marker that does not hold here.
-        wanted += requirements(found[name].requires or [])
-    return found
+        pending += requirements(closure[name].requires or [])
+    return closure
 
 
 def test_what_is_installed_is_what_is_pinned() -> None:
-    installed = {name: found.version.split("+")[0] for name, found in installed_closure().items()}
+    installed = {name: package.version.split("+")[0] for name, package in installed_closure().items()}
     assert len(installed) > 40
     assert installed == {name: pins().get(name) for name in installed}
 

@@ -1,4 +1,4 @@
-"""The image as it is written; `make test-image` does what it says."""
+"""The Dockerfile as text; `make test-image` carries it out."""
 
 from __future__ import annotations
 

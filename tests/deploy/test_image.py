@@ -1,4 +1,4 @@
-"""The image's own steps, done here, and the server that comes out of them, read-only and without rights.
+"""Carry out the image's steps on this machine, and test the resulting server: read-only and unprivileged.
 
 Installs from the package index, so `make test-image` asks for it; no part of the default run.
 """
@@ -84,9 +84,9 @@ class Container:
 @pytest.fixture(scope="module")
 def container(image: Image) -> Iterator[Container]:
     """The server, until the last test has asked it."""
-    found = Container(image)
-    yield found
-    assert found.stop() == 0
+    running = Container(image)
+    yield running
+    assert running.stop() == 0
 
 
 def test_the_image_holds_the_server_and_no_more(image: Image) -> None:
@@ -112,8 +112,8 @@ def test_it_answers_the_samples_of_its_models(container: Container) -> None:
             route = sample.get("route") or next(iter(TASKS[manifest.task].routes))
             answer = container.client.post(route, json={"model": manifest.name, **sample["request"]})
             assert answer.status_code == 200, answer.text
-            found = answer.json()
-            results = found["results"] if "results" in found else found["data"]
+            document = answer.json()
+            results = document["results"] if "results" in document else document["data"]
             assert not list(differences(sample["results"], results, manifest.comparison))
 
 

@@ -30,9 +30,9 @@ def make(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProce
 
 
 def environment() -> dict[str, str]:
-    """This process's variables, without what a `make` that runs the tests hands on."""
-    handed_on = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "ARGS", "EXTRA", "PYTHON", "VENV"}
-    return {name: value for name, value in os.environ.items() if name not in handed_on}
+    """This process's variables, without those that a `make` which runs the tests passes on."""
+    inherited = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "ARGS", "EXTRA", "PYTHON", "VENV"}
+    return {name: value for name, value in os.environ.items() if name not in inherited}
 
 
 def test_help_lists_the_targets(checkout: Path) -> None:

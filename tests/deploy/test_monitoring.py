@@ -1,4 +1,4 @@
-"""What Prometheus scrapes and what the dashboard and the alerts ask for is what /metrics has."""
+"""/metrics has everything that Prometheus scrapes and that the dashboard and the alerts query."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def exposed(tmp_path: Path) -> Mapping[str, set[str]]:
         assert client.post("/v1/classify", json={"pixels": [template(7).tolist()]}).status_code == 200
         assert client.post("/v2/models/digits/infer", json={"inputs": [image]}).status_code == 500
         text = client.get("/metrics").text
-    found: dict[str, set[str]] = {}
+    labels: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            found.setdefault(sample.name, set()).update(sample.labels)
-    return found
+            labels.setdefault(sample.name, set()).update(sample.labels)
+    return labels
 
 
 @pytest.mark.parametrize("expression", [*dashboard_expressions(), *alert_expressions()])
@@ -117,10 +117,10 @@ def test_prometheus_looks_for_the_servers_of_the_compose_file() -> None:
 @pytest.fixture
 def promtool() -> str:
     """Prometheus' own checker; skips the test where it is not installed."""
-    found = shutil.which("promtool")
-    if found is None:
+    path = shutil.which("promtool")
+    if path is None:
         pytest.skip("needs promtool: apt-get install prometheus, or its release from prometheus.io")
-    return found
+    return path
 
 
 def run(*command: str) -> None:

@@ -1,4 +1,4 @@
-"""Reads the curl commands of the documents: as much of curl as they use."""
+"""Parses the curl commands in the documents: the options that they use."""
 
 from __future__ import annotations
 

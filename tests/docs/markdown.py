@@ -1,4 +1,4 @@
-"""Reads Markdown: as much of it as the project's documents use."""
+"""Parses Markdown: the part of it that the project's documents use."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def links(path: Path) -> Iterator[str]:
 
 
 def code_spans(path: Path) -> list[str]:
-    """What stands between backticks outside fenced blocks."""
+    """The inline code outside fenced blocks."""
     return [match[0][1:-1] for match in _CODE.finditer(prose(path))]
 
 

@@ -102,16 +102,33 @@ def test_make_targets_exist(document: Path) -> None:
 @pytest.mark.parametrize("document", NAMING, ids=name)
 def test_paths_and_modules_that_are_named_exist(document: Path) -> None:
     """A path begins with a folder of the repository, a module with one of its packages; `<…>` stands for any name."""
-    found = 0
+    names = 0
     for code in code_spans(document):
         if re.match(r"(service|training|tests|docs|deploy|models|\.github|\.ci)/", code):
             pattern = re.sub(r"<\w+>", "*", code.partition("::")[0]).rstrip("/")
             assert any(ROOT.glob(pattern)), code
-            found += 1
+            names += 1
         elif re.fullmatch(r"(service|training)(\.\w+)+", code):
             assert _exists(code), code
-            found += 1
-    assert found
+            names += 1
+    assert names
+
+
+def test_the_architecture_names_every_part() -> None:
+    """Every package of both halves but the parts of a family, and every family."""
+    text = " ".join(code_spans(ROOT / "docs/architecture.md"))
+    parts = [*ROOT.glob("service/*/"), *ROOT.glob("service/tasks/*/"), *ROOT.glob("training/*/")]
+    for part in parts:
+        if any(part.glob("*.py")):
+            assert f"{part.relative_to(ROOT).as_posix()}/" in text, part
+
+
+def test_contributing_says_what_every_test_folder_and_single_file_is_for() -> None:
+    named = [code.rstrip("/") for code in code_spans(ROOT / "CONTRIBUTING.md") if code.startswith("tests/")]
+    folders = [path for path in ROOT.glob("tests/*/") if any(path.iterdir()) and not path.name.startswith((".", "__"))]
+    files = ROOT.glob("tests/*/test_*.py")
+    for path in [*folders, *files]:
+        assert any(path.match(pattern) for pattern in named), path
 
 
 def _exists(dotted: str) -> bool:

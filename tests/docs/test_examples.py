@@ -1,4 +1,4 @@
-"""What the documents say is what happens: their commands run, and answer what is printed below them."""
+"""The commands in the documents run, and answer what is printed below them."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def shipped() -> Iterator[TestClient]:
 def _examples() -> Iterator[tuple[str, Call, str]]:
     """(id, request, printed answer or "") of every curl command."""
     for document in DOCUMENTS:
-        found = [*blocks(document), Block("", "")]
-        for block, after in pairwise(found):
+        fenced = [*blocks(document), Block("", "")]
+        for block, after in pairwise(fenced):
             sent = list(calls(block.text)) if block.language == "sh" else []
             for number, call in enumerate(sent, 1):
                 printed = after.text if after.language == "json" and number == len(sent) else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_LISTED = (
+_CODES_AND_NAMES = (
     "af Afrikaans,ar Arabic,az Azerbaijani,be Belarusian,bg Bulgarian,bn Bengali,bs Bosnian,ca Catalan,cs Czech,"
     "cy Welsh,da Danish,de German,el Greek,en English,eo Esperanto,es Spanish,et Estonian,eu Basque,fa Persian,"
     "fi Finnish,fr French,ga Irish,gl Galician,he Hebrew,hi Hindi,hr Croatian,hu Hungarian,hy Armenian,"
@@ -12,9 +12,9 @@ _LISTED = (
     "sl Slovenian,sq Albanian,sr Serbian,sv Swedish,sw Swahili,ta Tamil,th Thai,tl Tagalog,tr Turkish,uk Ukrainian,"
     "ur Urdu,uz Uzbek,vi Vietnamese,yi Yiddish,zh Chinese"
 )
-_NAMES = dict(entry.split(" ", 1) for entry in _LISTED.split(","))
+_NAMES = dict(entry.split(" ", 1) for entry in _CODES_AND_NAMES.split(","))
 
 
 def language_name(code: str) -> str:
-    """The name of a language; of one that is not listed, its code."""
+    """The English name of a language; its code if the language is not listed."""
     return _NAMES.get(code, code)

@@ -27,34 +27,36 @@ from service.tasks.translation.schemas import TranslateBody
 AUTO = "auto"
 
 
-def _are_texts(value: object) -> object:
-    """One complaint, whatever is wrong: a list may hold millions."""
+def _check_all_are_texts(value: object) -> object:
+    """Raise one error for all items: pydantic would make one for each, and a list may hold millions."""
     items = value if isinstance(value, list) else [value]
-    wrong = next((place for place, item in enumerate(items) if not isinstance(item, str)), None)
-    if wrong is not None:
-        raise ValueError("must be a text or a list of texts" + (f"; item {wrong} is none" if items is value else ""))
+    index = next((index for index, item in enumerate(items) if not isinstance(item, str)), None)
+    if index is not None:
+        raise ValueError("must be a text or a list of texts" + (f"; item {index} is none" if items is value else ""))
     return value
 
 
-Texts = Annotated[str | list[str], BeforeValidator(_are_texts), Field(description="One text, or a list of them.")]
+Texts = Annotated[
+    str | list[str], BeforeValidator(_check_all_are_texts), Field(description="One text, or a list of them.")
+]
 
 
 class LibreTranslateBody(BaseModel):
-    """What /translate takes. Other fields, as `api_key`, are ignored."""
+    """The request of /translate. Unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
     q: Texts
     source: str = Field(description="ISO 639-1 code of the language, or `auto` to detect it.")
     target: str = Field(description="ISO 639-1 code of the language to translate to.")
-    format: str = Field(default="text", description="`text`, or `html`, whose entities are read.")
-    alternatives: int = Field(default=0, ge=0, description="How many other translations of each text.")
-    model: str | None = Field(default=None, description="Ours: which model, where several translate the pair.")
+    format: str = Field(default="text", description="`text`, or `html`: then entities are decoded.")
+    alternatives: int = Field(default=0, ge=0, description="Number of alternative translations of each text.")
+    model: str | None = Field(default=None, description="Lectern's own: the model, where several translate the pair.")
     api_key: str | None = Field(default=None, description="Ignored.")
 
 
 class DetectBody(BaseModel):
-    """What /detect takes. Other fields, as `api_key`, are ignored."""
+    """The request of /detect. Unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -63,7 +65,7 @@ class DetectBody(BaseModel):
 
 
 class Detection(BaseModel):
-    """A language that a text may be in."""
+    """A language that a text may be in, with its confidence."""
 
     language: str
     confidence: float
@@ -71,26 +73,26 @@ class Detection(BaseModel):
 
 
 class LibreTranslateAnswer(BaseModel):
-    """The answer of /translate; lists where `q` was a list."""
+    """The answer of /translate; its fields are lists if `q` is a list."""
 
     translatedText: str | list[str]  # noqa: N815
     detectedLanguage: Detection | list[Detection] | None = None  # noqa: N815
-    """Where `source` was `auto`."""
+    """Only if `source` is `auto`."""
     alternatives: list[str] | list[list[str]] | None = None
-    """Where some were asked for."""
+    """Only if requested."""
 
 
 class Detections(RootModel[list[Detection]]):
-    """The answer of /detect: languages of the translators that serve, most likely first."""
+    """The answer of /detect: source languages of the served translators, most likely first."""
 
 
 class Language(BaseModel):
-    """A language that is translated from or to."""
+    """A language that a model translates from or to."""
 
     code: str
     name: str
     targets: list[str]
-    """What it can be translated to."""
+    """Codes of the languages that it can be translated to."""
 
 
 class Languages(RootModel[list[Language]]):
@@ -99,70 +101,95 @@ class Languages(RootModel[list[Language]]):
 
 async def translate(request: Request) -> Response:
     """Translate the texts of one request."""
-    sent = validate(LibreTranslateBody, await read_fields(request, ("q", "source", "target")))
-    _check_format(sent.format)
-    texts = _texts(sent.q, context(request).settings)
-    registry = context(request).registry
-    source, target = _code(sent.source), _code(sent.target)
-    detected = [_source(registry, text, target) for text in texts] if source == AUTO else None
-    sources = [source] * len(texts) if detected is None else [found.language for found in detected]
-    results: list[dict[str, Any]] = [{"text": text, "alternatives": []} for text in texts]
-    served: ServedModel | None = None
-    for language in dict.fromkeys(sources):
-        if detected is not None and language == target:
-            continue  # Nothing to translate.
-        served = _find(registry, language, target, sent.model)
-        places = [place for place, source in enumerate(sources) if source == language]
-        found = await _translated(request, served, sent, [texts[place] for place in places], places)
-        for place, result in zip(places, found, strict=True):
-            results[place] = result
+    body = validate(LibreTranslateBody, await read_fields(request, ("q", "source", "target")))
+    _check_format(body.format)
+    texts = _check_texts(body.q, context(request).settings)
+    source, target = _language_code(body.source), _language_code(body.target)
+    detections: list[Detected] | None = None
+    if source == AUTO:
+        detections = [_detect_source(context(request).registry, text, target) for text in texts]
+    sources = [source] * len(texts) if detections is None else [detection.language for detection in detections]
+    results, served = await _translate_by_source(request, body, texts, sources, target)
     answer: dict[str, Any] = {"translatedText": [result["text"] for result in results]}
-    if detected is not None:
-        answer["detectedLanguage"] = [found._asdict() for found in detected]
-    if sent.alternatives:
+    if detections is not None:
+        answer["detectedLanguage"] = [detection._asdict() for detection in detections]
+    if body.alternatives:
         answer["alternatives"] = [[other["text"] for other in result["alternatives"]] for result in results]
-    if isinstance(sent.q, str):
+    if isinstance(body.q, str):
         answer = {name: values[0] for name, values in answer.items()}
     response = json_response(answer)
     return add_model_headers(response, served) if served else response
 
 
-async def _translated(
-    request: Request, served: ServedModel, sent: LibreTranslateBody, texts: list[str], places: Sequence[int]
+async def _translate_by_source(
+    request: Request, body: LibreTranslateBody, texts: list[str], sources: list[str], target: str
+) -> tuple[list[dict[str, Any]], ServedModel | None]:
+    """Translate the texts of each source language with its model.
+
+    Args:
+        request: the HTTP request.
+        body: its parsed body.
+        texts: the texts, [N].
+        sources: their languages, [N].
+        target: the language to translate to. A text that is detected to be in it is returned as it is.
+
+    Returns:
+        The results, [N], and the model of the last translation; None if nothing had to be translated.
+    """
+    results: list[dict[str, Any]] = [{"text": text, "alternatives": []} for text in texts]
+    served: ServedModel | None = None
+    for source in dict.fromkeys(sources):
+        if source == target and _language_code(body.source) == AUTO:
+            continue
+        served = _find_translator(context(request).registry, source, target, body.model)
+        indices = [index for index, language in enumerate(sources) if language == source]
+        translations = await _translate_texts(request, served, body, [texts[index] for index in indices], indices)
+        for index, translation in zip(indices, translations, strict=True):
+            results[index] = translation
+    return results, served
+
+
+async def _translate_texts(
+    request: Request, served: ServedModel, body: LibreTranslateBody, texts: list[str], indices: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """The results of texts in one language; `places` are theirs in the request."""
-    body = TranslateBody(texts=texts, alternatives=sent.alternatives)
+    """Translate texts of one source language; `indices` are their positions in the request."""
     try:
-        asked = predictor_of(served).parse(body)
-        fields = await predict(request, served, asked.as_html() if sent.format == "html" else asked)
+        task_request = predictor_of(served).parse(TranslateBody(texts=texts, alternatives=body.alternatives))
+        fields = await predict(request, served, task_request.as_html() if body.format == "html" else task_request)
     except InvalidRequest as error:
-        raise _as_sent(error, None if isinstance(sent.q, str) else places) from error
+        raise _rename_field(error, None if isinstance(body.q, str) else indices) from error
     results: list[dict[str, Any]] = fields["results"]
     return results
 
 
-def _as_sent(error: InvalidRequest, places: Sequence[int] | None) -> InvalidRequest:
-    """The same error, with the name that its field has in this request; `places` is None of a single text."""
+def _rename_field(error: InvalidRequest, indices: Sequence[int] | None) -> InvalidRequest:
+    """Name the field `texts[i]` of an error as this request has it.
+
+    Args:
+        error: an error of the translator, whose request has `texts`.
+        indices: positions of those texts in `q`; None if `q` is a single text.
+    """
     field = error.field
     if not field or not field.startswith("texts"):
         return error
     message = str(error).removeprefix(f"{field}: ")
     number = field.removeprefix("texts").strip("[]")
-    return InvalidRequest(message, f"q[{places[int(number)]}]" if places is not None and number.isdigit() else "q")
+    return InvalidRequest(message, f"q[{indices[int(number)]}]" if indices is not None and number.isdigit() else "q")
 
 
 async def detect_language(request: Request) -> Response:
-    """Tell the language of a text."""
-    sent = validate(DetectBody, await read_fields(request, ("q",)))
-    texts = _texts(sent.q, context(request).settings)
-    found = detect("\n".join(texts), _profiles(context(request).registry))
-    return json_response([one._asdict() for one in found if one.confidence or one is found[0]])
+    """Detect the language of a text."""
+    body = validate(DetectBody, await read_fields(request, ("q",)))
+    texts = _check_texts(body.q, context(request).settings)
+    detections = detect("\n".join(texts), _profiles(context(request).registry))
+    likely = detections[:1] + [detection for detection in detections[1:] if detection.confidence]
+    return json_response([detection._asdict() for detection in likely])
 
 
 async def languages(request: Request) -> Response:
-    """List the languages of the translators that serve."""
+    """List the languages of the served translators."""
     targets: dict[str, set[str]] = {}
-    for source, target in map(_pair, _translators(context(request).registry)):
+    for source, target in map(_language_pair, _translators(context(request).registry)):
         targets.setdefault(source, set()).add(target)
         targets.setdefault(target, set())
     return json_response(
@@ -174,53 +201,59 @@ def _translators(registry: ModelRegistry) -> list[ServedModel]:
     return registry.serving(Task.TRANSLATION)
 
 
-def _pair(served: ServedModel) -> tuple[str, str]:
+def _language_pair(served: ServedModel) -> tuple[str, str]:
     selectors = served.predictor.selectors
     return selectors["source"], selectors["target"]
 
 
-def _find(registry: ModelRegistry, source: str, target: str, model: str | None) -> ServedModel:
-    """The model of a pair; of several the first by name, as LibreTranslate's clients name none."""
-    matches = [served.name for served in _translators(registry) if _pair(served) == (source, target)]
-    return registry.find(Task.TRANSLATION, model or next(iter(matches), None), source=source, target=target)
+def _find_translator(registry: ModelRegistry, source: str, target: str, model: str | None) -> ServedModel:
+    """The model of a language pair; of several the first by name, since LibreTranslate's clients name none."""
+    if not model:
+        pair = (source, target)
+        model = next((served.name for served in _translators(registry) if _language_pair(served) == pair), None)
+    return registry.find(Task.TRANSLATION, model, source=source, target=target)
 
 
 def _profiles(registry: ModelRegistry) -> list[Profile]:
     return [predictor_of(served).profile for served in _translators(registry)]
 
 
-def _source(registry: ModelRegistry, text: str, target: str) -> Detected:
-    """The language of a text; of one without letters, a language that can be translated to `target`."""
+def _detect_source(registry: ModelRegistry, text: str, target: str) -> Detected:
+    """Detect the language of a text; one without letters is in any language that can be translated to `target`."""
     translators = _translators(registry)
     if not translators:
-        registry.find(Task.TRANSLATION)  # Raises: there is no translator.
-    languages = detect(text, _profiles(registry))
-    if languages[0].confidence:
-        return languages[0]
-    sources = {source for source, other in map(_pair, translators) if other == target}
-    return next((one for one in languages if one.language in sources), languages[0])
+        registry.find(Task.TRANSLATION)  # Raises: no translator is served.
+    detections = detect(text, _profiles(registry))
+    best = detections[0]
+    if best.confidence:
+        return best
+    sources = {source for source, other in map(_language_pair, translators) if other == target}
+    return next((detection for detection in detections if detection.language in sources), best)
 
 
-def _texts(sent: str | list[str], settings: Settings) -> list[str]:
-    """The texts, of no more than what may be translated: before their languages are looked for."""
-    if isinstance(sent, str):
-        return [sent]
-    if len(sent) > settings.max_texts:
-        limit = settings.describe("max_texts")
-        raise InvalidRequest(f"{len(sent)} texts, {limit}; send several requests", "q")
-    total = sum(map(len, sent))
+def _check_texts(q: str | list[str], settings: Settings) -> list[str]:
+    """The texts of a request, as a list.
+
+    Raises:
+        InvalidRequest: more than may be translated; checked here because language detection comes first.
+    """
+    if isinstance(q, str):
+        return [q]
+    if len(q) > settings.max_texts:
+        raise InvalidRequest(f"{len(q)} texts, {settings.describe('max_texts')}; send several requests", "q")
+    total = sum(map(len, q))
     if total > settings.max_total_characters:
         limit = settings.describe("max_total_characters")
         raise InvalidRequest(f"{total} characters, {limit}; send several requests", "q")
-    return sent
+    return q
 
 
-def _check_format(wanted: str) -> None:
-    if wanted not in ("text", "html"):
-        raise InvalidRequest(f"{wanted!r} is not supported; send 'text' or 'html'", "format")
+def _check_format(name: str) -> None:
+    if name not in ("text", "html"):
+        raise InvalidRequest(f"{name!r} is not supported; send 'text' or 'html'", "format")
 
 
-def _code(language: str) -> str:
+def _language_code(language: str) -> str:
     """A language's code without its region: `en` of `en-GB`."""
     return language.strip().lower().replace("_", "-").partition("-")[0]
 
@@ -235,8 +268,8 @@ OPERATIONS = (
         tag="libretranslate",
         summary="Translate texts, as LibreTranslate does",
         description=(
-            "From JSON or a form. `source` may be `auto`; a text that is in the target language already is answered "
-            "as it is. Errors have LibreTranslate's shape, and a bad request is 400."
+            "Takes JSON or a form. `source` may be `auto`; then a text that is already in the target language is "
+            "returned as it is. Errors have LibreTranslate's shape, and an invalid request is 400."
         ),
         body=LibreTranslateBody,
         response=LibreTranslateAnswer,
@@ -251,7 +284,7 @@ OPERATIONS = (
         errors=ErrorShape.PLAIN,
         tag="libretranslate",
         summary="Detect the language of a text, as LibreTranslate does",
-        description="Among those that the translators which serve translate from; 0 to 100 is how sure it is.",
+        description="Chooses among the source languages of the served translators; `confidence` is 0 to 100.",
         body=DetectBody,
         response=Detections,
         body_media_types=form_media_types(DetectBody),
@@ -264,7 +297,7 @@ OPERATIONS = (
         endpoint=languages,
         errors=ErrorShape.PLAIN,
         tag="libretranslate",
-        summary="The languages, as LibreTranslate lists them",
+        summary="List the languages, as LibreTranslate does",
         response=Languages,
     ),
 )

@@ -1,4 +1,4 @@
-"""OpenAI's shapes: the list of models, which is the model card as data."""
+"""GET /v1/models: the model cards as data, in the shape of OpenAI's list of models."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from service.serving.served_model import ServedModel
 
 
 class Providers(BaseModel):
-    """The execution providers of one graph: what was asked for and what runs."""
+    """The execution providers of one graph: the requested ones and those in use."""
 
     requested: list[str]
     actual: list[str]
 
 
 class Licence(BaseModel):
-    """What may be done with the weights, and whom to name."""
+    """License of the weights, and the attribution that it requires."""
 
     weights: str
     attribution: str
@@ -31,7 +31,7 @@ class Licence(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """A model that serves: OpenAI's fields, then ours."""
+    """A model that serves: OpenAI's fields, then Lectern's."""
 
     id: str
     object: str = "model"
@@ -46,16 +46,16 @@ class ModelCard(BaseModel):
     licence: Licence
     providers: dict[str, Providers]
     inline: bool
-    """Whether the model runs in the event loop; else it has a thread."""
+    """Whether the model runs in the event loop; otherwise it has a thread."""
     warm_up_ms: float
     """Median time of an ordinary request when the model was loaded."""
     limits: dict[str, JsonValue]
     details: dict[str, JsonValue]
-    """What only models of this task have, as the dimensions of word vectors."""
+    """Facts that only models of this task have, such as the dimensions of word vectors."""
 
 
 class ModelList(BaseModel):
-    """All models that serve."""
+    """The models that serve."""
 
     object: str = "list"
     data: list[ModelCard]
@@ -112,8 +112,8 @@ OPERATIONS = (
         endpoint=list_models,
         errors=ErrorShape.OPENAI,
         tag="models",
-        summary="The models that serve",
-        description="Every model that serves, with its task, labels, metrics, licence and limits.",
+        summary="List the models that serve",
+        description="Each with its task, labels, metrics, license and limits.",
         operation_id="list_models_v1_models_get",
         response=ModelList,
     ),
@@ -123,8 +123,7 @@ OPERATIONS = (
         endpoint=get_model,
         errors=ErrorShape.OPENAI,
         tag="models",
-        summary="One model",
-        description="One model that serves.",
+        summary="Describe a model",
         operation_id="get_model_v1_models__model__get",
         response=ModelCard,
         statuses=(404, 503),

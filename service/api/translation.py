@@ -1,4 +1,4 @@
-"""POST /v1/translate: texts in, their translations out, at once or as they come."""
+"""POST /v1/translate: texts in, their translations out, at once or as a stream of events."""
 
 from __future__ import annotations
 
@@ -57,17 +57,17 @@ def _accepts_events(accept: str) -> bool:
     return any(part.partition(";")[0].strip().lower() == EVENT_STREAM for part in accept.split(","))
 
 
-async def _stream(request: Request, served: ServedModel, asked: TranslateRequest) -> Response:
-    """The answer as it comes. What goes wrong before the first event is answered as everywhere."""
-    stream = predictor_of(served).stream(asked)
+async def _stream(request: Request, served: ServedModel, task_request: TranslateRequest) -> Response:
+    """Answer with an event stream. An error before the first event is answered as on any other route."""
+    stream = predictor_of(served).stream(task_request)
     events = EventStream()
 
-    def on_token(place: int, token: int) -> None:
-        for index, delta in stream.take(place, token):
+    def on_token(position: int, token: int) -> None:
+        for index, delta in stream.take(position, token):
             events.put({"index": index, "text_delta": delta})
 
     async def work() -> None:
-        fields = await served.predict(asked, timings(request), on_token=on_token)
+        fields = await served.predict(task_request, timings(request), on_token=on_token)
         for index, delta in stream.finish(fields["results"]):
             events.put({"index": index, "text_delta": delta})
         events.put({"done": True, "model": served.name, "version": served.version} | fields)
@@ -86,13 +86,13 @@ OPERATIONS = (
         tag="tasks",
         summary="Translate texts",
         description=(
-            "The model is chosen by `source` and `target`. A text is cut into sentences, which are translated one by "
-            "one and joined with their spacing; line breaks, addresses, markup and characters that the model does not "
-            "know are carried over, and elements within a sentence, as `<b>`, stand around what their words became. "
-            "A `score` is the mean log-probability of a target piece. An empty text has an "
-            "empty translation, whose score is null. With `Accept: text/event-stream` the search is greedy and its "
-            'answer comes as it is made: events `data: {"index","text_delta"}`, at the end `data: {"done":true,…}` '
-            "with what the answer would be otherwise."
+            "The model is chosen by `source` and `target`. A text is split into sentences, which are translated one "
+            "by one and joined with their original spacing. Line breaks, addresses, markup and characters that the "
+            "model does not know are kept, and inline tags such as `<b>` are placed around the translation of what "
+            "they enclosed. A `score` is the mean log-probability of a target token. An empty text has an empty "
+            "translation, whose score is null. With `Accept: text/event-stream` decoding is greedy and the answer is "
+            'streamed: events `data: {"index","text_delta"}`, then `data: {"done":true,…}` with all the fields of the '
+            "ordinary answer."
         ),
         body=TranslateBody,
         response=TranslateAnswer,

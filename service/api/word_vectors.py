@@ -41,7 +41,7 @@ class ProjectionAnswer(TaskAnswer[Point]):
     """The answer of /v1/projection: one result per word, in order."""
 
     explained_variance: tuple[float, float]
-    """The share of the words' variance along x and along y."""
+    """Share of the words' variance along x and along y."""
 
 
 class EmbeddingsAnswer(BaseModel):
@@ -100,7 +100,7 @@ OPERATIONS = (
         errors=ErrorShape.PROBLEM,
         tag="tasks",
         summary="Compare pairs of words",
-        description="Cosines. A pair with a word that is not known has the score null and names the word.",
+        description="Cosine similarity. A pair with an unknown word has a null score and names the word.",
         body=SimilarityBody,
         response=SimilarityAnswer,
         example={"pairs": [["king", "queen"], ["Paris", "banana"]]},
@@ -115,9 +115,9 @@ OPERATIONS = (
         tag="tasks",
         summary="Find the nearest words",
         description=(
-            "To each of the `words` or `vectors`, or to the sum of the `positive` words less the `negative` ones. The "
-            "words of the request are left out of the answer. Of `words`, one that is not known has null for its "
-            "neighbours; of `positive` and `negative` all must be known."
+            "Of each of the `words` or `vectors`, or of the sum of the `positive` words minus the `negative` ones. The "
+            "words of the request are left out of the answer. An unknown word among `words` has null `neighbors`; "
+            "all `positive` and `negative` words must be known."
         ),
         body=NeighborsBody,
         response=NeighborsAnswer,
@@ -132,7 +132,7 @@ OPERATIONS = (
         errors=ErrorShape.PROBLEM,
         tag="tasks",
         summary="Solve an analogy",
-        description="`a` is to `b` as `c` is to what? The nearest words to b - a + c, without the three (3CosAdd).",
+        description="`a` is to `b` as `c` is to which word? The words nearest to b - a + c, the three excluded (3CosAdd).",
         body=AnalogyBody,
         response=NeighborsAnswer,
         example={"a": "man", "b": "king", "c": "woman"},
@@ -145,8 +145,8 @@ OPERATIONS = (
         fast_path=True,
         errors=ErrorShape.PROBLEM,
         tag="tasks",
-        summary="Place words in a plane",
-        description="Along the two directions in which these words vary most (PCA), for a plot.",
+        summary="Project words onto a plane",
+        description="Onto the first two principal components of these words (PCA), for a plot.",
         body=ProjectionBody,
         response=ProjectionAnswer,
         example={"words": ["king", "queen", "man", "woman"]},
@@ -161,8 +161,8 @@ OPERATIONS = (
         tag="tasks",
         summary="Embed texts, as OpenAI's API does",
         description=(
-            "A vector of norm 1 for each input: that of the word, or the weighted mean of the words that are known. "
-            "Errors have OpenAI's shape, and a bad input is 400."
+            "Returns a unit vector for each input: that of the word, or the weighted mean of its known words. Errors "
+            "have OpenAI's shape, and an invalid input is 400."
         ),
         body=EmbeddingsBody,
         response=EmbeddingsAnswer,

@@ -1,4 +1,4 @@
-"""The command `lectern`: serve, health, models list, models verify, openapi."""
+"""The command line `lectern`: serve, health, models list, models verify, openapi."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ from service.settings import describe_settings, load_settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code: 0 well, 1 a check failed, 2 it could not start."""
+    """Run a command.
+
+    Returns:
+        The exit code: 0 for success, 1 if a check failed, 2 if the command could not start.
+    """
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
     except (ConfigurationError, BundleError) as error:
         print(f"lectern: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # The reader, `head` say, has seen enough.
+    except BrokenPipeError:  # The reader of the output, such as `head`, has exited.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
@@ -48,17 +52,17 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--models", metavar="DIR", help=f"the same as {PREFIX}MODELS")
     serve.set_defaults(run=_serve)
     health = commands.add_parser("health", help="ask a running server whether it is ready")
-    health.add_argument("--url", help=f"its address; that of {PREFIX}HOST and {PREFIX}PORT where left out")
+    health.add_argument("--url", help=f"its address; by default that of {PREFIX}HOST and {PREFIX}PORT")
     health.set_defaults(run=_health)
     openapi = commands.add_parser("openapi", help="print the OpenAPI document")
     openapi.set_defaults(run=_openapi)
-    models = commands.add_parser("models", help="look at a model repository").add_subparsers(
+    models = commands.add_parser("models", help="inspect a model repository").add_subparsers(
         required=True, metavar="COMMAND"
     )
-    listing = models.add_parser("list", help="the bundles there are")
+    listing = models.add_parser("list", help="list its bundles")
     listing.set_defaults(run=_list)
-    verify = models.add_parser("verify", help="check every file and answer the stored samples again")
-    verify.add_argument("names", nargs="*", metavar="NAME", help="models to check; all where left out")
+    verify = models.add_parser("verify", help="check every file, and compare the model's answers to the stored samples")
+    verify.add_argument("names", nargs="*", metavar="NAME", help="models to check; all by default")
     verify.set_defaults(run=_verify)
     for command in (listing, verify):
         command.add_argument("--models", metavar="DIR", help=f"the same as {PREFIX}MODELS")
@@ -77,7 +81,7 @@ def _settings_table() -> str:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    # Flags become variables, so that worker processes see them too.
+    # Options become environment variables, so that worker processes see them too.
     for name in ("host", "port", "models"):
         if (value := getattr(arguments, name)) is not None:
             os.environ[PREFIX + name.upper()] = value
@@ -112,36 +116,40 @@ def _openapi(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _repository(arguments: argparse.Namespace) -> list[Path]:
-    """The folders of all versions, by name and number."""
+def _version_folders(arguments: argparse.Namespace) -> list[Path]:
+    """The folders of all versions, sorted by name and number.
+
+    Raises:
+        ConfigurationError: the model repository cannot be read, or holds no bundle.
+    """
     root = Path(arguments.models) if arguments.models else load_settings().models
     try:
         folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-        found = [folder / str(version) for folder in folders for version in versions(folder)]
+        paths = [folder / str(version) for folder in folders for version in versions(folder)]
     except OSError as error:
         raise ConfigurationError(
             f"model repository {root} cannot be read ({error.strerror}); set LECTERN_MODELS"
         ) from error
-    if not found:
+    if not paths:
         raise ConfigurationError(f"model repository {root} holds no bundle; train one with `lectern-train`")
-    return found
+    return paths
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    worst = 0
-    for path in _repository(arguments):
+    exit_code = 0
+    for path in _version_folders(arguments):
         name = f"{path.parent.name}/{path.name}"
         try:
             bundle = read_bundle(path)
         except BundleError as error:
             print(f"{name:24} BAD  {error}")
-            worst = 1
+            exit_code = 1
             continue
-        print(_line(name, bundle))
-    return worst
+        print(_summary(name, bundle))
+    return exit_code
 
 
-def _line(name: str, bundle: Bundle) -> str:
+def _summary(name: str, bundle: Bundle) -> str:
     manifest = bundle.manifest
     size = sum((bundle.path / file).stat().st_size for file in manifest.files)
     metrics = "; ".join(
@@ -158,24 +166,23 @@ def _verify(arguments: argparse.Namespace) -> int:
 
     check_installation()
     settings = load_settings()
-    paths = [path for path in _repository(arguments) if not arguments.names or path.parent.name in arguments.names]
+    paths = [path for path in _version_folders(arguments) if not arguments.names or path.parent.name in arguments.names]
     if unknown := set(arguments.names) - {path.parent.name for path in paths}:
         raise ConfigurationError(f"no model {sorted(unknown)[0]!r}; `lectern models list` shows them")
     threads = settings.threads or available_cpus()
-    worst = 0
+    exit_code = 0
     for path in paths:
-        name = f"{path.parent.name}/{path.name}"
         providers = settings.for_model(path.parent.name).providers or settings.providers
         try:
             opener = session_opener(providers, threads, settings.strict)
             predictor = load_predictor(read_bundle(path), opener, Limits())
-            wrong = list(predictor.replay())
+            problems = list(predictor.replay())
             count = len(predictor.bundle.samples())
         except (BundleError, LecternError) as error:
-            wrong, count = [str(error)], 0
-        print(f"{name}: " + ("; ".join(wrong) if wrong else f"ok, {count} samples answered alike"))
-        worst = max(worst, int(bool(wrong)))
-    return worst
+            problems, count = [str(error)], 0
+        print(f"{path.parent.name}/{path.name}: {'; '.join(problems) or f'ok, {count} samples answered alike'}")
+        exit_code = max(exit_code, int(bool(problems)))
+    return exit_code
 
 
 if __name__ == "__main__":

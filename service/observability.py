@@ -17,18 +17,18 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""The id of the request being answered; every log line of it carries the id."""
+"""Id of the request being answered; its log lines carry it."""
 
 STAGES = ("queue", "preprocess", "infer", "postprocess", "total")
 
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
-"""prometheus_client keeps its values in files of this folder where it is set when the library is first imported."""
+"""prometheus_client stores its values in this folder if the variable is set when the library is first imported."""
 
 _BUCKETS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, request_id and what `extra={"fields": {…}}` adds."""
+    """Formats a record as one line of JSON: time, level, logger, message, request_id, and `extra={"fields": {...}}`."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, object] = {
@@ -37,8 +37,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if identity := request_id.get():
-            entry["request_id"] = identity
+        if identifier := request_id.get():
+            entry["request_id"] = identifier
         fields = getattr(record, "fields", None)
         if isinstance(fields, Mapping):
             entry.update(fields)
@@ -46,7 +46,7 @@ class JsonFormatter(logging.Formatter):
             entry["exception"] = self.formatException(record.exc_info)
         try:
             return orjson.dumps(entry, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-        except TypeError:  # A text that is no Unicode or an integer beyond 64 bits: a log line is never lost for it.
+        except TypeError:  # Text that is not Unicode, or an integer beyond 64 bits, must not lose the line.
             return json.dumps({str(key): str(value) for key, value in entry.items()})
 
 
@@ -61,13 +61,13 @@ def configure_logging(level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    # uvicorn's access log would say the same as ours, without ids; of the rest only what is amiss is of use.
+    # uvicorn's access log would repeat ours without ids; of its other messages only warnings and errors are useful.
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, root.level) if root.level > logging.DEBUG else 0)
 
 
 class Metrics:
-    """The service's metrics. Low cardinality: models, versions, stages and outcomes, never ids or addresses."""
+    """The Prometheus metrics of the service. Their labels have low cardinality: no ids, no addresses."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -83,7 +83,7 @@ class Metrics:
         )
         self.inferences = Counter(
             "lectern_inferences",
-            "Rows inferred (images, sentences, …); of models that step, in each step.",
+            "Rows inferred (images, sentences, …); for models that decode step by step, in each step.",
             ("model", "version"),
             registry=self.registry,
         )
@@ -99,14 +99,14 @@ class Metrics:
         self.last_inference = self._gauge(
             "lectern_last_inference_timestamp_seconds", "When the model last ran.", ("model", "version"), mode="max"
         )
-        self.queue_depth = self._gauge("lectern_queue_depth", "Requests that wait for a run.", ("model",))
+        self.queue_depth = self._gauge("lectern_queue_depth", "Requests waiting for a run.", ("model",))
         self.in_flight = self._gauge("lectern_in_flight", "Requests being answered.", ())
         self.model_ready = self._gauge(
-            "lectern_model_ready", "1 where the version serves, else 0.", ("model", "version"), mode="livemin"
+            "lectern_model_ready", "1 if the version serves, else 0.", ("model", "version"), mode="livemin"
         )
         self.execution_provider = self._gauge(
             "lectern_execution_provider",
-            "1 for the execution provider asked for and the one that runs.",
+            "1 for the requested execution provider and the one in use.",
             ("model", "requested", "actual"),
             mode="livemax",
         )
@@ -115,15 +115,15 @@ class Metrics:
         return Gauge(name, text, labels, registry=self.registry, multiprocess_mode=mode)  # type: ignore[arg-type]
 
     def stages(self, model: str, version: str) -> StageTimer:
-        """A recorder of stage times for one version of a model; labels are looked up once."""
+        """A timer of the stages of one version of a model, with its labels resolved."""
         return StageTimer({stage: self.stage_seconds.labels(model, version, stage) for stage in STAGES})
 
     def render(self) -> bytes:
-        """All metrics in Prometheus' text format; of all worker processes where there are several."""
+        """All metrics in Prometheus' text format, summed over the worker processes."""
         return generate_latest(self._collector())
 
     def samples(self) -> Iterator[tuple[str, Mapping[str, str], float]]:
-        """Yield (name, labels, value) of every sample, summed over the worker processes."""
+        """Yield the name, labels and value of every sample, summed over the worker processes."""
         for family in self._collector().collect():
             for sample in family.samples:
                 yield sample.name, sample.labels, sample.value
@@ -137,7 +137,7 @@ class Metrics:
 
 
 class StageTimer:
-    """Observes the stages of one version of a model."""
+    """Records how long the stages of one version of a model take."""
 
     def __init__(self, children: Mapping[str, Histogram]) -> None:
         self._children = children
@@ -148,7 +148,7 @@ class StageTimer:
 
 
 class Timings:
-    """The stage times of one request, in seconds, in order; becomes the header `Server-Timing`."""
+    """Stopwatch for the stages of one request, in seconds; written as the header `Server-Timing`."""
 
     __slots__ = ("_mark", "stages", "started")
 
@@ -158,18 +158,18 @@ class Timings:
         self.stages: dict[str, float] = {}
 
     def lap(self, stage: str) -> None:
-        """Give the time since the last lap to `stage`."""
+        """Add the time since the last lap to `stage`."""
         now = time.perf_counter()
         self.stages[stage] = self.stages.get(stage, 0.0) + now - self._mark
         self._mark = now
 
     def add(self, stage: str, seconds: float) -> None:
-        """Give `seconds` measured elsewhere to `stage`; the next lap starts now."""
+        """Add `seconds` measured elsewhere to `stage`, and start the next lap."""
         self.stages[stage] = self.stages.get(stage, 0.0) + seconds
         self._mark = time.perf_counter()
 
     def skip(self) -> None:
-        """Give the time since the last lap to no stage, as that of a body on its way."""
+        """Start the next lap without recording the last one, such as the wait for a body."""
         self._mark = time.perf_counter()
 
     @property
@@ -183,7 +183,7 @@ class Timings:
 
 
 def sweep_dead_processes() -> None:
-    """Drop the live gauges of worker processes that are gone, so that a crash leaves no ghost in the sums."""
+    """Drop the live gauges of dead worker processes, so that a crash does not stay in the sums."""
     folder = os.environ.get(MULTIPROCESS_DIR)
     if folder is None:
         return

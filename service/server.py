@@ -25,21 +25,21 @@ from service.settings import Settings, load_settings, unknown_variables
 
 log = logging.getLogger(__name__)
 
-# Models and modules live as long as the process: the collector need not look at them again, and what requests
-# allocate is freed by reference counts. Without this its pauses make the slowest percent ten times slower.
+# Models and modules live as long as the process, so the garbage collector need not scan them again; what requests
+# allocate is freed by reference counting. Without this, its pauses make the 99th percentile ten times slower.
 _GC_THRESHOLDS = (50_000, 50, 100)
 
 _HEALTHCHECK_SECONDS = 60
 
 
 def serve(settings: Settings) -> int:
-    """Serve until a signal comes.
+    """Serve until a signal ends it.
 
     Returns:
         The exit code.
 
     Raises:
-        ConfigurationError: the installation, the settings, the address or the models do not allow it.
+        ConfigurationError: the installation, the settings, the address or the models do not allow serving.
     """
     check_installation()
     configure_logging(settings.log_level)
@@ -50,13 +50,13 @@ def serve(settings: Settings) -> int:
 
 
 def _serve_on(listener: socket.socket, settings: Settings) -> int:
-    app = _application(settings)
-    # Before the first request: every reason not to start is told here, with exit code 2.
+    app = _create_app(settings)
+    # Loaded before uvicorn starts, so that every reason not to start is reported with exit code 2.
     app.context.registry.load_all()
     address = _address(listener)
     if settings.workers > 1:
         return _serve_many(settings, listener, address)
-    # SIGTERM ends it like Ctrl-C: before uvicorn takes the signals, and when it raises them again at its end.
+    # SIGTERM ends the process like Ctrl-C: before uvicorn handles signals, and when it raises them again at its end.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     log.info("serving", extra={"fields": {"address": address, "docs": f"{address}/docs"}})
     with contextlib.suppress(KeyboardInterrupt):
@@ -70,10 +70,10 @@ def worker_application() -> Lectern:
     settings = load_settings()
     configure_logging(settings.log_level)
     sweep_dead_processes()
-    return _application(settings)
+    return _create_app(settings)
 
 
-def _application(settings: Settings) -> Lectern:
+def _create_app(settings: Settings) -> Lectern:
     return create_app(settings, on_ready=lambda context: _on_ready(context, settings))
 
 
@@ -85,13 +85,13 @@ def _on_ready(context: Context, settings: Settings) -> None:
 
 
 def _drain_on_sigterm(context: Context, seconds: float) -> None:
-    """On SIGTERM answer 503 on ready first, and let uvicorn close the socket after `seconds`."""
+    """On SIGTERM answer ready with 503 first, and let uvicorn close the socket after `seconds`."""
     close = signal.getsignal(signal.SIGTERM)
     loop = asyncio.get_running_loop()
 
     def drain(number: int, frame: FrameType | None) -> None:
         assert callable(close)
-        if context.draining.is_set():  # Asked twice: at once.
+        if context.draining.is_set():  # A second SIGTERM ends it at once.
             close(number, frame)
             return
         context.draining.set()
@@ -102,7 +102,7 @@ def _drain_on_sigterm(context: Context, seconds: float) -> None:
 
 
 def _serve_many(settings: Settings, listener: socket.socket, address: str) -> int:
-    """Supervise worker processes that share the socket; their metrics meet in files of a temporary folder."""
+    """Supervise worker processes that share the socket, and their metrics through files in a temporary folder."""
     folder = tempfile.mkdtemp(prefix="lectern-metrics-")
     os.environ[MULTIPROCESS_DIR] = folder
     log.info("serving", extra={"fields": {"address": address, "workers": settings.workers}})
@@ -123,9 +123,9 @@ def _config(app: Lectern | str, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # Nothing here asks for the address of the caller.
+        proxy_headers=False,  # Nothing uses the address of the caller.
         timeout_graceful_shutdown=settings.shutdown_seconds,
-        # A worker answers nothing while a session is being made; killed for that, it would never come up.
+        # A worker does not respond while it creates a session; killed for that, it would never start.
         timeout_worker_healthcheck=_HEALTHCHECK_SECONDS,
     )
 
@@ -136,13 +136,13 @@ def _address(listener: socket.socket) -> str:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """A listening address.
+    """Open a listening socket.
 
     Raises:
-        ConfigurationError: in use, not allowed or no address of this machine.
+        ConfigurationError: the address is in use, not allowed, or not one of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named TCP: only so does asyncio turn off Nagle's algorithm, with which answers wait for 40 ms. uvloop always does.
+    # With the protocol given, asyncio disables Nagle's algorithm, which delays answers by 40 ms; uvloop always does.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

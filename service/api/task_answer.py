@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -23,9 +24,9 @@ class TaskAnswer(BaseModel, Generic[ResultT]):
     results: list[ResultT]
 
 
-async def predict(request: Request, served: ServedModel, task_request: Any) -> dict[str, Any]:
+def predict(request: Request, served: ServedModel, task_request: Any) -> Coroutine[Any, Any, dict[str, Any]]:
     """Run a parsed request through the model, and return the answer's own fields; stops when the client disconnects."""
-    return await while_connected(request, served, served.predict(task_request, timings(request)))
+    return while_connected(request, served, served.predict(task_request, timings(request)))
 
 
 async def answer(request: Request, served: ServedModel, task_request: Any) -> Response:

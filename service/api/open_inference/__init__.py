@@ -13,7 +13,7 @@ from service.api.operation import Operation
 
 
 def _with_version(*operations: Operation) -> Iterator[Operation]:
-    """Each operation, and the same with a version in its path."""
+    """Yield each operation, and the same operation with a version in its path."""
     for operation in operations:
         yield operation
         yield replace(operation, path=operation.path.replace("{model}", "{model}/versions/{version}"))
@@ -21,7 +21,7 @@ def _with_version(*operations: Operation) -> Iterator[Operation]:
 
 OPERATIONS: tuple[Operation, ...] = (
     *_with_version(infer.OPERATION),
-    # Before the models: else it would be the metadata of one named "stats".
+    # Before the operations of models, whose metadata route would take it for a model named "stats".
     statistics.ALL,
     *_with_version(*metadata.MODEL, statistics.MODEL),
     metadata.SERVER,
@@ -29,4 +29,4 @@ OPERATIONS: tuple[Operation, ...] = (
     repository.LOAD,
     repository.UNLOAD,
 )
-"""In the order in which they are matched: what must be fast comes first."""
+"""In the order in which they are matched; the fast path comes first."""

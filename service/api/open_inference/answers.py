@@ -1,4 +1,4 @@
-"""Writing the answer to an inference: JSON, or JSON followed by binary tensors, compressed where that is asked for."""
+"""Writes the answer to an inference: JSON, or JSON followed by binary tensors; compressed if requested."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from service.bundle.manifest import Datatype, TensorSpec
 from service.runtime.session import Tensors
 from service.serving.served_model import ServedModel
 
-_WORTH_COMPRESSING_BYTES = 1024
+_MIN_COMPRESSED_BYTES = 1024
 
 
 def write_answer(inference: Inference, outputs: Tensors, served: ServedModel) -> Response:
-    """Make the response.
+    """Write the requested outputs of a model.
 
     Raises:
         InvalidRequest: an output has no JSON form.
-        ModelFailure: an output that is asked for as JSON holds NaN or infinity.
+        ModelFailure: an output requested as JSON holds NaN or infinity.
     """
     entries: list[dict[str, Any]] = []
     blocks: list[bytes] = []
@@ -45,7 +45,7 @@ def write_answer(inference: Inference, outputs: Tensors, served: ServedModel) ->
     if inference.id is not None:
         document["id"] = inference.id
     text = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
-    if b"null" in text:  # Either NaN or a name: finding out costs more than a small answer's whole writing.
+    if b"null" in text:  # NaN, or part of a name. Checking every output would cost more than writing a small answer.
         for wanted in inference.outputs:
             if not wanted.binary:
                 check_finite(outputs[wanted.spec.name], wanted.spec.name)
@@ -56,14 +56,14 @@ def write_answer(inference: Inference, outputs: Tensors, served: ServedModel) ->
 
 
 def compress(response: Response, headers: Mapping[str, str]) -> None:
-    """Compress the body if it is long enough to gain and the request's headers take gzip or deflate."""
-    if len(response.body) < _WORTH_COMPRESSING_BYTES:
+    """Compress the body if it is long enough to benefit and the request's headers accept gzip or deflate."""
+    if len(response.body) < _MIN_COMPRESSED_BYTES:
         return
     encoding = _preferred(headers.get("accept-encoding", ""))
     if encoding is None:
         return
     body = bytes(response.body)
-    # Level 1: floats hardly shrink further, and the event loop waits meanwhile.
+    # Level 1: floats hardly compress further, and the event loop is blocked meanwhile.
     body = gzip.compress(body, 1, mtime=0) if encoding == "gzip" else zlib.compress(body, 1)
     response.body = body
     response.headers["content-encoding"] = encoding
@@ -73,22 +73,22 @@ def compress(response: Response, headers: Mapping[str, str]) -> None:
 def _classify(
     array: NDArray[Any], wanted: Wanted, labels: Sequence[str] | None
 ) -> tuple[NDArray[np.object_], TensorSpec]:
-    """The highest values of every row as BYTES `value:index:label`, [batch, classes] (Triton's classification)."""
+    """The highest values of every row as BYTES `value:index:label`, [batch, classes] (classification extension)."""
     rows = array.reshape(len(array), -1)
     check_finite(rows, wanted.spec.name)
     columns = rows.shape[1]
-    # Reversed twice, so that of equal values the first comes first.
-    best = columns - 1 - np.argsort(rows[:, ::-1], axis=1, kind="stable")[:, ::-1][:, : wanted.classes]
-    named = labels is not None and len(labels) == columns
-    texts = np.empty(best.shape, object)
-    for (row, place), column in np.ndenumerate(best):
-        label = f":{labels[int(column)]}" if named and labels else ""
-        texts[row, place] = f"{rows[row, column]!s}:{column}{label}".encode()
-    return texts, TensorSpec(name=wanted.spec.name, datatype=Datatype.BYTES, shape=best.shape)
+    # Reversed twice, so that equal values stay in order.
+    top = columns - 1 - np.argsort(rows[:, ::-1], axis=1, kind="stable")[:, ::-1][:, : wanted.classes]
+    has_labels = labels is not None and len(labels) == columns
+    texts = np.empty(top.shape, object)
+    for (row, rank), column in np.ndenumerate(top):
+        label = f":{labels[int(column)]}" if has_labels and labels else ""
+        texts[row, rank] = f"{rows[row, column]!s}:{column}{label}".encode()
+    return texts, TensorSpec(name=wanted.spec.name, datatype=Datatype.BYTES, shape=top.shape)
 
 
 def _preferred(accept_encoding: str) -> str | None:
-    """gzip or deflate, whichever the caller likes better; None where neither is taken."""
+    """gzip or deflate, whichever the caller prefers; None if it accepts neither."""
     weights: dict[str, float] = {}
     for part in accept_encoding.split(","):
         name, _, parameter = part.partition(";")

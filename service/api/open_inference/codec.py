@@ -1,7 +1,7 @@
-"""Tensors as the Open Inference Protocol writes them: JSON, and the binary extension's bytes.
+"""Reads and writes tensors of the Open Inference Protocol: as JSON, and as bytes of the binary extension.
 
-Binary tensors are little-endian and row-major, without padding; an element of BYTES is its length as uint32, then its
-bytes (Triton, protocol/extension_binary_data). In arrays the elements of BYTES are `bytes`.
+Binary tensors are little-endian and row-major, without padding. An element of BYTES is its length as uint32 followed by
+its bytes (Triton, protocol/extension_binary_data). In arrays, elements of BYTES are `bytes`.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ _LENGTH = struct.Struct("<I")
 
 
 def check_shape(shape: Sequence[int], spec: TensorSpec, field: str) -> None:
-    """Raise InvalidRequest unless `shape` is one that `spec` takes."""
+    """Raise InvalidRequest unless `spec` accepts `shape`."""
     if len(shape) != len(spec.shape) or [
-        size for size, want in zip(shape, spec.shape, strict=True) if want not in (-1, size)
+        size for size, expected in zip(shape, spec.shape, strict=True) if expected not in (-1, size)
     ]:
         raise InvalidRequest(f"is {list(shape)}, the model takes {list(spec.shape)} (-1 = any size)", field)
 
 
 def read_json(data: Any, spec: TensorSpec, shape: Sequence[int], field: str, *, booleans: bool = True) -> NDArray[Any]:
-    """Turn the JSON `data` of an input into an array.
+    """Convert the JSON `data` of an input to an array.
 
     Args:
         data: flat or nested lists.
         spec: the model's input.
-        shape: a shape that `spec` takes.
-        field: how errors name the data.
-        booleans: False where the JSON text holds no `true` and no `false`.
+        shape: a shape that `spec` accepts.
+        field: name of the data in errors.
+        booleans: False if the JSON text is known to hold no `true` and no `false`.
 
     Raises:
         InvalidRequest: naming the first value or list that is wrong.
@@ -50,10 +50,10 @@ def read_json(data: Any, spec: TensorSpec, shape: Sequence[int], field: str, *, 
 
 
 def read_binary(block: memoryview, spec: TensorSpec, shape: Sequence[int], field: str) -> NDArray[Any]:
-    """Turn the bytes of an input into an array, without a copy where they lie aligned in memory.
+    """Convert the bytes of an input to an array, without a copy if they are aligned in memory.
 
     Raises:
-        InvalidRequest: the bytes are not as many as the shape says, or not elements of the datatype.
+        InvalidRequest: the number of bytes does not fit the shape, or they are no elements of the datatype.
     """
     if spec.datatype is Datatype.BYTES:
         return _read_strings(block, math.prod(shape), field).reshape(shape)
@@ -66,15 +66,15 @@ def read_binary(block: memoryview, spec: TensorSpec, shape: Sequence[int], field
     array = np.frombuffer(block, dtype)
     if spec.datatype is Datatype.BOOL and array.view(np.uint8).max(initial=0) > 1:
         raise InvalidRequest("the bytes of a BOOL must be 0 or 1", field)
-    # The JSON before it has any length; compiled kernels want numbers at addresses that are multiples of their size.
+    # The JSON before it can have any length, but compiled kernels need aligned numbers.
     return (array if array.flags.aligned else array.copy()).reshape(shape)
 
 
 def write_json(array: NDArray[Any], spec: TensorSpec) -> Any:
-    """The flat `data` of an output, for orjson. It writes NaN and infinity as null: see `check_finite`.
+    """The flat `data` of an output, for orjson, which writes NaN and infinity as null: see `check_finite`.
 
     Raises:
-        InvalidRequest: it has no JSON form; says to ask for binary.
+        InvalidRequest: the output has no JSON form.
     """
     if spec.datatype is Datatype.BYTES:
         try:
@@ -86,17 +86,17 @@ def write_json(array: NDArray[Any], spec: TensorSpec) -> Any:
 
 
 def check_finite(array: NDArray[Any], name: str) -> None:
-    """Raise ModelFailure where an output that is not sent as binary holds NaN or infinity, which JSON does not have."""
+    """Raise ModelFailure if an output holds NaN or infinity, which JSON does not have."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ModelFailure(f"the model's output {name!r} holds NaN or infinity")
 
 
 def write_binary(array: NDArray[Any], datatype: Datatype) -> bytes:
-    """The bytes of an output."""
+    """Convert an output to bytes."""
     if datatype is not Datatype.BYTES:
         return np.ascontiguousarray(array, datatype.numpy).tobytes()
     elements = [_bytes(value) for value in array.flat]
-    return b"".join(part for element in elements for part in (_LENGTH.pack(len(element)), element))
+    return b"".join(piece for element in elements for piece in (_LENGTH.pack(len(element)), element))
 
 
 def _read_strings(block: memoryview, count: int, field: str) -> NDArray[Any]:

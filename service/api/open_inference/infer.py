@@ -40,11 +40,11 @@ OPERATION = Operation(
     tag="open inference protocol",
     summary="Run a model on tensors",
     description=(
-        "Tensors are JSON, flat or nested, or binary: the body is then the JSON followed by the tensors in order "
-        "(little-endian, row-major), `Inference-Header-Content-Length` says how long the JSON is, and "
-        "`parameters.binary_data_size` takes the place of `data`. A length of 0 means that the body is the bytes of "
-        "the only input. `binary_data` of an output, or `binary_data_output` for all, asks for the answer in the same "
-        "form; `classification` asks for the highest values as `value:index:label`."
+        "Tensors are JSON, flat or nested, or binary. With binary tensors the body is the JSON followed by the tensors "
+        "in order (little-endian, row-major), `Inference-Header-Content-Length` is the length of the JSON, and "
+        "`parameters.binary_data_size` replaces `data`. A length of 0 means that the body is the bytes of the only "
+        "input. `binary_data` of an output, or `binary_data_output` for all, requests binary outputs; "
+        "`classification` requests the highest values as `value:index:label`."
     ),
     body=InferRequest,
     response=InferResponse,
@@ -53,7 +53,7 @@ OPERATION = Operation(
             "name": "Inference-Header-Content-Length",
             "in": "header",
             "schema": {"type": "integer", "minimum": 0},
-            "description": "Bytes of the JSON, where binary tensors follow it.",
+            "description": "Number of bytes of the JSON, if binary tensors follow it.",
         },
     ),
     body_media_types={"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},

@@ -1,4 +1,4 @@
-"""What the server and its models are: metadata, configuration, readiness."""
+"""Metadata of the server; metadata, configuration and readiness of its models."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ EXTENSIONS = (
     "model_repository",
     "statistics",
 )
-"""Triton's names of the extensions that are implemented in full."""
+"""The extensions that are implemented in full, by Triton's names."""
 
 _TAG = "open inference protocol"
-_ON_GPU = ("CUDAExecutionProvider", "TensorrtExecutionProvider", "ROCMExecutionProvider")
+_GPU_PROVIDERS = ("CUDAExecutionProvider", "TensorrtExecutionProvider", "ROCMExecutionProvider")
 
 
 def served_model(request: Request) -> ServedModel:
-    """The version that the path names."""
+    """The model and version that the path names."""
     return context(request).registry.find(name=request.path_params["model"], version=request.path_params.get("version"))
 
 
@@ -74,18 +74,18 @@ async def model_metadata(request: Request) -> Response:
 
 
 async def model_config(request: Request) -> Response:
-    """Configuration of a model in Triton's words (model_config.proto)."""
+    """Describe the configuration of a model as Triton does (model_config.proto)."""
     served = served_model(request)
     return model_response(_config(served, context(request).settings))
 
 
 async def model_ready(request: Request) -> Response:
-    """200 where the model can be asked."""
+    """Answer 200 if the model can serve."""
     return model_response(ModelReady(name=served_model(request).name, ready=True))
 
 
 def _config(served: ServedModel, settings: Settings) -> ModelConfig:
-    on_gpu = any(report.actual[0] in _ON_GPU for report in served.predictor.reports.values())
+    on_gpu = any(report.actual[0] in _GPU_PROVIDERS for report in served.predictor.reports.values())
     delay = settings.for_model(served.name).max_queue_delay_us or 0
     return ModelConfig(
         name=served.name,
@@ -110,7 +110,7 @@ def _metadata(spec: TensorSpec) -> TensorMetadata:
 
 
 def _config_tensor(spec: TensorSpec) -> dict[str, object]:
-    """A tensor without its batch axis, which `max_batch_size` stands for."""
+    """A tensor without its batch axis, which `max_batch_size` implies."""
     name = "STRING" if spec.datatype is Datatype.BYTES else spec.datatype.value
     return {"name": spec.name, "data_type": f"TYPE_{name}", "dims": list(spec.shape[1:])}
 
@@ -121,7 +121,7 @@ SERVER = Operation(
     endpoint=server_metadata,
     errors=ErrorShape.PLAIN,
     tag=_TAG,
-    summary="What serves, and its extensions",
+    summary="Name the server and its extensions",
     response=ServerMetadata,
 )
 
@@ -132,7 +132,7 @@ MODEL = (
         endpoint=model_metadata,
         errors=ErrorShape.PLAIN,
         tag=_TAG,
-        summary="A model's tensors and what runs it",
+        summary="Describe a model and its tensors",
         response=ModelMetadata,
         statuses=(404, 503),
     ),
@@ -142,7 +142,7 @@ MODEL = (
         endpoint=model_config,
         errors=ErrorShape.PLAIN,
         tag=_TAG,
-        summary="A model's configuration",
+        summary="Describe a model's configuration",
         response=ModelConfig,
         statuses=(404, 503),
     ),
@@ -152,7 +152,7 @@ MODEL = (
         endpoint=model_ready,
         errors=ErrorShape.PLAIN,
         tag=_TAG,
-        summary="Whether a model can be asked",
+        summary="Whether a model is ready",
         response=ModelReady,
         statuses=(404, 503),
     ),

@@ -1,4 +1,4 @@
-"""The model repository extension: what there is, and loading and unloading it."""
+"""The model repository extension: list, load and unload models."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ BodyT = TypeVar("BodyT", bound=BaseModel)
 
 async def index(request: Request) -> Response:
     """List every version of every model."""
-    asked = await _read(request, IndexRequest)
+    body = await _read(request, IndexRequest)
     lines = Index(
         [
             IndexLine(name=entry.name, version=entry.version, state=entry.state.value, reason=entry.reason)
             for entry in context(request).registry.index()
-            if entry.state is State.READY or not asked.ready
+            if entry.state is State.READY or not body.ready
         ]
     )
     return model_response(lines)
 
 
 async def load(request: Request) -> Response:
-    """Load a model, or load it again, and answer once it serves."""
-    asked = await _read(request, ControlRequest)
-    for name in asked.parameters:
+    """Load or reload a model, and answer once it serves."""
+    body = await _read(request, ControlRequest)
+    for name in body.parameters:
         if name == "config" or name.startswith("file:"):
             raise InvalidRequest("is not implemented: models load as they are in the repository", f"parameters.{name}")
     _check_allowed(request)
@@ -45,7 +45,7 @@ async def load(request: Request) -> Response:
 
 
 async def unload(request: Request) -> Response:
-    """Take a model out of service, and answer once its last request is answered."""
+    """Unload a model, and answer once its last request is finished."""
     await _read(request, ControlRequest)
     _check_allowed(request)
     await context(request).registry.unload(request.path_params["model"])
@@ -53,13 +53,13 @@ async def unload(request: Request) -> Response:
 
 
 async def _read(request: Request, model: type[BodyT]) -> BodyT:
-    """Check the body; an empty one is an empty object."""
+    """Read and check the body; an empty body is an empty object."""
     body = await read_body(request)
     return validate(model, parse_json(body) if body.strip() else {})
 
 
 def _check_allowed(request: Request) -> None:
-    """Raise where the settings do not let models be loaded and unloaded over HTTP."""
+    """Raise unless the settings allow loading and unloading over HTTP."""
     settings = context(request).settings
     if settings.model_control == "none":
         raise Forbidden("loading and unloading is off: LECTERN_MODEL_CONTROL=none; set it to explicit and restart")
@@ -90,10 +90,10 @@ LOAD = Operation(
     endpoint=load,
     errors=ErrorShape.PLAIN,
     tag=_TAG,
-    summary="Load a model or load it again",
+    summary="Load or reload a model",
     description=(
-        "Loads the highest version that verifies. The version that serves goes on until the new one is ready, and "
-        "stays where none is."
+        "Loads the highest version that verifies. The current version serves until the new one is ready, and stays if "
+        "none is."
     ),
     body=ControlRequest,
     body_required=False,
@@ -106,8 +106,8 @@ UNLOAD = Operation(
     endpoint=unload,
     errors=ErrorShape.PLAIN,
     tag=_TAG,
-    summary="Take a model out of service",
-    description="Requests in flight are answered first.",
+    summary="Unload a model",
+    description="Requests in flight are finished first.",
     body=ControlRequest,
     body_required=False,
     statuses=(400, 403, 404, 503),

@@ -1,7 +1,7 @@
-"""What goes over the wire in the Open Inference Protocol v2: checked on the way in, described on both.
+"""Requests and answers of the Open Inference Protocol v2, as JSON.
 
-Fields and parameters of the protocol's extensions that are not implemented are ignored, but for those that would
-change the answer: these are refused by name.
+Parameters of extensions that are not implemented are ignored, except those that would change the answer: they are
+refused by name.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ DatatypeName = Literal[
     "BYTES",
 ]
 
-# Errors repeat names and shapes: neither may be as long as a body.
+# Error messages repeat names and shapes, so these must be short.
 ShortName = Annotated[str, Field(max_length=128)]
 
-# Typed as Any: a pydantic value per number would cost more than the network. The codec checks every one.
+# Typed as Any: validating every number with pydantic would cost more than the inference. The codec checks them.
 _DATA_SCHEMA: dict[str, JsonValue] = {"type": "array", "items": {}}
 
 
-class _Part(BaseModel):
+class _Schema(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", protected_namespaces=(), frozen=True)
 
 
-class RequestParameters(_Part):
+class RequestParameters(_Schema):
     """Parameters of the whole request."""
 
-    timeout: int = Field(default=0, ge=0, description="Microseconds until the answer is of no use; 0: the server's.")
+    timeout: int = Field(default=0, ge=0, description="Deadline in microseconds; 0: the server's default.")
     priority: int = Field(default=0, ge=0, description="Accepted; every request has the same priority.")
-    binary_data_output: bool = Field(default=False, description="Whether all outputs come as binary data.")
+    binary_data_output: bool = Field(default=False, description="Whether to return all outputs as binary data.")
     sequence_id: int | str = Field(default=0, description="Must be 0 or empty: sequences are not implemented.")
     sequence_start: bool = False
     sequence_end: bool = False
@@ -55,7 +55,7 @@ class RequestParameters(_Part):
         return value
 
 
-class _NoSharedMemory(_Part):
+class _NoSharedMemory(_Schema):
     shared_memory_region: str | None = Field(default=None, description="Must be absent: not implemented.")
 
     @field_validator("shared_memory_region")
@@ -70,20 +70,22 @@ class InputParameters(_NoSharedMemory):
     """Parameters of an input."""
 
     binary_data_size: int | None = Field(
-        default=None, ge=0, description="Bytes of this tensor after the JSON, in place of `data`."
+        default=None, ge=0, description="Number of bytes of this tensor after the JSON; replaces `data`."
     )
 
 
 class OutputParameters(_NoSharedMemory):
     """Parameters of an output."""
 
-    binary_data: bool | None = Field(default=None, description="Whether it comes as binary data.")
+    binary_data: bool | None = Field(default=None, description="Whether to return it as binary data.")
     classification: int = Field(
-        default=0, ge=0, description="How many of the highest values to return as BYTES `value:index:label`; 0: none."
+        default=0,
+        ge=0,
+        description="Number of highest values to return as BYTES `value:index:label`; 0: all as they are.",
     )
 
 
-class RequestInput(_Part):
+class RequestInput(_Schema):
     """An input tensor."""
 
     name: ShortName
@@ -95,85 +97,85 @@ class RequestInput(_Part):
     )
 
 
-class RequestOutput(_Part):
-    """An output that is asked for."""
+class RequestOutput(_Schema):
+    """A requested output."""
 
     name: ShortName
     parameters: OutputParameters = OutputParameters()
 
 
-class InferRequest(_Part):
+class InferRequest(_Schema):
     """A request for an inference."""
 
-    id: str | None = Field(default=None, description="Comes back in the answer.")
+    id: str | None = Field(default=None, description="Returned in the answer.")
     parameters: RequestParameters = RequestParameters()
     inputs: list[RequestInput]
-    outputs: list[RequestOutput] = Field(default=[], description="Which outputs to return; all where left out.")
+    outputs: list[RequestOutput] = Field(default=[], description="The outputs to return; all by default.")
 
 
-class BinaryParameters(_Part):
-    """Where the bytes of an output are."""
+class BinaryParameters(_Schema):
+    """Size of an output that is returned as binary data."""
 
     binary_data_size: int
 
 
-class ResponseOutput(_Part):
+class ResponseOutput(_Schema):
     """An output tensor."""
 
     name: str
     datatype: DatatypeName
     shape: list[int]
-    parameters: BinaryParameters | None = Field(default=None, description="Where the tensor comes as binary data.")
+    parameters: BinaryParameters | None = Field(default=None, description="Only of a tensor that is binary data.")
     data: Any = Field(default=None, description="The values, flat in row-major order.", json_schema_extra=_DATA_SCHEMA)
 
 
-class InferResponse(_Part):
+class InferResponse(_Schema):
     """The answer to an inference."""
 
     model_name: str
     model_version: str
-    id: str | None = Field(default=None, description="That of the request, if it had one.")
+    id: str | None = Field(default=None, description="The id of the request, if it had one.")
     outputs: list[ResponseOutput]
 
 
-class ServerMetadata(_Part):
-    """What answers, and which of the protocol's extensions it implements."""
+class ServerMetadata(_Schema):
+    """The server and the extensions of the protocol that it implements."""
 
     name: str
     version: str
     extensions: list[str]
 
 
-class TensorMetadata(_Part):
+class TensorMetadata(_Schema):
     """An input or output of a model."""
 
     name: str
     datatype: DatatypeName
-    shape: list[int] = Field(description="Sizes of the axes; -1 where the size varies. The first axis is the batch.")
+    shape: list[int] = Field(description="Sizes of the axes; -1 if the size varies. The first axis is the batch.")
 
 
-class ModelMetadata(_Part):
-    """A model, its tensors, and what runs it."""
+class ModelMetadata(_Schema):
+    """A model, its tensors, and the platform that runs it."""
 
     name: str
-    versions: list[str] = Field(description="The versions that can be asked for.")
+    versions: list[str] = Field(description="The versions that can be requested.")
     platform: str
     inputs: list[TensorMetadata]
     outputs: list[TensorMetadata]
     parameters: dict[str, str | bool] = Field(
-        description="Task, licence of the weights, the execution providers asked for and those that run."
+        description="Task, license of the weights, the requested execution providers and those in use."
     )
 
 
-class ModelReady(_Part):
-    """A model that can be asked."""
+class ModelReady(_Schema):
+    """A model that is ready."""
 
     name: str
     ready: bool
 
 
-class ModelConfig(_Part):
-    """The parts of Triton's model configuration that hold here."""
+class ModelConfig(_Schema):
+    """The parts of Triton's model configuration that apply to this server."""
 
     name: str
     platform: str
@@ -187,15 +189,15 @@ class ModelConfig(_Part):
     parameters: dict[str, dict[str, str]]
 
 
-class DurationStatistic(_Part):
-    """How often, and how long in all."""
+class DurationStatistic(_Schema):
+    """Number of events and their total duration."""
 
     count: int
     ns: int
 
 
-class InferenceStatistics(_Part):
-    """Requests by outcome and by stage."""
+class InferenceStatistics(_Schema):
+    """Statistics of requests by outcome and by stage."""
 
     success: DurationStatistic
     fail: DurationStatistic
@@ -207,31 +209,31 @@ class InferenceStatistics(_Part):
     cache_miss: DurationStatistic
 
 
-class ModelStatistics(_Part):
-    """What one version of a model did since the server started."""
+class ModelStatistics(_Schema):
+    """Statistics of one version of a model since the server started."""
 
     name: str
     version: str
-    last_inference: int = Field(description="Milliseconds since the epoch; 0: never.")
-    inference_count: int = Field(description="Rows inferred.")
-    execution_count: int = Field(description="Runs of the model; several requests may share one.")
+    last_inference: int = Field(description="Time of the last one, in milliseconds since the epoch; 0: never.")
+    inference_count: int = Field(description="Number of rows inferred.")
+    execution_count: int = Field(description="Number of runs of the model; requests may share a run.")
     inference_stats: InferenceStatistics
-    batch_stats: list[Any] = Field(description="Empty: not kept by batch size.")
+    batch_stats: list[Any] = Field(description="Always empty: batch sizes are not recorded.")
 
 
-class Statistics(_Part):
+class Statistics(_Schema):
     """Statistics of the versions that serve, summed over the worker processes."""
 
     model_stats: list[ModelStatistics]
 
 
-class IndexRequest(_Part):
-    """Which models to list."""
+class IndexRequest(_Schema):
+    """A request for the list of models."""
 
-    ready: bool = Field(default=False, description="Only those that serve.")
+    ready: bool = Field(default=False, description="Whether to list only models that serve.")
 
 
-class IndexLine(_Part):
+class IndexLine(_Schema):
     """A version of a model in the repository."""
 
     name: str
@@ -244,7 +246,7 @@ class Index(RootModel[list[IndexLine]]):
     """The versions of all models in the repository."""
 
 
-class ControlRequest(_Part):
-    """How to load or unload a model."""
+class ControlRequest(_Schema):
+    """A request to load or unload a model."""
 
-    parameters: dict[str, Any] = Field(default={}, description="`config` and `file:…` are refused: not implemented.")
+    parameters: dict[str, Any] = Field(default={}, description="`config` and `file:…` are not implemented and refused.")

@@ -1,6 +1,6 @@
-"""GET /v2/models/stats: what the models did, in the words of Triton's statistics extension.
+"""GET /v2/models/stats: Triton's statistics extension.
 
-The numbers are those of /metrics, so that they are summed over the worker processes.
+The numbers come from the metrics, so they are summed over the worker processes.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from service.serving.served_model import ServedModel
 _TAG = "open inference protocol"
 
 _Totals = dict[tuple[str, str], float]
-"""Sums of one version by (metric, stage or outcome)."""
+"""Values of one version, by metric and by stage or outcome."""
 
 
 async def all_statistics(request: Request) -> Response:
-    """Statistics of every version that serves."""
-    found = context(request)
-    return _answer(found.registry.serving(), found.metrics)
+    """Report statistics of every model that serves."""
+    service = context(request)
+    return _answer(service.registry.serving(), service.metrics)
 
 
 async def model_statistics(request: Request) -> Response:
-    """Statistics of one model."""
+    """Report statistics of one model."""
     return _answer([served_model(request)], context(request).metrics)
 
 
@@ -45,9 +45,9 @@ def _answer(models: Iterable[ServedModel], metrics: Metrics) -> Response:
     totals: defaultdict[tuple[str, str], _Totals] = defaultdict(lambda: defaultdict(float))
     for name, labels, value in metrics.samples():
         if "model" in labels and "version" in labels:
-            part = labels.get("stage") or labels.get("outcome") or ""
+            category = labels.get("stage") or labels.get("outcome") or ""
             if not name.endswith("_bucket"):
-                totals[labels["model"], labels["version"]][name, part] += value
+                totals[labels["model"], labels["version"]][name, category] += value
     stats = [_statistics(served.name, served.version, totals[served.name, served.version]) for served in models]
     return model_response(Statistics(model_stats=stats))
 
@@ -92,7 +92,7 @@ ALL = Operation(
     endpoint=all_statistics,
     errors=ErrorShape.PLAIN,
     tag=_TAG,
-    summary="Statistics of all models",
+    summary="Report statistics of all models",
     response=Statistics,
 )
 
@@ -102,7 +102,7 @@ MODEL = Operation(
     endpoint=model_statistics,
     errors=ErrorShape.PLAIN,
     tag=_TAG,
-    summary="Statistics of a model",
+    summary="Report statistics of a model",
     response=Statistics,
     statuses=(404, 503),
 )

@@ -11,7 +11,7 @@ from training.lenet.network.model import Activation, Connections, Output, Poolin
 FAMILY = "lenet"
 
 Schedule = Literal["one-cycle", "cosine"]
-Normaliser = Literal["mnist", "fit"]
+Normalizer = Literal["mnist", "fit"]
 Select = Literal["best", "last"]
 
 
@@ -53,9 +53,12 @@ class LenetConfig:
     data: str = field(
         default="mnist", metadata=doc("`mnist`, a folder with idx files, or a folder of class folders with pictures")
     )
-    normaliser: Normaliser = field(
+    normalizer: Normalizer = field(
         default="mnist",
-        metadata=doc("how pictures become 28x28: extract and center the ink as in MNIST, or fit the whole picture"),
+        metadata=doc(
+            "how pictures become 28x28: extract and center the ink as in MNIST, or fit the whole picture",
+            key="normaliser",
+        ),
     )
     dev: float = field(
         default=5000.0,

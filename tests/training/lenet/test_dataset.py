@@ -7,6 +7,7 @@ import pytest
 
 from service.tasks.image_classification.preprocessing import ImagePreprocessing, decode_image, normalize
 from tests.training.conftest import idx_bytes, write_idx
+from training.common.config import from_dict, to_dict
 from training.common.errors import ConfigError, DatasetError
 from training.lenet.config import LenetConfig
 from training.lenet.data.dataset import Split, load_digits, load_mnist, split_dev
@@ -157,3 +158,9 @@ def test_mnist_has_its_sizes_and_balanced_classes(data_dir: Path) -> None:
     assert len(digits.test) == 10_000
     ratios = np.bincount(digits.dev.labels) / np.bincount(digits.train.labels)
     assert ratios.std() < 0.02
+
+
+def test_stored_configurations_keep_the_key_normaliser() -> None:
+    config = LenetConfig(normalizer="fit")
+    assert to_dict(config)["normaliser"] == "fit"
+    assert from_dict(LenetConfig, {"normaliser": "fit"}) == config

@@ -79,7 +79,7 @@ def _load_own(config: LenetConfig) -> Digits:
     if has_idx_files(folder):
         train, test = read_idx_folder(folder)
     else:
-        train, test = read_picture_folder(folder, config.normaliser)
+        train, test = read_picture_folder(folder, config.normalizer)
     return _to_digits(folder.resolve().name, train, test, config)
 
 

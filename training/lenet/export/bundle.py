@@ -1,4 +1,4 @@
-"""A trained LeNet as a model bundle: graph, samples, model card, manifest."""
+"""Export of a trained LeNet as a model bundle: graph, samples, model card, manifest."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,17 +31,19 @@ _LIBRARIES = ("numpy", "onnx", "onnxruntime", "onnxscript", "torch")
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What an export wrote and how far the graph was from PyTorch."""
+    """The bundle that an export wrote, and the result of the parity check."""
 
     bundle: Bundle
     dev_images: int
+    """Number of held-out images compared."""
     greatest_difference: float
+    """Greatest absolute difference of a probability between PyTorch and ONNX Runtime."""
 
 
 class ServedLeNet(nn.Module):
     """Images [B, 1, 28, 28] in 0..1 to probabilities [B, classes].
 
-    The same function as the softmax of `LeNet5`, with padding and the normalisation of pixels folded into C1.
+    Equals the softmax of `LeNet5`, with padding and the normalization of pixels folded into C1.
     """
 
     def __init__(self, model: LeNet5) -> None:
@@ -53,25 +55,25 @@ class ServedLeNet(nn.Module):
         with torch.no_grad():
             self.c1.weight.copy_(first.weight / PIXEL_DEVIATION)
             self.c1.bias.copy_(first.bias - first.weight.sum((1, 2, 3)) * (PIXEL_MEAN / PIXEL_DEVIATION))
-        self.rest = model
+        self.model = model
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.rest.from_c1(self.c1(image)).softmax(1)
+        return self.model.from_c1(self.c1(image)).softmax(1)
 
 
 def default_name(config: LenetConfig) -> str:
-    """The model name an export takes when none is given: `digits` for MNIST, else the name of the data's folder."""
+    """Default name of the exported model: `digits` for MNIST, otherwise the name of the data's folder."""
     return "digits" if config.data == "mnist" else Path(config.data).resolve().name.lower().replace(" ", "-")
 
 
 def export(
     run: Run, config: LenetConfig, digits: Digits, *, name: str, repository: Path, licence: str | None, description: str
 ) -> Exported:
-    """Write the run's kept weights as the next version of `name`, once the ONNX graph is shown to equal PyTorch.
+    """Export the weights that a run kept as the next version of a model, after checking the graph against PyTorch.
 
     Raises:
         CheckpointError: the run has no weights yet.
-        ExportError: the graph differs; nothing is written.
+        ExportError: the graph differs from PyTorch; nothing is written.
     """
     model, epoch = load_best(run, config, digits)
     graph = to_onnx(ServedLeNet(model).eval(), torch.zeros(2, 1, SIDE, SIDE), input_name=_INPUT, output_name=_OUTPUT)
@@ -83,7 +85,7 @@ def export(
         description=description or f"LeNet-5, trained on {digits.name}: {len(digits.labels)} classes",
         graphs={"model": _graph(len(digits.labels))},
         labels=digits.labels,
-        preprocessing=ImagePreprocessing(normalizer=config.normaliser, height=SIDE, width=SIDE).model_dump(),
+        preprocessing=ImagePreprocessing(normalizer=config.normalizer, height=SIDE, width=SIDE).model_dump(),
         metrics=_metrics(evaluations, digits),
         provenance=provenance(
             data=digits.name,
@@ -108,13 +110,14 @@ def export(
 
 
 def _evaluations(run: Run, config: LenetConfig, digits: Digits, epoch: int) -> dict[str, Any]:
-    """The stored evaluations of the weights that are exported; the held-out images are read now if they were not."""
+    """The stored evaluations of the exported weights, by split; the dev split is evaluated now if it was not."""
     if run.evaluations().get("dev", {}).get("epoch") != epoch:
         evaluate(run, config, digits, "dev", torch.device("cpu"))
-    return {split: found for split, found in run.evaluations().items() if found["epoch"] == epoch}
+    return {split: result for split, result in run.evaluations().items() if result["epoch"] == epoch}
 
 
 def _graph(classes: int) -> Graph:
+    """The manifest's description of the graph."""
     return Graph(
         file=GRAPH_FILE,
         inputs=(TensorSpec(name=_INPUT, datatype=Datatype.FP32, shape=(-1, 1, SIDE, SIDE)),),
@@ -123,7 +126,7 @@ def _graph(classes: int) -> Graph:
 
 
 def public_config(config: LenetConfig) -> dict[str, Any]:
-    """The settings, with those of the run it began with, without the folders that data and runs lie in."""
+    """The configuration for the manifest: without paths, and with that of the run whose weights it started from."""
     settings = to_dict(config) | {"data": Path(config.data).name, "init": Path(config.init).name}
     if config.init and (Path(config.init) / CONFIG).is_file():
         settings["init_config"] = public_config(stored_config(Run(Path(config.init))))
@@ -131,33 +134,40 @@ def public_config(config: LenetConfig) -> dict[str, Any]:
 
 
 def _pixels(split: Split) -> NDArray[np.float32]:
-    """Images as the graph takes them: float32 [N, 1, 28, 28] in 0..1."""
+    """The images as the graph's input: float32 [N, 1, 28, 28] in 0..1."""
     pixels: NDArray[np.float32] = split.images[:, None].astype(np.float32) / np.float32(255)
     return pixels
 
 
 @torch.no_grad()
-def _parity(model: LeNet5, session: Session, pixels: NDArray[np.float32], what: str) -> float:
-    """The greatest difference between the probabilities of PyTorch and of the graph for images [N, 1, 28, 28]."""
+def _parity(model: LeNet5, session: Session, pixels: NDArray[np.float32], description: str) -> float:
+    """Compare the probabilities of PyTorch and of the graph for images [N, 1, 28, 28].
+
+    Returns:
+        The greatest absolute difference.
+
+    Raises:
+        ExportError: they differ; the message names the images by `description`.
+    """
     chunks = torch.from_numpy(pixels).split(_PARITY_BATCH)
     expected = torch.cat([model(chunk).softmax(1) for chunk in chunks]).numpy()
     served = np.concatenate([session.run({_INPUT: chunk.numpy()})[_OUTPUT] for chunk in chunks])
-    return check_parity(expected, served, what)
+    return check_parity(expected, served, description)
 
 
 def _sample_pixels(digits: Digits) -> NDArray[np.float64]:
-    """The first held-out image of each of up to ten classes: [n, 28, 28] in 0..1, rounded for JSON."""
+    """The first held-out image of each of up to ten classes, [n, 28, 28] in 0..1, rounded for JSON."""
     _, firsts = np.unique(digits.dev.labels, return_index=True)
     pixels: NDArray[np.float64] = (digits.dev.take(firsts[:_SAMPLES]).images / 255).round(4)
     return pixels
 
 
 def _metrics(evaluations: dict[str, Any], digits: Digits) -> tuple[Metric, ...]:
-    """Errors and accuracy of every split that was evaluated."""
+    """Errors and accuracy on every evaluated split."""
     names = {"dev": "held-out training", "test": "test"}
     metrics = []
-    for split, found in evaluations.items():
-        data = f"{digits.name}, {found['images']:,} {names[split]} images"
-        metrics.append(Metric(name="errors", value=found["errors"], unit="images", data=data))
-        metrics.append(Metric(name="accuracy", value=found["accuracy"], data=data))
+    for split, result in evaluations.items():
+        data = f"{digits.name}, {result['images']:,} {names[split]} images"
+        metrics.append(Metric(name="errors", value=result["errors"], unit="images", data=data))
+        metrics.append(Metric(name="accuracy", value=result["accuracy"], data=data))
     return tuple(metrics)

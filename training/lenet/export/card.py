@@ -76,7 +76,7 @@ def model_card(
         connections=config.connections,
         output=config.output,
         parameters=parameters,
-        normalizer=config.normaliser,
+        normalizer=config.normalizer,
         licence=source.licence,
         attribution=source.attribution or "none given",
         results=_results(evaluations, digits),

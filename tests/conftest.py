@@ -45,7 +45,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _patient_spelling(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine the closest spellings take longer than a request allows them."""
-    monkeypatch.setattr(spelling, "SECONDS", 10.0)
+    monkeypatch.setattr(spelling, "TIME_LIMIT_SECONDS", 10.0)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Tiny bundles of word vectors, built without torch: a table in the graph or beside it, with or without an index."""
+"""Tiny bundles of word vectors, built without torch: tables inside or outside the graph, with or without an index."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.bundle.files import Bundle, write_bundle
 from service.bundle.manifest import Comparison, Datatype, Graph, Manifest, Metric, Provenance, Task, TensorSpec
 
 Form = Literal["inside", "int8", "fp16"]
-"""Where the table lies: int8 in the graph, or as a file of int8 or fp16."""
+"""Location and type of the table: int8 inside the graph, or an int8 or fp16 file."""
 
 _AXES = (
     "person",
@@ -63,37 +63,37 @@ DIMENSIONS = len(_AXES)
 def word_table() -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """The table of `WORDS`: int8 [words, D] and scales [words, 1] that make every row a unit vector.
 
-    The first number of a vector is zero where the word is no person.
+    The first component is 0 for words that are not persons.
     """
     rows = np.random.default_rng(0).normal(0, 0.02, (len(WORDS), DIMENSIONS))
     rows[:, 0] = 0
     for row, meaning in zip(rows, _MEANINGS.values(), strict=True):
         for axis in meaning.split():
             row[_AXES.index(axis)] += 1
-    return quantised(rows)
+    return quantized(rows)
 
 
-def quantised(rows: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Rows [V, D] of any norm as int8 with scales [V, 1] that make them unit vectors."""
+def quantized(rows: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Quantize rows [V, D] of any norm to int8, with scales [V, 1] that make them unit vectors."""
     table = np.rint(rows / np.abs(rows).max(axis=1, keepdims=True) * 127).astype(np.int8)
     return table, (1 / np.linalg.norm(table.astype(np.float64), axis=1, keepdims=True)).astype(np.float32)
 
 
 def unit_vectors() -> NDArray[np.float32]:
-    """The vectors that the bundle serves, [words, D]."""
+    """The unit vectors that the bundle serves, [words, D]."""
     table, scales = word_table()
     return table * scales
 
 
 def words_graph(table: NDArray[Any], scales: NDArray[np.float32] | None, *, outside: bool) -> bytes:
-    """ONNX of look-up and search, as `service.tasks.word_vectors.preprocessing` describes its tensors."""
-    wide = table.shape[1]
-    specs = words_spec(table.dtype, wide, outside=outside, scaled=scales is not None)
-    kept = {"zero": np.array([0], np.int64), "one": np.array([1], np.int64), "tiny": np.float32(1e-30)}
+    """ONNX graph of look-up and search, with the tensors of `service.tasks.word_vectors.preprocessing`."""
+    dimensions = table.shape[1]
+    specs = words_spec(table.dtype, dimensions, outside=outside, scaled=scales is not None)
+    initializers = {"zero": np.array([0], np.int64), "one": np.array([1], np.int64), "tiny": np.float32(1e-30)}
     if not outside:
-        kept["table"] = table
+        initializers["table"] = table
         if scales is not None:
-            kept["scales"] = scales
+            initializers["scales"] = scales
     node = helper.make_node
     gathered = [node("Gather", ["table", "ids"], ["codes"]), node("Cast", ["codes"], ["raw"], to=TensorProto.FLOAT)]
     rows = [node("Cast", ["table"], ["raw_rows"], to=TensorProto.FLOAT)]
@@ -115,10 +115,10 @@ def words_graph(table: NDArray[Any], scales: NDArray[np.float32] | None, *, outs
         node("Shape", ["table"], ["size"], start=0, end=1),
         node("ReduceMax", ["k"], ["largest"], keepdims=1),
         node("Min", ["largest", "size"], ["count"]),
-        node("Greater", ["count", "zero"], ["wanted"]),
-        node("Squeeze", ["wanted"], ["condition"]),
+        node("Greater", ["count", "zero"], ["is_search"]),
+        node("Squeeze", ["is_search"], ["condition"]),
     ]
-    # In the graph the rows become float32 when it loads; of a file only those that are needed, when they are.
+    # Inside the graph all rows become float32 on loading; of a file only those that a run needs.
     search = [*(rows if outside else []), node("Gemm", ["embeddings", "rows"], ["all"], transB=1)]
     search += [node("TopK", ["all", "count"], ["some_scores", "some_indices"], axis=1)]
     empty = [
@@ -130,8 +130,8 @@ def words_graph(table: NDArray[Any], scales: NDArray[np.float32] | None, *, outs
         node("ConstantOfShape", ["n0"], ["no_indices"], value=helper.make_tensor("", TensorProto.INT64, [1], [0])),
     ]
     branches = {
-        "then_branch": helper.make_graph(search, "search", [], _found("some_")),
-        "else_branch": helper.make_graph(empty, "none", [], _found("no_")),
+        "then_branch": helper.make_graph(search, "search", [], _outputs("some_")),
+        "else_branch": helper.make_graph(empty, "none", [], _outputs("no_")),
     }
     nodes.append(node("If", ["condition"], ["scores", "indices"], **branches))
     values = {
@@ -141,39 +141,39 @@ def words_graph(table: NDArray[Any], scales: NDArray[np.float32] | None, *, outs
                 helper.np_dtype_to_tensor_dtype(spec.datatype.numpy),
                 [f"{spec.name}_{axis}" if size < 0 else size for axis, size in enumerate(spec.shape)],
             )
-            for spec in found
+            for spec in tensors
         ]
-        for kind, found in (("inputs", specs.inputs), ("outputs", specs.outputs))
+        for kind, tensors in (("inputs", specs.inputs), ("outputs", specs.outputs))
     }
-    initialisers = [numpy_helper.from_array(np.asarray(array), name) for name, array in kept.items()]
-    graph = helper.make_graph(nodes, "words", values["inputs"], values["outputs"], initialisers)
+    constants = [numpy_helper.from_array(np.asarray(array), name) for name, array in initializers.items()]
+    graph = helper.make_graph(nodes, "words", values["inputs"], values["outputs"], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
 
-def _found(prefix: str) -> list[onnx.ValueInfoProto]:
+def _outputs(prefix: str) -> list[onnx.ValueInfoProto]:
+    """Outputs of a branch of the graph."""
     return [
-        helper.make_tensor_value_info(f"{prefix}scores", TensorProto.FLOAT, ["n", "found"]),
-        helper.make_tensor_value_info(f"{prefix}indices", TensorProto.INT64, ["n", "found"]),
+        helper.make_tensor_value_info(f"{prefix}scores", TensorProto.FLOAT, ["n", "k"]),
+        helper.make_tensor_value_info(f"{prefix}indices", TensorProto.INT64, ["n", "k"]),
     ]
 
 
-def words_spec(dtype: np.dtype[Any], wide: int, *, outside: bool, scaled: bool) -> Graph:
-    """The tensors of `words_graph`, as the manifest has them."""
+def words_spec(dtype: np.dtype[Any], dimensions: int, *, outside: bool, scaled: bool) -> Graph:
+    """The manifest's description of `words_graph`."""
     inputs = [
         TensorSpec(name="ids", datatype="INT64", shape=(-1, -1)),
         TensorSpec(name="weights", datatype="FP32", shape=(-1, -1)),
-        TensorSpec(name="vectors", datatype="FP32", shape=(-1, wide)),
+        TensorSpec(name="vectors", datatype="FP32", shape=(-1, dimensions)),
         TensorSpec(name="k", datatype="INT64", shape=(-1,)),
     ]
     if outside:
-        inputs.append(
-            TensorSpec(name="table", datatype=Datatype.INT8 if dtype == np.int8 else Datatype.FP16, shape=(-1, wide))
-        )
+        datatype = Datatype.INT8 if dtype == np.int8 else Datatype.FP16
+        inputs.append(TensorSpec(name="table", datatype=datatype, shape=(-1, dimensions)))
         inputs += [TensorSpec(name="scales", datatype="FP32", shape=(-1, 1))] if scaled else []
     outputs = (
-        TensorSpec(name="embeddings", datatype="FP32", shape=(-1, wide)),
+        TensorSpec(name="embeddings", datatype="FP32", shape=(-1, dimensions)),
         TensorSpec(name="scores", datatype="FP32", shape=(-1, -1)),
         TensorSpec(name="indices", datatype="INT64", shape=(-1, -1)),
     )
@@ -210,13 +210,13 @@ def write_words(
     """Write the next version of tiny word vectors into `repository`.
 
     Args:
-        repository: where to.
-        name: the model's.
-        form: where the table lies.
-        index: with an approximate index, which needs usearch.
-        words: most frequent first.
-        rows: int8 and scales; None takes `word_table()`.
-        preprocessing: what the manifest says otherwise.
+        repository: folder to write to.
+        name: name of the model.
+        form: location and type of the table.
+        index: whether to build an approximate index, which needs usearch.
+        words: the vocabulary, most frequent first.
+        rows: int8 rows and their scales; None uses `word_table()`.
+        preprocessing: values of the manifest's `preprocessing` that differ from the default.
     """
     codes: NDArray[Any]
     scales: NDArray[np.float32] | None
@@ -249,14 +249,15 @@ def write_words(
 
 
 def npy(array: NDArray[Any]) -> bytes:
-    """The bytes of a .npy file."""
+    """An array as the bytes of a .npy file."""
     stream = io.BytesIO()
     np.save(stream, array)
     return stream.getvalue()
 
 
 def _index(vectors: NDArray[Any]) -> bytes:
-    import onnxruntime  # noqa: F401  (usearch before onnxruntime ends the process)
+    """An HNSW index of the vectors, in usearch's format."""
+    import onnxruntime  # noqa: F401  (importing usearch before onnxruntime crashes the process)
     from usearch.index import Index
 
     index = Index(ndim=vectors.shape[1], metric="cos", dtype="f32")
@@ -265,12 +266,12 @@ def _index(vectors: NDArray[Any]) -> bytes:
 
 
 def _samples(words: tuple[str, ...], vectors: NDArray[np.float64]) -> list[dict[str, Any]]:
-    """One request of each route, answered by numpy alone."""
+    """One request of each of three routes, answered by numpy alone."""
     first, second = words[1], words[2]
     cosines = vectors @ vectors[1]
-    near = [index for index in np.argsort(-cosines, kind="stable").tolist() if index != 1][:2]
-    listed = [{"word": words[index], "score": round(float(cosines[index]), 6)} for index in near]
-    point = vectors[1] / np.linalg.norm(vectors[1])
+    nearest = [index for index in np.argsort(-cosines, kind="stable").tolist() if index != 1][:2]
+    neighbors = [{"word": words[index], "score": round(float(cosines[index]), 6)} for index in nearest]
+    embedding = vectors[1] / np.linalg.norm(vectors[1])
     return [
         {
             "route": "/v1/similarity",
@@ -280,11 +281,11 @@ def _samples(words: tuple[str, ...], vectors: NDArray[np.float64]) -> list[dict[
         {
             "route": "/v1/neighbors",
             "request": {"words": [first], "k": 2},
-            "results": [{"neighbors": listed}],
+            "results": [{"neighbors": neighbors}],
         },
         {
             "route": "/v1/embeddings",
             "request": {"input": first},
-            "results": [{"object": "embedding", "index": 0, "embedding": point.tolist()}],
+            "results": [{"object": "embedding", "index": 0, "embedding": embedding.tolist()}],
         },
     ]

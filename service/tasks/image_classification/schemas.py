@@ -17,15 +17,15 @@ class ClassifyBody(TaskBody):
     """The JSON body of /v1/classify: either `images` or `pixels`."""
 
     top_k: Annotated[TopK, Strict()] = Field(
-        default=DEFAULT_TOP_K, description="How many labels per image; clamped to the labels there are."
+        default=DEFAULT_TOP_K, description="Number of labels per image, at most all of the model's labels."
     )
     images: list[str] | None = Field(
         default=None, description="Pictures as files (PNG, JPEG, WebP, BMP, GIF, TIFF), base64-encoded."
     )
-    # Typed as Any: one pydantic value per pixel would cost more than the network.
+    # Typed as Any: validating each pixel with pydantic would cost more than the network.
     pixels: Any = Field(
         default=None,
-        description="Ready images: rows of numbers, 0 = paper to 1 = ink; not normalised again.",
+        description="Preprocessed images: rows of numbers, 0 = paper to 1 = ink; not normalized again.",
         json_schema_extra={
             "type": "array",
             "items": {
@@ -50,6 +50,6 @@ class Prediction(BaseModel):
 
 
 class ImageResult(BaseModel):
-    """The likeliest labels of one image, best first."""
+    """The most probable labels of one image, best first."""
 
     predictions: list[Prediction]

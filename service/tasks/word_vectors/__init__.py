@@ -1,4 +1,4 @@
-"""Word vectors: words, texts and vectors in; cosines, nearest words, points and embeddings out."""
+"""Word vectors: similarity, nearest neighbors, analogies, projection and embeddings of words and texts."""
 
 from __future__ import annotations
 

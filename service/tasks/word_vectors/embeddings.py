@@ -1,4 +1,4 @@
-"""Vectors of texts, in OpenAI's shape."""
+"""Embeddings of texts, in the format of OpenAI's API."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ from service.runtime.session import Tensors
 from service.tasks.tensors import object_array
 from service.tasks.word_vectors.lookup import Lookup
 from service.tasks.word_vectors.preprocessing import EMBEDDINGS
-from service.tasks.word_vectors.request import LIGHT_WORDS, SUMS, WordsRequest
+from service.tasks.word_vectors.request import SMALL_WORDS, SUMS, WordsRequest
 from service.tasks.word_vectors.schemas import EmbeddingsBody
 from service.text import tokenize
 
-_LIGHT_CHARACTERS = 2_000
-_TEXTS = 64
+_SMALL_CHARACTERS = 2_000
+"""Characters per request that are tokenized in the event loop; more go to a thread."""
+_BATCH_TEXTS = 64
 """Texts whose words are looked up at a time."""
-_LONGEST_WORD = 64
+_MAX_WORD_LENGTH = 64
+"""Characters up to which a whole text is tried as one word of the vocabulary."""
 _PHRASE_PASSES = 2
-"""Phrases of up to four words, if their halves are phrases too."""
+"""Passes of joining two words or phrases: phrases of up to four words, if their halves are phrases too."""
 
-Sum = tuple[NDArray[np.int64], NDArray[np.float32]]
+WeightedSum = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""Distinct row ids [m] and their weights [m]."""
 
 
 class EmbeddingsRequest(WordsRequest):
-    """The body of /v1/embeddings: a text's vector is the weighted mean of the unit vectors of its known words.
+    """A request of /v1/embeddings: a text's vector is the weighted mean of its known words' unit vectors, normalized.
 
     The weights are a / (a + p(w)) (Arora et al. 2017, "A simple but tough-to-beat baseline", section 3).
     """
@@ -44,9 +47,9 @@ class EmbeddingsRequest(WordsRequest):
 
     def is_large(self, lookup: Lookup) -> bool:
         texts = self._input if isinstance(self._input, list) else [self._input]
-        if len(texts) > LIGHT_WORDS or any(isinstance(text, list) and len(text) > LIGHT_WORDS for text in texts):
+        if len(texts) > SMALL_WORDS or any(isinstance(text, list) and len(text) > SMALL_WORDS for text in texts):
             return True
-        return sum(len(text) for text in texts if isinstance(text, str)) > _LIGHT_CHARACTERS
+        return sum(len(text) for text in texts if isinstance(text, str)) > _SMALL_CHARACTERS
 
     def prepare(self, lookup: Lookup) -> Tensors:
         if self._dimensions is not None and self._dimensions > lookup.preprocessing.dimensions:
@@ -61,11 +64,11 @@ class EmbeddingsRequest(WordsRequest):
             )
         single = not isinstance(self._input, list) or inputs[0] is self._input
         fields = ["input" if single else f"input[{index}]" for index in range(len(inputs))]
-        numbers = isinstance(inputs[0], list)
-        sums: list[Sum] = []
-        for start in range(0, len(inputs), _TEXTS):
-            some, names = inputs[start : start + _TEXTS], fields[start : start + _TEXTS]
-            sums += (self._of_numbers if numbers else self._of_texts)(lookup, some, names)
+        sums_of = self._sums_of_ids if isinstance(inputs[0], list) else self._sums_of_texts
+        sums: list[WeightedSum] = []
+        for start in range(0, len(inputs), _BATCH_TEXTS):
+            end = start + _BATCH_TEXTS
+            sums += sums_of(lookup, inputs[start:end], fields[start:end])
         return {SUMS: object_array(sums)}
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
@@ -74,7 +77,7 @@ class EmbeddingsRequest(WordsRequest):
             index = int(np.argmin(vectors.any(axis=1)))
             raise InvalidRequest("the vectors of its words cancel each other out", f"input[{index}]")
         if self._dimensions is not None:
-            vectors = _cut(vectors, self._dimensions)
+            vectors = _truncate(vectors, self._dimensions)
         data = [
             {
                 "object": "embedding",
@@ -85,81 +88,83 @@ class EmbeddingsRequest(WordsRequest):
         ]
         return {"data": data, "usage": {"prompt_tokens": self._tokens, "total_tokens": self._tokens}}
 
-    def _of_texts(self, lookup: Lookup, texts: Sequence[str], fields: Sequence[str]) -> list[Sum]:
-        """What to add up for each text."""
-        cut = [self._cut_text(lookup, text, field) for text, field in zip(texts, fields, strict=True)]
+    def _sums_of_texts(self, lookup: Lookup, texts: Sequence[str], fields: Sequence[str]) -> list[WeightedSum]:
+        """Weighted sum of the known words of each text."""
+        tokenized = [self._tokenize(lookup, text, field) for text, field in zip(texts, fields, strict=True)]
         if lookup.preprocessing.phrases:
-            cut = _join_phrases(lookup, cut)
-        # A text that is a word of the vocabulary is that word, whatever the tokenizer would make of it.
-        whole = [lookup.normalise(text) if len(text) <= _LONGEST_WORD else "" for text in texts]
-        known = _known(lookup, [whole, *cut])
+            tokenized = _join_phrases(lookup, tokenized)
+        # A text that is a word of the vocabulary is looked up as that word, without tokenization.
+        whole_texts = [lookup.normalize(text) if len(text) <= _MAX_WORD_LENGTH else "" for text in texts]
+        known = _known_words(lookup, [whole_texts, *tokenized])
         sums = []
-        for text, word, tokens, field in zip(texts, whole, cut, fields, strict=True):
+        for text, word, tokens, field in zip(texts, whole_texts, tokenized, fields, strict=True):
             counts = Counter([word] if word in known else tokens)
             for token in [token for token in counts if token not in known]:
                 del counts[token]
             if not counts:
-                raise InvalidRequest(_nothing_known(lookup, text, tokens), field)
+                raise InvalidRequest(_describe_unknown_text(lookup, text, tokens), field)
             ids = np.fromiter((known[token] for token in counts), np.int64, len(counts))
-            times = np.fromiter(counts.values(), np.float32, len(counts))
-            sums.append((ids, times * lookup.weights[ids]))
+            frequencies = np.fromiter(counts.values(), np.float32, len(counts))
+            sums.append((ids, frequencies * lookup.weights[ids]))
             self._tokens += 1 if word in known else len(tokens)
         return sums
 
-    def _cut_text(self, lookup: Lookup, text: str, field: str) -> list[str]:
+    def _tokenize(self, lookup: Lookup, text: str, field: str) -> list[str]:
+        """Split a text into normalized words."""
         if not isinstance(text, str):
-            raise InvalidRequest("is no text; send texts only, or lists of word numbers only", field)
+            raise InvalidRequest("is not a text; send only texts, or only lists of word ids", field)
         if not text.strip():
             raise InvalidRequest("is empty; send a word or a text", field)
         tokens = tokenize(text, lookup.preprocessing.tokenizer)
         _check_length(lookup, len(tokens), field)
-        # Letters are lower-cased already.
-        lower = lookup.preprocessing.normaliser == "lower" and lookup.preprocessing.tokenizer == "words"
+        # The tokenizer `letters` converts to lower case itself.
+        lower = lookup.preprocessing.normalizer == "lower" and lookup.preprocessing.tokenizer == "words"
         return [token.lower() for token in tokens] if lower else tokens
 
-    def _of_numbers(self, lookup: Lookup, lists: Sequence[list[int]], fields: Sequence[str]) -> list[Sum]:
-        """What to add up for each list of word numbers."""
+    def _sums_of_ids(self, lookup: Lookup, lists: Sequence[list[int]], fields: Sequence[str]) -> list[WeightedSum]:
+        """Weighted sum of the words of each list of ids."""
         sums = []
         size = len(lookup.vocabulary)
-        for numbers, field in zip(lists, fields, strict=True):
-            if not isinstance(numbers, list) or not numbers:
-                raise InvalidRequest("is no list of word numbers; send at least one number in each", field)
-            _check_length(lookup, len(numbers), field)
-            for place, number in enumerate(numbers):
-                if type(number) is not int or not 0 <= number < size:
+        for word_ids, field in zip(lists, fields, strict=True):
+            if not isinstance(word_ids, list) or not word_ids:
+                raise InvalidRequest("is not a list of word ids; send at least one id in each", field)
+            _check_length(lookup, len(word_ids), field)
+            for index, word_id in enumerate(word_ids):
+                if type(word_id) is not int or not 0 <= word_id < size:
                     raise InvalidRequest(
-                        f"is no word number; they are integers from 0 to {size - 1}", f"{field}[{place}]"
+                        f"is not a word id; ids are integers from 0 to {size - 1}", f"{field}[{index}]"
                     )
-            ids, counts = np.unique(np.asarray(numbers, np.int64), return_counts=True)
+            ids, counts = np.unique(np.asarray(word_ids, np.int64), return_counts=True)
             sums.append((ids, (counts * lookup.weights[ids]).astype(np.float32)))
-            self._tokens += len(numbers)
+            self._tokens += len(word_ids)
         return sums
 
 
-def _inputs(sent: Any) -> list[Any]:
-    """The single inputs: texts, or lists of numbers."""
-    if isinstance(sent, str):
-        return [sent]
-    if not isinstance(sent, list):
-        raise InvalidRequest("must be a text, a list of texts, or one or many lists of word numbers", "input")
-    if not sent:
+def _inputs(value: Any) -> list[Any]:
+    """The field `input` as a list of texts, or of lists of word ids."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list):
+        raise InvalidRequest("must be a text, a list of texts, or one or many lists of word ids", "input")
+    if not value:
         raise InvalidRequest("is empty; send 1 input or more", "input")
-    if type(sent[0]) is int:
-        return [sent]
-    if not isinstance(sent[0], str | list):
-        raise InvalidRequest("must be a text, a word number or a list of word numbers", "input[0]")
-    return sent
+    if type(value[0]) is int:
+        return [value]
+    if not isinstance(value[0], str | list):
+        raise InvalidRequest("must be a text, a word id or a list of word ids", "input[0]")
+    return value
 
 
 def _check_length(lookup: Lookup, tokens: int, field: str) -> None:
+    """Raise InvalidRequest if an input has too many words."""
     if tokens > lookup.limits.max_tokens:
         raise InvalidRequest(f"{tokens} words, {lookup.limits.describe('max_tokens')}; send it in parts", field)
 
 
-def _known(lookup: Lookup, texts: Iterable[Sequence[str]]) -> dict[str, int]:
-    """The rows of the words that are known."""
+def _known_words(lookup: Lookup, texts: Iterable[Sequence[str]]) -> dict[str, int]:
+    """Row ids of all known words of the texts."""
     distinct: dict[str, None] = {}
-    for tokens in texts:  # One by one: a single call over them all would hold the event loop's thread up.
+    for tokens in texts:  # one by one: a single call over all of them would not release the GIL
         distinct.update(dict.fromkeys(tokens))
     words = list(distinct)
     rows = lookup.vocabulary.find(words).tolist()
@@ -167,9 +172,9 @@ def _known(lookup: Lookup, texts: Iterable[Sequence[str]]) -> dict[str, int]:
 
 
 def _join_phrases(lookup: Lookup, texts: list[list[str]]) -> list[list[str]]:
-    """Join neighbouring words, from the left, where the vocabulary has `a_b`; then what has come of it, once more."""
+    """Join adjacent words to the phrases `a_b` of the vocabulary, from left to right, in several passes."""
     for _ in range(_PHRASE_PASSES):
-        # Tuples first: a text repeats its pairs, and spelling each of them out would take most of the time.
+        # Distinct tuples first: texts repeat their pairs, and joining each occurrence would take most of the time.
         distinct: set[tuple[str, str]] = set()
         for tokens in texts:
             distinct.update(pairwise(tokens))
@@ -178,31 +183,33 @@ def _join_phrases(lookup: Lookup, texts: list[list[str]]) -> list[list[str]]:
         known = {pair for pair, row in zip(pairs, rows, strict=True) if row >= 0}
         if not known:
             break
-        texts = [_joined(tokens, known) for tokens in texts]
+        texts = [_join_known_pairs(tokens, known) for tokens in texts]
     return texts
 
 
-def _joined(tokens: list[str], known: set[tuple[str, str]]) -> list[str]:
+def _join_known_pairs(tokens: list[str], known: set[tuple[str, str]]) -> list[str]:
+    """Join the known pairs of adjacent tokens, from left to right."""
     joined: list[str] = []
-    waiting = pairwise([*tokens, ""])
-    for pair in waiting:
+    pairs = pairwise([*tokens, ""])
+    for pair in pairs:
         if pair in known:
             joined.append("_".join(pair))
-            next(waiting, None)
+            next(pairs, None)
         else:
             joined.append(pair[0])
     return joined
 
 
-def _nothing_known(lookup: Lookup, text: str, tokens: Sequence[str]) -> str:
+def _describe_unknown_text(lookup: Lookup, text: str, tokens: Sequence[str]) -> str:
+    """Error message for a text without known words."""
     if not tokens:
-        return f"{text[:_LONGEST_WORD]!r} holds no word"
-    known = lookup.unknown(tokens[0])
-    return known if len(tokens) == 1 else f"none of its {len(tokens)} words is known: {known}"
+        return f"{text[:_MAX_WORD_LENGTH]!r} holds no word"
+    reason = lookup.describe_unknown(tokens[0])
+    return reason if len(tokens) == 1 else f"none of its {len(tokens)} words is known: {reason}"
 
 
-def _cut(vectors: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
-    """The leading dimensions, with norm 1 again."""
+def _truncate(vectors: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
+    """Keep the leading dimensions and scale the vectors to norm 1 again."""
     leading = vectors[:, :dimensions].astype(np.float64)
     norms = np.linalg.norm(leading, axis=1, keepdims=True)
     if not norms.all():
@@ -211,5 +218,5 @@ def _cut(vectors: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
             "ask for more",
             "dimensions",
         )
-    cut: NDArray[np.float32] = (leading / norms).astype(np.float32)
-    return cut
+    truncated: NDArray[np.float32] = (leading / norms).astype(np.float32)
+    return truncated

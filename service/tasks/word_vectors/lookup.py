@@ -1,4 +1,4 @@
-"""From words as they are sent to rows of the table."""
+"""Look-up of the words of a request in the vocabulary."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from numpy.typing import NDArray
 from service.errors import InvalidRequest
 from service.limits import Limits
 from service.tasks.word_vectors.preprocessing import WordVectorsPreprocessing
-from service.tasks.word_vectors.spelling import Spelling
+from service.tasks.word_vectors.spelling import SpellingSuggester
 from service.tasks.word_vectors.vocabulary import Vocabulary
 from service.text import normalize_word
 
-Field = Callable[[int], str]
-"""The path of the item with a number: `words[3]`."""
+FieldPath = Callable[[int], str]
+"""Path of an item in the request by its index, such as `words[3]`, for error messages."""
 
-_SHOWN = 64
-"""Characters of a word that an error repeats."""
+_MAX_QUOTED = 64
+"""Characters of a word that an error message quotes."""
 
 
 class Lookup:
-    """The words of one model.
+    """Looks up words of requests in one model's vocabulary.
 
     Args:
-        model: its name, for errors.
-        vocabulary: its words.
-        weights: float32 [words], the weight of each in the mean that is a text's vector.
-        preprocessing: how words and texts are read.
-        limits: what one request may ask for.
+        model: name of the model, for error messages.
+        vocabulary: the model's words.
+        weights: weight of each word in the mean of a text's vectors, float32 [words].
+        preprocessing: how words and texts are normalized and tokenized.
+        limits: limits of one request.
     """
 
     def __init__(
@@ -45,48 +45,55 @@ class Lookup:
         self.preprocessing = preprocessing
         self.limits = limits
         self._model = model
-        self._spelling = Spelling(vocabulary)
+        self._spelling = SpellingSuggester(vocabulary)
 
-    def normalise(self, word: str) -> str:
-        """The word as the vocabulary would spell it."""
-        return normalize_word(word, self.preprocessing.normaliser)
+    def normalize(self, word: str) -> str:
+        """Normalize a word to the spelling of the vocabulary."""
+        return normalize_word(word, self.preprocessing.normalizer)
 
-    def find(self, words: Sequence[str], field: Field) -> NDArray[np.int64]:
-        """The rows of words, [n]; -1 for one that is not known.
+    def find(self, words: Sequence[str], field: FieldPath) -> NDArray[np.int64]:
+        """Look up the row ids of words.
 
         Args:
-            words: as they were sent.
-            field: how errors name each of them.
+            words: the words as in the request.
+            field: paths of the words in the request.
+
+        Returns:
+            Row ids [n], -1 for unknown words.
 
         Raises:
             InvalidRequest: a word is empty.
         """
-        normalised = [self.normalise(word) for word in words]
-        if "" in normalised:
-            raise InvalidRequest("is empty; send a word", field(normalised.index("")))
-        return self.vocabulary.find(normalised)
+        normalized = [self.normalize(word) for word in words]
+        if "" in normalized:
+            raise InvalidRequest("is empty; send a word", field(normalized.index("")))
+        return self.vocabulary.find(normalized)
 
-    def require(self, words: Sequence[str], field: Field) -> NDArray[np.int64]:
-        """Like `find`, for words that must all be known.
+    def require(self, words: Sequence[str], field: FieldPath) -> NDArray[np.int64]:
+        """Look up the row ids of words that must all be known, [n].
 
         Raises:
-            InvalidRequest: naming the first that is not, with the closest known spellings.
+            InvalidRequest: a word is empty or unknown; the error names the first one, with similar known spellings.
         """
         ids = self.find(words, field)
         if (ids < 0).any():
             index = int(np.argmax(ids < 0))
-            raise InvalidRequest(self.unknown(words[index]), field(index))
+            raise InvalidRequest(self.describe_unknown(words[index]), field(index))
         return ids
 
-    def unknown(self, word: str) -> str:
-        """The complaint about a word that is not known."""
-        closest = self._spelling.closest(self.normalise(word))
+    def describe_unknown(self, word: str) -> str:
+        """Error message for a word that is not in the vocabulary, with similar known spellings."""
+        closest = self._spelling.closest(self.normalize(word))
         spellings = f"; closest known: {', '.join(closest)}" if closest else ""
-        shown = word if len(word) <= _SHOWN else f"{word[:_SHOWN]}…"
-        return f"{shown!r} is not in the vocabulary of model {self._model!r}{spellings}"
+        quoted = word if len(word) <= _MAX_QUOTED else f"{word[:_MAX_QUOTED]}…"
+        return f"{quoted!r} is not in the vocabulary of model {self._model!r}{spellings}"
 
     def check_count(self, count: int, what: str, field: str) -> None:
-        """Raise InvalidRequest where a list is too long."""
+        """Check the length of a list of words, pairs or vectors against the limit.
+
+        Raises:
+            InvalidRequest: the list is too long.
+        """
         if count > self.limits.max_words:
             raise InvalidRequest(
                 f"{count} {what}, {self.limits.describe('max_words')}; send several requests",
@@ -94,16 +101,20 @@ class Lookup:
             )
 
     def check_k(self, k: int, rows: int) -> None:
-        """Raise InvalidRequest where more neighbours are asked for than may be, each or of all `rows` together."""
+        """Check the number of neighbors, per query and of all `rows` queries together, against the limits.
+
+        Raises:
+            InvalidRequest: too many neighbors are requested.
+        """
         if k > self.limits.max_neighbors:
             raise InvalidRequest(f"is {k}, {self.limits.describe('max_neighbors')}", "k")
         if k * rows > self.limits.max_total_neighbors:
             raise InvalidRequest(
-                f"{rows} times {k} neighbours, {self.limits.describe('max_total_neighbors')}; send several requests",
+                f"{rows} times {k} neighbors, {self.limits.describe('max_total_neighbors')}; send several requests",
                 "k",
             )
 
 
-def items_of(field: str) -> Field:
-    """Paths of the items of a list."""
+def items_of(field: str) -> FieldPath:
+    """Paths of the items of a list field."""
     return lambda index: f"{field}[{index}]"

@@ -1,4 +1,4 @@
-"""The nearest words to words, to vectors, and to sums and differences of words."""
+"""Nearest neighbors of words, of vectors, and of sums and differences of words."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from service.tasks.tensors import object_array
 from service.tasks.word_vectors.lookup import Lookup, items_of
 from service.tasks.word_vectors.preprocessing import EMBEDDINGS, IDS, VECTORS, K
 from service.tasks.word_vectors.request import (
-    LIGHT_NEIGHBORS,
-    LIGHT_WORDS,
     NEIGHBORS,
+    SMALL_NEIGHBORS,
+    SMALL_WORDS,
     SUMS,
     WordsRequest,
     cosines,
 )
 from service.tasks.word_vectors.schemas import AnalogyBody, NeighborsBody
 
-_LIGHT_VECTORS = 8
+_SMALL_VECTORS = 8
+"""Vectors per request that are parsed in the event loop; more go to a thread."""
 
 
 class WordNeighborsRequest(WordsRequest):
-    """`words` of /v1/neighbors: each without itself."""
+    """`words` of /v1/neighbors; a word is not its own neighbor."""
 
     def __init__(self, words: list[str], k: int) -> None:
         self._words = words
@@ -38,7 +39,7 @@ class WordNeighborsRequest(WordsRequest):
         self._ids: list[int] = []
 
     def is_large(self, lookup: Lookup) -> bool:
-        return len(self._words) > LIGHT_WORDS or len(self._words) * self._k > LIGHT_NEIGHBORS
+        return len(self._words) > SMALL_WORDS or len(self._words) * self._k > SMALL_NEIGHBORS
 
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._words), "words", "words")
@@ -49,11 +50,11 @@ class WordNeighborsRequest(WordsRequest):
         return {IDS: known, K: np.full(len(known), self._k + 1, np.int64)}
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
-        known = [[row] for row in self._ids if row >= 0]
-        found = iter(_listed(lookup, outputs[NEIGHBORS], known, self._k))
+        excluded = [[row] for row in self._ids if row >= 0]
+        neighbors = iter(_format_neighbors(lookup, outputs[NEIGHBORS], excluded, self._k))
         return {
             "results": [
-                {"neighbors": None, "unknown": [word]} if row < 0 else {"neighbors": next(found)}
+                {"neighbors": None, "unknown": [word]} if row < 0 else {"neighbors": next(neighbors)}
                 for word, row in zip(self._words, self._ids, strict=True)
             ]
         }
@@ -68,44 +69,47 @@ class VectorNeighborsRequest(WordsRequest):
 
     def is_large(self, lookup: Lookup) -> bool:
         count = len(self._vectors) if isinstance(self._vectors, list) else 0
-        return count > _LIGHT_VECTORS or count * self._k > LIGHT_NEIGHBORS
+        return count > _SMALL_VECTORS or count * self._k > SMALL_NEIGHBORS
 
     def prepare(self, lookup: Lookup) -> Tensors:
         count = len(self._vectors) if isinstance(self._vectors, list) else 0
         lookup.check_count(count, "vectors", "vectors")
         lookup.check_k(self._k, count)
-        return {VECTORS: self._units(lookup.preprocessing.dimensions), K: np.full(count, self._k, np.int64)}
+        return {VECTORS: self._unit_vectors(lookup.preprocessing.dimensions), K: np.full(count, self._k, np.int64)}
 
-    def _units(self, dimensions: int) -> NDArray[np.float32]:
-        """The vectors with norm 1, [n, D]."""
+    def _unit_vectors(self, dimensions: int) -> NDArray[np.float32]:
+        """Parse the vectors and scale them to norm 1, [n, D]."""
         if not isinstance(self._vectors, list):
             raise InvalidRequest(f"must be a list of vectors, each a list of {dimensions} numbers", "vectors")
         for index, vector in enumerate(self._vectors):
             if not isinstance(vector, list) or len(vector) != dimensions:
-                found = f"holds {len(vector)} numbers" if isinstance(vector, list) else "is no list"
-                raise InvalidRequest(f"{found}, the model's vectors have {dimensions}", f"vectors[{index}]")
+                problem = f"holds {len(vector)} numbers" if isinstance(vector, list) else "is no list"
+                raise InvalidRequest(f"{problem}, the model's vectors have {dimensions}", f"vectors[{index}]")
         array = array_from_json(self._vectors, (len(self._vectors), dimensions), Datatype.FP32, "vectors")
-        # In double precision the squares of the largest floats still have a sum.
-        wide = array.astype(np.float64)
-        norms = np.linalg.norm(wide, axis=1, keepdims=True)
+        # In double precision the squares of the largest floats do not overflow.
+        doubles = array.astype(np.float64)
+        norms = np.linalg.norm(doubles, axis=1, keepdims=True)
         if not norms.all():
             raise InvalidRequest("is zero; it points nowhere", f"vectors[{int(np.argmin(norms))}]")
-        units: NDArray[np.float32] = (wide / norms).astype(np.float32)
+        units: NDArray[np.float32] = (doubles / norms).astype(np.float32)
         return units
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
-        found = outputs[NEIGHBORS]
-        return {"results": [{"neighbors": near} for near in _listed(lookup, found, [()] * len(found), self._k)]}
+        rows = outputs[NEIGHBORS]
+        neighbors = _format_neighbors(lookup, rows, [()] * len(rows), self._k)
+        return {"results": [{"neighbors": entries} for entries in neighbors]}
 
 
 class SumNeighborsRequest(WordsRequest):
-    """`positive` and `negative` of /v1/neighbors, and /v1/analogy (3CosAdd, Mikolov et al. 2013): one sum.
+    """Neighbors of one sum of words: `positive` and `negative` of /v1/neighbors, and /v1/analogy.
+
+    Analogies are solved by 3CosAdd (Mikolov et al. 2013).
 
     Args:
-        words: all of them; each must be known, and none is answered.
-        fields: how errors name them.
-        signs: +1 or -1 each.
-        k: neighbours.
+        words: the words, which must all be known; they are excluded from the answer.
+        fields: their paths in the request, for error messages.
+        signs: +1 or -1 for each word.
+        k: number of neighbors.
     """
 
     def __init__(self, words: Sequence[str], fields: Sequence[str], signs: Sequence[float], k: int) -> None:
@@ -116,25 +120,26 @@ class SumNeighborsRequest(WordsRequest):
         self._ids: NDArray[np.int64]
 
     def is_large(self, lookup: Lookup) -> bool:
-        return len(self._words) > LIGHT_WORDS or self._k > LIGHT_NEIGHBORS
+        return len(self._words) > SMALL_WORDS or self._k > SMALL_NEIGHBORS
 
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._words), "words", self._fields[0].partition("[")[0])
         lookup.check_k(self._k, 1)
-        self._ids, places = np.unique(lookup.require(self._words, self._fields.__getitem__), return_inverse=True)
-        weights = np.bincount(places, np.asarray(self._signs)).astype(np.float32)
+        ids = lookup.require(self._words, self._fields.__getitem__)
+        self._ids, indices = np.unique(ids, return_inverse=True)
+        weights = np.bincount(indices, np.asarray(self._signs)).astype(np.float32)
         count = self._k + len(self._ids)
         return {SUMS: object_array([(self._ids, weights)]), K: np.array([count], np.int64)}
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
         if not outputs[EMBEDDINGS].any():
-            raise InvalidRequest("the words cancel each other out: nothing is left to be near to")
-        (near,) = _listed(lookup, outputs[NEIGHBORS], [set(self._ids.tolist())], self._k)
-        return {"results": [{"neighbors": near}]}
+            raise InvalidRequest("the words cancel each other out: their sum is zero and has no neighbors")
+        (neighbors,) = _format_neighbors(lookup, outputs[NEIGHBORS], [set(self._ids.tolist())], self._k)
+        return {"results": [{"neighbors": neighbors}]}
 
 
 def neighbors_request(body: NeighborsBody) -> WordsRequest:
-    """What a body of /v1/neighbors asks for."""
+    """Convert a body of /v1/neighbors to its request."""
     if body.words is not None:
         return WordNeighborsRequest(body.words, body.k)
     if body.vectors is not None:
@@ -147,29 +152,29 @@ def neighbors_request(body: NeighborsBody) -> WordsRequest:
 
 
 def analogy_request(body: AnalogyBody) -> WordsRequest:
-    """What a body of /v1/analogy asks for: b - a + c."""
+    """Convert a body of /v1/analogy to its request: the neighbors of b - a + c."""
     return SumNeighborsRequest((body.a, body.b, body.c), ("a", "b", "c"), (-1.0, 1.0, 1.0), body.k)
 
 
-def _listed(
-    lookup: Lookup, found: NDArray[np.object_], without: Sequence[Collection[int]], k: int
+def _format_neighbors(
+    lookup: Lookup, results: NDArray[np.object_], excluded: Sequence[Collection[int]], k: int
 ) -> list[list[dict[str, Any]]]:
-    """At most k neighbours for each query, best first, without the rows that are to be left out of each.
+    """Format the neighbors of each query for the answer: at most k words with scores, best first.
 
     Args:
-        lookup: has the words.
-        found: [N] pairs of scores and rows, as `infer` gives them.
-        without: rows to leave out, for each query.
-        k: how many.
+        lookup: the model's words.
+        results: (scores, row ids) of each query, object array [N].
+        excluded: row ids to leave out, for each query.
+        k: number of neighbors.
     """
-    if not len(found):
+    if not len(results):
         return []
-    kept = [
-        [place for place, row in enumerate(rows.tolist()) if row not in left_out][:k]
-        for (_, rows), left_out in zip(found, without, strict=True)
+    positions = [
+        [position for position, row in enumerate(rows.tolist()) if row not in excluded_rows][:k]
+        for (_, rows), excluded_rows in zip(results, excluded, strict=True)
     ]
-    # Joined: for the few neighbours of one query numpy's calls take longer than their work.
-    rows = np.concatenate([rows[places] for (_, rows), places in zip(found, kept, strict=True)])
-    scores = np.concatenate([scores[places] for (scores, _), places in zip(found, kept, strict=True)])
-    listed = zip(lookup.vocabulary.words(rows), cosines(scores), strict=True)
-    return [[{"word": word, "score": score} for word, score in islice(listed, len(places))] for places in kept]
+    # All queries at once: numpy's calls take longer than their work on the few neighbors of one query.
+    rows = np.concatenate([rows[kept] for (_, rows), kept in zip(results, positions, strict=True)])
+    scores = np.concatenate([scores[kept] for (scores, _), kept in zip(results, positions, strict=True)])
+    neighbors = zip(lookup.vocabulary.words(rows), cosines(scores), strict=True)
+    return [[{"word": word, "score": score} for word, score in islice(neighbors, len(kept))] for kept in positions]

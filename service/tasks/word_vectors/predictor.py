@@ -19,7 +19,7 @@ from service.runtime.session import OpenSession, Tensors
 from service.tasks.base import Predictor
 from service.tasks.scheduling import Scheduling
 from service.tasks.tensors import RowTensors, decode_texts, object_array
-from service.tasks.word_vectors.embeddings import EmbeddingsRequest, Sum
+from service.tasks.word_vectors.embeddings import EmbeddingsRequest, WeightedSum
 from service.tasks.word_vectors.lookup import Lookup, items_of
 from service.tasks.word_vectors.neighbors import analogy_request, neighbors_request
 from service.tasks.word_vectors.preprocessing import (
@@ -147,7 +147,7 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
         return {
             "words": len(self.lookup.vocabulary),
             "dimensions": preprocessing.dimensions,
-            "normaliser": preprocessing.normaliser,
+            "normaliser": preprocessing.normalizer,
             "tokenizer": preprocessing.tokenizer,
             "phrases": preprocessing.phrases,
             "search": "approximate" if isinstance(self._table, IndexedTable) else "exact",
@@ -189,7 +189,7 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
         parts = [self._sums(some) for some in _groups(tensors[SUMS].tolist())]
         return np.concatenate(parts) if parts else np.empty((0, self._preprocessing.dimensions), np.float32)
 
-    def _sums(self, sums: list[Sum]) -> NDArray[np.float32]:
+    def _sums(self, sums: list[WeightedSum]) -> NDArray[np.float32]:
         """Weighted sums of rows with norm 1, [n, D]; every row is fetched once, however many sums have it."""
         ids = np.concatenate([rows for rows, _ in sums])
         distinct, indices = np.unique(ids, return_inverse=True)
@@ -254,9 +254,9 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
         require_tensors(self.bundle, graph, inputs=inputs, outputs=outputs)
 
 
-def _groups(sums: list[Sum]) -> Iterator[list[Sum]]:
+def _groups(sums: list[WeightedSum]) -> Iterator[list[WeightedSum]]:
     """Consecutive sums that have not too many rows together."""
-    group: list[Sum] = []
+    group: list[WeightedSum] = []
     rows = 0
     for entry in sums:
         if group and rows + len(entry[0]) > _ROWS_AT_ONCE:

@@ -1,4 +1,4 @@
-"""What a bundle of word vectors holds besides its graph: names of files and tensors, and the look-up's parameters."""
+"""Contents of a word vectors bundle: tensor names of its graph, its files, and the parameters of the look-up."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ from service.bundle.manifest import FileName
 from service.text import Normalizer, Tokenizer
 
 IDS, WEIGHTS, VECTORS, K = "ids", "weights", "vectors", "k"
-"""Inputs of the graph: rows to add up [N, M], their weights [N, M], vectors to add to them [N, D], neighbours [N]."""
+"""Inputs of the graph: row ids to sum [N, M], their weights [N, M], vectors to add [N, D], number of neighbors [N]."""
 
 TABLE, SCALES = "table", "scales"
-"""Further inputs where the table lies outside the graph: [rows, D] int8 or fp16, and its scales FP32 [rows, 1]."""
+"""Inputs for a table outside the graph: the table [rows, D], int8 or fp16, and its scales FP32 [rows, 1]."""
 
 EMBEDDINGS, SCORES, INDICES = "embeddings", "scores", "indices"
-"""Outputs: unit vectors [N, D]; cosines and rows of the K nearest [N, K], best first."""
+"""Outputs of the graph: unit vectors [N, D]; cosines and row ids of the K nearest [N, K], best first."""
 
 
 class ApproximateIndex(BaseModel):
-    """A graph index (HNSW, Malkov and Yashunin 2018) over the table's rows, as usearch writes it."""
+    """An HNSW index (Malkov and Yashunin 2018) over the table's rows, in usearch's format."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: FileName = "index.usearch"
     expansion: Annotated[int, Field(ge=1)] = 128
-    """How many candidates a search keeps: more find more of the true neighbours and take longer."""
+    """Candidates that a search keeps; more of them improve the recall and take longer."""
     recall: Annotated[float, Field(ge=0, le=1)] | None = None
     """Recall@10 against exact search, measured when the index was built."""
 
 
 class WordVectorsPreprocessing(BaseModel):
-    """`preprocessing` in the manifest of a bundle of word vectors."""
+    """The manifest's `preprocessing` for word vectors: how words and texts are looked up, and in which files."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
     dimensions: Annotated[int, Field(ge=1)]
-    normaliser: Normalizer
-    """What look-ups do to a word before it is sought."""
+    normalizer: Annotated[Normalizer, Field(alias="normaliser")]
+    """How a word is normalized before it is looked up."""
     tokenizer: Tokenizer
-    """How a text is cut into words where its vector is asked for."""
+    """How a text is split into words to compute its vector."""
     phrases: bool = False
-    """Whether the vocabulary has phrases (`new_york`), to which neighbouring words of a text are joined."""
+    """Whether the vocabulary has phrases (`new_york`); adjacent words of a text are joined to them."""
     vocabulary: FileName = "vocabulary.txt"
-    """One word a line, UTF-8, most frequent first: row i of the table is line i."""
+    """One word per line, UTF-8, most frequent first; line i belongs to row i of the table."""
     word_weights: FileName = "weights.npy"
-    """FP32 [words]: the weight of each word in the mean that is a text's vector."""
+    """Weight of each word in the mean of a text's vectors, FP32 [words]."""
     table: FileName | None = None
-    """The table, where it is too large for the graph: int8 or fp16 [words, dimensions], rows of unit norm."""
+    """The table if it is outside the graph: int8 or fp16 [words, dimensions], rows of unit norm."""
     scales: FileName | None = None
-    """FP32 [words, 1]: what makes the norm of each row 1 after rounding."""
+    """Factors that scale the rounded rows of an int8 table to unit norm, FP32 [words, 1]."""
     index: ApproximateIndex | None = None

@@ -1,4 +1,4 @@
-"""What every route of word vectors is to the predictor."""
+"""Interface between the requests of the word vector routes and the predictor."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from service.runtime.session import Tensors
 from service.tasks.word_vectors.lookup import Lookup
 
 SUMS = "sums"
-"""Sums of rows, an object array [N] of (rows [m], their weights [m])."""
+"""Weighted sums of rows: object array [N] of (row ids [m], weights [m])."""
 
 NEIGHBORS = "neighbors"
-"""The nearest rows, an object array [N] of (scores [k], rows [k]): every request has its own k."""
+"""Nearest rows: object array [N] of (scores [k], row ids [k]), as every request has its own k."""
 
-LIGHT_WORDS = 100
-"""What is looked up in the event loop."""
-LIGHT_NEIGHBORS = 1_000
-"""Neighbours that are written down in the event loop."""
+SMALL_WORDS = 100
+"""Words per request that are looked up in the event loop; more go to a thread."""
+SMALL_NEIGHBORS = 1_000
+"""Neighbors per request that are formatted in the event loop; more go to a thread."""
 
 
 class WordsRequest(ABC):
-    """One request. It keeps what the stages after `prepare` need to know of it.
+    """One request of a route; it keeps the state that `finish` needs.
 
-    `prepare` gives one of three kinds of tensors, and the batcher joins those that are alike: `ids` [N], whose rows
-    are looked up; `vectors` [N, D]; `sums` [N]. With `k` [N] beside them the nearest rows are sought as well.
+    `prepare` returns one of three kinds of tensors, and the batcher joins requests of the same kind: `ids` [N] of rows
+    to look up, `vectors` [N, D], or `sums` [N]. With `k` [N] the nearest rows are searched as well.
     """
 
     @abstractmethod
     def is_large(self, lookup: Lookup) -> bool:
-        """Whether the other two may hold the event loop for long."""
+        """Whether `prepare` or `finish` may block the event loop for more than a millisecond."""
 
     @abstractmethod
     def prepare(self, lookup: Lookup) -> Tensors:
-        """Find the words.
+        """Look up the words and return the tensors for `infer`.
 
         Raises:
-            InvalidRequest: naming the field.
+            InvalidRequest: the request is invalid; the error names the field.
         """
 
     @abstractmethod
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
-        """The fields of the answer."""
+        """Return the fields of the answer from the outputs of `infer`."""
 
 
 def cosines(scores: NDArray[np.floating[Any]]) -> list[float]:
-    """Scores [n] as they are answered: rounding may have left some just outside -1 to 1."""
+    """Round cosines [n] for the answer, and clip those that rounding errors left just outside -1 to 1."""
     rounded: list[float] = np.round(np.clip(scores.astype(np.float64), -1, 1), 6).tolist()
     return rounded

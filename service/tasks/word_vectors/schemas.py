@@ -1,4 +1,4 @@
-"""What the routes of word vectors read and answer, as JSON."""
+"""JSON bodies and answers of the word vector routes."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class SimilarityBody(TaskBody):
 class NeighborsBody(TaskBody):
     """The JSON body of /v1/neighbors: either `words`, or `vectors`, or `positive` and `negative`."""
 
-    words: list[str] | None = Field(default=None, description="Words whose nearest neighbours are sought.")
-    # Typed as Any: one pydantic value per number would cost more than the search.
+    words: list[str] | None = Field(default=None, description="Words to find the nearest neighbors of.")
+    # Typed as Any: validating each number with pydantic would cost more than the search.
     vectors: Any = Field(
         default=None,
-        description="Vectors whose nearest words are sought, each as wide as the model's and of any length but zero.",
+        description="Vectors to find the nearest words of: as many dimensions as the model, any norm but zero.",
         json_schema_extra={"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
     )
-    positive: list[str] | None = Field(default=None, description="Words whose vectors are added up.")
-    negative: list[str] | None = Field(default=None, description="Words whose vectors are taken off.")
-    k: Count = Field(default=DEFAULT_K, description="How many neighbours each.")
+    positive: list[str] | None = Field(default=None, description="Words whose vectors are added.")
+    negative: list[str] | None = Field(default=None, description="Words whose vectors are subtracted.")
+    k: Count = Field(default=DEFAULT_K, description="Number of neighbors of each.")
 
     @model_validator(mode="after")
     def _one_form(self) -> NeighborsBody:
@@ -45,26 +45,26 @@ class NeighborsBody(TaskBody):
 
 
 class AnalogyBody(TaskBody):
-    """The JSON body of /v1/analogy: `a` is to `b` as `c` is to what is sought."""
+    """The JSON body of /v1/analogy: `a` is to `b` as `c` is to the answer."""
 
     a: str
     b: str
     c: str
-    k: Count = Field(default=DEFAULT_ANALOGY_K, description="How many answers.")
+    k: Count = Field(default=DEFAULT_ANALOGY_K, description="Number of answers.")
 
 
 class ProjectionBody(TaskBody):
     """The JSON body of /v1/projection."""
 
-    words: list[str] = Field(description="Words to draw in a plane.")
+    words: list[str] = Field(description="Words to project onto a plane.")
 
 
 class EmbeddingsBody(TaskBody):
-    """The JSON body of /v1/embeddings, OpenAI's."""
+    """The JSON body of /v1/embeddings, in the format of OpenAI's API."""
 
-    # Typed as Any: the errors of a union of four types would name none of them.
+    # Typed as Any: pydantic's errors for a union of four types would be unclear.
     input: Any = Field(
-        description="A text, several texts, the numbers of words in the vocabulary, or several lists of such numbers.",
+        description="A text, several texts, a list of word ids (positions in the vocabulary), or several such lists.",
         json_schema_extra={
             "anyOf": [
                 {"type": "string"},
@@ -75,46 +75,47 @@ class EmbeddingsBody(TaskBody):
         },
     )
     encoding_format: Literal["float", "base64"] = Field(
-        default="float", description="Numbers, or the bytes of little-endian float32 in base64."
+        default="float", description="Numbers, or base64 of the little-endian float32 bytes."
     )
     dimensions: Count | None = Field(
-        default=None, description="How many of the leading dimensions to keep; the vectors have unit norm again then."
+        default=None,
+        description="Number of leading dimensions to keep; vectors are then scaled to unit norm again.",
     )
     user: str | None = Field(default=None, description="Ignored.")
 
 
 class Similarity(BaseModel):
-    """The cosine of two words; null where one is not known."""
+    """Cosine similarity of two words; null if one is unknown."""
 
     score: float | None = Field(ge=-1, le=1)
-    unknown: list[str] | None = Field(default=None, description="The words that are not known; only where some are.")
+    unknown: list[str] | None = Field(default=None, description="The unknown words; absent if all are known.")
 
 
 class Neighbor(BaseModel):
-    """A word and its cosine to what was asked."""
+    """A word and its cosine similarity to the query."""
 
     word: str
     score: float = Field(ge=-1, le=1)
 
 
 class Neighbors(BaseModel):
-    """The nearest words, best first; null where the word is not known."""
+    """The nearest words, best first; null if the word is unknown."""
 
     neighbors: list[Neighbor] | None
-    unknown: list[str] | None = Field(default=None, description="The words that are not known; only where some are.")
+    unknown: list[str] | None = Field(default=None, description="The unknown words; absent if all are known.")
 
 
 class Point(BaseModel):
-    """A word in the plane; null where it is not known."""
+    """Coordinates of a word in the plane; null if the word is unknown."""
 
     word: str
     x: float | None
     y: float | None
-    unknown: list[str] | None = Field(default=None, description="The words that are not known; only where some are.")
+    unknown: list[str] | None = Field(default=None, description="The unknown words; absent if all are known.")
 
 
 class Embedding(BaseModel):
-    """The vector of one input."""
+    """The embedding of one input."""
 
     object: Literal["embedding"]
     index: int
@@ -122,7 +123,7 @@ class Embedding(BaseModel):
 
 
 class Usage(BaseModel):
-    """The words that were read."""
+    """Number of words in the input."""
 
     prompt_tokens: int
     total_tokens: int

@@ -1,4 +1,4 @@
-"""Cosines of pairs of words."""
+"""Cosine similarity of pairs of words."""
 
 from __future__ import annotations
 
@@ -11,47 +11,51 @@ from numpy.typing import NDArray
 from service.runtime.session import Tensors
 from service.tasks.word_vectors.lookup import Lookup
 from service.tasks.word_vectors.preprocessing import EMBEDDINGS, IDS
-from service.tasks.word_vectors.request import LIGHT_WORDS, WordsRequest, cosines
+from service.tasks.word_vectors.request import SMALL_WORDS, WordsRequest, cosines
 from service.tasks.word_vectors.schemas import SimilarityBody
+
+_BLOCK_PAIRS = 1024
+"""Pairs whose vectors are gathered at a time."""
 
 
 class SimilarityRequest(WordsRequest):
-    """The body of /v1/similarity. Every word is looked up once, however many pairs have it."""
+    """A request of /v1/similarity; each distinct word is looked up once."""
 
     def __init__(self, body: SimilarityBody) -> None:
         self._pairs = body.pairs
-        self._places: NDArray[np.int64]
-        """Rows of `embeddings` by pair and side, [n, 2]; -1 for an unknown word."""
+        self._indices: NDArray[np.int64]
+        """Index in `embeddings` of both words of each pair, [n, 2]; -1 for unknown words."""
 
     def is_large(self, lookup: Lookup) -> bool:
-        return len(self._pairs) > LIGHT_WORDS // 2
+        return len(self._pairs) > SMALL_WORDS // 2
 
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._pairs), "pairs", "pairs")
         words = list(chain.from_iterable(self._pairs))
         ids = lookup.find(words, lambda index: f"pairs[{index // 2}][{index % 2}]")
-        distinct, places = np.unique(ids, return_inverse=True)
+        distinct, indices = np.unique(ids, return_inverse=True)
         if len(distinct) and distinct[0] < 0:
-            distinct, places = distinct[1:], places - 1
-        self._places = places.reshape(-1, 2)
+            distinct, indices = distinct[1:], indices - 1
+        self._indices = indices.reshape(-1, 2)
         return {IDS: distinct}
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
         embeddings = outputs[EMBEDDINGS]
-        places = self._places
-        known: NDArray[np.bool_] = np.all(places >= 0, axis=1)
-        scores = np.zeros(len(places))
-        # In pieces: the pairs may be many more than the words.
-        for start in range(0, len(places), 1024):
-            some = np.flatnonzero(known[start : start + 1024]) + start
-            scores[some] = np.einsum("nd,nd->n", embeddings[places[some, 0]], embeddings[places[some, 1]])
+        indices = self._indices
+        known: NDArray[np.bool_] = np.all(indices >= 0, axis=1)
+        scores = np.zeros(len(indices))
+        # In blocks, to limit memory: there may be many more pairs than words.
+        for start in range(0, len(indices), _BLOCK_PAIRS):
+            pairs = np.flatnonzero(known[start : start + _BLOCK_PAIRS]) + start
+            scores[pairs] = np.einsum("nd,nd->n", embeddings[indices[pairs, 0]], embeddings[indices[pairs, 1]])
         return {
             "results": [
-                {"score": score} if good else {"score": None, "unknown": self._unknown(index)}
-                for index, (score, good) in enumerate(zip(cosines(scores), known.tolist(), strict=True))
+                {"score": score} if is_known else {"score": None, "unknown": self._unknown(index)}
+                for index, (score, is_known) in enumerate(zip(cosines(scores), known.tolist(), strict=True))
             ]
         }
 
-    def _unknown(self, index: int) -> list[str]:
-        places = self._places[index].tolist()
-        return list(dict.fromkeys(word for word, place in zip(self._pairs[index], places, strict=True) if place < 0))
+    def _unknown(self, pair: int) -> list[str]:
+        """The distinct unknown words of a pair."""
+        words = zip(self._pairs[pair], self._indices[pair].tolist(), strict=True)
+        return list(dict.fromkeys(word for word, index in words if index < 0))

@@ -1,4 +1,4 @@
-"""The closest known spellings of a word that is not known."""
+"""Spelling suggestions for unknown words."""
 
 from __future__ import annotations
 
@@ -10,50 +10,51 @@ from rapidfuzz.distance import OSA
 
 from service.tasks.word_vectors.vocabulary import Vocabulary
 
-SUGGESTIONS = 5
-"""Most spellings that are proposed."""
-SECONDS = 0.010
-"""Longest search; what is not found by then is left out."""
+MAX_SUGGESTIONS = 5
+"""Suggestions at most."""
+TIME_LIMIT_SECONDS = 0.010
+"""Duration of a search; matches that would take longer are left out."""
 
-_FREQUENT = 50_000
-"""How many of the most frequent words are compared."""
-_LONGEST = 64
-"""Characters; nothing longer is a misspelt word."""
+_FREQUENT_WORDS = 50_000
+"""Number of most frequent words that are compared."""
+_MAX_WORD_LENGTH = 64
+"""Characters of a misspelled word; there are no suggestions for longer ones."""
 
 
-class Spelling:
-    """Proposes words for a misspelt one.
+class SpellingSuggester:
+    """Suggests known words for an unknown one.
 
     Args:
-        vocabulary: the words there are.
+        vocabulary: the known words.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
         self._by_length: defaultdict[int, list[str]] = defaultdict(list)
-        for word in vocabulary.most_frequent(_FREQUENT):
+        for word in vocabulary.most_frequent(_FREQUENT_WORDS):
             self._by_length[len(word)].append(word)
 
     def closest(self, word: str) -> list[str]:
-        """At most `SUGGESTIONS` words: first the word in other cases, then by edit distance, frequent ones first.
+        """Find at most `MAX_SUGGESTIONS` words: first the word in other cases, then by edit distance and frequency.
 
-        The distance counts insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
+        The distance is optimal string alignment: insertions, deletions, substitutions and transpositions of adjacent
+        characters.
         """
-        deadline = time.perf_counter() + SECONDS
-        if not word or len(word) > _LONGEST:
+        deadline = time.perf_counter() + TIME_LIMIT_SECONDS
+        if not word or len(word) > _MAX_WORD_LENGTH:
             return []
         cases = list(dict.fromkeys((word.lower(), word.capitalize(), word.upper(), word.title())))
-        found = [case for case, number in zip(cases, self._vocabulary.find(cases), strict=True) if number >= 0]
-        near: list[tuple[float, str]] = []
-        # Two slips, but not in words of three letters, which would turn into any other.
-        furthest = 2 if len(word) > 3 else 1
-        for change in sorted(range(-furthest, furthest + 1), key=abs):
+        suggestions = [case for case, row in zip(cases, self._vocabulary.find(cases), strict=True) if row >= 0]
+        candidates: list[tuple[float, str]] = []
+        # Two edits turn a word of three letters into almost any other.
+        max_distance = 2 if len(word) > 3 else 1
+        for change in sorted(range(-max_distance, max_distance + 1), key=abs):
             if time.perf_counter() > deadline:
                 break
             words = self._by_length.get(len(word) + change, ())
             matches = process.extract(
-                word, words, scorer=OSA.distance, processor=None, score_cutoff=furthest, limit=SUGGESTIONS
+                word, words, scorer=OSA.distance, processor=None, score_cutoff=max_distance, limit=MAX_SUGGESTIONS
             )
-            near += [(distance, match) for match, distance, _ in matches]
-        found += [match for _, match in sorted(near, key=lambda entry: entry[0])]
-        return list(dict.fromkeys(found))[:SUGGESTIONS]
+            candidates += [(distance, match) for match, distance, _ in matches]
+        suggestions += [match for _, match in sorted(candidates, key=lambda entry: entry[0])]
+        return list(dict.fromkeys(suggestions))[:MAX_SUGGESTIONS]

@@ -1,4 +1,4 @@
-"""The rows of a table and the search among them, through the graph of the bundle."""
+"""Tables of word vectors: look-up of rows and nearest neighbor search, both run by the bundle's graph."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ from service.tasks.word_vectors.preprocessing import (
     K,
 )
 
-Found = tuple[NDArray[np.float32], NDArray[np.int64]]
-"""Cosines and rows of the nearest, [n, k], best first."""
+SearchResult = tuple[NDArray[np.float32], NDArray[np.int64]]
+"""Cosines and row ids of the nearest rows, [n, k] each, best first."""
 
-_SCORES = 1 << 23
-"""Most scores that one run computes: 32 MB."""
-_ROWS = 16_384
+_MAX_SCORES = 1 << 23
+"""Scores that one run computes at most: 32 MB."""
+_BLOCK_ROWS = 16_384
 """Rows of a mapped table that one run searches."""
 
 
 class Table(Protocol):
-    """Unit vectors by row, and the nearest to given ones."""
+    """Look-up of unit vectors by row id, and search of the rows nearest to vectors."""
 
     def rows(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The unit vectors [n, D] of rows [n]."""
+        """Unit vectors [n, D] of row ids [n]."""
 
-    def search(self, vectors: NDArray[np.float32], k: int) -> Found:
-        """The min(k, rows) nearest rows to each of the unit vectors [n, D]."""
+    def search(self, vectors: NDArray[np.float32], k: int) -> SearchResult:
+        """Find the min(k, rows) nearest rows to each of the unit vectors [n, D]."""
 
 
 class GraphTable:
-    """A table that lies in the graph.
+    """A table inside the graph.
 
     Args:
-        session: the graph.
-        size: rows.
-        dimensions: numbers of a row.
+        session: session of the graph.
+        size: number of rows.
+        dimensions: length of each vector.
     """
 
     def __init__(self, session: Session, size: int, dimensions: int) -> None:
@@ -67,19 +67,21 @@ class GraphTable:
             VECTORS: np.zeros((count, self._dimensions), np.float32),
             K: np.zeros(count, np.int64),
         }
-        found: NDArray[np.float32] = self._session.run(feeds | self._constants())[EMBEDDINGS]
-        return found
+        embeddings: NDArray[np.float32] = self._session.run(feeds | self._constants())[EMBEDDINGS]
+        return embeddings
 
-    def search(self, vectors: NDArray[np.float32], k: int) -> Found:
+    def search(self, vectors: NDArray[np.float32], k: int) -> SearchResult:
         """See `Table`."""
-        step = max(1, _SCORES // self._rows_per_run)
-        parts = [self._search(vectors[start : start + step], k) for start in range(0, len(vectors), step)]
-        return np.concatenate([scores for scores, _ in parts]), np.concatenate([rows for _, rows in parts])
+        step = max(1, _MAX_SCORES // self._rows_per_run)
+        results = [self._search(vectors[start : start + step], k) for start in range(0, len(vectors), step)]
+        return np.concatenate([scores for scores, _ in results]), np.concatenate([rows for _, rows in results])
 
-    def _search(self, vectors: NDArray[np.float32], k: int) -> Found:
+    def _search(self, vectors: NDArray[np.float32], k: int) -> SearchResult:
+        """Search with no more vectors than one run may take."""
         return self._run_search(vectors, k, {})
 
-    def _run_search(self, vectors: NDArray[np.float32], k: int, constants: Tensors) -> Found:
+    def _run_search(self, vectors: NDArray[np.float32], k: int, constants: Tensors) -> SearchResult:
+        """Run the graph's search once."""
         count = len(vectors)
         feeds: Tensors = {
             IDS: np.empty((count, 0), np.int64),
@@ -91,19 +93,19 @@ class GraphTable:
         return outputs[SCORES], outputs[INDICES]
 
     def _constants(self) -> Tensors:
-        """What every look-up feeds besides the request."""
+        """Inputs of every look-up besides the request's own."""
         return {}
 
 
 class MappedTable(GraphTable):
-    """A table in a memory-mapped file, an input of the graph.
+    """A memory-mapped table outside the graph, which takes it as an input.
 
-    On the CPU the graph reads the pages it needs where they lie; a GPU gets one copy of the whole when it is loaded.
+    On the CPU the graph reads the pages that it needs in place; a GPU gets a copy of the whole table on loading.
 
     Args:
-        session: the graph.
-        table: [rows, D], int8 or float16, memory-mapped.
-        scales: float32 [rows, 1], for int8.
+        session: session of the graph.
+        table: int8 or float16 [rows, D], memory-mapped.
+        scales: float32 [rows, 1]; for int8 only.
     """
 
     def __init__(self, session: Session, table: NDArray[np.generic], scales: NDArray[np.float32] | None) -> None:
@@ -114,34 +116,35 @@ class MappedTable(GraphTable):
         if session.on_gpu:
             session.hold(self._table)
         else:
-            self._rows_per_run = _ROWS
+            self._rows_per_run = _BLOCK_ROWS
 
     def _constants(self) -> Tensors:
         return {} if self._session.on_gpu else self._table
 
-    def _search(self, vectors: NDArray[np.float32], k: int) -> Found:
+    def _search(self, vectors: NDArray[np.float32], k: int) -> SearchResult:
         if self._session.on_gpu:
             return self._run_search(vectors, k, {})
         scores = np.empty((len(vectors), 0), np.float32)
         rows = np.empty((len(vectors), 0), np.int64)
-        for start, part in self._parts():
-            more, places = self._run_search(vectors, k, part)
-            scores = np.concatenate([scores, more], axis=1)
-            rows = np.concatenate([rows, places + start], axis=1)
-            scores, rows = _best(scores, rows, k)
+        for start, block in self._blocks():
+            block_scores, block_rows = self._run_search(vectors, k, block)
+            scores = np.concatenate([scores, block_scores], axis=1)
+            rows = np.concatenate([rows, block_rows + start], axis=1)
+            scores, rows = _top_k(scores, rows, k)
         return scores, rows
 
-    def _parts(self) -> Iterator[tuple[int, Tensors]]:
-        for start in range(0, self._size, _ROWS):
-            yield start, {name: array[start : start + _ROWS] for name, array in self._table.items()}
+    def _blocks(self) -> Iterator[tuple[int, Tensors]]:
+        """Consecutive blocks of the table, each with the id of its first row."""
+        for start in range(0, self._size, _BLOCK_ROWS):
+            yield start, {name: array[start : start + _BLOCK_ROWS] for name, array in self._table.items()}
 
 
 class IndexedTable:
-    """A table with an approximate index: the index proposes, the table scores exactly.
+    """A table with an approximate index, which finds candidates that the table then scores exactly.
 
     Args:
-        table: all rows.
-        index: over the same rows.
+        table: the table.
+        index: an index of the same rows.
     """
 
     def __init__(self, table: Table, index: ApproximateIndex) -> None:
@@ -152,17 +155,17 @@ class IndexedTable:
         """See `Table`."""
         return self._table.rows(ids)
 
-    def search(self, vectors: NDArray[np.float32], k: int) -> Found:
-        """See `Table`; a few of the nearest may be missing, and others stand in their place."""
+    def search(self, vectors: NDArray[np.float32], k: int) -> SearchResult:
+        """See `Table`; approximate: farther rows may be returned instead of some of the nearest."""
         candidates = self._index.candidates(vectors, k)
         scores = np.empty(candidates.shape, np.float32)
-        for place, (vector, rows) in enumerate(zip(vectors, candidates, strict=True)):
-            scores[place] = self._table.rows(np.maximum(rows, 0)) @ vector
+        for index, (vector, rows) in enumerate(zip(vectors, candidates, strict=True)):
+            scores[index] = self._table.rows(np.maximum(rows, 0)) @ vector
         scores[candidates < 0] = -np.inf
-        return _best(scores, candidates, k)
+        return _top_k(scores, candidates, k)
 
 
-def _best(scores: NDArray[np.float32], rows: NDArray[np.int64], k: int) -> Found:
-    """The k best of each row, best first; of equal ones the first."""
+def _top_k(scores: NDArray[np.float32], rows: NDArray[np.int64], k: int) -> SearchResult:
+    """The k best of the scores [n, m] of each row and their row ids, best first; ties keep their order."""
     best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(scores, best, axis=1), np.take_along_axis(rows, best, axis=1)

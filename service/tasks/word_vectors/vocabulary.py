@@ -1,4 +1,4 @@
-"""The words of a bundle, found by number and by spelling, in little memory."""
+"""Memory-mapped vocabulary: words to row ids and back."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from numpy.typing import NDArray
 from service.bundle.files import BundleError
 
 _CHUNK = 1 << 16
-"""Words that are Python objects at one time while a vocabulary is opened."""
+"""Words that are decoded at a time when a vocabulary is opened, to limit memory."""
 
 
 class Vocabulary:
-    """The words of `vocabulary.txt`: one a line, UTF-8, most frequent first; the number of a word is its line's.
+    """The words of `vocabulary.txt`: one per line, UTF-8, most frequent first; a word's row id is its line index.
 
-    No Python object is kept per word: the file is memory-mapped, so that worker processes share it, and beside it are
-    20 bytes per word: where it begins, its hash in ascending order, and whose hash that is.
+    Worker processes share the file, which is memory-mapped. No Python objects are kept per word, only 20 bytes: the end
+    of its line, its hash in sorted order, and the row id that belongs to the hash.
 
     Args:
         path: the file.
-        size: how many words there must be; None takes as many as there are.
+        size: expected number of words; None accepts any.
 
     Raises:
-        BundleError: no words, not UTF-8, an empty line, a word that is there twice, or another number of words.
+        BundleError: no words, not UTF-8, an empty line, a duplicate, or another number of words than expected.
     """
 
     def __init__(self, path: Path, size: int | None = None) -> None:
@@ -37,8 +37,8 @@ class Vocabulary:
         if size is not None and len(self) != size:
             raise BundleError(f"{path}: holds {len(self)} words, the table has {size} rows; export the model again")
         hashes = np.fromiter(self._hashes(), np.int64, len(self))
-        self._order = np.argsort(hashes, kind="stable").astype(np.int32)
-        self._hash = hashes[self._order]
+        self._sorted_ids = np.argsort(hashes, kind="stable").astype(np.int32)
+        self._sorted_hashes = hashes[self._sorted_ids]
         self._check_unique()
 
     def __len__(self) -> int:
@@ -48,59 +48,61 @@ class Vocabulary:
         return bool(self.find([word])[0] >= 0)
 
     def find(self, words: Sequence[str]) -> NDArray[np.int64]:
-        """The numbers of words, [n]; -1 for one that is not there."""
-        found = np.full(len(words), -1, np.int64)
+        """Look up the row ids of words, [n]; -1 for unknown words."""
+        ids = np.full(len(words), -1, np.int64)
         if not words:
-            return found
-        # A lone surrogate can be in a Python string but in no file of UTF-8.
+            return ids
+        # A Python string may hold a lone surrogate, which UTF-8 cannot encode.
         encoded = [word.encode("utf-8", "surrogatepass") for word in words]
         hashes = np.fromiter(map(hash, encoded), np.int64, len(words))
-        places = np.searchsorted(self._hash, hashes)
-        places = np.minimum(places, len(self) - 1)
-        hits = np.flatnonzero(self._hash[places] == hashes)
-        numbers = self._order[places[hits]]
-        starts, ends = self._starts(numbers), self._ends[numbers]
-        spans = zip(hits.tolist(), numbers.tolist(), starts.tolist(), ends.tolist(), strict=True)
-        for index, number, start, end in spans:
-            same = self._text[start:end] == encoded[index]
-            found[index] = number if same else self._same(encoded[index], int(places[index]))
-        return found
+        positions = np.searchsorted(self._sorted_hashes, hashes)
+        positions = np.minimum(positions, len(self) - 1)
+        hits = np.flatnonzero(self._sorted_hashes[positions] == hashes)
+        candidates = self._sorted_ids[positions[hits]]
+        starts, ends = self._starts(candidates), self._ends[candidates]
+        spans = zip(hits.tolist(), candidates.tolist(), starts.tolist(), ends.tolist(), strict=True)
+        for index, candidate, start, end in spans:
+            is_equal = self._text[start:end] == encoded[index]
+            ids[index] = candidate if is_equal else self._resolve_collision(encoded[index], int(positions[index]))
+        return ids
 
-    def word(self, number: int) -> str:
-        """The word of a number."""
-        return self._bytes(number).decode()
+    def word(self, row: int) -> str:
+        """The word of a row id."""
+        return self._bytes(row).decode()
 
-    def words(self, numbers: NDArray[np.int64]) -> list[str]:
-        """The words of several numbers, [n]."""
-        spans = zip(self._starts(numbers).tolist(), self._ends[numbers].tolist(), strict=True)
+    def words(self, rows: NDArray[np.int64]) -> list[str]:
+        """The words of row ids [n]."""
+        spans = zip(self._starts(rows).tolist(), self._ends[rows].tolist(), strict=True)
         return [self._text[start:end].decode() for start, end in spans]
 
     def most_frequent(self, count: int) -> list[str]:
-        """The first `count` words."""
+        """The `count` most frequent words, or all if there are fewer."""
         if count <= 0:
             return []
         last = min(count, len(self)) - 1
         return self._text[: int(self._ends[last])].decode().split("\n")
 
-    def _same(self, word: bytes, place: int) -> int:
-        """The number of `word`, whose hash stands at `place` and, where others share it, after it."""
-        wanted = self._hash[place]
-        while place < len(self._hash) and self._hash[place] == wanted:
-            number = int(self._order[place])
-            if self._bytes(number) == word:
-                return number
-            place += 1
+    def _resolve_collision(self, word: bytes, position: int) -> int:
+        """Row id of a word among the words that share its hash, the first of which is at `position`; -1 for none."""
+        target = self._sorted_hashes[position]
+        while position < len(self._sorted_hashes) and self._sorted_hashes[position] == target:
+            row = int(self._sorted_ids[position])
+            if self._bytes(row) == word:
+                return row
+            position += 1
         return -1
 
-    def _bytes(self, number: int) -> bytes:
-        start = int(self._ends[number - 1]) + 1 if number else 0
-        return self._text[start : int(self._ends[number])]
+    def _bytes(self, row: int) -> bytes:
+        """The UTF-8 bytes of a word."""
+        start = int(self._ends[row - 1]) + 1 if row else 0
+        return self._text[start : int(self._ends[row])]
 
-    def _starts(self, numbers: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-        return np.where(numbers > 0, self._ends[numbers - 1] + 1, 0)
+    def _starts(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+        """Byte offsets of the first characters of words [n]."""
+        return np.where(rows > 0, self._ends[rows - 1] + 1, 0)
 
     def _find_ends(self) -> NDArray[np.int64]:
-        """Where the lines end, [words]."""
+        """Byte offsets of the ends of all lines, [words]."""
         ends = np.flatnonzero(np.frombuffer(self._text, np.uint8) == ord("\n"))
         if not len(ends) or ends[-1] != len(self._text) - 1:
             ends = np.append(ends, len(self._text))
@@ -110,6 +112,7 @@ class Vocabulary:
         return ends
 
     def _hashes(self) -> Iterator[int]:
+        """Hash the words in order, and check that they are UTF-8."""
         for first in range(0, len(self), _CHUNK):
             start = int(self._ends[first - 1]) + 1 if first else 0
             lines = self._text[start : int(self._ends[min(first + _CHUNK, len(self)) - 1])]
@@ -121,10 +124,12 @@ class Vocabulary:
             yield from map(hash, lines.split(b"\n"))
 
     def _check_unique(self) -> None:
-        for place in np.flatnonzero(self._hash[1:] == self._hash[:-1]).tolist():
-            # Equal hashes stand in the order of the words.
-            later = int(self._order[place + 1])
-            first = self._same(self._bytes(later), int(np.searchsorted(self._hash, self._hash[place])))
+        """Raise BundleError if a word occurs twice."""
+        hashes = self._sorted_hashes
+        for position in np.flatnonzero(hashes[1:] == hashes[:-1]).tolist():
+            # The sort is stable: equal hashes are in the order of their words.
+            later = int(self._sorted_ids[position + 1])
+            first = self._resolve_collision(self._bytes(later), int(np.searchsorted(hashes, hashes[position])))
             if first != later:
                 raise BundleError(
                     f"{self._path}:{later + 1}: {self.word(later)!r} is there twice, first in line {first + 1}"
@@ -132,10 +137,11 @@ class Vocabulary:
 
 
 def _map(path: Path) -> mmap.mmap:
+    """Memory-map a file."""
     try:
         with path.open("rb") as stream:
             return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    except ValueError as error:  # An empty file cannot be mapped.
+    except ValueError as error:  # an empty file cannot be mapped
         raise BundleError(f"{path}: holds no words; export the model again") from error
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror})") from error

@@ -53,7 +53,7 @@ def test_similarity(client: TestClient) -> None:
     }
 
 
-def test_neighbours_of_words(client: TestClient) -> None:
+def test_neighbors_of_words(client: TestClient) -> None:
     answer = ask(client, "neighbors", model="words", version=1, words=["KING", "Zzz", " paris "], k=2)
     first, second, third = answer["results"]
     assert [neighbor["word"] for neighbor in first["neighbors"]] == ["queen", "prince"]
@@ -64,7 +64,7 @@ def test_neighbours_of_words(client: TestClient) -> None:
     assert len(ask(client, "neighbors", words=["king"], k=50)["results"][0]["neighbors"]) == len(WORDS) - 1
 
 
-def test_neighbours_of_vectors_and_sums(client: TestClient) -> None:
+def test_neighbors_of_vectors_and_sums(client: TestClient) -> None:
     (found,) = ask(client, "neighbors", vectors=[[3.5 * value for value in unit_vectors()[4].tolist()]], k=1)["results"]
     assert found == {"neighbors": [{"word": "king", "score": 1.0}]}
     (found,) = ask(client, "neighbors", vectors=[[1] + [0] * (DIMENSIONS - 1)], k=1)["results"]
@@ -157,7 +157,7 @@ _VECTOR = [1.0] * DIMENSIONS
         ("neighbors", {"words": ["king"], "k": 0}, "k", "greater than or equal to 1"),
         ("neighbors", {"words": ["king"], "k": -1}, "k", "greater than or equal to 1"),
         ("neighbors", {"words": ["king"], "k": 10_000}, "k", "is 10000, the limit is 50 (LECTERN_MAX_NEIGHBORS)"),
-        ("neighbors", {"words": ["king"] * 3, "k": 40}, "k", "3 times 40 neighbours, the limit is 100"),
+        ("neighbors", {"words": ["king"] * 3, "k": 40}, "k", "3 times 40 neighbors, the limit is 100"),
         ("neighbors", {"words": ["king"], "k": 2.5}, "k", "valid integer"),
         ("neighbors", {"words": ["king"], "k": "3"}, "k", "valid integer"),
         ("neighbors", {"words": ["king"], "k": True}, "k", "valid integer"),

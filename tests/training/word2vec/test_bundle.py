@@ -80,7 +80,7 @@ def test_the_bundle_verifies_and_says_what_it_is(exported: Exported) -> None:
     assert (manifest.task, manifest.name, manifest.version) == (Task.WORD_VECTORS, "words-xx", 1)
     assert manifest.description == "Vectors of 300 words in 16 dimensions, from a story"
     assert preprocessing(bundle) == WordVectorsPreprocessing(
-        dimensions=SIZE, normaliser="lower", tokenizer="letters", phrases=False
+        dimensions=SIZE, normalizer="lower", tokenizer="letters", phrases=False
     )
     assert set(manifest.files) == {"model.onnx", "vocabulary.txt", "weights.npy", "samples.json", "MODEL_CARD.md"}
     assert (manifest.provenance.seed, manifest.provenance.config) == (3, {"window": 5})

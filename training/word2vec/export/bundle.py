@@ -269,7 +269,7 @@ def _preprocessing(settings: BundleSettings, parts: _Parts) -> WordVectorsPrepro
     outside = is_outside(parts.table)
     return WordVectorsPreprocessing(
         dimensions=parts.table.dimensions,
-        normaliser=settings.normaliser,
+        normalizer=settings.normaliser,
         tokenizer=settings.tokenizer,
         phrases=settings.phrases,
         table=TABLE_FILE if outside else None,

@@ -78,7 +78,7 @@ def model_card(
         search=_SEARCH[index is not None].format(
             expansion=index.expansion if index else 0, recall=(index.recall or 0) if index else 0
         ),
-        normaliser=settings.normaliser,
+        normaliser=settings.normalizer,
         tokenizer=settings.tokenizer,
         licence=source.licence,
         attribution=source.attribution or "none given",

@@ -83,7 +83,7 @@ class SampleMaker:
     def _is_plain(self, word: str) -> bool:
         """Whether a text of this word alone is this word again."""
         settings = self.preprocessing
-        found = [normalize_word(token, settings.normaliser) for token in tokenize(word, settings.tokenizer)]
+        found = [normalize_word(token, settings.normalizer) for token in tokenize(word, settings.tokenizer)]
         return len(word) > 2 and word.isalpha() and found == [word]
 
     def _similarity(self, chosen: dict[str, int]) -> Iterator[dict[str, Any]]:

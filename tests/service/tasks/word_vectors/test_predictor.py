@@ -1,4 +1,4 @@
-"""The predictor of word vectors, without HTTP: look-ups, searches and sums, whatever form the bundle has."""
+"""The word vectors predictor, without HTTP: look-up, search and sums, with every form of table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.word_vector_bundles import (
     WORDS,
     Form,
     npy,
-    quantised,
+    quantized,
     unit_vectors,
     word_table,
     write_words,
@@ -38,14 +38,14 @@ FORMS: list[tuple[Form, bool]] = [("inside", False), ("int8", False), ("fp16", F
 
 
 def load(bundle: Bundle, **limits: int) -> WordVectorsPredictor:
-    found = load_predictor(bundle, OPENER, Limits(**limits))
-    assert isinstance(found, WordVectorsPredictor)
-    return found
+    loaded = load_predictor(bundle, OPENER, Limits(**limits))
+    assert isinstance(loaded, WordVectorsPredictor)
+    return loaded
 
 
 @pytest.fixture(params=FORMS, ids=lambda form: f"{form[0]}{'-index' if form[1] else ''}")
 def words(request: pytest.FixtureRequest, tmp_path: Path) -> WordVectorsPredictor:
-    """The tiny words in every form that a bundle can have."""
+    """The tiny word vectors, with every form of table."""
     form, index = request.param
     if index:
         pytest.importorskip("usearch")
@@ -54,12 +54,12 @@ def words(request: pytest.FixtureRequest, tmp_path: Path) -> WordVectorsPredicto
 
 @pytest.fixture
 def inside(tmp_path: Path) -> WordVectorsPredictor:
-    """The tiny words with their table in the graph."""
+    """The tiny word vectors with their table inside the graph."""
     return load(write_words(tmp_path))
 
 
-def near(found: WordVectorsPredictor, route: str = "/v1/neighbors", **body: Any) -> list[list[str]]:
-    results = found.answer(body, route)["results"]
+def neighbors(words: WordVectorsPredictor, route: str = "/v1/neighbors", **body: Any) -> list[list[str]]:
+    results = words.answer(body, route)["results"]
     return [[neighbor["word"] for neighbor in result["neighbors"]] for result in results]
 
 
@@ -67,33 +67,33 @@ def test_the_samples_replay(words: WordVectorsPredictor) -> None:
     assert list(words.replay()) == []
 
 
-def test_neighbours_are_those_of_numpy(words: WordVectorsPredictor) -> None:
+def test_neighbors_equal_those_of_numpy(words: WordVectorsPredictor) -> None:
     scores = unit_vectors() @ unit_vectors().T
     for row, result in enumerate(words.answer({"words": list(WORDS), "k": 1000})["results"]):
         expected = [index for index in np.argsort(-scores[row], kind="stable").tolist() if index != row]
         assert len(result["neighbors"]) == len(WORDS) - 1
-        found = [WORDS.index(neighbor["word"]) for neighbor in result["neighbors"]]
-        assert sorted(found) == sorted(expected)
+        answered = [WORDS.index(neighbor["word"]) for neighbor in result["neighbors"]]
+        assert sorted(answered) == sorted(expected)
         assert [neighbor["score"] for neighbor in result["neighbors"]] == pytest.approx(
             scores[row, expected].tolist(), abs=1e-3
         )
 
 
-def test_the_words_of_a_sum_are_not_answered(words: WordVectorsPredictor) -> None:
-    assert near(words, "/v1/analogy", a="man", b="king", c="woman", k=1) == [["queen"]]
-    assert near(words, "/v1/analogy", a="Paris", b="France", c="Rome", k=1) == [["italy"]]
-    assert near(words, positive=["king", "woman"], negative=["man"], k=1) == [["queen"]]
-    (everything,) = near(words, positive=["king", "woman", "king"], negative=["man"], k=100)
+def test_the_words_of_a_sum_are_excluded_from_the_answer(words: WordVectorsPredictor) -> None:
+    assert neighbors(words, "/v1/analogy", a="man", b="king", c="woman", k=1) == [["queen"]]
+    assert neighbors(words, "/v1/analogy", a="Paris", b="France", c="Rome", k=1) == [["italy"]]
+    assert neighbors(words, positive=["king", "woman"], negative=["man"], k=1) == [["queen"]]
+    (everything,) = neighbors(words, positive=["king", "woman", "king"], negative=["man"], k=100)
     assert sorted(everything) == sorted(set(WORDS) - {"king", "woman", "man"})
 
 
-def test_a_vector_finds_itself(words: WordVectorsPredictor) -> None:
+def test_the_nearest_word_of_a_word_vector_is_the_word(words: WordVectorsPredictor) -> None:
     vectors = unit_vectors()[[4, 5]]
     body: dict[str, Any] = {"vectors": [(vectors[0] * 1e30).tolist(), (vectors[1] * 1e-30).tolist()], "k": 1}
-    assert near(words, **body) == [["king"], ["queen"]]
+    assert neighbors(words, **body) == [["king"], ["queen"]]
 
 
-def test_a_batch_answers_as_each_alone(words: WordVectorsPredictor) -> None:
+def test_a_batch_is_answered_like_each_query_alone(words: WordVectorsPredictor) -> None:
     ids = np.arange(len(WORDS))
     together = words.infer({"ids": ids, "k": np.where(ids % 2, 3, 20)})
     assert np.allclose(together["embeddings"], unit_vectors(), atol=2e-3)
@@ -106,7 +106,7 @@ def test_a_batch_answers_as_each_alone(words: WordVectorsPredictor) -> None:
         assert rows[0] == row
 
 
-def test_nothing_asked_is_nothing_answered(words: WordVectorsPredictor) -> None:
+def test_empty_requests_have_empty_answers(words: WordVectorsPredictor) -> None:
     assert words.answer({"pairs": []}, "/v1/similarity") == {"results": []}
     assert words.answer({"words": []}) == {"results": []}
     assert words.answer({"vectors": []}) == {"results": []}
@@ -115,7 +115,7 @@ def test_nothing_asked_is_nothing_answered(words: WordVectorsPredictor) -> None:
 
 
 @pytest.mark.parametrize("form", ["int8", "fp16"])
-def test_a_gpu_holds_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Form) -> None:
+def test_a_gpu_keeps_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Form) -> None:
     bundle = write_words(tmp_path, form=form)
     expected = load(bundle).answer({"words": list(WORDS), "k": 7})
     hold, held = OnnxSession.hold, []
@@ -131,31 +131,31 @@ def test_a_gpu_holds_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize("form", ["inside", "int8", "fp16"])
-def test_large_searches_go_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Form) -> None:
+def test_large_searches_run_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Form) -> None:
     whole = load(write_words(tmp_path, form=form))
     expected = whole.answer({"words": list(WORDS), "k": 7})
-    monkeypatch.setattr(table, "_SCORES", 3 * len(WORDS))
-    monkeypatch.setattr(table, "_ROWS", 4)
+    monkeypatch.setattr(table, "_MAX_SCORES", 3 * len(WORDS))
+    monkeypatch.setattr(table, "_BLOCK_ROWS", 4)
     assert load(whole.bundle).answer({"words": list(WORDS), "k": 7}) == expected
 
 
-def test_the_sums_of_a_batch_are_gathered_in_groups(
+def test_the_sums_of_a_batch_are_computed_in_groups(
     inside: WordVectorsPredictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body: dict[str, Any] = {"input": ["king queen", "the", "man woman boy girl", "rome"]}
     whole = inside.answer(body, "/v1/embeddings")
-    most = 0
+    max_rows = 0
     rows = table.GraphTable.rows
 
-    def watched(self: table.GraphTable, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        nonlocal most
-        most = max(most, len(ids))
+    def counting_rows(self: table.GraphTable, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        nonlocal max_rows
+        max_rows = max(max_rows, len(ids))
         return rows(self, ids)
 
-    monkeypatch.setattr(table.GraphTable, "rows", watched)
+    monkeypatch.setattr(table.GraphTable, "rows", counting_rows)
     monkeypatch.setattr(predictor, "_ROWS_AT_ONCE", 3)
     assert inside.answer(body, "/v1/embeddings") == whole
-    assert most == 4
+    assert max_rows == 4
 
 
 def test_a_text_is_the_weighted_mean_of_its_known_words(inside: WordVectorsPredictor) -> None:
@@ -170,44 +170,44 @@ def test_a_text_is_the_weighted_mean_of_its_known_words(inside: WordVectorsPredi
 def test_phrases_are_joined_where_the_vocabulary_has_them(tmp_path: Path) -> None:
     joined, apart = load(write_words(tmp_path)), load(write_words(tmp_path, phrases=False))
 
-    def embed(found: WordVectorsPredictor, text: str) -> Any:
-        return found.answer({"input": text}, "/v1/embeddings")["data"][0]["embedding"]
+    def embed(words: WordVectorsPredictor, text: str) -> Any:
+        return words.answer({"input": text}, "/v1/embeddings")["data"][0]["embedding"]
 
     assert embed(joined, "to New York!") == pytest.approx(embed(joined, "new_york"))
     assert embed(apart, "to New York!") != pytest.approx(embed(apart, "new_york"))
-    # A text that is a word of the vocabulary is that word.
+    # A text that is a word of the vocabulary is looked up as that word.
     assert embed(apart, "New York") == pytest.approx(embed(joined, "new_york"))
 
 
 def test_phrases_of_phrases(tmp_path: Path) -> None:
     names = ("a", "b", "a_b", "c_d", "a_b_c_d", "c", "d")
-    found = load(write_words(tmp_path, words=names, rows=tuple(part[: len(names)] for part in word_table())))  # type: ignore[arg-type]
+    loaded = load(write_words(tmp_path, words=names, rows=tuple(part[: len(names)] for part in word_table())))  # type: ignore[arg-type]
     for text, tokens in (("a b c d", 1), ("a b a b", 2), ("a b x c d", 3), ("c a b", 2), ("b a", 2)):
-        assert found.answer({"input": text}, "/v1/embeddings")["usage"]["total_tokens"] == tokens, text
+        assert loaded.answer({"input": text}, "/v1/embeddings")["usage"]["total_tokens"] == tokens, text
 
 
 @pytest.mark.parametrize(
     ("word", "closest"),
     [("kingg", ["king"]), ("pirnce", ["prince"]), ("quen", ["queen"]), ("cafe", ["café"]), ("qqqqqqqq", [])],
 )
-def test_the_closest_spellings_are_named(inside: WordVectorsPredictor, word: str, closest: list[str]) -> None:
+def test_similar_spellings_are_suggested(inside: WordVectorsPredictor, word: str, closest: list[str]) -> None:
     with pytest.raises(InvalidRequest) as caught:
         inside.answer({"a": "man", "b": word, "c": "woman"}, "/v1/analogy")
     hint = f"; closest known: {', '.join(closest)}" if closest else ""
     assert str(caught.value) == f"b: {word!r} is not in the vocabulary of model 'words'{hint}"
 
 
-def test_other_cases_come_first_where_the_model_keeps_case(tmp_path: Path) -> None:
+def test_other_cases_are_suggested_first_by_models_that_keep_case(tmp_path: Path) -> None:
     names = ("Polish", "polis", "POLISH", "Polisj")
-    found = load(
+    loaded = load(
         write_words(tmp_path, words=names, rows=tuple(part[:4] for part in word_table()), normaliser="none")  # type: ignore[arg-type]
     )
     with pytest.raises(InvalidRequest, match=r"closest known: Polish, POLISH, polis, Polisj$"):
-        found.answer({"positive": ["polish"]})
+        loaded.answer({"positive": ["polish"]})
 
 
-def test_a_search_for_spellings_ends_in_time(inside: WordVectorsPredictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.tasks.word_vectors.spelling.SECONDS", -1.0)
+def test_the_spelling_search_has_a_time_limit(inside: WordVectorsPredictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.tasks.word_vectors.spelling.TIME_LIMIT_SECONDS", -1.0)
     with pytest.raises(InvalidRequest, match=r"'kingg' is not in the vocabulary of model 'words'$"):
         inside.answer({"positive": ["kingg"]})
 
@@ -218,22 +218,22 @@ def test_words_that_cancel_each_other_out_are_refused(tmp_path: Path) -> None:
     for index in (False, True):
         if index:
             pytest.importorskip("usearch")
-        found = load(write_words(tmp_path, words=("up", "down", "left", "own"), rows=quantised(rows), index=index))
+        loaded = load(write_words(tmp_path, words=("up", "down", "left", "own"), rows=quantized(rows), index=index))
         for body in ({"positive": ["up"], "negative": ["up"]}, {"positive": ["up", "down"]}):
             with pytest.raises(InvalidRequest, match="the words cancel each other out"):
-                found.answer(body)
-    same = write_words(tmp_path, words=("up", "down", "left", "own"), rows=quantised(rows))
+                loaded.answer(body)
+    same = write_words(tmp_path, words=("up", "down", "left", "own"), rows=quantized(rows))
     even = load(rewrite(same, {"weights.npy": npy(np.ones(4, np.float32))}))
     with pytest.raises(InvalidRequest, match=r"input\[1\]: the vectors of its words cancel each other out"):
         even.answer({"input": ["left", "up down"]}, "/v1/embeddings")
 
 
-def test_tiny_weights_are_no_cancellation(inside: WordVectorsPredictor) -> None:
+def test_tiny_weights_do_not_cancel_out(inside: WordVectorsPredictor) -> None:
     sums = object_array([(np.array([1, 2]), np.array([1e-10, 1e-10], np.float32))])
     assert np.linalg.norm(inside.infer({SUMS: sums})["embeddings"]) == pytest.approx(1)
 
 
-def test_the_dimensions_that_are_kept_have_norm_one(inside: WordVectorsPredictor) -> None:
+def test_truncated_vectors_have_norm_one(inside: WordVectorsPredictor) -> None:
     body: dict[str, Any] = {"input": ["king", "queen"], "dimensions": 3}
     for entry, row in zip(inside.answer(body, "/v1/embeddings")["data"], (4, 5), strict=True):
         leading = unit_vectors()[row, :3]
@@ -243,24 +243,24 @@ def test_the_dimensions_that_are_kept_have_norm_one(inside: WordVectorsPredictor
 class TestProjection:
     def test_the_plane_is_that_of_the_largest_variance(self) -> None:
         random = np.random.default_rng(0)
-        for count in (12, 100):  # Fewer and more than dimensions: two ways to decompose.
+        for count in (12, 100):  # fewer and more than dimensions, which are decomposed differently
             vectors = (random.standard_normal((count, 30)) * np.linspace(3, 0.1, 30)).astype(np.float32)
             points, shares = principal_plane(vectors)
-            centred = vectors - vectors.mean(axis=0)
-            singular = np.linalg.svd(centred, compute_uv=False)
+            centered = vectors - vectors.mean(axis=0)
+            singular = np.linalg.svd(centered, compute_uv=False)
             assert shares == pytest.approx(singular[:2] ** 2 / (singular**2).sum(), rel=1e-4)
             assert np.linalg.norm(points, axis=0) == pytest.approx(singular[:2], rel=1e-4)
             again, _ = principal_plane(vectors[::-1].copy())
             assert np.allclose(again[::-1], points, atol=1e-4)
 
     @pytest.mark.parametrize("count", [0, 1])
-    def test_without_variance_all_lie_in_the_middle(self, count: int) -> None:
+    def test_without_variance_all_points_are_at_the_origin(self, count: int) -> None:
         for vectors in (np.ones((count, 5), np.float32), np.ones((3 * count, 5), np.float32)):
             points, shares = principal_plane(vectors)
             assert points.tolist() == [[0, 0]] * len(vectors)
             assert shares.tolist() == [0, 0]
 
-    def test_two_words_lie_on_a_line(self, inside: WordVectorsPredictor) -> None:
+    def test_two_words_are_on_a_line(self, inside: WordVectorsPredictor) -> None:
         answer = inside.answer({"words": ["king", "queen", "king"]}, "/v1/projection")
         assert answer["explained_variance"] == [1, 0]
         (first, second, third) = answer["results"]
@@ -269,12 +269,12 @@ class TestProjection:
         assert [point["y"] for point in (first, second)] == [0, 0]
 
 
-def test_tensors_of_the_protocol_are_words_and_vectors(inside: WordVectorsPredictor) -> None:
+def test_protocol_tensors_are_words_and_vectors(inside: WordVectorsPredictor) -> None:
     assert [(spec.name, spec.datatype, spec.shape) for spec in inside.tensors.inputs] == [("WORD", "BYTES", (-1, 1))]
     assert [(spec.name, spec.shape) for spec in inside.tensors.outputs] == [("EMBEDDING", (-1, DIMENSIONS))]
 
 
-def test_what_is_quick_and_what_is_heavy(inside: WordVectorsPredictor) -> None:
+def test_quick_runs_and_large_requests(inside: WordVectorsPredictor) -> None:
     assert inside.scheduling.is_quick({"ids": np.zeros(9, np.int64)})
     assert not inside.scheduling.is_quick({"ids": np.zeros(5000, np.int64)})
     assert not inside.scheduling.is_quick(inside.scheduling.warm_up())
@@ -283,7 +283,7 @@ def test_what_is_quick_and_what_is_heavy(inside: WordVectorsPredictor) -> None:
     assert not inside.scheduling.is_quick({SUMS: object_array([long, long])})
     mapped = load(write_words(inside.bundle.path.parent.parent, "mapped", form="int8"))
     assert [mapped.scheduling.is_quick({"ids": np.zeros(rows, np.int64)}) for rows in (16, 17)] == [True, False]
-    for route, body, heavy in (
+    for route, body, is_large in (
         ("/v1/neighbors", {"words": ["king"]}, False),
         ("/v1/neighbors", {"words": ["king"] * 500}, True),
         ("/v1/neighbors", {"words": ["king"] * 20, "k": 100}, True),
@@ -299,10 +299,10 @@ def test_what_is_quick_and_what_is_heavy(inside: WordVectorsPredictor) -> None:
         ("/v1/embeddings", {"input": ["a"] * 500}, True),
     ):
         request = inside.parse(inside.routes[route].model_validate(body))
-        assert inside.scheduling.blocks(request) is heavy, (route, str(body)[:60])
+        assert inside.scheduling.blocks(request) is is_large, (route, str(body)[:60])
 
 
-def test_without_usearch_search_is_exact_and_says_so(
+def test_without_usearch_search_is_exact_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     pytest.importorskip("usearch")
@@ -310,15 +310,15 @@ def test_without_usearch_search_is_exact_and_says_so(
     assert load(bundle).details["search"] == "approximate"
     monkeypatch.setattr(ann, "is_installed", lambda: False)
     with caplog.at_level(logging.WARNING):
-        found = load(bundle)
-    assert found.details["search"] == "exact"
-    assert list(found.replay()) == []
+        exact = load(bundle)
+    assert exact.details["search"] == "exact"
+    assert list(exact.replay()) == []
     (record,) = caplog.records
     assert "index.usearch: not used, as usearch is not installed" in record.getMessage()
     assert "'.[ann]'" in record.getMessage()
 
 
-def test_a_route_that_the_task_does_not_have_is_no_sample(inside: WordVectorsPredictor) -> None:
+def test_a_sample_of_an_unknown_route_is_refused(inside: WordVectorsPredictor) -> None:
     bundle = edit_samples(inside.bundle, lambda samples: samples[0].update(route="/v1/classify"))
     (wrong,) = load(bundle).replay()
     assert wrong.startswith("samples[0]: refused: route: '/v1/classify' is no route of this task; it has /v1/neighbors")

@@ -1,4 +1,4 @@
-"""The vocabulary: numbers by spelling, spellings by number, and what a bad file says."""
+"""The vocabulary: words to row ids and back, and errors of malformed files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _write(folder: Path, content: str | bytes) -> Path:
 
 
 @pytest.mark.parametrize("content", ["the\nof\ncafé\n東京\n", "the\nof\ncafé\n東京"])
-def test_words_have_numbers(tmp_path: Path, content: str) -> None:
+def test_words_have_row_ids(tmp_path: Path, content: str) -> None:
     words = Vocabulary(_write(tmp_path, content), 4)
     assert len(words) == 4
     assert words.find(["東京", "the", "nothing", "", "café", "of", "th", "caf\xe9 "]).tolist() == [
@@ -45,7 +45,7 @@ def test_the_most_frequent_come_first(tmp_path: Path) -> None:
     assert [words.most_frequent(count) for count in (0, 1, 3, 9)] == [[], ["a"], ["a", "b", "c"], ["a", "b", "c"]]
 
 
-def test_many_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vocabulary_larger_than_a_chunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vocabulary, "_CHUNK", 7)
     many = [f"{chr(97 + index % 26)}{index}" for index in range(1000)]
     words = Vocabulary(_write(tmp_path, "\n".join(many) + "\n"))
@@ -53,7 +53,7 @@ def test_many_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert words.words(np.arange(1000)) == many
 
 
-def test_words_whose_hashes_meet_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_with_equal_hashes_are_distinguished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(vars(vocabulary), "hash", len)
     words = Vocabulary(_write(tmp_path, "aa\nbb\nc\ndd\n"))
     assert words.find(["dd", "bb", "aa", "c", "ee", "f"]).tolist() == [3, 1, 0, 2, -1, -1]
@@ -72,12 +72,12 @@ def test_words_whose_hashes_meet_are_told_apart(tmp_path: Path, monkeypatch: pyt
         (b"a\nb\n\xff\xfe\nc\n", r"vocabulary\.txt:3: is not UTF-8"),
     ],
 )
-def test_a_bad_file_is_refused_with_its_line(tmp_path: Path, content: str | bytes, message: str) -> None:
+def test_a_malformed_file_is_refused_with_its_line(tmp_path: Path, content: str | bytes, message: str) -> None:
     with pytest.raises(BundleError, match=message):
         Vocabulary(_write(tmp_path, content))
 
 
-def test_the_number_of_words_must_be_the_tables(tmp_path: Path) -> None:
+def test_the_number_of_words_must_equal_the_tables(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"holds 2 words, the table has 3 rows; export the model again"):
         Vocabulary(_write(tmp_path, "a\nb\n"), 3)
 

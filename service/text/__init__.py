@@ -13,7 +13,8 @@ import unicodedata
 from typing import Literal
 
 from service.text.letters import letters
-from service.text.sentences_en import sentence_spans, words_by_sentence
+from service.text.sentence_splitting import sentence_spans
+from service.text.sentences_en import words_by_sentence
 from service.text.words_en import word_spans, words
 
 __all__ = [

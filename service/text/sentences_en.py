@@ -12,17 +12,12 @@ _CLOSING = re.compile("[\"'\u201d\u2019)\\]\u00bb]+")
 _SMILEY = re.compile(r"[:;=][-o^']?[()\[\]DPp/\\|*3]|\(:|<3|\^_?\^|[xX]D")
 
 
-def sentence_spans(text: str) -> list[tuple[int, int]]:
-    """Start and end of every sentence, in code points of `text`.
+def words_by_sentence(text: str) -> list[list[tuple[int, int]]]:
+    """Start and end of every word in code points of `text`, grouped by sentence; no sentence is empty.
 
     A sentence ends at a paragraph break (a blank line), and after `.`, `!` or `?` followed by white space; after an
     ellipsis only if a capital letter follows. Closing quotes, brackets and smileys belong to the sentence before them.
     """
-    return [(words[0][0], words[-1][1]) for words in words_by_sentence(text)]
-
-
-def words_by_sentence(text: str) -> list[list[tuple[int, int]]]:
-    """Start and end of every word, grouped by sentence; no sentence is empty."""
     words = word_spans(text)
     sentences, first = [], 0
     for last in _last_words(text, words):

@@ -74,7 +74,7 @@ def test_a_full_stop_is_a_word_where_a_sentence_ends(text: str, words: list[str]
     ],
 )
 def test_sentences(text: str, expected: list[str]) -> None:
-    assert [text[start:end] for start, end in sentence_spans(text)] == expected
+    assert [text[start:end] for start, end in sentence_spans(text, "en")] == expected
 
 
 @pytest.mark.parametrize(
@@ -82,5 +82,5 @@ def test_sentences(text: str, expected: list[str]) -> None:
 )
 def test_sentences_of_hostile_text_take_linear_time(piece: str) -> None:
     """Eight times the text, at most twenty-four times as long (a square law would take 64)."""
-    small, large = (seconds_of(partial(sentence_spans, piece * (size // len(piece)))) for size in (4_000, 32_000))
+    small, large = (seconds_of(partial(sentence_spans, piece * (size // len(piece)), "en")) for size in (4_000, 32_000))
     assert large < max(0.25, small * 24)

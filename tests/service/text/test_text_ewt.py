@@ -14,7 +14,7 @@ def test_words_and_sentences_of_ewt(data_dir: Path) -> None:
     documents = list(read(data_dir / "ud_english_ewt" / "en_ewt-ud-dev.conllu.gz"))
     assert sum(len(words) for _, words, _ in documents) == 25_147
     assert f1([(words, word_spans(text)) for text, words, _ in documents]) >= 0.99
-    assert f1([(gold, sentence_spans(text)) for text, _, gold in documents]) >= 0.84
+    assert f1([(gold, sentence_spans(text, "en")) for text, _, gold in documents]) >= 0.84
 
 
 def f1(pairs: list[tuple[Spans, Spans]]) -> float:

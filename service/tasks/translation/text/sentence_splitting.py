@@ -7,23 +7,13 @@ from collections.abc import Iterator
 
 from service.tasks.translation.text.protected_spans import ProtectedSpans
 from service.tasks.translation.text.tag_transfer import Span
-from service.text import words_by_sentence
+from service.text import sentence_spans
 
 _BULLET = re.compile(r"(?:[-\u2013\u2014*\u2022\u00b7>#+]{1,6}\s+)+")
 """List bullets and quote marks at the start of a line."""
 
 _LINE_BREAK = re.compile(r"\n\s*")
 
-_ABBREVIATION = {
-    # Ordinals (am 3. Mai, Ludwig XIV. war), z. B., d. h., Nr. 5.
-    "de": re.compile(
-        r"(?<![\w.,:])(?:\d{1,3}|[IVX]+|[A-Za-z]|Nr|Str|bzw|ca|evtl|ggf|inkl|Tel|Mio|Mrd|vgl|Hr|Fr|geb|gest|sog|Abs"
-        r"|Art|Bd|Dipl|Ing|zzgl|exkl|bspw)\.\Z"
-    ),
-    "fr": re.compile(r"(?<![\w.,:])(?:M|MM|av|apr|cf|env|chap|vol|fig|art)\.\Z"),
-}
-"""By language: words with a full stop that most likely does not end a sentence."""
-_MAX_ABBREVIATION = 16
 _MIN_WRAPPED, _MIN_WRAPPED_BEFORE_LOWERCASE = 50, 25
 """A line this long was most likely wrapped; the second applies if the next line starts with a lower-case letter."""
 
@@ -33,7 +23,7 @@ def split_sentences(text: str, language: str, protected: ProtectedSpans, *, is_h
 
     Args:
         text: the whole text.
-        language: selects the abbreviations that do not end a sentence.
+        language: selects the rules, see `service.text.sentence_spans`.
         protected: no sentence ends inside one of these spans.
         is_html: whether line breaks are ordinary spaces.
     """
@@ -44,20 +34,14 @@ def split_sentences(text: str, language: str, protected: ProtectedSpans, *, is_h
 
 
 def _sentences(text: str, language: str, protected: ProtectedSpans) -> Iterator[Span]:
-    """The sentences of `words_by_sentence`, joined where one ends with an abbreviation or in a protected span."""
-    abbreviation = _ABBREVIATION.get(language)
+    """The sentences of the language, joined where one ends in a protected span."""
     joined_start: int | None = None
-    spans = [(words[0][0], words[-1][1]) for words in words_by_sentence(text)]
+    spans = sentence_spans(text, language)
     for index, (own_start, stop) in enumerate(spans):
         start = own_start if joined_start is None else joined_start
-        joined_start = start
         if index + 1 < len(spans) and protected.is_inside(stop, spans[index + 1][0]):
+            joined_start = start
             continue
-        if abbreviation and index + 1 < len(spans) and "\n" not in text[stop : spans[index + 1][0]]:
-            match = abbreviation.search(text, max(start, stop - _MAX_ABBREVIATION), stop)
-            # A number that is alone in its line so far is the number of a list item.
-            if match and _line_before(text, stop).strip() != match.group():
-                continue
         yield start, stop
         joined_start = None
 

@@ -107,13 +107,13 @@ def _bundle(path: Path) -> tuple[str, Callable[[Sequence[str]], list[str]]]:
     """The service's predictor, in this process."""
     limits = Limits().model_copy(update={"max_texts": sys.maxsize, "max_total_characters": sys.maxsize})
     predictor = load_predictor(read_bundle(path), session_opener(("cpu",), 1, False), limits)
-    if not isinstance(predictor, TranslationPredictor) or {predictor.source, predictor.target} != set(LANGUAGES):
+    if not isinstance(predictor, TranslationPredictor) or set(predictor.selectors.values()) != set(LANGUAGES):
         raise BundleError(f"{path}: is no translator of English and German; name one, as models/translate-en-de/3")
 
     def answers(words: Sequence[str]) -> list[str]:
         return [result["text"] for result in predictor.answer({"texts": list(words)})["results"]]
 
-    return predictor.source, answers
+    return predictor.selectors["source"], answers
 
 
 def _run(path: Path) -> tuple[str, Callable[[Sequence[str]], list[str]]]:

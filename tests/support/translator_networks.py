@@ -1,13 +1,18 @@
 """Small networks with weights that were never trained, and sentences for them."""
 
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from service.decoding.graph_io import END
+from service.decoding.graph_io import ENCODER, END, STEP, GraphFunction
+from service.runtime.session import OnnxSession
 from training.seq2seq.config import PRESETS, NetworkConfig, TranslatorConfig
+from training.seq2seq.export.graph import build_graphs, graph_specs
+from training.seq2seq.export.quantize import Weights
 from training.seq2seq.network.model import Seq2Seq
 
 PIECES = 40
@@ -42,3 +47,16 @@ def made_sources(count: int, *, longest: int = 9, seed: int = 0) -> list[list[in
     """Sentences of 0 to `longest` pieces."""
     draw = np.random.default_rng(seed)
     return [draw.integers(4, PIECES, size=draw.integers(0, longest + 1)).tolist() for _ in range(count)]
+
+
+def open_graphs(network: Seq2Seq, weights: Weights) -> tuple[GraphFunction, GraphFunction]:
+    """The encoder and the step as they are exported, on one CPU thread."""
+    specs = graph_specs(network)
+    with tempfile.TemporaryDirectory(prefix="lectern-") as folder:
+        for name, content in build_graphs(network, weights).items():
+            (Path(folder) / name).write_bytes(content)
+        sessions = [
+            OnnxSession(Path(folder) / specs[name].file, specs[name], providers=["CPUExecutionProvider"])
+            for name in (ENCODER, STEP)
+        ]
+    return sessions[0].run, sessions[1].run

@@ -89,13 +89,18 @@ class TranslationPredictor(Predictor[TranslateRequest]):
         return self._parts.profile
 
     @property
+    def attention(self) -> bool:
+        """Whether it has attention, which alignment needs."""
+        return self._parts.attention
+
+    @property
     def details(self) -> dict[str, JsonValue]:
         preprocessing = self.preprocessing
         return {
             **self.selectors,
             "source_pieces": self._parts.source.size,
             "target_pieces": self._parts.target.size,
-            "attention": self._parts.attention,
+            "attention": self.attention,
             "beam_size": preprocessing.beam_size,
             "length_penalty": preprocessing.length_penalty,
             "coverage_penalty": preprocessing.coverage_penalty,
@@ -116,7 +121,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
         )
 
     def preprocess(self, request: TranslateRequest) -> Tensors:
-        if request.alignment and not self._parts.attention:
+        if request.alignment and not self.attention:
             raise InvalidRequest(f"model {self.manifest.name!r} has no attention; leave it out", "alignment")
         parts = self._parts
         settings = request.prepare(

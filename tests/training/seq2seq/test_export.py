@@ -12,26 +12,24 @@ import pytest
 import torch
 from onnx.external_data_helper import set_external_data
 
-from service.bundle.comparison import differences
-from service.bundle.files import Bundle, BundleError, read_bundle
+from service.bundle.files import BundleError, read_bundle
 from service.bundle.manifest import Task
 from service.runtime.session import OnnxSession
+from service.tasks.translation import TranslationPredictor
 from service.tasks.translation.language_detection import Profile
-from service.tasks.translation.subwords import Subwords
 from service.tasks.translation.text import TranslationPreprocessing, Truecaser
 from tests.support import sentence_pairs as made_pairs
 from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, ExportError
 from training.common.run import Run
+from training.common.samples import SampleAnswers
 from training.seq2seq.config import FAMILY, PRESETS, TranslatorConfig
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.sources import ATTRIBUTIONS
 from training.seq2seq.evaluate import evaluate
 from training.seq2seq.export import parity as parity_module
 from training.seq2seq.export.bundle import WEIGHTS, Exported, export
-from training.seq2seq.export.graph import build_graphs
-from training.seq2seq.export.parity import OnnxTranslator, Parity, check_parity
-from training.seq2seq.export.sample_requests import Sampler
+from training.seq2seq.export.parity import Parity, check_parity
 from training.seq2seq.train import train
 from training.seq2seq.translator import load_translator
 
@@ -67,18 +65,6 @@ def exported(trained: Trained, repository: Path, **changes: Any) -> Exported:
     return export(run, config, data, **options | changes)
 
 
-def replayed(bundle: Bundle, translator: Any, request: dict[str, Any]) -> list[dict[str, Any]]:
-    """The answers to a request from what is in the bundle."""
-    settings = TranslationPreprocessing.model_validate(bundle.manifest.preprocessing)
-    files = {name: bundle.file(name).read_bytes() for name in bundle.manifest.files}
-    source, target = (Subwords(files[name]) for name in (settings.source_pieces, settings.target_pieces))
-    assert settings.truecasing
-    truecaser = Truecaser.read(files[settings.truecasing])
-    sampler = Sampler(OnnxTranslator(files), replace(translator, source=source, target=target), settings, truecaser)
-    wishes = {key: request[key] for key in ("beam_size", "alternatives", "alignment") if key in request}
-    return [sampler.answer(text, **wishes) for text in request.get("texts") or [request["text"]]]
-
-
 @pytest.mark.parametrize("weights", WEIGHTS)
 def test_a_bundle_is_whole_and_its_samples_replay(trained: Trained, tmp_path: Path, weights: str) -> None:
     done = exported(trained, tmp_path, weights=weights)
@@ -101,13 +87,11 @@ def test_a_bundle_is_whole_and_its_samples_replay(trained: Trained, tmp_path: Pa
     }
     assert samples[1]["results"][-1] == {"text": " \n", "score": None, "alternatives": []}
     assert ("alignment" in samples[-1]["request"]) == joint
-    translator = load_translator(trained[0])
-    for sample in samples:
-        found = replayed(bundle, translator, sample["request"])
-        assert not list(differences(sample["results"], found, manifest.comparison))
+    answers = SampleAnswers(bundle)
+    assert not list(answers.predictor.replay())
     word, *rest = trained[2].splits["dev"][0].source.split()
-    (tagged,) = replayed(bundle, translator, {"text": " ".join([f"<b>{word}</b>", *rest])})
-    (plain,) = replayed(bundle, translator, {"text": " ".join([word, *rest])})
+    (tagged,) = answers.answer({"text": " ".join([f"<b>{word}</b>", *rest])})
+    (plain,) = answers.answer({"text": " ".join([word, *rest])})
     assert tagged["text"].count("<b>") == tagged["text"].count("</b>") == 1
     # With attention the sentence is translated as a whole.
     assert (re.sub("</?b>", "", tagged["text"]) == plain["text"]) or not joint
@@ -176,15 +160,16 @@ def test_of_few_sentences_more_bleu_may_be_lost(sentences: int, most: float) -> 
     assert parity.most_lost == pytest.approx(most)
 
 
-def test_float32_that_is_not_pytorch_is_refused(trained: Trained) -> None:
+def test_float32_that_is_not_pytorch_is_refused(trained: Trained, tmp_path: Path) -> None:
+    predictor = SampleAnswers(exported(trained, tmp_path, weights="fp32").bundle).predictor
+    assert isinstance(predictor, TranslationPredictor)
     run, _, data = trained
     translator = load_translator(run)
-    files = build_graphs(translator.network, "fp32")
+    check_parity(translator, predictor, data, "fp32")
     with torch.no_grad():
         translator.network.output.bias[5] += 0.1
-    settings = TranslationPreprocessing(source="en", target="de", max_source_tokens=40).search(2)
     with pytest.raises(ExportError, match="the ONNX graphs differ from PyTorch"):
-        check_parity(translator, files, data, "fp32", settings)
+        check_parity(translator, predictor, data, "fp32")
 
 
 def test_what_may_not_be_given_away_or_served_is_not_exported(trained: Trained, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from onnx.external_data_helper import uses_external_data
 
 from service.decoding import SearchSettings
+from service.decoding import search as decode
 from service.decoding.graph_io import (
     ATTENTION,
     CANDIDATES,
@@ -24,11 +25,10 @@ from service.decoding.graph_io import (
     Tensors,
 )
 from tests.support.reference_search import reference_search
-from tests.support.translator_networks import KINDS, PIECES, made_network, made_sources
+from tests.support.translator_networks import KINDS, PIECES, made_network, made_sources, open_graphs
 from training.seq2seq.config import TATOEBA as DATA
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.export.graph import FILES, build_graphs, graph_specs
-from training.seq2seq.export.parity import OnnxTranslator
 from training.seq2seq.export.quantize import SHARED_FILE, Weights
 from training.seq2seq.network.model import Seq2Seq
 from training.seq2seq.search import network_functions
@@ -62,16 +62,17 @@ def step_feeds(encoded: Tensors, lengths: np.ndarray, width: int = 3) -> Tensors
 @pytest.mark.parametrize("kind", KINDS)
 def test_float32_graphs_are_pytorch(kind: str) -> None:
     network = made_network(kind, spread=0.4)
-    graphs, (encode, step) = OnnxTranslator(build_graphs(network, "fp32")), network_functions(network)
+    encode, step = open_graphs(network, "fp32")
+    torch_encode, torch_step = network_functions(network)
     feeds = encoder_feeds(made_sources(10))
-    found, expected = graphs.encode(feeds), encode(feeds)
+    found, expected = encode(feeds), torch_encode(feeds)
     assert set(found) == set(expected)
     inside = np.arange(feeds[SOURCE].shape[1]) < feeds[LENGTHS][:, None]
     for name, values in expected.items():
         kept = np.ones(len(values), bool) if name == STATE else inside
         np.testing.assert_allclose(found[name][kept], values[kept], atol=2e-5)
     feeds = step_feeds(dict(expected), feeds[LENGTHS])
-    found, expected = graphs.step(feeds), step(feeds)
+    found, expected = step(feeds), torch_step(feeds)
     assert set(found) == set(expected)
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, atol=5e-5, err_msg=name)
@@ -80,11 +81,11 @@ def test_float32_graphs_are_pytorch(kind: str) -> None:
 @pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_sentence_is_answered_alone_as_among_others(kind: str, weights: Weights) -> None:
-    graphs = OnnxTranslator(build_graphs(made_network(kind, spread=0.8), weights))
+    graphs = open_graphs(made_network(kind, spread=0.8), weights)
     sources, settings = made_sources(12, seed=1), SearchSettings(beam_size=3, n_best=2)
-    together = graphs.search(sources, settings, wants_attention=True)
+    together = decode(*graphs, sources, settings, wants_attention=True)
     for source, expected in zip(sources, together, strict=True):
-        (found,) = graphs.search([source], settings, wants_attention=True)
+        (found,) = decode(*graphs, [source], settings, wants_attention=True)
         assert [one.tokens for one in found] == [one.tokens for one in expected]
         # Integers are exact; a float that is summed otherwise may still be rounded to the next integer.
         assert [one.score for one in found] == pytest.approx([one.score for one in expected], abs=5e-3)
@@ -94,7 +95,7 @@ def test_a_sentence_is_answered_alone_as_among_others(kind: str, weights: Weight
 def test_the_graphs_give_the_translations_of_the_reference(kind: str) -> None:
     network, sources = made_network(kind, spread=0.8), made_sources(20, seed=2)
     settings = SearchSettings(beam_size=4, n_best=2)
-    found = OnnxTranslator(build_graphs(network, "fp32")).search(sources, settings)
+    found = decode(*open_graphs(network, "fp32"), sources, settings)
     expected = [reference_search(network, source, settings) for source in sources]
     assert [[one.tokens for one in best] for best in found] == [[one.tokens for one in best] for best in expected]
 
@@ -103,10 +104,11 @@ def test_the_graphs_give_the_translations_of_the_reference(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["default", "general", "bahdanau", "sutskever"])
 def test_stored_in_fewer_bits_answers_are_near(kind: str, weights: Weights) -> None:
     network = made_network(kind, spread=0.1)
-    graphs, (encode, step) = OnnxTranslator(build_graphs(network, weights)), network_functions(network)
+    _, step = open_graphs(network, weights)
+    torch_encode, torch_step = network_functions(network)
     feeds = encoder_feeds(made_sources(10))
-    feeds = step_feeds(dict(encode(feeds)), feeds[LENGTHS]) | {K: np.array([PIECES], np.int64)}
-    found, expected = _by_piece(graphs.step(feeds)), _by_piece(step(feeds))
+    feeds = step_feeds(dict(torch_encode(feeds)), feeds[LENGTHS]) | {K: np.array([PIECES], np.int64)}
+    found, expected = _by_piece(step(feeds)), _by_piece(torch_step(feeds))
     assert np.abs(found[..., 3:] - expected[..., 3:]).max() < (0.01 if weights == "fp16" else 0.15)
     assert np.isneginf(found[..., :3]).all()
 
@@ -119,10 +121,10 @@ def _by_piece(outputs: Tensors) -> np.ndarray:
 
 def test_candidates_are_bounded_by_the_vocabulary_and_what_is_never_said_is_last() -> None:
     network = made_network("default", spread=0.4)
-    graphs = OnnxTranslator(build_graphs(network, "int8"))
+    encode, step = open_graphs(network, "int8")
     feeds = encoder_feeds(made_sources(4))
-    feeds = step_feeds(dict(graphs.encode(feeds)), feeds[LENGTHS]) | {K: np.array([10_000], np.int64)}
-    found = graphs.step(feeds)
+    feeds = step_feeds(dict(encode(feeds)), feeds[LENGTHS]) | {K: np.array([10_000], np.int64)}
+    found = step(feeds)
     assert found[CANDIDATES].shape == (4, 3, PIECES)
     assert (np.sort(found[CANDIDATES][..., -3:], axis=2) == [0, 1, 2]).all()
     assert (np.diff(found[LOG_PROBS][..., :-3], axis=2) <= 0).all()
@@ -130,9 +132,9 @@ def test_candidates_are_bounded_by_the_vocabulary_and_what_is_never_said_is_last
 
 
 def test_attention_is_0_beyond_the_length() -> None:
-    graphs = OnnxTranslator(build_graphs(made_network("default"), "int8"))
+    encode, step = open_graphs(made_network("default"), "int8")
     feeds = encoder_feeds([[5], [5, 6, 7, 8]])
-    found = graphs.step(step_feeds(dict(graphs.encode(feeds)), feeds[LENGTHS]))[ATTENTION]
+    found = step(step_feeds(dict(encode(feeds)), feeds[LENGTHS]))[ATTENTION]
     assert (found[0, :, 2:] == 0).all()
     np.testing.assert_allclose(found.sum(2), 1, atol=1e-5)
 

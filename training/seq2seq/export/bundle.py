@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import orjson
 import torch
 
-from service.bundle.files import MODEL_CARD, SAMPLES, Bundle, write_bundle
+from service.bundle.files import Bundle, draft_bundle
 from service.bundle.manifest import Comparison, Manifest, Metric, Task
+from service.tasks.translation import TranslationPredictor
 from service.tasks.translation.text import TranslationPreprocessing
 from training.common.export import provenance
 from training.common.run import Run
+from training.common.samples import SampleAnswers
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.language_profile import language_profile
@@ -23,9 +24,9 @@ from training.seq2seq.data.truecasing import capitals_of
 from training.seq2seq.evaluate import evaluate
 from training.seq2seq.export.card import model_card
 from training.seq2seq.export.graph import build_graphs, graph_specs
-from training.seq2seq.export.parity import OnnxTranslator, Parity, check_parity
+from training.seq2seq.export.parity import Parity, check_parity
 from training.seq2seq.export.quantize import Weights
-from training.seq2seq.export.sample_requests import Sampler, make_samples
+from training.seq2seq.export.sample_requests import NOISE, sample_requests
 from training.seq2seq.translator import Translator, load_translator
 
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
@@ -99,10 +100,6 @@ def _export(
     preprocessing = _preprocessing(translator, data, evaluations["dev"])
     sentences = [pair.source for pair in data.splits["train"]]
     capitals = capitals_of(sentences)
-    graphs = build_graphs(translator.network, weights)
-    parity = check_parity(translator, graphs, data, weights, preprocessing.search(preprocessing.beam_size))
-    sampler = Sampler(OnnxTranslator(graphs), translator, preprocessing, capitals)
-    samples = make_samples(sampler, [pair.source for pair in data.splits["dev"]])
     manifest = Manifest(
         name=name,
         version=1,
@@ -122,15 +119,20 @@ def _export(
         comparison=Comparison(kind="text", tolerance=_TOLERANCE),
     )
     files: dict[str, bytes | Path] = {
-        **graphs,
+        **build_graphs(translator.network, weights),
         preprocessing.source_pieces: translator.source.model,
         preprocessing.target_pieces: translator.target.model,
         PROFILE_FILE: language_profile(data.source, sentences).write(),
         CAPITALS_FILE: capitals.write(),
-        SAMPLES: orjson.dumps({"samples": samples}),
-        MODEL_CARD: model_card(manifest, config, data, translator, parity, samples).encode(),
     }
-    return Exported(bundle=write_bundle(repository, manifest, files), weights=weights, parity=parity)
+    with draft_bundle(repository, manifest, files) as draft:
+        answers = SampleAnswers(draft.bundle, NOISE)
+        assert isinstance(answers.predictor, TranslationPredictor)
+        parity = check_parity(translator, answers.predictor, data, weights)
+        requests = sample_requests(answers, [pair.source for pair in data.splits["dev"]])
+        samples = [answers.sample(request) for request in requests]
+        bundle = draft.publish(samples, model_card(manifest, config, data, translator, parity, samples))
+    return Exported(bundle=bundle, weights=weights, parity=parity)
 
 
 @contextmanager

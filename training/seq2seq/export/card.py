@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from service.bundle.files import Sample
 from service.bundle.manifest import Manifest
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.data.dataset import ParallelData
@@ -62,7 +63,7 @@ def model_card(
     data: ParallelData,
     translator: Translator,
     parity: Parity,
-    samples: Sequence[dict[str, Any]],
+    samples: Sequence[Sample],
 ) -> str:
     """MODEL_CARD.md, every figure from the run that made the weights and the graphs that ship."""
     origin, settings = manifest.provenance, manifest.preprocessing
@@ -172,13 +173,14 @@ def _subwords(config: TranslatorConfig, translator: Translator) -> str:
     return f"{kind}, {translator.source.size:,} and {translator.target.size:,} pieces"
 
 
-def _examples(samples: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Texts of the samples with their translations, each once: greedily only what was not searched for otherwise."""
-    found: list[tuple[str, str]] = []
-    for sample in sorted(samples, key=lambda one: "beam_size" in one["request"]):
-        texts = sample["request"].get("texts") or [sample["request"]["text"]]
-        found += [(text, result["text"]) for text, result in zip(texts, sample["results"], strict=True) if text.strip()]
-    return list({text: (text, answer) for text, answer in reversed(found)}.values())[::-1]
+def _examples(samples: Sequence[Sample]) -> list[tuple[str, str]]:
+    """Texts of the samples with their translations, each once; a greedy one only of a text that has no other."""
+    examples: list[tuple[str, str]] = []
+    for sample in sorted(samples, key=lambda one: "beam_size" in one.request):
+        texts: Any = sample.request.get("texts") or [sample.request["text"]]
+        results: Any = sample.results
+        examples += [(text, result["text"]) for text, result in zip(texts, results, strict=True) if text.strip()]
+    return list({text: (text, translation) for text, translation in reversed(examples)}.values())[::-1]
 
 
 def _s(count: int) -> str:

@@ -1,18 +1,15 @@
 """The exported graphs held against PyTorch on dev sentences: log-probabilities, translations and BLEU."""
 
 import math
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from service.decoding import Hypothesis, SearchSettings, search
+from service.decoding import Hypothesis, SearchSettings
 from service.decoding.graph_io import (
     CANDIDATES,
     ENCODER,
@@ -25,15 +22,16 @@ from service.decoding.graph_io import (
     STATE,
     STEP,
     TOKENS,
-    GraphFunction,
     K,
     Tensors,
 )
+from service.runtime.stepper import FOUND, JOBS, Job
+from service.tasks.tensors import object_array
+from service.tasks.translation import TranslationPredictor
 from training.common.errors import ExportError
 from training.common.export import PARITY_TOLERANCE
 from training.seq2seq.data.batches import Encoded, tensors
 from training.seq2seq.data.dataset import ParallelData
-from training.seq2seq.export.graph import FILES
 from training.seq2seq.export.quantize import Weights
 from training.seq2seq.metrics import bleu
 from training.seq2seq.search import search as torch_search
@@ -46,40 +44,6 @@ _SENTENCES = 2_000
 _FORCED = 100  # sentences whose log-probabilities are compared
 _ALONE = 32  # sentences that are run by themselves too
 _SLACK = 20  # of float32: sums of other orders, through many steps
-
-
-class OnnxTranslator:
-    """The graphs with what stands around them when they are served, on one CPU thread.
-
-    Args:
-        files: those of `build_graphs`.
-    """
-
-    def __init__(self, files: Mapping[str, bytes]) -> None:
-        with tempfile.TemporaryDirectory(prefix="lectern-") as folder:
-            for name, content in files.items():
-                (Path(folder) / name).write_bytes(content)
-            self.encode: GraphFunction = _Graph(Path(folder) / FILES[ENCODER])
-            self.step: GraphFunction = _Graph(Path(folder) / FILES[STEP])
-
-    def search(
-        self, sources: Sequence[Sequence[int]], settings: SearchSettings, *, wants_attention: bool = False
-    ) -> list[list[Hypothesis]]:
-        """The hypotheses of each source (pieces without END), best first."""
-        return search(self.encode, self.step, sources, settings, wants_attention=wants_attention)
-
-
-class _Graph:
-    """One session: tensors by name in and out."""
-
-    def __init__(self, path: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        self._names = [output.name for output in self._session.get_outputs()]
-
-    def __call__(self, feeds: Tensors) -> Tensors:
-        return dict(zip(self._names, self._session.run(self._names, feeds), strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,21 +78,27 @@ class Parity:
 
 
 def check_parity(
-    translator: Translator, files: Mapping[str, bytes], data: ParallelData, weights: Weights, settings: SearchSettings
+    translator: Translator, predictor: TranslationPredictor, data: ParallelData, weights: Weights
 ) -> Parity:
-    """Translate dev sentences with both.
+    """Translate dev sentences with PyTorch and with the predictor, by the bundle's default search.
+
+    Args:
+        translator: the trained network.
+        predictor: of the bundle's draft.
+        data: with dev pairs.
+        weights: how the bundle stores them.
 
     Raises:
         ExportError: float32 log-probabilities differ; a sentence comes out otherwise in a batch; or what is stored in
             fewer bits loses more BLEU than `Parity.most_lost`.
     """
-    served = OnnxTranslator(files)
+    settings = predictor.preprocessing.search(predictor.preprocessing.beam_size)
     pairs = data.splits["dev"][:_SENTENCES]
     sources = [translator.encode(pair.source) for pair in pairs]
     targets = [translator.target.encode(pair.target) for pair in pairs]
-    differences = _differences(translator, served, sources[:_FORCED], targets[:_FORCED])
+    differences = _differences(translator, predictor, sources[:_FORCED], targets[:_FORCED])
     begun = time.perf_counter()
-    found = served.search(sources, settings)
+    found = _translate(predictor, sources, settings)
     seconds = time.perf_counter() - begun
     expected = torch_search(translator.network, sources, settings)
     texts, theirs = ([translator.target.decode(one[0].tokens) for one in some] for some in (found, expected))
@@ -139,7 +109,7 @@ def check_parity(
         beam_size=settings.beam_size,
         difference=float(differences.max(initial=0)),
         typical=float(differences.mean()),
-        batching=_batching(served, sources, found, settings),
+        batching=_batching(predictor, sources, found, settings),
         changed=sum(one != other for one, other in zip(texts, theirs, strict=True)),
         pytorch=bleu(theirs, wanted, lower_case=lower_case, language=data.target),
         graph=bleu(texts, wanted, lower_case=lower_case, language=data.target),
@@ -149,13 +119,25 @@ def check_parity(
     return parity
 
 
+def _translate(
+    predictor: TranslationPredictor, sources: Sequence[Sequence[int]], settings: SearchSettings
+) -> list[list[Hypothesis]]:
+    """The hypotheses of each source (pieces without END), best first."""
+    jobs = [Job(source, settings) for source in sources]
+    hypotheses: list[list[Hypothesis]] = predictor.infer({JOBS: object_array(jobs)})[FOUND].tolist()
+    return hypotheses
+
+
 def _differences(
-    translator: Translator, served: OnnxTranslator, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
+    translator: Translator,
+    predictor: TranslationPredictor,
+    sources: Sequence[Sequence[int]],
+    targets: Sequence[Sequence[int]],
 ) -> NDArray[np.float32]:
     """How far the log-probabilities of the references' pieces, END among them, are from PyTorch's."""
     pairs = [Encoded(source, target) for source, target in zip(sources, targets, strict=True)]
     theirs = _forced_by_torch(translator, pairs)
-    ours = _forced(served, pairs, translator.target.size)
+    ours = _forced(predictor, pairs, translator.target.size)
     # The vocabulary may not have a piece of a reference: UNKNOWN, which has no probability.
     both = [
         (one[known], other[known]) for one, other in zip(ours, theirs, strict=True) for known in [np.isfinite(other)]
@@ -173,17 +155,17 @@ def _forced_by_torch(translator: Translator, pairs: Sequence[Encoded]) -> list[N
     return [row[: len(pair.target) + 1] for row, pair in zip(found, pairs, strict=True)]
 
 
-def _forced(served: OnnxTranslator, pairs: Sequence[Encoded], vocabulary: int) -> list[NDArray[np.float32]]:
+def _forced(predictor: TranslationPredictor, pairs: Sequence[Encoded], vocabulary: int) -> list[NDArray[np.float32]]:
     """The same by the graphs, step by step."""
     batch = tensors(pairs, torch.device("cpu"))
     lengths = batch.lengths.numpy().astype(np.int32)
-    encoded = served.encode({SOURCE: batch.source.numpy().astype(np.int32), LENGTHS: lengths})
+    encoded = predictor.sessions[ENCODER].run({SOURCE: batch.source.numpy().astype(np.int32), LENGTHS: lengths})
     fixed: Tensors = {K: np.array([vocabulary], np.int64)}
     if KEYS in encoded:
         fixed |= {KEYS: encoded[KEYS], MEMORY: encoded[MEMORY], LENGTHS: lengths}
     state, columns = encoded[STATE][:, None], []
     for given, wanted in zip(batch.given.T.numpy(), batch.wanted.T.numpy(), strict=True):
-        outputs = served.step({TOKENS: given.astype(np.int32)[:, None], STATE: state, **fixed})
+        outputs = predictor.sessions[STEP].run({TOKENS: given.astype(np.int32)[:, None], STATE: state, **fixed})
         state = outputs[NEXT_STATE]
         # Each piece is once among all candidates.
         rows, _, places = np.nonzero(outputs[CANDIDATES] == wanted[:, None, None])
@@ -193,7 +175,7 @@ def _forced(served: OnnxTranslator, pairs: Sequence[Encoded], vocabulary: int) -
 
 
 def _batching(
-    served: OnnxTranslator,
+    predictor: TranslationPredictor,
     sources: Sequence[Sequence[int]],
     found: Sequence[Sequence[Hypothesis]],
     settings: SearchSettings,
@@ -201,7 +183,7 @@ def _batching(
     """The greatest difference between scores of sentences alone and with others; 1 where the pieces are others."""
     worst = 0.0
     for place in range(0, len(sources), max(1, len(sources) // _ALONE)):
-        (alone,) = served.search([sources[place]], settings)
+        (alone,) = _translate(predictor, [sources[place]], settings)
         for one, other in zip(alone, found[place], strict=True):
             same = one.tokens == other.tokens or abs(one.score - other.score) < PARITY_TOLERANCE  # a tie
             worst = max(worst, abs(one.score - other.score) if same else 1.0)

@@ -1,19 +1,18 @@
-"""`samples.json` of a translator: requests to /v1/translate with the answers of the graphs that ship.
+"""The requests of a translator's `samples.json`, which the predictor that serves answers.
 
-A sample is replayed on other machines, whose float arithmetic differs in the last bits: texts are taken whose answers
-stay the same when log-probabilities are shaken.
+Texts are preferred whose translations stay the same under noise on the log-probabilities: `samples.json` is replayed on
+other machines, whose floating-point arithmetic differs in the last bits.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
+from pydantic import JsonValue
 
-from service.decoding import search
-from service.decoding.graph_io import LOG_PROBS, GraphFunction, Tensors
-from service.tasks.translation.text import AnswerBuilder, TranslationPreprocessing, Truecaser, segment
-from training.seq2seq.export.parity import OnnxTranslator
-from training.seq2seq.translator import Translator
+from service.decoding.graph_io import LOG_PROBS
+from service.tasks.translation import TranslationPredictor
+from training.common.samples import Noise, SampleAnswers
+
+NOISE = Noise(output=LOG_PROBS, amplitude=0.02, seeds=6)
 
 _TEXTS = {
     "en": (
@@ -41,101 +40,34 @@ _TEXTS = {
         "Wir sehen uns morgen im Büro wieder.",
     ),
 }
-"""Of other languages dev sentences are taken."""
+"""By source language; for other languages dev sentences are taken."""
 
-_SHAKEN, _BY = 6, 0.02
-_SEVERAL = 4
-
-
-class Sampler:
-    """Answers requests as the server does.
-
-    Args:
-        served: the graphs.
-        translator: for its vocabularies.
-        preprocessing: the manifest's.
-        capitals: of its file.
-    """
-
-    def __init__(
-        self,
-        served: OnnxTranslator,
-        translator: Translator,
-        preprocessing: TranslationPreprocessing,
-        capitals: Truecaser,
-    ) -> None:
-        self._served = served
-        self._source, self._capitals = translator.source, capitals
-        self._answers = AnswerBuilder(translator.source, translator.target)
-        self.attention = translator.config.network.attention != "none"
-        """Whether the model has any."""
-        self.preprocessing = preprocessing
-
-    def answer(self, text: str, *, shaken: int | None = None, **wishes: Any) -> dict[str, Any]:
-        """The result of one text; `shaken` is the seed of the noise, if there is to be any."""
-        settings, alternatives = self.preprocessing, int(wishes.get("alternatives", 0))
-        alignment = bool(wishes.get("alignment"))
-        segmented = segment(
-            text, self._source, settings.source, settings.max_source_tokens,
-            inline_tags=self.attention, placeholders=settings.uses_placeholders, truecaser=self._capitals,
-        )  # fmt: skip
-        found = search(
-            self._served.encode,
-            self._served.step if shaken is None else _shaken(self._served.step, shaken),
-            segmented.segments,
-            settings.search(wishes.get("beam_size", settings.beam_size), alternatives + 1),
-            wants_attention=alignment or any(map(segmented.needs_attention, range(len(segmented.segments)))),
-        )
-        return self._answers.build(segmented, found, alternatives=alternatives, alignment=alignment)
-
-    def is_steady(self, text: str, **wishes: Any) -> bool:
-        """Whether noise changes no text of the answer."""
-        expected = _texts(self.answer(text, **wishes))
-        return all(_texts(self.answer(text, shaken=seed, **wishes)) == expected for seed in range(_SHAKEN))
+_DEV_TEXTS = 20
+_TEXTS_IN_A_REQUEST = 4
 
 
-def make_samples(sampler: Sampler, dev: Sequence[str]) -> list[dict[str, Any]]:
-    """One text, several of which one is empty, a greedy one, and one with alternatives and, if there is any, attention.
+def sample_requests(answers: SampleAnswers, dev: Sequence[str]) -> list[dict[str, JsonValue]]:
+    """Four requests: one text; several of which one is empty; a greedy one; and one with an alternative and alignment.
 
     Args:
-        sampler: what answers.
+        answers: of the bundle's draft, with `NOISE`.
         dev: sentences of the source language.
     """
-    texts = _TEXTS.get(sampler.preprocessing.source, tuple(dict.fromkeys(dev))[:20])
-    first, *several = _steady(sampler, texts)[: _SEVERAL + 1]
-    samples = [_sample(sampler, {"text": first}), _sample(sampler, {"texts": [*several, " \n"]})]
-    greedy = _steady(sampler, texts[len(texts) // 2 :], beam_size=1)[0]
-    samples.append(_sample(sampler, {"text": greedy}, beam_size=1))
-    wishes = {"alternatives": 1, **({"alignment": True} if sampler.attention else {})}
-    samples.append(_sample(sampler, {"text": _steady(sampler, texts[::-1], **wishes)[0]}, **wishes))
-    return samples
+    predictor = answers.predictor
+    assert isinstance(predictor, TranslationPredictor)
+    languages: dict[str, JsonValue] = {**predictor.selectors}
+    texts = _TEXTS.get(predictor.preprocessing.source, tuple(dict.fromkeys(dev))[:_DEV_TEXTS])
+    greedy: dict[str, JsonValue] = {"beam_size": 1}
+    all_fields: dict[str, JsonValue] = {"alternatives": 1, **({"alignment": True} if predictor.attention else {})}
 
+    def stable(candidates: Sequence[str], **fields: JsonValue) -> Sequence[str]:
+        """The texts whose answers are stable; all if none is."""
+        return [text for text in candidates if answers.is_stable({**languages, "text": text, **fields})] or candidates
 
-def _steady(sampler: Sampler, texts: Sequence[str], **wishes: Any) -> Sequence[str]:
-    """Those whose answers are clear; all where none is."""
-    return [text for text in texts if sampler.is_steady(text, **wishes)] or texts
-
-
-def _sample(sampler: Sampler, given: dict[str, Any], **wishes: Any) -> dict[str, Any]:
-    settings = sampler.preprocessing
-    texts = given.get("texts") or [given["text"]]
-    request = {"source": settings.source, "target": settings.target, **given, **wishes}
-    return {"request": request, "results": [sampler.answer(text, **wishes) for text in texts]}
-
-
-def _texts(result: dict[str, Any]) -> list[Any]:
-    """What must be the same on every machine."""
-    pieces = [sentence["target_tokens"] for sentence in result.get("sentences", [])]
-    return [result["text"], [other["text"] for other in result["alternatives"]], pieces]
-
-
-def _shaken(step: GraphFunction, seed: int) -> GraphFunction:
-    """The step with noise on its log-probabilities."""
-    random = np.random.default_rng(seed)
-
-    def run(feeds: Tensors) -> Tensors:
-        outputs = dict(step(feeds))
-        noise = random.uniform(-_BY, _BY, outputs[LOG_PROBS].shape).astype(np.float32)
-        return {**outputs, LOG_PROBS: outputs[LOG_PROBS] + noise}
-
-    return run
+    first, *others = stable(texts)[: _TEXTS_IN_A_REQUEST + 1]
+    return [
+        {**languages, "text": first},
+        {**languages, "texts": [*others, " \n"]},
+        {**languages, "text": stable(texts[len(texts) // 2 :], **greedy)[0], **greedy},
+        {**languages, "text": stable(texts[::-1], **all_fields)[0], **all_fields},
+    ]

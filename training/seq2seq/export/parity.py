@@ -25,7 +25,7 @@ from service.decoding.graph_io import (
     K,
     Tensors,
 )
-from service.runtime.stepper import FOUND, JOBS, Job
+from service.runtime.stepper import HYPOTHESES, JOBS, Job
 from service.tasks.tensors import object_array
 from service.tasks.translation import TranslationPredictor
 from training.common.errors import ExportError
@@ -124,7 +124,7 @@ def _translate(
 ) -> list[list[Hypothesis]]:
     """The hypotheses of each source (pieces without END), best first."""
     jobs = [Job(source, settings) for source in sources]
-    hypotheses: list[list[Hypothesis]] = predictor.infer({JOBS: object_array(jobs)})[FOUND].tolist()
+    hypotheses: list[list[Hypothesis]] = predictor.infer({JOBS: object_array(jobs)})[HYPOTHESES].tolist()
     return hypotheses
 
 

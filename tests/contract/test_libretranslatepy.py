@@ -33,9 +33,9 @@ def test_translate(client: Any) -> None:
 
 
 def test_detect(client: Any) -> None:
-    found = client.detect("The cat is tired")
-    assert found[0]["language"] == "en"
-    assert 50 < found[0]["confidence"] <= 100
+    detections = client.detect("The cat is tired")
+    assert detections[0]["language"] == "en"
+    assert 50 < detections[0]["confidence"] <= 100
 
 
 def test_languages(client: Any) -> None:

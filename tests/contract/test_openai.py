@@ -21,9 +21,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     write_words(folder)
     with (
         running(Settings(models=folder)) as url,
-        openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as found,
+        openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client,
     ):
-        yield found
+        yield client
 
 
 def vectors(answer: Any) -> Any:
@@ -69,7 +69,7 @@ def test_documented_fields_that_change_nothing(client: Any) -> None:
     assert np.allclose(vectors(answer), unit_vectors()[[4]], atol=1e-6)
 
 
-def test_the_most_inputs(client: Any) -> None:
+def test_the_maximum_number_of_inputs(client: Any) -> None:
     assert len(client.embeddings.create(model="words", input=["king"] * 2048).data) == 2048
     with pytest.raises(openai.BadRequestError) as caught:
         client.embeddings.create(model="words", input=["king"] * 2049)
@@ -78,7 +78,7 @@ def test_the_most_inputs(client: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "param", "message"),
+    ("arguments", "param", "message"),
     [
         ({"input": ""}, "input", "is empty"),
         ({"input": []}, "input", "is empty"),
@@ -88,9 +88,9 @@ def test_the_most_inputs(client: Any) -> None:
         ({"input": "king", "encoding_format": "hex"}, "encoding_format", "Input should be"),
     ],
 )
-def test_bad_input_is_a_bad_request(client: Any, asked: dict[str, Any], param: str, message: str) -> None:
+def test_bad_input_is_a_bad_request(client: Any, arguments: dict[str, Any], param: str, message: str) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
-        client.embeddings.create(model="words", **asked)
+        client.embeddings.create(model="words", **arguments)
     assert caught.value.type == "invalid_request_error"
     assert caught.value.param == param
     assert message in caught.value.message

@@ -1,4 +1,4 @@
-"""The OpenAPI document: committed as it is made, sound in structure, and true of what the server answers."""
+"""The OpenAPI document: committed as it is made, valid in structure, and true to what the server answers."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     path = tmp_path_factory.mktemp("models")
     write_classifier(path)
     write_words(path)
-    with TestClient(create_app(Settings(models=path))) as found:
-        yield found
+    with TestClient(create_app(Settings(models=path))) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
 def document(client: TestClient) -> dict[str, Any]:
     """The document as it is served."""
-    found: dict[str, Any] = client.get("/openapi.json").json()
-    return found
+    document: dict[str, Any] = client.get("/openapi.json").json()
+    return document
 
 
 def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -61,7 +61,7 @@ def _schema(document: dict[str, Any], schema: dict[str, Any]) -> Draft202012Vali
     return Draft202012Validator({"components": document["components"], "allOf": [schema]})
 
 
-def test_the_committed_file_is_what_the_server_says(document: dict[str, Any]) -> None:
+def test_the_committed_file_is_the_served_document(document: dict[str, Any]) -> None:
     assert orjson.loads(COMMITTED.read_bytes()) == document, "the description has changed: run `make openapi`"
 
 
@@ -99,7 +99,7 @@ def test_every_operation_is_complete(document: dict[str, Any]) -> None:
             assert response["description"]
 
 
-def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+def test_every_reference_resolves(document: dict[str, Any]) -> None:
     references = {node["$ref"] for node in _walk(document) if isinstance(node.get("$ref"), str)}
     assert references
     for reference in references:
@@ -128,7 +128,7 @@ def test_every_operation_of_the_application_is_described(document: dict[str, Any
         assert ("GET", path) in described
 
 
-def test_everything_described_is_there(client: TestClient, document: dict[str, Any]) -> None:
+def test_every_described_route_exists(client: TestClient, document: dict[str, Any]) -> None:
     for method, path, _ in _operations(document):
         if path.endswith("unload"):
             continue  # It would be believed.
@@ -195,7 +195,7 @@ def test_answers_fit_their_schemas(
         ("/v1/embeddings", {"input": "king", "colour": "red"}),
     ],
 )
-def test_what_the_schemas_of_words_forbid_the_server_refuses(
+def test_the_server_refuses_bodies_that_the_schemas_of_words_forbid(
     client: TestClient, document: dict[str, Any], path: str, body: dict[str, Any]
 ) -> None:
     described = document["paths"][path]["post"]
@@ -204,7 +204,9 @@ def test_what_the_schemas_of_words_forbid_the_server_refuses(
     assert client.post(path, json=body).status_code in (400, 422)
 
 
-def test_what_the_schema_of_classify_forbids_the_server_refuses(client: TestClient, document: dict[str, Any]) -> None:
+def test_the_server_refuses_bodies_that_the_schema_of_classify_forbids(
+    client: TestClient, document: dict[str, Any]
+) -> None:
     described = document["paths"]["/v1/classify"]["post"]
     schema = _schema(document, described["requestBody"]["content"]["application/json"]["schema"])
     for body in (
@@ -220,7 +222,7 @@ def test_what_the_schema_of_classify_forbids_the_server_refuses(client: TestClie
         assert client.post("/v1/classify", json=body).status_code == 422, body
 
 
-def test_every_media_type_of_classify_is_read(client: TestClient, document: dict[str, Any]) -> None:
+def test_every_media_type_of_classify_is_accepted(client: TestClient, document: dict[str, Any]) -> None:
     contents = document["paths"]["/v1/classify"]["post"]["requestBody"]["content"]
     images = [kind for kind in contents if kind.startswith("image/")]
     assert contents.keys() - set(images) == {"application/json", "multipart/form-data"}

@@ -20,7 +20,7 @@ EACH = 33
 """Pictures of each kind."""
 
 
-def test_at_least_95_percent_are_read_right(data_dir: Path) -> None:
+def test_at_least_95_percent_are_classified_correctly(data_dir: Path) -> None:
     if not (MODELS / "digits").is_dir():
         pytest.skip("needs the shipped model: there is no models/digits")
     images, labels = held_out(data_dir)

@@ -39,8 +39,8 @@ needs_models = pytest.mark.skipif(not PATHS, reason="models/ holds no bundle yet
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
     """A client of a server over the committed models."""
-    with TestClient(create_app(Settings(models=MODELS, strict=True))) as found:
-        yield found
+    with TestClient(create_app(Settings(models=MODELS, strict=True))) as client:
+        yield client
 
 
 def _replay(client: TestClient, bundle: Bundle) -> list[str]:
@@ -74,7 +74,7 @@ def test_a_committed_bundle_is_whole(path: Path) -> None:
 
 @needs_models
 @pytest.mark.parametrize("path", PATHS, ids=_name)
-def test_samples_are_answered_alike_over_http(client: TestClient, path: Path) -> None:
+def test_samples_have_the_same_answers_over_http(client: TestClient, path: Path) -> None:
     bundle = read_bundle(path)
     card = client.get(f"/v1/models/{bundle.manifest.name}").json()
     if card["version"] != path.name:
@@ -96,15 +96,15 @@ def test_the_committed_models_stay_small() -> None:
     assert size < 48_000_000
 
 
-def test_the_replay_itself_sees_a_difference(tmp_path: Path) -> None:
+def test_the_replay_detects_a_difference(tmp_path: Path) -> None:
     bundle = write_classifier(tmp_path)
     swapped = edit_samples(bundle, lambda samples: samples[0].update(results=samples[1]["results"]))
-    found = Bundle(path=swapped.path, manifest=swapped.manifest.model_copy(update={"version": 1}))
+    renumbered = Bundle(path=swapped.path, manifest=swapped.manifest.model_copy(update={"version": 1}))
     shutil.move(swapped.path, tmp_path.parent / "swapped")
     with TestClient(create_app(Settings(models=tmp_path))) as client:
         assert _replay(client, bundle) == []
-        found = Bundle(path=tmp_path.parent / "swapped", manifest=found.manifest)
-        assert any("label: expected '7', found '1'" in line for line in _replay(client, found))
+        renumbered = Bundle(path=tmp_path.parent / "swapped", manifest=renumbered.manifest)
+        assert any("label: expected '7', found '1'" in line for line in _replay(client, renumbered))
 
 
 def test_the_replay_takes_every_sample_to_its_route(tmp_path: Path) -> None:
@@ -113,5 +113,5 @@ def test_the_replay_takes_every_sample_to_its_route(tmp_path: Path) -> None:
     shutil.move(other.path, tmp_path.parent / "other")
     with TestClient(create_app(Settings(models=tmp_path))) as client:
         assert _replay(client, bundle) == []
-        found = Bundle(path=tmp_path.parent / "other", manifest=other.manifest.model_copy(update={"version": 1}))
-        assert _replay(client, found) == ["samples[2].results[0].index: expected 7, found 0 (tolerance 0.001)"]
+        renumbered = Bundle(path=tmp_path.parent / "other", manifest=other.manifest.model_copy(update={"version": 1}))
+        assert _replay(client, renumbered) == ["samples[2].results[0].index: expected 7, found 0 (tolerance 0.001)"]

@@ -41,8 +41,8 @@ def address(repository: Path) -> Iterator[str]:
 
 @pytest.fixture
 def client(address: str) -> Iterator[Any]:
-    with triton.InferenceServerClient(address) as found:
-        yield found
+    with triton.InferenceServerClient(address) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_config(client: Any) -> None:
 @pytest.mark.parametrize("binary_in", [True, False])
 @pytest.mark.parametrize("binary_out", [True, False, None])
 @pytest.mark.parametrize("version", ["", "1"])
-def test_infer_gives_what_onnxruntime_gives(
+def test_infer_equals_onnxruntime(
     client: Any, direct: Any, binary_in: bool, binary_out: bool | None, version: str
 ) -> None:
     images = pictures(7, 2, 0)
@@ -128,7 +128,7 @@ def test_compression(client: Any, direct: Any, binary: bool, sent: str | None, r
     np.testing.assert_allclose(result.as_numpy("probabilities"), direct(images), rtol=0, atol=1e-6)
 
 
-def test_the_answer_is_indeed_compressed(client: Any) -> None:
+def test_the_answer_is_compressed(client: Any) -> None:
     body, length = client.generate_request_body([image_input(pictures(*range(64 // 2)))])
     headers = {"Inference-Header-Content-Length": length, "Accept-Encoding": "deflate"}
     response = client._post("v2/models/digits/infer", body, headers, None)
@@ -157,12 +157,12 @@ def test_classification(client: Any, direct: Any, binary: bool) -> None:
     assert texts.shape == (2, 3)
     for row, scores in zip(texts, direct(images), strict=True):
         for text, index in zip(row, np.argsort(-scores, kind="stable"), strict=False):
-            value, place, label = text.split(":")
+            value, position, label = text.split(":")
             assert np.float32(value) == scores[index]
-            assert (int(place), label) == (index, str(index))
+            assert (int(position), label) == (index, str(index))
 
 
-def test_requests_at_the_same_time(address: str, direct: Any) -> None:
+def test_concurrent_requests(address: str, direct: Any) -> None:
     batches = [pictures(digit, 9 - digit) for digit in range(10)]
     # With fewer connections than requests the client's own queue (gevent's) gives up now and then on a busy machine.
     with triton.InferenceServerClient(address, concurrency=len(batches)) as client:
@@ -188,7 +188,7 @@ def test_the_asyncio_client(address: str, direct: Any) -> None:
     np.testing.assert_array_equal(asyncio.run(ask()), direct(images))
 
 
-def test_priority_and_timeout_are_taken(client: Any) -> None:
+def test_priority_and_timeout_are_accepted(client: Any) -> None:
     client.infer("digits", [image_input(pictures(1))], priority=1, timeout=10_000_000, parameters={"mine": 1})
 
 
@@ -323,6 +323,6 @@ def _address(server: subprocess.Popen[str]) -> str:
     """Read the log until the server says where it listens."""
     assert server.stderr is not None
     for line in server.stderr:
-        if found := re.search(r'"address":"http://([^"]+)"', line):
-            return found[1]
+        if match := re.search(r'"address":"http://([^"]+)"', line):
+            return match[1]
     raise AssertionError("the server did not start")

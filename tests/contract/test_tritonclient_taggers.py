@@ -24,22 +24,22 @@ TEXTS = ["Ada wrote to Zoë 😀 in New York.", "", "the cat sat. the dog sat.",
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("models")
     write_tagger(folder, "names", kind="spans")
-    with running(Settings(models=folder)) as found:
-        yield found
+    with running(Settings(models=folder)) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def client(url: str) -> Iterator[Any]:
-    with triton.InferenceServerClient(url.removeprefix("http://")) as found:
-        yield found
+    with triton.InferenceServerClient(url.removeprefix("http://")) as client:
+        yield client
 
 
 def infer(client: Any, texts: list[Any], *, shape: tuple[int, ...] | None = None, binary: bool = True) -> Any:
     array = np.array([text.encode() if isinstance(text, str) else text for text in texts], object)
     array = array.reshape(shape or (len(texts), 1))
     tensor = triton.InferInput("TEXT", list(array.shape), "BYTES").set_data_from_numpy(array, binary_data=binary)
-    wanted = [triton.InferRequestedOutput("TAGS", binary_data=binary)]
-    return client.infer("names", [tensor], outputs=wanted).as_numpy("TAGS")
+    requested = [triton.InferRequestedOutput("TAGS", binary_data=binary)]
+    return client.infer("names", [tensor], outputs=requested).as_numpy("TAGS")
 
 
 def test_metadata_and_config(client: Any) -> None:
@@ -54,12 +54,12 @@ def test_metadata_and_config(client: Any) -> None:
 
 @pytest.mark.parametrize("binary", [True, False])
 @pytest.mark.parametrize("shape", [(len(TEXTS), 1), (len(TEXTS),)])
-def test_texts_become_what_the_task_route_answers(client: Any, url: str, shape: tuple[int, ...], binary: bool) -> None:
+def test_texts_are_answered_as_on_the_task_route(client: Any, url: str, shape: tuple[int, ...], binary: bool) -> None:
     texts = [text[:3_000] for text in TEXTS]
-    found = infer(client, texts, shape=shape, binary=binary)
-    assert found.shape == (len(texts), 1)
+    answer = infer(client, texts, shape=shape, binary=binary)
+    assert answer.shape == (len(texts), 1)
     expected = httpx.post(f"{url}/v1/tag", json={"texts": texts}, timeout=60).json()["results"]
-    assert [orjson.loads(document) for document in found.ravel()] == expected
+    assert [orjson.loads(document) for document in answer.ravel()] == expected
     assert [entity["text"] for entity in expected[0]["entities"]] == ["Ada", "Zoë", "New York"]
 
 
@@ -85,7 +85,7 @@ def test_a_bad_text_is_named(client: Any, texts: list[Any], status: str, message
     assert caught.value.status() == status
 
 
-def test_the_graphs_own_tensors_are_not_shown(client: Any) -> None:
+def test_the_graphs_own_tensors_are_hidden(client: Any) -> None:
     tensor = triton.InferInput("words", [1], "INT32").set_data_from_numpy(np.zeros(1, np.int32))
     with pytest.raises(InferenceServerException, match="'words' is no input of model 'names'; it takes: TEXT"):
         client.infer("names", [tensor])

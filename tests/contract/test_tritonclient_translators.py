@@ -24,21 +24,21 @@ TEXTS = ["The dog sleeps. I love 😀 you!", "", "Good morning", "cafe\u0301 " *
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("models")
     write_translator(folder)
-    with running(Settings(models=folder)) as found:
-        yield found
+    with running(Settings(models=folder)) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def client(url: str) -> Iterator[Any]:
-    with triton.InferenceServerClient(url.removeprefix("http://")) as found:
-        yield found
+    with triton.InferenceServerClient(url.removeprefix("http://")) as client:
+        yield client
 
 
 def infer(client: Any, texts: list[Any], *, binary: bool = True) -> Any:
     array = np.array([text.encode() if isinstance(text, str) else text for text in texts], object).reshape(-1, 1)
     tensor = triton.InferInput("TEXT", list(array.shape), "BYTES").set_data_from_numpy(array, binary_data=binary)
-    wanted = [triton.InferRequestedOutput("TRANSLATION", binary_data=binary)]
-    return client.infer(MODEL, [tensor], outputs=wanted).as_numpy("TRANSLATION")
+    requested = [triton.InferRequestedOutput("TRANSLATION", binary_data=binary)]
+    return client.infer(MODEL, [tensor], outputs=requested).as_numpy("TRANSLATION")
 
 
 def test_metadata_and_config(client: Any) -> None:
@@ -50,11 +50,11 @@ def test_metadata_and_config(client: Any) -> None:
 
 
 @pytest.mark.parametrize("binary", [True, False])
-def test_texts_become_what_the_task_route_answers(client: Any, url: str, binary: bool) -> None:
-    found = infer(client, TEXTS, binary=binary)
-    assert found.shape == (len(TEXTS), 1)
+def test_texts_are_answered_as_on_the_task_route(client: Any, url: str, binary: bool) -> None:
+    answer = infer(client, TEXTS, binary=binary)
+    assert answer.shape == (len(TEXTS), 1)
     results = httpx.post(f"{url}/v1/translate", json={"texts": TEXTS}, timeout=60).json()["results"]
-    assert [one.decode() if isinstance(one, bytes) else one for one in found.ravel()] == [
+    assert [text.decode() if isinstance(text, bytes) else text for text in answer.ravel()] == [
         result["text"] for result in results
     ]
     assert results[0]["text"] == "Der Hund schläft. Ich liebe 😀 du!"

@@ -22,17 +22,17 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     write_words(folder)
     with (
         running(Settings(models=folder)) as url,
-        triton.InferenceServerClient(url.removeprefix("http://")) as found,
+        triton.InferenceServerClient(url.removeprefix("http://")) as client,
     ):
-        yield found
+        yield client
 
 
 def infer(client: Any, words: list[Any], *, shape: tuple[int, ...] | None = None, binary: bool = True) -> Any:
     array = np.array([word.encode() if isinstance(word, str) else word for word in words], object)
     array = array.reshape(shape or (len(words), 1))
     tensor = triton.InferInput("WORD", list(array.shape), "BYTES").set_data_from_numpy(array, binary_data=binary)
-    wanted = [triton.InferRequestedOutput("EMBEDDING", binary_data=binary)]
-    return client.infer("words", [tensor], outputs=wanted).as_numpy("EMBEDDING")
+    requested = [triton.InferRequestedOutput("EMBEDDING", binary_data=binary)]
+    return client.infer("words", [tensor], outputs=requested).as_numpy("EMBEDDING")
 
 
 def test_metadata_and_config(client: Any) -> None:
@@ -48,9 +48,9 @@ def test_metadata_and_config(client: Any) -> None:
 @pytest.mark.parametrize("binary", [True, False])
 @pytest.mark.parametrize("shape", [(len(WORDS), 1), (len(WORDS),)])
 def test_words_become_vectors(client: Any, shape: tuple[int, ...], binary: bool) -> None:
-    found = infer(client, [word.upper() for word in WORDS], shape=shape, binary=binary)
-    assert found.dtype == np.float32
-    assert np.allclose(found, unit_vectors(), atol=1e-6)
+    vectors = infer(client, [word.upper() for word in WORDS], shape=shape, binary=binary)
+    assert vectors.dtype == np.float32
+    assert np.allclose(vectors, unit_vectors(), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_bad_word_is_named(client: Any, words: list[Any], message: str) -> Non
     assert caught.value.status() == "400"
 
 
-def test_the_graphs_own_tensors_are_not_shown(client: Any) -> None:
+def test_the_graphs_own_tensors_are_hidden(client: Any) -> None:
     tensor = triton.InferInput("ids", [1, 1], "INT64").set_data_from_numpy(np.zeros((1, 1), np.int64))
     with pytest.raises(InferenceServerException, match="'ids' is no input of model 'words'; it takes: WORD"):
         client.infer("words", [tensor])

@@ -63,7 +63,7 @@ def test_a_wrong_command_line_is_exit_2(arguments: list[str], capsys: pytest.Cap
     assert "usage: lectern" in capsys.readouterr().err
 
 
-def test_a_process_that_cannot_start_says_one_thing_and_exits_with_2(tmp_path: Path) -> None:
+def test_a_process_that_cannot_start_prints_one_message_and_exits_with_2(tmp_path: Path) -> None:
     missing = lectern("serve", PORT="0", MODELS=str(tmp_path / "nowhere"))
     assert missing.returncode == 2
     assert missing.stdout == ""

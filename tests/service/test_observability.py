@@ -50,7 +50,7 @@ def test_a_log_line_carries_the_requests_id() -> None:
         request_id.reset(token)
 
 
-def test_an_exception_stays_on_its_line() -> None:
+def test_an_exception_stays_on_one_line() -> None:
     try:
         raise ValueError("two\nlines")
     except ValueError:
@@ -92,7 +92,7 @@ def test_all_logs_go_to_standard_error_as_json(capsys: pytest.CaptureFixture[str
     assert [json.loads(line)["message"] for line in output.err.splitlines()] == ["this", "and this"]
 
 
-def test_stages_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stage_times_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([10.0, 10.5, 11.0, 12.0, 13.0, 14.0])
     monkeypatch.setattr("service.observability.time.perf_counter", lambda: next(now))
     timings = Timings()  # 10.0
@@ -105,13 +105,13 @@ def test_stages_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert timings.total == 4.0
 
 
-def test_samples_are_named_as_prometheus_shows_them() -> None:
+def test_samples_have_their_prometheus_names() -> None:
     metrics = Metrics()
     metrics.requests.labels("digits", "1", "success").inc(2)
     metrics.queue_depth.labels("digits").set(3)
-    found = {(name, tuple(sorted(labels.items()))): value for name, labels, value in metrics.samples()}
-    assert found["lectern_requests_total", (("model", "digits"), ("outcome", "success"), ("version", "1"))] == 2
-    assert found["lectern_queue_depth", (("model", "digits"),)] == 3
+    values = {(name, tuple(sorted(labels.items()))): value for name, labels, value in metrics.samples()}
+    assert values["lectern_requests_total", (("model", "digits"), ("outcome", "success"), ("version", "1"))] == 2
+    assert values["lectern_queue_depth", (("model", "digits"),)] == 3
     assert b'lectern_requests_total{model="digits",outcome="success",version="1"} 2.0' in metrics.render()
 
 
@@ -121,7 +121,7 @@ def test_two_applications_in_one_process_do_not_share_their_metrics() -> None:
     assert b"digits" not in second.render()
 
 
-def test_a_process_that_died_leaves_no_live_gauge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_process_leaves_no_live_gauge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MULTIPROCESS_DIR, str(tmp_path))
     dead, alive = 2**22 + 1, os.getpid()  # Beyond the largest process id of Linux.
     names = [f"{kind}_{pid}.db" for kind in ("gauge_livesum", "gauge_livemin", "counter") for pid in (dead, alive)]

@@ -28,7 +28,7 @@ def _metric(url: str, name: str) -> float:
     return sum(float(value) for value in re.findall(rf"^{name}(?:\{{.*\}})? ([\d.e+]+)$", text, re.MULTILINE))
 
 
-def test_it_serves_drains_and_ends(models_dir: Path) -> None:
+def test_it_serves_drains_and_exits(models_dir: Path) -> None:
     settings = {"DRAIN_SECONDS": "3", "PORTT": "1", "MODEL__DIGITS__PROVIDERS": "cpu", "ACCESS_LOG": "1"}
     with server(models_dir, **settings) as running:
         url = running.url
@@ -74,7 +74,7 @@ def _accepts(url: str) -> bool:
     return True
 
 
-def test_a_request_in_flight_is_answered_before_the_end(models_dir: Path) -> None:
+def test_a_request_in_flight_is_answered_before_the_exit(models_dir: Path) -> None:
     with server(models_dir, DRAIN_SECONDS="0") as running:
         body = orjson.dumps(pixels(5))
         with _begin_upload(running.url, body) as connection:
@@ -92,7 +92,7 @@ def test_a_request_in_flight_is_answered_before_the_end(models_dir: Path) -> Non
 
 
 @pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
-def test_it_ends_at_once_on_ctrl_c_and_on_a_second_sigterm(models_dir: Path, signals: list[signal.Signals]) -> None:
+def test_it_exits_at_once_on_ctrl_c_and_on_a_second_sigterm(models_dir: Path, signals: list[signal.Signals]) -> None:
     with server(models_dir, DRAIN_SECONDS="600") as running:
         assert get(f"{running.url}/readyz").status_code == 200
         for number in signals:

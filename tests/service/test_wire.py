@@ -25,8 +25,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real server for all tests of this file."""
     path = tmp_path_factory.mktemp("models")
     write_classifier(path)
-    with running(Settings(models=path)) as found:
-        yield found
+    with running(Settings(models=path)) as url:
+        yield url
 
 
 class Connection:
@@ -101,7 +101,7 @@ def test_a_body_that_is_declared_too_large_is_refused_before_it_is_sent(url: str
         assert b"LECTERN_MAX_BODY_BYTES" in body
 
 
-def test_a_client_that_asks_first_is_told_to_go_on_or_not(url: str) -> None:
+def test_expect_100_continue_is_answered(url: str) -> None:
     head = "POST /v1/classify HTTP/1.1\nhost: x\ncontent-type: application/json\nexpect: 100-continue\ncontent-length: "
     with connected(url) as connection:
         connection.send(head + "99999999")
@@ -113,7 +113,7 @@ def test_a_client_that_asks_first_is_told_to_go_on_or_not(url: str) -> None:
         assert connection.answer()[0] == 200
 
 
-def test_a_body_that_does_not_come_ends_with_the_deadline(models_dir: Path) -> None:
+def test_a_body_that_does_not_arrive_ends_with_the_deadline(models_dir: Path) -> None:
     with running(Settings(models=models_dir, deadline_seconds=0.1)) as url, connected(url) as connection:
         connection.send("POST /v1/classify HTTP/1.1\nhost: x\ncontent-type: application/json\ncontent-length: 10", b"{")
         status, body = connection.answer()
@@ -140,7 +140,7 @@ def test_a_chunked_body_is_read(url: str) -> None:
         "GET /livez HTTP/1.1\nhost: x\nno colon here",
     ],
 )
-def test_broken_http_is_refused_and_the_server_goes_on(url: str, head: str) -> None:
+def test_invalid_http_is_refused_and_the_server_continues(url: str, head: str) -> None:
     with connected(url) as connection:
         connection.send(head, b"zz\r\n\r\n")
         assert connection.answer()[0] == 400
@@ -160,7 +160,7 @@ def test_odd_paths_are_not_found(url: str, path: str) -> None:
         assert orjson.loads(body)
 
 
-def test_clients_that_hang_up_leave_nothing_behind(url: str) -> None:
+def test_clients_that_disconnect_leave_nothing_behind(url: str) -> None:
     for part in (b"", BODY[:50]):
         with connected(url) as connection:
             connection.send(

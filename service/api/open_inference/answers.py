@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from starlette.responses import Response
 
 from service.api.open_inference.codec import check_finite, write_binary, write_json
-from service.api.open_inference.requests import HEADER_LENGTH, Inference, Wanted
+from service.api.open_inference.requests import HEADER_LENGTH, Inference, RequestedOutput
 from service.bundle.manifest import Datatype, TensorSpec
 from service.runtime.session import Tensors
 from service.serving.served_model import ServedModel
@@ -21,8 +21,13 @@ from service.serving.served_model import ServedModel
 _MIN_COMPRESSED_BYTES = 1024
 
 
-def write_answer(inference: Inference, outputs: Tensors, served: ServedModel) -> Response:
+def write_answer(inference: Inference, tensors: Tensors, served: ServedModel) -> Response:
     """Write the requested outputs of a model.
+
+    Args:
+        inference: the request.
+        tensors: all outputs of the model, by name.
+        served: the model.
 
     Raises:
         InvalidRequest: an output has no JSON form.
@@ -30,12 +35,12 @@ def write_answer(inference: Inference, outputs: Tensors, served: ServedModel) ->
     """
     entries: list[dict[str, Any]] = []
     blocks: list[bytes] = []
-    for wanted in inference.outputs:
-        array, spec = outputs[wanted.spec.name], wanted.spec
-        if wanted.classes:
-            array, spec = _classify(array, wanted, served.manifest.labels)
+    for output in inference.outputs:
+        array, spec = tensors[output.spec.name], output.spec
+        if output.classes:
+            array, spec = _classify(array, output, served.manifest.labels)
         entry: dict[str, Any] = {"name": spec.name, "datatype": spec.datatype.value, "shape": array.shape}
-        if wanted.binary:
+        if output.binary:
             blocks.append(write_binary(array, spec.datatype))
             entry["parameters"] = {"binary_data_size": len(blocks[-1])}
         else:
@@ -46,10 +51,10 @@ def write_answer(inference: Inference, outputs: Tensors, served: ServedModel) ->
         document["id"] = inference.id
     text = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
     if b"null" in text:  # NaN, or part of a name. Checking every output would cost more than writing a small answer.
-        for wanted in inference.outputs:
-            if not wanted.binary:
-                check_finite(outputs[wanted.spec.name], wanted.spec.name)
-    if not any(wanted.binary for wanted in inference.outputs):
+        for output in inference.outputs:
+            if not output.binary:
+                check_finite(tensors[output.spec.name], output.spec.name)
+    if not any(output.binary for output in inference.outputs):
         return Response(text, media_type="application/json")
     headers = {HEADER_LENGTH: str(len(text))}
     return Response(b"".join([text, *blocks]), headers=headers, media_type="application/octet-stream")
@@ -71,20 +76,20 @@ def compress(response: Response, headers: Mapping[str, str]) -> None:
 
 
 def _classify(
-    array: NDArray[Any], wanted: Wanted, labels: Sequence[str] | None
+    array: NDArray[Any], output: RequestedOutput, labels: Sequence[str] | None
 ) -> tuple[NDArray[np.object_], TensorSpec]:
     """The highest values of every row as BYTES `value:index:label`, [batch, classes] (classification extension)."""
     rows = array.reshape(len(array), -1)
-    check_finite(rows, wanted.spec.name)
+    check_finite(rows, output.spec.name)
     columns = rows.shape[1]
     # Reversed twice, so that equal values stay in order.
-    top = columns - 1 - np.argsort(rows[:, ::-1], axis=1, kind="stable")[:, ::-1][:, : wanted.classes]
+    top = columns - 1 - np.argsort(rows[:, ::-1], axis=1, kind="stable")[:, ::-1][:, : output.classes]
     has_labels = labels is not None and len(labels) == columns
     texts = np.empty(top.shape, object)
     for (row, rank), column in np.ndenumerate(top):
         label = f":{labels[int(column)]}" if has_labels and labels else ""
         texts[row, rank] = f"{rows[row, column]!s}:{column}{label}".encode()
-    return texts, TensorSpec(name=wanted.spec.name, datatype=Datatype.BYTES, shape=top.shape)
+    return texts, TensorSpec(name=output.spec.name, datatype=Datatype.BYTES, shape=top.shape)
 
 
 def _preferred(accept_encoding: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Reading an inference request: JSON, JSON followed by binary tensors, or one binary tensor alone."""
+"""Reads an inference request: JSON, JSON followed by binary tensors, or a single binary tensor."""
 
 from __future__ import annotations
 
@@ -14,46 +14,47 @@ from service.runtime.session import Tensors
 from service.tasks import Predictor
 
 HEADER_LENGTH = "inference-header-content-length"
+_HEADER_LENGTH_FIELD = "Inference-Header-Content-Length"
 
 
-class Wanted(NamedTuple):
-    """An output to return."""
+class RequestedOutput(NamedTuple):
+    """An output to return, and its form."""
 
     spec: TensorSpec
     binary: bool = False
     classes: int = 0
-    """How many of the highest values to return instead of the tensor; 0 returns the tensor."""
+    """Number of highest values to return instead of the tensor; 0 returns the tensor."""
 
 
 class Inference(NamedTuple):
-    """A request, read and checked."""
+    """A checked request."""
 
     tensors: Tensors
-    outputs: tuple[Wanted, ...]
+    outputs: tuple[RequestedOutput, ...]
     id: str | None = None
     timeout: float | None = None
     """Seconds."""
 
 
 def read_inference(body: bytes, header_length: str | None, predictor: Predictor[Any]) -> Inference:
-    """Read a request for `predictor`.
+    """Read a request for a model.
 
     Args:
-        body: inflated.
-        header_length: the header `Inference-Header-Content-Length`, where there is one.
-        predictor: the model's.
+        body: the decompressed body.
+        header_length: the header `Inference-Header-Content-Length`; None if the request has none.
+        predictor: of the model.
 
     Raises:
         InvalidRequest: naming the part that is wrong.
     """
-    text, blocks = body, None
+    text, binary = body, None
     if header_length is not None:
-        length = _length(header_length, len(body))
+        length = _parse_header_length(header_length, len(body))
         if length == 0:
-            return _read_raw(body, predictor)
-        text, blocks = body[:length], memoryview(body)[length:]
+            return _read_raw_tensor(body, predictor)
+        text, binary = body[:length], memoryview(body)[length:]
     request = validate(InferRequest, parse_json(text))
-    reader = _InputReader(predictor, blocks, booleans=b"true" in text or b"false" in text)
+    reader = _InputReader(predictor, binary, booleans=b"true" in text or b"false" in text)
     return Inference(
         tensors=reader.read(request.inputs),
         outputs=_read_outputs(request, predictor),
@@ -66,15 +67,16 @@ class _InputReader:
     """Reads the inputs of one request, in order.
 
     Args:
-        predictor: the model's.
-        blocks: the bytes after the JSON, which the binary inputs share; None where no header says where they begin.
-        booleans: whether the JSON text may hold `true` or `false`.
+        predictor: of the model.
+        binary: the bytes after the JSON, which hold the binary inputs one after the other; None if the request has no
+            header with the length of the JSON.
+        booleans: False if the JSON text is known to hold no `true` and no `false`.
     """
 
-    def __init__(self, predictor: Predictor[Any], blocks: memoryview | None, booleans: bool) -> None:
+    def __init__(self, predictor: Predictor[Any], binary: memoryview | None, booleans: bool) -> None:
         self._model = predictor.manifest.name
         self._specs = {spec.name: spec for spec in predictor.tensors.inputs}
-        self._blocks = blocks
+        self._binary = binary
         self._position = 0
         self._booleans = booleans
 
@@ -91,14 +93,14 @@ class _InputReader:
             if tensor.name in tensors:
                 raise InvalidRequest(f"{tensor.name!r} is there twice; send it once", f"{field}.name")
             tensors[tensor.name] = self._read_one(tensor, spec, field)
-        self._check_all(tensors)
+        self._check(tensors)
         return tensors
 
     def _read_one(self, tensor: RequestInput, spec: TensorSpec, field: str) -> Any:
         if tensor.datatype != spec.datatype:
             raise InvalidRequest(f"is {tensor.datatype}, the model takes {spec.datatype.value}", f"{field}.datatype")
         shape = tensor.shape
-        if spec.shape == (-1, 1) and len(shape) == 1:  # A plain list for a column: most clients send words so.
+        if spec.shape == (-1, 1) and len(shape) == 1:  # Most clients send words as a plain list, not as a column.
             shape = [*shape, 1]
         check_shape(shape, spec, f"{field}.shape")
         size = tensor.parameters.binary_data_size
@@ -109,38 +111,38 @@ class _InputReader:
         if tensor.data is not None:
             raise InvalidRequest("stands beside binary_data_size; send one of them", f"{field}.data")
         field = f"{field}.parameters.binary_data_size"
-        if self._blocks is None:
+        if self._binary is None:
             raise InvalidRequest(
                 "needs the header Inference-Header-Content-Length, the number of bytes of the JSON", field
             )
-        block = self._blocks[self._position : self._position + size]
+        block = self._binary[self._position : self._position + size]
         if len(block) != size:
             raise InvalidRequest(f"is {size}, but {len(block)} bytes are left after the JSON", field)
         self._position += size
         return read_binary(block, spec, shape, field)
 
-    def _check_all(self, tensors: Tensors) -> None:
+    def _check(self, tensors: Tensors) -> None:
         for name in self._specs:
             if name not in tensors:
                 raise InvalidRequest(f"the input {name!r} of model {self._model!r} is missing", "inputs")
-        if self._blocks is not None and self._position != len(self._blocks):
-            left = len(self._blocks) - self._position
+        if self._binary is not None and self._position != len(self._binary):
+            left = len(self._binary) - self._position
             raise InvalidRequest(
                 f"{left} bytes are left after the last tensor; the binary_data_size of the inputs must add up to "
-                f"{len(self._blocks)}, the bytes after the JSON"
+                f"{len(self._binary)}, the bytes after the JSON"
             )
         if len(set(map(len, tensors.values()))) > 1:
-            shown = ", ".join(f"{name} has {len(array)}" for name, array in tensors.items())
-            raise InvalidRequest(f"the first axis is the batch and must be the same for all: {shown}", "inputs")
+            sizes = ", ".join(f"{name} has {len(array)}" for name, array in tensors.items())
+            raise InvalidRequest(f"the first axis is the batch and must be the same for all: {sizes}", "inputs")
 
 
-def _read_outputs(request: InferRequest, predictor: Predictor[Any]) -> tuple[Wanted, ...]:
-    """The outputs that are asked for, or all."""
-    binary = request.parameters.binary_data_output
+def _read_outputs(request: InferRequest, predictor: Predictor[Any]) -> tuple[RequestedOutput, ...]:
+    """The requested outputs; all if the request names none."""
+    all_binary = request.parameters.binary_data_output
     if not request.outputs:
-        return tuple(_checked(Wanted(spec, binary), "outputs") for spec in predictor.tensors.outputs)
+        return tuple(_checked(RequestedOutput(spec, all_binary), "outputs") for spec in predictor.tensors.outputs)
     specs = {spec.name: spec for spec in predictor.tensors.outputs}
-    wanted: dict[str, Wanted] = {}
+    requested: dict[str, RequestedOutput] = {}
     for index, output in enumerate(request.outputs):
         field = f"outputs[{index}]"
         if output.name not in specs:
@@ -148,46 +150,55 @@ def _read_outputs(request: InferRequest, predictor: Predictor[Any]) -> tuple[Wan
                 f"{output.name!r} is no output of model {predictor.manifest.name!r}; it gives: {', '.join(specs)}",
                 f"{field}.name",
             )
-        if output.name in wanted:
+        if output.name in requested:
             raise InvalidRequest(f"{output.name!r} is there twice; ask for it once", f"{field}.name")
-        own = output.parameters
-        asked = Wanted(specs[output.name], binary if own.binary_data is None else own.binary_data, own.classification)
-        wanted[output.name] = _checked(asked, field)
-    return tuple(wanted.values())
+        parameters = output.parameters
+        binary = all_binary if parameters.binary_data is None else parameters.binary_data
+        requested[output.name] = _checked(RequestedOutput(specs[output.name], binary, parameters.classification), field)
+    return tuple(requested.values())
 
 
-def _checked(wanted: Wanted, field: str) -> Wanted:
-    datatype = wanted.spec.datatype
-    if wanted.classes and datatype.numpy.kind not in "fiu":
+def _checked(output: RequestedOutput, field: str) -> RequestedOutput:
+    """The output itself.
+
+    Raises:
+        InvalidRequest: its datatype has no values of the requested form.
+    """
+    datatype = output.spec.datatype
+    if output.classes and datatype.numpy.kind not in "fiu":
         raise InvalidRequest(f"{datatype.value} has no highest values", f"{field}.parameters.classification")
-    if datatype is Datatype.FP16 and not wanted.binary and not wanted.classes:
-        raise InvalidRequest(f"{wanted.spec.name!r} is FP16, which has no JSON form; set binary_data", field)
-    return wanted
+    if datatype is Datatype.FP16 and not output.binary and not output.classes:
+        raise InvalidRequest(f"{output.spec.name!r} is FP16, which has no JSON form; set binary_data", field)
+    return output
 
 
-def _length(header: str, available: int) -> int:
-    name = "Inference-Header-Content-Length"
+def _parse_header_length(header: str, available: int) -> int:
     if not (header.isascii() and header.isdigit()):
-        raise InvalidRequest(f"is {header[:32]!r}, it must be the number of bytes of the JSON", name)
+        raise InvalidRequest(f"is {header[:32]!r}, it must be the number of bytes of the JSON", _HEADER_LENGTH_FIELD)
     if int(header) > available:
-        raise InvalidRequest(f"is {header[:32]}, but the body has {available} bytes", name)
+        raise InvalidRequest(f"is {header[:32]}, but the body has {available} bytes", _HEADER_LENGTH_FIELD)
     return int(header)
 
 
-def _read_raw(body: bytes, predictor: Predictor[Any]) -> Inference:
-    """The body as the only input's bytes, the shape being found from their number; all outputs come as binary."""
-    name = "Inference-Header-Content-Length"
+def _read_raw_tensor(body: bytes, predictor: Predictor[Any]) -> Inference:
+    """Read the body as the bytes of the only input, whose shape follows from their number; all outputs are binary."""
     if len(predictor.tensors.inputs) != 1 or predictor.tensors.inputs[0].shape.count(-1) != 1:
-        raise InvalidRequest("is 0, which needs a model of one input with one free axis; send the JSON first", name)
+        raise InvalidRequest(
+            "is 0, which needs a model of one input with one free axis; send the JSON first", _HEADER_LENGTH_FIELD
+        )
     (spec,) = predictor.tensors.inputs
     if spec.datatype is Datatype.BYTES:
         body = len(body).to_bytes(4, "little") + body
-        free = 1
+        free_size = 1
     else:
-        row = abs(math.prod(spec.shape)) * spec.datatype.numpy.itemsize
-        free, rest = divmod(len(body), row)
-        if rest or not free:
-            raise InvalidRequest(f"is 0, but the body's {len(body)} bytes are not a multiple of {row}", name)
-    shape = [free if size == -1 else size for size in spec.shape]
+        row_bytes = abs(math.prod(spec.shape)) * spec.datatype.numpy.itemsize
+        free_size, remainder = divmod(len(body), row_bytes)
+        if remainder or not free_size:
+            raise InvalidRequest(
+                f"is 0, but the body's {len(body)} bytes are not a multiple of {row_bytes}", _HEADER_LENGTH_FIELD
+            )
+    shape = [free_size if size == -1 else size for size in spec.shape]
     tensor = read_binary(memoryview(body), spec, shape, "body")
-    return Inference({spec.name: tensor}, tuple(Wanted(output, binary=True) for output in predictor.tensors.outputs))
+    return Inference(
+        {spec.name: tensor}, tuple(RequestedOutput(output, binary=True) for output in predictor.tensors.outputs)
+    )

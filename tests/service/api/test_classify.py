@@ -1,4 +1,4 @@
-"""POST /v1/classify: four forms of body, and every way to get them wrong."""
+"""POST /v1/classify: the four forms of body, and every kind of invalid request."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def client(repository: Path) -> Iterator[TestClient]:
     """A client of one application for all tests of this file: they change nothing."""
     settings = Settings(models=repository, max_images=4, max_body_bytes=200_000, max_pixels=40_000)
-    with TestClient(create_app(settings), raise_server_exceptions=False) as found:
-        yield found
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
 
 
 # What is right
@@ -76,13 +76,13 @@ def test_pixels(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "BMP", "GIF", "TIFF", "JPEG"])
-def test_a_picture_as_the_body(client: TestClient, kind: str) -> None:
+def test_an_image_as_the_body(client: TestClient, kind: str) -> None:
     content = picture(7, kind, size=112 if kind == "JPEG" else 28)
     headers = {"content-type": f"image/{kind.lower()}"}
     assert labels(client.post("/v1/classify", content=content, headers=headers)) == ["7"]
 
 
-def test_a_large_picture_goes_through_a_thread(client: TestClient) -> None:
+def test_a_large_image_is_decoded_in_a_thread(client: TestClient) -> None:
     noise = np.random.default_rng(0).integers(0, 20, (196, 196), dtype=np.uint8)
     image = np.maximum(noise, np.kron(template(4) * 255, np.ones((7, 7))).astype(np.uint8))
     stream = io.BytesIO()
@@ -123,7 +123,7 @@ def test_top_k_in_the_query_and_in_the_body(client: TestClient, query: str, body
     assert len(response.json()["results"][0]["predictions"]) == 3
 
 
-def test_top_k_is_three_where_nothing_is_said(client: TestClient) -> None:
+def test_top_k_is_three_by_default(client: TestClient) -> None:
     assert len(client.post("/v1/classify", json=pixels(1)).json()["results"][0]["predictions"]) == 3
 
 
@@ -140,7 +140,7 @@ def test_the_version_may_be_a_number_or_a_text(client: TestClient, version: obje
 
 
 @pytest.mark.parametrize("value", [0, 1, 0.0, 1.0, 1e-30])
-def test_pixels_may_be_integers_and_the_bounds_count(client: TestClient, value: float) -> None:
+def test_pixels_may_be_integers_and_the_bounds_are_inclusive(client: TestClient, value: float) -> None:
     body = {"pixels": [[[value] * 28] * 28]}
     assert client.post("/v1/classify", json=body).status_code == 200
 
@@ -154,12 +154,12 @@ def test_a_compressed_body(client: TestClient, encoding: str, compress: Any) -> 
     assert labels(client.post("/v1/classify", content=content, headers=headers)) == ["8"]
 
 
-def test_the_media_type_may_have_parameters_and_capitals(client: TestClient) -> None:
+def test_the_media_type_may_have_parameters_and_upper_case(client: TestClient) -> None:
     headers = {"content-type": "Application/JSON; charset=utf-8"}
     assert labels(client.post("/v1/classify", content=orjson.dumps(pixels(8)), headers=headers)) == ["8"]
 
 
-def test_the_headers_name_what_answered(client: TestClient) -> None:
+def test_the_headers_name_the_model(client: TestClient) -> None:
     headers = client.post("/v1/classify", json=pixels(1)).headers
     assert headers["x-lectern-model"] == "digits"
     assert headers["x-lectern-version"] == "1"
@@ -234,12 +234,12 @@ def test_wrong_pixels_are_named(client: TestClient, sent: Any, where: str) -> No
     assert problem["field"].startswith(where)
 
 
-def test_pixels_out_of_range_say_what_is_in_range(client: TestClient) -> None:
+def test_pixels_out_of_range_are_refused_with_the_range(client: TestClient) -> None:
     refused(client.post("/v1/classify", json={"pixels": [_image(row0=[128] * 28)]}), 422, "divide bytes by 255")
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "nan", "0x1", "00", "1."])
-def test_what_is_no_number_in_json_is_a_malformed_body(client: TestClient, text: str) -> None:
+def test_nan_and_infinity_are_a_malformed_body(client: TestClient, text: str) -> None:
     content = '{"pixels": [[[' + text + "]]]}"
     refused(client.post("/v1/classify", content=content, headers=JSON), 400, "the body is not valid JSON")
 
@@ -252,7 +252,7 @@ def test_broken_json_is_a_malformed_body(client: TestClient, content: bytes) -> 
 
 
 @pytest.mark.parametrize("content", [b"[]", b"7", b'"text"', b"null", b"true"])
-def test_json_that_is_no_object_is_told(client: TestClient, content: bytes) -> None:
+def test_json_that_is_not_an_object_is_refused(client: TestClient, content: bytes) -> None:
     refused(client.post("/v1/classify", content=content, headers=JSON), 422, "the body must be a JSON object")
 
 
@@ -263,7 +263,7 @@ def test_bad_base64_is_named(client: TestClient, text: str) -> None:
     assert problem["field"] == "images[1]"
 
 
-def test_base64_of_nothing_and_of_something_else_is_told(client: TestClient) -> None:
+def test_base64_that_is_not_an_image_is_refused(client: TestClient) -> None:
     refused(client.post("/v1/classify", json={"images": [""]}), 422, "images[0]: ")
     refused(client.post("/v1/classify", json={"images": [b64(b"hello")]}), 422, "images[0]: ")
 
@@ -282,7 +282,7 @@ Image.new("1", (4000, 4000), 1).save(BOMB, "PNG")
         (BOMB.getvalue(), "over the limit of 40,000"),
     ],
 )
-def test_what_is_no_picture_is_told(client: TestClient, content: bytes, text: str) -> None:
+def test_a_body_that_is_not_an_image_is_refused(client: TestClient, content: bytes, text: str) -> None:
     refused(client.post("/v1/classify", content=content, headers={"content-type": "image/png"}), 422, text)
     problem = refused(
         client.post("/v1/classify", files=[("image", ("a.png", picture(1))), ("image", ("b.png", content))]), 422, text
@@ -290,7 +290,7 @@ def test_what_is_no_picture_is_told(client: TestClient, content: bytes, text: st
     assert problem["field"] == "image[1]"
 
 
-def test_a_blank_picture_is_told(tmp_path: Path) -> None:
+def test_a_blank_image_is_refused(tmp_path: Path) -> None:
     good = write_classifier(tmp_path / "source")
     manifest = classifier_manifest().model_copy(update={"preprocessing": {"normaliser": "mnist"}})
     write_bundle(tmp_path / "models", manifest, {name: good.file(name).read_bytes() for name in good.manifest.files})
@@ -311,7 +311,7 @@ def test_too_many_images_name_the_limit(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("request_", [{"json": {"images": []}}, {"json": {"pixels": []}}, {"data": {"top_k": "1"}}])
-def test_no_image_is_told(client: TestClient, request_: dict[str, Any]) -> None:
+def test_a_request_without_an_image_is_refused(client: TestClient, request_: dict[str, Any]) -> None:
     if "data" in request_:  # A form, but without a file httpx would send no multipart.
         body = b'--x\r\ncontent-disposition: form-data; name="top_k"\r\n\r\n1\r\n--x--\r\n'
         request_ = {"content": body, "headers": {"content-type": "multipart/form-data; boundary=x"}}
@@ -355,16 +355,16 @@ def test_an_unknown_model_or_version(client: TestClient, query: str, body: dict[
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/octet-stream"])
-def test_another_media_type_is_told_with_those_that_are_read(client: TestClient, kind: str) -> None:
+def test_another_media_type_is_refused_with_the_accepted_ones(client: TestClient, kind: str) -> None:
     response = client.post("/v1/classify", content=b"x", headers={"content-type": kind})
     refused(response, 415, f"content-type {kind!r} is not read; send image/png, image/jpeg")
 
 
-def test_no_media_type_is_told(client: TestClient) -> None:
+def test_a_request_without_a_media_type_is_refused(client: TestClient) -> None:
     refused(client.post("/v1/classify", content=b"x"), 415, "name a content-type: image/png")
 
 
-def test_another_content_encoding_is_told(client: TestClient) -> None:
+def test_another_content_encoding_is_refused(client: TestClient) -> None:
     response = client.post("/v1/classify", content=b"x", headers=JSON | {"content-encoding": "br"})
     refused(response, 415, "content-encoding 'br' is not read; send gzip, deflate or none")
 
@@ -378,14 +378,14 @@ def test_another_content_encoding_is_told(client: TestClient) -> None:
         (gzip.compress(b"{}") + b"more", "the gzip body goes on after its end"),
     ],
 )
-def test_broken_compression_is_told(client: TestClient, content: bytes, text: str) -> None:
+def test_invalid_compression_is_refused(client: TestClient, content: bytes, text: str) -> None:
     refused(client.post("/v1/classify", content=content, headers=JSON | {"content-encoding": "gzip"}), 400, text)
 
 
 LIMIT = "the body is larger than 200000 bytes (LECTERN_MAX_BODY_BYTES)"
 
 
-def test_a_body_over_the_limit_is_refused_however_it_comes(client: TestClient) -> None:
+def test_a_body_over_the_limit_is_refused_in_every_encoding(client: TestClient) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(30):
             yield b"x" * 10_000
@@ -412,23 +412,23 @@ def _part(disposition: str, content: bytes) -> bytes:
     return b"--x\r\ncontent-disposition: form-data; " + disposition.encode() + b"\r\n\r\n" + content + b"\r\n"
 
 
-def test_a_form_without_a_boundary_is_told(client: TestClient) -> None:
+def test_a_form_without_a_boundary_is_refused(client: TestClient) -> None:
     refused(_form(client, b"x", ""), 400, "the multipart body cannot be read: Missing boundary")
 
 
 @pytest.mark.parametrize("body", [b"", b"hello", b"--y\r\n\r\n--y--\r\n"])
-def test_a_form_that_is_none_is_told(client: TestClient, body: bytes) -> None:
+def test_a_form_that_is_not_multipart_is_refused(client: TestClient, body: bytes) -> None:
     refused(_form(client, body), 400, "the multipart body ")
 
 
-def test_a_form_that_is_cut_short_is_not_answered_in_part(client: TestClient) -> None:
+def test_a_truncated_form_is_refused(client: TestClient) -> None:
     whole = b"".join(_part(f'name="image"; filename="{digit}.png"', picture(digit)) for digit in (1, 2)) + b"--x--\r\n"
     assert labels(_form(client, whole)) == ["1", "2"]
     for size in (len(whole) - 8, len(whole) - 40, len(whole) // 2 + 10):
         refused(_form(client, whole[:size]), 400, "the multipart body is cut short")
 
 
-def test_a_part_without_a_name_is_told(client: TestClient) -> None:
+def test_a_part_without_a_name_is_refused(client: TestClient) -> None:
     refused(_form(client, _part('filename="1.png"', picture(1)) + b"--x--\r\n"), 400, "multipart body cannot be read")
 
 
@@ -446,7 +446,7 @@ def test_a_part_with_a_wrong_value_is_named(client: TestClient) -> None:
     refused(client.post("/v1/classify", files=files, data={"top_k": "many"}), 422, "top_k: Input should be a valid")
 
 
-def test_a_picture_sent_as_text_is_told_how_to_send_it(client: TestClient) -> None:
+def test_an_image_sent_as_text_is_refused_with_the_remedy(client: TestClient) -> None:
     refused(_form(client, _part('name="image"', b"digit.png") + b"--x--\r\n"), 422, "image: is text; send it as a file")
 
 

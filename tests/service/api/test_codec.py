@@ -1,4 +1,4 @@
-"""The tensor codec: JSON and binary, both ways."""
+"""The tensor codec: reads and writes JSON and binary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def spec(datatype: Datatype | str, *shape: int) -> TensorSpec:
 
 @pytest.mark.parametrize("datatype", FIXED)
 @pytest.mark.parametrize("offset", [0, 1, 3])
-def test_binary_there_and_back_at_any_address(datatype: Datatype, offset: int) -> None:
+def test_binary_round_trip_at_any_alignment(datatype: Datatype, offset: int) -> None:
     array = (np.arange(6) % 2).reshape(3, 2).astype(datatype.numpy)
     content = bytes(offset) + write_binary(array, datatype)
 
@@ -34,7 +34,7 @@ def test_binary_is_little_endian_and_row_major() -> None:
     assert write_binary(turned, Datatype.UINT16) == b"\1\0\3\0\2\0\4\0"
 
 
-def test_bytes_there_and_back() -> None:
+def test_bytes_round_trip() -> None:
     array = np.array([[b"a", b""], ["é".encode(), b"\xff\0"]], object)
     content = write_binary(array, Datatype.BYTES)
 
@@ -86,7 +86,7 @@ def test_json_is_flat_and_of_the_datatype() -> None:
     assert written.tolist() == [1.5, 2.5]
 
 
-def test_a_turned_output_is_written_row_by_row() -> None:
+def test_a_transposed_output_is_written_row_by_row() -> None:
     assert write_json(np.arange(4, dtype=np.float32).reshape(2, 2).T, spec("FP32")).tolist() == [0, 2, 1, 3]
 
 
@@ -96,11 +96,11 @@ def test_bytes_that_are_not_text_need_binary() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 2), (7, 2)])
-def test_shapes_that_fit(shape: tuple[int, ...]) -> None:
+def test_accepted_shapes(shape: tuple[int, ...]) -> None:
     check_shape(shape, spec("FP32", -1, 2), "f")
 
 
 @pytest.mark.parametrize("shape", [(), (2,), (1, 3), (1, 2, 1)])
-def test_shapes_that_do_not_fit(shape: tuple[int, ...]) -> None:
+def test_refused_shapes(shape: tuple[int, ...]) -> None:
     with pytest.raises(InvalidRequest, match=r"^f: is \[.*\], the model takes \[-1, 2\] \(-1 = any size\)$"):
         check_shape(shape, spec("FP32", -1, 2), "f")

@@ -21,8 +21,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A client of a server of words."""
     folder = tmp_path_factory.mktemp("models")
     write_words(folder)
-    with TestClient(create_app(Settings(models=folder)), raise_server_exceptions=False) as found:
-        yield found
+    with TestClient(create_app(Settings(models=folder)), raise_server_exceptions=False) as client:
+        yield client
 
 
 def embed(client: TestClient, sent: Any, **more: Any) -> list[Any]:
@@ -43,7 +43,7 @@ def test_the_answer_has_openais_shape(client: TestClient) -> None:
         assert np.linalg.norm(entry["embedding"]) == pytest.approx(1, abs=1e-6)
 
 
-def test_the_forms_of_input_agree(client: TestClient) -> None:
+def test_all_forms_of_input_agree(client: TestClient) -> None:
     expected = pytest.approx(unit_vectors()[4].tolist(), abs=1e-6)
     number = WORDS.index("king")
     for sent in ("king", ["king"], [number], [[number]]):

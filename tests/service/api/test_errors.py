@@ -188,7 +188,7 @@ def test_an_unexpected_error_is_in_the_log_and_not_in_the_answer(
     assert line["path"] == f"{path}/{number}"
 
 
-def test_a_model_that_fails_tells_the_log_why(
+def test_the_failure_of_a_model_is_logged(
     client: TestClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def postprocess(*args: object) -> None:

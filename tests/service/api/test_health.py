@@ -53,7 +53,7 @@ def test_not_ready_names_the_models_that_do_not_serve(models_dir: Path) -> None:
         assert client.get("/livez").status_code == 200
 
 
-# What wire.md says, with the labels of each.
+# Every documented metric: its type and labels.
 METRICS = {
     "lectern_stage_seconds": ("histogram", {"model", "version", "stage"}),
     "lectern_requests": ("counter", {"model", "version", "outcome"}),
@@ -66,7 +66,7 @@ METRICS = {
 }
 
 
-def test_metrics_have_the_names_and_labels_that_were_agreed(client: TestClient) -> None:
+def test_metrics_have_the_documented_names_and_labels(client: TestClient) -> None:
     client.post("/v1/classify", json=pixels(1, 2))
     response = client.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=")
@@ -82,21 +82,21 @@ def test_metrics_count(client: TestClient) -> None:
     for digits in ((1,), (1, 2, 3)):
         client.post("/v1/classify", json=pixels(*digits))
     client.post("/v1/classify", json={"pixels": [[]]})
-    found = {
+    values = {
         (sample.name, *sorted(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(client.get("/metrics").text)
         for sample in family.samples
     }
-    assert found["lectern_requests_total", "1", "digits", "success"] == 2
-    assert found["lectern_requests_total", "1", "digits", "invalid"] == 1
-    assert found["lectern_inferences_total", "1", "digits"] == 4
-    assert found["lectern_executions_total", "1", "digits"] == 2
-    assert found["lectern_model_ready", "1", "digits"] == 1
-    assert found["lectern_in_flight",] == 1
-    assert found["lectern_queue_depth", "digits"] == 0
+    assert values["lectern_requests_total", "1", "digits", "success"] == 2
+    assert values["lectern_requests_total", "1", "digits", "invalid"] == 1
+    assert values["lectern_inferences_total", "1", "digits"] == 4
+    assert values["lectern_executions_total", "1", "digits"] == 2
+    assert values["lectern_model_ready", "1", "digits"] == 1
+    assert values["lectern_in_flight",] == 1
+    assert values["lectern_queue_depth", "digits"] == 0
     for stage in ("queue", "preprocess", "infer", "postprocess", "total"):
-        assert found["lectern_stage_seconds_count", "1", "digits", stage] == 2
-        assert found["lectern_stage_seconds_bucket", "0.00025", "1", "digits", stage] >= 0
+        assert values["lectern_stage_seconds_count", "1", "digits", stage] == 2
+        assert values["lectern_stage_seconds_bucket", "0.00025", "1", "digits", stage] >= 0
 
 
 def test_callers_cannot_make_time_series(client: TestClient) -> None:

@@ -29,16 +29,16 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def client(repository: Path) -> Iterator[TestClient]:
     """A client of a server with these models."""
-    with TestClient(create_app(Settings(models=repository)), raise_server_exceptions=False) as found:
-        yield found
+    with TestClient(create_app(Settings(models=repository)), raise_server_exceptions=False) as client:
+        yield client
 
 
 def translate(client: TestClient, **fields: Any) -> dict[str, Any]:
-    """The answer to a JSON body; English to German where it does not say otherwise."""
+    """The answer to a JSON body; English to German by default."""
     answer = client.post("/translate", json={"source": "en", "target": "de"} | fields)
     assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+    document: dict[str, Any] = answer.json()
+    return document
 
 
 def error(client: TestClient, body: Any, path: str = "/translate", status: int = 400) -> str:
@@ -79,7 +79,7 @@ def test_the_headers_name_the_model(client: TestClient) -> None:
     ],
     ids=["form", "multipart", "query", "json", "regions"],
 )
-def test_ways_to_send_it(client: TestClient, sent: dict[str, Any]) -> None:
+def test_forms_of_request(client: TestClient, sent: dict[str, Any]) -> None:
     answer = client.post("/translate", **sent)
     assert answer.status_code == 200, answer.text
     assert answer.json() == {"translatedText": "Ich liebe du & der Katze"}
@@ -90,39 +90,41 @@ def test_html(client: TestClient) -> None:
         '<p><span class="h-card" translate="no"><a href="#">@<span>the</span></a></span> The <b>big</b>\n'
         "dog &amp; the&nbsp;cat.<br>I love &quot;you&quot; &amp; R&D</p>"
     )
-    found = translate(client, q=text, format="html")["translatedText"]
-    assert found == (
+    answer = translate(client, q=text, format="html")["translatedText"]
+    assert answer == (
         '<p><span class="h-card" translate="no"><a href="#">@<span>the</span></a></span> Der <b>groß</b> '
         'Hund &amp; der Katze.<br>Ich liebe "you" &amp; R&amp;D</p>'
     )
-    assert translate(client, q=[text, "R&D"], format="html")["translatedText"] == [found, "R&amp;D"]
+    assert translate(client, q=[text, "R&D"], format="html")["translatedText"] == [answer, "R&amp;D"]
     assert translate(client, q="the &quot;dog\nI", format="text")["translatedText"] == "der &quot;Hund\nIch"
 
 
 def test_auto_detects_the_source(client: TestClient) -> None:
-    found = translate(client, q="The cat drinks milk", source="auto")
-    assert found["translatedText"] == "Der Katze trinkt Milch"
-    assert found["detectedLanguage"]["language"] == "en"
-    assert 90 < found["detectedLanguage"]["confidence"] <= 100
+    answer = translate(client, q="The cat drinks milk", source="auto")
+    assert answer["translatedText"] == "Der Katze trinkt Milch"
+    assert answer["detectedLanguage"]["language"] == "en"
+    assert 90 < answer["detectedLanguage"]["confidence"] <= 100
 
 
 def test_auto_detects_each_text_of_a_list(client: TestClient) -> None:
-    found = translate(client, q=["Die Katze schläft", "The dog sleeps", "Die Katze trinkt"], source="auto", target="en")
-    assert [one["language"] for one in found["detectedLanguage"]] == ["de", "en", "de"]
+    answer = translate(
+        client, q=["Die Katze schläft", "The dog sleeps", "Die Katze trinkt"], source="auto", target="en"
+    )
+    assert [detection["language"] for detection in answer["detectedLanguage"]] == ["de", "en", "de"]
     # What is in the target language already stays as it is.
-    assert found["translatedText"] == ["Die cat sleeps", "The dog sleeps", "Die cat drinks"]
+    assert answer["translatedText"] == ["Die cat sleeps", "The dog sleeps", "Die cat drinks"]
 
 
 def test_auto_of_a_text_without_letters(client: TestClient) -> None:
     for target, source in (("de", "en"), ("en", "de")):
-        found = translate(client, q="😀 42", source="auto", target=target)
-        assert found == {"translatedText": "😀 42", "detectedLanguage": {"language": source, "confidence": 0.0}}
+        answer = translate(client, q="😀 42", source="auto", target=target)
+        assert answer == {"translatedText": "😀 42", "detectedLanguage": {"language": source, "confidence": 0.0}}
 
 
 def test_alternatives(client: TestClient) -> None:
     assert translate(client, q="house", alternatives=1) == {"translatedText": "Haus", "alternatives": ["Heim"]}
-    found = translate(client, q=["house", "big"], alternatives=1)
-    assert found == {"translatedText": ["Haus", "groß"], "alternatives": [["Heim"], ["riesig"]]}
+    answer = translate(client, q=["house", "big"], alternatives=1)
+    assert answer == {"translatedText": ["Haus", "groß"], "alternatives": [["Heim"], ["riesig"]]}
     assert client.post(
         "/translate", data={"q": "house", "source": "en", "target": "de", "alternatives": "1"}
     ).json() == {"translatedText": "Haus", "alternatives": ["Heim"]}
@@ -154,12 +156,12 @@ def test_bad_requests(client: TestClient, fields: Any, message: str) -> None:
     assert error(client, fields).startswith(message)
 
 
-def test_a_long_text_of_an_auto_list_keeps_its_place(client: TestClient) -> None:
+def test_an_error_in_a_list_of_detected_texts_names_its_index(client: TestClient) -> None:
     texts = ["The dog sleeps", "Der Hund schläft", "The cat and " + "the dog and " * 900]
     assert error(client, {"q": texts, "source": "auto", "target": "de"}).startswith("q[2]: has ")
 
 
-def test_bodies_that_cannot_be_read(client: TestClient) -> None:
+def test_unreadable_bodies(client: TestClient) -> None:
     for content, kind, status in (
         (b"{", "application/json", 400),
         (b"q=%ff&source=en&target=de", "application/x-www-form-urlencoded", 400),
@@ -183,9 +185,9 @@ def test_bodies_that_cannot_be_read(client: TestClient) -> None:
 
 
 def test_detect(client: TestClient) -> None:
-    found = client.post("/detect", data={"q": "Ich bin müde"}).json()
-    assert found[0]["language"] == "de"
-    assert found[0]["confidence"] > 90
+    answer = client.post("/detect", data={"q": "Ich bin müde"}).json()
+    assert answer[0]["language"] == "de"
+    assert answer[0]["confidence"] > 90
     assert client.post("/detect", json={"q": ["The cat", "is big"]}).json()[0]["language"] == "en"
     assert client.post("/detect", json={"q": "42"}).json() == [{"language": "de", "confidence": 0.0}]
     assert error(client, {}, "/detect") == "Invalid request: missing q parameter"

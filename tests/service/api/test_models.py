@@ -71,7 +71,7 @@ def test_auto_is_decided_by_the_warm_up(models_dir: Path, monkeypatch: pytest.Mo
             assert client.get("/v1/models/digits").json()["inline"] is inline
 
 
-def test_what_was_asked_for_and_what_runs_is_reported(models_dir: Path) -> None:
+def test_requested_and_actual_providers_are_reported(models_dir: Path) -> None:
     own = {"digits": ModelSettings(providers=("coreml", "cpu"))}
     with TestClient(create_app(Settings(models=models_dir, model=own))) as client:
         assert client.get("/v1/models/digits").json()["providers"] == {

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from service.api.open_inference.answers import write_answer
-from service.api.open_inference.requests import Inference, Wanted
+from service.api.open_inference.requests import Inference, RequestedOutput
 from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import ModelFailure
 
@@ -19,11 +19,11 @@ def served(labels: tuple[str, ...] | None = None) -> Any:
     return SimpleNamespace(name="m", version="3", manifest=SimpleNamespace(labels=labels))
 
 
-def wanted(name: str, datatype: Datatype, **options: Any) -> Wanted:
-    return Wanted(TensorSpec(name=name, datatype=datatype, shape=(-1, 2)), **options)
+def requested(name: str, datatype: Datatype, **options: Any) -> RequestedOutput:
+    return RequestedOutput(TensorSpec(name=name, datatype=datatype, shape=(-1, 2)), **options)
 
 
-def written(*outputs: Wanted, labels: tuple[str, ...] | None = None, **arrays: Any) -> Any:
+def written(*outputs: RequestedOutput, labels: tuple[str, ...] | None = None, **arrays: Any) -> Any:
     response = write_answer(Inference({}, outputs), arrays, served(labels))
     length = response.headers.get("inference-header-content-length")
     return orjson.loads(response.body[: int(length) if length else None])["outputs"], response
@@ -33,24 +33,24 @@ def written(*outputs: Wanted, labels: tuple[str, ...] | None = None, **arrays: A
 @pytest.mark.parametrize("options", [{}, {"classes": 1}, {"classes": 1, "binary": True}])
 def test_nan_and_infinity_are_never_written_as_null(value: float, options: dict[str, Any]) -> None:
     with pytest.raises(ModelFailure, match="'x' holds NaN or infinity"):
-        written(wanted("x", Datatype.FP32, **options), x=np.array([[value, 0]], np.float32))
+        written(requested("x", Datatype.FP32, **options), x=np.array([[value, 0]], np.float32))
 
 
 def test_nan_goes_through_as_binary() -> None:
     array = np.array([[np.nan, 1]], np.float32)
-    _, response = written(wanted("x", Datatype.FP32, binary=True), x=array)
+    _, response = written(requested("x", Datatype.FP32, binary=True), x=array)
     assert response.body.endswith(array.tobytes())
 
 
 def test_an_output_may_be_named_null() -> None:
-    (output,), _ = written(wanted("null", Datatype.FP32), null=np.ones((1, 2), np.float32))
+    (output,), _ = written(requested("null", Datatype.FP32), null=np.ones((1, 2), np.float32))
     assert output["data"] == [1, 1]
 
 
 @pytest.mark.parametrize("datatype", [d for d in Datatype if d is not Datatype.BYTES])
 def test_every_datatype_in_binary_and_all_but_fp16_in_json(datatype: Datatype) -> None:
     array = np.array([[0, 1]]).astype(datatype.numpy)
-    (output,), response = written(wanted("x", datatype, binary=True), x=array)
+    (output,), response = written(requested("x", datatype, binary=True), x=array)
     assert output == {
         "name": "x",
         "datatype": datatype.value,
@@ -59,15 +59,15 @@ def test_every_datatype_in_binary_and_all_but_fp16_in_json(datatype: Datatype) -
     }
     assert response.body.endswith(array.tobytes())
     if datatype is not Datatype.FP16:  # Refused with the request.
-        (output,), _ = written(wanted("x", datatype), x=array)
+        (output,), _ = written(requested("x", datatype), x=array)
         assert output["data"] == [0, 1]
 
 
 def test_binary_outputs_follow_the_json_in_order() -> None:
     outputs, response = written(
-        wanted("b", Datatype.BYTES, binary=True),
-        wanted("j", Datatype.INT8),
-        wanted("a", Datatype.UINT8, binary=True),
+        requested("b", Datatype.BYTES, binary=True),
+        requested("j", Datatype.INT8),
+        requested("a", Datatype.UINT8, binary=True),
         a=np.array([[7, 8]], np.uint8),
         b=np.array([[b"x", b""]], object),
         j=np.array([[-1, 1]], np.int8),
@@ -80,6 +80,6 @@ def test_binary_outputs_follow_the_json_in_order() -> None:
 @pytest.mark.parametrize(
     ("labels", "texts"), [(("a", "b"), ["5:1:b", "2:0:a"]), (None, ["5:1", "2:0"]), (("a",), ["5:1", "2:0"])]
 )
-def test_classes_have_labels_where_there_is_one_for_each(labels: tuple[str, ...] | None, texts: list[str]) -> None:
-    (output,), _ = written(wanted("x", Datatype.UINT8, classes=2), labels=labels, x=np.array([[2, 5]], np.uint8))
+def test_classes_have_labels_if_there_is_one_for_each(labels: tuple[str, ...] | None, texts: list[str]) -> None:
+    (output,), _ = written(requested("x", Datatype.UINT8, classes=2), labels=labels, x=np.array([[2, 5]], np.uint8))
     assert output["data"] == texts

@@ -1,4 +1,4 @@
-"""Every way in which the JSON of an inference request can be wrong: 400, naming the part and the remedy."""
+"""Every invalid JSON of an inference request is 400 and names the part and the remedy."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """One application for all: nothing here changes it."""
     repository = tmp_path_factory.mktemp("models")
     write_classifier(repository)
-    with TestClient(create_app(Settings(models=repository)), raise_server_exceptions=False) as found:
-        yield found
+    with TestClient(create_app(Settings(models=repository)), raise_server_exceptions=False) as client:
+        yield client
 
 
 _IMAGE = [[[[0.5] * 28] * 28]]
@@ -191,29 +191,29 @@ def test_a_bad_field_is_named(client: TestClient, case: str) -> None:
         (b"[" * 100_000, "the body is not valid JSON"),
     ],
 )
-def test_a_body_that_is_no_json_object(client: TestClient, content: bytes, text: str) -> None:
+def test_a_body_that_is_not_a_json_object(client: TestClient, content: bytes, text: str) -> None:
     assert refused(client.post(INFER, content=content)).startswith(text)
 
 
 _JUNK = [None, True, 0, -1, 2**63, 1.5, 1e308, "", "FP32", [], {}, [[]], [None], {"a": 1}, ["image"], [[1.0] * 28] * 28]
 
 
-def _places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+def _paths(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     """The paths of a body's parts; of a list the first three."""
     if path:
         yield path
     items = value.items() if isinstance(value, dict) else enumerate(value[:3]) if isinstance(value, list) else ()
     for key, item in items:
-        yield from _places(item, (*path, key))
+        yield from _paths(item, (*path, key))
 
 
-def test_no_mutation_is_the_servers_fault(client: TestClient) -> None:
+def test_no_mutation_is_a_server_error(client: TestClient) -> None:
     chance = random.Random(0)
     for _ in range(200):
         body = good()
         for _ in range(chance.choice([1, 1, 2])):
-            place = chance.choice(list(_places(body)))
-            (at(*place, to=copy.deepcopy(chance.choice(_JUNK))) if chance.random() < 0.8 else without(*place))(body)
+            path = chance.choice(list(_paths(body)))
+            (at(*path, to=copy.deepcopy(chance.choice(_JUNK))) if chance.random() < 0.8 else without(*path))(body)
         content = bytearray(orjson.dumps(body))
         if chance.random() < 0.2:
             content[chance.randrange(len(content))] = chance.randrange(256)

@@ -132,7 +132,7 @@ def test_classification(client: TestClient, binary: bool) -> None:
     assert scores[1] == scores[2]
 
 
-def test_classification_of_more_classes_than_there_are(client: TestClient) -> None:
+def test_classification_with_more_classes_than_the_model_has(client: TestClient) -> None:
     response = client.post(
         PATH,
         json={
@@ -184,7 +184,7 @@ def test_compressed_bodies(client: TestClient, encoding: str, pack: Any) -> None
         ("", None),
     ],
 )
-def test_long_answers_are_compressed_as_the_caller_likes(
+def test_long_answers_are_compressed_as_the_caller_prefers(
     client: TestClient, accepts: str, encoding: str | None
 ) -> None:
     request = {"inputs": [image_input(*range(10))]}

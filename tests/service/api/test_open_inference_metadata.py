@@ -54,7 +54,7 @@ def test_model_metadata(client: TestClient, path: str) -> None:
     assert parameters["fell_back"] is False
 
 
-def test_metadata_tells_what_was_asked_for_and_what_runs(models_dir: Path) -> None:
+def test_metadata_reports_requested_and_actual_providers(models_dir: Path) -> None:
     with TestClient(create_app(Settings(models=models_dir, providers=("coreml", "cpu")))) as client:
         parameters = client.get("/v2/models/digits").json()["parameters"]
     assert parameters["providers_requested"] == "CoreMLExecutionProvider,CPUExecutionProvider"

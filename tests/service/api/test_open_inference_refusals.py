@@ -21,8 +21,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """One application for all: nothing here changes it."""
     repository = tmp_path_factory.mktemp("models")
     write_classifier(repository)
-    with TestClient(create_app(Settings(models=repository)), raise_server_exceptions=False) as found:
-        yield found
+    with TestClient(create_app(Settings(models=repository)), raise_server_exceptions=False) as client:
+        yield client
 
 
 _SIZE = "inputs[0].parameters.binary_data_size"
@@ -64,7 +64,7 @@ def test_the_header_must_be_the_length_of_the_json(client: TestClient, value: st
     assert text.startswith(f"{LENGTH}: is ")
 
 
-def test_a_header_that_cuts_the_json_is_refused(client: TestClient) -> None:
+def test_a_header_that_splits_the_json_is_refused(client: TestClient) -> None:
     body, length = with_binary(3136, bytes(3136))
     text = refused(client.post(INFER, content=body, headers={LENGTH: str(length - 5)}))
     assert text.startswith("the body is not valid JSON")
@@ -122,7 +122,7 @@ def test_a_body_over_the_limit(models_dir: Path) -> None:
         assert "larger than 2000 bytes" in refused(small.post(INFER, json=good()), 413)
 
 
-def test_a_model_that_fails_tells_nothing_of_its_inside(tmp_path: Path) -> None:
+def test_a_model_that_fails_discloses_nothing_internal(tmp_path: Path) -> None:
     write_classifier(tmp_path, graph=classifier_graph(fails_above=10.0))
     body = good()
     body["inputs"][0]["data"][0] = 11.0

@@ -42,7 +42,7 @@ def test_index(client: TestClient, body: bytes) -> None:
     assert response.json() == [{"name": "digits", "version": "1", "state": "READY", "reason": ""}]
 
 
-def test_index_lists_what_does_not_serve_with_the_reason(models_dir: Path) -> None:
+def test_index_lists_versions_that_do_not_serve_with_the_reason(models_dir: Path) -> None:
     write_classifier(models_dir)
     tamper(models_dir / "digits" / "2")
     write_classifier(models_dir, "other")
@@ -113,7 +113,7 @@ def test_load_takes_a_new_model(client: TestClient, models_dir: Path) -> None:
     assert client.get("/v2/models/other/ready").json() == {"name": "other", "ready": True}
 
 
-def test_a_load_that_fails_leaves_what_serves(client: TestClient, models_dir: Path) -> None:
+def test_a_failed_load_leaves_the_serving_version(client: TestClient, models_dir: Path) -> None:
     tamper(models_dir / "digits" / "1")
 
     response = client.post(LOAD.format("digits"))
@@ -153,7 +153,7 @@ def test_a_bad_load_or_unload_request(client: TestClient, path: str, body: bytes
     ("changes", "status", "variable"),
     [({"model_control": "none"}, 403, "LECTERN_MODEL_CONTROL=none"), ({"workers": 2}, 503, "LECTERN_WORKERS=2")],
 )
-def test_load_and_unload_may_be_off(
+def test_load_and_unload_can_be_disabled(
     models_dir: Path, path: str, changes: dict[str, Any], status: int, variable: str
 ) -> None:
     with TestClient(create_app(Settings(models=models_dir, **changes))) as client:

@@ -1,4 +1,4 @@
-"""What every request passes through: ids, times, log lines, and clients that leave."""
+"""The middleware of every request: ids, times, log lines, and clients that disconnect."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def test_the_callers_id_is_echoed(client: TestClient, identity: str, path: str) 
 
 
 @pytest.mark.parametrize("identity", ["", "a" * 129, "a b", 'x"y', "<script>", "a\tb", "é".encode("latin-1")])
-def test_an_id_that_could_do_harm_is_replaced(client: TestClient, identity: str | bytes) -> None:
+def test_an_unsafe_id_is_replaced(client: TestClient, identity: str | bytes) -> None:
     made = client.get("/livez", headers={"x-request-id": identity}).headers["x-request-id"]
     assert re.fullmatch("[0-9a-f]{12,32}", made)
 
 
-def test_ids_that_are_made_differ(client: TestClient) -> None:
+def test_generated_ids_differ(client: TestClient) -> None:
     assert len({client.get("/livez").headers["x-request-id"] for _ in range(5)}) == 5
 
 
@@ -56,12 +56,12 @@ def test_ids_that_are_made_differ(client: TestClient) -> None:
         (TRACE, False),
     ],
 )
-def test_a_trace_names_its_requests(client: TestClient, traceparent: str, honoured: bool) -> None:
+def test_the_trace_id_becomes_the_request_id(client: TestClient, traceparent: str, honoured: bool) -> None:
     made = client.get("/livez", headers={"traceparent": traceparent}).headers["x-request-id"]
     assert (made == TRACE) is honoured
 
 
-def test_the_callers_id_goes_before_the_trace(client: TestClient) -> None:
+def test_the_callers_id_takes_precedence_over_the_trace(client: TestClient) -> None:
     headers = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "x-request-id": "mine"}
     assert client.get("/livez", headers=headers).headers["x-request-id"] == "mine"
 
@@ -71,22 +71,22 @@ def test_the_access_log_is_one_line_per_request_and_off_by_default(
 ) -> None:
     caplog.set_level(logging.INFO)
     caplog.handler.setFormatter(JsonFormatter())
-    for wanted in (False, True):
+    for access_log in (False, True):
         caplog.clear()
-        with TestClient(create_app(Settings(models=models_dir, access_log=wanted))) as client:
+        with TestClient(create_app(Settings(models=models_dir, access_log=access_log))) as client:
             client.post("/v1/classify?top_k=1", json=pixels(1), headers={"x-request-id": "one"})
             client.get("/v1/classify", headers={"x-request-id": "two"})
         lines = [json.loads(line) for line in caplog.text.splitlines() if '"message":"request"' in line]
-        if not wanted:
+        if not access_log:
             assert lines == []
             continue
-        shown = [(line["request_id"], line["method"], line["path"], line["status"]) for line in lines]
-        assert shown == [("one", "POST", "/v1/classify", 200), ("two", "GET", "/v1/classify", 405)]
+        entries = [(line["request_id"], line["method"], line["path"], line["status"]) for line in lines]
+        assert entries == [("one", "POST", "/v1/classify", 200), ("two", "GET", "/v1/classify", 405)]
         assert all(line["ms"] >= 0 for line in lines)
 
 
 class Caller:
-    """One request, made of raw ASGI messages, whose client can leave at any time."""
+    """One request, made of raw ASGI messages, whose client can disconnect at any time."""
 
     def __init__(self, body: bytes, *, complete: bool = True) -> None:
         self.sent: list[Message] = []
@@ -118,11 +118,11 @@ class Caller:
 
 async def _outcomes(client: httpx.AsyncClient) -> dict[str, float]:
     text = (await client.get("/metrics")).text
-    found = re.findall(r'^lectern_requests_total\{.*outcome="(\w+)".*\} ([\d.]+)$', text, re.MULTILINE)
-    return {name: float(value) for name, value in found}
+    outcomes = re.findall(r'^lectern_requests_total\{.*outcome="(\w+)".*\} ([\d.]+)$', text, re.MULTILINE)
+    return {name: float(value) for name, value in outcomes}
 
 
-def test_when_the_client_leaves_its_request_is_dropped_and_the_rest_is_served(models_dir: Path, gate: Gate) -> None:
+def test_the_request_of_a_disconnected_client_is_dropped_and_others_are_served(models_dir: Path, gate: Gate) -> None:
     async def main() -> None:
         async with serving(Settings(models=models_dir, inline="never")) as (client, app):
             gate.shut()
@@ -145,7 +145,7 @@ def test_when_the_client_leaves_its_request_is_dropped_and_the_rest_is_served(mo
     _run(main())
 
 
-def test_when_the_client_leaves_in_the_middle_of_its_body_nothing_is_answered(models_dir: Path) -> None:
+def test_a_client_that_disconnects_during_its_body_gets_no_answer(models_dir: Path) -> None:
     async def main() -> None:
         async with serving(Settings(models=models_dir)) as (client, app):
             caller = Caller(b'{"pixels": [', complete=False)

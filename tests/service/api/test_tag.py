@@ -27,8 +27,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     write_tagger(folder, "names", kind="spans")
     write_classifier(folder)
     settings = Settings(models=folder, max_texts=20, max_text_bytes=60_000, max_total_tokens=50_000)
-    with TestClient(create_app(settings), raise_server_exceptions=False) as found:
-        yield found
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
 
 
 def ask(client: TestClient, model: str = "pos", **body: Any) -> Any:
@@ -61,7 +61,7 @@ def test_a_text(client: TestClient) -> None:
     ]
 
 
-def test_texts_and_tokens_are_the_text_many_times(client: TestClient) -> None:
+def test_texts_and_tokens_have_the_result_of_each_text(client: TestClient) -> None:
     (alone,) = ask(client, text="the cat sat.")["results"]
     assert "entities" not in alone
     assert ask(client, texts=["the cat sat.", "", "the cat sat."])["results"] == [
@@ -75,7 +75,7 @@ def test_texts_and_tokens_are_the_text_many_times(client: TestClient) -> None:
     assert joined["sentences"] == [{"start": 0, "end": 13}]
 
 
-def test_texts_of_nothing(client: TestClient) -> None:
+def test_empty_texts(client: TestClient) -> None:
     empty = {"sentences": [], "tokens": []}
     assert ask(client, text="")["results"] == [empty]
     assert ask(client, text=" \n\t\u00a0 ")["results"] == [empty]
@@ -95,7 +95,7 @@ def test_texts_of_nothing(client: TestClient) -> None:
         "\u0301" * 1_000,
     ],
 )
-def test_strange_text_has_right_offsets(client: TestClient, text: str) -> None:
+def test_unusual_text_has_correct_offsets(client: TestClient, text: str) -> None:
     (result,) = ask(client, "names", text=text)["results"]
     assert [text[token["start"] : token["end"]] for token in result["tokens"]] == [
         token["text"] for token in result["tokens"]
@@ -103,7 +103,7 @@ def test_strange_text_has_right_offsets(client: TestClient, text: str) -> None:
     assert "".join(token["text"] for token in result["tokens"]) == "".join(text.split())
 
 
-def test_who_answered_is_in_the_headers(client: TestClient) -> None:
+def test_the_headers_name_the_model(client: TestClient) -> None:
     headers = client.post("/v1/tag", json={"model": "pos", "text": "Ada"}).headers
     assert (headers["x-lectern-model"], headers["x-lectern-version"]) == ("pos", "1")
     assert headers["x-lectern-provider"] == "CPUExecutionProvider"
@@ -114,15 +114,15 @@ def test_who_answered_is_in_the_headers(client: TestClient) -> None:
 def test_requests_are_counted(client: TestClient) -> None:
     def count(name: str) -> float:
         lines = client.get("/metrics").text.splitlines()
-        found = [line for line in lines if line.startswith(f"{name}{{") and 'model="pos"' in line and "succ" in line]
-        return float(found[0].rpartition(" ")[2])
+        matches = [line for line in lines if line.startswith(f"{name}{{") and 'model="pos"' in line and "succ" in line]
+        return float(matches[0].rpartition(" ")[2])
 
     before = count("lectern_requests_total")
     ask(client, text="Ada sat. Zoë wrote.")
     assert count("lectern_requests_total") == before + 1
 
 
-def test_the_model_card_tells_of_tags(client: TestClient) -> None:
+def test_the_model_card_describes_the_tags(client: TestClient) -> None:
     card = ModelCard.model_validate(client.get("/v1/models/pos").json())
     assert card.task == "token-classification"
     assert card.labels == list(LABELS)
@@ -199,7 +199,7 @@ def test_bad_input_is_named(
         (b"[" * 2_000, JSON, 400, "not valid JSON"),
     ],
 )
-def test_a_bad_body_is_told(
+def test_a_bad_body_is_refused(
     client: TestClient, content: bytes, headers: dict[str, str], status: int, message: str
 ) -> None:
     response = client.post("/v1/tag", content=content, headers=headers)
@@ -207,7 +207,7 @@ def test_a_bad_body_is_told(
     assert message in response.json()["detail"]
 
 
-def test_a_body_of_wrong_items_is_refused_at_the_first(client: TestClient) -> None:
+def test_a_body_of_wrong_items_is_refused_at_the_first_one(client: TestClient) -> None:
     body = orjson.dumps({"model": "pos", "tokens": [[1] * 100_000] * 20})
     response = client.post("/v1/tag", content=body, headers=JSON)
     assert response.status_code == 422

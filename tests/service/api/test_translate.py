@@ -30,8 +30,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     write_translator(folder, source="de", target="en")
     write_classifier(folder)
     settings = Settings(models=folder, max_texts=20, max_total_characters=20_000)
-    with TestClient(create_app(settings), raise_server_exceptions=False) as found:
-        yield found
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
 
 
 def ask(client: TestClient, **body: Any) -> Any:
@@ -94,7 +94,7 @@ def test_texts_alternatives_and_alignment(client: TestClient) -> None:
     assert ask(client, texts=[])["results"] == []
 
 
-def test_elements_go_where_their_words_go(client: TestClient) -> None:
+def test_inline_tags_follow_their_words(client: TestClient) -> None:
     text = "The <b>big</b> dog. <i>I love <u>you</u></i>, 😀 not <b>the cat</b>"
     (result,) = ask(client, text=text, alternatives=1)["results"]
     assert result["text"] == "Der <b>groß</b> Hund. <i>Ich liebe <u>du</u></i>, 😀 nicht <b>der Katze</b>"
@@ -121,7 +121,7 @@ def test_elements_go_where_their_words_go(client: TestClient) -> None:
         "!a" * 5_000,
     ],
 )
-def test_strange_texts_are_answered(client: TestClient, text: str) -> None:
+def test_unusual_texts_are_answered(client: TestClient, text: str) -> None:
     (result,) = ask(client, text=text, beam_size=2)["results"]
     assert len(result["text"]) >= len(text) / 3
 
@@ -149,7 +149,7 @@ def test_a_stream_of_several_texts(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("accept", ["text/event-stream;q=0.9, */*", "application/json, TEXT/EVENT-STREAM"])
-def test_an_event_stream_among_what_is_accepted(client: TestClient, accept: str) -> None:
+def test_an_event_stream_among_the_accepted_media_types(client: TestClient, accept: str) -> None:
     response = client.post("/v1/translate", json=EN_DE | {"text": "The dog"}, headers={"accept": accept})
     assert response.text.startswith("data: ")
 
@@ -164,7 +164,7 @@ def test_an_event_stream_among_what_is_accepted(client: TestClient, accept: str)
         ({"text": "a", "model": "gone"}, 404, "no model 'gone'"),
     ],
 )
-def test_what_is_wrong_with_a_stream_is_told_before_it(
+def test_an_invalid_request_for_a_stream_is_refused_before_it_begins(
     client: TestClient, body: dict[str, Any], status: int, detail: str
 ) -> None:
     response = client.post("/v1/translate", json=EN_DE | body, headers=STREAM)
@@ -234,7 +234,7 @@ def test_bad_input_is_named(
         (b'["The dog"]', JSON, 422, "must be a JSON object"),
     ],
 )
-def test_a_bad_body_is_told(
+def test_a_bad_body_is_refused(
     client: TestClient, content: bytes, headers: dict[str, str], status: int, message: str
 ) -> None:
     response = client.post("/v1/translate", content=content, headers=headers)
@@ -242,7 +242,7 @@ def test_a_bad_body_is_told(
     assert message in response.json()["detail"]
 
 
-def test_several_models_of_a_pair_are_to_be_named(tmp_path: Any) -> None:
+def test_one_of_several_models_of_a_pair_must_be_named(tmp_path: Any) -> None:
     write_translator(tmp_path, "one")
     write_translator(tmp_path, "two")
     with TestClient(create_app(Settings(models=tmp_path))) as client:
@@ -261,7 +261,7 @@ def test_a_server_without_a_translator_says_so(tmp_path: Any) -> None:
         assert response.json()["detail"] == "no model for the task 'translation' is served"
 
 
-def test_the_times_are_in_the_headers_and_the_runs_are_counted(client: TestClient) -> None:
+def test_stage_times_are_in_the_headers_and_runs_are_counted(client: TestClient) -> None:
     def count(name: str) -> float:
         lines = client.get("/metrics").text.splitlines()
         (line,) = [line for line in lines if line.startswith(f'{name}{{model="translate-en-de",')]
@@ -275,7 +275,7 @@ def test_the_times_are_in_the_headers_and_the_runs_are_counted(client: TestClien
     assert (after[0] - before[0], after[1] - before[1]) == (3, 9), "three steps of three sentences"
 
 
-def test_the_model_card_tells_of_the_pair(client: TestClient) -> None:
+def test_the_model_card_describes_the_pair(client: TestClient) -> None:
     card = ModelCard.model_validate(client.get("/v1/models/translate-en-de").json())
     assert card.task == "translation"
     assert not card.inline

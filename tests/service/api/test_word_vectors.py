@@ -25,8 +25,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     write_words(folder)
     write_classifier(folder)
     settings = Settings(models=folder, max_words=10, max_neighbors=50, max_total_neighbors=100)
-    with TestClient(create_app(settings), raise_server_exceptions=False) as found:
-        yield found
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
 
 
 def ask(client: TestClient, route: str, **body: Any) -> Any:
@@ -65,21 +65,22 @@ def test_neighbors_of_words(client: TestClient) -> None:
 
 
 def test_neighbors_of_vectors_and_sums(client: TestClient) -> None:
-    (found,) = ask(client, "neighbors", vectors=[[3.5 * value for value in unit_vectors()[4].tolist()]], k=1)["results"]
-    assert found == {"neighbors": [{"word": "king", "score": 1.0}]}
-    (found,) = ask(client, "neighbors", vectors=[[1] + [0] * (DIMENSIONS - 1)], k=1)["results"]
-    assert found["neighbors"][0]["word"] == "man"
-    (found,) = ask(client, "neighbors", positive=["king", "woman"], negative=["man"], k=1)["results"]
-    assert found["neighbors"][0]["word"] == "queen"
-    (found,) = ask(client, "neighbors", negative=["king"], k=1)["results"]
-    assert found["neighbors"][0]["word"] != "king"
+    scaled = [3.5 * value for value in unit_vectors()[4].tolist()]
+    (result,) = ask(client, "neighbors", vectors=[scaled], k=1)["results"]
+    assert result == {"neighbors": [{"word": "king", "score": 1.0}]}
+    (result,) = ask(client, "neighbors", vectors=[[1] + [0] * (DIMENSIONS - 1)], k=1)["results"]
+    assert result["neighbors"][0]["word"] == "man"
+    (result,) = ask(client, "neighbors", positive=["king", "woman"], negative=["man"], k=1)["results"]
+    assert result["neighbors"][0]["word"] == "queen"
+    (result,) = ask(client, "neighbors", negative=["king"], k=1)["results"]
+    assert result["neighbors"][0]["word"] != "king"
 
 
 def test_analogies(client: TestClient) -> None:
     for a, b, c, d in (("man", "king", "woman", "queen"), ("Paris", "France", "Rome", "italy")):
-        (found,) = ask(client, "analogy", a=a, b=b, c=c)["results"]
-        assert found["neighbors"][0]["word"] == d
-        assert len(found["neighbors"]) == 5
+        (result,) = ask(client, "analogy", a=a, b=b, c=c)["results"]
+        assert result["neighbors"][0]["word"] == d
+        assert len(result["neighbors"]) == 5
 
 
 def test_a_projection(client: TestClient) -> None:
@@ -100,7 +101,7 @@ def test_empty_lists_have_empty_results(client: TestClient) -> None:
     assert (answer["results"], answer["explained_variance"]) == ([], [0, 0])
 
 
-def test_who_answered_is_in_the_headers(client: TestClient) -> None:
+def test_the_headers_name_the_model(client: TestClient) -> None:
     headers = client.post("/v1/similarity", json={"pairs": [["king", "queen"]]}).headers
     assert (headers["x-lectern-model"], headers["x-lectern-version"]) == ("words", "1")
     assert headers["x-lectern-provider"] == "CPUExecutionProvider"
@@ -108,7 +109,7 @@ def test_who_answered_is_in_the_headers(client: TestClient) -> None:
         assert f"{stage};dur=" in headers["server-timing"]
 
 
-def test_the_model_card_tells_of_words(client: TestClient) -> None:
+def test_the_model_card_describes_the_words(client: TestClient) -> None:
     card = ModelCard.model_validate(client.get("/v1/models/words").json())
     assert card.task == "word-vectors"
     assert card.details == {
@@ -208,7 +209,7 @@ def test_bad_input_is_named(
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_what_holds_for_every_route(client: TestClient, route: str) -> None:
+def test_every_route_checks_the_model_and_version(client: TestClient, route: str) -> None:
     path = f"/v1/{route}"
     unparsable = client.post(path, content=b"{", headers={"content-type": "application/json"})
     assert unparsable.status_code == 400
@@ -220,16 +221,16 @@ def test_what_holds_for_every_route(client: TestClient, route: str) -> None:
     status = 400 if route == "embeddings" else 422
     assert client.post(path, json=[1]).status_code == status
     assert client.post(path, json={"colour": "red"}).status_code == status
-    bodies: dict[str, dict[str, Any]] = {
+    examples: dict[str, dict[str, Any]] = {
         "similarity": {"pairs": []},
         "neighbors": {"words": []},
         "analogy": {"a": "man", "b": "king", "c": "woman"},
         "projection": {"words": []},
         "embeddings": {"input": "king"},
     }
-    assert client.post(path, json=bodies[route] | {"model": "nope"}).status_code == 404
-    assert client.post(path, json=bodies[route] | {"version": "9"}).status_code == 404
-    assert client.post(path, json=bodies[route] | {"model": "digits"}).status_code == status
+    assert client.post(path, json=examples[route] | {"model": "nope"}).status_code == 404
+    assert client.post(path, json=examples[route] | {"version": "9"}).status_code == 404
+    assert client.post(path, json=examples[route] | {"model": "digits"}).status_code == status
 
 
 def test_not_a_number_is_not_json(client: TestClient) -> None:
@@ -239,7 +240,7 @@ def test_not_a_number_is_not_json(client: TestClient) -> None:
     assert "which has no NaN" in response.json()["detail"]
 
 
-def test_two_models_must_be_told_apart(tmp_path: Path) -> None:
+def test_one_of_two_models_must_be_named(tmp_path: Path) -> None:
     write_words(tmp_path, "words-a")
     write_words(tmp_path, "words-b")
     with TestClient(create_app(Settings(models=tmp_path))) as client:

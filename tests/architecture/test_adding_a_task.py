@@ -1,4 +1,4 @@
-"""A task is added by the steps of docs/adding-a-task.md alone: applied to a copy of the service, they give a server of it."""
+"""The steps of docs/adding-a-task.md, applied to a copy of the service, give a server with that task."""
 
 from __future__ import annotations
 
@@ -137,6 +137,7 @@ def test_the_added_task_keeps_the_import_contracts(copy: Path) -> None:
     shutil.copy(ROOT / "pyproject.toml", copy)
     code = (
         "from importlinter.cli import lint_imports; import sys; "
-        "sys.exit(lint_imports(config_filename='pyproject.toml', limit_to_contracts=('tasks', 'layers'), no_cache=True))"
+        "contracts = ('tasks', 'layers'); "
+        "sys.exit(lint_imports(config_filename='pyproject.toml', limit_to_contracts=contracts, no_cache=True))"
     )
     _run(copy, "-c", code)

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def media_type(request: Request) -> str:
-    """The content type of the body, in lower case and without parameters; empty where the request has none."""
+    """The content type of the body, in lower case and without parameters; empty if the request has none."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
@@ -169,7 +169,7 @@ def _too_large(limit: int) -> PayloadTooLarge:
 def _decompress(body: bytes, encoding: str, limit: int) -> bytes:
     if encoding not in ("gzip", "deflate"):
         raise UnsupportedMedia(f"content-encoding {encoding!r} is not read; send gzip, deflate or none")
-    # wbits 47: zlib or gzip, as the data's own header says.
+    # wbits 47 reads both zlib and gzip.
     decompressor = zlib.decompressobj(47)
     try:
         content = decompressor.decompress(body, limit + 1)

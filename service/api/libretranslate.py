@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,6 +12,13 @@ from service.api.errors import ErrorShape
 from service.api.forms import form_media_types, read_fields
 from service.api.io import add_model_headers, json_response, validate
 from service.api.language_names import language_name
+from service.api.libretranslate_schemas import (
+    DetectBody,
+    Detections,
+    Languages,
+    LibreTranslateAnswer,
+    LibreTranslateBody,
+)
 from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Operation, context
 from service.api.task_answer import predict
 from service.api.translation import predictor_of
@@ -27,78 +33,6 @@ from service.tasks.translation.schemas import TranslateBody
 AUTO = "auto"
 
 
-def _check_all_are_texts(value: object) -> object:
-    """Raise one error for all items: pydantic would make one for each, and a list may hold millions."""
-    items = value if isinstance(value, list) else [value]
-    index = next((index for index, item in enumerate(items) if not isinstance(item, str)), None)
-    if index is not None:
-        raise ValueError("must be a text or a list of texts" + (f"; item {index} is none" if items is value else ""))
-    return value
-
-
-Texts = Annotated[
-    str | list[str], BeforeValidator(_check_all_are_texts), Field(description="One text, or a list of them.")
-]
-
-
-class LibreTranslateBody(BaseModel):
-    """The request of /translate. Unknown fields are ignored."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    q: Texts
-    source: str = Field(description="ISO 639-1 code of the language, or `auto` to detect it.")
-    target: str = Field(description="ISO 639-1 code of the language to translate to.")
-    format: str = Field(default="text", description="`text`, or `html`: then entities are decoded.")
-    alternatives: int = Field(default=0, ge=0, description="Number of alternative translations of each text.")
-    model: str | None = Field(default=None, description="Lectern's own: the model, where several translate the pair.")
-    api_key: str | None = Field(default=None, description="Ignored.")
-
-
-class DetectBody(BaseModel):
-    """The request of /detect. Unknown fields are ignored."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    q: Texts
-    api_key: str | None = Field(default=None, description="Ignored.")
-
-
-class Detection(BaseModel):
-    """A language that a text may be in, with its confidence."""
-
-    language: str
-    confidence: float
-    """0 to 100."""
-
-
-class LibreTranslateAnswer(BaseModel):
-    """The answer of /translate; its fields are lists if `q` is a list."""
-
-    translatedText: str | list[str]  # noqa: N815
-    detectedLanguage: Detection | list[Detection] | None = None  # noqa: N815
-    """Only if `source` is `auto`."""
-    alternatives: list[str] | list[list[str]] | None = None
-    """Only if requested."""
-
-
-class Detections(RootModel[list[Detection]]):
-    """The answer of /detect: source languages of the served translators, most likely first."""
-
-
-class Language(BaseModel):
-    """A language that a model translates from or to."""
-
-    code: str
-    name: str
-    targets: list[str]
-    """Codes of the languages that it can be translated to."""
-
-
-class Languages(RootModel[list[Language]]):
-    """The answer of /languages."""
-
-
 async def translate(request: Request) -> Response:
     """Translate the texts of one request."""
     body = validate(LibreTranslateBody, await read_fields(request, ("q", "source", "target")))
@@ -109,7 +43,8 @@ async def translate(request: Request) -> Response:
     if source == AUTO:
         detections = [_detect_source(context(request).registry, text, target) for text in texts]
     sources = [source] * len(texts) if detections is None else [detection.language for detection in detections]
-    results, served = await _translate_by_source(request, body, texts, sources, target)
+    unchanged = target if source == AUTO else None
+    results, served = await _translate_by_source(request, body, texts, sources, target, unchanged)
     answer: dict[str, Any] = {"translatedText": [result["text"] for result in results]}
     if detections is not None:
         answer["detectedLanguage"] = [detection._asdict() for detection in detections]
@@ -122,7 +57,12 @@ async def translate(request: Request) -> Response:
 
 
 async def _translate_by_source(
-    request: Request, body: LibreTranslateBody, texts: list[str], sources: list[str], target: str
+    request: Request,
+    body: LibreTranslateBody,
+    texts: list[str],
+    sources: list[str],
+    target: str,
+    unchanged: str | None,
 ) -> tuple[list[dict[str, Any]], ServedModel | None]:
     """Translate the texts of each source language with its model.
 
@@ -131,7 +71,8 @@ async def _translate_by_source(
         body: its parsed body.
         texts: the texts, [N].
         sources: their languages, [N].
-        target: the language to translate to. A text that is detected to be in it is returned as it is.
+        target: the language to translate to.
+        unchanged: a source language whose texts are returned as they are.
 
     Returns:
         The results, [N], and the model of the last translation; None if nothing had to be translated.
@@ -139,7 +80,7 @@ async def _translate_by_source(
     results: list[dict[str, Any]] = [{"text": text, "alternatives": []} for text in texts]
     served: ServedModel | None = None
     for source in dict.fromkeys(sources):
-        if source == target and _language_code(body.source) == AUTO:
+        if source == unchanged:
             continue
         served = _find_translator(context(request).registry, source, target, body.model)
         indices = [index for index, language in enumerate(sources) if language == source]

@@ -8,6 +8,7 @@ import re
 import secrets
 
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.errors import error_response, status_of
@@ -20,8 +21,7 @@ log = logging.getLogger(__name__)
 _ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
-
-# Our own ids are a random part per process and a number: no system call for each.
+# Generated ids are a random part per process and a counter: no system call for each.
 _PROCESS = secrets.token_hex(6)
 _COUNTER = itertools.count(1)
 
@@ -66,22 +66,28 @@ class RequestMiddleware:
         except ClientDisconnect:
             status = 499
         except Exception as error:
-            path, shape = scope["path"], error_shape(scope)
-            if not isinstance(error, LecternError) or status_of(error, shape) == 500:
-                log.error("request failed", exc_info=error, extra={"fields": {"path": path}})
+            response = _answer_error(error, scope)
             if status:  # The answer has begun: the server closes the connection.
                 raise
-            await error_response(error, shape, path)(scope, receive, send_with_headers)
+            await response(scope, receive, send_with_headers)
         finally:
             self._in_flight.dec()
             if self._access_log:
-                fields = {
-                    "method": scope["method"],
-                    "path": scope["path"],
-                    "status": status,
-                    "ms": round(timings.total * 1e3, 3),
-                }
-                log.info("request", extra={"fields": fields})
+                _log_request(scope, status, timings)
+
+
+def _answer_error(error: Exception, scope: Scope) -> Response:
+    """The answer to a request that raised `error`; logs errors that are not the caller's."""
+    path, shape = scope["path"], error_shape(scope)
+    if not isinstance(error, LecternError) or status_of(error, shape) == 500:
+        log.error("request failed", exc_info=error, extra={"fields": {"path": path}})
+    return error_response(error, shape, path)
+
+
+def _log_request(scope: Scope, status: int, timings: Timings) -> None:
+    milliseconds = round(timings.total * 1e3, 3)
+    fields = {"method": scope["method"], "path": scope["path"], "status": status, "ms": milliseconds}
+    log.info("request", extra={"fields": fields})
 
 
 def _choose_id(scope: Scope) -> str:

@@ -42,7 +42,7 @@ def _describe_operation(operation: Operation, schemas: Any) -> dict[str, Any]:
     if operation.description:
         entry["description"] = operation.description
     entry["operationId"] = operation.operation_id or _operation_id(operation)
-    names = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
+    names = [segment[1:-1] for segment in operation.path.split("/") if segment.startswith("{")]
     parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
     parameters += operation.parameters
     if parameters:

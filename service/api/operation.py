@@ -1,4 +1,4 @@
-"""Declares a route: what answers it, the shape of its errors, and its description in the OpenAPI file."""
+"""Declares a route: its endpoint, the shape of its errors, and its description in the OpenAPI file."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ INFERENCE_STATUSES_WITHOUT_422 = (400, 404, 413, 415, 503, 504)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Operation:
-    """One method on one path: an ASGI application, and all that the OpenAPI file says about it.
+    """A route: one method on one path.
 
-    Starlette routes to it directly, without FastAPI's per-request work. The pydantic models that check requests also
-    describe them.
+    It is the ASGI application that Starlette routes to, without FastAPI's per-request work, and it holds the route's
+    description for the OpenAPI file. The pydantic models that check requests also describe them.
     """
 
     method: str
     path: str
     endpoint: Endpoint
     errors: ErrorShape
-    """The body of its errors, which also decides whether an invalid request is 400 or 422."""
+    """Shape of the body of its errors; also decides whether an invalid request is 400 or 422."""
     tag: str
-    """The group that it is listed under in the OpenAPI file."""
+    """Its group in the OpenAPI file."""
     summary: str
     description: str = ""
     operation_id: str = ""
-    """Its identifier in the OpenAPI file; by default made of the endpoint's name and the path."""
+    """Its identifier in the OpenAPI file, which generated clients use as a name; by default endpoint and path."""
     body: type[BaseModel] | None = None
     """The JSON body."""
     body_required: bool = True
@@ -58,7 +58,7 @@ class Operation:
     statuses: tuple[int, ...] = ()
     """Error statuses that the OpenAPI file lists."""
     fast_path: bool = False
-    """Whether the route is latency-critical: then `FastPath` dispatches it, in front of FastAPI's middleware."""
+    """Whether the route is latency-critical and dispatched by `FastPath`, in front of FastAPI's middleware."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self.endpoint(Request(scope, receive))
@@ -73,7 +73,7 @@ class Context:
     registry: ModelRegistry
     metrics: Metrics
     draining: threading.Event = field(default_factory=threading.Event)
-    """Set when the process is asked to stop: from then on ready answers 503."""
+    """Set once the process is asked to stop; from then on the readiness probe answers 503."""
 
 
 def context(request: Request) -> Context:
@@ -89,10 +89,10 @@ def timings(request: Request) -> Timings:
 
 
 def error_shape(scope: Scope) -> ErrorShape:
-    """The shape of errors for a request: that of its operation, or by prefix where no operation has its path.
+    """The shape of errors for a request: that of its operation, or by prefix if no operation has its path.
 
-    Starlette's router and `FastPath` put the operation that matches a path into the scope as its endpoint, also where
-    the method does not match.
+    Starlette's router and `FastPath` put the operation that matches the path into the scope as its endpoint; Starlette
+    does so even if the method does not match.
     """
     operation = scope.get("endpoint")
     return operation.errors if isinstance(operation, Operation) else shape_of_unknown_path(scope["path"])

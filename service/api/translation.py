@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,7 +12,6 @@ from service.api.operation import INFERENCE_STATUSES, Operation, context, timing
 from service.api.task_answer import TaskAnswer, answer
 from service.bundle.manifest import Task
 from service.serving.served_model import ServedModel
-from service.tasks import Predictor
 from service.tasks.translation import TranslationPredictor
 from service.tasks.translation.request import TranslateRequest
 from service.tasks.translation.schemas import TranslateBody, Translated
@@ -29,7 +26,7 @@ class TranslateAnswer(TaskAnswer[Translated]):
 async def translate(request: Request) -> Response:
     """Translate the texts of one request."""
     body = validate(TranslateBody, await read_json(request))
-    source, target = language_code(body.source), language_code(body.target)
+    source, target = _normalize_language(body.source), _normalize_language(body.target)
     served = context(request).registry.find(Task.TRANSLATION, body.model, body.version, source=source, target=target)
     task_request = predictor_of(served).parse(body)
     if _accepts_events(request.headers.get("accept", "")):
@@ -37,20 +34,15 @@ async def translate(request: Request) -> Response:
     return await answer(request, served, task_request)
 
 
-def language_code(text: str | None) -> str | None:
-    """A language as models name it, or None where none is named."""
-    return None if text is None else text.strip().lower()
-
-
 def predictor_of(served: ServedModel) -> TranslationPredictor:
     """The predictor of a translator."""
     predictor = served.predictor
-    assert _translates(predictor)
+    assert isinstance(predictor, TranslationPredictor)
     return predictor
 
 
-def _translates(predictor: Predictor[Any]) -> TypeGuard[TranslationPredictor]:
-    return isinstance(predictor, TranslationPredictor)
+def _normalize_language(code: str | None) -> str | None:
+    return None if code is None else code.strip().lower()
 
 
 def _accepts_events(accept: str) -> bool:

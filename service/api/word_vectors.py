@@ -1,4 +1,4 @@
-"""The routes of word vectors: ours, and OpenAI's /v1/embeddings."""
+"""The routes of word vectors: /v1/similarity, /v1/neighbors, /v1/analogy, /v1/projection, OpenAI's /v1/embeddings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `libretranslatepy` package, as it comes from PyPI, against a real server: it must notice no difference."""
+"""The `libretranslatepy` package, unmodified from PyPI, against a real server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `openai` package, as it comes from PyPI, against a real server on a real socket: it must notice no difference."""
+"""The `openai` package, unmodified from PyPI, against a real server on a real socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document: committed as it is made, valid in structure, and true to what the server answers."""
+"""The OpenAPI document: up to date, structurally valid, and consistent with the server's answers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _walk(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def _schema(document: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
-    """A validator of a part of the document, which sees the rest of it."""
+    """A validator of a schema that may refer to the rest of the document."""
     return Draft202012Validator({"components": document["components"], "allOf": [schema]})
 
 

@@ -1,4 +1,4 @@
-"""Digits as people send them, through HTTP, read by the shipped model."""
+"""Digits as people photograph and draw them, classified by the shipped model over HTTP."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def client() -> Iterator[TestClient]:
 
 
 def _replay(client: TestClient, bundle: Bundle) -> list[str]:
-    """What the server answers differently, sample by sample."""
+    """Differences between the server's answers and the stored ones, sample by sample."""
     manifest = bundle.manifest
     wrong = []
     for index, sample in enumerate(bundle.samples()):

@@ -1,4 +1,4 @@
-"""`tritonclient.http`, as it comes from PyPI, against a real server on a real socket: it must notice no difference."""
+"""`tritonclient.http`, unmodified from PyPI, against a real server on a real socket."""
 
 from __future__ import annotations
 
@@ -320,7 +320,7 @@ def test_statistics_are_summed_over_worker_processes(repository: Path) -> None:
 
 
 def _address(server: subprocess.Popen[str]) -> str:
-    """Read the log until the server says where it listens."""
+    """Read the log until the line with the server's address."""
     assert server.stderr is not None
     for line in server.stderr:
         if match := re.search(r'"address":"http://([^"]+)"', line):

@@ -1,4 +1,4 @@
-"""`tritonclient.http` and a model of words, which shows its task instead of its graph."""
+"""`tritonclient.http` and a model of words, which exposes its task instead of its graph."""
 
 from __future__ import annotations
 

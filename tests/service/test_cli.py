@@ -22,7 +22,7 @@ from tests.support.server import edit_samples, flip_byte, write_failing_classifi
 
 @pytest.fixture(autouse=True)
 def _no_logging(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands run in this process: its logging stays pytest's."""
+    """Commands run in this process, so they must not configure its logging."""
     monkeypatch.setattr(server, "configure_logging", lambda level: None)
 
 

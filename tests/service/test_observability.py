@@ -66,7 +66,7 @@ def test_no_value_breaks_a_log_line(value: object) -> None:
 
 @pytest.fixture
 def _root_logger() -> Iterator[None]:
-    """Put the process' logging back as it was."""
+    """Restore the logging of the process."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     others = [logging.getLogger(name) for name in ("uvicorn", "uvicorn.error", "uvicorn.access")]

@@ -57,7 +57,7 @@ def test_it_serves_drains_and_exits(models_dir: Path) -> None:
 
 
 def _begin_upload(url: str, body: bytes) -> socket.socket:
-    """Send a request but for its last byte."""
+    """Send a request except its last byte."""
     address = urlsplit(url)
     connection = socket.create_connection((address.hostname, address.port), timeout=30)
     head = f"POST /v1/classify HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"

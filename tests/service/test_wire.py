@@ -1,4 +1,4 @@
-"""What happens on the socket itself: early refusals, kept connections, broken HTTP."""
+"""The server on its socket: early refusals, persistent connections, invalid HTTP."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Connection:
         self._stream = connection.makefile("rb")
 
     def send(self, head: str, body: bytes = b"") -> None:
-        """Send a request line with headers, and what there is of a body."""
+        """Send a request line with headers, and a body or a part of it."""
         self._socket.sendall(head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body)
 
     def classify(self, body: bytes = BODY, *headers: str) -> None:
-        """Send a whole request."""
+        """Send a complete request to /v1/classify."""
         lines = ["POST /v1/classify HTTP/1.1", "host: x", "content-type: application/json", *headers]
         self.send("\n".join([*lines, f"content-length: {len(body)}"]), body)
 

@@ -33,7 +33,7 @@ def b64(data: bytes) -> str:
 
 
 def refused(response: Response, status: int, text: str) -> dict[str, Any]:
-    """Check a problem+json body; returns it."""
+    """Check a problem+json body, and return it."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = response.json()
@@ -54,7 +54,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(repository: Path) -> Iterator[TestClient]:
-    """A client of one application for all tests of this file: they change nothing."""
+    """A client of one application for all tests of this file; none of them changes it."""
     settings = Settings(models=repository, max_images=4, max_body_bytes=200_000, max_pixels=40_000)
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client

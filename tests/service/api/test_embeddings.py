@@ -1,4 +1,4 @@
-"""/v1/embeddings over HTTP, where the SDK would not let a request through or hide the answer."""
+"""/v1/embeddings over HTTP: requests that the SDK would not send, and answers that it would hide."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.word_vector_bundles import DIMENSIONS, WORDS, unit_vectors, w
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """A client of a server of words."""
+    """A client of a server with a model of words."""
     folder = tmp_path_factory.mktemp("models")
     write_words(folder)
     with TestClient(create_app(Settings(models=folder)), raise_server_exceptions=False) as client:

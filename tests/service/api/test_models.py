@@ -1,4 +1,4 @@
-"""GET /v1/models: the model card as data, in OpenAI's shape."""
+"""GET /v1/models: the model cards as data, in OpenAI's shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing answers of models that this release does not have: other datatypes, several outputs, NaN."""
+"""Answers of models unlike the shipped ones: other datatypes, several outputs, NaN."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.support.inference_requests import INFER, LENGTH, at, good, refused, w
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """One application for all: nothing here changes it."""
+    """A client of one application for all tests of this file; none of them changes it."""
     repository = tmp_path_factory.mktemp("models")
     write_classifier(repository)
     with TestClient(create_app(Settings(models=repository)), raise_server_exceptions=False) as client:
@@ -199,7 +199,7 @@ _JUNK = [None, True, 0, -1, 2**63, 1.5, 1e308, "", "FP32", [], {}, [[]], [None],
 
 
 def _paths(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """The paths of a body's parts; of a list the first three."""
+    """The path of every value in a body; only of the first three items of a list."""
     if path:
         yield path
     items = value.items() if isinstance(value, dict) else enumerate(value[:3]) if isinstance(value, list) else ()

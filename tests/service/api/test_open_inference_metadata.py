@@ -1,4 +1,4 @@
-"""What the server and its models say of themselves, and their statistics."""
+"""Metadata, configuration and statistics of the server and its models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inference requests that are refused for their bytes, their model, their time or their load."""
+"""Inference requests that are refused for their bytes, model, deadline or load."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.inference_requests import INFER, LENGTH, good, refused, with_
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """One application for all: nothing here changes it."""
+    """A client of one application for all tests of this file; none of them changes it."""
     repository = tmp_path_factory.mktemp("models")
     write_classifier(repository)
     with TestClient(create_app(Settings(models=repository)), raise_server_exceptions=False) as client:

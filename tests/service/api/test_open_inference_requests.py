@@ -1,4 +1,4 @@
-"""Reading requests to models that this release does not have: several inputs, other datatypes."""
+"""Requests to models unlike the shipped ones: several inputs, other datatypes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/v1/tag over HTTP: what is answered, and what bad input gets."""
+"""/v1/tag over HTTP: answers and refusals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JSON = {"content-type": "application/json"}
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """A client of a server of parts of speech, of names and of digits."""
+    """A client of a server with models of parts of speech, names and digits."""
     folder = tmp_path_factory.mktemp("models")
     write_tagger(folder, "pos", kind="tags")
     write_tagger(folder, "names", kind="spans")

@@ -1,4 +1,4 @@
-"""/v1/translate over HTTP: what is answered, what is streamed, and what bad input gets."""
+"""/v1/translate over HTTP: answers, streams and refusals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EN_DE = {"source": "en", "target": "de"}
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """A client of a server of two translators and of digits."""
+    """A client of a server with two translators and a model of digits."""
     folder = tmp_path_factory.mktemp("models")
     write_translator(folder)
     write_translator(folder, source="de", target="en")

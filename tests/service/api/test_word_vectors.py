@@ -1,4 +1,4 @@
-"""The routes of word vectors over HTTP: what is answered, and what bad input gets."""
+"""The routes of word vectors over HTTP: answers and refusals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROUTES = ("similarity", "neighbors", "analogy", "projection", "embeddings")
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """A client of a server of words and of digits."""
+    """A client of a server with models of words and digits."""
     folder = tmp_path_factory.mktemp("models")
     write_words(folder)
     write_classifier(folder)

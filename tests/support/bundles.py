@@ -1,4 +1,4 @@
-"""Tiny bundles, built without torch: what the tests of the service serve."""
+"""Tiny classifier bundles for tests of the service, built without torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIZE = 28
 
 
 def template(digit: int) -> NDArray[np.float32]:
-    """A 28x28 image for each of ten classes, 0 = paper, 1 = ink: a bar in a row of its own."""
+    """The image of a class, [28, 28], 0 = paper, 1 = ink: a bar in its own row."""
     image = np.zeros((SIZE, SIZE), np.float32)
     image[4 + 2 * digit : 6 + 2 * digit, 4:24] = 1.0
     return image
@@ -29,10 +29,10 @@ def template(digit: int) -> NDArray[np.float32]:
 
 @lru_cache
 def classifier_graph(*, fails_above: float | None = None) -> bytes:
-    """ONNX of a linear classifier that knows `template`: image FP32 [-1,1,28,28] -> probabilities FP32 [-1,10].
+    """ONNX graph of a linear classifier of `template`: image FP32 [-1,1,28,28] -> probabilities FP32 [-1,10].
 
     Args:
-        fails_above: an Expand that cannot work fails the run where the batch holds a pixel above this value.
+        fails_above: pixel value above which a run fails; None never fails.
     """
     weights = np.stack([template(digit).reshape(-1) for digit in range(10)], axis=1) / 4.0
     nodes = [
@@ -57,7 +57,7 @@ def classifier_graph(*, fails_above: float | None = None) -> bytes:
 
 
 def _trap(above: float, constants: list[onnx.TensorProto]) -> list[onnx.NodeProto]:
-    """Nodes that gather out of bounds, and so fail the run, where any pixel is greater than `above`."""
+    """Nodes that fail the run by gathering out of bounds if any pixel is greater than `above`."""
     constants += [
         numpy_helper.from_array(np.float32(above), "above"),
         numpy_helper.from_array(np.zeros(1, np.float32), "one_element"),
@@ -107,7 +107,7 @@ def write_classifier(repository: Path, name: str = "digits", *, graph: bytes | N
 
 @lru_cache
 def _samples(graph: bytes) -> bytes:
-    """Two requests, answered by the graph alone."""
+    """Two requests, answered by running the graph."""
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     samples = []
     for digit in (1, 7):

@@ -14,17 +14,17 @@ FORMATS = (*LOSSLESS, "JPEG")
 
 
 def picture_file(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
-    """The bytes of a picture in a format, lossless where the format can."""
+    """Encode an image in a format, losslessly if the format supports it."""
     file = io.BytesIO()
     image.save(file, form, **(LOSSLESS.get(form, {}) | options))
     return file.getvalue()
 
 
-def levels() -> NDArray[np.uint8]:
-    """Grey levels that differ in every corner [20, 30]."""
+def gray_levels() -> NDArray[np.uint8]:
+    """A gray picture [20, 30] whose corners all differ, so that its orientation is visible."""
     return (np.arange(20)[:, None] * 7 + np.arange(30) * 4).astype(np.uint8)
 
 
 def with_preview() -> bytes:
-    """What telephones send: a JPEG that carries a second, smaller one (MPO)."""
-    return picture_file(Image.fromarray(levels()), "MPO", save_all=True, append_images=[Image.new("L", (8, 8))])
+    """A JPEG with an appended preview (MPO), as phones write it."""
+    return picture_file(Image.fromarray(gray_levels()), "MPO", save_all=True, append_images=[Image.new("L", (8, 8))])

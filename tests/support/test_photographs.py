@@ -1,4 +1,4 @@
-"""The generator of pictures is honest: what it makes can be made again, and is what it says."""
+"""The generator of synthetic photographs: reproducible, with the declared media types and pen widths."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ cv2.polylines(SEVEN, [np.array([(7, 6), (19, 6), (11, 23)], np.int32)], isClosed
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_picture_can_be_made_again(kind: str) -> None:
+def test_equal_seeds_make_equal_pictures(kind: str) -> None:
     first, second, other = (make_photograph(SEVEN, kind, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first == second
     assert first.data != other.data
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_picture_is_what_it_says(kind: str) -> None:
+def test_a_picture_has_its_media_type(kind: str) -> None:
     photograph = make_photograph(SEVEN, kind, np.random.default_rng(3))
     image = Image.open(io.BytesIO(photograph.data))
     image.load()
@@ -32,7 +32,7 @@ def test_a_picture_is_what_it_says(kind: str) -> None:
 
 
 @pytest.mark.parametrize("width", [1.0, 2.0, 4.0])
-def test_the_pen_is_as_wide_as_asked(width: float) -> None:
+def test_the_pen_has_the_requested_width(width: float) -> None:
     bar = np.zeros((28, 28), np.uint8)
     bar[5:24, 12:16] = 255
     mask = strokes.outline(bar, width=width)

@@ -1,8 +1,7 @@
-"""Digits as people send them: MNIST's 28 x 28 digits turned into photographs, drawings and scans.
+"""Synthetic photographs, drawings and scans of digits, made of MNIST's 28 x 28 images.
 
-`make_photograph` is deterministic by its random generator, needs no data but the digit, and imports nothing of the
-project, so that what it makes is evidence about the project. `python -m tests.support.photographs --out DIR` shows
-samples.
+`make_photograph` depends on its digit and random generator only, and imports nothing of the project, so that its
+pictures are independent test data. `python -m tests.support.photographs --out DIR` writes samples.
 """
 
 import io
@@ -16,7 +15,7 @@ from PIL import Image
 from tests.support.photographs import camera, paper, strokes
 
 Digit = NDArray[np.uint8]
-"""A digit [28, 28], 0 = paper .. 255 = ink."""
+"""A digit [28, 28], 0 = paper to 255 = ink."""
 
 
 class Photograph(NamedTuple):
@@ -27,12 +26,18 @@ class Photograph(NamedTuple):
 
 
 def make_photograph(digit: Digit, kind: str, rng: np.random.Generator) -> Photograph:
-    """Turn a digit [28, 28] into the file that somebody would send; `kind` is one of `KINDS`."""
+    """Make an image file of a digit [28, 28].
+
+    Args:
+        digit: the digit.
+        kind: one of `KINDS`.
+        rng: source of all random choices.
+    """
     return _KINDS[kind](digit, rng)
 
 
 def _phone(digit: Digit, rng: np.random.Generator) -> Photograph:
-    """Plain paper and any pen, photographed by hand."""
+    """Plain paper and any pen, photographed with a phone."""
     return _photograph(_page(digit, rng), rng)
 
 
@@ -47,7 +52,7 @@ def _squared(digit: Digit, rng: np.random.Generator) -> Photograph:
 
 
 def _desk(digit: Digit, rng: np.random.Generator) -> Photograph:
-    """A sheet that does not fill the frame: the desk shows around it."""
+    """A sheet that does not fill the frame, so that the desk is visible around it."""
     page = _page(digit, rng, height=(0.25, 0.6), margin=0.1)
     return _photograph(page, rng, zoom=rng.uniform(0.78, 0.95))
 
@@ -55,25 +60,25 @@ def _desk(digit: Digit, rng: np.random.Generator) -> Photograph:
 def _chalkboard(digit: Digit, rng: np.random.Generator) -> Photograph:
     """Chalk on a dark board."""
     size = _frame(rng)
-    mask = strokes.outline(digit, width=rng.uniform(1.5, 3.0), **_hand(rng))
-    return _photograph(paper.chalkboard(_placed(mask, size, rng, (0.2, 0.58), margin=0.2), rng), rng)
+    mask = strokes.outline(digit, width=rng.uniform(1.5, 3.0), **_handwriting(rng))
+    return _photograph(paper.chalkboard(_place_digit(mask, size, rng, (0.2, 0.58), margin=0.2), rng), rng)
 
 
 def _whiteboard(digit: Digit, rng: np.random.Generator) -> Photograph:
     """A marker on a white board."""
-    mask = strokes.outline(digit, width=rng.uniform(1.0, 2.6), **_hand(rng))
-    return _photograph(paper.whiteboard(_placed(mask, _frame(rng), rng, (0.2, 0.58), margin=0.2), rng), rng)
+    mask = strokes.outline(digit, width=rng.uniform(1.0, 2.6), **_handwriting(rng))
+    return _photograph(paper.whiteboard(_place_digit(mask, _frame(rng), rng, (0.2, 0.58), margin=0.2), rng), rng)
 
 
 def _canvas(digit: Digit, rng: np.random.Generator) -> Photograph:
     """Drawn with a mouse or a finger, black on white or white on black, with a thin or a thick pen."""
     ink = _drawing(digit, rng, _pen_width(rng))
-    grey = np.uint8(255 * (ink if rng.random() < 0.5 else 1 - ink))
-    return _store(grey, "PNG" if rng.random() < 0.7 else "JPEG", rng)
+    gray = np.uint8(255 * (ink if rng.random() < 0.5 else 1 - ink))
+    return _store(gray, "PNG" if rng.random() < 0.7 else "JPEG", rng)
 
 
-def _colour(digit: Digit, rng: np.random.Generator) -> Photograph:
-    """A coloured pen on a coloured canvas that one can see it on."""
+def _color(digit: Digit, rng: np.random.Generator) -> Photograph:
+    """A colored pen on a canvas of another color with a visible difference in brightness."""
     ink = _drawing(digit, rng, _pen_width(rng))[..., None]
     while True:
         front, back = rng.uniform(0, 255, (2, 3))
@@ -83,7 +88,7 @@ def _colour(digit: Digit, rng: np.random.Generator) -> Photograph:
 
 
 def _transparent(digit: Digit, rng: np.random.Generator) -> Photograph:
-    """A canvas exported without its background: dark, light or coloured strokes on nothing."""
+    """A canvas exported without its background: dark, light or colored strokes on transparency."""
     ink = _drawing(digit, rng, _pen_width(rng))
     front = ((0, 0, 0), (255, 255, 255), (220, 30, 30), (40, 60, 220))[rng.integers(4)]
     rgba = np.empty((*ink.shape, 4), np.uint8)
@@ -93,7 +98,7 @@ def _transparent(digit: Digit, rng: np.random.Generator) -> Photograph:
 
 
 def _squeezed(digit: Digit, rng: np.random.Generator) -> Photograph:
-    """A picture whose shape was not kept: the whole of it is narrower or wider than it was."""
+    """A picture that was resized without keeping its aspect ratio."""
     ink = _drawing(digit, rng, rng.uniform(1.5, 4.0))
     factor = rng.uniform(0.5, 0.8) if rng.random() < 0.5 else rng.uniform(1.25, 1.7)
     image = Image.fromarray(np.uint8(255 * (1 - ink)))
@@ -101,29 +106,33 @@ def _squeezed(digit: Digit, rng: np.random.Generator) -> Photograph:
 
 
 def _slanted(digit: Digit, rng: np.random.Generator) -> Photograph:
-    """Written aslant, and the page turned a little."""
+    """Slanted handwriting on a slightly rotated page."""
     shape = {"slant": float(rng.choice([-1, 1]) * rng.uniform(0.15, 0.35)), "rotation": rng.uniform(-12, 12)}
     mask = strokes.outline(digit, width=rng.uniform(1.2, 3.5), **shape)
-    ink = _placed(mask, (320, 320), rng, (0.4, 0.8))
+    ink = _place_digit(mask, (320, 320), rng, (0.4, 0.8))
     return _store(np.uint8(255 * (1 - 0.9 * ink)), ("PNG", "JPEG", "BMP")[rng.integers(3)], rng)
 
 
 def _low_resolution(digit: Digit, rng: np.random.Generator) -> Photograph:
-    """A thumbnail: the digit is some 12 to 30 pixels high, and may have been compressed hard."""
+    """A thumbnail: the digit is about 12 to 30 pixels high, possibly with strong compression."""
     side = int(rng.integers(20, 44))
-    mask = strokes.outline(digit, width=rng.uniform(1.8, 4.0), **_hand(rng))
-    large = _placed(mask, (side * 8, side * 8), rng, (0.6, 0.9))
+    mask = strokes.outline(digit, width=rng.uniform(1.8, 4.0), **_handwriting(rng))
+    large = _place_digit(mask, (side * 8, side * 8), rng, (0.6, 0.9))
     image = Image.fromarray(np.uint8(255 * (large if rng.random() < 0.3 else 1 - large)))
-    how = (Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.NEAREST)[
+    resampling = (Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.NEAREST)[
         rng.choice(3, p=[0.5, 0.35, 0.15])
     ]
-    return _store(np.asarray(image.resize((side, side), how)), ("PNG", "JPEG", "GIF", "BMP")[rng.integers(4)], rng)
+    return _store(
+        np.asarray(image.resize((side, side), resampling)), ("PNG", "JPEG", "GIF", "BMP")[rng.integers(4)], rng
+    )
 
 
 def _tight(digit: Digit, rng: np.random.Generator) -> Photograph:
-    """Cut out of something larger, close to the ink or right at it."""
+    """A crop close to the ink."""
     margin = int(rng.integers(0, 6))
-    mask = strokes.fit_height(strokes.outline(digit, width=_pen_width(rng), **_hand(rng)), int(rng.integers(40, 300)))
+    mask = strokes.fit_height(
+        strokes.outline(digit, width=_pen_width(rng), **_handwriting(rng)), int(rng.integers(40, 300))
+    )
     ink = np.pad(mask, margin)
     if rng.random() < 0.5:
         return _store(np.uint8(255 * (ink if rng.random() < 0.5 else 1 - ink)), ("PNG", "JPEG")[rng.integers(2)], rng)
@@ -131,31 +140,31 @@ def _tight(digit: Digit, rng: np.random.Generator) -> Photograph:
     return _store(camera.expose(sheet, rng, blur=0.6), "JPEG", rng)
 
 
-def _off_centre(digit: Digit, rng: np.random.Generator) -> Photograph:
+def _off_center(digit: Digit, rng: np.random.Generator) -> Photograph:
     """A small digit somewhere on a large page."""
     size = (int(rng.integers(800, 1600)), int(rng.integers(800, 1600)))
-    mask = strokes.outline(digit, width=rng.uniform(1.2, 3.0), **_hand(rng))
-    page = np.float32(rng.uniform(235, 255)) - 225 * _placed(mask, size, rng, (0.05, 0.15))
+    mask = strokes.outline(digit, width=rng.uniform(1.2, 3.0), **_handwriting(rng))
+    page = np.float32(rng.uniform(235, 255)) - 225 * _place_digit(mask, size, rng, (0.05, 0.15))
     page += rng.uniform(0, 3) * rng.standard_normal(size, np.float32)
     return _store(np.uint8(np.clip(page, 0, 255)), ("JPEG", "PNG", "WEBP", "TIFF")[rng.integers(4)], rng)
 
 
 def _scan(digit: Digit, rng: np.random.Generator) -> Photograph:
-    """A scanner or a fax: black and white or grey, with dust, speckles and sometimes the sheet's edge."""
+    """A scan or fax: black and white or gray, with specks and sometimes the dark edge of the sheet."""
     size = (int(rng.integers(300, 700)), int(rng.integers(300, 700)))
-    mask = strokes.outline(digit, width=rng.uniform(0.9, 3.0), **_hand(rng))
-    ink = _placed(mask, size, rng, (0.25, 0.7))
-    grey = 1 - np.clip(ink * rng.uniform(0.6, 1.0) + 0.08 * paper.cloud(size, 2.0, rng) * ink, 0, 1)
+    mask = strokes.outline(digit, width=rng.uniform(0.9, 3.0), **_handwriting(rng))
+    ink = _place_digit(mask, size, rng, (0.25, 0.7))
+    gray = 1 - np.clip(ink * rng.uniform(0.6, 1.0) + 0.08 * paper.cloud(size, 2.0, rng) * ink, 0, 1)
     for _ in range(int(rng.integers(0, 25))):
         y, x, radius = int(rng.integers(size[0])), int(rng.integers(size[1])), int(rng.integers(1, 4))
-        grey[max(0, y - radius) : y + radius, max(0, x - radius) : x + radius] = rng.uniform(0, 0.6)
+        gray[max(0, y - radius) : y + radius, max(0, x - radius) : x + radius] = rng.uniform(0, 0.6)
     if rng.random() < 0.4:
         edge = int(rng.integers(2, 14))
-        grey[:, :edge] = rng.uniform(0, 0.3)
+        gray[:, :edge] = rng.uniform(0, 0.3)
     if rng.random() < 0.5:
-        grey = np.where(grey + 0.1 * rng.standard_normal(size) > rng.uniform(0.4, 0.65), 1.0, 0.0)
-        return _store(Image.fromarray(grey > 0.5), ("TIFF", "PNG", "BMP")[rng.integers(3)], rng)
-    return _store(np.uint8(np.clip(grey * 250, 0, 255)), ("TIFF", "JPEG", "PNG")[rng.integers(3)], rng)
+        gray = np.where(gray + 0.1 * rng.standard_normal(size) > rng.uniform(0.4, 0.65), 1.0, 0.0)
+        return _store(Image.fromarray(gray > 0.5), ("TIFF", "PNG", "BMP")[rng.integers(3)], rng)
+    return _store(np.uint8(np.clip(gray * 250, 0, 255)), ("TIFF", "JPEG", "PNG")[rng.integers(3)], rng)
 
 
 _KINDS: dict[str, Callable[[Digit, np.random.Generator], Photograph]] = {
@@ -166,30 +175,31 @@ _KINDS: dict[str, Callable[[Digit, np.random.Generator], Photograph]] = {
     "chalkboard": _chalkboard,
     "whiteboard": _whiteboard,
     "canvas": _canvas,
-    "colour": _colour,
+    "color": _color,
     "transparent": _transparent,
     "squeezed": _squeezed,
     "slanted": _slanted,
     "low_resolution": _low_resolution,
     "tight": _tight,
-    "off_centre": _off_centre,
+    "off_center": _off_center,
     "scan": _scan,
 }
 KINDS: tuple[str, ...] = tuple(_KINDS)
-"""Every kind of picture, by name."""
+"""Names of all kinds of pictures."""
 
 
-def _hand(rng: np.random.Generator) -> dict[str, float]:
-    """How one person's writing differs from another's, beyond what MNIST already holds."""
+def _handwriting(rng: np.random.Generator) -> dict[str, float]:
+    """Random variation of handwriting, in addition to that of MNIST."""
     return {"slant": rng.uniform(-0.1, 0.1), "aspect": rng.uniform(0.85, 1.15), "rotation": rng.uniform(-5, 5)}
 
 
 def _pen_width(rng: np.random.Generator) -> float | None:
-    """A thin, a thick, or the writer's own pen, in pixels of the digit's 20-pixel box."""
+    """Random pen width in pixels of the digit's 20-pixel box; None keeps the digit's own strokes."""
     return (None, rng.uniform(0.7, 1.5), rng.uniform(1.5, 3.0), rng.uniform(3.0, 4.2))[rng.integers(4)]
 
 
 def _frame(rng: np.random.Generator) -> tuple[int, int]:
+    """Random height and width of a photograph."""
     return ((600, 800), (800, 600), (640, 640))[rng.integers(3)]
 
 
@@ -201,21 +211,22 @@ def _page(
     height: tuple[float, float] = (0.12, 0.58),
     margin: float = 0.2,
 ) -> paper.Picture:
-    """A sheet of paper with the digit on it, seen straight from above."""
+    """A sheet of paper with the digit on it, seen from directly above."""
     size = _frame(rng)
     pen = tuple(paper.PENS)[rng.integers(len(paper.PENS))]
     width = rng.uniform(1.8, 3.6) if pen.startswith("felt") else rng.uniform(0.8, 1.8)
-    mask = strokes.outline(digit, width=width, **_hand(rng))
-    ink = _placed(mask, size, rng, height, margin=margin)
+    mask = strokes.outline(digit, width=width, **_handwriting(rng))
+    ink = _place_digit(mask, size, rng, height, margin=margin)
     sheet = paper.blank_paper(size, rng)
     if lines:
-        tall = float(np.ptp(np.nonzero(ink.max(axis=1) > 0.5)[0]))
+        digit_height = float(np.ptp(np.nonzero(ink.max(axis=1) > 0.5)[0]))
         squared = lines == "squared"
-        sheet = paper.rule(sheet, tall / (rng.uniform(2, 6) if squared else rng.uniform(0.9, 3)), rng, squared=squared)
+        pitch = digit_height / (rng.uniform(2, 6) if squared else rng.uniform(0.9, 3))
+        sheet = paper.rule(sheet, pitch, rng, squared=squared)
     return paper.write(sheet, ink, pen, rng)
 
 
-def _placed(
+def _place_digit(
     mask: strokes.Mask,
     size: tuple[int, int],
     rng: np.random.Generator,
@@ -223,28 +234,37 @@ def _placed(
     *,
     margin: float = 0.02,
 ) -> strokes.Mask:
-    """The digit somewhere on a page [H, W], `height` of the shorter side high, `margin` of each side kept free."""
-    drawn = strokes.fit_height(mask, round(min(size) * rng.uniform(*height)))
+    """Put the digit at a random position on a page.
+
+    Args:
+        mask: the digit.
+        size: height and width of the page.
+        rng: source of all random choices.
+        height: range of the digit's height, as shares of the page's shorter side.
+        margin: share of each side of the page that is kept free.
+    """
+    scaled = strokes.fit_height(mask, round(min(size) * rng.uniform(*height)))
     top, left = (
         int(rng.uniform(margin * page, page - side - margin * page))
-        for page, side in zip(size, drawn.shape, strict=True)
+        for page, side in zip(size, scaled.shape, strict=True)
     )
-    return strokes.place(drawn, size, top, left)
+    return strokes.paste(scaled, size, top, left)
 
 
 def _drawing(digit: Digit, rng: np.random.Generator, width: float | None) -> strokes.Mask:
     """A drawing on a square canvas of 100 to 500 pixels."""
     side = int(rng.integers(100, 500))
-    return _placed(strokes.outline(digit, width=width, **_hand(rng)), (side, side), rng, (0.4, 0.92))
+    return _place_digit(strokes.outline(digit, width=width, **_handwriting(rng)), (side, side), rng, (0.4, 0.92))
 
 
 def _photograph(page: paper.Picture, rng: np.random.Generator, *, zoom: float = 1.25) -> Photograph:
-    seen = camera.look_at(page, rng, tilt=0.04, zoom=zoom)
-    return _store(camera.expose(seen, rng, blur=1.3), "JPEG", rng)
+    """Photograph a page with a phone."""
+    scene = camera.project(page, rng, tilt=0.04, zoom=zoom)
+    return _store(camera.expose(scene, rng, blur=1.3), "JPEG", rng)
 
 
 def _store(picture: NDArray[np.uint8] | Image.Image, form: str, rng: np.random.Generator) -> Photograph:
-    """Encode a picture in a file format, JPEG and WebP at the quality of telephones and messengers."""
+    """Encode a picture in a file format, JPEG and WebP with the quality of phones and messengers."""
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     quality = int(rng.integers(45, 95))
     options = {"JPEG": {"quality": quality}, "WEBP": {"quality": quality, "method": 1}, "PNG": {"compress_level": 1}}

@@ -1,4 +1,4 @@
-"""Show what the generator makes: `python -m tests.support.photographs --out DIR [--data DIR] [--each 8] [--seed 0]`."""
+"""Write sample pictures: `python -m tests.support.photographs --out DIR [--data DIR] [--each 8] [--seed 0]`."""
 
 import argparse
 import io
@@ -15,7 +15,7 @@ _TILE = 200
 
 
 def main() -> None:
-    """Write sample files and one contact sheet a kind."""
+    """Write sample files and a contact sheet with one row per kind."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.support.photographs", description="Sample pictures of digits."
     )
@@ -29,14 +29,14 @@ def main() -> None:
     images, labels = held_out(options.data)
     options.out.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(options.seed)
-    sheet = Image.new("RGB", (_TILE * options.each, (_TILE + 14) * len(KINDS)), "grey")
+    sheet = Image.new("RGB", (_TILE * options.each, (_TILE + 14) * len(KINDS)), "gray")
     for row, kind in enumerate(KINDS):
         ImageDraw.Draw(sheet).text((4, row * (_TILE + 14)), kind, fill="white")
         for column in range(options.each):
-            which = int(rng.integers(len(images)))
-            photograph = make_photograph(images[which], kind, rng)
+            index = int(rng.integers(len(images)))
+            photograph = make_photograph(images[index], kind, rng)
             extension = photograph.content_type.removeprefix("image/")
-            (options.out / f"{kind}-{column}-is-{labels[which]}.{extension}").write_bytes(photograph.data)
+            (options.out / f"{kind}-{column}-is-{labels[index]}.{extension}").write_bytes(photograph.data)
             tile = Image.open(io.BytesIO(photograph.data)).convert("RGBA")
             tile.thumbnail((_TILE - 4, _TILE - 4))
             sheet.paste(tile, (column * _TILE + 2, row * (_TILE + 14) + 14), tile)

@@ -1,4 +1,4 @@
-"""Real digits that no shipped model was trained on."""
+"""MNIST digits that no shipped model was trained on."""
 
 import gzip
 from pathlib import Path
@@ -6,12 +6,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""Images [N, 28, 28], 0 = paper .. 255 = ink, and labels [N]."""
+LabeledImages = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""Images [N, 28, 28], 0 = paper to 255 = ink, and labels [N]."""
 
 
-def held_out(data: Path, count: int = 5_000) -> Labelled:
-    """The last `count` of MNIST's training images, which training holds out; `data` is the folder of data sets."""
+def held_out(data: Path, count: int = 5_000) -> LabeledImages:
+    """Load the last `count` of MNIST's training images, which training holds out.
+
+    Args:
+        data: the folder of data sets.
+        count: number of images.
+    """
     with gzip.open(data / "mnist" / "train-images-idx3-ubyte.gz") as file:
         images = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)
     with gzip.open(data / "mnist" / "train-labels-idx1-ubyte.gz") as file:

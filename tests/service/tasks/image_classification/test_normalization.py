@@ -1,4 +1,4 @@
-"""Any picture of a digit becomes what MNIST's makers would have made of it."""
+"""Normalization of pictures of digits to the form of MNIST's images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _page(height: int, width: int) -> NDArray[np.uint8]:
 
 
 def _draw_five(page: NDArray[np.uint8], top: int, left: int, side: int, ink: int = 0, width: float = 0.12) -> None:
-    """Draw a five with its flag apart, `side` pixels high."""
+    """Draw a five with a separate flag, `side` pixels high."""
     thick = max(1, round(side * width))
     points = np.array([(0.55, 0.05), (0.12, 0.05), (0.08, 0.42), (0.45, 0.40), (0.62, 0.62), (0.5, 0.88), (0.05, 0.92)])
     path = np.rint(points * side + (left, top)).astype(np.int32)
@@ -41,12 +41,12 @@ REFERENCE = normalize(_five(), MNIST)
 
 
 def _same_digit(image: NDArray[np.float32]) -> bool:
-    """Whether an image shows the reference five: the correlation of the two, one pixel of blur allowed."""
+    """Whether an image correlates with the reference five, after a blur of one pixel."""
     first, second = (cv2.GaussianBlur(picture, (0, 0), 1.0).ravel() for picture in (image, REFERENCE))
     return bool(np.corrcoef(first, second)[0, 1] > 0.93)
 
 
-def test_the_form_is_mnists() -> None:
+def test_the_result_has_mnists_form() -> None:
     assert REFERENCE.dtype == np.float32
     assert REFERENCE.shape == (28, 28)
     assert REFERENCE.min() == 0
@@ -59,7 +59,7 @@ def test_the_form_is_mnists() -> None:
     assert np.median(REFERENCE[REFERENCE > 0.5]) > 0.9
 
 
-def test_what_is_in_mnists_form_keeps_every_pixel() -> None:
+def test_pictures_in_mnists_form_keep_every_pixel() -> None:
     ready = _bytes(REFERENCE)
     assert np.array_equal(_bytes(normalize(ready, MNIST)), ready)
     assert np.array_equal(_bytes(normalize(255 - ready, MNIST)), ready)
@@ -93,29 +93,29 @@ def test_light_on_dark_is_the_same_as_dark_on_light() -> None:
         assert np.abs(normalize(dark, MNIST) - normalize(255 - dark, MNIST)).max() < 0.02
 
 
-def test_faint_ink_is_as_good_as_strong() -> None:
+def test_faint_ink_gives_the_same_digit() -> None:
     for ink in (50, 150, 220):
         assert _same_digit(normalize(_five(ink=ink), MNIST))
 
 
-def test_the_place_on_the_page_does_not_matter() -> None:
+def test_the_position_on_the_page_does_not_matter() -> None:
     for top, left in ((5, 5), (5, 600), (600, 5), (330, 420)):
         page = _page(700, 700)
         _draw_five(page, top, left, 60)
         assert _same_digit(normalize(page, MNIST)), (top, left)
 
 
-def test_cut_out_close_to_the_ink() -> None:
+def test_crops_close_to_the_ink() -> None:
     whole = _five()
     rows, columns = np.nonzero(whole < 128)
     for margin in (0, 1, 4):
-        cut = whole[rows.min() - margin : rows.max() + 1 + margin, columns.min() - margin : columns.max() + 1 + margin]
-        assert _same_digit(normalize(cut, MNIST))
-        assert _same_digit(normalize(255 - cut, MNIST))
+        crop = whole[rows.min() - margin : rows.max() + 1 + margin, columns.min() - margin : columns.max() + 1 + margin]
+        assert _same_digit(normalize(crop, MNIST))
+        assert _same_digit(normalize(255 - crop, MNIST))
 
 
 @pytest.mark.parametrize("ink", [0, 255])
-def test_a_thick_pen_may_leave_less_paper_than_ink(ink: int) -> None:
+def test_a_thick_pen_that_covers_most_of_the_paper(ink: int) -> None:
     page = np.full((200, 160), 255 - ink, np.uint8)
     cv2.ellipse(page, (80, 100), (58, 78), 0, 0, 360, ink, 40, cv2.LINE_AA)
     assert np.mean(page == ink) > 0.5
@@ -124,7 +124,7 @@ def test_a_thick_pen_may_leave_less_paper_than_ink(ink: int) -> None:
     assert min(zero[5:8, 14].max(), zero[20:23, 14].max(), zero[14, 6:10].max(), zero[14, 19:22].max()) > 0.9
 
 
-def test_the_aspect_is_kept() -> None:
+def test_the_aspect_ratio_is_kept() -> None:
     page = _page(200, 200)
     cv2.line(page, (100, 30), (100, 170), 0, 14, cv2.LINE_AA)
     one = normalize(page, MNIST)
@@ -134,13 +134,13 @@ def test_the_aspect_is_kept() -> None:
 
 
 def _light(shape: tuple[int, int], dark: float) -> NDArray[np.float32]:
-    """Light that falls off from the top left corner to the other, to `dark`."""
+    """Illumination that falls from 1 at the top left corner to `dark` at the opposite one."""
     ys, xs = np.mgrid[0 : shape[0], 0 : shape[1]]
     return (1 - (1 - dark) * (ys / shape[0] + xs / shape[1]) / 2).astype(np.float32)
 
 
 @pytest.mark.parametrize("dark", [0.8, 0.5, 0.3])
-def test_uneven_light_is_taken_out(dark: float) -> None:
+def test_uneven_light_is_removed(dark: float) -> None:
     page = _five(300, 400, 150)
     noise = np.random.default_rng(0).normal(0, 3, page.shape)
     photograph = np.clip(page * 0.8 * _light(page.shape, dark) + 20 + noise, 0, 255).astype(np.uint8)
@@ -162,7 +162,7 @@ def test_the_desk_around_a_sheet_is_not_ink() -> None:
 
 @pytest.mark.parametrize("squared", [False, True])
 @pytest.mark.parametrize("lean", [0.0, 0.05, -0.12])
-def test_printed_lines_are_taken_out(squared: bool, lean: float) -> None:
+def test_printed_lines_are_removed(squared: bool, lean: float) -> None:
     page = _page(360, 400)
     for line in range(-100, 500, 37):
         cv2.line(page, (0, line), (400, line + round(400 * lean)), 150, 2, cv2.LINE_AA)
@@ -172,7 +172,7 @@ def test_printed_lines_are_taken_out(squared: bool, lean: float) -> None:
     assert _same_digit(normalize(page, MNIST))
 
 
-def test_specks_are_taken_out() -> None:
+def test_specks_are_removed() -> None:
     page = _five(300, 300, 150)
     for y, x in np.random.default_rng(0).integers(0, 300, (40, 2)):
         if page[max(0, y - 8) : y + 10, max(0, x - 8) : x + 10].min() > 250:
@@ -180,13 +180,13 @@ def test_specks_are_taken_out() -> None:
     assert _same_digit(normalize(page, MNIST))
 
 
-def test_the_dark_edge_of_a_scan_is_taken_out() -> None:
+def test_the_dark_edge_of_a_scan_is_removed() -> None:
     page = _five(300, 300, 150)
     page[:, :9] = 20
     assert _same_digit(normalize(page, MNIST))
 
 
-def test_a_part_that_stands_apart_stays() -> None:
+def test_a_separate_part_of_the_digit_is_kept() -> None:
     page = _page(300, 300)
     _draw_five(page, 60, 70, 180)
     page[:80, 100:] = 255  # most of the flag
@@ -198,7 +198,7 @@ def test_a_part_that_stands_apart_stays() -> None:
 
 @pytest.mark.parametrize("level", [0, 1, 128, 255])
 @pytest.mark.parametrize("shape", [(1, 1), (28, 28), (5, 300), (400, 500), (1500, 1200)])
-def test_a_blank_picture_says_so(level: int, shape: tuple[int, int]) -> None:
+def test_a_blank_picture_is_refused(level: int, shape: tuple[int, int]) -> None:
     with pytest.raises(BlankImageError, match=r"blank.*send a picture with a digit on it"):
         normalize(np.full(shape, level, np.uint8), MNIST)
 
@@ -211,7 +211,7 @@ def test_an_empty_page_under_a_lamp_is_blank() -> None:
             normalize(np.clip(page, 0, 255).astype(np.uint8), MNIST)
 
 
-def test_whatever_the_picture_the_answer_has_the_right_form() -> None:
+def test_any_picture_gives_a_valid_image_or_is_blank() -> None:
     rng = np.random.default_rng(0)
     for _ in range(150):
         shape = tuple(int(side) for side in rng.integers(1, 90, 2))
@@ -243,13 +243,19 @@ def test_fit_keeps_the_whole_picture() -> None:
     image = normalize(picture, fit)
     assert image.shape == (32, 32)
     assert image.dtype == np.float32
-    assert np.allclose(image[:8], 60 / 255)  # padded with the border's median
+    assert np.allclose(image[:8], 60 / 255)  # padded with the median of the border
     assert np.allclose(image[12:20, :14], 0)
     assert np.allclose(image[12:20, 18:], 200 / 255)
     assert np.allclose(normalize(np.full((3, 300), 7, np.uint8), fit), 7 / 255)
 
 
-@pytest.mark.parametrize("wrong", [{"normaliser": "imagenet"}, {"height": 4}, {"width": 10**6}, {"colour": True}])
-def test_unknown_preprocessing_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        ImagePreprocessing.model_validate(wrong)
+def test_manifests_keep_the_key_normaliser() -> None:
+    preprocessing = ImagePreprocessing(normalizer="fit")
+    assert preprocessing.model_dump() == {"normaliser": "fit", "height": 28, "width": 28}
+    assert ImagePreprocessing.model_validate({"normaliser": "fit"}) == preprocessing
+
+
+@pytest.mark.parametrize("values", [{"normaliser": "imagenet"}, {"height": 4}, {"width": 10**6}, {"colour": True}])
+def test_invalid_preprocessing_is_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(values))):
+        ImagePreprocessing.model_validate(values)

@@ -28,9 +28,9 @@ OPENER = session_opener(("cpu",), 1, False)
 @pytest.fixture
 def predictor(tmp_path: Path) -> ImageClassificationPredictor:
     """The tiny classifier."""
-    found = load_predictor(write_classifier(tmp_path), OPENER, Limits(max_images=4))
-    assert isinstance(found, ImageClassificationPredictor)
-    return found
+    loaded = load_predictor(write_classifier(tmp_path), OPENER, Limits(max_images=4))
+    assert isinstance(loaded, ImageClassificationPredictor)
+    return loaded
 
 
 def _load(repository: Path, **changes: Any) -> ImageClassificationPredictor:
@@ -38,9 +38,9 @@ def _load(repository: Path, **changes: Any) -> ImageClassificationPredictor:
     manifest = Manifest.model_validate(classifier_manifest().model_dump() | changes)
     files = {name: good.file(name).read_bytes() for name in good.manifest.files}
     bundle = write_bundle(repository, manifest, files | {"model.onnx": classifier_graph()})
-    found = load_predictor(bundle, OPENER, Limits())
-    assert isinstance(found, ImageClassificationPredictor)
-    return found
+    loaded = load_predictor(bundle, OPENER, Limits())
+    assert isinstance(loaded, ImageClassificationPredictor)
+    return loaded
 
 
 def test_a_request_from_end_to_end(predictor: ImageClassificationPredictor) -> None:
@@ -67,7 +67,7 @@ def test_a_score_is_never_nan(predictor: ImageClassificationPredictor, value: fl
         predictor.postprocess(ClassifyRequest(), outputs)
 
 
-def test_tensors_of_the_protocol_are_the_graphs(predictor: ImageClassificationPredictor) -> None:
+def test_protocol_tensors_are_those_of_the_graph(predictor: ImageClassificationPredictor) -> None:
     assert [(spec.name, spec.shape) for spec in predictor.tensors.inputs] == [("image", (-1, 1, 28, 28))]
     assert [(spec.name, spec.shape) for spec in predictor.tensors.outputs] == [("probabilities", (-1, 10))]
     assert predictor.scheduling.warm_up()["image"].shape == (1, 1, 28, 28)
@@ -87,7 +87,7 @@ def _png(side: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("pictures", "heavy"),
+    ("pictures", "blocks"),
     [
         ([picture(1)], False),
         ([picture(1)] * 4, False),
@@ -103,28 +103,28 @@ def _png(side: int) -> bytes:
         ([b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"], False),
     ],
 )
-def test_what_may_hold_the_event_loop_is_heavy(
-    predictor: ImageClassificationPredictor, pictures: list[bytes], heavy: bool
+def test_large_pictures_block_the_event_loop(
+    predictor: ImageClassificationPredictor, pictures: list[bytes], blocks: bool
 ) -> None:
-    assert predictor.scheduling.blocks(ClassifyRequest(pictures=pictures)) is heavy
+    assert predictor.scheduling.blocks(ClassifyRequest(pictures=pictures)) is blocks
 
 
-def test_pixels_are_light(predictor: ImageClassificationPredictor) -> None:
+def test_pixels_do_not_block_the_event_loop(predictor: ImageClassificationPredictor) -> None:
     assert not predictor.scheduling.blocks(ClassifyRequest(pixels=[template(1).tolist()] * 4))
 
 
 @pytest.mark.parametrize(
-    ("field", "named"),
+    ("field", "message"),
     [("images", r"images\[1\]: "), ("image", r"image\[1\]: "), (None, "^the bytes are not an image")],
 )
-def test_a_bad_picture_is_named_by_its_place(
-    predictor: ImageClassificationPredictor, field: str | None, named: str
+def test_a_bad_picture_is_named_by_its_path(
+    predictor: ImageClassificationPredictor, field: str | None, message: str
 ) -> None:
-    with pytest.raises(InvalidRequest, match=named):
+    with pytest.raises(InvalidRequest, match=message):
         predictor.preprocess(ClassifyRequest(pictures=[picture(1), b"hello"], field=field))
 
 
-def test_the_limits_are_the_settings(predictor: ImageClassificationPredictor) -> None:
+def test_too_many_pictures_are_refused(predictor: ImageClassificationPredictor) -> None:
     with pytest.raises(InvalidRequest, match=r"images: 5 images, the limit is 4 \(LECTERN_MAX_IMAGES\)"):
         predictor.preprocess(ClassifyRequest(pictures=[picture(1)] * 5))
 

@@ -1,4 +1,4 @@
-"""What is no picture that can be used is refused with an error that says what it is and what to do."""
+"""Files that cannot be used as pictures are refused with the reason and a remedy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from service.tasks.image_classification.preprocessing import (
     VectorImageError,
     decode_image,
 )
-from tests.support.pictures import FORMATS, levels, picture_file, with_preview
+from tests.support.pictures import FORMATS, gray_levels, picture_file, with_preview
 
 TEXTS: list[tuple[bytes, type[ImageError], str]] = [
     (b"", EmptyImageError, "no bytes"),
@@ -43,7 +43,7 @@ TEXTS: list[tuple[bytes, type[ImageError], str]] = [
 
 
 @pytest.mark.parametrize(("data", "kind", "message"), TEXTS)
-def test_what_is_no_picture(data: bytes, kind: type[ImageError], message: str) -> None:
+def test_other_files_are_refused_by_kind(data: bytes, kind: type[ImageError], message: str) -> None:
     with pytest.raises(kind, match=message) as caught:
         decode_image(data)
     assert caught.value.reason == str(caught.value)
@@ -51,7 +51,7 @@ def test_what_is_no_picture(data: bytes, kind: type[ImageError], message: str) -
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9])
-def test_a_truncatedpicture_file(form: str, share: float) -> None:
+def test_a_truncated_file(form: str, share: float) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (60, 60), np.uint8)
     data = picture_file(Image.fromarray(noise), form)
     with pytest.raises(ImageError, match=r"truncated or damaged|known format") as caught:
@@ -73,14 +73,14 @@ def _bmp_claiming(width: int, height: int) -> bytes:
 
 def _jpeg_claiming(width: int, height: int) -> bytes:
     data = picture_file(Image.new("L", (8, 8)), "JPEG")
-    at = data.index(b"\xff\xc0") + 5
-    return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
+    offset = data.index(b"\xff\xc0") + 5
+    return data[:offset] + struct.pack(">HH", height, width) + data[offset + 4 :]
 
 
 def _gif_claiming(width: int, height: int, *, frame: bool = False) -> bytes:
     data = picture_file(Image.new("L", (8, 8)), "GIF")
-    at = data.index(b",") + 5 if frame else 6
-    return data[:at] + struct.pack("<HH", width, height) + data[at + 4 :]
+    offset = data.index(b",") + 5 if frame else 6
+    return data[:offset] + struct.pack("<HH", width, height) + data[offset + 4 :]
 
 
 def _gif_frame_claiming(width: int, height: int) -> bytes:
@@ -97,8 +97,9 @@ def _tiff_claiming(width: int, height: int) -> bytes:
     data = picture_file(Image.new("L", (8, 8)), "TIFF")
     for tag, value in ((256, width), (257, height)):
         entry = struct.pack("<HHI", tag, 4, 1)
-        at = data.index(entry) + 8 if entry in data else data.index(struct.pack("<HHI", tag, 3, 1)) + 8
-        data = data[: at - 6] + struct.pack("<H", 4) + data[at - 4 : at] + struct.pack("<I", value) + data[at + 4 :]
+        offset = data.index(entry) + 8 if entry in data else data.index(struct.pack("<HHI", tag, 3, 1)) + 8
+        field_type, count = struct.pack("<H", 4), data[offset - 4 : offset]
+        data = data[: offset - 6] + field_type + count + struct.pack("<I", value) + data[offset + 4 :]
     return data
 
 
@@ -122,25 +123,25 @@ def test_a_decompression_bomb_is_refused_by_its_header(
         decode_image(claiming(*size))
 
 
-def test_a_png_of_a_thousand_million_pixels() -> None:
+def test_a_png_of_billions_of_pixels() -> None:
     with pytest.raises(ImageTooLargeError, match="60000 x 60000"):
         decode_image(_png_claiming(60_000, 60_000))
 
 
 def test_the_limit_itself_is_allowed() -> None:
-    data = picture_file(Image.fromarray(levels()))
+    data = picture_file(Image.fromarray(gray_levels()))
     assert decode_image(data, max_pixels=600).shape == (20, 30)
     with pytest.raises(ImageTooLargeError, match="30 x 20 pixels, over the limit of 599"):
         decode_image(data, max_pixels=599)
 
 
 @pytest.mark.parametrize("claiming", BOMBS[:3])
-def test_a_picture_of_no_pixels(claiming: Callable[[int, int], bytes]) -> None:
+def test_a_picture_without_pixels(claiming: Callable[[int, int], bytes]) -> None:
     with pytest.raises((DamagedImageError, ImageShapeError)):
         decode_image(claiming(0, 10))
 
 
-def test_a_thin_line_is_no_picture() -> None:
+def test_extreme_aspect_ratios_are_refused() -> None:
     with pytest.raises(ImageShapeError, match="5 x 1000"):
         decode_image(picture_file(Image.new("L", (5, 1000))))
     assert decode_image(picture_file(Image.new("L", (1, 1)))).shape == (1, 1)
@@ -155,23 +156,24 @@ def test_several_frames_or_pages(form: str) -> None:
 
 
 def _hostile(*more: bytes) -> list[bytes]:
-    """Random bytes, random bytes behind each signature, and files with bytes changed."""
+    """Random bytes, random bytes after each signature, and files with changed bytes."""
     rng = np.random.default_rng(0)
-    whole = [picture_file(Image.fromarray(levels()), form) for form in FORMATS]
+    whole = [picture_file(Image.fromarray(gray_levels()), form) for form in FORMATS]
     whole += [with_preview(), _tiff_claiming(30, 20), _webp_claiming(30, 20), *more]
     files = [rng.bytes(int(rng.integers(1, 200))) for _ in range(50)]
     files += [data[: int(rng.integers(2, 40))] + rng.bytes(200) for data in whole for _ in range(15)]
     for data in whole:
         for _ in range(60):
             changed = bytearray(data)
-            for place in rng.integers(0, min(len(data), int(rng.choice([40, 200, 4000]))), int(rng.integers(1, 6))):
-                changed[place] = int(rng.integers(256))
+            for offset in rng.integers(0, min(len(data), int(rng.choice([40, 200, 4000]))), int(rng.integers(1, 6))):
+                changed[offset] = int(rng.integers(256))
             files.append(bytes(changed))
     return files
 
 
 def test_hostile_bytes_raise_nothing_but_an_image_error() -> None:
-    compressed = [picture_file(Image.fromarray(levels()), "TIFF", compression=how) for how in ("tiff_lzw", "jpeg")]
+    image = Image.fromarray(gray_levels())
+    compressed = [picture_file(image, "TIFF", compression=method) for method in ("tiff_lzw", "jpeg")]
     for data in _hostile(*compressed):
         try:
             gray = decode_image(data, max_pixels=1_000_000)
@@ -181,7 +183,7 @@ def test_hostile_bytes_raise_nothing_but_an_image_error() -> None:
         assert gray.ndim == 2
 
 
-def test_nothing_hostile_reaches_the_log(tmp_path: Path) -> None:
+def test_hostile_files_write_nothing_to_the_log(tmp_path: Path) -> None:
     files = [*_hostile(), *(claiming(12_000, 12_000) for claiming in BOMBS)]
     for index, data in enumerate(files):
         (tmp_path / f"{index}").write_bytes(data)
@@ -192,5 +194,5 @@ def test_nothing_hostile_reaches_the_log(tmp_path: Path) -> None:
         "    try: decode_image(file.read_bytes())\n"
         "    except ImageError: pass\n"
     )
-    ran = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
-    assert not re.search(r"Warning|PIL|\.py", ran.stderr)
+    result = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
+    assert not re.search(r"Warning|PIL|\.py", result.stderr)

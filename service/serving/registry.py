@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from service.bundle.files import BundleError, versions
@@ -14,44 +12,14 @@ from service.bundle.manifest import Task, is_model_name
 from service.errors import ConfigurationError, InvalidRequest, LecternError, NotReady, UnknownModel
 from service.observability import Metrics
 from service.serving.loader import ModelLoader
+from service.serving.selection import only_match
 from service.serving.served_model import ServedModel
+from service.serving.states import IndexEntry, ModelState, State
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
 
 Version = str | int | None
-
-
-class State(StrEnum):
-    """State of a version, in the Open Inference Protocol's words."""
-
-    READY = "READY"
-    LOADING = "LOADING"
-    UNLOADING = "UNLOADING"
-    UNAVAILABLE = "UNAVAILABLE"
-
-
-@dataclass(frozen=True, kw_only=True)
-class IndexEntry:
-    """One line of the repository's index."""
-
-    name: str
-    version: str
-    state: State
-    reason: str = ""
-
-
-@dataclass(kw_only=True)
-class _Model:
-    """The state of one model name."""
-
-    serving: ServedModel | None = None
-    state: State = State.UNAVAILABLE
-    versions: list[int] = field(default_factory=list)
-    reasons: dict[int, str] = field(default_factory=dict)
-    """Reason why a version does not serve, by version."""
-    unloaded: bool = False
-    """Taken out of service on purpose: it does not count against being ready."""
 
 
 class ModelRegistry:
@@ -65,7 +33,7 @@ class ModelRegistry:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._models: dict[str, _Model] = {}
+        self._models: dict[str, ModelState] = {}
         self._lock = asyncio.Lock()
         self._loader = ModelLoader(settings, metrics)
         self._closing: set[asyncio.Task[None]] = set()
@@ -88,7 +56,7 @@ class ModelRegistry:
             )
         self._loader.check_settings(names)
         for name in names:
-            model = self._models.setdefault(name, _Model())
+            model = self._models.setdefault(name, ModelState())
             model.serving = self._load_newest(name, model)
         problems = list(self._problems())
         if not any(model.serving for model in self._models.values()):
@@ -168,8 +136,8 @@ class ModelRegistry:
         async with self._lock:
             if not (is_model_name(name) and (self._settings.models / name).is_dir()):
                 raise UnknownModel(f"no model {name!r} in {self._settings.models}")
-            current = self._models.get(name) or _Model()
-            candidate = _Model(state=State.LOADING)
+            current = self._models.get(name) or ModelState()
+            candidate = ModelState(state=State.LOADING)
             if current.serving is None:
                 current.state = State.LOADING
             try:
@@ -178,7 +146,7 @@ class ModelRegistry:
                 current.state = State.READY if current.serving else State.UNAVAILABLE
             if candidate.serving is None:
                 current.versions, current.reasons = candidate.versions, candidate.reasons
-                raise InvalidRequest(f"model {name!r} cannot be loaded: {_first_reason(candidate)}")
+                raise InvalidRequest(f"model {name!r} cannot be loaded: {candidate.reason()}")
             self._models[name] = candidate
             if current.serving and current.serving.version != candidate.serving.version:
                 self._metrics.model_ready.labels(name, current.serving.version).set(0)
@@ -212,7 +180,7 @@ class ModelRegistry:
             await asyncio.wait(self._closing)
         self._loader.close()
 
-    def _load_newest(self, name: str, model: _Model) -> ServedModel | None:
+    def _load_newest(self, name: str, model: ModelState) -> ServedModel | None:
         """Load the highest version that is good; record why higher ones are not."""
         folder = self._settings.models / name
         model.state = State.LOADING
@@ -231,7 +199,7 @@ class ModelRegistry:
         model.state = State.UNAVAILABLE
         return None
 
-    def _refuse(self, name: str, model: _Model, version: int, error: Exception) -> None:
+    def _refuse(self, name: str, model: ModelState, version: int, error: Exception) -> None:
         """Record and log why a version does not serve."""
         foreseen = isinstance(error, BundleError | LecternError)
         first_line = str(error).partition("\n")[0]
@@ -260,7 +228,7 @@ class ModelRegistry:
         if version is not None and str(version) not in map(str, model.versions):
             raise UnknownModel(f"no version {version} of model {name!r}; there are: {_list(model.versions)}")
         if serving is None:
-            raise NotReady(f"model {name!r} is not ready: {_first_reason(model)}", retry_after=5)
+            raise NotReady(f"model {name!r} is not ready: {model.reason()}", retry_after=5)
         if version is not None and str(version) != serving.version:
             raise UnknownModel(f"version {version} of model {name!r} is not served; version {serving.version} is")
         return serving
@@ -270,12 +238,7 @@ class ModelRegistry:
         candidates = self.serving(task)
         if not candidates:
             raise UnknownModel(f"no model for the task {task.value if task else 'asked'!r} is served")
-        matches = [served for served in candidates if requested.items() <= served.predictor.selectors.items()]
-        if len(matches) == 1:
-            return matches[0].name
-        if matches:
-            raise _ambiguous(matches, requested)
-        raise _no_match(candidates, requested)
+        return only_match(candidates, requested).name
 
     def _problems(self) -> Iterator[str]:
         """Every version that is bad, with the reason."""
@@ -300,40 +263,6 @@ def _model_names(root: Path) -> list[str]:
         raise ConfigurationError(
             f"model repository {root} cannot be read ({error.strerror}); set LECTERN_MODELS"
         ) from error
-
-
-def _ambiguous(matches: Sequence[ServedModel], requested: Mapping[str, str]) -> InvalidRequest:
-    """Several models fit: the error names the selector, or else the model, that would decide."""
-    missing = next((field for field in matches[0].predictor.selectors if field not in requested), None)
-    if missing is not None and len({_selection(served) for served in matches}) > 1:
-        return InvalidRequest(f"is needed: several models fit ({_selections(matches)})", missing)
-    names = ", ".join(served.name for served in matches)
-    return InvalidRequest(f"several models serve this task, name one of: {names}", "model")
-
-
-def _no_match(candidates: Sequence[ServedModel], requested: Mapping[str, str]) -> InvalidRequest:
-    """No model fits: the error names the first selector that no model has, or else the last one."""
-    for selector, value in requested.items():
-        if all(served.predictor.selectors.get(selector) != value for served in candidates):
-            return InvalidRequest(f"no model has {value!r} there; there are: {_selections(candidates)}", selector)
-    wish = " and ".join(f"{field} {value!r}" for field, value in requested.items())
-    return InvalidRequest(f"no model has {wish}; there are: {_selections(candidates)}", list(requested)[-1])
-
-
-def _selection(served: ServedModel) -> str:
-    """The values of a model's selectors, as `en-de`."""
-    return "-".join(served.predictor.selectors.values())
-
-
-def _selections(models: Sequence[ServedModel]) -> str:
-    return ", ".join(sorted({_selection(served) for served in models}))
-
-
-def _first_reason(model: _Model) -> str:
-    if model.state in (State.LOADING, State.UNLOADING):
-        return f"it is {model.state.value.lower()}"
-    highest = max(model.reasons, default=None)
-    return "it has no version" if highest is None else model.reasons[highest]
 
 
 def _list(items: list[int]) -> str:

@@ -13,7 +13,7 @@ from service.api.io import model_response, parse_json, read_body, validate
 from service.api.open_inference.schemas import ControlRequest, Index, IndexLine, IndexRequest
 from service.api.operation import Operation, context
 from service.errors import Forbidden, InvalidRequest, Unavailable
-from service.serving.registry import State
+from service.serving.states import State
 
 _TAG = "open inference protocol"
 

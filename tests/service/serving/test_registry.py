@@ -17,8 +17,9 @@ from service.errors import ConfigurationError, InvalidRequest, NotReady, Unknown
 from service.observability import Metrics, Timings
 from service.runtime.session import OnnxSession
 from service.serving.loader import ModelLoader
-from service.serving.registry import ModelRegistry, State
+from service.serving.registry import ModelRegistry
 from service.serving.served_model import ServedModel
+from service.serving.states import State
 from service.settings import ModelSettings, Settings
 from service.tasks.image_classification.request import ClassifyRequest
 from tests.support.bundles import classifier_graph, template, write_classifier

@@ -16,10 +16,8 @@ from tests.docs.markdown import DOCUMENTS, anchors, blocks, code_spans, links, n
 from tests.support.processes import ROOT
 
 README = ROOT / "README.md"
-NAMING = [
-    path for path in DOCUMENTS if name(path) in ("docs/architecture.md", "docs/adding-a-model.md", "CONTRIBUTING.md")
-]
-"""The documents that say where things are."""
+NAMING = [path for path in DOCUMENTS if name(path) not in ("CHANGELOG.md", "training/RESULTS.md")]
+"""The documents that say where things are; the other two tell of the past."""
 
 
 def test_the_readme_is_short() -> None:
@@ -111,7 +109,7 @@ def test_paths_and_modules_that_are_named_exist(document: Path) -> None:
         elif re.fullmatch(r"(service|training)(\.\w+)+", code):
             assert _exists(code), code
             names += 1
-    assert names
+    assert names or name(document) not in ("docs/architecture.md", "docs/adding-a-model.md", "CONTRIBUTING.md")
 
 
 def test_the_architecture_names_every_part() -> None:

@@ -102,6 +102,8 @@ def test_paths_and_modules_that_are_named_exist(document: Path) -> None:
     """A path begins with a folder of the repository, a module with one of its packages; `<…>` stands for any name."""
     names = 0
     for code in code_spans(document):
+        if name(document) == "docs/adding-a-task.md" and "echo" in code:
+            continue  # The task that a test adds as this page says.
         if re.match(r"(service|training|tests|docs|deploy|models|\.github|\.ci)/", code):
             pattern = re.sub(r"<\w+>", "*", code.partition("::")[0]).rstrip("/")
             assert any(ROOT.glob(pattern)), code

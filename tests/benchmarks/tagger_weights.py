@@ -4,102 +4,130 @@
 
 `fp32`, `fp16`, `int8` are what `export --weights` writes: only the storage differs. `dynamic` is the fp32 graph after
 onnxruntime's quantize_dynamic (DynamicQuantizeLSTM): it has one scale of the activations for a whole batch, so answers
-depend on batch mates. It is measured here and never exported.
+depend on the rest of the batch. It is measured here and never exported.
 """
 
 import argparse
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from service.tasks.token_classification.decoding import Tagging
+from service.tasks.token_classification.features import EMISSIONS
 from training.bilstm_crf.config import FAMILY, stored_config
 from training.bilstm_crf.data.batches import chunks
 from training.bilstm_crf.data.dataset import Sentence
 from training.bilstm_crf.data.sources import load_data
 from training.bilstm_crf.export.graph import build_graph
-from training.bilstm_crf.export.parity import OnnxTagger
 from training.bilstm_crf.metrics import headline
 from training.bilstm_crf.tagger import Tagger, load_tagger
+from training.common.export import open_graph
 from training.common.run import Run
 
 _REPEATS = 5
 
 
+class GraphTagger:
+    """A graph with the features and the decoding of its tagger, on one CPU thread."""
+
+    def __init__(self, graph: bytes, tagger: Tagger) -> None:
+        self._session = open_graph(graph)
+        self._features = tagger.features
+        self.tagging = Tagging(tagger.labels, tagger.kind, tagger.transitions())
+        self.cpu_seconds = 0.0
+        """Spent in the graph so far."""
+
+    def emissions(self, sentences: Sequence[Sequence[str]]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Emissions [B, T, K] and lengths [B] of sentences, none of them empty."""
+        batch = self._features.batch(sentences)
+        start = time.process_time()
+        (emissions,) = self._session.run([EMISSIONS], batch.feeds())
+        self.cpu_seconds += time.process_time() - start
+        return emissions, batch.lengths
+
+    def tags(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
+        """The tags of sentences that run as one batch."""
+        return [decoded.tags for decoded in self.tagging.decode(*self.emissions(sentences))]
+
+
 def dynamic(graph: bytes) -> bytes:
-    """The graph with LSTMs that quantise what they are given, anew in each run."""
+    """The graph with LSTMs that quantize their inputs, anew in each run."""
     with tempfile.TemporaryDirectory() as folder:
-        whole, prepared, found = (Path(folder) / name for name in ("whole.onnx", "prepared.onnx", "found.onnx"))
-        whole.write_bytes(graph)
-        quant_pre_process(str(whole), str(prepared), skip_symbolic_shape=True)
-        quantize_dynamic(prepared, found, weight_type=QuantType.QInt8, op_types_to_quantize=["LSTM"], per_channel=True)
-        return found.read_bytes()
+        source, prepared, quantized = (Path(folder) / f"{name}.onnx" for name in ("source", "prepared", "quantized"))
+        source.write_bytes(graph)
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        quantize_dynamic(
+            prepared, quantized, weight_type=QuantType.QInt8, op_types_to_quantize=["LSTM"], per_channel=True
+        )
+        return quantized.read_bytes()
 
 
-def tags_of(tagger: OnnxTagger, sentences: Sequence[Sequence[str]], budget: int) -> list[list[str]]:
-    """The tags of every sentence, in batches of so many padded tokens."""
-    found: list[list[str]] = [[] for _ in sentences]
-    for places in chunks([len(sentence) for sentence in sentences], budget):
-        for place, decoded in zip(places, tagger.decode([sentences[place] for place in places]), strict=True):
-            found[place] = decoded.tags
-    return found
+def batches(sentences: Sequence[Sequence[str]], budget: int) -> Iterator[tuple[list[int], list[Sequence[str]]]]:
+    """Indices and sentences of batches of at most `budget` padded tokens."""
+    for indices in chunks([len(sentence) for sentence in sentences], budget):
+        yield indices, [sentences[index] for index in indices]
 
 
-def words_per_second(tagger: OnnxTagger, sentences: Sequence[Sequence[str]], budget: int) -> float:
-    """Through the graph alone, in CPU time of one thread: the best of some."""
+def batched_tags(tagger: GraphTagger, sentences: Sequence[Sequence[str]], budget: int) -> list[list[str]]:
+    """The tags of each sentence, in batches of at most `budget` padded tokens."""
+    tags: list[list[str]] = [[] for _ in sentences]
+    for indices, batch in batches(sentences, budget):
+        for index, decoded in zip(indices, tagger.tags(batch), strict=True):
+            tags[index] = decoded
+    return tags
+
+
+def words_per_second(tagger: GraphTagger, sentences: Sequence[Sequence[str]], budget: int) -> float:
+    """Through the graph alone, in CPU time of one thread: the best of `_REPEATS`."""
     words, best = sum(map(len, sentences)), 0.0
     for _ in range(_REPEATS):
         tagger.cpu_seconds = 0.0
-        for places in chunks([len(sentence) for sentence in sentences], budget):
-            tagger.emissions([sentences[place] for place in places])
+        for _, batch in batches(sentences, budget):
+            tagger.emissions(batch)
         best = max(best, words / tagger.cpu_seconds)
     return best
 
 
-def decoding_per_second(tagger: OnnxTagger, sentences: Sequence[Sequence[str]], budget: int) -> float:
-    """Words a second through Viterbi, marginals and spans alone."""
-    prepared = [
-        tagger.emissions([sentences[place] for place in places])
-        for places in chunks([len(sentence) for sentence in sentences], budget)
-    ]
+def decoded_per_second(tagger: GraphTagger, sentences: Sequence[Sequence[str]], budget: int) -> float:
+    """Words per second through Viterbi, marginals and spans alone: the best of `_REPEATS`."""
+    prepared = [tagger.emissions(batch) for _, batch in batches(sentences, budget)]
     best = 0.0
     for _ in range(_REPEATS):
-        begun = time.process_time()
+        start = time.process_time()
         for emissions, lengths in prepared:
             tagger.tagging.decode(emissions, lengths)
-        best = max(best, sum(map(len, sentences)) / (time.process_time() - begun))
+        best = max(best, sum(map(len, sentences)) / (time.process_time() - start))
     return best
 
 
-def alone_differs(tagger: OnnxTagger, sentences: Sequence[Sequence[str]], batched: Sequence[Sequence[str]]) -> int:
-    """Words whose tag is another when the sentence is alone."""
-    return sum(
-        one != other
-        for sentence, tags in zip(sentences, batched, strict=True)
-        for one, other in zip(tagger.decode([sentence])[0].tags, tags, strict=True)
-    )
+def different_tags(one: Sequence[Sequence[str]], other: Sequence[Sequence[str]]) -> int:
+    """Words whose tags differ."""
+    pairs = zip(one, other, strict=True)
+    return sum(a != b for left, right in pairs for a, b in zip(left, right, strict=True))
 
 
 def report(tagger: Tagger, graphs: dict[str, bytes], split: Sequence[Sentence]) -> None:
-    """A row for each graph."""
-    true, sentences = [sentence.tags for sentence in split], [sentence.words for sentence in split]
+    """Print a row for each graph."""
+    gold, sentences = [sentence.tags for sentence in split], [sentence.words for sentence in split]
     exact: list[list[str]] = []
     print("| weights | MB | score | tags unlike fp32 | unlike when alone | words/s, batches of 1,024 | one sentence |")
     print("|---|---|---|---|---|---|---|")
     for name, graph in graphs.items():
-        served = OnnxTagger(graph, tagger)
-        found = tags_of(served, sentences, 1024)
-        exact = exact or found
-        unlike = sum(a != b for left, right in zip(found, exact, strict=True) for a, b in zip(left, right, strict=True))
-        score = headline(tagger.kind, true, found)
-        alone = alone_differs(served, sentences, found)
-        speeds = words_per_second(served, sentences, 1024), words_per_second(served, sentences[:300], 1)
-        print(f"| {name} | {len(graph) / 1e6:.2f} | {score:.2%} | {unlike:,} | {alone:,} |", end="")
+        graph_tagger = GraphTagger(graph, tagger)
+        predicted = batched_tags(graph_tagger, sentences, 1024)
+        exact = exact or predicted
+        alone = [graph_tagger.tags([sentence])[0] for sentence in sentences]
+        speeds = words_per_second(graph_tagger, sentences, 1024), words_per_second(graph_tagger, sentences[:300], 1)
+        print(f"| {name} | {len(graph) / 1e6:.2f} | {headline(tagger.kind, gold, predicted):.2%} |", end="")
+        print(f" {different_tags(predicted, exact):,} | {different_tags(alone, predicted):,} |", end="")
         print(f" {speeds[0]:,.0f} | {speeds[1]:,.0f} |", flush=True)
-    print(f"\ndecoding alone: {decoding_per_second(served, sentences, 1024):,.0f} words/s")
+    print(f"\ndecoding alone: {decoded_per_second(graph_tagger, sentences, 1024):,.0f} words/s")
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from training.bilstm_crf.data.dataset import Sentence
 from training.bilstm_crf.metrics import Tags
 
 _CONTEXT_WORDS = 5  # on each side
-OTHER_BOUNDARIES = ", other ends"
+WRONG_BOUNDARIES = ", wrong boundaries"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Error:
             "… " if self.start > _CONTEXT_WORDS else "", *(f"{_printable(word)} " for word in before),
             f"[{' '.join(map(_printable, words[self.start : self.end]))}]", *(f" {_printable(word)}" for word in after),
             " …" if self.end + _CONTEXT_WORDS < len(words) else "",
-            f"  (found: {self.predicted_words})" if self.predicted_words else "",
+            f"  (predicted: {self.predicted_words})" if self.predicted_words else "",
         )  # fmt: skip
         return f"{self.sentence.location}: {''.join(pieces)}"
 
@@ -62,7 +62,7 @@ def confusions(kind: Kind, sentences: Sequence[Sentence], predicted: Tags) -> li
     """Errors grouped by gold and predicted label, the most frequent first.
 
     For spans an error is an entity: `PER -> O` was missed, `O -> PER` is none, `PER -> ORG` has the wrong type, and
-    `PER -> PER, other ends` has the wrong boundaries.
+    `PER -> PER, wrong boundaries` has a word too many or too few.
     """
     groups: defaultdict[tuple[str, str], list[Error]] = defaultdict(list)
     for sentence, tags in zip(sentences, predicted, strict=True):
@@ -90,7 +90,7 @@ def _span_errors(sentence: Sentence, tags: Sequence[str]) -> Iterator[Error]:
             yield Error(sentence, span.start, span.end, span.label, other.label)
         else:
             predicted_words = " ".join(map(_printable, sentence.words[other.start : other.end]))
-            yield Error(sentence, span.start, span.end, span.label, other.label + OTHER_BOUNDARIES, predicted_words)
+            yield Error(sentence, span.start, span.end, span.label, other.label + WRONG_BOUNDARIES, predicted_words)
     for span in spurious:
         if not any(_overlap(span, other) for other in gold):
             yield Error(sentence, span.start, span.end, OUTSIDE, span.label)

@@ -105,7 +105,7 @@ class Evaluation:
         )
         lines = [
             f"{self.split}: {summary} in {self.sentences:,} sentences (weights of epoch {self.epoch})",
-            f"words never seen in training: {self.unseen_words} right",
+            f"words never seen in training: {self.unseen_words} correct",
         ]
         if self.unseen_entities is not None:
             lines.append(f"entities never seen in training: {self.unseen_entities} found")
@@ -120,7 +120,7 @@ class Evaluation:
             rows["all"] = self.scores.micro
         width = max(8, *map(len, rows)) + 2
         heading = "type" if self.kind == "spans" else "tag"
-        lines = [f"{heading:{width}}precision    recall        F1   support     found"]
+        lines = [f"{heading:{width}}precision    recall        F1   support predicted"]
         lines += [f"{label:{width}}{_figures(score)}" for label, score in rows.items()]
         return [*lines, f"{'macro F1':{width}}{self.scores.macro_f1:29.2%}"]
 
@@ -129,7 +129,7 @@ class Evaluation:
         if not self.confusions:
             return "no errors"
         total = sum(len(confusion.errors) for confusion in self.confusions)
-        lines = [f"{total:,} errors of {len(self.confusions):,} sorts, is -> found:"]
+        lines = [f"{total:,} errors of {len(self.confusions):,} kinds, gold -> predicted:"]
         return "\n".join([*lines, *(confusion.report(examples) for confusion in self.confusions[:most])])
 
 

@@ -92,7 +92,7 @@ def entity_scores(gold: Tags, predicted: Tags) -> Scores:
     support, guessed, correct = Counter[str](), Counter[str](), Counter[str]()
     for gold_tags, predicted_tags in zip(gold, predicted, strict=True):
         if len(gold_tags) != len(predicted_tags):
-            raise ValueError(f"{len(predicted_tags)} tags were found for {len(gold_tags)} words")
+            raise ValueError(f"{len(predicted_tags)} tags were predicted for {len(gold_tags)} words")
         gold_spans, predicted_spans = spans(gold_tags), spans(predicted_tags)
         support.update(_types(gold_spans))
         guessed.update(_types(predicted_spans))

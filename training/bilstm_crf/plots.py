@@ -59,8 +59,8 @@ def draw_confusion(path: Path, confusion: NDArray[np.int64], labels: Sequence[st
     names = [_escape(label) for label in labels] if len(labels) <= _MAX_NAMED else [""] * len(labels)
     axes.set_xticks(range(len(labels)), names, rotation=90, fontsize=size)
     axes.set_yticks(range(len(labels)), names, fontsize=size)
-    axes.set_xlabel("found")
-    axes.set_ylabel("is")
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("gold")
     axes.set_title(_escape(title))
     if len(labels) <= _MAX_ANNOTATED:
         for row, column in zip(*np.nonzero(confusion), strict=True):

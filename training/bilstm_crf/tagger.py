@@ -13,7 +13,7 @@ from service.tasks.token_classification.tag_schemes import allowed_transitions, 
 from training.bilstm_crf.config import TaggerConfig, stored_config
 from training.bilstm_crf.data.batches import chunks, inputs
 from training.bilstm_crf.data.vocabulary import Lexicon
-from training.bilstm_crf.network.model import BiLstmCrf
+from training.bilstm_crf.network.model import BiLstmCrf, upgrade_weights
 from training.common.checkpoint import load_checkpoint
 from training.common.run import Run
 
@@ -85,13 +85,14 @@ def load_tagger(run: Run) -> Tagger:
     """
     config = stored_config(run)
     state = load_checkpoint(run.checkpoints / BEST)
-    table = state["model"]["words.given"].numpy()
+    weights = upgrade_weights(state["model"])
+    table = weights["words.pretrained"].numpy()
     trained = state["lexicon"]["trained"]
     lexicon = Lexicon(
         table=np.zeros_like(table), start=np.zeros((trained, table.shape[1]), np.float32), **state["lexicon"]
     )
     network = build_network(config, lexicon, state["labels"], state["auxiliary"])
-    network.load_state_dict(state["model"])
+    network.load_state_dict(weights)
     features = WordFeatures(lexicon.words, lexicon.characters, config.network.max_characters)
     return Tagger(
         labels=tuple(state["labels"]), kind=state["kind"], features=features, network=network.eval(), lexicon=lexicon,

@@ -17,7 +17,7 @@ from training.bilstm_crf.data.dataset import Sentence, TaggedData
 from training.bilstm_crf.data.sources import load_data
 from training.bilstm_crf.data.vocabulary import build_lexicon
 from training.bilstm_crf.metrics import headline
-from training.bilstm_crf.network.model import BiLstmCrf
+from training.bilstm_crf.network.model import BiLstmCrf, upgrade_weights
 from training.bilstm_crf.tagger import BEST, LAST, Tagger, build_network
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
@@ -61,8 +61,8 @@ class _State:
 
     def load(self, path: Path) -> None:
         stored = load_checkpoint(path, config=self.identity)
-        self.network.load_state_dict(stored["model"])
-        self.tagger.network.load_state_dict(stored["average"])
+        self.network.load_state_dict(upgrade_weights(stored["model"]))
+        self.tagger.network.load_state_dict(upgrade_weights(stored["average"]))
         self.optimizer.load_state_dict(stored["optimizer"])
         self.epoch, self.best = stored["epoch"], stored["best"]
         self.seconds, self.cpu_seconds = stored["seconds"], stored["cpu_seconds"]

@@ -76,9 +76,9 @@ class TagRequest:
     def _split(self, limits: Limits) -> Iterator[list[Offsets]]:
         """The sentences of each text, checked against the limits of a single text."""
         if len(self.texts) > limits.max_texts:
-            what, field = ("texts", "texts") if self._tokens is None else ("token lists", "tokens")
+            unit, field = ("texts", "texts") if self._tokens is None else ("token lists", "tokens")
             raise InvalidRequest(
-                f"{len(self.texts)} {what}, {limits.describe('max_texts')}; send several requests",
+                f"{len(self.texts)} {unit}, {limits.describe('max_texts')}; send several requests",
                 field,
             )
         for index, text in enumerate(self.texts):

@@ -14,10 +14,10 @@ Texts = Annotated[list[str], StopAtFirst()]
 class TagBody(TaskBody):
     """The JSON body of /v1/tag: one of `text`, `texts` and `tokens`."""
 
-    text: str | None = Field(default=None, description="A text; sentences and tokens are found in it.")
+    text: str | None = Field(default=None, description="A text; it is split into sentences and tokens.")
     texts: Texts | None = Field(default=None, description="Several texts.")
     tokens: Annotated[list[Texts], StopAtFirst()] | None = Field(
-        default=None, description="The tokens of sentences, one list a sentence: nothing is cut any further."
+        default=None, description="Sentences of tokens, one list per sentence; they are not split any further."
     )
 
     @model_validator(mode="after")

@@ -52,9 +52,9 @@ def test_plain_tags_are_measured() -> None:
     np.testing.assert_array_equal(result.confusion, [[2, 0, 0], [2, 0, 0], [0, 1, 0]])
     report = result.report()
     assert "test: accuracy 40.00% of 5 words in 2 sentences (weights of epoch 3)" in report
-    assert "words never seen in training: 50.00% of 2 right" in report
+    assert "words never seen in training: 50.00% of 2 correct" in report
     assert "note: the tag Z (1 word) does not occur in training, so it is always wrong" in report
-    assert "3 errors of 2 sorts, is -> found:\n     2  Y -> X\n          f:10: a [b] c\n" in report
+    assert "3 errors of 2 kinds, gold -> predicted:\n     2  Y -> X\n          f:10: a [b] c\n" in report
     stored = json.loads(json.dumps(result.as_dict()))
     assert (stored["accuracy"], stored["by_label"]["X"]["recall"], stored["unseen_tags"]) == (0.4, 1.0, {"Z": 1})
     assert "micro" not in stored
@@ -88,13 +88,13 @@ def test_nothing_wrong() -> None:
         ("O B-PER O", "O O O", {("PER", "O"): ["f:1: a [b] c"]}),
         ("O O O", "O O B-LOC", {("O", "LOC"): ["f:1: a b [c]"]}),
         ("B-PER I-PER O", "B-ORG I-ORG O", {("PER", "ORG"): ["f:1: [a b] c"]}),
-        ("B-PER I-PER O", "B-PER O O", {("PER", "PER, other ends"): ["f:1: [a b] c  (found: a)"]}),
-        ("B-PER I-PER I-PER", "O B-LOC O", {("PER", "LOC, other ends"): ["f:1: [a b c]  (found: b)"]}),
+        ("B-PER I-PER O", "B-PER O O", {("PER", "PER, wrong boundaries"): ["f:1: [a b] c  (predicted: a)"]}),
+        ("B-PER I-PER I-PER", "O B-LOC O", {("PER", "LOC, wrong boundaries"): ["f:1: [a b c]  (predicted: b)"]}),
         (
             "B-PER B-PER O",
             "B-PER I-PER B-LOC",
             {
-                ("PER", "PER, other ends"): ["f:1: [a] b c  (found: a b)", "f:1: a [b] c  (found: a b)"],
+                ("PER", "PER, wrong boundaries"): ["f:1: [a] b c  (predicted: a b)", "f:1: a [b] c  (predicted: a b)"],
                 ("O", "LOC"): ["f:1: a b [c]"],
             },
         ),

@@ -114,7 +114,7 @@ def test_int8_has_a_scale_for_each_row() -> None:
 def test_words_without_a_vector_stay_zero_in_int8() -> None:
     model = network()
     with torch.no_grad():
-        model.words.given[5] = 0
+        model.words.pretrained[5] = 0
     stored = {
         t.name: numpy_helper.to_array(t) for t in onnx.load_from_string(build_graph(model, "int8")).graph.initializer
     }

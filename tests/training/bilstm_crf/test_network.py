@@ -12,7 +12,7 @@ from service.tasks.token_classification.features import WordFeatures
 from service.tasks.token_classification.tag_schemes import allowed_transitions
 from training.bilstm_crf.config import Characters, NetworkConfig
 from training.bilstm_crf.data.batches import inputs
-from training.bilstm_crf.network.model import BiLstm, BiLstmCrf, VariationalDropout, WordTable
+from training.bilstm_crf.network.model import BiLstm, BiLstmCrf, VariationalDropout, WordTable, upgrade_weights
 
 pytestmark = pytest.mark.torch
 
@@ -73,11 +73,13 @@ def test_weights_of_earlier_versions_are_read() -> None:
     with torch.no_grad():
         other.layers[1].backward_lstm.bias_ih_l0.add_(1)
     old = {
-        name.replace("forward_lstm.", "ahead.").replace("backward_lstm.", "back."): values
+        name.replace("forward_lstm.", "ahead.")
+        .replace("backward_lstm.", "back.")
+        .replace("pretrained", "given"): values
         for name, values in model.state_dict().items()
     }
-    assert {name.split(".")[2] for name in old if name.startswith("layers.")} == {"ahead", "back"}
-    other.load_state_dict(old)
+    assert {"layers.0.ahead.weight_ih_l0", "layers.1.back.bias_ih_l0", "words.given"} <= old.keys()
+    other.load_state_dict(upgrade_weights(old))
     assert torch.equal(emissions(other, SENTENCES[:1]), emissions(model, SENTENCES[:1]))
 
 

@@ -21,8 +21,8 @@ _CARD = """\
 | Task | {task} |
 | Labels | {labels} |
 | Network | BiLSTM-CRF (Lample et al. 2016; Ma and Hovy 2016): {network} |
-| Words | {words:,} with a vector of their own, looked up as they are, else lower-cased, else capitalised; {characters} characters |
-| Input | text, cut by the rules of the treebank UD English EWT, or sentences of tokens |
+| Words | {words:,} with a vector of their own, looked up as they are, else lower-cased, else capitalized; {characters} characters |
+| Input | text, split into sentences and tokens by the rules of the treebank UD English EWT, or sentences of tokens |
 | Output | {output} |
 | Weights | {weights}: {score} {graph:.2%} on the dev sentences{seen}, {pytorch:.2%} as trained; {changed:,} of {tags:,} tags differ |
 | Licence of the weights | {licence} |
@@ -41,21 +41,21 @@ _CARD = """\
 ## How it was trained
 
 * Data: {data}: {train:,} sentences to train on, {dev}.
-* {epochs} epochs, batches of {batch_size}, AdamW with weight decay {weight_decay:g}, learning rate up to {learning_rate:g}
-  and down along a cosine, weights averaged over steps (decay {ema:g}), seed {seed}.
-* Dropout: {input_dropout:g} of a word's features, {dropout:g} between and after the layers, the same in a whole sentence (Gal and
-  Ghahramani 2016); {word_dropout:.0%} of the words shown as unknown.
+* {epochs} epochs, batches of {batch_size}, AdamW with weight decay {weight_decay:g}, maximum learning rate {learning_rate:g}
+  with a cosine schedule, moving average of the weights (decay {ema:g}), seed {seed}.
+* Variational dropout (Gal and Ghahramani 2016): {input_dropout:g} of a word's features, {dropout:g} between and after the layers;
+  {word_dropout:.0%} of the words replaced by the unknown word.
 * Word vectors: {vectors}.
 {auxiliary}* Libraries: {libraries}.
 
-## What it is not
+## Limitations
 
 It knows the language and the kind of text it was trained on; other text is tagged less well than the figures above say.
 A score is the model's own probability: high ones can be wrong. {caution}
 """
 
-_SPANS_CAUTION = "What is a name, and of what, is what the data's annotators took for one; names that are rare in the data are missed more often than others, so do not rely on it to find every person."
-_TAGS_CAUTION = "Tags are those of the data, by its guidelines; rare ones are found less well than common ones."
+_SPANS_CAUTION = "Names and their types follow the annotation guidelines of the data; names that are rare in the data are missed more often than others, so do not rely on it to find every person."
+_TAGS_CAUTION = "Tags follow the annotation guidelines of the data; rare ones are predicted less well than common ones."
 
 
 def model_card(
@@ -118,7 +118,7 @@ def model_card(
 
 
 def _network(config: TaggerConfig, tagger: Tagger) -> str:
-    network, width = config.network, tagger.network.words.given.shape[1]
+    network, width = config.network, tagger.network.words.pretrained.shape[1]
     spelling = {"cnn": "{} filters over characters", "bilstm": "a character BiLSTM of {} units", "none": ""}
     parts = [
         f"word vectors of {width} dimensions",
@@ -159,9 +159,9 @@ def _example(samples: Sequence[Sample]) -> str:
 
 def _vectors(manifest: Manifest, config: TaggerConfig) -> str:
     if not config.network.vectors:
-        return "learnt with the rest, from random ones"
+        return "trained with the rest, from random initialization"
     network: Any = manifest.provenance.config["network"]
-    tuned = "tuned for the words of the training sentences" if config.network.tune_vectors else "not tuned"
+    tuned = "fine-tuned for the words of the training sentences" if config.network.tune_vectors else "not fine-tuned"
     names = " and ".join(f"`{name}`" for name in network["vectors"].split(","))
     return f"{names}, from {network['vectors_data']}; {tuned}"
 
@@ -169,4 +169,4 @@ def _vectors(manifest: Manifest, config: TaggerConfig) -> str:
 def _auxiliary(config: TaggerConfig) -> str:
     if not config.auxiliary:
         return ""
-    return f"* Learnt beside, to help: `{config.auxiliary}`, {config.auxiliary_weight:g} of the loss; it is not in the graph.\n"
+    return f"* Auxiliary task: `{config.auxiliary}`, with weight {config.auxiliary_weight:g} in the loss; it is not in the graph.\n"

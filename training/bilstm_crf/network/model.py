@@ -5,7 +5,7 @@ Shapes: B sentences of T tokens, U distinct words of C characters, D word dimens
 V words in the vocabulary.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,27 +27,27 @@ class WordTable(nn.Module):
     Only the trained rows have gradients and optimizer state, however large the vocabulary is.
 
     Args:
-        given: the pretrained vectors [V+1, D].
+        pretrained: the pretrained vectors [V+1, D].
         trained: the number of rows that are fine-tuned.
     """
 
-    given: Tensor
+    pretrained: Tensor
 
-    def __init__(self, given: NDArray[np.float32], trained: int) -> None:
+    def __init__(self, pretrained: NDArray[np.float32], trained: int) -> None:
         super().__init__()
-        self.register_buffer("given", torch.from_numpy(given))
-        self.difference = nn.Parameter(torch.zeros(trained, given.shape[1]))
+        self.register_buffer("pretrained", torch.from_numpy(pretrained))
+        self.difference = nn.Parameter(torch.zeros(trained, pretrained.shape[1]))
 
     def forward(self, rows_U: Tensor) -> Tensor:
-        given = functional.embedding(rows_U, self.given)
+        vectors = functional.embedding(rows_U, self.pretrained)
         tuned = rows_U < len(self.difference)
         difference = functional.embedding(torch.where(tuned, rows_U, 0), self.difference)
-        return given + difference * tuned[:, None]
+        return vectors + difference * tuned[:, None]
 
     @torch.no_grad()
     def rows(self) -> Tensor:
         """The sum of vectors and differences [V+1, D]."""
-        table = self.given.clone()
+        table = self.pretrained.clone()
         table[: len(self.difference)] += self.difference
         return table
 
@@ -94,7 +94,6 @@ class BiLstm(nn.Module):
         super().__init__()
         self.forward_lstm = nn.LSTM(inputs, units)
         self.backward_lstm = nn.LSTM(inputs, units)
-        self.register_load_state_dict_pre_hook(_rename_old_weights)  # type: ignore[no-untyped-call]  # torch lacks it
         for lstm in (self.forward_lstm, self.backward_lstm):
             for name, weights in lstm.named_parameters():
                 if "weight_hh" in name:
@@ -114,13 +113,6 @@ class BiLstm(nn.Module):
         forward, _ = self.forward_lstm(inputs_TBF)
         backward, _ = self.backward_lstm(inputs_TBF.gather(0, reversal.expand_as(inputs_TBF)))
         return torch.cat([forward, backward.gather(0, reversal.expand_as(backward))], dim=2)
-
-
-def _rename_old_weights(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Read checkpoints of earlier versions, which named the LSTMs `ahead` and `back`."""
-    for old, new in (("ahead.", "forward_lstm."), ("back.", "backward_lstm.")):
-        for name in [name for name in state if name.startswith(prefix + old)]:
-            state[prefix + new + name.removeprefix(prefix + old)] = state.pop(name)
 
 
 class VariationalDropout(nn.Module):
@@ -228,3 +220,16 @@ def _character_network(
         return None
     network = CharacterCnn if kind == "cnn" else CharacterBiLstm
     return network(characters, config.character_dimensions, config.character_units)
+
+
+_RENAMED_WEIGHTS = {".ahead.": ".forward_lstm.", ".back.": ".backward_lstm.", "words.given": "words.pretrained"}
+
+
+def upgrade_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a checkpoint under today's names; earlier versions had others."""
+    upgraded = {}
+    for name, values in state.items():
+        for old, new in _RENAMED_WEIGHTS.items():
+            name = name.replace(old, new)
+        upgraded[name] = values
+    return upgraded

@@ -23,7 +23,7 @@ from training.word2vec.data.corpus import CorpusSettings, EncodedCorpus, open_co
 from training.word2vec.evaluate import evaluate, store
 from training.word2vec.export.bundle import BundleSettings, Exported, check_exportable, export
 from training.word2vec.export.import_vectors import import_vectors
-from training.word2vec.export.provenance import default_name, measured, run_settings
+from training.word2vec.export.provenance import default_name, measure, run_settings
 from training.word2vec.plots import draw_run
 from training.word2vec.train import train
 
@@ -107,7 +107,7 @@ def _export(experiment: Word2VecExperiment, run: Run, _name: str, options: Names
     settings = _run_bundle_settings(options, experiment.config)
     check_exportable(settings, dimensions=vectors.dimensions)
     if options.measure:
-        settings = replace(settings, metrics=measured(vectors, settings))
+        settings = replace(settings, metrics=measure(vectors, settings))
     return _export_report(export(vectors, settings))
 
 
@@ -214,7 +214,7 @@ def _import(options: Namespace) -> int:
     tokenizer: Tokenizer = options.tokenizer or ("letters" if options.normalizer == "lower" else "words")
     settings = replace(
         _bundle_settings(options, name),
-        normaliser=options.normalizer,
+        normalizer=options.normalizer,
         tokenizer=tokenizer,
         phrases=options.phrases,
     )

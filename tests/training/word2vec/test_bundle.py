@@ -1,4 +1,4 @@
-"""Vectors, in memory or in a file, become a bundle whose samples are the answers of the graph in it."""
+"""Export of vectors, from memory or from a file, as a bundle whose samples are its own answers."""
 
 import gzip
 from pathlib import Path
@@ -36,7 +36,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
         made_vectors(ROWS, SIZE),
         settings(
             tmp_path_factory.mktemp("export"),
-            normaliser="lower",
+            normalizer="lower",
             data="a story",
             licence="CC0-1.0",
             attribution="nobody",
@@ -51,7 +51,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 @pytest.fixture
 def outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every table is too large for the graph."""
-    monkeypatch.setattr("training.word2vec.export.graph.LARGEST_INSIDE", 100)
+    monkeypatch.setattr("training.word2vec.export.graph.MAX_INSIDE_BYTES", 100)
 
 
 def preprocessing(bundle: Bundle) -> WordVectorsPreprocessing:
@@ -168,7 +168,7 @@ def test_nothing_of_the_machine_is_in_the_bundle(exported: Exported) -> None:
 
 
 def test_the_same_vectors_make_the_same_bytes(exported: Exported, tmp_path: Path) -> None:
-    again = export(made_vectors(ROWS, SIZE), settings(tmp_path, normaliser="lower"))
+    again = export(made_vectors(ROWS, SIZE), settings(tmp_path, normalizer="lower"))
     for name in ("model.onnx", "vocabulary.txt", "weights.npy", "samples.json"):
         assert again.bundle.file(name).read_bytes() == exported.bundle.file(name).read_bytes()
     assert export(made_vectors(ROWS, SIZE), settings(tmp_path)).bundle.manifest.version == 2
@@ -208,7 +208,7 @@ def test_phrases_are_not_in_the_text_of_a_sample(tmp_path: Path) -> None:
 @pytest.mark.parametrize("precision", ["int8", "fp16"])
 @pytest.mark.usefixtures("outside")
 def test_a_large_table_lies_beside_the_graph(precision: Any, exported: Exported, tmp_path: Path) -> None:
-    bundle = export(made_vectors(ROWS, SIZE), settings(tmp_path, normaliser="lower", precision=precision)).bundle
+    bundle = export(made_vectors(ROWS, SIZE), settings(tmp_path, normalizer="lower", precision=precision)).bundle
     said = preprocessing(bundle)
     assert (said.table, said.scales) == ("table.npy", "scales.npy")
     assert {"table.npy", "scales.npy"} < set(bundle.manifest.files)
@@ -243,11 +243,11 @@ def test_settings_that_cannot_be_used(change: dict[str, Any], message: str, tmp_
 
 def test_a_graph_that_differs_is_not_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "training.word2vec.export.quantized_table.column_scales",
+        "training.word2vec.export.quantized_table.choose_column_scales",
         lambda _, deviations: np.full_like(deviations[None], 99),
     )
     monkeypatch.setattr(
-        "training.word2vec.export.quantized_table.unit_scales", lambda codes, columns: np.ones((len(codes), 1))
+        "training.word2vec.export.quantized_table.unit_row_scales", lambda codes, scales: np.ones((len(codes), 1))
     )
     with pytest.raises(ExportError, match=r"scores differ from float32 by up to .* \(limit for int8: 0.03\); nothing"):
         export(made_vectors(ROWS, SIZE), settings(tmp_path))
@@ -261,7 +261,7 @@ def test_a_file_becomes_the_same_bundle_as_its_vectors(
 ) -> None:
     path = tmp_path / f"vectors.{suffix}"
     write_vectors(made_vectors(ROWS, SIZE), path, format=format)
-    found = import_vectors(path, settings(tmp_path, normaliser="lower", licence="CC0-1.0"))
+    found = import_vectors(path, settings(tmp_path, normalizer="lower", licence="CC0-1.0"))
     bundle = found.exported.bundle
     assert (found.format, found.skipped, found.exported.words) == (format, 0, ROWS)
     for name in ("model.onnx", "vocabulary.txt"):
@@ -276,9 +276,9 @@ def test_a_bad_file_leaves_nothing_and_can_be_skipped_over(tmp_path: Path) -> No
     path = tmp_path / "vectors.txt.gz"
     path.write_bytes(gzip.compress(b"king 1 2\nQueen 2 1\nqueen 3 1\nking 0 1\nman 1\nwoman 2 2\n"))
     with pytest.raises(DatasetError, match=r"vectors\.txt\.gz:4: the word 'king' stands in the file twice"):
-        import_vectors(path, settings(tmp_path, normaliser="lower"))
+        import_vectors(path, settings(tmp_path, normalizer="lower"))
     assert not list((tmp_path / "models").iterdir())
-    found = import_vectors(path, settings(tmp_path, normaliser="lower", data="my data"), skip_bad=True)
+    found = import_vectors(path, settings(tmp_path, normalizer="lower", data="my data"), skip_bad=True)
     assert (found.skipped, found.exported.dropped, found.exported.words) == (2, 1, 3)
     assert found.exported.bundle.file("vocabulary.txt").read_text() == "king\nqueen\nwoman\n"
     assert found.exported.bundle.manifest.provenance.data == "my data"
@@ -288,7 +288,7 @@ def test_a_bad_file_leaves_nothing_and_can_be_skipped_over(tmp_path: Path) -> No
 @pytest.mark.usefixtures("outside")
 def test_an_approximate_index(precision: Any, exported: Exported, tmp_path: Path) -> None:
     pytest.importorskip("usearch")
-    found = export(made_vectors(ROWS, SIZE), settings(tmp_path, normaliser="lower", index="hnsw", precision=precision))
+    found = export(made_vectors(ROWS, SIZE), settings(tmp_path, normalizer="lower", index="hnsw", precision=precision))
     said = preprocessing(found.bundle)
     assert said.index == found.index
     assert found.index is not None
@@ -304,9 +304,9 @@ def test_an_approximate_index(precision: Any, exported: Exported, tmp_path: Path
 
 
 def test_only_large_tables_get_an_index_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.word2vec.export.ann_index.LARGEST_EXACT", ROWS)
+    monkeypatch.setattr("training.word2vec.export.ann_index.MAX_EXACT_ROWS", ROWS)
     assert export(made_vectors(ROWS, SIZE), settings(tmp_path)).index is None
-    monkeypatch.setattr("training.word2vec.export.ann_index.LARGEST_EXACT", ROWS - 1)
+    monkeypatch.setattr("training.word2vec.export.ann_index.MAX_EXACT_ROWS", ROWS - 1)
     assert export(made_vectors(ROWS, SIZE), settings(tmp_path, index="none")).index is None
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(

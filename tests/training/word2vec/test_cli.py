@@ -121,8 +121,8 @@ def test_what_a_user_gets_wrong_is_one_line(
     ("flags", "limit", "message"),
     [
         (["--index", "hnsw"], "none", "an approximate index needs usearch"),
-        ([], "ann_index.LARGEST_EXACT", "an approximate index for 12 words needs usearch"),
-        (["--precision", "fp32"], "graph.LARGEST_INSIDE", "--precision fp32: a table of 0 MiB is too large for it"),
+        ([], "ann_index.MAX_EXACT_ROWS", "an approximate index for 12 words needs usearch"),
+        (["--precision", "fp32"], "graph.MAX_INSIDE_BYTES", "--precision fp32: a table of 0 MiB is too large for it"),
     ],
 )
 def test_a_bundle_that_cannot_be_made_is_refused_before_training(

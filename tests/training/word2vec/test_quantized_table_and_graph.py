@@ -1,4 +1,4 @@
-"""The table keeps what the vectors say in few bits, and the graph looks up, averages and searches as documented."""
+"""Quantization of the table, and look-up, weighted sums and search by the graph."""
 
 from pathlib import Path
 from typing import Any
@@ -7,16 +7,19 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from numpy.typing import NDArray
 
 from service.bundle.manifest import Datatype
+from service.runtime.session import OnnxSession
+from service.tasks.word_vectors.vector_table import GraphTable, MappedTable
+from service.tasks.word_vectors.vector_table import Table as VectorTable
 from tests.support.vectors import made_vectors
 from training.common.errors import ExportError
 from training.common.export import open_graph
 from training.common.vectors import Block, WordVectors
 from training.word2vec.export.graph import build_graph, graph_spec
-from training.word2vec.export.lookup import Lookup
-from training.word2vec.export.quantized_table import Precision, Table, build_table, column_scales, principal_axes
-from training.word2vec.export.staging import Staged, stage
+from training.word2vec.export.quantized_table import Precision, Table, build_table, choose_column_scales, principal_axes
+from training.word2vec.export.staging import StagedVectors, stage_vectors
 
 pytestmark = pytest.mark.torch
 
@@ -24,12 +27,12 @@ PRECISIONS: tuple[Precision, ...] = ("int8", "fp16", "fp32")
 ROWS, SIZE = 300, 16
 
 
-def staged_vectors(vectors: WordVectors, folder: Path, **settings: Any) -> Staged:
+def staged_vectors(vectors: WordVectors, folder: Path, **settings: Any) -> StagedVectors:
     """The vectors as two blocks, staged."""
     half = len(vectors) // 2
     blocks = [Block(words=vectors.words[part], rows=vectors.matrix[part]) for part in (slice(half), slice(half, None))]
-    defaults = {"normaliser": "none", "max_words": None}
-    return stage(blocks, folder, dimensions=vectors.dimensions, **(defaults | settings))
+    defaults = {"normalizer": "none", "max_words": None}
+    return stage_vectors(blocks, folder, dimensions=vectors.dimensions, **(defaults | settings))
 
 
 def small_table(folder: Path, precision: Precision, dimensions: int = SIZE) -> Table:
@@ -37,12 +40,28 @@ def small_table(folder: Path, precision: Precision, dimensions: int = SIZE) -> T
     return build_table(staged, principal_axes(staged, dimensions), precision, folder)
 
 
+def outside_inputs(table: Table, outside: bool) -> dict[str, NDArray[Any]]:
+    """The inputs of the graph for a table outside it."""
+    inputs = {"table": table.codes, "scales": table.row_scales} if outside else {}
+    return {name: array for name, array in inputs.items() if array is not None}
+
+
+def open_served(table: Table, outside: bool, folder: Path) -> tuple[OnnxSession, VectorTable]:
+    """The graph as the server opens it, and the table with its search."""
+    path = folder / "model.onnx"
+    path.write_bytes(build_graph(table))
+    session = OnnxSession(path, graph_spec(table), providers=("cpu",))
+    return session, (
+        MappedTable(session, table.codes, table.row_scales) if outside else GraphTable(session, len(table), SIZE)
+    )
+
+
 @pytest.fixture(params=[False, True], ids=["inside", "outside"])
 def outside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether the table is too large for the graph."""
     if request.param:
-        monkeypatch.setattr("training.word2vec.export.graph.LARGEST_INSIDE", 100)
-        monkeypatch.setattr("training.word2vec.export.lookup._CHUNK", 77)
+        monkeypatch.setattr("training.word2vec.export.graph.MAX_INSIDE_BYTES", 100)
+        monkeypatch.setattr("service.tasks.word_vectors.vector_table._BLOCK_ROWS", 77)
     return bool(request.param)
 
 
@@ -97,7 +116,7 @@ def test_columns_are_scaled_where_that_loses_less() -> None:
         rows = random.normal(size=(500, 64)).astype(np.float32)
         rows[:, 0] = leading
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        columns = column_scales(rows, deviations)
+        columns = choose_column_scales(rows, deviations)
         assert columns.shape == (1, 64)
         assert (columns[0, 0] > columns[0, 1]) == (leading > 1)
 
@@ -126,12 +145,12 @@ def test_a_vector_without_direction_is_named(number: float, tmp_path: Path) -> N
 def test_the_first_of_the_words_that_become_one_is_kept(tmp_path: Path) -> None:
     words = ["The", "Paris", "the", "cafe\u0301", "caf\u00e9", "\N{NO-BREAK SPACE}", "paris", "new york", "end"]
     vectors = WordVectors(words=words, matrix=np.eye(9, dtype=np.float32))
-    lower = staged_vectors(vectors, tmp_path, normaliser="lower")
+    lower = staged_vectors(vectors, tmp_path, normalizer="lower")
     assert lower.words == ["the", "paris", "caf\u00e9", "new_york", "end"]
-    assert lower.rows(np.arange(5)).argmax(1).tolist() == lower.origins.tolist() == [0, 1, 3, 7, 8]
+    assert lower.rows(np.arange(5)).argmax(1).tolist() == lower.source_rows.tolist() == [0, 1, 3, 7, 8]
     np.testing.assert_array_equal(np.concatenate(list(lower.blocks(2))), lower.rows(np.arange(5)))
     assert lower.dropped == 4
-    first = staged_vectors(vectors, tmp_path, normaliser="lower", max_words=3)
+    first = staged_vectors(vectors, tmp_path, normalizer="lower", max_words=3)
     assert (first.words, first.dropped) == (["the", "paris", "caf\u00e9"], 1)
     cased = staged_vectors(vectors, tmp_path)
     assert cased.words == ["The", "Paris", "the", "caf\u00e9", "paris", "new_york", "end"]
@@ -142,37 +161,46 @@ def test_the_first_of_the_words_that_become_one_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_graph_computes_what_its_head_says(precision: Precision, outside: bool, tmp_path: Path) -> None:
     table = small_table(tmp_path, precision)
-    lookup, rows = Lookup(build_graph(table), table), table.rows(slice(None))
+    rows = table.rows(slice(None))
+    session, served = open_served(table, outside, tmp_path)
     random = np.random.default_rng(1)
     ids = random.integers(ROWS, size=(9, 4))
     weights = random.normal(size=(9, 4)).astype(np.float32)
     expected = np.einsum("nm,nmd->nd", weights, rows[ids])
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    embeddings = lookup.embed(ids, weights)
+
+    def embed(ids: NDArray[np.int64], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        feeds = {"ids": ids, "weights": weights, "vectors": np.zeros((len(ids), SIZE), np.float32)}
+        feeds |= {"k": np.zeros(len(ids), np.int64)} | outside_inputs(table, outside)
+        embeddings: NDArray[np.float32] = session.run(feeds)["embeddings"]
+        return embeddings
+
+    embeddings = embed(ids, weights)
     np.testing.assert_allclose(embeddings, expected, atol=2e-6)
-    scores, indices = lookup.nearest(embeddings, 5)
+    np.testing.assert_allclose(served.rows(ids[:, 0]), rows[ids[:, 0]], atol=2e-6)
+    scores, indices = served.search(embeddings, 5)
     every = embeddings @ rows.T
     np.testing.assert_array_equal(indices, np.argsort(-every, axis=1, kind="stable")[:, :5])
     np.testing.assert_allclose(scores, -np.sort(-every, axis=1)[:, :5], atol=2e-6)
-    alone = np.concatenate([lookup.embed(ids[row : row + 1], weights[row : row + 1]) for row in range(9)])
+    alone = np.concatenate([embed(ids[row : row + 1], weights[row : row + 1]) for row in range(9)])
     np.testing.assert_allclose(alone, embeddings, atol=1e-6)
-    padded = lookup.embed(np.pad(ids, ((0, 0), (0, 3))), np.pad(weights, ((0, 0), (0, 3))))
+    padded = embed(np.pad(ids, ((0, 0), (0, 3))), np.pad(weights, ((0, 0), (0, 3))))
     np.testing.assert_allclose(padded, embeddings, atol=1e-6)
 
 
 def test_vectors_are_added_and_nothing_gives_nothing(outside: bool, tmp_path: Path) -> None:
     table = small_table(tmp_path, "int8")
     session = open_graph(build_graph(table))
-    given = made_vectors(3, SIZE).matrix
+    vectors = made_vectors(3, SIZE).matrix
     feeds = {
         "ids": np.array([[0], [1], [2]]),
         "weights": np.array([[0], [2.5], [0]], np.float32),
-        "vectors": given * np.array([[1], [1], [0]], np.float32),
+        "vectors": vectors * np.array([[1], [1], [0]], np.float32),
         "k": np.array([1, 0, 1000]),
     }
-    feeds |= {"table": table.codes, "scales": table.scales} if outside else {}
+    feeds |= outside_inputs(table, outside)
     embeddings, scores, indices = session.run(None, feeds)
-    expected = given + np.array([[0], [2.5], [0]]) * table.rows(slice(3))
+    expected = vectors + np.array([[0], [2.5], [0]]) * table.rows(slice(3))
     np.testing.assert_allclose(embeddings[:2], expected[:2] / np.linalg.norm(expected[:2], axis=1)[:, None], atol=2e-6)
     assert (embeddings[2] == 0).all()
     assert (scores[2] == 0).all()

@@ -1,4 +1,4 @@
-"""What training exports, the server answers as the samples say: the two halves agree on every form of a bundle."""
+"""The server answers the samples of every kind of exported bundle as training stored them."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def test_samples_are_answered_alike(
     if index == "hnsw":
         pytest.importorskip("usearch")
     if outside:
-        monkeypatch.setattr("training.word2vec.export.graph.LARGEST_INSIDE", 100)
+        monkeypatch.setattr("training.word2vec.export.graph.MAX_INSIDE_BYTES", 100)
     settings = BundleSettings(name="words-xx", repository=tmp_path, precision=precision, index=index)
     predictor = served(export(made_vectors(), settings).bundle)
     assert len(predictor.bundle.samples()) == 4
@@ -38,11 +38,11 @@ def test_samples_are_answered_alike(
     assert predictor.details["words"] == 300
 
 
-def test_a_normaliser_a_tokenizer_and_phrases(tmp_path: Path) -> None:
+def test_a_normalizer_a_tokenizer_and_phrases(tmp_path: Path) -> None:
     vectors = made_vectors()
     vectors.words[20:22] = ["New_York", "New"]
     settings = BundleSettings(
-        name="words-xx", repository=tmp_path, normaliser="lower", tokenizer="words", phrases=True, dimensions=6
+        name="words-xx", repository=tmp_path, normalizer="lower", tokenizer="words", phrases=True, dimensions=6
     )
     predictor = served(export(vectors, settings).bundle)
     assert list(predictor.replay()) == []

@@ -1,1 +1,1 @@
-"""A trained word2vec as a model bundle."""
+"""Export of word vectors as a model bundle."""

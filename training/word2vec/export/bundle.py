@@ -1,28 +1,26 @@
-"""Word vectors as a model bundle: table, graph, index, samples, model card, manifest."""
+"""Exports word vectors as a model bundle: table, graph, index, samples, model card, manifest."""
 
 import io
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from service.bundle.files import MODEL_CARD, SAMPLES, Bundle, write_bundle
+from service.bundle.files import Bundle, draft_bundle
 from service.bundle.manifest import Comparison, Manifest, Metric, Task
 from service.tasks.word_vectors.preprocessing import ApproximateIndex, WordVectorsPreprocessing
 from service.text import Normalizer, Tokenizer
 from training.common.errors import ConfigError
 from training.common.export import check_target, provenance
+from training.common.samples import SampleAnswers
 from training.common.vectors import Block, WordVectors
-from training.word2vec.export.ann_index import ApproximateSearch, IndexChoice, build_index, tune, wants_index
+from training.word2vec.export.ann_index import IndexChoice, build_index, choose_expansion, needs_index, with_index
 from training.word2vec.export.card import model_card
 from training.word2vec.export.graph import GRAPH_FILE, build_graph, check_size, graph_spec, is_outside
-from training.word2vec.export.lookup import Lookup
 from training.word2vec.export.parity import Parity, check_parity
 from training.word2vec.export.quantized_table import (
     SCALES_FILE,
@@ -33,12 +31,12 @@ from training.word2vec.export.quantized_table import (
     build_table,
     principal_axes,
 )
-from training.word2vec.export.samples import SampleMaker
-from training.word2vec.export.staging import Staged, stage
+from training.word2vec.export.samples import make_samples
+from training.word2vec.export.staging import StagedVectors, stage_vectors
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime")
 _SMOOTHING = 1e-3
-"""a of a / (a + p), as in the paper."""
+"""The constant a of a / (a + p), as in the paper."""
 
 _TOLERANCE = 1e-4
 _BLOCK = 16_384
@@ -46,36 +44,36 @@ _BLOCK = 16_384
 
 @dataclass(frozen=True, kw_only=True)
 class BundleSettings:
-    """What a bundle of word vectors is to be, and what is known of the vectors."""
+    """Settings of an export, and the origin of the vectors."""
 
     name: str
     repository: Path
     """The model repository, for example `models/`."""
-    normaliser: Normalizer = "none"
+    normalizer: Normalizer = "none"
     tokenizer: Tokenizer = "letters"
     phrases: bool = False
-    """Whether the vocabulary has phrases that a text's words are to be joined to."""
+    """Whether the vocabulary has phrases; adjacent words of a text are then joined to them."""
     precision: Precision = "int8"
     max_words: int | None = None
-    """Only the most frequent; None for all."""
+    """Export only this many of the most frequent words; None for all."""
     dimensions: int | None = None
-    """Only the leading principal axes; None for all."""
+    """Keep only this many of the leading principal axes; None for all."""
     remove_components: int = 0
-    """How many of the leading axes to leave out, with the mean (Mu and Viswanath 2018); 0 changes no cosine."""
+    """Leading axes to remove, together with the mean (Mu and Viswanath 2018); 0 changes no cosine."""
     index: IndexChoice = "auto"
-    """An approximate index: `auto` for more than 200,000 words."""
+    """Whether to build an approximate index; `auto` builds one for more than 200,000 words."""
     threads: int = 0
-    """For building the index; 0 takes every CPU."""
+    """Threads that build the index; 0 for one per CPU."""
     description: str = ""
     data: str = "unknown"
-    """What text the vectors come from."""
+    """The corpus of the vectors."""
     licence: str = "unspecified"
     attribution: str = ""
     config: dict[str, Any] = field(default_factory=dict)
-    """The settings of the run that made them."""
+    """The settings of the training run."""
     seed: int | None = None
     libraries: tuple[str, ...] = ()
-    """Further libraries whose versions are recorded: what trained the vectors."""
+    """Libraries of the training, whose versions are recorded besides those of the export."""
     metrics: tuple[Metric, ...] = ()
 
     def __post_init__(self) -> None:
@@ -88,26 +86,27 @@ class BundleSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What an export wrote, and how far it is from the vectors it was given."""
+    """The result of an export, and how far it differs from the original vectors."""
 
     bundle: Bundle
     words: int
     dimensions: int
     dropped: int
-    """Words that the normaliser makes the same as a more frequent one (`Paris`, `paris`)."""
+    """Words that the normalizer makes equal to a more frequent one (`Paris`, `paris`)."""
     kept_share: float
-    """Of the vectors' squared norm, along the axes that were kept: 1 where none was cut."""
+    """Share of the vectors' squared norm along the axes that were kept; 1 if all were."""
     parity: Parity
     index: ApproximateIndex | None
     index_words_per_second: float | None
+    """Speed of building the index."""
 
 
 def export(vectors: WordVectors, settings: BundleSettings) -> Exported:
-    """Write vectors as the next version of the bundle `settings.name`, once its graph is shown to equal them.
+    """Write vectors as the next version of the bundle `settings.name`, after checking that it serves them correctly.
 
     Raises:
-        ConfigError: a setting that cannot be used.
-        ExportError: no words, a vector without direction, a graph that differs, or usearch is missing.
+        ConfigError: a setting cannot be used.
+        ExportError: no words, a zero vector, scores that differ from float32, or usearch is missing.
     """
     blocks = (
         Block(words=vectors.words[start : start + _BLOCK], rows=vectors.matrix[start : start + _BLOCK])
@@ -119,65 +118,63 @@ def export(vectors: WordVectors, settings: BundleSettings) -> Exported:
 def export_blocks(
     blocks: Iterable[Block], settings: BundleSettings, *, dimensions: int, counts: NDArray[np.int64] | None
 ) -> Exported:
-    """As `export`, for vectors of `dimensions` components that come block by block; they are never all in memory.
+    """Export vectors that come block by block, as `export`; they are never all in memory.
 
     Args:
-        counts: how often each word of the source was met, where that is known.
+        blocks: words and rows, most frequent first.
+        settings: of the bundle.
+        dimensions: components of a row.
+        counts: occurrences of each word of the source, if known.
     """
     kept = check_exportable(settings, dimensions=dimensions)
-    # Beside the bundle: what is made there is as large as the vectors.
+    # In the repository, as the temporary files are as large as the vectors, and the bundle links to them.
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=settings.repository) as name:
         folder = Path(name)
-        staged = stage(
-            blocks, folder, dimensions=dimensions, normaliser=settings.normaliser, max_words=settings.max_words
+        staged = stage_vectors(
+            blocks, folder, dimensions=dimensions, normalizer=settings.normalizer, max_words=settings.max_words
         )
         axes = principal_axes(staged, kept, remove=settings.remove_components)
-        parts = _make_parts(settings, staged, axes, word_weights(len(staged.words), counts, staged.origins), folder)
-        bundle = _write(settings, parts, folder)
-    return Exported(
-        bundle=bundle,
-        words=len(staged.words),
-        dimensions=kept,
-        dropped=staged.dropped,
-        kept_share=axes.share,
-        parity=parts.parity,
-        index=parts.index,
-        index_words_per_second=parts.index_words_per_second,
-    )
+        weights = word_weights(len(staged.words), counts, staged.source_rows)
+        return _export_staged(settings, staged, axes, weights, folder)
 
 
 def check_exportable(settings: BundleSettings, *, dimensions: int, words: int = 0) -> int:
-    """Refuse what no vectors of so many components, or of so many words, can be exported as; how many axes are kept.
+    """Check the settings before anything is trained or read.
 
     Args:
-        words: how many there are at most; 0 where that is not known.
+        settings: of the bundle.
+        dimensions: components of the vectors.
+        words: maximum number of words; 0 if unknown.
+
+    Returns:
+        The number of axes that are kept.
 
     Raises:
-        ConfigError: naming the setting.
-        ExportError: an index is asked for, or needed for so many words, and usearch is missing.
+        ConfigError: naming the setting that cannot be used.
+        ExportError: an index is requested, or needed for this many words, and usearch is missing.
     """
-    left = dimensions - settings.remove_components
-    if left < 1:
+    available = dimensions - settings.remove_components
+    if available < 1:
         raise ConfigError(f"--remove-components {settings.remove_components}: the vectors have {dimensions}")
-    kept = settings.dimensions or left
-    if kept > left:
-        raise ConfigError(f"--keep-dimensions {kept}: the vectors have {left}; ask for at most as many")
+    kept = settings.dimensions or available
+    if kept > available:
+        raise ConfigError(f"--keep-dimensions {kept}: the vectors have {available}; ask for at most as many")
     rows = min(words, settings.max_words or words)
     check_size(rows, kept, settings.precision)
-    wants_index(settings.index, rows)
+    needs_index(settings.index, rows)
     check_target(settings.name, settings.repository)
     return kept
 
 
 def word_weights(
-    words: int, counts: NDArray[np.int64] | None, origins: NDArray[np.int64] | None = None
+    words: int, counts: NDArray[np.int64] | None, source_rows: NDArray[np.int64] | None = None
 ) -> NDArray[np.float32]:
-    """The weight of each word in the mean that is a text's vector: a / (a + p) (Arora, Liang, Ma 2017, section 3).
+    """The weight a / (a + p) of each word in the mean of a text's vectors (Arora, Liang, Ma 2017, section 3).
 
     Args:
         words: V.
-        counts: of the source's words; p follows Zipf's law, 1 / (rank + 2.7), where they are unknown.
-        origins: [V], which words of the source are meant; None for all.
+        counts: occurrences of the source's words; if unknown, p follows Zipf's law, 1 / (rank + 2.7).
+        source_rows: [V], the row of the source of each word; None for all rows in order.
 
     Returns:
         [V].
@@ -186,107 +183,87 @@ def word_weights(
         zipf = 1 / (np.arange(1, words + 1) + 2.7)
         frequencies = zipf / zipf.sum()
     else:
-        frequencies = (counts if origins is None else counts[origins]) / counts.sum()
+        frequencies = (counts if source_rows is None else counts[source_rows]) / counts.sum()
     weights: NDArray[np.float32] = (_SMOOTHING / (_SMOOTHING + frequencies)).astype(np.float32)
     return weights
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Parts:
-    words: list[str]
-    word_weights: NDArray[np.float32]
-    table: Table
-    graph: bytes
-    lookup: Lookup
-    parity: Parity
-    index: ApproximateIndex | None
-    index_words_per_second: float | None
-
-
-def _make_parts(
-    settings: BundleSettings,
-    staged: Staged,
-    axes: Axes,
-    weights: NDArray[np.float32],
-    folder: Path,
-) -> _Parts:
-    indexed = wants_index(settings.index, len(staged.words))
+def _export_staged(
+    settings: BundleSettings, staged: StagedVectors, axes: Axes, weights: NDArray[np.float32], folder: Path
+) -> Exported:
+    """Make the files of the bundle, check and answer it with the predictor that serves it, and publish it."""
+    is_indexed = needs_index(settings.index, len(staged.words))
     table = build_table(staged, axes, settings.precision, folder)
-    check_size(len(staged.words), table.dimensions, settings.precision)
-    graph = build_graph(table)
-    lookup = Lookup(graph, table)
-    parity = check_parity(lookup, staged, axes, settings.precision)
-    path = folder / ApproximateIndex().file
-    speed = build_index(table, path, threads=settings.threads) if indexed else None
-    index = tune(table, path, parity) if indexed else None
-    return _Parts(
-        words=staged.words,
-        word_weights=weights,
-        table=table,
-        graph=graph,
-        lookup=lookup,
+    check_size(len(table), table.dimensions, settings.precision)
+    index = ApproximateIndex() if is_indexed else None
+    words_per_second = build_index(table, folder / index.file, threads=settings.threads) if index else None
+    manifest = _manifest(settings, table, _preprocessing(settings, table, index))
+    files = _files(manifest, table, staged.words, weights, folder)
+    with draft_bundle(settings.repository, manifest, files, link=True) as draft:
+        exact = SampleAnswers(with_index(draft.bundle, None))
+        parity = check_parity(exact.predictor, staged, axes, settings.precision)
+        if index is not None:
+            index = choose_expansion(draft.bundle, parity)
+        final = with_index(draft.bundle, index)
+        samples = make_samples(exact, SampleAnswers(final) if index is not None else exact)
+        card = model_card(
+            final.manifest,
+            words=len(table),
+            precision=settings.precision,
+            removed=settings.remove_components,
+            parity=parity,
+            samples=samples,
+        )
+        bundle = draft.publish(samples, card, manifest=final.manifest)
+    return Exported(
+        bundle=bundle,
+        words=len(table),
+        dimensions=table.dimensions,
+        dropped=staged.dropped,
+        kept_share=axes.share,
         parity=parity,
         index=index,
-        index_words_per_second=speed,
+        index_words_per_second=words_per_second,
     )
 
 
-def _write(settings: BundleSettings, parts: _Parts, folder: Path) -> Bundle:
-    preprocessing = _preprocessing(settings, parts)
-    served = parts.lookup.nearest
-    if parts.index is not None:
-        search = ApproximateSearch(parts.table, folder / parts.index.file)
-        served = partial(search.nearest, expansion=parts.index.expansion)
-    samples = SampleMaker(
-        lookup=parts.lookup,
-        served=served,
-        words=parts.words,
-        word_weights=parts.word_weights,
-        preprocessing=preprocessing,
-    ).make()
-    manifest = _manifest(settings, parts, preprocessing)
-    card = model_card(
-        manifest,
-        words=len(parts.words),
-        precision=settings.precision,
-        removed=settings.remove_components,
-        parity=parts.parity,
-        samples=samples,
-    )
+def _files(
+    manifest: Manifest, table: Table, words: list[str], weights: NDArray[np.float32], folder: Path
+) -> dict[str, bytes | Path]:
+    """The files of the bundle by name; those of a large table and its index as paths in `folder`."""
+    preprocessing = WordVectorsPreprocessing.model_validate(manifest.preprocessing)
     files: dict[str, bytes | Path] = {
-        GRAPH_FILE: parts.graph,
-        preprocessing.vocabulary: "".join(f"{word}\n" for word in parts.words).encode(),
-        preprocessing.word_weights: _npy(parts.word_weights),
-        SAMPLES: orjson.dumps({"samples": samples}),
-        MODEL_CARD: card.encode(),
+        GRAPH_FILE: build_graph(table),
+        preprocessing.vocabulary: "".join(f"{word}\n" for word in words).encode(),
+        preprocessing.word_weights: _npy(weights),
     }
-    beside = (preprocessing.table, preprocessing.scales, parts.index.file if parts.index else None)
-    files |= {name: folder / name for name in beside if name is not None}
-    return write_bundle(settings.repository, manifest, files)
+    index_file = preprocessing.index.file if preprocessing.index else None
+    large = (preprocessing.table, preprocessing.scales, index_file)
+    return files | {name: folder / name for name in large if name is not None}
 
 
-def _preprocessing(settings: BundleSettings, parts: _Parts) -> WordVectorsPreprocessing:
-    outside = is_outside(parts.table)
+def _preprocessing(settings: BundleSettings, table: Table, index: ApproximateIndex | None) -> WordVectorsPreprocessing:
+    outside = is_outside(table)
     return WordVectorsPreprocessing(
-        dimensions=parts.table.dimensions,
-        normalizer=settings.normaliser,
+        dimensions=table.dimensions,
+        normalizer=settings.normalizer,
         tokenizer=settings.tokenizer,
         phrases=settings.phrases,
         table=TABLE_FILE if outside else None,
-        scales=SCALES_FILE if outside and parts.table.scales is not None else None,
-        index=parts.index,
+        scales=SCALES_FILE if outside and table.row_scales is not None else None,
+        index=index,
     )
 
 
-def _manifest(settings: BundleSettings, parts: _Parts, preprocessing: WordVectorsPreprocessing) -> Manifest:
-    words, size = len(parts.words), parts.table.dimensions
-    libraries = {*_LIBRARIES, *settings.libraries, *(["usearch"] if parts.index else [])}
+def _manifest(settings: BundleSettings, table: Table, preprocessing: WordVectorsPreprocessing) -> Manifest:
+    words, size = len(table), table.dimensions
+    libraries = {*_LIBRARIES, *settings.libraries, *(["usearch"] if preprocessing.index else [])}
     return Manifest(
         name=settings.name,
         version=1,
         task=Task.WORD_VECTORS,
         description=settings.description or f"Vectors of {words:,} words in {size} dimensions, from {settings.data}",
-        graphs={"model": graph_spec(parts.table)},
+        graphs={"model": graph_spec(table)},
         preprocessing=preprocessing.model_dump(),
         metrics=settings.metrics,
         provenance=provenance(

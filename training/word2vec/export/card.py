@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+from service.bundle.files import Sample
 from service.bundle.manifest import Manifest
 from service.tasks.word_vectors.preprocessing import WordVectorsPreprocessing
 from training.word2vec.export.parity import Parity
 from training.word2vec.export.quantized_table import Precision
+from training.word2vec.export.samples import ANALOGY, NEIGHBORS
 
-# ruff: noqa: E501  - a row of a table is one line
+# ruff: noqa: E501  - a table row is one line
 _CARD = """\
 # {name}
 
@@ -21,7 +23,7 @@ _CARD = """\
 | Vectors | {dimensions} dimensions, norm 1, along their principal axes ({axes}), so that the leading ones may be kept alone |
 | Stored as | {precision}; scores differ from those in float32 by {difference:.1g} at most, and {overlap:.1%} of the ten nearest words are the same ({queries:,} words, measured on the graph that ships) |
 | Search | {search} |
-| Look-ups | normaliser `{normaliser}`, texts are cut by the tokenizer `{tokenizer}` |
+| Look-ups | normalizer `{normalizer}`, texts are split by the tokenizer `{tokenizer}` |
 | Mean of several words | weighted by a / (a + p), p the word's frequency, a = 0.001 (Arora, Liang, Ma 2017, section 3) |
 | Licence of the vectors | {licence} |
 | Attribution | {attribution} |
@@ -57,9 +59,18 @@ def model_card(
     precision: Precision,
     removed: int,
     parity: Parity,
-    samples: Sequence[dict[str, Any]],
+    samples: Sequence[Sample],
 ) -> str:
-    """MODEL_CARD.md, every figure from the bundle it describes."""
+    """The text of MODEL_CARD.md.
+
+    Args:
+        manifest: of the bundle.
+        words: size of the vocabulary.
+        precision: of the table.
+        removed: leading axes that were removed, with the mean.
+        parity: comparison with float32.
+        samples: neighbors and analogies among them are shown as examples.
+    """
     settings = WordVectorsPreprocessing.model_validate(manifest.preprocessing)
     source = manifest.provenance
     index = settings.index
@@ -78,7 +89,7 @@ def model_card(
         search=_SEARCH[index is not None].format(
             expansion=index.expansion if index else 0, recall=(index.recall or 0) if index else 0
         ),
-        normaliser=settings.normalizer,
+        normalizer=settings.normalizer,
         tokenizer=settings.tokenizer,
         licence=source.licence,
         attribution=source.attribution or "none given",
@@ -97,20 +108,21 @@ def _results(manifest: Manifest) -> str:
     return "\n".join(["| measure | value | data |", "|---|---|---|", *lines])
 
 
-def _examples(samples: Sequence[dict[str, Any]]) -> str:
-    """The neighbours and the analogy of the samples."""
+def _examples(samples: Sequence[Sample]) -> str:
+    """The neighbors and the analogy of the samples."""
     lines = []
     for sample in samples:
-        request = sample["request"]
-        if sample["route"] == "/v1/neighbors":
-            asked = [f"`{word}`" for word in request["words"]]
-        elif sample["route"] == "/v1/analogy":
-            asked = [f"`{request['b']}` - `{request['a']}` + `{request['c']}`"]
+        request: dict[str, Any] = sample.request
+        results: list[Any] = sample.results
+        if sample.route == NEIGHBORS:
+            queries = [f"`{word}`" for word in request["words"]]
+        elif sample.route == ANALOGY:
+            queries = [f"`{request['b']}` - `{request['a']}` + `{request['c']}`"]
         else:
             continue
-        for text, result in zip(asked, sample["results"], strict=True):
-            found = ", ".join(f"{entry['word']} {entry['score']:.2f}" for entry in result["neighbors"])
-            lines.append(f"* Nearest to {text}: {found}")
+        for query, result in zip(queries, results, strict=True):
+            neighbors = ", ".join(f"{entry['word']} {entry['score']:.2f}" for entry in result["neighbors"])
+            lines.append(f"* Nearest to {query}: {neighbors}")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""A file of word vectors, of any size, as a model bundle."""
+"""Exports a file of word vectors, of any size, as a model bundle."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,11 +10,11 @@ from training.word2vec.export.bundle import BundleSettings, Exported, export_blo
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """What was read and what was written."""
+    """The format of the file, and the bundle it was exported as."""
 
     format: Format
     skipped: int
-    """Rows that could not be used, with `skip_bad`."""
+    """Unusable rows that were left out, with `skip_bad`."""
     exported: Exported
 
 
@@ -23,13 +23,14 @@ def import_vectors(
 ) -> Imported:
     """Write a word2vec, GloVe or fastText (.vec) file as the next version of the bundle `settings.name`.
 
-    Its rows are taken to be ordered by frequency, as those tools write them. Memory grows with the words, not with
-    their vectors: those go from file to file.
+    Its rows are assumed to be ordered by frequency, as those tools write them. Memory grows with the number of words,
+    not with their vectors.
 
     Args:
         path: plain or gzipped.
-        settings: without `data`, the file's name stands for it.
-        skip_bad: leave out and count rows that cannot be used.
+        settings: of the bundle; `data` defaults to the name of the file.
+        format: of the file; `auto` detects it.
+        skip_bad: leave out unusable rows and count them.
 
     Raises:
         DatasetError: the file is missing, malformed or of no known format.

@@ -1,99 +1,119 @@
-"""The graph that ships held against plain numpy on the vectors before they were put into few bits."""
+"""Comparison of the search that is served with plain numpy on the vectors before they were quantized."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.tasks.base import Predictor
+from service.tasks.word_vectors.preprocessing import IDS, K
+from service.tasks.word_vectors.request import NEIGHBORS
 from training.common.errors import ExportError
-from training.word2vec.export.lookup import Lookup
-from training.word2vec.export.quantized_table import Axes, Precision, project, rotated
-from training.word2vec.export.staging import Staged
+from training.word2vec.export.quantized_table import Axes, Precision, project, projected_blocks
+from training.word2vec.export.staging import StagedVectors
 
-NEIGHBOURS = 10
+TOP_K = 10
+"""Neighbors that are compared."""
+
 _QUERIES = 1000
 _BLOCK = 2048
-"""Rows that are compared with all queries at a time: few, for the scores of all pairs are in memory."""
+"""Rows that are compared with all queries at a time; small, as the scores of all pairs are in memory."""
 
-_LIMITS: dict[Precision, float] = {"int8": 0.03, "fp16": 2e-3, "fp32": 1e-5}
-"""The greatest difference of a score that is let through."""
+_MAX_DIFFERENCE: dict[Precision, float] = {"int8": 0.03, "fp16": 2e-3, "fp32": 1e-5}
+"""The largest difference of a score that is accepted."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Parity:
-    """How the graph's nearest words differ from those in float32, for words from all over the vocabulary."""
+    """How the nearest neighbors of words from all over the vocabulary differ from those in float32."""
 
     queries: NDArray[np.int64]
-    """[N]: rows."""
-    neighbours: NDArray[np.int64]
-    """[N, up to 10]: the graph's, the word itself left out, best first."""
+    """[N], rows of the words."""
+    neighbors: NDArray[np.int64]
+    """[N, up to 10], rows of the neighbors by the served exact search, the word itself excluded, best first."""
     greatest_difference: float
-    """Of a score among them to the cosine in float32."""
+    """Largest difference of a neighbor's score from its cosine in float32."""
     overlap: float
-    """The share of the ten nearest words in float32 that the graph finds too."""
+    """Share of the ten nearest neighbors in float32 that the served search finds too."""
 
 
-def check_parity(lookup: Lookup, staged: Staged, axes: Axes, precision: Precision) -> Parity:
-    """Compare up to 1,000 words' ten nearest.
+def check_parity(predictor: Predictor[Any], staged: StagedVectors, axes: Axes, precision: Precision) -> Parity:
+    """Compare the ten nearest neighbors of up to 1,000 words with those in float32.
+
+    Args:
+        predictor: searches exactly.
+        staged: the vectors before quantization.
+        axes: the principal axes of the bundle.
+        precision: of the table.
 
     Raises:
         ExportError: a score differs by more than the precision explains.
     """
     rows = len(staged.words)
     queries = np.unique(np.linspace(0, rows - 1, min(_QUERIES, rows)).astype(np.int64))
-    embeddings = lookup.embed(queries[:, None], np.ones((len(queries), 1), np.float32))
-    scores, neighbours = without_self(*lookup.nearest(embeddings, NEIGHBOURS + 1), queries)
-    true_embeddings = project(staged.rows(queries), axes)
+    scores, neighbors = without_self(*nearest_rows(predictor, queries, TOP_K + 1), queries)
+    vectors = project(staged.rows(queries), axes)
     true_scores = np.stack(
-        [project(staged.rows(near), axes) @ query for near, query in zip(neighbours, true_embeddings, strict=True)]
+        [project(staged.rows(nearest), axes) @ vector for nearest, vector in zip(neighbors, vectors, strict=True)]
     )
     difference = float(np.abs(scores - true_scores).max(initial=0))
-    if not difference <= _LIMITS[precision]:
+    if not difference <= _MAX_DIFFERENCE[precision]:
         advice = "choose a higher precision" if precision != "fp32" else "check the version of onnxruntime"
         raise ExportError(
             f"the ONNX graph's scores differ from float32 by up to {difference:.2g} "
-            f"(limit for {precision}: {_LIMITS[precision]:g}); nothing was written; {advice}"
+            f"(limit for {precision}: {_MAX_DIFFERENCE[precision]:g}); nothing was written; {advice}"
         )
-    true_neighbours = _nearest(staged, axes, true_embeddings, queries)
     return Parity(
         queries=queries,
-        neighbours=neighbours,
+        neighbors=neighbors,
         greatest_difference=difference,
-        overlap=overlap(true_neighbours, neighbours),
+        overlap=overlap(_true_neighbors(staged, axes, vectors, queries), neighbors),
     )
 
 
-def without_self(
-    scores: NDArray[np.float32], indices: NDArray[np.int64], queries: NDArray[np.int64]
+def nearest_rows(
+    predictor: Predictor[Any], queries: NDArray[np.int64], k: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Each row's neighbours [N, K] without the query itself, [N, K - 1]; the last where it is not among them."""
-    kept = indices != queries[:, None]
+    """The scores and rows [N, min(k, V)] of the nearest rows to each of N rows, themselves included, best first."""
+    results = predictor.infer({IDS: queries, K: np.full(len(queries), k, np.int64)})[NEIGHBORS].tolist()
+    return np.stack([scores for scores, _ in results]), np.stack([rows for _, rows in results])
+
+
+def without_self(
+    scores: NDArray[np.float32], rows: NDArray[np.int64], queries: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Remove each query from its neighbors [N, K], or the last neighbor where it is not among them: [N, K - 1]."""
+    kept = rows != queries[:, None]
     kept[kept.all(axis=1), -1] = False
-    shape = (len(indices), indices.shape[1] - 1)
-    return scores[kept].reshape(shape), indices[kept].reshape(shape)
+    shape = (len(rows), rows.shape[1] - 1)
+    return scores[kept].reshape(shape), rows[kept].reshape(shape)
 
 
-def overlap(expected: NDArray[np.int64], found: NDArray[np.int64]) -> float:
-    """The share of the entries of each row of `expected` [N, K] that stand in the same row of `found`; 1 for K = 0."""
+def overlap(expected: NDArray[np.int64], actual: NDArray[np.int64]) -> float:
+    """The share of the entries of `expected` [N, K] that are in the same row of `actual`; 1 for K = 0."""
     if not expected.size:
         return 1.0
-    return float((expected[:, :, None] == found[:, None, :]).any(axis=2).mean())
+    return float((expected[:, :, None] == actual[:, None, :]).any(axis=2).mean())
 
 
-def _nearest(
-    staged: Staged, axes: Axes, embeddings: NDArray[np.float32], queries: NDArray[np.int64]
+def _true_neighbors(
+    staged: StagedVectors, axes: Axes, vectors: NDArray[np.float32], queries: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """The ten nearest rows to each query [N, up to 10], itself left out, in no order; a block of the rows at a time."""
-    k = min(NEIGHBOURS, len(staged.words) - 1)
+    """The ten nearest rows of each query by numpy in float32, itself excluded, unordered: [N, up to 10].
+
+    The rows are read block by block.
+    """
+    k = min(TOP_K, len(staged.words) - 1)
     scores = np.zeros((len(queries), 0), np.float32)
-    indices = np.zeros((len(queries), 0), np.int64)
-    for start, rows in rotated(staged, axes, _BLOCK):
-        numbers = np.arange(start, start + len(rows))
-        more = embeddings @ rows.T
-        more[numbers == queries[:, None]] = -np.inf
-        scores = np.concatenate([scores, more], axis=1)
-        indices = np.concatenate([indices, np.broadcast_to(numbers, more.shape)], axis=1)
+    rows = np.zeros((len(queries), 0), np.int64)
+    for start, block in projected_blocks(staged, axes, _BLOCK):
+        block_rows = np.arange(start, start + len(block))
+        block_scores = vectors @ block.T
+        block_scores[block_rows == queries[:, None]] = -np.inf
+        scores = np.concatenate([scores, block_scores], axis=1)
+        rows = np.concatenate([rows, np.broadcast_to(block_rows, block_scores.shape)], axis=1)
         best = np.argpartition(-scores, min(k, scores.shape[1] - 1), axis=1)[:, :k]
         scores = np.take_along_axis(scores, best, axis=1)
-        indices = np.take_along_axis(indices, best, axis=1)
-    return indices
+        rows = np.take_along_axis(rows, best, axis=1)
+    return rows

@@ -1,4 +1,4 @@
-"""What a bundle says of the run it comes from."""
+"""The name, provenance and metrics of the bundle of a run."""
 
 import tempfile
 from dataclasses import replace
@@ -18,18 +18,18 @@ _DEFAULT_NAMES = {"wikipedia-en-2015": "words-en", "text8": "words-text8"}
 
 
 def default_name(config: Word2VecConfig) -> str:
-    """The model name an export takes when none is given: that of a known corpus, else of the data's file or folder."""
+    """The default name of the model: that of a known corpus, else the name of the data's file or folder."""
     if config.data in _DEFAULT_NAMES:
         return _DEFAULT_NAMES[config.data]
     return Path(config.data).resolve().name.partition(".")[0].lower().replace(" ", "-")
 
 
 def run_settings(config: Word2VecConfig) -> dict[str, Any]:
-    """The settings of a bundle that follow from those of the run."""
+    """The fields of `BundleSettings` that follow from the settings of the run."""
     corpus = CORPORA.get(config.data)
     file_name = Path(config.data).name
     return {
-        "normaliser": "lower" if config.tokenizer == "letters" else "none",
+        "normalizer": "lower" if config.tokenizer == "letters" else "none",
         "tokenizer": config.tokenizer,
         "phrases": config.phrases > 0,
         "data": corpus.description if corpus else file_name,
@@ -41,8 +41,8 @@ def run_settings(config: Word2VecConfig) -> dict[str, Any]:
     }
 
 
-def measured(vectors: WordVectors, settings: BundleSettings) -> tuple[Metric, ...]:
-    """How the vectors that such a bundle serves, rounded and cut, do on the published English test sets."""
+def measure(vectors: WordVectors, settings: BundleSettings) -> tuple[Metric, ...]:
+    """Score the vectors as such a bundle serves them, quantized and truncated, on the published English test sets."""
     with tempfile.TemporaryDirectory() as folder:
         trial = export(vectors, replace(settings, repository=Path(folder), index="none"))
         served = bundle_vectors(trial.bundle.path)

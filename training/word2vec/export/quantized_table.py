@@ -1,4 +1,4 @@
-"""The table of a bundle: unit vectors along their principal axes, in few bits."""
+"""The table of a bundle: unit vectors along their principal axes, quantized."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from training.common.errors import ExportError
 from training.common.progress import bar
-from training.word2vec.export.staging import Staged
+from training.word2vec.export.staging import StagedVectors
 
 Precision = Literal["int8", "fp16", "fp32"]
 
@@ -29,63 +29,63 @@ _POWERS = (0.0, 0.25, 0.5, 0.75)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
-    """V rows of D components; row i is `codes[i] * columns * scales[i]`, without a factor that is None."""
+    """V quantized rows of D components: row i is `codes[i] * column_scales * row_scales[i]`, with None as 1."""
 
     codes: NDArray[Any]
     """[V, D] int8, float16 or float32; memory-mapped."""
-    columns: NDArray[np.float32] | None = None
-    """[1, D], with int8."""
-    scales: NDArray[np.float32] | None = None
-    """[V, 1], with int8 and float16: they make the norm of each row 1 again."""
+    column_scales: NDArray[np.float32] | None = None
+    """[1, D], for int8."""
+    row_scales: NDArray[np.float32] | None = None
+    """[V, 1], for int8 and float16: they restore the norm 1 of each row; memory-mapped."""
 
     def __len__(self) -> int:
         return len(self.codes)
 
     @property
     def dimensions(self) -> int:
-        """Components of a row."""
+        """D."""
         return int(self.codes.shape[1])
 
-    def rows(self, chosen: NDArray[np.int64] | slice) -> NDArray[np.float32]:
-        """Rows [n, D] as float32."""
-        values: NDArray[np.float32] = self.codes[chosen].astype(np.float32)
-        if self.columns is not None:
-            values *= self.columns
-        if self.scales is not None:
-            values *= self.scales[chosen]
+    def rows(self, indices: NDArray[np.int64] | slice) -> NDArray[np.float32]:
+        """Dequantize some rows, [n, D]."""
+        values: NDArray[np.float32] = self.codes[indices].astype(np.float32)
+        if self.column_scales is not None:
+            values *= self.column_scales
+        if self.row_scales is not None:
+            values *= self.row_scales[indices]
         return values
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Axes:
-    """The leading right singular vectors of V rows of D components."""
+    """The leading principal axes of V rows of D components: their right singular vectors."""
 
     vectors: NDArray[np.float32]
-    """[D, d]: columns of norm 1, each with its largest component positive."""
+    """[D, d]: columns of norm 1; the largest component of each is positive."""
     deviations: NDArray[np.float32]
-    """[d]: the root of the mean square of the rows along each."""
+    """[d]: root mean square of the rows along each axis."""
     share: float
-    """How much of the rows' squared norm lies along them; of what is left after the removal, if there was one."""
+    """Share of the rows' squared norm along these axes; after the removal of leading ones, if any."""
     origin: NDArray[np.float32] | None = None
-    """[D]: taken off every row first; None for nothing."""
+    """[D]: subtracted from every row before the projection; None for zero."""
 
 
-def principal_axes(staged: Staged, dimensions: int, *, remove: int = 0) -> Axes:
-    """The leading right singular vectors of the rows, from their second moments.
+def principal_axes(staged: StagedVectors, dimensions: int, *, remove: int = 0) -> Axes:
+    """Compute the leading principal axes of the rows from their second moments.
 
-    Uncentred, so that a rotation by all of them changes no cosine. With `remove` the rows' mean and their leading
-    axes, which all words share, are left out, and cosines do change ("All-but-the-Top", Mu and Viswanath 2018).
+    Uncentered, so that a rotation by all of them changes no cosine. With `remove`, the mean of the rows and their
+    leading axes, which all words share, are removed, which changes cosines ("All-but-the-Top", Mu and Viswanath 2018).
 
     Args:
         staged: V rows of D components.
-        dimensions: d, how many axes to keep.
-        remove: how many leading axes of the centred rows to leave out; 0: none, and the mean stays.
+        dimensions: d, axes to keep.
+        remove: leading axes of the centered rows to remove, together with the mean; 0 removes neither.
     """
     rows = len(staged.words)
     mean = staged.total / rows
     moments = staged.moments - rows * np.outer(mean, mean) if remove else staged.moments
     values, vectors = np.linalg.eigh(moments)
-    # Those of axes that no row has a part in are zero, or below by rounding.
+    # The eigenvalues of axes that are orthogonal to all rows are zero, or negative by rounding.
     values = np.maximum(values[::-1], 0)[remove:]
     axes = vectors[:, ::-1][:, remove : remove + dimensions]
     largest = np.abs(axes).argmax(axis=0)
@@ -98,31 +98,42 @@ def principal_axes(staged: Staged, dimensions: int, *, remove: int = 0) -> Axes:
     )
 
 
-def build_table(staged: Staged, axes: Axes, precision: Precision, folder: Path) -> Table:
-    """Write the rotated rows, with norm 1 again, as `table.npy` (and `scales.npy`) into `folder` and map them."""
+def build_table(staged: StagedVectors, axes: Axes, precision: Precision, folder: Path) -> Table:
+    """Project the rows, quantize them, and write them to `table.npy` and `scales.npy` in `folder`, memory-mapped.
+
+    Args:
+        staged: V rows.
+        axes: the principal axes to keep.
+        precision: of the table; fp32 needs no scales.
+        folder: of the files.
+
+    Raises:
+        ExportError: a row is orthogonal to all axes that are kept.
+    """
     shape = (len(staged.words), axes.vectors.shape[1])
     codes = np.lib.format.open_memmap(folder / TABLE_FILE, "w+", _DTYPES[precision], shape)
-    columns = scales = None
+    column_scales = row_scales = None
     if precision == "int8":
-        some = np.unique(np.linspace(0, shape[0] - 1, min(shape[0], _BLOCK)).astype(np.int64))
-        columns = column_scales(project(staged.rows(some), axes), axes.deviations)
+        sample = np.unique(np.linspace(0, shape[0] - 1, min(shape[0], _BLOCK)).astype(np.int64))
+        column_scales = choose_column_scales(project(staged.rows(sample), axes), axes.deviations)
     if precision != "fp32":
-        scales = np.lib.format.open_memmap(folder / SCALES_FILE, "w+", np.float32, (shape[0], 1))
+        row_scales = np.lib.format.open_memmap(folder / SCALES_FILE, "w+", np.float32, (shape[0], 1))
     with bar(total=shape[0], text="writing the table", unit="words", scaled=True) as progress:
-        for start, rows in rotated(staged, axes):
+        for start, rows in projected_blocks(staged, axes):
             stop = start + len(rows)
             _check_direction(rows, staged.words[start:stop])
-            codes[start:stop] = rows if columns is None else as_int8(rows / columns)
-            if scales is not None:
-                scales[start:stop] = unit_scales(codes[start:stop], columns)
+            codes[start:stop] = rows if column_scales is None else to_int8(rows / column_scales)
+            if row_scales is not None:
+                row_scales[start:stop] = unit_row_scales(codes[start:stop], column_scales)
             progress.update(len(rows))
     codes.flush()
-    if scales is not None:
-        scales.flush()
-    return Table(codes=codes, columns=columns, scales=scales)
+    if row_scales is not None:
+        row_scales.flush()
+    return Table(codes=codes, column_scales=column_scales, row_scales=row_scales)
 
 
 def _check_direction(rows: NDArray[np.float32], words: list[str]) -> None:
+    """Raise ExportError if a projected row is zero."""
     lost = np.flatnonzero(~rows.any(axis=1))
     if len(lost):
         raise ExportError(
@@ -130,54 +141,59 @@ def _check_direction(rows: NDArray[np.float32], words: list[str]) -> None:
         )
 
 
-def column_scales(rows: NDArray[np.float32], deviations: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What components are divided by before they become int8, [1, D]: the power of their deviations that loses least.
+def choose_column_scales(rows: NDArray[np.float32], deviations: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Choose the divisors of the components before rounding to int8: a power of their deviations, by least error.
 
-    The first principal axes hold the largest components by far and would leave the others a few of the 255 levels.
-    Measured on 41,095 words in 100 dimensions, where the root is chosen: 97.3 % of the ten nearest stay the same,
-    92.9 % without scales, 97.1 % with the deviations themselves.
+    The components along the first principal axes are by far the largest; without scales the others would use only a few
+    of the 255 levels. Measured on 41,095 words in 100 dimensions, where the square root is chosen: 97.3 % of the ten
+    nearest neighbors stay the same, 92.9 % without scales, 97.1 % with the deviations themselves.
 
     Args:
-        rows: some of them, [n, D], of norm 1.
-        deviations: [D], of all rows.
+        rows: [n, D], a sample of the rows, of norm 1.
+        deviations: [D], root mean square of the components of all rows.
+
+    Returns:
+        [1, D].
     """
     bounded = np.maximum(deviations, np.float32(deviations.max() * 1e-3))
     choices: list[NDArray[np.float32]] = [(bounded ** np.float32(power))[None] for power in _POWERS]
-    return min(choices, key=lambda columns: _loss(rows, columns))
+    return min(choices, key=lambda scales: _quantization_error(rows, scales))
 
 
-def _loss(rows: NDArray[np.float32], columns: NDArray[np.float32]) -> float:
-    """The mean square of what int8 makes of rows, less the rows."""
-    codes = as_int8(rows / columns)
-    return float(np.square(codes * columns * unit_scales(codes, columns) - rows).mean())
+def _quantization_error(rows: NDArray[np.float32], column_scales: NDArray[np.float32]) -> float:
+    """The mean squared error of rows [n, D] after quantization to int8."""
+    codes = to_int8(rows / column_scales)
+    return float(np.square(codes * column_scales * unit_row_scales(codes, column_scales) - rows).mean())
 
 
-def rotated(staged: Staged, axes: Axes, count: int = _BLOCK) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """(first row, the rows from there along `axes` with norm 1), block by block."""
+def projected_blocks(
+    staged: StagedVectors, axes: Axes, size: int = _BLOCK
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Project all rows, `size` at a time; yields the index of the first row of each block, and the block [n, d]."""
     start = 0
-    for rows in staged.blocks(count):
+    for rows in staged.blocks(size):
         yield start, project(rows, axes)
         start += len(rows)
 
 
 def project(rows: NDArray[np.float32], axes: Axes) -> NDArray[np.float32]:
-    """Rows [n, D] along `axes` with norm 1, [n, d]."""
+    """Project rows [n, D] on the axes and scale them to norm 1, [n, d]."""
     projected = (rows if axes.origin is None else rows - axes.origin) @ axes.vectors
     norms = np.linalg.norm(projected, axis=1, keepdims=True)
     unit: NDArray[np.float32] = projected / np.maximum(norms, np.finfo(np.float32).tiny)
     return unit
 
 
-def as_int8(rows: NDArray[np.float32]) -> NDArray[np.int8]:
-    """Rows [n, D] in steps of a 127th of their largest component."""
+def to_int8(rows: NDArray[np.float32]) -> NDArray[np.int8]:
+    """Quantize rows [n, D] so that the largest component of each becomes 127 or -127."""
     largest = np.abs(rows).max(axis=1, keepdims=True)
     codes: NDArray[np.int8] = np.rint(rows * (np.float32(127) / largest)).astype(np.int8)
     return codes
 
 
-def unit_scales(codes: NDArray[Any], columns: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """[n, 1]: what makes the norm of each row of `codes * columns` 1."""
+def unit_row_scales(codes: NDArray[Any], column_scales: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """The factors [n, 1] that give each row of `codes * column_scales` the norm 1."""
     values = codes.astype(np.float64)
-    norms = np.linalg.norm(values if columns is None else values * columns, axis=1, keepdims=True)
+    norms = np.linalg.norm(values if column_scales is None else values * column_scales, axis=1, keepdims=True)
     scales: NDArray[np.float32] = (1 / norms).astype(np.float32)
     return scales

@@ -1,28 +1,30 @@
-"""`samples.json` of word vectors: a few requests for each route, with the answers of the graph that ships.
+"""The samples of a bundle of word vectors: a few requests for each route, answered by the predictor that serves them.
 
-A sample is replayed on other machines, whose float arithmetic differs in the last bits: words are taken whose
-neighbours have scores well apart.
+Samples are replayed on other machines, whose floating-point arithmetic differs in the last bits. Requests for nearest
+neighbors are therefore made only for words whose neighbors have clearly different scores.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from pydantic import JsonValue
 
-from service.tasks.word_vectors.preprocessing import WordVectorsPreprocessing
+from service.bundle.files import Sample
+from service.errors import InvalidRequest
+from service.tasks.word_vectors import WordVectorsPredictor
+from service.tasks.word_vectors.lookup import Lookup
 from service.text import normalize_word, tokenize
-from training.word2vec.export.lookup import Lookup
+from training.common.samples import SampleAnswers
 
-Nearest = Callable[[NDArray[np.float32], int], tuple[NDArray[np.float32], NDArray[np.int64]]]
-"""(embeddings [N, D], k) to scores and rows [N, K], best first."""
+SIMILARITY, NEIGHBORS, ANALOGY = "/v1/similarity", "/v1/neighbors", "/v1/analogy"
+EMBEDDINGS = "/v1/embeddings"
 
-MARGIN = 1e-3
-"""Scores that are closer may change places."""
+_MIN_GAP = 1e-3
+"""Neighbors whose scores are closer might swap places on another machine."""
 
-_NEIGHBOURS = 3
+_NEIGHBORS = 3
+_NEIGHBOR_WORDS = 3
 _CANDIDATES = 48
 _FREQUENT = 2000
 _DIMENSIONS = 8
@@ -48,116 +50,95 @@ _ANALOGIES = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SampleMaker:
-    """What answers are made from.
+def make_samples(exact: SampleAnswers, served: SampleAnswers) -> list[Sample]:
+    """Choose requests and answer them; there is at least one.
 
-    `served` is the search that the predictor uses, `lookup.nearest` or that with an index.
+    Args:
+        exact: answers of the bundle by exact search.
+        served: answers of the bundle as it is served: the same object unless it has an approximate index.
     """
+    assert isinstance(served.predictor, WordVectorsPredictor)
+    words = _candidates(served.predictor.lookup)
+    return [
+        _similarity(served, words),
+        *_neighbors(exact, served, words),
+        *_analogy(exact, served, words),
+        *_embeddings(served, served.predictor.lookup, words),
+    ]
 
-    lookup: Lookup
-    served: Nearest
-    words: Sequence[str]
-    word_weights: NDArray[np.float32]
-    preprocessing: WordVectorsPreprocessing
 
-    def make(self) -> list[dict[str, Any]]:
-        """The samples, at least one: `route`, `request` and the `results` of its answer."""
-        chosen = self._candidates()
-        rows = list(chosen.values())
-        return [
-            *self._similarity(chosen),
-            *self._neighbours(rows),
-            *self._analogy(chosen),
-            *self._embeddings(chosen),
-        ]
+def _candidates(lookup: Lookup) -> list[str]:
+    """Words to use in requests, well-known ones first, then by frequency; the first word if none is suitable."""
+    well_known = list(dict.fromkeys([*_WELL_KNOWN, *(word for triple in _ANALOGIES for word in triple)]))
+    rows = lookup.vocabulary.find(well_known).tolist()
+    known = [word for word, row in zip(well_known, rows, strict=True) if row >= 0]
+    words = dict.fromkeys([*known, *lookup.vocabulary.most_frequent(_FREQUENT)])
+    plain = [word for word in words if _is_plain(word, lookup)]
+    return plain[:_CANDIDATES] or lookup.vocabulary.most_frequent(1)
 
-    def _candidates(self) -> dict[str, int]:
-        """Plain words with their rows: well-known ones first, then by frequency; any word where there is none."""
-        known = dict.fromkeys([*_WELL_KNOWN, *(name for names in _ANALOGIES for name in names)])
-        rows = {word: row for row, word in enumerate(self.words) if word in known or row < _FREQUENT}
-        ordered = dict.fromkeys([*(word for word in known if word in rows), *rows])
-        plain = [word for word in ordered if self._is_plain(word)]
-        return {word: rows[word] for word in plain[:_CANDIDATES] or [self.words[0]]}
 
-    def _is_plain(self, word: str) -> bool:
-        """Whether a text of this word alone is this word again."""
-        settings = self.preprocessing
-        found = [normalize_word(token, settings.normalizer) for token in tokenize(word, settings.tokenizer)]
-        return len(word) > 2 and word.isalpha() and found == [word]
+def _is_plain(word: str, lookup: Lookup) -> bool:
+    """Whether a word has only letters, more than two, and a text of this word is tokenized to the word itself."""
+    settings = lookup.preprocessing
+    tokens = [normalize_word(token, settings.normalizer) for token in tokenize(word, settings.tokenizer)]
+    return len(word) > 2 and word.isalpha() and tokens == [word]
 
-    def _similarity(self, chosen: dict[str, int]) -> Iterator[dict[str, Any]]:
-        names = list(chosen)[:4]
-        pairs = [[left, right] for left, right in zip(names, names[1:] + names[:1], strict=True)]
-        vectors = self._embed([[chosen[name]] for name in names], [[1.0]] * len(names))
-        scores = np.einsum("nd,nd->n", vectors, np.roll(vectors, -1, axis=0))
-        results = [{"score": _rounded(score)} for score in scores]
-        yield {"route": "/v1/similarity", "request": {"pairs": pairs}, "results": results}
 
-    def _neighbours(self, rows: list[int]) -> Iterator[dict[str, Any]]:
-        embeddings = self._embed([[row] for row in rows], [[1.0]] * len(rows))
-        answers = self._answers(embeddings, [[row] for row in rows])
-        clear = [(row, answer) for row, answer in zip(rows, answers, strict=True) if answer][:3]
-        if clear:
-            request = {"words": [self.words[row] for row, _ in clear], "k": _NEIGHBOURS}
-            yield {"route": "/v1/neighbors", "request": request, "results": [answer for _, answer in clear]}
+def _similarity(served: SampleAnswers, words: list[str]) -> Sample:
+    """The similarities of four words, in a circle."""
+    some = words[:4]
+    pairs: list[JsonValue] = [[left, right] for left, right in zip(some, some[1:] + some[:1], strict=True)]
+    return served.sample({"pairs": pairs}, SIMILARITY)
 
-    def _analogy(self, chosen: dict[str, int]) -> Iterator[dict[str, Any]]:
-        """b - a + c (3CosAdd, Mikolov et al. 2013), with the three words left out of the answer."""
-        names = list(chosen)
-        triples = [names for names in _ANALOGIES if chosen.keys() >= set(names)]
-        triples += zip(names, names[1:], names[2:], strict=False)
-        if not triples:
+
+def _neighbors(exact: SampleAnswers, served: SampleAnswers, words: list[str]) -> Iterator[Sample]:
+    """The neighbors of the first words whose neighbors are clear; none if there is no such word."""
+    request = _neighbors_request(words, _NEIGHBORS + 1)
+    results = zip(words, exact.answer(request, NEIGHBORS), served.answer(request, NEIGHBORS), strict=True)
+    clear = [word for word, expected, result in results if _is_clear(expected, result)]
+    if clear:
+        yield served.sample(_neighbors_request(clear[:_NEIGHBOR_WORDS], _NEIGHBORS), NEIGHBORS)
+
+
+def _neighbors_request(words: list[str], k: int) -> dict[str, JsonValue]:
+    return {"words": [*words], "k": k}
+
+
+def _analogy(exact: SampleAnswers, served: SampleAnswers, words: list[str]) -> Iterator[Sample]:
+    """The first analogy whose answers are clear; none if there is no such analogy."""
+    triples = [triple for triple in _ANALOGIES if set(words) >= set(triple)]
+    triples += zip(words, words[1:], words[2:], strict=False)
+    for a, b, c in triples:
+        request: dict[str, JsonValue] = {"a": a, "b": b, "c": c, "k": _NEIGHBORS + 1}
+        try:
+            (expected,), (result,) = exact.answer(request, ANALOGY), served.answer(request, ANALOGY)
+        except InvalidRequest:
+            continue  # The three vectors cancel each other out.
+        if _is_clear(expected, result):
+            yield served.sample(request | {"k": _NEIGHBORS}, ANALOGY)
             return
-        ids = [[chosen[word] for word in triple] for triple in triples]
-        answers = self._answers(self._embed(ids, [[-1.0, 1.0, 1.0]] * len(ids)), ids)
-        for (a, b, c), answer in zip(triples, answers, strict=True):
-            if answer:
-                request = {"a": a, "b": b, "c": c, "k": _NEIGHBOURS}
-                yield {"route": "/v1/analogy", "request": request, "results": [answer]}
-                return
-
-    def _embeddings(self, chosen: dict[str, int]) -> Iterator[dict[str, Any]]:
-        """One word, and the weighted mean of three, cut to a few dimensions."""
-        names = list(chosen)[:3]
-        joined = {f"{left}_{right}" for left in names for right in names}
-        several = len(names) == 3 and not (self.preprocessing.phrases and any(word in joined for word in self.words))
-        texts = [[names[0]], names] if several else [[names[0]]]
-        size = min(_DIMENSIONS, self.preprocessing.dimensions)
-        data = []
-        for index, text in enumerate(texts):
-            rows = [chosen[name] for name in text]
-            vector = self._embed([rows], [self.word_weights[rows].tolist()])[0, :size]
-            vector = vector / np.linalg.norm(vector)
-            numbers = [_rounded(number) for number in vector]
-            data.append({"object": "embedding", "index": index, "embedding": numbers})
-        request = {"input": [" ".join(text) for text in texts], "dimensions": size, "encoding_format": "float"}
-        yield {"route": "/v1/embeddings", "request": request, "results": data}
-
-    def _embed(self, ids: list[list[int]], weights: list[list[float]]) -> NDArray[np.float32]:
-        return self.lookup.embed(np.array(ids, np.int64), np.array(weights, np.float32))
-
-    def _answers(self, embeddings: NDArray[np.float32], left_out: list[list[int]]) -> Iterator[dict[str, Any] | None]:
-        """For each query its neighbours without `left_out`; None where they are not clear."""
-        k = _NEIGHBOURS + len(left_out[0]) + 1
-        exact, served = self.lookup.nearest(embeddings, k), self.served(embeddings, k)
-        for row, excluded in enumerate(left_out):
-            found = _kept(exact[0][row], exact[1][row], excluded)
-            scores = [score for score, _ in found]
-            gaps = [left - right for left, right in pairwise(scores)]
-            same = [index for _, index in _kept(served[0][row], served[1][row], excluded)]
-            if not found or min(gaps, default=1) < MARGIN or same != [index for _, index in found]:
-                yield None
-                continue
-            shown = found[:_NEIGHBOURS]
-            yield {"neighbors": [{"word": self.words[index], "score": _rounded(score)} for score, index in shown]}
 
 
-def _kept(scores: NDArray[np.float32], indices: NDArray[np.int64], excluded: list[int]) -> list[tuple[float, int]]:
-    """Up to one more neighbour than is shown."""
-    pairs = zip(scores.tolist(), indices.tolist(), strict=True)
-    return [(score, index) for score, index in pairs if index not in excluded][: _NEIGHBOURS + 1]
+def _is_clear(expected: dict[str, Any], result: dict[str, Any]) -> bool:
+    """Whether neighbors by exact search have clearly different scores, and the served search finds the same ones.
+
+    One more neighbor is compared than the sample has, as it might otherwise take the last one's place.
+    """
+    neighbors = expected["neighbors"]
+    gaps = [left["score"] - right["score"] for left, right in pairwise(neighbors)]
+    is_same = [entry["word"] for entry in neighbors] == [entry["word"] for entry in result["neighbors"]]
+    return bool(neighbors) and min(gaps, default=1) >= _MIN_GAP and is_same
 
 
-def _rounded(number: float) -> float:
-    return round(float(number), 6)
+def _embeddings(served: SampleAnswers, lookup: Lookup, words: list[str]) -> Iterator[Sample]:
+    """The vectors of a word and of a text of three words, cut to their leading components."""
+    texts, some = [words[0]], words[:3]
+    phrases = [f"{left}_{right}" for left in some for right in some]
+    is_joined = lookup.preprocessing.phrases and bool((lookup.vocabulary.find(phrases) >= 0).any())
+    if len(some) == 3 and not is_joined:
+        texts.append(" ".join(some))
+    size = min(_DIMENSIONS, lookup.preprocessing.dimensions)
+    try:
+        yield served.sample({"input": [*texts], "dimensions": size, "encoding_format": "float"}, EMBEDDINGS)
+    except InvalidRequest:
+        return  # The vectors cancel each other out, or their leading components are zero.

@@ -53,7 +53,7 @@ async def read_fields(request: Request, required: Sequence[str]) -> dict[str, An
         form = await parse_multipart(request, body)
         content = {name: value for name, value in form.multi_items() if isinstance(value, str)}
     elif body:
-        raise UnsupportedMedia(f"content-type {kind!r} is not read; send application/json or a form")
+        raise UnsupportedMedia(f"content-type {kind!r} is not supported; send application/json or a form")
     if not isinstance(content, dict):
         raise InvalidRequest("the body must be a JSON object")
     fields = dict(request.query_params) | content

@@ -71,7 +71,7 @@ async def _read(request: Request) -> _ParsedBody:
     if kind == MULTIPART:
         return await _read_form(request, body)
     raise UnsupportedMedia(
-        f"content-type {kind!r} is not read; send {_ACCEPTED}" if kind else f"name a content-type: {_ACCEPTED}"
+        f"content-type {kind!r} is not supported; send {_ACCEPTED}" if kind else f"name a content-type: {_ACCEPTED}"
     )
 
 

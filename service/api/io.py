@@ -52,7 +52,7 @@ async def read_body(request: Request) -> bytes:
         async with asyncio.timeout(settings.deadline_seconds):
             body = await _receive(request, limit)
     except TimeoutError as error:
-        raise DeadlineExceeded(f"the body was not here after {settings.deadline_seconds:g} s") from error
+        raise DeadlineExceeded(f"the body did not arrive within {settings.deadline_seconds:g} s") from error
     timings(request).skip()
     return body if encoding == b"identity" else _decompress(body, encoding.decode("latin-1"), limit)
 
@@ -66,7 +66,7 @@ async def read_json(request: Request) -> Any:
     kind = media_type(request)
     body = await read_body(request)
     if kind != "application/json":
-        problem = f"content-type {kind!r} is not read; send" if kind else "name a content-type:"
+        problem = f"content-type {kind!r} is not supported; send" if kind else "name a content-type:"
         raise UnsupportedMedia(f"{problem} application/json")
     return parse_json(body)
 
@@ -168,7 +168,7 @@ def _too_large(limit: int) -> PayloadTooLarge:
 
 def _decompress(body: bytes, encoding: str, limit: int) -> bytes:
     if encoding not in ("gzip", "deflate"):
-        raise UnsupportedMedia(f"content-encoding {encoding!r} is not read; send gzip, deflate or none")
+        raise UnsupportedMedia(f"content-encoding {encoding!r} is not supported; send gzip, deflate or none")
     # wbits 47 reads both zlib and gzip.
     decompressor = zlib.decompressobj(47)
     try:
@@ -180,5 +180,5 @@ def _decompress(body: bytes, encoding: str, limit: int) -> bytes:
     if not decompressor.eof:
         raise MalformedBody(f"the {encoding} body is cut short")
     if decompressor.unused_data:
-        raise MalformedBody(f"the {encoding} body goes on after its end; send one compressed stream")
+        raise MalformedBody(f"the {encoding} body has data after its end; send one compressed stream")
     return content

@@ -210,7 +210,7 @@ def test_priority_and_timeout_are_accepted(client: Any) -> None:
         (
             lambda c: c.infer("digits", [image_input(pictures(1), name="x")]),
             "400",
-            "inputs[0].name: 'x' is no input of model 'digits'; it takes: image",
+            "inputs[0].name: 'x' is not an input of model 'digits'; it has: image",
         ),
         (
             lambda c: c.infer("digits", [image_input(pictures(1)[0])]),
@@ -225,7 +225,7 @@ def test_priority_and_timeout_are_accepted(client: Any) -> None:
         (
             lambda c: c.infer("digits", [image_input(pictures(1))], outputs=[triton.InferRequestedOutput("x")]),
             "400",
-            "outputs[0].name: 'x' is no output",
+            "outputs[0].name: 'x' is not an output",
         ),
         (
             lambda c: c.infer("digits", [image_input(pictures(1) * np.float32(np.nan))]),

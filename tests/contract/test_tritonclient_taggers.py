@@ -87,5 +87,5 @@ def test_a_bad_text_is_named(client: Any, texts: list[Any], status: str, message
 
 def test_the_graphs_own_tensors_are_hidden(client: Any) -> None:
     tensor = triton.InferInput("words", [1], "INT32").set_data_from_numpy(np.zeros(1, np.int32))
-    with pytest.raises(InferenceServerException, match="'words' is no input of model 'names'; it takes: TEXT"):
+    with pytest.raises(InferenceServerException, match="'words' is not an input of model 'names'; it has: TEXT"):
         client.infer("names", [tensor])

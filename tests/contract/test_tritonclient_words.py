@@ -70,7 +70,7 @@ def test_a_bad_word_is_named(client: Any, words: list[Any], message: str) -> Non
 
 def test_the_graphs_own_tensors_are_hidden(client: Any) -> None:
     tensor = triton.InferInput("ids", [1, 1], "INT64").set_data_from_numpy(np.zeros((1, 1), np.int64))
-    with pytest.raises(InferenceServerException, match="'ids' is no input of model 'words'; it takes: WORD"):
+    with pytest.raises(InferenceServerException, match="'ids' is not an input of model 'words'; it has: WORD"):
         client.infer("words", [tensor])
 
 

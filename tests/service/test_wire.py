@@ -118,7 +118,7 @@ def test_a_body_that_does_not_arrive_ends_with_the_deadline(models_dir: Path) ->
         connection.send("POST /v1/classify HTTP/1.1\nhost: x\ncontent-type: application/json\ncontent-length: 10", b"{")
         status, body = connection.answer()
         assert status == 504
-        assert b"the body was not here after 0.1 s" in body
+        assert b"the body did not arrive within 0.1 s" in body
 
 
 def test_a_chunked_body_is_read(url: str) -> None:

@@ -109,7 +109,7 @@ def _read_strings(block: memoryview, count: int, field: str) -> NDArray[Any]:
         position += _LENGTH.size
         if position + length > len(block):
             raise InvalidRequest(
-                f"element {len(elements)} is said to have {length} bytes, but {len(block) - position} are left", field
+                f"element {len(elements)} declares {length} bytes, but {len(block) - position} are left", field
             )
         elements.append(bytes(block[position : position + length]))
         position += length

@@ -87,11 +87,11 @@ class _InputReader:
             spec = self._specs.get(tensor.name)
             if spec is None:
                 raise InvalidRequest(
-                    f"{tensor.name!r} is no input of model {self._model!r}; it takes: {', '.join(self._specs)}",
+                    f"{tensor.name!r} is not an input of model {self._model!r}; it has: {', '.join(self._specs)}",
                     f"{field}.name",
                 )
             if tensor.name in tensors:
-                raise InvalidRequest(f"{tensor.name!r} is there twice; send it once", f"{field}.name")
+                raise InvalidRequest(f"{tensor.name!r} is sent twice; send it once", f"{field}.name")
             tensors[tensor.name] = self._read_one(tensor, spec, field)
         self._check(tensors)
         return tensors
@@ -109,7 +109,7 @@ class _InputReader:
                 raise InvalidRequest("is missing; send the values, or binary_data_size and bytes", f"{field}.data")
             return read_json(tensor.data, spec, shape, f"{field}.data", booleans=self._booleans)
         if tensor.data is not None:
-            raise InvalidRequest("stands beside binary_data_size; send one of them", f"{field}.data")
+            raise InvalidRequest("is sent together with binary_data_size; send one of them", f"{field}.data")
         field = f"{field}.parameters.binary_data_size"
         if self._binary is None:
             raise InvalidRequest(
@@ -147,11 +147,11 @@ def _read_outputs(request: InferRequest, predictor: Predictor[Any]) -> tuple[Req
         field = f"outputs[{index}]"
         if output.name not in specs:
             raise InvalidRequest(
-                f"{output.name!r} is no output of model {predictor.manifest.name!r}; it gives: {', '.join(specs)}",
+                f"{output.name!r} is not an output of model {predictor.manifest.name!r}; it has: {', '.join(specs)}",
                 f"{field}.name",
             )
         if output.name in requested:
-            raise InvalidRequest(f"{output.name!r} is there twice; ask for it once", f"{field}.name")
+            raise InvalidRequest(f"{output.name!r} is requested twice; request it once", f"{field}.name")
         parameters = output.parameters
         binary = all_binary if parameters.binary_data is None else parameters.binary_data
         requested[output.name] = _checked(RequestedOutput(specs[output.name], binary, parameters.classification), field)

@@ -357,7 +357,7 @@ def test_an_unknown_model_or_version(client: TestClient, query: str, body: dict[
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/octet-stream"])
 def test_another_media_type_is_refused_with_the_accepted_ones(client: TestClient, kind: str) -> None:
     response = client.post("/v1/classify", content=b"x", headers={"content-type": kind})
-    refused(response, 415, f"content-type {kind!r} is not read; send image/png, image/jpeg")
+    refused(response, 415, f"content-type {kind!r} is not supported; send image/png, image/jpeg")
 
 
 def test_a_request_without_a_media_type_is_refused(client: TestClient) -> None:
@@ -366,7 +366,7 @@ def test_a_request_without_a_media_type_is_refused(client: TestClient) -> None:
 
 def test_another_content_encoding_is_refused(client: TestClient) -> None:
     response = client.post("/v1/classify", content=b"x", headers=JSON | {"content-encoding": "br"})
-    refused(response, 415, "content-encoding 'br' is not read; send gzip, deflate or none")
+    refused(response, 415, "content-encoding 'br' is not supported; send gzip, deflate or none")
 
 
 @pytest.mark.parametrize(
@@ -375,7 +375,7 @@ def test_another_content_encoding_is_refused(client: TestClient) -> None:
         (b"not gzip", "the body is not valid gzip"),
         (gzip.compress(b"{}")[:-5], "the gzip body is cut short"),
         (b"", "the gzip body is cut short"),
-        (gzip.compress(b"{}") + b"more", "the gzip body goes on after its end"),
+        (gzip.compress(b"{}") + b"more", "the gzip body has data after its end"),
     ],
 )
 def test_invalid_compression_is_refused(client: TestClient, content: bytes, text: str) -> None:

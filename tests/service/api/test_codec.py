@@ -53,8 +53,8 @@ def test_text_of_a_model_is_written_like_bytes() -> None:
     [
         (b"\0\0", "element 0 has no room for its length"),
         (b"\1\0\0\0a\0", "element 1 has no room for its length"),
-        (b"\5\0\0\0a", "element 0 is said to have 5 bytes, but 1 are left"),
-        (b"\xff\xff\xff\xff", "element 0 is said to have 4294967295 bytes, but 0 are left"),
+        (b"\5\0\0\0a", "element 0 declares 5 bytes, but 1 are left"),
+        (b"\xff\xff\xff\xff", "element 0 declares 4294967295 bytes, but 0 are left"),
         (b"\1\0\0\0a", "the bytes hold 1 elements, the shape takes 2"),
         (b"", "the bytes hold 0 elements, the shape takes 2"),
         (b"\0\0\0\0" * 3, "the bytes hold 3 elements, the shape takes 2"),

@@ -36,7 +36,7 @@ BAD = {
     "input is a number": (at("inputs", 0, to=5), "inputs[0]: Input should be"),
     "unknown input": (
         at("inputs", 0, "name", to="x"),
-        "inputs[0].name: 'x' is no input of model 'digits'; it takes: image",
+        "inputs[0].name: 'x' is not an input of model 'digits'; it has: image",
     ),
     "input without name": (without("inputs", 0, "name"), "inputs[0].name: Field required"),
     "endless name": (
@@ -50,7 +50,7 @@ BAD = {
     "name is a number": (at("inputs", 0, "name", to=1), "inputs[0].name: Input should be a valid string"),
     "input twice": (
         lambda body: body["inputs"].append(body["inputs"][0]),
-        "inputs[1].name: 'image' is there twice; send it once",
+        "inputs[1].name: 'image' is sent twice; send it once",
     ),
     "no shape": (without("inputs", 0, "shape"), "inputs[0].shape: Field required"),
     "shape is text": (at("inputs", 0, "shape", to="1,1,28,28"), "inputs[0].shape: Input should be a valid list"),
@@ -123,11 +123,11 @@ BAD = {
     ),
     "unknown output": (
         at("outputs", 0, "name", to="x"),
-        "outputs[0].name: 'x' is no output of model 'digits'; it gives: probabilities",
+        "outputs[0].name: 'x' is not an output of model 'digits'; it has: probabilities",
     ),
     "output twice": (
         at("outputs", to=[{"name": "probabilities"}] * 2),
-        "outputs[1].name: 'probabilities' is there twice; ask for it once",
+        "outputs[1].name: 'probabilities' is requested twice; request it once",
     ),
     "output without name": (at("outputs", 0, to={}), "outputs[0].name: Field required"),
     "outputs is text": (at("outputs", to="probabilities"), "outputs: Input should be a valid list"),

@@ -46,7 +46,7 @@ _SIZE = "inputs[0].parameters.binary_data_size"
         (3136.0, 3136, {}, f"{_SIZE}: Input should be a valid integer"),
         (True, 3136, {}, f"{_SIZE}: Input should be a valid integer"),
         (2**63, 3136, {}, f"{_SIZE}: is 9223372036854775808, but 3136 bytes are left"),
-        (3136, 3136, {"data": [1.0]}, "inputs[0].data: stands beside binary_data_size; send one of them"),
+        (3136, 3136, {"data": [1.0]}, "inputs[0].data: is sent together with binary_data_size; send one of them"),
         (None, 3136, {"data": [0.5] * 784}, "3136 bytes are left after the last tensor"),
     ],
 )
@@ -108,7 +108,7 @@ def test_a_saturated_model(client: TestClient, monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_unknown_content_encoding(client: TestClient) -> None:
     text = refused(client.post(INFER, content=b"x", headers={"content-encoding": "br"}), 415)
-    assert text == "content-encoding 'br' is not read; send gzip, deflate or none"
+    assert text == "content-encoding 'br' is not supported; send gzip, deflate or none"
 
 
 def test_a_broken_gzip_body(client: TestClient) -> None:

@@ -1,4 +1,4 @@
-"""Image classification: pictures or ready pixels in, labels with probabilities out."""
+"""Image classification: pictures or preprocessed pixels to labels with probabilities."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from service.tasks.json_tensors import array_from_json
 from service.tasks.scheduling import Scheduling
 from service.tasks.tensors import RowTensors
 
-# What is decoded in the event loop: a few small PNGs, which hold it for about a millisecond. The number of bytes says
-# little of the work: 7 kB of PNG can be 20 megapixels.
-_LIGHT_BYTES = 8 * 1024
-_LIGHT_PIXELS = 128 * 128
-_LIGHT_PICTURES = 4
+# Pictures up to these sizes are decoded in the event loop, which takes about a millisecond; larger ones go to a thread.
+# The number of bytes alone says little about the work: 7 kB of PNG can be 20 megapixels.
+_SMALL_BYTES = 8 * 1024
+_SMALL_PIXELS = 128 * 128
+_SMALL_PICTURES = 4
 
 
 class ImageTensors(RowTensors):
@@ -56,9 +56,9 @@ class ImageScheduling(Scheduling[ClassifyRequest]):
     def blocks(self, request: ClassifyRequest) -> bool:
         pictures = request.pictures
         return bool(pictures) and (
-            len(pictures) > _LIGHT_PICTURES
-            or sum(map(len, pictures)) > _LIGHT_BYTES
-            or sum(map(_png_pixels, pictures)) > _LIGHT_PIXELS
+            len(pictures) > _SMALL_PICTURES
+            or sum(map(len, pictures)) > _SMALL_BYTES
+            or sum(map(_png_pixels, pictures)) > _SMALL_PIXELS
         )
 
     def warm_up(self) -> Tensors:
@@ -130,7 +130,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
             )
 
     def _from_pixels(self, request: ClassifyRequest) -> NDArray[np.float32]:
-        """Ready pixels as float32 [n, 1, height, width]; errors name the image."""
+        """Preprocessed pixels as float32 [n, 1, height, width]; errors name the image."""
         pixels = request.pixels
         if not isinstance(pixels, list):
             raise InvalidRequest(
@@ -147,8 +147,8 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
 
 
 def _png_pixels(picture: bytes) -> float:
-    """Pixels of a PNG by its header; of anything else infinitely many."""
-    # A second header would count instead of the first.
+    """Number of pixels of a PNG, from its header; infinite for any other format."""
+    # Pillow takes the size from the last header.
     if picture[12:16] != b"IHDR" or picture.count(b"IHDR") > 1:
         return math.inf
     return int.from_bytes(picture[16:20], "big") * int.from_bytes(picture[20:24], "big")

@@ -7,151 +7,159 @@ from dataclasses import dataclass
 class MnistThresholds:
     """Constants of `normalize_mnist`, grouped by step; its docstring lists the steps in order.
 
-    Where a value comes from is stated at the end of its docstring:
+    Each docstring ends with what the value was tuned on. All tuning was by hand, on pictures that
+    `tests/support/photographs` makes of MNIST's held-out digits, with other seeds than the tests use
+    (training/RESULTS.md). The tag names the pictures that the change which set the value was made for:
 
-    * "photographs": tuned by hand on pictures that `tests/support/photographs` makes of MNIST's held-out digits, with
-      other seeds than the tests use (training/RESULTS.md). The kinds in parentheses are those that the change which
-      introduced the value was made for.
-    * "MNIST": follows from how MNIST itself was made; a test checks it on 2,000 held-out images.
-    * "speed": chosen for running time.
-    * "not tuned": no tuning is on record; the docstring says what the value separates.
+    * "light": the first set, with uneven light and ruled paper;
+    * "shadows": hard shadows, sheets on a desk, tight crops;
+    * "lines": printed lines that hide or touch the digit;
+    * "thick pens": thick pens, and sheets on uniform tables.
+
+    Other tags: "MNIST" follows from how MNIST was made, and is tested on 2,000 held-out images; "speed" was chosen for
+    running time; "not tuned" means that no tuning is on record.
 
     Gray levels are 0 (black) to 255 (white). Contrast is 0 (paper) to 1 (black on white, or white on black).
     """
 
     # Reduction
     working_side: int = 400
-    """Longer side, in pixels, of the picture in which ink is searched. Photographs."""
+    """Longer side, in pixels, of the picture in which ink is searched. Tuned on: light."""
     reduction_samples: int = 4
     """Input pixels averaged per output pixel and axis when a picture is reduced. Speed."""
     detail_side: int = 100
-    """A digit smaller than this, in pixels of the reduced picture, is extracted again from a crop. Photographs."""
+    """A digit smaller than this, in pixels of the reduced picture, is extracted again from a crop. Tuned on: light."""
     detail_margin: float = 0.5
-    """Margin around that crop, as a share of the digit's longer side. Photographs."""
+    """Margin around that crop, as a share of the digit's longer side. Tuned on: light."""
 
     # Background
     thumbnail_side: int = 80
-    """Longer side, in pixels, of the thumbnail on which background and polarity are estimated. Photographs, speed."""
+    """Longer side, in pixels, of the thumbnail on which background and polarity are estimated. Speed."""
     border_tolerance: int = 6
-    """Gray levels by which a border pixel may differ from the border's median. Photographs."""
+    """Gray levels by which a border pixel may differ from the border's median. Tuned on: light."""
     border_share: float = 0.75
-    """Share of border pixels within the tolerance from which on the background is uniform. Photographs."""
+    """Share of border pixels within the tolerance from which on the background is uniform. Tuned on: light."""
     sheet_difference: int = 24
-    """Gray levels by which a sheet differs from the table around it. Photographs (sheets on even tables)."""
+    """Gray levels by which a sheet differs from the table around it. Tuned on: thick pens."""
     sheet_share: float = 0.4
-    """Share of the thumbnail that a sheet on a table covers at least. Photographs (sheets on even tables)."""
+    """Share of the thumbnail that a sheet on a table covers at least. Tuned on: thick pens."""
     wide_radius: float = 0.15
-    """Radius, as a share of the longer side, above which a region is too wide for a stroke. Photographs (tight)."""
+    """Radius, as a share of the longer side, above which a region is too wide for a stroke. Tuned on: shadows."""
     stroke_width: float = 0.32
-    """Width of the widest stroke, crossings of strokes included, as a share of the longer side. Photographs (tight)."""
+    """Width of the widest stroke, crossings of strokes included, as a share of the longer side. Tuned on: shadows."""
     grain_quantile: float = 0.3
-    """Quantile of closing minus picture taken as the paper's grain. Photographs (ruled, squared)."""
+    """Quantile of closing minus picture taken as the paper's grain. Tuned on: lines."""
     background_blur: float = 1.0
-    """Standard deviation, in thumbnail pixels, of the blur of the estimated background. Photographs."""
+    """Standard deviation, in thumbnail pixels, of the blur of the estimated background. Tuned on: shadows."""
     min_paper_level: int = 24
-    """Gray levels that contrast is divided by at least; limits noise on near-black paper. Photographs (chalkboard)."""
+    """Least gray level that differences are divided by; limits the amplification of noise on near-black paper. Tuned
+    on: light."""
 
     # Polarity
     patch_level: float = 0.4
-    """Share of the strongest local difference from which on a pixel counts as part of a patch. Photographs (tight)."""
+    """Share of the strongest local difference from which on a pixel counts as part of a patch. Tuned on: lines."""
     patch_ratio: float = 3
-    """Ratio of dark to light patches, or the reverse, that decides the polarity. Photographs (tight)."""
+    """Ratio of dark to light patches, or the reverse, that decides the polarity. Tuned on: lines."""
     paper_difference: float = 0.12
-    """Difference from the fitted surface that still counts as paper, as a share of its brightness. Photographs."""
+    """Difference from the fitted surface that still counts as paper, as a share of its brightness. Tuned on:
+    shadows."""
     min_paper_difference: int = 12
-    """The same in gray levels, for dark paper. Photographs (chalkboard)."""
+    """The same in gray levels, for dark paper. Tuned on: shadows."""
     paper_share: float = 0.65
-    """Share of paper in the thumbnail below which polarity is decided by shape. Photographs (tight)."""
+    """Share of paper in the thumbnail below which polarity is decided by shape. Tuned on: shadows."""
     min_residual: float = 3.0
-    """Gray levels by which a pixel differs at least from the background to count for the polarity. Photographs."""
+    """Difference from the background, in gray levels, that counts for the polarity at least. Tuned on: light."""
     residual_noise: float = 4
-    """The same in standard deviations of the noise. Photographs."""
+    """The same in standard deviations of the noise. Tuned on: light."""
     corner_side: int = 3
-    """Side, in thumbnail pixels, of the corners whose tone is taken for the paper's. Photographs (tight)."""
+    """Side, in thumbnail pixels, of the corners whose tone is taken for the paper's. Tuned on: shadows."""
     surface_schedule: tuple[tuple[float, int], ...] = ((0.25, 3), (0.22, 3), (0.18, 6), (0.15, 6), (0.12, 6), (0.12, 6))
     """Iterations of the surface fit: (difference that counts as paper, as a share of brightness; number of polynomial
-    terms, 3 = plane, 6 = second degree). Photographs (uneven light)."""
+    terms, 3 = plane, 6 = second degree). Tuned on: light."""
     surface_center: int = 5
-    """The surface fit starts from the picture and, once more, its center without 1/`surface_center` of each side.
-    Photographs (desk)."""
+    """The fit's first estimate is the median of the picture and, once more, of its center: 1/`surface_center` of each
+    side is cut off. Tuned on: light."""
     surface_min_pixels: int = 20
-    """Pixels that a fit of the surface needs at least. Not tuned: separates a fit from an underdetermined system."""
+    """Least number of pixels to fit the surface to; separates a fit from an underdetermined system. Not tuned."""
     surface_ridge: float = 1e-3
-    """Ridge term of the fit's normal equations. Not tuned: keeps them solvable."""
+    """Ridge term of the fit's normal equations, which keeps them solvable. Not tuned."""
 
     # Noise and blank pictures
     noise_stride: int = 3
     """Every n-th row and column is read to estimate the noise. Speed."""
     blur_above_noise: float = 0.01
-    """Standard deviation of the noise, in contrast, above which the contrast is smoothed. Photographs."""
+    """Standard deviation of the noise, in contrast, above which the contrast is smoothed. Tuned on: light."""
     blur_sigma: float = 0.8
-    """Standard deviation of that smoothing, in pixels. Photographs."""
+    """Standard deviation of that smoothing, in pixels. Tuned on: light."""
     min_contrast: float = 0.05
-    """Contrast of the strongest ink below which a picture is blank. Photographs; on white, 0.05 is gray 242."""
+    """Contrast of the strongest ink below which a picture is blank; on white paper 0.05 is gray 242. Tuned on:
+    light."""
     min_contrast_noise: float = 5
-    """The same in standard deviations of the noise. Photographs."""
+    """The same in standard deviations of the noise. Tuned on: light."""
     peak_share: int = 3000
-    """The strongest ink is the mean of the strongest 1/`peak_share` of the pixels. Photographs."""
+    """The strongest ink is the mean of the strongest 1/`peak_share` of the pixels. Tuned on: light."""
     peak_min_pixels: int = 9
-    """Pixels in that mean at least: robust against a few hot pixels in small pictures. Photographs (low resolution)."""
+    """Pixels in that mean at least, so that a single pixel does not decide in small pictures. Tuned on: light."""
     peak_subsample_above: int = 40_000
     """Pixels above which only every second row and column is read for that mean. Speed."""
 
     # Mask of ink
     mask_levels: tuple[float, ...] = (0.25, 0.45)
-    """Shares of the strongest contrast from which on a pixel is ink, tried in order. Photographs (ruled, squared)."""
+    """Shares of the strongest contrast from which on a pixel is ink, tried in order. Tuned on: lines."""
     mask_noise: float = 3.5
-    """Contrast of ink at least, in standard deviations of the noise. Photographs."""
+    """Contrast of ink at least, in standard deviations of the noise. Tuned on: light."""
 
     # Ruled lines
     line_min_side: int = 64
-    """Shorter side, in pixels, of pictures in which printed lines are searched. Not tuned: separates thumbnails, in
-    which lines cannot be told from strokes."""
+    """Shorter side, in pixels, below which lines are not searched; separates thumbnails from pictures of paper. Not
+    tuned."""
     line_edge: int = 40
-    """1/`line_edge` of the width at either side must hold ink, or no line runs across. Speed."""
+    """There must be ink in the outer 1/`line_edge` of the width at both sides, or no line runs across. Tuned on:
+    shadows."""
     line_min_edge: int = 2
-    """The same in pixels, at least. Speed."""
+    """The same in pixels, at least. Tuned on: shadows."""
     line_tilt: float = 14
-    """Angle between a printed line and the picture's side, in degrees at most. Photographs (ruled, squared)."""
+    """Angle between a printed line and the picture's side, in degrees at most. Tuned on: light."""
     line_angle_step: float = 0.5
-    """Angular resolution of the Hough transform, in degrees. Photographs (ruled, squared)."""
+    """Angular resolution of the Hough transform, in degrees. Tuned on: light."""
     line_votes: float = 0.55
-    """Votes of a Hough line at least, as a share of the picture's width. Photographs (ruled, squared)."""
+    """Votes of a Hough line at least, as a share of the picture's width. Tuned on: light."""
     max_lines: int = 80
-    """Hough lines examined in each direction, strongest first. Photographs (squared)."""
+    """Hough lines examined in each direction, strongest first. Tuned on: light."""
     line_thickness: int = 8
-    """Thickness of a printed line, in pixels of the reduced picture at most. Photographs (ruled, squared)."""
+    """Thickness of a printed line, in pixels of the reduced picture at most. Tuned on: lines."""
     line_slack: int = 2
-    """Pixels by which a line may be thicker than its median in places. Photographs (ruled, squared)."""
+    """Pixels by which a line may be thicker than its median in places. Tuned on: light."""
     line_coverage: float = 0.4
-    """Share of a Hough line that must be ink; below, the line was erased already. Photographs (ruled, squared)."""
+    """Share of a Hough line that must be ink; below, the line was erased already. Tuned on: shadows."""
 
     # Components of the digit
     speck_side: float = 0.04
-    """Longer side of a speck, as a share of the picture's. Photographs (scan)."""
+    """Longer side of a speck, as a share of the picture's. Tuned on: shadows."""
     min_inner_energy: float = 0.005
-    """Energy of the main component at least, as a share of all, where components at the border are ignored.
-    Photographs (tight)."""
+    """Energy of the main component at least, as a share of all, where components at the border are ignored. Tuned on:
+    lines."""
     component_gap: float = 0.35
-    """Gap between the main component and other parts of the digit, as a share of its longer side. Photographs."""
+    """Gap between the main component and other parts of the digit, as a share of its longer side. Tuned on: light."""
     component_energy: float = 0.05
-    """Energy of another part of the digit at least, as a share of the main component's. Photographs."""
+    """Energy of another part of the digit at least, as a share of the main component's. Tuned on: light."""
     edge_band: int = 8
-    """The dark edge of a scan is searched in the outer 1/`edge_band` of the picture. Photographs (scan)."""
+    """The dark edge of a scan is searched in the outer 1/`edge_band` of the picture. Tuned on: shadows."""
     edge_fill: float = 0.95
-    """Share of ink in a row or column of such an edge at least. Photographs (scan)."""
+    """Share of ink in a row or column of such an edge at least. Tuned on: shadows."""
     edge_margin: int = 2
-    """Rows or columns, the last full one included, that are cleared from there on. Photographs (scan)."""
+    """Rows or columns that are cleared beyond the beginning of the last full one. Tuned on: shadows."""
 
     # Strength of the ink
     strength_quantile: float = 0.7
-    """Quantile of the digit's contrast taken as a first estimate of the pen's full strength. Photographs (shadows)."""
+    """Quantile of the digit's contrast taken as a first estimate of the pen's full strength. Tuned on: shadows."""
     core_level: float = 0.4
-    """Share of that strength from which on ink belongs to the digit's core. Photographs (shadows)."""
+    """Share of that strength from which on ink belongs to the digit's core. Tuned on: shadows."""
     core_quantile: float = 0.6
-    """Quantile of the core's contrast that becomes 1. Photographs."""
+    """Quantile of the core's contrast that becomes 1. Tuned on: light."""
     ink_floor: float = 0.05
-    """Share of the full strength below which a pixel becomes 0. Photographs."""
+    """Share of the full strength below which a pixel becomes 0. Not tuned; separates ink from the faint edge of its
+    blur."""
 
     # MNIST's field
     box: float = 20 / 28

@@ -1,4 +1,4 @@
-"""`lectern-train` from end to end, and what it says when something is wrong."""
+"""`lectern-train lenet` from end to end, and its error messages."""
 
 import importlib.util
 import json
@@ -25,10 +25,10 @@ def test_one_command_turns_a_folder_of_pictures_into_a_bundle(
     monkeypatch.chdir(tmp_path)
     arguments = ["lenet", "train", "--data", str(picture_folder), "--epochs", "15", "--export", "--licence", "CC0-1.0"]
     assert main(arguments) == 0
-    shown = capsys.readouterr()
-    assert "32 images to train on, 4 held out, 3 classes" in shown.err
-    assert "dev: 0 errors of 4 images, accuracy 100.00%" in shown.out
-    assert "wrote models/shapes/1" in shown.out
+    output = capsys.readouterr()
+    assert "32 images to train on, 4 held out, 3 classes" in output.err
+    assert "dev: 0 errors of 4 images, accuracy 100.00%" in output.out
+    assert "wrote models/shapes/1" in output.out
     manifest = read_bundle(tmp_path / "models" / "shapes" / "1").manifest
     assert manifest.labels == ("bar", "cross", "ring")
     (run,) = (tmp_path / "runs").iterdir()
@@ -44,17 +44,17 @@ def test_one_command_turns_a_folder_of_pictures_into_a_bundle(
 
 def test_evaluate_prints_classes_and_confusion(trained_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lenet", "evaluate", "--run", str(trained_run), "--split", "test"]) == 0
-    shown = capsys.readouterr().out
+    output = capsys.readouterr().out
     stored = json.loads((trained_run / "evaluation.json").read_text())["test"]
-    assert f"test: {stored['errors']} errors of 30 images, accuracy {stored['accuracy']:.2%}" in shown
+    assert f"test: {stored['errors']} errors of 30 images, accuracy {stored['accuracy']:.2%}" in output
     assert sum(map(sum, stored["confusion"])) == 30
     assert stored["errors"] == sum(entry["errors"] for entry in stored["by_class"].values())
-    assert [line.split()[0] for line in shown.splitlines()[3:6]] == ["0", "1", "2"]
+    assert [line.split()[0] for line in output.splitlines()[3:6]] == ["0", "1", "2"]
     for name in ("learning_curve", "confusion_test", "misread_test"):
         assert (trained_run / "pictures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_moved_data_are_found_with_a_flag(trained_run: Path, tmp_path: Path) -> None:
+def test_moved_data_is_found_by_an_option(trained_run: Path, tmp_path: Path) -> None:
     (tmp_path / "moved").symlink_to(trained_run.parent / "data")
     assert main(["lenet", "evaluate", "--run", str(trained_run), "--data", str(tmp_path / "moved")]) == 0
 
@@ -79,7 +79,7 @@ def test_the_preset_of_1998_trains_and_exports(idx_folder: Path, tmp_path: Path)
         (["export", "--run", "absent"], "absent: holds no run"),
     ],
 )
-def test_what_a_user_gets_wrong_is_one_line(
+def test_user_errors_are_one_line(
     arguments: list[str],
     message: str,
     tmp_path: Path,
@@ -89,10 +89,10 @@ def test_what_a_user_gets_wrong_is_one_line(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main(["lenet", *arguments]) == 2
-    shown = capsys.readouterr()
-    assert message in shown.err
-    assert len(shown.err.splitlines()) == 1
-    assert not shown.out
+    output = capsys.readouterr()
+    assert message in output.err
+    assert len(output.err.splitlines()) == 1
+    assert not output.out
     assert not (tmp_path / "runs").exists()
 
 
@@ -104,7 +104,7 @@ def test_no_test_images(picture_folder: Path, tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("first", [["export", "--run"], ["train", "--export", "--resume"]])
-def test_a_place_that_cannot_be_written(
+def test_a_folder_that_cannot_be_written(
     first: list[str], trained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "models").write_text("a file")
@@ -120,7 +120,7 @@ def test_wrong_commands_show_the_usage(arguments: list[str], capsys: pytest.Capt
     assert "usage: lectern-train" in capsys.readouterr().err
 
 
-def test_without_the_extra_it_says_what_to_install(
+def test_without_the_extra_the_error_names_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     find = importlib.util.find_spec

@@ -106,10 +106,10 @@ def test_the_position_on_the_page_does_not_matter() -> None:
 
 
 def test_crops_close_to_the_ink() -> None:
-    whole = _five()
-    rows, columns = np.nonzero(whole < 128)
+    page = _five()
+    rows, columns = np.nonzero(page < 128)
     for margin in (0, 1, 4):
-        crop = whole[rows.min() - margin : rows.max() + 1 + margin, columns.min() - margin : columns.max() + 1 + margin]
+        crop = page[rows.min() - margin : rows.max() + 1 + margin, columns.min() - margin : columns.max() + 1 + margin]
         assert _same_digit(normalize(crop, MNIST))
         assert _same_digit(normalize(255 - crop, MNIST))
 

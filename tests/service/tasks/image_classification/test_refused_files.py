@@ -158,11 +158,11 @@ def test_several_frames_or_pages(form: str) -> None:
 def _hostile(*more: bytes) -> list[bytes]:
     """Random bytes, random bytes after each signature, and files with changed bytes."""
     rng = np.random.default_rng(0)
-    whole = [picture_file(Image.fromarray(gray_levels()), form) for form in FORMATS]
-    whole += [with_preview(), _tiff_claiming(30, 20), _webp_claiming(30, 20), *more]
+    valid = [picture_file(Image.fromarray(gray_levels()), form) for form in FORMATS]
+    valid += [with_preview(), _tiff_claiming(30, 20), _webp_claiming(30, 20), *more]
     files = [rng.bytes(int(rng.integers(1, 200))) for _ in range(50)]
-    files += [data[: int(rng.integers(2, 40))] + rng.bytes(200) for data in whole for _ in range(15)]
-    for data in whole:
+    files += [data[: int(rng.integers(2, 40))] + rng.bytes(200) for data in valid for _ in range(15)]
+    for data in valid:
         for _ in range(60):
             changed = bytearray(data)
             for offset in rng.integers(0, min(len(data), int(rng.choice([40, 200, 4000]))), int(rng.integers(1, 6))):

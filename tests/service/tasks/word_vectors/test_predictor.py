@@ -132,18 +132,18 @@ def test_a_gpu_keeps_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 @pytest.mark.parametrize("form", ["inside", "int8", "fp16"])
 def test_large_searches_run_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Form) -> None:
-    whole = load(write_words(tmp_path, form=form))
-    expected = whole.answer({"words": list(WORDS), "k": 7})
+    in_one_run = load(write_words(tmp_path, form=form))
+    expected = in_one_run.answer({"words": list(WORDS), "k": 7})
     monkeypatch.setattr(table, "_MAX_SCORES", 3 * len(WORDS))
     monkeypatch.setattr(table, "_BLOCK_ROWS", 4)
-    assert load(whole.bundle).answer({"words": list(WORDS), "k": 7}) == expected
+    assert load(in_one_run.bundle).answer({"words": list(WORDS), "k": 7}) == expected
 
 
 def test_the_sums_of_a_batch_are_computed_in_groups(
     inside: WordVectorsPredictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body: dict[str, Any] = {"input": ["king queen", "the", "man woman boy girl", "rome"]}
-    whole = inside.answer(body, "/v1/embeddings")
+    expected = inside.answer(body, "/v1/embeddings")
     max_rows = 0
     rows = table.GraphTable.rows
 
@@ -154,7 +154,7 @@ def test_the_sums_of_a_batch_are_computed_in_groups(
 
     monkeypatch.setattr(table.GraphTable, "rows", counting_rows)
     monkeypatch.setattr(predictor, "_ROWS_AT_ONCE", 3)
-    assert inside.answer(body, "/v1/embeddings") == whole
+    assert inside.answer(body, "/v1/embeddings") == expected
     assert max_rows == 4
 
 

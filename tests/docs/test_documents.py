@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.app import OPERATIONS, create_app
-from service.settings import Settings, describe_settings
+from service.settings import ModelSettings, Settings, describe_settings
 from tests.docs.markdown import DOCUMENTS, anchors, blocks, code_spans, links, name, prose, rows
 from tests.support.processes import ROOT
 
@@ -66,6 +66,12 @@ def test_every_setting_is_in_the_table() -> None:
         assert table[f"`{variable}`"] == [f"`{default}`" if default else "", meaning]
     settings = {variable for variable, _, _ in describe_settings()}
     assert {row.strip("`") for row in table if row.startswith("`LECTERN_")} == settings
+
+
+def test_the_settings_of_single_models_are_named() -> None:
+    sentence = re.search(r"`<SETTING>` is one of ([^.]+)\.", (ROOT / "docs/deployment.md").read_text(encoding="utf-8"))
+    assert sentence
+    assert {name.lower() for name in re.findall(r"`(\w+)`", sentence[1])} == set(ModelSettings.model_fields)
 
 
 def test_every_metric_is_in_the_table(client: TestClient) -> None:

@@ -1,4 +1,4 @@
-"""How well a trained translator translates: BLEU, chrF2, without near-duplicates, by length, and what it looks at."""
+"""Evaluation of a trained translator: BLEU and chrF2, also without near-duplicates and by length; attention plots."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,62 +15,62 @@ from training.seq2seq.config import FAMILY, TranslatorConfig
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.near_duplicates import near_duplicates
 from training.seq2seq.metrics import Scores, score
-from training.seq2seq.plots import Aligned, draw_attention, draw_by_length, draw_learning_curve
+from training.seq2seq.plots import AttentionPlot, draw_attention, draw_by_length, draw_learning_curve
 from training.seq2seq.search import translate
 from training.seq2seq.translations_tsv import (
-    Group,
+    LengthGroup,
     Row,
     by_length,
     label,
-    read_table,
+    read_translations,
     side_by_side,
-    table_path,
-    write_table,
+    translations_path,
+    write_translations,
 )
 from training.seq2seq.translator import Translator, load_translator
 
-_ATTENTION_SHOWN = 4
-_SEEN_WELL = range(8, 17)  # source pieces of sentences whose attention is drawn
+_ATTENTION_PLOTS = 4
+_PLOTTED_LENGTHS = range(8, 17)  # source tokens of the sentences whose attention is plotted
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What was found in one split."""
+    """The evaluation of one split."""
 
     name: str
     split: str
     settings: SearchSettings
     epoch: int
-    """After which the weights were kept."""
+    """Epoch after which the weights were saved."""
     lower_case: bool
-    """Whether the score that counts is the one without case, as with Multi30k."""
+    """Whether the main score ignores case, as is usual for Multi30k."""
     rows: tuple[Row, ...]
     scores: Scores
     scores_new: Scores
-    """Of the sentences that training has no near-duplicate of."""
-    groups: tuple[Group, ...]
-    """By length of the source."""
+    """Scores of the sentences without a near-duplicate in training."""
+    groups: tuple[LengthGroup, ...]
+    """Scores by length of the source."""
 
     @property
     def bleu(self) -> float:
-        """The score that counts, in percent."""
+        """The main score, in percent."""
         return self.scores.bleu_lower_case if self.lower_case else self.scores.bleu
 
     @property
     def bleu_new(self) -> float:
-        """The same of the sentences that training has no near-duplicate of."""
+        """The main score of the sentences without a near-duplicate in training."""
         return self.scores_new.bleu_lower_case if self.lower_case else self.scores_new.bleu
 
     @property
     def new(self) -> int:
-        """How many those are."""
-        return sum(not row.near for row in self.rows)
+        """Number of sentences without a near-duplicate in training."""
+        return sum(not row.near_duplicate for row in self.rows)
 
     @property
     def length_ratio(self) -> float:
-        """Words of the translations to words of the references."""
-        wanted = sum(len(row.reference.split()) for row in self.rows)
-        return sum(len(row.found.split()) for row in self.rows) / wanted if wanted else 0.0
+        """Number of words of the translations, relative to the references."""
+        words = sum(len(row.reference.split()) for row in self.rows)
+        return sum(len(row.translation.split()) for row in self.rows) / words if words else 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -83,7 +83,7 @@ class Evaluation:
             "coverage_penalty": self.settings.coverage_penalty,
             **self.scores.as_dict(),
             "length_ratio": round(self.length_ratio, 4),
-            "exact": sum(row.found == row.reference for row in self.rows),
+            "exact": sum(row.translation == row.reference for row in self.rows),
             "without_near_duplicates": {"sentences": self.new, **self.scores_new.as_dict()},
             "by_length": [
                 {"words": group.words, "sentences": group.sentences, "bleu": group.bleu} for group in self.groups
@@ -91,7 +91,7 @@ class Evaluation:
         }
 
     def report(self) -> str:
-        """The same as text."""
+        """The evaluation as text."""
         settings = self.settings
         beam = "greedy" if settings.beam_size == 1 else f"beam {settings.beam_size}"
         lines = [
@@ -120,12 +120,20 @@ def evaluate(
     coverage_penalty: float = 0.0,
     against: Path | None = None,
 ) -> Evaluation:
-    """Translate the split with the run's kept weights.
+    """Translate a split with the run's kept weights and score it.
 
-    Writes `evaluation.json`, `translations_<split>.tsv`, `samples_<split>.txt` and the pictures.
+    Writes `evaluation.json`, `translations_<split>.tsv`, `samples_<split>.txt` and the plots.
 
     Args:
-        against: another run of which the same split was evaluated, for the picture by length and the samples.
+        run: the trained run.
+        config: the run's.
+        data: with the split.
+        split: its name.
+        device: to translate on.
+        beam_size: hypotheses; 1 is greedy.
+        length_penalty: alpha of Wu et al. 2016, eq. 14.
+        coverage_penalty: beta of the same.
+        against: another run that was evaluated on this split; it is added to the plot by length and the samples.
 
     Raises:
         DatasetError: the data have no such split.
@@ -133,37 +141,37 @@ def evaluate(
         RunError: the other run was not evaluated on these sentences.
     """
     if not data.splits.get(split):
-        there = " or ".join(one for one in data.splits if one != "train")
-        raise DatasetError(f"{data.name}: has no split {split}; use --split {there}")
-    other = _other(against, data, split) if against else None
+        splits = " or ".join(name for name in data.splits if name != "train")
+        raise DatasetError(f"{data.name}: has no split {split}; use --split {splits}")
+    other = _other_run(against, data, split) if against else None
     translator = load_translator(run)
     translator.network.to(device)
     settings = SearchSettings(beam_size=beam_size, length_penalty=length_penalty, coverage_penalty=coverage_penalty)
     sources = [pair.source for pair in data.splits[split]]
-    found = [best[0] for best in translate(translator, sources, settings, wants_attention=True)]
-    texts = [translator.target.decode(one.tokens) for one in found]
+    hypotheses = [best[0] for best in translate(translator, sources, settings, wants_attention=True)]
+    texts = [translator.target.decode(hypothesis.tokens) for hypothesis in hypotheses]
     result = measure(data, split, texts, settings, config, epoch=translator.epoch)
     run.add_evaluation(split, result.as_dict())
-    write_table(table_path(run, split), result.rows)
-    _draw(run, config, result, translator, found, other)
+    write_translations(translations_path(run, split), result.rows)
+    _draw(run, config, result, translator, hypotheses, other)
     return result
 
 
 def measure(
     data: ParallelData,
     split: str,
-    found: Sequence[str],
+    translations: Sequence[str],
     settings: SearchSettings,
     config: TranslatorConfig,
     *,
     epoch: int = 0,
 ) -> Evaluation:
-    """Hold translations that were found against those of the split."""
+    """Score translations of a split."""
     pairs = data.splits[split]
     near = near_duplicates(pairs, data.splits["train"])
     rows = tuple(
-        Row(source=pair.source, reference=pair.target, found=text, near=known)
-        for pair, text, known in zip(pairs, found, near, strict=True)
+        Row(source=pair.source, reference=pair.target, translation=translation, near_duplicate=is_near)
+        for pair, translation, is_near in zip(pairs, translations, near, strict=True)
     )
     return Evaluation(
         name=data.name,
@@ -173,19 +181,19 @@ def measure(
         lower_case=config.data.lower_case,
         rows=rows,
         scores=_scores(rows, data.target),
-        scores_new=_scores([row for row in rows if not row.near], data.target),
+        scores_new=_scores([row for row in rows if not row.near_duplicate], data.target),
         groups=tuple(by_length(rows, lower_case=config.data.lower_case, language=data.target)),
     )
 
 
 def _scores(rows: Sequence[Row], language: str) -> Scores:
-    return score([row.found for row in rows], [row.reference for row in rows], language)
+    return score([row.translation for row in rows], [row.reference for row in rows], language)
 
 
-def _other(path: Path, data: ParallelData, split: str) -> tuple[str, list[Row]]:
-    """What another run found in the same sentences, and what it is called."""
+def _other_run(path: Path, data: ParallelData, split: str) -> tuple[str, list[Row]]:
+    """The label of another run, and its translations of the same sentences."""
     run = Run.open(path, family=FAMILY)
-    rows = read_table(run, split)
+    rows = read_translations(run, split)
     if [(row.source, row.reference) for row in rows] != data.splits[split]:
         raise RunError(f"{path}: was evaluated on other sentences than {split} of {data.name}; evaluate it on the same")
     return label(run), rows
@@ -196,7 +204,7 @@ def _draw(
     config: TranslatorConfig,
     result: Evaluation,
     translator: Translator,
-    found: Sequence[Hypothesis],
+    hypotheses: Sequence[Hypothesis],
     other: tuple[str, list[Row]] | None,
 ) -> None:
     split, title = result.split, f"{result.name}, {result.split}: BLEU {result.bleu:.1f}"
@@ -211,25 +219,27 @@ def _draw(
     }
     if result.groups:
         draw_by_length(run.pictures / f"by_length_{split}.png", lengths, title)
-    if aligned := _aligned(translator, result.rows, found):
-        draw_attention(run.pictures / f"attention_{split}.png", aligned, f"{result.name}, {split}: attention")
+    if plots := _attention_plots(translator, result.rows, hypotheses):
+        draw_attention(run.pictures / f"attention_{split}.png", plots, f"{result.name}, {split}: attention")
     if metrics := run.metrics():
         draw_learning_curve(run.pictures / "learning_curve.png", metrics)
 
 
-def _aligned(translator: Translator, rows: Sequence[Row], found: Sequence[Hypothesis]) -> list[Aligned]:
-    """The attention of the first sentences that are neither short nor long; none without attention."""
-    aligned = []
-    for row, best in zip(rows, found, strict=True):
-        if best.attention is None:
+def _attention_plots(
+    translator: Translator, rows: Sequence[Row], hypotheses: Sequence[Hypothesis]
+) -> list[AttentionPlot]:
+    """The attention of the first sentences of medium length; none without attention."""
+    plots = []
+    for row, hypothesis in zip(rows, hypotheses, strict=True):
+        if hypothesis.attention is None:
             return []
         source = [*translator.encode(row.source), END]
-        if len(source) not in _SEEN_WELL or len(best.tokens) < 2:
+        if len(source) not in _PLOTTED_LENGTHS or len(hypothesis.tokens) < 2:
             continue
-        pieces = [translator.target.piece(token) for token in [*best.tokens, END]]
-        weights = best.attention[: len(pieces), : len(source)]
-        sources = [translator.source.piece(token) for token in source]
-        aligned.append(Aligned(sources, pieces[: len(weights)], weights))
-        if len(aligned) == _ATTENTION_SHOWN:
+        target_pieces = [translator.target.piece(token) for token in [*hypothesis.tokens, END]]
+        weights = hypothesis.attention[: len(target_pieces), : len(source)]
+        source_pieces = [translator.source.piece(token) for token in source]
+        plots.append(AttentionPlot(source_pieces, target_pieces[: len(weights)], weights))
+        if len(plots) == _ATTENTION_PLOTS:
             break
-    return aligned
+    return plots

@@ -14,22 +14,29 @@ from training.seq2seq.data.batches import source_tensors
 from training.seq2seq.network.model import Seq2Seq
 from training.seq2seq.translator import Translator
 
-_SENTENCES = 128
-_SEARCH = SearchSettings(beam_size=1)  # for the longest target
+_BATCH = 128  # sentences
+_SETTINGS = SearchSettings(beam_size=1)
 
 
 @torch.inference_mode()
 def greedy(network: Seq2Seq, sources: Sequence[Sequence[int]], device: torch.device) -> list[list[int]]:
-    """The likeliest piece at every place, for each source (pieces without END); the pieces found, without END."""
-    found: list[list[int]] = [[] for _ in sources]
-    order = sorted(range(len(sources)), key=lambda place: len(sources[place]))
-    for start in range(0, len(order), _SENTENCES):
-        places = order[start : start + _SENTENCES]
-        for place, pieces in zip(
-            places, _one_batch(network, [sources[place] for place in places], device), strict=True
-        ):
-            found[place] = pieces
-    return found
+    """Decode the most probable token at each step.
+
+    Args:
+        network: in evaluation mode.
+        sources: token ids, without END.
+        device: of the network.
+
+    Returns:
+        The token ids of each translation, without END.
+    """
+    results: list[list[int]] = [[] for _ in sources]
+    order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
+    for start in range(0, len(order), _BATCH):
+        batch = order[start : start + _BATCH]
+        for index, tokens in zip(batch, _one_batch(network, [sources[index] for index in batch], device), strict=True):
+            results[index] = tokens
+    return results
 
 
 def _one_batch(network: Seq2Seq, sources: Sequence[Sequence[int]], device: torch.device) -> list[list[int]]:
@@ -37,13 +44,13 @@ def _one_batch(network: Seq2Seq, sources: Sequence[Sequence[int]], device: torch
     memory = network.encode(source, lengths)
     state = memory.state.unsqueeze(1)
     tokens = torch.full((len(sources), 1), BEGIN, device=device)
-    most = torch.tensor([_SEARCH.max_target_length(len(source)) for source in sources], device=device)
+    max_lengths = torch.tensor([_SETTINGS.max_target_length(len(source)) for source in sources], device=device)
     done = torch.zeros(len(sources), dtype=torch.bool, device=device)
     columns = []
-    for step in range(int(most.max())):
+    for step in range(int(max_lengths.max())):
         scores, state, _ = network.step(tokens, state, memory)
         tokens = scores.argmax(dim=2)
-        done = done | (tokens[:, 0] == END) | (step >= most)
+        done = done | (tokens[:, 0] == END) | (step >= max_lengths)
         tokens = tokens.masked_fill(done.unsqueeze(1), END)
         columns.append(tokens)
         if bool(done.all()):
@@ -53,6 +60,6 @@ def _one_batch(network: Seq2Seq, sources: Sequence[Sequence[int]], device: torch
 
 
 def translate_greedily(translator: Translator, sentences: Sequence[str]) -> list[str]:
-    """The translations of cleaned sentences, one by one the likeliest piece."""
+    """Greedy translations of sentences."""
     sources = [translator.encode(sentence) for sentence in sentences]
-    return [translator.target.decode(pieces) for pieces in greedy(translator.network, sources, translator.device)]
+    return [translator.target.decode(tokens) for tokens in greedy(translator.network, sources, translator.device)]

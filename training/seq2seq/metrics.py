@@ -1,4 +1,4 @@
-"""How near translations come to the references: BLEU and chrF2 by sacreBLEU (Post 2018), with their signatures."""
+"""BLEU and chrF2 by sacreBLEU (Post 2018), with their signatures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 _TOKENIZERS = {"zh": "zh", "ja": "char", "th": "char", "lo": "char", "km": "char", "my": "char"}
-"""Of languages that set no blanks between words; all others are cut by 13a, as WMT does."""
+"""sacreBLEU's tokenizers of languages without spaces between words; all others have 13a, as in WMT."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """In percent; each signature tells how to compute the same with sacreBLEU."""
+    """Scores in percent; the signatures say how sacreBLEU computes the same."""
 
     bleu: float
     bleu_lower_case: float
@@ -30,7 +30,7 @@ class Scores:
         }
 
     def report(self) -> list[str]:
-        """The same as lines of text."""
+        """The scores as lines of text."""
         return [
             f"BLEU {self.bleu:.2f}  {self.signatures['bleu']}",
             f"BLEU {self.bleu_lower_case:.2f}  {self.signatures['bleu_lower_case']}",
@@ -38,31 +38,31 @@ class Scores:
         ]
 
 
-def bleu(found: Sequence[str], wanted: Sequence[str], *, lower_case: bool, language: str = "") -> float:
-    """BLEU of translations against one reference each, in percent; 0 of no translations.
+def bleu(translations: Sequence[str], references: Sequence[str], *, lower_case: bool, language: str = "") -> float:
+    """BLEU of translations with one reference each, in percent; 0 if there are none.
 
     Args:
-        lower_case: whether case is ignored, as is the custom with Multi30k.
-        language: ISO 639-1 of the translations; it chooses sacreBLEU's tokenizer.
+        lower_case: ignore case, as is usual for Multi30k.
+        language: of the translations (ISO 639-1), which decides sacreBLEU's tokenizer.
     """
-    return _bleu(found, wanted, lower_case, language)[0] if found else 0.0
+    return _bleu(translations, references, lower_case, language)[0] if translations else 0.0
 
 
-def score(found: Sequence[str], wanted: Sequence[str], language: str = "") -> Scores:
-    """All scores of translations against one reference each."""
-    if not found:
+def score(translations: Sequence[str], references: Sequence[str], language: str = "") -> Scores:
+    """All scores of translations with one reference each."""
+    if not translations:
         return Scores(
             bleu=0.0, bleu_lower_case=0.0, chrf=0.0, signatures={"bleu": "", "bleu_lower_case": "", "chrf2": ""}
         )
-    cased, cased_signature = _bleu(found, wanted, False, language)
-    lower, lower_signature = _bleu(found, wanted, True, language)
+    cased, cased_signature = _bleu(translations, references, False, language)
+    lower, lower_signature = _bleu(translations, references, True, language)
     metric = CHRF()
-    chrf = metric.corpus_score(list(found), [list(wanted)]).score
+    chrf = metric.corpus_score(list(translations), [list(references)]).score
     signatures = {"bleu": cased_signature, "bleu_lower_case": lower_signature, "chrf2": str(metric.get_signature())}
     return Scores(bleu=cased, bleu_lower_case=lower, chrf=chrf, signatures=signatures)
 
 
-def _bleu(found: Sequence[str], wanted: Sequence[str], lower_case: bool, language: str) -> tuple[float, str]:
+def _bleu(translations: Sequence[str], references: Sequence[str], lower_case: bool, language: str) -> tuple[float, str]:
     metric = BLEU(lowercase=lower_case, tokenize=_TOKENIZERS.get(language, "13a"))
-    result = metric.corpus_score(list(found), [list(wanted)]).score
+    result = metric.corpus_score(list(translations), [list(references)]).score
     return result, str(metric.get_signature())

@@ -1,6 +1,6 @@
 """Beam search with the PyTorch network: the served search (`service.decoding`) drives the network in place of graphs.
 
-So what evaluation measures is what the server does, with the same candidates, guard against repetition and stopping.
+So evaluation measures what the server does: the same candidates, repetition guard and stopping.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ _MAX_HYPOTHESES = 320  # in a step
 def translate(
     translator: Translator, sentences: Sequence[str], settings: SearchSettings, *, wants_attention: bool = False
 ) -> list[list[Hypothesis]]:
-    """The hypotheses of each sentence, best first; with attention where that is asked for and the network has any."""
+    """The hypotheses of each sentence, best first; for the attention see `search`."""
     sources = [translator.encode(sentence) for sentence in sentences]
     return search(translator.network, sources, settings, wants_attention=wants_attention)
 
@@ -42,13 +42,13 @@ def translate(
 def search(
     network: Seq2Seq, sources: Sequence[Sequence[int]], settings: SearchSettings, *, wants_attention: bool = False
 ) -> list[list[Hypothesis]]:
-    """The hypotheses of each source (pieces without END), best first.
+    """The hypotheses of each source, best first.
 
     Args:
         network: in evaluation mode, on any device.
-        sources: ids of pieces, without END.
+        sources: token ids, without END.
         settings: of all sources.
-        wants_attention: whether hypotheses come with attention, where the network has any.
+        wants_attention: whether hypotheses have attention weights, if the network has attention.
     """
     encode, step = network_functions(network)
     return decode(encode, step, sources, settings, wants_attention=wants_attention, max_hypotheses=_MAX_HYPOTHESES)

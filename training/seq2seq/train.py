@@ -19,8 +19,8 @@ from training.common.run import Run
 from training.common.schedule import warmed_cosine
 from training.common.seed import derive, seed_everything
 from training.seq2seq.config import TranslatorConfig
-from training.seq2seq.data.augmentation import Shown
-from training.seq2seq.data.batches import Batch, Encoded, plan, tensors
+from training.seq2seq.data.augmentation import Augmentation
+from training.seq2seq.data.batches import Batch, EncodedPair, make_batch, plan_batches
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.greedy import translate_greedily
 from training.seq2seq.loss import smoothed_cross_entropy
@@ -29,28 +29,28 @@ from training.seq2seq.network.model import Seq2Seq
 from training.seq2seq.precision import mixed, pick_precision
 from training.seq2seq.translator import BEST, LAST, Translator, copy_vocabularies, vocabularies
 
-_LEAST, _END = 1e-3, 0.02  # of the highest learning rate: when the run begins, and when it ends
+_START_RATE, _END_RATE = 1e-3, 0.02  # relative to the peak learning rate
 _ROWS = 128
-"""The output's product has a multiple of so many rows. oneDNN compiles a product for each number of rows and keeps a
-thousand of them: with any number, a process grew to gigabytes."""
-_LEAST_STEPS = 20  # per epoch: small sets take smaller batches
+"""The output layer's input is padded to a multiple of this. oneDNN compiles a product for each number of rows and keeps
+a thousand of them, with which a process grew to gigabytes."""
+_MIN_STEPS = 20  # per epoch: small training sets get smaller batches
 
 
 def identity(config: TranslatorConfig, data: ParallelData) -> dict[str, Any]:
-    """What a checkpoint belongs to: the settings and the data themselves."""
+    """The settings and the hash of the data, which a checkpoint must match."""
     return {**to_dict(config), "data_sha256": data.sha256()[:16]}
 
 
 @dataclass
 class _State:
-    """What a checkpoint holds: weights, the optimiser, and how far the run is."""
+    """The content of a checkpoint: weights, optimizer and progress."""
 
     translator: Translator
     optimizer: torch.optim.AdamW
     scaler: torch.amp.GradScaler
     identity: dict[str, Any]
     epoch: int = 0
-    best: float | None = None  # dev BLEU of what is kept
+    best: float | None = None  # dev BLEU of the kept weights
     best_epoch: int = 0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -71,7 +71,7 @@ class _State:
         self.seconds, self.cpu_seconds = stored["seconds"], stored["cpu_seconds"]
 
     def keep(self, path: Path, score: float | None) -> None:
-        """Write the weights with all that it takes to translate with them."""
+        """Save the weights, without the optimizer, for translation."""
         translator = self.translator
         save_checkpoint(
             path, config=self.identity, model=translator.network.state_dict(), epoch=self.epoch, score=score,
@@ -80,13 +80,13 @@ class _State:
 
 
 def train(config: TranslatorConfig, data: ParallelData, run: Run, device: torch.device) -> None:
-    """Train to the last epoch, from the run's checkpoint if it has one; leaves the weights to keep in `best.pt`.
+    """Train to the last epoch, from the run's checkpoint if there is one; the kept weights are in `best.pt`.
 
-    Everything random derives from (seed, epoch), so a run resumed after a kill equals one that was never killed.
+    All randomness derives from seed and epoch, so a resumed run equals one that was never interrupted.
 
     Raises:
-        ConfigError: the precision is none of this device.
-        DatasetError: no pairs to train on or to choose by.
+        ConfigError: the device cannot compute in the requested precision.
+        DatasetError: there are no training or no dev pairs.
     """
     log = run.logger()
     for split in ("train", "dev"):
@@ -103,13 +103,13 @@ def train(config: TranslatorConfig, data: ParallelData, run: Run, device: torch.
         state.load(run.checkpoints / LAST)
         log.info("resuming after epoch %d of %d", state.epoch, config.epochs)
     run.keep_metrics(state.epoch)
-    if config.phrases or config.copies:
-        log.info("aligning the words of %d pairs, to find words and phrases", len(data.splits["train"]))
-    shown = Shown(data.splits["train"], config, translator.source, translator.target)
+    if config.phrases or config.placeholders:
+        log.info("aligning the words of %d pairs, to extract words and phrases", len(data.splits["train"]))
+    augmentation = Augmentation(data.splits["train"], config, translator.source, translator.target)
     while state.epoch < config.epochs and not _patience_is_over(state, config):
         wall, cpu = time.monotonic(), time.process_time()
         seed_everything(config.seed, "epoch", state.epoch)
-        loss = _epoch(state, config, shown.in_epoch(state.epoch), device, precision)
+        loss = _epoch(state, config, augmentation.epoch_pairs(state.epoch), device, precision)
         state.epoch += 1
         score = dev_bleu(translator, data)
         state.seconds += time.monotonic() - wall
@@ -123,32 +123,32 @@ def dev_bleu(translator: Translator, data: ParallelData) -> float:
     """BLEU in percent of greedy translations of the dev sentences."""
     translator.network.eval()
     pairs = data.splits["dev"]
-    found = translate_greedily(translator, [pair.source for pair in pairs])
-    lower = translator.config.data.lower_case
-    return bleu(found, [pair.target for pair in pairs], lower_case=lower)
+    translations = translate_greedily(translator, [pair.source for pair in pairs])
+    references = [pair.target for pair in pairs]
+    return bleu(translations, references, lower_case=translator.config.data.lower_case)
 
 
 def _fresh_state(
     config: TranslatorConfig, data: ParallelData, run: Run, device: torch.device, precision: torch.dtype
 ) -> _State:
-    # A run that is resumed has its own.
-    begun = Path(config.init) if config.init and not (run.checkpoints / LAST).exists() else None
-    if begun:
-        copy_vocabularies(Run(begun), run, config)
+    # A resumed run has its own weights.
+    initial = Path(config.init) if config.init and not (run.checkpoints / LAST).exists() else None
+    if initial:
+        copy_vocabularies(Run(initial), run, config)
     source, target = vocabularies(config, run, data.splits["train"])
     seed_everything(config.seed, "weights")
     network = Seq2Seq(config, source.size, target.size).to(device)
-    if begun and not _begin_with(begun, network, data):
+    if initial and not _load_initial(initial, network, data):
         run.logger().info(
-            "note: %s was trained on other pairs; whether these dev sentences are among them is not known", begun
+            "note: %s was trained on other pairs; whether these dev sentences are among them is not known", initial
         )
     translator = Translator(config, source, target, network, data.source, data.target)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
     return _State(translator, _optimizer(network, config), scaler, identity(config, data))
 
 
-def _begin_with(path: Path, network: Seq2Seq, data: ParallelData) -> bool:
-    """Load the weights that another run kept; whether it was trained on the same pairs."""
+def _load_initial(path: Path, network: Seq2Seq, data: ParallelData) -> bool:
+    """Load the kept weights of another run; returns whether it was trained on the same pairs."""
     stored = load_checkpoint(path / "checkpoints" / BEST)
     if stored["languages"] != [data.source, data.target]:
         raise ConfigError(f"--init {path}: that run translates {' to '.join(stored['languages'])}, not these languages")
@@ -169,49 +169,49 @@ def _optimizer(network: Seq2Seq, config: TranslatorConfig) -> torch.optim.AdamW:
 
 
 def _epoch(
-    state: _State, config: TranslatorConfig, pairs: Sequence[Encoded], device: torch.device, precision: torch.dtype
+    state: _State, config: TranslatorConfig, pairs: Sequence[EncodedPair], device: torch.device, precision: torch.dtype
 ) -> float:
-    """One pass; the mean loss of a target piece."""
+    """One pass over the pairs; returns the mean loss of a target token."""
     network = state.translator.network
     network.train()
-    tokens = min(config.batch_tokens, max(1, sum(len(pair.target) for pair in pairs) // _LEAST_STEPS))
-    batches = plan(pairs, tokens, np.random.default_rng(derive(config.seed, "batches", state.epoch)))
-    total, places = 0.0, 0
+    tokens = min(config.batch_tokens, max(1, sum(len(pair.target) for pair in pairs) // _MIN_STEPS))
+    batches = plan_batches(pairs, tokens, np.random.default_rng(derive(config.seed, "batches", state.epoch)))
+    total, count = 0.0, 0
     with bar(total=len(batches), text=f"epoch {state.epoch + 1}", unit="batch") as progress:
-        for number, chosen in enumerate(batches):
+        for number, indices in enumerate(batches):
             done = (state.epoch + number / len(batches)) / config.epochs
-            share = warmed_cosine(done, warm_up=config.warm_up, least=_LEAST, end=_END)
+            factor = warmed_cosine(done, warm_up=config.warm_up, least=_START_RATE, end=_END_RATE)
             for group in state.optimizer.param_groups:
-                group["lr"] = config.learning_rate * share
-            batch = tensors([pairs[place] for place in chosen], device)
-            loss, count = _step(state, config, batch, precision)
-            total, places = total + loss, places + count
+                group["lr"] = config.learning_rate * factor
+            batch = make_batch([pairs[index] for index in indices], device)
+            loss, tokens_in_batch = _step(state, config, batch, precision)
+            total, count = total + loss, count + tokens_in_batch
             progress.update()
-            progress.set_postfix(loss=f"{total / places:.3f}", refresh=False)
-    return total / places
+            progress.set_postfix(loss=f"{total / count:.3f}", refresh=False)
+    return total / count
 
 
 def _step(state: _State, config: TranslatorConfig, batch: Batch, precision: torch.dtype) -> tuple[float, int]:
-    """One update of the weights; the summed loss and how many places it is the sum of."""
+    """One update of the weights; returns the summed loss and the number of target tokens."""
     network = state.translator.network
     state.optimizer.zero_grad()
-    there = batch.wanted != PAD
-    wanted = batch.wanted[there]
-    with mixed(wanted.device, precision):
-        states = network(batch.source, batch.lengths, batch.given)[there]
-        states = functional.pad(states, (0, 0, 0, -len(wanted) % _ROWS))
-        scores = network.output(states)[: len(wanted)]
-    loss = smoothed_cross_entropy(scores, wanted, config.label_smoothing)
-    state.scaler.scale(loss / len(wanted)).backward()
+    mask = batch.target != PAD
+    targets = batch.target[mask]
+    with mixed(targets.device, precision):
+        readouts = network(batch.source, batch.lengths, batch.decoder_input)[mask]
+        readouts = functional.pad(readouts, (0, 0, 0, -len(targets) % _ROWS))
+        scores = network.output(readouts)[: len(targets)]
+    loss = smoothed_cross_entropy(scores, targets, config.label_smoothing)
+    state.scaler.scale(loss / len(targets)).backward()
     state.scaler.unscale_(state.optimizer)
     torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
     state.scaler.step(state.optimizer)
     state.scaler.update()
-    return float(loss.detach()), len(wanted)
+    return float(loss.detach()), len(targets)
 
 
 def _record(state: _State, config: TranslatorConfig, run: Run, loss: float, score: float) -> None:
-    """Write down an epoch; keep its weights, and forget those that no average needs any more."""
+    """Log an epoch and save its weights; delete those that the average no longer needs."""
     run.add_metrics(
         {
             "epoch": state.epoch,
@@ -228,14 +228,14 @@ def _record(state: _State, config: TranslatorConfig, run: Run, loss: float, scor
         state.best, state.best_epoch = score, state.epoch
         state.keep(run.checkpoints / BEST, score)
     if config.average > 1:
-        state.keep(_kept(run, state.epoch), score)
-        _kept(run, state.epoch - config.average).unlink(missing_ok=True)
+        state.keep(_epoch_path(run, state.epoch), score)
+        _epoch_path(run, state.epoch - config.average).unlink(missing_ok=True)
     state.save(run.checkpoints / LAST)
 
 
 def _average(state: _State, config: TranslatorConfig, run: Run, data: ParallelData) -> None:
-    """Average the weights of the last epochs, and keep the average where it is better or asked for."""
-    paths = [_kept(run, epoch) for epoch in range(state.epoch - config.average + 1, state.epoch + 1)]
+    """Average the weights of the last epochs; the average is kept if it is better or `select` demands it."""
+    paths = [_epoch_path(run, epoch) for epoch in range(state.epoch - config.average + 1, state.epoch + 1)]
     stored = [load_checkpoint(path, config=state.identity)["model"] for path in paths if path.exists()]
     if not stored:
         return
@@ -251,5 +251,5 @@ def _patience_is_over(state: _State, config: TranslatorConfig) -> bool:
     return bool(config.patience) and state.epoch - state.best_epoch >= config.patience
 
 
-def _kept(run: Run, epoch: int) -> Path:
+def _epoch_path(run: Run, epoch: int) -> Path:
     return run.checkpoints / f"epoch-{epoch:03d}.pt"

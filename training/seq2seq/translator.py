@@ -1,4 +1,4 @@
-"""A trained translator: its network with the vocabularies it was trained with."""
+"""A trained translator: the network and its vocabularies, loaded from a run."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ TARGET = "target.model"
 
 @dataclass
 class Translator:
-    """What translates; `source` and `target` are one object where the vocabulary is joint."""
+    """A network with its vocabularies; `source` and `target` are one object if the vocabulary is joint."""
 
     config: TranslatorConfig
     source: Subwords
@@ -35,21 +35,21 @@ class Translator:
     source_language: str
     target_language: str
     epoch: int = 0
-    """After which the weights were kept."""
+    """Epoch after which the weights were saved."""
 
     @property
     def device(self) -> torch.device:
-        """Where the network is."""
+        """The device of the network."""
         return self.network.output.bias.device
 
     def encode(self, sentence: str) -> list[int]:
-        """The pieces of a source sentence, cleaned as all text is, without END."""
+        """The token ids of a source sentence, which is cleaned first, without END."""
         text = clean(sentence)
         return self.source.encode(text.lower() if self.config.data.lower_case else text)
 
 
 def vocabularies(config: TranslatorConfig, run: Run, pairs: Iterable[Pair]) -> tuple[Subwords, Subwords]:
-    """The vocabularies of the run, made of its training pairs where they are not there yet."""
+    """The vocabularies of the run; they are trained on its training pairs if they do not exist yet."""
     settings = config.subwords
     names = (JOINT, JOINT) if settings.joint else (SOURCE, TARGET)
     if not all((run.path / name).exists() for name in names):
@@ -63,10 +63,10 @@ def vocabularies(config: TranslatorConfig, run: Run, pairs: Iterable[Pair]) -> t
 
 
 def copy_vocabularies(other: Run, run: Run, config: TranslatorConfig) -> None:
-    """Give a run the vocabularies of another.
+    """Copy the vocabularies of another run.
 
     Raises:
-        ConfigError: the other run has none of this kind.
+        ConfigError: the other run has none, or joint ones where this has separate ones or vice versa.
     """
     names = {JOINT} if config.subwords.joint else {SOURCE, TARGET}
     try:
@@ -80,10 +80,14 @@ def copy_vocabularies(other: Run, run: Run, config: TranslatorConfig) -> None:
 
 
 def load_translator(run: Run, which: str = BEST) -> Translator:
-    """The translator that a run kept.
+    """Load the translator of a run.
+
+    Args:
+        run: a trained run.
+        which: name of the checkpoint.
 
     Raises:
-        CheckpointError: the run has kept none yet, or a file of it is damaged.
+        CheckpointError: the run has no such checkpoint yet, or a file of it is damaged.
     """
     config = stored_config(run)
     stored = load_checkpoint(run.checkpoints / which)

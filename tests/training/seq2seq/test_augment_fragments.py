@@ -1,10 +1,10 @@
-"""Pairs without the marks at their ends: what is made one, and how it is written."""
+"""Fragments: pairs without their final punctuation."""
 
 import numpy as np
 import pytest
 
 from tests.support import sentence_pairs as made_pairs
-from training.seq2seq.data.augment_fragments import Fragments, with_fragments
+from training.seq2seq.data.augment_fragments import FragmentAugmenter, with_fragments
 from training.seq2seq.data.dataset import Pair
 
 PAIRS = [
@@ -16,21 +16,21 @@ PAIRS = [
 
 
 @pytest.fixture(scope="module")
-def fragments() -> Fragments:
-    return Fragments(PAIRS)
+def augmenter() -> FragmentAugmenter:
+    return FragmentAugmenter(PAIRS)
 
 
 @pytest.mark.parametrize(
     ("pair", "fragment"),
     [
-        # What is small within sentences is small, names and nouns are not, nor what is not known.
+        # Words that are in lower case within sentences get it; names, nouns and unknown words do not.
         (("The dog.", "Der Hund."), ("the dog", "der Hund")),
         (("Where?", "Wo?"), ("where", "wo")),
         (("Tom sleeps!", "Tom schläft!"), ("Tom sleeps", "Tom schläft")),
         (("The…", "Katze ..."), ("the", "Katze")),
         (("The, the dog?!", "Der, der Hund!!"), ("the, the dog", "der, der Hund")),
         (("Sleep.", "Xyz."), ("sleep", "Xyz")),
-        # No mark at an end, marks within, nothing else.
+        # No final punctuation, punctuation inside, nothing else.
         (("The dog", "Der Hund."), None),
         (("The dog.", "Der Hund"), None),
         (("The dog. The cat.", "Der Hund. Die Katze."), None),
@@ -39,24 +39,24 @@ def fragments() -> Fragments:
         (("...", "Hund."), None),
     ],
 )
-def test_a_fragment(fragments: Fragments, pair: tuple[str, str], fragment: tuple[str, str] | None) -> None:
-    assert fragments.of(Pair(*pair), capital=False) == fragment
+def test_a_fragment(augmenter: FragmentAugmenter, pair: tuple[str, str], fragment: tuple[str, str] | None) -> None:
+    assert augmenter.fragment(Pair(*pair), keep_case=False) == fragment
 
 
-def test_first_letters_may_stay(fragments: Fragments) -> None:
-    assert fragments.of(Pair("The dog.", "Der Hund."), capital=True) == ("The dog", "Der Hund")
+def test_first_letters_keep_their_case_on_request(augmenter: FragmentAugmenter) -> None:
+    assert augmenter.fragment(Pair("The dog.", "Der Hund."), keep_case=True) == ("The dog", "Der Hund")
 
 
-def test_as_many_are_drawn_as_were_asked_for(fragments: Fragments) -> None:
+def test_the_share_is_sampled_reproducibly(augmenter: FragmentAugmenter) -> None:
     pairs = PAIRS * 500 + [Pair("no mark", "kein Zeichen")] * 100
-    found = fragments.drawn(pairs, 0.2, np.random.default_rng(1))
-    assert 340 < len(found) < 460
-    assert max(found) < 2_000
-    assert all(not pair.source.endswith((".", "?")) for pair in found.values())
-    assert {found[place] for place in found if place % 4 == 0} == {
+    sampled = augmenter.sample(pairs, 0.2, np.random.default_rng(1))
+    assert 340 < len(sampled) < 460
+    assert max(sampled) < 2_000
+    assert all(not pair.source.endswith((".", "?")) for pair in sampled.values())
+    assert {sampled[index] for index in sampled if index % 4 == 0} == {
         Pair("the dog sees Tom", "der Hund sieht Tom"), Pair("The dog sees Tom", "Der Hund sieht Tom")
     }  # fmt: skip
-    assert found == fragments.drawn(pairs, 0.2, np.random.default_rng(1))
+    assert sampled == augmenter.sample(pairs, 0.2, np.random.default_rng(1))
 
 
 def test_a_split_of_fragments() -> None:

@@ -18,7 +18,14 @@ from training.seq2seq.data.dataset import Pair, ParallelData
 from training.seq2seq.data.near_duplicates import near_duplicates
 from training.seq2seq.evaluate import evaluate, measure
 from training.seq2seq.train import train
-from training.seq2seq.translations_tsv import Row, by_length, read_table, side_by_side, table_path, write_table
+from training.seq2seq.translations_tsv import (
+    Row,
+    by_length,
+    read_translations,
+    side_by_side,
+    translations_path,
+    write_translations,
+)
 
 pytestmark = pytest.mark.torch
 
@@ -73,20 +80,24 @@ def test_an_evaluation_beside_another(runs: dict[str, Run], data: ParallelData) 
 def test_the_table_is_what_was_found(runs: dict[str, Run], data: ParallelData) -> None:
     run = runs["general"]
     found = evaluate(run, config("general"), data, "dev", CPU, beam_size=1)
-    rows = list(csv.reader(table_path(run, "dev").read_text().splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+    rows = list(
+        csv.reader(translations_path(run, "dev").read_text().splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+    )
     assert [(row[0], row[1]) for row in rows] == data.splits["dev"]
-    assert tuple(read_table(run, "dev")) == found.rows
+    assert tuple(read_translations(run, "dev")) == found.rows
     assert "greedy" in found.report()
 
 
 def test_other_sentences_are_no_comparison(runs: dict[str, Run], data: ParallelData, tmp_path: Path) -> None:
     run, other = runs["general"], runs["none"]
     with pytest.raises(RunError, match=r"has no translations_test2017.tsv; evaluate it first: lectern-train seq2seq"):
-        read_table(other, "test2017")
-    write_table(table_path(other, "test"), [Row(source="a", reference="b", found="c", near=False)])
+        read_translations(other, "test2017")
+    write_translations(
+        translations_path(other, "test"), [Row(source="a", reference="b", translation="c", near_duplicate=False)]
+    )
     with pytest.raises(RunError, match=r"was evaluated on other sentences than test of made"):
         evaluate(run, config("general"), data, "test", CPU, against=other.path)
-    table_path(other, "test").write_text("a\tb\n")
+    translations_path(other, "test").write_text("a\tb\n")
     with pytest.raises(RunError, match=r"translations_test.tsv: is damaged"):
         evaluate(run, config("general"), data, "test", CPU, against=other.path)
     with pytest.raises(RunError, match=r"holds no run"):
@@ -106,11 +117,11 @@ def test_a_run_without_weights(tmp_path: Path, data: ParallelData) -> None:
 
 def test_measures(data: ParallelData) -> None:
     settings = SearchSettings()
-    wanted = [pair.target for pair in data.splits["test"]]
-    best = measure(data, "test", wanted, settings, config("general"))
+    references = [pair.target for pair in data.splits["test"]]
+    best = measure(data, "test", references, settings, config("general"))
     assert best.bleu == pytest.approx(100)
     assert (best.length_ratio, best.as_dict()["exact"]) == (1.0, 30)
-    title = [text.title() for text in wanted]
+    title = [text.title() for text in references]
     cased, lower = (
         measure(data, "test", title, settings, config("general", lower_case=flag)).bleu for flag in (False, True)
     )
@@ -146,7 +157,10 @@ def test_near_duplicates_of_either_side() -> None:
 
 
 def test_groups_of_length() -> None:
-    rows = [Row(source=f"{'w ' * words}end", reference="a b c d", found="a b c d", near=False) for words in range(40)]
+    rows = [
+        Row(source=f"{'w ' * words}end", reference="a b c d", translation="a b c d", near_duplicate=False)
+        for words in range(40)
+    ]
     groups = by_length([*rows, *rows, *rows, *rows[30:]], lower_case=False, language="de")
     assert [(group.words, group.sentences) for group in groups][-3:] == [("21-25", 15), ("26-30", 15), ("31+", 40)]
     assert groups[0].words == "4-5" or groups[0].sentences >= 10
@@ -154,7 +168,7 @@ def test_groups_of_length() -> None:
 
 
 def test_samples_are_spread_over_the_split() -> None:
-    rows = [Row(source=f"s{n}", reference=f"r{n}", found=f"f{n}", near=n == 0) for n in range(1000)]
+    rows = [Row(source=f"s{n}", reference=f"r{n}", translation=f"f{n}", near_duplicate=n == 0) for n in range(1000)]
     text = side_by_side({"one": rows, "two": rows})
     assert text.count("\n\n") == 99
     assert text.startswith(

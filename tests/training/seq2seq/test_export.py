@@ -39,7 +39,7 @@ CPU = torch.device("cpu")
 Trained = tuple[Run, TranslatorConfig, ParallelData]
 
 KINDS: dict[str, dict[str, Any]] = {
-    "joint": {"phrases": 0.2, "copies": 0.1},
+    "joint": {"phrases": 0.2, "placeholders": 0.1},
     "separate": {"joint": False, "tied": "none", "attention": "none", "cell": "gru"},
 }
 
@@ -121,7 +121,7 @@ def test_what_the_manifest_and_the_card_say(trained: Trained, tmp_path: Path) ->
     # The search is that of the evaluation on dev.
     preprocessing = manifest.preprocessing
     assert [preprocessing[key] for key in ("beam_size", "length_penalty", "coverage_penalty")] == [2, 0.7, 0.1]
-    assert preprocessing["copies"] == bool(config.copies)
+    assert preprocessing["copies"] == bool(config.placeholders)
     truecaser = Truecaser.read(bundle.file(preprocessing["capitals"]).read_bytes())
     assert "house" in truecaser.lowercase_words
     assert manifest.provenance.licence == "CC-BY-4.0"
@@ -132,7 +132,7 @@ def test_what_the_manifest_and_the_card_say(trained: Trained, tmp_path: Path) ->
     card = bundle.model_card()
     for part in ("Made up", "CC-BY-4.0", "nobody", "from `en` to `de`", "beam 2, length penalty 0.7"):
         assert part in card
-    assert ("with a stand-in for a word" in card) == ("found by word alignment" in card) == bool(config.copies)
+    assert ("with a stand-in for a word" in card) == ("found by word alignment" in card) == bool(config.placeholders)
     rows = [line for line in card.splitlines() if line.startswith("| BLEU ")]
     assert rows
     assert all(line.replace("\\|", "").count("|") == 4 for line in rows)

@@ -15,7 +15,7 @@ from training.seq2seq.config import PRESETS, TranslatorConfig
 from training.seq2seq.loss import smoothed_cross_entropy
 from training.seq2seq.network.attention import Attention
 from training.seq2seq.network.model import Memory, Seq2Seq
-from training.seq2seq.network.recurrent import Recurrent, drop, drop_pieces
+from training.seq2seq.network.recurrent import Recurrent, token_dropout, variational_dropout
 
 pytestmark = pytest.mark.torch
 
@@ -62,7 +62,7 @@ def test_steps_say_what_whole_targets_say(changes: dict[str, Any]) -> None:
     target[:, 0] = BEGIN
     with torch.inference_mode():
         whole = model.output(model(source, lengths, target))
-        whole[..., model.never] = -math.inf
+        whole[..., model.forbidden] = -math.inf
         memory = model.encode(source, lengths)
         state = memory.state.unsqueeze(1)
         for place in range(6):
@@ -106,12 +106,12 @@ def test_hypotheses_of_a_sentence_stand_side_by_side() -> None:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize(("copies", "never"), [(0.0, {PAD, UNKNOWN, BEGIN}), (0.1, {PAD, BEGIN})])
-def test_some_pieces_are_never_said(copies: float, never: set[int]) -> None:
-    model = network(copies=copies)
+@pytest.mark.parametrize(("placeholders", "forbidden"), [(0.0, {PAD, UNKNOWN, BEGIN}), (0.1, {PAD, BEGIN})])
+def test_some_tokens_are_never_generated(placeholders: float, forbidden: set[int]) -> None:
+    model = network(placeholders=placeholders)
     memory = model.encode(*sources([5]))
     scores, _, _ = model.step(torch.tensor([[BEGIN]]), memory.state.unsqueeze(1), memory)
-    assert {piece for piece, score in enumerate(scores[0, 0].tolist()) if score == -math.inf} == never
+    assert {piece for piece, score in enumerate(scores[0, 0].tolist()) if score == -math.inf} == forbidden
     assert float(scores[0, 0].exp().sum()) == pytest.approx(1.0, abs=1e-5)
 
 
@@ -159,14 +159,14 @@ def test_one_matrix_where_embeddings_are_tied() -> None:
 def test_dropout_is_the_same_at_all_places_of_a_sentence() -> None:
     torch.manual_seed(0)
     ones = torch.ones(3, 5, 50)
-    dropped = drop(ones, 0.5, True)
+    dropped = variational_dropout(ones, 0.5, True)
     assert set(dropped.unique().tolist()) == {0.0, 2.0}
     assert bool((dropped == dropped[:, :1]).all())
     assert not bool((dropped[0] == dropped[1]).all())
-    whole = drop_pieces(ones, 0.5, True)
+    whole = token_dropout(ones, 0.5, True)
     assert bool((whole == whole[:, :, :1]).all())
-    assert drop(ones, 0.5, False) is ones
-    assert drop_pieces(ones, 0.0, True) is ones
+    assert variational_dropout(ones, 0.5, False) is ones
+    assert token_dropout(ones, 0.0, True) is ones
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -199,7 +199,7 @@ def test_the_loss_is_pytorchs(smoothing: float, count: int) -> None:
         ({"data": "", "train": "a.tsv", "source": "en", "target": "de", "test": "b.tsv"}, "--test needs --dev"),
         ({"patience": -1}, "patience is -1"),
         ({"phrases": -0.1}, "phrases is -0.1"),
-        ({"copies": 1.0}, "copies is 1.0"),
+        ({"placeholders": 1.0}, "placeholders is 1.0"),
         ({"max_ratio": 0.5}, "max_ratio is 0.5"),
         ({"clip": 0.0}, "clip is 0.0"),
     ],

@@ -13,7 +13,7 @@ from training.common import datasets
 from training.common.errors import ConfigError, DatasetError
 from training.seq2seq.config import DataConfig
 from training.seq2seq.data.dataset import Pair, ParallelData
-from training.seq2seq.data.language_codes import long_code, short_code
+from training.seq2seq.data.language_codes import iso_639_1, iso_639_3
 from training.seq2seq.data.sources import load_data
 from training.seq2seq.data.train_dev_split import fold
 
@@ -178,8 +178,8 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
 
 
 def test_codes() -> None:
-    assert (short_code("deu"), short_code("de"), short_code("xx")) == ("de", "de", None)
-    assert (long_code("deu"), long_code("de"), long_code("xxx")) == ("deu", "deu", None)
+    assert (iso_639_1("deu"), iso_639_1("de"), iso_639_1("xx")) == ("de", "de", None)
+    assert (iso_639_3("deu"), iso_639_3("de"), iso_639_3("xxx")) == ("deu", "deu", None)
 
 
 def _at_hand(folder: str) -> bool:

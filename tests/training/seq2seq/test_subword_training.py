@@ -1,4 +1,4 @@
-"""Vocabularies that are learnt: lossless, repeatable, as large as the texts allow; and the scores of sacreBLEU."""
+"""Trained vocabularies: lossless, reproducible, as large as the texts allow; and the scores of sacreBLEU."""
 
 import pytest
 import sacrebleu
@@ -31,7 +31,7 @@ def test_a_vocabulary(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
-def test_a_small_corpus_has_fewer_pieces_than_were_asked_for(kind: str) -> None:
+def test_a_small_corpus_has_fewer_pieces_than_requested(kind: str) -> None:
     subwords = Subwords(train_subwords(TEXTS, size=6000, kind=kind, seed=0))  # type: ignore[arg-type]
     assert 40 < subwords.size < 6000
     assert subwords.decode(subwords.encode(TEXTS[7])) == TEXTS[7]
@@ -43,11 +43,18 @@ def test_all_characters_must_fit() -> None:
 
 
 def test_scores_are_those_of_sacrebleu() -> None:
-    found, wanted = ["Das ist ein Haus.", "Ja, gern!"], ["das ist ein Haus .", "Ja, gern!"]
-    scores = score(found, wanted, "de")
-    assert scores.bleu == bleu(found, wanted, lower_case=False) == sacrebleu.corpus_bleu(found, [wanted]).score < 80
-    assert scores.bleu_lower_case == pytest.approx(bleu(found, wanted, lower_case=True)) == pytest.approx(100)
-    assert scores.chrf == sacrebleu.corpus_chrf(found, [wanted]).score
+    translations, references = ["Das ist ein Haus.", "Ja, gern!"], ["das ist ein Haus .", "Ja, gern!"]
+    scores = score(translations, references, "de")
+    assert (
+        scores.bleu
+        == bleu(translations, references, lower_case=False)
+        == sacrebleu.corpus_bleu(translations, [references]).score
+        < 80
+    )
+    assert (
+        scores.bleu_lower_case == pytest.approx(bleu(translations, references, lower_case=True)) == pytest.approx(100)
+    )
+    assert scores.chrf == sacrebleu.corpus_chrf(translations, [references]).score
     assert scores.signatures["bleu"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
     assert scores.signatures["bleu_lower_case"].startswith("nrefs:1|case:lc|")
     assert scores.signatures["chrf2"].startswith("nrefs:1|case:mixed|eff:yes|nc:6|nw:0|")
@@ -55,6 +62,6 @@ def test_scores_are_those_of_sacrebleu() -> None:
     assert (score([], []).bleu, bleu([], [], lower_case=True)) == (0.0, 0.0)
 
 
-def test_languages_without_blanks_are_cut_by_character() -> None:
+def test_languages_without_spaces_are_split_by_character() -> None:
     assert bleu(["我喜欢音乐也喜欢你。"], ["我喜欢音乐也喜欢他。"], lower_case=False, language="zh") > 50
     assert bleu(["我喜欢音乐也喜欢你。"], ["我喜欢音乐也喜欢他。"], lower_case=False) < 10

@@ -18,7 +18,7 @@ from training.common.run import Run
 from training.seq2seq import precision
 from training.seq2seq import train as module
 from training.seq2seq.config import FAMILY, PRESETS, Cell, TranslatorConfig, stored_config
-from training.seq2seq.data.batches import Encoded, plan, tensors
+from training.seq2seq.data.batches import EncodedPair, make_batch, plan_batches
 from training.seq2seq.data.dataset import Pair, ParallelData
 from training.seq2seq.greedy import greedy, translate_greedily
 from training.seq2seq.precision import pick_precision
@@ -96,8 +96,8 @@ def marked(count: int) -> ParallelData:
     return replace(data, splits=splits)
 
 
-def test_words_are_learnt_as_phrases_and_what_is_unknown_is_copied(tmp_path: Path) -> None:
-    config = settings(epochs=16, average=1, phrases=1, copies=0.5, select="last")
+def test_words_are_learned_from_phrases_and_unknown_words_are_copied(tmp_path: Path) -> None:
+    config = settings(epochs=16, average=1, phrases=1, placeholders=0.5, select="last")
     run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
     train(config, marked(500), run, CPU)
     run.close()
@@ -108,14 +108,14 @@ def test_words_are_learnt_as_phrases_and_what_is_unknown_is_copied(tmp_path: Pat
     assert list(found).count(UNKNOWN) == 1
 
 
-def test_pairs_that_have_the_stand_in_cannot_be_copied_from(run: Run) -> None:
+def test_pairs_with_the_placeholder_are_refused(run: Run) -> None:
     data = made_pairs.data(60)
     data.splits["train"].append(Pair(f"a {PLACEHOLDER}", f"ein {PLACEHOLDER}"))
-    with pytest.raises(ConfigError, match=r"--copies puts U\+FFFC"):
-        train(settings(copies=0.1), data, run, CPU)
+    with pytest.raises(ConfigError, match=r"--placeholders puts U\+FFFC"):
+        train(settings(placeholders=0.1), data, run, CPU)
 
 
-def test_what_is_unknown_is_not_answered_without_copies(run: Run) -> None:
+def test_unknown_is_not_generated_without_placeholders(run: Run) -> None:
     train(settings(epochs=1), made_pairs.data(100), run, CPU)
     translator = load_translator(run)
     (found,) = greedy(translator.network, [translator.encode(f"big {PLACEHOLDER}")], CPU)
@@ -190,7 +190,7 @@ class TestInit:
 def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampling: float
 ) -> None:
-    config, data = settings(fragments=0.3, phrases=0.2, copies=0.2, sampling=sampling), marked(150)
+    config, data = settings(fragments=0.3, phrases=0.2, placeholders=0.2, sampling=sampling), marked(150)
     whole = Run.create(tmp_path / "whole", family=FAMILY, config=to_dict(config))
     train(config, data, whole, CPU)
     whole.close()
@@ -254,24 +254,24 @@ def test_a_split_that_is_missing_is_named(split: str, run: Run) -> None:
 
 def test_batches_hold_every_pair_once_within_their_tokens() -> None:
     draw = np.random.default_rng(0)
-    pairs = [Encoded([5] * draw.integers(1, 30), [6] * draw.integers(1, 30)) for _ in range(500)]
-    batches = plan(pairs, 200, np.random.default_rng(1))
+    pairs = [EncodedPair([5] * draw.integers(1, 30), [6] * draw.integers(1, 30)) for _ in range(500)]
+    batches = plan_batches(pairs, 200, np.random.default_rng(1))
     assert sorted(place for batch in batches for place in batch) == list(range(500))
     for batch in batches:
         longest = max(max(len(pairs[place].source), len(pairs[place].target)) + 1 for place in batch)
         assert len(batch) * longest <= 200
-    again = plan(pairs, 200, np.random.default_rng(1))
+    again = plan_batches(pairs, 200, np.random.default_rng(1))
     assert all(np.array_equal(left, right) for left, right in zip(batches, again, strict=True))
-    (alone,) = plan([Encoded([5] * 99, [6])], 10, np.random.default_rng(1))
+    (alone,) = plan_batches([EncodedPair([5] * 99, [6])], 10, np.random.default_rng(1))
     assert alone.tolist() == [0]
 
 
 def test_a_batch_is_padded_and_shifted() -> None:
-    batch = tensors([Encoded([5, 6], [7]), Encoded([8], [9, 10, 11])], CPU)
+    batch = make_batch([EncodedPair([5, 6], [7]), EncodedPair([8], [9, 10, 11])], CPU)
     assert batch.source.tolist() == [[5, 6, END], [8, END, PAD]]
     assert batch.lengths.tolist() == [3, 2]
-    assert batch.given.tolist() == [[BEGIN, 7, PAD, PAD], [BEGIN, 9, 10, 11]]
-    assert batch.wanted.tolist() == [[7, END, PAD, PAD], [9, 10, 11, END]]
+    assert batch.decoder_input.tolist() == [[BEGIN, 7, PAD, PAD], [BEGIN, 9, 10, 11]]
+    assert batch.target.tolist() == [[7, END, PAD, PAD], [9, 10, 11, END]]
 
 
 def test_greedy_translations_end(run: Run) -> None:

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from training.seq2seq.data.cleaning import clean_held_out, clean_pairs, length
+from training.seq2seq.data.cleaning import clean_held_out, clean_pairs, count_words
 from training.seq2seq.data.dataset import Pair
-from training.seq2seq.data.train_dev_split import components, fold, split_pairs
+from training.seq2seq.data.train_dev_split import connected_components, fold, split_pairs
 
 pytestmark = pytest.mark.torch
 
@@ -55,8 +55,8 @@ def test_held_out_pairs_are_only_left_out_where_a_side_is_empty() -> None:
     assert found.notes("x") == ("x: 1 of 4 pairs left out: 1 with an empty side",)
 
 
-def test_length_of_scripts_without_blanks() -> None:
-    assert [length(text) for text in ("Hi.", "I like it.", "我喜欢音乐。", "Я люблю её")] == [1, 3, 3, 3]
+def test_words_of_scripts_without_spaces() -> None:
+    assert [count_words(text) for text in ("Hi.", "I like it.", "我喜欢音乐。", "Я люблю её")] == [1, 3, 3, 3]
 
 
 def test_folding() -> None:
@@ -66,13 +66,13 @@ def test_folding() -> None:
 
 def test_components() -> None:
     pairs = [Pair("a", "x"), Pair("b", "y"), Pair("A!", "z"), Pair("c", "Y."), Pair("d", "w"), Pair("e", "z")]
-    assert components(pairs) == [[0, 2, 5], [1, 3], [4]]
+    assert connected_components(pairs) == [[0, 2, 5], [1, 3], [4]]
 
 
 def test_a_long_chain_is_one_component() -> None:
     pairs = [Pair(f"s{number // 2}", f"t{(number + 1) // 2}") for number in range(30_000)]
     random.Random(0).shuffle(pairs)
-    assert len(components(pairs)) == 1
+    assert len(connected_components(pairs)) == 1
 
 
 def test_nothing_held_out_is_trained_on() -> None:

@@ -1,1 +1,1 @@
-"""The data of seq2seq: sources, files and batches."""
+"""Data for seq2seq: where they come from, cleaning, splits, augmentation and batches."""

@@ -1,6 +1,6 @@
-"""Pairs as fragments, without the marks at their ends and mostly in small letters: as single words and headings come.
+"""Augmentation with fragments: pairs without their final punctuation, most of them in lower case, like headings.
 
-Sentences of a corpus nearly all end in a full stop, so what learns from them alone answers a word with a sentence.
+Nearly all sentences of a corpus end in a full stop, so a model trained on them alone answers a word with a sentence.
 """
 
 import re
@@ -10,55 +10,59 @@ from dataclasses import replace
 import numpy as np
 
 from training.seq2seq.data.dataset import Pair, ParallelData
-from training.seq2seq.data.truecasing import small_words
+from training.seq2seq.data.truecasing import lowercase_words
 
 SUFFIX = "-fragments"
-"""What the names of evaluated splits that were made fragments of end in."""
+"""Appended to the name of a split, it names the split's fragments."""
 
-_END = re.compile(r"\s*[.!?\u2026]+\Z")
-_MARKS = re.compile(r"[.!?\u2026]\s|[\"\u201c\u201d\u201e\u00ab\u00bb]")
-"""In more than one sentence, or in one that is quoted."""
-_CAPITAL_KEPT = 0.3
+_FINAL_PUNCTUATION = re.compile(r"\s*[.!?\u2026]+\Z")
+_INNER_PUNCTUATION = re.compile(r"[.!?\u2026]\s|[\"\u201c\u201d\u201e\u00ab\u00bb]")
+"""Found in text of several sentences and in quotations."""
+_KEEP_CASE_PROBABILITY = 0.3
 
 
-class Fragments:
-    """Makes fragments of pairs.
+class FragmentAugmenter:
+    """Turns pairs of sentences into pairs of fragments.
 
     Args:
-        pairs: to train on; they tell which words are capitalised within sentences too.
+        pairs: the training pairs; they show which words are capitalized within sentences.
     """
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
-        self._small = [small_words(pair[side] for pair in pairs) for side in range(2)]
+        self._lowercase_words = [lowercase_words(pair[side] for pair in pairs) for side in range(2)]
 
-    def of(self, pair: Pair, *, capital: bool) -> Pair | None:
-        """The fragment of a pair; None where a side has no mark at its end or others within.
+    def fragment(self, pair: Pair, *, keep_case: bool) -> Pair | None:
+        """The fragments of a pair; None if a side has no final punctuation, or further punctuation inside.
 
         Args:
             pair: two sentences.
-            capital: leave the first letters as they are; else they are as they would be within a sentence.
+            keep_case: keep the case of the first letters; else they get the case that they have within a sentence.
         """
         sides = []
-        for sentence, small in zip(pair, self._small, strict=True):
-            plain = _END.sub("", sentence)
-            if plain in (sentence, "") or _MARKS.search(plain):
+        for sentence, lowercase in zip(pair, self._lowercase_words, strict=True):
+            text = _FINAL_PUNCTUATION.sub("", sentence)
+            if text in (sentence, "") or _INNER_PUNCTUATION.search(text):
                 return None
-            first = plain.split()[0]
-            lower = not capital and first.lower().rstrip(",;:") in small
-            sides.append(plain[:1].lower() + plain[1:] if lower else plain)
+            first_word = text.split()[0]
+            to_lower = not keep_case and first_word.lower().rstrip(",;:") in lowercase
+            sides.append(text[:1].lower() + text[1:] if to_lower else text)
         return Pair(*sides)
 
-    def drawn(self, pairs: Sequence[Pair], share: float, draw: np.random.Generator) -> dict[int, Pair]:
-        """Fragments of about so many of these pairs, by their places."""
-        chosen, capital = draw.random(len(pairs)) < share, draw.random(len(pairs)) < _CAPITAL_KEPT
-        found = {place: self.of(pairs[place], capital=bool(capital[place])) for place in np.nonzero(chosen)[0].tolist()}
-        return {place: pair for place, pair in found.items() if pair is not None}
+    def sample(self, pairs: Sequence[Pair], share: float, generator: np.random.Generator) -> dict[int, Pair]:
+        """Fragments of about this share of the pairs, by the index of the pair."""
+        chosen = generator.random(len(pairs)) < share
+        keep_case = generator.random(len(pairs)) < _KEEP_CASE_PROBABILITY
+        fragments = {
+            index: self.fragment(pairs[index], keep_case=bool(keep_case[index]))
+            for index in np.nonzero(chosen)[0].tolist()
+        }
+        return {index: pair for index, pair in fragments.items() if pair is not None}
 
 
 def with_fragments(data: ParallelData, split: str) -> ParallelData:
-    """The data with the split that `<split>-fragments` names, where the name is such a one."""
+    """The data with the split of fragments that `split` (`<name>-fragments`) names; unchanged for other names."""
     base = data.splits.get(split.removesuffix(SUFFIX), [])
     if not split.endswith(SUFFIX) or not base:
         return data
-    found = Fragments(data.splits["train"]).drawn(base, 1, np.random.default_rng(0))
-    return replace(data, splits={**data.splits, split: list(found.values())})
+    fragments = FragmentAugmenter(data.splits["train"]).sample(base, 1, np.random.default_rng(0))
+    return replace(data, splits={**data.splits, split: list(fragments.values())})

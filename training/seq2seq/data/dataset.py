@@ -1,4 +1,4 @@
-"""What a translator is trained and measured on: pairs of sentences, in splits."""
+"""Parallel data: pairs of sentences, in splits."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -14,23 +14,23 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ParallelData:
-    """Pairs by split: `train`, `dev`, mostly `test`; of Multi30k `test2017` too."""
+    """Sentence pairs by split: `train`, `dev`, mostly `test`; for Multi30k `test2017` too."""
 
     name: str
     source: str
-    """Language that is translated, ISO 639-1."""
+    """Source language, ISO 639-1."""
     target: str
-    """Language that is translated to, ISO 639-1."""
+    """Target language, ISO 639-1."""
     splits: dict[str, list[Pair]]
     licence: str
     attribution: str
     shippable: bool = True
-    """Whether a model trained on it may be given away."""
+    """Whether the licence allows to publish a model trained on it."""
     notes: tuple[str, ...] = field(default=())
-    """What the log should say of how the data were read: what was left out, what was held out."""
+    """Lines for the log: what was left out, what was held out."""
 
     def sha256(self) -> str:
-        """Of all pairs of all splits in order, and of their languages."""
+        """Hash of the languages and of all pairs of all splits, in order."""
         digest = hashlib.sha256(f"{self.source}\0{self.target}".encode())
         for split, pairs in sorted(self.splits.items()):
             digest.update(f"\0\0{split}".encode())

@@ -1,4 +1,4 @@
-"""Languages as manythings.org names them (ISO 639-3) and as the rest of the world does (ISO 639-1)."""
+"""Language codes: ISO 639-3, as in the file names of manythings.org, and ISO 639-1, as everywhere else here."""
 
 _PAIRS = (
     "afr af, ara ar, asm as, aze az, bel be, ben bn, bul bg, cat ca, ces cs, cmn zh, cym cy, dan da, deu de, ell el, "
@@ -9,15 +9,15 @@ _PAIRS = (
     "tha th, tur tr, uig ug, ukr uk, urd ur, uzb uz, vie vi, yid yi, zsm ms"
 )
 
-_TO_SHORT = dict(pair.split(" ") for pair in _PAIRS.split(", "))
-_TO_LONG = {short: long for long, short in _TO_SHORT.items()}
+_TO_ISO_639_1 = dict(pair.split(" ") for pair in _PAIRS.split(", "))
+_TO_ISO_639_3 = {two: three for three, two in _TO_ISO_639_1.items()}
 
 
-def short_code(code: str) -> str | None:
-    """ISO 639-1 of either kind of code; None of a language that is not in the table."""
-    return code if code in _TO_LONG else _TO_SHORT.get(code)
+def iso_639_1(code: str) -> str | None:
+    """The ISO 639-1 code of a language, from either kind of code; None if the table does not have it."""
+    return code if code in _TO_ISO_639_3 else _TO_ISO_639_1.get(code)
 
 
-def long_code(code: str) -> str | None:
-    """ISO 639-3, as in the names of manythings.org's files, of either kind of code; None where it is not known."""
-    return code if code in _TO_SHORT else _TO_LONG.get(code)
+def iso_639_3(code: str) -> str | None:
+    """The ISO 639-3 code of a language, from either kind of code; None if the table does not have it."""
+    return code if code in _TO_ISO_639_1 else _TO_ISO_639_3.get(code)

@@ -1,4 +1,4 @@
-"""Whether a translator's weights may be given away, and with which settings they were made."""
+"""Licences: whether a translator's weights may be published, whose work they are, and the settings to publish."""
 
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from training.seq2seq.data.sources import ATTRIBUTIONS, is_shippable
 
 
 def check_shippable(config: TranslatorConfig, data: ParallelData) -> None:
-    """Refuse data of which no model may be given away, and a translator that the server would feed other text.
+    """Refuse to export a model whose data may not be published, or that was trained on text unlike the server's.
 
     Raises:
-        ExportError: naming the data or the setting, or the run it began with if that is not there.
+        ExportError: naming the data, the setting, or the run it began with that is missing.
     """
     if not data.shippable:
         raise ExportError(
@@ -36,12 +36,12 @@ def check_shippable(config: TranslatorConfig, data: ParallelData) -> None:
 
 
 def earlier_settings(config: TranslatorConfig) -> list[tuple[str, TranslatorConfig]]:
-    """The runs that this one began with, the last one first: their names and settings.
+    """Names and settings of the runs that this one began with (`--init`), the latest first.
 
     Raises:
-        ExportError: one of them is not there any more.
+        ExportError: one of them is missing.
     """
-    found: list[tuple[str, TranslatorConfig]] = []
+    runs: list[tuple[str, TranslatorConfig]] = []
     while config.init:
         path = Path(config.init)
         try:
@@ -51,18 +51,18 @@ def earlier_settings(config: TranslatorConfig) -> list[tuple[str, TranslatorConf
                 f"the run began with {path}, which cannot be read ({error}): what that was trained on decides whether "
                 "a bundle may be made. Put it back"
             ) from error
-        found.append((path.name, config))
-    return found
+        runs.append((path.name, config))
+    return runs
 
 
 def attribution(config: TranslatorConfig, data: ParallelData) -> str:
-    """Whose work the weights are made of: this run's data, and those of the runs it began with."""
+    """Attribution of the data: of this run's, and of the runs it began with."""
     others = [ATTRIBUTIONS.get(earlier.data.data.partition(":")[0], "") for _, earlier in earlier_settings(config)]
     return "; ".join(filter(None, dict.fromkeys([data.attribution, *others])))
 
 
 def public_config(config: TranslatorConfig) -> dict[str, Any]:
-    """The settings, with those of the runs it began with, without the folders that data and runs lie in."""
+    """The settings, with those of the runs it began with; paths are reduced to their last part."""
     settings = _public(config)
     if config.init:
         settings["begun_with"] = [_public(earlier) for _, earlier in earlier_settings(config)]
@@ -72,6 +72,6 @@ def public_config(config: TranslatorConfig) -> dict[str, Any]:
 def _public(config: TranslatorConfig) -> dict[str, Any]:
     settings = to_dict(config) | {"init": Path(config.init).name}
     for split in ("train", "dev", "test"):
-        given = settings["data"][split]
-        settings["data"][split] = ",".join(Path(part.strip()).name for part in given.split(",")) if given else ""
+        files = settings["data"][split]
+        settings["data"][split] = ",".join(Path(part.strip()).name for part in files.split(",")) if files else ""
     return settings

@@ -1,4 +1,4 @@
-"""Pairs of sentences from tables, from two files of as many lines, and from zip archives of either."""
+"""Reads sentence pairs from tables, from two parallel files, and from zip archives of either."""
 
 import gzip
 import io
@@ -10,41 +10,43 @@ from typing import NamedTuple
 
 from training.common.errors import DatasetError
 from training.seq2seq.data.dataset import Pair
-from training.seq2seq.data.language_codes import short_code
+from training.seq2seq.data.language_codes import iso_639_1
 
 _TABLES = (".tsv", ".txt", ".tab")
 _TOO_BIG = 1 << 32
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
-class Read(NamedTuple):
-    """What a file holds."""
+class FilePairs(NamedTuple):
+    """The content of a file."""
 
     pairs: list[Pair]
-    """First column or file, second column or file."""
+    """In the order of the columns or files."""
     languages: tuple[str, str] | None
-    """Which languages those are (ISO 639-1), where the file itself tells."""
+    """Their languages in the same order (ISO 639-1), if the file itself says so."""
 
 
-def read_pairs(content: bytes, name: str, languages: tuple[str, str] | None = None) -> Read:
-    """The pairs of one file, packed or not; `name` is what errors call it.
+def read_pairs(content: bytes, name: str, languages: tuple[str, str] | None = None) -> FilePairs:
+    """The pairs of one file, compressed or not.
 
-    A table has two columns with a tab between; others, as manythings.org's column of attribution, are passed over. A
-    zip holds one table (manythings.org), or two files named by their language (OPUS).
+    A table has two columns with a tab between; further ones, like manythings.org's attributions, are ignored. A zip
+    holds one table (manythings.org), or two files named by their language (OPUS).
 
     Args:
-        languages: ISO 639-1 codes of source and target, which choose two files of a zip.
+        content: of the file.
+        name: of the file, for error messages.
+        languages: ISO 639-1 codes of source and target, by which two files of a zip are chosen.
 
     Raises:
-        DatasetError: naming the file, mostly the line, and what is expected.
+        DatasetError: naming the file, mostly the line, and the expected format.
     """
     if content.startswith(_ZIP):
         return _read_zip(content, name, languages)
-    return Read(_read_table(unpacked(content, name), name), None)
+    return FilePairs(_read_table(unpacked(content, name), name), None)
 
 
 def read_parallel(contents: Sequence[bytes], names: Sequence[str]) -> list[Pair]:
-    """The pairs of two files with a sentence a line.
+    """The pairs of two files with one sentence per line.
 
     Raises:
         DatasetError: their numbers of lines differ, or a file is malformed.
@@ -62,10 +64,10 @@ def read_parallel(contents: Sequence[bytes], names: Sequence[str]) -> list[Pair]
 
 
 def unpacked(content: bytes, name: str) -> bytes:
-    """The content of a file that may be packed with gzip.
+    """The content of a file that may be compressed with gzip.
 
     Raises:
-        DatasetError: it is packed and damaged.
+        DatasetError: it is compressed and damaged.
     """
     if content[:2] != b"\x1f\x8b":
         return content
@@ -76,10 +78,10 @@ def unpacked(content: bytes, name: str) -> bytes:
 
 
 def lines(content: bytes, name: str) -> list[str]:
-    """The lines of a UTF-8 text; only line feeds end them, so that both sides of a pair agree where they are.
+    """The lines of a UTF-8 text. Only line feeds end a line, so that parallel files have the same line numbers.
 
     Raises:
-        DatasetError: naming the line that is no UTF-8.
+        DatasetError: naming the line that is not UTF-8.
     """
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DatasetError(f"{name}: is UTF-16; save it as UTF-8")
@@ -110,7 +112,7 @@ def _read_table(content: bytes, name: str) -> list[Pair]:
     return pairs
 
 
-def _read_zip(content: bytes, name: str, languages: tuple[str, str] | None) -> Read:
+def _read_zip(content: bytes, name: str, languages: tuple[str, str] | None) -> FilePairs:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             files = [entry for entry in archive.infolist() if not entry.is_dir()]
@@ -122,30 +124,32 @@ def _read_zip(content: bytes, name: str, languages: tuple[str, str] | None) -> R
         raise DatasetError(f"{name}: cannot be unpacked ({error}); get the file again, or unpack it first") from error
     names = [f"{name}/{file}" for file in chosen]
     if len(chosen) == 2:
-        return Read(read_parallel(contents, names), languages)
-    return Read(_read_table(unpacked(contents[0], names[0]), names[0]), _of_manythings(chosen[0], files))
+        return FilePairs(read_parallel(contents, names), languages)
+    return FilePairs(_read_table(unpacked(contents[0], names[0]), names[0]), _manythings_languages(chosen[0], files))
 
 
 def _choose(files: list[str], name: str, languages: tuple[str, str] | None) -> list[str]:
-    """The file of a zip that is a table, or the two that are named by their language."""
+    """The file of a zip that is a table, or the two files that are named by their languages."""
     if languages:
         named = [[file for file in files if file.endswith(f".{language}")] for language in languages]
-        if all(len(found) == 1 for found in named):
-            return [found[0] for found in named]
+        if all(len(matches) == 1 for matches in named):
+            return [matches[0] for matches in named]
     tables = [
         file
         for file in files
         if file.lower().endswith(_TABLES) and not PurePosixPath(file).name.startswith(("_", ".", "README", "LICENSE"))
     ]
     if len(tables) != 1:
-        wanted = f"two files that end with .{languages[0]} and .{languages[1]}" if languages else "two files"
-        shown = ", ".join(files[:6]) or "nothing"
-        raise DatasetError(f"{name}: holds {shown}; one .txt or .tsv, or {wanted}, are expected: unpack and name them")
+        expected = f"two files that end with .{languages[0]} and .{languages[1]}" if languages else "two files"
+        content = ", ".join(files[:6]) or "nothing"
+        raise DatasetError(
+            f"{name}: holds {content}; one .txt or .tsv, or {expected}, are expected: unpack and name them"
+        )
     return tables
 
 
-def _of_manythings(table: str, files: Sequence[zipfile.ZipInfo]) -> tuple[str, str] | None:
-    """The columns of manythings.org's zips: English, and the language the table is named after."""
-    language = short_code(PurePosixPath(table).stem)
+def _manythings_languages(table: str, files: Sequence[zipfile.ZipInfo]) -> tuple[str, str] | None:
+    """The languages of the columns of manythings.org's zips: English, and the one that the table is named after."""
+    language = iso_639_1(PurePosixPath(table).stem)
     published = any(PurePosixPath(entry.filename).name == "_about.txt" for entry in files)
     return ("en", language) if published and language else None

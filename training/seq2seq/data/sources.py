@@ -1,4 +1,4 @@
-"""The data a translator is trained on: named sets as they are published, and the user's own files."""
+"""Where the training data come from: published data sets by name, and the user's own files."""
 
 import os
 from pathlib import Path
@@ -9,55 +9,55 @@ from training.common.errors import ConfigError, DatasetError
 from training.seq2seq.config import DataConfig
 from training.seq2seq.data.cleaning import clean_held_out, clean_pairs
 from training.seq2seq.data.dataset import Pair, ParallelData
-from training.seq2seq.data.language_codes import long_code, short_code
-from training.seq2seq.data.reading import Read, read_pairs, read_parallel
+from training.seq2seq.data.language_codes import iso_639_1, iso_639_3
+from training.seq2seq.data.reading import FilePairs, read_pairs, read_parallel
 from training.seq2seq.data.train_dev_split import fold, split_pairs
 
-_ADDRESS = "https://www.manythings.org/anki/{}-eng.zip"
-_MOST_HELD_OUT = 10  # dev and test are at most one sentence in so many, each
+_MANYTHINGS_URL = "https://www.manythings.org/anki/{}-eng.zip"
+_MIN_PAIRS_PER_HELD_OUT = 10  # dev and test have at most one of ten sentences each
 
 ATTRIBUTIONS = {
     "tatoeba": "sentence pairs of tatoeba.org's contributors, as collected by manythings.org/anki",
     "multi30k": "Multi30k (Elliott, Frank, Sima'an and Specia 2016; Elliott et al. 2017)",
 }
-"""Whose work the named data are."""
+"""Attributions of the named data sets."""
 
 _MULTI30K_LANGUAGES = ("de", "en", "fr")
 
 
 def load_data(config: DataConfig) -> ParallelData:
-    """The pairs the settings name, cleaned and split.
+    """The pairs that the settings name, cleaned and split.
 
     Raises:
         ConfigError: an unknown name or language, or settings that do not go with it.
-        DatasetError: a file is missing, unreachable or malformed, or too little is left of it.
+        DatasetError: a file is missing, unreachable or malformed, or too few pairs are left of it.
     """
     if not config.data:
-        return _own(config)
+        return _own_files(config)
     name, _, languages = config.data.partition(":")
     source, dash, target = languages.partition("-")
-    if name not in _KNOWN or not dash:
+    if name not in _LOADERS or not dash:
         raise ConfigError(
             f"data is {config.data!r}; known are tatoeba:eng-deu (any language of manythings.org/anki, from or to "
             "English) and multi30k:en-de (en, de, fr); your own file goes to --train"
         )
-    return _KNOWN[name](config, source, target)
+    return _LOADERS[name](config, source, target)
 
 
 def _tatoeba(config: DataConfig, source: str, target: str) -> ParallelData:
-    """Tatoeba's pairs as manythings.org publishes them: one file of a language serves both directions."""
-    codes = (short_code(source), short_code(target))
+    """Tatoeba's pairs as manythings.org publishes them; both directions of a language pair have the same file."""
+    codes = (iso_639_1(source), iso_639_1(target))
     if None in codes or "en" not in codes or codes[0] == codes[1]:
         raise ConfigError(
             f"data is {config.data!r}; manythings.org/anki has pairs of English and one other language, "
             "named by their ISO 639-3 codes, as tatoeba:eng-deu or tatoeba:fra-eng"
         )
     other = source if codes[1] == "en" else target
-    read = read_pairs(_manythings(str(long_code(other))), f"{long_code(other)}-eng.zip")
+    read = read_pairs(_manythings(str(iso_639_3(other))), f"{iso_639_3(other)}-eng.zip")
     pairs = read.pairs if codes[0] == "en" else _swapped(read.pairs)
     splits, notes = _split(pairs, config, "Tatoeba")
     return ParallelData(
-        name=f"Tatoeba {long_code(source)}-{long_code(target)}",
+        name=f"Tatoeba {iso_639_3(source)}-{iso_639_3(target)}",
         source=str(codes[0]),
         target=str(codes[1]),
         splits=splits,
@@ -68,16 +68,16 @@ def _tatoeba(config: DataConfig, source: str, target: str) -> ParallelData:
 
 
 def _manythings(language: str) -> bytes:
-    """The zip of a language (ISO 639-3): the published copy of the table, else today's."""
+    """The zip of a language (ISO 639-3): a pinned copy if there is one, else today's from manythings.org."""
     if language in MANYTHINGS:
         return fetch(MANYTHINGS[language])
     own = os.environ.get("LECTERN_DATA")
     path = Path(own or ".") / "tatoeba_manythings" / f"{language}-eng.zip"
-    return (path if own and path.is_file() else fetch_url(_ADDRESS.format(language))).read_bytes()
+    return (path if own and path.is_file() else fetch_url(_MANYTHINGS_URL.format(language))).read_bytes()
 
 
 def _multi30k(config: DataConfig, source: str, target: str) -> ParallelData:
-    """Multi30k's captions with the splits of the shared tasks: only training pairs are cleaned."""
+    """Multi30k's captions with the splits of the WMT shared tasks; only training pairs are cleaned."""
     for language in (source, target):
         if language not in _MULTI30K_LANGUAGES or source == target:
             raise ConfigError(f"data is {config.data!r}; multi30k has en, de and fr, as multi30k:en-de")
@@ -100,29 +100,30 @@ def _multi30k(config: DataConfig, source: str, target: str) -> ParallelData:
     )
 
 
-_KNOWN = {"tatoeba": _tatoeba, "multi30k": _multi30k}
+_LOADERS = {"tatoeba": _tatoeba, "multi30k": _multi30k}
 
 
 def is_shippable(config: DataConfig) -> bool:
-    """Whether a model trained on what the settings name may be given away; one's own files may."""
+    """Whether a model trained on these data may be published; on the user's own files it may."""
     return config.data.partition(":")[0] != "multi30k"
 
 
-def _own(config: DataConfig) -> ParallelData:
-    """The user's files; without one for dev, dev and test are held out."""
+def _own_files(config: DataConfig) -> ParallelData:
+    """The user's files; without a dev file, dev and test are held out of the training pairs."""
     for field, code in (("source", config.source), ("target", config.target)):
         if not (code.isascii() and code.isalpha() and code.islower() and len(code) == 2):
-            shown = f", not {code}" if code else ""
-            raise ConfigError(f"--{field} names a language as ISO 639-1 does: two letters, as en or de{shown}")
+            instead = f", not {code}" if code else ""
+            raise ConfigError(f"--{field} names a language as ISO 639-1 does: two letters, as en or de{instead}")
     if config.source == config.target:
         raise ConfigError(f"--source and --target are both {config.source}; name two languages")
-    train = _read_own(config.train, config)
+    train = _read_location(config.train, config)
     if config.dev:
         pairs, notes = _cleaned(train, config, _name_of(config.train), train=True)
         splits = {"train": pairs}
-        for split, place in (("dev", config.dev), ("test", config.test)):
-            if place:
-                splits[split], added = _cleaned(_read_own(place, config), config, _name_of(place), train=False)
+        for split, location in (("dev", config.dev), ("test", config.test)):
+            if location:
+                pairs = _read_location(location, config)
+                splits[split], added = _cleaned(pairs, config, _name_of(location), train=False)
                 notes += added
         notes += _overlaps(splits)
     else:
@@ -138,32 +139,32 @@ def _own(config: DataConfig) -> ParallelData:
     )
 
 
-def _read_own(place: str, config: DataConfig) -> list[Pair]:
-    """Source and target of a table, a zip, or of two files with a comma between; each a path or an address."""
-    names = [place] if Path(place).exists() else place.split(",")
+def _read_location(location: str, config: DataConfig) -> list[Pair]:
+    """The pairs of a table, a zip, or two files with a comma between; each is a path or a URL."""
+    names = [location] if Path(location).exists() else location.split(",")
     if len(names) > 2:
-        raise ConfigError(f"{place}: names {len(names)} files; one table, or two files as corpus.en,corpus.de")
+        raise ConfigError(f"{location}: names {len(names)} files; one table, or two files as corpus.en,corpus.de")
     languages = (config.target, config.source) if config.swap else (config.source, config.target)
     contents = [_content(name) for name in names]
     if len(names) == 2:
-        read = Read(read_parallel(contents, names), _by_name(names, languages))
+        read = FilePairs(read_parallel(contents, names), _languages_by_name(names, languages))
     else:
         read = read_pairs(contents[0], names[0], languages)
-    # What the file itself tells of its languages counts more than the order they were named in.
+    # The languages that the file itself states count more than the order in which they were named.
     first, second = read.languages if read.languages and set(read.languages) == set(languages) else languages
     assert {first, second} == {config.source, config.target}
     return read.pairs if first == config.source else _swapped(read.pairs)
 
 
-def _by_name(names: list[str], languages: tuple[str, str]) -> tuple[str, str] | None:
-    """Languages of two files that are named after them, as corpus.en and corpus.de."""
-    ends = [_name_of(name).removesuffix(".gz").rsplit(".", 1)[-1] for name in names]
-    return (ends[0], ends[1]) if set(ends) == set(languages) else None
+def _languages_by_name(names: list[str], languages: tuple[str, str]) -> tuple[str, str] | None:
+    """The languages of two files whose names end in them, like corpus.en and corpus.de."""
+    suffixes = [_name_of(name).removesuffix(".gz").rsplit(".", 1)[-1] for name in names]
+    return (suffixes[0], suffixes[1]) if set(suffixes) == set(languages) else None
 
 
 def _content(name: str) -> bytes:
-    on_the_web = name.startswith(("http://", "https://"))
-    path = fetch_url(name) if on_the_web else Path(name)
+    is_url = name.startswith(("http://", "https://"))
+    path = fetch_url(name) if is_url else Path(name)
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
@@ -172,13 +173,14 @@ def _content(name: str) -> bytes:
         ) from error
     except OSError as error:
         raise DatasetError(f"{name}: cannot be read ({error.strerror}); name a file") from error
-    if on_the_web and content.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
+    if is_url and content.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
         raise DatasetError(f"{name}: is a web page; name the address of the file itself (on GitHub: Raw)")
     return content
 
 
-def _name_of(place: str) -> str:
-    return ",".join(part.split("?")[0].rstrip("/").rsplit("/", 1)[-1] for part in place.split(","))
+def _name_of(location: str) -> str:
+    """The file names in a location."""
+    return ",".join(part.split("?")[0].rstrip("/").rsplit("/", 1)[-1] for part in location.split(","))
 
 
 def _swapped(pairs: list[Pair]) -> list[Pair]:
@@ -198,9 +200,9 @@ def _cleaned(pairs: list[Pair], config: DataConfig, name: str, *, train: bool) -
 
 
 def _split(pairs: list[Pair], config: DataConfig, name: str) -> tuple[dict[str, list[Pair]], tuple[str, ...]]:
-    """Cleaned pairs with dev and test held out, and what to say of it."""
+    """Cleaned pairs with dev and test held out of them, and the notes for the log."""
     cleaned, notes = _cleaned(pairs, config, name, train=True)
-    held_out = min(config.held_out, len(cleaned) // _MOST_HELD_OUT)
+    held_out = min(config.held_out, len(cleaned) // _MIN_PAIRS_PER_HELD_OUT)
     splits = split_pairs(cleaned, ("dev", "test"), held_out=held_out, seed=config.seed_split)
     if not all(splits.values()):
         raise DatasetError(
@@ -212,10 +214,10 @@ def _split(pairs: list[Pair], config: DataConfig, name: str) -> tuple[dict[str, 
 
 
 def _overlaps(splits: dict[str, list[Pair]]) -> tuple[str, ...]:
-    """Says how many sentences of dev and test are trained on."""
-    known = {fold(pair.source) for pair in splits["train"]}
+    """Notes on sources of dev and test that are in train too."""
+    trained = {fold(pair.source) for pair in splits["train"]}
     notes = []
     for split, pairs in splits.items():
-        if split != "train" and (met := sum(fold(pair.source) in known for pair in pairs)):
-            notes.append(f"{split}: {met:,} of {len(pairs):,} sources are in train too; its scores flatter")
+        if split != "train" and (count := sum(fold(pair.source) in trained for pair in pairs)):
+            notes.append(f"{split}: {count:,} of {len(pairs):,} sources are in train too; its scores flatter")
     return tuple(notes)

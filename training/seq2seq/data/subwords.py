@@ -1,4 +1,4 @@
-"""Learns the subwords of a language, or of two together, with SentencePiece."""
+"""Trains the subword vocabulary of one language, or of two together, with SentencePiece."""
 
 import io
 import re
@@ -11,41 +11,41 @@ from service.tasks.translation.subwords import BEGIN, END, PAD, UNKNOWN
 from training.common.errors import ConfigError
 
 _SPECIAL = 4
-_MOST_SENTENCES = 2_000_000
-_LONGEST = 1 << 16  # bytes of a sentence; SentencePiece passes longer ones over
+_MAX_SENTENCES = 2_000_000
+_MAX_BYTES = 1 << 16  # of a sentence; SentencePiece skips longer ones
 
 
 def train_subwords(texts: Iterable[str], *, size: int, kind: Literal["bpe", "unigram"], seed: int) -> bytes:
-    """A SentencePiece model, as bytes: the same of the same texts and settings.
+    """A SentencePiece model, as bytes; the same texts and settings give the same model.
 
-    Text comes back from its pieces as it was: nothing is normalised (`service.tasks.translation.subwords.clean` did
-    that), and every character that occurs is a piece. Digits stand alone, so that numbers are copied digit by digit.
+    Decoding restores the text exactly: nothing is normalized (`service.tasks.translation.subwords.clean` did that), and
+    every character that occurs is a piece. Each digit is a piece, so that numbers are copied digit by digit.
 
     Args:
         texts: cleaned sentences, not all of them empty.
-        size: pieces, special ones included. A small corpus may have fewer to offer: then the model is smaller.
-        kind: byte pair encoding (Sennrich et al. 2016), or the unigram language model (Kudo 2018).
-        seed: of the draw where there are more than two million sentences.
+        size: pieces, special ones included. The model is smaller if the corpus does not have enough different pieces.
+        kind: byte-pair encoding (Sennrich et al. 2016), or the unigram language model (Kudo 2018).
+        seed: of the sample that is taken of more than two million sentences.
 
     Raises:
-        ConfigError: the pieces are fewer than the characters.
+        ConfigError: `size` is less than the number of characters.
     """
     sentences = [text for text in texts if text]
-    most = _SPECIAL + len({char for text in sentences for char in text.replace(" ", "")}) + 1
-    if size < most:
+    least = _SPECIAL + len({char for text in sentences for char in text.replace(" ", "")}) + 1
+    if size < least:
         raise ConfigError(
-            f"vocabulary is {size}, but the texts have {most - _SPECIAL} characters; use {most + 100} or more"
+            f"vocabulary is {size}, but the texts have {least - _SPECIAL} characters; use {least + 100} or more"
         )
     sentencepiece.set_random_generator_seed(seed)
     model = _train(sentences, size, kind)
     if isinstance(model, int):
         model = _train(sentences, model, kind)
-    assert isinstance(model, bytes), "SentencePiece names the size that it can do"
+    assert isinstance(model, bytes), "SentencePiece named a size that is possible"
     return model
 
 
 def _train(sentences: list[str], size: int, kind: str) -> bytes | int:
-    """The model, or the largest size that the sentences have pieces for."""
+    """The model, or the largest possible size if `size` is too large."""
     out = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
@@ -61,9 +61,9 @@ def _train(sentences: list[str], size: int, kind: str) -> bytes | int:
             unk_id=UNKNOWN,
             bos_id=BEGIN,
             eos_id=END,
-            max_sentence_length=_LONGEST,
-            input_sentence_size=_MOST_SENTENCES,
-            shuffle_input_sentence=len(sentences) > _MOST_SENTENCES,
+            max_sentence_length=_MAX_BYTES,
+            input_sentence_size=_MAX_SENTENCES,
+            shuffle_input_sentence=len(sentences) > _MAX_SENTENCES,
             num_threads=1,
             minloglevel=2,
         )

@@ -1,7 +1,7 @@
-"""One split for both directions, by connected components: nothing that was trained on is met again in dev and test.
+"""Splits pairs into train, dev and test by connected components, so that no held-out sentence is trained on.
 
-Two pairs are connected where their source sides or their target sides are equal but for case and punctuation. Whole
-components are drawn, so that every paraphrase of a held-out sentence is held out with it.
+Two pairs are connected if their sources or their targets are equal but for case and punctuation. Whole components are
+held out, so that all paraphrases of a held-out sentence are held out with it. Both directions have the same split.
 """
 
 import random
@@ -11,71 +11,74 @@ from collections.abc import Iterable, Sequence
 
 from training.seq2seq.data.dataset import Pair
 
-_LARGEST = 20
-"""Pairs of a component that may be held out: chains of paraphrases beyond that are trained on."""
+_MAX_COMPONENT = 20
+"""Larger components (long chains of paraphrases) are never held out, in pairs."""
 
-_NO_WORD = re.compile(r"[\W_]+")
+_NOT_WORD = re.compile(r"[\W_]+")
 
 
 def fold(text: str) -> str:
-    """A sentence without case and punctuation; one of punctuation alone stays as it is."""
-    return _NO_WORD.sub(" ", text.casefold()).strip() or text
+    """A sentence without case and punctuation; a sentence of punctuation alone is not changed."""
+    return _NOT_WORD.sub(" ", text.casefold()).strip() or text
 
 
-def components(pairs: Sequence[Pair]) -> list[list[int]]:
-    """Connected pairs, by their places; in order of their first ones."""
+def connected_components(pairs: Sequence[Pair]) -> list[list[int]]:
+    """The indices of the pairs of each component, in order of its first pair."""
     parents = list(range(len(pairs)))
 
-    def root(place: int) -> int:
-        while parents[place] != place:
-            parents[place] = parents[parents[place]]
-            place = parents[place]
-        return place
+    def root(index: int) -> int:
+        while parents[index] != index:
+            parents[index] = parents[parents[index]]
+            index = parents[index]
+        return index
 
     for side in zip(*pairs, strict=True):
         first: dict[str, int] = {}
-        for place, text in enumerate(side):
-            one, two = root(first.setdefault(fold(text), place)), root(place)
+        for index, text in enumerate(side):
+            one, two = root(first.setdefault(fold(text), index)), root(index)
             parents[max(one, two)] = min(one, two)
     members: defaultdict[int, list[int]] = defaultdict(list)
-    for place in range(len(pairs)):
-        members[root(place)].append(place)
+    for index in range(len(pairs)):
+        members[root(index)].append(index)
     return list(members.values())
 
 
 def split_pairs(pairs: Sequence[Pair], splits: Sequence[str], *, held_out: int, seed: int) -> dict[str, list[Pair]]:
-    """Hold out so many sentences for each of `splits`; the rest is `train`.
+    """Hold out `held_out` sentences for each of `splits`; the rest is `train`.
 
-    The same sentences are held out whichever side is the source, provided that the pairs come in the same order. In
-    held-out splits no source stands twice: of several translations one is drawn, for each direction its own.
+    The same sentences are held out for both directions, if the pairs come in the same order. A held-out split has each
+    source once; if it has several translations, one of them is drawn.
 
     Args:
         pairs: cleaned.
-        splits: what is held out: `dev`, `test`.
+        splits: names of the held-out splits: `dev`, `test`.
         held_out: distinct sources in each of them.
-        seed: of the draw.
+        seed: of the random choice.
     """
-    groups = components(pairs)
-    order = list(range(len(groups)))
+    components = connected_components(pairs)
+    order = list(range(len(components)))
     random.Random(seed).shuffle(order)
-    drawn = iter([number for number in order if len(groups[number]) <= _LARGEST])
+    candidates = iter([number for number in order if len(components[number]) <= _MAX_COMPONENT])
     result: dict[str, list[Pair]] = {}
-    taken: set[int] = set()
+    used: set[int] = set()
     for split in splits:
-        chosen = _draw(pairs, groups, drawn, held_out)
-        taken.update(chosen)
-        result[split] = _one_each([pairs[place] for number in chosen for place in groups[number]], seed)[:held_out]
-    kept = sorted(place for number in order if number not in taken for place in groups[number])
-    return {"train": [pairs[place] for place in kept], **result}
+        chosen = _choose(pairs, components, candidates, held_out)
+        used.update(chosen)
+        members = [pairs[index] for number in chosen for index in components[number]]
+        result[split] = _one_per_source(members, seed)[:held_out]
+    train = sorted(index for number in order if number not in used for index in components[number])
+    return {"train": [pairs[index] for index in train], **result}
 
 
-def _draw(pairs: Sequence[Pair], groups: Sequence[list[int]], drawn: Iterable[int], held_out: int) -> list[int]:
-    """Components, until both directions have enough sources."""
+def _choose(
+    pairs: Sequence[Pair], components: Sequence[list[int]], candidates: Iterable[int], held_out: int
+) -> list[int]:
+    """The next candidates, until both directions have `held_out` sources."""
     chosen: list[int] = []
     sources = targets = 0
-    for number in drawn:
+    for number in candidates:
         chosen.append(number)
-        members = [pairs[place] for place in groups[number]]
+        members = [pairs[index] for index in components[number]]
         sources += len({fold(pair.source) for pair in members})
         targets += len({fold(pair.target) for pair in members})
         if min(sources, targets) >= held_out:
@@ -83,10 +86,10 @@ def _draw(pairs: Sequence[Pair], groups: Sequence[list[int]], drawn: Iterable[in
     return chosen
 
 
-def _one_each(pairs: Iterable[Pair], seed: int) -> list[Pair]:
-    """One of the pairs of each source."""
-    choices: defaultdict[str, list[Pair]] = defaultdict(list)
+def _one_per_source(pairs: Iterable[Pair], seed: int) -> list[Pair]:
+    """One random pair of each source."""
+    by_source: defaultdict[str, list[Pair]] = defaultdict(list)
     for pair in pairs:
-        choices[fold(pair.source)].append(pair)
-    draw = random.Random(seed)
-    return [draw.choice(same) for same in choices.values()]
+        by_source[fold(pair.source)].append(pair)
+    generator = random.Random(seed)
+    return [generator.choice(same) for same in by_source.values()]

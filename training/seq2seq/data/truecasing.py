@@ -1,4 +1,4 @@
-"""Which words have a capital only where a sentence begins."""
+"""Case statistics: the words that are capitalized only at the beginning of a sentence."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -6,26 +6,30 @@ from collections.abc import Iterable, Sequence
 from service.tasks.translation.language_detection import words
 from service.tasks.translation.text import Truecaser
 
-_OFTEN = 20
-"""Sentences that begin with a word which a translator so knows with a capital."""
+_MIN_SENTENCE_STARTS = 20
+"""Sentences that must begin with a word before a translator is taken to know it with a capital."""
 
 
-def small_words(sentences: Iterable[str]) -> set[str]:
-    """Words that begin with a small letter in most places where they are not a sentence's first; in small letters."""
-    capitals: Counter[str] = Counter()
+def lowercase_words(sentences: Iterable[str]) -> set[str]:
+    """Words, in lower case, that are mostly written in lower case where they are not a sentence's first word."""
+    counts: Counter[str] = Counter()
     for sentence in sentences:
         for word in sentence.split()[1:]:
             word = word.strip(",;:.!?")
-            capitals[word.lower()] += 1 if word[:1].isupper() else -1
-    return {word for word, count in capitals.items() if count < 0}
+            counts[word.lower()] += 1 if word[:1].isupper() else -1
+    return {word for word, count in counts.items() if count < 0}
 
 
-def capitals_of(sentences: Sequence[str], most: int = 20_000) -> Truecaser:
-    """What the server is to know of a language's capitals: of the most frequent words that are seen twice or more."""
-    small = small_words(sentences)
-    counts = Counter(word for sentence in sentences for word in words(sentence) if word in small)
-    known = frozenset(word for word, count in counts.most_common(most) if count > 1)
-    firsts = Counter(word for sentence in sentences if sentence[:1].isupper() for word in words(sentence)[:1])
-    return Truecaser(
-        lowercase_words=known, sentence_starters=known & {word for word, count in firsts.items() if count >= _OFTEN}
-    )
+def learn_truecaser(sentences: Sequence[str], max_words: int = 20_000) -> Truecaser:
+    """The truecaser of a language, with the most frequent lower-case words that occur at least twice.
+
+    Args:
+        sentences: the training sentences.
+        max_words: size of its list of words.
+    """
+    lowercase = lowercase_words(sentences)
+    counts = Counter(word for sentence in sentences for word in words(sentence) if word in lowercase)
+    frequent = frozenset(word for word, count in counts.most_common(max_words) if count > 1)
+    starts = Counter(word for sentence in sentences if sentence[:1].isupper() for word in words(sentence)[:1])
+    starters = {word for word, count in starts.items() if count >= _MIN_SENTENCE_STARTS}
+    return Truecaser(lowercase_words=frequent, sentence_starters=frequent & starters)

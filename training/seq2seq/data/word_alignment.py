@@ -1,7 +1,8 @@
-"""Which word of a sentence translates which: IBM Model 1 with a preference for the diagonal, in both directions.
+"""Word alignment: IBM Model 1 with a prior for the diagonal, in both directions, intersected.
 
-The lexical probabilities are those of Brown et al. 1993, section 4.1; that of a place falls with its distance from the
-diagonal as in Dyer et al. 2013, section 2. What both directions agree on is kept (Och and Ney 2003, section 2.2).
+The lexical probabilities are those of Brown et al. 1993, section 4.1; the prior of a position falls with its distance
+from the diagonal as in Dyer et al. 2013, section 2. Links on which both directions agree are kept (Och and Ney 2003,
+section 2.2).
 """
 
 from collections.abc import Sequence
@@ -10,98 +11,114 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_ROUNDS = 5
-_SLOPE = 4.0
-"""How fast the probability falls with the distance from the diagonal."""
-_NOTHING = 0.08
-"""Probability that a word translates none."""
-_RARE = 2.0
-"""Added to how often a word is seen: without it a rare word translates all words beside it (Moore 2004, section 4)."""
-_MOST_LINKS = 20_000_000
-"""Possible links looked at: some gigabytes of memory hold no more."""
+_ITERATIONS = 5  # of expectation maximization
+_TENSION = 4.0
+"""How fast the prior falls with the distance from the diagonal; lambda of Dyer et al."""
+_NULL_PROBABILITY = 0.08
+"""Probability that a word translates no word."""
+_SMOOTHING = 2.0
+"""Added to the count of each word: without it a rare word aligns with all words of its sentences (Moore 2004,
+section 4)."""
+_MAX_LINKS = 20_000_000
+"""Possible links that are looked at; they take some gigabytes of memory."""
 
 Words = Sequence[str]
+Link = tuple[int, int]
+"""Index of a source word and index of the target word that translates it."""
 
 
 @dataclass(frozen=True)
 class _Side:
-    """The words of all sentences, one after another."""
+    """The words of one language, of all sentences one after another."""
 
     words: NDArray[np.int64]
-    """Which word each is."""
-    begins: NDArray[np.int64]
-    """Where each sentence begins, and where the last one ends."""
+    """[words]: id of each word."""
+    starts: NDArray[np.int64]
+    """[sentences + 1]: index of the first word of each sentence, then the number of words."""
 
 
-def align(pairs: Sequence[tuple[Words, Words]]) -> list[list[tuple[int, int]]]:
-    """The links of each pair: places of a source word and of the target word that translates it, in reading order.
+def align(pairs: Sequence[tuple[Words, Words]]) -> list[list[Link]]:
+    """The links of each pair in reading order; at most one link of a word.
 
-    Pairs beyond 20 million possible links, of the first pairs, have none.
+    After the first pairs, which together have 20 million possible links, no pair gets any.
 
     Args:
-        pairs: two sentences each, as words; equal words are the same word.
+        pairs: source and target as words.
     """
     sizes = np.array([len(source) * len(target) for source, target in pairs], np.int64)
-    known = pairs[: int(np.searchsorted(sizes.cumsum(), _MOST_LINKS, side="right"))]
-    if not known or not sizes[: len(known)].any():
+    used = pairs[: int(np.searchsorted(sizes.cumsum(), _MAX_LINKS, side="right"))]
+    if not used or not sizes[: len(used)].any():
         return [[] for _ in pairs]
-    source, target = (_side([pair[side] for pair in known]) for side in range(2))
-    sources, targets, near = _possible(source, target)
-    there = _best(source, target, sources, targets, near)
-    back = _best(target, source, targets, sources, near)
-    agreed = there & back
-    which = np.searchsorted(target.begins, targets[agreed], side="right") - 1
-    links: list[list[tuple[int, int]]] = [[] for _ in pairs]
-    places = zip(
-        which.tolist(),
-        (sources[agreed] - source.begins[which]).tolist(),
-        (targets[agreed] - target.begins[which]).tolist(),
+    source, target = (_side([pair[side] for pair in used]) for side in range(2))
+    sources, targets, prior = _possible_links(source, target)
+    forward = _best_links(source, target, sources, targets, prior)
+    backward = _best_links(target, source, targets, sources, prior)
+    agreed = forward & backward
+    sentence = np.searchsorted(target.starts, targets[agreed], side="right") - 1
+    links: list[list[Link]] = [[] for _ in pairs]
+    for index, left, right in zip(
+        sentence.tolist(),
+        (sources[agreed] - source.starts[sentence]).tolist(),
+        (targets[agreed] - target.starts[sentence]).tolist(),
         strict=True,
-    )
-    for pair, left, right in places:
-        links[pair].append((left, right))
+    ):
+        links[index].append((left, right))
     return links
 
 
 def _side(sentences: Sequence[Words]) -> _Side:
-    known: dict[str, int] = {}
-    words = [known.setdefault(word, len(known)) for sentence in sentences for word in sentence]
-    begins = np.cumsum([0, *map(len, sentences)])
-    return _Side(np.array(words, np.int64), begins)
+    ids: dict[str, int] = {}
+    words = [ids.setdefault(word, len(ids)) for sentence in sentences for word in sentence]
+    starts = np.cumsum([0, *map(len, sentences)])
+    return _Side(np.array(words, np.int64), starts)
 
 
-def _possible(source: _Side, target: _Side) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """All L links within pairs, by source, then by target: the places of words, and how near the diagonal each is."""
-    of_source, of_target = np.diff(source.begins), np.diff(target.begins)
-    pair = np.repeat(np.arange(len(of_source)), of_source)  # of each source word
-    sources = np.repeat(np.arange(len(pair)), of_target[pair])
-    firsts = np.repeat(np.cumsum(of_target[pair]) - of_target[pair], of_target[pair])
-    targets = np.arange(len(sources)) - firsts + target.begins[pair[sources]]
-    pair = pair[sources]
-    left = (sources - source.begins[pair] + 0.5) / of_source[pair]
-    right = (targets - target.begins[pair] + 0.5) / of_target[pair]
-    return sources, targets, np.exp(-_SLOPE * np.abs(left - right))
+def _possible_links(source: _Side, target: _Side) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """All L links within pairs, by source word, then by target word.
+
+    Returns:
+        [L] indices of source words, [L] indices of target words, and [L] priors by distance from the diagonal, which
+        are not normalized.
+    """
+    source_lengths, target_lengths = np.diff(source.starts), np.diff(target.starts)
+    sentence = np.repeat(np.arange(len(source_lengths)), source_lengths)  # of each source word
+    sources = np.repeat(np.arange(len(sentence)), target_lengths[sentence])
+    firsts = np.repeat(np.cumsum(target_lengths[sentence]) - target_lengths[sentence], target_lengths[sentence])
+    targets = np.arange(len(sources)) - firsts + target.starts[sentence[sources]]
+    sentence = sentence[sources]
+    left = (sources - source.starts[sentence] + 0.5) / source_lengths[sentence]
+    right = (targets - target.starts[sentence] + 0.5) / target_lengths[sentence]
+    return sources, targets, np.exp(-_TENSION * np.abs(left - right))
 
 
-def _best(
-    given: _Side, made: _Side, givens: NDArray[np.int64], mades: NDArray[np.int64], near: NDArray[np.float64]
+def _best_links(
+    source: _Side, target: _Side, sources: NDArray[np.int64], targets: NDArray[np.int64], prior: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Which of L links [L] are a made word's likeliest, of the given words that could have made it, and of none."""
-    count = int(made.words.max()) + 1
-    found, kind = np.unique(given.words[givens] * count + made.words[mades], return_inverse=True)
-    # A word that no word made may be any.
-    frequency = np.bincount(made.words) / len(made.words)
-    nothing = _NOTHING * frequency[made.words]
-    prior = (1 - _NOTHING) * near / np.bincount(mades, near, len(made.words))[mades]
-    chance = np.full(len(found), 1 / count)
-    links = prior
-    for _ in range(_ROUNDS):
-        links = prior * chance[kind]
-        links /= (np.bincount(mades, links, len(made.words)) + nothing)[mades]
-        counts = np.bincount(kind, links, len(found))
-        chance = counts / (np.bincount(found // count, counts) + _RARE)[found // count]
-    best = np.zeros(len(made.words))
-    np.maximum.at(best, mades, links)
-    nobody = 1 - np.bincount(mades, links, len(made.words))
-    likeliest: NDArray[np.bool_] = (links == best[mades]) & (links > nobody[mades])
-    return likeliest
+    """[L]: the links that are the most probable of their target word, and more probable than none.
+
+    Args:
+        source: the side that generates.
+        target: the side that is generated.
+        sources: [L] index of the source word of each link.
+        targets: [L] index of the target word.
+        prior: [L] not normalized.
+    """
+    vocabulary = int(target.words.max()) + 1
+    # A lexical entry is a pair of word ids; `entry` is the one of each link.
+    entries, entry = np.unique(source.words[sources] * vocabulary + target.words[targets], return_inverse=True)
+    # A word that no word generates is drawn from the unigram distribution.
+    unigram = np.bincount(target.words) / len(target.words)
+    null = _NULL_PROBABILITY * unigram[target.words]
+    prior = (1 - _NULL_PROBABILITY) * prior / np.bincount(targets, prior, len(target.words))[targets]
+    lexical = np.full(len(entries), 1 / vocabulary)
+    posterior = prior
+    for _ in range(_ITERATIONS):
+        posterior = prior * lexical[entry]
+        posterior /= (np.bincount(targets, posterior, len(target.words)) + null)[targets]
+        counts = np.bincount(entry, posterior, len(entries))
+        lexical = counts / (np.bincount(entries // vocabulary, counts) + _SMOOTHING)[entries // vocabulary]
+    best = np.zeros(len(target.words))
+    np.maximum.at(best, targets, posterior)
+    null_posterior = 1 - np.bincount(targets, posterior, len(target.words))
+    chosen: NDArray[np.bool_] = (posterior == best[targets]) & (posterior > null_posterior[targets])
+    return chosen

@@ -20,7 +20,7 @@ from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.language_profile import language_profile
 from training.seq2seq.data.licensing import attribution, check_shippable, public_config
-from training.seq2seq.data.truecasing import capitals_of
+from training.seq2seq.data.truecasing import learn_truecaser
 from training.seq2seq.evaluate import evaluate
 from training.seq2seq.export.card import model_card
 from training.seq2seq.export.graph import build_graphs, graph_specs
@@ -99,7 +99,7 @@ def _export(
     evaluations = _evaluations(run, config, data, translator.epoch)
     preprocessing = _preprocessing(translator, data, evaluations["dev"])
     sentences = [pair.source for pair in data.splits["train"]]
-    capitals = capitals_of(sentences)
+    capitals = learn_truecaser(sentences)
     manifest = Manifest(
         name=name,
         version=1,
@@ -159,7 +159,7 @@ def _preprocessing(translator: Translator, data: ParallelData, dev: dict[str, An
         length_penalty=dev["length_penalty"],
         coverage_penalty=dev["coverage_penalty"],
         beam_size=dev["beam_size"],
-        uses_placeholders=bool(translator.config.copies),
+        uses_placeholders=bool(translator.config.placeholders),
     )
 
 

@@ -121,7 +121,7 @@ def _shown(config: TranslatorConfig) -> str:
                 "as many words and phrases as pairs beside them, found by word alignment (Koehn et al. 2003).",
             ),
             (
-                config.copies,
+                config.placeholders,
                 "of the pairs, about, with a stand-in for a word and its translation: so names, addresses and signs that the vocabulary does "
                 "not know are copied (Luong, Sutskever et al. 2015).",
             ),

@@ -30,7 +30,7 @@ from service.tasks.tensors import object_array
 from service.tasks.translation import TranslationPredictor
 from training.common.errors import ExportError
 from training.common.export import PARITY_TOLERANCE
-from training.seq2seq.data.batches import Encoded, tensors
+from training.seq2seq.data.batches import EncodedPair, make_batch
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.export.quantize import Weights
 from training.seq2seq.metrics import bleu
@@ -135,7 +135,7 @@ def _differences(
     targets: Sequence[Sequence[int]],
 ) -> NDArray[np.float32]:
     """How far the log-probabilities of the references' pieces, END among them, are from PyTorch's."""
-    pairs = [Encoded(source, target) for source, target in zip(sources, targets, strict=True)]
+    pairs = [EncodedPair(source, target) for source, target in zip(sources, targets, strict=True)]
     theirs = _forced_by_torch(translator, pairs)
     ours = _forced(predictor, pairs, translator.target.size)
     # The vocabulary may not have a piece of a reference: UNKNOWN, which has no probability.
@@ -146,25 +146,27 @@ def _differences(
 
 
 @torch.inference_mode()
-def _forced_by_torch(translator: Translator, pairs: Sequence[Encoded]) -> list[NDArray[np.float32]]:
+def _forced_by_torch(translator: Translator, pairs: Sequence[EncodedPair]) -> list[NDArray[np.float32]]:
     """Of each reference's pieces, all at once as in training."""
-    batch = tensors(pairs, translator.device)
-    scores = translator.network.output(translator.network(batch.source, batch.lengths, batch.given))
-    scores[..., translator.network.never] = -torch.inf
-    found = scores.log_softmax(2).gather(2, batch.wanted.unsqueeze(2)).squeeze(2).cpu().numpy()
+    batch = make_batch(pairs, translator.device)
+    scores = translator.network.output(translator.network(batch.source, batch.lengths, batch.decoder_input))
+    scores[..., translator.network.forbidden] = -torch.inf
+    found = scores.log_softmax(2).gather(2, batch.target.unsqueeze(2)).squeeze(2).cpu().numpy()
     return [row[: len(pair.target) + 1] for row, pair in zip(found, pairs, strict=True)]
 
 
-def _forced(predictor: TranslationPredictor, pairs: Sequence[Encoded], vocabulary: int) -> list[NDArray[np.float32]]:
+def _forced(
+    predictor: TranslationPredictor, pairs: Sequence[EncodedPair], vocabulary: int
+) -> list[NDArray[np.float32]]:
     """The same by the graphs, step by step."""
-    batch = tensors(pairs, torch.device("cpu"))
+    batch = make_batch(pairs, torch.device("cpu"))
     lengths = batch.lengths.numpy().astype(np.int32)
     encoded = predictor.sessions[ENCODER].run({SOURCE: batch.source.numpy().astype(np.int32), LENGTHS: lengths})
     fixed: Tensors = {K: np.array([vocabulary], np.int64)}
     if KEYS in encoded:
         fixed |= {KEYS: encoded[KEYS], MEMORY: encoded[MEMORY], LENGTHS: lengths}
     state, columns = encoded[STATE][:, None], []
-    for given, wanted in zip(batch.given.T.numpy(), batch.wanted.T.numpy(), strict=True):
+    for given, wanted in zip(batch.decoder_input.T.numpy(), batch.target.T.numpy(), strict=True):
         outputs = predictor.sessions[STEP].run({TOKENS: given.astype(np.int32)[:, None], STATE: state, **fixed})
         state = outputs[NEXT_STATE]
         # Each piece is once among all candidates.

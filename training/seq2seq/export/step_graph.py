@@ -42,12 +42,12 @@ def step_graph(parts: Parts, network: Seq2Seq) -> None:
     for number, (layer, state) in enumerate(zip(decoder.layers, states, strict=True)):
         assert isinstance(layer, Recurrent)
         if number:
-            inputs = [outputs, context] if context and number == decoder.asks_after + 1 else [outputs]
+            inputs = [outputs, context] if context and number == decoder.attention_layer + 1 else [outputs]
         outputs, whole = _cell(parts, layer, inputs, state, f"decoder_{number}", bounded=bounded and number > 0)
         after.append(whole)
         if decoder.norms:
             outputs = parts.norm(decoder.norms[number], outputs, out=f"decoder_{number}_norm")
-        if number == decoder.asks_after and decoder.attention is not None:
+        if number == decoder.attention_layer and decoder.attention is not None:
             context = _attended(parts, decoder.attention, outputs, network.encoder.width, bounded=bounded)
     seen = parts.add("Concat", outputs, context, out="seen", axis=1) if context else outputs
     matrix = parts.store("readout_matrix", decoder.readout.weight)
@@ -58,7 +58,7 @@ def step_graph(parts: Parts, network: Seq2Seq) -> None:
     together = parts.add("Concat", *after, out="after_RZ", axis=1) if len(after) > 1 else after[0]
     _by_hypothesis(parts, together, network.state_size, out=NEXT_STATE)
     bias = network.output.bias.detach().clone()
-    bias[network.never] = -torch.inf
+    bias[network.forbidden] = -torch.inf
     _candidates(parts, parts.product(readout, output, bias, bounded=True, out="scores_RV"), len(bias))
 
 

@@ -1,1 +1,1 @@
-"""The network of seq2seq."""
+"""The encoder-decoder network."""

@@ -53,7 +53,7 @@ def load_data(config: DataConfig) -> TaggedData:
     return replace(
         data,
         splits=data.splits | {"train": data.splits["train"] + dev},
-        notes=(*data.notes, f"{len(dev):,} dev sentences are trained on too: dev scores tell no more how good it is"),
+        notes=(*data.notes, f"{len(dev):,} dev sentences are trained on too: dev scores no longer measure quality"),
     )
 
 

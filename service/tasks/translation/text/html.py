@@ -1,18 +1,58 @@
-"""HTML syntax: tags and comments, and entities with the characters that they stand for."""
+"""HTML: a tokenizer that knows positions, after section 13.2.5 of the HTML standard, and entities.
+
+The standard library's `html.parser` is not used. Its patch releases disagree about comments (`--!>`), CDATA sections,
+script, style and textarea, and what is not closed at the end, so that the same request would be answered differently on
+another Python; it also does not say where a tag ends.
+
+The text is translated and may not be HTML at all, so nothing of it may get lost. Differences from the standard:
+
+* What is not closed is text. So is a tag in which a `<` comes before the `>`, unless in a quoted attribute value:
+  `a <b and <i>c</i>`. Where quotes are not balanced the tag ends at its first `>`.
+* `<!` and `<?` begin markup only before a letter, `</` too; a CDATA section ends at `]]>` everywhere.
+* Only script, style and textarea are raw text, in which no tags are found. The text of a title is translated.
+* `/>` closes any element, not only void ones.
+"""
 
 from __future__ import annotations
 
 import html
 import re
+import unicodedata
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
-from service.tasks.translation.text.tag_transfer import gaps_between, merge_verbatim_elements
+from service.tasks.translation.text.spans import Span, SpanKind
 
-TAGS = (
-    r"<!--(?:(?!<!--).)*?-->|<!\[CDATA\[(?:(?!<!\[CDATA\[).)*?\]\]>"
-    r"|</?[A-Za-z][^<>]*>|<![A-Za-z][^<>]*>|<\?[A-Za-z][^<>]*>"
+# fmt: off
+INLINE_ELEMENTS = frozenset([
+    "a", "abbr", "b", "bdi", "bdo", "big", "cite", "del", "dfn", "em", "font", "i", "ins", "mark", "q", "s", "small",
+    "span", "strike", "strong", "sub", "sup", "u",
+])
+"""Elements whose words are part of the sentence around them; the words of `code`, for example, are not."""
+WORD_LIKE_ELEMENTS = INLINE_ELEMENTS | {"code", "kbd", "math", "samp", "svg", "var"}
+"""Elements that take the place of a word in their sentence if they are verbatim."""
+_VERBATIM_ELEMENTS = frozenset(["code", "kbd", "math", "pre", "samp", "script", "style", "svg", "textarea", "var"])
+_RAW_TEXT_ELEMENTS = frozenset(["script", "style", "textarea"])
+_VOID_ELEMENTS = frozenset([
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr",
+])
+# fmt: on
+
+_MARKUP_START = re.compile(
+    r"<(?:(?P<slash>/?)(?P<name>[A-Za-z][^ \t\n\f\r/<>]*)|(?P<comment>!--)|(?P<cdata>!\[CDATA\[)|[!?][A-Za-z])"
 )
-MARKUP = re.compile(TAGS, re.DOTALL)
-"""A tag, a comment or a declaration."""
+_ABRUPT_COMMENT = re.compile(r"<!---?>")
+_COMMENT_END, _CDATA_END = re.compile(r"--!?>"), re.compile(r"\]\]>")
+_TO_FIRST_BRACKET = re.compile(r"[^<>]*")
+_UNQUOTED_ATTRIBUTES = re.compile(
+    r"(?:[^<>=]++|=[ \t\n\f\r]*+(?P<value>[^ \t\n\f\r\"'<>][^ \t\n\f\r<>]*+)?+(?![\"']))*+"
+)
+"""Up to the end of the tag, a `<`, or the `=` before a quoted value."""
+_OPENING_QUOTE = re.compile(r"=[ \t\n\f\r]*([\"'])")
+_ATTRIBUTE = re.compile(
+    r"([^ \t\n\f\r/>=]++)(?:[ \t\n\f\r]*+=[ \t\n\f\r]*+(?:\"([^\"]*)\"|'([^']*)'|([^ \t\n\f\r>]*)))?"
+)
 
 _ENTITY = re.compile(r"&(?:[A-Za-z][0-9A-Za-z]{1,30}|#\d{1,7}|#[Xx][0-9A-Fa-f]{1,6});")
 SPECIAL_CHARACTERS = {"&": "\ufdd0", "<": "\ufdd1", ">": "\ufdd2"}
@@ -20,19 +60,194 @@ SPECIAL_CHARACTERS = {"&": "\ufdd0", "<": "\ufdd1", ">": "\ufdd2"}
 _ENTITIES = {ord(substitute): html.escape(character) for character, substitute in SPECIAL_CHARACTERS.items()}
 
 
+def find_markup(text: str) -> list[Span]:
+    """The tags, comments and verbatim elements of a text, in reading order.
+
+    Elements are verbatim by their name (`_VERBATIM_ELEMENTS`), by translate="no" or by the class `notranslate`. Takes
+    time linear in the length of the text, whatever it holds.
+    """
+    return _merge_verbatim_elements(text, _Tokenizer(text).tokens()) if "<" in text else []
+
+
+def decode_entities(text: str, markup: Sequence[Span]) -> tuple[str, list[Span]]:
+    """Replace the entities of an HTML text by their characters, except in its markup.
+
+    Args:
+        text: HTML.
+        markup: its markup, from `find_markup`.
+
+    Returns:
+        The text in Unicode's composed form (NFC), with `SPECIAL_CHARACTERS` replaced, and the markup at its new
+        positions.
+    """
+    parts: list[str] = []
+    moved: list[Span] = []
+    length = position = 0
+    for span in markup:
+        words = unicodedata.normalize("NFC", _ENTITY.sub(_decode, text[position : span.start]))
+        kept = unicodedata.normalize("NFC", text[span.start : span.end])
+        parts += words, kept
+        length += len(words) + len(kept)
+        moved.append(Span(length - len(kept), length, span.kind, span.name))
+        position = span.end
+    parts.append(unicodedata.normalize("NFC", _ENTITY.sub(_decode, text[position:])))
+    return "".join(parts), moved
+
+
 def escape(text: str) -> str:
     """Turn a part of a text from `decode_entities` that is kept as it is back into HTML."""
     return text.translate(_ENTITIES)
 
 
-def decode_entities(text: str) -> str:
-    """Replace the entities of an HTML text by their characters, except in tags and in elements kept verbatim."""
-    markup = merge_verbatim_elements(text, [match.span() for match in MARKUP.finditer(text)])
-    parts = [_ENTITY.sub(_decode, text[begin:end]) for begin, end in gaps_between(0, len(text), markup)]
-    kept = [text[begin:end] for begin, end in markup]
-    return "".join(part for pair in zip(parts, [*kept, ""], strict=True) for part in pair)
-
-
 def _decode(entity: re.Match[str]) -> str:
     character = html.unescape(entity.group())
     return SPECIAL_CHARACTERS.get(character, character)
+
+
+class _Tokenizer:
+    """Finds tags and comments. What a search did not find is not searched again, which keeps the time linear."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._not_found: set[str] = set()
+        """Patterns that do not occur in the rest of the text."""
+        self._dead_ends: set[int] = set()
+        """Positions after a quoted attribute value from which no end of a tag is reached."""
+
+    def tokens(self) -> Iterator[Span]:
+        """The tags and comments, in reading order."""
+        position = 0
+        while start := _MARKUP_START.search(self._text, position):
+            token = self._token(start)
+            position = token.end if token else start.start() + 1
+            if token:
+                yield token
+                if token.kind is SpanKind.START_TAG and token.name in _RAW_TEXT_ELEMENTS:
+                    position = self._end_of_raw_text(token)
+
+    def _token(self, start: re.Match[str]) -> Span | None:
+        if start["name"]:
+            return self._tag(start)
+        if start["comment"]:
+            abrupt = _ABRUPT_COMMENT.match(self._text, start.start())
+            end = abrupt or self._search(_COMMENT_END, start.end())
+        elif start["cdata"]:
+            end = self._search(_CDATA_END, start.end())
+        else:
+            return self._up_to_bracket(start, SpanKind.COMMENT)
+        return Span(start.start(), end.end(), SpanKind.COMMENT) if end else None
+
+    def _search(self, pattern: re.Pattern[str], position: int) -> re.Match[str] | None:
+        if pattern.pattern in self._not_found:
+            return None
+        match = pattern.search(self._text, position)
+        if match is None:
+            self._not_found.add(pattern.pattern)
+        return match
+
+    def _end_of_raw_text(self, tag: Span) -> int:
+        """The position of the end tag; the end of the start tag if there is none."""
+        end = self._search(re.compile(rf"(?i)</{tag.name}(?=[ \t\n\f\r/>])"), tag.end)
+        return end.start() if end else tag.end
+
+    def _up_to_bracket(self, start: re.Match[str], kind: SpanKind, name: str = "") -> Span | None:
+        """A tag or declaration that ends at the first `>`; None if a `<` comes first."""
+        end = _TO_FIRST_BRACKET.match(self._text, start.end())
+        assert end is not None
+        if not self._text.startswith(">", end.end()):
+            return None
+        return Span(start.start(), end.end() + 1, kind, name)
+
+    def _tag(self, start: re.Match[str]) -> Span | None:
+        name = start["name"].lower()
+        kind = SpanKind.END_TAG if start["slash"] else SpanKind.START_TAG
+        attributes = self._attributes_end(start.end())
+        if attributes is None:
+            tag = self._up_to_bracket(start, kind, name)
+            if tag is None:
+                return None
+            end, closes_itself = tag.end, self._text[tag.end - 2] == "/"
+        else:
+            end, closes_itself = attributes
+        if kind is SpanKind.START_TAG and (closes_itself or name in _VOID_ELEMENTS):
+            kind = SpanKind.EMPTY_TAG
+        return Span(start.start(), end, kind, name)
+
+    def _attributes_end(self, position: int) -> tuple[int, bool] | None:
+        """The end of the tag whose attributes begin here, and whether it closes itself; None if there is no end."""
+        text = self._text
+        passed: list[int] = []
+        while True:
+            attributes = _UNQUOTED_ATTRIBUTES.match(text, position)
+            assert attributes is not None
+            end = attributes.end()
+            if text.startswith(">", end):
+                # The slash of <a href=x/> is part of the value.
+                return end + 1, text[end - 1] == "/" and attributes.end("value") != end
+            quote = _OPENING_QUOTE.match(text, end)
+            closing = text.find(quote[1], quote.end()) if quote else -1
+            position = closing + 1
+            if closing < 0 or position in self._dead_ends:
+                self._dead_ends.update(passed)
+                return None
+            passed.append(position)
+
+
+def _merge_verbatim_elements(text: str, tokens: Iterator[Span]) -> list[Span]:
+    """Replace the tokens of each verbatim element by one span."""
+    markup = list(tokens)
+    tags_by_name: dict[str, list[int]] | None = None
+    merged: list[Span] = []
+    unclosed: set[str] = set()
+    index = 0
+    while index < len(markup):
+        token = markup[index]
+        index += 1
+        if token.kind is SpanKind.START_TAG and token.name not in unclosed and _is_verbatim(text, token):
+            if tags_by_name is None:
+                tags_by_name = _tags_by_name(markup)
+            closing = _closing_tag(markup, tags_by_name[token.name], index)
+            if closing is None:
+                unclosed.add(token.name)
+            else:
+                token, index = Span(token.start, markup[closing].end, SpanKind.VERBATIM, token.name), closing + 1
+        merged.append(token)
+    return merged
+
+
+def _tags_by_name(markup: Sequence[Span]) -> dict[str, list[int]]:
+    """Indices of the start and end tags of each element."""
+    indices: dict[str, list[int]] = defaultdict(list)
+    for index, span in enumerate(markup):
+        if span.kind in (SpanKind.START_TAG, SpanKind.END_TAG):
+            indices[span.name].append(index)
+    return indices
+
+
+def _closing_tag(markup: Sequence[Span], tags: Sequence[int], index: int) -> int | None:
+    """The index of the end tag of an element whose start tag is just before `index`.
+
+    Args:
+        markup: tags and comments.
+        tags: indices of the tags with the name of the element.
+        index: where to begin.
+    """
+    depth = 1
+    for position in range(bisect_left(tags, index), len(tags)):
+        depth += 1 if markup[tags[position]].kind is SpanKind.START_TAG else -1
+        if not depth:
+            return tags[position]
+    return None
+
+
+def _is_verbatim(text: str, tag: Span) -> bool:
+    if tag.name in _VERBATIM_ELEMENTS:
+        return True
+    content = text[tag.start + 1 + len(tag.name) : tag.end - 1]
+    if "translate" not in content.lower():
+        return False
+    attributes: dict[str, str] = {}
+    for name, *values in _ATTRIBUTE.findall(content):
+        attributes.setdefault(name.lower(), "".join(values))  # of two with one name the first counts
+    is_no = attributes.get("translate", "").strip().lower() == "no"
+    return is_no or "notranslate" in attributes.get("class", "").split()

@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 from service.decoding import Hypothesis
 from service.tasks.translation.subwords import PLACEHOLDER, SPACE_SYMBOL, UNKNOWN, Subwords, clean
-from service.tasks.translation.text.html import decode_entities, escape
+from service.tasks.translation.text.html import decode_entities, escape, find_markup
 from service.tasks.translation.text.placeholders import ProtectedText, fill_placeholders, word_at
 from service.tasks.translation.text.protected_spans import ProtectedSpans, find_folds
 from service.tasks.translation.text.sentence_splitting import split_sentences
-from service.tasks.translation.text.tag_transfer import InlineTag, build_tag_tree, gaps_between, transfer_tags
+from service.tasks.translation.text.spans import find_spans, gaps_between
+from service.tasks.translation.text.tag_transfer import InlineTag, build_tag_tree, transfer_tags
 from service.tasks.translation.text.translation_units import TranslationUnit, find_units, split_at_tags
 from service.tasks.translation.text.truecasing import NO_TRUECASING, Truecaser, capitalizes_nouns
 
@@ -138,10 +139,14 @@ def segment(
         truecaser: of the source language; gives headings the case they would have within a sentence.
         is_html: whether line breaks are ordinary spaces and entities are decoded.
     """
-    text = unicodedata.normalize("NFC", decode_entities(text) if is_html else text)
+    text = text if is_html else unicodedata.normalize("NFC", text)
+    markup = find_markup(text)
+    if is_html:
+        text, markup = decode_entities(text, markup)
     unknown = subwords.unknown_characters(clean(text))
     folds = find_folds(unknown, subwords)
-    protected = ProtectedSpans(text, unknown, folds, placeholders=placeholders)
+    spans = find_spans(text, markup, unknown, folds, placeholders=placeholders, line_breaks=not is_html)
+    protected = ProtectedSpans(spans)
     reader = _UnitReader(
         text, subwords, str.maketrans(folds), protected, max_tokens, language, truecaser,
         inline_tags=inline_tags, placeholders=placeholders,
@@ -242,8 +247,8 @@ class _UnitReader:
     def protected_texts(self, unit: TranslationUnit) -> list[ProtectedText]:
         """The texts that the placeholders of a unit stand for."""
         return [
-            ProtectedText(self._text[begin:end], self._text[max(0, begin - 1) : begin].isalnum())
-            for begin, end in unit.protected
+            ProtectedText(self._text[span.start : span.end], self._text[max(0, span.start - 1) : span.start].isalnum())
+            for span in unit.protected
         ]
 
     def _units(self, start: int, stop: int, *, placeholders: bool) -> Iterator[TranslationUnit]:
@@ -272,10 +277,13 @@ class _UnitReader:
     def _plain_text(self, unit: TranslationUnit) -> str:
         """The words of a unit, without its tags and with placeholders for its protected spans."""
         start, stop, tags, protected = unit
-        replacements = {span: "" for pair in tags for span in pair} | dict.fromkeys(protected, PLACEHOLDER)
-        spans = sorted(span for span in replacements if span[0] < stop)
-        words = [self._text[begin:end].translate(self._folds) for begin, end in gaps_between(start, stop, spans)]
-        replaced = [replacements[span] for span in spans]
+        replacements = [(tag, "") for pair in tags for tag in pair] + [(span, PLACEHOLDER) for span in protected]
+        replacements = sorted(
+            ((span, text) for span, text in replacements if span.start < stop), key=lambda pair: pair[0].start
+        )
+        gaps = gaps_between(start, stop, (span for span, _ in replacements))
+        words = [self._text[begin:end].translate(self._folds) for begin, end in gaps]
+        replaced = [text for _, text in replacements]
         return clean("".join(part for pair in zip(words, [*replaced, ""], strict=True) for part in pair))
 
 

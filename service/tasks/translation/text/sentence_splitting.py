@@ -6,19 +6,17 @@ import re
 from collections.abc import Iterator
 
 from service.tasks.translation.text.protected_spans import ProtectedSpans
-from service.tasks.translation.text.tag_transfer import Span
+from service.tasks.translation.text.spans import Range
 from service.text import sentence_spans
 
 _BULLET = re.compile(r"(?:[-\u2013\u2014*\u2022\u00b7>#+]{1,6}\s+)+")
 """List bullets and quote marks at the start of a line."""
 
-_LINE_BREAK = re.compile(r"\n\s*")
-
 _MIN_WRAPPED, _MIN_WRAPPED_BEFORE_LOWERCASE = 50, 25
 """A line this long was most likely wrapped; the second applies if the next line starts with a lower-case letter."""
 
 
-def split_sentences(text: str, language: str, protected: ProtectedSpans, *, is_html: bool) -> Iterator[Span]:
+def split_sentences(text: str, language: str, protected: ProtectedSpans, *, is_html: bool) -> Iterator[Range]:
     """The spans of the sentences, without the bullets before them.
 
     Args:
@@ -33,7 +31,7 @@ def split_sentences(text: str, language: str, protected: ProtectedSpans, *, is_h
         yield bullet.end() if bullet else start, stop
 
 
-def _sentences(text: str, language: str, protected: ProtectedSpans) -> Iterator[Span]:
+def _sentences(text: str, language: str, protected: ProtectedSpans) -> Iterator[Range]:
     """The sentences of the language, joined where one ends in a protected span."""
     joined_start: int | None = None
     spans = sentence_spans(text, language)
@@ -46,15 +44,14 @@ def _sentences(text: str, language: str, protected: ProtectedSpans) -> Iterator[
         joined_start = None
 
 
-def _lines(text: str, sentences: Iterator[Span], protected: ProtectedSpans) -> Iterator[Span]:
+def _lines(text: str, sentences: Iterator[Range], protected: ProtectedSpans) -> Iterator[Range]:
     """The sentences, split at line breaks unless the line before was long enough to have been wrapped."""
     for start, stop in sentences:
-        for match in _LINE_BREAK.finditer(text, start, stop):
-            min_length = _MIN_WRAPPED_BEFORE_LOWERCASE if text[match.end()].islower() else _MIN_WRAPPED
-            wrapped = len(_line_before(text, match.start())) >= min_length
-            if not wrapped and not protected.is_inside(match.start()):
-                yield start, match.start()
-                start = match.end()
+        for line_break in protected.line_breaks(start, stop):
+            min_length = _MIN_WRAPPED_BEFORE_LOWERCASE if text[line_break.end].islower() else _MIN_WRAPPED
+            if len(_line_before(text, line_break.start)) < min_length:
+                yield start, line_break.start
+                start = line_break.end
         yield start, stop
 
 

@@ -1,14 +1,13 @@
 """Tag transfer: inline tags, as in `a <b>red</b> car`, are removed before translation and put back by attention.
 
 A pair of inline tags is put around the target tokens that attended to the source tokens between the two tags. So the
-sentence is translated as a whole. Elements that are never translated, such as `<code>`, are found here as well.
+sentence is translated as a whole.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple
@@ -17,33 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.tasks.translation.subwords import Subwords
-
-_INLINE = "a|abbr|b|bdi|bdo|big|cite|del|dfn|em|font|i|ins|mark|q|s|small|span|strike|strong|sub|sup|u"
-"""HTML elements whose words are part of the sentence around them; the words of `code`, for example, are not."""
-_TAG = re.compile(rf"<(/?)({_INLINE})(?:\s[^<>]*)?(?<!/)>", re.IGNORECASE)
-
-_VERBATIM = re.compile(
-    r"<(?:code|kbd|math|pre|samp|script|style|svg|textarea|var)(?![^\s/>])[^<>]*(?<!/)>"
-    r"|<[A-Za-z][^<>]*\s(?:translate\s*=\s*[\"']?no(?![^\s\"'/>])|class\s*=\s*[\"'][^\"'<>]*\bnotranslate\b)[^<>]*(?<!/)>",
-    re.IGNORECASE,
-)
-"""The opening tag of an element that is kept verbatim."""
-_WORD_LIKE = re.compile(rf"<(?:{_INLINE}|code|kbd|math|samp|svg|var)[\s>]", re.IGNORECASE)
-"""The start of an element that takes the place of a word in its sentence if it is kept verbatim."""
-_NAME = re.compile(r"<(/?)([A-Za-z][^\s<>/]*)")
+from service.tasks.translation.text.html import INLINE_ELEMENTS
+from service.tasks.translation.text.spans import Span, SpanKind, gaps_between
 
 _MIN_ATTENTION = 0.5
 """A token belongs into a pair of tags if more than this share of its attention is on the tokens between them."""
-
-
-Span = tuple[int, int]
-"""Start and end of a part of the text."""
-
-
-def gaps_between(start: int, stop: int, spans: Iterable[Span]) -> Iterator[Span]:
-    """The parts of `text[start:stop]` before, between and after the spans in it: one more than there are spans."""
-    edges = [start, *(edge for span in sorted(spans) for edge in span), stop]
-    return zip(edges[::2], edges[1::2], strict=True)
 
 
 class TagPair(NamedTuple):
@@ -65,57 +42,9 @@ class InlineTag:
     """Tags between these two, in reading order."""
 
 
-def merge_verbatim_elements(text: str, spans: Sequence[Span]) -> list[Span]:
-    """Replace the spans of each element that is never translated by one, from its first tag to its last.
-
-    Args:
-        text: any text.
-        spans: its protected spans, among them all tags, in reading order.
-    """
-    merged: list[Span] = []
-    unclosed: set[str] = set()
-    index = 0
-    while index < len(spans):
-        start, stop = spans[index]
-        index += 1
-        name = _name(text, start) if _VERBATIM.fullmatch(text, start, stop) else ""
-        if name and name not in unclosed:
-            last = _closing_tag(text, spans, index, name)
-            if last is None:
-                unclosed.add(name)
-            else:
-                stop, index = spans[last][1], last + 1
-        merged.append((start, stop))
-    return merged
-
-
-def _closing_tag(text: str, spans: Sequence[Span], index: int, name: str) -> int | None:
-    """The index of the tag that closes the element `name`, searched from `index` on."""
-    depth = 1
-    for last in range(index, len(spans)):
-        start, stop = spans[last]
-        if _name(text, start) == name and text[stop - 2] != "/":
-            depth += -1 if text[start + 1] == "/" else 1
-            if not depth:
-                return last
-    return None
-
-
-def _name(text: str, start: int) -> str:
-    """The lower-cased name of the tag that starts here; "" if it is not a tag."""
-    tag = _NAME.match(text, start)
-    return tag[2].lower() if tag else ""
-
-
-def is_word_like(text: str, start: int) -> bool:
-    """Whether the verbatim element that starts here takes the place of a word in its sentence."""
-    return _WORD_LIKE.match(text, start) is not None
-
-
-def inline_tag_name(text: str, span: Span, *, closing: bool) -> str:
-    """The name of the inline tag with this span; "" if it is not an inline tag, or not (`closing`) a closing one."""
-    tag = _TAG.fullmatch(text, *span)
-    return tag[2].lower() if tag and bool(tag[1]) is closing else ""
+def is_inline_tag(span: Span, kind: SpanKind) -> bool:
+    """Whether a span is an inline tag of this kind."""
+    return span.kind is kind and span.name in INLINE_ELEMENTS
 
 
 def find_tag_pairs(text: str, spans: Sequence[Span], start: int, stop: int) -> list[TagPair]:
@@ -130,13 +59,12 @@ def find_tag_pairs(text: str, spans: Sequence[Span], start: int, stop: int) -> l
         start: of the sentence.
         stop: of the sentence.
     """
-    tags = [_TAG.fullmatch(text, *span) for span in spans]
-    if not any(tags):
+    if not any(is_inline_tag(span, SpanKind.START_TAG) for span in spans):
         return []
     gaps = gaps_between(start, stop, spans)
     # Letters and digits before each span, and in all.
     counts = list(accumulate(sum(map(str.isalnum, text[begin:end])) for begin, end in gaps))
-    pairs = _pairs(tags, counts)
+    pairs = _pairs(spans, counts)
     paired = {index for pair in pairs for index in pair}
     others = iter([*(index for index in range(len(spans)) if index not in paired), len(spans)])
     kept, low, high = [], -1, next(others)
@@ -163,11 +91,15 @@ def build_tag_tree(
     roots: list[InlineTag] = []
     enclosing: list[tuple[int, list[InlineTag]]] = []
     for opening, closing in pairs:
-        tag = InlineTag(text[slice(*opening)], text[slice(*closing)], *tokens(opening[1], closing[0]))
-        while enclosing and enclosing[-1][0] < opening[0]:
+        tag = InlineTag(
+            text[opening.start : opening.end],
+            text[closing.start : closing.end],
+            *tokens(opening.end, closing.start),
+        )
+        while enclosing and enclosing[-1][0] < opening.start:
             enclosing.pop()
         (enclosing[-1][1] if enclosing else roots).append(tag)
-        enclosing.append((closing[0], tag.children))
+        enclosing.append((closing.start, tag.children))
     return roots
 
 
@@ -269,18 +201,23 @@ class _OpenTag:
     """False once an unpaired tag or another protected span was seen inside."""
 
 
-def _pairs(tags: Sequence[re.Match[str] | None], counts: Sequence[int]) -> list[tuple[int, int]]:
-    """Indices of the opening and closing tags that have words and nothing but such pairs between them."""
+def _pairs(spans: Sequence[Span], counts: Sequence[int]) -> list[tuple[int, int]]:
+    """Indices of the opening and closing inline tags that have words and nothing but such pairs between them.
+
+    Args:
+        spans: the protected spans of a sentence.
+        counts: letters and digits before each of them.
+    """
     pairs: list[tuple[int, int]] = []
     stack: list[_OpenTag] = []
     open_names: Counter[str] = Counter()
-    for index, tag in enumerate(tags):
-        name = tag[2].lower() if tag else ""
-        if tag and not tag[1]:
+    for index, span in enumerate(spans):
+        name = span.name
+        if is_inline_tag(span, SpanKind.START_TAG):
             stack.append(_OpenTag(name, index))
             open_names[name] += 1
             continue
-        if open_names[name]:
+        if span.kind is SpanKind.END_TAG and open_names[name]:
             unclosed = 0
             while stack[-1].name != name:
                 open_names[stack.pop().name] -= 1

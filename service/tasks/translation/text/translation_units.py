@@ -9,18 +9,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from enum import IntEnum
 from typing import NamedTuple
 
-from service.tasks.translation.text.html import MARKUP
-from service.tasks.translation.text.tag_transfer import (
-    Span,
-    TagPair,
-    find_tag_pairs,
-    gaps_between,
-    inline_tag_name,
-    is_word_like,
-)
+from service.tasks.translation.text.html import WORD_LIKE_ELEMENTS
+from service.tasks.translation.text.spans import Range, Span, SpanKind, gaps_between
+from service.tasks.translation.text.tag_transfer import TagPair, find_tag_pairs, is_inline_tag
 
 _LEADING_PUNCTUATION = re.compile(r"[\s,;:.!?)\]\u2026]*")
 """Not translated at the start of a unit that continues after a protected span."""
@@ -50,9 +45,12 @@ class _Role(IntEnum):
     """Not part of the sentence, which is split here, except for transferable inline tags."""
 
 
+_MARKUP = frozenset([SpanKind.START_TAG, SpanKind.END_TAG, SpanKind.EMPTY_TAG, SpanKind.COMMENT])
+_SYMBOLS = frozenset([SpanKind.UNKNOWN_SYMBOL, SpanKind.ENTITY])
+
+
 class _Item(NamedTuple):
-    start: int
-    stop: int
+    span: Span
     role: _Role
 
 
@@ -69,28 +67,28 @@ def find_units(
         inline_tags: whether inline tags can be transferred; otherwise they split the sentence.
         placeholders: whether placeholders can stand for protected spans; otherwise those split the sentence.
     """
-    items = _items(text, spans) if placeholders else [_Item(*span, _Role.MARKUP) for span in spans]
+    items = _items(text, spans) if placeholders else [_Item(span, _Role.MARKUP) for span in spans]
     items = [item._replace(role=_Role.MARKUP) if _separates_sentences(text, item) else item for item in items]
-    markup = [(item.start, item.stop) for item in items if item.role is _Role.MARKUP]
+    markup = [item.span for item in items if item.role is _Role.MARKUP]
     protected = [item for item in items if item.role is not _Role.MARKUP]
     tags = find_tag_pairs(text, markup, start, stop) if inline_tags else []
-    transferred = {span for pair in tags for span in pair}
-    parts = gaps_between(start, stop, [span for span in markup if span not in transferred])
-    yield from _units(text, parts, tags, protected)
+    transferred = {tag.start for pair in tags for tag in pair}
+    splits = [span for span in markup if span.start not in transferred]
+    yield from _units(text, gaps_between(start, stop, splits), tags, protected)
 
 
 def split_at_tags(text: str, unit: TranslationUnit) -> Iterator[TranslationUnit]:
     """Split a unit at its inline tags."""
-    spans = [span for pair in unit.tags for span in pair]
-    protected = [_Item(*span, _Role.WORD) for span in unit.protected]
-    yield from _units(text, gaps_between(unit.start, unit.stop, spans), [], protected)
+    tags = sorted((tag for pair in unit.tags for tag in pair), key=lambda tag: tag.start)
+    protected = [_Item(span, _Role.WORD) for span in unit.protected]
+    yield from _units(text, gaps_between(unit.start, unit.stop, tags), [], protected)
 
 
 def _units(
-    text: str, parts: Iterator[Span], tags: Sequence[TagPair], protected: Sequence[_Item]
+    text: str, parts: Iterator[Range], tags: Sequence[TagPair], protected: Sequence[_Item]
 ) -> Iterator[TranslationUnit]:
     """The unit of each part that has words, with the tags and protected items in it."""
-    tag_starts, item_starts = [pair.opening[0] for pair in tags], [item.start for item in protected]
+    tag_starts, item_starts = [pair.opening.start for pair in tags], [item.span.start for item in protected]
     for start, stop in parts:
         own = slice(bisect_left(item_starts, start), bisect_left(item_starts, stop))
         start, stop, items = _strip_symbols(text, start, stop, protected[own])
@@ -111,20 +109,25 @@ def _items(text: str, spans: Sequence[Span]) -> list[_Item]:
     """
     items: list[_Item] = []
     for span in spans:
-        item = _Item(*span, _role(text, *span))
+        item = _Item(span, _role(text, span))
         if item.role is _Role.MARKUP:
             item = _merge_element(text, items, item)
-        if items and item.role is items[-1].role is not _Role.MARKUP and _is_space(text, items[-1].stop, item.start):
-            item = items.pop()._replace(stop=item.stop)
+        if items and item.role is items[-1].role is not _Role.MARKUP:
+            last = items[-1].span
+            if _is_space(text, last.end, item.span.start):
+                items.pop()
+                item = _Item(replace(last, end=item.span.end), item.role)
         items.append(item)
     return items
 
 
-def _role(text: str, start: int, stop: int) -> _Role:
-    if text[start] == "<" and stop - start > 1:
-        verbatim = not MARKUP.fullmatch(text, start, stop) and is_word_like(text, start)
-        return _Role.WORD if verbatim else _Role.MARKUP
-    is_word = text[start] != "&" and any(map(str.isalnum, text[start:stop]))
+def _role(text: str, span: Span) -> _Role:
+    if span.kind in _MARKUP:
+        return _Role.MARKUP
+    if span.kind is SpanKind.VERBATIM:
+        return _Role.WORD if span.name in WORD_LIKE_ELEMENTS else _Role.MARKUP
+    # Not a word: the format specifier `{}`, for example.
+    is_word = span.kind not in _SYMBOLS and any(map(str.isalnum, text[span.start : span.end]))
     return _Role.WORD if is_word else _Role.SYMBOL
 
 
@@ -133,47 +136,52 @@ def _merge_element(text: str, items: list[_Item], tag: _Item) -> _Item:
 
     Otherwise return the tag.
     """
-    name = inline_tag_name(text, (tag.start, tag.stop), closing=True)
-    first, end = len(items), tag.start
-    while name and first and _is_space(text, items[first - 1].stop, end):
+    if not is_inline_tag(tag.span, SpanKind.END_TAG):
+        return tag
+    first, end = len(items), tag.span.start
+    while first and _is_space(text, items[first - 1].span.end, end):
         first -= 1
-        start, stop, role = items[first]
+        opening, role = items[first]
         if role is _Role.MARKUP:
             content = items[first + 1 :]
-            if not content or inline_tag_name(text, (start, stop), closing=False) != name:
+            if not content or not is_inline_tag(opening, SpanKind.START_TAG) or opening.name != tag.span.name:
                 break
             del items[first:]
-            return _Item(start, tag.stop, max(item.role for item in content))
-        end = start
+            element = Span(opening.start, tag.span.end, SpanKind.VERBATIM, opening.name)
+            return _Item(element, max(item.role for item in content))
+        end = opening.start
     return tag
 
 
 def _separates_sentences(text: str, item: _Item) -> bool:
     """Whether it is a symbol between a lower-case and an upper-case letter: `Good morning ☀ How are you?`."""
-    before = text[max(0, item.start - _NEIGHBORHOOD) : item.start].rstrip()[-1:]
-    after = text[item.stop : item.stop + _NEIGHBORHOOD].lstrip()[:1]
-    return item.role is _Role.SYMBOL and before.islower() and after.isupper()
+    if item.role is not _Role.SYMBOL:
+        return False
+    before = text[max(0, item.span.start - _NEIGHBORHOOD) : item.span.start].rstrip()[-1:]
+    after = text[item.span.end : item.span.end + _NEIGHBORHOOD].lstrip()[:1]
+    return before.islower() and after.isupper()
 
 
 def _strip_symbols(text: str, start: int, stop: int, items: Sequence[_Item]) -> tuple[int, int, Sequence[_Item]]:
     """Shrink `text[start:stop]` and its items by the symbols before its first and after its last letter."""
     low, high = 0, len(items)
-    while low < high and items[low].role is _Role.SYMBOL and not _has_letter(text, start, items[low].start):
-        start = items[low].stop
+    while low < high and items[low].role is _Role.SYMBOL and not _has_letter(text, start, items[low].span.start):
+        start = items[low].span.end
         low += 1
-    while low < high and items[high - 1].role is _Role.SYMBOL and not _has_letter(text, items[high - 1].stop, stop):
+    while low < high and items[high - 1].role is _Role.SYMBOL and not _has_letter(text, items[high - 1].span.end, stop):
         high -= 1
-        stop = items[high].start
+        stop = items[high].span.start
     return start, stop, items[low:high]
 
 
 def _merge_adjacent(text: str, items: Sequence[_Item]) -> list[Span]:
     """The spans of the items, with one span for items that only spaces separate."""
     spans: list[Span] = []
-    for start, stop, _ in items:
-        if spans and _is_space(text, spans[-1][1], start):
-            start = spans.pop()[0]
-        spans.append((start, stop))
+    for span, _ in items:
+        if spans and _is_space(text, spans[-1].end, span.start):
+            spans[-1] = replace(spans[-1], end=span.end)
+        else:
+            spans.append(span)
     return spans
 
 

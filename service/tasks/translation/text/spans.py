@@ -1,0 +1,154 @@
+"""The typed spans of a text: one scan finds everything in it that is not ordinary words and spaces.
+
+Sentence splitting, placeholders and tag transfer work on this list and do not search the text again. Markup is found
+before, by `html.find_markup`; `find_spans` searches the text around it:
+
+1. addresses (URLs, e-mail), entities, and words that are too long to be any;
+2. long numbers, handles and format specifiers, if placeholders can stand for them;
+3. words with letters that are not in the vocabulary, and symbols that are not, such as emoji;
+4. line breaks.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+Range = tuple[int, int]
+"""Start and end of a part of a text."""
+
+
+class SpanKind(Enum):
+    """What a span is."""
+
+    START_TAG = "start tag"
+    END_TAG = "end tag"
+    EMPTY_TAG = "empty tag"
+    """The tag of a void element such as <br>, or one that closes itself: <b/>."""
+    COMMENT = "comment"
+    """A comment, declaration, processing instruction or CDATA section."""
+    VERBATIM = "verbatim element"
+    """An element that is never translated, such as <code>, from its start tag to its end tag."""
+    ENTITY = "entity"
+    URL = "URL"
+    EMAIL = "e-mail address"
+    LONG_WORD = "long word"
+    NUMBER = "number"
+    HANDLE = "handle"
+    """A handle or a hash tag."""
+    FORMAT_SPECIFIER = "format specifier"
+    UNKNOWN_WORD = "unknown word"
+    """A word with a letter that is not in the vocabulary."""
+    UNKNOWN_SYMBOL = "unknown symbol"
+    """A character that is not in the vocabulary, and is no letter or digit."""
+    LINE_BREAK = "line break"
+    """With the white space after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`text[start:end]`, of one kind. Spans do not overlap and are not empty."""
+
+    start: int
+    end: int
+    kind: SpanKind
+    name: str = ""
+    """Lower-case name of the element, for tags and verbatim elements."""
+
+
+_ALWAYS = (
+    r"(?P<ENTITY>&(?:[A-Za-z]{2,16}|#\d{1,6});)"
+    # Without the punctuation after them.
+    r"|(?P<URL>(?i:(?:https?|ftp)://|www\.)(?:[^\s<>\"()]|\([^\s<>\"()]*\))*(?:[\w/]|\([^\s<>\"()]*\)))"
+    r"|(?P<EMAIL>(?<![\w.+%-])[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})"
+    # No word of an alphabet with spaces between its words (Latin, Greek, Cyrillic) is as long as this.
+    r"|(?P<LONG_WORD>(?<![0-9A-Za-z_\xaa-\u052f])[0-9A-Za-z_\xaa-\u052f]{100,})"
+)
+_WITH_PLACEHOLDERS = (
+    # Five digits or more, or two full stops: a network that writes single digits loses some.
+    r"|(?P<NUMBER>(?<![\w.,])(?=(?:[.,:/-]?\d){5}|\d+\.\d+\.\d)\d+(?:[.,:/-]\d+)*(?!\w))"
+    r"|(?P<HANDLE>(?<!\w)[@#](?=\d*[A-Za-z])\w+)"
+    r"|(?P<FORMAT_SPECIFIER>\{\w*\}|(?<![\w%])%[sd](?!\w))"
+)
+_LINE_BREAK = r"|(?P<LINE_BREAK>\n\s*)"
+_ACCENTS = "\u0300-\u036f"
+JOINERS = frozenset("\u200c\u200d") | {chr(code) for code in range(0xFE00, 0xFE10)}
+"""Joiners and variation selectors: invisible parts of emoji, which are never separated from them."""
+
+
+def find_spans(
+    text: str,
+    markup: Sequence[Span],
+    unknown: set[str],
+    folds: Collection[str] = (),
+    *,
+    placeholders: bool = False,
+    line_breaks: bool = True,
+) -> list[Span]:
+    """All spans of a text, in reading order.
+
+    Args:
+        text: any text.
+        markup: its markup, from `html.find_markup`.
+        unknown: its characters that are not in the vocabulary.
+        folds: those of them that can be folded to known characters, so that they are no reason for a span.
+        placeholders: whether placeholders can stand for spans within a sentence. Otherwise numbers, handles and format
+            specifiers are no spans, because they would split their sentences.
+        line_breaks: whether line breaks are spans.
+    """
+    pattern = _pattern(unknown, folds, placeholders=placeholders, line_breaks=line_breaks)
+    spans: list[Span] = []
+    position = 0
+    for tag in markup:
+        if position < tag.start:
+            spans += _matches(pattern, text, position, tag.start)
+        spans.append(tag)
+        position = tag.end
+    spans += _matches(pattern, text, position, len(text))
+    return spans
+
+
+def gaps_between(start: int, stop: int, spans: Iterable[Span]) -> Iterator[Range]:
+    """The parts of `text[start:stop]` before, between and after the spans in it: one more than there are spans.
+
+    Args:
+        start: of the part of the text.
+        stop: of the part of the text.
+        spans: in reading order.
+    """
+    edges = [start, *(edge for span in spans for edge in (span.start, span.end)), stop]
+    return zip(edges[::2], edges[1::2], strict=True)
+
+
+def _matches(pattern: re.Pattern[str], text: str, start: int, stop: int) -> Iterator[Span]:
+    for match in pattern.finditer(text, start, stop):
+        assert match.lastgroup is not None
+        yield Span(match.start(), match.end(), SpanKind[match.lastgroup])
+
+
+def _pattern(unknown: set[str], folds: Collection[str], *, placeholders: bool, line_breaks: bool) -> re.Pattern[str]:
+    pattern = _ALWAYS
+    if placeholders:
+        pattern += _WITH_PLACEHOLDERS
+    if line_breaks:
+        pattern += _LINE_BREAK
+    if unknown:
+        pattern += _unknown_pattern(unknown, folds)
+    return re.compile(pattern)
+
+
+def _unknown_pattern(unknown: set[str], folds: Collection[str]) -> str:
+    unfolded = sorted(unknown.difference(folds))
+    letters = "".join(map(re.escape, filter(str.isalnum, unfolded)))
+    symbols = "".join(re.escape(symbol) for symbol in unfolded if not symbol.isalnum())
+    pattern = ""
+    if letters:
+        marks = "".join(sorted(mark for mark in unknown - JOINERS if unicodedata.category(mark) in ("Mc", "Mn")))
+        part = rf"[\w{_ACCENTS}{marks}]"
+        pattern += rf"|(?P<UNKNOWN_WORD>(?<!{part}){part}*[{letters}]{part}*)"
+    if symbols:
+        pattern += f"|(?P<UNKNOWN_SYMBOL>[{symbols}])"  # one at a time: the next character may begin something longer
+    return pattern

@@ -1,4 +1,4 @@
-"""Approximate nearest neighbours: a graph index (HNSW) in a file that worker processes share."""
+"""Approximate nearest neighbors: an HNSW index in a memory-mapped file that worker processes share."""
 
 from __future__ import annotations
 
@@ -16,27 +16,25 @@ INSTALL = "in Lectern's folder run: pip install -c constraints.txt '.[ann]'"
 
 
 def is_installed() -> bool:
-    """Whether the library that reads the indexes is there."""
+    """Whether usearch, which reads the indexes, is installed."""
     return importlib.util.find_spec("usearch") is not None
 
 
 class ApproximateIndex:
-    """A usearch index over the rows of a table: its keys are the rows' numbers.
-
-    The file is memory-mapped, never read whole.
+    """A usearch index over the rows of a table, whose keys are row ids; memory-mapped.
 
     Args:
-        path: the file.
-        rows: how many rows the table has.
-        dimensions: numbers of a row.
-        expansion: how many candidates a search keeps at least.
+        path: the index file.
+        rows: number of rows of the table.
+        dimensions: length of a row.
+        expansion: minimum number of candidates that a search keeps.
 
     Raises:
-        BundleError: it is no index, or one of another table.
+        BundleError: the file is not an index, or is the index of another table.
     """
 
     def __init__(self, path: Path, *, rows: int, dimensions: int, expansion: int) -> None:
-        # Loaded before onnxruntime, its SIMD library makes loading that crash (numkong 7.8, onnxruntime 1.31).
+        # Imported first: usearch's SIMD library would make it crash on loading (numkong 7.8, onnxruntime 1.31).
         import onnxruntime  # noqa: F401
         from usearch.compiled import ScalarKind
         from usearch.index import Index
@@ -54,19 +52,24 @@ class ApproximateIndex:
         self._is_int8 = index.dtype == ScalarKind.I8
 
     def candidates(self, vectors: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-        """Rows that are likely among the `k` nearest to each of the unit vectors [n, D]: [n, at least min(k, rows)].
+        """Find rows that are likely to include the `k` nearest to each vector. Releases the GIL during the search.
 
-        Releases the GIL while it searches. A row of -1 is none.
+        Args:
+            vectors: unit vectors [n, D].
+            k: neighbors of each.
+
+        Returns:
+            Row ids [n, m] with m >= min(k, rows), padded with -1.
         """
         count = min(max(k, self._expansion), self._rows)
         candidates = np.full((len(vectors), count), -1, np.int64)
         queries: NDArray[Any] = vectors
         if self._is_int8:
-            # usearch itself would use a few steps of the 256 for a vector of many dimensions, and find less.
+            # usearch's own conversion uses few of the 256 steps in many dimensions, which lowers the recall.
             largest = np.maximum(np.abs(vectors).max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
             queries = np.rint(vectors / largest * 127).astype(np.int8)
-        matches = self._index.search(queries, count, threads=1)
-        # Of one vector usearch returns its matches, of several a sequence of matches.
-        for row, one in enumerate([matches] if len(vectors) == 1 else matches):
-            candidates[row, : len(one.keys)] = one.keys
+        results = self._index.search(queries, count, threads=1)
+        # For a single vector usearch returns its matches, for several a sequence of them.
+        for query, matches in enumerate([results] if len(vectors) == 1 else results):
+            candidates[query, : len(matches.keys)] = matches.keys
         return candidates

@@ -1,15 +1,14 @@
-"""A million word vectors, made from a smaller set, and how fast their neighbours are found.
+"""Generates a million word vectors from a smaller set, and measures the speed of nearest neighbor search in them.
 
-No real table of that size can be assumed to be at hand, and noise alone would be the wrong case: it has no neighbours.
-So words are drawn from real vectors, turned into the wanted number of dimensions, and each is moved away from its
-parent until their cosine is between 0.7 and 0.9. The file goes through the ordinary import:
+Pure noise would not do, as it has no neighbors. Each generated vector is a real one, embedded in the requested number
+of dimensions and perturbed to a cosine between 0.7 and 0.9 to the original. The file goes through the regular import:
 
     python tests/benchmarks/million.py generate SOURCE million.bin --rows 1000000 --dimensions 300
     python tests/benchmarks/million.py build million.bin MODELS
     python tests/benchmarks/million.py measure MODELS/million/1 million.bin
 
-SOURCE is a file of word vectors, a bundle or a word2vec run. The same seed makes the same file. `measure` asks for
-the ten nearest words, one word at a time, in this process: the predictor with the index and without, and gensim.
+SOURCE is a file of word vectors, a bundle or a word2vec run. The same seed gives the same file. `measure` searches the
+ten nearest words of one word at a time, in this process: by the predictor with and without the index, and by gensim.
 """
 
 import argparse
@@ -33,18 +32,21 @@ from training.common.vectors.loading import load_vectors_from
 from training.word2vec.export.bundle import BundleSettings
 from training.word2vec.export.import_vectors import import_vectors
 
-NEAREST, FURTHEST = 0.9, 0.7
-"""Cosines of a made word to its parent."""
+MAX_COSINE, MIN_COSINE = 0.9, 0.7
+"""Largest and smallest cosine of a generated vector to its parent."""
 
 _BLOCK = 10_000
 
 
 def generate(source: WordVectors, path: Path, *, rows: int, dimensions: int, seed: int) -> None:
-    """Write `rows` made words, such as `paris_000123`, as a word2vec binary file.
+    """Write `rows` generated words, such as `paris_000123`, as a word2vec binary file.
 
     Args:
-        source: where parents are drawn from, each as likely as the other.
-        dimensions: of the made vectors, at least those of the source; the parents lie in a random subspace.
+        source: the parents, drawn uniformly.
+        path: of the file.
+        rows: number of vectors.
+        dimensions: of the vectors, at least those of the source, which are embedded in a random subspace.
+        seed: of the random numbers.
     """
     random = np.random.default_rng(seed)
     basis = np.linalg.qr(random.normal(size=(dimensions, source.dimensions)))[0].T.astype(np.float32)
@@ -54,19 +56,19 @@ def generate(source: WordVectors, path: Path, *, rows: int, dimensions: int, see
         for start in range(0, rows, _BLOCK):
             count = min(_BLOCK, rows - start)
             drawn = random.integers(len(source), size=count)
-            made = jittered(parents[drawn] @ basis, random)
-            for number, (parent, row) in enumerate(zip(drawn, made, strict=True), start):
+            vectors = perturb(parents[drawn] @ basis, random)
+            for number, (parent, row) in enumerate(zip(drawn, vectors, strict=True), start):
                 stream.write(f"{source.words[parent]}_{number:06} ".encode() + row.tobytes() + b"\n")
 
 
-def jittered(parents: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
-    """Unit vectors [n, D], each at a cosine of 0.7 to 0.9 from its unit parent in a random direction."""
+def perturb(parents: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+    """Move unit vectors [n, D] in random directions to unit vectors at a cosine of 0.7 to 0.9."""
     noise = random.normal(size=parents.shape).astype(np.float32)
     noise -= np.einsum("nd,nd->n", noise, parents)[:, None] * parents
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-    cosines = random.uniform(FURTHEST, NEAREST, size=(len(parents), 1)).astype(np.float32)
-    made: NDArray[np.float32] = cosines * parents + np.sqrt(1 - cosines**2) * noise
-    return made
+    cosines = random.uniform(MIN_COSINE, MAX_COSINE, size=(len(parents), 1)).astype(np.float32)
+    perturbed: NDArray[np.float32] = cosines * parents + np.sqrt(1 - cosines**2) * noise
+    return perturbed
 
 
 def _generate(options: argparse.Namespace) -> None:
@@ -78,10 +80,10 @@ def _generate(options: argparse.Namespace) -> None:
 
 
 def _build(options: argparse.Namespace) -> None:
-    begun = time.perf_counter()
+    start = time.perf_counter()
     settings = BundleSettings(name="million", repository=options.models, precision=options.precision, index="hnsw")
     exported = import_vectors(options.file, settings).exported
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - start
     index, parity = exported.index, exported.parity
     assert index is not None
     assert exported.index_words_per_second is not None
@@ -99,20 +101,20 @@ def _measure(options: argparse.Namespace) -> None:
     bundle = read_bundle(options.bundle)
     words = bundle.file("vocabulary.txt").read_text(encoding="utf-8").split("\n")[:-1]
     rows = np.random.default_rng(options.seed).choice(len(words), min(options.queries, len(words)), replace=False)
-    asked = [words[row] for row in rows]
+    queries = [words[row] for row in rows]
     del words
-    exact = _timed("exact", _served(_without_index(bundle), options.threads), asked[: options.exact_queries])
-    found = _timed("with the index", _served(bundle, options.threads), asked)
-    _show_recall("the index to exact search", exact, found)
+    exact = _timed("exact", _served(_without_index(bundle), options.threads), queries[: options.exact_queries])
+    approximate = _timed("with the index", _served(bundle, options.threads), queries)
+    _show_recall("the index to exact search", exact, approximate)
     if options.file is not None:
-        begun = time.perf_counter()
-        # Only here: it is a third library, and what it holds in memory would count for the others.
+        start = time.perf_counter()
+        # Imported only now, so that its memory does not count for the measurements above.
         from gensim.models import KeyedVectors
 
         vectors = KeyedVectors.load_word2vec_format(str(options.file), binary=True)
-        print(f"gensim read the file in {time.perf_counter() - begun:.0f} s")
+        print(f"gensim read the file in {time.perf_counter() - start:.0f} s")
         theirs = _timed(
-            "gensim", lambda word: [name for name, _ in vectors.most_similar(word, topn=10)], asked[: len(exact)]
+            "gensim", lambda word: [name for name, _ in vectors.most_similar(word, topn=10)], queries[: len(exact)]
         )
         _show_recall("exact search to gensim's", theirs, exact)
 
@@ -132,38 +134,38 @@ def _served(bundle: Bundle, threads: int) -> Callable[[str], list[str]]:
     return nearest
 
 
-def _timed(what: str, nearest: Callable[[str], list[str]], words: Sequence[str]) -> list[list[str]]:
-    """The ten nearest of each word; prints how long a word takes, and the memory of the process afterwards."""
+def _timed(label: str, nearest: Callable[[str], list[str]], words: Sequence[str]) -> list[list[str]]:
+    """Find the ten nearest of each word; prints the latency per word, and the memory of the process afterwards."""
     for word in words[:5]:
         nearest(word)
-    found, seconds = [], []
+    results, seconds = [], []
     for word in words:
-        begun = time.perf_counter()
-        found.append(nearest(word))
-        seconds.append(time.perf_counter() - begun)
+        start = time.perf_counter()
+        results.append(nearest(word))
+        seconds.append(time.perf_counter() - start)
     p50, p99 = np.percentile(seconds, [50, 99]) * 1e3
-    print(f"{what}: {len(words):,} words, p50 {p50:.2f} ms, p99 {p99:.2f} ms; {_memory()}")
-    return found
+    print(f"{label}: {len(words):,} words, p50 {p50:.2f} ms, p99 {p99:.2f} ms; {_memory()}")
+    return results
 
 
-def _show_recall(what: str, expected: list[list[str]], found: list[list[str]]) -> None:
-    pairs = list(zip(expected, found, strict=False))
+def _show_recall(label: str, expected: list[list[str]], actual: list[list[str]]) -> None:
+    pairs = list(zip(expected, actual, strict=False))
     recall = np.mean([len(set(left) & set(right)) / len(left) for left, right in pairs])
-    print(f"recall@10 of {what}: {recall:.4f} ({len(pairs):,} words)")
+    print(f"recall@10 of {label}: {recall:.4f} ({len(pairs):,} words)")
 
 
 def _memory() -> str:
-    """Of this process: its own, and its share in mapped files, which worker processes have in common."""
+    """The memory of this process: anonymous, and mapped files, which worker processes share."""
     lines = Path("/proc/self/status").read_text().splitlines()
     kib = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if "kB" in rest}
     return f"{kib['RssAnon'] >> 10:,} MiB own, {kib['RssFile'] >> 10:,} MiB of mapped files"
 
 
 def main() -> None:
-    """One of the commands in this file's head."""
+    """Run one of the commands in the module docstring."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    command = commands.add_parser("generate", help="make the vectors")
+    command = commands.add_parser("generate", help="generate the vectors")
     command.add_argument("source", type=Path)
     command.add_argument("out", type=Path)
     command.add_argument("--rows", type=int, default=1_000_000)

@@ -1,4 +1,4 @@
-"""Measures word2vec training against gensim on the same text with the same settings, in alternating rounds of one run.
+"""Compares word2vec training with gensim on the same text with the same settings, in alternating rounds.
 
     python tests/benchmarks/word2vec_gensim.py --words 8000000 --rounds 3
     python tests/benchmarks/word2vec_gensim.py --architecture cbow --loss hierarchical-softmax
@@ -32,35 +32,35 @@ from training.word2vec.data.corpus import CorpusSettings, open_corpus
 from training.word2vec.evaluate import Evaluation, evaluate
 from training.word2vec.train import train_vectors
 
-LONGEST_LINE = 1000  # words; our trainer, as word2vec.c, cuts sentences there
+MAX_LINE_LENGTH = 1000  # words; our trainer splits longer sentences, as word2vec.c does
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """The part of an encoded corpus that both trainers get; words that are rare within it are left out."""
+    """The part of an encoded corpus that both trainers use, without the words that are rare in it."""
 
     words: list[str]
     counts: NDArray[np.int64]
     ids: NDArray[np.int32]
-    """-1 between sentences."""
+    """[tokens], word ids with -1 between sentences."""
 
     @property
     def total(self) -> int:
-        """Words in the text."""
+        """Words, sentence ends not counted."""
         return int(self.counts.sum())
 
 
 @dataclass(frozen=True)
 class Result:
-    """One trainer in one round."""
+    """The result of one trainer in one round."""
 
     rate: float
-    """Words of the text by epochs, per second of training."""
+    """Words of all epochs per second of training."""
     vectors: WordVectors
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print; returns the exit code."""
+    """Run the benchmark; returns the exit code."""
     arguments = _parse(argv)
     try:
         _benchmark(arguments)
@@ -74,14 +74,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default=Word2VecConfig.data, help=f"the text ({Word2VecConfig.data})")
     parser.add_argument("--corpus", type=Path, help="where the encoded text is kept (in the cache)")
-    parser.add_argument("--words", type=int, default=0, help="only the first so many words of it; 0: all (0)")
+    parser.add_argument("--words", type=int, default=0, help="only this many words from its start; 0: all (0)")
     parser.add_argument("--architecture", choices=("skip-gram", "cbow"), default="skip-gram")
     parser.add_argument("--loss", choices=("negative-sampling", "hierarchical-softmax"), default="negative-sampling")
-    parser.add_argument("--dimensions", type=int, default=100, help="length of a vector (100)")
+    parser.add_argument("--dimensions", type=int, default=100, help="components of a vector (100)")
     parser.add_argument("--epochs", type=int, default=1, help="passes over the text (1)")
     parser.add_argument("--threads", type=int, default=2, help="of each trainer (2)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds; the speeds are their medians (3)")
-    parser.add_argument("--restrict", type=int, default=30_000, help="words that the analogies know (30,000)")
+    parser.add_argument("--restrict", type=int, default=30_000, help="analogies use this many words (30,000)")
     return parser.parse_args(argv)
 
 
@@ -118,23 +118,23 @@ def _corpus(data: str, folder: Path | None, words: int) -> Corpus:
 
 
 def _part(corpus: Corpus, words: int) -> Corpus:
-    """The first so many words, with a vocabulary of its own: what occurs there at least five times."""
+    """The first `words` words, with a vocabulary of those that occur at least five times in them."""
     ids = corpus.ids[: int(np.searchsorted(np.cumsum(corpus.ids >= 0), words)) + 1]
     counts = np.bincount(ids[ids >= 0], minlength=len(corpus.words))
     order = np.argsort(-counts, kind="stable")[: int((counts >= Word2VecConfig.min_count).sum())]
-    number = np.full(len(counts) + 1, -2, np.int32)
-    number[order], number[-1] = np.arange(len(order)), -1
-    renumbered = number[ids]
-    return Corpus([corpus.words[row] for row in order], counts[order], renumbered[renumbered != -2])
+    new_ids = np.full(len(counts) + 1, -2, np.int32)
+    new_ids[order], new_ids[-1] = np.arange(len(order)), -1
+    remapped = new_ids[ids]
+    return Corpus([corpus.words[row] for row in order], counts[order], remapped[remapped != -2])
 
 
 def _write_lines(corpus: Corpus, path: Path) -> None:
-    """The text as gensim reads it: a sentence a line, none longer than LONGEST_LINE."""
+    """Write the text as gensim reads it: one sentence per line, none longer than MAX_LINE_LENGTH."""
     ends = np.flatnonzero(corpus.ids < 0)
     with path.open("w", encoding="utf-8") as stream:
         for start, end in zip([0, *(ends + 1)], [*ends, len(corpus.ids)], strict=True):
-            for place in range(start, end, LONGEST_LINE):
-                line = corpus.ids[place : min(place + LONGEST_LINE, end)]
+            for line_start in range(start, end, MAX_LINE_LENGTH):
+                line = corpus.ids[line_start : min(line_start + MAX_LINE_LENGTH, end)]
                 stream.write(" ".join([corpus.words[word] for word in line]) + "\n")
 
 
@@ -156,12 +156,12 @@ def _gensim(corpus: Corpus, text: Path, config: Word2VecConfig, threads: int) ->
         seed=config.seed,
     )
     model.build_vocab(corpus_file=str(text))
-    assert sorted(model.wv.index_to_key) == sorted(corpus.words), "gensim found another vocabulary"
+    assert sorted(model.wv.index_to_key) == sorted(corpus.words), "gensim has another vocabulary"
     start = time.perf_counter()
     model.train(
         corpus_file=str(text),
-        # Each of gensim's workers holds its own share against this number: with all sentences here, the learning rate
-        # would never fall to its end.
+        # Each of gensim's workers compares its own share with this number; with the number of all sentences the
+        # learning rate would never reach its minimum.
         total_examples=model.corpus_count // threads,
         total_words=model.corpus_total_words,
         epochs=config.epochs,
@@ -201,12 +201,12 @@ def _processor() -> str:
 
 
 def _print_table(names: Sequence[str], rounds: Sequence[dict[str, Result]], restrict: int) -> None:
-    """Median speeds; the quality of every round, as it varies between runs on several threads."""
-    scores = {name: [evaluate(found[name].vectors, restrict=restrict) for found in rounds] for name in names}
+    """Print median speeds, and the quality over all rounds, which varies on several threads."""
+    scores = {name: [evaluate(results[name].vectors, restrict=restrict) for results in rounds] for name in names}
     print(f"{'':8} {'words/s':>10}   of gensim (lowest to highest round)")
     for name in names:
-        rate = statistics.median(found[name].rate for found in rounds)
-        ratios = [found[name].rate / found[names[0]].rate for found in rounds]
+        rate = statistics.median(results[name].rate for results in rounds)
+        ratios = [results[name].rate / results[names[0]].rate for results in rounds]
         print(f"{name:8} {rate:10,.0f}   {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
     columns = ["analogies", *(score.name for score in scores[names[0]][0].pairs)]
     print("\n" + f"{'':8} " + " ".join(f"{column:>24}" for column in columns) + "   mean (lowest to highest)")

@@ -10,11 +10,11 @@ import pytest
 
 from service.bundle.files import Bundle, read_bundle
 from service.bundle.manifest import Metric, Task
+from service.runtime.session import OnnxSession
 from service.tasks.word_vectors.preprocessing import WordVectorsPreprocessing
 from service.tasks.word_vectors.vocabulary import Vocabulary
 from tests.support.vectors import made_vectors
 from training.common.errors import ConfigError, DatasetError, ExportError
-from training.common.export import open_graph
 from training.common.vectors import WordVectors, write_vectors
 from training.word2vec.export.bundle import BundleSettings, Exported, export, word_weights
 from training.word2vec.export.import_vectors import import_vectors
@@ -59,22 +59,21 @@ def preprocessing(bundle: Bundle) -> WordVectorsPreprocessing:
 
 
 def rows_of(bundle: Bundle) -> np.ndarray[Any, Any]:
-    """Every row, looked up one by one in the graph of the bundle."""
-    said, count = preprocessing(bundle), len(Vocabulary(bundle.file("vocabulary.txt")))
+    """All rows, looked up by the graph of the bundle."""
+    settings, count = preprocessing(bundle), len(Vocabulary(bundle.file("vocabulary.txt")))
     feeds = {
         "ids": np.arange(count)[:, None],
         "weights": np.ones((count, 1), np.float32),
-        "vectors": np.zeros((count, said.dimensions), np.float32),
+        "vectors": np.zeros((count, settings.dimensions), np.float32),
         "k": np.zeros(count, np.int64),
     }
-    for name, file in (("table", said.table), ("scales", said.scales)):
+    for name, file in (("table", settings.table), ("scales", settings.scales)):
         feeds |= {name: np.load(bundle.file(file), mmap_mode="r")} if file else {}
-    embeddings = open_graph(bundle.file("model.onnx").read_bytes()).run(None, feeds)[0]
-    assert isinstance(embeddings, np.ndarray)
-    return embeddings
+    session = OnnxSession(bundle.file("model.onnx"), bundle.manifest.graphs["model"], providers=("cpu",))
+    return session.run(feeds)["embeddings"]
 
 
-def test_the_bundle_verifies_and_says_what_it_is(exported: Exported) -> None:
+def test_manifest_and_files_of_a_bundle(exported: Exported) -> None:
     bundle = read_bundle(exported.bundle.path)
     manifest = bundle.manifest
     assert (manifest.task, manifest.name, manifest.version) == (Task.WORD_VECTORS, "words-xx", 1)
@@ -93,7 +92,7 @@ def test_the_bundle_verifies_and_says_what_it_is(exported: Exported) -> None:
     assert not list(bundle.path.parent.parent.glob(".*"))
 
 
-def test_the_vocabulary_and_the_weights_are_the_vectors_own(exported: Exported) -> None:
+def test_vocabulary_and_word_weights(exported: Exported) -> None:
     vectors = made_vectors(ROWS, SIZE)
     words = exported.bundle.file("vocabulary.txt").read_text().splitlines()
     assert words == vectors.words
@@ -110,24 +109,24 @@ def test_weights_without_counts_follow_zipfs_law() -> None:
     np.testing.assert_allclose(weights, 1e-3 / (1e-3 + frequencies / frequencies.sum()), rtol=1e-6)
 
 
-def test_samples_are_the_answers_of_the_shipped_graph(exported: Exported) -> None:
+def test_samples_equal_plain_numpy_on_the_shipped_rows(exported: Exported) -> None:
     samples = {sample.route: sample for sample in exported.bundle.samples()}
     assert set(samples) == {"/v1/similarity", "/v1/neighbors", "/v1/analogy", "/v1/embeddings"}
     words = made_vectors(ROWS, SIZE).words
     vector = dict(zip(words, rows_of(exported.bundle), strict=True))
     weight = dict(zip(words, np.load(exported.bundle.file("weights.npy")), strict=True))
 
-    def nearest(query: Any, left_out: list[str], k: int) -> list[dict[str, Any]]:
+    def nearest(query: Any, excluded: list[str], k: int) -> list[dict[str, Any]]:
         query = query / np.linalg.norm(query)
-        found = sorted(((float(vector[word] @ query), word) for word in words if word not in left_out), reverse=True)
-        return [{"word": word, "score": pytest.approx(score, abs=2e-6)} for score, word in found[:k]]
+        ranked = sorted(((float(vector[word] @ query), word) for word in words if word not in excluded), reverse=True)
+        return [{"word": word, "score": pytest.approx(score, abs=2e-6)} for score, word in ranked[:k]]
 
     similarity: Any = samples["/v1/similarity"]
     for (left, right), result in zip(similarity.request["pairs"], similarity.results, strict=True):
         assert result == {"score": pytest.approx(float(vector[left] @ vector[right]), abs=2e-6)}
-    neighbours: Any = samples["/v1/neighbors"]
-    for word, result in zip(neighbours.request["words"], neighbours.results, strict=True):
-        assert result == {"neighbors": nearest(vector[word], [word], neighbours.request["k"])}
+    neighbors: Any = samples["/v1/neighbors"]
+    for word, result in zip(neighbors.request["words"], neighbors.results, strict=True):
+        assert result == {"neighbors": nearest(vector[word], [word], neighbors.request["k"])}
     analogy: Any = samples["/v1/analogy"]
     a, b, c = (analogy.request[name] for name in "abc")
     assert (a, b, c) == ("man", "king", "woman")
@@ -146,7 +145,7 @@ def test_samples_are_the_answers_of_the_shipped_graph(exported: Exported) -> Non
         }
 
 
-def test_the_card_has_the_figures_of_the_bundle(exported: Exported) -> None:
+def test_the_model_card_has_the_metrics_of_the_bundle(exported: Exported) -> None:
     card = exported.bundle.model_card()
     for text in (
         "| Vocabulary | 300 words, most frequent first |",
@@ -175,19 +174,19 @@ def test_the_same_vectors_make_the_same_bytes(exported: Exported, tmp_path: Path
 
 
 def test_few_words_and_few_dimensions(tmp_path: Path) -> None:
-    found = export(made_vectors(ROWS, SIZE), settings(tmp_path, max_words=50, dimensions=4, precision="fp32"))
-    assert (found.words, found.dimensions, found.dropped) == (50, 4, 0)
-    assert 0.5 < found.kept_share < 0.95
-    assert found.parity.greatest_difference < 1e-5
-    assert found.parity.overlap == 1
-    assert preprocessing(found.bundle).dimensions == 4
-    whole = made_vectors(ROWS, SIZE).counts
-    assert whole is not None
-    np.testing.assert_allclose(np.load(found.bundle.file("weights.npy")), word_weights(ROWS, whole)[:50])
+    result = export(made_vectors(ROWS, SIZE), settings(tmp_path, max_words=50, dimensions=4, precision="fp32"))
+    assert (result.words, result.dimensions, result.dropped) == (50, 4, 0)
+    assert 0.5 < result.kept_share < 0.95
+    assert result.parity.greatest_difference < 1e-5
+    assert result.parity.overlap == 1
+    assert preprocessing(result.bundle).dimensions == 4
+    counts = made_vectors(ROWS, SIZE).counts
+    assert counts is not None
+    np.testing.assert_allclose(np.load(result.bundle.file("weights.npy")), word_weights(ROWS, counts)[:50])
 
 
 @pytest.mark.parametrize("words", [["one"], ["a", "b"], ["...", "北京", "x_y"]])
-def test_a_vocabulary_of_hardly_any_words(words: list[str], tmp_path: Path) -> None:
+def test_tiny_vocabularies(words: list[str], tmp_path: Path) -> None:
     matrix = np.random.default_rng(0).normal(size=(len(words), 3)).astype(np.float32)
     bundle = export(WordVectors(words=words, matrix=matrix), settings(tmp_path)).bundle
     samples = bundle.samples()
@@ -195,7 +194,14 @@ def test_a_vocabulary_of_hardly_any_words(words: list[str], tmp_path: Path) -> N
     assert all(sample.results for sample in samples)
 
 
-def test_phrases_are_not_in_the_text_of_a_sample(tmp_path: Path) -> None:
+def test_an_analogy_whose_vectors_cancel_out_is_not_a_sample(tmp_path: Path) -> None:
+    matrix = np.array([[1, 0], [0.5, -(0.75**0.5)], [0.5, 0.75**0.5]], np.float32)
+    vectors = WordVectors(words=["king", "python", "paris"], matrix=matrix)
+    bundle = export(vectors, settings(tmp_path, precision="fp32")).bundle
+    assert [sample.route for sample in bundle.samples()] == ["/v1/similarity", "/v1/neighbors", "/v1/embeddings"]
+
+
+def test_sample_texts_have_no_phrases(tmp_path: Path) -> None:
     vectors = made_vectors(ROWS, SIZE)
     vectors.words[200] = "king_paris"
     for phrases in (False, True):
@@ -207,10 +213,12 @@ def test_phrases_are_not_in_the_text_of_a_sample(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("precision", ["int8", "fp16"])
 @pytest.mark.usefixtures("outside")
-def test_a_large_table_lies_beside_the_graph(precision: Any, exported: Exported, tmp_path: Path) -> None:
+def test_a_large_table_is_outside_the_graph_and_not_copied(
+    precision: Any, exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.copyfile", None)
     bundle = export(made_vectors(ROWS, SIZE), settings(tmp_path, normalizer="lower", precision=precision)).bundle
-    said = preprocessing(bundle)
-    assert (said.table, said.scales) == ("table.npy", "scales.npy")
+    assert (preprocessing(bundle).table, preprocessing(bundle).scales) == ("table.npy", "scales.npy")
     assert {"table.npy", "scales.npy"} < set(bundle.manifest.files)
     assert bundle.file("model.onnx").stat().st_size < 4000
     table = np.load(bundle.file("table.npy"), mmap_mode="r")
@@ -261,9 +269,9 @@ def test_a_file_becomes_the_same_bundle_as_its_vectors(
 ) -> None:
     path = tmp_path / f"vectors.{suffix}"
     write_vectors(made_vectors(ROWS, SIZE), path, format=format)
-    found = import_vectors(path, settings(tmp_path, normalizer="lower", licence="CC0-1.0"))
-    bundle = found.exported.bundle
-    assert (found.format, found.skipped, found.exported.words) == (format, 0, ROWS)
+    imported = import_vectors(path, settings(tmp_path, normalizer="lower", licence="CC0-1.0"))
+    bundle = imported.exported.bundle
+    assert (imported.format, imported.skipped, imported.exported.words) == (format, 0, ROWS)
     for name in ("model.onnx", "vocabulary.txt"):
         assert bundle.file(name).read_bytes() == exported.bundle.file(name).read_bytes()
     np.testing.assert_array_equal(np.load(bundle.file("weights.npy")), word_weights(ROWS, None))
@@ -272,38 +280,37 @@ def test_a_file_becomes_the_same_bundle_as_its_vectors(
     assert bundle.manifest.provenance.seed is None
 
 
-def test_a_bad_file_leaves_nothing_and_can_be_skipped_over(tmp_path: Path) -> None:
+def test_a_bad_file_leaves_nothing_and_bad_rows_can_be_skipped(tmp_path: Path) -> None:
     path = tmp_path / "vectors.txt.gz"
     path.write_bytes(gzip.compress(b"king 1 2\nQueen 2 1\nqueen 3 1\nking 0 1\nman 1\nwoman 2 2\n"))
     with pytest.raises(DatasetError, match=r"vectors\.txt\.gz:4: the word 'king' stands in the file twice"):
         import_vectors(path, settings(tmp_path, normalizer="lower"))
     assert not list((tmp_path / "models").iterdir())
-    found = import_vectors(path, settings(tmp_path, normalizer="lower", data="my data"), skip_bad=True)
-    assert (found.skipped, found.exported.dropped, found.exported.words) == (2, 1, 3)
-    assert found.exported.bundle.file("vocabulary.txt").read_text() == "king\nqueen\nwoman\n"
-    assert found.exported.bundle.manifest.provenance.data == "my data"
+    imported = import_vectors(path, settings(tmp_path, normalizer="lower", data="my data"), skip_bad=True)
+    assert (imported.skipped, imported.exported.dropped, imported.exported.words) == (2, 1, 3)
+    assert imported.exported.bundle.file("vocabulary.txt").read_text() == "king\nqueen\nwoman\n"
+    assert imported.exported.bundle.manifest.provenance.data == "my data"
 
 
 @pytest.mark.parametrize("precision", ["int8", "fp16"])
 @pytest.mark.usefixtures("outside")
 def test_an_approximate_index(precision: Any, exported: Exported, tmp_path: Path) -> None:
     pytest.importorskip("usearch")
-    found = export(made_vectors(ROWS, SIZE), settings(tmp_path, normalizer="lower", index="hnsw", precision=precision))
-    said = preprocessing(found.bundle)
-    assert said.index == found.index
-    assert found.index is not None
-    assert (found.index.file, found.index.expansion) == ("index.usearch", 64)
-    assert found.index.recall is not None
-    assert found.index.recall >= 0.95
-    assert found.index_words_per_second is not None
-    assert found.bundle.file("index.usearch").stat().st_size > ROWS * SIZE
-    assert "usearch" in found.bundle.manifest.provenance.libraries
-    assert "approximate (HNSW" in found.bundle.model_card()
+    result = export(made_vectors(ROWS, SIZE), settings(tmp_path, normalizer="lower", index="hnsw", precision=precision))
+    assert preprocessing(result.bundle).index == result.index
+    assert result.index is not None
+    assert (result.index.file, result.index.expansion) == ("index.usearch", 64)
+    assert result.index.recall is not None
+    assert result.index.recall >= 0.95
+    assert result.index_words_per_second is not None
+    assert result.bundle.file("index.usearch").stat().st_size > ROWS * SIZE
+    assert "usearch" in result.bundle.manifest.provenance.libraries
+    assert "approximate (HNSW" in result.bundle.model_card()
     if precision == "int8":
-        assert found.bundle.samples() == exported.bundle.samples()
+        assert result.bundle.samples() == exported.bundle.samples()
 
 
-def test_only_large_tables_get_an_index_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_large_tables_get_an_index_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.word2vec.export.ann_index.MAX_EXACT_ROWS", ROWS)
     assert export(made_vectors(ROWS, SIZE), settings(tmp_path)).index is None
     monkeypatch.setattr("training.word2vec.export.ann_index.MAX_EXACT_ROWS", ROWS - 1)
@@ -315,11 +322,11 @@ def test_only_large_tables_get_an_index_unasked(tmp_path: Path, monkeypatch: pyt
         export(made_vectors(ROWS, SIZE), settings(tmp_path))
 
 
-def test_a_word_is_no_neighbour_of_itself() -> None:
+def test_a_word_is_not_its_own_neighbor() -> None:
     scores = np.array([[1, 0.5, 0.2], [0.9, 0.8, 0.7]], np.float32)
     indices = np.array([[4, 1, 2], [1, 0, 2]])
-    found_scores, found = without_self(scores, indices, np.array([1, 9]))
-    assert found.tolist() == [[4, 2], [1, 0]]
-    np.testing.assert_allclose(found_scores, [[1, 0.2], [0.9, 0.8]])
+    other_scores, others = without_self(scores, indices, np.array([1, 9]))
+    assert others.tolist() == [[4, 2], [1, 0]]
+    np.testing.assert_allclose(other_scores, [[1, 0.2], [0.9, 0.8]])
     assert overlap(np.array([[1, 2], [3, 4]]), np.array([[2, 9], [4, 3]])) == 0.75
     assert orjson.loads(orjson.dumps(overlap(np.zeros((3, 0), np.int64), np.zeros((3, 0), np.int64)))) == 1

@@ -72,14 +72,14 @@ def test_projections_keep_clusters_apart_and_repeat(method: str) -> None:
 
 def test_nearest_are_the_best_cosines() -> None:
     vectors = made_vectors([*"abcdefgh"])
-    found = nearest(vectors, ["B", "unknown"], 3)
-    assert list(found) == ["b"]
+    neighbors = nearest(vectors, ["B", "unknown"], 3)
+    assert list(neighbors) == ["b"]
     cosines = {
         word: float(vectors.unit()[row] @ vectors.unit()[1]) for word, row in vectors.index.items() if word != "b"
     }
     best = sorted(cosines, key=lambda word: -cosines[word])[:3]
-    assert [word for word, _ in found["b"]] == best
-    assert [cosine for _, cosine in found["b"]] == pytest.approx([cosines[word] for word in best], abs=1e-6)
+    assert [word for word, _ in neighbors["b"]] == best
+    assert [cosine for _, cosine in neighbors["b"]] == pytest.approx([cosines[word] for word in best], abs=1e-6)
     assert len(nearest(vectors, ["a"], 100)["a"]) == 7
 
 

@@ -15,7 +15,6 @@ from service.tasks.word_vectors.vector_table import GraphTable, MappedTable
 from service.tasks.word_vectors.vector_table import Table as VectorTable
 from tests.support.vectors import made_vectors
 from training.common.errors import ExportError
-from training.common.export import open_graph
 from training.common.vectors import Block, WordVectors
 from training.word2vec.export.graph import build_graph, graph_spec
 from training.word2vec.export.quantized_table import Precision, Table, build_table, choose_column_scales, principal_axes
@@ -28,7 +27,7 @@ ROWS, SIZE = 300, 16
 
 
 def staged_vectors(vectors: WordVectors, folder: Path, **settings: Any) -> StagedVectors:
-    """The vectors as two blocks, staged."""
+    """Stage the vectors in two blocks."""
     half = len(vectors) // 2
     blocks = [Block(words=vectors.words[part], rows=vectors.matrix[part]) for part in (slice(half), slice(half, None))]
     defaults = {"normalizer": "none", "max_words": None}
@@ -58,7 +57,7 @@ def open_served(table: Table, outside: bool, folder: Path) -> tuple[OnnxSession,
 
 @pytest.fixture(params=[False, True], ids=["inside", "outside"])
 def outside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether the table is too large for the graph."""
+    """Whether the table is outside the graph."""
     if request.param:
         monkeypatch.setattr("training.word2vec.export.graph.MAX_INSIDE_BYTES", 100)
         monkeypatch.setattr("service.tasks.word_vectors.vector_table._BLOCK_ROWS", 77)
@@ -73,7 +72,7 @@ def test_rows_have_norm_1_and_keep_their_cosines(precision: Precision, tolerance
     np.testing.assert_allclose(rows @ rows.T, unit @ unit.T, atol=tolerance)
 
 
-def test_the_leading_axes_come_first_and_may_be_kept_alone(tmp_path: Path) -> None:
+def test_axes_are_ordered_and_can_be_truncated(tmp_path: Path) -> None:
     staged = staged_vectors(made_vectors(ROWS, SIZE), tmp_path)
     unit = made_vectors(ROWS, SIZE).unit()
     singular = np.linalg.svd(unit, compute_uv=False)
@@ -81,35 +80,35 @@ def test_the_leading_axes_come_first_and_may_be_kept_alone(tmp_path: Path) -> No
     np.testing.assert_allclose(axes.deviations, singular / np.sqrt(ROWS), rtol=1e-4)
     assert axes.share == pytest.approx(1)
     assert (axes.vectors[np.abs(axes.vectors).argmax(0), np.arange(SIZE)] > 0).all()
-    cut = principal_axes(staged, 5)
-    np.testing.assert_array_equal(cut.vectors, axes.vectors[:, :5])
-    assert cut.share == pytest.approx((singular[:5] ** 2).sum() / (singular**2).sum(), rel=1e-4)
-    rows = build_table(staged, cut, "fp32", tmp_path).rows(slice(None))
+    truncated = principal_axes(staged, 5)
+    np.testing.assert_array_equal(truncated.vectors, axes.vectors[:, :5])
+    assert truncated.share == pytest.approx((singular[:5] ** 2).sum() / (singular**2).sum(), rel=1e-4)
+    rows = build_table(staged, truncated, "fp32", tmp_path).rows(slice(None))
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
 
 
-def test_what_all_words_share_can_be_left_out(tmp_path: Path) -> None:
+def test_the_mean_and_leading_axes_can_be_removed(tmp_path: Path) -> None:
     unit = made_vectors(ROWS, SIZE).unit().astype(np.float64)
-    centred = unit - unit.mean(0)
-    singular, axes = np.linalg.svd(centred, full_matrices=False)[1:]
-    expected = centred @ axes[2:].T
+    centered = unit - unit.mean(0)
+    singular, axes = np.linalg.svd(centered, full_matrices=False)[1:]
+    expected = centered @ axes[2:].T
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     staged = staged_vectors(made_vectors(ROWS, SIZE), tmp_path)
-    found = principal_axes(staged, SIZE - 2, remove=2)
-    assert found.share == pytest.approx(1)
-    np.testing.assert_allclose(found.deviations, singular[2:] / np.sqrt(ROWS), rtol=1e-4)
-    rows = build_table(staged, found, "fp32", tmp_path).rows(slice(None))
+    kept = principal_axes(staged, SIZE - 2, remove=2)
+    assert kept.share == pytest.approx(1)
+    np.testing.assert_allclose(kept.deviations, singular[2:] / np.sqrt(ROWS), rtol=1e-4)
+    rows = build_table(staged, kept, "fp32", tmp_path).rows(slice(None))
     np.testing.assert_allclose(rows @ rows.T, expected @ expected.T, atol=1e-4)
 
 
-def test_a_vector_outside_the_axes_that_are_kept_is_named(tmp_path: Path) -> None:
+def test_a_vector_orthogonal_to_the_kept_axes_is_named(tmp_path: Path) -> None:
     matrix = np.array([[1, 0, 0], [1, 0.1, 0], [0, 0, 0.5]], np.float32)
     staged = staged_vectors(WordVectors(words=["a", "b", "alone"], matrix=matrix), tmp_path)
     with pytest.raises(ExportError, match="nothing of the vector of 'alone' lies along the axes that are kept"):
         build_table(staged, principal_axes(staged, 1), "fp32", tmp_path)
 
 
-def test_columns_are_scaled_where_that_loses_less() -> None:
+def test_columns_are_scaled_if_that_reduces_the_error() -> None:
     random = np.random.default_rng(0)
     for leading in (12.0, 1.0):
         deviations = np.array([leading, *[1.0] * 63], np.float32)
@@ -121,28 +120,28 @@ def test_columns_are_scaled_where_that_loses_less() -> None:
         assert (columns[0, 0] > columns[0, 1]) == (leading > 1)
 
 
-def test_axes_that_no_vector_has_a_part_in(tmp_path: Path) -> None:
+def test_axes_orthogonal_to_all_vectors(tmp_path: Path) -> None:
     vectors = WordVectors(words=["a", "b"], matrix=np.eye(2, 5, dtype=np.float32) * 3)
     staged = staged_vectors(vectors, tmp_path)
     table = build_table(staged, principal_axes(staged, 5), "int8", tmp_path)
     np.testing.assert_allclose(table.rows(slice(None)) @ table.rows(slice(None)).T, np.eye(2), atol=1e-6)
 
 
-def test_numbers_of_any_size_have_a_direction(tmp_path: Path) -> None:
+def test_very_large_and_very_small_vectors_are_normalized(tmp_path: Path) -> None:
     matrix = np.array([[3e38, 3e38], [1e-38, 0], [-1e-44, 0]], np.float32)
     staged = staged_vectors(WordVectors(words=["a", "b", "c"], matrix=matrix), tmp_path)
     np.testing.assert_allclose(next(staged.blocks(9)), [[0.5**0.5, 0.5**0.5], [1, 0], [-1, 0]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("number", [0, np.nan, np.inf])
-def test_a_vector_without_direction_is_named(number: float, tmp_path: Path) -> None:
+def test_a_zero_or_infinite_vector_is_named(number: float, tmp_path: Path) -> None:
     vectors = made_vectors(20, 4)
     vectors.matrix[7] = number
     with pytest.raises(ExportError, match=f"the vector of '{vectors.words[7]}' is zero or not finite"):
         staged_vectors(vectors, tmp_path)
 
 
-def test_the_first_of_the_words_that_become_one_is_kept(tmp_path: Path) -> None:
+def test_of_words_that_become_equal_the_first_is_kept(tmp_path: Path) -> None:
     words = ["The", "Paris", "the", "cafe\u0301", "caf\u00e9", "\N{NO-BREAK SPACE}", "paris", "new york", "end"]
     vectors = WordVectors(words=words, matrix=np.eye(9, dtype=np.float32))
     lower = staged_vectors(vectors, tmp_path, normalizer="lower")
@@ -159,7 +158,7 @@ def test_the_first_of_the_words_that_become_one_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_the_graph_computes_what_its_head_says(precision: Precision, outside: bool, tmp_path: Path) -> None:
+def test_the_graph_computes_the_documented_formulas(precision: Precision, outside: bool, tmp_path: Path) -> None:
     table = small_table(tmp_path, precision)
     rows = table.rows(slice(None))
     session, served = open_served(table, outside, tmp_path)
@@ -188,9 +187,9 @@ def test_the_graph_computes_what_its_head_says(precision: Precision, outside: bo
     np.testing.assert_allclose(padded, embeddings, atol=1e-6)
 
 
-def test_vectors_are_added_and_nothing_gives_nothing(outside: bool, tmp_path: Path) -> None:
+def test_vectors_are_added_and_empty_sums_give_zero(outside: bool, tmp_path: Path) -> None:
     table = small_table(tmp_path, "int8")
-    session = open_graph(build_graph(table))
+    session, _ = open_served(table, outside, tmp_path)
     vectors = made_vectors(3, SIZE).matrix
     feeds = {
         "ids": np.array([[0], [1], [2]]),
@@ -199,14 +198,14 @@ def test_vectors_are_added_and_nothing_gives_nothing(outside: bool, tmp_path: Pa
         "k": np.array([1, 0, 1000]),
     }
     feeds |= outside_inputs(table, outside)
-    embeddings, scores, indices = session.run(None, feeds)
+    embeddings, scores, indices = session.run(feeds).values()
     expected = vectors + np.array([[0], [2.5], [0]]) * table.rows(slice(3))
     np.testing.assert_allclose(embeddings[:2], expected[:2] / np.linalg.norm(expected[:2], axis=1)[:, None], atol=2e-6)
     assert (embeddings[2] == 0).all()
     assert (scores[2] == 0).all()
     assert scores.shape == indices.shape == (3, ROWS)
     feeds |= {"k": np.zeros(3, np.int64), "ids": np.zeros((3, 0), np.int64), "weights": np.zeros((3, 0), np.float32)}
-    embeddings, scores, indices = session.run(None, feeds)
+    embeddings, scores, indices = session.run(feeds).values()
     assert scores.shape == indices.shape == (3, 0)
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), [1, 1, 0], atol=1e-6)
 
@@ -214,26 +213,27 @@ def test_vectors_are_added_and_nothing_gives_nothing(outside: bool, tmp_path: Pa
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_manifest_describes_the_graph(precision: Precision, outside: bool, tmp_path: Path) -> None:
     table = small_table(tmp_path, precision)
-    session, spec = open_graph(build_graph(table)), graph_spec(table)
+    session = onnxruntime.InferenceSession(build_graph(table), providers=["CPUExecutionProvider"])
+    spec = graph_spec(table)
     types = {"tensor(float)": "FP32", "tensor(float16)": "FP16", "tensor(int8)": "INT8", "tensor(int64)": "INT64"}
-    for said, found in ((spec.inputs, session.get_inputs()), (spec.outputs, session.get_outputs())):
-        shapes = [tuple(size if isinstance(size, int) else -1 for size in node.shape) for node in found]
-        assert [(entry.name, entry.datatype, entry.shape) for entry in said] == [
-            (node.name, types[node.type], shape) for node, shape in zip(found, shapes, strict=True)
+    for specs, nodes in ((spec.inputs, session.get_inputs()), (spec.outputs, session.get_outputs())):
+        shapes = [tuple(size if isinstance(size, int) else -1 for size in node.shape) for node in nodes]
+        assert [(entry.name, entry.datatype, entry.shape) for entry in specs] == [
+            (node.name, types[node.type], shape) for node, shape in zip(nodes, shapes, strict=True)
         ]
     names = [entry.name for entry in spec.inputs]
     assert names[4:] == (["table", "scales"][: 1 if precision == "fp32" else 2] if outside else [])
     assert spec.outputs[0].datatype is Datatype.FP32
 
 
-def test_a_table_in_the_graph_becomes_float32_once_when_it_is_loaded(tmp_path: Path) -> None:
+def test_a_table_inside_the_graph_is_converted_to_float32_on_loading(tmp_path: Path) -> None:
     options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
     options.log_severity_level = 3
     content = build_graph(small_table(tmp_path, "int8"))
     assert len(content) < ROWS * (SIZE + 4) + 3000
     onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    graph = onnx.load(tmp_path / "optimised.onnx").graph
+    graph = onnx.load(tmp_path / "optimized.onnx").graph
     sizes = {tuple(tensor.dims): tensor.data_type for tensor in graph.initializer}
     assert sizes[ROWS, SIZE] == onnx.TensorProto.FLOAT
     (branch,) = (node for node in graph.node if node.op_type == "If")

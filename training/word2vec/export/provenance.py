@@ -47,12 +47,12 @@ def measure(vectors: WordVectors, settings: BundleSettings) -> tuple[Metric, ...
         trial = export(vectors, replace(settings, repository=Path(folder), index="none"))
         served = bundle_vectors(trial.bundle.path)
     result = evaluate(served, split="all")
-    known = f"{min(result.restrict, result.words):,} most frequent words"
+    vocabulary = f"{min(result.restrict, result.words):,} most frequent words"
     metrics = []
     if result.analogies is not None and result.analogies.total.accuracy is not None:
-        asked = f"Google analogies, {result.analogies.total.asked:,} questions within the {known}"
+        data = f"Google analogies, {result.analogies.total.asked:,} questions within the {vocabulary}"
         metrics.append(
-            Metric(name="accuracy", value=round(100 * result.analogies.total.accuracy, 1), unit="%", data=asked)
+            Metric(name="accuracy", value=round(100 * result.analogies.total.accuracy, 1), unit="%", data=data)
         )
     for pairs in result.pairs:
         if pairs.spearman is not None:

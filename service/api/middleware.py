@@ -6,6 +6,7 @@ import itertools
 import logging
 import re
 import secrets
+import traceback
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -63,10 +64,12 @@ class RequestMiddleware:
         self._in_flight.inc()
         try:
             await self._app(scope, receive, send_with_headers)
-        except ClientDisconnect:
+        except ClientDisconnect as error:
             status = 499
+            _release_frames(error)
         except Exception as error:
             response = _answer_error(error, scope)
+            _release_frames(error)
             if status:  # The answer has begun: the server closes the connection.
                 raise
             await response(scope, receive, send_with_headers)
@@ -82,6 +85,17 @@ def _answer_error(error: Exception, scope: Scope) -> Response:
     if not isinstance(error, LecternError) or status_of(error, shape) == 500:
         log.error("request failed", exc_info=error, extra={"fields": {"path": path}})
     return error_response(error, shape, path)
+
+
+def _release_frames(error: BaseException | None) -> None:
+    """Clear the local variables in the frames of an error that was answered, and of the errors behind it.
+
+    A frame may hold the task or the future that holds the error: such a cycle would keep the whole request in memory
+    until the next full collection, which a server that froze its objects runs rarely.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _log_request(scope: Scope, status: int, timings: Timings) -> None:

@@ -41,16 +41,15 @@ class Finished(NamedTuple):
 
 
 class StepLoop:
-    """Decodes sentences step by step. Not thread-safe, and `on_token` must not call it.
+    """Decodes sentences step by step. Not thread-safe.
 
     Args:
         encode: runs the encoder graph.
         step: runs the step graph.
-        on_token: called with the ticket and each new token of sentences of beam size 1; it must not raise.
     """
 
-    def __init__(self, encode: GraphFunction, step: GraphFunction, *, on_token: OnToken | None = None) -> None:
-        self._encode, self._step, self._on_token = encode, step, on_token
+    def __init__(self, encode: GraphFunction, step: GraphFunction) -> None:
+        self._encode, self._step = encode, step
         self._batches: dict[int, Batch] = {}
         """By beam size."""
 
@@ -106,18 +105,22 @@ class StepLoop:
             batches.append(Batch.start(search, [tickets[index] for index in indices], indices, lengths, outputs))
         self._merge(batches)
 
-    def step(self) -> list[Finished]:
+    def step(self, on_token: OnToken | None = None) -> list[Finished]:
         """Decode one token of every sentence, with one run per beam size; returns the sentences that finished.
 
         If a run raises, its sentences are run one by one, so that only those fail that cannot be run.
+
+        Args:
+            on_token: called with the ticket and each new token of sentences of beam size 1; it must not raise, nor
+                call the loop.
         """
         finished: list[Finished] = []
         batches, self._batches = list(self._batches.values()), {}
         for batch in batches:
             try:
-                done, remaining = self._advance(batch)
+                done, remaining = self._advance(batch, on_token)
             except Exception as error:
-                done, remaining = self._advance_one_by_one(batch, error)
+                done, remaining = self._advance_one_by_one(batch, error, on_token)
             finished += done
             self._merge(remaining)
         return finished
@@ -134,7 +137,9 @@ class StepLoop:
             width = batch.search.width
             self._batches[width] = self._batches[width].join(batch) if width in self._batches else batch
 
-    def _advance_one_by_one(self, batch: Batch, error: Exception) -> tuple[list[Finished], list[Batch]]:
+    def _advance_one_by_one(
+        self, batch: Batch, error: Exception, on_token: OnToken | None
+    ) -> tuple[list[Finished], list[Batch]]:
         if len(batch) == 1:
             return [Finished(batch.tickets[0], [], error)], []
         finished: list[Finished] = []
@@ -142,14 +147,14 @@ class StepLoop:
         for index in range(len(batch)):
             single = batch.select([index])
             try:
-                done, rest = self._advance(single)
+                done, rest = self._advance(single, on_token)
             except Exception as own_error:
                 done, rest = [Finished(single.tickets[0], [], own_error)], []
             finished += done
             remaining += rest
         return finished, remaining
 
-    def _advance(self, batch: Batch) -> tuple[list[Finished], list[Batch]]:
+    def _advance(self, batch: Batch, on_token: OnToken | None) -> tuple[list[Finished], list[Batch]]:
         """Run the step once; returns the finished sentences and the batch of the others."""
         outputs = self._step(batch.step_inputs())
         parents, tokens, done = batch.search.advance(outputs[LOG_PROBS], outputs[CANDIDATES], outputs.get(ATTENTION))
@@ -160,12 +165,12 @@ class StepLoop:
         for index, hypotheses in results.items():
             error = None if hypotheses else ValueError("the graph's log-probabilities are not numbers")
             finished.append(Finished(batch.tickets[index], hypotheses, error))
-        if self._on_token is not None and batch.search.width == 1:
+        if on_token is not None and batch.search.width == 1:
             lengths = batch.search.target_lengths
             for index in range(len(batch)):
                 # A sentence that ended with END got no new token in this step.
                 if index not in results or [len(one.tokens) for one in results[index]] == [lengths[index]]:
-                    self._on_token(batch.tickets[index], int(tokens[index, 0]))
+                    on_token(batch.tickets[index], int(tokens[index, 0]))
         if results:
             batch.remove(done)
         return finished, [batch]

@@ -74,7 +74,7 @@ class Stepper:
     A sentence that cannot be run fails its request and no other; every failure completes its waiters.
 
     Args:
-        make_loop: makes the step loop; its argument is a callback for each token of greedy sentences.
+        make_loop: makes an empty step loop.
         max_rows: most hypotheses of one step; a sentence with more runs alone.
         name: of the thread.
         on_execution: called after every step with its number of sentences.
@@ -83,7 +83,7 @@ class Stepper:
 
     def __init__(
         self,
-        make_loop: Callable[[Callable[[Hashable, int], None]], StepLoop],
+        make_loop: Callable[[], StepLoop],
         *,
         max_rows: int,
         name: str = "step",
@@ -102,7 +102,7 @@ class Stepper:
         self._closed = False
         self._running: dict[_Request, None] = {}
         """Requests with sentences in the loop, in order of arrival."""
-        self._loop = make_loop(self._take_token)
+        self._loop = make_loop()
 
     @property
     def depth(self) -> int:
@@ -202,7 +202,7 @@ class Stepper:
         sentences = self._loop.active
         if not sentences:
             return
-        finished = self._loop.step()
+        finished = self._loop.step(self._take_token)
         self._on_execution(sentences)
         for one in finished:
             self._finish(one)
@@ -264,7 +264,7 @@ class Stepper:
             self._waiting.clear()
             self._on_depth(0)
         self._running.clear()
-        self._loop = self._make_loop(self._take_token)
+        self._loop = self._make_loop()
         for request in everyone:
             self._deliver(request, error)
 

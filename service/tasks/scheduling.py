@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -44,10 +43,6 @@ class Scheduling(ABC, Generic[RequestT]):
         """The cost of each row, [N]; None: one each."""
         return None
 
-    def step_loop(self, on_token: Callable[[Hashable, int], None]) -> StepLoop:
-        """A loop for the sentences of all requests together; only where it `steps`.
-
-        Args:
-            on_token: gets each token of greedy sentences, END left out.
-        """
+    def step_loop(self) -> StepLoop:
+        """A loop for the sentences of all requests together; only where it `steps`."""
         raise NotImplementedError

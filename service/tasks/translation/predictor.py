@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -56,8 +55,8 @@ class TranslateScheduling(Scheduling[TranslateRequest]):
         preprocessing = self._parts.preprocessing
         return {JOBS: object_array([Job(ids[:_WARM_UP_PIECES], preprocessing.search(preprocessing.beam_size))])}
 
-    def step_loop(self, on_token: Callable[[Hashable, int], None]) -> StepLoop:
-        return StepLoop(self._parts.encoder.run, self._parts.step.run, on_token=on_token)
+    def step_loop(self) -> StepLoop:
+        return StepLoop(self._parts.encoder.run, self._parts.step.run)
 
 
 class TranslationPredictor(Predictor[TranslateRequest]):

@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 
 from service.decoding import Finished, SearchSettings, StepLoop, search
+from service.decoding.decoder_loop import OnToken
 from service.decoding.graph_io import KEYS, LENGTHS, LOG_PROBS, MEMORY, SOURCE, STATE, TOKENS, K, Tensors
 from tests.support.decoder_graphs import RandomModel, sources
 
 SETTINGS = SearchSettings(beam_size=3, n_best=2, coverage_penalty=0.1)
 
 
-def run_to_end(loop: StepLoop) -> dict[Hashable, Finished]:
+def run_to_end(loop: StepLoop, on_token: OnToken | None = None) -> dict[Hashable, Finished]:
     """Step until the loop is empty; returns the results by ticket."""
     found = {}
     while loop.active:
-        found |= {one.ticket: one for one in loop.step()}
+        found |= {one.ticket: one for one in loop.step(on_token)}
     return found
 
 
@@ -94,10 +95,10 @@ def test_the_inputs_of_the_encoder() -> None:
 def test_tokens_of_greedy_sentences_are_reported_as_they_come() -> None:
     model, sentences = RandomModel(3), sources(20, seed=3)
     streamed: dict[Hashable, list[int]] = {index: [] for index in range(40)}
-    loop = StepLoop(*model.graphs(), on_token=lambda ticket, token: streamed[ticket].append(token))
+    loop = StepLoop(*model.graphs())
     loop.add(sentences, SearchSettings(beam_size=1, max_length_extra=4), range(20))
     loop.add(sentences, SETTINGS, range(20, 40))
-    found = run_to_end(loop)
+    found = run_to_end(loop, lambda ticket, token: streamed[ticket].append(token))
     for index in range(20):
         assert tuple(streamed[index]) == found[index].hypotheses[0].tokens
     assert not any(streamed[index] for index in range(20, 40))

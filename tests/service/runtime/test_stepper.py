@@ -85,7 +85,7 @@ def model() -> Copier:
 
 def made(model: Copier, **options: Any) -> Stepper:
     options = {"max_rows": 8} | options
-    return Stepper(lambda on_token: StepLoop(model.encode, model.step, on_token=on_token), **options)
+    return Stepper(lambda: StepLoop(model.encode, model.step), **options)
 
 
 def jobs(*sentences: list[int], settings: SearchSettings = GREEDY) -> Tensors:

@@ -146,11 +146,11 @@ def test_deltas_add_up_to_the_answer(copier: TranslationPredictor) -> None:
         assert isinstance(ticket, int)
         deltas.extend(stream.take(ticket, token))
 
-    loop = copier.scheduling.step_loop(on_token)
+    loop = copier.scheduling.step_loop()
     loop.add([job.tokens for job in jobs], jobs[0].settings, range(len(jobs)), [job.wants_attention for job in jobs])
     found: list[Any] = [None] * len(jobs)
     while loop.active:
-        for one in loop.step():
+        for one in loop.step(on_token):
             assert isinstance(one.ticket, int)
             found[one.ticket] = one.hypotheses
             on_token(one.ticket, END)

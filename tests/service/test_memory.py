@@ -1,0 +1,168 @@
+"""Retired models and failed requests are freed at once, by reference counts alone: a full collection may be far away."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from starlette.types import ASGIApp, Message
+
+from service.bundle.files import Bundle
+from service.serving.registry import ModelRegistry
+from service.settings import Settings
+from tests.support.bundles import write_classifier
+from tests.support.server import pixels, serving
+from tests.support.tagger_bundles import write_tagger
+from tests.support.translator_bundles import write_translator
+from tests.support.word_vector_bundles import write_words
+
+WRITERS: dict[str, tuple[Callable[[Path], Bundle], str, dict[str, Any], dict[str, Any]]] = {
+    "digits": (write_classifier, "/v1/classify", pixels(7), {"pixels": [[1, 2]]}),
+    "tagger": (write_tagger, "/v1/tag", {"text": "the dog sleeps ."}, {"tokens": [[""]]}),
+    "words": (write_words, "/v1/neighbors", {"words": ["king"]}, {"words": ["king"], "k": 100_000}),
+    "translator": (write_translator, "/v1/translate", {"text": "The dog sleeps."}, {"text": "a", "beam_size": 99}),
+}
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    """No garbage collection while the test runs."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(work, 60))
+
+
+def _parts(registry: ModelRegistry) -> list[weakref.ref[Any]]:
+    """The only model, its lane, its predictor and its sessions."""
+    (served,) = registry.serving()
+    parts = [served, served._lane, served.predictor, *served.predictor.sessions.values()]
+    return [weakref.ref(part) for part in parts]
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("inline", ["always", "never"])
+@pytest.mark.usefixtures("no_collection")
+def test_a_retired_model_is_freed_without_a_collection(tmp_path: Path, kind: str, inline: Any) -> None:
+    write, route, request, refused = WRITERS[kind]
+    name = write(tmp_path).manifest.name
+
+    async def main() -> None:
+        async with serving(Settings(models=tmp_path, inline=inline)) as (client, app):
+            registry = app.context.registry
+            for _ in range(2):
+                assert (await client.post(route, json=request)).status_code == 200
+                assert (await client.post(route, json=refused)).status_code == 422
+                before = _parts(registry)
+                assert (await client.post(f"/v2/repository/models/{name}/load")).status_code == 200
+                await _gone(before)
+            before = _parts(registry)
+            assert (await client.post(f"/v2/repository/models/{name}/unload")).status_code == 200
+            await _gone(before)
+
+    _run(main())
+
+
+async def _gone(parts: list[weakref.ref[Any]]) -> None:
+    """Wait, for the threads of a retired model end by themselves."""
+    for _ in range(200):
+        if not any(part() for part in parts):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError([type(part()).__name__ for part in parts if part() is not None])
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("inline", ["always", "never"])
+@pytest.mark.usefixtures("no_collection")
+def test_failed_requests_leave_nothing_behind(tmp_path: Path, kind: str, inline: Any) -> None:
+    write, route, request, refused = WRITERS[kind]
+    name = write(tmp_path).manifest.name
+
+    async def main() -> None:
+        async with serving(Settings(models=tmp_path, inline=inline)) as (_, app):
+
+            async def fail() -> None:
+                assert await _post(app, route, b"{") == 400
+                assert await _post(app, route, orjson.dumps(refused)) == 422
+                assert await _post(app, route, orjson.dumps(request | {"model": "nobody"})) == 404
+                assert await _post(app, f"/v2/models/{name}/infer", b'{"inputs":[]}') == 400
+                assert await _post(app, "/v1/nowhere", b"{}") == 404
+
+            await _count_objects_of(fail)
+
+    _run(main())
+
+
+@pytest.mark.parametrize("kind", ["tagger", "translator"])
+@pytest.mark.usefixtures("no_collection")
+def test_late_requests_leave_nothing_behind(tmp_path: Path, kind: str) -> None:
+    write, route, request, _ = WRITERS[kind]
+    write(tmp_path)
+
+    async def main() -> None:
+        settings = Settings(models=tmp_path, inline="never", deadline_seconds=1e-6)
+        async with serving(settings) as (_, app):
+
+            async def fail() -> None:
+                assert await _post(app, route, orjson.dumps(request)) == 504
+
+            await _count_objects_of(fail)
+
+    _run(main())
+
+
+async def _post(app: ASGIApp, path: str, body: bytes) -> int:
+    """The status of one request, without a client library, which may leave cycles of its own."""
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "http_version": "1.1",
+        "server": ("lectern", 80),
+        "client": ("client", 1),
+        "headers": [(b"content-type", b"application/json"), (b"host", b"lectern")],
+    }
+    statuses: list[int] = []
+    body_sent = False
+
+    async def receive() -> Message:
+        nonlocal body_sent
+        if body_sent:
+            await asyncio.Event().wait()  # The client stays.
+        body_sent = True
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    await app(scope, receive, send)
+    return statuses[0]
+
+
+async def _count_objects_of(fail: Callable[[], Coroutine[Any, Any, None]], rounds: int = 40) -> None:
+    """Fail a few times to fill the caches, then many times; hardly an object may be left of each."""
+    for _ in range(5):
+        await fail()
+    await asyncio.sleep(0.05)
+    before = len(gc.get_objects())
+    for _ in range(rounds):
+        await fail()
+    await asyncio.sleep(0.05)
+    left = len(gc.get_objects()) - before
+    assert left < rounds, f"{left / rounds:.1f} objects of each"

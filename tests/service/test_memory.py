@@ -1,4 +1,4 @@
-"""Retired models and failed requests are freed at once, by reference counts alone: a full collection may be far away."""
+"""Retired models and failed requests are freed at once, by reference counts alone, without any collection."""
 
 from __future__ import annotations
 

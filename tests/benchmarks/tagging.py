@@ -35,7 +35,7 @@ from training.bilstm_crf.data.sources import load_data
 from training.bilstm_crf.metrics import accuracy
 from training.bilstm_crf.multi_seed import best_run
 from training.common.data_files import UD_ENGLISH_EWT
-from training.common.datasets import fetch
+from training.common.downloads import fetch
 from training.common.errors import UserError
 from training.common.run import Run
 from training.common.vectors.loading import load_vectors_from

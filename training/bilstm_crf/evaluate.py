@@ -17,7 +17,8 @@ from training.bilstm_crf.metrics import Score, Scores, Tags, entity_scores, tag_
 from training.bilstm_crf.plots import draw_confusion, draw_learning_curve
 from training.bilstm_crf.tagger import load_tagger
 from training.common.errors import DatasetError
-from training.common.run import Run, write_text
+from training.common.files import write_text
+from training.common.run import Run
 
 _REPORTED, _WRITTEN = (10, 2), (50, 10)  # confusions, and examples of each
 

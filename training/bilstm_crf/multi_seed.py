@@ -8,7 +8,8 @@ from pathlib import Path
 from training.bilstm_crf.config import FAMILY, TaggerConfig, with_seed
 from training.common.config import differences, to_dict
 from training.common.errors import RunError
-from training.common.run import CONFIG, Run, write_json
+from training.common.files import write_json
+from training.common.run import CONFIG, Run
 
 SEEDS = "seeds.json"
 

@@ -22,9 +22,9 @@ from training.bilstm_crf.tagger import BEST, LAST, Tagger, build_network
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
 from training.common.errors import ConfigError, DatasetError, UserError
-from training.common.progress import bar
+from training.common.progress import progress_bar
 from training.common.run import Run
-from training.common.schedule import warmed_cosine
+from training.common.schedule import warmup_cosine
 from training.common.seed import generator, seed_everything
 
 _MIN_STEPS = 20
@@ -210,11 +210,13 @@ def _epoch(state: _State, config: TaggerConfig, examples: Sequence[Example], dev
     batches = make_batches(examples, min(config.batch_size, math.ceil(len(examples) / _MIN_STEPS)), random)
     network, features = state.network.train(), state.tagger.features
     total = torch.zeros((), device=device)
-    with bar(total=len(batches), text=f"epoch {state.epoch + 1}/{config.epochs}", unit="step") as progress:
+    with progress_bar(
+        total=len(batches), description=f"epoch {state.epoch + 1}/{config.epochs}", unit="step"
+    ) as progress:
         for number, batch in enumerate(batches):
             step = state.epoch * len(batches) + number
             done = step / (config.epochs * len(batches))
-            rate = warmed_cosine(done, warm_up=config.warm_up, least=_MIN_RATE, end=_MIN_RATE)
+            rate = warmup_cosine(done, warmup=config.warm_up, floor=_MIN_RATE, end=_MIN_RATE)
             for group in state.optimizer.param_groups:
                 group["lr"] = config.learning_rate * rate
             arrays, labels, auxiliary = tensors(batch, features, config.word_dropout, random)

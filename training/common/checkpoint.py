@@ -1,6 +1,5 @@
-"""Checkpoints: written whole or not at all, loaded without running code."""
+"""Training checkpoints: written atomically, and loaded without running code from the file."""
 
-import os
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -9,20 +8,21 @@ import torch
 
 from training.common.config import differences
 from training.common.errors import CheckpointError
+from training.common.files import atomic_writer
 
 
 def save_checkpoint(path: Path, *, config: dict[str, Any], **state: Any) -> None:
-    """Write `state` and the configuration it belongs to; a kill at any moment leaves the older file."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as stream:
+    """Write a training state and the configuration that it belongs to."""
+    with atomic_writer(path) as stream:
         torch.save({"config": config, **state}, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
 
 
 def load_checkpoint(path: Path, *, config: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The state written by `save_checkpoint`, on the CPU; it must belong to `config` where one is given.
+    """Load what `save_checkpoint` wrote, onto the CPU.
+
+    Args:
+        path: the file.
+        config: the configuration that it must belong to; None accepts any.
 
     Raises:
         CheckpointError: the file is missing or damaged, or belongs to another configuration.
@@ -37,11 +37,12 @@ def load_checkpoint(path: Path, *, config: dict[str, Any] | None = None) -> dict
         raise CheckpointError(f"{path}: is no checkpoint of Lectern; remove it and train again")
     if config is None:
         return state
-    known = {key: value for key, value in config.items() if key in state["config"]}  # it may be older than a setting
-    different = differences(state["config"], known)
-    if different:
+    # A setting that is newer than the checkpoint cannot differ from it.
+    known = {key: value for key, value in config.items() if key in state["config"]}
+    changed = differences(state["config"], known)
+    if changed:
         raise CheckpointError(
-            f"{path}: was trained with other settings ({'; '.join(different)}); "
+            f"{path}: was trained with other settings ({'; '.join(changed)}); "
             "resume with the same settings or choose another --run"
         )
     return state

@@ -19,7 +19,7 @@ class DataFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataSeries:
+class SplitDataFile:
     """Public files that are one text: `address` has a place for their numbers, `sha256` is of all bytes in order."""
 
     folder: str
@@ -77,7 +77,7 @@ TEXT8 = DataFile(
 _WIKI_VISUAL = "https://raw.githubusercontent.com/jason-feng/wikiVisual/1c0fac92f29f17c1603bfffbe864e0dfdff66897/text"
 
 WIKIPEDIA_EN_2015 = tuple(
-    DataSeries(
+    SplitDataFile(
         folder="wikipedia_en_2015",
         name=f"text_{part}.txt",
         address=f"{_WIKI_VISUAL}/{part}/wiki_{{:02d}}",

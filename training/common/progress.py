@@ -1,4 +1,4 @@
-"""Progress bars, silent where no terminal is watching."""
+"""Progress bars that are silent where no terminal is attached."""
 
 import sys
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from tqdm import tqdm
 
 
-def bar(*, total: int | None, text: str, unit: str, scaled: bool = False) -> "tqdm[Any]":
-    """A progress bar on standard error: shown on a terminal only, so that logs stay readable."""
+def progress_bar(*, total: int | None, description: str, unit: str, unit_scale: bool = False) -> "tqdm[Any]":
+    """Make a progress bar on standard error; it appears on a terminal only, so that logs stay readable."""
     return tqdm(
-        total=total, desc=text, unit=unit, unit_scale=scaled, leave=False, disable=not sys.stderr.isatty(),
-        dynamic_ncols=True,
+        total=total, desc=description, unit=unit, unit_scale=unit_scale, leave=False,
+        disable=not sys.stderr.isatty(), dynamic_ncols=True,
     )  # fmt: skip

@@ -2,12 +2,12 @@
 
 import json
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
 from training.common.config import differences
 from training.common.errors import RunError
+from training.common.files import write_json, write_text
 
 CONFIG, LOG, METRICS, EVALUATION = "config.json", "log.txt", "metrics.jsonl", "evaluation.json"
 
@@ -139,23 +139,3 @@ class Run:
         for handler in list(logger.handlers):
             logger.removeHandler(handler)
             handler.close()
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text atomically."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically: after a kill at any moment there is the old content or the new."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)

@@ -1,18 +1,21 @@
-"""How the learning rate goes over a run."""
+"""Learning rate schedules."""
 
 import math
 
 
-def warmed_cosine(done: float, *, warm_up: float, least: float, end: float) -> float:
-    """The learning rate's share of the highest: a line up, then half a cosine down (Loshchilov and Hutter 2017).
+def warmup_cosine(progress: float, *, warmup: float, floor: float, end: float) -> float:
+    """Linear warm-up, then a cosine decay (Loshchilov and Hutter 2017).
 
     Args:
-        done: of the run, 0 to 1.
-        warm_up: share of the run in which it rises.
-        least: while it rises it is at least this.
-        end: what it falls to.
+        progress: the part of the run that is done, 0 to 1.
+        warmup: the part of the run in which the rate rises.
+        floor: lowest factor during the warm-up.
+        end: factor at the end of the run.
+
+    Returns:
+        The factor to multiply the highest learning rate by.
     """
-    if done < warm_up:
-        return max(done / warm_up, least)
-    fallen = (done - warm_up) / (1 - warm_up)
-    return end + (1 - end) * (1 + math.cos(math.pi * fallen)) / 2
+    if progress < warmup:
+        return max(progress / warmup, floor)
+    decay = (progress - warmup) / (1 - warmup)
+    return end + (1 - end) * (1 + math.cos(math.pi * decay)) / 2

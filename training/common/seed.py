@@ -1,7 +1,7 @@
-"""Random streams that depend on names, never on history.
+"""Random number generators that are seeded by purpose.
 
-Every draw of a run comes from a generator made from the run's seed and the names of its purpose (`"epoch", 7`), so a
-run that was killed and resumed draws what an uninterrupted one would have drawn.
+Every random draw of a run comes from a generator made from the run's seed and the names of its purpose (`"epoch", 7`).
+A run that was killed and resumed therefore draws what an uninterrupted one would have drawn.
 """
 
 import hashlib
@@ -11,20 +11,20 @@ import numpy as np
 import torch
 
 
-def derive(seed: int, *names: str | int) -> int:
-    """A 63-bit seed for the stream that `names` describe, the same on every machine."""
+def derive_seed(seed: int, *names: str | int) -> int:
+    """Derive the 63-bit seed for a purpose, the same on every machine."""
     text = "/".join(str(part) for part in (seed, *names))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def generator(seed: int, *names: str | int) -> torch.Generator:
-    """A CPU generator for the stream `names` of the run with this seed."""
-    return torch.Generator().manual_seed(derive(seed, *names))
+    """Make a CPU generator for a purpose."""
+    return torch.Generator().manual_seed(derive_seed(seed, *names))
 
 
 def seed_everything(seed: int, *names: str | int) -> None:
-    """Seed Python, numpy and torch (what libraries draw from when no generator can be handed in)."""
-    value = derive(seed, *names)
+    """Seed Python, numpy and torch for a purpose, for libraries that take no generator."""
+    value = derive_seed(seed, *names)
     random.seed(value)
     np.random.seed(value % 2**32)
     torch.manual_seed(value)

@@ -14,7 +14,7 @@ from torch.nn import functional
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
 from training.common.errors import ConfigError
-from training.common.progress import bar
+from training.common.progress import progress_bar
 from training.common.run import Run
 from training.common.seed import generator, seed_everything
 from training.lenet.config import LenetConfig
@@ -166,7 +166,7 @@ def _epoch(state: _State, config: LenetConfig, augment: Augmenter, images: Tenso
     strength = 0.5 if state.epoch >= config.epochs * (1 - config.augment.calm) else 1.0
     state.model.train()
     total = torch.zeros((), device=images.device)
-    with bar(total=steps, text=f"epoch {state.epoch + 1}/{config.epochs}", unit="step") as progress:
+    with progress_bar(total=steps, description=f"epoch {state.epoch + 1}/{config.epochs}", unit="step") as progress:
         for step, batch in enumerate(order.split(batch_size), state.epoch * steps):
             rate = _learning_rate(config, step / (config.epochs * steps))
             for group in state.optimizer.param_groups:

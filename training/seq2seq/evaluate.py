@@ -10,7 +10,8 @@ import torch
 from service.decoding import Hypothesis, SearchSettings
 from service.tasks.translation.subwords import END
 from training.common.errors import DatasetError, RunError
-from training.common.run import Run, write_text
+from training.common.files import write_text
+from training.common.run import Run
 from training.seq2seq.config import FAMILY, TranslatorConfig
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.near_duplicates import near_duplicates

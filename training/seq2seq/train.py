@@ -14,10 +14,10 @@ from service.tasks.translation.subwords import PAD
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
 from training.common.errors import ConfigError, DatasetError
-from training.common.progress import bar
+from training.common.progress import progress_bar
 from training.common.run import Run
-from training.common.schedule import warmed_cosine
-from training.common.seed import derive, seed_everything
+from training.common.schedule import warmup_cosine
+from training.common.seed import derive_seed, seed_everything
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.data.augmentation import Augmentation
 from training.seq2seq.data.batches import Batch, EncodedPair, make_batch, plan_batches

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.common.errors import RunError
-from training.common.run import Run, write_text
+from training.common.files import write_text
+from training.common.run import Run
 from training.seq2seq.config import stored_config
 from training.seq2seq.data.cleaning import count_words
 from training.seq2seq.metrics import bleu

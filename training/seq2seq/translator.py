@@ -9,7 +9,8 @@ import torch
 from service.tasks.translation.subwords import Subwords, clean
 from training.common.checkpoint import load_checkpoint
 from training.common.errors import CheckpointError, ConfigError
-from training.common.run import Run, write_bytes
+from training.common.files import write_bytes
+from training.common.run import Run
 from training.seq2seq.config import TranslatorConfig, stored_config
 from training.seq2seq.data.dataset import Pair
 from training.seq2seq.data.subwords import train_subwords

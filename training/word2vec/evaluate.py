@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from training.common.data_files import WORDVEC_EVAL
-from training.common.datasets import fetch
+from training.common.downloads import fetch
 from training.common.errors import DatasetError
 from training.common.run import Run
 from training.common.vectors import WordVectors

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from training.common.errors import DatasetError
+from training.common.files import write_text
 from training.common.plots import save_figure
-from training.common.run import Run, write_text
+from training.common.run import Run
 from training.common.vectors import WordVectors
 from training.word2vec.case_folding import FoldedVocabulary
 from training.word2vec.neighbors import neighbors_table

@@ -17,9 +17,9 @@ from torch.nn import functional
 
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
-from training.common.progress import bar
+from training.common.progress import progress_bar
 from training.common.run import Run
-from training.common.seed import derive
+from training.common.seed import derive_seed
 from training.common.vectors import WordVectors, save_vectors
 from training.word2vec.config import Word2VecConfig
 from training.word2vec.data.corpus import EncodedCorpus
@@ -84,7 +84,7 @@ class Schedule:
 
 @lru_cache(maxsize=2)
 def _chunk_order(seed: int, epoch: int, chunks: int) -> NDArray[np.int64]:
-    return np.random.default_rng(derive(seed, "order", epoch)).permutation(chunks)
+    return np.random.default_rng(derive_seed(seed, "order", epoch)).permutation(chunks)
 
 
 def make_trainer(corpus: EncodedCorpus, config: Word2VecConfig, device: torch.device) -> Trainer:
@@ -157,7 +157,7 @@ def train_chunks(
         try:
             for index in range(start, schedule.total_chunks):
                 # "piece" names the random stream: another name would draw other numbers than earlier releases.
-                seed = derive(schedule.config.seed, "piece", index)
+                seed = derive_seed(schedule.config.seed, "piece", index)
                 chunk = ids[schedule.chunk(index)]
                 pending.append(pool.submit(trainer.train_chunk, chunk, schedule.learning_rate(index), seed))
                 if len(pending) > threads:
@@ -190,7 +190,9 @@ class _Progress:
     def __post_init__(self) -> None:
         self.recorded = self.done
         self.started = self._recorded_at = self._logged_at = time.monotonic()
-        self._bar = bar(total=self.words * self.schedule.config.epochs, text="training", unit="words", scaled=True)
+        self._bar = progress_bar(
+            total=self.words * self.schedule.config.epochs, description="training", unit="words", unit_scale=True
+        )
         self._bar.update(self._words(self.done))
 
     def update(self, done: int, loss: float) -> None:

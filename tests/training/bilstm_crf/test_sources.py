@@ -14,7 +14,7 @@ from training.bilstm_crf.data import sources
 from training.bilstm_crf.data import sources as module
 from training.bilstm_crf.data.dataset import Sentence, TaggedData
 from training.bilstm_crf.data.sources import drop_handles, load_data, rename_types
-from training.common import datasets
+from training.common import downloads
 from training.common.errors import ConfigError, DatasetError
 
 pytestmark = pytest.mark.torch
@@ -40,7 +40,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bytes], list[str]]:
             asked.append(str(request.url))
             return httpx.Response(status, stream=httpx.ByteStream(content))
 
-        monkeypatch.setattr(datasets, "_client", lambda: httpx.Client(transport=httpx.MockTransport(answer)))
+        monkeypatch.setattr(downloads, "_client", lambda: httpx.Client(transport=httpx.MockTransport(answer)))
         return asked
 
     return put
@@ -137,7 +137,7 @@ def test_a_url_is_downloaded_once(files: dict[str, str], web: Callable[[int, byt
         assert len(data.splits["train"]) == 25
     assert asked == [address]
     assert data.splits["train"][0].location == "my%2Ftrain.tsv:1"
-    assert [path.name for path in (datasets.cache_folder() / "urls").rglob("*.*")] == ["train.tsv"]
+    assert [path.name for path in (downloads.cache_folder() / "urls").rglob("*.*")] == ["train.tsv"]
 
 
 def test_urls_that_are_no_file(web: Callable[[int, bytes], list[str]]) -> None:

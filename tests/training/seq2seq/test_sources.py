@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from tests.training.seq2seq.test_reading import archive
-from training.common import datasets
 from training.common.errors import ConfigError, DatasetError
 from training.seq2seq.config import DataConfig
 from training.seq2seq.data.dataset import Pair, ParallelData
@@ -48,7 +47,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bytes], list[str]]:
             asked.append(str(request.url))
             return httpx.Response(status, stream=httpx.ByteStream(content))
 
-        monkeypatch.setattr(datasets, "_client", lambda: httpx.Client(transport=httpx.MockTransport(answer)))
+        monkeypatch.setattr(downloads, "_client", lambda: httpx.Client(transport=httpx.MockTransport(answer)))
         return asked
 
     return put

@@ -13,7 +13,7 @@ from training.bilstm_crf.config import DataConfig
 from training.bilstm_crf.data.conll_tags import TaggedFile, read_sentences
 from training.bilstm_crf.data.dataset import Sentence, TaggedData
 from training.common.data_files import BTC, CONLL2003, UD_ENGLISH_EWT, UNER_ENGLISH_EWT, WNUT17, DataFile
-from training.common.datasets import fetch, fetch_url
+from training.common.downloads import fetch, fetch_url
 from training.common.errors import ConfigError, DatasetError
 
 _HELD_OUT_EVERY = 10

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from training.bilstm_crf.config import NetworkConfig
 from training.bilstm_crf.data.dataset import Sentence
 from training.common.errors import ConfigError
-from training.common.seed import derive
+from training.common.seed import derive_seed
 from training.common.vectors import WordVectors
 from training.common.vectors.loading import load_vectors_from
 
@@ -61,7 +61,7 @@ def build_lexicon(config: NetworkConfig, sentences: Iterable[Sentence], seed: in
     words = seen + others
     table = _table(vectors, words, config.dimensions)
     trained = len(seen) + 1
-    random = np.random.default_rng(derive(seed, "words"))
+    random = np.random.default_rng(derive_seed(seed, "words"))
     start = random.normal(0, _STANDARD_DEVIATION, (trained, table.shape[1])).astype(np.float32)
     start[table[:trained].any(axis=1)] = 0
     return Lexicon(

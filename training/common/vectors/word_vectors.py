@@ -1,6 +1,5 @@
 """Words with their vectors in memory, and the form in which a run keeps them."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.common.errors import DatasetError
-from training.common.run import write_text
+from training.common.files import atomic_writer, write_text
 
 MATRIX, VOCABULARY = "vectors.npy", "vocabulary.tsv"
 
@@ -62,12 +61,8 @@ def save_vectors(vectors: WordVectors, folder: Path) -> None:
     Each file is written whole or not at all.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{MATRIX}.partial"
-    with partial.open("wb") as stream:
+    with atomic_writer(folder / MATRIX) as stream:
         np.save(stream, vectors.matrix)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(folder / MATRIX)
     write_text(folder / VOCABULARY, _vocabulary_text(vectors.words, vectors.counts))
 
 

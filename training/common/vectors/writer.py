@@ -1,7 +1,6 @@
 """Writing the file formats of word2vec and GloVe."""
 
 import gzip
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import orjson
 from numpy.typing import NDArray
 
 from training.common.errors import ExportError
+from training.common.files import atomic_writer
 from training.common.vectors.reader import Format
 from training.common.vectors.word_vectors import WordVectors
 
@@ -28,7 +28,7 @@ def write_vectors(vectors: WordVectors, path: Path, *, format: Format) -> None:
     for word in vectors.words:
         if not word or any(mark in word for mark in " \t\n\r"):
             raise ExportError(f"the word {word!r} is empty or holds white space: {format} cannot hold it")
-    with _written(path) as stream:
+    with _open_for_writing(path) as stream:
         if format != "glove":
             stream.write(f"{len(vectors)} {vectors.dimensions}\n".encode())
         for word, row in zip(vectors.words, vectors.matrix, strict=True):
@@ -44,19 +44,12 @@ def _text(row: NDArray[np.float32]) -> bytes:
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[BinaryIO]:
-    """A stream into a neighbour of `path` that takes its place when all is written."""
-    partial = path.with_name(f".{path.name}.partial")
+def _open_for_writing(path: Path) -> Iterator[BinaryIO]:
+    """Open a stream that becomes the file at the end; it compresses where the file's name ends in `.gz`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with partial.open("wb") as plain:
-            if path.suffix == ".gz":
-                with gzip.GzipFile("", "wb", fileobj=plain, mtime=0) as packed:
-                    yield cast(BinaryIO, packed)
-            else:
-                yield plain
-            plain.flush()
-            os.fsync(plain.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_writer(path) as stream:
+        if path.suffix == ".gz":
+            with gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as compressed:
+                yield cast(BinaryIO, compressed)
+        else:
+            yield stream

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.common.data_files import MNIST
-from training.common.datasets import fetch
+from training.common.downloads import fetch
 from training.common.errors import ConfigError, DatasetError
 from training.common.seed import generator
 from training.lenet.config import LenetConfig

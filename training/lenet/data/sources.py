@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from service.tasks.image_classification.preprocessing import ImageError, ImagePreprocessing, decode_image, normalize
 from training.common.errors import DatasetError
-from training.common.progress import bar
+from training.common.progress import progress_bar
 from training.lenet.network.model import SIDE
 
 _IDX_NAMES = {"train": "train", "test": "t10k"}
@@ -123,7 +123,7 @@ def _pictures(folder: Path, preprocessing: ImagePreprocessing) -> LabeledImages:
         raise DatasetError(f"{folder}: has {len(classes)} folders of pictures; it needs one per class, at least two")
     files = [(path, directory.name) for directory in classes for path in _files(directory)]
     images = np.empty((len(files), SIDE, SIDE), np.uint8)
-    with bar(total=len(files), text=f"reading {folder.name}", unit="picture") as progress:
+    with progress_bar(total=len(files), description=f"reading {folder.name}", unit="picture") as progress:
         for row, (path, _) in enumerate(files):
             images[row] = _picture(path, preprocessing)
             progress.update()

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from training.common.data_files import MANYTHINGS, MULTI30K
-from training.common.datasets import fetch, fetch_url
+from training.common.downloads import fetch, fetch_url
 from training.common.errors import ConfigError, DatasetError
 from training.seq2seq.config import DataConfig
 from training.seq2seq.data.cleaning import clean_held_out, clean_pairs

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.text import Tokenizer, tokenize
-from training.common.datasets import cache_folder
+from training.common.downloads import cache_folder
 from training.common.errors import DatasetError
-from training.common.progress import bar
-from training.common.run import write_json, write_text
+from training.common.files import write_json, write_text
+from training.common.progress import progress_bar
 from training.word2vec.data.phrases import join_phrases, read_blocks
 from training.word2vec.data.sources import paragraphs, source_files
 
@@ -179,7 +179,10 @@ def _tokenize(text: Iterable[str], tokenizer: Tokenizer, path: Path) -> tuple[li
     id_of = ids.setdefault
     counts = np.zeros(0, np.int64)
     buffer = array("i")
-    with path.open("wb") as out, bar(total=None, text="reading", unit="words", scaled=True) as progress:
+    with (
+        path.open("wb") as out,
+        progress_bar(total=None, description="reading", unit="words", unit_scale=True) as progress,
+    ):
 
         def flush() -> None:
             nonlocal counts, buffer

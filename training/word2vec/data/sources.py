@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from training.common.data_files import TEXT8, WIKIPEDIA_EN_2015
-from training.common.datasets import fetch_path
+from training.common.downloads import fetch_path
 from training.common.errors import DatasetError
 
 _BLOCK = 1 << 20

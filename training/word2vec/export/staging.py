@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from service.text import Normalizer, normalize_word
 from training.common.errors import ExportError
-from training.common.progress import bar
+from training.common.progress import progress_bar
 from training.common.vectors import Block
 
 
@@ -69,7 +69,10 @@ def stage_vectors(
     moments, total = np.zeros((dimensions, dimensions)), np.zeros(dimensions)
     read = 0
     path = folder / "rows.f32"
-    with path.open("wb") as stream, bar(total=max_words, text="reading", unit="words", scaled=True) as progress:
+    with (
+        path.open("wb") as stream,
+        progress_bar(total=max_words, description="reading", unit="words", unit_scale=True) as progress,
+    ):
         for block in blocks:
             kept = _add_new_words(block.words, words, normalizer, max_words)
             rows = _to_unit(block.rows[kept], [block.words[row] for row in kept])

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.common.seed import derive
+from training.common.seed import derive_seed
 from training.word2vec.config import Word2VecConfig
 from training.word2vec.network.huffman import HuffmanTree, huffman_tree
 from training.word2vec.network.kernels import KernelSettings, Tables, make_workspace, train_chunk, zero_matrix
@@ -57,7 +57,7 @@ class CpuTrainer:
 
 def initial_vectors(words: int, config: Word2VecConfig) -> Tensor:
     """Initial word vectors [V, D], uniform in [-1 / D, 1 / D] as in gensim (word2vec.c uses half of that)."""
-    random = torch.Generator().manual_seed(derive(config.seed, "initial"))
+    random = torch.Generator().manual_seed(derive_seed(config.seed, "initial"))
     return (2 * torch.rand(words, config.dimensions, generator=random) - 1) / config.dimensions
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from training.common.data_files import MNIST, TEXT8, WIKIPEDIA_EN_2015, DataFile, DataSeries
-from training.common.datasets import cache_folder, fetch, fetch_path
+from training.common.data_files import MNIST, TEXT8, WIKIPEDIA_EN_2015, DataFile, SplitDataFile
+from training.common.downloads import cache_folder, fetch, fetch_path
 from training.common.errors import DatasetError
 
 pytestmark = pytest.mark.torch
@@ -127,7 +127,7 @@ def test_the_table_of_mnist_is_complete() -> None:
 
 
 PARTS = [f"part {number}\n".encode() for number in range(3)]
-SERIES = DataSeries(
+SERIES = SplitDataFile(
     folder="series",
     name="text.txt",
     address="https://example.org/part_{:02d}",

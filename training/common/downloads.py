@@ -16,9 +16,9 @@ from urllib.parse import unquote
 
 import httpx
 
-from training.common.data_files import DataFile, DataSeries
+from training.common.data_files import DataFile, SplitDataFile
 from training.common.errors import DatasetError
-from training.common.progress import bar
+from training.common.progress import progress_bar
 
 _CHUNK = 1 << 16
 
@@ -40,7 +40,7 @@ def fetch(file: DataFile, *, client: Callable[[], httpx.Client] | None = None) -
     return _content(target, file)
 
 
-def fetch_path(file: DataFile | DataSeries, *, client: Callable[[], httpx.Client] | None = None) -> Path:
+def fetch_path(file: DataFile | SplitDataFile, *, client: Callable[[], httpx.Client] | None = None) -> Path:
     """Where a verified copy of a large file lies: read as it is, packed or not, from there.
 
     A series is one file of all its bytes, or the archive of its files.
@@ -53,7 +53,7 @@ def fetch_path(file: DataFile | DataSeries, *, client: Callable[[], httpx.Client
     places = [(target, file.sha256)]
     if own:
         places.insert(0, (Path(own) / file.folder / file.name, file.sha256))
-    if own and isinstance(file, DataSeries):
+    if own and isinstance(file, SplitDataFile):
         archive = Path(own) / file.folder / f"{Path(file.name).stem}.tar.xz"
         places.insert(0, (archive, file.archive_sha256))
     for path, expected in places:
@@ -141,7 +141,7 @@ def _client() -> httpx.Client:
     return httpx.Client(follow_redirects=True, timeout=30.0, headers={"accept-encoding": "identity"})
 
 
-def _download(file: DataFile | DataSeries, target: Path, make_client: Callable[[], httpx.Client]) -> None:
+def _download(file: DataFile | SplitDataFile, target: Path, make_client: Callable[[], httpx.Client]) -> None:
     """Download to a neighbour of `target`, check the sha256, rename into place."""
     place = f"put it at $LECTERN_DATA/{file.folder}/{file.name}" if file.sha256 else "name its path instead"
     advice = f"get {file.name} by other means and {place}"
@@ -171,7 +171,7 @@ def _download(file: DataFile | DataSeries, target: Path, make_client: Callable[[
 def _save(answer: httpx.Response, out: BinaryIO, digest: "hashlib._Hash", name: str) -> None:
     """Append the body to a file, and to its digest, with a progress bar."""
     total = int(answer.headers.get("content-length", 0)) or None
-    with bar(total=total, text=f"downloading {name}", unit="B", scaled=True) as progress:
+    with progress_bar(total=total, description=f"downloading {name}", unit="B", unit_scale=True) as progress:
         for chunk in answer.iter_raw(_CHUNK):
             out.write(chunk)
             digest.update(chunk)

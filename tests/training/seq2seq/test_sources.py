@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.training.seq2seq.test_reading import archive
+from training.common import downloads
 from training.common.errors import ConfigError, DatasetError
 from training.seq2seq.config import DataConfig
 from training.seq2seq.data.dataset import Pair, ParallelData

@@ -20,7 +20,7 @@ import numpy as np
 from service.bundle.files import Bundle
 from service.tasks.word_vectors.preprocessing import ApproximateIndex
 from training.common.errors import ExportError
-from training.common.progress import bar
+from training.common.progress import progress_bar
 from training.common.samples import SampleAnswers
 from training.word2vec.export.parity import TOP_K, Parity, nearest_rows, overlap
 from training.word2vec.export.quantized_table import Table
@@ -69,7 +69,7 @@ def build_index(table: Table, path: Path, *, threads: int = 0) -> float:
     """
     index = _new_index(table.dimensions)
     start_time = time.perf_counter()
-    with bar(total=len(table), text="building the index", unit="words", scaled=True) as progress:
+    with progress_bar(total=len(table), description="building the index", unit="words", unit_scale=True) as progress:
         for start, stop in pairwise([0, *range(_FIRST_ROWS, len(table), _BLOCK), len(table)]):
             rows = table.rows(slice(start, stop))
             index.add(np.arange(start, start + len(rows)), rows, threads=threads if start else 1)

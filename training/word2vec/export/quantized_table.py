@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.common.errors import ExportError
-from training.common.progress import bar
+from training.common.progress import progress_bar
 from training.word2vec.export.staging import StagedVectors
 
 Precision = Literal["int8", "fp16", "fp32"]
@@ -118,7 +118,7 @@ def build_table(staged: StagedVectors, axes: Axes, precision: Precision, folder:
         column_scales = choose_column_scales(project(staged.rows(sample), axes), axes.deviations)
     if precision != "fp32":
         row_scales = np.lib.format.open_memmap(folder / SCALES_FILE, "w+", np.float32, (shape[0], 1))
-    with bar(total=shape[0], text="writing the table", unit="words", scaled=True) as progress:
+    with progress_bar(total=shape[0], description="writing the table", unit="words", unit_scale=True) as progress:
         for start, rows in projected_blocks(staged, axes):
             stop = start + len(rows)
             _check_direction(rows, staged.words[start:stop])

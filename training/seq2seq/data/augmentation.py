@@ -7,7 +7,6 @@ import sentencepiece
 
 from service.tasks.translation.subwords import PLACEHOLDER, Subwords, clean
 from training.common.errors import ConfigError
-from training.common.seed import derive_seed
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.data.augment_fragments import FragmentAugmenter
 from training.seq2seq.data.augment_placeholders import PlaceholderAugmenter

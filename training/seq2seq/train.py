@@ -17,7 +17,7 @@ from training.common.errors import ConfigError, DatasetError
 from training.common.progress import progress_bar
 from training.common.run import Run
 from training.common.schedule import warmup_cosine
-from training.common.seed import seed_everything
+from training.common.seed import derive_seed, seed_everything
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.data.augmentation import Augmentation
 from training.seq2seq.data.batches import Batch, EncodedPair, make_batch, plan_batches
@@ -175,7 +175,7 @@ def _epoch(
     network = state.translator.network
     network.train()
     tokens = min(config.batch_tokens, max(1, sum(len(pair.target) for pair in pairs) // _MIN_STEPS))
-    batches = plan_batches(pairs, tokens, np.random.default_rng(derive(config.seed, "batches", state.epoch)))
+    batches = plan_batches(pairs, tokens, np.random.default_rng(derive_seed(config.seed, "batches", state.epoch)))
     total, count = 0.0, 0
     with progress_bar(total=len(batches), description=f"epoch {state.epoch + 1}", unit="batch") as progress:
         for number, indices in enumerate(batches):

@@ -7,6 +7,7 @@ import sentencepiece
 
 from service.tasks.translation.subwords import PLACEHOLDER, Subwords, clean
 from training.common.errors import ConfigError
+from training.common.seed import derive_seed
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.data.augment_fragments import FragmentAugmenter
 from training.seq2seq.data.augment_placeholders import PlaceholderAugmenter
@@ -62,7 +63,7 @@ class Augmentation:
         if self._phrases:
             phrases = self._phrases.sample(round(config.phrases * len(pairs)), self._generator("phrases", epoch))
         if self._encoded_pairs is None:
-            sentencepiece.set_random_generator_seed(derive(config.seed, "pieces", epoch) % 2**32)
+            sentencepiece.set_random_generator_seed(derive_seed(config.seed, "pieces", epoch) % 2**32)
             return self._encode([*pairs, *phrases])
         result = list(self._encoded_pairs)
         for index, encoded in zip(augmented, self._encode(list(augmented.values())), strict=True):
@@ -70,7 +71,7 @@ class Augmentation:
         return result + self._encode(phrases)
 
     def _generator(self, name: str, epoch: int) -> np.random.Generator:
-        return np.random.default_rng(derive(self._config.seed, name, epoch))
+        return np.random.default_rng(derive_seed(self._config.seed, name, epoch))
 
     def _encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
         source, target = self._vocabularies

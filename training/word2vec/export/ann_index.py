@@ -91,12 +91,17 @@ def choose_expansion(bundle: Bundle, parity: Parity) -> ApproximateIndex:
     index = ApproximateIndex()
     for expansion in _EXPANSIONS:
         index = ApproximateIndex(expansion=expansion)
-        predictor = SampleAnswers(with_index(bundle, index)).predictor
-        _, rows = nearest_rows(predictor, parity.queries, TOP_K + 1)
-        index = index.model_copy(update={"recall": round(overlap(parity.neighbors, rows), 4)})
-        if index.recall is not None and index.recall >= TARGET_RECALL:
+        recall = _recall(with_index(bundle, index), parity)
+        index = index.model_copy(update={"recall": round(recall, 4)})
+        if recall >= TARGET_RECALL:
             break
     return index
+
+
+def _recall(bundle: Bundle, parity: Parity) -> float:
+    """The share of the ten nearest rows by exact search that the bundle's own search finds."""
+    _, rows = nearest_rows(SampleAnswers(bundle).predictor, parity.queries, TOP_K + 1)
+    return overlap(parity.neighbors, rows)
 
 
 def with_index(bundle: Bundle, index: ApproximateIndex | None) -> Bundle:

@@ -31,7 +31,7 @@ from training.word2vec.export.quantized_table import (
     build_table,
     principal_axes,
 )
-from training.word2vec.export.samples import make_samples
+from training.word2vec.export.samples import choose_candidates, make_samples
 from training.word2vec.export.staging import StagedVectors, stage_vectors
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime")
@@ -200,12 +200,15 @@ def _export_staged(
     manifest = _manifest(settings, table, _preprocessing(settings, table, index))
     files = _files(manifest, table, staged.words, weights, folder)
     with draft_bundle(settings.repository, manifest, files, link=True) as draft:
-        exact = SampleAnswers(with_index(draft.bundle, None))
-        parity = check_parity(exact.predictor, staged, axes, settings.precision)
+        answers = SampleAnswers(with_index(draft.bundle, None))
+        parity = check_parity(answers.predictor, staged, axes, settings.precision)
+        candidates = choose_candidates(answers)
         if index is not None:
+            del answers  # To free its memory first: a session has a table inside the graph in float32.
             index = choose_expansion(draft.bundle, parity)
+            answers = SampleAnswers(with_index(draft.bundle, index))
+        samples = make_samples(answers, candidates)
         final = with_index(draft.bundle, index)
-        samples = make_samples(exact, SampleAnswers(final) if index is not None else exact)
         card = model_card(
             final.manifest,
             words=len(table),

@@ -1,11 +1,12 @@
 """The samples of a bundle of word vectors: a few requests for each route, answered by the predictor that serves them.
 
-Samples are replayed on other machines, whose floating-point arithmetic differs in the last bits. Requests for nearest
-neighbors are therefore made only for words whose neighbors have clearly different scores.
+Samples are replayed on other machines, whose floating-point arithmetic differs in the last bits. Nearest neighbors are
+therefore requested only for words whose neighbors have clearly different scores.
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import islice, pairwise
 from typing import Any
 
 from pydantic import JsonValue
@@ -20,12 +21,16 @@ from training.common.samples import SampleAnswers
 SIMILARITY, NEIGHBORS, ANALOGY = "/v1/similarity", "/v1/neighbors", "/v1/analogy"
 EMBEDDINGS = "/v1/embeddings"
 
+Triple = tuple[str, str, str]
+"""The words a, b and c of the analogy "a is to b as c is to ?"."""
+
 _MIN_GAP = 1e-3
 """Neighbors whose scores are closer might swap places on another machine."""
 
 _NEIGHBORS = 3
 _NEIGHBOR_WORDS = 3
 _CANDIDATES = 48
+_ANALOGY_CANDIDATES = 3
 _FREQUENT = 2000
 _DIMENSIONS = 8
 _WELL_KNOWN = (
@@ -42,7 +47,7 @@ _WELL_KNOWN = (
     "red",
     "two",
 )
-_ANALOGIES = (
+_ANALOGIES: tuple[Triple, ...] = (
     ("man", "king", "woman"),
     ("france", "paris", "italy"),
     ("France", "Paris", "Italy"),
@@ -50,24 +55,48 @@ _ANALOGIES = (
 )
 
 
-def make_samples(exact: SampleAnswers, served: SampleAnswers) -> list[Sample]:
-    """Choose requests and answer them; there is at least one.
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """Words and requests that samples can be made of, chosen by exact search."""
+
+    words: list[str]
+    """Well-known words first, then by frequency; at least one."""
+    neighbors: dict[str, list[str]]
+    """The nearest neighbors of each word that has clear ones."""
+    analogies: dict[Triple, list[str]]
+    """The answers to a few analogies that have clear ones."""
+
+
+def choose_candidates(exact: SampleAnswers) -> Candidates:
+    """Choose words, and find those whose neighbors are clear.
 
     Args:
-        exact: answers of the bundle by exact search.
-        served: answers of the bundle as it is served: the same object unless it has an approximate index.
+        exact: answers by exact search, even if the bundle has an approximate index.
     """
-    assert isinstance(served.predictor, WordVectorsPredictor)
-    words = _candidates(served.predictor.lookup)
+    assert isinstance(exact.predictor, WordVectorsPredictor)
+    words = _candidate_words(exact.predictor.lookup)
+    results = exact.answer(_neighbors_request(words, _NEIGHBORS + 1), NEIGHBORS)
+    neighbors = {word: _words(result) for word, result in zip(words, results, strict=True) if _is_clear(result)}
+    analogies = dict(islice(_clear_analogies(exact, words), _ANALOGY_CANDIDATES))
+    return Candidates(words=words, neighbors=neighbors, analogies=analogies)
+
+
+def make_samples(served: SampleAnswers, candidates: Candidates) -> list[Sample]:
+    """Answer a few requests as the server does; there is at least one.
+
+    Args:
+        served: answers of the bundle as it is served.
+        candidates: the samples for neighbors are those that the served search answers like exact search.
+    """
     return [
-        _similarity(served, words),
-        *_neighbors(exact, served, words),
-        *_analogy(exact, served, words),
-        *_embeddings(served, served.predictor.lookup, words),
+        _similarity(served, candidates.words),
+        *_neighbors(served, candidates.neighbors),
+        *_analogy(served, candidates.analogies),
+        *_embeddings(served, candidates.words),
     ]
 
 
-def _candidates(lookup: Lookup) -> list[str]:
+def _candidate_words(lookup: Lookup) -> list[str]:
     """Words to use in requests, well-known ones first, then by frequency; the first word if none is suitable."""
     well_known = list(dict.fromkeys([*_WELL_KNOWN, *(word for triple in _ANALOGIES for word in triple)]))
     rows = lookup.vocabulary.find(well_known).tolist()
@@ -91,47 +120,64 @@ def _similarity(served: SampleAnswers, words: list[str]) -> Sample:
     return served.sample({"pairs": pairs}, SIMILARITY)
 
 
-def _neighbors(exact: SampleAnswers, served: SampleAnswers, words: list[str]) -> Iterator[Sample]:
-    """The neighbors of the first words whose neighbors are clear; none if there is no such word."""
-    request = _neighbors_request(words, _NEIGHBORS + 1)
-    results = zip(words, exact.answer(request, NEIGHBORS), served.answer(request, NEIGHBORS), strict=True)
-    clear = [word for word, expected, result in results if _is_clear(expected, result)]
-    if clear:
-        yield served.sample(_neighbors_request(clear[:_NEIGHBOR_WORDS], _NEIGHBORS), NEIGHBORS)
+def _neighbors(served: SampleAnswers, neighbors: dict[str, list[str]]) -> Iterator[Sample]:
+    """The neighbors of the first words that have clear ones; nothing if there is no such word."""
+    words = list(neighbors)
+    results = served.answer(_neighbors_request(words, _NEIGHBORS + 1), NEIGHBORS) if words else []
+    same = [word for word, result in zip(words, results, strict=True) if _words(result) == neighbors[word]]
+    if same:
+        yield served.sample(_neighbors_request(same[:_NEIGHBOR_WORDS], _NEIGHBORS), NEIGHBORS)
 
 
 def _neighbors_request(words: list[str], k: int) -> dict[str, JsonValue]:
     return {"words": [*words], "k": k}
 
 
-def _analogy(exact: SampleAnswers, served: SampleAnswers, words: list[str]) -> Iterator[Sample]:
-    """The first analogy whose answers are clear; none if there is no such analogy."""
-    triples = [triple for triple in _ANALOGIES if set(words) >= set(triple)]
-    triples += zip(words, words[1:], words[2:], strict=False)
-    for a, b, c in triples:
-        request: dict[str, JsonValue] = {"a": a, "b": b, "c": c, "k": _NEIGHBORS + 1}
-        try:
-            (expected,), (result,) = exact.answer(request, ANALOGY), served.answer(request, ANALOGY)
-        except InvalidRequest:
-            continue  # The three vectors cancel each other out.
-        if _is_clear(expected, result):
-            yield served.sample(request | {"k": _NEIGHBORS}, ANALOGY)
+def _analogy(served: SampleAnswers, analogies: dict[Triple, list[str]]) -> Iterator[Sample]:
+    """The first analogy that has a clear answer; nothing if there is no such analogy."""
+    for triple, expected in analogies.items():
+        (result,) = served.answer(_analogy_request(triple, _NEIGHBORS + 1), ANALOGY)
+        if _words(result) == expected:
+            yield served.sample(_analogy_request(triple, _NEIGHBORS), ANALOGY)
             return
 
 
-def _is_clear(expected: dict[str, Any], result: dict[str, Any]) -> bool:
-    """Whether neighbors by exact search have clearly different scores, and the served search finds the same ones.
+def _clear_analogies(exact: SampleAnswers, words: list[str]) -> Iterator[tuple[Triple, list[str]]]:
+    """Analogies with clear answers, well-known ones first."""
+    triples: list[Triple] = [triple for triple in _ANALOGIES if set(words) >= set(triple)]
+    triples += zip(words, words[1:], words[2:], strict=False)
+    for triple in triples:
+        try:
+            (result,) = exact.answer(_analogy_request(triple, _NEIGHBORS + 1), ANALOGY)
+        except InvalidRequest:
+            continue  # The three vectors cancel each other out.
+        if _is_clear(result):
+            yield triple, _words(result)
 
-    One more neighbor is compared than the sample has, as it might otherwise take the last one's place.
+
+def _analogy_request(triple: Triple, k: int) -> dict[str, JsonValue]:
+    a, b, c = triple
+    return {"a": a, "b": b, "c": c, "k": k}
+
+
+def _is_clear(result: dict[str, Any]) -> bool:
+    """Whether there are neighbors, and their scores are clearly different.
+
+    The result has one more neighbor than the sample, as that one might otherwise take the last one's place.
     """
-    neighbors = expected["neighbors"]
-    gaps = [left["score"] - right["score"] for left, right in pairwise(neighbors)]
-    is_same = [entry["word"] for entry in neighbors] == [entry["word"] for entry in result["neighbors"]]
-    return bool(neighbors) and min(gaps, default=1) >= _MIN_GAP and is_same
+    scores = [entry["score"] for entry in result["neighbors"]]
+    return bool(scores) and min((left - right for left, right in pairwise(scores)), default=1) >= _MIN_GAP
 
 
-def _embeddings(served: SampleAnswers, lookup: Lookup, words: list[str]) -> Iterator[Sample]:
-    """The vectors of a word and of a text of three words, cut to their leading components."""
+def _words(result: dict[str, Any]) -> list[str]:
+    """The words of neighbors, best first."""
+    return [entry["word"] for entry in result["neighbors"]]
+
+
+def _embeddings(served: SampleAnswers, words: list[str]) -> Iterator[Sample]:
+    """The vectors of a word and of a text of three words, truncated to their leading components."""
+    assert isinstance(served.predictor, WordVectorsPredictor)
+    lookup = served.predictor.lookup
     texts, some = [words[0]], words[:3]
     phrases = [f"{left}_{right}" for left in some for right in some]
     is_joined = lookup.preprocessing.phrases and bool((lookup.vocabulary.find(phrases) >= 0).any())

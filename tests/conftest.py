@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
 from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
 from service.tasks.word_vectors import spelling
 from tests.support.bundles import write_classifier
+from tests.support.server import running
 
 
 def pytest_collection_finish() -> None:
@@ -74,8 +70,8 @@ def settings(models_dir: Path) -> Settings:
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient]:
     """A client of an application whose models are loaded."""
-    with TestClient(create_app(settings), raise_server_exceptions=False) as found:
-        yield found
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
 
 
 @pytest.fixture
@@ -83,37 +79,3 @@ def server_url(settings: Settings) -> Iterator[str]:
     """The address of a real server."""
     with running(settings) as url:
         yield url
-
-
-@contextmanager
-def running(settings: Settings) -> Iterator[str]:
-    """Serve in a thread on a free port until the block ends."""
-    # asyncio sends answers at once only where the socket says that it is TCP's; else each waits for the one before to
-    # be acknowledged, 40 ms.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        create_app(settings), lifespan="on", ws="none", log_config=None, timeout_graceful_shutdown=5
-    )
-    server = _NotifyingServer(config)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
-    thread.start()
-    try:
-        assert server.up.wait(120), "the server did not start"
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        listener.close()
-
-
-class _NotifyingServer(uvicorn.Server):
-    """Tells when it is up, so that nobody has to poll."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.up.set()

@@ -10,7 +10,7 @@ from urllib.error import HTTPError
 import pytest
 
 from service.settings import Settings
-from tests.conftest import running
+from tests.support.server import running
 from tests.support.translator_bundles import write_translator
 
 libretranslatepy = pytest.importorskip("libretranslatepy")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from service.settings import Settings
-from tests.conftest import running
+from tests.support.server import running
 from tests.support.word_vector_bundles import DIMENSIONS, WORDS, unit_vectors, write_words
 
 openai = pytest.importorskip("openai")

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from service import __version__
 from service.settings import Settings
-from tests.conftest import running
 from tests.support.bundles import template, write_classifier
+from tests.support.server import running
 
 triton = pytest.importorskip("tritonclient.http")
 from tritonclient.utils import InferenceServerException  # noqa: E402  (after the skip)

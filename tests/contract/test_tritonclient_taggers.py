@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from service.settings import Settings
-from tests.conftest import running
+from tests.support.server import running
 from tests.support.tagger_bundles import write_tagger
 
 triton = pytest.importorskip("tritonclient.http")

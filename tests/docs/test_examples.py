@@ -19,10 +19,10 @@ from service.app import create_app
 from service.bundle.comparison import differences
 from service.bundle.manifest import Comparison
 from service.settings import Settings
-from tests.conftest import running
 from tests.docs.curl import Call, calls
 from tests.docs.markdown import DOCUMENTS, Block, blocks, name
 from tests.support.processes import ROOT
+from tests.support.server import running
 
 README = ROOT / "README.md"
 

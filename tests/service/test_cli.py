@@ -14,10 +14,9 @@ from service import __version__, server
 from service.cli import main
 from service.runtime import providers
 from service.settings import ModelSettings, Settings
-from tests.conftest import running
 from tests.support.bundles import write_classifier
 from tests.support.processes import lectern
-from tests.support.server import edit_samples, flip_byte, write_failing_classifier
+from tests.support.server import edit_samples, flip_byte, running, write_failing_classifier
 
 
 @pytest.fixture(autouse=True)

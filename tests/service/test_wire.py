@@ -13,9 +13,8 @@ import orjson
 import pytest
 
 from service.settings import Settings
-from tests.conftest import running
 from tests.support.bundles import write_classifier
-from tests.support.server import pixels
+from tests.support.server import pixels, running
 
 BODY = orjson.dumps(pixels(7))
 

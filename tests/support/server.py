@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import io
+import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import orjson
+import uvicorn
 from fastapi import FastAPI
 from PIL import Image
 
@@ -22,6 +24,7 @@ from service.app import create_app
 from service.bundle.files import Bundle, read_bundle, write_bundle
 from service.settings import Settings
 from tests.support.bundles import classifier_graph, template, write_classifier
+from tests.support.event_loop import run_async
 
 
 def seconds_of(work: Callable[[], object], enough: float = 0.1) -> float:
@@ -78,6 +81,50 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[httpx.AsyncClient, 
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://lectern") as client:
             yield client, app
+
+
+def run_with_client(test: Callable[[httpx.AsyncClient], Awaitable[None]], settings: Settings) -> None:
+    """Run a test with a client of an application without a socket."""
+
+    async def main() -> None:
+        async with serving(settings) as (client, _):
+            await test(client)
+
+    run_async(main())
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[str]:
+    """Serve in a thread on a free port until the block ends."""
+    # asyncio sends answers at once only where the socket says that it is TCP's; else each waits for the one before to
+    # be acknowledged, 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        create_app(settings), lifespan="on", ws="none", log_config=None, timeout_graceful_shutdown=5
+    )
+    server = _NotifyingServer(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
+    thread.start()
+    try:
+        assert server.up.wait(120), "the server did not start"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        listener.close()
+
+
+class _NotifyingServer(uvicorn.Server):
+    """Tells when it is up, so that nobody has to poll."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
 
 
 def picture(digit: int, kind: str = "PNG", *, size: int = 28) -> bytes:

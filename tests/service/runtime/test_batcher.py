@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +18,7 @@ from service.errors import DeadlineExceeded, ModelFailure, NotReady
 from service.runtime.batcher import Answer, DynamicBatcher
 from service.runtime.session import Tensors
 from tests.support.bundles import classifier_graph, template
+from tests.support.event_loop import run_async
 
 NEVER = float("inf")
 
@@ -49,18 +50,6 @@ def _x(*values: float, width: int = 1) -> Tensors:
     return {"x": np.repeat(np.array(values, np.float32)[:, None], width, axis=1)}
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Run a test in a loop that reports exceptions nobody retrieved."""
-    complaints: list[dict[str, Any]] = []
-
-    async def watched() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
-        await asyncio.wait_for(work, 20)
-
-    asyncio.run(watched())
-    assert complaints == []
-
-
 @contextmanager
 def _thread() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(1) as executor:
@@ -84,7 +73,7 @@ def test_requests_of_one_turn_of_the_loop_are_one_run() -> None:
         assert _values([await batcher.submit(_x(4), NEVER)]) == [[8]]
         assert model.sizes == [3, 1]
 
-    _run(main())
+    run_async(main())
 
 
 def test_answers_go_to_the_requests_they_belong_to_whatever_their_rows() -> None:
@@ -93,7 +82,7 @@ def test_answers_go_to_the_requests_they_belong_to_whatever_their_rows() -> None
         answers = await asyncio.gather(*(batcher.submit(_x(*rows), NEVER) for rows in ([1, 2], [3], [4, 5, 6])))
         assert _values(answers) == [[2, 4], [6], [8, 10, 12]]
 
-    _run(main())
+    run_async(main())
 
 
 def test_no_run_is_larger_than_the_limit_and_none_is_lost() -> None:
@@ -104,7 +93,7 @@ def test_no_run_is_larger_than_the_limit_and_none_is_lost() -> None:
         assert _values(answers) == [[2 * value] for value in range(10)]
         assert model.sizes == [4, 4, 2]
 
-    _run(main())
+    run_async(main())
 
 
 def test_requests_that_do_not_fit_together_keep_their_order() -> None:
@@ -114,7 +103,7 @@ def test_requests_that_do_not_fit_together_keep_their_order() -> None:
         await asyncio.gather(*(batcher.submit(_x(*[value] * rows), NEVER) for value, rows in ((1, 3), (2, 3), (3, 1))))
         assert model.batches == [[1, 1, 1], [2, 2, 2, 3]]
 
-    _run(main())
+    run_async(main())
 
 
 def test_unlike_shapes_and_types_are_not_joined() -> None:
@@ -126,7 +115,7 @@ def test_unlike_shapes_and_types_are_not_joined() -> None:
         assert _values(answers) == [[2], [4], [6], [8], [10]]
         assert model.batches == [[1, 3], [2, 5], [4]]
 
-    _run(main())
+    run_async(main())
 
 
 def test_batched_answers_are_the_single_ones() -> None:
@@ -144,7 +133,7 @@ def test_batched_answers_are_the_single_ones() -> None:
             alone = infer({"image": image[None]})["probabilities"]
             np.testing.assert_allclose(answer.outputs["probabilities"], alone, atol=1e-5)
 
-    _run(main())
+    run_async(main())
 
 
 @pytest.mark.parametrize("threaded", [False, True])
@@ -171,7 +160,7 @@ def test_a_poisoned_request_fails_alone(threaded: bool) -> None:
         assert runs == [1, 1, 1]
 
     with _thread() as executor:
-        _run(main(executor if threaded else None))
+        run_async(main(executor if threaded else None))
 
 
 @pytest.mark.parametrize("threaded", [False, True])
@@ -193,7 +182,7 @@ def test_every_failure_completes_its_waiters_and_the_next_request_is_served(thre
         assert await batcher.submit(_x(1), NEVER)
 
     with _thread() as executor:
-        _run(main(executor if threaded else None))
+        run_async(main(executor if threaded else None))
 
 
 @pytest.mark.parametrize("requests", [1, 3])
@@ -207,7 +196,7 @@ def test_a_wrong_number_of_rows_is_a_failure_not_an_answer(requests: int, output
         outcomes = await asyncio.gather(*futures, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [ModelFailure] * requests
 
-    _run(main())
+    run_async(main())
 
 
 def test_a_failing_counter_completes_the_waiters_too() -> None:
@@ -220,7 +209,7 @@ def test_a_failing_counter_completes_the_waiters_too() -> None:
             with pytest.raises(ModelFailure):
                 await batcher.submit(_x(1), NEVER)
 
-    _run(main())
+    run_async(main())
 
 
 @pytest.mark.parametrize("threaded", [False, True])
@@ -235,7 +224,7 @@ def test_a_request_whose_client_left_is_dropped(threaded: bool) -> None:
         assert futures[1].cancelled()
 
     with _thread() as executor:
-        _run(main(executor if threaded else None))
+        run_async(main(executor if threaded else None))
 
 
 def test_when_all_clients_left_nothing_runs_and_the_next_is_served() -> None:
@@ -247,7 +236,7 @@ def test_when_all_clients_left_nothing_runs_and_the_next_is_served() -> None:
         await batcher.submit(_x(2), NEVER)
         assert model.batches == [[2]]
 
-    _run(main())
+    run_async(main())
 
 
 def test_a_request_cancelled_while_it_runs_does_not_disturb_the_others() -> None:
@@ -262,7 +251,7 @@ def test_a_request_cancelled_while_it_runs_does_not_disturb_the_others() -> None
         assert _values([await second]) == [[4]]
 
     with _thread() as executor:
-        _run(main(executor))
+        run_async(main(executor))
 
 
 def test_a_deadline_that_passed_while_waiting_is_told_and_nothing_is_run_for_it() -> None:
@@ -276,7 +265,7 @@ def test_a_deadline_that_passed_while_waiting_is_told_and_nothing_is_run_for_it(
             await late
         assert model.batches == [[2]]
 
-    _run(main())
+    run_async(main())
 
 
 def test_what_arrives_while_the_thread_is_busy_is_the_next_batch() -> None:
@@ -296,7 +285,7 @@ def test_what_arrives_while_the_thread_is_busy_is_the_next_batch() -> None:
         assert answers[-1].queue > 0
 
     with _thread() as executor:
-        _run(main(executor))
+        run_async(main(executor))
 
 
 def test_an_executor_that_was_shut_down_tells_its_waiters() -> None:
@@ -308,7 +297,7 @@ def test_an_executor_that_was_shut_down_tells_its_waiters() -> None:
         outcomes = await asyncio.gather(*futures, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [NotReady] * 3
 
-    _run(main())
+    run_async(main())
 
 
 def test_an_executor_that_is_shut_down_with_work_queued_tells_its_waiters() -> None:
@@ -325,7 +314,7 @@ def test_an_executor_that_is_shut_down_with_work_queued_tells_its_waiters() -> N
         with pytest.raises(ModelFailure):
             await future
 
-    _run(main())
+    run_async(main())
 
 
 def test_with_a_delay_a_batch_waits_for_company_but_not_when_it_is_full() -> None:
@@ -342,7 +331,7 @@ def test_with_a_delay_a_batch_waits_for_company_but_not_when_it_is_full() -> Non
         assert model.batches[1:] == [[3, 4, 5]]
         await full.submit(_x(6, 7, 8), NEVER)
 
-    _run(main())
+    run_async(main())
 
 
 def test_executions_are_counted_with_their_rows() -> None:
@@ -352,7 +341,7 @@ def test_executions_are_counted_with_their_rows() -> None:
         await asyncio.gather(batcher.submit(_x(1, 2), NEVER), batcher.submit(_x(3), NEVER))
         assert counted == [3]
 
-    _run(main())
+    run_async(main())
 
 
 def test_the_pieces_of_a_large_request_make_one_answer() -> None:
@@ -375,4 +364,4 @@ def test_a_run_has_a_budget_of_what_requests_cost() -> None:
         await asyncio.gather(full.submit(_x(7), NEVER, 6), full.submit(_x(8), NEVER, 4))
         assert model.batches[4:] == [[7, 8]]
 
-    _run(main())
+    run_async(main())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from service.decoding.graph_io import (
 from service.errors import DeadlineExceeded, ModelFailure, NotReady
 from service.runtime.session import Tensors
 from service.runtime.stepper import HYPOTHESES, JOBS, Job, Stepper
+from tests.support.event_loop import run_async
 
 NEVER = float("inf")
 GREEDY = SearchSettings(beam_size=1)
@@ -101,18 +101,6 @@ def tokens(found: Any) -> list[list[int]]:
     return [list(hypotheses[0].tokens) for hypotheses in answers]
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Run a test in a loop that reports exceptions nobody retrieved."""
-    complaints: list[dict[str, Any]] = []
-
-    async def watched() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
-        await asyncio.wait_for(work, 20)
-
-    asyncio.run(watched())
-    assert complaints == []
-
-
 async def _held(model: Copier, stepper: Stepper) -> asyncio.Future[Any]:
     """Hold the model in a first step of a sentence of four tokens."""
     model.go_on.clear()
@@ -133,7 +121,7 @@ def test_sentences_are_decoded(model: Copier) -> None:
         assert answer.infer > 0
         stepper.close()
 
-    _run(main())
+    run_async(main())
 
 
 def test_beams_of_unlike_width_and_their_alternatives(model: Copier) -> None:
@@ -151,7 +139,7 @@ def test_beams_of_unlike_width_and_their_alternatives(model: Copier) -> None:
         assert model.encoded == [1, 2], "one run takes all that join"
         stepper.close()
 
-    _run(main())
+    run_async(main())
 
 
 def test_who_comes_later_joins_between_steps(model: Copier) -> None:
@@ -165,7 +153,7 @@ def test_who_comes_later_joins_between_steps(model: Copier) -> None:
         assert model.steps == [1, 3, 3, 2, 1]
         stepper.close()
 
-    _run(main())
+    run_async(main())
 
 
 def test_a_long_text_leaves_room_for_short_ones(model: Copier) -> None:
@@ -185,7 +173,7 @@ def test_a_long_text_leaves_room_for_short_ones(model: Copier) -> None:
         assert len(model.steps) < 40
         stepper.close()
 
-    _run(main())
+    run_async(main())
 
 
 def test_a_beam_beyond_the_limit_runs_alone(model: Copier) -> None:
@@ -199,7 +187,7 @@ def test_a_beam_beyond_the_limit_runs_alone(model: Copier) -> None:
         assert max(model.steps) == 1
         stepper.close()
 
-    _run(main())
+    run_async(main())
 
 
 def test_only_the_guilty_request_fails(model: Copier) -> None:
@@ -220,7 +208,7 @@ def test_only_the_guilty_request_fails(model: Copier) -> None:
         assert tokens(await stepper.submit(jobs([12]), NEVER)) == [[12]], "it goes on"
         stepper.close()
 
-    _run(main())
+    run_async(main())
 
 
 def test_a_fault_of_the_loop_completes_its_waiters(model: Copier, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +225,7 @@ def test_a_fault_of_the_loop_completes_its_waiters(model: Copier, monkeypatch: p
         assert tokens(await stepper.submit(jobs([9]), NEVER)) == [[9]]
         stepper.close()
 
-    _run(main())
+    run_async(main())
 
 
 def test_deadlines_are_kept_between_steps_and_before_the_first(model: Copier) -> None:
@@ -263,7 +251,7 @@ def test_deadlines_are_kept_between_steps_and_before_the_first(model: Copier) ->
         assert len(model.steps) <= before + 1
         stepper.close()
 
-    _run(main())
+    run_async(main())
 
 
 def test_who_left_is_decoded_no_further(model: Copier) -> None:
@@ -281,7 +269,7 @@ def test_who_left_is_decoded_no_further(model: Copier) -> None:
         assert stepper.depth == 0
         stepper.close()
 
-    _run(main())
+    run_async(main())
 
 
 def test_tokens_come_as_they_are_made(model: Copier) -> None:
@@ -299,7 +287,7 @@ def test_tokens_come_as_they_are_made(model: Copier) -> None:
         assert [came.get_nowait() for _ in range(came.qsize())] == [(0, 4), (1, 6), (0, 5), (1, END), (0, END)]
         stepper.close()
 
-    _run(main())
+    run_async(main())
 
 
 def test_what_is_counted(model: Copier) -> None:
@@ -313,7 +301,7 @@ def test_what_is_counted(model: Copier) -> None:
         assert depths[-1] == 0
         stepper.close()
 
-    _run(main())
+    run_async(main())
 
 
 def test_a_closed_stepper_tells_who_waits(model: Copier) -> None:
@@ -327,7 +315,7 @@ def test_a_closed_stepper_tells_who_waits(model: Copier) -> None:
             with pytest.raises(NotReady, match="unloaded"):
                 await future
 
-    _run(main())
+    run_async(main())
 
 
 def test_nobody_to_tell_is_no_fault(model: Copier) -> None:
@@ -344,5 +332,5 @@ def test_nobody_to_tell_is_no_fault(model: Copier) -> None:
     async def later() -> None:
         assert tokens(await stepper.submit(jobs([5]), NEVER)) == [[5]]
 
-    _run(later())
+    run_async(later())
     stepper.close()

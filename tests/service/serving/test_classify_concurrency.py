@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from service.settings import Settings
-from tests.conftest import running
 from tests.support.bundles import write_classifier
-from tests.support.server import labels, picture, pixels
+from tests.support.event_loop import run_async
+from tests.support.server import labels, picture, pixels, running
 
 CALLERS = 200
 
@@ -21,20 +21,20 @@ CALLERS = 200
 @pytest.fixture(params=["always", "never"])
 def url(request: pytest.FixtureRequest, models_dir: Path) -> Iterator[str]:
     """A real server whose model runs in the event loop, and one whose model has a thread."""
-    with running(Settings(models=models_dir, inline=request.param, max_batch_size=16)) as found:
-        yield found
+    with running(Settings(models=models_dir, inline=request.param, max_batch_size=16)) as address:
+        yield address
 
 
 async def _ask(client: httpx.AsyncClient, number: int) -> httpx.Response:
     """One of several kinds of request; every fifth is wrong, every seventh large."""
     headers = {"x-request-id": f"caller-{number}"}
     digits = [(number + offset) % 10 for offset in range(1 + number % 3)]
-    sent: dict[str, Any] = {"json": pixels(*digits)}
+    request: dict[str, Any] = {"json": pixels(*digits)}
     if number % 5 == 4:
-        sent = {"json": {"pixels": [[number]]}}
+        request = {"json": {"pixels": [[number]]}}
     elif number % 7 == 6:
-        sent = {"files": [("image", (f"{digit}.png", picture(digit, size=196))) for digit in digits]}
-    return await client.post("/v1/classify", headers=headers, **sent)
+        request = {"files": [("image", (f"{digit}.png", picture(digit, size=196))) for digit in digits]}
+    return await client.post("/v1/classify", headers=headers, **request)
 
 
 def _check(number: int, response: httpx.Response) -> None:
@@ -54,13 +54,13 @@ def test_two_hundred_callers_each_get_their_own_answer(url: str) -> None:
             for number, response in enumerate(answers):
                 _check(number, response)
             text = (await client.get("/metrics")).text
-        wrong = sum(number % 5 == 4 for number in range(CALLERS))
-        assert f'outcome="success",version="1"}} {CALLERS - wrong}.0' in text
-        assert f'outcome="invalid",version="1"}} {wrong}.0' in text
+        invalid = sum(number % 5 == 4 for number in range(CALLERS))
+        assert f'outcome="success",version="1"}} {CALLERS - invalid}.0' in text
+        assert f'outcome="invalid",version="1"}} {invalid}.0' in text
         assert 'lectern_queue_depth{model="digits"} 0.0' in text
         assert "lectern_in_flight 1.0" in text
 
-    asyncio.run(asyncio.wait_for(main(), 120))
+    run_async(main(), 120)
 
 
 def test_versions_are_swapped_over_http_under_traffic(url: str, models_dir: Path) -> None:
@@ -85,4 +85,4 @@ def test_versions_are_swapped_over_http_under_traffic(url: str, models_dir: Path
             stop.set()
             await asyncio.gather(*callers)
 
-    asyncio.run(asyncio.wait_for(main(), 120))
+    run_async(main(), 120)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from service.serving.states import State
 from service.settings import ModelSettings, Settings
 from service.tasks.image_classification.request import ClassifyRequest
 from tests.support.bundles import classifier_graph, template, write_classifier
+from tests.support.event_loop import run_async
 from tests.support.server import Gate, edit_samples, flip_byte, rewrite, write_failing_classifier
 
 Open = Callable[..., ModelRegistry]
@@ -82,10 +83,6 @@ async def _ask(served: ServedModel, digit: int = 7) -> str:
     answer = await served.predict(ClassifyRequest(pixels=[template(digit).tolist()]), Timings())
     label: str = answer["results"][0]["predictions"][0]["label"]
     return label
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(work, 30))
 
 
 def test_the_highest_version_serves(repository: Path, loaded: Open) -> None:
@@ -393,7 +390,7 @@ def test_load_takes_the_new_version_and_retires_the_old(repository: Path, loaded
         assert _ready_gauge(registry) == {"digits/1": 0, "digits/2": 1}
         assert registry.ready()
 
-    _run(main())
+    run_async(main())
 
 
 def test_load_takes_a_model_that_was_not_there(repository: Path, loaded: Open) -> None:
@@ -405,7 +402,7 @@ def test_load_takes_a_model_that_was_not_there(repository: Path, loaded: Open) -
         await registry.load("letters")
         assert registry.find(name="letters").version == "1"
 
-    _run(main())
+    run_async(main())
 
 
 def test_load_of_a_bad_version_keeps_the_old_one(repository: Path, loaded: Open) -> None:
@@ -428,7 +425,7 @@ def test_load_of_a_bad_version_keeps_the_old_one(repository: Path, loaded: Open)
         assert _states(registry) == {"digits/1": "READY", "digits/2": "UNAVAILABLE"}
         assert _ready_gauge(registry) == {"digits/1": 1, "digits/2": 0}
 
-    _run(main())
+    run_async(main())
     assert served.version == "1"
 
 
@@ -437,7 +434,7 @@ def test_load_of_what_is_not_there_is_refused(repository: Path, loaded: Open, na
     write_classifier(repository)
     registry = loaded()
     with pytest.raises(UnknownModel, match="no model "):
-        _run(registry.load(name))
+        run_async(registry.load(name))
 
 
 def test_load_of_a_new_bad_model_leaves_the_server_ready(repository: Path, loaded: Open) -> None:
@@ -445,7 +442,7 @@ def test_load_of_a_new_bad_model_leaves_the_server_ready(repository: Path, loade
     registry = loaded()
     write_failing_classifier(repository, "broken")
     with pytest.raises(InvalidRequest, match=r"cannot be loaded: .*failed with"):
-        _run(registry.load("broken"))
+        run_async(registry.load("broken"))
     assert registry.ready()
 
 
@@ -466,14 +463,14 @@ def test_unload_and_load_again(repository: Path, loaded: Open) -> None:
         assert await _ask(registry.find(name="digits")) == "7"
         assert _ready_gauge(registry) == {"digits/1": 1}
 
-    _run(main())
+    run_async(main())
 
 
 def test_unload_of_an_unknown_model_is_refused(repository: Path, loaded: Open) -> None:
     write_classifier(repository)
     registry = loaded()
     with pytest.raises(UnknownModel, match="no model 'letters'"):
-        _run(registry.unload("letters"))
+        run_async(registry.unload("letters"))
 
 
 @pytest.mark.parametrize("inline", ["always", "never"])
@@ -500,7 +497,7 @@ def test_no_request_fails_while_versions_are_swapped(repository: Path, loaded: O
         await asyncio.gather(*clients)
         assert registry.find(name="digits").version == "5"
 
-    _run(main())
+    run_async(main())
     assert set(answers) == {"7"}
 
 
@@ -524,7 +521,7 @@ def test_requests_in_flight_are_answered_before_a_model_goes(repository: Path, l
         await going
         assert [entry.state for entry in registry.index()] == [State.UNAVAILABLE]
 
-    _run(main())
+    run_async(main())
 
 
 def test_a_replaced_version_answers_what_it_has_begun(repository: Path, loaded: Open, gate: Gate) -> None:
@@ -540,7 +537,7 @@ def test_a_replaced_version_answers_what_it_has_begun(repository: Path, loaded: 
         assert registry.find(name="digits") is not old
         assert await asyncio.gather(*asked) == ["0", "1", "2", "3"]
 
-    _run(main())
+    run_async(main())
 
 
 def test_a_graph_that_does_not_fit_the_task_is_refused(repository: Path, registry_of: Open) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from service.serving.served_model import INLINE_THRESHOLD_SECONDS, ServedModel, 
 from service.settings import Settings
 from service.tasks.image_classification.request import ClassifyRequest
 from tests.support.bundles import template, write_classifier
+from tests.support.event_loop import run_async
 from tests.support.server import Gate
 
 Serve = Callable[..., ServedModel]
@@ -56,10 +57,6 @@ def _samples(served: ServedModel, name: str) -> dict[str, float]:
         for found, labels, value in served._recorder._metrics.samples()
         if found == name
     }
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(work, 30))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +97,7 @@ def test_what_is_quick_runs_in_the_event_loop(served_with: Serve, monkeypatch: p
         assert [thread is threading.main_thread() for thread in threads] == [False, True]
         assert _samples(served, "lectern_executions_total")[""] == 2
 
-    _run(main())
+    run_async(main())
 
 
 def test_a_heavy_request_is_worked_on_in_a_thread(served_with: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +119,7 @@ def test_a_heavy_request_is_worked_on_in_a_thread(served_with: Serve, monkeypatc
             assert await _labels(served, 3) == ["3"]
             assert [thread is not threading.main_thread() for thread in threads] == [heavy, heavy]
 
-    _run(main())
+    run_async(main())
 
 
 @pytest.mark.parametrize("inline", ["always", "never"])
@@ -135,7 +132,7 @@ def test_more_images_than_a_batch_are_handled_in_pieces(served_with: Serve, inli
         assert _samples(served, "lectern_executions_total")[""] == 3
         assert _samples(served, "lectern_inferences_total")[""] == 11
 
-    _run(main())
+    run_async(main())
 
 
 @pytest.mark.parametrize("inline", ["always", "never"])
@@ -159,7 +156,7 @@ def test_pieces_keep_to_the_budget_of_what_their_rows_cost(
         assert await _labels(served, *digits) == list(map(str, digits))
         assert rows == [3, 2, 1, 1, 1]
 
-    _run(main())
+    run_async(main())
 
 
 def test_the_pieces_of_a_large_request_let_others_between(served_with: Serve, gate: Gate) -> None:
@@ -176,7 +173,7 @@ def test_the_pieces_of_a_large_request_let_others_between(served_with: Serve, ga
         assert not large.done()
         assert await large == ["1"] * 20
 
-    _run(main())
+    run_async(main())
 
 
 def test_a_piece_that_fails_fails_its_request_alone(served_with: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +195,7 @@ def test_a_piece_that_fails_fails_its_request_alone(served_with: Serve, monkeypa
             await bad
         assert _samples(served, "lectern_requests_total") == {"success": 1, "failed": 1}
 
-    _run(main())
+    run_async(main())
 
 
 def test_beyond_the_limit_requests_are_refused_with_a_time_to_retry(served_with: Serve, gate: Gate) -> None:
@@ -219,7 +216,7 @@ def test_beyond_the_limit_requests_are_refused_with_a_time_to_retry(served_with:
         assert await _labels(served, 3) == ["3"]
         assert _samples(served, "lectern_requests_total") == {"success": 3, "saturated": 1}
 
-    _run(main())
+    run_async(main())
 
 
 def test_a_deadline_is_told_while_the_model_runs_and_later_requests_are_served(served_with: Serve, gate: Gate) -> None:
@@ -233,7 +230,7 @@ def test_a_deadline_is_told_while_the_model_runs_and_later_requests_are_served(s
         assert await _labels(served, 2) == ["2"]
         assert _samples(served, "lectern_requests_total") == {"success": 1, "deadline": 1}
 
-    _run(main())
+    run_async(main())
 
 
 def test_the_setting_bounds_the_deadline_that_a_request_asks_for(served_with: Serve, gate: Gate) -> None:
@@ -245,10 +242,10 @@ def test_the_setting_bounds_the_deadline_that_a_request_asks_for(served_with: Se
             await _labels(served, 1, timeout=3600)
         gate.open()
 
-    _run(main())
+    run_async(main())
 
 
-def test_a_request_whose_time_is_up_before_it_begins_does_not_run(served_with: Serve) -> None:
+def test_a_request_whose_time_is_up_before_it_begins_does_notrun_async(served_with: Serve) -> None:
     served = served_with(inline="always")
     before = _samples(served, "lectern_executions_total")[""]
 
@@ -256,7 +253,7 @@ def test_a_request_whose_time_is_up_before_it_begins_does_not_run(served_with: S
         with pytest.raises(DeadlineExceeded):
             await _labels(served, 1, timeout=0)
 
-    _run(main())
+    run_async(main())
     assert _samples(served, "lectern_executions_total")[""] == before
 
 
@@ -278,7 +275,7 @@ def test_a_cancelled_request_leaves_the_queue_and_the_count(served_with: Serve, 
         assert _samples(served, "lectern_inferences_total")[""] == 1
         await asyncio.wait_for(served.close(), 5)
 
-    _run(main())
+    run_async(main())
 
 
 def test_the_queue_depth_is_zero_again_whatever_happened(
@@ -300,7 +297,7 @@ def test_the_queue_depth_is_zero_again_whatever_happened(
         await asyncio.wait(waiting)
         assert _samples(served, "lectern_queue_depth")[""] == 0
 
-    _run(main())
+    run_async(main())
 
 
 def test_stages_are_timed(served_with: Serve) -> None:
@@ -314,10 +311,10 @@ def test_stages_are_timed(served_with: Serve) -> None:
         counts = _samples(served, "lectern_stage_seconds_count")
         assert counts == dict.fromkeys(("queue", "preprocess", "infer", "postprocess", "total"), 1)
 
-    _run(main())
+    run_async(main())
 
 
-def test_an_invalid_request_is_counted_as_such_and_does_not_run(served_with: Serve) -> None:
+def test_an_invalid_request_is_counted_as_such_and_does_notrun_async(served_with: Serve) -> None:
     served = served_with()
 
     async def main() -> None:
@@ -326,7 +323,7 @@ def test_an_invalid_request_is_counted_as_such_and_does_not_run(served_with: Ser
         assert _samples(served, "lectern_requests_total") == {"success": 0, "invalid": 1}
         assert _samples(served, "lectern_inferences_total")[""] == 0
 
-    _run(main())
+    run_async(main())
 
 
 def test_tensors_run_as_they_are(served_with: Serve) -> None:
@@ -343,7 +340,7 @@ def test_tensors_run_as_they_are(served_with: Serve) -> None:
         with pytest.raises(InvalidRequest, match="image: holds NaN or infinity"):
             await served.infer({"image": bad}, lambda outputs: None, Timings())
 
-    _run(main())
+    run_async(main())
 
 
 def test_after_closing_a_model_with_a_thread_refuses(served_with: Serve) -> None:
@@ -354,4 +351,4 @@ def test_after_closing_a_model_with_a_thread_refuses(served_with: Serve) -> None
         with pytest.raises(NotReady, match="the model was unloaded"):
             await _labels(served, 1)
 
-    _run(main())
+    run_async(main())

@@ -1,4 +1,4 @@
-"""The ONNX graphs: equal to PyTorch, and one sentence as well as many."""
+"""The ONNX graphs: parity with PyTorch, independence of the batch, tensors, size."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ WEIGHTS: tuple[Weights, ...] = ("int8", "int8-stored", "fp16", "fp32")
 
 
 def encoder_feeds(sentences: list[list[int]]) -> Tensors:
-    """The sentences with their ends, padded."""
+    """The sentences with END, padded."""
     lengths = np.array([len(one) + 1 for one in sentences], np.int32)
     source = np.zeros((len(sentences), lengths.max()), np.int32)
     for row, one in zip(source, sentences, strict=True):
@@ -48,69 +48,69 @@ def encoder_feeds(sentences: list[list[int]]) -> Tensors:
 
 
 def step_feeds(encoded: Tensors, lengths: np.ndarray, width: int = 3) -> Tensors:
-    """A step of `width` unlike hypotheses of each sentence."""
-    draw = np.random.default_rng(0)
+    """Inputs of a step with `width` different hypotheses of each sentence."""
+    generator = np.random.default_rng(0)
     state = np.repeat(encoded[STATE][:, None], width, axis=1)
     feeds = {
-        TOKENS: draw.integers(4, PIECES, size=state.shape[:2]).astype(np.int32),
-        STATE: (state * draw.uniform(0.5, 1, size=state.shape)).astype(np.float32),
+        TOKENS: generator.integers(4, PIECES, size=state.shape[:2]).astype(np.int32),
+        STATE: (state * generator.uniform(0.5, 1, size=state.shape)).astype(np.float32),
         K: np.array([width + 3], np.int64),
     }
     return feeds | {KEYS: encoded[KEYS], MEMORY: encoded[MEMORY], LENGTHS: lengths} if KEYS in encoded else feeds
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_float32_graphs_are_pytorch(kind: str) -> None:
+def test_float32_graphs_equal_pytorch(kind: str) -> None:
     network = made_network(kind, spread=0.4)
     encode, step = open_graphs(network, "fp32")
     torch_encode, torch_step = network_functions(network)
     feeds = encoder_feeds(made_sources(10))
-    found, expected = encode(feeds), torch_encode(feeds)
-    assert set(found) == set(expected)
+    outputs, expected = encode(feeds), torch_encode(feeds)
+    assert set(outputs) == set(expected)
     inside = np.arange(feeds[SOURCE].shape[1]) < feeds[LENGTHS][:, None]
     for name, values in expected.items():
-        kept = np.ones(len(values), bool) if name == STATE else inside
-        np.testing.assert_allclose(found[name][kept], values[kept], atol=2e-5)
+        mask = np.ones(len(values), bool) if name == STATE else inside
+        np.testing.assert_allclose(outputs[name][mask], values[mask], atol=2e-5)
     feeds = step_feeds(dict(expected), feeds[LENGTHS])
-    found, expected = step(feeds), torch_step(feeds)
-    assert set(found) == set(expected)
+    outputs, expected = step(feeds), torch_step(feeds)
+    assert set(outputs) == set(expected)
     for name, values in expected.items():
-        np.testing.assert_allclose(found[name], values, atol=5e-5, err_msg=name)
+        np.testing.assert_allclose(outputs[name], values, atol=5e-5, err_msg=name)
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_sentence_is_answered_alone_as_among_others(kind: str, weights: Weights) -> None:
+def test_a_translation_does_not_depend_on_the_batch(kind: str, weights: Weights) -> None:
     graphs = open_graphs(made_network(kind, spread=0.8), weights)
     sources, settings = made_sources(12, seed=1), SearchSettings(beam_size=3, n_best=2)
     together = decode(*graphs, sources, settings, wants_attention=True)
     for source, expected in zip(sources, together, strict=True):
-        (found,) = decode(*graphs, [source], settings, wants_attention=True)
-        assert [one.tokens for one in found] == [one.tokens for one in expected]
+        (alone,) = decode(*graphs, [source], settings, wants_attention=True)
+        assert [one.tokens for one in alone] == [one.tokens for one in expected]
         # Integers are exact; a float that is summed otherwise may still be rounded to the next integer.
-        assert [one.score for one in found] == pytest.approx([one.score for one in expected], abs=5e-3)
+        assert [one.score for one in alone] == pytest.approx([one.score for one in expected], abs=5e-3)
 
 
 @pytest.mark.parametrize("kind", ["default", "gru", "bahdanau"])
 def test_the_graphs_give_the_translations_of_the_reference(kind: str) -> None:
     network, sources = made_network(kind, spread=0.8), made_sources(20, seed=2)
     settings = SearchSettings(beam_size=4, n_best=2)
-    found = decode(*open_graphs(network, "fp32"), sources, settings)
+    outputs = decode(*open_graphs(network, "fp32"), sources, settings)
     expected = [reference_search(network, source, settings) for source in sources]
-    assert [[one.tokens for one in best] for best in found] == [[one.tokens for one in best] for best in expected]
+    assert [[one.tokens for one in best] for best in outputs] == [[one.tokens for one in best] for best in expected]
 
 
 @pytest.mark.parametrize("weights", ["int8", "int8-stored", "fp16"])
 @pytest.mark.parametrize("kind", ["default", "general", "bahdanau", "sutskever"])
-def test_stored_in_fewer_bits_answers_are_near(kind: str, weights: Weights) -> None:
+def test_weights_in_fewer_bits_give_similar_log_probabilities(kind: str, weights: Weights) -> None:
     network = made_network(kind, spread=0.1)
     _, step = open_graphs(network, weights)
     torch_encode, torch_step = network_functions(network)
     feeds = encoder_feeds(made_sources(10))
     feeds = step_feeds(dict(torch_encode(feeds)), feeds[LENGTHS]) | {K: np.array([PIECES], np.int64)}
-    found, expected = _by_piece(step(feeds)), _by_piece(torch_step(feeds))
-    assert np.abs(found[..., 3:] - expected[..., 3:]).max() < (0.01 if weights == "fp16" else 0.15)
-    assert np.isneginf(found[..., :3]).all()
+    outputs, expected = _by_piece(step(feeds)), _by_piece(torch_step(feeds))
+    assert np.abs(outputs[..., 3:] - expected[..., 3:]).max() < (0.01 if weights == "fp16" else 0.15)
+    assert np.isneginf(outputs[..., :3]).all()
 
 
 def _by_piece(outputs: Tensors) -> np.ndarray:
@@ -119,28 +119,28 @@ def _by_piece(outputs: Tensors) -> np.ndarray:
     return np.take_along_axis(outputs[LOG_PROBS], order, 2)
 
 
-def test_candidates_are_bounded_by_the_vocabulary_and_what_is_never_said_is_last() -> None:
+def test_candidates_are_bounded_by_the_vocabulary_and_forbidden_tokens_are_last() -> None:
     network = made_network("default", spread=0.4)
     encode, step = open_graphs(network, "int8")
     feeds = encoder_feeds(made_sources(4))
     feeds = step_feeds(dict(encode(feeds)), feeds[LENGTHS]) | {K: np.array([10_000], np.int64)}
-    found = step(feeds)
-    assert found[CANDIDATES].shape == (4, 3, PIECES)
-    assert (np.sort(found[CANDIDATES][..., -3:], axis=2) == [0, 1, 2]).all()
-    assert (np.diff(found[LOG_PROBS][..., :-3], axis=2) <= 0).all()
-    np.testing.assert_allclose(np.exp(found[LOG_PROBS]).sum(2), 1, atol=1e-4)
+    outputs = step(feeds)
+    assert outputs[CANDIDATES].shape == (4, 3, PIECES)
+    assert (np.sort(outputs[CANDIDATES][..., -3:], axis=2) == [0, 1, 2]).all()
+    assert (np.diff(outputs[LOG_PROBS][..., :-3], axis=2) <= 0).all()
+    np.testing.assert_allclose(np.exp(outputs[LOG_PROBS]).sum(2), 1, atol=1e-4)
 
 
 def test_attention_is_0_beyond_the_length() -> None:
     encode, step = open_graphs(made_network("default"), "int8")
     feeds = encoder_feeds([[5], [5, 6, 7, 8]])
-    found = step(step_feeds(dict(encode(feeds)), feeds[LENGTHS]))[ATTENTION]
-    assert (found[0, :, 2:] == 0).all()
-    np.testing.assert_allclose(found.sum(2), 1, atol=1e-5)
+    outputs = step(step_feeds(dict(encode(feeds)), feeds[LENGTHS]))[ATTENTION]
+    assert (outputs[0, :, 2:] == 0).all()
+    np.testing.assert_allclose(outputs.sum(2), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_manifest_says_what_is_in_the_graphs(kind: str) -> None:
+def test_the_manifest_describes_the_graphs(kind: str) -> None:
     network = made_network(kind)
     files = build_graphs(network, "int8")
     for name, spec in graph_specs(network).items():

@@ -1,1 +1,1 @@
-"""A trained seq2seq as a model bundle."""
+"""Export of a trained translator as a model bundle."""

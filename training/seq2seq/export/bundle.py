@@ -1,4 +1,4 @@
-"""A trained translator as a model bundle: graphs, subwords, language profile, samples, model card, manifest."""
+"""Writes a trained translator as a model bundle: graphs, subwords, language profile, samples, model card, manifest."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,23 +31,23 @@ from training.seq2seq.translator import Translator, load_translator
 
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 JOINT_FILE, SOURCE_FILE, TARGET_FILE = "pieces.model", "source.model", "target.model"
-PROFILE_FILE, CAPITALS_FILE = "language.json", "capitals.json"
+PROFILE_FILE, TRUECASING_FILE = "language.json", "capitals.json"
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "sacrebleu", "sentencepiece", "torch")
-_TOLERANCE = 0.02  # of a score: where a float is nearly between two integers, machines may take either
-_SEEN = 20_000  # training sentences whose lengths are looked at, of all parts of the corpus
-_SHORTEST, _LONGEST = 48, 128  # cutting costs more than some more pieces than are usual
+_TOLERANCE = 0.02  # of a score: machines may round a float that is nearly between two integers to either
+_LENGTH_SAMPLE = 20_000  # training sentences, spread over the corpus, from which the maximum length is computed
+_MIN_LIMIT, _MAX_LIMIT = 48, 128  # a split costs more quality than a sentence that is somewhat longer than usual
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What an export wrote, and what storing the weights so cost."""
+    """A written bundle, with the differences between its graphs and PyTorch."""
 
     bundle: Bundle
     weights: Weights
     parity: Parity
 
     def report(self) -> str:
-        """For the terminal."""
+        """The summary for the terminal."""
         parity = self.parity
         sizes = {path.name: path.stat().st_size for path in sorted(self.bundle.path.iterdir())}
         files = ", ".join(f"{name} {size / 1e6:.2f}" for name, size in sizes.items() if size >= 10_000)
@@ -72,13 +72,23 @@ def export(
     description: str,
     weights: Weights,
 ) -> Exported:
-    """Write the run's kept weights as the next version of `name`, once the ONNX graphs are shown to be as good.
+    """Write the run's kept weights as the next version of `name`, after a check that the ONNX graphs are as good.
 
-    Translations are searched for with the settings of the run's evaluation on the dev sentences.
+    The bundle searches with the settings of the run's evaluation on the dev sentences.
+
+    Args:
+        run: the trained run.
+        config: the run's.
+        data: that it was trained on.
+        name: of the model.
+        repository: the model repository.
+        licence: of the weights; None is the licence of the data.
+        description: for the manifest; empty for a standard one.
+        weights: how they are stored.
 
     Raises:
         CheckpointError: the run has no weights yet.
-        ExportError: the data do not allow it, or the graphs differ; nothing is written.
+        ExportError: the licence of the data forbids it, or the graphs differ; nothing is written.
     """
     check_shippable(config, data)
     with _one_thread():
@@ -99,7 +109,6 @@ def _export(
     evaluations = _evaluations(run, config, data, translator.epoch)
     preprocessing = _preprocessing(translator, data, evaluations["dev"])
     sentences = [pair.source for pair in data.splits["train"]]
-    capitals = learn_truecaser(sentences)
     manifest = Manifest(
         name=name,
         version=1,
@@ -123,7 +132,7 @@ def _export(
         preprocessing.source_pieces: translator.source.model,
         preprocessing.target_pieces: translator.target.model,
         PROFILE_FILE: language_profile(data.source, sentences).write(),
-        CAPITALS_FILE: capitals.write(),
+        TRUECASING_FILE: learn_truecaser(sentences).write(),
     }
     with draft_bundle(repository, manifest, files) as draft:
         answers = SampleAnswers(draft.bundle, NOISE)
@@ -137,7 +146,7 @@ def _export(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Single steps are too short for several threads: beside other work they wait for each other most of the time."""
+    """Run PyTorch on one thread: single steps are too short for several, which mostly wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -154,8 +163,8 @@ def _preprocessing(translator: Translator, data: ParallelData, dev: dict[str, An
         source_pieces=JOINT_FILE if joint else SOURCE_FILE,
         target_pieces=JOINT_FILE if joint else TARGET_FILE,
         profile=PROFILE_FILE,
-        truecasing=CAPITALS_FILE,
-        max_source_tokens=_longest(translator, [pair.source for pair in data.splits["train"]]),
+        truecasing=TRUECASING_FILE,
+        max_source_tokens=_max_source_tokens(translator, [pair.source for pair in data.splits["train"]]),
         length_penalty=dev["length_penalty"],
         coverage_penalty=dev["coverage_penalty"],
         beam_size=dev["beam_size"],
@@ -163,29 +172,29 @@ def _preprocessing(translator: Translator, data: ParallelData, dev: dict[str, An
     )
 
 
-def _longest(translator: Translator, sentences: Sequence[str]) -> int:
-    """Pieces of the longest sentences that training had enough of: all but one in a thousand are shorter."""
-    lengths = [len(translator.encode(sentence)) for sentence in sentences[:: len(sentences) // _SEEN + 1]]
-    return int(np.clip(np.quantile(lengths, 0.999), _SHORTEST, _LONGEST)) if lengths else _LONGEST
+def _max_source_tokens(translator: Translator, sentences: Sequence[str]) -> int:
+    """The length that 99.9% of the training sentences do not exceed, within limits."""
+    lengths = [len(translator.encode(sentence)) for sentence in sentences[:: len(sentences) // _LENGTH_SAMPLE + 1]]
+    return int(np.clip(np.quantile(lengths, 0.999), _MIN_LIMIT, _MAX_LIMIT)) if lengths else _MAX_LIMIT
 
 
 def _evaluations(run: Run, config: TranslatorConfig, data: ParallelData, epoch: int) -> dict[str, Any]:
-    """The stored evaluations of the exported weights; the dev sentences are translated now if they were not."""
+    """The evaluations of the exported weights by split; dev is evaluated now if that was not done yet."""
     dev = run.evaluations().get("dev")
     if dev is None or dev.get("epoch") != epoch:
         evaluate(run, config, data, "dev", torch.device("cpu"))
-    return {split: found for split, found in run.evaluations().items() if found.get("epoch") == epoch}
+    return {split: result for split, result in run.evaluations().items() if result.get("epoch") == epoch}
 
 
 def _metrics(evaluations: dict[str, Any], data: ParallelData) -> tuple[Metric, ...]:
-    """BLEU and chrF2 of every split that was evaluated, with and without near-duplicates."""
+    """BLEU and chrF2 of each evaluated split, and BLEU without near-duplicates."""
     metrics = []
-    for split, found in evaluations.items():
-        new = found["without_near_duplicates"]
-        for scores, which in ((found, ""), (new, " without a near-duplicate in training")):
-            measured = f"{data.name}, {split}, {scores['sentences']:,} sentences{which}, beam {found['beam_size']}"
+    for split, result in evaluations.items():
+        new = result["without_near_duplicates"]
+        for scores, which in ((result, ""), (new, " without a near-duplicate in training")):
+            measured = f"{data.name}, {split}, {scores['sentences']:,} sentences{which}, beam {result['beam_size']}"
             for name, key in (("BLEU", "bleu"), ("BLEU, lower case", "bleu_lower_case"), ("chrF2", "chrf2")):
-                if scores is found or key == "bleu":
-                    signature = f"; {scores['signatures'][key]}" if scores is found else ""
+                if scores is result or key == "bleu":
+                    signature = f"; {scores['signatures'][key]}" if scores is result else ""
                     metrics.append(Metric(name=name, value=scores[key], unit="%", data=measured + signature))
     return tuple(metrics)

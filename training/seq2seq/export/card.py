@@ -23,7 +23,7 @@ _CARD = """\
 | Network | {network} |
 | Subwords | SentencePiece, {subwords} |
 | Input | text; its sentences are translated one by one, at most {longest} pieces at a time |
-| Output | text with the mean log-probability of a piece, other translations, and {attended} |
+| Output | text with the mean log-probability of a piece, other translations, and {alignment} |
 | Search | beam {beam_size}, length penalty {length_penalty:g}, coverage penalty {coverage_penalty:g} (Wu et al. 2016, section 7) |
 | Weights | {weights}: BLEU {graph:.2f} on {sentences:,} dev sentences, {pytorch:.2f} as trained; {changed:,} translations differ |
 | Licence of the weights | {licence} |
@@ -33,8 +33,8 @@ _CARD = """\
 
 {results}
 
-BLEU and chrF2 are sacreBLEU's, in percent, of the weights before they were stored for this bundle. Near-duplicates are sentences that
-training has all but the same of.
+BLEU and chrF2 are sacreBLEU's, in percent, of the weights as they were trained. Near-duplicates are sentences that are nearly the same
+as a training sentence.
 
 ## Examples
 
@@ -42,12 +42,12 @@ training has all but the same of.
 
 ## How it was trained
 
-* Data: {data}: {train:,} pairs to train on, {dev:,} to choose the epoch and the settings by.
-{begun}* {epochs} epochs, batches of about {batch_tokens:,} target pieces, AdamW with weight decay {weight_decay:g}, learning rate up to {learning_rate:g},
+* Data: {data}: {train:,} training pairs, {dev:,} dev pairs by which the epoch and the settings were chosen.
+{initial_runs}* {epochs} epochs, batches of about {batch_tokens:,} target pieces, AdamW with weight decay {weight_decay:g}, learning rate up to {learning_rate:g},
   label smoothing {label_smoothing:g}, seed {seed}.
-* Dropout: {embedding_dropout:g} of the embeddings, {dropout:g} between and after the layers, the same in a whole sentence (Gal and Ghahramani
-  2016); {piece_dropout:g} of the pieces.
-{shown}* Libraries: {libraries}.
+* Dropout: {embedding_dropout:g} of the embeddings, {dropout:g} between and after the layers, with one mask for a whole sentence (Gal and
+  Ghahramani 2016); {piece_dropout:g} of the pieces.
+{augmentation}* Libraries: {libraries}.
 
 ## What it is not
 
@@ -65,7 +65,7 @@ def model_card(
     parity: Parity,
     samples: Sequence[Sample],
 ) -> str:
-    """MODEL_CARD.md, every figure from the run that made the weights and the graphs that ship."""
+    """The text of MODEL_CARD.md; all figures are from the run and from the exported graphs."""
     origin, settings = manifest.provenance, manifest.preprocessing
     return _CARD.format(
         name=manifest.name,
@@ -76,7 +76,7 @@ def model_card(
         network=_network(config, translator),
         subwords=_subwords(config, translator),
         longest=settings["max_source_tokens"],
-        attended="no alignment" if config.network.attention == "none" else "what each piece attended to",
+        alignment="no alignment" if config.network.attention == "none" else "the attention of each piece",
         beam_size=settings["beam_size"],
         length_penalty=settings["length_penalty"],
         coverage_penalty=settings["coverage_penalty"],
@@ -91,12 +91,12 @@ def model_card(
             ["| measure | value | data |", "|---|---|---|"]
             + [_row(metric.name, f"{metric.value:.2f}", metric.data) for metric in manifest.metrics]
         ),
-        examples="\n".join(f"* {text}\n  {answer}" for text, answer in _examples(samples)),
+        examples="\n".join(f"* {text}\n  {translation}" for text, translation in _examples(samples)),
         data=origin.data,
         train=len(data.splits["train"]),
         dev=len(data.splits["dev"]),
-        begun=_begun(config),
-        shown=_shown(config),
+        initial_runs=_initial_runs(config),
+        augmentation=_augmentation(config),
         epochs=config.epochs,
         batch_tokens=config.batch_tokens,
         weight_decay=config.weight_decay,
@@ -110,27 +110,27 @@ def model_card(
     )
 
 
-def _shown(config: TranslatorConfig) -> str:
-    """A line for each way in which pairs were shown."""
+def _augmentation(config: TranslatorConfig) -> str:
+    """A line for each kind of data augmentation."""
     return "".join(
         f"* {share:.0%} {text}\n"
         for share, text in (
-            (config.fragments, "of the sentences without the marks at their ends, as headings come."),
+            (config.fragments, "of the sentences, in each epoch, without their final punctuation, like headings."),
             (
                 config.phrases,
-                "as many words and phrases as pairs beside them, found by word alignment (Koehn et al. 2003).",
+                "as many words and phrases as pairs added, extracted by word alignment (Koehn et al. 2003).",
             ),
             (
                 config.placeholders,
-                "of the pairs, about, with a stand-in for a word and its translation: so names, addresses and signs that the vocabulary does "
-                "not know are copied (Luong, Sutskever et al. 2015).",
+                "of the pairs, about, with a placeholder for a word and its translation, so that names, addresses and symbols that the "
+                "vocabulary does not have are copied (Luong, Sutskever et al. 2015).",
             ),
         )
         if share
     )
 
 
-def _begun(config: TranslatorConfig) -> str:
+def _initial_runs(config: TranslatorConfig) -> str:
     """A line for each run that this one began with."""
     return "".join(
         f"* It began with the weights of the run `{name}` ({earlier.data.data or 'own files'}, {earlier.epochs} epochs), whose settings are in "
@@ -140,7 +140,7 @@ def _begun(config: TranslatorConfig) -> str:
 
 
 def _row(*cells: str) -> str:
-    """A row of a table; sacreBLEU's signatures have bars in them."""
+    """A row of a table, with the bars in sacreBLEU's signatures escaped."""
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 

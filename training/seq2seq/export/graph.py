@@ -1,7 +1,6 @@
-"""The ONNX graphs of a translator: the encoder, and one step of the decoder for N sources' W hypotheses each.
+"""The ONNX graphs of a translator: the encoder, and one step of the decoder for W hypotheses of each of N sources.
 
-What goes in and out is said in `service.decoding.graph_io`. The encoder's layers are told the lengths, so that
-padding is never read. Shapes are named as in `training.seq2seq.network.model`; R is N x W.
+Inputs and outputs are described in `service.decoding.graph_io`, shapes in `training.seq2seq.network.model`; R = N x W.
 """
 
 from dataclasses import dataclass
@@ -24,9 +23,9 @@ from service.decoding.graph_io import (
     TOKENS,
     K,
 )
-from training.seq2seq.export.encoder_graph import encoder_graph
-from training.seq2seq.export.quantize import Parts, Weights
-from training.seq2seq.export.step_graph import step_graph
+from training.seq2seq.export.encoder_graph import add_encoder
+from training.seq2seq.export.quantize import QuantizedGraph, Weights
+from training.seq2seq.export.step_graph import add_step
 from training.seq2seq.network.model import Seq2Seq
 
 FILES = {ENCODER: "encoder.onnx", STEP: "step.onnx"}
@@ -40,7 +39,7 @@ _DATATYPES = {
 
 @dataclass(frozen=True)
 class _Tensor:
-    """A tensor with its axes, named where they vary."""
+    """A tensor with its axes: sizes, or names of axes that vary."""
 
     name: str
     datatype: Datatype
@@ -55,7 +54,7 @@ class _Tensor:
 
 
 def graph_specs(network: Seq2Seq) -> dict[str, Graph]:
-    """What goes in and out of both, as the manifest says it."""
+    """Inputs and outputs of both graphs, for the manifest."""
     return {
         name: Graph(
             file=FILES[name],
@@ -67,13 +66,13 @@ def graph_specs(network: Seq2Seq) -> dict[str, Graph]:
 
 
 def build_graphs(network: Seq2Seq, weights: Weights) -> dict[str, bytes]:
-    """Both ONNX files, and what they share, by the file's name."""
+    """Both ONNX files, and the file that they share if there is one, by file name."""
     files = {}
     for name, (inputs, outputs) in _tensors(network).items():
-        parts = Parts(weights)
-        (encoder_graph if name == ENCODER else step_graph)(parts, network)
-        files[FILES[name]] = parts.model(name, [one.info() for one in inputs], [one.info() for one in outputs])
-        files |= parts.shared_file()
+        graph = QuantizedGraph(weights)
+        (add_encoder if name == ENCODER else add_step)(graph, network)
+        files[FILES[name]] = graph.model(name, [one.info() for one in inputs], [one.info() for one in outputs])
+        files |= graph.shared_file()
     return files
 
 

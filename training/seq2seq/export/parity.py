@@ -1,4 +1,4 @@
-"""The exported graphs held against PyTorch on dev sentences: log-probabilities, translations and BLEU."""
+"""Parity of a bundle with PyTorch on dev sentences: log-probabilities, translations and BLEU."""
 
 import math
 import time
@@ -34,36 +34,36 @@ from training.seq2seq.data.batches import EncodedPair, make_batch
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.export.quantize import Weights
 from training.seq2seq.metrics import bleu
-from training.seq2seq.search import search as torch_search
+from training.seq2seq.search import search
 from training.seq2seq.translator import Translator
 
-MOST_LOST = 0.3
-"""Of BLEU: what storing the weights in fewer bits may cost."""
+MAX_BLEU_LOSS = 0.3
+"""BLEU that weights in fewer bits may cost."""
 
 _SENTENCES = 2_000
-_FORCED = 100  # sentences whose log-probabilities are compared
-_ALONE = 32  # sentences that are run by themselves too
-_SLACK = 20  # of float32: sums of other orders, through many steps
+_SCORED_REFERENCES = 100  # sentences whose references' log-probabilities are compared
+_SINGLE_SENTENCES = 32  # sentences that are translated alone too
+_TOLERANCE = 20 * PARITY_TOLERANCE  # float32 sums in another order, over many steps
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """What exporting changed, on so many dev sentences."""
+    """The differences between the exported graphs and PyTorch, on dev sentences."""
 
     sentences: int
     beam_size: int
     difference: float
-    """The greatest of a log-probability of a reference's piece from PyTorch's."""
+    """Greatest difference of a log-probability of a reference's token."""
     typical: float
-    """The mean of those."""
+    """Mean of those differences."""
     batching: float
-    """The greatest of a score between a sentence alone and with others."""
+    """Greatest difference between the score of a sentence that is translated alone and with others."""
     changed: int
-    """Translations that are not PyTorch's."""
+    """Number of translations that differ."""
     pytorch: float
     """BLEU of PyTorch's translations, in percent."""
     graph: float
-    """BLEU of the graphs', by the server's search."""
+    """BLEU of the graphs' translations, in percent."""
     sentences_per_second: float
 
     @property
@@ -72,9 +72,9 @@ class Parity:
         return self.pytorch - self.graph
 
     @property
-    def most_lost(self) -> float:
-        """BLEU that they may lose: `MOST_LOST`, and more of few sentences, of which chance decides as much."""
-        return MOST_LOST * max(1.0, math.sqrt(_SENTENCES / max(1, self.sentences)))
+    def max_loss(self) -> float:
+        """BLEU that they may lose: `MAX_BLEU_LOSS`, and more on few sentences, where BLEU varies more by chance."""
+        return MAX_BLEU_LOSS * max(1.0, math.sqrt(_SENTENCES / max(1, self.sentences)))
 
 
 def check_parity(
@@ -89,121 +89,122 @@ def check_parity(
         weights: how the bundle stores them.
 
     Raises:
-        ExportError: float32 log-probabilities differ; a sentence comes out otherwise in a batch; or what is stored in
-            fewer bits loses more BLEU than `Parity.most_lost`.
+        ExportError: float32 log-probabilities differ; a sentence is translated differently in a batch; or weights in
+            fewer bits lose more BLEU than `Parity.max_loss`.
     """
     settings = predictor.preprocessing.search(predictor.preprocessing.beam_size)
     pairs = data.splits["dev"][:_SENTENCES]
     sources = [translator.encode(pair.source) for pair in pairs]
-    targets = [translator.target.encode(pair.target) for pair in pairs]
-    differences = _differences(translator, predictor, sources[:_FORCED], targets[:_FORCED])
-    begun = time.perf_counter()
-    found = _translate(predictor, sources, settings)
-    seconds = time.perf_counter() - begun
-    expected = torch_search(translator.network, sources, settings)
-    texts, theirs = ([translator.target.decode(one[0].tokens) for one in some] for some in (found, expected))
-    wanted = [pair.target for pair in pairs]
+    scored = [
+        EncodedPair(source, translator.target.encode(pair.target))
+        for source, pair in zip(sources[:_SCORED_REFERENCES], pairs, strict=False)
+    ]
+    differences = _log_prob_differences(translator, predictor, scored)
+    start = time.perf_counter()
+    served = _translate(predictor, sources, settings)
+    seconds = time.perf_counter() - start
+    expected = search(translator.network, sources, settings)
+    ours, theirs = ([translator.target.decode(best[0].tokens) for best in results] for results in (served, expected))
+    references = [pair.target for pair in pairs]
     lower_case = translator.config.data.lower_case
     parity = Parity(
         sentences=len(pairs),
         beam_size=settings.beam_size,
         difference=float(differences.max(initial=0)),
         typical=float(differences.mean()),
-        batching=_batching(predictor, sources, found, settings),
-        changed=sum(one != other for one, other in zip(texts, theirs, strict=True)),
-        pytorch=bleu(theirs, wanted, lower_case=lower_case, language=data.target),
-        graph=bleu(texts, wanted, lower_case=lower_case, language=data.target),
+        batching=_batching_difference(predictor, sources, served, settings),
+        changed=sum(one != other for one, other in zip(ours, theirs, strict=True)),
+        pytorch=bleu(theirs, references, lower_case=lower_case, language=data.target),
+        graph=bleu(ours, references, lower_case=lower_case, language=data.target),
         sentences_per_second=len(pairs) / max(seconds, 1e-9),
     )
-    _judge(parity, weights)
+    _check_limits(parity, weights)
     return parity
 
 
 def _translate(
     predictor: TranslationPredictor, sources: Sequence[Sequence[int]], settings: SearchSettings
 ) -> list[list[Hypothesis]]:
-    """The hypotheses of each source (pieces without END), best first."""
+    """The hypotheses of each source (token ids without END), best first."""
     jobs = [Job(source, settings) for source in sources]
     hypotheses: list[list[Hypothesis]] = predictor.infer({JOBS: object_array(jobs)})[HYPOTHESES].tolist()
     return hypotheses
 
 
-def _differences(
-    translator: Translator,
-    predictor: TranslationPredictor,
-    sources: Sequence[Sequence[int]],
-    targets: Sequence[Sequence[int]],
+def _log_prob_differences(
+    translator: Translator, predictor: TranslationPredictor, pairs: Sequence[EncodedPair]
 ) -> NDArray[np.float32]:
-    """How far the log-probabilities of the references' pieces, END among them, are from PyTorch's."""
-    pairs = [EncodedPair(source, target) for source, target in zip(sources, targets, strict=True)]
-    theirs = _forced_by_torch(translator, pairs)
-    ours = _forced(predictor, pairs, translator.target.size)
-    # The vocabulary may not have a piece of a reference: UNKNOWN, which has no probability.
-    both = [
-        (one[known], other[known]) for one, other in zip(ours, theirs, strict=True) for known in [np.isfinite(other)]
-    ]
-    return np.concatenate([np.abs(one - other) for one, other in both])
+    """Absolute differences of the log-probabilities of all tokens of the references, END included."""
+    expected = _torch_log_probs(translator, pairs)
+    served = _served_log_probs(predictor, pairs, translator.target.size)
+    differences = []
+    for ours, theirs in zip(served, expected, strict=True):
+        known = np.isfinite(
+            theirs
+        )  # a reference may have characters outside the vocabulary: UNKNOWN, which is forbidden
+        differences.append(np.abs(ours[known] - theirs[known]))
+    return np.concatenate(differences)
 
 
 @torch.inference_mode()
-def _forced_by_torch(translator: Translator, pairs: Sequence[EncodedPair]) -> list[NDArray[np.float32]]:
-    """Of each reference's pieces, all at once as in training."""
+def _torch_log_probs(translator: Translator, pairs: Sequence[EncodedPair]) -> list[NDArray[np.float32]]:
+    """Log-probabilities of the tokens of each reference [T + 1], by the network as in training."""
     batch = make_batch(pairs, translator.device)
     scores = translator.network.output(translator.network(batch.source, batch.lengths, batch.decoder_input))
     scores[..., translator.network.forbidden] = -torch.inf
-    found = scores.log_softmax(2).gather(2, batch.target.unsqueeze(2)).squeeze(2).cpu().numpy()
-    return [row[: len(pair.target) + 1] for row, pair in zip(found, pairs, strict=True)]
+    log_probs = scores.log_softmax(2).gather(2, batch.target.unsqueeze(2)).squeeze(2).cpu().numpy()
+    return [row[: len(pair.target) + 1] for row, pair in zip(log_probs, pairs, strict=True)]
 
 
-def _forced(
+def _served_log_probs(
     predictor: TranslationPredictor, pairs: Sequence[EncodedPair], vocabulary: int
 ) -> list[NDArray[np.float32]]:
-    """The same by the graphs, step by step."""
+    """Log-probabilities of the tokens of each reference [T + 1], by the graphs step by step."""
     batch = make_batch(pairs, torch.device("cpu"))
     lengths = batch.lengths.numpy().astype(np.int32)
     encoded = predictor.sessions[ENCODER].run({SOURCE: batch.source.numpy().astype(np.int32), LENGTHS: lengths})
-    fixed: Tensors = {K: np.array([vocabulary], np.int64)}
+    constant: Tensors = {K: np.array([vocabulary], np.int64)}
     if KEYS in encoded:
-        fixed |= {KEYS: encoded[KEYS], MEMORY: encoded[MEMORY], LENGTHS: lengths}
+        constant |= {KEYS: encoded[KEYS], MEMORY: encoded[MEMORY], LENGTHS: lengths}
     state, columns = encoded[STATE][:, None], []
-    for given, wanted in zip(batch.decoder_input.T.numpy(), batch.target.T.numpy(), strict=True):
-        outputs = predictor.sessions[STEP].run({TOKENS: given.astype(np.int32)[:, None], STATE: state, **fixed})
+    for tokens, targets in zip(batch.decoder_input.T.numpy(), batch.target.T.numpy(), strict=True):
+        outputs = predictor.sessions[STEP].run({TOKENS: tokens.astype(np.int32)[:, None], STATE: state, **constant})
         state = outputs[NEXT_STATE]
-        # Each piece is once among all candidates.
-        rows, _, places = np.nonzero(outputs[CANDIDATES] == wanted[:, None, None])
-        columns.append(outputs[LOG_PROBS][rows, 0, places])
-    found = np.stack(columns, axis=1)
-    return [row[: len(pair.target) + 1] for row, pair in zip(found, pairs, strict=True)]
+        # With k = V every token is exactly one of the candidates.
+        rows, _, ranks = np.nonzero(outputs[CANDIDATES] == targets[:, None, None])
+        columns.append(outputs[LOG_PROBS][rows, 0, ranks])
+    log_probs = np.stack(columns, axis=1)
+    return [row[: len(pair.target) + 1] for row, pair in zip(log_probs, pairs, strict=True)]
 
 
-def _batching(
+def _batching_difference(
     predictor: TranslationPredictor,
     sources: Sequence[Sequence[int]],
-    found: Sequence[Sequence[Hypothesis]],
+    results: Sequence[Sequence[Hypothesis]],
     settings: SearchSettings,
 ) -> float:
-    """The greatest difference between scores of sentences alone and with others; 1 where the pieces are others."""
-    worst = 0.0
-    for place in range(0, len(sources), max(1, len(sources) // _ALONE)):
-        (alone,) = _translate(predictor, [sources[place]], settings)
-        for one, other in zip(alone, found[place], strict=True):
+    """Greatest difference between scores of sentences translated alone and in a batch; 1 if the tokens differ."""
+    greatest = 0.0
+    for index in range(0, len(sources), max(1, len(sources) // _SINGLE_SENTENCES)):
+        (alone,) = _translate(predictor, [sources[index]], settings)
+        for one, other in zip(alone, results[index], strict=True):
             same = one.tokens == other.tokens or abs(one.score - other.score) < PARITY_TOLERANCE  # a tie
-            worst = max(worst, abs(one.score - other.score) if same else 1.0)
-    return worst
+            greatest = max(greatest, abs(one.score - other.score) if same else 1.0)
+    return greatest
 
 
-def _judge(parity: Parity, weights: Weights) -> None:
-    """Raise ExportError where something is not as it must be."""
-    where, tolerance = f"{parity.sentences:,} dev sentences", _SLACK * PARITY_TOLERANCE
-    advice = f"(limit {tolerance:.2g}); nothing was written. Check the versions of torch and onnxruntime"
-    if weights == "fp32" and not parity.difference <= tolerance:
+def _check_limits(parity: Parity, weights: Weights) -> None:
+    """Raise ExportError if a difference is too large."""
+    where = f"{parity.sentences:,} dev sentences"
+    advice = f"(limit {_TOLERANCE:.2g}); nothing was written. Check the versions of torch and onnxruntime"
+    if weights == "fp32" and not parity.difference <= _TOLERANCE:
         raise ExportError(f"the ONNX graphs differ from PyTorch on {where}: by up to {parity.difference:.2g} {advice}")
-    if not parity.batching <= tolerance:
+    if not parity.batching <= _TOLERANCE:
         raise ExportError(f"the ONNX graphs answer a batch otherwise: by up to {parity.batching:.2g} {advice}")
-    if parity.lost > parity.most_lost:
+    if parity.lost > parity.max_loss:
         raise ExportError(
             f"weights stored as {weights} cost {parity.lost:.2f} BLEU on {where} ({parity.graph:.2f}, PyTorch "
-            f"{parity.pytorch:.2f}), the limit is {parity.most_lost:.1f}; nothing was written. {_REMEDIES[weights]}"
+            f"{parity.pytorch:.2f}), the limit is {parity.max_loss:.1f}; nothing was written. {_REMEDIES[weights]}"
         )
 
 

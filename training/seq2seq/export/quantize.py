@@ -1,8 +1,8 @@
-"""How a translator's weights are stored and multiplied with: the parts that its graphs are put together of.
+"""Quantized matrix products for a translator's graphs.
 
-int8 is computed in integers, with a scale of its own for every row of activations and for every column of weights. A
-row's product is exact in integers, so it is the same whatever rows are computed beside it: batch mates change nothing.
-(One scale for the whole batch, as onnxruntime's own dynamic quantisation has it, would let them.)
+int8 products are computed in integers, with a scale for each row of activations and for each column of weights. A row's
+integers do not depend on the other rows, so a result does not depend on the batch. (With one scale for the whole batch,
+like in onnxruntime's dynamic quantization, it would.)
 """
 
 from typing import Literal
@@ -15,47 +15,47 @@ from torch import Tensor, nn
 from training.common.graph_builder import GraphBuilder
 
 Weights = Literal["int8", "int8-stored", "fp16", "fp32"]
-"""int8: stored and, in the step, multiplied so; int8-stored and fp16: stored so, computed in float32."""
+"""int8: stored and, in the step, multiplied in 8 bits; int8-stored and fp16: stored that way, computed in float32."""
 
 SHARED_FILE = "embeddings.bin"
-"""What both graphs read: the embeddings where source and target have the same, which are a quarter of all weights."""
+"""The embeddings, a quarter of all weights, if source and target share them: both graphs read this file."""
 
-_CONTRIB = "com.microsoft"  # operators that every onnxruntime has
-_LARGEST_ACTIVATION = 63
-"""7 bits: CPUs without VNNI add two products of 8 bits in 16, which would overflow with more."""
+_CONTRIB = "com.microsoft"  # onnxruntime's own operators
+_MAX_ACTIVATION = 63
+"""7 bits: CPUs without VNNI add two products of 8 bits in 16 bits, which would overflow with more."""
 
 
-class Parts(GraphBuilder):
-    """With products in integers, and a constant that two graphs share.
+class QuantizedGraph(GraphBuilder):
+    """A graph builder with integer matrix products and a constant that two graphs can share.
 
     Args:
-        weights: how they are stored and multiplied with.
+        weights: how weights are stored and multiplied.
     """
 
     def __init__(self, weights: Weights) -> None:
         super().__init__(weights)
         self.domains = (_CONTRIB,) if weights == "int8" else ()
         self.shared = ""
-        """The constant that is in `SHARED_FILE`, beside the graph; none: ''."""
-        self._quantised: dict[str, str] = {}
+        """Name of the constant that is in `SHARED_FILE`; empty for none."""
+        self._quantized: dict[str, str] = {}
 
     def split(self, values: str, sizes: list[int], out: str) -> list[str]:
-        """Cut the last axis into pieces of these sizes."""
+        """Split the last axis into parts of these sizes."""
         if len(sizes) == 1:
             return [values]
         names = [f"{out}_{number}" for number in range(len(sizes))]
         self.nodes.append(helper.make_node("Split", [values, self.sizes(*sizes)], names, axis=-1))
         return names
 
-    def number(self, value: float | np.generic) -> str:
-        """Store one number; a Python one is a float32."""
-        scalar = np.float32(value) if isinstance(value, float) else value
-        name = f"{scalar.dtype}_{scalar}"
-        self.constants[name] = np.array(scalar)
+    def scalar(self, value: float | np.generic) -> str:
+        """Store a scalar; a Python float becomes a float32."""
+        typed = np.float32(value) if isinstance(value, float) else value
+        name = f"{typed.dtype}_{typed}"
+        self.constants[name] = np.array(typed)
         return name
 
     def store(self, name: str, values: Tensor, *, shared: bool = False) -> tuple[str, str | None]:
-        """Store a table or a matrix; one may be shared with another graph."""
+        """Store a table or a matrix; one of them may be shared with another graph."""
         if shared:
             self.shared = name
         return super().store(name, values)
@@ -63,79 +63,79 @@ class Parts(GraphBuilder):
     def product(
         self, values: str, matrix: tuple[str, str | None], bias: Tensor | None, *, bounded: bool, out: str
     ) -> str:
-        """Rows [R, K] times a stored matrix [M, K], and a bias: [R, M].
+        """A linear layer: rows [R, K] times a stored matrix [M, K], plus a bias; the result is [R, M].
 
         Args:
-            values: the rows.
-            matrix: what `store` gave.
-            bias: [M], or none.
-            bounded: no value is beyond -1 to 1, so that in integers one scale does for all rows.
-            out: name of the answer; of the bias, too.
+            values: name of the rows.
+            matrix: the names that `store` returned.
+            bias: [M], or None.
+            bounded: all values are between -1 and 1, so that one scale is enough for the integers of all rows.
+            out: name of the result, and prefix of the other names.
         """
         name, scales = matrix
-        shift = [] if bias is None else [self.keep(f"{out}_bias", bias)]
+        biases = [] if bias is None else [self.keep(f"{out}_bias", bias)]
         if self.weights != "int8":
-            whole = self.as_float(name, scales, out=f"{name}_whole")
-            turned = self.add("Transpose", whole, out=f"{out}_turned", perm=[1, 0])
-            linear = self.add("MatMul", values, turned, out=f"{out}_linear" if shift else out)
-            return self.add("Add", linear, *shift, out=out) if shift else linear
+            floats = self.as_float(name, scales, out=f"{name}_float")
+            transposed = self.add("Transpose", floats, out=f"{out}_transposed", perm=[1, 0])
+            linear = self.add("MatMul", values, transposed, out=f"{out}_linear" if biases else out)
+            return self.add("Add", linear, *biases, out=out) if biases else linear
         assert scales is not None
-        turned = self.add("Transpose", name, out=f"{out}_turned", perm=[1, 0])
-        columns = self.add("Reshape", scales, self.sizes(-1), out=f"{out}_columns")
+        transposed = self.add("Transpose", name, out=f"{out}_transposed", perm=[1, 0])
+        column_scales = self.add("Reshape", scales, self.sizes(-1), out=f"{out}_column_scales")
         if bounded:
-            integers, step = self._in_integers(values)
-            return self._integer_product(integers, turned, step, columns, *shift, out=out)
-        integers, steps = self._in_integers_by_row(values)
-        summed = self._integer_product(integers, turned, self.number(1.0), columns, out=f"{out}_summed")
-        linear = self.add("Mul", summed, steps, out=f"{out}_linear" if shift else out)
-        return self.add("Add", linear, *shift, out=out) if shift else linear
+            integers, scale = self._quantize(values)
+            return self._integer_product(integers, transposed, scale, column_scales, *biases, out=out)
+        integers, row_scales = self._quantize_by_row(values)
+        unscaled = self._integer_product(integers, transposed, self.scalar(1.0), column_scales, out=f"{out}_unscaled")
+        linear = self.add("Mul", unscaled, row_scales, out=f"{out}_linear" if biases else out)
+        return self.add("Add", linear, *biases, out=out) if biases else linear
 
-    def _integer_product(self, values: str, matrix: str, step: str, columns: str, *bias: str, out: str) -> str:
-        inputs = [values, matrix, step, columns, self._zero_point(), *(["", *bias] if bias else [])]
+    def _integer_product(self, values: str, matrix: str, scale: str, column_scales: str, *bias: str, out: str) -> str:
+        inputs = [values, matrix, scale, column_scales, self._zero_point(), *(["", *bias] if bias else [])]
         return self.add("MatMulIntegerToFloat", *inputs, out=out, domain=_CONTRIB)
 
-    def _in_integers(self, values: str) -> tuple[str, str]:
-        """Rows as uint8 around the zero point, and what one step is worth."""
-        step = self.number(1 / _LARGEST_ACTIVATION)
-        if values not in self._quantised:
-            self._quantised[values] = self.add(
-                "QuantizeLinear", values, step, self._zero_point(), out=f"{values}_uint8"
+    def _quantize(self, values: str) -> tuple[str, str]:
+        """Values between -1 and 1 as uint8 around the zero point, and their scale."""
+        scale = self.scalar(1 / _MAX_ACTIVATION)
+        if values not in self._quantized:
+            self._quantized[values] = self.add(
+                "QuantizeLinear", values, scale, self._zero_point(), out=f"{values}_uint8"
             )
-        return self._quantised[values], step
+        return self._quantized[values], scale
 
-    def _in_integers_by_row(self, values: str) -> tuple[str, str]:
-        """The same, and what one step is worth in each row [R, 1]."""
-        size = self.add("Abs", values, out=f"{values}_sizes")
-        largest = self.add("ReduceMax", size, self.sizes(-1), out=f"{values}_largest", keepdims=1)
-        above = self.add("Max", largest, self.number(1e-20), out=f"{values}_above")
-        steps = self.add("Div", above, self.number(float(_LARGEST_ACTIVATION)), out=f"{values}_steps")
-        scaled = self.add("Div", values, steps, out=f"{values}_scaled")
-        one = self.number(1.0)
-        return self.add("QuantizeLinear", scaled, one, self._zero_point(), out=f"{values}_uint8_by_row"), steps
+    def _quantize_by_row(self, values: str) -> tuple[str, str]:
+        """Values as uint8 around the zero point, and the scale of each row [R, 1]."""
+        absolute = self.add("Abs", values, out=f"{values}_absolute")
+        largest = self.add("ReduceMax", absolute, self.sizes(-1), out=f"{values}_largest", keepdims=1)
+        positive = self.add("Max", largest, self.scalar(1e-20), out=f"{values}_positive")
+        row_scales = self.add("Div", positive, self.scalar(float(_MAX_ACTIVATION)), out=f"{values}_row_scales")
+        scaled = self.add("Div", values, row_scales, out=f"{values}_scaled")
+        one = self.scalar(1.0)
+        return self.add("QuantizeLinear", scaled, one, self._zero_point(), out=f"{values}_uint8_by_row"), row_scales
 
     def _zero_point(self) -> str:
-        return self.number(np.uint8(_LARGEST_ACTIVATION + 1))
+        return self.scalar(np.uint8(_MAX_ACTIVATION + 1))
 
     def norm(self, layer: nn.Module, values: str, *, out: str) -> str:
-        """Each row normalised."""
+        """Layer normalization of each row."""
         assert isinstance(layer, nn.LayerNorm)
         scale, shift = self.keep(f"{out}_scale", layer.weight), self.keep(f"{out}_shift", layer.bias)
         return self.add("LayerNormalization", values, scale, shift, out=out, axis=-1, epsilon=layer.eps)
 
     def shared_file(self) -> dict[str, bytes]:
-        """What is in `SHARED_FILE`, by its name, where there is any."""
+        """The content of `SHARED_FILE` by its name; empty if nothing is shared."""
         return {SHARED_FILE: self.constants[self.shared].tobytes()} if self.shared else {}
 
     def proto(self, name: str, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]) -> ModelProto:
-        """What is in the file; weights inside but those that are shared."""
+        """The ONNX model, with all weights inside but the shared ones."""
         model = super().proto(name, inputs, outputs)
         for constant in model.graph.initializer:
             if constant.name == self.shared:
-                _move_out(constant)
+                _make_external(constant)
         return model
 
 
-def _move_out(constant: TensorProto) -> None:
-    """Say that a constant is in `SHARED_FILE` instead."""
+def _make_external(constant: TensorProto) -> None:
+    """Replace the data of a constant by a reference to `SHARED_FILE`."""
     set_external_data(constant, SHARED_FILE, offset=0, length=len(constant.raw_data))
     constant.ClearField("raw_data")

@@ -29,32 +29,35 @@ def test_a_wide_beam_finds_the_best_of_all_targets(alpha: float) -> None:
             for target in itertools.product(range(4, PIECES), repeat=length)
         ]
         best = [target for _, target in sorted(every, reverse=True)[:3] if len(target) < 3]
-        (found,) = search(*model.graphs(), [source], settings)
-        ended = [one.tokens for one in found if len(one.tokens) < 3]
+        (hypotheses,) = search(*model.graphs(), [source], settings)
+        ended = [one.tokens for one in hypotheses if len(one.tokens) < 3]
         assert ended[: len(best)] == best
 
 
 def test_a_score_is_the_mean_log_probability_of_a_piece() -> None:
     model, sentences = RandomModel(1), sources(20, seed=1)
     settings = SearchSettings(beam_size=4, n_best=4, length_penalty=0.7, coverage_penalty=0.2)
-    for source, found in zip(sentences, search(*model.graphs(), sentences, settings), strict=True):
-        for one in found:
+    for source, hypotheses in zip(sentences, search(*model.graphs(), sentences, settings), strict=True):
+        for one in hypotheses:
             if len(one.tokens) < settings.max_target_length(len(source)):
                 assert one.score == pytest.approx(total(model, source, one.tokens) / (len(one.tokens) + 1), abs=1e-5)
 
 
 def test_hypotheses_are_distinct_and_in_order() -> None:
     model, sentences = RandomModel(2, end=3.0), sources(20, seed=2)
-    for found in search(*model.graphs(), sentences, SearchSettings(beam_size=6, n_best=6, length_penalty=0)):
-        totals = [one.score * (len(one.tokens) + 1) for one in found]
-        assert len({one.tokens for one in found}) == len(found)
+    for hypotheses in search(*model.graphs(), sentences, SearchSettings(beam_size=6, n_best=6, length_penalty=0)):
+        totals = [one.score * (len(one.tokens) + 1) for one in hypotheses]
+        assert len({one.tokens for one in hypotheses}) == len(hypotheses)
         assert totals == sorted(totals, reverse=True)
 
 
 def test_a_higher_length_penalty_favors_longer_targets() -> None:
     model, sentences = RandomModel(4), sources(30, seed=3)
     lengths = [
-        sum(len(found[0].tokens) for found in search(*model.graphs(), sentences, SearchSettings(length_penalty=alpha)))
+        sum(
+            len(hypotheses[0].tokens)
+            for hypotheses in search(*model.graphs(), sentences, SearchSettings(length_penalty=alpha))
+        )
         for alpha in (0.0, 1.0, 2.0)
     ]
     assert lengths[0] < lengths[1] < lengths[2]
@@ -64,10 +67,10 @@ def test_the_coverage_penalty_raises_coverage() -> None:
     model, sentences = RandomModel(4), sources(30, seed=3)
 
     def covered(beta: float) -> float:
-        found = search(
+        hypotheses = search(
             *model.graphs(), sentences, SearchSettings(length_penalty=1, coverage_penalty=beta), wants_attention=True
         )
-        return float(np.mean([_attention(best[0]).sum(0).clip(0, 1).mean() for best in found]))
+        return float(np.mean([_attention(best[0]).sum(0).clip(0, 1).mean() for best in hypotheses]))
 
     assert covered(0.0) < covered(0.5)
 
@@ -79,26 +82,26 @@ def _attention(one: Hypothesis) -> np.ndarray:
 
 def test_attention_is_that_of_the_hypothesis() -> None:
     model, sentences = RandomModel(5), sources(20, seed=4)
-    for source, found in zip(
+    for source, hypotheses in zip(
         sentences, search(*model.graphs(), sentences, SearchSettings(), wants_attention=True), strict=True
     ):
-        attention = _attention(found[0])
+        attention = _attention(hypotheses[0])
         assert attention.shape[1] == len(source) + 1
-        assert len(attention) - len(found[0].tokens) in (0, 1)
+        assert len(attention) - len(hypotheses[0].tokens) in (0, 1)
         assert attention.argmax(1).tolist() == [index % (len(source) + 1) for index in range(len(attention))]
 
 
 def test_no_attention_unless_requested_and_available() -> None:
     for model, wants in ((RandomModel(), False), (RandomModel(attention=False), True)):
-        found = search(*model.graphs(), sources(3), SearchSettings(coverage_penalty=0.1), wants_attention=wants)
-        assert all(one.attention is None for best in found for one in best)
+        hypotheses = search(*model.graphs(), sources(3), SearchSettings(coverage_penalty=0.1), wants_attention=wants)
+        assert all(one.attention is None for best in hypotheses for one in best)
 
 
 def test_targets_keep_to_the_maximum_length() -> None:
     model, sentences = RandomModel(6, end=-9.0), sources(20, seed=5)
     settings = SearchSettings(beam_size=3, n_best=3, max_length_factor=1.5, max_length_extra=2)
-    for source, found in zip(sentences, search(*model.graphs(), sentences, settings), strict=True):
-        assert 1 <= max(len(one.tokens) for one in found) <= int(1.5 * len(source)) + 2
+    for source, hypotheses in zip(sentences, search(*model.graphs(), sentences, settings), strict=True):
+        assert 1 <= max(len(one.tokens) for one in hypotheses) <= int(1.5 * len(source)) + 2
 
 
 @pytest.mark.parametrize("width", [1, 4])
@@ -106,8 +109,8 @@ def test_no_block_is_repeated_four_times(width: int) -> None:
     model = RandomModel(7, end=-9.0)
     model.by_last[4, 5] = model.by_last[5, 6] = model.by_last[6, 4] = 9  # 4 5 6 4 5 6 …
     settings = SearchSettings(beam_size=width, max_length_extra=60)
-    for found in search(*model.graphs(), sources(10, seed=6), settings):
-        pieces = found[0].tokens
+    for hypotheses in search(*model.graphs(), sources(10, seed=6), settings):
+        pieces = hypotheses[0].tokens
         assert len(pieces) > 40
         for size in range(1, 9):
             for start in range(len(pieces) - 4 * size + 1):

@@ -15,16 +15,16 @@ SETTINGS = SearchSettings(beam_size=3, n_best=2, coverage_penalty=0.1)
 
 def run_to_end(loop: StepLoop, on_token: OnToken | None = None) -> dict[Hashable, Finished]:
     """Step until the loop is empty; returns the results by ticket."""
-    found = {}
+    results = {}
     while loop.active:
-        found |= {one.ticket: one for one in loop.step(on_token)}
-    return found
+        results |= {one.ticket: one for one in loop.step(on_token)}
+    return results
 
 
 def alone(model: RandomModel, source: list[int], settings: SearchSettings) -> list[tuple[tuple[int, ...], float]]:
     """The hypotheses of one sentence that is searched alone."""
-    (found,) = search(*model.graphs(), [source], settings, wants_attention=True)
-    return [(one.tokens, pytest.approx(one.score, abs=1e-5)) for one in found]
+    (results,) = search(*model.graphs(), [source], settings, wants_attention=True)
+    return [(one.tokens, pytest.approx(one.score, abs=1e-5)) for one in results]
 
 
 @pytest.mark.parametrize("attention", [True, False])
@@ -35,15 +35,15 @@ def test_results_do_not_depend_on_when_sentences_join(attention: bool) -> None:
         SearchSettings(beam_size=1),
         SearchSettings(beam_size=3, length_penalty=0.2, max_length_extra=4),
     ]
-    loop, found, random = StepLoop(*model.graphs()), {}, np.random.default_rng(0)
+    loop, results, random = StepLoop(*model.graphs()), {}, np.random.default_rng(0)
     waiting = list(range(len(sentences)))
     while waiting or loop.active:
         some = [waiting.pop() for _ in range(min(len(waiting), int(random.integers(0, 4))))]
         each = [settings[index % 3] for index in some]
         loop.add([sentences[index] for index in some], each, some, [index % 2 == 0 for index in some])
-        found |= {one.ticket: one for one in loop.step()}
+        results |= {one.ticket: one for one in loop.step()}
     for index, source in enumerate(sentences):
-        hypotheses = found[index].hypotheses
+        hypotheses = results[index].hypotheses
         assert [(one.tokens, one.score) for one in hypotheses] == alone(model, source, settings[index % 3])
         if attention and index % 2 == 0:
             assert hypotheses[0].attention is not None
@@ -98,9 +98,9 @@ def test_tokens_of_greedy_sentences_are_reported_as_they_come() -> None:
     loop = StepLoop(*model.graphs())
     loop.add(sentences, SearchSettings(beam_size=1, max_length_extra=4), range(20))
     loop.add(sentences, SETTINGS, range(20, 40))
-    found = run_to_end(loop, lambda ticket, token: streamed[ticket].append(token))
+    results = run_to_end(loop, lambda ticket, token: streamed[ticket].append(token))
     for index in range(20):
-        assert tuple(streamed[index]) == found[index].hypotheses[0].tokens
+        assert tuple(streamed[index]) == results[index].hypotheses[0].tokens
     assert not any(streamed[index] for index in range(20, 40))
 
 
@@ -112,8 +112,8 @@ def test_dropping_a_ticket_leaves_the_other_sentences() -> None:
     loop.drop("a")
     loop.drop("nobody")
     assert sorted(map(str, loop.tickets)) == ["b", "c", "d", "d"]
-    found = run_to_end(loop)
-    assert [(one.tokens, one.score) for one in found["b"].hypotheses] == alone(model, sentences[1], SETTINGS)
+    results = run_to_end(loop)
+    assert [(one.tokens, one.score) for one in results["b"].hypotheses] == alone(model, sentences[1], SETTINGS)
     loop.add(sentences[:1], SETTINGS, "e")
     loop.drop("e")
     assert (loop.active, loop.active_hypotheses, loop.step()) == (0, 0, [])
@@ -136,12 +136,12 @@ def test_a_sentence_that_cannot_be_run_fails_alone() -> None:
 
     loop = StepLoop(model.encode, step)
     loop.add(sentences, settings, range(8))
-    found = run_to_end(loop)
+    results = run_to_end(loop)
     failed = {index for index, pieces in enumerate(fed) if bad in pieces}
     assert 0 < len(failed) < 8
-    assert {index for index, one in found.items() if one.error is not None} == failed
+    assert {index for index, one in results.items() if one.error is not None} == failed
     for index in set(range(8)) - failed:
-        assert found[index].hypotheses[0].tokens == expected[index]
+        assert results[index].hypotheses[0].tokens == expected[index]
 
 
 def test_a_failing_encoder_adds_no_sentence() -> None:
@@ -158,9 +158,9 @@ def test_log_probabilities_that_are_nan_fail_their_sentence() -> None:
     model = RandomModel(6)
 
     def step(feeds: Tensors) -> Tensors:
-        found = dict(model.step(feeds))
-        found[LOG_PROBS][0] = np.nan
-        return found
+        outputs = dict(model.step(feeds))
+        outputs[LOG_PROBS][0] = np.nan
+        return outputs
 
     loop = StepLoop(model.encode, step)
     loop.add(sources(3, seed=6), SETTINGS, range(3))
@@ -181,8 +181,8 @@ def test_an_empty_loop() -> None:
 
 def test_a_search_keeps_to_its_maximum_of_hypotheses() -> None:
     model, sentences = RandomModel(7), sources(50, seed=7)
-    found = search(*model.graphs(), sentences, SETTINGS, max_hypotheses=12)
+    results = search(*model.graphs(), sentences, SETTINGS, max_hypotheses=12)
     assert max(count * width for graph, count, width in model.runs if graph == "step") <= 12
-    assert [[one.tokens for one in best] for best in found] == [
+    assert [[one.tokens for one in best] for best in results] == [
         [one.tokens for one in best] for best in search(*model.graphs(), sentences, SETTINGS)
     ]

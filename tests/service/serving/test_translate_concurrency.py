@@ -1,4 +1,4 @@
-"""Many callers of a translator at once: sentences join and leave, answers stay those alone, and nobody starves."""
+"""Concurrent requests to a translator: sentences join and leave, answers do not change, and nobody starves."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STREAM = {"accept": "text/event-stream"}
 
 
 def _request(number: int) -> Post:
-    """One of many requests; every ninth is wrong."""
+    """One of many requests; every ninth is invalid."""
     words = [WORDS[(number + 3 * index) % len(WORDS)] for index in range(1 + number * 7 % 23)]
     if number % 9 == 8:
         return Post("/v1/translate", {"text": "the dog", "beam_size": 99}, 422)
@@ -42,13 +42,13 @@ def _request(number: int) -> Post:
 
 
 @pytest.mark.parametrize("hypotheses", [7, 160])
-def test_answers_together_are_the_answers_alone(tmp_path: Path, hypotheses: int) -> None:
+def test_answers_do_not_depend_on_concurrent_requests(tmp_path: Path, hypotheses: int) -> None:
     write_translator(tmp_path)
     settings = Settings(models=tmp_path, max_batch_hypotheses=hypotheses)
     assert_concurrency_changes_no_answer(settings, [_request(number) for number in range(CALLERS)])
 
 
-def test_who_waits_joins_the_next_step(tmp_path: Path, token_shapes: list[tuple[int, ...]], gate: Gate) -> None:
+def test_waiting_requests_join_the_next_step(tmp_path: Path, token_shapes: list[tuple[int, ...]], gate: Gate) -> None:
     write_translator(tmp_path)
 
     async def main(client: httpx.AsyncClient) -> None:
@@ -68,7 +68,7 @@ def test_who_waits_joins_the_next_step(tmp_path: Path, token_shapes: list[tuple[
     run_with_client(main, Settings(models=tmp_path))
 
 
-def test_no_step_is_beyond_the_limit_and_short_texts_come_between(
+def test_steps_keep_to_the_limit_and_short_texts_overtake_long_ones(
     tmp_path: Path, token_shapes: list[tuple[int, ...]], gate: Gate
 ) -> None:
     write_translator(tmp_path)
@@ -96,7 +96,7 @@ def test_no_step_is_beyond_the_limit_and_short_texts_come_between(
     run_with_client(main, Settings(models=tmp_path, max_batch_hypotheses=20))
 
 
-def test_the_deadline_is_kept_between_steps(tmp_path: Path, token_shapes: list[tuple[int, ...]], gate: Gate) -> None:
+def test_the_deadline_is_checked_between_steps(tmp_path: Path, token_shapes: list[tuple[int, ...]], gate: Gate) -> None:
     write_translator(tmp_path)
 
     async def main(client: httpx.AsyncClient) -> None:
@@ -106,7 +106,7 @@ def test_the_deadline_is_kept_between_steps(tmp_path: Path, token_shapes: list[t
         assert late.status_code == 504
         gate.open()
         assert (await client.post("/v1/translate", json={"text": "the cat"})).status_code == 200
-        assert len(token_shapes) <= 6, "what nobody waits for does not run"
+        assert len(token_shapes) <= 6, "sentences that nobody waits for are not decoded"
 
     run_with_client(main, Settings(models=tmp_path, deadline_seconds=1))
 
@@ -136,7 +136,7 @@ def test_a_failing_run_fails_one_request(tmp_path: Path, monkeypatch: pytest.Mon
     run_with_client(main, Settings(models=tmp_path))
 
 
-def test_a_stream_comes_while_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_is_sent_while_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_translator(tmp_path)
     allowed = threading.Semaphore(0)
     step = StepLoop.step
@@ -158,7 +158,7 @@ def test_a_stream_comes_while_it_is_made(tmp_path: Path, monkeypatch: pytest.Mon
             assert next(lines).startswith('data: {"done":true,')
 
 
-def test_decoding_stops_when_the_client_of_a_stream_leaves(tmp_path: Path) -> None:
+def test_decoding_stops_when_the_client_of_a_stream_disconnects(tmp_path: Path) -> None:
     write_translator(tmp_path)
     executions: list[float] = []
 
@@ -171,7 +171,7 @@ def test_decoding_stops_when_the_client_of_a_stream_leaves(tmp_path: Path) -> No
                         break
             while not re.search(r'outcome="cancelled".* 1\.0$', (await client.get("/metrics")).text, re.MULTILINE):
                 await asyncio.sleep(0.01)
-            await asyncio.sleep(0.1)  # a step that was under way
+            await asyncio.sleep(0.1)  # a step that was running
             executions.append(metric_value((await client.get("/metrics")).text, "lectern_executions_total"))
             await asyncio.sleep(0.2)
             executions.append(metric_value((await client.get("/metrics")).text, "lectern_executions_total"))
@@ -182,7 +182,7 @@ def test_decoding_stops_when_the_client_of_a_stream_leaves(tmp_path: Path) -> No
     assert executions[0] == executions[1] < 600 * 4
 
 
-def test_what_goes_wrong_in_a_stream_is_its_last_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_a_stream_is_its_last_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_translator(tmp_path)
     advance = BeamSearch.advance
 
@@ -204,7 +204,7 @@ def test_what_goes_wrong_in_a_stream_is_its_last_event(tmp_path: Path, monkeypat
     run_with_client(main, Settings(models=tmp_path))
 
 
-def test_unloading_waits_for_the_translations_under_way(tmp_path: Path, gate: Gate) -> None:
+def test_unloading_waits_for_running_translations(tmp_path: Path, gate: Gate) -> None:
     write_translator(tmp_path)
     write_translator(tmp_path, source="de", target="en")
 

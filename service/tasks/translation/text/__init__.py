@@ -2,7 +2,8 @@
 
 from service.tasks.translation.preprocessing import TranslationPreprocessing
 from service.tasks.translation.text.answers import AnswerBuilder
-from service.tasks.translation.text.segmentation import SegmentedText, segment
+from service.tasks.translation.text.segmentation import segment
+from service.tasks.translation.text.segmented_text import SegmentedText
 from service.tasks.translation.text.truecasing import NO_TRUECASING, Truecaser
 
 __all__ = ["NO_TRUECASING", "AnswerBuilder", "SegmentedText", "TranslationPreprocessing", "Truecaser", "segment"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from service.decoding import Hypothesis
 from service.tasks.translation.subwords import END, Subwords
-from service.tasks.translation.text.segmentation import SegmentedText
+from service.tasks.translation.text.segmented_text import SegmentedText
 
 _SCORE_DECIMALS = 6
 _ATTENTION_DECIMALS = 4

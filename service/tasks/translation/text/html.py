@@ -56,7 +56,7 @@ _ATTRIBUTE = re.compile(
 
 _ENTITY = re.compile(r"&(?:[A-Za-z][0-9A-Za-z]{1,30}|#\d{1,7}|#[Xx][0-9A-Fa-f]{1,6});")
 SPECIAL_CHARACTERS = {"&": "\ufdd0", "<": "\ufdd1", ">": "\ufdd2"}
-"""Stand-ins for characters decoded from entities, so that they are not read as markup; Unicode noncharacters."""
+"""Unicode noncharacters that replace characters decoded from entities, so that those are not read as markup."""
 _ENTITIES = {ord(substitute): html.escape(character) for character, substitute in SPECIAL_CHARACTERS.items()}
 
 

@@ -46,7 +46,7 @@ def test_confidence_is_zero_without_letters(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["Привет, как дела?", "你好 世界", "สวัสดี"])
 def test_other_scripts_have_low_confidence(text: str) -> None:
-    assert all(found.confidence < 1 for found in detect(text, BOTH))
+    assert all(detected.confidence < 1 for detected in detect(text, BOTH))
 
 
 def test_confidence_of_a_single_profile() -> None:
@@ -56,7 +56,7 @@ def test_confidence_of_a_single_profile() -> None:
 
 
 def test_duplicate_languages_are_listed_once() -> None:
-    assert [found.language for found in detect("dog", [ENGLISH, GERMAN, ENGLISH])] == ["en", "de"]
+    assert [detected.language for detected in detect("dog", [ENGLISH, GERMAN, ENGLISH])] == ["en", "de"]
 
 
 def test_no_languages() -> None:

@@ -110,14 +110,14 @@ def test_no_one_of_many_symbols_is_lost(copier: TranslationPredictor) -> None:
 @pytest.mark.parametrize(
     ("text", "tokens", "answer", "deltas"),
     [
-        # A segment in which something is copied waits for the answer,
+        # A segment with placeholders waits for the answer,
         ("Yes. The 李. No", [(0, "▁Ja"), (0, ""), (1, "▁Der"), (1, ""), (2, "▁Ja")], "Ja Der 李 Ja",
          ["Ja", " ", "Der 李 Ja"]),
         # or for its end, where it is clear what its only UNKNOWN is.
         ("The 李 <code>a</code>. No", [(0, "▁"), (0, "<unk>"), (0, "."), (1, "▁Ja"), (0, ""), (1, "")], "",
          ["李 <code>a</code>. Ja"]),
         ("The 李, 王 and I", [(0, "▁"), (0, "<unk>"), (0, "")], "王 李", ["王 李"]),
-        # A blank waits for what comes after it; from an UNKNOWN too many on, all does.
+        # A space waits for the next token; after an UNKNOWN too many, all tokens wait.
         ("The dog.", [(0, "▁Der"), (0, "▁"), (0, "<unk>"), (0, "."), (0, "")], "Der.", ["Der", "."]),
         ("The dog", [(0, "▁Der"), (0, "▁"), (0, "a"), (0, "▁"), (0, "<unk>"), (0, "")], "Der a b", ["Der", " a", " b"]),
         ("The dog", [(0, "▁"), (0, "<unk>"), (0, "▁Der"), (0, "")], "Der", ["Der"]),
@@ -148,13 +148,13 @@ def test_deltas_add_up_to_the_answer(copier: TranslationPredictor) -> None:
 
     loop = copier.scheduling.step_loop()
     loop.add([job.tokens for job in jobs], jobs[0].settings, range(len(jobs)), [job.wants_attention for job in jobs])
-    found: list[Any] = [None] * len(jobs)
+    hypotheses: list[Any] = [None] * len(jobs)
     while loop.active:
         for one in loop.step(on_token):
             assert isinstance(one.ticket, int)
-            found[one.ticket] = one.hypotheses
+            hypotheses[one.ticket] = one.hypotheses
             on_token(one.ticket, END)
-    results = copier.postprocess(request, {HYPOTHESES: object_array(found)})["results"]
+    results = copier.postprocess(request, {HYPOTHESES: object_array(hypotheses)})["results"]
     deltas += stream.finish(results)
     assert len(deltas) > 1
     assert "".join(delta for _, delta in deltas) == results[0]["text"] == translate(copier, text, beam_size=1)["text"]

@@ -170,8 +170,8 @@ def test_tensors_are_texts_and_translations(english: TranslationPredictor) -> No
     texts = np.array([[b"The dog."], [b""], ["😀".encode()]], object)
     request = english.tensors.read({"TEXT": texts})
     fields = english.postprocess(request, english.infer(english.preprocess(request)))
-    found = english.tensors.write(fields)["TRANSLATION"]
-    assert found.tolist() == [[b"Der Hund."], [b""], ["😀".encode()]]
+    translations = english.tensors.write(fields)["TRANSLATION"]
+    assert translations.tolist() == [[b"Der Hund."], [b""], ["😀".encode()]]
     with pytest.raises(InvalidRequest, match=r"TEXT\[1\]: is not UTF-8"):
         english.tensors.read({"TEXT": np.array([b"a", b"\xff"], object)})
 

@@ -110,14 +110,14 @@ def test_models_with_other_special_ids_are_refused() -> None:
 
 
 def test_threads_share_a_model(subwords: Subwords) -> None:
-    found: list[bool] = []
+    results: list[bool] = []
 
     def work() -> None:
-        found.append(all(subwords.decode(subwords.encode(text)) == text for text in TEXTS * 50))
+        results.append(all(subwords.decode(subwords.encode(text)) == text for text in TEXTS * 50))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [True] * 4
+    assert results == [True] * 4

@@ -74,7 +74,7 @@ def restored(
         ("The dog and 李", "Der Hund?", "Der Hund 李"),
         ("The dog😀 and I", "Der Hund? und", "Der Hund😀 und"),
         ("The 李 and 王", "Der ??", "Der 李 王"),
-        # Neither in capitals nor escaped, nor a reason to write one.
+        # Neither written in capitals nor escaped, nor a reason to capitalize.
         ("THE ¿æ SLEEPS", "Der ? schläft", "DER ¿æ SCHLÄFT"),
         ("Ælla sleeps", "? schläft", "Ælla schläft"),
         ("The æ", "ab ?", "Ab æ"),
@@ -94,7 +94,7 @@ def test_without_attention_placeholders_are_matched_in_order(
         # Both attended to one: the first has it.
         ("The 李 and the 王", "Der ? und ?", [0, 5, 6, 3, 5, 6], "Der 王 und 李"),
         ("The 李 and the 王", "Der ? und ?", [0, 0, 0, 3, 1, 2], "Der 王 und 李"),
-        # One too many stands for the word that it attended to most, or for none where that is copied already.
+        # One too many stands for the word that it attended to most, or for none if that is copied already.
         ("The 李 and Tom, you", "Der ? und ?, ? du", [0, 4, 5, 3, 1, 2, 7, 1, 2, 8], "Der Tom und 李, du"),
         ("The 李, (U.S.)", "Der ? ?", [0, 1, 2, 4, 6], "Der 李 (U.S.)"),
         ("Ab 李 sleeps", "Der ? ? schläft", [0, 2, 3, 1, 1, 4], "Der 李 Ab schläft"),

@@ -33,11 +33,11 @@ def _segment(subwords: Subwords, result: SegmentedText, index: int) -> str:
     ids = result.segments[index]
     marks: dict[int, str] = {}
 
-    def mark(elements: Sequence[InlineTag]) -> None:
-        for element in elements:
-            marks[element.first] = marks.get(element.first, "") + "["
-            mark(element.children)
-            marks[element.end] = marks.get(element.end, "") + "]"
+    def mark(tags: Sequence[InlineTag]) -> None:
+        for tag in tags:
+            marks[tag.first] = marks.get(tag.first, "") + "["
+            mark(tag.children)
+            marks[tag.end] = marks.get(tag.end, "") + "]"
 
     mark(result.inline_tags.get(index, []))
     pieces = [marks.get(number, "") + subwords.piece(id_).replace("▁", " ") for number, id_ in enumerate(ids)]
@@ -50,6 +50,7 @@ def _segment(subwords: Subwords, result: SegmentedText, index: int) -> str:
         ("The <b>dog</b> sleeps.", "{The [dog] sleeps.}"),
         ("<b>The dog</b> sleeps.", "{[The dog] sleeps.}"),
         ('The <a href="?a=1&b=2">big dog</a>.', "{The [big dog].}"),
+        ('The <a title="a > b" href=https://a.de/>dog</a> sleeps.', "{The [dog] sleeps.}"),
         ("The <B class=x >dog</b> sleeps. I <i>love</i> you!", "{The [dog] sleeps.} {I [love] you!}"),
         ("The<b> dog </b>sleeps.", "{The [dog] sleeps.}"),
         ("The <b><i>big</i> dog</b> sleeps.", "{The [[big] dog] sleeps.}"),

@@ -71,7 +71,7 @@ def annotated(subwords: Subwords, text: str, *, is_html: bool = False) -> str:
         ("The 12 and 15:45 and 1984 and 3.5", "{The 12 and 15:45 and 1984 and 3.5}"),
         ("I love @you_2 and #the", "{I love [@you_2] and [#the]}"),
         ("I love {name} and %s and {} and 5", "{I love [{name}] and [%s] and [{}] and 5}"),
-        # Nothing but such things, or too many of them.
+        # Nothing but protected spans, or too many of them.
         ("李", "李"),
         ("Привет, мир 12! 😀", "Привет, мир 12! 😀"),
         ("李, 王, 周 and you", "李, 王, 周 {and you}"),
@@ -99,7 +99,7 @@ def test_an_unknown_that_is_no_placeholder_splits_its_sentence(subwords: Subword
         ("The <b>big 李</b> sleeps.", "{The big [李] sleeps.}", ["<b>"]),
         ("<b>Tom</b> and 李 <i>sleep, 王</i>", "{Tom and [李] sleep, [王]}", ["<b>", "<i>"]),
         ("The <b>dog 😀</b>", "{The dog [😀]}", ["<b>"]),
-        # An element that holds nothing else is copied with its tags.
+        # An element that holds nothing else is protected with its tags.
         ("The <b>李</b> sleeps", "{The [<b>李</b>] sleeps}", []),
         ("The <b> <i>😀</i>王 </b>李 sleeps", "{The [<b> <i>😀</i>王 </b>李] sleeps}", []),
         ("See <a href='x'>https://a.de</a> and you", "{See [<a href='x'>https://a.de</a>] and you}", []),
@@ -112,7 +112,7 @@ def test_an_unknown_that_is_no_placeholder_splits_its_sentence(subwords: Subword
 )
 def test_inline_tags(subwords: Subwords, text: str, expected: str, tags: list[str]) -> None:
     assert annotated(subwords, text) == expected
-    assert [element.opening for element in segmented(subwords, text).inline_tags.get(0, [])] == tags
+    assert [tag.opening for tag in segmented(subwords, text).inline_tags.get(0, [])] == tags
 
 
 def test_tokens_of_a_tag_beside_a_placeholder(subwords: Subwords) -> None:
@@ -164,8 +164,8 @@ def test_parts_of_long_sentences_share_the_placeholders(subwords: Subwords) -> N
 
 
 def test_whether_a_protected_text_follows_a_word(subwords: Subwords) -> None:
-    (copied,) = segmented(subwords, "The dog😀 and 😀 李 sleep").protected.values()
-    assert [one.follows_word for one in copied] == [True, False]
+    (texts,) = segmented(subwords, "The dog😀 and 😀 李 sleep").protected.values()
+    assert [one.follows_word for one in texts] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,105 @@
+"""A segmented text, which restores the text from the translations of its segments."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from service.decoding import Hypothesis
+from service.tasks.translation.subwords import PLACEHOLDER, UNKNOWN, Subwords
+from service.tasks.translation.text.html import escape
+from service.tasks.translation.text.placeholders import ProtectedText, fill_placeholders, word_at
+from service.tasks.translation.text.tag_transfer import InlineTag, transfer_tags
+
+
+@dataclass
+class SegmentedText:
+    """A text as an alternation of N segments, which are translated, and N + 1 separators, which are kept."""
+
+    segments: list[list[int]] = field(default_factory=list)
+    """Token ids of each segment, without END."""
+    separators: list[str] = field(default_factory=lambda: [""])
+    """The text before, between and after the segments."""
+    all_caps: set[int] = field(default_factory=set)
+    """Segments in capitals, which are translated in lower case."""
+    capitalized: set[int] = field(default_factory=set)
+    """Segments whose translation has to start with a capital."""
+    inline_tags: dict[int, list[InlineTag]] = field(default_factory=dict)
+    """By segment, if it has any."""
+    protected: dict[int, list[ProtectedText]] = field(default_factory=dict)
+    """By segment, if it has any: the text of each UNKNOWN, which is a placeholder."""
+    uses_placeholders: bool = False
+    """Whether the model was trained to copy, so that a translation may contain UNKNOWN."""
+    is_html: bool = False
+    """Whether special characters of a translation are escaped as HTML entities."""
+
+    def join(self, translations: Sequence[str]) -> str:
+        """The translated text, from the restored translation of each segment."""
+        pairs = zip(translations, self.separators[1:], strict=True)
+        return "".join([self.separators[0], *(part for pair in pairs for part in pair)])
+
+    def needs_attention(self, index: int) -> bool:
+        """Whether a segment has to be translated with attention weights, if the model has attention."""
+        return self.uses_placeholders or index in self.inline_tags
+
+    def streamable_prefix(
+        self, index: int, tokens: Sequence[int], subwords: Subwords, *, ended: bool
+    ) -> tuple[str, bool]:
+        """Text of a partially decoded segment that can be streamed before attention is available.
+
+        Args:
+            index: of the segment.
+            tokens: of its translation so far.
+            subwords: of the target language.
+            ended: whether these are all tokens.
+
+        Returns:
+            The text, and whether it is complete.
+        """
+        protected = self.protected.get(index, ())
+        if index in self.inline_tags or len(protected) > 1:
+            return "", False
+        if protected and not (ended and tokens.count(UNKNOWN) == 1):
+            return "", False
+        if not protected and UNKNOWN in tokens:
+            tokens, ended = tokens[: tokens.index(UNKNOWN)], False
+        text = self.restore(index, Hypothesis(tuple(tokens), 0.0, None), subwords, subwords)
+        # If an UNKNOWN is removed, the space before it may go too.
+        return text if ended else text.rstrip(" "), ended
+
+    def restore(self, index: int, hypothesis: Hypothesis, source: Subwords, target: Subwords) -> str:
+        """The translation of a segment with its placeholders filled, its case restored and its tags put back."""
+        ids, protected, tags = self.segments[index], self.protected.get(index, ()), self.inline_tags.get(index)
+        tokens, attention, texts = fill_placeholders(
+            hypothesis,
+            ids,
+            protected,
+            target,
+            lambda position: self.format_words(index, word_at(ids, position, source)),
+        )
+        remaining = iter(texts)
+
+        def format_part(part: str) -> str:
+            return re.sub(PLACEHOLDER, lambda _: next(remaining, PLACEHOLDER), self.format_words(index, part))
+
+        text = target.decode(tokens)
+        first = text[:1].upper()
+        text = first + text[1:] if index in self.capitalized and len(first) == 1 else text
+        if not tags or attention is None:
+            return format_part(text)
+        return transfer_tags(text, tokens, attention, tags, target, format_part)
+
+    def format_words(self, index: int, words: str) -> str:
+        """Words of a segment's translation, in capitals if the segment was, and escaped if the text is HTML."""
+        words = words.upper() if index in self.all_caps else words
+        return html.escape(words, quote=False) if self.is_html else words
+
+    def escape_kept_text(self) -> None:
+        """Turn what is not translated of a decoded HTML text back into HTML."""
+        self.separators = [escape(separator) for separator in self.separators]
+        self.protected = {
+            index: [one._replace(text=escape(one.text)) for one in protected]
+            for index, protected in self.protected.items()
+        }

@@ -1,0 +1,113 @@
+"""Encodes the translation units of a text as token ids."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple
+
+from service.tasks.translation.subwords import PLACEHOLDER, UNKNOWN, Subwords, clean
+from service.tasks.translation.text.placeholders import ProtectedText
+from service.tasks.translation.text.protected_spans import ProtectedSpans
+from service.tasks.translation.text.spans import gaps_between
+from service.tasks.translation.text.tag_transfer import InlineTag, build_tag_tree
+from service.tasks.translation.text.translation_units import TranslationUnit, find_units, split_at_tags
+from service.tasks.translation.text.truecasing import Truecaser, capitalizes_nouns
+
+_WORD = re.compile(r"\w+")
+
+
+class EncodedUnit(NamedTuple):
+    """A translation unit and its token ids."""
+
+    unit: TranslationUnit
+    ids: list[int]
+    all_caps: bool
+    """Whether it is in capitals, and was encoded in lower case."""
+    capitalized: bool
+    """Whether it starts with a capital that is not a noun's, so that its translation has to start with one too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitEncoder:
+    """Encodes the translation units of one text."""
+
+    text: str
+    protected: ProtectedSpans
+    """Of the text."""
+    subwords: Subwords
+    """Of the source language."""
+    folds: Mapping[int, str]
+    """Code points of characters that are not in the vocabulary, and what is encoded instead."""
+    max_tokens: int
+    """Longest unit with inline tags."""
+    language: str
+    """The source language."""
+    truecaser: Truecaser
+    """Of the source language."""
+    transfers_tags: bool
+    """Whether inline tags are transferred; otherwise they split sentences."""
+    uses_placeholders: bool
+    """Whether placeholders stand for protected spans; otherwise those split sentences."""
+
+    def encode(self, start: int, stop: int) -> Iterator[EncodedUnit]:
+        """The encoded units of the sentence `text[start:stop]`, as few as possible."""
+        for unit in self._units(start, stop, placeholders=self.uses_placeholders):
+            yield from self._encode_unit(unit)
+
+    def inline_tags(self, encoded: EncodedUnit) -> list[InlineTag]:
+        """The inline tags of a unit, with the tokens they enclose."""
+        unit = encoded.unit
+        ends = list(accumulate(1 if id_ == UNKNOWN else len(self.subwords.piece(id_)) for id_ in encoded.ids))
+
+        def token_range(begin: int, end: int) -> tuple[int, int]:
+            # + 1: the first piece starts with a space that the text does not have.
+            before, after = (len(self._plain_text(unit._replace(stop=position))) + 1 for position in (begin, end))
+            return bisect_right(ends, before), min(len(ends), bisect_left(ends, after) + 1)
+
+        return build_tag_tree(self.text, unit.tags, token_range)
+
+    def protected_texts(self, unit: TranslationUnit) -> list[ProtectedText]:
+        """The texts that the placeholders of a unit stand for."""
+        return [
+            ProtectedText(self.text[span.start : span.end], self.text[max(0, span.start - 1) : span.start].isalnum())
+            for span in unit.protected
+        ]
+
+    def _units(self, start: int, stop: int, *, placeholders: bool) -> Iterator[TranslationUnit]:
+        spans = self.protected.within(start, stop)
+        return find_units(self.text, spans, start, stop, inline_tags=self.transfers_tags, placeholders=placeholders)
+
+    def _encode_unit(self, unit: TranslationUnit) -> Iterator[EncodedUnit]:
+        """Encode a unit; if placeholders were lost or it is too long, split it at placeholders or tags."""
+        plain = self._plain_text(unit)
+        all_caps = self.truecaser.is_all_caps(plain)
+        sentence_case = plain.capitalize() if all_caps else plain
+        truecased = self.truecaser.truecase(sentence_case, self.language)
+        ids = self.subwords.encode(truecased)
+        words, placeholders = len(_WORD.findall(plain)), len(unit.protected)
+        parts: Iterator[TranslationUnit] = iter(())
+        if placeholders and (placeholders > words or ids.count(UNKNOWN) != placeholders):
+            parts = self._units(unit.start, unit.stop, placeholders=False)
+        elif unit.tags and max(len(unit.tags), len(ids)) > self.max_tokens:
+            parts = split_at_tags(self.text, unit)
+        elif ids:
+            is_no_noun = truecased != sentence_case or not capitalizes_nouns(self.language)
+            yield EncodedUnit(unit, ids, all_caps, capitalized=plain[:1].isupper() and is_no_noun)
+        for part in parts:
+            yield from self._encode_unit(part)
+
+    def _plain_text(self, unit: TranslationUnit) -> str:
+        """The words of a unit, without its tags and with placeholders for its protected spans."""
+        start, stop, tags, protected = unit
+        replacements = [(tag, "") for pair in tags for tag in pair] + [(span, PLACEHOLDER) for span in protected]
+        replacements = sorted(
+            ((span, text) for span, text in replacements if span.start < stop), key=lambda pair: pair[0].start
+        )
+        gaps = gaps_between(start, stop, (span for span, _ in replacements))
+        words = [self.text[begin:end].translate(self.folds) for begin, end in gaps]
+        replaced = [text for _, text in replacements]
+        return clean("".join(part for pair in zip(words, [*replaced, ""], strict=True) for part in pair))

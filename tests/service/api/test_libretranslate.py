@@ -171,7 +171,7 @@ def test_unreadable_bodies(client: TestClient) -> None:
         (
             b"".join(
                 b'--x\r\ncontent-disposition: form-data; name="%b"\r\n\r\n%b\r\n' % field
-                for field in ((b"source", b"en"), (b"target", b"de"), (b"q", b"truncated"))
+                for field in ((b"q", b"dog"), (b"source", b"en"), (b"target", b"de"), (b"format", b"html"))
             ),
             "multipart/form-data; boundary=x",
             400,

@@ -98,6 +98,8 @@ async def _translate_texts(
         task_request = predictor_of(served).parse(TranslateBody(texts=texts, alternatives=body.alternatives))
         fields = await predict(request, served, task_request.as_html() if body.format == "html" else task_request)
     except InvalidRequest as error:
+        if not (error.field or "").startswith("texts"):
+            raise
         raise _rename_field(error, None if isinstance(body.q, str) else indices) from error
     results: list[dict[str, Any]] = fields["results"]
     return results
@@ -107,12 +109,10 @@ def _rename_field(error: InvalidRequest, indices: Sequence[int] | None) -> Inval
     """Name the field `texts[i]` of an error as this request has it.
 
     Args:
-        error: an error of the translator, whose request has `texts`.
+        error: an error that names `texts` or one of them.
         indices: positions of those texts in `q`; None if `q` is a single text.
     """
-    field = error.field
-    if not field or not field.startswith("texts"):
-        return error
+    field = error.field or ""
     message = str(error).removeprefix(f"{field}: ")
     number = field.removeprefix("texts").strip("[]")
     return InvalidRequest(message, f"q[{indices[int(number)]}]" if indices is not None and number.isdigit() else "q")

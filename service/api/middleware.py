@@ -93,7 +93,9 @@ def _release_frames(error: BaseException | None) -> None:
     A frame may hold the task or the future that holds the error: such a cycle would keep the whole request in memory
     until the next full collection, which a server that froze its objects runs rarely.
     """
-    while error is not None:
+    released: set[int] = set()
+    while error is not None and id(error) not in released:  # A chain may be a cycle: `raise error from error`.
+        released.add(id(error))
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
 

@@ -188,6 +188,16 @@ def test_an_unexpected_error_is_in_the_log_and_not_in_the_answer(
     assert line["path"] == f"{path}/{number}"
 
 
+def test_an_error_that_is_its_own_cause_is_answered(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse(*args: object, **options: object) -> None:
+        error = errors.InvalidRequest("wrong", "pixels")
+        raise error from error
+
+    monkeypatch.setattr("service.api.image_classification.to_request", parse)
+    response = client.post("/v1/classify", json=pixels(1))
+    assert (response.status_code, response.json()["detail"]) == (422, "pixels: wrong")
+
+
 def test_the_failure_of_a_model_is_logged(
     client: TestClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,7 +61,7 @@ class DynamicBatcher:
 
     Args:
         infer: runs a batch; tensors in, tensors out, the first axis being the batch.
-        max_batch_size: most rows of one run; most cost, where `submit` is told what requests cost.
+        max_batch_size: most rows of one run, or largest cost, if `submit` gets the cost of requests.
         max_queue_delay: longest wait for batch mates, in seconds; a full batch does not wait.
         executor: where `infer` runs; None runs it in the event loop.
         on_execution: called after every run with its number of rows.

@@ -100,9 +100,9 @@ def _flatten(data: list[Any], shape: Sequence[int], field: str) -> list[Any]:
     for axis, size in enumerate(shape):
         if set(map(type, items)) - {list} or set(map(len, items)) - {size}:
             index = next(i for i, item in enumerate(items) if not isinstance(item, list) or len(item) != size)
-            found = f"holds {len(items[index])} items" if isinstance(items[index], list) else "is no list"
+            problem = f"holds {len(items[index])} items" if isinstance(items[index], list) else "is no list"
             where = field + _indices(index, shape[:axis])
-            raise InvalidRequest(f"{found}, the shape {list(shape)} takes a list of {size} here", where)
+            raise InvalidRequest(f"{problem}, the shape {list(shape)} takes a list of {size} here", where)
         items = list(chain.from_iterable(items))
     return items
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from service.bundle.files import Bundle, draft_bundle
+from service.bundle.files import Bundle, Sample, draft_bundle
 from service.bundle.manifest import Comparison, Datatype, Graph, Manifest, Metric, Task, TensorSpec
 from service.runtime.session import Session
 from service.tasks.image_classification.preprocessing import ImagePreprocessing
@@ -104,8 +104,7 @@ def export(
         difference = _parity(model, session, _pixels(digits.dev), f"the {len(digits.dev)} held-out images")
         pixels = _sample_pixels(digits)
         _parity(model, session, pixels.astype(np.float32)[:, None], "the samples")
-        samples = [answers.sample({"top_k": _TOP_K, "pixels": [image]}) for image in pixels.tolist()]
-        bundle = draft.publish(samples, card)
+        bundle = draft.publish(digit_samples(answers, digits), card)
     return Exported(bundle=bundle, dev_images=len(digits.dev), greatest_difference=difference)
 
 
@@ -153,6 +152,11 @@ def _parity(model: LeNet5, session: Session, pixels: NDArray[np.float32], descri
     expected = torch.cat([model(chunk).softmax(1) for chunk in chunks]).numpy()
     served = np.concatenate([session.run({_INPUT: chunk.numpy()})[_OUTPUT] for chunk in chunks])
     return check_parity(expected, served, description)
+
+
+def digit_samples(answers: SampleAnswers, digits: Digits) -> list[Sample]:
+    """One request for each of up to ten classes, with its answer."""
+    return [answers.sample({"top_k": _TOP_K, "pixels": [image]}) for image in _sample_pixels(digits).tolist()]
 
 
 def _sample_pixels(digits: Digits) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ MODELS = Path(__file__).resolve().parents[2] / "models"
 
 def _words(bundle: Bundle) -> Sequence[Sample]:
     answers = SampleAnswers(bundle)
-    return word_samples.make_samples(answers, answers)
+    return word_samples.make_samples(answers, word_samples.choose_candidates(answers))
 
 
 def _tags(bundle: Bundle) -> Sequence[Sample]:

@@ -20,6 +20,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from service.tasks.token_classification.decoding import Tagging
 from service.tasks.token_classification.features import EMISSIONS
+from tests.support.onnx_graphs import open_graph
 from training.bilstm_crf.config import FAMILY, stored_config
 from training.bilstm_crf.data.batches import chunks
 from training.bilstm_crf.data.dataset import Sentence
@@ -27,7 +28,6 @@ from training.bilstm_crf.data.sources import load_data
 from training.bilstm_crf.export.graph import build_graph
 from training.bilstm_crf.metrics import headline
 from training.bilstm_crf.tagger import Tagger, load_tagger
-from training.common.export import open_graph
 from training.common.run import Run
 
 _REPEATS = 5

@@ -1,1 +1,1 @@
-"""What the families share: seeds, devices, checkpoints, data sets, run directories, export. No trainer."""
+"""Code that the model families share: commands, settings, run directories, data, export. No training loop."""

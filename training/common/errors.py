@@ -1,4 +1,4 @@
-"""What a user can get wrong. Families derive nothing new: a message says what was wrong and what to do.
+"""Errors that a user can correct. The message says what was wrong and what to do; families add no classes.
 
 UserError (ValueError)
 ├── ConfigError        a setting that cannot be used
@@ -11,7 +11,7 @@ UserError (ValueError)
 
 
 class UserError(ValueError):
-    """Shown without a traceback."""
+    """An error that the command line reports in one line, without a traceback."""
 
 
 class ConfigError(UserError):

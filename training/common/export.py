@@ -1,4 +1,4 @@
-"""From a PyTorch module to a verified bundle."""
+"""Steps of an export that families share: checks before it, the ONNX file, parity, provenance."""
 
 import importlib.metadata
 import logging
@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -80,7 +79,14 @@ def note_unfinished(run: Run, epochs: int) -> None:
 
 
 def to_onnx(module: nn.Module, example: torch.Tensor, *, input_name: str, output_name: str) -> bytes:
-    """The ONNX file of a module with one input and one output whose first axis is the batch, weights inside."""
+    """Convert a module to an ONNX file with its weights inside.
+
+    Args:
+        module: takes one tensor and returns one; the first axis of both is the batch.
+        example: an input of the module.
+        input_name: name of the graph's input.
+        output_name: name of the graph's output.
+    """
     module.eval()
     with _quiet_exporter():
         program = torch.onnx.export(
@@ -101,25 +107,27 @@ def to_onnx(module: nn.Module, example: torch.Tensor, *, input_name: str, output
     return bytes(model.SerializeToString())
 
 
-def open_graph(content: bytes) -> onnxruntime.InferenceSession:
-    """The graph on one CPU thread, as the export checks run it."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+def check_parity(expected: NDArray[np.float32], actual: NDArray[np.float32], inputs: str) -> float:
+    """Compare the probabilities of PyTorch and of the ONNX graph.
 
+    Args:
+        expected: PyTorch's, [N, classes].
+        actual: the graph's, [N, classes].
+        inputs: description of the inputs, for the message.
 
-def check_parity(expected: NDArray[np.float32], found: NDArray[np.float32], what: str) -> float:
-    """The greatest difference between PyTorch's and ONNX's probabilities [N, classes].
+    Returns:
+        The greatest absolute difference.
 
     Raises:
-        ExportError: it is not below 1e-5, or a row's largest entry is another.
+        ExportError: it is not below 1e-5, or the most probable class of a row differs.
     """
-    difference = float(np.abs(expected - found).max())
-    labels = int((expected.argmax(1) != found.argmax(1)).sum())
+    difference = float(np.abs(expected - actual).max())
+    labels = int((expected.argmax(1) != actual.argmax(1)).sum())
     if not difference < PARITY_TOLERANCE or labels:
         raise ExportError(
-            f"the ONNX graph differs from PyTorch on {what}: by up to {difference:.2g} (limit {PARITY_TOLERANCE:g}), "
-            f"{labels} labels of {len(expected)}; nothing was written. Check the versions of torch and onnxruntime"
+            f"the ONNX graph differs from PyTorch on {inputs}: by up to {difference:.2g} "
+            f"(limit {PARITY_TOLERANCE:g}), {labels} labels of {len(expected)}; nothing was written. "
+            "Check the versions of torch and onnxruntime"
         )
     return difference
 
@@ -127,7 +135,16 @@ def check_parity(expected: NDArray[np.float32], found: NDArray[np.float32], what
 def provenance(
     *, data: str, licence: str, attribution: str, config: dict[str, Any], seed: int | None, libraries: Iterable[str]
 ) -> Provenance:
-    """Where weights come from, with the versions of the libraries that made them."""
+    """Make the provenance of weights.
+
+    Args:
+        data: title of the data.
+        licence: of the weights.
+        attribution: the makers of the data.
+        config: the settings they were trained with.
+        seed: of the run; None where unknown.
+        libraries: names of the libraries whose versions are recorded.
+    """
     versions = {name: importlib.metadata.version(name) for name in sorted(libraries)}
     return Provenance(
         data=data,
@@ -141,7 +158,7 @@ def provenance(
 
 
 def _strip(model: onnx.ModelProto) -> None:
-    """Remove the exporter's notes: they hold source lines and paths of the machine that exported."""
+    """Remove the metadata of the exporter, which holds source lines and paths of this machine."""
     graph = model.graph
     del model.metadata_props[:], graph.metadata_props[:], graph.value_info[:]
     model.doc_string = graph.doc_string = ""
@@ -152,7 +169,7 @@ def _strip(model: onnx.ModelProto) -> None:
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Keep notes of the exporter about itself (missing torchvision, its own deprecations) from the user."""
+    """Silence the exporter's messages about itself, such as a missing torchvision or its own deprecations."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

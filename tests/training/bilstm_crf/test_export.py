@@ -22,6 +22,7 @@ from service.tasks.token_classification.features import (
 )
 from service.text import words_by_sentence
 from tests.support import tagged_sentences as made_sentences
+from tests.support.onnx_graphs import open_graph
 from training.bilstm_crf.config import FAMILY, PRESETS, TaggerConfig
 from training.bilstm_crf.evaluate import evaluate
 from training.bilstm_crf.export import bundle as module
@@ -31,7 +32,6 @@ from training.bilstm_crf.tagger import load_tagger
 from training.bilstm_crf.train import train
 from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, ExportError
-from training.common.export import open_graph
 from training.common.run import Run
 
 pytestmark = pytest.mark.torch

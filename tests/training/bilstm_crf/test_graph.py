@@ -11,11 +11,11 @@ from onnx import numpy_helper
 
 from service.bundle.manifest import Datatype
 from service.tasks.token_classification.features import WordFeatures
+from tests.support.onnx_graphs import open_graph
 from training.bilstm_crf.config import NetworkConfig
 from training.bilstm_crf.data.batches import inputs
 from training.bilstm_crf.export.graph import Weights, build_graph, graph_spec
 from training.bilstm_crf.network.model import BiLstmCrf
-from training.common.export import open_graph
 
 pytestmark = pytest.mark.torch
 

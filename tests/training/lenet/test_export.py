@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from service.bundle.files import read_bundle
 from service.bundle.manifest import Task
 from service.tasks.image_classification.preprocessing import ImagePreprocessing
+from tests.support.onnx_graphs import open_graph
 from training.__main__ import main
 from training.common.errors import ExportError
-from training.common.export import check_parity, open_graph
+from training.common.export import check_parity
 from training.common.run import Run
 from training.lenet.config import stored_config
 from training.lenet.data.dataset import load_digits

@@ -1,4 +1,4 @@
-"""Opening a file of word vectors: which format it has, and its rows as a stream of blocks."""
+"""Opening a file of word vectors: recognizing its format, and streaming its rows in blocks."""
 
 import gzip
 import re
@@ -29,24 +29,22 @@ _HEADER = re.compile(rb"[ \t]*(\d{1,18})[ \t]+(\d{1,18})[ \t]*\r?\n")
 
 @dataclass(frozen=True, kw_only=True)
 class VectorFile:
-    """An open file of word vectors.
-
-    `rows` is what its header promises, None for GloVe's format, which has no header.
-    """
+    """An open file of word vectors."""
 
     format: Format
     dimensions: int
     rows: int | None
+    """Number of rows according to the header; None for GloVe's format, which has none."""
     _checks: RowChecks
     _stream: BinaryIO
 
     @property
     def skipped(self) -> int:
-        """Rows left out so far because they could not be used."""
+        """Number of unusable rows that were left out so far."""
         return self._checks.skipped
 
     def blocks(self) -> Iterator[Block]:
-        """The rows from first to last, once; memory grows with the words only (they are held against duplicates).
+        """Yield all rows in order, once; memory grows with the words only, which are kept to find duplicates.
 
         Raises:
             DatasetError: a bad row (without `skip_bad`), or more or fewer rows than the header promises.
@@ -69,14 +67,15 @@ class VectorFile:
 def open_vectors(
     path: Path, *, format: Format | Literal["auto"] = "auto", skip_bad: bool = False
 ) -> Iterator[VectorFile]:
-    """Open a file of word vectors, plain or gzipped (told from its first bytes).
+    """Open a file of word vectors, plain or gzipped, whatever its name.
 
     Args:
-        format: `auto` tells it from the content.
-        skip_bad: leave out and count rows that cannot be used: another width, a word met before, a zero vector.
+        path: the file.
+        format: `auto` recognizes it by the content.
+        skip_bad: leave out and count unusable rows: another width, a duplicate word, a zero vector.
 
     Raises:
-        DatasetError: no such file, an empty one, a header that cannot be true, or no format that is known.
+        DatasetError: no such file, an empty one, an impossible header, or an unknown format.
     """
     with _opened(path) as (stream, size), _readable(path):
         yield _identify(path, stream, size, format, RowChecks(path, skip_bad=skip_bad))
@@ -85,7 +84,7 @@ def open_vectors(
 def read_vectors(
     path: Path, *, format: Format | Literal["auto"] = "auto", max_words: int | None = None, skip_bad: bool = False
 ) -> WordVectors:
-    """A whole file, or its first `max_words` rows, in memory; its counts are unknown. Arguments as `open_vectors`."""
+    """Read a file, or its first `max_words` usable rows, into memory; for the other arguments see `open_vectors`."""
     words: list[str] = []
     parts = []
     with open_vectors(path, format=format, skip_bad=skip_bad) as file:
@@ -108,7 +107,7 @@ def _identify(
     header = None if format == "glove" else _HEADER.fullmatch(first)
     if header is None:
         if format not in ("auto", "glove"):
-            raise DatasetError(f"{path}:1: is {_shown(first)}, not a header '<words> <dimensions>' as {format} has")
+            raise DatasetError(f"{path}:1: is {_excerpt(first)}, not a header '<words> <dimensions>' as {format} has")
         dimensions = _glove_width(path, first)
         stream.seek(0)
         return VectorFile(format="glove", dimensions=dimensions, rows=None, _checks=checks, _stream=stream)
@@ -122,7 +121,7 @@ def _identify(
 
 
 def _check_header(path: Path, rows: int, dimensions: int, size: int | None, *, number: int) -> None:
-    """Refuse what no file can keep, before anything is made in the sizes it promises."""
+    """Refuse an impossible header, before anything is allocated in the sizes that it states."""
     if not rows or not 0 < dimensions <= MOST_DIMENSIONS:
         raise DatasetError(
             f"{path}:1: the header promises {rows:,} rows of {dimensions:,} numbers; "
@@ -137,7 +136,7 @@ def _check_header(path: Path, rows: int, dimensions: int, size: int | None, *, n
 
 
 def _glove_width(path: Path, line: bytes) -> int:
-    """How many numbers the first row has."""
+    """The number of dimensions, from the first row."""
     fields = line.split(b" ", 1)[-1].split()
     try:
         [float(field) for field in fields]
@@ -145,14 +144,14 @@ def _glove_width(path: Path, line: bytes) -> int:
         fields = []
     if not fields or b" " not in line or len(fields) > MOST_DIMENSIONS:
         raise DatasetError(
-            f"{path}:1: is {_shown(line)}, neither a header '<words> <dimensions>' nor a word and its numbers: "
+            f"{path}:1: is {_excerpt(line)}, neither a header '<words> <dimensions>' nor a word and its numbers: "
             "not a word2vec or GloVe file"
         )
     return len(fields)
 
 
 def _is_binary(sample: bytes, dimensions: int) -> bool:
-    """Whether the first row's numbers are bytes of floats: such bytes are hardly ever printable UTF-8."""
+    """Whether the first row holds binary floats, whose bytes are hardly ever printable UTF-8."""
     space = sample.find(b" ")
     numbers = sample[space + 1 : space + 1 + 4 * dimensions]
     try:
@@ -161,17 +160,17 @@ def _is_binary(sample: bytes, dimensions: int) -> bool:
         if error.end < len(numbers):
             return True
         text = numbers[: error.start].decode("utf-8")
-    return any(ord(mark) < 32 and mark not in "\t\n\r" for mark in text)
+    return any(ord(character) < 32 and character not in "\t\n\r" for character in text)
 
 
-def _shown(line: bytes) -> str:
+def _excerpt(line: bytes) -> str:
     text = line[:40].decode(errors="replace").rstrip("\r\n")
     return repr(text + ("…" if len(line) > 40 else ""))
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, int | None]]:
-    """The bytes of a file, unpacked, and how many they are where that is known beforehand."""
+    """Open a file for decompressed reading; gives its size too where that is known."""
     try:
         stream = path.open("rb")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What every reader of vector files shares: blocks of rows, and the checks that each row must pass."""
+"""Blocks of rows of a vector file, and the checks that each row must pass."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,24 +10,24 @@ from numpy.typing import NDArray
 from training.common.errors import DatasetError
 
 BLOCK_BYTES = 4 << 20
-"""How much of a file is in memory at a time."""
+"""Bytes of a file that are in memory at a time."""
 
 LONGEST_WORD = 4096
-"""Bytes. A longer one means that a file is not what it says it is."""
+"""In bytes; a longer one means that the file has another format than expected."""
 
 MOST_DIMENSIONS = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """Some rows of a file, in its order: n words and their vectors [n, D]."""
+    """Consecutive rows of a file: n words and their vectors [n, D]."""
 
     words: list[str]
     rows: NDArray[np.float32]
 
 
 class RowChecks:
-    """Refuses rows that cannot be used, or leaves them out and counts them.
+    """Refuses unusable rows, or leaves them out and counts them.
 
     Args:
         path: the file, for the messages.
@@ -40,19 +40,24 @@ class RowChecks:
         self.skipped = 0
         self._seen: set[str] = set()
 
-    def refuse(self, place: str, reason: str) -> None:
-        """Count a bad row at `place` (`:12`, or `: row 12 (byte 3,456)`), or raise DatasetError."""
+    def refuse(self, location: str, reason: str) -> None:
+        """Count an unusable row, or raise DatasetError.
+
+        Args:
+            location: `:12`, or `: row 12 (byte 3,456)`, to follow the file's path.
+            reason: what is wrong.
+        """
         if not self.skip_bad:
-            raise DatasetError(f"{self.path}{place}: {reason}; correct the file, or skip such rows with --skip-bad")
+            raise DatasetError(f"{self.path}{location}: {reason}; correct the file, or skip such rows with --skip-bad")
         self.skipped += 1
 
-    def block(self, words: Sequence[bytes], rows: NDArray[np.float32], place: Callable[[int], str]) -> Block:
-        """The rows that can be used.
+    def block(self, words: Sequence[bytes], rows: NDArray[np.float32], location: Callable[[int], str]) -> Block:
+        """Return the usable rows.
 
         Args:
             words: as they stand in the file.
             rows: [n, D].
-            place: where row i of these stands in the file.
+            location: gives the location of row i of these in the file.
         """
         # The sum of float32 numbers cannot overflow float64: it is finite where all of them are.
         with np.errstate(invalid="ignore"):
@@ -66,7 +71,7 @@ class RowChecks:
                 reason = "is a zero vector" if finite[row] else "holds a number that is not finite"
                 reason = f"the vector of {word!r} {reason}"
             if reason:
-                self.refuse(place(row), reason)
+                self.refuse(location(row), reason)
                 continue
             self._seen.add(word)
             kept.append(row)
@@ -74,13 +79,13 @@ class RowChecks:
         return Block(words=good, rows=rows if len(kept) == len(rows) else rows[kept])
 
     def _word(self, raw: bytes) -> tuple[str, str]:
-        """A word and what is wrong with it, if anything."""
+        """Decode a word; the second value is what is wrong with it, empty for nothing."""
         try:
             word = raw.decode("utf-8")
         except UnicodeDecodeError:
             return "", f"the word {raw[:40]!r} is not UTF-8"
         if not word:
             return "", "the row has no word"
-        if any(mark in word for mark in "\t\n\r"):
+        if any(character in word for character in "\t\n\r"):
             return "", f"the word {word[:40]!r} holds a tab or the end of a line"
         return word, f"the word {word!r} stands in the file twice" if word in self._seen else ""

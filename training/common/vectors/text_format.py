@@ -1,4 +1,4 @@
-"""Rows of word2vec and GloVe text files: a word, a space, the numbers, one row a line."""
+"""Reading rows of word2vec and GloVe text files: a word, a space, and the numbers on each line."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -20,9 +20,11 @@ def text_blocks(
     """Read to the end of the file.
 
     Args:
-        stream: stands at the start of a line.
-        line: the number of that line.
-        rows: how many the header promises; None without a header.
+        stream: positioned at the start of a line.
+        checks: of the rows.
+        dimensions: numbers of a row.
+        line: the number of the first line.
+        rows: number of rows according to the header; None without a header.
     """
     first = line
     for lines in _lines(stream, checks, longest=LONGEST_WORD + _LONGEST_NUMBER * dimensions):
@@ -39,7 +41,7 @@ def text_blocks(
 
 
 def _lines(stream: BinaryIO, checks: RowChecks, *, longest: int) -> Iterator[list[bytes]]:
-    """The lines of the file, some megabytes at a time."""
+    """Yield the lines of the file, a few megabytes at a time."""
     rest = b""
     while chunk := stream.read(BLOCK_BYTES):
         lines = (rest + chunk).split(b"\n")
@@ -54,7 +56,7 @@ def _lines(stream: BinaryIO, checks: RowChecks, *, longest: int) -> Iterator[lis
         yield [rest]
 
 
-def _block(lines: list[bytes], checks: RowChecks, dimensions: int, place: Callable[[int], str]) -> Block:
+def _block(lines: list[bytes], checks: RowChecks, dimensions: int, location: Callable[[int], str]) -> Block:
     words: list[bytes] = []
     numbers: list[bytes] = []
     for line in lines:
@@ -63,27 +65,27 @@ def _block(lines: list[bytes], checks: RowChecks, dimensions: int, place: Callab
         numbers.append(rest)
     rows = _parsed(numbers, dimensions)
     if rows is not None:
-        return checks.block(words, rows, place)
-    # Something in these lines is not as it should be: one by one, to say what and where it is first.
+        return checks.block(words, rows, location)
+    # A line is malformed: parse them one by one to report it.
     good: list[str] = []
     kept = [np.zeros((0, dimensions), np.float32)]
     for row, text in enumerate(numbers):
         reason = _fault(text, dimensions)
         if reason:
-            checks.refuse(place(row), reason)
+            checks.refuse(location(row), reason)
             continue
         with np.errstate(over="ignore"):  # becomes infinite, which the checks refuse
             vector = np.array([[float(field) for field in text.split()]]).astype(np.float32)
-        block = checks.block([words[row]], vector, lambda _, row=row: place(row))  # type: ignore[misc]
+        block = checks.block([words[row]], vector, lambda _, row=row: location(row))  # type: ignore[misc]
         good += block.words
         kept.append(block.rows)
     return Block(words=good, rows=np.concatenate(kept))
 
 
 def _parsed(numbers: list[bytes], dimensions: int) -> NDArray[np.float32] | None:
-    """The numbers of all lines at once, [n, D]; None where a line is not `dimensions` numbers."""
+    """Parse the numbers of all lines at once, [n, D]; None where a line does not hold `dimensions` numbers."""
     if not all(numbers):
-        return None  # loadtxt passes over empty lines
+        return None  # loadtxt skips empty lines
     try:
         rows = np.loadtxt(numbers, np.float32, comments=None, ndmin=2)
     except ValueError:
@@ -92,7 +94,7 @@ def _parsed(numbers: list[bytes], dimensions: int) -> NDArray[np.float32] | None
 
 
 def _fault(text: bytes, dimensions: int) -> str:
-    """What is wrong with the numbers of a line, if anything."""
+    """Describe what is wrong with the numbers of a line; empty for nothing."""
     fields = text.split()
     wrong = next((field for field in fields if not _NUMBER.fullmatch(field)), None)
     if len(fields) != dimensions:

@@ -1,4 +1,4 @@
-"""Words with their vectors in memory, and the form in which a run keeps them."""
+"""Words with their vectors in memory, and the files in which a run keeps them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class WordVectors:
     matrix: NDArray[np.float32]
     """[V, D]: row i belongs to `words[i]`."""
     counts: NDArray[np.int64] | None = None
-    """[V]: how often each word was met in the corpus; None where that is unknown."""
+    """[V]: the number of occurrences of each word in the corpus; None where unknown."""
 
     def __post_init__(self) -> None:
         assert self.matrix.ndim == 2
@@ -35,7 +35,7 @@ class WordVectors:
 
     @property
     def dimensions(self) -> int:
-        """Components of a vector."""
+        """Number of components of a vector."""
         return int(self.matrix.shape[1])
 
     @cached_property
@@ -44,12 +44,12 @@ class WordVectors:
         return {word: row for row, word in enumerate(self.words)}
 
     def first(self, count: int) -> "WordVectors":
-        """The `count` most frequent words; a view, nothing is copied but the list of words."""
+        """The `count` most frequent words; the matrix is a view."""
         counts = None if self.counts is None else self.counts[:count]
         return WordVectors(words=self.words[:count], matrix=self.matrix[:count], counts=counts)
 
     def unit(self) -> NDArray[np.float32]:
-        """[V, D]: the vectors scaled to norm 1; a zero vector stays zero."""
+        """The vectors scaled to norm 1, [V, D]; a zero vector stays zero."""
         norms = np.linalg.norm(self.matrix, axis=1, keepdims=True)
         rows: NDArray[np.float32] = self.matrix / np.maximum(norms, np.finfo(np.float32).tiny)
         return rows
@@ -58,7 +58,7 @@ class WordVectors:
 def save_vectors(vectors: WordVectors, folder: Path) -> None:
     """Write `vectors.npy` (fp32 [V, D]) and `vocabulary.tsv` (word, tab, count; most frequent first) into `folder`.
 
-    Each file is written whole or not at all.
+    Each file is written atomically.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_writer(folder / MATRIX) as stream:

@@ -17,16 +17,16 @@ from training.common.vectors.word_vectors import WordVectors
 
 
 def write_vectors(vectors: WordVectors, path: Path, *, format: Format) -> None:
-    """Write a file, whole or not at all; gzipped where its name ends in `.gz`.
+    """Write a file of word vectors atomically; it is gzipped where its name ends in `.gz`.
 
-    Text has the shortest numbers that read back as the same float32. Binary is as word2vec.c writes it, with a line
-    feed after each row.
+    Text has the shortest numbers that read back as the same float32. Binary has a line feed after each row, as
+    word2vec.c writes it.
 
     Raises:
         ExportError: a word holds white space that the format cannot hold.
     """
     for word in vectors.words:
-        if not word or any(mark in word for mark in " \t\n\r"):
+        if not word or any(character in word for character in " \t\n\r"):
             raise ExportError(f"the word {word!r} is empty or holds white space: {format} cannot hold it")
     with _open_for_writing(path) as stream:
         if format != "glove":

@@ -1,6 +1,7 @@
 """Finding public data files, or downloading them into the cache.
 
-Places, in order: `$LECTERN_DATA/<folder>/<file>` (compressed or not), the cache `$XDG_CACHE_HOME/lectern`, the public address.
+Places, in order: `$LECTERN_DATA/<folder>/<file>` (compressed or not), the cache `$XDG_CACHE_HOME/lectern`, the public
+address.
 """
 
 import gzip

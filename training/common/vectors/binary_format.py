@@ -70,8 +70,9 @@ def _complete_rows(
         space = buffer.find(b" ", begin, begin + LONGEST_WORD + 1)
         if space < 0 and len(buffer) - begin > LONGEST_WORD:
             raise DatasetError(
-                f"{checks.path}{_location(done + len(words), start + begin)}: no word ends within {LONGEST_WORD:,} bytes; "
-                "the file is not word2vec binary, or its header has other dimensions than its rows"
+                f"{checks.path}{_location(done + len(words), start + begin)}: no word ends within "
+                f"{LONGEST_WORD:,} bytes; the file is not word2vec binary, or its header has other dimensions than "
+                "its rows"
             )
         if space < 0 or space + 1 + width > len(buffer):
             break

@@ -29,9 +29,9 @@ from training.common.run import Run
 from training.seq2seq.config import FAMILY, stored_config
 from training.seq2seq.data.sources import load_data
 
-LEAST_EQUAL = 0.6
+MIN_EQUAL = 0.6
 """Share of sentences that must be translated alike, or the run is another than the bundle's."""
-SHOWN = 3
+MAX_DIFFERENCES = 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,16 +64,16 @@ def _measure(options: argparse.Namespace) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         searches: dict[str, list[Row]] = {"greedy": [], f"beam {options.beam_size}": []}
         if options.run:
-            found = stack.enter_context(worker(_command(options, manifest, sentences, folder), serving_core))
-            print(f"PyTorch: {found.about}")
-            for rows, row in zip(searches.values(), found.rows, strict=True):
+            process = stack.enter_context(worker(_command(options, manifest, sentences, folder), serving_core))
+            print(f"PyTorch: {process.about}")
+            for rows, row in zip(searches.values(), process.rows, strict=True):
                 rows.append(row)
         serving = stack.enter_context(server(options.bundle, folder, serving_core))
         client = Client(serving, calling_core, "/v1/translate")
         for (name, rows), beam_size in zip(searches.items(), (1, options.beam_size), strict=True):
             rows += _http_rows(client, name, sentences, beam_size, options.connections)
             _check_same(rows)
-        rows = [row for found in searches.values() for row in found]
+        rows = [row for search_rows in searches.values() for row in search_rows]
         rounds = []
         for number in range(options.rounds):
             order = rows if number % 2 == 0 else rows[::-1]
@@ -88,13 +88,13 @@ def _measure(options: argparse.Namespace) -> None:
 
 def _sentences(options: argparse.Namespace) -> list[str]:
     if options.text:
-        found = options.text.read_text(encoding="utf-8").splitlines()
+        lines = options.text.read_text(encoding="utf-8").splitlines()
     elif options.run:
         data = load_data(stored_config(Run.open(options.run, family=FAMILY)).data)
-        found = [pair.source for pair in data.splits[options.split]]
+        lines = [pair.source for pair in data.splits[options.split]]
     else:
         raise BenchmarkError("name --run, or sentences by --text")
-    sentences = [sentence.strip() for sentence in found if sentence.strip()][: options.sentences]
+    sentences = [sentence.strip() for sentence in lines if sentence.strip()][: options.sentences]
     if not sentences:
         raise BenchmarkError("there are no sentences to translate")
     return sentences
@@ -130,16 +130,16 @@ def _http_rows(
 
 
 def _check_same(rows: Sequence[Row]) -> None:
-    """Raise unless the rows of one search, PyTorch's among them, found the same translations, but for some."""
+    """Raise unless the rows of one search, PyTorch's among them, have mostly the same translations."""
     first, last = rows[0].tags, rows[-1].tags
     assert first is not None
     assert last is not None
     different = [(ours[0], other[0]) for ours, other in zip(first, last, strict=True) if ours != other]
     equal = 1 - len(different) / len(first)
     print(f"{rows[0].name!r} and {rows[-1].name!r} translate {equal:.1%} of the sentences alike", file=sys.stderr)
-    for one, other in different[:SHOWN]:
+    for one, other in different[:MAX_DIFFERENCES]:
         print(f"    {one}\n    {other}", file=sys.stderr)
-    if equal < LEAST_EQUAL:
+    if equal < MIN_EQUAL:
         raise BenchmarkError("the translations differ: is --run the run that --bundle was exported from?")
 
 
@@ -149,9 +149,9 @@ def _print_table(searches: dict[str, list[Row]], rounds: Sequence[dict[int, Meas
     print(f"{'':{width}} {'sentences/s':>11} {'per CPU s':>9}   of the search's first row: by the clock, by CPU time")
     for rows in searches.values():
         for row in rows:
-            found = [(measured[id(row)], measured[id(rows[0])]) for measured in rounds]
-            by_clock = [(one.words / one.seconds, first.words / first.seconds) for one, first in found]
-            by_cpu = [(one.words / max(one.cpu, 1e-9), first.words / max(first.cpu, 1e-9)) for one, first in found]
+            pairs = [(measured[id(row)], measured[id(rows[0])]) for measured in rounds]
+            by_clock = [(one.words / one.seconds, first.words / first.seconds) for one, first in pairs]
+            by_cpu = [(one.words / max(one.cpu, 1e-9), first.words / max(first.cpu, 1e-9)) for one, first in pairs]
             print(
                 f"{row.name:{width}} {statistics.median(speed for speed, _ in by_clock):11,.1f} "
                 f"{statistics.median(speed for speed, _ in by_cpu):9,.1f}   {_ratio(by_clock)}, {_ratio(by_cpu)}"

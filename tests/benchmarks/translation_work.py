@@ -1,8 +1,8 @@
-"""A translator's run in PyTorch, eager, one sentence at a time, for translation.py: timed in a process of its own.
+"""A translator's run in eager PyTorch, one sentence at a time, timed in a process of its own for translation.py.
 
     python tests/benchmarks/translation_work.py RUN SENTENCES --beam-size 5 --length-penalty 1
 
-What it reads and writes is told in contenders.py.
+contenders.py describes its input and output.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from training.seq2seq.translator import load_translator
 
 
 def main() -> int:
-    """Translate all once by each search, then measure whatever is asked for; returns the exit code."""
+    """Translate all sentences once by each search, then measure on request; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("sentences", type=Path)
@@ -43,22 +43,22 @@ def main() -> int:
     )
 
     def by_greedy() -> list[list[str]]:
-        found = (greedy(translator.network, [translator.encode(one)], translator.device)[0] for one in sentences)
-        return [[translator.target.decode(ids)] for ids in found]
+        results = (greedy(translator.network, [translator.encode(one)], translator.device)[0] for one in sentences)
+        return [[translator.target.decode(tokens)] for tokens in results]
 
     def by_beam() -> list[list[str]]:
-        found = (translate(translator, [one], settings)[0][0] for one in sentences)
-        return [[translator.target.decode(hypothesis.tokens)] for hypothesis in found]
+        best = (translate(translator, [sentence], settings)[0][0] for sentence in sentences)
+        return [[translator.target.decode(hypothesis.tokens)] for hypothesis in best]
 
     measures = {"greedy": by_greedy, "beam": by_beam}
     begun = time.perf_counter()
-    found = {name: run() for name, run in measures.items()}
+    translations = {name: run() for name, run in measures.items()}
     labels = {"greedy": "PyTorch eager, greedy", "beam": f"PyTorch eager, beam {options.beam_size}"}
     ready = {
         "about": f"torch {torch.__version__}, one thread, one sentence at a time",
         "measures": labels,
-        "tags": found["greedy"],
-        "others": {"beam": found["beam"]},
+        "tags": translations["greedy"],
+        "others": {"beam": translations["beam"]},
         "first": len(sentences) * len(measures) / (time.perf_counter() - begun),
     }
     print(json.dumps(ready), flush=True)

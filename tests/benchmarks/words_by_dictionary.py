@@ -1,4 +1,4 @@
-"""How often a translator of English and German answers a single word as a dictionary does.
+"""How often a translator of English and German translates a single word like a dictionary.
 
     python tests/benchmarks/words_by_dictionary.py --bundle models/translate-en-de/3
     python tests/benchmarks/words_by_dictionary.py --run runs/en-de --half test --show --dictionary de-en.txt
@@ -31,18 +31,18 @@ from training.seq2seq.config import FAMILY, TATOEBA
 from training.seq2seq.data.sources import load_data
 
 LANGUAGES = ("de", "en")
-"""Of the dictionary's columns."""
+"""Languages of the dictionary's columns."""
 DATA = {"de": "tatoeba:deu-eng", "en": "tatoeba:eng-deu"}
-"""Whose training sentences say which words are common."""
+"""Data sets whose training sentences show which words are frequent."""
 
 HALVES = ("dev", "test")
 INSTALLED = Path("/usr/share/trans/de-en")
-"""Where Debian's package trans-de-en has it."""
-SHOWN = 6
-"""Translations of a word that `--show` names."""
+"""Path of the dictionary in Debian's package trans-de-en."""
+MAX_TRANSLATIONS = 6
+"""Translations of a word that `--show` prints."""
 
 Dictionary = Mapping[str, frozenset[str]]
-"""Words as they are written, with their translations as `folded` makes them."""
+"""Words, with their translations normalized by `folded`."""
 
 _COMMENTS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}|<[^<>]*>|(?<!\S)/[^\s/|](?:[^/|]*[^\s/|])?/(?!\S)")
 _OBJECTS = re.compile(r"\b(?:etw|jdn|jdm|jds|jd|sth|sb)\.(?:'s)?")
@@ -56,13 +56,13 @@ _MARKS = ' /.,;:!?…"„“”«»'
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Ask and count; returns the exit code."""
+    """Translate and count; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked = parser.add_mutually_exclusive_group(required=True)
-    asked.add_argument("--bundle", type=Path, help="the model, as models/translate-en-de/3")
-    asked.add_argument("--run", type=Path, help="a run, answered by PyTorch with the search of its dev evaluation")
+    model = parser.add_mutually_exclusive_group(required=True)
+    model.add_argument("--bundle", type=Path, help="the model, as models/translate-en-de/3")
+    model.add_argument("--run", type=Path, help="a run, translated by PyTorch with the search of its dev evaluation")
     parser.add_argument("--dictionary", type=Path, default=INSTALLED, help=f"Ding's de-en.txt ({INSTALLED})")
-    parser.add_argument("--words", type=int, default=1000, metavar="N", help="the N commonest words (1000)")
+    parser.add_argument("--words", type=int, default=1000, metavar="N", help="the N most frequent words (1000)")
     parser.add_argument(
         "--half", choices=HALVES, default="dev", help="every other word: to develop on, or to report (dev)"
     )
@@ -76,29 +76,29 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _measure(options: argparse.Namespace) -> None:
-    source, answers_of = _translator(options)
+    source, translate = _translator(options)
     dictionary = read_dictionary(_lines(options.dictionary), source)
     pairs = load_data(replace(TATOEBA, data=DATA[source])).splits["train"]
     known = [word for word in by_frequency(pair.source for pair in pairs) if word in dictionary]
     words = known[: options.words][HALVES.index(options.half) :: len(HALVES)]
-    answers = zip(words, answers_of(words), strict=True)
-    wrong = [(word, answer) for word, answer in answers if folded(answer) not in dictionary[word]]
+    translations = zip(words, translate(words), strict=True)
+    wrong = [(word, text) for word, text in translations if folded(text) not in dictionary[word]]
     if options.show:
-        for word, answer in wrong:
-            print(f"{word} -> {answer}   ({'; '.join(sorted(dictionary[word])[:SHOWN])})")
+        for word, text in wrong:
+            print(f"{word} -> {text}   ({'; '.join(sorted(dictionary[word])[:MAX_TRANSLATIONS])})")
     right = len(words) - len(wrong)
     print(
-        f"{options.bundle or options.run}: {right:,} of {len(words):,} words are answered as the dictionary has them, "
-        f"{right / max(len(words), 1):.1%} ({options.half} half of the {options.words:,} commonest)"
+        f"{options.bundle or options.run}: {right:,} of {len(words):,} words are translated as in the dictionary, "
+        f"{right / max(len(words), 1):.1%} ({options.half} half of the {options.words:,} most frequent)"
     )
 
 
 def _translator(options: argparse.Namespace) -> tuple[str, Callable[[Sequence[str]], list[str]]]:
-    """The source language, and what translates words.
+    """The source language, and a function that translates words.
 
     Raises:
-        BundleError: the bundle is bad, or of other languages.
-        UserError: the run is, or has no weights yet.
+        BundleError: the bundle is damaged, or of other languages.
+        UserError: the run is damaged, of other languages, or has no weights yet.
     """
     return _bundle(options.bundle) if options.bundle else _run(options.run)
 
@@ -153,16 +153,16 @@ def _lines(path: Path) -> list[str]:
 
 
 def read_dictionary(lines: Iterable[str], source: str) -> Dictionary:
-    """The single words of one language with all that they are translated as, in whichever sense.
+    """The single words of one language with all their translations, in all senses.
 
-    A line is `Haus {n}; Gebäude {n} | Häuser {pl} :: house; building | houses`: as many parts on both sides, and all
-    of one side's part mean all of the other's.
+    A line is `Haus {n}; Gebäude {n} | Häuser {pl} :: house; building | houses`: the same number of parts on both
+    sides, and all words of a part translate all words of the other side's part.
 
     Args:
         lines: those of the file; comments begin with #.
         source: "de" or "en".
     """
-    found: dict[str, set[str]] = defaultdict(set)
+    dictionary: dict[str, set[str]] = defaultdict(set)
     for line in lines:
         sides = line.partition("::")[:: 2 if source == "de" else -2]
         if line.startswith("#") or not all(sides):
@@ -171,12 +171,12 @@ def read_dictionary(lines: Iterable[str], source: str) -> Dictionary:
             translations = {folded(text) for text in theirs.split(";") for text in _either(text)} - {""}
             for word in (plain(text) for entry in ours.split(";") for text in _either(entry)):
                 if word and " " not in word:
-                    found[word] |= translations
-    return {word: frozenset(translations) for word, translations in found.items() if translations}
+                    dictionary[word] |= translations
+    return {word: frozenset(translations) for word, translations in dictionary.items() if translations}
 
 
 def _without_comments(side: str) -> str:
-    """Without what is in brackets, which may hold others, without abbreviations, with ASCII's apostrophe."""
+    """The text without (nested) brackets and abbreviations, with ASCII apostrophes."""
     side, before = side.replace("\u2019", "'"), ""
     while side != before:
         side, before = _COMMENTS.sub("", side), side
@@ -184,25 +184,26 @@ def _without_comments(side: str) -> str:
 
 
 def _either(entry: str) -> Iterator[str]:
-    """Both of `this/these`, the verb of `er/sie geht`; else the entry."""
+    """Both forms of `this/these`, the verb of `er/sie geht`; else the entry."""
     entry = _SUBJECT.sub("", entry.strip())
     yield from re.split(" ?/ ?", entry) if _EITHER.fullmatch(entry) else [entry]
 
 
 def plain(text: str) -> str:
-    """A word or phrase without article, `to`, objects such as `etw.` and marks at its ends."""
+    """A word or phrase without article, `to`, objects such as `etw.`, and punctuation at its ends."""
     text = " ".join(_OBJECTS.sub(" ", unicodedata.normalize("NFC", text).replace("\u2019", "'")).split())
     return _ARTICLE.sub("", text.strip(_MARKS)).strip(_MARKS)
 
 
 def folded(text: str) -> str:
-    """`plain`, and with a small first letter."""
+    """`plain`, with its first letter in lower case."""
     text = plain(text)
     return text[:1].lower() + text[1:]
 
 
 def by_frequency(sentences: Iterable[str]) -> list[str]:
-    """Their words, the commonest first, written as within a sentence; each different sentence is counted once."""
+    """The words of the sentences, most frequent first, in the case that they have within a sentence; repeated sentences
+    are counted once."""
     within: Counter[str] = Counter()
     beginning: Counter[str] = Counter()
     for sentence in dict.fromkeys(sentences):

@@ -15,13 +15,13 @@ from service.decoding import Hypothesis, SearchSettings
 from training.seq2seq.network.model import Seq2Seq
 
 _BEGIN, _END = 2, 3
-_BLOCK_SIZES = range(1, 9)  # pieces of the blocks that must not repeat themselves
+_BLOCK_SIZES = range(1, 9)  # tokens of the blocks that must not repeat
 _MAX_REPEATS = 3  # of a block in a row
 
 
 @torch.inference_mode()
 def reference_search(network: Seq2Seq, source: Sequence[int], settings: SearchSettings) -> list[Hypothesis]:
-    """The hypotheses of one source (pieces without END), best first, with attention where the network has any."""
+    """The hypotheses of one source (token ids without END), best first, with attention if the network has any."""
     search = _Search(settings, len(source) + 1)
     memory = network.encode(torch.tensor([[*source, _END]]), torch.tensor([len(source) + 1]))
     state_1WZ = memory.state.unsqueeze(1)  # noqa: N806
@@ -53,7 +53,7 @@ class _Search:
 
     Args:
         settings: of the search.
-        length: pieces S of the source, END included.
+        length: tokens S of the source, END included.
     """
 
     def __init__(self, settings: SearchSettings, length: int) -> None:
@@ -129,9 +129,9 @@ class _Search:
                 hypothesis = Hypothesis(tuple(one.tokens), one.total / len(one.tokens), np.stack(one.attention))
                 self._truncated.append((one.total / self._length_penalty(len(one.tokens)), hypothesis))
 
-    def _length_penalty(self, pieces: int) -> float:
+    def _length_penalty(self, tokens: int) -> float:
         """lp(Y) of eq. 14."""
-        return float(((5 + pieces) / 6) ** self._settings.length_penalty)
+        return float(((5 + tokens) / 6) ** self._settings.length_penalty)
 
     def _coverage_penalty(self, attention: Sequence[NDArray[np.float32]]) -> float:
         """cp(X; Y) of eq. 14."""

@@ -1,4 +1,4 @@
-"""A small made language pair: every word has one translation, and the order is turned round."""
+"""A small artificial language pair: every word has one translation, and the word order is reversed."""
 
 import random
 from pathlib import Path
@@ -11,21 +11,21 @@ _WORDS = dict(zip(_SOURCE, _TARGET, strict=True))
 
 
 def translation(sentence: str) -> str:
-    """What the made language says."""
+    """The translation of a sentence."""
     return " ".join(_WORDS[word] for word in reversed(sentence.split()))
 
 
 def pairs(count: int, seed: int, longest: int = 5) -> list[Pair]:
     """`count` distinct sentences of 1 to `longest` words with their translations."""
-    draw = random.Random(seed)
-    found: dict[str, None] = {}
-    while len(found) < count:
-        found[" ".join(draw.choices(_SOURCE, k=draw.randint(1, longest)))] = None
-    return [Pair(sentence, translation(sentence)) for sentence in found]
+    generator = random.Random(seed)
+    sentences: dict[str, None] = {}
+    while len(sentences) < count:
+        sentences[" ".join(generator.choices(_SOURCE, k=generator.randint(1, longest)))] = None
+    return [Pair(sentence, translation(sentence)) for sentence in sentences]
 
 
 def data(count: int = 400) -> ParallelData:
-    """Training, dev and test pairs; no source stands in two of them."""
+    """Training, dev and test pairs with different sources."""
     made = pairs(count, seed=1)
     held_out = count // 10
     splits = {"dev": made[:held_out], "test": made[held_out : 2 * held_out], "train": made[2 * held_out :]}
@@ -33,6 +33,6 @@ def data(count: int = 400) -> ParallelData:
 
 
 def write_table(path: Path, count: int = 300) -> Path:
-    """A .tsv of such pairs."""
+    """Write pairs as a .tsv file."""
     path.write_text("".join(f"{source}\t{target}\n" for source, target in pairs(count, seed=1)), encoding="utf-8")
     return path

@@ -1,4 +1,4 @@
-"""Small networks with weights that were never trained, and sentences for them."""
+"""Small untrained networks, and sentences for them."""
 
 import tempfile
 from dataclasses import replace
@@ -15,7 +15,7 @@ from training.seq2seq.export.graph import build_graphs, graph_specs
 from training.seq2seq.export.quantize import Weights
 from training.seq2seq.network.model import Seq2Seq
 
-PIECES = 40
+PIECES = 40  # of each vocabulary
 
 KINDS: dict[str, dict[str, Any]] = {
     "default": {"encoder_layers": 2, "decoder_layers": 2},
@@ -26,11 +26,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "sutskever": {"attention": "none", "bidirectional": False, "decoder_layers": 2, "encoder_layers": 2},
     "gru": {"cell": "gru", "attention": "none", "tied": "none", "layer_norm": True},
 }
-"""Networks by what is particular about them."""
+"""Settings of networks, by name."""
 
 
 def made_network(kind: str, *, seed: int = 0, spread: float = 0.0) -> Seq2Seq:
-    """A network of that kind; `spread` makes its answers surer of themselves."""
+    """A network of that kind with random weights; a larger `spread` gives less uniform probabilities."""
     small = NetworkConfig(embedding=16, encoder_layers=1, encoder_hidden=12, decoder_layers=1, hidden=20)
     config = replace(TranslatorConfig(data=PRESETS["default"].data), network=replace(small, **KINDS[kind]))
     torch.manual_seed(seed)
@@ -44,9 +44,9 @@ def made_network(kind: str, *, seed: int = 0, spread: float = 0.0) -> Seq2Seq:
 
 
 def made_sources(count: int, *, longest: int = 9, seed: int = 0) -> list[list[int]]:
-    """Sentences of 0 to `longest` pieces."""
-    draw = np.random.default_rng(seed)
-    return [draw.integers(4, PIECES, size=draw.integers(0, longest + 1)).tolist() for _ in range(count)]
+    """Random sentences of 0 to `longest` tokens."""
+    generator = np.random.default_rng(seed)
+    return [generator.integers(4, PIECES, size=generator.integers(0, longest + 1)).tolist() for _ in range(count)]
 
 
 def open_graphs(network: Seq2Seq, weights: Weights) -> tuple[GraphFunction, GraphFunction]:

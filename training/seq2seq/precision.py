@@ -41,8 +41,8 @@ def pick_precision(requested: Precision, device: torch.device, cell: Cell = "lst
 def bf16_error(device: torch.device, cell: Cell) -> str | None:
     """Why a recurrent layer cannot be trained in bf16 on this device; None if it can.
 
-    Found out by a tiny forward and backward pass: oneDNN, for example, has no bf16 LSTM for CPUs without AVX-512, and
-    PyTorch has no query for that.
+    A tiny forward and backward pass is tried, as PyTorch has no query for it. oneDNN, for example, has no bf16 LSTM for
+    CPUs without AVX-512.
     """
     layer = (nn.LSTM if cell == "lstm" else nn.GRU)(2, 2, batch_first=True, device=device)
     try:

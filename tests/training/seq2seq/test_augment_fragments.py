@@ -63,9 +63,9 @@ def test_a_split_of_fragments() -> None:
     data = made_pairs.data(100)
     for pairs in data.splits.values():
         pairs[:] = [Pair(f"{source}.", f"{target}!") for source, target in pairs]
-    found = with_fragments(data, "dev-fragments")
-    assert len(found.splits["dev-fragments"]) == len(data.splits["dev"])
-    assert not any(mark in text for pair in found.splits["dev-fragments"] for text in pair for mark in ".!")
-    assert found.splits["dev"] == data.splits["dev"]
+    extended = with_fragments(data, "dev-fragments")
+    assert len(extended.splits["dev-fragments"]) == len(data.splits["dev"])
+    assert not any(mark in text for pair in extended.splits["dev-fragments"] for text in pair for mark in ".!")
+    assert extended.splits["dev"] == data.splits["dev"]
     for name in ("dev", "other-fragments", "-fragments"):
         assert with_fragments(data, name) is data

@@ -31,11 +31,11 @@ def test_one_command_and_one_file_make_a_served_translator(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["seq2seq", "train", "--train", str(table), *LANGUAGES, "--export", *SMALL]) == 0
-    shown = capsys.readouterr()
-    assert "pairs.tsv: 240 train, 30 dev, 30 test" in shown.err
-    assert "epoch 3/3: loss" in shown.err
-    assert "pairs.tsv, dev: 30 sentences, beam 5" in shown.out
-    assert "models/translate-en-de/1" in shown.out
+    captured = capsys.readouterr()
+    assert "pairs.tsv: 240 train, 30 dev, 30 test" in captured.err
+    assert "epoch 3/3: loss" in captured.err
+    assert "pairs.tsv, dev: 30 sentences, beam 5" in captured.out
+    assert "models/translate-en-de/1" in captured.out
     manifest = read_bundle(tmp_path / "models" / "translate-en-de" / "1").manifest
     assert (manifest.preprocessing["source"], manifest.preprocessing["target"]) == ("en", "de")
     (run,) = (tmp_path / "runs").iterdir()
@@ -80,7 +80,7 @@ def test_a_run_begins_with_another_and_has_its_network(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["train", "--train", "nowhere.tsv", *LANGUAGES], "nowhere.tsv: there is no such file"),
         (["train", "--train", "a.tsv"], "--train needs --source and --target"),
@@ -101,7 +101,7 @@ def test_a_run_begins_with_another_and_has_its_network(
 )
 def test_what_is_wrong_is_said_in_one_line(
     arguments: list[str],
-    said: str,
+    message: str,
     table: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -111,7 +111,7 @@ def test_what_is_wrong_is_said_in_one_line(
     Run.create(Path("RUN"), family=FAMILY, config=to_dict(merge(PRESETS["debug"], {"data": "multi30k:en-de"})))
     assert main(["seq2seq", *(str(table) if word == "TABLE" else word for word in arguments)]) == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert error.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["RUN"]
 

@@ -1,4 +1,4 @@
-"""Profiles of languages, made of texts."""
+"""Language profiles from texts."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def test_probabilities_of_what_follows_a_letter() -> None:
 
 
 def test_english_and_german(data_dir: Path) -> None:
-    """Of held-out sentences 99.8 % are told apart, and everyday words by themselves."""
+    """The language of 99.8% of the held-out sentences is detected, and that of single everyday words."""
     with ZipFile(data_dir / "tatoeba_manythings" / "deu-eng.zip") as archive:
         name = next(name for name in archive.namelist() if not name.startswith("_"))
         rows = [line.split("\t")[:2] for line in archive.read(name).decode().splitlines()[::4]]
-    held_out, learnt = rows[::20], [row for number, row in enumerate(rows) if number % 20]
+    held_out, train = rows[::20], [row for number, row in enumerate(rows) if number % 20]
     profiles = []
-    for language, texts in zip(("en", "de"), zip(*learnt, strict=True), strict=True):
+    for language, texts in zip(("en", "de"), zip(*train, strict=True), strict=True):
         content = language_profile(language, texts).write()
         assert len(content) < 62_000
         profiles.append(Profile.read(content))
@@ -43,7 +43,7 @@ def test_english_and_german(data_dir: Path) -> None:
         right = sum(detect(row[side], profiles)[0].language == language for row in held_out)
         assert right / len(held_out) >= 0.995
     words = {"en": "hello dog house yes no good morning thanks", "de": "hallo Hund Haus ja nein gut Morgen danke"}
-    for language, found in words.items():
-        assert {word: detect(word, profiles)[0].language for word in found.split()} == dict.fromkeys(
-            found.split(), language
+    for language, text in words.items():
+        assert {word: detect(word, profiles)[0].language for word in text.split()} == dict.fromkeys(
+            text.split(), language
         )

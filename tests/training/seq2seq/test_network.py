@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from service.tasks.translation.subwords import BEGIN, PAD, UNKNOWN
-from training.common.config import merge
+from training.common.config import from_dict, merge, to_dict
 from training.common.errors import ConfigError
 from training.seq2seq.config import PRESETS, TranslatorConfig
 from training.seq2seq.loss import smoothed_cross_entropy
@@ -42,16 +42,16 @@ def network(**changes: Any) -> Seq2Seq:
 
 
 def sources(lengths: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    draw = torch.Generator().manual_seed(1)
-    source = torch.randint(4, SIZE, (len(lengths), max(lengths)), generator=draw)
+    generator = torch.Generator().manual_seed(1)
+    source = torch.randint(4, SIZE, (len(lengths), max(lengths)), generator=generator)
     for row, length in enumerate(lengths):
         source[row, length:] = 0
     return source, torch.tensor(lengths)
 
 
-def rows(memory: Memory, places: list[int], width: int) -> Memory:
-    keys = None if memory.keys is None else memory.keys[places, :width]
-    return Memory(memory.values[places, :width], keys, memory.mask[places, :width], memory.state[places])
+def rows(memory: Memory, indices: list[int], width: int) -> Memory:
+    keys = None if memory.keys is None else memory.keys[indices, :width]
+    return Memory(memory.values[indices, :width], keys, memory.mask[indices, :width], memory.state[indices])
 
 
 @pytest.mark.parametrize("changes", VARIANTS, ids=str)
@@ -65,9 +65,9 @@ def test_steps_say_what_whole_targets_say(changes: dict[str, Any]) -> None:
         whole[..., model.forbidden] = -math.inf
         memory = model.encode(source, lengths)
         state = memory.state.unsqueeze(1)
-        for place in range(6):
-            scores, state, weights = model.step(target[:, place : place + 1], state, memory)
-            torch.testing.assert_close(scores[:, 0], whole[:, place].log_softmax(dim=1), rtol=1e-4, atol=1e-5)
+        for position in range(6):
+            scores, state, weights = model.step(target[:, position : position + 1], state, memory)
+            torch.testing.assert_close(scores[:, 0], whole[:, position].log_softmax(dim=1), rtol=1e-4, atol=1e-5)
     assert state.shape == (3, 1, model.state_size)
     if model.config.attention == "none":
         assert weights is None
@@ -122,9 +122,9 @@ def test_a_step_of_a_layer_is_pytorchs(cell: Any) -> None:
     inputs = torch.randn(2, 4, 5)
     state = torch.randn(2, layer.state_size)
     whole = layer(inputs, state)
-    for place in range(4):
-        state = layer.step(inputs[:, place], state)
-        torch.testing.assert_close(state[:, :7], whole[:, place], rtol=1e-4, atol=1e-5)
+    for position in range(4):
+        state = layer.step(inputs[:, position], state)
+        torch.testing.assert_close(state[:, :7], whole[:, position], rtol=1e-4, atol=1e-5)
 
 
 def test_scores_of_attention_are_the_papers() -> None:
@@ -138,12 +138,12 @@ def test_scores_of_attention_are_the_papers() -> None:
     assert additive.key is not None
     assert additive.query is not None
     assert additive.score is not None
-    wanted = {
+    expected_scores = {
         dot: memory[0] @ query[0, 0],
         general: memory[0] @ general.key.weight.T @ query[0, 0],
         additive: torch.tanh(additive.query(query[0, 0]) + memory[0] @ additive.key.weight.T) @ additive.score,
     }
-    for attention, scores in wanted.items():
+    for attention, scores in expected_scores.items():
         context, weights = attention(query, attention.keys(memory), memory, mask)
         torch.testing.assert_close(weights[0, 0], scores.softmax(dim=0))
         torch.testing.assert_close(context[0, 0], scores.softmax(dim=0) @ memory[0])
@@ -175,9 +175,9 @@ def test_the_loss_is_pytorchs(smoothing: float, count: int) -> None:
     torch.manual_seed(0)
     ours = (3 * torch.randn(count, 30)).requires_grad_()
     theirs = ours.detach().clone().requires_grad_()
-    wanted = torch.randint(30, (count,))
-    loss = smoothed_cross_entropy(ours, wanted, smoothing)
-    expected = F.cross_entropy(theirs, wanted, label_smoothing=smoothing, reduction="sum")
+    targets = torch.randint(30, (count,))
+    loss = smoothed_cross_entropy(ours, targets, smoothing)
+    expected = F.cross_entropy(theirs, targets, label_smoothing=smoothing, reduction="sum")
     torch.testing.assert_close(loss, expected)
     (loss / 3).backward()  # type: ignore[no-untyped-call]
     (expected / 3).backward()  # type: ignore[no-untyped-call]
@@ -185,7 +185,7 @@ def test_the_loss_is_pytorchs(smoothing: float, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"tied": "all", "joint": False}, "one vocabulary"),
         ({"attention": "none", "input_feeding": True}, "input-feeding"),
@@ -204,9 +204,15 @@ def test_the_loss_is_pytorchs(smoothing: float, count: int) -> None:
         ({"clip": 0.0}, "clip is 0.0"),
     ],
 )
-def test_settings_that_cannot_be(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_invalid_settings_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         merge(PRESETS["default"], changes)
+
+
+def test_placeholders_keep_their_key_in_run_folders() -> None:
+    stored = to_dict(merge(PRESETS["debug"], {"placeholders": 0.1}))
+    assert stored["copies"] == 0.1
+    assert from_dict(TranslatorConfig, stored).placeholders == 0.1
 
 
 @pytest.mark.parametrize("preset", PRESETS)

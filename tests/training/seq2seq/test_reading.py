@@ -1,4 +1,4 @@
-"""Pairs from tables, parallel files and archives, and what malformed ones are told."""
+"""Reading of pairs from tables, parallel files and archives, and the errors for malformed ones."""
 
 import gzip
 import io

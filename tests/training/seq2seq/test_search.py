@@ -74,9 +74,9 @@ def test_the_search_equals_the_reference_with_other_settings(settings: SearchSet
 
 def test_a_beam_of_one_is_greedy() -> None:
     network, sources = made_network("default", spread=0.4, seed=5), made_sources(40, seed=2)
-    found = [best[0].tokens for best in search(network, sources, SearchSettings(beam_size=1))]
+    tokens = [best[0].tokens for best in search(network, sources, SearchSettings(beam_size=1))]
     likeliest = [tuple(pieces) for pieces in greedy(network, sources, _CPU)]
-    same = [ours == theirs for ours, theirs in zip(found, likeliest, strict=True) if not _repeats_itself(theirs)]
+    same = [ours == theirs for ours, theirs in zip(tokens, likeliest, strict=True) if not _repeats_itself(theirs)]
     assert len(same) > 5
     assert all(same)
 
@@ -94,8 +94,8 @@ def test_a_wider_beam_finds_likelier_targets() -> None:
     network, sources = made_network("default", spread=0.5, seed=7), made_sources(40, seed=3)
     totals = []
     for width in (1, 8):
-        found = search(network, sources, SearchSettings(beam_size=width, length_penalty=0))
-        totals.append([best[0].score * (len(best[0].tokens) + 1) for best in found])
+        results = search(network, sources, SearchSettings(beam_size=width, length_penalty=0))
+        totals.append([best[0].score * (len(best[0].tokens) + 1) for best in results])
     assert np.mean(np.array(totals[1]) >= np.array(totals[0]) - 1e-6) > 0.9
     assert np.mean(totals[1]) > np.mean(totals[0])
 

@@ -39,17 +39,17 @@ def table(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bytes], list[str]]:
-    """Puts one answer on the whole web; returns what is asked for."""
+    """Answers every request with one response; returns the requested URLs."""
 
     def put(status: int, content: bytes) -> list[str]:
-        asked: list[str] = []
+        requested: list[str] = []
 
         def answer(request: httpx.Request) -> httpx.Response:
-            asked.append(str(request.url))
+            requested.append(str(request.url))
             return httpx.Response(status, stream=httpx.ByteStream(content))
 
         monkeypatch.setattr(downloads, "_client", lambda: httpx.Client(transport=httpx.MockTransport(answer)))
-        return asked
+        return requested
 
     return put
 
@@ -107,11 +107,11 @@ def test_a_zip_of_manythings_in_either_direction(tmp_path: Path) -> None:
 
 
 def test_addresses(web: Callable[[int, bytes], list[str]]) -> None:
-    asked = web(200, TABLE.encode())
+    requested = web(200, TABLE.encode())
     data = own("https://example.org/pairs.tsv?raw=1")
     assert (data.name, sizes(data)) == ("pairs.tsv", HELD_OUT)
     own("https://example.org/pairs.tsv?raw=1")
-    assert asked == ["https://example.org/pairs.tsv?raw=1"]
+    assert requested == ["https://example.org/pairs.tsv?raw=1"]
 
 
 def test_a_web_page_is_no_table(web: Callable[[int, bytes], list[str]]) -> None:
@@ -121,9 +121,9 @@ def test_a_web_page_is_no_table(web: Callable[[int, bytes], list[str]]) -> None:
 
 
 def test_other_languages_of_manythings_are_downloaded(web: Callable[[int, bytes], list[str]]) -> None:
-    asked = web(200, archive(spa__txt=TABLE, _about__txt="** Info **"))
+    requested = web(200, archive(spa__txt=TABLE, _about__txt="** Info **"))
     data = load_data(DataConfig(data="tatoeba:spa-eng"))
-    assert asked == ["https://www.manythings.org/anki/spa-eng.zip"]
+    assert requested == ["https://www.manythings.org/anki/spa-eng.zip"]
     assert (data.name, data.source, data.target, data.shippable) == ("Tatoeba spa-eng", "es", "en", True)
     assert data.splits["test"][0].source.startswith("Satz")
 

@@ -40,21 +40,21 @@ def settings(**changes: Any) -> TranslatorConfig:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
-    made = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(settings()))
-    yield made
-    made.close()
+    run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(settings()))
+    yield run
+    run.close()
 
 
 def weights(run: Run, name: str = BEST) -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = torch.load(run.checkpoints / name, weights_only=True)["model"]
-    return found
+    stored: dict[str, torch.Tensor] = torch.load(run.checkpoints / name, weights_only=True)["model"]
+    return stored
 
 
 def equal(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(left[name], right[name]) for name in left)
 
 
-def test_a_small_language_is_learnt(run: Run) -> None:
+def test_a_small_language_is_learned(run: Run) -> None:
     data = made_pairs.data(500)
     train(settings(epochs=12, average=3), data, run, CPU)
     translator = load_translator(run)
@@ -103,9 +103,9 @@ def test_words_are_learned_from_phrases_and_unknown_words_are_copied(tmp_path: P
     run.close()
     translator = load_translator(run)
     assert translate_greedily(translator, ["big house.", "house", "tree"]) == ["haus groß.", "haus", "baum"]
-    (found,) = greedy(translator.network, [translator.encode(f"big {PLACEHOLDER}.")], CPU)
-    assert translator.target.decode([token for token in found if token != UNKNOWN]).split() == ["groß."]
-    assert list(found).count(UNKNOWN) == 1
+    (tokens,) = greedy(translator.network, [translator.encode(f"big {PLACEHOLDER}.")], CPU)
+    assert translator.target.decode([token for token in tokens if token != UNKNOWN]).split() == ["groß."]
+    assert list(tokens).count(UNKNOWN) == 1
 
 
 def test_pairs_with_the_placeholder_are_refused(run: Run) -> None:
@@ -118,11 +118,11 @@ def test_pairs_with_the_placeholder_are_refused(run: Run) -> None:
 def test_unknown_is_not_generated_without_placeholders(run: Run) -> None:
     train(settings(epochs=1), made_pairs.data(100), run, CPU)
     translator = load_translator(run)
-    (found,) = greedy(translator.network, [translator.encode(f"big {PLACEHOLDER}")], CPU)
-    assert UNKNOWN not in found
+    (tokens,) = greedy(translator.network, [translator.encode(f"big {PLACEHOLDER}")], CPU)
+    assert UNKNOWN not in tokens
 
 
-def test_fragments_are_learnt(tmp_path: Path) -> None:
+def test_fragments_are_learned(tmp_path: Path) -> None:
     config = settings(epochs=16, average=1, fragments=0.5, select="last")
     run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
     train(config, marked(500), run, CPU)
@@ -187,7 +187,7 @@ class TestInit:
 
 
 @pytest.mark.parametrize("sampling", [0.0, 0.2])
-def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(
+def test_a_killed_run_resumes_exactly(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampling: float
 ) -> None:
     config, data = settings(fragments=0.3, phrases=0.2, placeholders=0.2, sampling=sampling), marked(150)
@@ -252,13 +252,13 @@ def test_a_split_that_is_missing_is_named(split: str, run: Run) -> None:
         train(settings(), data, run, CPU)
 
 
-def test_batches_hold_every_pair_once_within_their_tokens() -> None:
-    draw = np.random.default_rng(0)
-    pairs = [EncodedPair([5] * draw.integers(1, 30), [6] * draw.integers(1, 30)) for _ in range(500)]
+def test_batches_have_each_pair_once_within_the_token_limit() -> None:
+    generator = np.random.default_rng(0)
+    pairs = [EncodedPair([5] * generator.integers(1, 30), [6] * generator.integers(1, 30)) for _ in range(500)]
     batches = plan_batches(pairs, 200, np.random.default_rng(1))
-    assert sorted(place for batch in batches for place in batch) == list(range(500))
+    assert sorted(index for batch in batches for index in batch) == list(range(500))
     for batch in batches:
-        longest = max(max(len(pairs[place].source), len(pairs[place].target)) + 1 for place in batch)
+        longest = max(max(len(pairs[index].source), len(pairs[index].target)) + 1 for index in batch)
         assert len(batch) * longest <= 200
     again = plan_batches(pairs, 200, np.random.default_rng(1))
     assert all(np.array_equal(left, right) for left, right in zip(batches, again, strict=True))
@@ -279,8 +279,8 @@ def test_greedy_translations_end(run: Run) -> None:
     network = load_translator(run).network
     with torch.no_grad():
         network.output.bias[END] = -1e4
-    found = greedy(network, [[5, 6, 7], []], CPU)
-    assert [len(pieces) for pieces in found] == [16, 10]
+    results = greedy(network, [[5, 6, 7], []], CPU)
+    assert [len(tokens) for tokens in results] == [16, 10]
 
 
 def test_precision_by_the_device(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What is cleaned away, and that nothing which is held out is trained on."""
+"""Cleaning, and splits without a held-out sentence in training."""
 
 import random
 from itertools import pairwise
@@ -13,9 +13,11 @@ pytestmark = pytest.mark.torch
 
 
 def made(count: int) -> list[Pair]:
-    """Pairs of which many share a side with others."""
-    draw = random.Random(count)
-    return [Pair(f"Source {draw.randrange(count)}.", f"Target {draw.randrange(count)}!") for _ in range(count)]
+    """Pairs, many of which share a side with others."""
+    generator = random.Random(count)
+    return [
+        Pair(f"Source {generator.randrange(count)}.", f"Target {generator.randrange(count)}!") for _ in range(count)
+    ]
 
 
 def swapped(pairs: list[Pair]) -> list[Pair]:
@@ -23,8 +25,8 @@ def swapped(pairs: list[Pair]) -> list[Pair]:
 
 
 def kept(*pairs: tuple[str, str]) -> tuple[list[tuple[str, str]], dict[str, int]]:
-    found = clean_pairs((Pair(*pair) for pair in pairs), max_length=10, max_ratio=3.0, lower_case=False)
-    return [(pair.source, pair.target) for pair in found.pairs], dict(found.left_out)
+    cleaned = clean_pairs((Pair(*pair) for pair in pairs), max_length=10, max_ratio=3.0, lower_case=False)
+    return [(pair.source, pair.target) for pair in cleaned.pairs], dict(cleaned.left_out)
 
 
 def test_cleaning() -> None:
@@ -39,20 +41,20 @@ def test_cleaning() -> None:
 
 
 def test_notes_say_what_was_left_out() -> None:
-    found = clean_pairs([Pair("a", "b"), Pair("a", "b"), Pair("", "b")], max_length=9, max_ratio=3, lower_case=True)
-    assert found.notes("x") == ("x: 2 of 3 pairs left out: 1 repeated, 1 with an empty side",)
+    cleaned = clean_pairs([Pair("a", "b"), Pair("a", "b"), Pair("", "b")], max_length=9, max_ratio=3, lower_case=True)
+    assert cleaned.notes("x") == ("x: 2 of 3 pairs left out: 1 repeated, 1 with an empty side",)
     assert clean_pairs([Pair("A", "b")], max_length=9, max_ratio=3, lower_case=False).notes("x") == ()
 
 
 def test_lower_case() -> None:
-    found = clean_pairs([Pair("A Ü", "ẞ")], max_length=9, max_ratio=3, lower_case=True)
-    assert found.pairs == [Pair("a ü", "ß")]
+    cleaned = clean_pairs([Pair("A Ü", "ẞ")], max_length=9, max_ratio=3, lower_case=True)
+    assert cleaned.pairs == [Pair("a ü", "ß")]
 
 
 def test_held_out_pairs_are_only_left_out_where_a_side_is_empty() -> None:
-    found = clean_held_out([Pair("a " * 500, "b"), Pair("c", "d"), Pair("c", "d"), Pair("c", " ")], lower_case=False)
-    assert [pair.target for pair in found.pairs] == ["b", "d", "d"]
-    assert found.notes("x") == ("x: 1 of 4 pairs left out: 1 with an empty side",)
+    cleaned = clean_held_out([Pair("a " * 500, "b"), Pair("c", "d"), Pair("c", "d"), Pair("c", " ")], lower_case=False)
+    assert [pair.target for pair in cleaned.pairs] == ["b", "d", "d"]
+    assert cleaned.notes("x") == ("x: 1 of 4 pairs left out: 1 with an empty side",)
 
 
 def test_words_of_scripts_without_spaces() -> None:
@@ -75,7 +77,7 @@ def test_a_long_chain_is_one_component() -> None:
     assert len(connected_components(pairs)) == 1
 
 
-def test_nothing_held_out_is_trained_on() -> None:
+def test_held_out_sentences_are_not_trained_on() -> None:
     splits = split_pairs(made(600), ("dev", "test"), held_out=40, seed=1)
     assert {split: len(pairs) for split, pairs in splits.items() if split != "train"} == {"dev": 40, "test": 40}
     for one, two in (("train", "dev"), ("train", "test"), ("dev", "test")):
@@ -83,7 +85,7 @@ def test_nothing_held_out_is_trained_on() -> None:
             assert not {fold(p[side]) for p in splits[one]} & {fold(p[side]) for p in splits[two]}
 
 
-def test_no_held_out_source_stands_twice() -> None:
+def test_held_out_sources_are_distinct() -> None:
     for pairs in (made(600), swapped(made(600))):
         sources = [pair.source for pair in split_pairs(pairs, ("dev", "test"), held_out=40, seed=1)["test"]]
         assert len(set(sources)) == 40

@@ -35,8 +35,8 @@ class Augmentation:
         known = not (source.unknown_characters(PLACEHOLDER) and target.unknown_characters(PLACEHOLDER))
         if config.placeholders and known:
             raise ConfigError(
-                "--placeholders puts U+FFFC where a word is copied, but the vocabulary was learnt from pairs that have "
-                "it: take it out of them, or train without --placeholders"
+                "--placeholders puts U+FFFC where a word is copied, but the vocabulary was learned from pairs that "
+                "have it: take it out of them, or train without --placeholders"
             )
         self._fragments = FragmentAugmenter(pairs) if config.fragments else None
         phrases = extract_phrases(pairs) if config.placeholders or config.phrases else {}

@@ -93,6 +93,11 @@ def test_every_route_is_described() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_inline_code_ends_in_its_line(document: Path) -> None:
+    assert not [line for line in prose(document).splitlines() if line.count("`") % 2]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_make_targets_exist(document: Path) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     code = "\n".join(

@@ -20,7 +20,7 @@ from service.bundle.comparison import differences
 from service.bundle.manifest import Comparison
 from service.settings import Settings
 from tests.docs.curl import Call, calls
-from tests.docs.markdown import DOCUMENTS, Block, blocks, name
+from tests.docs.markdown import DOCUMENTS, Block, blocks, code_spans, name
 from tests.support.processes import ROOT
 from tests.support.server import running
 
@@ -123,15 +123,30 @@ def _training_commands() -> Iterator[tuple[str, list[str]]]:
                     yield f"{words[1][6:]} train", [word for word in arguments if word.startswith("--")]
 
 
+def _known_options(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    """The options that the help of a training command lists."""
+    from training.__main__ import main
+
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    return set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize(("command", "options"), list(_training_commands()))
 def test_training_commands_have_these_options(
     command: str, options: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from training.__main__ import main
-
     monkeypatch.setenv("COLUMNS", "200")
-    with pytest.raises(SystemExit):
-        main([*command.split(), "--help"])
-    known = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
-    assert set(options) <= known
+    assert set(options) <= _known_options(command, capsys)
+
+
+@pytest.mark.torch
+def test_options_in_the_text_about_training_exist(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    commands = {command for command, _ in _training_commands()}
+    known = set().union(*(_known_options(command, capsys) for command in sorted(commands)))
+    text = " ".join(code_spans(ROOT / "docs/training.md") + code_spans(ROOT / "docs/glossary.md"))
+    assert set(re.findall(r"--[a-z][a-z-]*", text)) <= known | {"--help"}

@@ -31,7 +31,7 @@ from training.word2vec.export.quantized_table import (
     build_table,
     principal_axes,
 )
-from training.word2vec.export.samples import choose_candidates, make_samples
+from training.word2vec.export.samples import Candidates, choose_candidates, make_samples
 from training.word2vec.export.staging import StagedVectors, stage_vectors
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime")
@@ -192,23 +192,18 @@ def _export_staged(
     settings: BundleSettings, staged: StagedVectors, axes: Axes, weights: NDArray[np.float32], folder: Path
 ) -> Exported:
     """Make the files of the bundle, check and answer it with the predictor that serves it, and publish it."""
-    is_indexed = needs_index(settings.index, len(staged.words))
+    index = ApproximateIndex() if needs_index(settings.index, len(staged.words)) else None
     table = build_table(staged, axes, settings.precision, folder)
     check_size(len(table), table.dimensions, settings.precision)
-    index = ApproximateIndex() if is_indexed else None
     words_per_second = build_index(table, folder / index.file, threads=settings.threads) if index else None
     manifest = _manifest(settings, table, _preprocessing(settings, table, index))
     files = _files(manifest, table, staged.words, weights, folder)
     with draft_bundle(settings.repository, manifest, files, link=True) as draft:
-        answers = SampleAnswers(with_index(draft.bundle, None))
-        parity = check_parity(answers.predictor, staged, axes, settings.precision)
-        candidates = choose_candidates(answers)
+        parity, candidates = _search_exactly(draft.bundle, staged, axes, settings.precision)
         if index is not None:
-            del answers  # To free its memory first: a session has a table inside the graph in float32.
             index = choose_expansion(draft.bundle, parity)
-            answers = SampleAnswers(with_index(draft.bundle, index))
-        samples = make_samples(answers, candidates)
         final = with_index(draft.bundle, index)
+        samples = make_samples(SampleAnswers(final), candidates)
         card = model_card(
             final.manifest,
             words=len(table),
@@ -228,6 +223,17 @@ def _export_staged(
         index=index,
         index_words_per_second=words_per_second,
     )
+
+
+def _search_exactly(
+    bundle: Bundle, staged: StagedVectors, axes: Axes, precision: Precision
+) -> tuple[Parity, Candidates]:
+    """Compare exact search with float32, and choose the candidates for samples by it.
+
+    The predictor is released on return, as it has a table inside the graph in memory as float32.
+    """
+    answers = SampleAnswers(with_index(bundle, None))
+    return check_parity(answers.predictor, staged, axes, precision), choose_candidates(answers)
 
 
 def _files(

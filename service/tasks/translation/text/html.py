@@ -1,15 +1,16 @@
 """HTML: a tokenizer that knows positions, after section 13.2.5 of the HTML standard, and entities.
 
-The standard library's `html.parser` is not used. Its patch releases disagree about comments (`--!>`), CDATA sections,
-script, style and textarea, and what is not closed at the end, so that the same request would be answered differently on
-another Python; it also does not say where a tag ends.
+The standard library's `html.parser` is not used: patch releases of Python 3.11 to 3.14 changed how it reads comments
+(`--!>`), CDATA sections, script, style, title and textarea, and unclosed markup, so the same request would be answered
+differently on another Python. It also does not report where an end tag ends.
 
-The text is translated and may not be HTML at all, so nothing of it may get lost. Differences from the standard:
+The input may be plain text with a few tags, and all of it has to come through. Hence these differences from the
+standard:
 
-* What is not closed is text. So is a tag in which a `<` comes before the `>`, unless in a quoted attribute value:
-  `a <b and <i>c</i>`. Where quotes are not balanced the tag ends at its first `>`.
-* `<!` and `<?` begin markup only before a letter, `</` too; a CDATA section ends at `]]>` everywhere.
-* Only script, style and textarea are raw text, in which no tags are found. The text of a title is translated.
+* Unclosed markup is text. So is a tag in which a `<` comes before the `>`, unless the `<` is in a quoted attribute
+  value: `a <b and <i>c</i>`. A tag with unbalanced quotes ends at its first `>`.
+* `<!`, `<?` and `</` start markup only before a letter; a CDATA section ends at `]]>` everywhere.
+* Only script, style and textarea are raw text, in which there are no tags. The text of a title is translated.
 * `/>` closes any element, not only void ones.
 """
 
@@ -105,7 +106,7 @@ def _decode(entity: re.Match[str]) -> str:
 
 
 class _Tokenizer:
-    """Finds tags and comments. What a search did not find is not searched again, which keeps the time linear."""
+    """Finds tags and comments. Searches that failed are not repeated, which keeps the time linear."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -32,9 +32,9 @@ def segment(
 ) -> SegmentedText:
     """Split a text into segments, each at most a sentence.
 
-    Kept unchanged is what a translator would spoil: spacing and line breaks, addresses, markup (including elements such
-    as <code> or with translate="no"), text without letters, words too long to be any, and characters that are not in
-    the vocabulary, such as emoji, together with the word they are a letter of.
+    Everything that a translator would spoil is kept unchanged: spacing and line breaks, addresses, markup (including
+    elements such as <code> or with translate="no"), text without letters, overlong words, and characters that are not
+    in the vocabulary: words with such letters, and symbols such as emoji.
 
     Args:
         text: as it was sent.

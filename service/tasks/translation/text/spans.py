@@ -22,7 +22,7 @@ Range = tuple[int, int]
 
 
 class SpanKind(Enum):
-    """What a span is."""
+    """The kinds of spans."""
 
     START_TAG = "start tag"
     END_TAG = "end tag"

@@ -35,7 +35,7 @@ class TranslationUnit(NamedTuple):
 
 
 class _Role(IntEnum):
-    """What a protected span is to the sentence around it."""
+    """The role of a protected span in the sentence around it."""
 
     SYMBOL = 1
     """Such as emoji: outside the sentence at its start or end, and before a capital letter."""

@@ -8,10 +8,10 @@ from unittest.mock import Mock
 import pytest
 
 from service.bundle.files import read_bundle
-from tests.support import tagged_sentences as made_sentences
+from tests.support import tagged_sentences
 from training.__main__ import main
 from training.bilstm_crf import cli
-from training.bilstm_crf.data import auxiliary_data as origin
+from training.bilstm_crf.data import auxiliary_data
 from training.common.errors import ConfigError
 
 pytestmark = pytest.mark.torch
@@ -21,8 +21,8 @@ SMALL = ["--preset", "debug", "--epochs", "6", "--hidden", "8", "--learning-rate
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_sentences.write_columns(
-        tmp_path_factory.mktemp("data") / "My names.tsv", made_sentences.spans(80, seed=5)
+    return tagged_sentences.write_columns(
+        tmp_path_factory.mktemp("data") / "My names.tsv", tagged_sentences.spans(80, seed=5)
     )
 
 
@@ -70,7 +70,7 @@ def test_several_seeds_have_a_mean(file: Path, tmp_path: Path, capsys: pytest.Ca
 
 def test_an_auxiliary_column_is_trained_on_and_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = []
-    for names, kinds in zip(made_sentences.spans(60, 1), made_sentences.plain(60, 1), strict=True):
+    for names, kinds in zip(tagged_sentences.spans(60, 1), tagged_sentences.plain(60, 1), strict=True):
         lines += [f"{word}\t{kind}\t{tag}" for word, kind, tag in zip(names.words, kinds.tags, names.tags, strict=True)]
         lines.append("")
     (tmp_path / "three.txt").write_text("\n".join(lines))
@@ -118,9 +118,9 @@ def test_data_that_may_not_be_published_are_refused_before_training_or_noted(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     research_only = replace(
-        made_sentences.data("tags"), name="CoNLL-2003 English", licence="research only", redistributable=False
+        tagged_sentences.data("tags"), name="CoNLL-2003 English", licence="research only", redistributable=False
     )
-    monkeypatch.setattr(cli if not auxiliary else origin, "load_data", lambda _: research_only)
+    monkeypatch.setattr(cli if not auxiliary else auxiliary_data, "load_data", lambda _: research_only)
     monkeypatch.setattr(cli, "train", Mock(side_effect=ConfigError("it is trained")))
     arguments = ["bilstm_crf", "train", "--train", str(file), *SMALL, "--auxiliary", auxiliary]
     assert main([*arguments, "--export"]) == 2

@@ -47,8 +47,8 @@ def test_the_other_direction_evaluates_exports_and_resumes(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, models = str(tmp_path / "run"), str(tmp_path / "models")
-    turned = ["--source", "de", "--target", "en", "--swap"]
-    assert main(["seq2seq", "train", "--train", str(table), *turned, *SMALL, "--epochs", "1", "--run", run]) == 0
+    reverse = ["--source", "de", "--target", "en", "--swap"]
+    assert main(["seq2seq", "train", "--train", str(table), *reverse, *SMALL, "--epochs", "1", "--run", run]) == 0
     assert main(["seq2seq", "train", "--resume", run, "--threads", "1"]) == 0
     assert "resuming after epoch 1 of 1" in capsys.readouterr().err
     arguments = ["seq2seq", "evaluate", "--run", run, "--split", "test", "--beam-size", "2", "--length-penalty", "0.5"]
@@ -99,7 +99,7 @@ def test_a_run_begins_with_another_and_has_its_network(
         (["train", "--resume", "nowhere"], "nowhere: holds no run"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(
+def test_what_is_wrong_is_reported_in_one_line(
     arguments: list[str],
     message: str,
     table: Path,

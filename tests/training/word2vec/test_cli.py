@@ -110,10 +110,10 @@ def test_what_a_user_gets_wrong_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["word2vec", *arguments]) == 2
-    shown = capsys.readouterr()
-    assert message in shown.err
-    assert len(shown.err.splitlines()) == 1
-    assert not shown.out
+    output = capsys.readouterr()
+    assert message in output.err
+    assert len(output.err.splitlines()) == 1
+    assert not output.out
     assert not (tmp_path / "runs").exists()
 
 

@@ -1,4 +1,4 @@
-"""The contract between training and serving: bundles, and the pre- and post-processing that both halves use.
+"""The contract between training and serving: manifests, bundles on disk, and the comparison of sample answers.
 
-Imports only the standard library, numpy, pydantic, orjson and the image libraries.
+Imports only the standard library, numpy, pydantic and orjson.
 """

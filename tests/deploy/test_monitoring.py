@@ -49,8 +49,8 @@ def alert_expressions() -> Iterator[str]:
 @pytest.fixture
 def exposed(tmp_path: Path) -> Mapping[str, set[str]]:
     """The names of all samples in /metrics after a request that went well and one that failed, with their labels."""
-    write_classifier(tmp_path, graph=classifier_graph(fails_above=1.5))
-    image = {"name": "image", "datatype": "FP32", "shape": [1, 1, 28, 28], "data": [2.0] * 784}
+    write_classifier(tmp_path, graph=classifier_graph(fails_above=0.9, statistic="ReduceMean"))
+    image = {"name": "image", "datatype": "FP32", "shape": [1, 1, 28, 28], "data": [1.0] * 784}
     with TestClient(create_app(Settings(models=tmp_path)), raise_server_exceptions=False) as client:
         assert client.post("/v1/classify", json={"pixels": [template(7).tolist()]}).status_code == 200
         assert client.post("/v2/models/digits/infer", json={"inputs": [image]}).status_code == 500

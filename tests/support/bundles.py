@@ -28,11 +28,12 @@ def template(digit: int) -> NDArray[np.float32]:
 
 
 @lru_cache
-def classifier_graph(*, fails_above: float | None = None) -> bytes:
+def classifier_graph(*, fails_above: float | None = None, statistic: str = "ReduceMax") -> bytes:
     """ONNX graph of a linear classifier of `template`: image FP32 [-1,1,28,28] -> probabilities FP32 [-1,10].
 
     Args:
         fails_above: pixel value above which a run fails; None never fails.
+        statistic: ReduceMax compares the highest pixel with it, ReduceMean the mean.
     """
     weights = np.stack([template(digit).reshape(-1) for digit in range(10)], axis=1) / 4.0
     nodes = [
@@ -43,7 +44,7 @@ def classifier_graph(*, fails_above: float | None = None) -> bytes:
     constants = [numpy_helper.from_array(weights.astype(np.float32), "weights")]
     if fails_above is not None:
         nodes[0] = helper.make_node("Flatten", ["checked"], ["flat"], axis=1)
-        nodes[:0] = _trap(fails_above, constants)
+        nodes[:0] = _trap(statistic, fails_above, constants)
     graph = helper.make_graph(
         nodes,
         "digits",
@@ -56,15 +57,15 @@ def classifier_graph(*, fails_above: float | None = None) -> bytes:
     return model.SerializeToString()
 
 
-def _trap(above: float, constants: list[onnx.TensorProto]) -> list[onnx.NodeProto]:
-    """Nodes that fail the run by gathering out of bounds if any pixel is greater than `above`."""
+def _trap(statistic: str, above: float, constants: list[onnx.TensorProto]) -> list[onnx.NodeProto]:
+    """Nodes that fail the run by gathering out of bounds if the statistic of the pixels is greater than `above`."""
     constants += [
         numpy_helper.from_array(np.float32(above), "above"),
         numpy_helper.from_array(np.zeros(1, np.float32), "one_element"),
     ]
     return [
-        helper.make_node("ReduceMax", ["image"], ["highest"], keepdims=0),
-        helper.make_node("Greater", ["highest", "above"], ["poisoned"]),
+        helper.make_node(statistic, ["image"], ["value"], keepdims=0),
+        helper.make_node("Greater", ["value", "above"], ["poisoned"]),
         helper.make_node("Cast", ["poisoned"], ["index"], to=TensorProto.INT64),
         helper.make_node("Gather", ["one_element", "index"], ["zero"], axis=0),
         helper.make_node("Add", ["image", "zero"], ["checked"]),

@@ -29,13 +29,19 @@ _SMALL_PIXELS = 128 * 128
 _SMALL_PICTURES = 4
 
 
+_OUT_OF_RANGE = "holds a value outside 0 (paper) to 1 (ink); divide bytes by 255"
+
+
 class ImageTensors(RowTensors):
     """Pixels in 0 (paper) to 1 (ink) in, probabilities out."""
 
     def read(self, tensors: Tensors) -> Tensors:
         (name,) = (spec.name for spec in self.inputs)
-        if not np.isfinite(tensors[name]).all():
+        pixels = tensors[name]
+        if not np.isfinite(pixels).all():
             raise InvalidRequest("holds NaN or infinity; pixels are 0 (paper) to 1 (ink)", name)
+        if pixels.size and not (pixels.min() >= 0 and pixels.max() <= 1):
+            raise InvalidRequest(_OUT_OF_RANGE, name)
         return tensors
 
 
@@ -142,7 +148,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         images = array.reshape(-1, 1, *self._shape)
         if not (images.min() >= 0.0 and images.max() <= 1.0):
             index = int(np.argmax(((images < 0) | (images > 1)).any(axis=(1, 2, 3))))
-            raise InvalidRequest("holds a value outside 0 (paper) to 1 (ink); divide bytes by 255", f"pixels[{index}]")
+            raise InvalidRequest(_OUT_OF_RANGE, f"pixels[{index}]")
         return images
 
 

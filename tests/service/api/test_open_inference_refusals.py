@@ -83,6 +83,13 @@ def test_nan_in_binary(client: TestClient, value: float) -> None:
     assert text == "image: holds NaN or infinity; pixels are 0 (paper) to 1 (ink)"
 
 
+@pytest.mark.parametrize("value", [1e38, 255, 1.001, -0.001])
+def test_pixels_out_of_range(client: TestClient, value: float) -> None:
+    tensor = {"name": "image", "shape": [1, 1, 28, 28], "datatype": "FP32", "data": [value] * 784}
+    text = refused(client.post(INFER, json={"inputs": [tensor]}))
+    assert text == "image: holds a value outside 0 (paper) to 1 (ink); divide bytes by 255"
+
+
 def test_unknown_models_and_versions(client: TestClient) -> None:
     text = refused(client.post("/v2/models/nope/infer", json=good()), 404)
     assert text == "no model 'nope'; there are: digits"
@@ -123,9 +130,9 @@ def test_a_body_over_the_limit(models_dir: Path) -> None:
 
 
 def test_a_model_that_fails_discloses_nothing_internal(tmp_path: Path) -> None:
-    write_classifier(tmp_path, graph=classifier_graph(fails_above=10.0))
+    write_classifier(tmp_path, graph=classifier_graph(fails_above=0.9, statistic="ReduceMean"))
     body = good()
-    body["inputs"][0]["data"][0] = 11.0
+    body["inputs"][0]["data"] = [1.0] * 784
     with TestClient(create_app(Settings(models=tmp_path)), raise_server_exceptions=False) as failing:
         text = refused(failing.post(INFER, json=body), 500)
         assert failing.post(INFER, json=good()).status_code == 200

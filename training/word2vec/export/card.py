@@ -81,7 +81,7 @@ def model_card(
         words=words,
         phrases=", phrases (`new_york`) among them" if settings.phrases else "",
         dimensions=settings.dimensions,
-        axes=f"less the mean and the {removed} leading axes: Mu and Viswanath 2018" if removed else "uncentred",
+        axes=f"less the mean and the {removed} leading axes: Mu and Viswanath 2018" if removed else "uncentered",
         precision=precision,
         difference=parity.greatest_difference,
         overlap=parity.overlap,

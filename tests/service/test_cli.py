@@ -15,8 +15,9 @@ from service.cli import main
 from service.runtime import providers
 from service.settings import ModelSettings, Settings
 from tests.support.bundles import write_classifier
+from tests.support.files import flip_bit
 from tests.support.processes import lectern
-from tests.support.server import edit_samples, flip_byte, running, write_failing_classifier
+from tests.support.server import edit_samples, running, write_failing_classifier
 
 
 @pytest.fixture(autouse=True)
@@ -70,8 +71,8 @@ def test_a_process_that_cannot_start_prints_one_message_and_exits_with_2(tmp_pat
 
 
 def test_a_port_in_use(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         error = _serve_fails(capsys, "--port", str(port), "--models", str(models_dir))
     assert error == f"cannot listen on 127.0.0.1:{port} (Address already in use); set LECTERN_PORT or LECTERN_HOST\n"
 
@@ -111,7 +112,7 @@ def test_a_bad_setting(
 
 
 def test_models_that_do_not_serve_are_listed(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    flip_byte(models_dir / "digits" / "1" / "model.onnx")
+    flip_bit(models_dir / "digits" / "1" / "model.onnx")
     error = _serve_fails(capsys, "--port", "0", "--models", str(models_dir))
     assert error.startswith(f"no model can be served from {models_dir}:\n  digits/1: ")
     assert "model.onnx: sha256 is" in error
@@ -172,7 +173,7 @@ def test_health_of_a_server_that_is_not_ready(models_dir: Path, capsys: pytest.C
 
 def test_models_list(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_classifier(models_dir)
-    flip_byte(write_classifier(models_dir, "letters").path / "samples.json")
+    flip_bit(write_classifier(models_dir, "letters").path / "samples.json")
     assert main(["models", "list", "--models", str(models_dir)]) == 1
     first, second, third = capsys.readouterr().out.splitlines()
     assert re.fullmatch(
@@ -206,9 +207,9 @@ def test_models_verify(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_models_verify_names_what_is_wrong_with_every_bundle(
     models_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flip_byte(write_classifier(models_dir).path / "model.onnx")
-    good = write_classifier(models_dir)
-    edit_samples(good, lambda samples: samples[1]["results"][0]["predictions"][0].update(label="3"))
+    flip_bit(write_classifier(models_dir).path / "model.onnx")
+    bundle = write_classifier(models_dir)
+    edit_samples(bundle, lambda samples: samples[1]["results"][0]["predictions"][0].update(label="3"))
     write_failing_classifier(models_dir, "broken")
     (write_classifier(models_dir, "half").path / "manifest.json").unlink()
     assert main(["models", "verify", "--models", str(models_dir)]) == 1
@@ -223,7 +224,7 @@ def test_models_verify_names_what_is_wrong_with_every_bundle(
 
 
 def test_models_verify_of_one_name(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    flip_byte(write_classifier(models_dir, "letters").path / "model.onnx")
+    flip_bit(write_classifier(models_dir, "letters").path / "model.onnx")
     assert main(["models", "verify", "digits", "--models", str(models_dir)]) == 0
     assert main(["models", "verify", "letters", "--models", str(models_dir)]) == 1
     assert main(["models", "verify", "words", "--models", str(models_dir)]) == 2

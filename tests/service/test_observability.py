@@ -70,11 +70,11 @@ def _root_logger() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     others = [logging.getLogger(name) for name in ("uvicorn", "uvicorn.error", "uvicorn.access")]
-    kept = [(logger, logger.level, logger.disabled, logger.propagate, list(logger.handlers)) for logger in others]
+    saved = [(logger, logger.level, logger.disabled, logger.propagate, list(logger.handlers)) for logger in others]
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    for logger, old, disabled, propagate, own in kept:
+    for logger, old, disabled, propagate, own in saved:
         logger.setLevel(old)
         logger.disabled, logger.propagate = disabled, propagate
         logger.handlers[:] = own
@@ -128,8 +128,8 @@ def test_a_dead_process_leaves_no_live_gauge(tmp_path: Path, monkeypatch: pytest
     for name in names:
         (tmp_path / name).touch()
     sweep_dead_processes()
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == set(names) - {f"gauge_livesum_{dead}.db", f"gauge_livemin_{dead}.db"}, "what was counted stays"
+    remaining = {path.name for path in tmp_path.iterdir()}
+    assert remaining == set(names) - {f"gauge_livesum_{dead}.db", f"gauge_livemin_{dead}.db"}, "what was counted stays"
 
 
 def test_without_worker_processes_there_is_nothing_to_sweep(monkeypatch: pytest.MonkeyPatch) -> None:

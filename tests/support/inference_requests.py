@@ -30,20 +30,20 @@ def at(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
     """A change: the value at `path` becomes `to`."""
 
     def change(body: dict[str, Any]) -> None:
-        place: Any = body
+        parent: Any = body
         for part in path[:-1]:
-            place = place[part]
-        place[path[-1]] = to
+            parent = parent[part]
+        parent[path[-1]] = to
 
     return change
 
 
 def without(*path: str | int) -> Callable[[dict[str, Any]], None]:
     def change(body: dict[str, Any]) -> None:
-        place: Any = body
+        parent: Any = body
         for part in path[:-1]:
-            place = place[part]
-        del place[path[-1]]
+            parent = parent[part]
+        del parent[path[-1]]
 
     return change
 

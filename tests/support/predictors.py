@@ -12,12 +12,12 @@ from service.tasks import Predictor, load_predictor
 P = TypeVar("P", bound=Predictor[Any])
 
 
-def load(bundle: Bundle, kind: type[P], **limits: int) -> P:
+def open_predictor(kind: type[P], bundle: Bundle, **limits: int) -> P:
     """The predictor of a bundle on one CPU thread.
 
     Args:
-        bundle: the bundle.
         kind: the class that it must have.
+        bundle: the bundle.
         limits: limits that differ from the default.
     """
     predictor = load_predictor(bundle, session_opener(("cpu",), 1, False), Limits(**limits))

@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def environment(**settings: str) -> dict[str, str]:
     """The environment of a process: this one's, without settings of the machine but with these."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LECTERN_")}
-    return {**kept, "OMP_NUM_THREADS": "1", **{f"LECTERN_{name}": value for name, value in settings.items()}}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LECTERN_")}
+    return {**inherited, "OMP_NUM_THREADS": "1", **{f"LECTERN_{name}": value for name, value in settings.items()}}
 
 
 def lectern(*arguments: str, timeout: float = 60, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -57,13 +57,13 @@ class Server:
     def wait_for(self, message: str, count: int = 1, timeout: float = 60) -> dict[str, Any]:
         """The first log line with this message, waiting until there are `count` of them."""
 
-        def found() -> list[dict[str, Any]]:
+        def matches() -> list[dict[str, Any]]:
             return [line for line in self.lines if line["message"] == message]
 
         with self._news:
-            self._news.wait_for(lambda: len(found()) >= count or self._ended, timeout)
-            assert len(found()) >= count, f"{message!r} was not logged {count} times:\n{self.text}"
-            return found()[0]
+            self._news.wait_for(lambda: len(matches()) >= count or self._ended, timeout)
+            assert len(matches()) >= count, f"{message!r} was not logged {count} times:\n{self.text}"
+            return matches()[0]
 
     @property
     def url(self) -> str:

@@ -32,18 +32,18 @@ def seconds_of(work: Callable[[], object], enough: float = 0.1) -> float:
 
     Neither other threads, nor a busy machine, nor a collection of garbage counts.
     """
-    taken = []
+    seconds = []
     gc.disable()
     try:
         for _ in range(3):
             start = time.thread_time()
             work()
-            taken.append(time.thread_time() - start)
-            if taken[-1] < enough:
+            seconds.append(time.thread_time() - start)
+            if seconds[-1] < enough:
                 break
     finally:
         gc.enable()
-    return min(taken)
+    return min(seconds)
 
 
 class Gate:
@@ -144,13 +144,6 @@ def labels(answer: httpx.Response) -> list[str]:
     """The likeliest label of every image in an answer."""
     assert answer.status_code == 200, answer.text
     return [result["predictions"][0]["label"] for result in answer.json()["results"]]
-
-
-def flip_byte(path: Path) -> None:
-    """Alter one bit in the middle of a file."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
 
 
 def rewrite(bundle: Bundle, files: Mapping[str, bytes], repository: Path | None = None) -> Bundle:

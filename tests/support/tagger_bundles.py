@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -30,6 +29,7 @@ from service.tasks.token_classification.features import (
 )
 from service.tasks.token_classification.tag_schemes import allowed_transitions
 from service.text import word_spans
+from tests.support.files import npy
 
 LABELS = ("NOUN", "VERB", "PROPN", "PUNCT", "DET", "NUM", "ADP")
 SPAN_LABELS = ("O", *(f"{prefix}-{kind}" for kind in ("LOC", "PER") for prefix in "BIES"))
@@ -203,13 +203,6 @@ def write_tagger(
         comparison=Comparison(kind="scores", tolerance=1e-3),
     )
     return write_bundle(repository, manifest, files)
-
-
-def npy(array: NDArray[Any]) -> bytes:
-    """The bytes of a .npy file."""
-    stream = io.BytesIO()
-    np.save(stream, array)
-    return stream.getvalue()
 
 
 def answer_alone(

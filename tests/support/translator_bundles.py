@@ -162,13 +162,13 @@ def encoder_graph(source: str, *, attention: bool = True) -> bytes:
         constants |= {
             "pads": np.array([0, 1, 0, SEEN], np.int64),
             "first": np.array([0], np.int64),
-            "wide": np.array([SEEN + 1], np.int64),
+            "width": np.array([SEEN + 1], np.int64),
             "columns": np.array([1], np.int64),
         }
         nodes = [
             node("Cast", ["source"], ["ids"], to=TensorProto.FLOAT),
             node("Pad", ["ids", "pads"], ["padded"]),
-            node("Slice", ["padded", "first", "wide", "columns"], ["state"]),
+            node("Slice", ["padded", "first", "width", "columns"], ["state"]),
         ]
         outputs = {"state": ("N", SEEN + 1)}
     return _graph("encoder", nodes, {"source": ("N", "S"), "lengths": ("N",)}, outputs, constants)
@@ -208,12 +208,12 @@ def step_graph(source: str, *, attention: bool = True, endless: bool = False) ->
         node("TopK", ["log_probs_NWV", "at_most"], ["log_probs", "best"], axis=-1),
         node("Cast", ["best"], ["candidates"], to=TensorProto.INT32),
     ]
-    wide = 1 if attention else SEEN + 1
-    inputs: dict[str, tuple[Any, ...]] = {"tokens": ("N", "W"), "state": ("N", "W", wide), "k": (1,)}
+    width = 1 if attention else SEEN + 1
+    inputs: dict[str, tuple[Any, ...]] = {"tokens": ("N", "W"), "state": ("N", "W", width), "k": (1,)}
     outputs: dict[str, tuple[Any, ...]] = {
         "log_probs": ("N", "W", "K"),
         "candidates": ("N", "W", "K"),
-        "next_state": ("N", "W", wide),
+        "next_state": ("N", "W", width),
     }
     if attention:
         inputs |= {"lengths": ("N",), "memory": ("N", "S", size), "keys": ("N", "S", 1)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from service.bundle.files import Bundle, write_bundle
 from service.bundle.manifest import Comparison, Datatype, Graph, Manifest, Metric, Provenance, Task, TensorSpec
+from tests.support.files import npy
 
 Form = Literal["inside", "int8", "fp16"]
 """Location and type of the table: int8 inside the graph, or an int8 or fp16 file."""
@@ -33,6 +33,7 @@ _AXES = (
     "place",
     "new",
 )
+
 _MEANINGS = {
     "the": "place new",
     "man": "person",
@@ -246,13 +247,6 @@ def write_words(
     files["samples.json"] = orjson.dumps({"samples": _samples(words, vectors)})
     graph = words_spec(codes.dtype, codes.shape[1], outside=outside, scaled=scales is not None)
     return write_bundle(repository, words_manifest(name, graph, settings | preprocessing), files)
-
-
-def npy(array: NDArray[Any]) -> bytes:
-    """An array as the bytes of a .npy file."""
-    stream = io.BytesIO()
-    np.save(stream, array)
-    return stream.getvalue()
 
 
 def _index(vectors: NDArray[Any]) -> bytes:

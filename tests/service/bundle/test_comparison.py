@@ -44,7 +44,7 @@ def test_nan_is_never_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expected", "found", "line"),
+    ("expected", "actual", "line"),
     [
         ([1, 2], [1], "results: expected 2 items, found 1"),
         ({"a": 1}, {}, "results.a: only in the stored answer"),
@@ -55,8 +55,8 @@ def test_nan_is_never_the_same() -> None:
         ([], {}, "results: expected [], found {}"),
     ],
 )
-def test_another_structure_differs(expected: JsonValue, found: JsonValue, line: str) -> None:
-    assert list(differences(expected, found, LABELS)) == [line]
+def test_another_structure_differs(expected: JsonValue, actual: JsonValue, line: str) -> None:
+    assert list(differences(expected, actual, LABELS)) == [line]
 
 
 def test_every_difference_is_named() -> None:

@@ -24,6 +24,7 @@ from service.bundle.files import (
 )
 from service.bundle.manifest import FORMAT_VERSION
 from tests.support.bundles import classifier_manifest, write_classifier
+from tests.support.files import flip_bit
 
 FILES = {
     "model.onnx": b"graph",
@@ -85,17 +86,17 @@ def test_concurrent_writers_each_get_a_version(tmp_path: Path) -> None:
         return int(_written(tmp_path, **{"note.txt": str(number).encode()}).name)
 
     with ThreadPoolExecutor(8) as threads:
-        taken = list(threads.map(write, range(8)))
-    assert sorted(taken) == list(range(1, 9))
-    for number, version in enumerate(taken):
+        version_numbers = list(threads.map(write, range(8)))
+    assert sorted(version_numbers) == list(range(1, 9))
+    for number, version in enumerate(version_numbers):
         assert read_bundle(tmp_path / "digits" / str(version)).file("note.txt").read_text() == str(number)
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: Path, target: Path) -> Path:
+    def failing_rename(self: Path, target: Path) -> Path:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "rename", broken)
+    monkeypatch.setattr(Path, "rename", failing_rename)
     with pytest.raises(OSError, match="No space left"):
         _written(tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -150,10 +151,10 @@ def test_a_large_file_of_a_draft_is_linked_not_copied(tmp_path: Path, monkeypatc
         assert draft.bundle.file("table.npy").samefile(table)
     assert table.exists()
 
-    def refused(*arguments: Any) -> None:
+    def refused_link(*arguments: Any) -> None:
         raise OSError(18, "Invalid cross-device link")
 
-    monkeypatch.setattr(os, "link", refused)
+    monkeypatch.setattr(os, "link", refused_link)
     with draft_bundle(tmp_path, classifier_manifest(), files, link=True) as draft:
         assert not draft.bundle.file("table.npy").samefile(table)
         assert draft.bundle.file("table.npy").read_bytes() == table.read_bytes()
@@ -185,9 +186,7 @@ def test_a_manifest_is_not_a_file_of_its_bundle(tmp_path: Path) -> None:
 
 def test_a_flipped_byte_is_refused_by_name(tmp_path: Path) -> None:
     path = write_classifier(tmp_path).path
-    content = bytearray((path / "model.onnx").read_bytes())
-    content[len(content) // 2] ^= 1
-    (path / "model.onnx").write_bytes(content)
+    flip_bit(path / "model.onnx")
     with pytest.raises(BundleError, match=r"model\.onnx: sha256 is .* altered or only half copied; copy .* again"):
         read_bundle(path)
 
@@ -252,10 +251,10 @@ def test_damage_is_refused_with_the_file_and_the_reason(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("found", [FORMAT_VERSION + 1, 0, None, "1"])
-def test_an_unknown_format_is_refused_before_anything_else(tmp_path: Path, found: Any) -> None:
+@pytest.mark.parametrize("version", [FORMAT_VERSION + 1, 0, None, "1"])
+def test_an_unknown_format_is_refused_before_anything_else(tmp_path: Path, version: Any) -> None:
     path = _written(tmp_path)
-    _change_manifest(path, lambda document: document.update(format_version=found, graphs="of the future"))
+    _change_manifest(path, lambda document: document.update(format_version=version, graphs="of the future"))
     with pytest.raises(BundleError, match=r"manifest\.json: format_version .* is unknown, this release reads 1"):
         read_bundle(path)
 
@@ -297,10 +296,10 @@ def test_a_bundle_in_a_folder_of_another_name_is_refused(tmp_path: Path) -> None
 def test_a_folder_that_cannot_be_read_is_a_bundle_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _written(tmp_path)
 
-    def denied(self: Path, *args: Any, **kwargs: Any) -> Any:
+    def denied_lstat(self: Path, *args: Any, **kwargs: Any) -> Any:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "lstat", denied)
+    monkeypatch.setattr(Path, "lstat", denied_lstat)
     with pytest.raises(BundleError, match=r"cannot be read \(Permission denied\)"):
         read_bundle(path)
 

@@ -23,14 +23,14 @@ def test_a_wide_beam_finds_the_best_of_all_targets(alpha: float) -> None:
     model = RandomModel(3, end=2.0)
     settings = SearchSettings(beam_size=200, n_best=3, length_penalty=alpha, max_length_factor=0, max_length_extra=3)
     for source in sources(5):
-        every = [
+        candidates = [
             (total(model, source, target) / ((6 + len(target)) / 6) ** alpha, target)
             for length in range(4)
             for target in itertools.product(range(4, PIECES), repeat=length)
         ]
-        best = [target for _, target in sorted(every, reverse=True)[:3] if len(target) < 3]
+        best = [target for _, target in sorted(candidates, reverse=True)[:3] if len(target) < 3]
         (hypotheses,) = search(*model.graphs(), [source], settings)
-        ended = [one.tokens for one in hypotheses if len(one.tokens) < 3]
+        ended = [hypothesis.tokens for hypothesis in hypotheses if len(hypothesis.tokens) < 3]
         assert ended[: len(best)] == best
 
 
@@ -38,16 +38,18 @@ def test_a_score_is_the_mean_log_probability_of_a_piece() -> None:
     model, sentences = RandomModel(1), sources(20, seed=1)
     settings = SearchSettings(beam_size=4, n_best=4, length_penalty=0.7, coverage_penalty=0.2)
     for source, hypotheses in zip(sentences, search(*model.graphs(), sentences, settings), strict=True):
-        for one in hypotheses:
-            if len(one.tokens) < settings.max_target_length(len(source)):
-                assert one.score == pytest.approx(total(model, source, one.tokens) / (len(one.tokens) + 1), abs=1e-5)
+        for hypothesis in hypotheses:
+            if len(hypothesis.tokens) < settings.max_target_length(len(source)):
+                assert hypothesis.score == pytest.approx(
+                    total(model, source, hypothesis.tokens) / (len(hypothesis.tokens) + 1), abs=1e-5
+                )
 
 
 def test_hypotheses_are_distinct_and_in_order() -> None:
     model, sentences = RandomModel(2, end=3.0), sources(20, seed=2)
     for hypotheses in search(*model.graphs(), sentences, SearchSettings(beam_size=6, n_best=6, length_penalty=0)):
-        totals = [one.score * (len(one.tokens) + 1) for one in hypotheses]
-        assert len({one.tokens for one in hypotheses}) == len(hypotheses)
+        totals = [hypothesis.score * (len(hypothesis.tokens) + 1) for hypothesis in hypotheses]
+        assert len({hypothesis.tokens for hypothesis in hypotheses}) == len(hypotheses)
         assert totals == sorted(totals, reverse=True)
 
 
@@ -66,18 +68,18 @@ def test_a_higher_length_penalty_favors_longer_targets() -> None:
 def test_the_coverage_penalty_raises_coverage() -> None:
     model, sentences = RandomModel(4), sources(30, seed=3)
 
-    def covered(beta: float) -> float:
-        hypotheses = search(
+    def coverage(beta: float) -> float:
+        results = search(
             *model.graphs(), sentences, SearchSettings(length_penalty=1, coverage_penalty=beta), wants_attention=True
         )
-        return float(np.mean([_attention(best[0]).sum(0).clip(0, 1).mean() for best in hypotheses]))
+        return float(np.mean([_attention(best[0]).sum(0).clip(0, 1).mean() for best in results]))
 
-    assert covered(0.0) < covered(0.5)
+    assert coverage(0.0) < coverage(0.5)
 
 
-def _attention(one: Hypothesis) -> np.ndarray:
-    assert one.attention is not None
-    return one.attention
+def _attention(hypothesis: Hypothesis) -> np.ndarray:
+    assert hypothesis.attention is not None
+    return hypothesis.attention
 
 
 def test_attention_is_that_of_the_hypothesis() -> None:
@@ -93,15 +95,15 @@ def test_attention_is_that_of_the_hypothesis() -> None:
 
 def test_no_attention_unless_requested_and_available() -> None:
     for model, wants in ((RandomModel(), False), (RandomModel(attention=False), True)):
-        hypotheses = search(*model.graphs(), sources(3), SearchSettings(coverage_penalty=0.1), wants_attention=wants)
-        assert all(one.attention is None for best in hypotheses for one in best)
+        results = search(*model.graphs(), sources(3), SearchSettings(coverage_penalty=0.1), wants_attention=wants)
+        assert all(hypothesis.attention is None for best in results for hypothesis in best)
 
 
 def test_targets_keep_to_the_maximum_length() -> None:
     model, sentences = RandomModel(6, end=-9.0), sources(20, seed=5)
     settings = SearchSettings(beam_size=3, n_best=3, max_length_factor=1.5, max_length_extra=2)
     for source, hypotheses in zip(sentences, search(*model.graphs(), sentences, settings), strict=True):
-        assert 1 <= max(len(one.tokens) for one in hypotheses) <= int(1.5 * len(source)) + 2
+        assert 1 <= max(len(hypothesis.tokens) for hypothesis in hypotheses) <= int(1.5 * len(source)) + 2
 
 
 @pytest.mark.parametrize("width", [1, 4])
@@ -140,13 +142,13 @@ def test_log_probabilities_that_are_nan_end_the_search_without_a_hypothesis() ->
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"),
+    ("settings", "message"),
     [
         ({"beam_size": 0}, "beam_size is 0; it must be at least 1"),
         ({"beam_size": 2, "n_best": 3}, "n_best is 3; it must be from 1 to beam_size, 2"),
         ({"n_best": 0}, "n_best is 0"),
     ],
 )
-def test_invalid_settings_are_refused(wrong: dict[str, int], message: str) -> None:
+def test_invalid_settings_are_refused(settings: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        SearchSettings(**wrong)
+        SearchSettings(**settings)

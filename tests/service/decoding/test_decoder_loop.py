@@ -17,14 +17,14 @@ def run_to_end(loop: StepLoop, on_token: OnToken | None = None) -> dict[Hashable
     """Step until the loop is empty; returns the results by ticket."""
     results = {}
     while loop.active:
-        results |= {one.ticket: one for one in loop.step(on_token)}
+        results |= {result.ticket: result for result in loop.step(on_token)}
     return results
 
 
 def alone(model: RandomModel, source: list[int], settings: SearchSettings) -> list[tuple[tuple[int, ...], float]]:
     """The hypotheses of one sentence that is searched alone."""
-    (results,) = search(*model.graphs(), [source], settings, wants_attention=True)
-    return [(one.tokens, pytest.approx(one.score, abs=1e-5)) for one in results]
+    (hypotheses,) = search(*model.graphs(), [source], settings, wants_attention=True)
+    return [(hypothesis.tokens, pytest.approx(hypothesis.score, abs=1e-5)) for hypothesis in hypotheses]
 
 
 @pytest.mark.parametrize("attention", [True, False])
@@ -38,13 +38,15 @@ def test_results_do_not_depend_on_when_sentences_join(attention: bool) -> None:
     loop, results, random = StepLoop(*model.graphs()), {}, np.random.default_rng(0)
     waiting = list(range(len(sentences)))
     while waiting or loop.active:
-        some = [waiting.pop() for _ in range(min(len(waiting), int(random.integers(0, 4))))]
-        each = [settings[index % 3] for index in some]
-        loop.add([sentences[index] for index in some], each, some, [index % 2 == 0 for index in some])
-        results |= {one.ticket: one for one in loop.step()}
+        joining = [waiting.pop() for _ in range(min(len(waiting), int(random.integers(0, 4))))]
+        each = [settings[index % 3] for index in joining]
+        loop.add([sentences[index] for index in joining], each, joining, [index % 2 == 0 for index in joining])
+        results |= {result.ticket: result for result in loop.step()}
     for index, source in enumerate(sentences):
         hypotheses = results[index].hypotheses
-        assert [(one.tokens, one.score) for one in hypotheses] == alone(model, source, settings[index % 3])
+        assert [(hypothesis.tokens, hypothesis.score) for hypothesis in hypotheses] == alone(
+            model, source, settings[index % 3]
+        )
         if attention and index % 2 == 0:
             assert hypotheses[0].attention is not None
             assert hypotheses[0].attention.shape[1] == len(source) + 1
@@ -60,12 +62,12 @@ def test_one_run_per_beam_size_without_finished_sentences() -> None:
     assert (loop.active, loop.active_hypotheses, sorted(loop.tickets)) == (5, 2 * 1 + 3 * 4, [0, 1, 2, 3, 4])
     loop.step()
     assert sorted(model.runs[1:]) == [("step", 2, 1), ("step", 3, 4)]
-    left = {one.ticket for one in loop.step()}
-    while not left:
-        left = {one.ticket for one in loop.step()}
+    finished = {result.ticket for result in loop.step()}
+    while not finished:
+        finished = {result.ticket for result in loop.step()}
     before = len(model.runs)
     loop.step()
-    assert sum(count for _, count, _ in model.runs[before:]) == 5 - len(left)
+    assert sum(count for _, count, _ in model.runs[before:]) == 5 - len(finished)
 
 
 def test_the_inputs_of_the_step() -> None:
@@ -113,7 +115,9 @@ def test_dropping_a_ticket_leaves_the_other_sentences() -> None:
     loop.drop("nobody")
     assert sorted(map(str, loop.tickets)) == ["b", "c", "d", "d"]
     results = run_to_end(loop)
-    assert [(one.tokens, one.score) for one in results["b"].hypotheses] == alone(model, sentences[1], SETTINGS)
+    assert [(hypothesis.tokens, hypothesis.score) for hypothesis in results["b"].hypotheses] == alone(
+        model, sentences[1], SETTINGS
+    )
     loop.add(sentences[:1], SETTINGS, "e")
     loop.drop("e")
     assert (loop.active, loop.active_hypotheses, loop.step()) == (0, 0, [])
@@ -123,9 +127,10 @@ def test_a_sentence_that_cannot_be_run_fails_alone() -> None:
     model, sentences = RandomModel(5), sources(8, seed=5)
     settings = SearchSettings(beam_size=1, max_length_extra=5)
     expected = [best[0].tokens for best in search(*model.graphs(), sentences, settings)]
-    # The last piece of a target that was cut is never fed.
+    # The last piece of a target that was truncated is never fed.
     fed = [
-        set(one[: settings.max_target_length(len(source)) - 1]) for one, source in zip(expected, sentences, strict=True)
+        set(target[: settings.max_target_length(len(source)) - 1])
+        for target, source in zip(expected, sentences, strict=True)
     ]
     bad = min(set.union(*fed), key=lambda piece: abs(sum(piece in pieces for pieces in fed) - 4))
 
@@ -139,7 +144,7 @@ def test_a_sentence_that_cannot_be_run_fails_alone() -> None:
     results = run_to_end(loop)
     failed = {index for index, pieces in enumerate(fed) if bad in pieces}
     assert 0 < len(failed) < 8
-    assert {index for index, one in results.items() if one.error is not None} == failed
+    assert {index for index, result in results.items() if result.error is not None} == failed
     for index in set(range(8)) - failed:
         assert results[index].hypotheses[0].tokens == expected[index]
 
@@ -183,6 +188,6 @@ def test_a_search_keeps_to_its_maximum_of_hypotheses() -> None:
     model, sentences = RandomModel(7), sources(50, seed=7)
     results = search(*model.graphs(), sentences, SETTINGS, max_hypotheses=12)
     assert max(count * width for graph, count, width in model.runs if graph == "step") <= 12
-    assert [[one.tokens for one in best] for best in results] == [
-        [one.tokens for one in best] for best in search(*model.graphs(), sentences, SETTINGS)
+    assert [[hypothesis.tokens for hypothesis in best] for best in results] == [
+        [hypothesis.tokens for hypothesis in best] for best in search(*model.graphs(), sentences, SETTINGS)
     ]

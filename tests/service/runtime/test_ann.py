@@ -38,7 +38,7 @@ def test_most_of_the_nearest_are_among_the_candidates(tmp_path: Path, vectors: N
     candidates = index.candidates(vectors[:50], 10)
     assert candidates.shape == (50, 64)
     exact = np.argsort(-vectors[:50] @ vectors.T, axis=1)[:, :10]
-    assert np.mean([len(set(one) & set(two)) / 10 for one, two in zip(exact, candidates, strict=True)]) > 0.97
+    assert np.mean([len(set(best) & set(among)) / 10 for best, among in zip(exact, candidates, strict=True)]) > 0.97
     assert index.candidates(vectors[:1], 100).shape == (1, 100)
     assert index.candidates(np.zeros((1, 24), np.float32), 3).shape == (1, 64)
 
@@ -46,8 +46,8 @@ def test_most_of_the_nearest_are_among_the_candidates(tmp_path: Path, vectors: N
 def test_there_are_never_more_candidates_than_rows(tmp_path: Path, vectors: NDArray[np.float32]) -> None:
     index = ApproximateIndex(_write(tmp_path / "index", vectors[:5], "f32"), rows=5, dimensions=24, expansion=64)
     for count in (1, 2):
-        found = index.candidates(vectors[:count], 10)
-        assert [sorted(row) for row in found.tolist()] == [[0, 1, 2, 3, 4]] * count
+        candidates = index.candidates(vectors[:count], 10)
+        assert [sorted(row) for row in candidates.tolist()] == [[0, 1, 2, 3, 4]] * count
 
 
 @pytest.mark.parametrize("content", [b"", b"not an index" * 100])
@@ -58,11 +58,11 @@ def test_what_is_no_index_is_refused(tmp_path: Path, content: bytes) -> None:
         ApproximateIndex(path, rows=1, dimensions=1, expansion=1)
 
 
-@pytest.mark.parametrize("other", [{"rows": 2001}, {"dimensions": 25}])
-def test_the_index_of_another_table_is_refused(tmp_path: Path, vectors: NDArray[np.float32], other: Any) -> None:
+@pytest.mark.parametrize("changes", [{"rows": 2001}, {"dimensions": 25}])
+def test_the_index_of_another_table_is_refused(tmp_path: Path, vectors: NDArray[np.float32], changes: Any) -> None:
     path = _write(tmp_path / "index", vectors, "i8")
     with pytest.raises(BundleError, match=r"is an index of 2000 rows of 24 numbers, the table has"):
-        ApproximateIndex(path, **({"rows": 2000, "dimensions": 24, "expansion": 8} | other))
+        ApproximateIndex(path, **({"rows": 2000, "dimensions": 24, "expansion": 8} | changes))
 
 
 def test_the_library_is_found() -> None:

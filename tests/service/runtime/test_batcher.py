@@ -111,7 +111,7 @@ def test_unlike_shapes_and_types_are_not_joined() -> None:
         model = Recorder()
         batcher = DynamicBatcher(model, max_batch_size=8)
         tensors = [_x(1), _x(2, width=3), _x(3), {"x": np.array([[4]], np.float64)}, _x(5, width=3)]
-        answers = await asyncio.gather(*(batcher.submit(one, NEVER) for one in tensors))
+        answers = await asyncio.gather(*(batcher.submit(request, NEVER) for request in tensors))
         assert _values(answers) == [[2], [4], [6], [8], [10]]
         assert model.batches == [[1, 3], [2, 5], [4]]
 

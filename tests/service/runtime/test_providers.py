@@ -34,7 +34,7 @@ def cpu_build(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("gpu_build")
 @pytest.mark.parametrize(
-    ("asked", "resolved"),
+    ("requested", "resolved"),
     [
         (("auto",), (CUDA, CPU)),
         (("cpu",), (CPU,)),
@@ -43,8 +43,8 @@ def cpu_build(monkeypatch: pytest.MonkeyPatch) -> None:
         ((CUDA, "cuda", "auto"), (CUDA, CPU)),
     ],
 )
-def test_names_are_resolved_in_order_without_repeats(asked: tuple[str, ...], resolved: tuple[str, ...]) -> None:
-    assert resolve(asked) == resolved
+def test_names_are_resolved_in_order_without_repeats(requested: tuple[str, ...], resolved: tuple[str, ...]) -> None:
+    assert resolve(requested) == resolved
 
 
 @pytest.mark.usefixtures("cpu_build")
@@ -52,10 +52,10 @@ def test_auto_takes_what_is_there() -> None:
     assert resolve(("auto",)) == (CPU,)
 
 
-@pytest.mark.parametrize("asked", [("gpu",), ("cpu", "Cuda9ExecutionProvider"), ("",)])
-def test_an_unknown_name_is_refused_with_those_there_are(asked: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("requested", [("gpu",), ("cpu", "Cuda9ExecutionProvider"), ("",)])
+def test_an_unknown_name_is_refused_with_those_there_are(requested: tuple[str, ...]) -> None:
     with pytest.raises(ConfigurationError, match=r"unknown execution provider '.*': use auto, cpu, cuda, tensorrt"):
-        resolve(asked)
+        resolve(requested)
 
 
 def test_no_name_at_all_is_refused() -> None:

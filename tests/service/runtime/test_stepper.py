@@ -62,16 +62,16 @@ class Copier:
         self.entered.set()
         assert self.go_on.wait(10)
         state = feeds[STATE]
-        sentences, wide, _ = state.shape
+        sentences, width, _ = state.shape
         self.steps.append(sentences)
-        assert feeds[TOKENS].shape == (sentences, wide)
+        assert feeds[TOKENS].shape == (sentences, width)
         if (state == BAD_STEP).any():
             raise RuntimeError("the step cannot")
-        place = state[..., :1].astype(np.int64) + 1
-        wanted = np.take_along_axis(state, place, axis=2).astype(np.int64)
+        position = state[..., :1].astype(np.int64) + 1
+        target = np.take_along_axis(state, position, axis=2).astype(np.int64)
         # The other candidates follow in order, each less likely.
         count = min(int(feeds[K][0]), VOCABULARY - END)
-        others = (wanted - END + np.arange(count)) % (VOCABULARY - END) + END
+        others = (target - END + np.arange(count)) % (VOCABULARY - END) + END
         moved = state.copy()
         moved[..., 0] += 1
         log_probs = np.broadcast_to(-1.0 - np.arange(count, dtype=np.float32), others.shape)
@@ -83,25 +83,25 @@ def model() -> Copier:
     return Copier()
 
 
-def made(model: Copier, **options: Any) -> Stepper:
+def make_stepper(model: Copier, **options: Any) -> Stepper:
     options = {"max_rows": 8} | options
     return Stepper(lambda: StepLoop(model.encode, model.step), **options)
 
 
 def jobs(*sentences: list[int], settings: SearchSettings = GREEDY) -> Tensors:
     array = np.empty(len(sentences), object)
-    for place, sentence in enumerate(sentences):
-        array[place] = Job(sentence, settings)
+    for index, sentence in enumerate(sentences):
+        array[index] = Job(sentence, settings)
     return {JOBS: array}
 
 
-def tokens(found: Any) -> list[list[int]]:
+def tokens(answer: Any) -> list[list[int]]:
     """The best tokens of each sentence of an answer."""
-    answers: list[list[Hypothesis]] = found.outputs[HYPOTHESES].tolist()
+    answers: list[list[Hypothesis]] = answer.outputs[HYPOTHESES].tolist()
     return [list(hypotheses[0].tokens) for hypotheses in answers]
 
 
-async def _held(model: Copier, stepper: Stepper) -> asyncio.Future[Any]:
+async def _hold(model: Copier, stepper: Stepper) -> asyncio.Future[Any]:
     """Hold the model in a first step of a sentence of four tokens."""
     model.go_on.clear()
     model.entered.clear()
@@ -112,7 +112,7 @@ async def _held(model: Copier, stepper: Stepper) -> asyncio.Future[Any]:
 
 def test_sentences_are_decoded(model: Copier) -> None:
     async def main() -> None:
-        stepper = made(model)
+        stepper = make_stepper(model)
         answer = await stepper.submit(jobs([4, 5, 6], [7], [8, 9]), NEVER)
         assert tokens(answer) == [[4, 5, 6], [7], [8, 9]]
         assert model.encoded == [3]
@@ -126,16 +126,16 @@ def test_sentences_are_decoded(model: Copier) -> None:
 
 def test_beams_of_unlike_width_and_their_alternatives(model: Copier) -> None:
     async def main() -> None:
-        stepper = made(model, max_rows=100)
-        first = await _held(model, stepper)
-        wide = SearchSettings(beam_size=4, n_best=2, length_penalty=0.0)
-        futures = stepper.submit(jobs([4, 5], settings=wide), NEVER), stepper.submit(jobs([6]), NEVER)
+        stepper = make_stepper(model, max_rows=100)
+        first = await _hold(model, stepper)
+        beam = SearchSettings(beam_size=4, n_best=2, length_penalty=0.0)
+        futures = stepper.submit(jobs([4, 5], settings=beam), NEVER), stepper.submit(jobs([6]), NEVER)
         model.go_on.set()
         both = await asyncio.gather(*futures)
         await first
         assert [tokens(answer) for answer in both] == [[[4, 5]], [[6]]]
-        (found,) = both[0].outputs[HYPOTHESES].tolist()
-        assert len(found) == 2
+        (hypotheses,) = both[0].outputs[HYPOTHESES].tolist()
+        assert len(hypotheses) == 2
         assert model.encoded == [1, 2], "one run takes all that join"
         stepper.close()
 
@@ -144,12 +144,12 @@ def test_beams_of_unlike_width_and_their_alternatives(model: Copier) -> None:
 
 def test_who_comes_later_joins_between_steps(model: Copier) -> None:
     async def main() -> None:
-        stepper = made(model)
-        first = await _held(model, stepper)
+        stepper = make_stepper(model)
+        first = await _hold(model, stepper)
         others = [stepper.submit(jobs([8, 9]), NEVER), stepper.submit(jobs([10]), NEVER)]
         assert stepper.depth == 2
         model.go_on.set()
-        assert [tokens(one) for one in await asyncio.gather(first, *others)] == [[[4, 5, 6, 7]], [[8, 9]], [[10]]]
+        assert [tokens(answer) for answer in await asyncio.gather(first, *others)] == [[[4, 5, 6, 7]], [[8, 9]], [[10]]]
         assert model.steps == [1, 3, 3, 2, 1]
         stepper.close()
 
@@ -158,8 +158,8 @@ def test_who_comes_later_joins_between_steps(model: Copier) -> None:
 
 def test_a_long_text_leaves_room_for_short_ones(model: Copier) -> None:
     async def main() -> None:
-        stepper = made(model, max_rows=3)
-        first = await _held(model, stepper)
+        stepper = make_stepper(model, max_rows=3)
+        first = await _hold(model, stepper)
         order: list[str] = []
         long = stepper.submit(jobs(*[[4, 5]] * 30), NEVER)
         short = stepper.submit(jobs([6]), NEVER)
@@ -178,10 +178,10 @@ def test_a_long_text_leaves_room_for_short_ones(model: Copier) -> None:
 
 def test_a_beam_beyond_the_limit_runs_alone(model: Copier) -> None:
     async def main() -> None:
-        stepper = made(model, max_rows=2)
-        wide = SearchSettings(beam_size=5)
+        stepper = make_stepper(model, max_rows=2)
+        beam = SearchSettings(beam_size=5)
         answers = await asyncio.gather(
-            stepper.submit(jobs([4], [5], settings=wide), NEVER), stepper.submit(jobs([6]), NEVER)
+            stepper.submit(jobs([4], [5], settings=beam), NEVER), stepper.submit(jobs([6]), NEVER)
         )
         assert [tokens(answer) for answer in answers] == [[[4], [5]], [[6]]]
         assert max(model.steps) == 1
@@ -192,8 +192,8 @@ def test_a_beam_beyond_the_limit_runs_alone(model: Copier) -> None:
 
 def test_only_the_guilty_request_fails(model: Copier) -> None:
     async def main() -> None:
-        stepper = made(model, max_rows=100)
-        first = await _held(model, stepper)
+        stepper = make_stepper(model, max_rows=100)
+        first = await _hold(model, stepper)
         futures = [
             stepper.submit(jobs([8]), NEVER),
             stepper.submit(jobs([9, BAD_STEP], [9]), NEVER),
@@ -202,9 +202,13 @@ def test_only_the_guilty_request_fails(model: Copier) -> None:
         ]
         model.go_on.set()
         outcomes = await asyncio.gather(first, *futures, return_exceptions=True)
-        assert [type(one) for one in (outcomes[2], outcomes[3])] == [ModelFailure, ModelFailure]
+        assert [type(outcome) for outcome in (outcomes[2], outcomes[3])] == [ModelFailure, ModelFailure]
         assert str(outcomes[2]) == "the model failed"
-        assert [tokens(one) for one in (outcomes[0], outcomes[1], outcomes[4])] == [[[4, 5, 6, 7]], [[8]], [[10, 11]]]
+        assert [tokens(outcome) for outcome in (outcomes[0], outcomes[1], outcomes[4])] == [
+            [[4, 5, 6, 7]],
+            [[8]],
+            [[10, 11]],
+        ]
         assert tokens(await stepper.submit(jobs([12]), NEVER)) == [[12]], "it goes on"
         stepper.close()
 
@@ -213,14 +217,14 @@ def test_only_the_guilty_request_fails(model: Copier) -> None:
 
 def test_a_fault_of_the_loop_completes_its_waiters(model: Copier, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
-        stepper = made(model)
-        first = await _held(model, stepper)
+        stepper = make_stepper(model)
+        first = await _hold(model, stepper)
         second = stepper.submit(jobs([8]), NEVER)
         monkeypatch.setattr(StepLoop, "step", lambda self: 1 / 0)
         model.go_on.set()
         outcomes = await asyncio.gather(first, second, return_exceptions=True)
         assert ModelFailure in map(type, outcomes)
-        assert all(isinstance(one, ModelFailure) or tokens(one) == [[4, 5, 6, 7]] for one in outcomes)
+        assert all(isinstance(outcome, ModelFailure) or tokens(outcome) == [[4, 5, 6, 7]] for outcome in outcomes)
         monkeypatch.undo()
         assert tokens(await stepper.submit(jobs([9]), NEVER)) == [[9]]
         stepper.close()
@@ -230,8 +234,8 @@ def test_a_fault_of_the_loop_completes_its_waiters(model: Copier, monkeypatch: p
 
 def test_deadlines_are_kept_between_steps_and_before_the_first(model: Copier) -> None:
     async def main() -> None:
-        stepper = made(model, max_rows=1)
-        first = await _held(model, stepper)
+        stepper = make_stepper(model, max_rows=1)
+        first = await _hold(model, stepper)
         late = stepper.submit(jobs([8]), time.perf_counter() + 0.01)
         await asyncio.sleep(0.03)
         model.go_on.set()
@@ -256,12 +260,12 @@ def test_deadlines_are_kept_between_steps_and_before_the_first(model: Copier) ->
 
 def test_who_left_is_decoded_no_further(model: Copier) -> None:
     async def main() -> None:
-        stepper = made(model, max_rows=2)
+        stepper = make_stepper(model, max_rows=2)
         model.go_on.clear()
-        gone = stepper.submit(jobs([4] * 9, [5] * 9, [6] * 9), NEVER)
+        cancelled = stepper.submit(jobs([4] * 9, [5] * 9, [6] * 9), NEVER)
         assert await asyncio.to_thread(model.entered.wait, 10)
         other = stepper.submit(jobs([8]), NEVER)
-        gone.cancel()
+        cancelled.cancel()
         await asyncio.sleep(0)
         model.go_on.set()
         assert tokens(await other) == [[8]]
@@ -274,17 +278,17 @@ def test_who_left_is_decoded_no_further(model: Copier) -> None:
 
 def test_tokens_come_as_they_are_made(model: Copier) -> None:
     async def main() -> None:
-        stepper = made(model)
+        stepper = make_stepper(model)
         model.go_on.clear()
-        came: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
-        future = stepper.submit(jobs([4, 5], [6]), NEVER, on_token=lambda *token: came.put_nowait(token))
+        streamed: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
+        future = stepper.submit(jobs([4, 5], [6]), NEVER, on_token=lambda *token: streamed.put_nowait(token))
         silent = stepper.submit(jobs([7]), NEVER)
         assert await asyncio.to_thread(model.entered.wait, 10)
-        assert came.empty()
+        assert streamed.empty()
         model.go_on.set()
         answers = await asyncio.gather(future, silent)
         assert tokens(answers[0]) == [[4, 5], [6]]
-        assert [came.get_nowait() for _ in range(came.qsize())] == [(0, 4), (1, 6), (0, 5), (1, END), (0, END)]
+        assert [streamed.get_nowait() for _ in range(streamed.qsize())] == [(0, 4), (1, 6), (0, 5), (1, END), (0, END)]
         stepper.close()
 
     run_async(main())
@@ -294,7 +298,7 @@ def test_what_is_counted(model: Copier) -> None:
     async def main() -> None:
         executions: list[int] = []
         depths: list[int] = []
-        stepper = made(model, max_rows=2, on_execution=executions.append, on_depth=depths.append)
+        stepper = make_stepper(model, max_rows=2, on_execution=executions.append, on_depth=depths.append)
         await stepper.submit(jobs([4], [5], [6, 7]), NEVER)
         assert executions == [2, 2, 1, 1, 1]
         assert depths[0] == 1
@@ -306,8 +310,8 @@ def test_what_is_counted(model: Copier) -> None:
 
 def test_a_closed_stepper_tells_who_waits(model: Copier) -> None:
     async def main() -> None:
-        stepper = made(model, max_rows=1)
-        first = await _held(model, stepper)
+        stepper = make_stepper(model, max_rows=1)
+        first = await _hold(model, stepper)
         second = stepper.submit(jobs([8]), NEVER)
         stepper.close()
         model.go_on.set()
@@ -319,7 +323,7 @@ def test_a_closed_stepper_tells_who_waits(model: Copier) -> None:
 
 
 def test_nobody_to_tell_is_no_fault(model: Copier) -> None:
-    stepper = made(model)
+    stepper = make_stepper(model)
 
     async def main() -> None:
         stepper.submit(jobs([4] * 9), NEVER)

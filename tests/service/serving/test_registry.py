@@ -24,7 +24,8 @@ from service.settings import ModelSettings, Settings
 from service.tasks.image_classification.request import ClassifyRequest
 from tests.support.bundles import classifier_graph, template, write_classifier
 from tests.support.event_loop import run_async
-from tests.support.server import Gate, edit_samples, flip_byte, rewrite, write_failing_classifier
+from tests.support.files import flip_bit
+from tests.support.server import Gate, edit_samples, rewrite, write_failing_classifier
 
 Open = Callable[..., ModelRegistry]
 
@@ -40,14 +41,14 @@ def repository(tmp_path: Path) -> Path:
 @pytest.fixture
 def registry_of(repository: Path) -> Iterator[Open]:
     """Makes a registry over `repository`, not yet loaded."""
-    made: list[ModelRegistry] = []
+    registries: list[ModelRegistry] = []
 
     def make(**settings: Any) -> ModelRegistry:
-        made.append(ModelRegistry(Settings(models=repository, **settings), Metrics()))
-        return made[-1]
+        registries.append(ModelRegistry(Settings(models=repository, **settings), Metrics()))
+        return registries[-1]
 
     yield make
-    for registry in made:
+    for registry in registries:
         asyncio.run(registry.close())
 
 
@@ -100,7 +101,7 @@ def test_a_bad_version_is_unavailable_with_its_reason_and_the_next_lower_serves(
     repository: Path, loaded: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_classifier(repository)
-    flip_byte(write_classifier(repository).path / "model.onnx")
+    flip_bit(write_classifier(repository).path / "model.onnx")
     registry = loaded()
     assert registry.find(name="digits").version == "1"
     assert registry.ready()
@@ -173,7 +174,7 @@ def _a_file_for_a_version(repository: Path) -> None:
         (_a_file_for_a_version, r"digits/1: .*manifest\.json: cannot be read \(Not a directory\)"),
     ],
 )
-def test_a_repository_that_serves_nothing_is_told_with_the_reason(
+def test_a_repository_that_serves_nothing_is_refused_with_the_reason(
     repository: Path, registry_of: Open, prepare: Callable[[Path], None], message: str
 ) -> None:
     prepare(repository)
@@ -182,7 +183,7 @@ def test_a_repository_that_serves_nothing_is_told_with_the_reason(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_repository_is_told(repository: Path, registry_of: Open) -> None:
+def test_an_unreadable_repository_is_refused(repository: Path, registry_of: Open) -> None:
     repository.chmod(0)
     try:
         with pytest.raises(ConfigurationError, match=r"cannot be read \(Permission denied\)"):
@@ -191,20 +192,20 @@ def test_an_unreadable_repository_is_told(repository: Path, registry_of: Open) -
         repository.chmod(0o755)
 
 
-def test_a_repository_that_may_not_be_listed_is_told(
+def test_a_repository_that_may_not_be_listed_is_refused(
     repository: Path, registry_of: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def denied(self: Path) -> Iterator[Path]:
+    def denied_iterdir(self: Path) -> Iterator[Path]:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "iterdir", denied)
+    monkeypatch.setattr(Path, "iterdir", denied_iterdir)
     with pytest.raises(ConfigurationError, match=r"models cannot be read \(Permission denied\); set LECTERN_MODELS"):
         registry_of().load_all()
 
 
 def test_strict_refuses_one_bad_version_beside_good_ones(repository: Path, registry_of: Open) -> None:
     write_classifier(repository)
-    flip_byte(write_classifier(repository).path / "samples.json")
+    flip_bit(write_classifier(repository).path / "samples.json")
     with pytest.raises(
         ConfigurationError, match=r"LECTERN_STRICT=1 and not every bundle is good:\n  digits/2: .*sampl"
     ):
@@ -229,7 +230,7 @@ def test_without_strict_a_fallback_serves_and_is_reported(repository: Path, load
     }
 
 
-def test_an_unknown_provider_is_told_by_its_variable(repository: Path, registry_of: Open) -> None:
+def test_an_unknown_provider_is_refused_with_its_variable(repository: Path, registry_of: Open) -> None:
     write_classifier(repository)
     with pytest.raises(ConfigurationError, match=r"^LECTERN_PROVIDERS=cpu,abacus: unknown execution provider 'abacus'"):
         registry_of(providers=("cpu", "abacus")).load_all()
@@ -259,18 +260,18 @@ def test_settings_of_one_model_are_its_own(repository: Path, loaded: Open) -> No
         ({"inline": "always", "threads": 4}, [4]),
     ],
 )
-def test_threads_are_for_heavy_models_and_shared_by_the_processes(
+def test_threads_are_for_slow_models_and_shared_by_the_processes(
     repository: Path, loaded: Open, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], threads: list[int]
 ) -> None:
     write_classifier(repository)
     opened: list[int] = []
     init = OnnxSession.__init__
 
-    def recorded(self: OnnxSession, *args: Any, **options: Any) -> None:
+    def recording_init(self: OnnxSession, *args: Any, **options: Any) -> None:
         opened.append(options["threads"])
         init(self, *args, **options)
 
-    monkeypatch.setattr(OnnxSession, "__init__", recorded)
+    monkeypatch.setattr(OnnxSession, "__init__", recording_init)
     monkeypatch.setattr("service.serving.loader.available_cpus", lambda: 6)
     loaded(**settings)
     assert opened == threads
@@ -332,12 +333,12 @@ def test_a_model_that_fails_unforeseen_does_not_serve_and_stops_no_other(
     write_classifier(repository)
     load = ModelLoader.load
 
-    def failing(self: ModelLoader, path: Path) -> ServedModel:
+    def failing_load(self: ModelLoader, path: Path) -> ServedModel:
         if path.parent.name == "broken":
             raise ZeroDivisionError("division by zero")
         return load(self, path)
 
-    monkeypatch.setattr(ModelLoader, "load", failing)
+    monkeypatch.setattr(ModelLoader, "load", failing_load)
     registry = loaded()
     assert _reasons(registry) == {"broken/1": "it fails with ZeroDivisionError: division by zero", "digits/1": ""}
     assert any(record.exc_info for record in caplog.records if record.message == "bundle refused")
@@ -411,16 +412,16 @@ def test_load_of_a_bad_version_keeps_the_old_one(repository: Path, loaded: Open)
     served = registry.find(name="digits")
 
     async def main() -> None:
-        flip_byte(write_classifier(repository).path / "model.onnx")
+        flip_bit(write_classifier(repository).path / "model.onnx")
         with pytest.raises(InvalidRequest, match=r"version 2 of model 'digits' .* version 1 serves"):
             await registry.load("digits")
         assert registry.find(name="digits").version == "1"
-        flip_byte(first.path / "model.onnx")
-        kept = registry.find(name="digits")
+        flip_bit(first.path / "model.onnx")
+        current = registry.find(name="digits")
         with pytest.raises(InvalidRequest, match=r"model 'digits' cannot be loaded: .*2/model\.onnx: sha256 is"):
             await registry.load("digits")
-        assert registry.find(name="digits") is kept
-        assert await _ask(kept) == "7"
+        assert registry.find(name="digits") is current
+        assert await _ask(current) == "7"
         assert registry.ready()
         assert _states(registry) == {"digits/1": "READY", "digits/2": "UNAVAILABLE"}
         assert _ready_gauge(registry) == {"digits/1": 1, "digits/2": 0}
@@ -507,18 +508,18 @@ def test_requests_in_flight_are_answered_before_a_model_goes(repository: Path, l
 
     async def main() -> None:
         gate.shut()
-        asked = asyncio.create_task(_ask(registry.find(name="digits")))
+        answer = asyncio.create_task(_ask(registry.find(name="digits")))
         await gate.wait_entered()
-        going = asyncio.create_task(registry.unload("digits"))
+        unloading = asyncio.create_task(registry.unload("digits"))
         while registry.serving():
             await asyncio.sleep(0)
         assert [entry.state for entry in registry.index()] == [State.UNLOADING]
         with pytest.raises(NotReady, match="it is unloading"):
             registry.find(name="digits")
-        assert not going.done()
+        assert not unloading.done()
         gate.open()
-        assert await asked == "7"
-        await going
+        assert await answer == "7"
+        await unloading
         assert [entry.state for entry in registry.index()] == [State.UNAVAILABLE]
 
     run_async(main())
@@ -532,10 +533,10 @@ def test_a_replaced_version_answers_what_it_has_begun(repository: Path, loaded: 
         old = registry.find(name="digits")
         write_classifier(repository)
         loading = asyncio.create_task(registry.load("digits"))
-        asked = [asyncio.create_task(_ask(old, digit)) for digit in range(4)]
+        answers = [asyncio.create_task(_ask(old, digit)) for digit in range(4)]
         await loading
         assert registry.find(name="digits") is not old
-        assert await asyncio.gather(*asked) == ["0", "1", "2", "3"]
+        assert await asyncio.gather(*answers) == ["0", "1", "2", "3"]
 
     run_async(main())
 

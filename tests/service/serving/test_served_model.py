@@ -29,16 +29,16 @@ Serve = Callable[..., ServedModel]
 def served_with(tmp_path: Path) -> Iterator[Serve]:
     """Makes the live digits model with some settings."""
     write_classifier(tmp_path)
-    made: list[ModelRegistry] = []
+    registries: list[ModelRegistry] = []
 
     def make(**settings: Any) -> ServedModel:
         registry = ModelRegistry(Settings(models=tmp_path, **settings), Metrics())
-        made.append(registry)
+        registries.append(registry)
         registry.load_all()
         return registry.find(name="digits")
 
     yield make
-    for registry in made:
+    for registry in registries:
         asyncio.run(registry.close())
 
 
@@ -54,8 +54,8 @@ async def _labels(served: ServedModel, *digits: int, timeout: float | None = Non
 def _samples(served: ServedModel, name: str) -> dict[str, float]:
     return {
         labels.get("outcome") or labels.get("stage") or "": value
-        for found, labels, value in served._recorder._metrics.samples()
-        if found == name
+        for sample, labels, value in served._recorder._metrics.samples()
+        if sample == name
     }
 
 
@@ -84,11 +84,11 @@ def test_what_is_quick_runs_in_the_event_loop(served_with: Serve, monkeypatch: p
     threads: list[threading.Thread] = []
     run = OnnxSession.run
 
-    def watched(self: OnnxSession, feeds: Tensors) -> Tensors:
+    def recording_run(self: OnnxSession, feeds: Tensors) -> Tensors:
         threads.append(threading.current_thread())
         return run(self, feeds)
 
-    monkeypatch.setattr(OnnxSession, "run", watched)
+    monkeypatch.setattr(OnnxSession, "run", recording_run)
 
     async def main() -> None:
         assert await _labels(served, 1) == ["1"]
@@ -100,24 +100,24 @@ def test_what_is_quick_runs_in_the_event_loop(served_with: Serve, monkeypatch: p
     run_async(main())
 
 
-def test_a_heavy_request_is_worked_on_in_a_thread(served_with: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_blocks_is_worked_on_in_a_thread(served_with: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     served = served_with(inline="always")
     threads: list[threading.Thread] = []
     for name in ("preprocess", "postprocess"):
         work = getattr(served.predictor, name)
 
-        def watched(*arguments: Any, work: Callable[..., Any] = work) -> Any:
+        def recording(*arguments: Any, work: Callable[..., Any] = work) -> Any:
             threads.append(threading.current_thread())
             return work(*arguments)
 
-        monkeypatch.setattr(served.predictor, name, watched)
+        monkeypatch.setattr(served.predictor, name, recording)
 
     async def main() -> None:
-        for heavy in (True, False):
+        for blocks in (True, False):
             threads.clear()
-            monkeypatch.setattr(served.predictor.scheduling, "blocks", lambda request, heavy=heavy: heavy)
+            monkeypatch.setattr(served.predictor.scheduling, "blocks", lambda request, blocks=blocks: blocks)
             assert await _labels(served, 3) == ["3"]
-            assert [thread is not threading.main_thread() for thread in threads] == [heavy, heavy]
+            assert [thread is not threading.main_thread() for thread in threads] == [blocks, blocks]
 
     run_async(main())
 
@@ -145,11 +145,11 @@ def test_pieces_keep_to_the_budget_of_what_their_rows_cost(
     rows: list[int] = []
     infer = served.predictor.infer
 
-    def watched(tensors: Tensors) -> Tensors:
+    def recording_infer(tensors: Tensors) -> Tensors:
         rows.append(len(tensors["image"]))
         return infer(tensors)
 
-    monkeypatch.setattr(served._lane._batcher, "_infer", watched)
+    monkeypatch.setattr(served._lane._batcher, "_infer", recording_infer)
 
     async def main() -> None:
         digits = list(range(8))
@@ -180,12 +180,12 @@ def test_a_piece_that_fails_fails_its_request_alone(served_with: Serve, monkeypa
     served = served_with(inline="never", max_batch_size=2)
     run = OnnxSession.run
 
-    def failing(self: OnnxSession, feeds: Tensors) -> Tensors:
+    def failing_run(self: OnnxSession, feeds: Tensors) -> Tensors:
         if (feeds["image"][:, 0, 22, 10] == 1).any():  # a 9
             raise MemoryError
         return run(self, feeds)
 
-    monkeypatch.setattr(OnnxSession, "run", failing)
+    monkeypatch.setattr(OnnxSession, "run", failing_run)
 
     async def main() -> None:
         bad = asyncio.create_task(_labels(served, 1, 2, 9, 4, 5))
@@ -245,7 +245,7 @@ def test_the_setting_bounds_the_deadline_that_a_request_asks_for(served_with: Se
     run_async(main())
 
 
-def test_a_request_whose_time_is_up_before_it_begins_does_notrun_async(served_with: Serve) -> None:
+def test_a_request_whose_time_is_up_before_it_begins_does_not_run(served_with: Serve) -> None:
     served = served_with(inline="always")
     before = _samples(served, "lectern_executions_total")[""]
 
@@ -314,7 +314,7 @@ def test_stages_are_timed(served_with: Serve) -> None:
     run_async(main())
 
 
-def test_an_invalid_request_is_counted_as_such_and_does_notrun_async(served_with: Serve) -> None:
+def test_an_invalid_request_is_counted_as_such_and_does_not_run(served_with: Serve) -> None:
     served = served_with()
 
     async def main() -> None:

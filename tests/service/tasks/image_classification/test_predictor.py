@@ -13,24 +13,19 @@ from PIL import Image
 from service.bundle.files import BundleError, write_bundle
 from service.bundle.manifest import Graph, Manifest, Task
 from service.errors import InvalidRequest, ModelFailure
-from service.limits import Limits
-from service.runtime.session import session_opener
-from service.tasks import TASKS, load_predictor
+from service.tasks import TASKS
 from service.tasks.base import field_path
 from service.tasks.image_classification.predictor import ImageClassificationPredictor
 from service.tasks.image_classification.request import ClassifyRequest
 from tests.support.bundles import classifier_graph, classifier_manifest, template, write_classifier
+from tests.support.predictors import open_predictor
 from tests.support.server import picture
-
-OPENER = session_opener(("cpu",), 1, False)
 
 
 @pytest.fixture
 def predictor(tmp_path: Path) -> ImageClassificationPredictor:
     """The tiny classifier."""
-    loaded = load_predictor(write_classifier(tmp_path), OPENER, Limits(max_images=4))
-    assert isinstance(loaded, ImageClassificationPredictor)
-    return loaded
+    return open_predictor(ImageClassificationPredictor, write_classifier(tmp_path), max_images=4)
 
 
 def _load(repository: Path, **changes: Any) -> ImageClassificationPredictor:
@@ -38,9 +33,7 @@ def _load(repository: Path, **changes: Any) -> ImageClassificationPredictor:
     manifest = Manifest.model_validate(classifier_manifest().model_dump() | changes)
     files = {name: good.file(name).read_bytes() for name in good.manifest.files}
     bundle = write_bundle(repository, manifest, files | {"model.onnx": classifier_graph()})
-    loaded = load_predictor(bundle, OPENER, Limits())
-    assert isinstance(loaded, ImageClassificationPredictor)
-    return loaded
+    return open_predictor(ImageClassificationPredictor, bundle)
 
 
 def test_a_request_from_end_to_end(predictor: ImageClassificationPredictor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,27 +13,19 @@ import numpy as np
 import orjson
 import pytest
 
-from service.bundle.comparison import differences
 from service.bundle.files import Bundle, BundleError
-from service.bundle.manifest import Comparison
 from service.errors import InvalidRequest, LecternError, ModelFailure, PayloadTooLarge
-from service.limits import Limits
-from service.runtime.session import OnnxSession, Tensors, session_opener
-from service.tasks import load_predictor
+from service.runtime.session import OnnxSession
 from service.tasks.token_classification import TokenClassificationPredictor
 from service.tasks.token_classification.features import Kind
 from service.tasks.token_classification.length_buckets import length_buckets
+from tests.support.comparisons import assert_same_answer
+from tests.support.files import npy
+from tests.support.predictors import open_predictor
 from tests.support.server import edit_samples, rewrite
-from tests.support.tagger_bundles import CHARACTERS, MAX_CHARACTERS, SPAN_LABELS, WORDS, npy, transitions, write_tagger
+from tests.support.tagger_bundles import CHARACTERS, MAX_CHARACTERS, SPAN_LABELS, WORDS, transitions, write_tagger
 
-OPENER = session_opener(("cpu",), 1, False)
-EXACT = Comparison(kind="scores", tolerance=1e-5)
-
-
-def load(bundle: Bundle, **limits: int) -> TokenClassificationPredictor:
-    predictor = load_predictor(bundle, OPENER, Limits(**limits))
-    assert isinstance(predictor, TokenClassificationPredictor)
-    return predictor
+load = partial(open_predictor, TokenClassificationPredictor)
 
 
 @pytest.fixture(scope="module")
@@ -236,23 +229,15 @@ def test_alone_and_together_are_the_same(tmp_path: Path, kind: Kind) -> None:
     together = large.answer({"tokens": sentences})["results"]
     for sentence, result in zip(sentences, together, strict=True):
         (alone,) = large.answer({"tokens": [sentence]})["results"]
-        assert list(differences(alone, result, EXACT)) == []
-    assert list(differences(together, small.answer({"tokens": sentences})["results"], EXACT)) == []
+        assert_same_answer(alone, result)
+    assert_same_answer(together, small.answer({"tokens": sentences})["results"])
 
 
 def test_sentences_of_similar_length_run_together(
-    pos: TokenClassificationPredictor, monkeypatch: pytest.MonkeyPatch
+    pos: TokenClassificationPredictor, token_shapes: list[tuple[int, ...]]
 ) -> None:
-    shapes: list[tuple[int, int]] = []
-    run = OnnxSession.run
-
-    def recording_run(self: OnnxSession, feeds: Tensors) -> Tensors:
-        shapes.append(feeds["tokens"].shape)
-        return run(self, feeds)
-
-    monkeypatch.setattr(OnnxSession, "run", recording_run)
     pos.answer({"tokens": [["a"] * length for length in [3, 30] * 20]})
-    assert shapes == [(20, 30), (20, 3)]
+    assert token_shapes == [(20, 30), (20, 3)]
     assert pos.scheduling.costs({"sentences": np.array([["a"], ["a", "b", "c"]], object)}).tolist() == [1, 3]
 
 
@@ -273,7 +258,7 @@ def test_length_buckets_have_the_least_cost() -> None:
     assert [len(bucket) for bucket in length_buckets(np.array([10, 9, 8]), 1_000)] == [3]
 
 
-def test_which_requests_are_heavy_or_quick(pos: TokenClassificationPredictor) -> None:
+def test_which_requests_block_or_are_quick(pos: TokenClassificationPredictor) -> None:
     def request(**body: Any) -> Any:
         return pos.parse(pos.routes["/v1/tag"].model_validate(body))
 

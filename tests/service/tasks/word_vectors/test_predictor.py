@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,37 +11,31 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.bundle.files import Bundle, BundleError
+from service.bundle.files import BundleError
 from service.errors import InvalidRequest
-from service.limits import Limits
 from service.runtime import ann, session
-from service.runtime.session import OnnxSession, Tensors, session_opener
-from service.tasks import load_predictor
+from service.runtime.session import OnnxSession, Tensors
 from service.tasks.tensors import object_array
 from service.tasks.word_vectors import WordVectorsPredictor, predictor
 from service.tasks.word_vectors import vector_table as table
 from service.tasks.word_vectors.projection import principal_plane
 from service.tasks.word_vectors.request import NEIGHBORS, SUMS
+from tests.support.files import npy
+from tests.support.predictors import open_predictor
 from tests.support.server import edit_samples, rewrite
 from tests.support.word_vector_bundles import (
     DIMENSIONS,
     WORDS,
     Form,
-    npy,
     quantized,
     unit_vectors,
     word_table,
     write_words,
 )
 
-OPENER = session_opener(("cpu",), 1, False)
 FORMS: list[tuple[Form, bool]] = [("inside", False), ("int8", False), ("fp16", False), ("inside", True), ("int8", True)]
 
-
-def load(bundle: Bundle, **limits: int) -> WordVectorsPredictor:
-    loaded = load_predictor(bundle, OPENER, Limits(**limits))
-    assert isinstance(loaded, WordVectorsPredictor)
-    return loaded
+load = partial(open_predictor, WordVectorsPredictor)
 
 
 @pytest.fixture(params=FORMS, ids=lambda form: f"{form[0]}{'-index' if form[1] else ''}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,3 +29,9 @@ def gray_levels() -> NDArray[np.uint8]:
 def with_preview() -> bytes:
     """A JPEG with an appended preview (MPO), as phones write it."""
     return picture_file(Image.fromarray(gray_levels()), "MPO", save_all=True, append_images=[Image.new("L", (8, 8))])
+
+
+def is_drawn(path: Path) -> bool:
+    """Whether a file is a PNG that is not of one tone."""
+    with Image.open(path) as image:
+        return image.format == "PNG" and bool(np.asarray(image.convert("L")).std() > 1)

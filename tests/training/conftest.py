@@ -3,11 +3,12 @@
 import gzip
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 import torch
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from training.__main__ import main
+from training.common import downloads
 
 SHAPES = ("bar", "cross", "ring")
 
@@ -56,6 +58,23 @@ def _each_picture_once(request: pytest.FixtureRequest) -> Iterator[None]:
         if request.path.name not in ("test_evaluate.py", "test_pictures.py"):
             patch.setattr(Figure, "savefig", savefig)
         yield
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bytes], list[str]]:
+    """Make every download get one answer; returns the list of the addresses that are requested."""
+
+    def serve(status: int, content: bytes) -> list[str]:
+        addresses: list[str] = []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            addresses.append(str(request.url))
+            return httpx.Response(status, stream=httpx.ByteStream(content))
+
+        monkeypatch.setattr(downloads, "_client", lambda: httpx.Client(transport=httpx.MockTransport(answer)))
+        return addresses
+
+    return serve
 
 
 def draw_shape(shape: str, random: np.random.Generator, side: int = 28) -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import tagged_sentences as made_sentences
+from tests.support import tagged_sentences
 from training.bilstm_crf.config import PRESETS
 from training.bilstm_crf.data import auxiliary_data as origin
 from training.bilstm_crf.data.auxiliary_data import (
@@ -48,18 +48,18 @@ def test_vectors_of_a_bundle_and_several_concatenated(tmp_path: Path) -> None:
     assert texts[0] == "Some text (its authors)"
     assert len(texts) == 2
     assert "English Wikipedia of 2015" in texts[1]
-    thanks = attribution(config, replace(made_sentences.data("tags"), attribution="Me"), None)
-    assert thanks == f"Me; word vectors from {texts[0]}; word vectors from {texts[1]}"
+    credit = attribution(config, replace(tagged_sentences.data("tags"), attribution="Me"), None)
+    assert credit == f"Me; word vectors from {texts[0]}; word vectors from {texts[1]}"
 
 
 def test_without_vectors_there_is_no_corpus() -> None:
     assert vectors_data(CONFIG) == []
     assert "vectors_data" not in public_config(CONFIG)["network"]
-    assert attribution(CONFIG, made_sentences.data("tags"), None) == ""
+    assert attribution(CONFIG, tagged_sentences.data("tags"), None) == ""
 
 
 def test_auxiliary_data_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = made_sentences.data("tags")
+    data = tagged_sentences.data("tags")
     forbidden = replace(
         data, name="CoNLL-2003 English", licence="research only", redistributable=False, attribution="Them"
     )

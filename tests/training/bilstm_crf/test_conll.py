@@ -47,7 +47,7 @@ def tags(text: str, **choices: str) -> list[str]:
     return [" ".join(sentence.tags) for sentence in read(text, **choices).sentences]
 
 
-def fault(text: str | bytes, name: str = "f.txt", **choices: str) -> str:
+def error_message(text: str | bytes, name: str = "f.txt", **choices: str) -> str:
     with pytest.raises(DatasetError) as caught:
         read_sentences(text if isinstance(text, bytes) else text.encode(), name, **choices)  # type: ignore[arg-type]
     return str(caught.value)
@@ -74,8 +74,8 @@ def test_named_columns_of_conllu_plus() -> None:
     result = read(text, "f.conllup", column="ner")
     assert (result.kind, result.sentences[0].tags) == ("spans", ("B-PER", "O"))
     assert read(text, "f.conllup").sentences == result.sentences
-    assert "has no column upos of tags; its columns are ner" in fault(text, "f.conllup", column="upos")
-    assert "begins with ID and has FORM" in fault("# global.columns = ID NER\n1\tO\n", "f.conllup")
+    assert "has no column upos of tags; its columns are ner" in error_message(text, "f.conllup", column="upos")
+    assert "begins with ID and has FORM" in error_message("# global.columns = ID NER\n1\tO\n", "f.conllup")
 
 
 def test_universal_ner() -> None:
@@ -84,7 +84,7 @@ def test_universal_ner() -> None:
     assert [sentence.words for sentence in result.sentences] == [("#", "Al", "-", "Zaman"), ("No",)]
     assert result.sentences[0].tags == ("O", "B-ORG", "I-ORG", "I-ORG")
     assert read(UNER, column="ner").sentences == read(UNER, column="3").sentences == result.sentences
-    assert "f.txt:3: has 3 columns; the tag is expected in 5" in fault(UNER, column="5")
+    assert "f.txt:3: has 3 columns; the tag is expected in 5" in error_message(UNER, column="5")
 
 
 @pytest.mark.parametrize("gap", ["\n", "\t\n", "  \n\n\n", "\r\n"])
@@ -157,7 +157,9 @@ def test_kinds_are_recognized() -> None:
 
 def test_a_contradiction_names_both_lines() -> None:
     text = "a O\nb I-PER\n\nc O\nd B-PER\n"
-    assert fault(text).startswith("f.txt:2 and f.txt:5: I-PER after O begins a span as in IOB1, but B-PER after O")
+    assert error_message(text).startswith(
+        "f.txt:2 and f.txt:5: I-PER after O begins a span as in IOB1, but B-PER after O"
+    )
     assert tags(text, scheme="iob2") == ["O B-PER", "O B-PER"]
 
 
@@ -197,4 +199,4 @@ def test_a_contradiction_names_both_lines() -> None:
     ],
 )  # fmt: skip
 def test_malformed_files_are_refused(text: str | bytes, choices: dict[str, str], message: str) -> None:
-    assert fault(text, **choices).startswith(message)
+    assert error_message(text, **choices).startswith(message)

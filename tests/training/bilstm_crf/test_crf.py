@@ -37,7 +37,7 @@ def score(crf: Crf, emissions: Tensor, labels: tuple[int, ...]) -> float:
     transitions = crf.transitions()
     total = transitions[-2, labels[0]] + transitions[-1, labels[-1]]
     total = total + sum(emissions[step, label] for step, label in enumerate(labels))
-    total = total + sum(transitions[one, two] for one, two in pairwise(labels))
+    total = total + sum(transitions[previous, current] for previous, current in pairwise(labels))
     return float(total.detach())
 
 
@@ -76,6 +76,6 @@ def test_the_gradient_is_the_served_marginals(crf: Crf, emissions: Tensor) -> No
 
 def test_padding_does_not_matter(crf: Crf, emissions: Tensor) -> None:
     labels = torch.zeros(3, 3, dtype=torch.long)
-    other = emissions.clone()
-    other[~MASK] = 1e6
-    assert torch.equal(crf(other, labels, MASK), crf(emissions, labels, MASK))
+    changed = emissions.clone()
+    changed[~MASK] = 1e6
+    assert torch.equal(crf(changed, labels, MASK), crf(emissions, labels, MASK))

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from service.tasks.token_classification.features import Kind
-from tests.support import tagged_sentences as made_sentences
+from tests.support import tagged_sentences
+from tests.support.pictures import is_drawn
 from training.bilstm_crf.config import FAMILY, PRESETS
 from training.bilstm_crf.data.dataset import Sentence, TaggedData
 from training.bilstm_crf.error_analysis import confusions
@@ -34,11 +34,6 @@ def data(kind: Kind, train_: str, test: Sequence[str]) -> TaggedData:
     locations = (f"f:{10 * number}" for number in range(1, 10))
     splits = {"train": [sentence(train_)], "test": [sentence(text, next(locations)) for text in test]}
     return TaggedData(name="made", kind=kind, splits=splits, licence="", attribution="", redistributable=True)
-
-
-def is_picture(path: Path) -> bool:
-    with Image.open(path) as image:
-        return image.format == "PNG" and np.asarray(image.convert("L")).std() > 1
 
 
 def test_plain_tags_are_measured() -> None:
@@ -101,8 +96,8 @@ def test_nothing_wrong() -> None:
     ],
 )
 def test_errors_of_spans(gold: str, predicted: str, expected: dict[tuple[str, str], list[str]]) -> None:
-    one = Sentence(("a", "b", "c"), tuple(gold.split()), "f:1")
-    confused = confusions("spans", [one], [predicted.split()])
+    example = Sentence(("a", "b", "c"), tuple(gold.split()), "f:1")
+    confused = confusions("spans", [example], [predicted.split()])
     assert {(sort.gold, sort.predicted): [str(error) for error in sort.errors] for sort in confused} == expected
     assert [len(sort.errors) for sort in confused] == sorted(
         (len(errors) for errors in expected.values()), reverse=True
@@ -111,8 +106,8 @@ def test_errors_of_spans(gold: str, predicted: str, expected: dict[tuple[str, st
 
 def test_errors_have_some_context() -> None:
     words = (*(f"w{number}" for number in range(20)), "\x1b[1m\u202e")
-    one = Sentence(words, ("X",) * 21, "f:1")
-    first, middle, last = confusions("tags", [one], [["Y", *"X" * 9, "Y", *"X" * 9, "Y"]])[0].errors
+    example = Sentence(words, ("X",) * 21, "f:1")
+    first, middle, last = confusions("tags", [example], [["Y", *"X" * 9, "Y", *"X" * 9, "Y"]])[0].errors
     assert str(first) == "f:1: [w0] w1 w2 w3 w4 w5 …"
     assert str(middle) == "f:1: … w5 w6 w7 w8 w9 [w10] w11 w12 w13 w14 w15 …"
     assert str(last) == "f:1: … w15 w16 w17 w18 w19 [\\x1b[1m\\u202e]"
@@ -131,7 +126,7 @@ def test_examples_are_evenly_spaced() -> None:
 def test_a_run_is_evaluated(tmp_path: Path, kind: Kind) -> None:
     config = merge(PRESETS["debug"], {"data": "", "train": "made", "hidden": 8, "learning_rate": 0.0005})
     run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
-    dataset = made_sentences.data(kind)
+    dataset = tagged_sentences.data(kind)
     dataset = replace(dataset, splits={**dataset.splits, "test-more": dataset.splits["dev"]})
     with pytest.raises(CheckpointError, match=r"best.pt: is missing; train the run first"):
         evaluate(run, config, dataset, "dev", torch.device("cpu"))
@@ -141,7 +136,7 @@ def test_a_run_is_evaluated(tmp_path: Path, kind: Kind) -> None:
     assert run.evaluations() == {split: result.as_dict() for split, result in results.items()}
     assert results["dev"].headline == results["test-more"].headline
     assert results["dev"].headline == pytest.approx(max(record["dev_score"] for record in run.metrics()), abs=1e-6)
-    assert all(is_picture(run.pictures / f"{name}.png") for name in ("learning_curve", "confusion_test-more"))
+    assert all(is_drawn(run.pictures / f"{name}.png") for name in ("learning_curve", "confusion_test-more"))
     assert "errors of" in (run.path / "errors_dev.txt").read_text(encoding="utf-8")
     with pytest.raises(DatasetError, match="made: has no split best; use --split dev or test or test-more"):
         evaluate(run, config, dataset, "best", torch.device("cpu"))
@@ -151,11 +146,11 @@ def test_a_run_is_evaluated(tmp_path: Path, kind: Kind) -> None:
 def test_confusion_pictures_of_any_size(tmp_path: Path, count: int) -> None:
     labels = ["$", "$$", "_x", *(f"L{number}" for number in range(100))][:count]
     draw_confusion(tmp_path / "a.png", np.eye(count, dtype=np.int64) * 7, labels, "$made$")
-    assert is_picture(tmp_path / "a.png")
+    assert is_drawn(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("epochs", [1, 25])
 def test_learning_curves_of_any_length(tmp_path: Path, epochs: int) -> None:
     metrics = [{"epoch": epoch + 1, "loss": 0.0, "dev_score": epoch / 30} for epoch in range(epochs)]
     draw_learning_curve(tmp_path / "a.png", metrics, "F1")
-    assert is_picture(tmp_path / "a.png")
+    assert is_drawn(tmp_path / "a.png")

@@ -21,7 +21,7 @@ from service.tasks.token_classification.features import (
     read_words,
 )
 from service.text import words_by_sentence
-from tests.support import tagged_sentences as made_sentences
+from tests.support import tagged_sentences
 from tests.support.onnx_graphs import open_graph
 from training.bilstm_crf.config import FAMILY, PRESETS, TaggerConfig
 from training.bilstm_crf.evaluate import evaluate
@@ -48,7 +48,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """A run with its settings and data."""
     softmax = request.param == "softmax"
     config = merge(CONFIG, {"output": "softmax"}) if softmax else CONFIG
-    data = made_sentences.data("spans" if softmax else request.param)
+    data = tagged_sentences.data("spans" if softmax else request.param)
     run = Run.create(tmp_path_factory.mktemp("tagger") / "run", family=FAMILY, config=to_dict(config))
     train(config, data, run, CPU)
     run.close()
@@ -92,7 +92,7 @@ def replayed(bundle: Bundle, request: dict[str, Any]) -> list[dict[str, Any]]:
 def test_a_bundle_is_complete_and_its_samples_replay(
     trained: tuple[Run, TaggerConfig, Any], tmp_path: Path, weights: str
 ) -> None:
-    done = exported(trained, tmp_path, weights=weights)
+    export_result = exported(trained, tmp_path, weights=weights)
     bundle = read_bundle(tmp_path / "made" / "1")
     manifest = bundle.manifest
     assert manifest.task is Task.TOKEN_CLASSIFICATION
@@ -104,7 +104,7 @@ def test_a_bundle_is_complete_and_its_samples_replay(
     assert {key for sample in samples for key in sample["request"]} == {"text", "texts", "tokens"}
     for sample in samples:
         assert not list(differences(sample["results"], replayed(bundle, sample["request"]), manifest.comparison))
-    report = done.report()
+    report = export_result.report()
     assert f"weights as {weights}" in report
     assert str(bundle.path) in report
     assert " MB" in report
@@ -116,13 +116,13 @@ def test_what_the_manifest_and_the_card_say(trained: tuple[Run, TaggerConfig, An
     exported(trained, tmp_path, licence="CC-BY-4.0", description="Made up")
     bundle = read_bundle(tmp_path / "made" / "1")
     manifest = bundle.manifest
-    measured = {metric.name: metric for metric in manifest.metrics if ", test, " in metric.data}
+    metrics = {metric.name: metric for metric in manifest.metrics if ", test, " in metric.data}
     stored = json.loads((run.path / "evaluation.json").read_text())["test"]
     if data.kind == "spans":
-        assert measured["F1"].value == stored["micro"]["f1"]
-        assert {"precision", "recall", "F1 of LOC", "F1 of PER"} <= set(measured)
+        assert metrics["F1"].value == stored["micro"]["f1"]
+        assert {"precision", "recall", "F1 of LOC", "F1 of PER"} <= set(metrics)
     else:
-        assert measured["accuracy"].value == stored["accuracy"]
+        assert metrics["accuracy"].value == stored["accuracy"]
     assert any(", dev, 12 sentences, " in metric.data for metric in manifest.metrics)
     source = manifest.provenance
     assert (source.licence, source.seed, source.data) == ("CC-BY-4.0", 0, "made")
@@ -142,8 +142,8 @@ def test_evaluations_of_other_weights_are_left_out(trained: tuple[Run, TaggerCon
     evaluate(run, config, data, "dev", CPU)
     stored = json.loads(path.read_text())
     path.write_text(json.dumps({"dev": stored["dev"] | {"epoch": 99}, "test": stored["dev"] | {"epoch": 99}}))
-    done = exported(trained, tmp_path)
-    assert all(", dev, " in metric.data for metric in done.bundle.manifest.metrics)
+    export_result = exported(trained, tmp_path)
+    assert all(", dev, " in metric.data for metric in export_result.bundle.manifest.metrics)
 
 
 def test_data_for_research_only_are_refused(trained: tuple[Run, TaggerConfig, Any], tmp_path: Path) -> None:
@@ -157,20 +157,20 @@ def test_data_for_research_only_are_refused(trained: tuple[Run, TaggerConfig, An
 def test_a_run_without_weights_is_refused(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(CONFIG))
     with pytest.raises(CheckpointError):
-        exported((run, CONFIG, made_sentences.data("tags")), tmp_path / "models")
+        exported((run, CONFIG, tagged_sentences.data("tags")), tmp_path / "models")
 
 
 def test_a_graph_that_differs_is_refused(
     trained: tuple[Run, TaggerConfig, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def other(network: Any, weights: Any) -> bytes:
+    def build_other_graph(network: Any, weights: Any) -> bytes:
         with torch.no_grad():
             network.output.bias[0] += 0.01
             graph = build_graph(network, weights)
             network.output.bias[0] -= 0.01
         return graph
 
-    monkeypatch.setattr(module, "build_graph", other)
+    monkeypatch.setattr(module, "build_graph", build_other_graph)
     with pytest.raises(ExportError, match=r"differs from PyTorch on the 12 dev sentences: by up to 0\.01"):
         exported(trained, tmp_path, weights="fp32")
     assert not (tmp_path / "made").exists()
@@ -239,5 +239,5 @@ def test_parity_counts_changes(trained: tuple[Run, TaggerConfig, Any], tmp_path:
 )
 def test_splits_of_joined_sets_have_readable_names(split: str, name: str) -> None:
     config = merge(CONFIG, {"data": "uner-ewt+btc+wnut17", "train": ""})
-    data = replace(made_sentences.data("spans"), name="One + Two + Three")
+    data = replace(tagged_sentences.data("spans"), name="One + Two + Three")
     assert split_name(split, config, data) == name

@@ -90,8 +90,8 @@ def test_nothing_to_measure() -> None:
     assert (empty.by_label, empty.micro, empty.macro_f1, empty.micro.f1) == ({}, Score(0, 0, 0), 0, 0)
 
 
-@pytest.mark.parametrize("measured", [accuracy, entity_scores, tag_scores])
+@pytest.mark.parametrize("score", [accuracy, entity_scores, tag_scores])
 @pytest.mark.parametrize("predicted", [[["O"]], [["O", "O"], ["O"]]])
-def test_every_word_needs_its_tag(measured: Any, predicted: list[list[str]]) -> None:
+def test_every_word_needs_its_tag(score: Any, predicted: list[list[str]]) -> None:
     with pytest.raises(ValueError, match=r"tags were predicted|argument 2"):
-        measured([["O", "O"]], predicted)
+        score([["O", "O"]], predicted)

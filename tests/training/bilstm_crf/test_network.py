@@ -69,9 +69,9 @@ def test_a_layer_is_pytorchs_own_over_packed_sequences() -> None:
 
 
 def test_weights_of_earlier_versions_are_read() -> None:
-    model, other = network(CONFIG), network(CONFIG)
+    model, changed = network(CONFIG), network(CONFIG)
     with torch.no_grad():
-        other.layers[1].backward_lstm.bias_ih_l0.add_(1)
+        changed.layers[1].backward_lstm.bias_ih_l0.add_(1)
     old = {
         name.replace("forward_lstm.", "ahead.")
         .replace("backward_lstm.", "back.")
@@ -79,8 +79,8 @@ def test_weights_of_earlier_versions_are_read() -> None:
         for name, values in model.state_dict().items()
     }
     assert {"layers.0.ahead.weight_ih_l0", "layers.1.back.bias_ih_l0", "words.given"} <= old.keys()
-    other.load_state_dict(upgrade_weights(old))
-    assert torch.equal(emissions(other, SENTENCES[:1]), emissions(model, SENTENCES[:1]))
+    changed.load_state_dict(upgrade_weights(old))
+    assert torch.equal(emissions(changed, SENTENCES[:1]), emissions(model, SENTENCES[:1]))
 
 
 def test_unknown_words_differ_by_their_spelling() -> None:
@@ -110,5 +110,5 @@ def test_dropout_is_the_same_in_all_steps() -> None:
     assert (dropped == dropped[0]).all()
     assert set(dropped.unique().tolist()) == {0.0, 2.0}
     assert not torch.equal(dropped[:, 0], dropped[:, 1])
-    whole = torch.ones(2, 2, 2)
-    assert VariationalDropout(0.5).eval()(whole) is whole
+    ones = torch.ones(2, 2, 2)
+    assert VariationalDropout(0.5).eval()(ones) is ones

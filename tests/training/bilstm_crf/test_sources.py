@@ -4,11 +4,10 @@ import gzip
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
 from service.tasks.token_classification.tag_schemes import spans
-from tests.support import tagged_sentences as made_sentences
+from tests.support import tagged_sentences
 from training.bilstm_crf.config import DataConfig
 from training.bilstm_crf.data import sources
 from training.bilstm_crf.data import sources as module
@@ -24,26 +23,9 @@ pytestmark = pytest.mark.torch
 def files(tmp_path: Path) -> dict[str, str]:
     """Three files of generated sentences."""
     return {
-        split: str(made_sentences.write_columns(tmp_path / f"{split}.tsv", made_sentences.spans(count, count)))
+        split: str(tagged_sentences.write_columns(tmp_path / f"{split}.tsv", tagged_sentences.spans(count, count)))
         for split, count in (("train", 25), ("dev", 5), ("test", 4))
     }
-
-
-@pytest.fixture
-def web(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bytes], list[str]]:
-    """Puts one answer on the whole web; returns what is asked for."""
-
-    def put(status: int, content: bytes) -> list[str]:
-        asked: list[str] = []
-
-        def answer(request: httpx.Request) -> httpx.Response:
-            asked.append(str(request.url))
-            return httpx.Response(status, stream=httpx.ByteStream(content))
-
-        monkeypatch.setattr(downloads, "_client", lambda: httpx.Client(transport=httpx.MockTransport(answer)))
-        return asked
-
-    return put
 
 
 def sizes(data: TaggedData) -> dict[str, tuple[int, int, int]]:
@@ -73,17 +55,17 @@ def test_without_dev_every_tenth_sentence_is_held_out(files: dict[str, str]) -> 
 
 
 def test_sentences_of_other_sets_can_be_marked(files: dict[str, str]) -> None:
-    one, two = made_sentences.data("spans"), made_sentences.data("spans", train=3)
-    plain, marked = (module._join([one, two], ["one", "two"], mark=mark).splits for mark in (False, True))
+    first, second = tagged_sentences.data("spans"), tagged_sentences.data("spans", train=3)
+    plain, marked = (module._join([first, second], ["one", "two"], mark=mark).splits for mark in (False, True))
     assert len(plain["train"]) == len(marked["train"]) == 63
-    assert marked["train"][:60] == plain["train"][:60] == one.splits["train"]
+    assert marked["train"][:60] == plain["train"][:60] == first.splits["train"]
     for before, after in zip(plain["train"][60:], marked["train"][60:], strict=True):
         assert after.words == ("<two>", *before.words)
         assert after.tags == ("O", *before.tags)
     assert list(marked) == ["train", "dev", "test", "dev-two", "test-two"]
     assert all(plain[split] == marked[split] for split in marked if split != "train")
     with pytest.raises(ConfigError, match="mark_sources"):
-        module._join([made_sentences.data("tags")] * 2, ["one", "two"], mark=True)
+        module._join([tagged_sentences.data("tags")] * 2, ["one", "two"], mark=True)
     with pytest.raises(ConfigError, match="mark_sources"):
         load_data(DataConfig(**files, mark_sources=True))
 
@@ -97,11 +79,11 @@ def test_dev_can_be_trained_on(files: dict[str, str]) -> None:
 
 
 def test_few_sentences_are_split_too(tmp_path: Path) -> None:
-    path = made_sentences.write_columns(tmp_path / "few.tsv", made_sentences.plain(2, 0))
+    path = tagged_sentences.write_columns(tmp_path / "few.tsv", tagged_sentences.plain(2, 0))
     assert {split: len(part) for split, part in load_data(DataConfig(train=str(path))).splits.items()} == {
         "train": 1, "dev": 1,
     }  # fmt: skip
-    made_sentences.write_columns(path, made_sentences.plain(1, 0))
+    tagged_sentences.write_columns(path, tagged_sentences.plain(1, 0))
     with pytest.raises(DatasetError, match="holds one sentence; name a file with --dev"):
         load_data(DataConfig(train=str(path)))
 
@@ -130,12 +112,12 @@ def test_missing_files(tmp_path: Path, name: str, message: str) -> None:
 
 
 def test_a_url_is_downloaded_once(files: dict[str, str], web: Callable[[int, bytes], list[str]]) -> None:
-    asked = web(200, Path(files["train"]).read_bytes())
+    addresses = web(200, Path(files["train"]).read_bytes())
     address = "https://example.org/a%20b/my%2Ftrain.tsv?raw=1"
     for _ in range(2):
         data = load_data(DataConfig(train=address, dev=files["dev"]))
         assert len(data.splits["train"]) == 25
-    assert asked == [address]
+    assert addresses == [address]
     assert data.splits["train"][0].location == "my%2Ftrain.tsv:1"
     assert [path.name for path in (downloads.cache_folder() / "urls").rglob("*.*")] == ["train.tsv"]
 
@@ -228,7 +210,7 @@ def test_published_sets(name: str, data_dir: Path) -> None:
 
 def test_joined_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     """All train parts are one; dev and test are those of the first."""
-    one, two, plain = (made_sentences.data(kind).splits for kind in ("spans", "spans", "tags"))
+    one, two, plain = (tagged_sentences.data(kind).splits for kind in ("spans", "spans", "tags"))
     del two["test"]
     for name, kind, splits, redistributable in (
         ("one", "spans", one, True), ("two", "spans", two, False), ("plain", "tags", plain, True),

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from service.tasks.token_classification.features import UNKNOWN_WORD, WordFeatures
-from tests.support import tagged_sentences as made_sentences
+from tests.support import tagged_sentences
+from tests.support.runs import checkpoint_weights, equal_weights
 from training.bilstm_crf import train as module
 from training.bilstm_crf.config import FAMILY, PRESETS, TaggerConfig
 from training.bilstm_crf.data.batches import Example, chunks, make_batches, tensors
@@ -38,11 +39,6 @@ def run(tmp_path: Path) -> Iterator[Run]:
     run.close()
 
 
-def weights(run: Run, name: str = BEST) -> dict[str, torch.Tensor]:
-    weights: dict[str, torch.Tensor] = torch.load(run.checkpoints / name, weights_only=True)["model"]
-    return weights
-
-
 def with_settings(**changes: Any) -> TaggerConfig:
     return merge(CONFIG, changes)
 
@@ -55,7 +51,7 @@ def file_of_vectors(path: Path, words: list[str], dimensions: int = 6) -> str:
 
 @pytest.mark.parametrize("kind", ["spans", "tags"])
 def test_a_small_language_is_learned(run: Run, kind: str) -> None:
-    data = made_sentences.data(kind)
+    data = tagged_sentences.data(kind)
     train(with_settings(epochs=8), data, run, CPU)  # load_tagger needs no more of the settings than the network's
     tagger = load_tagger(run)
     assert dev_score(tagger, data) > 0.95
@@ -64,7 +60,7 @@ def test_a_small_language_is_learned(run: Run, kind: str) -> None:
 
 
 def test_the_softmax_learns_too(tmp_path: Path) -> None:
-    data = made_sentences.data("tags")
+    data = tagged_sentences.data("tags")
     config = with_settings(epochs=8, output="softmax")
     run = Run.create(tmp_path / "softmax", family=FAMILY, config=to_dict(config))
     train(config, data, run, CPU)
@@ -75,43 +71,44 @@ def test_the_softmax_learns_too(tmp_path: Path) -> None:
 
 
 def test_labels_are_bioes_for_spans() -> None:
-    assert labels_of(made_sentences.data("spans")) == (
+    assert labels_of(tagged_sentences.data("spans")) == (
         "O", "B-LOC", "I-LOC", "E-LOC", "S-LOC", "B-PER", "I-PER", "E-PER", "S-PER",
     )  # fmt: skip
-    assert labels_of(made_sentences.data("tags")) == ("NAME", "REST", "VERB")
-    lonely = replace(made_sentences.data("tags"), splits={"train": [Sentence(("a",), ("X",))]})
+    assert labels_of(tagged_sentences.data("tags")) == ("NAME", "REST", "VERB")
+    lonely = replace(tagged_sentences.data("tags"), splits={"train": [Sentence(("a",), ("X",))]})
     with pytest.raises(DatasetError, match="no tags but X"):
         labels_of(lonely)
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = made_sentences.data("spans")
-    whole = Run.create(tmp_path / "whole", family=FAMILY, config=to_dict(CONFIG))
-    train(CONFIG, data, whole, CPU)
+    data = tagged_sentences.data("spans")
+    uninterrupted = Run.create(tmp_path / "uninterrupted", family=FAMILY, config=to_dict(CONFIG))
+    train(CONFIG, data, uninterrupted, CPU)
     epoch, calls = module._epoch, iter([False, False, True])
 
-    def stop(*arguments: Any) -> float:
+    def interrupted_epoch(*arguments: Any) -> float:
         loss = epoch(*arguments)
         if next(calls):
             raise Interrupted(2)
         return loss
 
-    monkeypatch.setattr(module, "_epoch", stop)
+    monkeypatch.setattr(module, "_epoch", interrupted_epoch)
     with pytest.raises(Interrupted):
         train(CONFIG, data, run, CPU)
     monkeypatch.setattr(module, "_epoch", epoch)
     train(CONFIG, data, run, CPU)
-    whole.close()
+    uninterrupted.close()
     for name in (BEST, "last.pt"):
-        one, other = weights(run, name), weights(whole, name)
-        assert all(torch.equal(values, other[key]) for key, values in one.items())
-    assert [record["dev_score"] for record in run.metrics()] == [record["dev_score"] for record in whole.metrics()]
+        assert equal_weights(checkpoint_weights(run, name), checkpoint_weights(uninterrupted, name))
+    assert [record["dev_score"] for record in run.metrics()] == [
+        record["dev_score"] for record in uninterrupted.metrics()
+    ]
 
 
 def test_a_checkpoint_belongs_to_its_data(run: Run) -> None:
-    train(with_settings(epochs=1), made_sentences.data("spans"), run, CPU)
+    train(with_settings(epochs=1), tagged_sentences.data("spans"), run, CPU)
     with pytest.raises(CheckpointError, match="data_sha256"):
-        train(with_settings(epochs=1), made_sentences.data("spans", train=61), run, CPU)
+        train(with_settings(epochs=1), tagged_sentences.data("spans", train=61), run, CPU)
 
 
 def test_vocabulary_has_words_seen_twice_and_the_most_frequent_others(tmp_path: Path) -> None:
@@ -136,19 +133,19 @@ def test_fewer_dimensions_are_principal_components(tmp_path: Path) -> None:
     sentences = [Sentence(tuple(words), ("X",) * 50)] * 2
     full = build_lexicon(replace(CONFIG.network, vectors=file, dimensions=6), sentences, 0).table[1:]
     cut = build_lexicon(replace(CONFIG.network, vectors=file, dimensions=3), sentences, 0).table[1:]
-    left = np.linalg.svd(full - full.mean(0), compute_uv=False)
+    singular = np.linalg.svd(full - full.mean(0), compute_uv=False)
     reduced = np.linalg.svd(cut - cut.mean(0), compute_uv=False)
-    ratio = reduced / left[:3]
+    ratio = reduced / singular[:3]
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
     with pytest.raises(ConfigError, match="dimensions is 7"):
         build_lexicon(replace(CONFIG.network, vectors=file, dimensions=7), sentences, 0)
 
 
 def test_several_files_of_vectors_are_concatenated(tmp_path: Path) -> None:
-    one = file_of_vectors(tmp_path / "one.txt", ["a", "b", "c"])
-    two = file_of_vectors(tmp_path / "two.txt", ["c", "A", "a"], 4)
+    first = file_of_vectors(tmp_path / "one.txt", ["a", "b", "c"])
+    second = file_of_vectors(tmp_path / "two.txt", ["c", "A", "a"], 4)
     sentences = [Sentence(("a", "b", "c"), ("X",) * 3)] * 2
-    table = build_lexicon(replace(CONFIG.network, vectors=f"{one}, {two}", dimensions=0), sentences, 0).table
+    table = build_lexicon(replace(CONFIG.network, vectors=f"{first}, {second}", dimensions=0), sentences, 0).table
     assert table.shape == (4, 10)
     assert not table[2, 6:].any()  # b is not in the second
     assert table[[1, 2, 3], :6].all()
@@ -182,7 +179,7 @@ def test_chunks_are_within_the_budget() -> None:
 
 
 def test_several_seeds(tmp_path: Path) -> None:
-    data = made_sentences.data("tags")
+    data = tagged_sentences.data("tags")
     config = with_settings(epochs=1)
     folder = tmp_path / "series"
     for path, settings in create_series(folder, config, 2):
@@ -190,7 +187,7 @@ def test_several_seeds(tmp_path: Path) -> None:
         train(settings, data, run, CPU)
         run.close()
     assert [path.name for path in runs_of(folder)] == ["seed-0", "seed-1"]
-    first, second = (weights(Run(path)) for path in runs_of(folder))
+    first, second = (checkpoint_weights(Run(path)) for path in runs_of(folder))
     assert not torch.equal(first["output.weight"], second["output.weight"])
     assert best_run(folder) in runs_of(folder)
     assert create_series(folder, config, 2)[1][1].seed == 1
@@ -217,7 +214,7 @@ def test_invalid_settings(changes: dict[str, Any], message: str) -> None:
 
 
 def test_data_is_named_once() -> None:
-    data: TaggedData = made_sentences.data("tags")
-    assert data.sha256() == made_sentences.data("tags").sha256()
+    data: TaggedData = tagged_sentences.data("tags")
+    assert data.sha256() == tagged_sentences.data("tags").sha256()
     with pytest.raises(ConfigError, match="--dev and --test go with --train"):
         merge(PRESETS["default"], {"dev": "x"})

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from service.bundle.files import read_bundle
+from tests.support.runs import assert_user_error
 from training import __main__ as command
 from training.__main__ import main
 from training.common.device import pick_device
@@ -88,11 +89,7 @@ def test_user_errors_are_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert main(["lenet", *arguments]) == 2
-    output = capsys.readouterr()
-    assert message in output.err
-    assert len(output.err.splitlines()) == 1
-    assert not output.out
+    assert_user_error(["lenet", *arguments], message, capsys)
     assert not (tmp_path / "runs").exists()
 
 
@@ -139,9 +136,9 @@ def test_help_needs_no_torch() -> None:
         "try: main(['--help'])\n"
         "finally: assert not [name for name in sys.modules if name.startswith('torch.')]"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "lenet" in done.stdout
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "lenet" in result.stdout
 
 
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:

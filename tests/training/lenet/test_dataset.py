@@ -138,8 +138,8 @@ def test_dev_is_stratified_by_class(dev: float, expected: list[int]) -> None:
 
 def test_the_split_depends_on_its_seed_only() -> None:
     training = Split(np.arange(100, dtype=np.uint8)[:, None, None], np.arange(100) % 4)
-    first, again, other = (split_dev(training, 20.0, seed)[1].images.ravel().tolist() for seed in (1, 1, 2))
-    assert first == again != other
+    first, repeated, different = (split_dev(training, 20.0, seed)[1].images.ravel().tolist() for seed in (1, 1, 2))
+    assert first == repeated != different
 
 
 def test_a_class_of_one_image_is_trained_on() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.runs import checkpoint_weights, equal_weights
 from tests.training.conftest import write_idx
 from training.__main__ import main
 from training.common import run as run_module
@@ -32,22 +33,15 @@ def arguments(folder: Path, run: str, **flags: object) -> list[str]:
     return ["lenet", "train", "--preset", "debug", "--threads", "1", *paths, *options]
 
 
-def weights(run: Path, name: str) -> dict[str, torch.Tensor]:
-    state = torch.load(run / "checkpoints" / name, weights_only=True)
-    model: dict[str, torch.Tensor] = state["model"]
-    return model
-
-
-def same(left: Path, right: Path) -> bool:
-    """Whether two runs ended with the same kept and last weights, bit for bit, and with the same metrics."""
-    measured = [
+def equal_runs(left: Path, right: Path) -> bool:
+    """Whether two runs ended with the same best and last weights, bit for bit, and with the same metrics."""
+    metrics = [
         [(record["loss"], record["dev_errors"], record["dev_loss"]) for record in Run(path).metrics()]
         for path in (left, right)
     ]
-    return measured[0] == measured[1] and all(
-        torch.equal(one, two)
+    return metrics[0] == metrics[1] and all(
+        equal_weights(checkpoint_weights(Run(left), name), checkpoint_weights(Run(right), name))
         for name in ("best.pt", "last.pt")
-        for one, two in zip(weights(left, name).values(), weights(right, name).values(), strict=True)
     )
 
 
@@ -58,8 +52,8 @@ def test_equal_seeds_repeat_bit_for_bit_and_others_do_not(tmp_path: Path) -> Non
         run = Run.create(tmp_path / name, family="lenet", config=to_dict(config))
         train_module.train(config, load_digits(config), run, torch.device("cpu"))
         run.close()
-    assert same(tmp_path / "a", tmp_path / "b")
-    assert not same(tmp_path / "a", tmp_path / "c")
+    assert equal_runs(tmp_path / "a", tmp_path / "b")
+    assert not equal_runs(tmp_path / "a", tmp_path / "c")
 
 
 def stop_at(calls: int, original: Callable[..., object], number: signal.Signals) -> Callable[..., object]:
@@ -77,12 +71,12 @@ def stop_at(calls: int, original: Callable[..., object], number: signal.Signals)
 
 
 @pytest.fixture(scope="module")
-def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def uninterrupted_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of four epochs without interruption, next to its data."""
-    folder = tmp_path_factory.mktemp("whole")
+    folder = tmp_path_factory.mktemp("uninterrupted")
     write_idx(folder / "data", "train", 60)
-    assert main(arguments(folder, "whole", epochs=4)) == 0
-    return folder / "whole"
+    assert main(arguments(folder, "uninterrupted", epochs=4)) == 0
+    return folder / "uninterrupted"
 
 
 @pytest.mark.parametrize(
@@ -97,27 +91,27 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_stopped_and_resumed_equals_never_stopped(
     function: str,
     number: signal.Signals,
-    whole_run: Path,
+    uninterrupted_run: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Stopped amid an epoch, before its metrics are written, and between the two files of its checkpoint."""
-    stopped = whole_run.parent / f"{function}-{number}"
+    stopped = uninterrupted_run.parent / f"{function}-{number}"
     with monkeypatch.context() as patch:
         owner = run_module.Run if function == "add_metrics" else train_module
-        # The third epoch: 15 steps each; one line of metrics; a kept and a last checkpoint.
+        # The third epoch: 15 steps each; one line of metrics; a best and a last checkpoint.
         calls = {"_update_average": 40, "add_metrics": 3, "save_checkpoint": 6}[function]
         patch.setattr(owner, function, stop_at(calls, getattr(owner, function), number))
-        assert main(arguments(whole_run.parent, stopped.name, epochs=4)) == 128 + number
+        assert main(arguments(uninterrupted_run.parent, stopped.name, epochs=4)) == 128 + number
     assert f"Go on with: lectern-train lenet train --resume {stopped}" in capsys.readouterr().err
-    assert not same(whole_run, stopped)
+    assert not equal_runs(uninterrupted_run, stopped)
     assert main(["lenet", "train", "--resume", str(stopped), "--threads", "1"]) == 0
-    assert same(whole_run, stopped)
+    assert equal_runs(uninterrupted_run, stopped)
 
 
-def test_killed_without_warning_and_resumed_by_the_same_command(whole_run: Path) -> None:
+def test_killed_without_warning_and_resumed_by_the_same_command(uninterrupted_run: Path) -> None:
     """SIGKILL right after an epoch's checkpoint; what the killed process wrote is all there is."""
-    killed = arguments(whole_run.parent, "killed", epochs=4)
+    killed = arguments(uninterrupted_run.parent, "killed", epochs=4)
     script = (
         "import os, signal, sys\n"
         "from training.__main__ import main\n"
@@ -130,11 +124,11 @@ def test_killed_without_warning_and_resumed_by_the_same_command(whole_run: Path)
         "main(sys.argv[1:])\n"
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", script, *killed], env=environment, capture_output=True, check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert len(Run(whole_run.parent / "killed").metrics()) == 2
+    result = subprocess.run([sys.executable, "-c", script, *killed], env=environment, capture_output=True, check=False)
+    assert result.returncode == -signal.SIGKILL
+    assert len(Run(uninterrupted_run.parent / "killed").metrics()) == 2
     assert main(killed) == 0
-    assert same(whole_run, whole_run.parent / "killed")
+    assert equal_runs(uninterrupted_run, uninterrupted_run.parent / "killed")
 
 
 def test_a_finished_run_trains_no_further(trained_run: Path) -> None:
@@ -148,7 +142,10 @@ def test_a_run_can_start_from_the_weights_of_another(
 ) -> None:
     settings = {"init": trained_run, "learning-rate": 1e-12, "ema": 0.0, "epochs": 1}
     assert main(arguments(trained_run.parent, "fine-tuned", **settings)) == 0
-    before, after = weights(trained_run, "best.pt"), weights(trained_run.parent / "fine-tuned", "last.pt")
+    before, after = (
+        checkpoint_weights(Run(trained_run), "best.pt"),
+        checkpoint_weights(Run(trained_run.parent / "fine-tuned"), "last.pt"),
+    )
     assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
     public = public_config(stored_config(Run(trained_run.parent / "fine-tuned")))
     assert (public["init"], public["init_config"]["epochs"], public["data"]) == ("run", 2, "data")
@@ -167,22 +164,22 @@ def test_a_checkpoint_may_be_older_than_a_setting(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_run_can_be_exported_and_says_so(
-    whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    uninterrupted_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its figures are those of the exported weights, even if an earlier epoch was evaluated before."""
-    run, models = whole_run.parent / "unfinished", tmp_path / "models"
+    run, models = uninterrupted_run.parent / "unfinished", tmp_path / "models"
     for epoch in (2, 3):
         with monkeypatch.context() as patch:
             patch.setattr(run_module.Run, "add_metrics", stop_at(2, run_module.Run.add_metrics, signal.SIGTERM))
-            assert main(arguments(whole_run.parent, run.name, epochs=4)) == 128 + signal.SIGTERM
+            assert main(arguments(uninterrupted_run.parent, run.name, epochs=4)) == 128 + signal.SIGTERM
         if epoch == 2:
             assert main(["lenet", "evaluate", "--run", str(run)]) == 0
     assert main(["lenet", "export", "--run", str(run), "--name", "early", "--models", str(models)]) == 0
     assert "note: the run has 2 of its 4 epochs" in capsys.readouterr().out
     stored = json.loads((run / "evaluation.json").read_text())["dev"]
-    kept = torch.load(run / "checkpoints" / "best.pt", weights_only=True)["epoch"]
-    assert stored["epoch"] == kept
-    assert f"after epoch {kept} of 4" in (models / "early" / "1" / "MODEL_CARD.md").read_text()
+    best = torch.load(run / "checkpoints" / "best.pt", weights_only=True)["epoch"]
+    assert stored["epoch"] == best
+    assert f"after epoch {best} of 4" in (models / "early" / "1" / "MODEL_CARD.md").read_text()
 
 
 def test_other_settings_are_refused_by_name(trained_run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from service.bundle.files import read_bundle
+from tests.support.runs import assert_user_error
 from training.__main__ import main
 from training.common.vectors import load_vectors, read_vectors
 
@@ -109,11 +110,7 @@ def test_what_a_user_gets_wrong_is_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["word2vec", *arguments]) == 2
-    output = capsys.readouterr()
-    assert message in output.err
-    assert len(output.err.splitlines()) == 1
-    assert not output.out
+    assert_user_error(["word2vec", *arguments], message, capsys)
     assert not (tmp_path / "runs").exists()
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from tests.support.pictures import is_drawn
 from training.common.errors import DatasetError
 from training.common.run import Run
 from training.common.vectors import WordVectors
@@ -22,11 +22,6 @@ def made_vectors(words: list[str], seed: int = 0) -> WordVectors:
     return WordVectors(words=words, matrix=matrix)
 
 
-def is_picture(path: Path) -> bool:
-    with Image.open(path) as image:
-        return image.format == "PNG" and np.asarray(image.convert("L")).std() > 1
-
-
 def test_a_run_gets_its_pictures_and_table(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", family="word2vec", config={})
     for epoch, loss in ((0.5, 3.0), (1.0, None), (1.5, 2.5)):
@@ -34,7 +29,7 @@ def test_a_run_gets_its_pictures_and_table(tmp_path: Path) -> None:
     made = draw_run(run, made_vectors(KNOWN))
     names = ["learning_curve.png", "capitals_pca.png", "topics_pca.png", "neighbors.md"]
     assert [path.name for path in made] == names
-    assert all(is_picture(path) for path in made[:3])
+    assert all(is_drawn(path) for path in made[:3])
     assert "| red | " in made[3].read_text(encoding="utf-8")
 
 
@@ -47,7 +42,7 @@ def test_chosen_words_by_t_sne(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     path = tmp_path / "words.png"
     draw_words(path, made_vectors(KNOWN), {"mine": [*KNOWN[:20], "unheard-of"]}, method="tsne")
-    assert is_picture(path)
+    assert is_drawn(path)
 
 
 def test_too_few_words_are_an_error(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ import io
 import lzma
 import random
 import tarfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.files import zip_file
 from training.common.errors import DatasetError
 from training.word2vec.data.sources import paragraphs, source_files
 
@@ -31,14 +31,6 @@ def tarred(members: dict[str, bytes], mode: str) -> bytes:
     return stream.getvalue()
 
 
-def zipped(members: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return stream.getvalue()
-
-
 def read(path: Path) -> list[str]:
     return list(paragraphs(source_files(str(path))))
 
@@ -52,7 +44,7 @@ def read(path: Path) -> list[str]:
         ("a.txt.gz", gzip.compress),
         ("a.bz2", bz2.compress),
         ("a.xz", lzma.compress),
-        ("a.zip", lambda content: zipped({"folder/": b"", "folder/a.txt": content})),
+        ("a.zip", lambda content: zip_file({"folder/": b"", "folder/a.txt": content})),
         ("a.tar", lambda content: tarred({"a": content}, "w")),
         ("a.tar.gz", lambda content: tarred({"a": content}, "w:gz")),
         ("a.tgz", lambda content: tarred({"a": content}, "w:gz")),
@@ -71,7 +63,7 @@ def test_every_file_format(name: str, pack: Callable[[bytes], bytes], tmp_path: 
 def test_several_files_in_one_archive(tmp_path: Path) -> None:
     members = {"b": b"one\n", "a": b"two", "c": b""}
     (tmp_path / "a.tar.xz").write_bytes(tarred(members, "w:xz"))
-    (tmp_path / "a.zip").write_bytes(zipped(members))
+    (tmp_path / "a.zip").write_bytes(zip_file(members))
     for name in ("a.tar.xz", "a.zip"):
         assert read(tmp_path / name) == ["one", "two"]
 
@@ -132,7 +124,7 @@ GZIPPED = gzip.compress(random.Random(0).randbytes(4000).hex().encode())
         ("a.txt", "cut café".encode()[:-1], r"a\.txt, line 1: is not UTF-8"),
         ("a.txt", b"\xff\xfea\0b\0", r"a\.txt, line 1: is not UTF-8"),
         ("a.bin", b"text\nmore\n\0\1\2", r"a\.bin, line 3: holds a zero byte"),
-        ("a.zip", zipped({"b.txt": b"x\n\xff"}), r"a\.zip, b\.txt, line 2: is not UTF-8"),
+        ("a.zip", zip_file({"b.txt": b"x\n\xff"}), r"a\.zip, b\.txt, line 2: is not UTF-8"),
         ("a.gz", b"no", r"a\.gz: cannot be unpacked"),
         ("a.gz", GZIPPED[:-500], r"a\.gz: cannot be unpacked"),
         ("a.bz2", b"no bzip", r"a\.bz2: cannot be read \(Invalid data stream\); get the file again"),

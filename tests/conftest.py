@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from service.app import create_app
 from service.settings import Settings
 from service.tasks.word_vectors import spelling
-from tests.support.bundles import write_classifier
+from tests.support.classifier_bundles import write_classifier
+from tests.support.http import client_of
 from tests.support.server import running
 
 
@@ -70,7 +70,7 @@ def settings(models_dir: Path) -> Settings:
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient]:
     """A client of an application whose models are loaded."""
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+    with client_of(settings) as client:
         yield client
 
 

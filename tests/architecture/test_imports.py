@@ -12,9 +12,9 @@ from pathlib import Path
 import orjson
 from packaging.requirements import Requirement
 
-from tests.support.bundles import write_classifier
+from tests.support.classifier_bundles import write_classifier
+from tests.support.classify_requests import picture, pixels
 from tests.support.processes import ROOT, environment
-from tests.support.server import picture, pixels
 
 
 def _python(code: str, *arguments: str) -> str:

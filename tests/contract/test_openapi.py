@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 import service.api
 from service.app import OPERATIONS, create_app
 from service.settings import Settings
-from tests.support.bundles import write_classifier
-from tests.support.server import picture, pixels
+from tests.support.classifier_bundles import write_classifier
+from tests.support.classify_requests import picture, pixels
 from tests.support.word_vector_bundles import DIMENSIONS, write_words
 
 COMMITTED = Path(service.api.__file__).parent / "openapi.json"

@@ -14,8 +14,8 @@ from service.bundle.comparison import differences
 from service.bundle.files import Bundle, read_bundle, versions
 from service.settings import Settings
 from service.tasks import TASKS
-from tests.support.bundles import write_classifier
-from tests.support.server import edit_samples
+from tests.support.bundle_edits import edit_samples
+from tests.support.classifier_bundles import write_classifier
 from tests.support.word_vector_bundles import write_words
 
 MODELS = Path(__file__).resolve().parents[2] / "models"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from service import __version__
 from service.settings import Settings
-from tests.support.bundles import template, write_classifier
+from tests.support.classifier_bundles import template, write_classifier
 from tests.support.server import running
 
 triton = pytest.importorskip("tritonclient.http")

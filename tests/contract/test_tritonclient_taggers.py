@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -13,11 +14,14 @@ import pytest
 from service.settings import Settings
 from tests.support.server import running
 from tests.support.tagger_bundles import write_tagger
+from tests.support.triton import infer_texts
 
 triton = pytest.importorskip("tritonclient.http")
 from tritonclient.utils import InferenceServerException  # noqa: E402  (after the skip)
 
 TEXTS = ["Ada wrote to Zoë 😀 in New York.", "", "the cat sat. the dog sat.", "cafe\u0301 " * 800]
+
+infer = partial(infer_texts, model="names", tensors=("TEXT", "TAGS"))
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +36,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def client(url: str) -> Iterator[Any]:
     with triton.InferenceServerClient(url.removeprefix("http://")) as client:
         yield client
-
-
-def infer(client: Any, texts: list[Any], *, shape: tuple[int, ...] | None = None, binary: bool = True) -> Any:
-    array = np.array([text.encode() if isinstance(text, str) else text for text in texts], object)
-    array = array.reshape(shape or (len(texts), 1))
-    tensor = triton.InferInput("TEXT", list(array.shape), "BYTES").set_data_from_numpy(array, binary_data=binary)
-    requested = [triton.InferRequestedOutput("TAGS", binary_data=binary)]
-    return client.infer("names", [tensor], outputs=requested).as_numpy("TAGS")
 
 
 def test_metadata_and_config(client: Any) -> None:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 
 from service.settings import Settings
 from tests.support.server import running
 from tests.support.translator_bundles import write_translator
+from tests.support.triton import infer_texts
 
 triton = pytest.importorskip("tritonclient.http")
 from tritonclient.utils import InferenceServerException  # noqa: E402  (after the skip)
 
 MODEL = "translate-en-de"
 TEXTS = ["The dog sleeps. I love 😀 you!", "", "Good morning", "cafe\u0301 " * 300]
+
+infer = partial(infer_texts, model=MODEL, tensors=("TEXT", "TRANSLATION"))
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +35,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def client(url: str) -> Iterator[Any]:
     with triton.InferenceServerClient(url.removeprefix("http://")) as client:
         yield client
-
-
-def infer(client: Any, texts: list[Any], *, binary: bool = True) -> Any:
-    array = np.array([text.encode() if isinstance(text, str) else text for text in texts], object).reshape(-1, 1)
-    tensor = triton.InferInput("TEXT", list(array.shape), "BYTES").set_data_from_numpy(array, binary_data=binary)
-    requested = [triton.InferRequestedOutput("TRANSLATION", binary_data=binary)]
-    return client.infer(MODEL, [tensor], outputs=requested).as_numpy("TRANSLATION")
 
 
 def test_metadata_and_config(client: Any) -> None:
@@ -65,8 +61,8 @@ def test_the_inferences_are_in_the_statistics(client: Any) -> None:
     infer(client, ["The dog"])
     after = client.get_inference_statistics(MODEL)["model_stats"][0]
     count = ("inference_stats", "success", "count")
-    one, other = ((stats[count[0]][count[1]][count[2]]) for stats in (before, after))
-    assert other == one + 1
+    first, second = ((stats[count[0]][count[1]][count[2]]) for stats in (before, after))
+    assert second == first + 1
     assert after["execution_count"] > before["execution_count"]
 
 

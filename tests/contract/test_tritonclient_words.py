@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,13 @@ import pytest
 
 from service.settings import Settings
 from tests.support.server import running
+from tests.support.triton import infer_texts
 from tests.support.word_vector_bundles import DIMENSIONS, WORDS, unit_vectors, write_words
 
 triton = pytest.importorskip("tritonclient.http")
 from tritonclient.utils import InferenceServerException  # noqa: E402  (after the skip)
+
+infer = partial(infer_texts, model="words", tensors=("WORD", "EMBEDDING"))
 
 
 @pytest.fixture(scope="module")
@@ -25,14 +29,6 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         triton.InferenceServerClient(url.removeprefix("http://")) as client,
     ):
         yield client
-
-
-def infer(client: Any, words: list[Any], *, shape: tuple[int, ...] | None = None, binary: bool = True) -> Any:
-    array = np.array([word.encode() if isinstance(word, str) else word for word in words], object)
-    array = array.reshape(shape or (len(words), 1))
-    tensor = triton.InferInput("WORD", list(array.shape), "BYTES").set_data_from_numpy(array, binary_data=binary)
-    requested = [triton.InferRequestedOutput("EMBEDDING", binary_data=binary)]
-    return client.infer("words", [tensor], outputs=requested).as_numpy("EMBEDDING")
 
 
 def test_metadata_and_config(client: Any) -> None:

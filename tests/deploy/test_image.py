@@ -22,7 +22,7 @@ from service.bundle.files import read_bundle
 from service.tasks import TASKS
 from tests.deploy.dockerfile import parse
 from tests.deploy.sandbox import Image, build, missing_rights
-from tests.support.bundles import write_classifier
+from tests.support.classifier_bundles import write_classifier
 
 pytestmark = pytest.mark.skipif("TEST_IMAGE" not in os.environ, reason="slow: `make test-image` runs it")
 

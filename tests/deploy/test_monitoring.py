@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from starlette.testclient import TestClient
 
-from service.app import create_app
 from service.observability import STAGES
 from service.settings import Settings
-from tests.support.bundles import classifier_graph, template, write_classifier
+from tests.support.classifier_bundles import classifier_graph, template, write_classifier
+from tests.support.http import client_of
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy/prometheus"
@@ -51,7 +50,7 @@ def exposed(tmp_path: Path) -> Mapping[str, set[str]]:
     """The names of all samples in /metrics after a request that went well and one that failed, with their labels."""
     write_classifier(tmp_path, graph=classifier_graph(fails_above=0.9, statistic="ReduceMean"))
     image = {"name": "image", "datatype": "FP32", "shape": [1, 1, 28, 28], "data": [1.0] * 784}
-    with TestClient(create_app(Settings(models=tmp_path)), raise_server_exceptions=False) as client:
+    with client_of(Settings(models=tmp_path)) as client:
         assert client.post("/v1/classify", json={"pixels": [template(7).tolist()]}).status_code == 200
         assert client.post("/v2/models/digits/infer", json={"inputs": [image]}).status_code == 500
         text = client.get("/metrics").text

@@ -14,10 +14,11 @@ from service import __version__, server
 from service.cli import main
 from service.runtime import providers
 from service.settings import ModelSettings, Settings
-from tests.support.bundles import write_classifier
+from tests.support.bundle_edits import edit_samples, write_failing_classifier
+from tests.support.classifier_bundles import write_classifier
 from tests.support.files import flip_bit
 from tests.support.processes import lectern
-from tests.support.server import edit_samples, running, write_failing_classifier
+from tests.support.server import running
 
 
 @pytest.fixture(autouse=True)

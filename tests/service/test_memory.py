@@ -11,13 +11,16 @@ from typing import Any
 
 import orjson
 import pytest
-from starlette.types import ASGIApp, Message
+from starlette.types import ASGIApp
 
 from service.bundle.files import Bundle
 from service.serving.registry import ModelRegistry
 from service.settings import Settings
-from tests.support.bundles import write_classifier
-from tests.support.server import pixels, serving
+from tests.support.asgi import Caller
+from tests.support.classifier_bundles import write_classifier
+from tests.support.classify_requests import pixels
+from tests.support.event_loop import run_async
+from tests.support.server import serving
 from tests.support.tagger_bundles import write_tagger
 from tests.support.translator_bundles import write_translator
 from tests.support.word_vector_bundles import write_words
@@ -37,10 +40,6 @@ def no_collection() -> Iterator[None]:
     gc.disable()
     yield
     gc.enable()
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(work, 60))
 
 
 def _parts(registry: ModelRegistry) -> list[weakref.ref[Any]]:
@@ -70,7 +69,7 @@ def test_a_retired_model_is_freed_without_a_collection(tmp_path: Path, kind: str
             assert (await client.post(f"/v2/repository/models/{name}/unload")).status_code == 200
             await _gone(before)
 
-    _run(main())
+    run_async(main())
 
 
 async def _gone(parts: list[weakref.ref[Any]]) -> None:
@@ -101,7 +100,7 @@ def test_failed_requests_leave_nothing_behind(tmp_path: Path, kind: str, inline:
 
             await _count_objects_of(fail)
 
-    _run(main())
+    run_async(main())
 
 
 @pytest.mark.parametrize("kind", ["tagger", "translator"])
@@ -119,40 +118,14 @@ def test_late_requests_leave_nothing_behind(tmp_path: Path, kind: str) -> None:
 
             await _count_objects_of(fail)
 
-    _run(main())
+    run_async(main())
 
 
 async def _post(app: ASGIApp, path: str, body: bytes) -> int:
-    """The status of one request, without a client library, which may leave cycles of its own."""
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "scheme": "http",
-        "http_version": "1.1",
-        "server": ("lectern", 80),
-        "client": ("client", 1),
-        "headers": [(b"content-type", b"application/json"), (b"host", b"lectern")],
-    }
-    statuses: list[int] = []
-    body_sent = False
-
-    async def receive() -> Message:
-        nonlocal body_sent
-        if body_sent:
-            await asyncio.Event().wait()  # The client stays.
-        body_sent = True
-        return {"type": "http.request", "body": body}
-
-    async def send(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            statuses.append(message["status"])
-
-    await app(scope, receive, send)
-    return statuses[0]
+    """The status of the answer to a request."""
+    caller = Caller(body, path)
+    await caller.call(app)
+    return caller.status
 
 
 async def _count_objects_of(fail: Callable[[], Coroutine[Any, Any, None]], rounds: int = 40) -> None:
@@ -164,5 +137,5 @@ async def _count_objects_of(fail: Callable[[], Coroutine[Any, Any, None]], round
     for _ in range(rounds):
         await fail()
     await asyncio.sleep(0.05)
-    left = len(gc.get_objects()) - before
-    assert left < rounds, f"{left / rounds:.1f} objects of each"
+    remaining = len(gc.get_objects()) - before
+    assert remaining < rounds, f"{remaining / rounds:.1f} objects of each"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import socket
 import time
@@ -15,8 +14,9 @@ import httpx
 import orjson
 import pytest
 
+from tests.support.classify_requests import labels, pixels
+from tests.support.metrics import metric_value
 from tests.support.processes import lectern, server
-from tests.support.server import labels, pixels
 from tests.support.word_vector_bundles import write_words
 
 # Each on a connection of its own, whichever process answers; patient with a busy machine.
@@ -24,8 +24,8 @@ get, post = partial(httpx.get, timeout=60), partial(httpx.post, timeout=60)
 
 
 def _metric(url: str, name: str) -> float:
-    text = get(f"{url}/metrics").text
-    return sum(float(value) for value in re.findall(rf"^{name}(?:\{{.*\}})? ([\d.e+]+)$", text, re.MULTILINE))
+    """The sum of a metric of all processes."""
+    return metric_value(get(f"{url}/metrics").text, name)
 
 
 def test_it_serves_drains_and_exits(models_dir: Path) -> None:

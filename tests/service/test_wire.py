@@ -13,8 +13,9 @@ import orjson
 import pytest
 
 from service.settings import Settings
-from tests.support.bundles import write_classifier
-from tests.support.server import pixels, running
+from tests.support.classifier_bundles import write_classifier
+from tests.support.classify_requests import pixels
+from tests.support.server import running
 
 BODY = orjson.dumps(pixels(7))
 

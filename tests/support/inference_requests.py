@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from tests.support.bundles import template
+from tests.support.classifier_bundles import template
 
 INFER = "/v2/models/digits/infer"
 LENGTH = "Inference-Header-Content-Length"

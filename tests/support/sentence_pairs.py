@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+from tests.support.files import zip_file
 from training.seq2seq.data.dataset import Pair, ParallelData
 
 _SOURCE = ["the", "dog", "cat", "bird", "sees", "hears", "likes", "small", "big", "old", "tree", "house"]
@@ -26,9 +27,13 @@ def pairs(count: int, seed: int, longest: int = 5) -> list[Pair]:
 
 def data(count: int = 400) -> ParallelData:
     """Training, dev and test pairs with different sources."""
-    made = pairs(count, seed=1)
+    generated = pairs(count, seed=1)
     held_out = count // 10
-    splits = {"dev": made[:held_out], "test": made[held_out : 2 * held_out], "train": made[2 * held_out :]}
+    splits = {
+        "dev": generated[:held_out],
+        "test": generated[held_out : 2 * held_out],
+        "train": generated[2 * held_out :],
+    }
     return ParallelData(name="made", source="en", target="de", splits=splits, licence="CC0-1.0", attribution="nobody")
 
 
@@ -36,3 +41,8 @@ def write_table(path: Path, count: int = 300) -> Path:
     """Write pairs as a .tsv file."""
     path.write_text("".join(f"{source}\t{target}\n" for source, target in pairs(count, seed=1)), encoding="utf-8")
     return path
+
+
+def zip_of_texts(**files: str) -> bytes:
+    """A .zip of text files; in their names `__` stands for a dot."""
+    return zip_file({name.replace("__", "."): text.encode() for name, text in files.items()})

@@ -1,49 +1,20 @@
-"""What the tests of the service share: bundles with faults, an application without a socket, a model to hold."""
+"""Applications with and without a socket, and a gate that holds the runs of their models."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
-import io
 import socket
 import threading
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
-from typing import Any
 
 import httpx
-import numpy as np
-import orjson
 import uvicorn
 from fastapi import FastAPI
-from PIL import Image
 
 from service.app import create_app
-from service.bundle.files import Bundle, read_bundle, write_bundle
 from service.settings import Settings
-from tests.support.bundles import classifier_graph, template, write_classifier
 from tests.support.event_loop import run_async
-
-
-def seconds_of(work: Callable[[], object], enough: float = 0.1) -> float:
-    """The processor time that work takes: the best of up to three tries, of which one below `enough` is the last.
-
-    Neither other threads, nor a busy machine, nor a collection of garbage counts.
-    """
-    seconds = []
-    gc.disable()
-    try:
-        for _ in range(3):
-            start = time.thread_time()
-            work()
-            seconds.append(time.thread_time() - start)
-            if seconds[-1] < enough:
-                break
-    finally:
-        gc.enable()
-    return min(seconds)
 
 
 class Gate:
@@ -125,41 +96,3 @@ class _NotifyingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.up.set()
-
-
-def picture(digit: int, kind: str = "PNG", *, size: int = 28) -> bytes:
-    """A template as an image file; the tests' bundle takes white for ink."""
-    image = Image.fromarray((template(digit) * 255).astype(np.uint8)).resize((size, size), Image.Resampling.NEAREST)
-    stream = io.BytesIO()
-    image.save(stream, kind, **({"lossless": True} if kind == "WEBP" else {}))
-    return stream.getvalue()
-
-
-def pixels(*digits: int) -> dict[str, Any]:
-    """The JSON body of /v1/classify for templates."""
-    return {"pixels": [template(digit).tolist() for digit in digits]}
-
-
-def labels(answer: httpx.Response) -> list[str]:
-    """The likeliest label of every image in an answer."""
-    assert answer.status_code == 200, answer.text
-    return [result["predictions"][0]["label"] for result in answer.json()["results"]]
-
-
-def rewrite(bundle: Bundle, files: Mapping[str, bytes], repository: Path | None = None) -> Bundle:
-    """The next version of a bundle, with some files replaced and every hash right."""
-    old = {name: bundle.file(name).read_bytes() for name in bundle.manifest.files}
-    return write_bundle(repository or bundle.path.parent.parent, bundle.manifest, {**old, **files})
-
-
-def edit_samples(bundle: Bundle, change: Callable[[list[dict[str, Any]]], object]) -> Bundle:
-    """The next version of a bundle, with other samples."""
-    samples = orjson.loads(bundle.file("samples.json").read_bytes())["samples"]
-    change(samples)
-    return rewrite(bundle, {"samples.json": orjson.dumps({"samples": samples})})
-
-
-def write_failing_classifier(repository: Path, name: str = "digits") -> Bundle:
-    """A bundle that is whole and answers no sample: the graph fails on every ink."""
-    good = read_bundle(write_classifier(repository.parent / f"source-of-{name}", name).path)
-    return rewrite(good, {"model.onnx": classifier_graph(fails_above=0.5)}, repository)

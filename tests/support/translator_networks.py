@@ -29,7 +29,7 @@ KINDS: dict[str, dict[str, Any]] = {
 """Settings of networks, by name."""
 
 
-def made_network(kind: str, *, seed: int = 0, spread: float = 0.0) -> Seq2Seq:
+def build_network(kind: str, *, seed: int = 0, spread: float = 0.0) -> Seq2Seq:
     """A network of that kind with random weights; a larger `spread` gives less uniform probabilities."""
     small = NetworkConfig(embedding=16, encoder_layers=1, encoder_hidden=12, decoder_layers=1, hidden=20)
     config = replace(TranslatorConfig(data=PRESETS["default"].data), network=replace(small, **KINDS[kind]))
@@ -43,7 +43,7 @@ def made_network(kind: str, *, seed: int = 0, spread: float = 0.0) -> Seq2Seq:
     return network
 
 
-def made_sources(count: int, *, longest: int = 9, seed: int = 0) -> list[list[int]]:
+def random_sources(count: int, *, longest: int = 9, seed: int = 0) -> list[list[int]]:
     """Random sentences of 0 to `longest` tokens."""
     generator = np.random.default_rng(seed)
     return [generator.integers(4, PIECES, size=generator.integers(0, longest + 1)).tolist() for _ in range(count)]

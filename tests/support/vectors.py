@@ -7,7 +7,7 @@ from training.common.vectors import WordVectors
 NAMES = ["king", "queen", "man", "woman", "paris", "france", "italy", "rome", "water", "river", "music", "song"]
 
 
-def made_vectors(words: int = 300, dimensions: int = 16, *, seed: int = 0, counts: bool = True) -> WordVectors:
+def generate_vectors(words: int = 300, dimensions: int = 16, *, seed: int = 0, counts: bool = True) -> WordVectors:
     """Twelve well-known words, then `aaa`, `aab`, ...; about ten words each form a cluster."""
     random = np.random.default_rng(seed)
     groups = random.normal(size=(max(1, words // 10), dimensions))

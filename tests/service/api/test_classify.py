@@ -22,26 +22,13 @@ from service.app import create_app
 from service.bundle.files import write_bundle
 from service.bundle.manifest import Task
 from service.settings import Settings
-from tests.support.bundles import classifier_manifest, template, write_classifier
-from tests.support.server import labels, picture, pixels
-
-JSON = {"content-type": "application/json"}
+from tests.support.classifier_bundles import classifier_manifest, template, write_classifier
+from tests.support.classify_requests import labels, picture, pixels
+from tests.support.http import JSON, client_of, problem_of
 
 
 def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-def refused(response: Response, status: int, text: str) -> dict[str, Any]:
-    """Check a problem+json body, and return it."""
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    problem: dict[str, Any] = response.json()
-    assert problem["status"] == status
-    assert problem["instance"] == "/v1/classify"
-    assert problem["request_id"] == response.headers["x-request-id"]
-    assert text in problem["detail"], problem["detail"]
-    return problem
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +43,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def client(repository: Path) -> Iterator[TestClient]:
     """A client of one application for all tests of this file; none of them changes it."""
     settings = Settings(models=repository, max_images=4, max_body_bytes=200_000, max_pixels=40_000)
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+    with client_of(settings) as client:
         yield client
 
 
@@ -94,8 +81,8 @@ def test_a_large_image_is_decoded_in_a_thread(client: TestClient) -> None:
 
 
 def test_base64_with_and_without_a_data_url(client: TestClient) -> None:
-    sent = [b64(picture(2)), "data:image/png;base64," + b64(picture(5))]
-    assert labels(client.post("/v1/classify", json={"images": sent})) == ["2", "5"]
+    images = [b64(picture(2)), "data:image/png;base64," + b64(picture(5))]
+    assert labels(client.post("/v1/classify", json={"images": images})) == ["2", "5"]
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -191,7 +178,7 @@ def test_the_headers_name_the_model(client: TestClient) -> None:
     ],
 )
 def test_wrong_fields_are_named(client: TestClient, change: dict[str, Any], field: str | None, text: str) -> None:
-    problem = refused(client.post("/v1/classify", json=pixels(1) | change), 422, text)
+    problem = problem_of(client.post("/v1/classify", json=pixels(1) | change), 422, text)
     assert problem.get("field") == field
 
 
@@ -204,7 +191,7 @@ def _image(**changes: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("sent", "where"),
+    ("value", "field"),
     [
         (7, "pixels"),
         ("text", "pixels"),
@@ -229,43 +216,43 @@ def _image(**changes: Any) -> list[Any]:
         ([_image(row5=[10**40] * 28)], "pixels[0]"),
     ],
 )
-def test_wrong_pixels_are_named(client: TestClient, sent: Any, where: str) -> None:
-    problem = refused(client.post("/v1/classify", json={"pixels": sent}), 422, where)
-    assert problem["field"].startswith(where)
+def test_wrong_pixels_are_named(client: TestClient, value: Any, field: str) -> None:
+    problem = problem_of(client.post("/v1/classify", json={"pixels": value}), 422, field)
+    assert problem["field"].startswith(field)
 
 
 def test_pixels_out_of_range_are_refused_with_the_range(client: TestClient) -> None:
-    refused(client.post("/v1/classify", json={"pixels": [_image(row0=[128] * 28)]}), 422, "divide bytes by 255")
+    problem_of(client.post("/v1/classify", json={"pixels": [_image(row0=[128] * 28)]}), 422, "divide bytes by 255")
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "nan", "0x1", "00", "1."])
 def test_nan_and_infinity_are_a_malformed_body(client: TestClient, text: str) -> None:
     content = '{"pixels": [[[' + text + "]]]}"
-    refused(client.post("/v1/classify", content=content, headers=JSON), 400, "the body is not valid JSON")
+    problem_of(client.post("/v1/classify", content=content, headers=JSON), 400, "the body is not valid JSON")
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"{", b'{"pixels": ', b"\xff\xfe", b"[" * 10_000, b'{"pixels": []} x', b"{'pixels': []}"]
 )
 def test_broken_json_is_a_malformed_body(client: TestClient, content: bytes) -> None:
-    refused(client.post("/v1/classify", content=content, headers=JSON), 400, "the body is not valid JSON")
+    problem_of(client.post("/v1/classify", content=content, headers=JSON), 400, "the body is not valid JSON")
 
 
 @pytest.mark.parametrize("content", [b"[]", b"7", b'"text"', b"null", b"true"])
 def test_json_that_is_not_an_object_is_refused(client: TestClient, content: bytes) -> None:
-    refused(client.post("/v1/classify", content=content, headers=JSON), 422, "the body must be a JSON object")
+    problem_of(client.post("/v1/classify", content=content, headers=JSON), 422, "the body must be a JSON object")
 
 
 @pytest.mark.parametrize("text", ["%%%", "abc", "not,base64!", "é", "iVBO Rw0K", "data:image/png;base64,%89PNG"])
 def test_bad_base64_is_named(client: TestClient, text: str) -> None:
-    sent = {"images": [b64(picture(1)), text]}
-    problem = refused(client.post("/v1/classify", json=sent), 422, "images[1]: is not base64")
+    body = {"images": [b64(picture(1)), text]}
+    problem = problem_of(client.post("/v1/classify", json=body), 422, "images[1]: is not base64")
     assert problem["field"] == "images[1]"
 
 
 def test_base64_that_is_not_an_image_is_refused(client: TestClient) -> None:
-    refused(client.post("/v1/classify", json={"images": [""]}), 422, "images[0]: ")
-    refused(client.post("/v1/classify", json={"images": [b64(b"hello")]}), 422, "images[0]: ")
+    problem_of(client.post("/v1/classify", json={"images": [""]}), 422, "images[0]: ")
+    problem_of(client.post("/v1/classify", json={"images": [b64(b"hello")]}), 422, "images[0]: ")
 
 
 BOMB = io.BytesIO()
@@ -283,8 +270,8 @@ Image.new("1", (4000, 4000), 1).save(BOMB, "PNG")
     ],
 )
 def test_a_body_that_is_not_an_image_is_refused(client: TestClient, content: bytes, text: str) -> None:
-    refused(client.post("/v1/classify", content=content, headers={"content-type": "image/png"}), 422, text)
-    problem = refused(
+    problem_of(client.post("/v1/classify", content=content, headers={"content-type": "image/png"}), 422, text)
+    problem = problem_of(
         client.post("/v1/classify", files=[("image", ("a.png", picture(1))), ("image", ("b.png", content))]), 422, text
     )
     assert problem["field"] == "image[1]"
@@ -298,16 +285,16 @@ def test_a_blank_image_is_refused(tmp_path: Path) -> None:
     Image.new("L", (64, 64), 255).save(stream, "PNG")
     with TestClient(create_app(Settings(models=tmp_path / "models"))) as client:
         response = client.post("/v1/classify", content=stream.getvalue(), headers={"content-type": "image/png"})
-        refused(response, 422, "blank")
+        problem_of(response, 422, "blank")
 
 
 def test_too_many_images_name_the_limit(client: TestClient) -> None:
     setting = "LECTERN_MAX_IMAGES"
     for count in (5, 6, 20):
         form = [("image", (f"{index}.png", picture(1))) for index in range(count)]
-        assert "4" in refused(client.post("/v1/classify", json=pixels(*[1] * count)), 422, setting)["detail"]
-        assert "4" in refused(client.post("/v1/classify", json={"images": [""] * count}), 422, setting)["detail"]
-        assert "4" in refused(client.post("/v1/classify", files=form), 422, setting)["detail"]
+        assert "4" in problem_of(client.post("/v1/classify", json=pixels(*[1] * count)), 422, setting)["detail"]
+        assert "4" in problem_of(client.post("/v1/classify", json={"images": [""] * count}), 422, setting)["detail"]
+        assert "4" in problem_of(client.post("/v1/classify", files=form), 422, setting)["detail"]
 
 
 @pytest.mark.parametrize("request_", [{"json": {"images": []}}, {"json": {"pixels": []}}, {"data": {"top_k": "1"}}])
@@ -315,7 +302,7 @@ def test_a_request_without_an_image_is_refused(client: TestClient, request_: dic
     if "data" in request_:  # A form, but without a file httpx would send no multipart.
         body = b'--x\r\ncontent-disposition: form-data; name="top_k"\r\n\r\n1\r\n--x--\r\n'
         request_ = {"content": body, "headers": {"content-type": "multipart/form-data; boundary=x"}}
-    refused(client.post("/v1/classify", **request_), 422, "holds no image; send at least one")
+    problem_of(client.post("/v1/classify", **request_), 422, "holds no image; send at least one")
 
 
 @pytest.mark.parametrize(
@@ -331,12 +318,12 @@ def test_a_request_without_an_image_is_refused(client: TestClient, request_: dic
     ],
 )
 def test_the_query_is_checked_against_the_body(client: TestClient, query: str, body: dict[str, Any], text: str) -> None:
-    refused(client.post(f"/v1/classify{query}", json=pixels(1) | body), 422, text)
+    problem_of(client.post(f"/v1/classify{query}", json=pixels(1) | body), 422, text)
 
 
 def test_the_query_is_checked_against_the_form(client: TestClient) -> None:
     files = {"image": ("1.png", picture(1))}
-    refused(client.post("/v1/classify?top_k=2", files=files, data={"top_k": "3"}), 422, "top_k: the query says '2'")
+    problem_of(client.post("/v1/classify?top_k=2", files=files, data={"top_k": "3"}), 422, "top_k: the query says '2'")
 
 
 @pytest.mark.parametrize(
@@ -351,22 +338,22 @@ def test_the_query_is_checked_against_the_form(client: TestClient) -> None:
     ],
 )
 def test_an_unknown_model_or_version(client: TestClient, query: str, body: dict[str, Any], text: str) -> None:
-    assert refused(client.post(f"/v1/classify{query}", json=pixels(1) | body), 404, text)["title"] == "Not Found"
+    assert problem_of(client.post(f"/v1/classify{query}", json=pixels(1) | body), 404, text)["title"] == "Not Found"
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/octet-stream"])
 def test_another_media_type_is_refused_with_the_accepted_ones(client: TestClient, kind: str) -> None:
     response = client.post("/v1/classify", content=b"x", headers={"content-type": kind})
-    refused(response, 415, f"content-type {kind!r} is not supported; send image/png, image/jpeg")
+    problem_of(response, 415, f"content-type {kind!r} is not supported; send image/png, image/jpeg")
 
 
 def test_a_request_without_a_media_type_is_refused(client: TestClient) -> None:
-    refused(client.post("/v1/classify", content=b"x"), 415, "name a content-type: image/png")
+    problem_of(client.post("/v1/classify", content=b"x"), 415, "name a content-type: image/png")
 
 
 def test_another_content_encoding_is_refused(client: TestClient) -> None:
     response = client.post("/v1/classify", content=b"x", headers=JSON | {"content-encoding": "br"})
-    refused(response, 415, "content-encoding 'br' is not supported; send gzip, deflate or none")
+    problem_of(response, 415, "content-encoding 'br' is not supported; send gzip, deflate or none")
 
 
 @pytest.mark.parametrize(
@@ -379,7 +366,7 @@ def test_another_content_encoding_is_refused(client: TestClient) -> None:
     ],
 )
 def test_invalid_compression_is_refused(client: TestClient, content: bytes, text: str) -> None:
-    refused(client.post("/v1/classify", content=content, headers=JSON | {"content-encoding": "gzip"}), 400, text)
+    problem_of(client.post("/v1/classify", content=content, headers=JSON | {"content-encoding": "gzip"}), 400, text)
 
 
 LIMIT = "the body is larger than 200000 bytes (LECTERN_MAX_BODY_BYTES)"
@@ -390,11 +377,11 @@ def test_a_body_over_the_limit_is_refused_in_every_encoding(client: TestClient) 
         for _ in range(30):
             yield b"x" * 10_000
 
-    refused(client.post("/v1/classify", content=b"x" * 200_001, headers=JSON), 413, LIMIT)
-    refused(client.post("/v1/classify", content=chunks(), headers=JSON), 413, LIMIT)
+    problem_of(client.post("/v1/classify", content=b"x" * 200_001, headers=JSON), 413, LIMIT)
+    problem_of(client.post("/v1/classify", content=chunks(), headers=JSON), 413, LIMIT)
     bomb = gzip.compress(b" " * 50_000_000)
     assert len(bomb) < 200_000
-    refused(client.post("/v1/classify", content=bomb, headers=JSON | {"content-encoding": "gzip"}), 413, LIMIT)
+    problem_of(client.post("/v1/classify", content=bomb, headers=JSON | {"content-encoding": "gzip"}), 413, LIMIT)
 
 
 def test_a_body_of_exactly_the_limit_is_read(client: TestClient) -> None:
@@ -413,47 +400,55 @@ def _part(disposition: str, content: bytes) -> bytes:
 
 
 def test_a_form_without_a_boundary_is_refused(client: TestClient) -> None:
-    refused(_form(client, b"x", ""), 400, "the multipart body cannot be read: Missing boundary")
+    problem_of(_form(client, b"x", ""), 400, "the multipart body cannot be read: Missing boundary")
 
 
 @pytest.mark.parametrize("body", [b"", b"hello", b"--y\r\n\r\n--y--\r\n"])
 def test_a_form_that_is_not_multipart_is_refused(client: TestClient, body: bytes) -> None:
-    refused(_form(client, body), 400, "the multipart body ")
+    problem_of(_form(client, body), 400, "the multipart body ")
 
 
 def test_a_truncated_form_is_refused(client: TestClient) -> None:
-    whole = b"".join(_part(f'name="image"; filename="{digit}.png"', picture(digit)) for digit in (1, 2)) + b"--x--\r\n"
-    assert labels(_form(client, whole)) == ["1", "2"]
-    for size in (len(whole) - 8, len(whole) - 40, len(whole) // 2 + 10):
-        refused(_form(client, whole[:size]), 400, "the multipart body is cut short")
+    body = b"".join(_part(f'name="image"; filename="{digit}.png"', picture(digit)) for digit in (1, 2)) + b"--x--\r\n"
+    assert labels(_form(client, body)) == ["1", "2"]
+    for size in (len(body) - 8, len(body) - 40, len(body) // 2 + 10):
+        problem_of(_form(client, body[:size]), 400, "the multipart body is cut short")
 
 
 def test_a_part_without_a_name_is_refused(client: TestClient) -> None:
-    refused(_form(client, _part('filename="1.png"', picture(1)) + b"--x--\r\n"), 400, "multipart body cannot be read")
+    problem_of(
+        _form(client, _part('filename="1.png"', picture(1)) + b"--x--\r\n"), 400, "multipart body cannot be read"
+    )
 
 
 def test_an_unknown_part_is_named(client: TestClient) -> None:
     files = {"image": ("1.png", picture(1))}
     known = {"model": "digits", "version": "1", "top_k": "1"}
     response = client.post("/v1/classify", files=files, data=known | {"colour": "red"})
-    assert refused(response, 422, "colour: is not a part of this request; send 'image' and model")["field"] == "colour"
-    refused(client.post("/v1/classify", files={"picture": ("1.png", picture(1))}), 422, "picture: is not a part")
-    refused(client.post("/v1/classify", files=files | {"top_k": ("k.txt", b"1")}), 422, "top_k: is not a part")
+    assert (
+        problem_of(response, 422, "colour: is not a part of this request; send 'image' and model")["field"] == "colour"
+    )
+    problem_of(client.post("/v1/classify", files={"picture": ("1.png", picture(1))}), 422, "picture: is not a part")
+    problem_of(client.post("/v1/classify", files=files | {"top_k": ("k.txt", b"1")}), 422, "top_k: is not a part")
 
 
 def test_a_part_with_a_wrong_value_is_named(client: TestClient) -> None:
     files = {"image": ("1.png", picture(1))}
-    refused(client.post("/v1/classify", files=files, data={"top_k": "many"}), 422, "top_k: Input should be a valid")
+    problem_of(client.post("/v1/classify", files=files, data={"top_k": "many"}), 422, "top_k: Input should be a valid")
 
 
 def test_an_image_sent_as_text_is_refused_with_the_remedy(client: TestClient) -> None:
-    refused(_form(client, _part('name="image"', b"digit.png") + b"--x--\r\n"), 422, "image: is text; send it as a file")
+    problem_of(
+        _form(client, _part('name="image"', b"digit.png") + b"--x--\r\n"), 422, "image: is text; send it as a file"
+    )
 
 
 def test_a_model_of_another_task_is_named_with_its_task(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     served = client.app.context.registry.find(name="digits")  # type: ignore[attr-defined]
-    other = served.manifest.model_copy(update={"task": Task.TRANSLATION})
-    monkeypatch.setattr(served, "manifest", other)
+    translator = served.manifest.model_copy(update={"task": Task.TRANSLATION})
+    monkeypatch.setattr(served, "manifest", translator)
     response = client.post("/v1/classify?model=digits", json=pixels(1))
-    refused(response, 422, "model: model 'digits' is of the task 'translation', not 'image-classification'")
-    refused(client.post("/v1/classify", json=pixels(1)), 404, "no model for the task 'image-classification' is served")
+    problem_of(response, 422, "model: model 'digits' is of the task 'translation', not 'image-classification'")
+    problem_of(
+        client.post("/v1/classify", json=pixels(1)), 404, "no model for the task 'image-classification' is served"
+    )

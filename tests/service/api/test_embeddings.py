@@ -11,8 +11,8 @@ import orjson
 import pytest
 from starlette.testclient import TestClient
 
-from service.app import create_app
 from service.settings import Settings
+from tests.support.http import client_of
 from tests.support.word_vector_bundles import DIMENSIONS, WORDS, unit_vectors, write_words
 
 
@@ -21,7 +21,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A client of a server with a model of words."""
     folder = tmp_path_factory.mktemp("models")
     write_words(folder)
-    with TestClient(create_app(Settings(models=folder)), raise_server_exceptions=False) as client:
+    with client_of(Settings(models=folder)) as client:
         yield client
 
 

@@ -20,7 +20,7 @@ from service.app import OPERATIONS, create_app
 from service.observability import JsonFormatter
 from service.settings import Settings
 from service.tasks.image_classification.predictor import ImageClassificationPredictor
-from tests.support.server import pixels
+from tests.support.classify_requests import pixels
 
 SECRET = "/home/alice/.ssh/id_rsa"
 

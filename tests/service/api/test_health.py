@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
-from tests.support.bundles import write_classifier
-from tests.support.server import pixels
+from tests.support.classifier_bundles import write_classifier
+from tests.support.classify_requests import pixels
 
 
 @pytest.mark.parametrize("path", ["/livez", "/v2/health/live"])

@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
-from tests.support.bundles import write_classifier
+from tests.support.classifier_bundles import write_classifier
+from tests.support.http import client_of
 from tests.support.translator_bundles import write_translator
 
 
@@ -29,7 +30,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def client(repository: Path) -> Iterator[TestClient]:
     """A client of a server with these models."""
-    with TestClient(create_app(Settings(models=repository)), raise_server_exceptions=False) as client:
+    with client_of(Settings(models=repository)) as client:
         yield client
 
 

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from service.api.openai import ModelCard, ModelList
 from service.app import create_app
 from service.settings import ModelSettings, Settings
-from tests.support.bundles import LABELS, write_classifier
+from tests.support.classifier_bundles import LABELS, write_classifier
 
 
 def test_the_list_of_models(client: TestClient) -> None:

@@ -11,9 +11,9 @@ import orjson
 import pytest
 from starlette.testclient import TestClient
 
-from service.app import create_app
 from service.settings import Settings
-from tests.support.bundles import write_classifier
+from tests.support.classifier_bundles import write_classifier
+from tests.support.http import client_of
 from tests.support.inference_requests import INFER, LENGTH, at, good, refused, without
 
 
@@ -22,7 +22,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A client of one application for all tests of this file; none of them changes it."""
     repository = tmp_path_factory.mktemp("models")
     write_classifier(repository)
-    with TestClient(create_app(Settings(models=repository)), raise_server_exceptions=False) as client:
+    with client_of(Settings(models=repository)) as client:
         yield client
 
 

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from starlette.testclient import TestClient
 
-from tests.support.bundles import template
+from tests.support.classifier_bundles import template
 
 PATH = "/v2/models/digits/infer"
 LENGTH = "Inference-Header-Content-Length"

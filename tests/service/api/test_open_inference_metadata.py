@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from service import __version__
 from service.app import create_app
 from service.settings import Settings
-from tests.support.bundles import template, write_classifier
+from tests.support.classifier_bundles import template, write_classifier
 
 STAGES = ("success", "queue", "compute_input", "compute_infer", "compute_output")
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from service.app import create_app
 from service.settings import Settings
-from tests.support.bundles import classifier_graph, write_classifier
+from tests.support.classifier_bundles import classifier_graph, write_classifier
+from tests.support.http import client_of
 from tests.support.inference_requests import INFER, LENGTH, good, refused, with_binary
 
 
@@ -21,7 +21,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A client of one application for all tests of this file; none of them changes it."""
     repository = tmp_path_factory.mktemp("models")
     write_classifier(repository)
-    with TestClient(create_app(Settings(models=repository)), raise_server_exceptions=False) as client:
+    with client_of(Settings(models=repository)) as client:
         yield client
 
 
@@ -124,8 +124,7 @@ def test_a_broken_gzip_body(client: TestClient) -> None:
 
 
 def test_a_body_over_the_limit(models_dir: Path) -> None:
-    app = create_app(Settings(models=models_dir, max_body_bytes=2000))
-    with TestClient(app, raise_server_exceptions=False) as small:
+    with client_of(Settings(models=models_dir, max_body_bytes=2000)) as small:
         assert "larger than 2000 bytes" in refused(small.post(INFER, json=good()), 413)
 
 
@@ -133,7 +132,7 @@ def test_a_model_that_fails_discloses_nothing_internal(tmp_path: Path) -> None:
     write_classifier(tmp_path, graph=classifier_graph(fails_above=0.9, statistic="ReduceMean"))
     body = good()
     body["inputs"][0]["data"] = [1.0] * 784
-    with TestClient(create_app(Settings(models=tmp_path)), raise_server_exceptions=False) as failing:
+    with client_of(Settings(models=tmp_path)) as failing:
         text = refused(failing.post(INFER, json=body), 500)
         assert failing.post(INFER, json=good()).status_code == 200
     assert text == "the server failed on this request; its log has the cause under this request id"

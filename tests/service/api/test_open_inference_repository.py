@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
-from tests.support.bundles import template, write_classifier
+from tests.support.classifier_bundles import template, write_classifier
 
 INDEX = "/v2/repository/index"
 LOAD = "/v2/repository/models/{}/load"

@@ -6,26 +6,22 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
 import httpx
 import orjson
 import pytest
 from starlette.testclient import TestClient
-from starlette.types import Message
 
 from service.app import create_app
 from service.observability import JsonFormatter
 from service.settings import Settings
-from tests.support.server import Gate, labels, pixels, serving
+from tests.support.asgi import Caller
+from tests.support.classify_requests import labels, pixels
+from tests.support.event_loop import run_async
+from tests.support.server import Gate, serving
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(work, 30))
 
 
 @pytest.mark.parametrize("identity", ["42", "a" * 128, "req_1.2:3-4"])
@@ -36,8 +32,8 @@ def test_the_callers_id_is_echoed(client: TestClient, identity: str, path: str) 
 
 @pytest.mark.parametrize("identity", ["", "a" * 129, "a b", 'x"y', "<script>", "a\tb", "é".encode("latin-1")])
 def test_an_unsafe_id_is_replaced(client: TestClient, identity: str | bytes) -> None:
-    made = client.get("/livez", headers={"x-request-id": identity}).headers["x-request-id"]
-    assert re.fullmatch("[0-9a-f]{12,32}", made)
+    request_id = client.get("/livez", headers={"x-request-id": identity}).headers["x-request-id"]
+    assert re.fullmatch("[0-9a-f]{12,32}", request_id)
 
 
 def test_generated_ids_differ(client: TestClient) -> None:
@@ -57,8 +53,8 @@ def test_generated_ids_differ(client: TestClient) -> None:
     ],
 )
 def test_the_trace_id_becomes_the_request_id(client: TestClient, traceparent: str, honoured: bool) -> None:
-    made = client.get("/livez", headers={"traceparent": traceparent}).headers["x-request-id"]
-    assert (made == TRACE) is honoured
+    request_id = client.get("/livez", headers={"traceparent": traceparent}).headers["x-request-id"]
+    assert (request_id == TRACE) is honoured
 
 
 def test_the_callers_id_takes_precedence_over_the_trace(client: TestClient) -> None:
@@ -85,37 +81,6 @@ def test_the_access_log_is_one_line_per_request_and_off_by_default(
         assert all(line["ms"] >= 0 for line in lines)
 
 
-class Caller:
-    """One request, made of raw ASGI messages, whose client can disconnect at any time."""
-
-    def __init__(self, body: bytes, *, complete: bool = True) -> None:
-        self.sent: list[Message] = []
-        self.left = asyncio.Event()
-        self._messages: list[Message] = [{"type": "http.request", "body": body, "more_body": not complete}]
-        self.scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": "POST",
-            "path": "/v1/classify",
-            "raw_path": b"/v1/classify",
-            "query_string": b"",
-            "headers": [(b"content-type", b"application/json")],
-            "client": ("127.0.0.1", 1),
-            "server": ("127.0.0.1", 2),
-            "scheme": "http",
-        }
-
-    async def receive(self) -> Message:
-        if self._messages:
-            return self._messages.pop()
-        await self.left.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message: Message) -> None:
-        self.sent.append(message)
-
-
 async def _outcomes(client: httpx.AsyncClient) -> dict[str, float]:
     text = (await client.get("/metrics")).text
     outcomes = re.findall(r'^lectern_requests_total\{.*outcome="(\w+)".*\} ([\d.]+)$', text, re.MULTILINE)
@@ -129,33 +94,33 @@ def test_the_request_of_a_disconnected_client_is_dropped_and_others_are_served(m
             running = asyncio.create_task(client.post("/v1/classify", json=pixels(1)))
             await gate.wait_entered()
             caller = Caller(orjson.dumps(pixels(2)))
-            leaving = asyncio.create_task(app(caller.scope, caller.receive, caller.send))
+            leaving = asyncio.create_task(caller.call(app))
             depth = app.context.registry.find(name="digits")._lane._batcher
             while depth.depth == 0:
                 await asyncio.sleep(0)
-            caller.left.set()
+            caller.disconnected.set()
             await leaving
-            assert caller.sent == []
+            assert caller.messages == []
             gate.open()
             assert labels(await running) == ["1"]
             assert await _outcomes(client) == {"success": 1, "cancelled": 1}
             text = (await client.get("/metrics")).text
             assert 'lectern_inferences_total{model="digits",version="1"} 1.0' in text
 
-    _run(main())
+    run_async(main())
 
 
 def test_a_client_that_disconnects_during_its_body_gets_no_answer(models_dir: Path) -> None:
     async def main() -> None:
         async with serving(Settings(models=models_dir)) as (client, app):
             caller = Caller(b'{"pixels": [', complete=False)
-            caller.left.set()
-            await app(caller.scope, caller.receive, caller.send)
-            assert caller.sent == []
+            caller.disconnected.set()
+            await caller.call(app)
+            assert caller.messages == []
             assert await _outcomes(client) == {"success": 0}
             assert "lectern_in_flight 1.0" in (await client.get("/metrics")).text  # The scrape itself.
 
-    _run(main())
+    run_async(main())
 
 
 def test_a_saturated_model_answers_503_with_retry_after(models_dir: Path, gate: Gate) -> None:
@@ -172,7 +137,7 @@ def test_a_saturated_model_answers_503_with_retry_after(models_dir: Path, gate: 
             assert labels(await running) == ["1"]
             assert labels(await client.post("/v1/classify", json=pixels(2))) == ["2"]
 
-    _run(main())
+    run_async(main())
 
 
 def test_a_deadline_that_passes_answers_504(models_dir: Path, gate: Gate) -> None:
@@ -185,14 +150,14 @@ def test_a_deadline_that_passes_answers_504(models_dir: Path, gate: Gate) -> Non
             assert late.headers["x-request-id"]
             gate.open()
 
-    _run(main())
+    run_async(main())
 
 
 def test_a_body_that_trickles_in_is_bounded_by_the_deadline(models_dir: Path) -> None:
     async def main() -> None:
         async with serving(Settings(models=models_dir, deadline_seconds=0.05)) as (_, app):
             caller = Caller(b'{"pixels": [', complete=False)
-            await app(caller.scope, caller.receive, caller.send)
-            assert caller.sent[0]["status"] == 504
+            await caller.call(app)
+            assert caller.status == 504
 
-    _run(main())
+    run_async(main())

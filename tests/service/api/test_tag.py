@@ -11,12 +11,11 @@ from starlette.testclient import TestClient
 
 from service.api.openai import ModelCard
 from service.api.token_classification import TagAnswer
-from service.app import create_app
 from service.settings import Settings
-from tests.support.bundles import write_classifier
+from tests.support.classifier_bundles import write_classifier
+from tests.support.http import JSON, client_of, problem_of
+from tests.support.metrics import metric_value
 from tests.support.tagger_bundles import CHARACTERS, LABELS, MAX_CHARACTERS, WORDS, write_tagger
-
-JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +26,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     write_tagger(folder, "names", kind="spans")
     write_classifier(folder)
     settings = Settings(models=folder, max_texts=20, max_text_bytes=60_000, max_total_tokens=50_000)
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+    with client_of(settings) as client:
         yield client
 
 
@@ -113,9 +112,7 @@ def test_the_headers_name_the_model(client: TestClient) -> None:
 
 def test_requests_are_counted(client: TestClient) -> None:
     def count(name: str) -> float:
-        lines = client.get("/metrics").text.splitlines()
-        matches = [line for line in lines if line.startswith(f"{name}{{") and 'model="pos"' in line and "succ" in line]
-        return float(matches[0].rpartition(" ")[2])
+        return metric_value(client.get("/metrics").text, name, model="pos", outcome="success")
 
     before = count("lectern_requests_total")
     ask(client, text="Ada sat. Zoë wrote.")
@@ -181,10 +178,7 @@ def test_bad_input_is_named(
     client: TestClient, body: dict[str, Any], status: int, field: str | None, message: str
 ) -> None:
     response = client.post("/v1/tag", json=body)
-    problem = response.json()
-    assert response.status_code == status, response.text
-    assert message in problem["detail"]
-    assert problem.get("field") == field
+    assert problem_of(response, status, message).get("field") == field
 
 
 @pytest.mark.parametrize(
@@ -203,8 +197,7 @@ def test_a_bad_body_is_refused(
     client: TestClient, content: bytes, headers: dict[str, str], status: int, message: str
 ) -> None:
     response = client.post("/v1/tag", content=content, headers=headers)
-    assert response.status_code == status, response.text
-    assert message in response.json()["detail"]
+    problem_of(response, status, message)
 
 
 def test_a_body_of_wrong_items_is_refused_at_the_first_one(client: TestClient) -> None:

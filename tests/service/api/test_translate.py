@@ -14,10 +14,11 @@ from service.api.openai import ModelCard
 from service.api.translation import TranslateAnswer
 from service.app import create_app
 from service.settings import Settings
-from tests.support.bundles import write_classifier
+from tests.support.classifier_bundles import write_classifier
+from tests.support.http import JSON, client_of, problem_of
+from tests.support.metrics import metric_value
 from tests.support.translator_bundles import write_translator
 
-JSON = {"content-type": "application/json"}
 STREAM = {"accept": "text/event-stream"}
 EN_DE = {"source": "en", "target": "de"}
 
@@ -30,7 +31,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     write_translator(folder, source="de", target="en")
     write_classifier(folder)
     settings = Settings(models=folder, max_texts=20, max_total_characters=20_000)
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+    with client_of(settings) as client:
         yield client
 
 
@@ -219,10 +220,7 @@ def test_bad_input_is_named(
     client: TestClient, body: dict[str, Any], status: int, field: str | None, message: str
 ) -> None:
     response = client.post("/v1/translate", content=json.dumps(body).encode(), headers=JSON)
-    problem = response.json()
-    assert response.status_code == status, response.text
-    assert message in problem["detail"]
-    assert problem.get("field") == field
+    assert problem_of(response, status, message).get("field") == field
 
 
 @pytest.mark.parametrize(
@@ -238,8 +236,7 @@ def test_a_bad_body_is_refused(
     client: TestClient, content: bytes, headers: dict[str, str], status: int, message: str
 ) -> None:
     response = client.post("/v1/translate", content=content, headers=headers)
-    assert response.status_code == status, response.text
-    assert message in response.json()["detail"]
+    problem_of(response, status, message)
 
 
 def test_one_of_several_models_of_a_pair_must_be_named(tmp_path: Any) -> None:
@@ -263,9 +260,7 @@ def test_a_server_without_a_translator_says_so(tmp_path: Any) -> None:
 
 def test_stage_times_are_in_the_headers_and_runs_are_counted(client: TestClient) -> None:
     def count(name: str) -> float:
-        lines = client.get("/metrics").text.splitlines()
-        (line,) = [line for line in lines if line.startswith(f'{name}{{model="translate-en-de",')]
-        return float(line.rpartition(" ")[2])
+        return metric_value(client.get("/metrics").text, name, model="translate-en-de")
 
     before = count("lectern_executions_total"), count("lectern_inferences_total")
     response = client.post("/v1/translate", json=EN_DE | {"texts": ["The dog", "The cat", "The dog"], "beam_size": 1})

@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 from service.api.openai import ModelCard
 from service.app import create_app
 from service.settings import Settings
-from tests.support.bundles import write_classifier
+from tests.support.classifier_bundles import write_classifier
+from tests.support.http import client_of, problem_of
 from tests.support.word_vector_bundles import DIMENSIONS, WORDS, unit_vectors, write_words
 
 ROUTES = ("similarity", "neighbors", "analogy", "projection", "embeddings")
@@ -25,7 +26,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     write_words(folder)
     write_classifier(folder)
     settings = Settings(models=folder, max_words=10, max_neighbors=50, max_total_neighbors=100)
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+    with client_of(settings) as client:
         yield client
 
 
@@ -201,10 +202,8 @@ def test_bad_input_is_named(
     client: TestClient, route: str, body: dict[str, Any], field: str | None, message: str
 ) -> None:
     response = client.post(f"/v1/{route}", json=body)
-    assert response.status_code == 422, response.text
-    problem = response.json()
+    problem = problem_of(response, 422, message)
     assert problem.get("field") == field
-    assert message in problem["detail"]
     assert len(problem["detail"]) < 300
 
 

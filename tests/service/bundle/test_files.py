@@ -23,7 +23,7 @@ from service.bundle.files import (
     write_bundle,
 )
 from service.bundle.manifest import FORMAT_VERSION
-from tests.support.bundles import classifier_manifest, write_classifier
+from tests.support.classifier_bundles import classifier_manifest, write_classifier
 from tests.support.files import flip_bit
 
 FILES = {

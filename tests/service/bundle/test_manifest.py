@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from service.bundle.manifest import Datatype, Manifest, TensorSpec, is_model_name
-from tests.support.bundles import classifier_manifest
+from tests.support.classifier_bundles import classifier_manifest
 
 
 def _document(**changes: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pytest
 from service.errors import DeadlineExceeded, ModelFailure, NotReady
 from service.runtime.batcher import Answer, DynamicBatcher
 from service.runtime.session import Tensors
-from tests.support.bundles import classifier_graph, template
+from tests.support.classifier_bundles import classifier_graph, template
 from tests.support.event_loop import run_async
 
 NEVER = float("inf")

@@ -14,7 +14,7 @@ from service.bundle.files import BundleError
 from service.bundle.manifest import Graph, TensorSpec
 from service.errors import ConfigurationError
 from service.runtime.session import OnnxSession
-from tests.support.bundles import classifier_graph, classifier_manifest, template
+from tests.support.classifier_bundles import classifier_graph, classifier_manifest, template
 
 GRAPH = classifier_manifest().graphs["model"]
 

@@ -11,9 +11,10 @@ import httpx
 import pytest
 
 from service.settings import Settings
-from tests.support.bundles import write_classifier
+from tests.support.classifier_bundles import write_classifier
+from tests.support.classify_requests import labels, picture, pixels
 from tests.support.event_loop import run_async
-from tests.support.server import labels, picture, pixels, running
+from tests.support.server import running
 
 CALLERS = 200
 

@@ -22,10 +22,11 @@ from service.serving.served_model import ServedModel
 from service.serving.states import State
 from service.settings import ModelSettings, Settings
 from service.tasks.image_classification.request import ClassifyRequest
-from tests.support.bundles import classifier_graph, template, write_classifier
+from tests.support.bundle_edits import edit_samples, rewrite, write_failing_classifier
+from tests.support.classifier_bundles import classifier_graph, template, write_classifier
 from tests.support.event_loop import run_async
 from tests.support.files import flip_bit
-from tests.support.server import Gate, edit_samples, rewrite, write_failing_classifier
+from tests.support.server import Gate
 
 Open = Callable[..., ModelRegistry]
 

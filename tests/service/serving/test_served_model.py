@@ -18,7 +18,7 @@ from service.serving.registry import ModelRegistry
 from service.serving.served_model import INLINE_THRESHOLD_SECONDS, ServedModel, runs_inline
 from service.settings import Settings
 from service.tasks.image_classification.request import ClassifyRequest
-from tests.support.bundles import template, write_classifier
+from tests.support.classifier_bundles import template, write_classifier
 from tests.support.event_loop import run_async
 from tests.support.server import Gate
 

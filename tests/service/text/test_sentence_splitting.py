@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from service.text import sentence_spans
-from tests.support.server import seconds_of
+from tests.support.timing import seconds_of
 
 LANGUAGES = ("en", "de", "fr", "es", "ja")
 PIECES = (

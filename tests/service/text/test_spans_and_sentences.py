@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from service.text import sentence_spans, tokenize, word_spans
-from tests.support.server import seconds_of
+from tests.support.timing import seconds_of
 
 PIECES = (
     *"aAé1.,-@/_\u0301😀🏽:()!?…im$#^~=><|*\u00ad日ß\ud800\u200bİ'\u2019\u200d",

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from service.text import Tokenizer, normalize_word, tokenize
-from tests.support.server import seconds_of
+from tests.support.timing import seconds_of
 
 
 @pytest.mark.parametrize(

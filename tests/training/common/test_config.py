@@ -52,8 +52,8 @@ def test_merge_reaches_into_groups() -> None:
 def test_options_are_the_settings_and_absent_ones_stay_absent() -> None:
     parser = argparse.ArgumentParser()
     add_options(parser, LenetConfig, LenetConfig())
-    given = vars(parser.parse_args(["--label-smoothing", "0.1", "--no-augment", "--pooling", "avg"]))
-    assert given == {"label_smoothing": 0.1, "augment": False, "pooling": "avg"}
+    options = vars(parser.parse_args(["--label-smoothing", "0.1", "--no-augment", "--pooling", "avg"]))
+    assert options == {"label_smoothing": 0.1, "augment": False, "pooling": "avg"}
     names = setting_names(LenetConfig)
     assert len(names) == len(set(names))
     assert {"epochs", "rotation", "augment"} <= set(names)

@@ -8,8 +8,8 @@ from pydantic import JsonValue
 
 from service.bundle.files import Bundle
 from service.errors import InvalidRequest
-from tests.support.bundles import template, write_classifier
-from tests.support.server import pixels
+from tests.support.classifier_bundles import template, write_classifier
+from tests.support.classify_requests import pixels
 from training.common.samples import Noise, SampleAnswers
 
 pytestmark = pytest.mark.torch
@@ -50,10 +50,10 @@ def test_only_an_answer_that_noise_cannot_change_is_stable(bundle: Bundle) -> No
 def test_noise_is_the_same_for_the_same_seed_and_of_the_amplitude(bundle: Bundle) -> None:
     answers = SampleAnswers(bundle, NOISE)
     clean = answers.answer(_between(3, 7, 0.0))[0]["predictions"][0]["score"]
-    first, again, other = (
+    first, repeated, different = (
         answers._perturbed_answer(_between(3, 7, 0.0), None, seed)[0]["predictions"][0]["score"] for seed in (0, 0, 1)
     )
-    assert first == again != other
+    assert first == repeated != different
     assert 0 < abs(first - clean) <= NOISE.amplitude + 1e-6
 
 

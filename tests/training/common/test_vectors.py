@@ -36,7 +36,7 @@ def vectors() -> WordVectors:
     return WordVectors(words=WORDS, matrix=matrix)
 
 
-def same(left: WordVectors, right: WordVectors) -> bool:
+def equal_vectors(left: WordVectors, right: WordVectors) -> bool:
     return left.words == right.words and np.array_equal(left.matrix, right.matrix)
 
 
@@ -52,23 +52,23 @@ def test_what_is_written_reads_back_the_same(vectors: WordVectors, format: Forma
     assert (path.read_bytes()[:2] == b"\x1f\x8b") == (suffix == ".gz")
     with open_vectors(path) as file:
         assert (file.format, file.dimensions, file.rows) == (format, 7, None if format == "glove" else 6)
-    assert same(read_vectors(path), vectors)
-    assert same(read_vectors(path, format=format, max_words=4), vectors.first(4))
+    assert equal_vectors(read_vectors(path), vectors)
+    assert equal_vectors(read_vectors(path, format=format, max_words=4), vectors.first(4))
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_format_is_told_from_the_content_not_from_the_name(vectors: WordVectors, tmp_path: Path) -> None:
     for format in FORMATS:
         write_vectors(vectors, tmp_path / "vectors.bin", format=format)
-        assert same(read_vectors(tmp_path / "vectors.bin"), vectors)
+        assert equal_vectors(read_vectors(tmp_path / "vectors.bin"), vectors)
 
 
 def test_binary_rows_with_and_without_a_line_feed_between_them(tmp_path: Path) -> None:
     rows = [row("a", 1, 2), row("b", 3, 4), row("c", 5, 6)]
     for between, after in ((b"\n", b"\n"), (b"", b""), (b"\n", b"")):
         (tmp_path / "v").write_bytes(b"3 2\n" + between.join(rows) + after)
-        found = read_vectors(tmp_path / "v")
-        assert (found.words, found.matrix.tolist()) == (["a", "b", "c"], [[1, 2], [3, 4], [5, 6]])
+        loaded = read_vectors(tmp_path / "v")
+        assert (loaded.words, loaded.matrix.tolist()) == (["a", "b", "c"], [[1, 2], [3, 4], [5, 6]])
 
 
 def test_text_as_fasttext_and_others_write_it(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_files_come_in_blocks_that_join_seamlessly(
     write_vectors(vectors, tmp_path / "v", format=format)
     with open_vectors(tmp_path / "v") as file:
         assert len(list(file.blocks())) > 20
-    assert same(read_vectors(tmp_path / "v"), vectors)
+    assert equal_vectors(read_vectors(tmp_path / "v"), vectors)
 
 
 @pytest.mark.parametrize("binary", [False, True])
@@ -104,11 +104,11 @@ def test_gensim_reads_ours_and_we_read_gensims(vectors: WordVectors, binary: boo
     assert loaded.index_to_key == vectors.words
     np.testing.assert_array_equal(loaded.vectors, vectors.matrix)
     loaded.save_word2vec_format(str(theirs), binary=binary)
-    found = read_vectors(theirs)
-    assert found.words == vectors.words
-    np.testing.assert_allclose(found.matrix, vectors.matrix, rtol=1e-6)
+    loaded = read_vectors(theirs)
+    assert loaded.words == vectors.words
+    np.testing.assert_allclose(loaded.matrix, vectors.matrix, rtol=1e-6)
     if binary:
-        np.testing.assert_array_equal(found.matrix, vectors.matrix)
+        np.testing.assert_array_equal(loaded.matrix, vectors.matrix)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # gensim leaves the file open
@@ -223,14 +223,14 @@ def test_a_word_that_a_file_cannot_hold_is_not_written(tmp_path: Path) -> None:
 
 def test_the_runs_own_form(vectors: WordVectors, tmp_path: Path) -> None:
     save_vectors(vectors, tmp_path / "a")
-    assert same(load_vectors(tmp_path / "a"), vectors)
+    assert equal_vectors(load_vectors(tmp_path / "a"), vectors)
     assert load_vectors(tmp_path / "a").counts is None
     counted = WordVectors(words=vectors.words, matrix=vectors.matrix, counts=np.arange(6)[::-1] + 2**40)
     save_vectors(counted, tmp_path / "a")
-    found = load_vectors(tmp_path / "a")
-    assert same(found, vectors)
-    assert found.counts is not None
-    np.testing.assert_array_equal(found.counts, counted.counts)
+    loaded = load_vectors(tmp_path / "a")
+    assert equal_vectors(loaded, vectors)
+    assert loaded.counts is not None
+    np.testing.assert_array_equal(loaded.counts, counted.counts)
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["vectors.npy", "vocabulary.tsv"]
 
 
@@ -277,7 +277,7 @@ def test_a_run_of_any_family_that_left_vectors_is_a_source_of_them(vectors: Word
     ):
         load_vectors_from(run.path)
     save_vectors(vectors, run.path)
-    assert same(load_vectors_from(run.path), vectors)
+    assert equal_vectors(load_vectors_from(run.path), vectors)
     (run.path / "config.json").write_text("{")
     with pytest.raises(RunError, match="is damaged"):
         load_vectors_from(run.path)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.support import sentence_pairs as made_pairs
+from tests.support import sentence_pairs
 from training.seq2seq.data.augment_fragments import FragmentAugmenter, with_fragments
 from training.seq2seq.data.dataset import Pair
 
@@ -60,7 +60,7 @@ def test_the_share_is_sampled_reproducibly(augmenter: FragmentAugmenter) -> None
 
 
 def test_a_split_of_fragments() -> None:
-    data = made_pairs.data(100)
+    data = sentence_pairs.data(100)
     for pairs in data.splits.values():
         pairs[:] = [Pair(f"{source}.", f"{target}!") for source, target in pairs]
     extended = with_fragments(data, "dev-fragments")

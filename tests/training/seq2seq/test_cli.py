@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.bundle.files import read_bundle
-from tests.support import sentence_pairs as made_pairs
+from tests.support import sentence_pairs
 from training.__main__ import main
 from training.common.config import merge, to_dict
 from training.common.run import Run
@@ -23,7 +23,7 @@ LANGUAGES = ["--source", "en", "--target", "de"]
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_pairs.write_table(tmp_path_factory.mktemp("data") / "pairs.tsv")
+    return sentence_pairs.write_table(tmp_path_factory.mktemp("data") / "pairs.tsv")
 
 
 def test_one_command_and_one_file_make_a_served_translator(

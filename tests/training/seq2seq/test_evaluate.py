@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from service.decoding import SearchSettings
-from tests.support import sentence_pairs as made_pairs
+from tests.support import sentence_pairs
 from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, DatasetError, RunError
 from training.common.run import Run
@@ -44,7 +44,7 @@ def config(attention: str, *, lower_case: bool = False) -> TranslatorConfig:
 
 @pytest.fixture(scope="module")
 def data() -> ParallelData:
-    return made_pairs.data(300)
+    return sentence_pairs.data(300)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from service.runtime.session import OnnxSession
 from service.tasks.translation import TranslationPredictor
 from service.tasks.translation.language_detection import Profile
 from service.tasks.translation.text import TranslationPreprocessing, Truecaser
-from tests.support import sentence_pairs as made_pairs
+from tests.support import sentence_pairs
 from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, ExportError
 from training.common.run import Run
@@ -52,7 +52,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         "target": "de", "vocabulary": 45, "precision": "fp32", "learning_rate": 0.01, "batch_tokens": 200,
     }  # fmt: skip
     config = merge(PRESETS["debug"], changes | KINDS[request.param])
-    data = made_pairs.data(150)
+    data = sentence_pairs.data(150)
     run = Run.create(tmp_path_factory.mktemp("translator") / "run", family=FAMILY, config=to_dict(config))
     train(config, data, run, CPU)
     run.close()

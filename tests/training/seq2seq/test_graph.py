@@ -25,7 +25,7 @@ from service.decoding.graph_io import (
     Tensors,
 )
 from tests.support.reference_search import reference_search
-from tests.support.translator_networks import KINDS, PIECES, made_network, made_sources, open_graphs
+from tests.support.translator_networks import KINDS, PIECES, build_network, open_graphs, random_sources
 from training.seq2seq.config import TATOEBA as DATA
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.export.graph import FILES, build_graphs, graph_specs
@@ -61,10 +61,10 @@ def step_feeds(encoded: Tensors, lengths: np.ndarray, width: int = 3) -> Tensors
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_float32_graphs_equal_pytorch(kind: str) -> None:
-    network = made_network(kind, spread=0.4)
+    network = build_network(kind, spread=0.4)
     encode, step = open_graphs(network, "fp32")
     torch_encode, torch_step = network_functions(network)
-    feeds = encoder_feeds(made_sources(10))
+    feeds = encoder_feeds(random_sources(10))
     outputs, expected = encode(feeds), torch_encode(feeds)
     assert set(outputs) == set(expected)
     inside = np.arange(feeds[SOURCE].shape[1]) < feeds[LENGTHS][:, None]
@@ -81,8 +81,8 @@ def test_float32_graphs_equal_pytorch(kind: str) -> None:
 @pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_translation_does_not_depend_on_the_batch(kind: str, weights: Weights) -> None:
-    graphs = open_graphs(made_network(kind, spread=0.8), weights)
-    sources, settings = made_sources(12, seed=1), SearchSettings(beam_size=3, n_best=2)
+    graphs = open_graphs(build_network(kind, spread=0.8), weights)
+    sources, settings = random_sources(12, seed=1), SearchSettings(beam_size=3, n_best=2)
     together = decode(*graphs, sources, settings, wants_attention=True)
     for source, expected in zip(sources, together, strict=True):
         (alone,) = decode(*graphs, [source], settings, wants_attention=True)
@@ -93,7 +93,7 @@ def test_a_translation_does_not_depend_on_the_batch(kind: str, weights: Weights)
 
 @pytest.mark.parametrize("kind", ["default", "gru", "bahdanau"])
 def test_the_graphs_give_the_translations_of_the_reference(kind: str) -> None:
-    network, sources = made_network(kind, spread=0.8), made_sources(20, seed=2)
+    network, sources = build_network(kind, spread=0.8), random_sources(20, seed=2)
     settings = SearchSettings(beam_size=4, n_best=2)
     outputs = decode(*open_graphs(network, "fp32"), sources, settings)
     expected = [reference_search(network, source, settings) for source in sources]
@@ -103,10 +103,10 @@ def test_the_graphs_give_the_translations_of_the_reference(kind: str) -> None:
 @pytest.mark.parametrize("weights", ["int8", "int8-stored", "fp16"])
 @pytest.mark.parametrize("kind", ["default", "general", "bahdanau", "sutskever"])
 def test_weights_in_fewer_bits_give_similar_log_probabilities(kind: str, weights: Weights) -> None:
-    network = made_network(kind, spread=0.1)
+    network = build_network(kind, spread=0.1)
     _, step = open_graphs(network, weights)
     torch_encode, torch_step = network_functions(network)
-    feeds = encoder_feeds(made_sources(10))
+    feeds = encoder_feeds(random_sources(10))
     feeds = step_feeds(dict(torch_encode(feeds)), feeds[LENGTHS]) | {K: np.array([PIECES], np.int64)}
     outputs, expected = _by_piece(step(feeds)), _by_piece(torch_step(feeds))
     assert np.abs(outputs[..., 3:] - expected[..., 3:]).max() < (0.01 if weights == "fp16" else 0.15)
@@ -120,9 +120,9 @@ def _by_piece(outputs: Tensors) -> np.ndarray:
 
 
 def test_candidates_are_bounded_by_the_vocabulary_and_forbidden_tokens_are_last() -> None:
-    network = made_network("default", spread=0.4)
+    network = build_network("default", spread=0.4)
     encode, step = open_graphs(network, "int8")
-    feeds = encoder_feeds(made_sources(4))
+    feeds = encoder_feeds(random_sources(4))
     feeds = step_feeds(dict(encode(feeds)), feeds[LENGTHS]) | {K: np.array([10_000], np.int64)}
     outputs = step(feeds)
     assert outputs[CANDIDATES].shape == (4, 3, PIECES)
@@ -132,7 +132,7 @@ def test_candidates_are_bounded_by_the_vocabulary_and_forbidden_tokens_are_last(
 
 
 def test_attention_is_0_beyond_the_length() -> None:
-    encode, step = open_graphs(made_network("default"), "int8")
+    encode, step = open_graphs(build_network("default"), "int8")
     feeds = encoder_feeds([[5], [5, 6, 7, 8]])
     outputs = step(step_feeds(dict(encode(feeds)), feeds[LENGTHS]))[ATTENTION]
     assert (outputs[0, :, 2:] == 0).all()
@@ -141,7 +141,7 @@ def test_attention_is_0_beyond_the_length() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_manifest_describes_the_graphs(kind: str) -> None:
-    network = made_network(kind)
+    network = build_network(kind)
     files = build_graphs(network, "int8")
     for name, spec in graph_specs(network).items():
         graph = onnx.load_from_string(files[spec.file]).graph
@@ -158,7 +158,7 @@ def test_the_manifest_describes_the_graphs(kind: str) -> None:
 
 @pytest.mark.parametrize(("kind", "shared"), [("default", True), ("backward", False), ("gru", False)])
 def test_embeddings_of_both_sides_are_stored_once(kind: str, shared: bool) -> None:
-    network = made_network(kind)
+    network = build_network(kind)
     files = build_graphs(network, "fp32")
     assert set(files) == {*FILES.values()} | ({SHARED_FILE} if shared else set())
     outside = [
@@ -173,7 +173,7 @@ def test_embeddings_of_both_sides_are_stored_once(kind: str, shared: bool) -> No
 
 
 def test_int8_is_a_quarter() -> None:
-    small = made_network("default").config
+    small = build_network("default").config
     config = TranslatorConfig(data=DATA, network=replace(small, embedding=64, encoder_hidden=48, hidden=64))
     network = Seq2Seq(config, 500, 500)
     sizes = {weights: sum(map(len, build_graphs(network, weights).values())) for weights in WEIGHTS}

@@ -1,11 +1,10 @@
 """Reading of pairs from tables, parallel files and archives, and the errors for malformed ones."""
 
 import gzip
-import io
-import zipfile
 
 import pytest
 
+from tests.support.sentence_pairs import zip_of_texts
 from training.common.errors import DatasetError
 from training.seq2seq.data.dataset import Pair
 from training.seq2seq.data.reading import lines, read_pairs, read_parallel
@@ -15,15 +14,6 @@ pytestmark = pytest.mark.torch
 PAIRS = [Pair("Hi.", "Hallo!"), Pair("Run!", "Lauf!")]
 
 
-def archive(**files: str) -> bytes:
-    """A zip; in names `__` stands for a dot."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
-        for name, text in files.items():
-            target.writestr(name.replace("__", "."), text)
-    return out.getvalue()
-
-
 @pytest.mark.parametrize(
     "content",
     [
@@ -31,7 +21,7 @@ def archive(**files: str) -> bytes:
         b"\xef\xbb\xbfHi.\tHallo!\r\nRun!\tLauf!",
         b"Hi.\tHallo!\tCC-BY 2.0 (France) Attribution: tatoeba.org #1\n\nRun!\tLauf!\t\n",
         gzip.compress(b"Hi.\tHallo!\nRun!\tLauf!\n"),
-        archive(pairs__tsv="Hi.\tHallo!\nRun!\tLauf!\n", README__txt="read me"),
+        zip_of_texts(pairs__tsv="Hi.\tHallo!\nRun!\tLauf!\n", README__txt="read me"),
     ],
     ids=["plain", "Windows", "third column", "gzip", "zip"],
 )
@@ -40,12 +30,12 @@ def test_tables(content: bytes) -> None:
 
 
 def test_manythings_tells_its_languages() -> None:
-    content = archive(deu__txt="Hi.\tHallo!\nRun!\tLauf!\n", _about__txt="** Info **")
+    content = zip_of_texts(deu__txt="Hi.\tHallo!\nRun!\tLauf!\n", _about__txt="** Info **")
     assert read_pairs(content, "deu-eng.zip", ("de", "en")) == (PAIRS, ("en", "de"))
 
 
 def test_a_zip_of_two_files_by_language() -> None:
-    content = archive(LICENSE="", x__de="Hallo!\nLauf!\n", x__en="Hi.\nRun!\n", x__xml="<x/>")
+    content = zip_of_texts(LICENSE="", x__de="Hallo!\nLauf!\n", x__en="Hi.\nRun!\n", x__xml="<x/>")
     assert read_pairs(content, "opus.zip", ("en", "de")) == (PAIRS, ("en", "de"))
 
 
@@ -71,11 +61,14 @@ def test_both_counts_are_named() -> None:
         (b"a\tb\nc\t\xff\n", r"x.tsv:2: is not UTF-8"),
         ("a\tb".encode("utf-16"), r"x.tsv: is UTF-16; save it as UTF-8"),
         (gzip.compress(b"a\tb" * 99)[:20], r"x.tsv: cannot be unpacked"),
-        (archive(x__txt="a\tb" * 99)[:60], r"x.tsv: cannot be unpacked"),
-        (archive(), r"x.tsv: holds nothing; one .txt or .tsv, or two files that end with .en and .de"),
-        (archive(one__txt="a\tb", two__txt="a\tb"), r"x.tsv: holds one.txt, two.txt; one .txt or .tsv, or two files"),
-        (archive(x__en="a", x__de="a\nb"), r"x.tsv/x.en has 1 lines and x.tsv/x.de has 2"),
-        (archive(deu__txt="a"), r"x.tsv/deu.txt:1: has no tab"),
+        (zip_of_texts(x__txt="a\tb" * 99)[:60], r"x.tsv: cannot be unpacked"),
+        (zip_of_texts(), r"x.tsv: holds nothing; one .txt or .tsv, or two files that end with .en and .de"),
+        (
+            zip_of_texts(one__txt="a\tb", two__txt="a\tb"),
+            r"x.tsv: holds one.txt, two.txt; one .txt or .tsv, or two files",
+        ),
+        (zip_of_texts(x__en="a", x__de="a\nb"), r"x.tsv/x.en has 1 lines and x.tsv/x.de has 2"),
+        (zip_of_texts(deu__txt="a"), r"x.tsv/deu.txt:1: has no tab"),
     ],
 )
 def test_malformed_files(content: bytes, message: str) -> None:

@@ -9,7 +9,7 @@ import torch
 from service.decoding import Hypothesis, SearchSettings
 from service.decoding import search as decode
 from tests.support.reference_search import reference_search
-from tests.support.translator_networks import KINDS, made_network, made_sources
+from tests.support.translator_networks import KINDS, build_network, random_sources
 from training.seq2seq.greedy import greedy
 from training.seq2seq.network.model import Seq2Seq
 from training.seq2seq.search import network_functions, search
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.torch
 _CPU = torch.device("cpu")
 
 
-def made_exact_network(kind: str, **options: Any) -> Seq2Seq:
+def build_exact_network(kind: str, **options: Any) -> Seq2Seq:
     """A network in double precision.
 
     Batches of other shapes sum in another order, which changes the last bits of a float32. A recurrent network with
     large random weights multiplies that from step to step, to 1e-5 and more where readouts are fed back.
     """
-    return made_network(kind, **options).double()
+    return build_network(kind, **options).double()
 
 
 def assert_equals_reference(
@@ -43,13 +43,13 @@ def assert_equals_reference(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_search_equals_the_reference(kind: str) -> None:
-    network, sources = made_exact_network(kind, spread=0.8), made_sources(30)
+    network, sources = build_exact_network(kind, spread=0.8), random_sources(30)
     settings = SearchSettings(beam_size=4, n_best=3)
     assert_equals_reference(search(network, sources, settings, wants_attention=True), network, sources, settings)
 
 
 def test_sentences_that_join_others_half_way_equal_the_reference() -> None:
-    network, sources = made_exact_network("bahdanau", spread=0.8), made_sources(30)
+    network, sources = build_exact_network("bahdanau", spread=0.8), random_sources(30)
     settings = SearchSettings(beam_size=4, n_best=3)
     results = decode(*network_functions(network), sources, settings, wants_attention=True, max_hypotheses=20)
     assert_equals_reference(results, network, sources, settings)
@@ -68,12 +68,12 @@ def test_sentences_that_join_others_half_way_equal_the_reference() -> None:
 )
 @pytest.mark.parametrize("spread", [0.0, 0.6])
 def test_the_search_equals_the_reference_with_other_settings(settings: SearchSettings, spread: float) -> None:
-    network, sources = made_exact_network("default", spread=spread, seed=3), made_sources(25, seed=1)
+    network, sources = build_exact_network("default", spread=spread, seed=3), random_sources(25, seed=1)
     assert_equals_reference(search(network, sources, settings, wants_attention=True), network, sources, settings)
 
 
 def test_a_beam_of_one_is_greedy() -> None:
-    network, sources = made_network("default", spread=0.4, seed=5), made_sources(40, seed=2)
+    network, sources = build_network("default", spread=0.4, seed=5), random_sources(40, seed=2)
     tokens = [best[0].tokens for best in search(network, sources, SearchSettings(beam_size=1))]
     likeliest = [tuple(pieces) for pieces in greedy(network, sources, _CPU)]
     same = [ours == theirs for ours, theirs in zip(tokens, likeliest, strict=True) if not _repeats_itself(theirs)]
@@ -91,7 +91,7 @@ def _repeats_itself(pieces: tuple[int, ...]) -> bool:
 
 
 def test_a_wider_beam_finds_likelier_targets() -> None:
-    network, sources = made_network("default", spread=0.5, seed=7), made_sources(40, seed=3)
+    network, sources = build_network("default", spread=0.5, seed=7), random_sources(40, seed=3)
     totals = []
     for width in (1, 8):
         results = search(network, sources, SearchSettings(beam_size=width, length_penalty=0))
@@ -101,7 +101,7 @@ def test_a_wider_beam_finds_likelier_targets() -> None:
 
 
 def test_scores_are_those_of_the_network() -> None:
-    network, sources = made_network("bahdanau", spread=0.4), made_sources(6, seed=4)
+    network, sources = build_network("bahdanau", spread=0.4), random_sources(6, seed=4)
     results = search(network, sources, SearchSettings(beam_size=3), wants_attention=True)
     for source, best in zip(sources, results, strict=True):
         pieces = [*best[0].tokens, 3]

@@ -5,11 +5,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.training.seq2seq.test_reading import archive
-from training.common import downloads
+from tests.support.sentence_pairs import zip_of_texts
 from training.common.errors import ConfigError, DatasetError
 from training.seq2seq.config import DataConfig
 from training.seq2seq.data.dataset import Pair, ParallelData
@@ -35,23 +33,6 @@ def own(train: Path | str, **settings: object) -> ParallelData:
 def table(tmp_path: Path) -> Path:
     (tmp_path / "pairs.tsv").write_text(TABLE, encoding="utf-8")
     return tmp_path / "pairs.tsv"
-
-
-@pytest.fixture
-def web(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bytes], list[str]]:
-    """Answers every request with one response; returns the requested URLs."""
-
-    def put(status: int, content: bytes) -> list[str]:
-        requested: list[str] = []
-
-        def answer(request: httpx.Request) -> httpx.Response:
-            requested.append(str(request.url))
-            return httpx.Response(status, stream=httpx.ByteStream(content))
-
-        monkeypatch.setattr(downloads, "_client", lambda: httpx.Client(transport=httpx.MockTransport(answer)))
-        return requested
-
-    return put
 
 
 def test_a_table_is_split(table: Path) -> None:
@@ -100,7 +81,7 @@ def test_unlike_files_are_refused_with_both_counts(tmp_path: Path) -> None:
 
 def test_a_zip_of_manythings_in_either_direction(tmp_path: Path) -> None:
     path = tmp_path / "deu-eng.zip"
-    path.write_bytes(archive(deu__txt=TABLE, _about__txt="** Info **"))
+    path.write_bytes(zip_of_texts(deu__txt=TABLE, _about__txt="** Info **"))
     for settings in ({}, {"swap": True}, {"source": "de", "target": "en"}):
         data = own(path, **settings)
         assert data.splits["train"][0].source.startswith("Sentence" if data.source == "en" else "Satz"), settings
@@ -121,7 +102,7 @@ def test_a_web_page_is_no_table(web: Callable[[int, bytes], list[str]]) -> None:
 
 
 def test_other_languages_of_manythings_are_downloaded(web: Callable[[int, bytes], list[str]]) -> None:
-    requested = web(200, archive(spa__txt=TABLE, _about__txt="** Info **"))
+    requested = web(200, zip_of_texts(spa__txt=TABLE, _about__txt="** Info **"))
     data = load_data(DataConfig(data="tatoeba:spa-eng"))
     assert requested == ["https://www.manythings.org/anki/spa-eng.zip"]
     assert (data.name, data.source, data.target, data.shippable) == ("Tatoeba spa-eng", "es", "en", True)
@@ -131,7 +112,7 @@ def test_other_languages_of_manythings_are_downloaded(web: Callable[[int, bytes]
 def test_a_copy_of_a_zip_may_lie_with_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LECTERN_DATA", str(tmp_path))
     (tmp_path / "tatoeba_manythings").mkdir()
-    (tmp_path / "tatoeba_manythings" / "ita-eng.zip").write_bytes(archive(ita__txt=TABLE))
+    (tmp_path / "tatoeba_manythings" / "ita-eng.zip").write_bytes(zip_of_texts(ita__txt=TABLE))
     assert sizes(load_data(DataConfig(data="tatoeba:en-it"))) == HELD_OUT
 
 

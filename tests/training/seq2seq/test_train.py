@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from service.tasks.translation.subwords import BEGIN, END, PAD, PLACEHOLDER, UNKNOWN
-from tests.support import sentence_pairs as made_pairs
+from tests.support import sentence_pairs
+from tests.support.runs import checkpoint_weights, equal_weights
 from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, ConfigError, DatasetError
 from training.common.interrupts import Interrupted
@@ -45,17 +46,8 @@ def run(tmp_path: Path) -> Iterator[Run]:
     run.close()
 
 
-def weights(run: Run, name: str = BEST) -> dict[str, torch.Tensor]:
-    stored: dict[str, torch.Tensor] = torch.load(run.checkpoints / name, weights_only=True)["model"]
-    return stored
-
-
-def equal(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
-    return all(torch.equal(left[name], right[name]) for name in left)
-
-
 def test_a_small_language_is_learned(run: Run) -> None:
-    data = made_pairs.data(500)
+    data = sentence_pairs.data(500)
     train(settings(epochs=12, average=3), data, run, CPU)
     translator = load_translator(run)
     assert dev_bleu(translator, data) > 90
@@ -72,7 +64,7 @@ def test_a_small_language_is_learned(run: Run) -> None:
 def test_every_kind_learns(changes: dict[str, Any], tmp_path: Path) -> None:
     config = settings(epochs=4, **changes)
     run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
-    train(config, made_pairs.data(200), run, CPU)
+    train(config, sentence_pairs.data(200), run, CPU)
     run.close()
     losses = [record["loss"] for record in run.metrics()]
     assert losses[-1] < 0.8 * losses[0]
@@ -91,7 +83,7 @@ def test_two_vocabularies_and_sampled_segmentations(tmp_path: Path) -> None:
 
 def marked(count: int) -> ParallelData:
     """Sentences with full stops."""
-    data = made_pairs.data(count)
+    data = sentence_pairs.data(count)
     splits = {name: [Pair(f"{one}.", f"{other}.") for one, other in pairs] for name, pairs in data.splits.items()}
     return replace(data, splits=splits)
 
@@ -109,14 +101,14 @@ def test_words_are_learned_from_phrases_and_unknown_words_are_copied(tmp_path: P
 
 
 def test_pairs_with_the_placeholder_are_refused(run: Run) -> None:
-    data = made_pairs.data(60)
+    data = sentence_pairs.data(60)
     data.splits["train"].append(Pair(f"a {PLACEHOLDER}", f"ein {PLACEHOLDER}"))
     with pytest.raises(ConfigError, match=r"--placeholders puts U\+FFFC"):
         train(settings(placeholders=0.1), data, run, CPU)
 
 
 def test_unknown_is_not_generated_without_placeholders(run: Run) -> None:
-    train(settings(epochs=1), made_pairs.data(100), run, CPU)
+    train(settings(epochs=1), sentence_pairs.data(100), run, CPU)
     translator = load_translator(run)
     (tokens,) = greedy(translator.network, [translator.encode(f"big {PLACEHOLDER}")], CPU)
     assert UNKNOWN not in tokens
@@ -136,7 +128,7 @@ class TestInit:
     @pytest.fixture
     def first(self, tmp_path: Path) -> Run:
         run = Run.create(tmp_path / "first", family=FAMILY, config=to_dict(settings()))
-        train(settings(), made_pairs.data(150), run, CPU)
+        train(settings(), sentence_pairs.data(150), run, CPU)
         run.close()
         return run
 
@@ -144,7 +136,7 @@ class TestInit:
         config = settings(**{"epochs": 1, "average": 1, "learning_rate": 1e-12, **changes})
         run = Run.create(path / "second", family=FAMILY, config=to_dict(config))
         try:
-            train(config, data or made_pairs.data(150), run, CPU)
+            train(config, data or sentence_pairs.data(150), run, CPU)
         finally:
             run.close()
         return run
@@ -152,15 +144,15 @@ class TestInit:
     def test_weights_and_vocabulary_are_the_others(self, first: Run, tmp_path: Path) -> None:
         second = self.second(tmp_path, init=str(first.path), vocabulary=70, dropout=0.2)
         assert (second.path / JOINT).read_bytes() == (first.path / JOINT).read_bytes()
-        for name, values in weights(second).items():
-            torch.testing.assert_close(values, weights(first)[name])
+        for name, values in checkpoint_weights(second).items():
+            torch.testing.assert_close(values, checkpoint_weights(first)[name])
         assert "trained on other pairs" not in (second.path / "log.txt").read_text()
         # To resume it takes no other run.
         first.path.rename(tmp_path / "moved")
-        train(stored_config(second), made_pairs.data(150), second, CPU)
+        train(stored_config(second), sentence_pairs.data(150), second, CPU)
 
     def test_other_pairs_are_noted(self, first: Run, tmp_path: Path) -> None:
-        second = self.second(tmp_path, made_pairs.data(100), init=str(first.path))
+        second = self.second(tmp_path, sentence_pairs.data(100), init=str(first.path))
         assert f"note: {first.path} was trained on other pairs" in (second.path / "log.txt").read_text()
 
     @pytest.mark.parametrize(
@@ -177,7 +169,7 @@ class TestInit:
             self.second(tmp_path, init=str(first.path), **changes)
 
     def test_other_languages_are_refused(self, first: Run, tmp_path: Path) -> None:
-        data = replace(made_pairs.data(150), target="fr")
+        data = replace(sentence_pairs.data(150), target="fr")
         with pytest.raises(ConfigError, match="that run translates en to de, not these languages"):
             self.second(tmp_path, data, init=str(first.path))
 
@@ -191,43 +183,45 @@ def test_a_killed_run_resumes_exactly(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampling: float
 ) -> None:
     config, data = settings(fragments=0.3, phrases=0.2, placeholders=0.2, sampling=sampling), marked(150)
-    whole = Run.create(tmp_path / "whole", family=FAMILY, config=to_dict(config))
-    train(config, data, whole, CPU)
-    whole.close()
+    uninterrupted = Run.create(tmp_path / "uninterrupted", family=FAMILY, config=to_dict(config))
+    train(config, data, uninterrupted, CPU)
+    uninterrupted.close()
     step, calls = module._step, 0
 
-    def killed(*arguments: Any) -> tuple[float, int]:
+    def interrupted_step(*arguments: Any) -> tuple[float, int]:
         nonlocal calls
         calls += 1
         if calls == 30:
             raise Interrupted(2)
         return step(*arguments)
 
-    monkeypatch.setattr(module, "_step", killed)
+    monkeypatch.setattr(module, "_step", interrupted_step)
     with pytest.raises(Interrupted):
         train(config, data, run, CPU)
     assert len(run.metrics()) == 1
     train(config, data, run, CPU)
-    assert equal(weights(run, LAST), weights(whole, LAST))
-    assert equal(weights(run), weights(whole))
-    assert [record["dev_score"] for record in run.metrics()] == [record["dev_score"] for record in whole.metrics()]
+    assert equal_weights(checkpoint_weights(run, LAST), checkpoint_weights(uninterrupted, LAST))
+    assert equal_weights(checkpoint_weights(run), checkpoint_weights(uninterrupted))
+    assert [record["dev_score"] for record in run.metrics()] == [
+        record["dev_score"] for record in uninterrupted.metrics()
+    ]
 
 
 def test_other_data_or_settings_are_refused(run: Run) -> None:
-    train(settings(epochs=1), made_pairs.data(100), run, CPU)
+    train(settings(epochs=1), sentence_pairs.data(100), run, CPU)
     with pytest.raises(CheckpointError, match="data_sha256"):
-        train(settings(epochs=2), made_pairs.data(110), run, CPU)
+        train(settings(epochs=2), sentence_pairs.data(110), run, CPU)
     with pytest.raises(CheckpointError, match="hidden was 64, is 32"):
-        train(settings(epochs=1, hidden=32), made_pairs.data(100), run, CPU)
+        train(settings(epochs=1, hidden=32), sentence_pairs.data(100), run, CPU)
 
 
 def test_the_average_is_the_mean_of_the_last_epochs(tmp_path: Path) -> None:
     config = settings(average=2, select="average")
     run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
-    train(config, made_pairs.data(100), run, CPU)
+    train(config, sentence_pairs.data(100), run, CPU)
     run.close()
-    second, third = (weights(run, f"epoch-00{number}.pt") for number in (2, 3))
-    for name, mean in weights(run).items():
+    second, third = (checkpoint_weights(run, f"epoch-00{number}.pt") for number in (2, 3))
+    for name, mean in checkpoint_weights(run).items():
         torch.testing.assert_close(mean, (second[name] + third[name]) / 2)
     assert not (run.checkpoints / "epoch-001.pt").exists()
 
@@ -237,16 +231,16 @@ def test_patience_ends_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
     scores = iter([5.0, 9.0, 8.0, 7.0, 6.0])
     monkeypatch.setattr(module, "dev_bleu", lambda *_: next(scores))
-    train(config, made_pairs.data(60), run, CPU)
+    train(config, sentence_pairs.data(60), run, CPU)
     assert [record["dev_score"] for record in run.metrics()] == [5.0, 9.0, 8.0, 7.0]
-    train(config, made_pairs.data(60), run, CPU)
+    train(config, sentence_pairs.data(60), run, CPU)
     run.close()
     assert torch.load(run.checkpoints / BEST, weights_only=True)["epoch"] == 2
 
 
 @pytest.mark.parametrize("split", ["train", "dev"])
 def test_a_split_that_is_missing_is_named(split: str, run: Run) -> None:
-    data = made_pairs.data(60)
+    data = sentence_pairs.data(60)
     data.splits[split] = []
     with pytest.raises(DatasetError, match=f"has no {split} pairs"):
         train(settings(), data, run, CPU)
@@ -275,7 +269,7 @@ def test_a_batch_is_padded_and_shifted() -> None:
 
 
 def test_greedy_translations_end(run: Run) -> None:
-    train(settings(epochs=1), made_pairs.data(60), run, CPU)
+    train(settings(epochs=1), sentence_pairs.data(60), run, CPU)
     network = load_translator(run).network
     with torch.no_grad():
         network.output.bias[END] = -1e4
@@ -314,7 +308,7 @@ def test_bf16_trains_too(cell: Cell, tmp_path: Path) -> None:
         pytest.skip(f"this CPU cannot train {cell.upper()} layers in bf16: {reason}")
     config = settings(epochs=3, precision="bf16", cell=cell)
     run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
-    train(config, made_pairs.data(150), run, CPU)
+    train(config, sentence_pairs.data(150), run, CPU)
     run.close()
     losses = [record["loss"] for record in run.metrics()]
     assert losses[-1] < 0.8 * losses[0]

@@ -13,7 +13,7 @@ from service.bundle.manifest import Metric, Task
 from service.runtime.session import OnnxSession
 from service.tasks.word_vectors.preprocessing import WordVectorsPreprocessing
 from service.tasks.word_vectors.vocabulary import Vocabulary
-from tests.support.vectors import made_vectors
+from tests.support.vectors import generate_vectors
 from training.common.errors import ConfigError, DatasetError, ExportError
 from training.common.vectors import WordVectors, write_vectors
 from training.word2vec.export.bundle import BundleSettings, Exported, export, word_weights
@@ -33,7 +33,7 @@ def settings(repository: Path, **changes: Any) -> BundleSettings:
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """The made vectors, exported with the defaults and all that may be said of them."""
     return export(
-        made_vectors(ROWS, SIZE),
+        generate_vectors(ROWS, SIZE),
         settings(
             tmp_path_factory.mktemp("export"),
             normalizer="lower",
@@ -93,7 +93,7 @@ def test_manifest_and_files_of_a_bundle(exported: Exported) -> None:
 
 
 def test_vocabulary_and_word_weights(exported: Exported) -> None:
-    vectors = made_vectors(ROWS, SIZE)
+    vectors = generate_vectors(ROWS, SIZE)
     words = exported.bundle.file("vocabulary.txt").read_text().splitlines()
     assert words == vectors.words
     weights = np.load(exported.bundle.file("weights.npy"))
@@ -112,7 +112,7 @@ def test_weights_without_counts_follow_zipfs_law() -> None:
 def test_samples_equal_plain_numpy_on_the_shipped_rows(exported: Exported) -> None:
     samples = {sample.route: sample for sample in exported.bundle.samples()}
     assert set(samples) == {"/v1/similarity", "/v1/neighbors", "/v1/analogy", "/v1/embeddings"}
-    words = made_vectors(ROWS, SIZE).words
+    words = generate_vectors(ROWS, SIZE).words
     vector = dict(zip(words, rows_of(exported.bundle), strict=True))
     weight = dict(zip(words, np.load(exported.bundle.file("weights.npy")), strict=True))
 
@@ -167,20 +167,20 @@ def test_nothing_of_the_machine_is_in_the_bundle(exported: Exported) -> None:
 
 
 def test_the_same_vectors_make_the_same_bytes(exported: Exported, tmp_path: Path) -> None:
-    again = export(made_vectors(ROWS, SIZE), settings(tmp_path, normalizer="lower"))
+    again = export(generate_vectors(ROWS, SIZE), settings(tmp_path, normalizer="lower"))
     for name in ("model.onnx", "vocabulary.txt", "weights.npy", "samples.json"):
         assert again.bundle.file(name).read_bytes() == exported.bundle.file(name).read_bytes()
-    assert export(made_vectors(ROWS, SIZE), settings(tmp_path)).bundle.manifest.version == 2
+    assert export(generate_vectors(ROWS, SIZE), settings(tmp_path)).bundle.manifest.version == 2
 
 
 def test_few_words_and_few_dimensions(tmp_path: Path) -> None:
-    result = export(made_vectors(ROWS, SIZE), settings(tmp_path, max_words=50, dimensions=4, precision="fp32"))
+    result = export(generate_vectors(ROWS, SIZE), settings(tmp_path, max_words=50, dimensions=4, precision="fp32"))
     assert (result.words, result.dimensions, result.dropped) == (50, 4, 0)
     assert 0.5 < result.kept_share < 0.95
     assert result.parity.greatest_difference < 1e-5
     assert result.parity.overlap == 1
     assert preprocessing(result.bundle).dimensions == 4
-    counts = made_vectors(ROWS, SIZE).counts
+    counts = generate_vectors(ROWS, SIZE).counts
     assert counts is not None
     np.testing.assert_allclose(np.load(result.bundle.file("weights.npy")), word_weights(ROWS, counts)[:50])
 
@@ -202,7 +202,7 @@ def test_an_analogy_whose_vectors_cancel_out_is_not_a_sample(tmp_path: Path) -> 
 
 
 def test_sample_texts_have_no_phrases(tmp_path: Path) -> None:
-    vectors = made_vectors(ROWS, SIZE)
+    vectors = generate_vectors(ROWS, SIZE)
     vectors.words[200] = "king_paris"
     for phrases in (False, True):
         bundle = export(vectors, settings(tmp_path, phrases=phrases)).bundle
@@ -217,7 +217,7 @@ def test_a_large_table_is_outside_the_graph_and_not_copied(
     precision: Any, exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.copyfile", None)
-    bundle = export(made_vectors(ROWS, SIZE), settings(tmp_path, normalizer="lower", precision=precision)).bundle
+    bundle = export(generate_vectors(ROWS, SIZE), settings(tmp_path, normalizer="lower", precision=precision)).bundle
     assert (preprocessing(bundle).table, preprocessing(bundle).scales) == ("table.npy", "scales.npy")
     assert {"table.npy", "scales.npy"} < set(bundle.manifest.files)
     assert bundle.file("model.onnx").stat().st_size < 4000
@@ -245,7 +245,7 @@ def test_a_large_table_is_outside_the_graph_and_not_copied(
 @pytest.mark.usefixtures("outside")
 def test_settings_that_cannot_be_used(change: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
-        export(made_vectors(ROWS, SIZE), BundleSettings(**({"name": "a", "repository": tmp_path} | change)))
+        export(generate_vectors(ROWS, SIZE), BundleSettings(**({"name": "a", "repository": tmp_path} | change)))
     assert not list(tmp_path.iterdir())
 
 
@@ -258,7 +258,7 @@ def test_a_graph_that_differs_is_not_exported(tmp_path: Path, monkeypatch: pytes
         "training.word2vec.export.quantized_table.unit_row_scales", lambda codes, scales: np.ones((len(codes), 1))
     )
     with pytest.raises(ExportError, match=r"scores differ from float32 by up to .* \(limit for int8: 0.03\); nothing"):
-        export(made_vectors(ROWS, SIZE), settings(tmp_path))
+        export(generate_vectors(ROWS, SIZE), settings(tmp_path))
     assert not list((tmp_path / "models").iterdir())
 
 
@@ -268,7 +268,7 @@ def test_a_file_becomes_the_same_bundle_as_its_vectors(
     format: Any, suffix: str, exported: Exported, tmp_path: Path
 ) -> None:
     path = tmp_path / f"vectors.{suffix}"
-    write_vectors(made_vectors(ROWS, SIZE), path, format=format)
+    write_vectors(generate_vectors(ROWS, SIZE), path, format=format)
     imported = import_vectors(path, settings(tmp_path, normalizer="lower", licence="CC0-1.0"))
     bundle = imported.exported.bundle
     assert (imported.format, imported.skipped, imported.exported.words) == (format, 0, ROWS)
@@ -296,7 +296,9 @@ def test_a_bad_file_leaves_nothing_and_bad_rows_can_be_skipped(tmp_path: Path) -
 @pytest.mark.usefixtures("outside")
 def test_an_approximate_index(precision: Any, exported: Exported, tmp_path: Path) -> None:
     pytest.importorskip("usearch")
-    result = export(made_vectors(ROWS, SIZE), settings(tmp_path, normalizer="lower", index="hnsw", precision=precision))
+    result = export(
+        generate_vectors(ROWS, SIZE), settings(tmp_path, normalizer="lower", index="hnsw", precision=precision)
+    )
     assert preprocessing(result.bundle).index == result.index
     assert result.index is not None
     assert (result.index.file, result.index.expansion) == ("index.usearch", 64)
@@ -312,14 +314,14 @@ def test_an_approximate_index(precision: Any, exported: Exported, tmp_path: Path
 
 def test_only_large_tables_get_an_index_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.word2vec.export.ann_index.MAX_EXACT_ROWS", ROWS)
-    assert export(made_vectors(ROWS, SIZE), settings(tmp_path)).index is None
+    assert export(generate_vectors(ROWS, SIZE), settings(tmp_path)).index is None
     monkeypatch.setattr("training.word2vec.export.ann_index.MAX_EXACT_ROWS", ROWS - 1)
-    assert export(made_vectors(ROWS, SIZE), settings(tmp_path, index="none")).index is None
+    assert export(generate_vectors(ROWS, SIZE), settings(tmp_path, index="none")).index is None
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(
         ExportError, match=r"300 words needs usearch; .* install -c constraints.txt '.\[ann\]', or .* --index none"
     ):
-        export(made_vectors(ROWS, SIZE), settings(tmp_path))
+        export(generate_vectors(ROWS, SIZE), settings(tmp_path))
 
 
 def test_a_word_is_not_its_own_neighbor() -> None:

@@ -70,9 +70,9 @@ def test_the_block_size_changes_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     parts = open_corpus(data, CorpusSettings(min_count=85), tmp_path / "parts")
     assert np.array_equal(whole.ids, parts.ids)
     assert whole.words == parts.words
-    again = open_corpus(data, settings, tmp_path / "phrases")
-    assert np.array_equal(np.bincount(again.ids[again.ids >= 0]), again.counts)
-    ends = again.ids == -1
+    reopened = open_corpus(data, settings, tmp_path / "phrases")
+    assert np.array_equal(np.bincount(reopened.ids[reopened.ids >= 0]), reopened.counts)
+    ends = reopened.ids == -1
     assert not (ends[1:] & ends[:-1]).any()
 
 
@@ -125,10 +125,10 @@ def test_an_interrupted_encoding_keeps_the_previous_corpus(tmp_path: Path, monke
 
 def test_corpora_of_different_settings_are_cached_separately(tmp_path: Path) -> None:
     data = write(tmp_path, TEXT)
-    one, two = (open_corpus(data, CorpusSettings(min_count=count)) for count in (1, 2))
-    assert one.folder != two.folder
-    assert one.folder.parent == two.folder.parent == tmp_path / "cache" / "lectern" / "corpora"
-    description = json.loads((one.folder / "corpus.json").read_text())
+    first, second = (open_corpus(data, CorpusSettings(min_count=count)) for count in (1, 2))
+    assert first.folder != second.folder
+    assert first.folder.parent == second.folder.parent == tmp_path / "cache" / "lectern" / "corpora"
+    description = json.loads((first.folder / "corpus.json").read_text())
     assert (description["words"], description["total"], description["raw_total"]) == (7, 12, 12)
 
 

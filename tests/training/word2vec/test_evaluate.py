@@ -20,7 +20,7 @@ CAPITALS = [f"Capital{number}" for number in range(12)]
 VARIANTS = ["CAPITAL0", "Country3"]  # rarer spellings of words above
 
 
-def made_vectors(noise: float) -> WordVectors:
+def capital_vectors(noise: float) -> WordVectors:
     """Capitals at one constant offset (plus noise) from their countries, among unrelated words."""
     random = np.random.default_rng(4)
     words = [*COUNTRIES, *CAPITALS, *VARIANTS, *(f"other{number}" for number in range(200))]
@@ -37,7 +37,7 @@ def write_questions(path: Path) -> Path:
     lines = [": capitals"]
     pairs = list(zip(CAPITALS, COUNTRIES, strict=True))
     pairs.append(("Nowhere", "country2"))
-    questions = [(*one, *two) for one in pairs for two in pairs if one != two]
+    questions = [(*first, *second) for first in pairs for second in pairs if first != second]
     lines += [" ".join(question) for question in questions]
     lines += [": gram1-back", *(" ".join((b, a, d, c)).upper() for a, b, c, d in questions)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -57,7 +57,7 @@ def write_pairs(path: Path) -> Path:
 def test_scores_equal_those_of_gensim(tmp_path: Path, fold: bool, restrict: int) -> None:
     gensim = pytest.importorskip("gensim.models")
     logging.getLogger("gensim").setLevel(logging.WARNING)
-    vectors = made_vectors(1.2)
+    vectors = capital_vectors(1.2)
     keyed = gensim.KeyedVectors(vectors.dimensions)
     keyed.add_vectors(vectors.words, vectors.matrix)
     questions, pairs = write_questions(tmp_path / "own.txt"), write_pairs(tmp_path / "pairs.tsv")
@@ -81,7 +81,7 @@ def test_scores_equal_those_of_gensim(tmp_path: Path, fold: bool, restrict: int)
 
 def test_the_split_is_by_line(tmp_path: Path) -> None:
     files = {"analogies": write_questions(tmp_path / "own.txt"), "pairs": [write_pairs(tmp_path / "pairs.tsv")]}
-    scores = [evaluate(made_vectors(1), split=split, **files) for split in ("dev", "test", "all")]
+    scores = [evaluate(capital_vectors(1), split=split, **files) for split in ("dev", "test", "all")]
     counts = [score.analogies.total for score in scores if score.analogies]
     for field in ("correct", "asked", "skipped"):
         dev, test, both = (getattr(count, field) for count in counts)
@@ -90,7 +90,7 @@ def test_the_split_is_by_line(tmp_path: Path) -> None:
     assert [score.pairs[0].pairs for score in scores] == [72, 72, 144]
     assert scores[0].pairs[0].spearman != scores[1].pairs[0].spearman
     (tmp_path / "four.txt").write_text(": s\nzero one two three\nfour five six seven\n\neight nine ten eleven\n")
-    dev = evaluate(made_vectors(1), split="dev", analogies=tmp_path / "four.txt")
+    dev = evaluate(capital_vectors(1), split="dev", analogies=tmp_path / "four.txt")
     assert dev.analogies is not None
     assert dev.analogies.total.skipped == 2  # lines of index 2 and 4
 
@@ -98,7 +98,7 @@ def test_the_split_is_by_line(tmp_path: Path) -> None:
 def test_report_and_json(tmp_path: Path) -> None:
     (tmp_path / "own.txt").write_text("Capital0 country0 Capital1 country1\na b c d\n: gram1\na b c d\n")
     (tmp_path / "few.txt").write_text("Capital0 country0 1.5\n")
-    result = evaluate(made_vectors(0), analogies=tmp_path / "own.txt", pairs=[tmp_path / "few.txt"])
+    result = evaluate(capital_vectors(0), analogies=tmp_path / "own.txt", pairs=[tmp_path / "few.txt"])
     lines = result.report().splitlines()
     assert lines[0] == "all: analogies 100.0%, few -"
     assert lines[1] == "226 words of 10 dimensions; analogies within the 226 most frequent"
@@ -119,7 +119,7 @@ def test_report_and_json(tmp_path: Path) -> None:
 
 
 def test_only_pairs(tmp_path: Path) -> None:
-    result = evaluate(made_vectors(1), pairs=[write_pairs(tmp_path / "mine.tsv")])
+    result = evaluate(capital_vectors(1), pairs=[write_pairs(tmp_path / "mine.tsv")])
     assert result.analogies is None
     assert result.as_dict()["analogies"] is None
     assert result.summary().startswith("mine ")
@@ -143,11 +143,11 @@ def test_bad_files_are_named(tmp_path: Path, option: str, content: bytes | None,
         path.write_bytes(content)
     files = {"analogies": path} if option == "analogies" else {"pairs": [path]}
     with pytest.raises(DatasetError, match=message):
-        evaluate(made_vectors(1), **files)
+        evaluate(capital_vectors(1), **files)
 
 
 def test_a_vector_that_is_not_finite_is_named(tmp_path: Path) -> None:
-    vectors = made_vectors(1)
+    vectors = capital_vectors(1)
     vectors.matrix[5, 3] = np.nan
     with pytest.raises(DatasetError, match="the vector of 'country5' is not finite"):
         evaluate(vectors, pairs=[write_pairs(tmp_path / "pairs.tsv")])

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from tests.benchmarks.million import generate
-from tests.support.vectors import made_vectors
+from tests.support.vectors import generate_vectors
 from training.common.vectors import read_vectors
 
 pytestmark = pytest.mark.torch
 
 
 def test_generated_words_are_near_their_parents(tmp_path: Path) -> None:
-    source = made_vectors(40, 16)
+    source = generate_vectors(40, 16)
     generate(source, tmp_path / "a", rows=500, dimensions=64, seed=1)
     generate(source, tmp_path / "b", rows=500, dimensions=64, seed=1)
     generate(source, tmp_path / "c", rows=500, dimensions=64, seed=2)

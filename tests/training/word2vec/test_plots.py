@@ -17,7 +17,7 @@ pytestmark = pytest.mark.torch
 KNOWN = [word.lower() for groups in (CAPITALS, TOPICS) for words in groups.values() for word in words]
 
 
-def made_vectors(words: list[str], seed: int = 0) -> WordVectors:
+def vectors_of(words: list[str], seed: int = 0) -> WordVectors:
     matrix = np.random.default_rng(seed).normal(size=(len(words), 12)).astype(np.float32)
     return WordVectors(words=words, matrix=matrix)
 
@@ -26,28 +26,28 @@ def test_a_run_gets_its_pictures_and_table(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", family="word2vec", config={})
     for epoch, loss in ((0.5, 3.0), (1.0, None), (1.5, 2.5)):
         run.add_metrics({"epoch": epoch, "loss": loss, "words_per_second": 10_000})
-    made = draw_run(run, made_vectors(KNOWN))
+    paths = draw_run(run, vectors_of(KNOWN))
     names = ["learning_curve.png", "capitals_pca.png", "topics_pca.png", "neighbors.md"]
-    assert [path.name for path in made] == names
-    assert all(is_drawn(path) for path in made[:3])
-    assert "| red | " in made[3].read_text(encoding="utf-8")
+    assert [path.name for path in paths] == names
+    assert all(is_drawn(path) for path in paths[:3])
+    assert "| red | " in paths[3].read_text(encoding="utf-8")
 
 
 def test_a_vocabulary_of_another_language_gets_none(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", family="word2vec", config={})
-    assert draw_run(run, made_vectors(["haus", "hund", "katze", "baum"])) == []
+    assert draw_run(run, vectors_of(["haus", "hund", "katze", "baum"])) == []
 
 
 def test_chosen_words_by_t_sne(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     path = tmp_path / "words.png"
-    draw_words(path, made_vectors(KNOWN), {"mine": [*KNOWN[:20], "unheard-of"]}, method="tsne")
+    draw_words(path, vectors_of(KNOWN), {"mine": [*KNOWN[:20], "unheard-of"]}, method="tsne")
     assert is_drawn(path)
 
 
 def test_too_few_words_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="only 2 of red, green, puce are in the vocabulary of 79 words"):
-        draw_words(tmp_path / "no.png", made_vectors(KNOWN[:79]), {"colors": ["red", "green", "puce"]})
+        draw_words(tmp_path / "no.png", vectors_of(KNOWN[:79]), {"colors": ["red", "green", "puce"]})
     assert not (tmp_path / "no.png").exists()
 
 
@@ -66,7 +66,7 @@ def test_projections_keep_clusters_apart_and_repeat(method: str) -> None:
 
 
 def test_nearest_are_the_best_cosines() -> None:
-    vectors = made_vectors([*"abcdefgh"])
+    vectors = vectors_of([*"abcdefgh"])
     neighbors = nearest(vectors, ["B", "unknown"], 3)
     assert list(neighbors) == ["b"]
     cosines = {

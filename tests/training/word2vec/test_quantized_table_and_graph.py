@@ -13,7 +13,7 @@ from service.bundle.manifest import Datatype
 from service.runtime.session import OnnxSession
 from service.tasks.word_vectors.vector_table import GraphTable, MappedTable
 from service.tasks.word_vectors.vector_table import Table as VectorTable
-from tests.support.vectors import made_vectors
+from tests.support.vectors import generate_vectors
 from training.common.errors import ExportError
 from training.common.vectors import Block, WordVectors
 from training.word2vec.export.graph import build_graph, graph_spec
@@ -35,7 +35,7 @@ def staged_vectors(vectors: WordVectors, folder: Path, **settings: Any) -> Stage
 
 
 def small_table(folder: Path, precision: Precision, dimensions: int = SIZE) -> Table:
-    staged = staged_vectors(made_vectors(ROWS, SIZE), folder)
+    staged = staged_vectors(generate_vectors(ROWS, SIZE), folder)
     return build_table(staged, principal_axes(staged, dimensions), precision, folder)
 
 
@@ -67,14 +67,14 @@ def outside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(("precision", "tolerance"), [("int8", 0.02), ("fp16", 1e-3), ("fp32", 1e-6)])
 def test_rows_have_norm_1_and_keep_their_cosines(precision: Precision, tolerance: float, tmp_path: Path) -> None:
     rows = small_table(tmp_path, precision).rows(slice(None))
-    unit = made_vectors(ROWS, SIZE).unit()
+    unit = generate_vectors(ROWS, SIZE).unit()
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=3e-7)
     np.testing.assert_allclose(rows @ rows.T, unit @ unit.T, atol=tolerance)
 
 
 def test_axes_are_ordered_and_can_be_truncated(tmp_path: Path) -> None:
-    staged = staged_vectors(made_vectors(ROWS, SIZE), tmp_path)
-    unit = made_vectors(ROWS, SIZE).unit()
+    staged = staged_vectors(generate_vectors(ROWS, SIZE), tmp_path)
+    unit = generate_vectors(ROWS, SIZE).unit()
     singular = np.linalg.svd(unit, compute_uv=False)
     axes = principal_axes(staged, SIZE)
     np.testing.assert_allclose(axes.deviations, singular / np.sqrt(ROWS), rtol=1e-4)
@@ -88,16 +88,16 @@ def test_axes_are_ordered_and_can_be_truncated(tmp_path: Path) -> None:
 
 
 def test_the_mean_and_leading_axes_can_be_removed(tmp_path: Path) -> None:
-    unit = made_vectors(ROWS, SIZE).unit().astype(np.float64)
+    unit = generate_vectors(ROWS, SIZE).unit().astype(np.float64)
     centered = unit - unit.mean(0)
     singular, axes = np.linalg.svd(centered, full_matrices=False)[1:]
     expected = centered @ axes[2:].T
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    staged = staged_vectors(made_vectors(ROWS, SIZE), tmp_path)
-    kept = principal_axes(staged, SIZE - 2, remove=2)
-    assert kept.share == pytest.approx(1)
-    np.testing.assert_allclose(kept.deviations, singular[2:] / np.sqrt(ROWS), rtol=1e-4)
-    rows = build_table(staged, kept, "fp32", tmp_path).rows(slice(None))
+    staged = staged_vectors(generate_vectors(ROWS, SIZE), tmp_path)
+    axes = principal_axes(staged, SIZE - 2, remove=2)
+    assert axes.share == pytest.approx(1)
+    np.testing.assert_allclose(axes.deviations, singular[2:] / np.sqrt(ROWS), rtol=1e-4)
+    rows = build_table(staged, axes, "fp32", tmp_path).rows(slice(None))
     np.testing.assert_allclose(rows @ rows.T, expected @ expected.T, atol=1e-4)
 
 
@@ -135,7 +135,7 @@ def test_very_large_and_very_small_vectors_are_normalized(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("number", [0, np.nan, np.inf])
 def test_a_zero_or_infinite_vector_is_named(number: float, tmp_path: Path) -> None:
-    vectors = made_vectors(20, 4)
+    vectors = generate_vectors(20, 4)
     vectors.matrix[7] = number
     with pytest.raises(ExportError, match=f"the vector of '{vectors.words[7]}' is zero or not finite"):
         staged_vectors(vectors, tmp_path)
@@ -190,7 +190,7 @@ def test_the_graph_computes_the_documented_formulas(precision: Precision, outsid
 def test_vectors_are_added_and_empty_sums_give_zero(outside: bool, tmp_path: Path) -> None:
     table = small_table(tmp_path, "int8")
     session, _ = open_served(table, outside, tmp_path)
-    vectors = made_vectors(3, SIZE).matrix
+    vectors = generate_vectors(3, SIZE).matrix
     feeds = {
         "ids": np.array([[0], [1], [2]]),
         "weights": np.array([[0], [2.5], [0]], np.float32),

@@ -5,18 +5,12 @@ from typing import Any
 
 import pytest
 
-from service.bundle.files import Bundle
-from service.limits import Limits
-from service.runtime.session import session_opener
-from service.tasks import Predictor, load_predictor
-from tests.support.vectors import made_vectors
+from service.tasks.word_vectors import WordVectorsPredictor
+from tests.support.predictors import open_predictor
+from tests.support.vectors import generate_vectors
 from training.word2vec.export.bundle import BundleSettings, export
 
 pytestmark = pytest.mark.torch
-
-
-def served(bundle: Bundle) -> Predictor[Any]:
-    return load_predictor(bundle, session_opener(("CPUExecutionProvider",), 1, True), Limits())
 
 
 @pytest.mark.parametrize("index", ["none", "hnsw"])
@@ -31,7 +25,7 @@ def test_samples_are_answered_alike(
     if outside:
         monkeypatch.setattr("training.word2vec.export.graph.MAX_INSIDE_BYTES", 100)
     settings = BundleSettings(name="words-xx", repository=tmp_path, precision=precision, index=index)
-    predictor = served(export(made_vectors(), settings).bundle)
+    predictor = open_predictor(WordVectorsPredictor, export(generate_vectors(), settings).bundle)
     assert len(predictor.bundle.samples()) == 4
     assert list(predictor.replay()) == []
     assert predictor.details["search"] == ("approximate" if index == "hnsw" else "exact")
@@ -39,12 +33,12 @@ def test_samples_are_answered_alike(
 
 
 def test_a_normalizer_a_tokenizer_and_phrases(tmp_path: Path) -> None:
-    vectors = made_vectors()
+    vectors = generate_vectors()
     vectors.words[20:22] = ["New_York", "New"]
     settings = BundleSettings(
         name="words-xx", repository=tmp_path, normalizer="lower", tokenizer="words", phrases=True, dimensions=6
     )
-    predictor = served(export(vectors, settings).bundle)
+    predictor = open_predictor(WordVectorsPredictor, export(vectors, settings).bundle)
     assert list(predictor.replay()) == []
     answers = predictor.answer({"pairs": [["NEW YORK", "king"], ["new_york", "King"]]}, "/v1/similarity")
     assert answers["results"][0] == answers["results"][1] != {"score": None}

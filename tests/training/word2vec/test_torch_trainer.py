@@ -89,21 +89,21 @@ def test_a_step_equals_autograd(architecture: str, loss: str, windows: Windows) 
     kind = NegativeSampling if loss == "negative-sampling" else HierarchicalSoftmax
     targets = kind(COUNTS, settings, CPU).targets(windows.centers, torch.Generator().manual_seed(3))
     inputs, outputs = random_matrices()
-    total, measured = update(inputs, outputs, windows, targets, settings.architecture, 0.1).tolist()
+    total, count = update(inputs, outputs, windows, targets, settings.architecture, 0.1).tolist()
     expected_inputs, expected_outputs, expected_loss = reference(windows, targets, settings, 0.1)
     torch.testing.assert_close(inputs, expected_inputs, rtol=0, atol=1e-6)
     torch.testing.assert_close(outputs, expected_outputs, rtol=0, atol=1e-6)
-    assert total / measured == pytest.approx(expected_loss, rel=1e-6)
+    assert total / count == pytest.approx(expected_loss, rel=1e-6)
     assert not torch.equal(inputs, random_matrices()[0])
 
 
 def test_the_exact_derivative_of_a_mean_is_divided_by_its_size() -> None:
     rows = random_matrices()[0][:4].requires_grad_()
-    exact, whole = (
+    exact, fourfold = (
         torch.autograd.grad(window_inputs(rows, "cbow", undivided=undivided).square().sum(), rows)[0]
         for undivided in (False, True)
     )
-    torch.testing.assert_close(whole, 4 * exact)
+    torch.testing.assert_close(fourfold, 4 * exact)
 
 
 @models
@@ -115,8 +115,8 @@ def test_a_row_updated_by_a_whole_batch_does_not_overshoot(architecture: str, lo
     targets = kind(COUNTS, settings, CPU).targets(windows.centers, torch.Generator().manual_seed(0))
     losses = []
     for _ in range(50):
-        total, measured = update(inputs, outputs, windows, targets, settings.architecture, 0.1).tolist()
-        losses.append(total / measured)
+        total, count = update(inputs, outputs, windows, targets, settings.architecture, 0.1).tolist()
+        losses.append(total / count)
     assert losses[-1] < 0.5 * losses[0]
     assert max(inputs.abs().max(), outputs.abs().max()) < 20
 

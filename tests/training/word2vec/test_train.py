@@ -35,9 +35,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> EncodedCorpus:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
-    made = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(CONFIG))
-    yield made
-    made.close()
+    run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(CONFIG))
+    yield run
+    run.close()
 
 
 def run_training(corpus: EncodedCorpus, run: Run, config: Word2VecConfig = CONFIG) -> WordVectors:

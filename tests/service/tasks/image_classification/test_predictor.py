@@ -17,9 +17,9 @@ from service.tasks import TASKS
 from service.tasks.base import field_path
 from service.tasks.image_classification.predictor import ImageClassificationPredictor
 from service.tasks.image_classification.request import ClassifyRequest
-from tests.support.bundles import classifier_graph, classifier_manifest, template, write_classifier
+from tests.support.classifier_bundles import classifier_graph, classifier_manifest, template, write_classifier
+from tests.support.classify_requests import picture
 from tests.support.predictors import open_predictor
-from tests.support.server import picture
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ from service.runtime.session import OnnxSession
 from service.tasks.token_classification import TokenClassificationPredictor
 from service.tasks.token_classification.features import Kind
 from service.tasks.token_classification.length_buckets import length_buckets
+from tests.support.bundle_edits import edit_samples, rewrite
 from tests.support.comparisons import assert_same_answer
 from tests.support.files import npy
 from tests.support.predictors import open_predictor
-from tests.support.server import edit_samples, rewrite
 from tests.support.tagger_bundles import CHARACTERS, MAX_CHARACTERS, SPAN_LABELS, WORDS, transitions, write_tagger
 
 load = partial(open_predictor, TokenClassificationPredictor)

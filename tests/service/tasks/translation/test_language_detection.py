@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from service.tasks.translation.language_detection import Detected, Profile, detect, words
-from tests.support.server import seconds_of
+from tests.support.timing import seconds_of
 from tests.support.translator_bundles import profile
 from training.seq2seq.data.language_profile import language_profile
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,36 +13,28 @@ import pytest
 from onnx import numpy_helper
 
 from service.bundle.files import Bundle, BundleError
-from service.limits import Limits
-from service.runtime.session import session_opener
 from service.runtime.stepper import HYPOTHESES, JOBS
-from service.tasks import load_predictor
 from service.tasks.tensors import object_array
 from service.tasks.translation import TranslationPredictor
 from service.tasks.translation.request import TranslateRequest
 from service.tasks.translation.subwords import END, PLACEHOLDER, UNKNOWN, Subwords
 from service.tasks.translation.text import TranslationPreprocessing
-from tests.support.server import rewrite
+from tests.support.bundle_edits import rewrite
+from tests.support.predictors import open_predictor
 from tests.support.translator_bundles import pieces, step_graph, write_translator
 
-OPENER = session_opener(("cpu",), 1, False)
+load = partial(open_predictor, TranslationPredictor)
 
 
 def write_copier(repository: Path, *, attention: bool = True) -> Bundle:
     """Write a tiny translator that translates UNKNOWN to UNKNOWN."""
     plain = write_translator(repository, attention=attention, copies=True)
     model = onnx.load_from_string(step_graph("en", attention=attention))
-    (mask,) = (one for one in model.graph.initializer if one.name == "mask")
+    (mask,) = (tensor for tensor in model.graph.initializer if tensor.name == "mask")
     values = numpy_helper.to_array(mask).copy()
     values[UNKNOWN] = 0
     mask.CopyFrom(numpy_helper.from_array(values, "mask"))
     return rewrite(plain, {"step.onnx": model.SerializeToString()})
-
-
-def load(bundle: Bundle) -> TranslationPredictor:
-    predictor = load_predictor(bundle, OPENER, Limits())
-    assert isinstance(predictor, TranslationPredictor)
-    return predictor
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["attention", "none"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,15 @@ import onnx
 import orjson
 import pytest
 
-from service.bundle.comparison import differences
 from service.bundle.files import Bundle, BundleError
-from service.bundle.manifest import Comparison
 from service.errors import InvalidRequest
-from service.limits import Limits
-from service.runtime.session import OnnxSession, Tensors, session_opener
 from service.runtime.stepper import JOBS
-from service.tasks import load_predictor
 from service.tasks.translation import TranslationPredictor
 from service.tasks.translation.request import TranslateRequest
 from service.tasks.translation.subwords import END
-from tests.support.server import edit_samples, rewrite
+from tests.support.bundle_edits import edit_samples, rewrite
+from tests.support.comparisons import assert_same_answer
+from tests.support.predictors import open_predictor
 from tests.support.translator_bundles import (
     encoder_graph,
     graph_spec,
@@ -35,13 +33,7 @@ from tests.support.translator_bundles import (
     write_translator,
 )
 
-OPENER = session_opener(("cpu",), 1, False)
-
-
-def load(bundle: Bundle, **limits: int) -> TranslationPredictor:
-    predictor = load_predictor(bundle, OPENER, Limits(**limits))
-    assert isinstance(predictor, TranslationPredictor)
-    return predictor
+load = partial(open_predictor, TranslationPredictor)
 
 
 @pytest.fixture(scope="module")
@@ -243,23 +235,16 @@ def test_results_do_not_depend_on_the_batch(english: TranslationPredictor) -> No
     texts = ["the dog", "The big house sees the small cat and the milk.", "I am tired", "xyz"]
     together = english.answer({"texts": texts, "alternatives": 2, "alignment": True})["results"]
     alone = [translate(english, text=text, alternatives=2, alignment=True) for text in texts]
-    assert list(differences(alone, together, Comparison(kind="scores", tolerance=1e-5))) == []
+    assert_same_answer(alone, together)
 
 
-def test_no_step_has_more_rows_than_the_budget(english: TranslationPredictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows: list[int] = []
-    run = OnnxSession.run
-
-    def watched(self: OnnxSession, feeds: Tensors) -> Tensors:
-        if "tokens" in feeds:
-            rows.append(feeds["tokens"].size)
-        return run(self, feeds)
-
-    monkeypatch.setattr(OnnxSession, "run", watched)
+def test_no_step_has_more_rows_than_the_budget(
+    english: TranslationPredictor, token_shapes: list[tuple[int, ...]]
+) -> None:
     limited = load(english.bundle, max_batch_hypotheses=20)
-    rows.clear()
+    token_shapes.clear()
     limited.answer({"texts": ["the dog"] * 30})
-    assert max(rows) == 20
+    assert max(sentences * width for sentences, width in token_shapes) == 20
 
 
 Change = Callable[[dict[str, Any]], object]

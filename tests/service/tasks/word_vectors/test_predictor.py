@@ -20,9 +20,9 @@ from service.tasks.word_vectors import WordVectorsPredictor, predictor
 from service.tasks.word_vectors import vector_table as table
 from service.tasks.word_vectors.projection import principal_plane
 from service.tasks.word_vectors.request import NEIGHBORS, SUMS
+from tests.support.bundle_edits import edit_samples, rewrite
 from tests.support.files import npy
 from tests.support.predictors import open_predictor
-from tests.support.server import edit_samples, rewrite
 from tests.support.word_vector_bundles import (
     DIMENSIONS,
     WORDS,

@@ -28,6 +28,10 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+BODY_IS_READ = "body_is_read"
+"""Key in the state of a scope: set once the whole body has arrived."""
+
+
 async def read_body(request: Request) -> bytes:
     """Read the whole body and decompress it, within `max_body_bytes` and the deadline.
 
@@ -53,6 +57,7 @@ async def read_body(request: Request) -> bytes:
             body = await _receive(request, limit)
     except TimeoutError as error:
         raise DeadlineExceeded(f"the body did not arrive within {settings.deadline_seconds:g} s") from error
+    request.scope["state"][BODY_IS_READ] = True
     timings(request).skip()
     return body if encoding == b"identity" else _decompress(body, encoding.decode("latin-1"), limit)
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.errors import error_response, status_of
+from service.api.io import BODY_IS_READ
 from service.api.operation import error_shape
 from service.errors import LecternError
 from service.observability import Metrics, Timings, request_id
@@ -59,6 +60,9 @@ class RequestMiddleware:
                 headers.append((b"x-request-id", identifier.encode()))
                 if timings.stages:
                     headers.append((b"server-timing", timings.header().encode()))
+                if BODY_IS_READ not in scope["state"] and _has_body(scope):
+                    # Otherwise the server would go on reading the rest of a body that nobody wants.
+                    headers.append((b"connection", b"close"))
             await send(message)
 
         self._in_flight.inc()
@@ -77,6 +81,14 @@ class RequestMiddleware:
             self._in_flight.dec()
             if self._access_log:
                 _log_request(scope, status, timings)
+
+
+def _has_body(scope: Scope) -> bool:
+    """Whether the request announced a body."""
+    return any(
+        (name == b"content-length" and value != b"0") or name == b"transfer-encoding"
+        for name, value in scope["headers"]
+    )
 
 
 def _answer_error(error: Exception, scope: Scope) -> Response:

@@ -99,6 +99,25 @@ def test_a_body_that_is_declared_too_large_is_refused_before_it_is_sent(url: str
         status, body = connection.answer()
         assert status == 413
         assert b"LECTERN_MAX_BODY_BYTES" in body
+        assert connection.at_end()
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/v1/classify", "content-type: application/json\ntransfer-encoding: chunked", 413),
+        ("/v1/nowhere", "content-length: 1000000", 404),
+        ("/livez", "content-length: 1000000", 405),
+    ],
+)
+def test_the_rest_of_a_body_that_is_not_wanted_is_not_read(
+    models_dir: Path, path: str, headers: str, status: int
+) -> None:
+    settings = Settings(models=models_dir, max_body_bytes=2_000)
+    with running(settings) as url, connected(url) as connection:
+        connection.send(f"POST {path} HTTP/1.1\nhost: x\n{headers}", b"c00\r\n" + b"x" * 0xC00 + b"\r\n")
+        assert connection.answer()[0] == status
+        assert connection.at_end()
 
 
 def test_expect_100_continue_is_answered(url: str) -> None:

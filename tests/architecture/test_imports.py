@@ -105,8 +105,8 @@ def test_the_base_install_with_the_cpu_extra_serves(tmp_path: Path) -> None:
     needed = _closure("lectern", {"cpu"}) | _ALWAYS
     assert {"fastapi", "onnxruntime", "numpy", "httpx", "python-multipart"} <= needed
     assert needed.isdisjoint({"torch", "onnx", "pytest", "matplotlib"})
-    allowed = {name for found in distributions() if _name(found) in needed for name in _modules(found)}
-    blocked = {name for found in distributions() for name in _modules(found)} - allowed
+    allowed = {name for package in distributions() if _name(package) in needed for name in _modules(package)}
+    blocked = {name for package in distributions() for name in _modules(package)} - allowed
     assert {"onnx", "pytest"} <= blocked, "the tests' own tools are installed, so they must be blocked"
     output = _python(
         _SERVE,
@@ -118,8 +118,8 @@ def test_the_base_install_with_the_cpu_extra_serves(tmp_path: Path) -> None:
     assert output.split() == ["blocked", "7", "7", "7"]
 
 
-def _name(found: Distribution) -> str:
-    return re.sub(r"[-_.]+", "-", str(found.metadata["Name"])).lower()
+def _name(package: Distribution) -> str:
+    return re.sub(r"[-_.]+", "-", str(package.metadata["Name"])).lower()
 
 
 def _closure(name: str, extras: set[str]) -> set[str]:
@@ -131,22 +131,22 @@ def _closure(name: str, extras: set[str]) -> set[str]:
         if (current, extra) in done:
             continue
         try:
-            found = distribution(current)
+            package = distribution(current)
         except PackageNotFoundError:  # A marker of another platform, or an alternative that was not chosen.
             continue
         done.add((current, extra))
-        for text in found.requires or ():
+        for text in package.requires or ():
             requirement = Requirement(text)
             if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
                 key = re.sub(r"[-_.]+", "-", requirement.name).lower()
-                waiting += [(key, wanted) for wanted in ("", *requirement.extras)]
+                waiting += [(key, requested) for requested in ("", *requirement.extras)]
     return {name for name, _ in done}
 
 
-def _modules(found: Distribution) -> set[str]:
+def _modules(package: Distribution) -> set[str]:
     """The top-level modules of a distribution; those of an editable install are none."""
     names = set()
-    for path in found.files or ():
+    for path in package.files or ():
         first = path.parts[0]
         if len(path.parts) > 1 and not first.endswith((".dist-info", ".data", ".libs")) and first not in ("..", "bin"):
             names.add(first)

@@ -70,10 +70,10 @@ def cores() -> tuple[int | None, int | None]:
     """Where everything that is measured runs, and where the client does."""
     if not hasattr(os, "sched_getaffinity"):
         return None, None
-    found = sorted(os.sched_getaffinity(0))
-    if len(found) < 2:
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
         print("bench: there is one core only: the client takes part of the server's", file=sys.stderr)
-    return found[0], found[-1]
+    return cores[0], cores[-1]
 
 
 def processor() -> str:
@@ -98,10 +98,10 @@ def worker(command: Sequence[str | Path], core: int | None) -> Iterator[Worker]:
             Row(
                 name=label,
                 measure=_measure(process, command, name),
-                tags=ready["tags"] if place == 0 else ready.get("others", {}).get(name),
-                first=ready["first"] if place == 0 else None,
+                tags=ready["tags"] if index == 0 else ready.get("others", {}).get(name),
+                first=ready["first"] if index == 0 else None,
             )
-            for place, (name, label) in enumerate(ready["measures"].items())
+            for index, (name, label) in enumerate(ready["measures"].items())
         ]
         yield Worker(ready["about"], rows)
     finally:
@@ -117,11 +117,11 @@ def serve(measures: Mapping[str, Callable[[], object]], words: int) -> None:
         words: how many a pass counts.
     """
     for line in sys.stdin:
-        asked = json.loads(line)
-        run = measures[asked["measure"]]
+        request = json.loads(line)
+        run = measures[request["measure"]]
         begun, cpu = time.perf_counter(), time.process_time()
         passes = 0
-        while not passes or time.perf_counter() - begun < asked["seconds"]:
+        while not passes or time.perf_counter() - begun < request["seconds"]:
             run()
             passes += 1
         seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu

@@ -246,9 +246,10 @@ def _print_table(names: Sequence[str], rounds: Sequence[dict[str, Measurement]])
     print(f"{'':30} {'requests/s':>10} {'p50 ms':>8} {'p99 ms':>8}   of the floor (lowest to highest round)")
     for name in names:
         rate, p50, p99 = (
-            statistics.median(getattr(found[name], field) for found in rounds) for field in ("rate", "p50_ms", "p99_ms")
+            statistics.median(getattr(measurements[name], field) for measurements in rounds)
+            for field in ("rate", "p50_ms", "p99_ms")
         )
-        ratios = [found[name].rate / found[names[0]].rate for found in rounds]
+        ratios = [measurements[name].rate / measurements[names[0]].rate for measurements in rounds]
         spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
         print(f"{name:30} {rate:10,.0f} {p50:8.2f} {p99:8.2f}   {statistics.median(ratios):.2f} {spread}")
 

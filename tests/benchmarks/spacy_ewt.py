@@ -5,7 +5,7 @@
 
 A file of sentences holds one a line, {"words": […], "tags": […]}. FOLDER has train.jsonl and dev.jsonl, and, where
 spaCy is to have word vectors too, vectors.npy and the words of its rows in vectors.txt. What `work` reads and writes is
-told in contenders.py.
+described in contenders.py.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _write_vectors(folder: Path) -> None:
 
 
 def _work(options: argparse.Namespace) -> int:
-    sentences = [one["words"] for one in _read(options.sentences)]
+    sentences = [sentence["words"] for sentence in _read(options.sentences)]
     words = sum(map(len, sentences))
     nlp = spacy.load(options.folder / "model-best")
     batch = options.batch or nlp.batch_size
@@ -106,17 +106,17 @@ def _work(options: argparse.Namespace) -> int:
     about = f"spaCy {spacy.__version__}, nlp.pipe in batches of {batch}"
     print(json.dumps({"about": about, "measures": measures, "tags": tags, "first": first}), flush=True)
     for line in sys.stdin:
-        asked = json.loads(line)
+        request = json.loads(line)
         seconds = cpu = 0.0
         passes = 0
-        while not passes or seconds < asked["seconds"]:
-            docs = _docs(nlp, sentences) if asked["measure"] == "docs" else None
+        while not passes or seconds < request["seconds"]:
+            docs = _docs(nlp, sentences) if request["measure"] == "docs" else None
             begun, cpu_begun = time.perf_counter(), time.process_time()
-            found = _tagged(nlp, _docs(nlp, sentences) if docs is None else docs, batch)
+            predicted = _tagged(nlp, _docs(nlp, sentences) if docs is None else docs, batch)
             seconds += time.perf_counter() - begun
             cpu += time.process_time() - cpu_begun
             passes += 1
-            assert len(found) == len(sentences)
+            assert len(predicted) == len(sentences)
         print(json.dumps({"words": passes * words, "seconds": seconds, "cpu": cpu}), flush=True)
     return 0
 

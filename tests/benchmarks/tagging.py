@@ -96,11 +96,11 @@ def _spacy_python(arguments: argparse.Namespace) -> str:
             raise BenchmarkError(f"spaCy is not installed here; {INSTALL}")
         return sys.executable
     try:
-        found = subprocess.run([python, "-c", "import spacy"], capture_output=True, text=True, check=False)
+        result = subprocess.run([python, "-c", "import spacy"], capture_output=True, text=True, check=False)
     except OSError as error:
         raise BenchmarkError(f"--spacy-python {python}: {error.strerror}; {INSTALL}") from error
-    if found.returncode:
-        raise BenchmarkError(f"{python} has no spaCy ({found.stderr.strip().splitlines()[-1]}); {INSTALL}")
+    if result.returncode:
+        raise BenchmarkError(f"{python} has no spaCy ({result.stderr.strip().splitlines()[-1]}); {INSTALL}")
     return str(python)
 
 
@@ -146,7 +146,7 @@ def _measure(arguments: argparse.Namespace) -> None:
         for command in _commands(arguments, file, batch):
             workers.append(stack.enter_context(worker(command, tagging)))
             print(f"ready: {workers[-1].rows[0].name}", file=sys.stderr)
-        rows = [row for found in workers for row in found.rows]
+        rows = [row for contender in workers for row in contender.rows]
         serving = stack.enter_context(server(arguments.bundle, folder, tagging))
         client = Client(serving, calling)
         for field, items in (("tokens", [list(sentence.words) for sentence in sentences]), ("texts", texts)):
@@ -161,8 +161,8 @@ def _measure(arguments: argparse.Namespace) -> None:
     words = sum(map(len, true))
     print(f"EWT {arguments.split}, {len(true):,} sentences, {words:,} words, gold tokens, {arguments.batch} in a batch")
     print(f"{arguments.rounds} rounds of {arguments.seconds:g} s or more, medians; one thread on core {tagging} each")
-    for found in workers:
-        print(f"{found.rows[0].name.split(',')[0]}: {found.about}")
+    for contender in workers:
+        print(f"{contender.rows[0].name.split(',')[0]}: {contender.about}")
     print(
         f"server: {serving.about}; its client on core {calling}, busy there for up to {client.busiest:.0%} of the time"
     )
@@ -217,10 +217,10 @@ def _print_table(rows: Sequence[Row], rounds: Sequence[dict[int, Measured]], tru
     )
     base = [measured[id(rows[0])].words / measured[id(rows[0])].seconds for measured in rounds]
     for row in rows:
-        found = [measured[id(row)] for measured in rounds]
-        speeds = [one.words / one.seconds for one in found]
-        per_cpu = statistics.median(one.words / max(one.cpu, 1e-9) for one in found)
-        ratios = [speed / other for speed, other in zip(speeds, base, strict=True)]
+        results = [measured[id(row)] for measured in rounds]
+        speeds = [result.words / result.seconds for result in results]
+        per_cpu = statistics.median(result.words / max(result.cpu, 1e-9) for result in results)
+        ratios = [speed / reference for speed, reference in zip(speeds, base, strict=True)]
         first = "" if row.first is None else f"{row.first:,.0f}"
         score = "" if row.tags is None else f"{accuracy(true, row.tags):.2%}"
         print(

@@ -47,14 +47,14 @@ def server(bundle: Path, folder: Path, core: int | None) -> Iterator[Server]:
     try:
         assert process.stderr is not None
         log: list[dict[str, object]] = []
-        shown = ""
+        text = ""
         for line in process.stderr:
-            shown += line
+            text += line
             log.append(json.loads(line) if line.startswith("{") else {})
             if "address" in log[-1]:
                 break
         else:
-            raise BenchmarkError(f"the server did not start:\n{shown}")
+            raise BenchmarkError(f"the server did not start:\n{text}")
         threading.Thread(target=process.stderr.read, daemon=True).start()  # a full pipe would stop the server
         ready: dict[str, object] = next((entry for entry in log if "warm_up_ms" in entry), {})
         about = f"one worker, warm-up {ready.get('warm_up_ms')} ms, inline: {ready.get('inline')}"
@@ -91,9 +91,9 @@ class Client:
         tags: Tags = []
         words = []
         for results in self.answers(bodies):
-            found = [[token["tag"] for token in result["tokens"]] for result in results]
-            words.append(sum(map(len, found)))
-            tags += found
+            predicted = [[token["tag"] for token in result["tokens"]] for result in results]
+            words.append(sum(map(len, predicted)))
+            tags += predicted
         return [
             Row(
                 name=f"HTTP, {field}, {many} connection{'s' * (many > 1)}",
@@ -128,8 +128,8 @@ class Client:
                 os.sched_setaffinity(0, {self._core})
             connection = self._connect()
             try:
-                for place in turns:
-                    self._post(connection, bodies[place])
+                for index in turns:
+                    self._post(connection, bodies[index])
             except (BenchmarkError, OSError, http.client.HTTPException) as error:
                 failures.append(error)
             finally:
@@ -178,9 +178,9 @@ class _Turns:
                     if time.perf_counter() >= self._end:
                         return
                     self.passes += 1
-                place = self._next % self._count
+                index = self._next % self._count
                 self._next += 1
-            yield place
+            yield index
 
 
 def _cpu_seconds(process: int) -> float:

@@ -3,7 +3,7 @@
     python tests/benchmarks/tagging_work.py bundle models/pos-en/2 SENTENCES
     python tests/benchmarks/tagging_work.py run runs/pos SENTENCES
 
-What they read and write is told in contenders.py.
+What they read and write is described in contenders.py.
 """
 
 from __future__ import annotations

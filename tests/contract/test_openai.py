@@ -57,11 +57,11 @@ def test_texts_and_numbers(client: Any) -> None:
 
 
 def test_fewer_dimensions(client: Any) -> None:
-    whole = vectors(client.embeddings.create(model="words", input=["king", "queen"]))
+    full = vectors(client.embeddings.create(model="words", input=["king", "queen"]))
     for dimensions in (2, DIMENSIONS):
-        some = vectors(client.embeddings.create(model="words", input=["king", "queen"], dimensions=dimensions))
-        leading = whole[:, :dimensions]
-        assert np.allclose(some, leading / np.linalg.norm(leading, axis=1, keepdims=True), atol=1e-6)
+        truncated = vectors(client.embeddings.create(model="words", input=["king", "queen"], dimensions=dimensions))
+        leading = full[:, :dimensions]
+        assert np.allclose(truncated, leading / np.linalg.norm(leading, axis=1, keepdims=True), atol=1e-6)
 
 
 def test_documented_fields_that_change_nothing(client: Any) -> None:

@@ -88,7 +88,7 @@ def test_every_operation_is_complete(document: dict[str, Any]) -> None:
         identities.add(operation["operationId"])
         parameters = {(entry["in"], entry["name"]) for entry in operation.get("parameters", ())}
         assert len(parameters) == len(operation.get("parameters", ())), "a parameter is described twice"
-        in_path = {name for where, name in parameters if where == "path"}
+        in_path = {name for location, name in parameters if location == "path"}
         assert in_path == set(re.findall(r"\{(\w+)\}", path)), (method, path)
         for entry in operation.get("parameters", ()):
             assert entry["in"] in {"path", "query", "header", "cookie"}

@@ -32,8 +32,8 @@ def test_at_least_95_percent_are_classified_correctly(data_dir: Path) -> None:
         return [(kind, make_photograph(images[index], kind, rng), str(labels[index])) for index in chosen]
 
     with TestClient(create_app(Settings(models=MODELS))) as client, ThreadPoolExecutor(2) as pool:
-        for made in pool.map(make, KINDS):
-            for kind, photograph, truth in made:
+        for photographs in pool.map(make, KINDS):
+            for kind, photograph, truth in photographs:
                 response = client.post(
                     "/v1/classify?model=digits&top_k=1",
                     content=photograph.data,

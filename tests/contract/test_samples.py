@@ -46,7 +46,7 @@ def client() -> Iterator[TestClient]:
 def _replay(client: TestClient, bundle: Bundle) -> list[str]:
     """Differences between the server's answers and the stored ones, sample by sample."""
     manifest = bundle.manifest
-    wrong = []
+    all_differences = []
     for index, sample in enumerate(bundle.samples()):
         route = sample.route or next(iter(TASKS[manifest.task].routes))
         response = client.post(route, json={"model": manifest.name} | sample.request)
@@ -55,8 +55,8 @@ def _replay(client: TestClient, bundle: Bundle) -> list[str]:
         assert answered_by == (manifest.name, str(manifest.version))
         answer = response.json()
         results = answer["results"] if "results" in answer else answer["data"]
-        wrong += differences(sample.results, results, manifest.comparison, f"samples[{index}].results")
-    return wrong
+        all_differences += differences(sample.results, results, manifest.comparison, f"samples[{index}].results")
+    return all_differences
 
 
 @needs_models
@@ -109,9 +109,9 @@ def test_the_replay_detects_a_difference(tmp_path: Path) -> None:
 
 def test_the_replay_takes_every_sample_to_its_route(tmp_path: Path) -> None:
     bundle = write_words(tmp_path)
-    other = edit_samples(bundle, lambda samples: samples[-1]["results"][0].update(index=7))
-    shutil.move(other.path, tmp_path.parent / "other")
+    edited = edit_samples(bundle, lambda samples: samples[-1]["results"][0].update(index=7))
+    shutil.move(edited.path, tmp_path.parent / "edited")
     with TestClient(create_app(Settings(models=tmp_path))) as client:
         assert _replay(client, bundle) == []
-        renumbered = Bundle(path=tmp_path.parent / "other", manifest=other.manifest.model_copy(update={"version": 1}))
+        renumbered = Bundle(path=tmp_path.parent / "edited", manifest=edited.manifest.model_copy(update={"version": 1}))
         assert _replay(client, renumbered) == ["samples[2].results[0].index: expected 7, found 0 (tolerance 0.001)"]

@@ -38,8 +38,8 @@ def test_the_file_fits_the_compose_schema() -> None:
 
 def test_the_schema_is_one_that_refuses() -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", "-"]
-    wrong = FILE.read_text().replace("read_only: true", "read_only: 7")
-    assert subprocess.run(command, input=wrong, capture_output=True, text=True, check=False).returncode == 1
+    invalid = FILE.read_text().replace("read_only: true", "read_only: 7")
+    assert subprocess.run(command, input=invalid, capture_output=True, text=True, check=False).returncode == 1
 
 
 def test_a_plain_up_starts_the_cpu_server_alone_on_8080(services: dict[str, Any]) -> None:

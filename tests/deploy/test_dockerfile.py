@@ -63,7 +63,7 @@ def test_the_label_s_version_is_the_package_s(stages: Mapping[str, Stage]) -> No
 
 def test_the_build_context_holds_what_is_copied_and_nothing_more() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
-    sent = {line[1:] for line in lines if line.startswith("!")}
+    included = {line[1:] for line in lines if line.startswith("!")}
     copied = {
         source.split("/")[0]
         for stage in parse((ROOT / "Dockerfile").read_text()).values()
@@ -72,4 +72,4 @@ def test_the_build_context_holds_what_is_copied_and_nothing_more() -> None:
         for source in step.words({})[:-1]
     }
     assert lines[1] == "*"
-    assert sent == copied
+    assert included == copied

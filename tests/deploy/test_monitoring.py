@@ -68,10 +68,10 @@ def test_every_metric_and_label_asked_for_is_in_metrics(exposed: Mapping[str, se
         assert set(re.findall(r"(\w+)\s*(?:=~|!=|!~|=)", selector)) <= exposed[name]
     for stage in re.findall(r'stage!?="(\w+)"', expression):
         assert stage in STAGES
-    asked = set(re.findall(r"lectern_\w+", expression))
+    names = set(re.findall(r"lectern_\w+", expression))
     for group in re.findall(r"\bby \((.*?)\)", expression):
         labels = {label.strip() for label in group.split(",")} - TARGET_LABELS
-        assert all(labels <= exposed[name] for name in asked)
+        assert all(labels <= exposed[name] for name in names)
 
 
 def test_the_dashboard_s_variable_is_filled_from_a_metric(exposed: Mapping[str, set[str]]) -> None:
@@ -82,8 +82,8 @@ def test_the_dashboard_s_variable_is_filled_from_a_metric(exposed: Mapping[str, 
 
 def test_every_metric_is_on_the_dashboard(exposed: Mapping[str, set[str]]) -> None:
     ours = {re.sub(r"_(bucket|sum|count|created)$", "", name) for name in exposed if name.startswith("lectern_")}
-    shown = " ".join(dashboard_expressions())
-    assert {name for name in ours if name not in shown} == set()
+    expressions = " ".join(dashboard_expressions())
+    assert {name for name in ours if name not in expressions} == set()
 
 
 def test_the_dashboard_loads_by_itself() -> None:
@@ -98,8 +98,8 @@ def test_the_dashboard_loads_by_itself() -> None:
 
 def test_the_dashboard_asks_the_provisioned_source() -> None:
     (source,) = yaml.safe_load((GRAFANA / "provisioning/datasources/prometheus.yml").read_text())["datasources"]
-    asked = {target["datasource"]["uid"] for panel in dashboard()["panels"] for target in panel["targets"]}
-    assert asked == {source["uid"]}
+    sources = {target["datasource"]["uid"] for panel in dashboard()["panels"] for target in panel["targets"]}
+    assert sources == {source["uid"]}
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     assert source["url"] == "http://prometheus:9090"
     assert compose["prometheus"]["ports"][0].endswith(":9090")

@@ -48,9 +48,9 @@ def test_the_file_fits_its_schema(schema: str, path: Path) -> None:
 
 
 def test_the_schema_is_one_that_refuses() -> None:
-    wrong = WORKFLOWS[0].read_text().replace("runs-on:", "runs_on:")
+    invalid = WORKFLOWS[0].read_text().replace("runs-on:", "runs_on:")
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", "-"]
-    assert subprocess.run(command, input=wrong, capture_output=True, text=True, check=False).returncode == 1
+    assert subprocess.run(command, input=invalid, capture_output=True, text=True, check=False).returncode == 1
 
 
 def test_ci_runs_what_contributors_run_on_every_platform_and_python() -> None:

@@ -45,9 +45,9 @@ def _examples() -> Iterator[tuple[str, Call, str]]:
     for document in DOCUMENTS:
         fenced = [*blocks(document), Block("", "")]
         for block, after in pairwise(fenced):
-            sent = list(calls(block.text)) if block.language == "sh" else []
-            for number, call in enumerate(sent, 1):
-                printed = after.text if after.language == "json" and number == len(sent) else ""
+            requests = list(calls(block.text)) if block.language == "sh" else []
+            for number, call in enumerate(requests, 1):
+                printed = after.text if after.language == "json" and number == len(requests) else ""
                 call.path = call.path.replace("/letters/", "/digits/")  # A model of the reader's own.
                 yield f"{name(document)}:{call.path}", call, printed
 
@@ -71,10 +71,10 @@ def test_a_curl_command_answers_what_is_printed(shipped: TestClient, call: Call,
 
 
 def test_the_readme_shows_every_task_with_its_answer() -> None:
-    shown = {
+    routes = {
         identity.partition(":")[2] for identity, _, printed in EXAMPLES if identity.startswith("README.md:") and printed
     }
-    assert shown == {"/v1/classify", "/v1/tag", "/v1/neighbors", "/v1/translate"}
+    assert routes == {"/v1/classify", "/v1/tag", "/v1/neighbors", "/v1/translate"}
 
 
 def test_every_printed_answer_is_compared() -> None:

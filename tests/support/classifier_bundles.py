@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import orjson
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from service.bundle.files import Bundle, write_bundle
-from service.bundle.manifest import Comparison, Graph, Manifest, Metric, Provenance, Task, TensorSpec
+from service.bundle.manifest import Comparison, Graph, Manifest, Metric, Task, TensorSpec
+from tests.support.onnx_files import PROVENANCE, onnx_file
 
 LABELS = tuple("0123456789")
 SIZE = 28
@@ -41,28 +42,23 @@ def classifier_graph(*, fails_above: float | None = None, statistic: str = "Redu
         helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
     ]
-    constants = [numpy_helper.from_array(weights.astype(np.float32), "weights")]
+    constants: dict[str, NDArray[Any]] = {"weights": weights.astype(np.float32)}
     if fails_above is not None:
         nodes[0] = helper.make_node("Flatten", ["checked"], ["flat"], axis=1)
-        nodes[:0] = _trap(statistic, fails_above, constants)
-    graph = helper.make_graph(
-        nodes,
+        nodes[:0] = _trap(statistic)
+        constants |= {"above": np.array(fails_above, np.float32), "one_element": np.zeros(1, np.float32)}
+    return onnx_file(
         "digits",
+        nodes,
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 1, SIZE, SIZE])],
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 10])],
-        initializer=constants,
+        constants,
+        opset=17,
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.checker.check_model(model)
-    return model.SerializeToString()
 
 
-def _trap(statistic: str, above: float, constants: list[onnx.TensorProto]) -> list[onnx.NodeProto]:
+def _trap(statistic: str) -> list[onnx.NodeProto]:
     """Nodes that fail the run by gathering out of bounds if the statistic of the pixels is greater than `above`."""
-    constants += [
-        numpy_helper.from_array(np.float32(above), "above"),
-        numpy_helper.from_array(np.zeros(1, np.float32), "one_element"),
-    ]
     return [
         helper.make_node(statistic, ["image"], ["value"], keepdims=0),
         helper.make_node("Greater", ["value", "above"], ["poisoned"]),
@@ -88,9 +84,7 @@ def classifier_manifest(name: str = "digits") -> Manifest:
         labels=LABELS,
         preprocessing={"normaliser": "fit", "height": SIZE, "width": SIZE},
         metrics=(Metric(name="accuracy", value=100, unit="%", data="ten templates"),),
-        provenance=Provenance(
-            data="ten templates", licence="CC0-1.0", attribution="nobody", created=datetime(2026, 1, 1, tzinfo=UTC)
-        ),
+        provenance=PROVENANCE,
         comparison=Comparison(kind="scores", tolerance=1e-4),
     )
 

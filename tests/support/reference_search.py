@@ -66,8 +66,10 @@ class _Search:
 
     def best(self) -> list[Hypothesis]:
         """The answers."""
-        lists = [sorted(some, key=lambda one: one[0], reverse=True) for some in (self._finished, self._truncated)]
-        return [hypothesis for some in lists for _, hypothesis in some][: self._settings.n_best]
+        lists = [
+            sorted(scored, key=lambda entry: entry[0], reverse=True) for scored in (self._finished, self._truncated)
+        ]
+        return [hypothesis for scored in lists for _, hypothesis in scored][: self._settings.n_best]
 
     def advance(
         self,
@@ -89,7 +91,7 @@ class _Search:
             for value, token in zip(log_probs[parent], tokens[parent], strict=True)
             if math.isfinite(value) and not _repeats_itself([*one.tokens, token])
         ]
-        candidates.sort(key=lambda one: -one[0])
+        candidates.sort(key=lambda candidate: -candidate[0])
         extended: list[tuple[int, _Unfinished]] = []
         for rank, (total, parent, token) in enumerate(candidates):
             before = self.unfinished[parent]

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import orjson
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from service.bundle.files import Bundle, write_bundle
-from service.bundle.manifest import Comparison, Graph, Manifest, Metric, Provenance, Task, TensorSpec
+from service.bundle.manifest import Comparison, Graph, Manifest, Metric, Task, TensorSpec
 from service.tasks.token_classification.crf import FORBIDDEN
 from service.tasks.token_classification.decoding import Tagging
 from service.tasks.token_classification.features import (
@@ -30,6 +28,7 @@ from service.tasks.token_classification.features import (
 from service.tasks.token_classification.tag_schemes import allowed_transitions
 from service.text import word_spans
 from tests.support.files import npy
+from tests.support.onnx_files import PROVENANCE, onnx_file
 
 LABELS = ("NOUN", "VERB", "PROPN", "PUNCT", "DET", "NUM", "ADP")
 SPAN_LABELS = ("O", *(f"{prefix}-{kind}" for kind in ("LOC", "PER") for prefix in "BIES"))
@@ -148,11 +147,7 @@ def tagger_graph(kind: Kind) -> bytes:
     axes = {"words": ["U"], "characters": ["U", "C"], "casing": ["U"], "tokens": ["B", "T"], "lengths": ["B"]}
     inputs = [helper.make_tensor_value_info(name, TensorProto.INT32, shape) for name, shape in axes.items()]
     outputs = [helper.make_tensor_value_info("emissions", TensorProto.FLOAT, ["B", "T", size])]
-    initializers = [numpy_helper.from_array(array, name) for name, array in constants.items()]
-    graph = helper.make_graph(nodes, "tagger", inputs, outputs, initializers)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    return onnx_file("tagger", nodes, inputs, outputs, constants)
 
 
 def tagger_spec(kind: Kind) -> Graph:
@@ -197,9 +192,7 @@ def write_tagger(
         labels=labels_of(kind),
         preprocessing={"kind": kind, "tokenizer": "words", "max_characters": MAX_CHARACTERS} | preprocessing,
         metrics=(Metric(name="accuracy", value=100, unit="%", data="one sentence"),),
-        provenance=Provenance(
-            data="made up", licence="CC0-1.0", attribution="nobody", created=datetime(2026, 1, 1, tzinfo=UTC)
-        ),
+        provenance=PROVENANCE,
         comparison=Comparison(kind="scores", tolerance=1e-3),
     )
     return write_bundle(repository, manifest, files)

@@ -17,9 +17,9 @@ cv2.polylines(SEVEN, [np.array([(7, 6), (19, 6), (11, 23)], np.int32)], isClosed
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_equal_seeds_make_equal_pictures(kind: str) -> None:
-    first, second, other = (make_photograph(SEVEN, kind, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, second, different = (make_photograph(SEVEN, kind, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first == second
-    assert first.data != other.data
+    assert first.data != different.data
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ import onnx
 import orjson
 import sentencepiece
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from service.bundle.files import Bundle, write_bundle
-from service.bundle.manifest import Comparison, Graph, Manifest, Metric, Provenance, Task, TensorSpec
+from service.bundle.manifest import Comparison, Graph, Manifest, Metric, Task, TensorSpec
+from tests.support.onnx_files import PROVENANCE, onnx_file
 from training.seq2seq.data.language_profile import language_profile
 
 PAD, UNKNOWN, BEGIN, END = range(4)
@@ -276,11 +276,8 @@ def _graph(
         ]
 
     used = {name for node in nodes for name in node.input}
-    initializers = [numpy_helper.from_array(array, name) for name, array in constants.items() if name in used]
-    graph = helper.make_graph(nodes, name, described(inputs), described(outputs), initializers)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    constants = {key: array for key, array in constants.items() if key in used}
+    return onnx_file(name, nodes, described(inputs), described(outputs), constants)
 
 
 @lru_cache
@@ -355,9 +352,7 @@ def write_translator(
         }
         | preprocessing,
         metrics=(Metric(name="BLEU", value=100, data="one sentence"),),
-        provenance=Provenance(
-            data="made up", licence="CC0-1.0", attribution="nobody", created=datetime(2026, 1, 1, tzinfo=UTC)
-        ),
+        provenance=PROVENANCE,
         comparison=Comparison(kind="text", tolerance=1e-3),
     )
     return write_bundle(repository, manifest, files)

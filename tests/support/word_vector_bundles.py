@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,11 +9,12 @@ import numpy as np
 import onnx
 import orjson
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from service.bundle.files import Bundle, write_bundle
-from service.bundle.manifest import Comparison, Datatype, Graph, Manifest, Metric, Provenance, Task, TensorSpec
+from service.bundle.manifest import Comparison, Datatype, Graph, Manifest, Metric, Task, TensorSpec
 from tests.support.files import npy
+from tests.support.onnx_files import PROVENANCE, onnx_file
 
 Form = Literal["inside", "int8", "fp16"]
 """Location and type of the table: int8 inside the graph, or an int8 or fp16 file."""
@@ -146,11 +146,8 @@ def words_graph(table: NDArray[Any], scales: NDArray[np.float32] | None, *, outs
         ]
         for kind, tensors in (("inputs", specs.inputs), ("outputs", specs.outputs))
     }
-    constants = [numpy_helper.from_array(np.asarray(array), name) for name, array in initializers.items()]
-    graph = helper.make_graph(nodes, "words", values["inputs"], values["outputs"], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    constants = {name: np.asarray(array) for name, array in initializers.items()}
+    return onnx_file("words", nodes, values["inputs"], values["outputs"], constants)
 
 
 def _outputs(prefix: str) -> list[onnx.ValueInfoProto]:
@@ -191,9 +188,7 @@ def words_manifest(name: str, graph: Graph, preprocessing: dict[str, Any]) -> Ma
         graphs={"model": graph},
         preprocessing=preprocessing,
         metrics=(Metric(name="analogies", value=100, unit="%", data="two analogies"),),
-        provenance=Provenance(
-            data="made up", licence="CC0-1.0", attribution="nobody", created=datetime(2026, 1, 1, tzinfo=UTC)
-        ),
+        provenance=PROVENANCE,
         comparison=Comparison(kind="scores", tolerance=1e-3),
     )
 

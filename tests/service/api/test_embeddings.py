@@ -25,8 +25,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield client
 
 
-def embed(client: TestClient, sent: Any, **more: Any) -> list[Any]:
-    response = client.post("/v1/embeddings", json={"input": sent} | more)
+def embed(client: TestClient, inputs: Any, **more: Any) -> list[Any]:
+    response = client.post("/v1/embeddings", json={"input": inputs} | more)
     assert response.status_code == 200, response.text
     return [entry["embedding"] for entry in response.json()["data"]]
 
@@ -46,8 +46,8 @@ def test_the_answer_has_openais_shape(client: TestClient) -> None:
 def test_all_forms_of_input_agree(client: TestClient) -> None:
     expected = pytest.approx(unit_vectors()[4].tolist(), abs=1e-6)
     number = WORDS.index("king")
-    for sent in ("king", ["king"], [number], [[number]]):
-        assert embed(client, sent) == [expected]
+    for inputs in ("king", ["king"], [number], [[number]]):
+        assert embed(client, inputs) == [expected]
     (packed,) = embed(client, "king", encoding_format="base64")
     assert np.frombuffer(base64.b64decode(packed), "<f4").tolist() == expected
     assert embed(client, ["king queen"]) == [pytest.approx(embed(client, [[4, 5]])[0], abs=1e-6)]

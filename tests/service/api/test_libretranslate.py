@@ -66,7 +66,7 @@ def test_the_headers_name_the_model(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "sent",
+    "request_options",
     [
         {"data": {"q": "I love you & the cat", "source": "en", "target": "de", "api_key": "x"}},
         {
@@ -80,8 +80,8 @@ def test_the_headers_name_the_model(client: TestClient) -> None:
     ],
     ids=["form", "multipart", "query", "json", "regions"],
 )
-def test_forms_of_request(client: TestClient, sent: dict[str, Any]) -> None:
-    answer = client.post("/translate", **sent)
+def test_forms_of_request(client: TestClient, request_options: dict[str, Any]) -> None:
+    answer = client.post("/translate", **request_options)
     assert answer.status_code == 200, answer.text
     assert answer.json() == {"translatedText": "Ich liebe du & der Katze"}
 

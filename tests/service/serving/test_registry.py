@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,13 @@ import pytest
 
 from service.bundle.manifest import Task
 from service.errors import ConfigurationError, InvalidRequest, NotReady, UnknownModel
-from service.observability import Metrics, Timings
+from service.observability import Timings
 from service.runtime.session import OnnxSession
 from service.serving.loader import ModelLoader
 from service.serving.registry import ModelRegistry
 from service.serving.served_model import ServedModel
 from service.serving.states import State
-from service.settings import ModelSettings, Settings
+from service.settings import ModelSettings
 from service.tasks.image_classification.request import ClassifyRequest
 from tests.support.bundle_edits import edit_samples, rewrite, write_failing_classifier
 from tests.support.classifier_bundles import classifier_graph, template, write_classifier
@@ -40,17 +41,9 @@ def repository(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def registry_of(repository: Path) -> Iterator[Open]:
+def registry_of(repository: Path, make_registry: Open) -> Open:
     """Makes a registry over `repository`, not yet loaded."""
-    registries: list[ModelRegistry] = []
-
-    def make(**settings: Any) -> ModelRegistry:
-        registries.append(ModelRegistry(Settings(models=repository, **settings), Metrics()))
-        return registries[-1]
-
-    yield make
-    for registry in registries:
-        asyncio.run(registry.close())
+    return partial(make_registry, repository)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 
 from service.errors import DeadlineExceeded, InvalidRequest, ModelFailure, NotReady, Saturated
-from service.observability import Metrics, Timings
+from service.observability import Timings
 from service.runtime.session import OnnxSession, Tensors
 from service.serving.registry import ModelRegistry
 from service.serving.served_model import INLINE_THRESHOLD_SECONDS, ServedModel, runs_inline
-from service.settings import Settings
 from service.tasks.image_classification.request import ClassifyRequest
 from tests.support.classifier_bundles import template, write_classifier
 from tests.support.event_loop import run_async
@@ -26,20 +25,16 @@ Serve = Callable[..., ServedModel]
 
 
 @pytest.fixture
-def served_with(tmp_path: Path) -> Iterator[Serve]:
+def served_with(tmp_path: Path, make_registry: Callable[..., ModelRegistry]) -> Serve:
     """Makes the live digits model with some settings."""
     write_classifier(tmp_path)
-    registries: list[ModelRegistry] = []
 
     def make(**settings: Any) -> ServedModel:
-        registry = ModelRegistry(Settings(models=tmp_path, **settings), Metrics())
-        registries.append(registry)
+        registry = make_registry(tmp_path, **settings)
         registry.load_all()
         return registry.find(name="digits")
 
-    yield make
-    for registry in registries:
-        asyncio.run(registry.close())
+    return make
 
 
 def _request(*digits: int) -> ClassifyRequest:

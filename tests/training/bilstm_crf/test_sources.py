@@ -46,10 +46,10 @@ def test_own_files(files: dict[str, str]) -> None:
 
 
 def test_without_dev_every_tenth_sentence_is_held_out(files: dict[str, str]) -> None:
-    whole = load_data(DataConfig(**files)).splits["train"]
+    sentences = load_data(DataConfig(**files)).splits["train"]
     data = load_data(DataConfig(train=files["train"]))
     assert list(data.splits) == ["train", "dev"]
-    assert data.splits["dev"] == [whole[9], whole[19]]
+    assert data.splits["dev"] == [sentences[9], sentences[19]]
     assert len(data.splits["train"]) == 23
     assert data.notes == (f"no --dev: 2 of 25 sentences of {files['train']} are held out",)
 
@@ -180,11 +180,15 @@ def test_the_digest_is_of_words_and_tags() -> None:
             name="", kind="tags", splits={split: list(sentences)}, licence="", attribution="", redistributable=True
         ).sha256()
 
-    one = Sentence(("a", "b"), ("X", "Y"), "here")
-    assert digest(one) == digest(Sentence(one.words, one.tags, "there"))
-    others = [digest(Sentence(("a", "b"), ("X", "X"))), digest(Sentence(("ab",), ("X",))), digest(one, split="dev")]
+    sentence = Sentence(("a", "b"), ("X", "Y"), "here")
+    assert digest(sentence) == digest(Sentence(sentence.words, sentence.tags, "there"))
+    others = [
+        digest(Sentence(("a", "b"), ("X", "X"))),
+        digest(Sentence(("ab",), ("X",))),
+        digest(sentence, split="dev"),
+    ]
     apart = digest(Sentence(("a",), ("X",)), Sentence(("b",), ("Y",)))
-    assert len({digest(one), apart, *others}) == 5
+    assert len({digest(sentence), apart, *others}) == 5
 
 
 REAL = {

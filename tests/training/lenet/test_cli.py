@@ -62,9 +62,9 @@ def test_moved_data_is_found_by_an_option(trained_run: Path, tmp_path: Path) -> 
 
 def test_the_preset_of_1998_trains_and_exports(idx_folder: Path, tmp_path: Path) -> None:
     """With softmax, because the shapes are no digits; its RBF units are tested with the model."""
-    where = ["--data", str(idx_folder), "--run", str(tmp_path / "run"), "--models", str(tmp_path / "models")]
+    folders = ["--data", str(idx_folder), "--run", str(tmp_path / "run"), "--models", str(tmp_path / "models")]
     settings = ["--preset", "lecun1998", "--output", "softmax", "--epochs", "1"]
-    assert main(["lenet", "train", *settings, *where, "--export", "--name", "old"]) == 0
+    assert main(["lenet", "train", *settings, *folders, "--export", "--name", "old"]) == 0
     read_bundle(tmp_path / "models" / "old" / "1")
 
 

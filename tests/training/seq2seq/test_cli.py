@@ -7,6 +7,7 @@ import pytest
 
 from service.bundle.files import read_bundle
 from tests.support import sentence_pairs
+from tests.support.runs import assert_user_error
 from training.__main__ import main
 from training.common.config import merge, to_dict
 from training.common.run import Run
@@ -109,10 +110,8 @@ def test_what_is_wrong_is_reported_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Run.create(Path("RUN"), family=FAMILY, config=to_dict(merge(PRESETS["debug"], {"data": "multi30k:en-de"})))
-    assert main(["seq2seq", *(str(table) if word == "TABLE" else word for word in arguments)]) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("\n") == 1
+    words = [str(table) if word == "TABLE" else word for word in arguments]
+    assert_user_error(["seq2seq", *words], message, capsys)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["RUN"]
 
 

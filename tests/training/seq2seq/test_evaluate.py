@@ -50,25 +50,25 @@ def data() -> ParallelData:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory, data: ParallelData) -> dict[str, Run]:
     """One with attention and one without, trained for a moment."""
-    found = {}
+    runs = {}
     for attention in ("general", "none"):
         run = Run.create(tmp_path_factory.mktemp("runs") / attention, family=FAMILY, config=to_dict(config(attention)))
         train(config(attention), data, run, CPU)
         run.close()
-        found[attention] = run
-    return found
+        runs[attention] = run
+    return runs
 
 
 def test_an_evaluation_beside_another(runs: dict[str, Run], data: ParallelData) -> None:
     evaluate(runs["none"], config("none"), data, "test", CPU, beam_size=2)
     run = runs["general"]
-    found = evaluate(run, config("general"), data, "test", CPU, beam_size=3, against=runs["none"].path)
+    result = evaluate(run, config("general"), data, "test", CPU, beam_size=3, against=runs["none"].path)
     stored = json.loads((run.path / "evaluation.json").read_text())["test"]
-    assert stored == found.as_dict()
-    assert (stored["sentences"], stored["beam_size"], stored["bleu"]) == (30, 3, round(found.bleu, 2))
+    assert stored == result.as_dict()
+    assert (stored["sentences"], stored["beam_size"], stored["bleu"]) == (30, 3, round(result.bleu, 2))
     assert stored["signatures"]["bleu"].startswith("nrefs:1|case:mixed|")
     assert sum(group["sentences"] for group in stored["by_length"]) <= 30
-    assert all(line in found.report() for line in found.scores.report())
+    assert all(line in result.report() for line in result.scores.report())
     samples = (run.path / "samples_test.txt").read_text()
     assert samples.count("source") == samples.count("general attention") == samples.count("no attention") == 30
     for name in ("by_length_test", "attention_test", "learning_curve"):
@@ -77,29 +77,30 @@ def test_an_evaluation_beside_another(runs: dict[str, Run], data: ParallelData) 
     assert not (runs["none"].pictures / "attention_test.png").exists()
 
 
-def test_the_table_is_what_was_found(runs: dict[str, Run], data: ParallelData) -> None:
+def test_the_table_holds_the_translations(runs: dict[str, Run], data: ParallelData) -> None:
     run = runs["general"]
-    found = evaluate(run, config("general"), data, "dev", CPU, beam_size=1)
+    result = evaluate(run, config("general"), data, "dev", CPU, beam_size=1)
     rows = list(
         csv.reader(translations_path(run, "dev").read_text().splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
     )
     assert [(row[0], row[1]) for row in rows] == data.splits["dev"]
-    assert tuple(read_translations(run, "dev")) == found.rows
-    assert "greedy" in found.report()
+    assert tuple(read_translations(run, "dev")) == result.rows
+    assert "greedy" in result.report()
 
 
 def test_other_sentences_are_no_comparison(runs: dict[str, Run], data: ParallelData, tmp_path: Path) -> None:
-    run, other = runs["general"], runs["none"]
+    run, without_attention = runs["general"], runs["none"]
     with pytest.raises(RunError, match=r"has no translations_test2017.tsv; evaluate it first: lectern-train seq2seq"):
-        read_translations(other, "test2017")
+        read_translations(without_attention, "test2017")
     write_translations(
-        translations_path(other, "test"), [Row(source="a", reference="b", translation="c", near_duplicate=False)]
+        translations_path(without_attention, "test"),
+        [Row(source="a", reference="b", translation="c", near_duplicate=False)],
     )
     with pytest.raises(RunError, match=r"was evaluated on other sentences than test of made"):
-        evaluate(run, config("general"), data, "test", CPU, against=other.path)
-    translations_path(other, "test").write_text("a\tb\n")
+        evaluate(run, config("general"), data, "test", CPU, against=without_attention.path)
+    translations_path(without_attention, "test").write_text("a\tb\n")
     with pytest.raises(RunError, match=r"translations_test.tsv: is damaged"):
-        evaluate(run, config("general"), data, "test", CPU, against=other.path)
+        evaluate(run, config("general"), data, "test", CPU, against=without_attention.path)
     with pytest.raises(RunError, match=r"holds no run"):
         evaluate(run, config("general"), data, "test", CPU, against=tmp_path)
 
@@ -137,9 +138,9 @@ def test_scores_without_near_duplicates_leave_them_out() -> None:
             Pair("We never met before.", "Wir sind uns noch nie begegnet."),
         ],
     }
-    made = ParallelData(name="x", source="en", target="de", splits=splits, licence="", attribution="")
-    found = ["ganz falsch", "Wir sind uns noch nie begegnet."]
-    result = measure(made, "test", found, SearchSettings(), config("general"))
+    data = ParallelData(name="x", source="en", target="de", splits=splits, licence="", attribution="")
+    translations = ["ganz falsch", "Wir sind uns noch nie begegnet."]
+    result = measure(data, "test", translations, SearchSettings(), config("general"))
     assert (result.new, round(result.bleu_new)) == (1, 100)
     assert result.bleu < 90
     assert result.as_dict()["without_near_duplicates"]["sentences"] == 1

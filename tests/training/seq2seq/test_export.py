@@ -112,12 +112,12 @@ def test_manifest_and_card(trained: Trained, tmp_path: Path) -> None:
     bundle = read_bundle(tmp_path / "made" / "1")
     manifest = bundle.manifest
     stored = json.loads((run.path / "evaluation.json").read_text())
-    measured = [metric for metric in manifest.metrics if ", test, " in metric.data]
-    assert [metric.name for metric in measured] == ["BLEU", "BLEU, lower case", "chrF2", "BLEU"]
-    assert measured[0].value == stored["test"]["bleu"]
-    assert "tok:13a" in measured[0].data
-    assert "beam 2" in measured[0].data
-    assert "without a near-duplicate" in measured[3].data
+    metrics = [metric for metric in manifest.metrics if ", test, " in metric.data]
+    assert [metric.name for metric in metrics] == ["BLEU", "BLEU, lower case", "chrF2", "BLEU"]
+    assert metrics[0].value == stored["test"]["bleu"]
+    assert "tok:13a" in metrics[0].data
+    assert "beam 2" in metrics[0].data
+    assert "without a near-duplicate" in metrics[3].data
     # The search is that of the evaluation on dev.
     preprocessing = manifest.preprocessing
     assert [preprocessing[key] for key in ("beam_size", "length_penalty", "coverage_penalty")] == [2, 0.7, 0.1]

@@ -40,10 +40,10 @@ WEIGHTS: tuple[Weights, ...] = ("int8", "int8-stored", "fp16", "fp32")
 
 def encoder_feeds(sentences: list[list[int]]) -> Tensors:
     """The sentences with END, padded."""
-    lengths = np.array([len(one) + 1 for one in sentences], np.int32)
+    lengths = np.array([len(sentence) + 1 for sentence in sentences], np.int32)
     source = np.zeros((len(sentences), lengths.max()), np.int32)
-    for row, one in zip(source, sentences, strict=True):
-        row[: len(one) + 1] = [*one, 3]
+    for row, sentence in zip(source, sentences, strict=True):
+        row[: len(sentence) + 1] = [*sentence, 3]
     return {SOURCE: source, LENGTHS: lengths}
 
 
@@ -86,9 +86,11 @@ def test_a_translation_does_not_depend_on_the_batch(kind: str, weights: Weights)
     together = decode(*graphs, sources, settings, wants_attention=True)
     for source, expected in zip(sources, together, strict=True):
         (alone,) = decode(*graphs, [source], settings, wants_attention=True)
-        assert [one.tokens for one in alone] == [one.tokens for one in expected]
+        assert [hypothesis.tokens for hypothesis in alone] == [hypothesis.tokens for hypothesis in expected]
         # Integers are exact; a float that is summed otherwise may still be rounded to the next integer.
-        assert [one.score for one in alone] == pytest.approx([one.score for one in expected], abs=5e-3)
+        assert [hypothesis.score for hypothesis in alone] == pytest.approx(
+            [hypothesis.score for hypothesis in expected], abs=5e-3
+        )
 
 
 @pytest.mark.parametrize("kind", ["default", "gru", "bahdanau"])
@@ -97,7 +99,9 @@ def test_the_graphs_give_the_translations_of_the_reference(kind: str) -> None:
     settings = SearchSettings(beam_size=4, n_best=2)
     outputs = decode(*open_graphs(network, "fp32"), sources, settings)
     expected = [reference_search(network, source, settings) for source in sources]
-    assert [[one.tokens for one in best] for best in outputs] == [[one.tokens for one in best] for best in expected]
+    assert [[hypothesis.tokens for hypothesis in best] for best in outputs] == [
+        [hypothesis.tokens for hypothesis in best] for best in expected
+    ]
 
 
 @pytest.mark.parametrize("weights", ["int8", "int8-stored", "fp16"])
@@ -147,8 +151,8 @@ def test_the_manifest_describes_the_graphs(kind: str) -> None:
         graph = onnx.load_from_string(files[spec.file]).graph
         assert spec.file == FILES[name]
         for tensors, values in ((spec.inputs, graph.input), (spec.outputs, graph.output)):
-            shapes = [tuple(size.dim_value or -1 for size in one.type.tensor_type.shape.dim) for one in values]
-            assert [tensor.name for tensor in tensors] == [one.name for one in values]
+            shapes = [tuple(size.dim_value or -1 for size in value.type.tensor_type.shape.dim) for value in values]
+            assert [tensor.name for tensor in tensors] == [value.name for value in values]
             assert [tensor.shape for tensor in tensors] == shapes
     attends = kind not in ("sutskever", "gru")
     inputs = {tensor.name for tensor in graph_specs(network)[STEP].inputs}

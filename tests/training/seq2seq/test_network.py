@@ -61,13 +61,13 @@ def test_steps_say_what_whole_targets_say(changes: dict[str, Any]) -> None:
     target = torch.randint(4, SIZE, (3, 6), generator=torch.Generator().manual_seed(2))
     target[:, 0] = BEGIN
     with torch.inference_mode():
-        whole = model.output(model(source, lengths, target))
-        whole[..., model.forbidden] = -math.inf
+        logits = model.output(model(source, lengths, target))
+        logits[..., model.forbidden] = -math.inf
         memory = model.encode(source, lengths)
         state = memory.state.unsqueeze(1)
         for position in range(6):
             scores, state, weights = model.step(target[:, position : position + 1], state, memory)
-            torch.testing.assert_close(scores[:, 0], whole[:, position].log_softmax(dim=1), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(scores[:, 0], logits[:, position].log_softmax(dim=1), rtol=1e-4, atol=1e-5)
     assert state.shape == (3, 1, model.state_size)
     if model.config.attention == "none":
         assert weights is None
@@ -121,10 +121,10 @@ def test_a_step_of_a_layer_is_pytorchs(cell: Any) -> None:
     layer = Recurrent(cell, 5, 7)
     inputs = torch.randn(2, 4, 5)
     state = torch.randn(2, layer.state_size)
-    whole = layer(inputs, state)
+    outputs = layer(inputs, state)
     for position in range(4):
         state = layer.step(inputs[:, position], state)
-        torch.testing.assert_close(state[:, :7], whole[:, position], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(state[:, :7], outputs[:, position], rtol=1e-4, atol=1e-5)
 
 
 def test_scores_of_attention_are_the_papers() -> None:
@@ -163,8 +163,8 @@ def test_dropout_is_the_same_at_all_places_of_a_sentence() -> None:
     assert set(dropped.unique().tolist()) == {0.0, 2.0}
     assert bool((dropped == dropped[:, :1]).all())
     assert not bool((dropped[0] == dropped[1]).all())
-    whole = token_dropout(ones, 0.5, True)
-    assert bool((whole == whole[:, :, :1]).all())
+    dropped = token_dropout(ones, 0.5, True)
+    assert bool((dropped == dropped[:, :, :1]).all())
     assert variational_dropout(ones, 0.5, False) is ones
     assert token_dropout(ones, 0.0, True) is ones
 

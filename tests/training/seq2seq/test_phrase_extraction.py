@@ -55,7 +55,7 @@ class TestAlign:
     def test_memory_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(alignment, "_MAX_LINKS", 10)
         links = align([(["a", "b"], ["x", "y"]), (["a"], ["x"]), (["b"], ["y"]), (["a", "b"], ["x", "y"])] * 2)
-        assert [bool(one) for one in links] == [True, True, True, True, False, False, False, False]
+        assert [bool(targets) for targets in links] == [True, True, True, True, False, False, False, False]
 
 
 def test_lowercase_words() -> None:
@@ -102,23 +102,23 @@ COUNTS = {
 class TestPhraseSampler:
     def test_half_are_single_words_and_rare_ones_come_more_often_than_in_sentences(self) -> None:
         phrases = PhraseSampler(COUNTS).sample(4_000, np.random.default_rng(0))
-        counts = Counter(one.source.lower() for one in phrases)
+        counts = Counter(phrase.source.lower() for phrase in phrases)
         assert 1_800 < counts["the dog"] < 2_200
         assert counts["rare"] > 0.02 * counts.total()
-        the = Counter(one.target.lower() for one in phrases if one.source.lower() == "the")
+        the = Counter(phrase.target.lower() for phrase in phrases if phrase.source.lower() == "the")
         assert 1.6 < the["der"] / the["die"] < 2.5
 
     def test_some_have_a_capital_on_both_sides(self) -> None:
         phrases = PhraseSampler(COUNTS).sample(1_000, np.random.default_rng(0))
-        capital = [one for one in phrases if one.source[0].isupper()]
-        assert 400 < len(capital) < 600
-        assert all(one.target[0].isupper() for one in capital)
+        capitalized = [phrase for phrase in phrases if phrase.source[0].isupper()]
+        assert 400 < len(capitalized) < 600
+        assert all(phrase.target[0].isupper() for phrase in capitalized)
         assert Pair("the", "der") in phrases
 
     def test_one_kind_alone(self) -> None:
-        drawn = PhraseSampler({Pair("the dog", "der Hund"): 2}).sample(9, np.random.default_rng(0))
-        assert {one.source.lower() for one in drawn} == {"the dog"}
-        assert len(drawn) == 9
+        sampled = PhraseSampler({Pair("the dog", "der Hund"): 2}).sample(9, np.random.default_rng(0))
+        assert {phrase.source.lower() for phrase in sampled} == {"the dog"}
+        assert len(sampled) == 9
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ class TestPlaceholders:
     def test_placeholders(
         self, augmenter: PlaceholderAugmenter, pair: tuple[str, str], results: set[tuple[str, str] | None]
     ) -> None:
-        expected = {one and Pair(*(text.replace("*", PLACEHOLDER) for text in one)) for one in results}
+        expected = {phrase and Pair(*(text.replace("*", PLACEHOLDER) for text in phrase)) for phrase in results}
         assert self.every(augmenter, Pair(*pair)) == expected
 
     def test_the_share_is_sampled_reproducibly(self, augmenter: PlaceholderAugmenter) -> None:

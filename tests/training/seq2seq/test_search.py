@@ -33,8 +33,10 @@ def assert_equals_reference(
 ) -> None:
     for source, hypotheses in zip(sources, results, strict=True):
         expected = reference_search(network, source, settings)
-        assert [one.tokens for one in hypotheses] == [one.tokens for one in expected]
-        assert [one.score for one in hypotheses] == pytest.approx([one.score for one in expected], abs=1e-6)
+        assert [hypothesis.tokens for hypothesis in hypotheses] == [hypothesis.tokens for hypothesis in expected]
+        assert [hypothesis.score for hypothesis in hypotheses] == pytest.approx(
+            [hypothesis.score for hypothesis in expected], abs=1e-6
+        )
         for ours, theirs in zip(hypotheses, expected, strict=True):
             assert (ours.attention is None) == (theirs.attention is None)
             if ours.attention is not None and theirs.attention is not None:

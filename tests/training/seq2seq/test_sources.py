@@ -66,10 +66,10 @@ def test_two_files_know_their_languages_by_their_names(tmp_path: Path) -> None:
     rows = [row.split("\t") for row in TABLE.splitlines()]
     english.write_bytes(gzip.compress("\n".join(row[0] for row in rows).encode()))
     german.write_bytes(gzip.compress("\n".join(row[1] for row in rows).encode()))
-    one, two = own(f"{english},{german}"), own(f"{german},{english}")
-    assert one.splits == two.splits
-    assert one.splits["train"][0].source.startswith("Sentence")
-    assert one.name == "corpus.en.gz,corpus.de.gz"
+    forward, backward = own(f"{english},{german}"), own(f"{german},{english}")
+    assert forward.splits == backward.splits
+    assert forward.splits["train"][0].source.startswith("Sentence")
+    assert forward.name == "corpus.en.gz,corpus.de.gz"
 
 
 def test_unlike_files_are_refused_with_both_counts(tmp_path: Path) -> None:

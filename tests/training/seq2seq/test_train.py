@@ -254,8 +254,8 @@ def test_batches_have_each_pair_once_within_the_token_limit() -> None:
     for batch in batches:
         longest = max(max(len(pairs[index].source), len(pairs[index].target)) + 1 for index in batch)
         assert len(batch) * longest <= 200
-    again = plan_batches(pairs, 200, np.random.default_rng(1))
-    assert all(np.array_equal(left, right) for left, right in zip(batches, again, strict=True))
+    repeated = plan_batches(pairs, 200, np.random.default_rng(1))
+    assert all(np.array_equal(left, right) for left, right in zip(batches, repeated, strict=True))
     (alone,) = plan_batches([EncodedPair([5] * 99, [6])], 10, np.random.default_rng(1))
     assert alone.tolist() == [0]
 

@@ -12,7 +12,7 @@ from training.seq2seq.data.train_dev_split import connected_components, fold, sp
 pytestmark = pytest.mark.torch
 
 
-def made(count: int) -> list[Pair]:
+def numbered_pairs(count: int) -> list[Pair]:
     """Pairs, many of which share a side with others."""
     generator = random.Random(count)
     return [
@@ -78,31 +78,31 @@ def test_a_long_chain_is_one_component() -> None:
 
 
 def test_held_out_sentences_are_not_trained_on() -> None:
-    splits = split_pairs(made(600), ("dev", "test"), held_out=40, seed=1)
+    splits = split_pairs(numbered_pairs(600), ("dev", "test"), held_out=40, seed=1)
     assert {split: len(pairs) for split, pairs in splits.items() if split != "train"} == {"dev": 40, "test": 40}
-    for one, two in (("train", "dev"), ("train", "test"), ("dev", "test")):
+    for first, second in (("train", "dev"), ("train", "test"), ("dev", "test")):
         for side in (0, 1):
-            assert not {fold(p[side]) for p in splits[one]} & {fold(p[side]) for p in splits[two]}
+            assert not {fold(p[side]) for p in splits[first]} & {fold(p[side]) for p in splits[second]}
 
 
 def test_held_out_sources_are_distinct() -> None:
-    for pairs in (made(600), swapped(made(600))):
+    for pairs in (numbered_pairs(600), swapped(numbered_pairs(600))):
         sources = [pair.source for pair in split_pairs(pairs, ("dev", "test"), held_out=40, seed=1)["test"]]
         assert len(set(sources)) == 40
 
 
 def test_both_directions_hold_out_the_same() -> None:
-    pairs = made(600)
-    one = split_pairs(pairs, ("dev", "test"), held_out=40, seed=1)
-    two = split_pairs(swapped(pairs), ("dev", "test"), held_out=40, seed=1)
-    assert one["train"] == swapped(two["train"])
+    pairs = numbered_pairs(600)
+    first = split_pairs(pairs, ("dev", "test"), held_out=40, seed=1)
+    second = split_pairs(swapped(pairs), ("dev", "test"), held_out=40, seed=1)
+    assert first["train"] == swapped(second["train"])
     for side in (0, 1):
-        trained = {fold(pair[side]) for pair in one["train"]}
-        assert not trained & {fold(pair[1 - side]) for pair in two["test"] + two["dev"]}
+        trained = {fold(pair[side]) for pair in first["train"]}
+        assert not trained & {fold(pair[1 - side]) for pair in second["test"] + second["dev"]}
 
 
 def test_splits_depend_on_the_seed_alone() -> None:
-    pairs = made(600)
+    pairs = numbered_pairs(600)
     same = [split_pairs(pairs, ("dev", "test"), held_out=40, seed=seed) for seed in (1, 1, 2)]
     assert same[0] == same[1]
     assert same[1]["test"] != same[2]["test"]
@@ -111,7 +111,7 @@ def test_splits_depend_on_the_seed_alone() -> None:
 def test_training_pairs_keep_their_order() -> None:
     pairs = [Pair(f"s{number}", f"t{number}") for number in range(200)]
     numbers = [int(pair.source[1:]) for pair in split_pairs(pairs, ("dev",), held_out=20, seed=0)["train"]]
-    assert all(one < two for one, two in pairwise(numbers))
+    assert all(first < second for first, second in pairwise(numbers))
     assert len(numbers) == 180
 
 

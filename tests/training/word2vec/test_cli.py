@@ -29,8 +29,8 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(text: Path) -> Path:
     folder = text.parent
-    where = ["--run", str(folder / "run"), "--corpus", str(folder / "corpus"), "--models", str(folder / "models")]
-    assert main(["word2vec", "train", "--data", str(text), *where, *SETTINGS, "--export"]) == 0
+    folders = ["--run", str(folder / "run"), "--corpus", str(folder / "corpus"), "--models", str(folder / "models")]
+    assert main(["word2vec", "train", "--data", str(text), *folders, *SETTINGS, "--export"]) == 0
     return folder
 
 
@@ -130,8 +130,8 @@ def test_a_bundle_that_cannot_be_made_is_refused_before_training(
         monkeypatch.setattr(f"training.word2vec.export.{limit}", 11)
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "usearch" else find(name))
-    where = ["--run", str(tmp_path / "run"), "--corpus", str(tmp_path / "corpus"), "--models", str(tmp_path / "models")]
-    assert main(["word2vec", "train", "--data", str(text), *where, *SETTINGS, "--export", *flags]) == 2
+    folders = [f"--{name}={tmp_path / name}" for name in ("run", "corpus", "models")]
+    assert main(["word2vec", "train", "--data", str(text), *folders, *SETTINGS, "--export", *flags]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 

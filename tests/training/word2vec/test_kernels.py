@@ -88,8 +88,8 @@ def test_topics_are_learned(architecture: str, loss: str) -> None:
         model.train_chunk(ids, 0.05, seed)
     unit = torch.nn.functional.normalize(model.input_vectors - model.input_vectors.mean(0))
     cosines = (unit @ unit.T).numpy()
-    same = np.mean([cosines[:10, :10].mean(), cosines[10:, 10:].mean()])
-    assert same > cosines[:10, 10:].mean() + 0.3
+    within_topic = np.mean([cosines[:10, :10].mean(), cosines[10:, 10:].mean()])
+    assert within_topic > cosines[:10, 10:].mean() + 0.3
 
 
 @models
@@ -128,6 +128,6 @@ def test_subsampling_follows_the_formula() -> None:
 def test_the_alias_table_samples_by_weight() -> None:
     weights = np.array([1000.0, 1.0, 50.0, 50.0, 7.0]) ** 0.75
     threshold, alias = alias_table(weights)
-    kept = threshold / 2.0**32
-    sampled = kept + np.bincount(alias, 1 - kept, len(weights))
+    probabilities = threshold / 2.0**32
+    sampled = probabilities + np.bincount(alias, 1 - probabilities, len(weights))
     np.testing.assert_allclose(sampled / len(weights), weights / weights.sum(), atol=1e-9)

@@ -178,9 +178,9 @@ def test_the_graph_computes_the_documented_formulas(precision: Precision, outsid
     np.testing.assert_allclose(embeddings, expected, atol=2e-6)
     np.testing.assert_allclose(served.rows(ids[:, 0]), rows[ids[:, 0]], atol=2e-6)
     scores, indices = served.search(embeddings, 5)
-    every = embeddings @ rows.T
-    np.testing.assert_array_equal(indices, np.argsort(-every, axis=1, kind="stable")[:, :5])
-    np.testing.assert_allclose(scores, -np.sort(-every, axis=1)[:, :5], atol=2e-6)
+    scores_of_all = embeddings @ rows.T
+    np.testing.assert_array_equal(indices, np.argsort(-scores_of_all, axis=1, kind="stable")[:, :5])
+    np.testing.assert_allclose(scores, -np.sort(-scores_of_all, axis=1)[:, :5], atol=2e-6)
     alone = np.concatenate([embed(ids[row : row + 1], weights[row : row + 1]) for row in range(9)])
     np.testing.assert_allclose(alone, embeddings, atol=1e-6)
     padded = embed(np.pad(ids, ((0, 0), (0, 3))), np.pad(weights, ((0, 0), (0, 3))))

@@ -53,9 +53,9 @@ def pairs(result: dict[str, Any]) -> list[tuple[str, str]]:
 def test_the_samples_replay(tmp_path: Path, kind: Kind, crf: bool) -> None:
     bundle = write_tagger(tmp_path, kind=kind, crf=crf)
     assert list(load(bundle).replay()) == []
-    other = edit_samples(bundle, lambda samples: samples[0]["results"][0]["tokens"][1].update(tag="X"))
-    (wrong,) = load(other).replay()
-    assert wrong.startswith("samples[0].results[0].tokens[1].tag: expected 'X'")
+    edited = edit_samples(bundle, lambda samples: samples[0]["results"][0]["tokens"][1].update(tag="X"))
+    (difference,) = load(edited).replay()
+    assert difference.startswith("samples[0].results[0].tokens[1].tag: expected 'X'")
 
 
 def test_words_are_tagged(pos: TokenClassificationPredictor) -> None:
@@ -122,9 +122,9 @@ def test_offsets_are_code_points_of_the_text_as_sent(
 
 def test_words_are_looked_up_in_composed_form(pos: TokenClassificationPredictor) -> None:
     composed, decomposed = "the café sat", unicodedata.normalize("NFD", "the café sat")
-    one, other = tag(pos, composed), tag(pos, decomposed)
-    assert other["tokens"][1] == one["tokens"][1] | {"text": "cafe\u0301", "end": 9}
-    assert [token["score"] for token in one["tokens"]] == [token["score"] for token in other["tokens"]]
+    first, second = tag(pos, composed), tag(pos, decomposed)
+    assert second["tokens"][1] == first["tokens"][1] | {"text": "cafe\u0301", "end": 9}
+    assert [token["score"] for token in first["tokens"]] == [token["score"] for token in second["tokens"]]
 
 
 @pytest.mark.parametrize("text", ["", " ", "\t\n\r \u00a0\u2003\u2028", "\n\n\n\n"])

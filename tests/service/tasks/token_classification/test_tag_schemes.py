@@ -104,7 +104,7 @@ def test_allowed_transitions_are_those_of_well_formed_sentences() -> None:
     assert allowed.shape == (len(BIOES) + 2, len(BIOES))
     for rows in itertools.product(range(len(BIOES)), repeat=3):
         tags = [BIOES[row] for row in rows]
-        steps = [allowed[one, other] for one, other in itertools.pairwise(rows)]
+        steps = [allowed[previous, current] for previous, current in itertools.pairwise(rows)]
         assert (allowed[-2, rows[0]] and allowed[-1, rows[-1]] and all(steps)) == (to_bioes(tags) == tags), tags
 
 

@@ -50,9 +50,9 @@ def test_other_scripts_have_low_confidence(text: str) -> None:
 
 
 def test_confidence_of_a_single_profile() -> None:
-    (own,), (other,) = detect("The cat drinks milk", [ENGLISH]), detect("Die Katze trinkt Milch", [ENGLISH])
+    (own,), (foreign,) = detect("The cat drinks milk", [ENGLISH]), detect("Die Katze trinkt Milch", [ENGLISH])
     assert own.confidence > 90
-    assert other.confidence < 50
+    assert foreign.confidence < 50
 
 
 def test_duplicate_languages_are_listed_once() -> None:
@@ -73,10 +73,10 @@ def test_long_texts_take_bounded_time() -> None:
 
 
 def test_is_written_and_read() -> None:
-    again = Profile.read(GERMAN.write())
-    assert again.language == "de"
-    assert again.write() == GERMAN.write()
-    assert again.score(["schläft", "zzz"]) == GERMAN.score(["schläft", "zzz"])
+    reread = Profile.read(GERMAN.write())
+    assert reread.language == "de"
+    assert reread.write() == GERMAN.write()
+    assert reread.score(["schläft", "zzz"]) == GERMAN.score(["schläft", "zzz"])
 
 
 @pytest.mark.parametrize(
@@ -98,11 +98,11 @@ def test_other_files_than_profiles_are_refused(content: bytes, message: str) -> 
 
 
 def test_a_profile_is_small() -> None:
-    made = [chr(97 + number % 26) + chr(97 + number // 26 % 26) + str(number) for number in range(676)]
+    prefixes = [chr(97 + number % 26) + chr(97 + number // 26 % 26) + str(number) for number in range(676)]
     long = [
-        f"{one}{other}"[:12].translate({ord(digit): "q" for digit in "0123456789"})
-        for one in made
-        for other in made[::40]
+        f"{first}{second}"[:12].translate({ord(digit): "q" for digit in "0123456789"})
+        for first in prefixes
+        for second in prefixes[::40]
     ]
     assert len(language_profile("en", long).write()) < 64_000
 

@@ -55,9 +55,9 @@ def test_the_samples_replay(tmp_path: Path, source: str, attention: bool) -> Non
     predictor = load(bundle)
     assert (predictor.selectors, predictor.profile.language) == ({"source": source, "target": target}, source)
     assert list(predictor.replay()) == []
-    other = edit_samples(bundle, lambda samples: samples[0]["results"][0].update(text="x"))
-    (wrong,) = load(other).replay()
-    assert wrong.startswith("samples[0].results[0].text: expected 'x'")
+    edited = edit_samples(bundle, lambda samples: samples[0]["results"][0].update(text="x"))
+    (difference,) = load(edited).replay()
+    assert difference.startswith("samples[0].results[0].text: expected 'x'")
 
 
 def test_sentences_keep_their_spacing(english: TranslationPredictor) -> None:
@@ -69,11 +69,11 @@ def test_sentences_keep_their_spacing(english: TranslationPredictor) -> None:
 
 def test_scores_are_of_the_mean_token(english: TranslationPredictor) -> None:
     texts = ["The big house.", "Hello world"]
-    one, other = (translate(english, text=text)["score"] for text in texts)
-    assert [one, other] == [pytest.approx(score(text), abs=1e-4) for text in texts]
+    first, second = (translate(english, text=text)["score"] for text in texts)
+    assert [first, second] == [pytest.approx(score(text), abs=1e-4) for text in texts]
     counts = [len(pieces().encode(text)) + 1 for text in texts]
     both = translate(english, text=" ".join(texts))["score"]
-    assert both == pytest.approx((one * counts[0] + other * counts[1]) / sum(counts), abs=1e-5)
+    assert both == pytest.approx((first * counts[0] + second * counts[1]) / sum(counts), abs=1e-5)
 
 
 @pytest.mark.parametrize("beam_size", [1, 2, 16, None])

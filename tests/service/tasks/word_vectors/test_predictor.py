@@ -245,8 +245,8 @@ class TestProjection:
             singular = np.linalg.svd(centered, compute_uv=False)
             assert shares == pytest.approx(singular[:2] ** 2 / (singular**2).sum(), rel=1e-4)
             assert np.linalg.norm(points, axis=0) == pytest.approx(singular[:2], rel=1e-4)
-            again, _ = principal_plane(vectors[::-1].copy())
-            assert np.allclose(again[::-1], points, atol=1e-4)
+            reversed_points, _ = principal_plane(vectors[::-1].copy())
+            assert np.allclose(reversed_points[::-1], points, atol=1e-4)
 
     @pytest.mark.parametrize("count", [0, 1])
     def test_without_variance_all_points_are_at_the_origin(self, count: int) -> None:
@@ -315,8 +315,10 @@ def test_without_usearch_search_is_exact_with_a_warning(
 
 def test_a_sample_of_an_unknown_route_is_refused(inside: WordVectorsPredictor) -> None:
     bundle = edit_samples(inside.bundle, lambda samples: samples[0].update(route="/v1/classify"))
-    (wrong,) = load(bundle).replay()
-    assert wrong.startswith("samples[0]: refused: route: '/v1/classify' is no route of this task; it has /v1/neighbors")
+    (difference,) = load(bundle).replay()
+    assert difference.startswith(
+        "samples[0]: refused: route: '/v1/classify' is no route of this task; it has /v1/neighbors"
+    )
 
 
 @pytest.mark.parametrize(

@@ -67,10 +67,10 @@ def test_alignment(subwords: Subwords) -> None:
 
 def test_a_truncated_translation_has_no_end(subwords: Subwords) -> None:
     text = SegmentedText([subwords.encode("the dog")], ["", ""])
-    whole = hypothesis(subwords, "der Hund", -0.5, attention=3)
-    assert whole.attention is not None
+    complete = hypothesis(subwords, "der Hund", -0.5, attention=3)
+    assert complete.attention is not None
     result = AnswerBuilder(subwords, subwords).build(
-        text, [[whole._replace(attention=whole.attention[:2])]], alignment=True
+        text, [[complete._replace(attention=complete.attention[:2])]], alignment=True
     )
     assert result["sentences"][0]["target_tokens"] == ["▁der", "▁Hund"]
 

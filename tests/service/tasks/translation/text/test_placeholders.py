@@ -152,7 +152,7 @@ def test_no_attention_loses_a_protected_text(subwords: Subwords) -> None:
     text = "<u>the 李 <b>big <i>王</i> dog</b> and</u> 😀 the <s>cat 周</s> not <i>you and Łukasz</i>"
     result = segmented(subwords, text)
     (ids,) = result.segments
-    protected = [one.text for one in result.protected[0]]
+    protected = [span.text for span in result.protected[0]]
     assert protected == ["李", "<i>王</i>", "😀", "周", "Łukasz"]
     space = next(id_ for id_ in range(subwords.size) if subwords.piece(id_) == SPACE_SYMBOL)
     pieces = [*subwords.encode("der große Hund und Katze, nicht du!"), *[space, UNKNOWN] * 4]

@@ -219,9 +219,9 @@ def test_text_without_known_words_is_kept(subwords: Subwords) -> None:
 
 
 def test_a_truecaser_is_written_and_read() -> None:
-    again = Truecaser.read(TRUECASER.write())
-    assert again == TRUECASER
-    assert TRUECASER.write() == again.write()
+    reread = Truecaser.read(TRUECASER.write())
+    assert reread == TRUECASER
+    assert TRUECASER.write() == reread.write()
     assert b'"begins":["the"]' in TRUECASER.write()
 
 

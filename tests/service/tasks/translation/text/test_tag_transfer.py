@@ -116,13 +116,13 @@ def test_html(subwords: Subwords) -> None:
     assert result.join([f"{{{part}}}" for part in words]) == (
         '<p>{I love the dog &amp; the &lt;cat&gt; "not" é}&unknown; {R&amp;D.}</p>'
     )
-    kept = (
+    markup = (
         '<a title="&quot;the&quot; &amp; &lt;" href="?a&amp;b">the</a> <script>"&quot;&nbsp;"</script> <!-- &quot; -->'
     )
-    result = segment(f"I love {kept}", subwords, "en", MAX_TOKENS, inline_tags=True, is_html=True)
+    result = segment(f"I love {markup}", subwords, "en", MAX_TOKENS, inline_tags=True, is_html=True)
     assert (result.inline_tags[0][0].opening, result.separators) == (
-        kept.split("the</a>")[0],
-        ["", kept.split("</a>")[1]],
+        markup.split("the</a>")[0],
+        ["", markup.split("</a>")[1]],
     )
     protected = "12 &amp; 34 &lt;!-- &hearts;&#0; & 5"
     assert segment(protected, subwords, "en", MAX_TOKENS, is_html=True).separators == [

@@ -33,8 +33,8 @@ def annotated(subwords: Subwords, text: str, *, is_html: bool = False) -> str:
     parts = []
     for index, ids in enumerate(result.segments):
         words = subwords.decode(ids)
-        for one in result.protected.get(index, []):
-            words = words.replace(PLACEHOLDER, f"[{one.text}]", 1)
+        for span in result.protected.get(index, []):
+            words = words.replace(PLACEHOLDER, f"[{span.text}]", 1)
         parts.append(f"{{{words}}}")
     return result.join(parts)
 
@@ -156,16 +156,16 @@ def test_parts_of_long_sentences_share_the_placeholders(subwords: Subwords) -> N
     text = "".join(f"the dog and {name}, " for name in names)
     result = segmented(subwords, text)
     assert len(result.segments) > 2
-    assert [one.text for index in sorted(result.protected) for one in result.protected[index]] == names
+    assert [span.text for index in sorted(result.protected) for span in result.protected[index]] == names
 
     result = segmented(subwords, f"{text}<b>the cat and 王</b>.")
     assert (result.separators[-2:], result.inline_tags) == ([" <b>", "</b>."], {})
-    assert [one.text for index in sorted(result.protected) for one in result.protected[index]] == [*names, "王"]
+    assert [span.text for index in sorted(result.protected) for span in result.protected[index]] == [*names, "王"]
 
 
 def test_whether_a_protected_text_follows_a_word(subwords: Subwords) -> None:
     (texts,) = segmented(subwords, "The dog😀 and 😀 李 sleep").protected.values()
-    assert [one.follows_word for one in texts] == [True, False]
+    assert [text.follows_word for text in texts] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -143,10 +143,10 @@ def test_deltas_add_up_to_the_answer(copier: TranslationPredictor) -> None:
     loop.add([job.tokens for job in jobs], jobs[0].settings, range(len(jobs)), [job.wants_attention for job in jobs])
     hypotheses: list[Any] = [None] * len(jobs)
     while loop.active:
-        for one in loop.step(on_token):
-            assert isinstance(one.ticket, int)
-            hypotheses[one.ticket] = one.hypotheses
-            on_token(one.ticket, END)
+        for finished in loop.step(on_token):
+            assert isinstance(finished.ticket, int)
+            hypotheses[finished.ticket] = finished.hypotheses
+            on_token(finished.ticket, END)
     results = copier.postprocess(request, {HYPOTHESES: object_array(hypotheses)})["results"]
     deltas += stream.finish(results)
     assert len(deltas) > 1

@@ -127,8 +127,8 @@ def test_a_thick_pen_that_covers_most_of_the_paper(ink: int) -> None:
 def test_the_aspect_ratio_is_kept() -> None:
     page = _page(200, 200)
     cv2.line(page, (100, 30), (100, 170), 0, 14, cv2.LINE_AA)
-    one = normalize(page, MNIST)
-    rows, columns = np.nonzero(one > 0.3)
+    digit = normalize(page, MNIST)
+    rows, columns = np.nonzero(digit > 0.3)
     assert np.ptp(rows) + 1 == 20
     assert np.ptp(columns) + 1 <= 4
 

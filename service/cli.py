@@ -52,14 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--models", metavar="DIR", help=f"the same as {PREFIX}MODELS")
     serve.set_defaults(run=_serve)
     health = commands.add_parser("health", help="ask a running server whether it is ready")
-    health.add_argument("--url", help=f"its address; by default that of {PREFIX}HOST and {PREFIX}PORT")
+    health.add_argument("--url", help=f"base URL of the server (default: from {PREFIX}HOST and {PREFIX}PORT)")
     health.set_defaults(run=_health)
     openapi = commands.add_parser("openapi", help="print the OpenAPI document")
     openapi.set_defaults(run=_openapi)
     models = commands.add_parser("models", help="inspect a model repository").add_subparsers(
         required=True, metavar="COMMAND"
     )
-    listing = models.add_parser("list", help="list its bundles")
+    listing = models.add_parser("list", help="list the bundles of the model repository")
     listing.set_defaults(run=_list)
     verify = models.add_parser("verify", help="check every file, and compare the model's answers to the stored samples")
     verify.add_argument("names", nargs="*", metavar="NAME", help="models to check; all by default")
@@ -180,7 +180,9 @@ def _verify(arguments: argparse.Namespace) -> int:
             count = len(predictor.bundle.samples())
         except (BundleError, LecternError) as error:
             problems, count = [str(error)], 0
-        print(f"{path.parent.name}/{path.name}: {'; '.join(problems) or f'ok, {count} samples answered alike'}")
+        print(
+            f"{path.parent.name}/{path.name}: {'; '.join(problems) or f'ok, {count} samples match the stored answers'}"
+        )
         exit_code = max(exit_code, int(bool(problems)))
     return exit_code
 

@@ -13,46 +13,46 @@ PREFIX = "LECTERN_"
 
 
 class Limits(BaseModel):
-    """What one request may ask for, and how much work one run may join."""
+    """Limits of one request, and the maximum size of a batch."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     max_body_bytes: int = Field(default=16 * 2**20, ge=1024)
     """Largest request body in bytes, after decompression."""
     max_images: int = Field(default=64, ge=1, le=4096)
-    """Most images in one request."""
+    """Maximum number of images in one request."""
     max_pixels: int = Field(default=20_000_000, ge=784)
-    """Most pixels of one image."""
+    """Maximum number of pixels of one image."""
     max_words: int = Field(default=10_000, ge=1, le=1_000_000)
-    """Most words, pairs of words or vectors in one request."""
+    """Maximum number of words, pairs of words or vectors in one request."""
     max_neighbors: int = Field(default=1_000, ge=1, le=100_000)
-    """Most neighbors of one word: the largest k."""
+    """Maximum number of neighbors of one word: the largest k."""
     max_total_neighbors: int = Field(default=100_000, ge=1, le=10_000_000)
-    """Most neighbors in one answer: words times k."""
+    """Maximum number of neighbors in one answer: words times k."""
     max_inputs: int = Field(default=2_048, ge=1, le=65_536)
-    """Most texts in one request to /v1/embeddings."""
+    """Maximum number of texts in one request to /v1/embeddings."""
     max_tokens: int = Field(default=8_192, ge=1, le=1_000_000)
-    """Most words in one text to /v1/embeddings."""
+    """Maximum number of words in one text sent to /v1/embeddings."""
     max_texts: int = Field(default=1_024, ge=1, le=65_536)
-    """Most texts in one request to tag or to translate; most token lists to tag."""
+    """Maximum number of texts in one request to tag or to translate, or of token lists to tag."""
     max_text_bytes: int = Field(default=100_000, ge=1)
     """Largest text to tag, in bytes of UTF-8."""
     max_sentence_tokens: int = Field(default=1_000, ge=1, le=100_000)
-    """Most tokens in one sentence to tag."""
+    """Maximum number of tokens in one sentence to tag."""
     max_total_tokens: int = Field(default=200_000, ge=1, le=10_000_000)
-    """Most tokens in one request to /v1/tag, all its texts together."""
+    """Maximum number of tokens in one request to /v1/tag, all its texts together."""
     max_batch_tokens: int = Field(default=2_048, ge=1, le=1_000_000)
-    """Most tokens in one run of a tagger, padding included; takes the place of LECTERN_MAX_BATCH_SIZE there."""
+    """Maximum tokens in one run of a tagger, padding included; taggers use this instead of LECTERN_MAX_BATCH_SIZE."""
     max_characters: int = Field(default=10_000, ge=1, le=1_000_000)
-    """Most characters of one text to translate."""
+    """Maximum number of characters in one text to translate."""
     max_total_characters: int = Field(default=50_000, ge=1, le=10_000_000)
-    """Most characters in one request to translate, all its texts together."""
+    """Maximum number of characters in one request to translate, all its texts together."""
     max_beam_size: int = Field(default=16, ge=1, le=256)
-    """Largest beam of a translation; alternatives are fewer than its beam."""
+    """Largest beam size of a translation; a request gets at most beam size - 1 alternatives."""
     max_batch_hypotheses: int = Field(default=160, ge=1, le=65_536)
-    """Most hypotheses in one step of a translator: sentences times their beams."""
+    """Maximum number of hypotheses in one step of a translator: sentences times their beam sizes."""
     max_batch_size: int = Field(default=64, ge=1, le=4096)
-    """Most rows joined into one run of a model."""
+    """Maximum number of rows joined into one run of a model."""
 
     def describe(self, name: str) -> str:
         """The limit for an error message: `the limit is 64 (LECTERN_MAX_IMAGES)`."""

@@ -56,7 +56,8 @@ def _serve_on(listener: socket.socket, settings: Settings) -> int:
     address = _address(listener)
     if settings.workers > 1:
         return _serve_many(settings, listener, address)
-    # SIGTERM ends the process like Ctrl-C: before uvicorn handles signals, and when it raises them again at its end.
+    # Make SIGTERM end the process like Ctrl-C, both before uvicorn installs its handlers and when it re-raises the
+    # signal on exit.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     log.info("serving", extra={"fields": {"address": address, "docs": f"{address}/docs"}})
     with contextlib.suppress(KeyboardInterrupt):

@@ -31,11 +31,11 @@ class ModelSettings(BaseModel):
     providers: Providers | None = None
     """Execution providers of this model."""
     max_batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
-    """Rows joined into one run of this model."""
+    """Maximum number of rows joined into one run of this model."""
     max_queue_delay_us: Annotated[int, Field(ge=0)] | None = None
-    """Longest wait for batch mates, in microseconds."""
+    """Maximum time a request waits for others to join its batch, in microseconds."""
     inline: Literal["auto", "always", "never"] | None = None
-    """Run this model in the event loop (always), in a thread (never), or by its warm-up time (auto)."""
+    """Where this model runs: as LECTERN_INLINE."""
 
     _split_providers = field_validator("providers", mode="before")(_split)
 
@@ -65,23 +65,23 @@ class Settings(Limits, BaseSettings):
     providers: Providers = ("auto",)
     """Execution providers in order, separated by commas: auto, cpu, cuda, tensorrt, or onnxruntime's names."""
     threads: int = Field(default=0, ge=0, le=1024)
-    """Threads of one run; 0: one for models that run inline, else as many as affinity and cgroup quota allow."""
+    """Threads of one run; 0: 1 in the event loop, else available CPUs (affinity, cgroup) divided by LECTERN_WORKERS."""
     strict: bool = False
     """Refuse to start when any model is bad or runs on another provider than asked."""
     model_control: Literal["explicit", "none"] = "explicit"
     """Whether models can be loaded and unloaded over HTTP: explicit (yes) or none."""
     max_queue_delay_us: int = Field(default=0, ge=0)
-    """Longest wait for batch mates in microseconds; 0 takes what is waiting and adds no delay."""
+    """Maximum time a request waits for others to join its batch, in microseconds; 0 adds no delay."""
     max_queue_size: int = Field(default=512, ge=1)
-    """Most requests in flight per model; beyond it the answer is 503 with Retry-After."""
+    """Maximum number of requests in flight per model; beyond it the answer is 503 with Retry-After."""
     inline: Literal["auto", "always", "never"] = "auto"
-    """Run a model in the event loop (always), in a thread (never), or as the warm-up finds it fast enough (auto)."""
+    """Where a model runs: event loop (always), thread (never), or event loop if its warm-up took under 1 ms (auto)."""
     deadline_seconds: float = Field(default=30.0, gt=0, le=3600)
-    """Longest time for one request, queue and run together."""
+    """Maximum time for one request in seconds, queue and run together."""
     drain_seconds: float = Field(default=1.0, ge=0, le=600)
-    """On SIGTERM: how long ready answers 503 while requests are still taken, before the socket closes."""
+    """Seconds after SIGTERM in which /readyz answers 503 and requests are still accepted; then the socket closes."""
     shutdown_seconds: int = Field(default=30, ge=1, le=3600)
-    """After the socket is closed: how long requests in flight may still take."""
+    """Maximum time, in seconds, that requests in flight may still take after the socket is closed."""
     access_log: bool = False
     """Log one line per request."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -133,7 +133,7 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def unknown_variables() -> list[str]:
-    """Variables of the environment that begin with LECTERN_ and set nothing: most likely misspelt."""
+    """Variables of the environment that begin with LECTERN_ and set nothing: probably misspelled."""
     known = {variable(name) for name in Settings.model_fields} | {"LECTERN_DATA"}
     return sorted(
         name for name in os.environ if name.startswith(PREFIX) and name not in known and "LECTERN_MODEL__" not in name

@@ -92,8 +92,8 @@ def write_error(
     Args:
         status: the HTTP status.
         text: the message for the caller.
-        shape: of the body.
-        path: of the request; problem details name it.
+        shape: the shape of the body.
+        path: the path of the request, which problem details name.
         field: the field of the request that is wrong.
         headers: further headers of the answer.
     """

@@ -18,7 +18,7 @@ from service.errors import InvalidRequest, MalformedBody, UnsupportedMedia
 
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
-# More than any route has, so that an unknown field is named instead of counted.
+# Well above the fields of any route, so that an unknown field is reported by name rather than as "too many fields".
 _MAX_FIELDS = 32
 
 

@@ -24,7 +24,7 @@ class Alive(BaseModel):
 
 
 class Ready(BaseModel):
-    """Every model serves."""
+    """Every model that was not unloaded on purpose serves."""
 
     ready: bool = True
 
@@ -35,10 +35,10 @@ async def live(request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """Answer 200 if every model serves.
+    """Answer 200 if every model that was not unloaded on purpose serves.
 
     Raises:
-        NotReady: some model does not, or the server is shutting down.
+        NotReady: a model does not serve, or the server is shutting down.
     """
     service = context(request)
     if service.draining.is_set():
@@ -73,7 +73,8 @@ _READY = Operation(
     errors=ErrorShape.PROBLEM,
     tag="health",
     summary="Whether every model serves",
-    description="200 if every model has a version that was verified, loaded, warmed up and compared with its samples.",
+    description="200 if every model that was not unloaded on purpose has a version that was verified, loaded, warmed "
+    "up and compared with its samples.",
     operation_id="ready_readyz_get",
     response=Ready,
     statuses=(503,),

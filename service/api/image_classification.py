@@ -15,7 +15,7 @@ from service.api.errors import ErrorShape
 from service.api.forms import MULTIPART, TooManyFiles, parse_multipart
 from service.api.io import media_type, parse_json, read_body, validate
 from service.api.operation import INFERENCE_STATUSES, Operation, context
-from service.api.task_answer import TaskAnswer, answer
+from service.api.task_response import TaskResponse, respond
 from service.bundle.manifest import Task
 from service.errors import InvalidRequest, UnsupportedMedia
 from service.limits import variable
@@ -29,7 +29,7 @@ _IMAGE_FORMATS = ("png", "jpeg", "webp", "bmp", "gif", "tiff")
 _ACCEPTED = f"{', '.join(f'image/{name}' for name in _IMAGE_FORMATS)}, {MULTIPART} or application/json"
 
 
-class ClassifyAnswer(TaskAnswer[ImageResult]):
+class ClassifyResponse(TaskResponse[ImageResult]):
     """The answer of /v1/classify: one result per image, in order."""
 
 
@@ -55,7 +55,7 @@ async def classify(request: Request) -> Response:
     options = _merge_options(request.query_params if request.scope["query_string"] else {}, parsed.options)
     served = context(request).registry.find(Task.IMAGE_CLASSIFICATION, options.model, options.version)
     task_request = parsed.request if options.top_k is None else replace(parsed.request, top_k=options.top_k)
-    return await answer(request, served, task_request)
+    return await respond(request, served, task_request)
 
 
 async def _read(request: Request) -> _ParsedBody:
@@ -65,7 +65,7 @@ async def _read(request: Request) -> _ParsedBody:
     if kind == "application/json":
         content = validate(ClassifyBody, parse_json(body))
         options = {name: getattr(content, name) for name in _OPTIONS if name in content.model_fields_set}
-        return _ParsedBody(options, to_request(content, booleans=b"true" in body or b"false" in body))
+        return _ParsedBody(options, to_request(content, may_contain_booleans=b"true" in body or b"false" in body))
     if kind.startswith("image/"):
         return _ParsedBody({}, ClassifyRequest(pictures=(body,), field=None))
     if kind == MULTIPART:
@@ -139,7 +139,7 @@ OPERATIONS = (
             "dark on light or light on dark."
         ),
         body=ClassifyBody,
-        response=ClassifyAnswer,
+        response=ClassifyResponse,
         parameters=(
             {"name": "model", "in": "query", "schema": {"type": "string"}, "description": "Which model."},
             {"name": "version", "in": "query", "schema": {"type": "string"}, "description": "Which version."},

@@ -16,11 +16,11 @@ from service.api.libretranslate_schemas import (
     DetectBody,
     Detections,
     Languages,
-    LibreTranslateAnswer,
     LibreTranslateBody,
+    LibreTranslateResponse,
 )
 from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Operation, context
-from service.api.task_answer import predict
+from service.api.task_response import predict
 from service.api.translation import predictor_of
 from service.bundle.manifest import Task
 from service.errors import InvalidRequest
@@ -96,7 +96,7 @@ async def _translate_texts(
     """Translate texts of one source language; `indices` are their positions in the request."""
     try:
         task_request = predictor_of(served).parse(TranslateBody(texts=texts, alternatives=body.alternatives))
-        fields = await predict(request, served, task_request.as_html() if body.format == "html" else task_request)
+        fields = await predict(request, served, task_request.mark_html() if body.format == "html" else task_request)
     except InvalidRequest as error:
         if not (error.field or "").startswith("texts"):
             raise
@@ -213,7 +213,7 @@ OPERATIONS = (
             "returned as it is. Errors have LibreTranslate's shape, and an invalid request is 400."
         ),
         body=LibreTranslateBody,
-        response=LibreTranslateAnswer,
+        response=LibreTranslateResponse,
         body_media_types=form_media_types(LibreTranslateBody),
         example={"q": "Good morning!", "source": "en", "target": "de"},
         statuses=INFERENCE_STATUSES_WITHOUT_422,

@@ -12,7 +12,9 @@ def _check_all_are_texts(value: object) -> object:
     items = value if isinstance(value, list) else [value]
     index = next((index for index, item in enumerate(items) if not isinstance(item, str)), None)
     if index is not None:
-        raise ValueError("must be a text or a list of texts" + (f"; item {index} is none" if items is value else ""))
+        raise ValueError(
+            "must be a text or a list of texts" + (f"; item {index} is not a text" if items is value else "")
+        )
     return value
 
 
@@ -52,7 +54,7 @@ class Detection(BaseModel):
     """0 to 100."""
 
 
-class LibreTranslateAnswer(BaseModel):
+class LibreTranslateResponse(BaseModel):
     """The answer of /translate; its fields are lists if `q` is a list."""
 
     translatedText: str | list[str]  # noqa: N815

@@ -54,7 +54,7 @@ def _describe_operation(operation: Operation, schemas: Any) -> dict[str, Any]:
         content["application/json"]["example"] = operation.example
     if content:
         entry["requestBody"] = {"required": operation.body_required, "content": content}
-    success: dict[str, Any] = {"description": "Successful answer"}
+    success: dict[str, Any] = {"description": "Successful response"}
     if operation.response:
         success["content"] = {"application/json": {"schema": schemas[(operation.response, "serialization")]}}
     errors = {str(status): {"description": phrase(status)} for status in operation.statuses}

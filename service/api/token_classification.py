@@ -8,12 +8,12 @@ from starlette.responses import Response
 from service.api.errors import ErrorShape
 from service.api.io import read_json, validate
 from service.api.operation import INFERENCE_STATUSES, Operation, context
-from service.api.task_answer import TaskAnswer, answer
+from service.api.task_response import TaskResponse, respond
 from service.bundle.manifest import Task
 from service.tasks.token_classification.schemas import TagBody, Tagged
 
 
-class TagAnswer(TaskAnswer[Tagged]):
+class TagResponse(TaskResponse[Tagged]):
     """The answer of /v1/tag: one result per text or token list, in order."""
 
 
@@ -21,7 +21,7 @@ async def tag(request: Request) -> Response:
     """Tag the texts of one request."""
     body = validate(TagBody, await read_json(request))
     served = context(request).registry.find(Task.TOKEN_CLASSIFICATION, body.model, body.version)
-    return await answer(request, served, served.predictor.parse(body))
+    return await respond(request, served, served.predictor.parse(body))
 
 
 OPERATIONS = (
@@ -40,7 +40,7 @@ OPERATIONS = (
             "an empty result."
         ),
         body=TagBody,
-        response=TagAnswer,
+        response=TagResponse,
         example={"text": "Ada Lovelace wrote to Charles Babbage in London."},
         statuses=INFERENCE_STATUSES,
     ),

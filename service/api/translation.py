@@ -9,7 +9,7 @@ from service.api.errors import ErrorShape
 from service.api.events import EventStream
 from service.api.io import add_model_headers, read_json, validate, while_connected
 from service.api.operation import INFERENCE_STATUSES, Operation, context, timings
-from service.api.task_answer import TaskAnswer, answer
+from service.api.task_response import TaskResponse, respond
 from service.bundle.manifest import Task
 from service.serving.served_model import ServedModel
 from service.tasks.translation import TranslationPredictor
@@ -19,7 +19,7 @@ from service.tasks.translation.schemas import TranslateBody, Translated
 EVENT_STREAM = "text/event-stream"
 
 
-class TranslateAnswer(TaskAnswer[Translated]):
+class TranslateResponse(TaskResponse[Translated]):
     """The answer of /v1/translate: one result per text, in order."""
 
 
@@ -30,8 +30,8 @@ async def translate(request: Request) -> Response:
     served = context(request).registry.find(Task.TRANSLATION, body.model, body.version, source=source, target=target)
     task_request = predictor_of(served).parse(body)
     if _accepts_events(request.headers.get("accept", "")):
-        return add_model_headers(await _stream(request, served, task_request.streamed()), served)
-    return await answer(request, served, task_request)
+        return add_model_headers(await _stream(request, served, task_request.make_greedy()), served)
+    return await respond(request, served, task_request)
 
 
 def predictor_of(served: ServedModel) -> TranslationPredictor:
@@ -87,7 +87,7 @@ OPERATIONS = (
             "ordinary answer."
         ),
         body=TranslateBody,
-        response=TranslateAnswer,
+        response=TranslateResponse,
         example={"source": "en", "target": "de", "text": "Where is the station?"},
         statuses=INFERENCE_STATUSES,
     ),

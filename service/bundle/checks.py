@@ -18,9 +18,9 @@ from service.bundle.manifest import Datatype, Graph, TensorSpec
 
 PreprocessingT = TypeVar("PreprocessingT", bound=BaseModel)
 
-Tensor = tuple[Datatype, tuple[int, ...]]
+TensorType = tuple[Datatype, tuple[int, ...]]
 """Datatype and shape of a tensor; -1 where the size of an axis varies."""
-Signature = Mapping[str, Tensor]
+Signature = Mapping[str, TensorType]
 """The tensors of one side of a graph, by name."""
 
 _REMEDY = "export the model again"

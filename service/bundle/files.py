@@ -165,9 +165,9 @@ def draft_bundle(
     A draft that is not published leaves nothing behind. An existing version is never touched.
 
     Args:
-        repository: the model repository, for example `models/`; made where absent.
+        repository: the model repository, for example `models/`; created if it does not exist.
         manifest: its `version` and `files` are set here, whatever they were.
-        files: content by file name: every graph, and what else the task needs. What is too large for memory is given
+        files: content by file name: every graph, and what else the task needs. Content too large for memory is passed
             as the path of a file, which is copied.
         link: hard-link such files instead, where the file system can: only for files made for this bundle, as a later
             change of them would change the bundle.
@@ -182,14 +182,14 @@ def draft_bundle(
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         with suppress(OSError):
-            folder.rmdir()  # Only goes where there is no version.
+            folder.rmdir()  # Succeeds only if the folder is empty, i.e. no version was ever published.
 
 
 def write_bundle(repository: Path, manifest: Manifest, files: Mapping[str, bytes | Path]) -> Bundle:
     """Write the next version of `manifest.name` into `repository` and return it, verified.
 
     Args:
-        repository: the model repository; made where absent.
+        repository: the model repository; created if it does not exist.
         manifest: its `version` and `files` are set here, whatever they were.
         files: as for `draft_bundle`, with `samples.json` and `MODEL_CARD.md`.
     """
@@ -235,7 +235,7 @@ def _check_required(manifest: Manifest, where: Path) -> None:
 
 def _verify_file(path: Path, expected: str) -> None:
     with _readable(path):
-        # A link could lead anywhere, and reading a pipe would wait for ever.
+        # A link could lead anywhere, and reading a pipe would block forever.
         if not stat.S_ISREG(path.lstat().st_mode):
             raise BundleError(f"{path}: is a link, a folder or a device; a bundle holds plain files")
     with _readable(path):
@@ -302,7 +302,7 @@ def _hard_link(source: Path, path: Path) -> bool:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's text; of a validation error its first complaint, with the field's path."""
+    """The first line of an error's message; for a `ValidationError` its first error, with the field's path."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         message = "is not a field" if first["type"] == "extra_forbidden" else first["msg"]

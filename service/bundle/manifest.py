@@ -1,4 +1,4 @@
-"""The manifest of a bundle: its writer is training, its reader is service."""
+"""The manifest of a bundle: written by training and read by the service."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class TensorSpec(_Frozen):
 
 
 class Graph(_Frozen):
-    """One ONNX file and what goes in and out of it."""
+    """One ONNX file with its inputs and outputs."""
 
     file: FileName
     inputs: tuple[TensorSpec, ...]
@@ -103,11 +103,11 @@ class Metric(_Frozen):
 
 
 class Provenance(_Frozen):
-    """Origin of the weights, and their licence."""
+    """Origin of the weights, and their license."""
 
     data: str
     licence: str
-    """Licence of the weights (SPDX identifier where one exists), not of the code."""
+    """License of the weights (SPDX identifier where one exists), not of the code."""
     attribution: str
     config: dict[str, JsonValue] = Field(default_factory=dict)
     seed: int | None = None
@@ -145,7 +145,7 @@ class Manifest(_Frozen):
     """sha256 of every file of the bundle but the manifest itself."""
 
     @model_validator(mode="after")
-    def _graphs_are_listed(self) -> Manifest:
+    def _check_consistency(self) -> Manifest:
         # A manifest without any hashes is a draft that the writer has yet to complete.
         missing = [graph.file for graph in self.graphs.values() if self.files and graph.file not in self.files]
         if missing:

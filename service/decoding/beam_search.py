@@ -102,8 +102,8 @@ class _Sentence:
     """[W, S] per step; None if attention was not requested."""
     ended: list[_Ended] = field(default_factory=list)
 
-    def worst(self) -> float:
-        """Score of the n-th best hypothesis with END; -inf while there are fewer than n."""
+    def score_to_beat(self) -> float:
+        """Score of the n-th best hypothesis with END, which another must beat; -inf while there are fewer than n."""
         scores = sorted((one.normalized_score for one in self.ended if one.has_end), reverse=True)
         return scores[self.settings.n_best - 1] if len(scores) >= self.settings.n_best else -np.inf
 
@@ -139,7 +139,7 @@ class BeamSearch:
             max_lengths=np.array(max_lengths, np.int64),
             alpha=np.array([one.length_penalty for one in settings]),
             beta=beta,
-            worst=np.full(count, -np.inf),
+            score_to_beat=np.full(count, -np.inf),
             tokens=np.zeros(shape, np.int32),
             parents=np.zeros(shape, np.int64),
             coverage=padding.astype(np.float64),
@@ -238,7 +238,7 @@ class BeamSearch:
         ):
             sentence = self._sentences[index]
             sentence.ended.append(_Ended(True, score, log_prob, int(state.lengths[index]), slot))
-            state.worst[index] = sentence.worst()
+            state.score_to_beat[index] = sentence.score_to_beat()
 
     def _extend(
         self, step: BeamStep, scores: NDArray[np.float64], attention: NDArray[np.float32] | None
@@ -265,7 +265,7 @@ class BeamSearch:
         # Log-probabilities only fall, so no continuation can score higher than this; coverage can only lower it.
         upper_bound = scores.max(1) / _length_normalizer(state.max_lengths + 1, state.alpha)
         enough = np.array([sum(one.has_end for one in sentence.ended) >= self.width for sentence in self._sentences])
-        done: NDArray[np.bool_] = ~alive | at_max_length | enough | (state.worst >= upper_bound)
+        done: NDArray[np.bool_] = ~alive | at_max_length | enough | (state.score_to_beat >= upper_bound)
         return done
 
     def _truncate(self, index: int, scores: NDArray[np.float64]) -> None:

@@ -23,7 +23,7 @@ class BeamState:
     """[N]: exponent of the length normalization."""
     beta: NDArray[np.float64]
     """[N]: weight of the coverage penalty."""
-    worst: NDArray[np.float64]
+    score_to_beat: NDArray[np.float64]
     """[N]: the score that a hypothesis must beat to be among the n best; -inf while there are fewer than n."""
     tokens: NDArray[np.int32]
     """[N, T, W]: token chosen at each step."""

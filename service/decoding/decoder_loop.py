@@ -27,7 +27,8 @@ from service.decoding.graph_io import (
     GraphFunction,
 )
 
-OnToken = Callable[[Hashable, int], None]
+OnTicketToken = Callable[[Hashable, int], None]
+"""Called in the thread of the loop with the ticket of a sentence and its next token."""
 
 
 class Finished(NamedTuple):
@@ -41,7 +42,7 @@ class Finished(NamedTuple):
 
 
 class StepLoop:
-    """Decodes sentences step by step. Not thread-safe.
+    """The decoder loop: decodes sentences step by step. Not thread-safe; in the server a `Stepper` drives it.
 
     Args:
         encode: runs the encoder graph.
@@ -105,7 +106,7 @@ class StepLoop:
             batches.append(Batch.start(search, [tickets[index] for index in indices], indices, lengths, outputs))
         self._merge(batches)
 
-    def step(self, on_token: OnToken | None = None) -> list[Finished]:
+    def step(self, on_token: OnTicketToken | None = None) -> list[Finished]:
         """Decode one token of every sentence, with one run per beam size; returns the sentences that finished.
 
         If a run raises, its sentences are run one by one, so that only those fail that cannot be run.
@@ -138,7 +139,7 @@ class StepLoop:
             self._batches[width] = self._batches[width].join(batch) if width in self._batches else batch
 
     def _advance_one_by_one(
-        self, batch: Batch, error: Exception, on_token: OnToken | None
+        self, batch: Batch, error: Exception, on_token: OnTicketToken | None
     ) -> tuple[list[Finished], list[Batch]]:
         if len(batch) == 1:
             return [Finished(batch.tickets[0], [], error)], []
@@ -154,7 +155,7 @@ class StepLoop:
             remaining += rest
         return finished, remaining
 
-    def _advance(self, batch: Batch, on_token: OnToken | None) -> tuple[list[Finished], list[Batch]]:
+    def _advance(self, batch: Batch, on_token: OnTicketToken | None) -> tuple[list[Finished], list[Batch]]:
         """Run the step once; returns the finished sentences and the batch of the others."""
         outputs = self._step(batch.step_inputs())
         parents, tokens, done = batch.search.advance(outputs[LOG_PROBS], outputs[CANDIDATES], outputs.get(ATTENTION))

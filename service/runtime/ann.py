@@ -34,7 +34,8 @@ class ApproximateIndex:
     """
 
     def __init__(self, path: Path, *, rows: int, dimensions: int, expansion: int) -> None:
-        # Imported first: usearch's SIMD library would make it crash on loading (numkong 7.8, onnxruntime 1.31).
+        # onnxruntime must be imported before usearch, whose SIMD library makes a later import of onnxruntime crash
+        # (numkong 7.8, onnxruntime 1.31).
         import onnxruntime  # noqa: F401
         from usearch.compiled import ScalarKind
         from usearch.index import Index

@@ -25,16 +25,16 @@ Infer = Callable[[Tensors], Tensors]
 
 
 @dataclass(slots=True)
-class Answer:
-    """The outputs for one request, with the time it waited and the time the run took, in seconds."""
+class RunResult:
+    """The outputs of a run for one request, with the time it waited and the time the run took, in seconds."""
 
     outputs: Tensors
     queue: float
     infer: float
 
     @classmethod
-    def joined(cls, parts: Sequence[Answer]) -> Answer:
-        """One answer from those to consecutive pieces of a request, which ran one after another."""
+    def concatenate(cls, parts: Sequence[RunResult]) -> RunResult:
+        """The result of a request from those of its consecutive chunks, which ran one after another."""
         return cls(
             {name: np.concatenate([part.outputs[name] for part in parts]) for name in parts[0].outputs},
             queue=sum(part.queue for part in parts),
@@ -49,7 +49,7 @@ class _Item:
     cost: int
     key: tuple[Any, ...]
     deadline: float
-    future: asyncio.Future[Answer]
+    future: asyncio.Future[RunResult]
     arrived: float = field(default_factory=time.perf_counter)
 
 
@@ -57,12 +57,13 @@ class DynamicBatcher:
     """Groups requests of one model along the first axis.
 
     Only requests whose tensors agree in everything but the first axis are joined. A run that fails is repeated for
-    each of its requests alone, so that only the guilty one fails; every failure completes its waiters.
+    each of its requests alone, so that only the faulty request fails; every failure completes its waiters.
 
     Args:
         infer: runs a batch; tensors in, tensors out, the first axis being the batch.
-        max_batch_size: most rows of one run, or largest cost, if `submit` gets the cost of requests.
-        max_queue_delay: longest wait for batch mates, in seconds; a full batch does not wait.
+        max_batch_size: maximum number of rows of one run, or its largest cost if `submit` gets the cost of requests.
+        max_queue_delay: maximum time a request waits for others to join its batch, in seconds; a full batch does not
+            wait.
         executor: where `infer` runs; None runs it in the event loop.
         on_execution: called after every run with its number of rows.
         on_depth: called with the number of requests that wait, whenever it changes.
@@ -93,13 +94,14 @@ class DynamicBatcher:
         """Requests that wait."""
         return len(self._waiting)
 
-    def submit(self, tensors: Tensors, deadline: float, cost: int | None = None) -> asyncio.Future[Answer]:
+    def submit(self, tensors: Tensors, deadline: float, cost: int | None = None) -> asyncio.Future[RunResult]:
         """Queue a request; must be called in the event loop.
 
         Args:
             tensors: inputs whose first axes are equal.
             deadline: the `time.perf_counter()` after which the answer is of no use.
-            cost: what it takes of `max_batch_size`, of which more than that runs alone; None: its rows.
+            cost: the part of `max_batch_size` that the request uses up; a request that costs more than `max_batch_size`
+                runs alone. None: its number of rows.
         """
         loop = asyncio.get_running_loop()
         rows = len(next(iter(tensors.values())))
@@ -140,7 +142,7 @@ class DynamicBatcher:
         running.add_done_callback(lambda done: self._finish(batch, done, loop))
 
     def _finish(
-        self, batch: list[_Item], done: asyncio.Future[list[Answer | Exception]], loop: asyncio.AbstractEventLoop
+        self, batch: list[_Item], done: asyncio.Future[list[RunResult | Exception]], loop: asyncio.AbstractEventLoop
     ) -> None:
         failed = done.exception() if not done.cancelled() else ModelFailure("the run was cancelled")
         _deliver(batch, [as_failure(failed)] * len(batch) if failed else done.result())
@@ -176,7 +178,7 @@ class DynamicBatcher:
         self._on_depth(len(self._waiting))
         return batch
 
-    def _execute(self, batch: Sequence[_Item]) -> list[Answer | Exception]:
+    def _execute(self, batch: Sequence[_Item]) -> list[RunResult | Exception]:
         """Run the batch; one outcome for each of its requests, whatever happens. May run in a thread."""
         started = time.perf_counter()
         try:
@@ -188,11 +190,14 @@ class DynamicBatcher:
                 return [as_failure(error)]
             return [self._execute([item])[0] for item in batch]
         took = time.perf_counter() - started
-        return [Answer(part, started - item.arrived, took) for part, item in zip(parts, batch, strict=True)]
+        return [RunResult(part, started - item.arrived, took) for part, item in zip(parts, batch, strict=True)]
 
 
-def pieces(costs: NDArray[np.int64], budget: int) -> Iterator[tuple[int, int]]:
-    """Consecutive rows, from row to row, that cost at most `budget` together, or one row that costs more."""
+def split_by_cost(costs: NDArray[np.int64], budget: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of consecutive chunks of rows whose total cost is at most `budget`.
+
+    A row that costs more is a chunk by itself.
+    """
     ends = np.cumsum(costs)
     start = 0
     while start < len(costs):
@@ -202,7 +207,7 @@ def pieces(costs: NDArray[np.int64], budget: int) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def _deliver(batch: Sequence[_Item], outcomes: Sequence[Answer | Exception]) -> None:
+def _deliver(batch: Sequence[_Item], outcomes: Sequence[RunResult | Exception]) -> None:
     for item, outcome in zip(batch, outcomes, strict=True):
         if item.future.done():
             continue

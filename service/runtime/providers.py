@@ -76,7 +76,7 @@ def resolve(requested: Sequence[str]) -> tuple[str, ...]:
     """Turn names as set into onnxruntime's, in order, without repeats.
 
     Raises:
-        ConfigurationError: a name that no release of onnxruntime knows.
+        ConfigurationError: a name that the installed onnxruntime does not know, or no name at all.
     """
     import onnxruntime
 
@@ -99,7 +99,9 @@ def resolve(requested: Sequence[str]) -> tuple[str, ...]:
 
 
 def session_providers(resolved: Sequence[str]) -> list[str | tuple[str, dict[str, Any]]]:
-    """The `providers` argument of an onnxruntime session: those compiled in, with options, and CPU last.
+    """The `providers` argument of an onnxruntime session: the requested ones that are compiled in, with options.
+
+    The CPU provider is appended if it was not requested.
 
     onnxruntime itself only warns about a provider it lacks; `ProviderReport.fell_back` tells of it.
     """

@@ -48,7 +48,7 @@ class Session(Protocol):
 
     @property
     def report(self) -> ProviderReport:
-        """The execution providers that were asked for and that run."""
+        """The requested execution providers and those in use."""
 
     @property
     def on_gpu(self) -> bool:
@@ -57,8 +57,8 @@ class Session(Protocol):
     def run(self, feeds: Tensors) -> Tensors:
         """Run the graph once."""
 
-    def hold(self, constants: Tensors, device: str = "cuda") -> None:
-        """Copy inputs to the GPU that are the same in every run; `run` is called without them from then on."""
+    def bind_constants(self, constants: Tensors, device: str = "cuda") -> None:
+        """Copy inputs that never change to the GPU once; later calls of `run` omit them."""
 
 
 OpenSession = Callable[[Bundle, Graph], Session]
@@ -73,7 +73,7 @@ class OnnxSession:
         graph: what the manifest says of it.
         providers: execution providers as set, in order.
         threads: threads within one operator.
-        strict: raise where the first provider asked for does not run.
+        strict: raise ConfigurationError if the first requested provider is not the one in use.
 
     Raises:
         BundleError: the file is no ONNX model, or its inputs or outputs are not the manifest's.
@@ -106,27 +106,27 @@ class OnnxSession:
         self.graph = graph
         self.on_gpu = self.report.actual[0] in _ON_GPU
         self._outputs = [spec.name for spec in graph.outputs]
-        self._held: dict[str, Any] = {}
+        self._bound: dict[str, Any] = {}
 
     def run(self, feeds: Tensors) -> Tensors:
         """Run the graph once. Releases the GIL while it computes."""
-        if self._held:
-            return self._run_with_held(feeds)
+        if self._bound:
+            return self._run_with_bound(feeds)
         return dict(zip(self._outputs, self._session.run(self._outputs, feeds), strict=True))
 
-    def hold(self, constants: Tensors, device: str = "cuda") -> None:
-        """Copy inputs to the GPU that are the same in every run; `run` is called without them from then on."""
+    def bind_constants(self, constants: Tensors, device: str = "cuda") -> None:
+        """Copy inputs that never change to the GPU once; later calls of `run` omit them."""
         import onnxruntime
 
         copy = onnxruntime.OrtValue.ortvalue_from_numpy
-        self._held = {name: copy(array, device, 0) for name, array in constants.items()}
+        self._bound = {name: copy(array, device, 0) for name, array in constants.items()}
 
-    def _run_with_held(self, feeds: Tensors) -> Tensors:
+    def _run_with_bound(self, feeds: Tensors) -> Tensors:
         import onnxruntime
 
         copy = onnxruntime.OrtValue.ortvalue_from_numpy
         values = self._session.run_with_ort_values(
-            self._outputs, {name: copy(array) for name, array in feeds.items()} | self._held
+            self._outputs, {name: copy(array) for name, array in feeds.items()} | self._bound
         )
         return {name: value.numpy() for name, value in zip(self._outputs, values, strict=True)}
 

@@ -1,4 +1,7 @@
-"""The step loop of models that decode: sentences join and leave between steps (continuous batching).
+"""Continuous batching for models that decode: sentences of all requests join and leave between steps.
+
+A `StepLane` of the server owns a `Stepper`; the stepper owns a thread, its queue, and a `StepLoop`
+(`service.decoding`), which runs the steps themselves.
 
 One thread owns the loop. Between two steps the waiting requests take turns to put in a sentence while there is room,
 so that a long text does not keep short ones waiting; a sentence that is finished makes room at once.
@@ -20,7 +23,7 @@ import numpy as np
 from service.decoding import Finished, Hypothesis, SearchSettings, StepLoop
 from service.decoding.graph_io import END
 from service.errors import DeadlineExceeded, LecternError, NotReady
-from service.runtime.batcher import Answer, as_failure
+from service.runtime.batcher import RunResult, as_failure
 from service.runtime.session import Tensors
 
 log = logging.getLogger(__name__)
@@ -54,12 +57,12 @@ class _Ticket(NamedTuple):
 class _Request:
     jobs: Sequence[Job]
     deadline: float
-    future: asyncio.Future[Answer]
+    future: asyncio.Future[RunResult]
     event_loop: asyncio.AbstractEventLoop
     on_token: OnToken | None
     hypotheses: list[list[Hypothesis] | None]
-    left: int
-    """Sentences without an answer."""
+    remaining: int
+    """Number of sentences that have no hypotheses yet."""
     started: int = 0
     """Number of sentences that have joined the loop."""
     abandoned: bool = False
@@ -69,14 +72,17 @@ class _Request:
 
 
 class Stepper:
-    """Runs the sentences of all requests to one model together, step by step, in a thread.
+    """The continuous batcher: runs the sentences of all requests to one model together, step by step, in a thread.
+
+    It is to a model that decodes what `DynamicBatcher` is to the others: it queues requests and completes their
+    futures; a `StepLoop` does the decoding.
 
     A sentence that cannot be run fails its request and no other; every failure completes its waiters.
 
     Args:
         make_loop: makes an empty step loop.
-        max_rows: most hypotheses of one step; a sentence with more runs alone.
-        name: of the thread.
+        max_hypotheses: maximum number of hypotheses of one step; a sentence with more runs alone.
+        name: the name of the thread.
         on_execution: called after every step with its number of sentences.
         on_depth: called with the number of requests that have sentences waiting, whenever it changes.
     """
@@ -85,13 +91,13 @@ class Stepper:
         self,
         make_loop: Callable[[], StepLoop],
         *,
-        max_rows: int,
+        max_hypotheses: int,
         name: str = "step",
         on_execution: Callable[[int], None] = lambda sentences: None,
         on_depth: Callable[[int], None] = lambda depth: None,
     ) -> None:
         self._make_loop = make_loop
-        self._max_rows = max_rows
+        self._max_hypotheses = max_hypotheses
         self._name = name
         self._on_execution = on_execution
         self._on_depth = on_depth
@@ -109,7 +115,7 @@ class Stepper:
         """Requests that have sentences waiting."""
         return len(self._waiting)
 
-    def submit(self, tensors: Tensors, deadline: float, on_token: OnToken | None = None) -> asyncio.Future[Answer]:
+    def submit(self, tensors: Tensors, deadline: float, on_token: OnToken | None = None) -> asyncio.Future[RunResult]:
         """Queue a request; must be called in the event loop. Cancel the future to have its sentences dropped.
 
         Args:
@@ -126,7 +132,7 @@ class Stepper:
             event_loop,
             on_token,
             hypotheses=[None] * len(jobs),
-            left=len(jobs),
+            remaining=len(jobs),
         )
         request.future.add_done_callback(lambda done: self._forget(request))
         with self._changed:
@@ -160,7 +166,7 @@ class Stepper:
                     break
             try:
                 self._turn()
-            except Exception as error:  # Not a run that failed, which the loop tells of: a fault of ours.
+            except Exception as error:  # Failed runs are reported by the loop; this is a bug in here.
                 log.error("the step loop failed", exc_info=error)
                 self._fail_all(as_failure(error))
         self._fail_all(NotReady("the model was unloaded"))
@@ -172,7 +178,7 @@ class Stepper:
         while self._waiting:
             request = self._waiting[0]
             width = request.jobs[request.started].settings.beam_size
-            if rows and rows + width > self._max_rows:
+            if rows and rows + width > self._max_hypotheses:
                 break
             rows += width
             joining.append(_Ticket(request, request.started))
@@ -239,13 +245,13 @@ class Stepper:
         request.hypotheses[ticket.job] = finished.hypotheses
         if _streams(ticket):
             self._take_token(ticket, END)
-        request.left -= 1
-        if request.left == 0:
+        request.remaining -= 1
+        if request.remaining == 0:
             del self._running[request]
             hypotheses = np.empty(len(request.hypotheses), object)
             hypotheses[:] = request.hypotheses
             infer = time.perf_counter() - request.joined
-            self._deliver(request, Answer({HYPOTHESES: hypotheses}, request.joined - request.arrived, infer))
+            self._deliver(request, RunResult({HYPOTHESES: hypotheses}, request.joined - request.arrived, infer))
 
     def _drop(self, request: _Request) -> None:
         """Remove a request and its sentences from the queue and the loop. The caller holds the lock."""
@@ -274,7 +280,7 @@ class Stepper:
         if request.on_token is not None and not request.abandoned:
             self._call(request, request.on_token, job, token)
 
-    def _deliver(self, request: _Request, outcome: Answer | LecternError) -> None:
+    def _deliver(self, request: _Request, outcome: RunResult | LecternError) -> None:
         self._call(request, _complete, request.future, outcome)
 
     @staticmethod
@@ -285,10 +291,10 @@ class Stepper:
             request.abandoned = True
 
 
-def _complete(future: asyncio.Future[Answer], outcome: Answer | LecternError) -> None:
+def _complete(future: asyncio.Future[RunResult], outcome: RunResult | LecternError) -> None:
     if future.done():
         return
-    if isinstance(outcome, Answer):
+    if isinstance(outcome, RunResult):
         future.set_result(outcome)
     else:
         future.set_exception(outcome)

@@ -1,4 +1,7 @@
-"""The lane of a model: where its runs happen, and how requests share them."""
+"""The execution lane of a model, its scheduler: decides where runs happen (event loop or thread) and batches requests.
+
+`BatchLane` runs whole requests through a `DynamicBatcher`; `StepLane` runs models that decode through a `Stepper`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from service.errors import DeadlineExceeded
-from service.runtime.batcher import Answer, DynamicBatcher, pieces
+from service.runtime.batcher import DynamicBatcher, RunResult, split_by_cost
 from service.runtime.session import Tensors
 from service.runtime.stepper import OnToken, Stepper
 from service.tasks import Predictor
@@ -34,7 +37,7 @@ class Lane(ABC):
             predictor.infer, max_batch_size=self.scheduling.budget, on_execution=on_execution
         )
 
-    async def run(self, tensors: Tensors, deadline: float, on_token: OnToken | None = None) -> Answer:
+    async def run(self, tensors: Tensors, deadline: float, on_token: OnToken | None = None) -> RunResult:
         """Run the model.
 
         Args:
@@ -50,7 +53,7 @@ class Lane(ABC):
         return await self._run(tensors, deadline, on_token)
 
     @abstractmethod
-    async def _run(self, tensors: Tensors, deadline: float, on_token: OnToken | None) -> Answer: ...
+    async def _run(self, tensors: Tensors, deadline: float, on_token: OnToken | None) -> RunResult: ...
 
     @abstractmethod
     def close(self) -> None:
@@ -58,13 +61,13 @@ class Lane(ABC):
 
 
 class BatchLane(Lane):
-    """Joins waiting requests into batches; a request that costs more than the budget runs in pieces.
+    """Joins waiting requests into batches; a request that costs more than the budget runs in several chunks.
 
     Args:
         predictor: the model.
-        inline: run in the event loop; else in one thread of its own. One: the graph's own threads share the CPUs, and
-            the requests that arrive meanwhile form the next batch.
-        max_queue_delay: longest wait for batch mates, in seconds.
+        inline: run in the event loop; otherwise in a single worker thread. One thread suffices because onnxruntime
+            itself uses several, and requests that arrive during a run form the next batch.
+        max_queue_delay: maximum time a request waits for others to join its batch, in seconds.
         on_execution: called after every run with its number of rows.
         on_depth: called with the number of requests that wait, whenever it changes.
     """
@@ -89,7 +92,7 @@ class BatchLane(Lane):
             on_depth=on_depth,
         )
 
-    async def _run(self, tensors: Tensors, deadline: float, on_token: OnToken | None) -> Answer:
+    async def _run(self, tensors: Tensors, deadline: float, on_token: OnToken | None) -> RunResult:
         budget = self.scheduling.budget
         rows = len(next(iter(tensors.values())))
         costs = self.scheduling.costs(tensors)
@@ -98,17 +101,17 @@ class BatchLane(Lane):
             return await self._submit(tensors, deadline, cost)
         if costs is None:
             costs = np.ones(rows, np.int64)
-        answers = []
-        # One piece waits at a time: the requests of others come between those of a large one.
-        for start, end in pieces(costs, budget):
-            piece = {name: array[start:end] for name, array in tensors.items()}
-            answers.append(await self._submit(piece, deadline, int(costs[start:end].sum())))
-        return Answer.joined(answers)
+        results = []
+        # One chunk waits at a time, so that other requests run between the chunks of a large one.
+        for start, end in split_by_cost(costs, budget):
+            chunk = {name: array[start:end] for name, array in tensors.items()}
+            results.append(await self._submit(chunk, deadline, int(costs[start:end].sum())))
+        return RunResult.concatenate(results)
 
-    def _submit(self, tensors: Tensors, deadline: float, cost: int) -> Awaitable[Answer]:
+    def _submit(self, tensors: Tensors, deadline: float, cost: int) -> Awaitable[RunResult]:
         future = self._batcher.submit(tensors, deadline, cost)
         # In the event loop nothing else could run until the deadline has passed.
-        return future if self._executor is None else before(future, deadline)
+        return future if self._executor is None else await_until(future, deadline)
 
     def close(self) -> None:
         if self._executor is not None:
@@ -116,7 +119,7 @@ class BatchLane(Lane):
 
 
 class StepLane(Lane):
-    """Decodes the sentences of all requests together, step by step, in a thread of its own.
+    """Decodes the sentences of all requests together, step by step, in the thread of a `Stepper`.
 
     Args:
         predictor: the model.
@@ -130,20 +133,20 @@ class StepLane(Lane):
         super().__init__(predictor, on_execution)
         self._stepper = Stepper(
             self.scheduling.step_loop,
-            max_rows=self.scheduling.budget,
+            max_hypotheses=self.scheduling.budget,
             name=f"step-{predictor.manifest.name}",
             on_execution=on_execution,
             on_depth=on_depth,
         )
 
-    async def _run(self, tensors: Tensors, deadline: float, on_token: OnToken | None) -> Answer:
-        return await before(self._stepper.submit(tensors, deadline, on_token=on_token), deadline)
+    async def _run(self, tensors: Tensors, deadline: float, on_token: OnToken | None) -> RunResult:
+        return await await_until(self._stepper.submit(tensors, deadline, on_token=on_token), deadline)
 
     def close(self) -> None:
         self._stepper.close()
 
 
-async def before(future: asyncio.Future[T], deadline: float) -> T:
+async def await_until(future: asyncio.Future[T], deadline: float) -> T:
     """Await `future` until the deadline, a `time.perf_counter()`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""From a bundle on disk to a live model: verify, open, warm up, replay the samples."""
+"""From a bundle on disk to a served model: verify, open, warm up, replay the samples."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ log = logging.getLogger(__name__)
 
 
 class ModelLoader:
-    """Makes live models of bundles, as the settings say.
+    """Loads bundles into `ServedModel`s, as configured.
 
     Args:
-        settings: the service's.
-        metrics: where models report.
+        settings: the settings of the service.
+        metrics: the metrics that models report to.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
         self._cpus = available_cpus()
-        self._threads = ThreadPoolExecutor(self._cpus, thread_name_prefix="preprocess")
+        self._preprocess_pool = ThreadPoolExecutor(self._cpus, thread_name_prefix="preprocess")
 
     def check_settings(self, names: list[str]) -> None:
-        """Refuse execution providers that no onnxruntime knows; warn of settings for models that are not there."""
+        """Refuse execution providers that onnxruntime does not know; warn of settings for models that are not there."""
         _resolve("providers", self._settings.providers)
         known = {model_key(name) for name in names}
         for key, own in self._settings.model.items():
@@ -59,10 +59,10 @@ class ModelLoader:
         threads = self._settings.threads or 1
         predictor = load_predictor(bundle, session_opener(own.providers, threads, self._settings.strict), limits)
         seconds = warm_up(predictor)
-        inline = not predictor.scheduling.steps and runs_inline(own.inline, seconds)
+        inline = not predictor.scheduling.decodes_stepwise and runs_inline(own.inline, seconds)
         share = max(1, self._cpus // self._settings.workers)
         if not self._settings.threads and not inline and share > 1:
-            # Waking threads would cost a tiny model more than its whole run; only heavy ones are opened with several.
+            # Waking threads would cost a tiny model more than its whole run; only slow ones are opened with several.
             predictor = load_predictor(bundle, session_opener(own.providers, share, self._settings.strict), limits)
             seconds = warm_up(predictor)
         if wrong := next(predictor.replay(), None):
@@ -73,7 +73,7 @@ class ModelLoader:
             self._metrics,
             inline=inline,
             warm_up_seconds=seconds,
-            threads=self._threads,
+            threads=self._preprocess_pool,
             max_in_flight=self._settings.max_queue_size,
             deadline_seconds=self._settings.deadline_seconds,
         )
@@ -97,7 +97,7 @@ class ModelLoader:
 
     def close(self) -> None:
         """Release the threads that the models share."""
-        self._threads.shutdown(wait=False)
+        self._preprocess_pool.shutdown(wait=False)
 
 
 def _resolve(setting: str, providers: tuple[str, ...]) -> None:

@@ -74,7 +74,7 @@ class ModelRegistry:
             task: of the route; None takes a model of any task.
             name: None takes the only model of the task that fits the selectors.
             version: None takes the version that serves.
-            **selectors: what the model must say of itself (`source="en"`); None fits every model.
+            **selectors: required values of the model's selectors (`source="en"`); None is ignored.
 
         Raises:
             UnknownModel: no such model or version, or none of the task.
@@ -92,7 +92,9 @@ class ModelRegistry:
         for selector, value in requested.items():
             own = served.predictor.selectors.get(selector)
             if own != value:
-                raise InvalidRequest(f"model {name!r} has {own!r} there; send that or leave it out", selector)
+                raise InvalidRequest(
+                    f"model {name!r} has {selector} {own!r}; send that or leave {selector} out", selector
+                )
         return served
 
     def serving(self, task: Task | None = None) -> list[ServedModel]:
@@ -127,7 +129,7 @@ class ModelRegistry:
     async def load(self, name: str) -> None:
         """Load the highest good version of `name`, new or again, and replace the one that serves.
 
-        The one that serves goes on until the new one is ready, and stays where none is.
+        The current version keeps serving until the new one is ready; if none loads, it stays.
 
         Raises:
             UnknownModel: no such folder in the repository.

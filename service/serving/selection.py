@@ -37,9 +37,11 @@ def _no_match(candidates: Sequence[ServedModel], requested: Mapping[str, str]) -
     """No model fits: the error names the first selector that no model has, or else the last one."""
     for selector, value in requested.items():
         if all(served.predictor.selectors.get(selector) != value for served in candidates):
-            return InvalidRequest(f"no model has {value!r} there; there are: {_selections(candidates)}", selector)
+            return InvalidRequest(
+                f"no served model has {selector} {value!r}; available: {_selections(candidates)}", selector
+            )
     wish = " and ".join(f"{field} {value!r}" for field, value in requested.items())
-    return InvalidRequest(f"no model has {wish}; there are: {_selections(candidates)}", list(requested)[-1])
+    return InvalidRequest(f"no served model has {wish}; available: {_selections(candidates)}", list(requested)[-1])
 
 
 def _selection(served: ServedModel) -> str:

@@ -14,7 +14,7 @@ from service.errors import DeadlineExceeded, InvalidRequest, PayloadTooLarge, Sa
 from service.observability import Metrics, Timings
 from service.runtime.session import Tensors
 from service.runtime.stepper import OnToken
-from service.serving.lane import BatchLane, Lane, StepLane, before
+from service.serving.lane import BatchLane, Lane, StepLane, await_until
 from service.settings import ModelSettings
 from service.tasks import Predictor
 from service.tasks.tensors import RowTensors
@@ -111,16 +111,16 @@ class ServedModel:
                     f"a batch of {rows}, the limit is {self.max_batch_size}; send several requests", "inputs"
                 )
             deadline = self._deadline(timings, timeout)
-            protocol = self.predictor.tensors
-            if isinstance(protocol, RowTensors):
-                feeds = protocol.read(tensors)
+            adapter = self.predictor.tensors
+            if isinstance(adapter, RowTensors):
+                feeds = adapter.read(tensors)
                 timings.lap("preprocess")
                 answer = await self._lane.run(feeds, deadline)
                 timings.add("queue", answer.queue)
                 timings.add("infer", answer.infer)
-                outputs = protocol.write(answer.outputs)
+                outputs = adapter.write(answer.outputs)
             else:
-                outputs = protocol.write(await self._answer(protocol.read(tensors), timings, deadline))
+                outputs = adapter.write(await self._answer(adapter.read(tensors), timings, deadline))
             finished = finish(outputs)
             timings.lap("postprocess")
         return finished
@@ -135,7 +135,7 @@ class ServedModel:
     ) -> dict[str, Any]:
         """Take an admitted request through the stages."""
         predictor = self.predictor
-        in_thread = predictor.scheduling.blocks(request)
+        in_thread = predictor.scheduling.is_slow(request)
         if in_thread:
             tensors = await self._in_thread(lambda: predictor.preprocess(request), deadline)
         else:
@@ -152,7 +152,7 @@ class ServedModel:
         return fields
 
     async def _in_thread(self, work: Callable[[], T], deadline: float) -> T:
-        return await before(asyncio.get_running_loop().run_in_executor(self._threads, work), deadline)
+        return await await_until(asyncio.get_running_loop().run_in_executor(self._threads, work), deadline)
 
     def _deadline(self, timings: Timings, timeout: float | None) -> float:
         allowed = self._deadline_seconds if timeout is None else min(timeout, self._deadline_seconds)
@@ -164,7 +164,7 @@ class ServedModel:
 
     def _enter(self) -> None:
         if self._in_flight >= self._max_in_flight:
-            self._recorder.refused("saturated")
+            self._recorder.count_outcome("saturated")
             raise Saturated(f"model {self.name!r} has {self._in_flight} requests in flight", self._retry_after())
         self._in_flight += 1
         self._idle.clear()
@@ -200,7 +200,10 @@ class _Admission:
 
 
 class _Recorder:
-    """The metrics of one version of a model. Lanes call it back; it refers to no model, which can so be freed."""
+    """The metrics of one version of a model; lanes call it back.
+
+    Holds no reference to the model, so that an unloaded model can be freed.
+    """
 
     def __init__(self, metrics: Metrics, name: str, version: str) -> None:
         self._metrics = metrics
@@ -223,10 +226,10 @@ class _Recorder:
         self._stages.observe("total", timings.total)
 
     def failed(self, error: BaseException, timings: Timings) -> None:
-        self.refused(_outcome(error))
+        self.count_outcome(_outcome(error))
         self._metrics.failure_seconds.labels(*self._labels).inc(timings.total)
 
-    def refused(self, outcome: str) -> None:
+    def count_outcome(self, outcome: str) -> None:
         self._metrics.requests.labels(*self._labels, outcome).inc()
 
 
@@ -254,7 +257,7 @@ def _make_lane(
     on_execution: Callable[[int], None],
     on_depth: Callable[[int], None],
 ) -> Lane:
-    if predictor.scheduling.steps:
+    if predictor.scheduling.decodes_stepwise:
         return StepLane(predictor, on_execution=on_execution, on_depth=on_depth)
     return BatchLane(
         predictor,

@@ -17,7 +17,7 @@ from service.limits import Limits
 from service.runtime.providers import ProviderReport
 from service.runtime.session import OpenSession, Tensors
 from service.tasks.scheduling import Scheduling
-from service.tasks.tensors import TensorProtocol
+from service.tasks.tensors import TensorAdapter
 
 RequestT = TypeVar("RequestT")
 
@@ -33,10 +33,10 @@ class TaskBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: str | None = Field(default=None, description="Which model; may be left out where only one serves the task.")
+    model: str | None = Field(default=None, description="Which model; optional if only one serves the task.")
     version: Annotated[str, Field(coerce_numbers_to_str=True)] | None = Field(
         default=None,
-        description="Which version; the newest where left out.",
+        description="Which version; by default the one that is served.",
         json_schema_extra={"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]},
     )
 
@@ -49,8 +49,8 @@ class Predictor(ABC, Generic[RequestT]):
 
     Args:
         bundle: the verified bundle.
-        open_session: opens its graphs.
-        limits: what one request may ask for.
+        open_session: opens the graphs of the bundle.
+        limits: the limits of one request.
 
     Raises:
         BundleError: the bundle does not fit the task.
@@ -60,7 +60,7 @@ class Predictor(ABC, Generic[RequestT]):
     """The schema of the JSON body of each of the task's routes; a sample that names no route is of the first."""
     limit_names: ClassVar[tuple[str, ...]]
     """The fields of `Limits` that concern the task, besides the batch size."""
-    tensors: TensorProtocol[RequestT]
+    tensors: TensorAdapter[RequestT]
     """The model as the Open Inference Protocol shows it."""
     scheduling: Scheduling[RequestT]
     """The cost of its requests and runs."""

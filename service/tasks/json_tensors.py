@@ -2,7 +2,7 @@
 
 `struct.pack` turns a list of Python numbers into bytes in a quarter of the time that numpy needs to find out their
 type. It refuses strings, nulls, ragged lists and what is out of range, where numpy would convert or truncate, and it
-allocates no more than the numbers take: numpy's table of strings is as wide as the longest one, in every cell.
+allocates no more than the values take: numpy pads every element of a string array to the longest string.
 """
 
 from __future__ import annotations
@@ -36,16 +36,17 @@ _LARGEST = {Datatype.FP32: float(np.finfo(np.float32).max), Datatype.FP64: float
 
 
 def array_from_json(
-    data: Any, shape: Sequence[int], datatype: Datatype, field: str, *, booleans: bool = True
+    data: Any, shape: Sequence[int], datatype: Datatype, field: str, *, may_contain_booleans: bool = True
 ) -> NDArray[Any]:
     """Turn a list from JSON into an array.
 
     Args:
         data: the scalars, flat in row-major order, or nested as `shape` says.
-        shape: the array's.
+        shape: the shape of the array.
         datatype: any but FP16. The elements of BYTES become `bytes`.
         field: how errors name `data`.
-        booleans: False where the JSON text is known to hold neither `true` nor `false`: they are not looked for then.
+        may_contain_booleans: False if the JSON text is known to hold neither `true` nor `false`, which saves searching
+            for them.
 
     Returns:
         A read-only array of `datatype` and `shape`.
@@ -61,26 +62,26 @@ def array_from_json(
     if len(values) != count:
         raise InvalidRequest(f"holds {len(values)} values, the shape {list(shape)} takes {count}", field)
     try:
-        array = _CONVERTERS.get(datatype, _numbers)(values, datatype, booleans)
+        array = _CONVERTERS.get(datatype, _numbers)(values, datatype, may_contain_booleans)
     except (TypeError, OverflowError, struct.error) as error:
         raise _first_wrong(values, shape if nested else (count,), datatype, field) from error
     return array.reshape(shape)
 
 
-def _numbers(values: list[Any], datatype: Datatype, booleans: bool) -> NDArray[Any]:
+def _numbers(values: list[Any], datatype: Datatype, may_contain_booleans: bool) -> NDArray[Any]:
     # To Python, and so to struct, True is the integer 1.
-    if booleans and bool in set(map(type, values)):
+    if may_contain_booleans and bool in set(map(type, values)):
         raise TypeError
     return np.frombuffer(struct.pack(f"<{len(values)}{_FORMATS[datatype]}", *values), datatype.numpy)
 
 
-def _booleans(values: list[Any], datatype: Datatype, booleans: bool) -> NDArray[Any]:
-    if not booleans or set(map(type, values)) - {bool}:
+def _booleans(values: list[Any], datatype: Datatype, may_contain_booleans: bool) -> NDArray[Any]:
+    if not may_contain_booleans or set(map(type, values)) - {bool}:
         raise TypeError
     return np.frombuffer(bytes(values), datatype.numpy)
 
 
-def _texts(values: list[Any], datatype: Datatype, booleans: bool) -> NDArray[Any]:
+def _texts(values: list[Any], datatype: Datatype, may_contain_booleans: bool) -> NDArray[Any]:
     if set(map(type, values)) - {str}:
         raise TypeError
     array = np.empty(len(values), datatype.numpy)

@@ -21,15 +21,15 @@ class Scheduling(ABC, Generic[RequestT]):
         budget: largest cost of one run: in rows, or in the unit of `costs`.
     """
 
-    steps: ClassVar[bool] = False
+    decodes_stepwise: ClassVar[bool] = False
     """Whether the model decodes step by step: then `preprocess` makes the jobs of `service.runtime.stepper`."""
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
 
     @abstractmethod
-    def blocks(self, request: RequestT) -> bool:
-        """Whether `preprocess` or `postprocess` may take over a millisecond: then they run in a thread."""
+    def is_slow(self, request: RequestT) -> bool:
+        """Whether `preprocess` or `postprocess` may take over a millisecond and must run in a thread."""
 
     @abstractmethod
     def warm_up(self) -> Tensors:
@@ -44,5 +44,5 @@ class Scheduling(ABC, Generic[RequestT]):
         return None
 
     def step_loop(self) -> StepLoop:
-        """A loop for the sentences of all requests together; only where it `steps`."""
+        """A loop for the sentences of all requests together; only if the model `decodes_stepwise`."""
         raise NotImplementedError

@@ -20,8 +20,8 @@ class RowTensors:
     """Tensors whose rows go into the network as they are: `read`, then the predictor's `infer`, then `write`.
 
     Args:
-        inputs: what a client sends.
-        outputs: what it gets.
+        inputs: the tensors that a client sends.
+        outputs: the tensors that it gets.
     """
 
     def __init__(self, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> None:
@@ -32,7 +32,7 @@ class RowTensors:
         """Turn tensors of `inputs` into those that `infer` takes.
 
         Raises:
-            InvalidRequest: of the right type and shape, they hold values that the model cannot take.
+            InvalidRequest: the values are not valid for the model (type and shape were checked before).
         """
         return tensors
 
@@ -45,8 +45,8 @@ class RequestTensors(ABC, Generic[RequestT]):
     """Tensors that stand for a request of the task, which goes through all its stages.
 
     Args:
-        inputs: what a client sends.
-        outputs: what it gets.
+        inputs: the tensors that a client sends.
+        outputs: the tensors that it gets.
     """
 
     def __init__(self, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> None:
@@ -66,8 +66,8 @@ class RequestTensors(ABC, Generic[RequestT]):
         """Turn what `postprocess` returned into the tensors of `outputs`."""
 
 
-TensorProtocol = RowTensors | RequestTensors[RequestT]
-"""The reading and writing of a model's tensors."""
+TensorAdapter = RowTensors | RequestTensors[RequestT]
+"""Converts between tensors of the Open Inference Protocol and requests."""
 
 TEXT = "TEXT"
 
@@ -104,7 +104,7 @@ class TextTensors(RequestTensors[RequestT]):
 
 
 def object_array(items: Sequence[Any]) -> NDArray[np.object_]:
-    """An object array [n]; numpy would make a table of sequences."""
+    """An object array [n]; `np.array` would turn equally long sequences into a matrix."""
     array = np.empty(len(items), object)
     for index, item in enumerate(items):
         array[index] = item

@@ -202,7 +202,7 @@ def test_a_repository_that_holds_nothing(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_models_verify(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "verify", "--models", str(models_dir)]) == 0
-    assert capsys.readouterr().out == "digits/1: ok, 2 samples answered alike\n"
+    assert capsys.readouterr().out == "digits/1: ok, 2 samples match the stored answers\n"
 
 
 def test_models_verify_names_what_is_wrong_with_every_bundle(
@@ -217,7 +217,7 @@ def test_models_verify_names_what_is_wrong_with_every_bundle(
     output = capsys.readouterr()
     assert output.err == ""
     lines = {line.partition(": ")[0]: line.partition(": ")[2] for line in output.out.splitlines()}
-    assert lines["digits/1"] == lines["digits/3"] == "ok, 2 samples answered alike"
+    assert lines["digits/1"] == lines["digits/3"] == "ok, 2 samples match the stored answers"
     assert "2/model.onnx: sha256 is" in lines["digits/2"]
     assert lines["digits/4"] == "samples[1].results[0].predictions[0].label: expected '3', found '7'"
     assert lines["broken/1"].startswith("samples[0]: failed with ")

@@ -22,8 +22,8 @@ from service.tasks.token_classification.features import (
     EMISSIONS,
     Kind,
     WordFeatures,
-    characters_file,
-    words_file,
+    serialize_characters,
+    serialize_words,
 )
 from service.tasks.token_classification.tag_schemes import allowed_transitions
 from service.text import word_spans
@@ -174,8 +174,8 @@ def write_tagger(
     """
     files = {
         "model.onnx": tagger_graph(kind),
-        "vocabulary.txt": words_file(WORDS),
-        "characters.txt": characters_file(CHARACTERS),
+        "vocabulary.txt": serialize_words(WORDS),
+        "characters.txt": serialize_characters(CHARACTERS),
         "MODEL_CARD.md": b"# Tagger\n",
     }
     if crf:

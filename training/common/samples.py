@@ -121,5 +121,5 @@ class _NoisySession:
     def run(self, feeds: Tensors) -> Tensors:
         return self._change(self._session.run(feeds))
 
-    def hold(self, constants: Tensors, device: str = "cuda") -> None:
-        self._session.hold(constants, device)
+    def bind_constants(self, constants: Tensors, device: str = "cuda") -> None:
+        self._session.bind_constants(constants, device)

@@ -29,7 +29,9 @@ def check_shape(shape: Sequence[int], spec: TensorSpec, field: str) -> None:
         raise InvalidRequest(f"is {list(shape)}, the model takes {list(spec.shape)} (-1 = any size)", field)
 
 
-def read_json(data: Any, spec: TensorSpec, shape: Sequence[int], field: str, *, booleans: bool = True) -> NDArray[Any]:
+def read_json(
+    data: Any, spec: TensorSpec, shape: Sequence[int], field: str, *, may_contain_booleans: bool = True
+) -> NDArray[Any]:
     """Convert the JSON `data` of an input to an array.
 
     Args:
@@ -37,7 +39,7 @@ def read_json(data: Any, spec: TensorSpec, shape: Sequence[int], field: str, *, 
         spec: the model's input.
         shape: a shape that `spec` accepts.
         field: name of the data in errors.
-        booleans: False if the JSON text is known to hold no `true` and no `false`.
+        may_contain_booleans: False if the JSON text is known to hold no `true` and no `false`.
 
     Raises:
         InvalidRequest: naming the first value or list that is wrong.
@@ -46,7 +48,7 @@ def read_json(data: Any, spec: TensorSpec, shape: Sequence[int], field: str, *, 
         raise InvalidRequest(
             "FP16 has no JSON form; send it with binary_data_size, or send FP32 to a model of FP32", field
         )
-    return array_from_json(data, shape, spec.datatype, field, booleans=booleans)
+    return array_from_json(data, shape, spec.datatype, field, may_contain_booleans=may_contain_booleans)
 
 
 def read_binary(block: memoryview, spec: TensorSpec, shape: Sequence[int], field: str) -> NDArray[Any]:

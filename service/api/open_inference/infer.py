@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from service.api.errors import ErrorShape
 from service.api.io import add_model_headers, read_body, while_connected
-from service.api.open_inference.answers import compress, write_answer
-from service.api.open_inference.requests import HEADER_LENGTH, read_inference
+from service.api.open_inference.requests import JSON_LENGTH_HEADER, read_inference
+from service.api.open_inference.responses import compress, write_response
 from service.api.open_inference.schemas import InferRequest, InferResponse
 from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Operation, context, timings
 from service.runtime.session import Tensors
@@ -20,10 +20,10 @@ async def infer(request: Request) -> Response:
     served = context(request).registry.find(
         name=request.path_params["model"], version=request.path_params.get("version")
     )
-    inference = read_inference(body, request.headers.get(HEADER_LENGTH), served.predictor)
+    inference = read_inference(body, request.headers.get(JSON_LENGTH_HEADER), served.predictor)
 
     def finish(outputs: Tensors) -> Response:
-        response = write_answer(inference, outputs, served)
+        response = write_response(inference, outputs, served)
         compress(response, request.headers)
         return response
 

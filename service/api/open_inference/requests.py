@@ -13,8 +13,8 @@ from service.errors import InvalidRequest
 from service.runtime.session import Tensors
 from service.tasks import Predictor
 
-HEADER_LENGTH = "inference-header-content-length"
-_HEADER_LENGTH_FIELD = "Inference-Header-Content-Length"
+JSON_LENGTH_HEADER = "inference-header-content-length"
+_JSON_LENGTH_FIELD = "Inference-Header-Content-Length"
 
 
 class RequestedOutput(NamedTuple):
@@ -26,8 +26,8 @@ class RequestedOutput(NamedTuple):
     """Number of highest values to return instead of the tensor; 0 returns the tensor."""
 
 
-class Inference(NamedTuple):
-    """A checked request."""
+class ParsedInferRequest(NamedTuple):
+    """A parsed and checked request of the Open Inference Protocol."""
 
     tensors: Tensors
     outputs: tuple[RequestedOutput, ...]
@@ -36,13 +36,13 @@ class Inference(NamedTuple):
     """Seconds."""
 
 
-def read_inference(body: bytes, header_length: str | None, predictor: Predictor[Any]) -> Inference:
+def read_inference(body: bytes, header_length: str | None, predictor: Predictor[Any]) -> ParsedInferRequest:
     """Read a request for a model.
 
     Args:
         body: the decompressed body.
         header_length: the header `Inference-Header-Content-Length`; None if the request has none.
-        predictor: of the model.
+        predictor: the predictor of the model.
 
     Raises:
         InvalidRequest: naming the part that is wrong.
@@ -54,8 +54,8 @@ def read_inference(body: bytes, header_length: str | None, predictor: Predictor[
             return _read_raw_tensor(body, predictor)
         text, binary = body[:length], memoryview(body)[length:]
     request = validate(InferRequest, parse_json(text))
-    reader = _InputReader(predictor, binary, booleans=b"true" in text or b"false" in text)
-    return Inference(
+    reader = _InputReader(predictor, binary, may_contain_booleans=b"true" in text or b"false" in text)
+    return ParsedInferRequest(
         tensors=reader.read(request.inputs),
         outputs=_read_outputs(request, predictor),
         id=request.id,
@@ -67,18 +67,18 @@ class _InputReader:
     """Reads the inputs of one request, in order.
 
     Args:
-        predictor: of the model.
+        predictor: the predictor of the model.
         binary: the bytes after the JSON, which hold the binary inputs one after the other; None if the request has no
             header with the length of the JSON.
-        booleans: False if the JSON text is known to hold no `true` and no `false`.
+        may_contain_booleans: False if the JSON text is known to hold no `true` and no `false`.
     """
 
-    def __init__(self, predictor: Predictor[Any], binary: memoryview | None, booleans: bool) -> None:
+    def __init__(self, predictor: Predictor[Any], binary: memoryview | None, may_contain_booleans: bool) -> None:
         self._model = predictor.manifest.name
         self._specs = {spec.name: spec for spec in predictor.tensors.inputs}
         self._binary = binary
         self._position = 0
-        self._booleans = booleans
+        self._may_contain_booleans = may_contain_booleans
 
     def read(self, inputs: list[RequestInput]) -> Tensors:
         tensors: Tensors = {}
@@ -107,7 +107,7 @@ class _InputReader:
         if size is None:
             if tensor.data is None:
                 raise InvalidRequest("is missing; send the values, or binary_data_size and bytes", f"{field}.data")
-            return read_json(tensor.data, spec, shape, f"{field}.data", booleans=self._booleans)
+            return read_json(tensor.data, spec, shape, f"{field}.data", may_contain_booleans=self._may_contain_booleans)
         if tensor.data is not None:
             raise InvalidRequest("is sent together with binary_data_size; send one of them", f"{field}.data")
         field = f"{field}.parameters.binary_data_size"
@@ -140,7 +140,9 @@ def _read_outputs(request: InferRequest, predictor: Predictor[Any]) -> tuple[Req
     """The requested outputs; all if the request names none."""
     all_binary = request.parameters.binary_data_output
     if not request.outputs:
-        return tuple(_checked(RequestedOutput(spec, all_binary), "outputs") for spec in predictor.tensors.outputs)
+        return tuple(
+            _require_representable(RequestedOutput(spec, all_binary), "outputs") for spec in predictor.tensors.outputs
+        )
     specs = {spec.name: spec for spec in predictor.tensors.outputs}
     requested: dict[str, RequestedOutput] = {}
     for index, output in enumerate(request.outputs):
@@ -154,12 +156,14 @@ def _read_outputs(request: InferRequest, predictor: Predictor[Any]) -> tuple[Req
             raise InvalidRequest(f"{output.name!r} is requested twice; request it once", f"{field}.name")
         parameters = output.parameters
         binary = all_binary if parameters.binary_data is None else parameters.binary_data
-        requested[output.name] = _checked(RequestedOutput(specs[output.name], binary, parameters.classification), field)
+        requested[output.name] = _require_representable(
+            RequestedOutput(specs[output.name], binary, parameters.classification), field
+        )
     return tuple(requested.values())
 
 
-def _checked(output: RequestedOutput, field: str) -> RequestedOutput:
-    """The output itself.
+def _require_representable(output: RequestedOutput, field: str) -> RequestedOutput:
+    """Return the output if its datatype can be returned in the requested form.
 
     Raises:
         InvalidRequest: its datatype has no values of the requested form.
@@ -174,17 +178,17 @@ def _checked(output: RequestedOutput, field: str) -> RequestedOutput:
 
 def _parse_header_length(header: str, available: int) -> int:
     if not (header.isascii() and header.isdigit()):
-        raise InvalidRequest(f"is {header[:32]!r}, it must be the number of bytes of the JSON", _HEADER_LENGTH_FIELD)
+        raise InvalidRequest(f"is {header[:32]!r}, it must be the number of bytes of the JSON", _JSON_LENGTH_FIELD)
     if int(header) > available:
-        raise InvalidRequest(f"is {header[:32]}, but the body has {available} bytes", _HEADER_LENGTH_FIELD)
+        raise InvalidRequest(f"is {header[:32]}, but the body has {available} bytes", _JSON_LENGTH_FIELD)
     return int(header)
 
 
-def _read_raw_tensor(body: bytes, predictor: Predictor[Any]) -> Inference:
+def _read_raw_tensor(body: bytes, predictor: Predictor[Any]) -> ParsedInferRequest:
     """Read the body as the bytes of the only input, whose shape follows from their number; all outputs are binary."""
     if len(predictor.tensors.inputs) != 1 or predictor.tensors.inputs[0].shape.count(-1) != 1:
         raise InvalidRequest(
-            "is 0, which needs a model of one input with one free axis; send the JSON first", _HEADER_LENGTH_FIELD
+            "is 0, which needs a model of one input with one free axis; send the JSON first", _JSON_LENGTH_FIELD
         )
     (spec,) = predictor.tensors.inputs
     if spec.datatype is Datatype.BYTES:
@@ -195,10 +199,10 @@ def _read_raw_tensor(body: bytes, predictor: Predictor[Any]) -> Inference:
         free_size, remainder = divmod(len(body), row_bytes)
         if remainder or not free_size:
             raise InvalidRequest(
-                f"is 0, but the body's {len(body)} bytes are not a multiple of {row_bytes}", _HEADER_LENGTH_FIELD
+                f"is 0, but the body's {len(body)} bytes are not a multiple of {row_bytes}", _JSON_LENGTH_FIELD
             )
     shape = [free_size if size == -1 else size for size in spec.shape]
     tensor = read_binary(memoryview(body), spec, shape, "body")
-    return Inference(
+    return ParsedInferRequest(
         {spec.name: tensor}, tuple(RequestedOutput(output, binary=True) for output in predictor.tensors.outputs)
     )

@@ -59,7 +59,7 @@ class ImageScheduling(Scheduling[ClassifyRequest]):
         self._input = input_name
         self._shape = shape
 
-    def blocks(self, request: ClassifyRequest) -> bool:
+    def is_slow(self, request: ClassifyRequest) -> bool:
         pictures = request.pictures
         return bool(pictures) and (
             len(pictures) > _SMALL_PICTURES
@@ -144,7 +144,9 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
             )
         self._check_count(len(pixels), "pixels")
         shape = (len(pixels), *self._shape)
-        array = array_from_json(pixels, shape, Datatype.FP32, "pixels", booleans=request.booleans)
+        array = array_from_json(
+            pixels, shape, Datatype.FP32, "pixels", may_contain_booleans=request.may_contain_booleans
+        )
         images = array.reshape(-1, 1, *self._shape)
         if not (images.min() >= 0.0 and images.max() <= 1.0):
             index = int(np.argmax(((images < 0) | (images > 1)).any(axis=(1, 2, 3))))

@@ -24,7 +24,7 @@ class ClassifyRequest:
     """Preprocessed images as parsed JSON, rows of numbers in 0..1."""
     field: str | None = "images"
     """Name of the list of pictures in error messages; None where the request body is the picture."""
-    booleans: bool = True
+    may_contain_booleans: bool = True
     """False if the JSON text is known to hold no `true` or `false`, which saves searching the pixels for them."""
 
     def name(self, index: int) -> str | None:
@@ -32,18 +32,18 @@ class ClassifyRequest:
         return f"{self.field}[{index}]" if self.field else None
 
 
-def to_request(body: ClassifyBody, *, booleans: bool = True) -> ClassifyRequest:
+def to_request(body: ClassifyBody, *, may_contain_booleans: bool = True) -> ClassifyRequest:
     """Convert a validated JSON body to a request.
 
     Args:
         body: the validated body.
-        booleans: False if the JSON text is known to hold no `true` or `false`.
+        may_contain_booleans: False if the JSON text is known to hold no `true` or `false`.
 
     Raises:
         InvalidRequest: an image is not valid base64; the error names it.
     """
     if body.pixels is not None:
-        return ClassifyRequest(top_k=body.top_k, pixels=body.pixels, booleans=booleans)
+        return ClassifyRequest(top_k=body.top_k, pixels=body.pixels, may_contain_booleans=may_contain_booleans)
     pictures = [_from_base64(text, f"images[{index}]") for index, text in enumerate(body.images or ())]
     return ClassifyRequest(top_k=body.top_k, pictures=pictures)
 

@@ -46,7 +46,8 @@ class TokenClassificationPreprocessing(BaseModel):
     tokenizer: Tokenizer
     """The tokenizer for texts; `words` follows the treebank UD English EWT."""
     max_characters: Annotated[int, Field(ge=2, le=256)]
-    """Characters of a word that the network reads: of longer words the first half and the last half of as many."""
+    """Maximum characters per word that the network reads; of a longer word, the first half and the last half of this
+    many."""
     vocabulary: FileName = "vocabulary.txt"
     """One word per line, UTF-8: line i is row i + 1 of the word table; row 0 is the unknown word."""
     characters: FileName = "characters.txt"
@@ -175,13 +176,13 @@ def read_characters(path: Path) -> list[str]:
         raise BundleError(f"{path}: holds a line that is no code point; export the model again") from error
 
 
-def words_file(words: Sequence[str]) -> bytes:
-    """The file that `read_words` reads."""
+def serialize_words(words: Sequence[str]) -> bytes:
+    """The content of the file that `read_words` reads."""
     return "".join(f"{word}\n" for word in words).encode()
 
 
-def characters_file(characters: Sequence[str]) -> bytes:
-    """The file that `read_characters` reads."""
+def serialize_characters(characters: Sequence[str]) -> bytes:
+    """The content of the file that `read_characters` reads."""
     return "".join(f"{ord(character):04X}\n" for character in characters).encode()
 
 

@@ -78,7 +78,7 @@ def open_tagger(bundle: Bundle, sessions: Mapping[str, Session]) -> TaggerParts:
     if preprocessing.transitions is not None:
         shape = (len(labels) + 2, len(labels))
         transitions = load_array(bundle.file(preprocessing.transitions), shape, np.float32)
-    _try_last_rows(bundle, session, features)
+    _check_embedding_sizes(bundle, session, features)
     return TaggerParts(
         session=session, preprocessing=preprocessing, features=features, labels=labels, transitions=transitions
     )
@@ -91,7 +91,7 @@ def _distinct(path: Path) -> list[str]:
     return characters
 
 
-def _try_last_rows(bundle: Bundle, session: Session, features: WordFeatures) -> None:
+def _check_embedding_sizes(bundle: Bundle, session: Session, features: WordFeatures) -> None:
     """Raise BundleError where the tables in the graph have no row for the last word, character or casing."""
     feeds = {
         WORDS: np.array([features.rows - 1], np.int32),

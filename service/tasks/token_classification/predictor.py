@@ -38,7 +38,7 @@ _ORDINARY = (("An", "ordinary", "request", "is", "a", "paragraph", "of", "some",
 class TagScheduling(Scheduling[TagRequest]):
     """A row is a sentence and costs its tokens."""
 
-    def blocks(self, request: TagRequest) -> bool:
+    def is_slow(self, request: TagRequest) -> bool:
         return request.is_large
 
     def is_quick(self, tensors: Tensors) -> bool:
@@ -92,7 +92,8 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
 
     def preprocess(self, request: TagRequest) -> Tensors:
         sentences = object_array(request.prepare(self.limits))
-        # In order of length: where there are more than one run takes, the sentences of each piece are alike.
+        # Sorted by length, so that when a request is split over several runs the sentences of each run have similar
+        # lengths.
         request.order = np.argsort(_lengths(sentences), kind="stable")
         return {SENTENCES: sentences[request.order]}
 
@@ -110,7 +111,7 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
         return {TAGGED: object_array(self._tagging.decode(emissions, lengths))}
 
     def postprocess(self, request: TagRequest, outputs: Tensors) -> dict[str, Any]:
-        # Each text's result is JSON at once: where there are many, they are written in the thread that makes them.
+        # Results are serialized here: for large requests that is in the worker thread and not in the event loop.
         in_order = np.empty_like(outputs[TAGGED])
         in_order[request.order] = outputs[TAGGED]
         tagged = in_order.tolist()

@@ -35,8 +35,8 @@ class Span(NamedTuple):
 def spans(tags: Sequence[str]) -> list[Span]:
     """The spans of a sentence's tags in any of the schemes, by the rules of conlleval (seqeval's default mode).
 
-    Total: every sequence of tags has spans. A span continues at `I-X` or `E-X` after `B-X` or `I-X` of the same type;
-    any other tag but `O` begins a new one.
+    Defined for every sequence of tags, valid or not. A span continues at `I-X` or `E-X` after `B-X` or `I-X` of the
+    same type; any other tag but `O` begins a new one.
     """
     result: list[Span] = []
     label, start = "", -1

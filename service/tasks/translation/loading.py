@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from service.bundle.checks import Tensor, read_preprocessing, require_graphs, require_tensors
+from service.bundle.checks import TensorType, read_preprocessing, require_graphs, require_tensors
 from service.bundle.files import Bundle, BundleError, first_line
 from service.bundle.manifest import Datatype, Graph
 from service.decoding.graph_io import (
@@ -80,7 +80,7 @@ def open_translator(bundle: Bundle, sessions: Mapping[str, Session]) -> Translat
         )
     if preprocessing.uses_placeholders:
         _check_placeholder(bundle, parts)
-    _try_last_rows(bundle, parts)
+    _check_embedding_sizes(bundle, parts)
     return parts
 
 
@@ -97,7 +97,8 @@ def _check_placeholder(bundle: Bundle, parts: TranslatorParts) -> None:
     for file, subwords in files.items():
         if not subwords.unknown_characters(PLACEHOLDER):
             raise BundleError(
-                f"{bundle.path}/{file}: has U+FFFC, which stands for what is copied; export the model without copies"
+                f"{bundle.path}/{file}: contains U+FFFC, the placeholder for copied text; train the vocabulary on text "
+                "without it, or train without --placeholders"
             )
 
 
@@ -110,17 +111,17 @@ def _check_tensors(bundle: Bundle, encoder: Graph, step: Graph) -> bool:
     sizes = {spec.name: spec.shape[-1] for spec in encoder.outputs if spec.shape}
     attention = MEMORY in sizes
     integers, floats = Datatype.INT32, Datatype.FP32
-    source: dict[str, Tensor] = {SOURCE: (integers, (-1, -1)), LENGTHS: (integers, (-1,))}
+    source: dict[str, TensorType] = {SOURCE: (integers, (-1, -1)), LENGTHS: (integers, (-1,))}
     state = (floats, (-1, -1, sizes.get(STATE, -1)))
-    encoded: dict[str, Tensor] = {STATE: (floats, (-1, sizes.get(STATE, -1)))}
-    step_inputs: dict[str, Tensor] = {TOKENS: (integers, (-1, -1)), STATE: state, K: (Datatype.INT64, (1,))}
-    step_outputs: dict[str, Tensor] = {
+    encoded: dict[str, TensorType] = {STATE: (floats, (-1, sizes.get(STATE, -1)))}
+    step_inputs: dict[str, TensorType] = {TOKENS: (integers, (-1, -1)), STATE: state, K: (Datatype.INT64, (1,))}
+    step_outputs: dict[str, TensorType] = {
         LOG_PROBS: (floats, (-1, -1, -1)),
         CANDIDATES: (integers, (-1, -1, -1)),
         NEXT_STATE: state,
     }
     if attention:
-        memory: dict[str, Tensor] = {name: (floats, (-1, -1, sizes.get(name, -1))) for name in (MEMORY, KEYS)}
+        memory: dict[str, TensorType] = {name: (floats, (-1, -1, sizes.get(name, -1))) for name in (MEMORY, KEYS)}
         encoded |= memory
         step_inputs |= memory | {LENGTHS: source[LENGTHS]}
         step_outputs[ATTENTION] = (floats, (-1, -1, -1))
@@ -129,7 +130,7 @@ def _check_tensors(bundle: Bundle, encoder: Graph, step: Graph) -> bool:
     return attention
 
 
-def _try_last_rows(bundle: Bundle, parts: TranslatorParts) -> None:
+def _check_embedding_sizes(bundle: Bundle, parts: TranslatorParts) -> None:
     """Raise BundleError where the graphs' tables do not have a row for each piece of the vocabularies, and no more."""
     source, target = parts.source.size, parts.target.size
     one = np.ones((1, 1), np.int32)

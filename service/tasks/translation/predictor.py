@@ -38,13 +38,13 @@ class TranslateScheduling(Scheduling[TranslateRequest]):
         parts: the translator's graphs, vocabularies and search settings.
     """
 
-    steps = True
+    decodes_stepwise = True
 
     def __init__(self, budget: int, parts: TranslatorParts) -> None:
         super().__init__(budget)
         self._parts = parts
 
-    def blocks(self, request: TranslateRequest) -> bool:
+    def is_slow(self, request: TranslateRequest) -> bool:
         return request.is_large
 
     def is_quick(self, tensors: Tensors) -> bool:

@@ -48,8 +48,8 @@ class TranslateRequest:
         """Whether segmenting the texts would block the event loop for too long."""
         return sum(map(len, self.texts)) > _MAX_SHORT_CHARACTERS
 
-    def streamed(self) -> TranslateRequest:
-        """The same request with the beam size set to 1, for a streamed answer.
+    def make_greedy(self) -> TranslateRequest:
+        """Set the beam size to 1 for a streamed answer, in place, and return the request.
 
         Raises:
             InvalidRequest: it asks for several hypotheses.
@@ -61,8 +61,8 @@ class TranslateRequest:
         self.beam_size = 1
         return self
 
-    def as_html(self) -> TranslateRequest:
-        """The same request with its texts marked as HTML."""
+    def mark_html(self) -> TranslateRequest:
+        """Mark the texts as HTML, in place, and return the request."""
         self._is_html = True
         return self
 

@@ -15,7 +15,7 @@ class TranslateBody(TaskBody):
     """The request body: `text` or `texts`, and search settings."""
 
     source: str | None = Field(
-        default=None, description="Language of the texts, as 'en'; may be left out where that leaves one model."
+        default=None, description="Language of the texts, for example 'en'; optional if only one served model matches."
     )
     target: str | None = Field(default=None, description="Language to translate into.")
     text: str | None = Field(default=None, description="A text; its sentences are translated one by one.")

@@ -60,8 +60,8 @@ _QUICK_MAPPED_ROWS = 16
 """The same, of a table whose pages may still have to come from the disk."""
 _ROWS_AT_ONCE = 8_192
 """Rows of the table that are in memory for the sums of a batch: 10 MB of 300 dimensions."""
-_CANCELLED = 1e-6
-"""A sum of unit vectors that is shorter is rounding, not a direction."""
+_MIN_RELATIVE_NORM = 1e-6
+"""A sum whose norm is below this times its largest weight is treated as zero: only rounding errors are left."""
 
 
 class WordTensors(RowTensors):
@@ -100,7 +100,7 @@ class WordScheduling(Scheduling[WordsRequest]):
         self._lookup = lookup
         self._quick_rows = _QUICK_MAPPED_ROWS if mapped else _QUICK_ROWS
 
-    def blocks(self, request: WordsRequest) -> bool:
+    def is_slow(self, request: WordsRequest) -> bool:
         return request.is_large(self._lookup)
 
     def is_quick(self, tensors: Tensors) -> bool:
@@ -200,9 +200,9 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
             summed[index] = weights @ vectors[indices[ends[index] - len(rows) : ends[index]]]
         norms = np.linalg.norm(summed, axis=1, keepdims=True)
         heaviest = np.array([[np.abs(weights).max()] for _, weights in sums])
-        return np.where(norms > _CANCELLED * heaviest, summed / np.maximum(norms, np.finfo(np.float32).tiny), 0).astype(
-            np.float32
-        )
+        return np.where(
+            norms > _MIN_RELATIVE_NORM * heaviest, summed / np.maximum(norms, np.finfo(np.float32).tiny), 0
+        ).astype(np.float32)
 
     def _search(self, embeddings: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.object_]:
         if not len(embeddings):

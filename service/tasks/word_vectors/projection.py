@@ -62,7 +62,8 @@ def principal_plane(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], 
         return points, shares
     centered = vectors.astype(np.float64)
     centered -= centered.mean(axis=0)
-    # Of more words than dimensions the D x D product is decomposed: an SVD of ten thousand words would take a second.
+    # If there are more words than dimensions, the D x D matrix is decomposed instead: an SVD of ten thousand words
+    # would take a second.
     values, directions = _leading_components(centered)
     total = float(np.einsum("nd,nd->", centered, centered))
     for axis, (value, direction) in enumerate(zip(values, directions, strict=True)):
@@ -74,7 +75,10 @@ def principal_plane(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], 
 
 
 def _leading_components(centered: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The two largest squared singular values [2] and their right singular vectors [2, D]; fewer of fewer vectors."""
+    """The two largest squared singular values [2] and their right singular vectors [2, D].
+
+    Fewer if there are fewer than two vectors.
+    """
     if len(centered) <= centered.shape[1]:
         _, singular, directions = np.linalg.svd(centered, full_matrices=False)
         return singular[:2] ** 2, directions[:2]

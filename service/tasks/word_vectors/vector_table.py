@@ -114,7 +114,7 @@ class MappedTable(GraphTable):
         if scales is not None:
             self._table[SCALES] = scales
         if session.on_gpu:
-            session.hold(self._table)
+            session.bind_constants(self._table)
         else:
             self._rows_per_run = _BLOCK_ROWS
 

@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.api.openai import ModelCard
-from service.api.translation import TranslateAnswer
+from service.api.translation import TranslateResponse
 from service.app import create_app
 from service.settings import Settings
 from tests.support.classifier_bundles import write_classifier
@@ -38,7 +38,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 def ask(client: TestClient, **body: Any) -> Any:
     response = client.post("/v1/translate", json=EN_DE | body)
     assert response.status_code == 200, response.text
-    TranslateAnswer.model_validate(response.json())
+    TranslateResponse.model_validate(response.json())
     return response.json()
 
 
@@ -161,7 +161,7 @@ def test_an_event_stream_among_the_accepted_media_types(client: TestClient, acce
         ({"text": "a", "beam_size": 5}, 422, "beam_size: a stream is greedy; send 1, leave it out, or accept"),
         ({"text": "a", "alternatives": 1}, 422, "alternatives: a stream is greedy and has none"),
         ({"text": "a" * 10_001}, 422, "text: has 10001 characters"),
-        ({"text": "a", "target": "xx"}, 422, "target: no model has 'xx' there"),
+        ({"text": "a", "target": "xx"}, 422, "target: no served model has target 'xx'"),
         ({"text": "a", "model": "gone"}, 404, "no model 'gone'"),
     ],
 )
@@ -174,7 +174,7 @@ def test_an_invalid_request_for_a_stream_is_refused_before_it_begins(
     assert response.json()["detail"].startswith(detail)
 
 
-PAIRS = "there are: de-en, en-de"
+PAIRS = "available: de-en, en-de"
 
 
 @pytest.mark.parametrize(
@@ -201,16 +201,21 @@ PAIRS = "there are: de-en, en-de"
         ),
         (EN_DE | {"texts": ["a"] * 21}, 422, "texts", "21 texts, the limit is 20 (LECTERN_MAX_TEXTS)"),
         ({"text": "a"}, 422, "source", "is needed: several models fit (de-en, en-de)"),
-        ({"text": "a", "source": "en", "target": "fr"}, 422, "target", f"no model has 'fr' there; {PAIRS}"),
-        ({"text": "a", "source": "fr", "target": "de"}, 422, "source", f"no model has 'fr' there; {PAIRS}"),
+        ({"text": "a", "source": "en", "target": "fr"}, 422, "target", f"no served model has target 'fr'; {PAIRS}"),
+        ({"text": "a", "source": "fr", "target": "de"}, 422, "source", f"no served model has source 'fr'; {PAIRS}"),
         (
             {"text": "a", "source": "en", "target": "en"},
             422,
             "target",
-            f"no model has source 'en' and target 'en'; {PAIRS}",
+            f"no served model has source 'en' and target 'en'; {PAIRS}",
         ),
-        ({"text": "a", "source": "", "target": "en"}, 422, "source", f"no model has '' there; {PAIRS}"),
-        ({"text": "a", "model": "translate-en-de", "source": "de"}, 422, "source", "'translate-en-de' has 'en' there"),
+        ({"text": "a", "source": "", "target": "en"}, 422, "source", f"no served model has source ''; {PAIRS}"),
+        (
+            {"text": "a", "model": "translate-en-de", "source": "de"},
+            422,
+            "source",
+            "model 'translate-en-de' has source 'en'; send that or leave source out",
+        ),
         ({"text": "a", "model": "digits"}, 422, "model", "'digits' is of the task 'image-classification'"),
         ({"text": "a", "model": "gone"}, 404, None, "no model 'gone'"),
         (EN_DE | {"text": "a", "version": 9}, 404, None, "no version 9 of model 'translate-en-de'"),

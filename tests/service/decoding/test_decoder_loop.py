@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from service.decoding import Finished, SearchSettings, StepLoop, search
-from service.decoding.decoder_loop import OnToken
+from service.decoding.decoder_loop import OnTicketToken
 from service.decoding.graph_io import KEYS, LENGTHS, LOG_PROBS, MEMORY, SOURCE, STATE, TOKENS, K, Tensors
 from tests.support.decoder_graphs import RandomModel, sources
 
 SETTINGS = SearchSettings(beam_size=3, n_best=2, coverage_penalty=0.1)
 
 
-def run_to_end(loop: StepLoop, on_token: OnToken | None = None) -> dict[Hashable, Finished]:
+def run_to_end(loop: StepLoop, on_token: OnTicketToken | None = None) -> dict[Hashable, Finished]:
     """Step until the loop is empty; returns the results by ticket."""
     results = {}
     while loop.active:

@@ -15,7 +15,7 @@ import onnxruntime
 import pytest
 
 from service.errors import DeadlineExceeded, ModelFailure, NotReady
-from service.runtime.batcher import Answer, DynamicBatcher
+from service.runtime.batcher import DynamicBatcher, RunResult
 from service.runtime.session import Tensors
 from tests.support.classifier_bundles import classifier_graph, template
 from tests.support.event_loop import run_async
@@ -56,7 +56,7 @@ def _thread() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
-def _values(answers: list[Answer]) -> list[list[float]]:
+def _values(answers: list[RunResult]) -> list[list[float]]:
     return [answer.outputs["y"][:, 0].tolist() for answer in answers]
 
 
@@ -155,7 +155,7 @@ def test_a_poisoned_request_fails_alone(threaded: bool) -> None:
         assert outcomes[2].__cause__ is not None
         for digit in (0, 1, 3):
             answer = outcomes[digit]
-            assert isinstance(answer, Answer)
+            assert isinstance(answer, RunResult)
             assert int(answer.outputs["probabilities"].argmax()) == digit
         assert runs == [1, 1, 1]
 
@@ -345,11 +345,11 @@ def test_executions_are_counted_with_their_rows() -> None:
 
 
 def test_the_pieces_of_a_large_request_make_one_answer() -> None:
-    parts = [Answer({"y": np.array([[1]])}, 0.1, 0.2), Answer({"y": np.array([[2], [3]])}, 0.3, 0.4)]
-    joined = Answer.joined(parts)
-    assert joined.outputs["y"].ravel().tolist() == [1, 2, 3]
-    assert joined.queue == pytest.approx(0.4)
-    assert joined.infer == pytest.approx(0.6)
+    parts = [RunResult({"y": np.array([[1]])}, 0.1, 0.2), RunResult({"y": np.array([[2], [3]])}, 0.3, 0.4)]
+    combined = RunResult.concatenate(parts)
+    assert combined.outputs["y"].ravel().tolist() == [1, 2, 3]
+    assert combined.queue == pytest.approx(0.4)
+    assert combined.infer == pytest.approx(0.6)
 
 
 def test_a_run_has_a_budget_of_what_requests_cost() -> None:

@@ -84,7 +84,7 @@ def model() -> Copier:
 
 
 def make_stepper(model: Copier, **options: Any) -> Stepper:
-    options = {"max_rows": 8} | options
+    options = {"max_hypotheses": 8} | options
     return Stepper(lambda: StepLoop(model.encode, model.step), **options)
 
 
@@ -126,7 +126,7 @@ def test_sentences_are_decoded(model: Copier) -> None:
 
 def test_beams_of_unlike_width_and_their_alternatives(model: Copier) -> None:
     async def main() -> None:
-        stepper = make_stepper(model, max_rows=100)
+        stepper = make_stepper(model, max_hypotheses=100)
         first = await _hold(model, stepper)
         beam = SearchSettings(beam_size=4, n_best=2, length_penalty=0.0)
         futures = stepper.submit(jobs([4, 5], settings=beam), NEVER), stepper.submit(jobs([6]), NEVER)
@@ -158,7 +158,7 @@ def test_who_comes_later_joins_between_steps(model: Copier) -> None:
 
 def test_a_long_text_leaves_room_for_short_ones(model: Copier) -> None:
     async def main() -> None:
-        stepper = make_stepper(model, max_rows=3)
+        stepper = make_stepper(model, max_hypotheses=3)
         first = await _hold(model, stepper)
         order: list[str] = []
         long = stepper.submit(jobs(*[[4, 5]] * 30), NEVER)
@@ -178,7 +178,7 @@ def test_a_long_text_leaves_room_for_short_ones(model: Copier) -> None:
 
 def test_a_beam_beyond_the_limit_runs_alone(model: Copier) -> None:
     async def main() -> None:
-        stepper = make_stepper(model, max_rows=2)
+        stepper = make_stepper(model, max_hypotheses=2)
         beam = SearchSettings(beam_size=5)
         answers = await asyncio.gather(
             stepper.submit(jobs([4], [5], settings=beam), NEVER), stepper.submit(jobs([6]), NEVER)
@@ -192,7 +192,7 @@ def test_a_beam_beyond_the_limit_runs_alone(model: Copier) -> None:
 
 def test_only_the_guilty_request_fails(model: Copier) -> None:
     async def main() -> None:
-        stepper = make_stepper(model, max_rows=100)
+        stepper = make_stepper(model, max_hypotheses=100)
         first = await _hold(model, stepper)
         futures = [
             stepper.submit(jobs([8]), NEVER),
@@ -234,7 +234,7 @@ def test_a_fault_of_the_loop_completes_its_waiters(model: Copier, monkeypatch: p
 
 def test_deadlines_are_kept_between_steps_and_before_the_first(model: Copier) -> None:
     async def main() -> None:
-        stepper = make_stepper(model, max_rows=1)
+        stepper = make_stepper(model, max_hypotheses=1)
         first = await _hold(model, stepper)
         late = stepper.submit(jobs([8]), time.perf_counter() + 0.01)
         await asyncio.sleep(0.03)
@@ -260,7 +260,7 @@ def test_deadlines_are_kept_between_steps_and_before_the_first(model: Copier) ->
 
 def test_who_left_is_decoded_no_further(model: Copier) -> None:
     async def main() -> None:
-        stepper = make_stepper(model, max_rows=2)
+        stepper = make_stepper(model, max_hypotheses=2)
         model.go_on.clear()
         cancelled = stepper.submit(jobs([4] * 9, [5] * 9, [6] * 9), NEVER)
         assert await asyncio.to_thread(model.entered.wait, 10)
@@ -298,7 +298,7 @@ def test_what_is_counted(model: Copier) -> None:
     async def main() -> None:
         executions: list[int] = []
         depths: list[int] = []
-        stepper = make_stepper(model, max_rows=2, on_execution=executions.append, on_depth=depths.append)
+        stepper = make_stepper(model, max_hypotheses=2, on_execution=executions.append, on_depth=depths.append)
         await stepper.submit(jobs([4], [5], [6, 7]), NEVER)
         assert executions == [2, 2, 1, 1, 1]
         assert depths[0] == 1
@@ -310,7 +310,7 @@ def test_what_is_counted(model: Copier) -> None:
 
 def test_a_closed_stepper_tells_who_waits(model: Copier) -> None:
     async def main() -> None:
-        stepper = make_stepper(model, max_rows=1)
+        stepper = make_stepper(model, max_hypotheses=1)
         first = await _hold(model, stepper)
         second = stepper.submit(jobs([8]), NEVER)
         stepper.close()

@@ -108,11 +108,11 @@ def test_a_request_that_blocks_is_worked_on_in_a_thread(served_with: Serve, monk
         monkeypatch.setattr(served.predictor, name, recording)
 
     async def main() -> None:
-        for blocks in (True, False):
+        for is_slow in (True, False):
             threads.clear()
-            monkeypatch.setattr(served.predictor.scheduling, "blocks", lambda request, blocks=blocks: blocks)
+            monkeypatch.setattr(served.predictor.scheduling, "is_slow", lambda request, is_slow=is_slow: is_slow)
             assert await _labels(served, 3) == ["3"]
-            assert [thread is not threading.main_thread() for thread in threads] == [blocks, blocks]
+            assert [thread is not threading.main_thread() for thread in threads] == [is_slow, is_slow]
 
     run_async(main())
 

@@ -218,6 +218,6 @@ def test_unloading_waits_for_running_translations(tmp_path: Path, gate: Gate) ->
         assert (await translating).status_code == 200
         assert (await unloading).status_code == 200
         refused = await client.post("/v1/translate", json={"source": "en", "text": "the dog"})
-        assert refused.json()["detail"] == "source: no model has 'en' there; there are: de-en"
+        assert refused.json()["detail"] == "source: no served model has source 'en'; available: de-en"
 
     run_with_client(main, Settings(models=tmp_path))

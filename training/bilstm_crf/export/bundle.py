@@ -14,8 +14,8 @@ from service.bundle.manifest import Comparison, Manifest, Metric, Task
 from service.tasks.token_classification.features import (
     Kind,
     TokenClassificationPreprocessing,
-    characters_file,
-    words_file,
+    serialize_characters,
+    serialize_words,
 )
 from training.bilstm_crf.config import TaggerConfig
 from training.bilstm_crf.data.auxiliary_data import (
@@ -122,8 +122,8 @@ def _files(tagger: Tagger, weights: Weights) -> dict[str, bytes]:
     """The graph, the vocabulary and the transitions."""
     files = {
         GRAPH_FILE: build_graph(tagger.network, weights),
-        WORDS_FILE: words_file(tagger.lexicon.words),
-        CHARACTERS_FILE: characters_file(tagger.lexicon.characters),
+        WORDS_FILE: serialize_words(tagger.lexicon.words),
+        CHARACTERS_FILE: serialize_characters(tagger.lexicon.characters),
     }
     transitions = tagger.transitions()
     if transitions is not None:

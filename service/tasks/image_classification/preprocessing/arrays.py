@@ -48,7 +48,7 @@ def resize(values: Floats, shape: tuple[int, ...]) -> Floats:
 
 
 def remove_strokes(thumbnail: Floats, operation: int) -> Floats:
-    """Remove what is no wider than a stroke: what is dark by `cv2.MORPH_CLOSE`, what is light by `cv2.MORPH_OPEN`."""
+    """Remove features no wider than a stroke: dark ones with `cv2.MORPH_CLOSE`, light ones with `cv2.MORPH_OPEN`."""
     width = max(3, round(max(thumbnail.shape) * THRESHOLDS.stroke_width)) | 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
     # 8 bits are precise enough here, and several times faster.

@@ -5,7 +5,7 @@ ImageError (ValueError)
 ├── UnknownImageFormatError   not one of the accepted formats
 │   └── VectorImageError      SVG, PDF: a vector graphic, not pixels
 ├── DamagedImageError         truncated or malformed
-├── ImageTooLargeError        more pixels than the limit, checked before decoding
+├── ImageTooLargeError        more pixels than the limit, or more memory than there is
 ├── ImageShapeError           one side too short for the other
 ├── AnimatedImageError        several frames or pages
 └── BlankImageError           nothing stands out from the background
@@ -37,7 +37,7 @@ class DamagedImageError(ImageError):
 
 
 class ImageTooLargeError(ImageError):
-    """The header announces more pixels than the limit; nothing was decoded."""
+    """More pixels than the limit, or more memory than there is."""
 
 
 class ImageShapeError(ImageError):

@@ -24,7 +24,7 @@ _OPAQUE_ALPHA = 250
 """Alpha, of 255, above which a pixel shows the paper's own color. Not tuned."""
 
 _LIGHT_LUMA = 0.5
-"""Mean luma of visible ink, as a share of white, from which on it is laid on black. Not tuned: half-way."""
+"""Mean luma of visible ink (share of white) above which it is composited on black. Not tuned: halfway."""
 
 # EXIF orientation (tag 0x0112, CIPA DC-008 4.6.4): the transposition that makes the stored picture upright.
 _UPRIGHT: dict[int, Image.Transpose] = {

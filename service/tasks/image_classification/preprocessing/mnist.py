@@ -51,16 +51,16 @@ def _as_mnist(gray: Gray, size: tuple[int, int]) -> NDArray[np.float32] | None:
         return None
     ink = gray if gray[0, 0] == 0 else 255 - gray
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    if len(rows) == 0 or ink.max() < THRESHOLDS.ready_ink:
+    if len(rows) == 0 or ink.max() < THRESHOLDS.mnist_min_peak:
         return None
     room = [
         round(side * THRESHOLDS.box) - int(indices[-1] - indices[0] + 1)
         for side, indices in zip(size, (rows, columns), strict=True)
     ]
-    if not 0 <= min(room) <= THRESHOLDS.ready_room:
+    if not 0 <= min(room) <= THRESHOLDS.mnist_max_slack:
         return None
     offset = max(abs(center - side / 2) for center, side in zip(_center_of_mass(ink), size, strict=True))
-    return ink.astype(np.float32) / np.float32(255) if offset <= THRESHOLDS.ready_off_center else None
+    return ink.astype(np.float32) / np.float32(255) if offset <= THRESHOLDS.mnist_max_offset else None
 
 
 def _center_in_field(ink: Contrast, size: tuple[int, int]) -> NDArray[np.float32]:

@@ -19,10 +19,12 @@ def ink_is_dark(thumbnail: Floats, level: np.float32 | None) -> bool:
 
     The first of these that applies decides:
 
-    1. a uniform background: the tone that differs more from it (`_dark_predominates`);
-    2. what is left of the digit when everything light, or everything dark, is removed that is no wider than a stroke;
-    3. little agrees with a smooth surface, as in tight crops: tones at the border (`_ink_is_dark_by_shape`);
-    4. the tone that differs more from that surface.
+    1. with a uniform background: the side (darker or lighter) with the larger total difference from it
+       (`_dark_predominates`);
+    2. what is left of the digit when everything light, or everything dark, that is no wider than a stroke is removed;
+    3. if few pixels fit a smooth paper surface, as in tight crops: the tone at the border and corners is the paper
+       (`_ink_is_dark_by_shape`);
+    4. the side with the larger total difference from that surface.
 
     Args:
         thumbnail: the picture, gray levels [h, w].

@@ -38,11 +38,11 @@ class MnistThresholds:
     border_tolerance: int = 6
     """Gray levels by which a border pixel may differ from the border's median. Tuned on: light."""
     border_share: float = 0.75
-    """Share of border pixels within the tolerance from which on the background is uniform. Tuned on: light."""
+    """Minimum share of border pixels within the tolerance for the background to count as uniform. Tuned on: light."""
     sheet_difference: int = 24
     """Gray levels by which a sheet differs from the table around it. Tuned on: thick pens."""
     sheet_share: float = 0.4
-    """Share of the thumbnail that a sheet on a table covers at least. Tuned on: thick pens."""
+    """Minimum share of the thumbnail that a sheet on a table covers. Tuned on: thick pens."""
     wide_radius: float = 0.15
     """Radius, as a share of the longer side, above which a region is too wide for a stroke. Tuned on: shadows."""
     stroke_width: float = 0.32
@@ -57,7 +57,7 @@ class MnistThresholds:
 
     # Polarity
     patch_level: float = 0.4
-    """Share of the strongest local difference from which on a pixel counts as part of a patch. Tuned on: lines."""
+    """Minimum share of the strongest local difference for a pixel to count as part of a patch. Tuned on: lines."""
     patch_ratio: float = 3
     """Ratio of dark to light patches, or the reverse, that decides the polarity. Tuned on: lines."""
     paper_difference: float = 0.12
@@ -68,7 +68,7 @@ class MnistThresholds:
     paper_share: float = 0.65
     """Share of paper in the thumbnail below which polarity is decided by shape. Tuned on: shadows."""
     min_residual: float = 3.0
-    """Difference from the background, in gray levels, that counts for the polarity at least. Tuned on: light."""
+    """Minimum difference from the background, in gray levels, that counts for the polarity. Tuned on: light."""
     residual_noise: float = 4
     """The same in standard deviations of the noise. Tuned on: light."""
     corner_side: int = 3
@@ -99,15 +99,15 @@ class MnistThresholds:
     peak_share: int = 3000
     """The strongest ink is the mean of the strongest 1/`peak_share` of the pixels. Tuned on: light."""
     peak_min_pixels: int = 9
-    """Pixels in that mean at least, so that a single pixel does not decide in small pictures. Tuned on: light."""
+    """Minimum number of pixels in that mean: a single pixel must not decide in small pictures. Tuned on: light."""
     peak_subsample_above: int = 40_000
     """Pixels above which only every second row and column is read for that mean. Speed."""
 
     # Mask of ink
     mask_levels: tuple[float, ...] = (0.25, 0.45)
-    """Shares of the strongest contrast from which on a pixel is ink, tried in order. Tuned on: lines."""
+    """Minimum shares of the strongest contrast for a pixel to be ink, tried in order. Tuned on: lines."""
     mask_noise: float = 3.5
-    """Contrast of ink at least, in standard deviations of the noise. Tuned on: light."""
+    """Minimum contrast of ink, in standard deviations of the noise. Tuned on: light."""
 
     # Ruled lines
     line_min_side: int = 64
@@ -117,17 +117,17 @@ class MnistThresholds:
     """There must be ink in the outer 1/`line_edge` of the width at both sides, or no line runs across. Tuned on:
     shadows."""
     line_min_edge: int = 2
-    """The same in pixels, at least. Tuned on: shadows."""
+    """Minimum of that outer part, in pixels. Tuned on: shadows."""
     line_tilt: float = 14
-    """Angle between a printed line and the picture's side, in degrees at most. Tuned on: light."""
+    """Maximum angle between a printed line and the picture's side, in degrees. Tuned on: light."""
     line_angle_step: float = 0.5
     """Angular resolution of the Hough transform, in degrees. Tuned on: light."""
     line_votes: float = 0.55
-    """Votes of a Hough line at least, as a share of the picture's width. Tuned on: light."""
+    """Minimum votes of a Hough line, as a share of the picture's width. Tuned on: light."""
     max_lines: int = 80
     """Hough lines examined in each direction, strongest first. Tuned on: light."""
     line_thickness: int = 8
-    """Thickness of a printed line, in pixels of the reduced picture at most. Tuned on: lines."""
+    """Maximum thickness of a printed line, in pixels of the reduced picture. Tuned on: lines."""
     line_slack: int = 2
     """Pixels by which a line may be thicker than its median in places. Tuned on: light."""
     line_coverage: float = 0.4
@@ -137,16 +137,16 @@ class MnistThresholds:
     speck_side: float = 0.04
     """Longer side of a speck, as a share of the picture's. Tuned on: shadows."""
     min_inner_energy: float = 0.005
-    """Energy of the main component at least, as a share of all, where components at the border are ignored. Tuned on:
+    """Minimum energy of the main component, as a share of all, where components at the border are ignored. Tuned on:
     lines."""
     component_gap: float = 0.35
     """Gap between the main component and other parts of the digit, as a share of its longer side. Tuned on: light."""
     component_energy: float = 0.05
-    """Energy of another part of the digit at least, as a share of the main component's. Tuned on: light."""
+    """Minimum energy of another part of the digit, as a share of the main component's. Tuned on: light."""
     edge_band: int = 8
     """The dark edge of a scan is searched in the outer 1/`edge_band` of the picture. Tuned on: shadows."""
     edge_fill: float = 0.95
-    """Share of ink in a row or column of such an edge at least. Tuned on: shadows."""
+    """Minimum share of ink in a row or column of such an edge. Tuned on: shadows."""
     edge_margin: int = 2
     """Rows or columns that are cleared beyond the beginning of the last full one. Tuned on: shadows."""
 
@@ -154,7 +154,7 @@ class MnistThresholds:
     strength_quantile: float = 0.7
     """Quantile of the digit's contrast taken as a first estimate of the pen's full strength. Tuned on: shadows."""
     core_level: float = 0.4
-    """Share of that strength from which on ink belongs to the digit's core. Tuned on: shadows."""
+    """Minimum share of that strength for ink to belong to the digit's core. Tuned on: shadows."""
     core_quantile: float = 0.6
     """Quantile of the core's contrast that becomes 1. Tuned on: light."""
     ink_floor: float = 0.05
@@ -164,12 +164,12 @@ class MnistThresholds:
     # MNIST's field
     box: float = 20 / 28
     """Side of the digit's box as a share of the field's. MNIST."""
-    ready_ink: int = 200
-    """Gray levels of the strongest ink, at least, of a picture that is in MNIST's form already. MNIST."""
-    ready_room: int = 1
-    """Pixels by which the longer side of such a picture's digit may be shorter than the box. MNIST."""
-    ready_off_center: float = 0.53
-    """Pixels between the center of mass and the field's center at most: half a pixel, and rounding. MNIST."""
+    mnist_min_peak: int = 200
+    """Minimum gray level of the strongest ink in a picture that is in MNIST's form already. MNIST."""
+    mnist_max_slack: int = 1
+    """Maximum pixels by which the longer side of such a picture's digit is shorter than the box. MNIST."""
+    mnist_max_offset: float = 0.53
+    """Maximum distance, in pixels, of its center of mass from the field's center: half a pixel, and rounding. MNIST."""
 
 
 THRESHOLDS = MnistThresholds()

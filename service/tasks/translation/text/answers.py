@@ -94,7 +94,11 @@ class AnswerBuilder:
 
 
 def _total(hypotheses: Sequence[Hypothesis]) -> tuple[float, int]:
-    """The summed log-probability of all tokens, END included, and their number."""
+    """The summed log-probability of all tokens, END included, and their number.
+
+    A hypothesis that was truncated at its maximum length has no END; one is counted all the same, with the mean
+    log-probability of its other tokens.
+    """
     counts = [len(hypothesis.tokens) + 1 for hypothesis in hypotheses]
     return sum(one.score * count for one, count in zip(hypotheses, counts, strict=True)), sum(counts)
 

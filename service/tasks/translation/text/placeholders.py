@@ -166,7 +166,10 @@ class _Writer:
         self._space = subwords.encode(PLACEHOLDER)[:-1]
         self.tokens: list[int] = []
         self.rows: list[int] = []
-        """Attention row of each token: that of an original token below T, of placeholder `row - T` from T on."""
+        """Index of each token's attention row.
+
+        i < T is the row of original token i; i >= T is the one-hot row of placeholder i - T.
+        """
         self.texts: list[str] = []
 
     def write(self, position: int, placeholder: int | None) -> None:

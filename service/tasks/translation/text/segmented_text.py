@@ -11,7 +11,7 @@ from service.decoding import Hypothesis
 from service.tasks.translation.subwords import PLACEHOLDER, UNKNOWN, Subwords
 from service.tasks.translation.text.html import escape
 from service.tasks.translation.text.placeholders import ProtectedText, fill_placeholders, word_at
-from service.tasks.translation.text.tag_transfer import InlineTag, transfer_tags
+from service.tasks.translation.text.tag_transfer import InlineElement, transfer_tags
 
 
 @dataclass
@@ -26,7 +26,7 @@ class SegmentedText:
     """Segments in capitals, which are translated in lower case."""
     capitalized: set[int] = field(default_factory=set)
     """Segments whose translation has to start with a capital."""
-    inline_tags: dict[int, list[InlineTag]] = field(default_factory=dict)
+    inline_tags: dict[int, list[InlineElement]] = field(default_factory=dict)
     """By segment, if it has any."""
     protected: dict[int, list[ProtectedText]] = field(default_factory=dict)
     """By segment, if it has any: the text of each UNKNOWN, which is a placeholder."""
@@ -97,7 +97,7 @@ class SegmentedText:
         return html.escape(words, quote=False) if self.is_html else words
 
     def escape_kept_text(self) -> None:
-        """Turn what is not translated of a decoded HTML text back into HTML."""
+        """Escape the untranslated parts of a decoded HTML text."""
         self.separators = [escape(separator) for separator in self.separators]
         self.protected = {
             index: [one._replace(text=escape(one.text)) for one in protected]

@@ -3,7 +3,7 @@
 Sentence splitting, placeholders and tag transfer work on this list and do not search the text again. Markup is found
 before, by `html.find_markup`; `find_spans` searches the text around it:
 
-1. addresses (URLs, e-mail), entities, and words that are too long to be any;
+1. addresses (URLs, e-mail), entities, and strings too long to be words;
 2. long numbers, handles and format specifiers, if placeholders can stand for them;
 3. words with letters that are not in the vocabulary, and symbols that are not, such as emoji;
 4. line breaks.

@@ -31,15 +31,15 @@ class TagPair(NamedTuple):
 
 
 @dataclass(frozen=True)
-class InlineTag:
-    """A pair of tags around the source tokens from `first` to before `end`."""
+class InlineElement:
+    """An inline element: a pair of tags around the source tokens from `first` to before `end`."""
 
     opening: str
     closing: str
     first: int
     end: int
-    children: list[InlineTag] = field(default_factory=list)
-    """Tags between these two, in reading order."""
+    children: list[InlineElement] = field(default_factory=list)
+    """The elements inside this one, in reading order."""
 
 
 def is_inline_tag(span: Span, kind: SpanKind) -> bool:
@@ -80,7 +80,7 @@ def find_tag_pairs(text: str, spans: Sequence[Span], start: int, stop: int) -> l
 
 def build_tag_tree(
     text: str, pairs: Sequence[TagPair], tokens: Callable[[int, int], tuple[int, int]]
-) -> list[InlineTag]:
+) -> list[InlineElement]:
     """Nest the tag pairs of a segment.
 
     Args:
@@ -88,10 +88,10 @@ def build_tag_tree(
         pairs: in the order of their opening tags.
         tokens: maps two positions in the text to the first token, and the one after the last, between them.
     """
-    roots: list[InlineTag] = []
-    enclosing: list[tuple[int, list[InlineTag]]] = []
+    roots: list[InlineElement] = []
+    enclosing: list[tuple[int, list[InlineElement]]] = []
     for opening, closing in pairs:
-        tag = InlineTag(
+        tag = InlineElement(
             text[opening.start : opening.end],
             text[closing.start : closing.end],
             *tokens(opening.end, closing.start),
@@ -107,7 +107,7 @@ def transfer_tags(
     text: str,
     tokens: Sequence[int],
     attention: NDArray[np.float32],
-    tags: Sequence[InlineTag],
+    tags: Sequence[InlineElement],
     subwords: Subwords,
     format_words: Callable[[str], str],
 ) -> str:
@@ -145,7 +145,7 @@ class _TagWriter:
             index > 0 and piece[0].isalnum() and pieces[index - 1][-1].isalnum() for index, piece in enumerate(pieces)
         ]
 
-    def write(self, tags: Sequence[InlineTag], low: int, high: int, at: int) -> str:
+    def write(self, tags: Sequence[InlineElement], low: int, high: int, at: int) -> str:
         """The text of the tokens from `low`, which starts at `at` in the text, to before `high`, with these tags."""
         parts: list[str] = []
         for (start, end), tag in sorted(self._ranges(tags, low, high), key=lambda entry: entry[0]):
@@ -160,7 +160,9 @@ class _TagWriter:
         at = self._ends[token]
         return at + (at < len(self._text) and self._text[at] == " " and token < len(self._ends) - 1)
 
-    def _ranges(self, tags: Sequence[InlineTag], low: int, high: int) -> Iterator[tuple[tuple[int, int], InlineTag]]:
+    def _ranges(
+        self, tags: Sequence[InlineElement], low: int, high: int
+    ) -> Iterator[tuple[tuple[int, int], InlineElement]]:
         """The range of tokens for each tag; ranges do not overlap or split words."""
         free = np.zeros(len(self._attention) + 1, bool)
         free[low:high] = True

@@ -38,7 +38,8 @@ class _Role(IntEnum):
     """The role of a protected span in the sentence around it."""
 
     SYMBOL = 1
-    """Such as emoji: outside the sentence at its start or end, and before a capital letter."""
+    """A symbol such as an emoji: not part of the sentence at its start or end, or before a capital letter, where
+    the next sentence begins."""
     WORD = 2
     """A word of the sentence: one with unknown letters, an address, code."""
     MARKUP = 3

@@ -13,7 +13,7 @@ from service.tasks.translation.subwords import PLACEHOLDER, UNKNOWN, Subwords, c
 from service.tasks.translation.text.placeholders import ProtectedText
 from service.tasks.translation.text.protected_spans import ProtectedSpans
 from service.tasks.translation.text.spans import gaps_between
-from service.tasks.translation.text.tag_transfer import InlineTag, build_tag_tree
+from service.tasks.translation.text.tag_transfer import InlineElement, build_tag_tree
 from service.tasks.translation.text.translation_units import TranslationUnit, find_units, split_at_tags
 from service.tasks.translation.text.truecasing import Truecaser, capitalizes_nouns
 
@@ -58,7 +58,7 @@ class UnitEncoder:
         for unit in self._units(start, stop, placeholders=self.uses_placeholders):
             yield from self._encode_unit(unit)
 
-    def inline_tags(self, encoded: EncodedUnit) -> list[InlineTag]:
+    def inline_tags(self, encoded: EncodedUnit) -> list[InlineElement]:
         """The inline tags of a unit, with the tokens they enclose."""
         unit = encoded.unit
         ends = list(accumulate(1 if id_ == UNKNOWN else len(self.subwords.piece(id_)) for id_ in encoded.ids))

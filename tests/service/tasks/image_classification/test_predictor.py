@@ -80,7 +80,7 @@ def _png(side: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("pictures", "blocks"),
+    ("pictures", "is_slow"),
     [
         ([picture(1)], False),
         ([picture(1)] * 4, False),
@@ -97,13 +97,13 @@ def _png(side: int) -> bytes:
     ],
 )
 def test_large_pictures_block_the_event_loop(
-    predictor: ImageClassificationPredictor, pictures: list[bytes], blocks: bool
+    predictor: ImageClassificationPredictor, pictures: list[bytes], is_slow: bool
 ) -> None:
-    assert predictor.scheduling.blocks(ClassifyRequest(pictures=pictures)) is blocks
+    assert predictor.scheduling.is_slow(ClassifyRequest(pictures=pictures)) is is_slow
 
 
 def test_pixels_do_not_block_the_event_loop(predictor: ImageClassificationPredictor) -> None:
-    assert not predictor.scheduling.blocks(ClassifyRequest(pixels=[template(1).tolist()] * 4))
+    assert not predictor.scheduling.is_slow(ClassifyRequest(pixels=[template(1).tolist()] * 4))
 
 
 @pytest.mark.parametrize(

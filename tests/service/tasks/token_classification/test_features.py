@@ -14,10 +14,10 @@ from service.tasks.token_classification.features import (
     CASINGS,
     WordFeatures,
     casing,
-    characters_file,
     read_characters,
     read_words,
-    words_file,
+    serialize_characters,
+    serialize_words,
 )
 
 FEATURES = WordFeatures(["the", "London", "USA", "café"], ["a", "b", "c"], 6)
@@ -100,8 +100,8 @@ def test_it_is_thread_safe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_files_are_read_as_they_were_written(tmp_path: Path) -> None:
     words, characters = ["a", "b c", "é\u2028x"], ["a", "\u2028", "😀", "\n"]
-    (tmp_path / "words").write_bytes(words_file(words))
-    (tmp_path / "characters").write_bytes(characters_file(characters))
+    (tmp_path / "words").write_bytes(serialize_words(words))
+    (tmp_path / "characters").write_bytes(serialize_characters(characters))
     assert read_words(tmp_path / "words") == words
     assert read_characters(tmp_path / "characters") == characters
     (tmp_path / "none").write_bytes(b"")

@@ -262,10 +262,10 @@ def test_which_requests_block_or_are_quick(pos: TokenClassificationPredictor) ->
     def request(**body: Any) -> Any:
         return pos.parse(pos.routes["/v1/tag"].model_validate(body))
 
-    assert not pos.scheduling.blocks(request(text="A few words."))
-    assert pos.scheduling.blocks(request(text="word " * 1_000))
-    assert pos.scheduling.blocks(request(texts=["A few words."] * 500))
-    assert pos.scheduling.blocks(request(tokens=[["a"] * 100] * 10))
+    assert not pos.scheduling.is_slow(request(text="A few words."))
+    assert pos.scheduling.is_slow(request(text="word " * 1_000))
+    assert pos.scheduling.is_slow(request(texts=["A few words."] * 500))
+    assert pos.scheduling.is_slow(request(tokens=[["a"] * 100] * 10))
     assert pos.scheduling.is_quick(pos.preprocess(request(text="")))
     assert not pos.scheduling.is_quick(pos.preprocess(request(text="Ada")))
 

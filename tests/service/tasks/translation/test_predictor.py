@@ -169,8 +169,8 @@ def test_tensors_are_texts_and_translations(english: TranslationPredictor) -> No
 
 
 def test_long_texts_are_processed_in_a_thread(english: TranslationPredictor) -> None:
-    assert english.scheduling.blocks(TranslateRequest(["the dog. " * 300]))
-    assert not english.scheduling.blocks(TranslateRequest(["the dog. "]))
+    assert english.scheduling.is_slow(TranslateRequest(["the dog. " * 300]))
+    assert not english.scheduling.is_slow(TranslateRequest(["the dog. "]))
 
 
 class TestStream:
@@ -180,7 +180,7 @@ class TestStream:
         self, predictor: TranslationPredictor, texts: list[str], tokens: list[tuple[int, str]], answer: str = ""
     ) -> list[Any]:
         """The deltas after `tokens`: pairs of a job's index and a piece, "" for END; every text has this answer."""
-        request = TranslateRequest(texts).streamed()
+        request = TranslateRequest(texts).make_greedy()
         predictor.preprocess(request)
         stream = predictor.stream(request)
         written = []
@@ -227,8 +227,8 @@ class TestStream:
     )
     def test_a_stream_is_greedy(self, options: dict[str, int], message: str) -> None:
         with pytest.raises(InvalidRequest, match=message):
-            TranslateRequest(["a"], **options).streamed()
-        assert TranslateRequest(["a"], beam_size=1).streamed().beam_size == 1
+            TranslateRequest(["a"], **options).make_greedy()
+        assert TranslateRequest(["a"], beam_size=1).make_greedy().beam_size == 1
 
 
 def test_results_do_not_depend_on_the_batch(english: TranslationPredictor) -> None:

@@ -118,7 +118,7 @@ def test_no_one_of_many_symbols_is_lost(copier: TranslationPredictor) -> None:
 )  # fmt: skip
 def test_a_stream(tmp_path: Path, text: str, tokens: list[tuple[int, str]], answer: str, deltas: list[str]) -> None:
     copier = load(write_copier(tmp_path))
-    request = TranslateRequest([text]).streamed()
+    request = TranslateRequest([text]).make_greedy()
     copier.preprocess(request)
     stream = copier.stream(request)
     written = []
@@ -130,7 +130,7 @@ def test_a_stream(tmp_path: Path, text: str, tokens: list[tuple[int, str]], answ
 
 def test_deltas_add_up_to_the_answer(copier: TranslationPredictor) -> None:
     text = "The 李 sleeps. I love 😀 you, 王! The dog <code>a</code>\n\n李: the house"
-    request = TranslateRequest([text]).streamed()
+    request = TranslateRequest([text]).make_greedy()
     jobs = copier.preprocess(request)[JOBS].tolist()
     stream = copier.stream(request)
     deltas: list[tuple[int, str]] = []
@@ -159,5 +159,5 @@ def test_a_vocabulary_with_the_placeholder_character_is_refused(
 ) -> None:
     bundle = write_copier(tmp_path)
     monkeypatch.setattr(Subwords, "unknown_characters", lambda self, text: set())
-    with pytest.raises(BundleError, match=r"pieces\.model: has U\+FFFC, .* export the model without copies"):
+    with pytest.raises(BundleError, match=r"pieces\.model: contains U\+FFFC, .* or train without --placeholders"):
         load(bundle)

@@ -294,7 +294,7 @@ def test_quick_runs_and_large_requests(inside: WordVectorsPredictor) -> None:
         ("/v1/embeddings", {"input": ["a"] * 500}, True),
     ):
         request = inside.parse(inside.routes[route].model_validate(body))
-        assert inside.scheduling.blocks(request) is is_large, (route, str(body)[:60])
+        assert inside.scheduling.is_slow(request) is is_large, (route, str(body)[:60])
 
 
 def test_without_usearch_search_is_exact_with_a_warning(

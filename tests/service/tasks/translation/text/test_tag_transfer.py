@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from service.decoding import Hypothesis
 from service.tasks.translation.subwords import Subwords
 from service.tasks.translation.text import SegmentedText, segment
-from service.tasks.translation.text.tag_transfer import InlineTag
+from service.tasks.translation.text.tag_transfer import InlineElement
 from tests.support.translator_bundles import pieces_model
 
 MAX_TOKENS = 40
@@ -33,7 +33,7 @@ def _segment(subwords: Subwords, result: SegmentedText, index: int) -> str:
     ids = result.segments[index]
     marks: dict[int, str] = {}
 
-    def mark(tags: Sequence[InlineTag]) -> None:
+    def mark(tags: Sequence[InlineElement]) -> None:
         for tag in tags:
             marks[tag.first] = marks.get(tag.first, "") + "["
             mark(tag.children)

@@ -1,4 +1,4 @@
-"""The answer that all task routes share: which model and version answered, and one result per input."""
+"""The response that all task routes share: which model and version answered, and one result per input."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from service.serving.served_model import ServedModel
 ResultT = TypeVar("ResultT")
 
 
-class TaskAnswer(BaseModel, Generic[ResultT]):
-    """The answer of a task route: the model, its version, and one result per input, in order."""
+class TaskResponse(BaseModel, Generic[ResultT]):
+    """The response of a task route: the model, its version, and one result per input, in order."""
 
     model: str
     version: str
@@ -29,8 +29,8 @@ def predict(request: Request, served: ServedModel, task_request: Any) -> Corouti
     return while_connected(request, served, served.predict(task_request, timings(request)))
 
 
-async def answer(request: Request, served: ServedModel, task_request: Any) -> Response:
-    """Run a parsed request through the model and write its `TaskAnswer`."""
+async def respond(request: Request, served: ServedModel, task_request: Any) -> Response:
+    """Run a parsed request through the model and write its `TaskResponse`."""
     fields = await predict(request, served, task_request)
     document = {"model": served.name, "version": served.version} | fields
     return add_model_headers(json_response(document), served)

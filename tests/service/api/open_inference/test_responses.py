@@ -9,8 +9,8 @@ import numpy as np
 import orjson
 import pytest
 
-from service.api.open_inference.answers import write_answer
-from service.api.open_inference.requests import Inference, RequestedOutput
+from service.api.open_inference.requests import ParsedInferRequest, RequestedOutput
+from service.api.open_inference.responses import write_response
 from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import ModelFailure
 
@@ -24,7 +24,7 @@ def requested(name: str, datatype: Datatype, **options: Any) -> RequestedOutput:
 
 
 def written(*outputs: RequestedOutput, labels: tuple[str, ...] | None = None, **arrays: Any) -> Any:
-    response = write_answer(Inference({}, outputs), arrays, served(labels))
+    response = write_response(ParsedInferRequest({}, outputs), arrays, served(labels))
     length = response.headers.get("inference-header-content-length")
     return orjson.loads(response.body[: int(length) if length else None])["outputs"], response
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from starlette.responses import Response
 
 from service.api.open_inference.codec import check_finite, write_binary, write_json
-from service.api.open_inference.requests import HEADER_LENGTH, Inference, RequestedOutput
+from service.api.open_inference.requests import JSON_LENGTH_HEADER, ParsedInferRequest, RequestedOutput
 from service.bundle.manifest import Datatype, TensorSpec
 from service.runtime.session import Tensors
 from service.serving.served_model import ServedModel
@@ -21,7 +21,7 @@ from service.serving.served_model import ServedModel
 _MIN_COMPRESSED_BYTES = 1024
 
 
-def write_answer(inference: Inference, tensors: Tensors, served: ServedModel) -> Response:
+def write_response(inference: ParsedInferRequest, tensors: Tensors, served: ServedModel) -> Response:
     """Write the requested outputs of a model.
 
     Args:
@@ -56,7 +56,7 @@ def write_answer(inference: Inference, tensors: Tensors, served: ServedModel) ->
                 check_finite(tensors[output.spec.name], output.spec.name)
     if not any(output.binary for output in inference.outputs):
         return Response(text, media_type="application/json")
-    headers = {HEADER_LENGTH: str(len(text))}
+    headers = {JSON_LENGTH_HEADER: str(len(text))}
     return Response(b"".join([text, *blocks]), headers=headers, media_type="application/octet-stream")
 
 

@@ -18,13 +18,13 @@ from tests.support.server import running
 
 
 def pytest_collection_finish() -> None:
-    """What all the modules hold need not be looked through whenever garbage is collected."""
+    """Exempt the objects of imported modules from garbage collection, which would scan them again and again."""
     gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _no_waiting_for_the_disk() -> Iterator[None]:
-    """Tests end processes, but no machine loses its power in one: what is written need not have reached the disk."""
+def _no_fsync() -> Iterator[None]:
+    """Skip fsync: tests kill processes, but none of them simulates a power failure."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
         yield
@@ -32,7 +32,7 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No LECTERN_ variable of the machine, but where the data are, reaches a test."""
+    """Remove the LECTERN_ variables of the machine from the environment, except LECTERN_DATA."""
     for name in list(os.environ):
         if name.startswith("LECTERN_") and name != "LECTERN_DATA":
             monkeypatch.delenv(name)
@@ -40,7 +40,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _patient_spelling(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine the closest spellings take longer than a request allows them."""
+    """Raise the time limit of spelling suggestions, which a busy machine exceeds."""
     monkeypatch.setattr(spelling, "TIME_LIMIT_SECONDS", 10.0)
 
 

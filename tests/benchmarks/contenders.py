@@ -32,7 +32,7 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """What one contender did in one round."""
+    """The result of one contender in one round."""
 
     words: int
     seconds: float
@@ -62,12 +62,12 @@ class Worker:
 
 
 def pin(core: int | None) -> Callable[[], None] | None:
-    """What a child process calls to stay on one core; None where the system has no such thing."""
+    """A function that pins a child process to one core; None if the system cannot."""
     return None if core is None else lambda: os.sched_setaffinity(0, {core})
 
 
 def cores() -> tuple[int | None, int | None]:
-    """Where everything that is measured runs, and where the client does."""
+    """The core of everything that is measured, and the core of the client."""
     if not hasattr(os, "sched_getaffinity"):
         return None, None
     cores = sorted(os.sched_getaffinity(0))
@@ -77,7 +77,7 @@ def cores() -> tuple[int | None, int | None]:
 
 
 def processor() -> str:
-    """What the processor is called."""
+    """The name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

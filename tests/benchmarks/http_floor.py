@@ -28,6 +28,7 @@ import cv2
 import httpx
 import numpy as np
 import orjson
+from contenders import processor
 
 from service.bundle.files import Bundle, BundleError, read_bundle, versions
 
@@ -58,7 +59,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What wrk saw in one round."""
+    """The result of wrk in one round."""
 
     rate: float
     p50_ms: float
@@ -231,15 +232,7 @@ def _print_conditions(arguments: argparse.Namespace, bundle: Bundle, size: int) 
     packages = ", ".join(f"{name} {version(name)}" for name in ("onnxruntime", "numpy", "uvicorn", "fastapi"))
     print(f"{arguments.model}/{bundle.manifest.version}, one image of {size} bytes as JSON; one process each")
     print(f"wrk, {arguments.connections} connections, {arguments.rounds} rounds of {arguments.seconds} s, medians")
-    print(f"{_processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, {packages}\n")
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    print(f"{processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, {packages}\n")
 
 
 def _print_table(names: Sequence[str], rounds: Sequence[dict[str, Measurement]]) -> None:

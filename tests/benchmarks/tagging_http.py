@@ -184,7 +184,7 @@ class _Turns:
 
 
 def _cpu_seconds(process: int) -> float:
-    """What a process has taken so far; NaN where the system does not tell."""
+    """Processor seconds of a process so far; NaN if the system does not report them."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -21,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from contenders import processor
 from gensim.models import Word2Vec
 from gensim.models.word2vec import FAST_VERSION
 from numpy.typing import NDArray
@@ -189,15 +190,7 @@ def _print_conditions(arguments: argparse.Namespace, config: Word2VecConfig, cor
         f"{arguments.threads} threads each, {arguments.rounds} rounds; "
         f"gensim reads corpus_file, FAST_VERSION {FAST_VERSION}"
     )
-    print(f"{_processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, {packages}\n", flush=True)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    print(f"{processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, {packages}\n", flush=True)
 
 
 def _print_table(names: Sequence[str], rounds: Sequence[dict[str, Result]], restrict: int) -> None:

@@ -42,7 +42,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
 
 
 def build_context(folder: Path) -> Path:
-    """What `.dockerignore` lets through."""
+    """The files that `.dockerignore` does not exclude."""
     folder.mkdir()
     for line in (ROOT / ".dockerignore").read_text().splitlines():
         if line.startswith("!"):

@@ -23,7 +23,7 @@ class Call:
     files: list[tuple[str, tuple[str, bytes]]] = field(default_factory=list)
 
     def arguments(self) -> dict[str, Any]:
-        """What httpx takes."""
+        """The arguments of httpx's `request`."""
         body: dict[str, Any] = {"content": self.content} if self.content is not None else {}
         body |= {"files": self.files} if self.files else {}
         body |= {"data": self.form} if self.form else {}

@@ -1,4 +1,4 @@
-"""Settings come from the environment; what is wrong is told by the variable's name."""
+"""Settings come from the environment; errors name the variable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inference requests, good ones and ways to spoil them."""
+"""Valid inference requests, and changes that make them invalid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Graphs of a few nodes as the bytes of an ONNX file, and what the manifests of tests say of their origin."""
+"""ONNX files of a few nodes, and the provenance of bundles made of them."""
 
 from __future__ import annotations
 

@@ -17,13 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """The environment of a process: this one's, without settings of the machine but with these."""
+    """The environment of this process with other settings instead of the machine's LECTERN_ variables."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LECTERN_")}
     return {**inherited, "OMP_NUM_THREADS": "1", **{f"LECTERN_{name}": value for name, value in settings.items()}}
 
 
 def lectern(*arguments: str, timeout: float = 60, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run a `lectern` command to its end."""
     command = [sys.executable, "-m", "service", *arguments]
     return subprocess.run(
         command, env=environment(**settings), cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False
@@ -67,7 +67,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The address that the server listens on."""
         address: str = self.wait_for("serving")["address"]
         return address
 
@@ -90,7 +90,7 @@ class Server:
 
 @contextmanager
 def server(models: Path, **settings: str) -> Iterator[Server]:
-    """A server process on a free port; it is killed at the end where it still runs."""
+    """A server process on a free port; it is killed at the end if it still runs."""
     complete: Mapping[str, str] = {"MODELS": str(models), "PORT": "0", **settings}
     process = subprocess.Popen(
         [sys.executable, "-m", "service", "serve"],

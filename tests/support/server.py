@@ -18,7 +18,7 @@ from tests.support.event_loop import run_async
 
 
 class Gate:
-    """Holds every run of a model while it is shut."""
+    """Blocks every run of a model while it is shut."""
 
     def __init__(self) -> None:
         self.entered = threading.Event()
@@ -26,16 +26,16 @@ class Gate:
         self._open.set()
 
     def shut(self) -> None:
-        """From now on runs wait."""
+        """Make runs wait from now on."""
         self.entered.clear()
         self._open.clear()
 
     def open(self) -> None:
-        """Let the runs that wait and all others go on."""
+        """Let waiting and later runs proceed."""
         self._open.set()
 
     def go_through(self) -> None:
-        """Called by the model."""
+        """Wait until the gate is open; called at the start of every run."""
         self.entered.set()
         assert self._open.wait(60), "nobody opened the gate"
 
@@ -87,7 +87,7 @@ def running(settings: Settings) -> Iterator[str]:
 
 
 class _NotifyingServer(uvicorn.Server):
-    """Tells when it is up, so that nobody has to poll."""
+    """A server with an event that is set once it accepts connections."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

@@ -1,4 +1,4 @@
-"""Processor time of some work."""
+"""Processor time of a call."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def pieces_model() -> bytes:
 
 @lru_cache
 def pieces() -> sentencepiece.SentencePieceProcessor:
-    """The pieces, read."""
+    """The SentencePiece processor of `pieces_model`."""
     return sentencepiece.SentencePieceProcessor(model_proto=pieces_model())
 
 
@@ -200,7 +200,7 @@ def step_graph(source: str, *, attention: bool = True, endless: bool = False) ->
         "table": translations(source),
         "mask": np.array([-np.inf] * END + [0] * (size - END), np.float32),
     }
-    nodes = _attended(node) if attention else _held(node)
+    nodes = _step_with_attention(node) if attention else _step_without_attention(node)
     nodes += [
         node("Add", ["logits", "mask"], ["possible"]),
         node("LogSoftmax", ["possible"], ["log_probs_NWV"], axis=-1),
@@ -221,7 +221,7 @@ def step_graph(source: str, *, attention: bool = True, endless: bool = False) ->
     return _graph("step", nodes, inputs, outputs, constants)
 
 
-def _attended(node: Any) -> list[Any]:
+def _step_with_attention(node: Any) -> list[Any]:
     return [
         # A position behind END is END's.
         node("Cast", ["lengths"], ["length_N"], to=TensorProto.FLOAT),
@@ -244,7 +244,7 @@ def _attended(node: Any) -> list[Any]:
     ]
 
 
-def _held(node: Any) -> list[Any]:
+def _step_without_attention(node: Any) -> list[Any]:
     return [
         node("Split", ["state", "split"], ["position_NW1", "source_NWS"], axis=-1),
         node("Min", ["position_NW1", "furthest"], ["position_clipped_NW1"]),  # behind END is padding, which means END

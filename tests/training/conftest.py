@@ -24,26 +24,28 @@ SHAPES = ("bar", "cross", "ring")
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
-    """Results repeat bit for bit only with equal thread counts."""
+    """Use one thread: results repeat bit for bit only with equal thread counts."""
     torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
-def _same_draws() -> None:
-    """What a test draws without a seed of its own depends on no test before it."""
+def _seed() -> None:
+    """Seed torch before every test, so that random numbers do not depend on the tests before it."""
     torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)
 def _no_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test reads or fills the user's cache."""
+    """Use a cache folder of the test's own, not the user's."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _each_picture_once(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Most of what a tiny run takes is its pictures: those of a name are drawn once for each module that does not look
-    at them, and copied from then on."""
+def _plots_drawn_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Draw the plots of a name once a module and copy them from then on: they take most of the time of a tiny run.
+
+    Modules that test the plots draw every one.
+    """
     drawn: dict[str, bytes] = {}
     draw = Figure.savefig
 
@@ -55,7 +57,7 @@ def _each_picture_once(request: pytest.FixtureRequest) -> Iterator[None]:
             drawn[path.name] = path.read_bytes()
 
     with pytest.MonkeyPatch.context() as patch:
-        if request.path.name not in ("test_evaluate.py", "test_pictures.py"):
+        if request.path.name not in ("test_evaluate.py", "test_plots.py"):
             patch.setattr(Figure, "savefig", savefig)
         yield
 
@@ -78,7 +80,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bytes], list[str]]:
 
 
 def draw_shape(shape: str, random: np.random.Generator, side: int = 28) -> NDArray[np.uint8]:
-    """White ink on black, [side, side], anywhere and of any size."""
+    """Draw a shape in white on black, [side, side], at a random position and size."""
     image = np.zeros((side, side), np.uint8)
     size = int(random.integers(side // 2, side * 3 // 4))
     x, y = (int(value) for value in random.integers(1, side - size, 2))
@@ -94,12 +96,12 @@ def draw_shape(shape: str, random: np.random.Generator, side: int = 28) -> NDArr
 
 
 def idx_bytes(values: NDArray[np.uint8]) -> bytes:
-    """The values as the content of an idx file."""
+    """Encode an array as the content of an idx file."""
     return bytes((0, 0, 8, values.ndim)) + struct.pack(f">{values.ndim}I", *values.shape) + values.tobytes()
 
 
 def write_idx(folder: Path, part: str, count: int, *, compressed: bool = False) -> None:
-    """`count` shapes with their labels 0, 1, 2 as a pair of idx files."""
+    """Write `count` shapes and their labels 0, 1, 2 as a pair of idx files."""
     random = np.random.default_rng(count)
     labels = np.arange(count, dtype=np.uint8) % len(SHAPES)
     images = np.stack([draw_shape(SHAPES[label], random) for label in labels])

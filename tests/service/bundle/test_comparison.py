@@ -1,4 +1,4 @@
-"""What counts as the same answer."""
+"""Comparison of answers: labels, scores within a tolerance, structure."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ Open = Callable[..., ModelRegistry]
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """Where the models of a test lie."""
+    """An empty model repository."""
     path = tmp_path / "models"
     path.mkdir()
     return path

@@ -1,4 +1,4 @@
-"""What a bundle says of where its weights come from."""
+"""The origin of a tagger's data, pretrained vectors and auxiliary tags in its bundle."""
 
 from dataclasses import replace
 from pathlib import Path

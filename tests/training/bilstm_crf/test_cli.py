@@ -1,4 +1,4 @@
-"""`lectern-train bilstm_crf` from end to end, and what it says when something is wrong."""
+"""`lectern-train bilstm_crf` from end to end, and its error messages."""
 
 import json
 from dataclasses import replace

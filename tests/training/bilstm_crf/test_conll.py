@@ -1,4 +1,4 @@
-"""CoNLL-U and column files: what is read, what is passed over, and what is message of files that are malformed."""
+"""CoNLL-U and column files: sentences and tags, ignored lines, and the errors for malformed files."""
 
 import codecs
 import unicodedata

@@ -1,4 +1,4 @@
-"""Which data a name, a path or an address means, and what is done to them; the real ones where they are at hand."""
+"""Data by name, path or address, and their preparation; real data sets are read if they are available."""
 
 import gzip
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Where data files come from: the user's copy, the cache, the public address; and what is said when none works."""
+"""Data files from the user's copy, the cache or the public address, and the errors when none works."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""Word vectors in files: what others write is read, what we write others read, and bad files are named exactly."""
+"""Files of word vectors: exchange with gensim and others, and exact errors for malformed files."""
 
 import gzip
 import logging

@@ -1,4 +1,4 @@
-"""`lectern-train seq2seq` from end to end, and what it says when something is wrong."""
+"""`lectern-train seq2seq` from end to end, and its error messages."""
 
 import json
 from pathlib import Path

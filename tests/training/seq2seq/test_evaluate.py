@@ -1,4 +1,4 @@
-"""What is measured of a translator, what is written of it, and which sentences training has nearly the same of."""
+"""Evaluation of a translator: scores, files, and near-duplicates of training sentences."""
 
 import csv
 import json

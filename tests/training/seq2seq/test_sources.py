@@ -1,4 +1,4 @@
-"""Which data a name, a path or an address means, and how it is split; the real ones where they are at hand."""
+"""Data by name, path or address, and their splits; real data sets are read if they are available."""
 
 import gzip
 import os

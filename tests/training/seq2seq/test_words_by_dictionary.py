@@ -1,4 +1,4 @@
-"""How the benchmark of single words reads its dictionary, and which words it asks."""
+"""The benchmark of single words: its dictionary, and its choice of words."""
 
 from pathlib import Path
 

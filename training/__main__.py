@@ -1,4 +1,4 @@
-"""`python -m training <family> train|evaluate|export|import`, also installed as `lectern-train`."""
+"""`python -m training <family> train|evaluate|export|import|convert`, also installed as `lectern-train`."""
 
 import argparse
 import importlib
@@ -20,16 +20,16 @@ _REQUIRED = (
 )
 
 FAMILIES = {
-    "lenet": "LeNet-5: pictures of digits, or of anything small, to labels",
-    "bilstm_crf": "BiLSTM-CRF: words with their tags to a tagger (parts of speech, named entities, …)",
-    "word2vec": "word2vec: a text, or a file of vectors, to word vectors",
-    "seq2seq": "LSTM seq2seq with attention: pairs of sentences to a translator",
+    "lenet": "LeNet-5: classify images of digits or other small pictures",
+    "bilstm_crf": "BiLSTM-CRF: tag words (parts of speech, named entities, …)",
+    "word2vec": "word2vec: train or import word vectors",
+    "seq2seq": "seq2seq: train a translator (LSTM with attention)",
 }
 """Help by family; `training/<family>/cli.py` holds its `FAMILY` record. A new family is a new line here."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 2 wrong use, 1 a failure of the machine, 130 interrupted."""
+    """Run one command; returns the exit code: 0 done, 1 I/O error, 2 wrong use, 130 or 143 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="lectern-train", description="Train, evaluate and export models.")
     families = parser.add_subparsers(dest="family", metavar="family", required=True)

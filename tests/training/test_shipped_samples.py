@@ -12,7 +12,7 @@ from service.bundle.files import Bundle, Sample, read_bundle, versions
 from training.bilstm_crf.export import samples as tagger_samples
 from training.common.samples import SampleAnswers
 from training.lenet.config import LenetConfig
-from training.lenet.data.dataset import load_digits
+from training.lenet.data.dataset import load_images
 from training.lenet.export.bundle import digit_samples
 from training.seq2seq.export import sample_requests as translator_samples
 from training.word2vec.export import samples as word_samples
@@ -54,7 +54,7 @@ def test_the_stored_samples_are_made_again(name: str, export: Callable[[Bundle],
 def test_the_stored_samples_of_digits_are_made_again(data_dir: Path) -> None:
     bundle = _shipped("digits")
     assert (data_dir / "mnist").is_dir()
-    _check(digit_samples(SampleAnswers(bundle), load_digits(LenetConfig(data="mnist"))), bundle)
+    _check(digit_samples(SampleAnswers(bundle), load_images(LenetConfig(data="mnist"))), bundle)
 
 
 def _shipped(name: str) -> Bundle:

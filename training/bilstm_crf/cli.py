@@ -10,8 +10,8 @@ import torch
 
 from training.bilstm_crf.config import FAMILY as NAME
 from training.bilstm_crf.config import PRESETS, TaggerConfig
-from training.bilstm_crf.data.auxiliary_data import auxiliary_data_set, check_redistributable
 from training.bilstm_crf.data.dataset import TaggedData
+from training.bilstm_crf.data.licensing import auxiliary_data_set, check_redistributable
 from training.bilstm_crf.data.sources import load_data
 from training.bilstm_crf.evaluate import Evaluation, evaluate
 from training.bilstm_crf.export.bundle import WEIGHTS, export
@@ -28,8 +28,8 @@ TaggerExperiment = Experiment[TaggerConfig, TaggedData]
 _DEFAULT_NAMES = {"ewt": "pos-en", "uner-ewt": "ner-en"}
 
 
-def _settings(preset: TaggerConfig, given: dict[str, Any]) -> TaggerConfig:
-    return merge(preset, {"data": "", **given} if "train" in given else given)
+def _settings(preset: TaggerConfig, changes: dict[str, Any]) -> TaggerConfig:
+    return merge(preset, {"data": "", **changes} if "train" in changes else changes)
 
 
 def _describe_data(experiment: TaggerExperiment) -> list[str]:
@@ -66,7 +66,9 @@ def _evaluate(experiment: TaggerExperiment, run: Run, device: torch.device, opti
 
 
 def _add_export_options(parser: ArgumentParser) -> None:
-    add_bundle_options(parser, "pos-en, ner-en, or that of the file", WEIGHTS)
+    add_bundle_options(
+        parser, "pos-en or ner-en for the known data sets, otherwise the name of the training file", WEIGHTS
+    )
 
 
 def _export(experiment: TaggerExperiment, run: Run, name: str, options: Namespace) -> str:

@@ -9,7 +9,7 @@ from training.common.run import Run
 
 FAMILY = "bilstm_crf"
 
-Scheme = Literal["auto", "iob1", "iob2", "bioes", "none"]
+SchemeChoice = Literal["auto", "iob1", "iob2", "bioes", "none"]
 Characters = Literal["cnn", "bilstm", "none"]
 Output = Literal["crf", "softmax"]
 Select = Literal["best", "last"]
@@ -35,7 +35,7 @@ class DataConfig:
             "default: upos of CoNLL-U, the last column of other files"
         ),
     )
-    scheme: Scheme = field(
+    scheme: SchemeChoice = field(
         default="auto",
         metadata=doc("tagging scheme of spans; none: the tags are no spans; auto: inferred from the tags"),
     )
@@ -69,9 +69,13 @@ class NetworkConfig:
             "dimensions of the word vectors, reduced by PCA if fewer than in --vectors; 0: as in --vectors, or 100"
         ),
     )
-    other_words: int = field(
+    extra_words: int = field(
         default=20_000,
-        metadata=doc("words of --vectors kept besides those of the training sentences, the most frequent ones; 0: all"),
+        metadata=doc(
+            "number of words from --vectors to keep beyond those of the training sentences, most frequent first; "
+            "0: all",
+            key="other_words",
+        ),
     )
     tune_vectors: bool = field(
         default=True, metadata=doc("fine-tune the vectors of the words in the training sentences")
@@ -128,7 +132,7 @@ class TaggerConfig:
         network = self.network
         for name, value, minimum in (
             ("epochs", self.epochs, 1), ("batch_size", self.batch_size, 1), ("hidden", network.hidden, 1),
-            ("character_dimensions", network.character_dimensions, 1), ("other_words", network.other_words, 0),
+            ("character_dimensions", network.character_dimensions, 1), ("extra_words", network.extra_words, 0),
             ("character_units", network.character_units, 2), ("max_characters", network.max_characters, 2),
             ("dimensions", network.dimensions, 0),
         ):  # fmt: skip
@@ -150,7 +154,7 @@ class TaggerConfig:
             raise ConfigError("--dev and --test go with --train; --data has its own")
 
 
-_SMALL = NetworkConfig(dimensions=16, character_dimensions=8, character_units=8, hidden=16, layers=1, other_words=1000)
+_SMALL = NetworkConfig(dimensions=16, character_dimensions=8, character_units=8, hidden=16, layers=1, extra_words=1000)
 
 EWT = DataConfig(data="ewt")
 

@@ -61,8 +61,8 @@ class Confusion:
 def confusions(kind: Kind, sentences: Sequence[Sentence], predicted: Tags) -> list[Confusion]:
     """Errors grouped by gold and predicted label, the most frequent first.
 
-    For spans an error is an entity: `PER -> O` was missed, `O -> PER` is none, `PER -> ORG` has the wrong type, and
-    `PER -> PER, wrong boundaries` has a word too many or too few.
+    For spans an error is an entity: `PER -> O` is a missed entity, `O -> PER` a spurious one, `PER -> ORG` a wrong
+    type, and `PER -> PER, wrong boundaries` has a word too many or too few.
     """
     groups: defaultdict[tuple[str, str], list[Error]] = defaultdict(list)
     for sentence, tags in zip(sentences, predicted, strict=True):

@@ -125,13 +125,13 @@ class Evaluation:
         lines += [f"{label:{width}}{_figures(score)}" for label, score in rows.items()]
         return [*lines, f"{'macro F1':{width}}{self.scores.macro_f1:29.2%}"]
 
-    def errors(self, most: int, examples: int) -> str:
+    def errors(self, max_confusions: int, examples: int) -> str:
         """The most frequent confusions, each with some examples."""
         if not self.confusions:
             return "no errors"
         total = sum(len(confusion.errors) for confusion in self.confusions)
         lines = [f"{total:,} errors of {len(self.confusions):,} kinds, gold -> predicted:"]
-        return "\n".join([*lines, *(confusion.report(examples) for confusion in self.confusions[:most])])
+        return "\n".join([*lines, *(confusion.report(examples) for confusion in self.confusions[:max_confusions])])
 
 
 def _figures(score: Score) -> str:

@@ -65,7 +65,7 @@ def build_network(config: TaggerConfig, lexicon: Lexicon, labels: Sequence[str],
     network = BiLstmCrf(
         config.network,
         lexicon.table,
-        lexicon.trained if config.network.tune_vectors else 1,
+        lexicon.trained_rows if config.network.tune_vectors else 1,
         len(lexicon.characters) + 2,
         allowed_transitions(labels),
         auxiliary=auxiliary,
@@ -73,7 +73,7 @@ def build_network(config: TaggerConfig, lexicon: Lexicon, labels: Sequence[str],
         dropout=config.dropout,
     )
     with torch.no_grad():
-        network.words.difference.copy_(torch.from_numpy(lexicon.start[: len(network.words.difference)]))
+        network.words.difference.copy_(torch.from_numpy(lexicon.initial_difference[: len(network.words.difference)]))
     return network
 
 
@@ -86,10 +86,13 @@ def load_tagger(run: Run) -> Tagger:
     config = stored_config(run)
     state = load_checkpoint(run.checkpoints / BEST)
     weights = upgrade_weights(state["model"])
-    table = weights["words.pretrained"].numpy()
-    trained = state["lexicon"]["trained"]
+    table, stored = weights["words.pretrained"].numpy(), state["lexicon"]
     lexicon = Lexicon(
-        table=np.zeros_like(table), start=np.zeros((trained, table.shape[1]), np.float32), **state["lexicon"]
+        words=stored["words"],
+        characters=stored["characters"],
+        trained_rows=stored["trained"],
+        table=np.zeros_like(table),
+        initial_difference=np.zeros((stored["trained"], table.shape[1]), np.float32),
     )
     network = build_network(config, lexicon, state["labels"], state["auxiliary"])
     network.load_state_dict(weights)

@@ -33,7 +33,7 @@ _MIN_RATE = 0.02
 """The learning rate at the beginning and at the end of a run, as a fraction of the maximum."""
 
 
-def identity(config: TaggerConfig, data: TaggedData) -> dict[str, Any]:
+def checkpoint_fingerprint(config: TaggerConfig, data: TaggedData) -> dict[str, Any]:
     """The identity that a checkpoint is checked against: the settings and a hash of the data."""
     return {**to_dict(config), "data_sha256": data.sha256()[:16]}
 
@@ -46,7 +46,7 @@ class _State:
     """Its network holds the moving average of the weights."""
     network: BiLstmCrf
     optimizer: torch.optim.AdamW
-    identity: dict[str, Any]
+    fingerprint: dict[str, Any]
     epoch: int = 0
     best: float | None = None  # dev score of the best epoch
     seconds: float = 0.0
@@ -54,13 +54,13 @@ class _State:
 
     def save(self, path: Path) -> None:
         save_checkpoint(
-            path, config=self.identity, model=self.network.state_dict(), average=self.tagger.network.state_dict(),
+            path, config=self.fingerprint, model=self.network.state_dict(), average=self.tagger.network.state_dict(),
             optimizer=self.optimizer.state_dict(), epoch=self.epoch, best=self.best, seconds=self.seconds,
             cpu_seconds=self.cpu_seconds,
         )  # fmt: skip
 
     def load(self, path: Path) -> None:
-        stored = load_checkpoint(path, config=self.identity)
+        stored = load_checkpoint(path, config=self.fingerprint)
         self.network.load_state_dict(upgrade_weights(stored["model"]))
         self.tagger.network.load_state_dict(upgrade_weights(stored["average"]))
         self.optimizer.load_state_dict(stored["optimizer"])
@@ -71,7 +71,7 @@ class _State:
         """Write the averaged weights with everything that tagging needs."""
         tagger = self.tagger
         save_checkpoint(
-            path, config=self.identity, model=tagger.network.state_dict(), epoch=self.epoch, score=score,
+            path, config=self.fingerprint, model=tagger.network.state_dict(), epoch=self.epoch, score=score,
             labels=list(tagger.labels), kind=tagger.kind, lexicon=tagger.lexicon.state(),
             auxiliary=0 if self.network.auxiliary is None else self.network.auxiliary.out_features,
         )  # fmt: skip
@@ -90,19 +90,19 @@ def train(config: TaggerConfig, data: TaggedData, run: Run, device: torch.device
     auxiliary = _auxiliary_tags(config, data)
     auxiliary_labels = sorted({tag for tags in auxiliary for tag in tags})
     if config.auxiliary:
-        log.info("%s helps in %d sentences", config.auxiliary, sum(map(bool, auxiliary)))
+        log.info("auxiliary task %s: labels for %d training sentences", config.auxiliary, sum(map(bool, auxiliary)))
     state = _fresh_state(config, data, device, len(auxiliary_labels))
     tagger = state.tagger
     examples = _examples(data.splits["train"], tagger, auxiliary, auxiliary_labels)
     log.info(
-        "%d labels; %d words, %d of them tuned, %d characters; %d weights to learn",
-        len(tagger.labels), len(tagger.lexicon.words), tagger.lexicon.trained - 1, len(tagger.lexicon.characters),
+        "%d labels; %d words, %d of them tuned, %d characters; %d trainable parameters",
+        len(tagger.labels), len(tagger.lexicon.words), tagger.lexicon.trained_rows - 1, len(tagger.lexicon.characters),
         sum(weights.numel() for weights in state.network.parameters()),
     )  # fmt: skip
     if (run.checkpoints / LAST).exists():
         state.load(run.checkpoints / LAST)
         log.info("resuming after epoch %d of %d", state.epoch, config.epochs)
-    run.keep_metrics(state.epoch)
+    run.drop_metrics_after(state.epoch)
     while state.epoch < config.epochs:
         wall, cpu = time.monotonic(), time.process_time()
         loss = _epoch(state, config, examples, device)
@@ -182,7 +182,7 @@ def _fresh_state(config: TaggerConfig, data: TaggedData, device: torch.device, a
         betas=(0.9, 0.98),
         fused=True,
     )
-    return _State(tagger, network, optimizer, identity(config, data))
+    return _State(tagger, network, optimizer, checkpoint_fingerprint(config, data))
 
 
 def _examples(

@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import torch
 
-from training.common.config import add_options, from_dict, given_settings, to_dict
+from training.common.config import add_options, from_dict, settings_from_options, to_dict
 from training.common.device import pick_device, use_threads
 from training.common.errors import UserError
-from training.common.export import before_training, check_name, check_target
+from training.common.export import check_name, check_target, export_checks
 from training.common.family import Experiment, Family, MultiSeed
 from training.common.interrupts import Interrupted, interrupts
 from training.common.options import (
@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser, family: Family[C, D]) -> None:
             "--seeds", type=positive, default=1, metavar="N", help="train N times, with N seeds: mean and deviation"
         )
     family.add_train_options(training)
-    training.add_argument("--export", action="store_true", help="then export; --name does so too")
+    training.add_argument("--export", action="store_true", help="export the model after training (implied by --name)")
     family.add_export_options(training)
     add_machine_options(training)
     add_options(training.add_argument_group("settings"), family.config, family.presets["default"])
@@ -84,8 +84,8 @@ def train(family: Family[C, D], options: argparse.Namespace) -> int:
     """Train a run, or continue one; evaluate it; export it if asked to."""
     config, seeds = _settings(family, options)
     experiment = Experiment(config, lambda settings: family.load_data(settings, options))
-    export_follows = wants_export(options)
-    if export_follows:
+    export_requested = wants_export(options)
+    if export_requested:
         if options.name is not None:
             check_name(options.name)
         family.check_settings(experiment, options)
@@ -93,9 +93,9 @@ def train(family: Family[C, D], options: argparse.Namespace) -> int:
     use_threads(options.threads)
     path = options.resume or options.run_path or Path("runs") / f"{family.name}-{datetime.now():%Y%m%d-%H%M%S}"
     description = family.describe_data(experiment)
-    with before_training(export_follows):
+    with export_checks(required=export_requested):
         family.check_data(experiment, options)
-    if export_follows:
+    if export_requested:
         check_target(options.name or family.default_name(experiment), options.models)
     series = _series(family, path, seeds)
     runs = [(path, config)] if series is None else series.create(path, config, seeds)
@@ -106,7 +106,7 @@ def train(family: Family[C, D], options: argparse.Namespace) -> int:
             return code
     trained = [(Run(folder), experiment.with_config(settings)) for folder, settings in runs]
     _evaluate_runs(family, trained, series, device, _default_evaluate_options(family))
-    if not export_follows:
+    if not export_requested:
         return 0
     best = path if series is None else series.best_run(path)
     run, experiment = next(pair for pair in trained if pair[0].path == best)
@@ -134,13 +134,13 @@ def export(family: Family[C, D], options: argparse.Namespace) -> int:
 def _settings(family: Family[C, D], options: argparse.Namespace) -> tuple[C, int]:
     """The settings to train with, and the number of seeds.
 
-    A new run takes a preset with the options that were given, a resumed run its stored settings.
+    A new run takes a preset with the options on the command line, a resumed run its stored settings.
     """
-    given = given_settings(options, family.config)
+    changes = settings_from_options(options, family.config)
     seeds: int = getattr(options, "seeds", 1)
     if options.resume is None:
-        return family.settings(family.presets[options.preset or "default"], given), seeds
-    check_resume(options, [*given, *(["seeds"] if seeds > 1 else [])])
+        return family.settings(family.presets[options.preset or "default"], changes), seeds
+    check_resume(options, [*changes, *(["seeds"] if seeds > 1 else [])])
     series = _series(family, options.resume)
     if series is not None:
         return series.stored(options.resume)
@@ -205,7 +205,7 @@ def _train_run(
 
 
 def _default_evaluate_options(family: Family[C, D]) -> argparse.Namespace:
-    """The options of the evaluate command as if none had been given."""
+    """The default values of the options of the evaluate command."""
     parser = argparse.ArgumentParser()
     family.add_evaluate_options(parser)
     return parser.parse_args([])

@@ -90,7 +90,7 @@ def option_name(name: str) -> str:
 def add_options(parser: argparse._ActionsContainer, kind: type, defaults: Any) -> None:
     """Add an option for each setting.
 
-    One that is not given stays out of the parsed namespace, so that presets keep their values.
+    An option that is not used stays out of the parsed namespace, so that presets keep their values.
 
     Args:
         parser: a parser, or a group of one.
@@ -106,8 +106,8 @@ def add_options(parser: argparse._ActionsContainer, kind: type, defaults: Any) -
             _add_option(parser, option_name(setting.key), setting, argparse.SUPPRESS)
 
 
-def given_settings(options: argparse.Namespace, kind: type) -> dict[str, Any]:
-    """The settings of a configuration's class that were given as options."""
+def settings_from_options(options: argparse.Namespace, kind: type) -> dict[str, Any]:
+    """The settings of a configuration's class that are set by options, by name."""
     return {name: getattr(options, name) for name in setting_names(kind) if hasattr(options, name)}
 
 

@@ -12,7 +12,7 @@ class DataFile:
     name: str
     """File name; `fetch` decompresses a file named `*.gz`."""
     address: str
-    sha256: str
+    checksum: str
     """Checksum of the bytes at the address; one that starts with `md5:` is an MD5."""
 
     @property
@@ -30,9 +30,9 @@ class SplitDataFile:
     address: str
     """Format string for the number of a file, which counts from 0."""
     count: int
-    sha256: str
+    checksum: str
     """Checksum of all files' bytes in order."""
-    archive_sha256: str
+    archive_checksum: str
     """Checksum of `<stem>.tar.xz`, an archive of the files that `$LECTERN_DATA/<folder>` may hold instead."""
 
     @property
@@ -41,32 +41,32 @@ class SplitDataFile:
         return [self.address.format(number) for number in range(self.count)]
 
 
-_LENET_MIRROR = "https://raw.githubusercontent.com/ansh941/MnistSimpleCNN/a21bd677f62fcdee77c82419b898d421682e3fd2/data"
+_MNIST_MIRROR = "https://raw.githubusercontent.com/ansh941/MnistSimpleCNN/a21bd677f62fcdee77c82419b898d421682e3fd2/data"
 
 MNIST = {
     "train-images": DataFile(
         folder="mnist",
         name="train-images-idx3-ubyte.gz",
         address="https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz",
-        sha256="440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        checksum="440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
     ),
     "train-labels": DataFile(
         folder="mnist",
         name="train-labels-idx1-ubyte.gz",
-        address=f"{_LENET_MIRROR}/MNIST/raw/train-labels-idx1-ubyte.gz",
-        sha256="3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        address=f"{_MNIST_MIRROR}/MNIST/raw/train-labels-idx1-ubyte.gz",
+        checksum="3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
     ),
     "test-images": DataFile(
         folder="mnist",
         name="t10k-images-idx3-ubyte.gz",
-        address=f"{_LENET_MIRROR}/MNIST/raw/t10k-images-idx3-ubyte.gz",
-        sha256="8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        address=f"{_MNIST_MIRROR}/MNIST/raw/t10k-images-idx3-ubyte.gz",
+        checksum="8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
     ),
     "test-labels": DataFile(
         folder="mnist",
         name="t10k-labels-idx1-ubyte.gz",
-        address=f"{_LENET_MIRROR}/MNIST/raw/t10k-labels-idx1-ubyte.gz",
-        sha256="f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        address=f"{_MNIST_MIRROR}/MNIST/raw/t10k-labels-idx1-ubyte.gz",
+        checksum="f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
     ),
 }
 """The four files of MNIST as published in 1998."""
@@ -75,7 +75,7 @@ TEXT8 = DataFile(
     folder="text8",
     name="text8.zip",
     address="http://mattmahoney.net/dc/text8.zip",
-    sha256="md5:3bea1919949baf155f99411df5fada7e",
+    checksum="md5:3bea1919949baf155f99411df5fada7e",
 )
 """The first 100 million characters of an English Wikipedia of 2006; its publisher gives an md5."""
 
@@ -87,8 +87,8 @@ WIKIPEDIA_EN_2015 = tuple(
         name=f"text_{part}.txt",
         address=f"{_WIKI_VISUAL}/{part}/wiki_{{:02d}}",
         count=100,
-        sha256=sha256,
-        archive_sha256=archive,
+        checksum=sha256,
+        archive_checksum=archive,
     )
     for part, sha256, archive in (
         (
@@ -119,7 +119,7 @@ WIKIPEDIA_EN_2015 = tuple(
 def _folder_files(folder: str, base: str, files: dict[str, tuple[str, str]]) -> dict[str, DataFile]:
     """Make files of one folder of a repository from (name, sha256) by key."""
     return {
-        key: DataFile(folder=folder, name=name, address=f"{base}/{name}", sha256=sha256)
+        key: DataFile(folder=folder, name=name, address=f"{base}/{name}", checksum=sha256)
         for key, (name, sha256) in files.items()
     }
 
@@ -144,7 +144,7 @@ UNER_ENGLISH_EWT = {
         folder="uner_english_ewt",
         name="en_ewt-ud-train.prerelease-0c7ce0d.iob2",
         address=f"{_UNER}/0c7ce0debb13a7d304da656f16309397e8ff36ef/en_ewt-ud-train.iob2",
-        sha256="2d986b063bb92df99540e37de34b1415eb2a22958b86de3e4698ec3be05e339f",
+        checksum="2d986b063bb92df99540e37de34b1415eb2a22958b86de3e4698ec3be05e339f",
     ),
     **_folder_files(
         "uner_english_ewt",
@@ -195,7 +195,7 @@ _MULTI30K = f"{_GITHUB}/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05
 
 MULTI30K = {
     (split, language): DataFile(
-        folder="multi30k", name=f"{name}.{language}.gz", address=f"{_MULTI30K}/{name}.{language}.gz", sha256=sha256
+        folder="multi30k", name=f"{name}.{language}.gz", address=f"{_MULTI30K}/{name}.{language}.gz", checksum=sha256
     )
     for split, name, digests in (
         (
@@ -244,20 +244,22 @@ MANYTHINGS = {
         folder="tatoeba_manythings",
         name="deu-eng.zip",
         address=f"{_GITHUB}/jhamburg/dats6450_nlp/fc38d83c4353d753fb9b34d98e945cbc5fab2811/deu-eng.zip",
-        sha256="71750f704aeb6b0a01fe57341c3051b9efd98f63b61ee266b2c2283d1b80cb71",
+        checksum="71750f704aeb6b0a01fe57341c3051b9efd98f63b61ee266b2c2283d1b80cb71",
     ),
     "fra": DataFile(
         folder="tatoeba_manythings",
         name="fra-eng.zip",
         address=f"{_GITHUB}/genimind/seq2seq/4f3f8eb0adde54fcc8b89394336b002e7961244c/fra-eng.zip",
-        sha256="16c4f7d0df9e7c5e6c54cdb0447f3f4a18a55052ff5e2e0b27dd4a06c0e49d04",
+        checksum="16c4f7d0df9e7c5e6c54cdb0447f3f4a18a55052ff5e2e0b27dd4a06c0e49d04",
     ),
 }
 """Tatoeba's English pairs by the other language, as manythings.org published them in 2018 and 2017."""
 
-_JUDGEMENTS = "https://raw.githubusercontent.com/mfaruqui/eval-word-vectors/94b3dd9fdbac7ed08dbee7179cd5ee464acf0594"
+_WORD_SIMILARITY = (
+    "https://raw.githubusercontent.com/mfaruqui/eval-word-vectors/94b3dd9fdbac7ed08dbee7179cd5ee464acf0594"
+)
 WORDVEC_EVAL = {
-    name: DataFile(folder="wordvec_eval", name=name, address=f"{address}/{name}", sha256=sha256)
+    name: DataFile(folder="wordvec_eval", name=name, address=f"{address}/{name}", checksum=sha256)
     for name, address, sha256 in (
         (
             "questions-words.txt",
@@ -266,17 +268,17 @@ WORDVEC_EVAL = {
         ),
         (
             "EN-WS-353-ALL.txt",
-            f"{_JUDGEMENTS}/data/word-sim",
+            f"{_WORD_SIMILARITY}/data/word-sim",
             "ce12919b240af45bdf46d243601eaca2b6212b159b5e7e9b435ee7ee40c5619c",
         ),
         (
             "EN-SIMLEX-999.txt",
-            f"{_JUDGEMENTS}/data/word-sim",
+            f"{_WORD_SIMILARITY}/data/word-sim",
             "405394ffb7d25f6d0e3c041f87c9f27d29dc6b047506769953e85c4523b11685",
         ),
         (
             "EN-MEN-TR-3k.txt",
-            f"{_JUDGEMENTS}/data/word-sim",
+            f"{_WORD_SIMILARITY}/data/word-sim",
             "888b13580faa362c7b11da0a670258cf1b1eb4bf0ecbcd418918729a3bd3f43a",
         ),
     )

@@ -1,7 +1,7 @@
-"""Finding public data files, or downloading them into the cache.
+"""Local copies of public data files, which are downloaded into the cache if there are none.
 
-Places, in order: `$LECTERN_DATA/<folder>/<file>` (compressed or not), the cache `$XDG_CACHE_HOME/lectern`, the public
-address.
+Searched in this order: `$LECTERN_DATA/<folder>/<file>` (compressed or not), the cache
+`$XDG_CACHE_HOME/lectern`, the public address.
 """
 
 import gzip
@@ -43,21 +43,21 @@ def fetch(file: DataFile, *, client: Callable[[], httpx.Client] | None = None) -
 
 
 def fetch_path(file: DataFile | SplitDataFile, *, client: Callable[[], httpx.Client] | None = None) -> Path:
-    """Return the path of a verified copy of a large file, which stays as it was published, compressed or not.
+    """Return the path of a verified copy of a large file; the file is not decompressed.
 
-    Of a `SplitDataFile` it is one file of all its bytes, or the archive of its files.
+    For a `SplitDataFile`: the concatenated file, or the archive of its parts.
 
     Raises:
         DatasetError: as `fetch`.
     """
     local = os.environ.get("LECTERN_DATA")
     target = cache_folder() / file.folder / file.name
-    candidates = [(target, file.sha256)]
+    candidates = [(target, file.checksum)]
     if local:
-        candidates.insert(0, (Path(local) / file.folder / file.name, file.sha256))
+        candidates.insert(0, (Path(local) / file.folder / file.name, file.checksum))
     if local and isinstance(file, SplitDataFile):
         archive = Path(local) / file.folder / f"{Path(file.name).stem}.tar.xz"
-        candidates.insert(0, (archive, file.archive_sha256))
+        candidates.insert(0, (archive, file.archive_checksum))
     for path, expected in candidates:
         if path.is_file():
             if _file_checksum(path, expected) != expected:
@@ -79,7 +79,7 @@ def fetch_url(address: str, *, client: Callable[[], httpx.Client] | None = None)
     folder = f"urls/{hashlib.sha256(address.encode()).hexdigest()[:16]}"
     target = cache_folder() / folder / name
     if not target.is_file():
-        _download(DataFile(folder=folder, name=name, address=address, sha256=""), target, client or _client)
+        _download(DataFile(folder=folder, name=name, address=address, checksum=""), target, client or _client)
     return target
 
 
@@ -88,7 +88,7 @@ def _new_digest(expected: str) -> "hashlib._Hash":
 
 
 def _checksum(digest: "hashlib._Hash") -> str:
-    """The digest as `DataFile.sha256` writes it."""
+    """The digest as `DataFile.checksum` writes it."""
     return f"md5:{digest.hexdigest()}" if digest.name == "md5" else digest.hexdigest()
 
 
@@ -121,11 +121,11 @@ def _content(path: Path, file: DataFile) -> bytes:
     packed = path.read_bytes()
     content = _unpack(packed, path) if path.suffix == ".gz" else packed
     published = packed if path.name == file.name else content
-    unpacked = path.name == file.name.removesuffix(".gz") != file.name
+    is_decompressed_copy = path.name == file.name.removesuffix(".gz") != file.name
     actual = hashlib.sha256(published).hexdigest()
-    if not unpacked and actual != file.sha256:
+    if not is_decompressed_copy and actual != file.checksum:
         raise DatasetError(
-            f"{path}: sha256 is {actual[:12]}…, not {file.sha256[:12]}… as published; "
+            f"{path}: sha256 is {actual[:12]}…, not {file.checksum[:12]}… as published; "
             f"remove it and run again to download {file.address}"
         )
     return content
@@ -145,11 +145,11 @@ def _client() -> httpx.Client:
 
 def _download(file: DataFile | SplitDataFile, target: Path, make_client: Callable[[], httpx.Client]) -> None:
     """Download to a temporary file beside `target`, check the checksum, rename it."""
-    remedy = f"put it at $LECTERN_DATA/{file.folder}/{file.name}" if file.sha256 else "name its path instead"
+    remedy = f"put it at $LECTERN_DATA/{file.folder}/{file.name}" if file.checksum else "name its path instead"
     advice = f"get {file.name} by other means and {remedy}"
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    digest = _new_digest(file.sha256)
+    digest = _new_digest(file.checksum)
     try:
         with make_client() as client, partial.open("wb") as out:
             for number, address in enumerate(file.addresses, 1):
@@ -160,10 +160,10 @@ def _download(file: DataFile | SplitDataFile, target: Path, make_client: Callabl
                             f"{address} answered {answer.status_code} {answer.reason_phrase}; try later, or {advice}"
                         )
                     _save(answer, out, digest, text)
-        if file.sha256 and _checksum(digest) != file.sha256:
+        if file.checksum and _checksum(digest) != file.checksum:
             raise DatasetError(
                 f"{file.address} sent other bytes than published (sha256 {_checksum(digest)[:12]}…, "
-                f"expected {file.sha256[:12]}…); nothing was kept; try later, or {advice}"
+                f"expected {file.checksum[:12]}…); nothing was kept; try later, or {advice}"
             )
         partial.replace(target)
     finally:

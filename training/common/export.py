@@ -54,11 +54,11 @@ def check_target(name: str, repository: Path) -> None:
 
 
 @contextmanager
-def before_training(export_follows: bool) -> Iterator[None]:
+def export_checks(*, required: bool) -> Iterator[None]:
     """Check before a run that may take hours whether it can be exported; the checks go inside the `with`.
 
     Args:
-        export_follows: whether the run is exported at its end; if not, a failed check only prints a note.
+        required: whether the run is exported at its end; if not, a failed check only prints a note.
 
     Raises:
         ExportError: a check failed, and the run is to be exported.
@@ -66,9 +66,9 @@ def before_training(export_follows: bool) -> Iterator[None]:
     try:
         yield
     except ExportError as error:
-        if export_follows:
+        if required:
             raise ExportError(f"{error}; to train it all the same, leave out --export and --name") from error
-        print(f"note: the run can be measured but not exported: {error}")
+        print(f"note: the run can be evaluated but not exported: {error}")
 
 
 def note_unfinished(run: Run, epochs: int) -> None:
@@ -111,8 +111,8 @@ def check_parity(expected: NDArray[np.float32], actual: NDArray[np.float32], inp
     """Compare the probabilities of PyTorch and of the ONNX graph.
 
     Args:
-        expected: PyTorch's, [N, classes].
-        actual: the graph's, [N, classes].
+        expected: PyTorch's probabilities, [N, classes].
+        actual: the graph's probabilities, [N, classes].
         inputs: description of the inputs, for the message.
 
     Returns:
@@ -139,10 +139,10 @@ def provenance(
 
     Args:
         data: title of the data.
-        licence: of the weights.
+        licence: license of the weights.
         attribution: the makers of the data.
         config: the settings they were trained with.
-        seed: of the run; None where unknown.
+        seed: seed of the run; None if unknown.
         libraries: names of the libraries whose versions are recorded.
     """
     versions = {name: importlib.metadata.version(name) for name in sorted(libraries)}

@@ -1,4 +1,4 @@
-"""The record by which a model family tells the `train`, `evaluate` and `export` commands what is its own."""
+"""The record through which a model family supplies its functions and options to the `lectern-train` commands."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -111,16 +111,16 @@ class Family(Generic[C, D]):
     add_train_options: Callable[[ArgumentParser], None] = _no_options
     add_evaluate_options: Callable[[ArgumentParser], None] = _no_options
     add_export_options: Callable[[ArgumentParser], None] = _no_options
-    """Of the export command, and of the train command, which can export at its end."""
+    """Adds the options of the export command, and of the train command, which can export at its end."""
     add_moved_data_options: Callable[[ArgumentParser], None] = _no_options
-    """Of commands that read a run: where its data are now."""
+    """Adds options that say where the data of a run are now, to commands that read a run."""
     add_commands: Callable[[Any], None] = _no_options
     """Adds further commands to the family's subparsers."""
 
     settings: Callable[[C, dict[str, Any]], C] = merge
-    """Makes the settings of a new run of a preset and the settings that were given as options."""
+    """Makes the settings of a new run from a preset and the settings that are set by options."""
     moved_data: Callable[[C, Namespace, Path], C] = _stays
-    """The settings of a run (its path is given) with the options of `add_moved_data_options`."""
+    """Applies the options of `add_moved_data_options` to the settings of a run; the path is the run's, for messages."""
     check_settings: Callable[[Experiment[C, D], Namespace], None] = _no_check
     """Refuses to train for an export that cannot be made, before the data are loaded."""
     check_data: Callable[[Experiment[C, D], Namespace], None] = _no_check

@@ -35,7 +35,7 @@ class GraphBuilder:
         self.nodes.append(helper.make_node(operator, inputs, [out], **attributes))
         return out
 
-    def keep(self, name: str, values: Tensor | NDArray[Any]) -> str:
+    def add_constant(self, name: str, values: Tensor | NDArray[Any]) -> str:
         """Store a constant in float32 and return its name."""
         self.constants[name] = np.ascontiguousarray(_float32(values))
         return name
@@ -46,14 +46,14 @@ class GraphBuilder:
         self.constants[name] = np.array(values, np.int64)
         return name
 
-    def store(self, name: str, values: Tensor) -> tuple[str, str | None]:
+    def add_weights(self, name: str, values: Tensor) -> tuple[str, str | None]:
         """Store a table or a matrix in the graph's weight format.
 
         Returns:
             Its name and, for int8, the name of its scales; for `as_float` and `rows`.
         """
         if self.weights == "fp32":
-            return self.keep(name, values), None
+            return self.add_constant(name, values), None
         array = _float32(values)
         if self.weights == "fp16":
             self.constants[name] = array.astype(np.float16)

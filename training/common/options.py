@@ -17,7 +17,11 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: auto)"
     )
     parser.add_argument(
-        "--threads", type=non_negative, default=0, metavar="N", help="CPU threads (default: PyTorch's choice)"
+        "--threads",
+        type=non_negative,
+        default=0,
+        metavar="N",
+        help="number of CPU threads (default: chosen by PyTorch; word2vec: all CPUs)",
     )
 
 
@@ -29,7 +33,7 @@ def add_new_run_options(parser: argparse.ArgumentParser, presets: Iterable[str])
     )
     folder.add_argument("--resume", type=Path, metavar="RUN", help="continue this run with its own settings")
     parser.add_argument(
-        "--preset", choices=tuple(presets), default=None, help="where settings start (default: default)"
+        "--preset", choices=tuple(presets), default=None, help="preset to start from (default: 'default')"
     )
 
 
@@ -42,18 +46,22 @@ def add_bundle_options(parser: argparse.ArgumentParser, default_name: str, weigh
     """Add the options that say where an exported bundle goes and how it is described.
 
     Args:
-        parser: of a command that exports.
+        parser: parser of a command that exports.
         default_name: description of the name that a bundle gets by default, for the help.
         weights: how the weights can be stored, the default first; empty where there is no choice.
     """
     parser.add_argument("--name", help=f"name of the exported model (default: {default_name})")
     parser.add_argument("--models", type=Path, default=Path("models"), help="the model repository (default: models)")
     if weights:
-        help_text = f"stored as (default: {weights[0]})"
+        help_text = f"storage format of the weights (default: {weights[0]})"
         parser.add_argument("--weights", choices=weights, default=weights[0], help=help_text)
     parser.add_argument(
-        "--licence", help="licence of the weights, for the manifest (default: that of the data, if known)"
+        "--license",
+        dest="licence",
+        metavar="LICENSE",
+        help="license of the weights, for the manifest (default: that of the data, if known)",
     )
+    parser.add_argument("--licence", help=argparse.SUPPRESS)
     parser.add_argument("--description", default="", help="one line about the model, for the manifest")
 
 
@@ -69,7 +77,7 @@ def add_data_file_options(parser: argparse.ArgumentParser) -> None:
 
 
 def moved_data_files(options: argparse.Namespace, run: Path, known_data: str) -> dict[str, Any]:
-    """The values of the options of `add_data_file_options` that were given.
+    """The values of the options of `add_data_file_options` that are set.
 
     Args:
         options: the parsed command line.
@@ -90,7 +98,7 @@ def check_resume(options: argparse.Namespace, settings: Iterable[str]) -> None:
 
     Args:
         options: the parsed command line.
-        settings: names of the settings that were given as options.
+        settings: names of the settings that are set by options.
 
     Raises:
         ConfigError: naming the first of them.
@@ -111,8 +119,8 @@ def non_negative(text: str) -> int:
     return _at_least(0, text)
 
 
-def _at_least(least: int, text: str) -> int:
+def _at_least(minimum: int, text: str) -> int:
     value = int(text)
-    if value < least:
-        raise argparse.ArgumentTypeError(f"{text} is below {least}")
+    if value < minimum:
+        raise argparse.ArgumentTypeError(f"{text} is below {minimum}")
     return value

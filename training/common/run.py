@@ -102,9 +102,9 @@ class Run:
                 continue
         return records
 
-    def keep_metrics(self, epochs: float) -> None:
-        """Drop the records of later epochs, which a resumed run measures again."""
-        kept = [record for record in self.metrics() if record["epoch"] <= epochs]
+    def drop_metrics_after(self, epoch: float) -> None:
+        """Delete the records after `epoch` (may be a fraction), which a resumed run measures again."""
+        kept = [record for record in self.metrics() if record["epoch"] <= epoch]
         write_text(self.path / METRICS, "".join(json.dumps(record) + "\n" for record in kept))
 
     def add_metrics(self, record: dict[str, Any]) -> None:

@@ -1,1 +1,1 @@
-"""LeNet-5 (LeCun, Bottou, Bengio and Haffner, 1998, section II.B), the reader of single digits."""
+"""LeNet-5 (LeCun, Bottou, Bengio and Haffner, 1998, section II.B), a classifier of images of single digits."""

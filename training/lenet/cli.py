@@ -12,20 +12,17 @@ from training.common.options import add_bundle_options
 from training.common.run import Run
 from training.lenet.config import FAMILY as NAME
 from training.lenet.config import PRESETS, LenetConfig
-from training.lenet.data.dataset import Digits, load_digits
+from training.lenet.data.dataset import ImageData, load_images
 from training.lenet.evaluate import Evaluation, evaluate
 from training.lenet.export.bundle import default_name, export
 from training.lenet.train import train
 
-LenetExperiment = Experiment[LenetConfig, Digits]
+LenetExperiment = Experiment[LenetConfig, ImageData]
 
 
 def _describe_data(experiment: LenetExperiment) -> list[str]:
-    digits = experiment.data
-    return [
-        f"{digits.name}: {len(digits.train)} images to train on, {len(digits.dev)} held out, "
-        f"{len(digits.labels)} classes"
-    ]
+    data = experiment.data
+    return [f"{data.name}: {len(data.train)} images to train on, {len(data.dev)} held out, {len(data.labels)} classes"]
 
 
 def _train(experiment: LenetExperiment, run: Run, device: torch.device, _threads: int) -> None:
@@ -73,7 +70,7 @@ FAMILY = Family(
     name=NAME,
     config=LenetConfig,
     presets=PRESETS,
-    load_data=lambda config, _: load_digits(config),
+    load_data=lambda config, _: load_images(config),
     describe_data=_describe_data,
     default_name=lambda experiment: default_name(experiment.config),
     train=_train,

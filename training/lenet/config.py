@@ -34,8 +34,9 @@ class AugmentConfig:
     low_resolution: float = field(default=0.05, metadata=doc("fraction of the images whose resolution is reduced"))
     blur: float = field(default=0.05, metadata=doc("fraction of the images that are blurred slightly"))
     contrast: float = field(default=0.1, metadata=doc("make the ink darker or lighter by up to this fraction"))
-    calm: float = field(
-        default=0.2, metadata=doc("fraction of the epochs, at the end, with half the geometric distortion")
+    weak_augment_fraction: float = field(
+        default=0.2,
+        metadata=doc("final fraction of the epochs in which the geometric distortion is halved", key="calm"),
     )
 
     def __post_init__(self) -> None:
@@ -62,7 +63,10 @@ class LenetConfig:
     )
     dev: float = field(
         default=5000.0,
-        metadata=doc("held-out training images: a number, or a fraction below 1; at most a tenth of small data sets"),
+        metadata=doc(
+            "number of held-out training images, or a fraction if below 1; of your own data a number is limited to "
+            "a tenth"
+        ),
     )
     split_seed: int = field(
         default=0, metadata=doc("seed that selects the held-out images of your own data; MNIST holds out its last ones")

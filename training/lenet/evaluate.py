@@ -11,10 +11,10 @@ from training.common.checkpoint import load_checkpoint
 from training.common.errors import DatasetError
 from training.common.run import Run
 from training.lenet.config import LenetConfig
-from training.lenet.data.dataset import Digits, Split
+from training.lenet.data.dataset import ImageData, Split
 from training.lenet.network.model import LeNet5
 from training.lenet.plots import draw_confusion, draw_learning_curve, draw_misclassified
-from training.lenet.train import BEST, build_model, identity, predict
+from training.lenet.train import BEST, build_model, checkpoint_fingerprint, predict
 
 SplitName = Literal["dev", "test"]
 
@@ -74,42 +74,42 @@ class Evaluation:
         return "\n".join(lines)
 
 
-def load_best(run: Run, config: LenetConfig, digits: Digits) -> tuple[LeNet5, int]:
+def load_best(run: Run, config: LenetConfig, data: ImageData) -> tuple[LeNet5, int]:
     """Load the weights that a run kept.
 
     Returns:
         The network in evaluation mode, and the epoch of its weights.
     """
-    state = load_checkpoint(run.checkpoints / BEST, config=identity(config, digits))
-    model = build_model(config, len(digits.labels))
+    state = load_checkpoint(run.checkpoints / BEST, config=checkpoint_fingerprint(config, data))
+    model = build_model(config, len(data.labels))
     model.load_state_dict(state["model"])
     return model.eval(), int(state["epoch"])
 
 
-def evaluate(run: Run, config: LenetConfig, digits: Digits, split_name: SplitName, device: torch.device) -> Evaluation:
+def evaluate(run: Run, config: LenetConfig, data: ImageData, split_name: SplitName, device: torch.device) -> Evaluation:
     """Classify a split with the weights that a run kept, and write `evaluation.json` and the plots.
 
     Raises:
         DatasetError: the data has no test images.
         CheckpointError: the run has no weights yet, or they were trained with other settings or data.
     """
-    split = digits.dev if split_name == "dev" else digits.test
+    split = data.dev if split_name == "dev" else data.test
     if split is None:
         raise DatasetError(f"{config.data}: has no test images; use --split dev")
-    model, epoch = load_best(run, config, digits)
+    model, epoch = load_best(run, config, data)
     probabilities = predict(model.to(device), split, device).softmax(1).numpy()
     predicted = probabilities.argmax(1)
-    confusion = np.zeros((len(digits.labels), len(digits.labels)), np.int64)
+    confusion = np.zeros((len(data.labels), len(data.labels)), np.int64)
     np.add.at(confusion, (split.labels, predicted), 1)
-    result = Evaluation(split_name, digits.labels, confusion, epoch)
+    result = Evaluation(split_name, data.labels, confusion, epoch)
     run.add_evaluation(split_name, result.as_dict())
-    _draw(run, digits, split, result, predicted, probabilities.max(1))
+    _draw(run, data, split, result, predicted, probabilities.max(1))
     return result
 
 
 def _draw(
     run: Run,
-    digits: Digits,
+    data: ImageData,
     split: Split,
     result: Evaluation,
     predicted: NDArray[np.int64],
@@ -117,19 +117,19 @@ def _draw(
 ) -> None:
     """Write the learning curve, the confusion matrix and the misclassified images."""
     wrong = np.flatnonzero(predicted != split.labels)
-    title = f"{digits.name}, {result.split}"
-    draw_learning_curve(run.pictures / "learning_curve.png", run.metrics(), len(digits.dev))
+    title = f"{data.name}, {result.split}"
+    draw_learning_curve(run.pictures / "learning_curve.png", run.metrics(), len(data.dev))
     draw_confusion(
         run.pictures / f"confusion_{result.split}.png",
         result.confusion,
-        digits.labels,
+        data.labels,
         f"{title}: {result.errors} errors of {result.images:,}",
     )
     draw_misclassified(
         run.pictures / f"misread_{result.split}.png",
         split.images[wrong],
-        [digits.labels[index] for index in split.labels[wrong]],
-        [digits.labels[index] for index in predicted[wrong]],
+        [data.labels[index] for index in split.labels[wrong]],
+        [data.labels[index] for index in predicted[wrong]],
         scores[wrong].tolist(),
         title,
     )

@@ -19,7 +19,7 @@ from training.common.run import Run
 from training.common.seed import generator, seed_everything
 from training.lenet.config import LenetConfig
 from training.lenet.data.augment import Augmenter
-from training.lenet.data.dataset import Digits, Split
+from training.lenet.data.dataset import ImageData, Split
 from training.lenet.network.model import LeNet5, map_loss
 
 LAST, BEST = "last.pt", "best.pt"
@@ -40,9 +40,9 @@ def build_model(config: LenetConfig, classes: int) -> LeNet5:
     )
 
 
-def identity(config: LenetConfig, digits: Digits) -> dict[str, Any]:
+def checkpoint_fingerprint(config: LenetConfig, data: ImageData) -> dict[str, Any]:
     """Settings and data hash that a checkpoint is only valid for."""
-    return {**to_dict(config), "data_sha256": digits.sha256()[:16]}
+    return {**to_dict(config), "data_sha256": data.sha256()[:16]}
 
 
 @dataclass
@@ -53,7 +53,7 @@ class _State:
     average: LeNet5
     """Exponential moving average of the weights."""
     optimizer: torch.optim.AdamW
-    identity: dict[str, Any]
+    fingerprint: dict[str, Any]
     epoch: int = 0
     best_errors: int | None = None
     """Dev errors of the epoch whose weights are kept."""
@@ -62,13 +62,13 @@ class _State:
 
     def save(self, path: Path) -> None:
         save_checkpoint(
-            path, config=self.identity, model=self.model.state_dict(), average=self.average.state_dict(),
+            path, config=self.fingerprint, model=self.model.state_dict(), average=self.average.state_dict(),
             optimizer=self.optimizer.state_dict(), epoch=self.epoch, fewest=self.best_errors, seconds=self.seconds,
             cpu_seconds=self.cpu_seconds,
         )  # fmt: skip
 
     def load(self, path: Path) -> None:
-        stored = load_checkpoint(path, config=self.identity)
+        stored = load_checkpoint(path, config=self.fingerprint)
         self.model.load_state_dict(stored["model"])
         self.average.load_state_dict(stored["average"])
         self.optimizer.load_state_dict(stored["optimizer"])
@@ -76,31 +76,31 @@ class _State:
         self.seconds, self.cpu_seconds = stored["seconds"], stored["cpu_seconds"]
 
 
-def train(config: LenetConfig, digits: Digits, run: Run, device: torch.device) -> None:
+def train(config: LenetConfig, data: ImageData, run: Run, device: torch.device) -> None:
     """Train to the last epoch, starting from the run's checkpoint if there is one; keeps the best weights in `best.pt`.
 
     All random numbers derive from (seed, epoch), so a run that was killed and resumed equals an uninterrupted one.
     """
     log = run.logger()
-    state = _initial_state(config, digits, device)
+    state = _initial_state(config, data, device)
     if (run.checkpoints / LAST).exists():
         state.load(run.checkpoints / LAST)
         log.info("resuming after epoch %d of %d", state.epoch, config.epochs)
-    run.keep_metrics(state.epoch)
+    run.drop_metrics_after(state.epoch)
     augment = Augmenter(config.augment, device)
-    images = _on_device(digits.train, device)
-    labels = torch.from_numpy(digits.train.labels).to(device)
+    images = _on_device(data.train, device)
+    labels = torch.from_numpy(data.train.labels).to(device)
     while state.epoch < config.epochs:
         wall_start, cpu_start = time.monotonic(), time.process_time()
         loss = _epoch(state, config, augment, images, labels)
         state.epoch += 1
-        errors, dev_loss = measure(state.average, digits.dev, device, config.output)
+        errors, dev_loss = measure(state.average, data.dev, device, config.output)
         state.seconds += time.monotonic() - wall_start
         state.cpu_seconds += time.process_time() - cpu_start
         _record(state, run, loss, errors, dev_loss)
         log.info(
             "epoch %d/%d: loss %.4f, dev errors %d of %d, dev loss %.4f, %.0f s",
-            state.epoch, config.epochs, loss, errors, len(digits.dev), dev_loss, state.seconds,
+            state.epoch, config.epochs, loss, errors, len(data.dev), dev_loss, state.seconds,
         )  # fmt: skip
         _save(state, config, run, errors)
 
@@ -129,11 +129,11 @@ def predict(model: LeNet5, split: Split, device: torch.device) -> Tensor:
     return torch.cat([model(chunk.float() / 255).cpu() for chunk in images.split(1000)])
 
 
-def _initial_state(config: LenetConfig, digits: Digits, device: torch.device) -> _State:
+def _initial_state(config: LenetConfig, data: ImageData, device: torch.device) -> _State:
     """The state before the first epoch: networks and optimizer."""
     seed_everything(config.seed, "weights")
     # Channels-last is faster on CPUs: 7,000 instead of 5,300 images per second.
-    model, average = (build_model(config, len(digits.labels)).to(device) for _ in range(2))
+    model, average = (build_model(config, len(data.labels)).to(device) for _ in range(2))
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
     if config.init:
         _load_initial_weights(Path(config.init), model)
@@ -145,7 +145,7 @@ def _initial_state(config: LenetConfig, digits: Digits, device: torch.device) ->
         lr=config.learning_rate,
         fused=True,
     )
-    return _State(model, average, optimizer, identity(config, digits))
+    return _State(model, average, optimizer, checkpoint_fingerprint(config, data))
 
 
 def _load_initial_weights(path: Path, model: LeNet5) -> None:
@@ -163,7 +163,7 @@ def _epoch(state: _State, config: LenetConfig, augment: Augmenter, images: Tenso
     order = torch.randperm(len(images), generator=random).to(images.device)
     batch_size = min(config.batch_size, math.ceil(len(images) / _MIN_STEPS))
     steps = math.ceil(len(images) / batch_size)
-    strength = 0.5 if state.epoch >= config.epochs * (1 - config.augment.calm) else 1.0
+    strength = 0.5 if state.epoch >= config.epochs * (1 - config.augment.weak_augment_fraction) else 1.0
     state.model.train()
     total = torch.zeros((), device=images.device)
     with progress_bar(total=steps, description=f"epoch {state.epoch + 1}/{config.epochs}", unit="step") as progress:
@@ -214,7 +214,7 @@ def _save(state: _State, config: LenetConfig, run: Run, errors: int) -> None:
     if config.select == "last" or state.best_errors is None or errors <= state.best_errors:
         state.best_errors = errors
         save_checkpoint(
-            run.checkpoints / BEST, config=state.identity, model=state.average.state_dict(), epoch=state.epoch
+            run.checkpoints / BEST, config=state.fingerprint, model=state.average.state_dict(), epoch=state.epoch
         )
     state.save(run.checkpoints / LAST)
 

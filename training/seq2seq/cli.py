@@ -16,7 +16,7 @@ from training.seq2seq.config import FAMILY as NAME
 from training.seq2seq.config import PRESETS, TranslatorConfig, stored_config
 from training.seq2seq.data.augment_fragments import with_fragments
 from training.seq2seq.data.dataset import ParallelData
-from training.seq2seq.data.licensing import check_shippable
+from training.seq2seq.data.licensing import check_redistributable
 from training.seq2seq.data.sources import load_data
 from training.seq2seq.evaluate import Evaluation, evaluate
 from training.seq2seq.export.bundle import WEIGHTS, export
@@ -25,18 +25,18 @@ from training.seq2seq.train import train
 TranslatorExperiment = Experiment[TranslatorConfig, ParallelData]
 
 
-def _settings(preset: TranslatorConfig, given: dict[str, Any]) -> TranslatorConfig:
-    """The preset, changed by the options that were given.
+def _settings(preset: TranslatorConfig, changes: dict[str, Any]) -> TranslatorConfig:
+    """The preset, with the settings that are set by options.
 
-    Of a run to start from (`--init`) the network and the subwords are taken, which its weights need.
+    With `--init`, the network and subword settings are those of that run, as its weights require.
     """
-    if "train" in given:
-        given = {"data": "", **given}
-    if given.get("init"):
-        earlier = stored_config(Run.open(Path(given["init"]), family=NAME))
+    if "train" in changes:
+        changes = {"data": "", **changes}
+    if changes.get("init"):
+        earlier = stored_config(Run.open(Path(changes["init"]), family=NAME))
         data = replace(preset.data, lower_case=earlier.data.lower_case)
         preset = replace(preset, data=data, network=earlier.network, subwords=earlier.subwords)
-    return merge(preset, given)
+    return merge(preset, changes)
 
 
 def _describe_data(experiment: TranslatorExperiment) -> list[str]:
@@ -46,7 +46,7 @@ def _describe_data(experiment: TranslatorExperiment) -> list[str]:
 
 
 def _check_data(experiment: TranslatorExperiment, _options: Namespace) -> None:
-    check_shippable(experiment.config, experiment.data)
+    check_redistributable(experiment.config, experiment.data)
 
 
 def _train(experiment: TranslatorExperiment, run: Run, device: torch.device, _threads: int) -> None:
@@ -56,15 +56,21 @@ def _train(experiment: TranslatorExperiment, run: Run, device: torch.device, _th
 def _add_evaluate_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--split", default="dev",
-        help="dev, test, or another that the data have; dev-fragments: without the marks at the ends (default: dev)",
+        help="dev, test, or another that the data have; "
+        "dev-fragments: the dev split without final punctuation (default: dev)",
     )  # fmt: skip
-    parser.add_argument("--beam-size", type=positive, default=5, metavar="N", help="hypotheses kept (default: 5)")
+    parser.add_argument("--beam-size", type=positive, default=5, metavar="N", help="beam size (default: 5)")
     parser.add_argument(
-        "--length-penalty", type=float, default=1.0, metavar="A", help="exponent of the length norm (default: 1.0)"
+        "--length-penalty",
+        type=float,
+        default=1.0,
+        metavar="A",
+        help="exponent of the length normalization (alpha) (default: 1.0)",
     )
     parser.add_argument(
         "--coverage-penalty", type=float, default=0.0, metavar="B",
-        help="weight of what no piece attended to (default: 0.0)",
+        help="weight of the coverage penalty for source tokens that got little attention "
+        "(Wu et al. 2016, beta) (default: 0.0)",
     )  # fmt: skip
     parser.add_argument(
         "--against", type=Path, metavar="RUN", help="another run, of the same test sentences, for the picture by length"

@@ -48,7 +48,10 @@ class DataConfig:
         default=2_000, metadata=doc("sentences of dev, and of test, if they are held out of the training pairs")
     )
     lower_case: bool = field(default=False, metadata=doc("lowercase source and target"))
-    seed_split: int = field(default=0, metadata=doc("seed of what is held out; the same for both directions"))
+    split_seed: int = field(
+        default=0,
+        metadata=doc("seed that selects the held-out pairs; the same for both directions", key="seed_split"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +110,7 @@ class TranslatorConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     init: str = field(
         default="",
-        metadata=doc("run to begin with: its weights, network and vocabulary are taken"),
+        metadata=doc("run to initialize from: its weights, network settings and vocabulary are reused"),
     )
     fragments: float = field(
         default=0.0,
@@ -117,7 +120,7 @@ class TranslatorConfig:
     )
     phrases: float = field(
         default=0.0,
-        metadata=doc("extracted words and phrases that are added in an epoch, per pair"),
+        metadata=doc("extracted words and phrases added in each epoch, as a multiple of the number of training pairs"),
     )
     placeholders: float = field(
         default=0.0,
@@ -128,7 +131,10 @@ class TranslatorConfig:
         ),
     )
     epochs: int = field(default=9, metadata=doc("passes over the training pairs"))
-    batch_tokens: int = field(default=2_000, metadata=doc("target tokens per batch, about"))
+    batch_tokens: int = field(
+        default=2_000,
+        metadata=doc("maximum tokens per batch, padding included, counted on the longer side of the pairs"),
+    )
     learning_rate: float = field(default=2e-3, metadata=doc("peak learning rate of AdamW"))
     weight_decay: float = field(default=0.01, metadata=doc("weight decay of AdamW, on matrices"))
     warm_up: float = field(default=0.05, metadata=doc("share of the steps in which the learning rate rises"))

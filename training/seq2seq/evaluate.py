@@ -47,7 +47,7 @@ class Evaluation:
     """Whether the main score ignores case, as is usual for Multi30k."""
     rows: tuple[Row, ...]
     scores: Scores
-    scores_new: Scores
+    scores_novel: Scores
     """Scores of the sentences without a near-duplicate in training."""
     groups: tuple[LengthGroup, ...]
     """Scores by length of the source."""
@@ -58,12 +58,12 @@ class Evaluation:
         return self.scores.bleu_lower_case if self.lower_case else self.scores.bleu
 
     @property
-    def bleu_new(self) -> float:
+    def bleu_novel(self) -> float:
         """The main score of the sentences without a near-duplicate in training."""
-        return self.scores_new.bleu_lower_case if self.lower_case else self.scores_new.bleu
+        return self.scores_novel.bleu_lower_case if self.lower_case else self.scores_novel.bleu
 
     @property
-    def new(self) -> int:
+    def novel_sentences(self) -> int:
         """Number of sentences without a near-duplicate in training."""
         return sum(not row.near_duplicate for row in self.rows)
 
@@ -85,7 +85,7 @@ class Evaluation:
             **self.scores.as_dict(),
             "length_ratio": round(self.length_ratio, 4),
             "exact": sum(row.translation == row.reference for row in self.rows),
-            "without_near_duplicates": {"sentences": self.new, **self.scores_new.as_dict()},
+            "without_near_duplicates": {"sentences": self.novel_sentences, **self.scores_novel.as_dict()},
             "by_length": [
                 {"words": group.words, "sentences": group.sentences, "bleu": group.bleu} for group in self.groups
             ],
@@ -99,8 +99,8 @@ class Evaluation:
             f"{self.name}, {self.split}: {len(self.rows):,} sentences, {beam}, "
             f"length penalty {settings.length_penalty:g}, coverage penalty {settings.coverage_penalty:g}",
             *self.scores.report(),
-            f"{self.new:,} sentences without a near-duplicate in training: BLEU {self.bleu_new:.2f}, "
-            f"chrF2 {self.scores_new.chrf:.2f}",
+            f"{self.novel_sentences:,} sentences without a near-duplicate in training: BLEU {self.bleu_novel:.2f}, "
+            f"chrF2 {self.scores_novel.chrf:.2f}",
             f"words to those of the references: {self.length_ratio:.3f}",
             "",
             "words of the source  sentences   BLEU",
@@ -127,7 +127,7 @@ def evaluate(
 
     Args:
         run: the trained run.
-        config: the run's.
+        config: settings of the run.
         data: with the split.
         split: its name.
         device: to translate on.
@@ -182,7 +182,7 @@ def measure(
         lower_case=config.data.lower_case,
         rows=rows,
         scores=_scores(rows, data.target),
-        scores_new=_scores([row for row in rows if not row.near_duplicate], data.target),
+        scores_novel=_scores([row for row in rows if not row.near_duplicate], data.target),
         groups=tuple(by_length(rows, lower_case=config.data.lower_case, language=data.target)),
     )
 

@@ -25,7 +25,7 @@ def greedy(network: Seq2Seq, sources: Sequence[Sequence[int]], device: torch.dev
     Args:
         network: in evaluation mode.
         sources: token ids, without END.
-        device: of the network.
+        device: device of the network.
 
     Returns:
         The token ids of each translation, without END.

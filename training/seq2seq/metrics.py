@@ -43,7 +43,7 @@ def bleu(translations: Sequence[str], references: Sequence[str], *, lower_case: 
 
     Args:
         lower_case: ignore case, as is usual for Multi30k.
-        language: of the translations (ISO 639-1), which decides sacreBLEU's tokenizer.
+        language: language of the translations (ISO 639-1), which decides sacreBLEU's tokenizer.
     """
     return _bleu(translations, references, lower_case, language)[0] if translations else 0.0
 

@@ -17,7 +17,7 @@ def pick_precision(requested: Precision, device: torch.device, cell: Cell = "lst
     as fp32. Weights, their gradients and sums stay fp32 (`torch.autocast`).
 
     Args:
-        requested: the run's setting.
+        requested: the setting of the run.
         device: where the network is trained.
         cell: kind of the network's recurrent layers.
 

@@ -47,7 +47,7 @@ def search(
     Args:
         network: in evaluation mode, on any device.
         sources: token ids, without END.
-        settings: of all sources.
+        settings: settings of all sources.
         wants_attention: whether hypotheses have attention weights, if the network has attention.
     """
     encode, step = network_functions(network)

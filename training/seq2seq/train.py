@@ -36,7 +36,7 @@ a thousand of them, with which a process grew to gigabytes."""
 _MIN_STEPS = 20  # per epoch: small training sets get smaller batches
 
 
-def identity(config: TranslatorConfig, data: ParallelData) -> dict[str, Any]:
+def checkpoint_fingerprint(config: TranslatorConfig, data: ParallelData) -> dict[str, Any]:
     """The settings and the hash of the data, which a checkpoint must match."""
     return {**to_dict(config), "data_sha256": data.sha256()[:16]}
 
@@ -48,7 +48,7 @@ class _State:
     translator: Translator
     optimizer: torch.optim.AdamW
     scaler: torch.amp.GradScaler
-    identity: dict[str, Any]
+    fingerprint: dict[str, Any]
     epoch: int = 0
     best: float | None = None  # dev BLEU of the kept weights
     best_epoch: int = 0
@@ -57,24 +57,24 @@ class _State:
 
     def save(self, path: Path) -> None:
         save_checkpoint(
-            path, config=self.identity, model=self.translator.network.state_dict(),
+            path, config=self.fingerprint, model=self.translator.network.state_dict(),
             optimizer=self.optimizer.state_dict(), scaler=self.scaler.state_dict(), epoch=self.epoch, best=self.best,
             best_epoch=self.best_epoch, seconds=self.seconds, cpu_seconds=self.cpu_seconds,
         )  # fmt: skip
 
     def load(self, path: Path) -> None:
-        stored = load_checkpoint(path, config=self.identity)
+        stored = load_checkpoint(path, config=self.fingerprint)
         self.translator.network.load_state_dict(stored["model"])
         self.optimizer.load_state_dict(stored["optimizer"])
         self.scaler.load_state_dict(stored["scaler"])
         self.epoch, self.best, self.best_epoch = stored["epoch"], stored["best"], stored["best_epoch"]
         self.seconds, self.cpu_seconds = stored["seconds"], stored["cpu_seconds"]
 
-    def keep(self, path: Path, score: float | None) -> None:
+    def save_weights(self, path: Path, score: float | None) -> None:
         """Save the weights, without the optimizer, for translation."""
         translator = self.translator
         save_checkpoint(
-            path, config=self.identity, model=translator.network.state_dict(), epoch=self.epoch, score=score,
+            path, config=self.fingerprint, model=translator.network.state_dict(), epoch=self.epoch, score=score,
             languages=[translator.source_language, translator.target_language],
         )  # fmt: skip
 
@@ -102,7 +102,7 @@ def train(config: TranslatorConfig, data: ParallelData, run: Run, device: torch.
     if (run.checkpoints / LAST).exists():
         state.load(run.checkpoints / LAST)
         log.info("resuming after epoch %d of %d", state.epoch, config.epochs)
-    run.keep_metrics(state.epoch)
+    run.drop_metrics_after(state.epoch)
     if config.phrases or config.placeholders:
         log.info("aligning the words of %d pairs, to extract words and phrases", len(data.splits["train"]))
     augmentation = Augmentation(data.splits["train"], config, translator.source, translator.target)
@@ -144,7 +144,7 @@ def _fresh_state(
         )
     translator = Translator(config, source, target, network, data.source, data.target)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
-    return _State(translator, _optimizer(network, config), scaler, identity(config, data))
+    return _State(translator, _optimizer(network, config), scaler, checkpoint_fingerprint(config, data))
 
 
 def _load_initial(path: Path, network: Seq2Seq, data: ParallelData) -> bool:
@@ -226,9 +226,9 @@ def _record(state: _State, config: TranslatorConfig, run: Run, loss: float, scor
     )
     if state.best is None or score > state.best or config.select == "last":
         state.best, state.best_epoch = score, state.epoch
-        state.keep(run.checkpoints / BEST, score)
+        state.save_weights(run.checkpoints / BEST, score)
     if config.average > 1:
-        state.keep(_epoch_path(run, state.epoch), score)
+        state.save_weights(_epoch_path(run, state.epoch), score)
         _epoch_path(run, state.epoch - config.average).unlink(missing_ok=True)
     state.save(run.checkpoints / LAST)
 
@@ -236,7 +236,7 @@ def _record(state: _State, config: TranslatorConfig, run: Run, loss: float, scor
 def _average(state: _State, config: TranslatorConfig, run: Run, data: ParallelData) -> None:
     """Average the weights of the last epochs; the average is kept if it is better or `select` demands it."""
     paths = [_epoch_path(run, epoch) for epoch in range(state.epoch - config.average + 1, state.epoch + 1)]
-    stored = [load_checkpoint(path, config=state.identity)["model"] for path in paths if path.exists()]
+    stored = [load_checkpoint(path, config=state.fingerprint)["model"] for path in paths if path.exists()]
     if not stored:
         return
     mean = {name: sum(weights[name] for weights in stored) / len(stored) for name in stored[0]}
@@ -244,7 +244,7 @@ def _average(state: _State, config: TranslatorConfig, run: Run, data: ParallelDa
     score = dev_bleu(state.translator, data)
     run.logger().info("average of the last %d epochs: dev BLEU %.2f", len(stored), score)
     if config.select == "average" or (config.select == "best" and (state.best is None or score > state.best)):
-        state.keep(run.checkpoints / BEST, score)
+        state.save_weights(run.checkpoints / BEST, score)
 
 
 def _patience_is_over(state: _State, config: TranslatorConfig) -> bool:

@@ -99,7 +99,7 @@ def read_questions(name: str, lines: Sequence[str]) -> Iterator[Question]:
     """Parse an analogy file: four words per line, under headings `: section`.
 
     Args:
-        name: of the file, for error messages and for questions before the first heading.
+        name: name of the file, for error messages and for questions before the first heading.
         lines: its content.
 
     Raises:

@@ -29,8 +29,8 @@ from training.word2vec.train import train
 
 Word2VecExperiment = Experiment[Word2VecConfig, EncodedCorpus]
 
-# Below so many words, all epochs together, the vectors have hardly left where they began.
-_ENOUGH_WORDS, _MOST_EPOCHS = 10_000_000, 100
+# With fewer training words (corpus size times epochs) the vectors hardly differ from their random initialization.
+_MIN_TRAINED_WORDS, _MAX_SUGGESTED_EPOCHS = 10_000_000, 100
 
 
 def _add_train_options(parser: ArgumentParser) -> None:
@@ -55,8 +55,8 @@ def _describe_corpus(experiment: Word2VecExperiment) -> list[str]:
     corpus, epochs = experiment.data, experiment.config.epochs
     rare = corpus.raw_total - corpus.total
     lines = [f"{corpus.raw_total:,} words, {len(corpus.words):,} different; {rare:,} of them are rarer than min_count"]
-    if corpus.total * epochs < _ENOUGH_WORDS:
-        better = min(_MOST_EPOCHS, math.ceil(2 * _ENOUGH_WORDS / corpus.total))
+    if corpus.total * epochs < _MIN_TRAINED_WORDS:
+        better = min(_MAX_SUGGESTED_EPOCHS, math.ceil(2 * _MIN_TRAINED_WORDS / corpus.total))
         lines.append(f"little text for {epochs} epochs: with about --epochs {better} the vectors would be better")
     return lines
 
@@ -112,7 +112,7 @@ def _export(experiment: Word2VecExperiment, run: Run, _name: str, options: Names
 
 
 def _add_commands(commands: Any) -> None:
-    _configure_evaluate(commands.add_parser("evaluate", help="analogies, judged pairs, pictures, nearest words"))
+    _configure_evaluate(commands.add_parser("evaluate", help="analogies, rated word pairs, pictures, nearest words"))
     _configure_import(commands.add_parser("import", help="write a file of vectors as the next version of a bundle"))
     _configure_convert(
         commands.add_parser("convert", help="write a run, a bundle or a file as a file of another format")
@@ -126,10 +126,15 @@ def _configure_evaluate(parser: ArgumentParser) -> None:
         "--split",
         choices=("dev", "test", "all"),
         default="dev",
-        help="every other question, to choose settings by; the others; or all (default: dev)",
+        help="dev: every other line of each test file, starting with the first, for choosing settings; "
+        "test: the other lines; all (default: dev)",
     )
     parser.add_argument(
-        "--restrict", type=int, default=30_000, metavar="WORDS", help="analogies within so many words (default: 30000)"
+        "--restrict",
+        type=int,
+        default=30_000,
+        metavar="N",
+        help="answer analogies with the N most frequent words (default: 30000)",
     )
     parser.add_argument("--analogies", type=Path, metavar="FILE", help="your own questions, four words a line")
     parser.add_argument(
@@ -143,9 +148,14 @@ def _configure_evaluate(parser: ArgumentParser) -> None:
 def _configure_import(parser: ArgumentParser) -> None:
     parser.set_defaults(command_function=_import)
     parser.add_argument("file", type=Path, help="word2vec text or binary, GloVe text, fastText .vec; .gz too")
-    parser.add_argument("--format", choices=("auto", *FORMATS), default="auto", help="(default: told by the content)")
     parser.add_argument(
-        "--normalizer", choices=("none", "lower"), default="none", help="what look-ups do to a word (default: none)"
+        "--format", choices=("auto", *FORMATS), default="auto", help="file format (default: detected from the content)"
+    )
+    parser.add_argument(
+        "--normalizer",
+        choices=("none", "lower"),
+        default="none",
+        help="normalization of a word before it is looked up (default: none)",
     )
     parser.add_argument("--normaliser", dest="normalizer", choices=("none", "lower"), help=argparse.SUPPRESS)
     parser.add_argument(
@@ -163,7 +173,9 @@ def _configure_convert(parser: ArgumentParser) -> None:
     parser.set_defaults(command_function=_convert)
     parser.add_argument("source", type=Path, help="a run, a version of a bundle, or a file of vectors")
     parser.add_argument("target", type=Path, help="the file to write; gzipped where its name ends in .gz")
-    parser.add_argument("--format", choices=FORMATS, default="word2vec-binary", help="(default: %(default)s)")
+    parser.add_argument(
+        "--format", choices=FORMATS, default="word2vec-binary", help="format of the written file (default: %(default)s)"
+    )
 
 
 def _add_bundle_options(parser: ArgumentParser) -> None:
@@ -171,16 +183,19 @@ def _add_bundle_options(parser: ArgumentParser) -> None:
     group.add_argument("--name", help="name of the model (default: that of the data)")
     group.add_argument("--models", type=Path, default=Path("models"), help="the model repository (default: models)")
     group.add_argument(
-        "--precision", choices=("int8", "fp16", "fp32"), default="int8", help="of the table (default: int8)"
+        "--precision",
+        choices=("int8", "fp16", "fp32"),
+        default="int8",
+        help="storage format of the vectors (default: int8)",
     )
-    group.add_argument("--max-words", type=int, metavar="N", help="only the most frequent words")
-    group.add_argument("--keep-dimensions", type=int, metavar="N", help="only the leading principal axes")
+    group.add_argument("--max-words", type=int, metavar="N", help="keep only the N most frequent words")
+    group.add_argument("--keep-dimensions", type=int, metavar="N", help="keep only the N leading principal components")
     group.add_argument(
         "--remove-components",
         type=int,
         default=0,
         metavar="N",
-        help="leave out the mean and so many leading axes, which all words share (default: 0)",
+        help="subtract the mean and remove the N leading principal components (Mu and Viswanath 2018) (default: 0)",
     )
     group.add_argument(
         "--index",
@@ -188,8 +203,14 @@ def _add_bundle_options(parser: ArgumentParser) -> None:
         default="auto",
         help="an approximate index (auto: above 200,000 words)",
     )
-    group.add_argument("--licence", help="licence of the vectors (default: that of the data, if known)")
-    group.add_argument("--attribution", help="whom to name (default: that of the data, if known)")
+    group.add_argument(
+        "--license",
+        dest="licence",
+        metavar="LICENSE",
+        help="license of the vectors (default: that of the data, if known)",
+    )
+    group.add_argument("--licence", help=argparse.SUPPRESS)
+    group.add_argument("--attribution", help="attribution, for the manifest (default: that of the data, if known)")
     group.add_argument("--description", default="", help="one line about the model")
 
 
@@ -255,8 +276,10 @@ def _bundle_settings(options: Namespace, name: str) -> BundleSettings:
 
 
 def _with_licence(options: Namespace, settings: BundleSettings) -> BundleSettings:
-    given = {name: getattr(options, name) for name in ("licence", "attribution") if getattr(options, name) is not None}
-    return replace(settings, **given)
+    overrides = {
+        name: getattr(options, name) for name in ("licence", "attribution") if getattr(options, name) is not None
+    }
+    return replace(settings, **overrides)
 
 
 def _export_report(exported: Exported) -> str:

@@ -18,7 +18,8 @@ _DEFAULT_RATES: dict[Architecture, float] = {"skip-gram": 0.025, "cbow": 0.05}
 
 @dataclass(frozen=True, kw_only=True)
 class Word2VecConfig:
-    """Corpus, vocabulary, model and optimization of one run; the defaults are those of word2vec.c and gensim."""
+    """Corpus, vocabulary, model and optimization of one run; the defaults follow word2vec.c and gensim except for
+    architecture and sample."""
 
     data: str = field(
         default="wikipedia-en-2015",

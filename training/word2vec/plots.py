@@ -78,7 +78,7 @@ def draw_words(
     """Plot words projected to two dimensions, each group in its own color; unknown words are skipped.
 
     Args:
-        path: of the PNG.
+        path: path of the PNG.
         vectors: searched for the words without regard to case.
         groups: words by group name.
         method: the first two principal components, or t-SNE (van der Maaten and Hinton 2008), of the unit vectors.

@@ -46,7 +46,7 @@ def read_pairs(name: str, lines: Sequence[str]) -> Iterator[Pair]:
     """Parse a pair file: two words and a number per line, separated by tabs or spaces; `#` starts a comment line.
 
     Args:
-        name: of the file, for error messages.
+        name: name of the file, for error messages.
         lines: its content.
 
     Raises:
@@ -66,9 +66,9 @@ def score_pairs(vectors: WordVectors, pairs: Sequence[Pair], name: str, *, fold:
     """Spearman's rho of the pairs' cosines with their ratings.
 
     Args:
-        vectors: of any norm.
+        vectors: vectors of any norm.
         pairs: the rated pairs.
-        name: of the test set.
+        name: name of the test set.
         fold: whether to ignore case.
     """
     vocabulary = FoldedVocabulary(vectors.words, fold=fold)

@@ -134,7 +134,7 @@ def train_chunks(
     Args:
         trainer: its vectors are updated.
         ids: the encoded corpus.
-        schedule: of the run.
+        schedule: schedule of the run.
         threads: chunks trained at the same time.
         start: the first chunk.
         seconds: after this time no further chunk is started; at least one is.
@@ -240,7 +240,7 @@ class _Progress:
         self.losses, self.recorded, self._recorded_at = [], self.done, now
 
 
-def identity(config: Word2VecConfig, corpus: EncodedCorpus) -> dict[str, Any]:
+def checkpoint_fingerprint(config: Word2VecConfig, corpus: EncodedCorpus) -> dict[str, Any]:
     """The settings and the size of the encoded corpus; a checkpoint is resumed only where these are unchanged."""
     return {**to_dict(config), "vocabulary": len(corpus.words), "total": corpus.total, "length": len(corpus.ids)}
 
@@ -253,15 +253,15 @@ def train(config: Word2VecConfig, corpus: EncodedCorpus, run: Run, device: torch
     """
     trainer = make_trainer(corpus, config, device)
     schedule = Schedule(config, len(corpus.ids))
-    checkpoint, run_identity = run.checkpoints / CHECKPOINT, identity(config, corpus)
+    checkpoint, fingerprint = run.checkpoints / CHECKPOINT, checkpoint_fingerprint(config, corpus)
     done, seconds = 0, 0.0
     if checkpoint.exists():
-        state = load_checkpoint(checkpoint, config=run_identity)
+        state = load_checkpoint(checkpoint, config=fingerprint)
         trainer.input_vectors.copy_(state["input"])
         trainer.output_vectors.copy_(state["output"])
         done, seconds = state["done"], state["seconds"]
         run.logger().info("resuming after epoch %.2f of %d", done / schedule.chunks_per_epoch, config.epochs)
-    run.keep_metrics(done / schedule.chunks_per_epoch)
+    run.drop_metrics_after(done / schedule.chunks_per_epoch)
     progress = _Progress(run, schedule, corpus.total, done, seconds)
     workers = threads if device.type == "cpu" else 1
     try:
@@ -273,7 +273,7 @@ def train(config: Word2VecConfig, corpus: EncodedCorpus, run: Run, device: torch
                 )  # fmt: skip
             finally:
                 save_checkpoint(
-                    checkpoint, config=run_identity, input=trainer.input_vectors.cpu().contiguous(),
+                    checkpoint, config=fingerprint, input=trainer.input_vectors.cpu().contiguous(),
                     output=trainer.output_vectors.cpu().contiguous(), done=progress.done,
                     seconds=progress.total_seconds(),
                 )  # fmt: skip

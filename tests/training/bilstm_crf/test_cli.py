@@ -11,7 +11,7 @@ from service.bundle.files import read_bundle
 from tests.support import tagged_sentences
 from training.__main__ import main
 from training.bilstm_crf import cli
-from training.bilstm_crf.data import auxiliary_data
+from training.bilstm_crf.data import licensing
 from training.common.errors import ConfigError
 
 pytestmark = pytest.mark.torch
@@ -120,7 +120,7 @@ def test_data_that_may_not_be_published_are_refused_before_training_or_noted(
     research_only = replace(
         tagged_sentences.data("tags"), name="CoNLL-2003 English", licence="research only", redistributable=False
     )
-    monkeypatch.setattr(cli if not auxiliary else auxiliary_data, "load_data", lambda _: research_only)
+    monkeypatch.setattr(cli if not auxiliary else licensing, "load_data", lambda _: research_only)
     monkeypatch.setattr(cli, "train", Mock(side_effect=ConfigError("it is trained")))
     arguments = ["bilstm_crf", "train", "--train", str(file), *SMALL, "--auxiliary", auxiliary]
     assert main([*arguments, "--export"]) == 2
@@ -130,7 +130,7 @@ def test_data_that_may_not_be_published_are_refused_before_training_or_noted(
     assert not list(tmp_path.iterdir())
     assert main(arguments) == 2
     output = capsys.readouterr()
-    assert output.out.startswith("note: the run can be measured but not exported: CoNLL-2003 English is research only")
+    assert output.out.startswith("note: the run can be evaluated but not exported: CoNLL-2003 English is research only")
     assert "it is trained" in output.err
 
 

@@ -114,16 +114,16 @@ def test_a_checkpoint_belongs_to_its_data(run: Run) -> None:
 def test_vocabulary_has_words_seen_twice_and_the_most_frequent_others(tmp_path: Path) -> None:
     sentences = [Sentence(("b", "a", "Once"), ("X",) * 3), Sentence(("a", "b", "New"), ("X",) * 3)]
     file = file_of_vectors(tmp_path / "vectors.txt", ["x", "a", "once", "New", "z"])
-    config = replace(CONFIG.network, vectors=file, other_words=2, dimensions=0)
+    config = replace(CONFIG.network, vectors=file, extra_words=2, dimensions=0)
     lexicon = build_lexicon(config, sentences, 0)
     assert lexicon.words == ["a", "b", "x", "once"]
-    assert lexicon.trained == 3
+    assert lexicon.trained_rows == 3
     assert lexicon.table.shape == (5, 6)
     assert not lexicon.table[[0, 2]].any()  # the unknown word, and b, which has no vector
-    assert lexicon.start[[0, 2]].all()
-    assert not lexicon.start[1].any()
+    assert lexicon.initial_difference[[0, 2]].all()
+    assert not lexicon.initial_difference[1].any()
     assert lexicon.table[[1, 3, 4]].std() == pytest.approx(0.3, rel=1e-3)
-    everything = build_lexicon(replace(config, other_words=0), sentences, 0)
+    everything = build_lexicon(replace(config, extra_words=0), sentences, 0)
     assert everything.words == ["a", "b", "x", "once", "New", "z"]
 
 

@@ -151,7 +151,7 @@ def test_what_prevents_an_export_is_said_before_training(capsys: pytest.CaptureF
     assert "--name: model name 'Not a name'" in capsys.readouterr().err
     assert list(Path().iterdir()) == []
     assert run("train", "--run", "r", "--data", "private") == 0
-    assert capsys.readouterr().out.startswith("note: the run can be measured but not exported: private data")
+    assert capsys.readouterr().out.startswith("note: the run can be evaluated but not exported: private data")
 
 
 def test_missing_data_leave_no_run(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ FILE = DataFile(
     folder="things",
     name="thing.bin.gz",
     address="https://example.org/thing.bin.gz",
-    sha256=hashlib.sha256(PACKED).hexdigest(),
+    checksum=hashlib.sha256(PACKED).hexdigest(),
 )
 
 
@@ -71,7 +71,7 @@ def test_own_data_come_first(name: str, tmp_path: Path, monkeypatch: pytest.Monk
 def test_own_data_may_be_compressed_where_the_public_file_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = replace(FILE, name="thing.bin", sha256=hashlib.sha256(CONTENT).hexdigest())
+    plain = replace(FILE, name="thing.bin", checksum=hashlib.sha256(CONTENT).hexdigest())
     (tmp_path / "things").mkdir()
     (tmp_path / "things" / "thing.bin.gz").write_bytes(PACKED)
     monkeypatch.setenv("LECTERN_DATA", str(tmp_path))
@@ -123,7 +123,7 @@ def test_a_damaged_copy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_table_of_mnist_is_complete() -> None:
     assert set(MNIST) == {"train-images", "train-labels", "test-images", "test-labels"}
-    assert all(file.address.startswith("https://") and len(file.sha256) == 64 for file in MNIST.values())
+    assert all(file.address.startswith("https://") and len(file.checksum) == 64 for file in MNIST.values())
 
 
 PARTS = [f"part {number}\n".encode() for number in range(3)]
@@ -132,8 +132,8 @@ SERIES = SplitDataFile(
     name="text.txt",
     address="https://example.org/part_{:02d}",
     count=3,
-    sha256=hashlib.sha256(b"".join(PARTS)).hexdigest(),
-    archive_sha256=hashlib.sha256(b"archive").hexdigest(),
+    checksum=hashlib.sha256(b"".join(PARTS)).hexdigest(),
+    archive_checksum=hashlib.sha256(b"archive").hexdigest(),
 )
 
 
@@ -176,7 +176,7 @@ def test_the_own_archive_of_a_series_comes_first(tmp_path: Path, monkeypatch: py
 
 
 def test_an_md5_will_do_where_no_sha256_is_published() -> None:
-    published = replace(FILE, sha256=f"md5:{hashlib.md5(PACKED, usedforsecurity=False).hexdigest()}")
+    published = replace(FILE, checksum=f"md5:{hashlib.md5(PACKED, usedforsecurity=False).hexdigest()}")
     server = Server(lambda _: httpx.Response(200, stream=httpx.ByteStream(PACKED)))
     path = fetch_path(published, client=server.client)
     assert path.read_bytes() == PACKED  # a path is of the file as published
@@ -185,7 +185,7 @@ def test_an_md5_will_do_where_no_sha256_is_published() -> None:
 
 
 def test_the_table_of_texts_is_complete() -> None:
-    assert TEXT8.sha256 == "md5:3bea1919949baf155f99411df5fada7e"
+    assert TEXT8.checksum == "md5:3bea1919949baf155f99411df5fada7e"
     assert [part.name for part in WIKIPEDIA_EN_2015] == [f"text_{part}.txt" for part in ("AA", "AB", "AC", "AD")]
     for part in WIKIPEDIA_EN_2015:
         assert len(part.addresses) == 100

@@ -10,18 +10,18 @@ from tests.training.conftest import idx_bytes, write_idx
 from training.common.config import from_dict, to_dict
 from training.common.errors import ConfigError, DatasetError
 from training.lenet.config import LenetConfig
-from training.lenet.data.dataset import Split, load_digits, load_mnist, split_dev
+from training.lenet.data.dataset import Split, load_images, load_mnist, split_dev
 from training.lenet.data.sources import read_idx
 
 pytestmark = pytest.mark.torch
 
 
 def load(folder: Path, **settings: object) -> object:
-    return load_digits(LenetConfig(data=str(folder), **settings))  # type: ignore[arg-type]
+    return load_images(LenetConfig(data=str(folder), **settings))  # type: ignore[arg-type]
 
 
 def test_idx_files_plain_and_compressed(idx_folder: Path) -> None:
-    digits = load_digits(LenetConfig(data=str(idx_folder)))
+    digits = load_images(LenetConfig(data=str(idx_folder)))
     assert digits.labels == ("0", "1", "2")
     assert (len(digits.train), len(digits.dev)) == (86, 10)
     assert digits.test is not None
@@ -33,11 +33,11 @@ def test_labels_need_not_begin_at_zero_and_sort_as_numbers(tmp_path: Path) -> No
     labels = np.array([10, 2, 10, 2, 7, 7] * 5, np.uint8)
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(np.zeros((30, 28, 28), np.uint8)))
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
-    assert load_digits(LenetConfig(data=str(tmp_path))).labels == ("2", "7", "10")
+    assert load_images(LenetConfig(data=str(tmp_path))).labels == ("2", "7", "10")
 
 
 def test_pictures_are_normalized_as_in_serving(picture_folder: Path) -> None:
-    digits = load_digits(LenetConfig(data=str(picture_folder)))
+    digits = load_images(LenetConfig(data=str(picture_folder)))
     assert digits.labels == ("bar", "cross", "ring")
     assert digits.test is None
     first = normalize(decode_image((picture_folder / "bar" / "0.png").read_bytes()), ImagePreprocessing())
@@ -49,7 +49,7 @@ def test_train_and_test_folders_above_the_classes(picture_folder: Path) -> None:
     for part in ("train", "test"):
         (picture_folder.parent / "both").mkdir(exist_ok=True)
         (picture_folder.parent / "both" / part).symlink_to(picture_folder)
-    digits = load_digits(LenetConfig(data=str(picture_folder.parent / "both")))
+    digits = load_images(LenetConfig(data=str(picture_folder.parent / "both")))
     assert digits.test is not None
     assert len(digits.test) == 36
 

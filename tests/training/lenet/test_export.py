@@ -21,7 +21,7 @@ from training.common.errors import ExportError
 from training.common.export import check_parity
 from training.common.run import Run
 from training.lenet.config import stored_config
-from training.lenet.data.dataset import load_digits
+from training.lenet.data.dataset import load_images
 from training.lenet.evaluate import load_best
 
 pytestmark = pytest.mark.torch
@@ -75,7 +75,7 @@ def test_the_graph_matches_the_manifest_and_holds_its_weights(repository: Path) 
 def test_the_graph_equals_pytorch_alone_and_in_batches(repository: Path, trained_run: Path) -> None:
     session = open_graph((repository / "shapes" / "1" / "model.onnx").read_bytes())
     config = stored_config(Run.open(trained_run, family="lenet"))
-    model, _ = load_best(Run(trained_run), config, load_digits(config))
+    model, _ = load_best(Run(trained_run), config, load_images(config))
     images = torch.rand(7, 1, 28, 28)
     with torch.no_grad():
         expected = model(images).softmax(1).numpy()
@@ -132,6 +132,7 @@ def test_versions_are_never_overwritten(repository: Path) -> None:
         "--models",
         str(repository),
     ]
+    # --licence: the old spelling of --license.
     assert main([*command, "--licence", "CC0-1.0", "--description", "Bars, crosses and rings"]) == 0
     assert {path.name: path.read_bytes() for path in (repository / "shapes" / "1").iterdir()} == before
     manifest = read_bundle(repository / "shapes" / "2").manifest

@@ -21,7 +21,7 @@ from training.common.errors import CheckpointError, RunError
 from training.common.run import Run
 from training.lenet import train as train_module
 from training.lenet.config import PRESETS, stored_config
-from training.lenet.data.dataset import load_digits
+from training.lenet.data.dataset import load_images
 from training.lenet.export.bundle import public_config
 
 pytestmark = pytest.mark.torch
@@ -50,7 +50,7 @@ def test_equal_seeds_repeat_bit_for_bit_and_others_do_not(tmp_path: Path) -> Non
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         config = merge(PRESETS["debug"], {"data": str(tmp_path / "data"), "seed": seed})
         run = Run.create(tmp_path / name, family="lenet", config=to_dict(config))
-        train_module.train(config, load_digits(config), run, torch.device("cpu"))
+        train_module.train(config, load_images(config), run, torch.device("cpu"))
         run.close()
     assert equal_runs(tmp_path / "a", tmp_path / "b")
     assert not equal_runs(tmp_path / "a", tmp_path / "c")
@@ -242,5 +242,5 @@ def test_a_line_of_metrics_cut_off_by_a_kill_is_ignored(tmp_path: Path) -> None:
     with (tmp_path / "run" / "metrics.jsonl").open("a") as stream:
         stream.write('{"epoch": 2, "lo')
     assert run.metrics() == [{"epoch": 1}]
-    run.keep_metrics(1)
+    run.drop_metrics_after(1)
     assert (tmp_path / "run" / "metrics.jsonl").read_text() == '{"epoch": 1}\n'

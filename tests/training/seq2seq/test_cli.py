@@ -66,7 +66,7 @@ def test_a_run_begins_with_another_and_has_its_network(
     train = ["seq2seq", "train", "--train", str(table), *LANGUAGES, "--precision", "fp32", "--threads", "1"]
     assert main([*train, *SMALL, "--epochs", "1", "--lower-case", "--run", first]) == 0
     assert (
-        "note: the run can be measured but not exported: the run was trained with --lower-case"
+        "note: the run can be evaluated but not exported: the run was trained with --lower-case"
         in capsys.readouterr().out
     )
     assert main([*train, "--init", first, "--epochs", "1", "--dropout", "0.4", "--run", second]) == 0
@@ -94,7 +94,7 @@ def test_a_run_begins_with_another_and_has_its_network(
         (["train", "--train", "TABLE", *LANGUAGES, "--export", "--lower-case"], "to train it all the same, leave out"),
         (
             ["train", "--train", "TABLE", *LANGUAGES, "--name", "x", "--init", "RUN"],
-            "began with RUN, which was trained",
+            "was initialized from RUN, which was trained",
         ),
         (["train", "--train", "TABLE", *LANGUAGES, "--name", "Not a name"], "--name: model name 'Not a name'"),
         (["train", "--resume", "nowhere"], "nowhere: holds no run"),

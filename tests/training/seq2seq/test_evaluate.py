@@ -141,7 +141,7 @@ def test_scores_without_near_duplicates_leave_them_out() -> None:
     data = ParallelData(name="x", source="en", target="de", splits=splits, licence="", attribution="")
     translations = ["ganz falsch", "Wir sind uns noch nie begegnet."]
     result = measure(data, "test", translations, SearchSettings(), config("general"))
-    assert (result.new, round(result.bleu_new)) == (1, 100)
+    assert (result.novel_sentences, round(result.bleu_novel)) == (1, 100)
     assert result.bleu < 90
     assert result.as_dict()["without_near_duplicates"]["sentences"] == 1
     assert result.groups == ()

@@ -155,8 +155,8 @@ def test_graphs_that_lose_bleu_are_not_written(
 @pytest.mark.parametrize(("sentences", "max_loss"), [(2_000, 0.3), (8_000, 0.3), (500, 0.6), (20, 3.0)])
 def test_more_bleu_may_be_lost_on_few_sentences(sentences: int, max_loss: float) -> None:
     parity = Parity(
-        sentences=sentences, beam_size=5, difference=0, typical=0, batching=0, changed=1, pytorch=30, graph=29,
-        sentences_per_second=1,
+        sentences=sentences, beam_size=5, max_difference=0, mean_difference=0, batch_difference=0,
+        changed_translations=1, pytorch_bleu=30, graph_bleu=29, sentences_per_second=1,
     )  # fmt: skip
     assert parity.max_loss == pytest.approx(max_loss)
 
@@ -175,7 +175,7 @@ def test_float32_graphs_that_differ_from_pytorch_are_refused(trained: Trained, t
 
 def test_unpublishable_data_and_lower_case_are_refused(trained: Trained, tmp_path: Path) -> None:
     run, config, data = trained
-    restricted = replace(data, name="Multi30k", licence="CC-BY-NC-SA-4.0", shippable=False)
+    restricted = replace(data, name="Multi30k", licence="CC-BY-NC-SA-4.0", redistributable=False)
     with pytest.raises(ExportError, match=r"Multi30k is CC-BY-NC-SA-4\.0: a model trained on it may be measured"):
         exported((run, config, restricted), tmp_path)
     lower = merge(config, {"lower_case": True})
@@ -195,9 +195,13 @@ def test_initial_runs_are_attributed_and_checked(trained: Trained, tmp_path: Pat
     assert bundle.manifest.provenance.attribution == f"nobody; {ATTRIBUTIONS['tatoeba']}"
     assert str(tmp_path) not in bundle.manifest.model_dump_json()
     assert [one["data"]["data"] for one in bundle.manifest.provenance.config["begun_with"]] == ["tatoeba:eng-deu"]
-    assert "It began with the weights of the run `tatoeba`" in bundle.file("MODEL_CARD.md").read_text()
+    assert "Initialized from the weights of the run `tatoeba`" in bundle.file("MODEL_CARD.md").read_text()
     for folder, message in (
-        ("multi30k", "the run began with multi30k, which was trained on multi30k:en-de: that may be measured but not"),
+        (
+            "multi30k",
+            "the run was initialized from multi30k, which was trained on multi30k:en-de: a model trained on it "
+            "may be evaluated but not redistributed",
+        ),
         ("absent", "absent, which cannot be read"),
     ):
         with pytest.raises(ExportError, match=message):

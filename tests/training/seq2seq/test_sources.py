@@ -39,7 +39,10 @@ def test_a_table_is_split(table: Path) -> None:
     data = own(table)
     assert (data.name, data.source, data.target, data.licence) == ("pairs.tsv", "en", "de", "unspecified")
     assert sizes(data) == HELD_OUT
-    assert data.notes == ("pairs.tsv: 48 train, 6 dev, 6 test; held out with everything that shares a side (seed 0)",)
+    assert data.notes == (
+        "pairs.tsv: 48 train, 6 dev, 6 test; held out (seed 0); pairs that share a source or target sentence with a "
+        "held-out one are not trained on",
+    )
     assert all(pair.source.replace("Sentence", "Satz") == pair.target for pair in data.splits["test"])
 
 
@@ -57,7 +60,7 @@ def test_own_dev_and_test(table: Path, tmp_path: Path) -> None:
     assert sizes(data) == {"train": 60, "dev": 2, "test": 1}
     assert data.notes == (
         "test.tsv: 1 of 2 pairs left out: 1 with an empty side",
-        "dev: 1 of 2 sources are in train too; its scores flatter",
+        "dev: 1 of 2 sources are in train too; scores on it are too optimistic",
     )
 
 
@@ -105,7 +108,7 @@ def test_other_languages_of_manythings_are_downloaded(web: Callable[[int, bytes]
     requested = web(200, zip_of_texts(spa__txt=TABLE, _about__txt="** Info **"))
     data = load_data(DataConfig(data="tatoeba:spa-eng"))
     assert requested == ["https://www.manythings.org/anki/spa-eng.zip"]
-    assert (data.name, data.source, data.target, data.shippable) == ("Tatoeba spa-eng", "es", "en", True)
+    assert (data.name, data.source, data.target, data.redistributable) == ("Tatoeba spa-eng", "es", "en", True)
     assert data.splits["test"][0].source.startswith("Satz")
 
 
@@ -182,7 +185,7 @@ def test_tatoeba_as_published() -> None:
 def test_multi30k_as_published() -> None:
     data = load_data(DataConfig(data="multi30k:de-en", lower_case=True))
     assert sizes(data) == {"train": 28_995, "dev": 1_014, "test": 1_000, "test2017": 1_000}
-    assert not data.shippable
+    assert not data.redistributable
     assert data.splits["test"][0] == (
         "ein mann mit einem orangefarbenen hut, der etwas anstarrt.", "a man in an orange hat starring at something."
     )  # fmt: skip

@@ -3,15 +3,13 @@
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from service.tasks.token_classification.features import Kind
 from service.tasks.token_classification.tag_schemes import OUTSIDE, SchemeError, guess_scheme, is_span_tag, to_iob2
+from training.bilstm_crf.config import SchemeChoice
 from training.bilstm_crf.data.conll import Row, Table, read_table
 from training.bilstm_crf.data.dataset import Sentence
 from training.common.errors import DatasetError
-
-SchemeChoice = Literal["auto", "iob1", "iob2", "bioes", "none"]
 
 _PREFIXES = {"auto": "BIESLU", "iob1": "BI", "iob2": "BI", "bioes": "BIESLU"}
 _SPAN_FILES = (".iob", ".iob2", ".bio", ".bioes")
@@ -99,7 +97,7 @@ def _check_spans(table: Table, tags: list[list[str]], scheme: SchemeChoice) -> N
             one, two = (table.where(_row(table, *position)) for position in error.positions)
             raise DatasetError(
                 f"{one} and {two}: {error}; repair one of them, or name the scheme "
-                "(iob1 and iob2 both take an I- that nothing begins as a beginning)"
+                "(with --scheme iob1 or iob2, an I- tag without a preceding tag of its type starts a new span)"
             ) from error
 
 

@@ -31,16 +31,17 @@ class Lexicon:
     words: list[str]
     """Word i has row i + 1 of the table; row 0 is the unknown word."""
     characters: list[str]
-    trained: int
+    trained_rows: int
     """Rows of the table that are fine-tuned, the first ones: the unknown word and the words seen twice in training."""
     table: NDArray[np.float32]
     """[V+1, D]: the pretrained vectors; zero for the unknown word and for words without a vector."""
-    start: NDArray[np.float32]
-    """[trained, D]: initial differences of the fine-tuned rows: zero if there is a pretrained vector, else random."""
+    initial_difference: NDArray[np.float32]
+    """[trained_rows, D]: initial differences of the fine-tuned rows: zero for words with a pretrained vector,
+    else random."""
 
     def state(self) -> dict[str, Any]:
         """The state for a checkpoint; the table is stored with the network's weights."""
-        return {"words": self.words, "characters": self.characters, "trained": self.trained}
+        return {"words": self.words, "characters": self.characters, "trained": self.trained_rows}
 
 
 def build_lexicon(config: NetworkConfig, sentences: Iterable[Sentence], seed: int) -> Lexicon:
@@ -57,19 +58,19 @@ def build_lexicon(config: NetworkConfig, sentences: Iterable[Sentence], seed: in
             characters[character] += count
     seen = [word for word, count in _ranked(counts) if count >= _MIN_WORD_COUNT]
     vectors = _load_vectors(config)
-    others = [] if vectors is None else _others(vectors, set(seen), config.other_words)
+    others = [] if vectors is None else _others(vectors, set(seen), config.extra_words)
     words = seen + others
     table = _table(vectors, words, config.dimensions)
-    trained = len(seen) + 1
+    trained_rows = len(seen) + 1
     random = np.random.default_rng(derive_seed(seed, "words"))
-    start = random.normal(0, _STANDARD_DEVIATION, (trained, table.shape[1])).astype(np.float32)
-    start[table[:trained].any(axis=1)] = 0
+    initial_difference = random.normal(0, _STANDARD_DEVIATION, (trained_rows, table.shape[1])).astype(np.float32)
+    initial_difference[table[:trained_rows].any(axis=1)] = 0
     return Lexicon(
         words=words,
         characters=[character for character, count in _ranked(characters) if count >= _MIN_CHARACTER_COUNT],
-        trained=trained,
+        trained_rows=trained_rows,
         table=table,
-        start=start,
+        initial_difference=initial_difference,
     )
 
 

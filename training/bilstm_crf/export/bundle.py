@@ -18,13 +18,13 @@ from service.tasks.token_classification.features import (
     serialize_words,
 )
 from training.bilstm_crf.config import TaggerConfig
-from training.bilstm_crf.data.auxiliary_data import (
+from training.bilstm_crf.data.dataset import TaggedData
+from training.bilstm_crf.data.licensing import (
     attribution,
     auxiliary_data_set,
     check_redistributable,
     public_config,
 )
-from training.bilstm_crf.data.dataset import TaggedData
 from training.bilstm_crf.evaluate import evaluate
 from training.bilstm_crf.export.card import model_card
 from training.bilstm_crf.export.graph import GRAPH_FILE, Weights, build_graph, graph_spec

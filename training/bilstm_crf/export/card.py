@@ -87,7 +87,7 @@ def model_card(
         changed=parity.changed_tags,
         tags=parity.words,
         licence=source.licence,
-        attribution=source.attribution or "none given",
+        attribution=source.attribution or "none",
         results="\n".join(
             [
                 "| measure | value | data |",

@@ -51,8 +51,8 @@ def build_graph(network: BiLstmCrf, weights: Weights) -> bytes:
         both = _lstm(builder, layer, states, LENGTHS, f"layer_{number}", out="all")
         transposed = builder.add("Transpose", both, out=f"transposed_{number}", perm=[0, 2, 1, 3])
         states = builder.add("Reshape", transposed, builder.sizes(0, 0, -1), out=f"states_{number + 1}")
-    product = builder.add("MatMul", states, builder.keep("output", network.output.weight.T), out="product_TBK")
-    biased = builder.add("Add", product, builder.keep("output_bias", network.output.bias), out="emissions_TBK")
+    product = builder.add("MatMul", states, builder.add_constant("output", network.output.weight.T), out="product_TBK")
+    biased = builder.add("Add", product, builder.add_constant("output_bias", network.output.bias), out="emissions_TBK")
     builder.add("Transpose", biased, out=EMISSIONS, perm=[1, 0, 2])
     inputs = [helper.make_tensor_value_info(name, TensorProto.INT32, axes) for name, axes in _AXES.items()]
     return builder.model("tagger", inputs, [_emissions(network.output.out_features)])
@@ -72,8 +72,10 @@ def _tokens_TB(builder: GraphBuilder) -> str:
 
 def _features(builder: GraphBuilder, network: BiLstmCrf) -> str:
     """The features of each distinct word [U, F]: its vector, casing and characters."""
-    features = [builder.rows(builder.store("word_table", network.words.rows()), WORDS, out="word_vectors")]
-    features.append(builder.add("Gather", builder.keep("casings", network.casing.weight), CASING, out="casing_vectors"))
+    features = [builder.rows(builder.add_weights("word_table", network.words.rows()), WORDS, out="word_vectors")]
+    features.append(
+        builder.add("Gather", builder.add_constant("casings", network.casing.weight), CASING, out="casing_vectors")
+    )
     if isinstance(network.characters, CharacterCnn):
         features.append(_character_cnn(builder, network.characters))
     elif isinstance(network.characters, CharacterBiLstm):
@@ -92,15 +94,15 @@ def _character_cnn(builder: GraphBuilder, network: CharacterCnn) -> str:
     embeddings = network.embedding.weight.detach()
     is_padding = torch.zeros(len(embeddings), 1)
     is_padding[0] = 1
-    builder.keep("letters", torch.cat([embeddings, is_padding], dim=1))
+    builder.add_constant("letters", torch.cat([embeddings, is_padding], dim=1))
     assert network.convolution.bias is not None
-    bias = builder.keep("filters_bias", network.convolution.bias)
+    bias = builder.add_constant("filters_bias", network.convolution.bias)
     responses = ""
     taps = network.convolution.weight.detach().unbind(2)
     positions = (("left", previous), ("middle", CHARACTERS), ("right", following))
     for (name, characters), tap in zip(positions, taps, strict=True):
         at_padding = torch.full((len(tap), 1), _PADDING_RESPONSE if name == "middle" else 0.0)
-        filters = builder.keep(f"filters_{name}", torch.cat([tap, at_padding], dim=1).T)
+        filters = builder.add_constant(f"filters_{name}", torch.cat([tap, at_padding], dim=1).T)
         table = builder.add("MatMul", "letters", filters, out=f"table_{name}")
         if name == "middle":
             table = builder.add("Add", table, bias, out="table_middle_biased")
@@ -121,7 +123,7 @@ def _neighbors(builder: GraphBuilder) -> tuple[str, str]:
 def _character_lstm(builder: GraphBuilder, network: CharacterBiLstm) -> str:
     """The final states of both directions [U, units]."""
     embedded = builder.add(
-        "Gather", builder.keep("letters", network.embedding.weight), CHARACTERS, out="characters_UCE"
+        "Gather", builder.add_constant("letters", network.embedding.weight), CHARACTERS, out="characters_UCE"
     )
     transposed = builder.add("Transpose", embedded, out="characters_CUE", perm=[1, 0, 2])
     builder.constants["no_character"] = np.array(0, np.int32)
@@ -142,12 +144,12 @@ def _lstm(
     directions = (layer.forward_lstm, layer.backward_lstm)
     matrices = [
         builder.as_float(
-            *builder.store(f"{name}_{kind}_stored", _stack_gates(directions, weights)), out=f"{name}_{kind}"
+            *builder.add_weights(f"{name}_{kind}_stored", _stack_gates(directions, weights)), out=f"{name}_{kind}"
         )
         for kind, weights in (("input", "weight_ih_l0"), ("recurrent", "weight_hh_l0"))
     ]
     biases = [_stack_gates(directions, weights) for weights in ("bias_ih_l0", "bias_hh_l0")]
-    bias = builder.keep(f"{name}_bias", torch.cat(biases, dim=1))
+    bias = builder.add_constant(f"{name}_bias", torch.cat(biases, dim=1))
     builder.nodes.append(
         helper.make_node(
             "LSTM",

@@ -162,7 +162,10 @@ def _judge(parity: Parity, weights: Weights, tolerance: float) -> None:
             f"the ONNX graph differs from PyTorch on {where}: by up to {parity.max_difference:.2g} {advice}"
         )
     if not parity.batch_difference <= tolerance:
-        raise ExportError(f"the ONNX graph answers a batch otherwise: by up to {parity.batch_difference:.2g} {advice}")
+        raise ExportError(
+            "the ONNX graph's output depends on the other sentences of the batch: it differs by up to "
+            f"{parity.batch_difference:.2g} {advice}"
+        )
     if parity.score_loss >= MAX_SCORE_LOSS and parity.changed_tags > 1:  # in few sentences one word is more than that
         raise ExportError(
             f"weights stored as {weights} cost {100 * parity.score_loss:.2f} points on {where} "

@@ -7,7 +7,7 @@ from typing import BinaryIO
 import numpy as np
 
 from training.common.errors import DatasetError
-from training.common.vectors.rows import BLOCK_BYTES, LONGEST_WORD, Block, RowChecks
+from training.common.vectors.rows import BLOCK_BYTES, MAX_WORD_BYTES, Block, RowChecks
 
 
 def binary_blocks(stream: BinaryIO, checks: RowChecks, *, dimensions: int, start: int, rows: int) -> Iterator[Block]:
@@ -17,7 +17,7 @@ def binary_blocks(stream: BinaryIO, checks: RowChecks, *, dimensions: int, start
 
     Args:
         stream: positioned at the first row.
-        checks: of the rows.
+        checks: checks of the rows.
         dimensions: D.
         start: the number of bytes before the first row.
         rows: number of rows according to the header.
@@ -43,7 +43,7 @@ def binary_blocks(stream: BinaryIO, checks: RowChecks, *, dimensions: int, start
 
 
 def _complete_rows(
-    buffer: bytes, checks: RowChecks, width: int, most: int, done: int, start: int
+    buffer: bytes, checks: RowChecks, width: int, max_rows: int, done: int, start: int
 ) -> tuple[list[bytes], list[memoryview], list[int], int]:
     """Split the complete rows off the buffer.
 
@@ -51,7 +51,7 @@ def _complete_rows(
         buffer: bytes of the file, from the start of a row.
         checks: name the file.
         width: bytes of a vector.
-        most: number of rows to take at most.
+        max_rows: maximum number of rows to take.
         done: rows before the buffer.
         start: offset of the buffer in the file.
 
@@ -63,15 +63,15 @@ def _complete_rows(
     vectors: list[memoryview] = []
     offsets: list[int] = []
     position = 0
-    while len(words) < most:
+    while len(words) < max_rows:
         begin = position
         while buffer[begin : begin + 1] == b"\n":  # ends the previous row
             begin += 1
-        space = buffer.find(b" ", begin, begin + LONGEST_WORD + 1)
-        if space < 0 and len(buffer) - begin > LONGEST_WORD:
+        space = buffer.find(b" ", begin, begin + MAX_WORD_BYTES + 1)
+        if space < 0 and len(buffer) - begin > MAX_WORD_BYTES:
             raise DatasetError(
                 f"{checks.path}{_location(done + len(words), start + begin)}: no word ends within "
-                f"{LONGEST_WORD:,} bytes; the file is not word2vec binary, or its header has other dimensions than "
+                f"{MAX_WORD_BYTES:,} bytes; the file is not word2vec binary, or its header has other dimensions than "
                 "its rows"
             )
         if space < 0 or space + 1 + width > len(buffer):

@@ -13,7 +13,7 @@ import numpy as np
 
 from training.common.errors import DatasetError
 from training.common.vectors.binary_format import binary_blocks
-from training.common.vectors.rows import MOST_DIMENSIONS, Block, RowChecks
+from training.common.vectors.rows import MAX_DIMENSIONS, Block, RowChecks
 from training.common.vectors.text_format import text_blocks
 from training.common.vectors.word_vectors import WordVectors
 
@@ -122,15 +122,15 @@ def _identify(
 
 def _check_header(path: Path, rows: int, dimensions: int, size: int | None, *, number: int) -> None:
     """Refuse an impossible header, before anything is allocated in the sizes that it states."""
-    if not rows or not 0 < dimensions <= MOST_DIMENSIONS:
+    if not rows or not 0 < dimensions <= MAX_DIMENSIONS:
         raise DatasetError(
             f"{path}:1: the header promises {rows:,} rows of {dimensions:,} numbers; "
-            f"there must be a row, and from 1 to {MOST_DIMENSIONS:,} numbers"
+            f"there must be a row, and from 1 to {MAX_DIMENSIONS:,} numbers"
         )
-    least = rows * (2 + number * dimensions)
-    if size is not None and size < least:
+    min_size = rows * (2 + number * dimensions)
+    if size is not None and size < min_size:
         raise DatasetError(
-            f"{path}:1: the header promises {rows:,} rows of {dimensions:,} numbers, at least {least:,} bytes, "
+            f"{path}:1: the header promises {rows:,} rows of {dimensions:,} numbers, at least {min_size:,} bytes, "
             f"the file has {size:,}; it was cut off or the header is wrong"
         )
 
@@ -142,7 +142,7 @@ def _glove_width(path: Path, line: bytes) -> int:
         [float(field) for field in fields]
     except ValueError:
         fields = []
-    if not fields or b" " not in line or len(fields) > MOST_DIMENSIONS:
+    if not fields or b" " not in line or len(fields) > MAX_DIMENSIONS:
         raise DatasetError(
             f"{path}:1: is {_excerpt(line)}, neither a header '<words> <dimensions>' nor a word and its numbers: "
             "not a word2vec or GloVe file"

@@ -12,10 +12,10 @@ from training.common.errors import DatasetError
 BLOCK_BYTES = 4 << 20
 """Bytes of a file that are in memory at a time."""
 
-LONGEST_WORD = 4096
-"""In bytes; a longer one means that the file has another format than expected."""
+MAX_WORD_BYTES = 4096
+"""Maximum length of a word; a longer one means that the file has another format than expected."""
 
-MOST_DIMENSIONS = 65_536
+MAX_DIMENSIONS = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)

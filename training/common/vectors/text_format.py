@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.common.errors import DatasetError
-from training.common.vectors.rows import BLOCK_BYTES, LONGEST_WORD, Block, RowChecks
+from training.common.vectors.rows import BLOCK_BYTES, MAX_WORD_BYTES, Block, RowChecks
 
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
 _LONGEST_NUMBER = 64
@@ -21,13 +21,13 @@ def text_blocks(
 
     Args:
         stream: positioned at the start of a line.
-        checks: of the rows.
+        checks: checks of the rows.
         dimensions: numbers of a row.
         line: the number of the first line.
         rows: number of rows according to the header; None without a header.
     """
     first = line
-    for lines in _lines(stream, checks, longest=LONGEST_WORD + _LONGEST_NUMBER * dimensions):
+    for lines in _lines(stream, checks, longest=MAX_WORD_BYTES + _LONGEST_NUMBER * dimensions):
         numbers = range(line, line + len(lines))
         line += len(lines)
         if rows is not None and line - first > rows:

@@ -1,1 +1,1 @@
-"""The data of lenet: sources, files and batches."""
+"""Image data for LeNet: sources, splits and augmentation."""

@@ -1,4 +1,4 @@
-"""Data augmentation of a batch of digits, in torch.
+"""Data augmentation of a batch of images, in PyTorch.
 
 The steps in order: geometric distortion (rotation, shear, scale, shift and elastic displacement in one resampling),
 stroke width, low resolution and blur, contrast.

@@ -32,7 +32,7 @@ class Split:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Digits:
+class ImageData:
     """A data set with its splits and label names."""
 
     name: str
@@ -52,23 +52,23 @@ class Digits:
         return digest.hexdigest()
 
 
-def load_digits(config: LenetConfig) -> Digits:
+def load_images(config: LenetConfig) -> ImageData:
     """Load the configured data set, its training images split into train and dev.
 
     Raises:
         DatasetError: a file is missing or malformed; the message names it.
         ConfigError: the configured network does not fit the labels.
     """
-    digits = load_mnist(config.dev) if config.data == "mnist" else _load_own(config)
-    if config.output == "rbf" and digits.labels != tuple("0123456789"):
+    data = load_mnist(config.dev) if config.data == "mnist" else _load_own(config)
+    if config.output == "rbf" and data.labels != tuple("0123456789"):
         raise ConfigError(
             "--output rbf has bitmaps for the labels 0 to 9 only, "
-            f"and {digits.name} has {', '.join(digits.labels[:12])}; use --output softmax"
+            f"and {data.name} has {', '.join(data.labels[:12])}; use --output softmax"
         )
-    return digits
+    return data
 
 
-def _load_own(config: LenetConfig) -> Digits:
+def _load_own(config: LenetConfig) -> ImageData:
     """Load the user's own images from the folder that `config.data` names."""
     folder = Path(config.data)
     if not folder.is_dir():
@@ -80,13 +80,13 @@ def _load_own(config: LenetConfig) -> Digits:
         train, test = read_idx_folder(folder)
     else:
         train, test = read_picture_folder(folder, config.normalizer)
-    return _to_digits(folder.resolve().name, train, test, config)
+    return _to_image_data(folder.resolve().name, train, test, config)
 
 
-def load_mnist(dev: float) -> Digits:
+def load_mnist(dev: float) -> ImageData:
     """Load MNIST: 60,000 training images, of which the last `dev` are held out, and 10,000 test images.
 
-    Holding out the last ones tells everybody which images no shipped model was trained on.
+    The held-out images are always the last ones, so it is known which images no shipped model was trained on.
     """
     parts = {}
     for part in ("train", "test"):
@@ -94,7 +94,7 @@ def load_mnist(dev: float) -> Digits:
         parts[part] = Split(*idx_images((fetch(images), images.name), (fetch(labels), labels.name)))
     training = parts["train"]
     count = len(training) - min(round(dev * len(training) if dev < 1 else dev), len(training) // 2)
-    return Digits(
+    return ImageData(
         name="MNIST",
         labels=tuple("0123456789"),
         train=Split(training.images[:count], training.labels[:count]),
@@ -105,7 +105,7 @@ def load_mnist(dev: float) -> Digits:
     )
 
 
-def _to_digits(name: str, train: LabeledImages, test: LabeledImages | None, config: LenetConfig) -> Digits:
+def _to_image_data(name: str, train: LabeledImages, test: LabeledImages | None, config: LenetConfig) -> ImageData:
     """Convert label names to indices, and hold out some of the training images as dev."""
     labels = sorted(
         set(train.labels), key=lambda label: (not label.isdecimal(), int(label) if label.isdecimal() else 0, label)
@@ -122,7 +122,7 @@ def _to_digits(name: str, train: LabeledImages, test: LabeledImages | None, conf
     )
     assert training is not None
     kept, dev = split_dev(training, config.dev, config.split_seed)
-    return Digits(
+    return ImageData(
         name=name, labels=tuple(labels), train=kept, dev=dev, test=test_split, licence="unspecified", attribution=""
     )
 

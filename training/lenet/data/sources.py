@@ -53,7 +53,7 @@ def read_idx(content: bytes, source: str, dimensions: int) -> NDArray[np.uint8]:
 
 
 def idx_images(images: tuple[bytes, str], labels: tuple[bytes, str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Parse a pair of idx files, each given as (content, name).
+    """Parse a pair of idx files, each as (content, name).
 
     Returns:
         Images [N, 28, 28] and label numbers [N].

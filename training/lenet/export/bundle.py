@@ -18,7 +18,7 @@ from training.common.export import check_parity, provenance, to_onnx
 from training.common.run import CONFIG, Run
 from training.common.samples import SampleAnswers
 from training.lenet.config import LenetConfig, stored_config
-from training.lenet.data.dataset import Digits, Split
+from training.lenet.data.dataset import ImageData, Split
 from training.lenet.evaluate import evaluate, load_best
 from training.lenet.export.card import model_card
 from training.lenet.network.model import PADDING, PIXEL_DEVIATION, PIXEL_MEAN, SIDE, LeNet5
@@ -67,7 +67,14 @@ def default_name(config: LenetConfig) -> str:
 
 
 def export(
-    run: Run, config: LenetConfig, digits: Digits, *, name: str, repository: Path, licence: str | None, description: str
+    run: Run,
+    config: LenetConfig,
+    data: ImageData,
+    *,
+    name: str,
+    repository: Path,
+    licence: str | None,
+    description: str,
 ) -> Exported:
     """Export the weights that a run kept as the next version of a model, after checking the graph against PyTorch.
 
@@ -75,43 +82,43 @@ def export(
         CheckpointError: the run has no weights yet.
         ExportError: the graph differs from PyTorch; nothing is written.
     """
-    model, epoch = load_best(run, config, digits)
+    model, epoch = load_best(run, config, data)
     graph = to_onnx(ServedLeNet(model).eval(), torch.zeros(2, 1, SIDE, SIDE), input_name=_INPUT, output_name=_OUTPUT)
-    evaluations = _evaluations(run, config, digits, epoch)
+    evaluations = _evaluations(run, config, data, epoch)
     manifest = Manifest(
         name=name,
         version=1,
         task=Task.IMAGE_CLASSIFICATION,
-        description=description or f"LeNet-5, trained on {digits.name}: {len(digits.labels)} classes",
-        graphs={"model": _graph(len(digits.labels))},
-        labels=digits.labels,
+        description=description or f"LeNet-5, trained on {data.name}: {len(data.labels)} classes",
+        graphs={"model": _graph(len(data.labels))},
+        labels=data.labels,
         preprocessing=ImagePreprocessing(normalizer=config.normalizer, height=SIDE, width=SIDE).model_dump(),
-        metrics=_metrics(evaluations, digits),
+        metrics=_metrics(evaluations, data),
         provenance=provenance(
-            data=digits.name,
-            licence=licence or digits.licence,
-            attribution=digits.attribution,
+            data=data.name,
+            licence=licence or data.licence,
+            attribution=data.attribution,
             config=public_config(config) | {"epoch": epoch},
             seed=config.seed,
             libraries=_LIBRARIES,
         ),
         comparison=Comparison(kind="scores", tolerance=1e-4),
     )
-    card = model_card(manifest, config, digits, parameters=model.parameter_count(), evaluations=evaluations)
+    card = model_card(manifest, config, data, parameters=model.parameter_count(), evaluations=evaluations)
     with draft_bundle(repository, manifest, {GRAPH_FILE: graph}) as draft:
         answers = SampleAnswers(draft.bundle)
         session = answers.predictor.sessions["model"]
-        difference = _parity(model, session, _pixels(digits.dev), f"the {len(digits.dev)} held-out images")
-        pixels = _sample_pixels(digits)
+        difference = _parity(model, session, _pixels(data.dev), f"the {len(data.dev)} held-out images")
+        pixels = _sample_pixels(data)
         _parity(model, session, pixels.astype(np.float32)[:, None], "the samples")
-        bundle = draft.publish(digit_samples(answers, digits), card)
-    return Exported(bundle=bundle, dev_images=len(digits.dev), greatest_difference=difference)
+        bundle = draft.publish(digit_samples(answers, data), card)
+    return Exported(bundle=bundle, dev_images=len(data.dev), greatest_difference=difference)
 
 
-def _evaluations(run: Run, config: LenetConfig, digits: Digits, epoch: int) -> dict[str, Any]:
+def _evaluations(run: Run, config: LenetConfig, data: ImageData, epoch: int) -> dict[str, Any]:
     """The stored evaluations of the exported weights, by split; the dev split is evaluated now if it was not."""
     if run.evaluations().get("dev", {}).get("epoch") != epoch:
-        evaluate(run, config, digits, "dev", torch.device("cpu"))
+        evaluate(run, config, data, "dev", torch.device("cpu"))
     return {split: result for split, result in run.evaluations().items() if result["epoch"] == epoch}
 
 
@@ -154,24 +161,24 @@ def _parity(model: LeNet5, session: Session, pixels: NDArray[np.float32], descri
     return check_parity(expected, served, description)
 
 
-def digit_samples(answers: SampleAnswers, digits: Digits) -> list[Sample]:
+def digit_samples(answers: SampleAnswers, data: ImageData) -> list[Sample]:
     """One request for each of up to ten classes, with its answer."""
-    return [answers.sample({"top_k": _TOP_K, "pixels": [image]}) for image in _sample_pixels(digits).tolist()]
+    return [answers.sample({"top_k": _TOP_K, "pixels": [image]}) for image in _sample_pixels(data).tolist()]
 
 
-def _sample_pixels(digits: Digits) -> NDArray[np.float64]:
+def _sample_pixels(data: ImageData) -> NDArray[np.float64]:
     """The first held-out image of each of up to ten classes, [n, 28, 28] in 0..1, rounded for JSON."""
-    _, firsts = np.unique(digits.dev.labels, return_index=True)
-    pixels: NDArray[np.float64] = (digits.dev.take(firsts[:_SAMPLES]).images / 255).round(4)
+    _, firsts = np.unique(data.dev.labels, return_index=True)
+    pixels: NDArray[np.float64] = (data.dev.take(firsts[:_SAMPLES]).images / 255).round(4)
     return pixels
 
 
-def _metrics(evaluations: dict[str, Any], digits: Digits) -> tuple[Metric, ...]:
+def _metrics(evaluations: dict[str, Any], data: ImageData) -> tuple[Metric, ...]:
     """Errors and accuracy on every evaluated split."""
     names = {"dev": "held-out training", "test": "test"}
     metrics = []
     for split, result in evaluations.items():
-        data = f"{digits.name}, {result['images']:,} {names[split]} images"
-        metrics.append(Metric(name="errors", value=result["errors"], unit="images", data=data))
-        metrics.append(Metric(name="accuracy", value=result["accuracy"], data=data))
+        source = f"{data.name}, {result['images']:,} {names[split]} images"
+        metrics.append(Metric(name="errors", value=result["errors"], unit="images", data=source))
+        metrics.append(Metric(name="accuracy", value=result["accuracy"], data=source))
     return tuple(metrics)

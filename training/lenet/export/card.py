@@ -5,7 +5,7 @@ from typing import Any
 
 from service.bundle.manifest import Manifest
 from training.lenet.config import LenetConfig
-from training.lenet.data.dataset import Digits
+from training.lenet.data.dataset import ImageData
 
 # ruff: noqa: E501  - a row of a table is one line
 _CARD = """\
@@ -57,12 +57,12 @@ _DISTORTIONS = {
     "low_resolution": "lower resolution for {:.0%} of the images",
     "blur": "blur for {:.0%}",
     "contrast": "contrast up to {:.0%}",
-    "calm": "half the geometric distortion in the last {:.0%} of the epochs",
+    "weak_augment_fraction": "half the geometric distortion in the last {:.0%} of the epochs",
 }
 
 
 def model_card(
-    manifest: Manifest, config: LenetConfig, digits: Digits, *, parameters: int, evaluations: dict[str, Any]
+    manifest: Manifest, config: LenetConfig, data: ImageData, *, parameters: int, evaluations: dict[str, Any]
 ) -> str:
     """The text of MODEL_CARD.md; all figures are from the run that trained the weights."""
     source = manifest.provenance
@@ -70,7 +70,7 @@ def model_card(
         name=manifest.name,
         description=manifest.description,
         task=manifest.task,
-        labels=", ".join(digits.labels),
+        labels=", ".join(data.labels),
         activation=config.activation,
         pooling=config.pooling,
         connections=config.connections,
@@ -78,12 +78,12 @@ def model_card(
         parameters=parameters,
         normalizer=config.normalizer,
         licence=source.licence,
-        attribution=source.attribution or "none given",
-        results=_results(evaluations, digits),
+        attribution=source.attribution or "none",
+        results=_results(evaluations, data),
         epoch_note=_epoch_note(evaluations, config),
         data=source.data,
-        train=len(digits.train),
-        dev=len(digits.dev),
+        train=len(data.train),
+        dev=len(data.dev),
         epochs=config.epochs,
         batch_size=config.batch_size,
         weight_decay=config.weight_decay,
@@ -95,15 +95,15 @@ def model_card(
         distortions=_distortions(config),
         origin=_origin(config),
         libraries=", ".join(f"{name} {version}" for name, version in source.libraries.items()),
-        classes=len(digits.labels),
+        classes=len(data.labels),
     )
 
 
-def _results(evaluations: dict[str, Any], digits: Digits) -> str:
+def _results(evaluations: dict[str, Any], data: ImageData) -> str:
     """Rows of the table of results."""
     names = {"dev": "held-out training images", "test": "test images"}
     return "\n".join(
-        f"| {digits.name}, {result['images']:,} {names[split]} | {result['errors']} | {result['accuracy']:.2%} |"
+        f"| {data.name}, {result['images']:,} {names[split]} | {result['errors']} | {result['accuracy']:.2%} |"
         for split, result in evaluations.items()
     )
 

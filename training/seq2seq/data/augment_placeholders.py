@@ -17,8 +17,8 @@ from training.seq2seq.data.phrase_extraction import side_totals
 from training.seq2seq.data.truecasing import lowercase_words
 
 _WORD = re.compile(r"\w+(?:[.:,-]\w+)*")
-_FURTHER_WORD_PROBABILITY = 0.3
-"""How much less likely a second or later word of a pair is replaced."""
+_FURTHER_WORD_FACTOR = 0.3
+"""Factor on the replacement probability of the second and later words of a pair."""
 _FREQUENT = 100
 """Words in more pairs than this are replaced less often, so that not every placeholder is Tom, or an article."""
 _MIN_TRANSLATION_SHARE = 0.5
@@ -42,7 +42,7 @@ class PlaceholderAugmenter:
         self._counts = Counter(word for pair in pairs for word in _word_spans(pair.source))
 
     def replace_words(self, pair: Pair, generator: np.random.Generator) -> Pair | None:
-        """The pair with one or more placeholders on each side; None if no word is found or drawn."""
+        """The pair with one or more placeholders on each side; None if no word can be replaced or none is drawn."""
         source, target = (_word_spans(text) for text in pair)
         linked = [
             (span, target_span)
@@ -54,7 +54,7 @@ class PlaceholderAugmenter:
         ]
         replaced: list[tuple[_Span, _Span]] = []
         for number in generator.permutation(len(linked)).tolist():
-            if generator.random() < probabilities[number] * (_FURTHER_WORD_PROBABILITY if replaced else 1):
+            if generator.random() < probabilities[number] * (_FURTHER_WORD_FACTOR if replaced else 1):
                 replaced.append(linked[number])
         if not replaced:
             return None

@@ -21,7 +21,7 @@ class Augmentation:
 
     Args:
         pairs: the training pairs.
-        config: the run's.
+        config: settings of the run.
         source: vocabulary of the source language.
         target: vocabulary of the target language.
 

@@ -1,4 +1,4 @@
-"""Batches of pairs of similar length, with about the same number of target tokens in each."""
+"""Batches of pairs of similar length, limited in tokens, padding included."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

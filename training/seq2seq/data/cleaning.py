@@ -36,7 +36,7 @@ def clean_pairs(pairs: Iterable[Pair], *, max_length: int, max_ratio: float, low
 
     Args:
         max_length: of either side, in words.
-        max_ratio: of the longer side to the shorter, in words.
+        max_ratio: maximum ratio of the longer side to the shorter, in words.
         lower_case: whether to lowercase both sides.
     """
     left_out: Counter[str] = Counter()

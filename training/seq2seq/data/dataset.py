@@ -24,7 +24,7 @@ class ParallelData:
     splits: dict[str, list[Pair]]
     licence: str
     attribution: str
-    shippable: bool = True
+    redistributable: bool = True
     """Whether the licence allows to publish a model trained on it."""
     notes: tuple[str, ...] = field(default=())
     """Lines for the log: what was left out, what was held out."""

@@ -1,4 +1,4 @@
-"""Licences: whether a translator's weights may be published, whose work they are, and the settings to publish."""
+"""Licensing: whether a translator may be redistributed, its attribution, and the settings to publish."""
 
 from pathlib import Path
 from typing import Any
@@ -8,25 +8,25 @@ from training.common.errors import ConfigError, ExportError, RunError
 from training.common.run import Run
 from training.seq2seq.config import FAMILY, TranslatorConfig, stored_config
 from training.seq2seq.data.dataset import ParallelData
-from training.seq2seq.data.sources import ATTRIBUTIONS, is_shippable
+from training.seq2seq.data.sources import ATTRIBUTIONS, is_redistributable
 
 
-def check_shippable(config: TranslatorConfig, data: ParallelData) -> None:
+def check_redistributable(config: TranslatorConfig, data: ParallelData) -> None:
     """Refuse to export a model whose data may not be published, or that was trained on text unlike the server's.
 
     Raises:
-        ExportError: naming the data, the setting, or the run it began with that is missing.
+        ExportError: naming the data, the setting, or the missing run that it was initialized from.
     """
-    if not data.shippable:
+    if not data.redistributable:
         raise ExportError(
-            f"{data.name} is {data.licence}: a model trained on it may be measured but not given away, and that is "
-            "what a bundle is for. Train with --data tatoeba:eng-deu, or on your own files with --train"
+            f"{data.name} is {data.licence}: a model trained on it may be evaluated but not redistributed, so no "
+            "bundle can be made. Train with --data tatoeba:eng-deu, or on your own files with --train"
         )
     for name, earlier in earlier_settings(config):
-        if not is_shippable(earlier.data):
+        if not is_redistributable(earlier.data):
             raise ExportError(
-                f"the run began with {name}, which was trained on {earlier.data.data}: that may be measured but not "
-                "given away. Begin with another run"
+                f"the run was initialized from {name}, which was trained on {earlier.data.data}: a model trained on it "
+                "may be evaluated but not redistributed, so no bundle can be made. Initialize from another run"
             )
     if config.data.lower_case:
         raise ExportError(
@@ -36,7 +36,7 @@ def check_shippable(config: TranslatorConfig, data: ParallelData) -> None:
 
 
 def earlier_settings(config: TranslatorConfig) -> list[tuple[str, TranslatorConfig]]:
-    """Names and settings of the runs that this one began with (`--init`), the latest first.
+    """Names and settings of the runs that this one was initialized from (`--init`), the latest first.
 
     Raises:
         ExportError: one of them is missing.
@@ -48,21 +48,21 @@ def earlier_settings(config: TranslatorConfig) -> list[tuple[str, TranslatorConf
             config = stored_config(Run.open(path, family=FAMILY))
         except (ConfigError, RunError) as error:
             raise ExportError(
-                f"the run began with {path}, which cannot be read ({error}): what that was trained on decides whether "
-                "a bundle may be made. Put it back"
+                f"the run was initialized from {path}, which cannot be read ({error}): whether a bundle can be made "
+                "depends on the data of that run. Put it back"
             ) from error
         runs.append((path.name, config))
     return runs
 
 
 def attribution(config: TranslatorConfig, data: ParallelData) -> str:
-    """Attribution of the data: of this run's, and of the runs it began with."""
+    """Attribution of the data: of this run's, and of those of the runs it was initialized from."""
     others = [ATTRIBUTIONS.get(earlier.data.data.partition(":")[0], "") for _, earlier in earlier_settings(config)]
     return "; ".join(filter(None, dict.fromkeys([data.attribution, *others])))
 
 
 def public_config(config: TranslatorConfig) -> dict[str, Any]:
-    """The settings, with those of the runs it began with; paths are reduced to their last part."""
+    """The settings, with those of the runs it was initialized from; paths are reduced to their last part."""
     settings = _public(config)
     if config.init:
         settings["begun_with"] = [_public(earlier) for _, earlier in earlier_settings(config)]

@@ -33,8 +33,8 @@ def read_pairs(content: bytes, name: str, languages: tuple[str, str] | None = No
     holds one table (manythings.org), or two files named by their language (OPUS).
 
     Args:
-        content: of the file.
-        name: of the file, for error messages.
+        content: content of the file.
+        name: name of the file, for error messages.
         languages: ISO 639-1 codes of source and target, by which two files of a zip are chosen.
 
     Raises:
@@ -105,7 +105,7 @@ def _read_table(content: bytes, name: str) -> list[Pair]:
         elif line.strip():
             raise DatasetError(
                 f"{name}:{number}: has no tab; a sentence, a tab and its translation are expected "
-                "(two files of as many lines are named with a comma: corpus.en,corpus.de)"
+                "(for two parallel files, name both, separated by a comma: corpus.en,corpus.de)"
             )
     if not pairs:
         raise DatasetError(f"{name}: is empty; lines of a sentence, a tab and its translation are expected")

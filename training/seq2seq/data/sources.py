@@ -95,7 +95,7 @@ def _multi30k(config: DataConfig, source: str, target: str) -> ParallelData:
         splits=splits,
         licence="CC-BY-NC-SA-4.0",
         attribution=ATTRIBUTIONS["multi30k"],
-        shippable=is_shippable(config),
+        redistributable=is_redistributable(config),
         notes=notes,
     )
 
@@ -103,7 +103,7 @@ def _multi30k(config: DataConfig, source: str, target: str) -> ParallelData:
 _LOADERS = {"tatoeba": _tatoeba, "multi30k": _multi30k}
 
 
-def is_shippable(config: DataConfig) -> bool:
+def is_redistributable(config: DataConfig) -> bool:
     """Whether a model trained on these data may be published; on the user's own files it may."""
     return config.data.partition(":")[0] != "multi30k"
 
@@ -203,14 +203,18 @@ def _split(pairs: list[Pair], config: DataConfig, name: str) -> tuple[dict[str, 
     """Cleaned pairs with dev and test held out of them, and the notes for the log."""
     cleaned, notes = _cleaned(pairs, config, name, train=True)
     held_out = min(config.held_out, len(cleaned) // _MIN_PAIRS_PER_HELD_OUT)
-    splits = split_pairs(cleaned, ("dev", "test"), held_out=held_out, seed=config.seed_split)
+    splits = split_pairs(cleaned, ("dev", "test"), held_out=held_out, seed=config.split_seed)
     if not all(splits.values()):
         raise DatasetError(
             f"{name}: {len(cleaned):,} pairs are too few, or too much alike, to hold some out; "
             "add pairs, or name a file with --dev"
         )
     text = ", ".join(f"{len(part):,} {split}" for split, part in splits.items())
-    return splits, (*notes, f"{name}: {text}; held out with everything that shares a side (seed {config.seed_split})")
+    return splits, (
+        *notes,
+        f"{name}: {text}; held out (seed {config.split_seed}); pairs that share "
+        "a source or target sentence with a held-out one are not trained on",
+    )
 
 
 def _overlaps(splits: dict[str, list[Pair]]) -> tuple[str, ...]:
@@ -219,5 +223,7 @@ def _overlaps(splits: dict[str, list[Pair]]) -> tuple[str, ...]:
     notes = []
     for split, pairs in splits.items():
         if split != "train" and (count := sum(fold(pair.source) in trained for pair in pairs)):
-            notes.append(f"{split}: {count:,} of {len(pairs):,} sources are in train too; its scores flatter")
+            notes.append(
+                f"{split}: {count:,} of {len(pairs):,} sources are in train too; scores on it are too optimistic"
+            )
     return tuple(notes)

@@ -25,16 +25,16 @@ def train_subwords(texts: Iterable[str], *, size: int, kind: Literal["bpe", "uni
         texts: cleaned sentences, not all of them empty.
         size: pieces, special ones included. The model is smaller if the corpus does not have enough different pieces.
         kind: byte-pair encoding (Sennrich et al. 2016), or the unigram language model (Kudo 2018).
-        seed: of the sample that is taken of more than two million sentences.
+        seed: seed of the sample that is taken of more than two million sentences.
 
     Raises:
         ConfigError: `size` is less than the number of characters.
     """
     sentences = [text for text in texts if text]
-    least = _SPECIAL + len({char for text in sentences for char in text.replace(" ", "")}) + 1
-    if size < least:
+    min_size = _SPECIAL + len({char for text in sentences for char in text.replace(" ", "")}) + 1
+    if size < min_size:
         raise ConfigError(
-            f"vocabulary is {size}, but the texts have {least - _SPECIAL} characters; use {least + 100} or more"
+            f"vocabulary is {size}, but the texts have {min_size - _SPECIAL} characters; use {min_size + 100} or more"
         )
     sentencepiece.set_random_generator_seed(seed)
     model = _train(sentences, size, kind)

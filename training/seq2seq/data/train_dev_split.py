@@ -53,7 +53,7 @@ def split_pairs(pairs: Sequence[Pair], splits: Sequence[str], *, held_out: int, 
         pairs: cleaned.
         splits: names of the held-out splits: `dev`, `test`.
         held_out: distinct sources in each of them.
-        seed: of the random choice.
+        seed: seed of the random choice.
     """
     components = connected_components(pairs)
     order = list(range(len(components)))

@@ -19,7 +19,7 @@ from training.common.samples import SampleAnswers
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.language_profile import language_profile
-from training.seq2seq.data.licensing import attribution, check_shippable, public_config
+from training.seq2seq.data.licensing import attribution, check_redistributable, public_config
 from training.seq2seq.data.truecasing import learn_truecaser
 from training.seq2seq.evaluate import evaluate
 from training.seq2seq.export.card import model_card
@@ -53,9 +53,10 @@ class Exported:
         files = ", ".join(f"{name} {size / 1e6:.2f}" for name, size in sizes.items() if size >= 10_000)
         return (
             f"the graphs on {parity.sentences:,} dev sentences, beam {parity.beam_size}, weights as {self.weights}: "
-            f"BLEU {parity.graph:.2f} (PyTorch {parity.pytorch:.2f}), {parity.changed:,} translations differ; "
-            f"log-probabilities by {parity.typical:.1e}, at most {parity.difference:.1e}; alone or in a batch by up to "
-            f"{parity.batching:.1e}\n"
+            f"BLEU {parity.graph_bleu:.2f} (PyTorch {parity.pytorch_bleu:.2f}), "
+            f"{parity.changed_translations:,} translations differ; log-probabilities differ by "
+            f"{parity.mean_difference:.1e} on average, at most {parity.max_difference:.1e}; "
+            f"scores alone and in a batch differ by up to {parity.batch_difference:.1e}\n"
             f"{parity.sentences_per_second:,.0f} sentences/s through the graphs alone, one thread\n"
             f"wrote {self.bundle.path}: {sum(sizes.values()) / 1e6:.2f} MB ({files})"
         )
@@ -78,11 +79,11 @@ def export(
 
     Args:
         run: the trained run.
-        config: the run's.
+        config: settings of the run.
         data: that it was trained on.
-        name: of the model.
+        name: name of the model.
         repository: the model repository.
-        licence: of the weights; None is the licence of the data.
+        licence: license of the weights; None is the licence of the data.
         description: for the manifest; empty for a standard one.
         weights: how they are stored.
 
@@ -90,7 +91,7 @@ def export(
         CheckpointError: the run has no weights yet.
         ExportError: the licence of the data forbids it, or the graphs differ; nothing is written.
     """
-    check_shippable(config, data)
+    check_redistributable(config, data)
     with _one_thread():
         return _export(run, config, data, name, repository, licence or data.licence, description, weights)
 

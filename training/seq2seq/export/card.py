@@ -43,13 +43,13 @@ as a training sentence.
 ## How it was trained
 
 * Data: {data}: {train:,} training pairs, {dev:,} dev pairs by which the epoch and the settings were chosen.
-{initial_runs}* {epochs} epochs, batches of about {batch_tokens:,} target pieces, AdamW with weight decay {weight_decay:g}, learning rate up to {learning_rate:g},
+{initial_runs}* {epochs} epochs, batches of up to {batch_tokens:,} pieces (padding included, longer side of the pairs), AdamW with weight decay {weight_decay:g}, learning rate up to {learning_rate:g},
   label smoothing {label_smoothing:g}, seed {seed}.
 * Dropout: {embedding_dropout:g} of the embeddings, {dropout:g} between and after the layers, with one mask for a whole sentence (Gal and
   Ghahramani 2016); {piece_dropout:g} of the pieces.
 {augmentation}* Libraries: {libraries}.
 
-## What it is not
+## Limitations
 
 It knows the kind of sentences it was trained on: mostly short, everyday ones. Names, numbers and rare words may come out as others; long
 sentences and special subjects are translated much less well. A translation may read well and be wrong: have someone who knows both
@@ -81,12 +81,12 @@ def model_card(
         length_penalty=settings["length_penalty"],
         coverage_penalty=settings["coverage_penalty"],
         weights=origin.config["weights"],
-        graph=parity.graph,
-        pytorch=parity.pytorch,
-        changed=parity.changed,
+        graph=parity.graph_bleu,
+        pytorch=parity.pytorch_bleu,
+        changed=parity.changed_translations,
         sentences=parity.sentences,
         licence=origin.licence,
-        attribution=origin.attribution or "none given",
+        attribution=origin.attribution or "none",
         results="\n".join(
             ["| measure | value | data |", "|---|---|---|"]
             + [_row(metric.name, f"{metric.value:.2f}", metric.data) for metric in manifest.metrics]
@@ -131,9 +131,9 @@ def _augmentation(config: TranslatorConfig) -> str:
 
 
 def _initial_runs(config: TranslatorConfig) -> str:
-    """A line for each run that this one began with."""
+    """A line for each run that this one was initialized from."""
     return "".join(
-        f"* It began with the weights of the run `{name}` ({earlier.data.data or 'own files'}, {earlier.epochs} epochs), whose settings are in "
+        f"* Initialized from the weights of the run `{name}` ({earlier.data.data or 'own files'}, {earlier.epochs} epochs), whose settings are in "
         "the manifest (`begun_with`).\n"
         for name, earlier in earlier_settings(config)
     )

@@ -16,7 +16,9 @@ def add_encoder(graph: QuantizedGraph, network: Seq2Seq) -> None:
     """Add the nodes from source and lengths to memory, keys and state."""
     encoder, attention = network.encoder, network.decoder.attention
     shared = network.source_embedding is network.target_embedding
-    table = graph.store("embeddings" if shared else "source_table", network.source_embedding.weight, shared=shared)
+    table = graph.add_weights(
+        "embeddings" if shared else "source_table", network.source_embedding.weight, shared=shared
+    )
     transposed = graph.add("Transpose", SOURCE, out="source_SN", perm=[1, 0])
     outputs = graph.rows(table, transposed, out="layer_0")
     last_states = ""
@@ -36,7 +38,7 @@ def add_encoder(graph: QuantizedGraph, network: Seq2Seq) -> None:
     if attention.key is None:
         graph.add("Identity", MEMORY, out=KEYS)
         return
-    matrix = graph.as_float(*graph.store("key", attention.key.weight), out="key_float")
+    matrix = graph.as_float(*graph.add_weights("key", attention.key.weight), out="key_float")
     graph.add("MatMul", MEMORY, graph.add("Transpose", matrix, out="key_transposed", perm=[1, 0]), out=KEYS)
 
 
@@ -46,11 +48,12 @@ def _layer(graph: QuantizedGraph, directions: list[nn.Module], inputs: str, name
     gates = [[_onnx_gates(layer.cell, weights) for weights in layer.weights.all_weights[0]] for layer in layers]
     matrices = [
         graph.as_float(
-            *graph.store(f"{name}_{kind}_stored", torch.stack([one[index] for one in gates])), out=f"{name}_{kind}"
+            *graph.add_weights(f"{name}_{kind}_stored", torch.stack([one[index] for one in gates])),
+            out=f"{name}_{kind}",
         )
         for index, kind in enumerate(("input", "recurrent"))
     ]
-    bias = graph.keep(f"{name}_bias", torch.stack([torch.cat([one[2], one[3]]) for one in gates]))
+    bias = graph.add_constant(f"{name}_bias", torch.stack([torch.cat([one[2], one[3]]) for one in gates]))
     gru: dict[str, Any] = {"linear_before_reset": 1} if layers[0].cell == "gru" else {}
     states, last = f"{name}_states", f"{name}_last"
     graph.nodes.append(
@@ -73,7 +76,7 @@ def _onnx_gates(cell: str, weights: Tensor) -> Tensor:
 
 def _initial_state(graph: QuantizedGraph, network: Seq2Seq, last: str) -> None:
     """The decoder's initial state: tanh of a linear layer of the encoder's last states, padded with zeros."""
-    matrix = graph.store("bridge", network.bridge.weight)
+    matrix = graph.add_weights("bridge", network.bridge.weight)
     linear = graph.product(last, matrix, network.bridge.bias, bounded=True, out="bridge_linear")
     bridged = graph.add("Tanh", linear, out="bridged")
     decoder = network.decoder

@@ -54,11 +54,11 @@ class QuantizedGraph(GraphBuilder):
         self.constants[name] = np.array(typed)
         return name
 
-    def store(self, name: str, values: Tensor, *, shared: bool = False) -> tuple[str, str | None]:
+    def add_weights(self, name: str, values: Tensor, *, shared: bool = False) -> tuple[str, str | None]:
         """Store a table or a matrix; one of them may be shared with another graph."""
         if shared:
             self.shared = name
-        return super().store(name, values)
+        return super().add_weights(name, values)
 
     def product(
         self, values: str, matrix: tuple[str, str | None], bias: Tensor | None, *, bounded: bool, out: str
@@ -67,13 +67,13 @@ class QuantizedGraph(GraphBuilder):
 
         Args:
             values: name of the rows.
-            matrix: the names that `store` returned.
+            matrix: the names that `add_weights` returned.
             bias: [M], or None.
             bounded: all values are between -1 and 1, so that one scale is enough for the integers of all rows.
             out: name of the result, and prefix of the other names.
         """
         name, scales = matrix
-        biases = [] if bias is None else [self.keep(f"{out}_bias", bias)]
+        biases = [] if bias is None else [self.add_constant(f"{out}_bias", bias)]
         if self.weights != "int8":
             floats = self.as_float(name, scales, out=f"{name}_float")
             transposed = self.add("Transpose", floats, out=f"{out}_transposed", perm=[1, 0])
@@ -119,7 +119,7 @@ class QuantizedGraph(GraphBuilder):
     def norm(self, layer: nn.Module, values: str, *, out: str) -> str:
         """Layer normalization of each row."""
         assert isinstance(layer, nn.LayerNorm)
-        scale, shift = self.keep(f"{out}_scale", layer.weight), self.keep(f"{out}_shift", layer.bias)
+        scale, shift = self.add_constant(f"{out}_scale", layer.weight), self.add_constant(f"{out}_shift", layer.bias)
         return self.add("LayerNormalization", values, scale, shift, out=out, axis=-1, epsilon=layer.eps)
 
     def shared_file(self) -> dict[str, bytes]:

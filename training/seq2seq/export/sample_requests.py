@@ -50,7 +50,7 @@ def sample_requests(answers: SampleAnswers, dev: Sequence[str]) -> list[dict[str
     """Four requests: one text; several of which one is empty; a greedy one; and one with an alternative and alignment.
 
     Args:
-        answers: of the bundle's draft, with `NOISE`.
+        answers: the answers of the bundle's draft, with `NOISE`.
         dev: sentences of the source language.
     """
     predictor = answers.predictor

@@ -29,9 +29,11 @@ def add_step(graph: QuantizedGraph, network: Seq2Seq) -> None:
     graph.add("Shape", TOKENS, out="rows_NW")
     tokens = graph.add("Reshape", TOKENS, graph.sizes(-1), out="tokens_R")
     shared = network.source_embedding is network.target_embedding
-    target = graph.store("embeddings" if shared else "target_table", network.target_embedding.weight, shared=shared)
+    target = graph.add_weights(
+        "embeddings" if shared else "target_table", network.target_embedding.weight, shared=shared
+    )
     tied = network.output.weight is network.target_embedding.weight
-    output = target if tied else graph.store("output_table", network.output.weight)
+    output = target if tied else graph.add_weights("output_table", network.output.weight)
     inputs = [graph.rows(target, tokens, out="embedded")]
     flat = graph.add("Reshape", STATE, graph.sizes(-1, network.state_size), out="state_RZ")
     states = graph.split(flat, decoder.state_sizes, "state")
@@ -50,7 +52,7 @@ def add_step(graph: QuantizedGraph, network: Seq2Seq) -> None:
         if number == decoder.attention_layer and decoder.attention is not None:
             context = _attention(graph, decoder.attention, outputs, network.encoder.width, bounded=bounded)
     inputs_of_readout = graph.add("Concat", outputs, context, out="readout_inputs", axis=1) if context else outputs
-    matrix = graph.store("readout_matrix", decoder.readout.weight)
+    matrix = graph.add_weights("readout_matrix", decoder.readout.weight)
     linear = graph.product(inputs_of_readout, matrix, decoder.readout.bias, bounded=bounded, out="readout_linear")
     readout = graph.add("Tanh", linear, out="readout")
     if network.config.input_feeding:
@@ -76,7 +78,7 @@ def _cell(
     # i, f and o beside each other, so that one operator computes the sigmoid of all
     matrix, recurrent, bias = (_sigmoids_first(one) for one in (input_weights, state_weights, input_bias + state_bias))
     from_input = _from_input(graph, inputs, matrix, None, name, bounded=bounded)
-    stored = graph.store(f"{name}_recurrent", recurrent)
+    stored = graph.add_weights(f"{name}_recurrent", recurrent)
     from_state = graph.product(h, stored, bias, bounded=True, out=f"{name}_from_state")
     summed = graph.add("Add", from_input, from_state, out=f"{name}_gates")
     sigmoid_inputs, new = graph.split(summed, [3 * hidden, hidden], f"{name}_gates_part")
@@ -94,7 +96,9 @@ def _from_input(
 ) -> str:
     """The products of the concatenated inputs and their weights, for all gates: [R, gates x H]."""
     joined = graph.add("Concat", *inputs, out=f"{name}_inputs", axis=1) if len(inputs) > 1 else inputs[0]
-    return graph.product(joined, graph.store(f"{name}_input", matrix), bias, bounded=bounded, out=f"{name}_from_input")
+    return graph.product(
+        joined, graph.add_weights(f"{name}_input", matrix), bias, bounded=bounded, out=f"{name}_from_input"
+    )
 
 
 def _gru(graph: QuantizedGraph, layer: Recurrent, inputs: list[str], h: str, name: str, *, bounded: bool) -> str:
@@ -102,7 +106,7 @@ def _gru(graph: QuantizedGraph, layer: Recurrent, inputs: list[str], h: str, nam
     input_weights, state_weights, input_bias, state_bias = layer.weights.all_weights[0]
     hidden = layer.hidden
     from_input = _from_input(graph, inputs, input_weights, input_bias, name, bounded=bounded)
-    stored = graph.store(f"{name}_recurrent", state_weights)
+    stored = graph.add_weights(f"{name}_recurrent", state_weights)
     from_state = graph.product(h, stored, state_bias, bounded=True, out=f"{name}_from_state")
     gates_x, new_x = graph.split(from_input, [2 * hidden, hidden], f"{name}_input_part")
     gates_h, new_h = graph.split(from_state, [2 * hidden, hidden], f"{name}_state_part")
@@ -126,13 +130,13 @@ def _attention(graph: QuantizedGraph, attention: Attention, query: str, width: i
     """The context [R, D] of each hypothesis; the attention weights are an output of the graph."""
     size = attention.query.out_features if attention.query is not None else 0
     if attention.query is not None and attention.score is not None:
-        matrix = graph.store("query_matrix", attention.query.weight)
+        matrix = graph.add_weights("query_matrix", attention.query.weight)
         queries = graph.product(query, matrix, attention.query.bias, bounded=bounded, out="query_RA")
         rows = _by_hypothesis(graph, queries, size, out="query_NWA")
         queries = graph.add("Unsqueeze", rows, graph.sizes(2), out="query_NW1A")
         keys = graph.add("Unsqueeze", KEYS, graph.sizes(1), out="keys_N1SA")
         hidden = graph.add("Tanh", graph.add("Add", queries, keys, out="attention_linear"), out="attention_NWSA")
-        scores = graph.add("MatMul", hidden, graph.keep("attention_score", attention.score), out="scores_NWS")
+        scores = graph.add("MatMul", hidden, graph.add_constant("attention_score", attention.score), out="scores_NWS")
     else:
         # Keys times queries, as it is cheaper to transpose the queries than the keys.
         rows = _by_hypothesis(graph, query, -1, out="query_NWA")

@@ -116,7 +116,7 @@ class Decoder(nn.Module):
         Args:
             inputs_NWE: embeddings of the last tokens.
             state_NWZ: states before the step.
-            memory: of the N sources.
+            memory: the encoder's output for the N sources.
             masks_RH: dropout masks of the R = N x W inputs of each layer but the first; for training.
 
         Returns:
@@ -173,7 +173,7 @@ class Seq2Seq(nn.Module):
     """The network of a translator, from source tokens to scores of target tokens.
 
     Args:
-        config: the run's.
+        config: settings of the run.
         source_size: size of the source vocabulary.
         target_size: size V of the target vocabulary.
     """
@@ -225,7 +225,7 @@ class Seq2Seq(nn.Module):
         Args:
             tokens_NW: the last tokens.
             state_NWZ: states before the step.
-            memory: of the N sources.
+            memory: the encoder's output for the N sources.
 
         Returns:
             Log-probabilities [N, W, V] of the next tokens, -inf for the `forbidden` ones; states after the step

@@ -90,25 +90,25 @@ def open_corpus(data: str, settings: CorpusSettings, folder: Path | None = None)
     Args:
         data: a file, a folder, or the name of a known corpus.
         settings: of tokenization and vocabulary.
-        folder: of the encoded corpus; None: a folder in the cache, named by a hash of settings and files.
+        folder: folder of the encoded corpus; None: a folder in the cache, named by a hash of settings and files.
 
     Raises:
         DatasetError: there is no text, it cannot be read, or fewer than two words are frequent enough.
     """
     files = source_files(data)
-    identity = {"settings": asdict(settings), "files": [_fingerprint(file) for file in files]}
+    fingerprint = {"settings": asdict(settings), "files": [_file_fingerprint(file) for file in files]}
     if folder is None:
-        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:16]
         folder = cache_folder() / "corpora" / digest
-    if _read_identity(folder) == identity:
+    if _read_fingerprint(folder) == fingerprint:
         return EncodedCorpus(folder)
     _check_target(folder)
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")  # one per process
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        _encode(paragraphs(files), settings, partial, identity, data)
-        if _read_identity(folder) != identity:  # else another process has encoded it meanwhile
+        _encode(paragraphs(files), settings, partial, fingerprint, data)
+        if _read_fingerprint(folder) != fingerprint:  # else another process has encoded it meanwhile
             _move(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -131,12 +131,12 @@ def _move(partial: Path, folder: Path) -> None:
         (partial / name).replace(folder / name)
 
 
-def _fingerprint(file: Path) -> list[str | int]:
+def _file_fingerprint(file: Path) -> list[str | int]:
     stat = file.stat()
     return [str(file.resolve()), stat.st_size, stat.st_mtime_ns]
 
 
-def _read_identity(folder: Path) -> dict[str, Any] | None:
+def _read_fingerprint(folder: Path) -> dict[str, Any] | None:
     """The settings and source files of an encoded corpus; None if the folder has none."""
     try:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
@@ -145,7 +145,9 @@ def _read_identity(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def _encode(text: Iterable[str], settings: CorpusSettings, folder: Path, identity: dict[str, Any], data: str) -> None:
+def _encode(
+    text: Iterable[str], settings: CorpusSettings, folder: Path, fingerprint: dict[str, Any], data: str
+) -> None:
     words, counts = _tokenize(text, settings.tokenizer, folder / "provisional.i32")
     raw_total = int(counts.sum())
     if raw_total == 0:
@@ -165,7 +167,7 @@ def _encode(text: Iterable[str], settings: CorpusSettings, folder: Path, identit
     source.unlink()
     write_text(folder / VOCABULARY, "".join(f"{word}\t{count}\n" for word, count in zip(words, counts, strict=True)))
     write_json(
-        folder / DESCRIPTION, {**identity, "words": len(words), "total": int(counts.sum()), "raw_total": raw_total}
+        folder / DESCRIPTION, {**fingerprint, "words": len(words), "total": int(counts.sum()), "raw_total": raw_total}
     )
 
 

@@ -61,7 +61,7 @@ def build_index(table: Table, path: Path, *, threads: int = 0) -> float:
 
     Args:
         table: the rows.
-        path: of the index file.
+        path: path of the index file.
         threads: 0 for one per CPU.
 
     Returns:

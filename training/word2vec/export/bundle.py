@@ -122,7 +122,7 @@ def export_blocks(
 
     Args:
         blocks: words and rows, most frequent first.
-        settings: of the bundle.
+        settings: settings of the bundle.
         dimensions: components of a row.
         counts: occurrences of each word of the source, if known.
     """
@@ -142,7 +142,7 @@ def check_exportable(settings: BundleSettings, *, dimensions: int, words: int = 
     """Check the settings before anything is trained or read.
 
     Args:
-        settings: of the bundle.
+        settings: settings of the bundle.
         dimensions: components of the vectors.
         words: maximum number of words; 0 if unknown.
 

@@ -39,16 +39,16 @@ _CARD = """\
 * Data: {data}.
 {settings}* Libraries: {libraries}.
 
-## What they are not
+## Limitations
 
-A word has one vector, whatever it means in its sentence. Nearness is being used alike in the data, not being alike:
-opposites are often near. What the data says of people, prejudice included, is in the vectors too. Words that are not in
+A word has one vector, whatever it means in its sentence. Near words are used in similar contexts in the data; they
+need not mean the same: opposites are often near. What the data says of people, prejudice included, is in the vectors too. Words that are not in
 the vocabulary have no vector.
 """
 
 _SEARCH = {
     False: "exact: every word is compared",
-    True: "approximate (HNSW, Malkov and Yashunin 2018), {expansion} candidates scored again exactly: {recall:.1%} of the ten nearest are found",
+    True: "approximate (HNSW, Malkov and Yashunin 2018), {expansion} candidates scored again exactly: {recall:.1%} of the ten nearest words are retrieved",
 }
 
 
@@ -64,12 +64,12 @@ def model_card(
     """The text of MODEL_CARD.md.
 
     Args:
-        manifest: of the bundle.
+        manifest: manifest of the bundle.
         words: size of the vocabulary.
-        precision: of the table.
+        precision: precision of the table.
         removed: leading axes that were removed, with the mean.
         parity: comparison with float32.
-        samples: neighbors and analogies among them are shown as examples.
+        samples: neighbors and analogies among them are the examples.
     """
     settings = WordVectorsPreprocessing.model_validate(manifest.preprocessing)
     source = manifest.provenance
@@ -92,7 +92,7 @@ def model_card(
         normalizer=settings.normalizer,
         tokenizer=settings.tokenizer,
         licence=source.licence,
-        attribution=source.attribution or "none given",
+        attribution=source.attribution or "none",
         results=_results(manifest),
         examples=_examples(samples),
         data=source.data,

@@ -28,8 +28,8 @@ def import_vectors(
 
     Args:
         path: plain or gzipped.
-        settings: of the bundle; `data` defaults to the name of the file.
-        format: of the file; `auto` detects it.
+        settings: settings of the bundle; `data` defaults to the name of the file.
+        format: format of the file; `auto` detects it.
         skip_bad: leave out unusable rows and count them.
 
     Raises:

@@ -45,7 +45,7 @@ def check_parity(predictor: Predictor[Any], staged: StagedVectors, axes: Axes, p
         predictor: searches exactly.
         staged: the vectors before quantization.
         axes: the principal axes of the bundle.
-        precision: of the table.
+        precision: precision of the table.
 
     Raises:
         ExportError: a score differs by more than the precision explains.

@@ -104,8 +104,8 @@ def build_table(staged: StagedVectors, axes: Axes, precision: Precision, folder:
     Args:
         staged: V rows.
         axes: the principal axes to keep.
-        precision: of the table; fp32 needs no scales.
-        folder: of the files.
+        precision: precision of the table; fp32 needs no scales.
+        folder: folder of the files.
 
     Raises:
         ExportError: a row is orthogonal to all axes that are kept.

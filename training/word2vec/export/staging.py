@@ -56,7 +56,7 @@ def stage_vectors(
 
     Args:
         blocks: words and rows of the source, most frequent first.
-        folder: of the file.
+        folder: folder of the file.
         dimensions: components of a row.
         normalizer: applied to the words; of words that become equal the first is kept.
         max_words: None for all.

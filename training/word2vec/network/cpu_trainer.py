@@ -42,7 +42,7 @@ class CpuTrainer:
 
         Args:
             ids: word ids, with -1 between sentences.
-            learning_rate: of the chunk.
+            learning_rate: learning rate of the chunk.
             seed: of subsampling, window sizes and negative samples.
 
         Returns:

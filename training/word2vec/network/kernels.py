@@ -89,10 +89,10 @@ def make_workspace(settings: KernelSettings, max_path_length: int, width: int, s
     """Allocate the arrays for one call of `train_chunk`.
 
     Args:
-        settings: of the run.
+        settings: settings of the run.
         max_path_length: longest Huffman path.
         width: padded length of a row.
-        seed: of the random numbers.
+        seed: seed of the random numbers.
     """
     targets = _round_up(max_path_length if settings.hierarchical else 1 + settings.negatives, TILE_COLUMNS)
     inputs = _round_up(2 * settings.window, TILE_ROWS)
@@ -138,8 +138,8 @@ def train_chunk(
         ids: [tokens], word ids with -1 between sentences.
         inputs: [V + 1, width], input vectors, updated in place.
         targets: [V + 1, width], output vectors, updated in place; rows are inner nodes with hierarchical softmax.
-        settings: of the run.
-        tables: of the vocabulary.
+        settings: settings of the run.
+        tables: tables of the vocabulary.
         workspace: overwritten, the random state included.
         learning_rate: of this chunk.
 

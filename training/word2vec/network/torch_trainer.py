@@ -85,7 +85,7 @@ class TorchTrainer:
     Args:
         counts: [V], how often each word occurs in the corpus.
         config: settings of the run.
-        device: of the vectors and of all computation.
+        device: device of the vectors and of all computation.
     """
 
     def __init__(self, counts: NDArray[np.int64], config: Word2VecConfig, device: torch.device) -> None:
@@ -106,7 +106,7 @@ class TorchTrainer:
 
         Args:
             ids: word ids, with -1 between sentences.
-            learning_rate: of the chunk.
+            learning_rate: learning rate of the chunk.
             seed: of subsampling, window sizes, batch order and negative samples.
 
         Returns:

@@ -38,7 +38,7 @@ def update_skip_gram(
         labels: 1 or 0, for each target.
         size: number of targets.
         scores: [rows, columns], overwritten.
-        learning_rate: of the step.
+        learning_rate: learning rate of the step.
         measure: whether to compute the loss.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Provenance of a tagger: the auxiliary data set, redistribution, attribution, and settings fit for publication."""
+"""Licensing: whether a tagger may be redistributed, its attribution, and the settings to publish."""
 
 import json
 from collections.abc import Iterable
@@ -30,8 +30,8 @@ def check_redistributable(data: TaggedData, auxiliary: TaggedData | None) -> Non
     for used in filter(None, (data, auxiliary)):
         if not used.redistributable:
             raise ExportError(
-                f"{used.name} is {used.licence}: a model trained on it may be measured but not given away, and that is "
-                "what a bundle is for. Train with --data uner-ewt+btc+wnut17, or on your own files with --train"
+                f"{used.name} is {used.licence}: a model trained on it may be evaluated but not redistributed, so no "
+                "bundle can be made. Train with --data uner-ewt+btc+wnut17, or on your own files with --train"
             )
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from tests.support import tagged_sentences
 from training.bilstm_crf.config import PRESETS
-from training.bilstm_crf.data import auxiliary_data as origin
-from training.bilstm_crf.data.auxiliary_data import (
+from training.bilstm_crf.data import licensing as origin
+from training.bilstm_crf.data.licensing import (
     attribution,
     auxiliary_data_set,
     check_redistributable,

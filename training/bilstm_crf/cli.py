@@ -39,7 +39,7 @@ def _describe_data(experiment: TaggerExperiment) -> list[str]:
 
 
 def _default_name(experiment: TaggerExperiment) -> str:
-    """That of a known data set or of the training file."""
+    """The default name of a bundle: by known data set, or that of the training file."""
     data = experiment.config.data
     if data.data:
         first = data.data.split("+")[0]

@@ -39,7 +39,7 @@ class Ratio:
         return f"{self.value:.2%} of {self.total:,}"
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The results as JSON values."""
         return {"share": round(self.value, 6), "right": self.correct, "total": self.total}
 
 
@@ -57,7 +57,7 @@ class Evaluation:
     unseen_entities: Ratio | None
     """Entities whose words are no entity of the same type in training; only for spans."""
     scores: Scores
-    """By type of entity, or by tag."""
+    """Scores by type of entity, or by tag."""
     unseen_tags: dict[str, int]
     """Tags of the split that do not occur in training, with their numbers of words; they cannot be predicted."""
     labels: tuple[str, ...]
@@ -76,7 +76,7 @@ class Evaluation:
         return self.scores.micro.f1 if self.kind == "spans" else self.accuracy
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The results as JSON values."""
         micro = {"micro": self.scores.micro.as_dict()} if self.kind == "spans" else {}
         unseen = {} if self.unseen_entities is None else {"unseen_entities": self.unseen_entities.as_dict()}
         return {

@@ -38,7 +38,7 @@ class Score:
         return 2 * self.correct / (self.support + self.predicted) if self.support + self.predicted else 0.0
 
     def as_dict(self) -> dict[str, float | int]:
-        """For JSON."""
+        """The results as JSON values."""
         return {
             "precision": round(self.precision, 6),
             "recall": round(self.recall, 6),

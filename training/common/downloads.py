@@ -154,12 +154,13 @@ def _download(file: DataFile | SplitDataFile, target: Path, make_client: Callabl
         with make_client() as client, partial.open("wb") as out:
             for number, address in enumerate(file.addresses, 1):
                 text = file.name if len(file.addresses) == 1 else f"{file.name} ({number} of {len(file.addresses)})"
-                with _network_errors(address, advice), client.stream("GET", address) as answer:
-                    if answer.status_code != httpx.codes.OK:
+                with _network_errors(address, advice), client.stream("GET", address) as response:
+                    if response.status_code != httpx.codes.OK:
                         raise DatasetError(
-                            f"{address} answered {answer.status_code} {answer.reason_phrase}; try later, or {advice}"
+                            f"{address} answered {response.status_code} {response.reason_phrase}; "
+                            f"try later, or {advice}"
                         )
-                    _save(answer, out, digest, text)
+                    _save(response, out, digest, text)
         if file.checksum and _checksum(digest) != file.checksum:
             raise DatasetError(
                 f"{file.address} sent other bytes than published (sha256 {_checksum(digest)[:12]}…, "
@@ -170,11 +171,11 @@ def _download(file: DataFile | SplitDataFile, target: Path, make_client: Callabl
         partial.unlink(missing_ok=True)
 
 
-def _save(answer: httpx.Response, out: BinaryIO, digest: "hashlib._Hash", name: str) -> None:
+def _save(response: httpx.Response, out: BinaryIO, digest: "hashlib._Hash", name: str) -> None:
     """Append the body to a file and its digest, with a progress bar."""
-    total = int(answer.headers.get("content-length", 0)) or None
+    total = int(response.headers.get("content-length", 0)) or None
     with progress_bar(total=total, description=f"downloading {name}", unit="B", unit_scale=True) as progress:
-        for chunk in answer.iter_raw(_CHUNK):
+        for chunk in response.iter_raw(_CHUNK):
             out.write(chunk)
             digest.update(chunk)
             progress.update(len(chunk))

@@ -74,7 +74,7 @@ class Evaluation:
         return sum(len(row.translation.split()) for row in self.rows) / words if words else 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The results as JSON values."""
         return {
             "data": self.name,
             "epoch": self.epoch,

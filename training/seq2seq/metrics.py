@@ -21,7 +21,7 @@ class Scores:
     signatures: dict[str, str]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The results as JSON values."""
         return {
             "bleu": round(self.bleu, 2),
             "bleu_lower_case": round(self.bleu_lower_case, 2),

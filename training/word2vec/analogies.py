@@ -20,7 +20,7 @@ class Question:
     """One question of an analogy file."""
 
     index: int
-    """Of its line, from 0."""
+    """Index of its line in the file, from 0."""
     section: str
     """The heading above it."""
     words: tuple[str, ...]

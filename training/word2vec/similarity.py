@@ -18,7 +18,7 @@ class Pair:
     """One rated pair of a file."""
 
     index: int
-    """Of its line, from 0."""
+    """Index of its line in the file, from 0."""
     words: tuple[str, str]
     rating: float
     """Similarity according to people."""

@@ -176,7 +176,7 @@ def test_float32_graphs_that_differ_from_pytorch_are_refused(trained: Trained, t
 def test_unpublishable_data_and_lower_case_are_refused(trained: Trained, tmp_path: Path) -> None:
     run, config, data = trained
     restricted = replace(data, name="Multi30k", licence="CC-BY-NC-SA-4.0", redistributable=False)
-    with pytest.raises(ExportError, match=r"Multi30k is CC-BY-NC-SA-4\.0: a model trained on it may be measured"):
+    with pytest.raises(ExportError, match=r"Multi30k is CC-BY-NC-SA-4\.0: a model trained on it may be evaluated"):
         exported((run, config, restricted), tmp_path)
     lower = merge(config, {"lower_case": True})
     with pytest.raises(ExportError, match="--lower-case"):

@@ -51,7 +51,7 @@ class Exported:
     parity: Parity
 
     def report(self) -> str:
-        """For the terminal."""
+        """The summary for the terminal."""
         parity, score = self.parity, score_name(self.kind)
         sizes = {path.name: path.stat().st_size for path in sorted(self.bundle.path.iterdir())}
         files = ", ".join(f"{name} {size / 1e6:.2f}" for name, size in sizes.items() if size >= 10_000)

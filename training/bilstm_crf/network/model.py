@@ -130,7 +130,7 @@ class VariationalDropout(nn.Module):
 
 
 class BiLstmCrf(nn.Module):
-    """From `service.tasks.token_classification.features.Batch` to emissions [B, T, K].
+    """BiLSTM-CRF: maps a `service.tasks.token_classification.features.Batch` to emissions [B, T, K].
 
     Args:
         config: the sizes and variants of the layers.

@@ -21,7 +21,7 @@ class FilePairs(NamedTuple):
     """The content of a file."""
 
     pairs: list[Pair]
-    """In the order of the columns or files."""
+    """The pairs, with sides in the order of the columns or files."""
     languages: tuple[str, str] | None
     """Their languages in the same order (ISO 639-1), if the file itself says so."""
 

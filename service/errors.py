@@ -7,7 +7,7 @@ LecternError
 ├── UnsupportedMedia          a content type or encoding that is not read
 ├── UnknownModel              no such model or version
 ├── Unavailable               try again after `retry_after` seconds
-│   ├── NotReady              the model or the server is not serving (yet, or any more)
+│   ├── NotReady              the model or the server is not serving (yet, or any longer)
 │   └── Saturated             the queue is full
 ├── Forbidden                 a setting turned it off
 ├── DeadlineExceeded          the answer would come too late
@@ -26,7 +26,7 @@ class InvalidRequest(LecternError):
     """A part of the request is wrong.
 
     Args:
-        message: what is wrong and what would be right.
+        message: the problem, and what would be right.
         field: where, as a path into the body: `images[3]`, `top_k`; None for the request as a whole.
     """
 
@@ -65,7 +65,7 @@ class Unavailable(LecternError):
 
 
 class NotReady(Unavailable):
-    """The model or the server is not serving (yet, or any more)."""
+    """The model or the server is not serving (yet, or any longer)."""
 
 
 class Saturated(Unavailable):

@@ -55,22 +55,22 @@ class EmbeddingsResponse(BaseModel):
 
 async def similarity(request: Request) -> Response:
     """Compare pairs of words."""
-    return await _answer(request, SimilarityBody)
+    return await _respond(request, SimilarityBody)
 
 
 async def neighbors(request: Request) -> Response:
     """Find the nearest words."""
-    return await _answer(request, NeighborsBody)
+    return await _respond(request, NeighborsBody)
 
 
 async def analogy(request: Request) -> Response:
     """Solve an analogy."""
-    return await _answer(request, AnalogyBody)
+    return await _respond(request, AnalogyBody)
 
 
 async def projection(request: Request) -> Response:
     """Project words onto a plane."""
-    return await _answer(request, ProjectionBody)
+    return await _respond(request, ProjectionBody)
 
 
 async def embeddings(request: Request) -> Response:
@@ -81,7 +81,7 @@ async def embeddings(request: Request) -> Response:
     return add_model_headers(json_response({"object": "list", "model": served.name} | fields), served)
 
 
-async def _answer(request: Request, body_type: type[TaskBody]) -> Response:
+async def _respond(request: Request, body_type: type[TaskBody]) -> Response:
     body = validate(body_type, await read_json(request))
     served = _find(request, body)
     return await respond(request, served, served.predictor.parse(body))

@@ -191,7 +191,7 @@ def write_bundle(repository: Path, manifest: Manifest, files: Mapping[str, bytes
     Args:
         repository: the model repository; created if it does not exist.
         manifest: its `version` and `files` are set here, whatever they were.
-        files: as for `draft_bundle`, with `samples.json` and `MODEL_CARD.md`.
+        files: content by file name as for `draft_bundle`, with `samples.json` and `MODEL_CARD.md`.
     """
     _check_required(_with_files(manifest, dict.fromkeys(files, _NO_HASH)), repository / manifest.name)
     last = {name: files[name] for name in (SAMPLES, MODEL_CARD)}

@@ -44,8 +44,8 @@ class Batch:
         """The batch of some of the sentences that the encoder was run on, before their first token.
 
         Args:
-            search: of these sentences.
-            tickets: of these sentences.
+            search: the beam search of these sentences.
+            tickets: the tickets of these sentences.
             indices: positions of these sentences in the encoder's batch.
             lengths: source lengths of the encoder's whole batch.
             encoded: the encoder's outputs.

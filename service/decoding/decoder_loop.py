@@ -192,7 +192,7 @@ def search(
         encode: runs the encoder graph.
         step: runs the step graph.
         sentences: source tokens of each sentence, without END.
-        settings: of all sentences.
+        settings: the settings of all sentences.
         wants_attention: whether hypotheses are returned with attention weights if the model has attention.
         max_hypotheses: largest number of hypotheses in one step.
 

@@ -101,9 +101,8 @@ def resolve(requested: Sequence[str]) -> tuple[str, ...]:
 def session_providers(resolved: Sequence[str]) -> list[str | tuple[str, dict[str, Any]]]:
     """The `providers` argument of an onnxruntime session: the requested ones that are compiled in, with options.
 
-    The CPU provider is appended if it was not requested.
-
-    onnxruntime itself only warns about a provider it lacks; `ProviderReport.fell_back` tells of it.
+    The CPU provider is appended if it was not requested. onnxruntime itself only warns about a provider that it lacks;
+    `ProviderReport.fell_back` shows it.
     """
     import onnxruntime
 

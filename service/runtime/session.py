@@ -70,7 +70,7 @@ class OnnxSession:
 
     Args:
         path: the ONNX file.
-        graph: what the manifest says of it.
+        graph: the description of the graph in the manifest.
         providers: execution providers as set, in order.
         threads: threads within one operator.
         strict: raise ConfigurationError if the first requested provider is not the one in use.

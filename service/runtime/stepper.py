@@ -66,7 +66,7 @@ class _Request:
     started: int = 0
     """Number of sentences that have joined the loop."""
     abandoned: bool = False
-    """Nobody waits for the answer any more."""
+    """Nobody waits for the answer any longer."""
     arrived: float = field(default_factory=time.perf_counter)
     joined: float = 0.0
 
@@ -166,7 +166,8 @@ class Stepper:
                     break
             try:
                 self._turn()
-            except Exception as error:  # Failed runs are reported by the loop; this is a bug in here.
+            except Exception as error:  # Failed runs are reported by the loop itself.
+                # An exception here is a bug in this module.
                 log.error("the step loop failed", exc_info=error)
                 self._fail_all(as_failure(error))
         self._fail_all(NotReady("the model was unloaded"))

@@ -41,7 +41,7 @@ class Lane(ABC):
         """Run the model.
 
         Args:
-            tensors: of one request; the first axis of each is the batch.
+            tensors: the tensors of one request; the first axis of each is the batch.
             deadline: the `time.perf_counter()` after which the answer is of no use.
             on_token: gets the tokens of a greedy search as they come, of models that decode step by step.
 

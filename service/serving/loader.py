@@ -73,7 +73,7 @@ class ModelLoader:
             self._metrics,
             inline=inline,
             warm_up_seconds=seconds,
-            threads=self._preprocess_pool,
+            preprocess_pool=self._preprocess_pool,
             max_in_flight=self._settings.max_queue_size,
             deadline_seconds=self._settings.deadline_seconds,
         )

@@ -26,8 +26,8 @@ class ModelRegistry:
     """Loads, verifies, warms up, swaps and looks up models.
 
     Args:
-        settings: the service's.
-        metrics: where models report.
+        settings: the settings of the service.
+        metrics: the metrics that models report to.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
@@ -68,10 +68,10 @@ class ModelRegistry:
     def find(
         self, task: Task | None = None, name: str | None = None, version: Version = None, **selectors: str | None
     ) -> ServedModel:
-        """The model that is to answer a request.
+        """Find the model that answers a request.
 
         Args:
-            task: of the route; None takes a model of any task.
+            task: the task of the route; None takes a model of any task.
             name: None takes the only model of the task that fits the selectors.
             version: None takes the version that serves.
             **selectors: required values of the model's selectors (`source="en"`); None is ignored.

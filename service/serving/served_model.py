@@ -33,15 +33,15 @@ class ServedModel:
     """Answers requests with one version of a model.
 
     Args:
-        predictor: loaded, verified and warmed up.
-        settings: this model's, complete.
-        metrics: where it reports.
-        inline: whether it runs in the event loop; else it gets a thread, as a model that decodes step by step always
-            does.
-        warm_up_seconds: time of an ordinary request, measured at warm-up.
-        threads: for the preprocessing and postprocessing of large requests.
+        predictor: the loaded predictor, verified and warmed up.
+        settings: the settings of this model, none of them None.
+        metrics: the metrics that it reports to.
+        inline: whether it runs in the event loop; otherwise it gets a thread. A model that decodes step by step always
+            gets one.
+        warm_up_seconds: the time of an ordinary request, measured at warm-up.
+        preprocess_pool: the threads that preprocess and postprocess large requests.
         max_in_flight: requests beyond this are refused as saturated.
-        deadline_seconds: longest time for one request.
+        deadline_seconds: the maximum time for one request.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class ServedModel:
         *,
         inline: bool,
         warm_up_seconds: float,
-        threads: ThreadPoolExecutor,
+        preprocess_pool: ThreadPoolExecutor,
         max_in_flight: int,
         deadline_seconds: float,
     ) -> None:
@@ -65,7 +65,7 @@ class ServedModel:
         self.inline = inline
         self.provider = ",".join(dict.fromkeys(report.actual[0] for report in predictor.reports.values()))
         """The execution provider that runs the model; several where its graphs differ."""
-        self._threads = threads
+        self._preprocess_pool = preprocess_pool
         self._recorder = _Recorder(metrics, self.name, self.version)
         on_depth = metrics.queue_depth.labels(self.name).set
         self._lane = _make_lane(predictor, settings, inline, self._recorder.executed, on_depth)
@@ -99,7 +99,7 @@ class ServedModel:
         """Run the model on checked tensors whose first axis is the batch.
 
         Args:
-            tensors: by input name, as the predictor's `tensors.inputs` describe them.
+            tensors: the tensors by input name, as the predictor's `tensors.inputs` describe them.
             finish: makes the answer of the outputs; its time is the stage `postprocess`.
             timings: gets the time of every stage.
             timeout: seconds; the smaller of this and the setting counts.
@@ -152,7 +152,7 @@ class ServedModel:
         return fields
 
     async def _in_thread(self, work: Callable[[], T], deadline: float) -> T:
-        return await await_until(asyncio.get_running_loop().run_in_executor(self._threads, work), deadline)
+        return await await_until(asyncio.get_running_loop().run_in_executor(self._preprocess_pool, work), deadline)
 
     def _deadline(self, timings: Timings, timeout: float | None) -> float:
         allowed = self._deadline_seconds if timeout is None else min(timeout, self._deadline_seconds)

@@ -76,9 +76,9 @@ class TextTensors(RequestTensors[RequestT]):
     """One text a row in `TEXT` BYTES [-1, 1]; one result a row, as bytes, in an output of the same shape.
 
     Args:
-        output: name of the output tensor.
-        make_request: makes the request of the texts, whose elements errors name as `TEXT[3]`.
-        encode: one of the answer's `results` as bytes.
+        output: the name of the output tensor.
+        make_request: makes a request from the texts, whose elements errors name as `TEXT[3]`.
+        encode: turns one of the answer's `results` into bytes.
     """
 
     def __init__(

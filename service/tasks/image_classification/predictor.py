@@ -50,7 +50,7 @@ class ImageScheduling(Scheduling[ClassifyRequest]):
 
     Args:
         budget: most images of one run.
-        input_name: of the graph.
+        input_name: the name of the graph's input.
         shape: height and width of its images.
     """
 

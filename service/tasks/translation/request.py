@@ -18,7 +18,7 @@ class TranslateRequest:
     """Texts to translate, with the request's settings and, after `prepare`, their segments.
 
     Args:
-        texts: as they were sent.
+        texts: the texts as they were sent.
         beam_size: hypotheses per sentence; None for the model's default.
         alternatives: number of other translations of each text.
         alignment: whether to return attention weights.
@@ -78,11 +78,11 @@ class TranslateRequest:
         """Check the request and segment its texts; returns the search settings.
 
         Args:
-            limits: the server's.
-            subwords: of the source language.
-            preprocessing: the model's.
+            limits: the limits of the model.
+            subwords: the subwords of the source language.
+            preprocessing: the `preprocessing` section of the manifest.
             attention: whether the model has attention, which the transfer of inline tags needs.
-            truecaser: of the source language.
+            truecaser: the truecaser of the source language.
 
         Raises:
             InvalidRequest: naming the field and the limit.

@@ -33,7 +33,7 @@ class TextStream:
 
     Args:
         request: must be prepared before the first token arrives.
-        subwords: of the target language.
+        subwords: the subwords of the target language.
     """
 
     def __init__(self, request: TranslateRequest, subwords: Subwords) -> None:

@@ -69,7 +69,7 @@ class WordTensors(RowTensors):
 
     Args:
         lookup: finds the words.
-        dimensions: of the vectors.
+        dimensions: the number of dimensions of the vectors.
     """
 
     def __init__(self, lookup: Lookup, dimensions: int) -> None:
@@ -91,7 +91,7 @@ class WordScheduling(Scheduling[WordsRequest]):
 
     Args:
         budget: most rows of one run.
-        lookup: what requests look their words up with.
+        lookup: finds the words of requests in the vocabulary.
         mapped: whether the table lies in a file, whose pages may still have to be read.
     """
 
@@ -199,9 +199,9 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
         for index, (rows, weights) in enumerate(sums):
             summed[index] = weights @ vectors[indices[ends[index] - len(rows) : ends[index]]]
         norms = np.linalg.norm(summed, axis=1, keepdims=True)
-        heaviest = np.array([[np.abs(weights).max()] for _, weights in sums])
+        largest_weights = np.array([[np.abs(weights).max()] for _, weights in sums])
         return np.where(
-            norms > _MIN_RELATIVE_NORM * heaviest, summed / np.maximum(norms, np.finfo(np.float32).tiny), 0
+            norms > _MIN_RELATIVE_NORM * largest_weights, summed / np.maximum(norms, np.finfo(np.float32).tiny), 0
         ).astype(np.float32)
 
     def _search(self, embeddings: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.object_]:

@@ -11,7 +11,7 @@ from rapidfuzz.distance import OSA
 from service.tasks.word_vectors.vocabulary import Vocabulary
 
 MAX_SUGGESTIONS = 5
-"""Suggestions at most."""
+"""Maximum number of suggestions."""
 TIME_LIMIT_SECONDS = 0.010
 """Duration of a search; matches that would take longer are left out."""
 

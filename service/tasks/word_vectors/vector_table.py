@@ -26,7 +26,7 @@ SearchResult = tuple[NDArray[np.float32], NDArray[np.int64]]
 """Cosines and row ids of the nearest rows, [n, k] each, best first."""
 
 _MAX_SCORES = 1 << 23
-"""Scores that one run computes at most: 32 MB."""
+"""Maximum number of scores that one run computes: 32 MB."""
 _BLOCK_ROWS = 16_384
 """Rows of a mapped table that one run searches."""
 

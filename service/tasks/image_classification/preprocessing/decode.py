@@ -34,7 +34,7 @@ MAX_ASPECT = 100
 """Ratio of the longer to the shorter side above which a picture is refused."""
 
 _MIN_DRAFT_SIDE = 900
-"""Pixels that JPEG's scaled decoding keeps of each side at least."""
+"""Minimum number of pixels that JPEG's scaled decoding keeps of each side."""
 
 MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif", "image/tiff")
 """The media types that `decode_image` reads. It recognizes them by the bytes, not by a declared type."""

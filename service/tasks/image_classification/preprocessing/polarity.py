@@ -47,8 +47,8 @@ def _patches(thumbnail: Floats) -> tuple[float, float]:
     opened, closed = remove_strokes(thumbnail, cv2.MORPH_OPEN), remove_strokes(thumbnail, cv2.MORPH_CLOSE)
     dark = remove_strokes(opened, cv2.MORPH_CLOSE) - opened
     light = closed - remove_strokes(closed, cv2.MORPH_OPEN)
-    least = THRESHOLDS.patch_level * float((closed - opened).max())
-    dark_energy, light_energy = (float((patch[patch > least] ** 2).sum()) for patch in (dark, light))
+    threshold = THRESHOLDS.patch_level * float((closed - opened).max())
+    dark_energy, light_energy = (float((patch[patch > threshold] ** 2).sum()) for patch in (dark, light))
     return dark_energy, light_energy
 
 

@@ -52,7 +52,7 @@ class MnistThresholds:
     background_blur: float = 1.0
     """Standard deviation, in thumbnail pixels, of the blur of the estimated background. Tuned on: shadows."""
     min_paper_level: int = 24
-    """Least gray level that differences are divided by; limits the amplification of noise on near-black paper. Tuned
+    """Minimum gray level that differences are divided by; limits the amplification of noise on near-black paper. Tuned
     on: light."""
 
     # Polarity
@@ -80,7 +80,7 @@ class MnistThresholds:
     """The fit's first estimate is the median of the picture and, once more, of its center: 1/`surface_center` of each
     side is cut off. Tuned on: light."""
     surface_min_pixels: int = 20
-    """Least number of pixels to fit the surface to; separates a fit from an underdetermined system. Not tuned."""
+    """Minimum number of pixels to fit the surface to; separates a fit from an underdetermined system. Not tuned."""
     surface_ridge: float = 1e-3
     """Ridge term of the fit's normal equations, which keeps them solvable. Not tuned."""
 

@@ -38,9 +38,9 @@ class AnswerBuilder:
         """The answer of /v1/translate for one text.
 
         Args:
-            text: with N segments.
-            hypotheses: of each segment, best first, [N][n_best].
-            alternatives: largest number of other translations.
+            text: the text, with N segments.
+            hypotheses: the hypotheses of each segment, best first, [N][n_best].
+            alternatives: the maximum number of other translations.
             alignment: whether to include the attention weights of each segment's best hypothesis.
         """
         best = [of_segment[0] for of_segment in hypotheses]

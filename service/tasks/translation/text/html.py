@@ -231,7 +231,7 @@ def _closing_tag(markup: Sequence[Span], tags: Sequence[int], index: int) -> int
     Args:
         markup: tags and comments.
         tags: indices of the tags with the name of the element.
-        index: where to begin.
+        index: the index of the first span to look at.
     """
     depth = 1
     for position in range(bisect_left(tags, index), len(tags)):

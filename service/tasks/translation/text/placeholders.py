@@ -68,7 +68,7 @@ def fill_placeholders(
         hypothesis: the translation.
         source: token ids of the segment, S - 1 without END.
         protected: the text of each UNKNOWN of the source; empty if its UNKNOWNs are not placeholders.
-        subwords: of the target language.
+        subwords: the subwords of the target language.
         word: the source word at a position, as it is to be written.
     """
     tokens, attention = hypothesis.tokens, hypothesis.attention
@@ -152,7 +152,7 @@ class _Writer:
         original: the T tokens of the translation as decoded.
         protected: the N protected texts.
         words: source words by the positions of unmatched UNKNOWNs, which are removed where it is "".
-        subwords: of the target language.
+        subwords: the subwords of the target language.
     """
 
     def __init__(

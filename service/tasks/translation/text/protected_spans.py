@@ -25,7 +25,7 @@ class ProtectedSpans:
     """Answers questions about the spans of a text by their positions.
 
     Args:
-        spans: from `find_spans`, in reading order.
+        spans: the result of `find_spans`, in reading order.
     """
 
     def __init__(self, spans: Sequence[Span]) -> None:

@@ -37,15 +37,15 @@ def segment(
     in the vocabulary: words with such letters, and symbols such as emoji.
 
     Args:
-        text: as it was sent.
-        subwords: of the source language.
+        text: the text as it was sent.
+        subwords: the subwords of the source language.
         language: the source language; decides which full stops do not end a sentence.
-        max_tokens: longest segment.
+        max_tokens: the maximum number of tokens in a segment.
         inline_tags: whether to translate a sentence with inline tags such as <b> as a whole and transfer the tags;
             otherwise, and if the sentence is too long, the parts between the tags are translated.
         placeholders: whether to translate a sentence with protected spans as a whole, with placeholders for them;
             otherwise, and if it has more of them than words, the parts between them are translated.
-        truecaser: of the source language; gives headings the case they would have within a sentence.
+        truecaser: the truecaser of the source language; gives headings the case they would have within a sentence.
         is_html: whether line breaks are ordinary spaces and entities are decoded.
     """
     text = text if is_html else unicodedata.normalize("NFC", text)
@@ -78,7 +78,7 @@ def _append(text: SegmentedText, encoded: EncodedUnit, encoder: UnitEncoder) -> 
     """Append the segments of a unit: one, or several if it is long."""
     first = len(text.segments)
     if encoded.unit.tags:
-        text.inline_tags[first] = encoder.inline_tags(encoded)
+        text.inline_elements[first] = encoder.inline_elements(encoded)
     if encoded.capitalized:
         text.capitalized.add(first)
     protected = iter(encoder.protected_texts(encoded.unit))

@@ -26,7 +26,7 @@ class SegmentedText:
     """Segments in capitals, which are translated in lower case."""
     capitalized: set[int] = field(default_factory=set)
     """Segments whose translation has to start with a capital."""
-    inline_tags: dict[int, list[InlineElement]] = field(default_factory=dict)
+    inline_elements: dict[int, list[InlineElement]] = field(default_factory=dict)
     """By segment, if it has any."""
     protected: dict[int, list[ProtectedText]] = field(default_factory=dict)
     """By segment, if it has any: the text of each UNKNOWN, which is a placeholder."""
@@ -42,7 +42,7 @@ class SegmentedText:
 
     def needs_attention(self, index: int) -> bool:
         """Whether a segment has to be translated with attention weights, if the model has attention."""
-        return self.uses_placeholders or index in self.inline_tags
+        return self.uses_placeholders or index in self.inline_elements
 
     def streamable_prefix(
         self, index: int, tokens: Sequence[int], subwords: Subwords, *, ended: bool
@@ -50,16 +50,16 @@ class SegmentedText:
         """Text of a partially decoded segment that can be streamed before attention is available.
 
         Args:
-            index: of the segment.
-            tokens: of its translation so far.
-            subwords: of the target language.
+            index: the index of the segment.
+            tokens: the tokens of its translation so far.
+            subwords: the subwords of the target language.
             ended: whether these are all tokens.
 
         Returns:
             The text, and whether it is complete.
         """
         protected = self.protected.get(index, ())
-        if index in self.inline_tags or len(protected) > 1:
+        if index in self.inline_elements or len(protected) > 1:
             return "", False
         if protected and not (ended and tokens.count(UNKNOWN) == 1):
             return "", False
@@ -71,7 +71,7 @@ class SegmentedText:
 
     def restore(self, index: int, hypothesis: Hypothesis, source: Subwords, target: Subwords) -> str:
         """The translation of a segment with its placeholders filled, its case restored and its tags put back."""
-        ids, protected, tags = self.segments[index], self.protected.get(index, ()), self.inline_tags.get(index)
+        ids, protected, tags = self.segments[index], self.protected.get(index, ()), self.inline_elements.get(index)
         tokens, attention, texts = fill_placeholders(
             hypothesis,
             ids,

@@ -115,9 +115,9 @@ def gaps_between(start: int, stop: int, spans: Iterable[Span]) -> Iterator[Range
     """The parts of `text[start:stop]` before, between and after the spans in it: one more than there are spans.
 
     Args:
-        start: of the part of the text.
-        stop: of the part of the text.
-        spans: in reading order.
+        start: the start of the part of the text.
+        stop: the end of the part of the text.
+        spans: the spans in it, in reading order.
     """
     edges = [start, *(edge for span in spans for edge in (span.start, span.end)), stop]
     return zip(edges[::2], edges[1::2], strict=True)

@@ -56,8 +56,8 @@ def find_tag_pairs(text: str, spans: Sequence[Span], start: int, stop: int) -> l
     Args:
         text: the sentence is `text[start:stop]`.
         spans: its protected spans, in reading order.
-        start: of the sentence.
-        stop: of the sentence.
+        start: the start of the sentence.
+        stop: the end of the sentence.
     """
     if not any(is_inline_tag(span, SpanKind.START_TAG) for span in spans):
         return []
@@ -84,22 +84,22 @@ def build_tag_tree(
     """Nest the tag pairs of a segment.
 
     Args:
-        text: that the tags are in.
-        pairs: in the order of their opening tags.
+        text: the text that the tags are in.
+        pairs: the pairs in the order of their opening tags.
         tokens: maps two positions in the text to the first token, and the one after the last, between them.
     """
     roots: list[InlineElement] = []
     enclosing: list[tuple[int, list[InlineElement]]] = []
     for opening, closing in pairs:
-        tag = InlineElement(
+        element = InlineElement(
             text[opening.start : opening.end],
             text[closing.start : closing.end],
             *tokens(opening.end, closing.start),
         )
         while enclosing and enclosing[-1][0] < opening.start:
             enclosing.pop()
-        (enclosing[-1][1] if enclosing else roots).append(tag)
-        enclosing.append((closing.start, tag.children))
+        (enclosing[-1][1] if enclosing else roots).append(element)
+        enclosing.append((closing.start, element.children))
     return roots
 
 
@@ -107,7 +107,7 @@ def transfer_tags(
     text: str,
     tokens: Sequence[int],
     attention: NDArray[np.float32],
-    tags: Sequence[InlineElement],
+    elements: Sequence[InlineElement],
     subwords: Subwords,
     format_words: Callable[[str], str],
 ) -> str:
@@ -116,12 +116,12 @@ def transfer_tags(
     Args:
         text: the translation.
         tokens: its T tokens, without END.
-        attention: [T or more, S].
-        tags: of the source segment.
-        subwords: of the target language.
+        attention: the attention weights, [T or more, S].
+        elements: the inline elements of the source segment.
+        subwords: the subwords of the target language.
         format_words: applied to the text between the tags.
     """
-    return _TagWriter(text, tokens, attention, subwords, format_words).write(tags, 0, len(tokens), at=0)
+    return _TagWriter(text, tokens, attention, subwords, format_words).write(elements, 0, len(tokens), at=0)
 
 
 class _TagWriter:
@@ -145,13 +145,13 @@ class _TagWriter:
             index > 0 and piece[0].isalnum() and pieces[index - 1][-1].isalnum() for index, piece in enumerate(pieces)
         ]
 
-    def write(self, tags: Sequence[InlineElement], low: int, high: int, at: int) -> str:
-        """The text of the tokens from `low`, which starts at `at` in the text, to before `high`, with these tags."""
+    def write(self, elements: Sequence[InlineElement], low: int, high: int, at: int) -> str:
+        """The text of the tokens from `low`, which starts at `at` in the text, to before `high`, with the tags."""
         parts: list[str] = []
-        for (start, end), tag in sorted(self._ranges(tags, low, high), key=lambda entry: entry[0]):
+        for (start, end), element in sorted(self._ranges(elements, low, high), key=lambda entry: entry[0]):
             begin = self._start_of(start) if start < end else self._ends[end]
-            parts += self._format_words(self._text[at:begin]), tag.opening
-            parts += self.write(tag.children, start, end, begin), tag.closing
+            parts += self._format_words(self._text[at:begin]), element.opening
+            parts += self.write(element.children, start, end, begin), element.closing
             at = max(begin, self._ends[end])
         return "".join([*parts, self._format_words(self._text[at : max(at, self._ends[high])])])
 
@@ -161,20 +161,20 @@ class _TagWriter:
         return at + (at < len(self._text) and self._text[at] == " " and token < len(self._ends) - 1)
 
     def _ranges(
-        self, tags: Sequence[InlineElement], low: int, high: int
+        self, elements: Sequence[InlineElement], low: int, high: int
     ) -> Iterator[tuple[tuple[int, int], InlineElement]]:
-        """The range of tokens for each tag; ranges do not overlap or split words."""
+        """The range of tokens for each element; ranges do not overlap or split words."""
         free = np.zeros(len(self._attention) + 1, bool)
         free[low:high] = True
-        for tag in tags:
-            gains = self._attention[:, tag.first : tag.end].sum(1) - _MIN_ATTENTION
+        for element in elements:
+            gains = self._attention[:, element.first : element.end].sum(1) - _MIN_ATTENTION
             start, end = _best_range(gains, free)
             while start < end and self._continues_word[start] and free[start - 1]:
                 start -= 1
             while start < end < high and self._continues_word[end] and free[end]:
                 end += 1
             free[start:end] = False
-            yield (start, end) if start < end else (high, high), tag
+            yield (start, end) if start < end else (high, high), element
 
 
 def _best_range(gains: NDArray[np.float32], free: NDArray[np.bool_]) -> tuple[int, int]:

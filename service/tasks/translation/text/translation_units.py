@@ -63,8 +63,8 @@ def find_units(
     Args:
         text: the sentence is `text[start:stop]`.
         spans: its protected spans, in reading order.
-        start: of the sentence.
-        stop: of the sentence.
+        start: the start of the sentence.
+        stop: the end of the sentence.
         inline_tags: whether inline tags can be transferred; otherwise they split the sentence.
         placeholders: whether placeholders can stand for protected spans; otherwise those split the sentence.
     """

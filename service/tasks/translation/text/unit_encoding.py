@@ -58,8 +58,8 @@ class UnitEncoder:
         for unit in self._units(start, stop, placeholders=self.uses_placeholders):
             yield from self._encode_unit(unit)
 
-    def inline_tags(self, encoded: EncodedUnit) -> list[InlineElement]:
-        """The inline tags of a unit, with the tokens they enclose."""
+    def inline_elements(self, encoded: EncodedUnit) -> list[InlineElement]:
+        """The inline elements of a unit, with the tokens they enclose."""
         unit = encoded.unit
         ends = list(accumulate(1 if id_ == UNKNOWN else len(self.subwords.piece(id_)) for id_ in encoded.ids))
 

@@ -39,7 +39,7 @@ def _segment(subwords: Subwords, result: SegmentedText, index: int) -> str:
             mark(tag.children)
             marks[tag.end] = marks.get(tag.end, "") + "]"
 
-    mark(result.inline_tags.get(index, []))
+    mark(result.inline_elements.get(index, []))
     pieces = [marks.get(number, "") + subwords.piece(id_).replace("▁", " ") for number, id_ in enumerate(ids)]
     return "{" + re.sub(r"(\[+) ", r" \1", "".join([*pieces, marks.get(len(ids), "")])).strip() + "}"
 
@@ -120,7 +120,7 @@ def test_html(subwords: Subwords) -> None:
         '<a title="&quot;the&quot; &amp; &lt;" href="?a&amp;b">the</a> <script>"&quot;&nbsp;"</script> <!-- &quot; -->'
     )
     result = segment(f"I love {markup}", subwords, "en", MAX_TOKENS, inline_tags=True, is_html=True)
-    assert (result.inline_tags[0][0].opening, result.separators) == (
+    assert (result.inline_elements[0][0].opening, result.separators) == (
         markup.split("the</a>")[0],
         ["", markup.split("</a>")[1]],
     )

@@ -112,12 +112,12 @@ def test_an_unknown_that_is_no_placeholder_splits_its_sentence(subwords: Subword
 )
 def test_inline_tags(subwords: Subwords, text: str, expected: str, tags: list[str]) -> None:
     assert annotated(subwords, text) == expected
-    assert [tag.opening for tag in segmented(subwords, text).inline_tags.get(0, [])] == tags
+    assert [tag.opening for tag in segmented(subwords, text).inline_elements.get(0, [])] == tags
 
 
 def test_tokens_of_a_tag_beside_a_placeholder(subwords: Subwords) -> None:
     result = segmented(subwords, "李 and <b>the 王 cat</b> sleeps")
-    (element,) = result.inline_tags[0]
+    (element,) = result.inline_elements[0]
     pieces = [subwords.piece(id_) for id_ in result.segments[0]]
     assert pieces[element.first : element.end] == ["▁the", "▁", "<unk>", "▁cat"]
 
@@ -159,7 +159,7 @@ def test_parts_of_long_sentences_share_the_placeholders(subwords: Subwords) -> N
     assert [span.text for index in sorted(result.protected) for span in result.protected[index]] == names
 
     result = segmented(subwords, f"{text}<b>the cat and 王</b>.")
-    assert (result.separators[-2:], result.inline_tags) == ([" <b>", "</b>."], {})
+    assert (result.separators[-2:], result.inline_elements) == ([" <b>", "</b>."], {})
     assert [span.text for index in sorted(result.protected) for span in result.protected[index]] == [*names, "王"]
 
 

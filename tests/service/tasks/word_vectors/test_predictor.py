@@ -113,16 +113,16 @@ def test_empty_requests_have_empty_answers(words: WordVectorsPredictor) -> None:
 def test_a_gpu_keeps_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Form) -> None:
     bundle = write_words(tmp_path, form=form)
     expected = load(bundle).answer({"words": list(WORDS), "k": 7})
-    hold, held = OnnxSession.hold, []
+    bind_constants, bound = OnnxSession.bind_constants, []
 
     def on_cpu(self: OnnxSession, constants: Tensors) -> None:
-        held.append(sorted(constants))
-        hold(self, constants, "cpu")
+        bound.append(sorted(constants))
+        bind_constants(self, constants, "cpu")
 
     monkeypatch.setattr(session, "_ON_GPU", ("CPUExecutionProvider",))
-    monkeypatch.setattr(OnnxSession, "hold", on_cpu)
+    monkeypatch.setattr(OnnxSession, "bind_constants", on_cpu)
     assert load(bundle).answer({"words": list(WORDS), "k": 7}) == expected
-    assert held == [["scales", "table"] if form == "int8" else ["table"]]
+    assert bound == [["scales", "table"] if form == "int8" else ["table"]]
 
 
 @pytest.mark.parametrize("form", ["inside", "int8", "fp16"])

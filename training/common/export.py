@@ -139,7 +139,7 @@ def provenance(
 
     Args:
         data: title of the data.
-        licence: license of the weights.
+        licence: licence of the weights.
         attribution: the makers of the data.
         config: the settings they were trained with.
         seed: seed of the run; None if unknown.

@@ -56,12 +56,11 @@ def add_bundle_options(parser: argparse.ArgumentParser, default_name: str, weigh
         help_text = f"storage format of the weights (default: {weights[0]})"
         parser.add_argument("--weights", choices=weights, default=weights[0], help=help_text)
     parser.add_argument(
+        "--licence",
         "--license",
-        dest="licence",
-        metavar="LICENSE",
-        help="license of the weights, for the manifest (default: that of the data, if known)",
+        metavar="LICENCE",
+        help="licence of the weights, for the manifest (default: that of the data, if known)",
     )
-    parser.add_argument("--licence", help=argparse.SUPPRESS)
     parser.add_argument("--description", default="", help="one line about the model, for the manifest")
 
 

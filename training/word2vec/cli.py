@@ -204,12 +204,11 @@ def _add_bundle_options(parser: ArgumentParser) -> None:
         help="an approximate index (auto: above 200,000 words)",
     )
     group.add_argument(
+        "--licence",
         "--license",
-        dest="licence",
-        metavar="LICENSE",
-        help="license of the vectors (default: that of the data, if known)",
+        metavar="LICENCE",
+        help="licence of the vectors (default: that of the data, if known)",
     )
-    group.add_argument("--licence", help=argparse.SUPPRESS)
     group.add_argument("--attribution", help="attribution, for the manifest (default: that of the data, if known)")
     group.add_argument("--description", default="", help="one line about the model")
 

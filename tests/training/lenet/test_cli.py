@@ -24,7 +24,7 @@ def test_one_command_turns_a_folder_of_pictures_into_a_bundle(
     picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    arguments = ["lenet", "train", "--data", str(picture_folder), "--epochs", "15", "--export", "--license", "CC0-1.0"]
+    arguments = ["lenet", "train", "--data", str(picture_folder), "--epochs", "15", "--export", "--licence", "CC0-1.0"]
     assert main(arguments) == 0
     output = capsys.readouterr()
     assert "32 images to train on, 4 held out, 3 classes" in output.err

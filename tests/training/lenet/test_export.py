@@ -132,8 +132,7 @@ def test_versions_are_never_overwritten(repository: Path) -> None:
         "--models",
         str(repository),
     ]
-    # --licence: the old spelling of --license.
-    assert main([*command, "--licence", "CC0-1.0", "--description", "Bars, crosses and rings"]) == 0
+    assert main([*command, "--license", "CC0-1.0", "--description", "Bars, crosses and rings"]) == 0
     assert {path.name: path.read_bytes() for path in (repository / "shapes" / "1").iterdir()} == before
     manifest = read_bundle(repository / "shapes" / "2").manifest
     assert (manifest.provenance.licence, manifest.description) == ("CC0-1.0", "Bars, crosses and rings")

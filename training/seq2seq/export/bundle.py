@@ -83,7 +83,7 @@ def export(
         data: that it was trained on.
         name: name of the model.
         repository: the model repository.
-        licence: license of the weights; None is the licence of the data.
+        licence: licence of the weights; None is the licence of the data.
         description: for the manifest; empty for a standard one.
         weights: how they are stored.
 

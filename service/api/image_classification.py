@@ -15,7 +15,7 @@ from service.api.errors import ErrorShape
 from service.api.forms import MULTIPART, TooManyFiles, parse_multipart
 from service.api.io import media_type, parse_json, read_body, validate
 from service.api.operation import INFERENCE_STATUSES, Operation, context
-from service.api.task_response import TaskResponse, respond
+from service.api.task_answer import TaskAnswer, respond
 from service.bundle.manifest import Task
 from service.errors import InvalidRequest, UnsupportedMedia
 from service.limits import variable
@@ -29,7 +29,7 @@ _IMAGE_FORMATS = ("png", "jpeg", "webp", "bmp", "gif", "tiff")
 _ACCEPTED = f"{', '.join(f'image/{name}' for name in _IMAGE_FORMATS)}, {MULTIPART} or application/json"
 
 
-class ClassifyResponse(TaskResponse[ImageResult]):
+class ClassifyAnswer(TaskAnswer[ImageResult]):
     """The answer of /v1/classify: one result per image, in order."""
 
 
@@ -139,7 +139,7 @@ OPERATIONS = (
             "dark on light or light on dark."
         ),
         body=ClassifyBody,
-        response=ClassifyResponse,
+        response=ClassifyAnswer,
         parameters=(
             {"name": "model", "in": "query", "schema": {"type": "string"}, "description": "Which model."},
             {"name": "version", "in": "query", "schema": {"type": "string"}, "description": "Which version."},

@@ -16,11 +16,11 @@ from service.api.libretranslate_schemas import (
     DetectBody,
     Detections,
     Languages,
+    LibreTranslateAnswer,
     LibreTranslateBody,
-    LibreTranslateResponse,
 )
 from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Operation, context
-from service.api.task_response import predict
+from service.api.task_answer import predict
 from service.api.translation import predictor_of
 from service.bundle.manifest import Task
 from service.errors import InvalidRequest
@@ -213,7 +213,7 @@ OPERATIONS = (
             "returned as it is. Errors have LibreTranslate's shape, and an invalid request is 400."
         ),
         body=LibreTranslateBody,
-        response=LibreTranslateResponse,
+        response=LibreTranslateAnswer,
         body_media_types=form_media_types(LibreTranslateBody),
         example={"q": "Good morning!", "source": "en", "target": "de"},
         statuses=INFERENCE_STATUSES_WITHOUT_422,

@@ -54,7 +54,7 @@ class Detection(BaseModel):
     """0 to 100."""
 
 
-class LibreTranslateResponse(BaseModel):
+class LibreTranslateAnswer(BaseModel):
     """The answer of /translate; its fields are lists if `q` is a list."""
 
     translatedText: str | list[str]  # noqa: N815

@@ -22,8 +22,8 @@ class Providers(BaseModel):
     actual: list[str]
 
 
-class License(BaseModel):
-    """License of the weights, and the attribution that it requires."""
+class Licence(BaseModel):
+    """Licence of the weights, and the attribution that it requires."""
 
     weights: str
     attribution: str
@@ -43,7 +43,7 @@ class ModelCard(BaseModel):
     versions: list[str]
     labels: list[str] | None
     metrics: list[Metric]
-    licence: License
+    licence: Licence
     providers: dict[str, Providers]
     inline: bool
     """Whether the model runs in the event loop; otherwise it has a thread."""
@@ -89,7 +89,7 @@ def _card(request: Request, served: ServedModel) -> ModelCard:
         versions=service.registry.versions(served.name),
         labels=list(manifest.labels) if manifest.labels is not None else None,
         metrics=list(manifest.metrics),
-        licence=License(
+        licence=Licence(
             weights=manifest.provenance.licence,
             attribution=manifest.provenance.attribution,
             data=manifest.provenance.data,

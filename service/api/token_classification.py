@@ -8,12 +8,12 @@ from starlette.responses import Response
 from service.api.errors import ErrorShape
 from service.api.io import read_json, validate
 from service.api.operation import INFERENCE_STATUSES, Operation, context
-from service.api.task_response import TaskResponse, respond
+from service.api.task_answer import TaskAnswer, respond
 from service.bundle.manifest import Task
 from service.tasks.token_classification.schemas import TagBody, Tagged
 
 
-class TagResponse(TaskResponse[Tagged]):
+class TagAnswer(TaskAnswer[Tagged]):
     """The answer of /v1/tag: one result per text or token list, in order."""
 
 
@@ -40,7 +40,7 @@ OPERATIONS = (
             "an empty result."
         ),
         body=TagBody,
-        response=TagResponse,
+        response=TagAnswer,
         example={"text": "Ada Lovelace wrote to Charles Babbage in London."},
         statuses=INFERENCE_STATUSES,
     ),

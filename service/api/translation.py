@@ -9,7 +9,7 @@ from service.api.errors import ErrorShape
 from service.api.events import EventStream
 from service.api.io import add_model_headers, read_json, validate, while_connected
 from service.api.operation import INFERENCE_STATUSES, Operation, context, timings
-from service.api.task_response import TaskResponse, respond
+from service.api.task_answer import TaskAnswer, respond
 from service.bundle.manifest import Task
 from service.serving.served_model import ServedModel
 from service.tasks.translation import TranslationPredictor
@@ -19,7 +19,7 @@ from service.tasks.translation.schemas import TranslateBody, Translated
 EVENT_STREAM = "text/event-stream"
 
 
-class TranslateResponse(TaskResponse[Translated]):
+class TranslateAnswer(TaskAnswer[Translated]):
     """The answer of /v1/translate: one result per text, in order."""
 
 
@@ -87,7 +87,7 @@ OPERATIONS = (
             "ordinary answer."
         ),
         body=TranslateBody,
-        response=TranslateResponse,
+        response=TranslateAnswer,
         example={"source": "en", "target": "de", "text": "Where is the station?"},
         statuses=INFERENCE_STATUSES,
     ),

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from service.api.errors import ErrorShape
 from service.api.io import add_model_headers, json_response, read_json, validate
 from service.api.operation import INFERENCE_STATUSES, INFERENCE_STATUSES_WITHOUT_422, Operation, context
-from service.api.task_response import TaskResponse, predict, respond
+from service.api.task_answer import TaskAnswer, predict, respond
 from service.bundle.manifest import Task
 from service.serving.served_model import ServedModel
 from service.tasks.base import TaskBody
@@ -29,22 +29,22 @@ from service.tasks.word_vectors.schemas import (
 )
 
 
-class SimilarityResponse(TaskResponse[Similarity]):
+class SimilarityAnswer(TaskAnswer[Similarity]):
     """The answer of /v1/similarity: one result per pair, in order."""
 
 
-class NeighborsResponse(TaskResponse[Neighbors]):
+class NeighborsAnswer(TaskAnswer[Neighbors]):
     """The answer of /v1/neighbors, one result per word or vector, and of /v1/analogy, one result."""
 
 
-class ProjectionResponse(TaskResponse[Point]):
+class ProjectionAnswer(TaskAnswer[Point]):
     """The answer of /v1/projection: one result per word, in order."""
 
     explained_variance: tuple[float, float]
     """Share of the words' variance along x and along y."""
 
 
-class EmbeddingsResponse(BaseModel):
+class EmbeddingsAnswer(BaseModel):
     """The answer of /v1/embeddings: one vector per input, in order."""
 
     object: Literal["list"]
@@ -102,7 +102,7 @@ OPERATIONS = (
         summary="Compare pairs of words",
         description="Cosine similarity. A pair with an unknown word has a null score and names the word.",
         body=SimilarityBody,
-        response=SimilarityResponse,
+        response=SimilarityAnswer,
         example={"pairs": [["king", "queen"], ["Paris", "banana"]]},
         statuses=INFERENCE_STATUSES,
     ),
@@ -120,7 +120,7 @@ OPERATIONS = (
             "all `positive` and `negative` words must be known."
         ),
         body=NeighborsBody,
-        response=NeighborsResponse,
+        response=NeighborsAnswer,
         example={"words": ["king"], "k": 5},
         statuses=INFERENCE_STATUSES,
     ),
@@ -134,7 +134,7 @@ OPERATIONS = (
         summary="Solve an analogy",
         description="`a` is to `b` as `c` is to which word? The nearest words to b - a + c but the three (3CosAdd).",
         body=AnalogyBody,
-        response=NeighborsResponse,
+        response=NeighborsAnswer,
         example={"a": "man", "b": "king", "c": "woman"},
         statuses=INFERENCE_STATUSES,
     ),
@@ -148,7 +148,7 @@ OPERATIONS = (
         summary="Project words onto a plane",
         description="Onto the first two principal components of these words (PCA), for a plot.",
         body=ProjectionBody,
-        response=ProjectionResponse,
+        response=ProjectionAnswer,
         example={"words": ["king", "queen", "man", "woman"]},
         statuses=INFERENCE_STATUSES,
     ),
@@ -165,7 +165,7 @@ OPERATIONS = (
             "have OpenAI's shape, and an invalid input is 400."
         ),
         body=EmbeddingsBody,
-        response=EmbeddingsResponse,
+        response=EmbeddingsAnswer,
         example={"input": ["king", "the king of France"], "dimensions": 2},
         statuses=INFERENCE_STATUSES_WITHOUT_422,
     ),

@@ -17,7 +17,7 @@ from httpx import Response
 from PIL import Image
 from starlette.testclient import TestClient
 
-from service.api.image_classification import ClassifyResponse
+from service.api.image_classification import ClassifyAnswer
 from service.app import create_app
 from service.bundle.files import write_bundle
 from service.bundle.manifest import Task
@@ -54,7 +54,7 @@ def test_pixels(client: TestClient) -> None:
     response = client.post("/v1/classify", json=pixels(7, 0, 3) | {"top_k": 2})
     assert labels(response) == ["7", "0", "3"]
     answer = response.json()
-    assert ClassifyResponse.model_validate(answer)
+    assert ClassifyAnswer.model_validate(answer)
     assert (answer["model"], answer["version"]) == ("digits", "1")
     for result in answer["results"]:
         scores = [prediction["score"] for prediction in result["predictions"]]

@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.api.openai import ModelCard
-from service.api.token_classification import TagResponse
+from service.api.token_classification import TagAnswer
 from service.settings import Settings
 from tests.support.classifier_bundles import write_classifier
 from tests.support.http import JSON, client_of, problem_of
@@ -33,7 +33,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 def ask(client: TestClient, model: str = "pos", **body: Any) -> Any:
     response = client.post("/v1/tag", json={"model": model} | body)
     assert response.status_code == 200, response.text
-    TagResponse.model_validate(response.json())
+    TagAnswer.model_validate(response.json())
     return response.json()
 
 

@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.api.openai import ModelCard
-from service.api.translation import TranslateResponse
+from service.api.translation import TranslateAnswer
 from service.app import create_app
 from service.settings import Settings
 from tests.support.classifier_bundles import write_classifier
@@ -38,7 +38,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 def ask(client: TestClient, **body: Any) -> Any:
     response = client.post("/v1/translate", json=EN_DE | body)
     assert response.status_code == 200, response.text
-    TranslateResponse.model_validate(response.json())
+    TranslateAnswer.model_validate(response.json())
     return response.json()
 
 

@@ -16,7 +16,7 @@ from service.serving.served_model import ServedModel
 ResultT = TypeVar("ResultT")
 
 
-class TaskResponse(BaseModel, Generic[ResultT]):
+class TaskAnswer(BaseModel, Generic[ResultT]):
     """The response of a task route: the model, its version, and one result per input, in order."""
 
     model: str
@@ -30,7 +30,7 @@ def predict(request: Request, served: ServedModel, task_request: Any) -> Corouti
 
 
 async def respond(request: Request, served: ServedModel, task_request: Any) -> Response:
-    """Run a parsed request through the model and write its `TaskResponse`."""
+    """Run a parsed request through the model and write its `TaskAnswer`."""
     fields = await predict(request, served, task_request)
     document = {"model": served.name, "version": served.version} | fields
     return add_model_headers(json_response(document), served)

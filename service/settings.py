@@ -77,7 +77,7 @@ class Settings(Limits, BaseSettings):
     inline: Literal["auto", "always", "never"] = "auto"
     """Where a model runs: event loop (always), thread (never), or event loop if its warm-up took under 1 ms (auto)."""
     deadline_seconds: float = Field(default=30.0, gt=0, le=3600)
-    """Maximum time for one request in seconds, queue and run together."""
+    """Maximum time for one request in seconds from its arrival: body, preprocessing, queue and run."""
     drain_seconds: float = Field(default=1.0, ge=0, le=600)
     """Seconds after SIGTERM in which /readyz answers 503 and requests are still accepted; then the socket closes."""
     shutdown_seconds: int = Field(default=30, ge=1, le=3600)

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from service.errors import DeadlineExceeded, InvalidRequest, PayloadTooLarge, Saturated
+from service.limits import variable
 from service.observability import Metrics, Timings
 from service.runtime.session import Tensors
 from service.runtime.stepper import OnToken
@@ -107,9 +108,8 @@ class ServedModel:
         with self._admitted(timings):
             rows = len(next(iter(tensors.values())))
             if rows > self.max_batch_size:
-                raise InvalidRequest(
-                    f"a batch of {rows}, the limit is {self.max_batch_size}; send several requests", "inputs"
-                )
+                limit = self.predictor.limits.describe("max_batch_size")
+                raise InvalidRequest(f"a batch of {rows}, {limit}; send several requests", "inputs")
             deadline = self._deadline(timings, timeout)
             adapter = self.predictor.tensors
             if isinstance(adapter, RowTensors):
@@ -165,7 +165,11 @@ class ServedModel:
     def _enter(self) -> None:
         if self._in_flight >= self._max_in_flight:
             self._recorder.count_outcome("saturated")
-            raise Saturated(f"model {self.name!r} has {self._in_flight} requests in flight", self._retry_after())
+            raise Saturated(
+                f"model {self.name!r} has {self._in_flight} requests in flight, which is the limit "
+                f"({variable('max_queue_size')})",
+                self._retry_after(),
+            )
         self._in_flight += 1
         self._idle.clear()
 

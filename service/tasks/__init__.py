@@ -9,7 +9,7 @@ from service.bundle.manifest import Task
 from service.limits import Limits
 from service.runtime.session import OpenSession
 from service.tasks.base import Predictor
-from service.tasks.image_classification.predictor import ImageClassificationPredictor
+from service.tasks.image_classification import ImageClassificationPredictor
 from service.tasks.token_classification import TokenClassificationPredictor
 from service.tasks.translation import TranslationPredictor
 from service.tasks.word_vectors import WordVectorsPredictor

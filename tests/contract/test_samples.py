@@ -93,7 +93,7 @@ def test_every_committed_model_serves(client: TestClient) -> None:
 @needs_models
 def test_the_committed_models_stay_small() -> None:
     size = sum(file.stat().st_size for file in MODELS.rglob("*") if file.is_file())
-    assert size < 48_000_000
+    assert size < 64_000_000
 
 
 def test_the_replay_detects_a_difference(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from tests.support.processes import ROOT
@@ -65,8 +66,19 @@ def anchors(path: Path) -> set[str]:
 
 def rows(path: Path) -> list[list[str]]:
     """The rows of all tables of a document, cell by cell."""
-    lines = [line for line in prose(path).splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [row for table in tables(path) for row in table]
+
+
+def tables(path: Path) -> list[list[list[str]]]:
+    """The tables of a document: rows of cells, header first; a table ends at a line that is no row of one."""
+    lines = [line.strip() for line in prose(path).splitlines()]
+    groups = groupby(lines, lambda line: line.startswith("|"))
+    return [[_cells(line) for line in group] for is_table, group in groups if is_table]
+
+
+def _cells(row: str) -> list[str]:
+    """The cells of a row of a table; `\\|` does not end one."""
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", row.removeprefix("|").removesuffix("|"))]
 
 
 def name(path: Path) -> str:

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from service.app import OPERATIONS, create_app
 from service.settings import ModelSettings, Settings, describe_settings
-from tests.docs.markdown import DOCUMENTS, anchors, blocks, code_spans, links, name, prose, rows
+from tests.docs.markdown import DOCUMENTS, anchors, blocks, code_spans, links, name, prose, rows, tables
 from tests.support.processes import ROOT
 
 README = ROOT / "README.md"
@@ -90,6 +90,13 @@ def test_every_route_is_described() -> None:
         plain = path.replace("/versions/{version}", "")
         parts = [plain, f"…{plain[plain.rfind('/') :]}"]
         assert any(f"{part}`" in text for part in parts), path
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_row_of_a_table_has_as_many_cells_as_its_header(document: Path) -> None:
+    for header, *others in tables(document):
+        for row in others:
+            assert len(row) == len(header), row
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)

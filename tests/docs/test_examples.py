@@ -48,7 +48,7 @@ def _examples() -> Iterator[tuple[str, Call, str]]:
             requests = list(calls(block.text)) if block.language == "sh" else []
             for number, call in enumerate(requests, 1):
                 printed = after.text if after.language == "json" and number == len(requests) else ""
-                call.path = call.path.replace("/letters/", "/digits/")  # A model of the reader's own.
+                call.path = re.sub(r"(/|=)letters\b", r"\1digits", call.path)  # A model of the reader's own.
                 yield f"{name(document)}:{call.path}", call, printed
 
 

@@ -11,6 +11,7 @@ import torch
 
 from service.text import Tokenizer
 from training.common.device import worker_threads
+from training.common.errors import ConfigError
 from training.common.export import check_target
 from training.common.family import Experiment, Family
 from training.common.options import wants_export
@@ -121,7 +122,8 @@ def _add_commands(commands: Any) -> None:
 
 def _configure_evaluate(parser: ArgumentParser) -> None:
     parser.set_defaults(command_function=_evaluate)
-    parser.add_argument("source", type=Path, help="a run, a version of a bundle, or a file of vectors")
+    parser.add_argument("source", type=Path, nargs="?", help="a run, a version of a bundle, or a file of vectors")
+    parser.add_argument("--run", type=Path, help="the same, spelled as for the other families")
     parser.add_argument(
         "--split",
         choices=("dev", "test", "all"),
@@ -214,13 +216,16 @@ def _add_bundle_options(parser: ArgumentParser) -> None:
 
 
 def _evaluate(options: Namespace) -> int:
-    vectors = load_vectors_from(options.source)
+    if (options.source is None) == (options.run is None):
+        raise ConfigError("evaluate takes one run, bundle or file of vectors: as `RUN` or as `--run RUN`")
+    source: Path = options.source or options.run
+    vectors = load_vectors_from(source)
     result = evaluate(
         vectors, split=options.split, restrict=options.restrict, analogies=options.analogies, pairs=options.pairs
     )
     print(result.report())
-    if (options.source / "config.json").exists():
-        run = Run(options.source)
+    if (source / "config.json").exists():
+        run = Run(source)
         if not options.analogies and not options.pairs:
             store(result, run)
         draw_run(run, vectors, method=options.projection)

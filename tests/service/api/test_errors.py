@@ -19,7 +19,7 @@ from service.api.operation import Operation
 from service.app import OPERATIONS, create_app
 from service.observability import JsonFormatter
 from service.settings import Settings
-from service.tasks.image_classification.predictor import ImageClassificationPredictor
+from service.tasks.image_classification import ImageClassificationPredictor
 from tests.support.classify_requests import pixels
 
 SECRET = "/home/alice/.ssh/id_rsa"

@@ -132,7 +132,8 @@ def test_a_saturated_model_answers_503_with_retry_after(models_dir: Path, gate: 
             refused = await client.post("/v1/classify", json=pixels(2))
             assert refused.status_code == 503
             assert int(refused.headers["retry-after"]) >= 1
-            assert refused.json()["detail"] == "model 'digits' has 1 requests in flight"
+            detail = "model 'digits' has 1 requests in flight, which is the limit (LECTERN_MAX_QUEUE_SIZE)"
+            assert refused.json()["detail"] == detail
             gate.open()
             assert labels(await running) == ["1"]
             assert labels(await client.post("/v1/classify", json=pixels(2))) == ["2"]

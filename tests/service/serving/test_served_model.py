@@ -328,7 +328,8 @@ def test_tensors_run_as_they_are(served_with: Serve) -> None:
     async def main() -> None:
         best = await served.infer({"image": images}, lambda outputs: outputs["probabilities"].argmax(1), Timings())
         assert best.tolist() == [0, 1, 2, 3]
-        with pytest.raises(InvalidRequest, match="inputs: a batch of 8, the limit is 4; send several requests"):
+        limit = r"the limit is 4 \(LECTERN_MAX_BATCH_SIZE\)"
+        with pytest.raises(InvalidRequest, match=f"inputs: a batch of 8, {limit}; send several requests"):
             await served.infer({"image": np.tile(images, (2, 1, 1, 1))}, lambda outputs: None, Timings())
         bad = images.copy()
         bad[1, 0, 0, 0] = np.nan

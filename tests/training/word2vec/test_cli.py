@@ -61,9 +61,9 @@ def test_runs_bundles_and_files_are_read_alike(
     pairs = tmp_path / "pairs.tsv"
     pairs.write_text("cat\tdog\t9\ncat\tparis\t1\nrome\titaly\t8\nrome\tgoat\t2\n")
     reports = []
-    for source in (trained / "run", bundle, file):
+    for source in ([str(trained / "run")], ["--run", str(bundle)], [str(file)]):
         capsys.readouterr()
-        assert main(["word2vec", "evaluate", str(source), "--split", "all", "--pairs", str(pairs)]) == 0
+        assert main(["word2vec", "evaluate", *source, "--split", "all", "--pairs", str(pairs)]) == 0
         reports.append(capsys.readouterr().out.splitlines()[0])
     assert reports[0] == reports[2]
     assert "pairs 0." in reports[1]
@@ -94,6 +94,8 @@ def test_a_file_becomes_a_bundle(trained: Path, tmp_path: Path, capsys: pytest.C
         (["train", "--name", "x", "--keep-dimensions", "101"], "--keep-dimensions 101: the vectors have 100"),
         (["train", "--export", "--remove-components", "100"], "--remove-components 100: the vectors have 100"),
         (["train", "--resume", "absent"], "absent: holds no run"),
+        (["evaluate"], "evaluate takes one run, bundle or file of vectors"),
+        (["evaluate", "absent", "--run", "absent"], "evaluate takes one run, bundle or file of vectors"),
         (["evaluate", "absent"], "absent"),
         (["evaluate", "."], ".: is neither a run nor a version of a bundle"),
         (["export", "--run", "absent"], "absent: holds no run"),

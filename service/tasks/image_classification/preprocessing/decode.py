@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from service.limits import Limits, variable
 from service.tasks.image_classification.preprocessing.errors import (
     AnimatedImageError,
     DamagedImageError,
@@ -27,7 +28,7 @@ from service.tasks.image_classification.preprocessing.errors import (
 )
 from service.tasks.image_classification.preprocessing.grayscale import to_grayscale
 
-MAX_PIXELS = 20_000_000
+MAX_PIXELS = Limits().max_pixels
 """Default limit of width times height; larger pictures are refused."""
 
 MAX_ASPECT = 100
@@ -99,7 +100,7 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uin
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageTooLargeError(
-            f"the picture is over the limit of {max_pixels:,} pixels; send a smaller one"
+            f"the picture is over the limit of {max_pixels:,} pixels ({variable('max_pixels')}); send a smaller one"
         ) from error
     except MemoryError as error:
         raise ImageTooLargeError("the picture needs more memory than there is; send a smaller one") from error
@@ -133,7 +134,8 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         raise ImageShapeError(f"the picture is {width} x {height} pixels: there is nothing in it")
     if width * height > max_pixels:
         raise ImageTooLargeError(
-            f"the picture is {width} x {height} pixels, over the limit of {max_pixels:,}; send a smaller one"
+            f"the picture is {width} x {height} pixels, over the limit of {max_pixels:,} "
+            f"({variable('max_pixels')}); send a smaller one"
         )
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise ImageShapeError(f"the picture is {width} x {height} pixels, a thin line; send one nearer to a square")

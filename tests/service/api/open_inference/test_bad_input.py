@@ -115,7 +115,7 @@ BAD = {
     "beyond float32": (at("inputs", 0, "data", 3, to=1e300), "inputs[0].data[3]: 1e+300 is beyond FP32"),
     "batch over the limit": (
         lambda body: body["inputs"][0].update(shape=[65, 1, 28, 28], data=[0.5] * 784 * 65),
-        "inputs: a batch of 65, the limit is 64; send several requests",
+        "inputs: a batch of 65, the limit is 64 (LECTERN_MAX_BATCH_SIZE); send several requests",
     ),
     "binary without header": (
         lambda body: body["inputs"][0].update(parameters={"binary_data_size": 3136}, data=None),

@@ -15,7 +15,7 @@ from service.bundle.manifest import Graph, Manifest, Task
 from service.errors import InvalidRequest, ModelFailure
 from service.tasks import TASKS
 from service.tasks.base import field_path
-from service.tasks.image_classification.predictor import ImageClassificationPredictor
+from service.tasks.image_classification import ImageClassificationPredictor
 from service.tasks.image_classification.request import ClassifyRequest
 from tests.support.classifier_bundles import classifier_graph, classifier_manifest, template, write_classifier
 from tests.support.classify_requests import picture

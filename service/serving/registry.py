@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from service.bundle.files import BundleError, versions
+from service.bundle.files import BundleError, first_line, versions
 from service.bundle.manifest import Task, is_model_name
 from service.errors import ConfigurationError, InvalidRequest, LecternError, NotReady, UnknownModel
 from service.observability import Metrics
@@ -204,8 +204,7 @@ class ModelRegistry:
     def _refuse(self, name: str, model: ModelState, version: int, error: Exception) -> None:
         """Record and log why a version does not serve."""
         foreseen = isinstance(error, BundleError | LecternError)
-        first_line = str(error).partition("\n")[0]
-        reason = str(error) if foreseen else f"it fails with {type(error).__name__}: {first_line}"
+        reason = str(error) if foreseen else f"it fails with {type(error).__name__}: {first_line(error)}"
         model.reasons[version] = reason
         serving = self._models[name].serving if name in self._models else None
         if serving is None or serving.version != str(version):

@@ -85,7 +85,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     for name in ("host", "port", "models"):
         if (value := getattr(arguments, name)) is not None:
             os.environ[PREFIX + name.upper()] = value
-    from service.server import serve
+    from service.server.process import serve
 
     return serve(load_settings())
 

@@ -39,7 +39,7 @@ def _loaded_by(module: str) -> set[str]:
 
 
 def test_the_application_loads_no_torch_and_no_training() -> None:
-    loaded = _loaded_by("service.app, service.server, service.cli")
+    loaded = _loaded_by("service.app, service.server.process, service.cli")
     assert "fastapi" in loaded
     assert loaded.isdisjoint({"torch", "training", "onnx", "onnxscript", "matplotlib", "tqdm", "pytest"})
 

@@ -1,4 +1,4 @@
-"""The server process: sockets, signals, worker processes."""
+"""Starts the server: the socket, the signals and the worker processes."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _serve_many(settings: Settings, listener: socket.socket, address: str) -> in
     os.environ[MULTIPROCESS_DIR] = folder
     log.info("serving", extra={"fields": {"address": address, "workers": settings.workers}})
     try:
-        Multiprocess(_config("service.server:worker_application", settings), sockets=[listener]).run()
+        Multiprocess(_config("service.server.process:worker_application", settings), sockets=[listener]).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0

@@ -29,7 +29,7 @@ DOCS_PY    := $(DOCS_VENV)/bin/python
 DOCS_STAMP := $(DOCS_VENV)/.lectern-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-service test-image check format bench docs openapi constraints clean
+.PHONY: help serve test test-service test-image check format bench chaos docs openapi constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "<family>", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ train-%: $(FULL_STAMP) ## Train a family, as in: make train-lenet ARGS="--device
 
 bench: $(SERVE_STAMP) ## Measure the server against a bare inline floor (needs wrk)
 	$(PY) tests/benchmarks/http_floor.py $(ARGS)
+
+chaos: $(SERVICE_STAMP) ## Measure what must not stop the server: overload, killed workers, full disks ... (slow; ARGS=--full)
+	$(PY) -m tests.chaos $(ARGS)
 
 docs: $(DOCS_STAMP) ## Build the documentation site into site/; a broken link fails it (in .venv-docs)
 	NO_MKDOCS_2_WARNING=1 $(DOCS_PY) -m mkdocs build --strict $(ARGS)

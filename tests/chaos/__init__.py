@@ -1,0 +1,1 @@
+"""`make chaos`: long scenarios, each printing its figures with their bars."""

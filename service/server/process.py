@@ -18,9 +18,9 @@ from uvicorn.supervisors import Multiprocess
 
 from service.api.operation import Context
 from service.app import Lectern, create_app
-from service.errors import ConfigurationError
 from service.observability import MULTIPROCESS_DIR, configure_logging, sweep_dead_processes
 from service.runtime.providers import check_installation
+from service.server.listener import listen, url_of
 from service.settings import Settings, load_settings, unknown_variables
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def serve(settings: Settings) -> int:
     configure_logging(settings.log_level)
     for name in unknown_variables():
         log.warning("unknown setting", extra={"fields": {"variable": name, "see": "lectern serve --help"}})
-    with _bind(settings.host, settings.port) as listener:
+    with listen(settings.host, settings.port) as listener:
         return _serve_on(listener, settings)
 
 
@@ -53,7 +53,7 @@ def _serve_on(listener: socket.socket, settings: Settings) -> int:
     app = _create_app(settings)
     # Loaded before uvicorn starts, so that every reason not to start is reported with exit code 2.
     app.context.registry.load_all()
-    address = _address(listener)
+    address = url_of(listener)
     if settings.workers > 1:
         return _serve_many(settings, listener, address)
     # Make SIGTERM end the process like Ctrl-C, both before uvicorn installs its handlers and when it re-raises the
@@ -129,30 +129,3 @@ def _config(app: Lectern | str, settings: Settings) -> uvicorn.Config:
         # A worker does not respond while it creates a session; killed for that, it would never start.
         timeout_worker_healthcheck=_HEALTHCHECK_SECONDS,
     )
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    """Open a listening socket.
-
-    Raises:
-        ConfigurationError: the address is in use, not allowed, or not one of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol given, asyncio disables Nagle's algorithm, which delays answers by 40 ms; uvloop always does.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        raise ConfigurationError(
-            f"cannot listen on {host}:{port} ({error.strerror}); set LECTERN_PORT or LECTERN_HOST"
-        ) from error
-    listener.set_inheritable(True)
-    return listener

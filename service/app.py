@@ -24,6 +24,7 @@ from service.api import (
     translation,
     word_vectors,
 )
+from service.api.access import Access
 from service.api.errors import write_error
 from service.api.fast_path import FastPath
 from service.api.middleware import RequestMiddleware
@@ -85,9 +86,13 @@ def create_app(settings: Settings, *, on_ready: Hook | None = None) -> Lectern:
     Args:
         settings: the settings of the service.
         on_ready: called in the event loop once every model is loaded.
+
+    Raises:
+        ConfigurationError: a setting is wrong.
     """
     metrics = Metrics()
-    context = Context(settings=settings, registry=ModelRegistry(settings, metrics), metrics=metrics)
+    registry = ModelRegistry(settings, metrics)
+    context = Context(settings=settings, registry=registry, metrics=metrics, access=Access(settings))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 from service.errors import ConfigurationError
 from service.limits import PREFIX, Limits, variable
 
-Providers = Annotated[tuple[str, ...], NoDecode]
+Names = Annotated[tuple[str, ...], NoDecode]
 
 
 def _split(value: Any) -> Any:
@@ -28,7 +28,7 @@ class ModelSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    providers: Providers | None = None
+    providers: Names | None = None
     """Execution providers of this model."""
     max_batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Maximum number of rows joined into one run of this model."""
@@ -62,14 +62,18 @@ class Settings(Limits, BaseSettings):
     """The model repository: <name>/<version>/ with a manifest.json each."""
     workers: int = Field(default=1, ge=1, le=256)
     """Worker processes. With more than one, load and unload over HTTP are off."""
-    providers: Providers = ("auto",)
+    providers: Names = ("auto",)
     """Execution providers in order, separated by commas: auto, cpu, cuda, tensorrt, or onnxruntime's names."""
     threads: int = Field(default=0, ge=0, le=1024)
     """Threads of one run; 0: 1 in the event loop, else available CPUs (affinity, cgroup) divided by LECTERN_WORKERS."""
     strict: bool = False
     """Refuse to start when any model is bad or runs on another provider than asked."""
-    model_control: Literal["explicit", "none"] = "explicit"
-    """Whether models can be loaded and unloaded over HTTP: explicit (yes) or none."""
+    model_control: Literal["auto", "explicit", "none"] = "auto"
+    """Loading and unloading over HTTP: explicit (on), none (off), or on only if LECTERN_HOST is loopback (auto)."""
+    trusted_hosts: Names = ()
+    """Hosts that requests may name, separated by commas: names, *.example.com, addresses, networks, or * for all."""
+    cors_origins: Names = ()
+    """Origins whose web pages may use the service, separated by commas, such as https://app.example.com; * for all."""
     max_queue_delay_us: int = Field(default=0, ge=0)
     """Maximum time a request waits for others to join its batch, in microseconds; 0 adds no delay."""
     max_queue_size: int = Field(default=512, ge=1)
@@ -89,7 +93,7 @@ class Settings(Limits, BaseSettings):
     model: dict[str, ModelSettings] = Field(default_factory=dict)
     """Settings of single models, for example LECTERN_MODEL__WORDS_EN__PROVIDERS=cpu for words-en."""
 
-    _split_providers = field_validator("providers", mode="before")(_split)
+    _split_names = field_validator("providers", "trusted_hosts", "cors_origins", mode="before")(_split)
 
     def limits_for(self, name: str) -> Limits:
         """The limits of model `name`: the global ones, with its own batch size where one is set."""

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.access.scopes import KeyScope
 from service.api.errors import ErrorShape
 from service.api.io import model_response
 from service.api.operation import Operation, context
@@ -64,6 +65,8 @@ _LIVE = Operation(
     description="200 as long as the process can answer, also while it drains.",
     operation_id="live_livez_get",
     response=Alive,
+    key_scope=None,
+    is_probe=True,
 )
 
 _READY = Operation(
@@ -78,6 +81,8 @@ _READY = Operation(
     operation_id="ready_readyz_get",
     response=Ready,
     statuses=(503,),
+    key_scope=None,
+    is_probe=True,
 )
 
 OPERATIONS = (
@@ -94,5 +99,6 @@ OPERATIONS = (
         summary="Prometheus metrics",
         description="All metrics in Prometheus' text format, summed over the worker processes.",
         operation_id="metrics_metrics_get",
+        key_scope=KeyScope.METRICS,
     ),
 )

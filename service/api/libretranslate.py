@@ -235,6 +235,7 @@ OPERATIONS = (
     Operation(
         method="GET",
         path="/languages",
+        key_scope=None,  # As in LibreTranslate, whose clients ask for it without a key.
         endpoint=languages,
         errors=ErrorShape.PLAIN,
         tag="libretranslate",

@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from service.access.scopes import KeyScope
+from service.api.access import Access
 from service.api.errors import ErrorShape, shape_of_unknown_path
 from service.observability import Metrics, Timings
 from service.serving.registry import ModelRegistry
@@ -57,10 +59,18 @@ class Operation:
     """Query and header parameters, as OpenAPI's Parameter Objects."""
     statuses: tuple[int, ...] = ()
     """Error statuses that the OpenAPI file lists."""
+    key_scope: KeyScope | None = KeyScope.INFER
+    """What the caller's API key must allow, where there are keys; None: open to all."""
+    changes_state: bool = False
+    """Whether it changes what the server does; then it is refused to web pages of other origins."""
+    is_probe: bool = False
+    """Whether it is a health probe: those name the server by any host."""
     fast_path: bool = False
     """Whether the route is latency-critical and dispatched by `FastPath`, in front of FastAPI's middleware."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        access: Access = scope["app"].context.access
+        access.check(self, scope)
         response = await self.endpoint(Request(scope, receive))
         await response(scope, receive, send)
 
@@ -72,6 +82,7 @@ class Context:
     settings: Settings
     registry: ModelRegistry
     metrics: Metrics
+    access: Access
     draining: threading.Event = field(default_factory=threading.Event)
     """Set once the process is asked to stop; from then on the readiness probe answers 503."""
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.access.scopes import KeyScope
 from service.api.errors import ErrorShape
 from service.api.io import model_response, parse_json, read_body, validate
 from service.api.open_inference.schemas import ControlRequest, Index, IndexLine, IndexRequest
@@ -61,8 +62,13 @@ async def _read(request: Request, model: type[BodyT]) -> BodyT:
 def _check_allowed(request: Request) -> None:
     """Raise unless the settings allow loading and unloading over HTTP."""
     settings = context(request).settings
-    if settings.model_control == "none":
-        raise Forbidden("loading and unloading is off: LECTERN_MODEL_CONTROL=none; set it to explicit and restart")
+    if not context(request).access.model_control:
+        reason = (
+            "LECTERN_MODEL_CONTROL=none; set it to explicit"
+            if settings.model_control == "none"
+            else "LECTERN_HOST is no loopback address; set LECTERN_MODEL_CONTROL=explicit"
+        )
+        raise Forbidden(f"loading and unloading is off: {reason} and restart")
     if settings.workers > 1:
         raise Unavailable(
             f"loading and unloading needs one worker process, there are LECTERN_WORKERS={settings.workers}; set it to "
@@ -82,6 +88,7 @@ INDEX = Operation(
     body_required=False,
     response=Index,
     statuses=(400,),
+    key_scope=KeyScope.ADMIN,
 )
 
 LOAD = Operation(
@@ -98,6 +105,8 @@ LOAD = Operation(
     body=ControlRequest,
     body_required=False,
     statuses=(400, 403, 404, 503),
+    key_scope=KeyScope.ADMIN,
+    changes_state=True,
 )
 
 UNLOAD = Operation(
@@ -111,4 +120,6 @@ UNLOAD = Operation(
     body=ControlRequest,
     body_required=False,
     statuses=(400, 403, 404, 503),
+    key_scope=KeyScope.ADMIN,
+    changes_state=True,
 )

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.access.scopes import KeyScope
 from service.api.errors import ErrorShape
 from service.api.io import model_response
 from service.api.open_inference.metadata import served_model
@@ -94,6 +95,7 @@ ALL = Operation(
     tag=_TAG,
     summary="Report statistics of all models",
     response=Statistics,
+    key_scope=KeyScope.METRICS,
 )
 
 MODEL = Operation(
@@ -104,5 +106,6 @@ MODEL = Operation(
     tag=_TAG,
     summary="Report statistics of a model",
     response=Statistics,
+    key_scope=KeyScope.METRICS,
     statuses=(404, 503),
 )

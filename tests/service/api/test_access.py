@@ -1,0 +1,182 @@
+"""Requests that are refused before their body is read: foreign pages and unknown hosts."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.api.operation import Operation
+from service.app import OPERATIONS
+from service.observability import JsonFormatter
+from service.settings import Settings
+from tests.support.classify_requests import pixels
+from tests.support.http import client_of
+
+PAGE = "https://evil.example"
+UNLOAD, LOAD = (f"/v2/repository/models/digits/{verb}" for verb in ("unload", "load"))
+CHANGES = [operation for operation in OPERATIONS if operation.changes_state]
+
+
+def ready(client: TestClient) -> bool:
+    return client.get("/v2/models/digits/ready").status_code == 200
+
+
+@pytest.fixture
+def local(settings: Settings) -> TestClient:
+    """A client that calls the server as localhost."""
+    client = client_of(settings)
+    client.base_url = "http://localhost:8080"
+    return client
+
+
+def test_which_operations_change_state() -> None:
+    assert {operation.path for operation in CHANGES} == {
+        "/v2/repository/models/{model}/load",
+        "/v2/repository/models/{model}/unload",
+    }
+    assert all(operation.method == "POST" for operation in CHANGES)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": PAGE},
+        {"origin": PAGE, "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"},
+        {"origin": "null", "sec-fetch-site": "cross-site"},
+        {"origin": "null"},
+        {"origin": "http://localhost:3000", "sec-fetch-site": "same-site"},
+        {"origin": "http://localhost"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"referer": f"{PAGE}/page"},
+    ],
+)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"content": b"{}", "headers": {"content-type": "text/plain"}},
+        {"data": {"a": "b"}},
+        {"files": {"a": b"b"}},
+        {"content": b"{", "headers": {"content-type": "application/json"}},
+    ],
+)
+def test_a_page_of_another_origin_changes_nothing(
+    local: TestClient, headers: dict[str, str], body: dict[str, object]
+) -> None:
+    merged = {**body, "headers": {**body.get("headers", {}), **headers}}  # type: ignore[dict-item]
+    with local as client:
+        for path in (UNLOAD, LOAD):
+            response = client.post(path, **merged)  # type: ignore[arg-type]
+            assert response.status_code == 403
+            assert response.json().keys() == {"error"}
+            assert "a web page of another origin may not do this" in response.json()["error"]
+            assert response.headers["x-request-id"]
+            assert "access-control-allow-origin" not in response.headers
+        assert ready(client)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
+def test_only_post_changes_anything(local: TestClient, method: str) -> None:
+    with local as client:
+        headers = {"x-http-method-override": "POST", "access-control-request-method": "POST", "origin": PAGE}
+        assert client.request(method, UNLOAD, headers=headers).status_code == 405
+        assert client.get(UNLOAD, params={"_method": "POST"}).status_code == 405
+        assert ready(client)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"origin": "http://localhost:8080", "sec-fetch-site": "same-origin"},
+        {"sec-fetch-site": "none"},
+        {"referer": "http://localhost:8080/docs"},
+        {"host": "127.0.0.1:9000"},
+        {"host": "[::1]:9000", "origin": "http://[::1]:9000"},
+        {"host": "demo.localhost"},
+        {"host": "LOCALHOST."},
+    ],
+)
+def test_programs_and_own_pages_load_and_unload(local: TestClient, headers: dict[str, str]) -> None:
+    with local as client:
+        assert client.post(UNLOAD, headers=headers).status_code == 200
+        assert not ready(client)
+        assert client.post(LOAD, headers=headers).status_code == 200
+        assert ready(client)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8080", "localhost.evil.example", "localhost@evil.example", "192.168.0.7", "", "a b"],
+)
+def test_dns_rebinding_changes_nothing(local: TestClient, host: str) -> None:
+    with local as client:
+        for headers in ({"host": host}, {"host": host, "origin": f"http://{host}", "sec-fetch-site": "same-origin"}):
+            response = client.post(UNLOAD, headers=headers)
+            assert response.status_code == 403
+            assert "this host is not trusted" in response.json()["error"]
+            assert "LECTERN_TRUSTED_HOSTS" in response.json()["error"]
+        # A proxy on this machine may hand on the name that it was called by.
+        assert client.post("/v1/classify", json=pixels(1), headers={"host": host}).status_code == 200
+        assert ready(client)
+
+
+def test_several_hosts_or_origins_are_refused(local: TestClient) -> None:
+    with local as client:
+        for extra in (("host", "evil.example"), ("host", "localhost:8080"), ("origin", PAGE)):
+            headers = [("host", "localhost:8080"), ("origin", "http://localhost:8080"), extra]
+            assert client.post(UNLOAD, headers=headers).status_code == 403
+        assert ready(client)
+
+
+def test_configured_hosts_are_the_only_ones_but_for_probes(settings: Settings) -> None:
+    with client_of(settings.model_copy(update={"trusted_hosts": ("api.example.com",)})) as client:
+        for host, status in (("api.example.com", 200), ("localhost", 200), ("evil.example", 403), ("10.0.0.7", 403)):
+            headers = {"host": host}
+            for path in ("/v1/models", "/metrics", "/v2"):
+                assert client.get(path, headers=headers).status_code == status, (host, path)
+            assert client.post("/v1/classify", json=pixels(1), headers=headers).status_code == status
+            for path in ("/livez", "/readyz", "/v2/health/live", "/v2/health/ready"):
+                assert client.get(path, headers=headers).status_code == 200, (host, path)
+        refused = client.post("/v1/classify", json=pixels(1), headers={"host": "evil.example"})
+        assert refused.headers["content-type"] == "application/problem+json"
+        refused = client.get("/v1/models", headers={"host": "evil.example"})
+        assert refused.json()["error"]["type"] == "permission_error"
+
+
+@pytest.mark.parametrize("host", ["10.244.0.3:8080", "lectern:8080", "localhost", "[2001:db8::1]"])
+def test_off_loopback_models_are_loaded_only_where_that_is_set(models_dir: Path, host: str) -> None:
+    for control, status in (("auto", 403), ("none", 403), ("explicit", 200)):
+        settings = Settings.model_validate({"models": models_dir, "host": "0.0.0.0", "model_control": control})
+        with client_of(settings) as client:
+            response = client.post(LOAD, headers={"host": host})
+            assert response.status_code == status, response.text
+            if status == 403:
+                assert "LECTERN_MODEL_CONTROL" in response.json()["error"]
+            for headers in ({"host": "evil.example"}, {"host": host, "origin": PAGE}):
+                assert client.post(UNLOAD, headers=headers).status_code == 403
+
+
+def test_a_refusal_is_logged_without_secrets(local: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.handler.setFormatter(JsonFormatter())
+    with local as client, caplog.at_level(logging.DEBUG):
+        client.post(UNLOAD + "?api_key=hidden1", headers={"referer": f"{PAGE}/inbox?token=hidden2"})
+        client.post(UNLOAD, headers={"host": "evil.example" * 1000})
+    lines = [line for line in map(json.loads, caplog.text.splitlines()) if not line["logger"].startswith("httpx")]
+    assert "hidden" not in json.dumps(lines)
+    assert [line["reason"] for line in lines] == ["origin", "host"]
+    assert lines[0]["origin"] == PAGE
+    assert lines[0]["client"] == "testclient"
+    assert len(lines[1]["host"]) <= 200
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")
+def test_only_probes_and_the_list_of_languages_are_open(operation: Operation) -> None:
+    health = ("/livez", "/readyz", "/v2/health/live", "/v2/health/ready")
+    assert operation.is_probe is (operation.path in health)
+    assert (operation.key_scope is None) is (operation.path in (*health, "/languages"))

@@ -6,10 +6,12 @@ import json
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from service.observability import (
@@ -74,6 +76,7 @@ def _root_logger() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    logging.captureWarnings(False)
     for logger, old, disabled, propagate, own in saved:
         logger.setLevel(old)
         logger.disabled, logger.propagate = disabled, propagate
@@ -90,6 +93,17 @@ def test_all_logs_go_to_standard_error_as_json(capsys: pytest.CaptureFixture[str
     output = capsys.readouterr()
     assert output.out == ""
     assert [json.loads(line)["message"] for line in output.err.splitlines()] == ["this", "and this"]
+
+
+@pytest.mark.usefixtures("_root_logger")
+def test_a_warning_of_a_library_is_one_line_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        configure_logging("warning")
+        np.float32(1) / np.zeros(1, np.float32)
+        logging.captureWarnings(False)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "divide by zero" in json.loads(line)["message"]
 
 
 def test_stage_times_add_up(monkeypatch: pytest.MonkeyPatch) -> None:

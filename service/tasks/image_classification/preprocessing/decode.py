@@ -2,7 +2,6 @@
 
 import io
 import struct
-import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from service.limits import Limits, variable
+from service.tasks.image_classification.preprocessing.decoder_messages import silence_decoders
 from service.tasks.image_classification.preprocessing.errors import (
     AnimatedImageError,
     DamagedImageError,
@@ -40,9 +40,7 @@ _MIN_DRAFT_SIDE = 900
 MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif", "image/tiff")
 """The media types that `decode_image` reads. It recognizes them by the bytes, not by a declared type."""
 
-# Pillow's parsers warn about damaged files. Errors are raised as ImageError; a warning would only let a hostile upload
-# write to the server's log. (libtiff still writes a line about a damaged compressed TIFF.)
-warnings.filterwarnings("ignore", module=r"PIL\.")
+silence_decoders()
 
 
 class _Format(NamedTuple):

@@ -78,6 +78,8 @@ def _from_high_depth(values: NDArray[np.generic]) -> NDArray[np.uint8]:
 def _from_color(rgb: Image.Image) -> NDArray[np.uint8]:
     """Convert colors to luma, or to their first principal component if little of their variance is along luma."""
     sample = _sample(rgb, Image.Resampling.NEAREST).reshape(-1, 3)
+    if len(sample) == 1:  # One pixel has no variance.
+        return np.asarray(rgb.convert("L"))
     covariance = np.cov(sample, rowvar=False)
     variances, axes = np.linalg.eigh(covariance)
     luma_variance = float(_LUMA @ covariance @ _LUMA / (_LUMA @ _LUMA))

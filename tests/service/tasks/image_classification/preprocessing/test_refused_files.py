@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 import subprocess
 import sys
@@ -184,7 +183,10 @@ def test_hostile_bytes_raise_nothing_but_an_image_error() -> None:
 
 
 def test_hostile_files_write_nothing_to_the_log(tmp_path: Path) -> None:
-    files = [*_hostile(), *(claiming(12_000, 12_000) for claiming in BOMBS)]
+    image = Image.fromarray(gray_levels())
+    tiffs = [picture_file(image, "TIFF", compression=method) for method in ("tiff_lzw", "jpeg", "tiff_adobe_deflate")]
+    one_pixel = picture_file(Image.new("RGB", (1, 1), "red"))  # numpy warned about its variance
+    files = [*_hostile(*tiffs), one_pixel, *(claiming(12_000, 12_000) for claiming in BOMBS)]
     for index, data in enumerate(files):
         (tmp_path / f"{index}").write_bytes(data)
     program = (
@@ -195,4 +197,4 @@ def test_hostile_files_write_nothing_to_the_log(tmp_path: Path) -> None:
         "    except ImageError: pass\n"
     )
     result = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
-    assert not re.search(r"Warning|PIL|\.py", result.stderr)
+    assert not result.stderr

@@ -1,0 +1,1 @@
+"""`make fuzz`: hostile input of every kind against a real server; each kind prints its figures with their bars."""

@@ -28,8 +28,13 @@ DOCS_VENV  := .venv-docs
 DOCS_PY    := $(DOCS_VENV)/bin/python
 DOCS_STAMP := $(DOCS_VENV)/.lectern-docs
 
+# So has schemathesis, which `make fuzz` runs as a program.
+FUZZ_VENV  := .venv-fuzz
+FUZZ_PY    := $(FUZZ_VENV)/bin/python
+FUZZ_STAMP := $(FUZZ_VENV)/.lectern-fuzz
+
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-service test-image check format bench chaos docs openapi constraints clean
+.PHONY: help serve test test-service test-image check format bench chaos fuzz docs openapi constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "<family>", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +70,9 @@ bench: $(SERVE_STAMP) ## Measure the server against a bare inline floor (needs w
 chaos: $(SERVICE_STAMP) ## Measure what must not stop the server: overload, killed workers, full disks ... (slow; ARGS=--full)
 	$(PY) -m tests.chaos $(ARGS)
 
+fuzz: $(SERVICE_STAMP) $(FUZZ_STAMP) ## Send hostile input of every kind to a server (ARGS="--quick --seed 3"; schemathesis is in .venv-fuzz)
+	$(PY) -m tests.fuzz --schemathesis $(FUZZ_VENV)/bin/schemathesis $(ARGS)
+
 docs: $(DOCS_STAMP) ## Build the documentation site into site/; a broken link fails it (in .venv-docs)
 	NO_MKDOCS_2_WARNING=1 $(DOCS_PY) -m mkdocs build --strict $(ARGS)
 	@echo "The site is in site/: open site/index.html, or: $(DOCS_PY) -m http.server -d site 8000"
@@ -78,16 +86,16 @@ constraints: $(PY) ## Pin what pyproject.toml asks for and constraints.txt lacks
 	sed '/^#/!d' constraints.txt > $(VENV)/constraints.head
 	sed '/^#/d' constraints.txt > $(VENV)/constraints.pins
 	$(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
-	    docs/requirements.txt --all-extras --no-annotate --no-header --output-file $(VENV)/constraints.pins $(ARGS)
+	    docs/requirements.txt tests/fuzz/requirements.txt --all-extras --no-annotate --no-header --output-file $(VENV)/constraints.pins $(ARGS)
 	cat $(VENV)/constraints.head $(VENV)/constraints.pins > constraints.txt
 
 clean: ## Remove the virtual environments, caches and build output (never runs/ or models/)
-	rm -rf .venv .venv-gpu .venv-docs site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-gpu .venv-docs .venv-fuzz fuzz-failures site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find service training tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up. The build backend is installed first and used without isolation, so that its version is pinned too.
 
-$(PY) $(DOCS_PY):
+$(PY) $(DOCS_PY) $(FUZZ_PY):
 	@python=; \
 	for candidate in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
 	    test -z "$$python" || break; \
@@ -125,4 +133,9 @@ $(FULL_STAMP): $(INPUTS) $(PY)
 $(DOCS_STAMP): docs/requirements.txt constraints.txt $(DOCS_PY)
 	@echo "Installing the documentation's tools into $(DOCS_VENV) (once)"
 	@$(DOCS_PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --requirement docs/requirements.txt
+	@touch $@
+
+$(FUZZ_STAMP): tests/fuzz/requirements.txt constraints.txt $(FUZZ_PY)
+	@echo "Installing schemathesis into $(FUZZ_VENV) (once)"
+	@$(FUZZ_PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --requirement tests/fuzz/requirements.txt
 	@touch $@

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TARGETS = ("serve", "test", "test-service", "check", "format", "bench", "chaos", "docs", "openapi", "help", "clean")
+TARGETS = ("serve", "test", "test-service", "check", "format", "bench", "chaos", "fuzz", "docs", "openapi", "help", "clean")
 
 
 @pytest.fixture
@@ -21,6 +21,8 @@ def checkout(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "docs").mkdir()
     shutil.copy(ROOT / "docs/requirements.txt", tmp_path / "docs")
+    (tmp_path / "tests/fuzz").mkdir(parents=True)
+    shutil.copy(ROOT / "tests/fuzz/requirements.txt", tmp_path / "tests/fuzz")
     return tmp_path
 
 
@@ -69,6 +71,16 @@ def test_the_documentation_has_an_environment_of_its_own(checkout: Path) -> None
     assert ".venv/" not in plan
     for target in ("serve", "test", "check"):
         assert "mkdocs" not in make(checkout, "-n", target).stdout
+
+
+def test_fuzzing_has_an_environment_of_its_own(checkout: Path) -> None:
+    plan = make(checkout, "-n", "fuzz", "ARGS=--quick --seed 3").stdout
+    assert "-m venv --clear .venv-fuzz" in plan
+    assert "--constraint constraints.txt --requirement tests/fuzz/requirements.txt" in plan
+    command = ".venv/bin/python -m tests.fuzz --schemathesis .venv-fuzz/bin/schemathesis --quick --seed 3"
+    assert plan.rstrip().endswith(command)
+    for target in ("serve", "test", "check"):
+        assert "fuzz" not in make(checkout, "-n", target).stdout
 
 
 def test_set_up_is_done_once_and_again_after_a_change(checkout: Path) -> None:

@@ -1,4 +1,4 @@
-"""Keeps the decoders of pictures from writing to the log: anyone may send a damaged file, as often as he likes."""
+"""Keeps the decoders of pictures from writing to the log: anyone may send damaged files, in any number."""
 
 import ctypes
 import logging

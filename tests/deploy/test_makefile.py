@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TARGETS = ("serve", "test", "test-service", "check", "format", "bench", "chaos", "fuzz", "docs", "openapi", "help", "clean")
+TARGETS = tuple(
+    ["serve", "test", "test-service", "check", "format", "bench", "chaos", "fuzz", "docs", "openapi", "help", "clean"]
+)
 
 
 @pytest.fixture

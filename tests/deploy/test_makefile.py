@@ -11,12 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TARGETS = (
-    *("serve", "test", "test-service", "check", "format", "bench", "chaos", "fuzz", "docs", "openapi", "help"),
-    "clean",
-)
-    ["serve", "test", "test-service", "check", "format", "bench", "chaos", "fuzz", "docs", "openapi", "help", "clean"]
-)
+TARGETS = ("serve", "test", "test-service", "check", "format", "bench", "chaos", "fuzz", "docs", "openapi", "clean")
 
 
 @pytest.fixture

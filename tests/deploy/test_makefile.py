@@ -11,7 +11,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TARGETS = ("serve", "test", "test-service", "check", "format", "bench", "chaos", "fuzz", "docs", "openapi", "clean")
+TARGETS = (
+    "serve",
+    "test",
+    "test-service",
+    "check",
+    "format",
+    "bench",
+    "chaos",
+    "fuzz",
+    "docs",
+    "openapi",
+    "help",
+    "clean",
+)
 
 
 @pytest.fixture

@@ -26,6 +26,9 @@ MANIFEST = "manifest.json"
 SAMPLES = "samples.json"
 MODEL_CARD = "MODEL_CARD.md"
 
+_MAX_JSON_BYTES = 16 << 20
+"""The manifest and the samples are parsed in memory; those of real bundles have a few kilobytes."""
+
 _NO_HASH = "0" * 64
 
 
@@ -77,8 +80,7 @@ class Bundle:
     def samples(self) -> tuple[Sample, ...]:
         """The requests and answers of `samples.json`."""
         path = self.file(SAMPLES)
-        with _readable(path):
-            content = path.read_bytes()
+        content = _read_json_file(path)
         try:
             return Samples.model_validate(orjson.loads(content)).samples
         except ValueError as error:
@@ -207,8 +209,7 @@ def check_model_name(name: str) -> str:
 
 
 def _read_manifest(path: Path) -> Manifest:
-    with _readable(path):
-        content = path.read_bytes()
+    content = _read_json_file(path)
     try:
         document = orjson.loads(content)
     except ValueError as error:
@@ -234,10 +235,7 @@ def _check_required(manifest: Manifest, where: Path) -> None:
 
 
 def _verify_file(path: Path, expected: str) -> None:
-    with _readable(path):
-        # A link could lead anywhere, and reading a pipe would block forever.
-        if not stat.S_ISREG(path.lstat().st_mode):
-            raise BundleError(f"{path}: is a link, a folder or a device; a bundle holds plain files")
+    _check_plain(path)
     with _readable(path):
         actual = _sha256(path)
     if actual != expected:
@@ -245,6 +243,24 @@ def _verify_file(path: Path, expected: str) -> None:
             f"{path}: sha256 is {actual[:12]}…, the manifest says {expected[:12]}…: "
             "the file was altered or only half copied; copy the bundle again"
         )
+
+
+def _read_json_file(path: Path) -> bytes:
+    """The content of the manifest or of the samples."""
+    _check_plain(path)
+    with _readable(path), path.open("rb") as stream:
+        content = stream.read(_MAX_JSON_BYTES + 1)
+    if len(content) > _MAX_JSON_BYTES:
+        raise BundleError(f"{path}: is larger than {_MAX_JSON_BYTES >> 20} MiB; export the model again")
+    return content
+
+
+def _check_plain(path: Path) -> None:
+    """Refuse what is no plain file: a link could lead anywhere, and reading a pipe or a device might never end."""
+    with _readable(path):
+        mode = path.lstat().st_mode
+    if not stat.S_ISREG(mode):
+        raise BundleError(f"{path}: is a link, a folder or a device; a bundle holds plain files")
 
 
 @contextmanager

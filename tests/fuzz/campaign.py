@@ -52,8 +52,9 @@ class Findings:
 class Client:
     """A client with a persistent connection, opened anew where the server has closed it."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: tuple[str, int], *, timeout: float = 90) -> None:
         self._address = address
+        self._timeout = timeout
         self._connection: http.client.HTTPConnection | None = None
 
     def send(self, call: Call) -> Answer:
@@ -65,7 +66,7 @@ class Client:
         for attempt in itertools.count():
             fresh = self._connection is None
             if self._connection is None:
-                self._connection = http.client.HTTPConnection(*self._address, timeout=90)
+                self._connection = http.client.HTTPConnection(*self._address, timeout=self._timeout)
             try:
                 self._connection.request(call.method, call.path, call.body, dict(call.headers))
                 answer = self._connection.getresponse()

@@ -24,6 +24,7 @@ MODELS = ROOT / "models"
 """The shipped models."""
 
 _START_SECONDS = 180
+_MOST_MB = 4_000
 
 
 class Server:
@@ -65,9 +66,13 @@ class Server:
             try:
                 self.process.wait(15)
             except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait(15)
+                self.kill()
         self._folder.cleanup()
+
+    def kill(self) -> None:
+        """Kill the server with all its processes."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(15)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -183,7 +188,10 @@ print(json.dumps({"waits": waits, "failures": failures}))
 
 
 class MemoryWatch:
-    """Reads the memory of a server every tenth of a second; `peak` is the highest value, in megabytes."""
+    """Reads the memory of a server every tenth of a second; `peak` is the highest value, in megabytes.
+
+    A server above `_MOST_MB` is killed before the machine runs out of memory.
+    """
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -207,6 +215,8 @@ class MemoryWatch:
     def _watch(self) -> None:
         while not self._ended.wait(0.1):
             self.peak = max(self.peak, self._server.rss())
+            if self.peak > _MOST_MB and self._server.alive:
+                self._server.kill()
 
 
 def log_faults(text: str) -> list[str]:

@@ -330,3 +330,22 @@ def test_check_model_name_says_what_can_name_a_model() -> None:
     assert check_model_name("words-en") == "words-en"
     with pytest.raises(ValueError, match="model name 'Größe': use lower-case letters, digits"):
         check_model_name("Größe")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir])
+def test_a_manifest_that_is_no_plain_file_is_refused_without_reading_it(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    path = _written(tmp_path)
+    (path / "manifest.json").unlink()
+    make(path / "manifest.json")
+    with pytest.raises(BundleError, match=r"manifest\.json: is a link, a folder or a device"):
+        read_bundle(path)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "samples.json"])
+def test_what_is_parsed_in_memory_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    bundle = read_bundle(_written(tmp_path))
+    monkeypatch.setattr("service.bundle.files._MAX_JSON_BYTES", 10)
+    with pytest.raises(BundleError, match=rf"{name}: is larger than"):
+        _ = read_bundle(bundle.path) if name == "manifest.json" else bundle.samples()

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 from service.errors import ConfigurationError
 from service.limits import PREFIX, Limits, variable
+from service.version_policy import VersionPolicy
 
 Names = Annotated[tuple[str, ...], NoDecode]
 
@@ -60,6 +61,14 @@ class Settings(Limits, BaseSettings):
     """Port to listen on; 0 takes a free one."""
     models: Path = Path("models")
     """The model repository: <name>/<version>/ with a manifest.json each."""
+    version_policy: str = "latest"
+    """Which versions serve: latest, latest:N for the N highest, or the versions themselves as 1,3."""
+    cache: Path | None = None
+    """Folder for models as they were prepared, so that a restart is quick; empty: a temporary folder."""
+    load_seconds: float = Field(default=120.0, gt=0, le=86_400)
+    """Maximum time to verify, optimize, warm up and try one version of a model, in seconds; then it is refused."""
+    load_memory_bytes: int = Field(default=2 * 2**30, ge=128 * 2**20)
+    """Maximum memory that this may take, in bytes; enforced on Linux only."""
     workers: int = Field(default=1, ge=1, le=256)
     """Worker processes. With more than one, load and unload over HTTP are off."""
     providers: Names = ("auto",)
@@ -94,6 +103,11 @@ class Settings(Limits, BaseSettings):
     """Settings of single models, for example LECTERN_MODEL__WORDS_EN__PROVIDERS=cpu for words-en."""
 
     _split_names = field_validator("providers", "trusted_hosts", "cors_origins", mode="before")(_split)
+
+    @field_validator("version_policy")
+    @classmethod
+    def _check_version_policy(cls, value: str) -> str:
+        return VersionPolicy.parse(value).text
 
     def limits_for(self, name: str) -> Limits:
         """The limits of model `name`: the global ones, with its own batch size where one is set."""

@@ -64,6 +64,13 @@ def check_installation() -> None:
         raise ConfigurationError(f"onnxruntime is broken: {_ONE_OF} (or '.[gpu]')")
 
 
+def runtime_version() -> str:
+    """The version of onnxruntime and the way it was built."""
+    import onnxruntime
+
+    return f"{onnxruntime.__version__} {onnxruntime.get_build_info()}"
+
+
 def _is_installed(name: str) -> bool:
     try:
         distribution(name)

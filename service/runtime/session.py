@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from service.bundle.files import Bundle, BundleError, first_line
 from service.bundle.manifest import Graph, TensorSpec
 from service.errors import ConfigurationError
-from service.runtime.providers import ProviderReport, resolve, session_providers
+from service.runtime.providers import CPU, ProviderReport, resolve, session_providers
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,7 @@ class OnnxSession:
         graph: the description of the graph in the manifest.
         providers: execution providers as set, in order.
         threads: threads within one operator.
+        optimized: the file holds a graph that `optimize_graph` made: it is opened as it is.
         strict: raise ConfigurationError if the first requested provider is not the one in use.
 
     Raises:
@@ -81,16 +84,20 @@ class OnnxSession:
     """
 
     def __init__(
-        self, path: Path, graph: Graph, *, providers: Sequence[str], threads: int = 1, strict: bool = False
+        self,
+        path: Path,
+        graph: Graph,
+        *,
+        providers: Sequence[str],
+        threads: int = 1,
+        strict: bool = False,
+        optimized: bool = False,
     ) -> None:
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Spinning threads burn the quota of a shared CPU while they wait.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
+        options = _options(threads)
+        if optimized:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         resolved = resolve(providers)
         try:
             self._session = onnxruntime.InferenceSession(
@@ -141,13 +148,52 @@ class OnnxSession:
         log.warning(text)
 
 
-def session_opener(providers: Sequence[str], threads: int, strict: bool) -> OpenSession:
-    """A function that opens the graphs of a bundle with these providers and threads."""
+def session_opener(providers: Sequence[str], threads: int, strict: bool, *, optimized: bool = False) -> OpenSession:
+    """A function that opens the graphs of a bundle with these providers and threads.
+
+    Args:
+        optimized: the bundle's graphs were optimized by `optimize_graph`.
+    """
 
     def open_session(bundle: Bundle, graph: Graph) -> OnnxSession:
-        return OnnxSession(bundle.file(graph.file), graph, providers=providers, threads=threads, strict=strict)
+        path = bundle.file(graph.file)
+        return OnnxSession(path, graph, providers=providers, threads=threads, strict=strict, optimized=optimized)
 
     return open_session
+
+
+def optimize_graph(path: Path) -> None:
+    """Replace an ONNX file by the graph that onnxruntime makes of it for the CPU of this machine.
+
+    Raises:
+        BundleError: onnxruntime cannot load it.
+        OSError: there is no room for it.
+    """
+    import onnxruntime
+
+    result = path.with_name(f"{path.name}.optimized")
+    options = _options(threads=1)
+    options.optimized_model_filepath = str(result)
+    try:
+        onnxruntime.InferenceSession(str(path), sess_options=options, providers=[CPU])
+    except Exception as error:  # onnxruntime raises a class of its own per failure, all bare Exceptions.
+        if os.statvfs(path.parent).f_bavail * os.statvfs(path.parent).f_frsize < 2 * path.stat().st_size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(result)) from error
+        raise BundleError(f"{path}: onnxruntime cannot load it ({first_line(error)})") from error
+    result.replace(path)
+
+
+def _options(threads: int) -> Any:
+    """The options that every session has."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Spinning threads burn the quota of a shared CPU while they wait.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return options
 
 
 def _check(path: Path, kind: str, specs: Sequence[TensorSpec], nodes: Sequence[Any]) -> None:

@@ -1,20 +1,20 @@
-"""ModelRegistry: the models of the repository, their serving versions, and their loading and unloading."""
+"""ModelRegistry: the models that this process serves."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from service.bundle.files import BundleError, first_line, versions
-from service.bundle.manifest import Task, is_model_name
-from service.errors import ConfigurationError, InvalidRequest, LecternError, NotReady, UnknownModel
+from service.bundle.files import BundleError, first_line
+from service.bundle.manifest import Task
+from service.errors import InvalidRequest, LecternError, NotReady, UnknownModel
 from service.observability import Metrics
 from service.serving.loader import ModelLoader
 from service.serving.selection import only_match
 from service.serving.served_model import ServedModel
-from service.serving.states import IndexEntry, ModelState, State
+from service.serving.states import IndexEntry, ModelVersions, PreparedVersion, RepositoryState, State
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -22,8 +22,28 @@ log = logging.getLogger(__name__)
 Version = str | int | None
 
 
+@dataclass(kw_only=True)
+class _Model:
+    """One model in this process."""
+
+    wanted: ModelVersions = field(default_factory=ModelVersions)
+    """What should be served of it."""
+    served: dict[int, ServedModel] = field(default_factory=dict)
+    """Its versions that serve, lowest first."""
+    loads: dict[int, int] = field(default_factory=dict)
+    """The number of the load of each of them."""
+    retiring: set[int] = field(default_factory=set)
+    """Versions that answer their last requests, as the model was unloaded."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def highest(self) -> ServedModel | None:
+        """The version that answers requests which name none."""
+        return next(reversed(self.served.values()), None)
+
+
 class ModelRegistry:
-    """Loads, verifies, warms up, swaps and looks up models.
+    """Opens the versions that should serve, replaces and retires them, and finds the one that answers a request.
 
     Args:
         settings: the settings of the service.
@@ -31,39 +51,23 @@ class ModelRegistry:
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self._settings = settings
         self._metrics = metrics
-        self._models: dict[str, ModelState] = {}
-        self._lock = asyncio.Lock()
+        self._models: dict[str, _Model] = {}
+        self._serving: list[ServedModel] = []
         self._loader = ModelLoader(settings, metrics)
         self._closing: set[asyncio.Task[None]] = set()
-        self._loaded = False
 
-    def load_all(self) -> None:
-        """Load the highest good version of every model in the repository; does nothing a second time.
+    async def apply(self, state: RepositoryState) -> dict[str, str]:
+        """Serve what a state says. States may come in any order: of each model the newest counts.
 
-        Raises:
-            ConfigurationError: the repository is missing, unreadable or has no model that loads; or, with `strict`,
-                any version is bad. Names every reason.
+        Returns once that is so, and once the last request to an unloaded model is answered.
+
+        Returns:
+            Why a model does not serve as the state says, by name; it serves as before then.
         """
-        if self._loaded:
-            return
-        root = self._settings.models
-        names = _model_names(root)
-        if not names:
-            raise ConfigurationError(
-                f"model repository {root} holds no model; train one with `lectern-train` or set LECTERN_MODELS"
-            )
-        self._loader.check_settings(names)
-        for name in names:
-            model = self._models.setdefault(name, ModelState())
-            model.serving = self._load_newest(name, model)
-        problems = list(self._problems())
-        if not any(model.serving for model in self._models.values()):
-            raise ConfigurationError(f"no model can be served from {root}:\n  " + "\n  ".join(problems))
-        if problems and self._settings.strict:
-            raise ConfigurationError("LECTERN_STRICT=1 and not every bundle is good:\n  " + "\n  ".join(problems))
-        self._loaded = True
+        names = list(state.models)
+        reasons = await asyncio.gather(*(self._apply(name, state.models[name]) for name in names))
+        return {name: reason for name, reason in zip(names, reasons, strict=True) if reason is not None}
 
     def find(
         self, task: Task | None = None, name: str | None = None, version: Version = None, **selectors: str | None
@@ -73,7 +77,7 @@ class ModelRegistry:
         Args:
             task: the task of the route; None takes a model of any task.
             name: None takes the only model of the task that fits the selectors.
-            version: None takes the version that serves.
+            version: None takes the highest version that serves.
             **selectors: required values of the model's selectors (`source="en"`); None is ignored.
 
         Raises:
@@ -98,172 +102,163 @@ class ModelRegistry:
         return served
 
     def serving(self, task: Task | None = None) -> list[ServedModel]:
-        """All versions that serve, by name; only those of a task, where one is named."""
-        models = [model.serving for _, model in sorted(self._models.items()) if model.serving]
-        return models if task is None else [served for served in models if served.manifest.task == task]
+        """The highest version of every model that serves, by name; only those of a task, where one is named."""
+        if task is None:
+            return list(self._serving)
+        return [served for served in self._serving if served.manifest.task == task]
+
+    def all_serving(self) -> list[ServedModel]:
+        """Every version that serves, by name and number."""
+        return [served for _, model in sorted(self._models.items()) for served in model.served.values()]
 
     def versions(self, name: str) -> list[str]:
-        """The versions of a model that are on disk, as text."""
-        return [str(version) for version in self._models[name].versions]
+        """The versions of a model that are on disk or serve, as text."""
+        return [str(version) for version in _known(self._models[name])]
 
     def index(self) -> Iterator[IndexEntry]:
         """Every version of every model, with its state and, where it does not serve, the reason."""
         for name, model in sorted(self._models.items()):
-            for version in model.versions:
-                served = model.serving is not None and model.serving.version == str(version)
-                yield IndexEntry(
-                    name=name,
-                    version=str(version),
-                    state=model.state if served or model.serving is None else State.UNAVAILABLE,
-                    reason="" if served else model.reasons.get(version, "a higher version is served"),
-                )
+            for version in _known(model):
+                yield self._entry(name, model, version)
+            if not _known(model):
+                state = State.LOADING if model.wanted.loading else State.UNAVAILABLE
+                yield IndexEntry(name=name, version="", state=state, reason=model.wanted.reason())
 
     def ready(self) -> bool:
         """Whether every model that should serve does."""
-        return self._loaded and self.ready_names() == self._models.keys()
+        return bool(self._models) and not self.missing()
 
-    def ready_names(self) -> set[str]:
-        """Names of the models that serve, or were taken out of service on purpose."""
-        return {name for name, model in self._models.items() if model.serving or model.unloaded}
-
-    async def load(self, name: str) -> None:
-        """Load the highest good version of `name`, new or again, and replace the one that serves.
-
-        The current version keeps serving until the new one is ready; if none loads, it stays.
-
-        Raises:
-            UnknownModel: no such folder in the repository.
-            InvalidRequest: the highest version is bad; says why, and which one serves all the same.
-        """
-        async with self._lock:
-            if not (is_model_name(name) and (self._settings.models / name).is_dir()):
-                raise UnknownModel(f"no model {name!r} in {self._settings.models}")
-            current = self._models.get(name) or ModelState()
-            candidate = ModelState(state=State.LOADING)
-            if current.serving is None:
-                current.state = State.LOADING
-            try:
-                candidate.serving = await asyncio.to_thread(self._load_newest, name, candidate)
-            finally:
-                current.state = State.READY if current.serving else State.UNAVAILABLE
-            if candidate.serving is None:
-                current.versions, current.reasons = candidate.versions, candidate.reasons
-                raise InvalidRequest(f"model {name!r} cannot be loaded: {candidate.reason()}")
-            self._models[name] = candidate
-            if current.serving and current.serving.version != candidate.serving.version:
-                self._metrics.model_ready.labels(name, current.serving.version).set(0)
-            self._retire(current.serving)
-            highest = candidate.versions[-1]
-            if str(highest) != candidate.serving.version:
-                reason = f"version {highest} of model {name!r} cannot be loaded: {candidate.reasons[highest]}"
-                raise InvalidRequest(f"{reason}; version {candidate.serving.version} serves")
-
-    async def unload(self, name: str) -> None:
-        """Take `name` out of service. Requests in flight are answered; new ones get NotReady."""
-        async with self._lock:
-            if name not in self._models:
-                raise UnknownModel(f"no model {name!r}; there are: {', '.join(sorted(self._models)) or 'none'}")
-            model = self._models[name]
-            retired, model.serving = model.serving, None
-            model.unloaded = True
-            model.reasons.update(dict.fromkeys(model.versions, "unloaded"))
-            if retired is None:
-                return
-            model.state = State.UNLOADING
-            self._metrics.model_ready.labels(name, retired.version).set(0)
-            await retired.close()
-            model.state = State.UNAVAILABLE
+    def missing(self) -> list[str]:
+        """Names of the models that should serve and do not."""
+        return sorted(name for name, model in self._models.items() if not (model.served or model.wanted.unloaded))
 
     async def close(self) -> None:
         """Wait for the requests in flight, then release all threads."""
-        for served in self.serving():
+        for served in self.all_serving():
             await served.close()
         if self._closing:
             await asyncio.wait(self._closing)
         self._loader.close()
 
-    def _load_newest(self, name: str, model: ModelState) -> ServedModel | None:
-        """Load the highest version that is good; record why higher ones are not."""
-        folder = self._settings.models / name
-        model.state = State.LOADING
-        try:
-            model.versions = versions(folder)
-        except OSError as error:
-            model.reasons[0] = f"{folder} cannot be read ({error.strerror})"
-        for version in reversed(model.versions):
+    async def _apply(self, name: str, wanted: ModelVersions) -> str | None:
+        """Serve what is wanted of one model; the reason, where that is not possible."""
+        model = self._models.setdefault(name, _Model())
+        async with model.lock:
+            if wanted.revision < model.wanted.revision:
+                return None
+            new = {v: p for v, p in wanted.prepared.items() if model.loads.get(v) != p.load}
             try:
-                served = self._loader.load(folder / str(version))
-            except Exception as error:  # Whatever is wrong with one bundle, the others are to serve.
-                self._refuse(name, model, version, error)
-                continue
-            model.state = State.READY
-            return served
-        model.state = State.UNAVAILABLE
+                opened = await self._open(new)
+            except Exception as error:  # Whatever happened to this model, the others go on.
+                return self._refuse(name, error)
+            kept = {v: served for v, served in model.served.items() if v in wanted.prepared and v not in opened}
+            retired = {v: served for v, served in model.served.items() if v not in kept}
+            model.wanted = wanted
+            model.served = dict(sorted((kept | opened).items()))
+            model.loads = {version: prepared.load for version, prepared in wanted.prepared.items()}
+            self._serving = [served for _, each in sorted(self._models.items()) if (served := each.highest)]
+            self._report(name, model, retired)
+            closing = [self._retire(model, version, served) for version, served in retired.items()]
+            del kept, retired, opened
+        if wanted.unloaded and closing:
+            await asyncio.wait(closing)
         return None
 
-    def _refuse(self, name: str, model: ModelState, version: int, error: Exception) -> None:
-        """Record and log why a version does not serve."""
+    async def _open(self, prepared: Mapping[int, PreparedVersion]) -> dict[int, ServedModel]:
+        opened: dict[int, ServedModel] = {}
+        try:
+            for version, one in prepared.items():
+                opened[version] = await asyncio.to_thread(self._loader.open, one)
+        except BaseException:
+            for served in opened.values():
+                await served.close()
+            raise
+        return opened
+
+    def _refuse(self, name: str, error: Exception) -> str:
+        """Log why a prepared version cannot be opened, and return it."""
         foreseen = isinstance(error, BundleError | LecternError)
         reason = str(error) if foreseen else f"it fails with {type(error).__name__}: {first_line(error)}"
-        model.reasons[version] = reason
-        serving = self._models[name].serving if name in self._models else None
-        if serving is None or serving.version != str(version):
-            self._metrics.model_ready.labels(name, str(version)).set(0)
-        fields = {"model": name, "version": version, "reason": reason}
-        log.error("bundle refused", exc_info=None if foreseen else error, extra={"fields": fields})
+        fields = {"model": name, "reason": reason}
+        log.error("model cannot be opened", exc_info=None if foreseen else error, extra={"fields": fields})
+        return reason
 
-    def _retire(self, served: ServedModel | None) -> None:
-        """Close a replaced version once its last request is answered."""
-        if served is None:
-            return
+    def _report(self, name: str, model: _Model, retired: Mapping[int, ServedModel]) -> None:
+        """Say in the metrics which versions serve, and which were to and do not."""
+        tried = {version for version, reason in model.wanted.reasons.items() if version} & set(model.wanted.versions)
+        highest = max(model.served, default=0)
+        for version in {*retired, *(version for version in tried if version > highest)} - set(model.served):
+            self._metrics.model_ready.labels(name, str(version)).set(0)
+        for version in model.served:
+            self._metrics.model_ready.labels(name, str(version)).set(1)
+
+    def _retire(self, model: _Model, version: int, served: ServedModel) -> asyncio.Task[None]:
+        """Close a version once its last request is answered."""
+        if model.wanted.unloaded:
+            model.retiring.add(version)
         task = asyncio.get_running_loop().create_task(served.close())
         self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+
+        def closed(done: asyncio.Task[None]) -> None:
+            self._closing.discard(done)
+            model.retiring.discard(version)
+
+        task.add_done_callback(closed)
+        return task
+
+    def _entry(self, name: str, model: _Model, version: int) -> IndexEntry:
+        state, reason = State.UNAVAILABLE, model.wanted.reasons.get(version, "it is not served")
+        if version in model.served:
+            state, reason = State.READY, ""
+        elif version in model.retiring:
+            state = State.UNLOADING
+        elif model.wanted.loading:
+            state, reason = State.LOADING, ""
+        return IndexEntry(name=name, version=str(version), state=state, reason=reason)
 
     def _version(self, name: str, version: Version) -> ServedModel:
-        """The serving version of a model, which must be `version` where that is not None."""
+        """A serving version of a model: the highest, or `version` where that is not None."""
         model = self._models.get(name)
         if model is None:
             raise UnknownModel(f"no model {name!r}; there are: {', '.join(sorted(self._models)) or 'none'}")
-        serving = model.serving
-        if version is not None and str(version) not in map(str, model.versions):
-            raise UnknownModel(f"no version {version} of model {name!r}; there are: {_list(model.versions)}")
-        if serving is None:
-            raise NotReady(f"model {name!r} is not ready: {model.reason()}", retry_after=5)
-        if version is not None and str(version) != serving.version:
-            raise UnknownModel(f"version {version} of model {name!r} is not served; version {serving.version} is")
-        return serving
+        highest = model.highest
+        if version is None and highest is not None:
+            return highest
+        if version is not None:
+            for number, served in model.served.items():
+                if str(number) == str(version):
+                    return served
+            if str(version) not in map(str, _known(model)):
+                raise UnknownModel(f"no version {version} of model {name!r}; there are: {_list(_known(model))}")
+        if highest is None:
+            reason = "it is unloading" if model.retiring else model.wanted.reason()
+            raise NotReady(f"model {name!r} is not ready: {reason}", retry_after=5)
+        are = "version {} is" if len(model.served) == 1 else "versions {} are"
+        raise UnknownModel(
+            f"version {version} of model {name!r} is not served; {are.format(_list(list(model.served)))}"
+        )
 
     def _only_match(self, task: Task | None, requested: Mapping[str, str]) -> str:
         """The name of the only model of a task that fits the selectors."""
         candidates = self.serving(task)
+        if not any(requested.items() <= served.predictor.selectors.items() for served in candidates):
+            self._check_waiting(task, requested)
         if not candidates:
             raise UnknownModel(f"no model for the task {task.value if task else 'asked'!r} is served")
         return only_match(candidates, requested).name
 
-    def _problems(self) -> Iterator[str]:
-        """Every version that is bad, with the reason."""
-        for name, model in self._models.items():
-            for version, reason in model.reasons.items():
-                yield f"{name}/{version}: {reason}" if version else f"{name}: {reason}"
-            if not model.versions and not model.reasons:
-                yield f"{name}: has no version folder (1, 2, …); copy the model again or remove its folder"
+    def _check_waiting(self, task: Task | None, requested: Mapping[str, str]) -> None:
+        """Raise NotReady where a model that would fit does not serve now."""
+        for name, model in sorted(self._models.items()):
+            wanted = model.wanted
+            fits = task is not None and wanted.task == task and requested.items() <= (wanted.selectors or {}).items()
+            if fits and not model.served:
+                self._version(name, None)
 
 
-def _model_names(root: Path) -> list[str]:
-    """Names of the models in a repository.
-
-    Raises:
-        ConfigurationError: it is missing or cannot be read.
-    """
-    try:
-        return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and is_model_name(entry.name))
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"model repository {root} does not exist; set LECTERN_MODELS") from error
-    except OSError as error:
-        raise ConfigurationError(
-            f"model repository {root} cannot be read ({error.strerror}); set LECTERN_MODELS"
-        ) from error
+def _known(model: _Model) -> list[int]:
+    """The versions of a model that are on disk, serve or are being retired."""
+    return sorted({*model.wanted.versions, *model.served, *model.retiring})
 
 
 def _list(items: list[int]) -> str:

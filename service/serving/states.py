@@ -1,11 +1,19 @@
-"""The states of models and versions, in the Open Inference Protocol's words."""
+"""What should be served, and the states of models and versions in the Open Inference Protocol's words.
+
+Everything here is plain data that can be written as JSON, so that one process can decide and others can serve.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
 
-from service.serving.served_model import ServedModel
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.bundle.manifest import Task
 
 
 class State(StrEnum):
@@ -27,21 +35,90 @@ class IndexEntry:
     reason: str = ""
 
 
-@dataclass(kw_only=True)
-class ModelState:
-    """The state of one model name."""
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    serving: ServedModel | None = None
-    state: State = State.UNAVAILABLE
-    versions: list[int] = field(default_factory=list)
-    reasons: dict[int, str] = field(default_factory=dict)
-    """Reason why a version does not serve, by version."""
+
+class PreparedVersion(_Document):
+    """A version that was verified, optimized and tried, and that any process of the server may open."""
+
+    name: str
+    version: int
+    task: Task
+    selectors: dict[str, str] = Field(default_factory=dict)
+    """What a request may choose the model by, as `{"source": "en", "target": "de"}`."""
+    folder: Path
+    """The folder to open: a copy of the bundle with optimized graphs, or the bundle itself."""
+    optimized: bool
+    """Whether the graphs in `folder` are optimized, so that opening them takes little time."""
+    manifest_sha256: str
+    threads: int
+    """Threads of one run."""
+    inline: bool
+    """Whether it runs in the event loop."""
+    warm_up_seconds: float
+    """The time of an ordinary request, measured at warm-up."""
+    notice: str = ""
+    """What the operator should know, such as a cache that cannot be written."""
+    load: int = 0
+    """The number of the load that prepared it; the same version with another number is opened again."""
+
+
+class ModelVersions(_Document):
+    """What should be served of one model, and why the rest is not."""
+
+    revision: int = 0
+    """Grows with every change of any model: an older one never replaces a newer one."""
+    versions: tuple[int, ...] = ()
+    """The versions on disk, lowest first."""
+    prepared: dict[int, PreparedVersion] = Field(default_factory=dict)
+    """The versions to serve."""
+    reasons: dict[int, str] = Field(default_factory=dict)
+    """Reason why a version does not serve; that of version 0 is about the model's folder."""
+    loading: bool = False
+    """Whether versions are being prepared now."""
     unloaded: bool = False
     """Taken out of service on purpose: it does not count against being ready."""
+    task: Task | None = None
+    """Its task, where known."""
+    selectors: dict[str, str] | None = None
+    """Its selectors, where known."""
 
     def reason(self) -> str:
         """The reason why no version serves: that of the highest one."""
-        if self.state in (State.LOADING, State.UNLOADING):
-            return f"it is {self.state.value.lower()}"
+        if self.loading:
+            return "it is loading"
+        if self.unloaded:
+            return "unloaded"
         highest = max(self.reasons, default=None)
         return "it has no version" if highest is None else self.reasons[highest]
+
+
+class RepositoryState(_Document):
+    """What should be served, of every model by name."""
+
+    models: dict[str, ModelVersions] = Field(default_factory=dict)
+
+
+class Publish(Protocol):
+    """Makes every process of the server serve what a state says."""
+
+    async def __call__(self, state: RepositoryState) -> Mapping[str, str]:
+        """Return once all processes serve it.
+
+        Returns:
+            Why a model does not serve as the state says, by name; it serves as before then.
+        """
+
+
+class ModelControl(Protocol):
+    """Loads and unloads models in all processes of the server."""
+
+    async def load(self, name: str, version: int | None = None) -> None:
+        """Load the versions of `name` that the policy asks for, or only `version`, and return once they serve."""
+
+    async def unload(self, name: str) -> None:
+        """Take `name` out of service, and return once its last request is answered."""
+
+    def stop(self) -> None:
+        """Give up the loads in progress: the server is shutting down."""

@@ -1,0 +1,105 @@
+"""The program of the helper process: forks a child for each preparation. See `service.serving.helper_process`."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import traceback
+from typing import Any
+
+import orjson
+
+from service.bundle.files import BundleError, first_line
+from service.errors import ConfigurationError
+from service.serving.preparation import prepare
+from service.serving.preparation_job import PreparationJob
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Fork a child for every job that comes over the socket, until the server closes it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the server decides when this ends.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Ended children leave nothing behind.
+    logging.disable(logging.WARNING)  # The server says it again when it opens the model.
+    import onnxruntime  # noqa: F401 (loaded before the first job comes, and shared by all children)
+
+    with socket.socket(fileno=int(sys.argv[1])) as jobs:
+        while True:
+            head, descriptors, _, _ = socket.recv_fds(jobs, 4, 1)
+            if len(head) < 4 or not descriptors:
+                return
+            request = jobs.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL)
+            if os.fork() == 0:
+                jobs.close()
+                _run(request, descriptors[0])
+            os.close(descriptors[0])
+
+
+def _run(request: bytes, result: int) -> None:
+    """Prepare one version in this child, write the result as JSON, and end."""
+    code = 1
+    try:
+        os.write(result, b"%d\n" % os.getpid())
+        document = orjson.loads(request)
+        _limit(document["seconds"], document["memory_bytes"], document["niceness"])
+        answer = orjson.dumps(_answer(document["job"]))
+        with os.fdopen(result, "wb") as stream:
+            stream.write(answer)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _answer(job: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"kind": "prepared", "prepared": prepare(PreparationJob.model_validate(job)).model_dump(mode="json")}
+    except MemoryError:
+        return {"kind": "memory"}
+    except BundleError as error:
+        return {"kind": "memory" if _is_allocation(error) else "bundle", "error": str(error)}
+    except ConfigurationError as error:
+        return {"kind": "configuration", "error": str(error)}
+    except Exception as error:
+        if _is_allocation(error):
+            return {"kind": "memory"}
+        text = f"it fails with {type(error).__name__}: {first_line(error)}"
+        return {"kind": "other", "error": text, "traceback": traceback.format_exc()}
+
+
+def _is_allocation(error: BaseException | None) -> bool:
+    """Whether memory ran out: onnxruntime says so in the text of its errors only."""
+    while error is not None:
+        text = str(error).lower()
+        if isinstance(error, MemoryError) or "bad_alloc" in text or "bad allocation" in text:
+            return True
+        if "failed to allocate memory" in text:
+            return True
+        error = error.__cause__
+    return False
+
+
+def _limit(seconds: float, memory_bytes: int, niceness: int) -> None:
+    """Have the kernel end this process when it takes too long or too much, or when the server is gone.
+
+    Memory is limited on Linux only: other systems count it otherwise.
+    """
+    signal.setitimer(signal.ITIMER_REAL, seconds + 1)  # The default action of its signal ends the process.
+    with contextlib.suppress(OSError):
+        os.nice(niceness)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as stream:
+            stream.write("1000")  # If the machine itself runs out of memory, this process goes, not the server.
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Preparing a version: verify it, optimize its graphs, warm it up, choose where it runs, and replay its samples.
+
+`prepare` runs in a helper process (`service.serving.helper_process`), as any of these steps may hang or take all memory
+with a bundle that means harm or is broken. What it leaves is opened by the server in little time.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from service.bundle.files import MANIFEST, Bundle, BundleError, read_bundle
+from service.runtime.providers import CPU, resolve
+from service.runtime.session import optimize_graph, session_opener
+from service.serving.preparation_job import PreparationJob
+from service.serving.prepared_cache import PreparedCache
+from service.serving.served_model import runs_inline, warm_up
+from service.serving.states import PreparedVersion
+from service.tasks import Predictor, load_predictor
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
+
+
+def prepare(job: PreparationJob) -> PreparedVersion:
+    """Verify the bundle, open it, warm it up and replay its samples.
+
+    Raises:
+        BundleError: the bundle is bad, or answers its samples otherwise than it did.
+        ConfigurationError: strict, and another execution provider runs than was asked for.
+    """
+    bundle = read_bundle(job.path)
+    if job.cache is None:
+        return _try(job, bundle, optimized=False)
+    cache = PreparedCache(job.cache)
+    key = _key(job)
+    if (known := cache.find(key)) is not None:
+        return known
+    try:
+        with cache.staging() as folder, _texts_name(job.path, folder):
+            copy = _copy(bundle, folder)
+            optimized = resolve(job.providers) == (CPU,) and _optimize(copy)
+            prepared = _try(job, copy, optimized=optimized)
+            return cache.keep(key, folder, prepared)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        notice = f"{job.cache} cannot be written ({error.strerror}): the bundle itself is opened"
+    return _try(job, bundle, optimized=False).model_copy(update={"notice": notice})
+
+
+def _try(job: PreparationJob, bundle: Bundle, *, optimized: bool) -> PreparedVersion:
+    """Open a bundle as the server would, measure it, and compare its answers to the stored ones."""
+    threads = job.threads or 1
+    predictor = _open(job, bundle, threads, optimized)
+    seconds = warm_up(predictor)
+    inline = not predictor.scheduling.decodes_stepwise and runs_inline(job.inline, seconds)
+    if not job.threads and not inline and job.cpus > 1:
+        # Waking threads would cost a tiny model more than its whole run; only slow ones are opened with several.
+        threads = job.cpus
+        predictor = _open(job, bundle, threads, optimized)
+        seconds = warm_up(predictor)
+    if wrong := next(predictor.replay(), None):
+        raise BundleError(f"{bundle.path}: the samples are answered differently: {wrong}")
+    return PreparedVersion(
+        name=bundle.manifest.name,
+        version=bundle.manifest.version,
+        task=bundle.manifest.task,
+        selectors=dict(predictor.selectors),
+        folder=bundle.path,
+        optimized=optimized,
+        manifest_sha256=_sha256(bundle.path / MANIFEST),
+        threads=threads,
+        inline=inline,
+        warm_up_seconds=seconds,
+    )
+
+
+def _open(job: PreparationJob, bundle: Bundle, threads: int, optimized: bool) -> Predictor[Any]:
+    opener = session_opener(job.providers, threads, job.strict, optimized=optimized)
+    return load_predictor(bundle, opener, job.limits)
+
+
+def _copy(bundle: Bundle, folder: Path) -> Bundle:
+    """Copy a bundle, so that whatever happens to its files afterwards cannot touch what is served."""
+    for name in (MANIFEST, *bundle.manifest.files):
+        shutil.copyfile(bundle.path / name, folder / name)
+    for name, expected in bundle.manifest.files.items():
+        if _sha256(folder / name) != expected:
+            raise BundleError(f"{folder / name}: was changed while it was read; load the model again")
+    return Bundle(path=folder, manifest=bundle.manifest)
+
+
+def _optimize(copy: Bundle) -> bool:
+    """Replace the graphs by optimized ones."""
+    for graph in copy.manifest.graphs.values():
+        optimize_graph(copy.file(graph.file))
+    return True
+
+
+@contextmanager
+def _texts_name(path: Path, folder: Path) -> Iterator[None]:
+    """Make errors name the files of the bundle instead of those of its copy."""
+    try:
+        yield
+    except BundleError as error:
+        raise BundleError(str(error).replace(str(folder), str(path))) from error
+
+
+def _key(job: PreparationJob) -> Sequence[str]:
+    """Everything that the result of a preparation depends on."""
+    return [_sha256(job.path / MANIFEST), job.model_dump_json(exclude={"cache"})]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,28 @@
+"""What the server asks the helper process to prepare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from service.limits import Limits
+
+
+class PreparationJob(BaseModel):
+    """What to prepare, and for which settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Path
+    """The bundle."""
+    cache: Path | None
+    """The folder that gets a copy of the bundle with optimized graphs; None: the bundle itself is opened."""
+    providers: tuple[str, ...]
+    threads: int
+    """Threads of one run as set; 0: as many as `cpus` where the model is slow, else 1."""
+    cpus: int
+    """CPUs for one process of the server."""
+    inline: str
+    strict: bool
+    limits: Limits

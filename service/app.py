@@ -32,6 +32,8 @@ from service.api.openapi import describe
 from service.api.operation import Context, Operation, error_shape
 from service.observability import Metrics
 from service.serving.registry import ModelRegistry
+from service.serving.repository import ModelRepository
+from service.serving.states import ModelControl
 from service.settings import Settings
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -46,6 +48,7 @@ OPERATIONS: tuple[Operation, ...] = (
 )
 
 Hook = Callable[[Context], None]
+MakeControl = Callable[[Settings, ModelRegistry], ModelControl]
 
 
 class Lectern(FastAPI):
@@ -78,31 +81,43 @@ class Lectern(FastAPI):
         return self.openapi_schema
 
 
-def create_app(settings: Settings, *, on_ready: Hook | None = None) -> Lectern:
+def create_app(settings: Settings, *, on_ready: Hook | None = None, control: MakeControl | None = None) -> Lectern:
     """Create the application.
 
-    Models load when its lifespan begins, or earlier by `app.context.registry.load_all()`.
+    Models load when its lifespan begins, or earlier by `app.context.control.start()`.
 
     Args:
         settings: the settings of the service.
         on_ready: called in the event loop once every model is loaded.
+        control: makes what loads and unloads models; by default this process decides for itself.
 
     Raises:
         ConfigurationError: a setting is wrong.
     """
     metrics = Metrics()
     registry = ModelRegistry(settings, metrics)
-    context = Context(settings=settings, registry=registry, metrics=metrics, access=Access(settings))
+    context = Context(
+        settings=settings,
+        registry=registry,
+        control=(control or _decide_here)(settings, registry),
+        metrics=metrics,
+        access=Access(settings),
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        context.registry.load_all()
+        await context.control.start()
         if on_ready is not None:
             on_ready(context)
         yield
+        await context.control.close()
         await context.registry.close()
 
     return Lectern(context, lifespan=lifespan)
+
+
+def _decide_here(settings: Settings, registry: ModelRegistry) -> ModelControl:
+    return ModelRepository(settings, registry.apply)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

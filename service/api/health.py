@@ -45,8 +45,8 @@ async def ready(request: Request) -> Response:
     if service.draining.is_set():
         raise NotReady("the server is shutting down", _RETRY_AFTER_SECONDS)
     if not service.registry.ready():
-        missing = sorted({entry.name for entry in service.registry.index()} - service.registry.ready_names())
-        raise NotReady(f"not ready: {', '.join(missing) or 'no model is loaded'}", _RETRY_AFTER_SECONDS)
+        missing = ", ".join(service.registry.missing())
+        raise NotReady(f"not ready: {missing or 'no model is loaded'}", _RETRY_AFTER_SECONDS)
     return model_response(Ready())
 
 

@@ -17,6 +17,7 @@ from service.api.access import Access
 from service.api.errors import ErrorShape, shape_of_unknown_path
 from service.observability import Metrics, Timings
 from service.serving.registry import ModelRegistry
+from service.serving.states import ModelControl
 from service.settings import Settings
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -81,6 +82,9 @@ class Context:
 
     settings: Settings
     registry: ModelRegistry
+    """The models that this process serves."""
+    control: ModelControl
+    """Loads and unloads models, in all processes."""
     metrics: Metrics
     access: Access
     draining: threading.Event = field(default_factory=threading.Event)

@@ -52,7 +52,7 @@ def serve(settings: Settings) -> int:
 def _serve_on(listener: socket.socket, settings: Settings) -> int:
     app = _create_app(settings)
     # Loaded before uvicorn starts, so that every reason not to start is reported with exit code 2.
-    app.context.registry.load_all()
+    asyncio.run(app.context.control.start())
     address = url_of(listener)
     if settings.workers > 1:
         return _serve_many(settings, listener, address)
@@ -97,6 +97,7 @@ def _drain_on_sigterm(context: Context, seconds: float) -> None:
             return
         context.draining.set()
         log.info("draining", extra={"fields": {"seconds": seconds}})
+        loop.call_soon_threadsafe(context.control.stop)
         loop.call_soon_threadsafe(loop.call_later, seconds, close, number, None)
 
     signal.signal(signal.SIGTERM, drain)

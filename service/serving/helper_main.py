@@ -17,6 +17,7 @@ import orjson
 
 from service.bundle.files import BundleError, first_line
 from service.errors import ConfigurationError
+from service.runtime.providers import runtime_version
 from service.serving.preparation import prepare
 from service.serving.preparation_job import PreparationJob
 
@@ -29,7 +30,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Ended children leave nothing behind.
     logging.disable(logging.WARNING)  # The server says it again when it opens the model.
-    import onnxruntime  # noqa: F401 (loaded before the first job comes, and shared by all children)
+    runtime_version()  # Imports onnxruntime before the first job comes, for all children.
 
     with socket.socket(fileno=int(sys.argv[1])) as jobs:
         while True:

@@ -40,9 +40,7 @@ class ModelLoader:
         bundle = open_verified(prepared.folder)
         own = self._settings.for_model(prepared.name)
         assert own.providers is not None
-        opener = session_opener(
-            own.providers, prepared.threads, self._settings.strict, optimized=prepared.optimized
-        )
+        opener = session_opener(own.providers, prepared.threads, self._settings.strict, optimized=prepared.optimized)
         predictor = load_predictor(bundle, opener, self._settings.limits_for(prepared.name))
         predictor.infer(predictor.scheduling.warm_up())
         served = ServedModel(

@@ -16,7 +16,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -187,7 +187,7 @@ def _hashes(folder: Path) -> dict[str, str]:
     return hashes
 
 
-def _digest(record: dict[str, object]) -> str:
+def _digest(record: Mapping[str, object]) -> str:
     content = {"files": record["files"], "prepared": record["prepared"]}
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 

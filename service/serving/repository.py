@@ -58,7 +58,7 @@ class ModelRepository:
         """What should be served now."""
         return RepositoryState(models=dict(self._models))
 
-    async def load_all(self) -> None:
+    async def start(self) -> None:
         """Load every model of the repository; does nothing a second time.
 
         Raises:
@@ -74,6 +74,7 @@ class ModelRepository:
                 f"model repository {root} holds no model; train one with `lectern-train` or set LECTERN_MODELS"
             )
         self._check_settings(names)
+        self._open_cache()
         slots = asyncio.Semaphore(max(2, available_cpus()))
 
         async def prepare(name: str) -> None:
@@ -126,7 +127,7 @@ class ModelRepository:
         if not (is_model_name(name) and (self._settings.models / name).is_dir()):
             raise UnknownModel(f"no model {name!r} in {self._settings.models}")
         async with self._lock(name):
-            before = self._models.get(name, ModelVersions())
+            before = self._models.get(name, ModelVersions(unloaded=True))
             self._check_version(name, version)
             if not before.prepared:
                 await self._change(name, before.model_copy(update={"loading": True, "unloaded": False}))
@@ -219,15 +220,19 @@ class ModelRepository:
         self._changes += 1
         return prepared.model_copy(update={"load": self._changes})
 
+    def _open_cache(self) -> Path | None:
+        if self._cache is None:
+            self._cache = CacheFolder(self._settings.cache)
+        return self._cache.path
+
     def _job(self, path: Path) -> PreparationJob:
         settings, name = self._settings, path.parent.name
-        if self._cache is None:
-            self._cache = CacheFolder(settings.cache)
         own = settings.for_model(name)
-        assert own.providers is not None and own.inline is not None
+        assert own.providers is not None
+        assert own.inline is not None
         return PreparationJob(
             path=path.absolute(),
-            cache=self._cache.path,
+            cache=self._open_cache(),
             providers=own.providers,
             threads=settings.threads,
             cpus=max(1, available_cpus() // settings.workers),

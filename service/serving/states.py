@@ -78,7 +78,7 @@ class ModelVersions(_Document):
     loading: bool = False
     """Whether versions are being prepared now."""
     unloaded: bool = False
-    """Taken out of service on purpose: it does not count against being ready."""
+    """Taken out of service on purpose, or never in service: it does not count against being ready."""
     task: Task | None = None
     """Its task, where known."""
     selectors: dict[str, str] | None = None
@@ -88,8 +88,6 @@ class ModelVersions(_Document):
         """The reason why no version serves: that of the highest one."""
         if self.loading:
             return "it is loading"
-        if self.unloaded:
-            return "unloaded"
         highest = max(self.reasons, default=None)
         return "it has no version" if highest is None else self.reasons[highest]
 
@@ -114,6 +112,13 @@ class Publish(Protocol):
 class ModelControl(Protocol):
     """Loads and unloads models in all processes of the server."""
 
+    async def start(self) -> None:
+        """Return once the models of the repository serve in this process; does nothing a second time.
+
+        Raises:
+            ConfigurationError: the server cannot start with this repository.
+        """
+
     async def load(self, name: str, version: int | None = None) -> None:
         """Load the versions of `name` that the policy asks for, or only `version`, and return once they serve."""
 
@@ -122,3 +127,6 @@ class ModelControl(Protocol):
 
     def stop(self) -> None:
         """Give up the loads in progress: the server is shutting down."""
+
+    async def close(self) -> None:
+        """Release what it holds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -41,7 +42,7 @@ async def load(request: Request) -> Response:
         if name == "config" or name.startswith("file:"):
             raise InvalidRequest("is not implemented: models load as they are in the repository", f"parameters.{name}")
     _check_allowed(request)
-    await context(request).registry.load(request.path_params["model"])
+    await context(request).control.load(request.path_params["model"], _pinned(body.parameters.get("version")))
     return Response()
 
 
@@ -49,8 +50,17 @@ async def unload(request: Request) -> Response:
     """Unload a model, and answer once its last request is finished."""
     await _read(request, ControlRequest)
     _check_allowed(request)
-    await context(request).registry.unload(request.path_params["model"])
+    await context(request).control.unload(request.path_params["model"])
     return Response()
+
+
+def _pinned(value: object) -> int | None:
+    """The version that a request asks for, as a number; None if it asks for none."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | str) or not re.fullmatch(r"[1-9][0-9]{0,8}", str(value)):
+        raise InvalidRequest("must be the number of a version, such as 3", "parameters.version")
+    return int(value)
 
 
 async def _read(request: Request, model: type[BodyT]) -> BodyT:

@@ -9,18 +9,16 @@ from typing import Any
 
 import pytest
 
-from service.observability import Metrics
-from service.serving.registry import ModelRegistry
-from service.settings import Settings
+from tests.support.local_models import LocalModels, local_models
 
 
 @pytest.fixture
-def make_registry() -> Iterator[Callable[..., ModelRegistry]]:
+def make_registry() -> Iterator[Callable[..., LocalModels]]:
     """Make a registry over a repository, not yet loaded, with some settings; it is closed after the test."""
-    registries: list[ModelRegistry] = []
+    registries: list[LocalModels] = []
 
-    def make(repository: Path, **settings: Any) -> ModelRegistry:
-        registries.append(ModelRegistry(Settings(models=repository, **settings), Metrics()))
+    def make(repository: Path, **settings: Any) -> LocalModels:
+        registries.append(local_models(repository, **settings))
         return registries[-1]
 
     yield make

@@ -17,19 +17,21 @@ from service.bundle.manifest import Task
 from service.errors import ConfigurationError, InvalidRequest, NotReady, UnknownModel
 from service.observability import Timings
 from service.runtime.session import OnnxSession
-from service.serving.loader import ModelLoader
-from service.serving.registry import ModelRegistry
+from service.serving.helper_process import HelperProcess
+from service.serving.preparation import prepare
+from service.serving.preparation_job import PreparationJob
 from service.serving.served_model import ServedModel
-from service.serving.states import State
+from service.serving.states import PreparedVersion, State
 from service.settings import ModelSettings
 from service.tasks.image_classification.request import ClassifyRequest
 from tests.support.bundle_edits import edit_samples, rewrite, write_failing_classifier
 from tests.support.classifier_bundles import classifier_graph, template, write_classifier
 from tests.support.event_loop import run_async
 from tests.support.files import flip_bit
+from tests.support.local_models import LocalModels
 from tests.support.server import Gate
 
-Open = Callable[..., ModelRegistry]
+Open = Callable[..., LocalModels]
 
 
 @pytest.fixture
@@ -47,10 +49,10 @@ def registry_of(repository: Path, make_registry: Open) -> Open:
 
 
 @pytest.fixture
-def loaded(registry_of: Open) -> Callable[..., ModelRegistry]:
+def loaded(registry_of: Open) -> Callable[..., LocalModels]:
     """Makes a registry over `repository` and loads it."""
 
-    def make(**settings: Any) -> ModelRegistry:
+    def make(**settings: Any) -> LocalModels:
         registry = registry_of(**settings)
         registry.load_all()
         return registry
@@ -58,15 +60,15 @@ def loaded(registry_of: Open) -> Callable[..., ModelRegistry]:
     return make
 
 
-def _states(registry: ModelRegistry) -> dict[str, str]:
+def _states(registry: LocalModels) -> dict[str, str]:
     return {f"{entry.name}/{entry.version}": entry.state.value for entry in registry.index()}
 
 
-def _reasons(registry: ModelRegistry) -> dict[str, str]:
+def _reasons(registry: LocalModels) -> dict[str, str]:
     return {f"{entry.name}/{entry.version}": entry.reason for entry in registry.index()}
 
 
-def _ready_gauge(registry: ModelRegistry) -> dict[str, float]:
+def _ready_gauge(registry: LocalModels) -> dict[str, float]:
     return {
         f"{labels['model']}/{labels['version']}": value
         for name, labels, value in registry._metrics.samples()
@@ -114,7 +116,7 @@ def test_a_model_without_a_good_version_makes_the_server_not_ready_and_the_other
     (write_classifier(repository, "letters").path / "manifest.json").unlink()
     registry = loaded()
     assert not registry.ready()
-    assert registry.ready_names() == {"digits"}
+    assert registry.missing() == ["letters"]
     assert registry.find(name="digits").version == "1"
     with pytest.raises(NotReady, match=r"'letters' is not ready: .*manifest\.json: is missing"):
         registry.find(name="letters")
@@ -255,9 +257,9 @@ def test_settings_of_one_model_are_its_own(repository: Path, loaded: Open) -> No
     ],
 )
 def test_threads_are_for_slow_models_and_shared_by_the_processes(
-    repository: Path, loaded: Open, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], threads: list[int]
+    repository: Path, registry_of: Open, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], threads: list[int]
 ) -> None:
-    write_classifier(repository)
+    bundle = write_classifier(repository)
     opened: list[int] = []
     init = OnnxSession.__init__
 
@@ -266,9 +268,10 @@ def test_threads_are_for_slow_models_and_shared_by_the_processes(
         init(self, *args, **options)
 
     monkeypatch.setattr(OnnxSession, "__init__", recording_init)
-    monkeypatch.setattr("service.serving.loader.available_cpus", lambda: 6)
-    loaded(**settings)
+    monkeypatch.setattr("service.serving.repository.available_cpus", lambda: 6)
+    prepared = prepare(registry_of(**settings).repository._job(bundle.path))
     assert opened == threads
+    assert prepared.threads == threads[-1]
 
 
 def test_settings_for_a_model_that_is_not_there_are_warned_about(
@@ -325,14 +328,14 @@ def test_a_model_that_fails_unforeseen_does_not_serve_and_stops_no_other(
 ) -> None:
     write_classifier(repository, "broken")
     write_classifier(repository)
-    load = ModelLoader.load
+    ask = HelperProcess.prepare
 
-    def failing_load(self: ModelLoader, path: Path) -> ServedModel:
-        if path.parent.name == "broken":
+    async def failing_prepare(self: HelperProcess, job: PreparationJob, **limits: Any) -> PreparedVersion:
+        if job.path.parent.name == "broken":
             raise ZeroDivisionError("division by zero")
-        return load(self, path)
+        return await ask(self, job, **limits)
 
-    monkeypatch.setattr(ModelLoader, "load", failing_load)
+    monkeypatch.setattr(HelperProcess, "prepare", failing_prepare)
     registry = loaded()
     assert _reasons(registry) == {"broken/1": "it fails with ZeroDivisionError: division by zero", "digits/1": ""}
     assert any(record.exc_info for record in caplog.records if record.message == "bundle refused")

@@ -14,18 +14,18 @@ import pytest
 from service.errors import DeadlineExceeded, InvalidRequest, ModelFailure, NotReady, Saturated
 from service.observability import Timings
 from service.runtime.session import OnnxSession, Tensors
-from service.serving.registry import ModelRegistry
 from service.serving.served_model import INLINE_THRESHOLD_SECONDS, ServedModel, runs_inline
 from service.tasks.image_classification.request import ClassifyRequest
 from tests.support.classifier_bundles import template, write_classifier
 from tests.support.event_loop import run_async
+from tests.support.local_models import LocalModels
 from tests.support.server import Gate
 
 Serve = Callable[..., ServedModel]
 
 
 @pytest.fixture
-def served_with(tmp_path: Path, make_registry: Callable[..., ModelRegistry]) -> Serve:
+def served_with(tmp_path: Path, make_registry: Callable[..., LocalModels]) -> Serve:
     """Makes the live digits model with some settings."""
     write_classifier(tmp_path)
 

@@ -218,6 +218,7 @@ def test_unloading_waits_for_running_translations(tmp_path: Path, gate: Gate) ->
         assert (await translating).status_code == 200
         assert (await unloading).status_code == 200
         refused = await client.post("/v1/translate", json={"source": "en", "text": "the dog"})
-        assert refused.json()["detail"] == "source: no served model has source 'en'; available: de-en"
+        assert refused.status_code == 503
+        assert refused.json()["detail"] == "model 'translate-en-de' is not ready: unloaded"
 
     run_with_client(main, Settings(models=tmp_path))

@@ -168,7 +168,7 @@ def describe_settings() -> Iterator[tuple[str, str, str]]:
         if isinstance(default, bool):
             text = str(int(default))
         suffix = "__<NAME>__<SETTING>" if name == "model" else ""
-        yield variable(name) + suffix, "" if default == {} else text, field.description or ""
+        yield variable(name) + suffix, "" if default in ({}, None) else text, field.description or ""
 
 
 def _first(own: int | None, other: int) -> int:

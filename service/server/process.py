@@ -18,9 +18,11 @@ from uvicorn.supervisors import Multiprocess
 
 from service.api.operation import Context
 from service.app import Lectern, create_app
+from service.limits import variable
 from service.observability import MULTIPROCESS_DIR, configure_logging, sweep_dead_processes
 from service.runtime.providers import check_installation
 from service.server.listener import listen, url_of
+from service.serving.repository import ModelRepository
 from service.settings import Settings, load_settings, unknown_variables
 
 log = logging.getLogger(__name__)
@@ -55,6 +57,9 @@ def _serve_on(listener: socket.socket, settings: Settings) -> int:
     asyncio.run(app.context.control.start())
     address = url_of(listener)
     if settings.workers > 1:
+        # The workers find there what was prepared here.
+        if isinstance(app.context.control, ModelRepository) and app.context.control.cache is not None:
+            os.environ[variable("cache")] = str(app.context.control.cache)
         return _serve_many(settings, listener, address)
     # Make SIGTERM end the process like Ctrl-C, both before uvicorn installs its handlers and when it re-raises the
     # signal on exit.

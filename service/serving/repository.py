@@ -58,6 +58,11 @@ class ModelRepository:
         """What should be served now."""
         return RepositoryState(models=dict(self._models))
 
+    @property
+    def cache(self) -> Path | None:
+        """The folder of prepared versions, once one is needed."""
+        return self._cache.path if self._cache is not None else None
+
     async def start(self) -> None:
         """Load every model of the repository; does nothing a second time.
 

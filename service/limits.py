@@ -23,6 +23,12 @@ class Limits(BaseModel):
     """Maximum number of images in one request."""
     max_pixels: int = Field(default=20_000_000, ge=784)
     """Maximum number of pixels of one image."""
+    max_scanned_pixels: int = Field(default=300_000_000, ge=784)
+    """Maximum number of pixels that all scans of one progressive JPEG decode together."""
+    max_image_parts: int = Field(default=20_000, ge=16)
+    """Maximum number of parts of one image file: chunks, segments, blocks or strips."""
+    max_decoding_pixels: int = Field(default=20_000_000, ge=784)
+    """Maximum number of pixels decoded at the same time, of all images of a model; an image beyond it waits."""
     max_words: int = Field(default=10_000, ge=1, le=1_000_000)
     """Maximum number of words, pairs of words or vectors in one request."""
     max_neighbors: int = Field(default=1_000, ge=1, le=100_000)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import orjson
@@ -20,6 +20,9 @@ from service.tasks.scheduling import Scheduling
 from service.tasks.tensors import TensorAdapter
 
 RequestT = TypeVar("RequestT")
+
+Check = Callable[[], None]
+"""Raises an error if nobody waits for the answer any longer."""
 
 
 class StopAtFirst(FailFast):
@@ -82,6 +85,10 @@ class Predictor(ABC, Generic[RequestT]):
         Raises:
             InvalidRequest: naming the field.
         """
+
+    def preprocess_with_checks(self, request: RequestT, check: Check) -> Tensors:
+        """`preprocess` in a thread; what takes long overrides it and calls `check` between its parts."""
+        return self.preprocess(request)
 
     @abstractmethod
     def infer(self, tensors: Tensors) -> Tensors:

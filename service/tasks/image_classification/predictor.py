@@ -14,8 +14,15 @@ from service.bundle.manifest import Datatype
 from service.errors import InvalidRequest, ModelFailure
 from service.limits import Limits
 from service.runtime.session import OpenSession, Tensors
-from service.tasks.base import Predictor
-from service.tasks.image_classification.preprocessing import ImageError, ImagePreprocessing, decode_image, normalize
+from service.tasks.base import Check, Predictor
+from service.tasks.image_classification.decoding_gate import DecodingGate
+from service.tasks.image_classification.preprocessing import (
+    EncodedImage,
+    FileLimits,
+    ImageError,
+    ImagePreprocessing,
+    normalize,
+)
 from service.tasks.image_classification.request import ClassifyRequest, to_request
 from service.tasks.image_classification.schemas import ClassifyBody
 from service.tasks.json_tensors import array_from_json
@@ -27,6 +34,7 @@ from service.tasks.tensors import RowTensors
 _SMALL_BYTES = 8 * 1024
 _SMALL_PIXELS = 128 * 128
 _SMALL_PICTURES = 4
+_PNG_HEADER = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 
 
 _OUT_OF_RANGE = "holds a value outside 0 (paper) to 1 (ink); divide bytes by 255"
@@ -75,12 +83,14 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
     """One graph: `image` FP32 [-1, 1, height, width] in 0..1 to `probabilities` FP32 [-1, labels]."""
 
     routes: ClassVar = {"/v1/classify": ClassifyBody}
-    limit_names = ("max_images", "max_pixels")
+    limit_names = ("max_images", "max_pixels", "max_scanned_pixels", "max_image_parts")
 
     def __init__(self, bundle: Bundle, open_session: OpenSession, limits: Limits) -> None:
         super().__init__(bundle, open_session, limits)
         self._preprocessing = read_preprocessing(bundle, ImagePreprocessing)
         self._labels = require_labels(bundle)
+        self._file_limits = FileLimits(limits.max_pixels, limits.max_scanned_pixels, limits.max_image_parts)
+        self._gate = DecodingGate(limits.max_decoding_pixels)
         (graph,) = require_graphs(bundle)
         self._shape = (self._preprocessing.height, self._preprocessing.width)
         self._input = next((spec.name for spec in graph.inputs), "image")
@@ -99,15 +109,18 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         return to_request(body)
 
     def preprocess(self, request: ClassifyRequest) -> Tensors:
+        return self.preprocess_with_checks(request, lambda: None)
+
+    def preprocess_with_checks(self, request: ClassifyRequest, check: Check) -> Tensors:
         if request.pixels is not None:
             return {self._input: self._from_pixels(request)}
         count = len(request.pictures)
         self._check_count(count, request.field or "body")
         images = np.empty((count, 1, *self._shape), np.float32)
         for index, picture in enumerate(request.pictures):
+            check()
             try:
-                gray = decode_image(picture, max_pixels=self.limits.max_pixels)
-                images[index, 0] = normalize(gray, self._preprocessing)
+                images[index, 0] = self._normalize(picture, check)
             except ImageError as error:
                 raise InvalidRequest(str(error), request.name(index)) from error
         return {self._input: images}
@@ -135,6 +148,13 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
                 field,
             )
 
+    def _normalize(self, picture: bytes, check: Check) -> NDArray[np.float32]:
+        """Decode the contents of an image file and normalize it to [height, width]."""
+        image = EncodedImage(picture, self._file_limits)
+        with self._gate.admit(image.pixels_in_memory, check):
+            gray = image.decode()
+        return normalize(gray, self._preprocessing)
+
     def _from_pixels(self, request: ClassifyRequest) -> NDArray[np.float32]:
         """Preprocessed pixels as float32 [n, 1, height, width]; errors name the image."""
         pixels = request.pixels
@@ -156,7 +176,6 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
 
 def _png_pixels(picture: bytes) -> float:
     """Number of pixels of a PNG, from its header; infinite for any other format."""
-    # Pillow takes the size from the last header.
-    if picture[12:16] != b"IHDR" or picture.count(b"IHDR") > 1:
+    if not picture.startswith(_PNG_HEADER):
         return math.inf
     return int.from_bytes(picture[16:20], "big") * int.from_bytes(picture[20:24], "big")

@@ -1,10 +1,10 @@
 """Image files to the tensors that models were trained on.
 
-`decode_image` decodes a file to gray pixels within limits; `normalize` turns gray pixels into the model's input as the
-manifest's `ImagePreprocessing` configures it. Training and serving call the same two functions.
+`EncodedImage` inspects a file and decodes it to gray pixels within limits; `normalize` turns gray pixels into the model's input as the
+manifest's `ImagePreprocessing` configures it. Training and serving use the same two.
 """
 
-from service.tasks.image_classification.preprocessing.decode import MEDIA_TYPES, decode_image
+from service.tasks.image_classification.preprocessing.decode import EncodedImage, decode_image
 from service.tasks.image_classification.preprocessing.errors import (
     AnimatedImageError,
     BlankImageError,
@@ -12,10 +12,13 @@ from service.tasks.image_classification.preprocessing.errors import (
     EmptyImageError,
     ImageError,
     ImageShapeError,
+    ImageTooComplexError,
     ImageTooLargeError,
     UnknownImageFormatError,
+    UnsupportedImageError,
     VectorImageError,
 )
+from service.tasks.image_classification.preprocessing.formats import MEDIA_TYPES, FileLimits
 from service.tasks.image_classification.preprocessing.pipeline import ImagePreprocessing, normalize
 
 __all__ = [
@@ -24,11 +27,15 @@ __all__ = [
     "BlankImageError",
     "DamagedImageError",
     "EmptyImageError",
+    "EncodedImage",
+    "FileLimits",
     "ImageError",
     "ImagePreprocessing",
     "ImageShapeError",
+    "ImageTooComplexError",
     "ImageTooLargeError",
     "UnknownImageFormatError",
+    "UnsupportedImageError",
     "VectorImageError",
     "decode_image",
     "normalize",

@@ -1,80 +1,107 @@
 """Decoding of image files to gray pixels, within limits."""
 
-import io
-import struct
-from collections.abc import Callable
-from typing import NamedTuple
+from __future__ import annotations
 
+import io
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.GifImagePlugin import GifImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
+from PIL import Image
 
-from service.limits import Limits, variable
+from service.limits import variable
 from service.tasks.image_classification.preprocessing.decoder_messages import silence_decoders
 from service.tasks.image_classification.preprocessing.errors import (
     AnimatedImageError,
-    DamagedImageError,
-    EmptyImageError,
+    ImageError,
     ImageShapeError,
     ImageTooLargeError,
-    UnknownImageFormatError,
-    VectorImageError,
 )
-from service.tasks.image_classification.preprocessing.grayscale import to_grayscale
-
-MAX_PIXELS = Limits().max_pixels
-"""Default limit of width times height; larger pictures are refused."""
+from service.tasks.image_classification.preprocessing.formats import (
+    JPEG,
+    MIN_REDUCED_SIDE,
+    WEBP,
+    FileLimits,
+    Format,
+    InspectedFile,
+    detect_format,
+)
+from service.tasks.image_classification.preprocessing.formats.base import damaged
+from service.tasks.image_classification.preprocessing.grayscale import read_orientation, to_grayscale
 
 MAX_ASPECT = 100
 """Ratio of the longer to the shorter side above which a picture is refused."""
 
-_MIN_DRAFT_SIDE = 900
-"""Minimum number of pixels that JPEG's scaled decoding keeps of each side."""
-
-MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif", "image/tiff")
-"""The media types that `decode_image` reads. It recognizes them by the bytes, not by a declared type."""
+_DEFAULT = FileLimits()
 
 silence_decoders()
 
 
-class _Format(NamedTuple):
-    """A file format and Pillow's reader for it."""
+class EncodedImage:
+    """An image file whose structure is within the limits; nothing of it is decoded yet.
 
-    name: str
-    open: Callable[[io.BytesIO], ImageFile.ImageFile]
+    Args:
+        data: the file's contents; limiting the number of bytes is up to the caller.
+        limits: the limits of one file.
+
+    Raises:
+        ImageError: one of its subclasses for anything that is wrong with the file's structure, and nothing else.
+    """
+
+    def __init__(self, data: bytes, limits: FileLimits = _DEFAULT) -> None:
+        self._format = detect_format(data)
+        self._limits = limits
+        try:
+            self._file = self._format.inspect(data, limits)
+        except ImageError:
+            raise
+        except Exception as error:  # the file ends early, or numbers in it lead anywhere
+            raise damaged(self._format.name) from error
+        _check_size((self._file.width, self._file.height), limits.max_pixels)
+        if self._file.frames > 1:
+            raise AnimatedImageError(
+                f"the {self._format.name} file holds more than one frame or page; send one picture a file"
+            )
+
+    @property
+    def pixels_in_memory(self) -> int:
+        """Pixels that are in memory at full size while the file is decoded."""
+        pixels = self._file.width * self._file.height
+        if self._format is JPEG and self._file.scans == 1:  # decoded at a reduced scale, row by row
+            return pixels // _reduction(self._file) ** 2
+        return pixels
+
+    def decode(self) -> NDArray[np.uint8]:
+        """Decode the file to upright gray pixels [H, W] with transparency filled.
+
+        A JPEG larger than any model needs is decoded at a half, a quarter or an eighth of its size, which saves most of
+        the time that a phone's photograph takes. Thread-safe: no global state of Pillow is changed.
+
+        Raises:
+            ImageError: one of its subclasses for anything that is wrong with the file, and nothing else.
+        """
+        try:
+            with _open(self._format, self._file) as image:
+                _check_size(image.size, self._limits.max_pixels)
+                if self._format is JPEG:
+                    image.draft(None, (MIN_REDUCED_SIDE, MIN_REDUCED_SIDE))
+                image.load()
+                return to_grayscale(image, read_orientation(self._file.exif))
+        except (ImageShapeError, ImageTooLargeError):
+            raise
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise ImageTooLargeError(
+                f"the picture is over the limit of {self._limits.max_pixels:,} pixels ({variable('max_pixels')}); "
+                "send a smaller one"
+            ) from error
+        except MemoryError as error:
+            raise ImageTooLargeError("the picture needs more memory than there is; send a smaller one") from error
+        except Exception as error:  # parsers raise anything on hostile bytes, and the cause is always the file
+            raise damaged(self._format.name) from error
 
 
-_JPEG = _Format("JPEG", JpegImageFile)
-_WEBP = _Format("WebP", WebPImageFile)
-
-# The accepted formats by the first bytes of the file. Readers are called directly rather than through Image.open, whose
-# decompression bomb check comes after reading, warns instead of refusing, and takes its limit from a global.
-_SIGNATURES: tuple[tuple[bytes, _Format], ...] = (
-    (b"\x89PNG\r\n\x1a\n", _Format("PNG", PngImageFile)),
-    (b"\xff\xd8\xff", _JPEG),
-    (b"GIF87a", _Format("GIF", GifImageFile)),
-    (b"GIF89a", _Format("GIF", GifImageFile)),
-    (b"BM", _Format("BMP", BmpImageFile)),
-    (b"II*\x00", _Format("TIFF", TiffImageFile)),
-    (b"MM\x00*", _Format("TIFF", TiffImageFile)),
-    (b"II+\x00", _Format("TIFF", TiffImageFile)),
-    (b"MM\x00+", _Format("TIFF", TiffImageFile)),
-)
-_ACCEPTED = "send a PNG, JPEG, WebP, BMP, GIF or TIFF"
-
-
-def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def decode_image(data: bytes, *, max_pixels: int = _DEFAULT.max_pixels) -> NDArray[np.uint8]:
     """Decode the bytes of an image file to upright gray pixels [H, W] with transparency filled.
-
-    The number of pixels is checked from the header, before anything is decoded. A JPEG larger than any model needs is
-    decoded at a half, a quarter or an eighth of its size, which saves most of the time that a phone's photograph takes.
-    Thread-safe: no global state of Pillow is changed.
 
     Args:
         data: the file's contents; limiting the number of bytes is up to the caller.
@@ -83,46 +110,25 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uin
     Raises:
         ImageError: one of its subclasses for anything that is wrong with the file, and nothing else.
     """
-    file_format = _detect_format(data)
-    if file_format is _WEBP:
-        _check_size(_webp_size(data), max_pixels)
-    try:
-        with file_format.open(io.BytesIO(data)) as image:
-            _check_size(image.size, max_pixels)
-            _check_frames(image, file_format.name)
-            if file_format is _JPEG:
-                image.draft(None, (_MIN_DRAFT_SIDE, _MIN_DRAFT_SIDE))
-            image.load()
-            return to_grayscale(image)
-    except (AnimatedImageError, ImageShapeError, ImageTooLargeError):
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageTooLargeError(
-            f"the picture is over the limit of {max_pixels:,} pixels ({variable('max_pixels')}); send a smaller one"
-        ) from error
-    except MemoryError as error:
-        raise ImageTooLargeError("the picture needs more memory than there is; send a smaller one") from error
-    except Exception as error:  # parsers raise anything on hostile bytes, and the cause is always the file
-        raise DamagedImageError(
-            f"the {file_format.name} file is truncated or damaged: it cannot be decoded; send the whole file"
-        ) from error
+    return EncodedImage(data, _DEFAULT._replace(max_pixels=max_pixels)).decode()
 
 
-def _detect_format(data: bytes) -> _Format:
-    """Detect the format of a file by its first bytes, or raise the error that names what was sent instead."""
-    if not data:
-        raise EmptyImageError(f"the image has no bytes; {_ACCEPTED}")
-    for signature, file_format in _SIGNATURES:
-        if data.startswith(signature):
-            return file_format
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return _WEBP
-    start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith(b"<svg") or (start.startswith((b"<?xml", b"<!--", b"<!doctype")) and b"<svg" in start):
-        raise VectorImageError("the image is an SVG, a drawing without pixels; send a PNG of it")
-    if start.startswith(b"%pdf"):
-        raise VectorImageError("the file is a PDF, not an image; send a PNG of the page")
-    raise UnknownImageFormatError(f"the bytes are not an image of a known format; {_ACCEPTED}")
+def _open(file_format: Format, file: InspectedFile) -> Image.Image:
+    """Open a file for decoding."""
+    if file_format is WEBP and not file.is_animation:
+        # Pillow decodes every WebP as an animation, which takes three times the memory. The pixels are the same.
+        pixels = cv2.imdecode(np.frombuffer(file.content, np.uint8), cv2.IMREAD_UNCHANGED)
+        if pixels is None:
+            raise ValueError("the decoder refused the file")
+        code = cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
+        return Image.fromarray(cv2.cvtColor(pixels, code, dst=pixels))
+    return file_format.open(io.BytesIO(file.content))
+
+
+def _reduction(file: InspectedFile) -> int:
+    """The divisor by which `draft` decodes a JPEG at a reduced scale: 1, 2, 4 or 8."""
+    scale = min(file.width, file.height) // MIN_REDUCED_SIDE
+    return next((divisor for divisor in (8, 4, 2) if scale >= divisor), 1)
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
@@ -137,27 +143,3 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         )
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise ImageShapeError(f"the picture is {width} x {height} pixels, a thin line; send one nearer to a square")
-
-
-def _check_frames(image: ImageFile.ImageFile, name: str) -> None:
-    """Refuse animations and multi-page files. The preview that phones append to a JPEG does not count."""
-    if getattr(image, "is_animated", False):
-        raise AnimatedImageError(f"the {name} file holds more than one frame or page; send one picture a file")
-
-
-def _webp_size(data: bytes) -> tuple[int, int]:
-    """Read width and height from a WebP header (RFC 9649): Pillow's reader allocates the canvas on opening."""
-    kind, body = data[12:16], data[20:30]
-    try:
-        if kind == b"VP8X":
-            width, height = body[4:7], body[7:10]
-            return int.from_bytes(width, "little") + 1, int.from_bytes(height, "little") + 1
-        if kind == b"VP8L":
-            (bits,) = struct.unpack_from("<I", body, 1)
-            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-        if kind == b"VP8 ":
-            width, height = struct.unpack_from("<HH", body, 6)
-            return width & 0x3FFF, height & 0x3FFF
-    except struct.error:
-        pass
-    raise DamagedImageError("the WebP file is truncated or damaged: its header is not complete; send the whole file")

@@ -5,7 +5,9 @@ ImageError (ValueError)
 ├── UnknownImageFormatError   not one of the accepted formats
 │   └── VectorImageError      SVG, PDF: a vector graphic, not pixels
 ├── DamagedImageError         truncated or malformed
+├── UnsupportedImageError     an accepted format in a coding that is not read
 ├── ImageTooLargeError        more pixels than the limit, or more memory than there is
+├── ImageTooComplexError      more scans, chunks, blocks or strips than the limit
 ├── ImageShapeError           one side too short for the other
 ├── AnimatedImageError        several frames or pages
 └── BlankImageError           nothing stands out from the background
@@ -36,8 +38,16 @@ class DamagedImageError(ImageError):
     """The file is truncated or malformed."""
 
 
+class UnsupportedImageError(ImageError):
+    """The format is accepted, but not the coding that the file uses."""
+
+
 class ImageTooLargeError(ImageError):
     """More pixels than the limit, or more memory than there is."""
+
+
+class ImageTooComplexError(ImageError):
+    """More scans, chunks, blocks or strips than the limit."""
 
 
 class ImageShapeError(ImageError):

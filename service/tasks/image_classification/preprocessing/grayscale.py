@@ -1,6 +1,7 @@
 """Conversion of a loaded Pillow image of any mode to gray pixels: orientation, transparency, bit depth, color."""
 
 import struct
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,9 @@ _OPAQUE_ALPHA = 250
 _LIGHT_LUMA = 0.5
 """Mean luma of visible ink (share of white) above which it is composited on black. Not tuned: halfway."""
 
+_BAND_PIXELS = 2**20
+"""Pixels that are converted at a time. Memory."""
+
 # EXIF orientation (tag 0x0112, CIPA DC-008 4.6.4): the transposition that makes the stored picture upright.
 _UPRIGHT: dict[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -38,7 +42,7 @@ _UPRIGHT: dict[int, Image.Transpose] = {
 }
 
 
-def to_grayscale(image: Image.Image) -> NDArray[np.uint8]:
+def to_grayscale(image: Image.Image, orientation: int = 1) -> NDArray[np.uint8]:
     """Convert a loaded image of any mode to upright gray pixels, uint8 [H, W], 0 = black.
 
     The steps in order:
@@ -48,52 +52,69 @@ def to_grayscale(image: Image.Image) -> NDArray[np.uint8]:
     3. The picture is turned upright by its EXIF orientation.
     4. Colors become luma, or their main axis of variation if ink and paper differ in hue and hardly in brightness, as
        yellow on white (`_from_color`).
+
+    Large pictures are converted in bands of rows, so that their colors are in memory only once.
+
+    Args:
+        image: the image, which may be changed.
+        orientation: the EXIF orientation, 1 to 8.
     """
-    transposition = _UPRIGHT.get(_orientation(image))
-    transparent = image.has_transparency_data
+    transposition = _UPRIGHT.get(orientation)
     if image.mode.startswith(("I", "F")):
         gray = _from_high_depth(np.asarray(image))
         return gray if transposition is None else np.asarray(Image.fromarray(gray).transpose(transposition))
-    if transparent:
-        image = _fill_transparency(image.convert("RGBA"))
+    if image.has_transparency_data:
+        image = _fill_transparency(image if image.mode == "RGBA" else image.convert("RGBA"))
     if transposition is not None:
         image = image.transpose(transposition)
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))
-    return _from_color(image.convert("RGB"))
+    return _from_color(image)
 
 
 def _from_high_depth(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Scale gray [H, W] of 12, 16 or 32 bits or floating point to 8 bits."""
-    floats = values.astype(np.float32)
-    if not np.isfinite(floats).all():
+    low, high = float(np.float32(values.min())), float(np.float32(values.max()))
+    if not np.isfinite(low + high):
         raise ValueError("pixels hold NaN or infinity")
-    low, high = float(floats.min()), float(floats.max())
     if values.dtype.kind == "f":  # no scale is agreed on: some programs write 0 to 1, others 0 to 255
-        return _to_bytes((floats - low) * (255.0 / max(high - low, 1e-30)))
-    bits = next(depth for depth in (8, 12, 16, 32) if depth >= int(max(high, 0)).bit_length())
-    return _to_bytes(floats * (255.0 / (2**bits - 1)))
+        offset, scale = low, 255.0 / max(high - low, 1e-30)
+    else:
+        bits = next(depth for depth in (8, 12, 16, 32) if depth >= int(max(high, 0)).bit_length())
+        offset, scale = 0.0, 255.0 / (2**bits - 1)
+    gray = np.empty(values.shape, np.uint8)
+    for top, bottom in _bands(values.shape[1], values.shape[0]):
+        gray[top:bottom] = _to_bytes((values[top:bottom].astype(np.float32) - offset) * scale)
+    return gray
 
 
-def _from_color(rgb: Image.Image) -> NDArray[np.uint8]:
+def _from_color(image: Image.Image) -> NDArray[np.uint8]:
     """Convert colors to luma, or to their first principal component if little of their variance is along luma."""
-    sample = _sample(rgb, Image.Resampling.NEAREST).reshape(-1, 3)
+    width, height = image.size
+    sample = np.asarray(_shrink(image, Image.Resampling.NEAREST).convert("RGB"), np.float32).reshape(-1, 3)
     if len(sample) == 1:  # One pixel has no variance.
-        return np.asarray(rgb.convert("L"))
+        return np.asarray(image.convert("RGB").convert("L"))
     covariance = np.cov(sample, rowvar=False)
     variances, axes = np.linalg.eigh(covariance)
     luma_variance = float(_LUMA @ covariance @ _LUMA / (_LUMA @ _LUMA))
-    if luma_variance >= _MIN_LUMA_SHARE * variances[-1]:
-        return np.asarray(rgb.convert("L"))
+    is_luma = luma_variance >= _MIN_LUMA_SHARE * variances[-1]
     axis = axes[:, -1].astype(np.float32)
     projected = sample @ axis
-    scale = min(1.0, 255.0 / float(np.ptp(projected)))
-    return _to_bytes((np.asarray(rgb) @ axis - projected.min()) * scale)
+    low, scale = projected.min(), min(1.0, 255.0 / max(float(np.ptp(projected)), 1e-30))
+    gray = np.empty((height, width), np.uint8)
+    for top, bottom in _bands(width, height):
+        rgb = image.crop((0, top, width, bottom)).convert("RGB")
+        gray[top:bottom] = rgb.convert("L") if is_luma else _to_bytes((np.asarray(rgb) @ axis - low) * scale)
+    return gray
 
 
 def _fill_transparency(rgba: Image.Image) -> Image.Image:
-    """Fill transparent pixels: with the picture's own paper if most is opaque, else black under light ink or white."""
-    cells = _sample(rgba.convert("RGBa"), Image.Resampling.BOX)
+    """Fill transparent pixels: with the picture's own paper if most is opaque, else black under light ink or white.
+
+    Args:
+        rgba: the picture, which is changed and returned.
+    """
+    cells = _premultiplied_cells(rgba)
     alpha = cells[..., 3]
     paper: tuple[int, ...] = ()
     if float(alpha.mean()) > _OPAQUE_SHARE * 255 and (alpha > _OPAQUE_ALPHA).any():
@@ -101,15 +122,37 @@ def _fill_transparency(rgba: Image.Image) -> Image.Image:
     if not paper:
         light = float((cells[..., :3] @ _LUMA).sum()) >= _LIGHT_LUMA * float(alpha.sum())
         paper = (0, 0, 0) if light else (255, 255, 255)
-    return Image.alpha_composite(Image.new("RGBA", rgba.size, (*paper, 255)), rgba).convert("RGB")
+    width, height = rgba.size
+    for top, bottom in _bands(width, height):
+        band = rgba.crop((0, top, width, bottom))
+        rgba.paste(Image.alpha_composite(Image.new("RGBA", band.size, (*paper, 255)), band), (0, top))
+    return rgba
 
 
-def _sample(image: Image.Image, resampling: Image.Resampling) -> NDArray[np.float32]:
-    """Reduce an image to the size on which colors are judged, [h, w, bands]."""
+def _premultiplied_cells(rgba: Image.Image) -> NDArray[np.float32]:
+    """Means of the cells into which a picture is divided to judge its transparency, [h, w, 4], premultiplied."""
+    width, height = rgba.size
+    # Pillow, too, averages first along the rows and then along the columns.
+    columns = Image.new("RGBa", (min(width, _SAMPLE_SIDE), height))
+    for top, bottom in _bands(width, height):
+        band = rgba.crop((0, top, width, bottom)).convert("RGBa")
+        columns.paste(band.resize((columns.width, band.height), Image.Resampling.BOX), (0, top))
+    return np.asarray(_shrink(columns, Image.Resampling.BOX), np.float32)
+
+
+def _shrink(image: Image.Image, resampling: Image.Resampling) -> Image.Image:
+    """Reduce an image to the size on which colors and transparency are judged."""
     width, height = image.size
     if max(width, height) > _SAMPLE_SIDE:
-        image = image.resize((min(width, _SAMPLE_SIDE), min(height, _SAMPLE_SIDE)), resampling)
-    return np.asarray(image, np.float32)
+        return image.resize((min(width, _SAMPLE_SIDE), min(height, _SAMPLE_SIDE)), resampling)
+    return image
+
+
+def _bands(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """The first and the end row of each band of a picture, from the top down."""
+    rows = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        yield top, min(height, top + rows)
 
 
 def _to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -118,14 +161,8 @@ def _to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     return rounded
 
 
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 if there is none or it is malformed."""
-    if image.format == "TIFF":
-        value = getattr(image, "tag_v2", {}).get(0x0112, 1)
-        return value if isinstance(value, int) else 1
-    exif = image.info.get("exif")
-    if not isinstance(exif, bytes):
-        return 1
+def read_orientation(exif: bytes) -> int:
+    """The orientation, 1 to 8, in an EXIF block; 1 if there is none or it is malformed."""
     try:
         return _orientation_of_exif(exif.removeprefix(b"Exif\0\0"))
     except struct.error:

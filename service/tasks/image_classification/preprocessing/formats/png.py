@@ -1,0 +1,42 @@
+"""The chunks of a PNG file (W3C PNG 3, section 5)."""
+
+from __future__ import annotations
+
+import struct
+
+from service.tasks.image_classification.preprocessing.formats.base import (
+    FileLimits,
+    InspectedFile,
+    PartCounter,
+    damaged,
+)
+
+_NEEDED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+"""Chunks that pixels are made of. Others hold texts and profiles, whose compressed content may be of any size."""
+
+
+def inspect_png(data: bytes, limits: FileLimits) -> InspectedFile:
+    """Read the size, keep the needed chunks and count the frames of an animation."""
+    parts = PartCounter("PNG", limits.max_parts)
+    needed = [data[:8]]
+    exif, frames = b"", 1
+    position = 8
+    if data[12:16] != b"IHDR":
+        raise damaged("PNG")
+    width, height = struct.unpack_from(">II", data, 16)
+    while position + 8 <= len(data):
+        parts.add()
+        (length,) = struct.unpack_from(">I", data, position)
+        kind, end = data[position + 4 : position + 8], position + 12 + length
+        if kind == b"IHDR" and position != 8:  # Pillow would take the size from the last one.
+            raise damaged("PNG")
+        if kind in _NEEDED:
+            needed.append(data[position:end])
+        elif kind == b"eXIf":
+            exif = data[position + 8 : end - 4]
+        elif kind == b"acTL" and len(needed) > 1 and length >= 4:
+            frames = min(2, *struct.unpack_from(">I", data, position + 8)) or 1
+        if kind == b"IEND":
+            break
+        position = end
+    return InspectedFile(width=width, height=height, content=b"".join(needed), exif=exif, frames=frames)

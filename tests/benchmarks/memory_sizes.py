@@ -37,8 +37,8 @@ _JSON = "application/json"
 _ENGLISH = (
     "the dog sleeps in an old house near London while Mary Smith reads a letter from the United Nations . who would "
     "have thought that they saw 42 birds , and not one of them could fly ? nobody came to the meeting in Berlin"
-).split()
-_GERMAN = "der Hund schläft in einem alten Haus , während Maria einen Brief aus Berlin liest und niemand kommt .".split()
+)
+_GERMAN = "der Hund schläft in einem alten Haus , während Maria einen Brief aus Berlin liest und niemand kommt ."
 
 
 def _size(rng: random.Random, largest: int) -> int:
@@ -46,10 +46,10 @@ def _size(rng: random.Random, largest: int) -> int:
     return max(1, round(math.exp(rng.uniform(0, math.log(largest)))))
 
 
-def _text(rng: random.Random, words: list[str], largest: int, sentence: int = 60) -> str:
+def _text(rng: random.Random, words: str, largest: int, sentence: int = 60) -> str:
     """Random words with a full stop after every few."""
     length = _size(rng, sentence)
-    chosen = rng.choices(words, k=_size(rng, largest))
+    chosen = rng.choices(words.split(), k=_size(rng, largest))
     return " ".join(word + "." if index % length == length - 1 else word for index, word in enumerate(chosen))
 
 
@@ -72,13 +72,13 @@ def _picture(rng: random.Random) -> Request:
 def _tag(rng: random.Random) -> Request:
     model = rng.choice(("pos-en", "ner-en"))
     if rng.random() < 0.5:
-        sentences = [rng.choices(_ENGLISH, k=_size(rng, 1000)) for _ in range(_size(rng, 8))]
+        sentences = [rng.choices(_ENGLISH.split(), k=_size(rng, 1000)) for _ in range(_size(rng, 8))]
         return "/v1/tag", {"model": model, "tokens": sentences}, _JSON
     return "/v1/tag", {"model": model, "texts": [_text(rng, _ENGLISH, 3000) for _ in range(_size(rng, 3))]}, _JSON
 
 
 def _words(rng: random.Random) -> Request:
-    words = rng.choices(_ENGLISH, k=_size(rng, 2000))
+    words = rng.choices(_ENGLISH.split(), k=_size(rng, 2000))
     if rng.random() < 0.3:
         return "/v1/neighbors", {"model": "words-en", "words": words[:100], "k": _size(rng, 1000)}, _JSON
     if rng.random() < 0.5:

@@ -1,7 +1,7 @@
 """Image files to the tensors that models were trained on.
 
-`EncodedImage` inspects a file and decodes it to gray pixels within limits; `normalize` turns gray pixels into the model's input as the
-manifest's `ImagePreprocessing` configures it. Training and serving use the same two.
+`EncodedImage` inspects a file and decodes it to gray pixels within limits; `normalize` turns gray pixels into the
+model's input as the manifest's `ImagePreprocessing` configures it. Training and serving use the same two.
 """
 
 from service.tasks.image_classification.preprocessing.decode import EncodedImage, decode_image

@@ -32,6 +32,9 @@ from service.tasks.image_classification.preprocessing.grayscale import read_orie
 MAX_ASPECT = 100
 """Ratio of the longer to the shorter side above which a picture is refused."""
 
+_MIN_WEBP_BYTES = 32
+"""OpenCV refuses shorter files, which hold pictures of a few pixels."""
+
 _DEFAULT = FileLimits()
 
 silence_decoders()
@@ -117,7 +120,7 @@ def _open(file_format: Format, file: InspectedFile) -> Image.Image:
     """Open a file for decoding."""
     if file_format is WEBP and not file.is_animation:
         # Pillow decodes every WebP as an animation, which takes three times the memory. The pixels are the same.
-        pixels = cv2.imdecode(np.frombuffer(file.content, np.uint8), cv2.IMREAD_UNCHANGED)
+        pixels = cv2.imdecode(np.frombuffer(file.content.ljust(_MIN_WEBP_BYTES, b"\0"), np.uint8), cv2.IMREAD_UNCHANGED)
         if pixels is None:
             raise ValueError("the decoder refused the file")
         code = cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB

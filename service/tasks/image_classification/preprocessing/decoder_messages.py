@@ -4,16 +4,18 @@ import ctypes
 import logging
 import warnings
 
+import cv2
 from PIL import _imaging
 
 
 def silence_decoders() -> None:
-    """Stop the warnings, log lines and lines on standard error that Pillow and libtiff write about damaged files.
+    """Stop what Pillow, libtiff and OpenCV write about damaged files, in warnings, log lines and on standard error.
 
     Nothing is lost: what is wrong with a file is raised as an error and answered.
     """
     warnings.filterwarnings("ignore", module=r"PIL\.")
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     # Pillow has no interface to libtiff's handlers; the dynamic linker finds them through Pillow's own module.
     pillow = ctypes.CDLL(_imaging.__file__)
     for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):

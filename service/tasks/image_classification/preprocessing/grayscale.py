@@ -104,7 +104,9 @@ def _from_color(image: Image.Image) -> NDArray[np.uint8]:
     gray = np.empty((height, width), np.uint8)
     for top, bottom in _bands(width, height):
         rgb = image.crop((0, top, width, bottom)).convert("RGB")
-        gray[top:bottom] = rgb.convert("L") if is_luma else _to_bytes((np.asarray(rgb) @ axis - low) * scale)
+        gray[top:bottom] = (
+            np.asarray(rgb.convert("L")) if is_luma else _to_bytes((np.asarray(rgb) @ axis - low) * scale)
+        )
     return gray
 
 

@@ -7,7 +7,12 @@ from numpy.typing import NDArray
 
 from service.limits import variable
 from service.tasks.image_classification.preprocessing.errors import ImageTooComplexError, UnsupportedImageError
-from service.tasks.image_classification.preprocessing.formats.base import FileLimits, InspectedFile, PartCounter, damaged
+from service.tasks.image_classification.preprocessing.formats.base import (
+    FileLimits,
+    InspectedFile,
+    PartCounter,
+    damaged,
+)
 
 MIN_REDUCED_SIDE = 900
 """Minimum number of pixels that decoding at a reduced scale keeps of each side."""

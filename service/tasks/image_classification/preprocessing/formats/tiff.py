@@ -13,7 +13,12 @@ from service.tasks.image_classification.preprocessing.errors import (
     ImageTooLargeError,
     UnsupportedImageError,
 )
-from service.tasks.image_classification.preprocessing.formats.base import FileLimits, InspectedFile, PartCounter, damaged
+from service.tasks.image_classification.preprocessing.formats.base import (
+    FileLimits,
+    InspectedFile,
+    PartCounter,
+    damaged,
+)
 from service.tasks.image_classification.preprocessing.formats.jpeg import inspect_jpeg
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _ORIENTATION = 256, 257, 258, 259, 274
@@ -23,7 +28,7 @@ _NEEDED = frozenset(
     {
         _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _ORIENTATION,
         _STRIP_OFFSETS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES,
-        262, 266, 277, 278, 284,  # photometric interpretation, fill order, samples, rows per strip, planar configuration
+        262, 266, 277, 278, 284,  # meaning of the values, fill order, samples, rows per strip, planes
         292, 293, 317, 320, 332,  # options of fax coding, predictor, color map, ink set
         338, 339, 347,  # extra samples, sample format, JPEG tables
         529, 530, 531, 532,  # YCbCr

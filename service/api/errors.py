@@ -107,8 +107,12 @@ def write_error(
         if field:
             body["field"] = field
         body["request_id"] = request_id.get()
-    media_type = "application/problem+json" if shape is ErrorShape.PROBLEM else "application/json"
-    return Response(orjson.dumps(body), status, dict(headers or {}), media_type=media_type)
+    return Response(orjson.dumps(body), status, dict(headers or {}), media_type=media_type_of(shape))
+
+
+def media_type_of(shape: ErrorShape) -> str:
+    """The content type of errors in a shape."""
+    return "application/problem+json" if shape is ErrorShape.PROBLEM else "application/json"
 
 
 def phrase(status: int) -> str:

@@ -29,7 +29,10 @@ class TooManyFiles(Exception):
 def form_media_types(body: type[BaseModel]) -> dict[str, Any]:
     """Describe the forms of an operation that reads `body` from one, for the OpenAPI file."""
     schema = body.model_json_schema()
-    properties = {name: {"type": "string"} for name in schema["properties"]}
+    properties = {
+        name: {"type": "string"} | {key: field[key] for key in ("minLength",) if key in field}
+        for name, field in schema["properties"].items()
+    }
     form = {"schema": {"type": "object", "required": schema["required"], "properties": properties}}
     return {URLENCODED: form, MULTIPART: form}
 

@@ -99,6 +99,7 @@ OPERATIONS = (
         summary="Prometheus metrics",
         description="All metrics in Prometheus' text format, summed over the worker processes.",
         operation_id="metrics_metrics_get",
+        response_media_types={"text/plain": {"schema": {"type": "string"}}},
         key_scope=KeyScope.METRICS,
     ),
 )

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel
 
+from service.tasks.body_fields import NullAs
+
 
 def _check_all_are_texts(value: object) -> object:
     """Raise one error for all items: pydantic would make one for each, and a list may hold millions."""
@@ -23,16 +25,35 @@ Texts = Annotated[
 ]
 
 
+def _check_is_a_count(value: object) -> object:
+    """An empty text, which forms send for a field without a value, is not given; true and false are no numbers."""
+    if isinstance(value, bool):
+        raise ValueError("must be a whole number")
+    return None if value == "" else value
+
+
+def _empty_is_not_given(value: object) -> object:
+    return None if value == "" else value
+
+
 class LibreTranslateBody(BaseModel):
     """The request of /translate. Unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
     q: Texts
-    source: str = Field(description="ISO 639-1 code of the language, or `auto` to detect it.")
-    target: str = Field(description="ISO 639-1 code of the language to translate to.")
-    format: str = Field(default="text", description="`text`, or `html`: then entities are decoded.")
-    alternatives: int = Field(default=0, ge=0, description="Number of alternative translations of each text.")
+    source: str = Field(
+        json_schema_extra={"minLength": 1}, description="ISO 639-1 code of the language, or `auto` to detect it."
+    )
+    target: str = Field(
+        json_schema_extra={"minLength": 1}, description="ISO 639-1 code of the language to translate to."
+    )
+    format: Annotated[str, NullAs(lambda: "text"), BeforeValidator(_empty_is_not_given)] = Field(
+        default="text", description="`text`, or `html`: then entities are decoded."
+    )
+    alternatives: Annotated[Annotated[int, Field(ge=0)], NullAs(lambda: 0), BeforeValidator(_check_is_a_count)] = Field(
+        default=0, description="Number of alternative translations of each text."
+    )
     model: str | None = Field(default=None, description="Lectern's own: the model, if several translate the pair.")
     api_key: str | None = Field(default=None, description="Ignored.")
 

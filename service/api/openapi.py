@@ -12,8 +12,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from service import __version__
+from service.api.error_bodies import ERROR_BODIES, error_content
 from service.api.errors import phrase
 from service.api.operation import Operation
+
+_STATUSES_OF_ALL = (400, 431, 500, 503)
+"""Error statuses that any operation may have: broken or endless headers, a failure, and a server that drains."""
 
 _SUMMARY = "The classic neural networks of a first deep-learning course, served."
 
@@ -25,6 +29,7 @@ def describe(operations: Iterable[Operation]) -> dict[str, Any]:
     for operation in operations:
         models += [(operation.body, "validation")] if operation.body else []
         models += [(operation.response, "serialization")] if operation.response else []
+        models += [(ERROR_BODIES[operation.errors], "serialization")]
     schemas, definitions = models_json_schema(list(dict.fromkeys(models)), ref_template="#/components/schemas/{model}")
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
@@ -55,9 +60,14 @@ def _describe_operation(operation: Operation, schemas: Any) -> dict[str, Any]:
     if content:
         entry["requestBody"] = {"required": operation.body_required, "content": content}
     success: dict[str, Any] = {"description": "Successful response"}
+    answers = dict(operation.response_media_types)
     if operation.response:
-        success["content"] = {"application/json": {"schema": schemas[(operation.response, "serialization")]}}
-    errors = {str(status): {"description": phrase(status)} for status in operation.statuses}
+        answers = {"application/json": {"schema": schemas[(operation.response, "serialization")]}} | answers
+    if answers:
+        success["content"] = answers
+    content = error_content(operation.errors)
+    statuses = sorted({*operation.statuses, *_STATUSES_OF_ALL})
+    errors = {str(status): {"description": phrase(status), "content": content} for status in statuses}
     entry["responses"] = {"200": success} | errors
     return entry
 

@@ -56,6 +56,8 @@ class Operation:
     """An example of the JSON body."""
     response: type[BaseModel] | None = None
     """The JSON answer."""
+    response_media_types: dict[str, Any] = field(default_factory=dict)
+    """Media types that the answer may have besides JSON, as OpenAPI's Media Type Objects."""
     parameters: tuple[dict[str, Any], ...] = ()
     """Query and header parameters, as OpenAPI's Parameter Objects."""
     statuses: tuple[int, ...] = ()

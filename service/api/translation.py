@@ -88,6 +88,7 @@ OPERATIONS = (
         ),
         body=TranslateBody,
         response=TranslateAnswer,
+        response_media_types={EVENT_STREAM: {"schema": {"type": "string"}}},
         example={"source": "en", "target": "de", "text": "Where is the station?"},
         statuses=INFERENCE_STATUSES,
     ),

@@ -88,6 +88,8 @@ def _judge(server: Server, repository: Path, case: HostileBundle) -> list[str]:
         faults.append(f"load answers {answer.status} {text[:300]}")
     elif case.names not in text and case.names not in _reason(server):
         faults.append(f"does not name {case.names!r}: {text[:400]}")
+    if str(repository) in text:
+        faults.append(f"names a path of the machine: {text[:400]}")
     if (seconds := time.monotonic() - begin) > REFUSED_WITHIN:
         faults.append(f"refused after {seconds:.0f} s")
     other = Client(server.address)

@@ -364,7 +364,7 @@ CASES: tuple[HostileBundle, ...] = (
     ),
     HostileBundle("20,000 wrong samples", _samples([_ITEM] * 20_000), "samples"),
     HostileBundle("vocabulary is not UTF-8", _replace("vocabulary.txt", b"\xff\xfe\n", write_tagger), "vocabulary.txt"),
-    HostileBundle("vocabulary is empty", _replace("vocabulary.txt", b"", write_tagger), "vocabulary.txt"),
+    HostileBundle("vocabulary is empty", _replace("vocabulary.txt", b"", write_tagger), "samples"),
     HostileBundle(
         "transitions are a pickle", _replace("transitions.npy", _pickled_npy(), write_tagger), "transitions.npy"
     ),

@@ -56,6 +56,7 @@ OPERATION = Operation(
             "description": "Number of bytes of the JSON, if binary tensors follow it.",
         },
     ),
+    response_media_types={"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     body_media_types={"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     statuses=INFERENCE_STATUSES_WITHOUT_422,
 )

@@ -38,7 +38,9 @@ async def index(request: Request) -> Response:
 async def load(request: Request) -> Response:
     """Load or reload a model, and answer once it serves."""
     body = await _read(request, ControlRequest)
-    for name in body.parameters:
+    for name, value in body.parameters.items():
+        if value is None:
+            continue
         if name == "config" or name.startswith("file:"):
             raise InvalidRequest("is not implemented: models load as they are in the repository", f"parameters.{name}")
     _check_allowed(request)

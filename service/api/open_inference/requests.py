@@ -9,7 +9,7 @@ from service.api.io import parse_json, validate
 from service.api.open_inference.codec import check_shape, read_binary, read_json
 from service.api.open_inference.schemas import InferRequest, RequestInput
 from service.bundle.manifest import Datatype, TensorSpec
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, MalformedBody
 from service.runtime.session import Tensors
 from service.tasks import Predictor
 
@@ -192,6 +192,8 @@ def _read_raw_tensor(body: bytes, predictor: Predictor[Any]) -> ParsedInferReque
         )
     (spec,) = predictor.tensors.inputs
     if spec.datatype is Datatype.BYTES:
+        if not body:
+            raise MalformedBody("the body is empty; send the text, or JSON and its length in the header")
         body = len(body).to_bytes(4, "little") + body
         free_size = 1
     else:

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, field_validator
 
+from service.tasks.body_fields import NullAs, nullable
+
 DatatypeName = Literal[
     "BOOL",
     "UINT8",
@@ -32,6 +34,9 @@ ShortName = Annotated[str, Field(max_length=128)]
 # Typed as Any: validating every number with pydantic would cost more than the inference. The codec checks them.
 _DATA_SCHEMA: dict[str, JsonValue] = {"type": "array", "items": {}}
 
+Flag = Annotated[bool, NullAs(lambda: False)]
+Count = Annotated[int, Field(ge=0), NullAs(lambda: 0)]
+
 
 class _Schema(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", protected_namespaces=(), frozen=True)
@@ -40,12 +45,14 @@ class _Schema(BaseModel):
 class RequestParameters(_Schema):
     """Parameters of the whole request."""
 
-    timeout: int = Field(default=0, ge=0, description="Deadline in microseconds; 0: the server's default.")
-    priority: int = Field(default=0, ge=0, description="Accepted; every request has the same priority.")
-    binary_data_output: bool = Field(default=False, description="Whether to return all outputs as binary data.")
-    sequence_id: int | str = Field(default=0, description="Must be 0 or empty: sequences are not implemented.")
-    sequence_start: bool = False
-    sequence_end: bool = False
+    timeout: Count = Field(default=0, description="Deadline in microseconds; 0: the server's default.")
+    priority: Count = Field(default=0, description="Accepted; every request has the same priority.")
+    binary_data_output: Flag = Field(default=False, description="Whether to return all outputs as binary data.")
+    sequence_id: Annotated[int | str, NullAs(lambda: 0)] = Field(
+        default=0, description="Must be 0 or empty: sequences are not implemented."
+    )
+    sequence_start: Flag = False
+    sequence_end: Flag = False
 
     @field_validator("sequence_id", "sequence_start", "sequence_end")
     @classmethod
@@ -78,9 +85,8 @@ class OutputParameters(_NoSharedMemory):
     """Parameters of an output."""
 
     binary_data: bool | None = Field(default=None, description="Whether to return it as binary data.")
-    classification: int = Field(
+    classification: Count = Field(
         default=0,
-        ge=0,
         description="Number of highest values to return as BYTES `value:index:label`; 0: all as they are.",
     )
 
@@ -91,9 +97,11 @@ class RequestInput(_Schema):
     name: ShortName
     shape: list[Annotated[int, Field(ge=1)]] = Field(max_length=16)
     datatype: DatatypeName
-    parameters: InputParameters = InputParameters()
+    parameters: Annotated[InputParameters, NullAs(InputParameters)] = InputParameters()
     data: Any = Field(
-        default=None, description="The values, flat in row-major order or nested.", json_schema_extra=_DATA_SCHEMA
+        default=None,
+        description="The values, flat in row-major order or nested.",
+        json_schema_extra=nullable(_DATA_SCHEMA),
     )
 
 
@@ -101,16 +109,18 @@ class RequestOutput(_Schema):
     """A requested output."""
 
     name: ShortName
-    parameters: OutputParameters = OutputParameters()
+    parameters: Annotated[OutputParameters, NullAs(OutputParameters)] = OutputParameters()
 
 
 class InferRequest(_Schema):
     """A request for an inference."""
 
     id: str | None = Field(default=None, description="Returned in the answer.")
-    parameters: RequestParameters = RequestParameters()
-    inputs: list[RequestInput]
-    outputs: list[RequestOutput] = Field(default=[], description="The outputs to return; all by default.")
+    parameters: Annotated[RequestParameters, NullAs(RequestParameters)] = RequestParameters()
+    inputs: list[RequestInput] = Field(json_schema_extra={"minItems": 1})
+    outputs: Annotated[list[RequestOutput], NullAs(list)] = Field(
+        default=[], description="The outputs to return; all by default."
+    )
 
 
 class BinaryParameters(_Schema):
@@ -230,7 +240,7 @@ class Statistics(_Schema):
 class IndexRequest(_Schema):
     """A request for the list of models."""
 
-    ready: bool = Field(default=False, description="Whether to list only models that serve.")
+    ready: Flag = Field(default=False, description="Whether to list only models that serve.")
 
 
 class IndexLine(_Schema):
@@ -249,4 +259,6 @@ class Index(RootModel[list[IndexLine]]):
 class ControlRequest(_Schema):
     """A request to load or unload a model."""
 
-    parameters: dict[str, Any] = Field(default={}, description="`config` and `file:…` are not implemented and refused.")
+    parameters: Annotated[dict[str, Any], NullAs(dict)] = Field(
+        default={}, description="`config` and `file:…` are not implemented and refused."
+    )

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, Strict, model_validator
 
 from service.tasks.base import TaskBody
+from service.tasks.body_fields import NullAs, exactly_one_of, nullable
 
 DEFAULT_TOP_K = 3
 
@@ -16,7 +17,9 @@ TopK = Annotated[int, Field(ge=1)]
 class ClassifyBody(TaskBody):
     """The JSON body of /v1/classify: either `images` or `pixels`."""
 
-    top_k: Annotated[TopK, Strict()] = Field(
+    model_config = exactly_one_of(("images",), ("pixels",))
+
+    top_k: Annotated[TopK, Strict(), NullAs(lambda: DEFAULT_TOP_K)] = Field(
         default=DEFAULT_TOP_K, description="Number of labels per image, at most all of the model's labels."
     )
     images: list[str] | None = Field(
@@ -26,13 +29,16 @@ class ClassifyBody(TaskBody):
     pixels: Any = Field(
         default=None,
         description="Preprocessed images: rows of numbers, 0 = paper to 1 = ink; not normalized again.",
-        json_schema_extra={
-            "type": "array",
-            "items": {
+        json_schema_extra=nullable(
+            {
                 "type": "array",
-                "items": {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}},
-            },
-        },
+                "minItems": 1,
+                "items": {
+                    "type": "array",
+                    "items": {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}},
+                },
+            }
+        ),
     )
 
     @model_validator(mode="after")

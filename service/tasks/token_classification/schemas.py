@@ -7,16 +7,20 @@ from typing import Annotated
 from pydantic import BaseModel, Field, model_validator
 
 from service.tasks.base import StopAtFirst, TaskBody
+from service.tasks.body_fields import Word, exactly_one_of
 
 Texts = Annotated[list[str], StopAtFirst()]
+Tokens = Annotated[list[Word], StopAtFirst()]
 
 
 class TagBody(TaskBody):
     """The JSON body of /v1/tag: one of `text`, `texts` and `tokens`."""
 
+    model_config = exactly_one_of(("text",), ("texts",), ("tokens",))
+
     text: str | None = Field(default=None, description="A text; it is split into sentences and tokens.")
     texts: Texts | None = Field(default=None, description="Several texts.")
-    tokens: Annotated[list[Texts], StopAtFirst()] | None = Field(
+    tokens: Annotated[list[Tokens], StopAtFirst()] | None = Field(
         default=None, description="Sentences of tokens, one list per sentence; they are not split any further."
     )
 

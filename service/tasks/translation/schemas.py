@@ -7,12 +7,15 @@ from typing import Annotated
 from pydantic import BaseModel, Field, Strict, model_validator
 
 from service.tasks.base import StopAtFirst, TaskBody
+from service.tasks.body_fields import NullAs, exactly_one_of
 
 StrictInt = Annotated[int, Strict()]
 
 
 class TranslateBody(TaskBody):
     """The request body: `text` or `texts`, and search settings."""
+
+    model_config = exactly_one_of(("text",), ("texts",))
 
     source: str | None = Field(
         default=None, description="Language of the texts, for example 'en'; optional if only one served model matches."
@@ -21,12 +24,18 @@ class TranslateBody(TaskBody):
     text: str | None = Field(default=None, description="A text; its sentences are translated one by one.")
     texts: Annotated[list[str], StopAtFirst()] | None = Field(default=None, description="Several texts.")
     beam_size: StrictInt | None = Field(
-        default=None, description="Hypotheses of each sentence; 1 is greedy. The model has a default."
+        default=None,
+        json_schema_extra={"minimum": 1},
+        description="Hypotheses of each sentence; 1 is greedy. The model has a default.",
     )
-    alternatives: StrictInt = Field(
-        default=0, description="How many other translations of each text; below the beam size."
+    alternatives: Annotated[StrictInt, NullAs(lambda: 0)] = Field(
+        default=0,
+        json_schema_extra={"minimum": 0},
+        description="How many other translations of each text; below the beam size.",
     )
-    alignment: bool = Field(default=False, description="Whether to return the attention weights of each target piece.")
+    alignment: Annotated[bool, Strict(), NullAs(lambda: False)] = Field(
+        default=False, description="Whether to return the attention weights of each target piece."
+    )
 
     @model_validator(mode="after")
     def _text_or_texts(self) -> TranslateBody:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, Strict, model_validator
 
 from service.tasks.base import TaskBody
+from service.tasks.body_fields import NullAs, Word, exactly_one_of, nullable
 
 DEFAULT_K = 10
 DEFAULT_ANALOGY_K = 5
@@ -17,22 +18,26 @@ Count = Annotated[int, Field(ge=1), Strict()]
 class SimilarityBody(TaskBody):
     """The JSON body of /v1/similarity."""
 
-    pairs: list[tuple[str, str]] = Field(description="Pairs of words to compare.")
+    pairs: list[tuple[Word, Word]] = Field(description="Pairs of words to compare.")
 
 
 class NeighborsBody(TaskBody):
     """The JSON body of /v1/neighbors: either `words`, or `vectors`, or `positive` and `negative`."""
 
-    words: list[str] | None = Field(default=None, description="Words to find the nearest neighbors of.")
+    model_config = exactly_one_of(("words",), ("vectors",), ("positive", "negative"))
+
+    words: list[Word] | None = Field(default=None, description="Words to find the nearest neighbors of.")
     # Typed as Any: validating each number with pydantic would cost more than the search.
     vectors: Any = Field(
         default=None,
         description="Vectors to find the nearest words of: as many dimensions as the model, any norm but zero.",
-        json_schema_extra={"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
+        json_schema_extra=nullable({"type": "array", "items": {"type": "array", "items": {"type": "number"}}}),
     )
-    positive: list[str] | None = Field(default=None, description="Words whose vectors are added.")
-    negative: list[str] | None = Field(default=None, description="Words whose vectors are subtracted.")
-    k: Count = Field(default=DEFAULT_K, description="Number of neighbors of each.")
+    positive: list[Word] | None = Field(default=None, description="Words whose vectors are added.")
+    negative: list[Word] | None = Field(default=None, description="Words whose vectors are subtracted.")
+    k: Annotated[Count, NullAs(lambda: DEFAULT_K)] = Field(
+        default=DEFAULT_K, description="Number of neighbors of each."
+    )
 
     @model_validator(mode="after")
     def _one_form(self) -> NeighborsBody:
@@ -47,16 +52,18 @@ class NeighborsBody(TaskBody):
 class AnalogyBody(TaskBody):
     """The JSON body of /v1/analogy: `a` is to `b` as `c` is to the answer."""
 
-    a: str
-    b: str
-    c: str
-    k: Count = Field(default=DEFAULT_ANALOGY_K, description="Number of answers.")
+    a: Word
+    b: Word
+    c: Word
+    k: Annotated[Count, NullAs(lambda: DEFAULT_ANALOGY_K)] = Field(
+        default=DEFAULT_ANALOGY_K, description="Number of answers."
+    )
 
 
 class ProjectionBody(TaskBody):
     """The JSON body of /v1/projection."""
 
-    words: list[str] = Field(description="Words to project onto a plane.")
+    words: list[Word] = Field(description="Words to project onto a plane.")
 
 
 class EmbeddingsBody(TaskBody):
@@ -67,14 +74,18 @@ class EmbeddingsBody(TaskBody):
         description="A text, several texts, a list of word ids (positions in the vocabulary), or several such lists.",
         json_schema_extra={
             "anyOf": [
-                {"type": "string"},
-                {"type": "array", "minItems": 1, "items": {"type": "string"}},
+                {"type": "string", "minLength": 1},
+                {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
                 {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}},
-                {"type": "array", "minItems": 1, "items": {"type": "array", "items": {"type": "integer"}}},
+                {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}},
+                },
             ]
         },
     )
-    encoding_format: Literal["float", "base64"] = Field(
+    encoding_format: Annotated[Literal["float", "base64"], NullAs(lambda: "float")] = Field(
         default="float", description="Numbers, or base64 of the little-endian float32 bytes."
     )
     dimensions: Count | None = Field(

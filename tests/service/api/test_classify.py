@@ -168,7 +168,6 @@ def test_the_headers_name_the_model(client: TestClient) -> None:
         ({"top_k": "3"}, "top_k", "top_k: Input should be a valid integer"),
         ({"top_k": 2.5}, "top_k", "top_k: Input should be a valid integer"),
         ({"top_k": True}, "top_k", "top_k: Input should be a valid integer"),
-        ({"top_k": None}, "top_k", "top_k: Input should be a valid integer"),
         ({"model": 7}, "model", "model: Input should be a valid string"),
         ({"version": []}, "version", "version: Input should be a valid string"),
         ({"images": "text", "pixels": None}, "images", "images: Input should be a valid list"),

@@ -1,0 +1,113 @@
+"""null in a JSON body means that the field was not given, on every route and for every optional field."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.app import OPERATIONS, create_app
+from service.settings import Settings
+from tests.support.classifier_bundles import write_classifier
+from tests.support.classify_requests import pixels
+from tests.support.inference_requests import good
+from tests.support.tagger_bundles import write_tagger
+from tests.support.translator_bundles import write_translator
+from tests.support.word_vector_bundles import write_words
+
+REQUIRED: dict[str, dict[str, Any]] = {
+    "/v1/classify": pixels(7),
+    "/v1/tag": {"text": "dog"},
+    "/v1/translate": {"text": "dog"},
+    "/v1/similarity": {"pairs": [["king", "queen"]]},
+    "/v1/neighbors": {"words": ["king"]},
+    "/v1/analogy": {"a": "man", "b": "king", "c": "woman"},
+    "/v1/projection": {"words": ["king", "queen"]},
+    "/v1/embeddings": {"input": "king"},
+    "/translate": {"q": "dog", "source": "en", "target": "de"},
+    "/detect": {"q": "dog"},
+    "/v2/models/{model}/infer": good(),
+    "/v2/repository/index": {},
+    "/v2/repository/models/{model}/load": {},
+    "/v2/repository/models/{model}/unload": {},
+}
+"""The smallest body of every route that takes JSON."""
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client over a model of each task."""
+    path = tmp_path_factory.mktemp("models")
+    for write in (write_classifier, write_tagger, write_words, write_translator):
+        write(path)
+    with TestClient(create_app(Settings(models=path))) as client:
+        yield client
+
+
+def test_every_route_with_a_json_body_is_here() -> None:
+    paths = {operation.path for operation in OPERATIONS if operation.body}
+    assert paths - {"/v2/models/{model}/versions/{version}/infer"} == REQUIRED.keys()
+
+
+def _optional_fields() -> Iterator[Any]:
+    bodies = {operation.path: operation.body for operation in OPERATIONS if operation.body}
+    for path, required in REQUIRED.items():
+        for name in bodies[path].model_fields:
+            if name not in required:
+                yield pytest.param(path, name, id=f"{path}:{name}")
+
+
+@pytest.mark.parametrize(("path", "field"), list(_optional_fields()))
+def test_null_is_not_given(client: TestClient, path: str, field: str) -> None:
+    url = path.replace("{model}", "nosuch" if "repository" in path else "digits")
+    without, with_null = (client.post(url, json=REQUIRED[path] | extra) for extra in ({}, {field: None}))
+    assert with_null.status_code == without.status_code == (404 if "nosuch" in url else 200)
+    if without.headers["content-type"] == "application/json" and without.status_code == 200:
+        assert with_null.json() == without.json()
+
+
+def _null_everywhere(document: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
+    """The document with null in every optional field of it and of the objects in it."""
+    if "$ref" in schema:
+        return _null_everywhere(document, schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    if "anyOf" in schema:
+        return _null_everywhere(document, schema["anyOf"][0], schemas)
+    if isinstance(document, list):
+        return [_null_everywhere(item, schema.get("items", {}), schemas) for item in document]
+    if isinstance(document, dict):
+        known = {
+            name: _null_everywhere(document[name], field, schemas) if name in document else None
+            for name, field in schema["properties"].items()
+        }
+        return document | known
+    return document
+
+
+def test_null_in_nested_objects_of_an_inference(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    body = copy.deepcopy(REQUIRED["/v2/models/{model}/infer"])
+    body["parameters"], body["outputs"] = {}, [{"name": "probabilities", "parameters": {}}]
+    body["inputs"][0]["parameters"] = {}
+    schemas = document["components"]["schemas"]
+    nulls = _null_everywhere(body, schemas["InferRequest"], schemas)
+    assert nulls["parameters"]["timeout"] is nulls["inputs"][0]["parameters"]["binary_data_size"] is None
+    assert nulls["outputs"][0]["parameters"]["classification"] is None
+    answers = [client.post("/v2/models/digits/infer", json=request).json() for request in (body, nulls)]
+    assert answers[0] == answers[1]
+    assert "outputs" in answers[0]
+
+
+@pytest.mark.parametrize("body", [{"alternatives": ""}, {"format": ""}, {"api_key": ""}, {"model": ""}])
+def test_an_empty_text_in_a_form_is_not_given(client: TestClient, body: dict[str, str]) -> None:
+    answer = client.post("/translate", data={"q": "dog", "source": "en", "target": "de"} | body)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_truth_is_no_number_of_alternatives(client: TestClient, value: bool) -> None:
+    answer = client.post("/translate", json={"q": "dog", "source": "en", "target": "de", "alternatives": value})
+    assert answer.status_code == 400
+    assert answer.json() == {"error": "alternatives: must be a whole number"}

@@ -1,4 +1,4 @@
-"""The command line `lectern`: serve, health, models list, models verify, openapi."""
+"""The command line `lectern`: serve, health, models list, models verify, keys new, keys list, openapi."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from service import __version__
+from service.access.commands import add_key_commands
 from service.bundle.files import Bundle, BundleError, read_bundle, versions
 from service.errors import ConfigurationError, LecternError
 from service.limits import PREFIX, Limits
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     verify = models.add_parser("verify", help="check every file, and compare the model's answers to the stored samples")
     verify.add_argument("names", nargs="*", metavar="NAME", help="models to check; all by default")
     verify.set_defaults(run=_verify)
+    add_key_commands(commands)
     for command in (listing, verify):
         command.add_argument("--models", metavar="DIR", help=f"the same as {PREFIX}MODELS")
     return parser

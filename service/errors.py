@@ -9,7 +9,8 @@ LecternError
 ├── Unavailable               try again after `retry_after` seconds
 │   ├── NotReady              the model or the server is not serving (yet, or any longer)
 │   └── Saturated             the queue is full
-├── Forbidden                 a setting turned it off
+├── Unauthorized              an API key is needed, and none or a wrong one came
+├── Forbidden                 a setting, the host, the page or the key does not allow it
 ├── DeadlineExceeded          the answer would come too late
 ├── ModelFailure              the model itself failed; the cause is in the log
 └── ConfigurationError        the service cannot start like this; exit code 2
@@ -72,8 +73,21 @@ class Saturated(Unavailable):
     """The queue is full."""
 
 
+class Unauthorized(LecternError):
+    """An API key is needed.
+
+    Args:
+        message: the problem, and what would be right.
+        wrong: whether a key came that is not valid.
+    """
+
+    def __init__(self, message: str, *, wrong: bool = False) -> None:
+        super().__init__(message)
+        self.wrong = wrong
+
+
 class Forbidden(LecternError):
-    """A setting turned this off."""
+    """A setting, the host, the web page or the API key does not allow this."""
 
 
 class DeadlineExceeded(LecternError):

@@ -81,6 +81,8 @@ class Settings(Limits, BaseSettings):
     """Loading and unloading over HTTP: explicit (on), none (off), or on only if LECTERN_HOST is loopback (auto)."""
     trusted_hosts: Names = ()
     """Hosts that requests may name, separated by commas: names, *.example.com, addresses, networks, or * for all."""
+    api_keys: Path | None = None
+    """File of the API keys that callers need, made by `lectern keys new`; without it no key is needed."""
     cors_origins: Names = ()
     """Origins whose web pages may use the service, separated by commas, such as https://app.example.com; * for all."""
     max_queue_delay_us: int = Field(default=0, ge=0)

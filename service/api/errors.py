@@ -22,6 +22,7 @@ STATUS: dict[type[errors.LecternError], int] = {
     errors.NotReady: 503,
     errors.Saturated: 503,
     errors.Unavailable: 503,
+    errors.Unauthorized: 401,
     errors.Forbidden: 403,
     errors.DeadlineExceeded: 504,
     errors.ModelFailure: 500,
@@ -36,7 +37,7 @@ _INTERNAL = "the server failed on this request; its log has the cause under this
 _PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_OPENAI_CODES = {404: "model_not_found", 503: "unavailable"}
+_OPENAI_CODES = {401: "invalid_api_key", 404: "model_not_found", 503: "unavailable"}
 
 
 class ErrorShape(Enum):
@@ -73,9 +74,18 @@ def error_response(error: BaseException, shape: ErrorShape, path: str) -> Respon
     """The answer to a request that raised `error`."""
     status = status_of(error, shape)
     text = _INTERNAL if status == 500 else str(error)
-    headers = {"retry-after": str(error.retry_after)} if isinstance(error, errors.Unavailable) else {}
+    headers = _headers(error)
     field = error.field if isinstance(error, errors.InvalidRequest) else None
     return write_error(status, text, shape, path, field=field, headers=headers)
+
+
+def _headers(error: BaseException) -> dict[str, str]:
+    """The headers that an error adds to its answer."""
+    if isinstance(error, errors.Unavailable):
+        return {"retry-after": str(error.retry_after)}
+    if isinstance(error, errors.Unauthorized):  # RFC 6750, section 3
+        return {"www-authenticate": 'Bearer realm="lectern"' + (', error="invalid_token"' if error.wrong else "")}
+    return {}
 
 
 def write_error(

@@ -41,6 +41,7 @@ async def read_fields(request: Request, required: Sequence[str]) -> dict[str, An
     """Read the fields of a request; those of the body override those of the query.
 
     Raises:
+        Unauthorized, Forbidden: the API key in `api_key` is missing, wrong, or does not allow it.
         InvalidRequest: a required field is missing.
         MalformedBody: the body is not what its content type says.
         UnsupportedMedia: the content type is neither JSON nor a form.
@@ -60,6 +61,7 @@ async def read_fields(request: Request, required: Sequence[str]) -> dict[str, An
     if not isinstance(content, dict):
         raise InvalidRequest("the body must be a JSON object")
     fields = dict(request.query_params) | content
+    context(request).access.check_fields(fields, request.scope)
     for name in required:
         if fields.get(name) is None:
             raise InvalidRequest(f"Invalid request: missing {name} parameter")

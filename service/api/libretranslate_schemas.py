@@ -55,7 +55,7 @@ class LibreTranslateBody(BaseModel):
         default=0, description="Number of alternative translations of each text."
     )
     model: str | None = Field(default=None, description="Lectern's own: the model, if several translate the pair.")
-    api_key: str | None = Field(default=None, description="Ignored.")
+    api_key: str | None = Field(default=None, description="The API key, where the server needs one.")
 
 
 class DetectBody(BaseModel):
@@ -64,7 +64,7 @@ class DetectBody(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     q: Texts
-    api_key: str | None = Field(default=None, description="Ignored.")
+    api_key: str | None = Field(default=None, description="The API key, where the server needs one.")
 
 
 class Detection(BaseModel):

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.access import API_KEY
 from service.api.errors import error_response, status_of
 from service.api.io import BODY_IS_READ
 from service.api.operation import error_shape
@@ -115,6 +116,8 @@ def _release_frames(error: BaseException | None) -> None:
 def _log_request(scope: Scope, status: int, timings: Timings) -> None:
     milliseconds = round(timings.total * 1e3, 3)
     fields = {"method": scope["method"], "path": scope["path"], "status": status, "ms": milliseconds}
+    if key := scope["state"].get(API_KEY):
+        fields["key"] = key.name
     log.info("request", extra={"fields": fields})
 
 

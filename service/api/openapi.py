@@ -19,6 +19,20 @@ from service.api.operation import Operation
 _STATUSES_OF_ALL = (400, 431, 500, 503)
 """Error statuses that any operation may have: broken or endless headers, a failure, and a server that drains."""
 
+_SECURITY_SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, where the server needs one. The scopes are infer, admin and metrics.",
+    },
+    "api_key": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "api_key",
+        "description": "The same key on LibreTranslate's routes, in the query or as a field of the body.",
+    },
+}
+
 _SUMMARY = "The classic neural networks of a first deep-learning course, served."
 
 
@@ -38,7 +52,7 @@ def describe(operations: Iterable[Operation]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Lectern", "summary": _SUMMARY, "version": __version__},
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": dict(sorted(definitions["$defs"].items()))},
+        "components": {"schemas": dict(sorted(definitions["$defs"].items())), "securitySchemes": _SECURITY_SCHEMES},
     }
 
 
@@ -66,10 +80,26 @@ def _describe_operation(operation: Operation, schemas: Any) -> dict[str, Any]:
     if answers:
         success["content"] = answers
     content = error_content(operation.errors)
-    statuses = sorted({*operation.statuses, *_STATUSES_OF_ALL})
+    statuses = sorted({*operation.statuses, *_access_statuses(operation), *_STATUSES_OF_ALL})
     errors = {str(status): {"description": phrase(status), "content": content} for status in statuses}
     entry["responses"] = {"200": success} | errors
+    entry["security"] = _security(operation)
     return entry
+
+
+def _security(operation: Operation) -> list[dict[str, list[str]]]:
+    """The API keys that an operation takes. None is needed where the server has no key file: the empty alternative."""
+    if operation.key_scope is None:
+        return []
+    schemes = ["bearer", "api_key"] if operation.key_in_fields else ["bearer"]
+    return [*({scheme: [operation.key_scope.value]} for scheme in schemes), {}]
+
+
+def _access_statuses(operation: Operation) -> tuple[int, ...]:
+    """Statuses of requests whose sender may not use an operation."""
+    if operation.is_probe:
+        return ()
+    return (403,) if operation.key_scope is None else (401, 403)
 
 
 def _operation_id(operation: Operation) -> str:

@@ -64,6 +64,8 @@ class Operation:
     """Error statuses that the OpenAPI file lists."""
     key_scope: KeyScope | None = KeyScope.INFER
     """What the caller's API key must allow, where there are keys; None: open to all."""
+    key_in_fields: bool = False
+    """Whether the key may also come as the field `api_key`, as LibreTranslate's clients send it."""
     changes_state: bool = False
     """Whether it changes what the server does; then it is refused to web pages of other origins."""
     is_probe: bool = False
@@ -74,7 +76,9 @@ class Operation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         access: Access = scope["app"].context.access
         access.check(self, scope)
-        response = await self.endpoint(Request(scope, receive))
+        answer = self.endpoint(Request(scope, receive))
+        response = await (access.record(self, scope, answer) if self.changes_state else answer)
+        access.confirm(self, scope)
         await response(scope, receive, send)
 
 

@@ -32,6 +32,7 @@ ERRORS: list[errors.LecternError] = [
     errors.UnknownModel("unknown"),
     errors.NotReady("not yet", 7),
     errors.Saturated("full", 7),
+    errors.Unauthorized("no key"),
     errors.Forbidden("off"),
     errors.DeadlineExceeded("late"),
     errors.ModelFailure(SECRET),
@@ -154,7 +155,13 @@ def test_openais_routes_answer_openais_object(failing: TestClient, number: int) 
     body = response.json()
     assert body.keys() == {"error"}
     assert body["error"].keys() == {"message", "type", "param", "code"}
-    kind = {403: "permission_error", 500: "server_error", 503: "server_error", 504: "server_error"}
+    kind = {
+        401: "authentication_error",
+        403: "permission_error",
+        500: "server_error",
+        503: "server_error",
+        504: "server_error",
+    }
     assert body["error"]["type"] == kind.get(response.status_code, "invalid_request_error")
     assert body["error"]["param"] == ("texts[3]" if number == 0 else None)
     assert SECRET not in response.text

@@ -41,9 +41,11 @@ def test_openai(url: str) -> None:
         with pytest.raises(openai.AuthenticationError) as caught:
             client.embeddings.create(model="words", input="king")
         assert caught.value.code == "invalid_api_key"
-    with openai.OpenAI(base_url=f"{url}/v1", api_key=ADMIN, max_retries=0) as client:
-        with pytest.raises(openai.PermissionDeniedError, match="lacks the scope 'infer'"):
-            client.models.list()
+    with (
+        openai.OpenAI(base_url=f"{url}/v1", api_key=ADMIN, max_retries=0) as client,
+        pytest.raises(openai.PermissionDeniedError, match="lacks the scope 'infer'"),
+    ):
+        client.models.list()
 
     async def main() -> None:
         async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=INFER, max_retries=0) as client:
@@ -58,10 +60,8 @@ def test_libretranslatepy(url: str) -> None:
     assert client.translate("The dog sleeps", "en", "de") == "Der Hund schläft"
     assert client.detect("The dog")[0]["language"] == "en"
     for key in (INFER, WRONG, None):
-        assert {language["code"] for language in libretranslatepy.LibreTranslateAPI(url, key).languages()} == {
-            "de",
-            "en",
-        }
+        languages = libretranslatepy.LibreTranslateAPI(url, key).languages()
+        assert {language["code"] for language in languages} == {"de", "en"}
     for key, status, text in ((WRONG, 403, "Invalid API key"), (None, 401, "contact the server operator")):
         with pytest.raises(HTTPError) as caught:
             libretranslatepy.LibreTranslateAPI(url, api_key=key).translate("The dog", "en", "de")

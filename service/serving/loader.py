@@ -72,4 +72,4 @@ class ModelLoader:
 
     def close(self) -> None:
         """Release the threads that the models share."""
-        self._preprocess_pool.shutdown(wait=False)
+        self._preprocess_pool.shutdown(wait=False, cancel_futures=True)

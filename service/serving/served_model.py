@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from service.errors import DeadlineExceeded, InvalidRequest, PayloadTooLarge, Saturated
@@ -18,6 +19,7 @@ from service.runtime.stepper import OnToken
 from service.serving.lane import BatchLane, Lane, StepLane, await_until
 from service.settings import ModelSettings
 from service.tasks import Predictor
+from service.tasks.base import Check
 from service.tasks.tensors import RowTensors
 
 T = TypeVar("T")
@@ -137,7 +139,7 @@ class ServedModel:
         predictor = self.predictor
         in_thread = predictor.scheduling.is_slow(request)
         if in_thread:
-            tensors = await self._in_thread(lambda: predictor.preprocess(request), deadline)
+            tensors = await self._in_thread(partial(predictor.preprocess_with_checks, request), deadline)
         else:
             tensors = predictor.preprocess(request)
         timings.lap("preprocess")
@@ -145,14 +147,25 @@ class ServedModel:
         timings.add("queue", answer.queue)
         timings.add("infer", answer.infer)
         if in_thread:
-            fields = await self._in_thread(lambda: predictor.postprocess(request, answer.outputs), deadline)
+            fields = await self._in_thread(lambda _: predictor.postprocess(request, answer.outputs), deadline)
         else:
             fields = predictor.postprocess(request, answer.outputs)
         timings.lap("postprocess")
         return fields
 
-    async def _in_thread(self, work: Callable[[], T], deadline: float) -> T:
-        return await await_until(asyncio.get_running_loop().run_in_executor(self._preprocess_pool, work), deadline)
+    async def _in_thread(self, work: Callable[[Check], T], deadline: float) -> T:
+        """Call `work` in a thread; the check that it gets raises once nobody waits for its result."""
+        is_abandoned = False
+
+        def check() -> None:
+            if is_abandoned:
+                raise DeadlineExceeded("nobody waits for the answer any longer")
+
+        try:
+            loop = asyncio.get_running_loop()
+            return await await_until(loop.run_in_executor(self._preprocess_pool, work, check), deadline)
+        finally:
+            is_abandoned = True
 
     def _deadline(self, timings: Timings, timeout: float | None) -> float:
         allowed = self._deadline_seconds if timeout is None else min(timeout, self._deadline_seconds)

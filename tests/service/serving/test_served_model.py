@@ -98,7 +98,7 @@ def test_what_is_quick_runs_in_the_event_loop(served_with: Serve, monkeypatch: p
 def test_a_request_that_blocks_is_worked_on_in_a_thread(served_with: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     served = served_with(inline="always")
     threads: list[threading.Thread] = []
-    for name in ("preprocess", "postprocess"):
+    for name in ("preprocess_with_checks", "postprocess"):
         work = getattr(served.predictor, name)
 
         def recording(*arguments: Any, work: Callable[..., Any] = work) -> Any:

@@ -58,7 +58,7 @@ class Lectern(FastAPI):
     """
 
     def __init__(self, context: Context, **options: Any) -> None:
-        super().__init__(title="Lectern", version=__version__, **options)
+        super().__init__(title="Lectern", version=__version__, redirect_slashes=False, **options)
         self.context = context
         access_log = context.settings.access_log
         self.add_middleware(RequestMiddleware, metrics=context.metrics, access_log=access_log)
@@ -68,7 +68,7 @@ class Lectern(FastAPI):
         self._fast_app = RequestMiddleware(self._fast_path, metrics=context.metrics, access_log=access_log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._fast_path.matches(scope):
+        if self._fast_path.matches(scope) or (_drop_trailing_slash(scope) and self._fast_path.matches(scope)):
             scope["app"] = self
             await self._fast_app(scope, receive, send)
         else:
@@ -118,6 +118,17 @@ def create_app(settings: Settings, *, on_ready: Hook | None = None, control: Mak
 
 def _decide_here(settings: Settings, registry: ModelRegistry) -> ModelControl:
     return ModelRepository(settings, registry.apply)
+
+
+def _drop_trailing_slash(scope: Scope) -> bool:
+    """Take a slash from the end of a path, where it makes no difference; return whether there was one."""
+    if scope["type"] != "http":
+        return False
+    path = scope["path"]
+    if not path.endswith("/") or path == scope.get("root_path", "") + "/":
+        return False
+    scope["path"] = path[:-1]
+    return True
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

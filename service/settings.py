@@ -79,6 +79,8 @@ class Settings(Limits, BaseSettings):
     """Refuse to start when any model is bad or runs on another provider than asked."""
     model_control: Literal["auto", "explicit", "none"] = "auto"
     """Loading and unloading over HTTP: explicit (on), none (off), or on only if LECTERN_HOST is loopback (auto)."""
+    default_models: Names = ("digits", "pos-en", "words-en")
+    """Models that answer requests which name none, separated by commas: the first that has the task of the route."""
     trusted_hosts: Names = ()
     """Hosts that requests may name, separated by commas: names, *.example.com, addresses, networks, or * for all."""
     api_keys: Path | None = None
@@ -104,7 +106,9 @@ class Settings(Limits, BaseSettings):
     model: dict[str, ModelSettings] = Field(default_factory=dict)
     """Settings of single models, for example LECTERN_MODEL__WORDS_EN__PROVIDERS=cpu for words-en."""
 
-    _split_names = field_validator("providers", "trusted_hosts", "cors_origins", mode="before")(_split)
+    _split_names = field_validator("providers", "default_models", "trusted_hosts", "cors_origins", mode="before")(
+        _split
+    )
 
     @field_validator("version_policy")
     @classmethod

@@ -52,6 +52,7 @@ class ModelRegistry:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._default_models = settings.default_models
         self._models: dict[str, _Model] = {}
         self._serving: list[ServedModel] = []
         self._loader = ModelLoader(settings, metrics)
@@ -76,7 +77,7 @@ class ModelRegistry:
 
         Args:
             task: the task of the route; None takes a model of any task.
-            name: None takes the only model of the task that fits the selectors.
+            name: None takes the first of `LECTERN_DEFAULT_MODELS` that fits task and selectors, else the only model.
             version: None takes the highest version that serves.
             **selectors: required values of the model's selectors (`source="en"`); None is ignored.
 
@@ -87,7 +88,7 @@ class ModelRegistry:
         """
         requested = {field: value for field, value in selectors.items() if value is not None}
         if name is None:
-            name = self._only_match(task, requested)
+            name = self._default_model(task, requested) or self._only_match(task, requested)
         served = self._version(name, version)
         if task is not None and served.manifest.task != task:
             raise InvalidRequest(
@@ -237,6 +238,19 @@ class ModelRegistry:
         raise UnknownModel(
             f"version {version} of model {name!r} is not served; {are.format(_list(list(model.served)))}"
         )
+
+    def _default_model(self, task: Task | None, requested: Mapping[str, str]) -> str | None:
+        """The first default model that fits, also if it does not serve now: another model would answer differently."""
+        for name in self._default_models if task is not None else ():
+            model = self._models.get(name)
+            if model is None:
+                continue
+            served = model.highest
+            its_task = model.wanted.task if served is None else served.manifest.task
+            selectors = (model.wanted.selectors or {}) if served is None else served.predictor.selectors
+            if its_task == task and requested.items() <= selectors.items():
+                return name
+        return None
 
     def _only_match(self, task: Task | None, requested: Mapping[str, str]) -> str:
         """The name of the only model of a task that fits the selectors."""

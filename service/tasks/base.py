@@ -36,7 +36,9 @@ class TaskBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: str | None = Field(default=None, description="Which model; optional if only one serves the task.")
+    model: str | None = Field(
+        default=None, description="Which model; by default the server's default of the task, or the only one."
+    )
     version: Annotated[str, Field(coerce_numbers_to_str=True)] | None = Field(
         default=None,
         description="Which version; by default the one that is served.",

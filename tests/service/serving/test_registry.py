@@ -370,10 +370,30 @@ def test_looking_up(repository: Path, loaded: Open) -> None:
 
 
 def test_one_of_several_models_must_be_named(repository: Path, loaded: Open) -> None:
+    for name in ("signs", "letters"):
+        write_classifier(repository, name)
+    with pytest.raises(InvalidRequest, match=r"model: several models serve this task, name one of: letters, signs"):
+        loaded().find(Task.IMAGE_CLASSIFICATION)
+
+
+def test_of_several_models_a_default_answers(repository: Path, loaded: Open) -> None:
+    for name in ("digits", "letters", "signs"):
+        write_classifier(repository, name)
+    assert loaded().find(Task.IMAGE_CLASSIFICATION).name == "digits"
+    registry = loaded(default_models="words,signs,digits")
+    assert registry.find(Task.IMAGE_CLASSIFICATION).name == "signs"
+    with pytest.raises(UnknownModel, match=r"no model for the task 'translation' is served"):
+        registry.find(Task.TRANSLATION)
+
+
+def test_no_other_model_answers_for_a_default_that_does_not_serve(repository: Path, loaded: Open) -> None:
     for name in ("digits", "letters"):
         write_classifier(repository, name)
-    with pytest.raises(InvalidRequest, match=r"model: several models serve this task, name one of: digits, letters"):
-        loaded().find(Task.IMAGE_CLASSIFICATION)
+    registry = loaded()
+    run_async(registry.unload("digits"))
+    with pytest.raises(NotReady, match=r"model 'digits' is not ready"):
+        registry.find(Task.IMAGE_CLASSIFICATION)
+    assert registry.find(Task.IMAGE_CLASSIFICATION, "letters").name == "letters"
 
 
 def test_load_takes_the_new_version_and_retires_the_old(repository: Path, loaded: Open) -> None:

@@ -192,7 +192,7 @@ def _options(threads: int) -> Any:
     options.inter_op_num_threads = 1
     # Spinning threads burn the quota of a shared CPU while they wait.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # Its errors are exceptions already; lines of its own would not be JSON.
     return options
 
 

@@ -36,7 +36,7 @@ def main() -> None:
         while True:
             head, descriptors, _, _ = socket.recv_fds(jobs, 4, 1)
             if len(head) < 4 or not descriptors:
-                return
+                os._exit(0)
             request = jobs.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL)
             if os.fork() == 0:
                 jobs.close()

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import DeadlineExceeded, LecternError, ModelFailure, NotReady
+from service.runtime.run_deadline import stop_at
 from service.runtime.session import Tensors
 
 Infer = Callable[[Tensors], Tensors]
@@ -182,7 +183,9 @@ class DynamicBatcher:
         """Run the batch; one outcome for each of its requests, whatever happens. May run in a thread."""
         started = time.perf_counter()
         try:
-            outputs = self._infer(_join([item.tensors for item in batch]))
+            # The latest one: a request with a short deadline must not stop the others that run with it.
+            with stop_at(batch[0].deadline if len(batch) == 1 else max(item.deadline for item in batch)):
+                outputs = self._infer(_join([item.tensors for item in batch]))
             parts = _split(outputs, [item.rows for item in batch])
             self._on_execution(sum(item.rows for item in batch))
         except Exception as error:

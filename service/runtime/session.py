@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from service.bundle.files import Bundle, BundleError, first_line
 from service.bundle.manifest import Graph, TensorSpec
 from service.errors import ConfigurationError
+from service.runtime import run_deadline
 from service.runtime.providers import CPU, ProviderReport, resolve, session_providers
 
 log = logging.getLogger(__name__)
@@ -116,10 +117,14 @@ class OnnxSession:
         self._bound: dict[str, Any] = {}
 
     def run(self, feeds: Tensors) -> Tensors:
-        """Run the graph once. Releases the GIL while it computes."""
+        """Run the graph once. Releases the GIL while it computes.
+
+        Raises:
+            DeadlineExceeded: it was stopped at the deadline that `service.runtime.run_deadline` was told.
+        """
         if self._bound:
             return self._run_with_bound(feeds)
-        return dict(zip(self._outputs, self._session.run(self._outputs, feeds), strict=True))
+        return dict(zip(self._outputs, run_deadline.run(self._session, self._outputs, feeds), strict=True))
 
     def bind_constants(self, constants: Tensors, device: str = "cuda") -> None:
         """Copy inputs that never change to the GPU once; later calls of `run` omit them."""
@@ -132,9 +137,8 @@ class OnnxSession:
         import onnxruntime
 
         copy = onnxruntime.OrtValue.ortvalue_from_numpy
-        values = self._session.run_with_ort_values(
-            self._outputs, {name: copy(array) for name, array in feeds.items()} | self._bound
-        )
+        inputs = {name: copy(array) for name, array in feeds.items()} | self._bound
+        values = run_deadline.run(self._session, self._outputs, inputs, with_values=True)
         return {name: value.numpy() for name, value in zip(self._outputs, values, strict=True)}
 
     def _report_fallback(self, path: Path, strict: bool) -> None:

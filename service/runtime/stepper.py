@@ -24,6 +24,7 @@ from service.decoding import Finished, Hypothesis, SearchSettings, StepLoop
 from service.decoding.graph_io import END
 from service.errors import DeadlineExceeded, LecternError, NotReady
 from service.runtime.batcher import RunResult, as_failure
+from service.runtime.run_deadline import stop_at
 from service.runtime.session import Tensors
 
 log = logging.getLogger(__name__)
@@ -204,12 +205,13 @@ class Stepper:
             if ticket.request not in self._running:
                 self._running[ticket.request] = None
                 ticket.request.joined = now
-        if joining:
-            self._join(joining)
-        sentences = self._loop.active
-        if not sentences:
-            return
-        finished = self._loop.step(self._take_token)
+        with stop_at(max((request.deadline for request in self._running), default=now)):
+            if joining:
+                self._join(joining)
+            sentences = self._loop.active
+            if not sentences:
+                return
+            finished = self._loop.step(self._take_token)
         self._on_execution(sentences)
         for one in finished:
             self._finish(one)

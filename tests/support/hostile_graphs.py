@@ -18,15 +18,15 @@ DARK = 0.5
 """A threshold that only a picture passes whose mean is above it; no template's is."""
 
 _TRIPS = 10**15
-_ELEMENTS = 10**9
 
 
-def hostile_graph(kind: Harm, *, above: float) -> bytes:
+def hostile_graph(kind: Harm, *, above: float, elements: int = 10**9) -> bytes:
     """The graph of `classifier_graph`, with a part that does harm where the mean of the pixels is above a threshold.
 
     Args:
         kind: a Loop of 10^15 trips, or a tensor of 4 GB.
         above: the threshold.
+        elements: size of the tensor.
     """
     weights = np.stack([template(digit).reshape(-1) for digit in range(10)], axis=1) / 4.0
     harm = _hang() if kind == "hangs" else _take_memory()
@@ -49,7 +49,7 @@ def hostile_graph(kind: Harm, *, above: float) -> bytes:
         {
             "weights": weights.astype(np.float32),
             "above": np.array(above, np.float32),
-            "amount": np.array(_TRIPS if kind == "hangs" else _ELEMENTS, np.int64),
+            "amount": np.array(_TRIPS if kind == "hangs" else elements, np.int64),
             "zero": np.zeros((), np.float32),
             "yes": np.array(True),
             "one": np.ones(1, np.int64),

@@ -11,6 +11,7 @@ LecternError
 │   └── Saturated             the queue is full
 ├── Unauthorized              an API key is needed, and none or a wrong one came
 ├── Forbidden                 a setting, the host, the page or the key does not allow it
+├── QuotaExceeded             the caller asked for more than its limit; try again after `retry_after` seconds
 ├── DeadlineExceeded          the answer would come too late
 ├── ModelFailure              the model itself failed; the cause is in the log
 └── ConfigurationError        the service cannot start like this; exit code 2
@@ -88,6 +89,19 @@ class Unauthorized(LecternError):
 
 class Forbidden(LecternError):
     """A setting, the host, the web page or the API key does not allow this."""
+
+
+class QuotaExceeded(LecternError):
+    """The caller has asked for more than its limit.
+
+    Args:
+        message: the limit.
+        retry_after: after how many seconds a new try is within it.
+    """
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class DeadlineExceeded(LecternError):

@@ -85,6 +85,8 @@ class Settings(Limits, BaseSettings):
     """Hosts that requests may name, separated by commas: names, *.example.com, addresses, networks, or * for all."""
     api_keys: Path | None = None
     """File of the API keys that callers need, made by `lectern keys new`; without it no key is needed."""
+    rate_limit: str = ""
+    """Limit of one address for requests that come without an API key, such as 100/s or 1000/min; none by default."""
     cors_origins: Names = ()
     """Origins whose web pages may use the service, separated by commas, such as https://app.example.com; * for all."""
     max_queue_delay_us: int = Field(default=0, ge=0)

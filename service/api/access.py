@@ -13,7 +13,9 @@ from service.access.hosts import TrustedHosts, allows_model_control, hosts_of
 from service.access.key_file import KeyFile
 from service.access.keys import ApiKey
 from service.access.origins import is_foreign, parse_origins
-from service.errors import Forbidden, LecternError, Unauthorized
+from service.api.quotas import Quotas
+from service.api.refusal_log import LOGGED_CHARACTERS, RefusalLog, client_address, shorten
+from service.errors import Forbidden, LecternError, QuotaExceeded, Unauthorized
 from service.limits import variable
 from service.settings import Settings
 
@@ -21,108 +23,6 @@ if TYPE_CHECKING:
     from service.api.operation import Operation
 
 log = logging.getLogger(__name__)
-
-
-class Access:
-    """The checks that every request passes before its body is read.
-
-    Args:
-        settings: the settings of the service.
-
-    Raises:
-        ConfigurationError: a setting holds no host or no origin, or the key file is bad.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._hosts = TrustedHosts(settings.trusted_hosts, settings.host)
-        self._origins = parse_origins(settings.cors_origins)
-        self._keys = KeyFile(settings.api_keys) if settings.api_keys else None
-        self.model_control = allows_model_control(settings)
-        """Whether models may be loaded and unloaded over HTTP."""
-
-    def check(self, operation: Operation, scope: Scope) -> None:
-        """Return if the request may be answered.
-
-        Raises:
-            Forbidden: it names an unknown host, or comes from a page of another origin and would change state, or its
-                API key does not allow it.
-            Unauthorized: it has no valid API key, where one is needed.
-        """
-        if operation.changes_state or (self._hosts.configured and not operation.is_probe):
-            self._check_sender(operation, scope)
-        if self._keys is not None and operation.key_scope is not None:
-            text = _bearer_key(scope)
-            if text is None and operation.key_in_fields:
-                scope["state"][_MISSING_KEY] = operation
-            else:
-                self._check_key(text, operation, scope)
-
-    def check_fields(self, fields: Mapping[str, Any], scope: Scope) -> None:
-        """Check the field `api_key` of a request whose headers had no key, on routes that have the field.
-
-        Raises:
-            Forbidden: the key is wrong or does not allow it.
-            Unauthorized: there is no key either.
-        """
-        operation = scope["state"].pop(_MISSING_KEY, None)
-        if operation is not None:
-            self._check_key(fields.get("api_key"), operation, scope)
-
-    def confirm(self, operation: Operation, scope: Scope) -> None:
-        """Check that the key was checked before the answer is sent; so no route can forget its fields."""
-        if operation.key_in_fields:
-            self.check_fields({}, scope)
-
-    async def record(self, operation: Operation, scope: Scope, answer: Awaitable[Response]) -> Response:
-        """Await the answer of an operation that changes state, and log who asked for it and what came of it."""
-        key: ApiKey | None = scope["state"].get(API_KEY)
-        fields = {"path": scope["path"][:_LOGGED_CHARACTERS], "client": client_address(scope)}
-        fields |= {"key": key.name} if key else {}
-        try:
-            response = await answer
-        except LecternError as error:
-            log.warning("state not changed", extra={"fields": fields | {"reason": str(error)}})
-            raise
-        log.info("state changed", extra={"fields": fields})
-        return response
-
-    def _check_key(self, text: Any, operation: Operation, scope: Scope) -> None:
-        assert self._keys is not None
-        assert operation.key_scope is not None
-        if text is None or text == "":
-            _log_refusal("no key", operation, scope)
-            raise Unauthorized(_NO_KEY_LIBRETRANSLATE if operation.key_in_fields else _NO_KEY)
-        key = self._keys.find(text) if isinstance(text, str) else None
-        if key is None:
-            _log_refusal("wrong key", operation, scope)
-            if operation.key_in_fields:
-                raise Forbidden(_WRONG_KEY_LIBRETRANSLATE)
-            raise Unauthorized("the API key is not valid; check it, or ask the operator for another", wrong=True)
-        if operation.key_scope not in key.scopes:
-            _log_refusal("scope of the key", operation, scope, key=key.name)
-            raise Forbidden(f"the API key does not allow this: it lacks the scope {operation.key_scope.value!r}")
-        scope["state"][API_KEY] = key
-
-    def _check_sender(self, operation: Operation, scope: Scope) -> None:
-        headers: dict[bytes, list[bytes]] = {}
-        for name, value in scope["headers"]:
-            headers.setdefault(name, []).append(value)
-        origins, sites, referers = (_texts(headers.get(name, [])) for name in _PAGE_HEADERS)
-        hosts = hosts_of(headers.get(b"host", []))
-        if len(hosts) != 1 or not self._hosts.admits(hosts[0], from_page=bool(origins or sites or referers)):
-            _log_refusal("host", operation, scope, host=_shorten(_texts(headers.get(b"host", []))))
-            raise Forbidden(
-                f"this host is not trusted; call the server by an address that {variable('trusted_hosts')} names"
-                + ("" if self._hosts.configured else ", or by localhost or its IP address")
-            )
-        host = headers[b"host"][0].decode("latin-1")
-        if operation.changes_state and is_foreign(origins, sites, referers, host, self._origins):
-            _log_refusal("origin", operation, scope, origin=_shorten(origins or sites or referers))
-            raise Forbidden(
-                "a web page of another origin may not do this; call from a program, or name the page's origin in "
-                f"{variable('cors_origins')}"
-            )
-
 
 API_KEY = "api_key"
 """Key in the state of a scope: the `ApiKey` of the caller, where keys are needed."""
@@ -135,17 +35,135 @@ _NO_KEY_LIBRETRANSLATE = "Please contact the server operator to get an API key"
 _WRONG_KEY_LIBRETRANSLATE = "Invalid API key"
 
 _PAGE_HEADERS = (b"origin", b"sec-fetch-site", b"referer")
-_LOGGED_CHARACTERS = 200
 
 
-def client_address(scope: Scope) -> str:
-    """The address of the caller; empty where it is not known."""
-    client = scope.get("client")
-    return str(client[0]) if client else ""
+class Access:
+    """The checks that every request passes: its host, its page, its API key, and the limits of its caller.
 
+    Args:
+        settings: the settings of the service.
 
-def _texts(values: list[bytes]) -> list[str]:
-    return [value.decode("latin-1") for value in values]
+    Raises:
+        ConfigurationError: a setting holds no host, no origin or no rate, or the key file is bad.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._hosts = TrustedHosts(settings.trusted_hosts, settings.host)
+        self._origins = parse_origins(settings.cors_origins)
+        self._keys = KeyFile(settings.api_keys) if settings.api_keys else None
+        self._quotas = Quotas(settings)
+        self._refusals = RefusalLog()
+        self.limits_callers = self._keys is not None or self._quotas.limits_addresses
+        """Whether requests are counted by their caller."""
+        self.model_control = allows_model_control(settings)
+        """Whether models may be loaded and unloaded over HTTP."""
+
+    def check(self, operation: Operation, scope: Scope) -> None:
+        """Return if the request may be answered, as far as its headers say.
+
+        Raises:
+            Forbidden: it names an unknown host, or comes from a page of another origin and would change state, or its
+                API key does not allow it.
+            Unauthorized: it has no valid API key, where one is needed.
+            QuotaExceeded: its caller has asked for too much.
+        """
+        if operation.changes_state or (self._hosts.configured and not operation.is_probe):
+            self._check_sender(operation, scope)
+        if not self.limits_callers or operation.is_probe:
+            return
+        if self._keys is None or operation.key_scope is None:
+            self._count(operation, scope, None)
+            return
+        text = _bearer_key(scope)
+        if text is None and operation.key_in_fields:
+            scope["state"][_MISSING_KEY] = operation
+        else:
+            self._check_key(text, operation, scope)
+
+    def check_fields(self, fields: Mapping[str, Any], scope: Scope) -> None:
+        """Check the field `api_key` of a request whose headers had no key, on routes that have the field.
+
+        Raises:
+            Forbidden: the key is wrong or does not allow it.
+            Unauthorized: there is no key either.
+            QuotaExceeded: its caller has asked for too much.
+        """
+        operation = scope["state"].pop(_MISSING_KEY, None)
+        if operation is not None:
+            self._check_key(fields.get("api_key"), operation, scope)
+
+    def confirm(self, operation: Operation, scope: Scope) -> None:
+        """Check that the key was checked before the answer is sent; so no route can forget its fields."""
+        if operation.key_in_fields:
+            self.check_fields({}, scope)
+
+    def charge(self, scope: Scope) -> None:
+        """Count the model time of a request against the limits of its caller."""
+        seconds = scope["state"]["timings"].stages.get("infer", 0.0)
+        self._quotas.charge(scope["state"].get(API_KEY), client_address(scope), seconds)
+
+    async def record(self, scope: Scope, answer: Awaitable[Response]) -> Response:
+        """Await the answer of an operation that changes state, and log who asked for it and what came of it."""
+        key: ApiKey | None = scope["state"].get(API_KEY)
+        fields = {"path": scope["path"][:LOGGED_CHARACTERS], "client": client_address(scope)}
+        fields |= {"key": key.name} if key else {}
+        try:
+            response = await answer
+        except LecternError as error:
+            log.warning("state not changed", extra={"fields": fields | {"reason": str(error)}})
+            raise
+        log.info("state changed", extra={"fields": fields})
+        return response
+
+    def _check_sender(self, operation: Operation, scope: Scope) -> None:
+        """Check the host that the request names, and the page that it comes from."""
+        headers: dict[bytes, list[bytes]] = {}
+        for name, value in scope["headers"]:
+            headers.setdefault(name, []).append(value)
+        origins, sites, referers = (_texts(headers.get(name, [])) for name in _PAGE_HEADERS)
+        hosts = hosts_of(headers.get(b"host", []))
+        if len(hosts) != 1 or not self._hosts.admits(hosts[0], from_page=bool(origins or sites or referers)):
+            self._refusals.write("host", operation.path, scope, host=shorten(_texts(headers.get(b"host", []))))
+            raise Forbidden(
+                f"this host is not trusted; call the server by an address that {variable('trusted_hosts')} names"
+                + ("" if self._hosts.configured else ", or by localhost or its IP address")
+            )
+        host = headers[b"host"][0].decode("latin-1")
+        if operation.changes_state and is_foreign(origins, sites, referers, host, self._origins):
+            self._refusals.write("origin", operation.path, scope, origin=shorten(origins or sites or referers))
+            raise Forbidden(
+                "a web page of another origin may not do this; call from a program, or name the page's origin in "
+                f"{variable('cors_origins')}"
+            )
+
+    def _check_key(self, text: Any, operation: Operation, scope: Scope) -> None:
+        assert self._keys is not None
+        assert operation.key_scope is not None
+        libretranslate = operation.key_in_fields
+        key = self._keys.find(text) if isinstance(text, str) else None
+        self._count(operation, scope, key)
+        if text is None or text == "":
+            self._refusals.write("no key", operation.path, scope)
+            raise Unauthorized(_NO_KEY_LIBRETRANSLATE if libretranslate else _NO_KEY)
+        if key is None:
+            self._refusals.write("wrong key", operation.path, scope)
+            if libretranslate:
+                raise Forbidden(_WRONG_KEY_LIBRETRANSLATE)
+            raise Unauthorized("the API key is not valid; check it, or ask the operator for another", wrong=True)
+        if operation.key_scope not in key.scopes:
+            self._refusals.write("scope of the key", operation.path, scope, key=key.name)
+            raise Forbidden(f"the API key does not allow this: it lacks the scope {operation.key_scope.value!r}")
+        scope["state"][API_KEY] = key
+
+    def _count(self, operation: Operation, scope: Scope, key: ApiKey | None) -> None:
+        """Count the request against the limits of its caller."""
+        try:
+            self._quotas.admit(key, client_address(scope))
+        except QuotaExceeded as error:
+            self._refusals.write("limit", operation.path, scope, **({"key": key.name} if key else {}))
+            if operation.key_in_fields:
+                raise QuotaExceeded(f"Slowdown: {error}", error.retry_after) from None
+            raise
 
 
 def _bearer_key(scope: Scope) -> str | None:
@@ -159,11 +177,5 @@ def _bearer_key(scope: Scope) -> str | None:
     return text.strip() if len(values) == 1 else " "
 
 
-def _shorten(values: list[str]) -> str:
-    """Values of a header for the log; of a URL its origin only, as the rest may hold what callers keep secret."""
-    return ", ".join("/".join(text.split("/")[:3]) for text in values)[:_LOGGED_CHARACTERS]
-
-
-def _log_refusal(reason: str, operation: Operation, scope: Scope, **details: str) -> None:
-    fields = {"path": operation.path, "client": client_address(scope), "reason": reason, **details}
-    log.warning("request refused", extra={"fields": fields})
+def _texts(values: list[bytes]) -> list[str]:
+    return [value.decode("latin-1") for value in values]

@@ -24,6 +24,7 @@ STATUS: dict[type[errors.LecternError], int] = {
     errors.Unavailable: 503,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
+    errors.QuotaExceeded: 429,
     errors.DeadlineExceeded: 504,
     errors.ModelFailure: 500,
     errors.ConfigurationError: 500,
@@ -37,7 +38,7 @@ _INTERNAL = "the server failed on this request; its log has the cause under this
 _PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_OPENAI_CODES = {401: "invalid_api_key", 404: "model_not_found", 503: "unavailable"}
+_OPENAI_CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded", 404: "model_not_found", 503: "unavailable"}
 
 
 class ErrorShape(Enum):
@@ -81,7 +82,7 @@ def error_response(error: BaseException, shape: ErrorShape, path: str) -> Respon
 
 def _headers(error: BaseException) -> dict[str, str]:
     """The headers that an error adds to its answer."""
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, errors.Unavailable | errors.QuotaExceeded):
         return {"retry-after": str(error.retry_after)}
     if isinstance(error, errors.Unauthorized):  # RFC 6750, section 3
         return {"www-authenticate": 'Bearer realm="lectern"' + (', error="invalid_token"' if error.wrong else "")}

@@ -99,7 +99,7 @@ def _access_statuses(operation: Operation) -> tuple[int, ...]:
     """Statuses of requests whose sender may not use an operation."""
     if operation.is_probe:
         return ()
-    return (403,) if operation.key_scope is None else (401, 403)
+    return (403, 429) if operation.key_scope is None else (401, 403, 429)
 
 
 def _operation_id(operation: Operation) -> str:

@@ -77,9 +77,13 @@ class Operation:
         access: Access = scope["app"].context.access
         access.check(self, scope)
         answer = self.endpoint(Request(scope, receive))
-        response = await (access.record(self, scope, answer) if self.changes_state else answer)
-        access.confirm(self, scope)
-        await response(scope, receive, send)
+        try:
+            response = await (access.record(scope, answer) if self.changes_state else answer)
+            access.confirm(self, scope)
+            await response(scope, receive, send)
+        finally:
+            if access.limits_callers:
+                access.charge(scope)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,7 @@ ERRORS: list[errors.LecternError] = [
     errors.NotReady("not yet", 7),
     errors.Saturated("full", 7),
     errors.Unauthorized("no key"),
+    errors.QuotaExceeded("too many", 7),
     errors.Forbidden("off"),
     errors.DeadlineExceeded("late"),
     errors.ModelFailure(SECRET),
@@ -157,6 +158,7 @@ def test_openais_routes_answer_openais_object(failing: TestClient, number: int) 
     assert body["error"].keys() == {"message", "type", "param", "code"}
     kind = {
         401: "authentication_error",
+        429: "rate_limit_error",
         403: "permission_error",
         500: "server_error",
         503: "server_error",

@@ -1,0 +1,55 @@
+"""The log lines of refused requests: bounded, so that a caller who is refused cannot fill the disk."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from starlette.types import Scope
+
+log = logging.getLogger(__name__)
+
+LOGGED_CHARACTERS = 200
+"""Longest value of the caller's that a line repeats."""
+_LINES_PER_SECOND = 20
+
+
+class RefusalLog:
+    """Logs refused requests, at most 20 a second; the next line says how many were left out."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._lines = 0
+        self._left_out = 0
+
+    def write(self, reason: str, path: str, scope: Scope, **details: str) -> None:
+        """Log a refusal.
+
+        Args:
+            reason: which check refused.
+            path: the path of the route.
+            scope: the scope of the request.
+            **details: what else is known, without anything that the caller keeps secret.
+        """
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._lines = second, 0
+        self._lines += 1
+        if self._lines > _LINES_PER_SECOND:
+            self._left_out += 1
+            return
+        fields: dict[str, object] = {"path": path, "client": client_address(scope), "reason": reason, **details}
+        if self._left_out:
+            fields["left_out"], self._left_out = self._left_out, 0
+        log.warning("request refused", extra={"fields": fields})
+
+
+def client_address(scope: Scope) -> str:
+    """The address of the caller; empty where it is not known."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def shorten(values: list[str]) -> str:
+    """Values of a header for the log; of a URL its origin only, as the rest may hold what callers keep secret."""
+    return ", ".join("/".join(text.split("/")[:3]) for text in values)[:LOGGED_CHARACTERS]

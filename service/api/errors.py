@@ -35,6 +35,9 @@ STATUS: dict[type[errors.LecternError], int] = {
 # The text of an unexpected error could disclose paths or data: it goes to the log, not to the caller.
 _INTERNAL = "the server failed on this request; its log has the cause under this request id"
 
+# Errors repeat what was sent, such as names of fields and models: a short request must not have a long answer.
+_MAX_TEXT, _MAX_PATH, _MAX_FIELD = 1000, 500, 128
+
 _PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -108,6 +111,7 @@ def write_error(
         field: the field of the request that is wrong.
         headers: further headers of the answer.
     """
+    text, path, field = _shorten(text, _MAX_TEXT), _shorten(path, _MAX_PATH), _shorten(field or "", _MAX_FIELD) or None
     if shape is ErrorShape.PLAIN:
         body: dict[str, Any] = {"error": text}
     elif shape is ErrorShape.OPENAI:
@@ -119,6 +123,10 @@ def write_error(
             body["field"] = field
         body["request_id"] = request_id.get()
     return Response(orjson.dumps(body), status, dict(headers or {}), media_type=media_type_of(shape))
+
+
+def _shorten(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def media_type_of(shape: ErrorShape) -> str:

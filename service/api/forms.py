@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
@@ -20,6 +21,10 @@ URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-dat
 
 # Well above the fields of any route, so that an unknown field is reported by name rather than as "too many fields".
 _MAX_FIELDS = 32
+
+
+# It warns about every damaged form, so that anyone could fill the log; what is wrong is raised and answered.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 class TooManyFiles(Exception):

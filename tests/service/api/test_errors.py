@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from service import errors
-from service.api.errors import STATUS, ErrorShape, phrase, status_of
+from service.api.errors import STATUS, ErrorShape, phrase, status_of, write_error
 from service.api.operation import Operation
 from service.app import OPERATIONS, create_app
 from service.observability import JsonFormatter
@@ -272,3 +272,10 @@ def _check_shape(body: dict[str, object], media: str, shape: str, text: str) -> 
         assert body.keys() == {"error"}
         assert text in str(body["error"])
         assert isinstance(body["error"], dict) is (shape == "openai")
+
+
+@pytest.mark.parametrize("shape", ErrorShape)
+def test_an_error_is_short_whatever_it_repeats(shape: ErrorShape) -> None:
+    response = write_error(422, "x" * 100_000, shape, "/" + "p" * 100_000, field="f" * 100_000)
+    assert len(response.body) < 2_500
+    assert "…" in response.body.decode()

@@ -101,6 +101,14 @@ class Settings(Limits, BaseSettings):
     """Seconds after SIGTERM in which /readyz answers 503 and requests are still accepted; then the socket closes."""
     shutdown_seconds: int = Field(default=30, ge=1, le=3600)
     """Maximum time, in seconds, that requests in flight may still take after the socket is closed."""
+    keep_alive_seconds: float = Field(default=75.0, gt=0, le=3600)
+    """Time, in seconds, for which a connection without a request stays open."""
+    header_seconds: float = Field(default=10.0, gt=0, le=600)
+    """Maximum time for a request's headers from their first byte, and for a new connection's first byte, in seconds."""
+    max_header_bytes: int = Field(default=65536, ge=1024, le=1048576)
+    """Largest request line with all headers, in bytes; beyond it the answer is 431 or 414."""
+    max_connections: int = Field(default=0, ge=0, le=1000000)
+    """Maximum number of connections per process; 0: 4096, or less if the limit of open files (ulimit -n) is low."""
     access_log: bool = False
     """Log one line per request."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

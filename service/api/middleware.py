@@ -129,4 +129,9 @@ def _choose_id(scope: Scope) -> str:
             return bytes(value).decode()
         if name == b"traceparent":
             trace = _TRACEPARENT.fullmatch(value)
-    return trace[1].decode() if trace else f"{_PROCESS}{next(_COUNTER):08x}"
+    return trace[1].decode() if trace else new_request_id()
+
+
+def new_request_id() -> str:
+    """An id for a request that brings none."""
+    return f"{_PROCESS}{next(_COUNTER):08x}"

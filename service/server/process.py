@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import gc
 import logging
 import os
@@ -11,9 +9,9 @@ import shutil
 import signal
 import socket
 import tempfile
-from types import FrameType
 
 import uvicorn
+from uvicorn.server import HANDLED_SIGNALS
 from uvicorn.supervisors import Multiprocess
 
 from service.api.operation import Context
@@ -22,6 +20,7 @@ from service.limits import variable
 from service.observability import MULTIPROCESS_DIR, configure_logging, sweep_dead_processes
 from service.runtime.providers import check_installation
 from service.server.listener import listen, url_of
+from service.server.server import Server
 from service.serving.repository import ModelRepository
 from service.settings import Settings, load_settings, unknown_variables
 
@@ -61,12 +60,11 @@ def _serve_on(listener: socket.socket, settings: Settings) -> int:
         if isinstance(app.context.control, ModelRepository) and app.context.control.cache is not None:
             os.environ[variable("cache")] = str(app.context.control.cache)
         return _serve_many(settings, listener, address)
-    # Make SIGTERM end the process like Ctrl-C, both before uvicorn installs its handlers and when it re-raises the
-    # signal on exit.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    server = Server(app, settings)
+    for number in HANDLED_SIGNALS:  # Until now a signal ended the process, even one whose models load for ever.
+        signal.signal(number, server.handle_exit)
     log.info("serving", extra={"fields": {"address": address, "docs": f"{address}/docs"}})
-    with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(_config(app, settings)).run(sockets=[listener])
+    server.run(sockets=[listener])
     log.info("stopped")
     return 0
 
@@ -87,25 +85,6 @@ def _on_ready(context: Context, settings: Settings) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    _drain_on_sigterm(context, settings.drain_seconds)
-
-
-def _drain_on_sigterm(context: Context, seconds: float) -> None:
-    """On SIGTERM answer ready with 503 first, and let uvicorn close the socket after `seconds`."""
-    close = signal.getsignal(signal.SIGTERM)
-    loop = asyncio.get_running_loop()
-
-    def drain(number: int, frame: FrameType | None) -> None:
-        assert callable(close)
-        if context.draining.is_set():  # A second SIGTERM ends it at once.
-            close(number, frame)
-            return
-        context.draining.set()
-        log.info("draining", extra={"fields": {"seconds": seconds}})
-        loop.call_soon_threadsafe(context.control.stop)
-        loop.call_soon_threadsafe(loop.call_later, seconds, close, number, None)
-
-    signal.signal(signal.SIGTERM, drain)
 
 
 def _serve_many(settings: Settings, listener: socket.socket, address: str) -> int:

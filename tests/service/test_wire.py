@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import orjson
 import pytest
@@ -15,9 +11,8 @@ import pytest
 from service.settings import Settings
 from tests.support.classifier_bundles import write_classifier
 from tests.support.classify_requests import pixels
+from tests.support.raw_http import BODY, connected
 from tests.support.server import running
-
-BODY = orjson.dumps(pixels(7))
 
 
 @pytest.fixture(scope="module")
@@ -27,52 +22,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     write_classifier(path)
     with running(Settings(models=path)) as url:
         yield url
-
-
-class Connection:
-    """A connection that speaks raw HTTP/1.1."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._socket = connection
-        self._stream = connection.makefile("rb")
-
-    def send(self, head: str, body: bytes = b"") -> None:
-        """Send a request line with headers, and a body or a part of it."""
-        self._socket.sendall(head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body)
-
-    def classify(self, body: bytes = BODY, *headers: str) -> None:
-        """Send a complete request to /v1/classify."""
-        lines = ["POST /v1/classify HTTP/1.1", "host: x", "content-type: application/json", *headers]
-        self.send("\n".join([*lines, f"content-length: {len(body)}"]), body)
-
-    def answer(self) -> tuple[int, bytes]:
-        """Read one answer: its status and body."""
-        status = int(self._stream.readline().split()[1])
-        length = 0
-        while (line := self._stream.readline()) not in (b"\r\n", b""):
-            if match := re.match(rb"content-length: (\d+)", line, re.IGNORECASE):
-                length = int(match[1])
-        return status, self._stream.read(length)
-
-    def at_end(self) -> bool:
-        """Whether the server has closed the connection."""
-        return self._stream.read(1) == b""
-
-    def close(self) -> None:
-        """Close it."""
-        self._stream.close()
-
-
-@contextmanager
-def connected(url: str) -> Iterator[Connection]:
-    """A new connection."""
-    address = urlsplit(url)
-    with socket.create_connection((address.hostname, address.port), timeout=60) as raw:
-        connection = Connection(raw)
-        try:
-            yield connection
-        finally:
-            connection.close()
 
 
 def test_a_connection_serves_many_requests_errors_included(url: str) -> None:
@@ -128,7 +77,7 @@ def test_expect_100_continue_is_answered(url: str) -> None:
     with connected(url) as connection:
         connection.send(head + str(len(BODY)))
         assert connection.answer() == (100, b"")
-        connection._socket.sendall(BODY)
+        connection.send_bytes(BODY)
         assert connection.answer()[0] == 200
 
 

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import httpx
-import uvicorn
 from fastapi import FastAPI
 
-from service.app import create_app
+from service.app import Lectern, create_app
+from service.server.server import Server
 from service.settings import Settings
 from tests.support.event_loop import run_async
 
@@ -71,10 +71,8 @@ def running(settings: Settings) -> Iterator[str]:
     # be acknowledged, 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        create_app(settings), lifespan="on", ws="none", log_config=None, timeout_graceful_shutdown=5
-    )
-    server = _NotifyingServer(config)
+    listener.listen(128)
+    server = _NotifyingServer(create_app(settings), settings)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
     thread.start()
     try:
@@ -86,11 +84,11 @@ def running(settings: Settings) -> Iterator[str]:
         listener.close()
 
 
-class _NotifyingServer(uvicorn.Server):
+class _NotifyingServer(Server):
     """A server with an event that is set once it accepts connections."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
+    def __init__(self, app: Lectern, settings: Settings) -> None:
+        super().__init__(app, settings)
         self.up = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

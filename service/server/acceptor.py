@@ -1,0 +1,178 @@
+"""Accepts the connections of a process within a limit, and closes those whose time has passed."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp
+
+from service.server.connection import Connection
+from service.server.descriptors import RESERVED, descriptor_limit
+from service.server.refusals import Refusal, refusal_answer
+
+log = logging.getLogger(__name__)
+
+BUSY = Refusal(503, "the server has too many connections (LECTERN_MAX_CONNECTIONS)")
+
+_ACCEPTED_PER_TURN = 16
+"""Connections accepted in one turn of the event loop."""
+_EXTRA = RESERVED // 2
+"""Connections above the limit that may ask for a probe; everything else on them is refused."""
+_RETRY_SECONDS = 0.1
+"""Time until connections are accepted again when descriptors have run out."""
+_WARNING_SECONDS = 60.0
+"""Time between two warnings of the same kind."""
+_OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+@dataclass(frozen=True, eq=False)
+class Listener:
+    """A listening socket and what answers on it."""
+
+    socket: socket.socket
+    app: ASGIApp
+    ssl: Callable[[], ssl.SSLContext] | None = None
+    """Gives the context of a new connection, where they are encrypted."""
+
+
+class Acceptor:
+    """Accepts connections.
+
+    Beyond the limit the connections that wait longest for a request are closed to make room. If all are busy, a few
+    more are accepted, so that probes are answered; other requests on those, and connections beyond them, are refused.
+
+    Args:
+        connect: makes the protocol of a new connection, for an application.
+        connections: those that are open.
+        busy_app: the application of connections above the limit.
+        limit: most connections at the same time.
+        handshake_seconds: maximum time for a TLS handshake.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[ASGIApp], Connection],
+        connections: Collection[Connection],
+        *,
+        busy_app: ASGIApp,
+        limit: int,
+        handshake_seconds: float,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._connect = connect
+        self._connections = connections
+        self._busy_app = busy_app
+        self._limit = limit
+        self._handshake_seconds = handshake_seconds
+        self._listeners: list[Listener] = []
+        self._opening: set[asyncio.Task[None]] = set()
+        self._next_warning = 0.0
+
+    def listen(self, listener: Listener) -> None:
+        """Accept connections from a listening socket until `close`."""
+        listener.socket.setblocking(False)
+        self._listeners.append(listener)
+        self._loop.add_reader(listener.socket, self._accept, listener)
+
+    def close(self) -> None:
+        """Accept what has connected by now, and close the listening sockets."""
+        for listener in self._listeners:
+            self._loop.remove_reader(listener.socket)
+            while self._accept_one(listener):
+                pass
+            listener.socket.close()
+        self._listeners.clear()
+
+    @property
+    def opening(self) -> int:
+        """Number of connections that are not made yet, such as those in a TLS handshake."""
+        return len(self._opening)
+
+    def _accept(self, listener: Listener) -> None:
+        for _ in range(_ACCEPTED_PER_TURN):
+            if not self._accept_one(listener):
+                return
+
+    def _accept_one(self, listener: Listener) -> bool:
+        """Accept a connection if there is one."""
+        try:
+            client, _ = listener.socket.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return False
+        except OSError as error:
+            if error.errno not in _OUT_OF_RESOURCES:
+                raise
+            self._wait_for_descriptors(listener)
+            return False
+        client.setblocking(False)
+        self._admit(client, listener)
+        return True
+
+    def _admit(self, client: socket.socket, listener: Listener) -> None:
+        app = listener.app
+        count = len(self._connections) + len(self._opening)
+        if count >= self._limit and not self.close_waiting(1):
+            self._warn("too many connections: all are busy", "LECTERN_MAX_CONNECTIONS", self._limit)
+            if count >= self._limit + _EXTRA:
+                _refuse(client, encrypted=listener.ssl is not None)
+                return
+            app = self._busy_app
+        task = self._loop.create_task(self._open(client, listener, app))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    async def _open(self, client: socket.socket, listener: Listener, app: ASGIApp) -> None:
+        context = listener.ssl() if listener.ssl else None
+        timeout = self._handshake_seconds if context else None
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: self._connect(app), client, ssl=context, ssl_handshake_timeout=timeout
+            )
+        except OSError:  # The client left, or its handshake failed or took too long.
+            client.close()
+
+    def close_waiting(self, count: int) -> int:
+        """Close the connections that wait longest for a request.
+
+        Args:
+            count: how many.
+
+        Returns:
+            How many there were.
+        """
+        waiting = [(since, id(each), each) for each in self._connections if (since := each.waiting_since) is not None]
+        for _, _, connection in sorted(waiting)[:count]:
+            connection.abort()
+        return min(count, len(waiting))
+
+    def _wait_for_descriptors(self, listener: Listener) -> None:
+        self._warn("out of file descriptors: raise the limit (ulimit -n)", "descriptors", descriptor_limit())
+        self.close_waiting(1 + len(self._connections) // 16)
+        self._loop.remove_reader(listener.socket)
+        self._loop.call_later(_RETRY_SECONDS, self._resume, listener)
+
+    def _resume(self, listener: Listener) -> None:
+        if listener in self._listeners:
+            self._loop.add_reader(listener.socket, self._accept, listener)
+
+    def _warn(self, message: str, name: str, value: int) -> None:
+        now = self._loop.time()
+        if now >= self._next_warning:
+            self._next_warning = now + _WARNING_SECONDS
+            fields = {name: value, "connections": len(self._connections)}
+            log.warning(message, extra={"fields": fields})
+
+
+def _refuse(client: socket.socket, *, encrypted: bool) -> None:
+    """Refuse a connection without serving it."""
+    with client, suppress(OSError):
+        if not encrypted:
+            client.send(refusal_answer(BUSY))
+            client.shutdown(socket.SHUT_WR)

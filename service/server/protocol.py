@@ -1,0 +1,261 @@
+"""What a connection makes of the bytes it gets: uvicorn's protocol with limits on headers and on pipelining."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+from urllib.parse import unquote
+
+import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from service.limits import variable
+from service.server.connection import Connection
+from service.server.refusals import Refusal
+
+_MAX_PIPELINED = 64
+"""Requests that may wait for the answers before them on one connection."""
+_MAX_TARGET_BYTES = 65_535
+"""Longest target of a request that the parser can split."""
+_DROPPED_BYTES = 65_536
+"""What is still read, and dropped, of a body that nobody wants."""
+
+_CHECKED_HEADERS = frozenset((b"host", b"expect", b"transfer-encoding"))
+_HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
+_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ \r\n]+ HTTP/1\.[01]\r?\n")
+_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
+_TLS_HANDSHAKE = 0x16
+
+
+class _BodyEvents:
+    """The events of a parser that is to report a body, without the head before it."""
+
+    def __init__(self, connection: HttpConnection) -> None:
+        self._connection = connection
+
+    def on_body(self, body: bytes) -> None:
+        if not self._connection.is_ended:
+            self._connection.on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._connection.on_message_complete()
+        self._connection.is_ended = True
+
+
+class HttpConnection(Connection):
+    """A connection whose requests are within limits before the application has them.
+
+    uvicorn's protocol takes headers of any length in any time, which the parser joins in quadratic time; it queues
+    pipelined requests without end, and shows trailers to the application as headers. This one counts the bytes that
+    made the parser report nothing yet. Where uvicorn's methods are replaced, not extended, it is for speed.
+
+    Args:
+        args: as for `Connection`.
+        options: as for `Connection`.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._max_unparsed = self._limits.header_bytes
+        self._unparsed = 0
+        self._droppable = _DROPPED_BYTES
+        self._in_head = False
+        self._hosts = 0
+
+    # Bytes from the client.
+
+    def data_received(self, data: bytes) -> None:
+        if self.is_ended:
+            self._drop(data)
+            return
+        self._unparsed += len(data)
+        if self._unparsed > self._max_unparsed:
+            self._feed_in_parts(data)
+        else:
+            self._feed(data)
+
+    def _drop(self, data: bytes) -> None:
+        self._droppable -= len(data)
+        if self._droppable < 0:
+            # Not read any more, but not closed yet either: the client is to read its answer.
+            self.flow.pause_reading()
+
+    def _feed_in_parts(self, data: bytes) -> None:
+        """Feed at most as many bytes as headers may have, and refuse if the parser made nothing of them."""
+        self._unparsed -= len(data)
+        view = memoryview(data)
+        while view:
+            size = max(self._max_unparsed - self._unparsed, 1)
+            part, view = view[:size], view[size:]
+            self._unparsed += len(part)
+            self._feed(part)
+            if self._is_stopped():
+                return
+            if view and self._unparsed >= self._max_unparsed:
+                self._refuse(self._too_large())
+                return
+
+    def _is_stopped(self) -> bool:
+        return self.is_ended
+
+    def _too_large(self) -> Refusal:
+        limit = f"{self._max_unparsed} bytes ({variable('max_header_bytes')})"
+        if self._in_head and not self.headers and len(self.url) * 2 > self._unparsed:
+            return Refusal(414, f"the target of the request is longer than {limit}")
+        return Refusal(431, f"the headers are larger than {limit}")
+
+    def _feed(self, data: bytes | memoryview) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._refuse_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            if isinstance(error.__context__, Refusal):
+                self._refuse(error.__context__)
+            else:
+                self._refuse_invalid(bytes(data), error)
+        if self._in_head and not self._head_since:
+            self._head_since = self.loop.time()
+
+    def _refuse_upgrade(self, data: bytes | memoryview) -> None:
+        """Answer a request for another protocol as what it is else, and read its body, which the parser left out."""
+        framing = [b"%s: %s\r\n" % header for header in self.scope["headers"] if header[0] in _FRAMING]
+        if not framing:
+            self.is_ended = True
+            return
+        self.cycle.more_body = self._in_message = True
+        self.cycle.message_event.clear()
+        self.parser = httptools.HttpRequestParser(_BodyEvents(self))
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n%s\r\n" % b"".join(framing))
+        self._feed(data)
+
+    def _refuse_invalid(self, data: bytes, error: httptools.HttpParserError) -> None:
+        reason = str(error)
+        if data[0] == _TLS_HANDSHAKE:
+            self.linger()
+        elif "PRI" in reason or "version" in reason:
+            self._refuse(Refusal(505, "this server speaks HTTP/1.1 and HTTP/1.0"))
+        elif isinstance(error, httptools.HttpParserInvalidMethodError) and _REQUEST_LINE.match(data):
+            self._refuse(Refusal(501, "no route has this method"))
+        else:
+            self._refuse(Refusal(400, f"not a valid HTTP request: {reason}"))
+
+    # What the parser reports.
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = self._in_message = True
+        self._hosts = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name in _CHECKED_HEADERS and self._in_head:
+            self._check_header(name, value)
+        self.headers.append((name, value))
+
+    def _check_header(self, name: bytes, value: bytes) -> None:
+        if name == b"host":
+            self._hosts += 1
+            if self._hosts > 1 or not _HOST.fullmatch(value):
+                raise Refusal(400, "the request needs exactly one valid host header")
+        elif name == b"expect":
+            self.expect_100_continue = value.lower() == b"100-continue"
+        elif value.lower() != b"chunked":
+            raise Refusal(501, "the only transfer-encoding of a body is chunked")
+
+    def on_headers_complete(self) -> None:
+        parser, scope = self.parser, self.scope
+        self._unparsed = 0
+        self._in_head = False
+        self._head_since = 0.0
+        scope["method"] = parser.get_method().decode("ascii")
+        version = parser.get_http_version()
+        if version != "1.1":
+            self._check_version(version)
+        elif not self._hosts:
+            raise Refusal(400, "the request needs exactly one valid host header")
+        self._split_target()
+        self.headers = []  # Trailers are not headers: the application must not see them.
+        upgrade = parser.should_upgrade()
+        cycle = RequestResponseCycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version == "1.1" and parser.should_keep_alive() and not upgrade and not self._draining.is_set(),
+            on_response=self.on_response_complete,
+        )
+        if not self.is_active:
+            self.cycle = cycle
+            self._start_asgi_task(cycle, self.app)
+        elif len(self.pipeline) < _MAX_PIPELINED:
+            self.cycle = cycle
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
+        else:
+            raise Refusal(503, "too many requests wait for the answers before them")
+
+    def _check_version(self, version: str) -> None:
+        if version != "1.0":
+            raise Refusal(505, "this server speaks HTTP/1.1 and HTTP/1.0")
+        self.scope["http_version"] = version
+        self.expect_100_continue = False
+
+    def _split_target(self) -> None:
+        """Put path and query into the scope."""
+        if self.scope["method"] == "CONNECT":
+            raise Refusal(501, "CONNECT is for proxies")
+        if len(self.url) > _MAX_TARGET_BYTES:
+            raise Refusal(414, f"the target of the request is longer than {_MAX_TARGET_BYTES} bytes")
+        try:
+            target = httptools.parse_url(self.url)
+        except httptools.HttpParserInvalidURLError:
+            raise Refusal(400, "the target of the request is not a valid URL") from None
+        raw_path = target.path or b"/"
+        path = raw_path.decode("ascii")
+        self.scope["path"] = unquote(path) if "%" in path else path
+        self.scope["raw_path"] = raw_path
+        self.scope["query_string"] = target.query or b""
+
+    def on_body(self, body: bytes) -> None:
+        self._unparsed = 0
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        self._unparsed = 0
+        self._in_message = False
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.more_body = False
+            cycle.message_event.set()
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.is_closing():
+            return
+        self._idle_since = self.loop.time()
+        if self._in_head:
+            self._head_since = self._idle_since  # Until now nothing more may have been read.
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            if cycle.disconnected:
+                self.linger()
+            else:
+                self._start_asgi_task(cycle, app)
+        elif self.cycle.more_body:
+            self.linger()
+        else:
+            self.flow.resume_reading()

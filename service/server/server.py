@@ -1,0 +1,239 @@
+"""The server of one process: its connections from the first to the last, and what signals do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterable
+from types import FrameType
+from typing import Any, cast
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.config import STARTUP_FAILURE
+
+from service.app import Lectern
+from service.server.acceptor import Acceptor, Listener
+from service.server.busy import ProbesOnly
+from service.server.connection import Connection, ConnectionLimits
+from service.server.descriptors import max_connections, raise_limit
+from service.server.protocol import HttpConnection
+from service.server.refusals import Refusal
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_STOPPING = Refusal(503, "the server is shutting down")
+_SWEEP_SECONDS = 1.0
+"""Longest time between two looks at the connections whose time may have passed."""
+_IDLE_SECONDS = 0.5
+"""Time after the end of accepting in which an idle connection may still bring a request."""
+_SETTLE_SECONDS = 0.5
+"""Time for clients to take the last answers, and for tasks to end, when nothing else is left to wait for."""
+_POLL_SECONDS = 0.02
+_EXIT_SECONDS = 1.0
+"""Time for threads to end after everything else has."""
+
+
+def uvicorn_config(app: Lectern, settings: Settings) -> uvicorn.Config:
+    """How uvicorn runs the application."""
+    return uvicorn.Config(
+        cast(Any, app),
+        http=HttpConnection,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+    )
+
+
+class Server(uvicorn.Server):
+    """A server that drains on the first signal and ends at once on the second.
+
+    uvicorn's server resets connections that wait to be accepted or are idle when it ends, and waits for ever for its
+    threads. This one ends within `LECTERN_SHUTDOWN_SECONDS` after it has drained.
+
+    Args:
+        app: the application.
+        settings: the settings of the service.
+    """
+
+    def __init__(self, app: Lectern, settings: Settings) -> None:
+        super().__init__(uvicorn_config(app, settings))
+        self._settings = settings
+        self._control = app.context.control
+        self._draining = app.context.draining
+        self._drain_seconds = 0.0
+        self._limits = ConnectionLimits(
+            header_bytes=settings.max_header_bytes,
+            header_seconds=settings.header_seconds,
+            keep_alive_seconds=settings.keep_alive_seconds,
+        )
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal ends it; the process ends soon after, whatever its threads do."""
+        with asyncio.Runner(loop_factory=self.config.get_loop_factory()) as runner:
+            runner.run(self.serve(sockets))
+            end_process_within(_EXIT_SECONDS)
+
+    @property
+    def connections(self) -> set[Connection]:
+        """The connections that are open."""
+        return cast(set[Connection], self.server_state.connections)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Load the models and accept connections."""
+        self._loop = asyncio.get_running_loop()
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(STARTUP_FAILURE)
+        raise_limit()
+        self._acceptor = Acceptor(
+            self._connect,
+            self.connections,
+            busy_app=ProbesOnly(self.config.loaded_app),
+            limit=max_connections(self._settings.max_connections),
+            handshake_seconds=self._settings.header_seconds,
+        )
+        for each in sockets or []:
+            self._acceptor.listen(Listener(each, self.config.loaded_app))
+        self._sweep()
+        self.started = True
+        if self._draining.is_set():  # By a signal that came during the start.
+            self.drain(self._drain_seconds)
+
+    def _connect(self, app: ASGIApp) -> Connection:
+        connection = HttpConnection(
+            self.config, self.server_state, self.lifespan.state, limits=self._limits, draining=self._draining
+        )
+        connection.app = cast(Any, app)
+        return connection
+
+    def _sweep(self) -> None:
+        """Close the connections whose time has passed, again and again."""
+        now = self._loop.time()
+        for connection in list(self.connections):
+            connection.expire(now)
+        shortest = min(self._limits.header_seconds, self._limits.keep_alive_seconds)
+        self._sweeper = self._loop.call_later(min(_SWEEP_SECONDS, shortest / 4), self._sweep)
+
+    # The end.
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain on the first signal, without delay on Ctrl-C; end at once on the second."""
+        if self._draining.is_set():
+            self.should_exit = self.force_exit = True
+            return
+        self._draining.set()
+        self._drain_seconds = self._settings.drain_seconds if sig == signal.SIGTERM else 0.0
+        if self.started:
+            self._loop.call_soon_threadsafe(self.drain, self._drain_seconds)
+
+    def drain(self, seconds: float) -> None:
+        """Say on every answer that the connection ends, refuse readiness, and stop accepting after `seconds`."""
+        log.info("draining", extra={"fields": {"seconds": seconds}})
+        self._draining.set()
+        self._control.stop()
+        for connection in self.connections:
+            connection.shutdown()
+        self._loop.call_later(seconds, self.stop)
+
+    def stop(self) -> None:
+        """Stop accepting, and end once what was accepted is answered."""
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what was accepted within `LECTERN_SHUTDOWN_SECONDS`, then close everything."""
+        self._draining.set()
+        self._sweeper.cancel()
+        self._acceptor.close()
+        for connection in self.connections:
+            connection.shutdown()
+        await self._finish_requests()
+        await self._end_tasks()
+        await self._end_application()
+
+    async def _end_application(self) -> None:
+        try:
+            await asyncio.wait_for(self.lifespan.shutdown(), max(self._seconds_left(), _SETTLE_SECONDS))
+        except TimeoutError:
+            log.warning("models did not finish within LECTERN_SHUTDOWN_SECONDS")
+            # The end of the event loop cancels the lifespan, which uvicorn would log as an error of the application.
+            logging.getLogger("uvicorn.error").disabled = True
+
+    async def _finish_requests(self) -> None:
+        """Wait until every connection is closed: idle ones are, late; those still busy at the end are refused."""
+        begun = self._loop.time()
+        self._end = begun + self._settings.shutdown_seconds
+        while self._is_busy() and self._seconds_left():
+            await asyncio.sleep(_POLL_SECONDS)
+            if self._loop.time() - begun > _IDLE_SECONDS:
+                self._close_idle()
+        cut_off = [connection for connection in self.connections if connection.is_active]
+        if cut_off:
+            log.warning("requests cut off", extra={"fields": {"requests": len(cut_off)}})
+        for connection in cut_off:
+            connection.give_up(_STOPPING)
+        if not self.force_exit:
+            await self._wait_closed()
+        for connection in list(self.connections):
+            connection.abort()
+
+    def _seconds_left(self) -> float:
+        return 0.0 if self.force_exit else max(self._end - self._loop.time(), 0.0)
+
+    def _is_busy(self) -> bool:
+        return self._acceptor.opening > 0 or not all(connection.is_lingering for connection in self.connections)
+
+    def _close_idle(self) -> None:
+        """Close the connections without a request, unless one has arrived that was not read yet."""
+        idle = [connection for connection in self.connections if connection.waiting_since is not None]
+        with_data = _readable(idle)
+        for connection in idle:
+            if connection not in with_data:
+                connection.close_idle()
+
+    async def _wait_closed(self) -> None:
+        end = self._loop.time() + _SETTLE_SECONDS
+        while self.connections and self._loop.time() < end:
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _end_tasks(self) -> None:
+        """Let the tasks of requests end, whose clients are gone by now."""
+        for cancel in (False, True):
+            if not (tasks := set(self.server_state.tasks)):
+                return
+            if cancel:
+                for task in tasks:
+                    task.cancel()
+            await asyncio.wait(tasks, timeout=_SETTLE_SECONDS)
+
+
+def _readable(connections: Iterable[Connection]) -> set[Connection]:
+    """The connections with data that were not read yet."""
+    by_descriptor = {connection.fileno(): connection for connection in connections}
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        for descriptor in by_descriptor:
+            poll.register(descriptor, select.POLLIN)
+        return {by_descriptor[descriptor] for descriptor, _ in poll.poll(0)}
+    return set()
+
+
+def end_process_within(seconds: float) -> None:
+    """End the process with exit code 0 after `seconds`, even if a thread of it hangs."""
+
+    def end() -> None:
+        threading.Event().wait(seconds)
+        logging.shutdown()
+        os._exit(0)
+
+    threading.Thread(target=end, name="end-process", daemon=True).start()

@@ -1,0 +1,298 @@
+"""What one connection may send: limits, malformed requests, pipelining, and the time for all of it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+import orjson
+import pytest
+
+from service.settings import Settings
+from tests.support.classifier_bundles import write_classifier
+from tests.support.classify_requests import pixels
+from tests.support.raw_http import BODY, Connection, connected
+from tests.support.server import running
+
+_GET = "GET /livez HTTP/1.1\nhost: x"
+_CHUNKED = "POST /v1/classify HTTP/1.1\nhost: x\ncontent-type: application/json\ntransfer-encoding: chunked"
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The settings of the server of this file, with the defaults of all limits."""
+    path = tmp_path_factory.mktemp("models")
+    write_classifier(path)
+    return Settings(models=path)
+
+
+@pytest.fixture(scope="module")
+def url(settings: Settings) -> Iterator[str]:
+    """A real server for all tests of this file that need no settings of their own."""
+    with running(settings) as url:
+        yield url
+
+
+def _refused(connection: Connection, status: int) -> str:
+    """The detail of the answer, which must be a problem of this status, and the last one."""
+    answer, headers, body = connection.full_answer()
+    assert answer == status, body
+    assert headers["connection"] == "close"
+    assert headers["content-type"] == "application/problem+json"
+    problem = orjson.loads(body)
+    assert problem["status"] == status
+    assert problem["request_id"] == headers["x-request-id"]
+    assert connection.at_end()
+    return str(problem["detail"])
+
+
+def _send_until_refused(connection: Connection, data: bytes, times: int = 400) -> None:
+    try:
+        for _ in range(times):
+            connection.send_bytes(data)
+    except ConnectionError:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (b"GET /livez HTTP/1.1\r\nhost: x\r\n", b"a: b\r\n" * 1000),
+        (b"GET /livez HTTP/1.1\r\nhost: x\r\na: ", b"b" * 65536),
+        (b"GET /livez HTTP/1.1\r\nhost: x\r\n", b"b" * 65536),
+        (b"", b"\r\n" * 10000),
+        (_CHUNKED.replace("\n", "\r\n").encode() + b"\r\n\r\n5;", b"x=y;" * 10000),
+        (_CHUNKED.replace("\n", "\r\n").encode() + b"\r\n\r\n5\r\n[[1,2\r\n0\r\n", b"a: b\r\n" * 10000),
+        (_CHUNKED.replace("\n", "\r\n").encode() + b"\r\n\r\n5\r\n[[1,2\r\n0\r\na: ", b"b" * 65536),
+    ],
+    ids=["lines", "value", "name", "empty lines", "chunk extension", "trailers", "trailer"],
+)
+def test_headers_without_end_are_refused(url: str, start: bytes, more: bytes) -> None:
+    with connected(url) as connection:
+        connection.send_bytes(start)
+        _send_until_refused(connection, more)
+        assert "65536 bytes (LECTERN_MAX_HEADER_BYTES)" in _refused(connection, 431)
+
+
+def test_headers_up_to_the_limit_are_accepted(url: str) -> None:
+    head = f"{_GET}\na: "
+    with connected(url) as connection:
+        connection.send(head + "b" * (65536 - len(head.replace("\n", "\r\n")) - 4))
+        assert connection.answer()[0] == 200
+        connection.send(head + "b" * 60_000)
+        assert connection.answer()[0] == 200
+        connection.send(head + "b" * 140_000)
+        _refused(connection, 431)
+
+
+@pytest.mark.parametrize("length", [66_000, 10_000_000])
+def test_a_target_that_is_too_long_is_refused(url: str, length: int) -> None:
+    with connected(url) as connection:
+        _send_until_refused(connection, b"GET /" + b"a" * length + b" HTTP/1.1\r\nhost: x\r\n\r\n", 1)
+        _refused(connection, 414)
+
+
+def test_the_limit_is_a_setting(settings: Settings) -> None:
+    with running(settings.model_copy(update={"max_header_bytes": 1024})) as url, connected(url) as connection:
+        connection.classify()
+        assert connection.answer()[0] == 200
+        connection.send(f"{_GET}\na: {'b' * 1100}")
+        assert "1024 bytes" in _refused(connection, 431)
+
+
+def test_a_chunked_body_of_many_small_chunks_is_no_header(url: str) -> None:
+    with connected(url) as connection:
+        padded = BODY + b" " * 30_000
+        connection.send(_CHUNKED, b"".join(b"1\r\n%c\r\n" % byte for byte in padded) + b"0\r\n\r\n")
+        assert connection.answer()[0] == 200
+
+
+def test_trailers_are_not_headers(url: str) -> None:
+    chunk = b"%x\r\n%s\r\n0\r\ncontent-encoding: gzip\r\nhost: y\r\n\r\n" % (len(BODY), BODY)
+    with connected(url) as connection:
+        for _ in range(2):
+            connection.send(_CHUNKED, chunk)
+            assert connection.answer()[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("request_text", "status"),
+    [
+        ("GET /livez HTTP/1.1", 400),
+        ("GET /livez HTTP/1.1\nhost: x\nhost: x", 400),
+        ("GET /livez HTTP/1.1\nhost: a b", 400),
+        ("GET /livez HTTP/1.1\nhost: x\nno colon here", 400),
+        ("GET /livez HTTP/1.1\nhost : x", 400),
+        ("GET /livez HTTP/1.1\nhost: x\n folded", 400),
+        ("GET /livez HTTP/1.1\nhost: x\na: b\x00c", 400),
+        ("GET http://[x/livez HTTP/1.1\nhost: x", 400),
+        ("GET livez HTTP/1.1\nhost: x", 400),
+        ("GET /a b HTTP/1.1\nhost: x", 400),
+        ("GET /livez", 505),
+        ("GET /livez HTTP/0.9\nhost: x", 505),
+        ("GET /livez HTTP/1.2\nhost: x", 505),
+        ("GET /livez HTTP/2.0\nhost: x", 505),
+        ("GET /livez HTTP/3\nhost: x", 400),
+        ("PRI * HTTP/2.0\n\nSM", 505),
+        ("BREW /livez HTTP/1.1\nhost: x", 501),
+        ("CONNECT example.org:443 HTTP/1.1\nhost: x", 501),
+        ("POST /v1/classify HTTP/1.1\nhost: x\ntransfer-encoding: gzip, chunked", 501),
+        ("POST /v1/classify HTTP/1.1\nhost: x\ntransfer-encoding: gzip", 501),
+        ("POST /v1/classify HTTP/1.1\nhost: x\ntransfer-encoding: chunked\ntransfer-encoding: chunked", 400),
+        ("POST /v1/classify HTTP/1.1\nhost: x\ntransfer-encoding: chunked\ncontent-length: 5", 400),
+        ("POST /v1/classify HTTP/1.1\nhost: x\ncontent-length: 5\ncontent-length: 6", 400),
+        ("POST /v1/classify HTTP/1.1\nhost: x\ncontent-length: +5", 400),
+        ("POST /v1/classify HTTP/1.1\nhost: x\ncontent-length: 99999999999999999999999", 400),
+    ],
+)
+def test_a_request_that_is_not_http_1_1_gets_a_problem(url: str, request_text: str, status: int) -> None:
+    with connected(url) as connection:
+        connection.send(request_text)
+        _refused(connection, status)
+
+
+def test_a_broken_chunk_is_refused(url: str) -> None:
+    with connected(url) as connection:
+        connection.send(_CHUNKED, b"zz\r\n")
+        assert "chunk" in _refused(connection, 400)
+
+
+@pytest.mark.parametrize("head", ["GET /livez HTTP/1.0", "GET /livez HTTP/1.0\nconnection: keep-alive"])
+def test_http_1_0_needs_no_host_and_is_closed(url: str, head: str) -> None:
+    with connected(url) as connection:
+        connection.send(head)
+        status, headers, _ = connection.full_answer()
+        assert (status, headers["connection"]) == (200, "close")
+        assert connection.at_end()
+
+
+def test_http_1_0_is_never_told_to_continue(url: str) -> None:
+    with connected(url) as connection:
+        head = "POST /v1/classify HTTP/1.0\ncontent-type: application/json\nexpect: 100-continue\ncontent-length: "
+        connection.send(head + str(len(BODY)), BODY)
+        assert connection.answer()[0] == 200
+
+
+@pytest.mark.parametrize("hello", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(506), b"\x16"])
+def test_a_tls_hello_is_closed(url: str, hello: bytes) -> None:
+    with connected(url) as connection:
+        connection.send_bytes(hello)
+        assert connection.at_end()
+
+
+@pytest.mark.parametrize("protocol", ["websocket", "h2c", "TLS/1.3"])
+def test_an_upgrade_is_answered_as_plain_http(url: str, protocol: str) -> None:
+    with connected(url) as connection:
+        connection.classify(BODY, f"upgrade: {protocol}", "connection: upgrade, http2-settings", "http2-settings: AAM")
+        status, headers, body = connection.full_answer()
+        assert (status, headers["connection"]) == (200, "close")
+        assert b'"label":"7"' in body
+        assert connection.at_end()
+
+
+def test_options_of_the_whole_server_is_answered(url: str) -> None:
+    with connected(url) as connection:
+        connection.send("OPTIONS * HTTP/1.1\nhost: x")
+        assert connection.answer()[0] in (200, 204, 404, 405)
+
+
+def test_an_absolute_target_is_understood(url: str) -> None:
+    with connected(url) as connection:
+        connection.send("GET http://example.org/livez?x=1 HTTP/1.1\nhost: x")
+        assert connection.answer()[0] == 200
+
+
+def test_what_follows_complete_requests_does_not_take_their_answers(url: str) -> None:
+    with connected(url) as connection:
+        request = f"{_GET}\n\n".replace("\n", "\r\n").encode()
+        connection.send_bytes(request * 3 + b"NONSENSE\r\n\r\n")
+        for _ in range(3):
+            assert connection.answer()[0] == 200
+        rest = connection.rest()
+        assert rest == b"" or rest.startswith(b"HTTP/1.1 400 ")
+
+
+def test_pipelined_requests_are_bounded_and_each_is_answered_or_left_to_be_sent_again(url: str) -> None:
+    request = f"{_GET}\nx-request-id: %d\n\n".replace("\n", "\r\n").encode()
+    with connected(url) as connection:
+        _send_until_refused(connection, b"".join(request % number for number in range(5000)), 1)
+        answers = connection.rest()
+    numbers = [int(number) for number in re.findall(rb"x-request-id: (\d+)\r\n", answers)]
+    assert numbers == list(range(len(numbers)))
+    assert 60 <= len(numbers) < 5000
+    last = answers.rpartition(b"HTTP/1.1 ")[2]
+    assert last.startswith(b"200 ")
+    assert b"connection: close" in last
+
+
+def test_slow_headers_end_with_their_time(settings: Settings) -> None:
+    with running(settings.model_copy(update={"header_seconds": 0.4})) as url:
+        with connected(url) as silent, connected(url) as slow, connected(url) as late:
+            late.send(_GET)
+            assert late.answer()[0] == 200
+            late.send_bytes(b"GET /li")
+            slow.send_bytes(b"GET /")
+            try:
+                for _ in range(200):
+                    slow.send_bytes(b"a")
+                    time.sleep(0.02)
+            except ConnectionError:
+                pass
+            assert "0.4 s (LECTERN_HEADER_SECONDS)" in _refused(slow, 408)
+            _refused(late, 408)
+            assert silent.at_end()
+
+
+def test_an_idle_connection_is_kept_for_its_time(settings: Settings) -> None:
+    with running(settings.model_copy(update={"keep_alive_seconds": 1.5, "header_seconds": 0.4})) as url:
+        with connected(url) as connection:
+            connection.send(_GET)
+            assert connection.answer()[0] == 200
+            time.sleep(0.9)
+            connection.send(_GET)
+            assert connection.answer()[0] == 200
+            assert connection.at_end()
+
+
+@pytest.mark.parametrize("head", ["/v1/classify", "/v1/nowhere"])
+def test_an_unwanted_body_without_end_is_not_read(settings: Settings, head: str) -> None:
+    with running(settings.model_copy(update={"max_body_bytes": 2000})) as url, connected(url) as connection:
+        connection.send(f"POST {head} HTTP/1.1\nhost: x\ncontent-type: application/json\ncontent-length: 24000000000")
+        connection.set_timeout(20)
+        sent, chunk = 0, b"x" * 65536
+        try:
+            while sent < 2_000_000_000:
+                connection.send_bytes(chunk)
+                sent += len(chunk)
+        except (ConnectionError, TimeoutError):
+            pass
+        assert sent < 50_000_000  # What the buffers of both sides hold.
+
+
+def test_the_answer_arrives_although_the_client_goes_on_sending(settings: Settings) -> None:
+    with running(settings.model_copy(update={"max_body_bytes": 2000})) as url:
+        for _ in range(20):
+            with connected(url) as connection:
+                head = "POST /v1/classify HTTP/1.1\nhost: x\ncontent-type: application/json\ncontent-length: 3000"
+                connection.send(head)
+                time.sleep(0.002)
+                connection.send_bytes(bytes(3000))
+                assert connection.answer()[0] == 413
+                assert connection.at_end()
+
+
+def test_a_client_that_reads_nothing_fills_no_memory(url: str) -> None:
+    body = orjson.dumps(pixels(7))
+    with connected(url) as connection:
+        connection.set_timeout(1)
+        head = f"POST /v1/classify HTTP/1.1\nhost: x\ncontent-type: application/json\ncontent-length: {len(body)}\n\n"
+        request = head.replace("\n", "\r\n").encode() + body
+        sent = 0
+        try:
+            while sent < 500_000_000:
+                connection.send_bytes(request * 10)
+                sent += 10 * len(request)
+        except (ConnectionError, TimeoutError):
+            pass
+        assert sent < 500_000_000

@@ -227,32 +227,32 @@ def test_pipelined_requests_are_bounded_and_each_is_answered_or_left_to_be_sent_
 
 
 def test_slow_headers_end_with_their_time(settings: Settings) -> None:
-    with running(settings.model_copy(update={"header_seconds": 0.4})) as url:
-        with connected(url) as silent, connected(url) as slow, connected(url) as late:
-            late.send(_GET)
-            assert late.answer()[0] == 200
-            late.send_bytes(b"GET /li")
-            slow.send_bytes(b"GET /")
-            try:
-                for _ in range(200):
-                    slow.send_bytes(b"a")
-                    time.sleep(0.02)
-            except ConnectionError:
-                pass
-            assert "0.4 s (LECTERN_HEADER_SECONDS)" in _refused(slow, 408)
-            _refused(late, 408)
-            assert silent.at_end()
+    hasty = settings.model_copy(update={"header_seconds": 0.4})
+    with running(hasty) as url, connected(url) as silent, connected(url) as slow, connected(url) as late:
+        late.send(_GET)
+        assert late.answer()[0] == 200
+        late.send_bytes(b"GET /li")
+        slow.send_bytes(b"GET /")
+        try:
+            for _ in range(200):
+                slow.send_bytes(b"a")
+                time.sleep(0.02)
+        except ConnectionError:
+            pass
+        assert "0.4 s (LECTERN_HEADER_SECONDS)" in _refused(slow, 408)
+        _refused(late, 408)
+        assert silent.at_end()
 
 
 def test_an_idle_connection_is_kept_for_its_time(settings: Settings) -> None:
-    with running(settings.model_copy(update={"keep_alive_seconds": 1.5, "header_seconds": 0.4})) as url:
-        with connected(url) as connection:
-            connection.send(_GET)
-            assert connection.answer()[0] == 200
-            time.sleep(0.9)
-            connection.send(_GET)
-            assert connection.answer()[0] == 200
-            assert connection.at_end()
+    brief = settings.model_copy(update={"keep_alive_seconds": 1.5, "header_seconds": 0.4})
+    with running(brief) as url, connected(url) as connection:
+        connection.send(_GET)
+        assert connection.answer()[0] == 200
+        time.sleep(0.9)
+        connection.send(_GET)
+        assert connection.answer()[0] == 200
+        assert connection.at_end()
 
 
 @pytest.mark.parametrize("head", ["/v1/classify", "/v1/nowhere"])

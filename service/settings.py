@@ -93,6 +93,8 @@ class Settings(Limits, BaseSettings):
     """Maximum time a request waits for others to join its batch, in microseconds; 0 adds no delay."""
     max_queue_size: int = Field(default=512, ge=1)
     """Maximum number of requests in flight per model; beyond it the answer is 503 with Retry-After."""
+    max_queue_seconds: float = Field(default=3.0, gt=0, le=3600)
+    """Most work, in seconds, that a request may find waiting before it at a model; beyond it the answer is 503."""
     inline: Literal["auto", "always", "never"] = "auto"
     """Where a model runs: event loop (always), thread (never), or event loop if its warm-up took under 1 ms (auto)."""
     deadline_seconds: float = Field(default=30.0, gt=0, le=3600)

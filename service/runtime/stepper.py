@@ -37,6 +37,12 @@ HYPOTHESES = "hypotheses"
 OnToken = Callable[[int, int], None]
 """Called in the event loop with the index of a job and its next token; END when it is finished."""
 
+OnProgress = Callable[[int], None]
+"""Called in the event loop with the tokens decoded so far, times the hypotheses of their sentences."""
+
+_REPORT_SECONDS = 0.1
+"""Time between two reports of progress."""
+
 
 class Job(NamedTuple):
     """One sentence to decode."""
@@ -61,9 +67,12 @@ class _Request:
     future: asyncio.Future[RunResult]
     event_loop: asyncio.AbstractEventLoop
     on_token: OnToken | None
+    on_progress: OnProgress | None
     hypotheses: list[list[Hypothesis] | None]
     remaining: int
     """Number of sentences that have no hypotheses yet."""
+    decoded: int = 0
+    """Tokens decoded so far, times the hypotheses of their sentences."""
     started: int = 0
     """Number of sentences that have joined the loop."""
     abandoned: bool = False
@@ -110,19 +119,27 @@ class Stepper:
         self._running: dict[_Request, None] = {}
         """Requests with sentences in the loop, in order of arrival."""
         self._loop = make_loop()
+        self._reported = 0.0
 
     @property
     def depth(self) -> int:
         """Requests that have sentences waiting."""
         return len(self._waiting)
 
-    def submit(self, tensors: Tensors, deadline: float, on_token: OnToken | None = None) -> asyncio.Future[RunResult]:
+    def submit(
+        self,
+        tensors: Tensors,
+        deadline: float,
+        on_token: OnToken | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> asyncio.Future[RunResult]:
         """Queue a request; must be called in the event loop. Cancel the future to have its sentences dropped.
 
         Args:
             tensors: `JOBS`, at least one.
             deadline: the `time.perf_counter()` after which the answer is of no use.
             on_token: gets each token of greedy jobs as it comes.
+            on_progress: learns how far the request is, at times.
         """
         event_loop = asyncio.get_running_loop()
         jobs = tensors[JOBS].tolist()
@@ -132,6 +149,7 @@ class Stepper:
             event_loop.create_future(),
             event_loop,
             on_token,
+            on_progress,
             hypotheses=[None] * len(jobs),
             remaining=len(jobs),
         )
@@ -211,10 +229,23 @@ class Stepper:
             sentences = self._loop.active
             if not sentences:
                 return
+            for decoding in self._loop.tickets:
+                assert isinstance(decoding, _Ticket)
+                decoding.request.decoded += decoding.request.jobs[decoding.job].settings.beam_size
             finished = self._loop.step(self._take_token)
         self._on_execution(sentences)
         for one in finished:
             self._finish(one)
+        self._report(now)
+
+    def _report(self, now: float) -> None:
+        """Tell the requests how far they are, from time to time."""
+        if now < self._reported + _REPORT_SECONDS:
+            return
+        self._reported = now
+        for request in self._running:
+            if request.on_progress is not None and not request.abandoned:
+                self._call(request, request.on_progress, request.decoded)
 
     def _join(self, tickets: Sequence[_Ticket]) -> None:
         """Encode sentences into the loop in one run; if that fails, one by one, so that only the faulty one fails."""

@@ -5,22 +5,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from service.errors import DeadlineExceeded
 from service.runtime.batcher import DynamicBatcher, RunResult, split_by_cost
 from service.runtime.session import Tensors
-from service.runtime.stepper import OnToken, Stepper
+from service.runtime.stepper import JOBS, Job, OnToken, Stepper
+from service.serving.admission import Ticket
 from service.tasks import Predictor
-
-T = TypeVar("T")
 
 
 class Lane(ABC):
@@ -37,23 +33,24 @@ class Lane(ABC):
             predictor.infer, max_batch_size=self.scheduling.budget, on_execution=on_execution
         )
 
-    async def run(self, tensors: Tensors, deadline: float, on_token: OnToken | None = None) -> RunResult:
+    async def run(self, tensors: Tensors, ticket: Ticket, on_token: OnToken | None = None) -> RunResult:
         """Run the model.
 
         Args:
             tensors: the tensors of one request; the first axis of each is the batch.
-            deadline: the `time.perf_counter()` after which the answer is of no use.
+            ticket: of the request; its work advances with every run.
             on_token: gets the tokens of a greedy search as they come, of models that decode step by step.
 
         Raises:
             DeadlineExceeded: the answer was not ready in time.
+            Saturated: the request was dropped, as it could not be answered in time.
         """
         if self.scheduling.is_quick(tensors):
-            return await self._quick_batcher.submit(tensors, deadline)
-        return await self._run(tensors, deadline, on_token)
+            return await self._quick_batcher.submit(tensors, ticket.deadline)
+        return await self._run(tensors, ticket, on_token)
 
     @abstractmethod
-    async def _run(self, tensors: Tensors, deadline: float, on_token: OnToken | None) -> RunResult: ...
+    async def _run(self, tensors: Tensors, ticket: Ticket, on_token: OnToken | None) -> RunResult: ...
 
     @abstractmethod
     def close(self) -> None:
@@ -92,26 +89,31 @@ class BatchLane(Lane):
             on_depth=on_depth,
         )
 
-    async def _run(self, tensors: Tensors, deadline: float, on_token: OnToken | None) -> RunResult:
+    async def _run(self, tensors: Tensors, ticket: Ticket, on_token: OnToken | None) -> RunResult:
         budget = self.scheduling.budget
         rows = len(next(iter(tensors.values())))
         costs = self.scheduling.costs(tensors)
         cost = rows if costs is None else int(costs.sum())
         if cost <= budget or rows == 1:
-            return await self._submit(tensors, deadline, cost)
+            return await self._submit(tensors, ticket, cost)
         if costs is None:
             costs = np.ones(rows, np.int64)
+        work = self.scheduling.row_work(tensors)
+        work /= work.sum()
         results = []
+        done = 0.0
         # One chunk waits at a time, so that other requests run between the chunks of a large one.
         for start, end in split_by_cost(costs, budget):
             chunk = {name: array[start:end] for name, array in tensors.items()}
-            results.append(await self._submit(chunk, deadline, int(costs[start:end].sum())))
+            results.append(await self._submit(chunk, ticket, int(costs[start:end].sum())))
+            done += float(work[start:end].sum())
+            ticket.advance_to(done)
         return RunResult.concatenate(results)
 
-    def _submit(self, tensors: Tensors, deadline: float, cost: int) -> Awaitable[RunResult]:
-        future = self._batcher.submit(tensors, deadline, cost)
+    def _submit(self, tensors: Tensors, ticket: Ticket, cost: int) -> Awaitable[RunResult]:
+        future = self._batcher.submit(tensors, ticket.deadline, cost)
         # In the event loop nothing else could run until the deadline has passed.
-        return future if self._executor is None else await_until(future, deadline)
+        return future if self._executor is None else ticket.wait(future)
 
     def close(self) -> None:
         if self._executor is not None:
@@ -139,21 +141,17 @@ class StepLane(Lane):
             on_depth=on_depth,
         )
 
-    async def _run(self, tensors: Tensors, deadline: float, on_token: OnToken | None) -> RunResult:
-        return await await_until(self._stepper.submit(tensors, deadline, on_token=on_token), deadline)
+    async def _run(self, tensors: Tensors, ticket: Ticket, on_token: OnToken | None) -> RunResult:
+        jobs: list[Job] = tensors[JOBS].tolist()
+        # A translation has about as many tokens as its source.
+        expected = sum([job.settings.beam_size * (len(job.tokens) + 1) for job in jobs])
+        future = self._stepper.submit(
+            tensors,
+            ticket.deadline,
+            on_token=on_token,
+            on_progress=lambda decoded: ticket.advance_to(decoded / expected),
+        )
+        return await ticket.wait(future)
 
     def close(self) -> None:
         self._stepper.close()
-
-
-async def await_until(future: asyncio.Future[T], deadline: float) -> T:
-    """Await `future` until the deadline, a `time.perf_counter()`.
-
-    Raises:
-        DeadlineExceeded: it was not done by then.
-    """
-    try:
-        async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
-            return await future
-    except TimeoutError as error:
-        raise DeadlineExceeded("the deadline passed before the answer was ready") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 
 from service.bundle.files import open_verified
 from service.observability import Metrics
@@ -28,7 +27,6 @@ class ModelLoader:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._preprocess_pool = ThreadPoolExecutor(available_cpus(), thread_name_prefix="preprocess")
 
     def open(self, prepared: PreparedVersion) -> ServedModel:
         """Open a version that a helper process verified and tried, and run it once.
@@ -49,8 +47,9 @@ class ModelLoader:
             self._metrics,
             inline=prepared.inline,
             warm_up_seconds=prepared.warm_up_seconds,
-            preprocess_pool=self._preprocess_pool,
+            cpus=available_cpus(),
             max_in_flight=self._settings.max_queue_size,
+            max_wait=self._settings.max_queue_seconds,
             deadline_seconds=self._settings.deadline_seconds,
         )
         self._announce(served, prepared)
@@ -69,7 +68,3 @@ class ModelLoader:
             "warm_up_ms": round(served.warm_up_seconds * 1e3, 3),
         }
         log.info("model ready", extra={"fields": fields})
-
-    def close(self) -> None:
-        """Release the threads that the models share."""
-        self._preprocess_pool.shutdown(wait=False, cancel_futures=True)

@@ -139,7 +139,6 @@ class ModelRegistry:
             await served.close()
         if self._closing:
             await asyncio.wait(self._closing)
-        self._loader.close()
 
     async def _apply(self, name: str, wanted: ModelVersions) -> str | None:
         """Serve what is wanted of one model; the reason, where that is not possible."""

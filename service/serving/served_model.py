@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import statistics
 import time
 from collections.abc import Callable
@@ -12,14 +11,15 @@ from functools import partial
 from typing import Any, TypeVar
 
 from service.errors import DeadlineExceeded, InvalidRequest, PayloadTooLarge, Saturated
-from service.limits import variable
 from service.observability import Metrics, Timings
 from service.runtime.session import Tensors
 from service.runtime.stepper import OnToken
-from service.serving.lane import BatchLane, Lane, StepLane, await_until
+from service.serving.admission import Admission, Ticket
+from service.serving.lane import BatchLane, Lane, StepLane
 from service.settings import ModelSettings
 from service.tasks import Predictor
 from service.tasks.base import Check
+from service.tasks.scheduling import RUN, Work
 from service.tasks.tensors import RowTensors
 
 T = TypeVar("T")
@@ -42,8 +42,9 @@ class ServedModel:
         inline: whether it runs in the event loop; otherwise it gets a thread. A model that decodes step by step always
             gets one.
         warm_up_seconds: the time of an ordinary request, measured at warm-up.
-        preprocess_pool: the threads that preprocess and postprocess large requests.
+        cpus: threads that preprocess and postprocess its large requests; started when they are needed.
         max_in_flight: requests beyond this are refused as saturated.
+        max_wait: most seconds of work that a request may find waiting before it; beyond that it is refused as well.
         deadline_seconds: the maximum time for one request.
     """
 
@@ -55,8 +56,9 @@ class ServedModel:
         *,
         inline: bool,
         warm_up_seconds: float,
-        preprocess_pool: ThreadPoolExecutor,
+        cpus: int,
         max_in_flight: int,
+        max_wait: float,
         deadline_seconds: float,
     ) -> None:
         self.predictor = predictor
@@ -68,13 +70,20 @@ class ServedModel:
         self.inline = inline
         self.provider = ",".join(dict.fromkeys(report.actual[0] for report in predictor.reports.values()))
         """The execution provider that runs the model; several where its graphs differ."""
-        self._preprocess_pool = preprocess_pool
+        # A pool of its own: the large requests of one model do not keep those of others waiting.
+        self._pool = ThreadPoolExecutor(cpus, thread_name_prefix=f"preprocess-{self.name}")
         self._recorder = _Recorder(metrics, self.name, self.version)
         on_depth = metrics.queue_depth.labels(self.name).set
         self._lane = _make_lane(predictor, settings, inline, self._recorder.executed, on_depth)
-        self._max_in_flight = max_in_flight
+        self.admission = Admission(
+            self.name,
+            {RUN: _seconds_per_unit(predictor, warm_up_seconds), **predictor.scheduling.seconds_per_unit},
+            max_in_flight=max_in_flight,
+            max_wait=max_wait,
+            parallel=cpus + 2,
+            on_backlog=metrics.backlog_seconds.labels(self.name).set,
+        )
         self._deadline_seconds = deadline_seconds
-        self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -89,8 +98,9 @@ class ServedModel:
             timeout: seconds; the smaller of this and the setting counts.
             on_token: gets the tokens of a greedy search as they come, of models that decode step by step.
         """
-        with self._admitted(timings):
-            return await self._answer(request, timings, self._deadline(timings, timeout), on_token)
+        with self._recorded(timings) as record:
+            ticket = record.admit(self.predictor.scheduling.work(request), timeout)
+            return await self._answer(request, timings, ticket, on_token)
 
     async def infer(
         self,
@@ -107,22 +117,21 @@ class ServedModel:
             timings: gets the time of every stage.
             timeout: seconds; the smaller of this and the setting counts.
         """
-        with self._admitted(timings):
+        with self._recorded(timings) as record:
             rows = len(next(iter(tensors.values())))
             if rows > self.max_batch_size:
                 limit = self.predictor.limits.describe("max_batch_size")
                 raise InvalidRequest(f"a batch of {rows}, {limit}; send several requests", "inputs")
-            deadline = self._deadline(timings, timeout)
             adapter = self.predictor.tensors
             if isinstance(adapter, RowTensors):
                 feeds = adapter.read(tensors)
                 timings.lap("preprocess")
-                answer = await self._lane.run(feeds, deadline)
-                timings.add("queue", answer.queue)
-                timings.add("infer", answer.infer)
-                outputs = adapter.write(answer.outputs)
+                ticket = record.admit(self.predictor.scheduling.run_work(feeds), timeout)
+                outputs = adapter.write(await self._run(feeds, timings, ticket))
             else:
-                outputs = adapter.write(await self._answer(adapter.read(tensors), timings, deadline))
+                request = adapter.read(tensors)
+                ticket = record.admit(self.predictor.scheduling.work(request), timeout)
+                outputs = adapter.write(await self._answer(request, timings, ticket))
             finished = finish(outputs)
             timings.lap("postprocess")
         return finished
@@ -131,29 +140,38 @@ class ServedModel:
         """Wait for the requests in flight, then release the threads."""
         await self._idle.wait()
         self._lane.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _answer(
-        self, request: Any, timings: Timings, deadline: float, on_token: OnToken | None = None
+        self, request: Any, timings: Timings, ticket: Ticket, on_token: OnToken | None = None
     ) -> dict[str, Any]:
         """Take an admitted request through the stages."""
         predictor = self.predictor
         in_thread = predictor.scheduling.is_slow(request)
         if in_thread:
-            tensors = await self._in_thread(partial(predictor.preprocess_with_checks, request), deadline)
+            tensors = await self._in_thread(partial(predictor.preprocess_with_checks, request), ticket)
         else:
             tensors = predictor.preprocess(request)
         timings.lap("preprocess")
-        answer = await self._lane.run(tensors, deadline, on_token)
-        timings.add("queue", answer.queue)
-        timings.add("infer", answer.infer)
+        if ticket.kind == RUN:
+            ticket.refine(float(predictor.scheduling.row_work(tensors).sum()))
+        outputs = await self._run(tensors, timings, ticket, on_token)
         if in_thread:
-            fields = await self._in_thread(lambda _: predictor.postprocess(request, answer.outputs), deadline)
+            fields = await self._in_thread(lambda _: predictor.postprocess(request, outputs), ticket)
         else:
-            fields = predictor.postprocess(request, answer.outputs)
+            fields = predictor.postprocess(request, outputs)
         timings.lap("postprocess")
         return fields
 
-    async def _in_thread(self, work: Callable[[Check], T], deadline: float) -> T:
+    async def _run(
+        self, tensors: Tensors, timings: Timings, ticket: Ticket, on_token: OnToken | None = None
+    ) -> Tensors:
+        answer = await self._lane.run(tensors, ticket, on_token)
+        timings.add("queue", answer.queue)
+        timings.add("infer", answer.infer)
+        return answer.outputs
+
+    async def _in_thread(self, work: Callable[[Check], T], ticket: Ticket) -> T:
         """Call `work` in a thread; the check that it gets raises once nobody waits for its result."""
         is_abandoned = False
 
@@ -162,58 +180,57 @@ class ServedModel:
                 raise DeadlineExceeded("nobody waits for the answer any longer")
 
         try:
-            loop = asyncio.get_running_loop()
-            return await await_until(loop.run_in_executor(self._preprocess_pool, work, check), deadline)
+            return await ticket.wait(asyncio.get_running_loop().run_in_executor(self._pool, work, check))
         finally:
             is_abandoned = True
+
+    def _recorded(self, timings: Timings) -> _Record:
+        """Record how a request ended, and count it out if it was admitted."""
+        return _Record(self, timings)
 
     def _deadline(self, timings: Timings, timeout: float | None) -> float:
         allowed = self._deadline_seconds if timeout is None else min(timeout, self._deadline_seconds)
         return timings.started + allowed
 
-    def _admitted(self, timings: Timings) -> _Admission:
-        """Count a request in and out, refuse it when there are too many, and record how it ended."""
-        return _Admission(self, timings)
 
-    def _enter(self) -> None:
-        if self._in_flight >= self._max_in_flight:
-            self._recorder.count_outcome("saturated")
-            raise Saturated(
-                f"model {self.name!r} has {self._in_flight} requests in flight, which is the limit "
-                f"({variable('max_queue_size')})",
-                self._retry_after(),
-            )
-        self._in_flight += 1
-        self._idle.clear()
-
-    def _leave(self, error: BaseException | None, timings: Timings) -> None:
-        if error is None:
-            self._recorder.succeeded(timings)
-        else:
-            self._recorder.failed(error, timings)
-        self._in_flight -= 1
-        if self._in_flight == 0:
-            self._idle.set()
-
-    def _retry_after(self) -> int:
-        """Seconds until the requests in flight are answered, at the speed of the warm-up."""
-        return max(1, math.ceil(self._in_flight * self.warm_up_seconds))
-
-
-class _Admission:
+class _Record:
     """The `with` block around a request; a class, as a generator would cost a hot request several microseconds."""
 
-    __slots__ = ("_served", "_timings")
+    __slots__ = ("_served", "_ticket", "_timings")
 
     def __init__(self, served: ServedModel, timings: Timings) -> None:
         self._served = served
         self._timings = timings
+        self._ticket: Ticket | None = None
 
-    def __enter__(self) -> None:
-        self._served._enter()
+    def admit(self, work: Work, timeout: float | None) -> Ticket:
+        """Admit the request.
+
+        Args:
+            work: its estimate.
+            timeout: seconds that it may take, if it asks for less than the setting.
+
+        Raises:
+            Saturated: it is refused.
+        """
+        served = self._served
+        self._ticket = served.admission.enter(work, served._deadline(self._timings, timeout))
+        served._idle.clear()
+        return self._ticket
+
+    def __enter__(self) -> _Record:
+        return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._served._leave(error, self._timings)
+        served = self._served
+        if self._ticket is not None:
+            served.admission.leave(self._ticket, finished=error is None)
+            if not served.admission.in_flight:
+                served._idle.set()
+        if error is None:
+            served._recorder.succeeded(self._timings)
+        else:
+            served._recorder.failed(error, self._timings)
 
 
 class _Recorder:
@@ -243,11 +260,8 @@ class _Recorder:
         self._stages.observe("total", timings.total)
 
     def failed(self, error: BaseException, timings: Timings) -> None:
-        self.count_outcome(_outcome(error))
+        self._metrics.requests.labels(*self._labels, _outcome(error)).inc()
         self._metrics.failure_seconds.labels(*self._labels).inc(timings.total)
-
-    def count_outcome(self, outcome: str) -> None:
-        self._metrics.requests.labels(*self._labels, outcome).inc()
 
 
 def runs_inline(setting: str | None, warm_up_seconds: float) -> bool:
@@ -265,6 +279,12 @@ def warm_up(predictor: Predictor[Any]) -> float:
         predictor.infer(tensors)
         times.append(time.perf_counter() - started)
     return statistics.median(times)
+
+
+def _seconds_per_unit(predictor: Predictor[Any], warm_up_seconds: float) -> float:
+    """Seconds of a unit of RUN at warm-up."""
+    scheduling = predictor.scheduling
+    return max(warm_up_seconds, 1e-6) / float(scheduling.row_work(scheduling.warm_up()).sum())
 
 
 def _make_lane(
@@ -290,6 +310,8 @@ def _outcome(error: BaseException) -> str:
         return "invalid"
     if isinstance(error, DeadlineExceeded):
         return "deadline"
+    if isinstance(error, Saturated):
+        return "saturated"
     if isinstance(error, asyncio.CancelledError):
         return "cancelled"
     return "failed"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Mapping
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,17 @@ from service.decoding import StepLoop
 from service.runtime.session import Tensors
 
 RequestT = TypeVar("RequestT")
+
+RUN = "run"
+"""The kind of work that every model has: its runs. Its units are those of `Scheduling.row_work`."""
+
+
+class Work(NamedTuple):
+    """The estimated work of a request."""
+
+    units: float
+    kind: str = RUN
+    """RUN, or one of `Scheduling.seconds_per_unit`: the server learns the speed of each kind by itself."""
 
 
 class Scheduling(ABC, Generic[RequestT]):
@@ -23,6 +35,8 @@ class Scheduling(ABC, Generic[RequestT]):
 
     decodes_stepwise: ClassVar[bool] = False
     """Whether the model decodes step by step: then `preprocess` makes the jobs of `service.runtime.stepper`."""
+    seconds_per_unit: ClassVar[Mapping[str, float]] = {}
+    """The kinds of work besides RUN, each with about the seconds that a unit takes; the server corrects them."""
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
@@ -35,12 +49,25 @@ class Scheduling(ABC, Generic[RequestT]):
     def warm_up(self) -> Tensors:
         """The tensors of one ordinary request, to run before the first caller comes."""
 
+    def work(self, request: RequestT) -> Work:
+        """Estimate the work of a request before it is preprocessed; takes microseconds."""
+        return Work(1.0)
+
+    def row_work(self, tensors: Tensors) -> NDArray[np.float64]:
+        """Units of RUN of each row, [N], once a request is preprocessed."""
+        costs = self.costs(tensors)
+        return np.ones(len(next(iter(tensors.values())))) if costs is None else costs.astype(np.float64)
+
+    def run_work(self, tensors: Tensors) -> Work:
+        """The work of tensors that a client sent ready for the run."""
+        return Work(float(self.row_work(tensors).sum()))
+
     def is_quick(self, tensors: Tensors) -> bool:
         """Whether this run takes microseconds, whatever an ordinary one takes: then the event loop runs it."""
         return False
 
     def costs(self, tensors: Tensors) -> NDArray[np.int64] | None:
-        """The cost of each row, [N]; None: one each."""
+        """The part of `budget` that each row uses up, [N]; None: one each."""
         return None
 
     def step_loop(self) -> StepLoop:

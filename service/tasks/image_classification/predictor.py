@@ -26,7 +26,7 @@ from service.tasks.image_classification.preprocessing import (
 from service.tasks.image_classification.request import ClassifyRequest, to_request
 from service.tasks.image_classification.schemas import ClassifyBody
 from service.tasks.json_tensors import array_from_json
-from service.tasks.scheduling import Scheduling
+from service.tasks.scheduling import Scheduling, Work
 from service.tasks.tensors import RowTensors
 
 # Pictures up to these sizes are decoded in the event loop, which takes about a millisecond; larger ones go to a thread.
@@ -36,6 +36,13 @@ _SMALL_PIXELS = 128 * 128
 _SMALL_PICTURES = 4
 _PNG_HEADER = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 
+
+_DECODING = "decoding"
+"""The kind of work of pictures, in pixels: decoding them takes far longer than the run."""
+_EXTRA_PIXELS = 20_000
+"""The work of a picture beside its pixels."""
+_PIXELS_PER_BYTE = 8
+"""About the pixels of a byte of a compressed picture, where its header does not tell."""
 
 _OUT_OF_RANGE = "holds a value outside 0 (paper) to 1 (ink); divide bytes by 255"
 
@@ -60,12 +67,16 @@ class ImageScheduling(Scheduling[ClassifyRequest]):
         budget: most images of one run.
         input_name: the name of the graph's input.
         shape: height and width of its images.
+        max_pixels: most pixels of one picture.
     """
 
-    def __init__(self, budget: int, input_name: str, shape: tuple[int, int]) -> None:
+    seconds_per_unit: ClassVar = {_DECODING: 1e-8}
+
+    def __init__(self, budget: int, input_name: str, shape: tuple[int, int], max_pixels: int) -> None:
         super().__init__(budget)
         self._input = input_name
         self._shape = shape
+        self._max_pixels = max_pixels
 
     def is_slow(self, request: ClassifyRequest) -> bool:
         pictures = request.pictures
@@ -74,6 +85,17 @@ class ImageScheduling(Scheduling[ClassifyRequest]):
             or sum(map(len, pictures)) > _SMALL_BYTES
             or sum(map(_png_pixels, pictures)) > _SMALL_PIXELS
         )
+
+    def work(self, request: ClassifyRequest) -> Work:
+        if request.pixels is not None:
+            return Work(len(request.pixels) if isinstance(request.pixels, list) else 1)
+        return Work(sum(map(self._decoded_pixels, request.pictures)), _DECODING)
+
+    def _decoded_pixels(self, picture: bytes) -> float:
+        pixels = _png_pixels(picture)
+        if not math.isfinite(pixels):
+            pixels = _PIXELS_PER_BYTE * len(picture)
+        return min(pixels, self._max_pixels) + _EXTRA_PIXELS
 
     def warm_up(self) -> Tensors:
         return {self._input: np.zeros((1, 1, *self._shape), np.float32)}
@@ -103,7 +125,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         )
         self._session = next(iter(self.sessions.values()))
         self.tensors = ImageTensors(graph.inputs, graph.outputs)
-        self.scheduling = ImageScheduling(limits.max_batch_size, self._input, self._shape)
+        self.scheduling = ImageScheduling(limits.max_batch_size, self._input, self._shape, limits.max_pixels)
 
     def parse(self, body: ClassifyBody) -> ClassifyRequest:
         return to_request(body)

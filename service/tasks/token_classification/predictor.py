@@ -14,7 +14,7 @@ from service.errors import ModelFailure
 from service.limits import Limits
 from service.runtime.session import OpenSession, Tensors
 from service.tasks.base import Predictor
-from service.tasks.scheduling import Scheduling
+from service.tasks.scheduling import Scheduling, Work
 from service.tasks.tensors import TextTensors, object_array
 from service.tasks.token_classification.decoding import Tagging
 from service.tasks.token_classification.features import EMISSIONS
@@ -40,6 +40,9 @@ class TagScheduling(Scheduling[TagRequest]):
 
     def is_slow(self, request: TagRequest) -> bool:
         return request.is_large
+
+    def work(self, request: TagRequest) -> Work:
+        return Work(request.estimated_tokens)
 
     def is_quick(self, tensors: Tensors) -> bool:
         return not len(tensors[SENTENCES])

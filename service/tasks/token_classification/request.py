@@ -16,6 +16,8 @@ _INLINE_CHARACTERS, _INLINE_TOKENS = 2_000, 400
 """The largest request that is split and answered in the event loop: about a millisecond's work."""
 _QUOTED_CHARACTERS = 32
 """Characters of a sentence that an error quotes."""
+_CHARACTERS_PER_TOKEN = 5
+"""About the length of a token and the space after it."""
 
 
 class TagRequest:
@@ -47,6 +49,13 @@ class TagRequest:
         if self._tokens is not None and sum(map(len, self._tokens)) > _INLINE_TOKENS:
             return True
         return sum(map(len, self.texts)) > _INLINE_CHARACTERS
+
+    @property
+    def estimated_tokens(self) -> float:
+        """About the number of tokens, at least 1; exact if tokens were sent."""
+        if self._tokens is not None:
+            return 1 + sum(map(len, self._tokens))
+        return 1 + sum(map(len, self.texts)) / _CHARACTERS_PER_TOKEN
 
     def prepare(self, limits: Limits) -> list[list[str]]:
         """Split the texts; returns the words of all sentences in order.

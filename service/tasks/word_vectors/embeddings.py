@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from service.errors import InvalidRequest
 from service.runtime.session import Tensors
+from service.tasks.scheduling import Work
 from service.tasks.tensors import object_array
 from service.tasks.word_vectors.lookup import Lookup
 from service.tasks.word_vectors.preprocessing import EMBEDDINGS
-from service.tasks.word_vectors.request import SMALL_WORDS, SUMS, WordsRequest
+from service.tasks.word_vectors.request import EMBEDDING_TEXTS, SMALL_WORDS, SUMS, WordsRequest
 from service.tasks.word_vectors.schemas import EmbeddingsBody
 from service.text import tokenize
 
@@ -26,6 +27,8 @@ _BATCH_TEXTS = 64
 """Texts whose words are looked up at a time."""
 _MAX_WORD_LENGTH = 64
 """Characters up to which a whole text is tried as one word of the vocabulary."""
+_EXTRA_CHARACTERS = 100
+"""The work of an input besides its characters: its sum, and writing its vector."""
 _PHRASE_PASSES = 2
 """Passes of joining two words or phrases: phrases of up to four words, if their halves are phrases too."""
 
@@ -50,6 +53,11 @@ class EmbeddingsRequest(WordsRequest):
         if len(texts) > SMALL_WORDS or any(isinstance(text, list) and len(text) > SMALL_WORDS for text in texts):
             return True
         return sum(len(text) for text in texts if isinstance(text, str)) > _SMALL_CHARACTERS
+
+    def work(self) -> Work:
+        texts = self._input if isinstance(self._input, list) else [self._input]
+        characters = sum(len(text) for text in texts if isinstance(text, str | list))
+        return Work(_EXTRA_CHARACTERS * (1 + len(texts)) + characters, EMBEDDING_TEXTS)
 
     def prepare(self, lookup: Lookup) -> Tensors:
         if self._dimensions is not None and self._dimensions > lookup.preprocessing.dimensions:

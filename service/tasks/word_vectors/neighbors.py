@@ -13,6 +13,7 @@ from service.bundle.manifest import Datatype
 from service.errors import InvalidRequest
 from service.runtime.session import Tensors
 from service.tasks.json_tensors import array_from_json
+from service.tasks.scheduling import Work
 from service.tasks.tensors import object_array
 from service.tasks.word_vectors.lookup import Lookup, items_of
 from service.tasks.word_vectors.preprocessing import EMBEDDINGS, IDS, VECTORS, K
@@ -23,6 +24,7 @@ from service.tasks.word_vectors.request import (
     SUMS,
     WordsRequest,
     cosines,
+    search_work,
 )
 from service.tasks.word_vectors.schemas import AnalogyBody, NeighborsBody
 
@@ -40,6 +42,9 @@ class WordNeighborsRequest(WordsRequest):
 
     def is_large(self, lookup: Lookup) -> bool:
         return len(self._words) > SMALL_WORDS or len(self._words) * self._k > SMALL_NEIGHBORS
+
+    def work(self) -> Work:
+        return search_work(len(self._words), self._k)
 
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._words), "words", "words")
@@ -70,6 +75,9 @@ class VectorNeighborsRequest(WordsRequest):
     def is_large(self, lookup: Lookup) -> bool:
         count = len(self._vectors) if isinstance(self._vectors, list) else 0
         return count > _SMALL_VECTORS or count * self._k > SMALL_NEIGHBORS
+
+    def work(self) -> Work:
+        return search_work(len(self._vectors) if isinstance(self._vectors, list) else 1, self._k)
 
     def prepare(self, lookup: Lookup) -> Tensors:
         count = len(self._vectors) if isinstance(self._vectors, list) else 0
@@ -121,6 +129,9 @@ class SumNeighborsRequest(WordsRequest):
 
     def is_large(self, lookup: Lookup) -> bool:
         return len(self._words) > SMALL_WORDS or self._k > SMALL_NEIGHBORS
+
+    def work(self) -> Work:
+        return search_work(1, self._k)
 
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._words), "words", self._fields[0].partition("[")[0])

@@ -17,7 +17,7 @@ from service.limits import Limits
 from service.runtime import ann
 from service.runtime.session import OpenSession, Tensors
 from service.tasks.base import Predictor
-from service.tasks.scheduling import Scheduling
+from service.tasks.scheduling import RUN, Scheduling, Work
 from service.tasks.tensors import RowTensors, decode_texts, object_array
 from service.tasks.word_vectors.embeddings import EmbeddingsRequest, WeightedSum
 from service.tasks.word_vectors.lookup import Lookup, items_of
@@ -35,7 +35,15 @@ from service.tasks.word_vectors.preprocessing import (
     WordVectorsPreprocessing,
 )
 from service.tasks.word_vectors.projection import ProjectionRequest
-from service.tasks.word_vectors.request import NEIGHBORS, SUMS, WordsRequest
+from service.tasks.word_vectors.request import (
+    EMBEDDING_TEXTS,
+    LOOKUP,
+    NEIGHBORS,
+    NEIGHBORS_PER_ROW,
+    PROJECTION,
+    SUMS,
+    WordsRequest,
+)
 from service.tasks.word_vectors.schemas import (
     DEFAULT_K,
     AnalogyBody,
@@ -95,6 +103,8 @@ class WordScheduling(Scheduling[WordsRequest]):
         mapped: whether the table lies in a file, whose pages may still have to be read.
     """
 
+    seconds_per_unit: ClassVar = {LOOKUP: 2e-6, PROJECTION: 5e-5, EMBEDDING_TEXTS: 5e-7}
+
     def __init__(self, budget: int, lookup: Lookup, *, mapped: bool) -> None:
         super().__init__(budget)
         self._lookup = lookup
@@ -102,6 +112,17 @@ class WordScheduling(Scheduling[WordsRequest]):
 
     def is_slow(self, request: WordsRequest) -> bool:
         return request.is_large(self._lookup)
+
+    def work(self, request: WordsRequest) -> Work:
+        return request.work()
+
+    def row_work(self, tensors: Tensors) -> NDArray[np.float64]:
+        if K in tensors:
+            return 1 + tensors[K] / NEIGHBORS_PER_ROW
+        return super().row_work(tensors)
+
+    def run_work(self, tensors: Tensors) -> Work:
+        return Work(float(self.row_work(tensors).sum()), RUN if K in tensors else LOOKUP)
 
     def is_quick(self, tensors: Tensors) -> bool:
         if K in tensors:

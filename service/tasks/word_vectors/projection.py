@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.runtime.session import Tensors
+from service.tasks.scheduling import Work
 from service.tasks.word_vectors.lookup import Lookup, items_of
 from service.tasks.word_vectors.preprocessing import EMBEDDINGS, IDS
-from service.tasks.word_vectors.request import SMALL_WORDS, WordsRequest
+from service.tasks.word_vectors.request import PROJECTION, SMALL_WORDS, WordsRequest
 from service.tasks.word_vectors.schemas import ProjectionBody
 
 
@@ -25,6 +26,9 @@ class ProjectionRequest(WordsRequest):
 
     def is_large(self, lookup: Lookup) -> bool:
         return len(self._words) > SMALL_WORDS
+
+    def work(self) -> Work:
+        return Work(1 + len(self._words), PROJECTION)
 
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._words), "words", "words")

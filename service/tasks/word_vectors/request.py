@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.runtime.session import Tensors
+from service.tasks.scheduling import Work
 from service.tasks.word_vectors.lookup import Lookup
 
 SUMS = "sums"
@@ -21,6 +22,11 @@ SMALL_WORDS = 100
 """Words per request that are looked up in the event loop; more go to a thread."""
 SMALL_NEIGHBORS = 1_000
 """Neighbors per request that are formatted in the event loop; more go to a thread."""
+
+LOOKUP, PROJECTION, EMBEDDING_TEXTS = "look-up", "projection", "embedding"
+"""The kinds of work of requests that search nothing: in words, words, and characters."""
+NEIGHBORS_PER_ROW = 50
+"""Finding and formatting so many neighbors is as much work as comparing one more row with the table."""
 
 
 class WordsRequest(ABC):
@@ -35,6 +41,10 @@ class WordsRequest(ABC):
         """Whether `prepare` or `finish` may block the event loop for more than a millisecond."""
 
     @abstractmethod
+    def work(self) -> Work:
+        """About the work of the request."""
+
+    @abstractmethod
     def prepare(self, lookup: Lookup) -> Tensors:
         """Look up the words and return the tensors for `infer`.
 
@@ -45,6 +55,11 @@ class WordsRequest(ABC):
     @abstractmethod
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
         """Return the fields of the answer from the outputs of `infer`."""
+
+
+def search_work(rows: int, k: int) -> Work:
+    """The work of finding `k` neighbors of each of so many rows."""
+    return Work(max(rows, 1) * (1 + k / NEIGHBORS_PER_ROW))
 
 
 def cosines(scores: NDArray[np.floating[Any]]) -> list[float]:

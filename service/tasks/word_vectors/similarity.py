@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.runtime.session import Tensors
+from service.tasks.scheduling import Work
 from service.tasks.word_vectors.lookup import Lookup
 from service.tasks.word_vectors.preprocessing import EMBEDDINGS, IDS
-from service.tasks.word_vectors.request import SMALL_WORDS, WordsRequest, cosines
+from service.tasks.word_vectors.request import LOOKUP, SMALL_WORDS, WordsRequest, cosines
 from service.tasks.word_vectors.schemas import SimilarityBody
 
 _BLOCK_PAIRS = 1024
@@ -28,6 +29,9 @@ class SimilarityRequest(WordsRequest):
 
     def is_large(self, lookup: Lookup) -> bool:
         return len(self._pairs) > SMALL_WORDS // 2
+
+    def work(self) -> Work:
+        return Work(1 + 2 * len(self._pairs), LOOKUP)
 
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._pairs), "pairs", "pairs")

@@ -44,7 +44,7 @@ def _request(number: int) -> Post:
 @pytest.mark.parametrize("hypotheses", [7, 160])
 def test_answers_do_not_depend_on_concurrent_requests(tmp_path: Path, hypotheses: int) -> None:
     write_translator(tmp_path)
-    settings = Settings(models=tmp_path, max_batch_hypotheses=hypotheses)
+    settings = Settings(models=tmp_path, max_batch_hypotheses=hypotheses, max_queue_seconds=60)
     assert_concurrency_changes_no_answer(settings, [_request(number) for number in range(CALLERS)])
 
 

@@ -1,0 +1,312 @@
+"""Admission: counts the work of a model in seconds, refuses what cannot be done in time, drops what became hopeless.
+
+A task estimates the units of work of a request (`Scheduling.work`). The seconds that a unit takes are learned from how
+fast the model gets through its work while it has any, so that batching, threads and other models on the same cores are
+all part of the figure. Everything here happens in the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeVar
+
+from service.errors import DeadlineExceeded, LecternError, Saturated
+from service.limits import variable
+from service.tasks.scheduling import Work
+
+T = TypeVar("T")
+
+GRAIN_SECONDS = 0.1
+"""About the longest run: the least that a small request waits for each large one."""
+DEADLINE_MARGIN = 1.25
+"""A request is admitted if this times its estimate fits into its deadline."""
+HOPELESS_MARGIN = 0.7
+"""A request is dropped if not even this times its estimate fits into the time that it has left."""
+
+_MEMORY_SECONDS = 5.0
+"""Seconds of work from which a speed is learned; older ones lose weight."""
+_GUESS_SECONDS = 0.05
+"""Seconds of work that the first guess of a speed counts for."""
+_SWEEP_SECONDS = 0.1
+"""Time between two searches for hopeless requests."""
+_POSTPROCESS_SHARE = 0.05
+"""Share of the work of a request that is left when its runs are done."""
+
+
+class _Speed:
+    """Seconds that a unit of one kind of work takes, learned from the units that were done and the time that took."""
+
+    __slots__ = ("_busy", "_done", "seconds", "units")
+
+    def __init__(self, guess: float) -> None:
+        self.seconds = guess
+        """Seconds of one unit."""
+        self.units = 0.0
+        """Units that were admitted and are not done."""
+        self._busy = _GUESS_SECONDS
+        self._done = _GUESS_SECONDS / guess
+
+    def spend(self, seconds: float) -> None:
+        """Add time during which the model worked on units of this kind."""
+        self._busy += seconds
+
+    def complete(self, units: float) -> None:
+        """Add units that are done."""
+        self._done += units
+        self.seconds = self._busy / self._done
+        if self._busy > 2 * _MEMORY_SECONDS:
+            scale = _MEMORY_SECONDS / self._busy
+            self._busy *= scale
+            self._done *= scale
+
+
+class Ticket:
+    """An admitted request: how much of its work is left, and until when it must be done."""
+
+    __slots__ = ("_admission", "_scope", "_total", "_why_dropped", "admitted", "deadline", "kind", "speed", "units")
+
+    def __init__(self, admission: Admission, work: Work, speed: _Speed, admitted: float, deadline: float) -> None:
+        self.kind = work.kind
+        self.speed = speed
+        self.units = self._total = work.units
+        """Units that are left."""
+        self.admitted = admitted
+        """The `time.perf_counter()` when it was admitted."""
+        self.deadline = deadline
+        """The `time.perf_counter()` after which its answer is of no use."""
+        self._admission = admission
+        self._scope: asyncio.Timeout | None = None
+        self._why_dropped: Callable[[], LecternError] | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of work that are left."""
+        return self.units * self.speed.seconds
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether it was given up."""
+        return self._why_dropped is not None
+
+    def drop(self, error: Callable[[], LecternError]) -> None:
+        """Give the request up; whoever waits for it, or tries to, gets the error."""
+        self._why_dropped = error
+        if self._scope is not None:
+            self._scope.reschedule(asyncio.get_running_loop().time())
+
+    async def wait(self, future: asyncio.Future[T]) -> T:
+        """Await a part of the request's work until the deadline.
+
+        Raises:
+            DeadlineExceeded: it was not done by then.
+            Saturated: the request was dropped.
+        """
+        if self._why_dropped is not None:
+            future.cancel()
+            raise self._why_dropped()
+        try:
+            async with asyncio.timeout(max(0.0, self.deadline - time.perf_counter())) as self._scope:
+                return await future
+        except TimeoutError as error:
+            if self._why_dropped is not None:
+                raise self._why_dropped() from error
+            raise DeadlineExceeded("the deadline passed before the answer was ready") from error
+        finally:
+            self._scope = None
+
+    def refine(self, units: float) -> None:
+        """Replace the estimate of the whole request, now that it is preprocessed."""
+        self._admission.add_units(self.speed, units - self.units)
+        self.units = self._total = units
+
+    def advance_to(self, share: float) -> None:
+        """Count this share of the request's runs as done."""
+        left = (1 - (1 - _POSTPROCESS_SHARE) * min(share, 1.0)) * self._total
+        if left < self.units:
+            self._admission.complete(self, self.units - left)
+
+
+class Admission:
+    """Admits the requests of one model.
+
+    A model shares its time among its requests: their chunks and sentences take turns. So a request waits for each other
+    one at most as long as its own work takes, and a small one is welcome beside a large one.
+
+    Args:
+        model: its name, for messages.
+        seconds_per_unit: first guesses, by kind of work.
+        max_in_flight: requests beyond this are refused, whatever their work.
+        max_wait: a request that would wait longer, in seconds, is refused. Refused clients come back after a second or
+            two: with so much work at hand the model does not run out of it, and more would only make all wait longer.
+        parallel: requests up to this are admitted if their deadline allows: fewer would leave cores idle.
+        on_backlog: called with the seconds of work that wait, when they change by much.
+        clock: as `time.perf_counter`.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        seconds_per_unit: Mapping[str, float],
+        *,
+        max_in_flight: int,
+        max_wait: float,
+        parallel: int,
+        on_backlog: Callable[[float], None] = lambda seconds: None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.max_in_flight = max_in_flight
+        self._model = model
+        self._speeds = {kind: _Speed(guess) for kind, guess in seconds_per_unit.items()}
+        self._max_wait = max_wait
+        self._parallel = parallel
+        self._on_backlog = on_backlog
+        self._clock = clock
+        self._tickets: dict[Ticket, None] = {}
+        """In order of admission."""
+        self._charged = self._swept = clock()
+        self._published = 0.0
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are admitted and not answered."""
+        return len(self._tickets)
+
+    @property
+    def backlog(self) -> float:
+        """Seconds of work that were admitted and are not done."""
+        return sum([speed.units * speed.seconds for speed in self._speeds.values()])
+
+    def seconds(self, work: Work) -> float:
+        """Estimated seconds of some work."""
+        return work.units * self._speeds[work.kind].seconds
+
+    def enter(self, work: Work, deadline: float) -> Ticket:
+        """Admit a request; `leave` must follow.
+
+        Args:
+            work: its estimate.
+            deadline: the `time.perf_counter()` after which the answer is of no use.
+
+        Raises:
+            Saturated: it could not be done in time, or enough work waits.
+        """
+        now = self._clock()
+        self._charge(now)
+        if len(self._tickets) >= self.max_in_flight:
+            raise Saturated(
+                f"model {self._model!r} has {len(self._tickets)} requests in flight, which is the limit "
+                f"({variable('max_queue_size')})",
+                self._seconds_until(0),
+            )
+        if self._tickets:
+            self._check(self.seconds(work), deadline - now)
+        speed = self._speeds[work.kind]
+        ticket = Ticket(self, work, speed, now, deadline)
+        speed.units += work.units
+        self._tickets[ticket] = None
+        self._publish()
+        return ticket
+
+    def leave(self, ticket: Ticket, *, finished: bool) -> None:
+        """Count a request out.
+
+        Args:
+            ticket: of `enter`.
+            finished: whether all of its work was done; else what is left is work that nobody will do.
+        """
+        self._charge(self._clock())
+        del self._tickets[ticket]
+        ticket.speed.units -= ticket.units
+        if finished:
+            ticket.speed.complete(ticket.units)
+        ticket.units = 0.0
+        self._settle()
+
+    def complete(self, ticket: Ticket, units: float) -> None:
+        """Count units of a request as done; a request that has left is ignored."""
+        if ticket not in self._tickets:
+            return
+        self._charge(self._clock())
+        ticket.units -= units
+        ticket.speed.units -= units
+        ticket.speed.complete(units)
+        self._settle()
+
+    def add_units(self, speed: _Speed, units: float) -> None:
+        """Correct the work that waits, as a request turned out to be larger or smaller."""
+        self._charge(self._clock())
+        speed.units += units
+
+    def _check(self, seconds: float, left: float) -> None:
+        """Raise Saturated where a request of so many seconds cannot be done in the time left, or enough work waits."""
+        if self.backlog <= GRAIN_SECONDS and DEADLINE_MARGIN * (self.backlog + seconds) <= left:
+            return
+        self._sweep()
+        waits = self._waits(seconds)
+        room = left / DEADLINE_MARGIN - seconds  # The most that it can wait.
+        if waits > room:
+            raise Saturated(
+                f"model {self._model!r} has other work for about {waits:.1f} s and needs about {seconds:.1f} s for "
+                f"this, which is too much for the {left:.1f} s until the deadline",
+                self._seconds_until(min(room, self._max_wait)),
+            )
+        if waits > self._max_wait and len(self._tickets) >= self._parallel:
+            raise Saturated(
+                f"model {self._model!r} has other work for about {waits:.1f} s", self._seconds_until(self._max_wait)
+            )
+
+    def _seconds_until(self, backlog: float) -> int:
+        """Whole seconds, at least 1, until no more than this is left of the work that was admitted."""
+        return max(1, math.ceil(self.backlog - max(backlog, 0.0)))
+
+    def _waits(self, seconds: float) -> float:
+        """Seconds that a request of so many seconds waits for the others, as they take turns."""
+        turn = max(seconds, GRAIN_SECONDS)
+        return sum([min(ticket.seconds, turn) for ticket in self._tickets])
+
+    def _charge(self, now: float) -> None:
+        """Charge the time since the last call to the kinds of work that were waiting, by their share."""
+        elapsed, self._charged = now - self._charged, now
+        if not self._tickets:
+            return
+        backlog = self.backlog
+        if backlog <= 0:
+            return
+        for speed in self._speeds.values():
+            if speed.units > 0:
+                speed.spend(elapsed * speed.units * speed.seconds / backlog)
+
+    def _settle(self) -> None:
+        """After work was done: look for hopeless requests, and publish the backlog."""
+        if not self._tickets:
+            for speed in self._speeds.values():
+                speed.units = 0.0  # Sums of floats drift.
+        elif self._charged - self._swept > _SWEEP_SECONDS:
+            self._sweep()
+        self._publish()
+
+    def _sweep(self) -> None:
+        """Drop requests that would be late even if the others stopped, the oldest first; the last one may try.
+
+        A request is not judged before a quarter of its time has passed: estimates need time to become good.
+        """
+        now = self._swept = self._charged
+        remaining = len(self._tickets)
+        for ticket in self._tickets:
+            left, allowed = ticket.deadline - now, ticket.deadline - ticket.admitted
+            if ticket.is_dropped:
+                remaining -= 1
+            elif remaining > 1 and left < 0.75 * allowed and HOPELESS_MARGIN * ticket.seconds > left:
+                remaining -= 1
+                text = f"model {self._model!r} is too busy to answer before the deadline"
+                ticket.drop(partial(Saturated, text, self._seconds_until(self._max_wait)))
+
+    def _publish(self) -> None:
+        backlog = self.backlog
+        if abs(backlog - self._published) > GRAIN_SECONDS or (self._published and not self._tickets):
+            self._published = backlog
+            self._on_backlog(backlog)

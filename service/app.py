@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from service import __version__
 from service.api import (
+    docs_pages,
     health,
     image_classification,
     libretranslate,
@@ -54,18 +55,25 @@ MakeControl = Callable[[Settings, ModelRegistry], ModelControl]
 class Lectern(FastAPI):
     """The application: FastAPI with the fast path in front of it, and an OpenAPI document of all operations.
 
-    FastAPI adds the pages /docs and /redoc; the operations are plain Starlette routes.
+    The operations are plain Starlette routes.
     """
 
     def __init__(self, context: Context, **options: Any) -> None:
-        super().__init__(title="Lectern", version=__version__, redirect_slashes=False, **options)
+        super().__init__(
+            title="Lectern", version=__version__, redirect_slashes=False, docs_url=None, redoc_url=None, **options
+        )
         self.context = context
-        access_log = context.settings.access_log
-        self.add_middleware(RequestMiddleware, metrics=context.metrics, access_log=access_log)
+        shared: dict[str, Any] = {
+            "metrics": context.metrics,
+            "access_log": context.settings.access_log,
+            "cors": context.access.cors,
+        }
+        self.add_middleware(RequestMiddleware, **shared)
         self.add_exception_handler(HTTPException, _refuse)
-        self.router.routes += [Route(operation.path, operation, methods=[operation.method]) for operation in OPERATIONS]
+        served = (*OPERATIONS, *docs_pages.PAGES)
+        self.router.routes += [Route(operation.path, operation, methods=[operation.method]) for operation in served]
         self._fast_path = FastPath(OPERATIONS)
-        self._fast_app = RequestMiddleware(self._fast_path, metrics=context.metrics, access_log=access_log)
+        self._fast_app = RequestMiddleware(self._fast_path, **shared)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._fast_path.matches(scope) or (_drop_trailing_slash(scope) and self._fast_path.matches(scope)):

@@ -13,6 +13,7 @@ from service.access.hosts import TrustedHosts, allows_model_control, hosts_of
 from service.access.key_file import KeyFile
 from service.access.keys import ApiKey
 from service.access.origins import is_foreign, parse_origins
+from service.api.cors import Cors
 from service.api.quotas import Quotas
 from service.api.refusal_log import LOGGED_CHARACTERS, RefusalLog, client_address, shorten
 from service.errors import Forbidden, LecternError, QuotaExceeded, Unauthorized
@@ -50,6 +51,8 @@ class Access:
     def __init__(self, settings: Settings) -> None:
         self._hosts = TrustedHosts(settings.trusted_hosts, settings.host)
         self._origins = parse_origins(settings.cors_origins)
+        self.cors = Cors(self._origins) if self._origins else None
+        """Adds headers for the web pages of other origins, where some are allowed."""
         self._keys = KeyFile(settings.api_keys) if settings.api_keys else None
         self._quotas = Quotas(settings)
         self._refusals = RefusalLog()

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.access import API_KEY
+from service.api.cors import Cors
 from service.api.errors import error_response, status_of
 from service.api.io import BODY_IS_READ
 from service.api.operation import error_shape
@@ -29,6 +30,10 @@ _PROCESS = secrets.token_hex(6)
 _COUNTER = itertools.count(1)
 
 
+# A browser that guesses types could take a text of a caller in an answer for a page.
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+
+
 class RequestMiddleware:
     """Gives a request its id and its timings, turns errors into answers, adds headers, and logs.
 
@@ -36,10 +41,12 @@ class RequestMiddleware:
         app: the application inside.
         metrics: counts the requests in flight.
         access_log: log one line per request.
+        cors: adds headers for web pages of other origins, where some are allowed.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, access_log: bool) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, access_log: bool, cors: Cors | None = None) -> None:
         self._app = app
+        self._cors = cors
         self._in_flight = metrics.in_flight
         self._access_log = access_log
 
@@ -59,6 +66,9 @@ class RequestMiddleware:
                 status = message["status"]
                 headers = message["headers"]
                 headers.append((b"x-request-id", identifier.encode()))
+                headers.append(_NO_SNIFFING)
+                if self._cors is not None:
+                    headers.extend(self._cors.headers(scope))
                 if timings.stages:
                     headers.append((b"server-timing", timings.header().encode()))
                 if BODY_IS_READ not in scope["state"] and _has_body(scope):
@@ -68,6 +78,9 @@ class RequestMiddleware:
 
         self._in_flight.inc()
         try:
+            if self._cors is not None and (preflight := self._cors.preflight(scope)):
+                await preflight(scope, receive, send_with_headers)
+                return
             await self._app(scope, receive, send_with_headers)
         except ClientDisconnect as error:
             status = 499

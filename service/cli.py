@@ -87,9 +87,14 @@ def _serve(arguments: argparse.Namespace) -> int:
     for name in ("host", "port", "models"):
         if (value := getattr(arguments, name)) is not None:
             os.environ[PREFIX + name.upper()] = value
+    settings = load_settings()
+    if settings.workers > 1:
+        from service.server.supervisor import serve_with_workers
+
+        return serve_with_workers(settings)
     from service.server.process import serve
 
-    return serve(load_settings())
+    return serve(settings)
 
 
 def _health(arguments: argparse.Namespace) -> int:

@@ -10,10 +10,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from pathlib import Path
 
 import orjson
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -115,6 +114,12 @@ class Metrics:
             mode="livemax",
         )
 
+        self.worker_deaths = Counter(
+            "lectern_worker_deaths",
+            "Worker processes that died, hung or ended without being told to, and were replaced.",
+            registry=self.registry,
+        )
+
     def _gauge(self, name: str, text: str, labels: tuple[str, ...], mode: str = "livesum") -> Gauge:
         return Gauge(name, text, labels, registry=self.registry, multiprocess_mode=mode)  # type: ignore[arg-type]
 
@@ -186,11 +191,13 @@ class Timings:
         return ", ".join(f"{stage};dur={seconds * 1e3:.3f}" for stage, seconds in self.stages.items())
 
 
-def sweep_dead_processes() -> None:
-    """Drop the live gauges of dead worker processes, so that a crash does not stay in the sums."""
-    folder = os.environ.get(MULTIPROCESS_DIR)
-    if folder is None:
-        return
-    for pid in {path.stem.rsplit("_", 1)[1] for path in Path(folder).glob("gauge_live*_*.db")}:
-        if not Path("/proc", pid).exists() and Path("/proc").exists():
-            mark_process_dead(int(pid))  # type: ignore[no-untyped-call]
+def store_values_in_files() -> None:
+    """From now on keep the values of new metrics in the folder that `MULTIPROCESS_DIR` names."""
+    # prometheus_client reads the variable when it is imported, which may have been before it was set.
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
+
+
+def forget_process(pid: int) -> None:
+    """Drop the live gauges of a worker process that has ended, so that they do not stay in the sums."""
+    if MULTIPROCESS_DIR in os.environ:
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -70,7 +70,7 @@ class Settings(Limits, BaseSettings):
     load_memory_bytes: int = Field(default=2 * 2**30, ge=128 * 2**20)
     """Maximum memory that this may take, in bytes; enforced on Linux only."""
     workers: int = Field(default=1, ge=1, le=256)
-    """Worker processes. With more than one, load and unload over HTTP are off."""
+    """Worker processes that serve; with more than one, another process supervises them."""
     providers: Names = ("auto",)
     """Execution providers in order, separated by commas: auto, cpu, cuda, tensorrt, or onnxruntime's names."""
     threads: int = Field(default=0, ge=0, le=1024)

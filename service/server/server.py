@@ -132,19 +132,29 @@ class Server(uvicorn.Server):
         if self._draining.is_set():
             self.should_exit = self.force_exit = True
             return
+        self.drain_once_started(self._settings.drain_seconds if sig == signal.SIGTERM else 0.0)
+
+    def drain_once_started(self, seconds: float) -> None:
+        """Drain, now or when the start is complete; without effect a second time. Signal handlers may call it."""
+        if self._draining.is_set():
+            return
         self._draining.set()
-        self._drain_seconds = self._settings.drain_seconds if sig == signal.SIGTERM else 0.0
+        self._drain_seconds = seconds
         if self.started:
-            self._loop.call_soon_threadsafe(self.drain, self._drain_seconds)
+            self._loop.call_soon_threadsafe(self.drain, seconds)
 
     def drain(self, seconds: float) -> None:
         """Say on every answer that the connection ends, refuse readiness, and stop accepting after `seconds`."""
-        log.info("draining", extra={"fields": {"seconds": seconds}})
+        self.report_drain(seconds)
         self._draining.set()
         self._control.stop()
         for connection in self.connections:
             connection.shutdown()
         self._loop.call_later(seconds, self.stop)
+
+    def report_drain(self, seconds: float) -> None:
+        """Log that it drains."""
+        log.info("draining", extra={"fields": {"seconds": seconds}})
 
     def stop(self) -> None:
         """Stop accepting, and end once what was accepted is answered."""

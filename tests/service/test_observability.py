@@ -20,8 +20,8 @@ from service.observability import (
     Metrics,
     Timings,
     configure_logging,
+    forget_process,
     request_id,
-    sweep_dead_processes,
 )
 
 
@@ -141,11 +141,11 @@ def test_a_dead_process_leaves_no_live_gauge(tmp_path: Path, monkeypatch: pytest
     names = [f"{kind}_{pid}.db" for kind in ("gauge_livesum", "gauge_livemin", "counter") for pid in (dead, alive)]
     for name in names:
         (tmp_path / name).touch()
-    sweep_dead_processes()
+    forget_process(dead)
     remaining = {path.name for path in tmp_path.iterdir()}
     assert remaining == set(names) - {f"gauge_livesum_{dead}.db", f"gauge_livemin_{dead}.db"}, "what was counted stays"
 
 
-def test_without_worker_processes_there_is_nothing_to_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_worker_processes_there_is_nothing_to_forget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(MULTIPROCESS_DIR, raising=False)
-    sweep_dead_processes()
+    forget_process(os.getpid())

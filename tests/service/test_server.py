@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,7 +16,6 @@ import pytest
 from tests.support.classify_requests import labels, pixels
 from tests.support.metrics import metric_value
 from tests.support.processes import lectern, server
-from tests.support.word_vector_bundles import write_words
 
 # Each on a connection of its own, whichever process answers; patient with a busy machine.
 get, post = partial(httpx.get, timeout=60), partial(httpx.post, timeout=60)
@@ -101,52 +99,3 @@ def test_it_exits_at_once_on_ctrl_c_and_on_a_second_sigterm(models_dir: Path, si
                 running.wait_for("draining")
         assert running.wait() == 0
         assert "Traceback" not in running.text
-
-
-def test_two_workers_share_the_socket_and_their_metrics(models_dir: Path) -> None:
-    with server(models_dir, WORKERS="2", DRAIN_SECONDS="0") as running:
-        url = running.url
-        running.wait_for("model ready", 3)  # The parent's own check is one of them.
-
-        def ask(number: int) -> list[str]:
-            return labels(client.post(f"{url}/v1/classify", json=pixels(number % 10)))
-
-        with httpx.Client(timeout=60) as client, ThreadPoolExecutor(8) as threads:
-            assert list(threads.map(ask, range(40))) == [[str(number % 10)] for number in range(40)]
-        for _ in range(4):  # Whichever process answers.
-            assert _metric(url, "lectern_requests_total") == 40
-            assert _metric(url, "lectern_inferences_total") == 40
-            assert _metric(url, "lectern_model_ready") == 1
-            stats = get(f"{url}/v2/models/digits/stats").json()["model_stats"][0]
-            assert stats["inference_count"] == 40
-            assert stats["inference_stats"]["success"]["count"] == 40
-        refused = post(f"{url}/v2/repository/models/digits/load")
-        assert refused.status_code == 503
-        assert "LECTERN_WORKERS=2" in refused.json()["error"]
-        assert refused.headers["retry-after"]
-
-        running.signal(signal.SIGTERM)
-        assert running.wait() == 0
-        assert "Traceback" not in running.text
-
-
-@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc to see what processes have mapped")
-def test_two_workers_map_one_table(tmp_path: Path) -> None:
-    path = write_words(tmp_path, form="int8").path
-    with server(tmp_path, WORKERS="2", DRAIN_SECONDS="0") as running:
-        url = running.url
-        running.wait_for("model ready", 3)
-
-        def ask(number: int) -> str:
-            answer = client.post(f"{url}/v1/neighbors", json={"words": ["king"], "k": 1 + number})
-            return str(answer.json()["results"][0]["neighbors"][0]["word"])
-
-        with httpx.Client(timeout=60) as client, ThreadPoolExecutor(4) as threads:
-            assert list(threads.map(ask, range(20))) == ["queen"] * 20
-        children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
-        maps = [Path(f"/proc/{child}/maps").read_text().splitlines() for child in children]
-        for name in ("table.npy", "vocabulary.txt"):
-            mapped = [line.split() for lines in maps for line in lines if line.endswith(f"/{name}")]
-            assert [fields[1] for fields in mapped] == ["r--s", "r--s"]
-            assert len({fields[-1] for fields in mapped}) == 1
-            assert mapped[0][-1] != str(path / name), "whatever happens to the bundle must not touch what serves"

@@ -14,7 +14,7 @@ from service.api.errors import ErrorShape
 from service.api.io import model_response, parse_json, read_body, validate
 from service.api.open_inference.schemas import ControlRequest, Index, IndexLine, IndexRequest
 from service.api.operation import Operation, context
-from service.errors import Forbidden, InvalidRequest, Unavailable
+from service.errors import Forbidden, InvalidRequest
 from service.serving.states import State
 
 _TAG = "open inference protocol"
@@ -81,11 +81,6 @@ def _check_allowed(request: Request) -> None:
             else "LECTERN_HOST is no loopback address; set LECTERN_MODEL_CONTROL=explicit"
         )
         raise Forbidden(f"loading and unloading is off: {reason} and restart")
-    if settings.workers > 1:
-        raise Unavailable(
-            f"loading and unloading needs one worker process, there are LECTERN_WORKERS={settings.workers}; set it to "
-            "1, or change the repository and restart"
-        )
 
 
 INDEX = Operation(

@@ -1,0 +1,382 @@
+"""`lectern serve` with several worker processes: who dies or hangs is replaced, and they stop together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import orjson
+import pytest
+from prometheus_client import values
+
+from service.observability import MULTIPROCESS_DIR
+from service.server.shared_metrics import shared_metrics
+from tests.support.classifier_bundles import write_classifier
+from tests.support.classify_requests import labels, pixels
+from tests.support.metrics import metric_value
+from tests.support.processes import Server, lectern, server
+from tests.support.word_vector_bundles import write_words
+
+# Each on a connection of its own, whichever process answers; patient with a busy machine.
+get, post = partial(httpx.get, timeout=60), partial(httpx.post, timeout=60)
+
+
+@pytest.fixture
+def temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder for the server's temporary files; nothing of it is left there."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv(MULTIPROCESS_DIR, "")
+    monkeypatch.setattr(values, "ValueClass", values.ValueClass)
+    yield folder
+    deadline = time.monotonic() + 30
+    while list(folder.glob("lectern*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert list(folder.glob("lectern*")) == []
+
+
+def _metric(url: str, name: str) -> float:
+    """The sum of a metric of all processes."""
+    return metric_value(get(f"{url}/metrics").text, name)
+
+
+def _pids(running: Server, count: int) -> list[int]:
+    """The ids of the first `count` worker processes that were ready."""
+    running.wait_for("worker ready", count)
+    return [line["pid"] for line in running.lines if line["message"] == "worker ready"][:count]
+
+
+def _wait_gone(pids: list[int]) -> None:
+    """Wait until no process has one of these ids."""
+    deadline = time.monotonic() + 60
+    while any(_exists(pid) for pid in pids):
+        assert time.monotonic() < deadline, f"still there: {[pid for pid in pids if _exists(pid)]}"
+        time.sleep(0.05)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _descendants(pid: int) -> list[int]:
+    """The ids of all processes that a process has started, and they in turn."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [descendant for child in map(int, children) for descendant in (child, *_descendants(child))]
+
+
+def _accepts(url: str) -> bool:
+    address = urlsplit(url)
+    try:
+        socket.create_connection((address.hostname, address.port), timeout=10).close()
+    except ConnectionError:
+        return False
+    return True
+
+
+def test_two_workers_share_the_socket_and_their_metrics(models_dir: Path) -> None:
+    with server(models_dir, WORKERS="2", DRAIN_SECONDS="0") as running:
+        url = running.url
+        running.wait_for("serving")
+
+        def ask(number: int) -> list[str]:
+            return labels(client.post(f"{url}/v1/classify", json=pixels(number % 10)))
+
+        with httpx.Client(timeout=60) as client, ThreadPoolExecutor(8) as threads:
+            assert list(threads.map(ask, range(40))) == [[str(number % 10)] for number in range(40)]
+        for _ in range(4):  # Whichever process answers.
+            assert _metric(url, "lectern_requests_total") == 40
+            assert _metric(url, "lectern_inferences_total") == 40
+            assert _metric(url, "lectern_model_ready") == 1
+            stats = get(f"{url}/v2/models/digits/stats").json()["model_stats"][0]
+            assert stats["inference_count"] == 40
+            assert stats["inference_stats"]["success"]["count"] == 40
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+        assert "Traceback" not in running.text
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc to see what processes have mapped")
+def test_two_workers_map_one_table(tmp_path: Path) -> None:
+    path = write_words(tmp_path, form="int8").path
+    with server(tmp_path, WORKERS="2", DRAIN_SECONDS="0") as running:
+        url = running.url
+        running.wait_for("serving")
+
+        def ask(number: int) -> str:
+            answer = client.post(f"{url}/v1/neighbors", json={"words": ["king"], "k": 1 + number})
+            return str(answer.json()["results"][0]["neighbors"][0]["word"])
+
+        with httpx.Client(timeout=60) as client, ThreadPoolExecutor(4) as threads:
+            assert list(threads.map(ask, range(20))) == ["queen"] * 20
+        workers = [Path(f"/proc/{pid}/maps").read_text().splitlines() for pid in _pids(running, 2)]
+        for name in ("table.npy", "vocabulary.txt"):
+            mapped = [line.split() for lines in workers for line in lines if line.endswith(f"/{name}")]
+            assert [fields[1] for fields in mapped] == ["r--s", "r--s"]
+            assert len({fields[-1] for fields in mapped}) == 1
+            assert mapped[0][-1] != str(path / name), "whatever happens to the bundle must not touch what serves"
+
+
+def test_a_dead_worker_is_logged_counted_and_replaced(models_dir: Path) -> None:
+    with server(models_dir, WORKERS="2", DRAIN_SECONDS="0") as running:
+        url = running.url
+        first, second = _pids(running, 2)
+        for _ in range(4):
+            assert labels(post(f"{url}/v1/classify", json=pixels(4))) == ["4"]
+        os.kill(first, signal.SIGKILL)
+        died = running.wait_for("worker died")
+        assert (died["level"], died["pid"], died["signal"]) == ("error", first, "SIGKILL")
+        _pids(running, 3)
+        assert _metric(url, "lectern_worker_deaths_total") == 1
+        for _ in range(4):
+            assert labels(post(f"{url}/v1/classify", json=pixels(8))) == ["8"]
+            assert _metric(url, "lectern_in_flight") == 1, "the gauges of the dead process are gone"
+        assert _metric(url, "lectern_requests_total") == 8, "what it counted stays"
+
+        # A single worker that gets SIGTERM finishes what it has, and is replaced.
+        os.kill(second, signal.SIGTERM)
+        running.wait_for("worker died", 2)
+        ended = [line for line in running.lines if line["message"] == "worker died"][1]
+        assert (ended["pid"], ended["exit_code"]) == (second, 0)
+        _pids(running, 4)
+        assert labels(post(f"{url}/v1/classify", json=pixels(2))) == ["2"]
+
+
+def test_a_stopped_worker_is_killed_and_replaced(models_dir: Path) -> None:
+    with server(models_dir, WORKERS="2", DRAIN_SECONDS="0") as running:
+        url = running.url
+        stopped, _ = _pids(running, 2)
+        os.kill(stopped, signal.SIGSTOP)
+        died = running.wait_for("worker died")
+        assert died["pid"] == stopped
+        assert "no sign of life" in died["reason"]
+        _wait_gone([stopped])
+        _pids(running, 3)
+        for _ in range(4):
+            assert labels(post(f"{url}/v1/classify", json=pixels(6))) == ["6"]
+
+
+def test_a_server_that_was_stopped_as_a_whole_keeps_its_workers(models_dir: Path) -> None:
+    with server(models_dir, WORKERS="2", DRAIN_SECONDS="0") as running:
+        url = running.url
+        pids = _pids(running, 2)
+        os.killpg(running.process.pid, signal.SIGSTOP)
+        time.sleep(6)  # Longer than a worker may be silent.
+        os.killpg(running.process.pid, signal.SIGCONT)
+        time.sleep(1)
+        assert labels(post(f"{url}/v1/classify", json=pixels(6))) == ["6"]
+        assert all(_exists(pid) for pid in pids)
+        assert "worker died" not in running.text
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to find all processes")
+def test_whichever_process_is_killed_the_server_goes_on(models_dir: Path) -> None:
+    with server(models_dir, WORKERS="2", DRAIN_SECONDS="0") as running:
+        url = running.url
+        workers = _pids(running, 2)
+        for pid in set(_descendants(running.process.pid)) - set(workers):
+            os.kill(pid, signal.SIGKILL)  # Those that start processes and clean up after them.
+        assert labels(post(f"{url}/v1/classify", json=pixels(1))) == ["1"]
+        os.kill(workers[0], signal.SIGKILL)
+        _pids(running, 3)
+        os.kill(workers[1], signal.SIGSTOP)
+        _pids(running, 4)
+        _wait_gone(workers)
+        assert labels(post(f"{url}/v1/classify", json=pixels(1))) == ["1"]
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+
+
+@pytest.mark.usefixtures("temporary_files")
+def test_workers_drain_and_late_clients_are_refused(models_dir: Path) -> None:
+    with server(models_dir, WORKERS="2", DRAIN_SECONDS="1") as running:
+        url, address = running.url, urlsplit(running.url)
+        everyone = _descendants(running.process.pid)
+        body = orjson.dumps(pixels(5))
+        head = f"POST /v1/classify HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
+        with socket.create_connection((address.hostname, address.port), timeout=30) as upload:
+            upload.sendall(head.encode() + b"\r\n\r\n" + body[:-1])
+            while _metric(url, "lectern_in_flight") < 2:
+                time.sleep(0.01)
+            running.signal(signal.SIGTERM)
+            running.wait_for("draining")
+            while get(f"{url}/readyz").status_code == 200:  # Whichever worker has not heard of it yet.
+                time.sleep(0.01)
+            assert labels(post(f"{url}/v1/classify", json=pixels(3))) == ["3"]
+            deadline = time.monotonic() + 30
+            while _accepts(url):
+                assert time.monotonic() < deadline, "the socket is not closed"
+                time.sleep(0.05)
+            assert not any(_accepts(url) for _ in range(12)), "a late client is refused, not left to wait"
+            upload.sendall(body[-1:])
+            answer = b"".join(iter(lambda: upload.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b'"label":"5"' in answer
+        assert running.wait() == 0
+        assert running.lines[-1]["message"] == "stopped"
+        assert "Traceback" not in running.text
+        assert "worker died" not in running.text
+        _wait_gone(everyone)
+
+
+@pytest.mark.usefixtures("temporary_files")
+@pytest.mark.parametrize(
+    "signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM], [signal.SIGTERM, signal.SIGINT]]
+)
+def test_workers_stop_at_once_on_ctrl_c_and_on_a_second_signal(models_dir: Path, signals: list[signal.Signals]) -> None:
+    with server(models_dir, WORKERS="2", DRAIN_SECONDS="600") as running:
+        assert get(f"{running.url}/readyz").status_code == 200
+        everyone = _descendants(running.process.pid)
+        for number in signals:  # To all of them, as a terminal or systemd does.
+            os.killpg(running.process.pid, number)
+            running.wait_for("draining")
+        assert running.wait() == 0
+        assert sum(line["message"] == "draining" for line in running.lines) == 1
+        assert running.lines[-1]["message"] == "stopped"
+        assert "Traceback" not in running.text
+        _wait_gone(everyone)
+
+
+@pytest.mark.usefixtures("temporary_files")
+def test_a_signal_to_the_whole_group_drains_once(models_dir: Path) -> None:
+    with server(models_dir, WORKERS="2", DRAIN_SECONDS="2") as running:
+        url = running.url
+        os.killpg(running.process.pid, signal.SIGTERM)
+        running.wait_for("draining")
+        assert labels(post(f"{url}/v1/classify", json=pixels(3))) == ["3"]
+        assert running.wait() == 0
+        assert running.lines[-1]["message"] == "stopped"
+
+
+@pytest.mark.usefixtures("temporary_files")
+@pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to find all processes")
+def test_workers_whose_supervisor_is_killed_end_too(models_dir: Path) -> None:
+    with server(models_dir, WORKERS="2", DRAIN_SECONDS="0") as running:
+        url = running.url
+        everyone = _descendants(running.process.pid)
+        assert labels(post(f"{url}/v1/classify", json=pixels(3))) == ["3"]
+        running.signal(signal.SIGKILL)
+        running.wait()
+        _wait_gone(everyone)
+        assert not _accepts(url)
+
+
+@pytest.mark.usefixtures("temporary_files")
+def test_what_no_worker_can_serve_is_said_and_ends_the_server(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    done = lectern("serve", WORKERS="2", PORT="0", MODELS=str(empty))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"lectern: model repository {empty} holds no model")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to see memory")
+def test_the_supervisor_holds_no_models(models_dir: Path) -> None:
+    with server(models_dir, WORKERS="2", DRAIN_SECONDS="0") as running:
+        running.wait_for("serving")
+        maps = Path(f"/proc/{running.process.pid}/maps").read_text()
+        assert str(models_dir) not in maps
+        status = Path(f"/proc/{running.process.pid}/status").read_text()
+        (kilobytes,) = (int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+        assert kilobytes < 150_000
+
+
+def test_folders_of_servers_that_were_killed_as_a_whole_are_removed(temporary_files: Path) -> None:
+    with shared_metrics():
+        (current,) = temporary_files.iterdir()
+        left = temporary_files / "lectern-metrics-left"
+        foreign = temporary_files / "other-left"
+        for folder in (left, foreign):
+            folder.mkdir()
+            (folder / "counter_1.db").touch()
+            os.utime(folder, (0, 0))
+        os.utime(current, (0, 0))
+        with shared_metrics():
+            assert current.exists(), "its server runs"
+            assert foreign.exists()
+            assert not left.exists()
+
+
+LOAD, UNLOAD, INDEX = "/v2/repository/models/{}/load", "/v2/repository/models/{}/unload", "/v2/repository/index"
+
+
+def _versions(url: str, tries: int = 12) -> set[tuple[int, str]]:
+    """The statuses and versions of answers to requests on connections of their own: of all workers, very probably."""
+    answers = [post(f"{url}/v1/classify", json=pixels(4)) for _ in range(tries)]
+    return {(answer.status_code, answer.headers.get("x-lectern-version", "")) for answer in answers}
+
+
+def test_models_load_and_unload_in_all_workers(tmp_path: Path) -> None:
+    write_classifier(tmp_path)
+    with server(tmp_path, WORKERS="2", DRAIN_SECONDS="0") as running:
+        url = running.url
+        assert _versions(url) == {(200, "1")}
+        write_classifier(tmp_path)
+        assert post(url + LOAD.format("digits")).status_code == 200
+        assert _versions(url) == {(200, "2")}, "all workers agree once the answer has come"
+        assert post(url + LOAD.format("digits"), json={"parameters": {"version": "1"}}).status_code == 200
+        assert _versions(url) == {(200, "1")}
+
+        # A worker that comes up meanwhile serves the same versions.
+        os.kill(_pids(running, 2)[0], signal.SIGKILL)
+        _pids(running, 3)
+        assert _versions(url) == {(200, "1")}
+
+        unknown = post(url + LOAD.format("letters"))
+        assert (unknown.status_code, unknown.json()) == (404, {"error": f"no model 'letters' in {tmp_path}"})
+        unknown = post(url + UNLOAD.format("letters"))
+        assert (unknown.status_code, unknown.json()) == (404, {"error": "no model 'letters'; there are: digits"})
+        bad = write_classifier(tmp_path).path / "model.onnx"
+        bad.write_bytes(b"damaged")
+        refused = post(url + LOAD.format("digits"))
+        assert refused.status_code == 400
+        assert "version 3 of model 'digits' cannot be loaded" in refused.json()["error"]
+
+        assert post(url + UNLOAD.format("digits")).status_code == 200
+        assert {status for status, _ in _versions(url)} == {503}
+        states = {line["state"] for _ in range(6) for line in post(url + INDEX).json()}
+        assert states == {"UNAVAILABLE"}
+        assert post(url + LOAD.format("digits"), json={"parameters": {"version": "2"}}).status_code == 200
+        assert _versions(url) == {(200, "2")}
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+        assert "Traceback" not in running.text
+
+
+def test_a_worker_that_is_stopped_or_dies_during_a_load_does_not_hold_it(tmp_path: Path) -> None:
+    write_classifier(tmp_path)
+    with server(tmp_path, WORKERS="3", DRAIN_SECONDS="0") as running, ThreadPoolExecutor(1) as threads:
+        url = running.url
+        stopped, killed, _ = _pids(running, 3)
+        write_classifier(tmp_path)
+        os.kill(stopped, signal.SIGSTOP)
+        loading = threads.submit(_load_patiently, url)
+        time.sleep(0.3)
+        os.kill(killed, signal.SIGKILL)
+        assert loading.result(60) == 200
+        _pids(running, 5)
+        assert _versions(url) == {(200, "2")}
+
+
+def _load_patiently(url: str) -> int:
+    """Load again whenever the worker that was asked is gone."""
+    while True:
+        try:
+            return httpx.post(url + LOAD.format("digits"), timeout=60).status_code
+        except httpx.TransportError:
+            time.sleep(0.05)

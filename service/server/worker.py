@@ -41,7 +41,7 @@ def run_worker(settings: Settings, listener: socket.socket, control: socket.sock
     # Ctrl-C reaches the whole process group: the supervisor says what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure_logging(settings.log_level)
-    with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
         worker = Worker(settings, listener, Channel(control))
         worker.end(runner.run(worker.run()))
 

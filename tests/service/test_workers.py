@@ -228,6 +228,7 @@ def test_workers_drain_and_late_clients_are_refused(models_dir: Path) -> None:
         assert b'"label":"5"' in answer
         assert running.wait() == 0
         assert running.lines[-1]["message"] == "stopped"
+        assert all(line.startswith("{") for line in running.text.splitlines()), "every line of the log is JSON"
         assert "Traceback" not in running.text
         assert "worker died" not in running.text
         _wait_gone(everyone)

@@ -38,7 +38,18 @@ class Scenario:
     """Its arguments where the bar asks for longer."""
 
 
-SCENARIOS: tuple[Scenario, ...] = ()
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(name="workers", module="tests.chaos.workers"),
+    Scenario(name="drain", module="tests.chaos.drain"),
+    Scenario(name="resources", module="tests.chaos.resources"),
+    Scenario(name="hostile_bodies", module="tests.benchmarks.hostile_bodies"),
+    Scenario(name="reload_under_load", module="tests.benchmarks.reload_under_load"),
+    Scenario(name="overload", module="tests.benchmarks.overload"),
+    Scenario(name="memory_sizes", module="tests.benchmarks.memory_sizes"),
+    Scenario(name="memory_reload", module="tests.benchmarks.memory_reload"),
+    Scenario(name="memory_failures", module="tests.benchmarks.memory_failures"),
+    Scenario(name="worker_start", module="tests.benchmarks.worker_start"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

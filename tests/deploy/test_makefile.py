@@ -122,14 +122,14 @@ def test_without_a_python_the_message_says_what_to_do(checkout: Path, tmp_path: 
     assert not (checkout / ".venv").exists()
 
 
-@pytest.mark.parametrize(("broken", "code"), [((), 0), (("check",), 1), (("test",), 1), (("docs",), 1)])
+@pytest.mark.parametrize(("broken", "code"), [((), 0), (("check",), 1), (("test",), 1), (("docs",), 1), (("fuzz",), 1)])
 def test_ci_runs_all_and_reports_all(tmp_path: Path, broken: tuple[str, ...], code: int) -> None:
     (tmp_path / "checkout/.ci").mkdir(parents=True)
     (tmp_path / "shared/data").mkdir(parents=True)
     shutil.copy(ROOT / ".ci/run", tmp_path / "checkout/.ci/run")
     recipes = [
-        f"{target}:\n\t@echo {target} with $$LECTERN_DATA{'; false' if target in broken else ''}"
-        for target in ("check", "test", "docs")
+        f"{target}:\n\t@echo {target} $(ARGS) with $$LECTERN_DATA{'; false' if target in broken else ''}"
+        for target in ("check", "test", "docs", "fuzz")
     ]
     (tmp_path / "checkout/Makefile").write_text("\n".join(recipes) + "\n")
     env = {name: value for name, value in environment().items() if name != "LECTERN_DATA"}
@@ -142,8 +142,9 @@ def test_ci_runs_all_and_reports_all(tmp_path: Path, broken: tuple[str, ...], co
         env=env | {"CI": "true"},
     )
     assert result.returncode == code
-    for target in ("check", "test", "docs"):
-        assert f"{target} with {tmp_path}/shared/data" in result.stdout
+    for target in ("check", "test", "docs", "fuzz"):
+        call = f"{target} --quick --seed 1" if target == "fuzz" else target
+        assert f"{call} with {tmp_path}/shared/data" in result.stdout
         assert f"make {target}: {'FAILED' if target in broken else 'passed'}" in result.stdout
 
 

@@ -26,6 +26,7 @@ from service.api import (
     word_vectors,
 )
 from service.api.access import Access
+from service.api.bodies import BodyBudget
 from service.api.errors import write_error
 from service.api.fast_path import FastPath
 from service.api.middleware import RequestMiddleware
@@ -110,6 +111,7 @@ def create_app(settings: Settings, *, on_ready: Hook | None = None, control: Mak
         control=(control or _decide_here)(settings, registry),
         metrics=metrics,
         access=Access(settings),
+        bodies=BodyBudget(settings.max_total_body_bytes),
     )
 
     @asynccontextmanager

@@ -35,10 +35,14 @@ class Limits(BaseModel):
     """Maximum number of neighbors of one word: the largest k."""
     max_total_neighbors: int = Field(default=100_000, ge=1, le=10_000_000)
     """Maximum number of neighbors in one answer: words times k."""
+    max_numbers: int = Field(default=200_000, ge=784, le=10_000_000)
+    """Maximum number of numbers in the JSON of one request: pixels, vectors, tensors; binary tensors may have more."""
     max_inputs: int = Field(default=2_048, ge=1, le=65_536)
     """Maximum number of texts in one request to /v1/embeddings."""
     max_tokens: int = Field(default=8_192, ge=1, le=1_000_000)
     """Maximum number of words in one text sent to /v1/embeddings."""
+    max_total_words: int = Field(default=600_000, ge=1, le=10_000_000)
+    """Maximum number of words in one request to /v1/embeddings, all its texts together."""
     max_texts: int = Field(default=1_024, ge=1, le=65_536)
     """Maximum number of texts in one request to tag or to translate, or of token lists to tag."""
     max_text_bytes: int = Field(default=100_000, ge=1)

@@ -89,6 +89,8 @@ class Settings(Limits, BaseSettings):
     """Limit of one address for requests that come without an API key, such as 100/s or 1000/min; none by default."""
     cors_origins: Names = ()
     """Origins whose web pages may use the service, separated by commas, such as https://app.example.com; * for all."""
+    max_total_body_bytes: int = Field(default=64 * 2**20, ge=2**20)
+    """Maximum bytes of all bodies in memory; beyond it sockets are not read, and whoever waits too long gets 503."""
     max_queue_delay_us: int = Field(default=0, ge=0)
     """Maximum time a request waits for others to join its batch, in microseconds; 0 adds no delay."""
     max_queue_size: int = Field(default=512, ge=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -13,8 +14,8 @@ from starlette.datastructures import FormData, Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from service.api.io import media_type, parse_json, read_body
-from service.api.operation import context
+from service.api.io import check_and_parse, media_type, read_body
+from service.api.operation import context, json_limits
 from service.errors import InvalidRequest, MalformedBody, UnsupportedMedia
 
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
@@ -25,6 +26,9 @@ _MAX_FIELDS = 32
 
 # It warns about every damaged form, so that anyone could fill the log; what is wrong is raised and answered.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
+
+_SLICE_BYTES = 32 * 1024
+"""Bytes of a form that are parsed before the event loop turns."""
 
 
 class TooManyFiles(Exception):
@@ -52,20 +56,23 @@ async def read_fields(request: Request, required: Sequence[str]) -> dict[str, An
         UnsupportedMedia: the content type is neither JSON nor a form.
     """
     kind = media_type(request)
-    body = await read_body(request)
+    if kind not in ("", "application/json", URLENCODED, MULTIPART):
+        raise UnsupportedMedia(f"content-type {kind[:64]!r} is not supported; send application/json or a form")
+    limits = json_limits(request)
+    body = await read_body(request, limits)
     content: Any = {}
     if kind == "application/json":
-        content = parse_json(body)
+        content = await check_and_parse(body, limits, context(request).turns)
     elif kind == URLENCODED:
-        content = _parse_urlencoded(body)
+        content = await _parse_urlencoded(body)
     elif kind == MULTIPART:
         form = await parse_multipart(request, body)
         content = {name: value for name, value in form.multi_items() if isinstance(value, str)}
     elif body:
-        raise UnsupportedMedia(f"content-type {kind!r} is not supported; send application/json or a form")
+        raise UnsupportedMedia("name a content-type: application/json or a form")
     if not isinstance(content, dict):
         raise InvalidRequest("the body must be a JSON object")
-    fields = dict(request.query_params) | content
+    fields = query_fields(request) | content
     context(request).access.check_fields(fields, request.scope)
     for name in required:
         if fields.get(name) is None:
@@ -81,8 +88,13 @@ async def parse_multipart(request: Request, body: bytes, *, max_files: int = 0) 
         MalformedBody: the body is not valid multipart, or is truncated.
     """
 
+    turns = context(request).turns
+
     async def stream() -> Any:
-        yield body
+        # The parser is Python: in slices, so that others have their turn.
+        for start in range(0, len(body), _SLICE_BYTES):
+            yield body[start : start + _SLICE_BYTES]
+            await turns.next()
 
     # The parser accepts a truncated form as a complete one with fewer parts.
     boundary = parse_options_header(request.headers["content-type"])[1].get(b"boundary")
@@ -103,7 +115,25 @@ async def parse_multipart(request: Request, body: bytes, *, max_files: int = 0) 
         raise MalformedBody(f"the multipart body cannot be read: {error.message}") from error
 
 
-def _parse_urlencoded(body: bytes) -> dict[str, Any]:
+def query_fields(request: Request) -> dict[str, str]:
+    """The parameters in the query of a request.
+
+    Raises:
+        InvalidRequest: more of them than any route has.
+    """
+    query: bytes = request.scope["query_string"]
+    if query.count(b"&") >= _MAX_FIELDS:
+        raise InvalidRequest(f"the query has over {_MAX_FIELDS} parameters; leave out what the route does not have")
+    return dict(request.query_params)
+
+
+async def _parse_urlencoded(body: bytes) -> dict[str, Any]:
+    if len(body) > _SLICE_BYTES:
+        return await asyncio.to_thread(_parse_fields, body)
+    return _parse_fields(body)
+
+
+def _parse_fields(body: bytes) -> dict[str, Any]:
     try:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS))
     except ValueError as error:

@@ -12,16 +12,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.errors import ErrorShape
-from service.api.forms import MULTIPART, TooManyFiles, parse_multipart
-from service.api.io import media_type, parse_json, read_body, validate
-from service.api.operation import INFERENCE_STATUSES, Operation, context
+from service.api.forms import MULTIPART, TooManyFiles, parse_multipart, query_fields
+from service.api.io import check_and_parse, media_type, read_body, validate
+from service.api.json_limits import JsonLimits
+from service.api.operation import INFERENCE_STATUSES, Operation, context, json_limits
 from service.api.task_answer import TaskAnswer, respond
 from service.bundle.manifest import Task
 from service.errors import InvalidRequest, UnsupportedMedia
-from service.limits import variable
+from service.limits import Limits, variable
 from service.tasks.base import invalid_body
 from service.tasks.image_classification.request import ClassifyRequest, to_request
 from service.tasks.image_classification.schemas import DEFAULT_TOP_K, ClassifyBody, ImageResult, TopK
+
+_MAX_ROWS = 256
+"""Rows of one image that `pixels` may have, whatever the model."""
 
 _OPTIONS = ("model", "version", "top_k")
 
@@ -52,7 +56,7 @@ class _ParsedBody:
 async def classify(request: Request) -> Response:
     """Classify the images of one request."""
     parsed = await _read(request)
-    options = _merge_options(request.query_params if request.scope["query_string"] else {}, parsed.options)
+    options = _merge_options(query_fields(request) if request.scope["query_string"] else {}, parsed.options)
     served = context(request).registry.find(Task.IMAGE_CLASSIFICATION, options.model, options.version)
     task_request = parsed.request if options.top_k is None else replace(parsed.request, top_k=options.top_k)
     return await respond(request, served, task_request)
@@ -61,18 +65,18 @@ async def classify(request: Request) -> Response:
 async def _read(request: Request) -> _ParsedBody:
     """Read the body in the form that its content type names."""
     kind = media_type(request)
-    body = await read_body(request)
     if kind == "application/json":
-        content = validate(ClassifyBody, parse_json(body))
+        limits = json_limits(request)
+        body = await read_body(request, limits)
+        content = validate(ClassifyBody, await check_and_parse(body, limits, context(request).turns))
         options = {name: getattr(content, name) for name in _OPTIONS if name in content.model_fields_set}
         return _ParsedBody(options, to_request(content, may_contain_booleans=b"true" in body or b"false" in body))
     if kind.startswith("image/"):
-        return _ParsedBody({}, ClassifyRequest(pictures=(body,), field=None))
+        return _ParsedBody({}, ClassifyRequest(pictures=(await read_body(request),), field=None))
     if kind == MULTIPART:
-        return await _read_form(request, body)
-    raise UnsupportedMedia(
-        f"content-type {kind!r} is not supported; send {_ACCEPTED}" if kind else f"name a content-type: {_ACCEPTED}"
-    )
+        return await _read_form(request, await read_body(request))
+    problem = f"content-type {kind[:64]!r} is not supported; send" if kind else "name a content-type:"
+    raise UnsupportedMedia(f"{problem} {_ACCEPTED}")
 
 
 async def _read_form(request: Request, body: bytes) -> _ParsedBody:
@@ -122,6 +126,17 @@ def _merge_options(query: Mapping[str, str], body: dict[str, Any]) -> _Options:
         raise invalid_body(error) from error
 
 
+def _json_limits(limits: Limits) -> JsonLimits:
+    """Pictures in base64 may take as much as any body; `pixels` have a list for each row."""
+    return JsonLimits(
+        max_bytes=limits.max_body_bytes,
+        items=limits.max_numbers,
+        lists=limits.max_images * _MAX_ROWS,
+        texts_are_ascii=True,
+        settings=("max_images", "max_numbers"),
+    )
+
+
 _IMAGE_FILE = {"schema": {"type": "string", "format": "binary"}}
 
 OPERATIONS = (
@@ -139,6 +154,7 @@ OPERATIONS = (
             "dark on light or light on dark."
         ),
         body=ClassifyBody,
+        json_limits=_json_limits,
         response=ClassifyAnswer,
         parameters=(
             {"name": "model", "in": "query", "schema": {"type": "string"}, "description": "Which model."},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -13,11 +12,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive
 
-from service.api.operation import context, timings
-from service.errors import DeadlineExceeded, InvalidRequest, MalformedBody, PayloadTooLarge, UnsupportedMedia
+from service.api.bodies import receive_body
+from service.api.json_limits import UNCHECKED_BYTES, JsonLimits, check_json
+from service.api.operation import context, json_limits, timings
+from service.api.turns import Turns
+from service.errors import InvalidRequest, MalformedBody, UnsupportedMedia
 from service.limits import variable
 from service.serving.served_model import ServedModel
-from service.tasks.base import invalid_body
+from service.tasks.base import field_path, invalid_body
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
 T = TypeVar("T")
@@ -28,38 +30,28 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-BODY_IS_READ = "body_is_read"
-"""Key in the state of a scope: set once the whole body has arrived."""
+async def read_body(request: Request, limits: JsonLimits | None = None) -> bytes:
+    """Read the whole body and decompress it, within the limits of bytes, time and memory.
 
-
-async def read_body(request: Request) -> bytes:
-    """Read the whole body and decompress it, within `max_body_bytes` and the deadline.
+    Args:
+        request: the request.
+        limits: what the route's JSON may hold; None where the body is not JSON, and only `max_body_bytes` counts.
 
     Raises:
-        DeadlineExceeded: the body arrives too slowly.
-        ClientDisconnect: the client leaves before the body is complete.
-        PayloadTooLarge: more bytes than the limit, compressed or not.
-        UnsupportedMedia: a content encoding other than gzip and deflate.
-        MalformedBody: the compressed data are invalid.
+        LecternError: what `receive_body` raises.
     """
-    settings = context(request).settings
-    limit = settings.max_body_bytes
-    declared, encoding = b"", b"identity"
-    for name, value in request.scope["headers"]:
-        if name == b"content-length":
-            declared = value
-        elif name == b"content-encoding":
-            encoding = value.lower()
-    if declared.isdigit() and int(declared) > limit:
-        raise _too_large(limit)
-    try:
-        async with asyncio.timeout(settings.deadline_seconds):
-            body = await _receive(request, limit)
-    except TimeoutError as error:
-        raise DeadlineExceeded(f"the body did not arrive within {settings.deadline_seconds:g} s") from error
-    request.scope["state"][BODY_IS_READ] = True
+    service = context(request)
+    settings = service.settings
+    body = await receive_body(
+        request,
+        service.bodies,
+        service.turns,
+        limit=settings.max_body_bytes if limits is None else limits.bytes_allowed(settings),
+        described=variable("max_body_bytes") if limits is None else limits.describe_bytes(settings),
+        deadline=settings.deadline_seconds,
+    )
     timings(request).skip()
-    return body if encoding == b"identity" else _decompress(body, encoding.decode("latin-1"), limit)
+    return body
 
 
 async def read_json(request: Request) -> Any:
@@ -69,11 +61,27 @@ async def read_json(request: Request) -> Any:
         UnsupportedMedia: the content type is not JSON.
     """
     kind = media_type(request)
-    body = await read_body(request)
     if kind != "application/json":
-        problem = f"content-type {kind!r} is not supported; send" if kind else "name a content-type:"
+        problem = f"content-type {kind[:64]!r} is not supported; send" if kind else "name a content-type:"
         raise UnsupportedMedia(f"{problem} application/json")
-    return parse_json(body)
+    limits = json_limits(request)
+    return await check_and_parse(await read_body(request, limits), limits, context(request).turns)
+
+
+async def check_and_parse(body: bytes, limits: JsonLimits, turns: Turns) -> Any:
+    """Parse a JSON body that holds no more than its route takes; a large one in turns of its own.
+
+    Raises:
+        InvalidRequest: it holds more.
+        MalformedBody: naming the position of the error.
+    """
+    if len(body) <= UNCHECKED_BYTES:
+        return parse_json(body)
+    await check_json(body, limits, turns)
+    await turns.next()
+    document = parse_json(body)
+    await turns.next()
+    return document
 
 
 def parse_json(body: bytes) -> Any:
@@ -97,6 +105,10 @@ def validate(model: type[BodyT], document: Any) -> BodyT:
     """
     if not isinstance(document, dict):
         raise InvalidRequest("the body must be a JSON object")
+    if model.model_config.get("extra") == "forbid":  # pydantic would make an error for each.
+        unknown = next((name for name in document if name not in model.model_fields), None)
+        if unknown is not None:
+            raise InvalidRequest("is not a field of this request", field_path((unknown,)))
     try:
         return model.model_validate(document)
     except ValidationError as error:
@@ -149,41 +161,3 @@ async def wait_for_disconnect(receive: Receive) -> None:
     """Return once the client has disconnected; its body must have been read."""
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _receive(request: Request, limit: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-def _too_large(limit: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"the body is larger than {limit} bytes ({variable('max_body_bytes')}); send it in parts")
-
-
-def _decompress(body: bytes, encoding: str, limit: int) -> bytes:
-    if encoding not in ("gzip", "deflate"):
-        raise UnsupportedMedia(f"content-encoding {encoding!r} is not supported; send gzip, deflate or none")
-    # wbits 47 reads both zlib and gzip.
-    decompressor = zlib.decompressobj(47)
-    try:
-        content = decompressor.decompress(body, limit + 1)
-    except zlib.error as error:
-        raise MalformedBody(f"the body is not valid {encoding}") from error
-    if len(content) > limit:
-        raise _too_large(limit)
-    if not decompressor.eof:
-        raise MalformedBody(f"the {encoding} body is cut short")
-    if decompressor.unused_data:
-        raise MalformedBody(f"the {encoding} body has data after its end; send one compressed stream")
-    return content

@@ -21,7 +21,7 @@ from service.api.libretranslate_schemas import (
 )
 from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Operation, context
 from service.api.task_answer import predict
-from service.api.translation import predictor_of
+from service.api.translation import json_limits, predictor_of
 from service.bundle.manifest import Task
 from service.errors import InvalidRequest
 from service.serving.registry import ModelRegistry
@@ -178,15 +178,14 @@ def _check_texts(q: str | list[str], settings: Settings) -> list[str]:
     Raises:
         InvalidRequest: more than may be translated; checked here because language detection comes first.
     """
-    if isinstance(q, str):
-        return [q]
-    if len(q) > settings.max_texts:
-        raise InvalidRequest(f"{len(q)} texts, {settings.describe('max_texts')}; send several requests", "q")
-    total = sum(map(len, q))
+    texts = [q] if isinstance(q, str) else q
+    if len(texts) > settings.max_texts:
+        raise InvalidRequest(f"{len(texts)} texts, {settings.describe('max_texts')}; send several requests", "q")
+    total = sum(map(len, texts))
     if total > settings.max_total_characters:
         limit = settings.describe("max_total_characters")
         raise InvalidRequest(f"{total} characters, {limit}; send several requests", "q")
-    return q
+    return texts
 
 
 def _check_format(name: str) -> None:
@@ -213,6 +212,7 @@ OPERATIONS = (
             "returned as it is. Errors have LibreTranslate's shape, and an invalid request is 400."
         ),
         body=LibreTranslateBody,
+        json_limits=json_limits,
         response=LibreTranslateAnswer,
         key_in_fields=True,
         body_media_types=form_media_types(LibreTranslateBody),
@@ -228,6 +228,7 @@ OPERATIONS = (
         summary="Detect the language of a text, as LibreTranslate does",
         description="Chooses among the source languages of the served translators; `confidence` is 0 to 100.",
         body=DetectBody,
+        json_limits=json_limits,
         response=Detections,
         key_in_fields=True,
         body_media_types=form_media_types(DetectBody),

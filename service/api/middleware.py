@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.access import API_KEY
+from service.api.bodies import BODY_IS_READ
 from service.api.cors import Cors
 from service.api.errors import error_response, status_of
-from service.api.io import BODY_IS_READ
 from service.api.operation import error_shape
 from service.errors import LecternError
 from service.observability import Metrics, Timings, request_id

@@ -14,7 +14,11 @@ from starlette.types import Receive, Scope, Send
 
 from service.access.scopes import KeyScope
 from service.api.access import Access
+from service.api.bodies import BodyBudget, release_body
 from service.api.errors import ErrorShape, shape_of_unknown_path
+from service.api.json_limits import JsonLimits
+from service.api.turns import Turns
+from service.limits import Limits
 from service.observability import Metrics, Timings
 from service.serving.registry import ModelRegistry
 from service.serving.states import ModelControl
@@ -70,6 +74,8 @@ class Operation:
     """Whether it changes what the server does; then it is refused to web pages of other origins."""
     is_probe: bool = False
     """Whether it is a health probe: those name the server by any host."""
+    json_limits: Callable[[Limits], JsonLimits] = lambda limits: JsonLimits()
+    """What its counts allow a JSON body to hold."""
     fast_path: bool = False
     """Whether the route is latency-critical and dispatched by `FastPath`, in front of FastAPI's middleware."""
 
@@ -78,7 +84,10 @@ class Operation:
         access.check(self, scope)
         answer = self.endpoint(Request(scope, receive))
         try:
-            response = await (access.record(scope, answer) if self.changes_state else answer)
+            try:
+                response = await (access.record(scope, answer) if self.changes_state else answer)
+            finally:
+                release_body(scope)
             access.confirm(self, scope)
             await response(scope, receive, send)
         finally:
@@ -97,6 +106,10 @@ class Context:
     """Loads and unloads models, in all processes."""
     metrics: Metrics
     access: Access
+    bodies: BodyBudget
+    """The memory that the bodies of all requests may take."""
+    turns: Turns = field(default_factory=Turns)
+    """The turns of the event loop, for steps that take long."""
     draining: threading.Event = field(default_factory=threading.Event)
     """Set once the process is asked to stop; from then on the readiness probe answers 503."""
 
@@ -105,6 +118,12 @@ def context(request: Request) -> Context:
     """The context of the application that received this request."""
     result: Context = request.scope["app"].context
     return result
+
+
+def json_limits(request: Request) -> JsonLimits:
+    """What the JSON of this request may hold."""
+    operation: Operation = request.scope["endpoint"]
+    return operation.json_limits(context(request).settings)
 
 
 def timings(request: Request) -> Timings:

@@ -7,9 +7,11 @@ from starlette.responses import Response
 
 from service.api.errors import ErrorShape
 from service.api.io import read_json, validate
+from service.api.json_limits import JsonLimits, bytes_of
 from service.api.operation import INFERENCE_STATUSES, Operation, context
 from service.api.task_answer import TaskAnswer, respond
 from service.bundle.manifest import Task
+from service.limits import Limits
 from service.tasks.token_classification.schemas import TagBody, Tagged
 
 
@@ -22,6 +24,16 @@ async def tag(request: Request) -> Response:
     body = validate(TagBody, await read_json(request))
     served = context(request).registry.find(Task.TOKEN_CLASSIFICATION, body.model, body.version)
     return await respond(request, served, served.predictor.parse(body))
+
+
+def _json_limits(limits: Limits) -> JsonLimits:
+    """24 bytes a token: a long word in quotes, or a short one whose letters are escaped."""
+    return JsonLimits(
+        max_bytes=bytes_of(24 * limits.max_total_tokens),
+        items=limits.max_total_tokens + limits.max_texts,
+        lists=limits.max_texts,
+        settings=("max_total_tokens", "max_texts"),
+    )
 
 
 OPERATIONS = (
@@ -40,6 +52,7 @@ OPERATIONS = (
             "an empty result."
         ),
         body=TagBody,
+        json_limits=_json_limits,
         response=TagAnswer,
         example={"text": "Ada Lovelace wrote to Charles Babbage in London."},
         statuses=INFERENCE_STATUSES,

@@ -8,9 +8,11 @@ from starlette.responses import Response
 from service.api.errors import ErrorShape
 from service.api.events import EventStream
 from service.api.io import add_model_headers, read_json, validate, while_connected
+from service.api.json_limits import JsonLimits, bytes_of
 from service.api.operation import INFERENCE_STATUSES, Operation, context, timings
 from service.api.task_answer import TaskAnswer, respond
 from service.bundle.manifest import Task
+from service.limits import Limits
 from service.serving.served_model import ServedModel
 from service.tasks.translation import TranslationPredictor
 from service.tasks.translation.request import TranslateRequest
@@ -68,6 +70,15 @@ async def _stream(request: Request, served: ServedModel, task_request: Translate
     return events
 
 
+def json_limits(limits: Limits) -> JsonLimits:
+    """12 bytes a character: the longest escape of one."""
+    return JsonLimits(
+        max_bytes=bytes_of(12 * limits.max_total_characters + 64 * limits.max_texts),
+        items=limits.max_texts,
+        settings=("max_total_characters", "max_texts"),
+    )
+
+
 OPERATIONS = (
     Operation(
         method="POST",
@@ -87,6 +98,7 @@ OPERATIONS = (
             "ordinary answer."
         ),
         body=TranslateBody,
+        json_limits=json_limits,
         response=TranslateAnswer,
         response_media_types={EVENT_STREAM: {"schema": {"type": "string"}}},
         example={"source": "en", "target": "de", "text": "Where is the station?"},

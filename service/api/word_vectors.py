@@ -10,9 +10,11 @@ from starlette.responses import Response
 
 from service.api.errors import ErrorShape
 from service.api.io import add_model_headers, json_response, read_json, validate
+from service.api.json_limits import JsonLimits, bytes_of
 from service.api.operation import INFERENCE_STATUSES, INFERENCE_STATUSES_WITHOUT_422, Operation, context
 from service.api.task_answer import TaskAnswer, predict, respond
 from service.bundle.manifest import Task
+from service.limits import Limits
 from service.serving.served_model import ServedModel
 from service.tasks.base import TaskBody
 from service.tasks.word_vectors.schemas import (
@@ -91,6 +93,32 @@ def _find(request: Request, body: TaskBody) -> ServedModel:
     return context(request).registry.find(Task.WORD_VECTORS, body.model, body.version)
 
 
+def _word_limits(limits: Limits) -> JsonLimits:
+    """128 bytes a word or pair of words."""
+    most = limits.max_words
+    return JsonLimits(max_bytes=bytes_of(128 * most), items=3 * most, lists=most, settings=("max_words",))
+
+
+def _neighbors_limits(limits: Limits) -> JsonLimits:
+    """Words, or 20 bytes for each number of a vector: 17 digits, a point, a sign and a comma."""
+    return JsonLimits(
+        max_bytes=bytes_of(max(20 * limits.max_numbers, 128 * limits.max_words)),
+        items=max(limits.max_numbers, limits.max_words),
+        lists=limits.max_words,
+        settings=("max_words", "max_numbers"),
+    )
+
+
+def _embeddings_limits(limits: Limits) -> JsonLimits:
+    """16 bytes a word; numbers are word ids."""
+    return JsonLimits(
+        max_bytes=bytes_of(16 * limits.max_total_words),
+        items=max(limits.max_numbers, limits.max_inputs),
+        lists=limits.max_inputs,
+        settings=("max_total_words", "max_inputs", "max_numbers"),
+    )
+
+
 OPERATIONS = (
     Operation(
         method="POST",
@@ -102,6 +130,7 @@ OPERATIONS = (
         summary="Compare pairs of words",
         description="Cosine similarity. A pair with an unknown word has a null score and names the word.",
         body=SimilarityBody,
+        json_limits=_word_limits,
         response=SimilarityAnswer,
         example={"pairs": [["king", "queen"], ["Paris", "banana"]]},
         statuses=INFERENCE_STATUSES,
@@ -120,6 +149,7 @@ OPERATIONS = (
             "all `positive` and `negative` words must be known."
         ),
         body=NeighborsBody,
+        json_limits=_neighbors_limits,
         response=NeighborsAnswer,
         example={"words": ["king"], "k": 5},
         statuses=INFERENCE_STATUSES,
@@ -148,6 +178,7 @@ OPERATIONS = (
         summary="Project words onto a plane",
         description="Onto the first two principal components of these words (PCA), for a plot.",
         body=ProjectionBody,
+        json_limits=_word_limits,
         response=ProjectionAnswer,
         example={"words": ["king", "queen", "man", "woman"]},
         statuses=INFERENCE_STATUSES,
@@ -165,6 +196,7 @@ OPERATIONS = (
             "have OpenAI's shape, and an invalid input is 400."
         ),
         body=EmbeddingsBody,
+        json_limits=_embeddings_limits,
         response=EmbeddingsAnswer,
         example={"input": ["king", "the king of France"], "dimensions": 2},
         statuses=INFERENCE_STATUSES_WITHOUT_422,

@@ -24,6 +24,9 @@ RequestT = TypeVar("RequestT")
 Check = Callable[[], None]
 """Raises an error if nobody waits for the answer any longer."""
 
+_MAX_NAME = 64
+"""Characters of a field's name that an error repeats; a client may send any name."""
+
 
 class StopAtFirst(FailFast):
     """Stop validating a list at its first wrong item, as it may hold millions. pydantic's own class has no hash."""
@@ -158,7 +161,7 @@ def sample_results(answer: Mapping[str, Any]) -> JsonValue:
 
 def invalid_body(error: ValidationError) -> InvalidRequest:
     """The first error that pydantic found, with the field's path as `texts[3]`."""
-    first = error.errors()[0]
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         message = "is not a field of this request"
@@ -169,5 +172,9 @@ def field_path(parts: Sequence[str | int]) -> str:
     """Write a location as a path: `("inputs", 0, "shape")` as `inputs[0].shape`."""
     path = ""
     for part in parts:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+        if isinstance(part, int):
+            path += f"[{part}]"
+            continue
+        name = part if len(part) <= _MAX_NAME else f"{part[:_MAX_NAME]}…"
+        path += f".{name}" if path else name
     return path

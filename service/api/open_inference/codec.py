@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest, ModelFailure
+from service.limits import variable
 from service.tasks.json_tensors import array_from_json
 
 _LENGTH = struct.Struct("<I")
@@ -27,6 +28,13 @@ def check_shape(shape: Sequence[int], spec: TensorSpec, field: str) -> None:
         size for size, expected in zip(shape, spec.shape, strict=True) if expected not in (-1, size)
     ]:
         raise InvalidRequest(f"is {list(shape)}, the model takes {list(spec.shape)} (-1 = any size)", field)
+
+
+def check_batch(rows: int, most: int) -> None:
+    """Raise InvalidRequest if a tensor has too many rows; before they are read, as there may be millions."""
+    if rows > most:
+        limit = f"the limit is {most} ({variable('max_batch_size')})"
+        raise InvalidRequest(f"a batch of {rows}, {limit}; send several requests", "inputs")
 
 
 def read_json(
@@ -104,7 +112,7 @@ def write_binary(array: NDArray[Any], datatype: Datatype) -> bytes:
 def _read_strings(block: memoryview, count: int, field: str) -> NDArray[Any]:
     elements: list[bytes] = []
     position = 0
-    while position < len(block):
+    while position < len(block) and len(elements) <= count:
         if position + _LENGTH.size > len(block):
             raise InvalidRequest(f"element {len(elements)} has no room for its length, a uint32", field)
         (length,) = _LENGTH.unpack_from(block, position)
@@ -116,7 +124,8 @@ def _read_strings(block: memoryview, count: int, field: str) -> NDArray[Any]:
         elements.append(bytes(block[position : position + length]))
         position += length
     if len(elements) != count:
-        raise InvalidRequest(f"the bytes hold {len(elements)} elements, the shape takes {count}", field)
+        number = f"more than {count}" if position < len(block) else str(len(elements))
+        raise InvalidRequest(f"the bytes hold {number} elements, the shape takes {count}", field)
     array = np.empty(count, object)
     array[:] = elements
     return array

@@ -7,20 +7,30 @@ from starlette.responses import Response
 
 from service.api.errors import ErrorShape
 from service.api.io import add_model_headers, read_body, while_connected
+from service.api.json_limits import UNCHECKED_BYTES, JsonLimits, bytes_of, check_json
 from service.api.open_inference.requests import JSON_LENGTH_HEADER, read_inference
 from service.api.open_inference.responses import compress, write_response
 from service.api.open_inference.schemas import InferRequest, InferResponse
-from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Operation, context, timings
+from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Operation, context, json_limits, timings
+from service.errors import PayloadTooLarge
+from service.limits import Limits
 from service.runtime.session import Tensors
+
+_MAX_TENSORS = 64
+"""Inputs and outputs of one request, of whatever model."""
+_MAX_LISTS = 50_000
+"""Lists that the data of tensors may be nested in."""
 
 
 async def infer(request: Request) -> Response:
     """Run a model on the tensors of one request."""
-    body = await read_body(request)
+    limits, json_length = json_limits(request), request.headers.get(JSON_LENGTH_HEADER)
+    body = await read_body(request, limits if json_length is None else None)
     served = context(request).registry.find(
         name=request.path_params["model"], version=request.path_params.get("version")
     )
-    inference = read_inference(body, request.headers.get(JSON_LENGTH_HEADER), served.predictor)
+    await _check_json(request, body, limits, served.predictor.limits)
+    inference = read_inference(body, json_length, served.predictor, max_rows=served.max_batch_size)
 
     def finish(outputs: Tensors) -> Response:
         response = write_response(inference, outputs, served)
@@ -29,6 +39,40 @@ async def infer(request: Request) -> Response:
 
     work = served.infer(inference.tensors, finish, timings(request), inference.timeout)
     return add_model_headers(await while_connected(request, served, work), served)
+
+
+async def _check_json(request: Request, body: bytes, limits: JsonLimits, settings: Limits) -> None:
+    """Check the JSON of a body, which binary tensors may follow, before it is parsed.
+
+    Raises:
+        PayloadTooLarge: it has more bytes than may be JSON.
+        InvalidRequest: it holds more than the route takes.
+    """
+    text, json_length = body, request.headers.get(JSON_LENGTH_HEADER)
+    if json_length is not None:
+        length = int(json_length) if json_length.isdecimal() and len(json_length) < 19 else 0
+        if length > limits.bytes_allowed(settings):
+            raise PayloadTooLarge(
+                f"the JSON is larger than {limits.bytes_allowed(settings)} bytes ({limits.describe_bytes(settings)}); "
+                "send tensors as binary data"
+            )
+        text = body[:length]
+    if len(text) > UNCHECKED_BYTES:
+        turns = context(request).turns
+        await check_json(text, limits, turns)
+        await turns.next()
+
+
+def _json_limits(limits: Limits) -> JsonLimits:
+    """20 bytes a number, or texts as they are on /v1/tag."""
+    return JsonLimits(
+        max_bytes=bytes_of(max(20 * limits.max_numbers, 24 * limits.max_total_tokens)),
+        items=limits.max_numbers,
+        lists=min(limits.max_numbers, _MAX_LISTS),
+        objects=_MAX_TENSORS * 4,
+        fields=_MAX_TENSORS * 32,
+        settings=("max_numbers", "max_total_tokens"),
+    )
 
 
 OPERATION = Operation(
@@ -47,6 +91,7 @@ OPERATION = Operation(
         "`classification` requests the highest values as `value:index:label`."
     ),
     body=InferRequest,
+    json_limits=_json_limits,
     response=InferResponse,
     parameters=(
         {

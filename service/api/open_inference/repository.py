@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from service.access.scopes import KeyScope
 from service.api.errors import ErrorShape
-from service.api.io import model_response, parse_json, read_body, validate
+from service.api.io import check_and_parse, model_response, read_body, validate
 from service.api.open_inference.schemas import ControlRequest, Index, IndexLine, IndexRequest
-from service.api.operation import Operation, context
+from service.api.operation import Operation, context, json_limits
 from service.errors import Forbidden, InvalidRequest
 from service.serving.states import State
 
@@ -67,8 +67,9 @@ def _pinned(value: object) -> int | None:
 
 async def _read(request: Request, model: type[BodyT]) -> BodyT:
     """Read and check the body; an empty body is an empty object."""
-    body = await read_body(request)
-    return validate(model, parse_json(body) if body.strip() else {})
+    limits = json_limits(request)
+    body = await read_body(request, limits)
+    return validate(model, await check_and_parse(body, limits, context(request).turns) if body.strip() else {})
 
 
 def _check_allowed(request: Request) -> None:

@@ -6,7 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 from service.api.io import parse_json, validate
-from service.api.open_inference.codec import check_shape, read_binary, read_json
+from service.api.open_inference.codec import check_batch, check_shape, read_binary, read_json
 from service.api.open_inference.schemas import InferRequest, RequestInput
 from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest, MalformedBody
@@ -36,13 +36,16 @@ class ParsedInferRequest(NamedTuple):
     """Seconds."""
 
 
-def read_inference(body: bytes, header_length: str | None, predictor: Predictor[Any]) -> ParsedInferRequest:
+def read_inference(
+    body: bytes, header_length: str | None, predictor: Predictor[Any], *, max_rows: int | None = None
+) -> ParsedInferRequest:
     """Read a request for a model.
 
     Args:
         body: the decompressed body.
         header_length: the header `Inference-Header-Content-Length`; None if the request has none.
         predictor: the predictor of the model.
+        max_rows: maximum number of rows of a tensor of BYTES, whose elements are read one by one; None: any.
 
     Raises:
         InvalidRequest: naming the part that is wrong.
@@ -54,7 +57,8 @@ def read_inference(body: bytes, header_length: str | None, predictor: Predictor[
             return _read_raw_tensor(body, predictor)
         text, binary = body[:length], memoryview(body)[length:]
     request = validate(InferRequest, parse_json(text))
-    reader = _InputReader(predictor, binary, may_contain_booleans=b"true" in text or b"false" in text)
+    may_contain_booleans = b"true" in text or b"false" in text
+    reader = _InputReader(predictor, binary, may_contain_booleans=may_contain_booleans, max_rows=max_rows)
     return ParsedInferRequest(
         tensors=reader.read(request.inputs),
         outputs=_read_outputs(request, predictor),
@@ -71,10 +75,19 @@ class _InputReader:
         binary: the bytes after the JSON, which hold the binary inputs one after the other; None if the request has no
             header with the length of the JSON.
         may_contain_booleans: False if the JSON text is known to hold no `true` and no `false`.
+        max_rows: maximum number of rows of a tensor of BYTES; None: any.
     """
 
-    def __init__(self, predictor: Predictor[Any], binary: memoryview | None, may_contain_booleans: bool) -> None:
+    def __init__(
+        self,
+        predictor: Predictor[Any],
+        binary: memoryview | None,
+        *,
+        may_contain_booleans: bool,
+        max_rows: int | None,
+    ) -> None:
         self._model = predictor.manifest.name
+        self._max_rows = max_rows
         self._specs = {spec.name: spec for spec in predictor.tensors.inputs}
         self._binary = binary
         self._position = 0
@@ -103,6 +116,8 @@ class _InputReader:
         if spec.shape == (-1, 1) and len(shape) == 1:  # Most clients send words as a plain list, not as a column.
             shape = [*shape, 1]
         check_shape(shape, spec, f"{field}.shape")
+        if spec.datatype is Datatype.BYTES and self._max_rows is not None:
+            check_batch(shape[0], self._max_rows)
         size = tensor.parameters.binary_data_size
         if size is None:
             if tensor.data is None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, field_validator
 
+from service.tasks.base import StopAtFirst
 from service.tasks.body_fields import NullAs, nullable
 
 DatatypeName = Literal[
@@ -117,8 +118,8 @@ class InferRequest(_Schema):
 
     id: str | None = Field(default=None, description="Returned in the answer.")
     parameters: Annotated[RequestParameters, NullAs(RequestParameters)] = RequestParameters()
-    inputs: list[RequestInput] = Field(json_schema_extra={"minItems": 1})
-    outputs: Annotated[list[RequestOutput], NullAs(list)] = Field(
+    inputs: Annotated[list[RequestInput], StopAtFirst()] = Field(json_schema_extra={"minItems": 1})
+    outputs: Annotated[list[RequestOutput], StopAtFirst(), NullAs(list)] = Field(
         default=[], description="The outputs to return; all by default."
     )
 

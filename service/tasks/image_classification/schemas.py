@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, Strict, model_validator
 
-from service.tasks.base import TaskBody
+from service.tasks.base import StopAtFirst, TaskBody
 from service.tasks.body_fields import NullAs, exactly_one_of, nullable
 
 DEFAULT_TOP_K = 3
@@ -22,7 +22,7 @@ class ClassifyBody(TaskBody):
     top_k: Annotated[TopK, Strict(), NullAs(lambda: DEFAULT_TOP_K)] = Field(
         default=DEFAULT_TOP_K, description="Number of labels per image, at most all of the model's labels."
     )
-    images: list[str] | None = Field(
+    images: Annotated[list[str], StopAtFirst()] | None = Field(
         default=None, description="Pictures as files (PNG, JPEG, WebP, BMP, GIF, TIFF), base64-encoded."
     )
     # Typed as Any: validating each pixel with pydantic would cost more than the network.

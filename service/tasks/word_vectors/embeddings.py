@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InvalidRequest
+from service.limits import variable
 from service.runtime.session import Tensors
 from service.tasks.scheduling import Work
 from service.tasks.tensors import object_array
@@ -47,6 +48,7 @@ class EmbeddingsRequest(WordsRequest):
         self._base64 = body.encoding_format == "base64"
         self._dimensions = body.dimensions
         self._tokens = 0
+        self._words = 0
 
     def is_large(self, lookup: Lookup) -> bool:
         texts = self._input if isinstance(self._input, list) else [self._input]
@@ -124,7 +126,7 @@ class EmbeddingsRequest(WordsRequest):
         if not text.strip():
             raise InvalidRequest("is empty; send a word or a text", field)
         tokens = tokenize(text, lookup.preprocessing.tokenizer)
-        _check_length(lookup, len(tokens), field)
+        self._count_words(lookup, len(tokens), field)
         # The tokenizer `letters` converts to lower case itself.
         lower = lookup.preprocessing.normalizer == "lower" and lookup.preprocessing.tokenizer == "words"
         return [token.lower() for token in tokens] if lower else tokens
@@ -136,7 +138,7 @@ class EmbeddingsRequest(WordsRequest):
         for word_ids, field in zip(lists, fields, strict=True):
             if not isinstance(word_ids, list) or not word_ids:
                 raise InvalidRequest("is not a list of word ids; send at least one id in each", field)
-            _check_length(lookup, len(word_ids), field)
+            self._count_words(lookup, len(word_ids), field)
             for index, word_id in enumerate(word_ids):
                 if type(word_id) is not int or not 0 <= word_id < size:
                     raise InvalidRequest(
@@ -146,6 +148,19 @@ class EmbeddingsRequest(WordsRequest):
             sums.append((ids, (counts * lookup.weights[ids]).astype(np.float32)))
             self._tokens += len(word_ids)
         return sums
+
+    def _count_words(self, lookup: Lookup, words: int, field: str) -> None:
+        """Raise InvalidRequest if an input, or with it the request, has too many words."""
+        limits = lookup.limits
+        if words > limits.max_tokens:
+            raise InvalidRequest(f"{words} words, {limits.describe('max_tokens')}; send it in parts", field)
+        self._words += words
+        if self._words > limits.max_total_words:
+            raise InvalidRequest(
+                f"with it the request has more than {limits.max_total_words} words, the limit "
+                f"({variable('max_total_words')}); send several requests",
+                field,
+            )
 
 
 def _inputs(value: Any) -> list[Any]:
@@ -161,12 +176,6 @@ def _inputs(value: Any) -> list[Any]:
     if not isinstance(value[0], str | list):
         raise InvalidRequest("must be a text, a word id or a list of word ids", "input[0]")
     return value
-
-
-def _check_length(lookup: Lookup, tokens: int, field: str) -> None:
-    """Raise InvalidRequest if an input has too many words."""
-    if tokens > lookup.limits.max_tokens:
-        raise InvalidRequest(f"{tokens} words, {lookup.limits.describe('max_tokens')}; send it in parts", field)
 
 
 def _known_words(lookup: Lookup, texts: Iterable[Sequence[str]]) -> dict[str, int]:

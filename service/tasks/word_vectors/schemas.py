@@ -6,19 +6,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, Strict, model_validator
 
-from service.tasks.base import TaskBody
+from service.tasks.base import StopAtFirst, TaskBody
 from service.tasks.body_fields import NullAs, Word, exactly_one_of, nullable
 
 DEFAULT_K = 10
 DEFAULT_ANALOGY_K = 5
 
+Words = Annotated[list[Word], StopAtFirst()]
 Count = Annotated[int, Field(ge=1), Strict()]
 
 
 class SimilarityBody(TaskBody):
     """The JSON body of /v1/similarity."""
 
-    pairs: list[tuple[Word, Word]] = Field(description="Pairs of words to compare.")
+    pairs: Annotated[list[tuple[Word, Word]], StopAtFirst()] = Field(description="Pairs of words to compare.")
 
 
 class NeighborsBody(TaskBody):
@@ -26,15 +27,15 @@ class NeighborsBody(TaskBody):
 
     model_config = exactly_one_of(("words",), ("vectors",), ("positive", "negative"))
 
-    words: list[Word] | None = Field(default=None, description="Words to find the nearest neighbors of.")
+    words: Words | None = Field(default=None, description="Words to find the nearest neighbors of.")
     # Typed as Any: validating each number with pydantic would cost more than the search.
     vectors: Any = Field(
         default=None,
         description="Vectors to find the nearest words of: as many dimensions as the model, any norm but zero.",
         json_schema_extra=nullable({"type": "array", "items": {"type": "array", "items": {"type": "number"}}}),
     )
-    positive: list[Word] | None = Field(default=None, description="Words whose vectors are added.")
-    negative: list[Word] | None = Field(default=None, description="Words whose vectors are subtracted.")
+    positive: Words | None = Field(default=None, description="Words whose vectors are added.")
+    negative: Words | None = Field(default=None, description="Words whose vectors are subtracted.")
     k: Annotated[Count, NullAs(lambda: DEFAULT_K)] = Field(
         default=DEFAULT_K, description="Number of neighbors of each."
     )
@@ -63,7 +64,7 @@ class AnalogyBody(TaskBody):
 class ProjectionBody(TaskBody):
     """The JSON body of /v1/projection."""
 
-    words: list[Word] = Field(description="Words to project onto a plane.")
+    words: Words = Field(description="Words to project onto a plane.")
 
 
 class EmbeddingsBody(TaskBody):

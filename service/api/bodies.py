@@ -1,0 +1,258 @@
+"""Reads request bodies: within the limits of bytes and time, decompressed, and within the memory that all may take."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Iterator
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Scope
+
+from service.api.turns import Turns
+from service.errors import DeadlineExceeded, MalformedBody, PayloadTooLarge, Saturated, UnsupportedMedia
+from service.limits import variable
+
+BODY_IS_READ = "body_is_read"
+"""Key in the state of a scope: set once the whole body has arrived."""
+
+_SHARE = "body_share"
+"""Key in the state of a scope: the body's `Share` of the memory."""
+
+_SMALL_BYTES = 64 * 1024
+"""Bodies up to this size are neither counted nor held back; the server reads as much of a connection by itself."""
+
+_INFLATED_BYTES = 256 * 1024
+"""Bytes that are decompressed before the event loop turns: about a millisecond."""
+
+_READ_BYTES = 320 * 1024
+"""Most that one message of the server brings."""
+
+
+class Share:
+    """The bytes of one body that are in memory.
+
+    Args:
+        budget: what it is a share of.
+    """
+
+    def __init__(self, budget: BodyBudget) -> None:
+        self._budget = budget
+        self.size = 0
+        self.turn: asyncio.Future[None] | None = None
+        """Set while the body must wait."""
+
+    def grow_to(self, size: int) -> None:
+        """Count the bytes that have come so far."""
+        if not self.size:
+            self._budget.reading[self] = None
+        self._budget.used += size - self.size
+        self.size = size
+
+    async def wait_for_room(self) -> None:
+        """Wait while the budget is used up, unless this body is the oldest that is not complete."""
+        while self.size and not self._budget.has_room_for(self):
+            self.turn = asyncio.get_running_loop().create_future()
+            await self.turn
+            self.turn = None
+
+    def complete(self) -> None:
+        """No more bytes will come."""
+        self._budget.reading.pop(self, None)
+        self._budget.wake()
+
+    def release(self) -> None:
+        """The bytes are needed no longer."""
+        self._budget.used -= self.size
+        self.size = 0
+        self.complete()
+
+
+class BodyBudget:
+    """The memory that all bodies together may take; while it is used up, bodies are left in their sockets.
+
+    The oldest body that is not complete is always read on, so that bodies which together take more than there is
+    cannot wait for each other for ever. It may exceed the budget by the largest body.
+
+    Args:
+        limit: bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.used = 0
+        self.reading: dict[Share, None] = {}
+        """Bodies that are not complete, the oldest first."""
+
+    def has_room_for(self, share: Share) -> bool:
+        """Whether a body may be read on."""
+        return self.used < self._limit or next(iter(self.reading), share) is share
+
+    def wake(self) -> None:
+        """Let the oldest of the waiting bodies go on, as many as there is room for."""
+        room = self._limit - self.used
+        for index, share in enumerate(self.reading):
+            if index and room <= 0:
+                break
+            if share.turn is not None and not share.turn.done():
+                share.turn.set_result(None)
+                room -= _READ_BYTES
+
+
+def release_body(scope: Scope) -> None:
+    """The request is answered: its body is out of memory."""
+    share: Share | None = scope["state"].pop(_SHARE, None)
+    if share is not None:
+        share.release()
+
+
+async def receive_body(
+    request: Request, budget: BodyBudget, turns: Turns, *, limit: int, described: str, deadline: float
+) -> bytes:
+    """Read the whole body and decompress it.
+
+    Args:
+        request: the request.
+        budget: the memory of all bodies.
+        turns: of the event loop, for decompression.
+        limit: most bytes, compressed or not.
+        described: the settings that the limit follows from, for the error message.
+        deadline: seconds that it may take.
+
+    Raises:
+        DeadlineExceeded: the body arrives too slowly.
+        Saturated: other bodies take all the memory that there is for bodies.
+        ClientDisconnect: the client leaves before the body is complete.
+        PayloadTooLarge: more bytes than the limit.
+        UnsupportedMedia: a content encoding other than gzip and deflate.
+        MalformedBody: the compressed data are invalid.
+    """
+    too_large = PayloadTooLarge(f"the body is larger than {limit} bytes ({described}); send it in parts")
+    declared, encoding = _headers(request.scope)
+    if declared is not None and declared > limit:
+        raise too_large
+    is_small = declared is not None and declared <= _SMALL_BYTES and encoding == b"identity"
+    try:
+        async with asyncio.timeout(deadline):
+            if is_small:
+                body = await _receive_small(request)
+            else:
+                body = await _receive_counted(request, Share(budget), turns, encoding, limit, too_large)
+    except TimeoutError as error:
+        share: Share | None = request.scope["state"].get(_SHARE)
+        if share is not None and share.turn is not None:
+            raise Saturated(
+                f"other requests' bodies take all the memory that there is for bodies "
+                f"({variable('max_total_body_bytes')}); send it again later",
+            ) from error
+        raise DeadlineExceeded(f"the body did not arrive within {deadline:g} s") from error
+    request.scope["state"][BODY_IS_READ] = True
+    return body
+
+
+def _headers(scope: Scope) -> tuple[int | None, bytes]:
+    """The declared length, None without one, and the content encoding."""
+    length: int | None = None
+    encoding = b""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            length = int(value) if value.isdigit() and len(value) < 19 else None
+        elif name == b"content-encoding":
+            encoding += (b"," if encoding else b"") + value.strip().lower()
+    return length, encoding or b"identity"
+
+
+async def _receive_small(request: Request) -> bytes:
+    """Read a body whose small declared length the server enforces."""
+    body, more = await _receive_some(request)
+    if not more:
+        return body
+    chunks = [body]
+    while more:
+        chunk, more = await _receive_some(request)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _receive_counted(
+    request: Request, share: Share, turns: Turns, encoding: bytes, limit: int, too_large: PayloadTooLarge
+) -> bytes:
+    """Read a body of any size and encoding, within the budget."""
+    decompressor = None if encoding == b"identity" else _Decompressor(encoding.decode("latin-1"))
+    request.scope["state"][_SHARE] = share
+    parts: list[bytes] = []
+    size, more = 0, True
+    try:
+        while more:
+            await share.wait_for_room()
+            chunk, more = await _receive_some(request)
+            for part in (chunk,) if decompressor is None else decompressor.parts(chunk):
+                size += len(part)
+                if size > limit:
+                    raise too_large
+                parts.append(part)
+                if size > _SMALL_BYTES:
+                    share.grow_to(size)
+                if decompressor is not None:
+                    await turns.next()
+                    await share.wait_for_room()
+    finally:
+        share.complete()
+    if decompressor is not None:
+        decompressor.check_end()
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _receive_some(request: Request) -> tuple[bytes, bool]:
+    """The next part of the body, and whether more will come."""
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message.get("body", b""), message.get("more_body", False)
+
+
+class _Decompressor:
+    """Decompresses a stream piece by piece.
+
+    Args:
+        encoding: the content encoding.
+
+    Raises:
+        UnsupportedMedia: it is neither gzip nor deflate.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        if encoding not in ("gzip", "deflate"):
+            raise UnsupportedMedia(f"content-encoding {encoding[:64]!r} is not supported; send gzip, deflate or none")
+        self._encoding = encoding
+        # wbits 47 reads both zlib and gzip.
+        self._stream = zlib.decompressobj(47)
+
+    def parts(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield what a part of the stream decompresses to, in pieces.
+
+        Raises:
+            MalformedBody: the data are invalid, or go on after their end.
+        """
+        for start in range(0, len(chunk), _SMALL_BYTES):  # zlib copies what it has not yet consumed, at every piece.
+            compressed = chunk[start : start + _SMALL_BYTES]
+            is_full = False
+            while compressed or is_full:
+                if self._stream.eof and compressed:
+                    raise self._trailing()
+                try:
+                    part = self._stream.decompress(compressed, _INFLATED_BYTES)
+                except zlib.error as error:
+                    raise MalformedBody(f"the body is not valid {self._encoding}") from error
+                compressed, is_full = self._stream.unconsumed_tail, len(part) == _INFLATED_BYTES
+                yield part
+
+    def check_end(self) -> None:
+        """Raise MalformedBody unless the stream ended with the body."""
+        if not self._stream.eof:
+            raise MalformedBody(f"the {self._encoding} body is cut short")
+        if self._stream.unused_data:
+            raise self._trailing()
+
+    def _trailing(self) -> MalformedBody:
+        return MalformedBody(f"the {self._encoding} body has data after its end; send one compressed stream")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import orjson
 from starlette.responses import Response
 
 from service import errors
+from service.api.path_privacy import hide_paths
 from service.observability import request_id
 
 STATUS: dict[type[errors.LecternError], int] = {
@@ -74,12 +76,21 @@ def status_of(error: BaseException, shape: ErrorShape) -> int:
     return 400 if status == 422 and shape is not ErrorShape.PROBLEM else status
 
 
-def error_response(error: BaseException, shape: ErrorShape, path: str) -> Response:
-    """The answer to a request that raised `error`."""
+def error_response(error: BaseException, shape: ErrorShape, path: str, repository: Path = Path("models")) -> Response:
+    """The answer to a request that raised `error`.
+
+    Args:
+        error: the error.
+        shape: the shape of the body.
+        path: the path of the request.
+        repository: the model repository, whose place on this machine the answer does not disclose.
+    """
     status = status_of(error, shape)
     text = _INTERNAL if status == 500 else str(error)
     headers = _headers(error)
     field = error.field if isinstance(error, errors.InvalidRequest) else None
+    if field is None:  # What is wrong with a field repeats what the caller sent, and nothing of this machine.
+        text = hide_paths(text, repository)
     return write_error(status, text, shape, path, field=field, headers=headers)
 
 

@@ -85,5 +85,5 @@ class EventStream(Response):
 def _error_event(error: BaseException, scope: Scope) -> bytes:
     if not isinstance(error, LecternError):
         log.error("stream failed", exc_info=error, extra={"fields": {"path": scope["path"]}})
-    body = bytes(error_response(error, error_shape(scope), scope["path"]).body)
+    body = bytes(error_response(error, error_shape(scope), scope["path"], scope["app"].context.settings.models).body)
     return b'data: {"error":' + body + b"}\n\n"

@@ -110,7 +110,7 @@ def _answer_error(error: Exception, scope: Scope) -> Response:
     path, shape = scope["path"], error_shape(scope)
     if not isinstance(error, LecternError) or status_of(error, shape) == 500:
         log.error("request failed", exc_info=error, extra={"fields": {"path": path}})
-    return error_response(error, shape, path)
+    return error_response(error, shape, path, scope["app"].context.settings.models)
 
 
 def _release_frames(error: BaseException | None) -> None:

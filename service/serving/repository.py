@@ -130,7 +130,7 @@ class ModelRepository:
 
     async def _load(self, name: str, version: int | None) -> None:
         if not (is_model_name(name) and (self._settings.models / name).is_dir()):
-            raise UnknownModel(f"no model {name!r} in {self._settings.models}")
+            raise UnknownModel(f"no model {name!r} in the model repository")
         async with self._lock(name):
             before = self._models.get(name, ModelVersions(unloaded=True))
             self._check_version(name, version)

@@ -14,6 +14,7 @@ from service.api.errors import ErrorShape
 from service.api.io import check_and_parse, model_response, read_body, validate
 from service.api.open_inference.schemas import ControlRequest, Index, IndexLine, IndexRequest
 from service.api.operation import Operation, context, json_limits
+from service.api.path_privacy import hide_paths
 from service.errors import Forbidden, InvalidRequest
 from service.serving.states import State
 
@@ -25,9 +26,15 @@ BodyT = TypeVar("BodyT", bound=BaseModel)
 async def index(request: Request) -> Response:
     """List every version of every model."""
     body = await _read(request, IndexRequest)
+    repository = context(request).settings.models
     lines = Index(
         [
-            IndexLine(name=entry.name, version=entry.version, state=entry.state.value, reason=entry.reason)
+            IndexLine(
+                name=entry.name,
+                version=entry.version,
+                state=entry.state.value,
+                reason=hide_paths(entry.reason, repository),
+            )
             for entry in context(request).registry.index()
             if entry.state is State.READY or not body.ready
         ]

@@ -55,7 +55,9 @@ def configure_logging(level: str) -> None:
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    # At the level debug, libraries log what they read: Pillow, say, the tags of a picture.
+    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
+    logging.getLogger("service").setLevel(level.upper())
     logging.captureWarnings(True)  # A warning of numpy, say, is one line of the log like any other.
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
@@ -63,7 +65,7 @@ def configure_logging(level: str) -> None:
         logger.propagate = True
     # uvicorn's access log would repeat ours without ids; of its other messages only warnings and errors are useful.
     logging.getLogger("uvicorn.access").disabled = True
-    logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, root.level) if root.level > logging.DEBUG else 0)
+    logging.getLogger("uvicorn.error").setLevel(logging.INFO if level == "debug" else logging.NOTSET)
 
 
 class Metrics:

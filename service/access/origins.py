@@ -67,7 +67,7 @@ def is_foreign(
         return True
     if origins:
         return not all(_same_origin(origin, host) for origin in origins)
-    return not sites and not all(_same_origin(_origin_of_url(url), host) for url in referers)
+    return not sites and not all(_same_origin(origin_of_url(url), host) for url in referers)
 
 
 def _same_origin(origin: str, host: str) -> bool:
@@ -84,7 +84,8 @@ def _same_origin(origin: str, host: str) -> bool:
     )
 
 
-def _origin_of_url(url: str) -> str:
+def origin_of_url(url: str) -> str:
+    """The beginning of a URL up to its path: its origin, with what may stand before the host."""
     scheme, separator, rest = url.partition("://")
     return scheme + separator + re.split(r"[/?#\\]", rest, maxsplit=1)[0]
 

@@ -15,7 +15,7 @@ from service.access.keys import ApiKey
 from service.access.origins import is_foreign, parse_origins
 from service.api.cors import Cors
 from service.api.quotas import Quotas
-from service.api.refusal_log import LOGGED_CHARACTERS, RefusalLog, client_address, shorten
+from service.api.refusal_log import LOGGED_CHARACTERS, RefusalLog, client_address, describe_hosts, describe_page
 from service.errors import Forbidden, LecternError, QuotaExceeded, Unauthorized
 from service.limits import variable
 from service.settings import Settings
@@ -126,14 +126,14 @@ class Access:
         origins, sites, referers = (_texts(headers.get(name, [])) for name in _PAGE_HEADERS)
         hosts = hosts_of(headers.get(b"host", []))
         if len(hosts) != 1 or not self._hosts.admits(hosts[0], from_page=bool(origins or sites or referers)):
-            self._refusals.write("host", operation.path, scope, host=shorten(_texts(headers.get(b"host", []))))
+            self._refusals.write("host", operation.path, scope, host=describe_hosts(hosts))
             raise Forbidden(
                 f"this host is not trusted; call the server by an address that {variable('trusted_hosts')} names"
                 + ("" if self._hosts.configured else ", or by localhost or its IP address")
             )
         host = headers[b"host"][0].decode("latin-1")
         if operation.changes_state and is_foreign(origins, sites, referers, host, self._origins):
-            self._refusals.write("origin", operation.path, scope, origin=shorten(origins or sites or referers))
+            self._refusals.write("origin", operation.path, scope, origin=describe_page(origins, sites, referers))
             raise Forbidden(
                 "a web page of another origin may not do this; call from a program, or name the page's origin in "
                 f"{variable('cors_origins')}"

@@ -7,6 +7,8 @@ import time
 
 from starlette.types import Scope
 
+from service.access.origins import normalize_origin, origin_of_url
+
 log = logging.getLogger(__name__)
 
 LOGGED_CHARACTERS = 200
@@ -50,6 +52,12 @@ def client_address(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
-def shorten(values: list[str]) -> str:
-    """Values of a header for the log; of a URL its origin only, as the rest may hold what callers keep secret."""
-    return ", ".join("/".join(text.split("/")[:3]) for text in values)[:LOGGED_CHARACTERS]
+def describe_hosts(hosts: list[str | None]) -> str:
+    """The hosts that a request named, for the log; what is no host is not repeated."""
+    return ", ".join(host or "malformed" for host in hosts)[:LOGGED_CHARACTERS] or "none"
+
+
+def describe_page(origins: list[str], sites: list[str], referers: list[str]) -> str:
+    """The page that a request came from, for the log: origins only, as the rest of a URL may hold secrets."""
+    pages = [normalize_origin(text) or "opaque" for text in origins or map(origin_of_url, referers)]
+    return ", ".join(pages)[:LOGGED_CHARACTERS] or ("not named" if sites else "")

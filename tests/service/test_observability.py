@@ -71,7 +71,7 @@ def _root_logger() -> Iterator[None]:
     """Restore the logging of the process."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    others = [logging.getLogger(name) for name in ("uvicorn", "uvicorn.error", "uvicorn.access")]
+    others = [logging.getLogger(name) for name in ("service", "uvicorn", "uvicorn.error", "uvicorn.access")]
     saved = [(logger, logger.level, logger.disabled, logger.propagate, list(logger.handlers)) for logger in others]
     yield
     root.handlers[:] = handlers

@@ -118,12 +118,15 @@ class Acceptor:
     def _admit(self, client: socket.socket, listener: Listener) -> None:
         app = listener.app
         count = len(self._connections) + len(self._opening)
-        if count >= self._limit and not self.close_waiting(1):
-            self._warn("too many connections: all are busy", "LECTERN_MAX_CONNECTIONS", self._limit)
-            if count >= self._limit + _EXTRA:
+        if count >= self._limit:
+            excess = count - sum(each.is_aborted for each in self._connections) - self._limit + 1
+            excess -= self.close_waiting(excess)
+            if excess > 0:
+                self._warn("too many connections: all are busy", "LECTERN_MAX_CONNECTIONS", self._limit)
+                app = self._busy_app
+            if excess > _EXTRA:
                 _refuse(client, encrypted=listener.ssl is not None)
                 return
-            app = self._busy_app
         task = self._loop.create_task(self._open(client, listener, app))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
@@ -148,9 +151,10 @@ class Acceptor:
             How many there were.
         """
         waiting = [(since, id(each), each) for each in self._connections if (since := each.waiting_since) is not None]
-        for _, _, connection in sorted(waiting)[:count]:
+        longest = sorted(waiting)[: max(count, 0)]
+        for _, _, connection in longest:
             connection.abort()
-        return min(count, len(waiting))
+        return len(longest)
 
     def _wait_for_descriptors(self, listener: Listener) -> None:
         self._warn("out of file descriptors: raise the limit (ulimit -n)", "descriptors", descriptor_limit())

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.api.errors import shape_of_unknown_path, write_error
 from service.server.acceptor import BUSY
 
-_PROBES = frozenset(("/livez", "/readyz", "/health", "/v2/health/live", "/v2/health/ready"))
+_PROBES = frozenset(("/livez", "/readyz", "/v2/health/live", "/v2/health/ready"))
 
 
 class ProbesOnly:

@@ -104,12 +104,17 @@ class Connection(HttpToolsProtocol):
     @property
     def waiting_since(self) -> float | None:
         """Since when it waits for a request, or for the end of its headers; None if it does neither."""
-        return None if self.is_active or self._lingering else self._head_since or self._idle_since
+        return None if self.is_active or self.is_closing() else self._head_since or self._idle_since
 
     @property
     def is_lingering(self) -> bool:
         """Whether only the client has not closed it yet."""
         return self._lingering
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether its descriptor is about to be free."""
+        return self._socket.is_closing()
 
     def fileno(self) -> int:
         """The descriptor of its socket."""

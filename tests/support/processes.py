@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -89,8 +89,14 @@ class Server:
 
 
 @contextmanager
-def server(models: Path, **settings: str) -> Iterator[Server]:
-    """A server process on a free port; it is killed at the end if it still runs."""
+def server(models: Path, *, preexec: Callable[[], None] | None = None, **settings: str) -> Iterator[Server]:
+    """A server process on a free port; it is killed at the end if it still runs.
+
+    Args:
+        models: the model repository.
+        preexec: called in the process before it becomes the server.
+        settings: settings, without their prefix.
+    """
     complete: Mapping[str, str] = {"MODELS": str(models), "PORT": "0", **settings}
     process = subprocess.Popen(
         [sys.executable, "-m", "service", "serve"],
@@ -99,6 +105,7 @@ def server(models: Path, **settings: str) -> Iterator[Server]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=preexec,
     )
     running = Server(process)
     try:

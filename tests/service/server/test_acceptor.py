@@ -1,0 +1,154 @@
+"""How many connections a process takes, and that probes are answered whatever others hold open."""
+
+from __future__ import annotations
+
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from service.server import descriptors
+from service.settings import Settings
+from tests.support.processes import server
+from tests.support.raw_http import BODY, Connection, connected
+from tests.support.server import running
+
+_HEAD = f"POST /v1/classify HTTP/1.1\nhost: x\ncontent-type: application/json\ncontent-length: {len(BODY)}"
+
+
+def _live(url: str) -> int:
+    return httpx.get(f"{url}/livez", timeout=30).status_code
+
+
+@contextmanager
+def _open(url: str, count: int) -> Iterator[list[socket.socket]]:
+    """Connections on which nothing is sent."""
+    address = urlsplit(url)
+    with ExitStack() as stack:
+        pairs = [socket.create_connection((address.hostname, address.port), timeout=30) for _ in range(count)]
+        yield [stack.enter_context(each) for each in pairs]
+
+
+@contextmanager
+def _begun(url: str, count: int) -> Iterator[list[Connection]]:
+    """Connections with a request whose body is not complete."""
+    with ExitStack() as stack:
+        connections = []
+        for _ in range(count):
+            connections.append(stack.enter_context(connected(url)))
+            connections[-1].send(f"{_HEAD}\nexpect: 100-continue")
+            connections[-1].answer()  # The server waits for the body.
+            connections[-1].send_bytes(BODY[:-1])
+        yield connections
+
+
+def test_the_connection_that_waits_longest_makes_room(settings: Settings) -> None:
+    with running(settings.model_copy(update={"max_connections": 5})) as url, _open(url, 8) as idle:
+        assert _live(url) == 200
+        assert idle[0].recv(1) == b""
+        with connected(url) as connection:
+            connection.classify()
+            assert connection.answer()[0] == 200
+
+
+def test_a_connection_with_a_request_is_never_closed_for_another(settings: Settings) -> None:
+    with running(settings.model_copy(update={"max_connections": 4})) as url, _begun(url, 3) as begun:
+        with _open(url, 10):
+            assert _live(url) == 200
+        for connection in begun:
+            connection.send_bytes(BODY[-1:])
+            assert connection.answer()[0] == 200
+
+
+def test_probes_are_answered_when_every_connection_is_busy(settings: Settings) -> None:
+    with running(settings.model_copy(update={"max_connections": 4})) as url, _begun(url, 4) as begun:
+        for path, status in (("/livez", 200), ("/readyz", 200), ("/v2/health/live", 200)):
+            with connected(url) as connection:
+                connection.send(f"GET {path} HTTP/1.1\nhost: x")
+                assert connection.answer()[0] == status
+        for path in ("/v1/classify", "/v2/models/digits/infer"):
+            with connected(url) as connection:
+                connection.send(f"POST {path} HTTP/1.1\nhost: x\ncontent-length: 1000000", b"x" * 5000)
+                status, headers, body = connection.full_answer()
+                assert (status, headers["connection"], headers["retry-after"]) == (503, "close", "1")
+                assert b"LECTERN_MAX_CONNECTIONS" in body
+                assert connection.at_end()
+        begun[0].send_bytes(BODY[-1:])
+        assert begun[0].answer()[0] == 200
+
+
+def test_connections_beyond_all_limits_are_refused_at_once(settings: Settings) -> None:
+    with running(settings.model_copy(update={"max_connections": 4})) as url, ExitStack() as stack:
+        stack.enter_context(_begun(url, 4))
+        # Each of these asks for a probe with a body that does not come: they stay busy above the limit.
+        head = "GET /livez HTTP/1.1\nhost: x\nconnection: keep-alive"
+        answers = []
+        for _ in range(40):
+            connection = stack.enter_context(connected(url))
+            connection.send(head)
+            answers.append(connection.full_answer()[0])
+        assert set(answers) <= {200, 503}
+        assert answers[0] == 200
+
+
+def test_idle_connections_beyond_the_descriptors_do_not_silence_probes(models_dir: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+
+    with server(models_dir, preexec=limit, KEEP_ALIVE_SECONDS="600", HEADER_SECONDS="600") as running:
+        with _open(running.url, 300):
+            assert _live(running.url) == 200
+            assert httpx.get(f"{running.url}/readyz", timeout=30).status_code == 200
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, hard)
+
+
+def test_descriptors_that_run_out_are_logged(models_dir: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+
+    with (
+        server(models_dir, preexec=limit, HEADER_SECONDS="600", DEADLINE_SECONDS="600") as running,
+        ExitStack() as stack,
+    ):
+        while not any(line["level"] == "warning" for line in running.lines):
+            connection = stack.enter_context(connected(running.url))
+            connection.send(f"{_HEAD}\nexpect: 100-continue")
+            connection.answer()
+        warning = running.wait_for("too many connections: all are busy")
+        assert warning["connections"] > 32
+        assert _live(running.url) == 200
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs prlimit to take descriptors away")
+def test_without_descriptors_idle_connections_make_room(models_dir: Path) -> None:
+    with server(models_dir) as running:
+        assert _live(running.url) == 200
+        process = running.process.pid
+        with _open(running.url, 20):
+            assert _live(running.url) == 200
+            few = len(list(Path(f"/proc/{process}/fd").iterdir())) + 3
+            resource.prlimit(process, resource.RLIMIT_NOFILE, (few, few))
+            with _open(running.url, 20):
+                warning = running.wait_for("out of file descriptors: raise the limit (ulimit -n)")
+                assert (warning["level"], warning["descriptors"]) == ("warning", few)
+                assert _live(running.url) == 200
+
+
+def test_the_default_follows_the_descriptors(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(descriptors, "_open_descriptors", lambda: 40)
+    monkeypatch.setattr(descriptors, "descriptor_limit", lambda: 128)
+    assert descriptors.max_connections(0) == 128 - 40 - 32
+    assert descriptors.max_connections(10) == 10
+    assert not caplog.records
+    assert descriptors.max_connections(1000) == 56
+    assert "raise the limit of open files" in caplog.text
+    monkeypatch.setattr(descriptors, "descriptor_limit", lambda: 65_536)
+    assert descriptors.max_connections(0) == 4096
+    assert descriptors.max_connections(20_000) == 20_000

@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 BUSY = Refusal(503, "the server has too many connections (LECTERN_MAX_CONNECTIONS)")
 
-_ACCEPTED_PER_TURN = 16
-"""Connections accepted in one turn of the event loop."""
+_ACCEPTED_PER_TURN = 4
+"""Connections accepted in one turn of the event loop: few, since worker processes are to get equal shares."""
 _EXTRA = RESERVED // 2
 """Connections above the limit that may ask for a probe; everything else on them is refused."""
 _RETRY_SECONDS = 0.1

@@ -102,10 +102,10 @@ def test_idle_connections_beyond_the_descriptors_do_not_silence_probes(models_di
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
 
-    with server(models_dir, preexec=limit, KEEP_ALIVE_SECONDS="600", HEADER_SECONDS="600") as running:
-        with _open(running.url, 300):
-            assert _live(running.url) == 200
-            assert httpx.get(f"{running.url}/readyz", timeout=30).status_code == 200
+    patient = {"KEEP_ALIVE_SECONDS": "600", "HEADER_SECONDS": "600"}
+    with server(models_dir, preexec=limit, **patient) as running, _open(running.url, 300):
+        assert _live(running.url) == 200
+        assert httpx.get(f"{running.url}/readyz", timeout=30).status_code == 200
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, hard)
 
 

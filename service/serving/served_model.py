@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
+from service.bundle.files import BundleError, first_line
 from service.errors import DeadlineExceeded, InvalidRequest, PayloadTooLarge, Saturated
 from service.observability import Metrics, Timings
 from service.runtime.session import Tensors
@@ -272,7 +273,12 @@ def runs_inline(setting: str | None, warm_up_seconds: float) -> bool:
 def warm_up(predictor: Predictor[Any]) -> float:
     """Run an ordinary request a few times; the median time of one, in seconds."""
     tensors = predictor.scheduling.warm_up()
-    predictor.infer(tensors)
+    try:
+        predictor.infer(tensors)
+    except Exception as error:  # Whatever the graph does, it is the bundle that is wrong.
+        raise BundleError(
+            f"{predictor.bundle.path}: the model fails on an ordinary input: {first_line(error)}"
+        ) from error
     times = []
     for _ in range(9):
         started = time.perf_counter()

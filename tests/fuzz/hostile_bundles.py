@@ -299,7 +299,7 @@ CASES: tuple[HostileBundle, ...] = (
     HostileBundle("unknown task", _lies(lambda manifest: manifest.update(task="shell")), "task"),
     HostileBundle("equal labels", _lies(lambda manifest: manifest.update(labels=["1"] * 10)), "labels"),
     HostileBundle(
-        "a million labels", _lies(lambda manifest: manifest.update(labels=[str(i) for i in range(10**6)])), "labels"
+        "a million labels", _lies(lambda manifest: manifest.update(labels=[str(i) for i in range(10**6)])), "hostile"
     ),
     HostileBundle("no labels", _lies(lambda manifest: manifest.update(labels=None)), "labels"),
     HostileBundle(

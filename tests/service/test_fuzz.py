@@ -5,18 +5,22 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
-from tests.fuzz import binary_bodies, json_bodies, pictures
+from tests.fuzz import binary_bodies, json_bodies, pictures, wire
 from tests.fuzz.answers import Answer, Call, problems
 from tests.fuzz.campaign import Generator, calls
 from tests.fuzz.examples import GET, JSON
 from tests.fuzz.hostile_bundles import CASES, NAME, HostileBundle, write_good
+from tests.fuzz.wire import judge
+from tests.support.server import running
 
 SEED = 20251113
 
@@ -72,6 +76,14 @@ def test_every_method_is_answered_in_the_shape_of_the_route(client: TestClient, 
     answer = _send(client, call)
     assert not problems(call, answer)
     assert answer.status == (200 if method in ("GET", "HEAD") else 405)
+
+
+def test_hostile_bytes_on_the_socket_are_refused(repository: Path) -> None:
+    with running(Settings(models=repository)) as url, ThreadPoolExecutor(16) as pool:
+        address = urlsplit(url)
+        target = (str(address.hostname), int(address.port or 0))
+        faults = pool.map(lambda case: (case.name, judge(target, case)), wire.CASES)
+        assert not {name: found for name, found in faults if found}
 
 
 QUICK = [case for case in CASES if not case.name.startswith(SLOW)]

@@ -6,13 +6,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.errors import ErrorShape
-from service.api.io import add_model_headers, read_body, while_connected
+from service.api.io import add_model_headers, media_type, read_body, while_connected
 from service.api.json_limits import UNCHECKED_BYTES, JsonLimits, bytes_of, check_json
 from service.api.open_inference.requests import JSON_LENGTH_HEADER, read_inference
 from service.api.open_inference.responses import compress, write_response
 from service.api.open_inference.schemas import InferRequest, InferResponse
 from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Operation, context, json_limits, timings
-from service.errors import PayloadTooLarge
+from service.errors import InvalidRequest, PayloadTooLarge
 from service.limits import Limits
 from service.runtime.session import Tensors
 
@@ -30,6 +30,11 @@ async def infer(request: Request) -> Response:
         name=request.path_params["model"], version=request.path_params.get("version")
     )
     await _check_json(request, body, limits, served.predictor.limits)
+    if request.headers.get(JSON_LENGTH_HEADER) == "0" and media_type(request) == "application/json":
+        raise InvalidRequest(
+            "is 0: the body is the bytes of the only input, and not application/json; send application/octet-stream",
+            JSON_LENGTH_HEADER,
+        )
     inference = read_inference(body, json_length, served.predictor, max_rows=served.max_batch_size)
 
     def finish(outputs: Tensors) -> Response:

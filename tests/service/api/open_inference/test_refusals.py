@@ -141,3 +141,9 @@ def test_a_model_that_fails_discloses_nothing_internal(tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_other_methods(client: TestClient, method: str) -> None:
     assert "is not allowed" in refused(client.request(method, INFER), 405)
+
+
+def test_bytes_that_are_declared_to_be_json_are_no_tensor(client: TestClient) -> None:
+    headers = {LENGTH: "0", "content-type": "application/json"}
+    text = refused(client.post(INFER, content=bytes(3136), headers=headers))
+    assert "send application/octet-stream" in text

@@ -40,13 +40,13 @@ class Fleet:
     def __iter__(self) -> Iterator[WorkerHandle]:
         return iter(list(self._workers))
 
-    async def join(self, worker: WorkerHandle) -> None:
+    def join(self, worker: WorkerHandle) -> None:
         """Add a worker that was started, and have it apply the newest state."""
         self._workers.add(worker)
         if len(self._workers) == self._size:
             self._complete.set()
         if self._number:
-            await self._send_state(worker, self._number, self._state)
+            worker.post("state", **_document(self._number, self._state))
 
     def leave(self, worker: WorkerHandle) -> None:
         """Remove a worker that has ended."""
@@ -55,12 +55,12 @@ class Fleet:
             if not answer.done():
                 answer.set_result(None)
 
-    async def open(self) -> None:
+    def open(self) -> None:
         """Let the workers accept connections, now and when later ones have applied the newest state."""
         self._open = True
         for worker in self:
             if worker.applied == self._number:
-                await self._let_serve(worker)
+                self._let_serve(worker)
 
     async def publish(self, state: RepositoryState) -> Reasons:
         """Have all workers serve what a state says.
@@ -83,7 +83,7 @@ class Fleet:
                 await self._insist(worker, number, state, refused)
         return {name: next(iter(answered.values()))[name] for name in sorted(refused)}
 
-    async def take(self, worker: WorkerHandle, message: Message) -> None:
+    def take(self, worker: WorkerHandle, message: Message) -> None:
         """Take a worker's report of what it has applied."""
         number, reasons = message["number"], message["reasons"]
         if not reasons:
@@ -92,9 +92,9 @@ class Fleet:
         if answer is not None and not answer.done():
             answer.set_result(reasons)
         elif reasons and number == self._number and worker in self._workers:
-            await self._replace(worker, reasons)
+            self._replace(worker, reasons)
         if self._open and worker.applied == self._number:
-            await self._let_serve(worker)
+            self._let_serve(worker)
 
     async def _apply(self, worker: WorkerHandle, number: int, state: RepositoryState) -> Reasons | None:
         """Have one worker apply a state; None if it ends meanwhile."""
@@ -102,7 +102,7 @@ class Fleet:
         worker.answers[number] = answer
         try:
             async with asyncio.timeout(self._seconds):
-                await self._send_state(worker, number, state)
+                await worker.send("state", **_document(number, state))
                 return await answer
         except TimeoutError:
             worker.failure = f"it did not serve the new versions within {self._seconds:g} s, so it was killed"
@@ -115,21 +115,22 @@ class Fleet:
         """Have a worker try again to open what others have opened, and replace it if it fails again."""
         reasons = await self._apply(worker, number, state)
         if reasons is not None and (left := {name: reasons[name] for name in set(reasons) - refused}):
-            await self._replace(worker, left)
+            self._replace(worker, left)
 
-    async def _replace(self, worker: WorkerHandle, reasons: Reasons) -> None:
+    def _replace(self, worker: WorkerHandle, reasons: Reasons) -> None:
         """Have a worker finish its requests and end: its successor starts anew."""
         worker.failure = "it cannot open what the others serve: " + "; ".join(reasons.values())
         self._workers.discard(worker)
-        await worker.send("drain", seconds=0.0)
+        worker.post("drain", seconds=0.0)
 
-    async def _let_serve(self, worker: WorkerHandle) -> None:
+    def _let_serve(self, worker: WorkerHandle) -> None:
         if not worker.may_serve:
             worker.may_serve = True
-            await worker.send("serve")
+            worker.post("serve")
 
-    async def _send_state(self, worker: WorkerHandle, number: int, state: RepositoryState) -> None:
-        await worker.send("state", number=number, state=state.model_dump(mode="json"))
+
+def _document(number: int, state: RepositoryState) -> dict[str, object]:
+    return {"number": number, "state": state.model_dump(mode="json")}
 
 
 def _changed(before: RepositoryState, after: RepositoryState) -> list[str]:

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from service.observability import MULTIPROCESS_DIR, store_values_in_files
@@ -45,11 +45,17 @@ class FolderLease:
         """Give the share up."""
         os.close(self._descriptor)
 
-    def close_last(self) -> None:
-        """Give the share up, and remove the folder if no other process has one: the supervisor was killed."""
+    def close_last(self, others: Iterable[Path] = ()) -> None:
+        """Give the share up, and remove the folder if no other process has one: the supervisor was killed.
+
+        Args:
+            others: folders that are removed with it.
+        """
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         # Every worker gives its share up before it tries: the last one to try finds nobody left.
-        _remove_if_left(self._folder, self._descriptor)
+        if _remove_if_left(self._folder, self._descriptor):
+            for folder in others:
+                shutil.rmtree(folder, ignore_errors=True)
         self.close()
 
 
@@ -66,8 +72,11 @@ def _remove_left_folders(parent: Path) -> None:
                 os.close(descriptor)
 
 
-def _remove_if_left(folder: str, descriptor: int) -> None:
-    """Remove a folder in which no process has a share."""
-    with contextlib.suppress(BlockingIOError):
+def _remove_if_left(folder: str, descriptor: int) -> bool:
+    """Remove a folder in which no process has a share; whether that was so."""
+    try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    return True

@@ -17,7 +17,7 @@ from service.server.fleet import Fleet
 from service.server.listener import listen, url_of
 from service.server.logs import start_log
 from service.server.shared_metrics import shared_metrics
-from service.server.worker_handle import WorkerHandle, prepare_to_start
+from service.server.worker_handle import WorkerHandle, kill_starter, prepare_to_start
 from service.serving.repository import ModelRepository
 from service.settings import Settings
 
@@ -106,7 +106,7 @@ class Supervisor:
             start.cancel()
             return
         start.result()
-        await self._fleet.open()
+        self._fleet.open()
 
     async def _keep(self, number: int) -> None:
         """Have one worker process at all times until the supervisor stops.
@@ -125,21 +125,24 @@ class Supervisor:
             self._give_up_if_hopeless(worker, failed_starts)
             pause = 0.0 if short_lives < 2 else min(_LONGEST_PAUSE_SECONDS, 2.0 ** (short_lives - 2))
             self._report_end(worker, pause)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
+            await self._pause(pause)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _run_worker(self, worker: WorkerHandle) -> bool:
         """Start a worker and return once it has ended: whether it served."""
         self._workers.add(worker)
         served = False
 
-        async def handle(message: Message) -> None:
+        def handle(message: Message) -> None:
             nonlocal served
             if message["kind"] == "ready":
                 served = True
                 self._on_ready(worker)
             elif message["kind"] == "applied":
-                await self._fleet.take(worker, message)
+                self._fleet.take(worker, message)
             elif message["kind"] == "call":
                 self._answer_later(worker, message)
 
@@ -147,7 +150,7 @@ class Supervisor:
             await worker.start(self._settings, self._listener)
             if self._stopping.is_set():  # The signal came before it could be told.
                 worker.kill()
-            await self._fleet.join(worker)
+            self._fleet.join(worker)
             await worker.listen(handle)
         except (OSError, EOFError) as error:
             worker.failure = f"it cannot be started ({error or type(error).__name__})"
@@ -189,8 +192,7 @@ class Supervisor:
         """Raise ConfigurationError if a worker cannot start and no other one serves."""
         if any(other.ready for other in self._workers):
             return
-        # What a worker says itself, such as a missing model, is no different at the next try.
-        if failed_starts >= (1 if worker.failure else _MOST_FAILED_STARTS):
+        if failed_starts >= (1 if worker.is_misconfigured else _MOST_FAILED_STARTS):
             reason = worker.failure or f"a worker process does not start: {worker.describe_end()['reason']}"
             raise ConfigurationError(reason)
 
@@ -227,3 +229,4 @@ class Supervisor:
     def _kill_all(self) -> None:
         for worker in self._workers:
             worker.kill()
+        kill_starter()  # It may hang, and with it the start of a worker.

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import uvicorn
@@ -23,6 +24,7 @@ from service.server.process import settle
 from service.server.server import Server
 from service.server.shared_metrics import FolderLease
 from service.server.worker_handle import HEARTBEAT_SECONDS
+from service.serving.prepared_cache import temporary_cache
 from service.serving.registry import ModelRegistry
 from service.serving.states import RepositoryState
 from service.settings import Settings
@@ -68,7 +70,9 @@ class Worker:
         self._opening = 0
         """Number of states with something new that are being applied."""
         self._applying: set[asyncio.Task[None]] = set()
-        self._folder = FolderLease()
+        self._metrics_folder = FolderLease()
+        self._temporary: set[Path] = set()
+        """Temporary folders with prepared versions, which the supervisor removes if it can."""
         self._orphaned = False
         """Whether the supervisor is gone."""
 
@@ -125,6 +129,8 @@ class Worker:
     async def _apply(self, registry: ModelRegistry, message: Message) -> None:
         """Serve what a state says, and report it."""
         state = RepositoryState.model_validate(message["state"])
+        folders = (one.folder for model in state.models.values() for one in model.prepared.values())
+        self._temporary |= {folder for each in folders if (folder := temporary_cache(each)) is not None}
         versions = {
             (name, version, prepared.load)
             for name, model in state.models.items()
@@ -149,7 +155,7 @@ class Worker:
     def end(self, code: int) -> NoReturn:
         """End the process, whatever its threads do."""
         if self._orphaned:
-            self._folder.close_last()
+            self._metrics_folder.close_last(self._temporary)
         logging.shutdown()
         os._exit(code)
 

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 
 from service.server.channel import Channel, Message
@@ -43,6 +43,17 @@ def prepare_to_start() -> None:
         forkserver.ensure_running()
 
 
+def kill_starter() -> None:
+    """Kill the process that workers are forked from, if it was started: it hangs. The next start makes a new one."""
+    if sys.platform == "linux":
+        from multiprocessing import forkserver
+
+        pid: int | None = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
 class WorkerHandle:
     """A worker process and the channel to it.
 
@@ -58,12 +69,15 @@ class WorkerHandle:
         """Whether it was killed because it was silent."""
         self.failure = ""
         """Why it could not start, or is to be replaced."""
+        self.is_misconfigured = False
+        """Whether it said itself that it cannot start: the next one could not either."""
         self.may_serve = False
         """Whether it was told to accept connections."""
         self.applied = 0
         """The number of the newest state of the repository that it serves."""
         self.answers: dict[int, asyncio.Future[dict[str, str] | None]] = {}
         """What is waited for, by the number of the state: why it does not serve it, or None if it ended."""
+        self._posting: set[asyncio.Task[None]] = set()
         self._process: BaseProcess | None = None
         self._channel: Channel | None = None
         self._started = time.monotonic()
@@ -86,7 +100,15 @@ class WorkerHandle:
                 target=worker_entry.run, args=(settings, listener, other), name=f"worker-{self.number}", daemon=True
             )
             # In a thread, since it waits for the process that forks to have imported everything.
-            await asyncio.to_thread(process.start)
+            starting = asyncio.create_task(asyncio.to_thread(process.start))
+            try:
+                await asyncio.wait({starting}, timeout=START_SECONDS)
+                if not starting.done():
+                    kill_starter()
+                await starting
+            except BaseException:
+                own.close()
+                raise
         self._process, self._channel = process, Channel(own)
 
     @property
@@ -109,7 +131,13 @@ class WorkerHandle:
         if self._channel:
             await self._channel.send(kind, **fields)
 
-    async def listen(self, handle: Callable[[Message], Awaitable[None]]) -> None:
+    def post(self, kind: str, **fields: object) -> None:
+        """Send it a message without waiting until it is sent."""
+        task = asyncio.get_running_loop().create_task(self.send(kind, **fields))
+        self._posting.add(task)
+        task.add_done_callback(self._posting.discard)
+
+    async def listen(self, handle: Callable[[Message], None]) -> None:
         """Handle its messages until it has ended; kill it if it falls silent.
 
         Args:
@@ -129,13 +157,13 @@ class WorkerHandle:
             if message is None:
                 break
             missed = 0
-            await self._take(message, handle)
+            self._take(message, handle)
         self.hung = missed == 2
         if self.hung:
             self.kill()
         await self._end()
 
-    async def _take(self, message: Message, handle: Callable[[Message], Awaitable[None]]) -> None:
+    def _take(self, message: Message, handle: Callable[[Message], None]) -> None:
         kind = message["kind"]
         if kind == "busy":  # It opens a model, which may hold its event loop.
             self._limit = max(SILENCE_SECONDS, message["seconds"])
@@ -143,10 +171,10 @@ class WorkerHandle:
             self._limit = SILENCE_SECONDS
         self._heard = True
         if kind == "failed":
-            self.failure = message["reason"]
+            self.failure, self.is_misconfigured = message["reason"], True
         elif kind not in ("heartbeat", "busy", "idle"):
             self.ready = self.ready or kind == "ready"
-            await handle(message)
+            handle(message)
 
     def kill(self) -> None:
         """End it at once, whatever it does."""

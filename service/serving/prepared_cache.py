@@ -141,6 +141,12 @@ class CacheFolder:
             log.warning("no folder for prepared models", extra={"fields": {"reason": str(error)}})
 
 
+def temporary_cache(folder: Path) -> Path | None:
+    """The temporary folder that a prepared version is in, if it is in one."""
+    parents = (parent for parent in folder.parents if parent.parent == Path(tempfile.gettempdir()))
+    return next((parent for parent in parents if parent.name.startswith(_TEMPORARY)), None)
+
+
 def _private(folder: Path) -> Path | None:
     """Create a folder for this user alone; None where it cannot be written.
 

@@ -30,6 +30,9 @@ class FakeWorker(WorkerHandle):
         self.sent: list[str] = []
 
     async def send(self, kind: str, **fields: Any) -> None:
+        self.post(kind, **fields)
+
+    def post(self, kind: str, **fields: Any) -> None:
         self.sent.append(kind)
         if kind == "state":
             outcome = self._outcomes.pop(0) if len(self._outcomes) > 1 else self._outcomes[0]
@@ -37,7 +40,7 @@ class FakeWorker(WorkerHandle):
                 self._fleet.leave(self)
             else:
                 report = {"kind": "applied", "number": fields["number"], "reasons": outcome}
-                asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(self._fleet.take(self, report)))
+                asyncio.get_running_loop().call_soon(self._fleet.take, self, report)
 
 
 def _state(**loads: int) -> RepositoryState:
@@ -70,7 +73,7 @@ async def _fleet(*outcomes: list[Reasons | None]) -> tuple[Fleet, list[FakeWorke
     fleet = Fleet(len(outcomes), seconds=60)
     workers = [FakeWorker(fleet, *each) for each in outcomes]
     for worker in workers:
-        await fleet.join(worker)
+        fleet.join(worker)
     return fleet, workers
 
 
@@ -79,7 +82,7 @@ def test_all_workers_apply_a_state_and_then_serve() -> None:
         fleet, workers = await _fleet([{}], [{}])
         assert await fleet.publish(_state(digits=1)) == {}
         assert [worker.sent for worker in workers] == [["state"], ["state"]]
-        await fleet.open()
+        fleet.open()
         assert [worker.sent for worker in workers] == [["state", "serve"], ["state", "serve"]]
 
     run_async(main())
@@ -90,10 +93,10 @@ def test_a_state_waits_until_all_workers_were_started() -> None:
         fleet = Fleet(2, seconds=60)
         first, second = FakeWorker(fleet), FakeWorker(fleet)
         publishing = asyncio.ensure_future(fleet.publish(_state(digits=1)))
-        await fleet.join(first)
+        fleet.join(first)
         await asyncio.sleep(0)
         assert not publishing.done()
-        await fleet.join(second)
+        fleet.join(second)
         assert await publishing == {}
 
     run_async(main())
@@ -160,7 +163,7 @@ def test_a_worker_that_does_not_answer_is_killed() -> None:
         fleet = Fleet(1, seconds=0.05)
         worker = FakeWorker(fleet)
         worker.send = _send_nothing  # type: ignore[method-assign]
-        await fleet.join(worker)
+        fleet.join(worker)
         await fleet.publish(_state(digits=1))
         assert "within 0.05 s" in worker.failure
 
@@ -175,11 +178,11 @@ def test_a_worker_that_comes_later_serves_the_newest_state_before_it_accepts() -
     async def main() -> None:
         fleet, (first,) = await _fleet([{}])
         await fleet.publish(_state(digits=1))
-        await fleet.open()
+        fleet.open()
         late, weak = FakeWorker(fleet), FakeWorker(fleet, {"digits": "out of memory"})
-        await fleet.join(late)
+        fleet.join(late)
         assert late.sent == ["state"]
-        await fleet.join(weak)
+        fleet.join(weak)
         for _ in range(5):
             await asyncio.sleep(0)
         assert late.sent == ["state", "serve"]

@@ -339,7 +339,7 @@ def test_models_load_and_unload_in_all_workers(tmp_path: Path) -> None:
         assert _versions(url) == {(200, "1")}
 
         unknown = post(url + LOAD.format("letters"))
-        assert (unknown.status_code, unknown.json()) == (404, {"error": f"no model 'letters' in {tmp_path}"})
+        assert (unknown.status_code, unknown.json()) == (404, {"error": "no model 'letters' in the model repository"})
         unknown = post(url + UNLOAD.format("letters"))
         assert (unknown.status_code, unknown.json()) == (404, {"error": "no model 'letters'; there are: digits"})
         bad = write_classifier(tmp_path).path / "model.onnx"

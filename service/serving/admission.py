@@ -95,7 +95,7 @@ class Ticket:
     def drop(self, error: Callable[[], LecternError]) -> None:
         """Give the request up; whoever waits for it, or tries to, gets the error."""
         self._why_dropped = error
-        if self._scope is not None:
+        if self._scope is not None and not self._scope.expired():
             self._scope.reschedule(asyncio.get_running_loop().time())
 
     async def wait(self, future: asyncio.Future[T]) -> T:

@@ -169,6 +169,8 @@ def session_opener(providers: Sequence[str], threads: int, strict: bool, *, opti
 def optimize_graph(path: Path) -> None:
     """Replace an ONNX file by the graph that onnxruntime makes of it for the CPU of this machine.
 
+    Its weights go into a file beside it, which sessions map into memory instead of copying it.
+
     Raises:
         BundleError: onnxruntime cannot load it.
         OSError: there is no room for it.
@@ -178,6 +180,8 @@ def optimize_graph(path: Path) -> None:
     result = path.with_name(f"{path.name}.optimized")
     options = _options(threads=1)
     options.optimized_model_filepath = str(result)
+    for key, value in (("file_name", f"{path.name}.weights"), ("min_size_in_bytes", "4096")):
+        options.add_session_config_entry(f"session.optimized_model_external_initializers_{key}", value)
     try:
         onnxruntime.InferenceSession(str(path), sess_options=options, providers=[CPU])
     except Exception as error:  # onnxruntime raises a class of its own per failure, all bare Exceptions.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -33,6 +34,7 @@ from service.api.middleware import RequestMiddleware
 from service.api.openapi import describe
 from service.api.operation import Context, Operation, error_shape
 from service.observability import Metrics
+from service.serving.canary import Canary
 from service.serving.registry import ModelRegistry
 from service.serving.repository import ModelRepository
 from service.serving.states import ModelControl
@@ -119,11 +121,22 @@ def create_app(settings: Settings, *, on_ready: Hook | None = None, control: Mak
         await context.control.start()
         if on_ready is not None:
             on_ready(context)
+        context.control.watch()
+        canary = _start_canary(context)
         yield
+        if canary is not None:
+            canary.cancel()
         await context.control.close()
         await context.registry.close()
 
     return Lectern(context, lifespan=lifespan)
+
+
+def _start_canary(context: Context) -> asyncio.Task[None] | None:
+    seconds = context.settings.canary_seconds
+    if not seconds:
+        return None
+    return asyncio.get_running_loop().create_task(Canary(context.registry, context.metrics, seconds).run())
 
 
 def _decide_here(settings: Settings, registry: ModelRegistry) -> ModelControl:

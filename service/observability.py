@@ -101,13 +101,21 @@ class Metrics:
         self.last_inference = self._gauge(
             "lectern_last_inference_timestamp_seconds", "When the model last ran.", ("model", "version"), mode="max"
         )
-        self.queue_depth = self._gauge("lectern_queue_depth", "Requests waiting for a run.", ("model",))
+        self.queue_depth = self._gauge("lectern_queue_depth", "Requests waiting for a run.", ("model", "version"))
         self.backlog_seconds = self._gauge(
-            "lectern_backlog_seconds", "Estimated time that the model needs for the requests it admitted.", ("model",)
+            "lectern_backlog_seconds",
+            "Estimated time that the model needs for the requests it admitted.",
+            ("model", "version"),
         )
         self.in_flight = self._gauge("lectern_in_flight", "Requests being answered.", ())
         self.model_ready = self._gauge(
             "lectern_model_ready", "1 if the version serves, else 0.", ("model", "version"), mode="livemin"
+        )
+        self.canary_ok = self._gauge(
+            "lectern_canary_ok",
+            "1 if the version answered its canary sample as stored, else 0.",
+            ("model", "version"),
+            mode="livemin",
         )
         self.execution_provider = self._gauge(
             "lectern_execution_provider",

@@ -65,6 +65,10 @@ class Settings(Limits, BaseSettings):
     """Which versions serve: latest, latest:N for the N highest, or the versions themselves as 1,3."""
     cache: Path | None = None
     """Folder for models as they were prepared, so that a restart is quick; empty: a temporary folder."""
+    watch: bool = False
+    """Load new versions as they are put into the model repository."""
+    canary_seconds: float = Field(default=0.0, ge=0, le=86_400)
+    """Seconds after which each model answers a stored sample again; if it fails, /readyz answers 503. 0: never."""
     load_seconds: float = Field(default=120.0, gt=0, le=86_400)
     """Maximum time to verify, optimize, warm up and try one version of a model, in seconds; then it is refused."""
     load_memory_bytes: int = Field(default=2 * 2**30, ge=128 * 2**20)

@@ -45,8 +45,20 @@ class VersionPolicy:
             return [version for version in sorted(self.fixed, reverse=True) if version in versions], len(self.fixed)
         return sorted(versions, reverse=True), self.latest
 
-    def left_out(self, version: int, served: Sequence[int]) -> str:
-        """Why a good version does not serve."""
-        if not self.fixed and self.latest == 1 and served and version < min(served):
+    def left_out(self, version: int, served: Sequence[int], pinned: int | None = None) -> str:
+        """Why a version that was not tried does not serve.
+
+        Args:
+            version: the version.
+            served: those that serve, lowest first.
+            pinned: the only version that was asked for, if one was.
+        """
+        if not served:
+            return f"LECTERN_VERSION_POLICY={self.text} leaves it out"
+        if pinned is None and not self.fixed and self.latest == 1 and version < served[0]:
             return "a higher version is served"
-        return f"version {', '.join(map(str, served))} is served" if served else f"the version policy is {self.text}"
+        return (
+            f"versions {', '.join(map(str, served))} are served"
+            if len(served) > 1
+            else f"version {served[0]} is served"
+        )

@@ -32,6 +32,8 @@ class _Model:
     """Its versions that serve, lowest first."""
     loads: dict[int, int] = field(default_factory=dict)
     """The number of the load of each of them."""
+    failing: dict[int, str] = field(default_factory=dict)
+    """Why the canary sample of a version fails."""
     retiring: set[int] = field(default_factory=set)
     """Versions that answer their last requests, as the model was unloaded."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -130,8 +132,25 @@ class ModelRegistry:
         return bool(self._models) and not self.missing()
 
     def missing(self) -> list[str]:
-        """Names of the models that should serve and do not."""
-        return sorted(name for name, model in self._models.items() if not (model.served or model.wanted.unloaded))
+        """Names of the models that should serve and do not, with the reason where their canary sample fails."""
+        missing = []
+        for name, model in sorted(self._models.items()):
+            if failing := next(iter(model.failing.values()), ""):
+                missing.append(f"{name} ({failing})")
+            elif not (model.served or model.wanted.unloaded):
+                missing.append(name)
+        return missing
+
+    def failing(self, name: str, version: str) -> str:
+        """Why the canary sample of a version fails; empty if it does not."""
+        return self._models[name].failing.get(int(version), "") if name in self._models else ""
+
+    def set_failing(self, served: ServedModel, reason: str) -> None:
+        """Record why the canary sample of a version fails; empty: it does not."""
+        model, version = self._models[served.name], int(served.version)
+        model.failing.pop(version, None)
+        if reason and model.served.get(version) is served:
+            model.failing[version] = reason
 
     async def close(self) -> None:
         """Wait for the requests in flight, then release all threads."""
@@ -155,6 +174,7 @@ class ModelRegistry:
             retired = {v: served for v, served in model.served.items() if v not in kept}
             model.wanted = wanted
             model.served = dict(sorted((kept | opened).items()))
+            model.failing = {v: reason for v, reason in model.failing.items() if v in kept}
             model.loads = {version: prepared.load for version, prepared in wanted.prepared.items()}
             self._serving = [served for _, each in sorted(self._models.items()) if (served := each.highest)]
             self._report(name, model, retired)
@@ -185,9 +205,7 @@ class ModelRegistry:
 
     def _report(self, name: str, model: _Model, retired: Mapping[int, ServedModel]) -> None:
         """Say in the metrics which versions serve, and which were to and do not."""
-        tried = {version for version, reason in model.wanted.reasons.items() if version} & set(model.wanted.versions)
-        highest = max(model.served, default=0)
-        for version in {*retired, *(version for version in tried if version > highest)} - set(model.served):
+        for version in {*retired, *model.wanted.refused} - set(model.served):
             self._metrics.model_ready.labels(name, str(version)).set(0)
         for version in model.served:
             self._metrics.model_ready.labels(name, str(version)).set(1)

@@ -15,6 +15,7 @@ from service.errors import ConfigurationError, InvalidRequest, LecternError, Not
 from service.limits import variable
 from service.runtime.cpus import available_cpus
 from service.runtime.providers import resolve
+from service.serving.folder_watch import FolderWatch
 from service.serving.helper_process import HelperProcess, PreparationFailure, shared_helper
 from service.serving.preparation_job import PreparationJob
 from service.serving.prepared_cache import CacheFolder
@@ -49,6 +50,8 @@ class ModelRepository:
         self._pins: dict[str, int] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._preparing: set[asyncio.Task[PreparedVersion]] = set()
+        self._watch: FolderWatch | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._stopped = False
         self._started = False
         self._changes = 0
@@ -95,6 +98,12 @@ class ModelRepository:
         await self._publish(self.state)
         self._started = True
 
+    def watch(self) -> None:
+        """Begin to load new versions as they are put into the repository, if the settings ask for it."""
+        if self._settings.watch and self._watch is None:
+            self._watch = FolderWatch(self._settings.models, self._load_new)
+            self._watching = asyncio.get_running_loop().create_task(self._watch.run())
+
     async def load(self, name: str, version: int | None = None) -> None:
         """Load versions of `name`, new or again, and replace those that serve; they serve until the new ones do.
 
@@ -117,6 +126,9 @@ class ModelRepository:
     def stop(self) -> None:
         """Give up the loads in progress, and start no more: the server is shutting down."""
         self._stopped = True
+        if self._watch is not None and self._watching is not None:
+            self._watch.close()
+            self._watching.cancel()
         for task in self._preparing:
             task.cancel()
 
@@ -127,6 +139,12 @@ class ModelRepository:
             await asyncio.wait(self._preparing)
         if self._cache is not None:
             self._cache.close()
+
+    async def _load_new(self, name: str) -> None:
+        """Load what was put into the repository, unless the model was unloaded or one version was asked for."""
+        model = self._models.get(name)
+        if name not in self._pins and not (model is not None and model.unloaded and model.task is not None):
+            await self.load(name)
 
     async def _load(self, name: str, version: int | None) -> None:
         if not (is_model_name(name) and (self._settings.models / name).is_dir()):
@@ -170,6 +188,7 @@ class ModelRepository:
         folder = self._settings.models / name
         prepared: dict[int, PreparedVersion] = {}
         reasons: dict[int, str] = {}
+        refused: list[int] = []
         found: list[int] = []
         try:
             found = versions(folder)
@@ -177,6 +196,8 @@ class ModelRepository:
             reasons[0] = f"{folder} cannot be read ({error.strerror})"
             log.error("model folder refused", extra={"fields": {"model": name, "reason": reasons[0]}})
         candidates, wanted = self._policy.candidates(found, pinned)
+        if found and not candidates:
+            reasons[0] = f"no version of LECTERN_VERSION_POLICY={self._policy.text} is there"
         for version in candidates:
             if len(prepared) == wanted:
                 break
@@ -186,14 +207,16 @@ class ModelRepository:
                 if self._stopped:
                     raise
                 reasons[version] = self._refuse(name, version, error)
+                refused.append(version)
         for version in found:
             if version not in prepared and version not in reasons:
-                reasons[version] = self._policy.left_out(version, sorted(prepared))
+                reasons[version] = self._policy.left_out(version, sorted(prepared), pinned)
         some = next(iter(prepared.values()), None)
         return ModelVersions(
             versions=tuple(found),
             prepared=prepared,
             reasons=reasons,
+            refused=tuple(refused),
             task=some.task if some else before.task,
             selectors=some.selectors if some else before.selectors,
         )
@@ -262,6 +285,7 @@ class ModelRepository:
                 "revision": self._changes,
                 "prepared": kept,
                 "reasons": {version: text for version, text in reasons.items() if version not in kept},
+                "refused": tuple({*model.refused, *model.prepared} - {*kept}),
                 "unloaded": before is not None and before.unloaded,
             }
         )
@@ -278,10 +302,9 @@ class ModelRepository:
 
     def _report_bad(self, name: str, model: ModelVersions) -> None:
         """Raise InvalidRequest where a version above those that serve is bad."""
-        highest = max(model.prepared)
-        bad = [version for version in model.reasons if version > highest and version in model.versions]
-        if bad and not (self._pins.get(name) or self._policy.fixed):
-            reason = f"version {max(bad)} of model {name!r} cannot be loaded: {model.reasons[max(bad)]}"
+        highest, bad = max(model.prepared), max(model.refused, default=0)
+        if bad > highest:
+            reason = f"version {bad} of model {name!r} cannot be loaded: {model.reasons[bad]}"
             raise InvalidRequest(f"{reason}; version {highest} serves")
 
     def _check_version(self, name: str, version: int | None) -> None:
@@ -315,10 +338,10 @@ class ModelRepository:
     def _problems(self) -> Iterator[str]:
         """Every version that is bad, with the reason."""
         for name, model in sorted(self._models.items()):
-            highest = max(model.prepared, default=0)
-            for version, reason in sorted(model.reasons.items()):
-                if version > highest or version == 0:
-                    yield f"{name}/{version}: {reason}" if version else f"{name}: {reason}"
+            if 0 in model.reasons:
+                yield f"{name}: {model.reasons[0]}"
+            for version in sorted(model.refused):
+                yield f"{name}/{version}: {model.reasons[version]}"
             if not model.versions and not model.reasons:
                 yield f"{name}: has no version folder (1, 2, …); copy the model again or remove its folder"
 

@@ -74,7 +74,7 @@ class ServedModel:
         # A pool of its own: the large requests of one model do not keep those of others waiting.
         self._pool = ThreadPoolExecutor(cpus, thread_name_prefix=f"preprocess-{self.name}")
         self._recorder = _Recorder(metrics, self.name, self.version)
-        on_depth = metrics.queue_depth.labels(self.name).set
+        on_depth = metrics.queue_depth.labels(self.name, self.version).set
         self._lane = _make_lane(predictor, settings, inline, self._recorder.executed, on_depth)
         self.admission = Admission(
             self.name,
@@ -82,7 +82,7 @@ class ServedModel:
             max_in_flight=max_in_flight,
             max_wait=max_wait,
             parallel=cpus + 2,
-            on_backlog=metrics.backlog_seconds.labels(self.name).set,
+            on_backlog=metrics.backlog_seconds.labels(self.name, self.version).set,
         )
         self._deadline_seconds = deadline_seconds
         self._idle = asyncio.Event()

@@ -75,6 +75,8 @@ class ModelVersions(_Document):
     """The versions to serve."""
     reasons: dict[int, str] = Field(default_factory=dict)
     """Reason why a version does not serve; that of version 0 is about the model's folder."""
+    refused: tuple[int, ...] = ()
+    """The versions that were to serve and are bad."""
     loading: bool = False
     """Whether versions are being prepared now."""
     unloaded: bool = False
@@ -88,7 +90,7 @@ class ModelVersions(_Document):
         """The reason why no version serves: that of the highest one."""
         if self.loading:
             return "it is loading"
-        highest = max(self.reasons, default=None)
+        highest = max(self.refused, default=0 if 0 in self.reasons else max(self.reasons, default=None))
         return "it has no version" if highest is None else self.reasons[highest]
 
 
@@ -118,6 +120,9 @@ class ModelControl(Protocol):
         Raises:
             ConfigurationError: the server cannot start with this repository.
         """
+
+    def watch(self) -> None:
+        """Begin to watch the repository, if the settings ask for it; called in the event loop of the server."""
 
     async def load(self, name: str, version: int | None = None) -> None:
         """Load the versions of `name` that the policy asks for, or only `version`, and return once they serve."""

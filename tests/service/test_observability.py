@@ -122,10 +122,10 @@ def test_stage_times_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_samples_have_their_prometheus_names() -> None:
     metrics = Metrics()
     metrics.requests.labels("digits", "1", "success").inc(2)
-    metrics.queue_depth.labels("digits").set(3)
+    metrics.queue_depth.labels("digits", "1").set(3)
     values = {(name, tuple(sorted(labels.items()))): value for name, labels, value in metrics.samples()}
     assert values["lectern_requests_total", (("model", "digits"), ("outcome", "success"), ("version", "1"))] == 2
-    assert values["lectern_queue_depth", (("model", "digits"),)] == 3
+    assert values["lectern_queue_depth", (("model", "digits"), ("version", "1"))] == 3
     assert b'lectern_requests_total{model="digits",outcome="success",version="1"} 2.0' in metrics.render()
 
 

@@ -19,6 +19,7 @@ from service.api.open_inference.schemas import (
 )
 from service.api.operation import Operation, context
 from service.bundle.manifest import Datatype, TensorSpec
+from service.errors import NotReady
 from service.serving.served_model import ServedModel
 from service.settings import Settings
 
@@ -81,7 +82,10 @@ async def model_config(request: Request) -> Response:
 
 async def model_ready(request: Request) -> Response:
     """Answer 200 if the model can serve."""
-    return model_response(ModelReady(name=served_model(request).name, ready=True))
+    served = served_model(request)
+    if failing := context(request).registry.failing(served.name, served.version):
+        raise NotReady(f"model {served.name!r} is not ready: {failing}", retry_after=5)
+    return model_response(ModelReady(name=served.name, ready=True))
 
 
 def _config(served: ServedModel, settings: Settings) -> ModelConfig:

@@ -32,9 +32,9 @@ _Totals = dict[tuple[str, str], float]
 
 
 async def all_statistics(request: Request) -> Response:
-    """Report statistics of every model that serves."""
+    """Report statistics of every version that serves."""
     service = context(request)
-    return _answer(service.registry.serving(), service.metrics)
+    return _answer(service.registry.all_serving(), service.metrics)
 
 
 async def model_statistics(request: Request) -> Response:

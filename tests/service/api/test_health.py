@@ -59,7 +59,7 @@ METRICS = {
     "lectern_requests": ("counter", {"model", "version", "outcome"}),
     "lectern_inferences": ("counter", {"model", "version"}),
     "lectern_executions": ("counter", {"model", "version"}),
-    "lectern_queue_depth": ("gauge", {"model"}),
+    "lectern_queue_depth": ("gauge", {"model", "version"}),
     "lectern_in_flight": ("gauge", set()),
     "lectern_model_ready": ("gauge", {"model", "version"}),
     "lectern_execution_provider": ("gauge", {"model", "requested", "actual"}),
@@ -93,7 +93,7 @@ def test_metrics_count(client: TestClient) -> None:
     assert values["lectern_executions_total", "1", "digits"] == 2
     assert values["lectern_model_ready", "1", "digits"] == 1
     assert values["lectern_in_flight",] == 1
-    assert values["lectern_queue_depth", "digits"] == 0
+    assert values["lectern_queue_depth", "1", "digits"] == 0
     for stage in ("queue", "preprocess", "infer", "postprocess", "total"):
         assert values["lectern_stage_seconds_count", "1", "digits", stage] == 2
         assert values["lectern_stage_seconds_bucket", "0.00025", "1", "digits", stage] >= 0

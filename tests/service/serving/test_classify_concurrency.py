@@ -58,7 +58,7 @@ def test_two_hundred_callers_each_get_their_own_answer(url: str) -> None:
         invalid = sum(number % 5 == 4 for number in range(CALLERS))
         assert f'outcome="success",version="1"}} {CALLERS - invalid}.0' in text
         assert f'outcome="invalid",version="1"}} {invalid}.0' in text
-        assert 'lectern_queue_depth{model="digits"} 0.0' in text
+        assert 'lectern_queue_depth{model="digits",version="1"} 0.0' in text
         assert "lectern_in_flight 1.0" in text
 
     run_async(main(), 120)

@@ -26,6 +26,9 @@ class SupervisorControl:
     async def start(self) -> None:
         """Do nothing: a worker applies what the supervisor sends before it serves."""
 
+    def watch(self) -> None:
+        """Do nothing: the supervisor watches the repository."""
+
     async def load(self, name: str, version: int | None = None) -> None:
         """Load versions of a model, and return once all workers serve them."""
         await self._ask("load", name=name, version=version)

@@ -107,6 +107,7 @@ class Supervisor:
             return
         start.result()
         self._fleet.open()
+        self._repository.watch()
 
     async def _keep(self, number: int) -> None:
         """Have one worker process at all times until the supervisor stops.

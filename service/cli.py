@@ -102,9 +102,11 @@ def _health(arguments: argparse.Namespace) -> int:
 
     settings = load_settings()
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
-    url = arguments.url or f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    scheme = "https" if settings.tls_cert else "http"
+    url = arguments.url or f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"
     try:
-        answer = httpx.get(f"{url.rstrip('/')}/readyz", timeout=5, trust_env=False)
+        # The certificate names the address that clients use, not the one asked here.
+        answer = httpx.get(f"{url.rstrip('/')}/readyz", timeout=5, trust_env=False, verify=bool(arguments.url))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         print(f"lectern: no answer from {url}: {error}", file=sys.stderr)
         return 1

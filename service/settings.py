@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -87,6 +88,16 @@ class Settings(Limits, BaseSettings):
     """Models that answer requests which name none, separated by commas: the first that has the task of the route."""
     trusted_hosts: Names = ()
     """Hosts that requests may name, separated by commas: names, *.example.com, addresses, networks, or * for all."""
+    trusted_proxies: Names = ()
+    """Addresses or networks of proxies whose X-Forwarded-For and -Proto count, separated by commas; * for all."""
+    root_path: str = ""
+    """Path under which a proxy shows the service, such as /models; the proxy may remove it or leave it."""
+    admin_port: str = ""
+    """Port, ADDRESS:PORT or path of a Unix socket of the repository routes and /metrics, which then are only there."""
+    tls_cert: Path | None = None
+    """PEM file of the certificate and its chain; with it and LECTERN_TLS_KEY the server speaks HTTPS."""
+    tls_key: Path | None = None
+    """PEM file of the certificate's key, without a password."""
     api_keys: Path | None = None
     """File of the API keys that callers need, made by `lectern keys new`; without it no key is needed."""
     rate_limit: str = ""
@@ -124,9 +135,33 @@ class Settings(Limits, BaseSettings):
     model: dict[str, ModelSettings] = Field(default_factory=dict)
     """Settings of single models, for example LECTERN_MODEL__WORDS_EN__PROVIDERS=cpu for words-en."""
 
-    _split_names = field_validator("providers", "default_models", "trusted_hosts", "cors_origins", mode="before")(
-        _split
-    )
+    _split_names = field_validator(
+        "providers", "default_models", "trusted_hosts", "cors_origins", "trusted_proxies", mode="before"
+    )(_split)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in value:
+            if proxy != "*":
+                ip_network(proxy)
+        return value
+
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, value: str) -> str:
+        if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", value) or value.split("/")[1:2] in (["v1"], ["v2"]):
+            raise ValueError("write it as /models, without a / at the end; it cannot begin with /v1 or /v2")
+        return value
+
+    @field_validator("admin_port")
+    @classmethod
+    def _check_admin_port(cls, value: str) -> str:
+        if not value.startswith("/") and not re.fullmatch(r"(.+:)?[0-9]{1,5}|", value):
+            raise ValueError("write a port, ADDRESS:PORT, or the path of a Unix socket")
+        if not value.startswith("/") and value and int(value.rpartition(":")[2]) > 65535:
+            raise ValueError("a port is at most 65535")
+        return value
 
     @field_validator("version_policy")
     @classmethod

@@ -27,6 +27,8 @@ _EXTRA = RESERVED // 2
 """Connections above the limit that may ask for a probe; everything else on them is refused."""
 _RETRY_SECONDS = 0.1
 """Time until connections are accepted again when descriptors have run out."""
+_TLS_SHUTDOWN_SECONDS = 2.0
+"""Time for a client to agree to the end of an encrypted connection."""
 _WARNING_SECONDS = 60.0
 """Time between two warnings of the same kind."""
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -38,6 +40,8 @@ class Listener:
 
     socket: socket.socket
     app: ASGIApp
+    busy_app: ASGIApp
+    """What answers instead on connections above the limit."""
     ssl: Callable[[], ssl.SSLContext] | None = None
     """Gives the context of a new connection, where they are encrypted."""
 
@@ -51,7 +55,6 @@ class Acceptor:
     Args:
         connect: makes the protocol of a new connection, for an application.
         connections: those that are open.
-        busy_app: the application of connections above the limit.
         limit: most connections at the same time.
         handshake_seconds: maximum time for a TLS handshake.
     """
@@ -61,14 +64,12 @@ class Acceptor:
         connect: Callable[[ASGIApp], Connection],
         connections: Collection[Connection],
         *,
-        busy_app: ASGIApp,
         limit: int,
         handshake_seconds: float,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._connect = connect
         self._connections = connections
-        self._busy_app = busy_app
         self._limit = limit
         self._handshake_seconds = handshake_seconds
         self._listeners: list[Listener] = []
@@ -123,7 +124,7 @@ class Acceptor:
             excess -= self.close_waiting(excess)
             if excess > 0:
                 self._warn("too many connections: all are busy", "LECTERN_MAX_CONNECTIONS", self._limit)
-                app = self._busy_app
+                app = listener.busy_app
             if excess > _EXTRA:
                 _refuse(client, encrypted=listener.ssl is not None)
                 return
@@ -133,10 +134,15 @@ class Acceptor:
 
     async def _open(self, client: socket.socket, listener: Listener, app: ASGIApp) -> None:
         context = listener.ssl() if listener.ssl else None
-        timeout = self._handshake_seconds if context else None
+        # Most clients do not say that they close too: waiting for that is waiting for the limit.
+        limits = (self._handshake_seconds, _TLS_SHUTDOWN_SECONDS) if context else (None, None)
         try:
             await self._loop.connect_accepted_socket(
-                lambda: self._connect(app), client, ssl=context, ssl_handshake_timeout=timeout
+                lambda: self._connect(app),
+                client,
+                ssl=context,
+                ssl_handshake_timeout=limits[0],
+                ssl_shutdown_timeout=limits[1],
             )
         except OSError:  # The client left, or its handshake failed or took too long.
             client.close()

@@ -7,7 +7,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.api.errors import shape_of_unknown_path, write_error
 from service.server.acceptor import BUSY
 
-_PROBES = frozenset(("/livez", "/readyz", "/v2/health/live", "/v2/health/ready"))
+PROBES = frozenset(("/livez", "/readyz", "/v2/health/live", "/v2/health/ready"))
+"""Paths that tell whether the server lives and is ready."""
 
 
 class ProbesOnly:
@@ -22,7 +23,7 @@ class ProbesOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if path in _PROBES:
+        if path in PROBES:
             await self._app(scope, receive, send)
             return
         headers = {"connection": "close", "retry-after": "1"}

@@ -107,11 +107,6 @@ class Connection(HttpToolsProtocol):
         return None if self.is_active or self.is_closing() else self._head_since or self._idle_since
 
     @property
-    def is_lingering(self) -> bool:
-        """Whether only the client has not closed it yet."""
-        return self._lingering
-
-    @property
     def is_aborted(self) -> bool:
         """Whether its descriptor is about to be free."""
         return self._socket.is_closing()

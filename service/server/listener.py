@@ -3,18 +3,69 @@
 from __future__ import annotations
 
 import socket
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 from service.errors import ConfigurationError
+from service.server.tls import certificate_of
+from service.settings import Settings
 
 _BACKLOG = 2048
 
 
-def listen(host: str, port: int) -> socket.socket:
+@contextmanager
+def listening(settings: Settings) -> Iterator[list[socket.socket]]:
+    """Open the listening sockets: that of the service, and that of LECTERN_ADMIN_PORT if there is one.
+
+    Raises:
+        ConfigurationError: an address cannot be listened on, or the certificate cannot be used.
+    """
+    certificate_of(settings)
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(listen(settings.host, settings.port))]
+        if settings.admin_port.startswith("/"):
+            path = Path(settings.admin_port)
+            listeners.append(stack.enter_context(_listen_on_path(path)))
+            stack.callback(path.unlink, missing_ok=True)
+        elif settings.admin_port:
+            host, _, port = settings.admin_port.rpartition(":")
+            admin = listen(host.strip("[]") or settings.host, int(port), "LECTERN_ADMIN_PORT")
+            listeners.append(stack.enter_context(admin))
+        yield listeners
+
+
+def _listen_on_path(path: Path) -> socket.socket:
+    """Open a listening Unix socket, for the user and the group of this process."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with suppress(FileNotFoundError):
+            if stat.S_ISSOCK(path.stat().st_mode) and not _is_served(path):
+                path.unlink()  # Left by a server that was killed.
+        listener.bind(str(path))
+        path.chmod(0o660)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"cannot listen on {path} ({error.strerror or error}); set LECTERN_ADMIN_PORT"
+        ) from error
+    return listener
+
+
+def _is_served(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        return client.connect_ex(str(path)) == 0
+
+
+def listen(host: str, port: int, settings: str = "LECTERN_PORT or LECTERN_HOST") -> socket.socket:
     """Open a listening socket.
 
     Args:
         host: the address, IPv4 or IPv6.
         port: 0 takes a free one.
+        settings: what an error names.
 
     Raises:
         ConfigurationError: the address is in use, not allowed, or not one of this machine.
@@ -28,13 +79,21 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise ConfigurationError(
-            f"cannot listen on {host}:{port} ({error.strerror}); set LECTERN_PORT or LECTERN_HOST"
-        ) from error
+        raise ConfigurationError(f"cannot listen on {host}:{port} ({error.strerror}); set {settings}") from error
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
-    """The base URL of what answers on a listening socket."""
+def url_of(listener: socket.socket, scheme: str = "http") -> str:
+    """The base URL of what answers on a listening socket; of a Unix socket its path."""
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{listener.getsockname()}"
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def addresses(listeners: list[socket.socket], settings: Settings) -> dict[str, str]:
+    """The base URLs of the listening sockets, as the log names them."""
+    scheme = "https" if settings.tls_cert else "http"
+    urls = [url_of(listener, scheme) for listener in listeners]
+    names = {"address": urls[0], "docs": f"{urls[0]}{settings.root_path}/docs"}
+    return names | ({"admin": urls[1]} if len(urls) > 1 else {})

@@ -12,7 +12,7 @@ from uvicorn.server import HANDLED_SIGNALS
 
 from service.app import create_app
 from service.runtime.providers import check_installation
-from service.server.listener import listen, url_of
+from service.server.listener import addresses, listening
 from service.server.logs import start_log
 from service.server.server import Server
 from service.settings import Settings
@@ -35,20 +35,19 @@ def serve(settings: Settings) -> int:
     """
     check_installation()
     start_log(settings)
-    with listen(settings.host, settings.port) as listener:
-        return _serve_on(listener, settings)
+    with listening(settings) as listeners:
+        return _serve_on(listeners, settings)
 
 
-def _serve_on(listener: socket.socket, settings: Settings) -> int:
+def _serve_on(listeners: list[socket.socket], settings: Settings) -> int:
     app = create_app(settings, on_ready=lambda context: settle())
     # Loaded before uvicorn starts, so that every reason not to start is reported with exit code 2.
     asyncio.run(app.context.control.start())
-    address = url_of(listener)
     server = Server(app, settings)
     for number in HANDLED_SIGNALS:  # Until now a signal ended the process, even one whose models load for ever.
         signal.signal(number, server.handle_exit)
-    log.info("serving", extra={"fields": {"address": address, "docs": f"{address}/docs"}})
-    server.run(sockets=[listener])
+    log.info("serving", extra={"fields": addresses(listeners, settings)})
+    server.run(sockets=listeners)
     log.info("stopped")
     return 0
 

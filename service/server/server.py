@@ -23,8 +23,10 @@ from service.server.acceptor import Acceptor, Listener
 from service.server.busy import ProbesOnly
 from service.server.connection import Connection, ConnectionLimits
 from service.server.descriptors import max_connections, raise_limit
+from service.server.exposure import exposed
 from service.server.protocol import HttpConnection
 from service.server.refusals import Refusal
+from service.server.tls import certificate_of
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class Server(uvicorn.Server):
         self._control = app.context.control
         self._draining = app.context.draining
         self._drain_seconds = 0.0
+        self._certificate = certificate_of(settings)
         self._limits = ConnectionLimits(
             header_bytes=settings.max_header_bytes,
             header_seconds=settings.header_seconds,
@@ -90,7 +93,7 @@ class Server(uvicorn.Server):
         return cast(set[Connection], self.server_state.connections)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Load the models and accept connections."""
+        """Load the models and accept connections: on the first socket, and those of administration on the second."""
         self._loop = asyncio.get_running_loop()
         await self.lifespan.startup()
         if self.lifespan.should_exit:
@@ -99,16 +102,25 @@ class Server(uvicorn.Server):
         self._acceptor = Acceptor(
             self._connect,
             self.connections,
-            busy_app=ProbesOnly(self.config.loaded_app),
             limit=max_connections(self._settings.max_connections),
             handshake_seconds=self._settings.header_seconds,
         )
-        for each in sockets or []:
-            self._acceptor.listen(Listener(each, self.config.loaded_app))
+        for number, each in enumerate(sockets or []):
+            self._acceptor.listen(self._listener(each, admin=number > 0))
         self._sweep()
         self.started = True
         if self._draining.is_set():  # By a signal that came during the start.
             self.drain(self._drain_seconds)
+
+    def _listener(self, listener: socket.socket, *, admin: bool) -> Listener:
+        app = cast(ASGIApp, self.config.loaded_app)
+        encrypted = self._certificate is not None and listener.family != socket.AF_UNIX
+        return Listener(
+            listener,
+            exposed(app, self._settings, admin=admin),
+            exposed(ProbesOnly(app), self._settings, admin=admin),
+            self._certificate.context if self._certificate and encrypted else None,
+        )
 
     def _connect(self, app: ASGIApp) -> Connection:
         connection = HttpConnection(
@@ -122,6 +134,8 @@ class Server(uvicorn.Server):
         now = self._loop.time()
         for connection in list(self.connections):
             connection.expire(now)
+        if self._certificate:
+            self._certificate.refresh()
         shortest = min(self._limits.header_seconds, self._limits.keep_alive_seconds)
         self._sweeper = self._loop.call_later(min(_SWEEP_SECONDS, shortest / 4), self._sweep)
 
@@ -201,7 +215,7 @@ class Server(uvicorn.Server):
         return 0.0 if self.force_exit else max(self._end - self._loop.time(), 0.0)
 
     def _is_busy(self) -> bool:
-        return self._acceptor.opening > 0 or not all(connection.is_lingering for connection in self.connections)
+        return self._acceptor.opening > 0 or not all(connection.is_closing() for connection in self.connections)
 
     def _close_idle(self) -> None:
         """Close the connections without a request, unless one has arrived that was not read yet."""

@@ -14,7 +14,7 @@ from service.observability import Metrics, forget_process
 from service.server.channel import Message
 from service.server.control import write_error
 from service.server.fleet import Fleet
-from service.server.listener import listen, url_of
+from service.server.listener import addresses, listening
 from service.server.logs import start_log
 from service.server.shared_metrics import shared_metrics
 from service.server.worker_handle import WorkerHandle, kill_starter, prepare_to_start
@@ -42,9 +42,9 @@ def serve_with_workers(settings: Settings) -> int:
         ConfigurationError: the settings, the address or the models do not allow serving.
     """
     start_log(settings)
-    with listen(settings.host, settings.port) as listener, shared_metrics():
+    with listening(settings) as listeners, shared_metrics():
         prepare_to_start()
-        asyncio.run(Supervisor(settings, listener).run())
+        asyncio.run(Supervisor(settings, listeners).run())
     log.info("stopped")
     return 0
 
@@ -54,13 +54,13 @@ class Supervisor:
 
     Args:
         settings: the settings of the service.
-        listener: the listening socket that the workers share; the supervisor itself never accepts.
+        listeners: the listening sockets that the workers share; the supervisor itself never accepts.
     """
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+    def __init__(self, settings: Settings, listeners: list[socket.socket]) -> None:
         self._settings = settings
-        self._listener = listener
-        self._address = url_of(listener)
+        self._listeners = listeners
+        self._addresses = addresses(listeners, settings)
         self._metrics = Metrics()
         # An unloaded model answers its last requests before the worker reports.
         self._fleet = Fleet(settings.workers, settings.load_seconds + settings.deadline_seconds)
@@ -148,7 +148,7 @@ class Supervisor:
                 self._answer_later(worker, message)
 
         try:
-            await worker.start(self._settings, self._listener)
+            await worker.start(self._settings, self._listeners)
             if self._stopping.is_set():  # The signal came before it could be told.
                 worker.kill()
             self._fleet.join(worker)
@@ -186,7 +186,7 @@ class Supervisor:
         log.info("worker ready", extra={"fields": {"worker": worker.number, "pid": worker.pid}})
         if not self._announced and sum(other.ready for other in self._workers) == self._settings.workers:
             self._announced = True
-            fields = {"address": self._address, "docs": f"{self._address}/docs", "workers": self._settings.workers}
+            fields = {**self._addresses, "workers": self._settings.workers}
             log.info("serving", extra={"fields": fields})
 
     def _give_up_if_hopeless(self, worker: WorkerHandle, failed_starts: int) -> None:
@@ -220,7 +220,8 @@ class Supervisor:
         self._stopping.set()
         self._repository.stop()
         # The workers have duplicates. Once they close theirs too, the kernel refuses connections.
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         deadline = time.monotonic() + seconds + self._settings.shutdown_seconds + _EXIT_MARGIN_SECONDS
         await asyncio.gather(*(worker.send("drain", seconds=seconds) for worker in list(self._workers)))
         await asyncio.sleep(deadline - time.monotonic())

@@ -32,19 +32,19 @@ from service.settings import Settings
 log = logging.getLogger(__name__)
 
 
-def run_worker(settings: Settings, listener: socket.socket, control: socket.socket) -> None:
+def run_worker(settings: Settings, listeners: list[socket.socket], control: socket.socket) -> None:
     """Serve until the supervisor says that it is enough, or is gone; then end the process.
 
     Args:
         settings: the settings of the service.
-        listener: the listening socket that all workers share.
+        listeners: the listening sockets that all workers share.
         control: this end of the channel to the supervisor.
     """
     # Ctrl-C reaches the whole process group: the supervisor says what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure_logging(settings.log_level)
     with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
-        worker = Worker(settings, listener, Channel(control))
+        worker = Worker(settings, listeners, Channel(control))
         worker.end(runner.run(worker.run()))
 
 
@@ -53,13 +53,13 @@ class Worker:
 
     Args:
         settings: the settings of the service.
-        listener: the listening socket that all workers share.
+        listeners: the listening sockets that all workers share.
         channel: the channel to the supervisor.
     """
 
-    def __init__(self, settings: Settings, listener: socket.socket, channel: Channel) -> None:
+    def __init__(self, settings: Settings, listeners: list[socket.socket], channel: Channel) -> None:
         self._settings = settings
-        self._listener = listener
+        self._listeners = listeners
         self._channel = channel
         self._control = SupervisorControl(channel)
         self._server: _Server | None = None
@@ -96,7 +96,7 @@ class Worker:
         obey = loop.create_task(self._obey(self._app.context.registry))
         await self._may_serve.wait()
         self._server = _Server(self._app, self._settings, self._channel)
-        await self._server.serve(sockets=[self._listener])
+        await self._server.serve(sockets=self._listeners)
         beat.cancel()
         obey.cancel()
         return 0

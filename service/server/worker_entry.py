@@ -7,14 +7,14 @@ import socket
 from service.settings import Settings
 
 
-def run(settings: Settings, listener: socket.socket, control: socket.socket) -> None:
+def run(settings: Settings, listeners: list[socket.socket], control: socket.socket) -> None:
     """Run a worker until its supervisor stops it.
 
     Args:
         settings: the settings of the service.
-        listener: the listening socket that all workers share.
+        listeners: the listening sockets that all workers share.
         control: this end of the channel to the supervisor.
     """
     from service.server.worker import run_worker
 
-    run_worker(settings, listener, control)
+    run_worker(settings, listeners, control)

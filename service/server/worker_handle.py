@@ -85,19 +85,19 @@ class WorkerHandle:
         """Maximum silence at present."""
         self._heard = False
 
-    async def start(self, settings: Settings, listener: socket.socket) -> None:
+    async def start(self, settings: Settings, listeners: list[socket.socket]) -> None:
         """Start the process.
 
         Args:
             settings: the settings of the service.
-            listener: the listening socket, of which the worker gets a duplicate.
+            listeners: the listening sockets, of which the worker gets duplicates.
         """
         from service.server import worker_entry
 
         own, other = socket.socketpair()
         with other:
             process = _CONTEXT.Process(
-                target=worker_entry.run, args=(settings, listener, other), name=f"worker-{self.number}", daemon=True
+                target=worker_entry.run, args=(settings, listeners, other), name=f"worker-{self.number}", daemon=True
             )
             # In a thread, since it waits for the process that forks to have imported everything.
             starting = asyncio.create_task(asyncio.to_thread(process.start))

@@ -18,6 +18,7 @@ from service.api.quotas import Quotas
 from service.api.refusal_log import LOGGED_CHARACTERS, RefusalLog, client_address, describe_hosts, describe_page
 from service.errors import Forbidden, LecternError, QuotaExceeded, Unauthorized
 from service.limits import variable
+from service.observability import Timings
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -100,9 +101,16 @@ class Access:
         if operation.key_in_fields:
             self.check_fields({}, scope)
 
-    def charge(self, scope: Scope) -> None:
-        """Count the model time of a request against the limits of its caller."""
-        seconds = scope["state"]["timings"].stages.get("infer", 0.0)
+    def charge(self, scope: Scope, *, client_left: bool) -> None:
+        """Count the model time of a request against the limits of its caller.
+
+        Args:
+            scope: the scope of the request.
+            client_left: whether the client did not wait for the answer. Nobody knows then for how long models worked
+                for it: the whole time counts, or leaving early would make them work for nothing.
+        """
+        timings: Timings = scope["state"]["timings"]
+        seconds = timings.total if client_left else timings.stages.get("infer", 0.0)
         self._quotas.charge(scope["state"].get(API_KEY), client_address(scope), seconds)
 
     async def record(self, scope: Scope, answer: Awaitable[Response]) -> Response:

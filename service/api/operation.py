@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -83,6 +83,7 @@ class Operation:
         access: Access = scope["app"].context.access
         access.check(self, scope)
         answer = self.endpoint(Request(scope, receive))
+        client_left = False
         try:
             try:
                 response = await (access.record(scope, answer) if self.changes_state else answer)
@@ -90,9 +91,12 @@ class Operation:
                 release_body(scope)
             access.confirm(self, scope)
             await response(scope, receive, send)
+        except ClientDisconnect:
+            client_left = True
+            raise
         finally:
             if access.limits_callers:
-                access.charge(scope)
+                access.charge(scope, client_left=client_left)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from service.app import create_app
 from service.errors import ConfigurationError
 from service.observability import JsonFormatter
 from service.settings import Settings
+from tests.support.asgi import Caller
 from tests.support.classify_requests import pixels
 from tests.support.processes import server
 from tests.support.translator_bundles import write_translator
@@ -84,6 +86,21 @@ def test_model_time_is_limited(limited: Callable[..., TestClient], clock: list[f
     assert statuses[0] == 200
     assert statuses[-1] == 429
     assert sorted(statuses) == statuses
+
+
+def test_a_client_that_leaves_pays_for_the_time(tmp_path: Path, settings: Settings) -> None:
+    async def main() -> None:
+        app = create_app(settings.model_copy(update={"rate_limit": "1ms/day"}))
+        caller = Caller(b"{", complete=False)
+        asking = asyncio.create_task(caller.call(app))
+        await asyncio.sleep(0.05)
+        caller.disconnected.set()
+        await asking
+        later = Caller(b"{}")
+        await later.call(app)
+        assert later.status == 429
+
+    asyncio.run(main())
 
 
 def test_libretranslates_words(limited: Callable[..., TestClient], settings: Settings, clock: list[float]) -> None:

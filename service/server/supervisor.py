@@ -23,8 +23,8 @@ from service.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_STABLE_SECONDS = 10.0
-"""A worker that lived so long is replaced at once."""
+_STABLE_SECONDS = 1.0
+"""A worker that served for so long is replaced at once."""
 _LONGEST_PAUSE_SECONDS = 30.0
 _MOST_FAILED_STARTS = 3
 """After so many in a row, while no other worker serves, the server gives up."""
@@ -122,7 +122,7 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             failed_starts = 0 if served else failed_starts + 1
-            short_lives = 0 if worker.age > _STABLE_SECONDS else short_lives + 1
+            short_lives = 0 if worker.seconds_ready > _STABLE_SECONDS else short_lives + 1
             self._give_up_if_hopeless(worker, failed_starts)
             pause = 0.0 if short_lives < 2 else min(_LONGEST_PAUSE_SECONDS, 2.0 ** (short_lives - 2))
             self._report_end(worker, pause)

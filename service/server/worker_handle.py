@@ -80,7 +80,7 @@ class WorkerHandle:
         self._posting: set[asyncio.Task[None]] = set()
         self._process: BaseProcess | None = None
         self._channel: Channel | None = None
-        self._started = time.monotonic()
+        self._ready_since: float | None = None
         self._limit = START_SECONDS
         """Maximum silence at present."""
         self._heard = False
@@ -122,9 +122,9 @@ class WorkerHandle:
         return self._process.exitcode if self._process else None
 
     @property
-    def age(self) -> float:
-        """Seconds since it was started."""
-        return time.monotonic() - self._started
+    def seconds_ready(self) -> float:
+        """Seconds since it began to accept connections; 0 if it never did."""
+        return 0.0 if self._ready_since is None else time.monotonic() - self._ready_since
 
     async def send(self, kind: str, **fields: object) -> None:
         """Send it a message; without effect before its start and after its end."""
@@ -173,7 +173,8 @@ class WorkerHandle:
         if kind == "failed":
             self.failure, self.is_misconfigured = message["reason"], True
         elif kind not in ("heartbeat", "busy", "idle"):
-            self.ready = self.ready or kind == "ready"
+            if kind == "ready":
+                self.ready, self._ready_since = True, time.monotonic()
             handle(message)
 
     def kill(self) -> None:

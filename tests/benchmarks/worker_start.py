@@ -55,6 +55,7 @@ def _start_seconds(models: Path, workers: str) -> float:
 
 
 def _wait_ready(running: Server) -> None:
+    running.wait_for("serving", timeout=300)
     while httpx.get(f"{running.url}/readyz", timeout=60).status_code != 200:
         time.sleep(0.01)
 

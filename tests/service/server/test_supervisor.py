@@ -24,7 +24,7 @@ class FakeWorker(WorkerHandle):
     starts = 0
     reason = ""
 
-    async def start(self, settings: Settings, listener: socket.socket) -> None:
+    async def start(self, settings: Settings, listeners: list[socket.socket]) -> None:
         type(self).starts += 1
 
     async def listen(self, handle: Callable[[Message], None]) -> None:
@@ -53,8 +53,8 @@ class ServingWorker(FakeWorker):
 class HurriedSupervisor(Supervisor):
     """Waits for nothing, and ends after some pauses."""
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
-        super().__init__(settings, listener)
+    def __init__(self, settings: Settings, listeners: list[socket.socket]) -> None:
+        super().__init__(settings, listeners)
         self.pauses: list[float] = []
 
     async def _pause(self, seconds: float) -> None:
@@ -73,6 +73,9 @@ class IdleRepository:
 
     async def start(self) -> None:
         await asyncio.sleep(3600)
+
+    def watch(self) -> None:
+        """Do nothing."""
 
     def stop(self) -> None:
         """Do nothing."""
@@ -98,7 +101,7 @@ def _run(settings: Settings, listener: socket.socket) -> list[float]:
     pauses: list[float] = []
 
     async def main() -> None:
-        supervisor = HurriedSupervisor(settings, listener)
+        supervisor = HurriedSupervisor(settings, [listener])
         ServingWorker.ended = asyncio.Event()
         try:
             await supervisor.run()

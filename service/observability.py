@@ -18,6 +18,9 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """Id of the request being answered; its log lines carry it."""
 
+client: ContextVar[str | None] = ContextVar("client", default=None)
+"""Address of the client whose request is being answered; never logged."""
+
 STAGES = ("queue", "preprocess", "infer", "postprocess", "total")
 
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"

@@ -18,7 +18,7 @@ from service.api.cors import Cors
 from service.api.errors import error_response, status_of
 from service.api.operation import error_shape
 from service.errors import LecternError
-from service.observability import Metrics, Timings, request_id
+from service.observability import Metrics, Timings, client, request_id
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,8 @@ class RequestMiddleware:
             return
         identifier = _choose_id(scope)
         request_id.set(identifier)
+        address = scope.get("client")
+        client.set(address[0] if address else None)
         timings = Timings()
         scope.setdefault("state", {})["timings"] = timings
         status = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
@@ -27,6 +28,8 @@ DEADLINE_MARGIN = 1.25
 HOPELESS_MARGIN = 0.7
 """A request is dropped if not even this times its estimate fits into the time that it has left."""
 
+_NEW_CLIENT_FACTOR = 2.0
+"""How much longer the queue may be for a client that has no other request in it."""
 _MEMORY_SECONDS = 5.0
 """Seconds of work from which a speed is learned; older ones lose weight."""
 _GUESS_SECONDS = 0.05
@@ -67,10 +70,30 @@ class _Speed:
 class Ticket:
     """An admitted request: how much of its work is left, and until when it must be done."""
 
-    __slots__ = ("_admission", "_scope", "_total", "_why_dropped", "admitted", "deadline", "kind", "speed", "units")
+    __slots__ = (
+        "_admission",
+        "_scope",
+        "_total",
+        "_why_dropped",
+        "admitted",
+        "client",
+        "deadline",
+        "kind",
+        "speed",
+        "units",
+    )
 
-    def __init__(self, admission: Admission, work: Work, speed: _Speed, admitted: float, deadline: float) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        work: Work,
+        speed: _Speed,
+        admitted: float,
+        deadline: float,
+        client: str | None = None,
+    ) -> None:
         self.kind = work.kind
+        self.client = client
         self.speed = speed
         self.units = self._total = work.units
         """Units that are left."""
@@ -134,7 +157,8 @@ class Admission:
     """Admits the requests of one model.
 
     A model shares its time among its requests: their chunks and sentences take turns. So a request waits for each other
-    one at most as long as its own work takes, and a small one is welcome beside a large one.
+    one at most as long as its own work takes, and a small one is welcome beside a large one. A client that has no other
+    request here is admitted to a longer queue, so that one with many does not shut it out.
 
     Args:
         model: its name, for messages.
@@ -167,6 +191,8 @@ class Admission:
         self._clock = clock
         self._tickets: dict[Ticket, None] = {}
         """In order of admission."""
+        self._clients: Counter[str | None] = Counter()
+        """Number of requests of each client."""
         self._charged = self._swept = clock()
         self._published = 0.0
 
@@ -184,12 +210,13 @@ class Admission:
         """Estimated seconds of some work."""
         return work.units * self._speeds[work.kind].seconds
 
-    def enter(self, work: Work, deadline: float) -> Ticket:
+    def enter(self, work: Work, deadline: float, client: str | None = None) -> Ticket:
         """Admit a request; `leave` must follow.
 
         Args:
             work: its estimate.
             deadline: the `time.perf_counter()` after which the answer is of no use.
+            client: who asks, if that is known.
 
         Raises:
             Saturated: it could not be done in time, or enough work waits.
@@ -203,11 +230,12 @@ class Admission:
                 self._seconds_until(0),
             )
         if self._tickets:
-            self._check(self.seconds(work), deadline - now)
+            self._check(self.seconds(work), deadline - now, client)
         speed = self._speeds[work.kind]
-        ticket = Ticket(self, work, speed, now, deadline)
+        ticket = Ticket(self, work, speed, now, deadline, client)
         speed.units += work.units
         self._tickets[ticket] = None
+        self._clients[client] += 1
         self._publish()
         return ticket
 
@@ -220,6 +248,10 @@ class Admission:
         """
         self._charge(self._clock())
         del self._tickets[ticket]
+        if self._clients[ticket.client] > 1:
+            self._clients[ticket.client] -= 1
+        else:
+            del self._clients[ticket.client]
         ticket.speed.units -= ticket.units
         if finished:
             ticket.speed.complete(ticket.units)
@@ -241,7 +273,7 @@ class Admission:
         self._charge(self._clock())
         speed.units += units
 
-    def _check(self, seconds: float, left: float) -> None:
+    def _check(self, seconds: float, left: float, client: str | None) -> None:
         """Raise Saturated where a request of so many seconds cannot be done in the time left, or enough work waits."""
         if self.backlog <= GRAIN_SECONDS and DEADLINE_MARGIN * (self.backlog + seconds) <= left:
             return
@@ -254,9 +286,10 @@ class Admission:
                 f"this, which is too much for the {left:.1f} s until the deadline",
                 self._seconds_until(min(room, self._max_wait)),
             )
-        if waits > self._max_wait and len(self._tickets) >= self._parallel:
+        max_wait = self._max_wait if client in self._clients else _NEW_CLIENT_FACTOR * self._max_wait
+        if waits > max_wait and len(self._tickets) >= self._parallel:
             raise Saturated(
-                f"model {self._model!r} has other work for about {waits:.1f} s", self._seconds_until(self._max_wait)
+                f"model {self._model!r} has other work for about {waits:.1f} s", self._seconds_until(max_wait)
             )
 
     def _seconds_until(self, backlog: float) -> int:

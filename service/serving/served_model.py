@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from service.bundle.files import BundleError, first_line
 from service.errors import DeadlineExceeded, InvalidRequest, PayloadTooLarge, Saturated
-from service.observability import Metrics, Timings
+from service.observability import Metrics, Timings, client
 from service.runtime.session import Tensors
 from service.runtime.stepper import OnToken
 from service.serving.admission import Admission, Ticket
@@ -215,7 +215,7 @@ class _Record:
             Saturated: it is refused.
         """
         served = self._served
-        self._ticket = served.admission.enter(work, served._deadline(self._timings, timeout))
+        self._ticket = served.admission.enter(work, served._deadline(self._timings, timeout), client.get())
         served._idle.clear()
         return self._ticket
 

@@ -40,8 +40,8 @@ class Model:
             **{"max_in_flight": 100, "max_wait": MAX_WAIT, "parallel": 1} | options,
         )
 
-    def enter(self, units: float, allowed: float = DEADLINE, kind: str = RUN) -> Ticket:
-        return self.admission.enter(Work(units, kind), self.clock.now + allowed)
+    def enter(self, units: float, allowed: float = DEADLINE, kind: str = RUN, client: str | None = None) -> Ticket:
+        return self.admission.enter(Work(units, kind), self.clock.now + allowed, client)
 
     def refused(self, units: float, allowed: float = DEADLINE) -> Saturated:
         with pytest.raises(Saturated) as caught:
@@ -104,6 +104,19 @@ def test_a_small_request_is_admitted_beside_large_ones() -> None:
     model.enter(25)
     model.enter(0.5)
     model.refused(25)
+
+
+def test_a_client_with_many_requests_does_not_shut_out_others() -> None:
+    model = Model()
+    greedy = [model.enter(1, client="greedy") for _ in range(MAX_WAIT + 1)]
+    with pytest.raises(Saturated):
+        model.enter(1, client="greedy")
+    model.enter(1, client="other")
+    with pytest.raises(Saturated):
+        model.enter(1, client="other")
+    model.work(5, *greedy)
+    for _ in range(MAX_WAIT):
+        model.enter(1, client="greedy")
 
 
 def test_the_number_of_requests_is_limited_too() -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
@@ -43,27 +42,24 @@ _POSTPROCESS_SHARE = 0.05
 class _Speed:
     """Seconds that a unit of one kind of work takes, learned from the units that were done and the time that took."""
 
-    __slots__ = ("_busy", "_done", "seconds", "units")
+    __slots__ = ("_done", "busy", "seconds", "units")
 
     def __init__(self, guess: float) -> None:
         self.seconds = guess
         """Seconds of one unit."""
         self.units = 0.0
         """Units that were admitted and are not done."""
-        self._busy = _GUESS_SECONDS
+        self.busy = _GUESS_SECONDS
+        """Seconds in which the model worked on units of this kind."""
         self._done = _GUESS_SECONDS / guess
-
-    def spend(self, seconds: float) -> None:
-        """Add time during which the model worked on units of this kind."""
-        self._busy += seconds
 
     def complete(self, units: float) -> None:
         """Add units that are done."""
         self._done += units
-        self.seconds = self._busy / self._done
-        if self._busy > 2 * _MEMORY_SECONDS:
-            scale = _MEMORY_SECONDS / self._busy
-            self._busy *= scale
+        self.seconds = self.busy / self._done
+        if self.busy > 2 * _MEMORY_SECONDS:
+            scale = _MEMORY_SECONDS / self.busy
+            self.busy *= scale
             self._done *= scale
 
 
@@ -167,7 +163,7 @@ class Admission:
         max_wait: a request that would wait longer, in seconds, is refused. Refused clients come back after a second or
             two: with so much work at hand the model does not run out of it, and more would only make all wait longer.
         parallel: requests up to this are admitted if their deadline allows: fewer would leave cores idle.
-        on_backlog: called with the seconds of work that wait, when they change by much.
+        on_backlog: called with the seconds of work that wait, from time to time.
         clock: as `time.perf_counter`.
     """
 
@@ -191,7 +187,7 @@ class Admission:
         self._clock = clock
         self._tickets: dict[Ticket, None] = {}
         """In order of admission."""
-        self._clients: Counter[str | None] = Counter()
+        self._clients: dict[str | None, int] = {}
         """Number of requests of each client."""
         self._charged = self._swept = clock()
         self._published = 0.0
@@ -204,11 +200,7 @@ class Admission:
     @property
     def backlog(self) -> float:
         """Seconds of work that were admitted and are not done."""
-        return sum([speed.units * speed.seconds for speed in self._speeds.values()])
-
-    def seconds(self, work: Work) -> float:
-        """Estimated seconds of some work."""
-        return work.units * self._speeds[work.kind].seconds
+        return sum([speed.units * speed.seconds for speed in self._speeds.values()], 0.0)
 
     def enter(self, work: Work, deadline: float, client: str | None = None) -> Ticket:
         """Admit a request; `leave` must follow.
@@ -223,6 +215,8 @@ class Admission:
         """
         now = self._clock()
         self._charge(now)
+        speed = self._speeds[work.kind]
+        seconds = work.units * speed.seconds
         if len(self._tickets) >= self.max_in_flight:
             raise Saturated(
                 f"model {self._model!r} has {len(self._tickets)} requests in flight, which is the limit "
@@ -230,13 +224,13 @@ class Admission:
                 self._seconds_until(0),
             )
         if self._tickets:
-            self._check(self.seconds(work), deadline - now, client)
-        speed = self._speeds[work.kind]
+            self._check(seconds, deadline - now, client)
         ticket = Ticket(self, work, speed, now, deadline, client)
         speed.units += work.units
         self._tickets[ticket] = None
-        self._clients[client] += 1
-        self._publish()
+        self._clients[client] = self._clients.get(client, 0) + 1
+        if seconds > GRAIN_SECONDS:
+            self._publish()
         return ticket
 
     def leave(self, ticket: Ticket, *, finished: bool) -> None:
@@ -270,8 +264,9 @@ class Admission:
 
     def add_units(self, speed: _Speed, units: float) -> None:
         """Correct the work that waits, as a request turned out to be larger or smaller."""
-        self._charge(self._clock())
-        speed.units += units
+        if units:
+            self._charge(self._clock())
+            speed.units += units
 
     def _check(self, seconds: float, left: float, client: str | None) -> None:
         """Raise Saturated where a request of so many seconds cannot be done in the time left, or enough work waits."""
@@ -306,21 +301,24 @@ class Admission:
         elapsed, self._charged = now - self._charged, now
         if not self._tickets:
             return
-        backlog = self.backlog
-        if backlog <= 0:
-            return
-        for speed in self._speeds.values():
-            if speed.units > 0:
-                speed.spend(elapsed * speed.units * speed.seconds / backlog)
+        working = [speed for speed in self._speeds.values() if speed.units > 0]
+        if len(working) == 1:
+            working[0].busy += elapsed
+        elif working:
+            backlog = self.backlog
+            for speed in working:
+                speed.busy += elapsed * speed.units * speed.seconds / backlog
 
     def _settle(self) -> None:
         """After work was done: look for hopeless requests, and publish the backlog."""
         if not self._tickets:
             for speed in self._speeds.values():
                 speed.units = 0.0  # Sums of floats drift.
+            if self._published:
+                self._publish()
         elif self._charged - self._swept > _SWEEP_SECONDS:
             self._sweep()
-        self._publish()
+            self._publish()
 
     def _sweep(self) -> None:
         """Drop requests that would be late even if the others stopped, the oldest first; the last one may try.
@@ -339,7 +337,5 @@ class Admission:
                 ticket.drop(partial(Saturated, text, self._seconds_until(self._max_wait)))
 
     def _publish(self) -> None:
-        backlog = self.backlog
-        if abs(backlog - self._published) > GRAIN_SECONDS or (self._published and not self._tickets):
-            self._published = backlog
-            self._on_backlog(backlog)
+        self._published = self.backlog
+        self._on_backlog(self._published)

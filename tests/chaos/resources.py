@@ -67,9 +67,7 @@ def _vanishing_clients(models: Path, report: Report, count: int) -> None:
 
 def _few_descriptors(models: Path, report: Report) -> None:
     """More idle connections than the process may have descriptors."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with Server(models) as server:
-        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (128, hard))
+    with Server(models, descriptors=128) as server:
         idle = []
         try:
             for _ in range(300):
@@ -84,6 +82,7 @@ def _few_descriptors(models: Path, report: Report) -> None:
             time.sleep(1)
             warned = sum("descriptor" in message or "connections" in message for message in server.messages())
             report.add("no descriptors: alive", server.alive, at_least=1)
+            report.add("no descriptors: status of /livez meanwhile", _ask(server, "/livez", None), at_most=200)
             report.add("no descriptors: warnings in the log", warned, at_least=1, at_most=20)
         finally:
             for connection in idle:

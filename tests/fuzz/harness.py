@@ -32,10 +32,13 @@ class Server:
 
     Args:
         models: the model repository.
+        descriptors: how many file descriptors it may have; None leaves the limit of this process.
         settings: further settings by name, without the prefix `LECTERN_`.
     """
 
-    def __init__(self, models: Path = MODELS, **settings: str) -> None:
+    def __init__(self, models: Path = MODELS, *, descriptors: int | None = None, **settings: str) -> None:
+        limit = f"ulimit -n {descriptors}; " if descriptors else ""
+        self._command = ["sh", "-c", f'{limit}exec "$@"', "sh", sys.executable, "-m", "service", "serve"]
         self._folder = tempfile.TemporaryDirectory(prefix="lectern-server-")
         self.log = Path(self._folder.name) / "log"
         self._settings = {"MODELS": str(models), "PORT": "0", **settings}
@@ -45,7 +48,7 @@ class Server:
     def __enter__(self) -> Server:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "service", "serve"],
+                self._command,
                 env=environment(**self._settings),
                 cwd=ROOT,
                 stderr=log,

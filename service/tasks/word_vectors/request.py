@@ -27,6 +27,8 @@ LOOKUP, PROJECTION, EMBEDDING_TEXTS = "look-up", "projection", "embedding"
 """The kinds of work of requests that search nothing: in words, words, and characters."""
 NEIGHBORS_PER_ROW = 50
 """Finding and formatting so many neighbors is as much work as comparing one more row with the table."""
+_MOST_NEIGHBORS = 100_000
+"""The most that `max_neighbors` may be set to."""
 
 
 class WordsRequest(ABC):
@@ -59,7 +61,8 @@ class WordsRequest(ABC):
 
 def search_work(rows: int, k: int) -> Work:
     """The work of finding `k` neighbors of each of so many rows."""
-    return Work(max(rows, 1) * (1 + k / NEIGHBORS_PER_ROW))
+    # A k beyond its limit is refused when the request is checked: admission must not refuse it before.
+    return Work(max(rows, 1) * (1 + min(k, _MOST_NEIGHBORS) / NEIGHBORS_PER_ROW))
 
 
 def cosines(scores: NDArray[np.floating[Any]]) -> list[float]:

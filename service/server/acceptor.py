@@ -125,6 +125,8 @@ class Acceptor:
             if excess > 0:
                 self._warn("too many connections: all are busy", "LECTERN_MAX_CONNECTIONS", self._limit)
                 app = listener.busy_app
+            else:
+                self._warn("too many connections: idle ones are closed", "LECTERN_MAX_CONNECTIONS", self._limit)
             if excess > _EXTRA:
                 _refuse(client, encrypted=listener.ssl is not None)
                 return

@@ -19,7 +19,7 @@ from service.tasks.tensors import object_array
 from service.tasks.word_vectors import WordVectorsPredictor, predictor
 from service.tasks.word_vectors import vector_table as table
 from service.tasks.word_vectors.projection import principal_plane
-from service.tasks.word_vectors.request import NEIGHBORS, SUMS
+from service.tasks.word_vectors.request import NEIGHBORS, SUMS, search_work
 from tests.support.bundle_edits import edit_samples, rewrite
 from tests.support.files import npy
 from tests.support.predictors import open_predictor
@@ -359,3 +359,8 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path, files: dict[str, byte
 def test_a_manifest_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(BundleError, match=message):
         load(write_words(tmp_path, **changes))
+
+
+def test_a_number_of_neighbors_that_is_refused_is_not_taken_for_work() -> None:
+    assert search_work(2, 2**60) == search_work(2, 100_000)
+    assert search_work(2, 100) != search_work(2, 1000)

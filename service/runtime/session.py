@@ -185,10 +185,21 @@ def optimize_graph(path: Path) -> None:
     try:
         onnxruntime.InferenceSession(str(path), sess_options=options, providers=[CPU])
     except Exception as error:  # onnxruntime raises a class of its own per failure, all bare Exceptions.
-        if os.statvfs(path.parent).f_bavail * os.statvfs(path.parent).f_frsize < 2 * path.stat().st_size:
+        if _opens(path):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(result)) from error
         raise BundleError(f"{path}: onnxruntime cannot load it ({first_line(error)})") from error
     result.replace(path)
+
+
+def _opens(path: Path) -> bool:
+    """Whether onnxruntime can load a file, without writing another."""
+    import onnxruntime
+
+    try:
+        onnxruntime.InferenceSession(str(path), sess_options=_options(threads=1), providers=[CPU])
+    except Exception:
+        return False
+    return True
 
 
 def _options(threads: int) -> Any:

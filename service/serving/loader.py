@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from service.bundle.files import open_verified
 from service.observability import Metrics
 from service.runtime.cpus import available_cpus
+from service.runtime.run_deadline import stop_at
 from service.runtime.session import session_opener
 from service.serving.served_model import ServedModel
 from service.serving.states import PreparedVersion
@@ -39,8 +41,10 @@ class ModelLoader:
         own = self._settings.for_model(prepared.name)
         assert own.providers is not None
         opener = session_opener(own.providers, prepared.threads, self._settings.strict, optimized=prepared.optimized)
-        predictor = load_predictor(bundle, opener, self._settings.limits_for(prepared.name))
-        predictor.infer(predictor.scheduling.warm_up())
+        # It was tried in another process, but a graph may draw random numbers, and hang another time.
+        with stop_at(time.perf_counter() + self._settings.load_seconds):
+            predictor = load_predictor(bundle, opener, self._settings.limits_for(prepared.name))
+            predictor.infer(predictor.scheduling.warm_up())
         served = ServedModel(
             predictor,
             own,

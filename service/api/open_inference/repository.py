@@ -114,8 +114,8 @@ LOAD = Operation(
     tag=_TAG,
     summary="Load or reload a model",
     description=(
-        "Loads the highest version that verifies. The current version serves until the new one is ready, and stays if "
-        "none is."
+        "Loads the versions that LECTERN_VERSION_POLICY asks for (by default the highest that verifies), or only "
+        "that of `parameters.version`. What serves goes on until they are ready, and stays if none is."
     ),
     body=ControlRequest,
     body_required=False,

@@ -261,5 +261,6 @@ class ControlRequest(_Schema):
     """A request to load or unload a model."""
 
     parameters: Annotated[dict[str, Any], NullAs(dict)] = Field(
-        default={}, description="`config` and `file:…` are not implemented and refused."
+        default={},
+        description="`version`: the only version to load. `config` and `file:…` are not implemented and refused.",
     )

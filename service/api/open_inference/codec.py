@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from service.bundle.manifest import Datatype, TensorSpec
@@ -20,6 +21,7 @@ from service.limits import variable
 from service.tasks.json_tensors import array_from_json
 
 _LENGTH = struct.Struct("<I")
+_LONG_TEXT = 4_096
 
 
 def check_shape(shape: Sequence[int], spec: TensorSpec, field: str) -> None:
@@ -88,7 +90,7 @@ def write_json(array: NDArray[Any], spec: TensorSpec) -> Any:
     """
     if spec.datatype is Datatype.BYTES:
         try:
-            return [_bytes(value).decode() for value in array.flat]
+            return [_json_text(_bytes(value).decode()) for value in array.flat]
         except UnicodeDecodeError as error:
             raise InvalidRequest("holds bytes that are not UTF-8; ask for it with binary_data", spec.name) from error
     flat = array.ravel()
@@ -129,6 +131,11 @@ def _read_strings(block: memoryview, count: int, field: str) -> NDArray[Any]:
     array = np.empty(count, object)
     array[:] = elements
     return array
+
+
+def _json_text(text: str) -> str | orjson.Fragment:
+    """A text for orjson; a long one is written at once, so that a thread that writes many lets others go on between."""
+    return text if len(text) <= _LONG_TEXT else orjson.Fragment(orjson.dumps(text))
 
 
 def _bytes(value: Any) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,6 +20,8 @@ from service.runtime.session import Tensors
 
 _MAX_TENSORS = 64
 """Inputs and outputs of one request, of whatever model."""
+_WRITTEN_IN_LOOP_BYTES = 128 * 1024
+"""Outputs up to this size are written and compressed in the event loop."""
 _MAX_LISTS = 50_000
 """Lists that the data of tensors may be nested in."""
 
@@ -37,13 +41,24 @@ async def infer(request: Request) -> Response:
         )
     inference = read_inference(body, json_length, served.predictor, max_rows=served.max_batch_size)
 
-    def finish(outputs: Tensors) -> Response:
+    def write(outputs: Tensors) -> Response:
         response = write_response(inference, outputs, served)
         compress(response, request.headers)
         return response
 
+    def finish(outputs: Tensors) -> Response | Tensors:
+        return outputs if _are_large(outputs) else write(outputs)
+
     work = served.infer(inference.tensors, finish, timings(request), inference.timeout)
-    return add_model_headers(await while_connected(request, served, work), served)
+    answer = await while_connected(request, served, work)
+    response = answer if isinstance(answer, Response) else await asyncio.to_thread(write, answer)
+    return add_model_headers(response, served)
+
+
+def _are_large(outputs: Tensors) -> bool:
+    """Whether writing or compressing the outputs would hold the event loop for more than a few milliseconds."""
+    size = sum(sum(map(len, array.flat)) if array.dtype == object else array.nbytes for array in outputs.values())
+    return size > _WRITTEN_IN_LOOP_BYTES
 
 
 async def _check_json(request: Request, body: bytes, limits: JsonLimits, settings: Limits) -> None:

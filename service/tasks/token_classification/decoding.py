@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.errors import ModelFailure
 from service.tasks.token_classification.crf import Decoded, decode
 from service.tasks.token_classification.features import Kind
 from service.tasks.token_classification.tag_schemes import OUTSIDE, spans, write_iob2
@@ -65,6 +66,9 @@ class Tagging:
             [labels[index] for index in row[:length].tolist()]
             for row, length in zip(decoded.tags, lengths, strict=True)
         ]
+        # Finite emissions may still be so large that their sums are not.
+        if not np.isfinite(decoded.scores).all():
+            raise ModelFailure("the model's tag probabilities hold NaN or infinity")
         # As float64: a rounded float32 would be serialized with spurious digits.
         rounded = decoded.scores.astype(np.float64).round(_SCORE_DECIMALS)
         scores = [row[:length].tolist() for row, length in zip(rounded, lengths, strict=True)]

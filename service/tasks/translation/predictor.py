@@ -176,8 +176,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             result = self._answers.build(
                 text, text_hypotheses, alternatives=request.alternatives, alignment=request.alignment
             )
-            if result["score"] is not None and not np.isfinite(result["score"]):
-                raise ModelFailure("the score of a translation is NaN or infinity")
+            _check_finite(result)
             results.append(result)
             first += len(text_hypotheses)
         return {"results": results}
@@ -185,3 +184,13 @@ class TranslationPredictor(Predictor[TranslateRequest]):
     def stream(self, request: TranslateRequest) -> TextStream:
         """The decoder that turns the tokens of a streamed request into text."""
         return TextStream(request, self._parts.target)
+
+
+def _check_finite(result: dict[str, Any]) -> None:
+    """Raise ModelFailure if a number of an answer is NaN or infinity, which JSON does not have."""
+    scores = [result["score"], *(alternative["score"] for alternative in result["alternatives"])]
+    if not np.isfinite([score for score in scores if score is not None]).all():
+        raise ModelFailure("the score of a translation is NaN or infinity")
+    for sentence in result.get("sentences") or ():
+        if not np.isfinite(np.asarray(sentence["alignment"], np.float64)).all():
+            raise ModelFailure("the model's attention weights hold NaN or infinity")

@@ -13,6 +13,7 @@ from pydantic import BaseModel, JsonValue
 from service.bundle.checks import load_array, read_preprocessing, require_graphs, require_tensors
 from service.bundle.files import Bundle
 from service.bundle.manifest import Datatype, Graph, TensorSpec
+from service.errors import ModelFailure
 from service.limits import Limits
 from service.runtime import ann
 from service.runtime.session import OpenSession, Tensors
@@ -197,6 +198,9 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
     def infer(self, tensors: Tensors) -> Tensors:
         """Embed rows, vectors or sums and, where `k` is among the tensors, find the nearest rows to each."""
         embeddings = self._embed(tensors)
+        # A mapped table is not read whole when it is opened, so its values are checked when they are used.
+        if not np.isfinite(embeddings).all():
+            raise ModelFailure("the model's vectors hold NaN or infinity")
         if K not in tensors:
             return {EMBEDDINGS: embeddings}
         return {EMBEDDINGS: embeddings, NEIGHBORS: self._search(embeddings, tensors[K])}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.errors import ModelFailure
 from service.runtime.session import Tensors
 from service.tasks.scheduling import Work
 from service.tasks.word_vectors.lookup import Lookup
@@ -66,6 +67,12 @@ def search_work(rows: int, k: int) -> Work:
 
 
 def cosines(scores: NDArray[np.floating[Any]]) -> list[float]:
-    """Round cosines [n] for the answer, and clip those that rounding errors left just outside -1 to 1."""
+    """Round cosines [n] for the answer, and clip those that rounding errors left just outside -1 to 1.
+
+    Raises:
+        ModelFailure: one is not a number, which JSON does not have.
+    """
+    if not np.isfinite(scores).all():
+        raise ModelFailure("the model's vectors hold NaN or infinity")
     rounded: list[float] = np.round(np.clip(scores.astype(np.float64), -1, 1), 6).tolist()
     return rounded

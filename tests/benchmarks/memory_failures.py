@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gzip
 import statistics
 import sys
 import tempfile
@@ -32,7 +33,7 @@ MOST_MEGABYTES = 1.0
 AT_ONCE = 16
 
 _JSON = {"content-type": "application/json"}
-_EMPTY_LISTS = b'{"model":"tagger","tokens":[' + b",".join([b"[]"] * 1_000_000) + b"]}"
+_EMPTY_LISTS = gzip.compress(b'{"model":"tagger","tokens":[' + b",".join([b"[]"] * 1_000_000) + b"]}")
 _SLOW = orjson.dumps({"text": "The dog sleeps. " * 40, "beam_size": 4})
 _LATE = {"inputs": [{"name": "TEXT", "shape": [1, 1], "datatype": "BYTES", "data": ["the dog"]}]}
 
@@ -50,9 +51,11 @@ class Client:
         address = urlsplit(url)
         self._host, self._port = str(address.hostname), address.port
 
-    async def fail(self, status: int, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
-        """Send a request, and check the status of its answer."""
-        reader, writer = await self._send(path, body, headers or _JSON, len(body))
+    async def fail(
+        self, status: int, path: str, body: bytes, headers: dict[str, str] = _JSON, *, missing: int = 0
+    ) -> None:
+        """Send a request, `missing` bytes of whose body are announced only, and check the status of its answer."""
+        reader, writer = await self._send(path, body, headers, len(body) + missing)
         with contextlib.suppress(ConnectionError):  # An answer before the end of the body.
             await writer.drain()
         line = await reader.readline()
@@ -96,10 +99,12 @@ KINDS: dict[str, Fail] = {
     "400 bad tensor": lambda client: client.fail(400, "/v2/models/digits/infer", b'{"inputs":[]}'),
     "404 no route": lambda client: client.fail(404, "/v1/nowhere", b"{}"),
     "404 no model": lambda client: client.fail(404, "/v1/tag", b'{"model":"nobody","text":"a"}'),
-    "413": lambda client: client.fail(413, "/v1/similarity", bytes(3_000_000)),
+    "413": lambda client: client.fail(413, "/v1/similarity", b"[", missing=3_000_000),
     "415": lambda client: client.fail(415, "/v1/tag", b"a", {"content-type": "text/plain"}),
     "422 wrong field": lambda client: client.fail(422, "/v1/tag", b'{"text":1}'),
-    "422 a million empty lists": lambda client: client.fail(422, "/v1/tag", _EMPTY_LISTS),
+    "422 a million empty lists": lambda client: client.fail(
+        422, "/v1/tag", _EMPTY_LISTS, _JSON | {"content-encoding": "gzip"}
+    ),
     "504": lambda client: client.fail(
         504, "/v2/models/translate-en-de/infer", orjson.dumps(_LATE | {"parameters": {"timeout": 1}})
     ),

@@ -17,6 +17,7 @@ from service.api.bodies import BODY_IS_READ
 from service.api.cors import Cors
 from service.api.errors import error_response, status_of
 from service.api.operation import error_shape
+from service.api.refusal_log import client_address
 from service.errors import LecternError
 from service.observability import Metrics, Timings, client, request_id
 
@@ -131,6 +132,7 @@ def _release_frames(error: BaseException | None) -> None:
 def _log_request(scope: Scope, status: int, timings: Timings) -> None:
     milliseconds = round(timings.total * 1e3, 3)
     fields = {"method": scope["method"], "path": scope["path"], "status": status, "ms": milliseconds}
+    fields["client"] = client_address(scope)
     if key := scope["state"].get(API_KEY):
         fields["key"] = key.name
     log.info("request", extra={"fields": fields})

@@ -63,6 +63,8 @@ class HttpConnection(Connection):
         self._droppable = _DROPPED_BYTES
         self._in_head = False
         self._hosts = 0
+        self._host = b""
+        """The last host that was checked."""
 
     # Bytes from the client.
 
@@ -158,8 +160,9 @@ class HttpConnection(Connection):
     def _check_header(self, name: bytes, value: bytes) -> None:
         if name == b"host":
             self._hosts += 1
-            if self._hosts > 1 or not _HOST.fullmatch(value):
+            if self._hosts > 1 or (value != self._host and not _HOST.fullmatch(value)):
                 raise Refusal(400, "the request needs exactly one valid host header")
+            self._host = value
         elif name == b"expect":
             self.expect_100_continue = value.lower() == b"100-continue"
         elif value.lower() != b"chunked":
@@ -192,7 +195,8 @@ class HttpConnection(Connection):
             keep_alive=version == "1.1" and parser.should_keep_alive() and not upgrade and not self._draining.is_set(),
             on_response=self.on_response_complete,
         )
-        if not self.is_active:
+        previous = self.cycle
+        if previous is None or previous.response_complete:
             self.cycle = cycle
             self._start_asgi_task(cycle, self.app)
         elif len(self.pipeline) < _MAX_PIPELINED:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -13,7 +15,7 @@ import orjson
 import pytest
 
 from tests.support.classify_requests import labels, pixels
-from tests.support.processes import server
+from tests.support.processes import ROOT, Server, environment, server
 from tests.support.raw_http import BODY, Connection, connected
 
 _HEAD = f"POST /v1/classify HTTP/1.1\nhost: x\ncontent-type: application/json\ncontent-length: {len(BODY)}"
@@ -156,6 +158,34 @@ def test_an_idle_connection_ends_without_a_reset(models_dir: Path, number: signa
         with pytest.raises((IndexError, ConnectionError)):
             connection.answer()
         assert running.wait() == 0
+
+
+_WITH_A_THREAD_THAT_HANGS = """
+import sys, threading, time
+from service.cli import main
+
+if __name__ == "__main__":
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    sys.exit(main(["serve"]))
+"""
+
+
+def test_a_thread_that_hangs_does_not_keep_the_process(models_dir: Path, tmp_path: Path) -> None:
+    program = tmp_path / "hangs.py"
+    program.write_text(_WITH_A_THREAD_THAT_HANGS)
+    settings = environment(MODELS=str(models_dir), PORT="0", DRAIN_SECONDS="0", SHUTDOWN_SECONDS="1")
+    settings["PYTHONPATH"] = str(ROOT)
+    process = subprocess.Popen([sys.executable, program], env=settings, stderr=subprocess.PIPE, text=True)
+    running = Server(process)
+    try:
+        assert httpx.get(f"{running.url}/livez", timeout=60).status_code == 200
+        running.signal(signal.SIGTERM)
+        assert running.wait(30) == 0
+        assert running.lines[-1]["message"] == "stopped"
+    finally:
+        process.kill()
+        process.wait(10)
+        running.close()
 
 
 def test_the_socket_refuses_once_it_is_closed(models_dir: Path) -> None:

@@ -6,14 +6,15 @@ was used least recently makes room.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import hashlib
 import mmap
 import os
 import secrets
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from service.access.rates import Rate
@@ -40,23 +41,29 @@ class TokenBuckets:
 
     Args:
         path: a file that other processes open too; None where there is one process.
+
+    Raises:
+        OSError: the file cannot be written.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         if path is None:
             self._descriptor = None
             self._memory = mmap.mmap(-1, _SIZE)
+            self._memory[:_SALT_BYTES] = secrets.token_bytes(_SALT_BYTES)
         else:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            with self._locked(wait=True):
+            held = self._lock(patiently=True)
+            try:
                 if os.fstat(self._descriptor).st_size < _SIZE:
                     # Written, not only made longer: a full disk is an error here, and not a crash later.
-                    os.pwrite(self._descriptor, bytes(_SIZE), 0)
+                    content = secrets.token_bytes(_SALT_BYTES) + bytes(_SIZE - _SALT_BYTES)
+                    if os.pwrite(self._descriptor, content, 0) < _SIZE:
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            finally:
+                self._unlock(held)
             self._memory = mmap.mmap(self._descriptor, _SIZE)
-        with self._locked(wait=True):
-            if not any(self._memory[:_SALT_BYTES]):
-                self._memory[:_SALT_BYTES] = secrets.token_bytes(_SALT_BYTES)
-            self._salt = self._memory[:_SALT_BYTES]
+        self._salt = self._memory[:_SALT_BYTES]
 
     def close(self) -> None:
         """Release the memory."""
@@ -75,30 +82,33 @@ class TokenBuckets:
             0 if the request is admitted, else after how many seconds it would be.
         """
         now = time.monotonic()
-        with self._locked():
+        held = self._lock()
+        try:
             buckets = [(rate, *self._find(owner, rate, now)) for rate in rates]
-            wait = max((_wait(rate, tokens) for rate, _, _, tokens in buckets), default=0.0)
+            wait = max([_wait(rate, tokens) for rate, _, _, tokens in buckets], default=0.0)
             if wait == 0.0:
                 for rate, offset, identity, tokens in buckets:
-                    _BUCKET.pack_into(
-                        self._memory, offset, identity, tokens if rate.of_model_time else tokens - 1.0, now
-                    )
-            return wait
+                    left = tokens if rate.of_model_time else tokens - 1.0
+                    _BUCKET.pack_into(self._memory, offset, identity, left, now)
+        finally:
+            self._unlock(held)
+        return wait
 
     def charge(self, owner: str, rates: Sequence[Rate], milliseconds: float) -> None:
         """Take the model time that an admitted request took out of the owner's buckets; they may fall below zero."""
         now = time.monotonic()
-        with self._locked():
+        held = self._lock()
+        try:
             for rate in rates:
                 if rate.of_model_time:
                     offset, identity, tokens = self._find(owner, rate, now)
                     _BUCKET.pack_into(self._memory, offset, identity, tokens - milliseconds, now)
+        finally:
+            self._unlock(held)
 
     def _find(self, owner: str, rate: Rate, now: float) -> tuple[int, int, float]:
         """The offset, the identity and the tokens of a bucket, which is full where it is new."""
-        digest = hashlib.blake2b(f"{rate} {owner}".encode(), digest_size=16, key=self._salt).digest()
-        identity = int.from_bytes(digest[:8], "little") or 1
-        start = _SALT_BYTES + int.from_bytes(digest[8:12], "little") % _SETS * _SET.size
+        identity, start = _place(self._salt, owner, rate)
         fields = _SET.unpack_from(self._memory, start)
         owners = fields[::3]
         if identity in owners:
@@ -111,33 +121,38 @@ class TokenBuckets:
             tokens = rate.amount
         return start + way * _BUCKET.size, identity, tokens
 
-    @contextlib.contextmanager
-    def _locked(self, *, wait: bool = False) -> Iterator[None]:
+    def _lock(self, *, patiently: bool = False) -> bool:
+        """Lock the memory against other processes; whether that worked within the time."""
         if self._descriptor is None or fcntl is None:
-            yield
-            return
-        held = self._lock(wait)
-        try:
-            yield
-        finally:
-            if held:
-                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-
-    def _lock(self, wait: bool) -> bool:
-        assert self._descriptor is not None
-        if wait:
+            return False
+        if patiently:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             return True
-        give_up = time.monotonic() + _LOCK_SECONDS
+        give_up = 0.0
         while True:
             try:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                if time.monotonic() > give_up:
+                now = time.monotonic()
+                give_up = give_up or now + _LOCK_SECONDS
+                if now > give_up:
                     return False
                 os.sched_yield()
             else:
                 return True
+
+    def _unlock(self, held: bool) -> None:
+        if held:
+            assert self._descriptor is not None
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+
+@lru_cache(4096)
+def _place(salt: bytes, owner: str, rate: Rate) -> tuple[int, int]:
+    """The identity of a bucket, and the offset of the set of buckets that it belongs to."""
+    digest = hashlib.blake2b(f"{rate} {owner}".encode(), digest_size=16, key=salt).digest()
+    identity = int.from_bytes(digest[:8], "little") or 1
+    return identity, _SALT_BYTES + int.from_bytes(digest[8:12], "little") % _SETS * _SET.size
 
 
 def _wait(rate: Rate, tokens: float) -> float:

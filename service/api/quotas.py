@@ -27,7 +27,7 @@ class Quotas:
         settings: the settings of the service.
 
     Raises:
-        ConfigurationError: `rate_limit` is no rate.
+        ConfigurationError: `rate_limit` is no rate, or there is no room for the buckets.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -35,8 +35,8 @@ class Quotas:
             self._address_rates = parse_rates(settings.rate_limit) if settings.rate_limit else ()
         except ValueError as error:
             raise ConfigurationError(f"{variable('rate_limit')}: {error}") from error
-        self._buckets: TokenBuckets | None = None
         self.limits_addresses = bool(self._address_rates)
+        self._buckets = _open_buckets() if self.limits_addresses or settings.api_keys else None
 
     def admit(self, key: ApiKey | None, address: str) -> None:
         """Count a request.
@@ -49,7 +49,7 @@ class Quotas:
             QuotaExceeded: the caller has asked for too much.
         """
         owner, rates = self._owner(key, address)
-        if rates and (wait := self._open().admit(owner, rates)):
+        if rates and self._buckets is not None and (wait := self._buckets.admit(owner, rates)):
             seconds = math.ceil(wait)
             whose = "this API key" if key else "this address"
             text = f"the limit of {whose} is {', '.join(map(str, rates))}; try again in {seconds} s"
@@ -60,19 +60,23 @@ class Quotas:
         if not seconds:
             return
         owner, rates = self._owner(key, address)
-        if any(rate.of_model_time for rate in rates):
-            self._open().charge(owner, rates, seconds * 1e3)
+        if self._buckets is not None and any(rate.of_model_time for rate in rates):
+            self._buckets.charge(owner, rates, seconds * 1e3)
 
     def _owner(self, key: ApiKey | None, address: str) -> tuple[str, tuple[Rate, ...]]:
         if key is not None:
             return f"key {key.name}", key.rates
         return f"address {subscriber(address)}", self._address_rates
 
-    def _open(self) -> TokenBuckets:
-        if self._buckets is None:
-            folder = os.environ.get(MULTIPROCESS_DIR)
-            self._buckets = TokenBuckets(Path(folder, _FILE) if folder else None)
-        return self._buckets
+
+def _open_buckets() -> TokenBuckets:
+    """The buckets of all worker processes, or of this one where it is the only one."""
+    folder = os.environ.get(MULTIPROCESS_DIR)
+    try:
+        return TokenBuckets(Path(folder, _FILE) if folder else None)
+    except OSError as error:
+        reason = f"the memory for limits cannot be made in {folder} ({error.strerror}); make room there, or set TMPDIR"
+        raise ConfigurationError(reason) from error
 
 
 @lru_cache(4096)

@@ -83,9 +83,14 @@ def listen(host: str, port: int, settings: str = "LECTERN_PORT or LECTERN_HOST")
     return listener
 
 
+def is_unix(listener: socket.socket) -> bool:
+    """Whether it is a Unix socket."""
+    return listener.family.name == "AF_UNIX"  # Not every platform has the constant.
+
+
 def url_of(listener: socket.socket, scheme: str = "http") -> str:
     """The base URL of what answers on a listening socket; of a Unix socket its path."""
-    if listener.family == socket.AF_UNIX:
+    if is_unix(listener):
         return f"unix:{listener.getsockname()}"
     host, port = listener.getsockname()[:2]
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -24,6 +24,7 @@ from service.server.busy import ProbesOnly
 from service.server.connection import Connection, ConnectionLimits
 from service.server.descriptors import max_connections, raise_limit
 from service.server.exposure import exposed
+from service.server.listener import is_unix
 from service.server.protocol import HttpConnection
 from service.server.refusals import Refusal
 from service.server.tls import certificate_of
@@ -48,6 +49,8 @@ def uvicorn_config(app: Lectern, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         cast(Any, app),
         http=HttpConnection,
+        # Windows' other event loop cannot wait for a listening socket.
+        loop="asyncio:SelectorEventLoop" if sys.platform == "win32" else "auto",
         lifespan="on",
         ws="none",
         log_config=None,
@@ -114,7 +117,7 @@ class Server(uvicorn.Server):
 
     def _listener(self, listener: socket.socket, *, admin: bool) -> Listener:
         app = cast(ASGIApp, self.config.loaded_app)
-        encrypted = self._certificate is not None and listener.family != socket.AF_UNIX
+        encrypted = self._certificate is not None and not is_unix(listener)
         return Listener(
             listener,
             exposed(app, self._settings, admin=admin),

@@ -132,7 +132,7 @@ def probe(port: int, request: bytes, delay: float, seconds: float, interval: flo
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         end = time.perf_counter() + seconds
-        while (sent := time.perf_counter()) < end:
+        while (sent := time.perf_counter()) < end or not latencies:
             connection.sendall(request)
             answer = b""
             while b"\r\n\r\n" not in answer or not _is_complete(answer):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.bars import Report
 from tests.support.processes import ROOT, Server, server
 
 _START_BAR = 1.3
@@ -34,9 +35,11 @@ def main() -> int:
     ratio = statistics.median(second / first for first, second in zip(one, several, strict=True))
     print(f"start with 1 worker:  {statistics.median(one):6.2f} s  {_spread(one)}")
     print(f"start with {arguments.workers} workers: {statistics.median(several):6.2f} s  {_spread(several)}")
-    print(f"ratio {ratio:.2f} (bar {_START_BAR})")
+    report = Report()
+    report.add(f"start with {arguments.workers} workers", ratio, "of the start with one", at_most=_START_BAR)
     found = _replace(arguments.models, str(arguments.workers))
-    return int(ratio > _START_BAR or found > _FOUND_BAR_SECONDS)
+    report.add("until a stopped worker is found", found, "s", at_most=_FOUND_BAR_SECONDS)
+    return report.exit_code
 
 
 def _spread(seconds: list[float]) -> str:
@@ -75,7 +78,6 @@ def _replace(models: Path, workers: str) -> float:
         os.kill(pids[1], signal.SIGSTOP)
         running.wait_for("worker died", 2)
         found = time.perf_counter() - begun
-        print(f"a stopped worker is found after {found:.2f} s (bar {_FOUND_BAR_SECONDS:g} s)")
         running.wait_for("worker ready", count + 2)
         print(f"and replaced after {time.perf_counter() - begun:.2f} s")
     return found

@@ -42,13 +42,19 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(name="workers", module="tests.chaos.workers"),
     Scenario(name="drain", module="tests.chaos.drain"),
     Scenario(name="resources", module="tests.chaos.resources"),
-    Scenario(name="hostile_bodies", module="tests.benchmarks.hostile_bodies"),
-    Scenario(name="reload_under_load", module="tests.benchmarks.reload_under_load"),
-    Scenario(name="overload", module="tests.benchmarks.overload"),
+    Scenario(name="hostile_bodies", module="tests.benchmarks.hostile_bodies", short=("--rounds", "1"), full=()),
+    Scenario(
+        name="reload_under_load",
+        module="tests.benchmarks.reload_under_load",
+        short=("--reloads", "3", "--seconds", "5"),
+        full=(),
+    ),
+    Scenario(name="overload", module="tests.benchmarks.overload", short=("--seconds", "2"), full=()),
     Scenario(name="memory_sizes", module="tests.benchmarks.memory_sizes"),
     Scenario(name="memory_reload", module="tests.benchmarks.memory_reload"),
-    Scenario(name="memory_failures", module="tests.benchmarks.memory_failures"),
-    Scenario(name="worker_start", module="tests.benchmarks.worker_start"),
+    Scenario(name="memory_failures", module="tests.benchmarks.memory_failures", short=("--requests", "500"), full=()),
+    Scenario(name="memory_pictures", module="tests.benchmarks.memory_pictures"),
+    Scenario(name="worker_start", module="tests.benchmarks.worker_start", short=("--rounds", "2"), full=()),
 )
 
 

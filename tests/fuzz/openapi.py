@@ -16,6 +16,7 @@ from tests.support.processes import environment
 # field's name. Unloading is left out, as all that follows would be refused; a load by name is fuzzed.
 _CONFIGURATION = """
 [checks]
+negative_data_rejection.expected-statuses = ["400", "401", "403", "404", "405", "411", "413", "415", "422", "429"]
 positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "413", "415", "422"]
 """
 _UNLOAD = "/v2/repository/models/{model}/unload"

@@ -12,6 +12,7 @@ import sys
 from uvicorn.server import HANDLED_SIGNALS
 
 from service.app import create_app
+from service.runtime.memory import keep_returning_memory, limit_heap
 from service.runtime.providers import check_installation
 from service.server.listener import addresses, listening
 from service.server.logs import start_log
@@ -38,6 +39,7 @@ def serve(settings: Settings) -> int:
     Raises:
         ConfigurationError: the installation, the settings, the address or the models do not allow serving.
     """
+    limit_heap()
     check_installation()
     start_log(settings)
     with listening(settings) as listeners:
@@ -58,8 +60,11 @@ def _serve_on(listeners: list[socket.socket], settings: Settings) -> int:
 
 
 def settle() -> None:
-    """Keep the garbage collector from what was loaded by now, and other threads from keeping the event loop."""
+    """Set up what lasts: nothing of what was loaded by now is collected, no thread keeps the event loop long, and free
+    memory goes back to the system.
+    """
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
+    keep_returning_memory()

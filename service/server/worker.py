@@ -17,6 +17,7 @@ import uvicorn
 from service.app import Lectern, create_app
 from service.errors import ConfigurationError
 from service.observability import configure_logging
+from service.runtime.memory import limit_heap
 from service.runtime.providers import check_installation
 from service.server.channel import Channel, Message
 from service.server.control import SupervisorControl
@@ -40,6 +41,7 @@ def run_worker(settings: Settings, listeners: list[socket.socket], control: sock
         listeners: the listening sockets that all workers share.
         control: this end of the channel to the supervisor.
     """
+    limit_heap()
     # Ctrl-C reaches the whole process group: the supervisor says what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure_logging(settings.log_level)

@@ -11,6 +11,7 @@ from service.bundle.files import BundleError, first_line
 from service.bundle.manifest import Task
 from service.errors import InvalidRequest, LecternError, NotReady, UnknownModel
 from service.observability import Metrics
+from service.runtime.memory import expect_free_memory
 from service.serving.loader import ModelLoader
 from service.serving.selection import only_match
 from service.serving.served_model import ServedModel
@@ -220,6 +221,7 @@ class ModelRegistry:
         def closed(done: asyncio.Task[None]) -> None:
             self._closing.discard(done)
             model.retiring.discard(version)
+            expect_free_memory()
 
         task.add_done_callback(closed)
         return task

@@ -1,4 +1,4 @@
-"""Pictures that nobody waits for are not decoded."""
+"""Pictures that nobody waits for are not decoded, and pictures hold up no text."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tests.support.classifier_bundles import write_classifier
 from tests.support.event_loop import run_async
 from tests.support.pictures import picture_file
 from tests.support.server import Gate, serving
+from tests.support.tagger_bundles import write_tagger
 
 COUNT = 20
 
@@ -92,3 +93,23 @@ async def _is_idle(client: httpx.AsyncClient) -> None:
     """Have one more picture answered."""
     response = await client.post("/v1/classify", content=_body(1), headers={"content-type": "application/json"})
     assert response.status_code == 200
+
+
+def test_pictures_hold_up_no_text(tmp_path: Path, decoder: SlowDecoder) -> None:
+    write_classifier(tmp_path)
+    write_tagger(tmp_path)
+
+    async def main() -> None:
+        async with serving(Settings(models=tmp_path)) as (client, _):
+            decoder.gate.shut()
+            headers = {"content-type": "application/json"}
+            calls = [
+                asyncio.create_task(client.post("/v1/classify", content=_body(2), headers=headers)) for _ in range(8)
+            ]
+            await decoder.gate.wait_entered()
+            long_text = {"text": "the dog sleeps . " * 2000}
+            assert (await asyncio.wait_for(client.post("/v1/tag", json=long_text), 60)).status_code == 200
+            decoder.gate.open()
+            assert {answer.status_code for answer in await asyncio.gather(*calls)} == {200}
+
+    run_async(main())

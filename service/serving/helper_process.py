@@ -19,7 +19,7 @@ from collections.abc import Iterator
 import orjson
 
 from service.bundle.files import BundleError
-from service.errors import ConfigurationError, LecternError, NotReady
+from service.errors import ConfigurationError, NotReady
 from service.limits import variable
 from service.serving.preparation_job import PreparationJob
 from service.serving.states import PreparedVersion
@@ -30,7 +30,7 @@ _IDLE_SECONDS = 60.0
 """The helper process ends after this time without a job."""
 
 
-class PreparationFailure(LecternError):
+class PreparationFailure(Exception):
     """A preparation that failed in a way that nobody foresaw; `traceback` is for the log."""
 
     def __init__(self, message: str, traceback: str = "") -> None:

@@ -292,7 +292,7 @@ class ModelRepository:
 
     def _refuse(self, name: str, version: int, error: Exception) -> str:
         """Log why a version does not serve, and return it."""
-        foreseen = isinstance(error, BundleError | LecternError)
+        foreseen = isinstance(error, BundleError | LecternError | PreparationFailure)
         reason = str(error) if foreseen else f"it fails with {type(error).__name__}: {first_line(error)}"
         fields: dict[str, Any] = {"model": name, "version": version, "reason": reason}
         if isinstance(error, PreparationFailure) and error.traceback:

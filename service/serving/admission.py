@@ -211,9 +211,12 @@ class Admission:
             client: who asks, if that is known.
 
         Raises:
+            DeadlineExceeded: the deadline has passed.
             Saturated: it could not be done in time, or enough work waits.
         """
         now = self._clock()
+        if deadline <= now:  # However idle the model were: coming back later does not help.
+            raise DeadlineExceeded("the deadline passed before the request was admitted")
         self._charge(now)
         speed = self._speeds[work.kind]
         seconds = work.units * speed.seconds

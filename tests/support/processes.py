@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -89,17 +89,24 @@ class Server:
 
 
 @contextmanager
-def server(models: Path, *, preexec: Callable[[], None] | None = None, **settings: str) -> Iterator[Server]:
+def server(
+    models: Path,
+    *,
+    program: Sequence[str] = ("-m", "service", "serve"),
+    preexec: Callable[[], None] | None = None,
+    **settings: str,
+) -> Iterator[Server]:
     """A server process on a free port; it is killed at the end if it still runs.
 
     Args:
         models: the model repository.
+        program: what Python runs.
         preexec: called in the process before it becomes the server.
         settings: settings, without their prefix.
     """
     complete: Mapping[str, str] = {"MODELS": str(models), "PORT": "0", **settings}
     process = subprocess.Popen(
-        [sys.executable, "-m", "service", "serve"],
+        [sys.executable, *program],
         env=environment(**complete),
         cwd=ROOT,
         stderr=subprocess.PIPE,

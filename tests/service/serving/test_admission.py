@@ -76,6 +76,15 @@ def test_what_cannot_be_done_before_its_deadline_is_refused_at_once() -> None:
     assert error.retry_after == 13
 
 
+def test_a_request_whose_deadline_has_passed_is_late_and_not_refused_as_too_much() -> None:
+    model = Model()
+    for waiting in range(2):
+        with pytest.raises(DeadlineExceeded):
+            model.enter(1, allowed=0)
+        assert model.admission.in_flight == waiting
+        model.enter(1)
+
+
 def test_time_to_retry_is_until_there_is_room() -> None:
     model = Model()
     ticket = model.enter(20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,7 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
+@cache  # Each `CDLL` leaves a cycle of objects behind.
 def _glibc() -> Any:
     """The C library, if it is glibc."""
     library = ctypes.CDLL(None)

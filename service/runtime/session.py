@@ -97,9 +97,6 @@ class OnnxSession:
         import onnxruntime
 
         options = _options(threads)
-        # An arena keeps the memory of the largest run, in pieces that fit no other length; only the number of rows is
-        # bounded well.
-        options.enable_cpu_mem_arena = all(size >= 0 for spec in graph.inputs for size in spec.shape[1:])
         if optimized:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         resolved = resolve(providers)
@@ -214,6 +211,8 @@ def _options(threads: int) -> Any:
     options.inter_op_num_threads = 1
     # Spinning threads burn the quota of a shared CPU while they wait.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # An arena keeps the memory of the largest run of each session, in pieces that fit no other length.
+    options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False  # A plan would be kept for every shape that ever ran, and there are thousands.
     options.log_severity_level = 4  # Its errors are exceptions already; lines of its own would not be JSON.
     return options

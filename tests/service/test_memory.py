@@ -42,6 +42,24 @@ def no_collection() -> Iterator[None]:
     gc.enable()
 
 
+@pytest.fixture
+def garbage(no_collection: None) -> Callable[[], list[str]]:
+    """Tells the types of the service whose objects only a garbage collection can free."""
+
+    def types() -> list[str]:
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            gc.collect()
+            names = {f"{type(item).__module__}.{type(item).__qualname__}" for item in gc.garbage}
+            return sorted(name for name in names if name.startswith("service."))
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.collect()
+
+    return types
+
+
 def _parts(registry: ModelRegistry) -> list[weakref.ref[Any]]:
     """The only model, its lane, its predictor and its sessions."""
     (served,) = registry.serving()
@@ -68,6 +86,25 @@ def test_a_retired_model_is_freed_without_a_collection(tmp_path: Path, kind: str
             before = _parts(registry)
             assert (await client.post(f"/v2/repository/models/{name}/unload")).status_code == 200
             await _gone(before)
+
+    run_async(main())
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_nothing_of_a_retired_model_waits_for_a_collection(
+    tmp_path: Path, kind: str, garbage: Callable[[], list[str]]
+) -> None:
+    write, route, request, _ = WRITERS[kind]
+    name = write(tmp_path).manifest.name
+
+    async def main() -> None:
+        async with serving(Settings(models=tmp_path)) as (client, app):
+            garbage()  # what the start left
+            assert (await client.post(route, json=request)).status_code == 200
+            before = _parts(app.context.registry)
+            assert (await client.post(f"/v2/repository/models/{name}/load")).status_code == 200
+            await _gone(before)
+            assert garbage() == []
 
     run_async(main())
 

@@ -6,7 +6,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -69,6 +69,8 @@ class Profile:
         self.language = language
         self._grams = dict(grams)
         self._words = dict(frequent)
+        # A cached bound method would refer back to the profile, and only a garbage collection could free the two.
+        self._word_score = partial(_word_score, self._grams, self._words)
         self._cached_word_score = lru_cache(_CACHED_WORDS)(self._word_score)
 
     @classmethod
@@ -101,17 +103,20 @@ class Profile:
             for word in words
         )
 
-    def _word_score(self, word: str) -> float:
-        bounded = f"{WORD_BOUNDARY}{word}{WORD_BOUNDARY}"
-        spelled = math.fsum(self._gram_score(bounded[max(0, end - ORDER) : end]) for end in range(2, len(bounded) + 1))
-        return max(spelled + _UNLISTED_WORD, self._words.get(word, -math.inf))
 
-    def _gram_score(self, gram: str) -> float:
-        for skipped in range(len(gram)):
-            score = self._grams.get(gram[skipped:])
-            if score is not None:
-                return score + skipped * _BACK_OFF
-        return _UNKNOWN_CHARACTER + len(gram) * _BACK_OFF
+def _word_score(grams: Mapping[str, float], frequent: Mapping[str, float], word: str) -> float:
+    bounded = f"{WORD_BOUNDARY}{word}{WORD_BOUNDARY}"
+    ends = range(2, len(bounded) + 1)
+    spelled = math.fsum(_gram_score(grams, bounded[max(0, end - ORDER) : end]) for end in ends)
+    return max(spelled + _UNLISTED_WORD, frequent.get(word, -math.inf))
+
+
+def _gram_score(grams: Mapping[str, float], gram: str) -> float:
+    for skipped in range(len(gram)):
+        score = grams.get(gram[skipped:])
+        if score is not None:
+            return score + skipped * _BACK_OFF
+    return _UNKNOWN_CHARACTER + len(gram) * _BACK_OFF
 
 
 def _group(scores: Mapping[str, float]) -> dict[float, str]:

@@ -46,6 +46,12 @@ def test_it_runs(onnx_file: Path) -> None:
     assert not session.report.fell_back
 
 
+def test_it_keeps_no_memory_of_its_largest_run(onnx_file: Path) -> None:
+    options = _open(onnx_file)._session.get_session_options()
+    assert not options.enable_cpu_mem_arena
+    assert not options.enable_mem_pattern
+
+
 @pytest.mark.parametrize(
     ("graph", "message"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from fastapi import FastAPI
@@ -51,6 +52,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *open_inference.OPERATIONS,
 )
 
+_UNROUTED = replace(docs_pages.PAGES[0], path="(no route)", summary="Every path and method without an operation")
+"""Stands for the operation of a request that has none, in the checks that every request passes."""
+
 Hook = Callable[[Context], None]
 MakeControl = Callable[[Settings, ModelRegistry], ModelControl]
 
@@ -62,9 +66,7 @@ class Lectern(FastAPI):
     """
 
     def __init__(self, context: Context, **options: Any) -> None:
-        super().__init__(
-            title="Lectern", version=__version__, redirect_slashes=False, docs_url=None, redoc_url=None, **options
-        )
+        super().__init__(title="Lectern", version=__version__, redirect_slashes=False, openapi_url=None, **options)
         self.context = context
         shared: dict[str, Any] = {
             "metrics": context.metrics,
@@ -148,15 +150,21 @@ def _drop_trailing_slash(scope: Scope) -> bool:
     if scope["type"] != "http":
         return False
     path = scope["path"]
-    if not path.endswith("/") or path == scope.get("root_path", "") + "/":
+    if not path.endswith("/") or path == "/":
         return False
     scope["path"] = path[:-1]
     return True
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    """Answer a request that the router refuses: an unknown path, or a method that the path does not have."""
+    """Answer a request that the router refuses: an unknown path, or a method that the path does not have.
+
+    Raises:
+        Forbidden: it names an unknown host.
+        QuotaExceeded: its caller has asked for too much.
+    """
     assert isinstance(error, HTTPException)
+    request.app.context.access.check(_UNROUTED, request.scope)
     path = request.url.path
     texts = {404: f"no route {path}; /docs lists them", 405: f"{request.method} is not allowed on {path}"}
     text = texts.get(error.status_code, str(error.detail))

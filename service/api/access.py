@@ -76,7 +76,7 @@ class Access:
         if not self.limits_callers or operation.is_probe:
             return
         if self._keys is None or operation.key_scope is None:
-            self._count(operation, scope, None)
+            self._count(operation, scope, self._find_key(_bearer_key(scope)))
             return
         text = _bearer_key(scope)
         if text is None and operation.key_in_fields:
@@ -97,7 +97,10 @@ class Access:
             self._check_key(fields.get("api_key"), operation, scope)
 
     def confirm(self, operation: Operation, scope: Scope) -> None:
-        """Check that the key was checked before the answer is sent; so no route can forget its fields."""
+        """Check that the key was checked before an answer or an error is sent.
+
+        So no route can forget its fields, and a body that cannot be read is one without a key.
+        """
         if operation.key_in_fields:
             self.check_fields({}, scope)
 
@@ -148,10 +151,9 @@ class Access:
             )
 
     def _check_key(self, text: Any, operation: Operation, scope: Scope) -> None:
-        assert self._keys is not None
         assert operation.key_scope is not None
         libretranslate = operation.key_in_fields
-        key = self._keys.find(text) if isinstance(text, str) else None
+        key = self._find_key(text)
         self._count(operation, scope, key)
         if text is None or text == "":
             self._refusals.write("no key", operation.path, scope)
@@ -165,6 +167,9 @@ class Access:
             self._refusals.write("scope of the key", operation.path, scope, key=key.name)
             raise Forbidden(f"the API key does not allow this: it lacks the scope {operation.key_scope.value!r}")
         scope["state"][API_KEY] = key
+
+    def _find_key(self, text: Any) -> ApiKey | None:
+        return self._keys.find(text) if self._keys is not None and isinstance(text, str) else None
 
     def _count(self, operation: Operation, scope: Scope, key: ApiKey | None) -> None:
         """Count the request against the limits of its caller."""

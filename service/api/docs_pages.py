@@ -1,4 +1,4 @@
-"""The pages /docs (Swagger UI) and /redoc, which show the OpenAPI document.
+"""The OpenAPI document, and the pages /docs (Swagger UI) and /redoc, which show it.
 
 Their scripts come from a content delivery network, in a version whose hash the page names, and the page's policy lets
 nothing else run: a caller may type an API key into it.
@@ -16,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from service.api.errors import ErrorShape
-from service.api.operation import Operation
+from service.api.io import json_response
+from service.api.operation import Operation, context
 
 _CDN = "https://cdn.jsdelivr.net/npm"
 _SWAGGER = f"{_CDN}/swagger-ui-dist@5.29.4"
@@ -35,6 +36,14 @@ _HEAD = """<!DOCTYPE html>
 <title>Lectern</title>
 <link rel="icon" href="data:,">
 """
+
+
+async def openapi_document(request: Request) -> Response:
+    """Answer with the OpenAPI document."""
+    document = request.app.openapi()
+    if prefix := context(request).settings.root_path:
+        document = document | {"servers": [{"url": prefix}, *document.get("servers", ())]}
+    return json_response(document)
 
 
 async def swagger_ui(request: Request) -> Response:
@@ -76,7 +85,7 @@ async def redoc(request: Request) -> Response:
 
 def _document_url(request: Request) -> str:
     """The path of the OpenAPI document, behind the prefix of a proxy."""
-    return f"{request.scope.get('root_path', '').rstrip('/')}/openapi.json"
+    return f"{context(request).settings.root_path}/openapi.json"
 
 
 def _script(url: str) -> str:
@@ -100,5 +109,9 @@ _DOCS = Operation(
     key_scope=None,
 )
 
-PAGES = (_DOCS, replace(_DOCS, path="/redoc", endpoint=redoc, summary="The operations, to be read"))
+PAGES = (
+    _DOCS,
+    replace(_DOCS, path="/redoc", endpoint=redoc, summary="The operations, to be read"),
+    replace(_DOCS, path="/openapi.json", endpoint=openapi_document, summary="The operations, for programs"),
+)
 """Served like operations, and not part of the OpenAPI document."""

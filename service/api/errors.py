@@ -137,6 +137,7 @@ def write_error(
 
 
 def _shorten(text: str, length: int) -> str:
+    text = text[: length + 1].encode(errors="replace").decode()  # JSON has no lone surrogates.
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 

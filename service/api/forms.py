@@ -27,12 +27,27 @@ _MAX_FIELDS = 32
 # It warns about every damaged form, so that anyone could fill the log; what is wrong is raised and answered.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
+_MAX_HEADER_CHARACTERS = 1000
+"""Of a header with parameters, of the request and of a part: parsing one takes time that grows with its square."""
+
+_CHARSETS = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
+"""Of the names and texts of a multipart form. Python has codecs that stall, fail, or return what is no text."""
+
 _SLICE_BYTES = 32 * 1024
 """Bytes of a form that are parsed before the event loop turns."""
 
 
 class TooManyFiles(Exception):
     """A multipart body holds more files than allowed."""
+
+
+class _FormParser(MultiPartParser):
+    """Parses a multipart body whose parts have short headers."""
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        super().on_header_value(data, start, end)
+        if len(self._current_partial_header_value) > _MAX_HEADER_CHARACTERS:
+            raise MultiPartException(f"a header of a part has over {_MAX_HEADER_CHARACTERS} bytes")
 
 
 def form_media_types(body: type[BaseModel]) -> dict[str, Any]:
@@ -86,8 +101,9 @@ async def parse_multipart(request: Request, body: bytes, *, max_files: int = 0) 
     Raises:
         TooManyFiles: more than `max_files`.
         MalformedBody: the body is not valid multipart, or is truncated.
+        UnsupportedMedia: its charset is not UTF-8.
     """
-
+    boundary = _read_boundary(request.headers["content-type"])
     turns = context(request).turns
 
     async def stream() -> Any:
@@ -97,10 +113,9 @@ async def parse_multipart(request: Request, body: bytes, *, max_files: int = 0) 
             await turns.next()
 
     # The parser accepts a truncated form as a complete one with fewer parts.
-    boundary = parse_options_header(request.headers["content-type"])[1].get(b"boundary")
     if boundary and b"--" + boundary + b"--" not in body:
         raise MalformedBody("the multipart body is cut short: its closing boundary is missing")
-    parser = MultiPartParser(
+    parser = _FormParser(
         Headers(raw=request.headers.raw),
         stream(),
         max_files=max_files,
@@ -113,6 +128,22 @@ async def parse_multipart(request: Request, body: bytes, *, max_files: int = 0) 
         if max_files and error.message.startswith("Too many files"):
             raise TooManyFiles from error
         raise MalformedBody(f"the multipart body cannot be read: {error.message}") from error
+
+
+def _read_boundary(content_type: str) -> bytes | None:
+    """The boundary that the content type of a multipart body names.
+
+    Raises:
+        MalformedBody: the content type is too long.
+        UnsupportedMedia: its charset is not UTF-8.
+    """
+    if len(content_type) > _MAX_HEADER_CHARACTERS:
+        raise MalformedBody(f"the content-type has over {_MAX_HEADER_CHARACTERS} characters; send a shorter boundary")
+    parameters = parse_options_header(content_type)[1]
+    charset = parameters.get(b"charset", b"utf-8").decode("latin-1")
+    if charset.lower() not in _CHARSETS:
+        raise UnsupportedMedia(f"charset {charset[:64]!r} is not supported; send the form in UTF-8")
+    return parameters.get(b"boundary")
 
 
 def query_fields(request: Request) -> dict[str, str]:

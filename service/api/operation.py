@@ -87,6 +87,9 @@ class Operation:
         try:
             try:
                 response = await (access.record(scope, answer) if self.changes_state else answer)
+            except Exception:
+                access.confirm(self, scope)
+                raise
             finally:
                 release_body(scope)
             access.confirm(self, scope)

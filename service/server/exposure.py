@@ -61,7 +61,10 @@ def _is_admin(path: str) -> bool:
 
 
 class _RootPath:
-    """Takes the prefix off a path, whether or not the proxy in front has done so, and tells the application of it.
+    """Takes the prefix off a path once, whether or not the proxy in front has done so.
+
+    The scope does not name the prefix as its `root_path`: Starlette's router would take it off once more, and answer
+    a path that `_Routes` has not seen.
 
     Args:
         app: the application.
@@ -75,7 +78,6 @@ class _RootPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        scope["root_path"] = self._prefix
         if path == self._prefix or path.startswith(f"{self._prefix}/"):
             scope["path"] = path[len(self._prefix) :] or "/"
             scope["raw_path"] = scope["raw_path"].removeprefix(self._raw_prefix) or b"/"

@@ -15,6 +15,7 @@ from service.tasks import Predictor
 
 JSON_LENGTH_HEADER = "inference-header-content-length"
 _JSON_LENGTH_FIELD = "Inference-Header-Content-Length"
+_MAX_LENGTH_DIGITS = 18
 
 
 class RequestedOutput(NamedTuple):
@@ -194,9 +195,11 @@ def _require_representable(output: RequestedOutput, field: str) -> RequestedOutp
 def _parse_header_length(header: str, available: int) -> int:
     if not (header.isascii() and header.isdigit()):
         raise InvalidRequest(f"is {header[:32]!r}, it must be the number of bytes of the JSON", _JSON_LENGTH_FIELD)
-    if int(header) > available:
+    # Python refuses to read very many digits.
+    length = int(header) if len(header) <= _MAX_LENGTH_DIGITS else None
+    if length is None or length > available:
         raise InvalidRequest(f"is {header[:32]}, but the body has {available} bytes", _JSON_LENGTH_FIELD)
-    return int(header)
+    return length
 
 
 def _read_raw_tensor(body: bytes, predictor: Predictor[Any]) -> ParsedInferRequest:

@@ -180,3 +180,18 @@ def test_only_probes_and_the_list_of_languages_are_open(operation: Operation) ->
     health = ("/livez", "/readyz", "/v2/health/live", "/v2/health/ready")
     assert operation.is_probe is (operation.path in health)
     assert (operation.key_scope is None) is (operation.path in (*health, "/languages"))
+
+
+def test_pages_and_paths_without_a_route_are_below_trusted_hosts_too(settings: Settings) -> None:
+    with client_of(settings.model_copy(update={"trusted_hosts": ("api.example.com",)})) as client:
+        asked = [
+            ("GET", "/openapi.json", 200),
+            ("GET", "/docs", 200),
+            ("GET", "/nothing", 404),
+            ("GET", "/v2/x/y", 404),
+        ]
+        asked += [("DELETE", "/v1/classify", 405), ("GET", "/v1/classify", 405)]
+        for method, path, status in asked:
+            for host, expected in (("api.example.com", status), ("evil.example.com", 403)):
+                answer = client.request(method, path, headers={"host": host})
+                assert answer.status_code == expected, (method, path, host)

@@ -279,3 +279,10 @@ def test_an_error_is_short_whatever_it_repeats(shape: ErrorShape) -> None:
     response = write_error(422, "x" * 100_000, shape, "/" + "p" * 100_000, field="f" * 100_000)
     assert len(response.body) < 2_500
     assert "…" in response.body.decode()
+
+
+@pytest.mark.parametrize("shape", ErrorShape)
+def test_an_error_may_repeat_any_text(shape: ErrorShape) -> None:
+    """Text of a caller may hold what no encoding has."""
+    content = write_error(400, "a\ud800b", shape, "/\udfff", field="\ud800").body
+    assert b"a?b" in bytes(content)

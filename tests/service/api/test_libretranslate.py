@@ -247,3 +247,41 @@ def test_answers_fit_the_description(client: TestClient, method: str, path: str,
     for part, instance in parts:
         schema = part["content"]["application/json"]["schema"]
         Draft202012Validator({"components": document["components"], "allOf": [schema]}).validate(instance)
+
+
+def _form(name: bytes, value: bytes) -> bytes:
+    fields = ((name, value), (b"source", b"en"), (b"target", b"de"))
+    part = b'--x\r\ncontent-disposition: form-data; name="%b"\r\n\r\n%b\r\n'
+    return b"".join(part % field for field in fields) + b"--x--\r\n"
+
+
+@pytest.mark.parametrize(
+    "charset", ["idna", "undefined", "punycode", "utf-7", "unicode_escape", "raw_unicode_escape", "utf-16", "x" * 200]
+)
+def test_a_form_is_in_utf_8(client: TestClient, charset: str) -> None:
+    """Python has codecs that stall, that fail, and that return what is no text."""
+    for name, value in ((b"q", b"xn--" + b"b9" * 50_000), (b"q", b"\\ud800+2AA-"), (b"\\ud800+2AA-", b"dog")):
+        headers = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}
+        answer = client.post("/translate", content=_form(name, value), headers=headers)
+        assert answer.status_code == 415, answer.text
+        assert charset[:64] in answer.json()["error"]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf-8"', "us-ascii"])
+def test_a_form_may_say_that_it_is_in_utf_8(client: TestClient, charset: str) -> None:
+    headers = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}
+    answer = client.post("/translate", content=_form(b"q", b"the cat"), headers=headers)
+    assert answer.json() == {"translatedText": "der Katze"}
+
+
+def test_headers_of_a_form_are_short(client: TestClient) -> None:
+    """Parsing one takes time that grows with the square of its length."""
+    kind = f'multipart/form-data; boundary="{";" * 2000}'
+    answer = client.post("/translate", content=_form(b"q", b"the cat"), headers={"content-type": kind})
+    assert answer.status_code == 400
+    assert "content-type has over 1000" in answer.json()["error"]
+    answer = client.post(
+        "/translate", content=_form(b";" * 2000, b""), headers={"content-type": "multipart/form-data; boundary=x"}
+    )
+    assert answer.status_code == 400
+    assert "header of a part has over 1000" in answer.json()["error"]

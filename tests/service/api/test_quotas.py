@@ -178,3 +178,34 @@ def test_a_limit_holds_over_workers(models_dir: Path) -> None:
         statuses = [httpx.post(f"{url}/v1/classify", json=pixels(1), timeout=60).status_code for _ in range(60)]
     assert statuses.count(200) == 40
     assert statuses.count(429) == 20
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(b"{", "application/json"), (b"[1]", "application/json"), (b"x", "text/plain"),
+     (b"q=%ff", "application/x-www-form-urlencoded"),
+     (b"x" * 100_000_000, "application/json"), (b"nothing", "multipart/form-data; boundary=x; charset=idna")],
+)  # fmt: skip
+def test_a_body_that_cannot_be_read_is_a_request_without_a_key(
+    limited: Callable[..., TestClient], clock: list[float], content: bytes, kind: str
+) -> None:
+    with limited(rate_limit="2/min") as client:
+        answers = [client.post("/translate", content=content, headers={"content-type": kind}) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [401, 401, 429]
+        assert client.post("/detect", content=content, headers={"content-type": kind}).status_code == 429
+
+
+def test_paths_without_a_route_count(limited: Callable[..., TestClient], clock: list[float]) -> None:
+    with limited(rate_limit="4/min") as client:
+        answers = [client.get("/openapi.json"), client.get("/nothing"), client.get("/v2/nothing")]
+        answers += [client.delete("/v1/classify"), client.get("/nothing"), client.get("/openapi.json")]
+        assert [answer.status_code for answer in answers] == [200, 404, 404, 405, 429, 429]
+
+
+def test_a_key_counts_on_open_routes(limited: Callable[..., TestClient], clock: list[float]) -> None:
+    with limited("3/min", rate_limit="1/min") as client:
+        assert [client.get("/docs").status_code for _ in range(2)] == [200, 429]
+        for path in ("/docs", "/languages", "/openapi.json", "/redoc"):
+            assert client.get(path, headers=bearer(FREE)).status_code == 200, path
+            assert client.get(path, headers=bearer("wrong")).status_code == 429, path
+        assert [client.get("/docs", headers=bearer(KEY)).status_code for _ in range(4)] == [200, 200, 200, 429]

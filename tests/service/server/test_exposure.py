@@ -65,6 +65,17 @@ def test_another_path_that_begins_like_the_prefix_is_another(settings: Settings)
         assert httpx.get(f"{url}/live/livez", timeout=60).status_code == 200
 
 
+def test_a_prefix_twice_leads_past_no_port(models_dir: Path) -> None:
+    """What is taken off once shows no route of administration, and no other, when it is sent once more."""
+    with _two_ports(models_dir, "0", ROOT_PATH="/models") as (main, administration):
+        for path in ("/metrics", "/metrics/", "/v2/repository/index", "/v2/repository/models/digits/load", "/docs"):
+            for prefix in ("/models/models", "/models%2fmodels", "/models/models/models"):
+                for method in ("GET", "HEAD", "POST"):
+                    assert main.request(method, prefix + path).status_code == 404, (method, prefix, path)
+        assert main.get("/models/metrics").status_code == 404
+        assert administration.get("/models/metrics").status_code == 200
+
+
 @pytest.mark.parametrize("value", ["models", "/models/", "/v1", "/v2/x", "/a b", "//a", "/a?b"])
 def test_a_wrong_root_path_is_refused(value: str) -> None:
     with pytest.raises(ValidationError, match="write it as /models"):

@@ -76,3 +76,9 @@ def test_a_body_of_bytes_alone_needs_one_input() -> None:
 def test_a_body_of_bytes_alone_may_be_one_string() -> None:
     text = read_inference("é".encode(), "0", predictor(spec("t", "BYTES", -1))).tensors["t"]
     assert text.tolist() == ["é".encode()]
+
+
+@pytest.mark.parametrize("digits", [19, 4301, 60_000])
+def test_a_length_of_many_digits_is_too_long(digits: int) -> None:
+    with pytest.raises(InvalidRequest, match="but the body has 2 bytes"):
+        read_inference(b"{}", "9" * digits, TWO)

@@ -17,17 +17,17 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    max_body_bytes: int = Field(default=16 * 2**20, ge=1024)
+    max_body_bytes: int = Field(default=16 * 2**20, ge=1024, le=2**62)
     """Largest request body in bytes, after decompression."""
     max_images: int = Field(default=64, ge=1, le=4096)
     """Maximum number of images in one request."""
-    max_pixels: int = Field(default=20_000_000, ge=784)
+    max_pixels: int = Field(default=20_000_000, ge=784, le=2**62)
     """Maximum number of pixels of one image."""
-    max_scanned_pixels: int = Field(default=300_000_000, ge=784)
+    max_scanned_pixels: int = Field(default=300_000_000, ge=784, le=2**62)
     """Maximum number of pixels that all scans of one progressive JPEG decode together."""
-    max_image_parts: int = Field(default=20_000, ge=16)
+    max_image_parts: int = Field(default=20_000, ge=16, le=2**62)
     """Maximum number of parts of one image file: chunks, segments, blocks or strips."""
-    max_decoding_pixels: int = Field(default=20_000_000, ge=784)
+    max_decoding_pixels: int = Field(default=20_000_000, ge=784, le=2**62)
     """Maximum number of pixels decoded at the same time, of all images of a model; an image beyond it waits."""
     max_words: int = Field(default=10_000, ge=1, le=1_000_000)
     """Maximum number of words, pairs of words or vectors in one request."""
@@ -45,7 +45,7 @@ class Limits(BaseModel):
     """Maximum number of words in one request to /v1/embeddings, all its texts together."""
     max_texts: int = Field(default=1_024, ge=1, le=65_536)
     """Maximum number of texts in one request to tag or to translate, or of token lists to tag."""
-    max_text_bytes: int = Field(default=100_000, ge=1)
+    max_text_bytes: int = Field(default=100_000, ge=1, le=2**62)
     """Largest text to tag, in bytes of UTF-8."""
     max_sentence_tokens: int = Field(default=1_000, ge=1, le=100_000)
     """Maximum number of tokens in one sentence to tag."""

@@ -34,7 +34,7 @@ class ModelSettings(BaseModel):
     """Execution providers of this model."""
     max_batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Maximum number of rows joined into one run of this model."""
-    max_queue_delay_us: Annotated[int, Field(ge=0)] | None = None
+    max_queue_delay_us: Annotated[int, Field(ge=0, le=2**62)] | None = None
     """Maximum time a request waits for others to join its batch, in microseconds."""
     inline: Literal["auto", "always", "never"] | None = None
     """Where this model runs: as LECTERN_INLINE."""
@@ -72,7 +72,7 @@ class Settings(Limits, BaseSettings):
     """Seconds after which each model answers a stored sample again; if it fails, /readyz answers 503. 0: never."""
     load_seconds: float = Field(default=120.0, gt=0, le=86_400)
     """Maximum time to verify, optimize, warm up and try one version of a model, in seconds; then it is refused."""
-    load_memory_bytes: int = Field(default=2 * 2**30, ge=128 * 2**20)
+    load_memory_bytes: int = Field(default=2 * 2**30, ge=128 * 2**20, le=2**62)
     """Maximum memory that this may take, in bytes; enforced on Linux only."""
     workers: int = Field(default=1, ge=1, le=256)
     """Worker processes that serve; with more than one, another process supervises them."""
@@ -104,11 +104,11 @@ class Settings(Limits, BaseSettings):
     """Limit of one address for requests that come without an API key, such as 100/s or 1000/min; none by default."""
     cors_origins: Names = ()
     """Origins whose web pages may use the service, separated by commas, such as https://app.example.com; * for all."""
-    max_total_body_bytes: int = Field(default=64 * 2**20, ge=2**20)
+    max_total_body_bytes: int = Field(default=64 * 2**20, ge=2**20, le=2**62)
     """Maximum bytes of all bodies in memory; beyond it sockets are not read, and whoever waits too long gets 503."""
-    max_queue_delay_us: int = Field(default=0, ge=0)
+    max_queue_delay_us: int = Field(default=0, ge=0, le=2**62)
     """Maximum time a request waits for others to join its batch, in microseconds; 0 adds no delay."""
-    max_queue_size: int = Field(default=512, ge=1)
+    max_queue_size: int = Field(default=512, ge=1, le=2**62)
     """Maximum number of requests in flight per model; beyond it the answer is 503 with Retry-After."""
     max_queue_seconds: float = Field(default=3.0, gt=0, le=3600)
     """Most work, in seconds, that a request may find waiting before it at a model; beyond it the answer is 503."""

@@ -6,6 +6,7 @@ it or nothing; every file is named with its sha256 in the manifest, so that a re
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -15,6 +16,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 import orjson
@@ -93,7 +95,9 @@ class Bundle:
 
 def versions(folder: Path) -> list[int]:
     """Versions of one model (`models/<name>`), lowest first; folders that are no integer are not versions."""
-    return sorted(int(entry.name) for entry in folder.iterdir() if re.fullmatch(r"[1-9]\d{0,8}", entry.name))
+    return sorted(
+        int(entry.name) for entry in folder.iterdir() if re.fullmatch(r"[1-9][0-9]{0,8}", entry.name) and entry.is_dir()
+    )
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -115,8 +119,52 @@ def read_bundle(path: Path) -> Bundle:
     return Bundle(path=path, manifest=manifest)
 
 
-def open_verified(path: Path) -> Bundle:
-    """The bundle in a folder that `read_bundle` verified before, or a copy of it; its files are not hashed again.
+@contextmanager
+def open_unaltered(path: Path, hashes: Mapping[str, str]) -> Iterator[Bundle]:
+    """The bundle in a folder whose files have the hashes that were written down, and keep them in the block.
+
+    Args:
+        path: the folder.
+        hashes: sha256 by file name, that of the manifest included.
+
+    Raises:
+        BundleError: a file is missing, unreadable or altered.
+    """
+    before = {}
+    for name, expected in hashes.items():
+        with _readable(path / name):
+            actual, before[name] = sha256_of_plain_file(path / name)
+        if actual != expected:
+            raise BundleError(f"{path / name}: was altered since it was verified; load the model again")
+    yield read_manifest_of(path)
+    for name, status in before.items():
+        with _readable(path / name):
+            if _identity((path / name).lstat()) != status:
+                raise BundleError(f"{path / name}: was changed while it was opened; load the model again")
+
+
+def sha256_of_plain_file(path: Path) -> tuple[str, tuple[int, ...]]:
+    """The sha256 of a file, and what tells whether it is changed later. Raises OSError for anything else than a file."""
+    with open_plain_file(path) as stream:
+        identity = _identity(os.fstat(stream.fileno()))
+        return hashlib.file_digest(stream, "sha256").hexdigest(), identity
+
+
+def open_plain_file(path: Path) -> BufferedReader:
+    """Open a file to read. Raises OSError for a link, a folder or a pipe, which could keep the reader waiting."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is no plain file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def read_manifest_of(path: Path) -> Bundle:
+    """The bundle in a folder as its manifest describes it; its files are not verified.
 
     Raises:
         BundleError: the manifest is missing or unreadable.

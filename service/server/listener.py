@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import stat
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ def listening(settings: Settings) -> Iterator[list[socket.socket]]:
         if settings.admin_port.startswith("/"):
             path = Path(settings.admin_port)
             listeners.append(stack.enter_context(_listen_on_path(path)))
-            stack.callback(path.unlink, missing_ok=True)
+            stack.callback(_unlink_own, path, path.stat())
         elif settings.admin_port:
             host, _, port = settings.admin_port.rpartition(":")
             admin = listen(host.strip("[]") or settings.host, int(port), "LECTERN_ADMIN_PORT")
@@ -52,6 +53,13 @@ def _listen_on_path(path: Path) -> socket.socket:
             f"cannot listen on {path} ({error.strerror or error}); set LECTERN_ADMIN_PORT"
         ) from error
     return listener
+
+
+def _unlink_own(path: Path, status: os.stat_result) -> None:
+    """Remove the socket that this server made: a server that was started since may have made another one there."""
+    with suppress(OSError):
+        if os.path.samestat(path.lstat(), status):
+            path.unlink()
 
 
 def _is_served(path: Path) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-from service.bundle.files import MANIFEST, BundleError, open_verified, versions
+from service.bundle.files import MANIFEST, BundleError, read_manifest_of, versions
 from service.bundle.manifest import is_model_name
 from service.errors import LecternError
 
@@ -110,14 +110,18 @@ class FolderWatch:
 
 
 def _signature(folder: Path) -> Signature:
-    status = [(entry.name, entry.stat()) for entry in sorted(folder.iterdir())]
+    """Size and time of every entry of a version, of a link those of the link. Empty where it cannot be read."""
+    try:
+        status = [(entry.name, entry.lstat()) for entry in sorted(folder.iterdir())]
+    except OSError:  # Removed this moment, no folder, or not to be read: the other versions go on.
+        return ()
     return tuple((name, one.st_size, one.st_mtime_ns) for name, one in status)
 
 
 def _is_complete(folder: Path) -> bool:
     """Whether the manifest of a version and all files that it lists are there."""
     try:
-        manifest = open_verified(folder).manifest
+        manifest = read_manifest_of(folder).manifest
     except BundleError:
         return (folder / MANIFEST).exists()  # It is wrong rather than missing: loading says how.
     return all((folder / name).exists() for name in manifest.files)

@@ -97,7 +97,10 @@ def _limit(seconds: float, memory_bytes: int, niceness: int) -> None:
         os.nice(niceness)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+        # A lower limit of the server's own holds for this process too, and cannot be raised.
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        limit = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
         with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as stream:
             stream.write("1000")  # If the machine itself runs out of memory, this process goes, not the server.
 

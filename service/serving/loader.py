@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
-from service.bundle.files import open_verified
+from service.bundle.files import Bundle, BundleError, open_unaltered
 from service.observability import Metrics
 from service.runtime.cpus import available_cpus
 from service.runtime.run_deadline import stop_at
@@ -34,10 +34,17 @@ class ModelLoader:
         """Open a version that a helper process verified and tried, and run it once.
 
         Raises:
-            BundleError: its folder was damaged since.
+            BundleError: its files were altered or removed since.
             ConfigurationError: strict, and another execution provider runs than was asked for.
         """
-        bundle = open_verified(prepared.folder)
+        try:
+            with open_unaltered(prepared.folder, prepared.files) as bundle:
+                return self._open(prepared, bundle)
+        except (BundleError, OSError) as error:  # Clients read it: it names the bundle instead of the copy.
+            path = self._settings.models / prepared.name / str(prepared.version)
+            raise BundleError(str(error).replace(str(prepared.folder), str(path))) from error
+
+    def _open(self, prepared: PreparedVersion, bundle: Bundle) -> ServedModel:
         own = self._settings.for_model(prepared.name)
         assert own.providers is not None
         opener = session_opener(own.providers, prepared.threads, self._settings.strict, optimized=prepared.optimized)

@@ -6,7 +6,6 @@ with a bundle that means harm or is broken. What it leaves is opened by the serv
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
@@ -22,8 +21,6 @@ from service.serving.prepared_cache import PreparedCache
 from service.serving.served_model import runs_inline, warm_up
 from service.serving.states import PreparedVersion
 from service.tasks import Predictor, load_predictor
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
 
 
 def prepare(job: PreparationJob) -> PreparedVersion:
@@ -46,9 +43,7 @@ def prepare(job: PreparationJob) -> PreparedVersion:
             optimized = resolve(job.providers) == (CPU,) and _optimize(copy)
             prepared = _try(job, copy, optimized=optimized)
             return cache.keep(key, folder, prepared)
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
+    except OSError as error:  # Whatever it is about: if it is the bundle itself, opening that says so.
         notice = f"{job.cache} cannot be written ({error.strerror}): the bundle itself is opened"
     return _try(job, bundle, optimized=False).model_copy(update={"notice": notice})
 
@@ -73,7 +68,8 @@ def _try(job: PreparationJob, bundle: Bundle, *, optimized: bool) -> PreparedVer
         selectors=dict(predictor.selectors),
         folder=bundle.path,
         optimized=optimized,
-        manifest_sha256=_sha256(bundle.path / MANIFEST),
+        manifest_sha256=(manifest_sha256 := _sha256(bundle.path / MANIFEST)),
+        files={**bundle.manifest.files, MANIFEST: manifest_sha256},
         threads=threads,
         inline=inline,
         warm_up_seconds=seconds,

@@ -12,16 +12,18 @@ import hashlib
 import logging
 import os
 import platform
+import re
 import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import orjson
 
 from service import __version__
+from service.bundle.files import open_plain_file, sha256_of_plain_file
 from service.errors import ConfigurationError
 from service.runtime.providers import runtime_version
 from service.serving.states import PreparedVersion
@@ -29,7 +31,10 @@ from service.serving.states import PreparedVersion
 log = logging.getLogger(__name__)
 
 _RECORD = "prepared.json"
-_LAYOUT = "1"
+_LAYOUT = "2"
+_ENTRIES = "prepared-2"
+"""The subfolder of LECTERN_CACHE that holds the entries: nothing else is ever removed there."""
+_PARTIAL = ".partial-"
 _UNUSED_SECONDS = 30 * 24 * 3600
 _TEMPORARY = "lectern-prepared-"
 
@@ -47,16 +52,17 @@ class PreparedCache:
     def find(self, key: Sequence[str]) -> PreparedVersion | None:
         """The entry made from `key`, if there is one and it is undamaged; a damaged one is removed."""
         folder = self._folder(key)
-        if not folder.is_dir():
+        if not os.path.lexists(folder):
             return None
         try:
-            record = orjson.loads((folder / _RECORD).read_bytes())
+            record = orjson.loads(_read(folder / _RECORD))
             prepared = PreparedVersion.model_validate(record["prepared"])
-            intact = record["files"] == _hashes(folder) and record["sha256"] == _digest(record)
+            intact = not folder.is_symlink() and record["sha256"] == _digest(record)
+            intact = intact and record["files"] == _hashes(folder) == prepared.files
         except (OSError, ValueError, KeyError, TypeError):
             intact = False
         if not intact:
-            shutil.rmtree(folder, ignore_errors=True)
+            self._remove(folder)
             return None
         with contextlib.suppress(OSError):
             os.utime(folder)
@@ -65,7 +71,8 @@ class PreparedCache:
     @contextlib.contextmanager
     def staging(self) -> Iterator[Path]:
         """A folder to make an entry in; it is removed unless `keep` took it."""
-        folder = Path(tempfile.mkdtemp(prefix=".partial-", dir=self._root))
+        _make_private(self._root)  # Somebody may have removed it while the server runs.
+        folder = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=self._root))
         try:
             yield folder
         finally:
@@ -74,10 +81,9 @@ class PreparedCache:
     def keep(self, key: Sequence[str], staging: Path, prepared: PreparedVersion) -> PreparedVersion:
         """Make a folder from `staging` the entry of `key`."""
         folder = self._folder(key)
-        record = {
-            "files": _hashes(staging),
-            "prepared": prepared.model_copy(update={"folder": folder}).model_dump(mode="json"),
-        }
+        hashes = _hashes(staging)
+        prepared = prepared.model_copy(update={"folder": folder, "files": hashes})
+        record = {"files": hashes, "prepared": prepared.model_dump(mode="json")}
         (staging / _RECORD).write_bytes(orjson.dumps({**record, "sha256": _digest(record)}))
         try:
             staging.rename(folder)
@@ -85,15 +91,31 @@ class PreparedCache:
             if (known := self.find(key)) is None:  # Unless another process made the same entry first.
                 raise
             return known
-        return prepared.model_copy(update={"folder": folder})
+        return prepared
 
     def sweep(self) -> None:
-        """Remove what was not used for a month, and unfinished entries of processes that were killed."""
+        """Remove entries that were not used for a month and that no server holds, and unfinished ones."""
         now = time.time()
         for folder in self._root.iterdir():
-            unused = now - folder.stat().st_mtime
-            if unused > (3600 if folder.name.startswith(".partial-") else _UNUSED_SECONDS):
-                shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                status = folder.lstat()
+                if not stat.S_ISDIR(status.st_mode) or not _is_own(folder):
+                    continue
+                partial = folder.name.startswith(_PARTIAL)
+                if now - status.st_mtime > (3600 if partial else _UNUSED_SECONDS):
+                    with _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                        shutil.rmtree(folder, ignore_errors=True)
+
+    def _remove(self, entry: Path) -> None:
+        """Remove a damaged entry, whatever it is."""
+        with contextlib.suppress(OSError):
+            if entry.is_symlink() or not entry.is_dir():
+                entry.unlink()
+                return
+            # Renamed first, so that its place is free even if some of it cannot be removed.
+            aside = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=self._root))
+            entry.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
 
     def _folder(self, key: Sequence[str]) -> Path:
         parts = [_LAYOUT, __version__, platform.python_version(), runtime_version(), _processor(), *key]
@@ -114,16 +136,36 @@ class CacheFolder:
         self.path: Path | None = None
         """None where no folder can be written: bundles are then opened where they are."""
         self._lock: int | None = None
-        if setting is not None:
-            self.path = _private(setting.absolute())
+        self._held: dict[Path, int] = {}
+        if setting is not None and (folder := _private(setting.absolute())) is not None:
+            self.path = _private(folder / _ENTRIES)
         if self.path is None:
             self._make_temporary()
         elif self.path is not None:
             with contextlib.suppress(OSError):
                 PreparedCache(self.path).sweep()
 
+    def hold(self, entries: Iterable[Path]) -> None:
+        """Keep other servers from removing the entries that this one serves from; others are let go."""
+        entries = set(entries)
+        for entry in self._held.keys() - entries:
+            os.close(self._held.pop(entry))
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                if entry in self._held and _is_same(self._held[entry], entry):
+                    continue
+                descriptor = os.open(entry, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                if entry in self._held:
+                    os.close(self._held[entry])
+                self._held[entry] = descriptor
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
     def close(self) -> None:
-        """Remove the folder if it is a temporary one."""
+        """Let the entries go, and remove the folder if it is a temporary one."""
+        for entry in self._held:
+            with contextlib.suppress(OSError):
+                os.utime(entry)
+        self.hold(())
         if self._lock is not None:
             assert self.path is not None
             shutil.rmtree(self.path, ignore_errors=True)
@@ -154,7 +196,7 @@ def _private(folder: Path) -> Path | None:
         ConfigurationError: it belongs to another user, or others may write to it.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_private(folder)
         status = folder.stat()
         if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise ConfigurationError(
@@ -169,28 +211,51 @@ def _private(folder: Path) -> Path | None:
         return None
 
 
+def _make_private(folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(exist_ok=True, mode=0o700)
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether a folder was made by this module."""
+    if folder.name.startswith(_PARTIAL):
+        return True
+    return re.fullmatch(r"[0-9a-f]{40}", folder.name) is not None and (folder / _RECORD).is_file()
+
+
+def _is_same(descriptor: int, path: Path) -> bool:
+    return os.path.samestat(os.fstat(descriptor), path.stat())
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, how: int) -> Iterator[None]:
+    """Hold a lock on a folder. Raises OSError where another process has one."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _remove_abandoned(root: Path) -> None:
     """Remove the temporary folders of servers that were killed: those that nobody holds locked."""
     for folder in root.glob(f"{_TEMPORARY}*"):
         with contextlib.suppress(OSError):
             if time.time() - folder.stat().st_mtime < 60:  # Perhaps made this moment, and not yet locked.
                 continue
-            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
                 shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                os.close(handle)
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    """The sha256 of every file but the record."""
-    hashes = {}
-    for path in sorted(folder.iterdir()):
-        if path.name != _RECORD:
-            with path.open("rb") as stream:
-                hashes[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return hashes
+    """The sha256 of every file but the record. Raises OSError where one is no plain file."""
+    return {path.name: sha256_of_plain_file(path)[0] for path in sorted(folder.iterdir()) if path.name != _RECORD}
+
+
+def _read(record: Path) -> bytes:
+    with open_plain_file(record) as stream:
+        return stream.read()
 
 
 def _digest(record: Mapping[str, object]) -> str:

@@ -96,6 +96,7 @@ class ModelRepository:
             self._models[name] = self._refused(self._models[name], reason)
         self._check_problems()
         await self._publish(self.state)
+        self._hold()
         self._started = True
 
     def watch(self) -> None:
@@ -273,7 +274,15 @@ class ModelRepository:
         """Decide what should serve of one model, and have it served."""
         self._changes += 1
         self._models[name] = model.model_copy(update={"revision": self._changes})
-        return dict(await self._publish(self.state))
+        reasons = dict(await self._publish(self.state))
+        self._hold()
+        return reasons
+
+    def _hold(self) -> None:
+        """Keep the entries of the cache that serve from being removed by other servers."""
+        if self._cache is not None:
+            prepared = (one for model in self._models.values() for one in model.prepared.values())
+            self._cache.hold(one.folder for one in prepared)
 
     def _refused(self, model: ModelVersions, reason: str, before: ModelVersions | None = None) -> ModelVersions:
         """A model whose prepared versions a process could not open: what served before serves."""

@@ -52,6 +52,8 @@ class PreparedVersion(_Document):
     optimized: bool
     """Whether the graphs in `folder` are optimized, so that opening them takes little time."""
     manifest_sha256: str
+    files: dict[str, str] = Field(default_factory=dict)
+    """The sha256 of every file in `folder`; they are opened only with these."""
     threads: int
     """Threads of one run."""
     inline: bool

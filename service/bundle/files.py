@@ -144,7 +144,7 @@ def open_unaltered(path: Path, hashes: Mapping[str, str]) -> Iterator[Bundle]:
 
 
 def sha256_of_plain_file(path: Path) -> tuple[str, tuple[int, ...]]:
-    """The sha256 of a file, and what tells whether it is changed later. Raises OSError for anything else than a file."""
+    """The sha256 of a file, and what tells whether it is changed later. Raises OSError for what is no plain file."""
     with open_plain_file(path) as stream:
         identity = _identity(os.fstat(stream.fileno()))
         return hashlib.file_digest(stream, "sha256").hexdigest(), identity

@@ -53,7 +53,9 @@ def _try(job: PreparationJob, bundle: Bundle, *, optimized: bool) -> PreparedVer
     threads = job.threads or 1
     predictor = _open(job, bundle, threads, optimized)
     seconds = warm_up(predictor)
-    inline = not predictor.scheduling.decodes_stepwise and runs_inline(job.inline, seconds)
+    inline = not predictor.scheduling.decodes_stepwise and runs_inline(
+        job.inline, seconds, job.inline_threshold_seconds
+    )
     if not job.threads and not inline and job.cpus > 1:
         # Waking threads would cost a tiny model more than its whole run; only slow ones are opened with several.
         threads = job.cpus

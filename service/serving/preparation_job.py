@@ -24,5 +24,8 @@ class PreparationJob(BaseModel):
     cpus: int
     """CPUs for one process of the server."""
     inline: str
+    """Where the model runs, as set: auto, always or never."""
+    inline_threshold_seconds: float
+    """With `auto`, a model whose warm-up takes less runs in the event loop."""
     strict: bool
     limits: Limits

@@ -15,6 +15,7 @@ from service.errors import ConfigurationError, InvalidRequest, LecternError, Not
 from service.limits import variable
 from service.runtime.cpus import available_cpus
 from service.runtime.providers import resolve
+from service.serving import served_model
 from service.serving.folder_watch import FolderWatch
 from service.serving.helper_process import HelperProcess, PreparationFailure, shared_helper
 from service.serving.preparation_job import PreparationJob
@@ -266,6 +267,7 @@ class ModelRepository:
             threads=settings.threads,
             cpus=max(1, available_cpus() // settings.workers),
             inline=own.inline,
+            inline_threshold_seconds=served_model.INLINE_THRESHOLD_SECONDS,
             strict=settings.strict,
             limits=settings.limits_for(name),
         )

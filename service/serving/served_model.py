@@ -265,9 +265,11 @@ class _Recorder:
         self._metrics.failure_seconds.labels(*self._labels).inc(timings.total)
 
 
-def runs_inline(setting: str | None, warm_up_seconds: float) -> bool:
+def runs_inline(
+    setting: str | None, warm_up_seconds: float, threshold_seconds: float = INLINE_THRESHOLD_SECONDS
+) -> bool:
     """Whether a model runs in the event loop, by its setting and the time of its warm-up."""
-    return setting == "always" or (setting == "auto" and warm_up_seconds < INLINE_THRESHOLD_SECONDS)
+    return setting == "always" or (setting == "auto" and warm_up_seconds < threshold_seconds)
 
 
 def warm_up(predictor: Predictor[Any]) -> float:

@@ -13,7 +13,7 @@ import pytest
 from service import __version__
 from service.cli import main
 from service.runtime import providers
-from service.server import process
+from service.server import logs
 from service.settings import ModelSettings, Settings
 from tests.support.bundle_edits import edit_samples, write_failing_classifier
 from tests.support.classifier_bundles import write_classifier
@@ -25,7 +25,7 @@ from tests.support.server import running
 @pytest.fixture(autouse=True)
 def _no_logging(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands run in this process, so they must not configure its logging."""
-    monkeypatch.setattr(process, "configure_logging", lambda level: None)
+    monkeypatch.setattr(logs, "configure_logging", lambda level: None)
 
 
 def _serve_fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

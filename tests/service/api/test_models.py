@@ -35,6 +35,8 @@ def test_the_list_of_models(client: TestClient) -> None:
         "max_body_bytes": 16 * 2**20,
         "max_images": 64,
         "max_pixels": 20_000_000,
+        "max_scanned_pixels": 300_000_000,
+        "max_image_parts": 20_000,
         "deadline_seconds": 30.0,
     }
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import orjson
 
@@ -128,10 +129,11 @@ class HelperProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-m", "service.serving.helper_main", str(theirs.fileno())],
+                # Without -P, Python files of the working directory would be imported.
+                [sys.executable, "-P", "-W", "ignore", "-m", "service.serving.helper_main", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(_import_path())},
             )
         ours.settimeout(_START_SECONDS)
         self._socket = ours
@@ -164,6 +166,12 @@ class HelperProcess:
         with self._lock:
             if not self._jobs:
                 self._end()
+
+
+def _import_path() -> list[str]:
+    """Where this process imports from, and where the service itself is."""
+    own = str(Path(__file__).resolve().parents[2])
+    return [*filter(None, sys.path), *([] if own in sys.path else [own])]
 
 
 def _read(answer: bytes, job: PreparationJob, memory_bytes: int) -> PreparedVersion:

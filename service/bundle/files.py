@@ -94,10 +94,8 @@ class Bundle:
 
 
 def versions(folder: Path) -> list[int]:
-    """Versions of one model (`models/<name>`), lowest first; folders that are no integer are not versions."""
-    return sorted(
-        int(entry.name) for entry in folder.iterdir() if re.fullmatch(r"[1-9][0-9]{0,8}", entry.name) and entry.is_dir()
-    )
+    """Versions of one model (`models/<name>`), lowest first; entries that are no integer are not versions."""
+    return sorted(int(entry.name) for entry in folder.iterdir() if re.fullmatch(r"[1-9][0-9]{0,8}", entry.name))
 
 
 def read_bundle(path: Path) -> Bundle:

@@ -104,7 +104,8 @@ class FolderWatch:
         """Size and time of every file of every version of a model."""
         folder = self._root / name
         try:
-            return {version: _signature(folder / str(version)) for version in versions(folder)}
+            folders = {version: folder / str(version) for version in versions(folder)}
+            return {version: _signature(path) for version, path in folders.items() if path.is_dir()}
         except OSError:
             return {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import sys
@@ -24,8 +25,11 @@ from tests.support.server import running
 
 @pytest.fixture(autouse=True)
 def _no_logging(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands run in this process, so they must not configure its logging."""
+    """Commands run in this process, so they must not configure its logging, nor leave their options set."""
     monkeypatch.setattr(logs, "configure_logging", lambda level: None)
+    for name in ("LECTERN_HOST", "LECTERN_PORT", "LECTERN_MODELS"):
+        # The command sets them for its worker processes; monkeypatch puts back what it has touched.
+        monkeypatch.setenv(name, os.environ.get(name, ""))
 
 
 def _serve_fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

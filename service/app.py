@@ -115,7 +115,7 @@ def create_app(settings: Settings, *, on_ready: Hook | None = None, control: Mak
         control=(control or _decide_here)(settings, registry),
         metrics=metrics,
         access=Access(settings),
-        bodies=BodyBudget(settings.max_total_body_bytes),
+        body_budget=BodyBudget(settings.max_total_body_bytes),
     )
 
     @asynccontextmanager

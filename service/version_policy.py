@@ -26,9 +26,9 @@ class VersionPolicy:
             ValueError: it is none of these.
         """
         compact = text.replace(" ", "").lower()
-        if match := re.fullmatch(r"latest(?::([1-9]\d{0,3}))?", compact):
+        if match := re.fullmatch(r"latest(?::([1-9][0-9]{0,3}))?", compact):
             return cls(latest=int(match[1] or 1), text=compact)
-        if re.fullmatch(r"[1-9]\d{0,8}(,[1-9]\d{0,8})*", compact):
+        if re.fullmatch(r"[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*", compact):
             return cls(fixed=tuple(sorted({int(number) for number in compact.split(",")})), text=compact)
         raise ValueError("write latest, latest:2 for the two highest versions, or the versions themselves as 1,3")
 

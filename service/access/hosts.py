@@ -49,10 +49,10 @@ def is_loopback(host: str) -> bool:
     if address := _address(host):
         return address.is_loopback
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        resolved = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return False
-    addresses = [_address(str(entry[4][0])) for entry in found]
+    addresses = [_address(str(entry[4][0])) for entry in resolved]
     return bool(addresses) and all(address is not None and address.is_loopback for address in addresses)
 
 

@@ -44,7 +44,7 @@ async def read_body(request: Request, limits: JsonLimits | None = None) -> bytes
     settings = service.settings
     body = await receive_body(
         request,
-        service.bodies,
+        service.body_budget,
         service.turns,
         limit=settings.max_body_bytes if limits is None else limits.bytes_allowed(settings),
         described=variable("max_body_bytes") if limits is None else limits.describe_bytes(settings),

@@ -100,10 +100,10 @@ async def check_json(body: bytes, limits: JsonLimits, turns: Turns) -> None:
     remaining = {kind: _SLACK * most for kind, most in suspects.items()}
     for start, part, outside in _structure(body):
         for kind in suspects:
-            found = (part == ord(kind)) & outside
-            count = int(np.count_nonzero(found))
+            matches = (part == ord(kind)) & outside
+            count = int(np.count_nonzero(matches))
             if count > remaining[kind]:
-                position = start + int(np.flatnonzero(found)[remaining[kind]])
+                position = start + int(np.flatnonzero(matches)[remaining[kind]])
                 raise _too_many(body, position, kinds[kind], limits.settings)
             remaining[kind] -= count
         await turns.next()

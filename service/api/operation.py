@@ -113,7 +113,7 @@ class Context:
     """Loads and unloads models, in all processes."""
     metrics: Metrics
     access: Access
-    bodies: BodyBudget
+    body_budget: BodyBudget
     """The memory that the bodies of all requests may take."""
     turns: Turns = field(default_factory=Turns)
     """The turns of the event loop, for steps that take long."""

@@ -73,7 +73,7 @@ class Acceptor:
         self._limit = limit
         self._handshake_seconds = handshake_seconds
         self._listeners: list[Listener] = []
-        self._opening: set[asyncio.Task[None]] = set()
+        self._pending: set[asyncio.Task[None]] = set()
         self._next_warning = 0.0
 
     def listen(self, listener: Listener) -> None:
@@ -92,9 +92,9 @@ class Acceptor:
         self._listeners.clear()
 
     @property
-    def opening(self) -> int:
+    def pending(self) -> int:
         """Number of connections that are not made yet, such as those in a TLS handshake."""
-        return len(self._opening)
+        return len(self._pending)
 
     def _accept(self, listener: Listener) -> None:
         for _ in range(_ACCEPTED_PER_TURN):
@@ -118,7 +118,7 @@ class Acceptor:
 
     def _admit(self, client: socket.socket, listener: Listener) -> None:
         app = listener.app
-        count = len(self._connections) + len(self._opening)
+        count = len(self._connections) + len(self._pending)
         if count >= self._limit:
             excess = count - sum(each.is_aborted for each in self._connections) - self._limit + 1
             excess -= self.close_waiting(excess)
@@ -131,8 +131,8 @@ class Acceptor:
                 _refuse(client, encrypted=listener.ssl is not None)
                 return
         task = self._loop.create_task(self._open(client, listener, app))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
 
     async def _open(self, client: socket.socket, listener: Listener, app: ASGIApp) -> None:
         context = listener.ssl() if listener.ssl else None

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.api import health
 from service.api.errors import shape_of_unknown_path, write_error
 from service.server.acceptor import BUSY
 
-PROBES = frozenset(("/livez", "/readyz", "/v2/health/live", "/v2/health/ready"))
-"""Paths that tell whether the server lives and is ready."""
+_PROBES = frozenset(operation.path for operation in health.OPERATIONS if operation.is_probe)
+
+
+def is_probe(path: str) -> bool:
+    """Whether a path tells if the server lives or is ready."""
+    return path.rstrip("/") in _PROBES
 
 
 class ProbesOnly:
@@ -23,7 +28,7 @@ class ProbesOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if path in PROBES:
+        if is_probe(path):
             await self._app(scope, receive, send)
             return
         headers = {"connection": "close", "retry-after": "1"}

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.api.errors import shape_of_unknown_path, write_error
-from service.server.busy import PROBES
+from service.server.busy import is_probe
 from service.settings import Settings
 
 _ADMIN_PATHS = ("/metrics", "/v2/repository")
@@ -45,7 +45,7 @@ class _Routes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if path.rstrip("/") in PROBES or _is_admin(path) == self._admin:
+        if is_probe(path) or _is_admin(path) == self._admin:
             await self._app(scope, receive, send)
             return
         port = "but LECTERN_ADMIN_PORT's" if _is_admin(path) else "of LECTERN_ADMIN_PORT"

@@ -218,7 +218,7 @@ class Server(uvicorn.Server):
         return 0.0 if self.force_exit else max(self._end - self._loop.time(), 0.0)
 
     def _is_busy(self) -> bool:
-        return self._acceptor.opening > 0 or not all(connection.is_closing() for connection in self.connections)
+        return self._acceptor.pending > 0 or not all(connection.is_closing() for connection in self.connections)
 
     def _close_idle(self) -> None:
         """Close the connections without a request, unless one has arrived that was not read yet."""

@@ -62,8 +62,8 @@ class FolderWatch:
 
     def _compare(self) -> None:
         """Look which models have versions that were not seen before, or others than were seen."""
-        for name, found in self._look().items():
-            if name not in self._waiting and any(self._seen.get(name, {}).get(v) != s for v, s in found.items()):
+        for name, current in self._look().items():
+            if name not in self._waiting and any(self._seen.get(name, {}).get(v) != s for v, s in current.items()):
                 task = asyncio.get_running_loop().create_task(self._settle(name))
                 self._waiting[name] = task
                 task.add_done_callback(partial(self._settled, name))

@@ -191,14 +191,14 @@ class ModelRepository:
         prepared: dict[int, PreparedVersion] = {}
         reasons: dict[int, str] = {}
         refused: list[int] = []
-        found: list[int] = []
+        on_disk: list[int] = []
         try:
-            found = versions(folder)
+            on_disk = versions(folder)
         except OSError as error:
             reasons[0] = f"{folder} cannot be read ({error.strerror})"
             log.error("model folder refused", extra={"fields": {"model": name, "reason": reasons[0]}})
-        candidates, wanted = self._policy.candidates(found, pinned)
-        if found and not candidates:
+        candidates, wanted = self._policy.candidates(on_disk, pinned)
+        if on_disk and not candidates:
             reasons[0] = f"no version of LECTERN_VERSION_POLICY={self._policy.text} is there"
         for version in candidates:
             if len(prepared) == wanted:
@@ -210,12 +210,12 @@ class ModelRepository:
                     raise
                 reasons[version] = self._refuse(name, version, error)
                 refused.append(version)
-        for version in found:
+        for version in on_disk:
             if version not in prepared and version not in reasons:
                 reasons[version] = self._policy.left_out(version, sorted(prepared), pinned)
         some = next(iter(prepared.values()), None)
         return ModelVersions(
-            versions=tuple(found),
+            versions=tuple(on_disk),
             prepared=prepared,
             reasons=reasons,
             refused=tuple(refused),
@@ -321,8 +321,8 @@ class ModelRepository:
     def _check_version(self, name: str, version: int | None) -> None:
         folder = self._settings.models / name
         with suppress(OSError):
-            if version is not None and version not in (found := versions(folder)):
-                there = ", ".join(map(str, found)) or "none"
+            if version is not None and version not in (on_disk := versions(folder)):
+                there = ", ".join(map(str, on_disk)) or "none"
                 raise UnknownModel(f"no version {version} of model {name!r}; there are: {there}")
 
     def _check_settings(self, names: list[str]) -> None:

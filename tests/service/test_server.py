@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.classify_requests import labels, pixels
 from tests.support.metrics import metric_value
-from tests.support.processes import lectern, server
+from tests.support.processes import accepts, lectern, server
 
 # Each on a connection of its own, whichever process answers; patient with a busy machine.
 get, post = partial(httpx.get, timeout=60), partial(httpx.post, timeout=60)
@@ -63,15 +63,6 @@ def _begin_upload(url: str, body: bytes) -> socket.socket:
     return connection
 
 
-def _accepts(url: str) -> bool:
-    address = urlsplit(url)
-    try:
-        socket.create_connection((address.hostname, address.port), timeout=10).close()
-    except ConnectionError:
-        return False
-    return True
-
-
 def test_a_request_in_flight_is_answered_before_the_exit(models_dir: Path) -> None:
     with server(models_dir, DRAIN_SECONDS="0") as running:
         body = orjson.dumps(pixels(5))
@@ -80,7 +71,7 @@ def test_a_request_in_flight_is_answered_before_the_exit(models_dir: Path) -> No
                 time.sleep(0.01)
             running.signal(signal.SIGTERM)
             running.wait_for("draining")
-            while _accepts(running.url):  # The socket closes a moment later.
+            while accepts(running.url):  # The socket closes a moment later.
                 time.sleep(0.01)
             connection.sendall(body[-1:])
             answer = b"".join(iter(lambda: connection.recv(65536), b""))

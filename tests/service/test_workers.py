@@ -23,7 +23,7 @@ from service.server.shared_metrics import shared_metrics
 from tests.support.classifier_bundles import write_classifier
 from tests.support.classify_requests import labels, pixels
 from tests.support.metrics import metric_value
-from tests.support.processes import Server, lectern, server
+from tests.support.processes import Server, accepts, lectern, server
 from tests.support.word_vector_bundles import write_words
 
 # Each on a connection of its own, whichever process answers; patient with a busy machine.
@@ -77,15 +77,6 @@ def _descendants(pid: int) -> list[int]:
     """The ids of all processes that a process has started, and they in turn."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [descendant for child in map(int, children) for descendant in (child, *_descendants(child))]
-
-
-def _accepts(url: str) -> bool:
-    address = urlsplit(url)
-    try:
-        socket.create_connection((address.hostname, address.port), timeout=10).close()
-    except ConnectionError:
-        return False
-    return True
 
 
 def test_two_workers_share_the_socket_and_their_metrics(models_dir: Path) -> None:
@@ -218,10 +209,10 @@ def test_workers_drain_and_late_clients_are_refused(models_dir: Path) -> None:
                 time.sleep(0.01)
             assert labels(post(f"{url}/v1/classify", json=pixels(3))) == ["3"]
             deadline = time.monotonic() + 30
-            while _accepts(url):
+            while accepts(url):
                 assert time.monotonic() < deadline, "the socket is not closed"
                 time.sleep(0.05)
-            assert not any(_accepts(url) for _ in range(12)), "a late client is refused, not left to wait"
+            assert not any(accepts(url) for _ in range(12)), "a late client is refused, not left to wait"
             upload.sendall(body[-1:])
             answer = b"".join(iter(lambda: upload.recv(65536), b""))
         assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -273,7 +264,7 @@ def test_workers_whose_supervisor_is_killed_end_too(models_dir: Path) -> None:
         running.signal(signal.SIGKILL)
         running.wait()
         _wait_gone(everyone)
-        assert not _accepts(url)
+        assert not accepts(url)
 
 
 @pytest.mark.usefixtures("temporary_files")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -125,3 +127,13 @@ def server(
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(10)
         running.close()
+
+
+def accepts(url: str) -> bool:
+    """Whether a server accepts connections at the address of a URL."""
+    address = urlsplit(url)
+    try:
+        socket.create_connection((address.hostname, address.port), timeout=10).close()
+    except ConnectionError:
+        return False
+    return True

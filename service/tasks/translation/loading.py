@@ -30,7 +30,7 @@ from service.decoding.graph_io import (
 from service.runtime.session import Session, Tensors
 from service.tasks.translation.language_detection import Profile
 from service.tasks.translation.subwords import END, PLACEHOLDER, Subwords
-from service.tasks.translation.text import NO_TRUECASING, TranslationPreprocessing, Truecaser
+from service.tasks.translation.text import NO_TRUECASING, RareWords, TranslationPreprocessing, Truecaser
 
 T = TypeVar("T")
 
@@ -46,6 +46,8 @@ class TranslatorParts:
     target: Subwords
     profile: Profile
     truecaser: Truecaser
+    rare_words: RareWords | None
+    """None if the model was not trained to copy."""
     attention: bool
 
 
@@ -61,6 +63,9 @@ def open_translator(bundle: Bundle, sessions: Mapping[str, Session]) -> Translat
     source = _read(bundle.file(preprocessing.source_pieces), Subwords)
     joint = preprocessing.target_pieces == preprocessing.source_pieces
     target = source if joint else _read(bundle.file(preprocessing.target_pieces), Subwords)
+    truecaser = NO_TRUECASING
+    if preprocessing.truecasing:
+        truecaser = _read(bundle.file(preprocessing.truecasing), Truecaser.read)
     parts = TranslatorParts(
         encoder=sessions[ENCODER],
         step=sessions[STEP],
@@ -68,9 +73,8 @@ def open_translator(bundle: Bundle, sessions: Mapping[str, Session]) -> Translat
         source=source,
         target=target,
         profile=_read(bundle.file(preprocessing.profile), Profile.read),
-        truecaser=(
-            _read(bundle.file(preprocessing.truecasing), Truecaser.read) if preprocessing.truecasing else NO_TRUECASING
-        ),
+        truecaser=truecaser,
+        rare_words=RareWords(preprocessing.source, preprocessing.target) if preprocessing.uses_placeholders else None,
         attention=attention,
     )
     if parts.profile.language != preprocessing.source:

@@ -144,7 +144,12 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             raise InvalidRequest(f"model {self.manifest.name!r} has no attention; leave it out", "alignment")
         parts = self._parts
         settings = request.prepare(
-            self.limits, parts.source, self.preprocessing, attention=parts.attention, truecaser=parts.truecaser
+            self.limits,
+            parts.source,
+            self.preprocessing,
+            attention=parts.attention,
+            truecaser=parts.truecaser,
+            rare_words=parts.rare_words,
         )
         jobs = [
             Job(ids, settings, request.alignment or text.needs_attention(index))

@@ -8,7 +8,7 @@ from service.decoding import SearchSettings
 from service.errors import InvalidRequest
 from service.limits import Limits, variable
 from service.tasks.translation.subwords import Subwords
-from service.tasks.translation.text import SegmentedText, TranslationPreprocessing, Truecaser, segment
+from service.tasks.translation.text import RareWords, SegmentedText, TranslationPreprocessing, Truecaser, segment
 
 _MAX_SHORT_CHARACTERS = 2_000
 """Up to this many characters a request is segmented in the event loop; takes about a millisecond."""
@@ -74,6 +74,7 @@ class TranslateRequest:
         *,
         attention: bool,
         truecaser: Truecaser,
+        rare_words: RareWords | None,
     ) -> SearchSettings:
         """Check the request and segment its texts; returns the search settings.
 
@@ -83,6 +84,7 @@ class TranslateRequest:
             preprocessing: the `preprocessing` section of the manifest.
             attention: whether the model has attention, which the transfer of inline tags needs.
             truecaser: the truecaser of the source language.
+            rare_words: finds what placeholders stand for; None if the model was not trained to copy.
 
         Raises:
             InvalidRequest: naming the field and the limit.
@@ -96,7 +98,7 @@ class TranslateRequest:
                 preprocessing.source,
                 preprocessing.max_source_tokens,
                 inline_tags=attention,
-                placeholders=preprocessing.uses_placeholders,
+                rare_words=rare_words,
                 truecaser=truecaser,
                 is_html=self._is_html,
             )

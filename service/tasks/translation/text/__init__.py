@@ -2,8 +2,17 @@
 
 from service.tasks.translation.preprocessing import TranslationPreprocessing
 from service.tasks.translation.text.answers import AnswerBuilder
+from service.tasks.translation.text.rare_words import RareWords
 from service.tasks.translation.text.segmentation import segment
 from service.tasks.translation.text.segmented_text import SegmentedText
 from service.tasks.translation.text.truecasing import NO_TRUECASING, Truecaser
 
-__all__ = ["NO_TRUECASING", "AnswerBuilder", "SegmentedText", "TranslationPreprocessing", "Truecaser", "segment"]
+__all__ = [
+    "NO_TRUECASING",
+    "AnswerBuilder",
+    "RareWords",
+    "SegmentedText",
+    "TranslationPreprocessing",
+    "Truecaser",
+    "segment",
+]

@@ -10,6 +10,7 @@ from itertools import islice
 from service.tasks.translation.subwords import SPACE_SYMBOL, UNKNOWN, Subwords, clean
 from service.tasks.translation.text.html import decode_entities, find_markup
 from service.tasks.translation.text.protected_spans import ProtectedSpans, find_folds
+from service.tasks.translation.text.rare_words import RareWords
 from service.tasks.translation.text.segmented_text import SegmentedText
 from service.tasks.translation.text.sentence_splitting import split_sentences
 from service.tasks.translation.text.spans import find_spans
@@ -26,7 +27,7 @@ def segment(
     max_tokens: int,
     *,
     inline_tags: bool = False,
-    placeholders: bool = False,
+    rare_words: RareWords | None = None,
     truecaser: Truecaser = NO_TRUECASING,
     is_html: bool = False,
 ) -> SegmentedText:
@@ -34,7 +35,8 @@ def segment(
 
     Everything that a translator would spoil is kept unchanged: spacing and line breaks, addresses, markup (including
     elements such as <code> or with translate="no"), text without letters, overlong words, and characters that are not
-    in the vocabulary: words with such letters, and symbols such as emoji.
+    in the vocabulary: words with such letters, and symbols such as emoji. With placeholders also numbers, dates, codes
+    and names that the translator has not seen, in the notation of the target language.
 
     Args:
         text: the text as it was sent.
@@ -43,8 +45,8 @@ def segment(
         max_tokens: the maximum number of tokens in a segment.
         inline_tags: whether to translate a sentence with inline tags such as <b> as a whole and transfer the tags;
             otherwise, and if the sentence is too long, the parts between the tags are translated.
-        placeholders: whether to translate a sentence with protected spans as a whole, with placeholders for them;
-            otherwise, and if it has more of them than words, the parts between them are translated.
+        rare_words: finds the rare words if placeholders can stand for protected spans, so that their sentence is
+            translated as a whole; otherwise, and if it has more of them than words, the parts between them are.
         truecaser: the truecaser of the source language; gives headings the case they would have within a sentence.
         is_html: whether line breaks are ordinary spaces and entities are decoded.
     """
@@ -54,14 +56,14 @@ def segment(
         text, markup = decode_entities(text, markup)
     unknown = subwords.unknown_characters(clean(text))
     folds = find_folds(unknown, subwords)
-    protected = ProtectedSpans(
-        find_spans(text, markup, unknown, folds, placeholders=placeholders, line_breaks=not is_html)
-    )
+    languages, names = (rare_words.languages, rare_words.names) if rare_words else (None, None)
+    spans = find_spans(text, markup, unknown, folds, languages=languages, names=names, line_breaks=not is_html)
+    protected = ProtectedSpans(spans)
     encoder = UnitEncoder(
         text=text, protected=protected, subwords=subwords, folds=str.maketrans(folds), max_tokens=max_tokens,
-        language=language, truecaser=truecaser, transfers_tags=inline_tags, uses_placeholders=placeholders,
+        language=language, truecaser=truecaser, transfers_tags=inline_tags, rare_words=rare_words,
     )  # fmt: skip
-    result = SegmentedText(uses_placeholders=placeholders, is_html=is_html)
+    result = SegmentedText(uses_placeholders=rare_words is not None, is_html=is_html)
     end = 0
     for start, stop in split_sentences(text, language, protected, is_html=is_html):
         for encoded in encoder.encode(start, stop):

@@ -4,9 +4,10 @@ Sentence splitting, placeholders and tag transfer work on this list and do not s
 before, by `html.find_markup`; `find_spans` searches the text around it:
 
 1. addresses (URLs, e-mail), entities, and strings too long to be words;
-2. long numbers, handles and format specifiers, if placeholders can stand for them;
+2. handles, format specifiers, dates, times, codes and numbers, if placeholders can stand for them;
 3. words with letters that are not in the vocabulary, and symbols that are not, such as emoji;
-4. line breaks.
+4. line breaks;
+5. names, if placeholders can stand for them, in what is left.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
+
+from service.tasks.translation.text.number_patterns import number_pattern
 
 Range = tuple[int, int]
 """Start and end of a part of a text."""
@@ -37,6 +41,13 @@ class SpanKind(Enum):
     EMAIL = "e-mail address"
     LONG_WORD = "long word"
     NUMBER = "number"
+    """With its currency sign or unit."""
+    DATE = "date"
+    TIME = "time"
+    CODE = "code"
+    """Letters and digits that belong together: a phone number, version, flight or file name."""
+    NAME = "name"
+    """A name that the model has not seen whole."""
     HANDLE = "handle"
     """A handle or a hash tag."""
     FORMAT_SPECIFIER = "format specifier"
@@ -56,7 +67,7 @@ class Span:
     end: int
     kind: SpanKind
     name: str = ""
-    """Lower-case name of the element, for tags and verbatim elements."""
+    """Of tags and verbatim elements, the element in lower case; of names, the name in the target language."""
 
 
 _ALWAYS = (
@@ -68,8 +79,6 @@ _ALWAYS = (
     r"|(?P<LONG_WORD>(?<![0-9A-Za-z_\xaa-\u052f])[0-9A-Za-z_\xaa-\u052f]{100,})"
 )
 _WITH_PLACEHOLDERS = (
-    # Five digits or more, or two full stops: a network that writes single digits loses some.
-    r"|(?P<NUMBER>(?<![\w.,])(?=(?:[.,:/-]?\d){5}|\d+\.\d+\.\d)\d+(?:[.,:/-]\d+)*(?!\w))"
     r"|(?P<HANDLE>(?<!\w)[@#](?=\d*[A-Za-z])\w+)"
     r"|(?P<FORMAT_SPECIFIER>\{\w*\}|(?<![\w%])%[sd](?!\w))"
 )
@@ -79,13 +88,21 @@ JOINERS = frozenset("\u200c\u200d") | {chr(code) for code in range(0xFE00, 0xFE1
 """Joiners and variation selectors: invisible parts of emoji, which are never separated from them."""
 
 
+class FindsNames(Protocol):
+    """Finds the names in a part of a text."""
+
+    def find(self, text: str, start: int, stop: int) -> Iterator[tuple[int, int, str]]:
+        """The start, the end and the translation of each name in `text[start:stop]`, in reading order."""
+
+
 def find_spans(
     text: str,
     markup: Sequence[Span],
     unknown: set[str],
     folds: Collection[str] = (),
     *,
-    placeholders: bool = False,
+    languages: tuple[str, str] | None = None,
+    names: FindsNames | None = None,
     line_breaks: bool = True,
 ) -> list[Span]:
     """All spans of a text, in reading order.
@@ -95,11 +112,12 @@ def find_spans(
         markup: its markup, from `html.find_markup`.
         unknown: its characters that are not in the vocabulary.
         folds: those of them that can be folded to known characters, so that they are no reason for a span.
-        placeholders: whether placeholders can stand for spans within a sentence. Otherwise numbers, handles and format
-            specifiers are no spans, because they would split their sentences.
+        languages: of the text and of its translation, if placeholders can stand for spans within a sentence. Otherwise
+            numbers, names, handles and format specifiers are no spans, because they would split their sentences.
+        names: finds names, if placeholders can stand for them.
         line_breaks: whether line breaks are spans.
     """
-    pattern = _pattern(unknown, folds, placeholders=placeholders, line_breaks=line_breaks)
+    pattern = _pattern(unknown, folds, languages=languages, line_breaks=line_breaks)
     spans: list[Span] = []
     position = 0
     for tag in markup:
@@ -108,7 +126,7 @@ def find_spans(
         spans.append(tag)
         position = tag.end
     spans += _matches(pattern, text, position, len(text))
-    return spans
+    return _with_names(text, spans, names) if names else spans
 
 
 def gaps_between(start: int, stop: int, spans: Iterable[Span]) -> Iterator[Range]:
@@ -129,10 +147,22 @@ def _matches(pattern: re.Pattern[str], text: str, start: int, stop: int) -> Iter
         yield Span(match.start(), match.end(), SpanKind[match.lastgroup])
 
 
-def _pattern(unknown: set[str], folds: Collection[str], *, placeholders: bool, line_breaks: bool) -> re.Pattern[str]:
+def _with_names(text: str, spans: Sequence[Span], names: FindsNames) -> list[Span]:
+    """The spans and the names between them."""
+    result: list[Span] = []
+    for (start, stop), span in zip(gaps_between(0, len(text), spans), [*spans, None], strict=True):
+        result += (Span(begin, end, SpanKind.NAME, name) for begin, end, name in names.find(text, start, stop))
+        if span:
+            result.append(span)
+    return result
+
+
+def _pattern(
+    unknown: set[str], folds: Collection[str], *, languages: tuple[str, str] | None, line_breaks: bool
+) -> re.Pattern[str]:
     pattern = _ALWAYS
-    if placeholders:
-        pattern += _WITH_PLACEHOLDERS
+    if languages:
+        pattern += f"{_WITH_PLACEHOLDERS}|{number_pattern(*languages)}"
     if line_breaks:
         pattern += _LINE_BREAK
     if unknown:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from service.tasks.translation.subwords import PLACEHOLDER, UNKNOWN, Subwords, clean
 from service.tasks.translation.text.placeholders import ProtectedText
 from service.tasks.translation.text.protected_spans import ProtectedSpans
-from service.tasks.translation.text.spans import gaps_between
+from service.tasks.translation.text.rare_words import RareWords
+from service.tasks.translation.text.spans import Span, gaps_between
 from service.tasks.translation.text.tag_transfer import InlineElement, build_tag_tree
 from service.tasks.translation.text.translation_units import TranslationUnit, find_units, split_at_tags
 from service.tasks.translation.text.truecasing import Truecaser, capitalizes_nouns
@@ -50,12 +51,13 @@ class UnitEncoder:
     """Of the source language."""
     transfers_tags: bool
     """Whether inline tags are transferred; otherwise they split sentences."""
-    uses_placeholders: bool
-    """Whether placeholders stand for protected spans; otherwise those split sentences."""
+    rare_words: RareWords | None
+    """Says what protected spans become in the translation, if placeholders stand for them; otherwise those split
+    sentences."""
 
     def encode(self, start: int, stop: int) -> Iterator[EncodedUnit]:
         """The encoded units of the sentence `text[start:stop]`, as few as possible."""
-        for unit in self._units(start, stop, placeholders=self.uses_placeholders):
+        for unit in self._units(start, stop, placeholders=self.rare_words is not None):
             yield from self._encode_unit(unit)
 
     def inline_elements(self, encoded: EncodedUnit) -> list[InlineElement]:
@@ -73,9 +75,17 @@ class UnitEncoder:
     def protected_texts(self, unit: TranslationUnit) -> list[ProtectedText]:
         """The texts that the placeholders of a unit stand for."""
         return [
-            ProtectedText(self.text[span.start : span.end], self.text[max(0, span.start - 1) : span.start].isalnum())
+            ProtectedText(self._target_text(span), self.text[max(0, span.start - 1) : span.start].isalnum())
             for span in unit.protected
         ]
+
+    def _target_text(self, span: Span) -> str:
+        """What a protected span, which may consist of several that were merged, becomes in the translation."""
+        assert self.rare_words is not None
+        parts = [part for part in self.protected.within(span.start, span.end) if part.end <= span.end]
+        kept = (self.text[begin:end] for begin, end in gaps_between(span.start, span.end, parts))
+        rendered = [self.rare_words.target_text(self.text, part) for part in parts]
+        return "".join(part for pair in zip(kept, [*rendered, ""], strict=True) for part in pair)
 
     def _units(self, start: int, stop: int, *, placeholders: bool) -> Iterator[TranslationUnit]:
         spans = self.protected.within(start, stop)

@@ -1,0 +1,98 @@
+"""Writes numbers, dates and times in the notation of another language: 49.99 is 49,99 in German."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from service.tasks.translation.text.number_patterns import MONTHS, month_number
+from service.tasks.translation.text.spans import SpanKind
+
+_SEPARATORS = {
+    **dict.fromkeys(("en", "zh", "ja", "ko", "he", "th", "hi"), (".", ",")),
+    **dict.fromkeys(("de", "nl", "es", "it", "pt", "tr", "da", "el", "id", "ro", "hr", "sl"), (",", ".")),
+    **dict.fromkeys(("fr", "ru", "uk", "pl", "cs", "sk", "sv", "nb", "no", "fi", "hu", "bg"), (",", "\u202f")),
+}
+"""The decimal separator and the thousands separator, by language."""
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_MERIDIEM = re.compile(r"(\d{1,2})(?:[:.](\d\d))? ?([AaPp])\.?[Mm]\.?")
+_ENGLISH_ORDINAL, _GERMAN_ORDINAL = re.compile(r"(\d[\d,]*)(?:st|nd|rd|th)"), re.compile(r"(\d{1,3})\.")
+_ENGLISH_DECADE, _GERMAN_DECADE = re.compile(r"(\d+)s"), re.compile(r"(\d+)er(?: Jahren?)?")
+_MONTH_DATE = re.compile(
+    r"(?P<day>\d{1,2})(?:st|nd|rd|th|\.)? ?(?:of )?(?P<month>[^\W\d_]+)\.?(?:,? (?P<year>\d{4}))?"
+    r"|(?P<month2>[^\W\d_]+)\.? (?P<day2>\d{1,2})(?:st|nd|rd|th)?(?:,? (?P<year2>\d{4}))?"
+)
+
+
+def render(text: str, kind: SpanKind, source: str, target: str) -> str:
+    """The text of a span in the notation of the target language; unchanged where that is not certain.
+
+    Args:
+        text: the text of the span.
+        kind: its kind. Dates in digits alone, codes and addresses are never changed.
+        source: the language it was written in, ISO 639-1.
+        target: the language to write it in, ISO 639-1.
+    """
+    if source == target:
+        return text
+    renderer = _RENDERERS.get(kind)
+    return renderer(text, source, target) if renderer else text
+
+
+def _render_number(text: str, source: str, target: str) -> str:
+    if source == "en" and (ordinal := _ENGLISH_ORDINAL.fullmatch(text)):
+        return f"{_separate(ordinal[1], source, target)}." if target == "de" else text
+    if source == "de" and (ordinal := _GERMAN_ORDINAL.fullmatch(text)):
+        return ordinal[1] + english_ordinal_ending(int(ordinal[1])) if target == "en" else text
+    if source == "en" and (decade := _ENGLISH_DECADE.fullmatch(text)):
+        return f"{decade[1]}er Jahren" if target == "de" else text
+    if source == "de" and (decade := _GERMAN_DECADE.fullmatch(text)):
+        return f"{decade[1]}s" if target == "en" else text
+    return _NUMBER.sub(lambda number: _separate(number[0], source, target), text)
+
+
+def english_ordinal_ending(number: int) -> str:
+    """The letters after an ordinal in digits: 1st, 2nd, 3rd, 4th."""
+    if number % 100 in (11, 12, 13):
+        return "th"
+    return {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+
+
+def _separate(number: str, source: str, target: str) -> str:
+    """A number with the separators of the target; unchanged if it is not written with those of the source."""
+    if source not in _SEPARATORS or target not in _SEPARATORS:
+        return number
+    decimal, thousands = _SEPARATORS[source]
+    grouped = thousands if thousands in ".," else "."
+    if not re.fullmatch(rf"(?:\d{{1,3}}(?:{re.escape(grouped)}\d{{3}})+|\d+)(?:{re.escape(decimal)}\d+)?", number):
+        return number
+    whole, point, fraction = number.partition(decimal)
+    new_decimal, new_thousands = _SEPARATORS[target]
+    return whole.replace(grouped, new_thousands) + (new_decimal if point else "") + fraction
+
+
+def _render_time(text: str, source: str, target: str) -> str:
+    meridiem = _MERIDIEM.fullmatch(text)
+    if meridiem and target == "de" and 1 <= int(meridiem[1]) <= 12:
+        hour = int(meridiem[1]) % 12 + (12 if meridiem[3] in "Pp" else 0)
+        return f"{hour}:{meridiem[2]} Uhr" if meridiem[2] else f"{hour} Uhr"
+    return text.replace(".", ":") if source == "de" and not meridiem else text
+
+
+def _render_date(text: str, source: str, target: str) -> str:
+    """A date with the name of its month; one in digits alone may be read in two ways, and is not changed."""
+    match = _MONTH_DATE.fullmatch(text)
+    if match is None or source not in MONTHS or target not in MONTHS:
+        return text
+    day, name, year = (match[group] or match[f"{group}2"] for group in ("day", "month", "year"))
+    month = MONTHS[target][month_number(name, source) - 1]
+    if target == "de":
+        return f"{int(day)}. {month}" + (f" {year}" if year else "")
+    return f"{month} {int(day)}" + (f", {year}" if year else "")
+
+
+_RENDERERS: dict[SpanKind, Callable[[str, str, str], str]] = {
+    SpanKind.NUMBER: _render_number,
+    SpanKind.TIME: _render_time,
+    SpanKind.DATE: _render_date,
+}

@@ -159,12 +159,18 @@ def _drop_trailing_slash(scope: Scope) -> bool:
 async def _refuse(request: Request, error: Exception) -> Response:
     """Answer a request that the router refuses: an unknown path, or a method that the path does not have.
 
+    A browser's question whether a page may send a request (a preflight) has such a method.
+
     Raises:
-        Forbidden: it names an unknown host.
-        QuotaExceeded: its caller has asked for too much.
+        LecternError: what the checks of `Access` raise.
     """
     assert isinstance(error, HTTPException)
-    request.app.context.access.check(_UNROUTED, request.scope)
+    access: Access = request.app.context.access
+    operation = request.scope.get("endpoint")
+    access.check_connection(operation if isinstance(operation, Operation) else _UNROUTED, request.scope)
+    if access.cors is not None and (answer := access.cors.preflight(request.scope)):
+        return answer
+    access.check_sender(_UNROUTED, request.scope)
     path = request.url.path
     texts = {404: f"no route {path}; /docs lists them", 405: f"{request.method} is not allowed on {path}"}
     text = texts.get(error.status_code, str(error.detail))

@@ -6,6 +6,7 @@ LecternError
 ├── PayloadTooLarge           more bytes than the limit
 ├── UnsupportedMedia          a content type or encoding that is not read
 ├── UnknownModel              no such model or version
+├── UnknownRoute              no such route on this port
 ├── Unavailable               try again after `retry_after` seconds
 │   ├── NotReady              the model or the server is not serving (yet, or any longer)
 │   └── Saturated             the queue is full
@@ -51,6 +52,10 @@ class UnsupportedMedia(LecternError):
 
 class UnknownModel(LecternError):
     """No model or version of that name."""
+
+
+class UnknownRoute(LecternError):
+    """No such route on the port that the request came to."""
 
 
 class Unavailable(LecternError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 from service.errors import ConfigurationError
@@ -19,7 +19,10 @@ from service.settings import Settings
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_AUTHORITY = re.compile(r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?)(?::[0-9]{0,5})?")
+_AUTHORITY = re.compile(
+    r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?)(?::(?P<port>[0-9]{0,5}))?"
+)
+_HTTP_PORT = 80
 _NAME_PATTERN = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 
 # No public DNS server answers for these: RFC 6762 and ICANN's resolution of 29 July 2024.
@@ -34,6 +37,12 @@ def host_of(authority: str) -> str | None:
     """
     match = _AUTHORITY.fullmatch(authority.strip().lower())
     return (match["ipv6"] or match["name"]) if match else None
+
+
+def port_of(authority: str) -> int:
+    """The port of a `Host` header: 80 where it has none, as browsers leave out the port of http."""
+    match = _AUTHORITY.fullmatch(authority.strip().lower())
+    return int(match["port"] or _HTTP_PORT) if match else _HTTP_PORT
 
 
 def is_loopback_name(host: str) -> bool:
@@ -70,12 +79,13 @@ class TrustedHosts:
         patterns: names, `*.` and a name for all names below it, IP addresses, networks such as 10.0.0.0/8, or `*` for
             every host. Empty: the names that no attacker's page can have, see `admits`.
         bound: the address or name that the server listens on.
+        encrypted: whether it has a certificate, which no rebound name fits.
 
     Raises:
         ConfigurationError: a pattern is none of these.
     """
 
-    def __init__(self, patterns: Sequence[str], bound: str) -> None:
+    def __init__(self, patterns: Sequence[str], bound: str, *, encrypted: bool = False) -> None:
         self.configured = bool(patterns)
         self._all = "*" in patterns
         self._names: set[str] = set()
@@ -85,6 +95,8 @@ class TrustedHosts:
             if pattern != "*":
                 self._add(pattern)
         self._on_loopback = is_loopback(bound)
+        self.checks_reading = self.configured or (self._on_loopback and not encrypted)
+        """Whether hosts matter to requests that change nothing."""
         self._own = {bound.lower()} if self._on_loopback else {bound.lower(), socket.gethostname().lower()}
 
     def admits(self, host: str | None, *, from_page: bool) -> bool:
@@ -113,7 +125,26 @@ class TrustedHosts:
             return True
         if self._on_loopback:
             return not from_page and address is None and "." not in host
-        return address is not None or "." not in host or host.endswith(_PRIVATE_SUFFIXES)
+        return not _is_public_name(host)
+
+    def admits_reading(self, authority: bytes, port: int | None) -> bool:
+        """Whether a request that changes nothing is answered.
+
+        With patterns: as `admits`. Without, on a loopback address: a browser that calls this server directly names its
+        port. With a public name that is a page in DNS rebinding, and refused; with another port it is a proxy on this
+        machine that hands on the name which it was called by.
+
+        Args:
+            authority: the `Host` header.
+            port: the port that the request came to; None where it came to none.
+        """
+        text = authority.decode("latin-1")
+        host = host_of(text)
+        if self.configured:
+            return self.admits(host, from_page=False)
+        if not self._on_loopback or host is None or host in self._own or port_of(text) != port:
+            return True
+        return not _is_public_name(host)
 
     def _add(self, pattern: str) -> None:
         text = pattern.lower().removeprefix("[").removesuffix("]").removesuffix(".")
@@ -131,9 +162,10 @@ class TrustedHosts:
                 self._names.add(text)
 
 
-def hosts_of(authorities: Iterable[bytes]) -> list[str | None]:
-    """The host of each `Host` header."""
-    return [host_of(authority.decode("latin-1")) for authority in authorities]
+def _is_public_name(host: str) -> bool:
+    """Whether a public DNS server may answer for a host, and so for one of an attacker's."""
+    is_private = is_loopback_name(host) or host.endswith(_PRIVATE_SUFFIXES)
+    return "." in host and _address(host) is None and not is_private
 
 
 def _address(host: str) -> Address | None:

@@ -106,6 +106,12 @@ def release_body(scope: Scope) -> None:
         share.release()
 
 
+def is_small(scope: Scope) -> bool:
+    """Whether the body of a request is known to be small before it is read."""
+    declared, encoding = _headers(scope)
+    return declared is not None and declared <= _SMALL_BYTES and encoding == b"identity"
+
+
 async def receive_body(
     request: Request, budget: BodyBudget, turns: Turns, *, limit: int, described: str, deadline: float
 ) -> bytes:
@@ -131,10 +137,9 @@ async def receive_body(
     declared, encoding = _headers(request.scope)
     if declared is not None and declared > limit:
         raise too_large
-    is_small = declared is not None and declared <= _SMALL_BYTES and encoding == b"identity"
     try:
         async with asyncio.timeout(deadline):
-            if is_small:
+            if is_small(request.scope):
                 body = await _receive_small(request)
             else:
                 body = await _receive_counted(request, Share(budget), turns, encoding, limit, too_large)

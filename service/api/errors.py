@@ -21,6 +21,7 @@ STATUS: dict[type[errors.LecternError], int] = {
     errors.PayloadTooLarge: 413,
     errors.UnsupportedMedia: 415,
     errors.UnknownModel: 404,
+    errors.UnknownRoute: 404,
     errors.NotReady: 503,
     errors.Saturated: 503,
     errors.Unavailable: 503,

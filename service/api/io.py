@@ -51,6 +51,7 @@ async def read_body(request: Request, limits: JsonLimits | None = None) -> bytes
         deadline=settings.deadline_seconds,
     )
     timings(request).skip()
+    service.access.check_unparsed(body, media_type(request), request.scope)
     return body
 
 

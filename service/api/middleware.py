@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.access import API_KEY
+from service.api.access import API_KEY, IS_EXCESS
 from service.api.bodies import BODY_IS_READ
 from service.api.cors import Cors
 from service.api.errors import error_response, status_of
@@ -74,16 +74,13 @@ class RequestMiddleware:
                     headers.extend(self._cors.headers(scope))
                 if timings.stages:
                     headers.append((b"server-timing", timings.header().encode()))
-                if BODY_IS_READ not in scope["state"] and _has_body(scope):
+                if BODY_IS_READ not in scope["state"] and (_has_body(scope) or IS_EXCESS in scope["state"]):
                     # Otherwise the server would go on reading the rest of a body that nobody wants.
                     headers.append((b"connection", b"close"))
             await send(message)
 
         self._in_flight.inc()
         try:
-            if self._cors is not None and (preflight := self._cors.preflight(scope)):
-                await preflight(scope, receive, send_with_headers)
-                return
             await self._app(scope, receive, send_with_headers)
         except ClientDisconnect as error:
             status = 499

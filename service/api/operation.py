@@ -79,6 +79,11 @@ class Operation:
     fast_path: bool = False
     """Whether the route is latency-critical and dispatched by `FastPath`, in front of FastAPI's middleware."""
 
+    @property
+    def is_administration(self) -> bool:
+        """Whether it is on the port of LECTERN_ADMIN_PORT, where that is set; all others but probes are not."""
+        return self.key_scope in (KeyScope.ADMIN, KeyScope.METRICS)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         access: Access = scope["app"].context.access
         access.check(self, scope)

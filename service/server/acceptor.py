@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
+from service.api.access import TOO_MANY_CONNECTIONS
 from service.server.connection import Connection
 from service.server.descriptors import RESERVED, descriptor_limit
 from service.server.refusals import Refusal, refusal_answer
 
 log = logging.getLogger(__name__)
 
-BUSY = Refusal(503, "the server has too many connections (LECTERN_MAX_CONNECTIONS)")
+_BUSY = Refusal(503, TOO_MANY_CONNECTIONS)
 
 _ACCEPTED_PER_TURN = 4
 """Connections accepted in one turn of the event loop: few, since worker processes are to get equal shares."""
@@ -186,5 +187,5 @@ def _refuse(client: socket.socket, *, encrypted: bool) -> None:
     """Refuse a connection without serving it."""
     with client, suppress(OSError):
         if not encrypted:
-            client.send(refusal_answer(BUSY))
+            client.send(refusal_answer(_BUSY))
             client.shutdown(socket.SHUT_WR)

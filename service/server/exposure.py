@@ -1,29 +1,33 @@
-"""What is between a listening socket and the application: the proxy in front of it, and the routes of its port."""
+"""What is between a listening socket and the application: the proxy in front of it, and what is known of the socket."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from service.api.errors import shape_of_unknown_path, write_error
-from service.server.busy import is_probe
+from service.api.access import IS_EXCESS, PORT, Port
 from service.settings import Settings
 
-_ADMIN_PATHS = ("/metrics", "/v2/repository")
 
-
-def exposed(app: ASGIApp, settings: Settings, *, admin: bool = False) -> ASGIApp:
-    """The application as one listening socket shows it.
+def exposed(app: ASGIApp, settings: Settings, *, admin: bool = False, excess: bool = False) -> ASGIApp:
+    """The application as the connections of one listening socket show it.
 
     Args:
         app: the application.
         settings: the settings of the service.
         admin: whether this is the socket of LECTERN_ADMIN_PORT.
+        excess: whether these are the connections above the limit.
     """
+    marks: dict[str, Any] = {}
     if settings.admin_port:
-        app = _Routes(app, admin=admin)
+        marks[PORT] = Port.ADMIN if admin else Port.MAIN
+    if excess:
+        marks[IS_EXCESS] = True
+    if marks:
+        app = _Marked(app, marks)
     if settings.root_path:
         app = _RootPath(app, settings.root_path)
     if settings.trusted_proxies:
@@ -31,40 +35,27 @@ def exposed(app: ASGIApp, settings: Settings, *, admin: bool = False) -> ASGIApp
     return app
 
 
-class _Routes:
-    """Shows the routes of administration, or all others; probes are on both.
+class _Marked:
+    """Puts what is known of a connection into the state of its requests, for the checks of `Access`.
 
     Args:
         app: the application.
-        admin: whether the routes of administration are shown.
+        marks: what is put there.
     """
 
-    def __init__(self, app: ASGIApp, *, admin: bool) -> None:
+    def __init__(self, app: ASGIApp, marks: Mapping[str, Any]) -> None:
         self._app = app
-        self._admin = admin
+        self._marks = marks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
-        if is_probe(path) or _is_admin(path) == self._admin:
-            await self._app(scope, receive, send)
-            return
-        port = "but LECTERN_ADMIN_PORT's" if _is_admin(path) else "of LECTERN_ADMIN_PORT"
-        headers = {"connection": "close"}
-        response = write_error(
-            404, f"no route {path} on any port {port}", shape_of_unknown_path(path), path, headers=headers
-        )
-        await response(scope, receive, send)
-
-
-def _is_admin(path: str) -> bool:
-    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in _ADMIN_PATHS)
+        scope.setdefault("state", {}).update(self._marks)
+        await self._app(scope, receive, send)
 
 
 class _RootPath:
     """Takes the prefix off a path once, whether or not the proxy in front has done so.
 
-    The scope does not name the prefix as its `root_path`: Starlette's router would take it off once more, and answer
-    a path that `_Routes` has not seen.
+    The scope does not name the prefix as its `root_path`: Starlette's router would take it off once more.
 
     Args:
         app: the application.

@@ -20,7 +20,6 @@ from uvicorn.config import STARTUP_FAILURE
 
 from service.app import Lectern
 from service.server.acceptor import Acceptor, Listener
-from service.server.busy import ProbesOnly
 from service.server.connection import Connection, ConnectionLimits
 from service.server.descriptors import max_connections, raise_limit
 from service.server.exposure import exposed
@@ -121,7 +120,7 @@ class Server(uvicorn.Server):
         return Listener(
             listener,
             exposed(app, self._settings, admin=admin),
-            exposed(ProbesOnly(app), self._settings, admin=admin),
+            exposed(app, self._settings, admin=admin, excess=True),
             self._certificate.context if self._certificate and encrypted else None,
         )
 

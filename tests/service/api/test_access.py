@@ -112,7 +112,7 @@ def test_programs_and_own_pages_load_and_unload(local: TestClient, headers: dict
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "evil.example:8080", "localhost.evil.example", "localhost@evil.example", "192.168.0.7", "", "a b"],
+    ["evil.example", "evil.example:8443", "localhost.evil.example", "localhost@evil.example", "192.168.0.7", "", "a b"],
 )
 def test_dns_rebinding_changes_nothing(local: TestClient, host: str) -> None:
     with local as client:
@@ -124,6 +124,43 @@ def test_dns_rebinding_changes_nothing(local: TestClient, host: str) -> None:
         # A proxy on this machine may hand on the name that it was called by.
         assert client.post("/v1/classify", json=pixels(1), headers={"host": host}).status_code == 200
         assert ready(client)
+
+
+@pytest.mark.parametrize("host", ["evil.example:8080", "EVIL.example.:8080", "127.0.0.1.nip.io:8080"])
+def test_dns_rebinding_reads_nothing(local: TestClient, host: str) -> None:
+    """A browser names the port that it connects to: with this server's own and a public name, it is no proxy's."""
+    with local as client:
+        for method, path in (("GET", "/v1/models"), ("POST", "/v1/classify"), ("GET", "/metrics"), ("GET", "/nothing")):
+            response = client.request(method, path, headers={"host": host})
+            assert response.status_code == 403, path
+            assert "this host is not trusted" in response.text
+        for path in ("/livez", "/readyz"):
+            assert client.get(path, headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "192.168.0.7:8080", "host.docker.internal:8080", "lectern:8080",
+     "models.example.com", "models.example.com:443", "lectern.svc.cluster.local:8080"],
+)  # fmt: skip
+def test_hosts_that_no_page_of_an_attacker_names_to_this_port_may_read(local: TestClient, host: str) -> None:
+    with local as client:
+        assert client.get("/v1/models", headers={"host": host}).status_code == 200
+        assert client.post("/v1/classify", json=pixels(1), headers={"host": host}).status_code == 200
+
+
+def test_the_default_port_is_80(settings: Settings) -> None:
+    with client_of(settings) as client:
+        client.base_url = "http://localhost"
+        for host, status in (("evil.example", 403), ("evil.example:80", 403), ("evil.example:", 403), ("a.b:81", 200)):
+            assert client.get("/v2", headers={"host": host}).status_code == status, host
+
+
+def test_off_loopback_and_with_a_certificate_every_host_may_read(models_dir: Path) -> None:
+    for update in ({"host": "0.0.0.0"}, {"tls_cert": Path("cert.pem"), "tls_key": Path("key.pem")}):
+        with client_of(Settings.model_validate({"models": models_dir} | update)) as client:
+            client.base_url = "http://localhost:8080"
+            assert client.get("/v1/models", headers={"host": "models.example.com:8080"}).status_code == 200
 
 
 def test_several_hosts_or_origins_are_refused(local: TestClient) -> None:

@@ -30,6 +30,7 @@ ERRORS: list[errors.LecternError] = [
     errors.PayloadTooLarge("large"),
     errors.UnsupportedMedia("media"),
     errors.UnknownModel("unknown"),
+    errors.UnknownRoute("no route"),
     errors.NotReady("not yet", 7),
     errors.Saturated("full", 7),
     errors.Unauthorized("no key"),

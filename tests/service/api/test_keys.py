@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from starlette.requests import Request
@@ -163,8 +165,77 @@ def test_a_route_that_forgets_the_field_answers_nothing(keyed_settings: Settings
     app = create_app(keyed_settings)
     app.router.routes.insert(0, Route(operation.path, operation, methods=["POST"]))
     with TestClient(app) as client:
-        assert client.post("/forget", params={"api_key": ALL}).status_code == 401
+        assert client.post("/forget", json={"api_key": ALL}).status_code == 401
+        assert client.post("/forget", params={"api_key": ALL}).text == "secret", "known before the body is read"
         assert client.post("/forget", headers=bearer(ALL)).text == "secret"
+
+
+JSON_KIND, FORM_KIND = "application/json", "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize("path", LIBRETRANSLATE)
+@pytest.mark.parametrize(
+    ("headers", "query", "status"),
+    [(bearer("wrong"), {}, 403), ({}, {"api_key": "wrong"}, 403), (bearer(KEYS[KeyScope.METRICS]), {}, 403),
+     (bearer("wrong"), {"api_key": ALL}, 403), ({"authorization": "Bearer"}, {}, 401)],
+)  # fmt: skip
+def test_what_the_head_says_is_decided_before_the_body_is_read(
+    keyed: TestClient, path: str, headers: dict[str, str], query: dict[str, str], status: int
+) -> None:
+    for content in (b"{" * 100, json.dumps(FORM | {"api_key": ALL}).encode()):
+        kind = {"content-type": JSON_KIND}
+        response = keyed.post(path, params=query, headers=headers | kind, content=content)
+        assert response.status_code == status
+        assert response.headers["connection"] == "close", "the body is not read"
+
+
+@pytest.mark.parametrize("path", LIBRETRANSLATE)
+@pytest.mark.parametrize("kind", [JSON_KIND, FORM_KIND, "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_body_without_a_valid_key_is_not_parsed(
+    keyed: TestClient, monkeypatch: pytest.MonkeyPatch, path: str, kind: str, compressed: bool
+) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        raise AssertionError("parsed")
+
+    for name in ("check_and_parse", "_parse_urlencoded", "parse_multipart"):
+        monkeypatch.setattr(f"service.api.forms.{name}", refuse)
+    for key, status in (("wrong", 403), ("", 401), (None, 401)):
+        fields = FORM | ({} if key is None else {"api_key": key})
+        content = {
+            JSON_KIND: json.dumps(fields | {"deep": [[]] * 50_000}),
+            FORM_KIND: urlencode(fields | {"long": "x" * 90_000}),
+        }.get(kind, "".join(f'--x\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+                            for name, value in fields.items()) + "--x--\r\n").encode()  # fmt: skip
+        headers = {"content-type": kind} | ({"content-encoding": "gzip"} if compressed else {})
+        response = keyed.post(path, content=gzip.compress(content) if compressed else content, headers=headers)
+        assert response.status_code == status, response.text
+
+
+@pytest.mark.parametrize("place", ["nested", "text", "name", "null and text"])
+def test_only_the_field_itself_lets_in(keyed: TestClient, place: str) -> None:
+    """Whatever looks like a key elsewhere in the body."""
+    field = {"api_key": ALL}
+    fields: dict[str, object] = {
+        "nested": FORM | {"more": field},
+        "text": FORM | {"q": json.dumps(field)},
+        "name": FORM | {"q": f"api_key={ALL}&api_key", "api_key ": ALL},
+        "null and text": FORM | {"more": [field], "api_key": None},
+    }[place]
+    assert keyed.post("/translate", json=fields).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"api_key": "lectern_all", "q": "a", "source": "en", "target": "de"}',
+        b'{"q":"a","source":"en","target":"de","more":{"api_key":"x"},"api_key"\n:\t"lectern\\u005fall"}',
+        b'{"q":"say \\"api_key\\": \\"x\\"","source":"en","target":"de","api_key":"lectern_all"}',
+        b'{"api_key":"x","api_key":"lectern_all","q":"a","source":"en","target":"de"}',
+    ],
+)
+def test_keys_in_json_as_clients_write_them(keyed: TestClient, body: bytes) -> None:
+    assert keyed.post("/translate", content=body, headers={"content-type": JSON_KIND}).status_code == 200
 
 
 def test_other_routes_take_no_key_from_the_query(keyed: TestClient) -> None:

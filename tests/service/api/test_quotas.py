@@ -195,6 +195,22 @@ def test_a_body_that_cannot_be_read_is_a_request_without_a_key(
         assert client.post("/detect", content=content, headers={"content-type": kind}).status_code == 429
 
 
+def test_a_large_body_is_not_read_for_an_address_that_used_up_its_limit(
+    limited: Callable[..., TestClient], clock: list[float], settings: Settings
+) -> None:
+    write_translator(settings.models)
+    small = {"q": "The dog sleeps.", "source": "en", "target": "de", "api_key": FREE}
+    large = small | {"more": "x" * 100_000}
+    with limited(rate_limit="2/min") as client:
+        assert client.post("/translate", json=large).status_code == 200
+        assert [client.get("/languages").status_code for _ in range(3)] == [200, 200, 429]
+        refused = client.post("/translate", json=large)
+        assert (refused.status_code, refused.headers["connection"]) == (429, "close")
+        assert client.post("/translate", json=small).status_code == 200, "a key that is quickly found counts"
+        assert client.post("/translate", json=large, headers=bearer(FREE)).status_code == 200
+        assert client.post("/translate", json=large, params={"api_key": FREE}).status_code == 200
+
+
 def test_paths_without_a_route_count(limited: Callable[..., TestClient], clock: list[float]) -> None:
     with limited(rate_limit="4/min") as client:
         answers = [client.get("/openapi.json"), client.get("/nothing"), client.get("/v2/nothing")]

@@ -93,7 +93,7 @@ class Settings(Limits, BaseSettings):
     root_path: str = ""
     """Path under which a proxy shows the service, such as /models; the proxy may remove it or leave it."""
     admin_port: str = ""
-    """Port, ADDRESS:PORT or path of a Unix socket of the repository, metrics and statistics, which then are only there."""
+    """Port, ADDRESS:PORT or path of a Unix socket for repository, metrics and statistics, which then are only there."""
     tls_cert: Path | None = None
     """PEM file of the certificate and its chain; with it and LECTERN_TLS_KEY the server speaks HTTPS."""
     tls_key: Path | None = None

@@ -2,6 +2,7 @@
 
 LecternError
 ├── InvalidRequest            a field is wrong; the text names it and the remedy
+│   ├── LimitExceeded         more of something than the limit
 │   └── MalformedBody         the body cannot be parsed at all
 ├── PayloadTooLarge           more bytes than the limit
 ├── UnsupportedMedia          a content type or encoding that is not read
@@ -20,9 +21,39 @@ LecternError
 
 from __future__ import annotations
 
+from enum import StrEnum
+
+
+class RefusalReason(StrEnum):
+    """Why a request was refused, as the metric `lectern_refusals_total` counts it."""
+
+    LIMIT = "limit"
+    """It has more of something than a limit allows."""
+    RATE = "rate"
+    """Its caller asked for too much."""
+    OVERLOAD = "overload"
+    """The server or the model has too much to do, or too many connections."""
+    DEADLINE = "deadline"
+    """Its body or its answer came too late."""
+    KEY = "key"
+    """It has no API key, or a wrong one, or one that does not allow it."""
+    HOST = "host"
+    """It names a host that is not trusted."""
+    ORIGIN = "origin"
+    """It comes from a web page of another origin."""
+    CONTROL = "control"
+    """It would load or unload a model, which is off."""
+    BODY = "body"
+    """Its body or one of its parameters is not as the route takes it."""
+    HTTP = "http"
+    """It is not valid HTTP/1.1, or its headers are too large or too slow."""
+
 
 class LecternError(Exception):
     """Base of every error that Lectern raises on purpose; its text is meant for the user."""
+
+    refusal: RefusalReason | None = None
+    """Why the request was refused; None if it was not, or asked for something that is not there."""
 
 
 class InvalidRequest(LecternError):
@@ -33,9 +64,17 @@ class InvalidRequest(LecternError):
         field: where, as a path into the body: `images[3]`, `top_k`; None for the request as a whole.
     """
 
+    refusal = RefusalReason.BODY
+
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(f"{field}: {message}" if field else message)
         self.field = field
+
+
+class LimitExceeded(InvalidRequest):
+    """The request has more of something than its limit allows."""
+
+    refusal = RefusalReason.LIMIT
 
 
 class MalformedBody(InvalidRequest):
@@ -45,9 +84,13 @@ class MalformedBody(InvalidRequest):
 class PayloadTooLarge(LecternError):
     """More bytes than the limit."""
 
+    refusal = RefusalReason.LIMIT
+
 
 class UnsupportedMedia(LecternError):
     """A content type or encoding that is not read."""
+
+    refusal = RefusalReason.BODY
 
 
 class UnknownModel(LecternError):
@@ -78,6 +121,8 @@ class NotReady(Unavailable):
 class Saturated(Unavailable):
     """The queue is full."""
 
+    refusal = RefusalReason.OVERLOAD
+
 
 class Unauthorized(LecternError):
     """An API key is needed.
@@ -87,13 +132,24 @@ class Unauthorized(LecternError):
         wrong: whether a key came that is not valid.
     """
 
+    refusal = RefusalReason.KEY
+
     def __init__(self, message: str, *, wrong: bool = False) -> None:
         super().__init__(message)
         self.wrong = wrong
 
 
 class Forbidden(LecternError):
-    """A setting, the host, the web page or the API key does not allow this."""
+    """A setting, the host, the web page or the API key does not allow this.
+
+    Args:
+        message: the problem, and what would be right.
+        refusal: which of them.
+    """
+
+    def __init__(self, message: str, refusal: RefusalReason = RefusalReason.KEY) -> None:
+        super().__init__(message)
+        self.refusal = refusal
 
 
 class QuotaExceeded(LecternError):
@@ -104,6 +160,8 @@ class QuotaExceeded(LecternError):
         retry_after: after how many seconds a new try is within it.
     """
 
+    refusal = RefusalReason.RATE
+
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
@@ -111,6 +169,8 @@ class QuotaExceeded(LecternError):
 
 class DeadlineExceeded(LecternError):
     """The answer would come after the request's deadline."""
+
+    refusal = RefusalReason.DEADLINE
 
 
 class ModelFailure(LecternError):

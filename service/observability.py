@@ -15,6 +15,8 @@ import orjson
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from service.errors import RefusalReason
+
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """Id of the request being answered; its log lines carry it."""
 
@@ -127,6 +129,11 @@ class Metrics:
             mode="livemax",
         )
 
+        self.refusals = Counter(
+            "lectern_refusals", "Requests that were refused, by reason.", ("reason",), registry=self.registry
+        )
+        for reason in RefusalReason:
+            self.refusals.labels(reason)
         self.worker_deaths = Counter(
             "lectern_worker_deaths",
             "Worker processes that died, hung or ended without being told to, and were replaced.",

@@ -20,7 +20,15 @@ from service.api.cors import Cors
 from service.api.key_fields import keys_in_body, keys_in_form
 from service.api.quotas import Quotas
 from service.api.refusal_log import LOGGED_CHARACTERS, RefusalLog, client_address, describe_hosts, describe_page
-from service.errors import Forbidden, LecternError, QuotaExceeded, Saturated, Unauthorized, UnknownRoute
+from service.errors import (
+    Forbidden,
+    LecternError,
+    QuotaExceeded,
+    RefusalReason,
+    Saturated,
+    Unauthorized,
+    UnknownRoute,
+)
 from service.limits import variable
 from service.observability import Timings
 from service.settings import Settings
@@ -217,7 +225,8 @@ class Access:
             self._refusals.write("host", operation.path, scope, host=described)
             raise Forbidden(
                 f"this host is not trusted; call the server by an address that {variable('trusted_hosts')} names"
-                + ("" if self._hosts.configured else ", or by localhost or its IP address")
+                + ("" if self._hosts.configured else ", or by localhost or its IP address"),
+                RefusalReason.HOST,
             )
 
     def _check_page(self, operation: Operation, scope: Scope) -> None:
@@ -231,7 +240,8 @@ class Access:
             self._refusals.write("origin", operation.path, scope, origin=describe_page(origins, sites, referers))
             raise Forbidden(
                 "a web page of another origin may not do this; call from a program, or name the page's origin in "
-                f"{variable('cors_origins')}"
+                f"{variable('cors_origins')}",
+                RefusalReason.ORIGIN,
             )
 
     def _check_key(self, key: ApiKey | None, text: Any, operation: Operation, scope: Scope) -> None:

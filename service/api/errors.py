@@ -17,6 +17,7 @@ from service.observability import request_id
 
 STATUS: dict[type[errors.LecternError], int] = {
     errors.InvalidRequest: 422,
+    errors.LimitExceeded: 422,
     errors.MalformedBody: 400,
     errors.PayloadTooLarge: 413,
     errors.UnsupportedMedia: 415,

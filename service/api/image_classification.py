@@ -18,7 +18,7 @@ from service.api.json_limits import JsonLimits
 from service.api.operation import INFERENCE_STATUSES, Operation, context, json_limits
 from service.api.task_answer import TaskAnswer, respond
 from service.bundle.manifest import Task
-from service.errors import InvalidRequest, UnsupportedMedia
+from service.errors import InvalidRequest, LimitExceeded, UnsupportedMedia
 from service.limits import Limits, variable
 from service.tasks.base import invalid_body
 from service.tasks.image_classification.request import ClassifyRequest, to_request
@@ -84,7 +84,7 @@ async def _read_form(request: Request, body: bytes) -> _ParsedBody:
     try:
         form = await parse_multipart(request, body, max_files=limit)
     except TooManyFiles as error:
-        raise InvalidRequest(
+        raise LimitExceeded(
             f"more than {limit} images, which is the limit ({variable('max_images')}); send several requests", "image"
         ) from error
     try:

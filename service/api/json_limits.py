@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.api.turns import Turns
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, LimitExceeded
 from service.limits import Limits, variable
 
 DEFAULT_MAX_BYTES = 2 * 2**20
@@ -150,7 +150,7 @@ def _too_many(body: bytes, position: int, exceeded: tuple[int, str], settings: t
         return InvalidRequest("the body has more fields than this request; leave out all that it does not have")
     names = f" ({_variables(settings)})" if settings else ""
     message = f"holds more than {_SLACK * most} {noun}; this request takes at most {most} {noun}{names}"
-    return InvalidRequest(f"{message}; send several requests", _key_before(body, position))
+    return LimitExceeded(f"{message}; send several requests", _key_before(body, position))
 
 
 def _key_before(body: bytes, position: int) -> str | None:

@@ -23,7 +23,7 @@ from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Operation, con
 from service.api.task_answer import predict
 from service.api.translation import json_limits, predictor_of
 from service.bundle.manifest import Task
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, LimitExceeded
 from service.serving.registry import ModelRegistry
 from service.serving.served_model import ServedModel
 from service.settings import Settings
@@ -115,7 +115,7 @@ def _rename_field(error: InvalidRequest, indices: Sequence[int] | None) -> Inval
     field = error.field or ""
     message = str(error).removeprefix(f"{field}: ")
     number = field.removeprefix("texts").strip("[]")
-    return InvalidRequest(message, f"q[{indices[int(number)]}]" if indices is not None and number.isdigit() else "q")
+    return type(error)(message, f"q[{indices[int(number)]}]" if indices is not None and number.isdigit() else "q")
 
 
 async def detect_language(request: Request) -> Response:
@@ -180,11 +180,11 @@ def _check_texts(q: str | list[str], settings: Settings) -> list[str]:
     """
     texts = [q] if isinstance(q, str) else q
     if len(texts) > settings.max_texts:
-        raise InvalidRequest(f"{len(texts)} texts, {settings.describe('max_texts')}; send several requests", "q")
+        raise LimitExceeded(f"{len(texts)} texts, {settings.describe('max_texts')}; send several requests", "q")
     total = sum(map(len, texts))
     if total > settings.max_total_characters:
         limit = settings.describe("max_total_characters")
-        raise InvalidRequest(f"{total} characters, {limit}; send several requests", "q")
+        raise LimitExceeded(f"{total} characters, {limit}; send several requests", "q")
     return texts
 
 

@@ -40,7 +40,7 @@ class RequestMiddleware:
 
     Args:
         app: the application inside.
-        metrics: counts the requests in flight.
+        metrics: counts the requests in flight and the refused ones.
         access_log: log one line per request.
         cors: adds headers for web pages of other origins, where some are allowed.
     """
@@ -49,6 +49,7 @@ class RequestMiddleware:
         self._app = app
         self._cors = cors
         self._in_flight = metrics.in_flight
+        self._refusals = metrics.refusals
         self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,6 +88,8 @@ class RequestMiddleware:
             _release_frames(error)
         except Exception as error:
             response = _answer_error(error, scope)
+            if isinstance(error, LecternError) and error.refusal:
+                self._refusals.labels(error.refusal).inc()
             _release_frames(error)
             if status:  # The answer has begun: the server closes the connection.
                 raise

@@ -58,6 +58,7 @@ class Acceptor:
         connections: those that are open.
         limit: most connections at the same time.
         handshake_seconds: maximum time for a TLS handshake.
+        on_refusal: called for every connection that is refused.
     """
 
     def __init__(
@@ -67,12 +68,14 @@ class Acceptor:
         *,
         limit: int,
         handshake_seconds: float,
+        on_refusal: Callable[[Refusal], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._connect = connect
         self._connections = connections
         self._limit = limit
         self._handshake_seconds = handshake_seconds
+        self._on_refusal = on_refusal
         self._listeners: list[Listener] = []
         self._pending: set[asyncio.Task[None]] = set()
         self._next_warning = 0.0
@@ -129,6 +132,7 @@ class Acceptor:
             else:
                 self._warn("too many connections: idle ones are closed", "LECTERN_MAX_CONNECTIONS", self._limit)
             if excess > _EXTRA:
+                self._on_refusal(_BUSY)
                 _refuse(client, encrypted=listener.ssl is not None)
                 return
         task = self._loop.create_task(self._open(client, listener, app))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -56,6 +57,7 @@ class Connection(HttpToolsProtocol):
         app_state: the state of the lifespan.
         limits: what the connection may take.
         draining: set once the process is asked to stop; from then on every answer ends its connection.
+        on_refusal: called with what it refuses.
     """
 
     def __init__(
@@ -67,10 +69,12 @@ class Connection(HttpToolsProtocol):
         *,
         limits: ConnectionLimits,
         draining: threading.Event,
+        on_refusal: Callable[[Refusal], None],
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
         self._draining = draining
+        self._on_refusal = on_refusal
         self._in_message = False
         """A message has begun and is not complete."""
         self._head_since = 0.0
@@ -182,6 +186,7 @@ class Connection(HttpToolsProtocol):
             self.give_up(refusal)
 
     def _write_refusal(self, refusal: Refusal) -> None:
+        self._on_refusal(refusal)
         self._socket.write(refusal_answer(refusal, getattr(self, "url", b""), self.server_state.default_headers))
         self.linger()
 

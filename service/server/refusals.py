@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from service.api.errors import phrase, shape_of_unknown_path, write_error
 from service.api.middleware import new_request_id
+from service.errors import RefusalReason
 from service.observability import request_id
 
 
@@ -22,6 +23,7 @@ class Refusal(Exception):
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.reason = RefusalReason.OVERLOAD if status == 503 else RefusalReason.HTTP
 
 
 def refusal_answer(refusal: Refusal, target: bytes = b"", headers: Iterable[tuple[bytes, bytes]] = ()) -> bytes:

@@ -75,6 +75,7 @@ class Server(uvicorn.Server):
         self._settings = settings
         self._control = app.context.control
         self._draining = app.context.draining
+        self._refusals = app.context.metrics.refusals
         self._drain_seconds = 0.0
         self._certificate = certificate_of(settings)
         self._limits = ConnectionLimits(
@@ -106,6 +107,7 @@ class Server(uvicorn.Server):
             self.connections,
             limit=max_connections(self._settings.max_connections),
             handshake_seconds=self._settings.header_seconds,
+            on_refusal=self._count_refusal,
         )
         for number, each in enumerate(sockets or []):
             self._acceptor.listen(self._listener(each, admin=number > 0))
@@ -126,10 +128,18 @@ class Server(uvicorn.Server):
 
     def _connect(self, app: ASGIApp) -> Connection:
         connection = HttpConnection(
-            self.config, self.server_state, self.lifespan.state, limits=self._limits, draining=self._draining
+            self.config,
+            self.server_state,
+            self.lifespan.state,
+            limits=self._limits,
+            draining=self._draining,
+            on_refusal=self._count_refusal,
         )
         connection.app = cast(Any, app)
         return connection
+
+    def _count_refusal(self, refusal: Refusal) -> None:
+        self._refusals.labels(refusal.reason).inc()
 
     def _sweep(self) -> None:
         """Close the connections whose time has passed, again and again."""

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from service.bundle.files import BundleError, first_line
-from service.errors import DeadlineExceeded, InvalidRequest, PayloadTooLarge, Saturated
+from service.errors import DeadlineExceeded, InvalidRequest, LimitExceeded, PayloadTooLarge, Saturated
 from service.observability import Metrics, Timings, client
 from service.runtime.session import Tensors
 from service.runtime.stepper import OnToken
@@ -122,7 +122,7 @@ class ServedModel:
             rows = len(next(iter(tensors.values())))
             if rows > self.max_batch_size:
                 limit = self.predictor.limits.describe("max_batch_size")
-                raise InvalidRequest(f"a batch of {rows}, {limit}; send several requests", "inputs")
+                raise LimitExceeded(f"a batch of {rows}, {limit}; send several requests", "inputs")
             adapter = self.predictor.tensors
             if isinstance(adapter, RowTensors):
                 feeds = adapter.read(tensors)

@@ -16,7 +16,7 @@ import orjson
 from numpy.typing import NDArray
 
 from service.bundle.manifest import Datatype, TensorSpec
-from service.errors import InvalidRequest, ModelFailure
+from service.errors import InvalidRequest, LimitExceeded, ModelFailure
 from service.limits import variable
 from service.tasks.json_tensors import array_from_json
 
@@ -36,7 +36,7 @@ def check_batch(rows: int, most: int) -> None:
     """Raise InvalidRequest if a tensor has too many rows; before they are read, as there may be millions."""
     if rows > most:
         limit = f"the limit is {most} ({variable('max_batch_size')})"
-        raise InvalidRequest(f"a batch of {rows}, {limit}; send several requests", "inputs")
+        raise LimitExceeded(f"a batch of {rows}, {limit}; send several requests", "inputs")
 
 
 def read_json(
@@ -98,7 +98,7 @@ def write_json(array: NDArray[Any], spec: TensorSpec) -> Any:
 
 
 def check_finite(array: NDArray[Any], name: str) -> None:
-    """Raise ModelFailure if an output holds NaN or infinity, which JSON does not have."""
+    """Raise ModelFailure if an output holds NaN or infinity, which no answer has."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ModelFailure(f"the model's output {name!r} holds NaN or infinity")
 

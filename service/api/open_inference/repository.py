@@ -15,7 +15,7 @@ from service.api.io import check_and_parse, model_response, read_body, validate
 from service.api.open_inference.schemas import ControlRequest, Index, IndexLine, IndexRequest
 from service.api.operation import Operation, context, json_limits
 from service.api.path_privacy import hide_paths
-from service.errors import Forbidden, InvalidRequest
+from service.errors import Forbidden, InvalidRequest, RefusalReason
 from service.serving.states import State
 
 _TAG = "open inference protocol"
@@ -88,7 +88,7 @@ def _check_allowed(request: Request) -> None:
             if settings.model_control == "none"
             else "LECTERN_HOST is no loopback address; set LECTERN_MODEL_CONTROL=explicit"
         )
-        raise Forbidden(f"loading and unloading is off: {reason} and restart")
+        raise Forbidden(f"loading and unloading is off: {reason} and restart", RefusalReason.CONTROL)
 
 
 INDEX = Operation(

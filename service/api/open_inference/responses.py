@@ -31,7 +31,7 @@ def write_response(inference: ParsedInferRequest, tensors: Tensors, served: Serv
 
     Raises:
         InvalidRequest: an output has no JSON form.
-        ModelFailure: an output requested as JSON holds NaN or infinity.
+        ModelFailure: an output holds NaN or infinity.
     """
     entries: list[dict[str, Any]] = []
     blocks: list[bytes] = []
@@ -41,6 +41,7 @@ def write_response(inference: ParsedInferRequest, tensors: Tensors, served: Serv
             array, spec = _classify(array, output, served.manifest.labels)
         entry: dict[str, Any] = {"name": spec.name, "datatype": spec.datatype.value, "shape": array.shape}
         if output.binary:
+            check_finite(array, spec.name)
             blocks.append(write_binary(array, spec.datatype))
             entry["parameters"] = {"binary_data_size": len(blocks[-1])}
         else:

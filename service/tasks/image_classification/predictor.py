@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from service.bundle.checks import read_preprocessing, require_graphs, require_labels, require_tensors
 from service.bundle.files import Bundle
 from service.bundle.manifest import Datatype
-from service.errors import InvalidRequest, ModelFailure
+from service.errors import InvalidRequest, LimitExceeded, ModelFailure
 from service.limits import Limits
 from service.runtime.session import OpenSession, Tensors
 from service.tasks.base import Check, Predictor
@@ -165,7 +165,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         if count == 0:
             raise InvalidRequest("holds no image; send at least one", field)
         if count > self.limits.max_images:
-            raise InvalidRequest(
+            raise LimitExceeded(
                 f"{count} images, {self.limits.describe('max_images')}; send several requests",
                 field,
             )

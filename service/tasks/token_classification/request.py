@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import InvalidRequest, PayloadTooLarge
+from service.errors import InvalidRequest, LimitExceeded, PayloadTooLarge
 from service.limits import Limits, variable
 from service.tasks.token_classification.decoding import Offsets, joined_offsets
 from service.text import words_by_sentence
@@ -69,7 +69,7 @@ class TagRequest:
         for index, offsets in enumerate(self._split(limits)):
             total += sum(map(len, offsets))
             if total > limits.max_total_tokens:
-                raise InvalidRequest(
+                raise LimitExceeded(
                     f"with it the request has more than {limits.max_total_tokens} tokens, the limit "
                     f"({variable('max_total_tokens')}); send several requests",
                     self._field(index),
@@ -86,7 +86,7 @@ class TagRequest:
         """The sentences of each text, checked against the limits of a single text."""
         if len(self.texts) > limits.max_texts:
             unit, field = ("texts", "texts") if self._tokens is None else ("token lists", "tokens")
-            raise InvalidRequest(
+            raise LimitExceeded(
                 f"{len(self.texts)} {unit}, {limits.describe('max_texts')}; send several requests",
                 field,
             )
@@ -132,4 +132,4 @@ class TagRequest:
             which = f"its sentence {number}, from character {start} ({quoted!r}…), has "
             remedy = "end sentences with a full stop or a blank line"
         message = f"{which}{len(sentence)} tokens, {limit}; {remedy}"
-        return InvalidRequest(message, self._field(index))
+        return LimitExceeded(message, self._field(index))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from service.decoding import SearchSettings
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, LimitExceeded
 from service.limits import Limits, variable
 from service.tasks.translation.subwords import Subwords
 from service.tasks.translation.text import RareWords, SegmentedText, TranslationPreprocessing, Truecaser, segment
@@ -109,7 +109,7 @@ class TranslateRequest:
     def _search_settings(self, limits: Limits, preprocessing: TranslationPreprocessing) -> SearchSettings:
         most = limits.max_beam_size
         if self.beam_size is not None and not 1 <= self.beam_size <= most:
-            raise InvalidRequest(
+            raise LimitExceeded(
                 f"is {self.beam_size}, must be from 1 to {most} ({variable('max_beam_size')})", "beam_size"
             )
         if self.alternatives < 0:
@@ -118,7 +118,7 @@ class TranslateRequest:
         if beam_size is None:
             beam_size = min(max(preprocessing.beam_size, self.alternatives + 1), most)
         if self.alternatives >= beam_size:
-            raise InvalidRequest(
+            raise LimitExceeded(
                 f"is {self.alternatives}, must be below the beam size {beam_size}, which may be up to {most} "
                 f"({variable('max_beam_size')})",
                 "alternatives",
@@ -127,7 +127,7 @@ class TranslateRequest:
 
     def _check_sizes(self, limits: Limits) -> None:
         if len(self.texts) > limits.max_texts:
-            raise InvalidRequest(
+            raise LimitExceeded(
                 f"{len(self.texts)} texts, {limits.describe('max_texts')}; send several requests",
                 "texts",
             )
@@ -135,12 +135,12 @@ class TranslateRequest:
         for index, text in enumerate(self.texts):
             total += len(text)
             if len(text) > limits.max_characters:
-                raise InvalidRequest(
+                raise LimitExceeded(
                     f"has {len(text)} characters, {limits.describe('max_characters')}; send it in parts",
                     self._field(index),
                 )
             if total > limits.max_total_characters:
-                raise InvalidRequest(
+                raise LimitExceeded(
                     f"with it the request has more than {limits.max_total_characters} characters, the limit "
                     f"({variable('max_total_characters')}); send several requests",
                     self._field(index),

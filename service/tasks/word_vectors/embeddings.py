@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, LimitExceeded
 from service.limits import variable
 from service.runtime.session import Tensors
 from service.tasks.scheduling import Work
@@ -68,7 +68,7 @@ class EmbeddingsRequest(WordsRequest):
             )
         inputs = _inputs(self._input)
         if len(inputs) > lookup.limits.max_inputs:
-            raise InvalidRequest(
+            raise LimitExceeded(
                 f"{len(inputs)} inputs, {lookup.limits.describe('max_inputs')}; send several requests",
                 "input",
             )
@@ -153,10 +153,10 @@ class EmbeddingsRequest(WordsRequest):
         """Raise InvalidRequest if an input, or with it the request, has too many words."""
         limits = lookup.limits
         if words > limits.max_tokens:
-            raise InvalidRequest(f"{words} words, {limits.describe('max_tokens')}; send it in parts", field)
+            raise LimitExceeded(f"{words} words, {limits.describe('max_tokens')}; send it in parts", field)
         self._words += words
         if self._words > limits.max_total_words:
-            raise InvalidRequest(
+            raise LimitExceeded(
                 f"with it the request has more than {limits.max_total_words} words, the limit "
                 f"({variable('max_total_words')}); send several requests",
                 field,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, LimitExceeded
 from service.limits import Limits
 from service.tasks.word_vectors.preprocessing import WordVectorsPreprocessing
 from service.tasks.word_vectors.spelling import SpellingSuggester
@@ -95,7 +95,7 @@ class Lookup:
             InvalidRequest: the list is too long.
         """
         if count > self.limits.max_words:
-            raise InvalidRequest(
+            raise LimitExceeded(
                 f"{count} {what}, {self.limits.describe('max_words')}; send several requests",
                 field,
             )
@@ -107,9 +107,9 @@ class Lookup:
             InvalidRequest: too many neighbors are requested.
         """
         if k > self.limits.max_neighbors:
-            raise InvalidRequest(f"is {k}, {self.limits.describe('max_neighbors')}", "k")
+            raise LimitExceeded(f"is {k}, {self.limits.describe('max_neighbors')}", "k")
         if k * rows > self.limits.max_total_neighbors:
-            raise InvalidRequest(
+            raise LimitExceeded(
                 f"{rows} times {k} neighbors, {self.limits.describe('max_total_neighbors')}; send several requests",
                 "k",
             )

@@ -27,6 +27,7 @@ SECRET = "/home/alice/.ssh/id_rsa"
 ERRORS: list[errors.LecternError] = [
     errors.InvalidRequest("wrong", "texts[3]"),
     errors.MalformedBody("broken"),
+    errors.LimitExceeded("large", "texts[3]"),
     errors.PayloadTooLarge("large"),
     errors.UnsupportedMedia("media"),
     errors.UnknownModel("unknown"),
@@ -39,6 +40,8 @@ ERRORS: list[errors.LecternError] = [
     errors.DeadlineExceeded("late"),
     errors.ModelFailure(SECRET),
 ]
+
+INVALID = [number for number, error in enumerate(ERRORS) if STATUS[type(error)] == 422]
 
 
 def _tree(kind: type[errors.LecternError]) -> Iterator[type[errors.LecternError]]:
@@ -148,7 +151,7 @@ def test_the_protocols_routes_answer_an_error_and_nothing_else(failing: TestClie
     assert response.json().keys() == {"error"}
     assert isinstance(response.json()["error"], str)
     assert SECRET not in response.text
-    assert response.status_code == (400 if number == 0 else STATUS[type(ERRORS[number])])
+    assert response.status_code == (400 if number in INVALID else STATUS[type(ERRORS[number])])
 
 
 @pytest.mark.parametrize("number", range(len(ERRORS)))
@@ -166,7 +169,7 @@ def test_openais_routes_answer_openais_object(failing: TestClient, number: int) 
         504: "server_error",
     }
     assert body["error"]["type"] == kind.get(response.status_code, "invalid_request_error")
-    assert body["error"]["param"] == ("texts[3]" if number == 0 else None)
+    assert body["error"]["param"] == ("texts[3]" if number in INVALID else None)
     assert SECRET not in response.text
 
 

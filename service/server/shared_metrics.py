@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from service.errors import ConfigurationError
 from service.observability import MULTIPROCESS_DIR, store_values_in_files
 
 _PREFIX = "lectern-metrics-"
@@ -20,8 +21,18 @@ _NEW_SECONDS = 600.0
 
 @contextlib.contextmanager
 def shared_metrics() -> Iterator[None]:
-    """Have the metrics of this process and of those that it starts stored in a folder until the block ends."""
-    folder = tempfile.mkdtemp(prefix=_PREFIX)
+    """Have the metrics of this process and of those that it starts stored in a folder until the block ends.
+
+    Raises:
+        ConfigurationError: no temporary folder can be written.
+    """
+    try:
+        folder = tempfile.mkdtemp(prefix=_PREFIX)
+    except OSError as error:
+        raise ConfigurationError(
+            f"no temporary folder can be written ({error.strerror or error}), which several workers need: "
+            "set TMPDIR to a folder that this user can write, or LECTERN_WORKERS=1"
+        ) from error
     os.environ[MULTIPROCESS_DIR] = folder
     lease = FolderLease()
     try:

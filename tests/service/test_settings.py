@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from service.errors import ConfigurationError
-from service.settings import Settings, describe_settings, load_settings, model_key, unknown_variables
+from service.settings import (
+    ModelSettings,
+    Settings,
+    describe_settings,
+    load_settings,
+    model_key,
+    unknown_variables,
+)
 
 
 def test_defaults() -> None:
@@ -74,6 +81,20 @@ def test_a_bad_value_is_told_by_its_variable(
     monkeypatch.setenv(f"LECTERN_{name}", value)
     with pytest.raises(ConfigurationError, match=message):
         load_settings()
+
+
+NUMBERS = [
+    *(name for name, field in Settings.model_fields.items() if field.annotation in (int, float)),
+    *(f"model__digits__{name}" for name, field in ModelSettings.model_fields.items() if "int" in str(field.annotation)),
+]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_out_of_bounds_is_refused_by_its_variable(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for value in ("9" * 20, "-" + "9" * 20, "1e400", "nan"):
+        monkeypatch.setenv(f"LECTERN_{name.upper()}", value)
+        with pytest.raises(ConfigurationError, match=f"LECTERN_{name.upper()}="):
+            load_settings()
 
 
 def test_settings_do_not_change(settings: Settings) -> None:

@@ -304,6 +304,31 @@ def test_folders_of_servers_that_were_killed_as_a_whole_are_removed(temporary_fi
             assert not left.exists()
 
 
+WITHOUT_TEMPORARY_FOLDER = """
+import sys, tempfile
+from service.cli import main
+tempfile._candidate_tempdir_list = list
+sys.exit(main(["serve"]))
+"""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_without_a_temporary_folder_one_process_serves_and_several_say_what_to_set(
+    models_dir: Path, workers: str
+) -> None:
+    program = ("-c", WITHOUT_TEMPORARY_FOLDER)
+    with server(models_dir, program=program, WORKERS=workers, DRAIN_SECONDS="0") as running:
+        if workers == "1":
+            assert labels(post(f"{running.url}/v1/classify", json=pixels(4))) == ["4"]
+            running.signal(signal.SIGTERM)
+            assert running.wait() == 0
+        else:
+            assert running.wait() == 2
+            assert "lectern: no temporary folder can be written" in running.text
+            assert "set TMPDIR to a folder that this user can write, or LECTERN_WORKERS=1" in running.text
+        assert "Traceback" not in running.text
+
+
 LOAD, UNLOAD, INDEX = "/v2/repository/models/{}/load", "/v2/repository/models/{}/unload", "/v2/repository/index"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
 from service.server.exposure import exposed
+from service.server.listener import listening
 from service.settings import Settings
 from tests.support.classify_requests import labels, pixels
 from tests.support.processes import server
@@ -157,3 +159,18 @@ def test_a_socket_that_a_killed_server_left_is_taken_over(models_dir: Path, tmp_
     assert path.exists()
     with _two_ports(models_dir, str(path)) as (_, administration):
         assert administration.get("/livez").status_code == 200
+
+
+def test_an_admin_socket_is_removed_only_by_the_server_that_made_it(tmp_path: Path) -> None:
+    path = tmp_path / "admin.sock"
+    settings = Settings(port=0, admin_port=str(path))
+    with listening(settings):
+        path.unlink()
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(path))
+            status = path.stat()
+    assert path.stat().st_ino == status.st_ino
+    path.unlink()
+    with listening(settings):
+        assert path.exists()
+    assert not path.exists()

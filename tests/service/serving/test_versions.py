@@ -14,11 +14,12 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.bundle.files import Bundle
+from service.bundle.files import Bundle, versions
 from service.errors import ConfigurationError, InvalidRequest, UnknownModel
 from service.observability import Metrics
 from service.runtime.session import OnnxSession, Tensors
 from service.serving.canary import Canary
+from service.serving.folder_watch import FolderWatch
 from service.settings import Settings, load_settings
 from service.version_policy import VersionPolicy
 from tests.support.classifier_bundles import write_classifier
@@ -232,6 +233,23 @@ def test_a_watched_repository_refuses_a_bad_version_and_takes_it_once_it_is_mend
             await _until(lambda: registry.find(name="digits").version == "2")
 
     run_async(main(), timeout=45)
+
+
+def test_stray_entries_keep_no_version_from_being_seen(tmp_path: Path) -> None:
+    bundle = write_classifier(tmp_path)
+    (tmp_path / "digits" / "9").touch()
+    (tmp_path / "digits" / "1\N{ARABIC-INDIC DIGIT THREE}").mkdir()
+    (tmp_path / "digits" / "2").mkdir()
+    (tmp_path / "digits" / "2" / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "letters").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "words").touch()
+    assert 13 not in versions(tmp_path / "digits")
+    seen = FolderWatch(tmp_path, lambda name: asyncio.sleep(0))._look()
+    assert set(seen["digits"]) == {1, 2}
+    assert len(seen["digits"][1]) == len(bundle.manifest.files) + 1
+    assert len(seen["digits"][2]) == 1
+    assert not seen["letters"]
+    assert not seen["words"]
 
 
 def test_without_the_setting_nothing_is_watched(tmp_path: Path) -> None:

@@ -13,13 +13,14 @@ from training.common.family import Experiment, Family
 from training.common.options import add_bundle_options, add_data_file_options, moved_data_files, positive
 from training.common.run import Run
 from training.seq2seq.config import FAMILY as NAME
-from training.seq2seq.config import PRESETS, TranslatorConfig, stored_config
+from training.seq2seq.config import PRESETS, TranslatorConfig
 from training.seq2seq.data.augment_fragments import with_fragments
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.licensing import check_redistributable
 from training.seq2seq.data.sources import load_data
 from training.seq2seq.evaluate import Evaluation, evaluate
 from training.seq2seq.export.bundle import WEIGHTS, export
+from training.seq2seq.initialization import initial_config
 from training.seq2seq.train import train
 
 TranslatorExperiment = Experiment[TranslatorConfig, ParallelData]
@@ -28,12 +29,12 @@ TranslatorExperiment = Experiment[TranslatorConfig, ParallelData]
 def _settings(preset: TranslatorConfig, changes: dict[str, Any]) -> TranslatorConfig:
     """The preset, with the settings that are set by options.
 
-    With `--init`, the network and subword settings are those of that run, as its weights require.
+    With `--init`, the network and subword settings are those of that run or bundle, as its weights require.
     """
     if "train" in changes:
         changes = {"data": "", **changes}
     if changes.get("init"):
-        earlier = stored_config(Run.open(Path(changes["init"]), family=NAME))
+        earlier = initial_config(changes["init"])
         data = replace(preset.data, lower_case=earlier.data.lower_case)
         preset = replace(preset, data=data, network=earlier.network, subwords=earlier.subwords)
     return merge(preset, changes)

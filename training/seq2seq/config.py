@@ -110,7 +110,10 @@ class TranslatorConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     init: str = field(
         default="",
-        metadata=doc("run to initialize from: its weights, network settings and vocabulary are reused"),
+        metadata=doc(
+            "run, or version of an exported bundle (models/translate-en-de/3), to initialize from: its weights, "
+            "network settings and vocabulary are reused"
+        ),
     )
     fragments: float = field(
         default=0.0,

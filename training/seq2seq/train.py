@@ -13,7 +13,7 @@ from torch.nn import functional
 from service.tasks.translation.subwords import PAD
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
-from training.common.errors import ConfigError, DatasetError
+from training.common.errors import DatasetError
 from training.common.progress import progress_bar
 from training.common.run import Run
 from training.common.schedule import warmup_cosine
@@ -23,11 +23,12 @@ from training.seq2seq.data.augmentation import Augmentation
 from training.seq2seq.data.batches import Batch, EncodedPair, make_batch, plan_batches
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.greedy import translate_greedily
+from training.seq2seq.initialization import copy_vocabularies, load_initial
 from training.seq2seq.loss import smoothed_cross_entropy
 from training.seq2seq.metrics import bleu
 from training.seq2seq.network.model import Seq2Seq
 from training.seq2seq.precision import mixed, pick_precision
-from training.seq2seq.translator import BEST, LAST, Translator, copy_vocabularies, vocabularies
+from training.seq2seq.translator import BEST, LAST, Translator, vocabularies
 
 _START_RATE, _END_RATE = 1e-3, 0.02  # relative to the peak learning rate
 _ROWS = 128
@@ -132,33 +133,19 @@ def _fresh_state(
     config: TranslatorConfig, data: ParallelData, run: Run, device: torch.device, precision: torch.dtype
 ) -> _State:
     # A resumed run has its own weights.
-    initial = Path(config.init) if config.init and not (run.checkpoints / LAST).exists() else None
+    initial = "" if (run.checkpoints / LAST).exists() else config.init
     if initial:
-        copy_vocabularies(Run(initial), run, config)
+        copy_vocabularies(initial, run, config)
     source, target = vocabularies(config, run, data.splits["train"])
     seed_everything(config.seed, "weights")
     network = Seq2Seq(config, source.size, target.size).to(device)
-    if initial and not _load_initial(initial, network, data):
+    if initial and not load_initial(initial, network, data, config):
         run.logger().info(
             "note: %s was trained on other pairs; whether these dev sentences are among them is not known", initial
         )
     translator = Translator(config, source, target, network, data.source, data.target)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
     return _State(translator, _optimizer(network, config), scaler, checkpoint_fingerprint(config, data))
-
-
-def _load_initial(path: Path, network: Seq2Seq, data: ParallelData) -> bool:
-    """Load the kept weights of another run; returns whether it was trained on the same pairs."""
-    stored = load_checkpoint(path / "checkpoints" / BEST)
-    if stored["languages"] != [data.source, data.target]:
-        raise ConfigError(f"--init {path}: that run translates {' to '.join(stored['languages'])}, not these languages")
-    try:
-        network.load_state_dict(stored["model"])
-    except RuntimeError as error:
-        raise ConfigError(
-            f"--init {path}: that run has another network; leave out the settings of the network"
-        ) from error
-    return bool(stored["config"].get("data_sha256") == data.sha256()[:16])
 
 
 def _optimizer(network: Seq2Seq, config: TranslatorConfig) -> torch.optim.AdamW:

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from service.tasks.translation.subwords import Subwords, clean
 from training.common.checkpoint import load_checkpoint
-from training.common.errors import CheckpointError, ConfigError
+from training.common.errors import CheckpointError
 from training.common.files import write_bytes
 from training.common.run import Run
 from training.seq2seq.config import TranslatorConfig, stored_config
@@ -61,23 +60,6 @@ def vocabularies(config: TranslatorConfig, run: Run, pairs: Iterable[Pair]) -> t
             model = train_subwords(sentences, size=settings.vocabulary, kind=settings.kind, seed=config.seed)
             write_bytes(run.path / name, model)
     return _read(run, names)
-
-
-def copy_vocabularies(other: Run, run: Run, config: TranslatorConfig) -> None:
-    """Copy the vocabularies of another run.
-
-    Raises:
-        ConfigError: the other run has none, or joint ones where this has separate ones or vice versa.
-    """
-    names = {JOINT} if config.subwords.joint else {SOURCE, TARGET}
-    try:
-        models = {name: (other.path / name).read_bytes() for name in names}
-    except OSError as error:
-        raise ConfigError(
-            f"--init {other.path}: has no {error.filename and Path(error.filename).name} to go on with"
-        ) from error
-    for name, model in models.items():
-        write_bytes(run.path / name, model)
 
 
 def load_translator(run: Run, which: str = BEST) -> Translator:

@@ -9,6 +9,7 @@ from training.common.run import Run
 from training.seq2seq.config import FAMILY, TranslatorConfig, stored_config
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.sources import ATTRIBUTIONS, is_redistributable
+from training.seq2seq.initialization import bundle_attribution, bundle_settings, initial_name, is_bundle
 
 
 def check_redistributable(config: TranslatorConfig, data: ParallelData) -> None:
@@ -36,7 +37,7 @@ def check_redistributable(config: TranslatorConfig, data: ParallelData) -> None:
 
 
 def earlier_settings(config: TranslatorConfig) -> list[tuple[str, TranslatorConfig]]:
-    """Names and settings of the runs that this one was initialized from (`--init`), the latest first.
+    """Names and settings of the runs and the bundle that this one was initialized from (`--init`), the latest first.
 
     Raises:
         ExportError: one of them is missing.
@@ -45,6 +46,8 @@ def earlier_settings(config: TranslatorConfig) -> list[tuple[str, TranslatorConf
     while config.init:
         path = Path(config.init)
         try:
+            if is_bundle(path):
+                return runs + bundle_settings(config.init)
             config = stored_config(Run.open(path, family=FAMILY))
         except (ConfigError, RunError) as error:
             raise ExportError(
@@ -56,9 +59,11 @@ def earlier_settings(config: TranslatorConfig) -> list[tuple[str, TranslatorConf
 
 
 def attribution(config: TranslatorConfig, data: ParallelData) -> str:
-    """Attribution of the data: of this run's, and of those of the runs it was initialized from."""
-    others = [ATTRIBUTIONS.get(earlier.data.data.partition(":")[0], "") for _, earlier in earlier_settings(config)]
-    return "; ".join(filter(None, dict.fromkeys([data.attribution, *others])))
+    """Attribution of the data: of this run's, and of those of the runs and the bundle it was initialized from."""
+    earlier = [config, *(settings for _, settings in earlier_settings(config))]
+    others = [ATTRIBUTIONS.get(settings.data.data.partition(":")[0], "") for settings in earlier[1:]]
+    bundles = [bundle_attribution(settings.init) for settings in earlier if is_bundle(Path(settings.init))]
+    return "; ".join(filter(None, dict.fromkeys([data.attribution, *others, *bundles])))
 
 
 def public_config(config: TranslatorConfig) -> dict[str, Any]:
@@ -70,7 +75,7 @@ def public_config(config: TranslatorConfig) -> dict[str, Any]:
 
 
 def _public(config: TranslatorConfig) -> dict[str, Any]:
-    settings = to_dict(config) | {"init": Path(config.init).name}
+    settings = to_dict(config) | {"init": initial_name(config.init)}
     for split in ("train", "dev", "test"):
         files = settings["data"][split]
         settings["data"][split] = ",".join(Path(part.strip()).name for part in files.split(",")) if files else ""

@@ -133,7 +133,7 @@ def _augmentation(config: TranslatorConfig) -> str:
 def _initial_runs(config: TranslatorConfig) -> str:
     """A line for each run that this one was initialized from."""
     return "".join(
-        f"* Initialized from the weights of the run `{name}` ({earlier.data.data or 'own files'}, {earlier.epochs} epochs), whose settings are in "
+        f"* Initialized from the weights of {'' if '/' in name else 'the run '}`{name}` ({earlier.data.data or 'own files'}, {earlier.epochs} epochs), whose settings are in "
         "the manifest (`begun_with`).\n"
         for name, earlier in earlier_settings(config)
     )

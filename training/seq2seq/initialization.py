@@ -141,8 +141,8 @@ def load_initial(init: str, network: Seq2Seq, data: ParallelData, config: Transl
     changed = differences(*(_architecture(one) for one in (initial.config, config)))
     if changed:
         raise ConfigError(
-            f"--init {init}: that {kind} has another network ({'; '.join(changed)}); leave out the settings of "
-            "the network"
+            f"--init {init}: that {kind} has another network; leave out the settings of the network "
+            f"({'; '.join(changed)})"
         )
     network.load_state_dict(initial.weights)
     if initial.data_sha256 is None:

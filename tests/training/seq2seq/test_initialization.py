@@ -153,8 +153,8 @@ def test_options_take_the_settings_of_a_bundle(bundle: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"hidden": 32}, "that bundle has another network .hidden was 64, is 32."),
-        ({"attention": "dot"}, "that bundle has another network .attention was general, is dot."),
+        ({"hidden": 32}, "that bundle has another network; .*hidden was 64, is 32"),
+        ({"attention": "dot"}, "that bundle has another network; .*attention was general, is dot"),
         ({"joint": False, "tied": "none"}, "has no (source|target).model to go on with"),
     ],
 )

@@ -14,6 +14,7 @@ from service.access.commands import add_key_commands
 from service.bundle.files import Bundle, BundleError, read_bundle, versions
 from service.errors import ConfigurationError, LecternError
 from service.limits import PREFIX, Limits
+from service.serving.helper_process import shared_helper
 from service.settings import describe_settings, load_settings
 
 
@@ -88,13 +89,18 @@ def _serve(arguments: argparse.Namespace) -> int:
         if (value := getattr(arguments, name)) is not None:
             os.environ[PREFIX + name.upper()] = value
     settings = load_settings()
-    if settings.workers > 1:
-        from service.server.supervisor import serve_with_workers
+    shared_helper().start()  # It imports what preparing models needs while this process imports what serving needs.
+    try:
+        if settings.workers > 1:
+            from service.server.supervisor import serve_with_workers
 
-        return serve_with_workers(settings)
-    from service.server.process import serve
+            return serve_with_workers(settings)
+        from service.server.process import serve
 
-    return serve(settings)
+        return serve(settings)
+    except ConfigurationError:
+        shared_helper().close()
+        raise
 
 
 def _health(arguments: argparse.Namespace) -> int:

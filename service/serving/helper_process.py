@@ -1,6 +1,6 @@
 """The helper process: prepares versions in processes that can be killed, with a deadline and a memory limit.
 
-The server starts `python -m service.serving.helper_main` at its first load. That process imports what preparing needs
+The server starts `python -m service.serving.helper_main` first of all. That process imports what preparing needs
 and then forks a child for each job, which costs milliseconds. It answers nothing itself, so it cannot hang.
 """
 
@@ -48,6 +48,12 @@ class HelperProcess:
         self._socket: socket.socket | None = None
         self._jobs = 0
         self._idle: threading.Timer | None = None
+
+    def start(self) -> None:
+        """Start the process now, so that it is ready when the first job comes."""
+        with self._lock:
+            if self._process is None:
+                self._start()
 
     async def prepare(
         self, job: PreparationJob, *, seconds: float, memory_bytes: int, niceness: int = 0

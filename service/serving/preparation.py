@@ -56,11 +56,9 @@ def _try(job: PreparationJob, bundle: Bundle, *, optimized: bool) -> PreparedVer
     inline = not predictor.scheduling.decodes_stepwise and runs_inline(
         job.inline, seconds, job.inline_threshold_seconds
     )
-    if not job.threads and not inline and job.cpus > 1:
-        # Waking threads would cost a tiny model more than its whole run; only slow ones are opened with several.
+    if not job.threads and not inline:
+        # Waking threads would cost a tiny model more than its whole run; only slow ones are served with several.
         threads = job.cpus
-        predictor = _open(job, bundle, threads, optimized)
-        seconds = warm_up(predictor)
     if wrong := next(predictor.replay(), None):
         raise BundleError(f"{bundle.path}: the samples are answered differently: {wrong}")
     return PreparedVersion(

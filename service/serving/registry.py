@@ -171,6 +171,9 @@ class ModelRegistry:
                 opened = await self._open(new)
             except Exception as error:  # Whatever happened to this model, the others go on.
                 return self._refuse(name, error)
+            if model.highest is not None:
+                for served in opened.values():
+                    served.admission.learn_from(model.highest.admission)
             kept = {v: served for v, served in model.served.items() if v in wanted.prepared and v not in opened}
             retired = {v: served for v, served in model.served.items() if v not in kept}
             model.wanted = wanted

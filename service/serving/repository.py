@@ -86,15 +86,16 @@ class ModelRepository:
         self._open_cache()
         slots = asyncio.Semaphore(max(2, available_cpus()))
 
-        async def prepare(name: str) -> None:
+        async def load(name: str) -> None:
             async with slots:
-                self._models[name] = await self._prepare(name, ModelVersions(), niceness=0)
+                model = self._models[name] = await self._prepare(name, ModelVersions(), niceness=0)
+            # At once: it is opened while others are prepared.
+            if model.prepared and (reason := (await self._publish(self.state)).get(name)) is not None:
+                self._models[name] = self._refused(model, reason)
 
         async with asyncio.TaskGroup() as group:
             for name in names:
-                group.create_task(prepare(name))
-        for name, reason in (await self._publish(self.state)).items():
-            self._models[name] = self._refused(self._models[name], reason)
+                group.create_task(load(name))
         self._check_problems()
         await self._publish(self.state)
         self._hold()

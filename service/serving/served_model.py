@@ -31,6 +31,10 @@ INLINE_THRESHOLD_SECONDS = 1e-3
 Handing a run to a thread costs some 100 us, so a model well below this gains nothing from one; LeNet takes 30 us, the
 recurrent networks take several ms, so that neither is near the threshold on any likely machine.
 """
+_WARM_UP_RUNS = 9
+"""Most runs that are timed at warm-up."""
+_WARM_UP_SECONDS = 0.05
+"""Time after which three timed runs are enough."""
 
 
 class ServedModel:
@@ -273,7 +277,7 @@ def runs_inline(
 
 
 def warm_up(predictor: Predictor[Any]) -> float:
-    """Run an ordinary request a few times; the median time of one, in seconds."""
+    """Run an ordinary request a few times, fewer if it takes long; the median time of one, in seconds."""
     tensors = predictor.scheduling.warm_up()
     try:
         predictor.infer(tensors)
@@ -281,8 +285,8 @@ def warm_up(predictor: Predictor[Any]) -> float:
         raise BundleError(
             f"{predictor.bundle.path}: the model fails on an ordinary input: {first_line(error)}"
         ) from error
-    times = []
-    for _ in range(9):
+    times: list[float] = []
+    while len(times) < _WARM_UP_RUNS and (len(times) < 3 or sum(times) < _WARM_UP_SECONDS):
         started = time.perf_counter()
         predictor.infer(tensors)
         times.append(time.perf_counter() - started)

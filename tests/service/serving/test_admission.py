@@ -176,6 +176,16 @@ def test_the_speeds_of_several_kinds_are_learned_apart() -> None:
     assert model.speed("other") == pytest.approx(0.01, rel=0.3)
 
 
+def test_a_new_version_begins_with_the_speed_that_the_old_one_learned() -> None:
+    old, new = Model(), Model()
+    for _ in range(10):
+        old.work(1, old.enter(10))
+    new.admission.learn_from(old.admission)
+    assert new.speed() == old.speed() == pytest.approx(0.1, rel=0.1)
+    new.work(1, new.enter(1))
+    assert new.speed() > 0.5
+
+
 def test_a_stall_is_forgotten() -> None:
     model = Model()
     model.work(60, model.enter(1))

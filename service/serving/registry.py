@@ -172,8 +172,8 @@ class ModelRegistry:
             except Exception as error:  # Whatever happened to this model, the others go on.
                 return self._refuse(name, error)
             if model.highest is not None:
-                for served in opened.values():
-                    served.admission.learn_from(model.highest.admission)
+                for new_version in opened.values():
+                    new_version.admission.learn_from(model.highest.admission)
             kept = {v: served for v, served in model.served.items() if v in wanted.prepared and v not in opened}
             retired = {v: served for v, served in model.served.items() if v not in kept}
             model.wanted = wanted

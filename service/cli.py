@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import textwrap
@@ -89,12 +90,14 @@ def _serve(arguments: argparse.Namespace) -> int:
         if (value := getattr(arguments, name)) is not None:
             os.environ[PREFIX + name.upper()] = value
     settings = load_settings()
-    shared_helper().start()  # It imports what preparing models needs while this process imports what serving needs.
     try:
         if settings.workers > 1:
+            # It imports what preparing models needs while other processes import what serving needs.
+            shared_helper().start()
             from service.server.supervisor import serve_with_workers
 
             return serve_with_workers(settings)
+        gc.disable()  # Importing makes no garbage worth looking for; `settle` enables it again.
         from service.server.process import serve
 
         return serve(settings)

@@ -8,16 +8,24 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from uvicorn.server import HANDLED_SIGNALS
 
-from service.app import create_app
 from service.runtime.memory import keep_returning_memory, limit_heap
 from service.runtime.providers import check_installation
+from service.server.event_loop import loop_factory
 from service.server.listener import addresses, listening
 from service.server.logs import start_log
-from service.server.server import Server
+from service.serving.helper_process import shared_helper
+from service.serving.repository import ModelRepository
+from service.serving.states import ModelControl, RepositoryState
 from service.settings import Settings
+
+if TYPE_CHECKING:  # Imported when they are needed: preparing models does not wait for them.
+    from service.app import Lectern
+    from service.serving.registry import ModelRegistry
 
 log = logging.getLogger(__name__)
 
@@ -41,22 +49,61 @@ def serve(settings: Settings) -> int:
     """
     limit_heap()
     check_installation()
+    shared_helper().fork()  # With what was imported by now, and before there are sockets and threads.
     start_log(settings)
-    with listening(settings) as listeners:
-        return _serve_on(listeners, settings)
+    with listening(settings) as listeners, asyncio.Runner(loop_factory=loop_factory()) as runner:
+        # Models load before uvicorn starts, so that every reason not to start is reported with exit code 2.
+        app, loading = runner.run(_load(settings))
+        _serve_on(runner, app, listeners, loading, settings)
+    return 0
 
 
-def _serve_on(listeners: list[socket.socket], settings: Settings) -> int:
-    app = create_app(settings, on_ready=lambda context: settle())
-    # Loaded before uvicorn starts, so that every reason not to start is reported with exit code 2.
-    asyncio.run(app.context.control.start())
+async def _load(settings: Settings) -> tuple[Lectern, asyncio.Task[None]]:
+    """Make the application, and load models until it can serve.
+
+    Returns:
+        The application, and the loading of the other models.
+    """
+    registry: asyncio.Future[ModelRegistry] = asyncio.get_running_loop().create_future()
+
+    async def publish(state: RepositoryState) -> Mapping[str, str]:
+        return await (await asyncio.shield(registry)).apply(state)
+
+    repository = ModelRepository(settings, publish)
+    beginning = asyncio.get_running_loop().create_task(repository.begin())
+    # In a thread, as importing the application takes long: meanwhile the helper process prepares models.
+    app = await asyncio.to_thread(_make_app, settings, repository)
+    registry.set_result(app.context.registry)
+    return app, await beginning
+
+
+def _make_app(settings: Settings, control: ModelControl) -> Lectern:
+    from service.app import create_app
+
+    return create_app(settings, on_ready=lambda context: settle(), control=lambda settings, registry: control)
+
+
+def _serve_on(
+    runner: asyncio.Runner,
+    app: Lectern,
+    listeners: list[socket.socket],
+    loading: asyncio.Task[None],
+    settings: Settings,
+) -> None:
+    from service.server.server import Server
+
+    def announce(loaded: asyncio.Task[None]) -> None:
+        if not loaded.cancelled():
+            freeze_objects()
+            log.info("serving", extra={"fields": addresses(listeners, settings)})
+
     server = Server(app, settings)
     for number in HANDLED_SIGNALS:  # Until now a signal ended the process, even one whose models load for ever.
         signal.signal(number, server.handle_exit)
-    log.info("serving", extra={"fields": addresses(listeners, settings)})
-    server.run(sockets=listeners)
+    log.info("listening", extra={"fields": addresses(listeners, settings)})
+    loading.add_done_callback(announce)
+    server.run_in(runner, listeners)
     log.info("stopped")
-    return 0
 
 
 def settle() -> None:
@@ -64,7 +111,13 @@ def settle() -> None:
     memory goes back to the system.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
+    freeze_objects()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    gc.enable()
+    keep_returning_memory()
+
+
+def freeze_objects() -> None:
+    """Keep the garbage collector from visiting what exists now, ever."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
-    keep_returning_memory()

@@ -22,6 +22,7 @@ from service.app import Lectern
 from service.server.acceptor import Acceptor, Listener
 from service.server.connection import Connection, ConnectionLimits
 from service.server.descriptors import max_connections, raise_limit
+from service.server.event_loop import LOOP
 from service.server.exposure import exposed
 from service.server.listener import is_unix
 from service.server.protocol import HttpConnection
@@ -48,8 +49,7 @@ def uvicorn_config(app: Lectern, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         cast(Any, app),
         http=HttpConnection,
-        # Windows' other event loop cannot wait for a listening socket.
-        loop="asyncio:SelectorEventLoop" if sys.platform == "win32" else "auto",
+        loop=LOOP,
         lifespan="on",
         ws="none",
         log_config=None,
@@ -84,11 +84,10 @@ class Server(uvicorn.Server):
             keep_alive_seconds=settings.keep_alive_seconds,
         )
 
-    def run(self, sockets: list[socket.socket] | None = None) -> None:
+    def run_in(self, runner: asyncio.Runner, sockets: list[socket.socket]) -> None:
         """Serve until a signal ends it; the process ends soon after, whatever its threads do."""
-        with asyncio.Runner(loop_factory=self.config.get_loop_factory()) as runner:
-            runner.run(self.serve(sockets))
-            end_process_within(_EXIT_SECONDS)
+        runner.run(self.serve(sockets))
+        end_process_within(_EXIT_SECONDS)
 
     @property
     def connections(self) -> set[Connection]:

@@ -69,7 +69,7 @@ class Supervisor:
         self._calls: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._draining: asyncio.Task[None] | None = None
-        self._announced = False
+        self._announced = self._loaded = False
 
     async def run(self) -> None:
         """Run workers until a signal comes and the last one has ended.
@@ -97,17 +97,21 @@ class Supervisor:
             await self._repository.close()
 
     async def _start(self) -> None:
-        """Prepare the models, have the workers open them, and let these accept connections."""
-        start = asyncio.get_running_loop().create_task(self._repository.start())
+        """Prepare models, have the workers open them, and let these accept connections once one serves."""
+        start = asyncio.get_running_loop().create_task(self._repository.begin())
         stopping = asyncio.get_running_loop().create_task(self._stopping.wait())
         await asyncio.wait({start, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not start.done():
             start.cancel()
             return
-        start.result()
+        loading = start.result()
         self._fleet.open()
+        log.info("listening", extra={"fields": {**self._addresses, "workers": self._settings.workers}})
         self._repository.watch()
+        await asyncio.wait({loading})
+        self._loaded = not loading.cancelled()
+        self._announce()
 
     async def _keep(self, number: int) -> None:
         """Have one worker process at all times until the supervisor stops.
@@ -184,7 +188,12 @@ class Supervisor:
 
     def _on_ready(self, worker: WorkerHandle) -> None:
         log.info("worker ready", extra={"fields": {"worker": worker.number, "pid": worker.pid}})
-        if not self._announced and sum(other.ready for other in self._workers) == self._settings.workers:
+        self._announce()
+
+    def _announce(self) -> None:
+        """Log that the start is complete, once all workers accept connections and all models are loaded or refused."""
+        ready = sum(worker.ready for worker in self._workers) == self._settings.workers
+        if self._loaded and ready and not self._announced:
             self._announced = True
             fields = {**self._addresses, "workers": self._settings.workers}
             log.info("serving", extra={"fields": fields})

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-import uvicorn
-
 from service.app import Lectern, create_app
 from service.errors import ConfigurationError
 from service.observability import configure_logging
@@ -21,6 +19,7 @@ from service.runtime.memory import limit_heap
 from service.runtime.providers import check_installation
 from service.server.channel import Channel, Message
 from service.server.control import SupervisorControl
+from service.server.event_loop import loop_factory
 from service.server.process import settle
 from service.server.server import Server
 from service.server.shared_metrics import FolderLease
@@ -45,7 +44,7 @@ def run_worker(settings: Settings, listeners: list[socket.socket], control: sock
     # Ctrl-C reaches the whole process group: the supervisor says what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure_logging(settings.log_level)
-    with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         worker = Worker(settings, listeners, Channel(control))
         worker.end(runner.run(worker.run()))
 

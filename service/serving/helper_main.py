@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import logging
 import os
 import resource
@@ -11,6 +12,7 @@ import signal
 import socket
 import sys
 import traceback
+import warnings
 from typing import Any
 
 import orjson
@@ -25,23 +27,42 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Fork a child for every job that comes over the socket, until the server closes it."""
+    """Do the jobs that come over the socket whose descriptor is the first argument."""
+    logging.disable(logging.WARNING)  # The server says it again when it opens the model.
+    runtime_version()  # Imports onnxruntime before the first job comes, for all children.
+    with socket.socket(fileno=int(sys.argv[1])) as jobs:
+        _fork_for_each(jobs)
+
+
+def run_as_fork(jobs: socket.socket, other_end: socket.socket) -> None:
+    """Do the jobs in a fork of the server.
+
+    Args:
+        jobs: the socket that they come over.
+        other_end: the server's end of it; open here too, it would hide that the server is gone.
+    """
+    other_end.close()
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    gc.freeze()  # What the collector never visits stays in pages that the forked processes share.
+    gc.enable()
+    _fork_for_each(jobs)
+
+
+def _fork_for_each(jobs: socket.socket) -> None:
+    """Fork a child for every job, until the server closes the socket; then end this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the server decides when this ends.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Ended children leave nothing behind.
-    logging.disable(logging.WARNING)  # The server says it again when it opens the model.
-    runtime_version()  # Imports onnxruntime before the first job comes, for all children.
-
-    with socket.socket(fileno=int(sys.argv[1])) as jobs:
-        while True:
-            head, descriptors, _, _ = socket.recv_fds(jobs, 4, 1)
-            if len(head) < 4 or not descriptors:
-                os._exit(0)
-            request = jobs.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL)
-            if os.fork() == 0:
-                jobs.close()
-                _run(request, descriptors[0])
-            os.close(descriptors[0])
+    while True:
+        head, descriptors, _, _ = socket.recv_fds(jobs, 4, 1)
+        if len(head) < 4 or not descriptors:
+            os._exit(0)
+        request = jobs.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL)
+        if os.fork() == 0:
+            jobs.close()
+            _run(request, descriptors[0])
+        os.close(descriptors[0])
 
 
 def _run(request: bytes, result: int) -> None:

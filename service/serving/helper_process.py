@@ -1,13 +1,15 @@
 """The helper process: prepares versions in processes that can be killed, with a deadline and a memory limit.
 
-The server starts `python -m service.serving.helper_main` first of all. That process imports what preparing needs
-and then forks a child for each job, which costs milliseconds. It answers nothing itself, so it cannot hang.
+The helper process has imported what preparing needs, and forks a child for each job, which costs milliseconds. It
+answers nothing itself, so it cannot hang. It runs `service.serving.helper_main`: as a fork of a server that has
+imported the same, or else as a Python of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import multiprocessing
 import os
 import signal
 import socket
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import orjson
@@ -27,6 +30,9 @@ from service.serving.states import PreparedVersion
 
 _START_SECONDS = 60.0
 """Time that the helper process gets for its own start, on top of the deadline of a load."""
+_PATIENCE_SECONDS = 5.0
+"""A preparation that takes longer leaves the CPU to others: it may never end."""
+_LOW_PRIORITY = 10
 _IDLE_SECONDS = 60.0
 """The helper process ends after this time without a job."""
 
@@ -44,7 +50,7 @@ class HelperProcess:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | BaseProcess | None = None
         self._socket: socket.socket | None = None
         self._jobs = 0
         self._idle: threading.Timer | None = None
@@ -54,6 +60,26 @@ class HelperProcess:
         with self._lock:
             if self._process is None:
                 self._start()
+
+    def fork(self) -> None:
+        """Start the process as a fork of this one, which has imported what preparing needs; else as `start`.
+
+        To be called before this process starts threads.
+        """
+        if sys.platform != "linux":  # Elsewhere libraries start threads of their own, which a fork does not survive.
+            self.start()
+            return
+        with self._lock:
+            if self._process is None:
+                from service.serving import helper_main
+
+                ours, theirs = socket.socketpair()
+                with theirs:
+                    self._process = multiprocessing.get_context("fork").Process(
+                        target=helper_main.run_as_fork, args=(theirs, ours), name="helper", daemon=True
+                    )
+                    self._process.start()
+                self._connect(ours)
 
     async def prepare(
         self, job: PreparationJob, *, seconds: float, memory_bytes: int, niceness: int = 0
@@ -92,6 +118,7 @@ class HelperProcess:
         """Send a request, and read all that its child writes until it ends."""
         receiver, sender = os.pipe()
         child: int | None = None
+        patience: asyncio.TimerHandle | None = None
         stream = asyncio.StreamReader(limit=2**26)
         loop = asyncio.get_running_loop()
         pipe = os.fdopen(receiver, "rb", buffering=0)
@@ -103,6 +130,7 @@ class HelperProcess:
                 os.close(sender)
             async with asyncio.timeout(_START_SECONDS):
                 child = int(await stream.readline() or b"0")
+            patience = loop.call_later(_PATIENCE_SECONDS, _lower_priority, child)
             async with asyncio.timeout(seconds):
                 return await stream.read()
         except TimeoutError as error:
@@ -110,6 +138,8 @@ class HelperProcess:
                 f"{job.path}: was not ready after {seconds:g} s, the limit for loading ({variable('load_seconds')})"
             ) from error
         finally:
+            if patience is not None:
+                patience.cancel()
             if child and not stream.at_eof():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
@@ -119,7 +149,7 @@ class HelperProcess:
         """Hand a request to the helper process, which is started where it does not run."""
         with self._lock:
             for attempt in (1, 2):
-                if self._process is None or self._process.poll() is not None or self._socket is None:
+                if self._process is None or self._socket is None or not _runs(self._process):
                     self._start()
                 assert self._socket is not None
                 try:
@@ -141,15 +171,18 @@ class HelperProcess:
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(_import_path())},
             )
-        ours.settimeout(_START_SECONDS)
-        self._socket = ours
+        self._connect(ours)
+
+    def _connect(self, end: socket.socket) -> None:
+        end.settimeout(_START_SECONDS)
+        self._socket = end
 
     def _end(self) -> None:
         if self._socket is not None:
             self._socket.close()
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
+            self._process.join() if isinstance(self._process, BaseProcess) else self._process.wait()
         self._socket = self._process = None
 
     @contextlib.contextmanager
@@ -172,6 +205,15 @@ class HelperProcess:
         with self._lock:
             if not self._jobs:
                 self._end()
+
+
+def _lower_priority(child: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # It has just ended, or this is not Unix.
+        os.setpriority(os.PRIO_PROCESS, child, _LOW_PRIORITY)
+
+
+def _runs(process: subprocess.Popen[bytes] | BaseProcess) -> bool:
+    return process.is_alive() if isinstance(process, BaseProcess) else process.poll() is None
 
 
 def _import_path() -> list[str]:

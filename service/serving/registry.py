@@ -133,13 +133,13 @@ class ModelRegistry:
         return bool(self._models) and not self.missing()
 
     def missing(self) -> list[str]:
-        """Names of the models that should serve and do not, with the reason where their canary sample fails."""
+        """Names of the models that should serve and do not, with the reason where they load or their sample fails."""
         missing = []
         for name, model in sorted(self._models.items()):
             if failing := next(iter(model.failing.values()), ""):
                 missing.append(f"{name} ({failing})")
             elif not (model.served or model.wanted.unloaded):
-                missing.append(name)
+                missing.append(f"{name} (it is loading)" if model.wanted.loading else name)
         return missing
 
     def failing(self, name: str, version: str) -> str:
@@ -287,8 +287,11 @@ class ModelRegistry:
         """Raise NotReady where a model that would fit does not serve now."""
         for name, model in sorted(self._models.items()):
             wanted = model.wanted
-            fits = task is not None and wanted.task == task and requested.items() <= (wanted.selectors or {}).items()
-            if fits and not model.served:
+            # Until it is loaded for the first time nobody knows its selectors.
+            fits = (wanted.loading and wanted.selectors is None) or requested.items() <= (
+                wanted.selectors or {}
+            ).items()
+            if task is not None and wanted.task == task and fits and not model.served:
                 self._version(name, None)
 
 

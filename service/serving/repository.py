@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from service.bundle.files import BundleError, first_line, versions
-from service.bundle.manifest import is_model_name
-from service.errors import ConfigurationError, InvalidRequest, LecternError, NotReady, UnknownModel
+from service.bundle.files import BundleError, read_manifest_of, versions
+from service.bundle.manifest import Task, is_model_name
+from service.errors import ConfigurationError, InvalidRequest, UnknownModel
 from service.limits import variable
 from service.runtime.cpus import available_cpus
 from service.runtime.providers import resolve
-from service.serving import served_model
 from service.serving.folder_watch import FolderWatch
-from service.serving.helper_process import HelperProcess, PreparationFailure, shared_helper
-from service.serving.preparation_job import PreparationJob
-from service.serving.prepared_cache import CacheFolder
-from service.serving.states import ModelVersions, PreparedVersion, Publish, RepositoryState
+from service.serving.helper_process import HelperProcess, shared_helper
+from service.serving.preparer import Preparer
+from service.serving.states import ModelVersions, Publish, RepositoryState
 from service.settings import Settings, model_key
-from service.version_policy import VersionPolicy
 
 log = logging.getLogger(__name__)
 
 _NICENESS = 10
 """Loads beside requests get less of the CPU than these."""
+_TURN_SECONDS = 5.0
+"""Time that a model gets at the start of the server before another one is begun beside it."""
 
 
 class ModelRepository:
@@ -44,17 +43,16 @@ class ModelRepository:
     def __init__(self, settings: Settings, publish: Publish, helper: HelperProcess | None = None) -> None:
         self._settings = settings
         self._publish = publish
-        self._helper = helper or shared_helper()
-        self._policy = VersionPolicy.parse(settings.version_policy)
-        self._cache: CacheFolder | None = None
+        self.preparer = Preparer(settings, helper or shared_helper())
         self._models: dict[str, ModelVersions] = {}
         self._pins: dict[str, int] = {}
         self._locks: dict[str, asyncio.Lock] = {}
-        self._preparing: set[asyncio.Task[PreparedVersion]] = set()
         self._watch: FolderWatch | None = None
         self._watching: asyncio.Task[None] | None = None
         self._stopped = False
         self._started = False
+        self._loading: asyncio.Task[None] | None = None
+        self._one_serves = asyncio.Event()
         self._changes = 0
 
     @property
@@ -65,10 +63,28 @@ class ModelRepository:
     @property
     def cache(self) -> Path | None:
         """The folder of prepared versions, once one is needed."""
-        return self._cache.path if self._cache is not None else None
+        return self.preparer.cache
+
+    async def begin(self) -> asyncio.Task[None]:
+        """Begin to load every model of the repository, and return once one serves; with `strict`, once all do.
+
+        Returns:
+            The loading of the others, which goes on.
+
+        Raises:
+            ConfigurationError: as `start`.
+        """
+        loading = self._loading = asyncio.get_running_loop().create_task(self.start())
+        first = asyncio.get_running_loop().create_task(self._one_serves.wait())
+        await asyncio.wait({loading, first}, return_when=asyncio.FIRST_COMPLETED)
+        first.cancel()
+        if loading.done():
+            loading.result()
+        loading.add_done_callback(self._report_failure)
+        return loading
 
     async def start(self) -> None:
-        """Load every model of the repository; does nothing a second time.
+        """Load every model of the repository; does nothing after a first call, or after `begin`.
 
         Raises:
             ConfigurationError: the repository is missing, unreadable or has no model that loads; or, with `strict`,
@@ -76,6 +92,7 @@ class ModelRepository:
         """
         if self._started:
             return
+        self._started = True
         root = self._settings.models
         names = _model_names(root)
         if not names:
@@ -83,23 +100,33 @@ class ModelRepository:
                 f"model repository {root} holds no model; train one with `lectern-train` or set LECTERN_MODELS"
             )
         self._check_settings(names)
-        self._open_cache()
-        slots = asyncio.Semaphore(max(2, available_cpus()))
-
-        async def load(name: str) -> None:
-            async with slots:
-                model = self._models[name] = await self._prepare(name, ModelVersions(), niceness=0)
-            # At once: it is opened while others are prepared.
-            if model.prepared and (reason := (await self._publish(self.state)).get(name)) is not None:
-                self._models[name] = self._refused(model, reason)
-
+        self.preparer.open_cache()
+        self._models = {name: _before_loading(root / name) for name in names}
+        turns = asyncio.Semaphore(max(2, available_cpus()))
         async with asyncio.TaskGroup() as group:
             for name in names:
-                group.create_task(load(name))
-        self._check_problems()
+                group.create_task(self._load_first(name, turns))
+        if not self._one_serves.is_set():
+            self._check_problems()
+        self._changes += 1
         await self._publish(self.state)
         self._hold()
-        self._started = True
+
+    async def _load_first(self, name: str, turns: asyncio.Semaphore) -> None:
+        """Load a model when the server starts. It serves before the others are loaded."""
+        async with self._lock(name):
+            async with _turn(turns):
+                model = await self.preparer.prepare(name, ModelVersions(), niceness=0)
+            reason = (await self._change(name, model)).get(name)
+            if reason is not None:
+                self._models[name] = self._refused(model, reason)
+            elif model.prepared and not self._settings.strict:
+                self._one_serves.set()
+
+    def _report_failure(self, loading: asyncio.Task[None]) -> None:
+        """Log what nobody waits for."""
+        if not (self._stopped or loading.cancelled()) and (error := loading.exception()) is not None:
+            log.error("loading failed", exc_info=error)
 
     def watch(self) -> None:
         """Begin to load new versions as they are put into the repository, if the settings ask for it."""
@@ -132,16 +159,14 @@ class ModelRepository:
         if self._watch is not None and self._watching is not None:
             self._watch.close()
             self._watching.cancel()
-        for task in self._preparing:
-            task.cancel()
+        self.preparer.stop()
+        if self._loading is not None:
+            self._loading.cancel()
 
     async def close(self) -> None:
         """Give up what is in progress, and remove temporary files."""
         self.stop()
-        if self._preparing:
-            await asyncio.wait(self._preparing)
-        if self._cache is not None:
-            self._cache.close()
+        await self.preparer.close()
 
     async def _load_new(self, name: str) -> None:
         """Load what was put into the repository, unless the model was unloaded or one version was asked for."""
@@ -158,7 +183,7 @@ class ModelRepository:
             if not before.prepared:
                 await self._change(name, before.model_copy(update={"loading": True, "unloaded": False}))
             try:
-                candidate = await self._prepare(name, before, version, niceness=_NICENESS)
+                candidate = await self.preparer.prepare(name, before, version, niceness=_NICENESS)
             except BaseException:
                 self._models[name] = before
                 await self._change(name, before)
@@ -184,95 +209,6 @@ class ModelRepository:
             changed = {"prepared": {}, "reasons": reasons, "unloaded": True, "loading": False}
             await self._change(name, model.model_copy(update=changed))
 
-    async def _prepare(
-        self, name: str, before: ModelVersions, pinned: int | None = None, *, niceness: int
-    ) -> ModelVersions:
-        """Prepare the versions of a model that should serve, the highest first, and record why others do not."""
-        folder = self._settings.models / name
-        prepared: dict[int, PreparedVersion] = {}
-        reasons: dict[int, str] = {}
-        refused: list[int] = []
-        on_disk: list[int] = []
-        try:
-            on_disk = versions(folder)
-        except OSError as error:
-            reasons[0] = f"{folder} cannot be read ({error.strerror})"
-            log.error("model folder refused", extra={"fields": {"model": name, "reason": reasons[0]}})
-        candidates, wanted = self._policy.candidates(on_disk, pinned)
-        if on_disk and not candidates:
-            reasons[0] = f"no version of LECTERN_VERSION_POLICY={self._policy.text} is there"
-        for version in candidates:
-            if len(prepared) == wanted:
-                break
-            try:
-                prepared[version] = await self._prepare_version(folder / str(version), niceness)
-            except Exception as error:  # Whatever is wrong with one bundle, the others are to serve.
-                if self._stopped:
-                    raise
-                reasons[version] = self._refuse(name, version, error)
-                refused.append(version)
-        for version in on_disk:
-            if version not in prepared and version not in reasons:
-                reasons[version] = self._policy.left_out(version, sorted(prepared), pinned)
-        some = next(iter(prepared.values()), None)
-        return ModelVersions(
-            versions=tuple(on_disk),
-            prepared=prepared,
-            reasons=reasons,
-            refused=tuple(refused),
-            task=some.task if some else before.task,
-            selectors=some.selectors if some else before.selectors,
-        )
-
-    async def _prepare_version(self, path: Path, niceness: int) -> PreparedVersion:
-        """Prepare one version in a helper process."""
-        if self._stopped:
-            raise NotReady("the server is shutting down", retry_after=5)
-        work = self._helper.prepare(
-            self._job(path),
-            seconds=self._settings.load_seconds,
-            memory_bytes=self._settings.load_memory_bytes,
-            niceness=niceness,
-        )
-        task = asyncio.get_running_loop().create_task(work)
-        self._preparing.add(task)
-        try:
-            prepared = await task
-        except asyncio.CancelledError:
-            task.cancel()
-            if not self._stopped:
-                raise
-            raise NotReady("the server is shutting down", retry_after=5) from None
-        finally:
-            self._preparing.discard(task)
-        if prepared.notice:
-            fields = {"model": prepared.name, "version": prepared.version, "reason": prepared.notice}
-            log.warning("model is opened without a copy", extra={"fields": fields})
-        self._changes += 1
-        return prepared.model_copy(update={"load": self._changes})
-
-    def _open_cache(self) -> Path | None:
-        if self._cache is None:
-            self._cache = CacheFolder(self._settings.cache)
-        return self._cache.path
-
-    def _job(self, path: Path) -> PreparationJob:
-        settings, name = self._settings, path.parent.name
-        own = settings.for_model(name)
-        assert own.providers is not None
-        assert own.inline is not None
-        return PreparationJob(
-            path=path.absolute(),
-            cache=self._open_cache(),
-            providers=own.providers,
-            threads=settings.threads,
-            cpus=max(1, available_cpus() // settings.workers),
-            inline=own.inline,
-            inline_threshold_seconds=served_model.INLINE_THRESHOLD_SECONDS,
-            strict=settings.strict,
-            limits=settings.limits_for(name),
-        )
-
     async def _change(self, name: str, model: ModelVersions) -> dict[str, str]:
         """Decide what should serve of one model, and have it served."""
         self._changes += 1
@@ -283,9 +219,8 @@ class ModelRepository:
 
     def _hold(self) -> None:
         """Keep the entries of the cache that serve from being removed by other servers."""
-        if self._cache is not None:
-            prepared = (one for model in self._models.values() for one in model.prepared.values())
-            self._cache.hold(one.folder for one in prepared)
+        prepared = [one for model in self._models.values() for one in model.prepared.values()]
+        self.preparer.hold(one.folder for one in prepared)
 
     def _refused(self, model: ModelVersions, reason: str, before: ModelVersions | None = None) -> ModelVersions:
         """A model whose prepared versions a process could not open: what served before serves."""
@@ -301,16 +236,6 @@ class ModelRepository:
                 "unloaded": before is not None and before.unloaded,
             }
         )
-
-    def _refuse(self, name: str, version: int, error: Exception) -> str:
-        """Log why a version does not serve, and return it."""
-        foreseen = isinstance(error, BundleError | LecternError | PreparationFailure)
-        reason = str(error) if foreseen else f"it fails with {type(error).__name__}: {first_line(error)}"
-        fields: dict[str, Any] = {"model": name, "version": version, "reason": reason}
-        if isinstance(error, PreparationFailure) and error.traceback:
-            fields["exception"] = error.traceback
-        log.error("bundle refused", exc_info=None if foreseen else error, extra={"fields": fields})
-        return reason
 
     def _report_bad(self, name: str, model: ModelVersions) -> None:
         """Raise InvalidRequest where a version above those that serve is bad."""
@@ -366,6 +291,32 @@ async def _finish(work: Any, name: str) -> None:
     task = asyncio.get_running_loop().create_task(work, name=name)
     task.add_done_callback(lambda done: done.cancelled() or done.exception())  # Perhaps nobody waits any longer.
     await asyncio.shield(task)
+
+
+@asynccontextmanager
+async def _turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
+    """One of the models that are prepared at the same time.
+
+    It counts for some seconds only: a bad version may hang until its deadline, and the others do not wait for it.
+    """
+    await turns.acquire()
+    ends = asyncio.get_running_loop().call_later(_TURN_SECONDS, turns.release)
+    try:
+        yield
+    finally:
+        if asyncio.get_running_loop().time() < ends.when():
+            ends.cancel()
+            turns.release()
+
+
+def _before_loading(folder: Path) -> ModelVersions:
+    """What is known of a model before it is loaded."""
+    on_disk: list[int] = []
+    task: Task | None = None
+    with suppress(OSError, BundleError, IndexError):
+        on_disk = versions(folder)
+        task = read_manifest_of(folder / str(on_disk[-1])).manifest.task
+    return ModelVersions(versions=tuple(on_disk), task=task, loading=True)
 
 
 def _resolve(setting: str, providers: tuple[str, ...]) -> None:

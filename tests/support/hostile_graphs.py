@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from onnx import NodeProto, TensorProto, helper
 
-from tests.support.classifier_bundles import SIZE, template
+from tests.support.bundle_edits import rewrite
+from tests.support.classifier_bundles import SIZE, template, write_classifier
 from tests.support.onnx_files import onnx_file
 
 Harm = Literal["hangs", "takes memory"]
@@ -83,3 +85,9 @@ def _take_memory() -> list[NodeProto]:
         helper.make_node("ConstantOfShape", ["shape"], ["zeros"]),
         helper.make_node("ReduceMax", ["zeros"], ["nothing"], keepdims=0),
     ]
+
+
+def write_hostile(repository: Path, name: str, harm: Harm, above: float = ALWAYS) -> None:
+    """A bundle with right hashes and right samples whose graph does harm."""
+    good = write_classifier(repository.parent / f"source-of-{name}", name)
+    rewrite(good, {"model.onnx": hostile_graph(harm, above=above)}, repository)

@@ -22,10 +22,9 @@ from service.serving.prepared_cache import CacheFolder
 from service.settings import Settings
 from service.tasks import Predictor
 from service.tasks.image_classification.request import ClassifyRequest
-from tests.support.bundle_edits import rewrite
 from tests.support.classifier_bundles import template, write_classifier
 from tests.support.event_loop import run_async
-from tests.support.hostile_graphs import ALWAYS, Harm, hostile_graph
+from tests.support.hostile_graphs import write_hostile
 from tests.support.http import client_of
 from tests.support.local_models import LocalModels
 from tests.support.processes import server
@@ -35,12 +34,6 @@ from tests.support.translator_bundles import write_translator
 from tests.support.word_vector_bundles import write_words
 
 Open = Callable[..., LocalModels]
-
-
-def write_hostile(repository: Path, name: str, harm: Harm, above: float = ALWAYS) -> None:
-    """A bundle with right hashes and right samples whose graph does harm."""
-    good = write_classifier(repository.parent / f"source-of-{name}", name)
-    rewrite(good, {"model.onnx": hostile_graph(harm, above=above)}, repository)
 
 
 def _reason(registry: LocalModels, name: str) -> str:
@@ -208,7 +201,7 @@ def test_what_was_prepared_is_found_again_unless_it_is_damaged(
     bundle = write_classifier(tmp_path / "models")
     registry = make_registry(tmp_path / "models", cache=tmp_path / "cache")
     registry.load_all()
-    job = registry.repository._job(bundle.path)
+    job = registry.repository.preparer.job(bundle.path)
     replays: list[None] = []
     replay = Predictor.replay
 
@@ -261,7 +254,7 @@ def test_on_a_full_disk_a_model_loads_from_its_bundle(
     tmp_path: Path, make_registry: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = write_classifier(tmp_path)
-    job = make_registry(tmp_path).repository._job(bundle.path)
+    job = make_registry(tmp_path).repository.preparer.job(bundle.path)
 
     def full_disk(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -292,7 +285,7 @@ def test_a_bundle_changed_while_it_is_read_is_refused(
     tmp_path: Path, make_registry: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = write_classifier(tmp_path)
-    job = make_registry(tmp_path).repository._job(bundle.path)
+    job = make_registry(tmp_path).repository.preparer.job(bundle.path)
     copy = shutil.copyfile
 
     def changing_copy(source: Path, target: Path) -> None:
@@ -330,7 +323,7 @@ def test_an_unreadable_folder_is_named(tmp_path: Path, caplog: pytest.LogCapture
             raise PermissionError(13, "Permission denied")
         return [1]
 
-    monkeypatch.setattr("service.serving.repository.versions", denied)
+    monkeypatch.setattr("service.serving.preparer.versions", denied)
     with client_of(Settings(models=tmp_path)) as client:
         answer = client.get("/readyz")
         assert answer.status_code == 503

@@ -98,7 +98,7 @@ def test_what_was_altered_after_it_was_prepared_is_not_opened(
     write_classifier(tmp_path / "models")
     registry = make_registry(tmp_path / "models", cache=tmp_path / "cache")
     registry.load_all()
-    prepare = registry.repository._prepare_version
+    prepare = registry.repository.preparer.prepare_version
 
     async def prepare_and_alter(path: Path, niceness: int) -> object:
         prepared = await prepare(path, niceness)
@@ -108,7 +108,7 @@ def test_what_was_altered_after_it_was_prepared_is_not_opened(
             stream.write(b"\0")
         return prepared
 
-    monkeypatch.setattr(registry.repository, "_prepare_version", prepare_and_alter)
+    monkeypatch.setattr(registry.repository.preparer, "prepare_version", prepare_and_alter)
     with pytest.raises(InvalidRequest) as raised:
         asyncio.run(registry.load("digits"))
     assert "altered" in str(raised.value) or "sha256" in str(raised.value) or "changed" in str(raised.value)

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from service.bundle.files import BundleError, read_manifest_of, versions
-from service.bundle.manifest import Task, is_model_name
-from service.errors import ConfigurationError, InvalidRequest, UnknownModel
-from service.limits import variable
+from service.bundle.files import versions
+from service.bundle.manifest import is_model_name
+from service.errors import InvalidRequest, UnknownModel
 from service.runtime.cpus import available_cpus
-from service.runtime.providers import resolve
+from service.serving import first_start
 from service.serving.folder_watch import FolderWatch
 from service.serving.helper_process import HelperProcess, shared_helper
 from service.serving.preparer import Preparer
 from service.serving.states import ModelVersions, Publish, RepositoryState
-from service.settings import Settings, model_key
+from service.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _NICENESS = 10
 """Loads beside requests get less of the CPU than these."""
-_TURN_SECONDS = 5.0
-"""Time that a model gets at the start of the server before another one is begun beside it."""
 
 
 class ModelRepository:
@@ -94,20 +90,17 @@ class ModelRepository:
             return
         self._started = True
         root = self._settings.models
-        names = _model_names(root)
-        if not names:
-            raise ConfigurationError(
-                f"model repository {root} holds no model; train one with `lectern-train` or set LECTERN_MODELS"
-            )
-        self._check_settings(names)
+        names = first_start.model_names(root)
+        first_start.check_settings(self._settings, names)
         self.preparer.open_cache()
-        self._models = {name: _before_loading(root / name) for name in names}
+        self._models = {name: first_start.before_loading(root / name) for name in names}
         turns = asyncio.Semaphore(max(2, available_cpus()))
         async with asyncio.TaskGroup() as group:
-            for name in names:
+            # The largest first, as what is begun last should not take long.
+            for name in sorted(names, key=lambda name: -first_start.size_of(root / name)):
                 group.create_task(self._load_first(name, turns))
         if not self._one_serves.is_set():
-            self._check_problems()
+            first_start.check_problems(self._settings, self._models)
         self._changes += 1
         await self._publish(self.state)
         self._hold()
@@ -115,7 +108,7 @@ class ModelRepository:
     async def _load_first(self, name: str, turns: asyncio.Semaphore) -> None:
         """Load a model when the server starts. It serves before the others are loaded."""
         async with self._lock(name):
-            async with _turn(turns):
+            async with first_start.turn(turns):
                 model = await self.preparer.prepare(name, ModelVersions(), niceness=0)
             reason = (await self._change(name, model)).get(name)
             if reason is not None:
@@ -251,37 +244,6 @@ class ModelRepository:
                 there = ", ".join(map(str, on_disk)) or "none"
                 raise UnknownModel(f"no version {version} of model {name!r}; there are: {there}")
 
-    def _check_settings(self, names: list[str]) -> None:
-        """Refuse execution providers that onnxruntime does not know; warn of settings for models that are not there."""
-        _resolve("providers", self._settings.providers)
-        known = {model_key(name) for name in names}
-        for key, own in self._settings.model.items():
-            if own.providers is not None:
-                _resolve(f"model__{key}__providers", own.providers)
-            if key not in known:
-                fields = {"variable": variable(f"model__{key}__…"), "models": names}
-                log.warning("settings for a model that is not there", extra={"fields": fields})
-
-    def _check_problems(self) -> None:
-        """Raise ConfigurationError where no model serves, or where one is bad and the settings are strict."""
-        problems = list(self._problems())
-        if not any(model.prepared for model in self._models.values()):
-            raise ConfigurationError(
-                f"no model can be served from {self._settings.models}:\n  " + "\n  ".join(problems)
-            )
-        if problems and self._settings.strict:
-            raise ConfigurationError("LECTERN_STRICT=1 and not every bundle is good:\n  " + "\n  ".join(problems))
-
-    def _problems(self) -> Iterator[str]:
-        """Every version that is bad, with the reason."""
-        for name, model in sorted(self._models.items()):
-            if 0 in model.reasons:
-                yield f"{name}: {model.reasons[0]}"
-            for version in sorted(model.refused):
-                yield f"{name}/{version}: {model.reasons[version]}"
-            if not model.versions and not model.reasons:
-                yield f"{name}: has no version folder (1, 2, …); copy the model again or remove its folder"
-
     def _lock(self, name: str) -> asyncio.Lock:
         return self._locks.setdefault(name, asyncio.Lock())
 
@@ -291,53 +253,3 @@ async def _finish(work: Any, name: str) -> None:
     task = asyncio.get_running_loop().create_task(work, name=name)
     task.add_done_callback(lambda done: done.cancelled() or done.exception())  # Perhaps nobody waits any longer.
     await asyncio.shield(task)
-
-
-@asynccontextmanager
-async def _turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
-    """One of the models that are prepared at the same time.
-
-    It counts for some seconds only: a bad version may hang until its deadline, and the others do not wait for it.
-    """
-    await turns.acquire()
-    ends = asyncio.get_running_loop().call_later(_TURN_SECONDS, turns.release)
-    try:
-        yield
-    finally:
-        if asyncio.get_running_loop().time() < ends.when():
-            ends.cancel()
-            turns.release()
-
-
-def _before_loading(folder: Path) -> ModelVersions:
-    """What is known of a model before it is loaded."""
-    on_disk: list[int] = []
-    task: Task | None = None
-    with suppress(OSError, BundleError, IndexError):
-        on_disk = versions(folder)
-        task = read_manifest_of(folder / str(on_disk[-1])).manifest.task
-    return ModelVersions(versions=tuple(on_disk), task=task, loading=True)
-
-
-def _resolve(setting: str, providers: tuple[str, ...]) -> None:
-    """Raise ConfigurationError, naming the variable, where onnxruntime knows no such execution provider."""
-    try:
-        resolve(providers)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{variable(setting)}={','.join(providers)}: {error}") from error
-
-
-def _model_names(root: Path) -> list[str]:
-    """Names of the models in a repository.
-
-    Raises:
-        ConfigurationError: it is missing or cannot be read.
-    """
-    try:
-        return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and is_model_name(entry.name))
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"model repository {root} does not exist; set LECTERN_MODELS") from error
-    except OSError as error:
-        raise ConfigurationError(
-            f"model repository {root} cannot be read ({error.strerror}); set LECTERN_MODELS"
-        ) from error

@@ -1,18 +1,16 @@
 """Unicode character classes for regular expressions."""
 
+import re
 import unicodedata
+
+_CATEGORIES = "".join([unicodedata.category(chr(code))[0] for code in range(0x20000)])
+"""The first letter of the general category of every character of planes 0 and 1."""
 
 
 def _ranges(category: str) -> str:
-    """The characters of a general category (planes 0 and 1), as the inside of a regular expression's brackets."""
-    ranges: list[list[int]] = []
-    for code in range(0x20000):
-        if unicodedata.category(chr(code))[0] == category:
-            if ranges and ranges[-1][1] == code - 1:
-                ranges[-1][1] = code
-            else:
-                ranges.append([code, code])
-    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges)
+    """The characters of a category, as the inside of a regular expression's brackets."""
+    runs = re.finditer(f"{category}+", _CATEGORIES)
+    return "".join([f"\\U{run.start():08x}-\\U{run.end() - 1:08x}" for run in runs])
 
 
 LETTERS = _ranges("L") + "\\U00020000-\\U000323af"

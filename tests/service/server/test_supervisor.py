@@ -71,7 +71,7 @@ class IdleRepository:
     def __init__(self, settings: Settings, publish: object) -> None:
         pass
 
-    async def start(self) -> None:
+    async def begin(self) -> None:
         await asyncio.sleep(3600)
 
     def watch(self) -> None:

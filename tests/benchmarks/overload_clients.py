@@ -25,6 +25,13 @@ class Outcome:
     """Of the requests answered with 200, in seconds."""
     retry_after: Counter[int] = field(default_factory=Counter)
 
+    def add(self, other: Outcome) -> None:
+        """Add what was measured at another time."""
+        self.statuses += other.statuses
+        self.seconds += other.seconds
+        self.latencies += other.latencies
+        self.retry_after += other.retry_after
+
     @property
     def goodput(self) -> float:
         """Answers with 200 per second."""
@@ -118,6 +125,8 @@ def load(port: int, request: bytes, clients: int, settle: float, seconds: float)
             for _ in range(clients)
         ]
         await asyncio.sleep(window[1] - time.perf_counter())
+        while time.perf_counter() < window[1]:  # A connection that ends before counts as a failure of the server.
+            await asyncio.sleep(0.001)
         for transport, _ in connections:
             transport.abort()
         return outcome

@@ -42,8 +42,8 @@ help: ## Show this list
 serve: $(SERVE_STAMP) ## Serve ./models on http://127.0.0.1:8080 (LECTERN_* variables set everything; installs no PyTorch)
 	@exec $(VENV)/bin/lectern serve $(ARGS)
 
-test: $(FULL_STAMP) ## Run every test (installs PyTorch's CPU build)
-	$(PY) -m pytest $(ARGS)
+test: $(FULL_STAMP) ## Run every test, on all cores (installs PyTorch's CPU build; ARGS="-n 0" runs them in one process)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto $(ARGS)
 
 test-service: $(SERVICE_STAMP) ## Run the server's tests, without PyTorch
 	$(PY) -m pytest -m "not torch" $(wildcard tests/service tests/contract tests/architecture tests/deploy tests/docs) $(ARGS)

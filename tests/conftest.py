@@ -22,6 +22,13 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name archives by their size: they hold the time, and every process of pytest-xdist must give a test one name."""
+    if isinstance(val, bytes) and val.startswith((b"\x1f\x8b", b"PK")):
+        return f"archive of {len(val)} bytes"
+    return None
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _no_fsync() -> Iterator[None]:
     """Skip fsync: tests kill processes, but none of them simulates a power failure."""

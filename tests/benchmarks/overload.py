@@ -4,8 +4,8 @@
     python -m tests.benchmarks.overload --only translate --seconds 5
 
 Capacity is the most answers a second of 1 to 64 clients, each of which waits for its answer. Then as many clients as
-reach it and three (or ten) times as many ask in turn, while /livez and a single small picture are asked for. Run it with
-nothing else.
+reach it and three (or ten) times as many ask in turn, while /livez and a single small picture are asked for. Run it
+with nothing else.
 """
 
 from __future__ import annotations
@@ -111,10 +111,12 @@ class _Stretch(NamedTuple):
 
 
 def _merged(stretches: Sequence[_Stretch]) -> _Stretch:
-    total = Outcome()
+    total = _Stretch(Outcome(), [], [])
     for stretch in stretches:
-        total.add(stretch.outcome)
-    return _Stretch(total, sum((one.live for one in stretches), []), sum((one.pictures for one in stretches), []))
+        total.outcome.add(stretch.outcome)
+        total.live.extend(stretch.live)
+        total.pictures.extend(stretch.pictures)
+    return total
 
 
 class Bench:

@@ -46,7 +46,7 @@ test: $(FULL_STAMP) ## Run every test, on all cores (installs PyTorch's CPU buil
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto $(ARGS)
 
 test-service: $(SERVICE_STAMP) ## Run the server's tests, without PyTorch
-	$(PY) -m pytest -m "not torch" $(wildcard tests/service tests/contract tests/architecture tests/deploy tests/docs) $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto -m "not torch" $(wildcard tests/service tests/contract tests/architecture tests/deploy tests/docs) $(ARGS)
 
 test-image: $(SERVICE_STAMP) ## Do the image's install steps here and serve from them read-only, as a user without rights (Linux; slow)
 	TEST_IMAGE=1 $(PY) -m pytest tests/deploy/test_image.py -v $(ARGS)

@@ -9,10 +9,12 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 
+from service.errors import ConfigurationError
 from service.server.channel import Channel, Message
 from service.settings import Settings
 
@@ -35,12 +37,22 @@ else:
 
 
 def prepare_to_start() -> None:
-    """Start the process that workers are forked from, so that it imports while the supervisor does other things."""
+    """Start the process that workers are forked from, so that it imports while the supervisor does other things.
+
+    Raises:
+        ConfigurationError: its socket has no folder whose name is short enough (108 bytes with the socket's name).
+    """
     if sys.platform == "linux":
         from multiprocessing import forkserver
 
         _CONTEXT.set_forkserver_preload(["service.server.preload"])
-        forkserver.ensure_running()
+        try:
+            forkserver.ensure_running()
+        except OSError as error:
+            raise ConfigurationError(
+                f"the workers' socket cannot be made in the temporary folder {tempfile.gettempdir()!r} ({error}): "
+                "set TMPDIR to another folder with a short name, or LECTERN_WORKERS=1"
+            ) from error
 
 
 def kill_starter() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import tempfile
@@ -31,10 +32,9 @@ get, post = partial(httpx.get, timeout=60), partial(httpx.post, timeout=60)
 
 
 @pytest.fixture
-def temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder for the server's temporary files; nothing of it is left there."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
+def temporary_files(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder for the server's temporary files, with a short name; nothing of the server is left there."""
+    folder = Path(tempfile.mkdtemp(prefix="t-"))
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     monkeypatch.setenv(MULTIPROCESS_DIR, "")
@@ -44,6 +44,7 @@ def temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     while list(folder.glob("lectern*")) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert list(folder.glob("lectern*")) == []
+    shutil.rmtree(folder)
 
 
 def _metric(url: str, name: str) -> float:
@@ -326,6 +327,16 @@ def test_without_a_temporary_folder_one_process_serves_and_several_say_what_to_s
             assert running.wait() == 2
             assert "lectern: no temporary folder can be written" in running.text
             assert "set TMPDIR to a folder that this user can write, or LECTERN_WORKERS=1" in running.text
+        assert "Traceback" not in running.text
+
+
+def test_a_temporary_folder_with_a_long_name_is_refused(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = models_dir / ("long-" * 20)
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    with server(models_dir, WORKERS="2") as running:
+        assert running.wait() == 2
+        assert "set TMPDIR to another folder with a short name, or LECTERN_WORKERS=1" in running.text
         assert "Traceback" not in running.text
 
 

@@ -141,6 +141,14 @@ def open_unaltered(path: Path, hashes: Mapping[str, str]) -> Iterator[Bundle]:
                 raise BundleError(f"{path / name}: was changed while it was opened; load the model again")
 
 
+def is_unaltered(path: Path, hashes: Mapping[str, str]) -> bool:
+    """Whether the files in a folder are there and have the hashes that were written down."""
+    try:
+        return all(sha256_of_plain_file(path / name)[0] == expected for name, expected in hashes.items())
+    except OSError:
+        return False
+
+
 def sha256_of_plain_file(path: Path) -> tuple[str, tuple[int, ...]]:
     """The sha256 of a file, and what tells whether it is changed later. Raises OSError for what is no plain file."""
     with open_plain_file(path) as stream:

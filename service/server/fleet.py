@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from service.server.channel import Message
 from service.server.worker_handle import WorkerHandle
-from service.serving.states import RepositoryState
+from service.serving.states import ModelVersions, RepositoryState
 
 log = logging.getLogger(__name__)
 
@@ -19,17 +19,22 @@ Reasons = dict[str, str]
 class Fleet:
     """Has all workers serve the same versions.
 
-    What no worker can open is refused. A worker that cannot open what others could tries once more, and is then
-    replaced. A worker that starts accepts connections only once it serves the newest state.
+    What no worker can open is refused. A worker that cannot open a new version which others could open tries once more,
+    and is then replaced. A worker that starts accepts connections only once it serves the newest state, without the
+    models that it cannot open.
 
     Args:
         size: the number of workers.
         seconds: what a worker gets to apply a state; then it is killed.
+        on_unopened: called with the names of models that a worker cannot open and that are not new; it serves the rest.
     """
 
-    def __init__(self, size: int, seconds: float) -> None:
+    def __init__(
+        self, size: int, seconds: float, on_unopened: Callable[[Iterable[str]], None] = lambda names: None
+    ) -> None:
         self._size = size
         self._seconds = seconds
+        self._on_unopened = on_unopened
         self._workers: set[WorkerHandle] = set()
         self._complete = asyncio.Event()
         self._state = RepositoryState()
@@ -74,25 +79,26 @@ class Fleet:
         workers = list(self._workers)
         answers = await asyncio.gather(*(self._apply(worker, number, state) for worker in workers))
         answered = {worker: reasons for worker, reasons in zip(workers, answers, strict=True) if reasons is not None}
+        new = _new(before, state)
         if not answered:
-            text = "every worker process died while it opened this"
-            return dict.fromkeys(_changed(before, state) if workers else (), text)
-        refused = set.intersection(*(set(reasons) for reasons in answered.values()))
+            return dict.fromkeys(new if workers else (), "every worker process died while it opened this")
+        refused = new.intersection(*answered.values())
         for worker, reasons in answered.items():
-            if set(reasons) - refused:
-                await self._insist(worker, number, state, refused)
+            if reasons.keys() & new - refused:
+                await self._insist(worker, number, state, new - refused)
+            if missing := reasons.keys() - new:
+                self._on_unopened(missing)
         return {name: next(iter(answered.values()))[name] for name in sorted(refused)}
 
     def take(self, worker: WorkerHandle, message: Message) -> None:
         """Take a worker's report of what it has applied."""
         number, reasons = message["number"], message["reasons"]
-        if not reasons:
-            worker.applied = max(worker.applied, number)
+        worker.applied = max(worker.applied, number)
         answer = worker.answers.get(number)
         if answer is not None and not answer.done():
             answer.set_result(reasons)
         elif reasons and number == self._number and worker in self._workers:
-            self._replace(worker, reasons)
+            self._on_unopened(reasons)
         if self._open and worker.applied == self._number:
             self._let_serve(worker)
 
@@ -111,10 +117,10 @@ class Fleet:
         finally:
             del worker.answers[number]
 
-    async def _insist(self, worker: WorkerHandle, number: int, state: RepositoryState, refused: set[str]) -> None:
-        """Have a worker try again to open what others have opened, and replace it if it fails again."""
+    async def _insist(self, worker: WorkerHandle, number: int, state: RepositoryState, names: set[str]) -> None:
+        """Have a worker try again to open new versions that others have opened, and replace it if it fails again."""
         reasons = await self._apply(worker, number, state)
-        if reasons is not None and (left := {name: reasons[name] for name in set(reasons) - refused}):
+        if reasons is not None and (left := {name: reasons[name] for name in set(reasons) & names}):
             self._replace(worker, left)
 
     def _replace(self, worker: WorkerHandle, reasons: Reasons) -> None:
@@ -133,6 +139,14 @@ def _document(number: int, state: RepositoryState) -> dict[str, object]:
     return {"number": number, "state": state.model_dump(mode="json")}
 
 
-def _changed(before: RepositoryState, after: RepositoryState) -> list[str]:
-    """Names of the models of which something else should be served, and is not nothing."""
-    return [name for name, model in after.models.items() if model.prepared and before.models.get(name) != model]
+def _new(before: RepositoryState, after: RepositoryState) -> set[str]:
+    """Names of the models of which other versions should be served, or the same ones loaded anew."""
+    return {
+        name
+        for name, model in after.models.items()
+        if not _loads(model).items() <= _loads(before.models.get(name, ModelVersions())).items()
+    }
+
+
+def _loads(model: ModelVersions) -> dict[int, int]:
+    return {version: prepared.load for version, prepared in model.prepared.items()}

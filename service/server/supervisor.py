@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import time
+from collections.abc import Iterable
 
 from service.errors import ConfigurationError, LecternError
 from service.observability import Metrics, forget_process
@@ -63,7 +64,8 @@ class Supervisor:
         self._addresses = addresses(listeners, settings)
         self._metrics = Metrics()
         # An unloaded model answers its last requests before the worker reports.
-        self._fleet = Fleet(settings.workers, settings.load_seconds + settings.deadline_seconds)
+        seconds = settings.load_seconds + settings.deadline_seconds
+        self._fleet = Fleet(settings.workers, seconds, self._restore_later)
         self._repository = ModelRepository(settings, self._fleet.publish)
         self._workers: set[WorkerHandle] = set()
         self._calls: set[asyncio.Task[None]] = set()
@@ -185,6 +187,13 @@ class Supervisor:
         task = asyncio.get_running_loop().create_task(answer())
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
+
+    def _restore_later(self, names: Iterable[str]) -> None:
+        """Have models served by a worker that could not open them."""
+        for name in names:
+            task = asyncio.get_running_loop().create_task(self._repository.restore(name))
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
 
     def _on_ready(self, worker: WorkerHandle) -> None:
         log.info("worker ready", extra={"fields": {"worker": worker.number, "pid": worker.pid}})

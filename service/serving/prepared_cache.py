@@ -74,7 +74,9 @@ class PreparedCache:
         _make_private(self._root)  # Somebody may have removed it while the server runs.
         folder = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=self._root))
         try:
-            yield folder
+            # Else another server would remove it whose clock is an hour ahead.
+            with _locked(folder, fcntl.LOCK_SH):
+                yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -147,6 +149,7 @@ class CacheFolder:
 
     def hold(self, entries: Iterable[Path]) -> None:
         """Keep other servers from removing the entries that this one serves from; others are let go."""
+        self._lock_again()
         entries = set(entries)
         for entry in self._held.keys() - entries:
             os.close(self._held.pop(entry))
@@ -177,10 +180,17 @@ class CacheFolder:
             _remove_abandoned(Path(tempfile.gettempdir()))
             self.path = Path(tempfile.mkdtemp(prefix=_TEMPORARY))
             # Locked while it is in use: neither systemd-tmpfiles nor another server removes it then.
-            self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._lock = _lock_folder(self.path)
         except OSError as error:
             log.warning("no folder for prepared models", extra={"fields": {"reason": str(error)}})
+
+    def _lock_again(self) -> None:
+        """Lock the temporary folder if it was removed, and made again for another version, since it was locked."""
+        if self._lock is not None and self.path is not None:
+            with contextlib.suppress(OSError):
+                if not _is_same(self._lock, self.path):
+                    before, self._lock = self._lock, _lock_folder(self.path)
+                    os.close(before)
 
 
 def temporary_cache(folder: Path) -> Path | None:
@@ -225,6 +235,17 @@ def _is_own(folder: Path) -> bool:
 
 def _is_same(descriptor: int, path: Path) -> bool:
     return os.path.samestat(os.fstat(descriptor), path.stat())
+
+
+def _lock_folder(folder: Path) -> int:
+    """Lock a folder for this process alone until the descriptor is closed."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 @contextlib.contextmanager

@@ -170,7 +170,11 @@ class ModelRegistry:
             try:
                 opened = await self._open(new)
             except Exception as error:  # Whatever happened to this model, the others go on.
-                return self._refuse(name, error)
+                reason = self._refuse(name, error)
+                if not model.served:
+                    model.wanted = wanted.refused_for(reason)
+                    self._report(name, model, {})
+                return reason
             if model.highest is not None:
                 for new_version in opened.values():
                     new_version.admission.learn_from(model.highest.admission)

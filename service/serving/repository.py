@@ -16,7 +16,8 @@ from service.serving import first_start
 from service.serving.folder_watch import FolderWatch
 from service.serving.helper_process import HelperProcess, shared_helper
 from service.serving.preparer import Preparer
-from service.serving.states import ModelVersions, Publish, RepositoryState
+from service.serving.restoring import RestoreTries, restored
+from service.serving.states import ModelVersions, PreparedVersion, Publish, RepositoryState
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class ModelRepository:
         self.preparer = Preparer(settings, helper or shared_helper())
         self._models: dict[str, ModelVersions] = {}
         self._pins: dict[str, int] = {}
+        self._restores = RestoreTries()
         self._locks: dict[str, asyncio.Lock] = {}
         self._watch: FolderWatch | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -110,7 +112,7 @@ class ModelRepository:
         async with self._lock(name):
             async with first_start.turn(turns):
                 model = await self.preparer.prepare(name, ModelVersions(), niceness=0)
-            reason = (await self._change(name, model)).get(name)
+            reason = await self._serve(name, model)
             if reason is not None:
                 self._models[name] = self._refused(model, reason)
             elif model.prepared and not self._settings.strict:
@@ -145,6 +147,15 @@ class ModelRepository:
     async def unload(self, name: str) -> None:
         """Take `name` out of service. Requests in flight are answered; new ones get NotReady."""
         await _finish(self._unload(name), f"unload-{name}")
+
+    async def restore(self, name: str) -> None:
+        """Have a model served by a process that cannot open it: what is damaged of its copies is prepared again.
+
+        The processes that have opened it go on serving it, whatever comes of this.
+        """
+        if await self._restores.wait(name):
+            async with self._lock(name):
+                await self._change(name, await self._restored(self._models[name], serves=True))
 
     def stop(self) -> None:
         """Give up the loads in progress, and start no more: the server is shutting down."""
@@ -185,7 +196,7 @@ class ModelRepository:
                 kept = candidate.model_copy(update={"prepared": before.prepared, "unloaded": before.unloaded})
                 await self._change(name, kept)
                 raise InvalidRequest(f"model {name!r} cannot be loaded: {candidate.reason()}")
-            if (reason := (await self._change(name, candidate)).get(name)) is not None:
+            if (reason := await self._serve(name, candidate)) is not None:
                 await self._change(name, self._refused(candidate, reason, before))
                 raise InvalidRequest(f"model {name!r} cannot be loaded: {reason}")
             self._pins.pop(name, None)
@@ -209,6 +220,19 @@ class ModelRepository:
         reasons = dict(await self._publish(self.state))
         self._hold()
         return reasons
+
+    async def _serve(self, name: str, model: ModelVersions) -> str | None:
+        """Have a model served; the reason where no process can open it, even after damaged copies were made again."""
+        reason = (await self._change(name, model)).get(name)
+        if reason is not None and (again := await self._restored(model, serves=False)) is not model:
+            reason = (await self._change(name, again)).get(name)
+        return reason
+
+    async def _restored(self, model: ModelVersions, *, serves: bool) -> ModelVersions:
+        async def prepare(path: Path) -> PreparedVersion:
+            return await self.preparer.prepare_version(path, _NICENESS)
+
+        return await restored(model, self._settings.models, prepare, serves=serves)
 
     def _hold(self) -> None:
         """Keep the entries of the cache that serve from being removed by other servers."""

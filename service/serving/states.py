@@ -88,6 +88,16 @@ class ModelVersions(_Document):
     selectors: dict[str, str] | None = None
     """Its selectors, where known."""
 
+    def refused_for(self, reason: str) -> ModelVersions:
+        """The same without any version to serve, as none can be opened."""
+        return self.model_copy(
+            update={
+                "prepared": {},
+                "reasons": self.reasons | dict.fromkeys(self.prepared, reason),
+                "refused": tuple({*self.refused, *self.prepared}),
+            }
+        )
+
     def reason(self) -> str:
         """The reason why no version serves: that of the highest one."""
         if self.loading:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,11 @@ def _state(**loads: int) -> RepositoryState:
     )
 
 
-async def _fleet(*outcomes: list[Reasons | None]) -> tuple[Fleet, list[FakeWorker]]:
+async def _fleet(
+    *outcomes: list[Reasons | None], on_unopened: Callable[[Iterable[str]], None] = lambda names: None
+) -> tuple[Fleet, list[FakeWorker]]:
     """A fleet of workers with these outcomes, all of which have joined."""
-    fleet = Fleet(len(outcomes), seconds=60)
+    fleet = Fleet(len(outcomes), 60, on_unopened)
     workers = [FakeWorker(fleet, *each) for each in outcomes]
     for worker in workers:
         fleet.join(worker)
@@ -176,7 +179,8 @@ async def _send_nothing(kind: str, **fields: Any) -> None:
 
 def test_a_worker_that_comes_later_serves_the_newest_state_before_it_accepts() -> None:
     async def main() -> None:
-        fleet, (first,) = await _fleet([{}])
+        unopened: list[str] = []
+        fleet, (first,) = await _fleet([{}], on_unopened=unopened.extend)
         await fleet.publish(_state(digits=1))
         fleet.open()
         late, weak = FakeWorker(fleet), FakeWorker(fleet, {"digits": "out of memory"})
@@ -186,7 +190,20 @@ def test_a_worker_that_comes_later_serves_the_newest_state_before_it_accepts() -
         for _ in range(5):
             await asyncio.sleep(0)
         assert late.sent == ["state", "serve"]
-        assert weak.sent == ["state", "drain"], "it would serve something else"
+        assert weak.sent == ["state", "serve"], "it serves the other models"
+        assert unopened == ["digits"]
         assert first.sent == ["state", "serve"]
+
+
+def test_a_model_that_a_worker_could_not_open_does_not_end_it_when_another_one_changes() -> None:
+    async def main() -> None:
+        unopened: list[str] = []
+        fleet, (_, weak) = await _fleet([{}], [{}, {"digits": "it is damaged"}], on_unopened=unopened.extend)
+        await fleet.publish(_state(digits=1, letters=1))
+        assert await fleet.publish(_state(digits=1, letters=2)) == {}
+        assert weak.sent == ["state", "state"]
+        assert unopened == ["digits"]
+
+    run_async(main())
 
     run_async(main())

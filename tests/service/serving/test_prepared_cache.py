@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from service.errors import InvalidRequest
-from service.serving.prepared_cache import CacheFolder
+from service.serving import restoring
+from service.serving.prepared_cache import CacheFolder, PreparedCache
+from service.serving.restoring import RestoreTries
 from tests.support.classifier_bundles import write_classifier
 from tests.support.local_models import LocalModels
 
@@ -114,3 +117,61 @@ def test_what_was_altered_after_it_was_prepared_is_not_opened(
     assert "altered" in str(raised.value) or "sha256" in str(raised.value) or "changed" in str(raised.value)
     assert str(tmp_path / "cache") not in str(raised.value)
     assert registry.ready()
+
+
+def test_a_copy_that_is_altered_before_it_is_opened_is_made_again(
+    tmp_path: Path, make_registry: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_classifier(tmp_path / "models")
+    registry = make_registry(tmp_path / "models", cache=tmp_path / "cache")
+    registry.load_all()
+    prepare, damaged = registry.repository.preparer.prepare_version, []
+
+    async def prepare_and_alter_once(path: Path, niceness: int) -> object:
+        prepared = await prepare(path, niceness)
+        if not damaged:
+            damaged.append(path)
+            (prepared.folder / "model.onnx").unlink()
+        return prepared
+
+    monkeypatch.setattr(registry.repository.preparer, "prepare_version", prepare_and_alter_once)
+    asyncio.run(registry.load("digits"))
+    assert damaged
+    assert registry.ready()
+    assert registry.repository.state.models["digits"].prepared[1].load == 3, "a load of its own, as nothing serves it"
+
+
+def test_what_another_server_is_preparing_is_kept_whatever_its_clock_says(tmp_path: Path) -> None:
+    cache = PreparedCache(tmp_path / "prepared-2")
+    with cache.staging() as folder:
+        os.utime(folder, (LONG_AGO, LONG_AGO))
+        cache.sweep()
+        assert folder.exists()
+    assert not folder.exists()
+
+
+def test_a_temporary_folder_that_is_made_again_is_locked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    first = CacheFolder(None)
+    assert first.path is not None
+    shutil.rmtree(first.path)
+    first.path.mkdir()
+    first.hold(())
+    os.utime(first.path, (LONG_AGO, LONG_AGO))
+    CacheFolder(None).close()
+    assert first.path.exists()
+    first.close()
+    assert not first.path.exists()
+
+
+def test_tries_to_restore_a_model_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restoring, "_PAUSES", (0.0, 0.0, 0.0))
+    now = 0.0
+    tries = RestoreTries(clock=lambda: now)
+
+    async def main() -> list[bool]:
+        return [await tries.wait("digits") for _ in range(5)]
+
+    assert asyncio.run(main()) == [True, True, True, False, False]
+    now = 601.0
+    assert asyncio.run(main())[0]

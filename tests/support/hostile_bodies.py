@@ -460,6 +460,18 @@ LARGEST: tuple[HostileBody, ...] = (
         make=lambda: orjson.dumps({"words": ["king"] * LIMITS.max_words}),
         status=200,
     ),
+    HostileBody(
+        name="neighbors: words and k",
+        path="/v1/neighbors",
+        make=lambda: orjson.dumps({"words": [*_WORDS] * (LIMITS.max_total_neighbors // 800), "k": 100}),
+        status=200,
+    ),
+    HostileBody(
+        name="neighbors: k",
+        path="/v1/neighbors",
+        make=lambda: orjson.dumps({"words": ["king"] * (LIMITS.max_total_neighbors // 1000), "k": 1000}),
+        status=200,
+    ),
     HostileBody(name="neighbors: vectors", path="/v1/neighbors", make=_vectors, status=200),
     HostileBody(
         name="projection",

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.io import add_model_headers, json_response, while_connected
-from service.api.operation import timings
+from service.api.io import add_model_headers, while_connected
+from service.api.large_answers import answer_response
+from service.api.operation import context, timings
 from service.serving.served_model import ServedModel
 
 ResultT = TypeVar("ResultT")
@@ -24,13 +25,22 @@ class TaskAnswer(BaseModel, Generic[ResultT]):
     results: list[ResultT]
 
 
-def predict(request: Request, served: ServedModel, task_request: Any) -> Coroutine[Any, Any, dict[str, Any]]:
-    """Run a parsed request through the model, and return the answer's own fields; stops when the client disconnects."""
-    return while_connected(request, served, served.predict(task_request, timings(request)))
+def predict(
+    request: Request, served: ServedModel, task_request: Any, *, serialize: bool = False
+) -> Coroutine[Any, Any, dict[str, Any]]:
+    """Run a parsed request through the model, and return the answer's own fields; stops when the client disconnects.
+
+    Args:
+        request: the HTTP request.
+        served: the model.
+        task_request: the request of the task.
+        serialize: whether the lists of a large answer are to be `SerializedList`s, for `answer_response`.
+    """
+    return while_connected(request, served, served.predict(task_request, timings(request), serialize=serialize))
 
 
 async def respond(request: Request, served: ServedModel, task_request: Any) -> Response:
     """Run a parsed request through the model and write its `TaskAnswer`."""
-    fields = await predict(request, served, task_request)
+    fields = await predict(request, served, task_request, serialize=True)
     document = {"model": served.name, "version": served.version} | fields
-    return add_model_headers(json_response(document), served)
+    return add_model_headers(answer_response(document, context(request).turns), served)

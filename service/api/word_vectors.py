@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.errors import ErrorShape
-from service.api.io import add_model_headers, json_response, read_json, validate
+from service.api.io import add_model_headers, read_json, validate
 from service.api.json_limits import JsonLimits, bytes_of
+from service.api.large_answers import answer_response
 from service.api.operation import INFERENCE_STATUSES, INFERENCE_STATUSES_WITHOUT_422, Operation, context
 from service.api.task_answer import TaskAnswer, predict, respond
 from service.bundle.manifest import Task
@@ -79,8 +80,9 @@ async def embeddings(request: Request) -> Response:
     """Embed texts."""
     body = validate(EmbeddingsBody, await read_json(request))
     served = _find(request, body)
-    fields = await predict(request, served, served.predictor.parse(body))
-    return add_model_headers(json_response({"object": "list", "model": served.name} | fields), served)
+    fields = await predict(request, served, served.predictor.parse(body), serialize=True)
+    document = {"object": "list", "model": served.name} | fields
+    return add_model_headers(answer_response(document, context(request).turns), served)
 
 
 async def _respond(request: Request, body_type: type[TaskBody]) -> Response:

@@ -11,15 +11,16 @@ from functools import partial
 from typing import Any, TypeVar
 
 from service.bundle.files import BundleError, first_line
-from service.errors import DeadlineExceeded, InvalidRequest, LimitExceeded, PayloadTooLarge, Saturated
+from service.errors import DeadlineExceeded, LimitExceeded
 from service.observability import Metrics, Timings, client
 from service.runtime.session import Tensors
 from service.runtime.stepper import OnToken
 from service.serving.admission import Admission, Ticket
 from service.serving.lane import BatchLane, Lane, StepLane
+from service.serving.recorder import Recorder
 from service.settings import ModelSettings
 from service.tasks import Predictor
-from service.tasks.base import Check
+from service.tasks.base import Check, SerializedList
 from service.tasks.scheduling import RUN, Work
 from service.tasks.tensors import RowTensors
 
@@ -77,7 +78,7 @@ class ServedModel:
         """The execution provider that runs the model; several where its graphs differ."""
         # A pool of its own: the large requests of one model do not keep those of others waiting.
         self._pool = ThreadPoolExecutor(cpus, thread_name_prefix=f"preprocess-{self.name}")
-        self._recorder = _Recorder(metrics, self.name, self.version)
+        self._recorder = Recorder(metrics, self.name, self.version)
         on_depth = metrics.queue_depth.labels(self.name, self.version).set
         self._lane = _make_lane(predictor, settings, inline, self._recorder.executed, on_depth)
         self.admission = Admission(
@@ -93,7 +94,13 @@ class ServedModel:
         self._idle.set()
 
     async def predict(
-        self, request: Any, timings: Timings, timeout: float | None = None, on_token: OnToken | None = None
+        self,
+        request: Any,
+        timings: Timings,
+        timeout: float | None = None,
+        on_token: OnToken | None = None,
+        *,
+        serialize: bool = False,
     ) -> dict[str, Any]:
         """Answer a request of the model's task; returns the fields of the answer.
 
@@ -102,10 +109,12 @@ class ServedModel:
             timings: gets the time of every stage.
             timeout: seconds; the smaller of this and the setting counts.
             on_token: gets the tokens of a greedy search as they come, of models that decode step by step.
+            serialize: whether the lists of a large answer are to be `SerializedList`s.
         """
         with self._recorded(timings) as record:
             ticket = record.admit(self.predictor.scheduling.work(request), timeout)
-            return await self._answer(request, timings, ticket, on_token)
+            finish = _serialize_large if serialize else _keep
+            return await self._answer(request, timings, ticket, finish, on_token)
 
     async def infer(
         self,
@@ -136,7 +145,7 @@ class ServedModel:
             else:
                 request = adapter.read(tensors)
                 ticket = record.admit(self.predictor.scheduling.work(request), timeout)
-                outputs = adapter.write(await self._answer(request, timings, ticket))
+                outputs = await self._answer(request, timings, ticket, lambda fields, _: adapter.write(fields))
             finished = finish(outputs)
             timings.lap("postprocess")
         return finished
@@ -148,9 +157,23 @@ class ServedModel:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _answer(
-        self, request: Any, timings: Timings, ticket: Ticket, on_token: OnToken | None = None
-    ) -> dict[str, Any]:
-        """Take an admitted request through the stages."""
+        self,
+        request: Any,
+        timings: Timings,
+        ticket: Ticket,
+        finish: Callable[[dict[str, Any], bool], T],
+        on_token: OnToken | None = None,
+    ) -> T:
+        """Take an admitted request through the stages.
+
+        Args:
+            request: the request.
+            timings: gets the time of every stage.
+            ticket: of its admission.
+            finish: makes the answer of what `postprocess` returned, in the same thread; it gets whether that is a
+                thread of its own.
+            on_token: as for `predict`.
+        """
         predictor = self.predictor
         in_thread = predictor.scheduling.is_slow(request)
         if in_thread:
@@ -162,11 +185,11 @@ class ServedModel:
             ticket.refine(float(predictor.scheduling.row_work(tensors).sum()))
         outputs = await self._run(tensors, timings, ticket, on_token)
         if in_thread:
-            fields = await self._in_thread(lambda _: predictor.postprocess(request, outputs), ticket)
+            answer = await self._in_thread(lambda _: finish(predictor.postprocess(request, outputs), True), ticket)
         else:
-            fields = predictor.postprocess(request, outputs)
+            answer = finish(predictor.postprocess(request, outputs), False)
         timings.lap("postprocess")
-        return fields
+        return answer
 
     async def _run(
         self, tensors: Tensors, timings: Timings, ticket: Ticket, on_token: OnToken | None = None
@@ -196,6 +219,20 @@ class ServedModel:
     def _deadline(self, timings: Timings, timeout: float | None) -> float:
         allowed = self._deadline_seconds if timeout is None else min(timeout, self._deadline_seconds)
         return timings.started + allowed
+
+
+def _keep(fields: dict[str, Any], in_thread: bool) -> dict[str, Any]:
+    return fields
+
+
+def _serialize_large(fields: dict[str, Any], in_thread: bool) -> dict[str, Any]:
+    """Write the lists of a large answer in its thread."""
+    if not in_thread:
+        return fields
+    return {
+        name: SerializedList.of(value) if type(value) is list else value  # What is written already is a subclass.
+        for name, value in fields.items()
+    }
 
 
 class _Record:
@@ -236,37 +273,6 @@ class _Record:
             served._recorder.succeeded(self._timings)
         else:
             served._recorder.failed(error, self._timings)
-
-
-class _Recorder:
-    """The metrics of one version of a model; lanes call it back.
-
-    Holds no reference to the model, so that an unloaded model can be freed.
-    """
-
-    def __init__(self, metrics: Metrics, name: str, version: str) -> None:
-        self._metrics = metrics
-        self._labels = (name, version)
-        self._stages = metrics.stages(name, version)
-        self._success = metrics.requests.labels(name, version, "success")
-        self._inferences = metrics.inferences.labels(name, version)
-        self._executions = metrics.executions.labels(name, version)
-        self._last_inference = metrics.last_inference.labels(name, version)
-
-    def executed(self, rows: int) -> None:
-        self._executions.inc()
-        self._inferences.inc(rows)
-        self._last_inference.set_to_current_time()
-
-    def succeeded(self, timings: Timings) -> None:
-        self._success.inc()
-        for stage, seconds in timings.stages.items():
-            self._stages.observe(stage, seconds)
-        self._stages.observe("total", timings.total)
-
-    def failed(self, error: BaseException, timings: Timings) -> None:
-        self._metrics.requests.labels(*self._labels, _outcome(error)).inc()
-        self._metrics.failure_seconds.labels(*self._labels).inc(timings.total)
 
 
 def runs_inline(
@@ -315,15 +321,3 @@ def _make_lane(
         on_execution=on_execution,
         on_depth=on_depth,
     )
-
-
-def _outcome(error: BaseException) -> str:
-    if isinstance(error, InvalidRequest | PayloadTooLarge):
-        return "invalid"
-    if isinstance(error, DeadlineExceeded):
-        return "deadline"
-    if isinstance(error, Saturated):
-        return "saturated"
-    if isinstance(error, asyncio.CancelledError):
-        return "cancelled"
-    return "failed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import orjson
@@ -26,6 +26,25 @@ Check = Callable[[], None]
 
 _MAX_NAME = 64
 """Characters of a field's name that an error repeats; a client may send any name."""
+
+
+class SerializedList(list[orjson.Fragment]):
+    """A list of an answer whose items are written as JSON already: in a thread, and each by itself.
+
+    orjson holds the interpreter's lock until it is done, so a large answer that it writes at once stops the event loop.
+
+    Args:
+        texts: the items as JSON.
+    """
+
+    def __init__(self, texts: Iterable[bytes]) -> None:
+        self.texts = list(texts)
+        super().__init__(map(orjson.Fragment, self.texts))
+
+    @classmethod
+    def of(cls, items: Iterable[Any]) -> SerializedList:
+        """Write items, which may hold numpy arrays."""
+        return cls(orjson.dumps(item, option=orjson.OPT_SERIALIZE_NUMPY) for item in items)
 
 
 class StopAtFirst(FailFast):

@@ -13,7 +13,7 @@ from service.bundle.files import Bundle
 from service.errors import ModelFailure
 from service.limits import Limits
 from service.runtime.session import OpenSession, Tensors
-from service.tasks.base import Predictor
+from service.tasks.base import Predictor, SerializedList
 from service.tasks.scheduling import Scheduling, Work
 from service.tasks.tensors import TextTensors, object_array
 from service.tasks.token_classification.decoding import Tagging
@@ -118,12 +118,13 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
         in_order = np.empty_like(outputs[TAGGED])
         in_order[request.order] = outputs[TAGGED]
         tagged = in_order.tolist()
-        results, first = [], 0
+        results: list[bytes] = []
+        first = 0
         for text, offsets in zip(request.texts, request.sentences, strict=True):
             result = self._tagging.result(text, offsets, tagged[first : first + len(offsets)])
-            results.append(orjson.Fragment(orjson.dumps(result)))
+            results.append(orjson.dumps(result))
             first += len(offsets)
-        return {"results": results}
+        return {"results": SerializedList(results)}
 
 
 def _lengths(sentences: NDArray[np.object_]) -> NDArray[np.int64]:

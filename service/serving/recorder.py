@@ -1,0 +1,54 @@
+"""Recorder: how the requests of one version of a model ended, in the metrics."""
+
+from __future__ import annotations
+
+import asyncio
+
+from service.errors import DeadlineExceeded, InvalidRequest, PayloadTooLarge, Saturated
+from service.observability import Metrics, Timings
+
+
+class Recorder:
+    """The metrics of one version of a model; lanes call it back.
+
+    Holds no reference to the model, so that an unloaded model can be freed.
+    """
+
+    def __init__(self, metrics: Metrics, name: str, version: str) -> None:
+        self._metrics = metrics
+        self._labels = (name, version)
+        self._stages = metrics.stages(name, version)
+        self._success = metrics.requests.labels(name, version, "success")
+        self._inferences = metrics.inferences.labels(name, version)
+        self._executions = metrics.executions.labels(name, version)
+        self._last_inference = metrics.last_inference.labels(name, version)
+
+    def executed(self, rows: int) -> None:
+        """Count a run."""
+        self._executions.inc()
+        self._inferences.inc(rows)
+        self._last_inference.set_to_current_time()
+
+    def succeeded(self, timings: Timings) -> None:
+        """Count a request that was answered."""
+        self._success.inc()
+        for stage, seconds in timings.stages.items():
+            self._stages.observe(stage, seconds)
+        self._stages.observe("total", timings.total)
+
+    def failed(self, error: BaseException, timings: Timings) -> None:
+        """Count a request that ended with an error."""
+        self._metrics.requests.labels(*self._labels, _outcome(error)).inc()
+        self._metrics.failure_seconds.labels(*self._labels).inc(timings.total)
+
+
+def _outcome(error: BaseException) -> str:
+    if isinstance(error, InvalidRequest | PayloadTooLarge):
+        return "invalid"
+    if isinstance(error, DeadlineExceeded):
+        return "deadline"
+    if isinstance(error, Saturated):
+        return "saturated"
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    return "failed"

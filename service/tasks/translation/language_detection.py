@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Annotated, NamedTuple
 
@@ -95,6 +95,11 @@ class Profile:
         """The contents of a file: JSON, with n-grams and words grouped by probability."""
         file = _File(language=self.language, grams=_group(self._grams), words=_group(self._words))
         return file.model_dump_json().encode()
+
+    @property
+    def frequent_words(self) -> Collection[str]:
+        """The most frequent words, in lower case."""
+        return self._words.keys()
 
     def score(self, words: Sequence[str]) -> float:
         """The log-probability of independent words."""

@@ -31,6 +31,7 @@ from service.runtime.session import Session, Tensors
 from service.tasks.translation.language_detection import Profile
 from service.tasks.translation.subwords import END, PLACEHOLDER, Subwords
 from service.tasks.translation.text import NO_TRUECASING, RareWords, TranslationPreprocessing, Truecaser
+from service.tasks.translation.text.names import NameFinder
 
 T = TypeVar("T")
 
@@ -66,15 +67,16 @@ def open_translator(bundle: Bundle, sessions: Mapping[str, Session]) -> Translat
     truecaser = NO_TRUECASING
     if preprocessing.truecasing:
         truecaser = _read(bundle.file(preprocessing.truecasing), Truecaser.read)
+    profile = _read(bundle.file(preprocessing.profile), Profile.read)
     parts = TranslatorParts(
         encoder=sessions[ENCODER],
         step=sessions[STEP],
         preprocessing=preprocessing,
         source=source,
         target=target,
-        profile=_read(bundle.file(preprocessing.profile), Profile.read),
+        profile=profile,
         truecaser=truecaser,
-        rare_words=RareWords(preprocessing.source, preprocessing.target) if preprocessing.uses_placeholders else None,
+        rare_words=_rare_words(preprocessing, source, truecaser, profile) if preprocessing.uses_placeholders else None,
         attention=attention,
     )
     if parts.profile.language != preprocessing.source:
@@ -93,6 +95,13 @@ def _read(path: Path, read: Callable[[bytes], T]) -> T:
         return read(path.read_bytes())
     except (ValueError, OSError) as error:
         raise BundleError(f"{path}: {error}; export the model again") from error
+
+
+def _rare_words(
+    preprocessing: TranslationPreprocessing, source: Subwords, truecaser: Truecaser, profile: Profile
+) -> RareWords:
+    languages = preprocessing.source, preprocessing.target
+    return RareWords(*languages, NameFinder(*languages, source, truecaser, profile.frequent_words))
 
 
 def _check_placeholder(bundle: Bundle, parts: TranslatorParts) -> None:

@@ -42,12 +42,22 @@ Venezuela Venezuela, Brazil Brasilien, Argentina Argentinien, Chile Chile, Boliv
 Ecuador Ecuador, Uruguay Uruguay, Paraguay Paraguay, Australia Australien, Europe Europa, Asia Asien, Africa Afrika,
 America Amerika, Antarctica Antarktis, California Kalifornien, Pennsylvania Pennsylvania,
 Bavaria Bayern, Saxony Sachsen, Thuringia Thüringen, Hesse Hessen, Swabia Schwaben, Prussia Preußen,
-Westphalia Westfalen, Franconia Franken, Carinthia Kärnten, Styria Steiermark, Tyrol Tirol, Lorraine Lothringen,
+Westphalia Westfalen, Carinthia Kärnten, Styria Steiermark, Tyrol Tirol, Lorraine Lothringen,
 Alsace Elsass, Brittany Bretagne, Burgundy Burgund, Normandy Normandie, Provence Provence, Bohemia Böhmen,
 Moravia Mähren, Silesia Schlesien, Pomerania Pommern, Catalonia Katalonien, Andalusia Andalusien, Flanders Flandern,
 Rhine Rhein, Danube Donau, Moselle Mosel, Elbe Elbe, Thames Themse, Vistula Weichsel, Volga Wolga, Nile Nil,
 Ganges Ganges, Amazon Amazonas, Mississippi Mississippi, Tiber Tiber, Alps Alpen, Vosges Vogesen, Urals Ural,
-Himalayas Himalaya, Vesuvius Vesuv, Etna Ätna, Sahara Sahara, Kilimanjaro Kilimandscharo
+Himalayas Himalaya, Vesuvius Vesuv, Etna Ätna, Sahara Sahara, Kilimanjaro Kilimandscharo,
+New Zealand = Neuseeland, South Africa = Südafrika, North Korea = Nordkorea, South Korea = Südkorea,
+Saudi Arabia = Saudi-Arabien, Great Britain = Großbritannien, Northern Ireland = Nordirland, Hong Kong = Hongkong,
+Ivory Coast = Elfenbeinküste, Cape Town = Kapstadt, Mexico City = Mexiko-Stadt, Lower Saxony = Niedersachsen,
+Upper Austria = Oberösterreich, Lake Constance = Bodensee, Lake Geneva = Genfer See, Black Forest = Schwarzwald,
+North Sea = Nordsee, Baltic Sea = Ostsee, Latin America = Lateinamerika, South America = Südamerika,
+North America = Nordamerika, Central America = Mittelamerika, Central Europe = Mitteleuropa,
+Eastern Europe = Osteuropa, Western Europe = Westeuropa, Sri Lanka = Sri Lanka, Costa Rica = Costa Rica,
+El Salvador = El Salvador, Puerto Rico = Puerto Rico, New York = New York, New Orleans = New Orleans,
+Los Angeles = Los Angeles, San Francisco = San Francisco, San Diego = San Diego, Las Vegas = Las Vegas,
+Rio de Janeiro = Rio de Janeiro, Buenos Aires = Buenos Aires, Silicon Valley = Silicon Valley
 """
 _TABLES = {("en", "de"): _ENGLISH_GERMAN}
 
@@ -56,7 +66,8 @@ _TABLES = {("en", "de"): _ENGLISH_GERMAN}
 def exonyms(source: str, target: str) -> MappingProxyType[str, str]:
     """The names of places in the source language with those in the target language; empty for most pairs."""
     if (source, target) in _TABLES:
-        pairs = [entry.split() for entry in _TABLES[source, target].split(",")]
+        entries = (" ".join(entry.split()) for entry in _TABLES[source, target].split(","))
+        pairs = (entry.split(" = " if "=" in entry else " ") for entry in entries)
         return MappingProxyType(dict(pairs))
     # Of several spellings, such as Zurich and Zürich, the first is the usual one.
     swapped: dict[str, str] = {}

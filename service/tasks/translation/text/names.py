@@ -1,49 +1,50 @@
-"""Names in a sentence: capitalized words that a translator has not seen whole, and would spell anew.
-
-In languages that capitalize nouns the words around a capitalized word and its spelling decide as well, unless a list of
-the words that were seen in training is at hand.
-"""
+"""Names in a sentence: capitalized words that a translator has not seen whole, and would spell anew."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.tasks.translation.subwords import Subwords
 from service.tasks.translation.text.exonyms import exonyms
-from service.tasks.translation.text.truecasing import NO_TRUECASING, Truecaser, capitalizes_nouns
+from service.tasks.translation.text.first_names import first_names
+from service.tasks.translation.text.name_classifier import name_classifier
+from service.tasks.translation.text.number_patterns import MONTHS
+from service.tasks.translation.text.truecasing import NO_TRUECASING, Truecaser
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
-_SENTENCE_START = re.compile(r"(?:^|[.!?:\u2026\n])[\s\"'\u201c\u201e\u201d\u00ab\u00bb(\[*\u2022\u2013-]*\Z")
-_NEIGHBORHOOD = 24
-"""Characters before a word in which the end of the sentence before is searched."""
+_POSSESSIVE, _PARTS = re.compile(r"['\u2019]s?\Z"), re.compile(r"['\u2019-]")
+_NEIGHBORHOOD = 40
+"""Characters on either side of a word in which its neighbors are searched."""
+_MIN_NAME_ODDS = 0.5
+"""Log-odds of a word that may be a noun from which it is a name."""
 # fmt: off
 _TITLES = {
     "en": frozenset(["Mr", "Mrs", "Ms", "Miss", "Dr", "Prof", "Professor", "Sir", "Madam", "Captain", "President"]),
-    "de": frozenset(["Herr", "Herrn", "Frau", "Dr", "Prof", "Professor", "Fräulein", "Familie", "Präsident"]),
+    "de": frozenset(["Herr", "Herrn", "Frau", "Dr", "Prof", "Professor", "Fräulein", "Familie"]),
 }
-_NOUN_ENDINGS = (
-    "ung", "ungen", "heit", "heiten", "keit", "keiten", "schaft", "schaften", "tion", "tionen", "ismus", "ität",
-    "täten", "chen", "lein", "nis", "nisse", "nissen", "tum", "ling", "linge", "lingen", "ment", "mente", "enz", "anz",
-)
-_DETERMINERS = frozenset([
-    "der", "die", "das", "den", "dem", "des", "ein", "eine", "einen", "einem", "einer", "eines", "kein", "keine",
-    "keinen", "keinem", "keiner", "keines", "im", "am", "zum", "zur", "vom", "beim", "ins", "ans", "aufs", "fürs",
-    "viel", "viele", "vielen", "mehr", "wenig", "wenige", "etwas", "alle", "allen", "aller", "welche", "welcher",
-    "welches", "welchen", "welchem", "manche", "einige", "mehrere", "zwei", "drei", "vier", "fünf", "sechs", "zehn",
-    "als", "ohne", "mit", "haben", "hat", "und", "oder",
-])
+_NO_NAMES = {
+    "en": frozenset([
+        *MONTHS["en"], "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "Christmas",
+        "Easter", "Internet", "God",
+    ]),
+    "de": frozenset([
+        *MONTHS["de"], "Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonnabend", "Sonntag",
+        "Euro", "Dollar", "Cent", "Franken", "Pfund", "Weihnachten", "Ostern", "Internet", "Gott", "Doktor",
+    ]),
+}
+"""Words of several pieces that are capitalized like names, and are translated."""
+_NO_NAME_ENDINGS = {"en": ("ish", "ese", "ian", "ians", "ean", "eans", "ism", "ist", "ists", "ic", "day", "days")}
+"""Of nationalities, religions and feasts."""
 # fmt: on
-_DETERMINER_STEMS = re.compile(r"(?:mein|dein|sein|ihr|unser|eu(?:e)?r|dies|jen|jed|solch)(?:e|en|em|er|es)?")
-_ADJECTIVE_ENDING = re.compile(r"\w{2,}(?:e|en|em|er|es)")
 
 
 class NameList(BaseModel):
-    """What training has learned about words; a file of the bundle."""
+    """What training has learned about capitalized words; a file of the bundle."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,14 +67,11 @@ class NameList(BaseModel):
 
     def write(self) -> bytes:
         """The contents of a file: JSON in alphabetical order."""
-        content = {
-            "translations": dict(sorted(self.translations.items())),
-            "known_words": sorted(self.known_words),
-        }
+        content = {"translations": dict(sorted(self.translations.items())), "known_words": sorted(self.known_words)}
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-NO_NAMES = NameList()
+NO_NAME_LIST = NameList()
 """For models without a list of names."""
 
 
@@ -93,7 +91,8 @@ class NameFinder:
         language: of the text.
         target: the language to translate into.
         subwords: the subwords of the text's language; a word that is one piece is known.
-        truecaser: the truecaser of the text's language.
+        truecaser: the truecaser of the text's language; its lower-case words are no names.
+        frequent_words: words, in lower case, that training has seen so often that the model translates them.
         names: what training has learned.
     """
 
@@ -103,69 +102,109 @@ class NameFinder:
         target: str,
         subwords: Subwords,
         truecaser: Truecaser = NO_TRUECASING,
-        names: NameList = NO_NAMES,
+        frequent_words: Collection[str] = (),
+        names: NameList = NO_NAME_LIST,
     ) -> None:
-        self._subwords, self._truecaser, self._known_words = subwords, truecaser, names.known_words
-        self._translations = {**exonyms(language, target), **names.translations}
+        self._language, self._target = language, target
+        self._subwords, self._lowercase_words, self._frequent = subwords, truecaser.lowercase_words, frequent_words
+        self._known_words = (
+            names.known_words | _NO_NAMES.get(language, frozenset()) | _TITLES.get(language, frozenset())
+        )
+        self._translations = {**dict.fromkeys(first_names(), ""), **exonyms(language, target), **names.translations}
+        several = sorted((name for name in self._translations if " " in name), key=len, reverse=True)
+        self._several_words = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, several))})(?!\w)") if several else None
         self._titles = _TITLES.get(language, frozenset())
-        self._capitalizes_nouns = capitalizes_nouns(language)
+        self._no_name_endings = _NO_NAME_ENDINGS.get(language, ())
+        self._classifier = name_classifier(language)
 
     def find(self, text: str, start: int, stop: int) -> Iterator[Name]:
         """The names in `text[start:stop]`, in reading order; adjacent ones are found one by one."""
-        previous = ""
-        previous_end, follows_name = start, False
+        if self._several_words:
+            for match in self._several_words.finditer(text, start, stop):
+                if any(not self._is_piece(word) for word in match[0].split()):
+                    yield from self._single_words(text, start, match.start())
+                    yield Name(match.start(), match.end(), self._translations[match[0]])
+                    start = match.end()
+        yield from self._single_words(text, start, stop)
+
+    def _single_words(self, text: str, start: int, stop: int) -> Iterator[Name]:
+        previous, previous_end, follows_name = "", start, False
         for match in _WORD.finditer(text, start, stop):
             word = match[0]
-            adjacent = text[previous_end : match.start()]
-            follows_name = follows_name and adjacent == " "
-            after_title = previous in self._titles and adjacent in (" ", ". ")
+            gap = text[previous_end : match.start()]
+            name = None
             if word[0].isupper():
-                stem, translation = self._split_possessive(word)
-                if translation is None and self._is_unknown(text, match.start(), stem, previous, adjacent):
-                    translation = stem
-                if translation is None and (after_title or follows_name) and self._may_follow_name(stem):
-                    translation = stem
-                follows_name = translation is not None
-                if translation is not None:
-                    yield Name(match.start(), match.start() + len(stem), translation)
-            else:
-                follows_name = False
-            previous, previous_end = word, match.end()
+                after_title = previous in self._titles and gap in (" ", ". ")
+                name = self._name(text, match, after_title=after_title, after_name=follows_name and gap == " ")
+            if name:
+                yield name
+            previous, previous_end, follows_name = word, match.end(), name is not None
 
-    def _split_possessive(self, word: str) -> tuple[str, str | None]:
-        """The word without 's, and its translation by the list of names if the model does not know it whole."""
-        stem = re.sub(r"['\u2019]s?\Z", "", word)
-        translation = self._translations.get(stem)
-        return stem, None if translation is None or self._is_piece(stem) else translation
+    def _name(self, text: str, match: re.Match[str], *, after_title: bool, after_name: bool) -> Name | None:
+        """The capitalized word as a name, if it is one."""
+        word, start = match[0], match.start()
+        if _is_in_capitals(text, match):
+            translation = self._listed(word.capitalize())
+            return None if translation is None else Name(start, match.end(), translation.upper())
+        stem = _POSSESSIVE.sub("", word)
+        translation = self._listed(stem)
+        if translation is None and self._language == "de" and word.endswith("s"):
+            translation = self._listed(word[:-1])
+            if translation is not None:
+                return Name(start, match.end(), self._genitive(text, match, translation))
+        if translation is None:
+            follows = after_title or (after_name and not self._is_noun(text, start, stem))
+            if stem in self._known_words or len(stem) == 1:
+                return None
+            if not (follows and stem[1:].islower()) and not self._is_unknown(text, start, stem):
+                return None
+        translation = translation or stem
+        if stem != word and self._target == "de":
+            return Name(start, match.end(), translation + ("\u2019" if translation[-1] in "sßxz" else "s"))
+        return Name(start, start + len(stem), translation)
+
+    def _listed(self, word: str) -> str | None:
+        """What the lists say that a name is in the target language; None if the model knows it, or they do not."""
+        translation = self._translations.get(word)
+        if translation is None or self._is_piece(word) or word in self._known_words:
+            return None
+        if word.lower() in self._frequent and word not in first_names():
+            return None
+        return translation or word
+
+    def _genitive(self, text: str, match: re.Match[str], translation: str) -> str:
+        """A German genitive in the target language: Peters Auto, die Hauptstadt Kenias."""
+        if self._target != "en":
+            return match[0]
+        owned = re.match(r" (?:[a-zäöüß]+ )?[A-ZÄÖÜ]", text[match.end() : match.end() + 40])
+        return f"{translation}'s" if owned else f"of {translation}"
 
     def _is_piece(self, word: str) -> bool:
         return len(self._subwords.encode(word)) == 1
 
-    def _may_follow_name(self, word: str) -> bool:
-        return len(word) > 1 and word not in self._titles and word[1:].islower()
-
-    def _is_unknown(self, text: str, position: int, word: str, previous: str, adjacent: str) -> bool:
-        """Whether a capitalized word is a name or acronym that the model has not seen whole."""
-        if len(word) == 1 or word in self._known_words or self._is_piece(word):
-            return False
+    def _is_unknown(self, text: str, start: int, word: str) -> bool:
+        """Whether a capitalized word that is in no list is a name, or an acronym, that the model has not seen whole."""
         lower = word.lower()
-        if lower in self._truecaser.lowercase_words or self._is_piece(lower):
+        if self._is_piece(word) or lower in self._frequent or word.endswith(self._no_name_endings):
             return False
-        if any(self._is_known_part(part) for part in re.split(r"['\u2019-]", word) if part != word):
+        if any(self._is_lowercase_word(part) for part in (lower, *_PARTS.split(lower))):
             return False
-        if not self._capitalizes_nouns or self._known_words:
-            return True
-        starts = bool(_SENTENCE_START.search(text, max(0, position - _NEIGHBORHOOD), position))
-        return not self._may_be_noun(word, "" if starts else previous, adjacent)
+        return self._classifier is None or self._classifier.score(text, start, start + len(word)) > _MIN_NAME_ODDS
 
-    def _is_known_part(self, word: str) -> bool:
-        return bool(word) and (word.lower() in self._truecaser.lowercase_words or self._is_piece(word.lower()))
+    def _is_noun(self, text: str, start: int, word: str) -> bool:
+        """Whether a word after a name is more likely a noun: Ich gebe Peter Geld."""
+        if self._classifier is None:
+            return False
+        return self._is_piece(word) or self._classifier.score(text, start, start + len(word)) < -_MIN_NAME_ODDS
 
-    def _may_be_noun(self, word: str, previous: str, adjacent: str) -> bool:
-        """Whether a capitalized word of a language that capitalizes nouns may be a common noun."""
-        if word.lower().endswith(_NOUN_ENDINGS):
-            return True
-        before = previous.lower() if adjacent == " " else ""
-        return bool(
-            before in _DETERMINERS or _DETERMINER_STEMS.fullmatch(before) or _ADJECTIVE_ENDING.fullmatch(before)
-        )
+    def _is_lowercase_word(self, word: str) -> bool:
+        return bool(word) and (word in self._lowercase_words or self._is_piece(word))
+
+
+def _is_in_capitals(text: str, match: re.Match[str]) -> bool:
+    """Whether a word and one beside it are in capitals, so that capitals do not make it a name."""
+    if len(match[0]) == 1 or not match[0].isupper():
+        return False
+    before = _WORD.findall(text, max(0, match.start() - _NEIGHBORHOOD), match.start())[-1:]
+    after = _WORD.findall(text, match.end(), match.end() + _NEIGHBORHOOD)[:1]
+    return any(len(word) > 1 and word.isupper() for word in before + after)

@@ -81,8 +81,13 @@ class SegmentedText:
         )
         remaining = iter(texts)
 
+        def fill(placeholder: re.Match[str]) -> str:
+            filled = next(remaining, PLACEHOLDER)
+            # `on the 5th.` is `am 5.`: one full stop for both.
+            return filled if filled.endswith(".") else filled + placeholder[1]
+
         def format_part(part: str) -> str:
-            return re.sub(PLACEHOLDER, lambda _: next(remaining, PLACEHOLDER), self.format_words(index, part))
+            return re.sub(PLACEHOLDER + r"(\.?)", fill, self.format_words(index, part))
 
         text = target.decode(tokens)
         first = text[:1].upper()

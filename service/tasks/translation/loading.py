@@ -31,7 +31,7 @@ from service.runtime.session import Session, Tensors
 from service.tasks.translation.language_detection import Profile
 from service.tasks.translation.subwords import END, PLACEHOLDER, Subwords
 from service.tasks.translation.text import NO_TRUECASING, RareWords, TranslationPreprocessing, Truecaser
-from service.tasks.translation.text.names import NameFinder
+from service.tasks.translation.text.names import NO_NAME_LIST, NameFinder, NameList
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ def open_translator(bundle: Bundle, sessions: Mapping[str, Session]) -> Translat
         target=target,
         profile=profile,
         truecaser=truecaser,
-        rare_words=_rare_words(preprocessing, source, truecaser, profile) if preprocessing.uses_placeholders else None,
+        rare_words=_rare_words(bundle, preprocessing, source, truecaser, profile),
         attention=attention,
     )
     if parts.profile.language != preprocessing.source:
@@ -98,10 +98,13 @@ def _read(path: Path, read: Callable[[bytes], T]) -> T:
 
 
 def _rare_words(
-    preprocessing: TranslationPreprocessing, source: Subwords, truecaser: Truecaser, profile: Profile
-) -> RareWords:
+    bundle: Bundle, preprocessing: TranslationPreprocessing, source: Subwords, truecaser: Truecaser, profile: Profile
+) -> RareWords | None:
+    if not preprocessing.uses_placeholders:
+        return None
+    names = _read(bundle.file(preprocessing.names), NameList.read) if preprocessing.names else NO_NAME_LIST
     languages = preprocessing.source, preprocessing.target
-    return RareWords(*languages, NameFinder(*languages, source, truecaser, profile.frequent_words))
+    return RareWords(*languages, NameFinder(*languages, source, truecaser, profile.frequent_words, names))
 
 
 def _check_placeholder(bundle: Bundle, parts: TranslatorParts) -> None:

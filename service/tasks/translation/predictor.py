@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,7 +26,7 @@ from service.tasks.translation.request import TranslateRequest
 from service.tasks.translation.schemas import TranslateBody
 from service.tasks.translation.streaming import TextStream
 from service.tasks.translation.subwords import clean
-from service.tasks.translation.text import AnswerBuilder
+from service.tasks.translation.text import LONG_NUMBERS, AnswerBuilder
 
 TRANSLATION = "TRANSLATION"
 """The output that the Open Inference Protocol shows: each text's translation, by the model's default search."""
@@ -185,6 +188,15 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             results.append(result)
             first += len(text_hypotheses)
         return {"results": results}
+
+    def replay(self) -> Iterator[str]:
+        if self.preprocessing.rare_words or not self._parts.rare_words:
+            yield from super().replay()
+            return
+        # The samples of a bundle from before were answered without placeholders for names and most numbers.
+        as_before = copy(self)
+        as_before._parts = replace(self._parts, rare_words=LONG_NUMBERS)
+        yield from Predictor.replay(as_before)
 
     def stream(self, request: TranslateRequest) -> TextStream:
         """The decoder that turns the tokens of a streamed request into text."""

@@ -43,6 +43,12 @@ class TranslationPreprocessing(BaseModel):
     uses_placeholders: bool = Field(default=False, alias="copies")
     """Whether the model was trained to translate UNKNOWN to UNKNOWN, so that it can stand for a protected span."""
 
+    rare_words: bool = False
+    """Whether the samples were answered with placeholders for numbers, dates and names. Every model that copies is
+    served with them; samples of bundles from before are replayed without."""
+    names: FileName | None = None
+    """What training has learned about names, see `service.tasks.translation.text.names`."""
+
     def search(self, beam_size: int, n_best: int = 1) -> SearchSettings:
         """The search settings of one sentence."""
         return SearchSettings(

@@ -170,6 +170,7 @@ def _preprocessing(translator: Translator, data: ParallelData, dev: dict[str, An
         coverage_penalty=dev["coverage_penalty"],
         beam_size=dev["beam_size"],
         uses_placeholders=bool(translator.config.placeholders),
+        rare_words=bool(translator.config.placeholders),
     )
 
 

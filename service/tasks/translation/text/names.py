@@ -30,11 +30,12 @@ _TITLES = {
 _NO_NAMES = {
     "en": frozenset([
         *MONTHS["en"], "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "Christmas",
-        "Easter", "Internet", "God",
+        "Easter", "Internet", "God", "Berlin",
     ]),
     "de": frozenset([
         *MONTHS["de"], "Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonnabend", "Sonntag",
         "Euro", "Dollar", "Cent", "Franken", "Pfund", "Weihnachten", "Ostern", "Internet", "Gott", "Doktor",
+        "Berlin",
     ]),
 }
 """Words of several pieces that are capitalized like names, and are translated."""

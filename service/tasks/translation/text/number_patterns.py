@@ -49,14 +49,20 @@ _FILE_NAME = r"\w[\w-]*\.(?:pdf|txt|docx?|xlsx?|csv|json|ya?ml|html?|py|jpe?g|pn
 _SERIES = r"(?:[A-ZÄÖÜ]{1,3}-[A-ZÄÖÜ]{1,2} \d{1,4}|(?!(?:I|A|AM|PM|AD|BC) )[A-ZÄÖÜ]{1,4} \d{2,6})"
 
 
+_LONG_NUMBER = r"(?<![\w.,])(?=(?:[.,:/-]?\d){5}|\d+\.\d+\.\d)\d+(?:[.,:/-]\d+)*(?!\w)"
+"""Five digits or more, or two full stops."""
+
+
 @lru_cache(maxsize=64)
 def number_pattern(language: str, other: str = "") -> str:
     """A pattern with the groups DATE, TIME, CODE and NUMBER; one of them matches.
 
     Args:
-        language: the language of the text.
+        language: the language of the text; "" finds long numbers only.
         other: the other language of the pair.
     """
+    if not language:
+        return f"(?P<NUMBER>{_LONG_NUMBER})"
     dates = [_NUMERIC_DATE]
     if language in MONTHS and other in MONTHS:
         dates = [*_month_dates(language), *dates]

@@ -50,6 +50,10 @@ class RareWords:
         return target_text(text, span, self.source, self.target)
 
 
+LONG_NUMBERS = RareWords("", "")
+"""Long numbers only, unchanged: what placeholders stood for when bundles did not yet say `rare_words`."""
+
+
 def find_rare_words(text: str, source: str, target: str, names: NameFinder | None = None) -> list[Span]:
     """The spans of a sentence that placeholders stand for, in reading order. They do not overlap.
 

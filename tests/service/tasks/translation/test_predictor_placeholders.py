@@ -54,6 +54,8 @@ def translate(predictor: TranslationPredictor, text: str, **body: Any) -> dict[s
     [
         ("The dog sleeps.", "Der Hund schläft."),
         ("The 李 sleeps. 😀", "Der 李 schläft. 😀"),
+        ("I love 49.99 you.", "Ich liebe 49,99 du."),
+        ("The Agnieszka sleeps.", "Der Agnieszka schläft."),
         ("I love 😀😀 you, 王!", "Ich liebe 😀😀 du, 王!"),
         ("See <code>I love</code> and me@example.com.", "See <code>I love</code> und me@example.com."),
         ("THE DOG ± SLEEPS\n\n李", "DER HUND ± SCHLÄFT\n\n李"),

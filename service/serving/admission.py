@@ -7,18 +7,15 @@ all part of the figure. Everything here happens in the event loop.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeVar
 
-from service.errors import DeadlineExceeded, LecternError, Saturated
+from service.errors import DeadlineExceeded, LecternError, LimitExceeded, Saturated
 from service.limits import variable
+from service.serving.ticket import Speed, Ticket
 from service.tasks.scheduling import Work
-
-T = TypeVar("T")
 
 GRAIN_SECONDS = 0.1
 """About the longest run: the least that a small request waits for each large one."""
@@ -29,124 +26,10 @@ HOPELESS_MARGIN = 0.7
 
 _NEW_CLIENT_FACTOR = 2.0
 """How much longer the queue may be for a client that has no other request in it."""
-_MEMORY_SECONDS = 5.0
-"""Seconds of work from which a speed is learned; older ones lose weight."""
-_GUESS_SECONDS = 0.05
-"""Seconds of work that the first guess of a speed counts for."""
 _SWEEP_SECONDS = 0.1
 """Time between two searches for hopeless requests."""
-_POSTPROCESS_SHARE = 0.05
-"""Share of the work of a request that is left when its runs are done."""
-
-
-class _Speed:
-    """Seconds that a unit of one kind of work takes, learned from the units that were done and the time that took."""
-
-    __slots__ = ("_done", "busy", "seconds", "units")
-
-    def __init__(self, guess: float) -> None:
-        self.seconds = guess
-        """Seconds of one unit."""
-        self.units = 0.0
-        """Units that were admitted and are not done."""
-        self.busy = _GUESS_SECONDS
-        """Seconds in which the model worked on units of this kind."""
-        self._done = _GUESS_SECONDS / guess
-
-    def complete(self, units: float) -> None:
-        """Add units that are done."""
-        self._done += units
-        self.seconds = self.busy / self._done
-        if self.busy > 2 * _MEMORY_SECONDS:
-            scale = _MEMORY_SECONDS / self.busy
-            self.busy *= scale
-            self._done *= scale
-
-
-class Ticket:
-    """An admitted request: how much of its work is left, and until when it must be done."""
-
-    __slots__ = (
-        "_admission",
-        "_scope",
-        "_total",
-        "_why_dropped",
-        "admitted",
-        "client",
-        "deadline",
-        "kind",
-        "speed",
-        "units",
-    )
-
-    def __init__(
-        self,
-        admission: Admission,
-        work: Work,
-        speed: _Speed,
-        admitted: float,
-        deadline: float,
-        client: str | None = None,
-    ) -> None:
-        self.kind = work.kind
-        self.client = client
-        self.speed = speed
-        self.units = self._total = work.units
-        """Units that are left."""
-        self.admitted = admitted
-        """The `time.perf_counter()` when it was admitted."""
-        self.deadline = deadline
-        """The `time.perf_counter()` after which its answer is of no use."""
-        self._admission = admission
-        self._scope: asyncio.Timeout | None = None
-        self._why_dropped: Callable[[], LecternError] | None = None
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of work that are left."""
-        return self.units * self.speed.seconds
-
-    @property
-    def is_dropped(self) -> bool:
-        """Whether it was given up."""
-        return self._why_dropped is not None
-
-    def drop(self, error: Callable[[], LecternError]) -> None:
-        """Give the request up; whoever waits for it, or tries to, gets the error."""
-        self._why_dropped = error
-        if self._scope is not None and not self._scope.expired():
-            self._scope.reschedule(asyncio.get_running_loop().time())
-
-    async def wait(self, future: asyncio.Future[T]) -> T:
-        """Await a part of the request's work until the deadline.
-
-        Raises:
-            DeadlineExceeded: it was not done by then.
-            Saturated: the request was dropped.
-        """
-        if self._why_dropped is not None:
-            future.cancel()
-            raise self._why_dropped()
-        try:
-            async with asyncio.timeout(max(0.0, self.deadline - time.perf_counter())) as self._scope:
-                return await future
-        except TimeoutError as error:
-            if self._why_dropped is not None:
-                raise self._why_dropped() from error
-            raise DeadlineExceeded("the deadline passed before the answer was ready") from error
-        finally:
-            self._scope = None
-
-    def refine(self, units: float) -> None:
-        """Replace the estimate of the whole request, now that it is preprocessed."""
-        self._admission.add_units(self.speed, units - self.units)
-        self.units = self._total = units
-
-    def advance_to(self, share: float) -> None:
-        """Count this share of the request's runs as done."""
-        left = (1 - (1 - _POSTPROCESS_SHARE) * min(share, 1.0)) * self._total
-        if left < self.units:
-            self._admission.complete(self, self.units - left)
+_ALONE_MARGIN = 0.9
+"""The same of a request that is alone, when half of its time has passed: then the speed was measured with itself."""
 
 
 class Admission:
@@ -163,6 +46,7 @@ class Admission:
         max_wait: a request that would wait longer, in seconds, is refused. Refused clients come back after a second or
             two: with so much work at hand the model does not run out of it, and more would only make all wait longer.
         parallel: requests up to this are admitted if their deadline allows: fewer would leave cores idle.
+        longest: most seconds that any request may take; one that would need more is too large, and not only late.
         on_backlog: called with the seconds of work that wait, from time to time.
         clock: as `time.perf_counter`.
     """
@@ -175,14 +59,16 @@ class Admission:
         max_in_flight: int,
         max_wait: float,
         parallel: int,
+        longest: float = 0.0,
         on_backlog: Callable[[float], None] = lambda seconds: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.max_in_flight = max_in_flight
         self._model = model
-        self._speeds = {kind: _Speed(guess) for kind, guess in seconds_per_unit.items()}
+        self._speeds = {kind: Speed(guess) for kind, guess in seconds_per_unit.items()}
         self._max_wait = max_wait
         self._parallel = parallel
+        self._longest = longest
         self._on_backlog = on_backlog
         self._clock = clock
         self._tickets: dict[Ticket, None] = {}
@@ -196,7 +82,7 @@ class Admission:
         """Begin with the speeds that another version of the model has learned, instead of first guesses."""
         for kind, speed in earlier._speeds.items():
             if kind in self._speeds:
-                self._speeds[kind] = _Speed(speed.seconds)
+                self._speeds[kind] = Speed(speed.seconds)
 
     @property
     def in_flight(self) -> int:
@@ -208,16 +94,18 @@ class Admission:
         """Seconds of work that were admitted and are not done."""
         return sum([speed.units * speed.seconds for speed in self._speeds.values()], 0.0)
 
-    def enter(self, work: Work, deadline: float, client: str | None = None) -> Ticket:
+    def enter(self, work: Work, deadline: float, client: str | None = None, *, started: float | None = None) -> Ticket:
         """Admit a request; `leave` must follow.
 
         Args:
             work: its estimate.
             deadline: the `time.perf_counter()` after which the answer is of no use.
             client: who asks, if that is known.
+            started: the `time.perf_counter()` when the request arrived; by default now.
 
         Raises:
             DeadlineExceeded: the deadline has passed.
+            LimitExceeded: an idle model would need longer than the whole time of the request.
             Saturated: it could not be done in time, or enough work waits.
         """
         now = self._clock()
@@ -226,6 +114,9 @@ class Admission:
         self._charge(now)
         speed = self._speeds[work.kind]
         seconds = work.units * speed.seconds
+        allowed = deadline - (now if started is None else started)
+        if seconds > allowed and work.units * speed.fastest(now) > allowed:
+            raise self._too_much(work, work.units * speed.fastest(now), allowed)
         if len(self._tickets) >= self.max_in_flight:
             raise Saturated(
                 f"model {self._model!r} has {len(self._tickets)} requests in flight, which is the limit "
@@ -257,7 +148,7 @@ class Admission:
             del self._clients[ticket.client]
         ticket.speed.units -= ticket.units
         if finished:
-            ticket.speed.complete(ticket.units)
+            ticket.speed.complete(ticket.units, self._charged)
         ticket.units = 0.0
         self._settle()
 
@@ -268,10 +159,10 @@ class Admission:
         self._charge(self._clock())
         ticket.units -= units
         ticket.speed.units -= units
-        ticket.speed.complete(units)
+        ticket.speed.complete(units, self._charged)
         self._settle()
 
-    def add_units(self, speed: _Speed, units: float) -> None:
+    def add_units(self, speed: Speed, units: float) -> None:
         """Correct the work that waits, as a request turned out to be larger or smaller."""
         if units:
             self._charge(self._clock())
@@ -312,11 +203,11 @@ class Admission:
             return
         working = [speed for speed in self._speeds.values() if speed.units > 0]
         if len(working) == 1:
-            working[0].busy += elapsed
+            working[0].charge(elapsed)
         elif working:
             backlog = self.backlog
             for speed in working:
-                speed.busy += elapsed * speed.units * speed.seconds / backlog
+                speed.charge(elapsed * speed.units * speed.seconds / backlog)
 
     def _settle(self) -> None:
         """After work was done: look for hopeless requests, and publish the backlog."""
@@ -330,9 +221,10 @@ class Admission:
             self._publish()
 
     def _sweep(self) -> None:
-        """Drop requests that would be late even if the others stopped, the oldest first; the last one may try.
+        """Drop requests that would be late even if the others stopped, the oldest first.
 
-        A request is not judged before a quarter of its time has passed: estimates need time to become good.
+        A request is not judged before a quarter of its time has passed: estimates need time to become good. The last
+        one goes on, unless it has been alone with a known speed and will not be done.
         """
         now = self._swept = self._charged
         remaining = len(self._tickets)
@@ -340,10 +232,33 @@ class Admission:
             left, allowed = ticket.deadline - now, ticket.deadline - ticket.admitted
             if ticket.is_dropped:
                 remaining -= 1
-            elif remaining > 1 and left < 0.75 * allowed and HOPELESS_MARGIN * ticket.seconds > left:
-                remaining -= 1
-                text = f"model {self._model!r} is too busy to answer before the deadline"
-                ticket.drop(partial(Saturated, text, self._seconds_until(self._max_wait)))
+            elif remaining > 1:
+                if left < 0.75 * allowed and HOPELESS_MARGIN * ticket.seconds > left:
+                    remaining -= 1
+                    ticket.drop(self._too_busy)
+            elif left < 0.5 * allowed and _ALONE_MARGIN * ticket.units_to_run * ticket.speed.fastest(now) > left:
+                seconds = ticket.total_units * ticket.speed.fastest(now)
+                is_too_much = seconds > allowed and ticket.units < ticket.total_units
+                ticket.drop(partial(self._too_much, ticket.work, seconds, allowed) if is_too_much else self._too_busy)
+
+    def _too_busy(self) -> Saturated:
+        text = f"model {self._model!r} is too busy to answer before the deadline"
+        return Saturated(text, self._seconds_until(self._max_wait))
+
+    def _too_much(self, work: Work, seconds: float, allowed: float) -> LecternError:
+        """The error of a request that takes longer than it may even if nothing else is to be done.
+
+        Args:
+            work: its estimate.
+            seconds: the time that it takes.
+            allowed: the time that it may take.
+        """
+        most = int(work.amount * allowed / (DEADLINE_MARGIN * seconds))
+        remedy = f"send at most about {most} {work.noun} in one request" if most and work.noun else "send less"
+        takes = f"this request takes model {self._model!r} about {seconds:.2g} s, more than the {allowed:.3g} s"
+        if seconds <= self._longest:
+            return DeadlineExceeded(f"{takes} of its own timeout; {remedy}, or allow more time")
+        return LimitExceeded(f"{takes} until its deadline ({variable('deadline_seconds')}); {remedy}")
 
     def _publish(self) -> None:
         self._published = self.backlog

@@ -15,7 +15,7 @@ import numpy as np
 from service.runtime.batcher import DynamicBatcher, RunResult, split_by_cost
 from service.runtime.session import Tensors
 from service.runtime.stepper import JOBS, Job, OnToken, Stepper
-from service.serving.admission import Ticket
+from service.serving.ticket import Ticket
 from service.tasks import Predictor
 
 

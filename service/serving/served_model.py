@@ -15,9 +15,10 @@ from service.errors import DeadlineExceeded, LimitExceeded
 from service.observability import Metrics, Timings, client
 from service.runtime.session import Tensors
 from service.runtime.stepper import OnToken
-from service.serving.admission import Admission, Ticket
+from service.serving.admission import Admission
 from service.serving.lane import BatchLane, Lane, StepLane
 from service.serving.recorder import Recorder
+from service.serving.ticket import Ticket
 from service.settings import ModelSettings
 from service.tasks import Predictor
 from service.tasks.base import Check, SerializedList
@@ -87,6 +88,7 @@ class ServedModel:
             max_in_flight=max_in_flight,
             max_wait=max_wait,
             parallel=cpus + 2,
+            longest=deadline_seconds,
             on_backlog=metrics.backlog_seconds.labels(self.name, self.version).set,
         )
         self._deadline_seconds = deadline_seconds
@@ -181,7 +183,7 @@ class ServedModel:
         else:
             tensors = predictor.preprocess(request)
         timings.lap("preprocess")
-        if ticket.kind == RUN:
+        if ticket.work.kind == RUN:
             ticket.refine(float(predictor.scheduling.row_work(tensors).sum()))
         outputs = await self._run(tensors, timings, ticket, on_token)
         if in_thread:
@@ -216,9 +218,8 @@ class ServedModel:
         """Record how a request ended, and count it out if it was admitted."""
         return _Record(self, timings)
 
-    def _deadline(self, timings: Timings, timeout: float | None) -> float:
-        allowed = self._deadline_seconds if timeout is None else min(timeout, self._deadline_seconds)
-        return timings.started + allowed
+    def _seconds_allowed(self, timeout: float | None) -> float:
+        return self._deadline_seconds if timeout is None else min(timeout, self._deadline_seconds)
 
 
 def _keep(fields: dict[str, Any], in_thread: bool) -> dict[str, Any]:
@@ -253,10 +254,12 @@ class _Record:
             timeout: seconds that it may take, if it asks for less than the setting.
 
         Raises:
-            Saturated: it is refused.
+            LecternError: what `Admission.enter` raises.
         """
         served = self._served
-        self._ticket = served.admission.enter(work, served._deadline(self._timings, timeout), client.get())
+        started = self._timings.started
+        deadline = started + served._seconds_allowed(timeout)
+        self._ticket = served.admission.enter(work, deadline, client.get(), started=started)
         served._idle.clear()
         return self._ticket
 

@@ -24,6 +24,10 @@ class Work(NamedTuple):
     units: float
     kind: str = RUN
     """RUN, or one of `Scheduling.seconds_per_unit`: the server learns the speed of each kind by itself."""
+    amount: int = 0
+    """How many things the request holds, for the error of one that holds too many."""
+    noun: str = ""
+    """What they are: words, images."""
 
 
 class Scheduling(ABC, Generic[RequestT]):
@@ -56,11 +60,11 @@ class Scheduling(ABC, Generic[RequestT]):
     def row_work(self, tensors: Tensors) -> NDArray[np.float64]:
         """Units of RUN of each row, [N], once a request is preprocessed."""
         costs = self.costs(tensors)
-        return np.ones(len(next(iter(tensors.values())))) if costs is None else costs.astype(np.float64)
+        return np.ones(_rows(tensors)) if costs is None else costs.astype(np.float64)
 
     def run_work(self, tensors: Tensors) -> Work:
         """The work of tensors that a client sent ready for the run."""
-        return Work(float(self.row_work(tensors).sum()))
+        return Work(float(self.row_work(tensors).sum()), RUN, _rows(tensors), "rows")
 
     def is_quick(self, tensors: Tensors) -> bool:
         """Whether this run takes microseconds, whatever an ordinary one takes: then the event loop runs it."""
@@ -73,3 +77,7 @@ class Scheduling(ABC, Generic[RequestT]):
     def step_loop(self) -> StepLoop:
         """A loop for the sentences of all requests together; only if the model `decodes_stepwise`."""
         raise NotImplementedError
+
+
+def _rows(tensors: Tensors) -> int:
+    return len(next(iter(tensors.values())))

@@ -26,7 +26,7 @@ from service.tasks.image_classification.preprocessing import (
 from service.tasks.image_classification.request import ClassifyRequest, to_request
 from service.tasks.image_classification.schemas import ClassifyBody
 from service.tasks.json_tensors import array_from_json
-from service.tasks.scheduling import Scheduling, Work
+from service.tasks.scheduling import RUN, Scheduling, Work
 from service.tasks.tensors import RowTensors
 
 # Pictures up to these sizes are decoded in the event loop, which takes about a millisecond; larger ones go to a thread.
@@ -88,8 +88,9 @@ class ImageScheduling(Scheduling[ClassifyRequest]):
 
     def work(self, request: ClassifyRequest) -> Work:
         if request.pixels is not None:
-            return Work(len(request.pixels) if isinstance(request.pixels, list) else 1)
-        return Work(sum(map(self._decoded_pixels, request.pictures)), _DECODING)
+            count = len(request.pixels) if isinstance(request.pixels, list) else 1
+            return Work(count, RUN, count, "images")
+        return Work(sum(map(self._decoded_pixels, request.pictures)), _DECODING, len(request.pictures), "images")
 
     def _decoded_pixels(self, picture: bytes) -> float:
         pixels = _png_pixels(picture)

@@ -14,7 +14,7 @@ from service.errors import ModelFailure
 from service.limits import Limits
 from service.runtime.session import OpenSession, Tensors
 from service.tasks.base import Predictor, SerializedList
-from service.tasks.scheduling import Scheduling, Work
+from service.tasks.scheduling import RUN, Scheduling, Work
 from service.tasks.tensors import TextTensors, object_array
 from service.tasks.token_classification.decoding import Tagging
 from service.tasks.token_classification.features import EMISSIONS
@@ -42,7 +42,8 @@ class TagScheduling(Scheduling[TagRequest]):
         return request.is_large
 
     def work(self, request: TagRequest) -> Work:
-        return Work(request.estimated_tokens)
+        tokens = request.estimated_tokens
+        return Work(tokens, RUN, int(tokens), "tokens")
 
     def is_quick(self, tensors: Tensors) -> bool:
         return not len(tensors[SENTENCES])

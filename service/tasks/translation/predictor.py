@@ -18,7 +18,7 @@ from service.limits import Limits
 from service.runtime.session import OpenSession, Tensors
 from service.runtime.stepper import HYPOTHESES, JOBS, Job
 from service.tasks.base import Predictor
-from service.tasks.scheduling import Scheduling, Work
+from service.tasks.scheduling import RUN, Scheduling, Work
 from service.tasks.tensors import TextTensors, object_array
 from service.tasks.translation.language_detection import Profile
 from service.tasks.translation.loading import TranslatorParts, open_translator
@@ -60,8 +60,9 @@ class TranslateScheduling(Scheduling[TranslateRequest]):
     def work(self, request: TranslateRequest) -> Work:
         beam_size = request.beam_size or max(self._parts.preprocessing.beam_size, request.alternatives + 1)
         beam_size = min(beam_size, self.budget)
-        pieces = sum(map(len, request.texts)) / _CHARACTERS_PER_PIECE
-        return Work((beam_size + _EXTRA_HYPOTHESES) * (pieces + _EXTRA_STEPS * len(request.texts)))
+        characters = sum(map(len, request.texts))
+        steps = characters / _CHARACTERS_PER_PIECE + _EXTRA_STEPS * len(request.texts)
+        return Work((beam_size + _EXTRA_HYPOTHESES) * steps, RUN, characters, "characters")
 
     def row_work(self, tensors: Tensors) -> NDArray[np.float64]:
         jobs: list[Job] = tensors[JOBS].tolist()

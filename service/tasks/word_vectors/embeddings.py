@@ -59,7 +59,7 @@ class EmbeddingsRequest(WordsRequest):
     def work(self) -> Work:
         texts = self._input if isinstance(self._input, list) else [self._input]
         characters = sum(len(text) for text in texts if isinstance(text, str | list))
-        return Work(_EXTRA_CHARACTERS * (1 + len(texts)) + characters, EMBEDDING_TEXTS)
+        return Work(_EXTRA_CHARACTERS * (1 + len(texts)) + characters, EMBEDDING_TEXTS, len(texts), "inputs like these")
 
     def prepare(self, lookup: Lookup) -> Tensors:
         if self._dimensions is not None and self._dimensions > lookup.preprocessing.dimensions:

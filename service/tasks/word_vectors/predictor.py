@@ -123,7 +123,7 @@ class WordScheduling(Scheduling[WordsRequest]):
         return super().row_work(tensors)
 
     def run_work(self, tensors: Tensors) -> Work:
-        return Work(float(self.row_work(tensors).sum()), RUN if K in tensors else LOOKUP)
+        return super().run_work(tensors)._replace(kind=RUN if K in tensors else LOOKUP)
 
     def is_quick(self, tensors: Tensors) -> bool:
         if K in tensors:

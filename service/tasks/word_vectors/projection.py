@@ -28,7 +28,7 @@ class ProjectionRequest(WordsRequest):
         return len(self._words) > SMALL_WORDS
 
     def work(self) -> Work:
-        return Work(1 + len(self._words), PROJECTION)
+        return Work(1 + len(self._words), PROJECTION, len(self._words), "words")
 
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._words), "words", "words")

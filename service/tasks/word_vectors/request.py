@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.errors import ModelFailure
 from service.runtime.session import Tensors
-from service.tasks.scheduling import Work
+from service.tasks.scheduling import RUN, Work
 from service.tasks.word_vectors.lookup import Lookup
 
 SUMS = "sums"
@@ -63,7 +63,8 @@ class WordsRequest(ABC):
 def search_work(rows: int, k: int) -> Work:
     """The work of finding `k` neighbors of each of so many rows."""
     # A k beyond its limit is refused when the request is checked: admission must not refuse it before.
-    return Work(max(rows, 1) * (1 + min(k, _MOST_NEIGHBORS) / NEIGHBORS_PER_ROW))
+    units = max(rows, 1) * (1 + min(k, _MOST_NEIGHBORS) / NEIGHBORS_PER_ROW)
+    return Work(units, RUN, rows, "words or vectors")
 
 
 def cosines(scores: NDArray[np.floating[Any]]) -> list[float]:

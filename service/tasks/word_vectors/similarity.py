@@ -31,7 +31,7 @@ class SimilarityRequest(WordsRequest):
         return len(self._pairs) > SMALL_WORDS // 2
 
     def work(self) -> Work:
-        return Work(1 + 2 * len(self._pairs), LOOKUP)
+        return Work(1 + 2 * len(self._pairs), LOOKUP, len(self._pairs), "pairs")
 
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._pairs), "pairs", "pairs")

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from service.errors import DeadlineExceeded, Saturated
-from service.serving.admission import Admission, Ticket
+from service.errors import DeadlineExceeded, LimitExceeded, Saturated
+from service.serving.admission import Admission
+from service.serving.ticket import Ticket
 from service.tasks.scheduling import RUN, Work
 from tests.support.event_loop import run_async
 
@@ -41,7 +42,8 @@ class Model:
         )
 
     def enter(self, units: float, allowed: float = DEADLINE, kind: str = RUN, client: str | None = None) -> Ticket:
-        return self.admission.enter(Work(units, kind), self.clock.now + allowed, client)
+        work = Work(units, kind, int(units), "words")
+        return self.admission.enter(work, self.clock.now + allowed, client)
 
     def speed(self, kind: str = RUN) -> float:
         """Seconds of a unit."""
@@ -244,13 +246,90 @@ def test_what_became_hopeless_is_dropped_oldest_first() -> None:
     run_async(main())
 
 
-def test_the_last_request_may_try_until_its_deadline() -> None:
+def test_what_takes_longer_than_it_may_on_an_idle_model_is_refused_at_once() -> None:
+    model = Model(longest=DEADLINE)
+    for _ in range(4):
+        model.work(1, model.enter(1))
+    model.enter(29)
+    for _ in range(2):  # Idle or not: coming back later would not help.
+        with pytest.raises(LimitExceeded) as caught:
+            model.enter(60)
+        assert str(caught.value) == (
+            "this request takes model 'm' about 60 s, more than the 30 s until its deadline "
+            "(LECTERN_DEADLINE_SECONDS); send at most about 24 words in one request"
+        )
+        model.work(29, *list(model.admission._tickets))
+    model.work(24, model.enter(24))
+
+
+def test_what_would_only_exceed_its_own_timeout_is_late() -> None:
+    model = Model(longest=DEADLINE)
+    for _ in range(4):
+        model.work(1, model.enter(1))
+    with pytest.raises(
+        DeadlineExceeded, match=r"about 10 s, more than the 5 s of its own timeout; send at most about 4"
+    ):
+        model.enter(10, allowed=5)
+
+
+@pytest.mark.parametrize("seconds", [1, 1.5, 60])
+def test_a_stall_refuses_nothing(seconds: float) -> None:
+    """Nor do guesses, few measurements, and old ones."""
+    model = Model()
+    for duration in (1, seconds, 1, 1) * 3:
+        model.work(duration, model.enter(20))
+    model.work(1, model.enter(400))
+
+
+def test_a_model_that_was_slow_is_tried_again() -> None:
+    model = Model()
+    for _ in range(4):
+        model.work(10, model.enter(1))
+    with pytest.raises(LimitExceeded):
+        model.enter(4)
+    model.clock.now += 60
+    model.work(1, model.enter(4))
+    model.enter(4)
+
+
+def test_the_time_of_a_slow_body_makes_no_request_too_large() -> None:
+    model = Model()
+    for _ in range(4):
+        model.work(1, model.enter(1))
+    now = model.clock.now
+    model.admission.enter(Work(20), now + 10, started=now - 20)
+
+
+def test_a_request_that_is_alone_and_will_not_be_done_ends_early() -> None:
     async def main() -> None:
         model = Model()
         ticket = model.enter(100)
-        model.clock.now += 29
-        ticket.advance_to(0.01)
-        assert not ticket.is_dropped
+        waiting = asyncio.ensure_future(ticket.wait(asyncio.get_running_loop().create_future()))
+        await asyncio.sleep(0)
+        for step in range(1, 15):
+            model.clock.now += 1
+            ticket.advance_to(step / 100)
+            assert not ticket.is_dropped, "estimates need time"
+        model.clock.now += 2
+        ticket.advance_to(0.16)
+        with pytest.raises(LimitExceeded, match=r"send at most about 2[0-9] words in one request"):
+            await waiting
+
+    run_async(main())
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_the_last_request_may_try_until_its_deadline(others: int) -> None:
+    async def main() -> None:
+        model = Model(parallel=8)
+        ticket = model.enter(29)
+        for _ in range(others):
+            model.work(2, model.enter(1))
+        steps = 29 - 2 * others
+        for step in range(1, steps + 1):
+            model.clock.now += 1
+            ticket.advance_to(step / steps)
+            assert not ticket.is_dropped
         with pytest.raises(DeadlineExceeded):
             await Ticket(model.admission, Work(1), ticket.speed, 0, 0).wait(asyncio.get_running_loop().create_future())
 

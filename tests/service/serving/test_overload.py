@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import httpx
 
 from service.serving.admission import Admission
 from service.serving.served_model import ServedModel
+from service.serving.ticket import Speed
 from service.settings import Settings
 from service.tasks.scheduling import RUN
 from tests.support.classifier_bundles import template, write_classifier
@@ -159,3 +162,30 @@ def test_clients_that_leave_make_room_at_once(tmp_path: Path, gate: Gate) -> Non
         assert [(await request).status_code for request in (requests[0], requests[2])] == [200, 200]
 
     _run(tmp_path, test, 1, max_queue_seconds=100)
+
+
+def test_what_an_idle_model_cannot_do_in_time_is_refused_with_what_to_send(tmp_path: Path) -> None:
+    async def test(client: httpx.AsyncClient, admission: Admission) -> None:
+        seconds = admission._speeds[RUN].seconds
+        characters = len(LONG["text"])
+        for path, fields, status, error in (
+            ("/v1/translate", LONG | {"source": "en", "target": "de"}, 422, "detail"),
+            ("/translate", {"q": LONG["text"], "source": "en", "target": "de"}, 400, "error"),
+        ):
+            speed = admission._speeds[RUN] = Speed(seconds)
+            speed._periods.extend([seconds] * 4)
+            begun = speed._noted_at = time.perf_counter()
+            refused = await client.post(path, json=fields)
+            assert time.perf_counter() - begun < 10
+            assert refused.status_code == status
+            text = refused.json()[error]
+            assert "more than the 30 s until its deadline (LECTERN_DEADLINE_SECONDS); send at most about" in text
+            (fewer,) = re.findall(r"about (\d+) characters in one request", text)
+            assert 0 < int(fewer) < characters
+            part = {**fields, "q" if path == "/translate" else "text": LONG["text"][: int(fewer)]}
+            assert (await client.post(path, json=part)).status_code == 200, "what the answer says is answered"
+        metrics = (await client.get("/metrics")).text
+        assert metric_value(metrics, "lectern_refusals_total", reason="limit") == 2
+        assert admission.in_flight == 0
+
+    _run(tmp_path, test, 250)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 
 from service.errors import ConfigurationError
+from service.runtime.imports import import_settings
 from service.server.channel import Channel, Message
 from service.settings import Settings
 
@@ -45,6 +46,7 @@ def prepare_to_start() -> None:
     if sys.platform == "linux":
         from multiprocessing import forkserver
 
+        os.environ.update(import_settings())  # For this process and the one that replaces it if it hangs.
         _CONTEXT.set_forkserver_preload(["service.server.preload"])
         try:
             forkserver.ensure_running()

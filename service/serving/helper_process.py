@@ -18,13 +18,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 
 import orjson
 
 from service.bundle.files import BundleError
 from service.errors import ConfigurationError, NotReady
 from service.limits import variable
+from service.runtime.imports import import_settings
 from service.serving.preparation_job import PreparationJob
 from service.serving.states import PreparedVersion
 
@@ -165,11 +165,10 @@ class HelperProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                # Without -P, Python files of the working directory would be imported.
-                [sys.executable, "-P", "-W", "ignore", "-m", "service.serving.helper_main", str(theirs.fileno())],
+                [sys.executable, "-W", "ignore", "-m", "service.serving.helper_main", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(_import_path())},
+                env={**os.environ, **import_settings()},
             )
         self._connect(ours)
 
@@ -214,12 +213,6 @@ def _lower_priority(child: int) -> None:
 
 def _runs(process: subprocess.Popen[bytes] | BaseProcess) -> bool:
     return process.is_alive() if isinstance(process, BaseProcess) else process.poll() is None
-
-
-def _import_path() -> list[str]:
-    """Where this process imports from, and where the service itself is."""
-    own = str(Path(__file__).resolve().parents[2])
-    return [*filter(None, sys.path), *([] if own in sys.path else [own])]
 
 
 def _read(answer: bytes, job: PreparationJob, memory_bytes: int) -> PreparedVersion:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -408,3 +409,22 @@ def _load_patiently(url: str) -> int:
             return httpx.post(url + LOAD.format("digits"), timeout=60).status_code
         except httpx.TransportError:
             time.sleep(0.05)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers are not forked from a process that imports")
+def test_the_process_that_workers_are_forked_from_imports_nothing_of_the_working_directory(
+    tmp_path: Path, models_dir: Path
+) -> None:
+    folder = tmp_path / "working directory"
+    folder.mkdir()
+    for name in ("orjson", "numpy", "ctypes", "onnxruntime"):
+        (folder / f"{name}.py").write_text("open('imported', 'w').close(); raise SystemExit")
+    command = tmp_path / "lectern"  # As it is installed: Python takes the command's folder into the path, no other.
+    command.write_text(
+        f"import os\nos.chdir({str(folder)!r})\nfrom service.cli import main\nif __name__ == '__main__':\n    main()"
+    )
+    with server(models_dir, program=(str(command), "serve"), WORKERS="2", DRAIN_SECONDS="0") as running:
+        assert labels(post(f"{running.url}/v1/classify", json=pixels(7))) == ["7"]
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+    assert not (folder / "imported").exists()

@@ -3,9 +3,11 @@
 import contextlib
 import gc
 
-from service.errors import ConfigurationError
-from service.runtime.providers import check_installation
-from service.server import worker
+gc.disable()  # Importing makes no garbage worth looking for.
+
+from service.errors import ConfigurationError  # noqa: E402
+from service.runtime.providers import check_installation  # noqa: E402
+from service.server import worker  # noqa: E402
 
 __all__ = ["worker"]
 
@@ -15,3 +17,4 @@ with contextlib.suppress(ConfigurationError):  # Each worker says so too, where 
 # Objects that the collector never visits stay in pages that the forked processes share.
 gc.collect()
 gc.freeze()
+gc.enable()

@@ -16,9 +16,10 @@ from typing import Any
 from service.bundle.files import MANIFEST, Bundle, BundleError, read_bundle
 from service.runtime.providers import CPU, resolve
 from service.runtime.session import optimize_graph, session_opener
+from service.serving.inline import runs_inline
 from service.serving.preparation_job import PreparationJob
 from service.serving.prepared_cache import PreparedCache
-from service.serving.served_model import runs_inline, warm_up
+from service.serving.served_model import warm_up
 from service.serving.states import PreparedVersion
 from service.tasks import Predictor, load_predictor
 

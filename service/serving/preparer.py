@@ -11,7 +11,7 @@ from typing import Any
 from service.bundle.files import BundleError, first_line, versions
 from service.errors import LecternError, NotReady
 from service.runtime.cpus import available_cpus
-from service.serving import served_model
+from service.serving import inline
 from service.serving.helper_process import HelperProcess, PreparationFailure
 from service.serving.preparation_job import PreparationJob
 from service.serving.prepared_cache import CacheFolder
@@ -170,7 +170,7 @@ class Preparer:
             threads=settings.threads,
             cpus=max(1, available_cpus() // settings.workers),
             inline=own.inline,
-            inline_threshold_seconds=served_model.INLINE_THRESHOLD_SECONDS,
+            inline_threshold_seconds=inline.INLINE_THRESHOLD_SECONDS,
             strict=settings.strict,
             limits=settings.limits_for(name),
         )

@@ -27,12 +27,6 @@ from service.tasks.tensors import RowTensors
 
 T = TypeVar("T")
 
-INLINE_THRESHOLD_SECONDS = 1e-3
-"""A model whose ordinary request runs faster than this runs in the event loop.
-
-Handing a run to a thread costs some 100 us, so a model well below this gains nothing from one; LeNet takes 30 us, the
-recurrent networks take several ms, so that neither is near the threshold on any likely machine.
-"""
 _WARM_UP_RUNS = 9
 """Most runs that are timed at warm-up."""
 _WARM_UP_SECONDS = 0.05
@@ -276,13 +270,6 @@ class _Record:
             served._recorder.succeeded(self._timings)
         else:
             served._recorder.failed(error, self._timings)
-
-
-def runs_inline(
-    setting: str | None, warm_up_seconds: float, threshold_seconds: float = INLINE_THRESHOLD_SECONDS
-) -> bool:
-    """Whether a model runs in the event loop, by its setting and the time of its warm-up."""
-    return setting == "always" or (setting == "auto" and warm_up_seconds < threshold_seconds)
 
 
 def warm_up(predictor: Predictor[Any]) -> float:

@@ -54,6 +54,11 @@ def test_the_command_line_is_light() -> None:
     assert _loaded_by("service.cli").isdisjoint({"fastapi", "uvicorn", "onnxruntime", "httpx"})
 
 
+def test_the_supervisor_of_workers_has_what_decides_and_not_what_serves() -> None:
+    loaded = _loaded_by("service.cli, service.server.supervisor")
+    assert loaded.isdisjoint({"fastapi", "uvicorn", "onnxruntime", "cv2", "PIL", "sentencepiece"})
+
+
 # What is there whatever is installed: the interpreter's own.
 _ALWAYS = {"pip", "setuptools", "wheel"}
 

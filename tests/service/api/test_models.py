@@ -68,7 +68,7 @@ def test_where_a_model_runs_is_reported(models_dir: Path, setting: Any, inline: 
 
 def test_auto_is_decided_by_the_warm_up(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for threshold, inline in ((3600.0, True), (0.0, False)):
-        monkeypatch.setattr("service.serving.served_model.INLINE_THRESHOLD_SECONDS", threshold)
+        monkeypatch.setattr("service.serving.inline.INLINE_THRESHOLD_SECONDS", threshold)
         with TestClient(create_app(Settings(models=models_dir))) as client:
             assert client.get("/v1/models/digits").json()["inline"] is inline
 

@@ -14,7 +14,8 @@ import pytest
 from service.errors import DeadlineExceeded, InvalidRequest, ModelFailure, NotReady, Saturated
 from service.observability import Timings
 from service.runtime.session import OnnxSession, Tensors
-from service.serving.served_model import INLINE_THRESHOLD_SECONDS, ServedModel, runs_inline
+from service.serving.inline import INLINE_THRESHOLD_SECONDS, runs_inline
+from service.serving.served_model import ServedModel
 from service.tasks.image_classification.request import ClassifyRequest
 from tests.support.classifier_bundles import template, write_classifier
 from tests.support.event_loop import run_async

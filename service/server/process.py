@@ -72,6 +72,7 @@ async def _load(settings: Settings) -> tuple[Lectern, asyncio.Task[None]]:
     repository = ModelRepository(settings, publish)
     beginning = asyncio.get_running_loop().create_task(repository.begin())
     # In a thread, as importing the application takes long: meanwhile the helper process prepares models.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     app = await asyncio.to_thread(_make_app, settings, repository)
     registry.set_result(app.context.registry)
     return app, await beginning

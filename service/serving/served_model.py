@@ -30,7 +30,7 @@ T = TypeVar("T")
 _WARM_UP_RUNS = 9
 """Most runs that are timed at warm-up."""
 _WARM_UP_SECONDS = 0.05
-"""Time after which three timed runs are enough."""
+"""Time after which no further run is timed."""
 
 
 class ServedModel:
@@ -282,7 +282,7 @@ def warm_up(predictor: Predictor[Any]) -> float:
             f"{predictor.bundle.path}: the model fails on an ordinary input: {first_line(error)}"
         ) from error
     times: list[float] = []
-    while len(times) < _WARM_UP_RUNS and (len(times) < 3 or sum(times) < _WARM_UP_SECONDS):
+    while len(times) < _WARM_UP_RUNS and sum(times) < _WARM_UP_SECONDS:
         started = time.perf_counter()
         predictor.infer(tensors)
         times.append(time.perf_counter() - started)

@@ -9,6 +9,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from service import __version__
 from service.access.commands import add_key_commands
@@ -17,6 +18,9 @@ from service.errors import ConfigurationError, LecternError
 from service.limits import PREFIX, Limits
 from service.serving.helper_process import shared_helper
 from service.settings import describe_settings, load_settings
+
+if TYPE_CHECKING:
+    from service.tasks import Predictor
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,6 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     listing.set_defaults(run=_list)
     verify = models.add_parser("verify", help="check every file, and compare the model's answers to the stored samples")
     verify.add_argument("names", nargs="*", metavar="NAME", help="models to check; all by default")
+    verify.add_argument(
+        "--everyday",
+        action="store_true",
+        help="translate everyday sentences too, and count by kind what passes the checks (English and German)",
+    )
     verify.set_defaults(run=_verify)
     add_key_commands(commands)
     for command in (listing, verify):
@@ -201,8 +210,24 @@ def _verify(arguments: argparse.Namespace) -> int:
         print(
             f"{path.parent.name}/{path.name}: {'; '.join(problems) or f'ok, {count} samples match the stored answers'}"
         )
+        if arguments.everyday and not problems:
+            _print_everyday(predictor)
         exit_code = max(exit_code, int(bool(problems)))
     return exit_code
+
+
+def _print_everyday(predictor: Predictor[Any]) -> None:
+    """Print the everyday test of a translator between its languages; nothing for other models."""
+    from service.tasks.translation.everyday import LANGUAGES, run
+
+    languages = predictor.selectors
+    if set(languages.values()) != set(LANGUAGES):
+        return
+
+    def translate(texts: Sequence[str]) -> list[str]:
+        return [predictor.answer({"text": text})["results"][0]["text"] for text in texts]
+
+    print(run(translate, languages["source"], languages["target"]).table())
 
 
 if __name__ == "__main__":

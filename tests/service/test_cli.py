@@ -21,6 +21,7 @@ from tests.support.classifier_bundles import write_classifier
 from tests.support.files import flip_bit
 from tests.support.processes import lectern
 from tests.support.server import running
+from tests.support.translator_bundles import write_translator
 
 
 @pytest.fixture(autouse=True)
@@ -235,6 +236,15 @@ def test_models_verify_of_one_name(models_dir: Path, capsys: pytest.CaptureFixtu
     assert main(["models", "verify", "letters", "--models", str(models_dir)]) == 1
     assert main(["models", "verify", "words", "--models", str(models_dir)]) == 2
     assert "no model 'words'; `lectern models list` shows them" in capsys.readouterr().err
+
+
+def test_models_verify_counts_everyday_sentences(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_translator(models_dir)
+    assert main(["models", "verify", "--everyday", "--models", str(models_dir)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("translate-en-de/1: ok")
+    assert lines[2].startswith("  greeting ")
+    assert re.fullmatch(r"  names, numbers and dates there +\d+ of 140 +[\d.]+%", lines[-1])
 
 
 def test_openapi_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from service.tasks.translation.text.exonyms import exonyms
 from service.tasks.translation.text.first_names import first_names
 from service.tasks.translation.text.name_classifier import name_classifier
 from service.tasks.translation.text.number_patterns import MONTHS
-from service.tasks.translation.text.truecasing import NO_TRUECASING, Truecaser
+from service.tasks.translation.text.truecasing import NO_TRUECASING, Truecaser, capitalizes_nouns
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 _POSSESSIVE, _PARTS = re.compile(r"['\u2019]s?\Z"), re.compile(r"['\u2019-]")
@@ -190,7 +190,9 @@ class NameFinder:
             return False
         if any(self._is_lowercase_word(part) for part in (lower, *_PARTS.split(lower))):
             return False
-        return self._classifier is None or self._classifier.score(text, start, start + len(word)) > _MIN_NAME_ODDS
+        if self._classifier is None:
+            return not capitalizes_nouns(self._language)
+        return self._classifier.score(text, start, start + len(word)) > _MIN_NAME_ODDS
 
     def _is_noun(self, text: str, start: int, word: str) -> bool:
         """Whether a word after a name is more likely a noun: Ich gebe Peter Geld."""

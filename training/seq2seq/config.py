@@ -133,6 +133,17 @@ class TranslatorConfig:
             key="copies",
         ),
     )
+    rare_words: float = field(
+        default=0.0,
+        metadata=doc(
+            "share of the pairs with numbers, dates, codes and names in which typed placeholders stand for those on "
+            "both sides (Luong et al. 2015); above 0 the translator puts them back in the target's notation"
+        ),
+    )
+    epoch_share: float = field(
+        default=1.0,
+        metadata=doc("share of the training pairs in one epoch: 0.1 saves a checkpoint ten times in a pass over them"),
+    )
     epochs: int = field(default=9, metadata=doc("passes over the training pairs"))
     batch_tokens: int = field(
         default=2_000,
@@ -143,6 +154,20 @@ class TranslatorConfig:
     warm_up: float = field(default=0.05, metadata=doc("share of the steps in which the learning rate rises"))
     label_smoothing: float = field(default=0.1, metadata=doc("label smoothing"))
     clip: float = field(default=1.0, metadata=doc("maximum gradient norm"))
+    consistency: float = field(
+        default=0.0,
+        metadata=doc(
+            "weight alpha of R-Drop (Wu et al. 2021): each pair is read twice with other dropout, and the predictions "
+            "are drawn together; a step takes twice as long"
+        ),
+    )
+    moving_average: float = field(
+        default=0.0,
+        metadata=doc(
+            "decay, in a step, of the moving average of the weights, which is evaluated and kept in their place: "
+            "0.999 averages the last thousand steps or so; 0: none"
+        ),
+    )
     precision: Precision = field(
         default="auto",
         metadata=doc(
@@ -180,14 +205,21 @@ class TranslatorConfig:
             ("piece_dropout", network.piece_dropout), ("warm_up", self.warm_up),
             ("label_smoothing", self.label_smoothing), ("sampling", self.subwords.sampling),
             ("fragments", self.fragments), ("placeholders", self.placeholders),
+            ("moving_average", self.moving_average),
         ):  # fmt: skip
             if not 0 <= share < 1:
                 raise ConfigError(f"{name} is {share}; it must be at least 0 and below 1")
+        for name, share in (("rare_words", self.rare_words), ("epoch_share", self.epoch_share)):
+            if not 0 <= share <= 1:
+                raise ConfigError(f"{name} is {share}; it must be from 0 to 1")
+        if not self.epoch_share:
+            raise ConfigError("epoch_share is 0; it must be above 0")
         for name in ("learning_rate", "clip"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0")
-        if self.phrases < 0:
-            raise ConfigError(f"phrases is {self.phrases}; it must be at least 0")
+        for name in ("phrases", "consistency"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 0")
         if self.data.max_ratio < 1:
             raise ConfigError(f"max_ratio is {self.data.max_ratio}; it must be at least 1")
         if self.patience < 0:
@@ -219,6 +251,11 @@ class TranslatorConfig:
                 f"--attention dot multiplies decoder states of {network.hidden} with encoder states of "
                 f"{self.memory_width}: choose --hidden and --encoder-hidden so that they are equal, or take general"
             )
+
+    @property
+    def copies(self) -> bool:
+        """Whether the translator learns to copy, so that it may write placeholders."""
+        return bool(self.placeholders or self.rare_words)
 
     @property
     def memory_width(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from service.decoding import Hypothesis, SearchSettings
+from service.decoding import SearchSettings
 from service.tasks.translation.subwords import END
 from training.common.errors import DatasetError, RunError
 from training.common.files import write_text
@@ -17,7 +17,7 @@ from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.near_duplicates import near_duplicates
 from training.seq2seq.metrics import Scores, score
 from training.seq2seq.plots import AttentionPlot, draw_attention, draw_by_length, draw_learning_curve
-from training.seq2seq.search import translate
+from training.seq2seq.search import Translation, translate
 from training.seq2seq.translations_tsv import (
     LengthGroup,
     Row,
@@ -149,12 +149,12 @@ def evaluate(
     translator.network.to(device)
     settings = SearchSettings(beam_size=beam_size, length_penalty=length_penalty, coverage_penalty=coverage_penalty)
     sources = [pair.source for pair in data.splits[split]]
-    hypotheses = [best[0] for best in translate(translator, sources, settings, wants_attention=True)]
-    texts = [translator.target.decode(hypothesis.tokens) for hypothesis in hypotheses]
+    translations = translate(translator, sources, settings)
+    texts = [translation.text for translation in translations]
     result = measure(data, split, texts, settings, config, epoch=translator.epoch)
     run.add_evaluation(split, result.as_dict())
     write_translations(translations_path(run, split), result.rows)
-    _draw(run, config, result, translator, hypotheses, other)
+    _draw(run, config, result, translator, translations, other)
     return result
 
 
@@ -205,7 +205,7 @@ def _draw(
     config: TranslatorConfig,
     result: Evaluation,
     translator: Translator,
-    hypotheses: Sequence[Hypothesis],
+    translations: Sequence[Translation],
     other: tuple[str, list[Row]] | None,
 ) -> None:
     split, title = result.split, f"{result.name}, {result.split}: BLEU {result.bleu:.1f}"
@@ -220,21 +220,19 @@ def _draw(
     }
     if result.groups:
         draw_by_length(run.pictures / f"by_length_{split}.png", lengths, title)
-    if plots := _attention_plots(translator, result.rows, hypotheses):
+    if plots := _attention_plots(translator, translations):
         draw_attention(run.pictures / f"attention_{split}.png", plots, f"{result.name}, {split}: attention")
     if metrics := run.metrics():
         draw_learning_curve(run.pictures / "learning_curve.png", metrics)
 
 
-def _attention_plots(
-    translator: Translator, rows: Sequence[Row], hypotheses: Sequence[Hypothesis]
-) -> list[AttentionPlot]:
+def _attention_plots(translator: Translator, translations: Sequence[Translation]) -> list[AttentionPlot]:
     """The attention of the first sentences of medium length; none without attention."""
     plots = []
-    for row, hypothesis in zip(rows, hypotheses, strict=True):
+    for _, tokens, hypothesis in translations:
         if hypothesis.attention is None:
             return []
-        source = [*translator.encode(row.source), END]
+        source = [*tokens, END]
         if len(source) not in _PLOTTED_LENGTHS or len(hypothesis.tokens) < 2:
             continue
         target_pieces = [translator.target.piece(token) for token in [*hypothesis.tokens, END]]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import torch
 
-from service.decoding import SearchSettings
+from service.decoding import Hypothesis, SearchSettings
 from service.tasks.translation.subwords import BEGIN, END
 from training.seq2seq.data.batches import source_tensors
 from training.seq2seq.network.model import Seq2Seq
@@ -60,6 +60,10 @@ def _one_batch(network: Seq2Seq, sources: Sequence[Sequence[int]], device: torch
 
 
 def translate_greedily(translator: Translator, sentences: Sequence[str]) -> list[str]:
-    """Greedy translations of sentences."""
-    sources = [translator.encode(sentence) for sentence in sentences]
-    return [translator.target.decode(tokens) for tokens in greedy(translator.network, sources, translator.device)]
+    """Greedy translations of sentences; placeholders are put back in the order of their types."""
+    texts = [translator.segment(sentence) for sentence in sentences]
+    results = greedy(translator.network, [text.segments[0] for text in texts], translator.device)
+    return [
+        translator.restore(text, Hypothesis(tuple(tokens), 0.0, None))
+        for text, tokens in zip(texts, results, strict=True)
+    ]

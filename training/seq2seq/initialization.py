@@ -1,14 +1,16 @@
 """The beginning of a run (`--init`): vocabularies, settings and weights of an earlier run or of an exported bundle."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from service.bundle.files import MANIFEST, Bundle, BundleError, read_bundle, versions
 from service.bundle.manifest import Task
 from service.decoding.graph_io import ENCODER, STEP
-from service.tasks.translation.subwords import Subwords
+from service.tasks.translation.subwords import UNKNOWN, Subwords
 from service.tasks.translation.text import TranslationPreprocessing
 from training.common.checkpoint import load_checkpoint
 from training.common.config import differences, from_dict, to_dict
@@ -19,10 +21,14 @@ from training.seq2seq.config import FAMILY, TranslatorConfig, stored_config
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.export.dequantize import load_graph_weights
 from training.seq2seq.network.model import Seq2Seq
-from training.seq2seq.translator import BEST, JOINT, SOURCE, TARGET
+from training.seq2seq.translator import BEST, JOINT, SOURCE, TARGET, with_typed_placeholders
 
 _EARLIER_SETTINGS, _ADDED_SETTINGS = "begun_with", ("epoch", "weights")
 """What an export adds to the settings in the manifest."""
+
+
+_BY_PIECE = ("source_embedding.weight", "target_embedding.weight", "output.weight", "output.bias")
+"""Weights that have a row for each piece of a vocabulary."""
 
 
 class Initial(NamedTuple):
@@ -87,7 +93,7 @@ def bundle_attribution(init: str) -> str:
 
 
 def copy_vocabularies(init: str, run: Run, config: TranslatorConfig) -> None:
-    """Copy the vocabularies of an earlier run or of a bundle into a run.
+    """Copy the vocabularies of an earlier run or of a bundle into a run, with typed placeholders if it has them.
 
     Raises:
         ConfigError: there are none, or joint ones where this run has separate ones or vice versa.
@@ -100,7 +106,7 @@ def copy_vocabularies(init: str, run: Run, config: TranslatorConfig) -> None:
             f"--init {init}: has no {error.filename and Path(error.filename).name} to go on with"
         ) from error
     for name, model in models.items():
-        write_bytes(run.path / name, model)
+        write_bytes(run.path / name, with_typed_placeholders(model) if config.rare_words else model)
 
 
 def read_initial(init: str) -> Initial:
@@ -144,10 +150,18 @@ def load_initial(init: str, network: Seq2Seq, data: ParallelData, config: Transl
             f"--init {init}: that {kind} has another network; leave out the settings of the network "
             f"({'; '.join(changed)})"
         )
-    network.load_state_dict(initial.weights)
+    network.load_state_dict({name: _with_added_rows(name, initial.weights, network) for name in initial.weights})
     if initial.data_sha256 is None:
         return bool(config.data.data) and initial.config.data == config.data
     return initial.data_sha256 == data.sha256()[:16]
+
+
+def _with_added_rows(name: str, weights: Mapping[str, Tensor], network: Seq2Seq) -> Tensor:
+    """Weights with a row for each piece that the vocabulary has got at its end: a copy of UNKNOWN's."""
+    values, size = weights[name], len(network.state_dict()[name])
+    if name in _BY_PIECE and size > len(values):
+        values = torch.cat([values, values[UNKNOWN : UNKNOWN + 1].expand(size - len(values), *values.shape[1:])])
+    return values
 
 
 def _architecture(config: TranslatorConfig) -> dict[str, Any]:

@@ -43,6 +43,19 @@ def _chunk_loss(scores_RV: Tensor, targets_R1: Tensor, smoothing: float, gradien
     return loss
 
 
+def consistency_loss(scores_2NV: Tensor) -> Tensor:
+    """R-Drop: the Kullback-Leibler divergences, both ways, between two predictions of N tokens (Wu et al. 2021, eq. 2).
+
+    Args:
+        scores_2NV: scores of all tokens in the first reading, then of all in the second.
+
+    Returns:
+        The mean of both divergences, summed over the tokens.
+    """
+    first_NV, second_NV = scores_2NV.float().log_softmax(1).chunk(2)
+    return ((first_NV.exp() - second_NV.exp()) * (first_NV - second_NV)).sum() / 2
+
+
 def smoothed_cross_entropy(scores_NV: Tensor, targets_N: Tensor, smoothing: float) -> Tensor:
     """The summed cross-entropy of N tokens; `smoothing` is spread over all V tokens (Szegedy et al. 2016, section 7).
 

@@ -4,6 +4,7 @@ So evaluation measures what the server does: the same candidates, repetition gua
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,12 +32,25 @@ from training.seq2seq.translator import Translator
 _MAX_HYPOTHESES = 320  # in a step
 
 
-def translate(
-    translator: Translator, sentences: Sequence[str], settings: SearchSettings, *, wants_attention: bool = False
-) -> list[list[Hypothesis]]:
-    """The hypotheses of each sentence, best first; for the attention see `search`."""
-    sources = [translator.encode(sentence) for sentence in sentences]
-    return search(translator.network, sources, settings, wants_attention=wants_attention)
+class Translation(NamedTuple):
+    """The best translation of a sentence."""
+
+    text: str
+    source: Sequence[int]
+    """Token ids of the sentence, with placeholders as they were translated, without END."""
+    hypothesis: Hypothesis
+    """As it was decoded, with attention weights if the network has attention."""
+
+
+def translate(translator: Translator, sentences: Sequence[str], settings: SearchSettings) -> list[Translation]:
+    """The best translation of each sentence, as the server would answer it."""
+    texts = [translator.segment(sentence) for sentence in sentences]
+    sources = [text.segments[0] for text in texts]
+    hypotheses = [best[0] for best in search(translator.network, sources, settings, wants_attention=True)]
+    return [
+        Translation(translator.restore(text, hypothesis), source, hypothesis)
+        for text, source, hypothesis in zip(texts, sources, hypotheses, strict=True)
+    ]
 
 
 def search(

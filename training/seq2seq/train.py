@@ -1,34 +1,41 @@
 """The training loop of the translators."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from service.tasks.translation.subwords import PAD
+from service.tasks.translation.subwords import PAD, Subwords
+from service.tasks.translation.text import RareWords
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
 from training.common.errors import DatasetError
+from training.common.files import write_bytes
 from training.common.progress import progress_bar
 from training.common.run import Run
 from training.common.schedule import warmup_cosine
 from training.common.seed import derive_seed, seed_everything
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.data.augmentation import Augmentation
-from training.seq2seq.data.batches import Batch, EncodedPair, make_batch, plan_batches
-from training.seq2seq.data.dataset import ParallelData
+from training.seq2seq.data.batches import Batch, EncodedPair, make_batch, plan_batches, twice
+from training.seq2seq.data.dataset import Pair, ParallelData
+from training.seq2seq.data.language_profile import language_profile
+from training.seq2seq.data.names import learn_names
+from training.seq2seq.data.phrase_extraction import extract_phrases
+from training.seq2seq.data.truecasing import learn_truecaser
 from training.seq2seq.greedy import translate_greedily
 from training.seq2seq.initialization import copy_vocabularies, load_initial
-from training.seq2seq.loss import smoothed_cross_entropy
+from training.seq2seq.loss import consistency_loss, smoothed_cross_entropy
 from training.seq2seq.metrics import bleu
 from training.seq2seq.network.model import Seq2Seq
 from training.seq2seq.precision import mixed, pick_precision
-from training.seq2seq.translator import BEST, LAST, Translator, vocabularies
+from training.seq2seq.translator import BEST, CAPITALS, LAST, NAMES, PROFILE, Translator, read_rare_words, vocabularies
 
 _START_RATE, _END_RATE = 1e-3, 0.02  # relative to the peak learning rate
 _ROWS = 128
@@ -50,17 +57,29 @@ class _State:
     optimizer: torch.optim.AdamW
     scaler: torch.amp.GradScaler
     fingerprint: dict[str, Any]
+    average: AveragedModel | None = None
+    """Moving average of the weights; None for none."""
     epoch: int = 0
     best: float | None = None  # dev BLEU of the kept weights
     best_epoch: int = 0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
 
+    @property
+    def kept(self) -> Translator:
+        """The translator that is evaluated and kept: with the averaged weights if there are some."""
+        if self.average is None:
+            return self.translator
+        network = self.average.module
+        assert isinstance(network, Seq2Seq)
+        return replace(self.translator, network=network)
+
     def save(self, path: Path) -> None:
         save_checkpoint(
             path, config=self.fingerprint, model=self.translator.network.state_dict(),
             optimizer=self.optimizer.state_dict(), scaler=self.scaler.state_dict(), epoch=self.epoch, best=self.best,
             best_epoch=self.best_epoch, seconds=self.seconds, cpu_seconds=self.cpu_seconds,
+            average=None if self.average is None else self.average.state_dict(),
         )  # fmt: skip
 
     def load(self, path: Path) -> None:
@@ -68,12 +87,14 @@ class _State:
         self.translator.network.load_state_dict(stored["model"])
         self.optimizer.load_state_dict(stored["optimizer"])
         self.scaler.load_state_dict(stored["scaler"])
+        if self.average is not None:
+            self.average.load_state_dict(stored["average"])
         self.epoch, self.best, self.best_epoch = stored["epoch"], stored["best"], stored["best_epoch"]
         self.seconds, self.cpu_seconds = stored["seconds"], stored["cpu_seconds"]
 
     def save_weights(self, path: Path, score: float | None) -> None:
         """Save the weights, without the optimizer, for translation."""
-        translator = self.translator
+        translator = self.kept
         save_checkpoint(
             path, config=self.fingerprint, model=translator.network.state_dict(), epoch=self.epoch, score=score,
             languages=[translator.source_language, translator.target_language],
@@ -104,20 +125,37 @@ def train(config: TranslatorConfig, data: ParallelData, run: Run, device: torch.
         state.load(run.checkpoints / LAST)
         log.info("resuming after epoch %d of %d", state.epoch, config.epochs)
     run.drop_metrics_after(state.epoch)
-    if config.phrases or config.placeholders:
-        log.info("aligning the words of %d pairs, to extract words and phrases", len(data.splits["train"]))
-    augmentation = Augmentation(data.splits["train"], config, translator.source, translator.target)
+    pairs, phrases = data.splits["train"], {}
+    if config.phrases or config.placeholders or config.rare_words:
+        log.info("aligning the words of %d pairs, to extract words and phrases", len(pairs))
+        phrases = extract_phrases(pairs)
+    if config.rare_words:
+        translator.rare_words = _rare_words(config, run, data, translator.source, phrases)
+    augmentation = Augmentation(pairs, config, translator.source, translator.target, phrases, translator.rare_words)
     while state.epoch < config.epochs and not _patience_is_over(state, config):
         wall, cpu = time.monotonic(), time.process_time()
         seed_everything(config.seed, "epoch", state.epoch)
         loss = _epoch(state, config, augmentation.epoch_pairs(state.epoch), device, precision)
         state.epoch += 1
-        score = dev_bleu(translator, data)
+        score = dev_bleu(state.kept, data)
         state.seconds += time.monotonic() - wall
         state.cpu_seconds += time.process_time() - cpu
         _record(state, config, run, loss, score)
     if config.average > 1 and state.epoch > 1:
         _average(state, config, run, data)
+
+
+def _rare_words(
+    config: TranslatorConfig, run: Run, data: ParallelData, source: Subwords, phrases: Mapping[Pair, int]
+) -> RareWords | None:
+    """What typed placeholders stand for; what is learned of it is written to the run's directory."""
+    pairs = data.splits["train"]
+    if not all((run.path / name).exists() for name in (NAMES, CAPITALS, PROFILE)):
+        sentences = [pair.source for pair in pairs]
+        write_bytes(run.path / CAPITALS, learn_truecaser(sentences).write())
+        write_bytes(run.path / PROFILE, language_profile(data.source, sentences).write())
+        write_bytes(run.path / NAMES, learn_names(pairs, phrases, source).write())
+    return read_rare_words(run, config, (data.source, data.target), source)
 
 
 def dev_bleu(translator: Translator, data: ParallelData) -> float:
@@ -145,7 +183,14 @@ def _fresh_state(
         )
     translator = Translator(config, source, target, network, data.source, data.target)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
-    return _State(translator, _optimizer(network, config), scaler, checkpoint_fingerprint(config, data))
+    fingerprint = checkpoint_fingerprint(config, data)
+    return _State(translator, _optimizer(network, config), scaler, fingerprint, _moving_average(network, config))
+
+
+def _moving_average(network: Seq2Seq, config: TranslatorConfig) -> AveragedModel | None:
+    if not config.moving_average:
+        return None
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.moving_average))
 
 
 def _optimizer(network: Seq2Seq, config: TranslatorConfig) -> torch.optim.AdamW:
@@ -179,9 +224,11 @@ def _epoch(
 
 
 def _step(state: _State, config: TranslatorConfig, batch: Batch, precision: torch.dtype) -> tuple[float, int]:
-    """One update of the weights; returns the summed loss and the number of target tokens."""
+    """One update of the weights; returns the summed cross-entropy and the number of target tokens."""
     network = state.translator.network
     state.optimizer.zero_grad()
+    if config.consistency:
+        batch = twice(batch)
     mask = batch.target != PAD
     targets = batch.target[mask]
     with mixed(targets.device, precision):
@@ -189,11 +236,14 @@ def _step(state: _State, config: TranslatorConfig, batch: Batch, precision: torc
         readouts = functional.pad(readouts, (0, 0, 0, -len(targets) % _ROWS))
         scores = network.output(readouts)[: len(targets)]
     loss = smoothed_cross_entropy(scores, targets, config.label_smoothing)
-    state.scaler.scale(loss / len(targets)).backward()
+    total = loss + config.consistency * consistency_loss(scores) if config.consistency else loss
+    state.scaler.scale(total / len(targets)).backward()
     state.scaler.unscale_(state.optimizer)
     torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
     state.scaler.step(state.optimizer)
     state.scaler.update()
+    if state.average is not None:
+        state.average.update_parameters(network)
     return float(loss.detach()), len(targets)
 
 
@@ -227,8 +277,8 @@ def _average(state: _State, config: TranslatorConfig, run: Run, data: ParallelDa
     if not stored:
         return
     mean = {name: sum(weights[name] for weights in stored) / len(stored) for name in stored[0]}
-    state.translator.network.load_state_dict(mean)
-    score = dev_bleu(state.translator, data)
+    state.kept.network.load_state_dict(mean)
+    score = dev_bleu(state.kept, data)
     run.logger().info("average of the last %d epochs: dev BLEU %.2f", len(stored), score)
     if config.select == "average" or (config.select == "best" and (state.best is None or score > state.best)):
         state.save_weights(run.checkpoints / BEST, score)

@@ -6,15 +6,28 @@ The model's file says which algorithm it uses: byte pair encoding (Sennrich et a
 from __future__ import annotations
 
 import re
+import struct
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from sentencepiece import SentencePieceProcessor
 
 from service.decoding.graph_io import BEGIN, END, PAD, UNKNOWN
 
-__all__ = ["BEGIN", "END", "PAD", "PLACEHOLDER", "SPACE_SYMBOL", "UNKNOWN", "Subwords", "clean"]
+__all__ = [
+    "BEGIN",
+    "END",
+    "PAD",
+    "PLACEHOLDER",
+    "SPACE_SYMBOL",
+    "TYPED_PLACEHOLDERS",
+    "UNKNOWN",
+    "Subwords",
+    "add_pieces",
+    "clean",
+]
 
 SPACE_SYMBOL = "\u2581"
 """The character that SentencePiece writes for a space; in an input text it would be taken for a space."""
@@ -22,6 +35,10 @@ SPACE_SYMBOL = "\u2581"
 PLACEHOLDER = "\ufffc"
 """Replaces a protected span, which is copied into the translation (Luong et al. 2015, "Addressing the rare word
 problem", section 3.1). It is Unicode's object replacement character; no vocabulary has it, so it encodes to UNKNOWN."""
+
+TYPED_PLACEHOLDERS: Mapping[str, str] = MappingProxyType({"number": "\ufff9", "name": "\ufffa", "date": "\ufffb"})
+"""Placeholders that say what they stand for. Vocabularies that were learned with them have each as a piece; in a text
+that was sent they are characters that no vocabulary has. They are Unicode's interlinear annotation characters."""
 
 _DECODE_UNKNOWN_AS_PLACEHOLDER = b"\x12\x06\xe2\x02\x03" + PLACEHOLDER.encode()
 """Protobuf that sets `trainer_spec.unk_surface`, the text UNKNOWN is decoded to, when appended to a model file."""
@@ -75,7 +92,12 @@ class Subwords:
         self.size: int = processor.get_piece_size()
         self._processor = processor
         self._pieces: list[str] = processor.id_to_piece(list(range(self.size)))
-        self._characters = frozenset("".join(self._pieces[END + 1 :])) - {SPACE_SYMBOL} | {" "}
+        characters = frozenset("".join(self._pieces[END + 1 :])) - {SPACE_SYMBOL} | {" "}
+        self._characters = characters.difference(TYPED_PLACEHOLDERS.values())
+        typed = {kind: processor.piece_to_id(symbol) for kind, symbol in TYPED_PLACEHOLDERS.items()}
+        self._typed = {kind: id_ for kind, id_ in typed.items() if id_ != UNKNOWN}
+        self.placeholder_ids = frozenset([UNKNOWN, *self._typed.values()])
+        """Tokens that can stand for a protected span: UNKNOWN, and the typed placeholders if it has them."""
 
     @classmethod
     def read(cls, path: Path) -> Subwords:
@@ -108,6 +130,14 @@ class Subwords:
         ids: list[int] = self._processor.encode(text, enable_sampling=True, alpha=alpha, nbest_size=-1)
         return ids
 
+    def placeholder(self, kind: str) -> str:
+        """The typed placeholder of this name, or `PLACEHOLDER` if the vocabulary has none of that name."""
+        return TYPED_PLACEHOLDERS[kind] if kind in self._typed else PLACEHOLDER
+
+    def count_placeholders(self, ids: Sequence[int]) -> int:
+        """The number of placeholders among token ids."""
+        return sum(map(ids.count, self.placeholder_ids))
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids; PAD, BEGIN and END are dropped, UNKNOWN becomes `PLACEHOLDER`.
 
@@ -121,5 +151,21 @@ class Subwords:
         return self._pieces[id_]
 
     def unknown_characters(self, text: str) -> set[str]:
-        """The characters of a cleaned text that no piece contains."""
+        """The characters of a cleaned text that no piece contains, and typed placeholders."""
         return set(text) - self._characters
+
+
+def add_pieces(model: bytes, pieces: Iterable[str]) -> bytes:
+    """A SentencePiece model with further pieces, which are never split or merged, at its end.
+
+    Args:
+        model: contents of its file.
+        pieces: their texts, of less than 100 bytes each.
+    """
+    # Protobuf: repeated fields may be appended to a file. Field 1 is a piece: its text, a score and the type
+    # USER_DEFINED.
+    for piece in pieces:
+        text = piece.encode()
+        content = b"\x0a" + bytes([len(text)]) + text + b"\x15" + struct.pack("<f", 0.0) + b"\x18\x04"
+        model += b"\x0a" + bytes([len(content)]) + content
+    return model

@@ -12,7 +12,7 @@ from service.tasks.translation.subwords import BEGIN, PAD, UNKNOWN
 from training.common.config import from_dict, merge, to_dict
 from training.common.errors import ConfigError
 from training.seq2seq.config import PRESETS, TranslatorConfig
-from training.seq2seq.loss import smoothed_cross_entropy
+from training.seq2seq.loss import consistency_loss, smoothed_cross_entropy
 from training.seq2seq.network.attention import Attention
 from training.seq2seq.network.model import Memory, Seq2Seq
 from training.seq2seq.network.recurrent import Recurrent, token_dropout, variational_dropout
@@ -220,3 +220,14 @@ def test_presets_make_networks(preset: str) -> None:
     config: TranslatorConfig = PRESETS[preset]
     small = replace(config, network=replace(config.network, embedding=8))
     assert Seq2Seq(small, SIZE, SIZE).state_size > 0
+
+
+def test_the_consistency_loss_is_the_mean_divergence_of_both_readings() -> None:
+    scores = torch.randn(10, 7, requires_grad=True)
+    first, second = scores.log_softmax(1).chunk(2)
+    expected = F.kl_div(first, second, log_target=True, reduction="sum") / 2
+    expected = expected + F.kl_div(second, first, log_target=True, reduction="sum") / 2
+    loss = consistency_loss(scores)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(torch.autograd.grad(loss, scores), torch.autograd.grad(expected, scores))
+    assert consistency_loss(scores[:5].repeat(2, 1)) == 0

@@ -1,5 +1,6 @@
 """Batches, vocabularies, the training loop, resuming, averaging."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from training.common.run import Run
 from training.seq2seq import precision
 from training.seq2seq import train as module
 from training.seq2seq.config import FAMILY, PRESETS, Cell, TranslatorConfig, stored_config
+from training.seq2seq.data.augmentation import Augmentation
 from training.seq2seq.data.batches import EncodedPair, make_batch, plan_batches
 from training.seq2seq.data.dataset import Pair, ParallelData
 from training.seq2seq.greedy import greedy, translate_greedily
@@ -224,6 +226,64 @@ def test_the_average_is_the_mean_of_the_last_epochs(tmp_path: Path) -> None:
     for name, mean in checkpoint_weights(run).items():
         torch.testing.assert_close(mean, (second[name] + third[name]) / 2)
     assert not (run.checkpoints / "epoch-001.pt").exists()
+
+
+def test_short_epochs_take_every_pair_once_in_turn(run: Run) -> None:
+    pairs = sentence_pairs.data(150).splits["train"]
+    config = settings(epoch_share=0.3)
+    train(replace(config, epochs=1), sentence_pairs.data(150), run, CPU)
+    translator = load_translator(run)
+    augmentation = Augmentation(pairs, config, translator.source, translator.target, {})
+    seen = [tuple(pair.source) for epoch in range(10) for pair in augmentation.epoch_pairs(epoch)]
+    assert Counter(seen) == Counter(tuple(translator.encode(pair.source)) for pair in pairs * 3)
+    assert [len(augmentation.epoch_pairs(epoch)) for epoch in (0, 3)] == [36, 36]
+
+
+@pytest.mark.parametrize("changes", [{"consistency": 2.0}, {"moving_average": 0.9}], ids=str)
+def test_options_learn_and_resume(changes: dict[str, Any], tmp_path: Path) -> None:
+    config, data = settings(epochs=4, average=1, dropout=0.1, **changes), sentence_pairs.data(200)
+    whole, parts = (Run.create(tmp_path / name, family=FAMILY, config=to_dict(config)) for name in ("whole", "parts"))
+    train(config, data, whole, CPU)
+    epoch, calls = module._epoch, 0
+
+    def stopped(*arguments: Any) -> float:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise Interrupted(2)
+        return epoch(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_epoch", stopped)
+        with pytest.raises(Interrupted):
+            train(config, data, parts, CPU)
+    train(config, data, parts, CPU)
+    whole.close()
+    parts.close()
+    losses = [record["loss"] for record in whole.metrics()]
+    assert losses[-1] < 0.8 * losses[0]
+    assert whole.metrics()[-1]["dev_score"] == parts.metrics()[-1]["dev_score"]
+    assert equal_weights(checkpoint_weights(whole), checkpoint_weights(parts))
+
+
+def test_the_moving_average_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = settings(epochs=1, average=1, moving_average=0.5)
+    run = Run.create(tmp_path / "run", family=FAMILY, config=to_dict(config))
+    weights: list[torch.Tensor] = []
+    step = module._step
+
+    def watched(state: Any, *arguments: Any) -> Any:
+        result = step(state, *arguments)
+        weights.append(state.translator.network.bridge.weight.detach().clone())
+        return result
+
+    monkeypatch.setattr(module, "_step", watched)
+    train(config, sentence_pairs.data(100), run, CPU)
+    run.close()
+    average = weights[0]
+    for one in weights[1:]:
+        average = (average + one) / 2
+    torch.testing.assert_close(checkpoint_weights(run)["bridge.weight"], average)
 
 
 def test_patience_ends_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,9 +34,11 @@ class PlaceholderAugmenter:
     Args:
         pairs: the training pairs; they show which words are capitalized within sentences, as names are.
         phrases: extracted from the pairs, with their counts.
+        name: the placeholder of names and numbers, which have the same spelling on both sides.
     """
 
-    def __init__(self, pairs: Sequence[Pair], phrases: Mapping[Pair, int]) -> None:
+    def __init__(self, pairs: Sequence[Pair], phrases: Mapping[Pair, int], name: str = PLACEHOLDER) -> None:
+        self._name = name
         self._lowercase_words = lowercase_words(pair[side] for side in range(2) for pair in pairs)
         self._lexicon = _lexicon(phrases)
         self._counts = Counter(word for pair in pairs for word in _word_spans(pair.source))
@@ -58,7 +60,13 @@ class PlaceholderAugmenter:
                 replaced.append(linked[number])
         if not replaced:
             return None
-        return Pair(*(_with_placeholders(text, [spans[side] for spans in replaced]) for side, text in enumerate(pair)))
+        symbols = [
+            self._name if pair.source[slice(*one)] == pair.target[slice(*other)] else PLACEHOLDER
+            for one, other in replaced
+        ]
+        return Pair(
+            *(_with_placeholders(text, [spans[side] for spans in replaced], symbols) for side, text in enumerate(pair))
+        )
 
     def sample(self, pairs: Sequence[Pair], share: float, generator: np.random.Generator) -> dict[int, Pair]:
         """About this share of the pairs, with placeholders, by the index of the pair."""
@@ -104,7 +112,7 @@ def _lexicon(phrases: Mapping[Pair, int]) -> dict[str, str]:
     }
 
 
-def _with_placeholders(text: str, spans: Sequence[_Span]) -> str:
-    for begin, end in sorted(spans, reverse=True):
-        text = text[:begin] + PLACEHOLDER + text[end:]
+def _with_placeholders(text: str, spans: Sequence[_Span], symbols: Sequence[str]) -> str:
+    for (begin, end), symbol in sorted(zip(spans, symbols, strict=True), reverse=True):
+        text = text[:begin] + symbol + text[end:]
     return text

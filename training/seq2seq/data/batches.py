@@ -62,6 +62,11 @@ def make_batch(pairs: Sequence[EncodedPair], device: torch.device) -> Batch:
     )
 
 
+def twice(batch: Batch) -> Batch:
+    """All pairs of a batch, then all of them once more."""
+    return Batch(*(values.repeat(2, *[1] * (values.dim() - 1)) for values in vars(batch).values()))
+
+
 def source_tensors(sources: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
     """Sources alone: tokens and END [B, S], and their lengths [B]."""
     lengths = torch.tensor([len(source) + 1 for source in sources], device=device)

@@ -25,6 +25,12 @@ _SINGLE_WORD_SHARE = 0.5
 """Share of the sampled phrases that are a single word on the source side."""
 
 
+def split_words(sentence: str) -> list[str]:
+    """The words and punctuation marks of a sentence."""
+    found: list[str] = _WORD.findall(sentence)
+    return found
+
+
 def extract_phrases(pairs: Sequence[Pair]) -> dict[Pair, int]:
     """The phrases of the pairs, with their counts, which are 2 or more.
 

@@ -27,7 +27,7 @@ from training.seq2seq.export.graph import build_graphs, graph_specs
 from training.seq2seq.export.parity import Parity, check_parity
 from training.seq2seq.export.quantize import Weights
 from training.seq2seq.export.sample_requests import NOISE, sample_requests
-from training.seq2seq.translator import Translator, load_translator
+from training.seq2seq.translator import NAMES, Translator, load_translator
 
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 JOINT_FILE, SOURCE_FILE, TARGET_FILE = "pieces.model", "source.model", "target.model"
@@ -135,6 +135,8 @@ def _export(
         PROFILE_FILE: language_profile(data.source, sentences).write(),
         TRUECASING_FILE: learn_truecaser(sentences).write(),
     }
+    if preprocessing.names:
+        files[preprocessing.names] = run.path / NAMES
     with draft_bundle(repository, manifest, files) as draft:
         answers = SampleAnswers(draft.bundle, NOISE)
         assert isinstance(answers.predictor, TranslationPredictor)
@@ -169,8 +171,9 @@ def _preprocessing(translator: Translator, data: ParallelData, dev: dict[str, An
         length_penalty=dev["length_penalty"],
         coverage_penalty=dev["coverage_penalty"],
         beam_size=dev["beam_size"],
-        uses_placeholders=bool(translator.config.placeholders),
-        rare_words=bool(translator.config.placeholders),
+        uses_placeholders=translator.config.copies,
+        rare_words=translator.config.copies,
+        names=NAMES if translator.rare_words else None,
     )
 
 

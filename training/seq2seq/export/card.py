@@ -47,7 +47,7 @@ as a training sentence.
   label smoothing {label_smoothing:g}, seed {seed}.
 * Dropout: {embedding_dropout:g} of the embeddings, {dropout:g} between and after the layers, with one mask for a whole sentence (Gal and
   Ghahramani 2016); {piece_dropout:g} of the pieces.
-{augmentation}* Libraries: {libraries}.
+{regularization}{augmentation}* Libraries: {libraries}.
 
 ## Limitations
 
@@ -96,6 +96,7 @@ def model_card(
         train=len(data.splits["train"]),
         dev=len(data.splits["dev"]),
         initial_runs=_initial_runs(config),
+        regularization=_regularization(config),
         augmentation=_augmentation(config),
         epochs=config.epochs,
         batch_tokens=config.batch_tokens,
@@ -108,6 +109,15 @@ def model_card(
         piece_dropout=config.network.piece_dropout,
         libraries=", ".join(f"{name} {version}" for name, version in origin.libraries.items()),
     )
+
+
+def _regularization(config: TranslatorConfig) -> str:
+    """A line for each further kind of regularization."""
+    lines = (
+        (config.consistency, f"R-Drop with alpha {config.consistency:g} (Wu et al. 2021)."),
+        (config.moving_average, f"The weights are a moving average over the steps, decay {config.moving_average:g}."),
+    )
+    return "".join(f"* {text}\n" for setting, text in lines if setting)
 
 
 def _augmentation(config: TranslatorConfig) -> str:
@@ -124,6 +134,10 @@ def _augmentation(config: TranslatorConfig) -> str:
                 config.placeholders,
                 "of the pairs, about, with a placeholder for a word and its translation, so that names, addresses and symbols that the "
                 "vocabulary does not have are copied (Luong, Sutskever et al. 2015).",
+            ),
+            (
+                config.rare_words,
+                "of the pairs with numbers, dates, codes and names, in each epoch, with typed placeholders for those on both sides.",
             ),
         )
         if share

@@ -94,17 +94,22 @@ def check_parity(
     """
     settings = predictor.preprocessing.search(predictor.preprocessing.beam_size)
     pairs = data.splits["dev"][:_SENTENCES]
-    sources = [translator.encode(pair.source) for pair in pairs]
+    texts = [translator.segment(pair.source) for pair in pairs]
+    sources = [text.segments[0] for text in texts]
+    copies = translator.rare_words is not None
     scored = [
         EncodedPair(source, translator.target.encode(pair.target))
         for source, pair in zip(sources[:_SCORED_REFERENCES], pairs, strict=False)
     ]
     differences = _log_prob_differences(translator, predictor, scored)
     start = time.perf_counter()
-    served = _translate(predictor, sources, settings)
+    served = _translate(predictor, sources, settings, wants_attention=copies)
     seconds = time.perf_counter() - start
-    expected = search(translator.network, sources, settings)
-    ours, theirs = ([translator.target.decode(best[0].tokens) for best in results] for results in (served, expected))
+    expected = search(translator.network, sources, settings, wants_attention=copies)
+    ours, theirs = (
+        [translator.restore(text, best[0]) for text, best in zip(texts, results, strict=True)]
+        for results in (served, expected)
+    )
     references = [pair.target for pair in pairs]
     lower_case = translator.config.data.lower_case
     parity = Parity(
@@ -123,10 +128,14 @@ def check_parity(
 
 
 def _translate(
-    predictor: TranslationPredictor, sources: Sequence[Sequence[int]], settings: SearchSettings
+    predictor: TranslationPredictor,
+    sources: Sequence[Sequence[int]],
+    settings: SearchSettings,
+    *,
+    wants_attention: bool = False,
 ) -> list[list[Hypothesis]]:
     """The hypotheses of each source (token ids without END), best first."""
-    jobs = [Job(source, settings) for source in sources]
+    jobs = [Job(source, settings, wants_attention) for source in sources]
     hypotheses: list[list[Hypothesis]] = predictor.infer({JOBS: object_array(jobs)})[HYPOTHESES].tolist()
     return hypotheses
 

@@ -183,7 +183,7 @@ class Seq2Seq(nn.Module):
         network = config.network
         self.config = network
         # With placeholders UNKNOWN stands for a copied word.
-        self.forbidden = [PAD, BEGIN] if config.placeholders else [PAD, UNKNOWN, BEGIN]
+        self.forbidden = [PAD, BEGIN] if config.copies else [PAD, UNKNOWN, BEGIN]
         """Tokens that are never generated."""
         self.source_embedding = nn.Embedding(source_size, network.embedding)
         self.target_embedding = (

@@ -1,7 +1,8 @@
-"""Puts protected spans back: decides which UNKNOWN of a translation stands for which placeholder of its source.
+"""Puts protected spans back: decides which placeholder of a translation stands for which one of its source.
 
 Luong et al. 2015, "Addressing the rare word problem", section 3.1 (the copyable model). Their unknown words are
-numbered; here attention decides, as in Jean et al. 2015, "On using very large target vocabulary".
+numbered; here attention decides, as in Jean et al. 2015, "On using very large target vocabulary". A typed placeholder
+stands for one of its own type if there is one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.decoding import Hypothesis
-from service.tasks.translation.subwords import PLACEHOLDER, SPACE_SYMBOL, UNKNOWN, Subwords
+from service.tasks.translation.subwords import (
+    PLACEHOLDER,
+    SPACE_SYMBOL,
+    TYPED_PLACEHOLDERS,
+    UNKNOWN,
+    Subwords,
+)
 
 _PUNCTUATION, _QUOTES = " ,;:.!?\u2026", "\"'()[]\u201e\u201c\u201d\u00ab\u00bb"
 
@@ -24,10 +31,14 @@ class ProtectedText(NamedTuple):
     text: str
     follows_word: bool = False
     """Whether it directly follows a letter or digit in the source, without a space."""
+    placeholder: str = PLACEHOLDER
+    """The placeholder in the source, which may be typed."""
+    position: int = 0
+    """The index of its token in the segment."""
 
 
 class FilledTranslation(NamedTuple):
-    """A translation in which every placeholder of the source has exactly one UNKNOWN."""
+    """A translation in which every placeholder of the source has exactly one UNKNOWN, whatever its type was."""
 
     tokens: Sequence[int]
     """T target tokens, without END."""
@@ -39,47 +50,49 @@ class FilledTranslation(NamedTuple):
 
 def word_at(source: Sequence[int], position: int, subwords: Subwords) -> str:
     """The word around a source position, with its brackets or quotes but without other punctuation; "" if none."""
-    if position >= len(source) or source[position] == UNKNOWN:
+    if position >= len(source) or source[position] in subwords.placeholder_ids:
         return ""
     starts = [index for index, id_ in enumerate(source) if index == 0 or subwords.piece(id_).startswith(SPACE_SYMBOL)]
     first = max(index for index in starts if index <= position)
     end = min([index for index in starts if index > position], default=len(source))
-    quoted = subwords.decode(source[first:end]).strip(_PUNCTUATION + PLACEHOLDER)
+    symbols = "".join([PLACEHOLDER, *TYPED_PLACEHOLDERS.values()])
+    quoted = subwords.decode(source[first:end]).strip(_PUNCTUATION + symbols)
     word = quoted.strip(_QUOTES)
-    if not any(map(str.isalnum, word)) or PLACEHOLDER in word:
+    if not any(map(str.isalnum, word)) or any(symbol in word for symbol in symbols):
         return ""
     return quoted if quoted[0] in _QUOTES and quoted[-1] in _QUOTES else word
 
 
 def fill_placeholders(
     hypothesis: Hypothesis,
-    source: Sequence[int],
     protected: Sequence[ProtectedText],
     subwords: Subwords,
     word: Callable[[int], str] = lambda position: "",
 ) -> FilledTranslation:
-    """Assign each placeholder of the source to one UNKNOWN of the translation.
+    """Assign each placeholder of the source to one placeholder of the translation.
 
-    1. Pairs of UNKNOWN and placeholder are matched by attention, highest weight first; without attention, in order.
-    2. An UNKNOWN left over becomes the source word that it attended to most, or is removed if there is none.
-    3. A placeholder left over is inserted after the word that attended to it most, or after the last word.
+    1. Placeholders of both are matched: those of one type first, then by attention, highest weight first; without
+       attention, in order.
+    2. One of the translation that is left over becomes the source word that it attended to most, or is removed if there
+       is none.
+    3. One of the source that is left over is inserted after the word that attended to it most, or after the last word.
 
     Args:
         hypothesis: the translation.
-        source: token ids of the segment, S - 1 without END.
-        protected: the text of each UNKNOWN of the source; empty if its UNKNOWNs are not placeholders.
+        protected: the text of each placeholder of the source; empty if its UNKNOWNs are no placeholders.
         subwords: the subwords of the target language.
         word: the source word at a position, as it is to be written.
     """
     tokens, attention = hypothesis.tokens, hypothesis.attention
-    if not protected and UNKNOWN not in tokens:
+    holes = [position for position, token in enumerate(tokens) if token in subwords.placeholder_ids]
+    if not protected and not holes:
         return FilledTranslation(tokens, attention, ())
-    columns = [position for position, id_ in enumerate(source) if id_ == UNKNOWN] if protected else []
+    columns = [one.position for one in protected]
     weights = np.zeros((len(tokens), len(columns)), np.float32)
     if attention is not None:
         weights = attention[: len(tokens), columns]
-    matches = _match([position for position, token in enumerate(tokens) if token == UNKNOWN], weights)
-    words = _attended_words(tokens, attention, matches, word)
+    matches = _match(holes, weights[holes] + _has_type(tokens, holes, protected, subwords))
+    words = _attended_words(attention, [position for position in holes if position not in matches], word)
     writer = _Writer(tokens, protected, words, subwords)
     missing = _insertions(tokens, weights, matches, subwords)
     for position in range(len(tokens) + 1):
@@ -93,30 +106,41 @@ def fill_placeholders(
     return FilledTranslation(writer.tokens, attention, writer.texts)
 
 
-def _match(unknowns: Sequence[int], weights: NDArray[np.float32]) -> dict[int, int]:
-    """Placeholders by the positions of their UNKNOWNs, matched greedily by attention weight [T, placeholders]."""
+def _has_type(
+    tokens: Sequence[int], holes: Sequence[int], protected: Sequence[ProtectedText], subwords: Subwords
+) -> NDArray[np.bool_]:
+    """Whether placeholders have the same type, [holes, placeholders of the source]."""
+    types = [subwords.decode([tokens[position]]) for position in holes]
+    same = [[written == one.placeholder for one in protected] for written in types]
+    return np.array(same, bool).reshape(len(holes), len(protected))
+
+
+def _match(holes: Sequence[int], weights: NDArray[np.float32]) -> dict[int, int]:
+    """Placeholders of the source by the positions of those of the translation, matched greedily by weight.
+
+    Args:
+        holes: the positions in the translation.
+        weights: [holes, placeholders of the source].
+    """
     matches: dict[int, int] = {}
     remaining = set(range(weights.shape[1]))
-    for pair in (-weights[unknowns]).argsort(axis=None, kind="stable").tolist():
+    for pair in (-weights).argsort(axis=None, kind="stable").tolist():
         row, placeholder = divmod(pair, weights.shape[1])
-        if placeholder in remaining and unknowns[row] not in matches:
-            matches[unknowns[row]] = placeholder
+        if placeholder in remaining and holes[row] not in matches:
+            matches[holes[row]] = placeholder
             remaining.discard(placeholder)
-        if not remaining or len(matches) == len(unknowns):
+        if not remaining or len(matches) == len(holes):
             break
     return matches
 
 
 def _attended_words(
-    tokens: Sequence[int],
-    attention: NDArray[np.float32] | None,
-    matches: Mapping[int, int],
-    word: Callable[[int], str],
+    attention: NDArray[np.float32] | None, holes: Sequence[int], word: Callable[[int], str]
 ) -> dict[int, str]:
-    """The most attended source word by the position of each unmatched UNKNOWN; each word only once, then ""."""
+    """The most attended source word by the position of each unmatched placeholder; each word only once, then ""."""
     words: dict[int, str] = {}
-    for position, token in enumerate(tokens):
-        if attention is not None and token == UNKNOWN and position not in matches:
+    for position in holes:
+        if attention is not None:
             text = word(int(attention[position].argmax()))
             words[position] = "" if text in words.values() else text
     return words
@@ -131,7 +155,7 @@ def _insertions(
     words = [
         position
         for position, piece in enumerate(pieces)
-        if position in matches or (tokens[position] != UNKNOWN and any(map(str.isalnum, piece)))
+        if position in matches or (tokens[position] not in subwords.placeholder_ids and any(map(str.isalnum, piece)))
     ]
     insertions: dict[int, list[int]] = {}
     for placeholder in unmatched:
@@ -151,7 +175,7 @@ class _Writer:
     Args:
         original: the T tokens of the translation as decoded.
         protected: the N protected texts.
-        words: source words by the positions of unmatched UNKNOWNs, which are removed where it is "".
+        words: source words by the positions of unmatched placeholders, which are removed where it is "".
         subwords: the subwords of the target language.
     """
 
@@ -175,7 +199,7 @@ class _Writer:
     def write(self, position: int, placeholder: int | None) -> None:
         """Write the token at a position of the original, which is matched to this placeholder."""
         token, last = self._original[position], self.tokens[-1] if self.tokens else None
-        if token != UNKNOWN:
+        if token not in self._subwords.placeholder_ids:
             self.tokens.append(token)
             self.rows.append(position)
         elif placeholder is None and not self._words.get(position):
@@ -201,7 +225,7 @@ class _Writer:
         return last == UNKNOWN or (self._subwords.piece(last)[-1].isalnum() and not protected.follows_word)
 
     def _skip(self, position: int) -> None:
-        """Leave out an UNKNOWN, and the space before it unless letters directly follow it."""
+        """Leave out a placeholder, and the space before it unless letters directly follow it."""
         word_follows = any(
             self._subwords.piece(token)[0].isalnum() for token in self._original[position + 1 : position + 2]
         )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Iterator
-from itertools import islice
 
-from service.tasks.translation.subwords import SPACE_SYMBOL, UNKNOWN, Subwords, clean
+from service.tasks.translation.subwords import SPACE_SYMBOL, Subwords, clean
 from service.tasks.translation.text.html import decode_entities, find_markup
 from service.tasks.translation.text.protected_spans import ProtectedSpans, find_folds
 from service.tasks.translation.text.rare_words import RareWords
@@ -85,7 +84,8 @@ def _append(text: SegmentedText, encoded: EncodedUnit, encoder: UnitEncoder) -> 
         text.capitalized.add(first)
     protected = iter(encoder.protected_texts(encoded.unit))
     for ids, separator in _split_long(encoded.ids, encoder.subwords, encoder.max_tokens):
-        own = list(islice(protected, ids.count(UNKNOWN) if encoded.unit.protected else 0))
+        positions = [position for position, id_ in enumerate(ids) if id_ in encoder.subwords.placeholder_ids]
+        own = [one._replace(position=position) for position, one in zip(positions, protected, strict=False)]
         if own:
             text.protected[len(text.segments)] = own
         if encoded.all_caps:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from service.decoding import Hypothesis
-from service.tasks.translation.subwords import PLACEHOLDER, UNKNOWN, Subwords
+from service.tasks.translation.subwords import PLACEHOLDER, Subwords
 from service.tasks.translation.text.html import escape
 from service.tasks.translation.text.placeholders import ProtectedText, fill_placeholders, word_at
 from service.tasks.translation.text.tag_transfer import InlineElement, transfer_tags
@@ -29,9 +29,9 @@ class SegmentedText:
     inline_elements: dict[int, list[InlineElement]] = field(default_factory=dict)
     """By segment, if it has any."""
     protected: dict[int, list[ProtectedText]] = field(default_factory=dict)
-    """By segment, if it has any: the text of each UNKNOWN, which is a placeholder."""
+    """By segment, if it has any: the text of each placeholder."""
     uses_placeholders: bool = False
-    """Whether the model was trained to copy, so that a translation may contain UNKNOWN."""
+    """Whether the model was trained to copy, so that a translation may contain placeholders."""
     is_html: bool = False
     """Whether special characters of a translation are escaped as HTML entities."""
 
@@ -61,12 +61,13 @@ class SegmentedText:
         protected = self.protected.get(index, ())
         if index in self.inline_elements or len(protected) > 1:
             return "", False
-        if protected and not (ended and tokens.count(UNKNOWN) == 1):
+        placeholders = [position for position, token in enumerate(tokens) if token in subwords.placeholder_ids]
+        if protected and not (ended and len(placeholders) == 1):
             return "", False
-        if not protected and UNKNOWN in tokens:
-            tokens, ended = tokens[: tokens.index(UNKNOWN)], False
+        if not protected and placeholders:
+            tokens, ended = tokens[: placeholders[0]], False
         text = self.restore(index, Hypothesis(tuple(tokens), 0.0, None), subwords, subwords)
-        # If an UNKNOWN is removed, the space before it may go too.
+        # If a placeholder is removed, the space before it may go too.
         return text if ended else text.rstrip(" "), ended
 
     def restore(self, index: int, hypothesis: Hypothesis, source: Subwords, target: Subwords) -> str:
@@ -74,7 +75,6 @@ class SegmentedText:
         ids, protected, tags = self.segments[index], self.protected.get(index, ()), self.inline_elements.get(index)
         tokens, attention, texts = fill_placeholders(
             hypothesis,
-            ids,
             protected,
             target,
             lambda position: self.format_words(index, word_at(ids, position, source)),

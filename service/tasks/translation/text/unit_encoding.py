@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
-from service.tasks.translation.subwords import PLACEHOLDER, UNKNOWN, Subwords, clean
+from service.tasks.translation.subwords import Subwords, clean
 from service.tasks.translation.text.placeholders import ProtectedText
 from service.tasks.translation.text.protected_spans import ProtectedSpans
-from service.tasks.translation.text.rare_words import RareWords
+from service.tasks.translation.text.rare_words import PLACEHOLDER_TYPES, RareWords
 from service.tasks.translation.text.spans import Span, gaps_between
 from service.tasks.translation.text.tag_transfer import InlineElement, build_tag_tree
 from service.tasks.translation.text.translation_units import TranslationUnit, find_units, split_at_tags
@@ -63,7 +63,8 @@ class UnitEncoder:
     def inline_elements(self, encoded: EncodedUnit) -> list[InlineElement]:
         """The inline elements of a unit, with the tokens they enclose."""
         unit = encoded.unit
-        ends = list(accumulate(1 if id_ == UNKNOWN else len(self.subwords.piece(id_)) for id_ in encoded.ids))
+        placeholders = self.subwords.placeholder_ids
+        ends = list(accumulate(1 if id_ in placeholders else len(self.subwords.piece(id_)) for id_ in encoded.ids))
 
         def token_range(begin: int, end: int) -> tuple[int, int]:
             # + 1: the first piece starts with a space that the text does not have.
@@ -75,7 +76,11 @@ class UnitEncoder:
     def protected_texts(self, unit: TranslationUnit) -> list[ProtectedText]:
         """The texts that the placeholders of a unit stand for."""
         return [
-            ProtectedText(self._target_text(span), self.text[max(0, span.start - 1) : span.start].isalnum())
+            ProtectedText(
+                self._target_text(span),
+                follows_word=self.text[max(0, span.start - 1) : span.start].isalnum(),
+                placeholder=self._placeholder(span),
+            )
             for span in unit.protected
         ]
 
@@ -86,6 +91,9 @@ class UnitEncoder:
         kept = (self.text[begin:end] for begin, end in gaps_between(span.start, span.end, parts))
         rendered = [self.rare_words.target_text(self.text, part) for part in parts]
         return "".join(part for pair in zip(kept, [*rendered, ""], strict=True) for part in pair)
+
+    def _placeholder(self, span: Span) -> str:
+        return self.subwords.placeholder(PLACEHOLDER_TYPES.get(span.kind, ""))
 
     def _units(self, start: int, stop: int, *, placeholders: bool) -> Iterator[TranslationUnit]:
         spans = self.protected.within(start, stop)
@@ -100,7 +108,7 @@ class UnitEncoder:
         ids = self.subwords.encode(truecased)
         words, placeholders = len(_WORD.findall(plain)), len(unit.protected)
         parts: Iterator[TranslationUnit] = iter(())
-        if placeholders and (placeholders > words or ids.count(UNKNOWN) != placeholders):
+        if placeholders and (placeholders > words or self.subwords.count_placeholders(ids) != placeholders):
             parts = self._units(unit.start, unit.stop, placeholders=False)
         elif unit.tags and max(len(unit.tags), len(ids)) > self.max_tokens:
             parts = split_at_tags(self.text, unit)
@@ -113,7 +121,9 @@ class UnitEncoder:
     def _plain_text(self, unit: TranslationUnit) -> str:
         """The words of a unit, without its tags and with placeholders for its protected spans."""
         start, stop, tags, protected = unit
-        replacements = [(tag, "") for pair in tags for tag in pair] + [(span, PLACEHOLDER) for span in protected]
+        replacements = [(tag, "") for pair in tags for tag in pair] + [
+            (span, self._placeholder(span)) for span in protected
+        ]
         replacements = sorted(
             ((span, text) for span, text in replacements if span.start < stop), key=lambda pair: pair[0].start
         )

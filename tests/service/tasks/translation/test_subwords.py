@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 import sentencepiece
 
-from service.tasks.translation.subwords import BEGIN, END, PAD, UNKNOWN, Subwords, clean
+from service.tasks.translation.subwords import (
+    BEGIN,
+    END,
+    PAD,
+    PLACEHOLDER,
+    TYPED_PLACEHOLDERS,
+    UNKNOWN,
+    Subwords,
+    add_pieces,
+    clean,
+)
 
 TEXTS = ["Das Haus ist groß.", "Der Hund läuft, 12 km weit!", "ein 家 und „viele“ Häuser", "  zwei  Blanks  "] * 4
 
@@ -67,6 +77,28 @@ def test_unknown_characters(subwords: Subwords) -> None:
     assert subwords.unknown_characters("Das Haus ist groß.") == set()
     assert subwords.unknown_characters("Das 🏠 QED") == {"🏠", "Q", "E"}
     assert UNKNOWN in subwords.encode("🏠")
+
+
+def test_typed_placeholders_are_pieces_that_are_never_split(subwords: Subwords) -> None:
+    typed = Subwords(add_pieces(subwords.model, TYPED_PLACEHOLDERS.values()))
+    assert typed.size == subwords.size + len(TYPED_PLACEHOLDERS)
+    assert len(typed.placeholder_ids) == 1 + len(TYPED_PLACEHOLDERS)
+    number = typed.placeholder("number")
+    for text in (f"Das {number} Haus", f"{number}", f"Haus{number}, {number}", f"{number} {PLACEHOLDER}"):
+        for ids in (typed.encode(text), typed.sample(text, alpha=0.5)):
+            assert typed.decode(ids) == text
+            assert typed.count_placeholders(ids) == text.count(number) + text.count(PLACEHOLDER)
+    assert typed.encode("Das Haus") == subwords.encode("Das Haus")
+    # In a text that was sent they are characters like others that no vocabulary has.
+    assert typed.unknown_characters(f"Das {number}") == {number} == subwords.unknown_characters(f"Das {number}")
+
+
+def test_a_vocabulary_without_typed_placeholders_has_one_for_all(subwords: Subwords) -> None:
+    assert subwords.placeholder_ids == {UNKNOWN}
+    assert {subwords.placeholder(kind) for kind in TYPED_PLACEHOLDERS} == {PLACEHOLDER}
+    typed = Subwords(add_pieces(subwords.model, [TYPED_PLACEHOLDERS["date"]]))
+    assert (typed.placeholder("date"), typed.placeholder("name")) == (TYPED_PLACEHOLDERS["date"], PLACEHOLDER)
+    assert typed.placeholder("anything") == PLACEHOLDER
 
 
 def test_pieces(subwords: Subwords) -> None:

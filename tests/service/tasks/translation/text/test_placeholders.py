@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from service.decoding import Hypothesis
-from service.tasks.translation.subwords import SPACE_SYMBOL, UNKNOWN, Subwords
+from service.tasks.translation.subwords import SPACE_SYMBOL, TYPED_PLACEHOLDERS, UNKNOWN, Subwords, add_pieces
 from service.tasks.translation.text import RareWords, SegmentedText, segment
 from tests.support.translator_bundles import pieces_model
 
@@ -133,6 +133,45 @@ def test_inline_tags_around_placeholders(
     subwords: Subwords, text: str, target: str, attended: Sequence[int], expected: str
 ) -> None:
     assert restored(subwords, text, target, attended) == expected
+
+
+@pytest.fixture(scope="module")
+def typed() -> Subwords:
+    return Subwords(add_pieces(pieces_model(), TYPED_PLACEHOLDERS.values()))
+
+
+@pytest.mark.parametrize(
+    ("target", "attended", "expected"),
+    [
+        # N number, D date, M name. The source: ▁The ▁dog ▁sees ▁ N ▁cat on ▁ D , ▁ M .
+        ("der Hund sieht am D N Katze, M.", None, "Der Hund sieht am 5. Mai 49,99 Katze, 李."),
+        ("der Hund M sieht N und D.", None, "Der Hund 李 sieht 49,99 und 5. Mai."),
+        # Of another type: what is left over.
+        ("der Hund sieht N N M.", None, "Der Hund sieht 49,99 5. Mai 李."),
+        ("der Hund sieht ? N M.", None, "Der Hund sieht 5. Mai 49,99 李."),
+        ("der Hund sieht N M.", None, "Der Hund sieht 49,99 李 5. Mai."),
+    ],
+)
+def test_typed_placeholders_are_matched_with_their_type(
+    typed: Subwords, target: str, attended: Sequence[int] | None, expected: str
+) -> None:
+    symbols = str.maketrans({"N": "\ufff9", "M": "\ufffa", "D": "\ufffb"})
+    answer = restored(typed, "The dog sees 49.99 cat and May 5, 李.", target.translate(symbols), attended)
+    assert answer == expected
+
+
+def test_of_one_type_the_attention_decides(typed: Subwords) -> None:
+    text = "The 12 and the 34 dog"
+    (ids,) = segmented(typed, text).segments
+    number = typed.encode("\ufff9")[-1]
+    first, second = (position for position, id_ in enumerate(ids) if id_ == number)
+    tokens = typed.encode("der \ufff9 und \ufff9")
+    attended = [second if token == number and index < len(tokens) - 1 else first for index, token in enumerate(tokens)]
+    assert restored(typed, text, "der \ufff9 und \ufff9", attended).split() == ["Der", "34", "und", "12"]
+
+
+def test_a_typed_placeholder_in_a_text_is_a_character(typed: Subwords) -> None:
+    assert restored(typed, "The \ufff9 dog", "Der ? Hund") == "Der \ufff9 Hund"
 
 
 def test_html(subwords: Subwords) -> None:

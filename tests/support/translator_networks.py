@@ -24,6 +24,16 @@ KINDS: dict[str, dict[str, Any]] = {
     "dot": {"attention": "dot", "encoder_hidden": 12, "hidden": 24, "layer_norm": True, "decoder_layers": 3},
     "backward": {"bidirectional": False, "encoder_hidden": 20, "encoder_layers": 3, "tied": "target"},
     "sutskever": {"attention": "none", "bidirectional": False, "decoder_layers": 2, "encoder_layers": 2},
+    "residual": {"encoder_layers": 3, "decoder_layers": 3, "residual": True},
+    "residual norms": {
+        "encoder_layers": 2,
+        "decoder_layers": 3,
+        "residual": True,
+        "layer_norm": True,
+        "cell": "gru",
+        "input_feeding": True,
+        "attend_after": "last",
+    },
     "gru": {"cell": "gru", "attention": "none", "tied": "none", "layer_norm": True},
 }
 """Settings of networks, by name."""

@@ -8,9 +8,16 @@ from typing import Any
 import torch
 
 from training.common.config import merge
+from training.common.device import use_threads
 from training.common.export import note_unfinished
 from training.common.family import Experiment, Family
-from training.common.options import add_bundle_options, add_data_file_options, moved_data_files, positive
+from training.common.options import (
+    add_bundle_options,
+    add_data_file_options,
+    add_machine_options,
+    moved_data_files,
+    positive,
+)
 from training.common.run import Run
 from training.seq2seq.config import FAMILY as NAME
 from training.seq2seq.config import PRESETS, TranslatorConfig
@@ -18,6 +25,7 @@ from training.seq2seq.data.augment_fragments import with_fragments
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.licensing import check_redistributable
 from training.seq2seq.data.sources import load_data
+from training.seq2seq.distillation import open_model, read_sentences, translate_corpus
 from training.seq2seq.evaluate import Evaluation, evaluate
 from training.seq2seq.export.bundle import WEIGHTS, export
 from training.seq2seq.initialization import initial_config
@@ -100,6 +108,32 @@ def _export(experiment: TranslatorExperiment, run: Run, name: str, options: Name
     return exported.report()
 
 
+def _add_commands(commands: Any) -> None:
+    parser = commands.add_parser(
+        "translate", help="translate a corpus and write the pairs, to train on (distillation, back-translation)"
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a run, or the version of a bundle")
+    corpus = parser.add_mutually_exclusive_group(required=True)
+    corpus.add_argument("--data", default="", help="translate the training sentences of this data set: tatoeba:eng-deu")
+    corpus.add_argument("--text", default="", metavar="FILE", help="translate this file, a sentence per line")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FILE", help="table of pairs; it is continued if it exists"
+    )
+    parser.add_argument("--swap", action="store_true", help="write the translation first, for back-translation")
+    parser.add_argument("--beam-size", type=positive, default=5, metavar="N", help="beam size (default: 5)")
+    add_machine_options(parser)
+    parser.set_defaults(command_function=_translate)
+
+
+def _translate(options: Namespace) -> int:
+    use_threads(options.threads)
+    translate_batch, language = open_model(options.model, options.beam_size)
+    sentences = read_sentences(options.data, options.text, language)
+    count = translate_corpus(translate_batch, sentences, options.output, swap=options.swap)
+    print(f"{options.output}: {count:,} sentences translated")
+    return 0
+
+
 def _moved_data(config: TranslatorConfig, options: Namespace, run: Path) -> TranslatorConfig:
     return replace(config, data=replace(config.data, **moved_data_files(options, run, config.data.data)))
 
@@ -122,4 +156,5 @@ FAMILY = Family(
     add_export_options=_add_export_options,
     add_moved_data_options=add_data_file_options,
     moved_data=_moved_data,
+    add_commands=_add_commands,
 )

@@ -35,6 +35,13 @@ class DataConfig:
             "training pairs: a .tsv or .zip file or URL, or two files with a sentence per line: corpus.en,corpus.de"
         ),
     )
+    extra: str = field(
+        default="",
+        metadata=doc(
+            "further training pairs beside --data or --train, in the same formats, such as those that the command "
+            "translate writes; pairs that share a side with dev or test are left out"
+        ),
+    )
     dev: str = field(
         default="", metadata=doc("dev pairs, by which epochs are compared; without them some of --train are held out")
     )
@@ -96,6 +103,10 @@ class NetworkConfig:
         metadata=doc("share one matrix among source, target and output embeddings; between target and output; or none"),
     )
     layer_norm: bool = field(default=False, metadata=doc("layer normalization of the outputs of the recurrent layers"))
+    residual: bool = field(
+        default=False,
+        metadata=doc("add the input of every layer but the first to its output (He et al. 2016, Wu et al. 2016)"),
+    )
     embedding_dropout: float = field(default=0.1, metadata=doc("variational dropout of the embeddings"))
     dropout: float = field(default=0.2, metadata=doc("variational dropout between layers and before the output"))
     piece_dropout: float = field(default=0.0, metadata=doc("dropout of whole embeddings (Sennrich and Zhang)"))

@@ -61,7 +61,14 @@ def test_a_small_language_is_learned(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"input_feeding": True}, {"attention": "none"}, {"cell": "gru", "attention": "additive"}], ids=str
+    "changes",
+    [
+        {"input_feeding": True},
+        {"attention": "none"},
+        {"cell": "gru", "attention": "additive"},
+        {"residual": True, "encoder_layers": 2, "decoder_layers": 2},
+    ],
+    ids=str,
 )
 def test_every_kind_learns(changes: dict[str, Any], tmp_path: Path) -> None:
     config = settings(epochs=4, **changes)

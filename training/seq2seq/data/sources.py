@@ -1,6 +1,7 @@
 """Where the training data come from: published data sets by name, and the user's own files."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from training.common.data_files import MANYTHINGS, MULTI30K
@@ -32,6 +33,28 @@ def load_data(config: DataConfig) -> ParallelData:
         ConfigError: an unknown name or language, or settings that do not go with it.
         DatasetError: a file is missing, unreachable or malformed, or too few pairs are left of it.
     """
+    data = _main_data(config)
+    return _with_extra(data, config) if config.extra else data
+
+
+def _with_extra(data: ParallelData, config: DataConfig) -> ParallelData:
+    """The data with further training pairs; of those that share a side with a held-out pair none is taken."""
+    location = replace(config, source=data.source, target=data.target, swap=False)
+    pairs, notes = _cleaned(_read_location(config.extra, location), config, _name_of(config.extra), train=True)
+    held_out = [pair for split, held in data.splits.items() if split != "train" for pair in held]
+    folded = [{fold(pair[side]) for pair in held_out} for side in range(2)]
+    kept = [pair for pair in pairs if not any(fold(text) in side for text, side in zip(pair, folded, strict=True))]
+    name, left_out = _name_of(config.extra), len(pairs) - len(kept)
+    note = f"{name}: {len(kept):,} further training pairs; {left_out:,} left out that share a side with dev or test"
+    return replace(
+        data,
+        name=f"{data.name} and {name}",
+        splits={**data.splits, "train": [*data.splits["train"], *kept]},
+        notes=(*data.notes, *notes, note),
+    )
+
+
+def _main_data(config: DataConfig) -> ParallelData:
     if not config.data:
         return _own_files(config)
     name, _, languages = config.data.partition(":")

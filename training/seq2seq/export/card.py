@@ -174,6 +174,7 @@ def _network(config: TranslatorConfig, translator: Translator) -> str:
         f"embeddings of {network.embedding}",
         f"encoder of {network.encoder_layers} {cell} layer{_s(network.encoder_layers)} of {network.encoder_hidden} units {directions}",
         f"decoder of {network.decoder_layers} {cell} layer{_s(network.decoder_layers)} of {network.hidden} units",
+        *(["residual connections between the layers"] if network.residual else []),
         _ATTENTION[network.attention] + (" with input feeding" if network.input_feeding else ""),
         f"{weights / 1e6:.2f} M weights",
     ]

@@ -26,7 +26,10 @@ def add_encoder(graph: QuantizedGraph, network: Seq2Seq) -> None:
         directions = [*([encoder.forwards[number]] if encoder.forwards else []), backward]
         states, last_states = _layer(graph, directions, outputs, f"encoder_{number}")
         states = graph.add("Transpose", states, out=f"encoder_{number}_SNDH", perm=[0, 2, 1, 3])
+        below = outputs
         outputs = graph.add("Reshape", states, graph.sizes(0, 0, -1), out=f"layer_{number + 1}")
+        if encoder.residual and number:
+            outputs = graph.add("Add", outputs, below, out=f"layer_{number + 1}_sum")
         if encoder.norms:
             outputs = graph.norm(encoder.norms[number], outputs, out=f"encoder_{number}_norm")
     last = graph.add("Transpose", last_states, out="last_NDH", perm=[1, 0, 2])

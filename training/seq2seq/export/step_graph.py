@@ -40,13 +40,16 @@ def add_step(graph: QuantizedGraph, network: Seq2Seq) -> None:
     if network.config.input_feeding:
         inputs.append(states.pop())
     next_states, context, outputs = [], "", ""
-    bounded = not decoder.norms  # then outputs of layers, and means of them, are between -1 and 1
+    residual = network.config.residual
+    bounded = not decoder.norms and not residual  # then outputs of layers, and means of them, are between -1 and 1
     for number, (layer, state) in enumerate(zip(decoder.layers, states, strict=True)):
         assert isinstance(layer, Recurrent)
         if number:
             inputs = [outputs, context] if context and number == decoder.attention_layer + 1 else [outputs]
         outputs, next_state = _cell(graph, layer, inputs, state, f"decoder_{number}", bounded=bounded and number > 0)
         next_states.append(next_state)
+        if residual and number:
+            outputs = graph.add("Add", outputs, inputs[0], out=f"decoder_{number}_sum")
         if decoder.norms:
             outputs = graph.norm(decoder.norms[number], outputs, out=f"decoder_{number}_norm")
         if number == decoder.attention_layer and decoder.attention is not None:

@@ -37,7 +37,7 @@ class Encoder(nn.Module):
         super().__init__()
         hidden = config.encoder_hidden
         self.width = hidden * (2 if config.bidirectional else 1)
-        self.dropout = config.dropout
+        self.dropout, self.residual = config.dropout, config.residual
         sizes = [config.embedding] + [self.width] * (config.encoder_layers - 1)
         self.backwards = nn.ModuleList(Recurrent(config.cell, size, hidden) for size in sizes)
         self.forwards = nn.ModuleList(
@@ -52,6 +52,7 @@ class Encoder(nn.Module):
         last_B11 = (lengths_B - 1).view(-1, 1, 1)
         outputs, final = inputs_BSE, inputs_BSE
         for number, backward in enumerate(self.backwards):
+            below = outputs
             if number:
                 outputs = variational_dropout(outputs, self.dropout, self.training)
             reversed_outputs = backward(_reordered(outputs, reverse_BS))
@@ -60,6 +61,8 @@ class Encoder(nn.Module):
                 forward_outputs = self.forwards[number](outputs)
                 parts, ends = [forward_outputs, *parts], [_at(forward_outputs, last_B11), *ends]
             outputs, final = torch.cat(parts, dim=2), torch.cat(ends, dim=1)
+            if self.residual and number:
+                outputs = outputs + below
             if self.norms:
                 outputs = self.norms[number](outputs)
         return outputs, final
@@ -98,11 +101,12 @@ class Decoder(nn.Module):
         context = None
         outputs = inputs_BTE
         for number, (layer, state) in enumerate(zip(self.layers, self._states(memory.state), strict=True)):
+            below = outputs
             if number:
                 outputs = variational_dropout(outputs, self.config.dropout, self.training)
             if context is not None and number == self.attention_layer + 1:
                 outputs = torch.cat([outputs, context.to(outputs.dtype)], dim=2)
-            outputs = self._normalize(layer(outputs, state), number)
+            outputs = self._finish(layer(outputs, state), below, number)
             if number == self.attention_layer and self.attention is not None:
                 assert memory.keys is not None
                 context, _ = self.attention(outputs, memory.keys, memory.values, memory.mask)
@@ -129,12 +133,13 @@ class Decoder(nn.Module):
             outputs = torch.cat([outputs, states.pop().to(outputs.dtype)], dim=1)
         next_states = []
         for number, (layer, state) in enumerate(zip(self._recurrent(), states, strict=True)):
+            below = outputs
             if masks_RH and number:
                 outputs = outputs * masks_RH[number - 1]
             if context is not None and number == self.attention_layer + 1:
                 outputs = torch.cat([outputs, context.flatten(0, 1).to(outputs.dtype)], dim=1)
             next_states.append(layer.step(outputs, state))
-            outputs = self._normalize(next_states[-1][:, : self.config.hidden], number)
+            outputs = self._finish(next_states[-1][:, : self.config.hidden], below, number)
             if number == self.attention_layer and self.attention is not None:
                 assert memory.keys is not None
                 query = outputs.unflatten(0, shape)
@@ -160,7 +165,10 @@ class Decoder(nn.Module):
     def _states(self, state_RZ: Tensor) -> list[Tensor]:
         return list(state_RZ.split(self.state_sizes, dim=1))
 
-    def _normalize(self, outputs: Tensor, number: int) -> Tensor:
+    def _finish(self, outputs: Tensor, below: Tensor, number: int) -> Tensor:
+        """The outputs of a layer with its inputs added and normalized, where the settings say so."""
+        if self.config.residual and number:
+            outputs = outputs + below.to(outputs.dtype)
         normalized: Tensor = self.norms[number](outputs) if self.norms else outputs
         return normalized
 

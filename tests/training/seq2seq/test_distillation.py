@@ -1,0 +1,86 @@
+"""Translating a corpus to train on: by a run and by a bundle, continued after a kill, and read as further pairs."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import sentence_pairs
+from tests.support.runs import assert_user_error
+from tests.support.translator_bundles import write_translator
+from training.__main__ import main
+from training.common.errors import DatasetError
+from training.seq2seq.config import DataConfig
+from training.seq2seq.data.sources import load_data
+from training.seq2seq.distillation import translate_corpus
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_translator(tmp_path_factory.mktemp("models")).path
+
+
+def test_a_bundle_translates_a_file(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("The dog sleeps.\n\n The  cat\nThe dog sleeps.\n")
+    output = tmp_path / "pairs.tsv"
+    command = ["seq2seq", "translate", str(bundle), "--text", str(tmp_path / "text"), "--output", str(output)]
+    assert main(command) == 0
+    assert output.read_text() == "The dog sleeps.\tDer Hund schläft.\nThe cat\tDer Katze\n"
+    assert main([*command[:-1], str(tmp_path / "back.tsv"), "--swap"]) == 0
+    assert (tmp_path / "back.tsv").read_text().splitlines()[0] == "Der Hund schläft.\tThe dog sleeps."
+
+
+def test_a_run_translates_training_sentences(tmp_path: Path) -> None:
+    table = sentence_pairs.write_table(tmp_path / "pairs.tsv", 200)
+    languages = ["--source", "en", "--target", "de"]
+    run = str(tmp_path / "run")
+    train = ["seq2seq", "train", "--preset", "debug", "--train", str(table), *languages, "--vocabulary", "60"]
+    assert main([*train, "--epochs", "1", "--run", run]) == 0
+    (tmp_path / "text").write_text("the dog sees\nbig house\n")
+    output = tmp_path / "made.tsv"
+    assert main(["seq2seq", "translate", run, "--text", str(tmp_path / "text"), "--output", str(output)]) == 0
+    rows = [line.split("\t") for line in output.read_text().splitlines()]
+    assert [row[0] for row in rows] == ["the dog sees", "big house"]
+    assert all(len(row) == 2 for row in rows)
+
+
+def test_a_file_is_continued(tmp_path: Path) -> None:
+    path, seen = tmp_path / "pairs.tsv", []
+
+    def translate_batch(sentences: list[str]) -> list[str]:
+        seen.extend(sentences)
+        return [sentence.upper() for sentence in sentences]
+
+    sentences = [f"sentence {number}" for number in range(600)]
+    path.write_text("sentence 0\tSENTENCE 0\nsentence 1\tSENT")
+    assert translate_corpus(translate_batch, sentences, path, swap=False) == 599
+    assert seen == sentences[1:]
+    assert path.read_text() == "".join(f"{sentence}\t{sentence.upper()}\n" for sentence in sentences)
+    assert translate_corpus(translate_batch, sentences, path, swap=False) == 0
+    with pytest.raises(DatasetError, match="holds other sentences"):
+        translate_corpus(translate_batch, sentences[1:], path, swap=False)
+    with pytest.raises(DatasetError, match="holds other sentences"):
+        translate_corpus(translate_batch, sentences, path, swap=True)
+
+
+def test_further_pairs_are_trained_on_but_for_those_of_dev_and_test(tmp_path: Path) -> None:
+    table = sentence_pairs.write_table(tmp_path / "pairs.tsv", 200)
+    config = DataConfig(train=str(table), source="en", target="de")
+    data = load_data(config)
+    held = data.splits["dev"][0]
+    (tmp_path / "extra.tsv").write_text(
+        f"a new sentence\tein neuer satz\n{held.source.upper()}!\tanders\nother\t{held.target}\n"
+    )
+    more = load_data(DataConfig(train=str(table), source="en", target="de", extra=str(tmp_path / "extra.tsv")))
+    assert more.splits["train"] == [*data.splits["train"], ("a new sentence", "ein neuer satz")]
+    assert (more.splits["dev"], more.splits["test"]) == (data.splits["dev"], data.splits["test"])
+    assert "extra.tsv: 1 further training pairs; 2 left out" in more.notes[-1]
+    assert more.name == "pairs.tsv and extra.tsv"
+
+
+def test_what_cannot_be_translated_is_named(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["seq2seq", "translate"]
+    output = ["--output", str(tmp_path / "out.tsv")]
+    assert_user_error([*command, str(bundle), "--text", str(tmp_path / "none"), *output], "cannot be read", capsys)
+    assert_user_error([*command, str(tmp_path), "--text", "x", *output], "holds no run", capsys)

@@ -45,7 +45,10 @@ def _uniform_level(gray: Gray, thumbnail: Floats) -> np.float32 | None:
     border = border_pixels(gray)
     median = np.float32(quantile(border, 0.5))
     share = float(np.mean(np.abs(border - median) <= THRESHOLDS.border_tolerance))
-    return median if share >= THRESHOLDS.border_share and not _frames_sheet(thumbnail, median) else None
+    if share < THRESHOLDS.border_share:
+        return None
+    is_small = max(gray.shape) < THRESHOLDS.small_side
+    return median if is_small or not _frames_sheet(thumbnail, median) else None
 
 
 def _frames_sheet(thumbnail: Floats, table: np.float32) -> bool:

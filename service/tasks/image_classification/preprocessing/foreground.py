@@ -11,6 +11,7 @@ from service.tasks.image_classification.preprocessing.background import contrast
 from service.tasks.image_classification.preprocessing.errors import BlankImageError
 from service.tasks.image_classification.preprocessing.ruled_lines import erase_lines
 from service.tasks.image_classification.preprocessing.thresholds import THRESHOLDS
+from service.tasks.image_classification.preprocessing.tight_crop import restore_margin
 
 _Pixel = TypeVar("_Pixel", bound=np.generic)
 
@@ -53,8 +54,9 @@ def extract_ink(gray: Gray) -> Contrast:
         BlankImageError: nothing stands out from the background.
     """
     reduced = _reduce(gray)
-    ink, box = _extract(reduced)
-    if reduced is not gray and box.side < THRESHOLDS.detail_side:
+    with_margin = restore_margin(reduced)
+    ink, box = _extract(reduced if with_margin is None else with_margin)
+    if with_margin is None and reduced is not gray and box.side < THRESHOLDS.detail_side:
         detail = box.scaled(len(gray) / len(reduced), margin=THRESHOLDS.detail_margin * box.side)
         ink, _ = _extract(_reduce(detail.crop(gray)))
     return _Box.around(ink > 0).crop(ink)

@@ -20,16 +20,19 @@ def normalize_mnist(gray: Gray, size: tuple[int, int]) -> NDArray[np.float32]:
 
     1. A picture that is in MNIST's form already, light on dark or dark on light, keeps every pixel (`_as_mnist`).
     2. Reduction: scale the picture down to the working size (`foreground`).
-    3. Background: a uniform level if the border is even, otherwise estimated on a thumbnail (`background`).
-    4. Polarity: decide whether ink is darker or lighter than the background (`polarity`).
-    5. Contrast: divide the background out, which removes light, shadows and the desk around a sheet (`background`).
-    6. Noise: estimate it, smooth if there is much, and refuse the picture as blank if nothing exceeds it
+    3. Margin: a picture that was cut to its ink gets one of its own paper (`tight_crop`).
+    4. Background: a uniform level if the border is even, otherwise estimated on a thumbnail (`background`).
+    5. Polarity: decide whether ink is darker or lighter than the background (`polarity`).
+    6. Contrast: divide the background out, which removes light, shadows and the desk around a sheet (`background`).
+    7. Noise: estimate it, smooth if there is much, and refuse the picture as blank if nothing exceeds it
        (`foreground`).
-    7. Mask: threshold the contrast at rising levels and erase printed lines (`ruled_lines`), until a component remains
+    8. Mask: threshold the contrast at rising levels and erase printed lines (`ruled_lines`), until a component remains
        that is inside the picture; keep it with its neighbors, without specks and scanner edges (`foreground`).
-    8. Strength: scale the ink so that the pen's full strength is 1, and crop to it (`foreground`).
-    9. Detail: if the digit is small, repeat steps 2 to 8 on a crop of the full-size picture around it (`foreground`).
-    10. Placement: scale the ink into the box and center it by mass in the field (`_center_in_field`).
+    9. Strength: scale the ink so that the pen's full strength is 1, and crop to it (`foreground`).
+    10. Detail: if the digit is small, repeat steps 2 and 4 to 9 on a crop of the full-size picture around it
+       (`foreground`).
+    11. Placement: thicken strokes too thin for the field, scale the ink into the box and center it by mass in the
+       field (`_center_in_field`).
 
     Args:
         gray: the picture, gray levels [H, W].
@@ -66,6 +69,9 @@ def _as_mnist(gray: Gray, size: tuple[int, int]) -> NDArray[np.float32] | None:
 def _center_in_field(ink: Contrast, size: tuple[int, int]) -> NDArray[np.float32]:
     """Scale ink [h, w] into the box and center it by mass in a field of `size`."""
     scale = min(round(side * THRESHOLDS.box) / length for side, length in zip(size, ink.shape, strict=True))
+    thickened = _thicken(ink, scale * 28 / max(size))
+    if thickened is not ink:
+        return _center_in_field(thickened, size)
     height, width = (max(1, round(length * scale)) for length in ink.shape)
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     scaled = cv2.resize(ink, (width, height), interpolation=interpolation)
@@ -77,6 +83,21 @@ def _center_in_field(ink: Contrast, size: tuple[int, int]) -> NDArray[np.float32
     # Averaging can end just above 1 by rounding.
     field[top : top + height, left : left + width] = np.minimum(scaled, 1)
     return field
+
+
+def _thicken(ink: Contrast, scale: float) -> Contrast:
+    """Thicken the strokes of ink [h, w] if scaling it by `scale` would make them too faint; else return it as it is."""
+    padded = np.pad(ink, 1)
+    mask = (padded > 0.5).astype(np.uint8)
+    outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    # The outline of a stroke runs along both of its sides.
+    length = sum(cv2.arcLength(outline, True) for outline in outlines) / 2
+    width = float(ink.sum()) / max(length, 1.0)
+    if width * scale >= THRESHOLDS.thin_stroke:
+        return ink
+    extra = max(1, round(THRESHOLDS.thickened_stroke / scale - width))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (extra + 1, extra + 1))
+    return np.asarray(cv2.dilate(np.pad(ink, extra), disc), np.float32)
 
 
 def _center_of_mass(ink: NDArray[np.generic]) -> tuple[float, float]:

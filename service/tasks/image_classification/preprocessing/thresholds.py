@@ -1,6 +1,7 @@
 """Every threshold of the MNIST normalization, with its unit and what it was tuned on."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +15,8 @@ class MnistThresholds:
     * "light": the first set, with uneven light and ruled paper;
     * "shadows": hard shadows, sheets on a desk, tight crops;
     * "lines": printed lines that hide or touch the digit;
-    * "thick pens": thick pens, and sheets on uniform tables.
+    * "thick pens": thick pens, and sheets on uniform tables;
+    * "cut digits": tests/benchmarks/digits_cut.py, whose pictures are cut to their ink or drawn with thin pens.
 
     Other tags: "MNIST" follows from how MNIST was made, and is tested on 2,000 held-out images; "speed" was chosen for
     running time; "not tuned" means that no tuning is on record.
@@ -31,6 +33,47 @@ class MnistThresholds:
     """A digit smaller than this, in pixels of the reduced picture, is extracted again from a crop. Tuned on: light."""
     detail_margin: float = 0.5
     """Margin around that crop, as a share of the digit's longer side. Tuned on: light."""
+
+    # Margin of pictures that were cut to their ink
+    cut_evidence: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "corners": -4.3,
+            "patches": -2.06,
+            "radius": -37.5,
+            "center": 6.4,
+            "share": 5.2,
+            "middle": 4.0,
+        }
+    )
+    """Weights of what speaks for ink, a logistic regression on 2,500 of MNIST's training images, cut, enlarged, in two
+    tones, drawn with pens, and on bold print. Tuned on: cut digits."""
+    cut_speck: float = 0.02
+    """Share of the picture below which a connected part is a speck. Tuned on: cut digits."""
+    cut_slack: float = 0.1
+    """Distance of ink from a side that still counts as touching, as a share of the picture's. Tuned on: cut digits."""
+    cut_sides: int = 3
+    """Sides that the ink of a cut picture touches at least; printed lines touch two. Tuned on: cut digits."""
+    cut_radius: float = 0.25
+    """Radius, as a share of the longer side, above which the ink is too wide for bold print. Tuned on: cut digits."""
+    cut_patches: int = 7
+    """Most parts into which a digit cuts its paper; squared paper has more. Not tuned."""
+    cut_narrow: float = 2.0
+    """Ratio of the sides from which a picture may be a 1 with hardly any paper. Tuned on: cut digits."""
+    cut_paper_quantile: float = 0.25
+    """Quantile of the paper's tone that is its level, counted from the end away from the ink. Tuned on: cut digits."""
+    cut_evenness: tuple[float, float] = (0.3, 0.6)
+    """Minimum share of the paper's pixels within `border_tolerance` of its level, in smaller and in larger pictures.
+    Tuned on: cut digits, photographs."""
+    cut_large_side: int = 250
+    """Longer side, in pixels, from which a picture is larger in that sense. Tuned on: photographs."""
+    cut_log_odds: float = 5.0
+    """Minimum log odds of which tone is ink, in pictures that are not small. Tuned on: cut digits, photographs."""
+    cut_margin: float = 0.25
+    """Width of the margin that is restored, as a share of the longer side. Tuned on: cut digits."""
+    cut_min_margin: int = 3
+    """Minimum of that width, in pixels. Tuned on: cut digits."""
+    small_side: int = 64
+    """Longer side, in pixels, of pictures too small for photographs of paper. Tuned on: cut digits."""
 
     # Background
     thumbnail_side: int = 80
@@ -160,6 +203,12 @@ class MnistThresholds:
     ink_floor: float = 0.05
     """Share of the full strength below which a pixel becomes 0. Not tuned; separates ink from the faint edge of its
     blur."""
+
+    # Thin pens
+    thin_stroke: float = 1.2
+    """Width of strokes, in pixels of the field of 28, below which they are thickened. Tuned on: cut digits."""
+    thickened_stroke: float = 2.0
+    """Width to which they are thickened; MNIST's are 2 to 4 wide. Tuned on: cut digits."""
 
     # MNIST's field
     box: float = 20 / 28

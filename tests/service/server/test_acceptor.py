@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from service.server import descriptors
+from service.server.acceptor import Acceptor, Listener
 from service.settings import Settings
+from tests.support.event_loop import run_async
 from tests.support.processes import server
 from tests.support.raw_http import BODY, Connection, connected
 from tests.support.server import running
@@ -139,6 +144,40 @@ def test_without_descriptors_idle_connections_make_room(models_dir: Path) -> Non
                 warning = running.wait_for("out of file descriptors: raise the limit (ulimit -n)")
                 assert (warning["level"], warning["descriptors"]) == ("warning", few)
                 assert _live(running.url) == 200
+
+
+def test_clients_that_left_before_they_were_accepted_take_no_connection() -> None:
+    made: list[asyncio.Protocol] = []
+
+    def connect(app: Any) -> Any:
+        made.append(asyncio.Protocol())
+        return made[-1]
+
+    async def main() -> None:
+        listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+        address = listening.getsockname()
+        clients = [socket.create_connection(address) for _ in range(30)]
+        for number, client in enumerate(clients):
+            if number % 10 == 0:
+                client.sendall(b"GET")  # A client may close its side after its request.
+                client.shutdown(socket.SHUT_WR)
+            elif number % 10 == 1:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # A reset.
+                client.close()
+            elif number % 10 != 2:
+                client.close()
+        acceptor = Acceptor(connect, [], limit=64, handshake_seconds=1, on_refusal=lambda refusal: None)
+        acceptor.listen(Listener(listening, cast(Any, None), cast(Any, None)))
+        while len(made) < 6:
+            await asyncio.sleep(0.01)
+        acceptor.close()
+        while acceptor.pending:
+            await asyncio.sleep(0.01)
+        for client in clients:
+            client.close()
+
+    run_async(main())
+    assert len(made) == 6, "three with a request, three without one yet"
 
 
 def test_the_default_follows_the_descriptors(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -27,7 +27,7 @@ from service.tasks.image_classification.schemas import DEFAULT_TOP_K, ClassifyBo
 _MAX_ROWS = 256
 """Rows of one image that `pixels` may have, whatever the model."""
 
-_OPTIONS = ("model", "version", "top_k")
+_OPTIONS = ("model", "version", "top_k", "split")
 
 _IMAGE_FORMATS = ("png", "jpeg", "webp", "bmp", "gif", "tiff")
 _ACCEPTED = f"{', '.join(f'image/{name}' for name in _IMAGE_FORMATS)}, {MULTIPART} or application/json"
@@ -43,6 +43,7 @@ class _Options(BaseModel):
     model: str | None = None
     version: str | None = None
     top_k: TopK | None = None
+    split: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,11 @@ async def classify(request: Request) -> Response:
     parsed = await _read(request)
     options = _merge_options(query_fields(request) if request.scope["query_string"] else {}, parsed.options)
     served = context(request).registry.find(Task.IMAGE_CLASSIFICATION, options.model, options.version)
-    task_request = parsed.request if options.top_k is None else replace(parsed.request, top_k=options.top_k)
+    task_request = parsed.request
+    if options.top_k is not None:
+        task_request = replace(task_request, top_k=options.top_k)
+    if options.split is not None:
+        task_request = replace(task_request, split=options.split)
     return await respond(request, served, task_request)
 
 
@@ -113,8 +118,8 @@ def _merge_options(query: Mapping[str, str], body: dict[str, Any]) -> _Options:
     for name, value in query.items():
         if name not in _OPTIONS:
             raise InvalidRequest(f"is not a query parameter of this route; there are {', '.join(_OPTIONS)}", name)
-        if name in body and body[name] is not None and str(body[name]) != value:
-            raise InvalidRequest(f"the query says {value!r}, the body says {str(body[name])!r}", name)
+        if name in body and body[name] is not None and _as_text(body[name]) != value:
+            raise InvalidRequest(f"the query says {value!r}, the body says {_as_text(body[name])!r}", name)
     if not query and not body:
         return _Options()
     options = {name: value for name, value in body.items() if value is not None} | dict(query)
@@ -124,6 +129,11 @@ def _merge_options(query: Mapping[str, str], body: dict[str, Any]) -> _Options:
         return _Options.model_validate(options)
     except ValidationError as error:
         raise invalid_body(error) from error
+
+
+def _as_text(value: object) -> str:
+    """An option of the body as a query would write it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _json_limits(limits: Limits) -> JsonLimits:
@@ -165,6 +175,12 @@ OPERATIONS = (
                 "schema": {"type": "integer", "minimum": 1, "default": DEFAULT_TOP_K},
                 "description": "How many labels per image; at most all of the model's labels are returned.",
             },
+            {
+                "name": "split",
+                "in": "query",
+                "schema": {"type": "boolean", "default": False},
+                "description": "Classify each figure of a picture too.",
+            },
         ),
         body_media_types={f"image/{name}": _IMAGE_FILE for name in _IMAGE_FORMATS}
         | {
@@ -177,6 +193,7 @@ OPERATIONS = (
                         "model": {"type": "string"},
                         "version": {"type": "string"},
                         "top_k": {"type": "integer", "minimum": 1},
+                        "split": {"type": "boolean"},
                     },
                 }
             }

@@ -21,9 +21,10 @@ from service.tasks.image_classification.preprocessing import (
     FileLimits,
     ImageError,
     ImagePreprocessing,
+    find_figures,
     normalize,
 )
-from service.tasks.image_classification.request import ClassifyRequest, to_request
+from service.tasks.image_classification.request import ClassifyRequest, FoundFigures, to_request
 from service.tasks.image_classification.schemas import ClassifyBody
 from service.tasks.json_tensors import array_from_json
 from service.tasks.scheduling import RUN, Scheduling, Work
@@ -139,14 +140,23 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
             return {self._input: self._from_pixels(request)}
         count = len(request.pictures)
         self._check_count(count, request.field or "body")
-        images = np.empty((count, 1, *self._shape), np.float32)
+        request.found.clear()
+        images: list[NDArray[np.float32]] = []
+        parts: list[NDArray[np.float32]] = []
         for index, picture in enumerate(request.pictures):
             check()
             try:
-                images[index, 0] = self._normalize(picture, check)
+                gray = self._decode(picture, check)
+                figures = find_figures(gray, self._preprocessing, split=request.split)
+                images.append(normalize(gray, self._preprocessing) if figures is None else figures.image)
             except ImageError as error:
                 raise InvalidRequest(str(error), request.name(index)) from error
-        return {self._input: images}
+            if figures is not None:
+                request.found.append(FoundFigures(figures.figures, tuple(box for box, _ in figures.parts)))
+                parts.extend(part for _, part in figures.parts)
+                self._check_parts(len(parts), request.name(index))
+        # The parts of all pictures follow the pictures.
+        return {self._input: np.stack(images + parts)[:, None]}
 
     def infer(self, tensors: Tensors) -> Tensors:
         return self._session.run(tensors)
@@ -154,13 +164,15 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
     def postprocess(self, request: ClassifyRequest, outputs: Tensors) -> dict[str, Any]:
         # Plain lists: for the few labels of one image they are several times faster than numpy's sorting.
         labels = self._labels
-        results = []
+        ranked = []
         for row in outputs[self._output].tolist():
             if not math.isfinite(sum(row)):
                 raise ModelFailure("the model's probabilities hold NaN or infinity")
             best = sorted(range(len(row)), key=row.__getitem__, reverse=True)[: request.top_k]
-            results.append({"predictions": [{"label": labels[i], "score": round(row[i], 6)} for i in best]})
-        return {"results": results}
+            ranked.append([{"label": labels[i], "score": round(row[i], 6)} for i in best])
+        if not request.found:
+            return {"results": [{"predictions": predictions} for predictions in ranked]}
+        return {"results": _with_figures(request, ranked)}
 
     def _check_count(self, count: int, field: str) -> None:
         if count == 0:
@@ -171,12 +183,17 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
                 field,
             )
 
-    def _normalize(self, picture: bytes, check: Check) -> NDArray[np.float32]:
-        """Decode the contents of an image file and normalize it to [height, width]."""
+    def _check_parts(self, count: int, name: str | None) -> None:
+        if count > self.limits.max_images:
+            raise InvalidRequest(
+                f"makes {count} figures to split, {self.limits.describe('max_images')}; send it without split", name
+            )
+
+    def _decode(self, picture: bytes, check: Check) -> NDArray[np.uint8]:
+        """Decode the contents of an image file to gray pixels [H, W]."""
         image = EncodedImage(picture, self._file_limits)
         with self._gate.admit(image.pixels_in_memory, check):
-            gray = image.decode()
-        return normalize(gray, self._preprocessing)
+            return image.decode()
 
     def _from_pixels(self, request: ClassifyRequest) -> NDArray[np.float32]:
         """Preprocessed pixels as float32 [n, 1, height, width]; errors name the image."""
@@ -195,6 +212,21 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
             index = int(np.argmax(((images < 0) | (images > 1)).any(axis=(1, 2, 3))))
             raise InvalidRequest(_OUT_OF_RANGE, f"pixels[{index}]")
         return images
+
+
+def _with_figures(request: ClassifyRequest, ranked: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The results of pictures: predictions, the number of figures and, if asked for, each figure by itself."""
+    pictures, rest = ranked[: len(request.found)], iter(ranked[len(request.found) :])
+    results: list[dict[str, Any]] = []
+    for predictions, found in zip(pictures, request.found, strict=True):
+        result: dict[str, Any] = {"predictions": predictions, "figures": found.count}
+        if request.split:
+            result["parts"] = [
+                {"x": box.left, "y": box.top, "width": box.width, "height": box.height, "predictions": next(rest)}
+                for box in found.boxes
+            ]
+        results.append(result)
+    return results
 
 
 def _png_pixels(picture: bytes) -> float:

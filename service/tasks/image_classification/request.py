@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from service.errors import InvalidRequest
+from service.tasks.image_classification.preprocessing import Box
 from service.tasks.image_classification.schemas import DEFAULT_TOP_K, ClassifyBody
+
+
+@dataclass(frozen=True)
+class FoundFigures:
+    """The figures on one picture."""
+
+    count: int
+    boxes: tuple[Box, ...]
+    """Where they are, in reading order; empty unless they are classified too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +29,10 @@ class ClassifyRequest:
 
     top_k: int = DEFAULT_TOP_K
     """Number of labels to return per image."""
+    split: bool = False
+    """Whether each figure of a picture is classified too."""
+    found: list[FoundFigures] = dataclasses.field(default_factory=list, compare=False)
+    """The figures of each picture; preprocessing writes it for postprocessing. Empty where nothing is known of them."""
     pictures: Sequence[bytes] = ()
     """Contents of image files."""
     pixels: Any = None
@@ -45,7 +60,7 @@ def to_request(body: ClassifyBody, *, may_contain_booleans: bool = True) -> Clas
     if body.pixels is not None:
         return ClassifyRequest(top_k=body.top_k, pixels=body.pixels, may_contain_booleans=may_contain_booleans)
     pictures = [_from_base64(text, f"images[{index}]") for index, text in enumerate(body.images or ())]
-    return ClassifyRequest(top_k=body.top_k, pictures=pictures)
+    return ClassifyRequest(top_k=body.top_k, split=body.split, pictures=pictures)
 
 
 def _from_base64(text: str, field: str) -> bytes:

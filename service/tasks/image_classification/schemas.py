@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, Strict, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from service.tasks.base import StopAtFirst, TaskBody
 from service.tasks.body_fields import NullAs, exactly_one_of, nullable
@@ -21,6 +22,9 @@ class ClassifyBody(TaskBody):
 
     top_k: Annotated[TopK, Strict(), NullAs(lambda: DEFAULT_TOP_K)] = Field(
         default=DEFAULT_TOP_K, description="Number of labels per image, at most all of the model's labels."
+    )
+    split: Annotated[bool, Strict(), NullAs(lambda: False)] = Field(
+        default=False, description="Classify each figure of a picture too, as `parts` in reading order."
     )
     images: Annotated[list[str], StopAtFirst()] | None = Field(
         default=None, description="Pictures as files (PNG, JPEG, WebP, BMP, GIF, TIFF), base64-encoded."
@@ -55,7 +59,26 @@ class Prediction(BaseModel):
     score: float = Field(ge=0, le=1)
 
 
+class ImagePart(BaseModel):
+    """One figure of a picture: its box in pixels of the upright picture, and its most probable labels."""
+
+    x: int = Field(ge=0)
+    y: int = Field(ge=0)
+    width: int = Field(ge=0)
+    height: int = Field(ge=0)
+    predictions: list[Prediction]
+
+
 class ImageResult(BaseModel):
-    """The most probable labels of one image, best first."""
+    """The most probable labels of one image, best first, and the figures on it.
+
+    `figures` and `parts` are of pictures that are normalized as in MNIST; `pixels` have neither.
+    """
 
     predictions: list[Prediction]
+    figures: int | SkipJsonSchema[None] = Field(
+        default=None, ge=1, description="How many separate figures, such as digits, are on the picture."
+    )
+    parts: list[ImagePart] | SkipJsonSchema[None] = Field(
+        default=None, description="With `split`: each figure by itself, in reading order."
+    )

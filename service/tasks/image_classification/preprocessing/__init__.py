@@ -18,13 +18,15 @@ from service.tasks.image_classification.preprocessing.errors import (
     UnsupportedImageError,
     VectorImageError,
 )
+from service.tasks.image_classification.preprocessing.figures import Box
 from service.tasks.image_classification.preprocessing.formats import MEDIA_TYPES, FileLimits
-from service.tasks.image_classification.preprocessing.pipeline import ImagePreprocessing, normalize
+from service.tasks.image_classification.preprocessing.pipeline import ImagePreprocessing, find_figures, normalize
 
 __all__ = [
     "MEDIA_TYPES",
     "AnimatedImageError",
     "BlankImageError",
+    "Box",
     "DamagedImageError",
     "EmptyImageError",
     "EncodedImage",
@@ -38,5 +40,6 @@ __all__ = [
     "UnsupportedImageError",
     "VectorImageError",
     "decode_image",
+    "find_figures",
     "normalize",
 ]

@@ -1,10 +1,14 @@
 """Array helpers shared by the steps of the MNIST normalization."""
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from service.tasks.image_classification.preprocessing.thresholds import THRESHOLDS
+
+_Pixel = TypeVar("_Pixel", bound=np.generic)
 
 Gray = NDArray[np.uint8]
 """A gray picture [H, W], 0 = black to 255 = white."""
@@ -18,7 +22,7 @@ Contrast = NDArray[np.float32]
 """Difference of each pixel from the paper around it, [H, W]: 0 = paper, 1 = black on white or white on black."""
 
 
-def border_pixels(picture: Gray) -> Gray:
+def border_pixels(picture: NDArray[_Pixel]) -> NDArray[_Pixel]:
     """The outermost rows and columns of a picture [H, W], concatenated."""
     return np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
 

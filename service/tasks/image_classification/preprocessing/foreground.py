@@ -1,50 +1,26 @@
 """Extraction of one digit's ink from a picture, without paper, ruled lines, specks and dark edges."""
 
-from typing import NamedTuple, Self, TypeVar
+from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from service.tasks.image_classification.preprocessing.arrays import Contrast, Gray, Mask, deviation, quantile
+from service.tasks.image_classification.preprocessing.arrays import (
+    Contrast,
+    Gray,
+    Mask,
+    border_pixels,
+    deviation,
+    quantile,
+)
 from service.tasks.image_classification.preprocessing.background import contrast
 from service.tasks.image_classification.preprocessing.errors import BlankImageError
+from service.tasks.image_classification.preprocessing.figures import Box, separate_figures
 from service.tasks.image_classification.preprocessing.ruled_lines import erase_lines
 from service.tasks.image_classification.preprocessing.thresholds import THRESHOLDS
 from service.tasks.image_classification.preprocessing.tight_crop import restore_margin
 
-_Pixel = TypeVar("_Pixel", bound=np.generic)
-
 _BLANK = "the picture is blank: nothing on it stands out from the background; send a picture with a digit on it"
-
-
-class _Box(NamedTuple):
-    """A rectangle in pixels; `bottom` and `right` are exclusive."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-    @classmethod
-    def around(cls, mask: Mask) -> Self:
-        """The bounding box of the pixels that are set in a mask."""
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        return cls(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
-
-    @property
-    def side(self) -> int:
-        """The longer of its sides."""
-        return max(self.bottom - self.top, self.right - self.left)
-
-    def scaled(self, factor: float, margin: float) -> Self:
-        """The same box, with a margin of `margin` pixels, in a picture `factor` times larger."""
-        top, left = max(0, int((self.top - margin) * factor)), max(0, int((self.left - margin) * factor))
-        return type(self)(top, left, int((self.bottom + margin) * factor), int((self.right + margin) * factor))
-
-    def crop(self, picture: NDArray[_Pixel]) -> NDArray[_Pixel]:
-        """The part of a picture inside the box."""
-        return picture[self.top : self.bottom, self.left : self.right]
 
 
 def extract_ink(gray: Gray) -> Contrast:
@@ -53,17 +29,59 @@ def extract_ink(gray: Gray) -> Contrast:
     Raises:
         BlankImageError: nothing stands out from the background.
     """
+    return extract_figures(gray, split=False).ink
+
+
+class Foreground(NamedTuple):
+    """What is drawn on a picture."""
+
+    ink: Contrast
+    """Ink of the digit [h, w], cropped to it: 0 = paper to 1 = the pen's full strength."""
+    figures: int
+    """Number of separate figures, such as digits beside each other."""
+    parts: tuple[tuple[Box, Contrast], ...]
+    """The box of each figure in the picture, and its ink, in reading order; empty unless asked for."""
+
+
+def extract_figures(gray: Gray, *, split: bool) -> Foreground:
+    """Extract the digit's ink from a gray picture [H, W], and count the figures on it.
+
+    Args:
+        gray: the picture.
+        split: whether each figure is extracted too.
+
+    Raises:
+        BlankImageError: nothing stands out from the background.
+    """
     reduced = _reduce(gray)
     with_margin = restore_margin(reduced)
-    ink, box = _extract(reduced if with_margin is None else with_margin)
+    searched = reduced if with_margin is None else with_margin
+    ink, box, found = _extract(searched)
+    numbers, figures = separate_figures(found.mask)
+    parts: list[tuple[Box, Contrast]] = []
+    if split:
+        scale, margin = len(gray) / len(reduced), (searched.shape[0] - reduced.shape[0]) // 2
+        for number in range(1, figures + 1):
+            mask = numbers == number
+            inner = Box.around(mask)
+            grown = inner.scaled(1, margin=1)
+            part = _scale_to_pen(grown.crop(found.values), grown.crop(mask))
+            parts.append((inner.in_picture(scale, margin, gray.shape), Box.around(part > 0).crop(part)))
     if with_margin is None and reduced is not gray and box.side < THRESHOLDS.detail_side:
         detail = box.scaled(len(gray) / len(reduced), margin=THRESHOLDS.detail_margin * box.side)
-        ink, _ = _extract(_reduce(detail.crop(gray)))
-    return _Box.around(ink > 0).crop(ink)
+        ink = _extract(_reduce(detail.crop(gray)))[0]
+    return Foreground(Box.around(ink > 0).crop(ink), figures, tuple(parts))
 
 
-def _extract(gray: Gray) -> tuple[Contrast, _Box]:
-    """The digit's ink [h, w], 0 elsewhere, and its box in the gray picture [H, W]."""
+class _Found(NamedTuple):
+    """Contrast [H, W] of a picture, and the mask [H, W] of all of its ink."""
+
+    values: Contrast
+    mask: Mask
+
+
+def _extract(gray: Gray) -> tuple[Contrast, Box, _Found]:
+    """The digit's ink [h, w], 0 elsewhere, its box in the gray picture [H, W], and what else there is."""
     values = contrast(gray)
     noise = _noise(values[:: THRESHOLDS.noise_stride, :: THRESHOLDS.noise_stride])
     if noise > THRESHOLDS.blur_above_noise:
@@ -71,9 +89,9 @@ def _extract(gray: Gray) -> tuple[Contrast, _Box]:
     peak = _peak_contrast(values)
     if peak < max(THRESHOLDS.min_contrast, THRESHOLDS.min_contrast_noise * noise):
         raise BlankImageError(_BLANK)
-    digit = _digit_mask(values, peak, THRESHOLDS.mask_noise * noise)
-    box = _Box.around(digit).scaled(1, margin=1)
-    return _scale_to_pen(box.crop(values), box.crop(digit)), box
+    digit, mask = _digit_mask(values, peak, THRESHOLDS.mask_noise * noise)
+    box = Box.around(digit).scaled(1, margin=1)
+    return _scale_to_pen(box.crop(values), box.crop(digit)), box, _Found(values, mask)
 
 
 def _noise(values: Contrast) -> float:
@@ -89,8 +107,8 @@ def _peak_contrast(values: Contrast) -> float:
     return float(np.partition(values.ravel(), values.size - count)[-count:].mean())
 
 
-def _digit_mask(values: Contrast, peak: float, min_contrast: float) -> Mask:
-    """The pixels [H, W] of the digit.
+def _digit_mask(values: Contrast, peak: float, min_contrast: float) -> tuple[Mask, Mask]:
+    """The pixels [H, W] of the digit, and of all ink that may be part of a figure.
 
     1. Ink is what exceeds a share of the peak contrast; printed lines are erased from it. A higher share is tried only
        if nothing inside the picture is left, because lines or shadows join the digit to the border.
@@ -101,12 +119,18 @@ def _digit_mask(values: Contrast, peak: float, min_contrast: float) -> Mask:
         mask = erase_lines(values > max(level * peak, min_contrast))
         components = _main_components(mask, values, inside=True)
         if components is not None:
-            return components
+            return components, _without_border(mask)
     for candidates, inside in ((_clear_edges(mask), True), (mask, False)):
         components = _main_components(candidates, values, inside=inside)
         if components is not None:
-            return components
+            return components, _without_border(candidates) if inside else candidates
     raise BlankImageError(_BLANK)
+
+
+def _without_border(mask: Mask) -> Mask:
+    """A mask without its components that touch the border."""
+    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    return mask & ~np.isin(labels, border_pixels(labels))
 
 
 def _main_components(mask: Mask, values: Contrast, *, inside: bool) -> Mask | None:

@@ -4,12 +4,15 @@ The digit is scaled to fit a 20 x 20 box with its aspect ratio kept, gray where 
 28 x 28 field so that its center of mass is the field's center. Other sizes keep the proportion.
 """
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from service.tasks.image_classification.preprocessing.arrays import Contrast, Gray
-from service.tasks.image_classification.preprocessing.foreground import extract_ink
+from service.tasks.image_classification.preprocessing.figures import Box
+from service.tasks.image_classification.preprocessing.foreground import extract_figures, extract_ink
 from service.tasks.image_classification.preprocessing.thresholds import THRESHOLDS
 
 
@@ -46,6 +49,33 @@ def normalize_mnist(gray: Gray, size: tuple[int, int]) -> NDArray[np.float32]:
     """
     image = _as_mnist(gray, size)
     return _center_in_field(extract_ink(gray), size) if image is None else image
+
+
+class NormalizedFigures(NamedTuple):
+    """A picture in the form of MNIST's images, and its figures."""
+
+    image: NDArray[np.float32]
+    """The picture as one digit."""
+    figures: int
+    """How many figures are on it."""
+    parts: tuple[tuple[Box, NDArray[np.float32]], ...]
+    """The box of each figure and its image, in reading order; empty unless asked for."""
+
+
+def normalize_figures(gray: Gray, size: tuple[int, int], *, split: bool) -> NormalizedFigures:
+    """Turn a picture into the form of MNIST's images as `normalize_mnist` does, and count or split its figures.
+
+    Raises:
+        BlankImageError: nothing stands out from the background.
+    """
+    image = _as_mnist(gray, size)
+    foreground = extract_figures(gray, split=split)
+    parts = tuple((box, _center_in_field(ink, size)) for box, ink in foreground.parts)
+    if image is None:
+        image = _center_in_field(foreground.ink, size)
+    if len(parts) == 1:
+        parts = ((parts[0][0], image),)
+    return NormalizedFigures(image, foreground.figures, parts)
 
 
 def _as_mnist(gray: Gray, size: tuple[int, int]) -> NDArray[np.float32] | None:

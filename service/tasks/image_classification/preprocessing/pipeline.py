@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.tasks.image_classification.preprocessing.arrays import Gray, border_pixels
-from service.tasks.image_classification.preprocessing.mnist import normalize_mnist
+from service.tasks.image_classification.preprocessing.mnist import NormalizedFigures, normalize_figures, normalize_mnist
 
 
 class ImagePreprocessing(BaseModel):
@@ -37,6 +37,20 @@ def normalize(gray: Gray, preprocessing: ImagePreprocessing) -> NDArray[np.float
     if preprocessing.normalizer == "mnist":
         return normalize_mnist(gray, size)
     return _fit(gray, size)
+
+
+def find_figures(gray: Gray, preprocessing: ImagePreprocessing, *, split: bool) -> NormalizedFigures | None:
+    """Normalize a decoded picture, gray [H, W], as `normalize` does, and count its figures or split it into them.
+
+    Returns:
+        None where the model takes the whole picture (`fit`), of which nothing is known to be ink.
+
+    Raises:
+        BlankImageError: `mnist` finds no ink.
+    """
+    if preprocessing.normalizer != "mnist":
+        return None
+    return normalize_figures(gray, (preprocessing.height, preprocessing.width), split=split)
 
 
 def _fit(gray: Gray, size: tuple[int, int]) -> NDArray[np.float32]:

@@ -16,7 +16,8 @@ class MnistThresholds:
     * "shadows": hard shadows, sheets on a desk, tight crops;
     * "lines": printed lines that hide or touch the digit;
     * "thick pens": thick pens, and sheets on uniform tables;
-    * "cut digits": tests/benchmarks/digits_cut.py, whose pictures are cut to their ink or drawn with thin pens.
+    * "cut digits": tests/benchmarks/digits_cut.py, whose pictures are cut to their ink or drawn with thin pens;
+    * "figures": tests/benchmarks/digits_figures.py, one and two held-out digits.
 
     Other tags: "MNIST" follows from how MNIST was made, and is tested on 2,000 held-out images; "speed" was chosen for
     running time; "not tuned" means that no tuning is on record.
@@ -192,6 +193,15 @@ class MnistThresholds:
     """Minimum share of ink in a row or column of such an edge. Tuned on: shadows."""
     edge_margin: int = 2
     """Rows or columns that are cleared beyond the beginning of the last full one. Tuned on: shadows."""
+
+    # Several figures
+    figure_height: float = 0.55
+    """Minimum height of a separate figure, as a share of the highest one's. Tuned on: figures."""
+    figure_overlap: float = 0.3
+    """Share of the narrower part's width from which two parts are above each other. Tuned on: figures."""
+    figure_gap: float = 0.15
+    """Gap between two parts above each other from which they are two figures, as a share of the height. Tuned on:
+    figures."""
 
     # Strength of the ink
     strength_quantile: float = 0.7

@@ -163,3 +163,51 @@ def test_a_task_without_a_predictor_is_named(tmp_path: Path, monkeypatch: pytest
 )
 def test_paths_of_fields(parts: tuple[str | int, ...], path: str) -> None:
     assert field_path(parts) == path
+
+
+def _two_figures() -> bytes:
+    """A picture with a tall bar and, to the right of it, another."""
+    canvas = np.full((60, 80), 255, np.uint8)
+    canvas[10:50, 15:22] = 0
+    canvas[10:50, 50:57] = 0
+    stream = io.BytesIO()
+    Image.fromarray(canvas).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.fixture
+def mnist_predictor(tmp_path: Path) -> ImageClassificationPredictor:
+    """The tiny classifier with MNIST's normalization."""
+    return _load(tmp_path / "models", preprocessing={"normaliser": "mnist", "height": 28, "width": 28})
+
+
+def _results(predictor: ImageClassificationPredictor, request: ClassifyRequest) -> list[dict[str, Any]]:
+    results: list[dict[str, Any]] = predictor.postprocess(request, predictor.infer(predictor.preprocess(request)))[
+        "results"
+    ]
+    return results
+
+
+def test_pictures_say_how_many_figures_they_show(mnist_predictor: ImageClassificationPredictor) -> None:
+    request = ClassifyRequest(pictures=[_two_figures(), _two_figures()], top_k=1)
+    assert [(result["figures"], "parts" in result) for result in _results(mnist_predictor, request)] == [(2, False)] * 2
+
+
+def test_split_classifies_each_figure(mnist_predictor: ImageClassificationPredictor) -> None:
+    request = ClassifyRequest(pictures=[_two_figures(), _two_figures()], top_k=1, split=True)
+    for result in _results(mnist_predictor, request):
+        assert [part["x"] < 40 for part in result["parts"]] == [True, False]
+        assert [len(part["predictions"]) for part in result["parts"]] == [1, 1]
+        assert all(abs(part["width"] - 7) <= 2 and abs(part["height"] - 40) <= 2 for part in result["parts"])
+
+
+def test_parts_count_as_images(tmp_path: Path) -> None:
+    bundle = _load(tmp_path / "models", preprocessing={"normaliser": "mnist", "height": 28, "width": 28}).bundle
+    predictor = open_predictor(ImageClassificationPredictor, bundle, max_images=1)
+    with pytest.raises(InvalidRequest, match=r"2 figures to split.*without split"):
+        predictor.preprocess(ClassifyRequest(pictures=[_two_figures()], split=True))
+
+
+def test_pixels_have_no_figures(mnist_predictor: ImageClassificationPredictor) -> None:
+    (result,) = _results(mnist_predictor, ClassifyRequest(pixels=[template(3).tolist()], split=True))
+    assert list(result) == ["predictions"]

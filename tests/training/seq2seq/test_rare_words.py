@@ -113,11 +113,12 @@ def test_names_are_learned_from_pairs(subwords: Subwords) -> None:
     phrases = {
         Pair("Boston", "Boston"): 50, Pair("Munich", "München"): 5, Pair("Sunday", "Sonntag"): 90,
         Pair("Smith", "Schmidt"): 2, Pair("Smith", "Smith"): 30, Pair("dog", "Hund"): 9, Pair("Pat", "Klaus"): 3,
+        Pair("Kong", "Hongkong"): 9, Pair("Jose", "Josef"): 2,
     }  # fmt: skip
-    texts = ["Smith lives in Boston"] * 30 + ["It is Sunday"] * 90 + ["Munich, Pat"] * 3
+    texts = ["Smith lives in Boston"] * 30 + ["It is Sunday"] * 90 + ["Munich, Pat and Jose in Kong"] * 3
     learned = learn_names([Pair(text, "") for text in texts], phrases, subwords)
     assert learned.translations == {"Boston": "Boston", "Munich": "München", "Smith": "Smith"}
-    assert learned.known_words >= {"Sunday", "Pat"}
+    assert learned.known_words >= {"Sunday", "Pat", "Jose", "Kong"}
 
 
 def priced(count: int) -> ParallelData:

@@ -15,8 +15,11 @@ from training.seq2seq.data.phrase_extraction import side_totals, split_words
 
 _MIN_SHARE = 0.5
 """A name makes up more than this share of the translations of its other spelling, and vice versa."""
-_MIN_SIMILARITY = 0.5
-"""Of the letters of two spellings of a name."""
+_MIN_SIMILARITY, _MIN_LENGTH_RATIO = 0.6, 0.66
+"""Of two spellings of a name: their common letters, and the length of the shorter to that of the longer. Compounds are
+other words: Kong and Hongkong."""
+_MIN_OTHER_SHARE, _MIN_OTHER_COUNT = 0.8, 3
+"""What two different spellings must reach; people's names are aligned with others in a few sentences."""
 _FREQUENT = 20
 """A word with another spelling in the target language that is in more sentences than this is no rare word."""
 _MIN_KNOWN = 2
@@ -37,8 +40,12 @@ def learn_names(pairs: Sequence[Pair], phrases: Mapping[Pair, int], subwords: Su
         phrase.source: phrase.target
         for phrase, count in phrases.items()
         if all(map(_is_name, phrase))
-        and all(count > _MIN_SHARE * total[text] for total, text in zip(totals, phrase, strict=True))
-        and _same_name(phrase, counts[phrase.source])
+        and _same_name(
+            phrase,
+            count,
+            share=min(count / total[text] for total, text in zip(totals, phrase, strict=True)),
+            sentences=counts[phrase.source],
+        )
     }
     known = (
         word
@@ -53,9 +60,23 @@ def _is_name(text: str) -> bool:
     return len(text) > 1 and text[0].isupper() and text.isalpha()
 
 
-def _same_name(pair: Pair, count: int) -> bool:
-    """Whether both words are spellings of one name, and rare enough if they differ."""
-    if pair.source == pair.target:
-        return True
+def _same_name(pair: Pair, count: int, *, share: float, sentences: int) -> bool:
+    """Whether both words are spellings of one name, and rare enough if they differ.
+
+    Args:
+        pair: two capitalized words.
+        count: how often they are aligned.
+        share: the least share of this pair of the alignments of its words.
+        sentences: the number of sentences with the source word.
+    """
+    if share <= _MIN_SHARE or pair.source == pair.target:
+        return share > _MIN_SHARE
+    lengths = sorted(map(len, pair))
     similarity = SequenceMatcher(None, pair.source.lower(), pair.target.lower(), autojunk=False).ratio()
-    return count <= _FREQUENT and similarity >= _MIN_SIMILARITY
+    return (
+        sentences <= _FREQUENT
+        and count >= _MIN_OTHER_COUNT
+        and share >= _MIN_OTHER_SHARE
+        and similarity >= _MIN_SIMILARITY
+        and lengths[0] >= _MIN_LENGTH_RATIO * lengths[1]
+    )

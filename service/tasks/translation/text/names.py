@@ -30,7 +30,8 @@ _TITLES = {
 _NO_NAMES = {
     "en": frozenset([
         *MONTHS["en"], "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "Christmas",
-        "Easter", "Internet", "God", "Berlin",
+        "Easter", "Internet", "God", "Berlin", "Greek", "Greeks", "Dutch", "Swiss", "Czech", "Arab", "Arabs", "Turk",
+        "Turks", "Dane", "Danes", "Swede", "Swedes", "Pole", "Poles", "Finn", "Finns", "Thai", "Iraqi",
     ]),
     "de": frozenset([
         *MONTHS["de"], "Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonnabend", "Sonntag",
@@ -41,6 +42,10 @@ _NO_NAMES = {
 """Words of several pieces that are capitalized like names, and are translated."""
 _NO_NAME_ENDINGS = {"en": ("ish", "ese", "ian", "ians", "ean", "eans", "ism", "ist", "ists", "ic", "day", "days")}
 """Of nationalities, religions and feasts."""
+_WORD_ENDINGS = {
+    "en": ("s", "ed", "ing", "ly", "ion", "ment", "ness", "ful", "able", "ible", "ity", "ct", "less", "ate"),
+}
+"""Of words that are no names, if a capital at the start of a sentence says nothing."""
 # fmt: on
 
 
@@ -113,9 +118,12 @@ class NameFinder:
         )
         self._translations = {**dict.fromkeys(first_names(), ""), **exonyms(language, target), **names.translations}
         several = sorted((name for name in self._translations if " " in name), key=len, reverse=True)
-        self._several_words = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, several))})(?!\w)") if several else None
+        self._several_words = (
+            re.compile(rf"(?<!\w)(?=[A-Z])(?:{'|'.join(map(re.escape, several))})(?!\w)") if several else None
+        )
         self._titles = _TITLES.get(language, frozenset())
         self._no_name_endings = _NO_NAME_ENDINGS.get(language, ())
+        self._word_endings = _WORD_ENDINGS.get(language, ())
         self._classifier = name_classifier(language)
 
     def find(self, text: str, start: int, stop: int) -> Iterator[Name]:
@@ -190,6 +198,8 @@ class NameFinder:
             return False
         if any(self._is_lowercase_word(part) for part in (lower, *_PARTS.split(lower))):
             return False
+        if word.endswith(self._word_endings) and _starts_sentence(text, start):
+            return False
         if self._classifier is None:
             return not capitalizes_nouns(self._language)
         return self._classifier.score(text, start, start + len(word)) > _MIN_NAME_ODDS
@@ -202,6 +212,11 @@ class NameFinder:
 
     def _is_lowercase_word(self, word: str) -> bool:
         return bool(word) and (word in self._lowercase_words or self._is_piece(word))
+
+
+def _starts_sentence(text: str, start: int) -> bool:
+    before = text[max(0, start - _NEIGHBORHOOD) : start].rstrip(" \"'(\u201c\u201d\u2018-")
+    return not before or before[-1] in ".!?:\u2026\n"
 
 
 def _is_in_capitals(text: str, match: re.Match[str]) -> bool:

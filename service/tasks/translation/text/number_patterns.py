@@ -6,6 +6,7 @@ names here; otherwise only the digits of such a date are found.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 # fmt: off
@@ -33,14 +34,15 @@ _CURRENCY_CODES = "USD|EUR|GBP|CHF|JPY|CNY"
 
 # Not within a word, a number or an address.
 _START, _END = r"(?<![\w.,:/-])", r"(?![\w]|[.,:/-]\d)"
+_DIGIT_OR_INNER_STOP = re.compile(r"\d|\w\.\w")
 _DIGITS = r"\d+(?:[.,]\d+)*"
 _NUMERIC_DATE = r"(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}(?P<SEPARATOR>[./-])\d{1,2}(?P=SEPARATOR)(?:\d{4}|\d\d))"
 _ENGLISH_MERIDIEM = r"\d{1,2}(?:[:.]\d\d)? ?(?:[ap]\.m(?:\.(?!\s*$|[\"')\]]*\s+[A-Z]))?|[AaPp][Mm](?![\w.]\w))"
 _CLOCK = r"\d{1,2}:\d\d(?::\d\d)?"
 _PHONE = r"(?:\+\d{1,3}|\(?0\d{1,5}\)?)(?:[ /-]{1,3}\(?\d{1,8}\)?){1,5}"
 _VERSION_WORDS = {
-    "en": ("version ", "Version ", "chapter ", "Chapter ", "section ", "Section ", "release ", "Release ", "v"),
-    "de": ("Version ", "Kapitel ", "Abschnitt ", "Ausgabe ", "Release ", "v"),
+    "en": ("version ", "Version ", "chapter ", "Chapter ", "section ", "Section ", "release ", "Release "),
+    "de": ("Version ", "Kapitel ", "Abschnitt ", "Ausgabe ", "Release "),
 }
 _GERMAN_DETERMINERS = ("der", "die", "das", "dem", "den", "des", "am", "vom", "zum", "zur", "im", "beim", "ab", "seit")
 # A code has both letters and digits: A-10482, X7kQ-92, report_2.pdf, H2O; or capitals before a number: LH 440, B 213.
@@ -72,7 +74,13 @@ def number_pattern(language: str, other: str = "") -> str:
         "CODE": _codes(language),
         "NUMBER": _numbers(language),
     }
-    return "|".join(f"(?P<{name}>{pattern})" for name, pattern in groups.items())
+    # None begins within a word: said once, it saves trying each of them at every letter.
+    return rf"(?<!\w)(?:{'|'.join(f'(?P<{name}>{pattern})' for name, pattern in groups.items())})"
+
+
+def may_have_numbers(text: str) -> bool:
+    """Whether `number_pattern` can match anywhere: at a digit, or at the full stop within a file name."""
+    return _DIGIT_OR_INNER_STOP.search(text) is not None
 
 
 def month_number(name: str, language: str) -> int:
@@ -102,7 +110,7 @@ def _codes(language: str) -> str:
     patterns = [
         rf"{_START}{_PHONE}{_END}",
         rf"(?<![\w.,]){_ordinal_guard(language)}{_MIXED}(?!\w)",
-        rf"(?<![\w.]){_FILE_NAME}(?!\w)",
+        rf"(?<![\w.-]){_FILE_NAME}(?!\w)",
         rf"(?<![\w.,-]){_SERIES}(?!\w|[.,]\d)",
         r"(?<![\w.,])\d+(?:[.:]\d+){2,}(?!\w)",
     ]

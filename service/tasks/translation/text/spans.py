@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from service.tasks.translation.text.number_patterns import number_pattern
+from service.tasks.translation.text.number_patterns import may_have_numbers, number_pattern
 
 Range = tuple[int, int]
 """Start and end of a part of a text."""
@@ -117,7 +117,7 @@ def find_spans(
         names: finds names, if placeholders can stand for them.
         line_breaks: whether line breaks are spans.
     """
-    pattern = _pattern(unknown, folds, languages=languages, line_breaks=line_breaks)
+    pattern = _pattern(unknown, folds, languages=languages, numbers=may_have_numbers(text), line_breaks=line_breaks)
     spans: list[Span] = []
     position = 0
     for tag in markup:
@@ -158,11 +158,13 @@ def _with_names(text: str, spans: Sequence[Span], names: FindsNames) -> list[Spa
 
 
 def _pattern(
-    unknown: set[str], folds: Collection[str], *, languages: tuple[str, str] | None, line_breaks: bool
+    unknown: set[str], folds: Collection[str], *, languages: tuple[str, str] | None, numbers: bool, line_breaks: bool
 ) -> re.Pattern[str]:
     pattern = _ALWAYS
     if languages:
-        pattern += f"{_WITH_PLACEHOLDERS}|{number_pattern(*languages)}"
+        pattern += _WITH_PLACEHOLDERS
+        if numbers:
+            pattern += f"|{number_pattern(*languages)}"
     if line_breaks:
         pattern += _LINE_BREAK
     if unknown:

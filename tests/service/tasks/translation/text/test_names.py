@@ -51,6 +51,7 @@ def found(names: NameFinder, text: str) -> dict[str, str]:
         ("Tom and I were in Boston on Thursday in September.", {}),
         ("Introduction to German Catholicism", {}),
         ("Please Save The Changes", {}),
+        ("Vultures circle. Preheated ovens. Greek to me", {}),
         ("PLEASE RING THE PHARMACY IN MUNICH", {"MUNICH": "MÜNCHEN"}),
     ],
 )

@@ -175,6 +175,8 @@ def test_whether_a_protected_text_follows_a_word(subwords: Subwords) -> None:
     [
         "😀", "a😀", "a 😀 ", "a 李 ", "李 ", "<b>李", "<b>李</b> a ", "</b>李", "<b>😀</b>", "<b>", "</b>", "\u200da",
         "<b><i>李</b> a ", "李😀", "<code>a</code> a ", "a <br>李 ", "<b>a</b> <br> 😀 ", "&amp;a", "a. 李 ",
+        "1,", "1.", "1-", "1:", "1/", "a-", "A1-", "a.b-", "0 ", "May 1 ",
+        "$1", "-1 ", "A ", "AB ", "Agnieszka ", "Agnieszka's ", "Agnieszka-", "12345678",
     ],
 )  # fmt: skip
 def test_hostile_text_takes_linear_time(subwords: Subwords, unit: str) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 from pathlib import Path
 
+import httpx
 import pytest
 from starlette.testclient import TestClient
 
@@ -15,6 +16,7 @@ from service.observability import JsonFormatter
 from service.settings import Settings
 from tests.support.classify_requests import pixels
 from tests.support.http import client_of
+from tests.support.server import running
 
 PAGE = "https://evil.example"
 UNLOAD, LOAD = (f"/v2/repository/models/digits/{verb}" for verb in ("unload", "load"))
@@ -147,6 +149,13 @@ def test_hosts_that_no_page_of_an_attacker_names_to_this_port_may_read(local: Te
     with local as client:
         assert client.get("/v1/models", headers={"host": host}).status_code == 200
         assert client.post("/v1/classify", json=pixels(1), headers={"host": host}).status_code == 200
+
+
+def test_dns_rebinding_reads_nothing_from_a_socket(settings: Settings) -> None:
+    with running(settings) as url:
+        port = int(url.rpartition(":")[2])
+        for host, status in ((f"evil.example:{port}", 403), (f"127.0.0.1:{port}", 200), (f"a.example:{port + 1}", 200)):
+            assert httpx.get(f"{url}/v2", headers={"host": host}, timeout=60).status_code == status, host
 
 
 def test_the_default_port_is_80(settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from onnx import TensorProto, helper
 
 from service.bundle.files import Bundle, write_bundle
 from service.bundle.manifest import Comparison, Graph, Manifest, Metric, Task, TensorSpec
+from service.tasks.token_classification.contractions import serialize_contractions
 from service.tasks.token_classification.crf import FORBIDDEN
 from service.tasks.token_classification.decoding import Tagging
 from service.tasks.token_classification.features import (
@@ -25,6 +26,8 @@ from service.tasks.token_classification.features import (
     serialize_characters,
     serialize_words,
 )
+from service.tasks.token_classification.segmentation import END_OF_TOKEN, INSIDE
+from service.tasks.token_classification.segmentation_characters import CharacterIds
 from service.tasks.token_classification.tag_schemes import allowed_transitions
 from service.text import word_spans
 from tests.support.files import npy
@@ -160,8 +163,77 @@ def tagger_spec(kind: Kind) -> Graph:
     )
 
 
+SEGMENTER_CHARACTERS = " .!?'ud"
+
+
+@lru_cache
+def segmenter_graph() -> bytes:
+    """ONNX of a tiny segmenter: tokens end before and after `.!?`, which end sentences, and after `'`; `du` is two."""
+    ids = CharacterIds(SEGMENTER_CHARACTERS)
+    this, following = np.zeros((ids.rows, 4), np.float32), np.zeros((ids.rows, 4), np.float32)
+    this[:, INSIDE] = 1
+    for character in ".!?":
+        this[ids[character]] = [0, 0, 2, -1]
+        following[ids[character], END_OF_TOKEN] = 2
+    this[ids["'"], END_OF_TOKEN] = 3
+    this[:, 3] = -1
+    this[ids["u"], 3] = 1
+    node = helper.make_node
+    constants: dict[str, NDArray[Any]] = {
+        "this": this,
+        "following": following,
+        "after": np.array([0, 0, 0, 1], np.int64),
+        "zero": np.array(0, np.int32),
+        "one": np.array([1], np.int64),
+        "end": np.array([np.iinfo(np.int64).max], np.int64),
+        "start": np.array([0], np.int64),
+        "labels": np.array([3], np.int64),
+        "axis": np.array([2], np.int64),
+    }
+    nodes = [
+        node("Pad", ["characters", "after", "zero"], ["padded"]),
+        node("Slice", ["padded", "one", "end", "one"], ["shifted"]),
+        node("Gather", ["this", "characters"], ["this_scores"]),
+        node("Gather", ["following", "shifted"], ["following_scores"]),
+        node("Add", ["this_scores", "following_scores"], ["scores"]),
+        node("Slice", ["scores", "start", "labels", "axis"], ["boundaries"]),
+        node("Slice", ["scores", "labels", "end", "axis"], ["last"]),
+        node("Squeeze", ["last", "axis"], ["multiword"]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("characters", TensorProto.INT32, ["B", "T"]),
+        helper.make_tensor_value_info("lengths", TensorProto.INT32, ["B"]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("boundaries", TensorProto.FLOAT, ["B", "T", 3]),
+        helper.make_tensor_value_info("multiword", TensorProto.FLOAT, ["B", "T"]),
+    ]
+    return onnx_file("segmenter", nodes, inputs, outputs, constants)
+
+
+def segmenter_spec() -> Graph:
+    """The tensors of `segmenter_graph` for the manifest."""
+    return Graph(
+        file="segmenter.onnx",
+        inputs=(
+            TensorSpec(name="characters", datatype="INT32", shape=(-1, -1)),
+            TensorSpec(name="lengths", datatype="INT32", shape=(-1,)),
+        ),
+        outputs=(
+            TensorSpec(name="boundaries", datatype="FP32", shape=(-1, -1, 3)),
+            TensorSpec(name="multiword", datatype="FP32", shape=(-1, -1)),
+        ),
+    )
+
+
 def write_tagger(
-    repository: Path, name: str = "tagger", *, kind: Kind = "tags", crf: bool = True, **preprocessing: Any
+    repository: Path,
+    name: str = "tagger",
+    *,
+    kind: Kind = "tags",
+    crf: bool = True,
+    contractions: Mapping[str, tuple[str, ...]] | None = None,
+    **preprocessing: Any,
 ) -> Bundle:
     """Write the next version of a tiny tagger into `repository`.
 
@@ -170,6 +242,7 @@ def write_tagger(
         name: the model's name.
         kind: parts of speech, or entities.
         crf: whether there are transitions.
+        contractions: the words of multiword tokens; not None: with a segmenter, and without samples of texts.
         preprocessing: overrides of the manifest's preprocessing.
     """
     files = {
@@ -182,13 +255,19 @@ def write_tagger(
         files["transitions.npy"] = npy(transitions(kind))
     else:
         preprocessing = {"transitions": None} | preprocessing
-    files["samples.json"] = _samples(kind, crf)
+    files["samples.json"] = _samples(kind, crf, with_texts=contractions is None)
+    graphs = {"model": tagger_spec(kind)}
+    if contractions is not None:
+        graphs["segmenter"] = segmenter_spec()
+        files |= {"segmenter.onnx": segmenter_graph(), "contractions.txt": serialize_contractions(contractions)}
+        segmentation = {"characters": SEGMENTER_CHARACTERS, "contractions": "contractions.txt"}
+        preprocessing = {"tokenizer": "learned", "segmentation": segmentation} | preprocessing
     manifest = Manifest(
         name=name,
         version=1,
         task=Task.TOKEN_CLASSIFICATION,
         description="Tags of a few words",
-        graphs={"model": tagger_spec(kind)},
+        graphs=graphs,
         labels=labels_of(kind),
         preprocessing={"kind": kind, "tokenizer": "words", "max_characters": MAX_CHARACTERS} | preprocessing,
         metrics=(Metric(name="accuracy", value=100, unit="%", data="one sentence"),),
@@ -215,7 +294,7 @@ def answer_alone(
 
 
 @lru_cache
-def _samples(kind: Kind, crf: bool) -> bytes:
+def _samples(kind: Kind, crf: bool, with_texts: bool = True) -> bytes:
     graph = tagger_graph(kind)
     text, tokens = "Ada sat on the mat. Zoë loves New York!", ["the", "cat", "sat", "."]
     sentences = [(0, 19), (20, len(text))]
@@ -229,4 +308,8 @@ def _samples(kind: Kind, crf: bool) -> bytes:
             ],
         },
     ]
+    if not with_texts:
+        samples = samples[1:]
+        for result in samples[0]["results"]:
+            result["multiword"] = []
     return orjson.dumps({"samples": samples})

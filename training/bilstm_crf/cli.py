@@ -16,7 +16,9 @@ from training.bilstm_crf.data.sources import load_data
 from training.bilstm_crf.evaluate import Evaluation, evaluate
 from training.bilstm_crf.export.bundle import WEIGHTS, export
 from training.bilstm_crf.multi_seed import best_run, create_series, is_series, runs_of, series_config, summary
+from training.bilstm_crf.segmentation import learns_segmentation
 from training.bilstm_crf.train import train
+from training.bilstm_crf.train_segmenter import train_segmenter
 from training.common.config import from_dict, merge
 from training.common.export import note_unfinished
 from training.common.family import Experiment, Family, MultiSeed
@@ -52,7 +54,11 @@ def _check_data(experiment: TaggerExperiment, _options: Namespace) -> None:
 
 
 def _train(experiment: TaggerExperiment, run: Run, device: torch.device, _threads: int) -> None:
-    train(experiment.config, experiment.data, run, device)
+    config, data = experiment.config, experiment.data
+    segmentation = learns_segmentation(config, data)  # refused before the tagger is trained
+    train(config, data, run, device)
+    if segmentation:
+        train_segmenter(config, data, run, device)
 
 
 def _add_evaluate_options(parser: ArgumentParser) -> None:

@@ -12,6 +12,7 @@ FAMILY = "bilstm_crf"
 SchemeChoice = Literal["auto", "iob1", "iob2", "bioes", "none"]
 Characters = Literal["cnn", "bilstm", "none"]
 Output = Literal["crf", "softmax"]
+TokenizerChoice = Literal["auto", "learned", "rules"]
 Select = Literal["best", "last"]
 
 
@@ -94,11 +95,26 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SegmenterConfig:
+    """The network that splits raw text into sentences and tokens."""
+
+    tokenizer: TokenizerChoice = field(
+        default="auto",
+        metadata=doc(
+            "how raw text is split: learned from the treebank, or by the rules for English; auto: learned from --train "
+            "if it is CoNLL-U with its text, else rules"
+        ),
+    )
+    tokenizer_epochs: int = field(default=30, metadata=doc("passes over the training text of a learned tokenizer"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaggerConfig:
     """One run: data, network, optimization."""
 
     data: DataConfig = field(default_factory=DataConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
     auxiliary: str = field(
         default="",
         metadata=doc(
@@ -134,7 +150,7 @@ class TaggerConfig:
             ("epochs", self.epochs, 1), ("batch_size", self.batch_size, 1), ("hidden", network.hidden, 1),
             ("character_dimensions", network.character_dimensions, 1), ("extra_words", network.extra_words, 0),
             ("character_units", network.character_units, 2), ("max_characters", network.max_characters, 2),
-            ("dimensions", network.dimensions, 0),
+            ("dimensions", network.dimensions, 0), ("tokenizer_epochs", self.segmenter.tokenizer_epochs, 1),
         ):  # fmt: skip
             if value < minimum:
                 raise ConfigError(f"{name} is {value}; it must be at least {minimum}")

@@ -1,7 +1,7 @@
 """Evaluation of a trained tagger: accuracy, entities by type, confusions, the most frequent errors in context."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from training.bilstm_crf.data.dataset import Sentence, TaggedData
 from training.bilstm_crf.error_analysis import Confusion, confusions
 from training.bilstm_crf.metrics import Score, Scores, Tags, entity_scores, tag_pairs, tag_scores
 from training.bilstm_crf.plots import draw_confusion, draw_learning_curve
+from training.bilstm_crf.segmentation import load_segmenter
+from training.bilstm_crf.segmentation_scores import SegmentationScores, score_segmentation
 from training.bilstm_crf.tagger import load_tagger
 from training.common.errors import DatasetError
 from training.common.files import write_text
@@ -64,6 +66,8 @@ class Evaluation:
     confusion: NDArray[np.int64]
     """Counts of words [gold, predicted] by tag; for spans by type, without the prefix."""
     confusions: tuple[Confusion, ...]
+    segmentation: SegmentationScores | None = None
+    """Of the raw text, if the run has a learned tokenizer and the split has its text."""
 
     @property
     def accuracy(self) -> float:
@@ -88,6 +92,7 @@ class Evaluation:
             "unseen_words": self.unseen_words.as_dict(),
             **unseen,
             **micro,
+            **({"segmentation": self.segmentation.as_dict()} if self.segmentation else {}),
             "macro_f1": round(self.scores.macro_f1, 6),
             "by_label": {label: score.as_dict() for label, score in self.scores.by_label.items()},
             "unseen_tags": self.unseen_tags,
@@ -108,6 +113,8 @@ class Evaluation:
             f"{self.split}: {summary} in {self.sentences:,} sentences (weights of epoch {self.epoch})",
             f"words never seen in training: {self.unseen_words} correct",
         ]
+        if self.segmentation is not None:
+            lines.append(self.segmentation.report())
         if self.unseen_entities is not None:
             lines.append(f"entities never seen in training: {self.unseen_entities} found")
         for tag, count in self.unseen_tags.items():
@@ -151,6 +158,10 @@ def evaluate(run: Run, config: TaggerConfig, data: TaggedData, split: str, devic
     tagger.network.to(device)
     predicted = tagger.tag([sentence.words for sentence in data.splits[split]])
     result = measure(data, split, predicted, tagger.epoch)
+    segmenter = load_segmenter(run)
+    if segmenter is not None:
+        scores = score_segmentation(data.splits[split], segmenter.segmenter().segment, tagger.tag)
+        result = replace(result, segmentation=scores)
     run.add_evaluation(split, result.as_dict())
     write_text(run.path / f"errors_{split}.txt", result.errors(*_WRITTEN) + "\n")
     _draw(run, data, result)

@@ -26,6 +26,14 @@ def joined_offsets(tokens: Sequence[str]) -> list[Offsets]:
     return [[(end - len(token), end) for token, end in zip(tokens, ends, strict=True)]] if tokens else []
 
 
+class Multiword(NamedTuple):
+    """A multiword token of a text, such as `du`, which is tagged as `de` and `le`."""
+
+    first: int
+    """Index of its first word among the tokens of the text."""
+    words: tuple[str, ...]
+
+
 class TaggedSentence(NamedTuple):
     """The decoded tags of a sentence of T tokens."""
 
@@ -85,7 +93,11 @@ class Tagging:
         ]
 
     def result(
-        self, text: str, offsets: Sequence[Sequence[tuple[int, int]]], sentences: Sequence[TaggedSentence]
+        self,
+        text: str,
+        offsets: Sequence[Sequence[tuple[int, int]]],
+        sentences: Sequence[TaggedSentence],
+        multiword: Sequence[Multiword] | None = None,
     ) -> dict[str, Any]:
         """The answer of /v1/tag for one text.
 
@@ -93,6 +105,7 @@ class Tagging:
             text: the text as it was sent.
             offsets: start and end of the tokens of each sentence in it.
             sentences: the decoded tags of each sentence.
+            multiword: the multiword tokens; None of models that know none.
         """
         answer: dict[str, Any] = {
             "sentences": [{"start": tokens[0][0], "end": tokens[-1][1]} for tokens in offsets],
@@ -108,7 +121,17 @@ class Tagging:
                 for tokens, sentence in zip(offsets, sentences, strict=True)
                 for label, first, after, score in sentence.spans
             ]
+        if multiword is not None:
+            answer["multiword"] = [_split(text, answer["tokens"], *token) for token in multiword]
         return answer
+
+
+def _split(text: str, tokens: list[dict[str, Any]], first: int, words: tuple[str, ...]) -> dict[str, Any]:
+    """Name the tokens of a multiword token by its words; returns its own entry of the answer."""
+    start, end = tokens[first]["start"], tokens[first]["end"]
+    for token, word in zip(tokens[first:], words, strict=False):
+        token["text"] = word
+    return {"text": text[start:end], "start": start, "end": end, "tokens": list(range(first, first + len(words)))}
 
 
 def _entity(text: str, label: str, start: int, end: int, score: float) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from service.bundle.files import BundleError
 from service.bundle.manifest import FileName
+from service.tasks.token_classification.segmentation_schema import SegmentationPreprocessing
 from service.text import Tokenizer
 
 WORDS, CHARACTERS, CASING, TOKENS, LENGTHS = "words", "characters", "casing", "tokens", "lengths"
@@ -43,8 +44,8 @@ class TokenClassificationPreprocessing(BaseModel):
 
     kind: Kind
     """`spans`: labels are BIOES tags, and answers list entities; `tags`: labels are the tags themselves."""
-    tokenizer: Tokenizer
-    """The tokenizer for texts; `words` follows the treebank UD English EWT."""
+    tokenizer: Literal[Tokenizer, "learned"]
+    """The tokenizer for texts; `words` follows the treebank UD English EWT, `learned` is the bundle's segmenter."""
     max_characters: Annotated[int, Field(ge=2, le=256)]
     """Maximum characters per word that the network reads; of a longer word, the first half and the last half of this
     many."""
@@ -54,6 +55,18 @@ class TokenClassificationPreprocessing(BaseModel):
     """One code point per line, as in `0041`: line i is character i + 2; 0 is padding, 1 the unknown character."""
     transitions: FileName | None = "transitions.npy"
     """FP32 [K+2, K], see `crf`; None if labels are independent."""
+    segmentation: SegmentationPreprocessing | None = None
+    """Of the graph `segmenter`, if the tokenizer is `learned`."""
+
+    @model_validator(mode="after")
+    def _segmentation_if_learned(self) -> TokenClassificationPreprocessing:
+        if (self.tokenizer == "learned") != (self.segmentation is not None):
+            raise ValueError("segmentation: is there if, and only if, the tokenizer is 'learned'")
+        return self
+
+    def as_manifest(self) -> dict[str, JsonValue]:
+        """The section as it is written; without `segmentation`, which older releases do not know, if it is None."""
+        return self.model_dump(exclude={"segmentation"} if self.segmentation is None else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,12 @@ from service.tasks.token_classification.features import (
     read_characters,
     read_words,
 )
+from service.tasks.token_classification.segmentation import Segment, segment_by_rules
+from service.tasks.token_classification.segmentation_graph import SEGMENTER, open_segmenter
 from service.tasks.token_classification.tag_schemes import OUTSIDE, is_span_tag
+
+MODEL = "model"
+"""The graph of the tagger in a bundle with a segmenter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +45,8 @@ class TaggerParts:
     """[K]."""
     transitions: NDArray[np.float32] | None
     """[K+2, K]."""
+    segment: Segment
+    """Splits texts into sentences of tokens."""
 
 
 def open_tagger(bundle: Bundle, sessions: Mapping[str, Session]) -> TaggerParts:
@@ -50,7 +57,8 @@ def open_tagger(bundle: Bundle, sessions: Mapping[str, Session]) -> TaggerParts:
     """
     preprocessing = read_preprocessing(bundle, TokenClassificationPreprocessing)
     labels = require_labels(bundle)
-    (graph,) = require_graphs(bundle)
+    # Without a segmenter the only graph may have any name.
+    graph = require_graphs(bundle, *([MODEL, SEGMENTER] if preprocessing.segmentation else []))[0]
     if preprocessing.kind == "spans" and not (OUTSIDE in labels and all(map(is_span_tag, labels))):
         raise BundleError(
             f"{bundle.path}/manifest.json: labels: of spans they must be 'O' and BIOES tags such as 'B-PER'"
@@ -68,7 +76,7 @@ def open_tagger(bundle: Bundle, sessions: Mapping[str, Session]) -> TaggerParts:
         },
         outputs={EMISSIONS: (Datatype.FP32, (-1, -1, len(labels)))},
     )
-    session = next(iter(sessions.values()))
+    session = sessions[MODEL] if preprocessing.segmentation else next(iter(sessions.values()))
     features = WordFeatures(
         read_words(bundle.file(preprocessing.vocabulary)),
         _distinct(bundle.file(preprocessing.characters)),
@@ -79,8 +87,16 @@ def open_tagger(bundle: Bundle, sessions: Mapping[str, Session]) -> TaggerParts:
         shape = (len(labels) + 2, len(labels))
         transitions = load_array(bundle.file(preprocessing.transitions), shape, np.float32)
     _check_embedding_sizes(bundle, session, features)
+    segment: Segment = segment_by_rules
+    if preprocessing.segmentation is not None:
+        segment = open_segmenter(bundle, sessions[SEGMENTER], preprocessing.segmentation).segment
     return TaggerParts(
-        session=session, preprocessing=preprocessing, features=features, labels=labels, transitions=transitions
+        session=session,
+        preprocessing=preprocessing,
+        features=features,
+        labels=labels,
+        transitions=transitions,
+        segment=segment,
     )
 
 

@@ -13,7 +13,7 @@ from service.bundle.files import Bundle
 from service.errors import ModelFailure
 from service.limits import Limits
 from service.runtime.session import OpenSession, Tensors
-from service.tasks.base import Predictor, SerializedList
+from service.tasks.base import Check, Predictor, SerializedList
 from service.tasks.scheduling import RUN, Scheduling, Work
 from service.tasks.tensors import TextTensors, object_array
 from service.tasks.token_classification.decoding import Tagging
@@ -35,10 +35,25 @@ TAGGED = "tagged"
 _ORDINARY = (("An", "ordinary", "request", "is", "a", "paragraph", "of", "some", "sentences", "like", "this", "."),) * 8
 
 
+_INLINE_SEGMENTED_CHARACTERS = 100
+"""The longest texts that a learned segmenter splits in the event loop: about a millisecond's work."""
+
+
 class TagScheduling(Scheduling[TagRequest]):
-    """A row is a sentence and costs its tokens."""
+    """A row is a sentence and costs its tokens.
+
+    Args:
+        budget: tokens of a run.
+        learned_segmentation: whether a network splits the texts.
+    """
+
+    def __init__(self, budget: int, *, learned_segmentation: bool = False) -> None:
+        super().__init__(budget)
+        self._learned_segmentation = learned_segmentation
 
     def is_slow(self, request: TagRequest) -> bool:
+        if self._learned_segmentation and request.text_characters > _INLINE_SEGMENTED_CHARACTERS:
+            return True
         return request.is_large
 
     def work(self, request: TagRequest) -> Work:
@@ -56,7 +71,7 @@ class TagScheduling(Scheduling[TagRequest]):
 
 
 class TokenClassificationPredictor(Predictor[TagRequest]):
-    """One graph, whose tensors `.features` describes; a row is a sentence and costs its tokens."""
+    """A graph whose tensors `.features` describes, perhaps a segmenter; a row is a sentence and costs its tokens."""
 
     routes: ClassVar = {"/v1/tag": TagBody}
     limit_names = ("max_texts", "max_text_bytes", "max_sentence_tokens", "max_total_tokens", "max_batch_tokens")
@@ -69,7 +84,10 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
         self._preprocessing = parts.preprocessing
         self._labels = parts.labels
         self.tensors = TextTensors(TAGS, lambda texts, field: TagRequest(texts, field=field), orjson.dumps)
-        self.scheduling = TagScheduling(limits.max_batch_tokens)
+        self._segment = parts.segment
+        self.scheduling = TagScheduling(
+            limits.max_batch_tokens, learned_segmentation=parts.preprocessing.segmentation is not None
+        )
         self._tagging = Tagging(parts.labels, parts.preprocessing.kind, parts.transitions)
 
     @property
@@ -95,7 +113,10 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
         return TagRequest([body.text], field=lambda index: "text")
 
     def preprocess(self, request: TagRequest) -> Tensors:
-        sentences = object_array(request.prepare(self.limits))
+        return self.preprocess_with_checks(request, lambda: None)
+
+    def preprocess_with_checks(self, request: TagRequest, check: Check) -> Tensors:
+        sentences = object_array(request.prepare(self.limits, self._segment, check))
         # Sorted by length, so that when a request is split over several runs the sentences of each run have similar
         # lengths.
         request.order = np.argsort(_lengths(sentences), kind="stable")
@@ -121,8 +142,8 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
         tagged = in_order.tolist()
         results: list[bytes] = []
         first = 0
-        for text, offsets in zip(request.texts, request.sentences, strict=True):
-            result = self._tagging.result(text, offsets, tagged[first : first + len(offsets)])
+        for text, offsets, multiword in zip(request.texts, request.sentences, request.multiword, strict=True):
+            result = self._tagging.result(text, offsets, tagged[first : first + len(offsets)], multiword)
             results.append(orjson.dumps(result))
             first += len(offsets)
         return {"results": SerializedList(results)}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InvalidRequest, LimitExceeded, PayloadTooLarge
 from service.limits import Limits, variable
-from service.tasks.token_classification.decoding import Offsets, joined_offsets
-from service.text import words_by_sentence
+from service.tasks.token_classification.decoding import Multiword, Offsets, joined_offsets
+from service.tasks.token_classification.segmentation import Segment, SegmentedText, segment_by_rules
 
 _INLINE_CHARACTERS, _INLINE_TOKENS = 2_000, 400
 """The largest request that is split and answered in the event loop: about a millisecond's work."""
@@ -38,6 +39,8 @@ class TagRequest:
         self.texts = texts
         self.sentences: list[list[Offsets]] = []
         """Token offsets of the sentences of each text."""
+        self.multiword: list[list[Multiword] | None] = []
+        """The multiword tokens of each text; None of models that know none."""
         self.order: NDArray[np.int64]
         """[N]: the sentence of each row of the tensors that run."""
         self._tokens = tokens
@@ -57,8 +60,20 @@ class TagRequest:
             return 1 + sum(map(len, self._tokens))
         return 1 + sum(map(len, self.texts)) / _CHARACTERS_PER_TOKEN
 
-    def prepare(self, limits: Limits) -> list[list[str]]:
+    @property
+    def text_characters(self) -> int:
+        """Characters that are to be segmented: none if tokens were sent."""
+        return 0 if self._tokens is not None else sum(map(len, self.texts))
+
+    def prepare(
+        self, limits: Limits, segment: Segment = segment_by_rules, check: Callable[[], None] = lambda: None
+    ) -> list[list[str]]:
         """Split the texts; returns the words of all sentences in order.
+
+        Args:
+            limits: the limits of a request.
+            segment: splits texts into sentences of tokens.
+            check: called between parts of the work; raises an error if nobody waits for the answer any longer.
 
         Raises:
             InvalidRequest: a limit is exceeded or a token is empty; the text and the sentence are named.
@@ -66,7 +81,7 @@ class TagRequest:
         """
         words: list[list[str]] = []
         total = 0
-        for index, offsets in enumerate(self._split(limits)):
+        for index, (offsets, multiword) in enumerate(self._split(limits, segment, check)):
             total += sum(map(len, offsets))
             if total > limits.max_total_tokens:
                 raise LimitExceeded(
@@ -75,14 +90,14 @@ class TagRequest:
                     self._field(index),
                 )
             self.sentences.append(offsets)
+            self.multiword.append(multiword)
             if self._tokens is None:
-                text = self.texts[index]
-                words += [[text[start:end] for start, end in sentence] for sentence in offsets]
+                words += _words(self.texts[index], offsets, multiword)
             elif offsets:
                 words.append(list(self._tokens[index]))
         return words
 
-    def _split(self, limits: Limits) -> Iterator[list[Offsets]]:
+    def _split(self, limits: Limits, segment: Segment, check: Callable[[], None]) -> Iterator[SegmentedText]:
         """The sentences of each text, checked against the limits of a single text."""
         if len(self.texts) > limits.max_texts:
             unit, field = ("texts", "texts") if self._tokens is None else ("token lists", "tokens")
@@ -90,17 +105,28 @@ class TagRequest:
                 f"{len(self.texts)} {unit}, {limits.describe('max_texts')}; send several requests",
                 field,
             )
+        texts = self._checked_texts(limits)
+        segmented = segment(texts, check) if self._tokens is None else self._sent_tokens(texts, segment)
+        for index, result in enumerate(segmented):
+            for number, sentence in enumerate(result.sentences, start=1):
+                if len(sentence) > limits.max_sentence_tokens:
+                    raise self._too_long(index, number, sentence, limits.describe("max_sentence_tokens"))
+            yield result
+
+    def _checked_texts(self, limits: Limits) -> Iterator[str]:
+        """The texts, each of them within the limit of bytes."""
         for index, text in enumerate(self.texts):
             size = self._size(index)
             if size > limits.max_text_bytes:
                 raise PayloadTooLarge(
                     f"{self._field(index)}: {size} bytes of text, {limits.describe('max_text_bytes')}; send it in parts"
                 )
-            offsets = words_by_sentence(text) if self._tokens is None else self._joined_offsets(index)
-            for number, sentence in enumerate(offsets, start=1):
-                if len(sentence) > limits.max_sentence_tokens:
-                    raise self._too_long(index, number, sentence, limits.describe("max_sentence_tokens"))
-            yield offsets
+            yield text
+
+    def _sent_tokens(self, texts: Iterable[str], segment: Segment) -> Iterator[SegmentedText]:
+        """The tokens as they were sent: none of them is split."""
+        for index, _ in enumerate(texts):
+            yield SegmentedText(self._joined_offsets(index), None if segment is segment_by_rules else [])
 
     def _size(self, index: int) -> int:
         """Bytes of a text in UTF-8."""
@@ -133,3 +159,15 @@ class TagRequest:
             remedy = "end sentences with a full stop or a blank line"
         message = f"{which}{len(sentence)} tokens, {limit}; {remedy}"
         return LimitExceeded(message, self._field(index))
+
+
+def _words(text: str, offsets: list[Offsets], multiword: list[Multiword] | None) -> list[list[str]]:
+    """The words of each sentence."""
+    words = [[text[start:end] for start, end in sentence] for sentence in offsets]
+    if not multiword:
+        return words
+    flat = [word for sentence in words for word in sentence]
+    for first, split in multiword:
+        flat[first : first + len(split)] = split
+    source = iter(flat)
+    return [list(islice(source, len(sentence))) for sentence in words]

@@ -58,9 +58,21 @@ class Entity(BaseModel):
     score: float = Field(ge=0, le=1)
 
 
+class MultiwordToken(BaseModel):
+    """A token that stands for several words, such as French `du` for `de` and `le`."""
+
+    text: str
+    start: int
+    end: int
+    tokens: list[int] = Field(description="Its words, as indices into `tokens`; they share its start and end.")
+
+
 class Tagged(BaseModel):
     """The answer for one text. Offsets are code points of the text, or of the tokens joined by single spaces."""
 
     sentences: list[Sentence]
     tokens: list[Token]
     entities: list[Entity] | None = Field(default=None, description="Only of models that find names.")
+    multiword: list[MultiwordToken] | None = Field(
+        default=None, description="Only of models whose tokenizer was learned from a treebank; may be empty."
+    )

@@ -9,6 +9,7 @@ from service.tasks.token_classification.tag_schemes import OUTSIDE, SchemeError,
 from training.bilstm_crf.config import SchemeChoice
 from training.bilstm_crf.data.conll import Row, Table, read_table
 from training.bilstm_crf.data.dataset import Sentence
+from training.bilstm_crf.data.raw_text import read_raw_sentences
 from training.common.errors import DatasetError
 
 _PREFIXES = {"auto": "BIESLU", "iob1": "BI", "iob2": "BI", "bioes": "BIESLU"}
@@ -47,15 +48,16 @@ def read_sentences(
         names_spans = column == "ner" or name.removesuffix(".gz").endswith(_SPAN_FILES)
         kind = "spans" if scheme != "auto" or names_spans or _look_like_spans(table, index, tags) else "tags"
     if scheme == "none" or kind == "tags":
-        return TaggedFile("tags", list(_sentences(table, tags)))
+        return TaggedFile("tags", list(_sentences(table, tags, content)))
     _check_spans(table, tags, scheme)
-    return TaggedFile("spans", list(_sentences(table, [to_iob2(line) for line in tags])))
+    return TaggedFile("spans", list(_sentences(table, [to_iob2(line) for line in tags], content)))
 
 
-def _sentences(table: Table, tags: list[list[str]]) -> Iterator[Sentence]:
+def _sentences(table: Table, tags: list[list[str]], content: bytes) -> Iterator[Sentence]:
+    raw = read_raw_sentences(content) if table.columns else {}
     for rows, line in zip(table.sentences, tags, strict=True):
         words = tuple(unicodedata.normalize("NFC", row.cells[table.word].strip()) for row in rows)
-        yield Sentence(words, tuple(line), table.where(rows[0]))
+        yield Sentence(words, tuple(line), table.where(rows[0]), raw.get(rows[0].line))
 
 
 def _tag_column(table: Table, requested: str) -> int:

@@ -7,6 +7,27 @@ from service.tasks.token_classification.features import Kind
 
 
 @dataclass(frozen=True, slots=True)
+class RawToken:
+    """A token in the text of its sentence."""
+
+    start: int
+    end: int
+    words: tuple[str, ...] = ()
+    """Of a multiword token: its words; empty if the token is one word."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawSentence:
+    """The text of a sentence and how it is cut into tokens."""
+
+    text: str
+    tokens: tuple[RawToken, ...]
+    space_after: bool = True
+    """Whether white space separates it from the sentence after it."""
+    starts_paragraph: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Sentence:
     """Words in Unicode's composed form (NFC) and their tags: plain tags, or IOB2 for spans."""
 
@@ -14,6 +35,8 @@ class Sentence:
     tags: tuple[str, ...]
     location: str = ""
     """`file:line` of the first word."""
+    raw: RawSentence | None = field(default=None, compare=False)
+    """Its text as it was written, if the file has it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,8 @@ from service.tasks.token_classification.features import (
     serialize_characters,
     serialize_words,
 )
+from service.tasks.token_classification.loading import MODEL
+from service.tasks.token_classification.segmentation_graph import SEGMENTER
 from training.bilstm_crf.config import TaggerConfig
 from training.bilstm_crf.data.dataset import TaggedData
 from training.bilstm_crf.data.licensing import (
@@ -29,7 +31,14 @@ from training.bilstm_crf.evaluate import evaluate
 from training.bilstm_crf.export.card import model_card
 from training.bilstm_crf.export.graph import GRAPH_FILE, Weights, build_graph, graph_spec
 from training.bilstm_crf.export.parity import Parity, check_parity
-from training.bilstm_crf.export.samples import NOISE, make_samples
+from training.bilstm_crf.export.samples import NOISE, make_samples, sample_texts
+from training.bilstm_crf.export.segmenter import (
+    check_segmenter_parity,
+    segmenter_files,
+    segmenter_preprocessing,
+    segmenter_spec,
+)
+from training.bilstm_crf.segmentation import TrainedSegmenter, load_segmenter
 from training.bilstm_crf.tagger import Tagger, load_tagger
 from training.common.export import provenance
 from training.common.run import Run
@@ -89,16 +98,16 @@ def export(
     """
     auxiliary = auxiliary_data_set(config)
     check_redistributable(data, auxiliary)
-    tagger = load_tagger(run)
+    tagger, segmenter = load_tagger(run), load_segmenter(run)
     evaluations = _evaluations(run, config, data, tagger.epoch)
     manifest = Manifest(
         name=name,
         version=1,
         task=Task.TOKEN_CLASSIFICATION,
         description=description or _description(tagger, data),
-        graphs={"model": graph_spec(len(tagger.labels))},
+        graphs={MODEL: graph_spec(len(tagger.labels)), **({SEGMENTER: segmenter_spec()} if segmenter else {})},
         labels=tagger.labels,
-        preprocessing=_preprocessing(config, tagger).model_dump(),
+        preprocessing=_preprocessing(config, tagger, segmenter).as_manifest(),
         metrics=_metrics(evaluations, config, data),
         provenance=provenance(
             data=data.name,
@@ -110,10 +119,13 @@ def export(
         ),
         comparison=Comparison(kind="scores", tolerance=_TOLERANCE),
     )
-    with draft_bundle(repository, manifest, _files(tagger, weights)) as draft:
+    files = _files(tagger, weights) | (segmenter_files(segmenter) if segmenter else {})
+    with draft_bundle(repository, manifest, files) as draft:
         answers = SampleAnswers(draft.bundle, NOISE)
         parity = check_parity(tagger, answers.predictor, data, weights)
-        samples = make_samples(answers)
+        if segmenter is not None:
+            check_segmenter_parity(segmenter, answers.predictor, data)
+        samples = make_samples(answers, sample_texts(data) if segmenter else ())
         bundle = draft.publish(samples, model_card(manifest, config, data, tagger, parity, samples))
     return Exported(bundle=bundle, weights=weights, kind=tagger.kind, parity=parity)
 
@@ -131,14 +143,17 @@ def _files(tagger: Tagger, weights: Weights) -> dict[str, bytes]:
     return files
 
 
-def _preprocessing(config: TaggerConfig, tagger: Tagger) -> TokenClassificationPreprocessing:
+def _preprocessing(
+    config: TaggerConfig, tagger: Tagger, segmenter: TrainedSegmenter | None
+) -> TokenClassificationPreprocessing:
     return TokenClassificationPreprocessing(
         kind=tagger.kind,
-        tokenizer="words",
+        tokenizer="learned" if segmenter else "words",
         max_characters=config.network.max_characters,
         vocabulary=WORDS_FILE,
         characters=CHARACTERS_FILE,
         transitions=None if tagger.network.crf is None else TRANSITIONS_FILE,
+        segmentation=segmenter_preprocessing(segmenter) if segmenter else None,
     )
 
 
@@ -178,6 +193,7 @@ def _metrics(evaluations: dict[str, Any], config: TaggerConfig, data: TaggedData
         measured = (
             f"{split_name(split, config, data)}, {evaluation['sentences']:,} sentences, {evaluation['words']:,} words"
         )
+        metrics += _raw_text_metrics(evaluation, measured)
         if evaluation["kind"] == "tags":
             metrics.append(Metric(name="accuracy", value=evaluation["accuracy"], data=measured))
             continue
@@ -186,6 +202,16 @@ def _metrics(evaluations: dict[str, Any], config: TaggerConfig, data: TaggedData
         for label, score in evaluation["by_label"].items():
             metrics.append(Metric(name=f"F1 of {label}", value=score["f1"], data=measured))
     return tuple(metrics)
+
+
+def _raw_text_metrics(evaluation: dict[str, Any], measured: str) -> list[Metric]:
+    """F1 of what a learned tokenizer makes of the raw text, if there is one."""
+    scores = evaluation.get("segmentation", {})
+    return [
+        Metric(name=f"F1 of {name} in raw text", value=scores[name], data=measured)
+        for name in ("tokens", "words", "sentences", "tags")
+        if name in scores
+    ]
 
 
 def _npy(values: NDArray[np.float32]) -> bytes:

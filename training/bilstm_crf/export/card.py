@@ -22,7 +22,7 @@ _CARD = """\
 | Labels | {labels} |
 | Network | BiLSTM-CRF (Lample et al. 2016; Ma and Hovy 2016): {network} |
 | Words | {words:,} with a vector of their own, looked up as they are, else lower-cased, else capitalized; {characters} characters |
-| Input | text, split into sentences and tokens by the rules of the treebank UD English EWT, or sentences of tokens |
+| Input | text, split into sentences and tokens by {tokenizer}, or sentences of tokens |
 | Output | {output} |
 | Weights | {weights}: {score} {graph:.2%} on the dev sentences{seen}, {pytorch:.2%} as trained; {changed:,} of {tags:,} tags differ |
 | Licence of the weights | {licence} |
@@ -77,6 +77,7 @@ def model_card(
         network=_network(config, tagger),
         words=len(tagger.lexicon.words),
         characters=len(tagger.lexicon.characters),
+        tokenizer=_tokenizer(manifest),
         output="names with their type and probability, and tags in IOB2"
         if has_spans
         else "a tag for each token, with its probability",
@@ -114,6 +115,16 @@ def model_card(
         auxiliary=_auxiliary(config),
         libraries=", ".join(f"{name} {version}" for name, version in source.libraries.items()),
         caution=_SPANS_CAUTION if has_spans else _TAGS_CAUTION,
+    )
+
+
+def _tokenizer(manifest: Manifest) -> str:
+    """How text is split."""
+    if manifest.preprocessing["tokenizer"] != "learned":
+        return "the rules of the treebank UD English EWT"
+    return (
+        "a BiLSTM over characters that was trained on the same treebank (Straka and Straková 2017); contractions are "
+        "split into their words as in the treebank, unseen ones are not"
     )
 
 

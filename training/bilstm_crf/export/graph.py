@@ -48,7 +48,7 @@ def build_graph(network: BiLstmCrf, weights: Weights) -> bytes:
     states = builder.add("Gather", _features(builder, network), _tokens_TB(builder), out="states_0")
     for number, layer in enumerate(network.layers):
         assert isinstance(layer, BiLstm)
-        both = _lstm(builder, layer, states, LENGTHS, f"layer_{number}", out="all")
+        both = lstm(builder, layer, states, LENGTHS, f"layer_{number}", out="all")
         transposed = builder.add("Transpose", both, out=f"transposed_{number}", perm=[0, 2, 1, 3])
         states = builder.add("Reshape", transposed, builder.sizes(0, 0, -1), out=f"states_{number + 1}")
     product = builder.add("MatMul", states, builder.add_constant("output", network.output.weight.T), out="product_TBK")
@@ -132,12 +132,12 @@ def _character_lstm(builder: GraphBuilder, network: CharacterBiLstm) -> str:
     builder.constants["at_least"] = np.array(1, np.int32)
     counts = builder.add("ReduceSum", ones, builder.sizes(1), out="counts_U", keepdims=0)
     lengths = builder.add("Max", counts, "at_least", out="characters_U")
-    last = _lstm(builder, network.lstm, transposed, lengths, "spelling", out="last")
+    last = lstm(builder, network.lstm, transposed, lengths, "spelling", out="last")
     by_word = builder.add("Transpose", last, out="last_U2H", perm=[1, 0, 2])
     return builder.add("Reshape", by_word, builder.sizes(0, -1), out="character_features")
 
 
-def _lstm(
+def lstm(
     builder: GraphBuilder, layer: BiLstm, inputs: str, lengths: str, name: str, *, out: Literal["all", "last"]
 ) -> str:
     """All states [T, 2, B, H] or the final ones [2, B, H] of a bidirectional LSTM over sequences of these lengths."""

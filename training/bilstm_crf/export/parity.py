@@ -13,6 +13,7 @@ from service.tasks.base import Predictor
 from service.tasks.tensors import object_array
 from service.tasks.token_classification.decoding import Tagging
 from service.tasks.token_classification.features import EMISSIONS, WordFeatures
+from service.tasks.token_classification.loading import MODEL
 from service.tasks.token_classification.predictor import SENTENCES, TAGGED
 from training.bilstm_crf.data.batches import chunks
 from training.bilstm_crf.data.dataset import Sentence, TaggedData
@@ -58,7 +59,7 @@ class _Graph:
     """The predictor's graph, with the CPU time spent in it."""
 
     def __init__(self, predictor: Predictor[Any], features: WordFeatures) -> None:
-        (self._session,) = predictor.sessions.values()
+        self._session = predictor.sessions[MODEL]
         self._features = features
         self.cpu_seconds = 0.0
 

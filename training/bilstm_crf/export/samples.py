@@ -6,9 +6,12 @@ from pydantic import JsonValue
 
 from service.bundle.files import Sample
 from service.tasks.token_classification.features import EMISSIONS
+from training.bilstm_crf.data.dataset import TaggedData
+from training.bilstm_crf.segmentation import raw_sentences
 from training.common.samples import Noise, SampleAnswers
 
 NOISE = Noise(output=EMISSIONS, amplitude=2e-3, seeds=8)
+_SAMPLE_TEXTS = 5
 
 _TEXTS = (
     "Ada Lovelace met Charles Babbage in London in 1833. She wasn't yet eighteen, and he'd just shown his new machine!",
@@ -25,13 +28,25 @@ _SENTENCES = (
 )
 
 
-def make_samples(answers: SampleAnswers) -> list[Sample]:
-    """One text, several texts of which one is empty, and lists of tokens of which one is empty."""
-    first, *texts = _stable(answers, "texts", _TEXTS)
+def sample_texts(data: TaggedData) -> tuple[str, ...]:
+    """Some dev sentences as they were written, for a tagger of any language."""
+    raw = raw_sentences(data.splits["dev"])
+    step = max(1, len(raw) // _SAMPLE_TEXTS)
+    return tuple(sentence.text for sentence in raw[::step][:_SAMPLE_TEXTS])
+
+
+def make_samples(answers: SampleAnswers, texts: Sequence[str] = ()) -> list[Sample]:
+    """One text, several texts of which one is empty, and lists of tokens of which one is empty.
+
+    Args:
+        answers: answers them.
+        texts: the texts; by default English ones.
+    """
+    first, *others = _stable(answers, "texts", texts or _TEXTS)
     sentences = _stable(answers, "tokens", [list(words) for words in _SENTENCES])
     return [
         answers.sample({"text": first}),
-        answers.sample({"texts": [*texts, " \n"]}),
+        answers.sample({"texts": [*others, " \n"]}),
         answers.sample({"tokens": [*sentences, []]}),
     ]
 

@@ -1,0 +1,24 @@
+"""The part of a tagger's manifest that describes its learned segmentation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from service.bundle.manifest import FileName
+
+InnerSpaces = Literal["none", "digits", "any"]
+"""The tokens that may hold a space: none, numbers such as `10 000`, or any."""
+
+
+class SegmentationPreprocessing(BaseModel):
+    """How the graph `segmenter` reads text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    characters: Annotated[str, StringConstraints(min_length=1)]
+    """The characters that it knows, each once, in the order of their rows; see `CharacterIds`."""
+    contractions: FileName | None = None
+    """File of multiword tokens with their words; None if the treebank has none."""
+    inner_spaces: InnerSpaces = "none"

@@ -16,6 +16,7 @@ from service.access.commands import add_key_commands
 from service.bundle.files import Bundle, BundleError, read_bundle, versions
 from service.errors import ConfigurationError, LecternError
 from service.limits import PREFIX, Limits
+from service.server.process_signals import exit_on_signals
 from service.serving.helper_process import shared_helper
 from service.settings import describe_settings, load_settings
 
@@ -100,19 +101,19 @@ def _serve(arguments: argparse.Namespace) -> int:
             os.environ[PREFIX + name.upper()] = value
     settings = load_settings()
     try:
-        if settings.workers > 1:
-            # It imports what preparing models needs while other processes import what serving needs.
-            shared_helper().start()
-            from service.server.supervisor import serve_with_workers
+        with exit_on_signals():
+            if settings.workers > 1:
+                # It imports what preparing models needs while other processes import what serving needs.
+                shared_helper().start()
+                from service.server.supervisor import serve_with_workers
 
-            return serve_with_workers(settings)
-        gc.disable()  # Importing makes no garbage worth looking for; `settle` enables it again.
-        from service.server.process import serve
+                return serve_with_workers(settings)
+            gc.disable()  # Importing makes no garbage worth looking for; `settle` enables it again.
+            from service.server.process import serve
 
-        return serve(settings)
-    except ConfigurationError:
+            return serve(settings)
+    finally:
         shared_helper().close()
-        raise
 
 
 def _health(arguments: argparse.Namespace) -> int:

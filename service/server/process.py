@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import signal
 import socket
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from uvicorn.server import HANDLED_SIGNALS
 
 from service.runtime.memory import keep_returning_memory, limit_heap
 from service.runtime.providers import check_installation
 from service.server.event_loop import loop_factory
 from service.server.listener import addresses, listening
 from service.server.logs import start_log
+from service.server.process_signals import EXIT_SECONDS, EarlySignals, end_process_within, handle_signals
 from service.serving.helper_process import shared_helper
 from service.serving.repository import ModelRepository
 from service.serving.states import ModelControl, RepositoryState
@@ -51,19 +50,29 @@ def serve(settings: Settings) -> int:
     check_installation()
     shared_helper().fork()  # With what was imported by now, and before there are sockets and threads.
     start_log(settings)
-    with listening(settings) as listeners, asyncio.Runner(loop_factory=loop_factory()) as runner:
+    # The sockets are closed first: the end of the runner waits for threads.
+    with asyncio.Runner(loop_factory=loop_factory()) as runner, listening(settings) as listeners:
         # Models load before uvicorn starts, so that every reason not to start is reported with exit code 2.
-        app, loading = runner.run(_load(settings))
-        _serve_on(runner, app, listeners, loading, settings)
+        start = runner.run(_start(settings))
+        if start is not None:
+            _serve_on(runner, start, listeners, settings)
+    log.info("stopped")
     return 0
 
 
-async def _load(settings: Settings) -> tuple[Lectern, asyncio.Task[None]]:
-    """Make the application, and load models until it can serve.
+@dataclass(kw_only=True)
+class _Start:
+    """A server that can serve."""
 
-    Returns:
-        The application, and the loading of the other models.
-    """
+    app: Lectern
+    loading: asyncio.Task[None]
+    """The loading of further models."""
+    signals: EarlySignals
+
+
+async def _start(settings: Settings) -> _Start | None:
+    """Make the application, and load models until it can serve; None if a signal comes before that."""
+    signals = EarlySignals()
     registry: asyncio.Future[ModelRegistry] = asyncio.get_running_loop().create_future()
 
     async def publish(state: RepositoryState) -> Mapping[str, str]:
@@ -71,11 +80,26 @@ async def _load(settings: Settings) -> tuple[Lectern, asyncio.Task[None]]:
 
     repository = ModelRepository(settings, publish)
     beginning = asyncio.get_running_loop().create_task(repository.begin())
-    # In a thread, as importing the application takes long: meanwhile the helper process prepares models.
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    app = await asyncio.to_thread(_make_app, settings, repository)
-    registry.set_result(app.context.registry)
-    return app, await beginning
+
+    async def start() -> _Start:
+        # In a thread, as importing the application takes long: meanwhile the helper process prepares models.
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        app = await asyncio.to_thread(_make_app, settings, repository)
+        registry.set_result(app.context.registry)
+        return _Start(app=app, loading=await beginning, signals=signals)
+
+    started = None
+    try:
+        started = await signals.run_until_one_comes(start())
+        return started
+    finally:
+        if started is None:
+            beginning.cancel()
+            await asyncio.gather(beginning, return_exceptions=True)
+            await repository.close()
+            if signals.number is not None:
+                shared_helper().close()
+                end_process_within(EXIT_SECONDS)  # A model that is being opened may hold a thread.
 
 
 def _make_app(settings: Settings, control: ModelControl) -> Lectern:
@@ -84,13 +108,7 @@ def _make_app(settings: Settings, control: ModelControl) -> Lectern:
     return create_app(settings, on_ready=lambda context: settle(), control=lambda settings, registry: control)
 
 
-def _serve_on(
-    runner: asyncio.Runner,
-    app: Lectern,
-    listeners: list[socket.socket],
-    loading: asyncio.Task[None],
-    settings: Settings,
-) -> None:
+def _serve_on(runner: asyncio.Runner, start: _Start, listeners: list[socket.socket], settings: Settings) -> None:
     from service.server.server import Server
 
     def announce(loaded: asyncio.Task[None]) -> None:
@@ -98,13 +116,13 @@ def _serve_on(
             freeze_objects()
             log.info("serving", extra={"fields": addresses(listeners, settings)})
 
-    server = Server(app, settings)
-    for number in HANDLED_SIGNALS:  # Until now a signal ended the process, even one whose models load for ever.
-        signal.signal(number, server.handle_exit)
+    server = Server(start.app, settings)
+    handle_signals(server.handle_exit)
+    if start.signals.number is not None:
+        server.handle_exit(start.signals.number, None)
     log.info("listening", extra={"fields": addresses(listeners, settings)})
-    loading.add_done_callback(announce)
+    start.loading.add_done_callback(announce)
     server.run_in(runner, listeners)
-    log.info("stopped")
 
 
 def settle() -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import select
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Iterable
 from types import FrameType
 from typing import Any, cast
@@ -25,6 +23,7 @@ from service.server.descriptors import max_connections, raise_limit
 from service.server.event_loop import LOOP
 from service.server.exposure import exposed
 from service.server.listener import is_unix
+from service.server.process_signals import EXIT_SECONDS, end_process_within
 from service.server.protocol import HttpConnection
 from service.server.refusals import Refusal
 from service.server.tls import certificate_of
@@ -40,8 +39,6 @@ _IDLE_SECONDS = 0.5
 _SETTLE_SECONDS = 0.5
 """Time for clients to take the last answers, and for tasks to end, when nothing else is left to wait for."""
 _POLL_SECONDS = 0.02
-_EXIT_SECONDS = 1.0
-"""Time for threads to end after everything else has."""
 
 
 def uvicorn_config(app: Lectern, settings: Settings) -> uvicorn.Config:
@@ -87,7 +84,7 @@ class Server(uvicorn.Server):
     def run_in(self, runner: asyncio.Runner, sockets: list[socket.socket]) -> None:
         """Serve until a signal ends it; the process ends soon after, whatever its threads do."""
         runner.run(self.serve(sockets))
-        end_process_within(_EXIT_SECONDS)
+        end_process_within(EXIT_SECONDS)
 
     @property
     def connections(self) -> set[Connection]:
@@ -261,14 +258,3 @@ def _readable(connections: Iterable[Connection]) -> set[Connection]:
             poll.register(descriptor, select.POLLIN)
         return {by_descriptor[descriptor] for descriptor, _ in poll.poll(0)}
     return set()
-
-
-def end_process_within(seconds: float) -> None:
-    """End the process with exit code 0 after `seconds`, even if a thread of it hangs."""
-
-    def end() -> None:
-        threading.Event().wait(seconds)
-        logging.shutdown()
-        os._exit(0)
-
-    threading.Thread(target=end, name="end-process", daemon=True).start()

@@ -104,8 +104,9 @@ class Supervisor:
         stopping = asyncio.get_running_loop().create_task(self._stopping.wait())
         await asyncio.wait({start, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if not start.done():
+        if self._stopping.is_set():
             start.cancel()
+            await asyncio.gather(start, return_exceptions=True)
             return
         loading = start.result()
         self._fleet.open()

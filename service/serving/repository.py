@@ -170,6 +170,8 @@ class ModelRepository:
     async def close(self) -> None:
         """Give up what is in progress, and remove temporary files."""
         self.stop()
+        if self._loading is not None:
+            await asyncio.gather(self._loading, return_exceptions=True)
         await self.preparer.close()
 
     async def _load_new(self, name: str) -> None:

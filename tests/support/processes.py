@@ -137,3 +137,16 @@ def accepts(url: str) -> bool:
     except ConnectionError:
         return False
     return True
+
+
+def session_members(session: int) -> list[int]:
+    """The processes of a session, without those that have ended."""
+    members = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            members.append(int(folder.name))
+    return members

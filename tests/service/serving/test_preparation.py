@@ -27,7 +27,7 @@ from tests.support.event_loop import run_async
 from tests.support.hostile_graphs import write_hostile
 from tests.support.http import client_of
 from tests.support.local_models import LocalModels
-from tests.support.processes import server
+from tests.support.processes import server, session_members
 from tests.support.server import Gate
 from tests.support.tagger_bundles import write_tagger
 from tests.support.translator_bundles import write_translator
@@ -145,22 +145,9 @@ def test_a_killed_server_leaves_no_process_behind(tmp_path: Path) -> None:
         running.process.kill()
         running.process.wait(10)
         until = time.monotonic() + 30
-        while _members(group) and time.monotonic() < until:
+        while session_members(group) and time.monotonic() < until:
             time.sleep(0.1)
-        assert _members(group) == []
-
-
-def _members(session: int) -> list[int]:
-    """The processes of a session, without those that have ended."""
-    members = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[3]) == session and fields[0] != "Z":
-            members.append(int(folder.name))
-    return members
+        assert session_members(group) == []
 
 
 WRITERS: dict[str, tuple[Callable[[Path], Any], str, dict[str, Any]]] = {

@@ -1,0 +1,69 @@
+"""Signals while models load: the server ends at once with exit code 0, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.classifier_bundles import write_classifier
+from tests.support.hostile_graphs import write_hostile
+from tests.support.processes import ROOT, environment, session_members
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("stage", ["the helper process starts", "a model is prepared", "another model serves"])
+def test_a_signal_while_models_load_leaves_nothing_behind(
+    tmp_path: Path, workers: str, number: signal.Signals, stage: str
+) -> None:
+    models, temporary = tmp_path / "models", tmp_path / "temporary"
+    write_hostile(models, "bad", "hangs")
+    if stage == "another model serves":
+        write_classifier(models, "digits")
+    temporary.mkdir()
+    settings = environment(
+        MODELS=str(models), PORT="0", WORKERS=workers, ADMIN_PORT=str(tmp_path / "admin"), DRAIN_SECONDS="0"
+    )
+    with (tmp_path / "log").open("wb") as log_file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service", "serve"],
+            env={**settings, "TMPDIR": str(temporary)},
+            cwd=ROOT,
+            stderr=log_file,
+            start_new_session=True,
+        )
+    begun: Callable[[], bool] = {
+        "the helper process starts": lambda: len(session_members(process.pid)) > 1,
+        "a model is prepared": lambda: any(temporary.glob("lectern-prepared-*/.partial-*")),
+        "another model serves": lambda: '"message":"listening"' in (tmp_path / "log").read_text(),
+    }[stage]
+    try:
+        _wait_until(begun)
+        process.send_signal(number)
+        code = process.wait(60)
+        log = (tmp_path / "log").read_text()
+        assert code == 0, log
+        assert "Traceback" not in log
+        _wait_until(lambda: not session_members(process.pid))
+        assert list(temporary.glob("lectern-*")) == []
+        assert not (tmp_path / "admin").exists()
+    finally:
+        for member in session_members(process.pid):
+            os.kill(member, signal.SIGKILL)
+        process.wait(10)
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -42,6 +42,9 @@ def run_as_fork(jobs: socket.socket, other_end: socket.socket) -> None:
         other_end: the server's end of it; open here too, it would hide that the server is gone.
     """
     other_end.close()
+    ctypes.CDLL(None).prctl(
+        _PR_SET_PDEATHSIG, signal.SIGKILL
+    )  # A stopped process would not see that the server is gone.
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     gc.freeze()  # What the collector never visits stays in pages that the forked processes share.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal
@@ -16,7 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from multiprocessing.process import BaseProcess
 
 import orjson
@@ -28,6 +29,8 @@ from service.runtime.imports import import_settings
 from service.serving.preparation_job import PreparationJob
 from service.serving.states import PreparedVersion
 
+log = logging.getLogger(__name__)
+
 _START_SECONDS = 60.0
 """Time that the helper process gets for its own start, on top of the deadline of a load."""
 _PATIENCE_SECONDS = 5.0
@@ -35,6 +38,14 @@ _PATIENCE_SECONDS = 5.0
 _LOW_PRIORITY = 10
 _IDLE_SECONDS = 60.0
 """The helper process ends after this time without a job."""
+_LOOK_SECONDS = 0.25
+"""A process that is stopped at two looks in a row is replaced."""
+
+_Process = subprocess.Popen[bytes] | BaseProcess
+
+
+class _Lost(Exception):
+    """The helper process, or its child, was stopped or killed from outside, which says nothing about the bundle."""
 
 
 class PreparationFailure(Exception):
@@ -50,7 +61,7 @@ class HelperProcess:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | BaseProcess | None = None
+        self._process: _Process | None = None
         self._socket: socket.socket | None = None
         self._jobs = 0
         self._idle: threading.Timer | None = None
@@ -86,6 +97,8 @@ class HelperProcess:
     ) -> PreparedVersion:
         """Prepare a version in a child process. When cancelled, the child is killed.
 
+        Where somebody stops or kills one of the processes, it is replaced and the job is tried once more.
+
         Args:
             job: what to prepare.
             seconds: after this time the child is killed.
@@ -104,8 +117,19 @@ class HelperProcess:
             "niceness": niceness,
         }
         with self._job():
-            answer = await self._ask(orjson.dumps(request), job, seconds)
-        return _read(answer, job, memory_bytes)
+            for is_last in (False, True):
+                try:
+                    answer = await self._ask(orjson.dumps(request), job, seconds)
+                    if answer or is_last:
+                        return _read(answer, job, memory_bytes)
+                    reason = "the process that tried it was killed"
+                except _Lost as lost:
+                    reason = str(lost)
+                    if is_last:
+                        raise PreparationFailure(f"{job.path}: twice {reason}; load the model again") from lost
+                fields = {"model": job.path.parent.name, "version": job.path.name, "reason": reason}
+                log.warning("preparation is tried once more", extra={"fields": fields})
+        raise AssertionError
 
     def close(self) -> None:
         """End the helper process and its children."""
@@ -125,14 +149,18 @@ class HelperProcess:
         transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), pipe)
         try:
             try:
-                await asyncio.to_thread(self._send, request, sender)
+                helper = await asyncio.to_thread(self._send, request, sender)
             finally:
                 os.close(sender)
-            async with asyncio.timeout(_START_SECONDS):
-                child = int(await stream.readline() or b"0")
+            child = await self._child(stream, helper)
+            if child is None:
+                return b""
             patience = loop.call_later(_PATIENCE_SECONDS, _lower_priority, child)
             async with asyncio.timeout(seconds):
-                return await stream.read()
+                answer = await _unless_stopped(stream.read(), child)
+            if not answer and await _has_ended(helper):
+                raise _Lost("the process that prepares models was killed")  # Its children end with it.
+            return answer
         except TimeoutError as error:
             raise BundleError(
                 f"{job.path}: was not ready after {seconds:g} s, the limit for loading ({variable('load_seconds')})"
@@ -145,21 +173,45 @@ class HelperProcess:
                     os.kill(child, signal.SIGKILL)
             transport.close()
 
-    def _send(self, request: bytes, sender: int) -> None:
+    async def _child(self, stream: asyncio.StreamReader, helper: _Process) -> int | None:
+        """The child that works on a job; None if it was killed. A helper process that starts none is ended."""
+        reason = "the process that prepares models was killed"
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                if line := await _unless_stopped(stream.readline(), helper.pid):
+                    return int(line)
+            if not await _has_ended(helper):
+                return None
+        except TimeoutError:
+            reason = "the process that prepares models did not answer"
+        except _Lost as lost:
+            reason = str(lost)
+        await asyncio.to_thread(self._end_lost, helper)
+        raise _Lost(reason)
+
+    def _end_lost(self, helper: _Process) -> None:
+        with self._lock:
+            if self._process is helper:
+                self._end()
+
+    def _send(self, request: bytes, sender: int) -> _Process:
         """Hand a request to the helper process, which is started where it does not run."""
         with self._lock:
             for attempt in (1, 2):
                 if self._process is None or self._socket is None or not _runs(self._process):
+                    self._end()
                     self._start()
+                assert self._process is not None
                 assert self._socket is not None
                 try:
                     socket.send_fds(self._socket, [len(request).to_bytes(4, "big")], [sender])
                     self._socket.sendall(request)
-                    return
+                    return self._process
                 except OSError:
                     self._end()
                     if attempt == 2:
                         raise
+        raise AssertionError
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
@@ -206,12 +258,46 @@ class HelperProcess:
                 self._end()
 
 
+async def _unless_stopped(reading: Awaitable[bytes], writer: int | None) -> bytes:
+    """What is read from a process. Raises _Lost if it is stopped, as by SIGSTOP, before that."""
+    task = asyncio.ensure_future(reading)
+    looks = 0
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=_LOOK_SECONDS)
+            looks = looks + 1 if not task.done() and writer and _is_stopped(writer) else 0
+            if looks == 2:  # After the first one, this process itself may have been stopped with the other.
+                raise _Lost("the process that prepares models was stopped")
+        return task.result()
+    finally:
+        task.cancel()
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a process is stopped; never where there is no /proc."""
+    try:
+        return (
+            Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0] == "T"
+        )
+    except (OSError, IndexError):
+        return False
+
+
+async def _has_ended(process: _Process) -> bool:
+    """Whether a process has ended; its child may have ended a moment before it."""
+    for _ in range(10):
+        if not _runs(process):
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
 def _lower_priority(child: int) -> None:
     with contextlib.suppress(OSError, AttributeError):  # It has just ended, or this is not Unix.
         os.setpriority(os.PRIO_PROCESS, child, _LOW_PRIORITY)
 
 
-def _runs(process: subprocess.Popen[bytes] | BaseProcess) -> bool:
+def _runs(process: _Process) -> bool:
     return process.is_alive() if isinstance(process, BaseProcess) else process.poll() is None
 
 

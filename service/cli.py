@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
 import os
 import sys
@@ -17,8 +18,8 @@ from service.bundle.files import Bundle, BundleError, read_bundle, versions
 from service.errors import ConfigurationError, LecternError
 from service.limits import PREFIX, Limits
 from service.server.process_signals import exit_on_signals
-from service.serving.helper_process import shared_helper
-from service.settings import describe_settings, load_settings
+from service.serving.helper_process import PreparationFailure, shared_helper
+from service.settings import Settings, describe_settings, load_settings
 
 if TYPE_CHECKING:
     from service.tasks import Predictor
@@ -137,7 +138,6 @@ def _openapi(arguments: argparse.Namespace) -> int:
     import orjson
 
     from service.app import create_app
-    from service.settings import Settings
 
     document = create_app(Settings.model_construct()).openapi()
     print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
@@ -187,34 +187,50 @@ def _summary(name: str, bundle: Bundle) -> str:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from service.runtime.cpus import available_cpus
     from service.runtime.providers import check_installation
-    from service.runtime.session import session_opener
-    from service.tasks import load_predictor
 
     check_installation()
     settings = load_settings()
     paths = [path for path in _version_folders(arguments) if not arguments.names or path.parent.name in arguments.names]
     if unknown := set(arguments.names) - {path.parent.name for path in paths}:
         raise ConfigurationError(f"no model {sorted(unknown)[0]!r}; `lectern models list` shows them")
-    threads = settings.threads or available_cpus()
     exit_code = 0
-    for path in paths:
-        providers = settings.for_model(path.parent.name).providers or settings.providers
-        try:
-            opener = session_opener(providers, threads, settings.strict)
-            predictor = load_predictor(read_bundle(path), opener, Limits())
-            problems = list(predictor.replay())
-            count = len(predictor.bundle.samples())
-        except (BundleError, LecternError) as error:
-            problems, count = [str(error)], 0
-        print(
-            f"{path.parent.name}/{path.name}: {'; '.join(problems) or f'ok, {count} samples match the stored answers'}"
-        )
-        if arguments.everyday and not problems:
-            _print_everyday(predictor)
-        exit_code = max(exit_code, int(bool(problems)))
+    try:
+        for path in paths:
+            if not _verify_version(settings, path):
+                exit_code = 1
+            elif arguments.everyday:
+                _print_everyday(_open_predictor(settings, path))
+    finally:
+        shared_helper().close()
     return exit_code
+
+
+def _verify_version(settings: Settings, path: Path) -> bool:
+    """Print what is wrong with a version, and return whether nothing is; a bundle may hang or take all memory."""
+    from service.serving.preparer import job_of
+
+    job = job_of(settings, path, cache=None)
+    work = shared_helper().verify(job, seconds=settings.load_seconds, memory_bytes=settings.load_memory_bytes)
+    try:
+        verified = asyncio.run(work)
+        problems = verified.problems
+        text = "; ".join(problems) or f"ok, {verified.samples} samples match the stored answers"
+    except (BundleError, LecternError, PreparationFailure) as error:
+        problems, text = (str(error),), str(error)
+    print(f"{path.parent.name}/{path.name}: {text}", flush=True)
+    return not problems
+
+
+def _open_predictor(settings: Settings, path: Path) -> Predictor[Any]:
+    """Open a version, which was verified, in this process."""
+    from service.runtime.cpus import available_cpus
+    from service.runtime.session import session_opener
+    from service.tasks import load_predictor
+
+    providers = settings.for_model(path.parent.name).providers or settings.providers
+    opener = session_opener(providers, settings.threads or available_cpus(), settings.strict)
+    return load_predictor(read_bundle(path), opener, Limits())
 
 
 def _print_everyday(predictor: Predictor[Any]) -> None:

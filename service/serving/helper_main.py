@@ -20,7 +20,7 @@ import orjson
 from service.bundle.files import BundleError, first_line
 from service.errors import ConfigurationError
 from service.runtime.providers import runtime_version
-from service.serving.preparation import prepare
+from service.serving.preparation import prepare, verify
 from service.serving.preparation_job import PreparationJob
 
 _PR_SET_PDEATHSIG = 1
@@ -75,7 +75,7 @@ def _run(request: bytes, result: int) -> None:
         os.write(result, b"%d\n" % os.getpid())
         document = orjson.loads(request)
         _limit(document["seconds"], document["memory_bytes"], document["niceness"])
-        answer = orjson.dumps(_answer(document["job"]))
+        answer = orjson.dumps(_answer(document["action"], document["job"]))
         with os.fdopen(result, "wb") as stream:
             stream.write(answer)
         code = 0
@@ -83,9 +83,12 @@ def _run(request: bytes, result: int) -> None:
         os._exit(code)
 
 
-def _answer(job: dict[str, Any]) -> dict[str, Any]:
+def _answer(action: str, document: dict[str, Any]) -> dict[str, Any]:
     try:
-        return {"kind": "prepared", "prepared": prepare(PreparationJob.model_validate(job)).model_dump(mode="json")}
+        job = PreparationJob.model_validate(document)
+        if action == "verify":
+            return {"kind": "done", "verified": verify(job).model_dump(mode="json")}
+        return {"kind": "done", "prepared": prepare(job).model_dump(mode="json")}
     except MemoryError:
         return {"kind": "memory"}
     except BundleError as error:

@@ -19,6 +19,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Iterator
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 import orjson
 
@@ -26,7 +27,7 @@ from service.bundle.files import BundleError
 from service.errors import ConfigurationError, NotReady
 from service.limits import variable
 from service.runtime.imports import import_settings
-from service.serving.preparation_job import PreparationJob
+from service.serving.preparation_job import PreparationJob, Verification
 from service.serving.states import PreparedVersion
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,20 @@ class HelperProcess:
             ConfigurationError: the settings do not allow serving it.
             PreparationFailure: another error, or the child died.
         """
+        document = await self._run("prepare", job, seconds, memory_bytes, niceness)
+        return PreparedVersion.model_validate(document["prepared"])
+
+    async def verify(self, job: PreparationJob, *, seconds: float, memory_bytes: int) -> Verification:
+        """Compare the answers of a bundle to its stored samples in a child process; limits and errors as `prepare`."""
+        document = await self._run("verify", job, seconds, memory_bytes, niceness=0)
+        return Verification.model_validate(document["verified"])
+
+    async def _run(
+        self, action: str, job: PreparationJob, seconds: float, memory_bytes: int, niceness: int
+    ) -> dict[str, Any]:
+        """Have a child process do a job, and return what it answers."""
         request = {
+            "action": action,
             "job": job.model_dump(mode="json"),
             "seconds": seconds,
             "memory_bytes": memory_bytes,
@@ -301,18 +315,18 @@ def _runs(process: _Process) -> bool:
     return process.is_alive() if isinstance(process, BaseProcess) else process.poll() is None
 
 
-def _read(answer: bytes, job: PreparationJob, memory_bytes: int) -> PreparedVersion:
-    """Turn what a child wrote into its result, or raise its error."""
+def _read(answer: bytes, job: PreparationJob, memory_bytes: int) -> dict[str, Any]:
+    """What a child answers; raises its error."""
     if not answer:
         raise BundleError(
             f"{job.path}: the process that tried it was killed; it may have taken all memory "
             f"(the limit is {memory_bytes} bytes, {variable('load_memory_bytes')})"
         )
-    document = orjson.loads(answer)
-    text = document.get("error")
+    document: dict[str, Any] = orjson.loads(answer)
+    text: str = document.get("error", "")
     match document["kind"]:
-        case "prepared":
-            return PreparedVersion.model_validate(document["prepared"])
+        case "done":
+            return document
         case "bundle":
             raise BundleError(text)
         case "configuration":

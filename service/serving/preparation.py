@@ -17,7 +17,7 @@ from service.bundle.files import MANIFEST, Bundle, BundleError, read_bundle
 from service.runtime.providers import CPU, resolve
 from service.runtime.session import optimize_graph, session_opener
 from service.serving.inline import runs_inline
-from service.serving.preparation_job import PreparationJob
+from service.serving.preparation_job import PreparationJob, Verification
 from service.serving.prepared_cache import PreparedCache
 from service.serving.served_model import warm_up
 from service.serving.states import PreparedVersion
@@ -47,6 +47,17 @@ def prepare(job: PreparationJob) -> PreparedVersion:
     except OSError as error:  # Whatever it is about: if it is the bundle itself, opening that says so.
         notice = f"{job.cache} cannot be written ({error.strerror}): the bundle itself is opened"
     return _try(job, bundle, optimized=False).model_copy(update={"notice": notice})
+
+
+def verify(job: PreparationJob) -> Verification:
+    """Verify the bundle, open it where it is, and compare all its answers to the stored ones.
+
+    Raises:
+        BundleError: the bundle is bad.
+        ConfigurationError: as `prepare`.
+    """
+    predictor = _open(job, read_bundle(job.path), job.threads or job.cpus, optimized=False)
+    return Verification(samples=len(predictor.bundle.samples()), problems=tuple(predictor.replay()))
 
 
 def _try(job: PreparationJob, bundle: Bundle, *, optimized: bool) -> PreparedVersion:

@@ -29,3 +29,13 @@ class PreparationJob(BaseModel):
     """With `auto`, a model whose warm-up takes less runs in the event loop."""
     strict: bool
     limits: Limits
+
+
+class Verification(BaseModel):
+    """What came of comparing the answers of a bundle to its stored samples."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    samples: int
+    problems: tuple[str, ...]
+    """Every difference."""

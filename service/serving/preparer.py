@@ -135,7 +135,7 @@ class Preparer:
         if self._stopped:
             raise NotReady("the server is shutting down", retry_after=5)
         work = self.helper.prepare(
-            self.job(path),
+            job_of(self._settings, path, self.open_cache()),
             seconds=self._settings.load_seconds,
             memory_bytes=self._settings.load_memory_bytes,
             niceness=niceness,
@@ -157,23 +157,30 @@ class Preparer:
         self._loads += 1
         return prepared.model_copy(update={"load": self._loads})
 
-    def job(self, path: Path) -> PreparationJob:
-        """What the helper process is asked to do for a version."""
-        settings, name = self._settings, path.parent.name
-        own = settings.for_model(name)
-        assert own.providers is not None
-        assert own.inline is not None
-        return PreparationJob(
-            path=path.absolute(),
-            cache=self.open_cache(),
-            providers=own.providers,
-            threads=settings.threads,
-            cpus=max(1, available_cpus() // settings.workers),
-            inline=own.inline,
-            inline_threshold_seconds=inline.INLINE_THRESHOLD_SECONDS,
-            strict=settings.strict,
-            limits=settings.limits_for(name),
-        )
+
+def job_of(settings: Settings, path: Path, cache: Path | None) -> PreparationJob:
+    """What the helper process is asked to do for a version.
+
+    Args:
+        settings: the settings of the service.
+        path: the bundle.
+        cache: the folder of prepared versions; None: the bundle is opened where it is.
+    """
+    name = path.parent.name
+    own = settings.for_model(name)
+    assert own.providers is not None
+    assert own.inline is not None
+    return PreparationJob(
+        path=path.absolute(),
+        cache=cache,
+        providers=own.providers,
+        threads=settings.threads,
+        cpus=max(1, available_cpus() // settings.workers),
+        inline=own.inline,
+        inline_threshold_seconds=inline.INLINE_THRESHOLD_SECONDS,
+        strict=settings.strict,
+        limits=settings.limits_for(name),
+    )
 
 
 def _refuse(name: str, version: int, error: Exception) -> str:

@@ -19,6 +19,7 @@ from service.settings import ModelSettings, Settings
 from tests.support.bundle_edits import edit_samples, write_failing_classifier
 from tests.support.classifier_bundles import write_classifier
 from tests.support.files import flip_bit
+from tests.support.hostile_graphs import write_hostile
 from tests.support.processes import lectern
 from tests.support.server import running
 from tests.support.translator_bundles import write_translator
@@ -228,6 +229,21 @@ def test_models_verify_names_what_is_wrong_with_every_bundle(
     assert lines["digits/4"] == "samples[1].results[0].predictions[0].label: expected '3', found '7'"
     assert lines["broken/1"].startswith("samples[0]: failed with ")
     assert "manifest.json: is missing" in lines["half/1"]
+
+
+def test_models_verify_ends_what_hangs_and_what_takes_all_memory(
+    models_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_hostile(models_dir, "endless", "hangs")
+    write_hostile(models_dir, "large", "takes memory")
+    monkeypatch.setenv("LECTERN_LOAD_SECONDS", "5")
+    monkeypatch.setenv("LECTERN_LOAD_MEMORY_BYTES", str(2**30))
+    assert main(["models", "verify", "--models", str(models_dir)]) == 1
+    lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    assert lines["digits/1"] == "ok, 2 samples match the stored answers"
+    assert "was not ready after 5 s, the limit for loading (LECTERN_LOAD_SECONDS)" in lines["endless/1"]
+    if Path("/proc/self/oom_score_adj").exists():
+        assert lines["large/1"].startswith("samples[0]: failed with RuntimeException")
 
 
 def test_models_verify_of_one_name(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:

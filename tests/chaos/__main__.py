@@ -42,6 +42,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(name="workers", module="tests.chaos.workers"),
     Scenario(name="drain", module="tests.chaos.drain"),
     Scenario(name="resources", module="tests.chaos.resources"),
+    Scenario(name="clock", module="tests.chaos.clock"),
     Scenario(name="hostile_bodies", module="tests.benchmarks.hostile_bodies", short=("--rounds", "1"), full=()),
     Scenario(
         name="reload_under_load",

@@ -290,11 +290,11 @@ async def _unless_stopped(reading: Awaitable[bytes], writer: int | None) -> byte
 def _is_stopped(pid: int) -> bool:
     """Whether a process is stopped; never where there is no /proc."""
     try:
-        return (
-            Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0] == "T"
-        )
-    except (OSError, IndexError):
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            fields = stream.read().rpartition(b")")[2].split()
+    except OSError:
         return False
+    return fields[:1] == [b"T"]
 
 
 async def _has_ended(process: _Process) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,13 +27,13 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 def test_a_signal_while_models_load_leaves_nothing_behind(
     tmp_path: Path, workers: str, number: signal.Signals, stage: str
 ) -> None:
-    models, temporary = tmp_path / "models", tmp_path / "temporary"
+    models = tmp_path / "models"
     write_hostile(models, "bad", "hangs")
     if stage == "another model serves":
         write_classifier(models, "digits")
-    temporary.mkdir()
+    temporary = Path(tempfile.mkdtemp(prefix="t-"))  # Sockets are made in it, and their names must be short.
     settings = environment(
-        MODELS=str(models), PORT="0", WORKERS=workers, ADMIN_PORT=str(tmp_path / "admin"), DRAIN_SECONDS="0"
+        MODELS=str(models), PORT="0", WORKERS=workers, ADMIN_PORT=str(temporary / "admin"), DRAIN_SECONDS="0"
     )
     with (tmp_path / "log").open("wb") as log_file:
         process = subprocess.Popen(
@@ -54,12 +56,12 @@ def test_a_signal_while_models_load_leaves_nothing_behind(
         assert code == 0, log
         assert "Traceback" not in log
         _wait_until(lambda: not session_members(process.pid))
-        assert list(temporary.glob("lectern-*")) == []
-        assert not (tmp_path / "admin").exists()
+        assert {path.name for path in temporary.iterdir()} <= {".ses"}, "onnxruntime leaves that file"
     finally:
         for member in session_members(process.pid):
             os.kill(member, signal.SIGKILL)
         process.wait(10)
+        shutil.rmtree(temporary)
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:

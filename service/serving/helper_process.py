@@ -87,10 +87,11 @@ class HelperProcess:
 
                 ours, theirs = socket.socketpair()
                 with theirs:
-                    self._process = multiprocessing.get_context("fork").Process(
+                    process = multiprocessing.get_context("fork").Process(
                         target=helper_main.run_as_fork, args=(theirs, ours), name="helper", daemon=True
                     )
-                    self._process.start()
+                    process.start()
+                self._process = process  # Known only once it runs: a signal may end this process before that.
                 self._connect(ours)
 
     async def prepare(

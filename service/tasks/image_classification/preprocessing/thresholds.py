@@ -16,8 +16,7 @@ class MnistThresholds:
     * "shadows": hard shadows, sheets on a desk, tight crops;
     * "lines": printed lines that hide or touch the digit;
     * "thick pens": thick pens, and sheets on uniform tables;
-    * "cut digits": tests/benchmarks/digits_cut.py, whose pictures are cut to their ink or drawn with thin pens;
-    * "figures": tests/benchmarks/digits_figures.py, one and two held-out digits.
+    * "cut digits": tests/benchmarks/digits_cut.py, whose pictures are cut to their ink or drawn with thin pens.
 
     Other tags: "MNIST" follows from how MNIST was made, and is tested on 2,000 held-out images; "speed" was chosen for
     running time; "not tuned" means that no tuning is on record.
@@ -49,32 +48,32 @@ class MnistThresholds:
     """Weights of what speaks for ink, a logistic regression on 2,500 of MNIST's training images, cut, enlarged, in two
     tones, drawn with pens, and on bold print. Tuned on: cut digits."""
     cut_speck: float = 0.02
-    """Share of the picture below which a connected part is a speck. Tuned on: cut digits."""
+    """Share of the picture below which a connected part is a speck. Not tuned."""
     cut_slack: float = 0.1
     """Distance of ink from a side that still counts as touching, as a share of the picture's. Tuned on: cut digits."""
     cut_sides: int = 3
-    """Sides that the ink of a cut picture touches at least; printed lines touch two. Tuned on: cut digits."""
+    """Sides that the ink of a cut picture touches at least; printed lines touch two. Not tuned."""
     cut_radius: float = 0.25
     """Radius, as a share of the longer side, above which the ink is too wide for bold print. Tuned on: cut digits."""
     cut_patches: int = 7
     """Most parts into which a digit cuts its paper; squared paper has more. Not tuned."""
     cut_narrow: float = 2.0
-    """Ratio of the sides from which a picture may be a 1 with hardly any paper. Tuned on: cut digits."""
+    """Ratio of the sides from which a picture may be a 1 with hardly any paper. Not tuned."""
     cut_paper_quantile: float = 0.25
-    """Quantile of the paper's tone that is its level, counted from the end away from the ink. Tuned on: cut digits."""
+    """Quantile of the paper's tone that is its level, counted from the end away from the ink. Not tuned."""
     cut_evenness: tuple[float, float] = (0.3, 0.6)
     """Minimum share of the paper's pixels within `border_tolerance` of its level, in smaller and in larger pictures.
     Tuned on: cut digits, photographs."""
     cut_large_side: int = 250
-    """Longer side, in pixels, from which a picture is larger in that sense. Tuned on: photographs."""
+    """Longer side, in pixels, from which a picture is larger in that sense. Not tuned."""
     cut_log_odds: float = 5.0
     """Minimum log odds of which tone is ink, in pictures that are not small. Tuned on: cut digits, photographs."""
     cut_margin: float = 0.25
-    """Width of the margin that is restored, as a share of the longer side. Tuned on: cut digits."""
+    """Width of the margin that is restored, as a share of the longer side. Not tuned."""
     cut_min_margin: int = 3
-    """Minimum of that width, in pixels. Tuned on: cut digits."""
+    """Minimum of that width, in pixels. Not tuned."""
     small_side: int = 64
-    """Longer side, in pixels, of pictures too small for photographs of paper. Tuned on: cut digits."""
+    """Longer side, in pixels, of pictures too small for photographs of paper. Not tuned."""
 
     # Background
     thumbnail_side: int = 80
@@ -196,12 +195,11 @@ class MnistThresholds:
 
     # Several figures
     figure_height: float = 0.55
-    """Minimum height of a separate figure, as a share of the highest one's. Tuned on: figures."""
+    """Minimum height of a separate figure, as a share of the highest one's. Not tuned."""
     figure_overlap: float = 0.3
-    """Share of the narrower part's width from which two parts are above each other. Tuned on: figures."""
+    """Share of the narrower part's width from which two parts are above each other. Not tuned."""
     figure_gap: float = 0.15
-    """Gap between two parts above each other from which they are two figures, as a share of the height. Tuned on:
-    figures."""
+    """Gap between two parts above each other from which they are two figures, as a share of the height. Not tuned."""
 
     # Strength of the ink
     strength_quantile: float = 0.7
@@ -216,9 +214,9 @@ class MnistThresholds:
 
     # Thin pens
     thin_stroke: float = 1.2
-    """Width of strokes, in pixels of the field of 28, below which they are thickened. Tuned on: cut digits."""
+    """Width of strokes, in pixels of the field of 28, below which they are thickened. Not tuned."""
     thickened_stroke: float = 2.0
-    """Width to which they are thickened; MNIST's are 2 to 4 wide. Tuned on: cut digits."""
+    """Width to which they are thickened; MNIST's are 2 to 4 wide. Not tuned."""
 
     # MNIST's field
     box: float = 20 / 28

@@ -158,3 +158,19 @@ def _modules(package: Distribution) -> set[str]:
         elif len(path.parts) == 1 and path.suffix in (".py", ".so"):
             names.add(path.name.partition(".")[0])
     return names - {"__pycache__"}
+
+
+def test_onnxruntime_sends_no_telemetry(tmp_path: Path) -> None:
+    write_classifier(tmp_path / "models")
+    home = tmp_path / "home"
+    home.mkdir()
+    code = f"""
+import os
+os.environ.update(HOME={str(home)!r}, XDG_CACHE_HOME="")
+for name in ("CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS"):
+    os.environ.pop(name, None)
+from service.cli import main
+raise SystemExit(main(["models", "verify", "--models", {str(tmp_path / "models")!r}]))
+"""
+    _python(code)
+    assert list(home.rglob("*")) == [], "onnxruntime keeps a device id and unsent events in the home folder"

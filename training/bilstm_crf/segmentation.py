@@ -31,11 +31,15 @@ class TrainedSegmenter:
     network: SegmenterNetwork
     characters: str
     contractions: dict[str, Words]
+    ambiguous: tuple[str, ...]
+    """The contractions that may also be one word."""
     inner_spaces: InnerSpaces
 
     def segmenter(self) -> Segmenter:
         """The class that serves, with the network in PyTorch."""
-        return Segmenter(self.score, self.characters, Contractions(self.contractions), self.inner_spaces)
+        return Segmenter(
+            self.score, self.characters, Contractions(self.contractions, self.ambiguous), self.inner_spaces
+        )
 
     @torch.no_grad()
     def score(
@@ -82,5 +86,6 @@ def load_segmenter(run: Run) -> TrainedSegmenter | None:
         network=network.eval(),
         characters=state["characters"],
         contractions={text: tuple(words) for text, words in state["contractions"].items()},
+        ambiguous=tuple(state["ambiguous"]),
         inner_spaces=state["inner_spaces"],
     )

@@ -11,7 +11,7 @@ import torch
 
 from service.tasks.token_classification.segmentation_characters import CharacterIds
 from training.bilstm_crf.config import TaggerConfig
-from training.bilstm_crf.data.contractions import learn_contractions
+from training.bilstm_crf.data.contractions import ambiguous_contractions, learn_contractions
 from training.bilstm_crf.data.dataset import TaggedData
 from training.bilstm_crf.data.raw_text import inner_spaces
 from training.bilstm_crf.data.segmentation_examples import batches, known_characters, label_sentence, pieces, tensors
@@ -87,7 +87,7 @@ def train_segmenter(config: TaggerConfig, data: TaggedData, run: Run, device: to
     save_checkpoint(
         run.checkpoints / SEGMENTER, config=state.fingerprint, model=state.network.state_dict(), characters=characters,
         contractions={text: list(words) for text, words in contractions.items()},
-        inner_spaces=inner_spaces(sentences),
+        ambiguous=list(ambiguous_contractions(sentences, contractions)), inner_spaces=inner_spaces(sentences),
     )  # fmt: skip
     (run.checkpoints / LAST).unlink()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from service.bundle.files import BundleError
@@ -15,16 +15,25 @@ class Contractions:
 
     Args:
         table: the words of each contraction.
+        ambiguous: those, in lower case, that may also be one word.
     """
 
-    def __init__(self, table: Mapping[str, Words]) -> None:
+    def __init__(self, table: Mapping[str, Words], ambiguous: Iterable[str] = ()) -> None:
         self._table = dict(table)
+        self._ambiguous = frozenset(ambiguous)
 
     def __len__(self) -> int:
         return len(self._table)
 
-    def words(self, token: str) -> Words | None:
-        """The words of a contraction, in its casing; None if it is unknown."""
+    def words(self, token: str, is_multiword: bool = True) -> Words | None:
+        """The words of a contraction, in its casing; None if it is unknown, or one word.
+
+        Args:
+            token: the token.
+            is_multiword: the network's opinion, which decides about ambiguous ones.
+        """
+        if not is_multiword and token.lower() in self._ambiguous:
+            return None
         words = self._table.get(token)
         if words is not None:
             return words
@@ -41,8 +50,12 @@ def recased(words: Words, token: str) -> Words:
     return words
 
 
-def read_contractions(path: Path) -> Contractions:
+def read_contractions(path: Path, ambiguous: Iterable[str] = ()) -> Contractions:
     """Read the contractions of a bundle: on each line one, then its words, separated by tabs.
+
+    Args:
+        path: the file.
+        ambiguous: see `Contractions`.
 
     Raises:
         BundleError: the file is unreadable or not UTF-8, or a line has fewer than two words.
@@ -59,7 +72,7 @@ def read_contractions(path: Path) -> Contractions:
         if len(words) < 2 or not all((token, *words)) or token in table:
             raise BundleError(f"{path}: line {number} is no contraction with two words; export the model again")
         table[token] = tuple(words)
-    return Contractions(table)
+    return Contractions(table, ambiguous)
 
 
 def serialize_contractions(table: Mapping[str, Words]) -> bytes:

@@ -66,7 +66,7 @@ class TokenClassificationPreprocessing(BaseModel):
 
     def as_manifest(self) -> dict[str, JsonValue]:
         """The section as it is written; without `segmentation`, which older releases do not know, if it is None."""
-        return self.model_dump(exclude={"segmentation"} if self.segmentation is None else None)
+        return self.model_dump(mode="json", exclude={"segmentation"} if self.segmentation is None else None)
 
 
 @dataclass(frozen=True, slots=True)

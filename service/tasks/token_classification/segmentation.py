@@ -123,7 +123,7 @@ class Segmenter:
             sentence: Offsets = []
             for first, last in token_spans(paragraph.characters, labels, self._inner_spaces):
                 start, end = paragraph.starts[first], paragraph.ends[last]
-                words: Words | None = self._contractions.words(text[start:end]) if is_multiword[last] else None
+                words: Words | None = self._contractions.words(text[start:end], bool(is_multiword[last]))
                 if words:
                     multiword.append(Multiword(count, words))
                 repeated = len(words) if words else 1

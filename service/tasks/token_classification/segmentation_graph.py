@@ -41,7 +41,7 @@ def open_segmenter(bundle: Bundle, session: Session, preprocessing: Segmentation
         raise BundleError(f"{bundle.path}/manifest.json: segmentation: a character is there twice")
     contractions = Contractions({})
     if preprocessing.contractions is not None:
-        contractions = read_contractions(bundle.file(preprocessing.contractions))
+        contractions = read_contractions(bundle.file(preprocessing.contractions), preprocessing.ambiguous)
 
     def score(
         characters_BT: NDArray[np.int32],  # noqa: N803

@@ -21,4 +21,6 @@ class SegmentationPreprocessing(BaseModel):
     """The characters that it knows, each once, in the order of their rows; see `CharacterIds`."""
     contractions: FileName | None = None
     """File of multiword tokens with their words; None if the treebank has none."""
+    ambiguous: tuple[str, ...] = ()
+    """The contractions, in lower case, that may also be one word: the network decides. All others are always split."""
     inner_spaces: InnerSpaces = "none"

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.raw_conllu import conllu
 from training.bilstm_crf.data.conll_tags import read_sentences
-from training.bilstm_crf.data.contractions import learn_contractions
+from training.bilstm_crf.data.contractions import ambiguous_contractions, learn_contractions
 from training.bilstm_crf.data.dataset import RawSentence, RawToken
 from training.bilstm_crf.data.raw_text import inner_spaces, raw_document, read_raw_sentences
 
@@ -50,6 +50,7 @@ def test_sentences_get_their_text(newline: str) -> None:
 def test_contractions_are_listed_in_lower_case_where_that_is_enough() -> None:
     raw = list(read_raw_sentences(FILE.encode()).values())
     assert learn_contractions(raw) == {"du": ("de", "le")}
+    assert ambiguous_contractions(raw, {"du": ("de", "le"), "Ami": ("a", "mi")}) == ("ami",)
     odd = RawSentence("DU", (RawToken(0, 2, ("DE", "Le")),))
     assert learn_contractions([odd]) == {"du": ("de", "le"), "DU": ("DE", "Le")}
 

@@ -1,10 +1,21 @@
 """The contractions of a treebank: multiword tokens with their most frequent words."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from service.tasks.token_classification.contractions import Words, recased
 from training.bilstm_crf.data.dataset import RawSentence
+
+
+def ambiguous_contractions(sentences: Sequence[RawSentence], table: Mapping[str, Words]) -> tuple[str, ...]:
+    """The contractions, in lower case, that are also single words in the treebank, as French `des`."""
+    single = {
+        sentence.text[token.start : token.end].lower()
+        for sentence in sentences
+        for token in sentence.tokens
+        if not token.words
+    }
+    return tuple(sorted({text.lower() for text in table} & single))
 
 
 def learn_contractions(sentences: Sequence[RawSentence]) -> dict[str, Words]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -23,6 +23,10 @@ _MAX_LENGTH = 400
 _CLASS_RATE = 0.005
 """Characters that are read as their class, so that the classes are learned."""
 _POOL_BATCHES = 20
+_TIGHT = frozenset(',;:!?()[]\u00ab\u00bb\u201c\u201d\u201e"')
+"""Punctuation whose neighboring spaces are left out at times: treebanks of edited text always have them."""
+_TIGHT_SENTENCES, _TIGHT_SPACES = 0.15, 0.4
+"""Sentences where such spaces are left out, and the part of the spaces there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +39,11 @@ class LabeledText:
     labels: NDArray[np.int64]
     multiword: NDArray[np.float32]
     """1 where a multiword token ends."""
+    removable: NDArray[np.bool_]
+    """Spaces at punctuation, which other writers leave out."""
+
+
+_ARRAYS = tuple(field.name for field in fields(LabeledText))
 
 
 def known_characters(sentences: Sequence[RawSentence]) -> str:
@@ -61,6 +70,13 @@ def label_sentence(sentence: RawSentence, ids: CharacterIds) -> LabeledText:
         classes=np.fromiter(map(character_class, characters), np.int64),
         labels=labels,
         multiword=np.array([at_end.get(end, False) for end in ends], np.float32),
+        removable=np.array(
+            [
+                character == " " and not _TIGHT.isdisjoint((characters[index - 1], characters[index + 1]))
+                for index, character in enumerate(characters)
+            ],
+            np.bool_,
+        ),
     )
 
 
@@ -77,9 +93,8 @@ def pieces(
         random: draws lengths and order.
         shuffled: whether sentences that did not follow each other are put together.
     """
-    gap = LabeledText(
-        np.array([space]), np.array([space]), np.array([UNLABELED]), np.zeros(1, np.float32)
-    )  # between two sentences
+    between = (np.array([space]), np.array([space]), np.array([UNLABELED]), np.zeros(1, np.float32), np.zeros(1, bool))
+    gap = LabeledText(*between)
     order = random.permutation(len(labeled)) if shuffled else np.arange(len(labeled))
     parts: list[LabeledText] = []
     length, wanted = 0, int(random.choice(_LENGTHS))
@@ -89,7 +104,7 @@ def pieces(
             parts, length, wanted = [], 0, int(random.choice(_LENGTHS))
         if parts and (shuffled or sentences[index - 1].space_after):
             parts.append(gap)
-        parts.append(labeled[index])
+        parts.append(_tightened(labeled[index], random))
         length += len(labeled[index].ids)
     if parts:
         yield from _limited(_join(parts))
@@ -120,13 +135,21 @@ def tensors(batch: Sequence[LabeledText], random: np.random.Generator) -> tuple[
 
 
 def _join(parts: Sequence[LabeledText]) -> LabeledText:
-    return LabeledText(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("ids", "classes", "labels", "multiword"))
-    )
+    return LabeledText(*(np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS))
+
+
+def _tightened(text: LabeledText, random: np.random.Generator) -> LabeledText:
+    """The text, in some sentences without some of the spaces at punctuation."""
+    if random.random() >= _TIGHT_SENTENCES:
+        return text
+    return _selected(text, ~(text.removable & (random.random(len(text.ids)) < _TIGHT_SPACES)))
+
+
+def _selected(text: LabeledText, part: slice | NDArray[np.bool_]) -> LabeledText:
+    return LabeledText(*(getattr(text, name)[part] for name in _ARRAYS))
 
 
 def _limited(text: LabeledText) -> Iterator[LabeledText]:
     """The text in parts of at most the greatest length."""
     for start in range(0, len(text.ids), _MAX_LENGTH):
-        part = slice(start, start + _MAX_LENGTH)
-        yield LabeledText(text.ids[part], text.classes[part], text.labels[part], text.multiword[part])
+        yield _selected(text, slice(start, start + _MAX_LENGTH))

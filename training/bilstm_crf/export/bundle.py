@@ -193,14 +193,14 @@ def _metrics(evaluations: dict[str, Any], config: TaggerConfig, data: TaggedData
         measured = (
             f"{split_name(split, config, data)}, {evaluation['sentences']:,} sentences, {evaluation['words']:,} words"
         )
-        metrics += _raw_text_metrics(evaluation, measured)
         if evaluation["kind"] == "tags":
             metrics.append(Metric(name="accuracy", value=evaluation["accuracy"], data=measured))
-            continue
-        for name, key in (("F1", "f1"), ("precision", "precision"), ("recall", "recall")):
-            metrics.append(Metric(name=name, value=evaluation["micro"][key], data=measured))
-        for label, score in evaluation["by_label"].items():
-            metrics.append(Metric(name=f"F1 of {label}", value=score["f1"], data=measured))
+        else:
+            for name, key in (("F1", "f1"), ("precision", "precision"), ("recall", "recall")):
+                metrics.append(Metric(name=name, value=evaluation["micro"][key], data=measured))
+            for label, score in evaluation["by_label"].items():
+                metrics.append(Metric(name=f"F1 of {label}", value=score["f1"], data=measured))
+        metrics += _raw_text_metrics(evaluation, measured)
     return tuple(metrics)
 
 

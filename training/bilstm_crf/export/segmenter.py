@@ -43,6 +43,7 @@ def segmenter_preprocessing(segmenter: TrainedSegmenter) -> SegmentationPreproce
     return SegmentationPreprocessing(
         characters=segmenter.characters,
         contractions=CONTRACTIONS_FILE if segmenter.contractions else None,
+        ambiguous=segmenter.ambiguous,
         inner_spaces=segmenter.inner_spaces,
     )
 

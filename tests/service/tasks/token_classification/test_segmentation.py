@@ -181,6 +181,13 @@ def test_contractions_follow_the_casing_of_the_text() -> None:
     ]  # fmt: skip
 
 
+def test_the_network_decides_about_ambiguous_contractions_only() -> None:
+    known = Contractions({"du": ("de", "le"), "des": ("de", "les")}, ambiguous=["des"])
+    assert known.words("Du", is_multiword=False) == ("De", "le")
+    assert known.words("Des", is_multiword=False) is None
+    assert known.words("Des", is_multiword=True) == ("De", "les")
+
+
 def test_a_bad_table_of_contractions_is_named(tmp_path: Path) -> None:
     path = tmp_path / "contractions.txt"
     for content in ("du\tde\n", "du\tde\tle\ndu\tde\tle\n", "du\t\tle\n"):

@@ -25,7 +25,7 @@ _CLASS_RATE = 0.005
 _POOL_BATCHES = 20
 _TIGHT = frozenset(',;:!?()[]\u00ab\u00bb\u201c\u201d\u201e"')
 """Punctuation whose neighboring spaces are left out at times: treebanks of edited text always have them."""
-_TIGHT_SENTENCES, _TIGHT_SPACES = 0.15, 0.4
+_TIGHT_SENTENCES, _TIGHT_SPACES = 0.06, 0.5
 """Sentences where such spaces are left out, and the part of the spaces there."""
 
 

@@ -30,6 +30,15 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def french(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client of a server with a model that has a segmenter."""
+    folder = tmp_path_factory.mktemp("french")
+    write_tagger(folder, "french", contractions={"du": ("de", "le")})
+    with client_of(Settings(models=folder)) as client:
+        yield client
+
+
 def ask(client: TestClient, model: str = "pos", **body: Any) -> Any:
     response = client.post("/v1/tag", json={"model": model} | body)
     assert response.status_code == 200, response.text
@@ -37,10 +46,25 @@ def ask(client: TestClient, model: str = "pos", **body: Any) -> Any:
     return response.json()
 
 
+@pytest.mark.parametrize("repetitions", [1, 500])
+def test_a_model_that_learned_its_language_splits_contractions(french: TestClient, repetitions: int) -> None:
+    text = "Ada d'accord du Paris. " * repetitions
+    (result,) = ask(french, "french", text=text)["results"]
+    assert [token["text"] for token in result["tokens"]] == [
+        "Ada", "d'", "accord", "de", "le", "Paris", "."
+    ] * repetitions  # fmt: skip
+    assert result["multiword"][0] == {"text": "du", "start": 13, "end": 15, "tokens": [3, 4]}
+    assert len(result["multiword"]) == len(result["sentences"]) == repetitions
+    for split in result["multiword"]:
+        assert text[split["start"] : split["end"]] == "du"
+        assert [result["tokens"][index]["text"] for index in split["tokens"]] == ["de", "le"]
+
+
 def test_a_text(client: TestClient) -> None:
     answer = ask(client, "names", version=1, text="Ada wrote to Zoë 😀 in New York.")
     assert (answer["model"], answer["version"]) == ("names", "1")
     (result,) = answer["results"]
+    assert "multiword" not in result, "only of models that learned their tokenizer"
     assert result["sentences"] == [{"start": 0, "end": 31}]
     assert [(token["text"], token["start"], token["end"], token["tag"]) for token in result["tokens"]] == [
         ("Ada", 0, 3, "B-PER"),

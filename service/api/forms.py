@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel
 from python_multipart.multipart import parse_options_header
@@ -16,6 +15,7 @@ from starlette.requests import Request
 
 from service.api.io import check_and_parse, media_type, read_body
 from service.api.operation import context, json_limits
+from service.api.turns import Turns
 from service.errors import InvalidRequest, MalformedBody, UnsupportedMedia
 
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
@@ -79,7 +79,7 @@ async def read_fields(request: Request, required: Sequence[str]) -> dict[str, An
     if kind == "application/json":
         content = await check_and_parse(body, limits, context(request).turns)
     elif kind == URLENCODED:
-        content = await _parse_urlencoded(body)
+        content = await _parse_urlencoded(body, context(request).turns)
     elif kind == MULTIPART:
         form = await parse_multipart(request, body)
         content = {name: value for name, value in form.multi_items() if isinstance(value, str)}
@@ -158,14 +158,33 @@ def query_fields(request: Request) -> dict[str, str]:
     return dict(request.query_params)
 
 
-async def _parse_urlencoded(body: bytes) -> dict[str, Any]:
-    if len(body) > _SLICE_BYTES:
-        return await asyncio.to_thread(_parse_fields, body)
-    return _parse_fields(body)
+async def _parse_urlencoded(body: bytes, turns: Turns) -> dict[str, str]:
+    """The fields of a URL-encoded form; the last of those with one name.
+
+    Python's own parser holds the interpreter for as long as a value of many escapes takes, in a thread too.
+    """
+    pairs = body.split(b"&", _MAX_FIELDS)
+    if len(pairs) > _MAX_FIELDS:
+        raise MalformedBody(f"the form cannot be read: it has over {_MAX_FIELDS} fields")
+    fields = {}
+    for pair in filter(None, pairs):
+        name, _, value = pair.partition(b"=")
+        fields[await _unquote(name, turns)] = await _unquote(value, turns)
+    return fields
 
 
-def _parse_fields(body: bytes) -> dict[str, Any]:
+async def _unquote(text: bytes, turns: Turns) -> str:
+    """Decode the escapes of a name or a value, slice by slice."""
+    parts, start = [], 0
+    while start < len(text):
+        if start:
+            await turns.next()
+        end = start + _SLICE_BYTES // 4  # An escape costs more than a byte of another form.
+        escape = text.rfind(b"%", end - 2, end)  # It may go on in the next slice.
+        end = escape if escape >= 0 else end
+        parts.append(unquote_to_bytes(text[start:end].replace(b"+", b" ")))
+        start = end
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS))
+        return b"".join(parts).decode()
     except ValueError as error:
         raise MalformedBody(f"the form cannot be read: {error}") from error

@@ -19,8 +19,8 @@ _MAX_PIPELINED = 64
 """Requests that may wait for the answers before them on one connection."""
 _MAX_TARGET_BYTES = 65_535
 """Longest target of a request that the parser can split."""
-_DROPPED_BYTES = 65_536
-"""What is still read, and dropped, of a body that nobody wants."""
+_DROPPED_BYTES = 32 * 2**20
+"""What is still read, and dropped, of a body that nobody wants. Many clients read the answer only once it is sent."""
 
 _CHECKED_HEADERS = frozenset((b"host", b"expect", b"transfer-encoding"))
 _HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from service.observability import Metrics
+from service.serving.preparation_job import PreparationJob
+from service.serving.preparer import job_of
 from service.serving.registry import ModelRegistry
 from service.serving.repository import ModelRepository
 from service.settings import Settings
@@ -17,7 +19,12 @@ class LocalModels(ModelRegistry):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, Metrics())
+        self.settings = settings
         self.repository = ModelRepository(settings, self.apply)
+
+    def job(self, path: Path) -> PreparationJob:
+        """What the helper process is asked to do for the bundle at this path."""
+        return job_of(self.settings, path, self.repository.preparer.open_cache())
 
     def load_all(self) -> None:
         """Load the models as a server does when it starts."""

@@ -270,6 +270,15 @@ def test_an_unwanted_body_without_end_is_not_read(settings: Settings, head: str)
         assert sent < 50_000_000  # What the buffers of both sides hold.
 
 
+def test_the_answer_arrives_though_the_client_sends_a_large_body_before_it_reads(settings: Settings) -> None:
+    with running(settings.model_copy(update={"max_body_bytes": 2000})) as url, connected(url) as connection:
+        connection.send("POST /v1/classify HTTP/1.1\nhost: x\ncontent-type: image/png\ncontent-length: 20000000")
+        connection.set_timeout(20)
+        for _ in range(20):
+            connection.send_bytes(bytes(1_000_000))
+        assert connection.answer()[0] == 413
+
+
 def test_the_answer_arrives_although_the_client_goes_on_sending(settings: Settings) -> None:
     with running(settings.model_copy(update={"max_body_bytes": 2000})) as url:
         for _ in range(20):

@@ -188,7 +188,7 @@ def test_what_was_prepared_is_found_again_unless_it_is_damaged(
     bundle = write_classifier(tmp_path / "models")
     registry = make_registry(tmp_path / "models", cache=tmp_path / "cache")
     registry.load_all()
-    job = registry.repository.preparer.job(bundle.path)
+    job = registry.job(bundle.path)
     replays: list[None] = []
     replay = Predictor.replay
 
@@ -241,7 +241,7 @@ def test_on_a_full_disk_a_model_loads_from_its_bundle(
     tmp_path: Path, make_registry: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = write_classifier(tmp_path)
-    job = make_registry(tmp_path).repository.preparer.job(bundle.path)
+    job = make_registry(tmp_path).job(bundle.path)
 
     def full_disk(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -272,7 +272,7 @@ def test_a_bundle_changed_while_it_is_read_is_refused(
     tmp_path: Path, make_registry: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = write_classifier(tmp_path)
-    job = make_registry(tmp_path).repository.preparer.job(bundle.path)
+    job = make_registry(tmp_path).job(bundle.path)
     copy = shutil.copyfile
 
     def changing_copy(source: Path, target: Path) -> None:

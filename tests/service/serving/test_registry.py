@@ -274,7 +274,7 @@ def test_threads_are_for_slow_models_and_shared_by_the_processes(
 
     monkeypatch.setattr(OnnxSession, "__init__", recording_init)
     monkeypatch.setattr("service.serving.preparer.available_cpus", lambda: 6)
-    prepared = prepare(registry_of(**settings).repository.preparer.job(bundle.path))
+    prepared = prepare(registry_of(**settings).job(bundle.path))
     assert opened == [tried]  # Once: opening and warming up again would double the time of a load.
     assert prepared.threads == served
 

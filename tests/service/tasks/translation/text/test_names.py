@@ -1,4 +1,4 @@
-"""Names are found by lists, by titles and by how a word is spelled, and are written as the target language does."""
+"""Names are result by lists, by titles and by how a word is spelled, and are written as the target language does."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def finders() -> dict[str, NameFinder]:
     return {language: finder(language) for language in LANGUAGES}
 
 
-def found(names: NameFinder, text: str) -> dict[str, str]:
+def result(names: NameFinder, text: str) -> dict[str, str]:
     return {text[name.start : name.end]: name.translation for name in names.find(text, 0, len(text))}
 
 
@@ -56,7 +56,7 @@ def found(names: NameFinder, text: str) -> dict[str, str]:
     ],
 )
 def test_english(finders: dict[str, NameFinder], text: str, expected: dict[str, str]) -> None:
-    assert found(finders["en"], text) == expected
+    assert result(finders["en"], text) == expected
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,12 @@ def test_english(finders: dict[str, NameFinder], text: str, expected: dict[str, 
     ],
 )
 def test_german(finders: dict[str, NameFinder], text: str, expected: dict[str, str]) -> None:
-    assert found(finders["de"], text) == expected
+    assert result(finders["de"], text) == expected
 
 
 def test_what_training_has_learned_decides() -> None:
     names = NameList(translations={"Hamburg": "Hamborg"}, known_words=frozenset(["Yusuf"]))
-    assert found(finder("en", names), "Yusuf lives in Hamburg.") == {"Hamburg": "Hamborg"}
+    assert result(finder("en", names), "Yusuf lives in Hamburg.") == {"Hamburg": "Hamborg"}
     assert NameList.read(names.write()) == names
     with pytest.raises(ValueError, match="no list of names"):
         NameList.read(b'{"names": 1}')

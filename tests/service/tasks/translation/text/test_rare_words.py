@@ -1,4 +1,4 @@
-"""Rare words: numbers, dates, codes and names are found, and written in the notation of the target language."""
+"""Rare words: numbers, dates, codes and names are result, and written in the notation of the target language."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from service.tasks.translation.text.rare_words import align, find_rare_words, target_text
 
 
-def found(text: str, source: str, target: str) -> dict[str, str]:
+def result(text: str, source: str, target: str) -> dict[str, str]:
     """What becomes of each rare word of a text."""
     spans = find_rare_words(text, source, target)
     return {text[span.start : span.end]: target_text(text, span, source, target) for span in spans}
@@ -38,7 +38,7 @@ def found(text: str, source: str, target: str) -> dict[str, str]:
     ],
 )  # fmt: skip
 def test_from_english(text: str, expected: dict[str, str]) -> None:
-    assert found(text, "en", "de") == expected
+    assert result(text, "en", "de") == expected
 
 
 @pytest.mark.parametrize(
@@ -53,19 +53,19 @@ def test_from_english(text: str, expected: dict[str, str]) -> None:
     ],
 )
 def test_from_german(text: str, expected: dict[str, str]) -> None:
-    assert found(text, "de", "en") == expected
+    assert result(text, "de", "en") == expected
 
 
 def test_without_month_names_the_digits_of_a_date_are_found() -> None:
-    assert found("On May 3, 1987", "en", "fr") == {"3": "3", "1987": "1987"}
-    assert found("It costs 1,234.50", "en", "fr") == {"1,234.50": "1\u202f234,50"}
-    assert found("It costs 1,234.50", "en", "eo") == {"1,234.50": "1,234.50"}
+    assert result("On May 3, 1987", "en", "fr") == {"3": "3", "1987": "1987"}
+    assert result("It costs 1,234.50", "en", "fr") == {"1,234.50": "1\u202f234,50"}
+    assert result("It costs 1,234.50", "en", "eo") == {"1,234.50": "1,234.50"}
 
 
 def test_align_finds_what_both_sides_say() -> None:
     source, target = "On May 3, 1987, 12 of 4,200 came.", "Am 3. Mai 1987 kamen zwölf von 4200."
     aligned = align(source, find_rare_words(source, "en", "de"), target, ("en", "de"))
-    assert [(source[span.start : span.end], target[slice(*place)]) for span, place in aligned] == [
+    assert [(source[span.start : span.end], target[slice(*index)]) for span, index in aligned] == [
         ("May 3, 1987", "3. Mai 1987"),
         ("4,200", "4200"),
     ]

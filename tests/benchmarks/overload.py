@@ -203,7 +203,7 @@ def _server(models: Path) -> Iterator[int]:
         assert process.stderr is not None
         for line in process.stderr:
             entry = json.loads(line) if line.startswith("{") else {}
-            if "address" in entry:
+            if entry.get("message") == "serving":
                 break
         else:
             raise SystemExit("the server did not start")

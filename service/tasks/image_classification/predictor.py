@@ -24,7 +24,7 @@ from service.tasks.image_classification.preprocessing import (
     find_figures,
     normalize,
 )
-from service.tasks.image_classification.request import ClassifyRequest, FoundFigures, to_request
+from service.tasks.image_classification.request import ClassifyRequest, PictureFigures, to_request
 from service.tasks.image_classification.schemas import ClassifyBody
 from service.tasks.json_tensors import array_from_json
 from service.tasks.scheduling import RUN, Scheduling, Work
@@ -140,7 +140,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
             return {self._input: self._from_pixels(request)}
         count = len(request.pictures)
         self._check_count(count, request.field or "body")
-        request.found.clear()
+        request.figures.clear()
         images: list[NDArray[np.float32]] = []
         parts: list[NDArray[np.float32]] = []
         for index, picture in enumerate(request.pictures):
@@ -152,7 +152,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
             except ImageError as error:
                 raise InvalidRequest(str(error), request.name(index)) from error
             if figures is not None:
-                request.found.append(FoundFigures(figures.figures, tuple(box for box, _ in figures.parts)))
+                request.figures.append(PictureFigures(figures.figures, tuple(box for box, _ in figures.parts)))
                 parts.extend(part for _, part in figures.parts)
                 self._check_parts(len(parts), request.name(index))
         # The parts of all pictures follow the pictures.
@@ -170,7 +170,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
                 raise ModelFailure("the model's probabilities hold NaN or infinity")
             best = sorted(range(len(row)), key=row.__getitem__, reverse=True)[: request.top_k]
             ranked.append([{"label": labels[i], "score": round(row[i], 6)} for i in best])
-        if not request.found:
+        if not request.figures:
             return {"results": [{"predictions": predictions} for predictions in ranked]}
         return {"results": _with_figures(request, ranked)}
 
@@ -216,14 +216,14 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
 
 def _with_figures(request: ClassifyRequest, ranked: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """The results of pictures: predictions, the number of figures and, if asked for, each figure by itself."""
-    pictures, rest = ranked[: len(request.found)], iter(ranked[len(request.found) :])
+    pictures, rest = ranked[: len(request.figures)], iter(ranked[len(request.figures) :])
     results: list[dict[str, Any]] = []
-    for predictions, found in zip(pictures, request.found, strict=True):
-        result: dict[str, Any] = {"predictions": predictions, "figures": found.count}
+    for predictions, counted in zip(pictures, request.figures, strict=True):
+        result: dict[str, Any] = {"predictions": predictions, "figures": counted.count}
         if request.split:
             result["parts"] = [
                 {"x": box.left, "y": box.top, "width": box.width, "height": box.height, "predictions": next(rest)}
-                for box in found.boxes
+                for box in counted.boxes
             ]
         results.append(result)
     return results

@@ -15,7 +15,7 @@ from service.tasks.image_classification.schemas import DEFAULT_TOP_K, ClassifyBo
 
 
 @dataclass(frozen=True)
-class FoundFigures:
+class PictureFigures:
     """The figures on one picture."""
 
     count: int
@@ -31,7 +31,7 @@ class ClassifyRequest:
     """Number of labels to return per image."""
     split: bool = False
     """Whether each figure of a picture is classified too."""
-    found: list[FoundFigures] = dataclasses.field(default_factory=list, compare=False)
+    figures: list[PictureFigures] = dataclasses.field(default_factory=list, compare=False)
     """The figures of each picture; preprocessing writes it for postprocessing. Empty where nothing is known of them."""
     pictures: Sequence[bytes] = ()
     """Contents of image files."""

@@ -86,17 +86,17 @@ class Segmenter:
         source = iter(texts)
         while group := list(_take(source, _GROUP_CHARACTERS)):
             by_text = [list(paragraphs(text)) for text in group]
-            labels = iter(self._labels([paragraph for found in by_text for paragraph in found], check))
-            for text, found in zip(group, by_text, strict=True):
-                yield self._decode(text, [(paragraph, next(labels)) for paragraph in found])
+            labels = iter(self._labels([paragraph for of_text in by_text for paragraph in of_text], check))
+            for text, of_text in zip(group, by_text, strict=True):
+                yield self._decode(text, [(paragraph, next(labels)) for paragraph in of_text])
 
-    def _labels(self, found: list[Paragraph], check: Callable[[], None]) -> list[Labels]:
+    def _labels(self, parts: list[Paragraph], check: Callable[[], None]) -> list[Labels]:
         """The labels of the characters of each paragraph."""
         labels: list[Labels] = [
             (np.zeros(len(paragraph.characters), np.uint8), np.zeros(len(paragraph.characters), np.bool_))
-            for paragraph in found
+            for paragraph in parts
         ]
-        ids = [np.fromiter(map(self._ids.__getitem__, paragraph.characters), np.int32) for paragraph in found]
+        ids = [np.fromiter(map(self._ids.__getitem__, paragraph.characters), np.int32) for paragraph in parts]
         all_windows = [(index, *window) for index, row in enumerate(ids) for window in windows(len(row))]
         all_windows.sort(key=lambda window: window[2] - window[1])  # similar lengths run together
         for first in range(0, len(all_windows), _MAX_ROWS):

@@ -56,8 +56,8 @@ def extract_figures(gray: Gray, *, split: bool) -> Foreground:
     reduced = _reduce(gray)
     with_margin = restore_margin(reduced)
     searched = reduced if with_margin is None else with_margin
-    ink, box, found = _extract(searched)
-    numbers, figures = separate_figures(found.mask)
+    ink, box, extracted = _extract(searched)
+    numbers, figures = separate_figures(extracted.mask)
     parts: list[tuple[Box, Contrast]] = []
     if split:
         scale, margin = len(gray) / len(reduced), (searched.shape[0] - reduced.shape[0]) // 2
@@ -65,7 +65,7 @@ def extract_figures(gray: Gray, *, split: bool) -> Foreground:
             mask = numbers == number
             inner = Box.around(mask)
             grown = inner.scaled(1, margin=1)
-            part = _scale_to_pen(grown.crop(found.values), grown.crop(mask))
+            part = _scale_to_pen(grown.crop(extracted.values), grown.crop(mask))
             parts.append((inner.in_picture(scale, margin, gray.shape), Box.around(part > 0).crop(part)))
     if with_margin is None and reduced is not gray and box.side < THRESHOLDS.detail_side:
         detail = box.scaled(len(gray) / len(reduced), margin=THRESHOLDS.detail_margin * box.side)

@@ -28,6 +28,7 @@ from service.tasks.word_vectors.schemas import (
     ProjectionBody,
     Similarity,
     SimilarityBody,
+    UnknownInputs,
     Usage,
 )
 
@@ -54,6 +55,8 @@ class EmbeddingsAnswer(BaseModel):
     data: list[Embedding]
     model: str
     usage: Usage
+    lectern: UnknownInputs | None = None
+    """Only if an input has no known word; the header `x-lectern-unknown` then has their number."""
 
 
 async def similarity(request: Request) -> Response:
@@ -82,7 +85,10 @@ async def embeddings(request: Request) -> Response:
     served = _find(request, body)
     fields = await predict(request, served, served.predictor.parse(body), serialize=True)
     document = {"object": "list", "model": served.name} | fields
-    return add_model_headers(answer_response(document, context(request).turns), served)
+    response = add_model_headers(answer_response(document, context(request).turns), served)
+    if "lectern" in fields:
+        response.headers["x-lectern-unknown"] = str(len(fields["lectern"]["unknown"]))
+    return response
 
 
 async def _respond(request: Request, body_type: type[TaskBody]) -> Response:
@@ -112,7 +118,7 @@ def _neighbors_limits(limits: Limits) -> JsonLimits:
 
 
 def _embeddings_limits(limits: Limits) -> JsonLimits:
-    """16 bytes a word; numbers are word ids."""
+    """16 bytes a word. Token ids are refused when they are parsed, by a message that says what to send."""
     return JsonLimits(
         max_bytes=bytes_of(16 * limits.max_total_words),
         items=max(limits.max_numbers, limits.max_inputs),
@@ -194,8 +200,10 @@ OPERATIONS = (
         tag="tasks",
         summary="Embed texts, as OpenAI's API does",
         description=(
-            "Returns a unit vector for each input: that of the word, or the weighted mean of its known words. Errors "
-            "have OpenAI's shape, and an invalid input is 400."
+            "Returns a unit vector for each input: that of the word, or the weighted mean of its known words. An input "
+            "without a known word has the zero vector: `lectern.unknown` lists their indices, the header "
+            "`x-lectern-unknown` counts them, and `strict` makes it an error. Errors have OpenAI's shape, and an "
+            "invalid input is 400."
         ),
         body=EmbeddingsBody,
         json_limits=_embeddings_limits,

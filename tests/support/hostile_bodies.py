@@ -175,7 +175,7 @@ HOSTILE: tuple[HostileBody, ...] = (
         name="projection: empty lists", path="/v1/projection", make=_json('{"words":[', "[]", 600_000), status=422
     ),
     HostileBody(
-        name="embeddings: word ids",
+        name="embeddings: token ids",
         path="/v1/embeddings",
         make=_json('{"input":[', "1", 4_000_000),
         status=400,
@@ -492,10 +492,11 @@ LARGEST: tuple[HostileBody, ...] = (
         status=200,
     ),
     HostileBody(
-        name="embeddings: word ids",
+        name="embeddings: token ids",
         path="/v1/embeddings",
         make=lambda: orjson.dumps({"input": [list(range(1, 96))] * LIMITS.max_inputs}),
-        status=200,
+        status=400,
+        text="check_embedding_ctx_length",
     ),
     HostileBody(name="classify: pixels", path="/v1/classify", make=_pixels, status=200),
     HostileBody(name="infer: pixels", path="/v2/models/digits/infer", make=_tensor, status=200),

@@ -33,6 +33,11 @@ _EXTRA_CHARACTERS = 100
 _PHRASE_PASSES = 2
 """Passes of joining two words or phrases: phrases of up to four words, if their halves are phrases too."""
 
+_TOKEN_IDS = (
+    "holds token ids, which belong to the tokenizer of another model; send texts (LangChain's OpenAIEmbeddings does so "
+    "with check_embedding_ctx_length=False)"
+)
+
 WeightedSum = tuple[NDArray[np.int64], NDArray[np.float32]]
 """Distinct row ids [m] and their weights [m]."""
 
@@ -40,25 +45,28 @@ WeightedSum = tuple[NDArray[np.int64], NDArray[np.float32]]
 class EmbeddingsRequest(WordsRequest):
     """A request of /v1/embeddings: a text's vector is the weighted mean of its known words' unit vectors, normalized.
 
-    The weights are a / (a + p(w)) (Arora et al. 2017, "A simple but tough-to-beat baseline", section 3).
+    The weights are a / (a + p(w)) (Arora et al. 2017, "A simple but tough-to-beat baseline", section 3). A text without
+    a known word has the zero vector and is named in the answer, so that it fails no others; `strict` makes it an error.
     """
 
     def __init__(self, body: EmbeddingsBody) -> None:
         self._input = body.input
         self._base64 = body.encoding_format == "base64"
         self._dimensions = body.dimensions
+        self._strict = body.strict
+        self._known: list[int] = []
+        """Indices of the inputs that have a known word; filled by `prepare`."""
+        self._count = 0
         self._tokens = 0
         self._words = 0
 
     def is_large(self, lookup: Lookup) -> bool:
         texts = self._input if isinstance(self._input, list) else [self._input]
-        if len(texts) > SMALL_WORDS or any(isinstance(text, list) and len(text) > SMALL_WORDS for text in texts):
-            return True
-        return sum(len(text) for text in texts if isinstance(text, str)) > _SMALL_CHARACTERS
+        return len(texts) > SMALL_WORDS or sum(len(text) for text in texts if isinstance(text, str)) > _SMALL_CHARACTERS
 
     def work(self) -> Work:
         texts = self._input if isinstance(self._input, list) else [self._input]
-        characters = sum(len(text) for text in texts if isinstance(text, str | list))
+        characters = sum(len(text) for text in texts if isinstance(text, str))
         return Work(_EXTRA_CHARACTERS * (1 + len(texts)) + characters, EMBEDDING_TEXTS, len(texts), "inputs like these")
 
     def prepare(self, lookup: Lookup) -> Tensors:
@@ -66,28 +74,26 @@ class EmbeddingsRequest(WordsRequest):
             raise InvalidRequest(
                 f"is {self._dimensions}, the model's vectors have {lookup.preprocessing.dimensions}", "dimensions"
             )
-        inputs = _inputs(self._input)
-        if len(inputs) > lookup.limits.max_inputs:
-            raise LimitExceeded(
-                f"{len(inputs)} inputs, {lookup.limits.describe('max_inputs')}; send several requests",
-                "input",
-            )
-        single = not isinstance(self._input, list) or inputs[0] is self._input
-        fields = ["input" if single else f"input[{index}]" for index in range(len(inputs))]
-        sums_of = self._sums_of_ids if isinstance(inputs[0], list) else self._sums_of_texts
-        sums: list[WeightedSum] = []
-        for start in range(0, len(inputs), _BATCH_TEXTS):
+        texts = [self._input] if isinstance(self._input, str) else self._input
+        _check_inputs(texts, lookup)
+        fields = ["input"] if texts is not self._input else [f"input[{index}]" for index in range(len(texts))]
+        sums: list[WeightedSum | None] = []
+        for start in range(0, len(texts), _BATCH_TEXTS):
             end = start + _BATCH_TEXTS
-            sums += sums_of(lookup, inputs[start:end], fields[start:end])
-        return {SUMS: object_array(sums)}
+            sums += self._sums_of_texts(lookup, texts[start:end], fields[start:end])
+        self._count = len(sums)
+        self._known = [index for index, entry in enumerate(sums) if entry is not None]
+        return {SUMS: object_array([entry for entry in sums if entry is not None])}
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
-        vectors = outputs[EMBEDDINGS]
-        if not vectors.any(axis=1).all():
-            index = int(np.argmin(vectors.any(axis=1)))
-            raise InvalidRequest("the vectors of its words cancel each other out", f"input[{index}]")
+        vectors = np.zeros((self._count, lookup.preprocessing.dimensions), np.float32)
+        vectors[self._known] = outputs[EMBEDDINGS]
         if self._dimensions is not None:
             vectors = _truncate(vectors, self._dimensions)
+        unknown = np.flatnonzero(~vectors.any(axis=1)).tolist()
+        if unknown and self._strict:
+            remedy = "its words cancel each other out" if self._dimensions is None else "ask for more 'dimensions'"
+            raise InvalidRequest(f"is a vector of zeros; {remedy}", f"input[{unknown[0]}]")
         data = [
             {
                 "object": "embedding",
@@ -96,58 +102,40 @@ class EmbeddingsRequest(WordsRequest):
             }
             for index, vector in enumerate(np.ascontiguousarray(vectors))
         ]
-        return {"data": data, "usage": {"prompt_tokens": self._tokens, "total_tokens": self._tokens}}
+        fields = {"data": data, "usage": {"prompt_tokens": self._tokens, "total_tokens": self._tokens}}
+        return fields | {"lectern": {"unknown": unknown}} if unknown else fields
 
-    def _sums_of_texts(self, lookup: Lookup, texts: Sequence[str], fields: Sequence[str]) -> list[WeightedSum]:
-        """Weighted sum of the known words of each text."""
+    def _sums_of_texts(self, lookup: Lookup, texts: Sequence[str], fields: Sequence[str]) -> list[WeightedSum | None]:
+        """Weighted sum of the known words of each text; None of one without any."""
         tokenized = [self._tokenize(lookup, text, field) for text, field in zip(texts, fields, strict=True)]
         if lookup.preprocessing.phrases:
             tokenized = _join_phrases(lookup, tokenized)
         # A text that is a word of the vocabulary is looked up as that word, without tokenization.
         whole_texts = [lookup.normalize(text) if len(text) <= _MAX_WORD_LENGTH else "" for text in texts]
         known = _known_words(lookup, [whole_texts, *tokenized])
-        sums = []
+        sums: list[WeightedSum | None] = []
         for text, word, tokens, field in zip(texts, whole_texts, tokenized, fields, strict=True):
             counts = Counter([word] if word in known else tokens)
             for token in [token for token in counts if token not in known]:
                 del counts[token]
+            self._tokens += 1 if word in known else len(tokens)
             if not counts:
-                raise InvalidRequest(_describe_unknown_text(lookup, text, tokens), field)
+                if self._strict:
+                    raise InvalidRequest(_describe_unknown_text(lookup, text, tokens), field)
+                sums.append(None)
+                continue
             ids = np.fromiter((known[token] for token in counts), np.int64, len(counts))
             frequencies = np.fromiter(counts.values(), np.float32, len(counts))
             sums.append((ids, frequencies * lookup.weights[ids]))
-            self._tokens += 1 if word in known else len(tokens)
         return sums
 
     def _tokenize(self, lookup: Lookup, text: str, field: str) -> list[str]:
         """Split a text into normalized words."""
-        if not isinstance(text, str):
-            raise InvalidRequest("is not a text; send only texts, or only lists of word ids", field)
-        if not text.strip():
-            raise InvalidRequest("is empty; send a word or a text", field)
         tokens = tokenize(text, lookup.preprocessing.tokenizer)
         self._count_words(lookup, len(tokens), field)
         # The tokenizer `letters` converts to lower case itself.
         lower = lookup.preprocessing.normalizer == "lower" and lookup.preprocessing.tokenizer == "words"
         return [token.lower() for token in tokens] if lower else tokens
-
-    def _sums_of_ids(self, lookup: Lookup, lists: Sequence[list[int]], fields: Sequence[str]) -> list[WeightedSum]:
-        """Weighted sum of the words of each list of ids."""
-        sums = []
-        size = len(lookup.vocabulary)
-        for word_ids, field in zip(lists, fields, strict=True):
-            if not isinstance(word_ids, list) or not word_ids:
-                raise InvalidRequest("is not a list of word ids; send at least one id in each", field)
-            self._count_words(lookup, len(word_ids), field)
-            for index, word_id in enumerate(word_ids):
-                if type(word_id) is not int or not 0 <= word_id < size:
-                    raise InvalidRequest(
-                        f"is not a word id; ids are integers from 0 to {size - 1}", f"{field}[{index}]"
-                    )
-            ids, counts = np.unique(np.asarray(word_ids, np.int64), return_counts=True)
-            sums.append((ids, (counts * lookup.weights[ids]).astype(np.float32)))
-            self._tokens += len(word_ids)
-        return sums
 
     def _count_words(self, lookup: Lookup, words: int, field: str) -> None:
         """Raise InvalidRequest if an input, or with it the request, has too many words."""
@@ -163,19 +151,28 @@ class EmbeddingsRequest(WordsRequest):
             )
 
 
-def _inputs(value: Any) -> list[Any]:
-    """The field `input` as a list of texts, or of lists of word ids."""
-    if isinstance(value, str):
-        return [value]
-    if not isinstance(value, list):
-        raise InvalidRequest("must be a text, a list of texts, or one or many lists of word ids", "input")
-    if not value:
-        raise InvalidRequest("is empty; send 1 input or more", "input")
-    if type(value[0]) is int:
-        return [value]
-    if not isinstance(value[0], str | list):
-        raise InvalidRequest("must be a text, a word id or a list of word ids", "input[0]")
-    return value
+def _check_inputs(inputs: Any, lookup: Lookup) -> None:
+    """Check that `input` is a list of texts, of no more than the limit.
+
+    Raises:
+        InvalidRequest: it is not.
+    """
+    if not isinstance(inputs, list):
+        raise InvalidRequest(_TOKEN_IDS if _is_number(inputs) else "must be a text or a list of texts", "input")
+    if not inputs:
+        raise InvalidRequest("is empty; send 1 text or more", "input")
+    if len(inputs) > lookup.limits.max_inputs:
+        raise LimitExceeded(
+            f"{len(inputs)} inputs, {lookup.limits.describe('max_inputs')}; send several requests", "input"
+        )
+    for index, text in enumerate(inputs):
+        if not isinstance(text, str):
+            is_ids = _is_number(text) or (isinstance(text, list) and any(map(_is_number, text)))
+            raise InvalidRequest(_TOKEN_IDS if is_ids else "is not a text", f"input[{index}]")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _known_words(lookup: Lookup, texts: Iterable[Sequence[str]]) -> dict[str, int]:
@@ -219,6 +216,8 @@ def _join_known_pairs(tokens: list[str], known: set[tuple[str, str]]) -> list[st
 
 def _describe_unknown_text(lookup: Lookup, text: str, tokens: Sequence[str]) -> str:
     """Error message for a text without known words."""
+    if not text.strip():
+        return "is empty; send a word or a text"
     if not tokens:
         return f"{text[:_MAX_WORD_LENGTH]!r} holds no word"
     reason = lookup.describe_unknown(tokens[0])
@@ -226,14 +225,8 @@ def _describe_unknown_text(lookup: Lookup, text: str, tokens: Sequence[str]) -> 
 
 
 def _truncate(vectors: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
-    """Keep the leading dimensions and scale the vectors to norm 1 again."""
+    """Keep the leading dimensions and scale the vectors to norm 1 again; zero stays zero."""
     leading = vectors[:, :dimensions].astype(np.float64)
     norms = np.linalg.norm(leading, axis=1, keepdims=True)
-    if not norms.all():
-        raise InvalidRequest(
-            f"is {dimensions}, but those leading numbers of input[{int(np.argmin(norms))}]'s vector are all zero; "
-            "ask for more",
-            "dimensions",
-        )
-    truncated: NDArray[np.float32] = (leading / norms).astype(np.float32)
+    truncated: NDArray[np.float32] = (leading / np.where(norms, norms, 1)).astype(np.float32)
     return truncated

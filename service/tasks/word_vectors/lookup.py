@@ -83,10 +83,14 @@ class Lookup:
 
     def describe_unknown(self, word: str) -> str:
         """Error message for a word that is not in the vocabulary, with similar known spellings."""
-        closest = self._spelling.closest(self.normalize(word))
+        closest = self.closest(word)
         spellings = f"; closest known: {', '.join(closest)}" if closest else ""
         quoted = word if len(word) <= _MAX_QUOTED else f"{word[:_MAX_QUOTED]}…"
         return f"{quoted!r} is not in the vocabulary of model {self._model!r}{spellings}"
+
+    def closest(self, word: str, deadline: float | None = None) -> list[str]:
+        """Known spellings similar to a word; `deadline` as in `SpellingSuggester.closest`."""
+        return self._spelling.closest(self.normalize(word), deadline)
 
     def check_count(self, count: int, what: str, field: str) -> None:
         """Check the length of a list of words, pairs or vectors against the limit.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import Any
@@ -27,6 +28,7 @@ from service.tasks.word_vectors.request import (
     search_work,
 )
 from service.tasks.word_vectors.schemas import AnalogyBody, NeighborsBody
+from service.tasks.word_vectors.spelling import TIME_LIMIT_SECONDS
 
 _SMALL_VECTORS = 8
 """Vectors per request that are parsed in the event loop; more go to a thread."""
@@ -57,9 +59,12 @@ class WordNeighborsRequest(WordsRequest):
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
         excluded = [[row] for row in self._ids if row >= 0]
         neighbors = iter(_format_neighbors(lookup, outputs[NEIGHBORS], excluded, self._k))
+        deadline = time.perf_counter() + TIME_LIMIT_SECONDS
         return {
             "results": [
-                {"neighbors": None, "unknown": [word]} if row < 0 else {"neighbors": next(neighbors)}
+                {"neighbors": None, "unknown": [word], "suggestions": lookup.closest(word, deadline)}
+                if row < 0
+                else {"neighbors": next(neighbors)}
                 for word, row in zip(self._words, self._ids, strict=True)
             ]
         }

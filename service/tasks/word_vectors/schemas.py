@@ -70,20 +70,11 @@ class ProjectionBody(TaskBody):
 class EmbeddingsBody(TaskBody):
     """The JSON body of /v1/embeddings, in the format of OpenAI's API."""
 
-    # Typed as Any: pydantic's errors for a union of four types would be unclear.
+    # Typed as Any: token ids get an error of their own, and pydantic's for a union would be unclear.
     input: Any = Field(
-        description="A text, several texts, a list of word ids (positions in the vocabulary), or several such lists.",
+        description="A text, or several. Token ids are refused: they belong to the tokenizer of another model.",
         json_schema_extra={
-            "anyOf": [
-                {"type": "string", "minLength": 1},
-                {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
-                {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}},
-                {
-                    "type": "array",
-                    "minItems": 1,
-                    "items": {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}},
-                },
-            ]
+            "anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"type": "string"}}],
         },
     )
     encoding_format: Annotated[Literal["float", "base64"], NullAs(lambda: "float")] = Field(
@@ -94,6 +85,13 @@ class EmbeddingsBody(TaskBody):
         description="Number of leading dimensions to keep; vectors are then scaled to unit norm again.",
     )
     user: str | None = Field(default=None, description="Ignored.")
+    strict: Annotated[bool, Strict(), NullAs(lambda: False)] = Field(
+        default=False,
+        description=(
+            "Lectern's own: refuse a text without a known word; otherwise its vector is zero, and `lectern.unknown` of "
+            "the answer has its index."
+        ),
+    )
 
 
 class Similarity(BaseModel):
@@ -115,6 +113,9 @@ class Neighbors(BaseModel):
 
     neighbors: list[Neighbor] | None
     unknown: list[str] | None = Field(default=None, description="The unknown words; absent if all are known.")
+    suggestions: list[str] | None = Field(
+        default=None, description="Known words spelled like the unknown one, the closest first; absent if it is known."
+    )
 
 
 class Point(BaseModel):
@@ -132,6 +133,12 @@ class Embedding(BaseModel):
     object: Literal["embedding"]
     index: int
     embedding: list[float] | str
+
+
+class UnknownInputs(BaseModel):
+    """Lectern's own addition to the answer of /v1/embeddings."""
+
+    unknown: list[int] = Field(description="Indices of the inputs without a known word, whose vectors are zero.")
 
 
 class Usage(BaseModel):

@@ -34,14 +34,20 @@ class SpellingSuggester:
         for word in vocabulary.most_frequent(_FREQUENT_WORDS):
             self._by_length[len(word)].append(word)
 
-    def closest(self, word: str) -> list[str]:
+    def closest(self, word: str, deadline: float | None = None) -> list[str]:
         """Find at most `MAX_SUGGESTIONS` words: first the word in other cases, then by edit distance and frequency.
 
         The distance is optimal string alignment: insertions, deletions, substitutions and transpositions of adjacent
         characters.
+
+        Args:
+            word: the unknown word, normalized.
+            deadline: when to end, of `time.perf_counter`, for the words of one request together; None: after
+                `TIME_LIMIT_SECONDS`.
         """
-        deadline = time.perf_counter() + TIME_LIMIT_SECONDS
-        if not word or len(word) > _MAX_WORD_LENGTH:
+        if deadline is None:
+            deadline = time.perf_counter() + TIME_LIMIT_SECONDS
+        if not word or len(word) > _MAX_WORD_LENGTH or time.perf_counter() > deadline:
             return []
         cases = list(dict.fromkeys((word.lower(), word.capitalize(), word.upper(), word.title())))
         suggestions = [case for case, row in zip(cases, self._vocabulary.find(cases), strict=True) if row >= 0]

@@ -45,13 +45,56 @@ def test_the_answer_has_openais_shape(client: TestClient) -> None:
 
 def test_all_forms_of_input_agree(client: TestClient) -> None:
     expected = pytest.approx(unit_vectors()[4].tolist(), abs=1e-6)
-    number = WORDS.index("king")
-    for inputs in ("king", ["king"], [number], [[number]]):
+    for inputs in ("king", ["king"]):
         assert embed(client, inputs) == [expected]
     (packed,) = embed(client, "king", encoding_format="base64")
     assert np.frombuffer(base64.b64decode(packed), "<f4").tolist() == expected
-    assert embed(client, ["king queen"]) == [pytest.approx(embed(client, [[4, 5]])[0], abs=1e-6)]
-    assert embed(client, ["king king queen"]) == [pytest.approx(embed(client, [4, 4, 5])[0], abs=1e-6)]
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [[7], [1.5], [[7]], [[7, 8], [9]], [-1], [10**20], ["king", 7], ["king", [7]], [["king", 7]], 7],
+    ids=str,
+)
+@pytest.mark.parametrize("strict", [False, True])
+def test_token_ids_are_refused_with_what_to_set(client: TestClient, inputs: Any, *, strict: bool) -> None:
+    response = client.post("/v1/embeddings", json={"input": inputs, "strict": strict})
+    assert response.status_code == 400
+    assert "check_embedding_ctx_length=False" in response.json()["error"]["message"]
+
+
+WITHOUT_A_WORD = ["", " \n", "!?", "----", "😀", "2015", "zzz qqq", "\u0000", "kingg", "﻿"]
+
+
+def test_texts_without_a_known_word_have_zero_vectors_and_are_named(client: TestClient) -> None:
+    texts = ["king", *WITHOUT_A_WORD, "queen"]
+    response = client.post("/v1/embeddings", json={"input": texts})
+    assert response.status_code == 200, response.text
+    unknown = list(range(1, len(texts) - 1))
+    assert response.json()["lectern"] == {"unknown": unknown}
+    assert response.headers["x-lectern-unknown"] == str(len(unknown))
+    vectors = np.array([entry["embedding"] for entry in response.json()["data"]])
+    assert not vectors[1:-1].any()
+    assert np.allclose(vectors[[0, -1]], unit_vectors()[[WORDS.index("king"), WORDS.index("queen")]], atol=1e-6)
+
+
+def test_only_texts_without_a_known_word(client: TestClient) -> None:
+    response = client.post("/v1/embeddings", json={"input": "😀", "encoding_format": "base64", "dimensions": 4})
+    assert response.json()["lectern"] == {"unknown": [0]}
+    (entry,) = response.json()["data"]
+    assert np.frombuffer(base64.b64decode(entry["embedding"]), "<f4").tolist() == [0, 0, 0, 0]
+
+
+def test_a_vector_whose_leading_dimensions_are_zero_is_named(client: TestClient) -> None:
+    response = client.post("/v1/embeddings", json={"input": ["king", "apple"], "dimensions": 1})
+    assert [entry["embedding"] for entry in response.json()["data"]] == [[1.0], [0.0]]
+    assert response.json()["lectern"] == {"unknown": [1]}
+
+
+def test_an_answer_without_unknown_texts_says_nothing_of_them(client: TestClient) -> None:
+    response = client.post("/v1/embeddings", json={"input": ["king zzz"]})
+    assert "lectern" not in response.json()
+    assert "x-lectern-unknown" not in response.headers
 
 
 def test_two_thousand_inputs(client: TestClient) -> None:
@@ -72,36 +115,33 @@ def test_a_long_text_is_bounded_by_words(client: TestClient) -> None:
     ("body", "param", "message"),
     [
         ({}, "input", "Field required"),
-        ({"input": None}, "input", "must be a text, a list of texts, or one or many lists of word ids"),
+        ({"input": None}, "input", "must be a text or a list of texts"),
         ({"input": {"text": "king"}}, "input", "must be a text"),
-        ({"input": []}, "input", "is empty; send 1 input or more"),
-        ({"input": ""}, "input", "is empty; send a word or a text"),
-        ({"input": ["king", " \n"]}, "input[1]", "is empty; send a word or a text"),
+        ({"input": []}, "input", "is empty; send 1 text or more"),
+        ({"input": "", "strict": True}, "input", "is empty; send a word or a text"),
+        ({"input": ["king", " \n"], "strict": True}, "input[1]", "is empty; send a word or a text"),
         ({"input": ["king"] * 2049}, "input", "2049 inputs, the limit is 2048 (LECTERN_MAX_INPUTS)"),
-        ({"input": ["king", 7]}, "input[1]", "is not a text"),
         ({"input": ["king", ["queen"]]}, "input[1]", "is not a text"),
-        ({"input": [None]}, "input[0]", "must be a text, a word id or a list of word ids"),
-        ({"input": [True]}, "input[0]", "must be a text, a word id or a list"),
-        ({"input": [1.5]}, "input[0]", "must be a text, a word id or a list"),
-        ({"input": [1, "king"]}, "input[1]", "is not a word id; ids are integers from 0 to 20"),
-        ({"input": [1, True]}, "input[1]", "is not a word id"),
-        ({"input": [0, 21]}, "input[1]", "is not a word id; ids are integers from 0 to 20"),
-        ({"input": [-1]}, "input[0]", "is not a word id"),
-        ({"input": [[1], [2, 10**20]]}, "input[1][1]", "is not a word id"),
-        ({"input": [[1], []]}, "input[1]", "is not a list of word ids"),
-        ({"input": [[1], 2]}, "input[1]", "is not a list of word ids"),
-        ({"input": [[1], "king"]}, "input[1]", "is not a list of word ids"),
-        ({"input": [0] * 8193}, "input", "8193 words, the limit is 8192"),
-        ({"input": "!?"}, "input", "'!?' holds no word"),
+        ({"input": [None]}, "input[0]", "is not a text"),
+        ({"input": [True]}, "input[0]", "is not a text"),
+        ({"input": "!?", "strict": True}, "input", "'!?' holds no word"),
         (
-            {"input": ["king", "kingg"]},
+            {"input": ["king", "kingg"], "strict": True},
             "input[1]",
             "'kingg' is not in the vocabulary of model 'words'; closest known: king",
         ),
-        ({"input": "zzz qqq"}, "input", "none of its 2 words is known: 'zzz' is not in the vocabulary"),
+        (
+            {"input": "zzz qqq", "strict": True},
+            "input",
+            "none of its 2 words is known: 'zzz' is not in the vocabulary",
+        ),
+        (
+            {"input": ["king", "apple"], "dimensions": 1, "strict": True},
+            "input[1]",
+            "is a vector of zeros; ask for more 'dimensions'",
+        ),
         ({"input": "king", "dimensions": 0}, "dimensions", "greater than or equal to 1"),
         ({"input": "king", "dimensions": DIMENSIONS + 1}, "dimensions", "is 13, the model's vectors have 12"),
-        ({"input": ["king", "apple"], "dimensions": 1}, "dimensions", "input[1]'s vector are all zero; ask for more"),
         ({"input": "king", "dimensions": "3"}, "dimensions", "valid integer"),
         ({"input": "king", "encoding_format": "hex"}, "encoding_format", "Input should be 'float' or 'base64'"),
         ({"input": "king", "truncate": True}, "truncate", "is not a field of this request"),

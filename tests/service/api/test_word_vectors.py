@@ -59,7 +59,7 @@ def test_neighbors_of_words(client: TestClient) -> None:
     first, second, third = answer["results"]
     assert [neighbor["word"] for neighbor in first["neighbors"]] == ["queen", "prince"]
     assert all(list(neighbor) == ["word", "score"] for neighbor in first["neighbors"])
-    assert second == {"neighbors": None, "unknown": ["Zzz"]}
+    assert second == {"neighbors": None, "unknown": ["Zzz"], "suggestions": []}
     assert "paris" not in [neighbor["word"] for neighbor in third["neighbors"]]
     assert len(ask(client, "neighbors", words=["king"])["results"][0]["neighbors"]) == 10
     assert len(ask(client, "neighbors", words=["king"], k=50)["results"][0]["neighbors"]) == len(WORDS) - 1

@@ -86,6 +86,8 @@ class Settings(Limits, BaseSettings):
     """Loading and unloading over HTTP: explicit (on), none (off), or on only if LECTERN_HOST is loopback (auto)."""
     default_models: Names = ("digits", "pos-en", "words-en")
     """Models that answer requests which name none, separated by commas: the first that has the task of the route."""
+    model_aliases: Names = ()
+    """Other names of models, separated by commas, as text-embedding-3-small=words-en; a model's own name wins."""
     trusted_hosts: Names = ()
     """Hosts that requests may name, separated by commas: names, *.example.com, addresses, networks, or * for all."""
     trusted_proxies: Names = ()
@@ -136,8 +138,23 @@ class Settings(Limits, BaseSettings):
     """Settings of single models, for example LECTERN_MODEL__WORDS_EN__PROVIDERS=cpu for words-en."""
 
     _split_names = field_validator(
-        "providers", "default_models", "trusted_hosts", "cors_origins", "trusted_proxies", mode="before"
+        "providers",
+        "default_models",
+        "model_aliases",
+        "trusted_hosts",
+        "cors_origins",
+        "trusted_proxies",
+        mode="before",
     )(_split)
+
+    @field_validator("model_aliases")
+    @classmethod
+    def _check_aliases(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        aliases = [alias for alias, _ in map(_split_alias, value)]
+        repeated = next((alias for alias in aliases if aliases.count(alias) > 1), None)
+        if repeated is not None:
+            raise ValueError(f"{repeated!r} is set twice; give each alias one model")
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -167,6 +184,11 @@ class Settings(Limits, BaseSettings):
     @classmethod
     def _check_version_policy(cls, value: str) -> str:
         return VersionPolicy.parse(value).text
+
+    @property
+    def models_by_alias(self) -> dict[str, str]:
+        """The model of each alias."""
+        return dict(map(_split_alias, self.model_aliases))
 
     def limits_for(self, name: str) -> Limits:
         """The limits of model `name`: the global ones, with its own batch size where one is set."""
@@ -200,7 +222,7 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = variable("__".join(str(part) for part in first["loc"]))
-        wrong = "is not a setting" if first["type"] == "extra_forbidden" else first["msg"]
+        wrong = "is not a setting" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
         raise ConfigurationError(f"{name}={first['input']!r}: {wrong}; see `lectern serve --help`") from error
     except SettingsError as error:  # Only the one setting that is a table is parsed before it is validated.
         raise ConfigurationError(
@@ -228,6 +250,13 @@ def describe_settings() -> Iterator[tuple[str, str, str]]:
             text = str(int(default))
         suffix = "__<NAME>__<SETTING>" if name == "model" else ""
         yield variable(name) + suffix, "" if default in ({}, None) else text, field.description or ""
+
+
+def _split_alias(pair: str) -> tuple[str, str]:
+    alias, _, model = (part.strip() for part in pair.partition("="))
+    if not (alias and model):
+        raise ValueError(f"{pair!r} is no alias; write ALIAS=MODEL, as text-embedding-3-small=words-en")
+    return alias, model
 
 
 def _first(own: int | None, other: int) -> int:

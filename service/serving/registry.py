@@ -56,6 +56,7 @@ class ModelRegistry:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._metrics = metrics
         self._default_models = settings.default_models
+        self._aliases = settings.models_by_alias
         self._models: dict[str, _Model] = {}
         self._serving: list[ServedModel] = []
         self._loader = ModelLoader(settings, metrics)
@@ -80,7 +81,8 @@ class ModelRegistry:
 
         Args:
             task: the task of the route; None takes a model of any task.
-            name: None takes the first of `LECTERN_DEFAULT_MODELS` that fits task and selectors, else the only model.
+            name: name or alias (`LECTERN_MODEL_ALIASES`) of the model; None takes the first of
+                `LECTERN_DEFAULT_MODELS` that fits task and selectors, else the only model.
             version: None takes the highest version that serves.
             **selectors: required values of the model's selectors (`source="en"`); None is ignored.
 
@@ -92,6 +94,8 @@ class ModelRegistry:
         requested = {field: value for field, value in selectors.items() if value is not None}
         if name is None:
             name = self._default_model(task, requested) or self._only_match(task, requested)
+        elif name not in self._models:
+            name = self._aliases.get(name, name)
         served = self._version(name, version)
         if task is not None and served.manifest.task != task:
             raise InvalidRequest(

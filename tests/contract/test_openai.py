@@ -20,7 +20,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("models")
     write_words(folder)
     with (
-        running(Settings(models=folder)) as url,
+        running(Settings(models=folder, model_aliases="text-embedding-3-small=words")) as url,
         openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client,
     ):
         yield client
@@ -101,10 +101,16 @@ def test_bad_input_is_a_bad_request(client: Any, arguments: dict[str, Any], para
 
 def test_an_unknown_model_is_not_found(client: Any) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
-        client.embeddings.create(model="text-embedding-3-small", input="king")
+        client.embeddings.create(model="text-embedding-3-large", input="king")
     assert caught.value.code == "model_not_found"
     with pytest.raises(openai.NotFoundError):
-        client.models.retrieve("text-embedding-3-small")
+        client.models.retrieve("text-embedding-3-large")
+
+
+def test_an_alias_is_answered(client: Any) -> None:
+    answer = client.embeddings.create(model="text-embedding-3-small", input="king")
+    assert answer.model == "words"
+    assert client.models.retrieve("text-embedding-3-small").id == "words"
 
 
 def test_the_models(client: Any) -> None:

@@ -391,6 +391,16 @@ def test_of_several_models_a_default_answers(repository: Path, loaded: Open) -> 
         registry.find(Task.TRANSLATION)
 
 
+def test_an_alias_names_a_model(repository: Path, loaded: Open) -> None:
+    for name in ("digits", "signs"):
+        write_classifier(repository, name)
+    registry = loaded(model_aliases="lenet = digits, signs=digits")
+    assert registry.find(Task.IMAGE_CLASSIFICATION, "lenet", "1").name == "digits"
+    assert registry.find(name="signs").name == "signs", "a model's own name comes first"
+    with pytest.raises(UnknownModel, match=r"no model 'lenett'; there are: digits, signs"):
+        registry.find(name="lenett")
+
+
 def test_no_other_model_answers_for_a_default_that_does_not_serve(repository: Path, loaded: Open) -> None:
     for name in ("digits", "letters"):
         write_classifier(repository, name)

@@ -13,25 +13,19 @@ import re
 import sys
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from service.bundle.files import BundleError, read_bundle
 from service.decoding import SearchSettings
-from service.limits import Limits
-from service.runtime.session import session_opener
-from service.tasks import load_predictor
-from service.tasks.translation import TranslationPredictor
-from training.common.errors import DatasetError, RunError, UserError
+from tests.benchmarks.translator_answers import LANGUAGES, Translator, open_translator, parser_of, run_benchmark
+from training.common.errors import DatasetError, RunError
 from training.common.run import Run
 from training.seq2seq.config import FAMILY, TATOEBA
 from training.seq2seq.data.sources import load_data
 
-LANGUAGES = ("de", "en")
-"""Languages of the dictionary's columns."""
 DATA = {"de": "tatoeba:deu-eng", "en": "tatoeba:eng-deu"}
 """Data sets whose training sentences show which words are frequent."""
 
@@ -57,7 +51,7 @@ _MARKS = ' /.,;:!?…"„“”«»'
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Translate and count; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     model = parser.add_mutually_exclusive_group(required=True)
     model.add_argument("--bundle", type=Path, help="the model, as models/translate-en-de/3")
     model.add_argument("--run", type=Path, help="a run, translated by PyTorch with the search of its dev evaluation")
@@ -67,16 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--half", choices=HALVES, default="dev", help="every other word: to develop on, or to report (dev)"
     )
     parser.add_argument("--show", action="store_true", help="print what is not in the dictionary")
-    try:
-        _measure(parser.parse_args(argv))
-    except (BundleError, UserError) as error:
-        print(f"words: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_benchmark("words", _measure, parser.parse_args(argv))
 
 
 def _measure(options: argparse.Namespace) -> None:
-    source, translate = _translator(options)
+    source, _, translate = open_translator(options.bundle) if options.bundle else _open_run(options.run)
     dictionary = read_dictionary(_lines(options.dictionary), source)
     pairs = load_data(replace(TATOEBA, data=DATA[source])).splits["train"]
     known = [word for word in by_frequency(pair.source for pair in pairs) if word in dictionary]
@@ -93,31 +82,12 @@ def _measure(options: argparse.Namespace) -> None:
     )
 
 
-def _translator(options: argparse.Namespace) -> tuple[str, Callable[[Sequence[str]], list[str]]]:
-    """The source language, and a function that translates words.
+def _open_run(path: Path) -> Translator:
+    """The run's kept weights in PyTorch, one thread.
 
     Raises:
-        BundleError: the bundle is damaged, or of other languages.
         UserError: the run is damaged, of other languages, or has no weights yet.
     """
-    return _bundle(options.bundle) if options.bundle else _run(options.run)
-
-
-def _bundle(path: Path) -> tuple[str, Callable[[Sequence[str]], list[str]]]:
-    """The service's predictor, in this process."""
-    limits = Limits().model_copy(update={"max_texts": sys.maxsize, "max_total_characters": sys.maxsize})
-    predictor = load_predictor(read_bundle(path), session_opener(("cpu",), 1, False), limits)
-    if not isinstance(predictor, TranslationPredictor) or set(predictor.selectors.values()) != set(LANGUAGES):
-        raise BundleError(f"{path}: is no translator of English and German; name one, as models/translate-en-de/3")
-
-    def answers(words: Sequence[str]) -> list[str]:
-        return [result["text"] for result in predictor.answer({"texts": list(words)})["results"]]
-
-    return predictor.selectors["source"], answers
-
-
-def _run(path: Path) -> tuple[str, Callable[[Sequence[str]], list[str]]]:
-    """The run's kept weights in PyTorch, one thread."""
     import torch
 
     from training.seq2seq.search import translate
@@ -126,7 +96,7 @@ def _run(path: Path) -> tuple[str, Callable[[Sequence[str]], list[str]]]:
     torch.set_num_threads(1)
     run = Run.open(path, family=FAMILY)
     translator = load_translator(run)
-    if {translator.source_language, translator.target_language} != set(LANGUAGES):
+    if {translator.source_language, translator.target_language} != LANGUAGES:
         raise RunError(f"{path}: is no translator of English and German; name another run")
     dev = run.evaluations().get("dev", {})
     settings = SearchSettings(
@@ -138,7 +108,7 @@ def _run(path: Path) -> tuple[str, Callable[[Sequence[str]], list[str]]]:
     def answers(words: Sequence[str]) -> list[str]:
         return [translator.target.decode(best[0].tokens) for best in translate(translator, words, settings)]
 
-    return translator.source_language, answers
+    return Translator(translator.source_language, translator.target_language, answers)
 
 
 def _lines(path: Path) -> list[str]:

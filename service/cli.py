@@ -75,7 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "--everyday",
         action="store_true",
-        help="translate everyday sentences too, and count by kind what passes the checks (English and German)",
+        help="also let translators of English and German translate everyday sentences, and count by kind those "
+        "that pass the checks: names, numbers, dates, negations and questions kept, nothing invented",
     )
     verify.set_defaults(run=_verify)
     add_key_commands(commands)
@@ -234,16 +235,18 @@ def _open_predictor(settings: Settings, path: Path) -> Predictor[Any]:
 
 
 def _print_everyday(predictor: Predictor[Any]) -> None:
-    """Print the everyday test of a translator between its languages; nothing for other models."""
+    """Print the everyday test of a translator by kind of sentence; for other models, that there is none."""
     from service.tasks.translation.everyday import LANGUAGES, run
 
     languages = predictor.selectors
     if set(languages.values()) != set(LANGUAGES):
+        print("  no everyday sentences: they are English and German, for translators; see the model card for figures")
         return
 
     def translate(texts: Sequence[str]) -> list[str]:
         return [predictor.answer({"text": text})["results"][0]["text"] for text in texts]
 
+    print("  everyday sentences that pass the checks, by kind:")
     print(run(translate, languages["source"], languages["target"]).table())
 
 

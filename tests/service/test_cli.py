@@ -258,8 +258,11 @@ def test_models_verify_counts_everyday_sentences(models_dir: Path, capsys: pytes
     write_translator(models_dir)
     assert main(["models", "verify", "--everyday", "--models", str(models_dir)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].startswith("translate-en-de/1: ok")
-    assert lines[2].startswith("  greeting ")
+    assert lines[0].startswith("digits/1: ok")
+    assert lines[1].startswith("  no everyday sentences: they are English and German, for translators")
+    assert lines[2].startswith("translate-en-de/1: ok")
+    assert lines[3] == "  everyday sentences that pass the checks, by kind:"
+    assert lines[4].startswith("  greeting ")
     assert re.fullmatch(r"  names, numbers and dates there +\d+ of 140 +[\d.]+%", lines[-1])
 
 

@@ -236,18 +236,13 @@ def _open_predictor(settings: Settings, path: Path) -> Predictor[Any]:
 
 def _print_everyday(predictor: Predictor[Any]) -> None:
     """Print the everyday test of a translator by kind of sentence; for other models, that there is none."""
-    from service.tasks.translation.everyday import LANGUAGES, run
+    from service.tasks.translation.everyday import run_predictor
 
-    languages = predictor.selectors
-    if set(languages.values()) != set(LANGUAGES):
+    report = run_predictor(predictor)
+    if report is None:
         print("  no everyday sentences: they are English and German, for translators; see the model card for figures")
-        return
-
-    def translate(texts: Sequence[str]) -> list[str]:
-        return [predictor.answer({"text": text})["results"][0]["text"] for text in texts]
-
-    print("  everyday sentences that pass the checks, by kind:")
-    print(run(translate, languages["source"], languages["target"]).table())
+    else:
+        print(f"  everyday sentences that pass the checks, by kind:\n{report.table()}")
 
 
 if __name__ == "__main__":

@@ -112,12 +112,15 @@ def test_manifest_and_card(trained: Trained, tmp_path: Path) -> None:
     bundle = read_bundle(tmp_path / "made" / "1")
     manifest = bundle.manifest
     stored = json.loads((run.path / "evaluation.json").read_text())
-    metrics = [metric for metric in manifest.metrics if ", test, " in metric.data]
+    metrics = [metric for metric in manifest.metrics if metric.data.startswith("made, test, ")]
     assert [metric.name for metric in metrics] == ["BLEU", "BLEU, lower case", "chrF2", "BLEU"]
     assert metrics[0].value == stored["test"]["bleu"]
     assert "tok:13a" in metrics[0].data
     assert "beam 2" in metrics[0].data
     assert "without a near-duplicate" in metrics[3].data
+    everyday = manifest.metrics[-2:]
+    assert [metric.name for metric in everyday] == ["everyday sentences", "names, numbers and dates"]
+    assert re.fullmatch(r"everyday sentences, test, \d+ of 160 that pass all checks", everyday[0].data)
     # The search is that of the evaluation on dev.
     preprocessing = manifest.preprocessing
     assert [preprocessing[key] for key in ("beam_size", "length_penalty", "coverage_penalty")] == [2, 0.7, 0.1]
@@ -130,7 +133,7 @@ def test_manifest_and_card(trained: Trained, tmp_path: Path) -> None:
     assert "/somewhere" not in manifest.model_dump_json()
     assert '"train":"made.en,made.de"' in manifest.model_dump_json()
     card = bundle.model_card()
-    for part in ("Made up", "CC-BY-4.0", "nobody", "from `en` to `de`", "beam 2, length penalty 0.7"):
+    for part in ("Made up", "CC-BY-4.0", "nobody", "from `en` to `de`", "beam 2, length penalty 0.7", "may still be"):
         assert part in card
     for augmentation in ("with a placeholder for a word", "extracted by word alignment"):
         assert (augmentation in card) == bool(config.placeholders)

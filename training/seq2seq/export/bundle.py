@@ -23,6 +23,7 @@ from training.seq2seq.data.licensing import attribution, check_redistributable, 
 from training.seq2seq.data.truecasing import learn_truecaser
 from training.seq2seq.evaluate import evaluate
 from training.seq2seq.export.card import model_card
+from training.seq2seq.export.everyday import everyday_metrics
 from training.seq2seq.export.graph import build_graphs, graph_specs
 from training.seq2seq.export.parity import Parity, check_parity
 from training.seq2seq.export.quantize import Weights
@@ -141,9 +142,11 @@ def _export(
         answers = SampleAnswers(draft.bundle, NOISE)
         assert isinstance(answers.predictor, TranslationPredictor)
         parity = check_parity(translator, answers.predictor, data, weights)
+        manifest = manifest.model_copy(update={"metrics": manifest.metrics + everyday_metrics(answers.predictor)})
         requests = sample_requests(answers, [pair.source for pair in data.splits["dev"]])
         samples = [answers.sample(request) for request in requests]
-        bundle = draft.publish(samples, model_card(manifest, config, data, translator, parity, samples))
+        card = model_card(manifest, config, data, translator, parity, samples)
+        bundle = draft.publish(samples, card, manifest=manifest)
     return Exported(bundle=bundle, weights=weights, parity=parity)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from service.bundle.files import Sample
 from service.bundle.manifest import Manifest
+from service.tasks.translation.everyday import LANGUAGES
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.licensing import earlier_settings
@@ -34,7 +35,7 @@ _CARD = """\
 {results}
 
 BLEU and chrF2 are sacreBLEU's, in percent, of the weights as they were trained. Near-duplicates are sentences that are nearly the same
-as a training sentence.
+as a training sentence.{everyday}
 
 ## Examples
 
@@ -55,6 +56,12 @@ It knows the kind of sentences it was trained on: mostly short, everyday ones. N
 sentences and special subjects are translated much less well. A translation may read well and be wrong: have someone who knows both
 languages check what matters.
 """
+
+_EVERYDAY = """
+
+Everyday sentences are those of `lectern models verify --everyday`, of the bundle as it is served. A check fails where a name, number or
+date is lost, where something is invented or left untranslated, or where a negation or question is none any more. A sentence that passes
+may still be translated wrong."""
 
 
 def model_card(
@@ -91,6 +98,7 @@ def model_card(
             ["| measure | value | data |", "|---|---|---|"]
             + [_row(metric.name, f"{metric.value:.2f}", metric.data) for metric in manifest.metrics]
         ),
+        everyday=_EVERYDAY if set(LANGUAGES) == {data.source, data.target} else "",
         examples="\n".join(f"* {text}\n  {translation}" for text, translation in _examples(samples)),
         data=origin.data,
         train=len(data.splits["train"]),

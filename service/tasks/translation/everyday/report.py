@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from service.tasks.base import Predictor
 from service.tasks.translation.everyday.checks import KEPT_KINDS, failures, lost_items
-from service.tasks.translation.everyday.sentences import Sentence, read_sentences
+from service.tasks.translation.everyday.sentences import LANGUAGES, Sentence, read_sentences
+
+_TEXTS_PER_REQUEST = 16
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,26 @@ class Report:
         passed.append(("all", sum(count for _, count, _ in passed), sum(total for _, _, total in passed)))
         passed.append(("names, numbers and dates there", *self.kept))
         return "\n".join(f"  {kind:30} {count:3} of {total:3}  {count / total:6.1%}" for kind, count, total in passed)
+
+
+def run_predictor(predictor: Predictor[Any], half: str | None = None) -> Report | None:
+    """Let a predictor translate the sentences; None for one that does not translate between `LANGUAGES`.
+
+    Args:
+        predictor: of any task.
+        half: `dev` or `test`; None for both.
+    """
+    languages = predictor.selectors
+    if set(languages.values()) != set(LANGUAGES):
+        return None
+
+    def translate(texts: Sequence[str]) -> list[str]:
+        requests = [texts[start : start + _TEXTS_PER_REQUEST] for start in range(0, len(texts), _TEXTS_PER_REQUEST)]
+        return [
+            result["text"] for request in requests for result in predictor.answer({"texts": list(request)})["results"]
+        ]
+
+    return run(translate, languages["source"], languages["target"], half)
 
 
 def run(

@@ -139,12 +139,16 @@ def add_model_headers(response: Response, served: ServedModel) -> Response:
     return response
 
 
-async def while_connected(request: Request, served: ServedModel, work: Coroutine[Any, Any, T]) -> T:
+async def while_connected(request: Request, work: Coroutine[Any, Any, T], *, in_loop: bool = False) -> T:
     """Await `work`, and cancel it when the client disconnects.
 
-    A model that runs in the event loop finishes before it could be cancelled: its work is simply awaited.
+    Args:
+        request: the HTTP request.
+        work: makes its answer.
+        in_loop: whether all of the work happens in the event loop. It ends before it could be cancelled, and is simply
+            awaited.
     """
-    if served.inline:
+    if in_loop:
         return await work
     task = asyncio.ensure_future(work)
     watcher = asyncio.ensure_future(wait_for_disconnect(request.receive))

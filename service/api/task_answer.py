@@ -36,7 +36,8 @@ def predict(
         task_request: the request of the task.
         serialize: whether the lists of a large answer are to be `SerializedList`s, for `answer_response`.
     """
-    return while_connected(request, served, served.predict(task_request, timings(request), serialize=serialize))
+    work = served.predict(task_request, timings(request), serialize=serialize)
+    return while_connected(request, work, in_loop=served.answers_in_loop(task_request))
 
 
 async def respond(request: Request, served: ServedModel, task_request: Any) -> Response:

@@ -66,7 +66,7 @@ async def _stream(request: Request, served: ServedModel, task_request: Translate
             events.put({"index": index, "text_delta": delta})
         events.put({"done": True, "model": served.name, "version": served.version} | fields)
 
-    await while_connected(request, served, events.begin(work()))
+    await while_connected(request, events.begin(work()))
     return events
 
 

@@ -89,6 +89,15 @@ class ServedModel:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    def answers_in_loop(self, request: Any) -> bool:
+        """Whether `predict` answers a request without a thread, and so without letting anything else happen."""
+        return self.inline and not self.predictor.scheduling.is_slow(request)
+
+    @property
+    def infers_in_loop(self) -> bool:
+        """The same of `infer`."""
+        return self.inline and isinstance(self.predictor.tensors, RowTensors)
+
     async def predict(
         self,
         request: Any,

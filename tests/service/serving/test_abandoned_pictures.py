@@ -6,6 +6,7 @@ import asyncio
 import base64
 import threading
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import numpy as np
@@ -56,18 +57,23 @@ def _body(count: int = COUNT) -> bytes:
     return orjson.dumps({"images": [picture] * count})
 
 
-def test_decoding_ends_when_the_client_leaves(tmp_path: Path, decoder: SlowDecoder) -> None:
+@pytest.mark.parametrize("inline", ["always", "never"])
+def test_decoding_ends_when_the_client_leaves(
+    tmp_path: Path, decoder: SlowDecoder, inline: Literal["always", "never"]
+) -> None:
     write_classifier(tmp_path)
 
     async def main() -> None:
-        async with serving(Settings(models=tmp_path)) as (client, app):
+        # The deadline is later than anything here: it ends no decoding.
+        async with serving(Settings(models=tmp_path, inline=inline, deadline_seconds=600)) as (client, app):
             decoder.gate.shut()
             caller = Caller(_body(), "/v1/classify")
             call = asyncio.create_task(caller.call(app))
             await decoder.gate.wait_entered()
             caller.disconnected.set()
-            await asyncio.wait([call])
+            ended, _ = await asyncio.wait([call], timeout=20)
             decoder.gate.open()
+            assert ended
             await _is_idle(client)
             assert decoder.begun == 2
 

@@ -94,11 +94,6 @@ class TokenBuckets:
             self._unlock(held)
         return wait
 
-    def wait(self, owner: str, rates: Sequence[Rate]) -> float:
-        """After how many seconds `admit` would admit a request; takes nothing."""
-        now = time.monotonic()
-        return max([_wait(rate, self._find(owner, rate, now)[2]) for rate in rates], default=0.0)
-
     def charge(self, owner: str, rates: Sequence[Rate], milliseconds: float) -> None:
         """Take the model time that an admitted request took out of the owner's buckets; they may fall below zero."""
         now = time.monotonic()

@@ -15,7 +15,7 @@ from service.access.hosts import TrustedHosts, allows_model_control, host_of
 from service.access.key_file import KeyFile
 from service.access.keys import ApiKey
 from service.access.origins import is_foreign, parse_origins
-from service.api.bodies import is_small
+from service.api.bodies import MAX_SMALL_BYTES, is_small
 from service.api.cors import Cors
 from service.api.key_fields import keys_in_body, keys_in_form
 from service.api.quotas import Quotas
@@ -48,12 +48,16 @@ IS_EXCESS = "is_excess"
 """Key in the state of a scope: set if its connection is one above the limit, on which only probes are answered."""
 
 _MISSING_KEY = "missing_key"
-"""Key in the state of a scope: the operation whose API key may still come in a field of the body."""
+"""Key in the state of a scope: the operation whose API key may still come in a field of its small body."""
 
 TOO_MANY_CONNECTIONS = f"the server has too many connections ({variable('max_connections')})"
 
 _NO_KEY = "an API key is needed: send it as `Authorization: Bearer KEY`, or ask the operator for one"
 _NO_KEY_LIBRETRANSLATE = "Please contact the server operator to get an API key"
+_NO_KEY_IN_LARGE_BODY = (
+    f"; in a body above {MAX_SMALL_BYTES} bytes, compressed or of unknown length, it does not count: "
+    "send it in the header Authorization"
+)
 _WRONG_KEY_LIBRETRANSLATE = "Invalid API key"
 
 _PAGE_HEADERS = (b"origin", b"sec-fetch-site", b"referer")
@@ -142,9 +146,7 @@ class Access:
             return
         if text is None and operation.key_in_fields:
             text = next((key for key in reversed(keys_in_form(scope["query_string"])) if key), None)
-            if text is None:
-                if not is_small(scope) and self._quotas.is_used_up(client_address(scope)):
-                    self._count(operation, scope, None)
+            if text is None and is_small(scope):
                 scope["state"][_MISSING_KEY] = operation
                 return
         self._check_key(self._find_key(text), text, operation, scope)
@@ -258,7 +260,7 @@ class Access:
         self._count(operation, scope, key)
         if text is None or text == "":
             self._refusals.write("no key", operation.path, scope)
-            raise Unauthorized(_NO_KEY_LIBRETRANSLATE if libretranslate else _NO_KEY)
+            raise Unauthorized(_no_key_in(scope) if libretranslate else _NO_KEY)
         if key is None:
             self._refusals.write("wrong key", operation.path, scope)
             if libretranslate:
@@ -292,6 +294,11 @@ def _bearer_key(scope: Scope) -> str | None:
     if scheme.lower() != "bearer":
         return None
     return text.strip() if len(values) == 1 else " "
+
+
+def _no_key_in(scope: Scope) -> str:
+    """What a caller of LibreTranslate's routes is told who sent no key, or one where it does not count."""
+    return _NO_KEY_LIBRETRANSLATE if is_small(scope) else _NO_KEY_LIBRETRANSLATE + _NO_KEY_IN_LARGE_BODY
 
 
 def _text(value: bytes) -> str:

@@ -19,7 +19,7 @@ BODY_IS_READ = "body_is_read"
 _SHARE = "body_share"
 """Key in the state of a scope: the body's `Share` of the memory."""
 
-_SMALL_BYTES = 64 * 1024
+MAX_SMALL_BYTES = 64 * 1024
 """Bodies up to this size are neither counted nor held back; the server reads as much of a connection by itself."""
 
 _INFLATED_BYTES = 256 * 1024
@@ -109,7 +109,7 @@ def release_body(scope: Scope) -> None:
 def is_small(scope: Scope) -> bool:
     """Whether the body of a request is known to be small before it is read."""
     declared, encoding = _headers(scope)
-    return declared is not None and declared <= _SMALL_BYTES and encoding == b"identity"
+    return declared is not None and declared <= MAX_SMALL_BYTES and encoding == b"identity"
 
 
 async def receive_body(
@@ -196,7 +196,7 @@ async def _receive_counted(
                 if size > limit:
                     raise too_large
                 parts.append(part)
-                if size > _SMALL_BYTES:
+                if size > MAX_SMALL_BYTES:
                     share.grow_to(size)
                 if decompressor is not None:
                     await turns.next()
@@ -239,8 +239,8 @@ class _Decompressor:
         Raises:
             MalformedBody: the data are invalid, or go on after their end.
         """
-        for start in range(0, len(chunk), _SMALL_BYTES):  # zlib copies what it has not yet consumed, at every piece.
-            compressed = chunk[start : start + _SMALL_BYTES]
+        for start in range(0, len(chunk), MAX_SMALL_BYTES):  # zlib copies what it has not yet consumed, at every piece.
+            compressed = chunk[start : start + MAX_SMALL_BYTES]
             is_full = False
             while compressed or is_full:
                 if self._stream.eof and compressed:

@@ -59,11 +59,14 @@ class ErrorShape(Enum):
     """`{"error": text}`, of the Open Inference Protocol and LibreTranslate; an invalid request is 400."""
 
 
-_SHAPES_BY_PREFIX = {"/v2": ErrorShape.PLAIN, "/v1/models": ErrorShape.OPENAI}
+_SHAPES_BY_PREFIX = {
+    **dict.fromkeys(("/v2", "/translate", "/detect", "/languages"), ErrorShape.PLAIN),
+    **dict.fromkeys(("/v1/models", "/v1/embeddings"), ErrorShape.OPENAI),
+}
 
 
-def shape_of_unknown_path(path: str) -> ErrorShape:
-    """The shape of errors on a path that has no operation."""
+def shape_by_prefix(path: str) -> ErrorShape:
+    """The shape of errors where no operation is known: of requests that never become one, and of unknown paths."""
     for prefix, shape in _SHAPES_BY_PREFIX.items():
         if path == prefix or path.startswith(f"{prefix}/"):
             return shape

@@ -31,8 +31,8 @@ _PROCESS = secrets.token_hex(6)
 _COUNTER = itertools.count(1)
 
 
-# A browser that guesses types could take a text of a caller in an answer for a page.
-_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+"""In every answer: a browser that guesses types could take a text of a caller for a page."""
 
 
 class RequestMiddleware:
@@ -70,7 +70,7 @@ class RequestMiddleware:
                 status = message["status"]
                 headers = message["headers"]
                 headers.append((b"x-request-id", identifier.encode()))
-                headers.append(_NO_SNIFFING)
+                headers.append(NO_SNIFFING)
                 if self._cors is not None:
                     headers.extend(self._cors.headers(scope))
                 if timings.stages:

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from service.access.scopes import KeyScope
 from service.api.access import Access
 from service.api.bodies import BodyBudget, release_body
-from service.api.errors import ErrorShape, shape_of_unknown_path
+from service.api.errors import ErrorShape, shape_by_prefix
 from service.api.json_limits import JsonLimits
 from service.api.turns import Turns
 from service.limits import Limits
@@ -151,4 +151,4 @@ def error_shape(scope: Scope) -> ErrorShape:
     does so even if the method does not match.
     """
     operation = scope.get("endpoint")
-    return operation.errors if isinstance(operation, Operation) else shape_of_unknown_path(scope["path"])
+    return operation.errors if isinstance(operation, Operation) else shape_by_prefix(scope["path"])

@@ -55,11 +55,6 @@ class Quotas:
             text = f"the limit of {whose} is {', '.join(map(str, rates))}; try again in {seconds} s"
             raise QuotaExceeded(text, seconds)
 
-    def is_used_up(self, address: str) -> bool:
-        """Whether a request without a key would be refused now; counts nothing."""
-        owner, rates = self._owner(None, address)
-        return bool(rates) and self._buckets is not None and self._buckets.wait(owner, rates) > 0
-
     def charge(self, key: ApiKey | None, address: str, seconds: float) -> None:
         """Count the model time that an admitted request took."""
         if not seconds:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import unquote
 
-from service.api.errors import phrase, shape_of_unknown_path, write_error
-from service.api.middleware import new_request_id
+from service.api.errors import phrase, shape_by_prefix, write_error
+from service.api.middleware import NO_SNIFFING, new_request_id
 from service.errors import RefusalReason
 from service.observability import request_id
 
@@ -38,10 +38,11 @@ def refusal_answer(refusal: Refusal, target: bytes = b"", headers: Iterable[tupl
     identifier = new_request_id()
     token = request_id.set(identifier)
     try:
-        response = write_error(refusal.status, refusal.detail, shape_of_unknown_path(path), path)
+        response = write_error(refusal.status, refusal.detail, shape_by_prefix(path), path)
     finally:
         request_id.reset(token)
-    extra = [*headers, *response.raw_headers, (b"x-request-id", identifier.encode()), (b"connection", b"close")]
+    extra = [*headers, *response.raw_headers, (b"x-request-id", identifier.encode()), NO_SNIFFING]
+    extra.append((b"connection", b"close"))
     if refusal.status == 503:
         extra.append((b"retry-after", b"1"))
     lines = b"".join(name + b": " + value + b"\r\n" for name, value in extra)

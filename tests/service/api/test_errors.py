@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from service import errors
-from service.api.errors import STATUS, ErrorShape, phrase, status_of, write_error
+from service.api.errors import STATUS, ErrorShape, phrase, shape_by_prefix, status_of, write_error
 from service.api.operation import Operation
 from service.app import OPERATIONS, create_app
 from service.observability import JsonFormatter
@@ -87,6 +87,7 @@ def test_every_operation_declares_the_shape_of_its_api(operation: Operation) -> 
         assert operation.errors is ErrorShape.OPENAI
     else:
         assert operation.errors is ErrorShape.PROBLEM
+    assert shape_by_prefix(operation.path) is operation.errors
     assert 422 not in operation.statuses or operation.errors is ErrorShape.PROBLEM
 
 
@@ -238,7 +239,8 @@ def test_the_failure_of_a_model_is_logged(
         ("/v2x", "problem"),
         ("/v1/models/digits/more", "openai"),
         ("/v1/modelsx", "problem"),
-        ("/translate/more", "problem"),
+        ("/translate/more", "plain"),
+        ("/v1/embeddings/more", "openai"),
     ],
 )
 def test_unknown_paths_answer_in_the_shape_of_their_api(client: TestClient, path: str, shape: str) -> None:

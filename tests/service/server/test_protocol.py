@@ -39,6 +39,7 @@ def _refused(connection: Connection, status: int) -> str:
     answer, headers, body = connection.full_answer()
     assert answer == status, body
     assert headers["connection"] == "close"
+    assert headers["x-content-type-options"] == "nosniff"
     assert headers["content-type"] == "application/problem+json"
     problem = orjson.loads(body)
     assert problem["status"] == status
@@ -73,6 +74,22 @@ def test_headers_without_end_are_refused(url: str, start: bytes, more: bytes) ->
         connection.send_bytes(start)
         _send_until_refused(connection, more)
         assert "65536 bytes (LECTERN_MAX_HEADER_BYTES)" in _refused(connection, 431)
+
+
+@pytest.mark.parametrize(
+    ("path", "keys"),
+    [("/v2/models/digits/infer", {"error"}), ("/translate", {"error"}), ("/v1/embeddings", {"error"}),
+     ("/v1/tag", {"type", "title", "status", "detail", "instance", "request_id"})],
+)  # fmt: skip
+def test_what_never_becomes_a_request_is_refused_in_the_shape_of_its_route(
+    url: str, path: str, keys: set[str]
+) -> None:
+    with connected(url) as connection:
+        connection.send(f"POST {path} HTTP/1.1\nhost: x\na: " + "b" * 70_000)
+        status, body = connection.answer()
+    answer = orjson.loads(body)
+    assert (status, set(answer)) == (431, keys)
+    assert isinstance(answer.get("error"), dict) is (path == "/v1/embeddings")
 
 
 def test_headers_up_to_the_limit_are_accepted(url: str) -> None:

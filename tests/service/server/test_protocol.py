@@ -81,9 +81,7 @@ def test_headers_without_end_are_refused(url: str, start: bytes, more: bytes) ->
     [("/v2/models/digits/infer", {"error"}), ("/translate", {"error"}), ("/v1/embeddings", {"error"}),
      ("/v1/tag", {"type", "title", "status", "detail", "instance", "request_id"})],
 )  # fmt: skip
-def test_what_never_becomes_a_request_is_refused_in_the_shape_of_its_route(
-    url: str, path: str, keys: set[str]
-) -> None:
+def test_what_never_becomes_a_request_is_refused_in_the_shape_of_its_route(url: str, path: str, keys: set[str]) -> None:
     with connected(url) as connection:
         connection.send(f"POST {path} HTTP/1.1\nhost: x\na: " + "b" * 70_000)
         status, body = connection.answer()

@@ -8,6 +8,8 @@ from training.common.errors import ConfigError
 from training.common.run import Run
 
 FAMILY = "seq2seq"
+MTDATA_PREFIX = "mtdata:"
+"""Begins the name of a corpus of mtdata's index, in the place of a data set or a file."""
 
 Cell = Literal["lstm", "gru"]
 Attention = Literal["general", "dot", "additive", "none"]
@@ -25,14 +27,15 @@ class DataConfig:
     data: str = field(
         default="",
         metadata=doc(
-            "tatoeba:eng-deu (any pair of manythings.org/anki, in either direction) or multi30k:en-de; "
-            "or name files with --train"
+            "tatoeba:eng-deu (any pair of manythings.org/anki, in either direction), multi30k:en-de, or mtdata:ID (a "
+            "corpus of mtdata's index, from the first language of the id to the second); or name files with --train"
         ),
     )
     train: str = field(
         default="",
         metadata=doc(
-            "training pairs: a .tsv or .zip file or URL, or two files with a sentence per line: corpus.en,corpus.de"
+            "training pairs: a .tsv or .zip file or URL, two files with a sentence per line (corpus.en,corpus.de), or "
+            "mtdata:ID"
         ),
     )
     extra: str = field(
@@ -51,6 +54,17 @@ class DataConfig:
     swap: bool = field(default=False, metadata=doc("the first column or file is the target"))
     max_length: int = field(default=60, metadata=doc("longest sentence that is kept, in words"))
     max_ratio: float = field(default=3.0, metadata=doc("largest ratio of the longer side to the shorter, in words"))
+    check_languages: bool = field(
+        default=False,
+        metadata=doc("leave out training pairs with a side that is in another language than most of that side"),
+    )
+    min_alignment: float = field(
+        default=0.0,
+        metadata=doc(
+            "leave out training pairs whose alignment score is lower: the share of the words that word alignment links "
+            "as in other pairs, 0 to 1. 0.2 suits a noisy corpus of ten thousand pairs and more; 0: none"
+        ),
+    )
     held_out: int = field(
         default=2_000, metadata=doc("sentences of dev, and of test, if they are held out of the training pairs")
     )
@@ -233,6 +247,8 @@ class TranslatorConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 0")
         if self.data.max_ratio < 1:
             raise ConfigError(f"max_ratio is {self.data.max_ratio}; it must be at least 1")
+        if not 0 <= self.data.min_alignment < 1:
+            raise ConfigError(f"min_alignment is {self.data.min_alignment}; it must be at least 0 and below 1")
         if self.patience < 0:
             raise ConfigError(f"patience is {self.patience}; it must be at least 0")
         self._check_data()
@@ -241,8 +257,9 @@ class TranslatorConfig:
     def _check_data(self) -> None:
         data = self.data
         if bool(data.data) == bool(data.train):
-            raise ConfigError("name either --data (tatoeba:eng-deu, multi30k:en-de) or --train (files)")
-        if data.data and (data.dev or data.test or data.source or data.target or data.swap):
+            raise ConfigError("name either --data (tatoeba:eng-deu, multi30k:en-de, mtdata:ID) or --train (files)")
+        own_splits = data.dev or data.test or data.swap
+        if data.data and (data.source or data.target or (own_splits and not data.data.startswith(MTDATA_PREFIX))):
             raise ConfigError("--dev, --test, --source, --target and --swap go with --train; --data has its own")
         if data.train and not (data.source and data.target):
             raise ConfigError("--train needs --source and --target, the languages as ISO 639-1 writes them: en, de")

@@ -122,7 +122,7 @@ def test_a_copy_of_a_zip_may_lie_with_the_data(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"data": "wmt14"}, r"data is 'wmt14'; known are tatoeba:eng-deu .* and multi30k:en-de"),
+        ({"data": "wmt14"}, r"data is 'wmt14'; known are tatoeba:eng-deu .* multi30k:en-de .* and mtdata:ID"),
         ({"data": "tatoeba:deu"}, r"known are tatoeba:eng-deu"),
         ({"data": "tatoeba:deu-fra"}, r"pairs of English and one other language"),
         ({"data": "tatoeba:eng-eng"}, r"pairs of English and one other language"),

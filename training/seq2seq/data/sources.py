@@ -7,10 +7,12 @@ from pathlib import Path
 from training.common.data_files import MANYTHINGS, MULTI30K
 from training.common.downloads import fetch, fetch_url
 from training.common.errors import ConfigError, DatasetError
-from training.seq2seq.config import DataConfig
+from training.seq2seq.config import MTDATA_PREFIX, DataConfig
 from training.seq2seq.data.cleaning import clean_held_out, clean_pairs
 from training.seq2seq.data.dataset import Pair, ParallelData
+from training.seq2seq.data.filters import filter_pairs
 from training.seq2seq.data.language_codes import iso_639_1, iso_639_3
+from training.seq2seq.data.mtdata import mtdata_languages, mtdata_pairs
 from training.seq2seq.data.reading import FilePairs, read_pairs, read_parallel
 from training.seq2seq.data.train_dev_split import fold, split_pairs
 
@@ -50,6 +52,7 @@ def _with_extra(data: ParallelData, config: DataConfig) -> ParallelData:
         data,
         name=f"{data.name} and {name}",
         splits={**data.splits, "train": [*data.splits["train"], *kept]},
+        attribution="; ".join(filter(None, (data.attribution, _index_attribution(config.extra)))),
         notes=(*data.notes, *notes, note),
     )
 
@@ -57,12 +60,15 @@ def _with_extra(data: ParallelData, config: DataConfig) -> ParallelData:
 def _main_data(config: DataConfig) -> ParallelData:
     if not config.data:
         return _own_files(config)
+    if config.data.startswith(MTDATA_PREFIX):
+        return _mtdata(config)
     name, _, languages = config.data.partition(":")
     source, dash, target = languages.partition("-")
     if name not in _LOADERS or not dash:
         raise ConfigError(
             f"data is {config.data!r}; known are tatoeba:eng-deu (any language of manythings.org/anki, from or to "
-            "English) and multi30k:en-de (en, de, fr); your own file goes to --train"
+            "English), multi30k:en-de (en, de, fr) and mtdata:ID (`mtdata list -id` prints them); your own file "
+            "goes to --train"
         )
     return _LOADERS[name](config, source, target)
 
@@ -88,6 +94,20 @@ def _tatoeba(config: DataConfig, source: str, target: str) -> ParallelData:
         attribution=ATTRIBUTIONS["tatoeba"],
         notes=notes,
     )
+
+
+def _mtdata(config: DataConfig) -> ParallelData:
+    """A corpus of mtdata's index, from the first language of its id to the second; with `swap` the other way."""
+    languages = mtdata_languages(config.data)
+    source, target = reversed(languages) if config.swap else languages
+    return _own_files(replace(config, data="", train=config.data, source=source, target=target, swap=False))
+
+
+def _index_attribution(location: str) -> str:
+    """The attribution of a corpus of mtdata's index; none of the user's own files."""
+    if not location.startswith(MTDATA_PREFIX):
+        return ""
+    return f"{location.removeprefix(MTDATA_PREFIX)}, in the index of mtdata"
 
 
 def _manythings(language: str) -> bytes:
@@ -157,13 +177,15 @@ def _own_files(config: DataConfig) -> ParallelData:
         target=config.target,
         splits=splits,
         licence="unspecified",
-        attribution="",
+        attribution=_index_attribution(config.train),
         notes=notes,
     )
 
 
 def _read_location(location: str, config: DataConfig) -> list[Pair]:
-    """The pairs of a table, a zip, or two files with a comma between; each is a path or a URL."""
+    """The pairs of a table, a zip, or two files with a comma between, each a path or a URL; or of `mtdata:ID`."""
+    if location.startswith(MTDATA_PREFIX):
+        return _in_order(mtdata_pairs(location), config, location)
     names = [location] if Path(location).exists() else location.split(",")
     if len(names) > 2:
         raise ConfigError(f"{location}: names {len(names)} files; one table, or two files as corpus.en,corpus.de")
@@ -174,9 +196,18 @@ def _read_location(location: str, config: DataConfig) -> list[Pair]:
     else:
         read = read_pairs(contents[0], names[0], languages)
     # The languages that the file itself states count more than the order in which they were named.
-    first, second = read.languages if read.languages and set(read.languages) == set(languages) else languages
-    assert {first, second} == {config.source, config.target}
-    return read.pairs if first == config.source else _swapped(read.pairs)
+    stated = read.languages and set(read.languages) == set(languages)
+    return _in_order(read if stated else FilePairs(read.pairs, languages), config, location)
+
+
+def _in_order(read: FilePairs, config: DataConfig, location: str) -> list[Pair]:
+    """The pairs from the source language to the target language."""
+    assert read.languages is not None
+    if set(read.languages) != {config.source, config.target}:
+        raise ConfigError(
+            f"{location}: is of {' and '.join(read.languages)}, not of {config.source} and {config.target}"
+        )
+    return read.pairs if read.languages[0] == config.source else _swapped(read.pairs)
 
 
 def _languages_by_name(names: list[str], languages: tuple[str, str]) -> tuple[str, str] | None:
@@ -211,14 +242,20 @@ def _swapped(pairs: list[Pair]) -> list[Pair]:
 
 
 def _cleaned(pairs: list[Pair], config: DataConfig, name: str, *, train: bool) -> tuple[list[Pair], tuple[str, ...]]:
-    cleaned = (
-        clean_pairs(pairs, max_length=config.max_length, max_ratio=config.max_ratio, lower_case=config.lower_case)
-        if train
-        else clean_held_out(pairs, lower_case=config.lower_case)
-    )
+    if train:
+        cleaned = filter_pairs(
+            clean_pairs(pairs, max_length=config.max_length, max_ratio=config.max_ratio, lower_case=config.lower_case),
+            check_languages=config.check_languages,
+            min_alignment=config.min_alignment,
+        )
+    else:
+        cleaned = clean_held_out(pairs, lower_case=config.lower_case)
     if not cleaned.pairs:
         why = ", ".join(f"{count:,} {reason}" for reason, count in cleaned.left_out.most_common())
-        raise DatasetError(f"{name}: no pair is left ({why}); look at the file, or at --max-length and --max-ratio")
+        raise DatasetError(
+            f"{name}: no pair is left ({why}); look at the file, or at --max-length, "
+            "--max-ratio, --check-languages and --min-alignment"
+        )
     return cleaned.pairs, cleaned.notes(name)
 
 

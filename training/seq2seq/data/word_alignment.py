@@ -5,8 +5,10 @@ from the diagonal as in Dyer et al. 2013, section 2. Links on which both directi
 section 2.2).
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,9 @@ _SMOOTHING = 2.0
 section 4)."""
 _MAX_LINKS = 20_000_000
 """Possible links that are looked at; they take some gigabytes of memory."""
+
+_MIN_SCORED_WORDS = 4
+"""Words that occur in other pairs too, of both sides together, without which a pair is not judged."""
 
 Words = Sequence[str]
 Link = tuple[int, int]
@@ -64,6 +69,41 @@ def align(pairs: Sequence[tuple[Words, Words]]) -> list[list[Link]]:
     ):
         links[index].append((left, right))
     return links
+
+
+def alignment_scores(pairs: Sequence[tuple[Words, Words]]) -> list[float]:
+    """How much of each pair is a translation, 0 to 1: the share of its words that are linked as in another pair.
+
+    Words of a single pair do not count: with what else would they be linked? A pair with fewer than four words that
+    count scores 1. Large corpora are aligned in parts, each of which learns its own lexical probabilities.
+
+    Args:
+        pairs: source and target as words.
+    """
+    return [score for part in _parts(pairs) for score in _scores(part, align(part))]
+
+
+def _scores(pairs: Sequence[tuple[Words, Words]], links: Sequence[Sequence[Link]]) -> Iterator[float]:
+    """The score of each aligned pair."""
+    occurrences = [Counter(word for pair in pairs for word in set(pair[side])) for side in range(2)]
+    linked: Counter[tuple[str, str]] = Counter()
+    for (source, target), found in zip(pairs, links, strict=True):
+        linked.update({(source[left], target[right]) for left, right in found})
+    for (source, target), found in zip(pairs, links, strict=True):
+        known = sum(occurrences[0][word] > 1 for word in source) + sum(occurrences[1][word] > 1 for word in target)
+        confirmed = sum(linked[source[left], target[right]] > 1 for left, right in found)
+        yield 2 * confirmed / known if known >= _MIN_SCORED_WORDS else 1.0
+
+
+def _parts(pairs: Sequence[tuple[Words, Words]]) -> Iterator[Sequence[tuple[Words, Words]]]:
+    """Runs of pairs of about the same size, none of which has more possible links than `align` looks at."""
+    if not pairs:
+        return
+    sizes = np.array([len(source) * len(target) for source, target in pairs], np.int64).cumsum()
+    count = int(sizes[-1] // (_MAX_LINKS // 2)) + 1
+    starts = np.searchsorted(sizes, np.arange(1, count) * (sizes[-1] // count)).tolist()
+    for start, end in pairwise([0, *starts, len(pairs)]):
+        yield pairs[start:end]
 
 
 def _side(sentences: Sequence[Words]) -> _Side:

@@ -37,6 +37,15 @@ def _no_fsync() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_public_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Trust no public certificates: each new httpx client would load all of them, which takes longer than a request."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SSL_CERT_FILE", raising=False)
+        patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("certificates")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the LECTERN_ variables of the machine from the environment, except LECTERN_DATA."""

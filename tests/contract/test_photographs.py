@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,8 +17,8 @@ from tests.support.photographs import KINDS, Photograph, make_photograph
 from tests.support.photographs.held_out import held_out
 
 MODELS = Path(__file__).parents[2] / "models"
-EACH = 33
-"""Pictures of each kind."""
+EACH = int(os.environ.get("PHOTOGRAPHS", "10"))
+"""Pictures of each kind; the figures in training/RESULTS.md are of 33."""
 
 
 def test_at_least_95_percent_are_classified_correctly(data_dir: Path) -> None:

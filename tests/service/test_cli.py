@@ -236,12 +236,12 @@ def test_models_verify_ends_what_hangs_and_what_takes_all_memory(
 ) -> None:
     write_hostile(models_dir, "endless", "hangs")
     write_hostile(models_dir, "large", "takes memory")
-    monkeypatch.setenv("LECTERN_LOAD_SECONDS", "5")
+    monkeypatch.setenv("LECTERN_LOAD_SECONDS", "3")
     monkeypatch.setenv("LECTERN_LOAD_MEMORY_BYTES", str(2**30))
     assert main(["models", "verify", "--models", str(models_dir)]) == 1
     lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert lines["digits/1"] == "ok, 2 samples match the stored answers"
-    assert "was not ready after 5 s, the limit for loading (LECTERN_LOAD_SECONDS)" in lines["endless/1"]
+    assert "was not ready after 3 s, the limit for loading (LECTERN_LOAD_SECONDS)" in lines["endless/1"]
     if Path("/proc/self/oom_score_adj").exists():
         assert lines["large/1"].startswith("samples[0]: failed with RuntimeException")
 

@@ -40,13 +40,19 @@ def _no_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
+@pytest.fixture(scope="session")
+def drawn_plots() -> dict[str, bytes]:
+    """The plots that were drawn, by file name."""
+    return {}
+
+
 @pytest.fixture(autouse=True, scope="module")
-def _plots_drawn_once(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Draw the plots of a name once a module and copy them from then on: they take most of the time of a tiny run.
+def _plots_drawn_once(request: pytest.FixtureRequest, drawn_plots: dict[str, bytes]) -> Iterator[None]:
+    """Draw the plots of a name once and copy them from then on: they take most of the time of a tiny run.
 
     Modules that test the plots draw every one.
     """
-    drawn: dict[str, bytes] = {}
+    drawn = drawn_plots
     draw = Figure.savefig
 
     def savefig(figure: Figure, path: Path, **options: Any) -> None:

@@ -21,11 +21,19 @@ from tests.support.processes import ROOT, environment, session_members
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("stage", ["the helper process starts", "a model is prepared", "another model serves"])
+@pytest.mark.parametrize(
+    ("stage", "workers", "number"),
+    [
+        ("the helper process starts", "1", signal.SIGTERM),
+        ("the helper process starts", "2", signal.SIGINT),
+        ("a model is prepared", "1", signal.SIGINT),
+        ("a model is prepared", "2", signal.SIGTERM),
+        ("another model serves", "1", signal.SIGTERM),
+        ("another model serves", "2", signal.SIGINT),
+    ],
+)
 def test_a_signal_while_models_load_leaves_nothing_behind(
-    tmp_path: Path, workers: str, number: signal.Signals, stage: str
+    tmp_path: Path, stage: str, workers: str, number: signal.Signals
 ) -> None:
     models = tmp_path / "models"
     write_hostile(models, "bad", "hangs")

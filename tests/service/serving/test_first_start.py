@@ -55,7 +55,7 @@ def test_with_strict_nothing_is_served_before_all_models_are_good(tmp_path: Path
     models = tmp_path / "models"
     write_hostile(models, "bad", "hangs")
     write_classifier(models)
-    with server(models, LOAD_SECONDS="6", STRICT="1") as running:
+    with server(models, LOAD_SECONDS="1", STRICT="1") as running:
         assert running.wait(120) == 2
         assert "not every bundle is good" in running.text
         assert [line for line in running.lines if line["message"] == "listening"] == []

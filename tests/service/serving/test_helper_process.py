@@ -36,15 +36,22 @@ def test_the_helper_process_imports_nothing_of_the_working_directory(
     assert not (tmp_path / "imported").exists()
 
 
+@pytest.fixture(scope="module")
+def helper() -> Iterator[HelperProcess]:
+    """A helper process that no other module uses: these tests stop and kill it."""
+    helper = HelperProcess()
+    yield helper
+    helper.close()
+
+
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[LocalModels]:
-    """A registry with a helper process of its own, which is running."""
+def registry(tmp_path: Path, helper: HelperProcess) -> Iterator[LocalModels]:
+    """A registry whose helper process is running."""
     write_classifier(tmp_path / "models")
     registry = local_models(tmp_path / "models", load_seconds=30.0)
-    registry.repository.preparer.helper = HelperProcess()
+    registry.repository.preparer.helper = helper
     registry.load_all()
     yield registry
-    registry.repository.preparer.helper.close()
     asyncio.run(registry.close())
 
 
@@ -82,10 +89,12 @@ def test_a_helper_process_that_is_stopped_or_killed_is_replaced(registry: LocalM
 async def _next_child(registry: LocalModels, *known: int) -> int:
     """The process that prepares a model, once there is one that is not known."""
     while True:
-        with suppress(OSError):
-            if new := [child for child in _children(_helper(registry)) if child not in known]:
-                await asyncio.sleep(0.5)  # It says that it has begun.
-                return new[0]
+        process = registry.repository.preparer.helper._process
+        if process is not None and process.pid is not None:  # Else it is being replaced.
+            with suppress(OSError):
+                if new := [child for child in _children(process.pid) if child not in known]:
+                    await asyncio.sleep(0.5)  # It says that it has begun.
+                    return new[0]
         await asyncio.sleep(0.01)
 
 

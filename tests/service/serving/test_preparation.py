@@ -158,28 +158,33 @@ WRITERS: dict[str, tuple[Callable[[Path], Any], str, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", WRITERS)
-def test_what_happens_to_a_bundle_touches_nothing_that_serves(tmp_path: Path, kind: str) -> None:
-    write, route, request = WRITERS[kind]
-    bundle = write(tmp_path / "models")
-    with server(tmp_path / "models") as running:  # A process of its own: reading a truncated mapping kills it.
-        url = running.url
-        with httpx.Client(timeout=60) as client:
-            before = client.post(f"{url}{route}", json=request)
-            assert before.status_code == 200
+def test_what_happens_to_bundles_touches_nothing_that_serves(tmp_path: Path) -> None:
+    bundles = [write(tmp_path / "models") for write, _, _ in WRITERS.values()]
+
+    def answers(client: httpx.Client) -> list[Any]:
+        responses = [client.post(route, json=request) for _, route, request in WRITERS.values()]
+        assert {response.status_code for response in responses} == {200}
+        return [response.json()["results"] for response in responses]
+
+    # A process of its own: reading a truncated mapping kills it.
+    with server(tmp_path / "models") as running, httpx.Client(base_url=running.url, timeout=60) as client:
+        before = answers(client)
+        for bundle in bundles:
             for file in bundle.path.iterdir():
                 os.truncate(file, 1)
-            assert client.post(f"{url}{route}", json=request).json() == before.json()
+        assert answers(client) == before
+        for bundle in bundles:
             shutil.rmtree(bundle.path)
-            assert client.post(f"{url}{route}", json=request).json() == before.json()
-            assert client.get(f"{url}/v1/models").status_code == 200
-            assert client.get(f"{url}/readyz").status_code == 200
-            refused = client.post(f"{url}/v2/repository/models/{bundle.manifest.name}/load")
+        assert answers(client) == before
+        assert client.get("/v1/models").status_code == 200
+        assert client.get("/readyz").status_code == 200
+        for bundle in bundles:
+            refused = client.post(f"/v2/repository/models/{bundle.manifest.name}/load")
             assert refused.status_code == 400
             assert "it has no version" in refused.json()["error"]
-            (line,) = client.post(f"{url}/v2/repository/index").json()
-            assert (line["version"], line["state"]) == ("1", "READY")
-            assert client.post(f"{url}{route}", json=request).json() == before.json()
+        lines = client.post("/v2/repository/index").json()
+        assert [(line["version"], line["state"]) for line in lines] == [("1", "READY")] * len(WRITERS)
+        assert answers(client) == before
 
 
 def test_what_was_prepared_is_found_again_unless_it_is_damaged(

@@ -134,9 +134,9 @@ def test_fragments_are_learned(tmp_path: Path) -> None:
 class TestInit:
     """Runs that begin with the weights of another."""
 
-    @pytest.fixture
-    def first(self, tmp_path: Path) -> Run:
-        run = Run.create(tmp_path / "first", family=FAMILY, config=to_dict(settings()))
+    @pytest.fixture(scope="class")
+    def first(self, tmp_path_factory: pytest.TempPathFactory) -> Run:
+        run = Run.create(tmp_path_factory.mktemp("init") / "first", family=FAMILY, config=to_dict(settings()))
         train(settings(), sentence_pairs.data(150), run, CPU)
         run.close()
         return run
@@ -157,8 +157,9 @@ class TestInit:
             torch.testing.assert_close(values, checkpoint_weights(first)[name])
         assert "trained on other pairs" not in (second.path / "log.txt").read_text()
         # To resume it takes no other run.
-        first.path.rename(tmp_path / "moved")
+        moved = first.path.rename(tmp_path / "moved")
         train(stored_config(second), sentence_pairs.data(150), second, CPU)
+        moved.rename(first.path)
 
     def test_other_pairs_are_noted(self, first: Run, tmp_path: Path) -> None:
         second = self.second(tmp_path, sentence_pairs.data(100), init=str(first.path))

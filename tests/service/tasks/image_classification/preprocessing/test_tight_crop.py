@@ -47,12 +47,12 @@ def test_a_picture_with_a_margin_stays_as_it_is() -> None:
 @pytest.mark.parametrize("factor", [1, 5])
 def test_cutting_hardly_changes_the_normalized_digit(data_dir: Path, factor: int, *, invert: bool) -> None:
     unlike = 0
-    for digit in held_out(data_dir)[0][:200]:
+    for digit in held_out(data_dir)[0][:60]:
         cut = cv2.resize(_cut(digit), None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
         cut = np.asarray(255 - cut if invert else cut, np.uint8)
         normalized = normalize(cut, ImagePreprocessing())
         unlike += float(np.abs(normalized - digit / np.float32(255)).mean()) > 0.1
-    assert unlike <= 4
+    assert unlike <= 1
 
 
 @pytest.mark.parametrize("width", [1, 2])

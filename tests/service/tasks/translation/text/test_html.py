@@ -184,7 +184,7 @@ def test_a_combining_character_does_not_change_the_tag_before_it() -> None:
     ],
 )  # fmt: skip
 def test_hostile_markup_takes_linear_time(unit: str) -> None:
-    text = unit * (100_000 // len(unit))
+    text = unit * (50_000 // len(unit))
     assert_is_fast(text)
     assert_is_fast(f"<a {text}")
 
@@ -200,6 +200,6 @@ def assert_is_fast(text: str) -> None:
         started = time.thread_time()
         decode_entities(text, find_markup(text))
         seconds.append(time.thread_time() - started)
-        if seconds[-1] < 1:
+        if seconds[-1] < 0.5:
             return
     raise AssertionError(f"{min(seconds)} seconds")

@@ -110,12 +110,12 @@ def test_protected_spans_by_position(subwords: Subwords) -> None:
     ],
 )  # fmt: skip
 def test_hostile_text_takes_linear_time(subwords: Subwords, unit: str) -> None:
-    text = unit * (100_000 // len(unit))
+    text = unit * (50_000 // len(unit))
     seconds = []
     for _ in range(3):
         started = time.thread_time()
         scan(subwords, text)
         seconds.append(time.thread_time() - started)
-        if seconds[-1] < 1:
+        if seconds[-1] < 0.5:
             break
-    assert min(seconds) < 1
+    assert min(seconds) < 0.5

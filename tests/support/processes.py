@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
 
+_PATIENCE_SECONDS = 180.0
+"""Time for a process to do what is waited for, on a machine that is busy with much else."""
+
 
 def environment(**settings: str) -> dict[str, str]:
     """The environment of this process with other settings instead of the machine's LECTERN_ variables."""
@@ -24,7 +27,7 @@ def environment(**settings: str) -> dict[str, str]:
     return {**inherited, "OMP_NUM_THREADS": "1", **{f"LECTERN_{name}": value for name, value in settings.items()}}
 
 
-def lectern(*arguments: str, timeout: float = 60, **settings: str) -> subprocess.CompletedProcess[str]:
+def lectern(*arguments: str, timeout: float = _PATIENCE_SECONDS, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a `lectern` command to its end."""
     command = [sys.executable, "-m", "service", *arguments]
     return subprocess.run(
@@ -56,7 +59,7 @@ class Server:
             self._ended = True
             self._news.notify_all()
 
-    def wait_for(self, message: str, count: int = 1, timeout: float = 60) -> dict[str, Any]:
+    def wait_for(self, message: str, count: int = 1, timeout: float = _PATIENCE_SECONDS) -> dict[str, Any]:
         """The first log line with this message, waiting until there are `count` of them."""
 
         def matches() -> list[dict[str, Any]]:
@@ -83,7 +86,7 @@ class Server:
         """Send a signal."""
         self.process.send_signal(number)
 
-    def wait(self, timeout: float = 60) -> int:
+    def wait(self, timeout: float = _PATIENCE_SECONDS) -> int:
         """Wait for its end and return the exit code."""
         code = self.process.wait(timeout)
         self._reader.join(10)

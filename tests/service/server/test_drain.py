@@ -163,7 +163,7 @@ def test_a_thread_that_hangs_does_not_keep_the_process(models_dir: Path, tmp_pat
     try:
         assert httpx.get(f"{running.url}/livez", timeout=60).status_code == 200
         running.signal(signal.SIGTERM)
-        assert running.wait(30) == 0
+        assert running.wait() == 0
         assert running.lines[-1]["message"] == "stopped"
     finally:
         process.kill()

@@ -59,7 +59,7 @@ def test_a_signal_while_models_load_leaves_nothing_behind(
     try:
         _wait_until(begun)
         process.send_signal(number)
-        code = process.wait(60)
+        code = process.wait(180)
         log = (tmp_path / "log").read_text()
         assert code == 0, log
         assert "Traceback" not in log
@@ -73,7 +73,7 @@ def test_a_signal_while_models_load_leaves_nothing_behind(
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

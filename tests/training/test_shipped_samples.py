@@ -20,6 +20,7 @@ from training.word2vec.export import samples as word_samples
 pytestmark = pytest.mark.torch
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
+TEXTS = Path(__file__).resolve().parents[1] / "data"
 
 
 def _words(bundle: Bundle) -> Sequence[Sample]:
@@ -28,7 +29,9 @@ def _words(bundle: Bundle) -> Sequence[Sample]:
 
 
 def _tags(bundle: Bundle) -> Sequence[Sample]:
-    return tagger_samples.make_samples(SampleAnswers(bundle, tagger_samples.NOISE))
+    file = TEXTS / f"tagger_texts_{bundle.manifest.name.partition('-')[2]}.txt"
+    texts = tagger_samples.read_sample_texts(file) if file.is_file() else ()
+    return tagger_samples.make_samples(SampleAnswers(bundle, tagger_samples.NOISE), texts)
 
 
 def _translations(bundle: Bundle) -> Sequence[Sample]:
@@ -42,6 +45,8 @@ def _translations(bundle: Bundle) -> Sequence[Sample]:
         ("words-en", _words),
         ("pos-en", _tags),
         ("ner-en", _tags),
+        ("pos-fr", _tags),
+        ("pos-de", _tags),
         ("translate-en-de", _translations),
         ("translate-de-en", _translations),
     ],

@@ -10,11 +10,13 @@ import torch
 
 from training.bilstm_crf.config import FAMILY as NAME
 from training.bilstm_crf.config import PRESETS, TaggerConfig
+from training.bilstm_crf.data.augmentation import with_recased
 from training.bilstm_crf.data.dataset import TaggedData
 from training.bilstm_crf.data.licensing import auxiliary_data_set, check_redistributable
 from training.bilstm_crf.data.sources import load_data
 from training.bilstm_crf.evaluate import Evaluation, evaluate
 from training.bilstm_crf.export.bundle import WEIGHTS, export
+from training.bilstm_crf.export.samples import read_sample_texts
 from training.bilstm_crf.multi_seed import best_run, create_series, is_series, runs_of, series_config, summary
 from training.bilstm_crf.segmentation import learns_segmentation
 from training.bilstm_crf.train import train
@@ -63,17 +65,28 @@ def _train(experiment: TaggerExperiment, run: Run, device: torch.device, _thread
 
 def _add_evaluate_options(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--split", default="dev", help="dev, test, or another that the data have, as test-btc (default: dev)"
+        "--split",
+        default="dev",
+        help="dev, test, or another that the data have, as test-btc; dev-lower and dev-upper: dev in lower case or "
+        "capitals (default: dev)",
     )
 
 
 def _evaluate(experiment: TaggerExperiment, run: Run, device: torch.device, options: Namespace) -> Evaluation:
-    return evaluate(run, experiment.config, experiment.data, options.split, device)
+    data = with_recased(experiment.data, options.split)
+    return evaluate(run, experiment.config, data, options.split, device)
 
 
 def _add_export_options(parser: ArgumentParser) -> None:
     add_bundle_options(
         parser, "pos-en or ner-en for the known data sets, otherwise the name of the training file", WEIGHTS
+    )
+    parser.add_argument(
+        "--sample-texts",
+        type=Path,
+        metavar="FILE",
+        help="texts of the stored samples, one a line (default: dev sentences if the tokenizer is learned, else "
+        "English ones)",
     )
 
 
@@ -81,7 +94,8 @@ def _export(experiment: TaggerExperiment, run: Run, name: str, options: Namespac
     note_unfinished(run, experiment.config.epochs)
     exported = export(
         run, experiment.config, experiment.data, name=name, repository=options.models, licence=options.licence,
-        description=options.description, weights=options.weights,
+        attribution=options.attribution, description=options.description, weights=options.weights,
+        sample_texts=read_sample_texts(options.sample_texts) if options.sample_texts else (),
     )  # fmt: skip
     return exported.report()
 

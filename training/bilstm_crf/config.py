@@ -136,6 +136,20 @@ class TaggerConfig:
     word_dropout: float = field(
         default=0.05, metadata=doc("fraction of the distinct words replaced by the unknown word")
     )
+    recase: float = field(
+        default=0.0,
+        metadata=doc(
+            "fraction of the training sentences in another case, drawn anew in each epoch: half of them in lower case, "
+            "half in capitals"
+        ),
+    )
+    emoji_tag: str = field(
+        default="",
+        metadata=doc(
+            "tag of emoji, as SYM in Universal Dependencies; one training sentence in twenty then gets an emoji, drawn "
+            "anew in each epoch; default: none"
+        ),
+    )
     clip: float = field(default=5.0, metadata=doc("maximum gradient norm"))
     ema: float = field(
         default=0.998,
@@ -156,7 +170,7 @@ class TaggerConfig:
                 raise ConfigError(f"{name} is {value}; it must be at least {minimum}")
         if network.layers not in (1, 2):
             raise ConfigError(f"layers is {network.layers}; it can be 1 or 2")
-        for name in ("warm_up", "input_dropout", "dropout", "word_dropout", "ema"):
+        for name in ("warm_up", "input_dropout", "dropout", "word_dropout", "recase", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 0 and below 1")
         for name in ("learning_rate", "clip", "auxiliary_weight"):

@@ -5,13 +5,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
 
-from service.tasks.token_classification.features import WordFeatures
+from service.tasks.token_classification.features import EMOJI_CHARACTER, WordFeatures
 from service.tasks.token_classification.tag_schemes import to_bioes
 from training.bilstm_crf.config import DataConfig, TaggerConfig
+from training.bilstm_crf.data.augmentation import Augmenter
 from training.bilstm_crf.data.batches import Example, make_batches, tensors
 from training.bilstm_crf.data.dataset import Sentence, TaggedData
 from training.bilstm_crf.data.sources import load_data
@@ -25,7 +27,7 @@ from training.common.errors import ConfigError, DatasetError, UserError
 from training.common.progress import progress_bar
 from training.common.run import Run
 from training.common.schedule import warmup_cosine
-from training.common.seed import generator, seed_everything
+from training.common.seed import derive_seed, generator, seed_everything
 
 _MIN_STEPS = 20
 """Steps per epoch; small data sets get smaller batches."""
@@ -83,7 +85,7 @@ def train(config: TaggerConfig, data: TaggedData, run: Run, device: torch.device
     Everything random derives from (seed, epoch), so an interrupted and resumed run equals an uninterrupted one.
 
     Raises:
-        ConfigError: the data have no auxiliary column.
+        ConfigError: the data have no auxiliary column, or not the tag of emoji.
         DatasetError: no sentences to train on, or fewer than two labels.
     """
     log = run.logger()
@@ -105,7 +107,7 @@ def train(config: TaggerConfig, data: TaggedData, run: Run, device: torch.device
     run.drop_metrics_after(state.epoch)
     while state.epoch < config.epochs:
         wall, cpu = time.monotonic(), time.process_time()
-        loss = _epoch(state, config, examples, device)
+        loss = _epoch(state, config, _augmented(config, tagger, examples, state.epoch), device)
         state.epoch += 1
         score = dev_score(tagger, data)
         state.seconds += time.monotonic() - wall
@@ -168,7 +170,8 @@ def _auxiliary_tags(config: TaggerConfig, data: TaggedData) -> list[tuple[str, .
 
 def _fresh_state(config: TaggerConfig, data: TaggedData, device: torch.device, auxiliary: int) -> _State:
     labels = labels_of(data)
-    lexicon = build_lexicon(config.network, data.splits["train"], config.seed)
+    symbols = EMOJI_CHARACTER if config.emoji_tag else ""
+    lexicon = build_lexicon(config.network, data.splits["train"], config.seed, symbols)
     seed_everything(config.seed, "weights")
     network, average = (build_network(config, lexicon, labels, auxiliary).to(device) for _ in range(2))
     average.load_state_dict(network.state_dict())
@@ -201,6 +204,15 @@ def _examples(
             )
         )
     return examples
+
+
+def _augmented(config: TaggerConfig, tagger: Tagger, examples: list[Example], epoch: int) -> list[Example]:
+    """The examples of an epoch."""
+    if config.emoji_tag and config.emoji_tag not in tagger.labels:
+        raise ConfigError(f"emoji_tag is {config.emoji_tag!r}; the tags are {', '.join(tagger.labels)}")
+    augmenter = Augmenter(config.recase, tagger.labels.index(config.emoji_tag) if config.emoji_tag else None)
+    random = Random(derive_seed(config.seed, "augmentation", epoch))
+    return [augmenter.augment(example, random) for example in examples]
 
 
 def _epoch(state: _State, config: TaggerConfig, examples: Sequence[Example], device: torch.device) -> float:

@@ -61,6 +61,11 @@ def add_bundle_options(parser: argparse.ArgumentParser, default_name: str, weigh
         metavar="LICENCE",
         help="licence of the weights, for the manifest (default: that of the data, if known)",
     )
+    parser.add_argument(
+        "--attribution",
+        help="makers of everything that the weights were trained on, for the manifest (default: those of the data, if "
+        "known)",
+    )
     parser.add_argument("--description", default="", help="one line about the model, for the manifest")
 
 

@@ -50,6 +50,7 @@ def _export(experiment: LenetExperiment, run: Run, name: str, options: Namespace
         name=name,
         repository=options.models,
         licence=options.licence,
+        attribution=options.attribution,
         description=options.description,
     )
     return (

@@ -103,7 +103,7 @@ def _export(experiment: TranslatorExperiment, run: Run, name: str, options: Name
     note_unfinished(run, experiment.config.epochs)
     exported = export(
         run, experiment.config, experiment.data, name=name, repository=options.models, licence=options.licence,
-        description=options.description, weights=options.weights,
+        attribution=options.attribution, description=options.description, weights=options.weights,
     )  # fmt: skip
     return exported.report()
 

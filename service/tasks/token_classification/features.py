@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,11 @@ CASINGS = ("other", "lower", "upper", "title", "mixed", "number", "with-digit")
 UNKNOWN_WORD = 0
 PADDING, UNKNOWN_CHARACTER = 0, 1
 _FIRST_CHARACTER = 2
+
+EMOJI_CHARACTER = "\u263a"
+"""What pictographs that a model does not know are read as, if it knows this one."""
+_PICTOGRAPHS = re.compile("[\u2190-\u21ff\u2300-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]")
+"""Emoji, arrows, dingbats and other symbols."""
 
 _MAX_CACHED = 1 << 16
 """Words whose features are cached: about 15 MB."""
@@ -101,6 +107,7 @@ class WordFeatures:
     def __init__(self, words: Sequence[str], characters: Sequence[str], max_characters: int) -> None:
         self._rows = {word: row for row, word in enumerate(words, start=1)}
         self._characters = {character: index for index, character in enumerate(characters, start=_FIRST_CHARACTER)}
+        self._emoji = self._characters.get(EMOJI_CHARACTER, UNKNOWN_CHARACTER)
         self._max_characters = max_characters
         self._cache: dict[str, tuple[int, int, int, bytes]] = {}
 
@@ -143,13 +150,19 @@ class WordFeatures:
             half = self._max_characters // 2
             spelling = composed[: self._max_characters - half] + composed[-half:]
         indices = np.zeros(self._max_characters, np.int32)
-        indices[: len(spelling)] = [self._characters.get(character, UNKNOWN_CHARACTER) for character in spelling]
+        indices[: len(spelling)] = [self._character(character) for character in spelling]
         features = self.row(composed), casing(composed), max(len(spelling), 1), indices.tobytes()
         if len(word) <= _MAX_CACHED_LENGTH:
             if len(self._cache) >= _MAX_CACHED:
                 self._cache.clear()
             self._cache[word] = features
         return features
+
+    def _character(self, character: str) -> int:
+        index = self._characters.get(character)
+        if index is not None:
+            return index
+        return self._emoji if _PICTOGRAPHS.match(character) else UNKNOWN_CHARACTER
 
 
 def casing(word: str) -> int:

@@ -28,10 +28,11 @@ from training.bilstm_crf.evaluate import evaluate
 from training.bilstm_crf.export import bundle as module
 from training.bilstm_crf.export.bundle import WEIGHTS, Exported, export, split_name
 from training.bilstm_crf.export.graph import build_graph
+from training.bilstm_crf.export.samples import read_sample_texts
 from training.bilstm_crf.tagger import load_tagger
 from training.bilstm_crf.train import train
 from training.common.config import merge, to_dict
-from training.common.errors import CheckpointError, ExportError
+from training.common.errors import CheckpointError, ConfigError, ExportError
 from training.common.run import Run
 
 pytestmark = pytest.mark.torch
@@ -245,3 +246,25 @@ def test_splits_of_joined_sets_have_readable_names(split: str, name: str) -> Non
     config = merge(CONFIG, {"data": "uner-ewt+btc+wnut17", "train": ""})
     data = replace(tagged_sentences.data("spans"), name="One + Two + Three")
     assert split_name(split, config, data) == name
+
+
+def test_own_sample_texts_and_attribution(trained: tuple[Run, TaggerConfig, Any], tmp_path: Path) -> None:
+    file = tmp_path / "texts.txt"
+    file.write_text("Anna sings in Rome. Bodo runs!\n\nCora reads.\n", encoding="utf-8")
+    texts = read_sample_texts(file)
+    assert texts == ("Anna sings in Rome. Bodo runs!", "Cora reads.")
+    exported(trained, tmp_path, sample_texts=texts, attribution="Made by someone")
+    bundle = read_bundle(tmp_path / "made" / "1")
+    assert bundle.manifest.provenance.attribution == "Made by someone"
+    assert "Made by someone" in bundle.file("MODEL_CARD.md").read_text(encoding="utf-8")
+    first, others, tokens = (sample.request for sample in bundle.samples())
+    assert (first, others) == ({"text": texts[0]}, {"texts": [texts[1], " \n"]})
+    assert tokens == {"tokens": [["Anna", "sings", "in", "Rome", "."], ["Cora", "reads", "."], []]}
+
+
+def test_sample_texts_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--sample-texts .*none.txt: cannot be read"):
+        read_sample_texts(tmp_path / "none.txt")
+    (tmp_path / "empty.txt").write_text("\n \n")
+    with pytest.raises(ConfigError, match=r"empty.txt: is empty; it needs a text on each line"):
+        read_sample_texts(tmp_path / "empty.txt")

@@ -9,7 +9,7 @@ from tests.support import tagged_sentences
 from training.bilstm_crf.config import PRESETS
 from training.bilstm_crf.data import licensing as origin
 from training.bilstm_crf.data.licensing import (
-    attribution,
+    attribution_of,
     auxiliary_data_set,
     check_redistributable,
     public_config,
@@ -48,14 +48,14 @@ def test_vectors_of_a_bundle_and_several_concatenated(tmp_path: Path) -> None:
     assert texts[0] == "Some text (its authors)"
     assert len(texts) == 2
     assert "English Wikipedia of 2015" in texts[1]
-    credit = attribution(config, replace(tagged_sentences.data("tags"), attribution="Me"), None)
+    credit = attribution_of(config, replace(tagged_sentences.data("tags"), attribution="Me"), None)
     assert credit == f"Me; word vectors from {texts[0]}; word vectors from {texts[1]}"
 
 
 def test_without_vectors_there_is_no_corpus() -> None:
     assert vectors_data(CONFIG) == []
     assert "vectors_data" not in public_config(CONFIG)["network"]
-    assert attribution(CONFIG, tagged_sentences.data("tags"), None) == ""
+    assert attribution_of(CONFIG, tagged_sentences.data("tags"), None) == ""
 
 
 def test_auxiliary_data_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,4 +71,4 @@ def test_auxiliary_data_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
     for refused in ((data, auxiliary), (forbidden, None)):
         with pytest.raises(ExportError, match="CoNLL-2003 English is research only"):
             check_redistributable(*refused)
-    assert attribution(CONFIG, data, auxiliary) == "Them"
+    assert attribution_of(CONFIG, data, auxiliary) == "Them"

@@ -25,7 +25,7 @@ from training.common.errors import ConfigError
 from training.common.run import Run
 from training.seq2seq.cli import FAMILY as COMMANDS
 from training.seq2seq.config import FAMILY, PRESETS, TranslatorConfig
-from training.seq2seq.data.licensing import attribution, earlier_settings, public_config
+from training.seq2seq.data.licensing import attribution_of, earlier_settings, public_config
 from training.seq2seq.export.bundle import WEIGHTS, export
 from training.seq2seq.export.dequantize import load_graph_weights
 from training.seq2seq.export.graph import FILES, build_graphs
@@ -141,7 +141,7 @@ def test_what_a_bundle_was_initialized_from_stays_named(bundle: Path, tmp_path: 
     config = settings(init=str(copy))
     assert [(name, one.epochs) for name, one in earlier_settings(config)] == [("made/1", 3), ("first", 7)]
     assert [one["init"] for one in public_config(config)["begun_with"]] == ["first", ""]
-    assert attribution(config, sentence_pairs.data(60)) == "nobody; somebody"
+    assert attribution_of(config, sentence_pairs.data(60)) == "nobody; somebody"
 
 
 def test_options_take_the_settings_of_a_bundle(bundle: Path) -> None:

@@ -35,7 +35,7 @@ def check_redistributable(data: TaggedData, auxiliary: TaggedData | None) -> Non
             )
 
 
-def attribution(config: TaggerConfig, data: TaggedData, auxiliary: TaggedData | None) -> str:
+def attribution_of(config: TaggerConfig, data: TaggedData, auxiliary: TaggedData | None) -> str:
     """The attribution of the weights: the makers of the data, and of the corpora of the word vectors."""
     sources = [data.attribution, auxiliary.attribution if auxiliary else ""]
     sources += [f"word vectors from {corpus}" for corpus in vectors_data(config)]

@@ -44,8 +44,16 @@ class Lexicon:
         return {"words": self.words, "characters": self.characters, "trained": self.trained_rows}
 
 
-def build_lexicon(config: NetworkConfig, sentences: Iterable[Sentence], seed: int) -> Lexicon:
+def build_lexicon(
+    config: NetworkConfig, sentences: Iterable[Sentence], seed: int, more_characters: str = ""
+) -> Lexicon:
     """The words and characters of the training sentences, and the most frequent other words with a vector.
+
+    Args:
+        config: the network's settings.
+        sentences: the training sentences.
+        seed: of the initial vectors of words that have none.
+        more_characters: characters that are known even if the sentences do not have them.
 
     Raises:
         ConfigError: more dimensions are requested than the vectors have.
@@ -60,6 +68,7 @@ def build_lexicon(config: NetworkConfig, sentences: Iterable[Sentence], seed: in
     vectors = _load_vectors(config)
     others = [] if vectors is None else _others(vectors, set(seen), config.extra_words)
     words = seen + others
+    known = [character for character, count in _ranked(characters) if count >= _MIN_CHARACTER_COUNT]
     table = _table(vectors, words, config.dimensions)
     trained_rows = len(seen) + 1
     random = np.random.default_rng(derive_seed(seed, "words"))
@@ -67,7 +76,7 @@ def build_lexicon(config: NetworkConfig, sentences: Iterable[Sentence], seed: in
     initial_difference[table[:trained_rows].any(axis=1)] = 0
     return Lexicon(
         words=words,
-        characters=[character for character, count in _ranked(characters) if count >= _MIN_CHARACTER_COUNT],
+        characters=list(dict.fromkeys((*known, *more_characters))),
         trained_rows=trained_rows,
         table=table,
         initial_difference=initial_difference,

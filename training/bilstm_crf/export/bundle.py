@@ -1,6 +1,7 @@
 """Export of a trained tagger as a model bundle: graph, transitions, vocabulary, samples, model card, manifest."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -22,7 +23,7 @@ from service.tasks.token_classification.segmentation_graph import SEGMENTER
 from training.bilstm_crf.config import TaggerConfig
 from training.bilstm_crf.data.dataset import TaggedData
 from training.bilstm_crf.data.licensing import (
-    attribution,
+    attribution_of,
     auxiliary_data_set,
     check_redistributable,
     public_config,
@@ -31,7 +32,7 @@ from training.bilstm_crf.evaluate import evaluate
 from training.bilstm_crf.export.card import model_card
 from training.bilstm_crf.export.graph import GRAPH_FILE, Weights, build_graph, graph_spec
 from training.bilstm_crf.export.parity import Parity, check_parity
-from training.bilstm_crf.export.samples import NOISE, make_samples, sample_texts
+from training.bilstm_crf.export.samples import NOISE, dev_texts, make_samples
 from training.bilstm_crf.export.segmenter import (
     check_segmenter_parity,
     segmenter_files,
@@ -48,6 +49,8 @@ WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 WORDS_FILE, CHARACTERS_FILE, TRANSITIONS_FILE = "vocabulary.txt", "characters.txt", "transitions.npy"
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "torch")
 _TOLERANCE = 5e-3
+_CASES = {"lower": " in lower case", "upper": " in capitals"}
+"""Splits of `augmentation.with_recased`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +90,24 @@ def export(
     name: str,
     repository: Path,
     licence: str | None,
+    attribution: str | None = None,
     description: str,
     weights: Weights,
+    sample_texts: Sequence[str] = (),
 ) -> Exported:
     """Write the run's best weights as the next version of `name`, if the ONNX graph is as good as PyTorch.
+
+    Args:
+        run: the run.
+        config: its settings.
+        data: its data.
+        name: the model's name.
+        repository: where the bundle goes.
+        licence: licence of the weights; None for that of the data.
+        attribution: makers of what the weights were trained on; None for those of the data and the word vectors.
+        description: one line for the manifest; empty for a default.
+        weights: how the weights are stored.
+        sample_texts: texts of the samples; by default dev sentences or English ones.
 
     Raises:
         CheckpointError: the run has no weights yet.
@@ -112,7 +129,7 @@ def export(
         provenance=provenance(
             data=data.name,
             licence=licence or data.licence,
-            attribution=attribution(config, data, auxiliary),
+            attribution=attribution or attribution_of(config, data, auxiliary),
             config=public_config(config) | {"epoch": tagger.epoch, "weights": weights},
             seed=config.seed,
             libraries=_LIBRARIES,
@@ -125,7 +142,7 @@ def export(
         parity = check_parity(tagger, answers.predictor, data, weights)
         if segmenter is not None:
             check_segmenter_parity(segmenter, answers.predictor, data)
-        samples = make_samples(answers, sample_texts(data) if segmenter else ())
+        samples = make_samples(answers, sample_texts or (dev_texts(data) if segmenter else ()))
         bundle = draft.publish(samples, model_card(manifest, config, data, tagger, parity, samples))
     return Exported(bundle=bundle, weights=weights, kind=tagger.kind, parity=parity)
 
@@ -183,7 +200,7 @@ def split_name(split: str, config: TaggerConfig, data: TaggedData) -> str:
     part, _, key = split.partition("-")
     keys, titles = config.data.data.split("+"), data.name.split(" + ")
     index = keys.index(key) if key in keys else 0
-    return f"{titles[index] if len(titles) == len(keys) else data.name}, {part}"
+    return f"{titles[index] if len(titles) == len(keys) else data.name}, {part}{_CASES.get(key, '')}"
 
 
 def _metrics(evaluations: dict[str, Any], config: TaggerConfig, data: TaggedData) -> tuple[Metric, ...]:

@@ -1,6 +1,7 @@
 """Sample requests of a tagger's bundle: texts and tokens whose tags are stable under noise on the emissions."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -8,6 +9,7 @@ from service.bundle.files import Sample
 from service.tasks.token_classification.features import EMISSIONS
 from training.bilstm_crf.data.dataset import TaggedData
 from training.bilstm_crf.segmentation import raw_sentences
+from training.common.errors import ConfigError
 from training.common.samples import Noise, SampleAnswers
 
 NOISE = Noise(output=EMISSIONS, amplitude=2e-3, seeds=8)
@@ -28,7 +30,22 @@ _SENTENCES = (
 )
 
 
-def sample_texts(data: TaggedData) -> tuple[str, ...]:
+def read_sample_texts(path: Path) -> tuple[str, ...]:
+    """The texts of a file, one a line.
+
+    Raises:
+        ConfigError: it cannot be read, or has no text.
+    """
+    try:
+        texts = tuple(filter(None, map(str.strip, path.read_text(encoding="utf-8").splitlines())))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--sample-texts {path}: cannot be read ({error}); name a file of UTF-8 text") from error
+    if not texts:
+        raise ConfigError(f"--sample-texts {path}: is empty; it needs a text on each line")
+    return texts
+
+
+def dev_texts(data: TaggedData) -> tuple[str, ...]:
     """Some dev sentences as they were written, for a tagger of any language."""
     raw = raw_sentences(data.splits["dev"])
     step = max(1, len(raw) // _SAMPLE_TEXTS)
@@ -40,15 +57,25 @@ def make_samples(answers: SampleAnswers, texts: Sequence[str] = ()) -> list[Samp
 
     Args:
         answers: answers them.
-        texts: the texts; by default English ones.
+        texts: the texts, of which the tokens are made too; by default English ones.
     """
     first, *others = _stable(answers, "texts", texts or _TEXTS)
-    sentences = _stable(answers, "tokens", [list(words) for words in _SENTENCES])
+    sentences = _stable(answers, "tokens", _tokens(answers, texts) if texts else [list(words) for words in _SENTENCES])
     return [
         answers.sample({"text": first}),
         answers.sample({"texts": [*others, " \n"]}),
         answers.sample({"tokens": [*sentences, []]}),
     ]
+
+
+def _tokens(answers: SampleAnswers, texts: Sequence[str]) -> list[JsonValue]:
+    """The tokens of each text's first sentence."""
+    sentences: list[JsonValue] = []
+    for text in texts:
+        (result,) = answers.answer({"text": text})
+        end = result["sentences"][0]["end"]
+        sentences.append([token["text"] for token in result["tokens"] if token["end"] <= end])
+    return sentences
 
 
 def _stable(answers: SampleAnswers, field: str, candidates: Sequence[JsonValue]) -> list[JsonValue]:

@@ -74,6 +74,7 @@ def export(
     name: str,
     repository: Path,
     licence: str | None,
+    attribution: str | None = None,
     description: str,
 ) -> Exported:
     """Export the weights that a run kept as the next version of a model, after checking the graph against PyTorch.
@@ -97,7 +98,7 @@ def export(
         provenance=provenance(
             data=data.name,
             licence=licence or data.licence,
-            attribution=data.attribution,
+            attribution=attribution or data.attribution,
             config=public_config(config) | {"epoch": epoch},
             seed=config.seed,
             libraries=_LIBRARIES,

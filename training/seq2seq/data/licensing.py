@@ -58,7 +58,7 @@ def earlier_settings(config: TranslatorConfig) -> list[tuple[str, TranslatorConf
     return runs
 
 
-def attribution(config: TranslatorConfig, data: ParallelData) -> str:
+def attribution_of(config: TranslatorConfig, data: ParallelData) -> str:
     """Attribution of the data: of this run's, and of those of the runs and the bundle it was initialized from."""
     earlier = [config, *(settings for _, settings in earlier_settings(config))]
     others = [ATTRIBUTIONS.get(settings.data.data.partition(":")[0], "") for settings in earlier[1:]]

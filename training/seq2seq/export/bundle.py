@@ -19,7 +19,7 @@ from training.common.samples import SampleAnswers
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.language_profile import language_profile
-from training.seq2seq.data.licensing import attribution, check_redistributable, public_config
+from training.seq2seq.data.licensing import attribution_of, check_redistributable, public_config
 from training.seq2seq.data.truecasing import learn_truecaser
 from training.seq2seq.evaluate import evaluate
 from training.seq2seq.export.card import model_card
@@ -71,6 +71,7 @@ def export(
     name: str,
     repository: Path,
     licence: str | None,
+    attribution: str | None = None,
     description: str,
     weights: Weights,
 ) -> Exported:
@@ -85,6 +86,7 @@ def export(
         name: name of the model.
         repository: the model repository.
         licence: licence of the weights; None is the licence of the data.
+        attribution: makers of what it was trained on; None for those of the data.
         description: for the manifest; empty for a standard one.
         weights: how they are stored.
 
@@ -94,7 +96,8 @@ def export(
     """
     check_redistributable(config, data)
     with _one_thread():
-        return _export(run, config, data, name, repository, licence or data.licence, description, weights)
+        credit = attribution or attribution_of(config, data)
+        return _export(run, config, data, name, repository, licence or data.licence, credit, description, weights)
 
 
 def _export(
@@ -104,6 +107,7 @@ def _export(
     name: str,
     repository: Path,
     licence: str,
+    credit: str,
     description: str,
     weights: Weights,
 ) -> Exported:
@@ -122,7 +126,7 @@ def _export(
         provenance=provenance(
             data=data.name,
             licence=licence,
-            attribution=attribution(config, data),
+            attribution=credit,
             config=public_config(config) | {"epoch": translator.epoch, "weights": weights},
             seed=config.seed,
             libraries=_LIBRARIES,

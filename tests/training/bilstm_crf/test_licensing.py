@@ -43,7 +43,7 @@ def test_vectors_of_a_bundle_and_several_concatenated(tmp_path: Path) -> None:
     Run.create(tmp_path / "w5", family="word2vec", config={"data": "wikipedia-en-2015"})
     Run.create(tmp_path / "w2", family="word2vec", config={"data": "wikipedia-en-2015"})
     config = merge(CONFIG, {"vectors": f"{bundle}, {tmp_path / 'w5'},{tmp_path / 'w2'}"})
-    assert public_config(config)["network"]["vectors"] == "1,w5,w2"
+    assert public_config(config)["network"]["vectors"] == "words-en/1,w5,w2"
     texts = vectors_data(config)
     assert texts[0] == "Some text (its authors)"
     assert len(texts) == 2

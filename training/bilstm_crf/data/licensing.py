@@ -48,7 +48,7 @@ def public_config(config: TaggerConfig) -> dict[str, Any]:
     for split in ("train", "dev", "test"):
         settings["data"][split] = Path(settings["data"][split]).name
     if config.network.vectors:
-        settings["network"]["vectors"] = ",".join(path.name for path in _vector_paths(config))
+        settings["network"]["vectors"] = ",".join(map(_name_of, _vector_paths(config)))
         settings["network"]["vectors_data"] = "; ".join(vectors_data(config))
     return settings
 
@@ -60,6 +60,11 @@ def vectors_data(config: TaggerConfig) -> list[str]:
 
 def _vector_paths(config: TaggerConfig) -> Iterable[Path]:
     return [Path(part.strip()) for part in config.network.vectors.split(",") if part.strip()]
+
+
+def _name_of(path: Path) -> str:
+    """The last part of the path; of a bundle its name and version."""
+    return f"{path.parent.name}/{path.name}" if (path / MANIFEST).is_file() else path.name
 
 
 def _corpus_of(path: Path) -> str:

@@ -50,7 +50,7 @@ _CARD = """\
 
 ## Limitations
 
-It knows the language and the kind of text it was trained on; other text is tagged less well than the figures above say.
+It is not for other languages, and text unlike its training text (chat, verse, code) is tagged less well than the figures above say.
 A score is the model's own probability: high ones can be wrong. {caution}
 """
 
@@ -145,7 +145,7 @@ def _dev(config: TaggerConfig, data: TaggedData) -> str:
     """The use of the dev sentences."""
     count = f"{len(data.splits['dev']):,}"
     if config.data.train_on_dev:
-        return f"the dev sentences among them: the settings had been chosen by {count} of those before"
+        return f"the {count} dev sentences among them"
     return f"{count} to choose the epoch and the settings"
 
 

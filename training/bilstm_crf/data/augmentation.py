@@ -16,6 +16,7 @@ EMOJI = (
 )  # fmt: skip
 """Of one and of several code points, and repeated."""
 _EMOJI_SHARE = 0.05
+_CASES: dict[str, Case] = {"lower": "lower", "upper": "upper"}
 _AT_END = 0.7
 """The part of the emoji that are put at an end of the sentence; the others come after any word."""
 
@@ -27,8 +28,9 @@ def recased(words: Sequence[str], case: Case) -> tuple[str, ...]:
 
 def with_recased(data: TaggedData, split: str) -> TaggedData:
     """The data with the split that `split` (`<name>-lower`, `<name>-upper`) names; unchanged for other names."""
-    name, _, case = split.rpartition("-")
-    if name not in data.splits or (case != "lower" and case != "upper"):
+    name, _, suffix = split.rpartition("-")
+    case = _CASES.get(suffix)
+    if name not in data.splits or case is None:
         return data
     sentences = [Sentence(recased(one.words, case), one.tags, one.location) for one in data.splits[name]]
     return replace(data, splits=data.splits | {split: sentences})

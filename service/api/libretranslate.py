@@ -20,31 +20,41 @@ from service.api.libretranslate_schemas import (
     LibreTranslateBody,
 )
 from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Operation, context
+from service.api.source_language import (
+    AUTO,
+    check_sizes,
+    identify_languages,
+    identify_sources,
+    language_pairs,
+    predictor_of,
+)
 from service.api.task_answer import predict
-from service.api.translation import json_limits, predictor_of
+from service.api.translation import json_limits
 from service.bundle.manifest import Task
-from service.errors import InvalidRequest, LimitExceeded
+from service.errors import InvalidRequest
 from service.serving.registry import ModelRegistry
 from service.serving.served_model import ServedModel
-from service.settings import Settings
-from service.tasks.translation.language_detection import Detected, Profile, detect
+from service.tasks.translation.language_detection import Detected
 from service.tasks.translation.schemas import TranslateBody
-
-AUTO = "auto"
 
 
 async def translate(request: Request) -> Response:
     """Translate the texts of one request."""
     body = validate(LibreTranslateBody, await read_fields(request, ("q", "source", "target")))
     _check_format(body.format)
-    texts = _check_texts(body.q, context(request).settings)
+    registry = context(request).registry
+    texts = [body.q] if isinstance(body.q, str) else body.q
+    check_sizes(texts, context(request).settings, "q")
     source, target = _language_code(body.source), _language_code(body.target)
+    _check_target(registry, target)
     detections: list[Detected] | None = None
+    sources: list[str | None] = [source] * len(texts)
     if source == AUTO:
-        detections = [_detect_source(context(request).registry, text, target) for text in texts]
-    sources = [source] * len(texts) if detections is None else [detection.language for detection in detections]
-    unchanged = target if source == AUTO else None
-    results, served = await _translate_by_source(request, body, texts, sources, target, unchanged)
+        detections = await identify_sources(context(request), texts, target)
+        served_sources = {pair[0] for pair in language_pairs(registry)}
+        # Translated from a language that it is not in, a text would become invented words.
+        sources = [one.language if one.language in served_sources else None for one in detections]
+    results, served = await _translate_by_source(request, body, texts, sources, target)
     answer: dict[str, Any] = {"translatedText": [result["text"] for result in results]}
     if detections is not None:
         answer["detectedLanguage"] = [detection._asdict() for detection in detections]
@@ -60,9 +70,8 @@ async def _translate_by_source(
     request: Request,
     body: LibreTranslateBody,
     texts: list[str],
-    sources: list[str],
+    sources: Sequence[str | None],
     target: str,
-    unchanged: str | None,
 ) -> tuple[list[dict[str, Any]], ServedModel | None]:
     """Translate the texts of each source language with its model.
 
@@ -70,9 +79,8 @@ async def _translate_by_source(
         request: the HTTP request.
         body: its parsed body.
         texts: the texts, [N].
-        sources: their languages, [N].
+        sources: their languages, [N]; None if no model reads it. Such texts, and those in `target`, stay as they are.
         target: the language to translate to.
-        unchanged: a source language whose texts are returned as they are.
 
     Returns:
         The results, [N], and the model of the last translation; None if nothing had to be translated.
@@ -80,7 +88,7 @@ async def _translate_by_source(
     results: list[dict[str, Any]] = [{"text": text, "alternatives": []} for text in texts]
     served: ServedModel | None = None
     for source in dict.fromkeys(sources):
-        if source == unchanged:
+        if source is None or source == target:
             continue
         served = _find_translator(context(request).registry, source, target, body.model)
         indices = [index for index, language in enumerate(sources) if language == source]
@@ -121,71 +129,54 @@ def _rename_field(error: InvalidRequest, indices: Sequence[int] | None) -> Inval
 async def detect_language(request: Request) -> Response:
     """Detect the language of a text."""
     body = validate(DetectBody, await read_fields(request, ("q",)))
-    texts = _check_texts(body.q, context(request).settings)
-    detections = detect("\n".join(texts), _profiles(context(request).registry))
+    texts = [body.q] if isinstance(body.q, str) else body.q
+    check_sizes(texts, context(request).settings, "q")
+    detections = identify_languages(context(request).registry, "\n".join(texts))
     likely = detections[:1] + [detection for detection in detections[1:] if detection.confidence]
     return json_response([detection._asdict() for detection in likely])
 
 
 async def languages(request: Request) -> Response:
-    """List the languages of the served translators."""
+    """List the languages of the served translators; each is among its own targets, as its texts come back."""
     targets: dict[str, set[str]] = {}
-    for source, target in map(_language_pair, _translators(context(request).registry)):
-        targets.setdefault(source, set()).add(target)
-        targets.setdefault(target, set())
+    for source, target in language_pairs(context(request).registry):
+        targets.setdefault(source, {source}).add(target)
+        targets.setdefault(target, {target})
     return json_response(
         [{"code": code, "name": language_name(code), "targets": sorted(targets[code])} for code in sorted(targets)]
     )
 
 
-def _translators(registry: ModelRegistry) -> list[ServedModel]:
-    return registry.serving(Task.TRANSLATION)
-
-
-def _language_pair(served: ServedModel) -> tuple[str, str]:
-    selectors = served.predictor.selectors
-    return selectors["source"], selectors["target"]
-
-
 def _find_translator(registry: ModelRegistry, source: str, target: str, model: str | None) -> ServedModel:
     """The model of a language pair; of several the first by name, since LibreTranslate's clients name none."""
-    if not model:
-        pair = (source, target)
-        model = next((served.name for served in _translators(registry) if _language_pair(served) == pair), None)
-    return registry.find(Task.TRANSLATION, model, source=source, target=target)
+    if model:
+        return registry.find(Task.TRANSLATION, model, source=source, target=target)
+    served = language_pairs(registry).get((source, target))
+    if served is not None:
+        return served
+    _check_target(registry, target)
+    try:
+        return registry.find(Task.TRANSLATION, source=source, target=target)
+    except InvalidRequest:  # In LibreTranslate's words, which its clients may show.
+        if source not in _languages(registry):
+            raise InvalidRequest(f"{source} is not supported") from None
+        names = [f"{language_name(code)} ({code})" for code in (target, source)]
+        raise InvalidRequest(f"{names[0]} is not available as a target language from {names[1]}") from None
 
 
-def _profiles(registry: ModelRegistry) -> list[Profile]:
-    return [predictor_of(served).profile for served in _translators(registry)]
+def _languages(registry: ModelRegistry) -> set[str]:
+    """Codes of all languages that the served translators read or write."""
+    return {language for pair in language_pairs(registry) for language in pair}
 
 
-def _detect_source(registry: ModelRegistry, text: str, target: str) -> Detected:
-    """Detect the language of a text; one without letters is in any language that can be translated to `target`."""
-    translators = _translators(registry)
-    if not translators:
-        registry.find(Task.TRANSLATION)  # Raises: no translator is served.
-    detections = detect(text, _profiles(registry))
-    best = detections[0]
-    if best.confidence:
-        return best
-    sources = {source for source, other in map(_language_pair, translators) if other == target}
-    return next((detection for detection in detections if detection.language in sources), best)
-
-
-def _check_texts(q: str | list[str], settings: Settings) -> list[str]:
-    """The texts of a request, as a list.
-
-    Raises:
-        InvalidRequest: more than may be translated; checked here because language detection comes first.
-    """
-    texts = [q] if isinstance(q, str) else q
-    if len(texts) > settings.max_texts:
-        raise LimitExceeded(f"{len(texts)} texts, {settings.describe('max_texts')}; send several requests", "q")
-    total = sum(map(len, texts))
-    if total > settings.max_total_characters:
-        limit = settings.describe("max_total_characters")
-        raise LimitExceeded(f"{total} characters, {limit}; send several requests", "q")
-    return texts
+def _check_target(registry: ModelRegistry, target: str) -> None:
+    """Raise an error where no translator serves, or none has to do with this language."""
+    if target in _languages(registry):
+        return
+    try:
+        registry.find(Task.TRANSLATION, target=target)
+    except InvalidRequest:
+        raise InvalidRequest(f"{target} is not supported") from None
 
 
 def _check_format(name: str) -> None:

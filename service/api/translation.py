@@ -9,12 +9,15 @@ from service.api.errors import ErrorShape
 from service.api.events import EventStream
 from service.api.io import add_model_headers, read_json, validate, while_connected
 from service.api.json_limits import JsonLimits, bytes_of
-from service.api.operation import INFERENCE_STATUSES, Operation, context, timings
+from service.api.language_names import language_name
+from service.api.operation import INFERENCE_STATUSES, Context, Operation, context, timings
+from service.api.source_language import AUTO, check_sizes, identify_sources, language_pairs, predictor_of
 from service.api.task_answer import TaskAnswer, respond
 from service.bundle.manifest import Task
+from service.errors import InvalidRequest
 from service.limits import Limits
 from service.serving.served_model import ServedModel
-from service.tasks.translation import TranslationPredictor
+from service.tasks.translation.language_detection import Detected
 from service.tasks.translation.request import TranslateRequest
 from service.tasks.translation.schemas import TranslateBody, Translated
 
@@ -29,18 +32,44 @@ async def translate(request: Request) -> Response:
     """Translate the texts of one request."""
     body = validate(TranslateBody, await read_json(request))
     source, target = _normalize_language(body.source), _normalize_language(body.target)
+    detections: list[Detected] = []
+    if source == AUTO:
+        detections = await _identify(context(request), body, target)
+        source = detections[0].language if detections else None
     served = context(request).registry.find(Task.TRANSLATION, body.model, body.version, source=source, target=target)
     task_request = predictor_of(served).parse(body)
+    task_request.detected = detections
     if _accepts_events(request.headers.get("accept", "")):
         return add_model_headers(await _stream(request, served, task_request.make_greedy()), served)
     return await respond(request, served, task_request)
 
 
-def predictor_of(served: ServedModel) -> TranslationPredictor:
-    """The predictor of a translator."""
-    predictor = served.predictor
-    assert isinstance(predictor, TranslationPredictor)
-    return predictor
+async def _identify(service: Context, body: TranslateBody, target: str | None) -> list[Detected]:
+    """Identify the one language of all texts; an entry for each text.
+
+    Raises:
+        InvalidRequest: a text is in a language that no served model reads, or in another one than the texts before it.
+    """
+    texts = [body.text] if body.text is not None else body.texts or []
+    check_sizes(texts, service.settings, "text" if body.text is not None else "texts")
+    detections = await identify_sources(service, texts, target)
+    sources = {source for source, _ in language_pairs(service.registry)}
+    for index, one in enumerate(detections):
+        field = "text" if body.text is not None else f"texts[{index}]"
+        name = f"{language_name(one.language)} ({one.language}, {one.confidence:.0f} %)"
+        if one.language not in sources:
+            raise InvalidRequest(
+                f"seems to be in {name}, which no served model reads; if it is in {' or '.join(sorted(sources))}, send "
+                "that as 'source'",
+                field,
+            )
+        if one.language != detections[0].language:
+            raise InvalidRequest(
+                f"seems to be in {name}, the texts before it in {detections[0].language}; send texts of one language "
+                "in a request, or use /translate",
+                field,
+            )
+    return detections
 
 
 def _normalize_language(code: str | None) -> str | None:

@@ -18,7 +18,7 @@ WORD_BOUNDARY = "_"
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _APOSTROPHES = dict.fromkeys(map(ord, "\u2019\u00b4`"), "'")
-_MAX_CHARACTERS = 4000
+MAX_CHARACTERS = 1000
 """Characters of a text that are examined; a few lines are enough."""
 
 # Log-probabilities in nats. A word that is not among the frequent ones is spelled by n-grams. For an n-gram that is not
@@ -147,17 +147,24 @@ def detect(text: str, profiles: Sequence[Profile]) -> list[Detected]:
 
     Confidences sum to 100 together with that of "none of these languages". They are all 0 for a text without letters.
     """
-    by_language = {profile.language: profile for profile in reversed(profiles)}
-    distinct = [by_language[language] for language in dict.fromkeys(profile.language for profile in profiles)]
-    in_text = words(text[:_MAX_CHARACTERS])
+    in_text = words(text[:MAX_CHARACTERS])
     if not in_text:
-        return [Detected(profile.language, 0.0) for profile in distinct]
-    scores = [profile.score(in_text) for profile in distinct]
-    none = _NONE_PRIOR + _NONE_PER_LETTER * sum(len(word) + 1 for word in in_text)
-    best = max(*scores, none) if scores else none
-    total = math.fsum(math.exp(score - best) for score in (*scores, none))
-    detected = [
-        (score, Detected(profile.language, round(100 * math.exp(score - best) / total, 2)))
-        for profile, score in zip(distinct, scores, strict=True)
+        return [Detected(language, 0.0) for language in dict.fromkeys(profile.language for profile in profiles)]
+    odds = log_odds(in_text, profiles)
+    best = max((0.0, *odds.values()))
+    total = math.fsum(math.exp(score - best) for score in (0.0, *odds.values()))
+    return [
+        Detected(language, round(100 * math.exp(score - best) / total, 2))
+        for language, score in sorted(odds.items(), key=lambda entry: -entry[1])
     ]
-    return [one for _, one in sorted(detected, key=lambda pair: -pair[0])]
+
+
+def log_odds(in_text: Sequence[str], profiles: Sequence[Profile]) -> dict[str, float]:
+    """Of each language the log-probability of words, less that of "none of these languages", in nats.
+
+    Of several profiles of a language the first counts.
+    """
+    none = _NONE_PRIOR + _NONE_PER_LETTER * sum(len(word) + 1 for word in in_text)
+    by_language = {profile.language: profile for profile in reversed(profiles)}
+    order = dict.fromkeys(profile.language for profile in profiles)
+    return {language: by_language[language].score(in_text) - none for language in order}

@@ -188,6 +188,8 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             _check_finite(result)
             results.append(result)
             first += len(text_hypotheses)
+        for result, detected in zip(results, request.detected, strict=False):
+            result["detected"] = detected._asdict()
         return {"results": results}
 
     def replay(self) -> Iterator[str]:

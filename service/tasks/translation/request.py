@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from service.decoding import SearchSettings
 from service.errors import InvalidRequest, LimitExceeded
 from service.limits import Limits, variable
+from service.tasks.translation.language_detection import Detected
 from service.tasks.translation.subwords import Subwords
 from service.tasks.translation.text import RareWords, SegmentedText, TranslationPreprocessing, Truecaser, segment
 
@@ -38,6 +39,8 @@ class TranslateRequest:
         self.beam_size = beam_size
         self.alternatives = alternatives
         self.alignment = alignment
+        self.detected: Sequence[Detected] = ()
+        """The language of each text, for the answer, where it was identified."""
         self.segmented: list[SegmentedText] = []
         """The segmented texts; empty before `prepare`."""
         self._field = field

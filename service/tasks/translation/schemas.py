@@ -18,7 +18,11 @@ class TranslateBody(TaskBody):
     model_config = exactly_one_of(("text",), ("texts",))
 
     source: str | None = Field(
-        default=None, description="Language of the texts, for example 'en'; optional if only one served model matches."
+        default=None,
+        description=(
+            "Language of the texts, for example 'en', or 'auto' to identify it; optional if only one served model "
+            "matches."
+        ),
     )
     target: str | None = Field(default=None, description="Language to translate into.")
     text: str | None = Field(default=None, description="A text; its sentences are translated one by one.")
@@ -61,6 +65,13 @@ class AlignedSentence(BaseModel):
     )
 
 
+class Identified(BaseModel):
+    """The language of a text."""
+
+    language: str
+    confidence: float = Field(ge=0, le=100, description="0 to 100; 0 for a text without letters.")
+
+
 class Translated(Translation):
     """One text's translation."""
 
@@ -68,3 +79,4 @@ class Translated(Translation):
     sentences: list[AlignedSentence] | None = Field(
         default=None, description="The attention weights; only if `alignment` was requested."
     )
+    detected: Identified | None = Field(default=None, description="Its language; only if `source` is 'auto'.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from service.settings import Settings
 from tests.support.classifier_bundles import write_classifier
 from tests.support.http import client_of
 from tests.support.translator_bundles import write_translator
+
+needs_many_languages = pytest.mark.skipif(
+    find_spec("fasttext") is None, reason="fastText has no wheels for this Python"
+)
 
 
 @pytest.fixture(scope="module")
@@ -142,12 +147,10 @@ def test_alternatives(client: TestClient) -> None:
             {"q": ["a", {}], "source": "en", "target": "de"},
             "q: must be a text or a list of texts; item 1 is not a text",
         ),
-        ({"q": "a", "source": "en", "target": "zz"}, "target: no served model has target 'zz'; available"),
-        ({"q": "a", "source": "zz", "target": "de"}, "source: no served model has source 'zz'"),
-        (
-            {"q": "a", "source": "en", "target": "en"},
-            "target: no served model has source 'en' and target 'en'; available",
-        ),
+        ({"q": "a", "source": "en", "target": "zz"}, "zz is not supported"),
+        ({"q": "a", "source": "zz", "target": "de"}, "zz is not supported"),
+        ({"q": "a", "source": "zz", "target": "zz"}, "zz is not supported"),
+        ({"q": "Waar is het?", "source": "auto", "target": "zz"}, "zz is not supported"),
         ({"q": "a", "source": "en", "target": "de", "format": "xml"}, "format: 'xml' is not supported; send 'text' or"),
         ({"q": "a", "source": "en", "target": "de", "alternatives": -1}, "alternatives: "),
         ({"q": "a", "source": "en", "target": "de", "alternatives": 10_000}, "alternatives: is 10000, must be below"),
@@ -202,9 +205,43 @@ def test_detect(client: TestClient) -> None:
 
 def test_languages(client: TestClient) -> None:
     assert client.get("/languages").json() == [
-        {"code": "de", "name": "German", "targets": ["en"]},
-        {"code": "en", "name": "English", "targets": ["de"]},
+        {"code": "de", "name": "German", "targets": ["de", "en"]},
+        {"code": "en", "name": "English", "targets": ["de", "en"]},
     ]
+
+
+def test_a_text_in_the_target_language_comes_back(client: TestClient) -> None:
+    for kind in ("text", "html"):
+        answer = translate(client, q="The <b>dog</b> &amp; I", source="en", target="en", format=kind)
+        assert answer == {"translatedText": "The <b>dog</b> &amp; I"}
+
+
+FOREIGN = {
+    "nl": "Waar is het station?",
+    "it": "Il gatto dorme sul divano.",
+    "fr": "Je ne comprends pas cette question.",
+    "pl": "Dzisiaj pada deszcz.",
+    "zh": "这是什么东西",
+}
+
+
+@needs_many_languages
+def test_texts_in_languages_that_no_model_reads_come_back_with_their_language(client: TestClient) -> None:
+    answer = translate(client, q=[*FOREIGN.values(), "The cat drinks milk"], source="auto")
+    assert [one["language"] for one in answer["detectedLanguage"]] == [*FOREIGN, "en"]
+    assert answer["translatedText"] == [*FOREIGN.values(), "Der Katze trinkt Milch"]
+
+
+def test_a_named_source_is_believed(client: TestClient) -> None:
+    assert translate(client, q="Katze", source="en")["translatedText"]
+    assert "detectedLanguage" not in translate(client, q="Waar is het station?", source="en")
+
+
+def test_a_language_without_a_model_for_the_pair(tmp_path: Path) -> None:
+    write_translator(tmp_path)
+    with client_of(Settings(models=tmp_path)) as client:
+        message = "English (en) is not available as a target language from German (de)"
+        assert error(client, {"q": "Hund", "source": "de", "target": "en"}) == message
 
 
 def test_several_models_of_a_pair(repository: Path, tmp_path: Path) -> None:
@@ -215,8 +252,8 @@ def test_several_models_of_a_pair(repository: Path, tmp_path: Path) -> None:
         assert client.post("/translate", json=body).headers["x-lectern-model"] == "a-first"
         assert client.post("/translate", json=body | {"model": "b-second"}).headers["x-lectern-model"] == "b-second"
         assert client.get("/languages").json() == [
-            {"code": "de", "name": "German", "targets": []},
-            {"code": "en", "name": "English", "targets": ["de"]},
+            {"code": "de", "name": "German", "targets": ["de"]},
+            {"code": "en", "name": "English", "targets": ["de", "en"]},
         ]
 
 
@@ -225,7 +262,7 @@ def test_no_translators(models_dir: Path) -> None:
         for source in ("en", "auto"):
             assert error(client, {"q": "dog", "source": source, "target": "de"}, status=404)
         assert client.get("/languages").json() == []
-        assert client.post("/detect", json={"q": "dog"}).json() == []
+        assert client.post("/detect", json={"q": "42"}).json() == []
 
 
 @pytest.mark.parametrize(

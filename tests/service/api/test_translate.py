@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import orjson
@@ -300,3 +301,34 @@ def test_the_model_card_describes_the_pair(client: TestClient) -> None:
         "max_beam_size": 16,
         "max_batch_hypotheses": 160,
     }
+
+
+def test_auto_identifies_the_language(client: TestClient) -> None:
+    answer = ask(client, source="auto", texts=["The cat drinks milk", "😀"])
+    first, second = answer["results"]
+    assert first["text"] == "Der Katze trinkt Milch"
+    assert first["detected"]["language"] == "en"
+    assert first["detected"]["confidence"] > 90
+    assert second["detected"] == {"language": "en", "confidence": 0.0}
+    assert "detected" not in ask(client, text="The cat")["results"][0]
+    assert events(client, source="AUTO", text="The cat")[-1]["results"][0]["detected"]["language"] == "en"
+
+
+@pytest.mark.skipif(find_spec("fasttext") is None, reason="fastText has no wheels for this Python")
+def test_auto_refuses_a_language_that_no_model_reads(client: TestClient) -> None:
+    bodies = {"text": {"text": "Waar is het station?"}, "texts[1]": {"texts": ["The cat", "Il pleut toujours."]}}
+    for field, body in bodies.items():
+        response = client.post("/v1/translate", json={"source": "auto", "target": "de"} | body)
+        message = "which no served model reads; if it is in de or en, send that as 'source'"
+        assert problem_of(response, 422, message)["field"] == field
+
+
+def test_auto_takes_texts_of_one_language(client: TestClient) -> None:
+    response = client.post("/v1/translate", json={"source": "auto", "texts": ["The cat sleeps", "Der Hund schläft"]})
+    message = "the texts before it in en; send texts of one language in a request"
+    assert problem_of(response, 422, message)["field"] == "texts[1]"
+
+
+def test_auto_counts_texts_before_it_reads_them(client: TestClient) -> None:
+    response = client.post("/v1/translate", json={"source": "auto", "target": "de", "texts": ["dog"] * 21})
+    assert problem_of(response, 422, "21 texts, the limit is 20")["field"] == "texts"

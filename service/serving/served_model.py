@@ -187,7 +187,7 @@ class ServedModel:
             tensors = predictor.preprocess(request)
         timings.lap("preprocess")
         if ticket.work.kind == RUN:
-            ticket.refine(float(predictor.scheduling.row_work(tensors).sum()))
+            ticket.refine(ticket.work.overhead + float(predictor.scheduling.row_work(tensors).sum()))
         outputs = await self._run(tensors, timings, ticket, on_token)
         if in_thread:
             answer = await self._in_thread(lambda _: finish(predictor.postprocess(request, outputs), True), ticket)
@@ -301,7 +301,7 @@ def warm_up(predictor: Predictor[Any]) -> float:
 def _seconds_per_unit(predictor: Predictor[Any], warm_up_seconds: float) -> float:
     """Seconds of a unit of RUN at warm-up."""
     scheduling = predictor.scheduling
-    return max(warm_up_seconds, 1e-6) / float(scheduling.row_work(scheduling.warm_up()).sum())
+    return max(warm_up_seconds, 1e-6) / scheduling.run_work(scheduling.warm_up()).units
 
 
 def _make_lane(

@@ -22,12 +22,16 @@ class Work(NamedTuple):
     """The estimated work of a request."""
 
     units: float
+    """Of the whole request, `overhead` included."""
     kind: str = RUN
     """RUN, or one of `Scheduling.seconds_per_unit`: the server learns the speed of each kind by itself."""
     amount: int = 0
     """How many things the request holds, for the error of one that holds too many."""
     noun: str = ""
     """What they are: words, images."""
+    overhead: float = 0.0
+    """The units of what is done beside the runs: the request itself, and reading what it holds. Without them many small
+    requests, or texts in which nothing is to be run, make a unit look slow, and large requests are refused."""
 
 
 class Scheduling(ABC, Generic[RequestT]):
@@ -58,7 +62,7 @@ class Scheduling(ABC, Generic[RequestT]):
         return Work(1.0)
 
     def row_work(self, tensors: Tensors) -> NDArray[np.float64]:
-        """Units of RUN of each row, [N], once a request is preprocessed."""
+        """Units of RUN of each row, [N], once a request is preprocessed; the overhead of the request comes on top."""
         costs = self.costs(tensors)
         return np.ones(_rows(tensors)) if costs is None else costs.astype(np.float64)
 

@@ -51,19 +51,24 @@ class TagRequest:
         """Whether splitting it and writing its answer may block the event loop for long."""
         if self._tokens is not None and sum(map(len, self._tokens)) > _INLINE_TOKENS:
             return True
-        return sum(map(len, self.texts)) > _INLINE_CHARACTERS
+        return self.characters > _INLINE_CHARACTERS
+
+    @property
+    def characters(self) -> int:
+        """Characters of all texts."""
+        return sum(map(len, self.texts))
 
     @property
     def estimated_tokens(self) -> float:
         """About the number of tokens, at least 1; exact if tokens were sent."""
         if self._tokens is not None:
             return 1 + sum(map(len, self._tokens))
-        return 1 + sum(map(len, self.texts)) / _CHARACTERS_PER_TOKEN
+        return 1 + self.characters / _CHARACTERS_PER_TOKEN
 
     @property
     def text_characters(self) -> int:
         """Characters that are to be segmented: none if tokens were sent."""
-        return 0 if self._tokens is not None else sum(map(len, self.texts))
+        return 0 if self._tokens is not None else self.characters
 
     def prepare(
         self, limits: Limits, segment: Segment = segment_by_rules, check: Callable[[], None] = lambda: None

@@ -39,6 +39,10 @@ _EXTRA_HYPOTHESES, _EXTRA_STEPS = 2, 5
 """The work of a sentence beside its hypotheses and steps: a step costs as much as so many more hypotheses, its encoding
 and its ending as so many more steps. Fitted to greedy and beam searches of sentences of 5 to 60 pieces."""
 
+_REQUEST_UNITS, _TEXT_UNITS, _CHARACTER_UNITS = 20, 1, 1 / 16
+"""The work beside the sentences: a request, a text and a character each take as long as so many hypotheses in one step.
+Fitted to texts of which much, little and nothing is translated."""
+
 
 class TranslateScheduling(Scheduling[TranslateRequest]):
     """A row is a sentence and costs its hypotheses; sentences of all requests decode together, step by step.
@@ -62,7 +66,9 @@ class TranslateScheduling(Scheduling[TranslateRequest]):
         beam_size = min(beam_size, self.budget)
         characters = sum(map(len, request.texts))
         steps = characters / _CHARACTERS_PER_PIECE + _EXTRA_STEPS * len(request.texts)
-        return Work((beam_size + _EXTRA_HYPOTHESES) * steps, RUN, characters, "characters")
+        overhead = _REQUEST_UNITS + _TEXT_UNITS * len(request.texts) + _CHARACTER_UNITS * characters
+        units = overhead + (beam_size + _EXTRA_HYPOTHESES) * steps
+        return Work(units, RUN, characters, "characters", overhead)
 
     def row_work(self, tensors: Tensors) -> NDArray[np.float64]:
         jobs: list[Job] = tensors[JOBS].tolist()

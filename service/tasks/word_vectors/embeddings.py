@@ -28,8 +28,9 @@ _BATCH_TEXTS = 64
 """Texts whose words are looked up at a time."""
 _MAX_WORD_LENGTH = 64
 """Characters up to which a whole text is tried as one word of the vocabulary."""
-_EXTRA_CHARACTERS = 100
-"""The work of an input besides its characters: its sum, and writing its vector."""
+_REQUEST_CHARACTERS, _INPUT_CHARACTERS = 5_000, 400
+"""The work beside the characters: a request, and the sum of an input with writing its vector, each take as long as so
+many characters."""
 _PHRASE_PASSES = 2
 """Passes of joining two words or phrases: phrases of up to four words, if their halves are phrases too."""
 
@@ -67,7 +68,8 @@ class EmbeddingsRequest(WordsRequest):
     def work(self) -> Work:
         texts = self._input if isinstance(self._input, list) else [self._input]
         characters = sum(len(text) for text in texts if isinstance(text, str))
-        return Work(_EXTRA_CHARACTERS * (1 + len(texts)) + characters, EMBEDDING_TEXTS, len(texts), "inputs like these")
+        overhead = _REQUEST_CHARACTERS + _INPUT_CHARACTERS * len(texts)
+        return Work(overhead + characters, EMBEDDING_TEXTS, len(texts), "inputs like these", overhead)
 
     def prepare(self, lookup: Lookup) -> Tensors:
         if self._dimensions is not None and self._dimensions > lookup.preprocessing.dimensions:

@@ -136,7 +136,7 @@ class SumNeighborsRequest(WordsRequest):
         return len(self._words) > SMALL_WORDS or self._k > SMALL_NEIGHBORS
 
     def work(self) -> Work:
-        return search_work(1, self._k)
+        return search_work(1, self._k, words=len(self._words))
 
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._words), "words", self._fields[0].partition("[")[0])

@@ -42,6 +42,8 @@ from service.tasks.word_vectors.request import (
     NEIGHBORS,
     NEIGHBORS_PER_ROW,
     PROJECTION,
+    REQUEST_WORDS,
+    SEARCH_ROWS,
     SUMS,
     WordsRequest,
 )
@@ -104,7 +106,7 @@ class WordScheduling(Scheduling[WordsRequest]):
         mapped: whether the table lies in a file, whose pages may still have to be read.
     """
 
-    seconds_per_unit: ClassVar = {LOOKUP: 2e-6, PROJECTION: 5e-5, EMBEDDING_TEXTS: 5e-7}
+    seconds_per_unit: ClassVar = {LOOKUP: 2e-6, PROJECTION: 5e-5, EMBEDDING_TEXTS: 1e-7}
 
     def __init__(self, budget: int, lookup: Lookup, *, mapped: bool) -> None:
         super().__init__(budget)
@@ -123,7 +125,9 @@ class WordScheduling(Scheduling[WordsRequest]):
         return super().row_work(tensors)
 
     def run_work(self, tensors: Tensors) -> Work:
-        return super().run_work(tensors)._replace(kind=RUN if K in tensors else LOOKUP)
+        work, searches = super().run_work(tensors), K in tensors
+        overhead = SEARCH_ROWS if searches else REQUEST_WORDS
+        return work._replace(kind=RUN if searches else LOOKUP, units=work.units + overhead, overhead=overhead)
 
     def is_quick(self, tensors: Tensors) -> bool:
         if K in tensors:

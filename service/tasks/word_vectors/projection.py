@@ -11,7 +11,7 @@ from service.runtime.session import Tensors
 from service.tasks.scheduling import Work
 from service.tasks.word_vectors.lookup import Lookup, items_of
 from service.tasks.word_vectors.preprocessing import EMBEDDINGS, IDS
-from service.tasks.word_vectors.request import PROJECTION, SMALL_WORDS, WordsRequest
+from service.tasks.word_vectors.request import PROJECTION, REQUEST_WORDS, SMALL_WORDS, WordsRequest
 from service.tasks.word_vectors.schemas import ProjectionBody
 
 
@@ -28,7 +28,7 @@ class ProjectionRequest(WordsRequest):
         return len(self._words) > SMALL_WORDS
 
     def work(self) -> Work:
-        return Work(1 + len(self._words), PROJECTION, len(self._words), "words")
+        return Work(REQUEST_WORDS + len(self._words), PROJECTION, len(self._words), "words")
 
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._words), "words", "words")

@@ -28,6 +28,11 @@ LOOKUP, PROJECTION, EMBEDDING_TEXTS = "look-up", "projection", "embedding"
 """The kinds of work of requests that search nothing: in words, words, and characters."""
 NEIGHBORS_PER_ROW = 50
 """Finding and formatting so many neighbors is as much work as comparing one more row with the table."""
+SEARCH_ROWS, _WORD_ROWS = 20, 1 / 200
+"""The work of a search beside its rows: reading the table, and finding a word in the vocabulary, each take as long as
+comparing so many rows with the table once it is read."""
+REQUEST_WORDS = 100
+"""The work of a request that searches nothing, beside its words."""
 _MOST_NEIGHBORS = 100_000
 """The most that `max_neighbors` may be set to."""
 
@@ -60,11 +65,12 @@ class WordsRequest(ABC):
         """Return the fields of the answer from the outputs of `infer`."""
 
 
-def search_work(rows: int, k: int) -> Work:
-    """The work of finding `k` neighbors of each of so many rows."""
+def search_work(rows: int, k: int, *, words: int = 0) -> Work:
+    """The work of finding `k` neighbors of each of so many rows, which are sums of `words` words in all, or words."""
     # A k beyond its limit is refused when the request is checked: admission must not refuse it before.
     units = max(rows, 1) * (1 + min(k, _MOST_NEIGHBORS) / NEIGHBORS_PER_ROW)
-    return Work(units, RUN, rows, "words or vectors")
+    overhead = SEARCH_ROWS + _WORD_ROWS * max(words, rows)
+    return Work(overhead + units, RUN, rows, "words or vectors", overhead)
 
 
 def cosines(scores: NDArray[np.floating[Any]]) -> list[float]:

@@ -12,7 +12,7 @@ from service.runtime.session import Tensors
 from service.tasks.scheduling import Work
 from service.tasks.word_vectors.lookup import Lookup
 from service.tasks.word_vectors.preprocessing import EMBEDDINGS, IDS
-from service.tasks.word_vectors.request import LOOKUP, SMALL_WORDS, WordsRequest, cosines
+from service.tasks.word_vectors.request import LOOKUP, REQUEST_WORDS, SMALL_WORDS, WordsRequest, cosines
 from service.tasks.word_vectors.schemas import SimilarityBody
 
 _BLOCK_PAIRS = 1024
@@ -31,7 +31,7 @@ class SimilarityRequest(WordsRequest):
         return len(self._pairs) > SMALL_WORDS // 2
 
     def work(self) -> Work:
-        return Work(1 + 2 * len(self._pairs), LOOKUP, len(self._pairs), "pairs")
+        return Work(REQUEST_WORDS + 2 * len(self._pairs), LOOKUP, len(self._pairs), "pairs")
 
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._pairs), "pairs", "pairs")

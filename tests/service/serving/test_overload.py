@@ -53,8 +53,9 @@ def _units(served: ServedModel) -> float:
     """The work of LONG, exactly."""
     predictor = served.predictor
     (body,) = predictor.routes.values()
-    tensors = predictor.preprocess(predictor.parse(body.model_validate(LONG)))
-    return float(predictor.scheduling.row_work(tensors).sum())
+    request = predictor.parse(body.model_validate(LONG))
+    overhead = predictor.scheduling.work(request).overhead
+    return overhead + float(predictor.scheduling.row_work(predictor.preprocess(request)).sum())
 
 
 async def _translate(client: httpx.AsyncClient, body: dict[str, Any]) -> httpx.Response:

@@ -18,7 +18,8 @@ from service.bundle.files import Bundle, BundleError, read_bundle, versions
 from service.errors import ConfigurationError, LecternError
 from service.limits import PREFIX, Limits
 from service.server.process_signals import exit_on_signals
-from service.serving.helper_process import PreparationFailure, shared_helper
+from service.serving.helper_process import shared_helper
+from service.serving.preparation_answer import PreparationFailure
 from service.settings import Settings, describe_settings, load_settings
 
 if TYPE_CHECKING:

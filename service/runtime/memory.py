@@ -1,4 +1,7 @@
-"""Returning memory to the system: glibc keeps what requests of many sizes allocated and freed, for every thread."""
+"""Memory that runs out, and returning free memory to the system.
+
+glibc keeps what requests of many sizes allocated and freed, for every thread.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,8 @@ _MAX_GROWTH = 8 * 2**20
 """Bytes of growth since free memory was last returned after which it is returned again."""
 _MOST_INTERVALS = 12
 """Intervals after which it is returned in any case: what was in use then may be free by now."""
+
+_OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "failed to allocate memory")
 
 _expected = threading.Event()
 
@@ -88,3 +93,13 @@ def _glibc() -> Any:
     """The C library, if it is glibc."""
     library = ctypes.CDLL(None)
     return library if hasattr(library, "malloc_trim") and hasattr(library, "mallopt") else None
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error says that memory ran out; onnxruntime says so in the text of its errors only."""
+    while error is not None:
+        text = str(error).lower()
+        if isinstance(error, MemoryError) or any(phrase in text for phrase in _OUT_OF_MEMORY):
+            return True
+        error = error.__cause__
+    return False

@@ -30,6 +30,8 @@ _SWEEP_SECONDS = 0.1
 """Time between two searches for hopeless requests."""
 _ALONE_MARGIN = 0.9
 """The same of a request that is alone, when half of its time has passed: then the speed was measured with itself."""
+_ALONE_EARLY_MARGIN = 0.45
+"""The same of one before that, as soon as the speed is known: it would need more than twice the time that is left."""
 
 
 class Admission:
@@ -224,7 +226,7 @@ class Admission:
         """Drop requests that would be late even if the others stopped, the oldest first.
 
         A request is not judged before a quarter of its time has passed: estimates need time to become good. The last
-        one goes on, unless it has been alone with a known speed and will not be done.
+        one goes on, unless the speed is known and it will not be done.
         """
         now = self._swept = self._charged
         remaining = len(self._tickets)
@@ -236,10 +238,23 @@ class Admission:
                 if left < 0.75 * allowed and HOPELESS_MARGIN * ticket.seconds > left:
                     remaining -= 1
                     ticket.drop(self._too_busy)
-            elif left < 0.5 * allowed and _ALONE_MARGIN * ticket.units_to_run * ticket.speed.fastest(now) > left:
-                seconds = ticket.total_units * ticket.speed.fastest(now)
-                is_too_much = seconds > allowed and ticket.units < ticket.total_units
-                ticket.drop(partial(self._too_much, ticket.work, seconds, allowed) if is_too_much else self._too_busy)
+            else:
+                self._judge_last(ticket, ticket.speed.fastest(now), left, allowed)
+
+    def _judge_last(self, ticket: Ticket, seconds_per_unit: float, left: float, allowed: float) -> None:
+        """Drop the only request if it will not be done.
+
+        Args:
+            ticket: of the request.
+            seconds_per_unit: what a unit takes at least; 0 if that is not known.
+            left: seconds until its deadline.
+            allowed: seconds that it had at first.
+        """
+        margin = _ALONE_MARGIN if left < 0.5 * allowed else _ALONE_EARLY_MARGIN
+        if margin * ticket.units_to_run * seconds_per_unit > left:
+            seconds = ticket.total_units * seconds_per_unit
+            is_too_much = seconds > allowed and ticket.units < ticket.total_units
+            ticket.drop(partial(self._too_much, ticket.work, seconds, allowed) if is_too_much else self._too_busy)
 
     def _too_busy(self) -> Saturated:
         text = f"model {self._model!r} is too busy to answer before the deadline"

@@ -19,6 +19,7 @@ import orjson
 
 from service.bundle.files import BundleError, first_line
 from service.errors import ConfigurationError
+from service.runtime.memory import is_out_of_memory
 from service.runtime.providers import runtime_version
 from service.serving.preparation import prepare, verify
 from service.serving.preparation_job import PreparationJob
@@ -89,29 +90,15 @@ def _answer(action: str, document: dict[str, Any]) -> dict[str, Any]:
         if action == "verify":
             return {"kind": "done", "verified": verify(job).model_dump(mode="json")}
         return {"kind": "done", "prepared": prepare(job).model_dump(mode="json")}
-    except MemoryError:
-        return {"kind": "memory"}
     except BundleError as error:
-        return {"kind": "memory" if _is_allocation(error) else "bundle", "error": str(error)}
+        return {"kind": "memory" if is_out_of_memory(error) else "bundle", "error": str(error)}
     except ConfigurationError as error:
         return {"kind": "configuration", "error": str(error)}
     except Exception as error:
-        if _is_allocation(error):
+        if is_out_of_memory(error):
             return {"kind": "memory"}
         text = f"it fails with {type(error).__name__}: {first_line(error)}"
         return {"kind": "other", "error": text, "traceback": traceback.format_exc()}
-
-
-def _is_allocation(error: BaseException | None) -> bool:
-    """Whether memory ran out: onnxruntime says so in the text of its errors only."""
-    while error is not None:
-        text = str(error).lower()
-        if isinstance(error, MemoryError) or "bad_alloc" in text or "bad allocation" in text:
-            return True
-        if "failed to allocate memory" in text:
-            return True
-        error = error.__cause__
-    return False
 
 
 def _limit(seconds: float, memory_bytes: int, niceness: int) -> None:

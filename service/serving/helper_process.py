@@ -17,16 +17,17 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 import orjson
 
 from service.bundle.files import BundleError
-from service.errors import ConfigurationError, NotReady
 from service.limits import variable
 from service.runtime.imports import import_settings
+from service.serving.child_processes import Lost, Process, has_ended, lower_priority, runs, unless_stopped
+from service.serving.preparation_answer import PreparationFailure, read_answer
 from service.serving.preparation_job import PreparationJob, Verification
 from service.serving.states import PreparedVersion
 
@@ -36,25 +37,8 @@ _START_SECONDS = 60.0
 """Time that the helper process gets for its own start, on top of the deadline of a load."""
 _PATIENCE_SECONDS = 5.0
 """A preparation that takes longer leaves the CPU to others: it may never end."""
-_LOW_PRIORITY = 10
 _IDLE_SECONDS = 60.0
 """The helper process ends after this time without a job."""
-_LOOK_SECONDS = 0.25
-"""A process that is stopped at two looks in a row is replaced."""
-
-_Process = subprocess.Popen[bytes] | BaseProcess
-
-
-class _Lost(Exception):
-    """The helper process, or its child, was stopped or killed from outside, which says nothing about the bundle."""
-
-
-class PreparationFailure(Exception):
-    """A preparation that failed in a way that nobody foresaw; `traceback` is for the log."""
-
-    def __init__(self, message: str, traceback: str = "") -> None:
-        super().__init__(message)
-        self.traceback = traceback
 
 
 class HelperProcess:
@@ -62,7 +46,7 @@ class HelperProcess:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process: _Process | None = None
+        self._process: Process | None = None
         self._socket: socket.socket | None = None
         self._jobs = 0
         self._idle: threading.Timer | None = None
@@ -136,9 +120,9 @@ class HelperProcess:
                 try:
                     answer = await self._ask(orjson.dumps(request), job, seconds)
                     if answer or is_last:
-                        return _read(answer, job, memory_bytes)
+                        return read_answer(answer, job, memory_bytes)
                     reason = "the process that tried it was killed"
-                except _Lost as lost:
+                except Lost as lost:
                     reason = str(lost)
                     if is_last:
                         raise PreparationFailure(f"{job.path}: twice {reason}; load the model again") from lost
@@ -170,11 +154,11 @@ class HelperProcess:
             child = await self._child(stream, helper)
             if child is None:
                 return b""
-            patience = loop.call_later(_PATIENCE_SECONDS, _lower_priority, child)
+            patience = loop.call_later(_PATIENCE_SECONDS, lower_priority, child)
             async with asyncio.timeout(seconds):
-                answer = await _unless_stopped(stream.read(), child)
-            if not answer and await _has_ended(helper):
-                raise _Lost("the process that prepares models was killed")  # Its children end with it.
+                answer = await unless_stopped(stream.read(), child)
+            if not answer and await has_ended(helper):
+                raise Lost("the process that prepares models was killed")  # Its children end with it.
             return answer
         except TimeoutError as error:
             raise BundleError(
@@ -188,32 +172,32 @@ class HelperProcess:
                     os.kill(child, signal.SIGKILL)
             transport.close()
 
-    async def _child(self, stream: asyncio.StreamReader, helper: _Process) -> int | None:
+    async def _child(self, stream: asyncio.StreamReader, helper: Process) -> int | None:
         """The child that works on a job; None if it was killed. A helper process that starts none is ended."""
         reason = "the process that prepares models was killed"
         try:
             async with asyncio.timeout(_START_SECONDS):
-                if line := await _unless_stopped(stream.readline(), helper.pid):
+                if line := await unless_stopped(stream.readline(), helper.pid):
                     return int(line)
-            if not await _has_ended(helper):
+            if not await has_ended(helper):
                 return None
         except TimeoutError:
             reason = "the process that prepares models did not answer"
-        except _Lost as lost:
+        except Lost as lost:
             reason = str(lost)
         await asyncio.to_thread(self._end_lost, helper)
-        raise _Lost(reason)
+        raise Lost(reason)
 
-    def _end_lost(self, helper: _Process) -> None:
+    def _end_lost(self, helper: Process) -> None:
         with self._lock:
             if self._process is helper:
                 self._end()
 
-    def _send(self, request: bytes, sender: int) -> _Process:
+    def _send(self, request: bytes, sender: int) -> Process:
         """Hand a request to the helper process, which is started where it does not run."""
         with self._lock:
             for attempt in (1, 2):
-                if self._process is None or self._socket is None or not _runs(self._process):
+                if self._process is None or self._socket is None or not runs(self._process):
                     self._end()
                     self._start()
                 assert self._process is not None
@@ -271,75 +255,6 @@ class HelperProcess:
         with self._lock:
             if not self._jobs:
                 self._end()
-
-
-async def _unless_stopped(reading: Awaitable[bytes], writer: int | None) -> bytes:
-    """What is read from a process. Raises _Lost if it is stopped, as by SIGSTOP, before that."""
-    task = asyncio.ensure_future(reading)
-    looks = 0
-    try:
-        while not task.done():
-            await asyncio.wait({task}, timeout=_LOOK_SECONDS)
-            looks = looks + 1 if not task.done() and writer and _is_stopped(writer) else 0
-            if looks == 2:  # After the first one, this process itself may have been stopped with the other.
-                raise _Lost("the process that prepares models was stopped")
-        return task.result()
-    finally:
-        task.cancel()
-
-
-def _is_stopped(pid: int) -> bool:
-    """Whether a process is stopped; never where there is no /proc."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stream:
-            fields = stream.read().rpartition(b")")[2].split()
-    except OSError:
-        return False
-    return fields[:1] == [b"T"]
-
-
-async def _has_ended(process: _Process) -> bool:
-    """Whether a process has ended; its child may have ended a moment before it."""
-    for _ in range(10):
-        if not _runs(process):
-            return True
-        await asyncio.sleep(0.02)
-    return False
-
-
-def _lower_priority(child: int) -> None:
-    with contextlib.suppress(OSError, AttributeError):  # It has just ended, or this is not Unix.
-        os.setpriority(os.PRIO_PROCESS, child, _LOW_PRIORITY)
-
-
-def _runs(process: _Process) -> bool:
-    return process.is_alive() if isinstance(process, BaseProcess) else process.poll() is None
-
-
-def _read(answer: bytes, job: PreparationJob, memory_bytes: int) -> dict[str, Any]:
-    """What a child answers; raises its error."""
-    if not answer:
-        raise BundleError(
-            f"{job.path}: the process that tried it was killed; it may have taken all memory "
-            f"(the limit is {memory_bytes} bytes, {variable('load_memory_bytes')})"
-        )
-    document: dict[str, Any] = orjson.loads(answer)
-    text: str = document.get("error", "")
-    match document["kind"]:
-        case "done":
-            return document
-        case "bundle":
-            raise BundleError(text)
-        case "configuration":
-            raise ConfigurationError(text)
-        case "memory":
-            raise BundleError(
-                f"{job.path}: loading takes over {memory_bytes} bytes of memory, the limit "
-                f"({variable('load_memory_bytes')})"
-            )
-        case "service":
-            raise NotReady(text)
-    raise PreparationFailure(text, document.get("traceback", ""))
 
 
 _shared: HelperProcess | None = None

@@ -12,7 +12,8 @@ from service.bundle.files import BundleError, first_line, versions
 from service.errors import LecternError, NotReady
 from service.runtime.cpus import available_cpus
 from service.serving import inline
-from service.serving.helper_process import HelperProcess, PreparationFailure
+from service.serving.helper_process import HelperProcess
+from service.serving.preparation_answer import PreparationFailure
 from service.serving.preparation_job import PreparationJob
 from service.serving.prepared_cache import CacheFolder
 from service.serving.states import ModelVersions, PreparedVersion

@@ -14,6 +14,7 @@ from service.bundle.files import Bundle, first_line
 from service.bundle.manifest import Manifest
 from service.errors import InvalidRequest
 from service.limits import Limits
+from service.runtime.memory import is_out_of_memory
 from service.runtime.providers import ProviderReport
 from service.runtime.session import OpenSession, Tensors
 from service.tasks.scheduling import Scheduling
@@ -159,12 +160,18 @@ class Predictor(ABC, Generic[RequestT]):
         return answer
 
     def replay(self) -> Iterator[str]:
-        """Answer every sample of the bundle and yield each difference from the stored answers."""
+        """Answer every sample of the bundle and yield each difference from the stored answers.
+
+        Raises:
+            Exception: memory ran out.
+        """
         for index, sample in enumerate(self.bundle.samples()):
             try:
                 answer = self.answer(sample.request, sample.route)
                 results = sample_results(answer)
             except Exception as error:
+                if is_out_of_memory(error):  # That says nothing of the answer, and the next sample cannot do better.
+                    raise
                 # Refused, or the model fails on it: either way the bundle does not do what it promises.
                 reason = "refused" if isinstance(error, InvalidRequest) else f"failed with {type(error).__name__}"
                 yield f"samples[{index}]: {reason}: {first_line(error)}"

@@ -42,6 +42,8 @@ _DECODING = "decoding"
 """The kind of work of pictures, in pixels: decoding them takes far longer than the run."""
 _EXTRA_PIXELS = 300_000
 """The work of a picture beside its pixels: 2.4 ms, the time in which so many pixels of a large one are read."""
+_SPLIT_PIXELS = 300_000
+"""The work of the figures of a picture that is split: about five, of some 0.5 ms each."""
 _PIXELS_PER_BYTE = 8
 """About the pixels of a byte of a compressed picture, where its header does not tell."""
 
@@ -82,7 +84,8 @@ class ImageScheduling(Scheduling[ClassifyRequest]):
     def is_slow(self, request: ClassifyRequest) -> bool:
         pictures = request.pictures
         return bool(pictures) and (
-            len(pictures) > _SMALL_PICTURES
+            request.split  # Each figure takes about half a millisecond, and nobody knows yet how many there are.
+            or len(pictures) > _SMALL_PICTURES
             or sum(map(len, pictures)) > _SMALL_BYTES
             or sum(map(_png_pixels, pictures)) > _SMALL_PIXELS
         )
@@ -91,7 +94,10 @@ class ImageScheduling(Scheduling[ClassifyRequest]):
         if request.pixels is not None:
             count = len(request.pixels) if isinstance(request.pixels, list) else 1
             return Work(count, RUN, count, "images")
-        return Work(sum(map(self._decoded_pixels, request.pictures)), _DECODING, len(request.pictures), "images")
+        pixels = sum(map(self._decoded_pixels, request.pictures))
+        if request.split:
+            pixels += _SPLIT_PIXELS * len(request.pictures)
+        return Work(pixels, _DECODING, len(request.pictures), "images")
 
     def _decoded_pixels(self, picture: bytes) -> float:
         pixels = _png_pixels(picture)

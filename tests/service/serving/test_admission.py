@@ -300,18 +300,21 @@ def test_the_time_of_a_slow_body_makes_no_request_too_large() -> None:
     model.admission.enter(Work(20), now + 10, started=now - 20)
 
 
-def test_a_request_that_is_alone_and_will_not_be_done_ends_early() -> None:
+@pytest.mark.parametrize(("units", "judged_after"), [(100, 4), (45, 16)])
+def test_a_request_that_is_alone_and_will_not_be_done_ends_early(units: int, judged_after: int) -> None:
+    """By far too large, it ends when the speed is known; else when half of its time has passed."""
+
     async def main() -> None:
         model = Model()
-        ticket = model.enter(100)
+        ticket = model.enter(units)
         waiting = asyncio.ensure_future(ticket.wait(asyncio.get_running_loop().create_future()))
         await asyncio.sleep(0)
-        for step in range(1, 15):
+        for step in range(1, judged_after):
             model.clock.now += 1
-            ticket.advance_to(step / 100)
+            ticket.advance_to(step / units)
             assert not ticket.is_dropped, "estimates need time"
-        model.clock.now += 2
-        ticket.advance_to(0.16)
+        model.clock.now += 1
+        ticket.advance_to(judged_after / units)
         with pytest.raises(LimitExceeded, match=r"send at most about 2[0-9] words in one request"):
             await waiting
 

@@ -19,6 +19,7 @@ from service.tasks.image_classification import ImageClassificationPredictor
 from service.tasks.image_classification.request import ClassifyRequest
 from tests.support.classifier_bundles import classifier_graph, classifier_manifest, template, write_classifier
 from tests.support.classify_requests import picture
+from tests.support.pictures import picture_file
 from tests.support.predictors import open_predictor
 
 
@@ -206,6 +207,16 @@ def test_parts_count_as_images(tmp_path: Path) -> None:
     predictor = open_predictor(ImageClassificationPredictor, bundle, max_images=1)
     with pytest.raises(InvalidRequest, match=r"2 figures to split.*without split"):
         predictor.preprocess(ClassifyRequest(pictures=[_two_figures()], split=True))
+
+
+def test_splitting_a_picture_counts_as_work_and_leaves_the_event_loop(
+    mnist_predictor: ImageClassificationPredictor,
+) -> None:
+    scheduling = mnist_predictor.scheduling
+    small = picture_file(Image.new("L", (64, 64), 255))
+    whole, split = (ClassifyRequest(pictures=[small], split=split) for split in (False, True))
+    assert (scheduling.is_slow(whole), scheduling.is_slow(split)) == (False, True)
+    assert scheduling.work(split).units > scheduling.work(whole).units
 
 
 def test_pixels_have_no_figures(mnist_predictor: ImageClassificationPredictor) -> None:

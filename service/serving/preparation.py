@@ -19,8 +19,8 @@ from service.runtime.session import optimize_graph, session_opener
 from service.serving.inline import runs_inline
 from service.serving.preparation_job import PreparationJob, Verification
 from service.serving.prepared_cache import PreparedCache
-from service.serving.served_model import warm_up
 from service.serving.states import PreparedVersion
+from service.serving.warm_up import warm_up
 from service.tasks import Predictor, load_predictor
 
 

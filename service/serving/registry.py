@@ -5,44 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from service.bundle.files import BundleError, first_line
 from service.bundle.manifest import Task
-from service.errors import InvalidRequest, LecternError, NotReady, UnknownModel
+from service.errors import InvalidRequest, LecternError, UnknownModel
 from service.observability import Metrics
 from service.runtime.memory import expect_free_memory
 from service.serving.loader import ModelLoader
+from service.serving.registered_model import RegisteredModel, Version
 from service.serving.selection import only_match
 from service.serving.served_model import ServedModel
-from service.serving.states import IndexEntry, ModelVersions, PreparedVersion, RepositoryState, State
+from service.serving.states import IndexEntry, ModelVersions, PreparedVersion, RepositoryState
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
-
-Version = str | int | None
-
-
-@dataclass(kw_only=True)
-class _Model:
-    """One model in this process."""
-
-    wanted: ModelVersions = field(default_factory=ModelVersions)
-    """What should be served of it."""
-    served: dict[int, ServedModel] = field(default_factory=dict)
-    """Its versions that serve, lowest first."""
-    loads: dict[int, int] = field(default_factory=dict)
-    """The number of the load of each of them."""
-    failing: dict[int, str] = field(default_factory=dict)
-    """Why the canary sample of a version fails."""
-    retiring: set[int] = field(default_factory=set)
-    """Versions that answer their last requests, as the model was unloaded."""
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    @property
-    def highest(self) -> ServedModel | None:
-        """The version that answers requests which name none."""
-        return next(reversed(self.served.values()), None)
 
 
 class ModelRegistry:
@@ -57,7 +33,7 @@ class ModelRegistry:
         self._metrics = metrics
         self._default_models = settings.default_models
         self._aliases = settings.models_by_alias
-        self._models: dict[str, _Model] = {}
+        self._models: dict[str, RegisteredModel] = {}
         self._serving: list[ServedModel] = []
         self._loader = ModelLoader(settings, metrics)
         self._closing: set[asyncio.Task[None]] = set()
@@ -96,7 +72,7 @@ class ModelRegistry:
             name = self._default_model(task, requested) or self._only_match(task, requested)
         elif name not in self._models:
             name = self._aliases.get(name, name)
-        served = self._version(name, version)
+        served = self._model(name).version(version)
         if task is not None and served.manifest.task != task:
             raise InvalidRequest(
                 f"model {name!r} is of the task {served.manifest.task.value!r}, not {task.value!r}", "model"
@@ -121,16 +97,12 @@ class ModelRegistry:
 
     def versions(self, name: str) -> list[str]:
         """The versions of a model that are on disk or serve, as text."""
-        return [str(version) for version in _known(self._models[name])]
+        return [str(version) for version in self._models[name].known]
 
     def index(self) -> Iterator[IndexEntry]:
         """Every version of every model, with its state and, where it does not serve, the reason."""
-        for name, model in sorted(self._models.items()):
-            for version in _known(model):
-                yield self._entry(name, model, version)
-            if not _known(model):
-                state = State.LOADING if model.wanted.loading else State.UNAVAILABLE
-                yield IndexEntry(name=name, version="", state=state, reason=model.wanted.reason())
+        for _, model in sorted(self._models.items()):
+            yield from model.index()
 
     def ready(self) -> bool:
         """Whether every model that should serve does."""
@@ -166,7 +138,7 @@ class ModelRegistry:
 
     async def _apply(self, name: str, wanted: ModelVersions) -> str | None:
         """Serve what is wanted of one model; the reason, where that is not possible."""
-        model = self._models.setdefault(name, _Model())
+        model = self._models.setdefault(name, RegisteredModel(name))
         async with model.lock:
             if wanted.revision < model.wanted.revision:
                 return None
@@ -215,14 +187,14 @@ class ModelRegistry:
         log.error("model cannot be opened", exc_info=None if foreseen else error, extra={"fields": fields})
         return reason
 
-    def _report(self, name: str, model: _Model, retired: Mapping[int, ServedModel]) -> None:
+    def _report(self, name: str, model: RegisteredModel, retired: Mapping[int, ServedModel]) -> None:
         """Say in the metrics which versions serve, and which were to and do not."""
         for version in {*retired, *model.wanted.refused} - set(model.served):
             self._metrics.model_ready.labels(name, str(version)).set(0)
         for version in model.served:
             self._metrics.model_ready.labels(name, str(version)).set(1)
 
-    def _retire(self, model: _Model, version: int, served: ServedModel) -> asyncio.Task[None]:
+    def _retire(self, model: RegisteredModel, version: int, served: ServedModel) -> asyncio.Task[None]:
         """Close a version once its last request is answered."""
         if model.wanted.unloaded:
             model.retiring.add(version)
@@ -237,37 +209,11 @@ class ModelRegistry:
         task.add_done_callback(closed)
         return task
 
-    def _entry(self, name: str, model: _Model, version: int) -> IndexEntry:
-        state, reason = State.UNAVAILABLE, model.wanted.reasons.get(version, "it is not served")
-        if version in model.served:
-            state, reason = State.READY, ""
-        elif version in model.retiring:
-            state = State.UNLOADING
-        elif model.wanted.loading:
-            state, reason = State.LOADING, ""
-        return IndexEntry(name=name, version=str(version), state=state, reason=reason)
-
-    def _version(self, name: str, version: Version) -> ServedModel:
-        """A serving version of a model: the highest, or `version` where that is not None."""
+    def _model(self, name: str) -> RegisteredModel:
         model = self._models.get(name)
         if model is None:
             raise UnknownModel(f"no model {name!r}; there are: {', '.join(sorted(self._models)) or 'none'}")
-        highest = model.highest
-        if version is None and highest is not None:
-            return highest
-        if version is not None:
-            for number, served in model.served.items():
-                if str(number) == str(version):
-                    return served
-            if str(version) not in map(str, _known(model)):
-                raise UnknownModel(f"no version {version} of model {name!r}; there are: {_list(_known(model))}")
-        if highest is None:
-            reason = "it is unloading" if model.retiring else model.wanted.reason()
-            raise NotReady(f"model {name!r} is not ready: {reason}", retry_after=5)
-        are = "version {} is" if len(model.served) == 1 else "versions {} are"
-        raise UnknownModel(
-            f"version {version} of model {name!r} is not served; {are.format(_list(list(model.served)))}"
-        )
+        return model
 
     def _default_model(self, task: Task | None, requested: Mapping[str, str]) -> str | None:
         """The first default model that fits, also if it does not serve now: another model would answer differently."""
@@ -293,20 +239,11 @@ class ModelRegistry:
 
     def _check_waiting(self, task: Task | None, requested: Mapping[str, str]) -> None:
         """Raise NotReady where a model that would fit does not serve now."""
-        for name, model in sorted(self._models.items()):
+        for _, model in sorted(self._models.items()):
             wanted = model.wanted
             # Until it is loaded for the first time nobody knows its selectors.
             fits = (wanted.loading and wanted.selectors is None) or requested.items() <= (
                 wanted.selectors or {}
             ).items()
             if task is not None and wanted.task == task and fits and not model.served:
-                self._version(name, None)
-
-
-def _known(model: _Model) -> list[int]:
-    """The versions of a model that are on disk, serve or are being retired."""
-    return sorted({*model.wanted.versions, *model.served, *model.retiring})
-
-
-def _list(items: list[int]) -> str:
-    return ", ".join(map(str, items)) or "none"
+                model.version(None)

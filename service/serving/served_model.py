@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-from service.bundle.files import BundleError, first_line
 from service.errors import DeadlineExceeded, LimitExceeded
 from service.observability import Metrics, Timings, client
 from service.runtime.session import Tensors
@@ -19,6 +16,7 @@ from service.serving.admission import Admission
 from service.serving.lane import BatchLane, Lane, StepLane
 from service.serving.recorder import Recorder
 from service.serving.ticket import Ticket
+from service.serving.warm_up import seconds_per_unit
 from service.settings import ModelSettings
 from service.tasks import Predictor
 from service.tasks.base import Check, SerializedList
@@ -26,11 +24,6 @@ from service.tasks.scheduling import RUN, Work
 from service.tasks.tensors import RowTensors
 
 T = TypeVar("T")
-
-_WARM_UP_RUNS = 9
-"""Most runs that are timed at warm-up."""
-_WARM_UP_SECONDS = 0.05
-"""Time after which no further run is timed."""
 
 
 class ServedModel:
@@ -78,7 +71,7 @@ class ServedModel:
         self._lane = _make_lane(predictor, settings, inline, self._recorder.executed, on_depth)
         self.admission = Admission(
             self.name,
-            {RUN: _seconds_per_unit(predictor, warm_up_seconds), **predictor.scheduling.seconds_per_unit},
+            {RUN: seconds_per_unit(predictor, warm_up_seconds), **predictor.scheduling.seconds_per_unit},
             max_in_flight=max_in_flight,
             max_wait=max_wait,
             parallel=cpus + 2,
@@ -279,29 +272,6 @@ class _Record:
             served._recorder.succeeded(self._timings)
         else:
             served._recorder.failed(error, self._timings)
-
-
-def warm_up(predictor: Predictor[Any]) -> float:
-    """Run an ordinary request a few times, fewer if it takes long; the median time of one, in seconds."""
-    tensors = predictor.scheduling.warm_up()
-    try:
-        predictor.infer(tensors)
-    except Exception as error:  # Whatever the graph does, it is the bundle that is wrong.
-        raise BundleError(
-            f"{predictor.bundle.path}: the model fails on an ordinary input: {first_line(error)}"
-        ) from error
-    times: list[float] = []
-    while len(times) < _WARM_UP_RUNS and sum(times) < _WARM_UP_SECONDS:
-        started = time.perf_counter()
-        predictor.infer(tensors)
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
-
-
-def _seconds_per_unit(predictor: Predictor[Any], warm_up_seconds: float) -> float:
-    """Seconds of a unit of RUN at warm-up."""
-    scheduling = predictor.scheduling
-    return max(warm_up_seconds, 1e-6) / scheduling.run_work(scheduling.warm_up()).units
 
 
 def _make_lane(

@@ -50,7 +50,7 @@ def _send(client: TestClient, call: Call) -> Answer:
 
 
 @pytest.mark.parametrize(
-    ("generate", "count"), [(json_bodies.case, 250), (binary_bodies.case, 250), (pictures.case, 120)],
+    ("generate", "count"), [(json_bodies.case, 200), (binary_bodies.case, 150), (pictures.case, 80)],
     ids=["json", "binary", "pictures"],
 )  # fmt: skip
 def test_hostile_requests_are_answered_as_they_should(

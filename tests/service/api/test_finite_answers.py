@@ -51,6 +51,10 @@ def finite(response: httpx.Response) -> Any:
     return document
 
 
+one_client = pytest.mark.parametrize("client", [False], ids=["exact"], indirect=True)
+"""For what no index has a part in."""
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_vectors(client: TestClient, number: float) -> None:
     for vector in (
@@ -62,6 +66,7 @@ def test_vectors(client: TestClient, number: float) -> None:
         finite(client.post("/v1/neighbors", json={"vectors": [vector, [1] * DIMENSIONS], "k": 3}))
 
 
+@one_client
 @pytest.mark.parametrize("number", [*NUMBERS, 0, 1, 0.5, SMALLEST])
 def test_pixels(client: TestClient, number: float) -> None:
     finite(client.post("/v1/classify", json={"pixels": [[[number] * 28] * 28]}))
@@ -70,21 +75,23 @@ def test_pixels(client: TestClient, number: float) -> None:
     finite(client.post("/v1/classify", json={"pixels": [one]}))
 
 
-@pytest.mark.parametrize("number", [*NUMBERS, 0, 1, 0.5])
+@one_client
 @pytest.mark.parametrize("datatype", DATATYPES)
 @pytest.mark.parametrize("outputs", [{}, {"classification": 10}, {"binary_data": True}])
-def test_tensors(client: TestClient, number: float, datatype: str, outputs: dict[str, Any]) -> None:
-    tensor = {"name": "image", "shape": [1, 1, 28, 28], "datatype": datatype, "data": [number] * 784}
-    requested = [{"name": "probabilities", "parameters": outputs}]
-    response = client.post("/v2/models/digits/infer", json={"inputs": [tensor], "outputs": requested})
-    if response.status_code == 200 and "binary_data" in outputs:
-        probabilities = np.frombuffer(response.content[int(response.headers[LENGTH]) :], np.float32)
-        assert np.isfinite(probabilities).all()
-        assert np.isclose(probabilities.sum(), 1)
-    else:
-        finite(response)
+def test_tensors(client: TestClient, datatype: str, outputs: dict[str, Any]) -> None:
+    for number in (*NUMBERS, 0, 1, 0.5):
+        tensor = {"name": "image", "shape": [1, 1, 28, 28], "datatype": datatype, "data": [number] * 784}
+        requested = [{"name": "probabilities", "parameters": outputs}]
+        response = client.post("/v2/models/digits/infer", json={"inputs": [tensor], "outputs": requested})
+        if response.status_code == 200 and "binary_data" in outputs:
+            probabilities = np.frombuffer(response.content[int(response.headers[LENGTH]) :], np.float32)
+            assert np.isfinite(probabilities).all(), number
+            assert np.isclose(probabilities.sum(), 1), number
+        else:
+            finite(response)
 
 
+@one_client
 @pytest.mark.parametrize("number", [1e38, -1e38, LARGEST, np.inf, -np.inf, np.nan, SMALLEST, 1.0000001, -1e-30])
 def test_binary_tensors(client: TestClient, number: float) -> None:
     content = np.full(784, number, "<f4").tobytes()
@@ -97,6 +104,7 @@ def test_binary_tensors(client: TestClient, number: float) -> None:
         assert "image: holds" in finite(response)["error"]
 
 
+@one_client
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e400", "-1e999", "1" + "0" * 400])
 @pytest.mark.parametrize(
     ("path", "body"),

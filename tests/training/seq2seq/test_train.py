@@ -131,15 +131,17 @@ def test_fragments_are_learned(tmp_path: Path) -> None:
     assert translate_greedily(load_translator(run), ["big house.", "big house"]) == ["haus groß.", "haus groß"]
 
 
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that others begin with."""
+    run = Run.create(tmp_path_factory.mktemp("init") / "first", family=FAMILY, config=to_dict(settings()))
+    train(settings(), sentence_pairs.data(150), run, CPU)
+    run.close()
+    return run
+
+
 class TestInit:
     """Runs that begin with the weights of another."""
-
-    @pytest.fixture(scope="class")
-    def first(self, tmp_path_factory: pytest.TempPathFactory) -> Run:
-        run = Run.create(tmp_path_factory.mktemp("init") / "first", family=FAMILY, config=to_dict(settings()))
-        train(settings(), sentence_pairs.data(150), run, CPU)
-        run.close()
-        return run
 
     def second(self, path: Path, data: ParallelData | None = None, **changes: Any) -> Run:
         config = settings(**{"epochs": 1, "average": 1, "learning_rate": 1e-12, **changes})

@@ -21,6 +21,7 @@ from service.api import (
     health,
     image_classification,
     libretranslate,
+    libretranslate_info,
     open_inference,
     openai,
     token_classification,
@@ -49,6 +50,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *translation.OPERATIONS,
     *word_vectors.OPERATIONS,
     *libretranslate.OPERATIONS,
+    *libretranslate_info.OPERATIONS,
     *open_inference.OPERATIONS,
 )
 

@@ -61,6 +61,7 @@ class ErrorShape(Enum):
 
 _SHAPES_BY_PREFIX = {
     **dict.fromkeys(("/v2", "/translate", "/detect", "/languages"), ErrorShape.PLAIN),
+    **dict.fromkeys(("/health", "/frontend/settings", "/spec"), ErrorShape.PLAIN),
     **dict.fromkeys(("/v1/models", "/v1/embeddings"), ErrorShape.OPENAI),
 }
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+import orjson
 from pydantic import BaseModel
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, Headers
@@ -21,7 +22,7 @@ from service.errors import InvalidRequest, MalformedBody, UnsupportedMedia
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
 # Well above the fields of any route, so that an unknown field is reported by name rather than as "too many fields".
-_MAX_FIELDS = 32
+_MAX_FIELDS = 64
 
 
 # It warns about every damaged form, so that anyone could fill the log; what is wrong is raised and answered.
@@ -29,6 +30,9 @@ logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 _MAX_HEADER_CHARACTERS = 1000
 """Of a header with parameters, of the request and of a part: parsing one takes time that grows with its square."""
+
+_LIST_NAMES = ("q", "q[]")
+"""Names under which a form may send several texts."""
 
 _CHARSETS = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 """Of the names and texts of a multipart form. Python has codecs that stall, fail, or return what is no text."""
@@ -79,15 +83,15 @@ async def read_fields(request: Request, required: Sequence[str]) -> dict[str, An
     if kind == "application/json":
         content = await check_and_parse(body, limits, context(request).turns)
     elif kind == URLENCODED:
-        content = await _parse_urlencoded(body, context(request).turns)
+        content = _collect(await _parse_urlencoded(body, context(request).turns))
     elif kind == MULTIPART:
         form = await parse_multipart(request, body)
-        content = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+        content = _collect([(name, value) for name, value in form.multi_items() if isinstance(value, str)])
     elif body:
         raise UnsupportedMedia("name a content-type: application/json or a form")
     if not isinstance(content, dict):
         raise InvalidRequest("the body must be a JSON object")
-    fields = query_fields(request) | content
+    fields = _collect(_query_pairs(request)) | content
     context(request).access.check_fields(fields, request.scope)
     for name in required:
         if fields.get(name) is None:
@@ -147,29 +151,63 @@ def _read_boundary(content_type: str) -> bytes | None:
 
 
 def query_fields(request: Request) -> dict[str, str]:
-    """The parameters in the query of a request.
+    """The parameters in the query of a request; the last of those with one name.
 
     Raises:
         InvalidRequest: more of them than any route has.
     """
+    return dict(_query_pairs(request))
+
+
+def _query_pairs(request: Request) -> list[tuple[str, str]]:
     query: bytes = request.scope["query_string"]
     if query.count(b"&") >= _MAX_FIELDS:
         raise InvalidRequest(f"the query has over {_MAX_FIELDS} parameters; leave out what the route does not have")
-    return dict(request.query_params)
+    return request.query_params.multi_items()
 
 
-async def _parse_urlencoded(body: bytes, turns: Turns) -> dict[str, str]:
-    """The fields of a URL-encoded form; the last of those with one name.
+def _collect(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The fields of a form or query, whose `q` may be a list: sent several times, as `q[]`, or as a JSON list of texts.
+
+    Raises:
+        InvalidRequest: another field is sent several times with different values.
+    """
+    fields: dict[str, Any] = {}
+    texts: list[str] = []
+    for name, value in pairs:
+        if name in _LIST_NAMES:
+            texts.append(value)
+        elif fields.setdefault(name, value) != value:
+            raise InvalidRequest("is sent several times; send it once", name[:64])
+    if texts:
+        is_list = len(texts) > 1 or any(name == _LIST_NAMES[1] for name, _ in pairs)
+        fields[_LIST_NAMES[0]] = texts if is_list else _json_texts(texts[0]) or texts[0]
+    return fields
+
+
+def _json_texts(value: str) -> list[str] | None:
+    """The texts of a JSON list; None of what is none."""
+    if not (value.startswith("[") and value.endswith("]")):
+        return None
+    try:
+        items = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+    return items if items and all(isinstance(item, str) for item in items) else None
+
+
+async def _parse_urlencoded(body: bytes, turns: Turns) -> list[tuple[str, str]]:
+    """The names and values of a URL-encoded form.
 
     Python's own parser holds the interpreter for as long as a value of many escapes takes, in a thread too.
     """
     pairs = body.split(b"&", _MAX_FIELDS)
     if len(pairs) > _MAX_FIELDS:
         raise MalformedBody(f"the form cannot be read: it has over {_MAX_FIELDS} fields")
-    fields = {}
+    fields = []
     for pair in filter(None, pairs):
         name, _, value = pair.partition(b"=")
-        fields[await _unquote(name, turns)] = await _unquote(value, turns)
+        fields.append((await _unquote(name, turns), await _unquote(value, turns)))
     return fields
 
 

@@ -9,7 +9,10 @@ from pathlib import Path
 _PART = r"""[^\s/'"`,:;()\[\]]+"""
 _ABSOLUTE = re.compile(rf"(?<![\w.~/:-])(?:/{_PART})*/({_PART})/?")
 # A path that begins like a route of the service, as in "send it to /v1/tag", is none of the machine.
-_ROUTES = ("/v1/", "/v2/", "/docs", "/translate", "/detect", "/languages", "/metrics", "/livez", "/readyz")
+_ROUTES = (
+    *("/v1/", "/v2/", "/docs", "/metrics", "/livez", "/readyz"),
+    *("/translate", "/detect", "/languages", "/health", "/frontend/", "/spec"),
+)
 
 
 def hide_paths(text: str, repository: Path) -> str:

@@ -223,9 +223,10 @@ def test_a_refusal_is_logged_without_secrets(local: TestClient, caplog: pytest.L
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")
 def test_only_probes_and_the_list_of_languages_are_open(operation: Operation) -> None:
-    health = ("/livez", "/readyz", "/v2/health/live", "/v2/health/ready")
+    health = ("/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/health")
+    descriptions = ("/languages", "/frontend/settings", "/spec")
     assert operation.is_probe is (operation.path in health)
-    assert (operation.key_scope is None) is (operation.path in (*health, "/languages"))
+    assert (operation.key_scope is None) is (operation.path in (*health, *descriptions))
 
 
 def test_pages_and_paths_without_a_route_are_below_trusted_hosts_too(settings: Settings) -> None:

@@ -322,3 +322,44 @@ def test_headers_of_a_form_are_short(client: TestClient) -> None:
     )
     assert answer.status_code == 400
     assert "header of a part has over 1000" in answer.json()["error"]
+
+
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+TWICE = [("q", "the dog"), ("q", "the cat"), ("source", "en"), ("target", "de")]
+LISTS: list[dict[str, Any]] = [
+    {"content": b"q=the+dog&q=the+cat&source=en&target=de", "headers": FORM},
+    {"content": b"q[]=the+dog&q%5B%5D=the+cat&source=en&target=de", "headers": FORM},
+    {"data": {"q": '["the dog", "the cat"]', "source": "en", "target": "de"}},
+    {"params": TWICE},
+    {"files": [(name, (None, text)) for name, text in TWICE]},
+]
+
+
+@pytest.mark.parametrize("request_options", LISTS, ids=["twice", "brackets", "json", "query", "multipart"])
+def test_several_texts_in_a_form(client: TestClient, request_options: dict[str, Any]) -> None:
+    answer = client.post("/translate", **request_options)
+    assert answer.json() == {"translatedText": ["der Hund", "der Katze"]}
+
+
+def test_one_text_in_brackets_is_a_list_and_other_brackets_are_text(client: TestClient) -> None:
+    body = {"source": "en", "target": "de"}
+    assert client.post("/translate", data={"q[]": "dog"} | body).json() == {"translatedText": ["Hund"]}
+    for text in ("[dog]", "[]", "[1, 2]", '["dog", 2]'):
+        assert isinstance(client.post("/translate", data={"q": text} | body).json()["translatedText"], str)
+
+
+def test_another_field_is_sent_once(client: TestClient) -> None:
+    query = [("q", "dog"), ("source", "en"), ("target", "de"), ("target", "en")]
+    answer = client.post("/translate", params=query)
+    assert (answer.status_code, answer.json()) == (400, {"error": "target: is sent several times; send it once"})
+    assert client.post("/translate", params=[*query[:3], ("target", "de")]).status_code == 200
+
+
+def test_what_clients_ask_before_they_translate(client: TestClient) -> None:
+    assert client.get("/health").json() == {"status": "ok"}
+    settings = client.get("/frontend/settings").json()
+    assert settings["charLimit"] == 10_000
+    assert settings["language"]["source"] == {"code": "auto", "name": "Auto Detect"}
+    assert settings["keyRequired"] is False
+    assert client.get("/spec").json() == client.get("/openapi.json").json()
+    assert client.post("/health").json().keys() == {"error"}

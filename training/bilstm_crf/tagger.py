@@ -96,7 +96,9 @@ def load_tagger(run: Run) -> Tagger:
     )
     network = build_network(config, lexicon, state["labels"], state["auxiliary"])
     network.load_state_dict(weights)
-    features = WordFeatures(lexicon.words, lexicon.characters, config.network.max_characters)
+    features = WordFeatures(
+        lexicon.words, lexicon.characters, config.network.max_characters, emoji=bool(config.emoji_tag)
+    )
     return Tagger(
         labels=tuple(state["labels"]), kind=state["kind"], features=features, network=network.eval(), lexicon=lexicon,
         epoch=int(state["epoch"]),

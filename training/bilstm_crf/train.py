@@ -175,7 +175,9 @@ def _fresh_state(config: TaggerConfig, data: TaggedData, device: torch.device, a
     seed_everything(config.seed, "weights")
     network, average = (build_network(config, lexicon, labels, auxiliary).to(device) for _ in range(2))
     average.load_state_dict(network.state_dict())
-    features = WordFeatures(lexicon.words, lexicon.characters, config.network.max_characters)
+    features = WordFeatures(
+        lexicon.words, lexicon.characters, config.network.max_characters, emoji=bool(config.emoji_tag)
+    )
     tagger = Tagger(labels=labels, kind=data.kind, features=features, network=average, lexicon=lexicon)
     decayed = [weights for weights in network.parameters() if weights.ndim > 1]
     others = [weights for weights in network.parameters() if weights.ndim == 1]

@@ -34,7 +34,7 @@ PADDING, UNKNOWN_CHARACTER = 0, 1
 _FIRST_CHARACTER = 2
 
 EMOJI_CHARACTER = "\u263a"
-"""What pictographs that a model does not know are read as, if it knows this one."""
+"""What unknown pictographs are read as by models that were trained with emoji."""
 _PICTOGRAPHS = re.compile("[\u2190-\u21ff\u2300-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]")
 """Emoji, arrows, dingbats and other symbols."""
 
@@ -61,6 +61,8 @@ class TokenClassificationPreprocessing(BaseModel):
     """One code point per line, as in `0041`: line i is character i + 2; 0 is padding, 1 the unknown character."""
     transitions: FileName | None = "transitions.npy"
     """FP32 [K+2, K], see `crf`; None if labels are independent."""
+    emoji: bool = False
+    """Whether unknown pictographs are read as `EMOJI_CHARACTER`, one of the characters; else as unknown characters."""
     segmentation: SegmentationPreprocessing | None = None
     """Of the graph `segmenter`, if the tokenizer is `learned`."""
 
@@ -71,8 +73,11 @@ class TokenClassificationPreprocessing(BaseModel):
         return self
 
     def as_manifest(self) -> dict[str, JsonValue]:
-        """The section as it is written; without `segmentation`, which older releases do not know, if it is None."""
-        return self.model_dump(mode="json", exclude={"segmentation"} if self.segmentation is None else None)
+        """The section as it is written; without `emoji` and `segmentation`, which older releases do not know, if they
+        have their defaults.
+        """
+        unused = {name for name in ("emoji", "segmentation") if not getattr(self, name)}
+        return self.model_dump(mode="json", exclude=unused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +107,15 @@ class WordFeatures:
         words: the vocabulary in Unicode's composed form (NFC); word i has row i + 1.
         characters: the known characters; character i has index i + 2.
         max_characters: characters of a word that are read.
+        emoji: whether unknown pictographs are read as `EMOJI_CHARACTER`.
     """
 
-    def __init__(self, words: Sequence[str], characters: Sequence[str], max_characters: int) -> None:
+    def __init__(
+        self, words: Sequence[str], characters: Sequence[str], max_characters: int, *, emoji: bool = False
+    ) -> None:
         self._rows = {word: row for row, word in enumerate(words, start=1)}
         self._characters = {character: index for index, character in enumerate(characters, start=_FIRST_CHARACTER)}
-        self._emoji = self._characters.get(EMOJI_CHARACTER, UNKNOWN_CHARACTER)
+        self._pictograph = self._characters.get(EMOJI_CHARACTER, UNKNOWN_CHARACTER) if emoji else UNKNOWN_CHARACTER
         self._max_characters = max_characters
         self._cache: dict[str, tuple[int, int, int, bytes]] = {}
 
@@ -162,7 +170,7 @@ class WordFeatures:
         index = self._characters.get(character)
         if index is not None:
             return index
-        return self._emoji if _PICTOGRAPHS.match(character) else UNKNOWN_CHARACTER
+        return self._pictograph if _PICTOGRAPHS.match(character) else UNKNOWN_CHARACTER
 
 
 def casing(word: str) -> int:

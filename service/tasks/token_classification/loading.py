@@ -81,6 +81,7 @@ def open_tagger(bundle: Bundle, sessions: Mapping[str, Session]) -> TaggerParts:
         read_words(bundle.file(preprocessing.vocabulary)),
         _distinct(bundle.file(preprocessing.characters)),
         preprocessing.max_characters,
+        emoji=preprocessing.emoji,
     )
     transitions = None
     if preprocessing.transitions is not None:

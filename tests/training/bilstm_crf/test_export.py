@@ -69,6 +69,7 @@ def replayed(bundle: Bundle, request: dict[str, Any]) -> list[dict[str, Any]]:
         read_words(bundle.file(settings.vocabulary)),
         read_characters(bundle.file(settings.characters)),
         settings.max_characters,
+        emoji=settings.emoji,
     )
     transitions = np.load(bundle.file(settings.transitions)) if settings.transitions else None
     tagging = Tagging(bundle.manifest.labels or (), settings.kind, transitions)

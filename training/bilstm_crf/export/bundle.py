@@ -170,6 +170,7 @@ def _preprocessing(
         vocabulary=WORDS_FILE,
         characters=CHARACTERS_FILE,
         transitions=None if tagger.network.crf is None else TRANSITIONS_FILE,
+        emoji=bool(config.emoji_tag),
         segmentation=segmenter_preprocessing(segmenter) if segmenter else None,
     )
 

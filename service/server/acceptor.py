@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from service.api.access import TOO_MANY_CONNECTIONS
 from service.server.connection import Connection
 from service.server.descriptors import RESERVED, descriptor_limit
+from service.server.listener import is_unix, refuse_new_connections
 from service.server.refusals import Refusal, refusal_answer
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,10 @@ _EXTRA = RESERVED // 2
 """Connections above the limit that may ask for a probe; everything else on them is refused."""
 _RETRY_SECONDS = 0.1
 """Time until connections are accepted again when descriptors have run out."""
+_RETRIES_AT_THE_END = 20
+"""Looks at a socket that is to be closed while descriptors have run out."""
+_HALF_MADE_SECONDS = 0.2
+"""Time for connections to be made that have begun: a round trip to the client, who takes it as made meanwhile."""
 _TLS_SHUTDOWN_SECONDS = 2.0
 """Time for a client to agree to the end of an encrypted connection."""
 _WARNING_SECONDS = 60.0
@@ -80,6 +85,8 @@ class Acceptor:
         self._handshake_seconds = handshake_seconds
         self._on_refusal = on_refusal
         self._listeners: list[Listener] = []
+        self._paused: set[Listener] = set()
+        """Those that wait for descriptors."""
         self._pending: set[asyncio.Task[None]] = set()
         self._next_warning = 0.0
 
@@ -89,12 +96,27 @@ class Acceptor:
         self._listeners.append(listener)
         self._loop.add_reader(listener.socket, self._accept, listener)
 
-    def close(self) -> None:
-        """Accept what has connected by now, and close the listening sockets."""
+    async def close(self, *, by_all: bool) -> None:
+        """Accept what has connected by now, and close the listening sockets.
+
+        Args:
+            by_all: whether nobody accepts from the sockets any longer: then nothing may be left in them. Otherwise
+                other processes that share them go on.
+        """
+        if by_all:
+            for listener in self._listeners:
+                if not is_unix(listener.socket):  # Connections to those are never half-made.
+                    refuse_new_connections(listener.socket)
+            await asyncio.sleep(_HALF_MADE_SECONDS)
         for listener in self._listeners:
+            if by_all and is_unix(listener.socket):
+                refuse_new_connections(listener.socket)
+            for _ in range(_RETRIES_AT_THE_END):
+                self._accept_all(listener)
+                if listener not in self._paused:
+                    break
+                await asyncio.sleep(_RETRY_SECONDS)
             self._loop.remove_reader(listener.socket)
-            while (client := self._next_client(listener)) is not None:
-                self._admit_unless_left(client, listener)
             listener.socket.close()
         self._listeners.clear()
 
@@ -113,12 +135,18 @@ class Acceptor:
             if accepted == _ACCEPTED_PER_TURN:
                 return
 
+    def _accept_all(self, listener: Listener) -> None:
+        while (client := self._next_client(listener)) is not None:
+            self._admit_unless_left(client, listener)
+
     def _next_client(self, listener: Listener) -> socket.socket | None:
         """Accept a connection; None if there is none, or no descriptor for it."""
         try:
             client, _ = listener.socket.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+        except BlockingIOError:
             return None
+        except ConnectionAbortedError:  # Of one that was reset while it waited; not on Linux.
+            return self._next_client(listener)
         except OSError as error:
             if error.errno not in _OUT_OF_RESOURCES:
                 raise
@@ -188,9 +216,11 @@ class Acceptor:
         self._warn("out of file descriptors: raise the limit (ulimit -n)", "descriptors", descriptor_limit())
         self.close_waiting(1 + len(self._connections) // 16)
         self._loop.remove_reader(listener.socket)
+        self._paused.add(listener)
         self._loop.call_later(_RETRY_SECONDS, self._resume, listener)
 
     def _resume(self, listener: Listener) -> None:
+        self._paused.discard(listener)
         if listener in self._listeners:
             self._loop.add_reader(listener.socket, self._accept, listener)
 

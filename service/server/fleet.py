@@ -127,7 +127,7 @@ class Fleet:
         """Have a worker finish its requests and end: its successor starts anew."""
         worker.failure = "it cannot open what the others serve: " + "; ".join(reasons.values())
         self._workers.discard(worker)
-        worker.post("drain", seconds=0.0)
+        worker.post("drain", seconds=0.0, by_all=False)
 
     def _let_serve(self, worker: WorkerHandle) -> None:
         if not worker.may_serve:

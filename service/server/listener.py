@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import array
 import os
 import socket
 import stat
+import struct
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -14,6 +17,18 @@ from service.server.tls import certificate_of
 from service.settings import Settings
 
 _BACKLOG = 2048
+
+_SO_ATTACH_FILTER = 26
+"""Of Linux; Python has no name for it."""
+_TCP_FLAGS_OFFSET, _SYN, _SYN_OR_ACK = 13, 0x02, 0x12
+_DROP_NEW_CONNECTIONS = (
+    (0x30, 0, 0, _TCP_FLAGS_OFFSET),  # Load the byte with the flags of the segment,
+    (0x54, 0, 0, _SYN_OR_ACK),
+    (0x15, 0, 1, _SYN),  # and if it has SYN without ACK, which begins a connection,
+    (0x06, 0, 0, 0),  # drop it;
+    (0x06, 0, 0, 0xFFFFFFFF),  # else take all of it.
+)
+"""A classic BPF program: operation, jumps and operand of each instruction, as linux/filter.h has them."""
 
 
 @contextmanager
@@ -89,6 +104,26 @@ def listen(host: str, port: int, settings: str = "LECTERN_PORT or LECTERN_HOST")
         listener.close()
         raise ConfigurationError(f"cannot listen on {host}:{port} ({error.strerror}); set {settings}") from error
     return listener
+
+
+def refuse_new_connections(listener: socket.socket) -> None:
+    """Have the kernel begin no further connection on a listening socket, in all processes that share it.
+
+    Those that are made, or half-made, can still be accepted, so that the socket can be closed without resetting one:
+    closing it resets whatever waits to be accepted, however short the time since the last look.
+
+    A client that connects to a Unix socket is refused at once. One that connects by TCP repeats its attempt after a
+    second, as if the packet had been lost; by then the socket is closed, and it is refused, or a successor takes it.
+    Without Linux nothing happens for TCP: a connection that is made between the last accept and the close, which are
+    microseconds apart, is reset.
+    """
+    with suppress(OSError):  # Where a sandbox does not allow it, those microseconds remain too.
+        if is_unix(listener):
+            listener.shutdown(socket.SHUT_RD)
+        elif sys.platform == "linux":
+            program = array.array("B", b"".join(struct.pack("HBBI", *each) for each in _DROP_NEW_CONNECTIONS))
+            described = struct.pack("HP", len(_DROP_NEW_CONNECTIONS), program.buffer_info()[0])
+            listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
 
 
 def is_unix(listener: socket.socket) -> bool:

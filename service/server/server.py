@@ -74,6 +74,8 @@ class Server(uvicorn.Server):
         self._draining = app.context.draining
         self._refusals = app.context.metrics.refusals
         self._drain_seconds = 0.0
+        self.shares_sockets = False
+        """Whether other processes go on accepting from its sockets when it ends."""
         self._certificate = certificate_of(settings)
         self._limits = ConnectionLimits(
             header_bytes=settings.max_header_bytes,
@@ -185,8 +187,8 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what was accepted within `LECTERN_SHUTDOWN_SECONDS`, then close everything."""
         self._draining.set()
+        await self._acceptor.close(by_all=not self.shares_sockets)
         self._sweeper.cancel()
-        self._acceptor.close()
         for connection in self.connections:
             connection.shutdown()
         await self._finish_requests()

@@ -242,7 +242,8 @@ class Supervisor:
         for listener in self._listeners:
             listener.close()
         deadline = time.monotonic() + seconds + self._settings.shutdown_seconds + _EXIT_MARGIN_SECONDS
-        await asyncio.gather(*(worker.send("drain", seconds=seconds) for worker in list(self._workers)))
+        drain = [worker.send("drain", seconds=seconds, by_all=True) for worker in list(self._workers)]
+        await asyncio.gather(*drain)
         await asyncio.sleep(deadline - time.monotonic())
         log.error("workers did not stop in time and are killed", extra={"fields": {"workers": len(self._workers)}})
         self._kill_all()

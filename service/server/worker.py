@@ -121,11 +121,11 @@ class Worker:
                 case "answer":
                     self._control.settle(message)
                 case "drain":
-                    self._drain(message["seconds"])
+                    self._drain(message["seconds"], by_all=message["by_all"])
         self._orphaned = True
         self._control.disconnect()
         log.error("the supervisor is gone: draining")
-        self._drain(self._settings.drain_seconds)
+        self._drain(self._settings.drain_seconds, by_all=True)
 
     async def _apply(self, registry: ModelRegistry, message: Message) -> None:
         """Serve what a state says, and report it."""
@@ -160,9 +160,12 @@ class Worker:
         logging.shutdown()
         os._exit(code)
 
-    def _drain(self, seconds: float) -> None:
+    def _drain(self, seconds: float, *, by_all: bool = False) -> None:
+        """Drain and end; the server learns whether all other workers do too, also when it drains already."""
         if self._server is None:
             self.end(0)  # Nothing is served yet.
+        if by_all:
+            self._server.shares_sockets = False
         self._server.drain_once_started(seconds)
 
 
@@ -172,6 +175,7 @@ class _Server(Server):
     def __init__(self, app: Lectern, settings: Settings, channel: Channel) -> None:
         super().__init__(app, settings)
         self._channel = channel
+        self.shares_sockets = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import resource
+import select
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -162,7 +165,7 @@ def test_clients_that_left_before_they_were_accepted_take_no_connection() -> Non
         acceptor.listen(Listener(listening, cast(Any, None), cast(Any, None)))
         while len(made) < 6:
             await asyncio.sleep(0.01)
-        acceptor.close()
+        await acceptor.close(by_all=False)
         while acceptor.pending:
             await asyncio.sleep(0.01)
         for client in clients:
@@ -170,6 +173,69 @@ def test_clients_that_left_before_they_were_accepted_take_no_connection() -> Non
 
     run_async(main())
     assert len(made) == 6, "three with a request, three without one yet"
+
+
+class _LateClient(socket.socket):
+    """A listening socket to which a client connects after the last accept, when it is about to be closed."""
+
+    client: socket.socket
+
+    def close(self) -> None:
+        if self.fileno() >= 0:
+            self.client = socket.socket(self.family)
+            self.client.setblocking(False)
+            try:
+                self.client.connect(self.getsockname())
+            except BlockingIOError:
+                pass  # Not refused yet.
+            except ConnectionRefusedError:
+                self.client.close()
+        super().close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can drop new connections before the socket is closed")
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6, socket.AF_UNIX])
+def test_no_connection_is_made_between_the_last_accept_and_the_close(
+    family: socket.AddressFamily, tmp_path: Path
+) -> None:
+    made: list[asyncio.Protocol] = []
+
+    def connect(app: Any) -> Any:
+        made.append(asyncio.Protocol())
+        return made[-1]
+
+    async def main() -> None:
+        listening = _LateClient(family, socket.SOCK_STREAM)
+        hosts = {socket.AF_INET: ("127.0.0.1", 0), socket.AF_INET6: ("::1", 0)}
+        listening.bind(hosts.get(family, str(tmp_path / "socket")))
+        listening.listen()
+        acceptor = Acceptor(connect, [], limit=64, handshake_seconds=1, on_refusal=lambda refusal: None)
+        acceptor.listen(Listener(listening, cast(Any, None), cast(Any, None)))
+        with socket.socket(family) as early:
+            early.connect(listening.getsockname())
+            await acceptor.close(by_all=True)
+            while acceptor.pending:
+                await asyncio.sleep(0.01)
+        assert len(made) == 1
+        with listening.client as late:
+            if late.fileno() >= 0:
+                # A second later the client repeats what was dropped, and only then it is refused.
+                await asyncio.to_thread(select.select, [], [late], [], 30)
+                assert late.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
+
+    run_async(main())
+
+
+def test_a_worker_that_ends_alone_leaves_the_socket_to_the_others() -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            acceptor = Acceptor(lambda app: cast(Any, None), [], limit=64, handshake_seconds=1, on_refusal=print)
+            acceptor.listen(Listener(listening.dup(), cast(Any, None), cast(Any, None)))
+            await acceptor.close(by_all=False)
+            with socket.create_connection(listening.getsockname(), timeout=30), listening.accept()[0]:
+                pass
+
+    run_async(main())
 
 
 def test_the_default_follows_the_descriptors(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

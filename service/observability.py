@@ -28,6 +28,9 @@ STAGES = ("queue", "preprocess", "infer", "postprocess", "total")
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client stores its values in this folder if the variable is set when the library is first imported."""
 
+_LOGGED_CHARACTERS = 1000
+"""Longest text in a line of the log, tracebacks excepted."""
+
 _BUCKETS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -46,12 +49,18 @@ class JsonFormatter(logging.Formatter):
         fields = getattr(record, "fields", None)
         if isinstance(fields, Mapping):
             entry.update(fields)
+        entry = {name: _shortened(value) for name, value in entry.items()}
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         try:
             return orjson.dumps(entry, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
         except TypeError:  # Text that is not Unicode, or an integer beyond 64 bits, must not lose the line.
             return json.dumps({str(key): str(value) for key, value in entry.items()})
+
+
+def _shortened(value: object) -> object:
+    """A value as it is logged. A caller can make a path, say, as long as `LECTERN_MAX_HEADER_BYTES`."""
+    return f"{value[:_LOGGED_CHARACTERS]}…" if isinstance(value, str) and len(value) > _LOGGED_CHARACTERS else value
 
 
 def configure_logging(level: str) -> None:

@@ -202,14 +202,13 @@ class Access:
     async def record(self, scope: Scope, answer: Awaitable[Response]) -> Response:
         """Await the answer of an operation that changes state, and log who asked for it and what came of it."""
         key: ApiKey | None = scope["state"].get(API_KEY)
-        fields = {"path": scope["path"][:LOGGED_CHARACTERS], "client": client_address(scope)}
-        fields |= {"key": key.name} if key else {}
+        path, name = scope["path"][:LOGGED_CHARACTERS], {"key": key.name} if key else {}
         try:
             response = await answer
         except LecternError as error:
-            log.warning("state not changed", extra={"fields": fields | {"reason": str(error)}})
+            self._refusals.write(str(error), path, scope, message="state not changed", **name)
             raise
-        log.info("state changed", extra={"fields": fields})
+        log.info("state changed", extra={"fields": {"path": path, "client": client_address(scope)} | name})
         return response
 
     def _check_host(self, operation: Operation, scope: Scope) -> None:

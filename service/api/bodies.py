@@ -161,7 +161,8 @@ def _headers(scope: Scope) -> tuple[int | None, bytes]:
     encoding = b""
     for name, value in scope["headers"]:
         if name == b"content-length":
-            length = int(value) if value.isdigit() and len(value) < 19 else None
+            # The parser admits digits only, and up to 20 of them beside leading zeros.
+            length = int(value.lstrip(b"0") or b"0")
         elif name == b"content-encoding":
             encoding += (b"," if encoding else b"") + value.strip().lower()
     return length, encoding or b"identity"
@@ -186,11 +187,15 @@ async def _receive_counted(
     decompressor = None if encoding == b"identity" else _Decompressor(encoding.decode("latin-1"))
     request.scope["state"][_SHARE] = share
     parts: list[bytes] = []
-    size, more = 0, True
+    received = size = 0
+    more = True
     try:
         while more:
             await share.wait_for_room()
             chunk, more = await _receive_some(request)
+            received += len(chunk)
+            if received > limit:  # A compressed stream may be as long as one likes, and hold nothing.
+                raise too_large
             for part in (chunk,) if decompressor is None else decompressor.parts(chunk):
                 size += len(part)
                 if size > limit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -131,7 +131,10 @@ async def parse_multipart(request: Request, body: bytes, *, max_files: int = 0) 
     except MultiPartException as error:
         if max_files and error.message.startswith("Too many files"):
             raise TooManyFiles from error
-        raise MalformedBody(f"the multipart body cannot be read: {error.message}") from error
+        raise MalformedBody(
+            f"the multipart body cannot be read: {error.message.rstrip('.')}; send parts with short headers, parted by "
+            "the boundary that the content-type names"
+        ) from error
 
 
 def _read_boundary(content_type: str) -> bytes | None:
@@ -151,12 +154,25 @@ def _read_boundary(content_type: str) -> bytes | None:
 
 
 def query_fields(request: Request) -> dict[str, str]:
-    """The parameters in the query of a request; the last of those with one name.
+    """The parameters in the query of a request.
 
     Raises:
-        InvalidRequest: more of them than any route has.
+        InvalidRequest: more of them than any route has, or one is sent several times with different values.
     """
-    return dict(_query_pairs(request))
+    return single_values(_query_pairs(request))
+
+
+def single_values(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The fields of a query or form by name.
+
+    Raises:
+        InvalidRequest: one is sent several times with different values.
+    """
+    fields: dict[str, str] = {}
+    for name, value in pairs:
+        if fields.setdefault(name, value) != value:
+            raise InvalidRequest("is sent several times; send it once", name[:64])
+    return fields
 
 
 def _query_pairs(request: Request) -> list[tuple[str, str]]:
@@ -172,13 +188,8 @@ def _collect(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     Raises:
         InvalidRequest: another field is sent several times with different values.
     """
-    fields: dict[str, Any] = {}
-    texts: list[str] = []
-    for name, value in pairs:
-        if name in _LIST_NAMES:
-            texts.append(value)
-        elif fields.setdefault(name, value) != value:
-            raise InvalidRequest("is sent several times; send it once", name[:64])
+    fields: dict[str, Any] = dict(single_values(pair for pair in pairs if pair[0] not in _LIST_NAMES))
+    texts = [value for name, value in pairs if name in _LIST_NAMES]
     if texts:
         is_list = len(texts) > 1 or any(name == _LIST_NAMES[1] for name, _ in pairs)
         fields[_LIST_NAMES[0]] = texts if is_list else _json_texts(texts[0]) or texts[0]
@@ -225,4 +236,4 @@ async def _unquote(text: bytes, turns: Turns) -> str:
     try:
         return b"".join(parts).decode()
     except ValueError as error:
-        raise MalformedBody(f"the form cannot be read: {error}") from error
+        raise MalformedBody("the form cannot be read: a name or a value is not UTF-8; send UTF-8") from error

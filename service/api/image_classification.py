@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.errors import ErrorShape
-from service.api.forms import MULTIPART, TooManyFiles, parse_multipart, query_fields
+from service.api.forms import MULTIPART, TooManyFiles, parse_multipart, query_fields, single_values
 from service.api.io import check_and_parse, media_type, read_body, validate
 from service.api.json_limits import JsonLimits
 from service.api.operation import INFERENCE_STATUSES, Operation, context, json_limits
@@ -93,7 +93,7 @@ async def _read_form(request: Request, body: bytes) -> _ParsedBody:
             f"more than {limit} images, which is the limit ({variable('max_images')}); send several requests", "image"
         ) from error
     try:
-        options: dict[str, Any] = {}
+        options: list[tuple[str, str]] = []
         pictures: list[bytes] = []
         for name, value in form.multi_items():
             if name == "image":
@@ -101,10 +101,10 @@ async def _read_form(request: Request, body: bytes) -> _ParsedBody:
                     raise InvalidRequest("is text; send it as a file, as in: curl -F image=@digit.png", "image")
                 pictures.append(await value.read())
             elif name in _OPTIONS and isinstance(value, str):
-                options[name] = value
+                options.append((name, value))
             else:
                 raise InvalidRequest(f"is not a part of this request; send 'image' and {', '.join(_OPTIONS)}", name)
-        return _ParsedBody(options, ClassifyRequest(pictures=tuple(pictures), field="image"))
+        return _ParsedBody(single_values(options), ClassifyRequest(pictures=tuple(pictures), field="image"))
     finally:
         await form.close()
 

@@ -24,13 +24,14 @@ class RefusalLog:
         self._lines = 0
         self._left_out = 0
 
-    def write(self, reason: str, path: str, scope: Scope, **details: str) -> None:
+    def write(self, reason: str, path: str, scope: Scope, *, message: str = "request refused", **details: str) -> None:
         """Log a refusal.
 
         Args:
-            reason: which check refused.
+            reason: which check refused, or why it failed.
             path: the path of the route.
             scope: the scope of the request.
+            message: what was refused.
             **details: what else is known, without anything that the caller keeps secret.
         """
         second = int(time.monotonic())
@@ -43,7 +44,7 @@ class RefusalLog:
         fields: dict[str, object] = {"path": path, "client": client_address(scope), "reason": reason, **details}
         if self._left_out:
             fields["left_out"], self._left_out = self._left_out, 0
-        log.warning("request refused", extra={"fields": fields})
+        log.warning(message, extra={"fields": fields})
 
 
 def client_address(scope: Scope) -> str:

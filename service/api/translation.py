@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,6 +24,8 @@ from service.tasks.translation.request import TranslateRequest
 from service.tasks.translation.schemas import TranslateBody, Translated
 
 EVENT_STREAM = "text/event-stream"
+
+_REFUSED = re.compile(r"q=0(\.0*)?")
 
 
 class TranslateAnswer(TaskAnswer[Translated]):
@@ -77,7 +81,13 @@ def _normalize_language(code: str | None) -> str | None:
 
 
 def _accepts_events(accept: str) -> bool:
-    return any(part.partition(";")[0].strip().lower() == EVENT_STREAM for part in accept.split(","))
+    return any(_is_event_stream(part) for part in accept.split(","))
+
+
+def _is_event_stream(part: str) -> bool:
+    """Whether a part of the header names event streams, and not as what is refused (RFC 9110, section 12.4.2)."""
+    kind, *parameters = [item.strip().lower() for item in part.split(";")]
+    return kind == EVENT_STREAM and not any(_REFUSED.fullmatch(parameter) for parameter in parameters)
 
 
 async def _stream(request: Request, served: ServedModel, task_request: TranslateRequest) -> Response:

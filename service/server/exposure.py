@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -31,8 +32,34 @@ def exposed(app: ASGIApp, settings: Settings, *, admin: bool = False, excess: bo
     if settings.root_path:
         app = _RootPath(app, settings.root_path)
     if settings.trusted_proxies:
-        app = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, app), list(settings.trusted_proxies)))
+        proxies = ProxyHeadersMiddleware(cast(Any, app), list(settings.trusted_proxies))
+        proxies.trusted_hosts = cast(Any, _Proxies(proxies.trusted_hosts))
+        app = cast(ASGIApp, proxies)
     return app
+
+
+class _Proxies:
+    """The proxies whose X-Forwarded-For counts. What they name as the client counts only if it is an IP address: any
+    other text would be a client of its own, with its own limits, and as long as one likes in the log.
+
+    Args:
+        trusted: uvicorn's own.
+    """
+
+    def __init__(self, trusted: Any) -> None:
+        self._trusted = trusted
+
+    def __contains__(self, host: str | None) -> bool:
+        return host in self._trusted
+
+    def get_trusted_client_address(self, forwarded: str) -> tuple[str, int]:
+        """The client that the header names, with its port or 0; without a host it stays the proxy itself."""
+        host, port = self._trusted.get_trusted_client_address(forwarded)
+        try:
+            ip_address(host)
+        except ValueError:
+            return "", 0
+        return host, port
 
 
 class _Marked:

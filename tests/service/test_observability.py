@@ -44,6 +44,12 @@ def test_a_log_line_is_one_json_object() -> None:
     }
 
 
+def test_a_log_line_is_short_whatever_a_caller_sends() -> None:
+    line = JsonFormatter().format(_record(fields={"path": "/" + "x" * 60_000}))
+    assert json.loads(line)["path"].startswith("/xxx")
+    assert len(line) < 1500
+
+
 def test_a_log_line_carries_the_requests_id() -> None:
     token = request_id.set("abc")
     try:

@@ -242,3 +242,12 @@ def test_pages_and_paths_without_a_route_are_below_trusted_hosts_too(settings: S
             for host, expected in (("api.example.com", status), ("evil.example.com", 403)):
                 answer = client.request(method, path, headers={"host": host})
                 assert answer.status_code == expected, (method, path, host)
+
+
+def test_failed_changes_cannot_fill_the_log(local: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    with local as client, caplog.at_level(logging.WARNING):
+        for _ in range(100):
+            assert client.post(f"/v2/repository/models/{'x' * 1000}/unload").status_code == 404
+    records = [record for record in caplog.records if record.message == "state not changed"]
+    assert 0 < len(records) < 100
+    assert all(len(JsonFormatter().format(record)) < 2500 for record in records)

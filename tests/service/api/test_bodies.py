@@ -178,6 +178,31 @@ def test_a_bad_compressed_body_is_refused(headers: list[bytes], content: bytes, 
     run_async(main())
 
 
+@pytest.mark.parametrize(
+    "length", [b"1000001", b"9223372036854775808", b"18446744073709551615", b"0" * 9000 + b"1000001"]
+)
+def test_a_length_beyond_the_limit_is_refused_before_the_body_is_read(length: bytes) -> None:
+    async def main() -> None:
+        upload = Upload(BodyBudget(10**6), (b"content-length", length))
+        with pytest.raises(PayloadTooLarge):
+            await upload.read(deadline=5)
+        assert upload.reads == 0
+
+    run_async(main())
+
+
+def test_a_compressed_body_that_holds_nothing_has_the_same_limit() -> None:
+    empty_blocks = zlib.compress(b"")[:2] + b"\x00\x00\x00\xff\xff" * 250_000
+
+    async def main() -> None:
+        upload = Upload(BodyBudget(10**6), (b"content-encoding", b"deflate"))
+        upload.send(empty_blocks[:900_000], empty_blocks[900_000:])
+        with pytest.raises(PayloadTooLarge):
+            await upload.read(deadline=5)
+
+    run_async(main())
+
+
 def _fill(text: str) -> str:
     return text + " " * 40_000
 

@@ -320,6 +320,15 @@ def test_the_query_is_checked_against_the_body(client: TestClient, query: str, b
     problem_of(client.post(f"/v1/classify{query}", json=pixels(1) | body), 422, text)
 
 
+def test_an_option_that_is_sent_twice_is_refused(client: TestClient) -> None:
+    problem_of(
+        client.post("/v1/classify?top_k=1&top_k=2", json=pixels(1)), 422, "top_k: is sent twice, with two values"
+    )
+    form = client.post("/v1/classify", files={"image": ("1.png", picture(1))}, data={"top_k": ["1", "2"]})
+    problem_of(form, 422, "top_k: is sent twice, with two values; send it once")
+    assert labels(client.post("/v1/classify?top_k=1&top_k=1", json=pixels(1))) == ["1"]
+
+
 def test_the_query_is_checked_against_the_form(client: TestClient) -> None:
     files = {"image": ("1.png", picture(1))}
     problem_of(client.post("/v1/classify?top_k=2", files=files, data={"top_k": "3"}), 422, "top_k: the query says '2'")

@@ -166,6 +166,18 @@ def test_bad_requests(client: TestClient, fields: Any, message: str) -> None:
     assert error(client, fields).startswith(message)
 
 
+def test_a_form_that_is_not_utf_8_is_refused(client: TestClient) -> None:
+    answer = client.post(
+        "/translate",
+        content=b"q=%ff&source=en&target=de",
+        headers={"content-type": "application/x-www-form-urlencoded"},
+    )
+    assert (answer.status_code, answer.json()["error"]) == (
+        400,
+        "the form cannot be read: a name or a value is not UTF-8; send UTF-8",
+    )
+
+
 def test_an_error_in_a_list_of_detected_texts_names_its_index(client: TestClient) -> None:
     texts = ["The dog sleeps", "Der Hund schläft", "The cat and " + "the dog and " * 900]
     assert error(client, {"q": texts, "source": "auto", "target": "de"}).startswith("q[2]: has ")

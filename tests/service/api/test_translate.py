@@ -156,6 +156,12 @@ def test_an_event_stream_among_the_accepted_media_types(client: TestClient, acce
     assert response.text.startswith("data: ")
 
 
+@pytest.mark.parametrize("accept", ["text/event-stream;q=0", "application/json, text/event-stream; q=0.0"])
+def test_an_event_stream_that_is_not_accepted(client: TestClient, accept: str) -> None:
+    response = client.post("/v1/translate", json=EN_DE | {"text": "The dog"}, headers={"accept": accept})
+    assert response.headers["content-type"] == "application/json"
+
+
 @pytest.mark.parametrize(
     ("body", "status", "detail"),
     [

@@ -98,6 +98,13 @@ def test_only_trusted_proxies_name_the_client(client: str, expected: list[object
     assert seen["scheme"] == ("https" if client == "10.0.0.1" else "http")
 
 
+@pytest.mark.parametrize("named", ["unknown", "_hidden", "203.0.113.009", "x" * 1000, "203.0.113.9, x", ","])
+def test_a_proxy_that_names_no_address_is_the_client(named: str) -> None:
+    settings = Settings(trusted_proxies=("10.0.0.0/24",))
+    seen = asyncio.run(_seen(settings, "/", x_forwarded_for=named))
+    assert seen["client"] == ["10.0.0.1", 1234]
+
+
 @pytest.mark.parametrize("value", ["proxy.example.com", "10.0.0.1/33", "10.0.0.1/8"])
 def test_a_wrong_proxy_is_refused(value: str) -> None:
     with pytest.raises(ValidationError):

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from service.errors import RefusalReason
+from service.metric_files import use_metric_files
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """Id of the request being answered; its log lines carry it."""
@@ -30,6 +31,8 @@ MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 
 _LOGGED_CHARACTERS = 1000
 """Longest text in a line of the log, tracebacks excepted."""
+
+use_metric_files()  # Before the first metric is made, in whichever process.
 
 _BUCKETS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 

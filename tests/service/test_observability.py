@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from service.metric_files import MetricFile
 from service.observability import (
     MULTIPROCESS_DIR,
     JsonFormatter,
@@ -155,3 +157,46 @@ def test_a_dead_process_leaves_no_live_gauge(tmp_path: Path, monkeypatch: pytest
 def test_without_worker_processes_there_is_nothing_to_forget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(MULTIPROCESS_DIR, raising=False)
     forget_process(os.getpid())
+
+
+_COUNT_IN_FILES = """
+import resource, sys
+from prometheus_client.mmap_dict import MmapedDict
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+from service.observability import Metrics
+metrics = Metrics()
+for number in range(400):
+    metrics.requests.labels("model" * 20, str(number), "success").inc()
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(sum(value for name, _, value in metrics.samples() if name == "lectern_requests_total"))
+print(metrics.requests.labels("model" * 20, "399", "success")._value.get())
+"""
+
+
+@pytest.mark.parametrize(("limit", "counted"), [(0, range(1)), (1 << 16, range(100, 399))], ids=["none", "some"])
+def test_metrics_for_which_the_disk_has_no_room_end_no_process(tmp_path: Path, limit: int, counted: range) -> None:
+    """The limit stands for a full disk: beyond it the kernel refuses to let a file grow."""
+    result = subprocess.run(
+        [sys.executable, "-c", _COUNT_IN_FILES, str(limit)],
+        env={**os.environ, MULTIPROCESS_DIR: str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    shared, own = map(float, result.stdout.split())
+    assert int(shared) in counted
+    assert own == 1
+
+
+def test_the_room_of_a_file_of_metrics_is_taken_before_it_is_used(tmp_path: Path) -> None:
+    """Writing to a hole of a mapped file for which the disk has no room would end the process."""
+    file = MetricFile(str(tmp_path / "counter_1.db"))
+    file.write_value("one", 1.0, 0.0)
+    status = (tmp_path / "counter_1.db").stat()
+    assert status.st_blocks * 512 >= status.st_size > 0
+    file.close()
+    again = MetricFile(str(tmp_path / "counter_1.db"))
+    assert again.read_value("one") == (1.0, 0.0)
+    again.close()

@@ -1,0 +1,37 @@
+"""What commands print, whatever the encoding of the output is and whatever a bundle holds."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from service.errors import ConfigurationError
+
+
+def write(text: str) -> None:
+    """Print lines at once. Characters that the encoding of the output does not have are escaped.
+
+    Raises:
+        ConfigurationError: the output cannot be written, as on a full disk.
+        BrokenPipeError: nobody reads it any more.
+    """
+    if sys.stdout is None:  # Closed by whoever started the command.
+        return
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_output()
+        raise ConfigurationError(f"the output cannot be written ({error.strerror or error})") from error
+
+
+def discard_output() -> None:
+    """Let nothing more be written: what is still buffered would fail again when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def printable(text: str) -> str:
+    """A text in one line without control characters, which could steer the terminal or feign other lines."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

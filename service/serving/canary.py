@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from weakref import WeakKeyDictionary
 
 import orjson
 
 from service.bundle.comparison import differences
-from service.bundle.files import BundleError, first_line
+from service.bundle.files import BundleError, Sample, first_line
 from service.errors import DeadlineExceeded, Unavailable
 from service.observability import Metrics, Timings
 from service.serving.registry import ModelRegistry
@@ -31,6 +32,7 @@ class Canary:
         self._registry = registry
         self._metrics = metrics
         self._seconds = seconds
+        self._samples: WeakKeyDictionary[ServedModel, Sample] = WeakKeyDictionary()
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -60,7 +62,7 @@ class Canary:
         """Why a version does not answer its first sample as stored; empty if it does."""
         predictor = served.predictor
         try:
-            sample = predictor.bundle.samples()[0]
+            sample = self._sample(served)
             body = predictor.routes[sample.route or next(iter(predictor.routes))].model_validate(sample.request)
             request = predictor.parse(body)
             fields = await served.predict(request, Timings(), self._seconds)
@@ -75,3 +77,9 @@ class Canary:
         except Exception as error:
             return f"its canary sample failed with {type(error).__name__}"
         return f"its canary sample is answered differently: {wrong}" if wrong else ""
+
+    def _sample(self, served: ServedModel) -> Sample:
+        """The first sample of a version, read once: what happens to its files later says nothing about its answers."""
+        if (sample := self._samples.get(served)) is None:
+            sample = self._samples[served] = served.predictor.bundle.samples()[0]
+        return sample

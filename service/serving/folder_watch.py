@@ -50,7 +50,8 @@ class FolderWatch:
             try:
                 events = awatch(self._root, step=200, rust_timeout=_LOOK_MILLISECONDS, yield_on_timeout=True)
                 async for _ in events:
-                    self._compare()
+                    # In a thread, here and below: a folder with many files, or on a slow disk, takes long.
+                    self._compare(await asyncio.to_thread(self._look))
             except Exception as error:  # The folder is gone, or too many folders are watched, or whatever else.
                 log.warning("the model repository cannot be watched", extra={"fields": {"reason": str(error)}})
             await asyncio.sleep(_RETRY_SECONDS)
@@ -60,9 +61,9 @@ class FolderWatch:
         for task in self._waiting.values():
             task.cancel()
 
-    def _compare(self) -> None:
+    def _compare(self, looked: dict[str, dict[int, Signature]]) -> None:
         """Look which models have versions that were not seen before, or others than were seen."""
-        for name, current in self._look().items():
+        for name, current in looked.items():
             if name not in self._waiting and any(self._seen.get(name, {}).get(v) != s for v, s in current.items()):
                 task = asyncio.get_running_loop().create_task(self._settle(name))
                 self._waiting[name] = task
@@ -71,13 +72,13 @@ class FolderWatch:
     async def _settle(self, name: str) -> None:
         """Wait until a model's folder has stopped changing, then load what is new and complete in it."""
         changed = time.monotonic()
-        before = self._signatures(name)
+        before = await asyncio.to_thread(self._signatures, name)
         while time.monotonic() - changed < _SETTLE_SECONDS:
             await asyncio.sleep(_SETTLE_SECONDS / 4)
-            if (now := self._signatures(name)) != before:
+            if (now := await asyncio.to_thread(self._signatures, name)) != before:
                 before, changed = now, time.monotonic()
         seen = self._seen.get(name, {})
-        complete = {version for version in before if _is_complete(self._root / name / str(version))}
+        complete = await asyncio.to_thread(self._complete, name, list(before))
         new = [version for version in complete if seen.get(version) != before[version]]
         self._seen[name] = {version: before[version] for version in complete}
         if not new:
@@ -87,6 +88,9 @@ class FolderWatch:
             await self._load(name)
         except LecternError as error:
             log.warning("new version not loaded", extra={"fields": {"model": name, "reason": str(error)}})
+
+    def _complete(self, name: str, versions: list[int]) -> set[int]:
+        return {version for version in versions if _is_complete(self._root / name / str(version))}
 
     def _settled(self, name: str, task: asyncio.Task[None]) -> None:
         del self._waiting[name]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from service.bundle.files import MANIFEST, Bundle, BundleError, read_bundle
+from service.bundle.files import MANIFEST, Bundle, BundleError, read_bundle, sha256_of_plain_file
 from service.runtime.providers import CPU, resolve
 from service.runtime.session import optimize_graph, session_opener
 from service.serving.inline import runs_inline
@@ -31,16 +31,17 @@ def prepare(job: PreparationJob) -> PreparedVersion:
         BundleError: the bundle is bad, or answers its samples otherwise than it did.
         ConfigurationError: strict, and another execution provider runs than was asked for.
     """
+    manifest = _manifest_sha256(job.path)  # Before it is read: the bundle may be replaced at any time.
     bundle = read_bundle(job.path)
     if job.cache is None:
         return _try(job, bundle, optimized=False)
     cache = PreparedCache(job.cache)
-    key = _key(job)
+    key = _key(job, manifest)
     if (known := cache.find(key)) is not None:
         return known
     try:
         with cache.staging() as folder, _texts_name(job.path, folder):
-            copy = _copy(bundle, folder)
+            copy = _copy(bundle, folder, manifest)
             optimized = resolve(job.providers) == (CPU,) and _optimize(copy)
             prepared = _try(job, copy, optimized=optimized)
             return cache.keep(key, folder, prepared)
@@ -93,11 +94,11 @@ def _open(job: PreparationJob, bundle: Bundle, threads: int, optimized: bool) ->
     return load_predictor(bundle, opener, job.limits)
 
 
-def _copy(bundle: Bundle, folder: Path) -> Bundle:
+def _copy(bundle: Bundle, folder: Path, manifest: str) -> Bundle:
     """Copy a bundle, so that whatever happens to its files afterwards cannot touch what is served."""
     for name in (MANIFEST, *bundle.manifest.files):
         shutil.copyfile(bundle.path / name, folder / name)
-    for name, expected in bundle.manifest.files.items():
+    for name, expected in {MANIFEST: manifest, **bundle.manifest.files}.items():
         if _sha256(folder / name) != expected:
             raise BundleError(f"{folder / name}: was changed while it was read; load the model again")
     return Bundle(path=folder, manifest=bundle.manifest)
@@ -119,9 +120,16 @@ def _texts_name(path: Path, folder: Path) -> Iterator[None]:
         raise BundleError(str(error).replace(str(folder), str(path))) from error
 
 
-def _key(job: PreparationJob) -> Sequence[str]:
+def _manifest_sha256(path: Path) -> str:
+    try:
+        return sha256_of_plain_file(path / MANIFEST)[0]
+    except OSError:
+        return ""  # `read_bundle` says what is wrong with it.
+
+
+def _key(job: PreparationJob, manifest: str) -> Sequence[str]:
     """Everything that the result of a preparation depends on."""
-    return [_sha256(job.path / MANIFEST), job.model_dump_json(exclude={"cache"})]
+    return [manifest, job.model_dump_json(exclude={"cache"})]
 
 
 def _sha256(path: Path) -> str:

@@ -15,8 +15,10 @@ from typing import Any
 import httpx
 import pytest
 
+from service.bundle.files import Bundle, read_bundle
 from service.errors import ConfigurationError, InvalidRequest, NotReady
 from service.observability import Timings
+from service.serving import preparation
 from service.serving.preparation import prepare
 from service.serving.prepared_cache import CacheFolder
 from service.settings import Settings
@@ -293,6 +295,24 @@ def test_a_bundle_changed_while_it_is_read_is_refused(
 
     monkeypatch.setattr(shutil, "copyfile", changing_copy)
     with pytest.raises(ValueError, match=r"samples\.json: was changed while it was read"):
+        prepare(job)
+
+
+def test_a_bundle_replaced_after_its_manifest_was_read_is_refused(
+    tmp_path: Path, make_registry: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = write_classifier(tmp_path)
+    job = make_registry(tmp_path).job(bundle.path)
+    path = bundle.path / "manifest.json"
+    manifest = path.read_bytes()
+
+    def read_and_replace(folder: Path) -> Bundle:
+        read = read_bundle(folder)
+        path.write_bytes(manifest + b"\n")
+        return read
+
+    monkeypatch.setattr(preparation, "read_bundle", read_and_replace)
+    with pytest.raises(ValueError, match=r"manifest\.json: was changed while it was read"):
         prepare(job)
 
 

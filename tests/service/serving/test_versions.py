@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -308,6 +309,47 @@ def test_a_canary_that_fails_makes_the_server_not_ready_until_it_recovers(
             await main(client, Canary(app.context.registry, app.context.metrics, 30.0))
 
     run_async(serve())
+
+
+def test_a_canary_asks_on_when_the_copy_of_its_model_was_removed(tmp_path: Path, make_registry: Open) -> None:
+    write_classifier(tmp_path, "digits")
+    registry = make_registry(tmp_path)
+    registry.load_all()
+
+    async def main() -> None:
+        canary = Canary(registry, Metrics(), 30)
+        await canary.ask_all()
+        (registry.find(name="digits").predictor.bundle.path / "samples.json").unlink()
+        await canary.ask_all()
+        assert registry.missing() == []
+
+    run_async(main())
+
+
+def test_the_watched_folder_is_read_beside_the_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[int] = set()
+    signatures = FolderWatch._signatures
+
+    def note_thread(self: FolderWatch, name: str) -> Any:
+        threads.add(threading.get_ident())
+        return signatures(self, name)
+
+    async def main() -> None:
+        loaded = asyncio.Event()
+
+        async def load(name: str) -> None:
+            loaded.set()
+
+        watch = FolderWatch(tmp_path, load)
+        monkeypatch.setattr(FolderWatch, "_signatures", note_thread)
+        running = asyncio.create_task(watch.run())
+        write_classifier(tmp_path)
+        await asyncio.wait_for(loaded.wait(), 60)
+        running.cancel()
+
+    run_async(main())
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 def test_a_canary_that_is_late_makes_the_server_not_ready(tmp_path: Path, make_registry: Open, gate: Gate) -> None:

@@ -17,6 +17,7 @@ from service.access.commands import add_key_commands
 from service.bundle.files import Bundle, BundleError, read_bundle, versions
 from service.errors import ConfigurationError, LecternError
 from service.limits import PREFIX, Limits
+from service.output import discard_output, printable, write
 from service.server.process_signals import exit_on_signals
 from service.serving.helper_process import shared_helper
 from service.serving.preparation_answer import PreparationFailure
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"lectern: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # The reader of the output, such as `head`, has exited.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         return 0
     except KeyboardInterrupt:
         return 130
@@ -132,7 +133,7 @@ def _health(arguments: argparse.Namespace) -> int:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         print(f"lectern: no answer from {url}: {error}", file=sys.stderr)
         return 1
-    print("ready" if answer.status_code == 200 else answer.text)
+    write("ready" if answer.status_code == 200 else printable(answer.text))
     return 0 if answer.status_code == 200 else 1
 
 
@@ -142,12 +143,12 @@ def _openapi(arguments: argparse.Namespace) -> int:
     from service.app import create_app
 
     document = create_app(Settings.model_construct()).openapi()
-    print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+    write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
     return 0
 
 
-def _version_folders(arguments: argparse.Namespace) -> list[Path]:
-    """The folders of all versions, sorted by name and number.
+def _version_folders(arguments: argparse.Namespace) -> tuple[list[Path], dict[str, str]]:
+    """The folders of all versions, sorted by name and number, and why the versions of a model cannot be listed.
 
     Raises:
         ConfigurationError: the model repository cannot be read, or holds no bundle.
@@ -155,27 +156,35 @@ def _version_folders(arguments: argparse.Namespace) -> list[Path]:
     root = Path(arguments.models) if arguments.models else load_settings().models
     try:
         folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-        paths = [folder / str(version) for folder in folders for version in versions(folder)]
     except OSError as error:
         raise ConfigurationError(
             f"model repository {root} cannot be read ({error.strerror}); set LECTERN_MODELS"
         ) from error
-    if not paths:
+    paths: list[Path] = []
+    unreadable: dict[str, str] = {}
+    for folder in folders:
+        try:
+            paths += [folder / str(version) for version in versions(folder)]
+        except OSError as error:
+            unreadable[folder.name] = f"{folder} cannot be read ({error.strerror})"
+    if not (paths or unreadable):
         raise ConfigurationError(f"model repository {root} holds no bundle; train one with `lectern-train`")
-    return paths
+    return paths, unreadable
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    exit_code = 0
-    for path in _version_folders(arguments):
+    paths, unreadable = _version_folders(arguments)
+    exit_code = 1 if unreadable else 0
+    for path in paths:
         name = f"{path.parent.name}/{path.name}"
         try:
-            bundle = read_bundle(path)
+            line = _summary(name, read_bundle(path))
         except BundleError as error:
-            print(f"{name:24} BAD  {error}")
+            line = f"{name:24} BAD  {error}"
             exit_code = 1
-            continue
-        print(_summary(name, bundle))
+        write(printable(line))
+    for name, reason in unreadable.items():
+        write(printable(f"{name:24} BAD  {reason}"))
     return exit_code
 
 
@@ -193,10 +202,15 @@ def _verify(arguments: argparse.Namespace) -> int:
 
     check_installation()
     settings = load_settings()
-    paths = [path for path in _version_folders(arguments) if not arguments.names or path.parent.name in arguments.names]
-    if unknown := set(arguments.names) - {path.parent.name for path in paths}:
+    paths, unreadable = _version_folders(arguments)
+    if arguments.names:
+        paths = [path for path in paths if path.parent.name in arguments.names]
+        unreadable = {name: reason for name, reason in unreadable.items() if name in arguments.names}
+    if unknown := set(arguments.names) - {path.parent.name for path in paths} - unreadable.keys():
         raise ConfigurationError(f"no model {sorted(unknown)[0]!r}; `lectern models list` shows them")
-    exit_code = 0
+    exit_code = 1 if unreadable else 0
+    for name, reason in unreadable.items():
+        write(printable(f"{name}: {reason}"))
     try:
         for path in paths:
             if not _verify_version(settings, path):
@@ -220,7 +234,7 @@ def _verify_version(settings: Settings, path: Path) -> bool:
         text = "; ".join(problems) or f"ok, {verified.samples} samples match the stored answers"
     except (BundleError, LecternError, PreparationFailure) as error:
         problems, text = (str(error),), str(error)
-    print(f"{path.parent.name}/{path.name}: {text}", flush=True)
+    write(printable(f"{path.parent.name}/{path.name}: {text}"))
     return not problems
 
 

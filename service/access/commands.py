@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from service.access.rates import parse_rates
 from service.access.scopes import KeyScope
 from service.errors import ConfigurationError
 from service.limits import variable
+from service.output import write
 from service.settings import load_settings
 
 _FILE = variable("api_keys")
@@ -48,9 +50,9 @@ def _new(arguments: argparse.Namespace) -> int:
             _append(path, key)
     except (OSError, ValueError) as error:
         raise ConfigurationError(_describe(path, error)) from error
-    print(text)
+    write(text)
     if path is None:
-        print(key)
+        write(str(key))
         print(f"lectern: the second line is for the key file, which {_FILE} names", file=sys.stderr)
     else:
         print(f"lectern: added to {path}; the key above is not stored anywhere", file=sys.stderr)
@@ -67,7 +69,7 @@ def _list(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(_describe(path, error)) from error
     for key in keys:
         scopes = ",".join(scope.value for scope in KeyScope if scope in key.scopes)
-        print(f"{key.name:24} {scopes:20} {','.join(map(str, key.rates))}".rstrip())
+        write(f"{key.name:24} {scopes:20} {','.join(map(str, key.rates))}".rstrip())
     return 0
 
 
@@ -88,7 +90,10 @@ def _append(path: Path, key: ApiKey) -> None:
             raise ValueError(f"has a key named {key.name!r} already; remove its line first, or choose another name")
         content = stream.read()
         separator = "" if not content or content.endswith(b"\n") else "\n"
-        os.write(descriptor, f"{separator}{key}\n".encode())
+        line = f"{separator}{key}\n".encode()
+        if os.write(descriptor, line) < len(line):  # No server starts with half a line in its file.
+            os.ftruncate(descriptor, len(content))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(descriptor)
 
 

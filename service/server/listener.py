@@ -100,9 +100,10 @@ def listen(host: str, port: int, settings: str = "LECTERN_PORT or LECTERN_HOST")
     try:
         listener.bind((host, port))
         listener.listen(_BACKLOG)
-    except OSError as error:
+    except (OSError, TypeError, ValueError) as error:  # The last two: no name of a host can be written so.
         listener.close()
-        raise ConfigurationError(f"cannot listen on {host}:{port} ({error.strerror}); set {settings}") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is no name of a host"
+        raise ConfigurationError(f"cannot listen on {host}:{port} ({reason}); set {settings}") from error
     return listener
 
 

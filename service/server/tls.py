@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import stat
 from pathlib import Path
 
 from service.errors import ConfigurationError
@@ -46,21 +47,24 @@ class Certificate:
         else:
             log.info("certificate read", extra={"fields": {"file": str(self._certificate)}})
 
-    def _files_state(self) -> list[tuple[int, int, int] | None]:
-        states: list[tuple[int, int, int] | None] = []
+    def _files_state(self) -> list[tuple[int, ...] | None]:
+        """What changes with every change of the files, that of who may read them included."""
+        states: list[tuple[int, ...] | None] = []
         for path in (self._certificate, self._key):
             try:
                 status = path.stat()
             except OSError:
                 states.append(None)
             else:
-                states.append((status.st_mtime_ns, status.st_size, status.st_ino))
+                states.append((status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino))
         return states
 
     def _read(self) -> ssl.SSLContext:
         for name, path in (("LECTERN_TLS_CERT", self._certificate), ("LECTERN_TLS_KEY", self._key)):
             try:
-                path.read_bytes()
+                if not stat.S_ISREG(path.stat().st_mode):  # Reading a pipe or a device might never end.
+                    raise ConfigurationError(f"{name}={path}: is no plain file")
+                path.open("rb").close()
             except OSError as error:
                 raise ConfigurationError(f"{name}: {path} cannot be read ({error.strerror})") from error
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -69,7 +73,7 @@ class Certificate:
         try:
             # Without a password given, OpenSSL would ask for it on the terminal.
             context.load_cert_chain(self._certificate, self._key, password=lambda: b"")
-        except (ssl.SSLError, ValueError) as error:
+        except (OSError, ValueError) as error:  # An SSLError is an OSError.
             raise ConfigurationError(
                 f"LECTERN_TLS_CERT={self._certificate} and LECTERN_TLS_KEY={self._key} are not a PEM certificate and "
                 f"its key without a password ({error})"

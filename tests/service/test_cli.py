@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from service import __version__
+from service import __version__, cli
+from service.bundle.files import versions
 from service.cli import main
 from service.runtime import providers
 from service.server import logs
@@ -20,7 +23,7 @@ from tests.support.bundle_edits import edit_samples, write_failing_classifier
 from tests.support.classifier_bundles import write_classifier
 from tests.support.files import flip_bit
 from tests.support.hostile_graphs import write_hostile
-from tests.support.processes import lectern
+from tests.support.processes import ROOT, environment, lectern
 from tests.support.server import running
 from tests.support.translator_bundles import write_translator
 
@@ -85,7 +88,7 @@ def test_a_port_in_use(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert error == f"cannot listen on 127.0.0.1:{port} (Address already in use); set LECTERN_PORT or LECTERN_HOST\n"
 
 
-@pytest.mark.parametrize("host", ["203.0.113.7", "no-such-host.invalid"])
+@pytest.mark.parametrize("host", ["203.0.113.7", "no-such-host.invalid", "a" * 300], ids=["other", "unknown", "long"])
 def test_an_address_that_is_not_ours(models_dir: Path, capsys: pytest.CaptureFixture[str], host: str) -> None:
     error = _serve_fails(capsys, "--host", host, "--port", "0", "--models", str(models_dir))
     assert error.startswith(f"cannot listen on {host}:0 (")
@@ -270,3 +273,72 @@ def test_models_verify_counts_everyday_sentences(models_dir: Path, capsys: pytes
 def test_openapi_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["openapi"]) == 0
     assert "/v1/classify" in json.loads(capsys.readouterr().out)["paths"]
+
+
+def _damaged_repository(models_dir: Path) -> Path:
+    flip_bit(write_classifier(models_dir, "letters").path / "samples.json")
+    return models_dir
+
+
+@pytest.mark.parametrize("command", ["list", "verify"])
+def test_what_the_encoding_of_the_output_does_not_have_is_escaped(models_dir: Path, command: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "service", "models", command, "--models", str(_damaged_repository(models_dir))],
+        env={**environment(), "PYTHONIOENCODING": "ascii"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (1, "")
+    assert "\\u2026, the manifest says" in result.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+@pytest.mark.parametrize("arguments", [["models", "list"], ["models", "verify"], ["openapi"]])
+def test_an_output_that_cannot_be_written_is_named(models_dir: Path, arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "service", *arguments],
+            env=environment(MODELS=str(models_dir)),
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (result.returncode, result.stderr) == (
+        2,
+        "lectern: the output cannot be written (No space left on device)\n",
+    )
+
+
+def test_a_bundle_cannot_steer_the_terminal(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_classifier(models_dir, "letters").path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["provenance"]["licence"] = "MIT\u001b[2J\ndigits/9  fine"
+    path.write_text(json.dumps(manifest))
+    assert main(["models", "list", "--models", str(models_dir)]) == 0
+    output = capsys.readouterr().out
+    assert "\x1b" not in output
+    assert len(output.splitlines()) == 2
+
+
+@pytest.mark.parametrize("command", ["list", "verify"])
+def test_a_folder_that_cannot_be_read_keeps_no_other_from_being_checked(
+    models_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    (models_dir / "letters").mkdir()
+
+    def versions_of(folder: Path) -> list[int]:
+        if folder.name == "letters":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return versions(folder)
+
+    monkeypatch.setattr(cli, "versions", versions_of)  # The superuser may read every folder.
+    assert main(["models", command, "--models", str(models_dir)]) == 1
+    output = capsys.readouterr().out
+    assert re.search(r"^letters.*cannot be read \(Permission denied\)$", output, re.MULTILINE)
+    assert re.search(r"^digits/1", output, re.MULTILINE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,4 +72,20 @@ def test_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments:
     captured = capsys.readouterr()
     assert message in captured.err
     assert captured.out == ""
+    assert path.read_text() == before
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path: Path) -> None:
+    """The limit stands for a full disk: a write takes only what fits."""
+    path = tmp_path / "keys"
+    path.write_text(before := f"other infer sha256:{'0' * 64}\n")
+    path.chmod(0o600)
+    code = (
+        "import resource, sys; from service.cli import main; "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(before) + 20}, resource.RLIM_INFINITY)); "
+        f"sys.exit(main(['keys', 'new', 'a', '--scope', 'infer', '--file', {str(path)!r}]))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"lectern: {path}: No space left on device\n"
     assert path.read_text() == before

@@ -76,6 +76,16 @@ def test_a_renewed_certificate_is_used_for_new_connections(tmp_path: Path) -> No
     assert read.context() is not before
 
 
+def test_a_certificate_is_read_once_its_rights_are_mended(tmp_path: Path) -> None:
+    certificate, key = write_certificate(tmp_path)
+    read = Certificate(certificate, key)
+    before, state = read.context(), certificate.stat()
+    key.chmod(0o640)
+    read.refresh()
+    assert read.context() is not before
+    assert certificate.stat().st_mtime_ns == state.st_mtime_ns
+
+
 @pytest.mark.parametrize(
     ("cert", "key", "message"),
     [
@@ -83,7 +93,8 @@ def test_a_renewed_certificate_is_used_for_new_connections(tmp_path: Path) -> No
         (None, "server.key", "set both or none"),
         ("missing.crt", "server.key", "LECTERN_TLS_CERT: .*missing.crt cannot be read .No such file"),
         ("server.crt", "missing.key", "LECTERN_TLS_KEY: .*missing.key cannot be read"),
-        ("server.crt", ".", "LECTERN_TLS_KEY: .* cannot be read"),
+        ("server.crt", ".", "LECTERN_TLS_KEY=.*: is no plain file"),
+        ("pipe", "server.key", "LECTERN_TLS_CERT=.*pipe: is no plain file"),
         ("server.crt", "other.key", "are not a PEM certificate and its key"),
         ("server.key", "server.key", "are not a PEM certificate and its key"),
     ],
@@ -91,6 +102,7 @@ def test_a_renewed_certificate_is_used_for_new_connections(tmp_path: Path) -> No
 def test_files_that_do_not_fit_are_named(tmp_path: Path, cert: str | None, key: str | None, message: str) -> None:
     write_certificate(tmp_path)
     write_certificate(tmp_path, "other")
+    os.mkfifo(tmp_path / "pipe")
     settings = Settings(tls_cert=tmp_path / cert if cert else None, tls_key=tmp_path / key if key else None)
     with pytest.raises(ConfigurationError, match=message):
         certificate_of(settings)

@@ -87,7 +87,8 @@ class Acceptor:
         self._listeners: list[Listener] = []
         self._paused: set[Listener] = set()
         """Those that wait for descriptors."""
-        self._pending: set[asyncio.Task[None]] = set()
+        self._pending: dict[asyncio.Task[None], float] = {}
+        """Connections that are not made yet, and since when."""
         self._next_warning = 0.0
 
     def listen(self, listener: Listener) -> None:
@@ -167,7 +168,8 @@ class Acceptor:
         app = listener.app
         count = len(self._connections) + len(self._pending)
         if count >= self._limit:
-            excess = count - sum(each.is_aborted for each in self._connections) - self._limit + 1
+            ending = sum(each.is_aborted for each in self._connections) + sum(map(_is_cancelled, self._pending))
+            excess = count - ending - self._limit + 1
             excess -= self.close_waiting(excess)
             if excess > 0:
                 self._warn("too many connections: all are busy", "LECTERN_MAX_CONNECTIONS", self._limit)
@@ -179,8 +181,8 @@ class Acceptor:
                 _refuse(client, encrypted=listener.ssl is not None)
                 return
         task = self._loop.create_task(self._open(client, listener, app))
-        self._pending.add(task)
-        task.add_done_callback(self._pending.discard)
+        self._pending[task] = self._loop.time()
+        task.add_done_callback(self._pending.pop)
 
     async def _open(self, client: socket.socket, listener: Listener, app: ASGIApp) -> None:
         context = listener.ssl() if listener.ssl else None
@@ -196,9 +198,12 @@ class Acceptor:
             )
         except OSError:  # The client left, or its handshake failed or took too long.
             client.close()
+        except asyncio.CancelledError:  # It makes room for another.
+            client.close()
+            raise
 
     def close_waiting(self, count: int) -> int:
-        """Close the connections that wait longest for a request.
+        """Close the connections that wait longest for a request, or for a TLS handshake.
 
         Args:
             count: how many.
@@ -206,10 +211,17 @@ class Acceptor:
         Returns:
             How many there were.
         """
-        waiting = [(since, id(each), each) for each in self._connections if (since := each.waiting_since) is not None]
+        waiting: list[tuple[float, int, Callable[[], object]]] = [
+            (since, id(each), each.abort) for each in self._connections if (since := each.waiting_since) is not None
+        ]
+        # Without TLS a connection is made within a turn of the event loop: the client keeps none waiting.
+        if any(listener.ssl for listener in self._listeners):
+            waiting += [
+                (since, id(task), task.cancel) for task, since in self._pending.items() if not _is_cancelled(task)
+            ]
         longest = sorted(waiting)[: max(count, 0)]
-        for _, _, connection in longest:
-            connection.abort()
+        for _, _, close in longest:
+            close()
         return len(longest)
 
     def _wait_for_descriptors(self, listener: Listener) -> None:
@@ -228,8 +240,12 @@ class Acceptor:
         now = self._loop.time()
         if now >= self._next_warning:
             self._next_warning = now + _WARNING_SECONDS
-            fields = {name: value, "connections": len(self._connections)}
+            fields = {name: value, "connections": len(self._connections) + len(self._pending)}
             log.warning(message, extra={"fields": fields})
+
+
+def _is_cancelled(task: asyncio.Task[None]) -> bool:
+    return task.cancelling() > 0
 
 
 def _has_left(client: socket.socket) -> bool:

@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -58,6 +59,21 @@ def test_a_handshake_has_a_time_limit(settings: Settings, tmp_path: Path) -> Non
         address = urlsplit(url)
         with socket.create_connection((address.hostname, address.port), timeout=30) as silent:
             assert silent.recv(1) == b""
+
+
+def test_handshakes_that_never_begin_make_room_for_others(models_dir: Path, tmp_path: Path) -> None:
+    certificate, key = write_certificate(tmp_path)
+    context = ssl.create_default_context(cafile=str(certificate))
+    variables = {"TLS_CERT": str(certificate), "TLS_KEY": str(key), "MAX_CONNECTIONS": "4", "HEADER_SECONDS": "600"}
+    with server(models_dir, **variables) as running, ExitStack() as stack:
+        address = urlsplit(running.url)
+        silent = [
+            stack.enter_context(socket.create_connection((address.hostname, address.port), timeout=30))
+            for _ in range(40)
+        ]
+        for _ in range(3):
+            assert httpx.get(f"{running.url}/livez", verify=context, timeout=60).status_code == 200
+        assert silent[0].recv(1) == b"", "the oldest is closed"
 
 
 def test_a_renewed_certificate_is_used_for_new_connections(tmp_path: Path) -> None:

@@ -78,20 +78,22 @@ async def read_fields(request: Request, required: Sequence[str]) -> dict[str, An
     if kind not in ("", "application/json", URLENCODED, MULTIPART):
         raise UnsupportedMedia(f"content-type {kind[:64]!r} is not supported; send application/json or a form")
     limits = json_limits(request)
+    characters = context(request).settings.max_total_characters
     body = await read_body(request, limits)
     content: Any = {}
     if kind == "application/json":
         content = await check_and_parse(body, limits, context(request).turns)
     elif kind == URLENCODED:
-        content = _collect(await _parse_urlencoded(body, context(request).turns))
+        content = _collect(await _parse_urlencoded(body, context(request).turns), characters)
     elif kind == MULTIPART:
         form = await parse_multipart(request, body)
-        content = _collect([(name, value) for name, value in form.multi_items() if isinstance(value, str)])
+        pairs = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+        content = _collect(pairs, characters)
     elif body:
         raise UnsupportedMedia("name a content-type: application/json or a form")
     if not isinstance(content, dict):
         raise InvalidRequest("the body must be a JSON object")
-    fields = _collect(_query_pairs(request)) | content
+    fields = _collect(_query_pairs(request), characters) | content
     context(request).access.check_fields(fields, request.scope)
     for name in required:
         if fields.get(name) is None:
@@ -182,8 +184,13 @@ def _query_pairs(request: Request) -> list[tuple[str, str]]:
     return request.query_params.multi_items()
 
 
-def _collect(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _collect(pairs: Sequence[tuple[str, str]], characters: int) -> dict[str, Any]:
     """The fields of a form or query, whose `q` may be a list: sent several times, as `q[]`, or as a JSON list of texts.
+
+    Args:
+        pairs: names and values.
+        characters: the most that all texts may have; a value with more commas is no list that could be answered, and
+            parsing it would stop the event loop.
 
     Raises:
         InvalidRequest: another field is sent several times with different values.
@@ -192,13 +199,13 @@ def _collect(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     texts = [value for name, value in pairs if name in _LIST_NAMES]
     if texts:
         is_list = len(texts) > 1 or any(name == _LIST_NAMES[1] for name, _ in pairs)
-        fields[_LIST_NAMES[0]] = texts if is_list else _json_texts(texts[0]) or texts[0]
+        fields[_LIST_NAMES[0]] = texts if is_list else _json_texts(texts[0], characters) or texts[0]
     return fields
 
 
-def _json_texts(value: str) -> list[str] | None:
-    """The texts of a JSON list; None of what is none."""
-    if not (value.startswith("[") and value.endswith("]")):
+def _json_texts(value: str, most_commas: int) -> list[str] | None:
+    """The texts of a JSON list; None of what is none, or has more commas."""
+    if not (value.startswith("[") and value.endswith("]")) or value.count(",") > most_commas:
         return None
     try:
         items = orjson.loads(value)

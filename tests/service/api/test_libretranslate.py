@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from jsonschema import Draft202012Validator
 from starlette.testclient import TestClient
@@ -375,3 +377,15 @@ def test_what_clients_ask_before_they_translate(client: TestClient) -> None:
     assert settings["keyRequired"] is False
     assert client.get("/spec").json() == client.get("/openapi.json").json()
     assert client.post("/health").json().keys() == {"error"}
+
+
+def test_a_list_that_is_too_long_is_not_parsed(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+    loads = orjson.loads
+    monkeypatch.setattr("service.api.forms.orjson.loads", lambda value: (parsed.append(value), loads(value))[1])
+    fields = {"source": "en", "target": "de"}
+    texts = json.dumps(["house"] * 3)
+    assert client.post("/translate", data=fields | {"q": texts}).json() == {"translatedText": ["Haus"] * 3}
+    assert parsed == [texts]
+    answer = client.post("/translate", data=fields | {"q": json.dumps([""] * 60_000)})
+    assert (answer.status_code, len(parsed)) == (400, 1)

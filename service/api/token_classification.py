@@ -49,8 +49,9 @@ OPERATIONS = (
             "Returns the tag of each token with its probability, and for models that recognize names also the "
             "`entities`. Texts are split into sentences and tokens: by the rules for English, or as the model learned "
             "from its treebank, with the words of contractions as tokens. `tokens` are used as sent, one list per "
-            "sentence, and joined by one space. Offsets are Unicode code points of the text as it was sent. An empty "
-            "text has an empty result."
+            "sentence, and joined by one space. A line break ends a sentence, unless the line was wrapped. Offsets "
+            "are of the text as it was sent, in the unit `offsets`: code points by default. An empty text has an "
+            "empty result."
         ),
         body=TagBody,
         json_limits=_json_limits,

@@ -7,6 +7,7 @@ there, even without the rules for German and French below.
 import re
 from collections.abc import Iterator
 
+from service.text.lines import Lines
 from service.text.sentences_en import words_by_sentence
 
 Span = tuple[int, int]
@@ -48,13 +49,14 @@ def sentence_spans(text: str, language: str) -> list[Span]:
 
 def _join_at_abbreviations(text: str, sentences: list[Span], abbreviation: re.Pattern[str]) -> Iterator[Span]:
     """Join the sentences of a line where the first one ends with an abbreviation or an ordinal."""
+    lines = Lines(text)
     first = 0
     for index, (_, stop) in enumerate(sentences):
         start = sentences[first][0]
-        if index + 1 < len(sentences) and "\n" not in text[stop : sentences[index + 1][0]]:
+        if index + 1 < len(sentences) and not lines.starts_line(sentences[index + 1][0]):
             match = abbreviation.search(text, max(start, stop - _MAX_ABBREVIATION), stop)
             # A number that is alone in its line so far is the number of a list item.
-            if match and text[text.rfind("\n", 0, stop) + 1 : stop].strip() != match.group():
+            if match and not lines.starts_line(match.start()):
                 continue
         yield start, stop
         first = index + 1

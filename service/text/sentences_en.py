@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from service.text.words_en import PARAGRAPH_BREAK, word_spans
+from service.text.lines import PARAGRAPH_BREAK
+from service.text.words_en import word_spans
 
 _END_MARKS = ".!?…"
 _END = re.compile(f"[{_END_MARKS}]+")

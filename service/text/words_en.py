@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from service.text.characters import MARKS
+from service.text.lines import PARAGRAPH_BREAK
 
 _MAX_CACHED_LENGTH = 32
 """Longer chunks are rare and not cached, which bounds the memory of the cache."""
@@ -128,8 +129,6 @@ Long runs are consumed by a single match, and every other repetition is bounded,
 """
 
 _WORD = re.compile("|".join(_RULES), re.DOTALL)
-PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*\n")
-"""A blank line."""
 
 
 def words(text: str) -> list[str]:
@@ -153,7 +152,7 @@ def word_spans(text: str) -> list[tuple[int, int]]:
 
 def _chunks(text: str) -> Iterator[tuple[str, ...]]:
     """The words of each chunk in order; no chunk is empty."""
-    for paragraph in PARAGRAPH_BREAK.split(text) if "\n" in text else (text,):
+    for paragraph in PARAGRAPH_BREAK.split(text):
         chunks = paragraph.split()
         for index, chunk in enumerate(chunks, 1):
             following = chunks[index][0] if "." in chunk[-3:] and index < len(chunks) else ""

@@ -13,11 +13,13 @@ from service.errors import ModelFailure
 from service.tasks.token_classification.crf import Decoded, decode
 from service.tasks.token_classification.features import Kind
 from service.tasks.token_classification.tag_schemes import OUTSIDE, spans, write_iob2
+from service.text import OffsetUnit, offsets_in_unit
 
 Offsets = list[tuple[int, int]]
 """Start and end of each token of a sentence, in code points of the text."""
 
 _SCORE_DECIMALS = 6
+_FIELDS_WITH_OFFSETS = ("sentences", "tokens", "entities", "multiword")
 
 
 def joined_offsets(tokens: Sequence[str]) -> list[Offsets]:
@@ -124,6 +126,16 @@ class Tagging:
         if multiword is not None:
             answer["multiword"] = [_split(text, answer["tokens"], *token) for token in multiword]
         return answer
+
+
+def in_unit(answer: dict[str, Any], text: str, unit: OffsetUnit) -> dict[str, Any]:
+    """The answer for a text with all starts and ends in another unit."""
+    offsets = offsets_in_unit(text, unit)
+    if offsets is not None:
+        for field in _FIELDS_WITH_OFFSETS:
+            for span in answer.get(field, ()):
+                span["start"], span["end"] = offsets[span["start"]], offsets[span["end"]]
+    return answer
 
 
 def _split(text: str, tokens: list[dict[str, Any]], first: int, words: tuple[str, ...]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from service.runtime.session import OpenSession, Tensors
 from service.tasks.base import Check, Predictor, SerializedList
 from service.tasks.scheduling import RUN, Scheduling, Work
 from service.tasks.tensors import TextTensors, object_array
-from service.tasks.token_classification.decoding import Tagging
+from service.tasks.token_classification.decoding import Tagging, in_unit
 from service.tasks.token_classification.features import EMISSIONS
 from service.tasks.token_classification.length_buckets import length_buckets
 from service.tasks.token_classification.loading import open_tagger
@@ -112,11 +112,13 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
 
     def parse(self, body: TagBody) -> TagRequest:
         if body.tokens is not None:
-            return TagRequest([" ".join(tokens) for tokens in body.tokens], body.tokens, "tokens[{}]".format)
+            return TagRequest(
+                [" ".join(tokens) for tokens in body.tokens], body.tokens, "tokens[{}]".format, body.offsets
+            )
         if body.texts is not None:
-            return TagRequest(body.texts)
+            return TagRequest(body.texts, unit=body.offsets)
         assert body.text is not None
-        return TagRequest([body.text], field=lambda index: "text")
+        return TagRequest([body.text], field=lambda index: "text", unit=body.offsets)
 
     def preprocess(self, request: TagRequest) -> Tensors:
         return self.preprocess_with_checks(request, lambda: None)
@@ -150,7 +152,7 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
         first = 0
         for text, offsets, multiword in zip(request.texts, request.sentences, request.multiword, strict=True):
             result = self._tagging.result(text, offsets, tagged[first : first + len(offsets)], multiword)
-            results.append(orjson.dumps(result))
+            results.append(orjson.dumps(in_unit(result, text, request.unit)))
             first += len(offsets)
         return {"results": SerializedList(results)}
 

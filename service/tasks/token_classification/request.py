@@ -12,6 +12,7 @@ from service.errors import InvalidRequest, LimitExceeded, PayloadTooLarge
 from service.limits import Limits, variable
 from service.tasks.token_classification.decoding import Multiword, Offsets, joined_offsets
 from service.tasks.token_classification.segmentation import Segment, SegmentedText, segment_by_rules
+from service.text import OffsetUnit
 
 _INLINE_CHARACTERS, _INLINE_TOKENS = 2_000, 400
 """The largest request that is split and answered in the event loop: about a millisecond's work."""
@@ -28,6 +29,7 @@ class TagRequest:
         texts: the texts as they were sent; for tokens, those of each sentence joined by single spaces.
         tokens: the tokens of each text, if tokens were sent: each text is one sentence.
         field: the name of a text in error messages, by its index.
+        unit: the unit of the offsets in the answer.
     """
 
     def __init__(
@@ -35,8 +37,10 @@ class TagRequest:
         texts: Sequence[str],
         tokens: Sequence[Sequence[str]] | None = None,
         field: Callable[[int], str] = "texts[{}]".format,
+        unit: OffsetUnit = "unicode",
     ) -> None:
         self.texts = texts
+        self.unit = unit
         self.sentences: list[list[Offsets]] = []
         """Token offsets of the sentences of each text."""
         self.multiword: list[list[Multiword] | None] = []
@@ -161,7 +165,7 @@ class TagRequest:
         else:
             quoted = text[start : start + _QUOTED_CHARACTERS]
             which = f"its sentence {number}, from character {start} ({quoted!r}…), has "
-            remedy = "end sentences with a full stop or a blank line"
+            remedy = "end sentences with a full stop or a line break"
         message = f"{which}{len(sentence)} tokens, {limit}; {remedy}"
         return LimitExceeded(message, self._field(index))
 

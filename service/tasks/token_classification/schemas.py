@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field, model_validator
 
 from service.tasks.base import StopAtFirst, TaskBody
-from service.tasks.body_fields import Word, exactly_one_of
+from service.tasks.body_fields import NullAs, Word, exactly_one_of
+from service.text import OffsetUnit
 
 Texts = Annotated[list[str], StopAtFirst()]
 Tokens = Annotated[list[Word], StopAtFirst()]
@@ -23,6 +24,10 @@ class TagBody(TaskBody):
     tokens: Annotated[list[Tokens], StopAtFirst()] | None = Field(
         default=None, description="Sentences of tokens, one list per sentence; they are not split any further."
     )
+    offsets: Annotated[OffsetUnit, NullAs(lambda: "unicode")] = Field(
+        default="unicode",
+        description="The unit of all starts and ends: code points, code units of UTF-16, or bytes of UTF-8.",
+    )
 
     @model_validator(mode="after")
     def _one_form(self) -> TagBody:
@@ -32,7 +37,7 @@ class TagBody(TaskBody):
 
 
 class Sentence(BaseModel):
-    """A sentence: its start and end in code points of the text."""
+    """A sentence: its start and end in the text."""
 
     start: int
     end: int
@@ -68,7 +73,7 @@ class MultiwordToken(BaseModel):
 
 
 class Tagged(BaseModel):
-    """The answer for one text. Offsets are code points of the text, or of the tokens joined by single spaces."""
+    """The answer for one text. Offsets are into the text, or into the tokens joined by single spaces."""
 
     sentences: list[Sentence]
     tokens: list[Token]

@@ -16,7 +16,7 @@ from service.tasks.token_classification.contractions import Contractions, Words
 from service.tasks.token_classification.decoding import Multiword, Offsets
 from service.tasks.token_classification.segmentation_characters import CharacterIds, Paragraph, paragraphs
 from service.tasks.token_classification.segmentation_schema import InnerSpaces
-from service.text import words_by_sentence
+from service.text import Lines, split_at_lines, words_by_sentence
 
 INSIDE, END_OF_TOKEN, END_OF_SENTENCE = 0, 1, 2
 """Labels of a character."""
@@ -59,8 +59,8 @@ Segment = Callable[[Iterable[str], Callable[[], None]], Iterator[SegmentedText]]
 
 
 def segment_by_rules(texts: Iterable[str], check: Callable[[], None]) -> Iterator[SegmentedText]:
-    """Segment texts by the rules of the treebank UD English EWT."""
-    return (SegmentedText(words_by_sentence(text), None) for text in texts)
+    """Segment texts by the rules of the treebank UD English EWT, and at the ends of lines."""
+    return (SegmentedText(split_at_lines(Lines(text), words_by_sentence(text)), None) for text in texts)
 
 
 class Segmenter:
@@ -134,7 +134,7 @@ class Segmenter:
                     sentence = []
             if sentence:
                 sentences.append(sentence)
-        return SegmentedText(sentences, multiword)
+        return SegmentedText(split_at_lines(Lines(text), sentences), multiword)
 
 
 def token_spans(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from service.text.characters import MARKS
-from service.text.words_en import PARAGRAPH_BREAK
+from service.text.lines import Lines
 
 PADDING = 0
 CLASSES = ("lower-case letter", "upper-case letter", "other letter", "digit", "punctuation", "other")
@@ -36,12 +37,9 @@ class Paragraph(NamedTuple):
 
 
 def paragraphs(text: str) -> Iterator[Paragraph]:
-    """The paragraphs of a text, which blank lines separate; none is empty."""
-    start = 0
-    for match in PARAGRAPH_BREAK.finditer(text) if "\n" in text else ():
-        yield from _paragraph(text, start, match.start())
-        start = match.end()
-    yield from _paragraph(text, start, len(text))
+    """The parts of a text between the line breaks that end a sentence; none is empty."""
+    for start, end in pairwise([*Lines(text).parts(), len(text)]):
+        yield from _paragraph(text, start, end)
 
 
 def _paragraph(text: str, start: int, end: int) -> Iterator[Paragraph]:

@@ -98,6 +98,69 @@ def test_texts_and_tokens_have_the_result_of_each_text(client: TestClient) -> No
     assert joined["sentences"] == [{"start": 0, "end": 13}]
 
 
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r", "\x85", "\u2028"])
+def test_lines_are_sentences(client: TestClient, french: TestClient, line_break: str) -> None:
+    (result,) = ask(client, "names", text=line_break.join(["Ada", "Paris", "Zoë"]))["results"]
+    assert [entity["text"] for entity in result["entities"]] == ["Ada", "Paris", "Zoë"]
+    for asked, model in ((client, "pos"), (french, "french")):
+        text = line_break.join(["The cat sat in Paris"] * 300)
+        (result,) = ask(asked, model, text=text)["results"]
+        assert len(result["sentences"]) == 300
+        assert {text[sentence["start"] : sentence["end"]] for sentence in result["sentences"]} == {
+            "The cat sat in Paris"
+        }
+
+
+def test_a_wrapped_line_goes_on(client: TestClient) -> None:
+    text = "The cat sat and the cat sat and the cat sat beside New\nYork in Paris."
+    (result,) = ask(client, "names", text=text)["results"]
+    assert result["sentences"] == [{"start": 0, "end": len(text)}]
+    assert [entity["text"] for entity in result["entities"]] == ["New\nYork", "Paris"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "ada", "end"), [(None, (5, 8), 17), ("unicode", (5, 8), 17), ("utf16", (6, 9), 19), ("utf8", (11, 14), 27)]
+)
+def test_offsets_in_the_unit_asked_for(
+    client: TestClient, french: TestClient, unit: str | None, ada: tuple[int, int], end: int
+) -> None:
+    text = "e\u0301 😀\ufeffAda in Zoë 😀"
+    words = ["e\u0301", "😀", "\ufeff", "Ada", "in", "Zoë", "😀"]
+    (result,) = ask(client, "names", text=text, offsets=unit)["results"]
+    assert [token["text"] for token in result["tokens"]] == words
+    assert (result["tokens"][3]["start"], result["tokens"][3]["end"]) == ada
+    assert result["sentences"] == [{"start": 0, "end": end}]
+    assert_offsets(result, text, unit)
+    (result,) = ask(client, "names", tokens=[words], offsets=unit)["results"]
+    assert [token["text"] for token in result["tokens"]] == words
+    assert_offsets(result, " ".join(words), unit)
+    for repetitions in (1, 200):
+        text = "é 😀 du Paris. " * repetitions
+        (result,) = ask(french, "french", text=text, offsets=unit)["results"]
+        assert len(result["multiword"]) == repetitions
+        assert_offsets({"multiword": result["multiword"], "sentences": result["sentences"]}, text, unit)
+
+
+def assert_offsets(result: dict[str, Any], text: str, unit: str | None) -> None:
+    """Assert that each start and end, counted in the unit, cut the text that is answered with them."""
+    encoding = {"utf16": "utf-16-le", "utf8": "utf-8"}.get(unit or "", "utf-32-le")
+    size = {"utf16": 2, "utf8": 1}.get(unit or "", 4)
+    encoded = text.encode(encoding)
+    for field in ("tokens", "entities", "multiword", "sentences"):
+        for span in result.get(field, ()):
+            own = encoded[span["start"] * size : span["end"] * size].decode(encoding)
+            assert own
+            assert own == span.get("text", own)
+    last = result["sentences"][-1]["end"] * size
+    assert encoded[:last].decode(encoding) == text.rstrip()
+
+
+def test_zero_width_tokens_are_tokens(client: TestClient) -> None:
+    words = ["Ada", "\u200b", "\u200d", "\ufeff", "\u0301", "\u00ad", "New York", "a\nb", "\ue000"]
+    (result,) = ask(client, "names", tokens=[words])["results"]
+    assert [token["text"] for token in result["tokens"]] == words
+
+
 def test_empty_texts(client: TestClient) -> None:
     empty = {"sentences": [], "tokens": []}
     assert ask(client, text="")["results"] == [empty]
@@ -186,12 +249,13 @@ def test_the_model_card_describes_the_tags(client: TestClient) -> None:
             422,
             "texts[1]",
             "its sentence 2, from character 10 ('He said said said said said said'…), has 10001 tokens, the limit is "
-            "1000 (LECTERN_MAX_SENTENCE_TOKENS); end sentences with a full stop or a blank line",
+            "1000 (LECTERN_MAX_SENTENCE_TOKENS); end sentences with a full stop or a line break",
         ),
         ({"model": "pos", "tokens": [["a"] * 1_001]}, 422, "tokens[0]", "1001 tokens, the limit is 1000 (LECTERN_MAX"),
         ({"model": "pos", "text": "é" * 30_001}, 413, None, "text: 60002 bytes of text, the limit is 60000 (LECTERN_M"),
         ({"model": "pos", "texts": ["a", "a" * 60_001]}, 413, None, "texts[1]: 60001 bytes of text, the limit is"),
         ({"model": "pos", "texts": ["a! " * 5_001] * 9}, 422, "texts[4]", "more than 50000 tokens, the limit (LECT"),
+        ({"model": "pos", "text": "a", "offsets": "bytes"}, 422, "offsets", "'unicode', 'utf16' or 'utf8'"),
         ({"text": "a"}, 422, "model", "several models serve this task, name one of: names, pos"),
         ({"model": "digits", "text": "a"}, 422, "model", "'digits' is of the task 'image-classification'"),
         ({"model": "gone", "text": "a"}, 404, None, "no model 'gone'"),

@@ -7,13 +7,10 @@ from collections.abc import Iterator
 
 from service.tasks.translation.text.protected_spans import ProtectedSpans
 from service.tasks.translation.text.spans import Range
-from service.text import sentence_spans
+from service.text import Lines, sentence_spans
 
 _BULLET = re.compile(r"(?:[-\u2013\u2014*\u2022\u00b7>#+]{1,6}\s+)+")
 """List bullets and quote marks at the start of a line."""
-
-_MIN_WRAPPED, _MIN_WRAPPED_BEFORE_LOWERCASE = 50, 25
-"""A line this long was most likely wrapped; the second applies if the next line starts with a lower-case letter."""
 
 
 def split_sentences(text: str, language: str, protected: ProtectedSpans, *, is_html: bool) -> Iterator[Range]:
@@ -26,8 +23,9 @@ def split_sentences(text: str, language: str, protected: ProtectedSpans, *, is_h
         is_html: whether line breaks are ordinary spaces.
     """
     sentences = _sentences(text, language, protected)
-    for start, stop in sentences if is_html else _lines(text, sentences, protected):
-        bullet = _BULLET.match(text, start, stop) if not _line_before(text, start).strip() else None
+    lines = Lines(text)
+    for start, stop in sentences if is_html else _split_at_lines(lines, sentences, protected):
+        bullet = _BULLET.match(text, start, stop) if lines.starts_line(start) else None
         yield bullet.end() if bullet else start, stop
 
 
@@ -44,17 +42,12 @@ def _sentences(text: str, language: str, protected: ProtectedSpans) -> Iterator[
         joined_start = None
 
 
-def _lines(text: str, sentences: Iterator[Range], protected: ProtectedSpans) -> Iterator[Range]:
-    """The sentences, split at line breaks unless the line before was long enough to have been wrapped."""
+def _split_at_lines(lines: Lines, sentences: Iterator[Range], protected: ProtectedSpans) -> Iterator[Range]:
+    """The sentences, split where a line ends a sentence."""
     for start, stop in sentences:
+        line_starts = set(lines.sentence_starts(start, stop))
         for line_break in protected.line_breaks(start, stop):
-            min_length = _MIN_WRAPPED_BEFORE_LOWERCASE if text[line_break.end].islower() else _MIN_WRAPPED
-            if len(_line_before(text, line_break.start)) < min_length:
+            if line_break.end in line_starts:
                 yield start, line_break.start
                 start = line_break.end
         yield start, stop
-
-
-def _line_before(text: str, position: int) -> str:
-    """The part of a line before a position."""
-    return text[text.rfind("\n", 0, position) + 1 : position]

@@ -20,6 +20,7 @@ from enum import Enum
 from typing import Protocol
 
 from service.tasks.translation.text.number_patterns import may_have_numbers, number_pattern
+from service.text.lines import BREAKS
 
 Range = tuple[int, int]
 """Start and end of a part of a text."""
@@ -82,7 +83,7 @@ _WITH_PLACEHOLDERS = (
     r"|(?P<HANDLE>(?<!\w)[@#](?=\d*[A-Za-z])\w+)"
     r"|(?P<FORMAT_SPECIFIER>\{\w*\}|(?<![\w%])%[sd](?!\w))"
 )
-_LINE_BREAK = r"|(?P<LINE_BREAK>\n\s*)"
+_LINE_BREAK = rf"|(?P<LINE_BREAK>[{BREAKS}]\s*)"
 _ACCENTS = "\u0300-\u036f"
 JOINERS = frozenset("\u200c\u200d") | {chr(code) for code in range(0xFE00, 0xFE10)}
 """Joiners and variation selectors: invisible parts of emoji, which are never separated from them."""

@@ -175,7 +175,7 @@ def test_tokens_are_taken_as_they_are(names: TokenClassificationPredictor) -> No
         (
             {"texts": ["Ada sat. " + "la " * 11]},
             r"^texts\[0\]: its sentence 2, from character 9 \('la la .*'…\), has 11 tokens, the limit is 10 "
-            r"\(LECTERN_MAX_SENTENCE_TOKENS\); end sentences with a full stop or a blank line",
+            r"\(LECTERN_MAX_SENTENCE_TOKENS\); end sentences with a full stop or a line break",
         ),
         (
             {"tokens": [["a"], ["la"] * 11]},

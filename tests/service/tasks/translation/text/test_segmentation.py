@@ -45,6 +45,8 @@ def annotated(subwords: Subwords, text: str, language: str = "en") -> str:
         ("The (http://x.org) dog", "{The (}http://x.org) {dog}"),
         ("Dear Tom,\nThe dog sleeps.", "{Dear Tom,}\n{The dog sleeps.}"),
         ("The dog and the cat and the dog and the cat and Tom\nMiller sleep.", None),
+        ("Milk\u2028Water\r\nHouse\x85Dog\rCat", "{Milk}\u2028{Water}\r\n{House}\x85{Dog}\r{Cat}"),
+        ("- The dog and the cat and Tom and\n- the cat", "- {The dog and the cat and Tom and}\n- {the cat}"),
         ("- The dog\n- The cat\n  * milk", "- {The dog}\n- {The cat}\n  * {milk}"),
         # What the vocabulary does not know.
         ("I love 😀 you!", "{I love} 😀 {you!}"),

@@ -29,12 +29,15 @@ def template(digit: int) -> NDArray[np.float32]:
 
 
 @lru_cache
-def classifier_graph(*, fails_above: float | None = None, statistic: str = "ReduceMax") -> bytes:
+def classifier_graph(
+    *, fails_above: float | None = None, statistic: str = "ReduceMax", familiarity: bool = False
+) -> bytes:
     """ONNX graph of a linear classifier of `template`: image FP32 [-1,1,28,28] -> probabilities FP32 [-1,10].
 
     Args:
         fails_above: pixel value above which a run fails; None never fails.
         statistic: ReduceMax compares the highest pixel with it, ReduceMean the mean.
+        familiarity: whether it has the output familiarity FP32 [-1,1]: near 1 for a template, 0 for no bar at all.
     """
     weights = np.stack([template(digit).reshape(-1) for digit in range(10)], axis=1) / 4.0
     nodes = [
@@ -47,11 +50,20 @@ def classifier_graph(*, fails_above: float | None = None, statistic: str = "Redu
         nodes[0] = helper.make_node("Flatten", ["checked"], ["flat"], axis=1)
         nodes[:0] = _trap(statistic)
         constants |= {"above": np.array(fails_above, np.float32), "one_element": np.zeros(1, np.float32)}
+    outputs = [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 10])]
+    if familiarity:
+        nodes += [
+            helper.make_node("ReduceMax", ["logits"], ["best"], axes=[1], keepdims=1),
+            helper.make_node("Sub", ["best", "half"], ["familiarity_logit"]),
+            helper.make_node("Sigmoid", ["familiarity_logit"], ["familiarity"]),
+        ]
+        constants["half"] = np.array(5, np.float32)
+        outputs.append(helper.make_tensor_value_info("familiarity", TensorProto.FLOAT, ["batch", 1]))
     return onnx_file(
         "digits",
         nodes,
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 1, SIZE, SIZE])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 10])],
+        outputs,
         constants,
         opset=17,
     )
@@ -68,12 +80,15 @@ def _trap(statistic: str) -> list[onnx.NodeProto]:
     ]
 
 
-def classifier_manifest(name: str = "digits") -> Manifest:
+def classifier_manifest(name: str = "digits", *, familiarity: bool = False) -> Manifest:
     """The manifest of `classifier_graph`."""
+    outputs = [TensorSpec(name="probabilities", datatype="FP32", shape=(-1, 10))]
+    if familiarity:
+        outputs.append(TensorSpec(name="familiarity", datatype="FP32", shape=(-1, 1)))
     graph = Graph(
         file="model.onnx",
         inputs=(TensorSpec(name="image", datatype="FP32", shape=(-1, 1, SIZE, SIZE)),),
-        outputs=(TensorSpec(name="probabilities", datatype="FP32", shape=(-1, 10)),),
+        outputs=tuple(outputs),
     )
     return Manifest(
         name=name,
@@ -89,15 +104,17 @@ def classifier_manifest(name: str = "digits") -> Manifest:
     )
 
 
-def write_classifier(repository: Path, name: str = "digits", *, graph: bytes | None = None) -> Bundle:
+def write_classifier(
+    repository: Path, name: str = "digits", *, graph: bytes | None = None, familiarity: bool = False
+) -> Bundle:
     """Write the next version of a tiny classifier into `repository`."""
-    content = graph or classifier_graph()
+    content = graph or classifier_graph(familiarity=familiarity)
     files = {
         "model.onnx": content,
         "samples.json": _samples(content),
         "MODEL_CARD.md": b"# Bars\n",
     }
-    return write_bundle(repository, classifier_manifest(name), files)
+    return write_bundle(repository, classifier_manifest(name, familiarity=familiarity), files)
 
 
 @lru_cache
@@ -107,7 +124,7 @@ def _samples(graph: bytes) -> bytes:
     samples = []
     for digit in (1, 7):
         image = template(digit)
-        (probabilities,) = session.run(None, {"image": image[None, None]})
+        (probabilities,) = session.run(["probabilities"], {"image": image[None, None]})
         best = np.argsort(-probabilities[0], kind="stable")[:3]
         predictions = [{"label": LABELS[i], "score": round(float(probabilities[0, i]), 6)} for i in best]
         samples.append({"request": {"top_k": 3, "pixels": [image.tolist()]}, "results": [{"predictions": predictions}]})

@@ -5,7 +5,7 @@ import logging
 import os
 import platform
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,14 +78,14 @@ def note_unfinished(run: Run, epochs: int) -> None:
         print(f"note: the run has {trained} of its {epochs} epochs; exporting the best of those")
 
 
-def to_onnx(module: nn.Module, example: torch.Tensor, *, input_name: str, output_name: str) -> bytes:
+def to_onnx(module: nn.Module, example: torch.Tensor, *, input_name: str, output_names: Sequence[str]) -> bytes:
     """Convert a module to an ONNX file with its weights inside.
 
     Args:
-        module: takes one tensor and returns one; the first axis of both is the batch.
+        module: takes one tensor and returns one or several; the first axis of all is the batch.
         example: an input of the module.
         input_name: name of the graph's input.
-        output_name: name of the graph's output.
+        output_names: names of the graph's outputs.
     """
     module.eval()
     with _quiet_exporter():
@@ -96,7 +96,7 @@ def to_onnx(module: nn.Module, example: torch.Tensor, *, input_name: str, output
             external_data=False,
             opset_version=OPSET,
             input_names=[input_name],
-            output_names=[output_name],
+            output_names=list(output_names),
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             verbose=False,
         )

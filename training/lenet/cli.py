@@ -1,6 +1,6 @@
 """LeNet's part of the commands `lectern-train lenet train | evaluate | export`."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from training.lenet.config import PRESETS, LenetConfig
 from training.lenet.data.dataset import ImageData, load_images
 from training.lenet.evaluate import Evaluation, evaluate
 from training.lenet.export.bundle import default_name, export
+from training.lenet.familiarity.evaluation import FamiliarityReport
+from training.lenet.familiarity.fit import FEWEST_HELD_OUT
 from training.lenet.train import train
 
 LenetExperiment = Experiment[LenetConfig, ImageData]
@@ -39,6 +41,18 @@ def _evaluate(experiment: LenetExperiment, run: Run, device: torch.device, optio
 
 def _add_export_options(parser: ArgumentParser) -> None:
     add_bundle_options(parser, "digits, or the name of the data's folder")
+    parser.add_argument(
+        "--familiarity",
+        action=BooleanOptionalAction,
+        default=True,
+        help="fit an output that says whether an image is one of the classes at all (takes about a minute)",
+    )
+    parser.add_argument(
+        "--fonts",
+        type=Path,
+        metavar="FOLDER",
+        help="fonts to draw other characters with for --familiarity, beside those that matplotlib brings",
+    )
 
 
 def _export(experiment: LenetExperiment, run: Run, name: str, options: Namespace) -> str:
@@ -52,11 +66,24 @@ def _export(experiment: LenetExperiment, run: Run, name: str, options: Namespace
         licence=options.licence,
         attribution=options.attribution,
         description=options.description,
+        familiarity=options.familiarity,
+        fonts=options.fonts,
     )
     return (
         f"ONNX equals PyTorch on {exported.dev_images} held-out images and the samples "
-        f"(greatest difference {exported.greatest_difference:.1e})\nwrote {exported.bundle.path}"
+        f"(greatest difference {exported.greatest_difference:.1e})\n"
+        f"{_familiarity_line(exported.familiarity, requested=options.familiarity)}wrote {exported.bundle.path}"
     )
+
+
+def _familiarity_line(report: FamiliarityReport | None, *, requested: bool) -> str:
+    """What became of familiarity, for the user; empty where it was not asked for."""
+    if report is not None:
+        members = next(kind for kind in report.kinds if kind.is_member).decided_right
+        return f"familiarity: {members:.1%} of held-out images recognized, {report.flagged:.1%} of outliers not\n"
+    if not requested:
+        return ""
+    return f"note: no familiarity: it takes {FEWEST_HELD_OUT} held-out images to calibrate (--dev)\n"
 
 
 def _add_moved_data_options(parser: ArgumentParser) -> None:

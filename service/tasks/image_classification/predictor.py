@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundle.checks import read_preprocessing, require_graphs, require_labels, require_tensors
+from service.bundle.checks import TensorType, read_preprocessing, require_graphs, require_labels, require_tensors
 from service.bundle.files import Bundle
 from service.bundle.manifest import Datatype
 from service.errors import InvalidRequest, LimitExceeded, ModelFailure
@@ -46,6 +46,11 @@ _SPLIT_PIXELS = 300_000
 """The work of the figures of a picture that is split: about five, of some 0.5 ms each."""
 _PIXELS_PER_BYTE = 8
 """About the pixels of a byte of a compressed picture, where its header does not tell."""
+
+FAMILIARITY = "familiarity"
+"""Name of the output that says whether an image is one of the labels at all."""
+RECOGNIZED_FROM = 0.5
+"""Familiarity from which an image counts as one of the labels: exporters calibrate it so that either is as likely."""
 
 _OUT_OF_RANGE = "holds a value outside 0 (paper) to 1 (ink); divide bytes by 255"
 
@@ -110,7 +115,11 @@ class ImageScheduling(Scheduling[ClassifyRequest]):
 
 
 class ImageClassificationPredictor(Predictor[ClassifyRequest]):
-    """One graph: `image` FP32 [-1, 1, height, width] in 0..1 to `probabilities` FP32 [-1, labels]."""
+    """One graph: `image` FP32 [-1, 1, height, width] in 0..1 to `probabilities` FP32 [-1, labels].
+
+    A graph may have `familiarity` FP32 [-1, 1] as a second output: the probability that the image is one of the labels
+    at all.
+    """
 
     routes: ClassVar = {"/v1/classify": ClassifyBody}
     limit_names = ("max_images", "max_pixels", "max_scanned_pixels", "max_image_parts")
@@ -125,12 +134,10 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         self._shape = (self._preprocessing.height, self._preprocessing.width)
         self._input = next((spec.name for spec in graph.inputs), "image")
         self._output = next((spec.name for spec in graph.outputs), "probabilities")
-        require_tensors(
-            bundle,
-            graph,
-            inputs={self._input: (Datatype.FP32, (-1, 1, *self._shape))},
-            outputs={self._output: (Datatype.FP32, (-1, len(self._labels)))},
-        )
+        outputs: dict[str, TensorType] = {self._output: (Datatype.FP32, (-1, len(self._labels)))}
+        if len(graph.outputs) > 1:
+            outputs[FAMILIARITY] = (Datatype.FP32, (-1, 1))
+        require_tensors(bundle, graph, inputs={self._input: (Datatype.FP32, (-1, 1, *self._shape))}, outputs=outputs)
         self._session = next(iter(self.sessions.values()))
         self.tensors = ImageTensors(graph.inputs, graph.outputs)
         self.scheduling = ImageScheduling(limits.max_batch_size, self._input, self._shape, limits.max_pixels)
@@ -170,15 +177,15 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
     def postprocess(self, request: ClassifyRequest, outputs: Tensors) -> dict[str, Any]:
         # Plain lists: for the few labels of one image they are several times faster than numpy's sorting.
         labels = self._labels
-        ranked = []
+        answers: list[dict[str, Any]] = []
         for row in outputs[self._output].tolist():
             if not math.isfinite(sum(row)):
                 raise ModelFailure("the model's probabilities hold NaN or infinity")
             best = sorted(range(len(row)), key=row.__getitem__, reverse=True)[: request.top_k]
-            ranked.append([{"label": labels[i], "score": round(row[i], 6)} for i in best])
-        if not request.figures:
-            return {"results": [{"predictions": predictions} for predictions in ranked]}
-        return {"results": _with_figures(request, ranked)}
+            answers.append({"predictions": [{"label": labels[i], "score": round(row[i], 6)} for i in best]})
+        if request.pixels is None and FAMILIARITY in outputs:
+            _add_familiarity(answers, outputs[FAMILIARITY][:, 0].tolist())
+        return {"results": _with_figures(request, answers) if request.figures else answers}
 
     def _check_count(self, count: int, field: str) -> None:
         if count == 0:
@@ -220,15 +227,24 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         return images
 
 
-def _with_figures(request: ClassifyRequest, ranked: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """The results of pictures: predictions, the number of figures and, if asked for, each figure by itself."""
-    pictures, rest = ranked[: len(request.figures)], iter(ranked[len(request.figures) :])
+def _add_familiarity(answers: list[dict[str, Any]], familiarities: list[float]) -> None:
+    """Say of each image, and of each part of one, whether it is one of the labels at all."""
+    for answer, familiarity in zip(answers, familiarities, strict=True):
+        if not math.isfinite(familiarity):
+            raise ModelFailure("the model's familiarity is NaN or infinity")
+        answer["recognized"] = familiarity >= RECOGNIZED_FROM
+        answer[FAMILIARITY] = round(familiarity, 6)
+
+
+def _with_figures(request: ClassifyRequest, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The results of pictures: the answer, the number of figures and, if asked for, the answer of each figure."""
+    pictures, rest = answers[: len(request.figures)], iter(answers[len(request.figures) :])
     results: list[dict[str, Any]] = []
-    for predictions, counted in zip(pictures, request.figures, strict=True):
-        result: dict[str, Any] = {"predictions": predictions, "figures": counted.count}
+    for answer, counted in zip(pictures, request.figures, strict=True):
+        result: dict[str, Any] = answer | {"figures": counted.count}
         if request.split:
             result["parts"] = [
-                {"x": box.left, "y": box.top, "width": box.width, "height": box.height, "predictions": next(rest)}
+                {"x": box.left, "y": box.top, "width": box.width, "height": box.height, **next(rest)}
                 for box in counted.boxes
             ]
         results.append(result)

@@ -59,7 +59,24 @@ class Prediction(BaseModel):
     score: float = Field(ge=0, le=1)
 
 
-class ImagePart(BaseModel):
+class Recognition(BaseModel):
+    """Whether a picture, or a part of one, is one of the model's labels at all.
+
+    Models without an output for it answer without these fields, and so do `pixels`.
+    """
+
+    recognized: bool | SkipJsonSchema[None] = Field(
+        default=None, description="Whether it is one of the model's labels at all: `familiarity` is 0.5 or more."
+    )
+    familiarity: float | SkipJsonSchema[None] = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Probability that it is one of the model's labels, if labels and anything else are as frequent.",
+    )
+
+
+class ImagePart(Recognition):
     """One figure of a picture: its box in pixels of the upright picture, and its most probable labels."""
 
     x: int = Field(ge=0)
@@ -69,8 +86,8 @@ class ImagePart(BaseModel):
     predictions: list[Prediction]
 
 
-class ImageResult(BaseModel):
-    """The most probable labels of one image, best first, and the figures on it.
+class ImageResult(Recognition):
+    """The most probable labels of one image, best first, whether it is one at all, and the figures on it.
 
     `figures` and `parts` are of pictures that are normalized as in MNIST; `pixels` have neither.
     """

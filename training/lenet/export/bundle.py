@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from service.bundle.files import Bundle, Sample, draft_bundle
 from service.bundle.manifest import Comparison, Datatype, Graph, Manifest, Metric, Task, TensorSpec
 from service.runtime.session import Session
+from service.tasks.image_classification.predictor import FAMILIARITY
 from service.tasks.image_classification.preprocessing import ImagePreprocessing
 from training.common.config import to_dict
 from training.common.export import check_parity, provenance, to_onnx
@@ -21,6 +22,9 @@ from training.lenet.config import LenetConfig, stored_config
 from training.lenet.data.dataset import ImageData, Split
 from training.lenet.evaluate import evaluate, load_best
 from training.lenet.export.card import model_card
+from training.lenet.export.familiarity_card import familiarity_metrics, with_familiarity
+from training.lenet.familiarity.evaluation import FamiliarityReport, evaluate_familiarity
+from training.lenet.familiarity.fit import FEWEST_HELD_OUT, Familiarity, fit_familiarity
 from training.lenet.network.model import PADDING, PIXEL_DEVIATION, PIXEL_MEAN, SIDE, LeNet5
 
 GRAPH_FILE = "model.onnx"
@@ -38,16 +42,21 @@ class Exported:
     """Number of held-out images compared."""
     greatest_difference: float
     """Greatest absolute difference of a probability between PyTorch and ONNX Runtime."""
+    familiarity: FamiliarityReport | None
+    """How well familiarity was measured to work; None for a bundle without it."""
 
 
 class ServedLeNet(nn.Module):
-    """Images [B, 1, 28, 28] in 0..1 to probabilities [B, classes].
+    """Images [B, 1, 28, 28] in 0..1 to probabilities [B, classes] and, where it was fitted, familiarity [B, 1].
 
-    Equals the softmax of `LeNet5`, with padding and the normalization of pixels folded into C1.
+    Equals the softmax of `LeNet5` at the fitted temperature, with padding and the normalization of pixels folded into
+    C1.
     """
 
-    def __init__(self, model: LeNet5) -> None:
+    def __init__(self, model: LeNet5, fitted: Familiarity | None = None) -> None:
         super().__init__()
+        self.temperature = fitted.temperature if fitted else 1.0
+        self.head = fitted.head if fitted else None
         first = model.c1
         assert first.bias is not None
         self.c1 = nn.Conv2d(1, first.out_channels, first.kernel_size, padding=PADDING)  # type: ignore[arg-type]  # is a pair
@@ -57,8 +66,12 @@ class ServedLeNet(nn.Module):
             self.c1.bias.copy_(first.bias - first.weight.sum((1, 2, 3)) * (PIXEL_MEAN / PIXEL_DEVIATION))
         self.model = model
 
-    def forward(self, image: Tensor) -> Tensor:
-        return self.model.from_c1(self.c1(image)).softmax(1)
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        s4, c5, f6, scores = self.model.layers_from_c1(self.c1(image))
+        probabilities = (scores / self.temperature).softmax(1)
+        if self.head is None:
+            return (probabilities,)
+        return probabilities, self.head(torch.cat([s4, c5, f6], dim=1)).sigmoid()
 
 
 def default_name(config: LenetConfig) -> str:
@@ -76,25 +89,47 @@ def export(
     licence: str | None,
     attribution: str | None = None,
     description: str,
+    familiarity: bool = True,
+    fonts: Path | None = None,
 ) -> Exported:
     """Export the weights that a run kept as the next version of a model, after checking the graph against PyTorch.
+
+    Args:
+        run: the run.
+        config: its settings.
+        data: its data.
+        name: the model's name.
+        repository: the model repository.
+        licence: licence of the weights; None is that of the data.
+        description: description of the model; empty for a default.
+        familiarity: whether to fit the output that says whether an image is one of the classes at all. It is left out
+            where too few images are held out to calibrate it.
+        fonts: folder of fonts to draw outliers and printed examples with, beside those that matplotlib brings.
 
     Raises:
         CheckpointError: the run has no weights yet.
         ExportError: the graph differs from PyTorch; nothing is written.
     """
     model, epoch = load_best(run, config, data)
-    graph = to_onnx(ServedLeNet(model).eval(), torch.zeros(2, 1, SIDE, SIDE), input_name=_INPUT, output_name=_OUTPUT)
+    fitted = None
+    if familiarity and len(data.dev) >= FEWEST_HELD_OUT:
+        fitted = fit_familiarity(model, config, data, fonts)
+    report = evaluate_familiarity(model, fitted) if fitted else None
+    served = ServedLeNet(model, fitted).eval()
+    spec = _graph(len(data.labels), has_familiarity=fitted is not None)
+    graph = to_onnx(
+        served, torch.zeros(2, 1, SIDE, SIDE), input_name=_INPUT, output_names=[output.name for output in spec.outputs]
+    )
     evaluations = _evaluations(run, config, data, epoch)
     manifest = Manifest(
         name=name,
         version=1,
         task=Task.IMAGE_CLASSIFICATION,
         description=description or f"LeNet-5, trained on {data.name}: {len(data.labels)} classes",
-        graphs={"model": _graph(len(data.labels))},
+        graphs={"model": spec},
         labels=data.labels,
         preprocessing=ImagePreprocessing(normalizer=config.normalizer, height=SIDE, width=SIDE).model_dump(),
-        metrics=_metrics(evaluations, data),
+        metrics=_metrics(evaluations, data) + (familiarity_metrics(report, data) if report else ()),
         provenance=provenance(
             data=data.name,
             licence=licence or data.licence,
@@ -106,14 +141,16 @@ def export(
         comparison=Comparison(kind="scores", tolerance=1e-4),
     )
     card = model_card(manifest, config, data, parameters=model.parameter_count(), evaluations=evaluations)
+    if report and fitted:
+        card = with_familiarity(card, report, fitted)
     with draft_bundle(repository, manifest, {GRAPH_FILE: graph}) as draft:
         answers = SampleAnswers(draft.bundle)
         session = answers.predictor.sessions["model"]
-        difference = _parity(model, session, _pixels(data.dev), f"the {len(data.dev)} held-out images")
+        difference = _parity(served, session, _pixels(data.dev), f"the {len(data.dev)} held-out images")
         pixels = _sample_pixels(data)
-        _parity(model, session, pixels.astype(np.float32)[:, None], "the samples")
+        _parity(served, session, pixels.astype(np.float32)[:, None], "the samples")
         bundle = draft.publish(digit_samples(answers, data), card)
-    return Exported(bundle=bundle, dev_images=len(data.dev), greatest_difference=difference)
+    return Exported(bundle=bundle, dev_images=len(data.dev), greatest_difference=difference, familiarity=report)
 
 
 def _evaluations(run: Run, config: LenetConfig, data: ImageData, epoch: int) -> dict[str, Any]:
@@ -123,12 +160,15 @@ def _evaluations(run: Run, config: LenetConfig, data: ImageData, epoch: int) -> 
     return {split: result for split, result in run.evaluations().items() if result["epoch"] == epoch}
 
 
-def _graph(classes: int) -> Graph:
+def _graph(classes: int, *, has_familiarity: bool) -> Graph:
     """The manifest's description of the graph."""
+    outputs = [TensorSpec(name=_OUTPUT, datatype=Datatype.FP32, shape=(-1, classes))]
+    if has_familiarity:
+        outputs.append(TensorSpec(name=FAMILIARITY, datatype=Datatype.FP32, shape=(-1, 1)))
     return Graph(
         file=GRAPH_FILE,
         inputs=(TensorSpec(name=_INPUT, datatype=Datatype.FP32, shape=(-1, 1, SIDE, SIDE)),),
-        outputs=(TensorSpec(name=_OUTPUT, datatype=Datatype.FP32, shape=(-1, classes)),),
+        outputs=tuple(outputs),
     )
 
 
@@ -147,8 +187,10 @@ def _pixels(split: Split) -> NDArray[np.float32]:
 
 
 @torch.no_grad()
-def _parity(model: LeNet5, session: Session, pixels: NDArray[np.float32], description: str) -> float:
-    """Compare the probabilities of PyTorch and of the graph for images [N, 1, 28, 28].
+def _parity(served: ServedLeNet, session: Session, pixels: NDArray[np.float32], description: str) -> float:
+    """Compare the outputs of PyTorch and of the graph for images [N, 1, 28, 28].
+
+    The network is called as it was trained, with nothing folded into C1.
 
     Returns:
         The greatest absolute difference.
@@ -156,10 +198,16 @@ def _parity(model: LeNet5, session: Session, pixels: NDArray[np.float32], descri
     Raises:
         ExportError: they differ; the message names the images by `description`.
     """
-    chunks = torch.from_numpy(pixels).split(_PARITY_BATCH)
-    expected = torch.cat([model(chunk).softmax(1) for chunk in chunks]).numpy()
-    served = np.concatenate([session.run({_INPUT: chunk.numpy()})[_OUTPUT] for chunk in chunks])
-    return check_parity(expected, served, description)
+    differences = []
+    for chunk in torch.from_numpy(pixels).split(_PARITY_BATCH):
+        s4, c5, f6, scores = served.model.layers(chunk)
+        answers = session.run({_INPUT: chunk.numpy()})
+        probabilities = (scores / served.temperature).softmax(1)
+        differences.append(check_parity(probabilities.numpy(), answers[_OUTPUT], description))
+        if served.head is not None:
+            familiarity = served.head(torch.cat([s4, c5, f6], dim=1)).sigmoid()
+            differences.append(check_parity(familiarity.numpy(), answers[FAMILIARITY], description))
+    return max(differences)
 
 
 def digit_samples(answers: SampleAnswers, data: ImageData) -> list[Sample]:

@@ -100,18 +100,26 @@ class LeNet5(nn.Module):
             self._remove_connections()
 
     def forward(self, images: Tensor) -> Tensor:
+        return self.layers(images)[-1]
+
+    def layers(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Outputs of S4 [B, 400], C5 [B, 120] and F6 [B, 84], and the scores [B, classes], of images [B, 1, 28, 28]."""
         x = functional.pad(
             images, (PADDING,) * 4
         )  # to 32x32, so that strokes can end in the center of a receptive field
         x = (x - PIXEL_MEAN) / PIXEL_DEVIATION
-        return self.from_c1(self.c1(x))
+        return self.layers_from_c1(self.c1(x))
 
     def from_c1(self, maps: Tensor) -> Tensor:
         """Apply the layers after C1: maps [B, 6, 28, 28] to scores [B, classes]."""
-        x = self.s4(self.c3(self.s2(maps)))
-        x = self.activation(self.c5(x.flatten(1)))
-        scores: Tensor = self.output(self.activation(self.f6(x)))
-        return scores
+        return self.layers_from_c1(maps)[-1]
+
+    def layers_from_c1(self, maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Outputs of S4 [B, 400], C5 [B, 120] and F6 [B, 84], and the scores [B, classes], of maps [B, 6, 28, 28]."""
+        s4 = self.s4(self.c3(self.s2(maps))).flatten(1)
+        c5 = self.activation(self.c5(s4))
+        f6 = self.activation(self.f6(c5))
+        return s4, c5, f6, self.output(f6)
 
     def parameter_count(self) -> int:
         """Number of trainable parameters, without the connections of C3 that Table I omits."""

@@ -20,6 +20,7 @@ from service.tasks.image_classification.preprocessing.errors import (
 )
 from service.tasks.image_classification.preprocessing.figures import Box
 from service.tasks.image_classification.preprocessing.formats import MEDIA_TYPES, FileLimits
+from service.tasks.image_classification.preprocessing.mnist import center_in_field
 from service.tasks.image_classification.preprocessing.pipeline import ImagePreprocessing, find_figures, normalize
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "UnknownImageFormatError",
     "UnsupportedImageError",
     "VectorImageError",
+    "center_in_field",
     "decode_image",
     "find_figures",
     "normalize",

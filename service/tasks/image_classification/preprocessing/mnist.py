@@ -35,7 +35,7 @@ def normalize_mnist(gray: Gray, size: tuple[int, int]) -> NDArray[np.float32]:
     10. Detail: if the digit is small, repeat steps 2 and 4 to 9 on a crop of the full-size picture around it
        (`foreground`).
     11. Placement: thicken strokes too thin for the field, scale the ink into the box and center it by mass in the
-       field (`_center_in_field`).
+       field (`center_in_field`).
 
     Args:
         gray: the picture, gray levels [H, W].
@@ -48,7 +48,7 @@ def normalize_mnist(gray: Gray, size: tuple[int, int]) -> NDArray[np.float32]:
         BlankImageError: nothing stands out from the background.
     """
     image = _as_mnist(gray, size)
-    return _center_in_field(extract_ink(gray), size) if image is None else image
+    return center_in_field(extract_ink(gray), size) if image is None else image
 
 
 class NormalizedFigures(NamedTuple):
@@ -70,9 +70,9 @@ def normalize_figures(gray: Gray, size: tuple[int, int], *, split: bool) -> Norm
     """
     image = _as_mnist(gray, size)
     foreground = extract_figures(gray, split=split)
-    parts = tuple((box, _center_in_field(ink, size)) for box, ink in foreground.parts)
+    parts = tuple((box, center_in_field(ink, size)) for box, ink in foreground.parts)
     if image is None:
-        image = _center_in_field(foreground.ink, size)
+        image = center_in_field(foreground.ink, size)
     if len(parts) == 1:
         parts = ((parts[0][0], image),)
     return NormalizedFigures(image, foreground.figures, parts)
@@ -96,12 +96,12 @@ def _as_mnist(gray: Gray, size: tuple[int, int]) -> NDArray[np.float32] | None:
     return ink.astype(np.float32) / np.float32(255) if offset <= THRESHOLDS.mnist_max_offset else None
 
 
-def _center_in_field(ink: Contrast, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Scale ink [h, w] into the box and center it by mass in a field of `size`."""
+def center_in_field(ink: Contrast, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Scale ink [h, w] in 0..1, cropped to it, into the box and center it by mass in a field of `size`."""
     scale = min(round(side * THRESHOLDS.box) / length for side, length in zip(size, ink.shape, strict=True))
     thickened = _thicken(ink, scale * 28 / max(size))
     if thickened is not ink:
-        return _center_in_field(thickened, size)
+        return center_in_field(thickened, size)
     height, width = (max(1, round(length * scale)) for length in ink.shape)
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     scaled = cv2.resize(ink, (width, height), interpolation=interpolation)

@@ -61,6 +61,24 @@ def test_a_score_is_never_nan(predictor: ImageClassificationPredictor, value: fl
         predictor.postprocess(ClassifyRequest(), outputs)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_familiarity_is_never_nan(tmp_path: Path, value: float) -> None:
+    predictor = open_predictor(ImageClassificationPredictor, write_classifier(tmp_path, familiarity=True))
+    outputs = {"probabilities": np.full((1, 10), 0.1, np.float32), "familiarity": np.array([[value]], np.float32)}
+    with pytest.raises(ModelFailure, match="familiarity is NaN or infinity"):
+        predictor.postprocess(ClassifyRequest(pictures=[picture(1)]), outputs)
+
+
+def test_familiarity_must_be_the_second_output(tmp_path: Path) -> None:
+    good = write_classifier(tmp_path / "good", familiarity=True)
+    graph = good.manifest.graphs["model"]
+    reversed_graph = graph.model_copy(update={"outputs": graph.outputs[::-1]})
+    manifest = good.manifest.model_copy(update={"graphs": {"model": reversed_graph}})
+    bundle = write_bundle(tmp_path, manifest, {name: good.file(name).read_bytes() for name in good.manifest.files})
+    with pytest.raises(BundleError, match=r"outputs of model\.onnx do not fit the task"):
+        open_predictor(ImageClassificationPredictor, bundle)
+
+
 def test_protocol_tensors_are_those_of_the_graph(predictor: ImageClassificationPredictor) -> None:
     assert [(spec.name, spec.shape) for spec in predictor.tensors.inputs] == [("image", (-1, 1, 28, 28))]
     assert [(spec.name, spec.shape) for spec in predictor.tensors.outputs] == [("probabilities", (-1, 10))]

@@ -2,7 +2,7 @@
 
 No routes, validation, limits, batching, metrics or errors: what a service adds is held against this.
 
-    python tests/benchmarks/floor.py models/digits/1/model.onnx
+    python tests/benchmarks/floor.py models/digits/2/model.onnx
 """
 
 from __future__ import annotations

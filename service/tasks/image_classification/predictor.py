@@ -128,6 +128,8 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         super().__init__(bundle, open_session, limits)
         self._preprocessing = read_preprocessing(bundle, ImagePreprocessing)
         self._labels = require_labels(bundle)
+        # A label of several characters, such as "10", may well be several figures.
+        self._has_single_figures = all(len(label) == 1 for label in self._labels)
         self._file_limits = FileLimits(limits.max_pixels, limits.max_scanned_pixels, limits.max_image_parts)
         self._gate = DecodingGate(limits.max_decoding_pixels)
         (graph,) = require_graphs(bundle)
@@ -185,7 +187,9 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
             answers.append({"predictions": [{"label": labels[i], "score": round(row[i], 6)} for i in best]})
         if request.pixels is None and FAMILIARITY in outputs:
             _add_familiarity(answers, outputs[FAMILIARITY][:, 0].tolist())
-        return {"results": _with_figures(request, answers) if request.figures else answers}
+        if not request.figures:
+            return {"results": answers}
+        return {"results": _with_figures(request, answers, has_single_figures=self._has_single_figures)}
 
     def _check_count(self, count: int, field: str) -> None:
         if count == 0:
@@ -236,12 +240,19 @@ def _add_familiarity(answers: list[dict[str, Any]], familiarities: list[float]) 
         answer[FAMILIARITY] = round(familiarity, 6)
 
 
-def _with_figures(request: ClassifyRequest, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The results of pictures: the answer, the number of figures and, if asked for, the answer of each figure."""
+def _with_figures(
+    request: ClassifyRequest, answers: list[dict[str, Any]], *, has_single_figures: bool
+) -> list[dict[str, Any]]:
+    """The results of pictures: the answer, the number of figures and, if asked for, the answer of each figure.
+
+    Where every label is a single figure, a picture of several is none of them, whichever of its figures was read.
+    """
     pictures, rest = answers[: len(request.figures)], iter(answers[len(request.figures) :])
     results: list[dict[str, Any]] = []
     for answer, counted in zip(pictures, request.figures, strict=True):
         result: dict[str, Any] = answer | {"figures": counted.count}
+        if "recognized" in result and counted.count > 1 and has_single_figures:
+            result["recognized"] = False
         if request.split:
             result["parts"] = [
                 {"x": box.left, "y": box.top, "width": box.width, "height": box.height, **next(rest)}

@@ -66,7 +66,10 @@ class Recognition(BaseModel):
     """
 
     recognized: bool | SkipJsonSchema[None] = Field(
-        default=None, description="Whether it is one of the model's labels at all: `familiarity` is 0.5 or more."
+        default=None,
+        description=(
+            "Whether it is one of the model's labels: `familiarity` is 0.5 or more, and there are not several figures."
+        ),
     )
     familiarity: float | SkipJsonSchema[None] = Field(
         default=None,

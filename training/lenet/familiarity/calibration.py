@@ -62,10 +62,10 @@ def fit_temperature(scores: Tensor, labels: Tensor) -> float:
     def loss() -> Tensor:
         optimizer.zero_grad()
         value = functional.cross_entropy(scores / log_temperature.exp(), labels)
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
-    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    optimizer.step(loss)
     return float(log_temperature.detach().exp())
 
 
@@ -77,8 +77,8 @@ def fit_logistic(logits: Tensor, targets: Tensor, weights: Tensor) -> tuple[floa
     def loss() -> Tensor:
         optimizer.zero_grad()
         value = functional.binary_cross_entropy_with_logits(logits * log_scale.exp() + shift, targets, weights)
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
-    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    optimizer.step(loss)
     return float(log_scale.detach().exp()), float(shift.detach())

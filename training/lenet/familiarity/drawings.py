@@ -153,7 +153,7 @@ def house(rng: np.random.Generator) -> Ink:
 def smooth_noise(rng: np.random.Generator) -> Ink:
     """Noise of any grain over the whole field."""
     noise = cv2.GaussianBlur(rng.standard_normal((SIDE, SIDE)).astype(np.float32), (0, 0), rng.uniform(0.3, 3.0))
-    return _to_unit(noise)
+    return _to_unit(np.asarray(noise, np.float32))
 
 
 def grating(rng: np.random.Generator) -> Ink:
@@ -176,7 +176,7 @@ def checkerboard(rng: np.random.Generator) -> Ink:
     side, (shift_y, shift_x) = int(rng.integers(2, 8)), rng.integers(0, 8, 2)
     y, x = np.mgrid[:SIDE, :SIDE]
     board = ((x + shift_x) // side + (y + shift_y) // side) % 2
-    return (board * rng.uniform(0.5, 1)).astype(np.float32)
+    return np.asarray(board * rng.uniform(0.5, 1), np.float32)
 
 
 def _to_unit(values: Ink) -> Ink:

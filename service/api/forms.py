@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -10,11 +9,10 @@ from urllib.parse import unquote_to_bytes
 import orjson
 from pydantic import BaseModel
 from python_multipart.multipart import parse_options_header
-from starlette.datastructures import FormData, Headers
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from service.api.io import check_and_parse, media_type, read_body
+from service.api.multipart import MAX_HEADER_BYTES, Part, split_multipart, unreadable
 from service.api.operation import context, json_limits
 from service.api.turns import Turns
 from service.errors import InvalidRequest, MalformedBody, UnsupportedMedia
@@ -25,12 +23,6 @@ URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-dat
 _MAX_FIELDS = 64
 
 
-# It warns about every damaged form, so that anyone could fill the log; what is wrong is raised and answered.
-logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
-
-_MAX_HEADER_CHARACTERS = 1000
-"""Of a header with parameters, of the request and of a part: parsing one takes time that grows with its square."""
-
 _LIST_NAMES = ("q", "q[]")
 """Names under which a form may send several texts."""
 
@@ -39,19 +31,6 @@ _CHARSETS = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 
 _SLICE_BYTES = 32 * 1024
 """Bytes of a form that are parsed before the event loop turns."""
-
-
-class TooManyFiles(Exception):
-    """A multipart body holds more files than allowed."""
-
-
-class _FormParser(MultiPartParser):
-    """Parses a multipart body whose parts have short headers."""
-
-    def on_header_value(self, data: bytes, start: int, end: int) -> None:
-        super().on_header_value(data, start, end)
-        if len(self._current_partial_header_value) > _MAX_HEADER_CHARACTERS:
-            raise MultiPartException(f"a header of a part has over {_MAX_HEADER_CHARACTERS} bytes")
 
 
 def form_media_types(body: type[BaseModel]) -> dict[str, Any]:
@@ -86,9 +65,8 @@ async def read_fields(request: Request, required: Sequence[str]) -> dict[str, An
     elif kind == URLENCODED:
         content = _collect(await _parse_urlencoded(body, context(request).turns), characters)
     elif kind == MULTIPART:
-        form = await parse_multipart(request, body)
-        pairs = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
-        content = _collect(pairs, characters)
+        parts = await parse_multipart(request, body)
+        content = _collect([(part.name, part.text) for part in parts], characters)
     elif body:
         raise UnsupportedMedia("name a content-type: application/json or a form")
     if not isinstance(content, dict):
@@ -101,58 +79,36 @@ async def read_fields(request: Request, required: Sequence[str]) -> dict[str, An
     return fields
 
 
-async def parse_multipart(request: Request, body: bytes, *, max_files: int = 0) -> FormData:
-    """Parse a multipart body; the caller closes a form that may hold files.
+async def parse_multipart(request: Request, body: bytes, *, max_files: int = 0) -> list[Part]:
+    """Parse a multipart body.
 
     Raises:
-        TooManyFiles: more than `max_files`.
-        MalformedBody: the body is not valid multipart, or is truncated.
+        TooManyFiles: more than `max_files`, if that is not 0.
+        MalformedBody: the body is not valid multipart, is truncated, or holds files where none are allowed.
         UnsupportedMedia: its charset is not UTF-8.
     """
     boundary = _read_boundary(request.headers["content-type"])
     turns = context(request).turns
-
-    async def stream() -> Any:
-        # The parser is Python: in slices, so that others have their turn.
-        for start in range(0, len(body), _SLICE_BYTES):
-            yield body[start : start + _SLICE_BYTES]
-            await turns.next()
-
-    # The parser accepts a truncated form as a complete one with fewer parts.
-    if boundary and b"--" + boundary + b"--" not in body:
-        raise MalformedBody("the multipart body is cut short: its closing boundary is missing")
-    parser = _FormParser(
-        Headers(raw=request.headers.raw),
-        stream(),
-        max_files=max_files,
-        max_fields=_MAX_FIELDS,
-        max_part_size=context(request).settings.max_body_bytes,
-    )
-    try:
-        return await parser.parse()
-    except MultiPartException as error:
-        if max_files and error.message.startswith("Too many files"):
-            raise TooManyFiles from error
-        raise MalformedBody(
-            f"the multipart body cannot be read: {error.message.rstrip('.')}; send parts with short headers, parted by "
-            "the boundary that the content-type names"
-        ) from error
+    return await split_multipart(body, boundary, turns, max_files=max_files, max_fields=_MAX_FIELDS)
 
 
-def _read_boundary(content_type: str) -> bytes | None:
+def _read_boundary(content_type: str) -> bytes:
     """The boundary that the content type of a multipart body names.
 
     Raises:
-        MalformedBody: the content type is too long.
+        MalformedBody: the content type is too long, or names none.
         UnsupportedMedia: its charset is not UTF-8.
     """
-    if len(content_type) > _MAX_HEADER_CHARACTERS:
-        raise MalformedBody(f"the content-type has over {_MAX_HEADER_CHARACTERS} characters; send a shorter boundary")
+    if len(content_type) > MAX_HEADER_BYTES:
+        raise MalformedBody(f"the content-type has over {MAX_HEADER_BYTES} characters; send a shorter boundary")
     parameters = parse_options_header(content_type)[1]
     charset = parameters.get(b"charset", b"utf-8").decode("latin-1")
     if charset.lower() not in _CHARSETS:
         raise UnsupportedMedia(f"charset {charset[:64]!r} is not supported; send the form in UTF-8")
-    return parameters.get(b"boundary")
+    boundary = parameters.get(b"boundary")
+    if not boundary:
+        raise unreadable("Missing boundary in the content-type")
+    return boundary
 
 
 def query_fields(request: Request) -> dict[str, str]:

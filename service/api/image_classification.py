@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.errors import ErrorShape
-from service.api.forms import MULTIPART, TooManyFiles, parse_multipart, query_fields, single_values
+from service.api.forms import MULTIPART, parse_multipart, query_fields, single_values
 from service.api.io import check_and_parse, media_type, read_body, validate
 from service.api.json_limits import JsonLimits
+from service.api.multipart import TooManyFiles
 from service.api.operation import INFERENCE_STATUSES, Operation, context, json_limits
 from service.api.task_answer import TaskAnswer, respond
 from service.bundle.manifest import Task
@@ -87,26 +87,23 @@ async def _read(request: Request) -> _ParsedBody:
 async def _read_form(request: Request, body: bytes) -> _ParsedBody:
     limit = context(request).settings.max_images
     try:
-        form = await parse_multipart(request, body, max_files=limit)
+        parts = await parse_multipart(request, body, max_files=limit)
     except TooManyFiles as error:
         raise LimitExceeded(
             f"more than {limit} images, which is the limit ({variable('max_images')}); send several requests", "image"
         ) from error
-    try:
-        options: list[tuple[str, str]] = []
-        pictures: list[bytes] = []
-        for name, value in form.multi_items():
-            if name == "image":
-                if not isinstance(value, UploadFile):
-                    raise InvalidRequest("is text; send it as a file, as in: curl -F image=@digit.png", "image")
-                pictures.append(await value.read())
-            elif name in _OPTIONS and isinstance(value, str):
-                options.append((name, value))
-            else:
-                raise InvalidRequest(f"is not a part of this request; send 'image' and {', '.join(_OPTIONS)}", name)
-        return _ParsedBody(single_values(options), ClassifyRequest(pictures=tuple(pictures), field="image"))
-    finally:
-        await form.close()
+    options: list[tuple[str, str]] = []
+    pictures: list[bytes] = []
+    for part in parts:
+        if part.name == "image":
+            if not part.is_file:
+                raise InvalidRequest("is text; send it as a file, as in: curl -F image=@digit.png", "image")
+            pictures.append(part.content)
+        elif part.name in _OPTIONS and not part.is_file:
+            options.append((part.name, part.text))
+        else:
+            raise InvalidRequest(f"is not a part of this request; send 'image' and {', '.join(_OPTIONS)}", part.name)
+    return _ParsedBody(single_values(options), ClassifyRequest(pictures=tuple(pictures), field="image"))
 
 
 def _merge_options(query: Mapping[str, str], body: dict[str, Any]) -> _Options:

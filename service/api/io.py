@@ -55,18 +55,23 @@ async def read_body(request: Request, limits: JsonLimits | None = None) -> bytes
     return body
 
 
-async def read_json(request: Request) -> Any:
-    """Read and parse a body that can only be JSON.
+async def read_model(request: Request, model: type[BodyT]) -> BodyT:
+    """Read a body that can only be JSON, and check it against its pydantic model.
 
     Raises:
         UnsupportedMedia: the content type is not JSON.
+        InvalidRequest: naming the first field that is wrong.
     """
     kind = media_type(request)
     if kind != "application/json":
         problem = f"content-type {kind[:64]!r} is not supported; send" if kind else "name a content-type:"
         raise UnsupportedMedia(f"{problem} application/json")
-    limits = json_limits(request)
-    return await check_and_parse(await read_body(request, limits), limits, context(request).turns)
+    limits, turns = json_limits(request), context(request).turns
+    body = await read_body(request, limits)
+    content = validate(model, await check_and_parse(body, limits, turns))
+    if len(body) > UNCHECKED_BYTES:
+        await turns.next()
+    return content
 
 
 async def check_and_parse(body: bytes, limits: JsonLimits, turns: Turns) -> Any:

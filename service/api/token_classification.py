@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.errors import ErrorShape
-from service.api.io import read_json, validate
+from service.api.io import read_model
 from service.api.json_limits import JsonLimits, bytes_of
 from service.api.operation import INFERENCE_STATUSES, Operation, context
 from service.api.task_answer import TaskAnswer, respond
@@ -21,7 +21,7 @@ class TagAnswer(TaskAnswer[Tagged]):
 
 async def tag(request: Request) -> Response:
     """Tag the texts of one request."""
-    body = validate(TagBody, await read_json(request))
+    body = await read_model(request, TagBody)
     served = context(request).registry.find(Task.TOKEN_CLASSIFICATION, body.model, body.version)
     return await respond(request, served, served.predictor.parse(body))
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from service.api.errors import ErrorShape
 from service.api.events import EventStream
-from service.api.io import add_model_headers, read_json, validate, while_connected
+from service.api.io import add_model_headers, read_model, while_connected
 from service.api.json_limits import JsonLimits, bytes_of
 from service.api.language_names import language_name
 from service.api.operation import INFERENCE_STATUSES, Context, Operation, context, timings
@@ -34,7 +34,7 @@ class TranslateAnswer(TaskAnswer[Translated]):
 
 async def translate(request: Request) -> Response:
     """Translate the texts of one request."""
-    body = validate(TranslateBody, await read_json(request))
+    body = await read_model(request, TranslateBody)
     source, target = _normalize_language(body.source), _normalize_language(body.target)
     detections: list[Detected] = []
     if source == AUTO:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.errors import ErrorShape
-from service.api.io import add_model_headers, read_json, validate
+from service.api.io import add_model_headers, read_model
 from service.api.json_limits import JsonLimits, bytes_of
 from service.api.large_answers import answer_response
 from service.api.operation import INFERENCE_STATUSES, INFERENCE_STATUSES_WITHOUT_422, Operation, context
@@ -81,7 +81,7 @@ async def projection(request: Request) -> Response:
 
 async def embeddings(request: Request) -> Response:
     """Embed texts."""
-    body = validate(EmbeddingsBody, await read_json(request))
+    body = await read_model(request, EmbeddingsBody)
     served = _find(request, body)
     fields = await predict(request, served, served.predictor.parse(body), serialize=True)
     document = {"object": "list", "model": served.name} | fields
@@ -92,7 +92,7 @@ async def embeddings(request: Request) -> Response:
 
 
 async def _respond(request: Request, body_type: type[TaskBody]) -> Response:
-    body = validate(body_type, await read_json(request))
+    body = await read_model(request, body_type)
     served = _find(request, body)
     return await respond(request, served, served.predictor.parse(body))
 

@@ -25,12 +25,15 @@ CHUNK = bytes(100_000)
 class Upload:
     """A body that comes in parts, each when the test says so."""
 
-    def __init__(self, budget: BodyBudget, *headers: tuple[bytes, bytes], limit: int = 1_000_000) -> None:
+    def __init__(
+        self, budget: BodyBudget, *headers: tuple[bytes, bytes], limit: int = 1_000_000, turns: Turns | None = None
+    ) -> None:
         self.parts: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.reads = 0
         self._scope: dict[str, Any] = {"type": "http", "headers": list(headers), "state": {}}
         self._budget = budget
         self._limit = limit
+        self._turns = turns or Turns()
 
     async def _receive(self) -> dict[str, Any]:
         self.reads += 1
@@ -46,7 +49,7 @@ class Upload:
         """Read the body as a route does."""
         request = Request(self._scope, self._receive)
         return await receive_body(
-            request, self._budget, Turns(), limit=self._limit, described="LECTERN_X", deadline=deadline
+            request, self._budget, self._turns, limit=self._limit, described="LECTERN_X", deadline=deadline
         )
 
     def answer(self) -> None:
@@ -271,5 +274,34 @@ def test_long_steps_run_in_turns_of_their_own() -> None:
         await asyncio.gather(*(step() for _ in range(9)))
         counter.cancel()
         assert len(set(loop_turns)) == 9
+
+    run_async(main())
+
+
+def test_large_bodies_that_are_complete_at_once_are_looked_at_one_after_the_other() -> None:
+    """What a route does first with a large body would else add up, to one silence of all of them."""
+
+    async def main() -> None:
+        turns, turn = Turns(), 0
+        done = asyncio.Event()
+        read_in: list[int] = []
+
+        async def count() -> None:
+            nonlocal turn
+            while not done.is_set():
+                turn += 1
+                await asyncio.sleep(0)
+
+        async def read() -> None:
+            upload = Upload(BodyBudget(10_000_000), turns=turns)
+            upload.send(CHUNK, CHUNK, complete=True)
+            assert len(await upload.read()) == 2 * len(CHUNK)
+            read_in.append(turn)
+
+        counting = asyncio.create_task(count())
+        await asyncio.gather(*(read() for _ in range(5)))
+        done.set()
+        await counting
+        assert len(set(read_in)) == 5
 
     run_async(main())

@@ -17,7 +17,7 @@ _OPTIONS = (
     # Heaps: by default eight per CPU, each of which grows to the largest run of its threads.
     (-8, 2, "MALLOC_ARENA_MAX"),
     # Blocks from this size on are returned as soon as they are freed; for smaller ones page faults would cost too much.
-    (-3, 32 * 2**20, "MALLOC_MMAP_THRESHOLD_"),
+    (-3, 4 * 2**20, "MALLOC_MMAP_THRESHOLD_"),
     # Free memory at the end of a heap that is kept.
     (-1, 64 * 2**20, "MALLOC_TRIM_THRESHOLD_"),
 )

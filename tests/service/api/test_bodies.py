@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -305,3 +306,26 @@ def test_large_bodies_that_are_complete_at_once_are_looked_at_one_after_the_othe
         assert len(set(read_in)) == 5
 
     run_async(main())
+
+
+def test_a_large_body_is_never_in_memory_twice() -> None:
+    count, size = 40, 100_000
+
+    async def receive() -> dict[str, Any]:
+        nonlocal count
+        count -= 1
+        return {"type": "http.request", "body": bytes(size), "more_body": count > 0}
+
+    async def main() -> int:
+        request = Request({"type": "http", "headers": [], "state": {}}, receive)
+        tracemalloc.start()
+        try:
+            body = await receive_body(
+                request, BodyBudget(10**9), Turns(), limit=10**9, described="LECTERN_X", deadline=60
+            )
+            assert len(body) == 40 * size
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert asyncio.run(main()) < 1.5 * 40 * size

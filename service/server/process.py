@@ -30,7 +30,9 @@ log = logging.getLogger(__name__)
 
 # Models and modules live as long as the process, so the garbage collector need not scan them again; what requests
 # allocate is freed by reference counting. Without this, its pauses make the 99th percentile ten times slower.
-_GC_THRESHOLDS = (50_000, 50, 100)
+# The first collections are small and many: a large document is few lists of very many items, and each collection looks
+# at all the items of the lists that are new, with the interpreter's lock held. Further ones come as rarely as they can.
+_GC_THRESHOLDS = (1_000, 2_500, 100)
 
 # How long a thread that computes may keep the event loop waiting for the GIL, each of the several times that a request
 # needs it. With Python's 5 ms a small request takes tens of milliseconds beside large ones.

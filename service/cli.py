@@ -17,7 +17,7 @@ from service.access.commands import add_key_commands
 from service.bundle.files import Bundle, BundleError, read_bundle, versions
 from service.errors import ConfigurationError, LecternError
 from service.limits import PREFIX, Limits
-from service.output import discard_output, printable, write
+from service.output import discard_output, open_standard_streams, printable, write
 from service.server.process_signals import exit_on_signals
 from service.serving.helper_process import shared_helper
 from service.serving.preparation_answer import PreparationFailure
@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 for success, 1 if a check failed, 2 if the command could not start.
     """
+    open_standard_streams()
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)

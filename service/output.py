@@ -8,6 +8,18 @@ import sys
 from service.errors import ConfigurationError
 
 
+def open_standard_streams() -> None:
+    """Open those of standard input, output and error that whoever started the command has closed.
+
+    Else the next files and sockets would get their numbers, and be taken for them by child processes.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # The lowest free number is this one.
+
+
 def write(text: str) -> None:
     """Print lines at once. Characters that the encoding of the output does not have are escaped.
 

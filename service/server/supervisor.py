@@ -161,7 +161,7 @@ class Supervisor:
             self._fleet.join(worker)
             await worker.listen(handle)
         except (OSError, EOFError) as error:
-            worker.failure = f"it cannot be started ({error or type(error).__name__})"
+            worker.failure = f"a worker process cannot be started ({error or type(error).__name__})"
         finally:
             self._workers.discard(worker)
             self._fleet.leave(worker)

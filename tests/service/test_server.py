@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import signal
+import socket
+import subprocess
+import sys
+import time
 from functools import partial
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.support.classify_requests import labels, pixels
-from tests.support.processes import lectern, server
+from tests.support.processes import ROOT, environment, lectern, server
 
 # Each on a connection of its own, whichever process answers; patient with a busy machine.
 get, post = partial(httpx.get, timeout=60), partial(httpx.post, timeout=60)
@@ -42,3 +47,32 @@ def test_it_serves_drains_and_exits(models_dir: Path) -> None:
         assert (request["request_id"], request["status"], request["path"]) == ("first", 200, "/v1/classify")
         assert running.lines[-1]["message"] == "stopped"
         assert "Traceback" not in running.text
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_without_standard_streams_serves_and_ends(models_dir: Path, workers: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        ["sh", "-c", 'exec "$0" -m service serve <&- >&- 2>&-', sys.executable],
+        env=environment(MODELS=str(models_dir), PORT=str(port), WORKERS=workers, DRAIN_SECONDS="0"),
+        cwd=ROOT,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not _is_ready(port):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code == 200
+    except httpx.HTTPError:
+        return False

@@ -90,7 +90,7 @@ def test_the_headers_name_the_model(client: TestClient) -> None:
 def test_forms_of_request(client: TestClient, request_options: dict[str, Any]) -> None:
     answer = client.post("/translate", **request_options)
     assert answer.status_code == 200, answer.text
-    assert answer.json() == {"translatedText": "Ich liebe du & der Katze"}
+    assert answer.json() == {"translatedText": "Ich liebe du und der Katze"}
 
 
 def test_html(client: TestClient) -> None:
@@ -101,7 +101,7 @@ def test_html(client: TestClient) -> None:
     answer = translate(client, q=text, format="html")["translatedText"]
     assert answer == (
         '<p><span class="h-card" translate="no"><a href="#">@<span>the</span></a></span> Der <b>groß</b> '
-        'Hund &amp; der Katze.<br>Ich liebe "you" &amp; R&amp;D</p>'
+        'Hund und der Katze.<br>Ich liebe "you" und R&amp;D</p>'
     )
     assert translate(client, q=[text, "R&D"], format="html")["translatedText"] == [answer, "R&amp;D"]
     assert translate(client, q="the &quot;dog\nI", format="text")["translatedText"] == "der &quot;Hund\nIch"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from service.tasks.translation.subwords import SPACE_SYMBOL, Subwords, clean
 from service.tasks.translation.text.html import decode_entities, find_markup
+from service.tasks.translation.text.markdown import add_markdown
 from service.tasks.translation.text.protected_spans import ProtectedSpans, find_folds
 from service.tasks.translation.text.rare_words import RareWords
 from service.tasks.translation.text.segmented_text import SegmentedText
@@ -51,6 +52,8 @@ def segment(
     """
     text = text if is_html else unicodedata.normalize("NFC", text)
     markup = find_markup(text)
+    if not is_html and rare_words:
+        markup = add_markdown(text, markup)
     if is_html:
         text, markup = decode_entities(text, markup)
     unknown = subwords.unknown_characters(clean(text))

@@ -24,7 +24,7 @@ def split_sentences(text: str, language: str, protected: ProtectedSpans, *, is_h
     """
     sentences = _sentences(text, language, protected)
     lines = Lines(text)
-    for start, stop in sentences if is_html else _split_at_lines(lines, sentences, protected):
+    for start, stop in sentences if is_html else _split_at_lines(text, lines, sentences, protected):
         bullet = _BULLET.match(text, start, stop) if lines.starts_line(start) else None
         yield bullet.end() if bullet else start, stop
 
@@ -42,12 +42,12 @@ def _sentences(text: str, language: str, protected: ProtectedSpans) -> Iterator[
         joined_start = None
 
 
-def _split_at_lines(lines: Lines, sentences: Iterator[Range], protected: ProtectedSpans) -> Iterator[Range]:
-    """The sentences, split where a line ends a sentence."""
+def _split_at_lines(text: str, lines: Lines, sentences: Iterator[Range], protected: ProtectedSpans) -> Iterator[Range]:
+    """The sentences, split where a line ends a sentence, and at escaped line breaks: nobody wraps a line with those."""
     for start, stop in sentences:
         line_starts = set(lines.sentence_starts(start, stop))
         for line_break in protected.line_breaks(start, stop):
-            if line_break.end in line_starts:
+            if line_break.end in line_starts or text[line_break.start] == "\\":
                 yield start, line_break.start
                 start = line_break.end
         yield start, stop

@@ -4,7 +4,7 @@ Sentence splitting, placeholders and tag transfer work on this list and do not s
 before, by `html.find_markup`; `find_spans` searches the text around it:
 
 1. addresses (URLs, e-mail), entities, and strings too long to be words;
-2. handles, format specifiers, dates, times, codes and numbers, if placeholders can stand for them;
+2. format specifiers, handles, dates, times, codes and numbers, if placeholders can stand for them;
 3. words with letters that are not in the vocabulary, and symbols that are not, such as emoji;
 4. line breaks;
 5. names, if placeholders can stand for them, in what is left.
@@ -19,6 +19,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from service.tasks.translation.text.format_specifiers import (
+    ESCAPED_LINE_BREAK,
+    FORMAT_SPECIFIER,
+    may_have_format_specifiers,
+)
 from service.tasks.translation.text.number_patterns import may_have_numbers, number_pattern
 from service.text.lines import BREAKS
 
@@ -79,11 +84,8 @@ _ALWAYS = (
     # No word of an alphabet with spaces between its words (Latin, Greek, Cyrillic) is as long as this.
     r"|(?P<LONG_WORD>(?<![0-9A-Za-z_\xaa-\u052f])[0-9A-Za-z_\xaa-\u052f]{100,})"
 )
-_WITH_PLACEHOLDERS = (
-    r"|(?P<HANDLE>(?<!\w)[@#](?=\d*[A-Za-z])\w+)"
-    r"|(?P<FORMAT_SPECIFIER>\{\w*\}|(?<![\w%])%[sd](?!\w))"
-)
-_LINE_BREAK = rf"|(?P<LINE_BREAK>[{BREAKS}]\s*)"
+_WITH_PLACEHOLDERS = r"|(?P<HANDLE>(?<!\w)[@#](?=\d*[A-Za-z])\w+)"
+_LINE_BREAK = rf"|(?P<LINE_BREAK>(?:[{BREAKS}]|{ESCAPED_LINE_BREAK})\s*)"
 _ACCENTS = "\u0300-\u036f"
 JOINERS = frozenset("\u200c\u200d") | {chr(code) for code in range(0xFE00, 0xFE10)}
 """Joiners and variation selectors: invisible parts of emoji, which are never separated from them."""
@@ -118,7 +120,14 @@ def find_spans(
         names: finds names, if placeholders can stand for them.
         line_breaks: whether line breaks are spans.
     """
-    pattern = _pattern(unknown, folds, languages=languages, numbers=may_have_numbers(text), line_breaks=line_breaks)
+    pattern = _pattern(
+        unknown,
+        folds,
+        languages=languages,
+        numbers=may_have_numbers(text),
+        specifiers=may_have_format_specifiers(text),
+        line_breaks=line_breaks,
+    )
     spans: list[Span] = []
     position = 0
     for tag in markup:
@@ -159,10 +168,18 @@ def _with_names(text: str, spans: Sequence[Span], names: FindsNames) -> list[Spa
 
 
 def _pattern(
-    unknown: set[str], folds: Collection[str], *, languages: tuple[str, str] | None, numbers: bool, line_breaks: bool
+    unknown: set[str],
+    folds: Collection[str],
+    *,
+    languages: tuple[str, str] | None,
+    numbers: bool,
+    specifiers: bool,
+    line_breaks: bool,
 ) -> re.Pattern[str]:
     pattern = _ALWAYS
     if languages:
+        if specifiers:
+            pattern += f"|(?P<FORMAT_SPECIFIER>{FORMAT_SPECIFIER})"
         pattern += _WITH_PLACEHOLDERS
         if numbers:
             pattern += f"|{number_pattern(*languages)}"

@@ -19,6 +19,10 @@ from service.tasks.translation.text.translation_units import TranslationUnit, fi
 from service.tasks.translation.text.truecasing import Truecaser, capitalizes_nouns
 
 _WORD = re.compile(r"\w+")
+_AMPERSAND = re.compile(r"(?<= )&(?= )")
+_AND = {"de": "und", "en": "and", "es": "y", "fr": "et", "it": "e", "nl": "en", "pt": "e"}
+"""What is read for an ampersand between words, by language: sentences to train on have few, so that the words after it
+would be lost."""
 
 
 class EncodedUnit(NamedTuple):
@@ -130,4 +134,5 @@ class UnitEncoder:
         gaps = gaps_between(start, stop, (span for span, _ in replacements))
         words = [self.text[begin:end].translate(self.folds) for begin, end in gaps]
         replaced = [text for _, text in replacements]
-        return clean("".join(part for pair in zip(words, [*replaced, ""], strict=True) for part in pair))
+        plain = clean("".join(part for pair in zip(words, [*replaced, ""], strict=True) for part in pair))
+        return _AMPERSAND.sub(_AND.get(self.language, "&"), plain) if "&" in plain else plain

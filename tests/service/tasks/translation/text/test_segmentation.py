@@ -231,3 +231,16 @@ def test_a_truecaser_is_written_and_read() -> None:
 def test_other_files_than_a_truecasers_are_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match="no list of words: "):
         Truecaser.read(content)
+
+
+def test_an_escaped_line_break_ends_a_sentence(subwords: Subwords) -> None:
+    text = r"the dog\nthe cat\r\nI love you"
+    result = segment(text, subwords, "en", MAX_TOKENS)
+    assert [subwords.decode(ids) for ids in result.segments] == ["the dog", "the cat", "I love you"]
+    assert result.separators == ["", r"\n", r"\r\n", ""]
+
+
+def test_an_ampersand_between_words_is_read_as_the_word(subwords: Subwords) -> None:
+    assert [subwords.decode(ids) for ids in segment("the dog & the cat", subwords, "en", MAX_TOKENS).segments] == [
+        "the dog and the cat"
+    ]

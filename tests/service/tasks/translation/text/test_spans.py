@@ -41,7 +41,7 @@ def described(subwords: Subwords, text: str, **options: bool) -> list[tuple[str,
         ("(HTTP://A.DE) <a href='https://b.de'>", [("URL", "HTTP://A.DE"), ("START_TAG", "<a href='https://b.de'>")]),
         ("Ask me.too+1@example.co.uk.", [("EMAIL", "me.too+1@example.co.uk")]),
         ("@you_2 #dog a@b #12", [("HANDLE", "@you_2"), ("HANDLE", "#dog"), ("NUMBER", "12")]),
-        ("{name} {} %s %d %x {a b}", [("FORMAT_SPECIFIER", one) for one in ("{name}", "{}", "%s", "%d")]),
+        ("{name} {} %s %d %x {a b}", [("FORMAT_SPECIFIER", one) for one in ("{name}", "{}", "%s", "%d", "%x")]),
         ("12345 1.2.3 1,234,567 1984 3.14 7", [
             ("NUMBER", "12345"), ("CODE", "1.2.3"), ("NUMBER", "1,234,567"), ("NUMBER", "1984"), ("NUMBER", "3.14"),
             ("NUMBER", "7"),

@@ -114,7 +114,7 @@ def test_html(subwords: Subwords) -> None:
     result = segment(text, subwords, "en", MAX_TOKENS, inline_tags=True, is_html=True)
     words = [result.format_words(index, subwords.decode(ids)) for index, ids in enumerate(result.segments)]
     assert result.join([f"{{{part}}}" for part in words]) == (
-        '<p>{I love the dog &amp; the &lt;cat&gt; "not" é}&unknown; {R&amp;D.}</p>'
+        '<p>{I love the dog and the &lt;cat&gt; "not" é}&unknown; {R&amp;D.}</p>'
     )
     markup = (
         '<a title="&quot;the&quot; &amp; &lt;" href="?a&amp;b">the</a> <script>"&quot;&nbsp;"</script> <!-- &quot; -->'

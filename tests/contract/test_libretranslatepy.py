@@ -26,7 +26,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def test_translate(client: Any) -> None:
-    assert client.translate("The dog sleeps & drinks.", "en", "de") == "Der Hund schläft & trinkt."
+    assert client.translate("The dog sleeps & drinks.", "en", "de") == "Der Hund schläft und trinkt."
     assert client.translate("Hallo Welt!", "de", "en") == "Hello world!"
     assert client.translate("", "en", "de") == ""
     assert client.translate("Die Katze schläft", "auto", "en") == "Die cat sleeps"

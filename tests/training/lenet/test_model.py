@@ -91,4 +91,5 @@ def test_the_served_network_is_the_trained_one(preset: str) -> None:
     torch.manual_seed(0)
     model = build_model(PRESETS[preset], 10).eval()
     images = torch.rand(4, 1, 28, 28)
-    torch.testing.assert_close(ServedLeNet(model)(images), model(images).softmax(1), atol=1e-6, rtol=1e-4)
+    (probabilities,) = ServedLeNet(model)(images)
+    torch.testing.assert_close(probabilities, model(images).softmax(1), atol=1e-6, rtol=1e-4)

@@ -76,13 +76,13 @@ async def split_multipart(body: bytes, boundary: bytes, turns: Turns, *, max_fil
     line = b"--" + re.escape(boundary) + rb"(--|[ \t]{0,%d}\r\n)" % _MAX_PADDING
     delimiter = re.compile(rb"\r\n" + line)
     longest = len(boundary) + _MAX_PADDING + 6
-    found = re.compile(line).match(body) or await _search(delimiter, body, 0, longest, turns)
+    match = re.compile(line).match(body) or await _search(delimiter, body, 0, longest, turns)
     files = fields = 0
     parts: list[tuple[str, bool, int, int]] = []
-    while found[1] != b"--":
+    while match[1] != b"--":
         if len(parts) % _PARTS_PER_TURN == _PARTS_PER_TURN - 1:
             await turns.next()
-        name, is_file, start = _read_headers(body, found.end())
+        name, is_file, start = _read_headers(body, match.end())
         files += is_file
         fields += not is_file
         if files > max_files and is_file:
@@ -92,8 +92,8 @@ async def split_multipart(body: bytes, boundary: bytes, turns: Turns, *, max_fil
         if fields > max_fields:
             raise unreadable(f"it has over {max_fields} fields")
         # The line break before a boundary belongs to it; that after the headers is also one before an empty content.
-        found = await _search(delimiter, body, start - 2, longest, turns)
-        parts.append((name, is_file, start, max(start, found.start())))
+        match = await _search(delimiter, body, start - 2, longest, turns)
+        parts.append((name, is_file, start, max(start, match.start())))
     await turns.next()
     return [Part(name, body[start:end], is_file) for name, is_file, start, end in parts]
 

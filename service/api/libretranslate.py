@@ -27,6 +27,7 @@ from service.api.source_language import (
     identify_sources,
     language_pairs,
     predictor_of,
+    source_languages,
 )
 from service.api.task_answer import predict
 from service.api.translation import json_limits
@@ -51,7 +52,7 @@ async def translate(request: Request) -> Response:
     sources: list[str | None] = [source] * len(texts)
     if source == AUTO:
         detections = await identify_sources(context(request), texts, target)
-        served_sources = {pair[0] for pair in language_pairs(registry)}
+        served_sources = source_languages(registry)
         # Translated from a language that it is not in, a text would become invented words.
         sources = [one.language if one.language in served_sources else None for one in detections]
     results, served = await _translate_by_source(request, body, texts, sources, target)
@@ -131,7 +132,7 @@ async def detect_language(request: Request) -> Response:
     body = validate(DetectBody, await read_fields(request, ("q",)))
     texts = [body.q] if isinstance(body.q, str) else body.q
     check_sizes(texts, context(request).settings, "q")
-    detections = identify_languages(context(request).registry, "\n".join(texts))
+    detections = await identify_languages(context(request).registry, "\n".join(texts))
     likely = detections[:1] + [detection for detection in detections[1:] if detection.confidence]
     return json_response([detection._asdict() for detection in likely])
 

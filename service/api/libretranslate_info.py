@@ -100,24 +100,24 @@ _HEALTH = Operation(
     is_probe=True,
 )
 
+_SETTINGS = replace(
+    _HEALTH,
+    path="/frontend/settings",
+    endpoint=frontend_settings,
+    summary="What an interface has to know of the server, as LibreTranslate says it",
+    response=FrontendSettings,
+    statuses=(),
+    is_probe=False,
+)
+
 OPERATIONS = (
     _HEALTH,
+    _SETTINGS,
     replace(
-        _HEALTH,
-        path="/frontend/settings",
-        endpoint=frontend_settings,
-        summary="What an interface has to know of the server, as LibreTranslate says it",
-        response=FrontendSettings,
-        statuses=(),
-        is_probe=False,
-    ),
-    replace(
-        _HEALTH,
+        _SETTINGS,
         path="/spec",
         endpoint=openapi_document,
         summary="The OpenAPI document, where LibreTranslate's clients look for it",
         response=None,
-        statuses=(),
-        is_probe=False,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 
@@ -11,8 +12,8 @@ from service.errors import LimitExceeded
 from service.limits import Limits
 from service.serving.registry import ModelRegistry
 from service.serving.served_model import ServedModel
-from service.tasks.translation import TranslationPredictor
-from service.tasks.translation.language_detection import Detected
+from service.tasks.translation import TranslationPredictor, language_identification
+from service.tasks.translation.language_detection import Detected, Profile
 from service.tasks.translation.language_identification import identify
 
 AUTO = "auto"
@@ -36,9 +37,15 @@ def language_pairs(registry: ModelRegistry) -> dict[tuple[str, str], ServedModel
     return pairs
 
 
-def identify_languages(registry: ModelRegistry, text: str) -> list[Detected]:
+def source_languages(registry: ModelRegistry) -> set[str]:
+    """The languages that the served translators read."""
+    return {source for source, _ in language_pairs(registry)}
+
+
+async def identify_languages(registry: ModelRegistry, text: str) -> list[Detected]:
     """The languages that a text may be in, most likely first; at least one if a translator serves."""
-    return identify(text, [predictor_of(served).profile for served in language_pairs(registry).values()])
+    await _load_classifier()
+    return identify(text, _profiles(registry))
 
 
 async def identify_sources(service: Context, texts: Sequence[str], target: str | None) -> list[Detected]:
@@ -51,10 +58,12 @@ async def identify_sources(service: Context, texts: Sequence[str], target: str |
     if not pairs:
         service.registry.find(Task.TRANSLATION)
     sources = {source for source, other in pairs if target in (None, other)}
+    profiles = _profiles(service.registry)
+    await _load_classifier()
     result: list[Detected] = []
     started = time.perf_counter()
     for text in texts:
-        detected = identify_languages(service.registry, text)
+        detected = identify(text, profiles)
         # Without letters all have the confidence 0.
         likely = detected if detected[0].confidence else [one for one in detected if one.language in sources]
         result.append((likely or detected)[0])
@@ -62,6 +71,16 @@ async def identify_sources(service: Context, texts: Sequence[str], target: str |
             await service.turns.next()
             started = time.perf_counter()
     return result
+
+
+async def _load_classifier() -> None:
+    """Load what identifies languages, at the first text: most servers are never asked."""
+    if not language_identification.is_loaded():
+        await asyncio.to_thread(language_identification.load)
+
+
+def _profiles(registry: ModelRegistry) -> list[Profile]:
+    return [predictor_of(served).profile for served in language_pairs(registry).values()]
 
 
 def check_sizes(texts: Sequence[str], limits: Limits, field: str) -> None:

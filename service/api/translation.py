@@ -13,7 +13,7 @@ from service.api.io import add_model_headers, read_model, while_connected
 from service.api.json_limits import JsonLimits, bytes_of
 from service.api.language_names import language_name
 from service.api.operation import INFERENCE_STATUSES, Context, Operation, context, timings
-from service.api.source_language import AUTO, check_sizes, identify_sources, language_pairs, predictor_of
+from service.api.source_language import AUTO, check_sizes, identify_sources, predictor_of, source_languages
 from service.api.task_answer import TaskAnswer, respond
 from service.bundle.manifest import Task
 from service.errors import InvalidRequest
@@ -57,7 +57,7 @@ async def _identify(service: Context, body: TranslateBody, target: str | None) -
     texts = [body.text] if body.text is not None else body.texts or []
     check_sizes(texts, service.settings, "text" if body.text is not None else "texts")
     detections = await identify_sources(service, texts, target)
-    sources = {source for source, _ in language_pairs(service.registry)}
+    sources = source_languages(service.registry)
     for index, one in enumerate(detections):
         field = "text" if body.text is not None else f"texts[{index}]"
         name = f"{language_name(one.language)} ({one.language}, {one.confidence:.0f} %)"

@@ -59,6 +59,16 @@ def identify(text: str, profiles: Sequence[Profile]) -> list[Detected]:
     return [one for one in detected if one.confidence >= _LEAST_CONFIDENCE] or detected[:1]
 
 
+def is_loaded() -> bool:
+    """Whether the classifier is in memory, so that `identify` is quick."""
+    return _classifier.cache_info().currsize > 0
+
+
+def load() -> None:
+    """Load the classifier, which takes some 50 ms."""
+    _classifier()
+
+
 def _temperature(letters: int) -> float:
     return next((temperature for most, temperature in _TEMPERATURES if letters < most), _LEAST_TEMPERATURE)
 

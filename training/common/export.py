@@ -162,7 +162,8 @@ def _strip(model: onnx.ModelProto) -> None:
     graph = model.graph
     del model.metadata_props[:], graph.metadata_props[:], graph.value_info[:]
     model.doc_string = graph.doc_string = ""
-    for item in (*graph.node, *graph.input, *graph.output, *graph.initializer):
+    described: list[Any] = [*graph.node, *graph.input, *graph.output, *graph.initializer]
+    for item in described:
         item.doc_string = ""
         del item.metadata_props[:]
 

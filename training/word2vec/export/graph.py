@@ -7,6 +7,8 @@ scores, indices = the K largest of embeddings @ rows^T, K = min(largest k, rows)
 row(i) = table[i] * columns * scales[i], where `columns` is a constant of the graph (see `Table`)
 """
 
+from typing import Any
+
 import numpy as np
 from onnx import GraphProto, TensorProto, ValueInfoProto, helper
 
@@ -140,7 +142,7 @@ def _search_if_requested(builder: GraphBuilder, *, search: GraphProto, no_search
     builder.add("Min", "largest_k", "rows_count", out="count")
     builder.add("Greater", "count", "zero", out="is_requested_1")
     builder.add("Squeeze", "is_requested_1", out="is_requested")
-    branches = {"then_branch": search, "else_branch": no_search}
+    branches: dict[str, Any] = {"then_branch": search, "else_branch": no_search}
     builder.nodes.append(helper.make_node("If", ["is_requested"], [SCORES, INDICES], **branches))
 
 

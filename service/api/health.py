@@ -12,7 +12,7 @@ from starlette.responses import Response
 from service.access.scopes import KeyScope
 from service.api.errors import ErrorShape
 from service.api.io import model_response
-from service.api.operation import Operation, context
+from service.api.operation import Context, Operation, context
 from service.errors import NotReady
 
 _RETRY_AFTER_SECONDS = 5
@@ -36,18 +36,22 @@ async def live(request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """Answer 200 if every model that was not unloaded on purpose serves.
+    """Answer 200 if every model that was not unloaded on purpose serves."""
+    check_ready(context(request))
+    return model_response(Ready())
+
+
+def check_ready(service: Context) -> None:
+    """Return if every model that was not unloaded on purpose serves.
 
     Raises:
         NotReady: a model does not serve, or the server is shutting down.
     """
-    service = context(request)
     if service.draining.is_set():
         raise NotReady("the server is shutting down", _RETRY_AFTER_SECONDS)
     if not service.registry.ready():
         missing = ", ".join(service.registry.missing())
         raise NotReady(f"not ready: {missing or 'no model is loaded'}", _RETRY_AFTER_SECONDS)
-    return model_response(Ready())
 
 
 async def metrics(request: Request) -> Response:
@@ -55,7 +59,7 @@ async def metrics(request: Request) -> Response:
     return Response(context(request).metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
 
-_LIVE = Operation(
+LIVE = Operation(
     method="GET",
     path="/livez",
     endpoint=live,
@@ -69,7 +73,7 @@ _LIVE = Operation(
     is_probe=True,
 )
 
-_READY = Operation(
+READY = Operation(
     method="GET",
     path="/readyz",
     endpoint=ready,
@@ -86,10 +90,10 @@ _READY = Operation(
 )
 
 OPERATIONS = (
-    _LIVE,
-    _READY,
-    replace(_LIVE, path="/v2/health/live", errors=ErrorShape.PLAIN, operation_id="live_v2_health_live_get"),
-    replace(_READY, path="/v2/health/ready", errors=ErrorShape.PLAIN, operation_id="ready_v2_health_ready_get"),
+    LIVE,
+    READY,
+    replace(LIVE, path="/v2/health/live", errors=ErrorShape.PLAIN, operation_id="live_v2_health_live_get"),
+    replace(READY, path="/v2/health/ready", errors=ErrorShape.PLAIN, operation_id="ready_v2_health_ready_get"),
     Operation(
         method="GET",
         path="/metrics",

@@ -20,6 +20,7 @@ from service.api.open_inference.schemas import (
 from service.api.operation import Operation, context
 from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import NotReady
+from service.serving.registry import ModelRegistry
 from service.serving.served_model import ServedModel
 from service.settings import Settings
 
@@ -46,15 +47,36 @@ def served_model(request: Request) -> ServedModel:
 
 async def server_metadata(request: Request) -> Response:
     """Name the server and its extensions."""
-    return model_response(ServerMetadata(name="lectern", version=__version__, extensions=list(EXTENSIONS)))
+    return model_response(describe_server())
 
 
 async def model_metadata(request: Request) -> Response:
     """Describe a model."""
+    return model_response(describe_model(served_model(request)))
+
+
+async def model_config(request: Request) -> Response:
+    """Describe the configuration of a model as Triton does (model_config.proto)."""
+    return model_response(describe_config(served_model(request), context(request).settings))
+
+
+async def model_ready(request: Request) -> Response:
+    """Answer 200 if the model can serve."""
     served = served_model(request)
+    check_ready(served, context(request).registry)
+    return model_response(ModelReady(name=served.name, ready=True))
+
+
+def describe_server() -> ServerMetadata:
+    """Name and version of the server, and what it implements."""
+    return ServerMetadata(name="lectern", version=__version__, extensions=list(EXTENSIONS))
+
+
+def describe_model(served: ServedModel) -> ModelMetadata:
+    """A model, its tensors and where it comes from."""
     reports = served.predictor.reports.values()
     provenance = served.manifest.provenance
-    metadata = ModelMetadata(
+    return ModelMetadata(
         name=served.name,
         versions=[served.version],
         platform=PLATFORM,
@@ -71,24 +93,16 @@ async def model_metadata(request: Request) -> Response:
             "fell_back": any(report.fell_back for report in reports),
         },
     )
-    return model_response(metadata)
 
 
-async def model_config(request: Request) -> Response:
-    """Describe the configuration of a model as Triton does (model_config.proto)."""
-    served = served_model(request)
-    return model_response(_config(served, context(request).settings))
-
-
-async def model_ready(request: Request) -> Response:
-    """Answer 200 if the model can serve."""
-    served = served_model(request)
-    if failing := context(request).registry.failing(served.name, served.version):
+def check_ready(served: ServedModel, registry: ModelRegistry) -> None:
+    """Raise NotReady if a model that was loaded does not answer as it should."""
+    if failing := registry.failing(served.name, served.version):
         raise NotReady(f"model {served.name!r} is not ready: {failing}", retry_after=5)
-    return model_response(ModelReady(name=served.name, ready=True))
 
 
-def _config(served: ServedModel, settings: Settings) -> ModelConfig:
+def describe_config(served: ServedModel, settings: Settings) -> ModelConfig:
+    """The configuration of a model, in Triton's terms."""
     on_gpu = any(report.actual[0] in _GPU_PROVIDERS for report in served.predictor.reports.values())
     delay = settings.for_model(served.name).max_queue_delay_us or 0
     return ModelConfig(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from service.access.scopes import KeyScope
 from service.api.errors import ErrorShape
 from service.api.io import check_and_parse, model_response, read_body, validate
 from service.api.open_inference.schemas import ControlRequest, Index, IndexLine, IndexRequest
-from service.api.operation import Operation, context, json_limits
+from service.api.operation import Context, Operation, context, json_limits
 from service.api.path_privacy import hide_paths
 from service.errors import Forbidden, InvalidRequest, RefusalReason
 from service.serving.states import State
@@ -26,41 +27,71 @@ BodyT = TypeVar("BodyT", bound=BaseModel)
 async def index(request: Request) -> Response:
     """List every version of every model."""
     body = await _read(request, IndexRequest)
-    repository = context(request).settings.models
-    lines = Index(
-        [
-            IndexLine(
-                name=entry.name,
-                version=entry.version,
-                state=entry.state.value,
-                reason=hide_paths(entry.reason, repository),
-            )
-            for entry in context(request).registry.index()
-            if entry.state is State.READY or not body.ready
-        ]
-    )
-    return model_response(lines)
+    return model_response(list_versions(context(request), only_ready=body.ready))
 
 
 async def load(request: Request) -> Response:
     """Load or reload a model, and answer once it serves."""
     body = await _read(request, ControlRequest)
-    for name, value in body.parameters.items():
-        if value is None:
-            continue
-        if name == "config" or name.startswith("file:"):
-            raise InvalidRequest("is not implemented: models load as they are in the repository", f"parameters.{name}")
-    _check_allowed(request)
-    await context(request).control.load(request.path_params["model"], _pinned(body.parameters.get("version")))
+    await load_model(context(request), request.path_params["model"], body.parameters)
     return Response()
 
 
 async def unload(request: Request) -> Response:
     """Unload a model, and answer once its last request is finished."""
     await _read(request, ControlRequest)
-    _check_allowed(request)
-    await context(request).control.unload(request.path_params["model"])
+    await unload_model(context(request), request.path_params["model"])
     return Response()
+
+
+def list_versions(service: Context, *, only_ready: bool) -> Index:
+    """Every version of every model, with its state and the reason for it."""
+    return Index(
+        [
+            IndexLine(
+                name=entry.name,
+                version=entry.version,
+                state=entry.state.value,
+                reason=hide_paths(entry.reason, service.settings.models),
+            )
+            for entry in service.registry.index()
+            if entry.state is State.READY or not only_ready
+        ]
+    )
+
+
+async def load_model(service: Context, name: str, parameters: Mapping[str, Any]) -> None:
+    """Load or reload a model in all processes, and return once it serves.
+
+    Args:
+        service: the parts of the service.
+        name: the model.
+        parameters: `version` for a single version; others that would change what is loaded are refused.
+
+    Raises:
+        InvalidRequest: naming the parameter that is wrong or not implemented.
+        Forbidden: the settings do not allow it.
+        LecternError: what `ModelControl.load` raises.
+    """
+    for parameter, value in parameters.items():
+        if value is None:
+            continue
+        if parameter == "config" or parameter.startswith("file:"):
+            field = f"parameters.{parameter}"
+            raise InvalidRequest("is not implemented: models load as they are in the repository", field)
+    _check_allowed(service)
+    await service.control.load(name, _pinned(parameters.get("version")))
+
+
+async def unload_model(service: Context, name: str) -> None:
+    """Unload a model in all processes, and return once its last request is finished.
+
+    Raises:
+        Forbidden: the settings do not allow it.
+        LecternError: what `ModelControl.unload` raises.
+    """
+    _check_allowed(service)
+    await service.control.unload(name)
 
 
 def _pinned(value: object) -> int | None:
@@ -79,10 +110,10 @@ async def _read(request: Request, model: type[BodyT]) -> BodyT:
     return validate(model, await check_and_parse(body, limits, context(request).turns) if body.strip() else {})
 
 
-def _check_allowed(request: Request) -> None:
-    """Raise unless the settings allow loading and unloading over HTTP."""
-    settings = context(request).settings
-    if not context(request).access.model_control:
+def _check_allowed(service: Context) -> None:
+    """Raise Forbidden unless the settings allow callers to load and unload models."""
+    settings = service.settings
+    if not service.access.model_control:
         reason = (
             "LECTERN_MODEL_CONTROL=none; set it to explicit"
             if settings.model_control == "none"

@@ -1,9 +1,14 @@
-"""Reads an inference request: JSON, JSON followed by binary tensors, or a single binary tensor."""
+"""Reads an inference request: JSON, JSON followed by binary tensors, or a single binary tensor.
+
+What does not depend on where the values of a tensor are, `InputReader` and `read_outputs`, also serves gRPC.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
+
+from numpy.typing import NDArray
 
 from service.api.io import parse_json, validate
 from service.api.open_inference.codec import check_batch, check_shape, read_binary, read_json
@@ -58,43 +63,98 @@ def read_inference(
             return _read_raw_tensor(body, predictor)
         text, binary = body[:length], memoryview(body)[length:]
     request = validate(InferRequest, parse_json(text))
-    may_contain_booleans = b"true" in text or b"false" in text
-    reader = _InputReader(predictor, binary, may_contain_booleans=may_contain_booleans, max_rows=max_rows)
+    contents = _BodyContents(binary, may_contain_booleans=b"true" in text or b"false" in text)
     return ParsedInferRequest(
-        tensors=reader.read(request.inputs),
-        outputs=_read_outputs(request, predictor),
+        tensors=InputReader(predictor, contents, max_rows=max_rows).read(request.inputs),
+        outputs=read_outputs(request, predictor),
         id=request.id,
         timeout=request.parameters.timeout / 1e6 or None,
     )
 
 
-class _InputReader:
-    """Reads the inputs of one request, in order.
+class Contents(Protocol):
+    """Where the values of the inputs of one request are, and how they are written."""
+
+    def read(self, tensor: RequestInput, spec: TensorSpec, shape: list[int], field: str) -> NDArray[Any]:
+        """The values of the next input.
+
+        Args:
+            tensor: the input as the request describes it.
+            spec: the model's input.
+            shape: a shape that `spec` accepts.
+            field: name of the input in errors.
+
+        Raises:
+            InvalidRequest: the values are missing, or do not fit the shape or the datatype.
+        """
+
+    def check_end(self) -> None:
+        """Raise InvalidRequest if the request holds more values than its inputs take."""
+
+
+class _BodyContents:
+    """Values in the body of an HTTP request.
 
     Args:
-        predictor: the predictor of the model.
         binary: the bytes after the JSON, which hold the binary inputs one after the other; None if the request has no
             header with the length of the JSON.
         may_contain_booleans: False if the JSON text is known to hold no `true` and no `false`.
-        max_rows: maximum number of rows of a tensor of BYTES; None: any.
     """
 
-    def __init__(
-        self,
-        predictor: Predictor[Any],
-        binary: memoryview | None,
-        *,
-        may_contain_booleans: bool,
-        max_rows: int | None,
-    ) -> None:
-        self._model = predictor.manifest.name
-        self._max_rows = max_rows
-        self._specs = {spec.name: spec for spec in predictor.tensors.inputs}
+    def __init__(self, binary: memoryview | None, *, may_contain_booleans: bool) -> None:
         self._binary = binary
         self._position = 0
         self._may_contain_booleans = may_contain_booleans
 
+    def read(self, tensor: RequestInput, spec: TensorSpec, shape: list[int], field: str) -> NDArray[Any]:
+        size = tensor.parameters.binary_data_size
+        if size is None:
+            if tensor.data is None:
+                raise InvalidRequest("is missing; send the values, or binary_data_size and bytes", f"{field}.data")
+            return read_json(tensor.data, spec, shape, f"{field}.data", may_contain_booleans=self._may_contain_booleans)
+        if tensor.data is not None:
+            raise InvalidRequest("is sent together with binary_data_size; send one of them", f"{field}.data")
+        field = f"{field}.parameters.binary_data_size"
+        if self._binary is None:
+            raise InvalidRequest(
+                "needs the header Inference-Header-Content-Length, the number of bytes of the JSON", field
+            )
+        block = self._binary[self._position : self._position + size]
+        if len(block) != size:
+            raise InvalidRequest(f"is {size}, but {len(block)} bytes are left after the JSON", field)
+        self._position += size
+        return read_binary(block, spec, shape, field)
+
+    def check_end(self) -> None:
+        if self._binary is not None and self._position != len(self._binary):
+            left = len(self._binary) - self._position
+            raise InvalidRequest(
+                f"{left} bytes are left after the last tensor; the binary_data_size of the inputs must add up to "
+                f"{len(self._binary)}, the bytes after the JSON"
+            )
+
+
+class InputReader:
+    """Reads and checks the inputs of one request, in order.
+
+    Args:
+        predictor: the predictor of the model.
+        contents: the values of the inputs.
+        max_rows: maximum number of rows of a tensor of BYTES, whose elements are read one by one; None: any.
+    """
+
+    def __init__(self, predictor: Predictor[Any], contents: Contents, *, max_rows: int | None = None) -> None:
+        self._model = predictor.manifest.name
+        self._max_rows = max_rows
+        self._specs = {spec.name: spec for spec in predictor.tensors.inputs}
+        self._contents = contents
+
     def read(self, inputs: list[RequestInput]) -> Tensors:
+        """The tensors by name.
+
+        Raises:
+            InvalidRequest: naming the input that is wrong, or missing.
+        """
         tensors: Tensors = {}
         for index, tensor in enumerate(inputs):
             field = f"inputs[{index}]"
@@ -119,41 +179,24 @@ class _InputReader:
         check_shape(shape, spec, f"{field}.shape")
         if spec.datatype is Datatype.BYTES and self._max_rows is not None:
             check_batch(shape[0], self._max_rows)
-        size = tensor.parameters.binary_data_size
-        if size is None:
-            if tensor.data is None:
-                raise InvalidRequest("is missing; send the values, or binary_data_size and bytes", f"{field}.data")
-            return read_json(tensor.data, spec, shape, f"{field}.data", may_contain_booleans=self._may_contain_booleans)
-        if tensor.data is not None:
-            raise InvalidRequest("is sent together with binary_data_size; send one of them", f"{field}.data")
-        field = f"{field}.parameters.binary_data_size"
-        if self._binary is None:
-            raise InvalidRequest(
-                "needs the header Inference-Header-Content-Length, the number of bytes of the JSON", field
-            )
-        block = self._binary[self._position : self._position + size]
-        if len(block) != size:
-            raise InvalidRequest(f"is {size}, but {len(block)} bytes are left after the JSON", field)
-        self._position += size
-        return read_binary(block, spec, shape, field)
+        return self._contents.read(tensor, spec, shape, field)
 
     def _check(self, tensors: Tensors) -> None:
         for name in self._specs:
             if name not in tensors:
                 raise InvalidRequest(f"the input {name!r} of model {self._model!r} is missing", "inputs")
-        if self._binary is not None and self._position != len(self._binary):
-            left = len(self._binary) - self._position
-            raise InvalidRequest(
-                f"{left} bytes are left after the last tensor; the binary_data_size of the inputs must add up to "
-                f"{len(self._binary)}, the bytes after the JSON"
-            )
+        self._contents.check_end()
         if len(set(map(len, tensors.values()))) > 1:
             sizes = ", ".join(f"{name} has {len(array)}" for name, array in tensors.items())
             raise InvalidRequest(f"the first axis is the batch and must be the same for all: {sizes}", "inputs")
 
 
-def _read_outputs(request: InferRequest, predictor: Predictor[Any]) -> tuple[RequestedOutput, ...]:
-    """The requested outputs; all if the request names none."""
+def read_outputs(request: InferRequest, predictor: Predictor[Any]) -> tuple[RequestedOutput, ...]:
+    """The requested outputs; all if the request names none.
+
+    Raises:
+        InvalidRequest: naming the output that the model does not have, or not in this form.
+    """
     all_binary = request.parameters.binary_data_output
     if not request.outputs:
         return tuple(

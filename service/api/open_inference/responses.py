@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,10 +35,7 @@ def write_response(inference: ParsedInferRequest, tensors: Tensors, served: Serv
     """
     entries: list[dict[str, Any]] = []
     blocks: list[bytes] = []
-    for output in inference.outputs:
-        array, spec = tensors[output.spec.name], output.spec
-        if output.classes:
-            array, spec = _classify(array, output, served.manifest.labels)
+    for output, spec, array in answered_outputs(inference, tensors, served):
         entry: dict[str, Any] = {"name": spec.name, "datatype": spec.datatype.value, "shape": array.shape}
         if output.binary:
             check_finite(array, spec.name)
@@ -59,6 +56,26 @@ def write_response(inference: ParsedInferRequest, tensors: Tensors, served: Serv
         return Response(text, media_type="application/json")
     headers = {JSON_LENGTH_HEADER: str(len(text))}
     return Response(b"".join([text, *blocks]), headers=headers, media_type="application/octet-stream")
+
+
+def answered_outputs(
+    inference: ParsedInferRequest, tensors: Tensors, served: ServedModel
+) -> Iterator[tuple[RequestedOutput, TensorSpec, NDArray[Any]]]:
+    """Yield each requested output with what its answer is: the tensor, or its highest values as BYTES.
+
+    Args:
+        inference: the request.
+        tensors: all outputs of the model, by name.
+        served: the model.
+
+    Raises:
+        ModelFailure: an output of which the highest values are asked for holds NaN or infinity.
+    """
+    for output in inference.outputs:
+        array, spec = tensors[output.spec.name], output.spec
+        if output.classes:
+            array, spec = _classify(array, output, served.manifest.labels)
+        yield output, spec, array
 
 
 def compress(response: Response, headers: Mapping[str, str]) -> None:

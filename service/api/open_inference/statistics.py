@@ -34,15 +34,16 @@ _Totals = dict[tuple[str, str], float]
 async def all_statistics(request: Request) -> Response:
     """Report statistics of every version that serves."""
     service = context(request)
-    return _answer(service.registry.all_serving(), service.metrics)
+    return model_response(collect_statistics(service.registry.all_serving(), service.metrics))
 
 
 async def model_statistics(request: Request) -> Response:
     """Report statistics of one model."""
-    return _answer([served_model(request)], context(request).metrics)
+    return model_response(collect_statistics([served_model(request)], context(request).metrics))
 
 
-def _answer(models: Iterable[ServedModel], metrics: Metrics) -> Response:
+def collect_statistics(models: Iterable[ServedModel], metrics: Metrics) -> Statistics:
+    """The statistics of some models, from the metrics."""
     totals: defaultdict[tuple[str, str], _Totals] = defaultdict(lambda: defaultdict(float))
     for name, labels, value in metrics.samples():
         if "model" in labels and "version" in labels:
@@ -50,7 +51,7 @@ def _answer(models: Iterable[ServedModel], metrics: Metrics) -> Response:
             if not name.endswith("_bucket"):
                 totals[labels["model"], labels["version"]][name, category] += value
     stats = [_statistics(served.name, served.version, totals[served.name, served.version]) for served in models]
-    return model_response(Statistics(model_stats=stats))
+    return Statistics(model_stats=stats)
 
 
 def _statistics(name: str, version: str, totals: _Totals) -> ModelStatistics:

@@ -19,6 +19,9 @@ _REQUIRED = (
     "tqdm",
 )
 
+_REQUIRED_FOR_VECTORS = ("onnx", "onnxruntime", "tqdm")
+"""What `word2vec import` and `convert` require: neither trains anything, so they run without PyTorch."""
+
 FAMILIES = {
     "lenet": "LeNet-5: classify images of digits or other small pictures",
     "bilstm_crf": "BiLSTM-CRF: tag words (parts of speech, named entities, …)",
@@ -34,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="lectern-train", description="Train, evaluate and export models.")
     families = parser.add_subparsers(dest="family", metavar="family", required=True)
     requested = next((word for word in arguments if not word.startswith("-")), None)
-    missing = [name for name in _REQUIRED if importlib.util.find_spec(name) is None]
+    missing = [name for name in _required(arguments) if importlib.util.find_spec(name) is None]
     if requested in FAMILIES and missing:
         extra = "'.[train,cpu]'" if "onnxruntime" in missing else "'.[train]'"
         command = f"pip install -c constraints.txt {extra}"
@@ -48,6 +51,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     from training.common.commands import run_command
 
     return run_command(options)
+
+
+def _required(arguments: Sequence[str]) -> Sequence[str]:
+    """The libraries that a command requires."""
+    command = [word for word in arguments if not word.startswith("-")][:2]
+    return _REQUIRED_FOR_VECTORS if command in (["word2vec", "import"], ["word2vec", "convert"]) else _REQUIRED
 
 
 def _configure(parser: argparse.ArgumentParser, name: str) -> None:

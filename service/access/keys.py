@@ -85,7 +85,7 @@ def parse_keys(text: str) -> list[ApiKey]:
             hold a key by mistake.
     """
     keys: list[ApiKey] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         fields = line.partition("#")[0].split()
         if not fields:
             continue

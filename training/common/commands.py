@@ -1,14 +1,14 @@
 """The commands `train`, `evaluate` and `export` of every family; the training loops are the families' own."""
 
+from __future__ import annotations
+
 import argparse
 import sys
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
-
-import torch
+from typing import TYPE_CHECKING, TypeVar
 
 from training.common.config import add_options, from_dict, settings_from_options, to_dict
 from training.common.device import pick_device, use_threads
@@ -25,6 +25,9 @@ from training.common.options import (
     wants_export,
 )
 from training.common.run import Run
+
+if TYPE_CHECKING:  # commands that need no PyTorch run where it is not installed
+    import torch
 
 C = TypeVar("C")
 D = TypeVar("D")

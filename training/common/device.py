@@ -1,10 +1,14 @@
 """The device and the number of CPU threads to compute with."""
 
-import os
+from __future__ import annotations
 
-import torch
+import os
+from typing import TYPE_CHECKING
 
 from training.common.errors import DeviceError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def pick_device(name: str) -> torch.device:
@@ -13,6 +17,8 @@ def pick_device(name: str) -> torch.device:
     Raises:
         DeviceError: `cuda` was asked for and PyTorch cannot use a GPU here.
     """
+    import torch  # here, as commands that need no PyTorch run where it is not installed
+
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
@@ -29,6 +35,8 @@ def pick_device(name: str) -> torch.device:
 def use_threads(count: int) -> None:
     """Set PyTorch's CPU threads; 0 leaves its own choice. Results repeat bit for bit with equal counts."""
     if count:
+        import torch
+
         torch.set_num_threads(count)
 
 

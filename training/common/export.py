@@ -1,5 +1,7 @@
 """Steps of an export that families share: checks before it, the ONNX file, parity, provenance."""
 
+from __future__ import annotations
+
 import importlib.metadata
 import logging
 import os
@@ -9,18 +11,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from service.bundle.files import check_model_name
 from service.bundle.manifest import Provenance
 from training.common.errors import ConfigError, ExportError
 from training.common.run import Run
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 OPSET = 20
 PARITY_TOLERANCE = 1e-5
@@ -87,6 +91,8 @@ def to_onnx(module: nn.Module, example: torch.Tensor, *, input_name: str, output
         input_name: name of the graph's input.
         output_names: names of the graph's outputs.
     """
+    import torch  # here, as vectors are imported where PyTorch is not installed
+
     module.eval()
     with _quiet_exporter():
         program = torch.onnx.export(

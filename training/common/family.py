@@ -1,16 +1,19 @@
 """The record through which a model family supplies its functions and options to the `lectern-train` commands."""
 
+from __future__ import annotations
+
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
-
-import torch
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from training.common.config import merge
 from training.common.run import Run
+
+if TYPE_CHECKING:  # commands that need no PyTorch run where it is not installed
+    import torch
 
 C = TypeVar("C")
 """The family's configuration, a frozen dataclass."""
@@ -42,7 +45,7 @@ class Experiment(Generic[C, D]):
         """The data."""
         return self._load(self.config)
 
-    def with_config(self, config: C) -> "Experiment[C, D]":
+    def with_config(self, config: C) -> Experiment[C, D]:
         """The same data with other settings."""
         return Experiment(config, lambda _: self.data)
 

@@ -1,11 +1,31 @@
-"""Writing files atomically: after a kill at any moment there is the old content or the new."""
+"""Files: their lines, and writing them atomically, so that after a kill there is the old content or the new."""
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+
+_SEPARATOR = re.compile(r"[ \t\r]+")
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text, which end with LF or CR LF.
+
+    `str.splitlines` also splits at characters that may be part of a word, such as U+0085 and U+2028.
+    """
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    return lines if lines[-1] else lines[:-1]
+
+
+def split_fields(line: str) -> list[str]:
+    """The fields of a line with spaces or tabs between.
+
+    Other white space, such as U+00A0 or U+3000, is part of a field.
+    """
+    return [field for field in _SEPARATOR.split(line) if field]
 
 
 @contextmanager

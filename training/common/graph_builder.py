@@ -1,14 +1,18 @@
 """Building an ONNX graph node by node, with weights stored in 8, 16 or 32 bits."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
-from torch import Tensor
 
 from training.common.export import OPSET
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _IR_VERSION = 10
 _LARGEST_WEIGHT = 127
@@ -98,5 +102,5 @@ class GraphBuilder:
 
 
 def _float32(values: Tensor | NDArray[Any]) -> NDArray[np.float32]:
-    array = values.detach().cpu().numpy() if isinstance(values, Tensor) else values
+    array = values if isinstance(values, np.ndarray) else values.detach().cpu().numpy()
     return array.astype(np.float32)

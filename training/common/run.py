@@ -7,7 +7,7 @@ from typing import Any
 
 from training.common.config import differences
 from training.common.errors import RunError
-from training.common.files import write_json, write_text
+from training.common.files import split_lines, write_json, write_text
 
 CONFIG, LOG, METRICS, EVALUATION = "config.json", "log.txt", "metrics.jsonl", "evaluation.json"
 
@@ -93,7 +93,7 @@ class Run:
     def metrics(self) -> list[dict[str, Any]]:
         """Read `metrics.jsonl`, oldest record first; a line that a kill left incomplete is skipped."""
         path = self.path / METRICS
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        lines = split_lines(path.read_text(encoding="utf-8")) if path.exists() else []
         records = []
         for line in lines:
             try:

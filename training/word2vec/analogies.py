@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.common.errors import DatasetError
+from training.common.files import split_fields
 from training.common.vectors import WordVectors
 from training.word2vec.case_folding import FoldedVocabulary
 
@@ -107,7 +108,7 @@ def read_questions(name: str, lines: Sequence[str]) -> Iterator[Question]:
     """
     section = name
     for index, line in enumerate(lines):
-        words = tuple(line.split())
+        words = tuple(split_fields(line))
         if line.startswith(":"):
             section = line[1:].strip()
         elif len(words) == 4:

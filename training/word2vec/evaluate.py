@@ -10,6 +10,7 @@ import numpy as np
 from training.common.data_files import WORDVEC_EVAL
 from training.common.downloads import fetch
 from training.common.errors import DatasetError
+from training.common.files import split_lines
 from training.common.run import Run
 from training.common.vectors import WordVectors
 from training.word2vec.analogies import AnalogyScore, Question, read_questions, score_analogies
@@ -124,12 +125,12 @@ def _select(items: Iterable[_Item], split: SplitName) -> list[_Item]:
 
 
 def _fetch_file(name: str) -> _File:
-    return name, fetch(WORDVEC_EVAL[name]).decode("utf-8").splitlines()
+    return name, split_lines(fetch(WORDVEC_EVAL[name]).decode("utf-8"))
 
 
 def _read_file(path: Path) -> _File:
     try:
-        return str(path), path.read_bytes().decode("utf-8").splitlines()
+        return str(path), split_lines(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from training.common.errors import DatasetError
+from training.common.files import split_fields
 from training.common.vectors import WordVectors
 from training.word2vec.case_folding import FoldedVocabulary
 
@@ -55,11 +56,11 @@ def read_pairs(name: str, lines: Sequence[str]) -> Iterator[Pair]:
     for index, line in enumerate(lines):
         if not line.strip() or line.startswith("#"):
             continue
-        fields = line.rstrip("\r\n").split("\t") if "\t" in line else line.split()
+        fields = line.rstrip("\r\n").split("\t") if "\t" in line else split_fields(line)
         rating = _parse_number(fields[2]) if len(fields) == 3 else None
         if rating is None:
             raise DatasetError(f"{name}:{index + 1}: is {line.strip()!r}, not two words and a number, between tabs")
-        yield Pair(index=index, words=(fields[0].strip(), fields[1].strip()), rating=rating)
+        yield Pair(index=index, words=(fields[0].strip(" "), fields[1].strip(" ")), rating=rating)
 
 
 def score_pairs(vectors: WordVectors, pairs: Sequence[Pair], name: str, *, fold: bool = True) -> PairScore:

@@ -1,14 +1,19 @@
 """Files of word vectors: exchange with gensim and others, and exact errors for malformed files."""
 
+import bz2
 import gzip
+import io
 import logging
+import lzma
 import struct
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.support.bundle_edits import rewrite
 from training.common.errors import DatasetError, ExportError, RunError
 from training.common.run import Run
 from training.common.vectors import (
@@ -22,6 +27,7 @@ from training.common.vectors import (
     write_vectors,
 )
 from training.common.vectors.loading import load_vectors_from
+from training.word2vec.export.bundle import BundleSettings, export
 
 pytestmark = pytest.mark.torch
 
@@ -138,9 +144,12 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
     "more rows than promised": (b"1 2\na 1 2\nb 1 2\n", ":3: the header promises 1 rows, here is one more"),
     "narrow row": (b"2 2\na 1 2\nb 11111\n", ":3: the row has 1 numbers, not 2 as"),
     "wide row": (b"a 1 2\nb 1 2 3\nc 1 2\n", ":2: the row has 3 numbers, not 2 as"),
-    "word with a space": (b"a 1 2\nb c 1 2\n", r":2: the row has 3 numbers \('c' is none\), not 2 as"),
+    "several faults": (
+        b"a 1 2\na 1 2\nb 1\n\nc 0 0\n",
+        r":2: (?s:.*:3: the row.*:4: is an empty line.*:5: .*zero.*these rows)",
+    ),
     "all rows wide": (b"2 2\na 1 2 3\nb 1 2 3\n", ":2: the row has 3 numbers, not 2"),
-    "empty line": (b"a 1 2\n\nb 1 2\n", ":2: the row has 0 numbers, not 2"),
+    "empty line": (b"a 1 2\n\nb 1 2\n", ":2: is an empty line, not a word and 2 numbers"),
     "not a number": (b"a 1 2\nb 1 2,5\n", ":2: '2,5' is not a number"),
     "not a number at the end": (b"a 1 2\nb 1 2x\n", ":2: '2x' is not a number"),
     "number with underscores": (b"a 1 2\nb 1 1_0\n", ":2: '1_0' is not a number"),
@@ -187,7 +196,7 @@ def test_a_format_that_is_given_must_be_the_files(tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match=f":1: is 'the 1 2', not a header .* as {format} has"):
             read_vectors(path, format=format)
     path.write_bytes(b"2 2\nthe 1 2\nof 3 4\n")
-    with pytest.raises(DatasetError, match=":2: the row has 2 numbers, not 1"):
+    with pytest.raises(DatasetError, match=":1: the row has 1 numbers, not 2"):
         read_vectors(path, format="glove")
 
 
@@ -281,3 +290,147 @@ def test_a_run_of_any_family_that_left_vectors_is_a_source_of_them(vectors: Word
     (run.path / "config.json").write_text("{")
     with pytest.raises(RunError, match="is damaged"):
         load_vectors_from(run.path)
+
+
+def text_of(path: Path, content: bytes, **options: bool) -> dict[str, list[float]]:
+    """The words and vectors that a file of this content has."""
+    path.write_bytes(content)
+    vectors = read_vectors(path, **options)  # type: ignore[arg-type]
+    return dict(zip(vectors.words, vectors.matrix.tolist(), strict=True))
+
+
+def test_words_with_spaces_are_split_from_the_right(tmp_path: Path) -> None:
+    content = b"the 1.5 2.5\n. . . 3.5 4.5\nat name@domain.com .5 1.5\ntop 10 0.5 -1.5\nnew\xc2\xa0york 1 2\n"
+    expected = {
+        "the": [1.5, 2.5],
+        ". . .": [3.5, 4.5],
+        "at name@domain.com": [0.5, 1.5],
+        "top 10": [0.5, -1.5],
+        "new\xa0york": [1, 2],
+    }
+    assert text_of(tmp_path / "v", content) == expected
+    assert text_of(tmp_path / "v", b"5 2\n" + content) == expected
+    # The first row may be such a word: the width is what most of the first rows have.
+    assert text_of(tmp_path / "v", b"7 11 1 2\nof 3 4\nand 5 6\n", skip_bad=True) == {"of": [3, 4], "and": [5, 6]}
+    assert text_of(tmp_path / "v", b". . 1 2\nof 3 4\nand 5 6\n") == {". .": [1, 2], "of": [3, 4], "and": [5, 6]}
+
+
+def test_white_space_of_other_programs(tmp_path: Path) -> None:
+    expected = {"a": [1, 2], "b": [3, 4]}
+    for content in (
+        b"\xef\xbb\xbfa 1 2\nb 3 4\n",
+        b"\xef\xbb\xbf2 2\na 1 2\nb 3 4\n",
+        b"a\t1\t2\nb\t3\t4\n",
+        b"a\t1 2\nb\t3 4\n",
+        b"2\t2\r\na 1 2\r\nb 3 4\r\n",
+        b"a  1   2  \nb 3 4\n\n \n\r\n\n",
+        b"2 2\na 1 2\nb 3 4\n\n\n",
+    ):
+        assert text_of(tmp_path / "v", content) == expected
+    assert text_of(tmp_path / "v", "new york\t1 2\n\u3000x 3 4\n\x85 5 6\n".encode()) == {
+        "new york": [1, 2],
+        "\u3000x": [3, 4],
+        "\x85": [5, 6],
+    }
+
+
+@pytest.mark.parametrize("option", ["skip_bad", "ignore_header"])
+def test_a_header_that_promises_another_number_of_rows(option: str, tmp_path: Path) -> None:
+    text, binary = b"a 1 2\nb 3 4\n", row("a", 1, 2) + row("b", 3, 4)
+    for promised in (b"1", b"3", b"400000000"):
+        for rows in (text, binary):
+            assert text_of(tmp_path / "v", promised + b" 2\n" + rows, **{option: True}) == {"a": [1, 2], "b": [3, 4]}
+            with open_vectors(tmp_path / "v", **{option: True}) as file:  # type: ignore[arg-type]
+                list(file.blocks())
+                assert file.notes == [f"the header promises {int(promised):,} rows, the file has 2"]
+            with pytest.raises(DatasetError, match="add --ignore-header"):
+                read_vectors(tmp_path / "v")
+
+
+def test_dimensions_of_a_wrong_header_come_from_the_rows(tmp_path: Path) -> None:
+    assert text_of(tmp_path / "v", b"2 3\na 1 2\nb 3 4\n", ignore_header=True) == {"a": [1, 2], "b": [3, 4]}
+    with pytest.raises(DatasetError, match=r": row 3 \(byte 25\): the file ends in the middle of this row"):
+        text_of(tmp_path / "v", b"9 2\n" + row("a", 1, 2) + b"\n" + row("b", 3, 4) + b"\nc 123", ignore_header=True)
+
+
+def test_special_tokens_without_a_vector_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "v").write_bytes(b"3 2\n</s> 0 0\na 1 2\n<PAD> 0.0 0\n")
+    with open_vectors(tmp_path / "v") as file:
+        assert [block.words for block in file.blocks()] == [["a"]]
+        assert file.notes == ["</s>, <PAD> is left out: its vector is zero"]
+        assert file.skipped == 0
+
+
+def test_many_bad_rows_are_listed_up_to_a_bound(tmp_path: Path) -> None:
+    (tmp_path / "w").write_bytes(
+        b"503 2\na 1 2\nb 1 2\nc 1 2\n" + b"".join(b"w%d 1 2 3\n" % number for number in range(500))
+    )
+    with pytest.raises(DatasetError) as caught:
+        read_vectors(tmp_path / "w")
+    lines = str(caught.value).split("\n")
+    assert [line.partition(": ")[0] for line in lines[:10]] == [f"{tmp_path / 'w'}:{line}" for line in range(5, 15)]
+    assert len(lines) == 11
+    assert "--skip-bad" in lines[10]
+
+
+def _zipped(content: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("__MACOSX/._v.txt", b"x")
+        archive.writestr("v.txt", content)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, _zipped])
+@pytest.mark.parametrize("content", [b"2 2\na 1 2\nb 3 4\n", b"2 2\n" + row("a", 1, 2) + row("b", 3, 4)])
+def test_packed_files_are_known_by_their_content(
+    pack: Callable[[bytes], bytes], content: bytes, tmp_path: Path
+) -> None:
+    assert text_of(tmp_path / "vectors", pack(content)) == {"a": [1, 2], "b": [3, 4]}
+    noise = np.random.default_rng(0).bytes(5000).hex().encode()
+    with pytest.raises(DatasetError, match=rf"^{tmp_path / 'vectors'}: "):
+        text_of(tmp_path / "vectors", pack(b"a 1 2\n" * 1 + b"b 1 2\n" + noise)[:-1000])
+
+
+def test_one_file_of_several_in_an_archive(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "glove.zip", "w") as archive:
+        archive.writestr("glove.2d.txt", b"a 1 2\n")
+        archive.writestr("sub/glove.3d.txt", b"a 1 2 3\n")
+    with pytest.raises(DatasetError, match=r"2 files \(glove.2d.txt, sub/glove.3d.txt\); name one .*zip/glove.2d.txt$"):
+        read_vectors(tmp_path / "glove.zip")
+    assert load_vectors_from(tmp_path / "glove.zip" / "sub" / "glove.3d.txt").dimensions == 3
+    with pytest.raises(DatasetError, match=r"holds no other.txt; it holds glove.2d.txt"):
+        read_vectors(tmp_path / "glove.zip" / "other.txt")
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        (b"\xba\x16\x4f\x2f\x0c", r"is a fastText model, .*\.vec"),
+        (b"\x80\x04\x95", "is a pickle, .*save_word2vec_format"),
+        (b"\x93NUMPY\x01", "is an array of NumPy"),
+        (b"\x89HDF\r\n", "is an HDF5 file"),
+        ("a 1 2\n".encode("utf-16"), "is UTF-16.*iconv"),
+        (b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive; unpack it"),
+        (b"\x28\xb5\x2f\xfd", "is a Zstandard file; unpack it"),
+        (b"v.txt".ljust(257, b"\0") + b"ustar\0", "is a tar archive; unpack it"),
+        (gzip.compress(b"v.txt".ljust(257, b"\0") + b"ustar\0"), "is a tar archive; unpack it"),
+    ],
+)
+def test_files_that_are_no_word_vectors_are_named(start: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "v").write_bytes(start + bytes(300) * (start[:2] != b"\x1f\x8b"))
+    with pytest.raises(DatasetError, match=f"^{tmp_path / 'v'}: {message}"):
+        read_vectors(tmp_path / "v")
+
+
+def test_words_with_line_separators_of_unicode_stay_whole(tmp_path: Path) -> None:
+    """A bundle's vocabulary has a word on each line, and only LF ends one."""
+    words = ["the", "\x85", "a\u2028b", "c\u2029d", "e\x0bf", "g\rh"]
+    matrix = np.random.default_rng(0).normal(size=(len(words), 4)).astype(np.float32)
+    settings = BundleSettings(name="odd", repository=tmp_path, precision="fp32", tokenizer="words")
+    bundle = export(WordVectors(words=[f"w{row}" for row in range(len(words))], matrix=matrix), settings).bundle
+    # As another program may write it: the export itself puts `_` for white space.
+    bundle = rewrite(bundle, {"vocabulary.txt": "".join(f"{word}\n" for word in words).encode()})
+    loaded = load_vectors_from(bundle.path)
+    assert loaded.words == words
+    assert loaded.matrix.shape == matrix.shape

@@ -1,6 +1,8 @@
 """The commands of word2vec, as a user types them."""
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +151,40 @@ def test_too_little_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     (tmp_path / "a.txt").write_text("these words are all rare")
     assert main(["word2vec", "train", "--data", "a.txt"]) == 2
     assert "use more text, or a lower --min-count" in capsys.readouterr().err
+
+
+def test_files_are_imported_and_converted_without_pytorch(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "for name in ('torch', 'matplotlib', 'numba', 'sklearn', 'onnxscript', 'sacrebleu'):\n"
+        "    sys.modules[name] = None\n"
+        "from training.__main__ import main\n"
+        "raise SystemExit(main(sys.argv[1:]))\n"
+    )
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program, "word2vec", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+    rows = "".join(f"w{number} {number % 7 + 1}.5 {number % 5 + 0.25} -1.5\n" for number in range(40))
+    (tmp_path / "v.txt").write_text(f"50 3\n{rows}</s> 0 0 0\nat x@y.z 1.5 2.5 3.5\nw1 1 2 3\nbad 1 2\n\n")
+    arguments = ["import", str(tmp_path / "v.txt"), "--name", "mine", "--models", str(tmp_path)]
+    refused = run(*arguments)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 3
+    assert all(
+        place in refused.stderr for place in ("v.txt:44: the word 'w1'", "v.txt:45: the row has 2", "--skip-bad")
+    )
+    imported = run(*arguments, "--skip-bad")
+    assert (imported.returncode, imported.stderr) == (0, "")
+    assert "note: the header promises 50 rows, the file has 44" in imported.stdout
+    assert "note: </s> is left out: its vector is zero" in imported.stdout
+    assert "left out 2 rows:\n  " in imported.stdout
+    assert read_bundle(tmp_path / "mine" / "1").file("vocabulary.txt").read_text().split()[-1] == "at_x@y.z"
+    (tmp_path / "w.txt").write_text("a 1 2\nb c 3 4\nd 5 6\n")
+    target = str(tmp_path / "w.bin")
+    assert "--skip-bad" in run("convert", str(tmp_path / "w.txt"), target).stderr
+    converted = run("convert", str(tmp_path / "w.txt"), target, "--skip-bad")
+    assert "left out 1 word that holds white space: 'b c'" in converted.stdout
+    assert read_vectors(Path(target)).words == ["a", "d"]
+    assert "torch is not installed" in run("train", "--data", "text8").stderr

@@ -10,6 +10,7 @@ from service.tasks.token_classification.features import EMISSIONS
 from training.bilstm_crf.data.dataset import TaggedData
 from training.bilstm_crf.segmentation import raw_sentences
 from training.common.errors import ConfigError
+from training.common.files import split_lines
 from training.common.samples import Noise, SampleAnswers
 
 NOISE = Noise(output=EMISSIONS, amplitude=2e-3, seeds=8)
@@ -37,7 +38,7 @@ def read_sample_texts(path: Path) -> tuple[str, ...]:
         ConfigError: it cannot be read, or has no text.
     """
     try:
-        texts = tuple(filter(None, map(str.strip, path.read_text(encoding="utf-8").splitlines())))
+        texts = tuple(filter(None, map(str.strip, split_lines(path.read_bytes().decode("utf-8-sig")))))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--sample-texts {path}: cannot be read ({error}); name a file of UTF-8 text") from error
     if not texts:

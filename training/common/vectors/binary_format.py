@@ -1,6 +1,6 @@
 """Reading rows of word2vec binary files: a word, a space, D little-endian floats, and an optional line feed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from functools import partial
 from typing import BinaryIO
 
@@ -10,7 +10,9 @@ from training.common.errors import DatasetError
 from training.common.vectors.rows import BLOCK_BYTES, MAX_WORD_BYTES, Block, RowChecks
 
 
-def binary_blocks(stream: BinaryIO, checks: RowChecks, *, dimensions: int, start: int, rows: int) -> Iterator[Block]:
+def binary_blocks(
+    stream: BinaryIO, checks: RowChecks, *, dimensions: int, start: int, rows: int | None
+) -> Generator[Block, None, int]:
     """Read to the end of the file.
 
     word2vec.c writes a line feed after each row, gensim and the GoogleNews file do not; both are read.
@@ -20,30 +22,42 @@ def binary_blocks(stream: BinaryIO, checks: RowChecks, *, dimensions: int, start
         checks: checks of the rows.
         dimensions: D.
         start: the number of bytes before the first row.
-        rows: number of rows according to the header.
+        rows: number of rows that the header promises and the file must have; None for any.
+
+    Returns:
+        The number of rows, unusable ones included.
     """
     buffer, done = b"", 0
-    while done < rows:
+    while rows is None or done < rows:
         chunk = stream.read(BLOCK_BYTES)
         buffer += chunk
-        words, vectors, offsets, used = _complete_rows(buffer, checks, 4 * dimensions, rows - done, done, start)
+        most = None if rows is None else rows - done
+        words, vectors, offsets, used = _complete_rows(buffer, checks, 4 * dimensions, most, done, start)
         if words:
             matrix = np.frombuffer(b"".join(vectors), "<f4").reshape(len(words), dimensions).astype(np.float32)
             yield checks.block(words, matrix, partial(_row_location, done, offsets))
             done += len(words)
         buffer = buffer[used:]
         start += used
-        if done < rows and not chunk:
+        if not chunk and rows is None:
+            if buffer.strip(b"\n"):
+                checks.refuse(_location(done, start), "the file ends in the middle of this row")
+            return done
+        if rows is not None and done < rows and not chunk:
             raise DatasetError(
                 f"{checks.path}{_location(done, start)}: the file ends here, the header promises {rows:,} rows; "
-                "it was cut off or the header is wrong"
+                "it was cut off, or the header is wrong: then add --ignore-header"
             )
     if (buffer + stream.read(2)).strip(b"\n"):
-        raise DatasetError(f"{checks.path}: goes on at byte {start:,} after the {rows:,} rows that the header promises")
+        raise DatasetError(
+            f"{checks.path}: goes on at byte {start:,} after the {rows:,} rows that the header promises; "
+            "where only the header is wrong, add --ignore-header"
+        )
+    return done
 
 
 def _complete_rows(
-    buffer: bytes, checks: RowChecks, width: int, max_rows: int, done: int, start: int
+    buffer: bytes, checks: RowChecks, width: int, max_rows: int | None, done: int, start: int
 ) -> tuple[list[bytes], list[memoryview], list[int], int]:
     """Split the complete rows off the buffer.
 
@@ -51,7 +65,7 @@ def _complete_rows(
         buffer: bytes of the file, from the start of a row.
         checks: name the file.
         width: bytes of a vector.
-        max_rows: maximum number of rows to take.
+        max_rows: maximum number of rows to take; None for all.
         done: rows before the buffer.
         start: offset of the buffer in the file.
 
@@ -63,7 +77,7 @@ def _complete_rows(
     vectors: list[memoryview] = []
     offsets: list[int] = []
     position = 0
-    while len(words) < max_rows:
+    while max_rows is None or len(words) < max_rows:
         begin = position
         while buffer[begin : begin + 1] == b"\n":  # ends the previous row
             begin += 1

@@ -64,7 +64,7 @@ def bundle_vectors(path: Path) -> WordVectors:
     if bundle.manifest.task is not Task.WORD_VECTORS:
         raise DatasetError(f"{path}: is a bundle for {bundle.manifest.task.value}, not of word vectors")
     preprocessing = WordVectorsPreprocessing.model_validate(bundle.manifest.preprocessing)
-    words = bundle.file(preprocessing.vocabulary).read_text(encoding="utf-8").splitlines()
+    words = bundle.file(preprocessing.vocabulary).read_bytes().decode().removesuffix("\n").split("\n")
     mapped_tables: Tensors = {
         name: np.load(bundle.file(file), mmap_mode="r")
         for name, file in ((TABLE, preprocessing.table), (SCALES, preprocessing.scales))

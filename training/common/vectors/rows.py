@@ -17,6 +17,12 @@ MAX_WORD_BYTES = 4096
 
 MAX_DIMENSIONS = 65_536
 
+MAX_LISTED_FAULTS = 10
+"""Unusable rows that an error or a report lists."""
+
+SPECIAL_TOKENS = frozenset({"<s>", "</s>", "<pad>", "<unk>", "[pad]", "[unk]"})
+"""Symbols of training programs, in any case. They are no words: a row of zeros for one of them is no fault."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
@@ -27,29 +33,42 @@ class Block:
 
 
 class RowChecks:
-    """Refuses unusable rows, or leaves them out and counts them.
+    """Checks rows, and records those that cannot be used.
 
     Args:
         path: the file, for the messages.
-        skip_bad: leave such rows out instead of raising.
+        skip_bad: whether such rows are left out; if not, `raise_faults` raises for them.
     """
 
     def __init__(self, path: Path, *, skip_bad: bool) -> None:
         self.path = path
         self.skip_bad = skip_bad
         self.skipped = 0
+        self.faults: list[str] = []
+        """The first unusable rows, each with its place in the file and the reason."""
+        self.empty_tokens: list[str] = []
+        """Special tokens whose vectors are zero; they are left out."""
         self._seen: set[str] = set()
 
     def refuse(self, location: str, reason: str) -> None:
-        """Count an unusable row, or raise DatasetError.
+        """Record an unusable row.
 
         Args:
             location: `:12`, or `: row 12 (byte 3,456)`, to follow the file's path.
             reason: what is wrong.
         """
-        if not self.skip_bad:
-            raise DatasetError(f"{self.path}{location}: {reason}; correct the file, or skip such rows with --skip-bad")
         self.skipped += 1
+        if len(self.faults) < MAX_LISTED_FAULTS:
+            self.faults.append(f"{self.path}{location}: {reason}")
+
+    def raise_faults(self) -> None:
+        """Raise DatasetError if rows were unusable and are not to be skipped; it lists the first ones."""
+        if self.skip_bad or not self.faults:
+            return
+        remedy = "correct the file, or skip such rows with --skip-bad"
+        if self.skipped > 1:
+            remedy = f"these rows cannot be used, and there may be more; {remedy}"
+        raise DatasetError("\n".join(self.faults) + ("; " if self.skipped == 1 else "\n") + remedy)
 
     def block(self, words: Sequence[bytes], rows: NDArray[np.float32], location: Callable[[int], str]) -> Block:
         """Return the usable rows.
@@ -68,6 +87,9 @@ class RowChecks:
         for row, raw in enumerate(words):
             word, reason = self._word(raw)
             if not reason and not usable[row]:
+                if finite[row] and word.lower() in SPECIAL_TOKENS:
+                    self.empty_tokens.append(word)
+                    continue
                 reason = "is a zero vector" if finite[row] else "holds a number that is not finite"
                 reason = f"the vector of {word!r} {reason}"
             if reason:
@@ -88,4 +110,4 @@ class RowChecks:
             return "", "the row has no word"
         if any(character in word for character in "\t\n\r"):
             return "", f"the word {word[:40]!r} holds a tab or the end of a line"
-        return word, f"the word {word!r} stands in the file twice" if word in self._seen else ""
+        return word, f"the word {word[:40]!r} stands in the file twice" if word in self._seen else ""

@@ -15,24 +15,42 @@ from training.common.files import atomic_writer
 from training.common.vectors.reader import Format
 from training.common.vectors.word_vectors import WordVectors
 
+_WHITE_SPACE = frozenset(" \t\n\r")
 
-def write_vectors(vectors: WordVectors, path: Path, *, format: Format) -> None:
+
+def write_vectors(vectors: WordVectors, path: Path, *, format: Format, skip_bad: bool = False) -> list[str]:
     """Write a file of word vectors atomically; it is gzipped where its name ends in `.gz`.
 
     Text has the shortest numbers that read back as the same float32. Binary has a line feed after each row, as
     word2vec.c writes it.
 
+    Args:
+        vectors: the words and their vectors.
+        path: the file.
+        format: its format.
+        skip_bad: leave out words that no format can hold, with white space in them.
+
+    Returns:
+        The words that were left out.
+
     Raises:
-        ExportError: a word holds white space that the format cannot hold.
+        ExportError: a word holds white space, and `skip_bad` is not set.
     """
-    for word in vectors.words:
-        if not word or any(character in word for character in " \t\n\r"):
-            raise ExportError(f"the word {word!r} is empty or holds white space: {format} cannot hold it")
+    rows = [row for row, word in enumerate(vectors.words) if word and not _WHITE_SPACE.intersection(word)]
+    kept = set(rows)
+    left_out = [word for row, word in enumerate(vectors.words) if row not in kept]
+    if left_out and not skip_bad:
+        raise ExportError(
+            f"the word {left_out[0]!r} is empty or holds white space: {format} cannot hold it; "
+            "leave such words out with --skip-bad"
+        )
     with _open_for_writing(path) as stream:
         if format != "glove":
-            stream.write(f"{len(vectors)} {vectors.dimensions}\n".encode())
-        for word, row in zip(vectors.words, vectors.matrix, strict=True):
+            stream.write(f"{len(rows)} {vectors.dimensions}\n".encode())
+        for index in rows:
+            word, row = vectors.words[index], vectors.matrix[index]
             stream.write(word.encode() + b" " + (_binary(row) if format == "word2vec-binary" else _text(row)) + b"\n")
+    return left_out
 
 
 def _binary(row: NDArray[np.float32]) -> bytes:

@@ -34,7 +34,7 @@ class Sentence:
 def read_sentences() -> tuple[Sentence, ...]:
     """All sentences, of both halves."""
     content = files(__package__).joinpath("everyday.tsv").read_text(encoding="utf-8")
-    return tuple(_sentence(line) for line in content.splitlines() if not line.startswith("#"))
+    return tuple(_sentence(line) for line in content.split("\n") if line and not line.startswith("#"))
 
 
 def _sentence(line: str) -> Sentence:

@@ -11,7 +11,10 @@ from service.serving.served_model import ServedModel
 from service.serving.states import IndexEntry, ModelVersions, State
 
 Version = str | int | None
-"""A version as a request names it; None takes the highest that serves."""
+"""A version as a request names it; None and those of `HIGHEST` take the highest that serves."""
+
+HIGHEST = ("", "latest", "-1")
+"""What clients of other servers write for the highest version (Triton has -1)."""
 
 
 @dataclass
@@ -50,6 +53,8 @@ class RegisteredModel:
             NotReady: no version serves now.
         """
         highest = self.highest
+        if str(version) in HIGHEST:
+            version = None
         if version is None and highest is not None:
             return highest
         if version is not None:

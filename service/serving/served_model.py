@@ -21,7 +21,7 @@ from service.settings import ModelSettings
 from service.tasks import Predictor
 from service.tasks.base import Check, SerializedList
 from service.tasks.scheduling import RUN, Work
-from service.tasks.tensors import RowTensors
+from service.tasks.tensors import PreprocessedTensors, RowTensors, adapter_of, empty_tensors
 
 T = TypeVar("T")
 
@@ -86,10 +86,9 @@ class ServedModel:
         """Whether `predict` answers a request without a thread, and so without letting anything else happen."""
         return self.inline and not self.predictor.scheduling.is_slow(request)
 
-    @property
-    def infers_in_loop(self) -> bool:
+    def infers_in_loop(self, tensors: Tensors) -> bool:
         """The same of `infer`."""
-        return self.inline and isinstance(self.predictor.tensors, RowTensors)
+        return self.inline and isinstance(adapter_of(self.predictor.tensors, tensors), RowTensors)
 
     async def predict(
         self,
@@ -111,7 +110,11 @@ class ServedModel:
         """
         with self._recorded(timings) as record:
             ticket = record.admit(self.predictor.scheduling.work(request), timeout)
-            finish = _serialize_large if serialize else _keep
+
+            def finish(outputs: Tensors, in_thread: bool) -> dict[str, Any]:
+                fields = self.predictor.postprocess(request, outputs)
+                return _serialize_large(fields) if serialize and in_thread else fields
+
             return await self._answer(request, timings, ticket, finish, on_token)
 
     async def infer(
@@ -124,7 +127,7 @@ class ServedModel:
         """Run the model on checked tensors whose first axis is the batch.
 
         Args:
-            tensors: the tensors by input name, as the predictor's `tensors.inputs` describe them.
+            tensors: the tensors by input name, as the predictor's `tensors`, or its alternative, describes them.
             finish: makes the answer of the outputs; its time is the stage `postprocess`.
             timings: gets the time of every stage.
             timeout: seconds; the smaller of this and the setting counts.
@@ -134,16 +137,25 @@ class ServedModel:
             if rows > self.max_batch_size:
                 limit = self.predictor.limits.describe("max_batch_size")
                 raise LimitExceeded(f"a batch of {rows}, {limit}; send several requests", "inputs")
-            adapter = self.predictor.tensors
-            if isinstance(adapter, RowTensors):
+            predictor = self.predictor
+            adapter = adapter_of(predictor.tensors, tensors)
+            if not rows:
+                outputs = empty_tensors(adapter.outputs)
+            elif isinstance(adapter, RowTensors):
                 feeds = adapter.read(tensors)
                 timings.lap("preprocess")
-                ticket = record.admit(self.predictor.scheduling.run_work(feeds), timeout)
+                ticket = record.admit(predictor.scheduling.run_work(feeds), timeout)
                 outputs = adapter.write(await self._run(feeds, timings, ticket))
             else:
                 request = adapter.read(tensors)
-                ticket = record.admit(self.predictor.scheduling.work(request), timeout)
-                outputs = await self._answer(request, timings, ticket, lambda fields, _: adapter.write(fields))
+                ticket = record.admit(predictor.scheduling.work(request), timeout)
+
+                def write(outputs: Tensors, in_thread: bool) -> Tensors:
+                    if isinstance(adapter, PreprocessedTensors):
+                        return outputs
+                    return adapter.write(predictor.postprocess(request, outputs))
+
+                outputs = await self._answer(request, timings, ticket, write)
             finished = finish(outputs)
             timings.lap("postprocess")
         return finished
@@ -159,7 +171,7 @@ class ServedModel:
         request: Any,
         timings: Timings,
         ticket: Ticket,
-        finish: Callable[[dict[str, Any], bool], T],
+        finish: Callable[[Tensors, bool], T],
         on_token: OnToken | None = None,
     ) -> T:
         """Take an admitted request through the stages.
@@ -168,8 +180,7 @@ class ServedModel:
             request: the request.
             timings: gets the time of every stage.
             ticket: of its admission.
-            finish: makes the answer of what `postprocess` returned, in the same thread; it gets whether that is a
-                thread of its own.
+            finish: postprocesses the outputs and makes the answer; it gets whether it runs in a thread of its own.
             on_token: as for `predict`.
         """
         predictor = self.predictor
@@ -183,9 +194,9 @@ class ServedModel:
             ticket.refine(ticket.work.overhead + float(predictor.scheduling.row_work(tensors).sum()))
         outputs = await self._run(tensors, timings, ticket, on_token)
         if in_thread:
-            answer = await self._in_thread(lambda _: finish(predictor.postprocess(request, outputs), True), ticket)
+            answer = await self._in_thread(lambda _: finish(outputs, True), ticket)
         else:
-            answer = finish(predictor.postprocess(request, outputs), False)
+            answer = finish(outputs, False)
         timings.lap("postprocess")
         return answer
 
@@ -218,14 +229,8 @@ class ServedModel:
         return self._deadline_seconds if timeout is None else min(timeout, self._deadline_seconds)
 
 
-def _keep(fields: dict[str, Any], in_thread: bool) -> dict[str, Any]:
-    return fields
-
-
-def _serialize_large(fields: dict[str, Any], in_thread: bool) -> dict[str, Any]:
-    """Write the lists of a large answer in its thread."""
-    if not in_thread:
-        return fields
+def _serialize_large(fields: dict[str, Any]) -> dict[str, Any]:
+    """Write the lists of a large answer, in its thread."""
     return {
         name: SerializedList.of(value) if type(value) is list else value  # What is written already is a subclass.
         for name, value in fields.items()

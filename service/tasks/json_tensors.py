@@ -7,6 +7,8 @@ allocates no more than the values take: numpy pads every element of a string arr
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import math
 import struct
@@ -66,6 +68,25 @@ def array_from_json(
     except (TypeError, OverflowError, struct.error) as error:
         raise _first_wrong(values, shape if nested else (count,), datatype, field) from error
     return array.reshape(shape)
+
+
+def bytes_from_base64(text: str, field: str, remedy: str) -> bytes:
+    """Decode base64, or a `data:` URL of it.
+
+    Args:
+        text: the base64.
+        field: how errors name it.
+        remedy: what errors say is to be done.
+
+    Raises:
+        InvalidRequest: it is no base64.
+    """
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest(f"is not base64; {remedy}", field) from error
 
 
 def _numbers(values: list[Any], datatype: Datatype, may_contain_booleans: bool) -> NDArray[Any]:

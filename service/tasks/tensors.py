@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +16,32 @@ from service.runtime.session import Tensors
 RequestT = TypeVar("RequestT")
 
 
-class RowTensors:
-    """Tensors whose rows go into the network as they are: `read`, then the predictor's `infer`, then `write`.
+class _Tensors(Generic[RequestT]):
+    """What all adapters have.
 
     Args:
         inputs: the tensors that a client sends.
         outputs: the tensors that it gets.
+        alternative: takes other inputs, which a client may send instead and metadata does not list; its outputs are
+            the same.
     """
 
-    def __init__(self, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> None:
+    def __init__(
+        self,
+        inputs: tuple[TensorSpec, ...],
+        outputs: tuple[TensorSpec, ...],
+        alternative: PreprocessedTensors[RequestT] | None = None,
+    ) -> None:
         self.inputs = inputs
         self.outputs = outputs
+        self.alternative = alternative
+
+    elements_are_text: ClassVar[bool] = True
+    """Whether elements of BYTES are text; those that are not are base64 in JSON."""
+
+
+class RowTensors(_Tensors[RequestT]):
+    """Tensors whose rows go into the network as they are: `read`, then the predictor's `infer`, then `write`."""
 
     def read(self, tensors: Tensors) -> Tensors:
         """Turn tensors of `inputs` into those that `infer` takes.
@@ -41,17 +56,20 @@ class RowTensors:
         return outputs
 
 
-class RequestTensors(ABC, Generic[RequestT]):
-    """Tensors that stand for a request of the task, which goes through all its stages.
+class PreprocessedTensors(_Tensors[RequestT], ABC):
+    """Tensors that stand for a request of the task: `read`, `preprocess`, `infer`; what that returns is the answer."""
 
-    Args:
-        inputs: the tensors that a client sends.
-        outputs: the tensors that it gets.
-    """
+    @abstractmethod
+    def read(self, tensors: Tensors) -> RequestT:
+        """Turn tensors of `inputs` into a request.
 
-    def __init__(self, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> None:
-        self.inputs = inputs
-        self.outputs = outputs
+        Raises:
+            InvalidRequest: naming the element that is wrong.
+        """
+
+
+class RequestTensors(_Tensors[RequestT], ABC):
+    """Tensors that stand for a request of the task, which goes through all its stages."""
 
     @abstractmethod
     def read(self, tensors: Tensors) -> RequestT:
@@ -66,8 +84,20 @@ class RequestTensors(ABC, Generic[RequestT]):
         """Turn what `postprocess` returned into the tensors of `outputs`."""
 
 
-TensorAdapter = RowTensors | RequestTensors[RequestT]
+TensorAdapter = RowTensors[RequestT] | PreprocessedTensors[RequestT] | RequestTensors[RequestT]
 """Converts between tensors of the Open Inference Protocol and requests."""
+
+
+def adapter_of(adapter: TensorAdapter[RequestT], names: Collection[str]) -> TensorAdapter[RequestT]:
+    """The adapter of a request whose inputs have `names`: `adapter`, or its alternative if one of them is of that."""
+    other = adapter.alternative
+    return other if other is not None and any(spec.name in names for spec in other.inputs) else adapter
+
+
+def empty_tensors(specs: Iterable[TensorSpec]) -> Tensors:
+    """The tensors of a batch without rows."""
+    return {spec.name: np.empty((0, *(max(size, 0) for size in spec.shape[1:])), spec.datatype.numpy) for spec in specs}
+
 
 TEXT = "TEXT"
 

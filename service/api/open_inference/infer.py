@@ -50,7 +50,7 @@ async def infer(request: Request) -> Response:
         return outputs if _are_large(outputs) else write(outputs)
 
     work = served.infer(inference.tensors, finish, timings(request), inference.timeout)
-    answer = await while_connected(request, work, in_loop=served.infers_in_loop)
+    answer = await while_connected(request, work, in_loop=served.infers_in_loop(inference.tensors))
     response = answer if isinstance(answer, Response) else await asyncio.to_thread(write, answer)
     return add_model_headers(response, served)
 

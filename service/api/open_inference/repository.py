@@ -17,6 +17,7 @@ from service.api.open_inference.schemas import ControlRequest, Index, IndexLine,
 from service.api.operation import Context, Operation, context, json_limits
 from service.api.path_privacy import hide_paths
 from service.errors import Forbidden, InvalidRequest, RefusalReason
+from service.serving.registered_model import HIGHEST
 from service.serving.states import State
 
 _TAG = "open inference protocol"
@@ -96,7 +97,7 @@ async def unload_model(service: Context, name: str) -> None:
 
 def _pinned(value: object) -> int | None:
     """The version that a request asks for, as a number; None if it asks for none."""
-    if value is None or value == "":
+    if value is None or str(value) in HIGHEST:
         return None
     if isinstance(value, bool) or not isinstance(value, int | str) or not re.fullmatch(r"[1-9][0-9]{0,8}", str(value)):
         raise InvalidRequest("must be the number of a version, such as 3", "parameters.version")

@@ -6,17 +6,21 @@ What does not depend on where the values of a tensor are, `InputReader` and `rea
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
 from service.api.io import parse_json, validate
-from service.api.open_inference.codec import check_batch, check_shape, read_binary, read_json
+from service.api.open_inference.body_contents import BodyContents
+from service.api.open_inference.codec import check_batch, check_shape, read_binary
+from service.api.open_inference.content_types import BASE64, check_content_type, decode_base64, is_bare
 from service.api.open_inference.schemas import InferRequest, RequestInput
 from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest, MalformedBody
 from service.runtime.session import Tensors
 from service.tasks import Predictor
+from service.tasks.tensors import TensorAdapter, adapter_of
 
 JSON_LENGTH_HEADER = "inference-header-content-length"
 _JSON_LENGTH_FIELD = "Inference-Header-Content-Length"
@@ -63,9 +67,12 @@ def read_inference(
             return _read_raw_tensor(body, predictor)
         text, binary = body[:length], memoryview(body)[length:]
     request = validate(InferRequest, parse_json(text))
-    contents = _BodyContents(binary, may_contain_booleans=b"true" in text or b"false" in text)
+    contents = BodyContents(
+        binary, is_only_input=len(request.inputs) == 1, may_contain_booleans=b"true" in text or b"false" in text
+    )
+    reader = InputReader(predictor, contents, max_rows=max_rows)
     return ParsedInferRequest(
-        tensors=InputReader(predictor, contents, max_rows=max_rows).read(request.inputs),
+        tensors=reader.read(request.inputs, request.parameters.content_type),
         outputs=read_outputs(request, predictor),
         id=request.id,
         timeout=request.parameters.timeout / 1e6 or None,
@@ -92,48 +99,6 @@ class Contents(Protocol):
         """Raise InvalidRequest if the request holds more values than its inputs take."""
 
 
-class _BodyContents:
-    """Values in the body of an HTTP request.
-
-    Args:
-        binary: the bytes after the JSON, which hold the binary inputs one after the other; None if the request has no
-            header with the length of the JSON.
-        may_contain_booleans: False if the JSON text is known to hold no `true` and no `false`.
-    """
-
-    def __init__(self, binary: memoryview | None, *, may_contain_booleans: bool) -> None:
-        self._binary = binary
-        self._position = 0
-        self._may_contain_booleans = may_contain_booleans
-
-    def read(self, tensor: RequestInput, spec: TensorSpec, shape: list[int], field: str) -> NDArray[Any]:
-        size = tensor.parameters.binary_data_size
-        if size is None:
-            if tensor.data is None:
-                raise InvalidRequest("is missing; send the values, or binary_data_size and bytes", f"{field}.data")
-            return read_json(tensor.data, spec, shape, f"{field}.data", may_contain_booleans=self._may_contain_booleans)
-        if tensor.data is not None:
-            raise InvalidRequest("is sent together with binary_data_size; send one of them", f"{field}.data")
-        field = f"{field}.parameters.binary_data_size"
-        if self._binary is None:
-            raise InvalidRequest(
-                "needs the header Inference-Header-Content-Length, the number of bytes of the JSON", field
-            )
-        block = self._binary[self._position : self._position + size]
-        if len(block) != size:
-            raise InvalidRequest(f"is {size}, but {len(block)} bytes are left after the JSON", field)
-        self._position += size
-        return read_binary(block, spec, shape, field)
-
-    def check_end(self) -> None:
-        if self._binary is not None and self._position != len(self._binary):
-            left = len(self._binary) - self._position
-            raise InvalidRequest(
-                f"{left} bytes are left after the last tensor; the binary_data_size of the inputs must add up to "
-                f"{len(self._binary)}, the bytes after the JSON"
-            )
-
-
 class InputReader:
     """Reads and checks the inputs of one request, in order.
 
@@ -146,49 +111,84 @@ class InputReader:
     def __init__(self, predictor: Predictor[Any], contents: Contents, *, max_rows: int | None = None) -> None:
         self._model = predictor.manifest.name
         self._max_rows = max_rows
-        self._specs = {spec.name: spec for spec in predictor.tensors.inputs}
+        self._adapter = predictor.tensors
         self._contents = contents
 
-    def read(self, inputs: list[RequestInput]) -> Tensors:
+    def read(self, inputs: list[RequestInput], content_type: str | None = None) -> Tensors:
         """The tensors by name.
+
+        Args:
+            inputs: the inputs as the request describes them.
+            content_type: of the inputs that name none.
 
         Raises:
             InvalidRequest: naming the input that is wrong, or missing.
         """
+        adapter = adapter_of(self._adapter, {tensor.name for tensor in inputs})
+        specs = {spec.name: spec for spec in adapter.inputs}
         tensors: Tensors = {}
         for index, tensor in enumerate(inputs):
             field = f"inputs[{index}]"
-            spec = self._specs.get(tensor.name)
+            spec = specs.get(tensor.name)
             if spec is None:
                 raise InvalidRequest(
-                    f"{tensor.name!r} is not an input of model {self._model!r}; it has: {', '.join(self._specs)}",
+                    f"{tensor.name!r} is not an input of model {self._model!r}; it has: {_names(adapter)}",
                     f"{field}.name",
                 )
             if tensor.name in tensors:
                 raise InvalidRequest(f"{tensor.name!r} is sent twice; send it once", f"{field}.name")
-            tensors[tensor.name] = self._read_one(tensor, spec, field)
-        self._check(tensors)
+            tensors[tensor.name] = self._read_one(
+                tensor,
+                spec,
+                field,
+                tensor.parameters.content_type or content_type,
+                elements_are_text=adapter.elements_are_text,
+            )
+        self._check(tensors, specs)
         return tensors
 
-    def _read_one(self, tensor: RequestInput, spec: TensorSpec, field: str) -> Any:
+    def _read_one(
+        self, tensor: RequestInput, spec: TensorSpec, field: str, content_type: str | None, *, elements_are_text: bool
+    ) -> NDArray[Any]:
         if tensor.datatype != spec.datatype:
             raise InvalidRequest(f"is {tensor.datatype}, the model takes {spec.datatype.value}", f"{field}.datatype")
-        shape = tensor.shape
-        if spec.shape == (-1, 1) and len(shape) == 1:  # Most clients send words as a plain list, not as a column.
-            shape = [*shape, 1]
+        check_content_type(content_type, spec.datatype, field, is_input=True)
+        shape = _shape_of(tensor, spec)
         check_shape(shape, spec, f"{field}.shape")
         if spec.datatype is Datatype.BYTES and self._max_rows is not None:
             check_batch(shape[0], self._max_rows)
-        return self._contents.read(tensor, spec, shape, field)
+        array = self._contents.read(tensor, spec, shape, field)
+        is_json = tensor.data is not None
+        is_base64 = content_type == BASE64 or (is_json and not elements_are_text)
+        return decode_base64(array, tensor.name) if is_base64 else array
 
-    def _check(self, tensors: Tensors) -> None:
-        for name in self._specs:
+    def _check(self, tensors: Tensors, names: Iterable[str]) -> None:
+        for name in names:
             if name not in tensors:
                 raise InvalidRequest(f"the input {name!r} of model {self._model!r} is missing", "inputs")
         self._contents.check_end()
         if len(set(map(len, tensors.values()))) > 1:
             sizes = ", ".join(f"{name} has {len(array)}" for name, array in tensors.items())
             raise InvalidRequest(f"the first axis is the batch and must be the same for all: {sizes}", "inputs")
+
+
+def _names(adapter: TensorAdapter[Any]) -> str:
+    """The inputs that an error offers."""
+    own = ", ".join(spec.name for spec in adapter.inputs)
+    other = adapter.alternative
+    return f"{own}, or instead {', '.join(spec.name for spec in other.inputs)}" if other else own
+
+
+def _shape_of(tensor: RequestInput, spec: TensorSpec) -> list[int]:
+    """The shape of an input as the model has it: texts may be a column or a plain list, and one may be bare."""
+    shape = tensor.shape
+    if spec.datatype is not Datatype.BYTES:
+        return shape
+    if is_bare(tensor) and shape == [len(tensor.data.encode())]:  # MLServer's older form has the number of bytes.
+        shape = [1]
+    if spec.shape == (-1, 1) and len(shape) == 1:
+        return [*shape, 1]
+    return shape[:1] if spec.shape == (-1,) and len(shape) == 2 and shape[1] == 1 else shape
 
 
 def read_outputs(request: InferRequest, predictor: Predictor[Any]) -> tuple[RequestedOutput, ...]:
@@ -214,6 +214,7 @@ def read_outputs(request: InferRequest, predictor: Predictor[Any]) -> tuple[Requ
         if output.name in requested:
             raise InvalidRequest(f"{output.name!r} is requested twice; request it once", f"{field}.name")
         parameters = output.parameters
+        check_content_type(parameters.content_type, specs[output.name].datatype, field, is_input=False)
         binary = all_binary if parameters.binary_data is None else parameters.binary_data
         requested[output.name] = _require_representable(
             RequestedOutput(specs[output.name], binary, parameters.classification), field

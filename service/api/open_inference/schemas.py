@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, RootModel, field_validator
 
 from service.tasks.base import StopAtFirst
 from service.tasks.body_fields import NullAs, nullable
@@ -37,6 +37,10 @@ _DATA_SCHEMA: dict[str, JsonValue] = {"type": "array", "items": {}}
 
 Flag = Annotated[bool, NullAs(lambda: False)]
 Count = Annotated[int, Field(ge=0), NullAs(lambda: 0)]
+ContentType = Annotated[
+    str | None,
+    Field(description="How the values are encoded, by the names of MLServer's codecs; of BYTES `base64` is decoded."),
+]
 
 
 class _Schema(BaseModel):
@@ -54,6 +58,7 @@ class RequestParameters(_Schema):
     )
     sequence_start: Flag = False
     sequence_end: Flag = False
+    content_type: ContentType = None
 
     @field_validator("sequence_id", "sequence_start", "sequence_end")
     @classmethod
@@ -80,6 +85,7 @@ class InputParameters(_NoSharedMemory):
     binary_data_size: int | None = Field(
         default=None, ge=0, description="Number of bytes of this tensor after the JSON; replaces `data`."
     )
+    content_type: ContentType = None
 
 
 class OutputParameters(_NoSharedMemory):
@@ -90,19 +96,20 @@ class OutputParameters(_NoSharedMemory):
         default=0,
         description="Number of highest values to return as BYTES `value:index:label`; 0: all as they are.",
     )
+    content_type: str | None = Field(default=None, description="`np`, `pd` or, of BYTES, `str`; all the same.")
 
 
 class RequestInput(_Schema):
     """An input tensor."""
 
     name: ShortName
-    shape: list[Annotated[int, Field(ge=1)]] = Field(max_length=16)
+    shape: list[Annotated[int, Field(ge=0)]] = Field(max_length=16)
     datatype: DatatypeName
     parameters: Annotated[InputParameters, NullAs(InputParameters)] = InputParameters()
     data: Any = Field(
         default=None,
-        description="The values, flat in row-major order or nested.",
-        json_schema_extra=nullable(_DATA_SCHEMA),
+        description="The values, flat in row-major order or nested; a single text may stand without a list.",
+        json_schema_extra=nullable({"anyOf": [_DATA_SCHEMA, {"type": "string"}]}),
     )
 
 
@@ -116,7 +123,11 @@ class RequestOutput(_Schema):
 class InferRequest(_Schema):
     """A request for an inference."""
 
-    id: str | None = Field(default=None, description="Returned in the answer.")
+    id: Annotated[str | None, BeforeValidator(lambda value: str(value) if type(value) is int else value)] = Field(
+        default=None,
+        description="Returned in the answer, a number as text.",
+        json_schema_extra={"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]},
+    )
     parameters: Annotated[RequestParameters, NullAs(RequestParameters)] = RequestParameters()
     inputs: Annotated[list[RequestInput], StopAtFirst()] = Field(json_schema_extra={"minItems": 1})
     outputs: Annotated[list[RequestOutput], StopAtFirst(), NullAs(list)] = Field(

@@ -26,9 +26,9 @@ from service.tasks.image_classification.preprocessing import (
 )
 from service.tasks.image_classification.request import ClassifyRequest, PictureFigures, to_request
 from service.tasks.image_classification.schemas import ClassifyBody
+from service.tasks.image_classification.tensors import OUT_OF_RANGE, ImageTensors, PictureTensors
 from service.tasks.json_tensors import array_from_json
 from service.tasks.scheduling import RUN, Scheduling, Work
-from service.tasks.tensors import RowTensors
 
 # Pictures up to these sizes are decoded in the event loop, which takes about a millisecond; larger ones go to a thread.
 # The number of bytes alone says little about the work: 7 kB of PNG can be 20 megapixels.
@@ -51,21 +51,6 @@ FAMILIARITY = "familiarity"
 """Name of the output that says whether an image is one of the labels at all."""
 RECOGNIZED_FROM = 0.5
 """Familiarity from which an image counts as one of the labels: exporters calibrate it so that either is as likely."""
-
-_OUT_OF_RANGE = "holds a value outside 0 (paper) to 1 (ink); divide bytes by 255"
-
-
-class ImageTensors(RowTensors):
-    """Pixels in 0 (paper) to 1 (ink) in, probabilities out."""
-
-    def read(self, tensors: Tensors) -> Tensors:
-        (name,) = (spec.name for spec in self.inputs)
-        pixels = tensors[name]
-        if not np.isfinite(pixels).all():
-            raise InvalidRequest("holds NaN or infinity; pixels are 0 (paper) to 1 (ink)", name)
-        if pixels.size and not (pixels.min() >= 0 and pixels.max() <= 1):
-            raise InvalidRequest(_OUT_OF_RANGE, name)
-        return tensors
 
 
 class ImageScheduling(Scheduling[ClassifyRequest]):
@@ -141,7 +126,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
             outputs[FAMILIARITY] = (Datatype.FP32, (-1, 1))
         require_tensors(bundle, graph, inputs={self._input: (Datatype.FP32, (-1, 1, *self._shape))}, outputs=outputs)
         self._session = next(iter(self.sessions.values()))
-        self.tensors = ImageTensors(graph.inputs, graph.outputs)
+        self.tensors = ImageTensors(graph.inputs, graph.outputs, PictureTensors(graph.outputs))
         self.scheduling = ImageScheduling(limits.max_batch_size, self._input, self._shape, limits.max_pixels)
 
     def parse(self, body: ClassifyBody) -> ClassifyRequest:
@@ -227,7 +212,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         images = array.reshape(-1, 1, *self._shape)
         if not (images.min() >= 0.0 and images.max() <= 1.0):
             index = int(np.argmax(((images < 0) | (images > 1)).any(axis=(1, 2, 3))))
-            raise InvalidRequest(_OUT_OF_RANGE, f"pixels[{index}]")
+            raise InvalidRequest(OUT_OF_RANGE, f"pixels[{index}]")
         return images
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.errors import InvalidRequest
 from service.tasks.image_classification.preprocessing import Box
 from service.tasks.image_classification.schemas import DEFAULT_TOP_K, ClassifyBody
+from service.tasks.json_tensors import bytes_from_base64
+
+ENCODE_FILE = "encode the bytes of an image file"
+"""What to do where a picture is not base64."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,7 @@ def to_request(body: ClassifyBody, *, may_contain_booleans: bool = True) -> Clas
     """
     if body.pixels is not None:
         return ClassifyRequest(top_k=body.top_k, pixels=body.pixels, may_contain_booleans=may_contain_booleans)
-    pictures = [_from_base64(text, f"images[{index}]") for index, text in enumerate(body.images or ())]
+    pictures = [
+        bytes_from_base64(text, f"images[{index}]", ENCODE_FILE) for index, text in enumerate(body.images or ())
+    ]
     return ClassifyRequest(top_k=body.top_k, split=body.split, pictures=pictures)
-
-
-def _from_base64(text: str, field: str) -> bytes:
-    """Decode base64 text or a `data:` URL; errors name `field`."""
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest("is not base64; encode the bytes of an image file", field) from error

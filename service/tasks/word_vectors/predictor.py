@@ -75,7 +75,7 @@ _MIN_RELATIVE_NORM = 1e-6
 """A sum whose norm is below this times its largest weight is treated as zero: only rounding errors are left."""
 
 
-class WordTensors(RowTensors):
+class WordTensors(RowTensors[WordsRequest]):
     """One word a row in, its unit vector out.
 
     Args:

@@ -340,7 +340,7 @@ def test_the_query_is_checked_against_the_form(client: TestClient) -> None:
         ("", {"model": "letters"}, "no model 'letters'; there are: digits"),
         ("?version=9", {}, "no version 9 of model 'digits'; there are: 1"),
         ("", {"version": 9}, "no version 9 of model 'digits'; there are: 1"),
-        ("?version=", {}, "no version  of model 'digits'"),
+        ("?version=-2", {}, "no version -2 of model 'digits'"),
         ("?model=", {}, "no model ''"),
     ],
 )

@@ -59,11 +59,15 @@ BAD = {
     "size is a float": (at("inputs", 0, "shape", 0, to=1.0), "inputs[0].shape[0]: Input should be a valid integer"),
     "size is negative": (
         at("inputs", 0, "shape", 0, to=-1),
-        "inputs[0].shape[0]: Input should be greater than or equal to 1",
+        "inputs[0].shape[0]: Input should be greater than or equal to 0",
     ),
-    "empty batch": (
+    "empty batch with values": (
         at("inputs", 0, "shape", 0, to=0),
-        "inputs[0].shape[0]: Input should be greater than or equal to 1",
+        "inputs[0].data: holds 784 values, the shape [0, 1, 28, 28] takes 0",
+    ),
+    "empty axis": (
+        at("inputs", 0, "shape", 2, to=0),
+        "inputs[0].shape: is [1, 1, 0, 28], the model takes [-1, 1, 28, 28] (-1 = any size)",
     ),
     "too few axes": (
         at("inputs", 0, "shape", to=[1, 28, 28]),
@@ -159,7 +163,8 @@ BAD = {
     "timeout is text": (at("parameters", "timeout", to="1"), "parameters.timeout: Input should be a valid integer"),
     "timeout is negative": (at("parameters", "timeout", to=-1), "parameters.timeout: Input should be greater than"),
     "parameters is a list": (at("parameters", to=[]), "parameters: Input should be"),
-    "id is a number": (at("id", to=42), "id: Input should be a valid string"),
+    "id is a fraction": (at("id", to=4.5), "id: Input should be a valid string"),
+    "id is a boolean": (at("id", to=True), "id: Input should be a valid string"),
 }
 
 

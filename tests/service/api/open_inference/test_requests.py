@@ -12,10 +12,11 @@ import pytest
 from service.api.open_inference.requests import read_inference
 from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest
+from service.tasks.tensors import RowTensors
 
 
 def predictor(*inputs: TensorSpec, outputs: tuple[TensorSpec, ...] = ()) -> Any:
-    return SimpleNamespace(manifest=SimpleNamespace(name="m"), tensors=SimpleNamespace(inputs=inputs, outputs=outputs))
+    return SimpleNamespace(manifest=SimpleNamespace(name="m"), tensors=RowTensors(inputs, outputs))
 
 
 def spec(name: str, datatype: str, *shape: int) -> TensorSpec:

@@ -1,0 +1,45 @@
+"""An image classifier as the Open Inference Protocol shows it: its pixels, or pictures instead."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from service.bundle.manifest import Datatype, TensorSpec
+from service.errors import InvalidRequest
+from service.runtime.session import Tensors
+from service.tasks.image_classification.request import ClassifyRequest
+from service.tasks.tensors import PreprocessedTensors, RowTensors
+
+OUT_OF_RANGE = "holds a value outside 0 (paper) to 1 (ink); divide bytes by 255"
+
+IMAGE = "IMAGE"
+"""The input of pictures, which OpenVINO Model Server takes as BYTES too."""
+
+
+class ImageTensors(RowTensors[ClassifyRequest]):
+    """Pixels in 0 (paper) to 1 (ink) in, probabilities out."""
+
+    def read(self, tensors: Tensors) -> Tensors:
+        (name,) = (spec.name for spec in self.inputs)
+        pixels = tensors[name]
+        if not np.isfinite(pixels).all():
+            raise InvalidRequest("holds NaN or infinity; pixels are 0 (paper) to 1 (ink)", name)
+        if pixels.size and not (pixels.min() >= 0 and pixels.max() <= 1):
+            raise InvalidRequest(OUT_OF_RANGE, name)
+        return tensors
+
+
+class PictureTensors(PreprocessedTensors[ClassifyRequest]):
+    """Pictures as files in `IMAGE` BYTES [-1], each preprocessed as on /v1/classify; the outputs of the graph out.
+
+    Args:
+        outputs: the outputs of the graph.
+    """
+
+    elements_are_text = False
+
+    def __init__(self, outputs: tuple[TensorSpec, ...]) -> None:
+        super().__init__((TensorSpec(name=IMAGE, datatype=Datatype.BYTES, shape=(-1,)),), outputs)
+
+    def read(self, tensors: Tensors) -> ClassifyRequest:
+        return ClassifyRequest(pictures=tuple(tensors[IMAGE].ravel()), field=IMAGE)

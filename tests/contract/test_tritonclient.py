@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from service import __version__
 from service.settings import Settings
 from tests.support.classifier_bundles import template, write_classifier
+from tests.support.classify_requests import picture
 from tests.support.server import running
 
 triton = pytest.importorskip("tritonclient.http")
@@ -325,3 +326,17 @@ def _address(server: subprocess.Popen[str]) -> str:
         if match := re.search(r'"address":"http://([^"]+)"', line):
             return match[1]
     raise AssertionError("the server did not start")
+
+
+@pytest.mark.parametrize("shape", [[2], [2, 1]])
+def test_pictures_as_bytes(client: Any, shape: list[int]) -> None:
+    tensor = triton.InferInput("IMAGE", shape, "BYTES")
+    tensor.set_data_from_numpy(np.array([picture(7), picture(2)], object).reshape(shape))  # As binary data.
+    answer = client.infer("digits", [tensor], model_version="-1")
+    assert answer.as_numpy("probabilities").argmax(axis=1).tolist() == [7, 2]
+
+
+def test_a_batch_without_rows(client: Any) -> None:
+    tensor = triton.InferInput("image", [0, 1, 28, 28], "FP32")
+    tensor.set_data_from_numpy(np.zeros((0, 1, 28, 28), np.float32))
+    assert client.infer("digits", [tensor]).as_numpy("probabilities").shape == (0, 10)

@@ -1,4 +1,4 @@
-"""The command line `lectern`: serve, health, models list, models verify, keys new, keys list, openapi."""
+"""The command line `lectern`: serve, health, models list, models verify, keys new, keys list, openapi, completion."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 from service import __version__
 from service.access.commands import add_key_commands
 from service.bundle.files import Bundle, BundleError, read_bundle, versions
+from service.command_line import CommandParser
+from service.completion import add_completion_command
 from service.errors import ConfigurationError, LecternError
 from service.limits import PREFIX, Limits
+from service.model_table import table
 from service.output import discard_output, open_standard_streams, printable, write
 from service.server.process_signals import exit_on_signals
 from service.serving.helper_process import shared_helper
@@ -49,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="lectern", description="Serve models trained with lectern-train.")
+    parser = CommandParser(prog="lectern", description="Serve models trained with lectern-train.")
     parser.add_argument("--version", action="version", version=f"lectern {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = commands.add_parser(
@@ -68,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     health.set_defaults(run=_health)
     openapi = commands.add_parser("openapi", help="print the OpenAPI document")
     openapi.set_defaults(run=_openapi)
-    models = commands.add_parser("models", help="inspect a model repository").add_subparsers(
+    models = commands.add_parser("models", help="list or verify the models of a repository").add_subparsers(
         required=True, metavar="COMMAND"
     )
     listing = models.add_parser("list", help="list the bundles of the model repository")
@@ -83,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.set_defaults(run=_verify)
     add_key_commands(commands)
+    add_completion_command(commands, "lectern", _parser)
     for command in (listing, verify):
         command.add_argument("--models", metavar="DIR", help=f"the same as {PREFIX}MODELS")
     return parser
@@ -175,27 +179,18 @@ def _version_folders(arguments: argparse.Namespace) -> tuple[list[Path], dict[st
 
 def _list(arguments: argparse.Namespace) -> int:
     paths, unreadable = _version_folders(arguments)
-    exit_code = 1 if unreadable else 0
+    bundles: list[Bundle] = []
+    bad = list(unreadable.items())
     for path in paths:
-        name = f"{path.parent.name}/{path.name}"
         try:
-            line = _summary(name, read_bundle(path))
+            bundles.append(read_bundle(path))
         except BundleError as error:
-            line = f"{name:24} BAD  {error}"
-            exit_code = 1
+            bad.append((f"{path.parent.name}/{path.name}", str(error)))
+    for line in table(bundles):
         write(printable(line))
-    for name, reason in unreadable.items():
+    for name, reason in bad:
         write(printable(f"{name:24} BAD  {reason}"))
-    return exit_code
-
-
-def _summary(name: str, bundle: Bundle) -> str:
-    manifest = bundle.manifest
-    size = sum((bundle.path / file).stat().st_size for file in manifest.files)
-    metrics = "; ".join(
-        f"{metric.name} {f'{metric.value:g} {metric.unit}'.strip()} ({metric.data})" for metric in manifest.metrics[:2]
-    )
-    return f"{name:24} {manifest.task.value:22} {size / 1e6:6.2f} MB  {manifest.provenance.licence:14} {metrics}"
+    return 1 if bad else 0
 
 
 def _verify(arguments: argparse.Namespace) -> int:

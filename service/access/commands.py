@@ -8,6 +8,7 @@ import errno
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from service.access.key_file import read_keys
 from service.access.keys import ApiKey, check_name, hash_key, new_key, parse_scopes
@@ -21,7 +22,7 @@ from service.settings import load_settings
 _FILE = variable("api_keys")
 
 
-def add_key_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_key_commands(commands: argparse._SubParsersAction[Any]) -> None:
     """Add `keys` to the commands of `lectern`."""
     keys = commands.add_parser("keys", help="make and list API keys").add_subparsers(required=True, metavar="COMMAND")
     new = keys.add_parser("new", help="make a key, print it once, and add its hash to the file")

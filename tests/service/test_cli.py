@@ -15,7 +15,9 @@ import pytest
 
 from service import __version__, cli
 from service.bundle.files import versions
+from service.bundle.manifest import Metric
 from service.cli import main
+from service.model_table import figure_text, headline
 from service.runtime import providers
 from service.server import logs
 from service.settings import ModelSettings, Settings
@@ -71,7 +73,39 @@ def test_a_wrong_command_line_is_exit_2(arguments: list[str], capsys: pytest.Cap
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
-    assert "usage: lectern" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.startswith("lectern" if arguments and arguments != ["models"] else "usage: lectern")
+
+
+def test_the_list_fits_a_terminal_and_shows_the_figures_of_the_cards(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "list", "--models", str(ROOT / "models")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 100 for line in lines)
+    for line in lines:
+        card = (ROOT / "models" / line.split()[0] / "MODEL_CARD.md").read_text()
+        figure = re.search(r" (accuracy|F1|BLEU) ([\d.]+)", line)
+        assert figure, line
+        rows = [row for row in card.splitlines() if row.startswith("|") and figure[2] in row]
+        assert any(re.search(r"\btest\b|Google analogies", row) for row in rows), line
+
+
+def _metric(name: str, value: float, data: str, unit: str = "") -> Metric:
+    return Metric(name=name, value=value, unit=unit, data=data)
+
+
+def test_the_figure_of_a_list_is_the_leading_measure_on_test_data() -> None:
+    dev, test = _metric("errors", 19, "x, dev", "images"), _metric("accuracy", 0.996, "x, 10 test images")
+    assert headline([dev, _metric("accuracy", 0.9962, "x, dev"), test]) == test
+    assert headline([dev]) == dev
+    assert headline([]) is None
+    assert headline([_metric("F1", 0.5, "latest news"), _metric("recall", 0.9, "x, test")]).value == 0.5  # type: ignore[union-attr]
+    figures = [
+        test, _metric("F1", 0.763876, "x"), _metric("BLEU", 43.25, "x", "%"), _metric("accuracy", 68.6, "x", "%"),
+        _metric("Spearman's rho", 0.745, "x"), _metric("errors", 40, "x", "images"),
+    ]  # fmt: skip
+    assert [figure_text(figure) for figure in figures] == [
+        "accuracy 99.60%", "F1 76.39%", "BLEU 43.25", "accuracy 68.6 %", "Spearman's rho 0.745", "errors 40 images",
+    ]  # fmt: skip
 
 
 def test_a_process_that_cannot_start_prints_one_message_and_exits_with_2(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ D = TypeVar("D")
 
 def configure(parser: argparse.ArgumentParser, family: Family[C, D]) -> None:
     """Add the family's commands to its parser."""
-    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     training = commands.add_parser("train", help="train, or continue a run that was stopped")
     training.set_defaults(command_function=partial(train, family))
     add_new_run_options(training, family.presets)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from service.runtime.cpus import available_cpus
 from training.common.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -33,15 +33,18 @@ def pick_device(name: str) -> torch.device:
 
 
 def use_threads(count: int) -> None:
-    """Set PyTorch's CPU threads; 0 leaves its own choice. Results repeat bit for bit with equal counts."""
-    if count:
-        import torch
+    """Set PyTorch's CPU threads; 0 leaves its own choice, unless that is more than this process may use.
 
+    Results repeat bit for bit with equal counts.
+    """
+    import torch
+
+    if count:
         torch.set_num_threads(count)
+    elif torch.get_num_threads() > (cpus := available_cpus()):
+        torch.set_num_threads(cpus)
 
 
 def worker_threads(count: int) -> int:
     """The number of threads for a family that starts its own: `count`, or the available CPUs where it is 0."""
-    if count:
-        return count
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return count or available_cpus()

@@ -124,7 +124,10 @@ def non_negative(text: str) -> int:
 
 
 def _at_least(minimum: int, text: str) -> int:
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from error
     if value < minimum:
         raise argparse.ArgumentTypeError(f"{text} is below {minimum}")
     return value

@@ -39,7 +39,7 @@ def available_cpus(process: Path = _PROCESS) -> int:
 
 
 def _limits(folder: Path) -> Iterator[float]:
-    """CPUs granted by a cgroup of version 2 (`cpu.max`) or 1 (`cpu.cfs_*`), and the CPUs of its set, if there are limits."""
+    """CPUs granted by a cgroup of version 2 (`cpu.max`) or 1 (`cpu.cfs_*`), and those of its set, if limited."""
     quota, _, period = _read(folder / "cpu.max").partition(" ")
     if not quota:
         quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")

@@ -33,8 +33,12 @@ FUZZ_VENV  := .venv-fuzz
 FUZZ_PY    := $(FUZZ_VENV)/bin/python
 FUZZ_STAMP := $(FUZZ_VENV)/.lectern-fuzz
 
+# So has the compiler of gRPC's messages, which only `make protos` needs.
+PROTO_PY := .venv-protos/bin/python
+PROTOS   := service/grpc_api/protocol
+
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-service test-image check format bench chaos fuzz docs openapi constraints clean
+.PHONY: help serve test test-service test-image check format bench chaos fuzz docs protos openapi constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "<family>", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +81,10 @@ docs: $(DOCS_STAMP) ## Build the documentation site into site/; a broken link fa
 	NO_MKDOCS_2_WARNING=1 $(DOCS_PY) -m mkdocs build --strict $(ARGS)
 	@echo "The site is in site/: open site/index.html, or: $(DOCS_PY) -m http.server -d site 8000"
 
+protos: $(PROTO_PY) ## Compile the definitions of gRPC's messages (in .venv-protos)
+	@$(PROTO_PY) -m pip --disable-pip-version-check install --quiet 'grpcio-tools==1.81.1'
+	$(PROTO_PY) -m grpc_tools.protoc -I$(PROTOS) --include_imports --descriptor_set_out=$(PROTOS)/descriptors.binpb $(PROTOS)/grpc_service.proto
+
 openapi: $(SERVE_STAMP) ## Write service/api/openapi.json
 	$(VENV)/bin/lectern openapi > $(VENV)/openapi.json
 	mv $(VENV)/openapi.json service/api/openapi.json
@@ -90,12 +98,12 @@ constraints: $(PY) ## Pin what pyproject.toml asks for and constraints.txt lacks
 	cat $(VENV)/constraints.head $(VENV)/constraints.pins > constraints.txt
 
 clean: ## Remove the virtual environments, caches and build output (never runs/ or models/)
-	rm -rf .venv .venv-gpu .venv-docs .venv-fuzz fuzz-failures site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-gpu .venv-docs .venv-fuzz .venv-protos fuzz-failures site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find service training tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up. The build backend is installed first and used without isolation, so that its version is pinned too.
 
-$(PY) $(DOCS_PY) $(FUZZ_PY):
+$(PY) $(DOCS_PY) $(FUZZ_PY) $(PROTO_PY):
 	@python=; \
 	for candidate in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
 	    test -z "$$python" || break; \

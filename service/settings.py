@@ -96,6 +96,8 @@ class Settings(Limits, BaseSettings):
     """Path under which a proxy shows the service, such as /models; the proxy may remove it or leave it."""
     admin_port: str = ""
     """Port, ADDRESS:PORT or path of a Unix socket for repository, metrics and statistics, which then are only there."""
+    grpc_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """Port for gRPC (Triton's and the Open Inference Protocol's), on LECTERN_HOST; 0 takes a free one; empty: none."""
     tls_cert: Path | None = None
     """PEM file of the certificate and its chain; with it and LECTERN_TLS_KEY the server speaks HTTPS."""
     tls_key: Path | None = None

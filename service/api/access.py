@@ -109,6 +109,18 @@ class Access:
             self.check_connection(operation, scope)
             self.check_sender(operation, scope)
 
+    def check_call(self, operation: Operation, scope: Scope) -> None:
+        """Return if a call of gRPC may be answered, which is another encoding of the operation.
+
+        The host does not matter to it: only programs speak gRPC, and web pages cannot.
+
+        Raises:
+            LecternError: what `check_port` and `check_sender` raise.
+        """
+        if not operation.is_probe:
+            self.check_port(operation, scope)
+            self.check_sender(operation, scope)
+
     def check_connection(self, operation: Operation, scope: Scope) -> None:
         """Return if the route is answered on this connection under this host.
 
@@ -121,12 +133,20 @@ class Access:
             return
         if operation.changes_state or self._hosts.checks_reading:
             self._check_host(operation, scope)
+        self.check_port(operation, scope)
+        if IS_EXCESS in scope["state"]:
+            raise Saturated(TOO_MANY_CONNECTIONS)
+
+    def check_port(self, operation: Operation, scope: Scope) -> None:
+        """Return if the port that the request came to has the route.
+
+        Raises:
+            UnknownRoute: it does not.
+        """
         state = scope["state"]
         if PORT in state and operation.is_administration != (state[PORT] is Port.ADMIN):
             port = "but LECTERN_ADMIN_PORT's" if operation.is_administration else "of LECTERN_ADMIN_PORT"
             raise UnknownRoute(f"no route {scope['path']} on any port {port}")
-        if IS_EXCESS in state:
-            raise Saturated(TOO_MANY_CONNECTIONS)
 
     def check_sender(self, operation: Operation, scope: Scope) -> None:
         """Return if the sender may use the route, as far as the head of the request says.
@@ -236,7 +256,7 @@ class Access:
         for name, value in scope["headers"]:
             headers.setdefault(name, []).append(_text(value))
         origins, sites, referers = (headers.get(name, []) for name in _PAGE_HEADERS)
-        (host,) = headers[b"host"]
+        (host,) = headers.get(b"host", [""])  # A call of gRPC has none.
         if is_foreign(origins, sites, referers, host, self._origins):
             self._refusals.write("origin", operation.path, scope, origin=describe_page(origins, sites, referers))
             raise Forbidden(

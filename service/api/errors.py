@@ -91,19 +91,35 @@ def error_response(error: BaseException, shape: ErrorShape, path: str, repositor
         path: the path of the request.
         repository: the model repository, whose place on this machine the answer does not disclose.
     """
-    status = status_of(error, shape)
-    text = _INTERNAL if status == 500 else str(error)
-    headers = _headers(error)
     field = error.field if isinstance(error, errors.InvalidRequest) else None
-    if field is None:  # What is wrong with a field repeats what the caller sent, and nothing of this machine.
-        text = hide_paths(text, repository)
-    return write_error(status, text, shape, path, field=field, headers=headers)
+    text = text_of(error, shape, repository)
+    return write_error(status_of(error, shape), text, shape, path, field=field, headers=_headers(error))
+
+
+def text_of(error: BaseException, shape: ErrorShape, repository: Path) -> str:
+    """The text of an error for the caller: its own, or a fixed one where the server failed.
+
+    Args:
+        error: the error.
+        shape: the shape of the body.
+        repository: the model repository, whose place on this machine the text does not disclose.
+    """
+    text = _INTERNAL if status_of(error, shape) == 500 else str(error)
+    if isinstance(error, errors.InvalidRequest) and error.field is not None:
+        return text  # What is wrong with a field repeats what the caller sent, and nothing of this machine.
+    return hide_paths(text, repository)
+
+
+def retry_after(error: BaseException) -> int | None:
+    """After how many seconds a new try makes sense; None where the error does not say."""
+    return error.retry_after if isinstance(error, errors.Unavailable | errors.QuotaExceeded) else None
 
 
 def _headers(error: BaseException) -> dict[str, str]:
     """The headers that an error adds to its answer."""
-    if isinstance(error, errors.Unavailable | errors.QuotaExceeded):
-        return {"retry-after": str(error.retry_after)}
+    seconds = retry_after(error)
+    if seconds is not None:
+        return {"retry-after": str(seconds)}
     if isinstance(error, errors.Unauthorized):  # RFC 6750, section 3
         return {"www-authenticate": 'Bearer realm="lectern"' + (', error="invalid_token"' if error.wrong else "")}
     return {}

@@ -49,14 +49,14 @@ class RequestMiddleware:
         self._app = app
         self._cors = cors
         self._in_flight = metrics.in_flight
-        self._refusals = metrics.refusals
+        self._metrics = metrics
         self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        identifier = _choose_id(scope)
+        identifier = choose_id(scope)
         request_id.set(identifier)
         address = scope.get("client")
         client.set(address[0] if address else None)
@@ -85,12 +85,11 @@ class RequestMiddleware:
             await self._app(scope, receive, send_with_headers)
         except ClientDisconnect as error:
             status = 499
-            _release_frames(error)
+            release_frames(error)
         except Exception as error:
             response = _answer_error(error, scope)
-            if isinstance(error, LecternError) and error.refusal:
-                self._refusals.labels(error.refusal).inc()
-            _release_frames(error)
+            count_refusal(error, self._metrics)
+            release_frames(error)
             if status:  # The answer has begun: the server closes the connection.
                 raise
             await response(scope, receive, send_with_headers)
@@ -116,7 +115,13 @@ def _answer_error(error: Exception, scope: Scope) -> Response:
     return error_response(error, shape, path, scope["app"].context.settings.models)
 
 
-def _release_frames(error: BaseException | None) -> None:
+def count_refusal(error: BaseException, metrics: Metrics) -> None:
+    """Count the request that raised `error`, if it was refused."""
+    if isinstance(error, LecternError) and error.refusal:
+        metrics.refusals.labels(error.refusal).inc()
+
+
+def release_frames(error: BaseException | None) -> None:
     """Clear the local variables in the frames of an error that was answered, and of the errors behind it.
 
     A frame may hold the task or the future that holds the error: such a cycle would keep the whole request in memory
@@ -138,7 +143,7 @@ def _log_request(scope: Scope, status: int, timings: Timings) -> None:
     log.info("request", extra={"fields": fields})
 
 
-def _choose_id(scope: Scope) -> str:
+def choose_id(scope: Scope) -> str:
     """The caller's `x-request-id` if it is safe to echo, else the trace id of `traceparent`, else a new id."""
     trace: re.Match[bytes] | None = None
     for name, value in scope["headers"]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware, _TrustedHosts
 
 from service.api.access import IS_EXCESS, PORT, Port
 from service.settings import Settings
@@ -60,6 +60,24 @@ class _Proxies:
         except ValueError:
             return "", 0
         return host, port
+
+
+def client_behind_proxies(settings: Settings) -> Callable[[str, str | None], str]:
+    """Finds the client of a call of gRPC.
+
+    Returns:
+        A function from the address of a connection, and the X-Forwarded-For of a call, to the address of the client.
+    """
+    if not settings.trusted_proxies:
+        return lambda address, forwarded: address
+    proxies = _Proxies(_TrustedHosts(list(settings.trusted_proxies)))
+
+    def find(address: str, forwarded: str | None) -> str:
+        if forwarded is None or address not in proxies:
+            return address
+        return proxies.get_trusted_client_address(forwarded)[0] or address
+
+    return find
 
 
 class _Marked:

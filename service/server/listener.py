@@ -145,4 +145,12 @@ def addresses(listeners: list[socket.socket], settings: Settings) -> dict[str, s
     scheme = "https" if settings.tls_cert else "http"
     urls = [url_of(listener, scheme) for listener in listeners]
     names = {"address": urls[0], "docs": f"{urls[0]}{settings.root_path}/docs"}
+    if settings.grpc_port is not None:
+        names["grpc"] = grpc_address(settings)
     return names | ({"admin": urls[1]} if len(urls) > 1 else {})
+
+
+def grpc_address(settings: Settings) -> str:
+    """Host and port of gRPC."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{host}:{settings.grpc_port}"

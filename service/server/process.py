@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from service.runtime.memory import keep_returning_memory, limit_heap
 from service.runtime.providers import check_installation
 from service.server.event_loop import loop_factory
+from service.server.grpc_port import grpc_port
 from service.server.listener import addresses, listening
 from service.server.logs import start_log
 from service.server.process_signals import EXIT_SECONDS, EarlySignals, end_process_within, handle_signals
@@ -53,7 +54,11 @@ def serve(settings: Settings) -> int:
     shared_helper().fork()  # With what was imported by now, and before there are sockets and threads.
     start_log(settings)
     # The sockets are closed first: the end of the runner waits for threads.
-    with asyncio.Runner(loop_factory=loop_factory()) as runner, listening(settings) as listeners:
+    with (
+        asyncio.Runner(loop_factory=loop_factory()) as runner,
+        grpc_port(settings) as settings,
+        listening(settings) as listeners,
+    ):
         # Models load before uvicorn starts, so that every reason not to start is reported with exit code 2.
         start = runner.run(_start(settings))
         if start is not None:

@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import Iterable
 from types import FrameType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -21,13 +21,16 @@ from service.server.acceptor import Acceptor, Listener
 from service.server.connection import Connection, ConnectionLimits
 from service.server.descriptors import max_connections, raise_limit
 from service.server.event_loop import LOOP
-from service.server.exposure import exposed
-from service.server.listener import is_unix
+from service.server.exposure import client_behind_proxies, exposed
+from service.server.listener import grpc_address, is_unix
 from service.server.process_signals import EXIT_SECONDS, end_process_within
 from service.server.protocol import HttpConnection
 from service.server.refusals import Refusal
 from service.server.tls import certificate_of
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.grpc_api.server import GrpcServer
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +73,8 @@ class Server(uvicorn.Server):
     def __init__(self, app: Lectern, settings: Settings) -> None:
         super().__init__(uvicorn_config(app, settings))
         self._settings = settings
+        self._context = app.context
+        self._grpc: GrpcServer | None = None
         self._control = app.context.control
         self._draining = app.context.draining
         self._refusals = app.context.metrics.refusals
@@ -109,10 +114,22 @@ class Server(uvicorn.Server):
         )
         for number, each in enumerate(sockets or []):
             self._acceptor.listen(self._listener(each, admin=number > 0))
+        await self._start_grpc()
         self._sweep()
         self.started = True
         if self._draining.is_set():  # By a signal that came during the start.
             self.drain(self._drain_seconds)
+
+    async def _start_grpc(self) -> None:
+        if self._settings.grpc_port is None:
+            return
+        # Imported here, in the process that serves: gRPC does not survive a fork.
+        from service.grpc_api.server import GrpcServer
+
+        certificate = self._certificate
+        key_pair = certificate.key_pair if certificate else None
+        self._grpc = GrpcServer(self._context, client_behind_proxies(self._settings), key_pair)
+        await self._grpc.start(grpc_address(self._settings))
 
     def _listener(self, listener: socket.socket, *, admin: bool) -> Listener:
         app = cast(ASGIApp, self.config.loaded_app)
@@ -187,11 +204,14 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what was accepted within `LECTERN_SHUTDOWN_SECONDS`, then close everything."""
         self._draining.set()
+        grpc = asyncio.ensure_future(self._grpc.stop(self._settings.shutdown_seconds)) if self._grpc else None
         await self._acceptor.close(by_all=not self.shares_sockets)
         self._sweeper.cancel()
         for connection in self.connections:
             connection.shutdown()
         await self._finish_requests()
+        if grpc is not None:
+            await self._finish_calls(grpc)
         await self._end_tasks()
         await self._end_application()
 
@@ -220,6 +240,14 @@ class Server(uvicorn.Server):
             await self._wait_closed()
         for connection in list(self.connections):
             connection.abort()
+
+    async def _finish_calls(self, stopping: asyncio.Future[None]) -> None:
+        """Wait until gRPC has answered its calls, or cut them off when the time is up."""
+        assert self._grpc is not None
+        await asyncio.wait({stopping}, timeout=self._seconds_left())
+        if not stopping.done():
+            await self._grpc.stop(0)
+            await stopping
 
     def _seconds_left(self) -> float:
         return 0.0 if self.force_exit else max(self._end - self._loop.time(), 0.0)

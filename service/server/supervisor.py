@@ -15,6 +15,7 @@ from service.observability import Metrics, forget_process
 from service.server.channel import Message
 from service.server.control import write_error
 from service.server.fleet import Fleet
+from service.server.grpc_port import grpc_port
 from service.server.listener import addresses, listening
 from service.server.logs import start_log
 from service.server.shared_metrics import shared_metrics
@@ -43,7 +44,7 @@ def serve_with_workers(settings: Settings) -> int:
         ConfigurationError: the settings, the address or the models do not allow serving.
     """
     start_log(settings)
-    with listening(settings) as listeners, shared_metrics():
+    with grpc_port(settings) as settings, listening(settings) as listeners, shared_metrics():
         prepare_to_start()
         asyncio.run(Supervisor(settings, listeners).run())
     log.info("stopped")

@@ -29,6 +29,11 @@ class Certificate:
         self._key = key
         self._state = self._files_state()
         self._context = self._read()
+        self._key_pair = (key.read_bytes(), certificate.read_bytes())
+
+    def key_pair(self) -> tuple[bytes, bytes]:
+        """The key and the chain of the certificate, as they are in their files."""
+        return self._key_pair
 
     def context(self) -> ssl.SSLContext:
         """The context for a new connection."""
@@ -42,7 +47,8 @@ class Certificate:
         self._state = state
         try:
             self._context = self._read()
-        except ConfigurationError as error:
+            self._key_pair = (self._key.read_bytes(), self._certificate.read_bytes())
+        except (ConfigurationError, OSError) as error:
             log.error("the changed certificate cannot be used", extra={"fields": {"reason": str(error)}})
         else:
             log.info("certificate read", extra={"fields": {"file": str(self._certificate)}})

@@ -21,7 +21,7 @@ from service.bundle.manifest import Comparison
 from service.settings import Settings
 from tests.docs.curl import Call, calls
 from tests.docs.markdown import DOCUMENTS, Block, blocks, code_spans, name
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, server
 from tests.support.server import running
 
 README = ROOT / "README.md"
@@ -82,6 +82,13 @@ def test_every_printed_answer_is_compared() -> None:
     assert printed == sum(bool(answer) for _, _, answer in EXAMPLES)
 
 
+@pytest.fixture(scope="module")
+def grpc_address() -> Iterator[str]:
+    """The gRPC address of a server of the shipped models."""
+    with server(ROOT / "models", GRPC_PORT="0") as process:
+        yield process.wait_for("serving")["grpc"]
+
+
 PROGRAMS = [block.text for block in blocks(ROOT / "docs/api.md") if block.language == "python"]
 
 
@@ -92,12 +99,16 @@ def address() -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=["openai", "libretranslatepy", "tritonclient"])
+@pytest.mark.parametrize("program", PROGRAMS, ids=["openai", "libretranslatepy", "tritonclient", "tritonclient.grpc"])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_client_program_runs(address: str, program: str) -> None:
+def test_a_client_program_runs(request: pytest.FixtureRequest, program: str) -> None:
+    if "tritonclient.grpc" in program:
+        program = program.replace("127.0.0.1:8001", request.getfixturevalue("grpc_address"))
+    else:
+        program = program.replace("127.0.0.1:8080", request.getfixturevalue("address").removeprefix("http://"))
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        exec(compile(program.replace("127.0.0.1:8080", address.removeprefix("http://")), "docs/api.md", "exec"), {})
+        exec(compile(program, "docs/api.md", "exec"), {})
     assert output.getvalue().strip()
 
 

@@ -18,7 +18,7 @@ from service.api.open_inference.schemas import (
     TensorMetadata,
 )
 from service.api.operation import Operation, context
-from service.bundle.manifest import Datatype, TensorSpec
+from service.bundle.manifest import Datatype, Task, TensorSpec
 from service.errors import NotReady
 from service.serving.registry import ModelRegistry
 from service.serving.served_model import ServedModel
@@ -116,6 +116,7 @@ def describe_config(served: ServedModel, settings: Settings) -> ModelConfig:
         instance_group=[{"name": served.name, "kind": "KIND_GPU" if on_gpu else "KIND_CPU", "count": settings.workers}],
         dynamic_batching={"max_queue_delay_microseconds": delay},
         parameters={"task": {"string_value": served.manifest.task.value}},
+        model_transaction_policy={"decoupled": served.manifest.task is Task.TRANSLATION},
     )
 
 
@@ -143,35 +144,37 @@ SERVER = Operation(
     response=ServerMetadata,
 )
 
-MODEL = (
-    Operation(
-        method="GET",
-        path="/v2/models/{model}",
-        endpoint=model_metadata,
-        errors=ErrorShape.PLAIN,
-        tag=_TAG,
-        summary="Describe a model and its tensors",
-        response=ModelMetadata,
-        statuses=(404, 503),
-    ),
-    Operation(
-        method="GET",
-        path="/v2/models/{model}/config",
-        endpoint=model_config,
-        errors=ErrorShape.PLAIN,
-        tag=_TAG,
-        summary="Describe a model's configuration",
-        response=ModelConfig,
-        statuses=(404, 503),
-    ),
-    Operation(
-        method="GET",
-        path="/v2/models/{model}/ready",
-        endpoint=model_ready,
-        errors=ErrorShape.PLAIN,
-        tag=_TAG,
-        summary="Whether a model is ready",
-        response=ModelReady,
-        statuses=(404, 503),
-    ),
+MODEL_METADATA = Operation(
+    method="GET",
+    path="/v2/models/{model}",
+    endpoint=model_metadata,
+    errors=ErrorShape.PLAIN,
+    tag=_TAG,
+    summary="Describe a model and its tensors",
+    response=ModelMetadata,
+    statuses=(404, 503),
 )
+
+MODEL_CONFIG = Operation(
+    method="GET",
+    path="/v2/models/{model}/config",
+    endpoint=model_config,
+    errors=ErrorShape.PLAIN,
+    tag=_TAG,
+    summary="Describe a model's configuration",
+    response=ModelConfig,
+    statuses=(404, 503),
+)
+
+MODEL_READY = Operation(
+    method="GET",
+    path="/v2/models/{model}/ready",
+    endpoint=model_ready,
+    errors=ErrorShape.PLAIN,
+    tag=_TAG,
+    summary="Whether a model is ready",
+    response=ModelReady,
+    statuses=(404, 503),
+)
+
+MODEL = (MODEL_METADATA, MODEL_CONFIG, MODEL_READY)

@@ -209,6 +209,9 @@ class ModelConfig(_Schema):
     instance_group: list[dict[str, Any]]
     dynamic_batching: dict[str, Any]
     parameters: dict[str, dict[str, str]]
+    model_transaction_policy: dict[str, bool] = Field(
+        description="`decoupled`: whether a request in a stream of gRPC may have several answers."
+    )
 
 
 class DurationStatistic(_Schema):

@@ -18,11 +18,14 @@ from service.api.operation import Context, Operation
 from service.errors import DeadlineExceeded, MalformedBody, NotReady, PayloadTooLarge, UnknownModel
 from service.grpc_api.call import Call, FindClient, Rpc
 from service.grpc_api.errors import code_of
-from service.grpc_api.protocol import message
+from service.grpc_api.message_limits import check_fields
+from service.grpc_api.protocol import ModelInferRequest, message
 from service.grpc_api.requests import parameters_of, read_message
 from service.grpc_api.responses import write_message
 from service.limits import variable
 from service.serving.served_model import ServedModel
+
+_TENSORS = frozenset(ModelInferRequest.DESCRIPTOR.fields_by_name[name].number for name in ("inputs", "outputs"))
 
 Message = Any
 Method = Callable[[Context, Call, Message], Awaitable[Message]]
@@ -189,6 +192,7 @@ def parse(body: bytes, kind: Any, service: Context) -> Message:
 
     Raises:
         PayloadTooLarge: it is.
+        LimitExceeded: it has too many fields.
         MalformedBody: it is no such message.
     """
     limit = service.settings.max_body_bytes
@@ -196,6 +200,7 @@ def parse(body: bytes, kind: Any, service: Context) -> Message:
         raise PayloadTooLarge(
             f"the message is larger than {limit} bytes ({variable('max_body_bytes')}); send it in parts"
         )
+    check_fields(body, _TENSORS if kind is ModelInferRequest else ())
     try:
         return kind.FromString(body)
     except DecodeError as error:

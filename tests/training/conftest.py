@@ -5,7 +5,6 @@ import io
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
 import httpx
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from training.__main__ import main
-from training.common import downloads
+from training.common import downloads, plots
 
 SHAPES = ("bar", "cross", "ring")
 
@@ -52,19 +51,16 @@ def _plots_drawn_once(request: pytest.FixtureRequest, drawn_plots: dict[str, byt
 
     Modules that test the plots draw every one.
     """
-    drawn = drawn_plots
-    draw = Figure.savefig
+    draw = plots.draw
 
-    def savefig(figure: Figure, path: Path, **options: Any) -> None:
-        if path.name in drawn:
-            path.write_bytes(drawn[path.name])
-        else:
-            draw(figure, path, **options)
-            drawn[path.name] = path.read_bytes()
+    def draw_once(figure: Figure, name: str) -> bytes:
+        if name not in drawn_plots:
+            drawn_plots[name] = draw(figure, name)
+        return drawn_plots[name]
 
     with pytest.MonkeyPatch.context() as patch:
-        if request.path.name not in ("test_evaluate.py", "test_plots.py"):
-            patch.setattr(Figure, "savefig", savefig)
+        if request.path.name not in ("test_evaluate.py", "test_plots.py", "test_full_disk.py"):
+            patch.setattr(plots, "draw", draw_once)
         yield
 
 

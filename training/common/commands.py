@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from service.bundle.write_errors import remedy
+from service.output import write
 from training.common.config import add_options, from_dict, settings_from_options, to_dict
 from training.common.device import pick_device, use_threads
 from training.common.errors import UserError
@@ -74,13 +77,22 @@ def run_command(options: argparse.Namespace) -> int:
     except UserError as error:
         print(f"lectern-train: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # Nobody reads the output any more.
+        raise
     except OSError as error:
-        path = f"{error.filename}: " if error.filename else ""
-        print(f"lectern-train: {path}{error.strerror or error}", file=sys.stderr)
+        print(f"lectern-train: {_describe(error)}", file=sys.stderr)
         return 1
     except Interrupted as error:
         print(f"lectern-train: interrupted ({error})", file=sys.stderr)
         return error.code
+
+
+def _describe(error: OSError) -> str:
+    """Path, cause and remedy of an error of the file system, in one line."""
+    path = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+    return "; ".join(
+        filter(None, [f"{path}{error.strerror or error}", remedy(error), *getattr(error, "__notes__", [])])
+    )
 
 
 def train(family: Family[C, D], options: argparse.Namespace) -> int:
@@ -108,12 +120,17 @@ def train(family: Family[C, D], options: argparse.Namespace) -> int:
         if code:
             return code
     trained = [(Run(folder), experiment.with_config(settings)) for folder, settings in runs]
-    _evaluate_runs(family, trained, series, device, _default_evaluate_options(family))
-    if not export_requested:
-        return 0
-    best = path if series is None else series.best_run(path)
-    run, experiment = next(pair for pair in trained if pair[0].path == best)
-    return _export_run(family, experiment, run, options, announce=series is not None)
+    try:
+        _evaluate_runs(family, trained, series, device, _default_evaluate_options(family))
+        if not export_requested:
+            return 0
+        best = path if series is None else series.best_run(path)
+        run, experiment = next(pair for pair in trained if pair[0].path == best)
+        return _export_run(family, experiment, run, options, announce=series is not None)
+    except OSError as error:
+        command = "export" if export_requested else "evaluate"
+        error.add_note(f"the run is trained; go on with: lectern-train {family.name} {command} --run {path}")
+        raise
 
 
 def evaluate(family: Family[C, D], options: argparse.Namespace) -> int:
@@ -202,6 +219,12 @@ def _train_run(
             error, family.name, resume,
         )  # fmt: skip
         return error.code
+    except OSError as error:
+        if (run.checkpoints / "last.pt").exists():
+            error.add_note(
+                f"the last whole checkpoint is kept; go on with: lectern-train {family.name} train --resume {resume}"
+            )
+        raise
     finally:
         run.close()
     return 0
@@ -225,10 +248,10 @@ def _evaluate_runs(
     results = []
     for run, experiment in runs:
         result = family.evaluate(experiment, run, device, options)
-        print(f"{result.report()}\n\npictures: {run.pictures}")
+        write(f"{result.report()}\n\npictures: {run.pictures}")
         results.append(result)
     if series is not None:
-        print(f"\n{series.summary(options.split, results)}")
+        write(f"\n{series.summary(options.split, results)}")
 
 
 def _export_run(
@@ -237,6 +260,6 @@ def _export_run(
     name = options.name or family.default_name(experiment)
     check_target(name, options.models)
     if announce:
-        print(f"the best on dev: {run.path}")
-    print(family.export(experiment, run, name, options))
+        write(f"the best on dev: {run.path}")
+    write(family.export(experiment, run, name, options))
     return 0

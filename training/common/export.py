@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from service.bundle.files import check_model_name
 from service.bundle.manifest import Provenance
+from service.output import write
 from training.common.errors import ConfigError, ExportError
 from training.common.run import Run
 
@@ -72,14 +73,14 @@ def export_checks(*, required: bool) -> Iterator[None]:
     except ExportError as error:
         if required:
             raise ExportError(f"{error}; to train it all the same, leave out --export and --name") from error
-        print(f"note: the run can be evaluated but not exported: {error}")
+        write(f"note: the run can be evaluated but not exported: {error}")
 
 
 def note_unfinished(run: Run, epochs: int) -> None:
     """Print a note where a run is exported before its last epoch."""
     trained = len(run.metrics())
     if trained < epochs:
-        print(f"note: the run has {trained} of its {epochs} epochs; exporting the best of those")
+        write(f"note: the run has {trained} of its {epochs} epochs; exporting the best of those")
 
 
 def to_onnx(module: nn.Module, example: torch.Tensor, *, input_name: str, output_names: Sequence[str]) -> bytes:

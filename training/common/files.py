@@ -1,12 +1,18 @@
-"""Files: their lines, and writing them atomically, so that after a kill there is the old content or the new."""
+"""Files: their lines, and writing them atomically, so that after a kill or on a full disk there is the old content or
+the new."""
 
 import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from service.bundle.write_errors import naming
 
 _SEPARATOR = re.compile(r"[ \t\r]+")
 
@@ -30,16 +36,22 @@ def split_fields(line: str) -> list[str]:
 
 @contextmanager
 def atomic_writer(path: Path) -> Iterator[BinaryIO]:
-    """Open a stream whose content takes the place of `path` at the end of the `with`, unless an exception ends it."""
+    """Open a stream whose content takes the place of `path` at the end of the `with`, unless an exception ends it.
+
+    Raises:
+        OSError: the file cannot be written; it names `path`.
+    """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
+        with naming(path, temporary=partial):
+            with partial.open("wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -56,3 +68,36 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write indented JSON atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def append_text(path: Path, text: str) -> None:
+    """Append UTF-8 text to a file as a whole: if it cannot be written, the file is as it was.
+
+    Raises:
+        OSError: the file cannot be written; it names `path`.
+    """
+    content = text.encode()
+    with naming(path), path.open("ab", buffering=0) as stream:
+        size = stream.seek(0, os.SEEK_END)
+        try:
+            while content:
+                content = content[stream.write(content) :]
+        except OSError:
+            stream.truncate(size)
+            raise
+
+
+def new_memory_map(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> "np.memmap[Any, Any]":
+    """Create a `.npy` file that is written through memory, with its whole space reserved.
+
+    Where space is not reserved, a disk that becomes full ends the process with SIGBUS.
+
+    Raises:
+        OSError: there is no space for it; it names `path`.
+    """
+    with naming(path):
+        mapped: np.memmap[Any, Any] = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        if hasattr(os, "posix_fallocate"):  # Not on macOS.
+            with path.open("r+b") as stream:
+                os.posix_fallocate(stream.fileno(), 0, os.fstat(stream.fileno()).st_size)
+        return mapped

@@ -2,14 +2,30 @@
 
 import json
 import logging
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from training.common.config import differences
 from training.common.errors import RunError
-from training.common.files import split_lines, write_json, write_text
+from training.common.files import append_text, split_lines, write_json, write_text
 
 CONFIG, LOG, METRICS, EVALUATION = "config.json", "log.txt", "metrics.jsonl", "evaluation.json"
+
+
+class _LogFile(logging.FileHandler):
+    """A log whose errors of writing end the run with the file's name, instead of a traceback for every line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  - logging's own name
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, error.strerror, self.baseFilename) from error
+        super().handleError(record)
+
+    def close(self) -> None:
+        with suppress(OSError):  # What could not be written before cannot be now.
+            super().close()
 
 
 class Run:
@@ -109,8 +125,7 @@ class Run:
 
     def add_metrics(self, record: dict[str, Any]) -> None:
         """Append a record to `metrics.jsonl`."""
-        with (self.path / METRICS).open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(record) + "\n")
+        append_text(self.path / METRICS, json.dumps(record) + "\n")
 
     def evaluations(self) -> dict[str, Any]:
         """Read `evaluation.json`, results by split; empty before the first evaluation."""
@@ -127,7 +142,7 @@ class Run:
         if not logger.handlers:
             logger.setLevel(logging.INFO)
             logger.propagate = False
-            to_file = logging.FileHandler(self.path / LOG, encoding="utf-8")
+            to_file = _LogFile(self.path / LOG, encoding="utf-8")
             to_file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
             logger.addHandler(to_file)
             logger.addHandler(logging.StreamHandler())

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from service.output import write
 from training.common.config import merge
 from training.common.device import use_threads
 from training.common.export import note_unfinished
@@ -130,7 +131,7 @@ def _translate(options: Namespace) -> int:
     translate_batch, language = open_model(options.model, options.beam_size)
     sentences = read_sentences(options.data, options.text, language)
     count = translate_corpus(translate_batch, sentences, options.output, swap=options.swap)
-    print(f"{options.output}: {count:,} sentences translated")
+    write(f"{options.output}: {count:,} sentences translated")
     return 0
 
 

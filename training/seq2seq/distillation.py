@@ -17,6 +17,7 @@ from service.tasks import load_predictor
 from service.tasks.translation import TranslationPredictor
 from service.tasks.translation.subwords import clean
 from training.common.errors import ConfigError, DatasetError
+from training.common.files import append_text, write_bytes
 from training.common.progress import progress_bar
 from training.common.run import Run
 from training.seq2seq.config import FAMILY, DataConfig
@@ -50,15 +51,12 @@ def translate_corpus(translate_batch: TranslateSentences, sentences: Sequence[st
     sentences = [sentence for sentence in sentences if sentence]
     done = _written(path, sentences, swap=swap)
     remaining = iter(sentences[done:])
-    with (
-        path.open("a", encoding="utf-8") as stream,
-        progress_bar(total=len(sentences), description="translating", unit="sentence") as progress,
-    ):
+    append_text(path, "")  # a file that cannot be written is refused before the first sentence
+    with progress_bar(total=len(sentences), description="translating", unit="sentence") as progress:
         progress.update(done)
         while batch := list(islice(remaining, _SENTENCES)):
             pairs = zip(batch, map(clean, translate_batch(batch)), strict=True)
-            stream.write("".join("\t".join(pair[::-1] if swap else pair) + "\n" for pair in pairs))
-            stream.flush()
+            append_text(path, "".join("\t".join(pair[::-1] if swap else pair) + "\n" for pair in pairs))
             progress.update(len(batch))
     return len(sentences) - done
 
@@ -73,7 +71,7 @@ def _written(path: Path, sentences: Sequence[str], *, swap: bool) -> int:
     if [row[swap] if len(row) == 2 else "" for row in rows] != list(sentences[: len(rows)]):
         raise DatasetError(f"{path}: holds other sentences than those to translate; name a new file")
     if len(whole) < len(content):
-        path.write_bytes(whole)
+        write_bytes(path, whole)
     return len(rows)
 
 

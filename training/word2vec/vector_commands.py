@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
 
+from service.output import write
 from service.text import Tokenizer
 from training.common.errors import ConfigError
 from training.common.export import check_target
@@ -145,7 +146,7 @@ def _evaluate(options: Namespace) -> int:
     result = evaluate(
         vectors, split=options.split, restrict=options.restrict, analogies=options.analogies, pairs=options.pairs
     )
-    print(result.report())
+    write(result.report())
     if (source / "config.json").exists():
         run = Run(source)
         if not options.analogies and not options.pairs:
@@ -153,7 +154,7 @@ def _evaluate(options: Namespace) -> int:
         from training.word2vec.plots import draw_run
 
         draw_run(run, vectors, method=options.projection)
-        print(f"\npictures: {run.pictures}")
+        write(f"\npictures: {run.pictures}")
     return 0
 
 
@@ -174,8 +175,8 @@ def _import(options: Namespace) -> int:
         skip_bad=options.skip_bad,
         ignore_header=options.ignore_header,
     )
-    print(f"read {options.file} as {imported.format}{_left_out(imported)}")
-    print(export_report(imported.exported))
+    write(f"read {options.file} as {imported.format}{_left_out(imported)}")
+    write(export_report(imported.exported))
     return 0
 
 
@@ -195,8 +196,8 @@ def _convert(options: Namespace) -> int:
     if left_out:
         words = "1 word that holds" if len(left_out) == 1 else f"{len(left_out):,} words that hold"
         examples = ", ".join(map(repr, left_out[:_LISTED_WORDS])) + ", …" * (len(left_out) > _LISTED_WORDS)
-        print(f"left out {words} white space: {examples}")
-    print(
+        write(f"left out {words} white space: {examples}")
+    write(
         f"wrote {len(vectors) - len(left_out):,} vectors of {vectors.dimensions} dimensions to {options.target} "
         f"({options.format})"
     )

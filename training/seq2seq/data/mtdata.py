@@ -13,8 +13,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from service.bundle.write_errors import write_error
 from training.common.downloads import cache_folder
 from training.common.errors import ConfigError, DatasetError
+from training.common.files import write_text
 from training.seq2seq.config import MTDATA_PREFIX
 from training.seq2seq.data.language_codes import iso_639_1
 from training.seq2seq.data.reading import FilePairs, read_pairs
@@ -66,7 +68,7 @@ def _kept_copy(dataset: str) -> Path:
     if not (path.is_file() and recorded.is_file()):
         path.parent.mkdir(parents=True, exist_ok=True)
         _print_corpus(dataset, path)
-        recorded.write_text(_sha256(path), encoding="ascii")
+        write_text(recorded, _sha256(path))
     elif recorded.read_text(encoding="ascii").strip() != _sha256(path):
         raise DatasetError(f"{path}: is not as it was first downloaded; remove it and run again")
     return path
@@ -93,6 +95,8 @@ def _print_corpus(dataset: str, path: Path) -> None:
             command = [program, "echo", dataset]
             done = subprocess.run(command, cwd=folder, env=environment, stdout=output, check=False)
         if done.returncode:
+            if full := write_error(path.parent):
+                raise OSError(full.errno, full.strerror, str(path))
             raise DatasetError(
                 f"{MTDATA_PREFIX}{dataset}: mtdata ended with exit code {done.returncode}, its own message is above; "
                 "`mtdata list -id` prints the ids that it knows"

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from service.tasks.translation.text import name_classifier
 from service.tasks.translation.text.name_classifier import features, write_classifier
+from training.common.files import write_text
 from training.seq2seq.config import TATOEBA
 from training.seq2seq.data.dataset import Pair
 from training.seq2seq.data.sources import load_data
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     positive, negative = examples(pairs, names, generator)
     bias, weights = fit(positive, negative)
     file = Path(name_classifier.__file__).with_name("name_classifier_de.json")
-    file.write_text(write_classifier(bias, weights), encoding="utf-8")
+    write_text(file, write_classifier(bias, weights))
     print(f"{len(positive):,} names, {len(negative):,} nouns; {len(weights):,} weights in {file.name}")
     return 0
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.bundle.write_errors import naming
 from service.text import Tokenizer, tokenize
 from training.common.downloads import cache_folder
 from training.common.errors import DatasetError
@@ -105,11 +106,12 @@ def open_corpus(data: str, settings: CorpusSettings, folder: Path | None = None)
     _check_target(folder)
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")  # one per process
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
-        _encode(paragraphs(files), settings, partial, fingerprint, data)
-        if _read_fingerprint(folder) != fingerprint:  # else another process has encoded it meanwhile
-            _move(partial, folder)
+        with naming(folder, temporary=partial):
+            partial.mkdir(parents=True)
+            _encode(paragraphs(files), settings, partial, fingerprint, data)
+            if _read_fingerprint(folder) != fingerprint:  # else another process has encoded it meanwhile
+                _move(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return EncodedCorpus(folder)

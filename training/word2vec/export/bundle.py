@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from service.bundle.files import Bundle, draft_bundle
 from service.bundle.manifest import Comparison, Manifest, Metric, Task
+from service.bundle.write_errors import naming
 from service.tasks.word_vectors.preprocessing import ApproximateIndex, WordVectorsPreprocessing
 from service.text import Normalizer, Tokenizer
 from training.common.errors import ConfigError
@@ -130,12 +131,13 @@ def export_blocks(
     # In the repository, as the temporary files are as large as the vectors, and the bundle links to them.
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=settings.repository) as name:
         folder = Path(name)
-        staged = stage_vectors(
-            blocks, folder, dimensions=dimensions, normalizer=settings.normalizer, max_words=settings.max_words
-        )
-        axes = principal_axes(staged, kept, remove=settings.remove_components)
-        weights = word_weights(len(staged.words), counts, staged.source_rows)
-        return _export_staged(settings, staged, axes, weights, folder)
+        with naming(settings.repository / settings.name, temporary=folder):
+            staged = stage_vectors(
+                blocks, folder, dimensions=dimensions, normalizer=settings.normalizer, max_words=settings.max_words
+            )
+            axes = principal_axes(staged, kept, remove=settings.remove_components)
+            weights = word_weights(len(staged.words), counts, staged.source_rows)
+            return _export_staged(settings, staged, axes, weights, folder)
 
 
 def check_exportable(settings: BundleSettings, *, dimensions: int, words: int = 0) -> int:

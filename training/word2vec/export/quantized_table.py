@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.common.errors import ExportError
+from training.common.files import new_memory_map
 from training.common.progress import progress_bar
 from training.word2vec.export.staging import StagedVectors
 
@@ -111,13 +112,13 @@ def build_table(staged: StagedVectors, axes: Axes, precision: Precision, folder:
         ExportError: a row is orthogonal to all axes that are kept.
     """
     shape = (len(staged.words), axes.vectors.shape[1])
-    codes = np.lib.format.open_memmap(folder / TABLE_FILE, "w+", _DTYPES[precision], shape)
+    codes = new_memory_map(folder / TABLE_FILE, _DTYPES[precision], shape)
     column_scales = row_scales = None
     if precision == "int8":
         sample = np.unique(np.linspace(0, shape[0] - 1, min(shape[0], _BLOCK)).astype(np.int64))
         column_scales = choose_column_scales(project(staged.rows(sample), axes), axes.deviations)
     if precision != "fp32":
-        row_scales = np.lib.format.open_memmap(folder / SCALES_FILE, "w+", np.float32, (shape[0], 1))
+        row_scales = new_memory_map(folder / SCALES_FILE, np.float32, (shape[0], 1))
     with progress_bar(total=shape[0], description="writing the table", unit="words", unit_scale=True) as progress:
         for start, rows in projected_blocks(staged, axes):
             stop = start + len(rows)

@@ -1,7 +1,8 @@
 """Beam search in numpy over the graphs of a sequence-to-sequence model, which are passed in as plain functions."""
 
-from service.decoding.beam_search import BeamSearch, Hypothesis, SearchSettings
+from service.decoding.beam_search import BeamSearch, Hypothesis
 from service.decoding.decoder_loop import Finished, StepLoop, search
+from service.decoding.search_settings import SearchSettings
 
 __all__ = [
     "BeamSearch",

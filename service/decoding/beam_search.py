@@ -18,43 +18,12 @@ from numpy.typing import NDArray
 from service.decoding.beam_state import BeamState
 from service.decoding.graph_io import END
 from service.decoding.repetition import RepetitionGuard
+from service.decoding.search_settings import SearchSettings
 
 SPARE_CANDIDATES = 3
 """Candidates needed per hypothesis beyond the beam size: END, and two that repetition blocking may remove."""
 
 _MIN_COVERAGE = 1e-6
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchSettings:
-    """Settings of the search for one sentence.
-
-    Raises:
-        ValueError: the beam size is below 1, or `n_best` is not between 1 and the beam size.
-    """
-
-    beam_size: int = 5
-    """Number of hypotheses; 1 is greedy search."""
-    n_best: int = 1
-    """Number of translations to return, at most `beam_size`."""
-    length_penalty: float = 1.0
-    """alpha of eq. 14; 0 favors short translations."""
-    coverage_penalty: float = 0.0
-    """beta of eq. 14; penalizes source tokens that received little attention."""
-    max_length_factor: float = 2.0
-    """The longest target is this factor times the source length ..."""
-    max_length_extra: int = 10
-    """... plus this many tokens."""
-
-    def __post_init__(self) -> None:
-        if self.beam_size < 1:
-            raise ValueError(f"beam_size is {self.beam_size}; it must be at least 1")
-        if not 1 <= self.n_best <= self.beam_size:
-            raise ValueError(f"n_best is {self.n_best}; it must be from 1 to beam_size, {self.beam_size}")
-
-    def max_target_length(self, source_length: int) -> int:
-        """Longest target, in tokens, for a source of this many tokens; END is not counted in either."""
-        return max(1, int(self.max_length_factor * source_length) + self.max_length_extra)
 
 
 class Hypothesis(NamedTuple):
@@ -66,6 +35,8 @@ class Hypothesis(NamedTuple):
     """Mean log-probability per token, END included."""
     attention: NDArray[np.float32] | None
     """[T + 1, S]: attention weights of each token and of END; [T, S] if the target was truncated at its longest."""
+    coverage: NDArray[np.float32] | None = None
+    """[S]: the attention that each source token and END received in all; None if the model has no attention."""
 
 
 class BeamStep(NamedTuple):
@@ -91,6 +62,8 @@ class _Ended(NamedTuple):
     """Target tokens without END."""
     slot: int
     """Index of the hypothesis in the beam at its last token."""
+    coverage: NDArray[np.float32] | None
+    """[S]: summed attention per source token; None without attention."""
 
 
 @dataclass
@@ -115,10 +88,16 @@ class BeamSearch:
         lengths: N source lengths, END included.
         settings: one per sentence, all with the same beam size.
         wants_attention: per sentence, whether its hypotheses are returned with attention weights; default: none.
+        has_attention: whether the model has attention, whose sum for each source token is kept.
     """
 
     def __init__(
-        self, lengths: Sequence[int], settings: Sequence[SearchSettings], wants_attention: Sequence[bool] | None = None
+        self,
+        lengths: Sequence[int],
+        settings: Sequence[SearchSettings],
+        wants_attention: Sequence[bool] | None = None,
+        *,
+        has_attention: bool = True,
     ) -> None:
         self.width = settings[0].beam_size
         requested = wants_attention or [False] * len(lengths)
@@ -128,8 +107,7 @@ class BeamSearch:
         ]
         max_lengths = [one.max_target_length(length - 1) for one, length in zip(settings, lengths, strict=True)]
         count, shape = len(lengths), (len(lengths), max(max_lengths), self.width)
-        beta = np.array([one.coverage_penalty for one in settings])
-        positions = np.arange(max(lengths) if beta.any() else 0)
+        positions = np.arange(max(lengths) if has_attention else 0)
         padding = (positions >= np.array(lengths)[:, None])[:, None].repeat(self.width, 1)
         scores = np.full((count, self.width), -np.inf)
         scores[:, 0] = 0
@@ -138,11 +116,11 @@ class BeamSearch:
             lengths=np.zeros(count, np.int64),
             max_lengths=np.array(max_lengths, np.int64),
             alpha=np.array([one.length_penalty for one in settings]),
-            beta=beta,
+            beta=np.array([one.coverage_penalty for one in settings]),
             score_to_beat=np.full(count, -np.inf),
             tokens=np.zeros(shape, np.int32),
             parents=np.zeros(shape, np.int64),
-            coverage=padding.astype(np.float64),
+            coverage=padding.astype(np.float32),
         )
         self._repetition = RepetitionGuard.start(count, self.width)
 
@@ -228,16 +206,19 @@ class BeamSearch:
             return
         state, slots, log_probs = self._state, parents[indices, ranks], values[indices, ranks]
         normalized = log_probs / _length_normalizer(state.lengths[indices] + 1, state.alpha[indices])
+        covered = None
         if state.coverage.shape[2] and attention is not None:
             size = attention.shape[2]
             covered = state.coverage[indices, slots]
             covered[:, :size] += attention[indices, slots][:, : covered.shape[1]]
-            normalized += state.beta[indices] * np.log(covered.clip(_MIN_COVERAGE, 1)).sum(1)
-        for index, slot, log_prob, score in zip(
-            indices.tolist(), slots.tolist(), log_probs.tolist(), normalized.tolist(), strict=True
+            if state.beta.any():
+                normalized += state.beta[indices] * np.log(covered.clip(_MIN_COVERAGE, 1)).sum(1)
+        for row, (index, slot, log_prob, score) in enumerate(
+            zip(indices.tolist(), slots.tolist(), log_probs.tolist(), normalized.tolist(), strict=True)
         ):
             sentence = self._sentences[index]
-            sentence.ended.append(_Ended(True, score, log_prob, int(state.lengths[index]), slot))
+            coverage = None if covered is None else covered[row, : sentence.source_length]
+            sentence.ended.append(_Ended(True, score, log_prob, int(state.lengths[index]), slot, coverage))
             state.score_to_beat[index] = sentence.score_to_beat()
 
     def _extend(
@@ -272,9 +253,11 @@ class BeamSearch:
         """Store the current hypotheses of a sentence without END."""
         state, length = self._state, int(self._state.lengths[index])
         normalizer = float(_length_normalizer(state.lengths[index], state.alpha[index]))
+        sentence = self._sentences[index]
         for slot, log_prob in enumerate(scores.tolist()):
             if log_prob > -np.inf and length:
-                self._sentences[index].ended.append(_Ended(False, log_prob / normalizer, log_prob, length, slot))
+                coverage = state.coverage[index, slot, : sentence.source_length].copy() if state.coverage.size else None
+                sentence.ended.append(_Ended(False, log_prob / normalizer, log_prob, length, slot, coverage))
 
     def _trace_back(self, index: int, ended: _Ended) -> Hypothesis:
         """Follow the parents of a hypothesis back to its first token."""
@@ -291,6 +274,7 @@ class BeamSearch:
             tuple(reversed(tokens)),
             ended.log_prob / (ended.length + ended.has_end),
             np.stack(attention[::-1]) if attention else None,
+            ended.coverage,
         )
 
 

@@ -29,8 +29,8 @@ class BeamState:
     """[N, T, W]: token chosen at each step."""
     parents: NDArray[np.int64]
     """[N, T, W]: index of the hypothesis that each token extends."""
-    coverage: NDArray[np.float64]
-    """[N, W, S]: summed attention per source token, 1 beyond the source's length; S is 0 if no sentence uses it."""
+    coverage: NDArray[np.float32]
+    """[N, W, S]: summed attention per source token, 1 beyond the source's length; S is 0 without attention."""
 
     def select(self, indices: NDArray[np.int64]) -> BeamState:
         """The state of the sentences at these indices."""

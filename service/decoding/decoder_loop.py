@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from service.decoding.batch import Batch
-from service.decoding.beam_search import BeamSearch, Hypothesis, SearchSettings
+from service.decoding.beam_search import BeamSearch, Hypothesis
 from service.decoding.graph_io import (
     ATTENTION,
     CANDIDATES,
@@ -26,6 +26,7 @@ from service.decoding.graph_io import (
     SOURCE,
     GraphFunction,
 )
+from service.decoding.search_settings import SearchSettings
 
 OnTicketToken = Callable[[Hashable, int], None]
 """Called in the thread of the loop with the ticket of a sentence and its next token."""
@@ -102,6 +103,7 @@ class StepLoop:
                 lengths[indices].tolist(),
                 [each[index] for index in indices],
                 [requested[index] and KEYS in outputs for index in indices],
+                has_attention=KEYS in outputs,
             )
             batches.append(Batch.start(search, [tickets[index] for index in indices], indices, lengths, outputs))
         self._merge(batches)

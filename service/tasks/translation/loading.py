@@ -30,7 +30,7 @@ from service.decoding.graph_io import (
 from service.runtime.session import Session, Tensors
 from service.tasks.translation.language_detection import Profile
 from service.tasks.translation.subwords import END, PLACEHOLDER, Subwords
-from service.tasks.translation.text import NO_TRUECASING, RareWords, TranslationPreprocessing, Truecaser
+from service.tasks.translation.text import NO_TRUECASING, InventionGuard, RareWords, TranslationPreprocessing, Truecaser
 from service.tasks.translation.text.names import NO_NAME_LIST, NameFinder, NameList
 
 T = TypeVar("T")
@@ -50,6 +50,8 @@ class TranslatorParts:
     rare_words: RareWords | None
     """None if the model was not trained to copy."""
     attention: bool
+    guard: InventionGuard | None
+    """Says what is no sentence or is invented; None to translate everything, as when a bundle's samples were made."""
 
 
 def open_translator(bundle: Bundle, sessions: Mapping[str, Session]) -> TranslatorParts:
@@ -78,6 +80,9 @@ def open_translator(bundle: Bundle, sessions: Mapping[str, Session]) -> Translat
         truecaser=truecaser,
         rare_words=_rare_words(bundle, preprocessing, source, truecaser, profile),
         attention=attention,
+        guard=InventionGuard(
+            preprocessing.source, source, target, truecaser.lowercase_words | frozenset(profile.frequent_words)
+        ),
     )
     if parts.profile.language != preprocessing.source:
         raise BundleError(

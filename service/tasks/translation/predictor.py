@@ -99,7 +99,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
         super().__init__(bundle, open_session, limits)
         parts = open_translator(bundle, self.sessions)
         self._parts = parts
-        self._answers = AnswerBuilder(parts.source, parts.target)
+        self._answers = AnswerBuilder(parts.source, parts.target, parts.guard)
         self.preprocessing = parts.preprocessing
         self.tensors = TextTensors(
             TRANSLATION,
@@ -160,6 +160,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             attention=parts.attention,
             truecaser=parts.truecaser,
             rare_words=parts.rare_words,
+            guard=parts.guard,
         )
         jobs = [
             Job(ids, settings, request.alignment or text.needs_attention(index))
@@ -189,7 +190,11 @@ class TranslationPredictor(Predictor[TranslateRequest]):
         for text in request.segmented:
             text_hypotheses = hypotheses[first : first + len(text.segments)]
             result = self._answers.build(
-                text, text_hypotheses, alternatives=request.alternatives, alignment=request.alignment
+                text,
+                text_hypotheses,
+                alternatives=request.alternatives,
+                alignment=request.alignment,
+                streamed=request.is_streamed,
             )
             _check_finite(result)
             results.append(result)
@@ -204,7 +209,8 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             return
         # The samples of a bundle from before were answered without placeholders for names and most numbers.
         as_before = copy(self)
-        as_before._parts = replace(self._parts, rare_words=LONG_NUMBERS)
+        as_before._parts = replace(self._parts, rare_words=LONG_NUMBERS, guard=None)
+        as_before._answers = AnswerBuilder(self._parts.source, self._parts.target)
         yield from Predictor.replay(as_before)
 
     def stream(self, request: TranslateRequest) -> TextStream:

@@ -9,7 +9,14 @@ from service.errors import InvalidRequest, LimitExceeded
 from service.limits import Limits, variable
 from service.tasks.translation.language_detection import Detected
 from service.tasks.translation.subwords import Subwords
-from service.tasks.translation.text import RareWords, SegmentedText, TranslationPreprocessing, Truecaser, segment
+from service.tasks.translation.text import (
+    InventionGuard,
+    RareWords,
+    SegmentedText,
+    TranslationPreprocessing,
+    Truecaser,
+    segment,
+)
 
 _MAX_SHORT_CHARACTERS = 2_000
 """Up to this many characters a request is segmented in the event loop; takes about a millisecond."""
@@ -44,6 +51,8 @@ class TranslateRequest:
         self.segmented: list[SegmentedText] = []
         """The segmented texts; empty before `prepare`."""
         self._field = field
+        self.is_streamed = False
+        """Whether the translations are sent while they are decoded."""
         self._is_html = False
 
     @property
@@ -62,6 +71,7 @@ class TranslateRequest:
         if self.alternatives:
             raise InvalidRequest("a stream is greedy and has none; send 0 or accept application/json", "alternatives")
         self.beam_size = 1
+        self.is_streamed = True
         return self
 
     def mark_html(self) -> TranslateRequest:
@@ -78,6 +88,7 @@ class TranslateRequest:
         attention: bool,
         truecaser: Truecaser,
         rare_words: RareWords | None,
+        guard: InventionGuard | None,
     ) -> SearchSettings:
         """Check the request and segment its texts; returns the search settings.
 
@@ -88,6 +99,7 @@ class TranslateRequest:
             attention: whether the model has attention, which the transfer of inline tags needs.
             truecaser: the truecaser of the source language.
             rare_words: finds what placeholders stand for; None if the model was not trained to copy.
+            guard: says what is no sentence; None to translate everything.
 
         Raises:
             InvalidRequest: naming the field and the limit.
@@ -104,6 +116,7 @@ class TranslateRequest:
                 rare_words=rare_words,
                 truecaser=truecaser,
                 is_html=self._is_html,
+                guard=guard,
             )
             for text in self.texts
         ]

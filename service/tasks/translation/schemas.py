@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, Strict, model_validator
 
 from service.tasks.base import StopAtFirst, TaskBody
 from service.tasks.body_fields import NullAs, exactly_one_of
+from service.tasks.translation.text.invention import Reason
 
 StrictInt = Annotated[int, Strict()]
 
@@ -72,11 +73,28 @@ class Identified(BaseModel):
     confidence: float = Field(ge=0, le=100, description="0 to 100; 0 for a text without letters.")
 
 
+class KeptPart(BaseModel):
+    """A part of a text that came back as it was, because its translation would be invented."""
+
+    start: int = Field(ge=0, description="Its first character in the text as it was sent, in code points.")
+    end: int = Field(ge=0, description="The character after it.")
+    reason: Reason = Field(
+        description=(
+            "`no_letters`: numbers, signs, single letters or formulas; `language`: code, or words of another language "
+            "or of none; `repeats`: it, or its translation, repeats itself; `too_long`: its translation was over three "
+            "times as long; `unattended`: the translation left much of it out."
+        )
+    )
+
+
 class Translated(Translation):
     """One text's translation."""
 
     alternatives: list[Translation]
     sentences: list[AlignedSentence] | None = Field(
         default=None, description="The attention weights; only if `alignment` was requested."
+    )
+    kept: list[KeptPart] | None = Field(
+        default=None, description="What came back as it was; only if there is anything."
     )
     detected: Identified | None = Field(default=None, description="Its language; only if `source` is 'auto'.")

@@ -2,6 +2,7 @@
 
 from service.tasks.translation.preprocessing import TranslationPreprocessing
 from service.tasks.translation.text.answers import AnswerBuilder
+from service.tasks.translation.text.invention import InventionGuard
 from service.tasks.translation.text.rare_words import LONG_NUMBERS, RareWords
 from service.tasks.translation.text.segmentation import segment
 from service.tasks.translation.text.segmented_text import SegmentedText
@@ -11,6 +12,7 @@ __all__ = [
     "LONG_NUMBERS",
     "NO_TRUECASING",
     "AnswerBuilder",
+    "InventionGuard",
     "RareWords",
     "SegmentedText",
     "TranslationPreprocessing",

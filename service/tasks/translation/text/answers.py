@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from service.decoding import Hypothesis
 from service.tasks.translation.subwords import END, Subwords
+from service.tasks.translation.text.invention import InventionGuard, Kept
 from service.tasks.translation.text.segmented_text import SegmentedText
 
 _SCORE_DECIMALS = 6
@@ -21,11 +22,13 @@ class AnswerBuilder:
     Args:
         source: subwords of the source language.
         target: subwords of the target language.
+        guard: says which translations are invented, so that their segments are kept; None to take all as they are.
     """
 
-    def __init__(self, source: Subwords, target: Subwords) -> None:
+    def __init__(self, source: Subwords, target: Subwords, guard: InventionGuard | None = None) -> None:
         self._source = source
         self._target = target
+        self._guard = guard
 
     def build(
         self,
@@ -34,6 +37,7 @@ class AnswerBuilder:
         *,
         alternatives: int = 0,
         alignment: bool = False,
+        streamed: bool = False,
     ) -> dict[str, Any]:
         """The answer of /v1/translate for one text.
 
@@ -42,27 +46,52 @@ class AnswerBuilder:
             hypotheses: the hypotheses of each segment, best first, [N][n_best].
             alternatives: the maximum number of other translations.
             alignment: whether to include the attention weights of each segment's best hypothesis.
+            streamed: whether translations of segments that are not uncertain were sent already.
         """
-        best = [of_segment[0] for of_segment in hypotheses]
-        translations = [text.restore(index, one, self._source, self._target) for index, one in enumerate(best)]
+        kept = self._invented(text, hypotheses, streamed=streamed)
+        translated = [index for index in range(len(hypotheses)) if not kept or text.units[index].first not in kept]
+        best = {index: hypotheses[index][0] for index in translated}
+        translations = {index: text.restore(index, one, self._source, self._target) for index, one in best.items()}
         answer: dict[str, Any] = {
             "text": text.join(translations),
-            "score": _mean_score(*_total(best)),
-            "alternatives": self._alternatives(text, hypotheses, translations, alternatives) if alternatives else [],
+            "score": _mean_score(*_total(list(best.values()))),
+            "alternatives": [],
         }
+        if alternatives:
+            others = {index: hypotheses[index] for index in translated}
+            answer["alternatives"] = self._alternatives(text, others, translations, alternatives)
         if alignment:
-            answer["sentences"] = [
-                self._alignment(ids, hypothesis) for ids, hypothesis in zip(text.segments, best, strict=True)
-            ]
+            answer["sentences"] = [self._alignment(text.segments[index], one) for index, one in best.items()]
+        if kept or text.kept:
+            answer["kept"] = [one._asdict() for one in sorted([*text.kept, *kept.values()])]
         return answer
 
+    def _invented(
+        self, text: SegmentedText, hypotheses: Sequence[Sequence[Hypothesis]], *, streamed: bool
+    ) -> dict[int, Kept]:
+        """The units whose translation is invented, by the index of their first segment."""
+        kept: dict[int, Kept] = {}
+        if self._guard is None:
+            return kept
+        for index, (unit, ids, of_segment) in enumerate(zip(text.units, text.segments, hypotheses, strict=True)):
+            if unit.first in kept or (streamed and index not in text.uncertain):
+                continue
+            reason = self._guard.after(ids, of_segment[0])
+            if reason:
+                kept[unit.first] = Kept(unit.start, unit.end, reason)
+        return kept
+
     def _alternatives(
-        self, text: SegmentedText, hypotheses: Sequence[Sequence[Hypothesis]], translations: list[str], limit: int
+        self,
+        text: SegmentedText,
+        hypotheses: Mapping[int, Sequence[Hypothesis]],
+        translations: Mapping[int, str],
+        limit: int,
     ) -> list[dict[str, Any]]:
         """Other translations of the whole text, best score first; each differs from the best in one segment."""
-        total, count = _total([of_segment[0] for of_segment in hypotheses])
+        total, count = _total([of_segment[0] for of_segment in hypotheses.values()])
         candidates = []
-        for index, of_segment in enumerate(hypotheses):
+        for index, of_segment in hypotheses.items():
             best_total, best_count = _total(of_segment[:1])
             for hypothesis in of_segment[1:]:
                 own_total, own_count = _total([hypothesis])
@@ -74,8 +103,10 @@ class AnswerBuilder:
         for score, index, hypothesis in candidates:
             if len(alternatives) == limit:
                 break
+            if self._guard and self._guard.after(text.segments[index], hypothesis):
+                continue
             replacement = text.restore(index, hypothesis, self._source, self._target)
-            joined = text.join([*translations[:index], replacement, *translations[index + 1 :]])
+            joined = text.join({**translations, index: replacement})
             if joined not in seen:
                 seen.add(joined)
                 alternatives.append({"text": joined, "score": score})

@@ -16,9 +16,7 @@ standard:
 
 from __future__ import annotations
 
-import html
 import re
-import unicodedata
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -55,11 +53,6 @@ _ATTRIBUTE = re.compile(
     r"([^ \t\n\f\r/>=]++)(?:[ \t\n\f\r]*+=[ \t\n\f\r]*+(?:\"([^\"]*)\"|'([^']*)'|([^ \t\n\f\r>]*)))?"
 )
 
-_ENTITY = re.compile(r"&(?:[A-Za-z][0-9A-Za-z]{1,30}|#\d{1,7}|#[Xx][0-9A-Fa-f]{1,6});")
-SPECIAL_CHARACTERS = {"&": "\ufdd0", "<": "\ufdd1", ">": "\ufdd2"}
-"""Unicode noncharacters that replace characters decoded from entities, so that those are not read as markup."""
-_ENTITIES = {ord(substitute): html.escape(character) for character, substitute in SPECIAL_CHARACTERS.items()}
-
 
 def find_markup(text: str) -> list[Span]:
     """The tags, comments and verbatim elements of a text, in reading order.
@@ -68,41 +61,6 @@ def find_markup(text: str) -> list[Span]:
     time linear in the length of the text, whatever it holds.
     """
     return _merge_verbatim_elements(text, _Tokenizer(text).tokens()) if "<" in text else []
-
-
-def decode_entities(text: str, markup: Sequence[Span]) -> tuple[str, list[Span]]:
-    """Replace the entities of an HTML text by their characters, except in its markup.
-
-    Args:
-        text: HTML.
-        markup: its markup, from `find_markup`.
-
-    Returns:
-        The text in Unicode's composed form (NFC), with `SPECIAL_CHARACTERS` replaced, and the markup at its new
-        positions.
-    """
-    parts: list[str] = []
-    moved: list[Span] = []
-    length = position = 0
-    for span in markup:
-        words = unicodedata.normalize("NFC", _ENTITY.sub(_decode, text[position : span.start]))
-        kept = unicodedata.normalize("NFC", text[span.start : span.end])
-        parts += words, kept
-        length += len(words) + len(kept)
-        moved.append(Span(length - len(kept), length, span.kind, span.name))
-        position = span.end
-    parts.append(unicodedata.normalize("NFC", _ENTITY.sub(_decode, text[position:])))
-    return "".join(parts), moved
-
-
-def escape(text: str) -> str:
-    """Turn a part of a text from `decode_entities` that is kept as it is back into HTML."""
-    return text.translate(_ENTITIES)
-
-
-def _decode(entity: re.Match[str]) -> str:
-    character = html.unescape(entity.group())
-    return SPECIAL_CHARACTERS.get(character, character)
 
 
 class _Tokenizer:

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from service.tasks.translation.subwords import Subwords
-from service.tasks.translation.text.html import SPECIAL_CHARACTERS
+from service.tasks.translation.text.source_text import SPECIAL_CHARACTERS
 from service.tasks.translation.text.spans import JOINERS, Span, SpanKind
 
 _SPELLINGS = {

@@ -22,6 +22,7 @@ PLACEHOLDER_TYPES: Mapping[SpanKind, str] = MappingProxyType({
     SpanKind.NAME: "name",
     SpanKind.CODE: "name",
     SpanKind.HANDLE: "name",
+    SpanKind.STRETCHED_WORD: "name",
     SpanKind.UNKNOWN_WORD: "name",
     SpanKind.URL: "name",
     SpanKind.EMAIL: "name",

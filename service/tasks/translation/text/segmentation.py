@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import math
-import unicodedata
+import re
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from service.tasks.translation.subwords import SPACE_SYMBOL, Subwords, clean
-from service.tasks.translation.text.html import decode_entities, find_markup
+from service.tasks.translation.text.html import find_markup
+from service.tasks.translation.text.invention import InventionGuard, Kept, Reason
 from service.tasks.translation.text.markdown import add_markdown
 from service.tasks.translation.text.protected_spans import ProtectedSpans, find_folds
 from service.tasks.translation.text.rare_words import RareWords
-from service.tasks.translation.text.segmented_text import SegmentedText
+from service.tasks.translation.text.segmented_text import SegmentedText, SourceUnit
 from service.tasks.translation.text.sentence_splitting import split_sentences
-from service.tasks.translation.text.spans import find_spans
+from service.tasks.translation.text.source_text import SourceText
+from service.tasks.translation.text.spans import Range, SpanKind, find_spans, gaps_between
+from service.tasks.translation.text.translation_units import MARKUP
 from service.tasks.translation.text.truecasing import NO_TRUECASING, Truecaser
 from service.tasks.translation.text.unit_encoding import EncodedUnit, UnitEncoder
+from service.text.lines import BREAKS
 
+_LINE_BREAK = re.compile(f"[{BREAKS}]")
+_NO_CODE = frozenset([
+    SpanKind.START_TAG, SpanKind.END_TAG, SpanKind.EMPTY_TAG, SpanKind.COMMENT, SpanKind.VERBATIM, SpanKind.URL,
+    SpanKind.ENTITY, SpanKind.FORMAT_SPECIFIER,
+])  # fmt: skip
+"""Spans whose signs do not make the sentence around them code."""
 _PAUSES = frozenset(",;:.!?)\u2026\u2013\u2014")
 
 
@@ -30,6 +41,7 @@ def segment(
     rare_words: RareWords | None = None,
     truecaser: Truecaser = NO_TRUECASING,
     is_html: bool = False,
+    guard: InventionGuard | None = None,
 ) -> SegmentedText:
     """Split a text into segments, each at most a sentence.
 
@@ -49,38 +61,127 @@ def segment(
             translated as a whole; otherwise, and if it has more of them than words, the parts between them are.
         truecaser: the truecaser of the source language; gives headings the case they would have within a sentence.
         is_html: whether line breaks are ordinary spaces and entities are decoded.
+        guard: says which segments are not translated, because they are no sentences; None to translate all.
     """
-    text = text if is_html else unicodedata.normalize("NFC", text)
-    markup = find_markup(text)
-    if not is_html and rare_words:
-        markup = add_markdown(text, markup)
     if is_html:
-        text, markup = decode_entities(text, markup)
+        source, markup = SourceText.of_html(text, find_markup(text))
+        text = source.text
+    else:
+        source = SourceText.plain(text)
+        text = source.text
+        markup = find_markup(text)
+        if rare_words:
+            markup = add_markdown(text, markup)
     unknown = subwords.unknown_characters(clean(text))
     folds = find_folds(unknown, subwords)
     languages, names = (rare_words.languages, rare_words.names) if rare_words else (None, None)
     spans = find_spans(text, markup, unknown, folds, languages=languages, names=names, line_breaks=not is_html)
     protected = ProtectedSpans(spans)
     encoder = UnitEncoder(
-        text=text, protected=protected, subwords=subwords, folds=str.maketrans(folds), max_tokens=max_tokens,
+        source=source, protected=protected, subwords=subwords, folds=str.maketrans(folds), max_tokens=max_tokens,
         language=language, truecaser=truecaser, transfers_tags=inline_tags, rare_words=rare_words,
     )  # fmt: skip
     result = SegmentedText(uses_placeholders=rare_words is not None, is_html=is_html)
+    keeper = _Keeper(source, protected, guard)
     end = 0
     for start, stop in split_sentences(text, language, protected, is_html=is_html):
-        for encoded in encoder.encode(start, stop):
-            result.separators[-1] += text[end : encoded.unit.start]
-            _append(result, encoded, encoder)
+        units = list(encoder.encode(start, stop))
+        if not units:
+            keeper.add_sentence(start, stop)
+        for encoded in units:
+            if keeper.keeps(encoded, (start, stop) if len(units) == 1 else None):
+                continue
+            result.separators[-1] += source.sent(end, encoded.unit.start)
+            is_uncertain = guard is not None and guard.is_uncertain(encoded.words, encoded.ids)
+            _append(result, encoded, encoder, is_uncertain=is_uncertain)
             end = encoded.unit.stop
-    result.separators[-1] += text[end:]
-    if is_html:
-        result.escape_kept_text()
+    result.separators[-1] += source.sent(end, len(text))
+    result.kept = keeper.kept()
     return result
 
 
-def _append(text: SegmentedText, encoded: EncodedUnit, encoder: UnitEncoder) -> None:
+class _Keeper:
+    """Collects the parts of a text that are not translated because they are no sentences.
+
+    Args:
+        source: the text.
+        protected: its protected spans.
+        guard: says which segments are none; None for none.
+    """
+
+    def __init__(self, source: SourceText, protected: ProtectedSpans, guard: InventionGuard | None) -> None:
+        self._source, self._protected, self._guard = source, protected, guard
+        self._parts: list[tuple[int, int, Reason]] = []
+        self._translated: list[Range] = []
+
+    def keeps(self, encoded: EncodedUnit, sentence: Range | None) -> bool:
+        """Whether a unit is kept.
+
+        Args:
+            encoded: the unit.
+            sentence: the sentence that it is all there is of; None if there are other units.
+        """
+        if self._guard is None:
+            return False
+        start, stop = encoded.unit.start, encoded.unit.stop
+        reason = self._guard.before(encoded.words, encoded.ids, self._without_markup(start, stop))
+        if reason:
+            markup = [span for span in self._protected.within(*(sentence or (start, stop))) if span.kind in MARKUP]
+            start, stop = (start, stop) if sentence is None or markup else sentence
+            self._parts.append((start, stop, reason))
+        else:
+            self._translated.append((start, stop))
+        return reason is not None
+
+    def add_sentence(self, start: int, stop: int) -> None:
+        """A sentence in which there is nothing to translate."""
+        spans = self._protected.within(start, stop)
+        kinds = {span.kind for span in spans}
+        if self._guard is None or SpanKind.NAME in kinds or not self._without_markup(start, stop, markup_only=True):
+            return
+        reason: Reason = "no_letters"
+        if SpanKind.STRETCHED_WORD in kinds:
+            reason = "repeats"
+        elif SpanKind.UNKNOWN_WORD in kinds:
+            reason = "language"
+        self._parts.append((start, stop, reason))
+
+    def kept(self) -> list[Kept]:
+        """The parts, in reading order; neighbors with one reason are one.
+
+        A part without letters is named only if nothing of its line is translated: not the number of a list item.
+        """
+        text = self._source.text
+        merged: list[tuple[int, int, Reason]] = []
+        for start, stop, reason in self._parts:
+            if reason == "no_letters" and self._is_beside_words(start, stop):
+                continue
+            if merged and merged[-1][2] == reason and not text[merged[-1][1] : start].strip():
+                merged[-1] = (merged[-1][0], stop, reason)
+            else:
+                merged.append((start, stop, reason))
+        return [Kept(*self._source.range(start, stop), reason) for start, stop, reason in merged]
+
+    def _is_beside_words(self, start: int, stop: int) -> bool:
+        text = self._source.text
+        index = bisect_left(self._translated, (start, stop))
+        before, after = self._translated[max(0, index - 1) : index], self._translated[index : index + 1]
+        return any(not _LINE_BREAK.search(text, end, start) for _, end in before) or any(
+            not _LINE_BREAK.search(text, stop, begin) for begin, _ in after
+        )
+
+    def _without_markup(self, start: int, stop: int, *, markup_only: bool = False) -> str:
+        """`text[start:stop]` without the spans that are no reason to take it for code."""
+        kinds = MARKUP if markup_only else _NO_CODE
+        spans = [span for span in self._protected.within(start, stop) if span.kind in kinds and span.end <= stop]
+        return " ".join(self._source.text[begin:end] for begin, end in gaps_between(start, stop, spans)).strip()
+
+
+def _append(text: SegmentedText, encoded: EncodedUnit, encoder: UnitEncoder, *, is_uncertain: bool) -> None:
     """Append the segments of a unit: one, or several if it is long."""
     first = len(text.segments)
+    start, stop = encoded.unit.start, encoded.unit.stop
+    unit = SourceUnit(*encoder.source.range(start, stop), encoder.source.sent(start, stop), first)
     if encoded.unit.tags:
         text.inline_elements[first] = encoder.inline_elements(encoded)
     if encoded.capitalized:
@@ -93,7 +194,10 @@ def _append(text: SegmentedText, encoded: EncodedUnit, encoder: UnitEncoder) -> 
             text.protected[len(text.segments)] = own
         if encoded.all_caps:
             text.all_caps.add(len(text.segments))
+        if is_uncertain:
+            text.uncertain.add(len(text.segments))
         text.segments.append(ids)
+        text.units.append(unit)
         text.separators.append(separator)
 
 

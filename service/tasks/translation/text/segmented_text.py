@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from service.decoding import Hypothesis
 from service.tasks.translation.subwords import PLACEHOLDER, Subwords
-from service.tasks.translation.text.html import escape
+from service.tasks.translation.text.invention import Kept
 from service.tasks.translation.text.placeholders import ProtectedText, fill_placeholders, word_at
 from service.tasks.translation.text.tag_transfer import InlineElement, transfer_tags
+
+
+class SourceUnit(NamedTuple):
+    """The part of a text that one or more segments are of."""
+
+    start: int
+    end: int
+    """Its offsets in the text as it was sent, in code points."""
+    text: str
+    """As it was sent."""
+    first: int
+    """The index of its first segment."""
 
 
 @dataclass
@@ -30,15 +43,37 @@ class SegmentedText:
     """By segment, if it has any."""
     protected: dict[int, list[ProtectedText]] = field(default_factory=dict)
     """By segment, if it has any: the text of each placeholder."""
+    units: list[SourceUnit] = field(default_factory=list)
+    """Of each segment, what it is a part of."""
+    uncertain: set[int] = field(default_factory=set)
+    """Segments whose translation may have to be kept from a stream until it is whole, see `InventionGuard`."""
+    kept: list[Kept] = field(default_factory=list)
+    """What was not made a segment, because it is no sentence."""
     uses_placeholders: bool = False
     """Whether the model was trained to copy, so that a translation may contain placeholders."""
     is_html: bool = False
     """Whether special characters of a translation are escaped as HTML entities."""
 
-    def join(self, translations: Sequence[str]) -> str:
-        """The translated text, from the restored translation of each segment."""
-        pairs = zip(translations, self.separators[1:], strict=True)
-        return "".join([self.separators[0], *(part for pair in pairs for part in pair)])
+    def join(self, translations: Mapping[int, str] | Sequence[str]) -> str:
+        """The translated text.
+
+        Args:
+            translations: the restored translation by the index of each segment; units of which none is there stay as
+                they were sent.
+        """
+        if not isinstance(translations, Mapping):
+            translations = dict(enumerate(translations))
+        parts = [self.separators[0]]
+        for index in range(len(self.segments)):
+            if index in translations:
+                parts += translations[index], self.separators[index + 1]
+                continue
+            unit = self.units[index]
+            if index == unit.first:
+                parts.append(unit.text)
+            if index + 1 == len(self.units) or self.units[index + 1].first != unit.first:
+                parts.append(self.separators[index + 1])
+        return "".join(parts)
 
     def needs_attention(self, index: int) -> bool:
         """Whether a segment has to be translated with attention weights, if the model has attention."""
@@ -59,7 +94,7 @@ class SegmentedText:
             The text, and whether it is complete.
         """
         protected = self.protected.get(index, ())
-        if index in self.inline_elements or len(protected) > 1:
+        if index in self.uncertain or index in self.inline_elements or len(protected) > 1:
             return "", False
         placeholders = [position for position, token in enumerate(tokens) if token in subwords.placeholder_ids]
         if protected and not (ended and len(placeholders) == 1):
@@ -100,11 +135,3 @@ class SegmentedText:
         """Words of a segment's translation, in capitals if the segment was, and escaped if the text is HTML."""
         words = words.upper() if index in self.all_caps else words
         return html.escape(words, quote=False) if self.is_html else words
-
-    def escape_kept_text(self) -> None:
-        """Escape the untranslated parts of a decoded HTML text."""
-        self.separators = [escape(separator) for separator in self.separators]
-        self.protected = {
-            index: [one._replace(text=escape(one.text)) for one in protected]
-            for index, protected in self.protected.items()
-        }

@@ -57,6 +57,8 @@ class SpanKind(Enum):
     HANDLE = "handle"
     """A handle or a hash tag."""
     FORMAT_SPECIFIER = "format specifier"
+    STRETCHED_WORD = "stretched word"
+    """A word with the same letters four times in a row: `soooo`, `hahahaha`."""
     UNKNOWN_WORD = "unknown word"
     """A word with a letter that is not in the vocabulary."""
     UNKNOWN_SYMBOL = "unknown symbol"
@@ -84,7 +86,10 @@ _ALWAYS = (
     # No word of an alphabet with spaces between its words (Latin, Greek, Cyrillic) is as long as this.
     r"|(?P<LONG_WORD>(?<![0-9A-Za-z_\xaa-\u052f])[0-9A-Za-z_\xaa-\u052f]{100,})"
 )
-_WITH_PLACEHOLDERS = r"|(?P<HANDLE>(?<!\w)[@#](?=\d*[A-Za-z])\w+)"
+_WITH_PLACEHOLDERS = (
+    r"|(?P<HANDLE>(?<!\w)[@#](?=\d*[A-Za-z])\w+)"
+    r"|(?P<STRETCHED_WORD>(?<!\w)(?=[^\W\d_]{0,80}?(?P<repeated>[^\W\d_]{1,3})(?P=repeated){3})[^\W\d_]{1,99}(?!\w))"
+)
 _LINE_BREAK = rf"|(?P<LINE_BREAK>(?:[{BREAKS}]|{ESCAPED_LINE_BREAK})\s*)"
 _ACCENTS = "\u0300-\u036f"
 JOINERS = frozenset("\u200c\u200d") | {chr(code) for code in range(0xFE00, 0xFE10)}

@@ -46,7 +46,7 @@ class _Role(IntEnum):
     """Not part of the sentence, which is split here, except for transferable inline tags."""
 
 
-_MARKUP = frozenset([SpanKind.START_TAG, SpanKind.END_TAG, SpanKind.EMPTY_TAG, SpanKind.COMMENT])
+MARKUP = frozenset([SpanKind.START_TAG, SpanKind.END_TAG, SpanKind.EMPTY_TAG, SpanKind.COMMENT])
 _SYMBOLS = frozenset([SpanKind.UNKNOWN_SYMBOL, SpanKind.ENTITY])
 
 
@@ -123,7 +123,7 @@ def _items(text: str, spans: Sequence[Span]) -> list[_Item]:
 
 
 def _role(text: str, span: Span) -> _Role:
-    if span.kind in _MARKUP:
+    if span.kind in MARKUP:
         return _Role.MARKUP
     if span.kind is SpanKind.VERBATIM:
         return _Role.WORD if span.name in WORD_LIKE_ELEMENTS else _Role.MARKUP

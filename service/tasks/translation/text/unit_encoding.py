@@ -13,6 +13,7 @@ from service.tasks.translation.subwords import Subwords, clean
 from service.tasks.translation.text.placeholders import ProtectedText
 from service.tasks.translation.text.protected_spans import ProtectedSpans
 from service.tasks.translation.text.rare_words import PLACEHOLDER_TYPES, RareWords
+from service.tasks.translation.text.source_text import SourceText
 from service.tasks.translation.text.spans import Span, gaps_between
 from service.tasks.translation.text.tag_transfer import InlineElement, build_tag_tree
 from service.tasks.translation.text.translation_units import TranslationUnit, find_units, split_at_tags
@@ -32,6 +33,8 @@ class EncodedUnit(NamedTuple):
     ids: list[int]
     all_caps: bool
     """Whether it is in capitals, and was encoded in lower case."""
+    words: str
+    """What was encoded, with placeholders."""
     capitalized: bool
     """Whether it starts with a capital that is not a noun's, so that its translation has to start with one too."""
 
@@ -40,7 +43,8 @@ class EncodedUnit(NamedTuple):
 class UnitEncoder:
     """Encodes the translation units of one text."""
 
-    text: str
+    source: SourceText
+    """The text."""
     protected: ProtectedSpans
     """Of the text."""
     subwords: Subwords
@@ -58,6 +62,11 @@ class UnitEncoder:
     rare_words: RareWords | None
     """Says what protected spans become in the translation, if placeholders stand for them; otherwise those split
     sentences."""
+
+    @property
+    def text(self) -> str:
+        """What is read of the text."""
+        return self.source.text
 
     def encode(self, start: int, stop: int) -> Iterator[EncodedUnit]:
         """The encoded units of the sentence `text[start:stop]`, as few as possible."""
@@ -92,9 +101,16 @@ class UnitEncoder:
         """What a protected span, which may consist of several that were merged, becomes in the translation."""
         assert self.rare_words is not None
         parts = [part for part in self.protected.within(span.start, span.end) if part.end <= span.end]
-        kept = (self.text[begin:end] for begin, end in gaps_between(span.start, span.end, parts))
-        rendered = [self.rare_words.target_text(self.text, part) for part in parts]
+        kept = (self.source.sent(begin, end) for begin, end in gaps_between(span.start, span.end, parts))
+        rendered = [self._rendered(part, self.rare_words) for part in parts]
         return "".join(part for pair in zip(kept, [*rendered, ""], strict=True) for part in pair)
+
+    def _rendered(self, span: Span, rare_words: RareWords) -> str:
+        """What a span becomes in the translation; byte for byte as it was sent if it does not change."""
+        written = rare_words.target_text(self.text, span)
+        if written == self.text[span.start : span.end]:
+            return self.source.sent(span.start, span.end)
+        return self.source.write(written)
 
     def _placeholder(self, span: Span) -> str:
         return self.subwords.placeholder(PLACEHOLDER_TYPES.get(span.kind, ""))
@@ -118,7 +134,7 @@ class UnitEncoder:
             parts = split_at_tags(self.text, unit)
         elif ids:
             is_no_noun = truecased != sentence_case or not capitalizes_nouns(self.language)
-            yield EncodedUnit(unit, ids, all_caps, capitalized=plain[:1].isupper() and is_no_noun)
+            yield EncodedUnit(unit, ids, all_caps, truecased, capitalized=plain[:1].isupper() and is_no_noun)
         for part in parts:
             yield from self._encode_unit(part)
 

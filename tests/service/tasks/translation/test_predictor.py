@@ -117,7 +117,10 @@ def test_alignment_is_the_attention_weights(english: TranslationPredictor) -> No
 
 def test_texts_without_words(english: TranslationPredictor) -> None:
     for text in ("", " \n", "😀", "12."):
-        assert translate(english, text=text, alternatives=2) == {"text": text, "score": None, "alternatives": []}
+        answer = translate(english, text=text, alternatives=2)
+        kept = answer.pop("kept", [])
+        assert answer == {"text": text, "score": None, "alternatives": []}
+        assert kept == ([{"start": 0, "end": len(text), "reason": "no_letters"}] if text.strip() else [])
     assert english.answer({"texts": []})["results"] == []
 
 

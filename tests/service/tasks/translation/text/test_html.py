@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from service.tasks.translation.text.html import decode_entities, escape, find_markup
+from service.tasks.translation.text.html import find_markup
+from service.tasks.translation.text.source_text import SourceText
 from service.tasks.translation.text.spans import Span, SpanKind
 
 ABBREVIATIONS = {
@@ -152,7 +153,7 @@ def test_well_formed_tags_are_those_of_the_standard_library() -> None:
     ("text", "expected"),
     [
         ("a &amp; b &lt;b&gt; &quot;&#39;", "a \ufdd0 b \ufdd1b\ufdd2 \"'"),
-        ("&eacute;e&#x301; &nbsp;&#32;&#x6F;", "éé \xa0 o"),
+        ("&eacute;e&#x301; &nbsp;&#32;&#x6F;", "ée\u0301 \xa0 o"),
         ("&unknown; R&D &amp &;&#;&#0;", "&unknown; R&D &amp &;&#;\ufffd"),
         ("&amp;lt;", "\ufdd0lt;"),
         ("<a title='&amp;'>&amp;</a>", "<a title='&amp;'>\ufdd0</a>"),
@@ -162,16 +163,20 @@ def test_well_formed_tags_are_those_of_the_standard_library() -> None:
 )
 def test_entities(text: str, expected: str) -> None:
     markup = find_markup(text)
-    decoded, moved = decode_entities(text, markup)
+    source, moved = SourceText.of_html(text, markup)
+    decoded = source.text
     assert decoded == expected
+    assert source.sent(0, len(decoded)) == text
     assert [decoded[span.start : span.end] for span in moved] == [text[span.start : span.end] for span in markup]
     assert find_markup(decoded) == moved
-    assert escape("\ufdd0 \ufdd1\ufdd2") == "&amp; &lt;&gt;"
+    assert source.write("\ufdd0 \ufdd1\ufdd2") == "&amp; &lt;&gt;"
 
 
 def test_a_combining_character_does_not_change_the_tag_before_it() -> None:
     text = "<b>\u0338e\u0301"
-    assert decode_entities(text, find_markup(text)) == ("<b>\u0338é", [Span(0, 3, SpanKind.START_TAG, "b")])
+    source, markup = SourceText.of_html(text, find_markup(text))
+    assert (source.text, markup) == ("<b>\u0338é", [Span(0, 3, SpanKind.START_TAG, "b")])
+    assert source.range(4, 5) == (4, 6)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +203,7 @@ def assert_is_fast(text: str) -> None:
     seconds = []
     for _ in range(3):
         started = time.thread_time()
-        decode_entities(text, find_markup(text))
+        SourceText.of_html(text, find_markup(text))
         seconds.append(time.thread_time() - started)
         if seconds[-1] < 0.5:
             return

@@ -37,9 +37,7 @@ def load_checkpoint(path: Path, *, config: dict[str, Any] | None = None) -> dict
         raise CheckpointError(f"{path}: is no checkpoint of Lectern; remove it and train again")
     if config is None:
         return state
-    # A setting that is newer than the checkpoint cannot differ from it.
-    known = {key: value for key, value in config.items() if key in state["config"]}
-    changed = differences(state["config"], known)
+    changed = differences(state["config"], config)
     if changed:
         raise CheckpointError(
             f"{path}: was trained with other settings ({'; '.join(changed)}); "

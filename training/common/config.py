@@ -117,9 +117,12 @@ def setting_names(kind: type) -> list[str]:
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The changes between two stored configurations, such as `epochs was 2, is 3`; empty where nothing changed."""
+    """The changes between two stored configurations, such as `epochs was 2, is 3`; empty where nothing changed.
+
+    A setting that is newer than the earlier one cannot differ from it.
+    """
     lines: list[str] = []
-    for key in sorted(then.keys() | now.keys()):
+    for key in sorted(then.keys()):
         left, right = then.get(key), now.get(key)
         if isinstance(left, dict) and isinstance(right, dict):
             lines += differences(left, right)

@@ -34,8 +34,8 @@ class DataConfig:
     train: str = field(
         default="",
         metadata=doc(
-            "training pairs: a .tsv or .zip file or URL, two files with a sentence per line (corpus.en,corpus.de), or "
-            "mtdata:ID"
+            "training pairs: a .tsv, .csv, .tmx, .xlf, .po or .zip file or URL, two files with a sentence per line "
+            "(corpus.en,corpus.de), or mtdata:ID"
         ),
     )
     extra: str = field(
@@ -52,6 +52,16 @@ class DataConfig:
     source: str = field(default="", metadata=doc("source language, as en; goes with --train"))
     target: str = field(default="", metadata=doc("target language, as de; goes with --train"))
     swap: bool = field(default=False, metadata=doc("the first column or file is the target"))
+    header: bool | None = field(
+        default=None,
+        metadata=doc("the first line of a table names its columns; None: told by its words (source, target, en, de)"),
+    )
+    encoding: str = field(
+        default="", metadata=doc("encoding of files without a byte order mark, as cp1252; without it UTF-8")
+    )
+    skip_bad: bool = field(
+        default=False, metadata=doc("leave out lines of the files that cannot be read, and count them")
+    )
     max_length: int = field(default=60, metadata=doc("longest sentence that is kept, in words"))
     max_ratio: float = field(default=3.0, metadata=doc("largest ratio of the longer side to the shorter, in words"))
     check_languages: bool = field(

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from service.tasks.translation.language_detection import Profile, detect, words
+from service.tasks.translation.language_identification import identify
+from training.common.errors import DatasetError
 from training.seq2seq.data.cleaning import Cleaned
 from training.seq2seq.data.dataset import Pair
 from training.seq2seq.data.language_profile import language_profile
@@ -15,6 +17,8 @@ _MIN_LETTERS = 20
 _MIN_CONFIDENCE = 50.0  # percent
 _MIN_WORDS = 3
 """Pairs with a shorter side are kept: one link more or less decides there."""
+_IDENTIFIED, _FEWEST_IDENTIFIED, _SWAPPED_SHARE = 200, 10, 0.7
+"""Pairs whose languages are identified, the fewest that say something, and the share that must be the other way."""
 _SIDES = ("source", "target")
 _WORD = re.compile(r"\w+")
 
@@ -42,6 +46,31 @@ def filter_pairs(cleaned: Cleaned, *, check_languages: bool, min_alignment: floa
     return Cleaned(pairs=pairs, left_out=+left_out)
 
 
+def check_not_swapped(pairs: Sequence[Pair], languages: tuple[str, str], name: str) -> None:
+    """Refuse pairs whose source side is in the target language and whose target side is in the source language.
+
+    Args:
+        pairs: as they were read.
+        languages: ISO 639-1 codes of source and target.
+        name: name of the file.
+
+    Raises:
+        DatasetError: most of those sentences, on both sides, that are long enough to tell are in the other language.
+    """
+    step = max(1, len(pairs) // _IDENTIFIED)
+    sample = [pair for pair in pairs[::step] if min(map(_letters, pair)) >= _MIN_LETTERS][:_IDENTIFIED]
+    if len(sample) < _FEWEST_IDENTIFIED:
+        return
+    for side, other in enumerate(reversed(languages)):
+        found = Counter(one[0].language for pair in sample if (one := identify(pair[side], ())))
+        if found[other] < _SWAPPED_SHARE * len(sample):
+            return
+    raise DatasetError(
+        f"{name}: its sides are {languages[1]} and {languages[0]}, as most sentences show, not {languages[0]} and "
+        f"{languages[1]}; change --swap, or exchange --source and --target"
+    )
+
+
 def _profiles(pairs: Sequence[Pair]) -> list[Profile]:
     """The profiles of both sides, each learned from the half of its sentences that is most like the whole side.
 
@@ -62,11 +91,15 @@ def _profiles(pairs: Sequence[Pair]) -> list[Profile]:
 
 def _has_both_languages(pair: Pair, profiles: Sequence[Profile]) -> bool:
     for text, label in zip(pair, _SIDES, strict=True):
-        if sum(map(str.isalpha, text)) >= _MIN_LETTERS:
+        if _letters(text) >= _MIN_LETTERS:
             confidence = {detected.language: detected.confidence for detected in detect(text, profiles)}
             if confidence.get(label, 0.0) < _MIN_CONFIDENCE:
                 return False
     return True
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalpha, text))
 
 
 def _split(text: str) -> list[str]:

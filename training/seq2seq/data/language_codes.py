@@ -21,3 +21,17 @@ def iso_639_1(code: str) -> str | None:
 def iso_639_3(code: str) -> str | None:
     """The ISO 639-3 code of a language, from either kind of code; None if the table does not have it."""
     return code if code in _TO_ISO_639_1 else _TO_ISO_639_3.get(code)
+
+
+_NAMES = {
+    "czech": "cs", "danish": "da", "dutch": "nl", "english": "en", "finnish": "fi", "french": "fr", "german": "de",
+    "greek": "el", "hungarian": "hu", "italian": "it", "japanese": "ja", "polish": "pl", "portuguese": "pt",
+    "russian": "ru", "spanish": "es", "swedish": "sv", "turkish": "tr", "ukrainian": "uk", "deutsch": "de",
+    "englisch": "en", "français": "fr", "español": "es", "italiano": "it", "nederlands": "nl", "polski": "pl",
+}  # fmt: skip
+
+
+def language_of(tag: str) -> str | None:
+    """The ISO 639-1 code of a language tag or name: `en` of `en-US`, `EN_us`, `eng`, `English`; None if unknown."""
+    lower = tag.strip().lower()
+    return _NAMES.get(lower) or iso_639_1(lower.replace("_", "-").partition("-")[0])

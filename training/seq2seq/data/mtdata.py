@@ -54,7 +54,7 @@ def mtdata_pairs(location: str) -> FilePairs:
     """
     languages = mtdata_languages(location)
     path = _kept_copy(location.removeprefix(MTDATA_PREFIX))
-    return FilePairs(read_pairs(path.read_bytes(), path.name).pairs, languages)
+    return FilePairs(read_pairs(path.read_bytes(), path.name, quotes=False).pairs, languages)
 
 
 def _kept_copy(dataset: str) -> Path:

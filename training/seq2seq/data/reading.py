@@ -1,20 +1,24 @@
-"""Reads sentence pairs from tables, from two parallel files, and from zip archives of either."""
+"""Reads sentence pairs from tables, translation memories, two parallel files, and zip archives of any of them."""
 
-import gzip
 import io
 import zipfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from training.common.errors import DatasetError
 from training.seq2seq.data.dataset import Pair
 from training.seq2seq.data.language_codes import iso_639_1
+from training.seq2seq.data.tables import read_table
+from training.seq2seq.data.text_decoding import decodable_lines, lines, unpacked
+from training.seq2seq.data.translation_memories import MEMORIES, read_memory
 
-_TABLES = (".tsv", ".txt", ".tab")
+_TABLES = (".tsv", ".txt", ".tab", ".csv")
 _TOO_BIG = 1 << 32
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_NAMED_FAULTS = 3
 
 
 class FilePairs(NamedTuple):
@@ -24,99 +28,97 @@ class FilePairs(NamedTuple):
     """The pairs, with sides in the order of the columns or files."""
     languages: tuple[str, str] | None
     """Their languages in the same order (ISO 639-1), if the file itself says so."""
+    notes: tuple[str, ...] = ()
+    """What was left out of it."""
 
 
-def read_pairs(content: bytes, name: str, languages: tuple[str, str] | None = None) -> FilePairs:
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """How files are read."""
+
+    languages: tuple[str, str] | None = None
+    """ISO 639-1 codes of the first and the second side, by which columns, units and files of a zip are chosen."""
+    header: bool | None = None
+    """Whether the first line of a table names its columns; None to tell by its words."""
+    encoding: str = ""
+    """Encoding of files without a byte order mark; empty for UTF-8."""
+    skip_bad: bool = False
+    """Whether to leave out lines that cannot be read."""
+
+
+_PLAIN = ReadOptions()
+
+
+def read_pairs(content: bytes, name: str, options: ReadOptions = _PLAIN, *, quotes: bool | None = None) -> FilePairs:
     """The pairs of one file, compressed or not.
 
-    A table has two columns with a tab between; further ones, like manythings.org's attributions, are ignored. A zip
-    holds one table (manythings.org), or two files named by their language (OPUS).
+    A table has two columns with a tab between, or is CSV; further columns, like manythings.org's attributions, are
+    ignored. TMX, XLIFF and PO are told by their names. A zip holds one such file, or two files named by their language
+    (OPUS).
 
     Args:
         content: content of the file.
-        name: name of the file, for error messages.
-        languages: ISO 639-1 codes of source and target, by which two files of a zip are chosen.
+        name: name of the file.
+        options: how it is read.
+        quotes: whether the cells of a table are quoted; None to tell by its content.
 
     Raises:
         DatasetError: naming the file, mostly the line, and the expected format.
     """
     if content.startswith(_ZIP):
-        return _read_zip(content, name, languages)
-    return FilePairs(_read_table(unpacked(content, name), name), None)
+        return _read_zip(content, name, options)
+    content = unpacked(content, name)
+    if options.languages and (units := read_memory(content, name, options.languages)):
+        return FilePairs(*units)
+    rows = decodable_lines(content, name, options.encoding)
+    if any(row is None for row in rows) and not options.skip_bad:
+        rows = list(lines(content, name, options.encoding))  # names the line
+    table = read_table(
+        rows, name, quotes=quotes, header=options.header, languages=options.languages, skip_bad=options.skip_bad
+    )
+    return FilePairs(table.pairs, table.languages, _fault_notes(name, table.bad))
 
 
-def read_parallel(contents: Sequence[bytes], names: Sequence[str]) -> list[Pair]:
+def read_parallel(contents: Sequence[bytes], names: Sequence[str], options: ReadOptions = _PLAIN) -> FilePairs:
     """The pairs of two files with one sentence per line.
 
     Raises:
         DatasetError: their numbers of lines differ, or a file is malformed.
     """
-    source, target = (lines(unpacked(content, name), name) for content, name in zip(contents, names, strict=True))
+    read = decodable_lines if options.skip_bad else lines
+    source, target = (
+        read(unpacked(content, name), name, options.encoding) for content, name in zip(contents, names, strict=True)
+    )
     if len(source) != len(target):
         raise DatasetError(
             f"{names[0]} has {len(source):,} lines and {names[1]} has {len(target):,}; "
             "line n of one must be the translation of line n of the other: compare the files, they are shifted"
         )
-    pairs = [Pair(*pair) for pair in zip(source, target, strict=True)]
+    pairs, faults = [], []
+    for number, (left, right) in enumerate(zip(source, target, strict=True), 1):
+        if left is None or right is None:
+            faults.append(f"line {number} is not in the encoding of the file")
+        else:
+            pairs.append(Pair(left, right))
     if not pairs:
         raise DatasetError(f"{names[0]} and {names[1]} are empty; sentences are expected, one a line")
-    return pairs
+    return FilePairs(pairs, None, _fault_notes(f"{names[0]} and {names[1]}", faults))
 
 
-def unpacked(content: bytes, name: str) -> bytes:
-    """The content of a file that may be compressed with gzip.
-
-    Raises:
-        DatasetError: it is compressed and damaged.
-    """
-    if content[:2] != b"\x1f\x8b":
-        return content
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(f"{name}: cannot be unpacked ({error}); get the file again") from error
+def _fault_notes(name: str, faults: Sequence[str]) -> tuple[str, ...]:
+    """A note on the lines that were left out; none for none."""
+    if not faults:
+        return ()
+    count = "1 bad line" if len(faults) == 1 else f"{len(faults):,} bad lines"
+    more = ", …" * (len(faults) > _NAMED_FAULTS)
+    return (f"{name}: {count} left out: {', '.join(faults[:_NAMED_FAULTS])}{more}",)
 
 
-def lines(content: bytes, name: str) -> list[str]:
-    """The lines of a UTF-8 text. Only line feeds end a line, so that parallel files have the same line numbers.
-
-    Raises:
-        DatasetError: naming the line that is not UTF-8.
-    """
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DatasetError(f"{name}: is UTF-16; save it as UTF-8")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DatasetError(f"{name}:{line}: is not UTF-8 ({error.reason}); save the file as UTF-8") from error
-    rows = text.split("\n")
-    if not rows[-1]:
-        rows.pop()
-    return [row.removesuffix("\r") for row in rows]
-
-
-def _read_table(content: bytes, name: str) -> list[Pair]:
-    pairs = []
-    for number, line in enumerate(lines(content, name), 1):
-        cells = line.split("\t")
-        if len(cells) > 1:
-            pairs.append(Pair(cells[0], cells[1]))
-        elif line.strip():
-            raise DatasetError(
-                f"{name}:{number}: has no tab; a sentence, a tab and its translation are expected "
-                "(for two parallel files, name both, separated by a comma: corpus.en,corpus.de)"
-            )
-    if not pairs:
-        raise DatasetError(f"{name}: is empty; lines of a sentence, a tab and its translation are expected")
-    return pairs
-
-
-def _read_zip(content: bytes, name: str, languages: tuple[str, str] | None) -> FilePairs:
+def _read_zip(content: bytes, name: str, options: ReadOptions) -> FilePairs:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             files = [entry for entry in archive.infolist() if not entry.is_dir()]
-            chosen = _choose([entry.filename for entry in files], name, languages)
+            chosen = _choose([entry.filename for entry in files], name, options.languages)
             if sum(archive.getinfo(file).file_size for file in chosen) > _TOO_BIG:
                 raise DatasetError(f"{name}: holds more than 4 GiB unpacked; unpack it and name a part of it")
             contents = [archive.read(file) for file in chosen]
@@ -124,12 +126,15 @@ def _read_zip(content: bytes, name: str, languages: tuple[str, str] | None) -> F
         raise DatasetError(f"{name}: cannot be unpacked ({error}); get the file again, or unpack it first") from error
     names = [f"{name}/{file}" for file in chosen]
     if len(chosen) == 2:
-        return FilePairs(read_parallel(contents, names), languages)
-    return FilePairs(_read_table(unpacked(contents[0], names[0]), names[0]), _manythings_languages(chosen[0], files))
+        return read_parallel(contents, names, options)._replace(languages=options.languages)
+    languages = _manythings_languages(chosen[0], files)
+    # In manythings.org's tables quotation marks are part of the text.
+    read = read_pairs(contents[0], names[0], options, quotes=False if languages else None)
+    return read._replace(languages=languages) if languages else read
 
 
 def _choose(files: list[str], name: str, languages: tuple[str, str] | None) -> list[str]:
-    """The file of a zip that is a table, or the two files that are named by their languages."""
+    """The file of a zip that is a table or translation memory, or the two files that are named by their languages."""
     if languages:
         named = [[file for file in files if file.endswith(f".{language}")] for language in languages]
         if all(len(matches) == 1 for matches in named):
@@ -137,13 +142,15 @@ def _choose(files: list[str], name: str, languages: tuple[str, str] | None) -> l
     tables = [
         file
         for file in files
-        if file.lower().endswith(_TABLES) and not PurePosixPath(file).name.startswith(("_", ".", "README", "LICENSE"))
+        if file.lower().endswith((*_TABLES, *MEMORIES))
+        and not PurePosixPath(file).name.startswith(("_", ".", "README", "LICENSE"))
     ]
     if len(tables) != 1:
         expected = f"two files that end with .{languages[0]} and .{languages[1]}" if languages else "two files"
         content = ", ".join(files[:6]) or "nothing"
         raise DatasetError(
-            f"{name}: holds {content}; one .txt or .tsv, or {expected}, are expected: unpack and name them"
+            f"{name}: holds {content}; one .txt, .tsv, .csv, .tmx, .xlf or .po, or {expected}, are expected: "
+            "unpack and name them"
         )
     return tables
 

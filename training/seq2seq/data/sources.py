@@ -12,8 +12,10 @@ from training.seq2seq.data.cleaning import clean_held_out, clean_pairs
 from training.seq2seq.data.dataset import Pair, ParallelData
 from training.seq2seq.data.filters import filter_pairs
 from training.seq2seq.data.language_codes import iso_639_1, iso_639_3
-from training.seq2seq.data.mtdata import mtdata_languages, mtdata_pairs
-from training.seq2seq.data.reading import FilePairs, read_pairs, read_parallel
+from training.seq2seq.data.locations import name_of, read_location, swapped
+from training.seq2seq.data.mtdata import mtdata_languages
+from training.seq2seq.data.reading import read_pairs, read_parallel
+from training.seq2seq.data.text_decoding import check_encoding
 from training.seq2seq.data.train_dev_split import fold, split_pairs
 
 _MANYTHINGS_URL = "https://www.manythings.org/anki/{}-eng.zip"
@@ -42,11 +44,11 @@ def load_data(config: DataConfig) -> ParallelData:
 def _with_extra(data: ParallelData, config: DataConfig) -> ParallelData:
     """The data with further training pairs; of those that share a side with a held-out pair none is taken."""
     location = replace(config, source=data.source, target=data.target, swap=False)
-    pairs, notes = _cleaned(_read_location(config.extra, location), config, _name_of(config.extra), train=True)
+    pairs, notes = _read_and_clean(config.extra, location, train=True)
     held_out = [pair for split, held in data.splits.items() if split != "train" for pair in held]
     folded = [{fold(pair[side]) for pair in held_out} for side in range(2)]
     kept = [pair for pair in pairs if not any(fold(text) in side for text, side in zip(pair, folded, strict=True))]
-    name, left_out = _name_of(config.extra), len(pairs) - len(kept)
+    name, left_out = name_of(config.extra), len(pairs) - len(kept)
     note = f"{name}: {len(kept):,} further training pairs; {left_out:,} left out that share a side with dev or test"
     return replace(
         data,
@@ -83,7 +85,7 @@ def _tatoeba(config: DataConfig, source: str, target: str) -> ParallelData:
         )
     other = source if codes[1] == "en" else target
     read = read_pairs(_manythings(str(iso_639_3(other))), f"{iso_639_3(other)}-eng.zip")
-    pairs = read.pairs if codes[0] == "en" else _swapped(read.pairs)
+    pairs = read.pairs if codes[0] == "en" else swapped(read.pairs)
     splits, notes = _split(pairs, config, "Tatoeba")
     return ParallelData(
         name=f"Tatoeba {iso_639_3(source)}-{iso_639_3(target)}",
@@ -128,7 +130,7 @@ def _multi30k(config: DataConfig, source: str, target: str) -> ParallelData:
     notes: tuple[str, ...] = ()
     for split in dict.fromkeys(split for split, _ in MULTI30K):
         files = [MULTI30K[split, language] for language in (source, target)]
-        pairs = read_parallel([fetch(file) for file in files], [file.name for file in files])
+        pairs = read_parallel([fetch(file) for file in files], [file.name for file in files]).pairs
         splits[split], added = _cleaned(pairs, config, f"Multi30k {split}", train=split == "train")
         notes += added
     return ParallelData(
@@ -159,20 +161,21 @@ def _own_files(config: DataConfig) -> ParallelData:
             raise ConfigError(f"--{field} names a language as ISO 639-1 does: two letters, as en or de{instead}")
     if config.source == config.target:
         raise ConfigError(f"--source and --target are both {config.source}; name two languages")
-    train = _read_location(config.train, config)
+    check_encoding(config.encoding)
     if config.dev:
-        pairs, notes = _cleaned(train, config, _name_of(config.train), train=True)
+        pairs, notes = _read_and_clean(config.train, config, train=True)
         splits = {"train": pairs}
         for split, location in (("dev", config.dev), ("test", config.test)):
             if location:
-                pairs = _read_location(location, config)
-                splits[split], added = _cleaned(pairs, config, _name_of(location), train=False)
+                splits[split], added = _read_and_clean(location, config, train=False)
                 notes += added
         notes += _overlaps(splits)
     else:
-        splits, notes = _split(train, config, _name_of(config.train))
+        train, notes = read_location(config.train, config)
+        splits, added = _split(train, config, name_of(config.train))
+        notes += added
     return ParallelData(
-        name=_name_of(config.train),
+        name=name_of(config.train),
         source=config.source,
         target=config.target,
         splits=splits,
@@ -182,63 +185,11 @@ def _own_files(config: DataConfig) -> ParallelData:
     )
 
 
-def _read_location(location: str, config: DataConfig) -> list[Pair]:
-    """The pairs of a table, a zip, or two files with a comma between, each a path or a URL; or of `mtdata:ID`."""
-    if location.startswith(MTDATA_PREFIX):
-        return _in_order(mtdata_pairs(location), config, location)
-    names = [location] if Path(location).exists() else location.split(",")
-    if len(names) > 2:
-        raise ConfigError(f"{location}: names {len(names)} files; one table, or two files as corpus.en,corpus.de")
-    languages = (config.target, config.source) if config.swap else (config.source, config.target)
-    contents = [_content(name) for name in names]
-    if len(names) == 2:
-        read = FilePairs(read_parallel(contents, names), _languages_by_name(names, languages))
-    else:
-        read = read_pairs(contents[0], names[0], languages)
-    # The languages that the file itself states count more than the order in which they were named.
-    stated = read.languages and set(read.languages) == set(languages)
-    return _in_order(read if stated else FilePairs(read.pairs, languages), config, location)
-
-
-def _in_order(read: FilePairs, config: DataConfig, location: str) -> list[Pair]:
-    """The pairs from the source language to the target language."""
-    assert read.languages is not None
-    if set(read.languages) != {config.source, config.target}:
-        raise ConfigError(
-            f"{location}: is of {' and '.join(read.languages)}, not of {config.source} and {config.target}"
-        )
-    return read.pairs if read.languages[0] == config.source else _swapped(read.pairs)
-
-
-def _languages_by_name(names: list[str], languages: tuple[str, str]) -> tuple[str, str] | None:
-    """The languages of two files whose names end in them, like corpus.en and corpus.de."""
-    suffixes = [_name_of(name).removesuffix(".gz").rsplit(".", 1)[-1] for name in names]
-    return (suffixes[0], suffixes[1]) if set(suffixes) == set(languages) else None
-
-
-def _content(name: str) -> bytes:
-    is_url = name.startswith(("http://", "https://"))
-    path = fetch_url(name) if is_url else Path(name)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise DatasetError(
-            f"{name}: there is no such file; name a file, or an address that begins with https://"
-        ) from error
-    except OSError as error:
-        raise DatasetError(f"{name}: cannot be read ({error.strerror}); name a file") from error
-    if is_url and content.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
-        raise DatasetError(f"{name}: is a web page; name the address of the file itself (on GitHub: Raw)")
-    return content
-
-
-def _name_of(location: str) -> str:
-    """The file names in a location."""
-    return ",".join(part.split("?")[0].rstrip("/").rsplit("/", 1)[-1] for part in location.split(","))
-
-
-def _swapped(pairs: list[Pair]) -> list[Pair]:
-    return [Pair(pair.target, pair.source) for pair in pairs]
+def _read_and_clean(location: str, config: DataConfig, *, train: bool) -> tuple[list[Pair], tuple[str, ...]]:
+    """The cleaned pairs of a location, and the notes for the log."""
+    pairs, notes = read_location(location, config)
+    cleaned, added = _cleaned(pairs, config, name_of(location), train=train)
+    return cleaned, notes + added
 
 
 def _cleaned(pairs: list[Pair], config: DataConfig, name: str, *, train: bool) -> tuple[list[Pair], tuple[str, ...]]:

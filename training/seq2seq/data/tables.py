@@ -1,0 +1,218 @@
+"""Tables of sentence pairs: tab-separated lines, or CSV with quotes, header lines and line breaks in cells."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from training.common.errors import DatasetError
+from training.seq2seq.data.dataset import Pair
+from training.seq2seq.data.language_codes import language_of
+
+_DELIMITERS = ",;\t|"
+_SNIFFED = 200
+"""Lines from which the delimiter is told."""
+_LONGEST_RECORD = 200
+"""Lines that one cell can span; a quote that is not closed by then is an error."""
+_SOURCE = frozenset(("source", "src", "source text", "source_text", "original", "sentence", "sentence1", "text1"))
+_TARGET = frozenset(("target", "tgt", "trg", "target text", "target_text", "translation", "sentence2", "text2"))
+
+
+class Table(NamedTuple):
+    """What was read from a table."""
+
+    pairs: list[Pair]
+    """The two columns, in the order of `languages`, or else as they stand in the table."""
+    languages: tuple[str, str] | None
+    """The languages of the columns (ISO 639-1), if the header line says so."""
+    bad: list[str]
+    """What is wrong with the lines that were left out, each with its number."""
+
+
+class _Record(NamedTuple):
+    line: int
+    """Number of its first line."""
+    cells: list[str]
+    fault: str = ""
+    """What is wrong with it."""
+
+
+def read_table(
+    rows: Sequence[str | None],
+    name: str,
+    *,
+    quotes: bool | None = None,
+    header: bool | None = None,
+    languages: tuple[str, str] | None = None,
+    skip_bad: bool = False,
+) -> Table:
+    """The pairs of a table.
+
+    Without quotes a tab ends a cell and a line feed a row, and quotation marks are part of the text. With quotes it is
+    CSV (RFC 4180); the delimiter of a file that ends in `.csv` is told from its lines.
+
+    Args:
+        rows: lines; None for those that could not be decoded.
+        name: name of the file.
+        quotes: whether cells are quoted as in CSV; None to tell by name and content.
+        header: whether the first line names the columns; None to tell by its words.
+        languages: ISO 639-1 codes, by which a header's columns are chosen.
+        skip_bad: leave out lines that cannot be read.
+
+    Raises:
+        DatasetError: naming the line and the remedy.
+    """
+    is_csv = name.lower().removesuffix(".gz").endswith(".csv")
+    delimiter = _delimiter(rows) if is_csv else "\t"
+    if quotes is None:
+        quotes = is_csv or _are_quoted(rows)
+    records = _records(rows, delimiter) if quotes else _plain_records(rows)
+    columns, stated, first = (0, 1), None, next(records, None)
+    if first is not None and (header or (header is None and _is_header(first.cells, languages))):
+        columns, stated = _columns(first.cells, languages)
+    elif first is not None:
+        records = _chain(first, records)
+    table = Table([], stated, [])
+    for record in records:
+        fault = record.fault
+        if not fault and len(record.cells) <= max(columns):
+            fault = _too_few(record.cells, max(columns), delimiter)
+        if not fault:
+            table.pairs.append(Pair(record.cells[columns[0]], record.cells[columns[1]]))
+        elif skip_bad:
+            table.bad.append(f"line {record.line} {fault}")
+        else:
+            raise DatasetError(f"{name}:{record.line}: {fault}; correct it, or leave such lines out with --skip-bad")
+    if not table.pairs and not table.bad:
+        raise DatasetError(f"{name}: is empty; lines of a sentence, a tab and its translation are expected")
+    return table
+
+
+def _chain(first: _Record, rest: Iterator[_Record]) -> Iterator[_Record]:
+    yield first
+    yield from rest
+
+
+def _too_few(cells: list[str], last: int, delimiter: str) -> str:
+    if last > 1:
+        return f"has {len(cells)} cells, the header has more"
+    if delimiter != "\t":
+        return f"has no {delimiter!r} between a sentence and its translation"
+    return (
+        "has no tab; a sentence, a tab and its translation are expected "
+        "(for two parallel files, name both, separated by a comma: corpus.en,corpus.de)"
+    )
+
+
+def _plain_records(rows: Iterable[str | None]) -> Iterator[_Record]:
+    for number, row in enumerate(rows, 1):
+        if row is None:
+            yield _Record(number, [], _NOT_TEXT)
+        elif row.strip():
+            yield _Record(number, row.split("\t"))
+
+
+_NOT_TEXT = "is not in the encoding of the file (UTF-8, or that of --encoding)"
+
+
+def _records(rows: Sequence[str | None], delimiter: str) -> Iterator[_Record]:
+    """The records of a CSV file; a cell in quotes may span lines. After a bad record it goes on with the next line."""
+    index = 0
+    while index < len(rows):
+        row = rows[index]
+        if row is None:
+            yield _Record(index + 1, [], _NOT_TEXT)
+        elif '"' not in row:
+            if row.strip():
+                yield _Record(index + 1, row.split(delimiter))
+        else:
+            record, span = _quoted_record(rows, index, delimiter)
+            yield record
+            index += span - 1
+        index += 1
+
+
+def _quoted_record(rows: Sequence[str | None], start: int, delimiter: str) -> tuple[_Record, int]:
+    """The record that begins at a line, and the number of its lines."""
+    text = ""
+    for span in range(1, _LONGEST_RECORD + 1):
+        row = rows[start + span - 1] if start + span <= len(rows) else None
+        if row is None:
+            break
+        text += row if span == 1 else f"\n{row}"
+        try:
+            cells = next(csv.reader([line + "\n" for line in text.split("\n")], delimiter=delimiter, strict=True))
+        except csv.Error as error:
+            if "end of data" in str(error):  # A cell is still open.
+                continue
+            return _Record(start + 1, [], f"is no CSV ({error}); a quotation mark in a cell is doubled"), 1
+        return _Record(start + 1, cells), span
+    return _Record(start + 1, [], "has a quotation mark that is not closed"), 1
+
+
+def _are_quoted(rows: Sequence[str | None]) -> bool:
+    """Whether the cells of tab-separated lines are quoted as in CSV, or quotation marks are part of the text.
+
+    A program that quotes cells doubles the marks inside and leaves none in a cell without quotes.
+    """
+    with_marks = [row for row in rows if row and '"' in row]
+    cells = [cell for row in with_marks for cell in row.split("\t") if '"' in cell]
+    text = sum(not _QUOTED.fullmatch(cell) and not _OPEN.fullmatch(cell) for cell in cells)
+    needed = sum(
+        ('""' in cell[1:-1] if _QUOTED.fullmatch(cell) else _OPEN.fullmatch(cell) is not None) for cell in cells
+    )
+    everywhere = bool(cells) and all(
+        _QUOTED.fullmatch(cell) for row in rows if row for cell in row.split("\t") if cell.strip()
+    )
+    return everywhere or (needed > 0 and text * 10 <= needed)
+
+
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_OPEN = re.compile(r'"(?:[^"]|"")*|(?:[^"]|"")*"')
+"""The beginning or the end of a quoted cell that holds a tab or a line break."""
+
+
+def _delimiter(rows: Iterable[str | None]) -> str:
+    """The delimiter of a CSV file: the one that gives most of the first records the same number of cells, above 1."""
+    sample = [row for row, _ in zip(rows, range(_SNIFFED), strict=False) if row and row.strip()]
+    best, best_count = ",", 0
+    for delimiter in _DELIMITERS:
+        sizes = Counter(len(record.cells) for record in _records(sample, delimiter) if len(record.cells) > 1)
+        count = max(sizes.values(), default=0)
+        if count > best_count:
+            best, best_count = delimiter, count
+    return best
+
+
+def _is_header(cells: Sequence[str], languages: tuple[str, str] | None) -> bool:
+    """Whether the words of the first line name a source and a target, or the two languages of the data.
+
+    Other codes of languages are words too: `it` and `es` may be a pair.
+    """
+    names = {_folded(cell) for cell in cells}
+    if names & _SOURCE and names & _TARGET:
+        return True
+    return languages is not None and set(languages) <= {_language(name) for name in names}
+
+
+def _columns(cells: Sequence[str], languages: tuple[str, str] | None) -> tuple[tuple[int, int], tuple[str, str] | None]:
+    """The columns of a header that hold the sentences, and their languages if it says so."""
+    names = [_folded(cell) for cell in cells]
+    found = [_language(name) for name in names]
+    if languages and all(found.count(language) == 1 for language in languages):
+        return (found.index(languages[0]), found.index(languages[1])), languages
+    source = next((index for index, name in enumerate(names) if name in _SOURCE), None)
+    target = next((index for index, name in enumerate(names) if name in _TARGET), None)
+    if source is not None and target is not None:
+        return (source, target), None
+    return (0, 1), None
+
+
+def _folded(cell: str) -> str:
+    return cell.strip().strip('"').lower()
+
+
+def _language(name: str) -> str | None:
+    """The language that a column's name says: `en`, `en-US`, `eng`, `English`, `text_en`."""
+    return language_of(name) or language_of(re.split(r"[_\s.:]", name)[-1])

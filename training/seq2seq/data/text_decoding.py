@@ -1,0 +1,102 @@
+"""From the bytes of a file to lines of text: compression, encodings, byte order marks."""
+
+import codecs
+import gzip
+import zlib
+from collections.abc import Sequence
+
+from training.common.errors import ConfigError, DatasetError
+
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins as that of UTF-16
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+def unpacked(content: bytes, name: str) -> bytes:
+    """The content of a file that may be compressed with gzip.
+
+    Raises:
+        DatasetError: it is compressed and damaged.
+    """
+    if content[:2] != b"\x1f\x8b":
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DatasetError(f"{name}: cannot be unpacked ({error}); get the file again") from error
+
+
+def check_encoding(encoding: str) -> None:
+    """Refuse an encoding that Python does not know.
+
+    Raises:
+        ConfigError: naming the option.
+    """
+    try:
+        "".encode(encoding or "utf-8")
+    except (LookupError, ValueError) as error:
+        raise ConfigError(f"--encoding {encoding}: is no known encoding; common ones are latin-1 and cp1252") from error
+
+
+def lines(content: bytes, name: str, encoding: str = "") -> list[str]:
+    """The lines of a text. Only line feeds end a line, so that parallel files have the same line numbers.
+
+    Args:
+        content: UTF-8, or what a byte order mark or `encoding` says.
+        name: name of the file, for error messages.
+        encoding: empty for UTF-8.
+
+    Raises:
+        DatasetError: naming the line that is not in the encoding.
+    """
+    rows = decodable_lines(content, name, encoding)
+    for number, row in enumerate(rows, 1):
+        if row is None:
+            raise DatasetError(_undecodable(name, number, content, encoding))
+    return [row for row in rows if row is not None]
+
+
+def decodable_lines(content: bytes, name: str, encoding: str = "") -> list[str | None]:
+    """As `lines`, but None in the place of lines that are not in the encoding."""
+    mark, actual = next(((mark, code) for mark, code in _BYTE_ORDER_MARKS if content.startswith(mark)), (b"", ""))
+    actual = actual or encoding or "utf-8"
+    body = content[len(mark) :]
+    if not mark and not encoding and body[:4096].count(0) > len(body[:4096]) // 4:
+        raise DatasetError(
+            f"{name}: looks like UTF-16 without a byte order mark; save it as UTF-8, or add --encoding utf-16-le"
+        )
+    try:
+        return list(_split(body.decode(actual)))
+    except UnicodeDecodeError:
+        if actual.startswith(("utf-16", "utf-32")):  # Their lines cannot be told before they are decoded.
+            raise DatasetError(f"{name}: is no valid {actual.upper()}; save it as UTF-8") from None
+    rows: list[str | None] = []
+    for line in body.split(b"\n"):
+        try:
+            rows.append(line.decode(actual).removesuffix("\r"))
+        except UnicodeDecodeError:
+            rows.append(None)
+    return rows[:-1] if body.endswith(b"\n") else rows
+
+
+def _split(text: str) -> Sequence[str]:
+    rows = text.split("\n")
+    if not rows[-1]:
+        rows.pop()
+    return [row.removesuffix("\r") for row in rows]
+
+
+def _undecodable(name: str, number: int, content: bytes, encoding: str) -> str:
+    if encoding:
+        return f"{name}:{number}: is not {encoding}; name the encoding that the file has with --encoding"
+    guess = "it looks like Latin-1 or Windows-1252 (add --encoding cp1252)" if _is_single_byte(content) else ""
+    return f"{name}:{number}: is not UTF-8; {guess or 'the line is damaged'}; or save the file as UTF-8"
+
+
+def _is_single_byte(content: bytes) -> bool:
+    """Whether no character beyond ASCII is UTF-8, as in a file of another encoding; in a damaged one most are."""
+    return all(ord(char) < 128 for char in content.decode("utf-8", "ignore"))

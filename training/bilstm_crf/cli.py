@@ -1,6 +1,7 @@
 """The tagger's part of the commands `lectern-train bilstm_crf train | evaluate | export`."""
 
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +23,13 @@ from training.bilstm_crf.segmentation import learns_segmentation
 from training.bilstm_crf.train import train
 from training.bilstm_crf.train_segmenter import train_segmenter
 from training.common.config import from_dict, merge
+from training.common.epochs import epochs_for
 from training.common.export import note_unfinished
 from training.common.family import Experiment, Family, MultiSeed
-from training.common.options import add_bundle_options, add_data_file_options, moved_data_files
+from training.common.options import add_bundle_options, add_data_file_options, add_split_option, moved_data_files
 from training.common.run import Run
+
+_FEW_SENTENCES = 500
 
 TaggerExperiment = Experiment[TaggerConfig, TaggedData]
 
@@ -39,7 +43,28 @@ def _settings(preset: TaggerConfig, changes: dict[str, Any]) -> TaggerConfig:
 def _describe_data(experiment: TaggerExperiment) -> list[str]:
     data = experiment.data
     sizes = ", ".join(f"{len(sentences):,} {name}" for name, sentences in data.splits.items())
-    return [f"{data.name}: sentences: {sizes}", *(f"note: {note}" for note in data.notes)]
+    lines = [f"{data.name}: sentences: {sizes}", *(f"note: {note}" for note in data.notes)]
+    if len(data.splits["train"]) < _FEW_SENTENCES:
+        lines.append(f"note: few sentences to train on; taggers become useful with {_FEW_SENTENCES:,} and more")
+    return lines
+
+
+def _usual_epochs(experiment: TaggerExperiment) -> int:
+    return epochs_for(len(experiment.data.splits["train"]), usual=30, enough=400)
+
+
+def _shortcoming(experiment: TaggerExperiment, run: Run) -> str:
+    scores = [record["dev_score"] for record in run.metrics()]
+    data = experiment.data
+    if not scores:
+        return ""
+    if data.kind == "spans":
+        return "" if max(scores) > 0 else "it finds no name of the dev sentences (F1 0)"
+    tags = Counter(tag for sentence in data.splits["dev"] for tag in sentence.tags)
+    share = max(tags.values()) / tags.total()
+    if len(tags) < 2 or max(scores) > share:
+        return ""
+    return f"its dev accuracy is {max(scores):.2%}, no more than that of one tag for every word"
 
 
 def _default_name(experiment: TaggerExperiment) -> str:
@@ -64,11 +89,9 @@ def _train(experiment: TaggerExperiment, run: Run, device: torch.device, _thread
 
 
 def _add_evaluate_options(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--split",
-        default="dev",
-        help="dev, test, or another that the data have, as test-btc; dev-lower and dev-upper: dev in lower case or "
-        "capitals (default: dev)",
+    add_split_option(
+        parser,
+        "dev, test, or another that the data have, as test-btc; dev-lower and dev-upper: dev in lower case or capitals",
     )
 
 
@@ -131,6 +154,9 @@ FAMILY = Family(
     add_export_options=_add_export_options,
     add_moved_data_options=add_data_file_options,
     moved_data=_moved_data,
+    usual_epochs=_usual_epochs,
+    default_split=lambda experiment: "test" if "test" in experiment.data.splits else "dev",
+    shortcoming=_shortcoming,
     multi_seed=MultiSeed(
         create=create_series,
         is_series=is_series,

@@ -24,7 +24,7 @@ from training.bilstm_crf.tagger import BEST, LAST, Tagger, build_network
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
 from training.common.errors import ConfigError, DatasetError, UserError
-from training.common.progress import progress_bar
+from training.common.progress import epochs_left, progress_bar
 from training.common.run import Run
 from training.common.schedule import warmup_cosine
 from training.common.seed import derive_seed, generator, seed_everything
@@ -117,8 +117,9 @@ def train(config: TaggerConfig, data: TaggedData, run: Run, device: torch.device
             "seconds": round(state.seconds, 1), "cpu_seconds": round(state.cpu_seconds, 1),
         })  # fmt: skip
         log.info(
-            "epoch %d/%d: loss %.3f, dev %s %.2f %%, %.0f s",
-            state.epoch, config.epochs, loss, "F1" if data.kind == "spans" else "accuracy", 100 * score, state.seconds,
+            "epoch %d/%d: loss %.3f, dev %s %.2f %%, %s",
+            state.epoch, config.epochs, loss, "F1" if data.kind == "spans" else "accuracy", 100 * score,
+            epochs_left(state.epoch, config.epochs, state.seconds),
         )  # fmt: skip
         if config.select == "last" or state.best is None or score > state.best:
             state.best = score

@@ -18,7 +18,7 @@ from training.bilstm_crf.data.segmentation_examples import batches, known_charac
 from training.bilstm_crf.network.segmenter import SegmenterNetwork, initialized
 from training.bilstm_crf.segmentation import SEGMENTER, raw_sentences
 from training.common.checkpoint import load_checkpoint, save_checkpoint
-from training.common.progress import progress_bar
+from training.common.progress import epochs_left, progress_bar
 from training.common.run import Run
 from training.common.schedule import warmup_cosine
 from training.common.seed import seed_everything
@@ -72,7 +72,7 @@ def train_segmenter(config: TaggerConfig, data: TaggedData, run: Run, device: to
     if (run.checkpoints / LAST).exists():
         state.load(run.checkpoints / LAST)
     epochs = config.segmenter.tokenizer_epochs
-    start = time.process_time()
+    first, start = state.epoch, time.monotonic()
     while state.epoch < epochs:
         random = np.random.default_rng((config.seed, state.epoch))
         shuffled = bool(state.epoch % 2)
@@ -82,8 +82,9 @@ def train_segmenter(config: TaggerConfig, data: TaggedData, run: Run, device: to
         state.epoch += 1
         state.save(run.checkpoints / LAST)
         log.info(
-            "tokenizer: epoch %d/%d: loss %.5f, %.0f CPU s", state.epoch, epochs, loss, time.process_time() - start
-        )
+            "tokenizer: epoch %d/%d: loss %.5f, %s", state.epoch, epochs, loss,
+            epochs_left(state.epoch - first, epochs - first, time.monotonic() - start),
+        )  # fmt: skip
     save_checkpoint(
         run.checkpoints / SEGMENTER, config=state.fingerprint, model=state.network.state_dict(), characters=characters,
         contractions={text: list(words) for text, words in contractions.items()},

@@ -15,12 +15,14 @@ from service.bundle.write_errors import remedy
 from service.output import write
 from training.common.config import add_options, from_dict, settings_from_options, to_dict
 from training.common.device import pick_device, use_threads
+from training.common.epochs import settle_epochs
 from training.common.errors import UserError
-from training.common.export import check_name, check_target, export_checks
+from training.common.export import check_fit, check_name, check_target, export_checks
 from training.common.family import Experiment, Family, MultiSeed
 from training.common.interrupts import Interrupted, interrupts
 from training.common.options import (
     add_finished_run_option,
+    add_force_option,
     add_machine_options,
     add_new_run_options,
     check_resume,
@@ -49,6 +51,7 @@ def configure(parser: argparse.ArgumentParser, family: Family[C, D]) -> None:
     family.add_train_options(training)
     training.add_argument("--export", action="store_true", help="export the model after training (implied by --name)")
     family.add_export_options(training)
+    add_force_option(training)
     add_machine_options(training)
     add_options(training.add_argument_group("settings"), family.config, family.presets["default"])
 
@@ -64,6 +67,7 @@ def configure(parser: argparse.ArgumentParser, family: Family[C, D]) -> None:
     exporting.set_defaults(command_function=partial(export, family))
     add_finished_run_option(exporting, family.run_help)
     family.add_export_options(exporting)
+    add_force_option(exporting)
     family.add_moved_data_options(exporting)
     family.add_commands(commands)
 
@@ -107,7 +111,12 @@ def train(family: Family[C, D], options: argparse.Namespace) -> int:
     device = pick_device(options.device)
     use_threads(options.threads)
     path = options.resume or options.run_path or Path("runs") / f"{family.name}-{datetime.now():%Y%m%d-%H%M%S}"
-    description = family.describe_data(experiment)
+    notes: list[str] = []
+    if options.resume is None:
+        preset = family.presets[options.preset or "default"]
+        experiment, notes = settle_epochs(family, experiment, preset, settings_from_options(options, family.config))
+        config = experiment.config
+    description = [*family.describe_data(experiment), *notes]
     with export_checks(required=export_requested):
         family.check_data(experiment, options)
     if export_requested:
@@ -139,7 +148,10 @@ def evaluate(family: Family[C, D], options: argparse.Namespace) -> int:
     use_threads(options.threads)
     series = _series(family, options.run_path)
     folders = [options.run_path] if series is None else series.runs_of(options.run_path)
-    _evaluate_runs(family, [_open(family, folder, options) for folder in folders], series, device, options)
+    runs = [_open(family, folder, options) for folder in folders]
+    if options.split is None and runs and family.default_split is not None:
+        options.split = family.default_split(runs[0][1])
+    _evaluate_runs(family, runs, series, device, options)
     return 0
 
 
@@ -231,10 +243,10 @@ def _train_run(
 
 
 def _default_evaluate_options(family: Family[C, D]) -> argparse.Namespace:
-    """The default values of the options of the evaluate command."""
+    """The default values of the options of the evaluate command, with the dev split."""
     parser = argparse.ArgumentParser()
     family.add_evaluate_options(parser)
-    return parser.parse_args([])
+    return parser.parse_args([], argparse.Namespace(split="dev"))
 
 
 def _evaluate_runs(
@@ -259,6 +271,7 @@ def _export_run(
 ) -> int:
     name = options.name or family.default_name(experiment)
     check_target(name, options.models)
+    check_fit(run.path, family.shortcoming(experiment, run), force=options.force)
     if announce:
         write(f"the best on dev: {run.path}")
     write(family.export(experiment, run, name, options))

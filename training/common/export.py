@@ -76,6 +76,25 @@ def export_checks(*, required: bool) -> Iterator[None]:
         write(f"note: the run can be evaluated but not exported: {error}")
 
 
+def check_fit(path: Path, shortcoming: str, *, force: bool) -> None:
+    """Refuse to export a run that has learned nothing.
+
+    Args:
+        path: the run's directory.
+        shortcoming: why it is of no use; empty for nothing.
+        force: export it all the same.
+
+    Raises:
+        ExportError: saying how it can be exported.
+    """
+    if shortcoming and not force:
+        raise ExportError(
+            f"{path}: {shortcoming}; train longer or on more data, or export it all the same with --force"
+        )
+    if shortcoming:
+        write(f"note: {shortcoming}")
+
+
 def note_unfinished(run: Run, epochs: int) -> None:
     """Print a note where a run is exported before its last epoch."""
     trained = len(run.metrics())

@@ -76,6 +76,10 @@ def _no_check(experiment: Experiment[Any, Any], options: Namespace) -> None:
     """Refuse nothing."""
 
 
+def _no_shortcoming(experiment: Experiment[Any, Any], run: Run) -> str:
+    return ""
+
+
 def _stays(config: C, options: Namespace, run: Path) -> C:
     return config
 
@@ -128,4 +132,10 @@ class Family(Generic[C, D]):
     """Refuses to train for an export that cannot be made, before the data are loaded."""
     check_data: Callable[[Experiment[C, D], Namespace], None] = _no_check
     """Raises ExportError where no bundle can be made of these data."""
+    usual_epochs: Callable[[Experiment[C, D]], int] | None = None
+    """The number of epochs that suits the amount of data; None where a run needs no advice."""
+    default_split: Callable[[Experiment[C, D]], str] | None = None
+    """The split that a model card shows first; `evaluate` takes it where no other is named."""
+    shortcoming: Callable[[Experiment[C, D], Run], str] = _no_shortcoming
+    """Why a trained run is of no use, such as an accuracy at chance level; empty for nothing."""
     multi_seed: MultiSeed[C] | None = None

@@ -69,6 +69,29 @@ def add_bundle_options(parser: argparse.ArgumentParser, default_name: str, weigh
     parser.add_argument("--description", default="", help="one line about the model, for the manifest")
 
 
+def add_force_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--force` to a command that exports."""
+    parser.add_argument(
+        "--force", action="store_true", help="export a model too that has learned nothing, as its dev figure shows"
+    )
+
+
+def add_split_option(parser: argparse.ArgumentParser, help_text: str, choices: Sequence[str] | None = None) -> None:
+    """Add `--split` to the evaluate command.
+
+    Args:
+        parser: parser of the command.
+        help_text: what splits there are.
+        choices: their names; None for any.
+    """
+    parser.add_argument(
+        "--split",
+        choices=choices,
+        default=None,
+        help=f"{help_text} (default: what the model card shows first: test, if the data have it, else dev)",
+    )
+
+
 def wants_export(options: argparse.Namespace) -> bool:
     """Whether `train` exports at its end: with `--export`, or with a name for the model."""
     return options.export or options.name is not None

@@ -4,11 +4,13 @@ from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from training.common.epochs import epochs_for
 from training.common.export import note_unfinished
 from training.common.family import Experiment, Family
-from training.common.options import add_bundle_options
+from training.common.options import add_bundle_options, add_split_option
 from training.common.run import Run
 from training.lenet.config import FAMILY as NAME
 from training.lenet.config import PRESETS, LenetConfig
@@ -19,12 +21,36 @@ from training.lenet.familiarity.evaluation import FamiliarityReport
 from training.lenet.familiarity.fit import FEWEST_HELD_OUT
 from training.lenet.train import train
 
+_FEW_IMAGES = 50
+"""Images of a class that are few to learn from."""
+
 LenetExperiment = Experiment[LenetConfig, ImageData]
 
 
 def _describe_data(experiment: LenetExperiment) -> list[str]:
     data = experiment.data
-    return [f"{data.name}: {len(data.train)} images to train on, {len(data.dev)} held out, {len(data.labels)} classes"]
+    lines = [f"{data.name}: {len(data.train)} images to train on, {len(data.dev)} held out, {len(data.labels)} classes"]
+    fewest = int(np.bincount(data.train.labels, minlength=len(data.labels)).min())
+    if fewest < _FEW_IMAGES and not experiment.config.init:
+        lines.append(f"note: a class has only {fewest} images to train on; {_FEW_IMAGES} and more are told better")
+    return lines
+
+
+def _usual_epochs(experiment: LenetExperiment) -> int:
+    config = experiment.config
+    return config.epochs if config.init else epochs_for(len(experiment.data.train), usual=50, enough=5_000)
+
+
+def _shortcoming(experiment: LenetExperiment, run: Run) -> str:
+    errors = [record["dev_errors"] for record in run.metrics()]
+    labels = experiment.data.dev.labels
+    commonest = int(np.bincount(labels).max())
+    if not errors or len(labels) - min(errors) > commonest:
+        return ""
+    return (
+        f"it reads {len(labels) - min(errors)} of {len(labels)} held-out images, no more than the label that most of "
+        "them have"
+    )
 
 
 def _train(experiment: LenetExperiment, run: Run, device: torch.device, _threads: int) -> None:
@@ -32,7 +58,7 @@ def _train(experiment: LenetExperiment, run: Run, device: torch.device, _threads
 
 
 def _add_evaluate_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--split", choices=("dev", "test"), default="dev", help="which images (default: dev)")
+    add_split_option(parser, "which images", ("dev", "test"))
 
 
 def _evaluate(experiment: LenetExperiment, run: Run, device: torch.device, options: Namespace) -> Evaluation:
@@ -109,4 +135,7 @@ FAMILY = Family(
     add_export_options=_add_export_options,
     add_moved_data_options=_add_moved_data_options,
     moved_data=_moved_data,
+    usual_epochs=_usual_epochs,
+    default_split=lambda experiment: "dev" if experiment.data.test is None else "test",
+    shortcoming=_shortcoming,
 )

@@ -14,7 +14,7 @@ from torch.nn import functional
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
 from training.common.errors import ConfigError
-from training.common.progress import progress_bar
+from training.common.progress import epochs_left, progress_bar
 from training.common.run import Run
 from training.common.seed import generator, seed_everything
 from training.lenet.config import LenetConfig
@@ -99,8 +99,9 @@ def train(config: LenetConfig, data: ImageData, run: Run, device: torch.device) 
         state.cpu_seconds += time.process_time() - cpu_start
         _record(state, run, loss, errors, dev_loss)
         log.info(
-            "epoch %d/%d: loss %.4f, dev errors %d of %d, dev loss %.4f, %.0f s",
-            state.epoch, config.epochs, loss, errors, len(data.dev), dev_loss, state.seconds,
+            "epoch %d/%d: loss %.4f, dev errors %d of %d, dev loss %.4f, %s",
+            state.epoch, config.epochs, loss, errors, len(data.dev), dev_loss,
+            epochs_left(state.epoch, config.epochs, state.seconds),
         )  # fmt: skip
         _save(state, config, run, errors)
 

@@ -10,12 +10,14 @@ import torch
 from service.output import write
 from training.common.config import merge
 from training.common.device import use_threads
+from training.common.epochs import epochs_for
 from training.common.export import note_unfinished
 from training.common.family import Experiment, Family
 from training.common.options import (
     add_bundle_options,
     add_data_file_options,
     add_machine_options,
+    add_split_option,
     moved_data_files,
     positive,
 )
@@ -31,6 +33,9 @@ from training.seq2seq.evaluate import Evaluation, evaluate
 from training.seq2seq.export.bundle import WEIGHTS, export
 from training.seq2seq.initialization import initial_config
 from training.seq2seq.train import train
+
+_FEW_PAIRS = 20_000
+_LEAST_BLEU = 1.0
 
 TranslatorExperiment = Experiment[TranslatorConfig, ParallelData]
 
@@ -52,7 +57,13 @@ def _settings(preset: TranslatorConfig, changes: dict[str, Any]) -> TranslatorCo
 def _describe_data(experiment: TranslatorExperiment) -> list[str]:
     data = experiment.data
     sizes = ", ".join(f"{len(pairs):,} {split}" for split, pairs in data.splits.items())
-    return [f"{data.name}: pairs: {sizes}", *(f"note: {note}" for note in data.notes)]
+    lines = [f"{data.name}: pairs: {sizes}", *(f"note: {note}" for note in data.notes)]
+    if len(data.splits["train"]) < _FEW_PAIRS and not experiment.config.init:
+        lines.append(
+            f"note: {len(data.splits['train']):,} pairs are few: expect it to know hardly more than these sentences. "
+            f"Translators become useful with {_FEW_PAIRS:,} and more; --init goes on with a translator that there is"
+        )
+    return lines
 
 
 def _check_data(experiment: TranslatorExperiment, _options: Namespace) -> None:
@@ -64,23 +75,24 @@ def _train(experiment: TranslatorExperiment, run: Run, device: torch.device, _th
 
 
 def _add_evaluate_options(parser: ArgumentParser) -> None:
+    add_split_option(
+        parser, "dev, test, or another that the data have; dev-fragments: the dev split without final punctuation"
+    )
+    as_exported = "as in the last evaluation on dev, which an exported model takes over; at first"
     parser.add_argument(
-        "--split", default="dev",
-        help="dev, test, or another that the data have; "
-        "dev-fragments: the dev split without final punctuation (default: dev)",
-    )  # fmt: skip
-    parser.add_argument("--beam-size", type=positive, default=5, metavar="N", help="beam size (default: 5)")
+        "--beam-size", type=positive, default=None, metavar="N", help=f"beam size (default: {as_exported} 5)"
+    )
     parser.add_argument(
         "--length-penalty",
         type=float,
-        default=1.0,
+        default=None,
         metavar="A",
-        help="exponent of the length normalization (alpha) (default: 1.0)",
+        help=f"exponent of the length normalization (alpha) (default: {as_exported} 1.0)",
     )
     parser.add_argument(
-        "--coverage-penalty", type=float, default=0.0, metavar="B",
+        "--coverage-penalty", type=float, default=None, metavar="B",
         help="weight of the coverage penalty for source tokens that got little attention "
-        "(Wu et al. 2016, beta) (default: 0.0)",
+        f"(Wu et al. 2016, beta) (default: {as_exported} 0.0)",
     )  # fmt: skip
     parser.add_argument(
         "--against", type=Path, metavar="RUN", help="another run, of the same test sentences, for the picture by length"
@@ -89,11 +101,25 @@ def _add_evaluate_options(parser: ArgumentParser) -> None:
 
 def _evaluate(experiment: TranslatorExperiment, run: Run, device: torch.device, options: Namespace) -> Evaluation:
     data = with_fragments(experiment.data, options.split)
-    return evaluate(
-        run, experiment.config, data, options.split, device,
-        beam_size=options.beam_size,
-        length_penalty=options.length_penalty, coverage_penalty=options.coverage_penalty, against=options.against,
-    )  # fmt: skip
+    earlier = run.evaluations().get("dev", {})
+    names = ("beam_size", "length_penalty", "coverage_penalty")
+    chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    settings = {name: earlier[name] for name in names if name in earlier} | chosen
+    return evaluate(run, experiment.config, data, options.split, device, against=options.against, **settings)
+
+
+def _usual_epochs(experiment: TranslatorExperiment) -> int:
+    """Nine passes over a hundred thousand pairs and more, of which each epoch may be a share."""
+    config = experiment.config
+    passes = epochs_for(len(experiment.data.splits["train"]), usual=9, enough=100_000)
+    return config.epochs if config.init else round(passes / config.epoch_share)
+
+
+def _shortcoming(_: TranslatorExperiment, run: Run) -> str:
+    scores = [record["dev_score"] for record in run.metrics()]
+    if not scores or max(scores) >= _LEAST_BLEU:
+        return ""
+    return f"its dev BLEU is {max(scores):.2f}, below {_LEAST_BLEU:g}: it does not translate"
 
 
 def _add_export_options(parser: ArgumentParser) -> None:
@@ -158,4 +184,7 @@ FAMILY = Family(
     add_moved_data_options=add_data_file_options,
     moved_data=_moved_data,
     add_commands=_add_commands,
+    usual_epochs=_usual_epochs,
+    default_split=lambda experiment: "test" if "test" in experiment.data.splits else "dev",
+    shortcoming=_shortcoming,
 )

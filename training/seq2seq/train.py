@@ -17,7 +17,7 @@ from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
 from training.common.errors import DatasetError
 from training.common.files import write_bytes
-from training.common.progress import progress_bar
+from training.common.progress import epochs_left, progress_bar
 from training.common.run import Run
 from training.common.schedule import warmup_cosine
 from training.common.seed import derive_seed, seed_everything
@@ -209,7 +209,9 @@ def _epoch(
     tokens = min(config.batch_tokens, max(1, sum(len(pair.target) for pair in pairs) // _MIN_STEPS))
     batches = plan_batches(pairs, tokens, np.random.default_rng(derive_seed(config.seed, "batches", state.epoch)))
     total, count = 0.0, 0
-    with progress_bar(total=len(batches), description=f"epoch {state.epoch + 1}", unit="batch") as progress:
+    with progress_bar(
+        total=len(batches), description=f"epoch {state.epoch + 1}/{config.epochs}", unit="batch"
+    ) as progress:
         for number, indices in enumerate(batches):
             done = (state.epoch + number / len(batches)) / config.epochs
             factor = warmup_cosine(done, warmup=config.warm_up, floor=_START_RATE, end=_END_RATE)
@@ -219,7 +221,6 @@ def _epoch(
             loss, tokens_in_batch = _step(state, config, batch, precision)
             total, count = total + loss, count + tokens_in_batch
             progress.update()
-            progress.set_postfix(loss=f"{total / count:.3f}", refresh=False)
     return total / count
 
 
@@ -259,8 +260,9 @@ def _record(state: _State, config: TranslatorConfig, run: Run, loss: float, scor
         }
     )
     run.logger().info(
-        "epoch %d/%d: loss %.3f, dev BLEU %.2f, %.0f s", state.epoch, config.epochs, loss, score, state.seconds
-    )
+        "epoch %d/%d: loss %.3f, dev BLEU %.2f, %s", state.epoch, config.epochs, loss, score,
+        epochs_left(state.epoch, config.epochs, state.seconds),
+    )  # fmt: skip
     if state.best is None or score > state.best or config.select == "last":
         state.best, state.best_epoch = score, state.epoch
         state.save_weights(run.checkpoints / BEST, score)

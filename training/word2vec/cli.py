@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 Word2VecExperiment = Experiment[Word2VecConfig, EncodedCorpus]
 
 # With fewer training words (corpus size times epochs) the vectors hardly differ from their random initialization.
-_MIN_TRAINED_WORDS, _MAX_SUGGESTED_EPOCHS = 10_000_000, 100
+_MIN_TRAINED_WORDS, _MAX_EPOCHS = 10_000_000, 100
+_FEW_WORDS = 200_000
 
 
 def _add_train_options(parser: ArgumentParser) -> None:
@@ -57,13 +58,19 @@ def _load_corpus(config: Word2VecConfig, options: Namespace) -> EncodedCorpus:
 
 
 def _describe_corpus(experiment: Word2VecExperiment) -> list[str]:
-    corpus, epochs = experiment.data, experiment.config.epochs
+    corpus = experiment.data
     rare = corpus.raw_total - corpus.total
     lines = [f"{corpus.raw_total:,} words, {len(corpus.words):,} different; {rare:,} of them are rarer than min_count"]
-    if corpus.total * epochs < _MIN_TRAINED_WORDS:
-        better = min(_MAX_SUGGESTED_EPOCHS, math.ceil(2 * _MIN_TRAINED_WORDS / corpus.total))
-        lines.append(f"little text for {epochs} epochs: with about --epochs {better} the vectors would be better")
+    if corpus.total < _FEW_WORDS:
+        lines.append(f"note: {corpus.total:,} words are little text; vectors become useful with millions of words")
     return lines
+
+
+def _usual_epochs(experiment: Word2VecExperiment) -> int:
+    words, usual = experiment.data.total, PRESETS["default"].epochs
+    if words * usual >= _MIN_TRAINED_WORDS:
+        return usual
+    return min(_MAX_EPOCHS, math.ceil(2 * _MIN_TRAINED_WORDS / words))
 
 
 def _check_settings(experiment: Word2VecExperiment, options: Namespace) -> None:
@@ -150,4 +157,5 @@ FAMILY = Family(
     add_train_options=_add_train_options,
     add_export_options=_add_export_options,
     add_commands=_add_commands,
+    usual_epochs=_usual_epochs,
 )

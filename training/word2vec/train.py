@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.config import to_dict
-from training.common.progress import progress_bar
+from training.common.progress import progress_bar, time_left
 from training.common.run import Run
 from training.common.seed import derive_seed
 from training.common.vectors import WordVectors, save_vectors
@@ -234,8 +234,9 @@ class _Progress:
             self._logged_at = now
             remaining = (self.words * self.schedule.config.epochs - self._words(self.done)) / max(speed, 1.0)
             self.run.logger().info(
-                "epoch %.2f of %d: loss %s, %s words/s, %.0f s left",
-                epoch, self.schedule.config.epochs, "-" if loss is None else f"{loss:.4f}", f"{speed:,.0f}", remaining,
+                "epoch %.2f of %d: loss %s, %s words/s, %s",
+                epoch, self.schedule.config.epochs, "-" if loss is None else f"{loss:.4f}", f"{speed:,.0f}",
+                time_left(remaining),
             )  # fmt: skip
         self.losses, self.recorded, self._recorded_at = [], self.done, now
 

@@ -47,9 +47,11 @@ def test_one_command_and_one_file_make_a_served_tagger(
 def test_a_name_alone_exports(file: Path, tmp_path: Path) -> None:
     models, run = tmp_path / "models", tmp_path / "run"
     arguments = ["--name", "mine", "--models", str(models), "--run", str(run), "--epochs", "1"]
-    assert main(["bilstm_crf", "train", "--train", str(file), *SMALL, *arguments]) == 0
+    assert main(["bilstm_crf", "train", "--train", str(file), *SMALL, *arguments]) == 2  # it finds no name yet
+    assert not (models / "mine").exists()
+    assert main(["bilstm-crf", "train", "--train", str(file), *SMALL, *arguments, "--force"]) == 0
     assert (models / "mine" / "1" / "manifest.json").exists()
-    assert main(["bilstm_crf", "export", "--run", str(run), "--name", "mine", "--models", str(models)]) == 0
+    assert main(["bilstm_crf", "export", "--run", str(run), "--name", "mine", "--models", str(models), "--force"]) == 0
     assert (models / "mine" / "2" / "manifest.json").exists()
 
 

@@ -55,7 +55,11 @@ def test_the_other_direction_evaluates_exports_and_resumes(
     arguments = ["seq2seq", "evaluate", "--run", run, "--split", "test", "--beam-size", "2", "--length-penalty", "0.5"]
     assert main(arguments) == 0
     assert "test: 30 sentences, beam 2, length penalty 0.5" in capsys.readouterr().out
-    assert main(["seq2seq", "export", "--run", run, "--name", "back", "--models", models]) == 0
+    exporting = ["seq2seq", "export", "--run", run, "--name", "back", "--models", models]
+    assert main(exporting) == 2
+    assert "its dev BLEU is 0.00, below 1: it does not translate; train longer" in capsys.readouterr().err
+    assert not Path(models, "back").exists()
+    assert main([*exporting, "--force"]) == 0
     assert (tmp_path / "models" / "back" / "1" / "manifest.json").exists()
 
 

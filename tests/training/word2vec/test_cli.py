@@ -43,7 +43,10 @@ def test_a_text_becomes_a_bundle(trained: Path) -> None:
     assert bundle.manifest.provenance.config["dimensions"] == 16
     assert sorted(bundle.file("vocabulary.txt").read_text().split()) == sorted(sum(TOPICS, ()))
     assert (trained / "run" / "pictures" / "learning_curve.png").exists()
-    assert "little text for 2 epochs: with about --epochs 100" in (trained / "run" / "log.txt").read_text()
+    assert (
+        "2 epochs are few for this amount of data; about --epochs 100 would do"
+        in (trained / "run" / "log.txt").read_text()
+    )
 
 
 def test_a_finished_run_is_not_trained_again(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "PAD",
     "PLACEHOLDER",
     "SPACE_SYMBOL",
+    "SPECIAL_CHARACTERS",
     "TYPED_PLACEHOLDERS",
     "UNKNOWN",
     "Subwords",
@@ -39,6 +40,9 @@ problem", section 3.1). It is Unicode's object replacement character; no vocabul
 TYPED_PLACEHOLDERS: Mapping[str, str] = MappingProxyType({"number": "\ufff9", "name": "\ufffa", "date": "\ufffb"})
 """Placeholders that say what they stand for. Vocabularies that were learned with them have each as a piece; in a text
 that was sent they are characters that no vocabulary has. They are Unicode's interlinear annotation characters."""
+
+SPECIAL_CHARACTERS = {"&": "\ufdd0", "<": "\ufdd1", ">": "\ufdd2"}
+"""Unicode noncharacters that replace characters decoded from entities, so that those are not read as markup."""
 
 _DECODE_UNKNOWN_AS_PLACEHOLDER = b"\x12\x06\xe2\x02\x03" + PLACEHOLDER.encode()
 """Protobuf that sets `trainer_spec.unk_surface`, the text UNKNOWN is decoded to, when appended to a model file."""

@@ -6,8 +6,7 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from service.tasks.translation.subwords import Subwords
-from service.tasks.translation.text.source_text import SPECIAL_CHARACTERS
+from service.tasks.translation.subwords import SPECIAL_CHARACTERS, Subwords
 from service.tasks.translation.text.spans import JOINERS, Span, SpanKind
 
 _SPELLINGS = {

@@ -71,7 +71,7 @@ def segment(
         text = source.text
         markup = find_markup(text)
         if rare_words:
-            markup = add_markdown(text, markup)
+            markup = add_markdown(text, [span for span in markup if not text.startswith("%", span.start - 1)])
     unknown = subwords.unknown_characters(clean(text))
     folds = find_folds(unknown, subwords)
     languages, names = (rare_words.languages, rare_words.names) if rare_words else (None, None)

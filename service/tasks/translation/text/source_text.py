@@ -7,11 +7,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from service.tasks.translation.subwords import SPECIAL_CHARACTERS
 from service.tasks.translation.text.spans import Range, Span, gaps_between
 from service.text.characters import MARKS
 
-SPECIAL_CHARACTERS = {"&": "\ufdd0", "<": "\ufdd1", ">": "\ufdd2"}
-"""Unicode noncharacters that replace characters decoded from entities, so that those are not read as markup."""
 _ENTITIES = {ord(substitute): html.escape(character) for character, substitute in SPECIAL_CHARACTERS.items()}
 _ENTITY = r"&(?:[A-Za-z][0-9A-Za-z]{1,30}|#\d{1,7}|#[Xx][0-9A-Fa-f]{1,6});"
 _MEDIAL_JAMO = "\u1160-\u11ff"

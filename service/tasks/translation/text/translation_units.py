@@ -96,7 +96,7 @@ def _units(
         spans = _merge_adjacent(text, items)
         if not any(_has_letter(text, *gap) for gap in gaps_between(start, stop, spans)):
             continue
-        punctuation = _LEADING_PUNCTUATION.match(text, start, stop)
+        punctuation = _LEADING_PUNCTUATION.match(text, start, spans[0].start if spans else stop)
         start = punctuation.end() if punctuation else start
         stop = start + len(text[start:stop].rstrip())
         own = slice(bisect_left(tag_starts, start), bisect_left(tag_starts, stop))

@@ -1,7 +1,9 @@
 """The lines of a text: at which line breaks a sentence ends.
 
 A line break ends a sentence, unless the line before it is shown to have been wrapped: by a hyphen, by a lower-case
-letter after it, or by its length among the lines around it.
+letter after it, or by its length among the lines around it. A tab ends one too, where it separates cells: always but in
+a line that ends like a sentence and goes on after its only tab with a lower-case letter, if no other line of its
+paragraph has a tab.
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ _LABEL = re.compile(r"[^\W\d_][\w-]*(?: [\w-]+)?:(?:\s|\Z)")
 _HYPHEN = re.compile(r"[^\W\d_][-\u2010\u00ad]\Z")
 _END_MARK = re.compile("[.!?\u2026][\"'\u201d\u2019)\\]\u00bb]*(?:\\s|\\Z)")
 _LONG_WORD = re.compile(r"[^\W\d_]{4,}")
+_TAB = re.compile(rf"(?<=\S)[^\S{BREAKS}]*\t\s*(?=\S)")
+"""White space with a tab within a line."""
 _COLUMNS = re.compile(r"\t| \| ")
 """What separates the cells of a table."""
 
@@ -59,7 +63,12 @@ class Lines:
         self._starts = [line.start for line in lines]
         self._ends_before: list[bool] = []
         """Whether a sentence ends before the line."""
+        self._cells: list[int] = []
+        """Offsets of the cells of tables but the first of each line."""
+        has_tabs = "\t" in text
         for paragraph in map(_Paragraph, _paragraphs(text, lines)):
+            if has_tabs:
+                self._cells += paragraph.cells(text)
             self._ends_before += [not (index and paragraph.goes_on(index)) for index in range(len(paragraph.lines))]
 
     def starts_line(self, position: int) -> bool:
@@ -68,8 +77,13 @@ class Lines:
         return index < len(self._starts) and self._starts[index] == position
 
     def parts(self) -> list[int]:
-        """The offsets where lines start before which a sentence ends, whatever the sentences are."""
-        return [start for start, ends in zip(self._starts, self._ends_before, strict=True) if ends]
+        """The offsets where lines and cells start before which a sentence ends, whatever the sentences are."""
+        lines = [start for start, ends in zip(self._starts, self._ends_before, strict=True) if ends]
+        return sorted(lines + self._cells) if self._cells else lines
+
+    def cells(self, start: int, stop: int) -> list[int]:
+        """The offsets in `text[start:stop]` where cells of tables start, but for the first of each line."""
+        return self._cells[bisect_right(self._cells, start) : bisect_left(self._cells, stop)]
 
     def sentence_starts(self, start: int, stop: int) -> list[int]:
         """The offsets within the sentence `text[start:stop]` where lines start that are sentences of their own."""
@@ -85,11 +99,12 @@ class Lines:
 
 
 def split_at_lines(lines: Lines, sentences: Iterable[list[tuple[int, int]]]) -> list[list[tuple[int, int]]]:
-    """Sentences, each the start and end of its words, split where a line ends a sentence."""
+    """Sentences, each the start and end of its words, split where a line or a cell ends a sentence."""
     result: list[list[tuple[int, int]]] = []
     for words in sentences:
         first = 0
-        for position in lines.sentence_starts(words[0][0], words[-1][1]):
+        start, stop = words[0][0], words[-1][1]
+        for position in sorted(lines.sentence_starts(start, stop) + lines.cells(start, stop)):
             split = bisect_left(words, (position, position))
             if first < split < len(words):
                 result.append(words[first:split])
@@ -146,6 +161,15 @@ class _Paragraph:
         self._last_marked = marked[-1] if marked else -1
         self._is_numbered = sum(_NUMBER.match(content) is not None for content in contents) > 1
         self._is_list = len(lines) >= _MIN_LIST and not marked and all(content[:1].islower() for content in contents)
+
+    def cells(self, text: str) -> list[int]:
+        """The offsets where cells start, but for the first of each line."""
+        tabs = [match for line in self.lines for match in _TAB.finditer(text, line.start, line.stop)]
+        if len(tabs) == 1:
+            line = next(line for line in self.lines if line.start <= tabs[0].start() < line.stop)
+            if text[tabs[0].end()].islower() and _END_MARK.search(text[tabs[0].end() : line.stop]):
+                return []
+        return [match.end() for match in tabs]
 
     def goes_on(self, index: int) -> bool:
         """Whether the sentence of the line before goes on in this line."""

@@ -83,3 +83,33 @@ def test_german_contractions(german: TestClient) -> None:
     assert _splits(result) == [("zum", ["zu", "dem"]), ("im", ["in", "dem"]), ("am", ["an", "dem"])]
     assert [text[one["start"] : one["end"]] for one in result["sentences"]] == [text[:23], text[24:]]
     assert [token["tag"] for token in result["tokens"]][:6] == ["PROPN", "VERB", "ADP", "DET", "NOUN", "PUNCT"]
+
+
+_UNITS = {"unicode": ("utf-32-le", 4), "utf16": ("utf-16-le", 2), "utf8": ("utf-8", 1)}
+
+
+@pytest.mark.parametrize("name", ["ner-en", "pos-en", "pos-fr"])
+def test_invisible_and_combining_characters(name: str, tmp_path: Path) -> None:
+    """As many tokens out as in, and the text between a token's offsets is the token, in every unit."""
+    odd = ["\u200b", "\ufeff", "\u200d", "\u0301", "\u200f", "\u202e", "\xad", "\u2060", "\ufe0f", "😀", "👩🏽\u200d🚀"]
+    texts = [text.replace("*", one) for one in odd for text in ("*Ada is in Berlin.", "Ada *is* in Ber*lin.*", "*")]
+    tokens = [["Ada", f"i{one}s", f"{one}in", one, "Berlin"] for one in odd]
+    for client in _client(name, tmp_path):
+        for unit, (encoding, size) in _UNITS.items():
+            results = client.post("/v1/tag", json={"texts": texts, "offsets": unit}).json()["results"]
+            for text, result in zip(texts, results, strict=True):
+                encoded = text.encode(encoding)
+                shared = {index for split in result.get("multiword", ()) for index in split["tokens"]}
+                for index, token in enumerate(result["tokens"]):
+                    start, end = token["start"] * size, token["end"] * size
+                    assert index in shared or encoded[start:end].decode(encoding) == token["text"]
+        results = client.post("/v1/tag", json={"tokens": tokens}).json()["results"]
+        assert [_words(result) for result in results] == tokens
+
+
+def test_cells_of_a_table_are_tagged_one_by_one(tmp_path: Path) -> None:
+    for client in _client("ner-en", tmp_path):
+        (result,) = client.post("/v1/tag", json={"text": "Anna\tBerlin\nTom\tParis"}).json()["results"]
+        assert [(one["text"], one["label"]) for one in result["entities"]] == [
+            ("Anna", "PER"), ("Berlin", "LOC"), ("Tom", "PER"), ("Paris", "LOC"),
+        ]  # fmt: skip

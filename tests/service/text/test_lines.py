@@ -89,12 +89,28 @@ def test_a_blank_line_ends_a_sentence() -> None:
         assert sentences(f"{long}{blank}the house.") == [long, "the house."]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Anna\tBerlin", ["Anna", "Berlin"]),
+        ("Anna \t\t Berlin\nTom\tParis", ["Anna", "Berlin", "Tom", "Paris"]),
+        ("name\tcity\nthe dog.\tthe house.", ["name", "city", "the dog.", "the house."]),
+        ("\tThe dog sleeps.\t", ["The dog sleeps."]),
+        ("The dog\tsleeps.", ["The dog\tsleeps."]),
+        ("The dog\tsleeps", ["The dog", "sleeps"]),
+    ],
+)
+def test_cells_are_sentences(text: str, expected: list[str]) -> None:
+    assert sentences(text) == expected
+
+
 def test_a_word_is_never_split() -> None:
     assert split_at_lines(Lines("10\n000\nAnna"), [[(0, 6), (7, 11)]]) == [[(0, 6)], [(7, 11)]]
 
 
 @pytest.mark.parametrize(
-    "piece", ["\n", "a\n", "a b c d e f g h i j k l m n\n", "> \n", "-\n- ", "\r", "1. \n", "\t|\n", ">"]
+    "piece",
+    ["\n", "a\n", "a b c d e f g h i j k l m n\n", "> \n", "-\n- ", "\r", "1. \n", "\t|\n", ">", "a\t", "a\tb.\n"],
 )
 def test_hostile_lines_take_linear_time(piece: str) -> None:
     """Eight times the text, at most twenty-four times as long (a square law would take 64)."""

@@ -32,8 +32,10 @@ _PATTERNS = (
     # A message with branches, as a whole; its branches may hold arguments.
     r"\{\w{1,64}, ?(?:plural|select|selectordinal),[^{}]*+(?:\{[^{}]*+(?:\{[^{}]*+\}[^{}]*+)*+\}[^{}]*+)*+\}",
     rf"(?<![\w%])(?:%%(?!\w)|{_PRINTF}|{_QT})+",  # several may follow each other
-    r"(?<![\w$])(?:\$\d){2,}(?![\d.,])",  # MediaWiki; one alone may be a price
-    r"&&|\(&[A-Za-z]\)",
+    r"(?<![\w$])(?:\$\d){2,}(?!\d|[.,]\d)",  # MediaWiki; one alone may be a price
+    rf"{_AMPERSAND}{{2}}|\({_AMPERSAND}[A-Za-z]\)",
+    # Comparisons and sums of variables.
+    rf"(?<![\w'\u2019])[A-Za-z]\s?(?:[=+*^]|[!=]=|[{_BRACKETS}]=?)\s?(?:[A-Za-z]|\d+(?:[.,]\d+)*)(?![\w'\u2019])",
     r"(?<![\w:/.])(?::\w{2,40}:)+(?![\w:])",  # emoji
     r"(?<![^\s(\[\"'\u201e\u201c>])(?::[a-z][a-z_]{1,40}(?!\w|:(?![a-z])))+",  # Laravel
     rf"\b[A-Z]{{1,4}}{_AMPERSAND}[A-Z]{{1,4}}\b",  # AT&T
@@ -51,7 +53,7 @@ _PATTERNS = (
 
 FORMAT_SPECIFIER = "|".join(_PATTERNS)
 """Matches any of them."""
-_MARKS = re.compile(rf"[%{{$\[`\\_/<&{''.join(SPECIAL_CHARACTERS.values())}]|:\w|--|\(\)|[a-z][A-Z]")
+_MARKS = re.compile(rf"[%{{$\[`\\_/<&{''.join(SPECIAL_CHARACTERS.values())}]|:\w|--|\(\)|[a-z][A-Z]|[=+*^>]")
 ESCAPED_LINE_BREAK = r"\\r\\n|\\n"
 """A line break as source code writes it."""
 

@@ -193,11 +193,11 @@ class InventionGuard:
         """The share of words that are in the list of words or a piece of their own; 1 without words."""
         if not words or self._known_words is None:
             return 1.0
-        return sum(map(self._is_known, words)) / len(words)
+        return sum(map(self.is_known, words)) / len(words)
 
-    def _is_known(self, word: str) -> bool:
-        assert self._known_words is not None
-        return word in self._known_words or any(
+    def is_known(self, word: str) -> bool:
+        """Whether a word, in lower case, is in the list of words or a piece of its own."""
+        return word in (self._known_words or ()) or any(
             len(self._source.encode(spelling)) == 1 for spelling in (word, word.capitalize())
         )
 

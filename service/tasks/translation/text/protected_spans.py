@@ -34,8 +34,11 @@ class ProtectedSpans:
         self._line_break_starts = [span.start for span in self._line_breaks]
 
     def within(self, start: int, stop: int) -> Sequence[Span]:
-        """The protected spans that start in `text[start:stop]`."""
-        return self._spans[bisect_left(self._starts, start) : bisect_left(self._starts, stop)]
+        """The protected spans that start in `text[start:stop]`, with an empty one at its end."""
+        high = bisect_left(self._starts, stop)
+        while high < len(self._spans) and self._spans[high].end == stop:
+            high += 1
+        return self._spans[bisect_left(self._starts, start) : high]
 
     def line_breaks(self, start: int, stop: int) -> Sequence[Span]:
         """The line breaks in `text[start:stop]` that are outside protected spans."""
@@ -55,6 +58,8 @@ def find_folds(unknown: set[str], subwords: Subwords) -> dict[str, str]:
     """Known spellings of characters that are not in the vocabulary: e for é, " for “, fi for ﬁ."""
     folds = {}
     for character in unknown - JOINERS:
+        if unicodedata.category(character) == "So" and character not in _FOLDED_PUNCTUATION:
+            continue  # A trade mark is no TM.
         decomposed = unicodedata.normalize("NFKD", character)
         plain = _FOLDED_PUNCTUATION.get(character) or "".join(
             part for part in decomposed if not unicodedata.combining(part)

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from service.tasks.translation.subwords import SPACE_SYMBOL, Subwords, clean
+from service.tasks.translation.text.accelerators import add_accelerators
 from service.tasks.translation.text.html import find_markup
 from service.tasks.translation.text.invention import InventionGuard, Kept, Reason
 from service.tasks.translation.text.markdown import add_markdown
@@ -16,7 +17,8 @@ from service.tasks.translation.text.rare_words import RareWords
 from service.tasks.translation.text.segmented_text import SegmentedText, SourceUnit
 from service.tasks.translation.text.sentence_splitting import split_sentences
 from service.tasks.translation.text.source_text import SourceText
-from service.tasks.translation.text.spans import Range, SpanKind, find_spans, gaps_between
+from service.tasks.translation.text.spans import Range, Span, SpanKind, find_spans, gaps_between
+from service.tasks.translation.text.structure import find_structure
 from service.tasks.translation.text.translation_units import MARKUP
 from service.tasks.translation.text.truecasing import NO_TRUECASING, Truecaser
 from service.tasks.translation.text.unit_encoding import EncodedUnit, UnitEncoder
@@ -25,7 +27,7 @@ from service.text.lines import BREAKS
 _LINE_BREAK = re.compile(f"[{BREAKS}]")
 _NO_CODE = frozenset([
     SpanKind.START_TAG, SpanKind.END_TAG, SpanKind.EMPTY_TAG, SpanKind.COMMENT, SpanKind.VERBATIM, SpanKind.URL,
-    SpanKind.ENTITY, SpanKind.FORMAT_SPECIFIER,
+    SpanKind.ENTITY, SpanKind.STRUCTURE, SpanKind.FORMAT_SPECIFIER,
 ])  # fmt: skip
 """Spans whose signs do not make the sentence around them code."""
 _PAUSES = frozenset(",;:.!?)\u2026\u2013\u2014")
@@ -63,15 +65,10 @@ def segment(
         is_html: whether line breaks are ordinary spaces and entities are decoded.
         guard: says which segments are not translated, because they are no sentences; None to translate all.
     """
-    if is_html:
-        source, markup = SourceText.of_html(text, find_markup(text))
-        text = source.text
-    else:
-        source = SourceText.plain(text)
-        text = source.text
-        markup = find_markup(text)
-        if rare_words:
-            markup = add_markdown(text, [span for span in markup if not text.startswith("%", span.start - 1)])
+    source, markup = _read(text, is_html=is_html, has_placeholders=rare_words is not None)
+    text = source.text
+    if inline_tags and rare_words and guard:
+        markup = add_accelerators(text, markup, guard.is_known)
     unknown = subwords.unknown_characters(clean(text))
     folds = find_folds(unknown, subwords)
     languages, names = (rare_words.languages, rare_words.names) if rare_words else (None, None)
@@ -98,6 +95,19 @@ def segment(
     result.separators[-1] += source.sent(end, len(text))
     result.kept = keeper.kept()
     return result
+
+
+def _read(sent: str, *, is_html: bool, has_placeholders: bool) -> tuple[SourceText, list[Span]]:
+    """What is read of a text, and its markup."""
+    if is_html:
+        source, markup = SourceText.of_html(sent, find_markup(sent))
+        return source, find_structure(source.text, markup, is_html=True) if has_placeholders else markup
+    source = SourceText.plain(sent)
+    markup = find_markup(source.text)
+    if has_placeholders:
+        markup = [span for span in markup if not source.text.startswith("%", span.start - 1)]  # Ruby's %<name>d
+        markup = add_markdown(source.text, find_structure(source.text, markup))
+    return source, markup
 
 
 class _Keeper:

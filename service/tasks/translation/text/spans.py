@@ -42,6 +42,8 @@ class SpanKind(Enum):
     """A comment, declaration, processing instruction or CDATA section."""
     VERBATIM = "verbatim element"
     """An element that is never translated, such as <code>, from its start tag to its end tag."""
+    STRUCTURE = "structure"
+    """A block of code, the border of a cell, the frame of a message with branches: see `structure`."""
     ENTITY = "entity"
     URL = "URL"
     EMAIL = "e-mail address"
@@ -69,7 +71,7 @@ class SpanKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """`text[start:end]`, of one kind. Spans do not overlap and are not empty."""
+    """`text[start:end]`, of one kind. Spans do not overlap; only the closing tag of an accelerator is empty."""
 
     start: int
     end: int

@@ -40,6 +40,8 @@ class InlineElement:
     end: int
     children: list[InlineElement] = field(default_factory=list)
     """The elements inside this one, in reading order."""
+    if_empty: str = ""
+    """Written instead of the tags if no letter of the translation is between them: the letter of an accelerator."""
 
 
 def is_inline_tag(span: Span, kind: SpanKind) -> bool:
@@ -79,23 +81,21 @@ def find_tag_pairs(text: str, spans: Sequence[Span], start: int, stop: int) -> l
 
 
 def build_tag_tree(
-    text: str, pairs: Sequence[TagPair], tokens: Callable[[int, int], tuple[int, int]]
+    written: Callable[[int, int], str], pairs: Sequence[TagPair], tokens: Callable[[int, int], tuple[int, int]]
 ) -> list[InlineElement]:
     """Nest the tag pairs of a segment.
 
     Args:
-        text: the text that the tags are in.
+        written: the text between two positions, as it was sent.
         pairs: the pairs in the order of their opening tags.
         tokens: maps two positions in the text to the first token, and the one after the last, between them.
     """
     roots: list[InlineElement] = []
     enclosing: list[tuple[int, list[InlineElement]]] = []
     for opening, closing in pairs:
-        element = InlineElement(
-            text[opening.start : opening.end],
-            text[closing.start : closing.end],
-            *tokens(opening.end, closing.start),
-        )
+        mark, end_tag = written(opening.start, opening.end), written(closing.start, closing.end)
+        letter = "" if end_tag else f" ({mark}{written(opening.end, opening.end + 1).upper()})"
+        element = InlineElement(mark, end_tag, *tokens(opening.end, closing.start), if_empty=letter)
         while enclosing and enclosing[-1][0] < opening.start:
             enclosing.pop()
         (enclosing[-1][1] if enclosing else roots).append(element)
@@ -150,8 +150,10 @@ class _TagWriter:
         parts: list[str] = []
         for (start, end), element in sorted(self._ranges(elements, low, high), key=lambda entry: entry[0]):
             begin = self._start_of(start) if start < end else self._ends[end]
-            parts += self._format_words(self._text[at:begin]), element.opening
-            parts += self.write(element.children, start, end, begin), element.closing
+            parts.append(self._format_words(self._text[at:begin]))
+            content = self.write(element.children, start, end, begin)
+            is_lost = element.if_empty and not content[:1].isalpha()
+            parts += (content, element.if_empty) if is_lost else (element.opening, content, element.closing)
             at = max(begin, self._ends[end])
         return "".join([*parts, self._format_words(self._text[at : max(at, self._ends[high])])])
 

@@ -19,6 +19,8 @@ from service.tasks.translation.text.tag_transfer import TagPair, find_tag_pairs,
 
 _LEADING_PUNCTUATION = re.compile(r"[\s,;:.!?)\]\u2026]*")
 """Not translated at the start of a unit that continues after a protected span."""
+_TRAILING_BRACKETS = re.compile(r"(?<![\s(\[\u201e\u201a\u00ab])[\s(\[\u201e\u201a\u00ab]+\Z")
+"""Not translated at the end of a unit: what they open is not in it."""
 _NEIGHBORHOOD = 4
 """Characters in which the letters beside a symbol are searched, past spaces."""
 
@@ -46,7 +48,7 @@ class _Role(IntEnum):
     """Not part of the sentence, which is split here, except for transferable inline tags."""
 
 
-MARKUP = frozenset([SpanKind.START_TAG, SpanKind.END_TAG, SpanKind.EMPTY_TAG, SpanKind.COMMENT])
+MARKUP = frozenset([SpanKind.START_TAG, SpanKind.END_TAG, SpanKind.EMPTY_TAG, SpanKind.COMMENT, SpanKind.STRUCTURE])
 _SYMBOLS = frozenset([SpanKind.UNKNOWN_SYMBOL, SpanKind.ENTITY])
 
 
@@ -98,7 +100,7 @@ def _units(
             continue
         punctuation = _LEADING_PUNCTUATION.match(text, start, spans[0].start if spans else stop)
         start = punctuation.end() if punctuation else start
-        stop = start + len(text[start:stop].rstrip())
+        stop = start + len(_TRAILING_BRACKETS.sub("", text[start:stop]))
         own = slice(bisect_left(tag_starts, start), bisect_left(tag_starts, stop))
         yield TranslationUnit(start, stop, list(tags[own]), spans)
 

@@ -20,7 +20,7 @@ from service.tasks.translation.text.translation_units import TranslationUnit, fi
 from service.tasks.translation.text.truecasing import Truecaser, capitalizes_nouns
 
 _WORD = re.compile(r"\w+")
-_AMPERSAND = re.compile(r"(?<= )&(?= )")
+_AMPERSAND = re.compile(r"(?<= )&(?= )|(?<=[^\W\d_]{2})&(?=[^\W\d_]{2})")
 _AND = {"de": "und", "en": "and", "es": "y", "fr": "et", "it": "e", "nl": "en", "pt": "e"}
 """What is read for an ampersand between words, by language: sentences to train on have few, so that the words after it
 would be lost."""
@@ -84,7 +84,7 @@ class UnitEncoder:
             before, after = (len(self._plain_text(unit._replace(stop=position))) + 1 for position in (begin, end))
             return bisect_right(ends, before), min(len(ends), bisect_left(ends, after) + 1)
 
-        return build_tag_tree(self.text, unit.tags, token_range)
+        return build_tag_tree(self.source.sent, unit.tags, token_range)
 
     def protected_texts(self, unit: TranslationUnit) -> list[ProtectedText]:
         """The texts that the placeholders of a unit stand for."""
@@ -151,4 +151,8 @@ class UnitEncoder:
         words = [self.text[begin:end].translate(self.folds) for begin, end in gaps]
         replaced = [text for _, text in replacements]
         plain = clean("".join(part for pair in zip(words, [*replaced, ""], strict=True) for part in pair))
-        return _AMPERSAND.sub(_AND.get(self.language, "&"), plain) if "&" in plain else plain
+        return _AMPERSAND.sub(self._read_ampersand, plain) if "&" in plain else plain
+
+    def _read_ampersand(self, ampersand: re.Match[str]) -> str:
+        word = _AND.get(self.language, "&")
+        return word if ampersand.string[ampersand.start() - 1] == " " else f" {word} "

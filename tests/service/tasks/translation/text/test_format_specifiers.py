@@ -6,9 +6,11 @@ import re
 
 import pytest
 
+from service.tasks.translation.text.accelerators import add_accelerators
 from service.tasks.translation.text.format_specifiers import FORMAT_SPECIFIER, may_have_format_specifiers
 from service.tasks.translation.text.markdown import add_markdown
-from service.tasks.translation.text.spans import SpanKind
+from service.tasks.translation.text.spans import SpanKind, gaps_between
+from service.tasks.translation.text.structure import find_structure
 from tests.support.timing import seconds_of
 
 _PATTERN = re.compile(FORMAT_SPECIFIER)
@@ -36,8 +38,7 @@ _PATTERN = re.compile(FORMAT_SPECIFIER)
         ),
         *("%%", "%(name)s", "%(count)d", "%(price).2f", "%{name}", "%<total>d", "%1", "%2", "%L1", "%n"),
         *("{}", "{0}", "{name}", "{user.name}", "{items[0]}", "{name!r}", "{value:.2f}", "{0:>10}", "{total!r:>10}"),
-        *("{0,number}", "{0, date, short}", "{count, plural, one {# file} other {# files}}"),
-        "{sex, select, male {He has {count} files} other {They have}}",
+        *("{0,number}", "{0, date, short}"),
         *("{{name}}", "{{ user.name }}", "{{{raw}}}", "{% if user %}", "<%= name %>", "<% end %>"),
         *(
             "${price}",
@@ -49,7 +50,10 @@ _PATTERN = re.compile(FORMAT_SPECIFIER)
             "[[Main Page|start]]",
         ),
         *("`make serve`", ":name", ":smile:", ":thumbs_up:", "AT&T", "R&D", "Q&A", "snake_case", "MAX_FILE_SIZE"),
-        *("a:b", r"C:\new\table.txt"),
+        *("a:b", r"C:\new\table.txt", "a < b", "x = 5", "a + b", "x>=y", "$1$2", "%s%s", "%1$s%2$s", "%1%2", "%%%%"),
+        *("/usr/local/bin", "~/.bashrc", "../a/b.txt", "src/app/main.py", "getUserName()", "getUserName", "iPhone"),
+        *("--help", "--level=3", r"\u00e9", r"\t", r"\"", "&&", "(&O)", ":smile::smile:", ":name:other"),
+        *("%\ufdd1total\ufdd2d", "\ufdd1%= name %\ufdd2", "AT\ufdd0T"),
     ],
 )
 def test_specifiers_are_found_whole(specifier: str) -> None:
@@ -70,12 +74,15 @@ def test_specifiers_are_found_whole(specifier: str) -> None:
             "at 10:30",
             "Note: this",
             "Salt & pepper",
-            "a < b",
         ),
         *(
             "Dear Sir: hello",
             "http://example.com/a_b",
-            "x > y",
+            "word > word",
+            "his/her dog",
+            "km/h and w/o",
+            "the LehrerInnen",
+            "the end (of it)",
             "{not closed",
             "%",
             "5%",
@@ -112,12 +119,61 @@ def test_markdown_is_pairs_of_tags(text: str, tags: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "part",
-    ["{a, plural,", "{{", "[[", "**a ", "[a](", "`", "%", "${", "<%", ":a", "a_", "{a:", "%(a", "\\n", "*a*", "_"],
-)
+    [
+        *("{a, plural,", "{{", "[[", "**a ", "[a](", "`", "%", "${", "<%", ":a", "a_", "{a:", "%(a", "\\n", "*a*", "_"),
+        *("{a, plural, b{", "{a, select, b{{c}", "| ", "|a\n", "~~~a\n```b\n", "    a = b;\n", "\ta", "&a", "a&b "),
+        *(" _a", "a/b", "a.b/", "--a", "aB", "a()", "$1", "\\t", ":aa"),
+    ],
+)  # fmt: skip
 def test_time_is_linear(part: str) -> None:
     def search(repetitions: int) -> None:
         text = part * repetitions
         list(_PATTERN.finditer(text))
         add_markdown(text, [])
+        find_structure(text, [])
+        add_accelerators(text, [], str.islower)
 
-    assert seconds_of(lambda: search(40_000)) < 40 * max(seconds_of(lambda: search(4_000)), 1e-4)
+    assert seconds_of(lambda: search(20_000)) < 40 * max(seconds_of(lambda: search(2_000)), 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{n, plural, one {# file} other {# files}}", "<{n, plural, one {># file<} other {># files<}}>"),
+        ("{n, plural, offset:1 =0 {none} other {{name} and #}}!",
+         "<{n, plural, offset:1 =0 {>none<} other {>{name} and #<}}>!"),
+        ("{a, select, b {{n, plural, one {x} other {#}}} other {y}}",
+         "<{a, select, b {><{n, plural, one {>x<} other {>#<}}><} other {>y<}}>"),
+        ("{n, plural, one {# file", "{n, plural, one {# file"),
+        ("{n, plural}", "{n, plural}"),
+        ("|Name|City|\n|---|---|\nno|table", "<|>Name<|>City<|>\n<|>---<|>---<|>\nno|table"),
+        ("either | or", "either <|> or"),
+        ("$ ls -l | grep foo", "$ ls -l | grep foo"),
+        ("Name\tCity\nThe dog \t The cat", "Name<\t>City\nThe dog< \t >The cat"),
+        ("The dog\tsleeps.", "The dog\tsleeps."),
+        ("Look:\n```py\nx = 1\n```\nThere.", "Look:\n<```py\nx = 1\n```>\nThere."),
+        ("```\nnot closed", "```\nnot closed"),
+        ("Run:\n\n    git commit -m x\n    ls\n\nThen.", "Run:\n\n<    git commit -m x\n    ls>\n\nThen."),
+        ("    The dog sleeps.", "    The dog sleeps."),
+    ],
+)  # fmt: skip
+def test_structure(text: str, expected: str) -> None:
+    spans = [span for span in find_structure(text, []) if span.kind is SpanKind.STRUCTURE]
+    gaps = gaps_between(0, len(text), spans)
+    parts = [text[start:stop] for start, stop in gaps]
+    frames = [f"<{text[span.start : span.end]}>" for span in spans]
+    assert "".join(part for pair in zip(parts, [*frames, ""], strict=True) for part in pair) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ("&File", ["File"]), ("E&xit", ["xit"]), ("_File", ["File"]), ("E_xit", ["xit"]), ("Save &as", ["as"]),
+        ("&File and &Edit", ["File", "Edit"]), ("Save && exit", []), ("Open (&O)", []), ("AT&T", []), ("R&D", []),
+        ("rock&roll", []), ("my_file", []), ("Salt & pepper", []), ("?a=1&b=2", []), ("_File and _Edit", []),
+        ("&amp;", []), ("_words_", []), ("/a?x&y", []),
+    ],
+)  # fmt: skip
+def test_accelerators(text: str, marked: list[str]) -> None:
+    spans = add_accelerators(text, [], {"exit"}.__contains__)
+    assert [text[start.end : end.start] for start, end in zip(spans[::2], spans[1::2], strict=True)] == marked

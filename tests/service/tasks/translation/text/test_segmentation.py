@@ -42,7 +42,7 @@ def annotated(subwords: Subwords, text: str, language: str = "en") -> str:
         ("The dog and the cat and the\nhouse", "{The dog and the cat and the house}"),
         ("<!DOCTYPE html><?xml a?><![CDATA[ The ]]> dog", "<!DOCTYPE html><?xml a?><![CDATA[ The ]]> {dog}"),
         ("The HTTP://X.ORG and ftp://x.org/a_(b) dog", "{The} HTTP://X.ORG {and} ftp://x.org/a_(b) {dog}"),
-        ("The (http://x.org) dog", "{The (}http://x.org) {dog}"),
+        ("The (http://x.org) dog", "{The} (http://x.org) {dog}"),
         ("Dear Tom,\nThe dog sleeps.", "{Dear Tom,}\n{The dog sleeps.}"),
         ("The dog and the cat and the dog and the cat and Tom\nMiller sleep.", None),
         ("Milk\u2028Water\r\nHouse\x85Dog\rCat", "{Milk}\u2028{Water}\r\n{House}\x85{Dog}\r{Cat}"),

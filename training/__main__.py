@@ -49,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = f"pip install -c constraints.txt {extra}"
         print(f"lectern-train: {missing[0]} is not installed; in Lectern's folder run: {command}", file=sys.stderr)
         return 2
-    options = _parser(families).parse_args(arguments)
     try:
+        options = _parser(families).parse_args(arguments)
         if options.family == "completion":
             return int(options.run(options))
         from training.common.commands import run_command
@@ -62,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # The reader of the output, such as `head`, has exited.
         discard_output()
         return 0
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # While libraries are imported; after that `run_command` knows what to say.
+        print("lectern-train: interrupted (SIGINT)", file=sys.stderr)
         return 130
 
 

@@ -44,6 +44,11 @@ def test_only_line_feeds_end_lines() -> None:
     assert lines("a\u2028b\x0bc\x85d\r\n\ne".encode(), "x") == ["a\u2028b\x0bc\x85d", "", "e"]
 
 
+def test_carriage_returns_end_lines_where_there_are_no_line_feeds() -> None:
+    assert read_pairs(b"Hi.\tHallo!\rRun!\tLauf!\r", "x.tsv").pairs == PAIRS
+    assert lines(b"a\rb\nc\r\n", "x") == ["a\rb", "c"]
+
+
 def test_parallel_files() -> None:
     assert read_parallel([b"Hi.\nRun!\n", gzip.compress(b"Hallo!\nLauf!")], ["x.en", "x.de.gz"]).pairs == PAIRS
 

@@ -43,7 +43,9 @@ def check_encoding(encoding: str) -> None:
 
 
 def lines(content: bytes, name: str, encoding: str = "") -> list[str]:
-    """The lines of a text. Only line feeds end a line, so that parallel files have the same line numbers.
+    """The lines of a text. Only line feeds end a line; carriage returns do in a text without line feeds.
+
+    So parallel files have the same line numbers, whatever other separators are in them.
 
     Args:
         content: UTF-8, or what a byte order mark or `encoding` says.
@@ -84,7 +86,7 @@ def decodable_lines(content: bytes, name: str, encoding: str = "") -> list[str |
 
 
 def _split(text: str) -> Sequence[str]:
-    rows = text.split("\n")
+    rows = text.split("\n" if "\n" in text else "\r")  # carriage returns alone: files of old Macs and of some tables
     if not rows[-1]:
         rows.pop()
     return [row.removesuffix("\r") for row in rows]

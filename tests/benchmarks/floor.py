@@ -39,7 +39,7 @@ class Floor:
             body += message.get("body", b"")
             more = message.get("more_body", False)
         image = np.asarray(orjson.loads(body)["pixels"], dtype=np.float32)[:, None]
-        (probabilities,) = self._session.run(None, {"image": image})
+        (probabilities,) = self._session.run(["probabilities"], {"image": image})
         answer = orjson.dumps({"probabilities": probabilities}, option=orjson.OPT_SERIALIZE_NUMPY)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-EXTRAS = ("cpu", "train", "dev", "documents", "grpc", "heif")
+EXTRAS = ("cpu", "train", "dev", "grpc")
 
 
 def canonical(name: str) -> str:
@@ -54,7 +54,7 @@ def test_what_is_installed_is_what_is_pinned() -> None:
     assert installed == {name: pins().get(name) for name in installed}
 
 
-@pytest.mark.parametrize("extra", ["cpu", "gpu", "train", "dev", "documents", "grpc", "heif"])
+@pytest.mark.parametrize("extra", ["cpu", "gpu", "train", "dev", "grpc"])
 def test_every_named_requirement_is_pinned(extra: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = {name for name, _ in requirements(project["dependencies"] + project["optional-dependencies"][extra])}

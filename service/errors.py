@@ -3,7 +3,8 @@
 LecternError
 ├── InvalidRequest            a field is wrong; the text names it and the remedy
 │   ├── LimitExceeded         more of something than the limit
-│   └── MalformedBody         the body cannot be parsed at all
+│   ├── MalformedBody         the body cannot be parsed at all
+│   └── NotImplementedHere    a part of a protocol that Lectern does not have
 ├── PayloadTooLarge           more bytes than the limit
 ├── UnsupportedMedia          a content type or encoding that is not read
 ├── UnknownModel              no such model or version
@@ -79,6 +80,10 @@ class LimitExceeded(InvalidRequest):
 
 class MalformedBody(InvalidRequest):
     """The body cannot be parsed as its content type."""
+
+
+class NotImplementedHere(InvalidRequest):
+    """The request needs a part of its protocol that Lectern does not have."""
 
 
 class PayloadTooLarge(LecternError):

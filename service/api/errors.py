@@ -19,6 +19,7 @@ STATUS: dict[type[errors.LecternError], int] = {
     errors.InvalidRequest: 422,
     errors.LimitExceeded: 422,
     errors.MalformedBody: 400,
+    errors.NotImplementedHere: 422,
     errors.PayloadTooLarge: 413,
     errors.UnsupportedMedia: 415,
     errors.UnknownModel: 404,

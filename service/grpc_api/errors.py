@@ -7,7 +7,7 @@ from pathlib import Path
 from grpc import StatusCode
 
 from service.api.errors import ErrorShape, retry_after, status_of, text_of
-from service.errors import InvalidRequest, UnknownRoute
+from service.errors import NotImplementedHere, UnknownRoute
 
 _CODES = {
     400: StatusCode.INVALID_ARGUMENT,
@@ -24,10 +24,6 @@ _CODES = {
 
 # A status travels in a header of HTTP/2, where every byte that is no ASCII takes three; clients take 8 KiB of headers.
 _MAX_TEXT_BYTES = 2000
-
-
-class NotImplementedHere(InvalidRequest):
-    """Something of the protocol that Lectern does not have."""
 
 
 def code_of(error: BaseException) -> StatusCode:

@@ -13,8 +13,7 @@ from service.api.open_inference.codec import read_binary
 from service.api.open_inference.requests import InputReader, ParsedInferRequest, read_outputs
 from service.api.open_inference.schemas import InferRequest, RequestInput
 from service.bundle.manifest import Datatype, TensorSpec
-from service.errors import InvalidRequest, LimitExceeded
-from service.grpc_api.errors import NotImplementedHere
+from service.errors import InvalidRequest, LimitExceeded, NotImplementedHere
 from service.tasks import Predictor
 from service.tasks.tensors import object_array
 

@@ -28,6 +28,7 @@ ERRORS: list[errors.LecternError] = [
     errors.InvalidRequest("wrong", "texts[3]"),
     errors.MalformedBody("broken"),
     errors.LimitExceeded("large", "texts[3]"),
+    errors.NotImplementedHere("shared memory", "texts[3]"),
     errors.PayloadTooLarge("large"),
     errors.UnsupportedMedia("media"),
     errors.UnknownModel("unknown"),

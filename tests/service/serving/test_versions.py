@@ -141,7 +141,7 @@ def test_a_load_with_a_version_is_the_way_back(tmp_path: Path) -> None:
             lines = {line["version"]: line for line in client.post("/v2/repository/index").json()}
             assert (lines["1"]["state"], lines["2"]["state"]) == ("READY", "UNAVAILABLE")
             assert lines["2"]["reason"] == "version 1 is served"
-        for wrong in ("one", 0, -1, 1.5, True, [1]):
+        for wrong in ("one", 0, -2, 1.5, True, [1]):
             refused = client.post(load, json={"parameters": {"version": wrong}})
             assert refused.status_code == 400
             assert refused.json() == {"error": "parameters.version: must be the number of a version, such as 3"}

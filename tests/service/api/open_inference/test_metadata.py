@@ -71,6 +71,7 @@ def test_model_config(models_dir: Path, path: str) -> None:
             "platform": "onnxruntime_onnx",
             "backend": "onnxruntime",
             "version_policy": {"latest": {"num_versions": 1}},
+            "model_transaction_policy": {"decoupled": False},
             "max_batch_size": 8,
             "input": [{"name": "image", "data_type": "TYPE_FP32", "dims": [1, 28, 28]}],
             "output": [{"name": "probabilities", "data_type": "TYPE_FP32", "dims": [10]}],

@@ -23,9 +23,10 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """Name archives by their size: they hold the time, and every process of pytest-xdist must give a test one name."""
+    """Name archives by their kind: bytes and size depend on the time that they hold, and every process of pytest-xdist
+    must give a test one name."""
     if isinstance(val, bytes) and val.startswith((b"\x1f\x8b", b"PK")):
-        return f"archive of {len(val)} bytes"
+        return "zip archive" if val.startswith(b"PK") else "gzip archive"
     return None
 
 

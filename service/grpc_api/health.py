@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -16,7 +17,8 @@ from service.grpc_api.protocol import SERVICE
 SERVICE_NAME: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 _NAMES = ("", SERVICE)
-_LOOK_SECONDS = 1.0
+_CHECK_SECONDS = 1.0
+"""Time between two looks at the status, while somebody watches it."""
 _Response = health_pb2.HealthCheckResponse
 
 
@@ -46,7 +48,9 @@ class Health(health_pb2_grpc.HealthServicer):
             if status != sent:
                 await context.write(_Response(status=status))
                 sent = status
-            await asyncio.wait([asyncio.ensure_future(self._stopping.wait())], timeout=_LOOK_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CHECK_SECONDS):
+                    await self._stopping.wait()
 
     def _status(self) -> Any:
         return _Response.SERVING if is_ready(self._service) else _Response.NOT_SERVING

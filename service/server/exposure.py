@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from ipaddress import ip_address
+from collections.abc import Mapping
 from typing import Any, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware, _TrustedHosts
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from service.access.proxies import TrustedProxies
 from service.api.access import IS_EXCESS, PORT, Port
 from service.settings import Settings
 
@@ -32,52 +32,10 @@ def exposed(app: ASGIApp, settings: Settings, *, admin: bool = False, excess: bo
     if settings.root_path:
         app = _RootPath(app, settings.root_path)
     if settings.trusted_proxies:
-        proxies = ProxyHeadersMiddleware(cast(Any, app), list(settings.trusted_proxies))
-        proxies.trusted_hosts = cast(Any, _Proxies(proxies.trusted_hosts))
+        proxies = ProxyHeadersMiddleware(cast(Any, app))
+        proxies.trusted_hosts = cast(Any, TrustedProxies(settings.trusted_proxies))
         app = cast(ASGIApp, proxies)
     return app
-
-
-class _Proxies:
-    """The proxies whose X-Forwarded-For counts. What they name as the client counts only if it is an IP address: any
-    other text would be a client of its own, with its own limits, and as long as one likes in the log.
-
-    Args:
-        trusted: uvicorn's own.
-    """
-
-    def __init__(self, trusted: Any) -> None:
-        self._trusted = trusted
-
-    def __contains__(self, host: str | None) -> bool:
-        return host in self._trusted
-
-    def get_trusted_client_address(self, forwarded: str) -> tuple[str, int]:
-        """The client that the header names, with its port or 0; without a host it stays the proxy itself."""
-        host, port = self._trusted.get_trusted_client_address(forwarded)
-        try:
-            ip_address(host)
-        except ValueError:
-            return "", 0
-        return host, port
-
-
-def client_behind_proxies(settings: Settings) -> Callable[[str, str | None], str]:
-    """Finds the client of a call of gRPC.
-
-    Returns:
-        A function from the address of a connection, and the X-Forwarded-For of a call, to the address of the client.
-    """
-    if not settings.trusted_proxies:
-        return lambda address, forwarded: address
-    proxies = _Proxies(_TrustedHosts(list(settings.trusted_proxies)))
-
-    def find(address: str, forwarded: str | None) -> str:
-        if forwarded is None or address not in proxies:
-            return address
-        return proxies.get_trusted_client_address(forwarded)[0] or address
-
-    return find
 
 
 class _Marked:

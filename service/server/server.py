@@ -16,12 +16,13 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 
+from service.access.proxies import TrustedProxies
 from service.app import Lectern
 from service.server.acceptor import Acceptor, Listener
 from service.server.connection import Connection, ConnectionLimits
 from service.server.descriptors import max_connections, raise_limit
 from service.server.event_loop import LOOP
-from service.server.exposure import client_behind_proxies, exposed
+from service.server.exposure import exposed
 from service.server.listener import grpc_address, is_unix
 from service.server.process_signals import EXIT_SECONDS, end_process_within
 from service.server.protocol import HttpConnection
@@ -128,7 +129,8 @@ class Server(uvicorn.Server):
 
         certificate = self._certificate
         key_pair = certificate.key_pair if certificate else None
-        self._grpc = GrpcServer(self._context, client_behind_proxies(self._settings), key_pair)
+        proxies = TrustedProxies(self._settings.trusted_proxies)
+        self._grpc = GrpcServer(self._context, proxies.client_of, key_pair)
         await self._grpc.start(grpc_address(self._settings))
 
     def _listener(self, listener: socket.socket, *, admin: bool) -> Listener:

@@ -28,8 +28,7 @@ class Certificate:
         self._certificate = certificate
         self._key = key
         self._state = self._files_state()
-        self._context = self._read()
-        self._key_pair = (key.read_bytes(), certificate.read_bytes())
+        self._context, self._key_pair = self._read()
 
     def key_pair(self) -> tuple[bytes, bytes]:
         """The key and the chain of the certificate, as they are in their files."""
@@ -46,9 +45,8 @@ class Certificate:
             return
         self._state = state
         try:
-            self._context = self._read()
-            self._key_pair = (self._key.read_bytes(), self._certificate.read_bytes())
-        except (ConfigurationError, OSError) as error:
+            self._context, self._key_pair = self._read()
+        except ConfigurationError as error:
             log.error("the changed certificate cannot be used", extra={"fields": {"reason": str(error)}})
         else:
             log.info("certificate read", extra={"fields": {"file": str(self._certificate)}})
@@ -65,12 +63,14 @@ class Certificate:
                 states.append((status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino))
         return states
 
-    def _read(self) -> ssl.SSLContext:
+    def _read(self) -> tuple[ssl.SSLContext, tuple[bytes, bytes]]:
+        """The context, and the contents of the files with key and certificate."""
+        contents: list[bytes] = []
         for name, path in (("LECTERN_TLS_CERT", self._certificate), ("LECTERN_TLS_KEY", self._key)):
             try:
                 if not stat.S_ISREG(path.stat().st_mode):  # Reading a pipe or a device might never end.
                     raise ConfigurationError(f"{name}={path}: is no plain file")
-                path.open("rb").close()
+                contents.append(path.read_bytes())
             except OSError as error:
                 raise ConfigurationError(f"{name}: {path} cannot be read ({error.strerror})") from error
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -84,7 +84,8 @@ class Certificate:
                 f"LECTERN_TLS_CERT={self._certificate} and LECTERN_TLS_KEY={self._key} are not a PEM certificate and "
                 f"its key without a password ({error})"
             ) from error
-        return context
+        certificate, key = contents
+        return context, (key, certificate)
 
 
 def certificate_of(settings: Settings) -> Certificate | None:

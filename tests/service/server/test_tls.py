@@ -79,17 +79,20 @@ def test_handshakes_that_never_begin_make_room_for_others(models_dir: Path, tmp_
 def test_a_renewed_certificate_is_used_for_new_connections(tmp_path: Path) -> None:
     certificate, key = write_certificate(tmp_path)
     read = Certificate(certificate, key)
-    before = read.context()
+    before, pair = read.context(), (key.read_bytes(), certificate.read_bytes())
+    assert read.key_pair() == pair
     read.refresh()
     assert read.context() is before
     certificate.write_text("nonsense")
     read.refresh()
     assert read.context() is before
+    assert read.key_pair() == pair
     other_certificate, other_key = write_certificate(tmp_path, "renewed")
     os.replace(other_certificate, certificate)
     os.replace(other_key, key)
     read.refresh()
     assert read.context() is not before
+    assert read.key_pair() == (key.read_bytes(), certificate.read_bytes()) != pair
 
 
 def test_a_certificate_is_read_once_its_rights_are_mended(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from grpc import StatusCode
 from service.api.bodies import MAX_SMALL_BYTES, Share
 from service.api.middleware import release_frames
 from service.api.open_inference import infer
+from service.api.open_inference.metadata import is_decoupled
 from service.api.open_inference.requests import ParsedInferRequest
 from service.api.operation import Context
 from service.api.source_language import predictor_of
-from service.bundle.manifest import Task
 from service.grpc_api.call import Call, FindClient, Rpc
 from service.grpc_api.errors import code_of, metadata_of
 from service.grpc_api.methods import Message, find, parse
@@ -150,7 +150,7 @@ class _Stream:
             served = find(self._service, request.model_name, request.model_version)
             inference = read_message(request, served.predictor, max_rows=served.max_batch_size)
             call.timings.skip()
-            if served.manifest.task is Task.TRANSLATION and any(map(len, inference.tensors.values())):
+            if is_decoupled(served) and any(map(len, inference.tensors.values())):
                 await _translate(served, inference, call, answer)
             else:
                 write = lambda outputs: write_message(inference, outputs, served)  # noqa: E731

@@ -116,8 +116,13 @@ def describe_config(served: ServedModel, settings: Settings) -> ModelConfig:
         instance_group=[{"name": served.name, "kind": "KIND_GPU" if on_gpu else "KIND_CPU", "count": settings.workers}],
         dynamic_batching={"max_queue_delay_microseconds": delay},
         parameters={"task": {"string_value": served.manifest.task.value}},
-        model_transaction_policy={"decoupled": served.manifest.task is Task.TRANSLATION},
+        model_transaction_policy={"decoupled": is_decoupled(served)},
     )
+
+
+def is_decoupled(served: ServedModel) -> bool:
+    """Whether a request in a stream of gRPC may have several answers; Triton's term."""
+    return served.manifest.task is Task.TRANSLATION
 
 
 def _joined(names: Iterable[str]) -> str:

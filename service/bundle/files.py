@@ -23,7 +23,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from service.bundle.manifest import FORMAT_VERSION, Manifest, is_model_name
-from service.bundle.write_errors import naming
+from service.bundle.write_errors import attribute_write_errors
 
 MANIFEST = "manifest.json"
 SAMPLES = "samples.json"
@@ -201,7 +201,7 @@ class BundleDraft:
         """
         assert samples, "a bundle needs at least one sample"
         assert manifest is None or manifest.name == self.bundle.manifest.name
-        with naming(self._folder, temporary=self.bundle.path):
+        with attribute_write_errors(self._folder, temporary=self.bundle.path):
             return self._complete({SAMPLES: write_samples(samples), MODEL_CARD: card.encode()}, manifest)
 
     def _complete(self, files: Mapping[str, bytes | Path], manifest: Manifest | None = None) -> Bundle:
@@ -244,7 +244,7 @@ def draft_bundle(
     folder = repository / manifest.name
     staging = _staging_folder(folder)
     try:
-        with naming(folder, temporary=staging):
+        with attribute_write_errors(folder, temporary=staging):
             hashes = {name: _store(staging / name, content, link=link) for name, content in files.items()}
         yield BundleDraft(folder, staging, _with_files(manifest, hashes))
     finally:

@@ -13,10 +13,10 @@ _PROBE_BYTES = 1 << 16
 
 
 @contextmanager
-def naming(path: Path, *, temporary: Path | None = None) -> Iterator[None]:
-    """Let errors of writing inside the `with` name `path`; errors that name another file stay as they are.
+def attribute_write_errors(path: Path, *, temporary: Path | None = None) -> Iterator[None]:
+    """Make errors of writing inside the `with` block name `path`; errors that name another file stay as they are.
 
-    numpy, PyTorch and usearch report a full disk without the system's error. It is found out by writing a little.
+    numpy, PyTorch and usearch report a full disk without the system's error, so a little is written to find it.
 
     Args:
         path: what the user knows as the file or folder that is written.

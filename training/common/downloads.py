@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from service.bundle.write_errors import naming
+from service.bundle.write_errors import attribute_write_errors
 from training.common.data_files import DataFile, SplitDataFile
 from training.common.errors import DatasetError
 from training.common.progress import progress_bar
@@ -152,7 +152,7 @@ def _download(file: DataFile | SplitDataFile, target: Path, make_client: Callabl
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     digest = _new_digest(file.checksum)
     try:
-        with make_client() as client, naming(target, temporary=partial), partial.open("wb") as out:
+        with make_client() as client, attribute_write_errors(target, temporary=partial), partial.open("wb") as out:
             for number, address in enumerate(file.addresses, 1):
                 text = file.name if len(file.addresses) == 1 else f"{file.name} ({number} of {len(file.addresses)})"
                 with _network_errors(address, advice), client.stream("GET", address) as response:

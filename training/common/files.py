@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike
 
-from service.bundle.write_errors import naming
+from service.bundle.write_errors import attribute_write_errors
 
 _SEPARATOR = re.compile(r"[ \t\r]+")
 
@@ -43,7 +43,7 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with naming(path, temporary=partial):
+        with attribute_write_errors(path, temporary=partial):
             with partial.open("wb") as stream:
                 yield stream
                 stream.flush()
@@ -77,7 +77,7 @@ def append_text(path: Path, text: str) -> None:
         OSError: the file cannot be written; it names `path`.
     """
     content = text.encode()
-    with naming(path), path.open("ab", buffering=0) as stream:
+    with attribute_write_errors(path), path.open("ab", buffering=0) as stream:
         size = stream.seek(0, os.SEEK_END)
         try:
             while content:
@@ -95,7 +95,7 @@ def new_memory_map(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> "np.
     Raises:
         OSError: there is no space for it; it names `path`.
     """
-    with naming(path):
+    with attribute_write_errors(path):
         mapped: np.memmap[Any, Any] = np.lib.format.open_memmap(path, "w+", dtype, shape)
         if hasattr(os, "posix_fallocate"):  # Not on macOS.
             with path.open("r+b") as stream:

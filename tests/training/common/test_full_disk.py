@@ -13,7 +13,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from service.bundle.write_errors import naming, remedy, write_error
+from service.bundle.write_errors import attribute_write_errors, remedy, write_error
 from tests.support.classifier_bundles import write_classifier
 from training.bilstm_crf.config import PRESETS as TAGGERS
 from training.bilstm_crf.multi_seed import SEEDS, create_series
@@ -159,10 +159,10 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, make: Callable
 
 
 def test_errors_of_another_file_and_of_no_file_stay_as_they_are(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError) as caught, naming(tmp_path / "x"):
+    with pytest.raises(FileNotFoundError) as caught, attribute_write_errors(tmp_path / "x"):
         (tmp_path / "other").read_bytes()
     assert caught.value.filename == str(tmp_path / "other")
-    with pytest.raises(RuntimeError, match="shapes"), naming(tmp_path / "x"):
+    with pytest.raises(RuntimeError, match="shapes"), attribute_write_errors(tmp_path / "x"):
         raise RuntimeError("shapes do not fit")
     assert write_error(tmp_path) is None
     gone = write_error(tmp_path / "gone")

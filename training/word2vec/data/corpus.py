@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundle.write_errors import naming
+from service.bundle.write_errors import attribute_write_errors
 from service.text import Tokenizer, tokenize
 from training.common.downloads import cache_folder
 from training.common.errors import DatasetError
@@ -107,7 +107,7 @@ def open_corpus(data: str, settings: CorpusSettings, folder: Path | None = None)
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")  # one per process
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        with naming(folder, temporary=partial):
+        with attribute_write_errors(folder, temporary=partial):
             partial.mkdir(parents=True)
             _encode(paragraphs(files), settings, partial, fingerprint, data)
             if _read_fingerprint(folder) != fingerprint:  # else another process has encoded it meanwhile

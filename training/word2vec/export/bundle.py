@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from service.bundle.files import Bundle, draft_bundle
 from service.bundle.manifest import Comparison, Manifest, Metric, Task
-from service.bundle.write_errors import naming
+from service.bundle.write_errors import attribute_write_errors
 from service.tasks.word_vectors.preprocessing import ApproximateIndex, WordVectorsPreprocessing
 from service.text import Normalizer, Tokenizer
 from training.common.errors import ConfigError
@@ -131,7 +131,7 @@ def export_blocks(
     # In the repository, as the temporary files are as large as the vectors, and the bundle links to them.
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=settings.repository) as name:
         folder = Path(name)
-        with naming(settings.repository / settings.name, temporary=folder):
+        with attribute_write_errors(settings.repository / settings.name, temporary=folder):
             staged = stage_vectors(
                 blocks, folder, dimensions=dimensions, normalizer=settings.normalizer, max_words=settings.max_words
             )

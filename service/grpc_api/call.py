@@ -63,10 +63,8 @@ class Call:
         """
         if checked is None:
             self._service.access.check_call(self._operation, self.scope)
-        else:
-            self.scope["state"] |= {
-                name: checked.scope["state"][name] for name in (API_KEY,) if name in checked.scope["state"]
-            }
+        elif key := checked.scope["state"].get(API_KEY):
+            self.scope["state"][API_KEY] = key
 
     def seconds(self, timeout: float | None) -> float | None:
         """The time that a model may take: what a request asks for, or until the deadline of the call.

@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from service.api.operation import Context
 from service.errors import ConfigurationError
@@ -149,8 +149,6 @@ def _credentials(key_pair: Callable[[], KeyPair]) -> grpc.ServerCredentials:
 
 def _described() -> Any:
     """The pool for reflection, which describes the services of other packages too."""
-    from grpc_reflection.v1alpha import reflection_pb2
-
     for file in (health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR):
         POOL.AddSerializedFile(file.serialized_pb)
     return POOL

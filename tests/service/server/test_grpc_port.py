@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from service.server import grpc_port as module
 from service.server.grpc_port import grpc_port
 from service.server.listener import listen
 from service.settings import Settings
+from tests.support.processes import ROOT, environment
 
 
 def test_without_the_setting_nothing_happens() -> None:
@@ -37,6 +41,29 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     remedy = r"needs grpcio-health-checking: pip install 'lectern\[grpc\]'"
     with pytest.raises(ConfigurationError, match=remedy), grpc_port(Settings(grpc_port=0)):
         pass
+
+
+def test_the_process_names_the_missing_extra(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "for name in ('grpc', 'grpc_health', 'grpc_reflection'):\n"
+        "    sys.modules[name] = None\n"
+        "from service.cli import main\n"
+        "sys.exit(main(['serve']))"
+    )
+    settings = {"MODELS": str(tmp_path), "PORT": "0", "GRPC_PORT": "0"}
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(**settings),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "needs grpcio, grpcio-health-checking, grpcio-reflection: pip install 'lectern[grpc]'" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_port_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

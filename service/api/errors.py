@@ -90,7 +90,7 @@ def error_response(error: BaseException, shape: ErrorShape, path: str, repositor
         error: the error.
         shape: the shape of the body.
         path: the path of the request.
-        repository: the model repository, whose place on this machine the answer does not disclose.
+        repository: the model repository, whose path on this machine the answer does not disclose.
     """
     field = error.field if isinstance(error, errors.InvalidRequest) else None
     text = text_of(error, shape, repository)
@@ -103,7 +103,7 @@ def text_of(error: BaseException, shape: ErrorShape, repository: Path) -> str:
     Args:
         error: the error.
         shape: the shape of the body.
-        repository: the model repository, whose place on this machine the text does not disclose.
+        repository: the model repository, whose path on this machine the text does not disclose.
     """
     text = _INTERNAL if status_of(error, shape) == 500 else str(error)
     if isinstance(error, errors.InvalidRequest) and error.field is not None:

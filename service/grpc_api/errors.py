@@ -38,7 +38,7 @@ def details_of(error: BaseException, repository: Path) -> str:
 
     Args:
         error: the error.
-        repository: the model repository, whose place on this machine the text does not disclose.
+        repository: the model repository, whose path on this machine the text does not disclose.
     """
     text = text_of(error, ErrorShape.PLAIN, repository)
     encoded = text.encode(errors="replace")

@@ -101,10 +101,10 @@ class _MessageContents:
     def read(self, tensor: RequestInput, spec: TensorSpec, shape: list[int], field: str) -> NDArray[Any]:
         number, self._next = self._next, self._next + 1
         contents = self._inputs[number].contents
-        given = [descriptor.name for descriptor, _ in contents.ListFields()]
+        set_fields = [descriptor.name for descriptor, _ in contents.ListFields()]
         if not self._raw:
-            return self._read_typed(contents, given, spec, shape, f"{field}.contents")
-        if given:
+            return self._read_typed(contents, set_fields, spec, shape, f"{field}.contents")
+        if set_fields:
             raise InvalidRequest("is sent together with raw_input_contents; send one of them", f"{field}.contents")
         if number >= len(self._raw):
             raise InvalidRequest(
@@ -120,16 +120,16 @@ class _MessageContents:
             )
 
     def _read_typed(
-        self, contents: Any, given: list[str], spec: TensorSpec, shape: list[int], field: str
+        self, contents: Any, set_fields: list[str], spec: TensorSpec, shape: list[int], field: str
     ) -> NDArray[Any]:
         name = _FIELDS.get(spec.datatype)
         if name is None:
             raise InvalidRequest(f"{spec.datatype.value} has no contents; send it in raw_input_contents", field)
-        if wrong := [other for other in given if other != name]:
+        if wrong := [other for other in set_fields if other != name]:
             raise InvalidRequest(f"{spec.datatype.value} is sent in {name}, not in {wrong[0]}", field)
         values, expected = getattr(contents, name), math.prod(shape)
         if len(values) != expected:
-            missing = "" if given else "; send them there or in raw_input_contents"
+            missing = "" if set_fields else "; send them there or in raw_input_contents"
             raise InvalidRequest(
                 f"has {len(values)} values, the shape {shape} takes {expected}{missing}", f"{field}.{name}"
             )

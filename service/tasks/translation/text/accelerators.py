@@ -48,8 +48,8 @@ def add_accelerators(text: str, markup: Sequence[Span], is_known: Callable[[str]
                 before = match[kind.replace("after", "before")]
                 if (before.isupper() and word.isupper()) or not is_known((before + word).lower()):
                     continue
-            opening = match.start(kind) - 1
-            result.append(Span(opening, opening + 1, SpanKind.START_TAG, _TAG))
+            start_of_word = match.start(kind)
+            result.append(Span(start_of_word - 1, start_of_word, SpanKind.START_TAG, _TAG))
             result.append(Span(match.end(kind), match.end(kind), SpanKind.END_TAG, _TAG))
         if span:
             result.append(span)

@@ -114,20 +114,20 @@ class InventionGuard:
             ids: their token ids.
             written: the text of the segment as it stands, without what is protected.
         """
-        plain = _SYMBOLS.sub(" ", words)
-        found = _WORD.findall(plain.lower())
-        if all(len(word) == 1 for word in found):
+        lowercase_words = _words_of(words)
+        if all(len(word) == 1 for word in lowercase_words):
             alone = _SINGLE_LETTERS.get(self._language, frozenset())
-            if not (len(set(found)) == 1 and alone.issuperset(found)):
+            if not (len(set(lowercase_words)) == 1 and alone.issuperset(lowercase_words)):
                 return "no_letters"
-        if _FORMULA.search(written) and all(len(word) <= _MAX_VARIABLE for word in found):
+        if _FORMULA.search(written) and all(len(word) <= _MAX_VARIABLE for word in lowercase_words):
             return "no_letters"
-        longest_run = _longest_run(found)
-        if longest_run > self._thresholds.max_word_repetitions or longest_run == len(found) >= _MIN_SAME_WORDS:
+        longest_run = _longest_run(lowercase_words)
+        is_one_word = longest_run == len(lowercase_words) >= _MIN_SAME_WORDS
+        if longest_run > self._thresholds.max_word_repetitions or is_one_word:
             return "repeats"
         if is_code(written):
             return "language"
-        known = self._known_share(found)
+        known = self._known_share(lowercase_words)
         is_split = self._letters_per_piece(ids) < self._thresholds.max_letters_per_piece
         return "language" if is_split and known < self._thresholds.min_known_words else None
 
@@ -138,8 +138,7 @@ class InventionGuard:
             words: the words that are read, with placeholders.
             ids: their token ids.
         """
-        found = _WORD.findall(_SYMBOLS.sub(" ", words).lower())
-        return len(ids) > _MAX_CERTAIN_TOKENS or self._known_share(found) < _MIN_CERTAIN_WORDS
+        return len(ids) > _MAX_CERTAIN_TOKENS or self._known_share(_words_of(words)) < _MIN_CERTAIN_WORDS
 
     def after(self, ids: Sequence[int], hypothesis: Hypothesis) -> Reason | None:
         """Why a segment is kept instead of its translation; None if it is translated.
@@ -161,10 +160,9 @@ class InventionGuard:
             return "unattended"
         if self._is_unattended(ids, hypothesis):
             return "unattended"
-        if hypothesis.score < limits.min_score:
-            known = self._known_share(_WORD.findall(_SYMBOLS.sub(" ", source).lower()))
-            if known < limits.min_known_words_of_low_score:
-                return "language"
+        is_unlikely = hypothesis.score < limits.min_score
+        if is_unlikely and self._known_share(_words_of(source)) < limits.min_known_words_of_low_score:
+            return "language"
         return None
 
     def _is_loop(self, ids: Sequence[int], hypothesis: Hypothesis) -> bool:
@@ -205,6 +203,11 @@ class InventionGuard:
         pieces = [self._source.piece(id_) for id_ in ids if id_ not in self._source.placeholder_ids]
         letters = [sum(map(str.isalpha, piece)) for piece in pieces]
         return sum(letters) / max(1, sum(map(bool, letters)))
+
+
+def _words_of(text: str) -> list[str]:
+    """The words of a text with placeholders, in lower case."""
+    return _WORD.findall(_SYMBOLS.sub(" ", text).lower())
 
 
 def _longest_run(words: Sequence[str]) -> int:

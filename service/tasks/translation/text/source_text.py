@@ -1,4 +1,4 @@
-"""A text as the translator reads it, with the place of each character in the text as it was sent."""
+"""A text as the translator reads it, with the offset of each character in the text as it was sent."""
 
 from __future__ import annotations
 

@@ -40,18 +40,18 @@ def find_structure(text: str, markup: Sequence[Span], *, is_html: bool = False) 
     if blocks:
         outside = iter([span for span in markup if not any(low <= span.start < high for low, high in blocks)])
         markup = sorted([*outside, *_spans(blocks)], key=lambda span: span.start)
-    found = [*_pipes(text), *(() if is_html else _tabs(text)), *(_messages(text) if "{" in text else ())]
-    if not found:
+    structure = [*_pipes(text), *(() if is_html else _tabs(text)), *(_messages(text) if "{" in text else ())]
+    if not structure:
         return list(markup)
-    found.sort(key=lambda span: span.start)
+    structure.sort(key=lambda span: span.start)
     result: list[Span] = []
-    remaining = iter(found)
-    own = next(remaining, None)
+    remaining = iter(structure)
+    following = next(remaining, None)
     for (start, stop), span in zip(gaps_between(0, len(text), markup), [*markup, None], strict=True):
-        while own and own.start < stop:
-            if own.start >= start and own.end <= stop:
-                result.append(own)
-            own = next(remaining, None)
+        while following and following.start < stop:
+            if following.start >= start and following.end <= stop:
+                result.append(following)
+            following = next(remaining, None)
         if span:
             result.append(span)
     return result

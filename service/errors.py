@@ -3,8 +3,11 @@
 LecternError
 ├── InvalidRequest            a field is wrong; the text names it and the remedy
 │   ├── LimitExceeded         more of something than the limit
+│   │   └── DocumentTooLarge  a document that is larger than a limit allows
 │   ├── MalformedBody         the body cannot be parsed at all
-│   └── NotImplementedHere    a part of a protocol that Lectern does not have
+│   ├── NotImplementedHere    a part of a protocol that Lectern does not have
+│   ├── UnsupportedDocument   a document in a format that is not read
+│   └── MalformedDocument     a document that is damaged, or not of the format that its suffix says
 ├── PayloadTooLarge           more bytes than the limit
 ├── UnsupportedMedia          a content type or encoding that is not read
 ├── UnknownModel              no such model or version
@@ -84,6 +87,27 @@ class MalformedBody(InvalidRequest):
 
 class NotImplementedHere(InvalidRequest):
     """The request needs a part of its protocol that Lectern does not have."""
+
+
+class UnsupportedDocument(InvalidRequest):
+    """A document in a format that is not read."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "file")
+
+
+class MalformedDocument(InvalidRequest):
+    """A document that is damaged, or not of the format that its suffix says."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "file")
+
+
+class DocumentTooLarge(LimitExceeded):
+    """A document that is larger than a limit allows."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "file")
 
 
 class PayloadTooLarge(LecternError):

@@ -29,6 +29,9 @@ ERRORS: list[errors.LecternError] = [
     errors.MalformedBody("broken"),
     errors.LimitExceeded("large", "texts[3]"),
     errors.NotImplementedHere("shared memory", "texts[3]"),
+    errors.UnsupportedDocument("unknown"),
+    errors.MalformedDocument("broken"),
+    errors.DocumentTooLarge("large"),
     errors.PayloadTooLarge("large"),
     errors.UnsupportedMedia("media"),
     errors.UnknownModel("unknown"),
@@ -131,7 +134,7 @@ def test_our_routes_answer_problem_json(failing: TestClient, number: int) -> Non
     assert response.headers["content-type"] == "application/problem+json"
     problem = response.json()
     detail = problem.pop("detail")
-    field = {"field": "texts[3]"} if isinstance(error, errors.InvalidRequest) and error.field else {}
+    field = {"field": error.field} if isinstance(error, errors.InvalidRequest) and error.field else {}
     assert problem == {
         "type": "about:blank",
         "title": phrase(status),
@@ -171,7 +174,7 @@ def test_openais_routes_answer_openais_object(failing: TestClient, number: int) 
         504: "server_error",
     }
     assert body["error"]["type"] == kind.get(response.status_code, "invalid_request_error")
-    assert body["error"]["param"] == ("texts[3]" if number in INVALID else None)
+    assert body["error"]["param"] == getattr(ERRORS[number], "field", None)
     assert SECRET not in response.text
 
 

@@ -36,7 +36,7 @@ def find_structure(text: str, markup: Sequence[Span], *, is_html: bool = False) 
         markup: its tags and comments; those in blocks of code are left out.
         is_html: whether white space means nothing, so that there are neither blocks nor tabs.
     """
-    blocks = [] if is_html or not _BLOCK.search(text) else list(_code_blocks(text))
+    blocks = [] if is_html or not _BLOCK.search(text) else list(code_blocks(text))
     if blocks:
         outside = iter([span for span in markup if not any(low <= span.start < high for low, high in blocks)])
         markup = sorted([*outside, *_spans(blocks)], key=lambda span: span.start)
@@ -61,7 +61,8 @@ def _spans(ranges: Sequence[Range]) -> list[Span]:
     return [Span(start, stop, SpanKind.STRUCTURE) for start, stop in ranges]
 
 
-def _code_blocks(text: str) -> Iterator[Range]:
+def code_blocks(text: str) -> Iterator[Range]:
+    """The blocks of code in Markdown, in reading order: between fences, or indented if any line is code."""
     fence: tuple[str, int] | None = None
     indented: list[Range] = []
     after_blank = True

@@ -1,0 +1,141 @@
+"""What every format implements: a document as segments to translate, which is written again with translations."""
+
+from __future__ import annotations
+
+import html
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from service.errors import DocumentTooLarge
+
+_TAG = re.compile(r"<[^>]*>")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentLimits:
+    """Limits of one document."""
+
+    max_unpacked_bytes: int = 64 * 2**20
+    """Maximum size in bytes, that of all files in it if it is a zip archive."""
+    max_members: int = 4_096
+    """Maximum number of files in a zip archive."""
+    max_characters: int = 1_000_000
+    """Maximum number of characters to translate."""
+    max_segment_characters: int = 10_000
+    """Maximum number of characters of one segment, markup included; longer texts become several segments."""
+
+
+class Segment(NamedTuple):
+    """A text to translate, at least a whole sentence."""
+
+    text: str
+    is_html: bool
+    """Whether it is HTML: special characters are escaped, and inline tags stand for the format of words."""
+
+    @property
+    def plain(self) -> str:
+        """The text without tags, with entities decoded."""
+        return html.unescape(_TAG.sub("", self.text)) if self.is_html else self.text
+
+
+class Batch(NamedTuple):
+    """Segments that may be translated together."""
+
+    indices: Sequence[int]
+    """Their positions in `Document.segments`."""
+    texts: list[str]
+    is_html: bool
+
+
+class Document(ABC):
+    """A document that was read.
+
+    Args:
+        segments: its texts, in reading order.
+        suffix: the suffix of the name of the translated file, such as `.txt`.
+    """
+
+    def __init__(self, segments: Sequence[Segment], suffix: str) -> None:
+        self.segments = segments
+        self.suffix = suffix
+
+    @property
+    def characters(self) -> int:
+        """The number of characters to translate, without markup."""
+        return sum(len(segment.plain) for segment in self.segments)
+
+    def excerpt(self, characters: int) -> str:
+        """The first so many characters of the text, without markup: for the identification of its language."""
+        lines: list[str] = []
+        length = 0
+        for segment in self.segments:
+            if length >= characters:
+                break
+            lines.append(segment.plain)
+            length += len(lines[-1]) + 1
+        return "\n".join(lines)[:characters]
+
+    def batches(self, max_texts: int, max_characters: int) -> Iterator[Batch]:
+        """All segments in order, as batches that are translated one after the other.
+
+        Args:
+            max_texts: maximum number of segments in a batch.
+            max_characters: maximum number of characters of a batch, markup included; at least
+                `DocumentLimits.max_segment_characters`.
+        """
+        start, length = 0, 0
+        for index, segment in enumerate(self.segments):
+            is_full = index - start >= max_texts or length + len(segment.text) > max_characters
+            if index > start and (is_full or segment.is_html != self.segments[start].is_html):
+                yield self._batch(start, index)
+                start, length = index, 0
+            length += len(segment.text)
+        if self.segments:
+            yield self._batch(start, len(self.segments))
+
+    def write(self, translations: Sequence[str], target: str) -> bytes:
+        """The document with these translations.
+
+        Args:
+            translations: the translation of each segment, [N]; HTML where the segment is.
+            target: language of the translations, for example `de`; for the places where a document says its language.
+        """
+        assert len(translations) == len(self.segments), "one translation for each segment"
+        return self._write(translations, target)
+
+    @abstractmethod
+    def _write(self, translations: Sequence[str], target: str) -> bytes:
+        """Implements `write`."""
+
+    def _batch(self, start: int, stop: int) -> Batch:
+        segments = self.segments[start:stop]
+        return Batch(range(start, stop), [segment.text for segment in segments], segments[0].is_html)
+
+
+class SegmentCollector:
+    """Collects the segments of a document that is being read, within the limit of characters."""
+
+    def __init__(self, limits: DocumentLimits) -> None:
+        self.segments: list[Segment] = []
+        self._limits = limits
+        self._characters = 0
+
+    def add(self, segment: Segment) -> int:
+        """Add a segment; returns its index.
+
+        Raises:
+            DocumentTooLarge: the segments have too many characters.
+        """
+        self._characters += len(segment.plain)
+        check_characters(self._characters, self._limits)
+        self.segments.append(segment)
+        return len(self.segments) - 1
+
+
+def check_characters(characters: int, limits: DocumentLimits) -> None:
+    """Raise DocumentTooLarge for more characters than the limit."""
+    if characters > limits.max_characters:
+        raise DocumentTooLarge(f"has more than {limits.max_characters} characters, the limit; send it in parts")

@@ -1,0 +1,57 @@
+"""The formats of documents, by the suffix of a file's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import PurePosixPath
+
+from service.documents.document import Document, DocumentLimits
+from service.documents.plain_text import read_plain_text
+from service.errors import DocumentTooLarge, UnsupportedDocument
+
+_READERS: dict[str, Callable[[bytes, DocumentLimits], Document]] = {".txt": read_plain_text}
+
+
+def supported_formats() -> tuple[str, ...]:
+    """The suffixes of the formats that can be read, such as `.txt`."""
+    return tuple(_READERS)
+
+
+def read_document(filename: str, content: bytes, limits: DocumentLimits) -> Document:
+    """Read a document; takes time and memory linear in its unpacked size.
+
+    Args:
+        filename: its name, whose suffix says the format; folders before the name do not matter.
+        content: its bytes.
+        limits: what it may hold.
+
+    Raises:
+        UnsupportedDocument: the format is not read, or needs a package that is not installed.
+        MalformedDocument: the content is not of this format, or is damaged.
+        DocumentTooLarge: it is larger than a limit allows.
+    """
+    reader = _READERS[_suffix(filename)]
+    if len(content) > limits.max_unpacked_bytes:
+        raise DocumentTooLarge(f"has {len(content)} bytes, the limit is {limits.max_unpacked_bytes}; send it in parts")
+    return reader(content, limits)
+
+
+def output_name(filename: str, target: str, document: Document) -> str:
+    """The name of the translated file, without folders: `letter_de.txt` for `letter.txt`."""
+    return f"{_base_name(filename).removesuffix(_suffix_as_sent(filename))}_{target}{document.suffix}"
+
+
+def _suffix(filename: str) -> str:
+    suffix = _suffix_as_sent(filename).lower()
+    if suffix not in _READERS:
+        named = f"{suffix} files are not read" if suffix else "its name has no suffix, which would say its format"
+        raise UnsupportedDocument(f"{named}; the formats are {', '.join(supported_formats())}")
+    return suffix
+
+
+def _suffix_as_sent(filename: str) -> str:
+    return PurePosixPath(_base_name(filename)).suffix
+
+
+def _base_name(filename: str) -> str:
+    return PurePosixPath(filename.replace("\\", "/")).name

@@ -1,0 +1,56 @@
+"""The encoding of a text file."""
+
+from __future__ import annotations
+
+import codecs
+from typing import NamedTuple
+
+from service.errors import MalformedDocument
+
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+_BINARY_FORMATS = {
+    b"PK\x03\x04": "a zip archive, such as .docx and .odt are",
+    b"%PDF-": "a PDF",
+    b"\xd0\xcf\x11\xe0": "an old Office file; save it in a current format",
+    b"{\\rtf": "an RTF file",
+}
+
+
+class DecodedText(NamedTuple):
+    """The text of a file, and how it was encoded."""
+
+    text: str
+    encoding: str
+    byte_order_mark: bytes = b""
+
+    def encode(self, text: str) -> bytes:
+        """Another text in the same encoding, with the same byte order mark."""
+        return self.byte_order_mark + text.encode(self.encoding, "surrogatepass")
+
+
+def decode(content: bytes) -> DecodedText:
+    """The text of a file in UTF-8, or in UTF-16 with a byte order mark.
+
+    Other encodings are not guessed: a wrong guess changes letters without a word.
+
+    Raises:
+        MalformedDocument: it is in another encoding, or is no text.
+    """
+    for start, name in _BINARY_FORMATS.items():
+        if content.startswith(start):
+            raise MalformedDocument(f"is {name}, not the text that its suffix says; give it the right suffix")
+    mark = next((mark for mark in _BYTE_ORDER_MARKS if content.startswith(mark)), b"")
+    encoding = _BYTE_ORDER_MARKS.get(mark, "utf-8")
+    try:
+        text = content[len(mark) :].decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, len(mark) + error.start) + 1
+        raise MalformedDocument(f"is not {encoding.upper()} in line {line}; save it as UTF-8") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise MalformedDocument(f"has a NUL character in line {line}, so it is no text; save it as UTF-8")
+    return DecodedText(text, encoding, mark)

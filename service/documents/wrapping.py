@@ -1,0 +1,39 @@
+"""Texts of several lines: broken again after translation, and cut where they are too long for one segment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+_SENTENCE_END = re.compile(r"[.!?\u2026\u3002]+[\"'\u201d\u2019)\]\u00bb]*\s+|\n\s*")
+_SPACE = re.compile(r"\s+")
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Lines of at most `width` characters, if no word is longer; spaces at the breaks are dropped."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        if lines and len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += " " + word
+        else:
+            lines.append(word)
+    return lines
+
+
+def cut(text: str, most: int) -> Iterator[str]:
+    """Parts of at most `most` characters, which joined are the text; cut after a sentence if one ends there.
+
+    A sentence that is longer is cut at a space, and a word that is longer anywhere.
+    """
+    start = 0
+    while len(text) - start > most:
+        stop = _last_end(_SENTENCE_END, text, start, start + most) or _last_end(_SPACE, text, start, start + most)
+        stop = stop or start + most
+        yield text[start:stop]
+        start = stop
+    yield text[start:]
+
+
+def _last_end(pattern: re.Pattern[str], text: str, start: int, stop: int) -> int | None:
+    ends: Sequence[int] = [match.end() for match in pattern.finditer(text, start, stop)]
+    return ends[-1] if ends else None

@@ -9,7 +9,8 @@ LecternError
 │   ├── UnsupportedDocument   a document in a format that is not read
 │   └── MalformedDocument     a document that is damaged, or not of the format that its suffix says
 ├── PayloadTooLarge           more bytes than the limit
-├── UnsupportedMedia          a content type or encoding that is not read
+├── UnsupportedMedia          a content type that is not read
+│   └── UnsupportedEncoding   a content encoding that is not read
 ├── UnknownModel              no such model or version
 ├── UnknownRoute              no such route on this port
 ├── Unavailable               try again after `retry_after` seconds
@@ -117,9 +118,13 @@ class PayloadTooLarge(LecternError):
 
 
 class UnsupportedMedia(LecternError):
-    """A content type or encoding that is not read."""
+    """A content type that is not read."""
 
     refusal = RefusalReason.BODY
+
+
+class UnsupportedEncoding(UnsupportedMedia):
+    """A content encoding that is not read."""
 
 
 class UnknownModel(LecternError):

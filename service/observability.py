@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import orjson
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from service.errors import RefusalReason
 from service.metric_files import use_metric_files
@@ -159,9 +160,9 @@ class Metrics:
         """A timer of the stages of one version of a model, with its labels resolved."""
         return StageTimer({stage: self.stage_seconds.labels(model, version, stage) for stage in STAGES})
 
-    def render(self) -> bytes:
-        """All metrics in Prometheus' text format, summed over the worker processes."""
-        return generate_latest(self._collector())
+    def render(self, *, openmetrics: bool = False) -> bytes:
+        """All metrics in Prometheus' text format or in that of OpenMetrics 1.0, summed over the worker processes."""
+        return (generate_openmetrics if openmetrics else generate_latest)(self._collector())
 
     def samples(self) -> Iterator[tuple[str, Mapping[str, str], float]]:
         """Yield the name, labels and value of every sample, summed over the worker processes."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
-import zlib
-from collections.abc import Iterator
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Scope
 
+from service.api.content_encoding import IDENTITY, Decompressor
 from service.api.turns import Turns
-from service.errors import DeadlineExceeded, MalformedBody, PayloadTooLarge, Saturated, UnsupportedMedia
+from service.errors import DeadlineExceeded, PayloadTooLarge, Saturated
 from service.limits import variable
 
 BODY_IS_READ = "body_is_read"
@@ -22,9 +21,6 @@ _SHARE = "body_share"
 
 MAX_SMALL_BYTES = 64 * 1024
 """Bodies up to this size are neither counted nor held back; the server reads as much of a connection by itself."""
-
-_INFLATED_BYTES = 256 * 1024
-"""Bytes that are decompressed before the event loop turns: about a millisecond."""
 
 _READ_BYTES = 320 * 1024
 """Most that one message of the server brings."""
@@ -110,7 +106,7 @@ def release_body(scope: Scope) -> None:
 def is_small(scope: Scope) -> bool:
     """Whether the body of a request is known to be small before it is read."""
     declared, encoding = _headers(scope)
-    return declared is not None and declared <= MAX_SMALL_BYTES and encoding == b"identity"
+    return declared is not None and declared <= MAX_SMALL_BYTES and encoding == IDENTITY
 
 
 async def receive_body(
@@ -131,7 +127,7 @@ async def receive_body(
         Saturated: other bodies take all the memory that there is for bodies.
         ClientDisconnect: the client leaves before the body is complete.
         PayloadTooLarge: more bytes than the limit.
-        UnsupportedMedia: a content encoding other than gzip and deflate.
+        UnsupportedEncoding: a content encoding other than gzip and deflate.
         MalformedBody: the compressed data are invalid.
     """
     too_large = PayloadTooLarge(f"the body is larger than {limit} bytes ({described}); send it in parts")
@@ -156,7 +152,7 @@ async def receive_body(
     return body
 
 
-def _headers(scope: Scope) -> tuple[int | None, bytes]:
+def _headers(scope: Scope) -> tuple[int | None, str]:
     """The declared length, None without one, and the content encoding."""
     length: int | None = None
     encoding = b""
@@ -166,7 +162,7 @@ def _headers(scope: Scope) -> tuple[int | None, bytes]:
             length = int(value.lstrip(b"0") or b"0")
         elif name == b"content-encoding":
             encoding += (b"," if encoding else b"") + value.strip().lower()
-    return length, encoding or b"identity"
+    return length, encoding.decode("latin-1") or IDENTITY
 
 
 async def _receive_small(request: Request) -> bytes:
@@ -182,10 +178,10 @@ async def _receive_small(request: Request) -> bytes:
 
 
 async def _receive_counted(
-    request: Request, share: Share, turns: Turns, encoding: bytes, limit: int, too_large: PayloadTooLarge
+    request: Request, share: Share, turns: Turns, encoding: str, limit: int, too_large: PayloadTooLarge
 ) -> bytes:
     """Read a body of any size and encoding, within the budget. What is done with it next has a turn of its own."""
-    decompressor = None if encoding == b"identity" else _Decompressor(encoding.decode("latin-1"))
+    decompressor = None if encoding == IDENTITY else Decompressor(encoding)
     request.scope["state"][_SHARE] = share
     # Not a list of parts to be joined: a block that grows, and is moved by the system where it is large, takes neither
     # twice the memory nor a long step at the end.
@@ -224,50 +220,3 @@ async def _receive_some(request: Request) -> tuple[bytes, bool]:
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
     return message.get("body", b""), message.get("more_body", False)
-
-
-class _Decompressor:
-    """Decompresses a stream piece by piece.
-
-    Args:
-        encoding: the content encoding.
-
-    Raises:
-        UnsupportedMedia: it is neither gzip nor deflate.
-    """
-
-    def __init__(self, encoding: str) -> None:
-        if encoding not in ("gzip", "deflate"):
-            raise UnsupportedMedia(f"content-encoding {encoding[:64]!r} is not supported; send gzip, deflate or none")
-        self._encoding = encoding
-        # wbits 47 reads both zlib and gzip.
-        self._stream = zlib.decompressobj(47)
-
-    def parts(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what a part of the stream decompresses to, in pieces.
-
-        Raises:
-            MalformedBody: the data are invalid, or go on after their end.
-        """
-        for start in range(0, len(chunk), MAX_SMALL_BYTES):  # zlib copies what it has not yet consumed, at every piece.
-            compressed = chunk[start : start + MAX_SMALL_BYTES]
-            is_full = False
-            while compressed or is_full:
-                if self._stream.eof and compressed:
-                    raise self._trailing()
-                try:
-                    part = self._stream.decompress(compressed, _INFLATED_BYTES)
-                except zlib.error as error:
-                    raise MalformedBody(f"the body is not valid {self._encoding}") from error
-                compressed, is_full = self._stream.unconsumed_tail, len(part) == _INFLATED_BYTES
-                yield part
-
-    def check_end(self) -> None:
-        """Raise MalformedBody unless the stream ended with the body."""
-        if not self._stream.eof:
-            raise MalformedBody(f"the {self._encoding} body is cut short")
-        if self._stream.unused_data:
-            raise self._trailing()
-
-    def _trailing(self) -> MalformedBody:
-        return MalformedBody(f"the {self._encoding} body has data after its end; send one compressed stream")

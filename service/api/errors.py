@@ -12,6 +12,7 @@ import orjson
 from starlette.responses import Response
 
 from service import errors
+from service.api.content_encoding import ACCEPT_ENCODING
 from service.api.path_privacy import hide_paths
 from service.observability import request_id
 
@@ -25,6 +26,7 @@ STATUS: dict[type[errors.LecternError], int] = {
     errors.DocumentTooLarge: 422,
     errors.PayloadTooLarge: 413,
     errors.UnsupportedMedia: 415,
+    errors.UnsupportedEncoding: 415,
     errors.UnknownModel: 404,
     errors.UnknownRoute: 404,
     errors.NotReady: 503,
@@ -126,6 +128,8 @@ def _headers(error: BaseException) -> dict[str, str]:
         return {"retry-after": str(seconds)}
     if isinstance(error, errors.Unauthorized):  # RFC 6750, section 3
         return {"www-authenticate": 'Bearer realm="lectern"' + (', error="invalid_token"' if error.wrong else "")}
+    if isinstance(error, errors.UnsupportedEncoding):  # RFC 9110, section 15.5.16
+        return {"accept-encoding": ACCEPT_ENCODING}
     return {}
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CONTENT_TYPE_PLAIN_1_0_0
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPENMETRICS
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from service.access.scopes import KeyScope
 from service.api.errors import ErrorShape
 from service.api.io import model_response
+from service.api.negotiation import Accepted, accepted
 from service.api.operation import Context, Operation, context
 from service.errors import NotReady
 
@@ -55,8 +57,21 @@ def check_ready(service: Context) -> None:
 
 
 async def metrics(request: Request) -> Response:
-    """Write all metrics."""
-    return Response(context(request).metrics.render(), media_type=CONTENT_TYPE_LATEST)
+    """Write all metrics, in the format that the caller accepts."""
+    members = sorted(accepted(request.headers, "accept"), key=lambda member: -member.weight)
+    content_type = next(filter(None, map(_exposition, members)), CONTENT_TYPE_PLAIN_0_0_4)
+    content = context(request).metrics.render(openmetrics=content_type == OPENMETRICS)
+    return Response(content, headers={"content-type": content_type, "vary": "accept"})
+
+
+def _exposition(member: Accepted) -> str | None:
+    """The content type of the format of metrics that a member of `Accept` names; None of any other."""
+    version = member.parameters.get("version", "")
+    if member.name == "application/openmetrics-text":
+        return OPENMETRICS if version in ("", "1.0.0") else None
+    if member.name in ("text/plain", "text/*", "*/*"):
+        return CONTENT_TYPE_PLAIN_1_0_0 if version == "1.0.0" else CONTENT_TYPE_PLAIN_0_0_4
+    return None
 
 
 LIVE = Operation(
@@ -101,9 +116,13 @@ OPERATIONS = (
         errors=ErrorShape.PROBLEM,
         tag="health",
         summary="Prometheus metrics",
-        description="All metrics in Prometheus' text format, summed over the worker processes.",
+        description="All metrics in Prometheus' text format, or in that of OpenMetrics 1.0 if `Accept` prefers it, "
+        "summed over the worker processes.",
         operation_id="metrics_metrics_get",
-        response_media_types={"text/plain": {"schema": {"type": "string"}}},
+        response_media_types={
+            "text/plain": {"schema": {"type": "string"}},
+            "application/openmetrics-text": {"schema": {"type": "string"}},
+        },
         key_scope=KeyScope.METRICS,
     ),
 )

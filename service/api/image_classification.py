@@ -21,6 +21,7 @@ from service.bundle.manifest import Task
 from service.errors import InvalidRequest, LimitExceeded, UnsupportedMedia
 from service.limits import Limits, variable
 from service.tasks.base import invalid_body
+from service.tasks.image_classification.preprocessing import is_picture
 from service.tasks.image_classification.request import ClassifyRequest, to_request
 from service.tasks.image_classification.schemas import DEFAULT_TOP_K, ClassifyBody, ImageResult, TopK
 
@@ -68,41 +69,47 @@ async def classify(request: Request) -> Response:
 
 
 async def _read(request: Request) -> _ParsedBody:
-    """Read the body in the form that its content type names."""
+    """Read the body: a picture if its bytes are one, whatever its content type says, else in the form that this names.
+
+    No other form begins like a picture, and programs send many wrong types: curl's for any data is that of a form.
+    """
     kind = media_type(request)
+    limits = json_limits(request)
+    body = await read_body(request, limits if kind == "application/json" else None)
+    if kind.startswith("image/") or is_picture(body):
+        return _ParsedBody({}, ClassifyRequest(pictures=(body,), field=None))
     if kind == "application/json":
-        limits = json_limits(request)
-        body = await read_body(request, limits)
         content = validate(ClassifyBody, await check_and_parse(body, limits, context(request).turns))
         options = {name: getattr(content, name) for name in _OPTIONS if name in content.model_fields_set}
         return _ParsedBody(options, to_request(content, may_contain_booleans=b"true" in body or b"false" in body))
-    if kind.startswith("image/"):
-        return _ParsedBody({}, ClassifyRequest(pictures=(await read_body(request),), field=None))
     if kind == MULTIPART:
-        return await _read_form(request, await read_body(request))
+        return await _read_form(request, body)
     problem = f"content-type {kind[:64]!r} is not supported; send" if kind else "name a content-type:"
     raise UnsupportedMedia(f"{problem} {_ACCEPTED}")
 
 
 async def _read_form(request: Request, body: bytes) -> _ParsedBody:
     limit = context(request).settings.max_images
+    too_many = LimitExceeded(
+        f"more than {limit} images, which is the limit ({variable('max_images')}); send several requests", "image"
+    )
     try:
         parts = await parse_multipart(request, body, max_files=limit)
     except TooManyFiles as error:
-        raise LimitExceeded(
-            f"more than {limit} images, which is the limit ({variable('max_images')}); send several requests", "image"
-        ) from error
+        raise too_many from error
     options: list[tuple[str, str]] = []
     pictures: list[bytes] = []
     for part in parts:
         if part.name == "image":
-            if not part.is_file:
+            if not part.is_file and not is_picture(part.content):
                 raise InvalidRequest("is text; send it as a file, as in: curl -F image=@digit.png", "image")
             pictures.append(part.content)
         elif part.name in _OPTIONS and not part.is_file:
             options.append((part.name, part.text))
         else:
             raise InvalidRequest(f"is not a part of this request; send 'image' and {', '.join(_OPTIONS)}", part.name)
+    if len(pictures) > limit:
+        raise too_many
     return _ParsedBody(single_values(options), ClassifyRequest(pictures=tuple(pictures), field="image"))
 
 
@@ -156,9 +163,9 @@ OPERATIONS = (
         tag="tasks",
         summary="Classify images",
         description=(
-            "The body is an image (PNG, JPEG, WebP, BMP, GIF or TIFF), a form with one or more parts named `image`, "
-            "or JSON with base64 `images` or ready `pixels`. Images may have any size, be in color or grayscale, and "
-            "dark on light or light on dark."
+            "The body is an image (PNG, JPEG, WebP, BMP, GIF or TIFF, known by its bytes whatever the content type), a "
+            "form with one or more parts named `image`, or JSON with base64 `images` or ready `pixels`. Images may "
+            "have any size, be in color or grayscale, and dark on light or light on dark."
         ),
         body=ClassifyBody,
         json_limits=_json_limits,
@@ -181,6 +188,7 @@ OPERATIONS = (
         ),
         body_media_types={f"image/{name}": _IMAGE_FILE for name in _IMAGE_FORMATS}
         | {
+            "application/octet-stream": _IMAGE_FILE,
             MULTIPART: {
                 "schema": {
                     "type": "object",
@@ -193,7 +201,7 @@ OPERATIONS = (
                         "split": {"type": "boolean"},
                     },
                 }
-            }
+            },
         },
         statuses=INFERENCE_STATUSES,
     ),

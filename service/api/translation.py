@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,6 +10,7 @@ from service.api.events import EventStream
 from service.api.io import add_model_headers, read_model, while_connected
 from service.api.json_limits import JsonLimits, bytes_of
 from service.api.language_names import language_name
+from service.api.negotiation import accepted
 from service.api.operation import INFERENCE_STATUSES, Context, Operation, context, timings
 from service.api.source_language import AUTO, check_sizes, identify_sources, predictor_of, source_languages
 from service.api.task_answer import TaskAnswer, respond
@@ -24,8 +23,6 @@ from service.tasks.translation.request import TranslateRequest
 from service.tasks.translation.schemas import TranslateBody, Translated
 
 EVENT_STREAM = "text/event-stream"
-
-_REFUSED = re.compile(r"q=0(\.0*)?")
 
 
 class TranslateAnswer(TaskAnswer[Translated]):
@@ -43,7 +40,7 @@ async def translate(request: Request) -> Response:
     served = context(request).registry.find(Task.TRANSLATION, body.model, body.version, source=source, target=target)
     task_request = predictor_of(served).parse(body)
     task_request.detected = detections
-    if _accepts_events(request.headers.get("accept", "")):
+    if any(member.name == EVENT_STREAM for member in accepted(request.headers, "accept")):
         return add_model_headers(await _stream(request, served, task_request.make_greedy()), served)
     return await respond(request, served, task_request)
 
@@ -78,16 +75,6 @@ async def _identify(service: Context, body: TranslateBody, target: str | None) -
 
 def _normalize_language(code: str | None) -> str | None:
     return None if code is None else code.strip().lower()
-
-
-def _accepts_events(accept: str) -> bool:
-    return any(_is_event_stream(part) for part in accept.split(","))
-
-
-def _is_event_stream(part: str) -> bool:
-    """Whether a part of the header names event streams, and not as what is refused (RFC 9110, section 12.4.2)."""
-    kind, *parameters = [item.strip().lower() for item in part.split(";")]
-    return kind == EVENT_STREAM and not any(_REFUSED.fullmatch(parameter) for parameter in parameters)
 
 
 async def _stream(request: Request, served: ServedModel, task_request: TranslateRequest) -> Response:

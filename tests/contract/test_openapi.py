@@ -225,7 +225,7 @@ def test_the_server_refuses_bodies_that_the_schema_of_classify_forbids(
 def test_every_media_type_of_classify_is_accepted(client: TestClient, document: dict[str, Any]) -> None:
     contents = document["paths"]["/v1/classify"]["post"]["requestBody"]["content"]
     images = [kind for kind in contents if kind.startswith("image/")]
-    assert contents.keys() - set(images) == {"application/json", "multipart/form-data"}
+    assert contents.keys() - set(images) == {"application/json", "application/octet-stream", "multipart/form-data"}
     for kind in images:
         content = picture(7, kind.removeprefix("image/").upper(), size=112)
         response = client.post("/v1/classify", content=content, headers={"content-type": kind})

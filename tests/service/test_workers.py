@@ -19,6 +19,7 @@ import httpx
 import orjson
 import pytest
 from prometheus_client import values
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from service.observability import MULTIPROCESS_DIR
 from service.server.shared_metrics import shared_metrics
@@ -100,6 +101,10 @@ def test_two_workers_share_the_socket_their_metrics_and_one_table(models_dir: Pa
                 assert _metric(url, "lectern_requests_total") == 40
                 assert _metric(url, "lectern_inferences_total") == 40
                 assert _metric(url, "lectern_model_ready") == 2
+                text = client.get(f"{url}/metrics", headers={"accept": "application/openmetrics-text"}).text
+                assert text.endswith("\n# EOF\n")
+                families = {family.name: family for family in text_string_to_metric_families(text)}
+                assert families["lectern_requests"].samples[0].value == 40
                 stats = get(f"{url}/v2/models/digits/stats").json()["model_stats"][0]
                 assert stats["inference_count"] == 40
                 assert stats["inference_stats"]["success"]["count"] == 40

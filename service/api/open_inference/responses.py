@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
+from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from service.api.negotiation import all_members
 from service.api.open_inference.codec import check_finite, write_binary, write_json
 from service.api.open_inference.requests import JSON_LENGTH_HEADER, ParsedInferRequest, RequestedOutput
 from service.bundle.manifest import Datatype, TensorSpec
@@ -78,11 +80,11 @@ def answered_outputs(
         yield output, spec, array
 
 
-def compress(response: Response, headers: Mapping[str, str]) -> None:
+def compress(response: Response, headers: Headers) -> None:
     """Compress the body if it is long enough to benefit and the request's headers accept gzip or deflate."""
     if len(response.body) < _MIN_COMPRESSED_BYTES:
         return
-    encoding = _preferred(headers.get("accept-encoding", ""))
+    encoding = _preferred(headers)
     if encoding is None:
         return
     body = bytes(response.body)
@@ -110,13 +112,10 @@ def _classify(
     return texts, TensorSpec(name=output.spec.name, datatype=Datatype.BYTES, shape=top.shape)
 
 
-def _preferred(accept_encoding: str) -> str | None:
+def _preferred(headers: Headers) -> str | None:
     """gzip or deflate, whichever the caller prefers; None if it accepts neither."""
-    weights: dict[str, float] = {}
-    for part in accept_encoding.split(","):
-        name, _, parameter = part.partition(";")
-        weight = parameter.strip().removeprefix("q=") or "1"
-        weights[name.strip().lower()] = float(weight) if weight.replace(".", "", 1).isdecimal() else 0.0
+    weights = {member.name: member.weight for member in all_members(headers, "accept-encoding")}
+    weights.setdefault("gzip", weights.get("x-gzip", weights.get("*", 0.0)))  # RFC 9110, section 8.4.1.3
     known = {name: weights.get(name, weights.get("*", 0.0)) for name in ("gzip", "deflate")}
     best = max(known, key=known.__getitem__)
     return best if known[best] > 0 else None

@@ -144,16 +144,45 @@ def test_the_memory_of_a_client_that_left_is_given_back() -> None:
 BODY = orjson.dumps(list(range(100_000)))
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def raw_deflate(content: bytes) -> bytes:
+    """Deflate without the header of zlib, as many clients send it."""
+    return zlib.compress(content, wbits=-15)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"),
+    [
+        ("gzip", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("deflate", raw_deflate),
+        ("deflate", gzip.compress),
+    ],
+    ids=["gzip", "x-gzip", "zlib", "raw deflate", "gzip called deflate"],
+)
 @pytest.mark.parametrize("size", [1, 1000, 10**9])
-def test_a_compressed_body_may_come_in_any_parts(encoding: str, size: int) -> None:
+def test_a_compressed_body_may_come_in_any_parts(encoding: str, compress: Callable[[bytes], bytes], size: int) -> None:
     async def main() -> None:
-        content = gzip.compress(BODY[:3000]) if size == 1 else gzip.compress(BODY)
-        if encoding == "deflate":
-            content = zlib.compress(gzip.decompress(content))
+        body = BODY[:3000] if size == 1 else BODY
+        content = compress(body)
         upload = Upload(BodyBudget(10**6), (b"content-encoding", encoding.encode()))
         upload.send(*(content[start : start + size] for start in range(0, len(content), size)), complete=True)
-        assert await upload.read() == (BODY[:3000] if size == 1 else BODY)
+        assert await upload.read() == body
+
+    run_async(main())
+
+
+@pytest.mark.parametrize("level", [0, 1, 6, 9])
+@pytest.mark.parametrize("window", [9, 15])
+@pytest.mark.parametrize("strategy", [zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY, zlib.Z_FIXED, zlib.Z_RLE])
+def test_deflate_is_read_with_and_without_its_header(level: int, window: int, strategy: int) -> None:
+    async def main() -> None:
+        for wbits in (window, -window):
+            for body in (b"", b"x", b"{}", bytes(700), bytes(range(256)) * 300):
+                stream = zlib.compressobj(level, zlib.DEFLATED, wbits, 8, strategy)
+                upload = Upload(BodyBudget(10**6), (b"content-encoding", b"deflate"))
+                upload.send(stream.compress(body) + stream.flush(), complete=True)
+                assert await upload.read() == body, (wbits, body[:2])
 
     run_async(main())
 
@@ -166,6 +195,15 @@ def test_a_compressed_body_may_come_in_any_parts(encoding: str, size: int) -> No
         ([b"gzip"], gzip.compress(BODY) + b"x", MalformedBody),
         ([b"gzip"], gzip.compress(BODY) * 2, MalformedBody),
         ([b"gzip"], BODY, MalformedBody),
+        ([b"gzip"], raw_deflate(BODY), MalformedBody),
+        ([b"deflate"], b"", MalformedBody),
+        ([b"deflate"], b"{", MalformedBody),
+        ([b"deflate"], b"[1, 2, 3]", MalformedBody),
+        ([b"deflate"], raw_deflate(BODY)[:-1], MalformedBody),
+        ([b"deflate"], raw_deflate(BODY) + b"x", MalformedBody),
+        ([b"deflate"], raw_deflate(bytes(1_000_001)), PayloadTooLarge),
+        ([b"compress"], BODY, Unsupported),
+        ([b"zstd"], BODY, Unsupported),
         ([b"br"], BODY, Unsupported),
         ([b"gzip, gzip"], gzip.compress(gzip.compress(BODY)), Unsupported),
         ([b"gzip", b"gzip"], gzip.compress(gzip.compress(BODY)), Unsupported),

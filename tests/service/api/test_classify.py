@@ -133,7 +133,18 @@ def test_pixels_may_be_integers_and_the_bounds_are_inclusive(client: TestClient,
 
 
 @pytest.mark.parametrize(
-    ("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("GZIP", gzip.compress)]
+    ("encoding", "compress"),
+    [
+        ("gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("GZIP", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("X-Gzip", gzip.compress),
+        ("deflate", lambda content: zlib.compress(content, wbits=-15)),
+        ("Deflate", lambda content: zlib.compress(content, 0, wbits=-9)),
+        ("identity", bytes),
+        ("", bytes),
+    ],
 )
 def test_a_compressed_body(client: TestClient, encoding: str, compress: Any) -> None:
     content = compress(orjson.dumps(pixels(8)))
@@ -348,6 +359,54 @@ def test_an_unknown_model_or_version(client: TestClient, query: str, body: dict[
     assert problem_of(client.post(f"/v1/classify{query}", json=pixels(1) | body), 404, text)["title"] == "Not Found"
 
 
+WRONG_TYPES = [
+    "application/octet-stream",
+    "application/x-www-form-urlencoded",
+    "text/plain; charset=utf-8",
+    "Text/HTML",
+    "application/json",
+    "multipart/form-data; boundary=x",
+    "multipart/form-data",
+    "image/x-unknown",
+    "IMAGE/JPEG;q=1",
+    "image/png",
+    "nonsense",
+    "",
+]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "BMP", "GIF", "TIFF", "JPEG"])
+@pytest.mark.parametrize("content_type", WRONG_TYPES)
+def test_a_picture_is_known_by_its_bytes(client: TestClient, content_type: str, kind: str) -> None:
+    headers = {"content-type": content_type} if content_type else {}
+    content = picture(7, kind, size=112 if kind == "JPEG" else 28)
+    assert labels(client.post("/v1/classify?top_k=1", content=content, headers=headers)) == ["7"]
+    form = _part(f'name="image"; filename="x.txt"\r\ncontent-type: {content_type or "text/plain"}', content)
+    assert labels(_form(client, form + b"--x--\r\n")) == ["7"]
+
+
+def test_a_part_without_a_file_name_may_be_a_picture(client: TestClient) -> None:
+    form = _part('name="image"', picture(7))
+    assert labels(_form(client, form * 4 + b"--x--\r\n")) == ["7"] * 4
+    problem_of(_form(client, form * 5 + b"--x--\r\n"), 422, "LECTERN_MAX_IMAGES")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"BM", b"BMW is no picture, but a car.", b"RIFF....WAVE", b"image=7", b"\x89"]
+)
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_what_is_no_picture_is_refused_with_what_can_be_sent(
+    client: TestClient, content_type: str, content: bytes
+) -> None:
+    headers = {"content-type": content_type} if content_type else {}
+    problem_of(client.post("/v1/classify", content=content, headers=headers), 415, "image/png, image/jpeg, image/webp")
+
+
+def test_a_damaged_picture_of_any_type_is_called_so(client: TestClient) -> None:
+    response = client.post("/v1/classify", content=picture(1)[:60], headers={"content-type": "text/plain"})
+    problem_of(response, 422, "the PNG file is truncated or damaged")
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/octet-stream"])
 def test_another_media_type_is_refused_with_the_accepted_ones(client: TestClient, kind: str) -> None:
     response = client.post("/v1/classify", content=b"x", headers={"content-type": kind})
@@ -358,9 +417,14 @@ def test_a_request_without_a_media_type_is_refused(client: TestClient) -> None:
     problem_of(client.post("/v1/classify", content=b"x"), 415, "name a content-type: image/png")
 
 
-def test_another_content_encoding_is_refused(client: TestClient) -> None:
-    response = client.post("/v1/classify", content=b"x", headers=JSON | {"content-encoding": "br"})
-    problem_of(response, 415, "content-encoding 'br' is not supported; send gzip, deflate or none")
+@pytest.mark.parametrize(
+    "encoding", ["br", "zstd", "compress", "x-deflate", "gzip, gzip", "deflate, gzip", "identity, x-gzip", "gzip;q=1"]
+)
+def test_another_content_encoding_is_refused_with_what_is_read(client: TestClient, encoding: str) -> None:
+    response = client.post("/v1/classify", content=b"x", headers=JSON | {"content-encoding": encoding})
+    problem_of(response, 415, f"content-encoding '{encoding.replace(', ', ', ')}' is not supported; send gzip, deflate")
+    assert response.headers["accept-encoding"] == "gzip, deflate"
+    assert "accept-encoding" not in client.post("/v1/classify", content=b"x").headers
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ ERRORS: list[errors.LecternError] = [
     errors.DocumentTooLarge("large"),
     errors.PayloadTooLarge("large"),
     errors.UnsupportedMedia("media"),
+    errors.UnsupportedEncoding("encoding"),
     errors.UnknownModel("unknown"),
     errors.UnknownRoute("no route"),
     errors.NotReady("not yet", 7),

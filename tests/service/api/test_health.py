@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
@@ -111,3 +112,68 @@ def test_callers_cannot_make_time_series(client: TestClient) -> None:
     text = client.get("/metrics").text
     assert len(text.splitlines()) == before
     assert not re.search(r"m7\b|id-7\b|127\.0\.0\.1", text)
+
+
+PLAIN, PLAIN_1 = "text/plain; version=0.0.4; charset=utf-8", "text/plain; version=1.0.0; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+PROMETHEUS_2 = (
+    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;"
+)
+PROMETHEUS_2 += "version=0.0.4;q=0.5,*/*;q=0.1"
+PROMETHEUS_3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;"
+PROMETHEUS_3 += (
+    "version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,"
+)
+PROMETHEUS_3 += "*/*;q=0.1"
+PROTOBUF_FIRST = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,"
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        (None, PLAIN),
+        ("", PLAIN),
+        ("*/*", PLAIN),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", PLAIN),
+        ("application/json", PLAIN),
+        ("text/plain", PLAIN),
+        ("text/plain;version=0.0.4;q=0.5,*/*;q=0.1", PLAIN),
+        ("text/plain;version=1.0.0", PLAIN_1),
+        (PROMETHEUS_2, OPENMETRICS),
+        (PROMETHEUS_3, OPENMETRICS),
+        (PROTOBUF_FIRST + PROMETHEUS_3, OPENMETRICS),
+        ("application/openmetrics-text", OPENMETRICS),
+        ('Application/OpenMetrics-Text; Version="1.0.0" ; Q=0.9, text/plain; q=0.8', OPENMETRICS),
+        ("application/openmetrics-text;q=0.3,text/plain;version=0.0.4;q=0.5", PLAIN),
+        ("text/plain;q=0.5, application/openmetrics-text;q=0.5", PLAIN),
+        ("application/openmetrics-text;q=0,*/*;q=0.1", PLAIN),
+        ("application/openmetrics-text;q=high", PLAIN),
+        ("application/openmetrics-text;version=0.0.1,text/plain;version=0.0.4;q=0.5", PLAIN),
+        ("application/openmetrics-text;version=2.0.0", PLAIN),
+    ],
+)
+def test_metrics_come_in_the_format_that_is_accepted(client: TestClient, accept: str | None, content_type: str) -> None:
+    client.headers.pop("accept")
+    response = client.get("/metrics", headers={} if accept is None else {"accept": accept})
+    assert response.headers["content-type"] == content_type
+    assert "accept" in response.headers.get_list("vary")
+    assert response.text.endswith("# EOF\n") == (content_type == OPENMETRICS)
+
+
+def test_several_headers_accept_together(client: TestClient) -> None:
+    headers = [("accept", "text/plain;q=0.5"), ("accept", "application/openmetrics-text")]
+    assert client.get("/metrics", headers=headers).headers["content-type"] == OPENMETRICS
+
+
+def test_both_formats_say_the_same(client: TestClient) -> None:
+    client.post("/v1/classify", json=pixels(1, 2))
+    plain = client.get("/metrics").text
+    text = client.get("/metrics", headers={"accept": PROMETHEUS_3}).text
+    families = {family.name: family for family in openmetrics_families(text)}  # Raises where OpenMetrics forbids it.
+    for name, (kind, _) in METRICS.items():
+        assert families[name].type == kind
+    samples = [
+        {(sample.name, *sorted(sample.labels.items())): sample.value for family in parsed for sample in family.samples}
+        for parsed in (families.values(), text_string_to_metric_families(plain))
+    ]
+    assert samples[0] == samples[1]

@@ -19,7 +19,7 @@ from service.tasks.image_classification.preprocessing.errors import (
     VectorImageError,
 )
 from service.tasks.image_classification.preprocessing.figures import Box
-from service.tasks.image_classification.preprocessing.formats import MEDIA_TYPES, FileLimits
+from service.tasks.image_classification.preprocessing.formats import MEDIA_TYPES, FileLimits, is_picture
 from service.tasks.image_classification.preprocessing.mnist import center_in_field
 from service.tasks.image_classification.preprocessing.pipeline import ImagePreprocessing, find_figures, normalize
 
@@ -43,5 +43,6 @@ __all__ = [
     "center_in_field",
     "decode_image",
     "find_figures",
+    "is_picture",
     "normalize",
 ]

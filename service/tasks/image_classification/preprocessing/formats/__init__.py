@@ -32,7 +32,17 @@ from service.tasks.image_classification.preprocessing.formats.png import inspect
 from service.tasks.image_classification.preprocessing.formats.tiff import inspect_tiff
 from service.tasks.image_classification.preprocessing.formats.webp import inspect_webp
 
-__all__ = ["JPEG", "MEDIA_TYPES", "MIN_REDUCED_SIDE", "WEBP", "FileLimits", "Format", "InspectedFile", "detect_format"]
+__all__ = [
+    "JPEG",
+    "MEDIA_TYPES",
+    "MIN_REDUCED_SIDE",
+    "WEBP",
+    "FileLimits",
+    "Format",
+    "InspectedFile",
+    "detect_format",
+    "is_picture",
+]
 
 MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif", "image/tiff")
 """The media types that are read. They are recognized by the bytes, not by a declared type."""
@@ -66,7 +76,18 @@ _SIGNATURES: tuple[tuple[bytes, Format], ...] = (
     (b"II+\x00", _TIFF),
     (b"MM\x00+", _TIFF),
 )
+_DIB_HEADER_SIZES = frozenset((12, 16, 40, 52, 56, 64, 108, 124))
+"""Bytes that the second header of a BMP may have, as it says itself at this offset."""
+_DIB_HEADER_OFFSET = 14
 _ACCEPTED = "send a PNG, JPEG, WebP, BMP, GIF or TIFF"
+
+
+def is_picture(data: bytes) -> bool:
+    """Whether data of any kind are a file of an accepted format, as far as their first bytes say."""
+    if data.startswith(b"BM"):  # So do texts.
+        size = data[_DIB_HEADER_OFFSET : _DIB_HEADER_OFFSET + 4]
+        return int.from_bytes(size, "little") in _DIB_HEADER_SIZES
+    return data.startswith(tuple(signature for signature, _ in _SIGNATURES)) or _is_webp(data)
 
 
 def detect_format(data: bytes) -> Format:
@@ -80,7 +101,7 @@ def detect_format(data: bytes) -> Format:
     for signature, file_format in _SIGNATURES:
         if data.startswith(signature):
             return file_format
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+    if _is_webp(data):
         return WEBP
     start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(b"<svg") or (start.startswith((b"<?xml", b"<!--", b"<!doctype")) and b"<svg" in start):
@@ -88,3 +109,7 @@ def detect_format(data: bytes) -> Format:
     if start.startswith(b"%pdf"):
         raise VectorImageError("the file is a PDF, not an image; send a PNG of the page")
     raise UnknownImageFormatError(f"the bytes are not an image of a known format; {_ACCEPTED}")
+
+
+def _is_webp(data: bytes) -> bool:
+    return data[:4] == b"RIFF" and data[8:12] == b"WEBP"

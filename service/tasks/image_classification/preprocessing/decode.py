@@ -16,6 +16,7 @@ from service.tasks.image_classification.preprocessing.errors import (
     ImageError,
     ImageShapeError,
     ImageTooLargeError,
+    UnsupportedImageError,
 )
 from service.tasks.image_classification.preprocessing.formats import (
     JPEG,
@@ -27,13 +28,16 @@ from service.tasks.image_classification.preprocessing.formats import (
     detect_format,
 )
 from service.tasks.image_classification.preprocessing.formats.base import damaged
-from service.tasks.image_classification.preprocessing.grayscale import read_orientation, to_grayscale
+from service.tasks.image_classification.preprocessing.grayscale import to_grayscale
 
 MAX_ASPECT = 100
 """Ratio of the longer to the shorter side above which a picture is refused."""
 
 _MIN_WEBP_BYTES = 32
 """OpenCV refuses shorter files, which hold pictures of a few pixels."""
+
+_UNKNOWN_MODE = "unknown pixel mode"
+"""What Pillow says of a TIFF whose kind and number of bits it does not read, such as floating point of 64 bits."""
 
 _DEFAULT = FileLimits()
 
@@ -89,7 +93,12 @@ class EncodedImage:
                 if self._format is JPEG:
                     image.draft(None, (MIN_REDUCED_SIDE, MIN_REDUCED_SIDE))
                 image.load()
-                return to_grayscale(image, read_orientation(self._file.exif))
+                return to_grayscale(
+                    image,
+                    self._file.orientation,
+                    is_inverted=self._file.is_inverted,
+                    is_unsigned=self._file.is_unsigned,
+                )
         except (ImageShapeError, ImageTooLargeError):
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -100,6 +109,10 @@ class EncodedImage:
         except MemoryError as error:
             raise ImageTooLargeError("the picture needs more memory than there is; send a smaller one") from error
         except Exception as error:  # parsers raise anything on hostile bytes, and the cause is always the file
+            if str(error) == _UNKNOWN_MODE:
+                raise UnsupportedImageError(
+                    f"the {self._format.name} stores its pixels in a way that is not read; save it as a PNG"
+                ) from error
             raise damaged(self._format.name) from error
 
 

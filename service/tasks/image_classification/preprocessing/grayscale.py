@@ -1,11 +1,10 @@
 """Conversion of a loaded Pillow image of any mode to gray pixels: orientation, transparency, bit depth, color."""
 
-import struct
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue by ITU-R BT.601, as in Pillow's own conversion to gray."""
@@ -42,12 +41,18 @@ _UPRIGHT: dict[int, Image.Transpose] = {
 }
 
 
-def to_grayscale(image: Image.Image, orientation: int = 1) -> NDArray[np.uint8]:
+_DEPTHS = (8, 10, 12, 14, 15, 16)
+"""Bits of integer samples whose scale is a convention: those of cameras and scanners, and 15 of signed 16."""
+
+
+def to_grayscale(
+    image: Image.Image, orientation: int = 1, *, is_inverted: bool = False, is_unsigned: bool = False
+) -> NDArray[np.uint8]:
     """Convert a loaded image of any mode to upright gray pixels, uint8 [H, W], 0 = black.
 
     The steps in order:
 
-    1. Gray of more than 8 bits is scaled to 8 bits (`_from_high_depth`).
+    1. Gray of more than 8 bits is scaled to 8 bits (`_from_high_depth`). What is stored inverted is inverted.
     2. Transparency is filled with white, black or the picture's own paper (`_fill_transparency`).
     3. The picture is turned upright by its EXIF orientation.
     4. Colors become luma, or their main axis of variation if ink and paper differ in hue and hardly in brightness, as
@@ -58,11 +63,18 @@ def to_grayscale(image: Image.Image, orientation: int = 1) -> NDArray[np.uint8]:
     Args:
         image: the image, which may be changed.
         orientation: the EXIF orientation, 1 to 8.
+        is_inverted: whether the samples are the complement of what they should be.
+        is_unsigned: whether the 32-bit integers are unsigned, although Pillow's are signed.
     """
     transposition = _UPRIGHT.get(orientation)
     if image.mode.startswith(("I", "F")):
-        gray = _from_high_depth(np.asarray(image))
-        return gray if transposition is None else np.asarray(Image.fromarray(gray).transpose(transposition))
+        values = np.asarray(image)
+        gray = Image.fromarray(_from_high_depth(values.view(np.uint32) if is_unsigned else values))
+        if "transparency" in image.info:
+            gray.putalpha(Image.fromarray(values != image.info["transparency"]).convert("L"))
+        image = gray
+    if is_inverted:
+        image = ImageChops.invert(image)
     if image.has_transparency_data:
         image = _fill_transparency(image if image.mode == "RGBA" else image.convert("RGBA"))
     if transposition is not None:
@@ -77,10 +89,11 @@ def _from_high_depth(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     low, high = float(np.float32(values.min())), float(np.float32(values.max()))
     if not np.isfinite(low + high):
         raise ValueError("pixels hold NaN or infinity")
-    if values.dtype.kind == "f":  # no scale is agreed on: some programs write 0 to 1, others 0 to 255
+    if values.dtype.kind == "f" or low < 0:  # no scale is agreed on: some programs write 0 to 1, others 0 to 255
         offset, scale = low, 255.0 / max(high - low, 1e-30)
     else:
-        bits = next(depth for depth in (8, 12, 16, 32) if depth >= int(max(high, 0)).bit_length())
+        needed = int(values.max()).bit_length()
+        bits = next((depth for depth in _DEPTHS if depth >= needed), needed)
         offset, scale = 0.0, 255.0 / (2**bits - 1)
     gray = np.empty(values.shape, np.uint8)
     for top, bottom in _bands(values.shape[1], values.shape[0]):
@@ -118,6 +131,9 @@ def _fill_transparency(rgba: Image.Image) -> Image.Image:
     """
     cells = _premultiplied_cells(rgba)
     alpha = cells[..., 3]
+    if not alpha.any():  # Some programs write zeros where they mean that there is no transparency.
+        rgba.putalpha(255)
+        return rgba
     paper: tuple[int, ...] = ()
     if float(alpha.mean()) > _OPAQUE_SHARE * 255 and (alpha > _OPAQUE_ALPHA).any():
         paper = tuple(int(value) for value in np.median(cells[alpha > _OPAQUE_ALPHA][:, :3], axis=0))
@@ -161,29 +177,3 @@ def _to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Round to 0..255."""
     rounded: NDArray[np.uint8] = np.clip(values + 0.5, 0, 255).astype(np.uint8)
     return rounded
-
-
-def read_orientation(exif: bytes) -> int:
-    """The orientation, 1 to 8, in an EXIF block; 1 if there is none or it is malformed."""
-    try:
-        return _orientation_of_exif(exif.removeprefix(b"Exif\0\0"))
-    except struct.error:
-        return 1
-
-
-def _orientation_of_exif(exif: bytes) -> int:
-    """Read the orientation tag from the first directory of an EXIF block.
-
-    Pillow's own parser reads the whole block and warns of everything malformed in it.
-
-    Raises:
-        struct.error: the block ends early.
-    """
-    order = ">" if exif[:2] == b"MM" else "<"
-    (directory,) = struct.unpack_from(order + "I", exif, 4)
-    (entries,) = struct.unpack_from(order + "H", exif, directory)
-    for index in range(entries):
-        tag, _, _, value = struct.unpack_from(order + "HHIH", exif, directory + 2 + 12 * index)
-        if tag == 0x0112:
-            return int(value)
-    return 1

@@ -32,8 +32,12 @@ class InspectedFile:
     """Rows, before the orientation is applied."""
     content: bytes
     """The file without all that its pixels do not need: profiles, texts, previews, other pages."""
-    exif: bytes = b""
-    """The EXIF block, from which the orientation is read; empty where there is none or where the decoder applies it."""
+    orientation: int = 1
+    """The orientation, numbered as in EXIF, that is still to be applied to the decoded pixels."""
+    is_inverted: bool = False
+    """Whether the decoder gives the complement of the samples."""
+    is_unsigned: bool = False
+    """Whether samples of 32 bits are unsigned, which Pillow reads as signed."""
     frames: int = 1
     """Frames or pages; 2 stands for any larger number."""
     is_animation: bool = False

@@ -13,6 +13,7 @@ from service.tasks.image_classification.preprocessing.formats.base import (
     PartCounter,
     damaged,
 )
+from service.tasks.image_classification.preprocessing.formats.exif import read_orientation
 
 MIN_REDUCED_SIDE = 900
 """Minimum number of pixels that decoding at a reduced scale keeps of each side."""
@@ -32,6 +33,7 @@ _NOT_NEEDED = frozenset({_COM, *range(_APP1, _APP15 + 1)}) - {_APP14}
 """Comments, profiles and previews. APP0 and APP14 tell how colors are stored."""
 
 _EXIF = b"Exif\0\0"
+_ADOBE = b"Adobe"
 
 
 class _Scans:
@@ -42,6 +44,7 @@ class _Scans:
         self._pixels_of: dict[int, float] = {}
         self.width = 0
         self.height = 0
+        self.components = 0
         self.count = 0
         self.pixels = 0.0
 
@@ -50,6 +53,7 @@ class _Scans:
         self.height, self.width = int.from_bytes(segment[1:3], "big"), int.from_bytes(segment[3:5], "big")
         components = [(segment[i], segment[i + 1] >> 4, segment[i + 1] & 15) for i in range(6, 6 + 3 * segment[5], 3)]
         widest, highest = max(across for _, across, _ in components), max(down for _, _, down in components)
+        self.components = len(components)
         pixels = self.width * self.height / max(1, widest * highest)
         self._pixels_of = {name: pixels * across * down for name, across, down in components}
 
@@ -74,6 +78,7 @@ def inspect_jpeg(data: bytes, limits: FileLimits) -> InspectedFile:
     scans = _Scans(limits.max_scanned_pixels)
     needed: list[bytes] = []
     exif: list[bytes] = []
+    is_adobe = False
     markers = _find_markers(data)
     position = 0
     while (start := _next_marker(markers, position)) is not None:
@@ -93,6 +98,7 @@ def inspect_jpeg(data: bytes, limits: FileLimits) -> InspectedFile:
             position = len(data) if following is None else following
         elif kind == _APP1 and scans.count == 0 and segment.startswith(_EXIF):
             exif.append(segment[len(_EXIF) :])
+        is_adobe |= kind == _APP14 and segment.startswith(_ADOBE)
         if kind not in _NOT_NEEDED:
             needed.append(data[start:position])
         if kind == _EOI:
@@ -103,7 +109,9 @@ def inspect_jpeg(data: bytes, limits: FileLimits) -> InspectedFile:
         width=scans.width,
         height=scans.height,
         content=b"".join(needed),
-        exif=b"".join(exif),
+        orientation=read_orientation(b"".join(exif)),
+        # Pillow takes all files of four components for Adobe's, which are stored inverted.
+        is_inverted=scans.components == 4 and not is_adobe,
         scans=scans.count,
         scanned_pixels=scans.pixels,
     )

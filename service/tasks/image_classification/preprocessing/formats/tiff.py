@@ -21,16 +21,17 @@ from service.tasks.image_classification.preprocessing.formats.base import (
 )
 from service.tasks.image_classification.preprocessing.formats.jpeg import inspect_jpeg
 
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _ORIENTATION = 256, 257, 258, 259, 274
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION = 256, 257, 258, 259, 262, 274
+_SAMPLES, _SAMPLE_FORMAT = 277, 339
 _STRIP_OFFSETS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 273, 279, 322, 323, 324, 325
 
 _NEEDED = frozenset(
     {
-        _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _ORIENTATION,
+        _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _SAMPLE_FORMAT,
         _STRIP_OFFSETS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES,
-        262, 266, 277, 278, 284,  # meaning of the values, fill order, samples, rows per strip, planes
+        266, 278, 284,  # fill order, rows per strip, planes
         292, 293, 317, 320, 332,  # options of fax coding, predictor, color map, ink set
-        338, 339, 347,  # extra samples, sample format, JPEG tables
+        338, 347,  # extra samples, JPEG tables
         529, 530, 531, 532,  # YCbCr
     }
 )  # fmt: skip
@@ -38,6 +39,9 @@ _NEEDED = frozenset(
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+
+_WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
+_UNSIGNED, _SIGNED = 1, 2
 
 _MAX_VALUES = 3 * 2**16
 """Most values of one tag: the color map of 16 bits. Strips and tiles have a limit of their own."""
@@ -95,11 +99,14 @@ def inspect_tiff(data: bytes, limits: FileLimits) -> InspectedFile:
     width, height = (_integer(entries, tag, 0) for tag in (_WIDTH, _HEIGHT))
     _check_tiles(entries, width, height, limits)
     _check_strips(data, entries, limits)
+    is_inverted, is_unsigned = _make_readable(entries, layout)
     return InspectedFile(
         width=width,
         height=height,
         content=_with_directory(data, layout, list(entries.values())),
         frames=2 if next_directory else 1,
+        is_inverted=is_inverted,
+        is_unsigned=is_unsigned,
     )
 
 
@@ -131,6 +138,33 @@ def _read_entries(data: bytes, layout: _Layout, first: int, count: int, limits: 
         if len(value) < length or remaining < 0:  # values that overlap would be read again and again
             raise damaged("TIFF")
         yield _Entry(tag, kind, values, value, data[position : position + size], layout.order)
+
+
+def _make_readable(entries: dict[int, _Entry], layout: _Layout) -> tuple[bool, bool]:
+    """Change the tags of gray of many bits to those of the kinds that Pillow reads.
+
+    Pillow ignores that white is zero, or refuses the file for it, and knows integers of 32 bits as signed only.
+
+    Returns:
+        Whether the samples are inverted and whether they are unsigned, unlike what the tags say now.
+    """
+    bits = _integer(entries, _BITS, 1)
+    if bits <= 8 or _integer(entries, _SAMPLES, 1) != 1:
+        return False, False
+    is_inverted = _integer(entries, _PHOTOMETRIC, _WHITE_IS_ZERO) == _WHITE_IS_ZERO
+    is_unsigned = bits == 32 and _integer(entries, _SAMPLE_FORMAT, _UNSIGNED) == _UNSIGNED
+    if is_inverted:
+        entries[_PHOTOMETRIC] = _short(_PHOTOMETRIC, _BLACK_IS_ZERO, layout)
+    if is_unsigned:
+        entries[_SAMPLE_FORMAT] = _short(_SAMPLE_FORMAT, _SIGNED, layout)
+    return is_inverted, is_unsigned
+
+
+def _short(tag: int, value: int, layout: _Layout) -> _Entry:
+    """A tag of one integer of 16 bits."""
+    content = struct.pack(layout.order + "H", value)
+    raw = struct.pack(layout.order + layout.entry, tag, 3, 1, content)  # padded to the size of an offset
+    return _Entry(tag, 3, 1, content, raw, layout.order)
 
 
 def _integer(entries: dict[int, _Entry], tag: int, default: int) -> int:

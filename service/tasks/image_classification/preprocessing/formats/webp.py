@@ -10,6 +10,7 @@ from service.tasks.image_classification.preprocessing.formats.base import (
     PartCounter,
     damaged,
 )
+from service.tasks.image_classification.preprocessing.formats.exif import read_orientation
 
 _NEEDED = frozenset({b"ALPH", b"VP8 ", b"VP8L", b"ANIM", b"ANMF"})
 _HAS_ALPHA, _IS_ANIMATED = 0x10, 0x02
@@ -42,7 +43,7 @@ def inspect_webp(data: bytes, limits: FileLimits) -> InspectedFile:
         width=width,
         height=height,
         content=content,
-        exif=exif,
+        orientation=read_orientation(exif),
         frames=max(1, min(2, frames)),
         is_animation=frames > 0,
     )

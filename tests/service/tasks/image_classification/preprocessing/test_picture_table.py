@@ -36,7 +36,9 @@ def test_every_format_mode_and_depth_is_read_as_the_same_picture(name: str) -> N
 def test_samples_that_are_not_read_are_refused_by_name(bits: int, samples: type) -> None:
     kind = 3 if issubclass(samples, np.floating) else 1
     data = tiff((drawing() / 255).astype(samples), bits, 1, tags=[(339, [kind])])
-    with pytest.raises(UnsupportedImageError, match="TIFF stores its pixels in a way that is not read; save it as a PNG"):
+    with pytest.raises(
+        UnsupportedImageError, match="TIFF stores its pixels in a way that is not read; save it as a PNG"
+    ):
         decode_image(data)
 
 

@@ -176,4 +176,12 @@ async def _refuse(request: Request, error: Exception) -> Response:
     path = request.url.path
     texts = {404: f"no route {path}; /docs lists them", 405: f"{request.method} is not allowed on {path}"}
     text = texts.get(error.status_code, str(error.detail))
-    return write_error(error.status_code, text, error_shape(request.scope), path, headers=error.headers)
+    headers = {"allow": _methods_of(request)} if error.status_code == 405 else error.headers
+    return write_error(error.status_code, text, error_shape(request.scope), path, headers=headers)
+
+
+def _methods_of(request: Request) -> str:
+    """The methods that the path of a request has, of all its routes."""
+    routes = (route for route in request.app.router.routes if isinstance(route, Route))
+    paths = (route for route in routes if route.path_regex.match(request.scope["path"]))
+    return ", ".join(sorted({method for route in paths for method in route.methods or ()}))

@@ -10,7 +10,11 @@ from starlette.types import Scope
 
 from service.access.origins import normalize_origin
 
-_EXPOSED = b"x-request-id, server-timing, retry-after, x-lectern-model, x-lectern-version, x-lectern-provider"
+_EXPOSED = (
+    b"x-request-id, server-timing, retry-after, x-lectern-model, x-lectern-version, x-lectern-provider, "
+    b"x-lectern-unknown, inference-header-content-length, content-disposition, www-authenticate, allow, accept-encoding"
+)
+"""Headers of answers that pages may read beside those that they always may."""
 _METHODS = b"GET, HEAD, POST"
 _HEADER_NAMES = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:[ ]*,[ ]*[A-Za-z0-9!#$%&'*+.^_`|~-]+)*")
 _MAX_AGE_SECONDS = b"7200"

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import uvicorn
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from service.api.cors import Cors
 from service.limits import variable
 from service.server.refusals import Refusal, refusal_answer
 
@@ -58,6 +60,7 @@ class Connection(HttpToolsProtocol):
         limits: what the connection may take.
         draining: set once the process is asked to stop; from then on every answer ends its connection.
         on_refusal: called with what it refuses.
+        cors: adds headers for web pages of other origins to what it refuses, where some are allowed.
     """
 
     def __init__(
@@ -70,11 +73,13 @@ class Connection(HttpToolsProtocol):
         limits: ConnectionLimits,
         draining: threading.Event,
         on_refusal: Callable[[Refusal], None],
+        cors: Cors | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
         self._draining = draining
         self._on_refusal = on_refusal
+        self._cors = cors
         self._in_message = False
         """A message has begun and is not complete."""
         self._head_since = 0.0
@@ -187,7 +192,11 @@ class Connection(HttpToolsProtocol):
 
     def _write_refusal(self, refusal: Refusal) -> None:
         self._on_refusal(refusal)
-        self._socket.write(refusal_answer(refusal, getattr(self, "url", b""), self.server_state.default_headers))
+        headers = list(self.server_state.default_headers)
+        if self._cors is not None:
+            scope = cast("Scope | None", self.scope)  # None before the first request begins.
+            headers += self._cors.headers(scope or {"headers": []})
+        self._socket.write(refusal_answer(refusal, getattr(self, "url", b""), headers))
         self.linger()
 
     def expire(self, now: float) -> None:

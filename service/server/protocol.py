@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service.limits import variable
 from service.server.connection import Connection
+from service.server.http10 import Http10Cycle
 from service.server.refusals import Refusal
 
 _MAX_PIPELINED = 64
@@ -63,6 +64,7 @@ class HttpConnection(Connection):
         self._droppable = _DROPPED_BYTES
         self._in_head = False
         self._hosts = 0
+        self._expectations: list[bytes] = []
         self._host = b""
         """The last host that was checked."""
 
@@ -150,6 +152,7 @@ class HttpConnection(Connection):
         super().on_message_begin()
         self._in_head = self._in_message = True
         self._hosts = 0
+        self._expectations = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
@@ -164,7 +167,7 @@ class HttpConnection(Connection):
                 raise Refusal(400, "the request needs exactly one valid host header")
             self._host = value
         elif name == b"expect":
-            self.expect_100_continue = value.lower() == b"100-continue"
+            self._expectations.append(value)
         elif value.lower() != b"chunked":
             raise Refusal(501, "the only transfer-encoding of a body is chunked")
 
@@ -179,10 +182,12 @@ class HttpConnection(Connection):
             self._check_version(version)
         elif not self._hosts:
             raise Refusal(400, "the request needs exactly one valid host header")
+        elif self._expectations:
+            self._check_expectations()
         self._split_target()
         self.headers = []  # Trailers are not headers: the application must not see them.
         upgrade = parser.should_upgrade()
-        cycle = RequestResponseCycle(
+        cycle = (RequestResponseCycle if version == "1.1" else Http10Cycle)(
             scope=scope,
             transport=self.transport,
             flow=self.flow,
@@ -209,8 +214,13 @@ class HttpConnection(Connection):
     def _check_version(self, version: str) -> None:
         if version != "1.0":
             raise Refusal(505, "this server speaks HTTP/1.1 and HTTP/1.0")
-        self.scope["http_version"] = version
-        self.expect_100_continue = False
+        self.scope["http_version"] = version  # Such a client expects nothing, whatever it says (RFC 9110, 10.1.1).
+
+    def _check_expectations(self) -> None:
+        expected = {each.strip().lower() for value in self._expectations for each in value.split(b",")} - {b""}
+        if expected - {b"100-continue"}:
+            raise Refusal(417, "the only expectation that is met is 100-continue; send it alone, or none")
+        self.expect_100_continue = bool(expected)
 
     def _split_target(self) -> None:
         """Put path and query into the scope."""

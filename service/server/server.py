@@ -151,6 +151,7 @@ class Server(uvicorn.Server):
             limits=self._limits,
             draining=self._draining,
             on_refusal=self._count_refusal,
+            cors=self._context.access.cors,
         )
         connection.app = cast(Any, app)
         return connection

@@ -39,14 +39,14 @@ class Connection:
         status, _, body = self.full_answer()
         return status, body
 
-    def full_answer(self) -> tuple[int, dict[str, str], bytes]:
-        """Read one answer: its status, headers and body."""
+    def full_answer(self, *, has_body: bool = True) -> tuple[int, dict[str, str], bytes]:
+        """Read one answer: its status, headers and body, unless it has none, as that to HEAD."""
         status = int(self._stream.readline().split()[1])
         headers = {}
         while (line := self._stream.readline()) not in (b"\r\n", b""):
             name, _, value = line.decode().partition(":")
             headers[name.lower()] = value.strip()
-        return status, headers, self._stream.read(int(headers.get("content-length", "0")))
+        return status, headers, self._stream.read(int(headers.get("content-length", "0")) if has_body else 0)
 
     def rest(self) -> bytes:
         """Everything until the server closes the connection."""

@@ -23,7 +23,7 @@ from service.tasks.tensors import object_array
 from service.tasks.token_classification import TokenClassificationPredictor
 from service.tasks.token_classification.predictor import SENTENCES, TAGGED
 from service.tasks.token_classification.segmentation import Segment, segment_by_rules
-from training.bilstm_crf.data.conll_tags import read_sentences
+from training.bilstm_crf.data.conll_tags import ReadOptions, read_sentences
 from training.bilstm_crf.data.raw_text import raw_document
 from training.bilstm_crf.segmentation import raw_sentences
 from training.bilstm_crf.segmentation_scores import score_segmentation
@@ -38,7 +38,7 @@ def main() -> None:
     options = parser.parse_args()
     content = options.conllu.read_bytes()
     content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-    sentences = read_sentences(content, options.conllu.name).sentences
+    sentences = read_sentences(content, options.conllu.name, ReadOptions()).sentences
     predictor = None
     segment: Segment = segment_by_rules
     if options.bundle != "rules":

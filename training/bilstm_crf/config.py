@@ -32,13 +32,19 @@ class DataConfig:
     column: str = field(
         default="",
         metadata=doc(
-            "tag column: upos, xpos or ner, or its number from the left (from 1) or right (from -1); "
-            "default: upos of CoNLL-U, the last column of other files"
+            "tag column: its name in CoNLL-U (upos, xpos, feats, deprel), ner, or its number from the left (from 1) or "
+            "right (from -1); default: upos of CoNLL-U, the last column of other files"
         ),
     )
     scheme: SchemeChoice = field(
         default="auto",
         metadata=doc("tagging scheme of spans; none: the tags are no spans; auto: inferred from the tags"),
+    )
+    encoding: str = field(
+        default="", metadata=doc("encoding of files without a byte order mark, as latin-1; without it UTF-8")
+    )
+    skip_bad: bool = field(
+        default=False, metadata=doc("leave out sentences with lines that cannot be read, and count them")
     )
     train_on_dev: bool = field(
         default=False,

@@ -66,6 +66,10 @@ class Evaluation:
     confusion: NDArray[np.int64]
     """Counts of words [gold, predicted] by tag; for spans by type, without the prefix."""
     confusions: tuple[Confusion, ...]
+    data_sha256: str = ""
+    """Hash of the sentences of the split."""
+    notes: tuple[str, ...] = ()
+    """Remarks on how the data were read."""
     segmentation: SegmentationScores | None = None
     """Of the raw text, if the run has a learned tokenizer and the split has its text."""
 
@@ -86,6 +90,7 @@ class Evaluation:
         return {
             "kind": self.kind,
             "epoch": self.epoch,
+            "data_sha256": self.data_sha256,
             "sentences": self.sentences,
             "words": self.words.total,
             "accuracy": round(self.accuracy, 6),
@@ -110,6 +115,7 @@ class Evaluation:
             else f"accuracy {self.accuracy:.2%} of {self.words.total:,} words"
         )
         lines = [
+            *(f"note: {note}" for note in self.notes),
             f"{self.split}: {summary} in {self.sentences:,} sentences (weights of epoch {self.epoch})",
             f"words never seen in training: {self.unseen_words} correct",
         ]
@@ -196,6 +202,8 @@ def measure(data: TaggedData, split: str, predicted: Tags, epoch: int) -> Evalua
         labels=labels,
         confusion=confusion,
         confusions=tuple(confusions(data.kind, sentences, predicted)),
+        data_sha256=data.sha256(split),
+        notes=data.notes,
     )
 
 

@@ -130,7 +130,8 @@ def train(family: Family[C, D], options: argparse.Namespace) -> int:
             return code
     trained = [(Run(folder), experiment.with_config(settings)) for folder, settings in runs]
     try:
-        _evaluate_runs(family, trained, series, device, _default_evaluate_options(family))
+        for split in family.final_splits(experiment):
+            _evaluate_runs(family, trained, series, device, _evaluate_options(family, split))
         if not export_requested:
             return 0
         best = path if series is None else series.best_run(path)
@@ -242,11 +243,11 @@ def _train_run(
     return 0
 
 
-def _default_evaluate_options(family: Family[C, D]) -> argparse.Namespace:
-    """The default values of the options of the evaluate command, with the dev split."""
+def _evaluate_options(family: Family[C, D], split: str) -> argparse.Namespace:
+    """The default values of the options of the evaluate command, for a split."""
     parser = argparse.ArgumentParser()
     family.add_evaluate_options(parser)
-    return parser.parse_args([], argparse.Namespace(split="dev"))
+    return parser.parse_args([], argparse.Namespace(split=split))
 
 
 def _evaluate_runs(

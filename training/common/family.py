@@ -80,6 +80,10 @@ def _no_shortcoming(experiment: Experiment[Any, Any], run: Run) -> str:
     return ""
 
 
+def _dev(experiment: Experiment[Any, Any]) -> Sequence[str]:
+    return ("dev",)
+
+
 def _stays(config: C, options: Namespace, run: Path) -> C:
     return config
 
@@ -134,6 +138,8 @@ class Family(Generic[C, D]):
     """Raises ExportError where no bundle can be made of these data."""
     usual_epochs: Callable[[Experiment[C, D]], int] | None = None
     """The number of epochs that suits the amount of data; None where a run needs no advice."""
+    final_splits: Callable[[Experiment[C, D]], Sequence[str]] = _dev
+    """The splits that `train` evaluates at its end."""
     default_split: Callable[[Experiment[C, D]], str] | None = None
     """The split that a model card shows first; `evaluate` takes it where no other is named."""
     shortcoming: Callable[[Experiment[C, D], Run], str] = _no_shortcoming

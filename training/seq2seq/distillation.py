@@ -20,9 +20,9 @@ from training.common.errors import ConfigError, DatasetError
 from training.common.files import append_text, write_bytes
 from training.common.progress import progress_bar
 from training.common.run import Run
+from training.common.text_decoding import lines, unpacked
 from training.seq2seq.config import FAMILY, DataConfig
 from training.seq2seq.data.sources import load_data
-from training.seq2seq.data.text_decoding import lines, unpacked
 from training.seq2seq.initialization import is_bundle
 from training.seq2seq.search import translate
 from training.seq2seq.translator import load_translator

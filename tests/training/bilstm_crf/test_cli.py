@@ -8,6 +8,7 @@ from unittest.mock import Mock
 import pytest
 
 from service.bundle.files import read_bundle
+from service.cli import main as verify_models
 from tests.support import tagged_sentences
 from training.__main__ import main
 from training.bilstm_crf import cli
@@ -42,6 +43,74 @@ def test_one_command_and_one_file_make_a_served_tagger(
     (run,) = (tmp_path / "runs").iterdir()
     assert json.loads((run / "evaluation.json").read_text())["dev"]["kind"] == "spans"
     assert {"learning_curve.png", "confusion_dev.png"} <= {path.name for path in (run / "pictures").iterdir()}
+
+
+CONLLU = """\
+# text = {text}
+1-2\tdu\t_\t_\t_\t_\t_\t_\t_\t_
+1\tde\tde\tADP\t_\t_\t0\t_\t_\t_
+2\tle\tle\tDET\t_\t_\t0\t_\t_\t_
+3\t{noun}\t{noun}\tNOUN\t_\t_\t0\t_\t_\t_
+4\t{number}\t{number}\tNUM\t_\t_\t0\t_\t_\tSpaceAfter=No
+5\t.\t.\tPUNCT\t_\t_\t0\t_\t_\t_
+
+"""
+BAD = "1\tbad\tline\n\n1\tun\tun\t_\t_\t_\t0\t_\t_\t_\n\n"
+
+
+def write_conllu(path: Path, count: int, first: int, more: str = "") -> None:
+    nouns = ("pain", "train", "chat", "3\u00a0000", "ami")
+    blocks = []
+    for index in range(first, first + count):
+        noun, number = nouns[index % 5], f"{index} 000"
+        blocks.append(CONLLU.format(text=f"du {noun} {number}.", noun=noun, number=number))
+    path.write_bytes(("".join(blocks) + more).replace("\n", "\r\n").encode("utf-8-sig"))
+
+
+def test_conllu_files_become_a_bundle_with_the_figures_of_dev_and_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_conllu(Path("train.conllu"), 60, 0, BAD)
+    write_conllu(Path("dev.conllu"), 8, 100)
+    write_conllu(Path("test.conllu"), 6, 200)
+    files = ["--train", "train.conllu", "--dev", "dev.conllu", "--test", "test.conllu"]
+    arguments = ["bilstm_crf", "train", *files, *SMALL, "--tokenizer-epochs", "2", "--run", "run", "--name", "pos-xx"]
+    assert main(arguments) == 2
+    assert "train.conllu:481: has 3 columns; 10 are expected, separated by tabs; correct it" in capsys.readouterr().err
+    assert main([*arguments, "--skip-bad", "--epochs", "3"]) == 0
+    output = capsys.readouterr()
+    assert "60 train, 8 dev, 6 test" in output.err
+    assert "note: train.conllu: 1 sentence left out: line 481 has 3 columns" in output.err
+    assert "note: train.conllu: 1 sentence left out: column upos is `_` there (line 483)" in output.err
+    assert "dev: accuracy" in output.out
+    assert "test: accuracy" in output.out
+    bundle = read_bundle(Path("models/pos-xx/1"))
+    assert bundle.manifest.labels == ("ADP", "DET", "NOUN", "NUM", "PUNCT")
+    measured = {metric.data.partition(", ")[0] for metric in bundle.manifest.metrics}
+    assert measured == {"dev.conllu", "test.conllu"}
+    assert "| test.conllu, test, 6 sentences, 30 words |" in (bundle.path / "MODEL_CARD.md").read_text()
+    assert verify_models(["models", "verify", "--models", "models"]) == 0
+
+
+def test_a_test_file_may_be_named_when_the_run_is_evaluated_or_exported(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, models, other = tmp_path / "run", tmp_path / "models", tmp_path / "other.tsv"
+    tagged_sentences.write_columns(other, tagged_sentences.spans(9, seed=7))
+    other.write_bytes(other.read_bytes() + b"\nbad\n")
+    assert main(["bilstm_crf", "train", "--train", str(file), *SMALL, "--run", str(run)]) == 0
+    named = ["--run", str(run), "--test", str(other)]
+    assert main(["bilstm_crf", "evaluate", *named]) == 2
+    assert "has 1 column; 2 are expected" in capsys.readouterr().err
+    assert main(["bilstm_crf", "evaluate", *named, "--skip-bad"]) == 0
+    output = capsys.readouterr().out
+    assert "other.tsv: 1 sentence left out: line" in output
+    assert "test: F1" in output
+    exporting = ["bilstm_crf", "export", *named, "--skip-bad", "--name", "names", "--models", str(models), "--force"]
+    assert main(exporting) == 0
+    metrics = read_bundle(models / "names" / "1").manifest.metrics
+    assert any(metric.data.startswith("other.tsv, test, 9 sentences") for metric in metrics)
 
 
 def test_a_name_alone_exports(file: Path, tmp_path: Path) -> None:
@@ -93,6 +162,7 @@ def test_an_auxiliary_column_is_trained_on_and_not_exported(tmp_path: Path, caps
         (["train", "--data", "nonsense"], "'nonsense' is no known set"),
         (["train", "--train", "FILE", "--data", "ewt"], "name either --data"),
         (["train", "--train", "FILE", "--column", "9"], "column"),
+        (["train", "--train", "FILE", "--encoding", "nonsense"], "--encoding nonsense: is no known encoding"),
         (["train", "--train", "FILE", "--vectors", "missing.txt"], "missing.txt"),
         (["train", "--train", "FILE", "--layers", "4"], "layers is 4"),
         (["train", "--train", "FILE", "--name", "Not a name"], "--name"),

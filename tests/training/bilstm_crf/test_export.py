@@ -138,14 +138,25 @@ def test_what_the_manifest_and_the_card_say(trained: tuple[Run, TaggerConfig, An
         assert str(run.path) not in text
 
 
-def test_evaluations_of_other_weights_are_left_out(trained: tuple[Run, TaggerConfig, Any], tmp_path: Path) -> None:
+def test_only_evaluations_of_these_weights_and_sentences_count(
+    trained: tuple[Run, TaggerConfig, Any], tmp_path: Path
+) -> None:
     run, config, data = trained
     path = run.path / "evaluation.json"
     evaluate(run, config, data, "dev", CPU)
+    evaluate(run, config, data, "test", CPU)
     stored = json.loads(path.read_text())
-    path.write_text(json.dumps({"dev": stored["dev"] | {"epoch": 99}, "test": stored["dev"] | {"epoch": 99}}))
-    export_result = exported(trained, tmp_path)
-    assert all(", dev, " in metric.data for metric in export_result.bundle.manifest.metrics)
+    stale = {
+        "dev": stored["dev"] | {"epoch": 99, "accuracy": 0.125},
+        "test": stored["test"] | {"data_sha256": "of another file", "accuracy": 0.125},
+        "dev-lower": stored["dev"] | {"epoch": 99},
+        "test-upper": stored["test"] | {"data_sha256": "of another file"},
+        "gone": stored["dev"],
+    }
+    path.write_text(json.dumps(stale))
+    metrics = exported(trained, tmp_path).bundle.manifest.metrics
+    assert {metric.data.split(", ")[1] for metric in metrics} == {"dev", "test"}
+    assert {split: json.loads(path.read_text())[split] for split in ("dev", "test")} == stored
 
 
 def test_data_for_research_only_are_refused(trained: tuple[Run, TaggerConfig, Any], tmp_path: Path) -> None:

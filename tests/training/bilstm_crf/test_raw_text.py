@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.raw_conllu import conllu
-from training.bilstm_crf.data.conll_tags import read_sentences
+from training.bilstm_crf.data.conll_tags import ReadOptions, read_sentences
 from training.bilstm_crf.data.contractions import ambiguous_contractions, learn_contractions
 from training.bilstm_crf.data.dataset import RawSentence, RawToken
 from training.bilstm_crf.data.raw_text import inner_spaces, raw_document, read_raw_sentences
@@ -23,9 +23,11 @@ FILE = "\n".join((
     row("1", "textless"), "",
 ))  # fmt: skip
 
+LINES = FILE.split("\n")
+
 
 def test_tokens_stand_where_the_text_has_them() -> None:
-    raw = read_raw_sentences(FILE.encode())
+    raw = read_raw_sentences(LINES, range(99))
     assert sorted(raw) == [3, 13, 21], "sentences without their text, or with another one, are left out"
     first, second, third = raw.values()
     assert [(first.text[token.start : token.end], token.words) for token in first.tokens] == [
@@ -40,15 +42,15 @@ def test_tokens_stand_where_the_text_has_them() -> None:
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_sentences_get_their_text(newline: str) -> None:
-    tagged = read_sentences(FILE.replace("\n", newline).encode(), "x.conllu", scheme="none")
+    tagged = read_sentences(FILE.replace("\n", newline).encode(), "x.conllu", ReadOptions(scheme="none"))
     assert [sentence.raw is not None for sentence in tagged.sentences] == [True, True, True, False, False]
     assert tagged.sentences[2].words == ("De", "le", "!")
-    columns = read_sentences(b"a\tX\nb\tY\n", "x.txt", scheme="none")
+    columns = read_sentences(b"a\tX\nb\tY\n", "x.txt", ReadOptions(scheme="none"))
     assert columns.sentences[0].raw is None
 
 
 def test_contractions_are_listed_in_lower_case_where_that_is_enough() -> None:
-    raw = list(read_raw_sentences(FILE.encode()).values())
+    raw = list(read_raw_sentences(LINES, range(99)).values())
     assert learn_contractions(raw) == {"du": ("de", "le")}
     assert ambiguous_contractions(raw, {"du": ("de", "le"), "Ami": ("a", "mi")}) == ("ami",)
     odd = RawSentence("DU", (RawToken(0, 2, ("DE", "Le")),))
@@ -63,5 +65,5 @@ def test_spaces_inside_tokens() -> None:
 
 
 def test_the_generated_treebank_is_read_whole() -> None:
-    tagged = read_sentences(conllu(30, 1).encode(), "x.conllu")
+    tagged = read_sentences(conllu(30, 1).encode(), "x.conllu", ReadOptions())
     assert all(sentence.raw for sentence in tagged.sentences)

@@ -39,9 +39,7 @@ def sizes(data: TaggedData) -> dict[str, tuple[int, int, int]]:
 def test_own_files(files: dict[str, str]) -> None:
     data = load_data(DataConfig(**files))
     assert {split: len(part) for split, part in data.splits.items()} == {"train": 25, "dev": 5, "test": 4}
-    assert (data.name, data.kind, data.licence, data.redistributable, data.notes) == (
-        "train.tsv", "spans", "unspecified", True, (),
-    )  # fmt: skip
+    assert (data.name, data.kind, data.licence, data.redistributable) == ("train.tsv", "spans", "unspecified", True)
     assert data.splits["test"][0].location == f"{files['test']}:1"
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from tests.support.sentence_pairs import zip_of_texts
 from training.common.errors import DatasetError
+from training.common.text_decoding import lines
 from training.seq2seq.data.dataset import Pair
 from training.seq2seq.data.reading import ReadOptions, read_pairs, read_parallel
-from training.seq2seq.data.text_decoding import lines
 
 pytestmark = pytest.mark.torch
 

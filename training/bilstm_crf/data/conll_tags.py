@@ -1,19 +1,38 @@
 """Tagged sentences from column files: finding the tag column, and reading its spans in any scheme."""
 
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from service.tasks.token_classification.features import Kind
 from service.tasks.token_classification.tag_schemes import OUTSIDE, SchemeError, guess_scheme, is_span_tag, to_iob2
 from training.bilstm_crf.config import SchemeChoice
-from training.bilstm_crf.data.conll import Row, Table, read_table
+from training.bilstm_crf.data.conll import Table, column_count, read_table
 from training.bilstm_crf.data.dataset import Sentence
 from training.bilstm_crf.data.raw_text import read_raw_sentences
+from training.bilstm_crf.data.tag_checks import check_label_count, without_long_sentences, without_missing_tags
 from training.common.errors import DatasetError
+from training.common.line_faults import LineFaults, left_out_note
+from training.common.text_decoding import decodable_lines, has_another_encoding, lines
 
 _PREFIXES = {"auto": "BIESLU", "iob1": "BI", "iob2": "BI", "bioes": "BIESLU"}
 _SPAN_FILES = (".iob", ".iob2", ".bio", ".bioes")
+_IOB1_EXAMPLE, _IOB2_EXAMPLE = ["I-X"], ["B-X"]
+"""Sentences that only IOB1, and only the other schemes, can have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """How a column file is read."""
+
+    column: str = ""
+    """A column name in CoNLL-U, a number (from 1, or from -1 backwards), or "ner" or "" for the default."""
+    scheme: SchemeChoice = "auto"
+    """The tagging scheme; "auto" infers it from the tags, "none" reads plain tags."""
+    encoding: str = ""
+    """Encoding of files without a byte order mark; empty for UTF-8."""
+    skip_bad: bool = False
+    """Whether to leave out sentences with lines that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -22,42 +41,63 @@ class TaggedFile:
 
     kind: Kind
     sentences: list[Sentence]
+    notes: tuple[str, ...] = ()
+    """What was left out of it."""
 
 
-def read_sentences(
-    content: bytes, name: str, *, column: str = "", scheme: SchemeChoice = "auto", kind: Kind | None = None
-) -> TaggedFile:
+def read_sentences(content: bytes, name: str, options: ReadOptions, kind: Kind | None = None) -> TaggedFile:
     """Read the sentences of a CoNLL-U or column file.
 
     Args:
         content: the bytes of the file.
         name: the file's name in error messages and locations.
-        column: a column name in CoNLL-U, a number (from 1, or from -1 backwards), or "ner" or "" for the default.
-        scheme: the tagging scheme; "auto" infers it from the tags, "none" reads plain tags.
+        options: how it is read.
         kind: the kind of tags, if known; None infers it from the tags.
 
     Raises:
-        DatasetError: naming the file, mostly the line, and the expected content.
+        DatasetError: naming the file, mostly the lines, and the expected content.
     """
-    table = read_table(content, name)
-    index = _tag_column(table, column)
-    tags = [[table.cell(row, index) for row in rows] for rows in table.sentences]
-    if all(tag == "_" for line in tags for tag in line):
-        raise DatasetError(f"{name}: column {column or index + 1} is empty (`_`) throughout; {table.choices()}")
-    if scheme != "none" and kind is None:
-        names_spans = column == "ner" or name.removesuffix(".gz").endswith(_SPAN_FILES)
-        kind = "spans" if scheme != "auto" or names_spans or _look_like_spans(table, index, tags) else "tags"
-    if scheme == "none" or kind == "tags":
-        return TaggedFile("tags", list(_sentences(table, tags, content)))
-    _check_spans(table, tags, scheme)
-    return TaggedFile("spans", list(_sentences(table, [to_iob2(line) for line in tags], content)))
+    rows = _lines(content, name, options)
+    table = read_table(rows, name)
+    column = _tag_column(table, options.column)
+    _check_cells(table, column)
+    _check_not_empty(table, column, options.column)
+    kind = kind or _kind(table, column, options)
+    if kind == "spans":
+        _check_span_tags(table, column, options.scheme)
+    notes = []
+    if table.faults and options.skip_bad:
+        table, note = _without_bad_lines(table)
+        notes.append(note)
+    table.faults.refuse("leave the sentences with such lines out with --skip-bad")
+    for leave_out in (without_missing_tags, without_long_sentences):
+        table, note = leave_out(table, column)
+        notes.append(note)
+    if kind == "spans" and options.scheme == "auto":
+        table, note = _with_one_scheme(table, column, skip_bad=options.skip_bad)
+        notes.append(note)
+    check_label_count(table, column, kind)
+    return TaggedFile(kind, list(_sentences(table, column, kind, rows)), tuple(filter(None, notes)))
 
 
-def _sentences(table: Table, tags: list[list[str]], content: bytes) -> Iterator[Sentence]:
-    raw = read_raw_sentences(content) if table.columns else {}
-    for rows, line in zip(table.sentences, tags, strict=True):
-        words = tuple(unicodedata.normalize("NFC", row.cells[table.word].strip()) for row in rows)
-        yield Sentence(words, tuple(line), table.where(rows[0]), raw.get(rows[0].line))
+def _lines(content: bytes, name: str, options: ReadOptions) -> Sequence[str | None]:
+    rows = decodable_lines(content, name, options.encoding)
+    if None in rows and not options.skip_bad and (options.encoding or has_another_encoding(content)):
+        return lines(content, name, options.encoding)  # names the encoding to choose
+    return rows
+
+
+def _sentences(table: Table, column: int, kind: Kind, lines: Sequence[str | None]) -> Iterator[Sentence]:
+    first_words = {rows[0].line for rows in table.sentences}
+    raw = read_raw_sentences(lines, first_words) if table.columns else {}
+    for rows in table.sentences:
+        tags = [row.cells[column] for row in rows]
+        yield Sentence(
+            tuple(unicodedata.normalize("NFC", row.cells[table.word]) for row in rows),
+            tuple(to_iob2(tags) if kind == "spans" else tags),
+            table.where(rows[0]),
+            raw.get(rows[0].line),
+        )
 
 
 def _tag_column(table: Table, requested: str) -> int:
@@ -67,50 +107,102 @@ def _tag_column(table: Table, requested: str) -> int:
     if "upos" in table.columns:
         return table.column("upos")
     third = table.word + 1
-    if table.word and all(is_span_tag(table.cell(row, third)) for rows in table.sentences for row in rows):
+    if table.width <= third:
+        raise DatasetError(f"{table.name}: has no column of tags; its columns are {', '.join(table.columns)}")
+    if table.word and all(is_span_tag(row.cells[third]) for row in table.usable_rows()):
         return third  # Universal NER: the columns after it name the annotators
     return table.width - 1
 
 
-def _look_like_spans(table: Table, column: int, tags: list[list[str]]) -> bool:
-    """Whether the tags are span tags: most distinct ones other than O have a prefix."""
+def _check_cells(table: Table, column: int) -> None:
+    """Record the rows without a tag."""
+    for row in table.usable_rows():
+        if column >= len(row.cells):
+            table.faults.add(row.line, f"has {column_count(row)}; the tag is expected in {column + 1}")
+        elif not row.cells[column]:
+            table.faults.add(row.line, f"has no tag in column {column + 1}")
+
+
+def _check_not_empty(table: Table, column: int, requested: str) -> None:
+    if not table.faults and all(row.cells[column] == "_" for row in table.usable_rows()):
+        raise DatasetError(
+            f"{table.name}: column {requested or column + 1} is empty (`_`) throughout; {table.choices()}"
+        )
+
+
+def _kind(table: Table, column: int, options: ReadOptions) -> Kind:
+    """The kind of the tags, by the options, the file's name or the tags."""
+    if options.scheme == "none":
+        return "tags"
+    if options.scheme != "auto" or options.column == "ner" or table.name.removesuffix(".gz").endswith(_SPAN_FILES):
+        return "spans"
     if table.columns and table.columns[column] in ("lemma", "upos", "xpos", "feats", "deprel"):
-        return False
-    distinct = {tag for line in tags for tag in line if tag != OUTSIDE}
+        return "tags"
+    # Spans if most distinct tags other than O have a prefix.
+    distinct = {row.cells[column] for row in table.usable_rows()} - {OUTSIDE}
     with_prefix = sum(is_span_tag(tag) for tag in distinct)
-    return with_prefix > 0 and with_prefix * 2 >= len(distinct)
+    return "spans" if with_prefix > 0 and with_prefix * 2 >= len(distinct) else "tags"
 
 
-def _check_spans(table: Table, tags: list[list[str]], scheme: SchemeChoice) -> None:
-    """Check that every tag has a prefix of the scheme and a type, and that all agree on one scheme.
-
-    Raises:
-        DatasetError: naming the line.
-    """
+def _check_span_tags(table: Table, column: int, scheme: SchemeChoice) -> None:
+    """Record the rows whose tag is not O and has no prefix of the scheme or no type."""
     prefixes = _PREFIXES[scheme]
-    for rows, line in zip(table.sentences, tags, strict=True):
-        for row, tag in zip(rows, line, strict=True):
-            if tag != OUTSIDE and not (is_span_tag(tag) and tag[0] in prefixes):
-                raise DatasetError(f"{table.where(row)}: {_fault(tag, prefixes, scheme)}")
-    if scheme == "auto":
-        try:
-            guess_scheme(tags)
-        except SchemeError as error:
-            one, two = (table.where(_row(table, *position)) for position in error.positions)
-            raise DatasetError(
-                f"{one} and {two}: {error}; repair one of them, or name the scheme "
-                "(with --scheme iob1 or iob2, an I- tag without a preceding tag of its type starts a new span)"
-            ) from error
+    for row in table.usable_rows():
+        tag = row.cells[column]
+        if tag != OUTSIDE and not (is_span_tag(tag) and tag[0] in prefixes):
+            table.faults.add(row.line, _tag_fault(tag, prefixes, scheme))
 
 
-def _row(table: Table, sentence: int, word: int) -> Row:
-    return table.sentences[sentence][word]
-
-
-def _fault(tag: str, prefixes: str, scheme: str) -> str:
+def _tag_fault(tag: str, prefixes: str, scheme: str) -> str:
     known = ", ".join(f"{prefix}-" for prefix in prefixes)
     if tag.rstrip("-") in prefixes:
         return f"the tag {tag} has no type; O or a tag such as {tag[0]}-PER is expected"
     if is_span_tag(tag):
         return f"the tag {tag} is none of {scheme.upper()}, which has O and {known}"
     return f"the tag {tag} is no tag of spans: O or {known} with a type is expected (--scheme none: plain tags)"
+
+
+def _without_bad_lines(table: Table) -> tuple[Table, str]:
+    """The table without the sentences that have a bad line, and a note."""
+    kept = [rows for rows in table.sentences if all(row.line not in table.faults for row in rows)]
+    count = len(table.sentences) - len(kept)
+    if not kept:
+        table.faults.refuse("name another --column")
+    note = left_out_note(table.name, count, "sentence", table.faults.listed())
+    return replace(table.with_sentences(kept), faults=LineFaults(table.name)), note
+
+
+def _with_one_scheme(table: Table, column: int, *, skip_bad: bool) -> tuple[Table, str]:
+    """The table, if all of its tags are of one scheme; or without the sentences of the rarer one, and a note.
+
+    Raises:
+        DatasetError: the tags contradict each other, and such sentences are not to be left out.
+    """
+    tags = [[row.cells[column] for row in rows] for rows in table.sentences]
+    try:
+        guess_scheme(tags)
+        return table, ""
+    except SchemeError as error:
+        contradiction = error
+    of_iob1 = {index for index, line in enumerate(tags) if _contradicts(line, _IOB2_EXAMPLE)}
+    of_others = {index for index, line in enumerate(tags) if _contradicts(line, _IOB1_EXAMPLE)}
+    fewer = min(of_iob1, of_others, key=len)
+    one, two = (table.sentences[sentence][word] for sentence, word in contradiction.positions)
+    if skip_bad and len(fewer) < len(tags):
+        first = ", ".join(f"line {table.sentences[index][0].line}" for index in sorted(fewer)[:3])
+        note = left_out_note(table.name, len(fewer), "sentence", [f"their tags are of another scheme ({first})"])
+        return table.with_sentences([rows for index, rows in enumerate(table.sentences) if index not in fewer]), note
+    raise DatasetError(
+        f"{table.where(one)} and {table.where(two)}: {contradiction} (in {len(of_iob1):,} and {len(of_others):,} "
+        f"sentences); repair the fewer, leave them out with --skip-bad, or name the scheme "
+        "(with --scheme iob1 or iob2, an I- tag without a preceding tag of its type starts a new span)"
+    ) from contradiction
+
+
+def _contradicts(tags: Sequence[str], example: Sequence[str]) -> bool:
+    """Whether no scheme has both sentences."""
+    try:
+        guess_scheme([example, tags])
+    except SchemeError:
+        return True
+    return False

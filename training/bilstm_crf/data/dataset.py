@@ -50,6 +50,8 @@ class TaggedData:
     attribution: str
     redistributable: bool
     """Whether a model trained on the data may be published."""
+    files: dict[str, str] = field(default_factory=dict)
+    """The names of the user's own files by split."""
     notes: tuple[str, ...] = field(default=())
     """Remarks for the log about how the data were read, such as a split that was held out."""
 
@@ -57,11 +59,19 @@ class TaggedData:
         """The distinct tags of a split."""
         return {tag for sentence in self.splits[split] for tag in sentence.tags}
 
-    def sha256(self) -> str:
-        """Hash of all words and tags of all splits in order; independent of the files they were read from."""
+    def evaluated_splits(self) -> list[str]:
+        """The splits whose figures a model card shows in any case."""
+        return [split for split in ("dev", "test") if split in self.splits]
+
+    def sha256(self, *splits: str) -> str:
+        """Hash of all words and tags in order; independent of the files they were read from.
+
+        Args:
+            splits: the splits that count; without any all do.
+        """
         digest = hashlib.sha256(self.kind.encode())
-        for split, sentences in sorted(self.splits.items()):
+        for split in sorted(splits or self.splits):
             digest.update(f"\0{split}".encode())
-            for sentence in sentences:
+            for sentence in self.splits[split]:
                 digest.update("\0".join(("", *sentence.words, "", *sentence.tags, "")).encode())
         return digest.hexdigest()

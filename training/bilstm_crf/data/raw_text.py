@@ -1,7 +1,7 @@
 """The text of a CoNLL-U file as it was written, and how the treebank cuts it into sentences, tokens and words."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
 from service.tasks.token_classification.segmentation_schema import InnerSpaces
@@ -13,18 +13,20 @@ _RANGE = re.compile(r"(\d+)-(\d+)")
 _ID, _FORM, _MISC = 0, 1, -1
 
 
-def read_raw_sentences(content: bytes) -> dict[int, RawSentence]:
+def read_raw_sentences(lines: Sequence[str | None], first_words: Collection[int]) -> dict[int, RawSentence]:
     """The sentences with their text, by the line of their first word; without those whose text is unknown.
 
     Args:
-        content: a CoNLL-U file in UTF-8.
+        lines: the lines of a CoNLL-U file; None for those that could not be decoded.
+        first_words: the numbers of the lines with the first words of the sentences to read; the others, which may be
+            malformed, are left aside.
     """
     sentences = {}
-    for number, lines in _blocks(content.decode("utf-8-sig").split("\n")):
-        rows = [(number + index, line.split("\t")) for index, line in enumerate(lines) if line[:1] != "#"]
+    for number, block in _blocks(lines):
+        rows = [(number + index, line.split("\t")) for index, line in enumerate(block) if line[:1] != "#"]
         words = [(line, cells) for line, cells in rows if cells[_ID].isdecimal()]
-        text = next((match[1].strip() for line in lines if (match := _TEXT.match(line))), None)
-        if not words or text is None:
+        text = next((match[1].strip() for line in block if (match := _TEXT.match(line))), None)
+        if not words or words[0][0] not in first_words or text is None:
             continue
         tokens = list(_tokens([cells for _, cells in rows], text))
         if tokens and not text[tokens[-1].end :].strip():
@@ -32,7 +34,7 @@ def read_raw_sentences(content: bytes) -> dict[int, RawSentence]:
                 text=text,
                 tokens=tuple(tokens),
                 space_after="SpaceAfter=No" not in _last_surface(rows)[_MISC],
-                starts_paragraph=any(map(_NEW_PARAGRAPH.match, lines)),
+                starts_paragraph=any(map(_NEW_PARAGRAPH.match, block)),
             )
     return sentences
 
@@ -66,13 +68,12 @@ def inner_spaces(sentences: Sequence[RawSentence]) -> InnerSpaces:
     return "digits" if by_digits >= 0.5 * len(gaps) else "any"
 
 
-def _blocks(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+def _blocks(lines: Sequence[str | None]) -> Iterator[tuple[int, list[str]]]:
     """The lines of each sentence, comments included, with the number of the first."""
     block: list[str] = []
     for number, line in enumerate(lines, start=1):
-        stripped = line.rstrip("\r")
-        if stripped.strip():
-            block.append(stripped)
+        if line and not line.isspace():
+            block.append(line.rstrip())
         elif block:
             yield number - len(block), block
             block = []

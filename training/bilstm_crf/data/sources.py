@@ -1,27 +1,25 @@
 """Data sets of the taggers: published ones by name, several joined, and the user's own files."""
 
-import gzip
 import re
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from service.tasks.token_classification.features import Kind
 from service.tasks.token_classification.tag_schemes import OUTSIDE, spans, to_iob2, write_iob2
 from training.bilstm_crf.config import DataConfig
-from training.bilstm_crf.data.conll_tags import TaggedFile, read_sentences
+from training.bilstm_crf.data.conll_tags import ReadOptions, TaggedFile, read_sentences
 from training.bilstm_crf.data.dataset import Sentence, TaggedData
+from training.bilstm_crf.data.splits import hold_out, split_notes
 from training.common.data_files import BTC, CONLL2003, UD_ENGLISH_EWT, UNER_ENGLISH_EWT, WNUT17, DataFile
-from training.common.downloads import fetch, fetch_url
-from training.common.errors import ConfigError, DatasetError
+from training.common.downloads import fetch
+from training.common.errors import ConfigError
+from training.common.locations import file_name, is_address, read_file
+from training.common.text_decoding import check_encoding, unpacked
 
-_HELD_OUT_EVERY = 10
-"""Every tenth training sentence is held out if there is no dev split."""
 _ENTITIES = {"PER": "PER", "LOC": "LOC", "ORG": "ORG"}
 _WNUT_ENTITIES = {"person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG"}
-_EMPTY_WORD = re.compile(rb"^ ?\tO$", re.MULTILINE)
-"""Two lines of BTC's section f without a word; they are turned into comments."""
+_EMPTY_WORD = re.compile(rb"^ ?\tO\n", re.MULTILINE)
+"""Two lines of BTC's section f without a word; they are left out."""
 
 _NOTHING_TO_MARK = "mark_sources is for several sets of spans, joined with + in --data; leave it out"
 
@@ -122,58 +120,41 @@ def _load_files(config: DataConfig) -> TaggedData:
     """Load the user's files; without a dev file, every tenth training sentence is held out."""
     if config.mark_sources:
         raise ConfigError(_NOTHING_TO_MARK)
+    check_encoding(config.encoding)
     train = _read_file(config.train, config, None)
-    splits, notes = {"train": train.sentences}, []
-    for split, source in (("dev", config.dev), ("test", config.test)):
-        if source:
-            splits[split] = _read_file(source, config, train.kind).sentences
+    splits, notes = {"train": train.sentences}, [*train.notes]
+    sources = {split: source for split, source in (("dev", config.dev), ("test", config.test)) if source}
+    for split, source in sources.items():
+        file = _read_file(source, config, train.kind)
+        splits[split] = file.sentences
+        notes += file.notes
     if not config.dev:
-        if len(train.sentences) < 2:
-            raise DatasetError(f"{config.train}: holds one sentence; name a file with --dev, or add sentences")
-        dev = train.sentences[_HELD_OUT_EVERY - 1 :: _HELD_OUT_EVERY] or train.sentences[-1:]
-        held_out = {id(sentence) for sentence in dev}
-        splits["train"] = [sentence for sentence in train.sentences if id(sentence) not in held_out]
-        splits["dev"] = dev
-        notes.append(f"no --dev: {len(dev):,} of {len(train.sentences):,} sentences of {config.train} are held out")
+        splits["train"], splits["dev"] = hold_out(train.sentences, config.train)
+        count, total = len(splits["dev"]), len(train.sentences)
+        notes.append(f"no --dev: {count:,} of {total:,} sentences of {config.train} are held out")
     return TaggedData(
-        name=_name_of(config.train),
+        name=file_name(config.train),
         kind=train.kind,
         splits=splits,
         licence="unspecified",
         attribution="",
         redistributable=True,
-        notes=tuple(notes),
+        files={split: file_name(source) for split, source in sources.items()},
+        notes=(*notes, *split_notes(splits, train.kind)),
     )
-
-
-def _name_of(source: str) -> str:
-    return source.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
 
 
 def _read_file(source: str, config: DataConfig, kind: Kind | None) -> TaggedFile:
     """Read a local file or a URL, gzipped or not."""
-    is_url = source.startswith(("http://", "https://"))
-    path = fetch_url(source) if is_url else Path(source)
-    try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except FileNotFoundError as error:
-        raise DatasetError(
-            f"{source}: there is no such file; name a file, or an address that begins with https://"
-        ) from error
-    except (zlib.error, EOFError, gzip.BadGzipFile) as error:
-        raise DatasetError(f"{path}: cannot be unpacked ({error}); get the file again") from error
-    except OSError as error:
-        raise DatasetError(f"{source}: cannot be read ({error.strerror}); name a file") from error
-    if is_url and content.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
-        raise DatasetError(f"{source}: is a web page; name the address of the file itself (on GitHub: Raw)")
-    name = _name_of(source) if is_url else source
-    return read_sentences(content, name, column=config.column, scheme=config.scheme, kind=kind)
+    name = file_name(source) if is_address(source) else source
+    options = ReadOptions(
+        column=config.column, scheme=config.scheme, encoding=config.encoding, skip_bad=config.skip_bad
+    )
+    return read_sentences(unpacked(read_file(source), name), name, options, kind)
 
 
 def _read_columns(file: DataFile, config: DataConfig, kind: Kind | None = None) -> TaggedFile:
-    return read_sentences(fetch(file), file.name, column=config.column, scheme=config.scheme, kind=kind)
+    return read_sentences(fetch(file), file.name, ReadOptions(column=config.column, scheme=config.scheme), kind)
 
 
 def _column_reader(files: Mapping[str, DataFile]) -> Callable[[DataConfig], tuple[Kind, Splits]]:
@@ -192,8 +173,8 @@ def _entities(name: str, file: DataFile, types: Mapping[str, str], config: DataC
         raise ConfigError(f"column is {config.column!r}; {name} has ner only")
     if config.scheme == "none":
         raise ConfigError(f"scheme is none, but {name} has spans")
-    content = _EMPTY_WORD.sub(b"# ", fetch(file))
-    tagged = read_sentences(content, file.name, column="ner", scheme="iob2")
+    content = _EMPTY_WORD.sub(b"", fetch(file))
+    tagged = read_sentences(content, file.name, ReadOptions(column="ner", scheme="iob2"))
     return [rename_types(sentence, types) for sentence in tagged.sentences]
 
 

@@ -21,6 +21,7 @@ from service.tasks.token_classification.features import (
 from service.tasks.token_classification.loading import MODEL
 from service.tasks.token_classification.segmentation_graph import SEGMENTER
 from training.bilstm_crf.config import TaggerConfig
+from training.bilstm_crf.data.augmentation import with_recased
 from training.bilstm_crf.data.dataset import TaggedData
 from training.bilstm_crf.data.licensing import (
     attribution_of,
@@ -183,22 +184,33 @@ def _description(tagger: Tagger, data: TaggedData) -> str:
 
 
 def _evaluations(run: Run, config: TaggerConfig, data: TaggedData, epoch: int) -> dict[str, Any]:
-    """The stored evaluations of the exported weights; the dev split is evaluated now if it was not.
+    """The evaluations of the exported weights on the present data; dev and test are evaluated now if they were not.
 
     Scores on sentences that were trained on are left out.
     """
-    if run.evaluations().get("dev", {}).get("epoch") != epoch:
-        evaluate(run, config, data, "dev", torch.device("cpu"))
+    for split in data.evaluated_splits():
+        if not _is_current(run.evaluations().get(split), data, split, epoch):
+            evaluate(run, config, data, split, torch.device("cpu"))
     return {
         split: evaluation
         for split, evaluation in run.evaluations().items()
-        if evaluation["epoch"] == epoch and not (config.data.train_on_dev and split.partition("-")[0] == "dev")
+        if _is_current(evaluation, with_recased(data, split), split, epoch)
+        and not (config.data.train_on_dev and split.partition("-")[0] == "dev")
     }
 
 
+def _is_current(evaluation: dict[str, Any] | None, data: TaggedData, split: str, epoch: int) -> bool:
+    """Whether an evaluation is of these weights and of the sentences that the split has now."""
+    if evaluation is None or split not in data.splits or evaluation["epoch"] != epoch:
+        return False
+    return bool(evaluation.get("data_sha256") == data.sha256(split))
+
+
 def split_name(split: str, config: TaggerConfig, data: TaggedData) -> str:
-    """A readable name of a split: `Broad Twitter Corpus, test` for `test-btc` of joined data sets."""
+    """A readable name of a split: `my-test.conllu, test`, or `Broad Twitter Corpus, test` for `test-btc`."""
     part, _, key = split.partition("-")
+    if part in data.files:
+        return f"{data.files[part]}, {part}{_CASES.get(key, '')}"
     keys, titles = config.data.data.split("+"), data.name.split(" + ")
     index = keys.index(key) if key in keys else 0
     return f"{titles[index] if len(titles) == len(keys) else data.name}, {part}{_CASES.get(key, '')}"

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from training.common.downloads import fetch_url
-from training.common.errors import ConfigError, DatasetError
+from training.common.errors import ConfigError
+from training.common.locations import file_name, read_file
 from training.seq2seq.config import MTDATA_PREFIX, DataConfig
 from training.seq2seq.data.dataset import Pair
 from training.seq2seq.data.filters import check_not_swapped
@@ -27,7 +27,7 @@ def read_location(location: str, config: DataConfig) -> tuple[list[Pair], tuple[
     if len(names) > 2:
         raise ConfigError(f"{location}: names {len(names)} files; one table, or two files as corpus.en,corpus.de")
     languages = (config.target, config.source) if config.swap else (config.source, config.target)
-    contents = [_content(name) for name in names]
+    contents = [read_file(name) for name in names]
     options = ReadOptions(languages=languages, header=config.header, encoding=config.encoding, skip_bad=config.skip_bad)
     if len(names) == 2:
         read = read_parallel(contents, names, options)._replace(languages=_languages_by_name(names, languages))
@@ -56,25 +56,9 @@ def _languages_by_name(names: list[str], languages: tuple[str, str]) -> tuple[st
     return (suffixes[0], suffixes[1]) if set(suffixes) == set(languages) else None
 
 
-def _content(name: str) -> bytes:
-    is_url = name.startswith(("http://", "https://"))
-    path = fetch_url(name) if is_url else Path(name)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise DatasetError(
-            f"{name}: there is no such file; name a file, or an address that begins with https://"
-        ) from error
-    except OSError as error:
-        raise DatasetError(f"{name}: cannot be read ({error.strerror}); name a file") from error
-    if is_url and content.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
-        raise DatasetError(f"{name}: is a web page; name the address of the file itself (on GitHub: Raw)")
-    return content
-
-
 def name_of(location: str) -> str:
     """The file names in a location."""
-    return ",".join(part.split("?")[0].rstrip("/").rsplit("/", 1)[-1] for part in location.split(","))
+    return ",".join(map(file_name, location.split(",")))
 
 
 def swapped(pairs: list[Pair]) -> list[Pair]:

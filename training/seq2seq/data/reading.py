@@ -9,16 +9,16 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from training.common.errors import DatasetError
+from training.common.line_faults import left_out_note
+from training.common.text_decoding import decodable_lines, lines, unpacked
 from training.seq2seq.data.dataset import Pair
 from training.seq2seq.data.language_codes import iso_639_1
 from training.seq2seq.data.tables import read_table
-from training.seq2seq.data.text_decoding import decodable_lines, lines, unpacked
 from training.seq2seq.data.translation_memories import MEMORIES, read_memory
 
 _TABLES = (".tsv", ".txt", ".tab", ".csv")
 _TOO_BIG = 1 << 32
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_NAMED_FAULTS = 3
 
 
 class FilePairs(NamedTuple):
@@ -107,11 +107,7 @@ def read_parallel(contents: Sequence[bytes], names: Sequence[str], options: Read
 
 def _fault_notes(name: str, faults: Sequence[str]) -> tuple[str, ...]:
     """A note on the lines that were left out; none for none."""
-    if not faults:
-        return ()
-    count = "1 bad line" if len(faults) == 1 else f"{len(faults):,} bad lines"
-    more = ", …" * (len(faults) > _NAMED_FAULTS)
-    return (f"{name}: {count} left out: {', '.join(faults[:_NAMED_FAULTS])}{more}",)
+    return (left_out_note(name, len(faults), "bad line", faults),) if faults else ()
 
 
 def _read_zip(content: bytes, name: str, options: ReadOptions) -> FilePairs:

@@ -7,6 +7,7 @@ from pathlib import Path
 from training.common.data_files import MANYTHINGS, MULTI30K
 from training.common.downloads import fetch, fetch_url
 from training.common.errors import ConfigError, DatasetError
+from training.common.text_decoding import check_encoding
 from training.seq2seq.config import MTDATA_PREFIX, DataConfig
 from training.seq2seq.data.cleaning import clean_held_out, clean_pairs
 from training.seq2seq.data.dataset import Pair, ParallelData
@@ -15,7 +16,6 @@ from training.seq2seq.data.language_codes import iso_639_1, iso_639_3
 from training.seq2seq.data.locations import name_of, read_location, swapped
 from training.seq2seq.data.mtdata import mtdata_languages
 from training.seq2seq.data.reading import read_pairs, read_parallel
-from training.seq2seq.data.text_decoding import check_encoding
 from training.seq2seq.data.train_dev_split import fold, split_pairs
 
 _MANYTHINGS_URL = "https://www.manythings.org/anki/{}-eng.zip"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from training.common.errors import DatasetError
+from training.common.text_decoding import NOT_DECODABLE
 from training.seq2seq.data.dataset import Pair
 from training.seq2seq.data.language_codes import language_of
 
@@ -108,12 +109,9 @@ def _too_few(cells: list[str], last: int, delimiter: str) -> str:
 def _plain_records(rows: Iterable[str | None]) -> Iterator[_Record]:
     for number, row in enumerate(rows, 1):
         if row is None:
-            yield _Record(number, [], _NOT_TEXT)
+            yield _Record(number, [], NOT_DECODABLE)
         elif row.strip():
             yield _Record(number, row.split("\t"))
-
-
-_NOT_TEXT = "is not in the encoding of the file (UTF-8, or that of --encoding)"
 
 
 def _records(rows: Sequence[str | None], delimiter: str) -> Iterator[_Record]:
@@ -122,7 +120,7 @@ def _records(rows: Sequence[str | None], delimiter: str) -> Iterator[_Record]:
     while index < len(rows):
         row = rows[index]
         if row is None:
-            yield _Record(index + 1, [], _NOT_TEXT)
+            yield _Record(index + 1, [], NOT_DECODABLE)
         elif '"' not in row:
             if row.strip():
                 yield _Record(index + 1, row.split(delimiter))

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from training.common.errors import ConfigError, DatasetError
 
+NOT_DECODABLE = "is not in the encoding of the file (UTF-8, or that of --encoding)"
+"""What is wrong with the lines for which `decodable_lines` has None."""
+
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins as that of UTF-16
@@ -92,13 +95,13 @@ def _split(text: str) -> Sequence[str]:
     return [row.removesuffix("\r") for row in rows]
 
 
+def has_another_encoding(content: bytes) -> bool:
+    """Whether no character beyond ASCII is UTF-8, as in a file of another encoding; in a damaged one most are."""
+    return all(ord(char) < 128 for char in content.decode("utf-8", "ignore"))
+
+
 def _undecodable(name: str, number: int, content: bytes, encoding: str) -> str:
     if encoding:
         return f"{name}:{number}: is not {encoding}; name the encoding that the file has with --encoding"
-    guess = "it looks like Latin-1 or Windows-1252 (add --encoding cp1252)" if _is_single_byte(content) else ""
+    guess = "it looks like Latin-1 or Windows-1252 (add --encoding cp1252)" if has_another_encoding(content) else ""
     return f"{name}:{number}: is not UTF-8; {guess or 'the line is damaged'}; or save the file as UTF-8"
-
-
-def _is_single_byte(content: bytes) -> bool:
-    """Whether no character beyond ASCII is UTF-8, as in a file of another encoding; in a damaged one most are."""
-    return all(ord(char) < 128 for char in content.decode("utf-8", "ignore"))

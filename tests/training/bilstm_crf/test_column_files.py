@@ -1,0 +1,267 @@
+"""Column files as others write them: white space in words, encodings, comments, bad lines, missing tags, labels."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from training.bilstm_crf.data.conll_tags import ReadOptions, TaggedFile, read_sentences
+from training.bilstm_crf.data.dataset import Sentence
+from training.bilstm_crf.data.splits import hold_out, split_notes
+from training.common.errors import DatasetError
+
+pytestmark = pytest.mark.torch
+
+
+def read(text: str | bytes, name: str = "f.txt", **options: Any) -> TaggedFile:
+    return read_sentences(text if isinstance(text, bytes) else text.encode(), name, ReadOptions(**options))
+
+
+def words(text: str | bytes, name: str = "f.txt", **options: Any) -> list[tuple[str, ...]]:
+    return [sentence.words for sentence in read(text, name, **options).sentences]
+
+
+def error_message(text: str | bytes, name: str = "f.txt", **options: Any) -> str:
+    with pytest.raises(DatasetError) as caught:
+        read(text, name, **options)
+    return str(caught.value)
+
+
+def conllu(*rows: Sequence[str]) -> str:
+    """A sentence of rows of (number, form, tag) or (number, form, tag, misc)."""
+    lines = ["\t".join((row[0], row[1], "_", row[2], "_", "_", "0", "_", "_", *(row[3:] or ("_",)))) for row in rows]
+    return "\n".join(lines) + "\n\n"
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["3\u00a0000", "a\u3000b", "a\u2028b", "a\u0085b", "a\u2009b", "a\x0bb", "a\x0cb", "\u00a0", "\u3000"],
+    ids=ascii,
+)
+@pytest.mark.parametrize("separator", [" ", "\t", "  "])
+def test_only_spaces_and_tabs_separate_columns(word: str, separator: str) -> None:
+    text = f"one{separator}NN{separator}X\n{word}{separator}NN{separator}X\nlast{separator}NN{separator}X\n"
+    assert words(text) == [("one", word, "last")]
+
+
+@pytest.mark.parametrize("word", ["3 000", "Nhà nước", "a  b", "\u0493\u0430\u043d  \u0435\u043c\u0435\u0441"])
+def test_words_with_spaces_in_conllu_and_between_tabs(word: str) -> None:
+    assert words(conllu(("1", word, "NUM"), ("2", f" {word} ", "X")), "f.conllu") == [(word, word)]
+    assert words(f"{word}\tNUM\nx\tX\n") == [(word, "x")]
+    text = f"# text = a {word}\n" + conllu(("1", "a", "X"), ("2", word, "NUM"))
+    (sentence,) = read(text, "f.conllu").sentences
+    assert sentence.raw is not None
+    assert [sentence.raw.text[token.start : token.end] for token in sentence.raw.tokens] == ["a", word]
+
+
+def test_ranges_and_empty_nodes_are_no_words() -> None:
+    text = conllu(("1-2", "du", "_"), ("1", "de", "ADP"), ("2", "le", "DET"), ("2.1", "x", "VERB"), ("3", "pain", "N"))
+    assert words(text + "0.1\tx" + "\t_" * 8 + "\n" + conllu(("1", "oui", "N")), "f.conllu") == [
+        ("de", "le", "pain"), ("oui",),
+    ]  # fmt: skip
+    assert read(text, "f.conllu").notes == (), "the missing tag of a range is none of a word"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "a NN X\nb NN Y\n\nc NN X",
+        "a NN X\r\nb NN Y\r\n\r\nc NN X\r\n",
+        "a NN X\rb NN Y\r\rc NN X\r",
+        "\ufeffa NN X\nb NN Y\n \t\nc NN X\n",
+        "a NN X \nb NN Y\t\n\f\nc NN X\t \n",
+        "a\tNN\tX\t\nb\tNN\tY\t\t\n\t\t\nc\tNN\tX\n",
+        "\n\n\na NN X\nb NN Y\n\n\n\u3000\n\nc NN X\n\n\n",
+        "-DOCSTART- -X- O\n\na NN X\nb NN Y\n-DOCSTART- -X- O\nc NN X\n",
+        "# a comment without columns\na NN X\nb NN Y\n\n# another one, of more words\nc NN X\n",
+        "a  NN\tX\nb\tNN Y\n\nc \t NN \t X\n",
+    ],
+    ids=["plain", "CR LF", "CR", "mark", "trailing", "trailing tabs", "empty lines", "documents", "comments", "mixed"],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-8-sig", "utf-32"])
+def test_lines_and_encodings(written: str, encoding: str) -> None:
+    file = read(written.removeprefix("\ufeff").encode(encoding) if encoding != "utf-8" else written)
+    assert [(sentence.words, sentence.tags) for sentence in file.sentences] == [
+        (("a", "b"), ("X", "Y")), (("c",), ("X",)),
+    ]  # fmt: skip
+    assert file.notes == ()
+
+
+def test_latin_1_goes_with_its_name() -> None:
+    content = "Él NN O\nhabló VB O\nMálaga NC B-LOC\n".encode("latin-1")
+    assert words(content, encoding="latin-1") == [("Él", "habló", "Málaga")]
+    assert "add --encoding cp1252" in error_message(content)
+    assert "f.txt:1: is not ascii; name the encoding that the file has" in error_message(content, encoding="ascii")
+
+
+def test_a_hash_is_a_word_where_it_has_the_columns_of_one() -> None:
+    assert words("# NN\n1 CD\n\n#x NN\n# NN\n") == [("#", "1"), ("#x", "#")]
+    assert words("#\tNN\n1\tCD\n") == [("#", "1")]
+    assert words("# one comment\n#\n# NN\n1 CD\n") == [("#", "1")]
+    assert "f.txt:2: has 1 column; 2 are expected" in error_message("1\tCD\n#tag\na\tX\n"), "no word is lost"
+    assert "f.txt:2: has 1 column; 2 are expected" in error_message("1\tCD\n# X\na\tX\n")
+    assert words("# sent_id = 1\na X\nb Y\n") == [("a", "b")]
+
+
+def test_all_bad_lines_are_named_at_once() -> None:
+    text = "a X\nb\n\nc X Y\nd X\n\ne X\n"
+    assert error_message(text) == (
+        "f.txt:2: has 1 column; 2 are expected\nf.txt:4: has 3 columns; 2 are expected\n"
+        "2 bad lines; correct them, or leave the sentences with such lines out with --skip-bad"
+    )
+    assert error_message("a X\nb\n") == (
+        "f.txt:2: has 1 column; 2 are expected; correct it, or leave the sentences with such lines out with --skip-bad"
+    )
+
+
+def test_faults_of_every_kind_are_in_one_list() -> None:
+    text = "a\tB-PER\nb\tO\tO\n\nc\t\nd\tO\n\n\tO\ne\tB\nf\tY-LOC\n\ng\0\tO\nh\tO\n\ni\tO\n"
+    lines = error_message(text.encode() + b"\xc3\tO\n\xc3\xa4\tO\n", column="ner").split("\n")
+    assert [line.split(": ")[0] for line in lines[:-1]] == [
+        "f.txt:2", "f.txt:4", "f.txt:7", "f.txt:8", "f.txt:9", "f.txt:11", "f.txt:15",
+    ]  # fmt: skip
+
+
+def test_twenty_bad_lines_are_listed_and_all_are_counted() -> None:
+    lines = error_message("a X\n" * 40 + "b\n" * 30).split("\n")
+    assert [line.split(":")[1] for line in lines[:-1]] == [str(number) for number in range(41, 61)]
+    assert lines[-1].startswith("30 bad lines, of which the first 20 are listed; correct them, or leave")
+
+
+def test_sentences_with_bad_lines_are_left_out_on_request() -> None:
+    file = read("a X\nb\n\nc X\nd X\n\ne X Y\n\nf X\n", skip_bad=True)
+    assert [sentence.words for sentence in file.sentences] == [("c", "d"), ("f",)]
+    assert file.notes == (
+        "f.txt: 2 sentences left out: line 2 has 1 column; 2 are expected, line 7 has 3 columns; 2 are expected",
+    )
+    content = "a\tX\n\nbä\tX\n\nc\tX\n".encode() + b"\xff\tX\n"
+    assert words(content, skip_bad=True) == [("a",), ("bä",)]
+    assert read("a X\nb X\n", skip_bad=True).notes == ()
+
+
+def test_a_file_of_bad_lines_only_is_refused() -> None:
+    assert "f.txt:1: the tag X is no tag of spans" in error_message("a X\nb X\n", skip_bad=True, scheme="iob2")
+
+
+def test_bad_rows_of_conllu_with_text_do_not_disturb_the_others() -> None:
+    text = "# text = a b\n1\ta\n2\n\n# text = c\n" + conllu(("1", "c", "X"))
+    file = read(text, "f.conllu", skip_bad=True)
+    assert [sentence.words for sentence in file.sentences] == [("c",)]
+    assert file.sentences[0].raw is not None
+
+
+def test_missing_empty_lines_between_numbered_sentences_are_noticed() -> None:
+    text = conllu(("1", "a", "X"), ("2", "b", "X")).rstrip("\n") + "\n" + conllu(("1", "c", "X"))
+    assert "f.conllu:3: has the number 1 after 2; an empty line between sentences is missing" in error_message(
+        text, "f.conllu"
+    )
+
+
+def test_sentences_without_a_tag_are_left_out_and_counted() -> None:
+    text = conllu(("1", "a", "X")) + conllu(("1", "b", "_"), ("2", "c", "X")) + conllu(("1", "d", "X"))
+    file = read(text, "f.conllu")
+    assert [sentence.words for sentence in file.sentences] == [("a",), ("d",)]
+    assert file.notes == ("f.conllu: 1 sentence left out: column upos is `_` there (line 3)",)
+    file = read("a X\nb _\n\n" * 5 + "c X\n")
+    assert [sentence.words for sentence in file.sentences] == [("c",)]
+    assert file.notes == ("f.txt: 5 sentences left out: column 2 is `_` there (line 1, line 4, line 7, …)",)
+    assert "all of its 2 sentences cannot be used: column 2 is `_`" in error_message("a X\nb _\n\nc _\nd X\n")
+
+
+def test_no_features_are_a_tag() -> None:
+    text = "1\ta\t_\tX\t_\tCase=Nom\t0\t_\t_\t_\n2\tb\t_\tX\t_\t_\t0\t_\t_\t_\n"
+    assert read(text, "f.conllu", column="feats").sentences[0].tags == ("Case=Nom", "_")
+    text = "1\t_\t_\tX\t_\t_\t0\t_\t_\t_\n2\tb\tbe\tX\t_\t_\t0\t_\t_\t_\n"
+    assert read(text, "f.conllu", column="lemma").sentences[0].tags == ("_", "be")
+    assert "column xpos is empty (`_`) throughout; its columns are lemma, upos" in error_message(
+        text, "f.conllu", column="xpos"
+    )
+
+
+def test_contradicting_schemes_are_left_out_on_request() -> None:
+    text = "a O\nb B-PER\n\nc O\nd I-PER\n\ne O\nf B-LOC\n"
+    assert "(in 1 and 2 sentences); repair the fewer, leave them out with --skip-bad" in error_message(text)
+    file = read(text, skip_bad=True)
+    assert [sentence.words for sentence in file.sentences] == [("a", "b"), ("e", "f")]
+    assert file.notes == ("f.txt: 1 sentence left out: their tags are of another scheme (line 4)",)
+
+
+CONLL_2003 = """\
+-DOCSTART- -X- -X- O
+
+EU NNP I-NP I-ORG
+rejects VBZ I-VP O
+German JJ I-NP I-MISC
+
+-DOCSTART- -X- -X- O
+
+A DT I-NP O
+"""
+
+
+def test_files_of_conll_2003() -> None:
+    file = read(CONLL_2003)
+    assert (file.kind, [sentence.tags for sentence in file.sentences]) == ("spans", [("B-ORG", "O", "B-MISC"), ("O",)])
+    assert read(CONLL_2003, column="2").sentences[0].tags == ("NNP", "VBZ", "JJ")
+    assert "has no column upos of tags; its columns are 1 to 4, and 1 holds the words" in error_message(
+        CONLL_2003, column="upos"
+    )
+
+
+def many_tags(count: int) -> str:
+    return "".join(f"w{number} K{number % 7} T{number}\n" + "\n" * (number % 50 == 0) for number in range(count))
+
+
+def test_too_many_labels_are_refused_with_the_columns_that_have_fewer() -> None:
+    assert len({tag for sentence in read(many_tags(1000)).sentences for tag in sentence.tags}) == 1000
+    assert error_message(many_tags(1001)) == (
+        "f.txt: column 3 has 1,001 different tags (T0, T1, T10, …); a tagger can have 1,000; "
+        "columns with fewer: 2 (7); name one with --column"
+    )
+    lemmas = "".join(f"1\tw{number}\tl{number}\tT{number % 3}\t_\t_\t0\troot\t_\t_\n\n" for number in range(1200))
+    assert error_message(lemmas, "f.conllu", column="lemma") == (
+        "f.conllu: column lemma has 1,200 different tags (l0, l1, l10, …); a tagger can have 1,000; "
+        "columns with fewer: upos (3); name one with --column"
+    )
+    types = "".join(f"w B-T{number}\n\n" for number in range(250))
+    assert "column 2 has 250 types of spans, so 1,001 labels (T0, T1, T10, …)" in error_message(types)
+
+
+def test_very_long_sentences_are_left_out() -> None:
+    file = read("a X\n" * 1001 + "\n" + "b X\n" * 1000)
+    assert [len(sentence.words) for sentence in file.sentences] == [1000]
+    assert file.notes[0].startswith("f.txt: 1 sentence left out: they have more than 1,000 words")
+    assert "its only sentence cannot be used: they have more than 1,000 words, which the server does not tag; are" in (
+        error_message("a X\n" * 5000)
+    )
+
+
+def test_rows_with_and_without_a_tab_are_told_apart() -> None:
+    assert "f.txt:3: has 1 column; 2 are expected" in error_message("Rome\tX\nOslo\tX\nNew York\nBonn\tX\n")
+    assert words("New York\tX\nLos Angeles\tX\n") == [("New York", "Los Angeles")]
+
+
+def sentence(text: str, tags: str, location: str = "") -> Sentence:
+    return Sentence(tuple(text.split()), tuple(tags.split()), location)
+
+
+def test_notes_on_splits() -> None:
+    train = [sentence("a b", "X Y"), sentence("c", "X")]
+    splits = {"train": train, "dev": [sentence("d", "X")], "test": [sentence("a b", "X Z", "t:1"), sentence("e", "Z")]}
+    assert split_notes(splits, "tags") == [
+        "1 of 2 test sentences are training sentences too (the first: t:1), so figures on test are better than on new "
+        "text",
+        "training lacks tags of test, which are always wrong (with their words): Z (2)",
+    ]
+    spans = {"train": [sentence("a b", "B-PER O")], "dev": [sentence("c d e", "B-PER I-PER B-LOC")]}
+    assert split_notes(spans, "spans") == [
+        "training lacks tags of dev, which are always wrong (with their words): LOC (1)"
+    ]
+
+
+@pytest.mark.parametrize(("count", "dev"), [(2, [1]), (9, [8]), (10, [9]), (25, [9, 19])])
+def test_sentences_are_held_out(count: int, dev: list[int]) -> None:
+    sentences = [sentence(str(number), "X") for number in range(count)]
+    train, held_out = hold_out(sentences, "f")
+    assert held_out == [sentences[index] for index in dev]
+    assert sorted(map(str, train + held_out)) == sorted(map(str, sentences))

@@ -1,0 +1,89 @@
+"""What a tagger can learn from: sentences that are wholly tagged and not too long, and not too many labels."""
+
+from collections.abc import Callable, Iterable
+
+from service.limits import Limits
+from service.tasks.token_classification.features import Kind
+from service.tasks.token_classification.tag_schemes import OUTSIDE
+from training.bilstm_crf.data.conll import Row, Table
+from training.common.errors import DatasetError
+from training.common.line_faults import left_out_note
+
+MAX_LABELS = 1_000
+"""Labels that a tagger can have: time and memory of the CRF grow with their square."""
+_PREFIXES = 4
+"""Labels of each type of span: B, I, E and S."""
+_EXAMPLES = 3
+_NO_TAG = "_"
+
+
+def without_missing_tags(table: Table, column: int) -> tuple[Table, str]:
+    """The table without the sentences where a word is not annotated (its tag is `_`), and a note.
+
+    Features of CoNLL-U may be `_`, which says that there are none, and so may the lemma of the word `_`.
+    """
+    name = table.columns[column] if table.columns else ""
+    if name == "feats":
+        return table, ""
+
+    def is_tagged(row: Row) -> bool:
+        return row.cells[column] != _NO_TAG or (name == "lemma" and row.cells[table.word] == _NO_TAG)
+
+    reason = f"column {table.column_name(column)} is `_` there"
+    return _filtered(table, lambda rows: all(map(is_tagged, rows)), reason)
+
+
+def without_long_sentences(table: Table, _column: int) -> tuple[Table, str]:
+    """The table without sentences that are longer than the server tags by default; and a note."""
+    limit = Limits().max_sentence_tokens
+    reason = f"they have more than {limit:,} words, which the server does not tag; are empty lines missing?"
+    return _filtered(table, lambda rows: len(rows) <= limit, reason)
+
+
+def _filtered(table: Table, is_kept: Callable[[list[Row]], bool], reason: str) -> tuple[Table, str]:
+    """The table with the sentences that are kept, and a note on the others.
+
+    Raises:
+        DatasetError: none is kept.
+    """
+    left_out = [rows[0] for rows in table.sentences if not is_kept(rows)]
+    if not left_out:
+        return table, ""
+    if len(left_out) == len(table.sentences):
+        count = "its only sentence" if len(left_out) == 1 else f"all of its {len(left_out):,} sentences"
+        raise DatasetError(f"{table.name}: {count} cannot be used: {reason}")
+    lines = ", ".join(f"line {row.line:,}" for row in left_out[:_EXAMPLES]) + ", …" * (len(left_out) > _EXAMPLES)
+    note = left_out_note(table.name, len(left_out), "sentence", [f"{reason} ({lines})"])
+    return table.with_sentences([rows for rows in table.sentences if is_kept(rows)]), note
+
+
+def check_label_count(table: Table, column: int, kind: Kind) -> None:
+    """Refuse more labels than a tagger can have.
+
+    Raises:
+        DatasetError: naming the column, the number of labels, some of them, and columns with fewer.
+    """
+    tags = _distinct(table, column)
+    count = len(tags)
+    if kind == "spans":
+        tags = {tag[2:] for tag in tags if tag != OUTSIDE}
+        count = 1 + _PREFIXES * len(tags)
+    if count <= MAX_LABELS:
+        return
+    examples = ", ".join(sorted(tags)[:_EXAMPLES])
+    content = f"{len(tags):,} types of spans, so {count:,} labels" if kind == "spans" else f"{count:,} different tags"
+    fewer = [
+        f"{table.column_name(other)} ({number:,})"
+        for other in table.tag_columns()
+        if other != column and 1 < (number := len(_distinct(table, other))) <= MAX_LABELS
+    ]
+    remedy = f"columns with fewer: {', '.join(fewer)}; name one with --column" if fewer else "no column has fewer"
+    raise DatasetError(
+        f"{table.name}: column {table.column_name(column)} has {content} ({examples}, …); "
+        f"a tagger can have {MAX_LABELS:,}; {remedy}"
+    )
+
+
+def _distinct(table: Table, column: int) -> set[str]:
+    rows: Iterable[Row] = (row for rows in table.sentences for row in rows)
+    return {row.cells[column] for row in rows if column < len(row.cells)}

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.errors import ErrorShape
-from service.api.forms import MULTIPART, parse_multipart, query_fields, single_values
+from service.api.forms import MULTIPART, URLENCODED, parse_multipart, query_fields, single_values
 from service.api.io import check_and_parse, media_type, read_body, validate
 from service.api.json_limits import JsonLimits
 from service.api.multipart import TooManyFiles
@@ -85,7 +85,9 @@ async def _read(request: Request) -> _ParsedBody:
     if kind == MULTIPART:
         return await _read_form(request, body)
     problem = f"content-type {kind[:64]!r} is not supported; send" if kind else "name a content-type:"
-    raise UnsupportedMedia(f"{problem} {_ACCEPTED}")
+    # curl's -d takes the line breaks out of a file, and with them what makes a PNG one.
+    hint = "; with curl, send a file as --data-binary @FILE" if kind == URLENCODED else ""
+    raise UnsupportedMedia(f"{problem} {_ACCEPTED}{hint}")
 
 
 async def _read_form(request: Request, body: bytes) -> _ParsedBody:

@@ -154,6 +154,17 @@ def test_a_body_that_is_refused_is_never_awaited(url: str, operation: Operation)
             assert connection.at_end()
 
 
+@pytest.mark.parametrize("path", ["/v2/models/nosuch/infer", "/v2/models/digits/versions/9/infer"])
+@pytest.mark.parametrize("framing", ["content-length: 100000", "transfer-encoding: chunked"])
+def test_a_large_body_is_not_awaited_for_an_unknown_model(url: str, path: str, framing: str) -> None:
+    with connected(url) as connection:
+        connection.send(f"POST {path} HTTP/1.1\n{HEADERS}\n{JSON}\n{framing}\nexpect: 100-continue")
+        status, headers, body = connection.full_answer()
+        assert (status, headers["connection"]) == (404, "close")
+        assert b"nosuch" in body or b"no version 9" in body
+        assert connection.at_end()
+
+
 @for_each(ROUTES)
 def test_another_expectation_is_refused(url: str, operation: Operation) -> None:
     for expectation in ("200-ok", "100-continue, 200-ok", "100-continue;x=1", "a\nexpect: 100-continue"):

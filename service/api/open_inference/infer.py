@@ -7,6 +7,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.api.bodies import is_small
 from service.api.errors import ErrorShape
 from service.api.io import add_model_headers, media_type, read_body, while_connected
 from service.api.json_limits import UNCHECKED_BYTES, JsonLimits, bytes_of, check_json
@@ -17,6 +18,7 @@ from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Operation, con
 from service.errors import InvalidRequest, PayloadTooLarge
 from service.limits import Limits
 from service.runtime.session import Tensors
+from service.serving.served_model import ServedModel
 
 _MAX_TENSORS = 64
 """Inputs and outputs of one request, of whatever model."""
@@ -29,10 +31,10 @@ _MAX_LISTS = 50_000
 async def infer(request: Request) -> Response:
     """Run a model on the tensors of one request."""
     limits, json_length = json_limits(request), request.headers.get(JSON_LENGTH_HEADER)
+    if not is_small(request.scope):
+        _find_model(request)  # A large body is not awaited for a model that does not serve.
     body = await read_body(request, limits if json_length is None else None)
-    served = context(request).registry.find(
-        name=request.path_params["model"], version=request.path_params.get("version")
-    )
+    served = _find_model(request)
     await _check_json(request, body, limits, served.predictor.limits)
     if request.headers.get(JSON_LENGTH_HEADER) == "0" and media_type(request) == "application/json":
         raise InvalidRequest(
@@ -53,6 +55,17 @@ async def infer(request: Request) -> Response:
     answer = await while_connected(request, work, in_loop=served.infers_in_loop(inference.tensors))
     response = answer if isinstance(answer, Response) else await asyncio.to_thread(write, answer)
     return add_model_headers(response, served)
+
+
+def _find_model(request: Request) -> ServedModel:
+    """The model that the path names, as it serves now.
+
+    Raises:
+        UnknownModel: there is no such model or version.
+        NotReady: it does not serve now.
+    """
+    parameters = request.path_params
+    return context(request).registry.find(name=parameters["model"], version=parameters.get("version"))
 
 
 def _are_large(outputs: Tensors) -> bool:

@@ -402,6 +402,12 @@ def test_what_is_no_picture_is_refused_with_what_can_be_sent(
     problem_of(client.post("/v1/classify", content=content, headers=headers), 415, "image/png, image/jpeg, image/webp")
 
 
+def test_a_file_that_curl_took_the_line_breaks_out_of_is_refused_with_the_remedy(client: TestClient) -> None:
+    content = picture(7).translate(None, b"\r\n\0")
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    problem_of(client.post("/v1/classify", content=content, headers=headers), 415, "curl, send a file as --data-binary")
+
+
 def test_a_damaged_picture_of_any_type_is_called_so(client: TestClient) -> None:
     response = client.post("/v1/classify", content=picture(1)[:60], headers={"content-type": "text/plain"})
     problem_of(response, 422, "the PNG file is truncated or damaged")

@@ -209,6 +209,18 @@ def test_another_page_reads_no_answer(shared: TestClient, operation: Operation) 
         assert "origin" in _members(answer.headers, "vary"), "a cache must not give it to the page that may read"
 
 
+def test_every_page_may_be_allowed(settings: Settings) -> None:
+    with client_of(settings.model_copy(update={"cors_origins": ("*",)})) as client:
+        client.headers["host"] = "localhost"
+        for operation in ROUTES:
+            preflight = {"origin": OTHER, "access-control-request-method": operation.method}
+            answers = [answer for _, answer in _refused(client, operation, OTHER)]
+            for answer in (*answers, client.options(path_of(operation), headers=preflight)):
+                assert answer.headers.get_list("access-control-allow-origin") == ["*"], operation.path
+                assert "access-control-allow-credentials" not in answer.headers
+                assert "origin" not in _members(answer.headers, "vary")
+
+
 def _members(headers: Mapping[str, str], name: str) -> set[str]:
     return {member.strip().lower() for member in headers.get(name, "").split(",")} - {""}
 

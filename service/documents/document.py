@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from service.errors import DocumentTooLarge
 
+_MAX_PARTS = 500_000
+"""Maximum number of parts of all paragraphs with text; takes about 100 MB of memory."""
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -122,6 +124,7 @@ class SegmentCollector:
         self.segments: list[Segment] = []
         self._limits = limits
         self._characters = 0
+        self._parts = 0
 
     def add(self, segment: Segment) -> int:
         """Add a segment; returns its index.
@@ -133,6 +136,16 @@ class SegmentCollector:
         check_characters(self._characters, self._limits)
         self.segments.append(segment)
         return len(self.segments) - 1
+
+    def count_parts(self, number: int) -> None:
+        """Count parts of paragraphs that are kept in memory.
+
+        Raises:
+            DocumentTooLarge: there are too many.
+        """
+        self._parts += number
+        if self._parts > _MAX_PARTS:
+            raise DocumentTooLarge(f"has more than {_MAX_PARTS} runs, tabs and other parts; send it in parts")
 
 
 def check_characters(characters: int, limits: DocumentLimits) -> None:

@@ -6,10 +6,16 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from service.documents.document import Document, DocumentLimits
+from service.documents.docx import read_docx
+from service.documents.odt import read_odt
 from service.documents.plain_text import read_plain_text
 from service.errors import DocumentTooLarge, UnsupportedDocument
 
-_READERS: dict[str, Callable[[bytes, DocumentLimits], Document]] = {".txt": read_plain_text}
+_READERS: dict[str, Callable[[bytes, DocumentLimits], Document]] = {
+    ".txt": read_plain_text,
+    ".docx": read_docx,
+    ".odt": read_odt,
+}
 
 
 def supported_formats() -> tuple[str, ...]:

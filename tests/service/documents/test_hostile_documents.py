@@ -1,0 +1,158 @@
+"""Documents that attack: archives and XML that grow, names that lead out, damaged bytes."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zipfile
+from contextlib import suppress
+
+import pytest
+
+from service.documents import DocumentLimits, read_document
+from service.errors import DocumentTooLarge, InvalidRequest, MalformedDocument
+from tests.support.documents import translate
+from tests.support.office_files import docx, odt, unzipped, word_xml, zipped
+
+LIMITS = DocumentLimits(max_unpacked_bytes=100_000, max_members=50, max_characters=10_000)
+PARAGRAPH = "<w:p><w:r><w:t>Hello</w:t></w:r></w:p>"
+
+
+@pytest.mark.parametrize("member", ["word/document.xml", "word/media/a.png", "word/embeddings/nested.zip"])
+def test_an_archive_that_grows_is_refused(member: str) -> None:
+    with pytest.raises(DocumentTooLarge, match="larger than 100000 bytes when unpacked, the limit; send it in parts"):
+        read_document("a.docx", docx(PARAGRAPH, others={member: bytes(200_000)}), LIMITS)
+
+
+def test_an_archive_that_grows_more_than_it_says_is_refused() -> None:
+    content = docx(PARAGRAPH, others={"a.bin": bytes(200_000)})
+    lying = content.replace(struct.pack("<L", 200_000), struct.pack("<L", 200))
+    assert lying != content
+    with pytest.raises(InvalidRequest):
+        read_document("a.docx", lying, LIMITS)
+
+
+def test_many_members_are_refused() -> None:
+    with pytest.raises(DocumentTooLarge, match="holds 64 files, the limit is 50"):
+        read_document("a.docx", docx(PARAGRAPH, others={f"{number}.xml": b"" for number in range(61)}), LIMITS)
+
+
+def test_archives_in_archives_are_copied_and_not_opened() -> None:
+    nested = zipped({"../../evil": b"x"})
+    content = docx(PARAGRAPH, others={"word/embeddings/table.xlsx": nested})
+    assert unzipped(translate("a.docx", content))["word/embeddings/table.xlsx"] == nested
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "a/../../b", "C:evil", "..\\evil", "a\\b"])
+def test_names_that_lead_out_are_refused(name: str) -> None:
+    with pytest.raises(MalformedDocument, match="name leads out of the document"):
+        read_document("a.docx", docx(PARAGRAPH, others={name: b"x"}), LIMITS)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_members_of_one_name_are_refused() -> None:
+    content = docx(PARAGRAPH, others={"word/document.xmx": b"x"})
+    with pytest.raises(MalformedDocument, match="two files of one name"):
+        read_document("a.docx", content.replace(b"word/document.xmx", b"word/document.xml"), LIMITS)
+
+
+def test_encrypted_members_are_refused() -> None:
+    content = bytearray(docx(PARAGRAPH))
+    position = content.index(b"PK\x01\x02")
+    content[position + 8] |= 1
+    with pytest.raises(MalformedDocument, match="is encrypted; remove the password"):
+        read_document("a.docx", bytes(content), LIMITS)
+
+
+def test_other_methods_of_compression_are_refused() -> None:
+    content = zipped({"[Content_Types].xml": "x", "b": bytes(100)}, method=zipfile.ZIP_LZMA)
+    with pytest.raises(MalformedDocument, match="compressed in a way"):
+        read_document("a.docx", content, LIMITS)
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;">]>',
+        '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]>',
+        '<!DOCTYPE a SYSTEM "http://127.0.0.1/a.dtd">',
+        '<!DOCTYPE a [<!ENTITY % b SYSTEM "http://127.0.0.1/b"> %b;]>',
+    ],
+    ids=["expanding", "file", "external type", "parameter"],
+)
+def test_document_type_declarations_are_refused(declaration: str) -> None:
+    xml = word_xml(PARAGRAPH).replace("<w:document", f"{declaration}<w:document", 1)
+    with pytest.raises(MalformedDocument, match=r"word/document.xml has a document type declaration; remove it"):
+        read_document("a.docx", docx(xml.encode()), LIMITS)
+
+
+@pytest.mark.parametrize("element", ["w:p", "w:r", "w:hyperlink", "w:tbl", "w:t", "x:a", "w:del"])
+def test_deep_nesting_is_refused(element: str) -> None:
+    with pytest.raises(MalformedDocument, match="deeper than 256"):
+        read_document("a.docx", docx(f"<{element}>" * 300 + f"</{element}>" * 300), LIMITS)
+    shallow = f"<{element}>" * 200 + f"</{element}>" * 200
+    result = unzipped(translate("a.docx", docx(shallow + PARAGRAPH)))["word/document.xml"].decode()
+    assert result.count("HELLO") == 1
+    assert result.count(f"<{element}>") >= 200
+
+
+def test_paragraphs_in_paragraphs_are_translated_once_each() -> None:
+    box = "<w:p><w:r><w:t>Hello</w:t><x:box>{}</x:box></w:r></w:p>"
+    body = ""
+    for _ in range(60):
+        body = box.format(body)
+    document = read_document("a.docx", docx(body), LIMITS)
+    assert len(document.segments) == 60
+    assert translate("a.docx", docx(body)).count(b"PK\x01\x02") == 3
+    assert unzipped(translate("a.docx", docx(body)))["word/document.xml"].count(b">HELLO<") == 60
+
+
+def test_characters_are_counted_before_translation() -> None:
+    with pytest.raises(DocumentTooLarge, match="more than 10000 characters, the limit; send it in parts"):
+        read_document("a.docx", docx(PARAGRAPH * 2_001), LIMITS)
+    assert read_document("a.docx", docx(PARAGRAPH * 2_000), LIMITS).characters == 10_000
+
+
+@pytest.mark.parametrize("name", ["a.docx", "a.odt"])
+def test_damaged_bytes_are_one_clear_error(name: str) -> None:
+    content = docx(PARAGRAPH) if name == "a.docx" else odt("<text:p>Hello</text:p>")
+    for position in range(0, len(content), 7):
+        for damaged in (content[:position], content[:position] + b"\xff" + content[position + 1 :]):
+            with suppress(
+                InvalidRequest
+            ):  # Any other error fails the test; and where the byte says nothing, all is well.
+                translate(name, damaged, limits=LIMITS)
+
+
+HUGE = {
+    "attribute": '<w:p a="{}"><w:r><w:t>Hello</w:t></w:r></w:p>'.format("x" * 1_000_000),
+    "attributes": "<w:p {}/>".format(" ".join(f'a{number}="x"' for number in range(100_000))),
+    "empty runs": "<w:p>" + "<w:r/>" * 200_000 + "<w:r><w:t>Hello</w:t></w:r></w:p>",
+    "formats": "<w:p>"
+    + "".join(f'<w:r><w:rPr><w:sz w:val="{number}"/></w:rPr><w:t>a </w:t></w:r>' for number in range(2_000))
+    + "</w:p>",
+    "links": "<w:p>" + "<w:hyperlink><w:r><w:t>a </w:t></w:r></w:hyperlink>" * 2_000 + "</w:p>",
+    "tabs": "<w:p><w:r>" + "<w:t>a</w:t><w:tab/>" * 5_000 + "</w:r></w:p>",
+    "notes": "<w:p>" + "<w:r><w:t>a</w:t><x:note/></w:r>" * 5_000 + "</w:p>",
+    "entities": "<w:p><w:r><w:t>" + "&amp;" * 100_000 + "a</w:t></w:r></w:p>",
+}
+
+
+@pytest.mark.parametrize("kind", HUGE)
+def test_documents_with_much_of_a_kind_are_translated(kind: str) -> None:
+    result = unzipped(translate("a.docx", docx(HUGE[kind]), limits=DocumentLimits(max_unpacked_bytes=2**24)))
+    expected = HUGE[kind].replace(">a", ">A").replace(";a", ";A").replace("Hello", "HELLO")
+    assert len(_without_tags(result["word/document.xml"])) == len(_without_tags(word_xml(expected).encode()))
+
+
+def test_fields_in_fields_are_limited() -> None:
+    begin = '<w:r><w:fldChar w:fldCharType="begin"/></w:r>'
+    with pytest.raises(MalformedDocument, match="fields in each other"):
+        read_document("a.docx", docx(f"<w:p>{begin * 30}</w:p>"), LIMITS)
+    unclosed = f"<w:p>{begin}<w:r><w:t>Page</w:t></w:r></w:p>{PARAGRAPH}"
+    assert [segment.text for segment in read_document("a.docx", docx(unclosed), LIMITS).segments] == ["Hello"]
+    assert b">HELLO<" in unzipped(translate("a.docx", docx(unclosed)))["word/document.xml"]
+
+
+def _without_tags(xml: bytes) -> bytes:
+    return re.sub(rb"<[^>]*>", b"", xml)

@@ -24,9 +24,9 @@ class Limits(BaseModel):
     max_pixels: int = Field(default=20_000_000, ge=784, le=2**62)
     """Maximum number of pixels of one image."""
     max_scanned_pixels: int = Field(default=300_000_000, ge=784, le=2**62)
-    """Maximum number of pixels that all scans of one progressive JPEG decode together."""
+    """Maximum number of pixels that all scans of one progressive JPEG, or all frames of one AVIF, decode together."""
     max_image_parts: int = Field(default=20_000, ge=16, le=2**62)
-    """Maximum number of parts of one image file: chunks, segments, blocks or strips."""
+    """Maximum number of parts of one image file: chunks, segments, blocks, boxes or strips."""
     max_decoding_pixels: int = Field(default=20_000_000, ge=784, le=2**62)
     """Maximum number of pixels decoded at the same time, of all images of a model; an image beyond it waits."""
     max_words: int = Field(default=10_000, ge=1, le=1_000_000)

@@ -21,7 +21,7 @@ from service.bundle.manifest import Task
 from service.errors import InvalidRequest, LimitExceeded, UnsupportedMedia
 from service.limits import Limits, variable
 from service.tasks.base import invalid_body
-from service.tasks.image_classification.preprocessing import is_picture
+from service.tasks.image_classification.preprocessing import MEDIA_TYPES, is_picture
 from service.tasks.image_classification.request import ClassifyRequest, to_request
 from service.tasks.image_classification.schemas import DEFAULT_TOP_K, ClassifyBody, ImageResult, TopK
 
@@ -30,8 +30,7 @@ _MAX_ROWS = 256
 
 _OPTIONS = ("model", "version", "top_k", "split")
 
-_IMAGE_FORMATS = ("png", "jpeg", "webp", "bmp", "gif", "tiff")
-_ACCEPTED = f"{', '.join(f'image/{name}' for name in _IMAGE_FORMATS)}, {MULTIPART} or application/json"
+_ACCEPTED = f"{', '.join(MEDIA_TYPES)}, {MULTIPART} or application/json"
 
 
 class ClassifyAnswer(TaskAnswer[ImageResult]):
@@ -165,9 +164,10 @@ OPERATIONS = (
         tag="tasks",
         summary="Classify images",
         description=(
-            "The body is an image (PNG, JPEG, WebP, BMP, GIF or TIFF, known by its bytes whatever the content type), a "
-            "form with one or more parts named `image`, or JSON with base64 `images` or ready `pixels`. Images may "
-            "have any size, be in color or grayscale, and dark on light or light on dark."
+            "The body is an image (PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF, and HEIC where the extra `heif` is "
+            "installed; known by its bytes whatever the content type), a form with one or more parts named `image`, or "
+            "JSON with base64 `images` or ready `pixels`. Images may have any size, be in color or grayscale, and dark "
+            "on light or light on dark."
         ),
         body=ClassifyBody,
         json_limits=_json_limits,
@@ -188,7 +188,7 @@ OPERATIONS = (
                 "description": "Classify each figure of a picture too.",
             },
         ),
-        body_media_types={f"image/{name}": _IMAGE_FILE for name in _IMAGE_FORMATS}
+        body_media_types=dict.fromkeys(MEDIA_TYPES, _IMAGE_FILE)
         | {
             "application/octet-stream": _IMAGE_FILE,
             MULTIPART: {

@@ -1,4 +1,4 @@
-"""Damaged pictures of the six formats: flipped bits, cut, spliced, lying about their size."""
+"""Damaged pictures of every format that is read: flipped bits, cut, spliced, lying about their size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.fuzz.answers import Call
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 _MODES = ("L", "RGB", "RGBA", "P", "1", "LA", "CMYK", "I;16", "F", "YCbCr")
 
 
@@ -36,7 +36,7 @@ def whole() -> tuple[tuple[str, bytes], ...]:
                     continue  # The format does not have this color model.
                 pictures.append((form, stream.getvalue()))
     frames = [Image.fromarray(np.roll(gray, 3 * index, axis=1)) for index in range(4)]
-    for form in ("GIF", "WEBP", "PNG", "TIFF"):
+    for form in ("GIF", "WEBP", "PNG", "TIFF", "AVIF"):
         stream = io.BytesIO()
         frames[0].save(stream, form, save_all=True, append_images=frames[1:])
         pictures.append((form, stream.getvalue()))

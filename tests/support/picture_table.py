@@ -258,10 +258,31 @@ def _oriented(form: str, **options: Any) -> dict[str, Entry]:
     entries = {}
     for orientation, transposition in _STORED.items():
         image = _IMAGE.convert("RGB").transpose(transposition)
-        exif = image.getexif()
+        exif = Image.Exif()
         exif[0x0112] = orientation
-        make = lambda i=image, e=exif: picture_file(i, form, exif=e, **options)  # noqa: E731
+        make = lambda i=image, e=exif: picture_file(i, form, exif=e.tobytes(), **options)  # noqa: E731
         entries[f"{form} orientation {orientation}"] = Entry(make, _GRAY, _LOSSY)
+    return entries
+
+
+def _avif() -> dict[str, Entry]:
+    rgb = _IMAGE.convert("RGB")
+    rgba = Image.fromarray(_BLACK_WITH_ALPHA, "RGBA")
+    entries = {
+        "gray": Entry(lambda: picture_file(_IMAGE, "AVIF", quality=100), _GRAY),
+        "alpha": Entry(lambda: picture_file(rgba, "AVIF"), _GRAY, _LOSSY),
+        "limited range": Entry(lambda: picture_file(rgb, "AVIF", range="limited"), _GRAY, _LOSSY),
+    }
+    for subsampling in ("4:4:4", "4:2:2", "4:2:0"):
+        make = lambda s=subsampling: picture_file(rgb, "AVIF", subsampling=s)  # noqa: E731
+        entries[f"color {subsampling}"] = Entry(make, _GRAY, _LOSSY)
+    for bits in (8, 10, 12):
+        deep = np.repeat(writers.quantize(_GRAY, bits)[..., None], 3, axis=2).astype(
+            np.uint8 if bits == 8 else np.uint16
+        )
+        options = [cv2.IMWRITE_AVIF_DEPTH, bits, cv2.IMWRITE_AVIF_QUALITY, 100]
+        make = lambda d=deep, o=options: cv2.imencode(".avif", d, o)[1].tobytes()  # noqa: E731
+        entries[f"{bits} bits"] = Entry(make, _GRAY, _LOSSY)
     return entries
 
 
@@ -275,4 +296,6 @@ TABLE: dict[str, Entry] = {
     **_oriented("JPEG", quality=95),
     **_oriented("TIFF"),
     **_oriented("WEBP"),
+    **{f"AVIF {name}": entry for name, entry in _avif().items()},
+    **_oriented("AVIF"),
 }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 LOSSLESS: dict[str, dict[str, Any]] = {"PNG": {}, "BMP": {}, "GIF": {}, "TIFF": {}, "WEBP": {"lossless": True}}
-FORMATS = (*LOSSLESS, "JPEG")
+FORMATS = (*LOSSLESS, "JPEG", "AVIF")
 
 
 def picture_file(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from service.bundle.checks import TensorType, read_preprocessing, require_graphs, require_labels, require_tensors
 from service.bundle.files import Bundle
 from service.bundle.manifest import Datatype
-from service.errors import InvalidRequest, LimitExceeded, ModelFailure
+from service.errors import InvalidRequest, LimitExceeded, ModelFailure, UnsupportedMedia
 from service.limits import Limits
 from service.runtime.session import OpenSession, Tensors
 from service.tasks.base import Check, Predictor
@@ -21,6 +21,7 @@ from service.tasks.image_classification.preprocessing import (
     FileLimits,
     ImageError,
     ImagePreprocessing,
+    UnreadImageFormatError,
     find_figures,
     normalize,
 )
@@ -149,6 +150,9 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
                 gray = self._decode(picture, check)
                 figures = find_figures(gray, self._preprocessing, split=request.split)
                 images.append(normalize(gray, self._preprocessing) if figures is None else figures.image)
+            except UnreadImageFormatError as error:
+                name = request.name(index)
+                raise UnsupportedMedia(f"{name}: {error}" if name else str(error)) from error
             except ImageError as error:
                 raise InvalidRequest(str(error), request.name(index)) from error
             if figures is not None:

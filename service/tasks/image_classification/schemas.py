@@ -27,7 +27,7 @@ class ClassifyBody(TaskBody):
         default=False, description="Classify each figure of a picture too, as `parts` in reading order."
     )
     images: Annotated[list[str], StopAtFirst()] | None = Field(
-        default=None, description="Pictures as files (PNG, JPEG, WebP, BMP, GIF, TIFF), base64-encoded."
+        default=None, description="Pictures as files (PNG, JPEG, WebP, AVIF, HEIC, BMP, GIF, TIFF), base64-encoded."
     )
     # Typed as Any: validating each pixel with pydantic would cost more than the network.
     pixels: Any = Field(

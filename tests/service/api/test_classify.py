@@ -22,6 +22,7 @@ from service.app import create_app
 from service.bundle.files import write_bundle
 from service.bundle.manifest import Task
 from service.settings import Settings
+from service.tasks.image_classification.preprocessing import formats
 from tests.support.classifier_bundles import classifier_manifest, template, write_classifier
 from tests.support.classify_requests import labels, picture, pixels
 from tests.support.http import JSON, client_of, problem_of
@@ -274,7 +275,6 @@ Image.new("1", (4000, 4000), 1).save(BOMB, "PNG")
     [
         (b"", "no bytes"),
         (b"hello", "not an image"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
         (picture(1)[:60], "truncated or damaged"),
         (BOMB.getvalue(), "over the limit of 40,000"),
     ],
@@ -285,6 +285,31 @@ def test_a_body_that_is_not_an_image_is_refused(client: TestClient, content: byt
         client.post("/v1/classify", files=[("image", ("a.png", picture(1))), ("image", ("b.png", content))]), 422, text
     )
     assert problem["field"] == "image[1]"
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b"P5 2 2 255 abcd", "Netpbm"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "the image is HEIC, which is read only where the extra `heif`"),
+    ],
+)
+def test_a_format_that_is_not_read_is_named_with_status_415(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, content: bytes, text: str
+) -> None:
+    monkeypatch.setattr(formats, "_HEIC", None)
+    problem_of(client.post("/v1/classify", content=content, headers={"content-type": "image/png"}), 415, text)
+    problem_of(
+        client.post("/v1/classify", files=[("image", ("a.png", picture(1))), ("image", ("b.png", content))]),
+        415,
+        f"image[1]: {text}" if "HEIC" in text else text,
+    )
+    body = {"images": [b64(picture(1)), b64(content)]}
+    assert "send a PNG" in problem_of(client.post("/v1/classify", json=body), 415, "images[1]: ")["detail"]
+    tensor = {"name": "IMAGE", "shape": [1], "datatype": "BYTES", "data": [b64(content)]}
+    answer = client.post("/v2/models/digits/infer", json={"inputs": [tensor]})
+    assert (answer.status_code, text in answer.json()["error"]) == (415, True)
 
 
 def test_a_blank_image_is_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from service.tasks.image_classification.preprocessing.errors import (
     ImageTooComplexError,
     ImageTooLargeError,
     UnknownImageFormatError,
+    UnreadImageFormatError,
     UnsupportedImageError,
     VectorImageError,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "ImageTooComplexError",
     "ImageTooLargeError",
     "UnknownImageFormatError",
+    "UnreadImageFormatError",
     "UnsupportedImageError",
     "VectorImageError",
     "center_in_field",

@@ -27,7 +27,7 @@ from service.tasks.image_classification.preprocessing.formats import (
     InspectedFile,
     detect_format,
 )
-from service.tasks.image_classification.preprocessing.formats.base import damaged
+from service.tasks.image_classification.preprocessing.formats.base import damaged, too_large
 from service.tasks.image_classification.preprocessing.grayscale import to_grayscale
 
 MAX_ASPECT = 100
@@ -65,6 +65,8 @@ class EncodedImage:
         except Exception as error:  # the file ends early, or numbers in it lead anywhere
             raise damaged(self._format.name) from error
         _check_size((self._file.width, self._file.height), limits.max_pixels)
+        if self._file.crop is not None:
+            _check_size((self._file.crop.width, self._file.crop.height), limits.max_pixels)
         if self._file.frames > 1:
             raise AnimatedImageError(
                 f"the {self._format.name} file holds more than one frame or page; send one picture a file"
@@ -93,6 +95,8 @@ class EncodedImage:
                 if self._format is JPEG:
                     image.draft(None, (MIN_REDUCED_SIDE, MIN_REDUCED_SIDE))
                 image.load()
+                if (crop := self._file.crop) is not None:
+                    image = image.crop((crop.left, crop.top, crop.left + crop.width, crop.top + crop.height))
                 return to_grayscale(
                     image,
                     self._file.orientation,
@@ -153,9 +157,6 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     if width <= 0 or height <= 0:
         raise ImageShapeError(f"the picture is {width} x {height} pixels: there is nothing in it")
     if width * height > max_pixels:
-        raise ImageTooLargeError(
-            f"the picture is {width} x {height} pixels, over the limit of {max_pixels:,} "
-            f"({variable('max_pixels')}); send a smaller one"
-        )
+        raise too_large(width, height, max_pixels)
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise ImageShapeError(f"the picture is {width} x {height} pixels, a thin line; send one nearer to a square")

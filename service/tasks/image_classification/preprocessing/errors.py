@@ -3,7 +3,8 @@
 ImageError (ValueError)
 ├── EmptyImageError           no bytes at all
 ├── UnknownImageFormatError   not one of the accepted formats
-│   └── VectorImageError      SVG, PDF: a vector graphic, not pixels
+│   └── UnreadImageFormatError  a format that is recognized but not read, such as HEIC without its extra
+│       └── VectorImageError  SVG, PDF: a vector graphic, not pixels
 ├── DamagedImageError         truncated or malformed
 ├── UnsupportedImageError     an accepted format in a coding that is not read
 ├── ImageTooLargeError        more pixels than the limit, or more memory than there is
@@ -30,7 +31,11 @@ class UnknownImageFormatError(ImageError):
     """The bytes are in none of the accepted formats."""
 
 
-class VectorImageError(UnknownImageFormatError):
+class UnreadImageFormatError(UnknownImageFormatError):
+    """The format is recognized, and it is none of those that are read."""
+
+
+class VectorImageError(UnreadImageFormatError):
     """The file is a vector graphic, such as SVG."""
 
 

@@ -11,7 +11,8 @@ import io
 from collections.abc import Callable
 from typing import NamedTuple
 
-from PIL import ImageFile
+from PIL import AvifImagePlugin, ImageFile
+from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -19,17 +20,23 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+try:  # the extra `heif`
+    from pi_heif import HeifImageFile
+except ImportError:
+    HeifImageFile = None
+
 from service.tasks.image_classification.preprocessing.errors import (
     EmptyImageError,
-    UnknownImageFormatError,
-    VectorImageError,
+    UnreadImageFormatError,
 )
 from service.tasks.image_classification.preprocessing.formats.base import FileLimits, InspectedFile
 from service.tasks.image_classification.preprocessing.formats.bmp import inspect_bmp
 from service.tasks.image_classification.preprocessing.formats.gif import inspect_gif
+from service.tasks.image_classification.preprocessing.formats.heif import heif_format, inspect_avif, inspect_heic
 from service.tasks.image_classification.preprocessing.formats.jpeg import MIN_REDUCED_SIDE, inspect_jpeg
 from service.tasks.image_classification.preprocessing.formats.png import inspect_png
 from service.tasks.image_classification.preprocessing.formats.tiff import inspect_tiff
+from service.tasks.image_classification.preprocessing.formats.unread import unread_format
 from service.tasks.image_classification.preprocessing.formats.webp import inspect_webp
 
 __all__ = [
@@ -44,8 +51,9 @@ __all__ = [
     "is_picture",
 ]
 
-MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif", "image/tiff")
-"""The media types that are read. They are recognized by the bytes, not by a declared type."""
+MEDIA_TYPES = tuple(f"image/{name}" for name in ("png", "jpeg", "webp", "avif", "heic", "bmp", "gif", "tiff"))
+"""The media types that are read, HEIC where its extra is installed. They are recognized by the bytes, not by a declared
+type."""
 
 
 class Format(NamedTuple):
@@ -62,6 +70,8 @@ _PNG = Format("PNG", inspect_png, PngImageFile)
 _GIF = Format("GIF", inspect_gif, GifImageFile)
 _BMP = Format("BMP", inspect_bmp, BmpImageFile)
 _TIFF = Format("TIFF", inspect_tiff, TiffImageFile)
+_AVIF = Format("AVIF", inspect_avif, AvifImageFile)
+_HEIC = Format("HEIC", inspect_heic, HeifImageFile) if HeifImageFile else None
 
 # The accepted formats by the first bytes of the file. Readers are called directly rather than through Image.open, whose
 # decompression bomb check comes after reading, warns instead of refusing, and takes its limit from a global.
@@ -79,15 +89,18 @@ _SIGNATURES: tuple[tuple[bytes, Format], ...] = (
 _DIB_HEADER_SIZES = frozenset((12, 16, 40, 52, 56, 64, 108, 124))
 """Bytes that the second header of a BMP may have, as it says itself at this offset."""
 _DIB_HEADER_OFFSET = 14
-_ACCEPTED = "send a PNG, JPEG, WebP, BMP, GIF or TIFF"
+_ACCEPTED = "send a PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF"
+_COMMON = "send a PNG or JPEG of it"
 
 
 def is_picture(data: bytes) -> bool:
-    """Whether data of any kind are a file of an accepted format, as far as their first bytes say."""
+    """Whether data of any kind are a file of an accepted format, or HEIC, as far as their first bytes say."""
     if data.startswith(b"BM"):  # So do texts.
         size = data[_DIB_HEADER_OFFSET : _DIB_HEADER_OFFSET + 4]
         return int.from_bytes(size, "little") in _DIB_HEADER_SIZES
-    return data.startswith(tuple(signature for signature, _ in _SIGNATURES)) or _is_webp(data)
+    if data.startswith(tuple(signature for signature, _ in _SIGNATURES)) or _is_webp(data):
+        return True
+    return heif_format(data) is not None
 
 
 def detect_format(data: bytes) -> Format:
@@ -103,12 +116,19 @@ def detect_format(data: bytes) -> Format:
             return file_format
     if _is_webp(data):
         return WEBP
-    start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith(b"<svg") or (start.startswith((b"<?xml", b"<!--", b"<!doctype")) and b"<svg" in start):
-        raise VectorImageError("the image is an SVG, a drawing without pixels; send a PNG of it")
-    if start.startswith(b"%pdf"):
-        raise VectorImageError("the file is a PDF, not an image; send a PNG of the page")
-    raise UnknownImageFormatError(f"the bytes are not an image of a known format; {_ACCEPTED}")
+    family = heif_format(data)
+    if family == "AVIF":
+        if not AvifImagePlugin.SUPPORTED:
+            raise UnreadImageFormatError(f"the image is AVIF, which this build of Pillow does not read; {_COMMON}")
+        return _AVIF
+    if family == "HEIC":
+        if _HEIC is None:
+            raise UnreadImageFormatError(
+                "the image is HEIC, which is read only where the extra `heif` is installed "
+                f"(pip install 'lectern[heif]'); {_COMMON}"
+            )
+        return _HEIC
+    raise unread_format(data, _ACCEPTED)
 
 
 def _is_webp(data: bytes) -> bool:

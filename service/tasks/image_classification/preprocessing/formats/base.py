@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from service.limits import Limits, variable
-from service.tasks.image_classification.preprocessing.errors import DamagedImageError, ImageTooComplexError
+from service.tasks.image_classification.preprocessing.errors import (
+    DamagedImageError,
+    ImageTooComplexError,
+    ImageTooLargeError,
+)
 
 _DEFAULTS = Limits()
 
@@ -22,6 +26,15 @@ class FileLimits(NamedTuple):
     """Chunks, segments, blocks or strips that the file consists of."""
 
 
+class Area(NamedTuple):
+    """A rectangle of a picture, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class InspectedFile:
     """A file whose structure is within the limits, and what its decoder is given of it."""
@@ -32,6 +45,8 @@ class InspectedFile:
     """Rows, before the orientation is applied."""
     content: bytes
     """The file without all that its pixels do not need: profiles, texts, previews, other pages."""
+    crop: Area | None = None
+    """The area that is shown, before the orientation is applied; None for the whole picture."""
     orientation: int = 1
     """The orientation, numbered as in EXIF, that is still to be applied to the decoded pixels."""
     is_inverted: bool = False
@@ -82,3 +97,11 @@ def damaged(name: str) -> DamagedImageError:
         name: the name of the format.
     """
     return DamagedImageError(f"the {name} file is truncated or damaged: it cannot be decoded; send the whole file")
+
+
+def too_large(width: int, height: int, max_pixels: int) -> ImageTooLargeError:
+    """The error of a picture of more pixels than the limit."""
+    return ImageTooLargeError(
+        f"the picture is {width} x {height} pixels, over the limit of {max_pixels:,} ({variable('max_pixels')}); "
+        "send a smaller one"
+    )

@@ -21,6 +21,7 @@ from service.tasks.image_classification.preprocessing import (
     ImageShapeError,
     ImageTooLargeError,
     UnknownImageFormatError,
+    UnreadImageFormatError,
     VectorImageError,
     decode_image,
 )
@@ -35,9 +36,16 @@ TEXTS: list[tuple[bytes, type[ImageError], str]] = [
     (b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- x -->\n<svg/>', VectorImageError, "SVG.*send a PNG"),
     (b"<!DOCTYPE svg PUBLIC '-//W3C//DTD SVG 1.1//EN'>\n<svg/>", VectorImageError, "SVG.*send a PNG"),
     (b"%PDF-1.7\n", VectorImageError, "PDF.*send a PNG"),
-    (b"%!PS-Adobe-3.0 EPSF-3.0\n", UnknownImageFormatError, "PNG, JPEG"),
-    (b"\x00\x00\x00\x1cftypheic", UnknownImageFormatError, "PNG, JPEG"),
-    (b"P5 28 28 255 " + b"\x00" * 784, UnknownImageFormatError, "PNG, JPEG"),
+    (b"%!PS-Adobe-3.0 EPSF-3.0\n", UnreadImageFormatError, "PostScript.*PNG, JPEG"),
+    (b"\x00\x00\x00\x1cftypmp42", UnreadImageFormatError, "a video.*PNG, JPEG"),
+    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", UnreadImageFormatError, "JPEG XL.*PNG, JPEG"),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", UnreadImageFormatError, "JPEG 2000.*PNG, JPEG"),
+    (b"\x00\x00\x01\x00\x01\x00", UnreadImageFormatError, "an icon.*PNG, JPEG"),
+    (b"8BPS\x00\x01", UnreadImageFormatError, "Photoshop.*PNG, JPEG"),
+    (bytes(128) + b"DICM", UnreadImageFormatError, "DICOM.*PNG, JPEG"),
+    (b"P4\n# by GIMP\n28 28\n" + b"\x00" * 112, UnreadImageFormatError, "Netpbm.*PNG, JPEG"),
+    (b"P50 is a model of phone", UnknownImageFormatError, "not an image of a known format"),
+    (b"P5 28 28 255 " + b"\x00" * 784, UnreadImageFormatError, "Netpbm.*PNG, JPEG"),
 ]
 
 

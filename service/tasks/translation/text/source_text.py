@@ -97,8 +97,10 @@ class _Writer:
     def write(self, start: int, stop: int) -> None:
         """Add `sent[start:stop]` with its entities decoded, in composed form."""
         for match in self._changing.finditer(self._sent, start, stop):
-            self.copy(start, match.start())
             read = _read(match.group())
+            if read == match.group():
+                continue
+            self.copy(start, match.start())
             self._add(read, [match.start()] * len(read), match.end())
             start = match.end()
         self.copy(start, stop)

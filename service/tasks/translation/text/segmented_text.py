@@ -118,6 +118,7 @@ class SegmentedText:
 
         def fill(placeholder: re.Match[str]) -> str:
             filled = next(remaining, PLACEHOLDER)
+            filled += self._space_after(filled, placeholder.string[placeholder.end() :])
             # `on the 5th.` is `am 5.`: one full stop for both.
             return filled if filled.endswith(".") else filled + placeholder[1]
 
@@ -128,8 +129,14 @@ class SegmentedText:
         first = text[:1].upper()
         text = first + text[1:] if index in self.capitalized and len(first) == 1 else text
         if not tags or attention is None:
-            return format_part(text)
-        return transfer_tags(text, tokens, attention, tags, target, format_part)
+            restored = format_part(text)
+        else:
+            restored = transfer_tags(text, tokens, attention, tags, target, format_part)
+        return self._space_after(self.separators[index], restored) + restored
+
+    def _space_after(self, kept: str, translated: str) -> str:
+        """A space between a `<` of HTML that was no tag and a letter, which would make it one; else nothing."""
+        return " " if self.is_html and kept.endswith("<") and translated[:1].isalpha() else ""
 
     def format_words(self, index: int, words: str) -> str:
         """Words of a segment's translation, in capitals if the segment was, and escaped if the text is HTML."""

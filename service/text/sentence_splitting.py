@@ -31,25 +31,27 @@ _END = re.compile(rf"(?<![{_TERMINATORS}])[{_TERMINATORS}]++(?:(?![{_CLOSING}])|
 """A quotation may be part of a sentence that continues after it."""
 
 
-def sentence_spans(text: str, language: str) -> list[Span]:
+def sentence_spans(text: str, language: str, lines: Lines | None = None) -> list[Span]:
     """Start and end of every sentence, in code points of `text`.
 
     Args:
         text: any text.
         language: its ISO 639-1 code. English follows the treebank UD English EWT; German and French do not end after
             their abbreviations and ordinals; the others also end at the terminators of other scripts.
+        lines: the lines of the text, where they are known already.
     """
     sentences = [(words[0][0], words[-1][1]) for words in words_by_sentence(text)]
     if language in _ABBREVIATION:
-        return list(_join_at_abbreviations(text, sentences, _ABBREVIATION[language]))
+        return list(_join_at_abbreviations(text, lines or Lines(text), sentences, _ABBREVIATION[language]))
     if language != "en":
         return list(_split_at_terminators(text, sentences))
     return sentences
 
 
-def _join_at_abbreviations(text: str, sentences: list[Span], abbreviation: re.Pattern[str]) -> Iterator[Span]:
+def _join_at_abbreviations(
+    text: str, lines: Lines, sentences: list[Span], abbreviation: re.Pattern[str]
+) -> Iterator[Span]:
     """Join the sentences of a line where the first one ends with an abbreviation or an ordinal."""
-    lines = Lines(text)
     first = 0
     for index, (_, stop) in enumerate(sentences):
         start = sentences[first][0]

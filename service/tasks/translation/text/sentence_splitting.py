@@ -22,17 +22,17 @@ def split_sentences(text: str, language: str, protected: ProtectedSpans, *, is_h
         protected: no sentence ends inside one of these spans.
         is_html: whether line breaks are ordinary spaces.
     """
-    sentences = _sentences(text, language, protected)
     lines = Lines(text)
+    sentences = _sentences(text, lines, language, protected)
     for start, stop in sentences if is_html else _split_at_lines(text, lines, sentences, protected):
         bullet = _BULLET.match(text, start, stop) if lines.starts_line(start) else None
         yield bullet.end() if bullet else start, stop
 
 
-def _sentences(text: str, language: str, protected: ProtectedSpans) -> Iterator[Range]:
+def _sentences(text: str, lines: Lines, language: str, protected: ProtectedSpans) -> Iterator[Range]:
     """The sentences of the language, joined where one ends in a protected span."""
     joined_start: int | None = None
-    spans = sentence_spans(text, language)
+    spans = sentence_spans(text, language, lines)
     for index, (own_start, stop) in enumerate(spans):
         start = own_start if joined_start is None else joined_start
         if index + 1 < len(spans) and protected.is_inside(stop, spans[index + 1][0]):

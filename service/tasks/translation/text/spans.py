@@ -146,6 +146,11 @@ def find_spans(
     return _with_names(text, spans, names) if names else spans
 
 
+def in_reading_order(spans: Iterable[Span]) -> list[Span]:
+    """The spans, sorted; an empty one is before one that starts where it stands."""
+    return sorted(spans, key=lambda span: (span.start, span.end))
+
+
 def gaps_between(start: int, stop: int, spans: Iterable[Span]) -> Iterator[Range]:
     """The parts of `text[start:stop]` before, between and after the spans in it: one more than there are spans.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from service.tasks.translation.text.code import is_code
-from service.tasks.translation.text.spans import Range, Span, SpanKind, gaps_between
+from service.tasks.translation.text.spans import Range, Span, SpanKind, gaps_between, in_reading_order
 from service.text import Lines
 
 _LINE = re.compile(r"[^\n]*\n?")
@@ -38,14 +39,13 @@ def find_structure(text: str, markup: Sequence[Span], *, is_html: bool = False) 
     """
     blocks = [] if is_html or not _BLOCK.search(text) else list(code_blocks(text))
     if blocks:
-        outside = iter([span for span in markup if not any(low <= span.start < high for low, high in blocks)])
-        markup = sorted([*outside, *_spans(blocks)], key=lambda span: span.start)
+        outside = [span for span in markup if not _is_inside(blocks, span.start)]
+        markup = in_reading_order([*outside, *_spans(blocks)])
     structure = [*_pipes(text), *(() if is_html else _tabs(text)), *(_messages(text) if "{" in text else ())]
     if not structure:
         return list(markup)
-    structure.sort(key=lambda span: span.start)
     result: list[Span] = []
-    remaining = iter(structure)
+    remaining = iter(in_reading_order(structure))
     following = next(remaining, None)
     for (start, stop), span in zip(gaps_between(0, len(text), markup), [*markup, None], strict=True):
         while following and following.start < stop:
@@ -55,6 +55,12 @@ def find_structure(text: str, markup: Sequence[Span], *, is_html: bool = False) 
         if span:
             result.append(span)
     return result
+
+
+def _is_inside(ranges: Sequence[Range], position: int) -> bool:
+    """Whether a position is inside one of the ranges, which are in reading order."""
+    index = bisect_right(ranges, position, key=lambda one: one[0])
+    return index > 0 and position < ranges[index - 1][1]
 
 
 def _spans(ranges: Sequence[Range]) -> list[Span]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from enum import IntEnum
 from typing import NamedTuple
 
 from service.tasks.translation.text.html import WORD_LIKE_ELEMENTS
-from service.tasks.translation.text.spans import Range, Span, SpanKind, gaps_between
+from service.tasks.translation.text.spans import Range, Span, SpanKind, gaps_between, in_reading_order
 from service.tasks.translation.text.tag_transfer import TagPair, find_tag_pairs, is_inline_tag
 
 _LEADING_PUNCTUATION = re.compile(r"[\s,;:.!?)\]\u2026]*")
@@ -70,25 +70,28 @@ def find_units(
         inline_tags: whether inline tags can be transferred; otherwise they split the sentence.
         placeholders: whether placeholders can stand for protected spans; otherwise those split the sentence.
     """
+    if not spans:
+        yield from _units(text, [(start, stop)], [], [])
+        return
     items = _items(text, spans) if placeholders else [_Item(span, _Role.MARKUP) for span in spans]
     items = [item._replace(role=_Role.MARKUP) if _separates_sentences(text, item) else item for item in items]
     markup = [item.span for item in items if item.role is _Role.MARKUP]
     protected = [item for item in items if item.role is not _Role.MARKUP]
     tags = find_tag_pairs(text, markup, start, stop) if inline_tags else []
-    transferred = {tag.start for pair in tags for tag in pair}
-    splits = [span for span in markup if span.start not in transferred]
+    transferred = {tag for pair in tags for tag in pair}
+    splits = [span for span in markup if span not in transferred]
     yield from _units(text, gaps_between(start, stop, splits), tags, protected)
 
 
 def split_at_tags(text: str, unit: TranslationUnit) -> Iterator[TranslationUnit]:
     """Split a unit at its inline tags."""
-    tags = sorted((tag for pair in unit.tags for tag in pair), key=lambda tag: tag.start)
+    tags = in_reading_order(tag for pair in unit.tags for tag in pair)
     protected = [_Item(span, _Role.WORD) for span in unit.protected]
     yield from _units(text, gaps_between(unit.start, unit.stop, tags), [], protected)
 
 
 def _units(
-    text: str, parts: Iterator[Range], tags: Sequence[TagPair], protected: Sequence[_Item]
+    text: str, parts: Iterable[Range], tags: Sequence[TagPair], protected: Sequence[_Item]
 ) -> Iterator[TranslationUnit]:
     """The unit of each part that has words, with the tags and protected items in it."""
     tag_starts, item_starts = [pair.opening.start for pair in tags], [item.span.start for item in protected]

@@ -14,7 +14,7 @@ from service.tasks.translation.text.placeholders import ProtectedText
 from service.tasks.translation.text.protected_spans import ProtectedSpans
 from service.tasks.translation.text.rare_words import PLACEHOLDER_TYPES, RareWords
 from service.tasks.translation.text.source_text import SourceText
-from service.tasks.translation.text.spans import Span, gaps_between
+from service.tasks.translation.text.spans import Span, gaps_between, in_reading_order
 from service.tasks.translation.text.tag_transfer import InlineElement, build_tag_tree
 from service.tasks.translation.text.translation_units import TranslationUnit, find_units, split_at_tags
 from service.tasks.translation.text.truecasing import Truecaser, capitalizes_nouns
@@ -141,16 +141,16 @@ class UnitEncoder:
     def _plain_text(self, unit: TranslationUnit) -> str:
         """The words of a unit, without its tags and with placeholders for its protected spans."""
         start, stop, tags, protected = unit
-        replacements = [(tag, "") for pair in tags for tag in pair] + [
-            (span, self._placeholder(span)) for span in protected
-        ]
-        replacements = sorted(
-            ((span, text) for span, text in replacements if span.start < stop), key=lambda pair: pair[0].start
-        )
-        gaps = gaps_between(start, stop, (span for span, _ in replacements))
-        words = [self.text[begin:end].translate(self.folds) for begin, end in gaps]
-        replaced = [text for _, text in replacements]
-        plain = clean("".join(part for pair in zip(words, [*replaced, ""], strict=True) for part in pair))
+        if not tags and not protected:
+            return self._normalize(self.text[start:stop].translate(self.folds))
+        replaced = {span: self._placeholder(span) for span in protected} | {tag: "" for pair in tags for tag in pair}
+        spans = in_reading_order(span for span in replaced if span.start < stop)
+        words = [self.text[begin:end].translate(self.folds) for begin, end in gaps_between(start, stop, spans)]
+        replacements = [*(replaced[span] for span in spans), ""]
+        return self._normalize("".join(part for pair in zip(words, replacements, strict=True) for part in pair))
+
+    def _normalize(self, words: str) -> str:
+        plain = clean(words)
         return _AMPERSAND.sub(self._read_ampersand, plain) if "&" in plain else plain
 
     def _read_ampersand(self, ampersand: re.Match[str]) -> str:

@@ -22,6 +22,15 @@ _TAR_OFFSET, _TAR = 257, b"ustar"
 _LISTED_MEMBERS = 8
 
 
+_ENDINGS = (".gz", ".bz2", ".xz", ".zip")
+
+
+def unpacked_name(name: str) -> str:
+    """The name of a file in lower case, without the ending of its packing: `x.conllu` for `X.conllu.gz`."""
+    lowered = name.lower()
+    return next((lowered.removesuffix(ending) for ending in _ENDINGS if lowered.endswith(ending)), lowered)
+
+
 @contextmanager
 def open_unpacked(path: Path) -> Iterator[tuple[BinaryIO, int | None]]:
     """Open a file for reading what it holds, unpacked.
@@ -68,6 +77,8 @@ def readable(path: Path) -> Iterator[None]:
         raise DatasetError(
             f"{path}: cannot be decompressed ({error}); it was cut off or damaged, get it again"
         ) from error
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: there is no such file") from error
     except OSError as error:  # bz2 says no more than "Invalid data stream"
         raise DatasetError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (RuntimeError, NotImplementedError) as error:  # zipfile: encrypted, or a method that it lacks

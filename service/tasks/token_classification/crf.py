@@ -12,6 +12,7 @@ Computed in float64. Neither the other sentences of a batch nor padding change a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -28,6 +29,9 @@ _FORBIDDEN_SCORE = -1e12
 
 _MIN_STEP_SUM, _MIN_MASS = 1e-200, 1e-90
 """Below these, an underflow could have mattered, and the sentence is recomputed in log space."""
+
+_MAX_SCORES = 1 << 22
+"""Scores [K, K] of several sentences that are computed at a time: 32 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +124,9 @@ def _viterbi(batch: _PackedBatch) -> NDArray[np.int64]:
     scores = batch.emissions.T.copy()  # [K, N]: the longest loops are innermost
     scores[:, :nonempty] += start[:, None]
     for previous, begin, stop in zip(bounds, bounds[1:], bounds[2:], strict=False):
-        candidates = scores[:, None, previous : previous + stop - begin] + between[:, :, None]
-        scores[:, begin:stop] += np.maximum.reduce(candidates, 0)
+        for part in _parts(stop - begin, between.size):
+            candidates = scores[:, None, previous + part.start : previous + part.stop] + between[:, :, None]
+            scores[:, begin + part.start : begin + part.stop] += np.maximum.reduce(candidates, 0)
     by_token, into = np.ascontiguousarray(scores.T), np.ascontiguousarray(between.T)
     final = (by_token[batch.layout.last()] + end).argmax(1)
     tags = np.empty(len(by_token), np.int64)
@@ -212,11 +217,15 @@ def _forward_backward_log(
     alpha[:nonempty] = start
     steps = list(zip(bounds, bounds[1:], bounds[2:], strict=False))
     for previous, begin, stop in steps:
-        continuing = slice(previous, previous + stop - begin)
-        alpha[begin:stop] = _log_sum_exp((alpha[continuing] + batch.emissions[continuing])[:, :, None] + between, 1)
+        for part in _parts(stop - begin, between.size):
+            before = slice(previous + part.start, previous + part.stop)
+            after = slice(begin + part.start, begin + part.stop)
+            alpha[after] = _log_sum_exp((alpha[before] + batch.emissions[before])[:, :, None] + between, 1)
     for previous, begin, stop in reversed(steps):
-        continuing = slice(previous, previous + stop - begin)
-        beta[continuing] = batch.emissions[continuing] + _log_sum_exp(beta[begin:stop, None, :] + between, 2)
+        for part in _parts(stop - begin, between.size):
+            before = slice(previous + part.start, previous + part.stop)
+            after = slice(begin + part.start, begin + part.stop)
+            beta[before] = batch.emissions[before] + _log_sum_exp(beta[after, None, :] + between, 2)
     probabilities = _exp(alpha + beta, 1)
     probabilities /= probabilities.sum(1, keepdims=True)
     if tags is None:
@@ -225,6 +234,12 @@ def _forward_backward_log(
     weights = _exp(between[tags[batch.layout.previous()]] + beta[nonempty:], 1)
     continuations[nonempty:] = _select(weights, tags[nonempty:]) / weights.sum(1)
     return probabilities, continuations
+
+
+def _parts(count: int, size: int) -> Iterator[slice]:
+    """The sentences [0, count) in parts whose arrays of `size` scores for each stay within `_MAX_SCORES`."""
+    step = max(1, _MAX_SCORES // size)
+    return (slice(start, min(start + step, count)) for start in range(0, count, step))
 
 
 def _exp(values: NDArray[np.float64], axis: int | None = None) -> NDArray[np.float64]:

@@ -1,12 +1,19 @@
 """Column files as others write them: white space in words, encodings, comments, bad lines, missing tags, labels."""
 
-from collections.abc import Sequence
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.sentence_pairs import zip_of_texts
+from training.bilstm_crf.config import DataConfig
 from training.bilstm_crf.data.conll_tags import ReadOptions, TaggedFile, read_sentences
 from training.bilstm_crf.data.dataset import Sentence
+from training.bilstm_crf.data.sources import load_data
 from training.bilstm_crf.data.splits import hold_out, split_notes
 from training.common.errors import DatasetError
 
@@ -208,6 +215,48 @@ def test_files_of_conll_2003() -> None:
     )
 
 
+def test_white_space_around_tags_is_none_of_them() -> None:
+    assert read("a\tX\u00a0\nb\t X \n").sentences[0].tags == ("X", "X")
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["0", "x", "9" * 5000, "\u00b2", "1-", "3-" + "4" * 5000],
+    ids=["zero", "letter", "long", "superscript", "half a range", "long range"],
+)
+def test_wrong_numbers_of_words_are_bad_lines(number: str) -> None:
+    text = conllu((number, "a", "X")) + conllu(("1", "b", "X"))
+    assert len(error_message(text, "f.conllu")) < 300
+    assert words(text, "f.conllu", skip_bad=True) == [("b",)]
+
+
+def test_tags_that_continue_no_span_are_noted() -> None:
+    text = "a O\nb I-PER\nc I-PER\nd I-LOC\n\ne E-LOC\n"
+    notes = read(text.replace("E-", "I-"), scheme="iob2").notes
+    assert notes == ("f.txt: 3 tags continue a span that no tag begins; read as its beginning (the first: line 2)",)
+    assert read(text.replace("E-", "I-"), scheme="iob1").notes == ()
+    assert read("a B-X\nb E-X\n\nc E-X\n").notes == (
+        "f.txt: 1 tag continues a span that no tag begins; read as its beginning (the first: line 4)",
+    )
+
+
+def zipped(content: bytes) -> bytes:
+    return zip_of_texts(x=content.decode())
+
+
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, bz2.compress, lzma.compress, zipped], ids=["gzip", "bzip2", "xz", "zip"]
+)
+def test_packed_files(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    path = tmp_path / "X.IOB2.packed"
+    path.write_bytes(pack(b"a O\nb O\n\nc O\n"))
+    assert [sentence.words for sentence in load_data(DataConfig(train=str(path))).splits["train"]] == [("a", "b")]
+
+
+def test_comments_do_not_count_as_columns() -> None:
+    assert words("# newdoc\na\tX\n\n# newpar\nb\tX\n") == [("a",), ("b",)]
+
+
 def many_tags(count: int) -> str:
     return "".join(f"w{number} K{number % 7} T{number}\n" + "\n" * (number % 50 == 0) for number in range(count))
 
@@ -231,7 +280,7 @@ def test_very_long_sentences_are_left_out() -> None:
     file = read("a X\n" * 1001 + "\n" + "b X\n" * 1000)
     assert [len(sentence.words) for sentence in file.sentences] == [1000]
     assert file.notes[0].startswith("f.txt: 1 sentence left out: they have more than 1,000 words")
-    assert "its only sentence cannot be used: they have more than 1,000 words, which the server does not tag; are" in (
+    assert "its only sentence cannot be used: they have more than 1,000 words, which the server does not tag; an" in (
         error_message("a X\n" * 5000)
     )
 

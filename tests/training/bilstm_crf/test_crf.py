@@ -9,6 +9,7 @@ from torch import Tensor
 
 from service.tasks.token_classification.crf import FORBIDDEN, marginals
 from service.tasks.token_classification.tag_schemes import allowed_transitions
+from training.bilstm_crf.network import crf as module
 from training.bilstm_crf.network.crf import Crf
 
 pytestmark = pytest.mark.torch
@@ -50,6 +51,23 @@ def test_the_loss_is_that_of_the_enumeration(crf: Crf, emissions: Tensor) -> Non
         gold = score(crf, own, tuple(labels[:length, sentence].tolist()))
         losses.append(np.logaddexp.reduce(scores) - gold)
     assert float(crf(emissions, labels, MASK).detach()) == pytest.approx(np.mean(losses))
+
+
+def test_scores_that_are_computed_again_give_the_same_loss_and_gradient(
+    crf: Crf, emissions: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = []
+    for kept in (1 << 20, 0):
+        monkeypatch.setattr(module, "_MAX_KEPT_SCORES", kept)
+        crf.zero_grad()
+        scores = emissions.clone().requires_grad_()
+        loss = crf(scores, torch.zeros(3, 3, dtype=torch.long), MASK)
+        loss.backward()
+        assert crf.weights.grad is not None
+        assert scores.grad is not None
+        results.append((loss.detach(), crf.weights.grad.clone(), scores.grad))
+    for kept_result, computed_again in zip(*results, strict=True):
+        assert torch.equal(kept_result, computed_again)
 
 
 def test_forbidden_transitions_have_no_gradient(crf: Crf, emissions: Tensor) -> None:

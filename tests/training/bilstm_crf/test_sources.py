@@ -99,7 +99,7 @@ def test_gzipped_files(files: dict[str, str], tmp_path: Path) -> None:
     packed.write_bytes(gzip.compress(Path(files["train"]).read_bytes()))
     assert load_data(DataConfig(train=str(packed))).sha256() == load_data(DataConfig(train=files["train"])).sha256()
     packed.write_bytes(packed.read_bytes()[:-20])
-    with pytest.raises(DatasetError, match=r"train.tsv.gz: cannot be unpacked \(.*\); get the file again"):
+    with pytest.raises(DatasetError, match=r"train.tsv.gz: cannot be decompressed \(.*\); it was cut off"):
         load_data(DataConfig(train=str(packed)))
 
 

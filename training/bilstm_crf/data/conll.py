@@ -3,100 +3,27 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 
+from training.bilstm_crf.data.conll_table import Row, Table, column_count
 from training.common.errors import DatasetError
 from training.common.files import split_fields
 from training.common.line_faults import LineFaults
 from training.common.text_decoding import NOT_DECODABLE
+from training.common.unpacking import unpacked_name
 
 _CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
-_NOT_TAGS = ("id", "form", "head", "deps", "misc")  # columns of CoNLL-U that hold no tags
-_SKIPPED_ID = re.compile(r"\d+-\d+|\d+\.\d+")  # multiword token, empty node
+_WORD_ID = re.compile(r"\d{1,9}")
+_SKIPPED_ID = re.compile(r"\d{1,9}-\d{1,9}|\d{1,9}\.\d{1,9}")  # multiword token, empty node
 _KEY_VALUE_COMMENT = re.compile(r"# (newdoc|newpar|[\w.:-]+)( id)? = ")
 _GLOBAL_COLUMNS = re.compile(r"# ?global\.columns ?=(.*)")
 _DOCUMENT_START = "-DOCSTART-"
 _PROBED_SENTENCES = 5
 _PROBED_LINES = 10_000
+_SHOWN = 40
+"""Characters of a wrong cell that a message shows."""
 _PADDING = " \r\f\v"
 """What is stripped from cells. Other white space, such as U+00A0 or U+3000, is part of a word."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line of the file with a word."""
-
-    line: int
-    cells: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """The rows of a file by sentence, and the meaning of its columns."""
-
-    name: str
-    sentences: list[list[Row]]
-    columns: tuple[str, ...]
-    """Column names in CoNLL-U, else empty."""
-    width: int
-    """Number of columns."""
-    word: int
-    """Index of the column of words; 1 if the first column numbers them (CoNLL-U, Universal NER)."""
-    faults: LineFaults
-    """The lines that cannot be used."""
-
-    def where(self, row: Row) -> str:
-        """The location of a row for error messages: `file:line`."""
-        return f"{self.name}:{row.line}"
-
-    def choices(self) -> str:
-        """The columns that may hold tags, for error messages."""
-        if self.columns:
-            return f"its columns are {', '.join(self.columns[index] for index in self.tag_columns())}"
-        return f"its columns are 1 to {self.width}, and {self.word + 1} holds the words"
-
-    def tag_columns(self) -> list[int]:
-        """The indices of the columns that may hold tags."""
-        if self.columns:
-            return [index for index, name in enumerate(self.columns) if name not in _NOT_TAGS]
-        return list(range(self.word + 1, self.width))
-
-    def column_name(self, index: int) -> str:
-        """The name of a column, or its number from 1."""
-        return self.columns[index] if self.columns else str(index + 1)
-
-    def column(self, requested: str) -> int:
-        """The index of a column, by its name or its number (from 1, or from -1 backwards).
-
-        Raises:
-            DatasetError: there is no such column, or it holds no tags.
-        """
-        if requested.lower() in self.columns and requested.lower() not in _NOT_TAGS:
-            return self.columns.index(requested.lower())
-        if re.fullmatch(r"-?\d+", requested):
-            number = int(requested)
-            index = number - 1 if number > 0 else self.width + number
-            if number and self.word < index < self.width:
-                return index
-            if 0 <= index <= self.word and number:
-                content = "the words" if index == self.word else "their numbers"
-                raise DatasetError(f"{self.name}: column {requested} holds {content}, no tags; {self.choices()}")
-        raise DatasetError(f"{self.name}: has no column {requested} of tags; {self.choices()}")
-
-    def usable_rows(self) -> Iterator[Row]:
-        """The rows without a fault."""
-        return (row for rows in self.sentences for row in rows if row.line not in self.faults)
-
-    def with_sentences(self, sentences: list[list[Row]]) -> "Table":
-        """The table with these sentences instead.
-
-        Raises:
-            DatasetError: there are none.
-        """
-        if not sentences:
-            raise DatasetError(f"{self.name}: holds no sentences; it needs a word with its tag on each line")
-        return replace(self, sentences=sentences)
 
 
 def read_table(lines: Sequence[str | None], name: str) -> Table:
@@ -110,10 +37,10 @@ def read_table(lines: Sequence[str | None], name: str) -> Table:
         DatasetError: there are no words at all, or only one column.
     """
     split = _splitter(lines)
-    conllu = name.removesuffix(".gz").endswith((".conllu", ".conllup"))
+    conllu = unpacked_name(name).endswith((".conllu", ".conllup"))
     if conllu or _numbers_words(list(islice(_sentences(lines, split, _starts_with_hash), _PROBED_SENTENCES))):
         return _numbered_table(lines, name, split, conllu=conllu)
-    width = _usual_width(split(line) for line in islice(lines, _PROBED_LINES) if line and not line.isspace())
+    width = _usual_width(map(split, _probed(lines)))
 
     def is_comment(line: str, *, first: bool) -> bool:
         """`#` may be a word: only what looks like a comment is one."""
@@ -123,7 +50,8 @@ def read_table(lines: Sequence[str | None], name: str) -> Table:
 
     table = Table(name, list(_sentences(lines, split, is_comment)), (), width, 0, LineFaults(name))
     if table.sentences and width < 2:
-        raise DatasetError(f"{table.where(table.sentences[0][0])}: has 1 column; a word and its tag are expected")
+        where = table.where(table.sentences[0][0])
+        raise DatasetError(f"{where}: has 1 column; a word and its tag are expected, with a tab or spaces between")
     return _checked(table, min_width=width)
 
 
@@ -150,12 +78,18 @@ _Split = Callable[[str], list[str]]
 _IsComment = Callable[..., bool]
 
 
+def _probed(lines: Iterable[str | None]) -> list[str]:
+    """The first lines that are neither empty nor look like a comment; if all do, those that are not empty."""
+    rows = [line for line in islice(lines, _PROBED_LINES) if line and not line.isspace()]
+    return [line for line in rows if line[:2] != "# "] or rows
+
+
 def _splitter(lines: Iterable[str | None]) -> _Split:
     """How lines are cut into cells: at tabs if most have one, so that a word may hold spaces; else at spaces and tabs.
 
     Where lines with tabs have the same number of columns only if they are cut at spaces too, they are.
     """
-    rows = [line for line in islice(lines, _PROBED_LINES) if line and line[:2] != "# " and not line.isspace()]
+    rows = _probed(lines)
     with_tabs = [line for line in rows if "\t" in line.strip()]
     if 2 * len(with_tabs) < len(rows):
         return _split_at_spaces
@@ -211,9 +145,9 @@ def _numbers_words(sentences: Sequence[Sequence[Row]]) -> bool:
 
 
 def _usual_width(rows: Iterable[Sequence[str]]) -> int:
-    """The number of columns that most rows have."""
+    """The number of columns that most rows have; of equally many the larger one."""
     counts = _widths(rows)
-    return counts.most_common(1)[0][0] if counts else 0
+    return max(counts, key=lambda width: (counts[width], width), default=0)
 
 
 def _widths(rows: Iterable[Sequence[str]]) -> Counter[int]:
@@ -240,7 +174,7 @@ def _checked(table: Table, *, min_width: int) -> Table:
         last_number = 0
         for row in rows:
             fault = _fault(table, row, min_width)
-            if not fault and table.word and row.cells[0].isdecimal():
+            if not fault and table.word and _WORD_ID.fullmatch(row.cells[0]):
                 fault = _order_fault(int(row.cells[0]), last_number)
                 last_number = int(row.cells[0])
             if fault:
@@ -264,8 +198,8 @@ def _fault(table: Table, row: Row, min_width: int) -> str:
         expected = str(min_width) if min_width == table.width else f"{min_width} to {table.width}"
         hint = ", separated by tabs" if table.columns else ""
         return f"has {column_count(row)}; {expected} are expected{hint}"
-    if table.word and not (row.cells[0].isdecimal() or _SKIPPED_ID.fullmatch(row.cells[0])):
-        return f"begins with {row.cells[0]!r}; the number of a word is expected"
+    if table.word and not (_WORD_ID.fullmatch(row.cells[0]) or _SKIPPED_ID.fullmatch(row.cells[0])):
+        return f"begins with {row.cells[0][:_SHOWN]!r}; the number of a word is expected"
     if not row.cells[table.word]:
         return f"the word, in column {table.word + 1}, is empty"
     return ""
@@ -274,9 +208,6 @@ def _fault(table: Table, row: Row, min_width: int) -> str:
 def _order_fault(number: int, last_number: int) -> str:
     if number > last_number:
         return ""
+    if number == 0:
+        return "has the number 0; words are numbered from 1"
     return f"has the number {number} after {last_number}; an empty line between sentences is missing, or a number wrong"
-
-
-def column_count(row: Row) -> str:
-    """The number of a row's columns, in words."""
-    return f"{len(row.cells)} column{'s' if len(row.cells) != 1 else ''}"

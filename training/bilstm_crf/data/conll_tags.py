@@ -7,13 +7,20 @@ from dataclasses import dataclass, replace
 from service.tasks.token_classification.features import Kind
 from service.tasks.token_classification.tag_schemes import OUTSIDE, SchemeError, guess_scheme, is_span_tag, to_iob2
 from training.bilstm_crf.config import SchemeChoice
-from training.bilstm_crf.data.conll import Table, column_count, read_table
+from training.bilstm_crf.data.conll import read_table
+from training.bilstm_crf.data.conll_table import Table, column_count
 from training.bilstm_crf.data.dataset import Sentence
 from training.bilstm_crf.data.raw_text import read_raw_sentences
-from training.bilstm_crf.data.tag_checks import check_label_count, without_long_sentences, without_missing_tags
+from training.bilstm_crf.data.tag_checks import (
+    check_label_count,
+    continuation_note,
+    without_long_sentences,
+    without_missing_tags,
+)
 from training.common.errors import DatasetError
 from training.common.line_faults import LineFaults, left_out_note
 from training.common.text_decoding import decodable_lines, has_another_encoding, lines
+from training.common.unpacking import unpacked_name
 
 _PREFIXES = {"auto": "BIESLU", "iob1": "BI", "iob2": "BI", "bioes": "BIESLU"}
 _SPAN_FILES = (".iob", ".iob2", ".bio", ".bioes")
@@ -73,9 +80,11 @@ def read_sentences(content: bytes, name: str, options: ReadOptions, kind: Kind |
     for leave_out in (without_missing_tags, without_long_sentences):
         table, note = leave_out(table, column)
         notes.append(note)
-    if kind == "spans" and options.scheme == "auto":
-        table, note = _with_one_scheme(table, column, skip_bad=options.skip_bad)
-        notes.append(note)
+    if kind == "spans":
+        if options.scheme == "auto":
+            table, note = _with_one_scheme(table, column, skip_bad=options.skip_bad)
+            notes.append(note)
+        notes.append(continuation_note(table, column, options.scheme))
     check_label_count(table, column, kind)
     return TaggedFile(kind, list(_sentences(table, column, kind, rows)), tuple(filter(None, notes)))
 
@@ -91,7 +100,7 @@ def _sentences(table: Table, column: int, kind: Kind, lines: Sequence[str | None
     first_words = {rows[0].line for rows in table.sentences}
     raw = read_raw_sentences(lines, first_words) if table.columns else {}
     for rows in table.sentences:
-        tags = [row.cells[column] for row in rows]
+        tags = [table.tag(row, column) for row in rows]
         yield Sentence(
             tuple(unicodedata.normalize("NFC", row.cells[table.word]) for row in rows),
             tuple(to_iob2(tags) if kind == "spans" else tags),
@@ -109,7 +118,7 @@ def _tag_column(table: Table, requested: str) -> int:
     third = table.word + 1
     if table.width <= third:
         raise DatasetError(f"{table.name}: has no column of tags; its columns are {', '.join(table.columns)}")
-    if table.word and all(is_span_tag(row.cells[third]) for row in table.usable_rows()):
+    if table.word and all(is_span_tag(table.tag(row, third)) for row in table.usable_rows()):
         return third  # Universal NER: the columns after it name the annotators
     return table.width - 1
 
@@ -119,12 +128,12 @@ def _check_cells(table: Table, column: int) -> None:
     for row in table.usable_rows():
         if column >= len(row.cells):
             table.faults.add(row.line, f"has {column_count(row)}; the tag is expected in {column + 1}")
-        elif not row.cells[column]:
+        elif not table.tag(row, column):
             table.faults.add(row.line, f"has no tag in column {column + 1}")
 
 
 def _check_not_empty(table: Table, column: int, requested: str) -> None:
-    if not table.faults and all(row.cells[column] == "_" for row in table.usable_rows()):
+    if not table.faults and all(table.tag(row, column) == "_" for row in table.usable_rows()):
         raise DatasetError(
             f"{table.name}: column {requested or column + 1} is empty (`_`) throughout; {table.choices()}"
         )
@@ -134,12 +143,12 @@ def _kind(table: Table, column: int, options: ReadOptions) -> Kind:
     """The kind of the tags, by the options, the file's name or the tags."""
     if options.scheme == "none":
         return "tags"
-    if options.scheme != "auto" or options.column == "ner" or table.name.removesuffix(".gz").endswith(_SPAN_FILES):
+    if options.scheme != "auto" or options.column == "ner" or unpacked_name(table.name).endswith(_SPAN_FILES):
         return "spans"
     if table.columns and table.columns[column] in ("lemma", "upos", "xpos", "feats", "deprel"):
         return "tags"
     # Spans if most distinct tags other than O have a prefix.
-    distinct = {row.cells[column] for row in table.usable_rows()} - {OUTSIDE}
+    distinct = {table.tag(row, column) for row in table.usable_rows()} - {OUTSIDE}
     with_prefix = sum(is_span_tag(tag) for tag in distinct)
     return "spans" if with_prefix > 0 and with_prefix * 2 >= len(distinct) else "tags"
 
@@ -148,7 +157,7 @@ def _check_span_tags(table: Table, column: int, scheme: SchemeChoice) -> None:
     """Record the rows whose tag is not O and has no prefix of the scheme or no type."""
     prefixes = _PREFIXES[scheme]
     for row in table.usable_rows():
-        tag = row.cells[column]
+        tag = table.tag(row, column)
         if tag != OUTSIDE and not (is_span_tag(tag) and tag[0] in prefixes):
             table.faults.add(row.line, _tag_fault(tag, prefixes, scheme))
 
@@ -156,7 +165,7 @@ def _check_span_tags(table: Table, column: int, scheme: SchemeChoice) -> None:
 def _tag_fault(tag: str, prefixes: str, scheme: str) -> str:
     known = ", ".join(f"{prefix}-" for prefix in prefixes)
     if tag.rstrip("-") in prefixes:
-        return f"the tag {tag} has no type; O or a tag such as {tag[0]}-PER is expected"
+        return f"the tag {tag} has no type; O or a tag such as {tag[0]}-PER is expected (--scheme none: plain tags)"
     if is_span_tag(tag):
         return f"the tag {tag} is none of {scheme.upper()}, which has O and {known}"
     return f"the tag {tag} is no tag of spans: O or {known} with a type is expected (--scheme none: plain tags)"
@@ -178,7 +187,7 @@ def _with_one_scheme(table: Table, column: int, *, skip_bad: bool) -> tuple[Tabl
     Raises:
         DatasetError: the tags contradict each other, and such sentences are not to be left out.
     """
-    tags = [[row.cells[column] for row in rows] for rows in table.sentences]
+    tags = [[table.tag(row, column) for row in rows] for rows in table.sentences]
     try:
         guess_scheme(tags)
         return table, ""

@@ -13,8 +13,8 @@ from training.bilstm_crf.data.splits import hold_out, split_notes
 from training.common.data_files import BTC, CONLL2003, UD_ENGLISH_EWT, UNER_ENGLISH_EWT, WNUT17, DataFile
 from training.common.downloads import fetch
 from training.common.errors import ConfigError
-from training.common.locations import file_name, is_address, read_file
-from training.common.text_decoding import check_encoding, unpacked
+from training.common.locations import file_name, is_address, read_unpacked
+from training.common.text_decoding import check_encoding
 
 _ENTITIES = {"PER": "PER", "LOC": "LOC", "ORG": "ORG"}
 _WNUT_ENTITIES = {"person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG"}
@@ -145,12 +145,12 @@ def _load_files(config: DataConfig) -> TaggedData:
 
 
 def _read_file(source: str, config: DataConfig, kind: Kind | None) -> TaggedFile:
-    """Read a local file or a URL, gzipped or not."""
+    """Read a local file or a URL, packed or not."""
     name = file_name(source) if is_address(source) else source
     options = ReadOptions(
         column=config.column, scheme=config.scheme, encoding=config.encoding, skip_bad=config.skip_bad
     )
-    return read_sentences(unpacked(read_file(source), name), name, options, kind)
+    return read_sentences(read_unpacked(source), name, options, kind)
 
 
 def _read_columns(file: DataFile, config: DataConfig, kind: Kind | None = None) -> TaggedFile:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from service.limits import Limits
 from service.tasks.token_classification.features import Kind
 from service.tasks.token_classification.tag_schemes import OUTSIDE
-from training.bilstm_crf.data.conll import Row, Table
+from training.bilstm_crf.config import SchemeChoice
+from training.bilstm_crf.data.conll_table import Row, Table
 from training.common.errors import DatasetError
 from training.common.line_faults import left_out_note
 
@@ -15,6 +16,8 @@ _PREFIXES = 4
 """Labels of each type of span: B, I, E and S."""
 _EXAMPLES = 3
 _NO_TAG = "_"
+_CONTINUING: dict[SchemeChoice, str] = {"auto": "EL", "iob1": "", "iob2": "I", "bioes": "IEL", "none": ""}
+"""Prefixes that do not begin a span; "auto" refuses I- where it contradicts the other tags."""
 
 
 def without_missing_tags(table: Table, column: int) -> tuple[Table, str]:
@@ -27,21 +30,44 @@ def without_missing_tags(table: Table, column: int) -> tuple[Table, str]:
         return table, ""
 
     def is_tagged(row: Row) -> bool:
-        return row.cells[column] != _NO_TAG or (name == "lemma" and row.cells[table.word] == _NO_TAG)
+        return table.tag(row, column) != _NO_TAG or (name == "lemma" and row.cells[table.word] == _NO_TAG)
 
     reason = f"column {table.column_name(column)} is `_` there"
-    return _filtered(table, lambda rows: all(map(is_tagged, rows)), reason)
+    return _filtered(table, lambda rows: all(map(is_tagged, rows)), reason, remedy=table.choices())
 
 
 def without_long_sentences(table: Table, _column: int) -> tuple[Table, str]:
     """The table without sentences that are longer than the server tags by default; and a note."""
     limit = Limits().max_sentence_tokens
-    reason = f"they have more than {limit:,} words, which the server does not tag; are empty lines missing?"
-    return _filtered(table, lambda rows: len(rows) <= limit, reason)
+    reason = f"they have more than {limit:,} words, which the server does not tag"
+    return _filtered(table, lambda rows: len(rows) <= limit, reason, remedy="an empty line ends a sentence")
 
 
-def _filtered(table: Table, is_kept: Callable[[list[Row]], bool], reason: str) -> tuple[Table, str]:
+def continuation_note(table: Table, column: int, scheme: SchemeChoice) -> str:
+    """A note on tags that continue a span that no tag begins, as I-PER after O in IOB2; they are read as beginnings."""
+    continuing = _CONTINUING[scheme]
+    first, count = None, 0
+    for rows in table.sentences:
+        previous = OUTSIDE
+        for row in rows:
+            tag = table.tag(row, column)
+            if tag[0] in continuing and not (previous[0] in "BI" and previous[1:] == tag[1:]):
+                first, count = first or row, count + 1
+            previous = tag
+    if first is None:
+        return ""
+    tags = "1 tag continues" if count == 1 else f"{count:,} tags continue"
+    return f"{table.name}: {tags} a span that no tag begins; read as its beginning (the first: line {first.line:,})"
+
+
+def _filtered(table: Table, is_kept: Callable[[list[Row]], bool], reason: str, *, remedy: str) -> tuple[Table, str]:
     """The table with the sentences that are kept, and a note on the others.
+
+    Args:
+        table: the table.
+        is_kept: whether a sentence is.
+        reason: why others are not.
+        remedy: what to do if none is.
 
     Raises:
         DatasetError: none is kept.
@@ -51,7 +77,7 @@ def _filtered(table: Table, is_kept: Callable[[list[Row]], bool], reason: str) -
         return table, ""
     if len(left_out) == len(table.sentences):
         count = "its only sentence" if len(left_out) == 1 else f"all of its {len(left_out):,} sentences"
-        raise DatasetError(f"{table.name}: {count} cannot be used: {reason}")
+        raise DatasetError(f"{table.name}: {count} cannot be used: {reason}; {remedy}")
     lines = ", ".join(f"line {row.line:,}" for row in left_out[:_EXAMPLES]) + ", …" * (len(left_out) > _EXAMPLES)
     note = left_out_note(table.name, len(left_out), "sentence", [f"{reason} ({lines})"])
     return table.with_sentences([rows for rows in table.sentences if is_kept(rows)]), note
@@ -86,4 +112,4 @@ def check_label_count(table: Table, column: int, kind: Kind) -> None:
 
 def _distinct(table: Table, column: int) -> set[str]:
     rows: Iterable[Row] = (row for rows in table.sentences for row in rows)
-    return {row.cells[column] for row in rows if column < len(row.cells)}
+    return {table.tag(row, column) for row in rows if column < len(row.cells)}

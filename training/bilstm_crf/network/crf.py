@@ -4,8 +4,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from service.tasks.token_classification.crf import FORBIDDEN
+
+_MAX_KEPT_SCORES = 1 << 20
+"""Scores [B, K, K] of a step that are kept for the gradient; more are computed again, or a thousand labels would take
+gigabytes."""
 
 
 class Crf(nn.Module):
@@ -48,7 +53,14 @@ def _log_partition(emissions_TBK: Tensor, mask_TB: Tensor, transitions: Tensor) 
     """The log partition function [B], by the forward algorithm."""
     between, start, end = transitions[:-2], transitions[-2], transitions[-1]
     alpha = start + emissions_TBK[0]
+    recompute = alpha.shape[0] * between.numel() > _MAX_KEPT_SCORES and torch.is_grad_enabled()
     for emission, mask in zip(emissions_TBK[1:], mask_TB[1:], strict=True):
-        following = torch.logsumexp(alpha[:, :, None] + between, dim=1) + emission
+        following = checkpoint(_step, alpha, between, use_reentrant=False) if recompute else _step(alpha, between)
+        following = following + emission
         alpha = torch.where(mask[:, None], following, alpha)
     return torch.logsumexp(alpha + end, dim=1)
+
+
+def _step(alpha: Tensor, between: Tensor) -> Tensor:
+    """The next messages [B, K], without their emissions."""
+    return torch.logsumexp(alpha[:, :, None] + between, dim=1)

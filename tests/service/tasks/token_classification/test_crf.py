@@ -166,6 +166,18 @@ def test_log_space_agrees_with_the_fast_path(monkeypatch: pytest.MonkeyPatch) ->
     np.testing.assert_allclose(marginals(emissions, lengths, transitions), all_fast, rtol=1e-6, atol=1e-12)
 
 
+def test_many_labels_are_computed_in_parts_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    emissions, lengths, transitions = random_problem(12, 7, 9, 4)
+    monkeypatch.setattr("service.tasks.token_classification.crf._MIN_MASS", np.inf)  # log space, too
+    at_once = decode(emissions, lengths, transitions)
+    for sentences in (1, 3):
+        monkeypatch.setattr("service.tasks.token_classification.crf._MAX_SCORES", sentences * 16)
+        in_parts = decode(emissions, lengths, transitions)
+        np.testing.assert_array_equal(in_parts.tags, at_once.tags)
+        np.testing.assert_allclose(in_parts.scores, at_once.scores, rtol=1e-12)
+        np.testing.assert_allclose(in_parts.continuations, at_once.continuations, rtol=1e-12)
+
+
 @pytest.mark.parametrize("crf", [True, False])
 @pytest.mark.parametrize("shape", [(0, 0, 3), (0, 4, 3), (2, 0, 3), (2, 3, 3)])
 def test_nothing_to_decode(crf: bool, shape: tuple[int, int, int]) -> None:

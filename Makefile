@@ -33,12 +33,25 @@ FUZZ_VENV  := .venv-fuzz
 FUZZ_PY    := $(FUZZ_VENV)/bin/python
 FUZZ_STAMP := $(FUZZ_VENV)/.lectern-fuzz
 
+# So have other people's clients; MLServer's asks for versions that the others do not take. Their pins are apart from
+# the server's.
+CLIENTS       := tests/clients
+CLIENTS_VENV  := .venv-clients
+CLIENTS_PY    := $(CLIENTS_VENV)/bin/python
+CLIENTS_STAMP := $(CLIENTS_VENV)/.lectern-clients
+MLSERVER_VENV  := .venv-clients-mlserver
+MLSERVER_PY    := $(MLSERVER_VENV)/bin/python
+MLSERVER_STAMP := $(MLSERVER_VENV)/.lectern-clients
+CLIENT_TESTS   := -m pytest -c $(CLIENTS)/pytest.ini --lectern $(VENV)/bin/lectern
+# pytest's status is 5 where ARGS chooses tests of the other environment only.
+or_none_chosen = $(if $(ARGS),|| test $$? -eq 5)
+
 # So has the compiler of gRPC's messages, which only `make protos` needs.
 PROTO_PY := .venv-protos/bin/python
 PROTOS   := service/grpc_api/protocol
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-service test-image check format bench chaos fuzz docs protos openapi constraints clean
+.PHONY: help serve test test-service test-clients test-image check format bench chaos fuzz docs protos openapi constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "<family>", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +64,10 @@ test: $(FULL_STAMP) ## Run every test, on all cores (installs PyTorch's CPU buil
 
 test-service: $(SERVICE_STAMP) ## Run the server's tests, without PyTorch
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto -m "not torch" $(wildcard tests/service tests/contract tests/architecture tests/deploy tests/docs) $(ARGS)
+
+test-clients: $(SERVICE_STAMP) $(CLIENTS_STAMP) $(MLSERVER_STAMP) ## Run other people's clients, as they come, against a server (in .venv-clients*)
+	$(CLIENTS_PY) $(CLIENT_TESTS) --ignore $(CLIENTS)/test_mlserver.py $(CLIENTS) $(ARGS) $(or_none_chosen)
+	$(MLSERVER_PY) $(CLIENT_TESTS) $(CLIENTS)/test_mlserver.py $(ARGS) $(or_none_chosen)
 
 test-image: $(SERVICE_STAMP) ## Do the image's install steps here and serve from them read-only, as a user without rights (Linux; slow)
 	TEST_IMAGE=1 $(PY) -m pytest tests/deploy/test_image.py -v $(ARGS)
@@ -96,14 +113,18 @@ constraints: $(PY) ## Pin what pyproject.toml asks for and constraints.txt lacks
 	$(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	    docs/requirements.txt tests/fuzz/requirements.txt --all-extras --no-annotate --no-header --output-file $(VENV)/constraints.pins $(ARGS)
 	cat $(VENV)/constraints.head $(VENV)/constraints.pins > constraints.txt
+	@for name in "" -mlserver; do \
+	    $(VENV)/bin/uv pip compile $(CLIENTS)/requirements$$name.txt --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	        --no-annotate --no-header --output-file $(CLIENTS)/constraints$$name.txt $(ARGS) || exit 1; \
+	done
 
 clean: ## Remove the virtual environments, caches and build output (never runs/ or models/)
-	rm -rf .venv .venv-gpu .venv-docs .venv-fuzz .venv-protos fuzz-failures site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-gpu .venv-docs .venv-fuzz .venv-protos .venv-clients .venv-clients-mlserver fuzz-failures site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find service training tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up. The build backend is installed first and used without isolation, so that its version is pinned too.
 
-$(PY) $(DOCS_PY) $(FUZZ_PY) $(PROTO_PY):
+$(PY) $(DOCS_PY) $(FUZZ_PY) $(CLIENTS_PY) $(MLSERVER_PY) $(PROTO_PY):
 	@python=; \
 	for candidate in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
 	    test -z "$$python" || break; \
@@ -146,4 +167,14 @@ $(DOCS_STAMP): docs/requirements.txt constraints.txt $(DOCS_PY)
 $(FUZZ_STAMP): tests/fuzz/requirements.txt constraints.txt $(FUZZ_PY)
 	@echo "Installing schemathesis into $(FUZZ_VENV) (once)"
 	@$(FUZZ_PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --requirement tests/fuzz/requirements.txt
+	@touch $@
+
+$(CLIENTS_STAMP): $(CLIENTS)/requirements.txt $(CLIENTS)/constraints.txt $(CLIENTS_PY)
+	@echo "Installing LangChain, LlamaIndex, LiteLLM and KServe into $(CLIENTS_VENV) (once)"
+	@$(CLIENTS_PY) -m pip --disable-pip-version-check install --quiet --constraint $(CLIENTS)/constraints.txt --requirement $(CLIENTS)/requirements.txt
+	@touch $@
+
+$(MLSERVER_STAMP): $(CLIENTS)/requirements-mlserver.txt $(CLIENTS)/constraints-mlserver.txt $(MLSERVER_PY)
+	@echo "Installing MLServer into $(MLSERVER_VENV) (once)"
+	@$(MLSERVER_PY) -m pip --disable-pip-version-check install --quiet --constraint $(CLIENTS)/constraints-mlserver.txt --requirement $(CLIENTS)/requirements-mlserver.txt
 	@touch $@

@@ -74,7 +74,8 @@ async def read_fields(request: Request, required: Sequence[str]) -> dict[str, An
     fields = _collect(_query_pairs(request), characters) | content
     context(request).access.check_fields(fields, request.scope)
     for name in required:
-        if fields.get(name) is None:
+        # The translation of an empty text is empty, but an empty code names no language.
+        if fields.get(name) is None or (fields[name] == "" and name not in _LIST_NAMES):
             raise InvalidRequest(f"Invalid request: missing {name} parameter")
     return fields
 

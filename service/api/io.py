@@ -104,7 +104,7 @@ def parse_json(body: bytes) -> Any:
 
 
 def validate(model: type[BodyT], document: Any) -> BodyT:
-    """Check a parsed body against its pydantic model.
+    """Check a parsed body against its pydantic model. A field that is null was not given, an unknown one too.
 
     Raises:
         InvalidRequest: naming the first field that is wrong.
@@ -112,9 +112,12 @@ def validate(model: type[BodyT], document: Any) -> BodyT:
     if not isinstance(document, dict):
         raise InvalidRequest("the body must be a JSON object")
     if model.model_config.get("extra") == "forbid":  # pydantic would make an error for each.
-        unknown = next((name for name in document if name not in model.model_fields), None)
-        if unknown is not None:
-            raise InvalidRequest("is not a field of this request", field_path((unknown,)))
+        unknown = [name for name in document if name not in model.model_fields]
+        for name in unknown:
+            if document[name] is not None:
+                raise InvalidRequest("is not a field of this request", field_path((name,)))
+        if unknown:
+            document = {name: value for name, value in document.items() if name in model.model_fields}
     try:
         return model.model_validate(document)
     except ValidationError as error:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.markdown import rows
+
 ROOT = Path(__file__).parents[2]
 EXTRAS = ("cpu", "train", "dev", "grpc")
 
@@ -17,8 +19,8 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def pins() -> dict[str, str]:
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+def pins(file: str = "constraints.txt") -> dict[str, str]:
+    lines = (ROOT / file).read_text().splitlines()
     parsed = [line.split(";")[0].split("==") for line in lines if not line.startswith("#")]
     return {canonical(name): version.strip() for name, version in parsed}
 
@@ -61,11 +63,30 @@ def test_every_named_requirement_is_pinned(extra: str) -> None:
     assert names <= set(pins())
 
 
+@pytest.mark.parametrize("suffix", ["", "-mlserver"])
+def test_every_client_is_pinned(suffix: str) -> None:
+    lines = (ROOT / f"tests/clients/requirements{suffix}.txt").read_text().splitlines()
+    names = {name for name, _ in requirements([line for line in lines if not line.startswith("#")])}
+    assert names <= set(pins(f"tests/clients/constraints{suffix}.txt"))
+
+
+def test_the_versions_of_clients_that_the_documents_name_are_pinned() -> None:
+    apart = pins("tests/clients/constraints.txt") | pins("tests/clients/constraints-mlserver.txt")
+    table = {row[0].strip("`"): row[1] for row in rows(ROOT / "docs/api.md") if row[0].strip("`") in apart | pins()}
+    assert {"openai", "tritonclient", "libretranslatepy", "langchain-openai", "litellm", "kserve", "mlserver"} <= set(
+        table
+    )
+    assert table == {name: pins().get(name) or apart[name] for name in table}
+
+
 def test_the_build_backend_is_pinned() -> None:
     assert "setuptools" in pins()
 
 
-def test_the_pins_name_no_place_and_no_build() -> None:
-    text = (ROOT / "constraints.txt").read_text()
+@pytest.mark.parametrize(
+    "file", ["constraints.txt", "tests/clients/constraints.txt", "tests/clients/constraints-mlserver.txt"]
+)
+def test_the_pins_name_no_place_and_no_build(file: str) -> None:
+    text = (ROOT / file).read_text()
     body = [line for line in text.splitlines() if not line.startswith("#")]
     assert all(re.fullmatch(r"[a-z0-9-]+==[0-9a-z.]+( ; .+)?", line) for line in body)

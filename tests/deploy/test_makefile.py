@@ -15,6 +15,7 @@ TARGETS = (
     "serve",
     "test",
     "test-service",
+    "test-clients",
     "check",
     "format",
     "bench",
@@ -25,6 +26,7 @@ TARGETS = (
     "help",
     "clean",
 )
+CI_TARGETS = ("check", "test", "docs", "fuzz", "test-clients")
 
 
 @pytest.fixture
@@ -36,6 +38,9 @@ def checkout(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "docs/requirements.txt", tmp_path / "docs")
     (tmp_path / "tests/fuzz").mkdir(parents=True)
     shutil.copy(ROOT / "tests/fuzz/requirements.txt", tmp_path / "tests/fuzz")
+    (tmp_path / "tests/clients").mkdir()
+    for path in (ROOT / "tests/clients").glob("*.txt"):
+        shutil.copy(path, tmp_path / "tests/clients")
     return tmp_path
 
 
@@ -96,6 +101,21 @@ def test_fuzzing_has_an_environment_of_its_own(checkout: Path) -> None:
         assert "fuzz" not in make(checkout, "-n", target).stdout
 
 
+def test_other_people_s_clients_have_environments_of_their_own(checkout: Path) -> None:
+    plan = make(checkout, "-n", "test-clients").stdout
+    assert "'.[cpu,dev]'" in plan
+    for suffix in ("", "-mlserver"):
+        assert f"-m venv --clear .venv-clients{suffix}\n" in plan
+        files = [f"tests/clients/{kind}{suffix}.txt" for kind in ("constraints", "requirements")]
+        assert f"--constraint {files[0]} --requirement {files[1]}" in plan
+    command = "-m pytest -c tests/clients/pytest.ini --lectern .venv/bin/lectern"
+    assert f".venv-clients/bin/python {command} --ignore tests/clients/test_mlserver.py tests/clients" in plan
+    assert f".venv-clients-mlserver/bin/python {command} tests/clients/test_mlserver.py" in plan
+    for target in ("serve", "test", "check", "fuzz"):
+        assert "clients" not in make(checkout, "-n", target).stdout
+    assert ".venv-clients .venv-clients-mlserver" in make(checkout, "-n", "clean").stdout
+
+
 def test_set_up_is_done_once_and_again_after_a_change(checkout: Path) -> None:
     venv = checkout / ".venv"
     (venv / "bin").mkdir(parents=True)
@@ -122,14 +142,14 @@ def test_without_a_python_the_message_says_what_to_do(checkout: Path, tmp_path: 
     assert not (checkout / ".venv").exists()
 
 
-@pytest.mark.parametrize(("broken", "code"), [((), 0), (("check",), 1), (("test",), 1), (("docs",), 1), (("fuzz",), 1)])
+@pytest.mark.parametrize(("broken", "code"), [((), 0), *(((target,), 1) for target in CI_TARGETS)])
 def test_ci_runs_all_and_reports_all(tmp_path: Path, broken: tuple[str, ...], code: int) -> None:
     (tmp_path / "checkout/.ci").mkdir(parents=True)
     (tmp_path / "shared/data").mkdir(parents=True)
     shutil.copy(ROOT / ".ci/run", tmp_path / "checkout/.ci/run")
     recipes = [
         f"{target}:\n\t@echo {target} $(ARGS) with $$LECTERN_DATA{'; false' if target in broken else ''}"
-        for target in ("check", "test", "docs", "fuzz")
+        for target in CI_TARGETS
     ]
     (tmp_path / "checkout/Makefile").write_text("\n".join(recipes) + "\n")
     env = {name: value for name, value in environment().items() if name != "LECTERN_DATA"}
@@ -142,7 +162,7 @@ def test_ci_runs_all_and_reports_all(tmp_path: Path, broken: tuple[str, ...], co
         env=env | {"CI": "true"},
     )
     assert result.returncode == code
-    for target in ("check", "test", "docs", "fuzz"):
+    for target in CI_TARGETS:
         call = f"{target} --quick --seed 1" if target == "fuzz" else target
         assert f"{call} with {tmp_path}/shared/data" in result.stdout
         assert f"make {target}: {'FAILED' if target in broken else 'passed'}" in result.stdout

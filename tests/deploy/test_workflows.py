@@ -63,6 +63,13 @@ def test_ci_runs_what_contributors_run_on_every_platform_and_python() -> None:
     assert "3.11 to 3.14" in (ROOT / "Makefile").read_text()
 
 
+def test_ci_runs_other_people_s_clients_on_a_python_that_all_of_them_have() -> None:
+    steps = load(ROOT / ".github/workflows/ci.yml")["jobs"]["clients"]["steps"]
+    assert steps[-1]["run"] == "make test-clients"
+    assert steps[1]["with"]["python-version"] == "3.12"
+    assert "python_version < '3.13'" in (ROOT / "tests/clients/requirements-mlserver.txt").read_text()
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_both_images_are_built(path: Path) -> None:
     strategy = load(path)["jobs"]["image"]["strategy"]["matrix"]

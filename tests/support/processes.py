@@ -97,6 +97,7 @@ class Server:
 def server(
     models: Path,
     *,
+    python: str = sys.executable,
     program: Sequence[str] = ("-m", "service", "serve"),
     preexec: Callable[[], None] | None = None,
     **settings: str,
@@ -105,13 +106,14 @@ def server(
 
     Args:
         models: the model repository.
+        python: the interpreter of the server's environment.
         program: what Python runs.
         preexec: called in the process before it becomes the server.
         settings: settings, without their prefix.
     """
     complete: Mapping[str, str] = {"MODELS": str(models), "PORT": "0", **settings}
     process = subprocess.Popen(
-        [sys.executable, *program],
+        [python, *program],
         env=environment(**complete),
         cwd=ROOT,
         stderr=subprocess.PIPE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, Strict, model_validator
+from pydantic import BaseModel, Field, Strict, field_validator, model_validator
 
 from service.tasks.base import StopAtFirst, TaskBody
 from service.tasks.body_fields import NullAs, Word, exactly_one_of, nullable
@@ -14,6 +14,7 @@ DEFAULT_ANALOGY_K = 5
 
 Words = Annotated[list[Word], StopAtFirst()]
 Count = Annotated[int, Field(ge=1), Strict()]
+Ignored = Annotated[Any, Field(description="Ignored: other servers' field, which changes nothing here.")]
 
 
 class SimilarityBody(TaskBody):
@@ -85,6 +86,17 @@ class EmbeddingsBody(TaskBody):
         description="Number of leading dimensions to keep; vectors are then scaled to unit norm again.",
     )
     user: str | None = Field(default=None, description="Ignored.")
+    stream: Annotated[bool, Strict()] | None = Field(default=None, description="Must not be true.")
+    stream_options: Ignored = None
+    metadata: Ignored = None
+    store: Ignored = None
+    service_tier: Ignored = None
+    safety_identifier: Ignored = None
+    prompt_cache_key: Ignored = None
+    request_id: Ignored = None
+    priority: Ignored = None
+    timeout: Ignored = None
+    input_type: Ignored = None
     strict: Annotated[bool, Strict(), NullAs(lambda: False)] = Field(
         default=False,
         description=(
@@ -92,6 +104,13 @@ class EmbeddingsBody(TaskBody):
             "the answer has its index."
         ),
     )
+
+    @field_validator("stream")
+    @classmethod
+    def _no_stream(cls, value: bool | None) -> bool | None:
+        if value:
+            raise ValueError("vectors are not streamed; leave it out")
+        return value
 
 
 class Similarity(BaseModel):

@@ -63,6 +63,20 @@ def test_token_ids_are_refused_with_what_to_set(client: TestClient, inputs: Any,
     assert "check_embedding_ctx_length=False" in response.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"user": None, "dimensions": None, "encoding_format": None, "stream_options": None, "extra": None},
+        {"user": "", "stream": False, "stream_options": {"include_usage": True}},
+        {"metadata": {"app": "tests"}, "store": False, "service_tier": "auto", "timeout": 600.0},
+        {"safety_identifier": "a", "prompt_cache_key": "b", "request_id": "c", "priority": 0, "input_type": "query"},
+    ],
+    ids=["nulls", "streams", "accounts", "others"],
+)
+def test_fields_of_other_servers_that_change_nothing(client: TestClient, fields: dict[str, Any]) -> None:
+    assert embed(client, "king", **fields) == embed(client, "king")
+
+
 WITHOUT_A_WORD = ["", " \n", "!?", "----", "😀", "2015", "zzz qqq", "\u0000", "kingg", "﻿"]
 
 
@@ -145,6 +159,7 @@ def test_a_long_text_is_bounded_by_words(client: TestClient) -> None:
         ({"input": "king", "dimensions": "3"}, "dimensions", "valid integer"),
         ({"input": "king", "encoding_format": "hex"}, "encoding_format", "Input should be 'float' or 'base64'"),
         ({"input": "king", "truncate": True}, "truncate", "is not a field of this request"),
+        ({"input": "king", "stream": True}, "stream", "vectors are not streamed; leave it out"),
     ],
 )
 def test_bad_input_is_400_in_openais_shape(client: TestClient, body: dict[str, Any], param: str, message: str) -> None:

@@ -1,4 +1,5 @@
-"""null in a JSON body means that the field was not given, on every route and for every optional field."""
+"""null in a JSON body means that the field was not given, on every route and for every optional field; on
+LibreTranslate's routes an empty text does too."""
 
 from __future__ import annotations
 
@@ -69,6 +70,16 @@ def test_null_is_not_given(client: TestClient, path: str, field: str) -> None:
         assert with_null.json() == without.json()
 
 
+@pytest.mark.parametrize("path", REQUIRED)
+def test_null_in_a_field_that_the_route_does_not_have(client: TestClient, path: str) -> None:
+    url = path.replace("{model}", "nosuch" if "repository" in path else "digits")
+    body, others = REQUIRED[path], {"colour": None, "stream_options": None}
+    without, with_null = (client.post(url, json=document) for document in (body, body | others))
+    assert with_null.status_code == without.status_code == (404 if "nosuch" in url else 200)
+    named = client.post(url, json=others | {"size": 1} | body)
+    assert (named.status_code == 422) == (url.startswith("/v1") and "embeddings" not in url)
+
+
 def _null_everywhere(document: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
     """The document with null in every optional field of it and of the objects in it."""
     if "$ref" in schema:
@@ -100,10 +111,28 @@ def test_null_in_nested_objects_of_an_inference(client: TestClient) -> None:
     assert "outputs" in answers[0]
 
 
-@pytest.mark.parametrize("body", [{"alternatives": ""}, {"format": ""}, {"api_key": ""}, {"model": ""}])
-def test_an_empty_text_in_a_form_is_not_given(client: TestClient, body: dict[str, str]) -> None:
-    answer = client.post("/translate", data={"q": "dog", "source": "en", "target": "de"} | body)
-    assert answer.status_code == 200, answer.text
+LIBRETRANSLATE = {"/translate": ("format", "alternatives", "model", "api_key"), "/detect": ("api_key",)}
+
+
+@pytest.mark.parametrize("path", LIBRETRANSLATE)
+@pytest.mark.parametrize("form", ["json", "data", "params", "files"])
+def test_an_empty_text_is_not_given_to_libretranslate_s_routes(client: TestClient, path: str, form: str) -> None:
+    required, empty = REQUIRED[path], dict.fromkeys(LIBRETRANSLATE[path], "")
+    for fields in (empty, *({name: ""} for name in empty)):
+        body: Any = required | fields
+        answer = client.post(
+            path, **{form: {name: (None, text) for name, text in body.items()} if form == "files" else body}
+        )
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == client.post(path, json=required).json()
+
+
+@pytest.mark.parametrize("field", ["source", "target"])
+def test_an_empty_language_is_missing(client: TestClient, field: str) -> None:
+    for value in ("", None):
+        answer = client.post("/translate", json=REQUIRED["/translate"] | {field: value})
+        assert answer.status_code == 400
+        assert answer.json() == {"error": f"Invalid request: missing {field} parameter"}
 
 
 @pytest.mark.parametrize("value", [True, False])

@@ -42,6 +42,8 @@ CLIENTS_STAMP := $(CLIENTS_VENV)/.lectern-clients
 MLSERVER_VENV  := .venv-clients-mlserver
 MLSERVER_PY    := $(MLSERVER_VENV)/bin/python
 MLSERVER_STAMP := $(MLSERVER_VENV)/.lectern-clients
+# Compiling modules of which most are never imported would take longer than all else.
+CLIENTS_PIP    := -m pip --disable-pip-version-check install --quiet --no-compile
 CLIENT_TESTS   := -m pytest -c $(CLIENTS)/pytest.ini --lectern $(VENV)/bin/lectern
 # pytest's status is 5 where ARGS chooses tests of the other environment only.
 or_none_chosen = $(if $(ARGS),|| test $$? -eq 5)
@@ -171,10 +173,10 @@ $(FUZZ_STAMP): tests/fuzz/requirements.txt constraints.txt $(FUZZ_PY)
 
 $(CLIENTS_STAMP): $(CLIENTS)/requirements.txt $(CLIENTS)/constraints.txt $(CLIENTS_PY)
 	@echo "Installing LangChain, LlamaIndex, LiteLLM and KServe into $(CLIENTS_VENV) (once)"
-	@$(CLIENTS_PY) -m pip --disable-pip-version-check install --quiet --constraint $(CLIENTS)/constraints.txt --requirement $(CLIENTS)/requirements.txt
+	@$(CLIENTS_PY) $(CLIENTS_PIP) --constraint $(CLIENTS)/constraints.txt --requirement $(CLIENTS)/requirements.txt
 	@touch $@
 
 $(MLSERVER_STAMP): $(CLIENTS)/requirements-mlserver.txt $(CLIENTS)/constraints-mlserver.txt $(MLSERVER_PY)
 	@echo "Installing MLServer into $(MLSERVER_VENV) (once)"
-	@$(MLSERVER_PY) -m pip --disable-pip-version-check install --quiet --constraint $(CLIENTS)/constraints-mlserver.txt --requirement $(CLIENTS)/requirements-mlserver.txt
+	@$(MLSERVER_PY) $(CLIENTS_PIP) --constraint $(CLIENTS)/constraints-mlserver.txt --requirement $(CLIENTS)/requirements-mlserver.txt
 	@touch $@

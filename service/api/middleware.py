@@ -80,7 +80,7 @@ class RequestMiddleware:
                     headers.append((b"connection", b"close"))
             await send(message)
 
-        self._in_flight.inc()
+        self._in_flight.count += 1
         try:
             await self._app(scope, receive, send_with_headers)
         except ClientDisconnect as error:
@@ -94,7 +94,7 @@ class RequestMiddleware:
                 raise
             await response(scope, receive, send_with_headers)
         finally:
-            self._in_flight.dec()
+            self._in_flight.count -= 1
             if self._access_log:
                 _log_request(scope, status, timings)
 

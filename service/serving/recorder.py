@@ -7,11 +7,14 @@ import asyncio
 from service.errors import DeadlineExceeded, InvalidRequest, PayloadTooLarge, Saturated
 from service.observability import Metrics, Timings
 
+_MAX_BUFFERED = 1000
+"""Requests that are counted at most before they are written."""
+
 
 class Recorder:
     """The metrics of one version of a model; lanes call it back.
 
-    Holds no reference to the model, so that an unloaded model can be freed.
+    Holds no reference to the model, so that an unloaded model can be freed. Answered requests are buffered.
     """
 
     def __init__(self, metrics: Metrics, name: str, version: str) -> None:
@@ -22,6 +25,9 @@ class Recorder:
         self._inferences = metrics.inferences.labels(name, version)
         self._executions = metrics.executions.labels(name, version)
         self._last_inference = metrics.last_inference.labels(name, version)
+        self._answered: list[tuple[dict[str, float], float]] = []
+        """The times of stages and the whole time of each request that was answered, in seconds; not yet written."""
+        metrics.add_buffered(self)
 
     def executed(self, rows: int) -> None:
         """Count a run."""
@@ -31,10 +37,18 @@ class Recorder:
 
     def succeeded(self, timings: Timings) -> None:
         """Count a request that was answered."""
-        self._success.inc()
-        for stage, seconds in timings.stages.items():
-            self._stages.observe(stage, seconds)
-        self._stages.observe("total", timings.total)
+        self._answered.append((dict(timings.stages), timings.total))
+        if len(self._answered) >= _MAX_BUFFERED:
+            self.write_metrics()
+
+    def write_metrics(self) -> None:
+        answered, self._answered = self._answered, []
+        if not answered:
+            return
+        self._success.inc(len(answered))
+        for stage, histogram in self._stages.items():
+            histogram.observe_all([stages[stage] for stages, _ in answered if stage in stages])
+        self._stages["total"].observe_all([total for _, total in answered])
 
     def failed(self, error: BaseException, timings: Timings) -> None:
         """Count a request that ended with an error."""

@@ -163,6 +163,7 @@ class ServedModel:
     async def close(self) -> None:
         """Wait for the requests in flight, then release the threads."""
         await self._idle.wait()
+        self._recorder.write_metrics()
         self._lane.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 

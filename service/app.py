@@ -32,6 +32,7 @@ from service.api.access import Access
 from service.api.bodies import BodyBudget
 from service.api.errors import write_error
 from service.api.fast_path import FastPath
+from service.api.inline_path import InlinePath
 from service.api.middleware import RequestMiddleware
 from service.api.openapi import describe
 from service.api.operation import Context, Operation, error_shape
@@ -79,6 +80,8 @@ class Lectern(FastAPI):
         self.add_exception_handler(HTTPException, _refuse)
         served = (*OPERATIONS, *docs_pages.PAGES)
         self.router.routes += [Route(operation.path, operation, methods=[operation.method]) for operation in served]
+        self.inline_path = InlinePath(self, context, OPERATIONS)
+        """Answers what needs no ASGI; servers that have it ask it first."""
         self._fast_path = FastPath(OPERATIONS)
         self._fast_app = RequestMiddleware(self._fast_path, **shared)
 

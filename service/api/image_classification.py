@@ -12,14 +12,15 @@ from starlette.responses import Response
 
 from service.api.errors import ErrorShape
 from service.api.forms import MULTIPART, URLENCODED, parse_multipart, query_fields, single_values
-from service.api.io import check_and_parse, media_type, read_body, validate
+from service.api.io import check_and_parse, media_type, media_type_of, parse_json, read_body, validate
 from service.api.json_limits import JsonLimits
 from service.api.multipart import TooManyFiles
-from service.api.operation import INFERENCE_STATUSES, Operation, context, json_limits
-from service.api.task_answer import TaskAnswer, respond
+from service.api.operation import INFERENCE_STATUSES, Context, InlineCall, Operation, context, json_limits
+from service.api.task_answer import TaskAnswer, respond, write_answer
 from service.bundle.manifest import Task
 from service.errors import InvalidRequest, LimitExceeded, UnsupportedMedia
 from service.limits import Limits, variable
+from service.serving.served_model import ServedModel
 from service.tasks.base import invalid_body
 from service.tasks.image_classification.preprocessing import MEDIA_TYPES, is_picture
 from service.tasks.image_classification.request import ClassifyRequest, to_request
@@ -57,36 +58,68 @@ class _ParsedBody:
 async def classify(request: Request) -> Response:
     """Classify the images of one request."""
     parsed = await _read(request)
-    options = _merge_options(query_fields(request) if request.scope["query_string"] else {}, parsed.options)
-    served = context(request).registry.find(Task.IMAGE_CLASSIFICATION, options.model, options.version)
-    task_request = parsed.request
-    if options.top_k is not None:
-        task_request = replace(task_request, top_k=options.top_k)
-    if options.split is not None:
-        task_request = replace(task_request, split=options.split)
+    query = query_fields(request) if request.scope["query_string"] else {}
+    served, task_request = _choose(context(request), query, parsed)
     return await respond(request, served, task_request)
 
 
-async def _read(request: Request) -> _ParsedBody:
-    """Read the body: a picture if its bytes are one, whatever its content type says, else in the form that this names.
+def classify_inline(call: InlineCall) -> bool:
+    """Classify the images of a small request that is JSON or a picture."""
+    kind = media_type_of(call.header(b"content-type"))
+    parsed = _as_picture(kind, call.body)
+    if parsed is None:
+        if kind != "application/json":
+            return False
+        parsed = _parse_json(call.body, parse_json(call.body))
+    served, request = _choose(call.service, {}, parsed)
+    if not served.answers_in_loop(request):
+        return False
+    return served.start_prediction(request, call.timings, lambda fields: write_answer(served, fields), call)
 
-    No other form begins like a picture, and programs send many wrong types: curl's for any data is that of a form.
-    """
+
+def _choose(service: Context, query: Mapping[str, str], parsed: _ParsedBody) -> tuple[ServedModel, ClassifyRequest]:
+    """The model that the options name, and the request with the options."""
+    options = _merge_options(query, parsed.options)
+    served = service.registry.find(Task.IMAGE_CLASSIFICATION, options.model, options.version)
+    request = parsed.request
+    if options.top_k is not None:
+        request = replace(request, top_k=options.top_k)
+    if options.split is not None:
+        request = replace(request, split=options.split)
+    return served, request
+
+
+async def _read(request: Request) -> _ParsedBody:
+    """Read the body: a picture, or the form that its content type names."""
     kind = media_type(request)
     limits = json_limits(request)
     body = await read_body(request, limits if kind == "application/json" else None)
-    if kind.startswith("image/") or is_picture(body):
-        return _ParsedBody({}, ClassifyRequest(pictures=(body,), field=None))
+    if (picture := _as_picture(kind, body)) is not None:
+        return picture
     if kind == "application/json":
-        content = validate(ClassifyBody, await check_and_parse(body, limits, context(request).turns))
-        options = {name: getattr(content, name) for name in _OPTIONS if name in content.model_fields_set}
-        return _ParsedBody(options, to_request(content, may_contain_booleans=b"true" in body or b"false" in body))
+        return _parse_json(body, await check_and_parse(body, limits, context(request).turns))
     if kind == MULTIPART:
         return await _read_form(request, body)
     problem = f"content-type {kind[:64]!r} is not supported; send" if kind else "name a content-type:"
     # curl's -d takes the line breaks out of a file, and with them what makes a PNG one.
     hint = "; with curl, send a file as --data-binary @FILE" if kind == URLENCODED else ""
     raise UnsupportedMedia(f"{problem} {_ACCEPTED}{hint}")
+
+
+def _as_picture(kind: str, body: bytes) -> _ParsedBody | None:
+    """The body as a picture, if its bytes or its content type say that it is one.
+
+    No other form begins like a picture, and programs send many wrong types: curl's for any data is that of a form.
+    """
+    if kind.startswith("image/") or is_picture(body):
+        return _ParsedBody({}, ClassifyRequest(pictures=(body,), field=None))
+    return None
+
+
+def _parse_json(body: bytes, document: Any) -> _ParsedBody:
+    content = validate(ClassifyBody, document)
+    options = {name: getattr(content, name) for name in _OPTIONS if name in content.model_fields_set}
+    return _ParsedBody(options, to_request(content, may_contain_booleans=b"true" in body or b"false" in body))
 
 
 async def _read_form(request: Request, body: bytes) -> _ParsedBody:
@@ -159,6 +192,7 @@ OPERATIONS = (
         method="POST",
         path="/v1/classify",
         endpoint=classify,
+        inline=classify_inline,
         fast_path=True,
         errors=ErrorShape.PROBLEM,
         tag="tasks",

@@ -27,7 +27,12 @@ T = TypeVar("T")
 
 def media_type(request: Request) -> str:
     """The content type of the body, in lower case and without parameters; empty if the request has none."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type_of(request.headers.get("content-type"))
+
+
+def media_type_of(content_type: str | None) -> str:
+    """The media type that a header Content-Type names, in lower case; empty if there is no header."""
+    return (content_type or "").partition(";")[0].strip().lower()
 
 
 async def read_body(request: Request, limits: JsonLimits | None = None) -> bytes:

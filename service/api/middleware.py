@@ -56,28 +56,14 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        identifier = choose_id(scope)
-        request_id.set(identifier)
-        address = scope.get("client")
-        client.set(address[0] if address else None)
-        timings = Timings()
-        scope.setdefault("state", {})["timings"] = timings
+        identifier, timings = begin_request(scope)
         status = 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = message["headers"]
-                headers.append((b"x-request-id", identifier.encode()))
-                headers.append(NO_SNIFFING)
-                if self._cors is not None:
-                    headers.extend(self._cors.headers(scope))
-                if timings.stages:
-                    headers.append((b"server-timing", timings.header().encode()))
-                if BODY_IS_READ not in scope["state"] and (_has_body(scope) or IS_EXCESS in scope["state"]):
-                    # Otherwise the server would go on reading the rest of a body that nobody wants.
-                    headers.append((b"connection", b"close"))
+                message["headers"] += answer_headers(scope, identifier, timings, self._cors)
             await send(message)
 
         self._in_flight.count += 1
@@ -87,16 +73,45 @@ class RequestMiddleware:
             status = 499
             release_frames(error)
         except Exception as error:
-            response = _answer_error(error, scope)
-            count_refusal(error, self._metrics)
-            release_frames(error)
+            response = answer_error(error, scope, self._metrics)
             if status:  # The answer has begun: the server closes the connection.
                 raise
             await response(scope, receive, send_with_headers)
         finally:
             self._in_flight.count -= 1
             if self._access_log:
-                _log_request(scope, status, timings)
+                log_request(scope, status, timings)
+
+
+def begin_request(scope: Scope) -> tuple[str, Timings]:
+    """Give a request its id, which its log lines name, and its clock, which is also in the state of its scope."""
+    identifier = choose_id(scope)
+    request_id.set(identifier)
+    address = scope.get("client")
+    client.set(address[0] if address else None)
+    timings = Timings()
+    scope.setdefault("state", {})["timings"] = timings
+    return identifier, timings
+
+
+def answer_headers(scope: Scope, identifier: str, timings: Timings, cors: Cors | None) -> list[tuple[bytes, bytes]]:
+    """The headers that every answer has besides its own.
+
+    Args:
+        scope: the scope of the request.
+        identifier: its id.
+        timings: the time of its stages so far.
+        cors: for web pages of other origins, where some are allowed.
+    """
+    headers = [(b"x-request-id", identifier.encode()), NO_SNIFFING]
+    if cors is not None:
+        headers.extend(cors.headers(scope))
+    if timings.stages:
+        headers.append((b"server-timing", timings.header().encode()))
+    if BODY_IS_READ not in scope["state"] and (_has_body(scope) or IS_EXCESS in scope["state"]):
+        # Otherwise the server would go on reading the rest of a body that nobody wants.
+        headers.append((b"connection", b"close"))
+    return headers
 
 
 def _has_body(scope: Scope) -> bool:
@@ -107,12 +122,15 @@ def _has_body(scope: Scope) -> bool:
     )
 
 
-def _answer_error(error: Exception, scope: Scope) -> Response:
-    """The answer to a request that raised `error`; logs errors that are not the caller's."""
+def answer_error(error: Exception, scope: Scope, metrics: Metrics) -> Response:
+    """The answer to a request that raised `error`; counts refusals, and logs errors that are not the caller's."""
     path, shape = scope["path"], error_shape(scope)
     if not isinstance(error, LecternError) or status_of(error, shape) == 500:
         log.error("request failed", exc_info=error, extra={"fields": {"path": path}})
-    return error_response(error, shape, path, scope["app"].context.settings.models)
+    response = error_response(error, shape, path, scope["app"].context.settings.models)
+    count_refusal(error, metrics)
+    release_frames(error)
+    return response
 
 
 def count_refusal(error: BaseException, metrics: Metrics) -> None:
@@ -134,7 +152,8 @@ def release_frames(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-def _log_request(scope: Scope, status: int, timings: Timings) -> None:
+def log_request(scope: Scope, status: int, timings: Timings) -> None:
+    """Write the line of the access log."""
     milliseconds = round(timings.total * 1e3, 3)
     fields = {"method": scope["method"], "path": scope["path"], "status": status, "ms": milliseconds}
     fields["client"] = client_address(scope)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,43 @@ from service.serving.states import ModelControl
 from service.settings import Settings
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+InlineEndpoint = Callable[["InlineCall"], bool]
+"""Begins to answer a request on the inline path; returns False, and does nothing, if `Endpoint` must answer it."""
+
+
+class InlineCall:
+    """A request on the inline path (`service.api.inline_path`), and the `Reply` of its run.
+
+    Args:
+        service: the parts of the service.
+        scope: the head of the request.
+        body: the whole body, which is small.
+        timings: the stage times of the request.
+    """
+
+    __slots__ = ("body", "scope", "service", "timings")
+
+    def __init__(self, service: Context, scope: Scope, body: bytes, timings: Timings) -> None:
+        self.service = service
+        self.scope = scope
+        self.body = body
+        self.timings = timings
+
+    def header(self, name: bytes) -> str | None:
+        """The first value of a header; None if the request does not have it."""
+        for each, value in self.scope["headers"]:
+            if each == name:
+                return str(value, "latin-1")
+        return None
+
+    @abstractmethod
+    def send(self, response: Response, /) -> None:
+        """Send the answer."""
+
+    @abstractmethod
+    def fail(self, error: Exception, /) -> None:
+        """Send the answer to an error."""
+
 
 INFERENCE_STATUSES = (400, 404, 413, 415, 422, 503, 504)
 """Error statuses of a route that runs a model."""
@@ -76,6 +114,8 @@ class Operation:
     """Whether it is a health probe: those name the server by any host."""
     json_limits: Callable[[Limits], JsonLimits] = lambda limits: JsonLimits()
     """What its counts allow a JSON body to hold."""
+    inline: InlineEndpoint | None = None
+    """Answers small requests to inline models on the inline path."""
     fast_path: bool = False
     """Whether the route is latency-critical and dispatched by `FastPath`, in front of FastAPI's middleware."""
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.io import add_model_headers, while_connected
+from service.api.io import add_model_headers, json_response, while_connected
 from service.api.large_answers import answer_response
 from service.api.operation import context, timings
 from service.serving.served_model import ServedModel
@@ -43,5 +43,13 @@ def predict(
 async def respond(request: Request, served: ServedModel, task_request: Any) -> Response:
     """Run a parsed request through the model and write its `TaskAnswer`."""
     fields = await predict(request, served, task_request, serialize=True)
-    document = {"model": served.name, "version": served.version} | fields
-    return add_model_headers(answer_response(document, context(request).turns), served)
+    return add_model_headers(answer_response(_document(served, fields), context(request).turns), served)
+
+
+def write_answer(served: ServedModel, fields: dict[str, Any]) -> Response:
+    """Write a small `TaskAnswer`."""
+    return add_model_headers(json_response(_document(served, fields)), served)
+
+
+def _document(served: ServedModel, fields: dict[str, Any]) -> dict[str, Any]:
+    return {"model": served.name, "version": served.version} | fields

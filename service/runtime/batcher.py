@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,19 @@ class RunResult:
         )
 
 
+class Waiter(Protocol):
+    """Who waits for a run: a future, or something lighter that is called back at once, in the event loop."""
+
+    def done(self) -> bool:
+        """Whether the result is not wanted any longer."""
+
+    def set_result(self, result: RunResult, /) -> None:
+        """Take the result."""
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """Take the error that the run ended with."""
+
+
 @dataclass(slots=True)
 class _Item:
     tensors: Tensors
@@ -50,7 +63,7 @@ class _Item:
     cost: int
     key: tuple[Any, ...]
     deadline: float
-    future: asyncio.Future[RunResult]
+    waiter: Waiter
     arrived: float = field(default_factory=time.perf_counter)
 
 
@@ -96,18 +109,25 @@ class DynamicBatcher:
         return len(self._waiting)
 
     def submit(self, tensors: Tensors, deadline: float, cost: int | None = None) -> asyncio.Future[RunResult]:
+        """Queue a request, and return a future of its result; the arguments are those of `queue`."""
+        future: asyncio.Future[RunResult] = asyncio.get_running_loop().create_future()
+        self.queue(tensors, deadline, future, cost)
+        return future
+
+    def queue(self, tensors: Tensors, deadline: float, waiter: Waiter, cost: int | None = None) -> None:
         """Queue a request; must be called in the event loop.
 
         Args:
             tensors: inputs whose first axes are equal.
             deadline: the `time.perf_counter()` after which the answer is of no use.
+            waiter: gets the result.
             cost: the part of `max_batch_size` that the request uses up; a request that costs more than `max_batch_size`
                 runs alone. None: its number of rows.
         """
         loop = asyncio.get_running_loop()
         rows = len(next(iter(tensors.values())))
         key = tuple((name, array.dtype.str, array.shape[1:]) for name, array in tensors.items())
-        item = _Item(tensors, rows, rows if cost is None else cost, key, deadline, loop.create_future())
+        item = _Item(tensors, rows, rows if cost is None else cost, key, deadline, waiter)
         self._waiting.append(item)
         self._on_depth(len(self._waiting))
         if not self._scheduled:
@@ -120,7 +140,6 @@ class DynamicBatcher:
             self._timer.cancel()
             self._timer = None
             loop.call_soon(self._run_next)
-        return item.future
 
     def _run_next(self) -> None:
         """Take a batch and run it; at its end come back for the next, or rest until `submit`."""
@@ -163,10 +182,10 @@ class DynamicBatcher:
         now = time.perf_counter()
         while self._waiting:
             item = self._waiting.popleft()
-            if item.future.done():  # Its client left.
+            if item.waiter.done():  # Its client left.
                 continue
             if item.deadline <= now:
-                item.future.set_exception(DeadlineExceeded("the deadline passed while the request waited"))
+                item.waiter.set_exception(DeadlineExceeded("the deadline passed while the request waited"))
             elif batch and item.key != batch[0].key:
                 skipped.append(item)
             elif cost + item.cost > self._max_batch_size and batch:
@@ -212,12 +231,12 @@ def split_by_cost(costs: NDArray[np.int64], budget: int) -> Iterator[tuple[int, 
 
 def _deliver(batch: Sequence[_Item], outcomes: Sequence[RunResult | Exception]) -> None:
     for item, outcome in zip(batch, outcomes, strict=True):
-        if item.future.done():
+        if item.waiter.done():
             continue
         if isinstance(outcome, Exception):
-            item.future.set_exception(outcome)
+            item.waiter.set_exception(outcome)
         else:
-            item.future.set_result(outcome)
+            item.waiter.set_result(outcome)
 
 
 def as_failure(error: BaseException) -> LecternError:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
+from starlette.types import Scope
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from service.api.inline_path import InlinePath
 from service.limits import variable
 from service.server.connection import Connection
-from service.server.http10 import Http10Cycle
+from service.server.cycle import Cycle, Http10Cycle
 from service.server.refusals import Refusal
 
 _MAX_PIPELINED = 64
@@ -67,6 +68,10 @@ class HttpConnection(Connection):
         self._expectations: list[bytes] = []
         self._host = b""
         """The last host that was checked."""
+        self.inline_path: InlinePath | None = None
+        """Answers requests whose body arrives with their head, where it can."""
+        self._unstarted: Cycle | None = None
+        """The newest request, while it waits for its body to be answered by the inline path."""
 
     # Bytes from the client.
 
@@ -120,6 +125,8 @@ class HttpConnection(Connection):
                 self._refuse(error.__context__)
             else:
                 self._refuse_invalid(bytes(data), error)
+        if self._unstarted is not None:  # The rest of its body comes later.
+            self._start(self._unstarted)
         if self._in_head and not self._head_since:
             self._head_since = self.loop.time()
 
@@ -187,7 +194,7 @@ class HttpConnection(Connection):
         self._split_target()
         self.headers = []  # Trailers are not headers: the application must not see them.
         upgrade = parser.should_upgrade()
-        cycle = (RequestResponseCycle if version == "1.1" else Http10Cycle)(
+        cycle = (Cycle if version == "1.1" else Http10Cycle)(
             scope=scope,
             transport=self.transport,
             flow=self.flow,
@@ -203,13 +210,21 @@ class HttpConnection(Connection):
         previous = self.cycle
         if previous is None or previous.response_complete:
             self.cycle = cycle
-            self._start_asgi_task(cycle, self.app)
+            if self.inline_path is not None and not upgrade and self.inline_path.takes(cast(Scope, scope)):
+                self._unstarted = cycle
+            else:
+                self._start_asgi_task(cycle, self.app)
         elif len(self.pipeline) < _MAX_PIPELINED:
             self.cycle = cycle
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))
         else:
             raise Refusal(503, "too many requests wait for the answers before them")
+
+    def _start(self, cycle: Cycle) -> None:
+        """Have the application answer the newest request, which the inline path does not."""
+        self._unstarted = None
+        self._start_asgi_task(cycle, self.app)
 
     def _check_version(self, version: str) -> None:
         if version != "1.0":
@@ -255,6 +270,15 @@ class HttpConnection(Connection):
         if not cycle.response_complete:
             cycle.more_body = False
             cycle.message_event.set()
+        if self._unstarted is not None:
+            self._answer_inline(self._unstarted)
+
+    def _answer_inline(self, cycle: Cycle) -> None:
+        assert self.inline_path is not None
+        if self.inline_path.answer(cast(Scope, cycle.scope), bytes(cycle.body), cycle):
+            self._unstarted = None
+        else:
+            self._start(cycle)
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1

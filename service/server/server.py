@@ -154,6 +154,8 @@ class Server(uvicorn.Server):
             cors=self._context.access.cors,
         )
         connection.app = cast(Any, app)
+        if isinstance(app, Lectern):  # Not behind a prefix, a proxy or a port that must be told to it first.
+            connection.inline_path = app.inline_path
         return connection
 
     def _count_refusal(self, refusal: Refusal) -> None:

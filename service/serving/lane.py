@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from service.runtime.batcher import DynamicBatcher, RunResult, split_by_cost
+from service.runtime.batcher import DynamicBatcher, RunResult, Waiter, split_by_cost
 from service.runtime.session import Tensors
 from service.runtime.stepper import JOBS, Job, OnToken, Stepper
 from service.serving.ticket import Ticket
@@ -48,6 +48,22 @@ class Lane(ABC):
         if self.scheduling.is_quick(tensors):
             return await self._quick_batcher.submit(tensors, ticket.deadline)
         return await self._run(tensors, ticket, on_token)
+
+    def queue(self, tensors: Tensors, ticket: Ticket, waiter: Waiter) -> bool:
+        """Queue the tensors of a request for a single run in the event loop.
+
+        Args:
+            tensors: as for `run`.
+            ticket: of the request.
+            waiter: gets the result.
+
+        Returns:
+            False, and nothing is queued, where `run` would use a thread or several runs.
+        """
+        if not self.scheduling.is_quick(tensors):
+            return False
+        self._quick_batcher.queue(tensors, ticket.deadline, waiter)
+        return True
 
     @abstractmethod
     async def _run(self, tensors: Tensors, ticket: Ticket, on_token: OnToken | None) -> RunResult: ...
@@ -110,6 +126,18 @@ class BatchLane(Lane):
             ticket.advance_to(done)
         return RunResult.concatenate(results)
 
+    def queue(self, tensors: Tensors, ticket: Ticket, waiter: Waiter) -> bool:
+        if super().queue(tensors, ticket, waiter):
+            return True
+        if self._executor is not None:
+            return False
+        costs = self.scheduling.costs(tensors)
+        cost = len(next(iter(tensors.values()))) if costs is None else int(costs.sum())
+        if cost > self.scheduling.budget:
+            return False
+        self._batcher.queue(tensors, ticket.deadline, waiter, cost)
+        return True
+
     def _submit(self, tensors: Tensors, ticket: Ticket, cost: int) -> Awaitable[RunResult]:
         future = self._batcher.submit(tensors, ticket.deadline, cost)
         # In the event loop nothing else could run until the deadline has passed.
@@ -155,3 +183,19 @@ class StepLane(Lane):
 
     def close(self) -> None:
         self._stepper.close()
+
+
+def make_lane(
+    predictor: Predictor[Any],
+    *,
+    inline: bool,
+    max_queue_delay: float,
+    on_execution: Callable[[int], None],
+    on_depth: Callable[[int], None],
+) -> Lane:
+    """The lane of a model; the arguments are those of `BatchLane` and `StepLane`."""
+    if predictor.scheduling.decodes_stepwise:
+        return StepLane(predictor, on_execution=on_execution, on_depth=on_depth)
+    return BatchLane(
+        predictor, inline=inline, max_queue_delay=max_queue_delay, on_execution=on_execution, on_depth=on_depth
+    )

@@ -13,14 +13,16 @@ from service.observability import Metrics, Timings, client
 from service.runtime.session import Tensors
 from service.runtime.stepper import OnToken
 from service.serving.admission import Admission
-from service.serving.lane import BatchLane, Lane, StepLane
+from service.serving.inline_run import InlineRun, Reply
+from service.serving.lane import make_lane
 from service.serving.recorder import Recorder
+from service.serving.request_record import RequestRecord, RequestRecords
 from service.serving.ticket import Ticket
 from service.serving.warm_up import seconds_per_unit
 from service.settings import ModelSettings
 from service.tasks import Predictor
 from service.tasks.base import Check, SerializedList
-from service.tasks.scheduling import RUN, Work
+from service.tasks.scheduling import RUN
 from service.tasks.tensors import PreprocessedTensors, RowTensors, adapter_of, empty_tensors
 
 T = TypeVar("T")
@@ -68,7 +70,13 @@ class ServedModel:
         self._pool = ThreadPoolExecutor(cpus, thread_name_prefix=f"preprocess-{self.name}")
         self._recorder = Recorder(metrics, self.name, self.version)
         on_depth = metrics.queue_depth.labels(self.name, self.version).set
-        self._lane = _make_lane(predictor, settings, inline, self._recorder.executed, on_depth)
+        self._lane = make_lane(
+            predictor,
+            inline=inline,
+            max_queue_delay=(settings.max_queue_delay_us or 0) / 1e6,
+            on_execution=self._recorder.executed,
+            on_depth=on_depth,
+        )
         self.admission = Admission(
             self.name,
             {RUN: seconds_per_unit(predictor, warm_up_seconds), **predictor.scheduling.seconds_per_unit},
@@ -78,9 +86,7 @@ class ServedModel:
             longest=deadline_seconds,
             on_backlog=metrics.backlog_seconds.labels(self.name, self.version).set,
         )
-        self._deadline_seconds = deadline_seconds
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._records = RequestRecords(self.admission, self._recorder, deadline_seconds)
 
     def answers_in_loop(self, request: Any) -> bool:
         """Whether `predict` answers a request without a thread, and so without letting anything else happen."""
@@ -108,8 +114,8 @@ class ServedModel:
             on_token: gets the tokens of a greedy search as they come, of models that decode step by step.
             serialize: whether the lists of a large answer are to be `SerializedList`s.
         """
-        with self._recorded(timings) as record:
-            ticket = record.admit(self.predictor.scheduling.work(request), timeout)
+        with self._records.open(timings) as record:
+            ticket = record.admit(self.predictor.scheduling.work(request), timeout, client.get())
 
             def finish(outputs: Tensors, in_thread: bool) -> dict[str, Any]:
                 fields = self.predictor.postprocess(request, outputs)
@@ -132,7 +138,7 @@ class ServedModel:
             timings: gets the time of every stage.
             timeout: seconds; the smaller of this and the setting counts.
         """
-        with self._recorded(timings) as record:
+        with self._records.open(timings) as record:
             rows = len(next(iter(tensors.values())))
             if rows > self.max_batch_size:
                 limit = self.predictor.limits.describe("max_batch_size")
@@ -144,11 +150,11 @@ class ServedModel:
             elif isinstance(adapter, RowTensors):
                 feeds = adapter.read(tensors)
                 timings.lap("preprocess")
-                ticket = record.admit(predictor.scheduling.run_work(feeds), timeout)
+                ticket = record.admit(predictor.scheduling.run_work(feeds), timeout, client.get())
                 outputs = adapter.write(await self._run(feeds, timings, ticket))
             else:
                 request = adapter.read(tensors)
-                ticket = record.admit(predictor.scheduling.work(request), timeout)
+                ticket = record.admit(predictor.scheduling.work(request), timeout, client.get())
 
                 def write(outputs: Tensors, in_thread: bool) -> Tensors:
                     if isinstance(adapter, PreprocessedTensors):
@@ -160,9 +166,85 @@ class ServedModel:
             timings.lap("postprocess")
         return finished
 
+    def start_prediction(
+        self, request: Any, timings: Timings, finish: Callable[[dict[str, Any]], T], reply: Reply[T]
+    ) -> bool:
+        """Begin to answer a request that `answers_in_loop`, without a task; else the same as `predict`.
+
+        Args:
+            request: as for `predict`.
+            timings: gets the time of every stage.
+            finish: makes the answer of its fields.
+            reply: gets the answer, or the error that the run or `finish` raises, in a later turn of the event loop.
+
+        Returns:
+            False, and nothing is begun, if it takes several runs.
+
+        Raises:
+            LecternError: as `predict`, before the run.
+        """
+        predictor = self.predictor
+        record = self._records.open(timings)
+        try:
+            ticket = record.admit(predictor.scheduling.work(request), None, client.get())
+            tensors = predictor.preprocess(request)
+        except Exception as error:
+            record.close(error)
+            raise
+        timings.lap("preprocess")
+        return self._start(
+            tensors, ticket, record, timings, lambda outputs: finish(predictor.postprocess(request, outputs)), reply
+        )
+
+    def start_inference(
+        self, tensors: Tensors, timings: Timings, timeout: float | None, finish: Callable[[Tensors], T], reply: Reply[T]
+    ) -> bool:
+        """Begin to run the model on tensors that it `infers_in_loop`, without a task; else the same as `infer`.
+
+        Args:
+            tensors: as for `infer`.
+            timings: gets the time of every stage.
+            timeout: seconds; the smaller of this and the setting counts.
+            finish: makes the answer of the outputs.
+            reply: gets the answer, or the error that the run or `finish` raises, in a later turn of the event loop.
+
+        Returns:
+            False, and nothing is begun, if they are not the rows of a single run.
+
+        Raises:
+            LecternError: as `infer`, before the run.
+        """
+        predictor = self.predictor
+        adapter = adapter_of(predictor.tensors, tensors)
+        if not isinstance(adapter, RowTensors) or not 0 < len(next(iter(tensors.values()))) <= self.max_batch_size:
+            return False
+        record = self._records.open(timings)
+        try:
+            feeds = adapter.read(tensors)
+            timings.lap("preprocess")
+            ticket = record.admit(predictor.scheduling.run_work(feeds), timeout, client.get())
+        except Exception as error:
+            record.close(error)
+            raise
+        return self._start(feeds, ticket, record, timings, lambda outputs: finish(adapter.write(outputs)), reply)
+
+    def _start(
+        self,
+        tensors: Tensors,
+        ticket: Ticket,
+        record: RequestRecord,
+        timings: Timings,
+        finish: Callable[[Tensors], T],
+        reply: Reply[T],
+    ) -> bool:
+        if self._lane.queue(tensors, ticket, InlineRun(record, timings, finish, reply)):
+            return True
+        record.cancel()
+        return False
+
     async def close(self) -> None:
         """Wait for the requests in flight, then release the threads."""
-        await self._idle.wait()
+        await self._records.idle.wait()
         self._recorder.write_metrics()
         self._lane.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -222,13 +304,6 @@ class ServedModel:
         finally:
             is_abandoned = True
 
-    def _recorded(self, timings: Timings) -> _Record:
-        """Record how a request ended, and count it out if it was admitted."""
-        return _Record(self, timings)
-
-    def _seconds_allowed(self, timeout: float | None) -> float:
-        return self._deadline_seconds if timeout is None else min(timeout, self._deadline_seconds)
-
 
 def _serialize_large(fields: dict[str, Any]) -> dict[str, Any]:
     """Write the lists of a large answer, in its thread."""
@@ -236,63 +311,3 @@ def _serialize_large(fields: dict[str, Any]) -> dict[str, Any]:
         name: SerializedList.of(value) if type(value) is list else value  # What is written already is a subclass.
         for name, value in fields.items()
     }
-
-
-class _Record:
-    """The `with` block around a request; a class, as a generator would cost a hot request several microseconds."""
-
-    __slots__ = ("_served", "_ticket", "_timings")
-
-    def __init__(self, served: ServedModel, timings: Timings) -> None:
-        self._served = served
-        self._timings = timings
-        self._ticket: Ticket | None = None
-
-    def admit(self, work: Work, timeout: float | None) -> Ticket:
-        """Admit the request.
-
-        Args:
-            work: its estimate.
-            timeout: seconds that it may take, if it asks for less than the setting.
-
-        Raises:
-            LecternError: what `Admission.enter` raises.
-        """
-        served = self._served
-        started = self._timings.started
-        deadline = started + served._seconds_allowed(timeout)
-        self._ticket = served.admission.enter(work, deadline, client.get(), started=started)
-        served._idle.clear()
-        return self._ticket
-
-    def __enter__(self) -> _Record:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        served = self._served
-        if self._ticket is not None:
-            served.admission.leave(self._ticket, finished=error is None)
-            if not served.admission.in_flight:
-                served._idle.set()
-        if error is None:
-            served._recorder.succeeded(self._timings)
-        else:
-            served._recorder.failed(error, self._timings)
-
-
-def _make_lane(
-    predictor: Predictor[Any],
-    settings: ModelSettings,
-    inline: bool,
-    on_execution: Callable[[int], None],
-    on_depth: Callable[[int], None],
-) -> Lane:
-    if predictor.scheduling.decodes_stepwise:
-        return StepLane(predictor, on_execution=on_execution, on_depth=on_depth)
-    return BatchLane(
-        predictor,
-        inline=inline,
-        max_queue_delay=(settings.max_queue_delay_us or 0) / 1e6,
-        on_execution=on_execution,
-        on_depth=on_depth,
-    )

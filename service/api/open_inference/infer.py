@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,7 +16,7 @@ from service.api.json_limits import UNCHECKED_BYTES, JsonLimits, bytes_of, check
 from service.api.open_inference.requests import JSON_LENGTH_HEADER, read_inference
 from service.api.open_inference.responses import compress, write_response
 from service.api.open_inference.schemas import InferRequest, InferResponse
-from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Operation, context, json_limits, timings
+from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Context, InlineCall, Operation, context, json_limits, timings
 from service.errors import InvalidRequest, PayloadTooLarge
 from service.limits import Limits
 from service.runtime.session import Tensors
@@ -32,9 +34,9 @@ async def infer(request: Request) -> Response:
     """Run a model on the tensors of one request."""
     limits, json_length = json_limits(request), request.headers.get(JSON_LENGTH_HEADER)
     if not is_small(request.scope):
-        _find_model(request)  # A large body is not awaited for a model that does not serve.
+        _find_model(context(request), request.path_params)  # A large body is not awaited for a model that does not serve.
     body = await read_body(request, limits if json_length is None else None)
-    served = _find_model(request)
+    served = _find_model(context(request), request.path_params)
     await _check_json(request, body, limits, served.predictor.limits)
     if request.headers.get(JSON_LENGTH_HEADER) == "0" and media_type(request) == "application/json":
         raise InvalidRequest(
@@ -57,15 +59,32 @@ async def infer(request: Request) -> Response:
     return add_model_headers(response, served)
 
 
-def _find_model(request: Request) -> ServedModel:
+def infer_inline(call: InlineCall) -> bool:
+    """Run an inline model on the tensors of a small request."""
+    json_length = call.header(JSON_LENGTH_HEADER.encode())
+    if json_length == "0":
+        return False
+    served = _find_model(call.service, call.scope["path_params"])
+    if not served.inline:
+        return False
+    inference = read_inference(call.body, json_length, served.predictor, max_rows=served.max_batch_size)
+
+    def write(outputs: Tensors) -> Response:
+        response = write_response(inference, outputs, served)
+        compress(response, Headers(scope=call.scope))
+        return add_model_headers(response, served)
+
+    return served.start_inference(inference.tensors, call.timings, inference.timeout, write, call)
+
+
+def _find_model(service: Context, parameters: Mapping[str, str]) -> ServedModel:
     """The model that the path names, as it serves now.
 
     Raises:
         UnknownModel: there is no such model or version.
         NotReady: it does not serve now.
     """
-    parameters = request.path_params
-    return context(request).registry.find(name=parameters["model"], version=parameters.get("version"))
+    return service.registry.find(name=parameters["model"], version=parameters.get("version"))
 
 
 def _are_large(outputs: Tensors) -> bool:
@@ -112,6 +131,7 @@ OPERATION = Operation(
     method="POST",
     path="/v2/models/{model}/infer",
     endpoint=infer,
+    inline=infer_inline,
     fast_path=True,
     errors=ErrorShape.PLAIN,
     tag="open inference protocol",

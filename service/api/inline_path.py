@@ -1,0 +1,132 @@
+"""Inline path: answers small requests to inline models within the callbacks of the server, without ASGI.
+
+A small network takes less time than what ASGI, a task and a future cost. A request takes this path if its operation has
+an `inline` endpoint and if nothing about it is unusual; every other takes the ordinary path, which answers all requests
+alike. Checks, errors, metrics and headers are those of `RequestMiddleware` and `Operation`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from starlette.responses import Response
+from starlette.types import Scope
+
+from service.api.bodies import BODY_IS_READ
+from service.api.fast_path import FastPath
+from service.api.json_limits import UNCHECKED_BYTES
+from service.api.middleware import answer_error, answer_headers, begin_request, log_request
+from service.api.operation import Context, InlineCall, Operation
+from service.observability import client, request_id
+
+_USUAL_LENGTH_DIGITS = 6
+_UNUSUAL = frozenset((b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"))
+
+
+class Exchange(Protocol):
+    """A request of a connection, whose body is complete, and its answer."""
+
+    def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Send the whole answer, unless the client has left."""
+
+
+class InlinePath:
+    """Answers the requests that can do without ASGI.
+
+    Args:
+        app: the application, which answers the others.
+        service: its parts.
+        operations: all operations; those without an `inline` endpoint are left to the application.
+    """
+
+    def __init__(self, app: Any, service: Context, operations: tuple[Operation, ...]) -> None:
+        self._app = app
+        self._service = service
+        self._operations = FastPath(operation for operation in operations if operation.inline is not None)
+        self._max_bytes = min(UNCHECKED_BYTES, service.settings.max_body_bytes)
+        # Limits of callers count a request when its check begins: one that is handed on would be counted twice.
+        self._is_used = not service.access.limits_callers
+
+    def takes(self, scope: Scope) -> bool:
+        """Whether a request, of which only the head is known, may take this path."""
+        if not self._is_used or scope["query_string"] or not self._operations.matches(scope):
+            return False
+        length = None
+        for name, value in scope["headers"]:
+            if name in _UNUSUAL:
+                return False
+            if name == b"content-length":
+                length = value
+        return length is not None and len(length) <= _USUAL_LENGTH_DIGITS and int(length) <= self._max_bytes
+
+    def answer(self, scope: Scope, body: bytes, exchange: Exchange) -> bool:
+        """Begin to answer a request; the answer follows in this or a later turn of the event loop.
+
+        Args:
+            scope: the head of a request that `takes` took.
+            body: its body.
+            exchange: gets the answer.
+
+        Returns:
+            False, and nothing was done, if the application must answer it.
+        """
+        operation: Operation = scope["endpoint"]
+        call = _Call(self._app, self._service, scope, body, exchange)
+        assert operation.inline is not None
+        try:
+            self._service.access.check(operation, scope)
+            scope["state"][BODY_IS_READ] = True
+            if operation.inline(call):
+                return True
+            del scope["state"][BODY_IS_READ]
+            call.end()
+        except Exception as error:
+            call.fail(error)
+            return True
+        finally:
+            call.leave_context()
+        return False
+
+
+class _Call(InlineCall):
+    """One request on this path: what its endpoint sees of it, and the end of it.
+
+    Args:
+        app: the application.
+        service: its parts.
+        scope: the head of the request.
+        body: its body.
+        exchange: gets the answer.
+    """
+
+    __slots__ = ("_exchange", "_identifier")
+
+    def __init__(self, app: Any, service: Context, scope: Scope, body: bytes, exchange: Exchange) -> None:
+        scope["app"] = app
+        self._identifier, timings = begin_request(scope)
+        super().__init__(service, scope, body, timings)
+        self._exchange = exchange
+        service.metrics.in_flight.count += 1
+
+    def send(self, response: Response, /) -> None:
+        scope, service = self.scope, self.service
+        headers = answer_headers(scope, self._identifier, self.timings, service.access.cors)
+        self._exchange.respond(response.status_code, response.raw_headers + headers, bytes(response.body))
+        self.end()
+        if service.settings.access_log:
+            log_request(scope, response.status_code, self.timings)
+
+    def fail(self, error: Exception, /) -> None:
+        request_id.set(self._identifier)
+        self.send(answer_error(error, self.scope, self.service.metrics))
+        self.leave_context()
+
+    def end(self) -> None:
+        """The request is answered, or no longer this path's."""
+        self.service.metrics.in_flight.count -= 1
+
+    @staticmethod
+    def leave_context() -> None:
+        """What is logged from now on in this context is not of this request."""
+        request_id.set(None)
+        client.set(None)

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 import orjson
 import pytest
+from starlette.types import Scope
 
+from service.api.inline_path import Exchange, InlinePath
 from service.settings import Settings
 from tests.support.classifier_bundles import write_classifier
 from tests.support.classify_requests import pixels
@@ -320,3 +322,98 @@ def test_a_client_that_reads_nothing_fills_no_memory(url: str) -> None:
         except (ConnectionError, TimeoutError):
             pass
         assert sent < 500_000_000
+
+
+@pytest.fixture
+def inline_answers(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each request that the inline path was asked to answer, whether it did."""
+    answers: list[bool] = []
+    answer = InlinePath.answer
+
+    def recording(self: InlinePath, scope: Scope, body: bytes, exchange: Exchange) -> bool:
+        answers.append(answer(self, scope, body, exchange))
+        return answers[-1]
+
+    monkeypatch.setattr(InlinePath, "answer", recording)
+    return answers
+
+
+def _label(body: bytes) -> str:
+    return str(orjson.loads(body)["results"][0]["predictions"][0]["label"])
+
+
+def test_a_request_in_one_piece_takes_the_inline_path(url: str, inline_answers: list[bool]) -> None:
+    with connected(url) as connection:
+        for digit in range(3):
+            connection.classify(orjson.dumps(pixels(digit)))
+            status, headers, body = connection.full_answer()
+            assert (status, _label(body), headers["content-length"]) == (200, str(digit), str(len(body)))
+            assert "connection" not in headers
+            assert headers["date"]
+    assert inline_answers == [True] * 3
+
+
+def test_a_body_in_parts_is_answered_by_asgi(url: str, inline_answers: list[bool]) -> None:
+    head = f"POST /v1/classify HTTP/1.1\nhost: x\ncontent-type: application/json\ncontent-length: {len(BODY)}"
+    with connected(url) as connection:
+        connection.send(head, BODY[:100])
+        time.sleep(0.05)
+        connection.send_bytes(BODY[100:])
+        status, body = connection.answer()
+        assert (status, _label(body)) == (200, "7")
+    assert inline_answers == []
+
+
+def test_what_follows_on_the_connection_is_answered_in_order(url: str, inline_answers: list[bool]) -> None:
+    request = f"POST /v1/classify HTTP/1.1\nhost: x\ncontent-type: application/json\ncontent-length: {len(BODY)}"
+    head = request.replace("\n", "\r\n").encode() + b"\r\n\r\n"
+    with connected(url) as connection:
+        connection.send_bytes((head + BODY) * 3 + _GET.replace("\n", "\r\n").encode() + b"\r\n\r\n" + b"?? bad\r\n\r\n")
+        for _ in range(3):
+            status, body = connection.answer()
+            assert (status, _label(body)) == (200, "7")
+        assert connection.answer()[0] == 200
+        assert connection.at_end()
+    assert inline_answers == [True]  # The others wait for it, and by then their bodies have been read.
+
+
+def test_a_client_without_persistent_connections(url: str, inline_answers: list[bool]) -> None:
+    for version, headers in (("1.0", ()), ("1.1", ("connection: close",))):
+        lines = [f"POST /v1/classify HTTP/{version}", "host: x", "content-type: application/json", *headers]
+        with connected(url) as connection:
+            connection.send("\n".join([*lines, f"content-length: {len(BODY)}"]), BODY)
+            status, answered, body = connection.full_answer()
+            assert (status, answered["connection"], _label(body)) == (200, "close", "7")
+            assert connection.at_end()
+    assert inline_answers == [True, True]
+
+
+def test_an_expected_continuation_and_an_upgrade_go_to_asgi(url: str, inline_answers: list[bool]) -> None:
+    with connected(url) as connection:
+        connection.classify(BODY, "expect: 100-continue")
+        assert connection.answer() == (100, b"")
+        assert connection.answer()[0] == 200
+    with connected(url) as connection:
+        connection.classify(BODY, "connection: upgrade", "upgrade: h2c")
+        assert connection.answer()[0] == 200
+    assert inline_answers == []
+
+
+def test_a_client_that_leaves_before_its_answer(url: str, inline_answers: list[bool]) -> None:
+    for _ in range(20):
+        with connected(url) as connection:
+            connection.classify()
+    with connected(url) as connection:
+        connection.classify()
+        assert connection.answer()[0] == 200
+    assert inline_answers == [True] * 21
+
+
+def test_an_error_of_the_inline_path_keeps_the_connection(url: str, inline_answers: list[bool]) -> None:
+    with connected(url) as connection:
+        connection.classify(b'{"pixels":[]}')
+        status, headers, body = connection.full_answer()
+        assert (status, orjson.loads(body)["request_id"]) == (422, headers["x-request-id"])
+        connection.classify()
+        assert connection.answer()[0] == 200
+    assert inline_answers == [True, True]

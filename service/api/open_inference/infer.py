@@ -16,7 +16,15 @@ from service.api.json_limits import UNCHECKED_BYTES, JsonLimits, bytes_of, check
 from service.api.open_inference.requests import JSON_LENGTH_HEADER, read_inference
 from service.api.open_inference.responses import compress, write_response
 from service.api.open_inference.schemas import InferRequest, InferResponse
-from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Context, InlineCall, Operation, context, json_limits, timings
+from service.api.operation import (
+    INFERENCE_STATUSES_WITHOUT_422,
+    Context,
+    InlineCall,
+    Operation,
+    context,
+    json_limits,
+    timings,
+)
 from service.errors import InvalidRequest, PayloadTooLarge
 from service.limits import Limits
 from service.runtime.session import Tensors
@@ -34,7 +42,9 @@ async def infer(request: Request) -> Response:
     """Run a model on the tensors of one request."""
     limits, json_length = json_limits(request), request.headers.get(JSON_LENGTH_HEADER)
     if not is_small(request.scope):
-        _find_model(context(request), request.path_params)  # A large body is not awaited for a model that does not serve.
+        _find_model(
+            context(request), request.path_params
+        )  # A large body is not awaited for a model that does not serve.
     body = await read_body(request, limits if json_length is None else None)
     served = _find_model(context(request), request.path_params)
     await _check_json(request, body, limits, served.predictor.limits)

@@ -153,7 +153,7 @@ class ModelRegistry:
                 return reason
             if model.highest is not None:
                 for new_version in opened.values():
-                    new_version.admission.learn_from(model.highest.admission)
+                    new_version.records.admission.learn_from(model.highest.records.admission)
             kept = {v: served for v, served in model.served.items() if v in wanted.prepared and v not in opened}
             retired = {v: served for v, served in model.served.items() if v not in kept}
             model.wanted = wanted

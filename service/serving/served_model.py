@@ -77,7 +77,7 @@ class ServedModel:
             on_execution=self._recorder.executed,
             on_depth=on_depth,
         )
-        self.admission = Admission(
+        admission = Admission(
             self.name,
             {RUN: seconds_per_unit(predictor, warm_up_seconds), **predictor.scheduling.seconds_per_unit},
             max_in_flight=max_in_flight,
@@ -86,7 +86,7 @@ class ServedModel:
             longest=deadline_seconds,
             on_backlog=metrics.backlog_seconds.labels(self.name, self.version).set,
         )
-        self._records = RequestRecords(self.admission, self._recorder, deadline_seconds)
+        self.records = RequestRecords(admission, self._recorder, deadline_seconds)
 
     def answers_in_loop(self, request: Any) -> bool:
         """Whether `predict` answers a request without a thread, and so without letting anything else happen."""
@@ -114,7 +114,7 @@ class ServedModel:
             on_token: gets the tokens of a greedy search as they come, of models that decode step by step.
             serialize: whether the lists of a large answer are to be `SerializedList`s.
         """
-        with self._records.open(timings) as record:
+        with self.records.open(timings) as record:
             ticket = record.admit(self.predictor.scheduling.work(request), timeout, client.get())
 
             def finish(outputs: Tensors, in_thread: bool) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class ServedModel:
             timings: gets the time of every stage.
             timeout: seconds; the smaller of this and the setting counts.
         """
-        with self._records.open(timings) as record:
+        with self.records.open(timings) as record:
             rows = len(next(iter(tensors.values())))
             if rows > self.max_batch_size:
                 limit = self.predictor.limits.describe("max_batch_size")
@@ -184,7 +184,7 @@ class ServedModel:
             LecternError: as `predict`, before the run.
         """
         predictor = self.predictor
-        record = self._records.open(timings)
+        record = self.records.open(timings)
         try:
             ticket = record.admit(predictor.scheduling.work(request), None, client.get())
             tensors = predictor.preprocess(request)
@@ -218,7 +218,7 @@ class ServedModel:
         adapter = adapter_of(predictor.tensors, tensors)
         if not isinstance(adapter, RowTensors) or not 0 < len(next(iter(tensors.values()))) <= self.max_batch_size:
             return False
-        record = self._records.open(timings)
+        record = self.records.open(timings)
         try:
             feeds = adapter.read(tensors)
             timings.lap("preprocess")
@@ -244,7 +244,7 @@ class ServedModel:
 
     async def close(self) -> None:
         """Wait for the requests in flight, then release the threads."""
-        await self._records.idle.wait()
+        await self.records.idle.wait()
         self._recorder.write_metrics()
         self._lane.close()
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -247,7 +247,7 @@ def test_saturation_and_lateness(settings: Settings, monkeypatch: pytest.MonkeyP
     async def main() -> None:
         async with serving(settings) as (_, app):
             served = app.context.registry.find(name="digits")
-            monkeypatch.setattr(served.admission, "max_in_flight", 1)
+            monkeypatch.setattr(served.records.admission, "max_in_flight", 1)
             first, second = await asyncio.gather(*(_inline(app, *ANSWERED["pixels"]) for _ in range(2)))
             assert first is not None
             assert second is not None

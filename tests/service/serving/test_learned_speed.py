@@ -48,7 +48,7 @@ def test_small_requests_do_not_shut_out_a_large_one(
         async with serving(Settings(models=tmp_path)) as (client, app):
             served = app.context.registry.find(task)
             clock = _Clock()
-            served.admission = Admission(
+            served.records.admission = Admission(
                 served.name, {RUN: UNIT_SECONDS}, max_in_flight=9, max_wait=3, parallel=9, clock=clock
             )
             run = served._run

@@ -37,14 +37,14 @@ def _run(repository: Path, test: Test, seconds: float, **settings: Any) -> None:
     async def main() -> None:
         async with serving(Settings(models=repository, **settings)) as (client, app):
             served = app.context.registry.find(name="translator")
-            served.admission = Admission(
+            served.records.admission = Admission(
                 "translator",
                 {RUN: seconds / _units(served)},
                 max_in_flight=512,
                 max_wait=settings.get("max_queue_seconds", 3),
                 parallel=1,
             )
-            await test(client, served.admission)
+            await test(client, served.records.admission)
 
     run_async(main())
 

@@ -105,7 +105,7 @@ def test_a_deadline_that_passes(client: TestClient) -> None:
 
 def test_a_saturated_model(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     served = client.app.context.registry.find(name="digits")  # type: ignore[attr-defined]
-    monkeypatch.setattr(served.admission, "max_in_flight", 0)
+    monkeypatch.setattr(served.records.admission, "max_in_flight", 0)
 
     response = client.post(INFER, json=good())
 

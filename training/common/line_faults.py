@@ -47,14 +47,29 @@ class LineFaults:
         Raises:
             DatasetError: it lists the first 20 bad lines with their numbers, and counts all of them.
         """
-        if not self._faults:
-            return
-        count = len(self._faults)
-        lines = [f"{self.name}:{line}: {fault}" for line, fault in sorted(self._faults.items())[:_LISTED_IN_ERRORS]]
-        if count == 1:
-            raise DatasetError(f"{lines[0]}; correct it, or {remedy}")
-        listed = f", of which the first {_LISTED_IN_ERRORS} are listed" if count > _LISTED_IN_ERRORS else ""
-        raise DatasetError("\n".join([*lines, f"{count:,} bad lines{listed}; correct them, or {remedy}"]))
+        lines = [f"{self.name}:{line}: {fault}" for line, fault in sorted(self._faults.items())]
+        refuse_all(lines, "bad line", "correct", remedy)
+
+
+def refuse_all(faults: Sequence[str], unit: str, correction: str, remedy: str) -> None:
+    """Raise for what is wrong, if there is anything.
+
+    Args:
+        faults: each with its file.
+        unit: what is wrong, in the singular, as in `bad line`.
+        correction: what to do with them, as in `correct`.
+        remedy: what to do instead, as in `leave their sentences out with --skip-bad`.
+
+    Raises:
+        DatasetError: it lists the first 20, and counts all of them.
+    """
+    if not faults:
+        return
+    if len(faults) == 1:
+        raise DatasetError(f"{faults[0]}; {correction} it, or {remedy}")
+    listed = f", of which the first {_LISTED_IN_ERRORS} are listed" if len(faults) > _LISTED_IN_ERRORS else ""
+    count = f"{len(faults):,} {unit}s{listed}; {correction} them, or {remedy}"
+    raise DatasetError("\n".join([*faults[:_LISTED_IN_ERRORS], count]))
 
 
 def left_out_note(name: str, count: int, unit: str, faults: Sequence[str]) -> str:

@@ -33,7 +33,7 @@ def _describe_data(experiment: LenetExperiment) -> list[str]:
     fewest = int(np.bincount(data.train.labels, minlength=len(data.labels)).min())
     if fewest < _FEW_IMAGES and not experiment.config.init:
         lines.append(f"note: a class has only {fewest} images to train on; {_FEW_IMAGES} and more are told better")
-    return lines
+    return [*lines, *data.notes]
 
 
 def _usual_epochs(experiment: LenetExperiment) -> int:

@@ -61,6 +61,10 @@ class LenetConfig:
             key="normaliser",
         ),
     )
+    skip_bad: bool = field(default=False, metadata=doc("leave out pictures that cannot be read, and count them"))
+    sub_folders: bool = field(
+        default=False, metadata=doc("pictures in folders within a class folder belong to the class")
+    )
     dev: float = field(
         default=5000.0,
         metadata=doc(

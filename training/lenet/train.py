@@ -42,7 +42,10 @@ def build_model(config: LenetConfig, classes: int) -> LeNet5:
 
 def checkpoint_fingerprint(config: LenetConfig, data: ImageData) -> dict[str, Any]:
     """Settings and data hash that a checkpoint is only valid for."""
-    return {**to_dict(config), "data_sha256": data.sha256()[:16]}
+    settings = to_dict(config)
+    for name in ("skip_bad", "sub_folders"):  # what they change is in the hash of the data
+        settings.pop(name)
+    return {**settings, "data_sha256": data.sha256()[:16]}
 
 
 @dataclass

@@ -13,7 +13,9 @@ from training.common.downloads import fetch
 from training.common.errors import ConfigError, DatasetError
 from training.common.seed import generator
 from training.lenet.config import LenetConfig
-from training.lenet.data.sources import LabeledImages, has_idx_files, idx_images, read_idx_folder, read_picture_folder
+from training.lenet.data.idx_files import has_idx_files, idx_images, read_idx_folder
+from training.lenet.data.labeled_images import LabeledImages
+from training.lenet.data.picture_folders import read_picture_folder
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class ImageData:
     test: Split | None
     licence: str
     attribution: str
+    notes: tuple[str, ...] = ()
+    """Lines for the log and the model card: what was left out, and what may be wrong."""
 
     def sha256(self) -> str:
         """SHA-256 of the labels and of the train and dev images."""
@@ -79,7 +83,9 @@ def _load_own(config: LenetConfig) -> ImageData:
     if has_idx_files(folder):
         train, test = read_idx_folder(folder)
     else:
-        train, test = read_picture_folder(folder, config.normalizer)
+        train, test = read_picture_folder(
+            folder, config.normalizer, skip_bad=config.skip_bad, sub_folders=config.sub_folders
+        )
     return _to_image_data(folder.resolve().name, train, test, config)
 
 
@@ -123,7 +129,14 @@ def _to_image_data(name: str, train: LabeledImages, test: LabeledImages | None, 
     assert training is not None
     kept, dev = split_dev(training, config.dev, config.split_seed)
     return ImageData(
-        name=name, labels=tuple(labels), train=kept, dev=dev, test=test_split, licence="unspecified", attribution=""
+        name=name,
+        labels=tuple(labels),
+        train=kept,
+        dev=dev,
+        test=test_split,
+        licence="unspecified",
+        attribution="",
+        notes=(*train.notes, *(test.notes if test else ())),
     )
 
 

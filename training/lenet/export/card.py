@@ -34,7 +34,7 @@ _CARD = """\
 ## How it was trained
 
 * Data: {data}: {train:,} training images, {dev:,} held out to select the epoch and the settings.
-* {epochs} epochs, batches of {batch_size}, AdamW with weight decay {weight_decay:g},
+{notes}* {epochs} epochs, batches of {batch_size}, AdamW with weight decay {weight_decay:g},
   {schedule} learning rate up to {learning_rate:g}, {smoothing}moving average of the weights (decay {ema:g}), seed {seed}.
 * Data augmentation: {distortions}.
 {origin}* Libraries: {libraries}.
@@ -43,8 +43,12 @@ _CARD = """\
 
 The model knows its {classes} labels only: a picture of anything else gets one of them too, often with a high score. It
 reads one character per image; several in one picture are read as one. It was trained on {data}: accuracy is lower on
-other handwriting, and on pictures whose normalization fails.
+other handwriting, and on pictures whose normalization fails.{polarity}
 """
+
+_POLARITY = """
+Pictures are taken whole: those with another polarity (dark on light, light on dark) or other margins than the training
+images are read worse."""
 
 _DISTORTIONS = {
     "rotation": "rotation up to {:g} degrees",
@@ -82,6 +86,8 @@ def model_card(
         results=_results(evaluations, data),
         epoch_note=_epoch_note(evaluations, config),
         data=source.data,
+        notes="".join(f"* {note.removeprefix('note: ')}\n" for note in data.notes),
+        polarity=_POLARITY if config.normalizer == "fit" else "",
         train=len(data.train),
         dev=len(data.dev),
         epochs=config.epochs,

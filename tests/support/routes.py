@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from service.api.docs_pages import PAGES
+from service.api.forms import MULTIPART
 from service.api.operation import Operation
 from service.app import OPERATIONS
 from tests.support.classifier_bundles import write_classifier
@@ -34,9 +35,25 @@ def path_of(operation: Operation) -> str:
     return re.sub(r"\{(\w+)(:\w+)?\}", lambda match: values.get(match[1], "x"), operation.path)
 
 
+def names_nothing(operation: Operation) -> bool:
+    """Whether `path_of` names something that is not there."""
+    return "nosuch" in path_of(operation) or path_of(operation).endswith("/x")
+
+
+def content_type_of(operation: Operation) -> str:
+    """The content type of `body_of`: JSON, if the operation has it."""
+    return "application/json" if _takes_json(operation) else f"{MULTIPART}; boundary=x"
+
+
 def body_of(operation: Operation) -> bytes:
-    """A JSON body for an operation, which may refuse it: its example, or an empty object."""
-    return orjson.dumps(operation.example or {})
+    """A body for an operation, which may refuse it: its example, an empty object, or a form with an empty field."""
+    if _takes_json(operation):
+        return orjson.dumps(operation.example or {})
+    return b'--x\r\ncontent-disposition: form-data; name="x"\r\n\r\n\r\n--x--\r\n'
+
+
+def _takes_json(operation: Operation) -> bool:
+    return operation.body is not None or MULTIPART not in operation.body_media_types
 
 
 def write_models(folder: Path) -> None:

@@ -32,6 +32,9 @@ several times slower than anything else."""
 _NOT_NEEDED = frozenset({_COM, *range(_APP1, _APP15 + 1)}) - {_APP14}
 """Comments, profiles and previews. APP0 and APP14 tell how colors are stored."""
 
+_BITS = 8
+"""Bits of a sample that are read, as in nearly every file."""
+
 _EXIF = b"Exif\0\0"
 _ADOBE = b"Adobe"
 
@@ -49,7 +52,13 @@ class _Scans:
         self.pixels = 0.0
 
     def read_frame(self, segment: bytes) -> None:
-        """Read the size and the components of a frame header."""
+        """Read the size and the components of a frame header.
+
+        Raises:
+            UnsupportedImageError: samples have other than 8 bits.
+        """
+        if segment[0] != _BITS:
+            raise UnsupportedImageError(f"the JPEG has {segment[0]} bits a sample; save it with {_BITS}, or as a PNG")
         self.height, self.width = int.from_bytes(segment[1:3], "big"), int.from_bytes(segment[3:5], "big")
         components = [(segment[i], segment[i + 1] >> 4, segment[i + 1] & 15) for i in range(6, 6 + 3 * segment[5], 3)]
         widest, highest = max(across for _, across, _ in components), max(down for _, _, down in components)

@@ -22,7 +22,7 @@ from service.tasks.image_classification.preprocessing.formats.base import (
 from service.tasks.image_classification.preprocessing.formats.jpeg import inspect_jpeg
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION = 256, 257, 258, 259, 262, 274
-_SAMPLES, _SAMPLE_FORMAT = 277, 339
+_SAMPLES, _SAMPLE_FORMAT, _SUBFILE_TYPE = 277, 339, 254
 _STRIP_OFFSETS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 273, 279, 322, 323, 324, 325
 
 _NEEDED = frozenset(
@@ -39,6 +39,9 @@ _NEEDED = frozenset(
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+
+_SUPPLEMENT = 1 | 4
+"""Bits of the subfile type that mark a reduced version and a mask of another page."""
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
 _UNSIGNED, _SIGNED = 1, 2
@@ -90,7 +93,8 @@ def inspect_tiff(data: bytes, limits: FileLimits) -> InspectedFile:
     layout = _layout(data)
     (start,) = struct.unpack_from(layout.order + layout.offset, data, layout.header)
     (count,) = struct.unpack_from(layout.order + layout.count, data, start)
-    PartCounter("TIFF", limits.max_parts).add(count)
+    parts = PartCounter("TIFF", limits.max_parts)
+    parts.add(count)
     first = start + struct.calcsize(layout.count)
     (next_directory,) = struct.unpack_from(
         layout.order + layout.offset, data.ljust(8), first + count * struct.calcsize(layout.order + layout.entry)
@@ -104,10 +108,29 @@ def inspect_tiff(data: bytes, limits: FileLimits) -> InspectedFile:
         width=width,
         height=height,
         content=_with_directory(data, layout, list(entries.values())),
-        frames=2 if next_directory else 1,
+        frames=2 if _has_another_page(data, layout, next_directory, parts) else 1,
         is_inverted=is_inverted,
         is_unsigned=is_unsigned,
     )
+
+
+def _has_another_page(data: bytes, layout: _Layout, start: int, parts: PartCounter) -> bool:
+    """Whether a further directory holds a page, rather than a preview or a mask of the first one."""
+    size = struct.calcsize(layout.order + layout.entry)
+    while start:
+        (count,) = struct.unpack_from(layout.order + layout.count, data, start)
+        parts.add(1 + count)
+        first = start + struct.calcsize(layout.count)
+        end = first + count * size
+        purpose = 0
+        for position in range(first, end, size):
+            tag, kind, _, content = struct.unpack_from(layout.order + layout.entry, data, position)
+            if tag == _SUBFILE_TYPE and kind in _INTEGERS:
+                (purpose,) = struct.unpack_from(layout.order + _INTEGERS[kind], content.ljust(8))
+        if not purpose & _SUPPLEMENT:
+            return True
+        (start,) = struct.unpack_from(layout.order + layout.offset, data, end)
+    return False
 
 
 def _layout(data: bytes) -> _Layout:

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from service.tasks.image_classification.preprocessing import (
+    AnimatedImageError,
     ImagePreprocessing,
     UnsupportedImageError,
     decode_image,
@@ -40,6 +41,27 @@ def test_samples_that_are_not_read_are_refused_by_name(bits: int, samples: type)
         UnsupportedImageError, match="TIFF stores its pixels in a way that is not read; save it as a PNG"
     ):
         decode_image(data)
+
+
+def test_a_jpeg_of_12_bits_is_refused_by_name() -> None:
+    data = bytearray(picture_file(Image.fromarray(drawing()), "JPEG"))
+    data[data.index(b"\xff\xc0") + 4] = 12
+    with pytest.raises(UnsupportedImageError, match="12 bits a sample; save it with 8"):
+        decode_image(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("subfile_type", "is_another_page"), [(0, True), (1, False), (2, True), (4, False), (5, False)]
+)
+def test_previews_and_masks_in_a_tiff_are_no_pages(subfile_type: int, is_another_page: bool) -> None:
+    page, preview = Image.fromarray(drawing()), Image.fromarray(drawing()[::4, ::4])
+    preview.encoderinfo = {"tiffinfo": {254: subfile_type}}
+    data = picture_file(page, "TIFF", save_all=True, append_images=[preview])
+    if is_another_page:
+        with pytest.raises(AnimatedImageError, match="one picture a file"):
+            decode_image(data)
+    else:
+        assert np.array_equal(decode_image(data), drawing())
 
 
 def test_a_picture_that_is_transparent_everywhere_shows_its_colors() -> None:

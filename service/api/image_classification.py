@@ -25,6 +25,7 @@ from service.tasks.base import invalid_body
 from service.tasks.image_classification.preprocessing import MEDIA_TYPES, is_picture
 from service.tasks.image_classification.request import ClassifyRequest, to_request
 from service.tasks.image_classification.schemas import DEFAULT_TOP_K, ClassifyBody, ImageResult, TopK
+from service.tasks.json_tensors import may_contain_booleans
 
 _MAX_ROWS = 256
 """Rows of one image that `pixels` may have, whatever the model."""
@@ -118,8 +119,9 @@ def _as_picture(kind: str, body: bytes) -> _ParsedBody | None:
 
 def _parse_json(body: bytes, document: Any) -> _ParsedBody:
     content = validate(ClassifyBody, document)
-    options = {name: getattr(content, name) for name in _OPTIONS if name in content.model_fields_set}
-    return _ParsedBody(options, to_request(content, may_contain_booleans=b"true" in body or b"false" in body))
+    sent = content.model_fields_set
+    options = {name: getattr(content, name) for name in _OPTIONS if name in sent}
+    return _ParsedBody(options, to_request(content, may_contain_booleans=may_contain_booleans(body)))
 
 
 async def _read_form(request: Request, body: bytes) -> _ParsedBody:

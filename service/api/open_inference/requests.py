@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
@@ -20,11 +21,15 @@ from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest, MalformedBody
 from service.runtime.session import Tensors
 from service.tasks import Predictor
+from service.tasks.json_tensors import may_contain_booleans
 from service.tasks.tensors import TensorAdapter, adapter_of
 
 JSON_LENGTH_HEADER = "inference-header-content-length"
 _JSON_LENGTH_FIELD = "Inference-Header-Content-Length"
 _MAX_LENGTH_DIGITS = 18
+_MAX_CACHED = 64
+_MAX_CACHED_BYTES = 1024
+"""Descriptions up to this length are kept, so many of them."""
 
 
 class RequestedOutput(NamedTuple):
@@ -66,9 +71,10 @@ def read_inference(
         if length == 0:
             return _read_raw_tensor(body, predictor)
         text, binary = body[:length], memoryview(body)[length:]
-    request = validate(InferRequest, parse_json(text))
+    parse = _parse_description if binary is not None and len(text) <= _MAX_CACHED_BYTES else _parse
+    request = parse(text)
     contents = BodyContents(
-        binary, is_only_input=len(request.inputs) == 1, may_contain_booleans=b"true" in text or b"false" in text
+        binary, is_only_input=len(request.inputs) == 1, may_contain_booleans=may_contain_booleans(text)
     )
     reader = InputReader(predictor, contents, max_rows=max_rows)
     return ParsedInferRequest(
@@ -77,6 +83,14 @@ def read_inference(
         id=request.id,
         timeout=request.parameters.timeout / 1e6 or None,
     )
+
+
+def _parse(text: bytes) -> InferRequest:
+    return validate(InferRequest, parse_json(text))
+
+
+_parse_description = lru_cache(_MAX_CACHED)(_parse)
+"""`_parse` of a text that only describes its binary tensors: a client sends the same one with every request."""
 
 
 class Contents(Protocol):

@@ -90,6 +90,10 @@ class ImageScheduling(Scheduling[ClassifyRequest]):
             pixels += _SPLIT_PIXELS * len(request.pictures)
         return Work(pixels, _DECODING, len(request.pictures), "images")
 
+    def run_work(self, tensors: Tensors) -> Work:
+        count = len(tensors[self._input])
+        return Work(count, RUN, count, "rows")
+
     def _decoded_pixels(self, picture: bytes) -> float:
         pixels = _png_pixels(picture)
         if not math.isfinite(pixels):

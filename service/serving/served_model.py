@@ -192,8 +192,9 @@ class ServedModel:
             record.close(error)
             raise
         timings.lap("preprocess")
+        rest = predictor.without_input(request)
         return self._start(
-            tensors, ticket, record, timings, lambda outputs: finish(predictor.postprocess(request, outputs)), reply
+            tensors, ticket, record, timings, lambda outputs: finish(predictor.postprocess(rest, outputs)), reply
         )
 
     def start_inference(

@@ -166,6 +166,10 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         # The parts of all pictures follow the pictures.
         return {self._input: np.stack(images + parts)[:, None]}
 
+    def without_input(self, request: ClassifyRequest) -> ClassifyRequest:
+        pixels = None if request.pixels is None else ()
+        return ClassifyRequest(top_k=request.top_k, split=request.split, figures=request.figures, pixels=pixels)
+
     def infer(self, tensors: Tensors) -> Tensors:
         return self._session.run(tensors)
 

@@ -177,7 +177,8 @@ async def _refuse(request: Request, error: Exception) -> Response:
         return answer
     access.check_sender(_UNROUTED, request.scope)
     path = request.url.path
-    texts = {404: f"no route {path}; /docs lists them", 405: f"{request.method} is not allowed on {path}"}
+    docs = f"{request.app.context.settings.root_path}/docs"
+    texts = {404: f"no route {path}; {docs} lists them", 405: f"{request.method} is not allowed on {path}"}
     text = texts.get(error.status_code, str(error.detail))
     headers = {"allow": _methods_of(request)} if error.status_code == 405 else error.headers
     return write_error(error.status_code, text, error_shape(request.scope), path, headers=headers)

@@ -124,7 +124,7 @@ class Settings(Limits, BaseSettings):
     """Seconds after SIGTERM in which /readyz answers 503 and requests are still accepted; then the socket closes."""
     shutdown_seconds: int = Field(default=30, ge=1, le=3600)
     """Maximum time, in seconds, that requests in flight may still take after the socket is closed."""
-    keep_alive_seconds: float = Field(default=75.0, gt=0, le=3600)
+    keep_alive_seconds: float = Field(default=75.0, gt=0, le=86_400)
     """Time, in seconds, for which a connection without a request stays open."""
     header_seconds: float = Field(default=10.0, gt=0, le=600)
     """Maximum time for a request's headers from their first byte, and for a new connection's first byte, in seconds."""

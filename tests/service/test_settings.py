@@ -30,6 +30,11 @@ def test_defaults() -> None:
     assert not settings.access_log
 
 
+def test_connections_may_be_kept_for_longer_than_any_proxy_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LECTERN_KEEP_ALIVE_SECONDS", "4000")  # Envoy's default is an hour.
+    assert load_settings().keep_alive_seconds == 4000
+
+
 def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "LECTERN_PORT": "9000",

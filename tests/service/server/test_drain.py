@@ -18,7 +18,10 @@ from tests.support.classify_requests import labels, pixels
 from tests.support.processes import ROOT, Server, environment, server
 from tests.support.raw_http import BODY, Connection, connected
 
-_HEAD = f"POST /v1/classify HTTP/1.1\nhost: x\ncontent-type: application/json\ncontent-length: {len(BODY)}"
+_PAGE = "https://app.example.com"
+_HEAD = (
+    f"POST /v1/classify HTTP/1.1\nhost: x\norigin: {_PAGE}\ncontent-type: application/json\ncontent-length: {len(BODY)}"
+)
 
 
 def _begin(connection: Connection, body: bytes) -> None:
@@ -101,7 +104,7 @@ def test_a_connection_that_waits_to_be_accepted_is_served(models_dir: Path) -> N
 
 
 def test_half_a_body_does_not_delay_the_end(models_dir: Path) -> None:
-    with server(models_dir, DRAIN_SECONDS="0", SHUTDOWN_SECONDS="1") as running:
+    with server(models_dir, DRAIN_SECONDS="0", SHUTDOWN_SECONDS="1", CORS_ORIGINS=_PAGE) as running:
         with connected(running.url) as begun, connected(running.url) as half_head, connected(running.url) as silent:
             _begin(begun, BODY[:100])
             half_head.send_bytes(b"GET /livez HTTP/1.1\r\nho")
@@ -110,6 +113,7 @@ def test_half_a_body_does_not_delay_the_end(models_dir: Path) -> None:
             assert running.wait(15) == 0
             status, headers, body = begun.full_answer()
             assert (status, headers["connection"]) == (503, "close")
+            assert headers["access-control-allow-origin"] == _PAGE
             assert orjson.loads(body)["detail"] == "the server is shutting down"
             assert begun.at_end()
             assert half_head.at_end()

@@ -19,14 +19,14 @@ COPY service/__init__.py service/
 # The dependencies are a layer of their own: a change to the code does not install them again.
 FROM build AS build-cpu
 # hadolint ignore=DL3013
-RUN pip --python /opt/lectern/bin/python install ".[cpu,grpc]"
+RUN pip --python /opt/lectern/bin/python install ".[cpu,grpc,documents]"
 COPY service service
 RUN pip --python /opt/lectern/bin/python install --no-deps --force-reinstall . \
     && rm /opt/lectern/bin/lectern-train
 
 FROM build AS build-gpu
 # hadolint ignore=DL3013
-RUN pip --python /opt/lectern/bin/python install ".[gpu,grpc]"
+RUN pip --python /opt/lectern/bin/python install ".[gpu,grpc,documents]"
 COPY service service
 RUN pip --python /opt/lectern/bin/python install --no-deps --force-reinstall . \
     && rm /opt/lectern/bin/lectern-train

@@ -5,12 +5,14 @@ from __future__ import annotations
 import html
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from service.errors import DocumentTooLarge
+from service.errors import DocumentTooLarge, MalformedDocument
 
+_MAX_SEGMENTS = 100_000
+"""Maximum number of segments; a long novel has about 10,000."""
 _MAX_PARTS = 500_000
 """Maximum number of parts of all paragraphs with text; takes about 100 MB of memory."""
 _TAG = re.compile(r"<[^>]*>")
@@ -63,6 +65,8 @@ class Document(ABC):
     def __init__(self, segments: Sequence[Segment], suffix: str) -> None:
         self.segments = segments
         self.suffix = suffix
+        self.translated_into: str | None = None
+        """The language of the translations that it already has."""
 
     @property
     def characters(self) -> int:
@@ -104,9 +108,19 @@ class Document(ABC):
         Args:
             translations: the translation of each segment, [N]; HTML where the segment is.
             target: language of the translations, for example `de`; for the places where a document says its language.
+
+        Raises:
+            MalformedDocument: it has translations into another language already.
         """
         assert len(translations) == len(self.segments), "one translation for each segment"
+        self.check_target(target)
         return self._write(translations, target)
+
+    def check_target(self, target: str) -> None:
+        """Raise MalformedDocument if there are translations into another language in the document already."""
+        present = self.translated_into
+        if present and language_code(present) != language_code(target):
+            raise MalformedDocument(f"has translations into {present}; send one without, or ask for {present}")
 
     @abstractmethod
     def _write(self, translations: Sequence[str], target: str) -> bytes:
@@ -115,6 +129,11 @@ class Document(ABC):
     def _batch(self, start: int, stop: int) -> Batch:
         segments = self.segments[start:stop]
         return Batch(range(start, stop), [segment.text for segment in segments], segments[0].is_html)
+
+
+def language_code(language: str) -> str:
+    """A language's code without its region: `pt` of `pt-BR` and `pt_BR`."""
+    return re.split("[-_@.]", language.strip().lower())[0]
 
 
 class SegmentCollector:
@@ -134,8 +153,17 @@ class SegmentCollector:
         """
         self._characters += len(segment.plain)
         check_characters(self._characters, self._limits)
+        if len(self.segments) == _MAX_SEGMENTS:
+            raise DocumentTooLarge(f"has more than {_MAX_SEGMENTS} paragraphs and other texts; send it in parts")
         self.segments.append(segment)
         return len(self.segments) - 1
+
+    def add_all(self, segments: Iterable[Segment]) -> range:
+        """Add segments; returns their indices."""
+        first = len(self.segments)
+        for segment in segments:
+            self.add(segment)
+        return range(first, len(self.segments))
 
     def count_parts(self, number: int) -> None:
         """Count parts of paragraphs that are kept in memory.

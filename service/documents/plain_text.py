@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from service.documents.document import Document, DocumentLimits, Segment, SegmentCollector, check_characters
-from service.documents.text_decoding import DecodedText, decode
+from service.documents.spliced_text import Splice, SplicedText
+from service.documents.text_decoding import decode
 from service.documents.wrapping import cut, wrap
 from service.tasks.translation.text.structure import code_blocks
 from service.text import Lines
@@ -17,52 +16,6 @@ from service.text.lines import BREAKS
 _LINE_BREAK = re.compile(rf"\r\n|[{BREAKS}]")
 _PREFIX = re.compile(r"\s*(?:>\s*)*")
 """The indentation of a line and the quote marks of e-mails."""
-
-
-@dataclass(frozen=True)
-class _Unit:
-    """Lines that are translated together."""
-
-    start: int
-    stop: int
-    """Offsets in the text, after the prefix of its first line."""
-    first: int
-    end: int
-    """Its segments are `segments[first:end]`."""
-    line_break: str = ""
-    """Between its lines, with the prefix of the lines after it; empty if there is only one line."""
-    width: int = 0
-    """Of its longest line, without the prefix."""
-
-
-class PlainText(Document):
-    """A text file.
-
-    Args:
-        file: its text.
-        segments: what is translated of it.
-        units: the lines that are translated, in reading order; what is between them stays.
-    """
-
-    def __init__(self, file: DecodedText, segments: Sequence[Segment], units: Sequence[_Unit]) -> None:
-        super().__init__(segments, ".txt")
-        self._file = file
-        self._units = units
-
-    def _write(self, translations: Sequence[str], target: str) -> bytes:
-        parts: list[str] = []
-        end = 0
-        for unit in self._units:
-            parts += self._file.text[end : unit.start], self._translated(unit, translations[unit.first : unit.end])
-            end = unit.stop
-        return self._file.encode("".join([*parts, self._file.text[end:]]))
-
-    def _translated(self, unit: _Unit, translations: Sequence[str]) -> str:
-        sources = [segment.text for segment in self.segments[unit.first : unit.end]]
-        if sources == list(translations):
-            return self._file.text[unit.start : unit.stop]
-        text = "".join(translations)
-        return unit.line_break.join(wrap(text, unit.width)) if unit.line_break else text
 
 
 def read_plain_text(content: bytes, limits: DocumentLimits) -> Document:
@@ -76,7 +29,7 @@ def read_plain_text(content: bytes, limits: DocumentLimits) -> Document:
     text = file.text
     check_characters(len(text), limits)
     collector = SegmentCollector(limits)
-    units: list[_Unit] = []
+    splices: list[Splice] = []
     blocks = iter(code_blocks(text))
     block = next(blocks, None)
     for start, stop in pairwise([*Lines(text).parts(), len(text)]):
@@ -84,14 +37,14 @@ def read_plain_text(content: bytes, limits: DocumentLimits) -> Document:
             block = next(blocks, None)
         if block and block[0] < stop and start < block[1]:
             continue
-        unit = _read_unit(text, start, stop, collector, limits.max_segment_characters)
-        if unit:
-            units.append(unit)
-    return PlainText(file, collector.segments, units)
+        splice = _read_unit(text, start, stop, collector, limits.max_segment_characters)
+        if splice:
+            splices.append(splice)
+    return SplicedText(file, collector.segments, splices, ".txt")
 
 
-def _read_unit(text: str, start: int, stop: int, collector: SegmentCollector, most: int) -> _Unit | None:
-    """Add the segments of `text[start:stop]`; returns None if it has no letter."""
+def _read_unit(text: str, start: int, stop: int, collector: SegmentCollector, most: int) -> Splice | None:
+    """Add the segments of lines that are translated together, `text[start:stop]`; returns None without a letter."""
     stop = start + len(text[start:stop].rstrip())
     prefix = _PREFIX.match(text, start, stop)
     assert prefix
@@ -101,15 +54,9 @@ def _read_unit(text: str, start: int, stop: int, collector: SegmentCollector, mo
     lines = _LINE_BREAK.split(text[start:stop])
     prefixes = [match.group() if (match := _PREFIX.match(line)) else "" for line in lines]
     contents = [line[len(own) :].rstrip() for line, own in zip(lines, prefixes, strict=True)]
-    first = len(collector.segments)
-    for part in cut(" ".join(contents), most):
-        collector.add(Segment(part, is_html=False))
+    segments = collector.add_all(Segment(part, is_html=False) for part in cut(" ".join(contents), most))
     line_break = _LINE_BREAK.search(text, start, stop)
-    return _Unit(
-        start,
-        stop,
-        first,
-        len(collector.segments),
-        line_break.group() + prefixes[1] if line_break else "",
-        max(map(len, contents)),
-    )
+    if not line_break:
+        return Splice(start, stop, segments)
+    separator, width = line_break.group() + prefixes[1], max(map(len, contents))
+    return Splice(start, stop, segments, lambda parts: separator.join(wrap("".join(parts), width)))

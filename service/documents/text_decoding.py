@@ -26,10 +26,12 @@ class DecodedText(NamedTuple):
     text: str
     encoding: str
     byte_order_mark: bytes = b""
+    errors: str = "replace"
+    """What becomes of characters that the encoding does not have."""
 
     def encode(self, text: str) -> bytes:
         """Another text in the same encoding, with the same byte order mark."""
-        return self.byte_order_mark + text.encode(self.encoding, "surrogatepass")
+        return self.byte_order_mark + text.encode(self.encoding, self.errors)
 
 
 def decode(content: bytes) -> DecodedText:
@@ -40,9 +42,7 @@ def decode(content: bytes) -> DecodedText:
     Raises:
         MalformedDocument: it is in another encoding, or is no text.
     """
-    for start, name in _BINARY_FORMATS.items():
-        if content.startswith(start):
-            raise MalformedDocument(f"is {name}, not the text that its suffix says; give it the right suffix")
+    refuse_binary(content)
     mark = next((mark for mark in _BYTE_ORDER_MARKS if content.startswith(mark)), b"")
     encoding = _BYTE_ORDER_MARKS.get(mark, "utf-8")
     try:
@@ -54,3 +54,15 @@ def decode(content: bytes) -> DecodedText:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise MalformedDocument(f"has a NUL character in line {line}, so it is no text; save it as UTF-8")
     return DecodedText(text, encoding, mark)
+
+
+def has_byte_order_mark(content: bytes) -> bool:
+    """Whether a file starts with a byte order mark."""
+    return content.startswith(tuple(_BYTE_ORDER_MARKS))
+
+
+def refuse_binary(content: bytes) -> None:
+    """Raise MalformedDocument for a file of a well-known format that is no text."""
+    for start, name in _BINARY_FORMATS.items():
+        if content.startswith(start):
+            raise MalformedDocument(f"is {name}, not the text that its suffix says; give it the right suffix")

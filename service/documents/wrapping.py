@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 
 _SENTENCE_END = re.compile(r"[.!?\u2026\u3002]+[\"'\u201d\u2019)\]\u00bb]*\s+|\n\s*")
+_TAG = re.compile(r"<[^<>]*>")
+_WORD_WITH_TAGS = re.compile(r"(?:<[^<>]*>|[^\s<]|<)+")
 _SPACE = re.compile(r"\s+")
 
 
@@ -18,6 +22,26 @@ def wrap(text: str, width: int) -> list[str]:
         else:
             lines.append(word)
     return lines
+
+
+def rebreak(text: str, lengths: Sequence[int]) -> list[str]:
+    """A text broken into as many lines as there are lengths, which have about the same share of it.
+
+    Args:
+        text: a text without line breaks; tags in it are not broken and have no length.
+        lengths: the lengths of the lines before translation.
+    """
+    sum_of_lengths = sum(lengths)
+    words = _WORD_WITH_TAGS.findall(text)
+    ends = list(accumulate((len(_TAG.sub("", word)) + 1 for word in words), initial=0))
+    breaks = [0]
+    for share in accumulate(lengths[:-1]):
+        goal = share * ends[-1] / sum_of_lengths
+        after = bisect_left(ends, goal)
+        nearest = after if after == 0 or ends[after] - goal <= goal - ends[after - 1] else after - 1
+        # At least one word for each line as long as there are words.
+        breaks.append(min(max(nearest, breaks[-1] + 1), len(words)))
+    return [" ".join(words[start:stop]) for start, stop in pairwise([*breaks, len(words)]) if start < stop]
 
 
 def cut(text: str, most: int) -> Iterator[str]:

@@ -34,9 +34,9 @@ def test_the_image_is_one_stage_away_from_the_builder(stages: Mapping[str, Stage
 
 
 @pytest.mark.parametrize("target", ["cpu", "gpu"])
-def test_only_the_target_s_extra_and_grpc_are_installed(stages: Mapping[str, Stage], target: str) -> None:
+def test_only_the_target_s_extra_and_those_of_routes_are_installed(stages: Mapping[str, Stage], target: str) -> None:
     runs = [step.arguments for step in lineage(stages, f"build-{target}") if step.name == "RUN"]
-    assert any(f".[{target},grpc]" in run for run in runs)
+    assert any(f".[{target},grpc,documents]" in run for run in runs)
     assert not [run for run in runs if "apt-get" in run or "torch" in run or "train]" in run]
 
 

@@ -56,14 +56,8 @@ def _notice() -> str:
 def test_the_notice_names_every_dependency_that_ships() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    for line in (
-        *project["dependencies"],
-        *extras["cpu"],
-        *extras["gpu"],
-        *extras["ann"],
-        *extras["heif"],
-        *extras["train"],
-    ):
+    shipped = [line for extra in ("cpu", "gpu", "ann", "documents", "heif", "train") for line in extras[extra]]
+    for line in (*project["dependencies"], *shipped):
         name = re.split(r"[^\w-]", line)[0]
         if name != "tqdm":  # Named among what usearch needs.
             assert re.search(rf"^{name}  ", (ROOT / "NOTICE").read_text(), re.MULTILINE), name

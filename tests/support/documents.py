@@ -7,13 +7,11 @@ from collections.abc import Callable
 
 from service.documents import DocumentLimits, read_document
 
-_MARKUP = re.compile(r"<[^>]*>|&\w+;|&#\w+;")
+_MARKUP = re.compile(r"</?[a-z][^>]*>|&\w+;|&#\w+;")
 
 
 def upper(text: str, *, is_html: bool = False) -> str:
     """A fake translation: the text in capitals, with its tags and entities."""
-    if not is_html:
-        return text.upper()
     parts: list[str] = []
     end = 0
     for markup in _MARKUP.finditer(text):

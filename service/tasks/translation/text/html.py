@@ -20,6 +20,7 @@ import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from service.tasks.translation.text.spans import Span, SpanKind
 
@@ -61,6 +62,25 @@ def find_markup(text: str) -> list[Span]:
     time linear in the length of the text, whatever it holds.
     """
     return _merge_verbatim_elements(text, _Tokenizer(text).tokens()) if "<" in text else []
+
+
+class Attribute(NamedTuple):
+    """An attribute of a tag."""
+
+    name: str
+    """In lower case."""
+    value: str
+    """As it was sent, with its entities."""
+    start: int
+    stop: int
+    """Where the value is in the text, without quotes; both are where the name ends if there is none."""
+
+
+def find_attributes(text: str, tag: Span) -> Iterator[Attribute]:
+    """The attributes of a start tag, in reading order."""
+    for match in _ATTRIBUTE.finditer(text, tag.start + 1 + len(tag.name), tag.end - 1):
+        start, stop = match.span(match.lastindex or 0) if match.lastindex != 1 else (match.end(), match.end())
+        yield Attribute(match[1].lower(), text[start:stop], start, stop)
 
 
 class _Tokenizer:
@@ -202,11 +222,10 @@ def _closing_tag(markup: Sequence[Span], tags: Sequence[int], index: int) -> int
 def _is_verbatim(text: str, tag: Span) -> bool:
     if tag.name in _VERBATIM_ELEMENTS:
         return True
-    content = text[tag.start + 1 + len(tag.name) : tag.end - 1]
-    if "translate" not in content.lower():
+    if "translate" not in text[tag.start : tag.end].lower():
         return False
     attributes: dict[str, str] = {}
-    for name, *values in _ATTRIBUTE.findall(content):
-        attributes.setdefault(name.lower(), "".join(values))  # of two with one name the first counts
+    for attribute in find_attributes(text, tag):
+        attributes.setdefault(attribute.name, attribute.value)  # of two with one name the first counts
     is_no = attributes.get("translate", "").strip().lower() == "no"
     return is_no or "notranslate" in attributes.get("class", "").split()

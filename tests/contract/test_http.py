@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 import orjson
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from service.access.keys import hash_key
 from service.api.operation import Operation
 from service.settings import Settings
+from tests.support.classify_requests import picture
 from tests.support.raw_http import BODY, connected
 from tests.support.routes import (
     OF_GET,
@@ -46,6 +48,15 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         max_header_bytes=20_000,
     )
     with running(settings) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def quick_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real server without keys and prefix, which answers small requests without the application."""
+    models = tmp_path_factory.mktemp("models")
+    write_models(models)
+    with running(Settings(models=models, cors_origins=(PAGE,))) as url:
         yield url
 
 
@@ -227,3 +238,37 @@ def test_an_allowed_page_reads_what_the_server_refuses(url: str, status: int, he
             assert found == status
             assert headers.get("access-control-allow-origin") == (page if page == PAGE else None)
             assert headers["vary"] == "origin"
+
+
+# Small requests, which the server may answer without the application
+
+PICTURE = picture(7)
+VOLATILE = ("date", "x-request-id", "server-timing")
+
+
+@for_each(OF_POST)
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_small_requests_are_answered_as_all_others(quick_url: str, operation: Operation, version: str) -> None:
+    """A trailing slash has them answered by the application."""
+    kinds = (
+        f"content-type: {content_type_of(operation)}",
+        "x: y",
+        "content-type: text/plain",
+        "content-type: image/gif",
+    )
+    bodies = (body_of(operation), BODY, PICTURE, b"", b"{", b'{"images": []}')
+    pages = (PAGE, "https://evil.example")
+    for kind, body, page in product(kinds, bodies, pages):
+        answers = []
+        for path in (path_of(operation), f"{path_of(operation)}/"):
+            head = f"host: localhost\norigin: {page}\n{kind}\ncontent-length: {len(body)}"
+            with connected(quick_url) as connection:
+                connection.send(f"POST {path} HTTP/{version}\n{head}", body)
+                status, headers, content = connection.full_answer()
+            assert headers.get("access-control-allow-origin") == (page if page == PAGE else None)
+            assert headers["vary"] == "origin"
+            assert headers.get("connection") == ("close" if version == "1.0" else None) or status in (403, 415)
+            identifier = headers["x-request-id"].encode()
+            kept = sorted(item for item in headers.items() if item[0] not in VOLATILE)
+            answers.append((status, kept, content.replace(identifier, b"")))
+        assert answers[0] == answers[1], (kind, body[:20], page)

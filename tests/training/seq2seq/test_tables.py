@@ -110,3 +110,15 @@ def test_a_bad_line_is_named_or_left_out(text: str, name: str, message: str) -> 
 def test_records_keep_their_line_numbers() -> None:
     with pytest.raises(DatasetError, match=r"x.csv:4: has no ','"):
         read('"a\nb\nc",d\nalone\n', "x.csv")
+
+
+def test_a_file_without_a_line_that_can_be_read_is_refused() -> None:
+    with pytest.raises(DatasetError, match=r"x.tsv: no line can be read: line 1 has no tab"):
+        read("a\nb\n", skip_bad=True)
+
+
+def test_quotation_marks_that_stay_open_are_bad_lines_of_their_own() -> None:
+    text = "a,b\n" + '"c,d\n' * 3 + "e,f\n"
+    table = read(text, "x.csv", skip_bad=True)
+    assert table.pairs == [Pair("a", "b"), Pair("e", "f")]
+    assert [fault.split(" ")[1] for fault in table.bad] == ["2", "3", "4"]

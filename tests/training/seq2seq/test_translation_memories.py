@@ -175,11 +175,38 @@ def test_entities_are_refused(declaration: str, name: str) -> None:
         ("x.po", PO.replace("UTF-8", "ASCII"), r"x.po: is not in the encoding of its header \(ASCII\)"),
         ("x.po", 'msgid "a"\nmsgstr ""\n', r"x.po: has no unit with both en and de"),
         ("x.tmx", "", r"x.tmx:1: is no XML"),
+        ("x.tmx", f"<tmx>{'<a>' * 5_000}{'</a>' * 5_000}</tmx>", r"x.tmx: its elements are nested more than 100 deep"),
     ],
 )
 def test_malformed_files(name: str, text: str, message: str) -> None:
     with pytest.raises(DatasetError, match=message):
         read_memory(text.encode(), name, EN_DE)
+
+
+def test_languages_of_one_file_in_xliff_are_not_those_of_the_next() -> None:
+    unit = "<body><trans-unit id='1'><source>Yes</source><target>Ja</target></trans-unit></body>"
+    text = f"""<xliff version="1.2"><file source-language="en" target-language="fr">{unit}</file>
+<file source-language="en">{unit}</file></xliff>"""
+    units = read_memory(text.encode(), "x.xlf", EN_DE)
+    assert units == (
+        [Pair("Yes", "Ja")],
+        EN_DE,
+        ("x.xlf: 1 unit left out that is not translated, or not in both languages",),
+    )
+
+
+def test_messages_do_not_name_the_encoding_of_a_po_file() -> None:
+    text = 'msgid "charset=klingon"\nmsgstr "Zeichensatz: charset=klingon"\n'
+    units = read_memory(text.encode(), "x.po", EN_DE)
+    assert units is not None
+    assert units.pairs == [Pair("charset=klingon", "Zeichensatz: charset=klingon")]
+
+
+def test_a_po_file_that_is_a_path_opens_no_other_file(tmp_path: Path) -> None:
+    other = tmp_path / "other.po"
+    other.write_text('msgid "secret"\nmsgstr "geheim"\n')
+    with pytest.raises(DatasetError, match=r"x.po:1: is no PO file"):
+        read_memory(str(other).encode(), "x.po", EN_DE)
 
 
 def test_memory_holds_the_pairs_only() -> None:

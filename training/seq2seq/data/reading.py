@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from training.common.errors import DatasetError
 from training.common.line_faults import left_out_note
-from training.common.text_decoding import decodable_lines, lines, unpacked
+from training.common.text_decoding import NOT_DECODABLE, decodable_lines, lines, unpacked
 from training.seq2seq.data.dataset import Pair
 from training.seq2seq.data.language_codes import iso_639_1
 from training.seq2seq.data.tables import read_table
@@ -39,7 +39,7 @@ class ReadOptions:
     languages: tuple[str, str] | None = None
     """ISO 639-1 codes of the first and the second side, by which columns, units and files of a zip are chosen."""
     header: bool | None = None
-    """Whether the first line of a table names its columns; None to tell by its words."""
+    """Whether the first line of a table names its columns; None to infer it from its words."""
     encoding: str = ""
     """Encoding of files without a byte order mark; empty for UTF-8."""
     skip_bad: bool = False
@@ -53,14 +53,14 @@ def read_pairs(content: bytes, name: str, options: ReadOptions = _PLAIN, *, quot
     """The pairs of one file, compressed or not.
 
     A table has two columns with a tab between, or is CSV; further columns, like manythings.org's attributions, are
-    ignored. TMX, XLIFF and PO are told by their names. A zip holds one such file, or two files named by their language
+    ignored. TMX, XLIFF and PO are known by their names. A zip holds one such file, or two files named by their language
     (OPUS).
 
     Args:
         content: content of the file.
         name: name of the file.
         options: how it is read.
-        quotes: whether the cells of a table are quoted; None to tell by its content.
+        quotes: whether the cells of a table are quoted; None to infer it from its content.
 
     Raises:
         DatasetError: naming the file, mostly the line, and the expected format.
@@ -97,9 +97,11 @@ def read_parallel(contents: Sequence[bytes], names: Sequence[str], options: Read
     pairs, faults = [], []
     for number, (left, right) in enumerate(zip(source, target, strict=True), 1):
         if left is None or right is None:
-            faults.append(f"line {number} is not in the encoding of the file")
+            faults.append(f"line {number} {NOT_DECODABLE}")
         else:
             pairs.append(Pair(left, right))
+    if faults and not pairs:
+        raise DatasetError(f"{names[0]} and {names[1]}: no line can be read: {faults[0]}")
     if not pairs:
         raise DatasetError(f"{names[0]} and {names[1]} are empty; sentences are expected, one a line")
     return FilePairs(pairs, None, _fault_notes(f"{names[0]} and {names[1]}", faults))

@@ -4,18 +4,23 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, takewhile
 from typing import NamedTuple
 
 from training.common.errors import DatasetError
 from training.common.text_decoding import NOT_DECODABLE
+from training.common.unpacking import unpacked_name
 from training.seq2seq.data.dataset import Pair
 from training.seq2seq.data.language_codes import language_of
 
 _DELIMITERS = ",;\t|"
-_SNIFFED = 200
-"""Lines from which the delimiter is told."""
-_LONGEST_RECORD = 200
-"""Lines that one cell can span; a quote that is not closed by then is an error."""
+_PROBED_LINES = 200
+"""Lines from which the delimiter is inferred."""
+_MAX_RECORD_LINES = 200
+"""Lines that one record can span; a quotation mark that is not closed by then is an error."""
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_HALF_QUOTED = re.compile(r'"(?:[^"]|"")*|(?:[^"]|"")*"')
+"""The beginning or the end of a quoted cell that holds a tab or a line break."""
 _SOURCE = frozenset(("source", "src", "source text", "source_text", "original", "sentence", "sentence1", "text1"))
 _TARGET = frozenset(("target", "tgt", "trg", "target text", "target_text", "translation", "sentence2", "text2"))
 
@@ -51,20 +56,20 @@ def read_table(
     """The pairs of a table.
 
     Without quotes a tab ends a cell and a line feed a row, and quotation marks are part of the text. With quotes it is
-    CSV (RFC 4180); the delimiter of a file that ends in `.csv` is told from its lines.
+    CSV (RFC 4180); the delimiter of a file that ends in `.csv` is inferred from its lines.
 
     Args:
         rows: lines; None for those that could not be decoded.
         name: name of the file.
-        quotes: whether cells are quoted as in CSV; None to tell by name and content.
-        header: whether the first line names the columns; None to tell by its words.
+        quotes: whether cells are quoted as in CSV; None to infer it from name and content.
+        header: whether the first line names the columns; None to infer it from its words.
         languages: ISO 639-1 codes, by which a header's columns are chosen.
         skip_bad: leave out lines that cannot be read.
 
     Raises:
         DatasetError: naming the line and the remedy.
     """
-    is_csv = name.lower().removesuffix(".gz").endswith(".csv")
+    is_csv = unpacked_name(name).endswith(".csv")
     delimiter = _delimiter(rows) if is_csv else "\t"
     if quotes is None:
         quotes = is_csv or _are_quoted(rows)
@@ -73,7 +78,7 @@ def read_table(
     if first is not None and (header or (header is None and _is_header(first.cells, languages))):
         columns, stated = _columns(first.cells, languages)
     elif first is not None:
-        records = _chain(first, records)
+        records = chain([first], records)
     table = Table([], stated, [])
     for record in records:
         fault = record.fault
@@ -85,14 +90,11 @@ def read_table(
             table.bad.append(f"line {record.line} {fault}")
         else:
             raise DatasetError(f"{name}:{record.line}: {fault}; correct it, or leave such lines out with --skip-bad")
-    if not table.pairs and not table.bad:
+    if table.bad and not table.pairs:
+        raise DatasetError(f"{name}: no line can be read: {table.bad[0]}")
+    if not table.pairs:
         raise DatasetError(f"{name}: is empty; lines of a sentence, a tab and its translation are expected")
     return table
-
-
-def _chain(first: _Record, rest: Iterator[_Record]) -> Iterator[_Record]:
-    yield first
-    yield from rest
 
 
 def _too_few(cells: list[str], last: int, delimiter: str) -> str:
@@ -133,20 +135,15 @@ def _records(rows: Sequence[str | None], delimiter: str) -> Iterator[_Record]:
 
 def _quoted_record(rows: Sequence[str | None], start: int, delimiter: str) -> tuple[_Record, int]:
     """The record that begins at a line, and the number of its lines."""
-    text = ""
-    for span in range(1, _LONGEST_RECORD + 1):
-        row = rows[start + span - 1] if start + span <= len(rows) else None
-        if row is None:
-            break
-        text += row if span == 1 else f"\n{row}"
-        try:
-            cells = next(csv.reader([line + "\n" for line in text.split("\n")], delimiter=delimiter, strict=True))
-        except csv.Error as error:
-            if "end of data" in str(error):  # A cell is still open.
-                continue
-            return _Record(start + 1, [], f"is no CSV ({error}); a quotation mark in a cell is doubled"), 1
-        return _Record(start + 1, cells), span
-    return _Record(start + 1, [], "has a quotation mark that is not closed"), 1
+    following = rows[start : start + _MAX_RECORD_LINES]
+    decoded = takewhile(lambda row: row is not None, following)
+    reader = csv.reader((f"{row}\n" for row in decoded), delimiter=delimiter, strict=True)
+    try:
+        return _Record(start + 1, next(reader)), reader.line_num
+    except csv.Error as error:
+        if "end of data" in str(error):
+            return _Record(start + 1, [], "has a quotation mark that is not closed"), 1
+        return _Record(start + 1, [], f"is no CSV ({error}); a quotation mark in a cell is doubled"), 1
 
 
 def _are_quoted(rows: Sequence[str | None]) -> bool:
@@ -156,9 +153,9 @@ def _are_quoted(rows: Sequence[str | None]) -> bool:
     """
     with_marks = [row for row in rows if row and '"' in row]
     cells = [cell for row in with_marks for cell in row.split("\t") if '"' in cell]
-    text = sum(not _QUOTED.fullmatch(cell) and not _OPEN.fullmatch(cell) for cell in cells)
+    text = sum(not _QUOTED.fullmatch(cell) and not _HALF_QUOTED.fullmatch(cell) for cell in cells)
     needed = sum(
-        ('""' in cell[1:-1] if _QUOTED.fullmatch(cell) else _OPEN.fullmatch(cell) is not None) for cell in cells
+        ('""' in cell[1:-1] if _QUOTED.fullmatch(cell) else _HALF_QUOTED.fullmatch(cell) is not None) for cell in cells
     )
     everywhere = bool(cells) and all(
         _QUOTED.fullmatch(cell) for row in rows if row for cell in row.split("\t") if cell.strip()
@@ -166,14 +163,9 @@ def _are_quoted(rows: Sequence[str | None]) -> bool:
     return everywhere or (needed > 0 and text * 10 <= needed)
 
 
-_QUOTED = re.compile(r'"(?:[^"]|"")*"')
-_OPEN = re.compile(r'"(?:[^"]|"")*|(?:[^"]|"")*"')
-"""The beginning or the end of a quoted cell that holds a tab or a line break."""
-
-
 def _delimiter(rows: Iterable[str | None]) -> str:
     """The delimiter of a CSV file: the one that gives most of the first records the same number of cells, above 1."""
-    sample = [row for row, _ in zip(rows, range(_SNIFFED), strict=False) if row and row.strip()]
+    sample = [row for row, _ in zip(rows, range(_PROBED_LINES), strict=False) if row and row.strip()]
     best, best_count = ",", 0
     for delimiter in _DELIMITERS:
         sizes = Counter(len(record.cells) for record in _records(sample, delimiter) if len(record.cells) > 1)
@@ -197,9 +189,9 @@ def _is_header(cells: Sequence[str], languages: tuple[str, str] | None) -> bool:
 def _columns(cells: Sequence[str], languages: tuple[str, str] | None) -> tuple[tuple[int, int], tuple[str, str] | None]:
     """The columns of a header that hold the sentences, and their languages if it says so."""
     names = [_folded(cell) for cell in cells]
-    found = [_language(name) for name in names]
-    if languages and all(found.count(language) == 1 for language in languages):
-        return (found.index(languages[0]), found.index(languages[1])), languages
+    by_column = [_language(name) for name in names]
+    if languages and all(by_column.count(language) == 1 for language in languages):
+        return (by_column.index(languages[0]), by_column.index(languages[1])), languages
     source = next((index for index, name in enumerate(names) if name in _SOURCE), None)
     target = next((index for index, name in enumerate(names) if name in _TARGET), None)
     if source is not None and target is not None:

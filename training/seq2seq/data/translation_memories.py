@@ -6,8 +6,7 @@ refused (defusedxml).
 
 import io
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 from xml.etree.ElementTree import Element, ParseError
 
@@ -16,6 +15,7 @@ import polib
 from defusedxml.common import DefusedXmlException
 
 from training.common.errors import DatasetError
+from training.common.unpacking import unpacked_name
 from training.seq2seq.data.dataset import Pair
 from training.seq2seq.data.language_codes import language_of
 
@@ -29,6 +29,11 @@ _MARKUP = re.compile(r"\s*(?:</?[A-Za-z!][^<>]*>|\\[a-z*{}~]\S*|[{}])*\s*")
 """Code that says how text looks, as tags of HTML and control words of RTF do; other code, such as `{0}`, is kept."""
 _UNTRANSLATED = frozenset(("new", "needs-translation", "needs-adaptation", "needs-l10n", "initial"))
 """States of XLIFF's targets that are no translation yet."""
+_LANGUAGE_ATTRIBUTES = {"source": ("source-language", "srcLang"), "target": ("target-language", "trgLang")}
+_MAX_DEPTH = 100
+"""Elements inside each other; real documents have ten or so."""
+_LISTED_TAGS = 10
+_CHARSET = re.compile(rb'^"Content-Type:[^"\n]*charset=([\w.:-]+)', re.MULTILINE | re.IGNORECASE)
 
 
 class Units(NamedTuple):
@@ -42,7 +47,7 @@ class Units(NamedTuple):
 
 
 def read_memory(content: bytes, name: str, languages: tuple[str, str]) -> Units | None:
-    """The pairs of a file of these formats, told by the ending of its name or, of XML, by its first bytes.
+    """The pairs of a file of these formats, which are known by the ending of the name or, of XML, by the first bytes.
 
     Args:
         content: its unpacked content.
@@ -55,7 +60,7 @@ def read_memory(content: bytes, name: str, languages: tuple[str, str]) -> Units 
     Raises:
         DatasetError: it is malformed, or has no pair of the languages.
     """
-    ending = name.lower().removesuffix(".gz").rpartition(".")[2]
+    ending = unpacked_name(name).rpartition(".")[2]
     start = content[:2_000].replace(b"\0", b"").lower()
     is_xml = start.lstrip(b"\xef\xbb\xbf\xff\xfe \r\n\t").startswith((b"<?xml", b"<!doctype", b"<tmx", b"<xliff"))
     stream = io.BytesIO(content)
@@ -78,7 +83,7 @@ def read_tmx(stream: BinaryIO, name: str, languages: tuple[str, str]) -> Units:
         DatasetError: it is no TMX, declares entities, or has no such unit.
     """
     pairs: list[Pair] = []
-    found: Counter[str] = Counter()
+    tags: set[str] = set()
     missing = 0
     for unit, _ in _elements(stream, name, "tmx", {"tu"}):
         texts: dict[str, str] = {}
@@ -86,13 +91,13 @@ def read_tmx(stream: BinaryIO, name: str, languages: tuple[str, str]) -> Units:
             tag = variant.get(_XML_LANGUAGE) or variant.get("lang") or ""
             segment = next((child for child in variant if _local(child) == "seg"), None)
             if _local(variant) == "tuv" and segment is not None:
-                found[tag] += 1
+                tags.add(tag)
                 texts.setdefault(language_of(tag) or tag, _text(segment))
         if all(texts.get(language, "").strip() for language in languages):
             pairs.append(Pair(texts[languages[0]], texts[languages[1]]))
         else:
             missing += 1
-    return _units(pairs, name, languages, found, missing)
+    return _units(pairs, name, languages, tags, missing)
 
 
 def read_xliff(stream: BinaryIO, name: str, languages: tuple[str, str]) -> Units:
@@ -107,16 +112,16 @@ def read_xliff(stream: BinaryIO, name: str, languages: tuple[str, str]) -> Units
         DatasetError: it is no XLIFF, declares entities, or has no translation of these languages.
     """
     pairs: list[Pair] = []
-    found: Counter[str] = Counter()
+    all_tags: set[str] = set()
     missing = 0
-    for unit, context in _elements(stream, name, "xliff", {"trans-unit", "segment"}):
+    for unit, stated in _elements(stream, name, "xliff", {"trans-unit", "segment"}):
         source = next((child for child in unit if _local(child) == "source"), None)
         target = next((child for child in unit if _local(child) == "target"), None)
-        tags = [context.get(key, "") for key in ("source", "target")]
+        tags = [stated.get(key, "") for key in _LANGUAGE_ATTRIBUTES]
         sides = [language_of(tag) or tag for tag in tags]
         if target is not None and not tags[1]:
             sides[1] = next((language for language in languages if language != sides[0]), "")
-        found.update(filter(None, tags))
+        all_tags.update(tags)
         texts = [_text(side).strip() if side is not None else "" for side in (source, target)]
         state = unit.get("state") or (target.get("state") if target is not None else "") or ""
         if all(texts) and set(sides) == set(languages) and state not in _UNTRANSLATED:
@@ -124,7 +129,7 @@ def read_xliff(stream: BinaryIO, name: str, languages: tuple[str, str]) -> Units
             pairs.append(Pair(texts[first], texts[1 - first]))
         else:
             missing += 1
-    return _units(pairs, name, languages, found, missing)
+    return _units(pairs, name, languages, all_tags, missing)
 
 
 def read_po(stream: BinaryIO, name: str, languages: tuple[str, str]) -> Units:
@@ -141,10 +146,11 @@ def read_po(stream: BinaryIO, name: str, languages: tuple[str, str]) -> Units:
         DatasetError: it is no PO file, or has no translation into one of the languages.
     """
     content = stream.read()
-    charset = re.search(rb"charset=([\w.:-]+)", content)
+    charset = _CHARSET.search(content)
+    encoding = charset[1].decode() if charset and charset[1] != b"CHARSET" else "utf-8"
     try:
-        encoding = charset[1].decode() if charset and charset[1] != b"CHARSET" else "utf-8"
-        file = polib.pofile(content.decode(encoding).removeprefix("\ufeff"))
+        # The line feed keeps polib from opening the file that a content of one line may name.
+        file = polib.pofile(content.decode(encoding).removeprefix("\ufeff") + "\n")
     except (LookupError, UnicodeDecodeError) as error:
         raise DatasetError(f"{name}: is not in the encoding of its header ({encoding}); save it as UTF-8") from error
     except (OSError, ValueError, IndexError) as error:  # polib's own errors
@@ -166,43 +172,48 @@ def read_po(stream: BinaryIO, name: str, languages: tuple[str, str]) -> Units:
             pairs.append(Pair(entry.msgid, entry.msgstr))
     if stated == languages[0]:
         pairs = [Pair(pair.target, pair.source) for pair in pairs]
-    return _units(pairs, name, languages, Counter(), len(entries) - len(translated))
+    return _units(pairs, name, languages, (), len(entries) - len(translated))
 
 
-def _units(pairs: list[Pair], name: str, languages: tuple[str, str], found: Mapping[str, int], missing: int) -> Units:
+def _units(pairs: list[Pair], name: str, languages: tuple[str, str], tags: Iterable[str], missing: int) -> Units:
+    """The pairs with a note on the units that are missing among them; the tags are those of the file's languages."""
     if not pairs:
-        has = f"it has {', '.join(sorted(filter(None, found))[:10])}; " if any(found) else ""
+        listed = ", ".join(sorted(filter(None, tags))[:_LISTED_TAGS])
+        has = f"it has {listed}; " if listed else ""
         raise DatasetError(
             f"{name}: has no unit with both {languages[0]} and {languages[1]}; {has}check --source and --target"
         )
-    note = f"{name}: {missing:,} units left out that are not translated, or not in both languages"
+    units = "1 unit left out that is" if missing == 1 else f"{missing:,} units left out that are"
+    note = f"{name}: {units} not translated, or not in both languages"
     return Units(pairs, languages, (note,) if missing else ())
 
 
 def _elements(stream: BinaryIO, name: str, root: str, wanted: set[str]) -> Iterator[tuple[Element, dict[str, str]]]:
-    """The elements of some names in a document, each freed after it was used, with the languages of XLIFF above them.
+    """The elements of some names in a document, each freed after it was used, with the languages that XLIFF states.
 
     Raises:
-        DatasetError: it is no XML, has another root, or declares entities.
+        DatasetError: it is no XML, has another root, is nested too deeply, or declares entities.
     """
-    above: list[Element] = []
-    languages: dict[str, str] = {}
+    above: list[tuple[Element, dict[str, str]]] = []
+    wanted_above = 0
     try:
         for event, element in defusedxml.ElementTree.iterparse(stream, ("start", "end")):
             if event == "start":
                 if not above and _local(element) != root:
                     raise DatasetError(f"{name}: begins with <{_local(element)}>, not with <{root}>")
-                above.append(element)
-                for key, names in _LANGUAGES.items():
-                    languages.update((key, element.attrib[given]) for given in names if given in element.attrib)
+                if len(above) == _MAX_DEPTH:
+                    raise DatasetError(f"{name}: its elements are nested more than {_MAX_DEPTH} deep; export it again")
+                wanted_above += _local(element) in wanted
+                above.append((element, {**(above[-1][1] if above else {}), **_stated_languages(element)}))
                 continue
-            above.pop()
+            _, languages = above.pop()
+            wanted_above -= _local(element) in wanted
             if _local(element) in wanted:
                 yield element, languages
-            if not any(_local(parent) in wanted for parent in above):
+            if not wanted_above:
                 element.clear()
                 if above:
-                    above[-1].remove(element)
+                    above[-1][0].remove(element)
     except DefusedXmlException as error:
         raise DatasetError(
             f"{name}: declares entities, which could read other files; remove them from the document"
@@ -212,7 +223,14 @@ def _elements(stream: BinaryIO, name: str, root: str, wanted: set[str]) -> Itera
         raise DatasetError(f"{name}:{line}: is no XML ({error}); export the file again") from error
 
 
-_LANGUAGES = {"source": ("source-language", "srcLang"), "target": ("target-language", "trgLang")}
+def _stated_languages(element: Element) -> dict[str, str]:
+    """The languages of source and target that an element of XLIFF states."""
+    return {
+        side: element.attrib[attribute]
+        for side, attributes in _LANGUAGE_ATTRIBUTES.items()
+        for attribute in attributes
+        if attribute in element.attrib
+    }
 
 
 def _text(element: Element) -> str:

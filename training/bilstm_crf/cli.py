@@ -124,17 +124,7 @@ def _export(experiment: TaggerExperiment, run: Run, name: str, options: Namespac
 
 
 def _moved_data(config: TaggerConfig, options: Namespace, run: Path) -> TaggerConfig:
-    changes = moved_data_files(options, run, config.data.data)
-    changes |= {name: value for name in ("encoding", "skip_bad") if (value := getattr(options, name))}
-    return replace(config, data=replace(config.data, **changes))
-
-
-def _add_moved_data_options(parser: ArgumentParser) -> None:
-    add_data_file_options(parser)
-    parser.add_argument("--encoding", default="", help="encoding of files that were moved, if it is another one now")
-    parser.add_argument(
-        "--skip-bad", action="store_true", help="leave out sentences with lines that cannot be read, and count them"
-    )
+    return replace(config, data=replace(config.data, **moved_data_files(options, run, config.data.data)))
 
 
 def _stored_series(path: Path) -> tuple[TaggerConfig, int]:
@@ -162,7 +152,7 @@ FAMILY = Family(
     run_help="the run's directory, or that of several seeds",
     add_evaluate_options=_add_evaluate_options,
     add_export_options=_add_export_options,
-    add_moved_data_options=_add_moved_data_options,
+    add_moved_data_options=add_data_file_options,
     moved_data=_moved_data,
     usual_epochs=_usual_epochs,
     final_splits=lambda experiment: experiment.data.evaluated_splits(),

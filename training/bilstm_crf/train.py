@@ -226,7 +226,7 @@ def _epoch(state: _State, config: TaggerConfig, examples: Sequence[Example], dev
     network, features = state.network.train(), state.tagger.features
     total = torch.zeros((), device=device)
     with progress_bar(
-        total=len(batches), description=f"epoch {state.epoch + 1}/{config.epochs}", unit="step"
+        total=len(batches), description=f"epoch {state.epoch + 1}/{config.epochs}", unit="steps"
     ) as progress:
         for number, batch in enumerate(batches):
             step = state.epoch * len(batches) + number

@@ -113,7 +113,7 @@ def _epoch(
     network, epochs = state.network.train(), config.segmenter.tokenizer_epochs
     total = 0.0
     with progress_bar(
-        total=len(all_batches), description=f"tokenizer, epoch {state.epoch + 1}/{epochs}", unit="step"
+        total=len(all_batches), description=f"tokenizer, epoch {state.epoch + 1}/{epochs}", unit="steps"
     ) as progress:
         for number, batch in enumerate(all_batches):
             done = (state.epoch + number / len(all_batches)) / epochs

@@ -98,9 +98,13 @@ def wants_export(options: argparse.Namespace) -> bool:
 
 
 def add_data_file_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--train`, `--dev` and `--test` to a command that reads a run, for files that were moved."""
+    """Add `--train`, `--dev`, `--test` and how to read them to a command that reads a run, if files were moved."""
     for name in DATA_FILES:
-        parser.add_argument(f"--{name}", default="", help=f"where the run's {name} file is now, if it was moved")
+        parser.add_argument(f"--{name}", default="", help=f"where the run's {name} file is now, or another one")
+    parser.add_argument(
+        "--encoding", default="", help="encoding of files without a byte order mark (default: as in the run)"
+    )
+    parser.add_argument("--skip-bad", action="store_true", help="leave out what cannot be read, and count it")
 
 
 def moved_data_files(options: argparse.Namespace, run: Path, known_data: str) -> dict[str, Any]:
@@ -114,9 +118,11 @@ def moved_data_files(options: argparse.Namespace, run: Path, known_data: str) ->
     Raises:
         ConfigError: a file was named for a run on a known data set.
     """
-    moved = {name: getattr(options, name) for name in DATA_FILES if getattr(options, name)}
+    names = (*DATA_FILES, "encoding", "skip_bad")
+    moved = {name: getattr(options, name) for name in names if getattr(options, name)}
     if moved and known_data:
-        raise ConfigError(f"{run}: was trained on {known_data}; --{next(iter(moved))} is for runs on own files")
+        option = option_name(next(iter(moved)))
+        raise ConfigError(f"{run}: was trained on {known_data}; {option} is for runs on own files")
     return moved
 
 

@@ -37,13 +37,11 @@ def progress_bar(*, total: int | None, description: str, unit: str, unit_scale: 
     Args:
         total: units of work; None if unknown.
         description: what is done.
-        unit: name of a unit.
+        unit: name of the units, in the plural.
         unit_scale: whether the bar abbreviates large numbers.
     """
     if sys.stderr.isatty():
-        return tqdm(
-            total=total, desc=description, unit=unit, unit_scale=unit_scale, leave=False, dynamic_ncols=True
-        )  # fmt: skip
+        return tqdm(total=total, desc=description, unit=unit, unit_scale=unit_scale, leave=False, dynamic_ncols=True)
     return _Lines(total, description, unit)
 
 
@@ -53,7 +51,7 @@ class _Lines:
     Args:
         total: units of work; None if unknown.
         description: what is done.
-        unit: name of a unit.
+        unit: name of the units, in the plural.
         clock: seconds, for tests.
     """
 
@@ -73,11 +71,10 @@ class _Lines:
             print(self._line(now - self._start), file=sys.stderr, flush=True)
 
     def _line(self, seconds: float) -> str:
-        unit = self._unit if self._unit.endswith(("s", "B")) else f"{self._unit}s"
         if not self._total:
-            return f"{self._description}: {self._done:,} {unit}"
+            return f"{self._description}: {self._done:,} {self._unit}"
         left = seconds / self._done * max(0, self._total - self._done)
-        return f"{self._description}: {self._done / self._total:.0%} of {self._total:,} {unit}, {time_left(left)}"
+        return f"{self._description}: {self._done / self._total:.0%} of {self._total:,} {self._unit}, {time_left(left)}"
 
     def close(self) -> None:
         """Print nothing: what comes next says that this has ended."""

@@ -66,7 +66,7 @@ def lines(content: bytes, name: str, encoding: str = "") -> list[str]:
 
 
 def decodable_lines(content: bytes, name: str, encoding: str = "") -> list[str | None]:
-    """As `lines`, but None in the place of lines that are not in the encoding."""
+    """As `lines`, but None instead of a line that is not in the encoding."""
     mark, actual = next(((mark, code) for mark, code in _BYTE_ORDER_MARKS if content.startswith(mark)), (b"", ""))
     actual = actual or encoding or "utf-8"
     body = content[len(mark) :]
@@ -77,7 +77,7 @@ def decodable_lines(content: bytes, name: str, encoding: str = "") -> list[str |
     try:
         return list(_split(body.decode(actual)))
     except UnicodeDecodeError:
-        if actual.startswith(("utf-16", "utf-32")):  # Their lines cannot be told before they are decoded.
+        if actual.startswith(("utf-16", "utf-32")):  # Their lines are known only once they are decoded.
             raise DatasetError(f"{name}: is no valid {actual.upper()}; save it as UTF-8") from None
     rows: list[str | None] = []
     for line in body.split(b"\n"):

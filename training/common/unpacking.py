@@ -48,15 +48,15 @@ def open_unpacked(path: Path) -> Iterator[tuple[BinaryIO, int | None]]:
     archive = _enclosing_zip(path)
     with readable(path):
         if archive is not None:
-            with zipfile.ZipFile(archive) as zipped, _member(zipped, path, str(path.relative_to(archive))) as found:
-                yield found
+            with zipfile.ZipFile(archive) as zipped, _member(zipped, path, str(path.relative_to(archive))) as member:
+                yield member
             return
         with path.open("rb") as stream:
             start = stream.read(_TAR_OFFSET + len(_TAR))
             stream.seek(0)
             if start.startswith(_ZIP):
-                with zipfile.ZipFile(stream) as zipped, _member(zipped, path, _only_member(zipped, path)) as found:
-                    yield found
+                with zipfile.ZipFile(stream) as zipped, _member(zipped, path, _only_member(zipped, path)) as member:
+                    yield member
                 return
             if start.startswith((_GZIP, _BZIP2, _XZ)):
                 with _decompressed(stream, start) as unpacked:

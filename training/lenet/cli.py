@@ -32,7 +32,9 @@ def _describe_data(experiment: LenetExperiment) -> list[str]:
     lines = [f"{data.name}: {len(data.train)} images to train on, {len(data.dev)} held out, {len(data.labels)} classes"]
     fewest = int(np.bincount(data.train.labels, minlength=len(data.labels)).min())
     if fewest < _FEW_IMAGES and not experiment.config.init:
-        lines.append(f"note: a class has only {fewest} images to train on; {_FEW_IMAGES} and more are told better")
+        lines.append(
+            f"note: a class has only {fewest} images to train on; classes are recognized well from {_FEW_IMAGES} on"
+        )
     return [*lines, *data.notes]
 
 

@@ -170,7 +170,7 @@ def _epoch(state: _State, config: LenetConfig, augment: Augmenter, images: Tenso
     strength = 0.5 if state.epoch >= config.epochs * (1 - config.augment.weak_augment_fraction) else 1.0
     state.model.train()
     total = torch.zeros((), device=images.device)
-    with progress_bar(total=steps, description=f"epoch {state.epoch + 1}/{config.epochs}", unit="step") as progress:
+    with progress_bar(total=steps, description=f"epoch {state.epoch + 1}/{config.epochs}", unit="steps") as progress:
         for step, batch in enumerate(order.split(batch_size), state.epoch * steps):
             rate = _learning_rate(config, step / (config.epochs * steps))
             for group in state.optimizer.param_groups:

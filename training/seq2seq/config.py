@@ -9,7 +9,7 @@ from training.common.run import Run
 
 FAMILY = "seq2seq"
 MTDATA_PREFIX = "mtdata:"
-"""Begins the name of a corpus of mtdata's index, in the place of a data set or a file."""
+"""What the name of a corpus of mtdata's index begins with, where a data set or a file may be named."""
 
 Cell = Literal["lstm", "gru"]
 Attention = Literal["general", "dot", "additive", "none"]
@@ -54,7 +54,9 @@ class DataConfig:
     swap: bool = field(default=False, metadata=doc("the first column or file is the target"))
     header: bool | None = field(
         default=None,
-        metadata=doc("the first line of a table names its columns; None: told by its words (source, target, en, de)"),
+        metadata=doc(
+            "the first line of a table names its columns; None: inferred from its words (source, target, en, de)"
+        ),
     )
     encoding: str = field(
         default="", metadata=doc("encoding of files without a byte order mark, as cp1252; without it UTF-8")

@@ -52,7 +52,7 @@ def translate_corpus(translate_batch: TranslateSentences, sentences: Sequence[st
     done = _written(path, sentences, swap=swap)
     remaining = iter(sentences[done:])
     append_text(path, "")  # a file that cannot be written is refused before the first sentence
-    with progress_bar(total=len(sentences), description="translating", unit="sentence") as progress:
+    with progress_bar(total=len(sentences), description="translating", unit="sentences") as progress:
         progress.update(done)
         while batch := list(islice(remaining, _SENTENCES)):
             pairs = zip(batch, map(clean, translate_batch(batch)), strict=True)

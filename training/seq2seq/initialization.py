@@ -171,8 +171,8 @@ def _architecture(config: TranslatorConfig) -> dict[str, Any]:
 
 def _open_run(path: Path) -> Run:
     """The run of a folder; a model's folder is refused with its versions."""
-    found = versions(path) if path.is_dir() else []
-    bundles = [str(path / str(version)) for version in found if is_bundle(path / str(version))]
+    numbers = versions(path) if path.is_dir() else []
+    bundles = [str(path / str(version)) for version in numbers if is_bundle(path / str(version))]
     if bundles:
         raise ConfigError(f"--init {path}: is a model; name one of its versions: {', '.join(bundles)}")
     return Run.open(path, family=FAMILY)

@@ -210,7 +210,7 @@ def _epoch(
     batches = plan_batches(pairs, tokens, np.random.default_rng(derive_seed(config.seed, "batches", state.epoch)))
     total, count = 0.0, 0
     with progress_bar(
-        total=len(batches), description=f"epoch {state.epoch + 1}/{config.epochs}", unit="batch"
+        total=len(batches), description=f"epoch {state.epoch + 1}/{config.epochs}", unit="batches"
     ) as progress:
         for number, indices in enumerate(batches):
             done = (state.epoch + number / len(batches)) / config.epochs

@@ -181,11 +181,14 @@ def _import(options: Namespace) -> int:
 
 
 def _left_out(imported: Imported) -> str:
-    """What the user is told about the rows of an imported file that were left out."""
+    """The notes on an imported file and its rows that were left out, for the terminal."""
     lines = [f"note: {note}" for note in imported.notes]
     if imported.skipped:
         more = imported.skipped - len(imported.faults)
-        lines += [f"left out {imported.skipped:,} rows:", *(f"  {fault}" for fault in imported.faults)]
+        lines += [
+            f"left out {imported.skipped:,} row{'s' if imported.skipped > 1 else ''}:",
+            *(f"  {fault}" for fault in imported.faults),
+        ]
         lines += [f"  and {more:,} more"] * bool(more)
     return "".join(f"\n{line}" for line in lines)
 
@@ -227,7 +230,7 @@ def with_licence(options: Namespace, settings: BundleSettings) -> BundleSettings
 
 
 def export_report(exported: Exported) -> str:
-    """What the user is told about a bundle that was written."""
+    """The summary of a bundle that was written, for the terminal."""
     lines = []
     if exported.dropped:
         lines.append(

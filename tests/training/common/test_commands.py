@@ -6,16 +6,19 @@ import signal
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 
+from training.bilstm_crf import cli as bilstm_crf
 from training.common.commands import configure, run_command
 from training.common.config import doc
-from training.common.errors import DatasetError, ExportError
+from training.common.errors import ConfigError, DatasetError, ExportError
 from training.common.family import Experiment, Family
-from training.common.options import add_bundle_options
+from training.common.options import add_bundle_options, add_data_file_options, moved_data_files
 from training.common.run import Run
+from training.seq2seq import cli as seq2seq
 
 pytestmark = pytest.mark.torch
 
@@ -158,3 +161,24 @@ def test_missing_data_leave_no_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("train", "--run", "r", "--data", "absent") == 2
     assert capsys.readouterr().err == "lectern-train: absent: there is no such file\n"
     assert list(Path().iterdir()) == []
+
+
+def test_other_data_files_of_a_run_and_how_they_are_read(tmp_path: Path) -> None:
+    parser = ArgumentParser()
+    add_data_file_options(parser)
+    assert moved_data_files(parser.parse_args([]), tmp_path, "") == {}
+    options = parser.parse_args(["--test", "x.txt", "--skip-bad", "--encoding", "latin-1"])
+    assert moved_data_files(options, tmp_path, "") == {"test": "x.txt", "encoding": "latin-1", "skip_bad": True}
+    for arguments in (["--dev", "x"], ["--skip-bad"]):
+        with pytest.raises(ConfigError, match=rf"was trained on ewt; {arguments[0]} is for runs on own files"):
+            moved_data_files(parser.parse_args(arguments), tmp_path, "ewt")
+
+
+@pytest.mark.parametrize("family", [bilstm_crf, seq2seq])
+def test_evaluate_and_export_can_leave_out_what_training_could(family: ModuleType) -> None:
+    parser = ArgumentParser()
+    configure(parser, family.FAMILY)
+    for command in ("train", "evaluate", "export"):
+        run = [] if command == "train" else ["--run", "x"]
+        options = parser.parse_args([command, *run, "--skip-bad", "--encoding", "latin-1"])
+        assert (options.skip_bad, options.encoding) == (True, "latin-1")

@@ -151,7 +151,7 @@ def test_epochs_left() -> None:
 
 def test_without_a_terminal_a_line_is_printed_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     now = 0.0
-    lines = progress._Lines(100, "epoch 1/2", "step", lambda: now)
+    lines = progress._Lines(100, "epoch 1/2", "steps", lambda: now)
     with lines:
         for step in range(100):
             now = step * 2.0
@@ -179,6 +179,6 @@ def test_on_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
             return True
 
     monkeypatch.setattr(sys, "stderr", Terminal())
-    with progress_bar(total=3, description="epoch", unit="step") as bar:
+    with progress_bar(total=3, description="epoch", unit="steps") as bar:
         assert isinstance(bar, tqdm)
         bar.update()

@@ -65,7 +65,7 @@ class VectorFile:
 
     @property
     def faults(self) -> list[str]:
-        """The first of the unusable rows, each with its place and the reason."""
+        """The first of the unusable rows, each with its location and the reason."""
         return self._checks.faults
 
     def blocks(self) -> Iterator[Block]:

@@ -45,7 +45,7 @@ class RowChecks:
         self.skip_bad = skip_bad
         self.skipped = 0
         self.faults: list[str] = []
-        """The first unusable rows, each with its place in the file and the reason."""
+        """The first unusable rows, each with its location in the file and the reason."""
         self.empty_tokens: list[str] = []
         """Special tokens whose vectors are zero; they are left out."""
         self._seen: set[str] = set()

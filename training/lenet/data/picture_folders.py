@@ -112,7 +112,7 @@ def read_picture_folder(
 
 def _read(part: _Part, preprocessing: ImagePreprocessing) -> None:
     """Read the pictures of a part."""
-    with progress_bar(total=len(part.files), description=f"reading {part.folder.name}", unit="picture") as progress:
+    with progress_bar(total=len(part.files), description=f"reading {part.folder.name}", unit="pictures") as progress:
         for path, label in part.files:
             try:
                 content = _content(path)

@@ -17,8 +17,10 @@ _MIN_LETTERS = 20
 _MIN_CONFIDENCE = 50.0  # percent
 _MIN_WORDS = 3
 """Pairs with a shorter side are kept: one link more or less decides there."""
-_IDENTIFIED, _FEWEST_IDENTIFIED, _SWAPPED_SHARE = 200, 10, 0.7
-"""Pairs whose languages are identified, the fewest that say something, and the share that must be the other way."""
+_MAX_SAMPLE, _MIN_SAMPLE = 200, 10
+"""Pairs whose languages are identified; fewer say nothing."""
+_MIN_SWAPPED_SHARE = 0.7
+"""Share of those pairs whose languages must be the other way round."""
 _SIDES = ("source", "target")
 _WORD = re.compile(r"\w+")
 
@@ -57,13 +59,13 @@ def check_not_swapped(pairs: Sequence[Pair], languages: tuple[str, str], name: s
     Raises:
         DatasetError: most of those sentences, on both sides, that are long enough to tell are in the other language.
     """
-    step = max(1, len(pairs) // _IDENTIFIED)
-    sample = [pair for pair in pairs[::step] if min(map(_letters, pair)) >= _MIN_LETTERS][:_IDENTIFIED]
-    if len(sample) < _FEWEST_IDENTIFIED:
+    step = max(1, len(pairs) // _MAX_SAMPLE)
+    sample = [pair for pair in pairs[::step] if min(map(_letters, pair)) >= _MIN_LETTERS][:_MAX_SAMPLE]
+    if len(sample) < _MIN_SAMPLE:
         return
     for side, other in enumerate(reversed(languages)):
-        found = Counter(one[0].language for pair in sample if (one := identify(pair[side], ())))
-        if found[other] < _SWAPPED_SHARE * len(sample):
+        languages_of_side = Counter(one[0].language for pair in sample if (one := identify(pair[side], ())))
+        if languages_of_side[other] < _MIN_SWAPPED_SHARE * len(sample):
             return
     raise DatasetError(
         f"{name}: its sides are {languages[1]} and {languages[0]}, as most sentences show, not {languages[0]} and "

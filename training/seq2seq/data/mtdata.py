@@ -39,9 +39,9 @@ def mtdata_languages(location: str) -> tuple[str, str]:
             "mtdata:OPUS-tatoeba-v20230412-deu-eng"
         )
     codes = [iso_639_1(code) for code in match.groups()]
-    for code, given in zip(codes, match.groups(), strict=True):
+    for code, tag in zip(codes, match.groups(), strict=True):
         if code is None:
-            raise ConfigError(f"{location}: {given} is no language that Lectern has a code for; use --train with files")
+            raise ConfigError(f"{location}: {tag} is no language that Lectern has a code for; use --train with files")
     return str(codes[0]), str(codes[1])
 
 

@@ -17,7 +17,7 @@ class Imported:
     skipped: int
     """Unusable rows that were left out, with `skip_bad`."""
     faults: Sequence[str]
-    """The first of these rows, each with its place in the file and the reason."""
+    """The first of these rows, each with its location in the file and the reason."""
     notes: Sequence[str]
     """Remarks about the file."""
     exported: Exported

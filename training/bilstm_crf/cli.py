@@ -50,7 +50,7 @@ def _describe_data(experiment: TaggerExperiment) -> list[str]:
 
 
 def _usual_epochs(experiment: TaggerExperiment) -> int:
-    return epochs_for(len(experiment.data.splits["train"]), usual=30, enough=400)
+    return epochs_for(len(experiment.data.splits["train"]), usual=PRESETS["default"].epochs, enough=400)
 
 
 def _shortcoming(experiment: TaggerExperiment, run: Run) -> str:
@@ -58,13 +58,14 @@ def _shortcoming(experiment: TaggerExperiment, run: Run) -> str:
     data = experiment.data
     if not scores:
         return ""
+    score = scores[-1] if experiment.config.select == "last" else max(scores)  # of the weights that are kept
     if data.kind == "spans":
-        return "" if max(scores) > 0 else "it finds no name of the dev sentences (F1 0)"
+        return "" if score > 0 else "it finds no name of the dev sentences (F1 0)"
     tags = Counter(tag for sentence in data.splits["dev"] for tag in sentence.tags)
     share = max(tags.values()) / tags.total()
-    if len(tags) < 2 or max(scores) > share:
+    if len(tags) < 2 or score > share:
         return ""
-    return f"its dev accuracy is {max(scores):.2%}, no more than that of one tag for every word"
+    return f"its dev accuracy is {score:.2%}, no more than that of one tag for every word"
 
 
 def _default_name(experiment: TaggerExperiment) -> str:

@@ -39,8 +39,8 @@ def _describe_data(experiment: LenetExperiment) -> list[str]:
 
 
 def _usual_epochs(experiment: LenetExperiment) -> int:
-    config = experiment.config
-    return config.epochs if config.init else epochs_for(len(experiment.data.train), usual=50, enough=5_000)
+    config, usual = experiment.config, PRESETS["default"].epochs
+    return config.epochs if config.init else epochs_for(len(experiment.data.train), usual=usual, enough=5_000)
 
 
 def _shortcoming(experiment: LenetExperiment, run: Run) -> str:

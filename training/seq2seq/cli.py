@@ -109,9 +109,9 @@ def _evaluate(experiment: TranslatorExperiment, run: Run, device: torch.device, 
 
 
 def _usual_epochs(experiment: TranslatorExperiment) -> int:
-    """Nine passes over a hundred thousand pairs and more, of which each epoch may be a share."""
+    """The usual number of passes over a hundred thousand pairs and more, of which each epoch may be a share."""
     config = experiment.config
-    passes = epochs_for(len(experiment.data.splits["train"]), usual=9, enough=100_000)
+    passes = epochs_for(len(experiment.data.splits["train"]), usual=PRESETS["default"].epochs, enough=100_000)
     return config.epochs if config.init else round(passes / config.epoch_share)
 
 

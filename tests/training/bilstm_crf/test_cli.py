@@ -12,8 +12,11 @@ from service.cli import main as verify_models
 from tests.support import tagged_sentences
 from training.__main__ import main
 from training.bilstm_crf import cli
+from training.bilstm_crf.config import DataConfig, Select, TaggerConfig
 from training.bilstm_crf.data import licensing
 from training.common.errors import ConfigError
+from training.common.family import Experiment
+from training.common.run import Run
 
 pytestmark = pytest.mark.torch
 
@@ -214,3 +217,17 @@ def test_a_missing_split_is_named(file: Path, tmp_path: Path, capsys: pytest.Cap
     assert "has no split test; use --split dev" in capsys.readouterr().err
     assert main(["bilstm_crf", "evaluate", "--run", str(run), "--test", str(file), "--split", "test"]) == 0
     assert "test: F1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("select", "shortcoming"), [("best", ""), ("last", "it finds no name of the dev sentences (F1 0)")]
+)
+def test_the_weights_that_are_kept_show_whether_a_tagger_has_learned(
+    select: Select, shortcoming: str, tmp_path: Path
+) -> None:
+    config = TaggerConfig(data=DataConfig(train="x"), select=select)
+    run = Run.create(tmp_path / "run", family="bilstm_crf", config={})
+    for epoch, score in enumerate((0.5, 0.0), 1):
+        run.add_metrics({"epoch": epoch, "dev_score": score})
+    experiment = Experiment(config, lambda _: tagged_sentences.data("spans"))
+    assert cli.FAMILY.shortcoming(experiment, run) == shortcoming

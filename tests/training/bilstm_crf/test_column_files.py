@@ -264,16 +264,16 @@ def many_tags(count: int) -> str:
 def test_too_many_labels_are_refused_with_the_columns_that_have_fewer() -> None:
     assert len({tag for sentence in read(many_tags(1000)).sentences for tag in sentence.tags}) == 1000
     assert error_message(many_tags(1001)) == (
-        "f.txt: column 3 has 1,001 different tags (T0, T1, T10, …); a tagger can have 1,000; "
+        "f.txt: column 3 has 1,001 different tags (T0, T1, T2, …); a tagger can have 1,000; "
         "columns with fewer: 2 (7); name one with --column"
     )
     lemmas = "".join(f"1\tw{number}\tl{number}\tT{number % 3}\t_\t_\t0\troot\t_\t_\n\n" for number in range(1200))
     assert error_message(lemmas, "f.conllu", column="lemma") == (
-        "f.conllu: column lemma has 1,200 different tags (l0, l1, l10, …); a tagger can have 1,000; "
+        "f.conllu: column lemma has 1,200 different tags (l0, l1, l2, …); a tagger can have 1,000; "
         "columns with fewer: upos (3); name one with --column"
     )
     types = "".join(f"w B-T{number}\n\n" for number in range(250))
-    assert "column 2 has 250 types of spans, so 1,001 labels (T0, T1, T10, …)" in error_message(types)
+    assert "column 2 has 250 types of spans, so 1,001 labels (T0, T1, T2, …)" in error_message(types)
 
 
 def test_very_long_sentences_are_left_out() -> None:

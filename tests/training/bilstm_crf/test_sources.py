@@ -47,6 +47,7 @@ def test_without_dev_every_tenth_sentence_is_held_out(files: dict[str, str]) -> 
     sentences = load_data(DataConfig(**files)).splits["train"]
     data = load_data(DataConfig(train=files["train"]))
     assert list(data.splits) == ["train", "dev"]
+    assert list(load_data(DataConfig(train=files["train"], test=files["test"])).splits) == ["train", "dev", "test"]
     assert data.splits["dev"] == [sentences[9], sentences[19]]
     assert len(data.splits["train"]) == 23
     assert data.notes == (f"no --dev: 2 of 25 sentences of {files['train']} are held out",)

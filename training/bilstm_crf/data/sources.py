@@ -135,7 +135,7 @@ def _load_files(config: DataConfig) -> TaggedData:
     return TaggedData(
         name=file_name(config.train),
         kind=train.kind,
-        splits=splits,
+        splits={split: splits[split] for split in ("train", "dev", "test") if split in splits},
         licence="unspecified",
         attribution="",
         redistributable=True,

@@ -1,6 +1,7 @@
 """What a tagger can learn from: sentences that are wholly tagged and not too long, and not too many labels."""
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable
 
 from service.limits import Limits
 from service.tasks.token_classification.features import Kind
@@ -89,19 +90,21 @@ def check_label_count(table: Table, column: int, kind: Kind) -> None:
     Raises:
         DatasetError: naming the column, the number of labels, some of them, and columns with fewer.
     """
-    tags = _distinct(table, column)
-    count = len(tags)
+    counts = _counts(table, column)
+    labels = len(counts)
     if kind == "spans":
-        tags = {tag[2:] for tag in tags if tag != OUTSIDE}
-        count = 1 + _PREFIXES * len(tags)
-    if count <= MAX_LABELS:
+        counts = _types(counts)
+        labels = 1 + _PREFIXES * len(counts)
+    if labels <= MAX_LABELS:
         return
-    examples = ", ".join(sorted(tags)[:_EXAMPLES])
-    content = f"{len(tags):,} types of spans, so {count:,} labels" if kind == "spans" else f"{count:,} different tags"
+    examples = ", ".join(tag for tag, _ in counts.most_common(_EXAMPLES))
+    content = (
+        f"{len(counts):,} types of spans, so {labels:,} labels" if kind == "spans" else f"{labels:,} different tags"
+    )
     fewer = [
         f"{table.column_name(other)} ({number:,})"
         for other in table.tag_columns()
-        if other != column and 1 < (number := len(_distinct(table, other))) <= MAX_LABELS
+        if other != column and 1 < (number := len(_counts(table, other))) <= MAX_LABELS
     ]
     remedy = f"columns with fewer: {', '.join(fewer)}; name one with --column" if fewer else "no column has fewer"
     raise DatasetError(
@@ -110,6 +113,15 @@ def check_label_count(table: Table, column: int, kind: Kind) -> None:
     )
 
 
-def _distinct(table: Table, column: int) -> set[str]:
-    rows: Iterable[Row] = (row for rows in table.sentences for row in rows)
-    return {table.tag(row, column) for row in rows if column < len(row.cells)}
+def _counts(table: Table, column: int) -> Counter[str]:
+    """The number of words with each tag of a column."""
+    return Counter(table.tag(row, column) for rows in table.sentences for row in rows if column < len(row.cells))
+
+
+def _types(tags: Counter[str]) -> Counter[str]:
+    """The number of words in spans of each type."""
+    types: Counter[str] = Counter()
+    for tag, count in tags.items():
+        if tag != OUTSIDE:
+            types[tag[2:]] += count
+    return types

@@ -73,7 +73,7 @@ def configure(parser: argparse.ArgumentParser, family: Family[C, D]) -> None:
 
 
 def run_command(options: argparse.Namespace) -> int:
-    """Call the command that was chosen; an error of the user becomes one line and exit code 2."""
+    """Call the command that was chosen; an error of the user becomes its text and exit code 2."""
     try:
         with interrupts():
             code: int = options.command_function(options)

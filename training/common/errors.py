@@ -11,7 +11,7 @@ UserError (ValueError)
 
 
 class UserError(ValueError):
-    """An error that the command line reports in one line, without a traceback."""
+    """An error that the command line reports by its text, without a traceback."""
 
 
 class ConfigError(UserError):

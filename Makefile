@@ -172,7 +172,7 @@ $(FUZZ_STAMP): tests/fuzz/requirements.txt constraints.txt $(FUZZ_PY)
 	@touch $@
 
 $(CLIENTS_STAMP): $(CLIENTS)/requirements.txt $(CLIENTS)/constraints.txt $(CLIENTS_PY)
-	@echo "Installing LangChain, LlamaIndex, LiteLLM and KServe into $(CLIENTS_VENV) (once)"
+	@echo "Installing LangChain, LlamaIndex, LiteLLM, KServe and others into $(CLIENTS_VENV) (once)"
 	@$(CLIENTS_PY) $(CLIENTS_PIP) --constraint $(CLIENTS)/constraints.txt --requirement $(CLIENTS)/requirements.txt
 	@touch $@
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, Strict, field_validator, model_validator
+from pydantic import BaseModel, Field, Strict, WithJsonSchema, field_validator, model_validator
 
 from service.tasks.base import StopAtFirst, TaskBody
 from service.tasks.body_fields import NullAs, Word, exactly_one_of, nullable
@@ -86,7 +86,9 @@ class EmbeddingsBody(TaskBody):
         description="Number of leading dimensions to keep; vectors are then scaled to unit norm again.",
     )
     user: str | None = Field(default=None, description="Ignored.")
-    stream: Annotated[bool, Strict()] | None = Field(default=None, description="Must not be true.")
+    stream: Annotated[bool, Strict(), WithJsonSchema({"const": False, "type": "boolean"})] | None = Field(
+        default=None, description="Must not be true."
+    )
     stream_options: Ignored = None
     metadata: Ignored = None
     store: Ignored = None

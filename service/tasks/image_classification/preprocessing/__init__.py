@@ -4,6 +4,8 @@
 model's input as the manifest's `ImagePreprocessing` configures it. Training and serving use the same two.
 """
 
+import cv2
+
 from service.tasks.image_classification.preprocessing.decode import EncodedImage, decode_image
 from service.tasks.image_classification.preprocessing.errors import (
     AnimatedImageError,
@@ -48,3 +50,7 @@ __all__ = [
     "is_picture",
     "normalize",
 ]
+
+# Waking threads of OpenCV takes longer than most of what they would do here, and pictures are preprocessed in as many
+# threads as there are cores already.
+cv2.setNumThreads(1)

@@ -23,8 +23,8 @@ class Box(NamedTuple):
     @classmethod
     def around(cls, mask: Mask) -> Self:
         """The bounding box of the pixels that are set in a mask."""
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        return cls(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+        left, top, width, height = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))
+        return cls(top, left, top + height, left + width)
 
     @property
     def height(self) -> int:
@@ -69,8 +69,8 @@ def separate_figures(mask: Mask) -> tuple[NDArray[np.int32], int]:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     speck = THRESHOLDS.speck_side * max(mask.shape)
     boxes = {
-        label: Box(int(y), int(x), int(y + height), int(x + width))
-        for label, (x, y, width, height, _) in enumerate(stats)
+        label: Box(y, x, y + height, x + width)
+        for label, (x, y, width, height, _) in enumerate(stats.tolist())
         if label > 0 and max(width, height) >= speck
     }
     if not boxes:

@@ -69,9 +69,10 @@ def normalize_figures(gray: Gray, size: tuple[int, int], *, split: bool) -> Norm
         BlankImageError: nothing stands out from the background.
     """
     image = _as_mnist(gray, size)
-    foreground = extract_figures(gray, split=split)
+    foreground = extract_figures(gray, split=split, with_ink=image is None)
     parts = tuple((box, center_in_field(ink, size)) for box, ink in foreground.parts)
     if image is None:
+        assert foreground.ink is not None
         image = center_in_field(foreground.ink, size)
     if len(parts) == 1:
         parts = ((parts[0][0], image),)
@@ -83,13 +84,10 @@ def _as_mnist(gray: Gray, size: tuple[int, int]) -> NDArray[np.float32] | None:
     if gray.shape != size:
         return None
     ink = gray if gray[0, 0] == 0 else 255 - gray
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    if len(rows) == 0 or ink.max() < THRESHOLDS.mnist_min_peak:
+    if ink.max() < THRESHOLDS.mnist_min_peak:
         return None
-    room = [
-        round(side * THRESHOLDS.box) - int(indices[-1] - indices[0] + 1)
-        for side, indices in zip(size, (rows, columns), strict=True)
-    ]
+    box = Box.around(ink > 0)
+    room = [round(side * THRESHOLDS.box) - length for side, length in zip(size, (box.height, box.width), strict=True)]
     if not 0 <= min(room) <= THRESHOLDS.mnist_max_slack:
         return None
     offset = max(abs(center - side / 2) for center, side in zip(_center_of_mass(ink), size, strict=True))

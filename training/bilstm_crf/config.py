@@ -41,7 +41,7 @@ class DataConfig:
         metadata=doc("tagging scheme of spans; none: the tags are no spans; auto: inferred from the tags"),
     )
     encoding: str = field(
-        default="", metadata=doc("encoding of files without a byte order mark, as latin-1; without it UTF-8")
+        default="", metadata=doc("encoding of files that are no UTF-8 and have no byte order mark, as latin-1")
     )
     skip_bad: bool = field(
         default=False, metadata=doc("leave out sentences with lines that cannot be read, and count them")

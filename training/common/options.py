@@ -101,9 +101,7 @@ def add_data_file_options(parser: argparse.ArgumentParser) -> None:
     """Add `--train`, `--dev`, `--test` and how to read them to a command that reads a run, if files were moved."""
     for name in DATA_FILES:
         parser.add_argument(f"--{name}", default="", help=f"where the run's {name} file is now, or another one")
-    parser.add_argument(
-        "--encoding", default="", help="encoding of files without a byte order mark (default: as in the run)"
-    )
+    parser.add_argument("--encoding", default="", help="encoding of files that are no UTF-8 (default: as in the run)")
     parser.add_argument("--skip-bad", action="store_true", help="leave out what cannot be read, and count it")
 
 

@@ -18,6 +18,9 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
+_WIDE = ("utf-16", "utf-32")
+"""Encodings whose line feeds are several bytes."""
+
 
 def unpacked(content: bytes, name: str) -> bytes:
     """The content of a file that may be compressed with gzip.
@@ -53,7 +56,7 @@ def lines(content: bytes, name: str, encoding: str = "") -> list[str]:
     Args:
         content: UTF-8, or what a byte order mark or `encoding` says.
         name: name of the file, for error messages.
-        encoding: empty for UTF-8.
+        encoding: that of contents that are no UTF-8 and have no byte order mark; empty for none.
 
     Raises:
         DatasetError: naming the line that is not in the encoding.
@@ -68,8 +71,8 @@ def lines(content: bytes, name: str, encoding: str = "") -> list[str]:
 def decodable_lines(content: bytes, name: str, encoding: str = "") -> list[str | None]:
     """As `lines`, but None instead of a line that is not in the encoding."""
     mark, actual = next(((mark, code) for mark, code in _BYTE_ORDER_MARKS if content.startswith(mark)), (b"", ""))
-    actual = actual or encoding or "utf-8"
     body = content[len(mark) :]
+    actual = actual or _encoding(body, encoding)
     if not mark and not encoding and body[:4096].count(0) > len(body[:4096]) // 4:
         raise DatasetError(
             f"{name}: looks like UTF-16 without a byte order mark; save it as UTF-8, or add --encoding utf-16-le"
@@ -77,7 +80,7 @@ def decodable_lines(content: bytes, name: str, encoding: str = "") -> list[str |
     try:
         return list(_split(body.decode(actual)))
     except UnicodeDecodeError:
-        if actual.startswith(("utf-16", "utf-32")):  # Their lines are known only once they are decoded.
+        if actual.startswith(_WIDE):  # Their lines are known only once they are decoded.
             raise DatasetError(f"{name}: is no valid {actual.upper()}; save it as UTF-8") from None
     rows: list[str | None] = []
     for line in body.split(b"\n"):
@@ -86,6 +89,23 @@ def decodable_lines(content: bytes, name: str, encoding: str = "") -> list[str |
         except UnicodeDecodeError:
             rows.append(None)
     return rows[:-1] if body.endswith(b"\n") else rows
+
+
+def _encoding(body: bytes, named: str) -> str:
+    """The encoding of a content without a byte order mark: the named one, unless the content is plainly UTF-8.
+
+    So files of both encodings can be read together. Text beyond ASCII in another encoding is hardly ever valid UTF-8.
+    """
+    if not named:
+        return "utf-8"
+    codec = codecs.lookup(named).name
+    if body.isascii() or codec.startswith(_WIDE):
+        return codec
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return codec
+    return "utf-8"
 
 
 def _split(text: str) -> Sequence[str]:

@@ -59,7 +59,7 @@ class DataConfig:
         ),
     )
     encoding: str = field(
-        default="", metadata=doc("encoding of files without a byte order mark, as cp1252; without it UTF-8")
+        default="", metadata=doc("encoding of files that are no UTF-8 and have no byte order mark, as cp1252")
     )
     skip_bad: bool = field(
         default=False, metadata=doc("leave out lines of the files that cannot be read, and count them")

@@ -40,6 +40,18 @@ def test_a_zip_of_two_files_by_language() -> None:
     assert read_pairs(content, "opus.zip", ReadOptions(languages=("en", "de"))) == (PAIRS, ("en", "de"), ())
 
 
+def test_files_that_are_utf_8_stay_so_beside_others() -> None:
+    assert lines("Grüße\ncafé".encode(), "x", "latin-1") == lines("Grüße\ncafé".encode("latin-1"), "x", "latin-1")
+    assert lines("日本\n語".encode("iso2022_jp"), "x", "iso2022_jp") == ["日本", "語"]
+
+
+@pytest.mark.parametrize("encoding", ["UTF-16LE", "utf_16_le", "utf-32-be"])
+def test_names_of_wide_encodings_have_many_spellings(encoding: str) -> None:
+    assert lines("ä\r\nb\n".encode(encoding), "x", encoding) == ["ä", "b"]
+    with pytest.raises(DatasetError, match="is no valid UTF-"):
+        lines("ä\nb\n".encode(encoding) + b"x", "x", encoding)
+
+
 def test_only_line_feeds_end_lines() -> None:
     assert lines("a\u2028b\x0bc\x85d\r\n\ne".encode(), "x") == ["a\u2028b\x0bc\x85d", "", "e"]
 

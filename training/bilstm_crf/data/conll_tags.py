@@ -37,7 +37,7 @@ class ReadOptions:
     scheme: SchemeChoice = "auto"
     """The tagging scheme; "auto" infers it from the tags, "none" reads plain tags."""
     encoding: str = ""
-    """Encoding of files without a byte order mark; empty for UTF-8."""
+    """Encoding of files that are no UTF-8 and have no byte order mark; empty for none."""
     skip_bad: bool = False
     """Whether to leave out sentences with lines that cannot be read."""
 

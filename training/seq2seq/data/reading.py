@@ -41,7 +41,7 @@ class ReadOptions:
     header: bool | None = None
     """Whether the first line of a table names its columns; None to infer it from its words."""
     encoding: str = ""
-    """Encoding of files without a byte order mark; empty for UTF-8."""
+    """Encoding of files that are no UTF-8 and have no byte order mark; empty for none."""
     skip_bad: bool = False
     """Whether to leave out lines that cannot be read."""
 

@@ -18,6 +18,7 @@ from service.tasks.translation import TranslationPredictor
 from service.tasks.translation.subwords import clean
 from training.common.errors import ConfigError, DatasetError
 from training.common.files import append_text, write_bytes
+from training.common.locations import read_file
 from training.common.progress import progress_bar
 from training.common.run import Run
 from training.common.text_decoding import lines, unpacked
@@ -80,7 +81,7 @@ def read_sentences(data: str, text: str, language: str) -> list[str]:
 
     Args:
         data: name of the data set; empty for a file.
-        text: path of the file.
+        text: path or address of the file.
         language: the language of the sentences.
 
     Raises:
@@ -93,11 +94,7 @@ def read_sentences(data: str, text: str, language: str) -> list[str]:
             raise ConfigError(f"--data {data}: its source is {corpus.source}; the translator reads {language}")
         sentences = [pair.source for pair in corpus.splits["train"]]
     else:
-        try:
-            content = Path(text).read_bytes()
-        except OSError as error:
-            raise DatasetError(f"{text}: cannot be read ({error.strerror}); name a file of sentences") from error
-        sentences = [clean(line) for line in lines(unpacked(content, text), text)]
+        sentences = [clean(line) for line in lines(unpacked(read_file(text), text), text)]
     return list(dict.fromkeys(sentences))
 
 

@@ -82,5 +82,7 @@ def test_further_pairs_are_trained_on_but_for_those_of_dev_and_test(tmp_path: Pa
 def test_what_cannot_be_translated_is_named(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["seq2seq", "translate"]
     output = ["--output", str(tmp_path / "out.tsv")]
-    assert_user_error([*command, str(bundle), "--text", str(tmp_path / "none"), *output], "cannot be read", capsys)
+    assert_user_error(
+        [*command, str(bundle), "--text", str(tmp_path / "none"), *output], "there is no such file", capsys
+    )
     assert_user_error([*command, str(tmp_path), "--text", "x", *output], "holds no run", capsys)

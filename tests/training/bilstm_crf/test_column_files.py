@@ -193,6 +193,12 @@ def test_contradicting_schemes_are_left_out_on_request() -> None:
     assert file.notes == ("f.txt: 1 sentence left out: their tags are of another scheme (line 4)",)
 
 
+def test_a_bad_tag_of_universal_ner_does_not_change_the_column() -> None:
+    text = "1\tAl\tB-ORG\t-\tme\n2\tZaman\tI\t-\tme\n\n1\tNo\tO\t-\tme\n2\tno\tO\t-\tme\n"
+    assert error_message(text).startswith("f.txt:2: the tag I has no type")
+    assert words(text, skip_bad=True) == [("No", "no")]
+
+
 CONLL_2003 = """\
 -DOCSTART- -X- -X- O
 

@@ -118,8 +118,10 @@ def _tag_column(table: Table, requested: str) -> int:
     third = table.word + 1
     if table.width <= third:
         raise DatasetError(f"{table.name}: has no column of tags; its columns are {', '.join(table.columns)}")
-    if table.word and all(is_span_tag(table.tag(row, third)) for row in table.usable_rows()):
-        return third  # Universal NER: the columns after it name the annotators
+    if table.word:
+        are_spans = [is_span_tag(table.tag(row, third)) for row in table.usable_rows()]
+        if 2 * sum(are_spans) > len(are_spans):
+            return third  # Universal NER: the columns after it name the annotators
     return table.width - 1
 
 

@@ -118,17 +118,23 @@ def _make_app(settings: Settings, control: ModelControl) -> Lectern:
 def _serve_on(runner: asyncio.Runner, start: _Start, listeners: list[socket.socket], settings: Settings) -> None:
     from service.server.server import Server
 
+    class AnnouncingServer(Server):
+        """A server that logs that it serves, once it accepts connections by all protocols and all models are loaded."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            start.loading.add_done_callback(announce)
+
     def announce(loaded: asyncio.Task[None]) -> None:
         if not loaded.cancelled():
             freeze_objects()
             log.info("serving", extra={"fields": addresses(listeners, settings)})
 
-    server = Server(start.app, settings)
+    server = AnnouncingServer(start.app, settings)
     handle_signals(server.handle_exit)
     if start.signals.number is not None:
         server.handle_exit(start.signals.number, None)
     log.info("listening", extra={"fields": addresses(listeners, settings)})
-    start.loading.add_done_callback(announce)
     server.run_in(runner, listeners)
 
 

@@ -14,7 +14,7 @@ from service.server import grpc_port as module
 from service.server.grpc_port import grpc_port
 from service.server.listener import listen
 from service.settings import Settings
-from tests.support.processes import ROOT, environment
+from tests.support.processes import ROOT, environment, server
 
 
 def test_without_the_setting_nothing_happens() -> None:
@@ -76,3 +76,11 @@ def test_a_port_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
         grpc_port(Settings(grpc_port=other.getsockname()[1])),
     ):
         pass
+
+
+def test_grpc_accepts_connections_once_the_log_says_that_the_service_does(models_dir: Path) -> None:
+    pytest.importorskip("grpc", reason="needs the extra grpc")
+    pytest.importorskip("grpc_reflection", reason="needs the extra grpc")
+    with server(models_dir, GRPC_PORT="0") as process:
+        host, _, port = process.wait_for("serving")["grpc"].rpartition(":")
+        socket.create_connection((host, int(port)), timeout=60).close()

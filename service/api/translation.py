@@ -41,7 +41,7 @@ async def translate(request: Request) -> Response:
     task_request = predictor_of(served).parse(body)
     task_request.detected = detections
     if any(member.name == EVENT_STREAM for member in accepted(request.headers, "accept")):
-        return add_model_headers(await _stream(request, served, task_request.make_greedy()), served)
+        return add_model_headers(await _stream(request, served, task_request.mark_streamed()), served)
     return await respond(request, served, task_request)
 
 

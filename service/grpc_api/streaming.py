@@ -245,7 +245,7 @@ async def _translate(served: ServedModel, inference: ParsedInferRequest, call: C
     predictor = predictor_of(served)
     adapter = predictor.tensors
     assert isinstance(adapter, RequestTensors)
-    request = adapter.read(inference.tensors).make_greedy()
+    request = adapter.read(inference.tensors).mark_streamed()
     stream = predictor.stream(request)
 
     def write(pieces: list[str]) -> Message:

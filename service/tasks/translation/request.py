@@ -48,11 +48,11 @@ class TranslateRequest:
         self.alignment = alignment
         self.detected: Sequence[Detected] = ()
         """The language of each text, for the answer, where it was identified."""
+        self.is_streamed = False
+        """Whether the translations are sent while they are decoded."""
         self.segmented: list[SegmentedText] = []
         """The segmented texts; empty before `prepare`."""
         self._field = field
-        self.is_streamed = False
-        """Whether the translations are sent while they are decoded."""
         self._is_html = False
 
     @property
@@ -60,8 +60,8 @@ class TranslateRequest:
         """Whether segmenting the texts would block the event loop for too long."""
         return sum(map(len, self.texts)) > _MAX_SHORT_CHARACTERS
 
-    def make_greedy(self) -> TranslateRequest:
-        """Set the beam size to 1 for a streamed answer, in place, and return the request.
+    def mark_streamed(self) -> TranslateRequest:
+        """Mark the translations as sent while they are decoded, greedily, in place, and return the request.
 
         Raises:
             InvalidRequest: it asks for several hypotheses.

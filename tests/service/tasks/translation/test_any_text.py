@@ -118,7 +118,7 @@ def test_a_stream_sends_the_text_of_the_answer(pair: str) -> None:
     predictor, source = translator(pair), random.Random(pair)
     for _ in range(_TEXTS):
         text = _text(source, pair[:2])
-        request = TranslateRequest([text]).make_greedy()
+        request = TranslateRequest([text]).mark_streamed()
         predictor.preprocess(request)
         (segmented,) = request.segmented
         hypotheses = [[_hypothesis(source, predictor, ids)] for ids in segmented.segments]

@@ -183,7 +183,7 @@ class TestStream:
         self, predictor: TranslationPredictor, texts: list[str], tokens: list[tuple[int, str]], answer: str = ""
     ) -> list[Any]:
         """The deltas after `tokens`: pairs of a job's index and a piece, "" for END; every text has this answer."""
-        request = TranslateRequest(texts).make_greedy()
+        request = TranslateRequest(texts).mark_streamed()
         predictor.preprocess(request)
         stream = predictor.stream(request)
         written = []
@@ -230,8 +230,8 @@ class TestStream:
     )
     def test_a_stream_is_greedy(self, options: dict[str, int], message: str) -> None:
         with pytest.raises(InvalidRequest, match=message):
-            TranslateRequest(["a"], **options).make_greedy()
-        assert TranslateRequest(["a"], beam_size=1).make_greedy().beam_size == 1
+            TranslateRequest(["a"], **options).mark_streamed()
+        assert TranslateRequest(["a"], beam_size=1).mark_streamed().beam_size == 1
 
 
 def test_results_do_not_depend_on_the_batch(english: TranslationPredictor) -> None:

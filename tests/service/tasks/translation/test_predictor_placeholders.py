@@ -120,7 +120,7 @@ def test_no_one_of_many_symbols_is_lost(copier: TranslationPredictor) -> None:
 )  # fmt: skip
 def test_a_stream(tmp_path: Path, text: str, tokens: list[tuple[int, str]], answer: str, deltas: list[str]) -> None:
     copier = load(write_copier(tmp_path))
-    request = TranslateRequest([text]).make_greedy()
+    request = TranslateRequest([text]).mark_streamed()
     copier.preprocess(request)
     stream = copier.stream(request)
     written = []
@@ -132,7 +132,7 @@ def test_a_stream(tmp_path: Path, text: str, tokens: list[tuple[int, str]], answ
 
 def test_deltas_add_up_to_the_answer(copier: TranslationPredictor) -> None:
     text = "The 李 sleeps. I love 😀 you, 王! The dog <code>a</code>\n\n李: the house"
-    request = TranslateRequest([text]).make_greedy()
+    request = TranslateRequest([text]).mark_streamed()
     jobs = copier.preprocess(request)[JOBS].tolist()
     stream = copier.stream(request)
     deltas: list[tuple[int, str]] = []

@@ -11,15 +11,19 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from service.tasks.translation.everyday import run
 from service.tasks.translation.text.rare_words import align, find_rare_words
-from tests.benchmarks.translator_answers import Translator, open_translator, parser_of, run_benchmark, scores
-from training.seq2seq.config import TATOEBA
+from tests.benchmarks.translator_answers import (
+    Translator,
+    open_translator,
+    parser_of,
+    run_benchmark,
+    scores,
+    tatoeba_pairs,
+)
 from training.seq2seq.data.dataset import Pair
-from training.seq2seq.data.sources import load_data
 
 _SPELLINGS = {"Mary": ("Maria",), "Maria": ("Mary",)}
 """In Tatoeba's translations the one is the other as often as not."""
@@ -61,9 +65,7 @@ def _print_everyday(options: argparse.Namespace, translator: Translator) -> None
 
 def _print_tatoeba(options: argparse.Namespace, translator: Translator) -> None:
     source, target, translate = translator
-    names = {"en": "eng", "de": "deu"}
-    data = load_data(replace(TATOEBA, data=f"tatoeba:{names[source]}-{names[target]}"))
-    pairs = data.splits[options.split][: options.tatoeba]
+    pairs = tatoeba_pairs(source, target, options.split, options.tatoeba)
     answers = translate([pair.source for pair in pairs])
     print(f"Tatoeba {options.split}, {len(pairs):,} sentences; {scores(answers, [pair.target for pair in pairs])}")
     right = total = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +15,12 @@ from service.runtime.session import session_opener
 from service.tasks import load_predictor
 from service.tasks.translation import TranslationPredictor
 from training.common.errors import UserError
+from training.seq2seq.config import TATOEBA
+from training.seq2seq.data.dataset import Pair
+from training.seq2seq.data.sources import load_data
 
 LANGUAGES = frozenset(("de", "en"))
+_TATOEBA_NAMES = {"en": "eng", "de": "deu"}
 
 
 class Translator(NamedTuple):
@@ -28,6 +33,20 @@ class Translator(NamedTuple):
 
 
 def open_translator(path: Path) -> Translator:
+    """A translator that answers in this process, as `open_predictor` does.
+
+    Raises:
+        BundleError: the bundle is damaged, or does not translate between English and German.
+    """
+    predictor = open_predictor(path)
+
+    def translate(texts: Sequence[str]) -> list[str]:
+        return [result["text"] for result in predictor.answer({"texts": list(texts)})["results"]]
+
+    return Translator(predictor.selectors["source"], predictor.selectors["target"], translate)
+
+
+def open_predictor(path: Path) -> TranslationPredictor:
     """The service's predictor of a bundle in this process, one thread, any number of texts at once.
 
     Raises:
@@ -37,11 +56,17 @@ def open_translator(path: Path) -> Translator:
     predictor = load_predictor(read_bundle(path), session_opener(("cpu",), 1, False), limits)
     if not isinstance(predictor, TranslationPredictor) or set(predictor.selectors.values()) != LANGUAGES:
         raise BundleError(f"{path}: is no translator of English and German; name one, as models/translate-en-de/3")
+    return predictor
 
-    def translate(texts: Sequence[str]) -> list[str]:
-        return [result["text"] for result in predictor.answer({"texts": list(texts)})["results"]]
 
-    return Translator(predictor.selectors["source"], predictor.selectors["target"], translate)
+def tatoeba_pairs(source: str, target: str, split: str, count: int) -> list[Pair]:
+    """The first sentences of a split of Tatoeba's, with their translations.
+
+    Raises:
+        UserError: there is no such data.
+    """
+    data = load_data(replace(TATOEBA, data=f"tatoeba:{_TATOEBA_NAMES[source]}-{_TATOEBA_NAMES[target]}"))
+    return list(data.splits[split][:count])
 
 
 def scores(answers: Sequence[str], references: Sequence[str]) -> str:

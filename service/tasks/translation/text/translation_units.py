@@ -97,15 +97,19 @@ def _units(
     tag_starts, item_starts = [pair.opening.start for pair in tags], [item.span.start for item in protected]
     for start, stop in parts:
         own = slice(bisect_left(item_starts, start), bisect_left(item_starts, stop))
-        start, stop, items = _strip_symbols(text, start, stop, protected[own])
+        own_tags = tags[bisect_left(tag_starts, start) : bisect_left(tag_starts, stop)]
+        # Nothing is taken off beyond a tag: one of a pair would be left.
+        first_tag = min([pair.opening.start for pair in own_tags], default=stop)
+        last_tag = max([pair.closing.end for pair in own_tags], default=start)
+        start, stop, items = _strip_symbols(text, start, stop, protected[own], (first_tag, last_tag))
         spans = _merge_adjacent(text, items)
         if not any(_has_letter(text, *gap) for gap in gaps_between(start, stop, spans)):
             continue
-        punctuation = _LEADING_PUNCTUATION.match(text, start, spans[0].start if spans else stop)
+        punctuation = _LEADING_PUNCTUATION.match(text, start, min([first_tag, *(span.start for span in spans[:1])]))
         start = punctuation.end() if punctuation else start
-        stop = start + len(_TRAILING_BRACKETS.sub("", text[start:stop]))
-        own = slice(bisect_left(tag_starts, start), bisect_left(tag_starts, stop))
-        yield TranslationUnit(start, stop, list(tags[own]), spans)
+        kept = max(start, last_tag)
+        stop = kept + len(_TRAILING_BRACKETS.sub("", text[kept:stop]))
+        yield TranslationUnit(start, stop, list(own_tags), spans)
 
 
 def _items(text: str, spans: Sequence[Span]) -> list[_Item]:
@@ -168,15 +172,32 @@ def _separates_sentences(text: str, item: _Item) -> bool:
     return before.islower() and after.isupper()
 
 
-def _strip_symbols(text: str, start: int, stop: int, items: Sequence[_Item]) -> tuple[int, int, Sequence[_Item]]:
-    """Shrink `text[start:stop]` and its items by the symbols before its first and after its last letter."""
+def _strip_symbols(
+    text: str, start: int, stop: int, items: Sequence[_Item], tags: Range
+) -> tuple[int, int, Sequence[_Item]]:
+    """Shrink `text[start:stop]` and its items by the symbols before its first and after its last letter or tag.
+
+    Args:
+        text: any text.
+        start: the start of the part of the text.
+        stop: the end of the part of the text.
+        items: the protected items in it.
+        tags: the start of its first tag and the end of its last one.
+    """
+    first_tag, last_tag = tags
     low, high = 0, len(items)
-    while low < high and items[low].role is _Role.SYMBOL and not _has_letter(text, start, items[low].span.start):
-        start = items[low].span.end
+    while low < high and items[low].role is _Role.SYMBOL:
+        span = items[low].span
+        if span.start > first_tag or _has_letter(text, start, span.start):
+            break
+        start = span.end
         low += 1
-    while low < high and items[high - 1].role is _Role.SYMBOL and not _has_letter(text, items[high - 1].span.end, stop):
+    while low < high and items[high - 1].role is _Role.SYMBOL:
+        span = items[high - 1].span
+        if span.end < last_tag or _has_letter(text, span.end, stop):
+            break
         high -= 1
-        stop = items[high].span.start
+        stop = span.start
     return start, stop, items[low:high]
 
 

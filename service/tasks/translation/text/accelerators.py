@@ -16,7 +16,7 @@ _PATTERN = re.compile(
     rf"(?<![\w&/.]){_AND}(?P<first>[^\W\d_]+)(?![\w;&=])"
     rf"|(?<![\w&/.])(?P<before>[^\W\d_]+){_AND}(?P<after>[^\W\d_]+)(?![\w;&=])"
     r"|(?<![^\s>])_(?P<gtk>[^\W\d_]+)(?![\w*-])"
-    r"|(?<![\w./-])(?P<gtk_before>[^\W\d_]+)_(?P<gtk_after>[^\W\d_]+)(?![\w./(-])"
+    r"|(?<![\w./@#-])(?P<gtk_before>[^\W\d_]+)_(?P<gtk_after>[^\W\d_]+)(?![\w./(-])"
 )
 _TAG = "u"
 """The element that it is treated as: an underlined letter."""

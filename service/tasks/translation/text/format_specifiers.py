@@ -27,7 +27,7 @@ _PATTERNS = (
     r"\[\[[^\[\]\n]{1,200}\]\]",  # MediaWiki
     r"%\([\w.-]{1,64}\)[-+#0 ]*\d*(?:\.\d+)?[diouxXeEfFgGcrsa]",  # Python
     rf"%{_LT}[\w.-]{{1,64}}{_GT}[-+#0 ]*\d*(?:\.\d+)?[diouxXeEfFgGcsp]",  # Ruby
-    r"\{[\w.\[\]-]{0,64}(?:![rsa])?(?::[^{}\s]{0,64})?\}",  # Python, Rust, C#
+    r"\{[\w.\[\]'\"-]{0,64}(?:![rsa])?(?::[^{}\s]{0,64})?\}",  # Python, Rust, C#
     r"\{\w{1,64}, ?(?:number|date|time|spellout|ordinal|duration)(?:, ?[^{}]{1,64})?\}",  # Java, ICU
     # A message with branches, as a whole; its branches may hold arguments.
     r"\{\w{1,64}, ?(?:plural|select|selectordinal),[^{}]*+(?:\{[^{}]*+(?:\{[^{}]*+\}[^{}]*+)*+\}[^{}]*+)*+\}",
@@ -39,6 +39,9 @@ _PATTERNS = (
     r"(?<![\w:/.])(?::\w{2,40}:)+(?![\w:])",  # emoji
     r"(?<![^\s(\[\"'\u201e\u201c>])(?::[a-z][a-z_]{1,40}(?!\w|:(?![a-z])))+",  # Laravel
     rf"\b[A-Z]{{1,4}}{_AMPERSAND}[A-Z]{{1,4}}\b",  # AT&T
+    r"(?<![\w.])[A-Za-z](?:\[\w{1,20}\])+",  # elements of arrays
+    r"(?<![\w+])\w{1,20}\+\+(?![\w+])|\b[A-Z]#(?!\w)|(?<!\w)\.NET\b",  # C++, C#
+    r"(?<!\w)@(?:\.\w{1,20})?:\w(?:[\w.]{0,62}\w)?",  # linked messages of Vue
     r"(?<![\w./-])[^\W_]+(?:_+[^\W_]+)+(?![\w/-]|\.\w)",  # names of variables
     r"(?<!\S)[A-Za-z]:[A-Za-z](?!\S)",
     r"(?<!\w)[A-Za-z]:\\(?:[^\s\"<>|]*[\w\\])?",  # paths of Windows
@@ -46,6 +49,8 @@ _PATTERNS = (
     r"(?<![\w/.-])\w[\w.-]{0,64}(?:/[\w.-]{1,64}){1,16}\.[A-Za-z]\w{0,4}(?!\w)",
     r"(?<![\w.])[A-Za-z_][\w.]{0,64}\(\)",  # functions
     r"(?<![\w.])[a-z]{1,32}[A-Z]\w{0,32}[a-z]\w{0,64}",  # names in camel case
+    r"(?<![\w$])\$[A-Za-z_]\w{0,64}",  # variables of PHP and shells
+    r"(?<!\S)-[A-Za-z](?![\w-])",
     r"(?<![\w-])--[a-z][\w-]{0,64}(?:=[^\s,;)\"]{1,64})?",  # options
     r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[tvfba0\"'\\](?![a-z]))",  # escape sequences of source code
 )
@@ -53,7 +58,9 @@ _PATTERNS = (
 
 FORMAT_SPECIFIER = "|".join(_PATTERNS)
 """Matches any of them."""
-_MARKS = re.compile(rf"[%{{$\[`\\_/<&{''.join(SPECIAL_CHARACTERS.values())}]|:\w|--|\(\)|[a-z][A-Z]|[=+*^>]")
+_MARKS = re.compile(
+    rf"[%{{$\[`\\_/<&{''.join(SPECIAL_CHARACTERS.values())}]|:\w|--|(?<!\S)-[A-Za-z]|\(\)|[a-z][A-Z]|[A-Z]#|\.NET|[=+*^>]"
+)
 ESCAPED_LINE_BREAK = r"\\r\\n|\\n"
 """A line break as source code writes it."""
 

@@ -47,7 +47,14 @@ _VERSION_WORDS = {
 _GERMAN_DETERMINERS = ("der", "die", "das", "dem", "den", "des", "am", "vom", "zum", "zur", "im", "beim", "ab", "seit")
 # A code has both letters and digits: A-10482, X7kQ-92, report_2.pdf, H2O; or capitals before a number: LH 440, B 213.
 _MIXED = r"(?!\d+-[^\W\d_]{3})(?=[\w.-]{0,30}\d)(?=[\w.-]{0,30}[^\W\d_])\w+(?:[._-]\w+)*"
-_FILE_NAME = r"\w[\w-]*\.(?:pdf|txt|docx?|xlsx?|csv|json|ya?ml|html?|py|jpe?g|png|zip|exe|mp[34]|com|org|net|de)"
+_FILE_NAME = (
+    r"\w[\w-]*(?:\.[\w-]{1,30}){0,3}\.(?:"
+    r"pdf|txt|md|rst|tex|docx?|xlsx?|pptx?|od[tsp]|rtf|epub|csv|tsv|json|ya?ml|toml|xml|ini|cfg|conf|log|sql|html?|css"
+    r"|scss|php|vue|jsx?|tsx?|ipynb|py|rb|rs|cpp|hpp|sh|jpe?g|png|gif|svg|webp|bmp|wav|ogg|avi|mov|mkv|webm|mp[34]|zip|gz"
+    r"|tgz|xz|rar|iso|dmg|apk|deb|rpm|exe|dll|onnx|com|org|net|edu|gov|io|eu|de|NET)"
+)
+"""Endings of files and hosts that are no words: after a full stop without a space there may be a sentence."""
+_IPV6 = r"(?=[A-Fa-f:]{0,24}\d)(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:/\d{1,3})?(?![\w:])"
 _SERIES = r"(?:[A-ZÄÖÜ]{1,3}-[A-ZÄÖÜ]{1,2} \d{1,4}|(?!(?:I|A|AM|PM|AD|BC) )[A-ZÄÖÜ]{1,4} \d{2,6})"
 
 
@@ -108,11 +115,13 @@ def _times(language: str) -> str:
 def _codes(language: str) -> str:
     versions = "".join(rf"(?<=\b{word})|" for word in _VERSION_WORDS.get(language, ())).rstrip("|")
     patterns = [
+        rf"(?<![\w:.]){_IPV6}",
         rf"{_START}{_PHONE}{_END}",
         rf"(?<![\w.,]){_ordinal_guard(language)}{_MIXED}(?!\w)",
         rf"(?<![\w.-]){_FILE_NAME}(?!\w)",
+        r"(?<![\w.,-])\d+(?:-\d+){3,}(?![\w-])",
         rf"(?<![\w.,-]){_SERIES}(?!\w|[.,]\d)",
-        r"(?<![\w.,])\d+(?:[.:]\d+){2,}(?!\w)",
+        r"(?<![\w.,])\d+(?:[.:]\d+){2,}(?:/\d{1,3})?(?!\w)",
     ]
     if versions:
         patterns.append(rf"(?:{versions})\d+\.\d+(?!\w)")

@@ -60,6 +60,8 @@ def find_folds(unknown: set[str], subwords: Subwords) -> dict[str, str]:
     for character in unknown - JOINERS:
         if unicodedata.category(character) == "So" and character not in _FOLDED_PUNCTUATION:
             continue  # A trade mark is no TM.
+        if unicodedata.decomposition(character).startswith(("<super>", "<sub>")):
+            continue  # A square meter is no m2.
         decomposed = unicodedata.normalize("NFKD", character)
         plain = _FOLDED_PUNCTUATION.get(character) or "".join(
             part for part in decomposed if not unicodedata.combining(part)

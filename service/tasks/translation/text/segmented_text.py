@@ -14,6 +14,9 @@ from service.tasks.translation.text.invention import Kept
 from service.tasks.translation.text.placeholders import ProtectedText, fill_placeholders, word_at
 from service.tasks.translation.text.tag_transfer import InlineElement, transfer_tags
 
+_OPEN_BRACKET = re.compile(r"<[!/?]?\Z")
+"""What begins a tag or a declaration if a letter follows."""
+
 
 class SourceUnit(NamedTuple):
     """The part of a text that one or more segments are of."""
@@ -136,7 +139,7 @@ class SegmentedText:
 
     def _space_after(self, kept: str, translated: str) -> str:
         """A space between a `<` of HTML that was no tag and a letter, which would make it one; else nothing."""
-        return " " if self.is_html and kept.endswith("<") and translated[:1].isalpha() else ""
+        return " " if self.is_html and _OPEN_BRACKET.search(kept) and translated[:1].isalpha() else ""
 
     def format_words(self, index: int, words: str) -> str:
         """Words of a segment's translation, in capitals if the segment was, and escaped if the text is HTML."""

@@ -83,8 +83,8 @@ class Span:
 _ALWAYS = (
     r"(?P<ENTITY>&(?:[A-Za-z]{2,16}|#\d{1,6});)"
     # Without the punctuation after them.
-    r"|(?P<URL>(?i:(?:https?|ftp)://|www\.)(?:[^\s<>\"()]|\([^\s<>\"()]*\))*(?:[\w/]|\([^\s<>\"()]*\)))"
-    r"|(?P<EMAIL>(?<![\w.+%-])[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})"
+    r"|(?P<URL>(?i:(?<![a-z\d+.-])[a-z][a-z\d+.-]{1,15}://|www\.)(?:[^\s<>\"()]|\([^\s<>\"()]*\))*(?:[\w/]|\([^\s<>\"()]*\)))"
+    r"|(?P<EMAIL>(?<![\w.+%-])(?:mailto:)?[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})"
     # No word of an alphabet with spaces between its words (Latin, Greek, Cyrillic) is as long as this.
     r"|(?P<LONG_WORD>(?<![0-9A-Za-z_\xaa-\u052f])[0-9A-Za-z_\xaa-\u052f]{100,})"
 )
@@ -191,7 +191,8 @@ def _pattern(
     pattern = _ALWAYS
     if languages:
         if specifiers:
-            pattern += f"|(?P<FORMAT_SPECIFIER>{FORMAT_SPECIFIER})"
+            others = "" if line_breaks else f"|{ESCAPED_LINE_BREAK}"
+            pattern += f"|(?P<FORMAT_SPECIFIER>{FORMAT_SPECIFIER}{others})"
         pattern += _WITH_PLACEHOLDERS
         if numbers:
             pattern += f"|{number_pattern(*languages)}"

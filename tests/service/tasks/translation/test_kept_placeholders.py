@@ -23,6 +23,17 @@ _KINDS = (
         "/usr/local/bin",
         "src/app/a.py",
     ),
+    *("README.md", "archive.tar.gz", "node.js", "my-app.config.ts", "C++", "C#", ".NET", "ASP.NET", "a[0]", "x[i][j]"),
+    *(
+        "mailto:anna@example.com",
+        "s3://bucket/key",
+        "postgres://user:secret@host/db",
+        "10.0.0.0/8",
+        "2001:db8::1",
+        "::1",
+    ),
+    *("@user_name", "#first_release", "@:common.title", "@.lower:common.title", "m\u00b2", "H\u2082O"),
+    *("{user['name']}", '{user["name"]}', "$name", "-v", "978-3-16-148410-0"),
     *("getUserName()", "--help", "~/.bashrc", "C:\\Temp\\a.txt", "{name\u0301}"),
 )
 _TEXTS = {

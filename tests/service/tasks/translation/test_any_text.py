@@ -16,7 +16,9 @@ from service.tasks.translation.subwords import END, PLACEHOLDER, SPACE_SYMBOL, T
 from service.tasks.translation.text import AnswerBuilder, SegmentedText
 from service.tasks.translation.text.code import is_code
 from service.tasks.translation.text.html import find_markup
+from service.tasks.translation.text.markdown import add_markdown
 from service.tasks.translation.text.spans import SpanKind
+from service.tasks.translation.text.structure import find_structure
 from tests.service.tasks.translation.test_kept import PAIRS, translator
 
 _TEXTS = 150
@@ -32,7 +34,7 @@ _SPECIAL = (
     "%s", "%1$s", "{name}", "{n, plural, one {# day} other {# days}}", "{{x}}", "a=b", "x^2", ":smile:", "AT&T", "f()",
     "<b>", "</b>", "<i>", "</i>", "<br>", "<a href='x'>", "</a>", "<code>", "</code>", "<!--", "-->", "<b>1</b>",
     "&File", "E&xit", "_File", "(&O)", "<b>&File</b>", "<i>E&xit</i>", "**&File**", "[a](b)", "_File<br>",
-    "&<b>File</b>",
+    "&<b>File</b>", "**😀 x**", "*x 😀*", "![x](a.png)", "[, x](b)", "~~❤ x~~",
     "&amp;", "&lt;", "&#38;", "&#x0;", "&nbsp;", "&notanentity;",
     "1", "3,5", "$5", "12:30", "2024-01-02", "5th", "z. B.", "http://x.org/a(b)", "a@b.co",
     "@bob", "C:\\a", "a_b_c",
@@ -68,6 +70,13 @@ def _hypothesis(source: random.Random, predictor: TranslationPredictor, ids: lis
 
 def _tags(text: str) -> Counter[str]:
     return Counter(text[span.start : span.end] for span in find_markup(text) if span.kind in _VERBATIM)
+
+
+def _marks(text: str) -> Counter[str]:
+    """The marks of Markdown's links and emphasis."""
+    markup = find_structure(text, find_markup(text))
+    marks = [span for span in add_markdown(text, markup) if span not in markup]
+    return Counter(text[span.start : span.end] for span in marks)
 
 
 def _unbalanced(text: str) -> int:
@@ -111,6 +120,8 @@ def test_nothing_is_lost(pair: str, is_html: bool) -> None:
         if is_html:
             assert _tags(answer) == _tags(text), (text, answer)
             assert _unbalanced(answer) <= _unbalanced(text), (text, answer)
+        for mark, count in () if is_html else _marks(text).items():
+            assert answer.count(mark) >= count, (mark, text, answer)
 
 
 @pytest.mark.parametrize("pair", PAIRS)
@@ -150,17 +161,31 @@ def test_a_tag_beside_an_accelerator(text: str, answer: str) -> None:
     assert result["text"] == answer
 
 
+@pytest.mark.parametrize(
+    ("text", "marks"),
+    [
+        ("**😀 Der Hund** schläft.", ["**", "**", "😀"]),
+        ("Ich sehe **den Hund 😀**", ["**", "**", "😀"]),
+        ("![Der Hund](b.png) ist gut.", ["![", "](b.png)"]),
+        ("[, der Hund](b.html) ist gut.", ["[", "](b.html)"]),
+    ],
+)
+def test_a_mark_of_markdown_beside_a_symbol_stays(text: str, marks: list[str]) -> None:
+    (result,) = translator("de-en").answer({"text": text, "beam_size": 1})["results"]
+    for mark in marks:
+        assert result["text"].count(mark) == marks.count(mark), result
+
+
 def test_no_letter_makes_a_tag_of_a_sign() -> None:
     predictor = translator("de-en")
-    request = TranslateRequest(["<öffnen> und <äöü>"]).mark_html()
-    predictor.preprocess(request)
-    (segmented,) = request.segmented
-    target = predictor._parts.target
-    restored = [
-        segmented.restore(index, Hypothesis(tuple(target.encode("open")), 0.0, None), predictor._parts.source, target)
-        for index in range(len(segmented.segments))
-    ]
-    assert find_markup(segmented.join(restored)) == []
+    source, target = predictor._parts.source, predictor._parts.target
+    for text in ("<öffnen> und <äöü>", "<!-- öffnen>", "</ öffnen>", "<?öffnen>"):
+        request = TranslateRequest([text]).mark_html()
+        predictor.preprocess(request)
+        (segmented,) = request.segmented
+        hypothesis = Hypothesis(tuple(target.encode("open")), 0.0, None)
+        restored = [segmented.restore(index, hypothesis, source, target) for index in range(len(segmented.segments))]
+        assert find_markup(segmented.join(restored)) == [], text
 
 
 @pytest.mark.parametrize("line", ["    f(" + "," * 40_000, "a(" + "=" * 40_000, 'f("' + ",)" * 20_000 + "!"])

@@ -105,7 +105,7 @@ class Predictor(ABC, Generic[RequestT]):
 
     @abstractmethod
     def preprocess(self, request: RequestT) -> Tensors:
-        """Turn a request into tensors.
+        """Turn a request into tensors; what `postprocess` has to know of their rows stays on the request.
 
         Raises:
             InvalidRequest: naming the field.

@@ -106,6 +106,8 @@ class AnswerBuilder:
             if self._guard and self._guard.after(text.segments[index], hypothesis):
                 continue
             replacement = text.restore(index, hypothesis, self._source, self._target)
+            if replacement == translations[index]:
+                continue  # As after joining, which takes time for each of many segments.
             joined = text.join({**translations, index: replacement})
             if joined not in seen:
                 seen.add(joined)

@@ -122,7 +122,7 @@ class _Stream:
                     return
                 answer = _Answer()
                 self._answers.put_nowait(answer)
-                task = asyncio.ensure_future(self._answer(body, answer, self._begin(), checked))
+                task = asyncio.ensure_future(self._answer(body, answer, checked))
                 self._work.add(task)
                 task.add_done_callback(self._work.discard)
                 checked = None
@@ -130,15 +130,15 @@ class _Stream:
             stopping.cancel()
             self._answers.put_nowait(None)
 
-    async def _answer(self, body: bytes, answer: _Answer, call: Call, checked: Call | None) -> None:
+    async def _answer(self, body: bytes, answer: _Answer, checked: Call | None) -> None:
         """Work on one request; its answer or its error is in `answer` at the end.
 
         Args:
             body: its message.
             answer: gets what is sent.
-            call: the request.
             checked: a call of the same sender that was checked and has not been answered.
         """
+        call = self._begin()  # Not before: a task that is cancelled before its first step would not end it.
         code, identifier = StatusCode.CANCELLED, ""
         share = Share(self._service.body_budget)
         try:

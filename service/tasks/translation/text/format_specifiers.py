@@ -50,7 +50,6 @@ _PATTERNS = (
     r"(?<![\w.])[A-Za-z_][\w.]{0,64}\(\)",  # functions
     r"(?<![\w.])[a-z]{1,32}[A-Z]\w{0,32}[a-z]\w{0,64}",  # names in camel case
     r"(?<![\w$])\$[A-Za-z_]\w{0,64}",  # variables of PHP and shells
-    r"(?<!\S)-[A-Za-z](?![\w-])",
     r"(?<![\w-])--[a-z][\w-]{0,64}(?:=[^\s,;)\"]{1,64})?",  # options
     r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[tvfba0\"'\\](?![a-z]))",  # escape sequences of source code
 )
@@ -59,7 +58,7 @@ _PATTERNS = (
 FORMAT_SPECIFIER = "|".join(_PATTERNS)
 """Matches any of them."""
 _MARKS = re.compile(
-    rf"[%{{$\[`\\_/<&{''.join(SPECIAL_CHARACTERS.values())}]|:\w|--|(?<!\S)-[A-Za-z]|\(\)|[a-z][A-Z]|[A-Z]#|\.NET|[=+*^>]"
+    rf"[%{{$\[`\\_/<&{''.join(SPECIAL_CHARACTERS.values())}]|:\w|--|\(\)|[a-z][A-Z]|[A-Z]#|\.NET|[=+*^>]"
 )
 ESCAPED_LINE_BREAK = r"\\r\\n|\\n"
 """A line break as source code writes it."""

@@ -33,7 +33,7 @@ _KINDS = (
         "::1",
     ),
     *("@user_name", "#first_release", "@:common.title", "@.lower:common.title", "m\u00b2", "H\u2082O"),
-    *("{user['name']}", '{user["name"]}', "$name", "-v", "978-3-16-148410-0"),
+    *("{user['name']}", '{user["name"]}', "$name", "978-3-16-148410-0"),
     *("getUserName()", "--help", "~/.bashrc", "C:\\Temp\\a.txt", "{name\u0301}"),
 )
 _TEXTS = {

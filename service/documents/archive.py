@@ -17,6 +17,8 @@ from service.errors import DocumentTooLarge, MalformedDocument
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = 0x1
 _PIECE = 64 * 1024
+_MAX_RATIO, _FREE_BYTES = 200, 4 * 2**20
+"""Largest unpacked size, by the size of the archive; text shrinks to a tenth. Small archives may grow to so much."""
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -70,6 +72,10 @@ class Archive:
                 while piece := member.read(_PIECE):
                     size += len(piece)
                     self._check_size(size)
+        if size > max(_MAX_RATIO * len(self.content), _FREE_BYTES):
+            raise DocumentTooLarge(
+                f"is more than {_MAX_RATIO} times as large when unpacked, which no document is; save it again"
+            )
 
     def _check(self, members: list[zipfile.ZipInfo]) -> None:
         if len(members) > self._limits.max_members:

@@ -13,6 +13,10 @@ from service.errors import DocumentTooLarge, MalformedDocument
 
 _MAX_SEGMENTS = 100_000
 """Maximum number of segments; a long novel has about 10,000."""
+_MAX_ELEMENTS = 1_000_000
+"""Maximum number of elements of XML that are read; takes about 10 seconds. A long novel has about 200,000."""
+_MAX_OVERHEAD = 10
+"""Characters of a text file, for each character that may be translated: times, tags and comments are most of some."""
 _MAX_PARTS = 500_000
 """Maximum number of parts of all paragraphs with text; takes about 100 MB of memory."""
 _TAG = re.compile(r"<[^>]*>")
@@ -144,6 +148,7 @@ class SegmentCollector:
         self._limits = limits
         self._characters = 0
         self._parts = 0
+        self._elements = 0
 
     def add(self, segment: Segment) -> int:
         """Add a segment; returns its index.
@@ -165,6 +170,16 @@ class SegmentCollector:
             self.add(segment)
         return range(first, len(self.segments))
 
+    def count_element(self) -> None:
+        """Count an element of XML.
+
+        Raises:
+            DocumentTooLarge: there are too many.
+        """
+        self._elements += 1
+        if self._elements > _MAX_ELEMENTS:
+            raise DocumentTooLarge(f"has more than {_MAX_ELEMENTS} elements of XML; send it in parts")
+
     def count_parts(self, number: int) -> None:
         """Count parts of paragraphs that are kept in memory.
 
@@ -180,3 +195,12 @@ def check_characters(characters: int, limits: DocumentLimits) -> None:
     """Raise DocumentTooLarge for more characters than the limit."""
     if characters > limits.max_characters:
         raise DocumentTooLarge(f"has more than {limits.max_characters} characters, the limit; send it in parts")
+
+
+def check_length(text: str, limits: DocumentLimits) -> None:
+    """Raise DocumentTooLarge for a file that is too long for the limit of characters, whatever in it is translated."""
+    if len(text) > _MAX_OVERHEAD * limits.max_characters:
+        raise DocumentTooLarge(
+            f"has {len(text)} characters, the limit is {_MAX_OVERHEAD * limits.max_characters} for a file of which at "
+            f"most {limits.max_characters} are translated; send it in parts"
+        )

@@ -19,9 +19,10 @@ from service.documents.xml_events import XmlVisitor, read_events
 from service.documents.xml_grammar import Grammar, Role
 from service.documents.xml_paragraphs import XmlPart
 from service.documents.zipped_xml import ZippedXml
-from service.errors import MalformedDocument
+from service.errors import DocumentTooLarge, MalformedDocument
 
 _CONTENT_TYPES = "[Content_Types].xml"
+_MAX_CONTENT_TYPES = 2**20
 _PART_TYPE = re.compile(
     r"application/vnd\.openxmlformats-officedocument\.wordprocessingml\."
     r"(?:document\.main|template\.main|header|footer|footnotes|endnotes|comments)\+xml"
@@ -211,7 +212,10 @@ def _part_names(archive: Archive) -> list[str]:
     if _CONTENT_TYPES not in archive.names:
         raise MalformedDocument("is no Word document: it has no list of content types; give it the right suffix")
     types = _ContentTypes()
-    read_events(archive.read(_CONTENT_TYPES), _PREFIXES, types, _CONTENT_TYPES)
+    listed = archive.read(_CONTENT_TYPES)
+    if len(listed) > _MAX_CONTENT_TYPES:
+        raise DocumentTooLarge(f"has a list of content types of more than {_MAX_CONTENT_TYPES} bytes; save it again")
+    read_events(listed, _PREFIXES, types, _CONTENT_TYPES)
     if types.has_macros:
         raise MalformedDocument("is a document with macros; save it as a .docx without macros")
     if not types.has_main:

@@ -70,6 +70,7 @@ class ParagraphScanner:
 
     def start(self, name: str, attributes: Mapping[str, str], start: int, stop: int) -> None:
         """Implements `XmlHandler`."""
+        self._collector.count_element()
         parent = self._frames[-1]
         role = self._grammar.role(name, attributes, parent.role)
         skipped = parent.skipped or role is Role.SKIPPED

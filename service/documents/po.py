@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import polib
 
-from service.documents.document import Document, DocumentLimits, Segment, SegmentCollector
+from service.documents.document import Document, DocumentLimits, Segment, SegmentCollector, check_length
 from service.documents.plural_forms import plural_forms
 from service.documents.text_decoding import DecodedText, decode, has_byte_order_mark
 from service.documents.wrapping import cut
@@ -22,6 +22,8 @@ _CHARSET = re.compile(rb"^\"Content-Type:[^\n\"]*charset=([\w.:-]+)", re.IGNOREC
 _NO_CHARSET = "CHARSET"
 """What a template has instead."""
 _PLURALS = re.compile(r"nplurals\s*=\s*([1-9])\b")
+_MAX_STRINGS = 200_000
+"""Keywords such as `msgid`: polib takes 10 seconds for so many."""
 _STRING_START = re.compile(r"[ \t]*(?:#~[ \t]*)?(msg\w+(?:\[\d+\])?[ \t]*)?\"")
 _STRING_REST = re.compile(r"(?:[^\"\\]|\\.)*+\"[ \t]*")
 _MAX_MESSAGE = 50_000
@@ -40,6 +42,7 @@ def read_po(content: bytes, limits: DocumentLimits) -> Document:
         DocumentTooLarge: it has too many characters, or a message that is too long.
     """
     file = _decode(content)
+    check_length(file.text, limits)
     text = file.text.replace("\r\n", "\n")
     _check_strings(text)
     is_wrapped = all(len(line) <= _MAX_LINE_LENGTH for line in text.split("\n") if line.endswith('"'))
@@ -54,15 +57,22 @@ def read_po(content: bytes, limits: DocumentLimits) -> Document:
 
 
 def _check_strings(text: str) -> None:
-    """Raise an error for a message that is too long, and for a string without its end, of which polib loses a part."""
-    length = 0
+    """Raise an error for what polib takes long for, and for a string without its end, of which it loses a part."""
+    length, comments, messages = 0, 0, 0
     for number, line in enumerate(text.split("\n"), 1):
         start = _STRING_START.match(line)
         if start and not _STRING_REST.fullmatch(line, start.end()):
             raise MalformedDocument(f"is no message catalog in line {number}: a string has no end, or two")
-        length = length + len(line) if start and not start[1] else 0
-        if length > _MAX_MESSAGE:
-            raise DocumentTooLarge(f"has a message of more than {_MAX_MESSAGE} characters up to line {number}")
+        is_keyword = start is not None and start[1] is not None
+        messages += is_keyword
+        length = 0 if is_keyword or not start else length + len(line)
+        comments = 0 if is_keyword else comments + (0 if start else len(line))
+        if max(length, comments) > _MAX_MESSAGE:
+            raise DocumentTooLarge(
+                f"has a message or comments of more than {_MAX_MESSAGE} characters up to line {number}"
+            )
+        if messages > _MAX_STRINGS:
+            raise DocumentTooLarge(f"has more than {_MAX_STRINGS} messages and translations; send it in parts")
 
 
 class _Entry(NamedTuple):

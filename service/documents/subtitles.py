@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from service.documents.document import Document, DocumentLimits, Segment, SegmentCollector
+from service.documents.document import Document, DocumentLimits, Segment, SegmentCollector, check_length
 from service.documents.spliced_text import Splice, SplicedText
 from service.documents.text_decoding import decode
 from service.documents.wrapping import cut, rebreak
@@ -43,6 +43,7 @@ def read_vtt(content: bytes, limits: DocumentLimits) -> Document:
 
 def _read(content: bytes, limits: DocumentLimits, suffix: str, *, is_html: bool) -> Document:
     file = decode(content)
+    check_length(file.text, limits)
     collector = SegmentCollector(limits)
     splices: list[Splice] = []
     for caption in _captions(file.text):

@@ -32,6 +32,36 @@ def test_an_archive_that_grows_more_than_it_says_is_refused() -> None:
         read_document("a.docx", lying, LIMITS)
 
 
+def test_an_archive_that_grows_more_than_documents_do_is_refused() -> None:
+    with pytest.raises(DocumentTooLarge, match="more than 200 times as large when unpacked"):
+        read_document("a.docx", docx(PARAGRAPH, others={"a.bin": bytes(5_000_000)}), DocumentLimits())
+    assert read_document("a.docx", docx(PARAGRAPH, others={"a.bin": bytes(4_000_000)}), DocumentLimits()).segments
+
+
+def test_many_elements_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.documents.document._MAX_ELEMENTS", 1_000)
+    with pytest.raises(DocumentTooLarge, match="more than 1000 elements of XML"):
+        read_document("a.docx", docx("<w:p/>" * 1_000), LIMITS)
+
+
+def test_a_long_list_of_content_types_is_refused() -> None:
+    content = zipped({"[Content_Types].xml": "<T>" + "<O/>" * 300_000 + "</T>"})
+    with pytest.raises(DocumentTooLarge, match="list of content types of more than 1048576 bytes"):
+        read_document("a.docx", content, DocumentLimits())
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.srt", b"\n" * 1_001),
+        ("a.po", b"#\n" * 501),
+    ],
+)
+def test_files_with_much_beside_their_text_are_refused(name: str, content: bytes) -> None:
+    with pytest.raises(DocumentTooLarge, match="the limit is 1000 for a file of which at most 100 are translated"):
+        read_document(name, content, DocumentLimits(max_characters=100))
+
+
 def test_many_members_are_refused() -> None:
     with pytest.raises(DocumentTooLarge, match="holds 64 files, the limit is 50"):
         read_document("a.docx", docx(PARAGRAPH, others={f"{number}.xml": b"" for number in range(61)}), LIMITS)
@@ -127,7 +157,7 @@ def test_damaged_bytes_are_one_clear_error(name: str) -> None:
 HUGE = {
     "attribute": '<w:p a="{}"><w:r><w:t>Hello</w:t></w:r></w:p>'.format("x" * 1_000_000),
     "attributes": "<w:p {}/>".format(" ".join(f'a{number}="x"' for number in range(100_000))),
-    "empty runs": "<w:p>" + "<w:r/>" * 200_000 + "<w:r><w:t>Hello</w:t></w:r></w:p>",
+    "empty runs": "<w:p>" + "<w:r/>" * 20_000 + "<w:r><w:t>Hello</w:t></w:r></w:p>",
     "formats": "<w:p>"
     + "".join(f'<w:r><w:rPr><w:sz w:val="{number}"/></w:rPr><w:t>a </w:t></w:r>' for number in range(2_000))
     + "</w:p>",

@@ -157,9 +157,14 @@ def test_what_is_no_catalog_is_refused(content: bytes, text: str) -> None:
         read_document("a.po", content, DocumentLimits())
 
 
+def test_comments_that_take_long_are_refused() -> None:
+    with pytest.raises(DocumentTooLarge, match="comments of more than 50000 characters up to line"):
+        read_document("a.po", ("# a\n\n" * 20_000 + entry("a")).encode(), DocumentLimits())
+
+
 def test_messages_that_take_long_are_refused() -> None:
     content = f'{HEADER}\nmsgid ""\n' + '"a"\n' * 20_000 + 'msgstr ""\n'
-    with pytest.raises(DocumentTooLarge, match="message of more than 50000 characters up to line"):
+    with pytest.raises(DocumentTooLarge, match="message or comments of more than 50000 characters up"):
         read_document("a.po", content.encode(), DocumentLimits())
 
 

@@ -27,6 +27,7 @@ from service.bundle.files import open_plain_file, sha256_of_plain_file
 from service.errors import ConfigurationError
 from service.runtime.providers import runtime_version
 from service.serving.states import PreparedVersion
+from service.temporary_folders import lock_folder, locked_folder, make_temporary_folder
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class PreparedCache:
         folder = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=self._root))
         try:
             # Else another server would remove it whose clock is an hour ahead.
-            with _locked(folder, fcntl.LOCK_SH):
+            with locked_folder(folder, fcntl.LOCK_SH):
                 yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -105,7 +106,7 @@ class PreparedCache:
                     continue
                 partial = folder.name.startswith(_PARTIAL)
                 if now - status.st_mtime > (3600 if partial else _UNUSED_SECONDS):
-                    with _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    with locked_folder(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
                         shutil.rmtree(folder, ignore_errors=True)
 
     def _remove(self, entry: Path) -> None:
@@ -177,10 +178,8 @@ class CacheFolder:
 
     def _make_temporary(self) -> None:
         try:
-            _remove_abandoned(Path(tempfile.gettempdir()))
-            self.path = Path(tempfile.mkdtemp(prefix=_TEMPORARY))
             # Locked while it is in use: neither systemd-tmpfiles nor another server removes it then.
-            self._lock = _lock_folder(self.path)
+            self.path, self._lock = make_temporary_folder(_TEMPORARY)
         except OSError as error:
             log.warning("no folder for prepared models", extra={"fields": {"reason": str(error)}})
 
@@ -189,7 +188,7 @@ class CacheFolder:
         if self._lock is not None and self.path is not None:
             with contextlib.suppress(OSError):
                 if not _is_same(self._lock, self.path):
-                    before, self._lock = self._lock, _lock_folder(self.path)
+                    before, self._lock = self._lock, lock_folder(self.path)
                     os.close(before)
 
 
@@ -235,38 +234,6 @@ def _is_own(folder: Path) -> bool:
 
 def _is_same(descriptor: int, path: Path) -> bool:
     return os.path.samestat(os.fstat(descriptor), path.stat())
-
-
-def _lock_folder(folder: Path) -> int:
-    """Lock a folder for this process alone until the descriptor is closed."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, how: int) -> Iterator[None]:
-    """Hold a lock on a folder. Raises OSError where another process has one."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, how)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _remove_abandoned(root: Path) -> None:
-    """Remove the temporary folders of servers that were killed: those that nobody holds locked."""
-    for folder in root.glob(f"{_TEMPORARY}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - folder.stat().st_mtime < 60:  # Perhaps made this moment, and not yet locked.
-                continue
-            with _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _hashes(folder: Path) -> dict[str, str]:

@@ -7,7 +7,9 @@ meanwhile. Here regular expressions find the boundaries, slice by slice, and the
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 
 from python_multipart.multipart import parse_options_header
 
@@ -22,6 +24,7 @@ _MAX_HEADERS_BYTES = 8 * 1024
 _SLICE_BYTES = 256 * 1024
 """Bytes that are searched before the event loop turns: less than a millisecond."""
 _PARTS_PER_TURN = 32
+_EXTENDED_FILENAME = re.compile(rb";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]*)", re.IGNORECASE)
 _MAX_PADDING = 32
 """Blanks between a boundary and the end of its line."""
 
@@ -36,7 +39,13 @@ class Part:
 
     name: str
     content: bytes
-    is_file: bool
+    filename: str | None = None
+    """The name of the file, which may be empty; None of a field."""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file."""
+        return self.filename is not None
 
     @property
     def text(self) -> str:
@@ -78,11 +87,12 @@ async def split_multipart(body: bytes, boundary: bytes, turns: Turns, *, max_fil
     longest = len(boundary) + _MAX_PADDING + 6
     match = re.compile(line).match(body) or await _search(delimiter, body, 0, longest, turns)
     files = fields = 0
-    parts: list[tuple[str, bool, int, int]] = []
+    parts: list[tuple[str, str | None, int, int]] = []
     while match[1] != b"--":
         if len(parts) % _PARTS_PER_TURN == _PARTS_PER_TURN - 1:
             await turns.next()
-        name, is_file, start = _read_headers(body, match.end())
+        name, filename, start = _read_headers(body, match.end())
+        is_file = filename is not None
         files += is_file
         fields += not is_file
         if files > max_files and is_file:
@@ -93,9 +103,9 @@ async def split_multipart(body: bytes, boundary: bytes, turns: Turns, *, max_fil
             raise unreadable(f"it has over {max_fields} fields")
         # The line break before a boundary belongs to it; that after the headers is also one before an empty content.
         match = await _search(delimiter, body, start - 2, longest, turns)
-        parts.append((name, is_file, start, max(start, match.start())))
+        parts.append((name, filename, start, max(start, match.start())))
     await turns.next()
-    return [Part(name, body[start:end], is_file) for name, is_file, start, end in parts]
+    return [Part(name, body[start:end], filename) for name, filename, start, end in parts]
 
 
 async def _search(pattern: re.Pattern[bytes], body: bytes, start: int, longest: int, turns: Turns) -> re.Match[bytes]:
@@ -113,8 +123,8 @@ def _cut_short() -> MalformedBody:
     return MalformedBody("the multipart body is cut short: its closing boundary is missing")
 
 
-def _read_headers(body: bytes, start: int) -> tuple[str, bool, int]:
-    """The name of a part, whether it is a file, and where its content starts."""
+def _read_headers(body: bytes, start: int) -> tuple[str, str | None, int]:
+    """The name of a part, the name of its file (None of a field), and where its content starts."""
     end = body.find(b"\r\n\r\n", start - 2, start + _MAX_HEADERS_BYTES)
     headers = body[start : end if end >= 0 else start + _MAX_HEADERS_BYTES].split(b"\r\n")
     if any(len(header) > MAX_HEADER_BYTES for header in headers):
@@ -128,8 +138,18 @@ def _read_headers(body: bytes, start: int) -> tuple[str, bool, int]:
         if name.strip().lower() == b"content-disposition":
             options = parse_options_header(value.strip())[1]
             if b"name" in options:
-                return _decode(options[b"name"]), b"filename" in options, end + 4
+                return _decode(options[b"name"]), _filename(value, options), end + 4
     raise unreadable("a part has no content-disposition with a name")
+
+
+def _filename(header: bytes, options: Mapping[bytes, bytes]) -> str | None:
+    """The name of the file in a content-disposition; None where it has none.
+
+    RFC 7578 has no `filename*`. Clients that send it nevertheless put something unreadable beside it, or nothing.
+    """
+    match = _EXTENDED_FILENAME.search(header)
+    name = unquote_to_bytes(match[1]) if match else options.get(b"filename")
+    return None if name is None else name.decode(errors="replace")
 
 
 def _decode(name: bytes) -> str:

@@ -25,7 +25,7 @@ def _split(body: bytes, boundary: bytes = b"x", *, max_files: int = 2, max_field
 )
 def test_a_content_may_look_almost_like_a_boundary(content: bytes) -> None:
     body = b"--x\r\n" + FIELD + content + b"\r\n--x\r\n" + FILE + content + b"\r\n--x--\r\n"
-    assert _split(body) == [Part("a", content, False), Part("f", content, True)]
+    assert _split(body) == [Part("a", content), Part("f", content, "f.png")]
 
 
 def test_boundaries_are_found_across_slices(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,7 +36,7 @@ def test_boundaries_are_found_across_slices(monkeypatch: pytest.MonkeyPatch) -> 
     for size in (1, 7, 16):
         monkeypatch.setattr(multipart, "_SLICE_BYTES", size)
         for content, body in bodies:
-            assert _split(body) == [Part("f", content, True), Part("a", b"1", False)]
+            assert _split(body) == [Part("f", content, "f.png"), Part("a", b"1")]
 
 
 def test_what_stands_around_the_form_is_left_out() -> None:
@@ -46,7 +46,7 @@ def test_what_stands_around_the_form_is_left_out() -> None:
         (b"hello\r\n", b"bye"),
         (b"--xy\r\n", b"\r\n--x\r\n"),
     ):
-        assert _split(before + b"--x\r\n" + FIELD + b"1\r\n--x--" + after) == [Part("a", b"1", False)]
+        assert _split(before + b"--x\r\n" + FIELD + b"1\r\n--x--" + after) == [Part("a", b"1")]
     assert _split(b"--x--\r\n") == []
 
 
@@ -82,4 +82,23 @@ def test_too_many_files_are_told_apart() -> None:
 
 def test_a_field_that_is_not_utf_8_is_refused() -> None:
     with pytest.raises(MalformedBody, match="'a' is not UTF-8"):
-        _ = Part("a", b"\xff", is_file=False).text
+        _ = Part("a", b"\xff").text
+
+
+@pytest.mark.parametrize(
+    ("parameters", "filename"),
+    [
+        (b'filename="a.txt"', "a.txt"),
+        (b'filename=""', ""),
+        (b"filename=a.txt", "a.txt"),
+        (b'filename="\xc3\xbc.txt"', "\u00fc.txt"),
+        (b'filename="\xfc.txt"', "\ufffd.txt"),
+        (b'filename="a\\"b.txt"', 'a"b.txt'),
+        (b"filename*=utf-8''%C3%BC.txt", "\u00fc.txt"),
+        (b"filename=\"=?utf-8?B?w7wudHh0?=\"; filename*=UTF-8'de'%C3%BC.txt", "\u00fc.txt"),
+        (b'other="x"', None),
+    ],
+)
+def test_the_name_of_a_file(parameters: bytes, filename: str | None) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="f"; ' + parameters + b"\r\n\r\n1\r\n--x--"
+    assert _split(body) == [Part("f", b"1", filename)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -21,7 +23,9 @@ from service.api import (
     health,
     image_classification,
     libretranslate,
+    libretranslate_files,
     libretranslate_info,
+    libretranslate_suggest,
     open_inference,
     openai,
     token_classification,
@@ -32,16 +36,19 @@ from service.api.access import Access
 from service.api.bodies import BodyBudget
 from service.api.errors import write_error
 from service.api.fast_path import FastPath
+from service.api.file_workers import FileWorkers
 from service.api.inline_path import InlinePath
 from service.api.middleware import RequestMiddleware
 from service.api.openapi import describe
 from service.api.operation import Context, Operation, error_shape
-from service.observability import Metrics
+from service.observability import MULTIPROCESS_DIR, Metrics
 from service.serving.canary import Canary
 from service.serving.registry import ModelRegistry
 from service.serving.repository import ModelRepository
 from service.serving.states import ModelControl
 from service.settings import Settings
+from service.storage.suggestions import Suggestions
+from service.storage.translated_files import TranslatedFiles
 
 OPERATIONS: tuple[Operation, ...] = (
     *health.OPERATIONS,
@@ -51,12 +58,17 @@ OPERATIONS: tuple[Operation, ...] = (
     *translation.OPERATIONS,
     *word_vectors.OPERATIONS,
     *libretranslate.OPERATIONS,
+    *libretranslate_files.OPERATIONS,
+    *libretranslate_suggest.OPERATIONS,
     *libretranslate_info.OPERATIONS,
     *open_inference.OPERATIONS,
 )
 
 _UNROUTED = replace(docs_pages.PAGES[0], path="(no route)", summary="Every path and method without an operation")
 """Stands for the operation of a request that has none, in the checks that every request passes."""
+
+_SWEEP_SECONDS = 30.0
+"""Time between two looks at the translated files."""
 
 Hook = Callable[[Context], None]
 MakeControl = Callable[[Settings, ModelRegistry], ModelControl]
@@ -121,6 +133,9 @@ def create_app(settings: Settings, *, on_ready: Hook | None = None, control: Mak
         metrics=metrics,
         access=Access(settings),
         body_budget=BodyBudget(settings.max_total_body_bytes),
+        files=_translated_files(settings),
+        file_workers=FileWorkers(settings.max_concurrent_files, settings.max_queue_seconds),
+        suggestions=Suggestions(settings.suggestions, settings.max_suggestions_bytes) if settings.suggestions else None,
     )
 
     @asynccontextmanager
@@ -129,21 +144,43 @@ def create_app(settings: Settings, *, on_ready: Hook | None = None, control: Mak
         if on_ready is not None:
             on_ready(context)
         context.control.watch()
-        canary = _start_canary(context)
+        beside = _start_beside(context)
         yield
-        if canary is not None:
-            canary.cancel()
+        for task in beside:
+            task.cancel()
+        context.file_workers.close()
+        await asyncio.to_thread(context.files.close)
         await context.control.close()
         await context.registry.close()
 
     return Lectern(context, lifespan=lifespan)
 
 
-def _start_canary(context: Context) -> asyncio.Task[None] | None:
-    seconds = context.settings.canary_seconds
-    if not seconds:
-        return None
-    return asyncio.get_running_loop().create_task(Canary(context.registry, context.metrics, seconds).run())
+def _start_beside(context: Context) -> list[asyncio.Task[None]]:
+    """Start what happens beside the requests."""
+    loop, settings = asyncio.get_running_loop(), context.settings
+    tasks = [loop.create_task(_sweep(context.files))] if settings.file_translation else []
+    if settings.canary_seconds:
+        canary = Canary(context.registry, context.metrics, settings.canary_seconds)
+        tasks.append(loop.create_task(canary.run()))
+    return tasks
+
+
+def _translated_files(settings: Settings) -> TranslatedFiles:
+    """The store of translated files: of all worker processes, or of this one where it is the only one."""
+    shared = os.environ.get(MULTIPROCESS_DIR)
+    folder = Path(shared, "files") if shared else None
+    return TranslatedFiles(folder, seconds=settings.file_seconds, max_bytes=settings.max_stored_bytes)
+
+
+async def _sweep(files: TranslatedFiles) -> None:
+    """Remove translated files whose time has passed, again and again."""
+    with suppress(OSError):  # There may be no temporary folder at all.
+        await asyncio.to_thread(files.remove_abandoned)
+    while True:
+        await asyncio.sleep(min(_SWEEP_SECONDS, files.seconds))
+        with suppress(OSError):
+            await asyncio.to_thread(files.sweep)
 
 
 def _decide_here(settings: Settings, registry: ModelRegistry) -> ModelControl:

@@ -13,9 +13,11 @@ LecternError
 │   └── UnsupportedEncoding   a content encoding that is not read
 ├── UnknownModel              no such model or version
 ├── UnknownRoute              no such route on this port
+├── UnknownFile               no such translated file (any longer)
 ├── Unavailable               try again after `retry_after` seconds
 │   ├── NotReady              the model or the server is not serving (yet, or any longer)
-│   └── Saturated             the queue is full
+│   ├── Saturated             the queue is full
+│   └── StorageFull           there is no room to keep what the caller sent or asked for
 ├── Unauthorized              an API key is needed, and none or a wrong one came
 ├── Forbidden                 a setting, the host, the page or the key does not allow it
 ├── QuotaExceeded             the caller asked for more than its limit; try again after `retry_after` seconds
@@ -37,7 +39,7 @@ class RefusalReason(StrEnum):
     RATE = "rate"
     """Its caller asked for too much."""
     OVERLOAD = "overload"
-    """The server or the model has too much to do, or too many connections."""
+    """The server or the model has too much to do, too many connections, or no room to keep a file."""
     DEADLINE = "deadline"
     """Its body or its answer came too late."""
     KEY = "key"
@@ -47,7 +49,7 @@ class RefusalReason(StrEnum):
     ORIGIN = "origin"
     """It comes from a web page of another origin."""
     CONTROL = "control"
-    """It would load or unload a model, which is off."""
+    """It asks for what a setting turned off: to load or unload a model, to translate a file, to take a suggestion."""
     BODY = "body"
     """Its body or one of its parameters is not as the route takes it."""
     HTTP = "http"
@@ -135,6 +137,10 @@ class UnknownRoute(LecternError):
     """No such route on the port that the request came to."""
 
 
+class UnknownFile(LecternError):
+    """No translated file of that name, or its time has passed."""
+
+
 class Unavailable(LecternError):
     """The request cannot be answered now.
 
@@ -154,6 +160,12 @@ class NotReady(Unavailable):
 
 class Saturated(Unavailable):
     """The queue is full."""
+
+    refusal = RefusalReason.OVERLOAD
+
+
+class StorageFull(Unavailable):
+    """There is no room on disk, or no room left within a limit, for what the caller sent or asked for."""
 
     refusal = RefusalReason.OVERLOAD
 

@@ -57,6 +57,8 @@ class Limits(BaseModel):
     """Maximum number of characters in one text to translate."""
     max_total_characters: int = Field(default=50_000, ge=1, le=10_000_000)
     """Maximum number of characters in one request to translate, all its texts together."""
+    max_file_characters: int = Field(default=200_000, ge=1, le=100_000_000)
+    """Maximum number of characters to translate in one file."""
     max_beam_size: int = Field(default=16, ge=1, le=256)
     """Largest beam size of a translation; a request gets at most beam size - 1 alternatives."""
     max_batch_hypotheses: int = Field(default=160, ge=1, le=65_536)

@@ -108,6 +108,20 @@ class Settings(Limits, BaseSettings):
     """Limit of one address for requests that come without an API key, such as 100/s or 1000/min; none by default."""
     cors_origins: Names = ()
     """Origins whose web pages may use the service, separated by commas, such as https://app.example.com; * for all."""
+    file_translation: bool = True
+    """Translate files (/translate_file), whose results are kept for download in a temporary folder of all workers."""
+    file_seconds: float = Field(default=600.0, ge=1, le=86_400)
+    """Time for which a translated file can be downloaded, in seconds."""
+    file_deadline_seconds: float = Field(default=300.0, gt=0, le=86_400)
+    """Maximum time to translate one file, in seconds from the arrival of the request."""
+    max_concurrent_files: int = Field(default=4, ge=1, le=1024)
+    """Maximum number of files that one process translates at the same time; others wait LECTERN_MAX_QUEUE_SECONDS."""
+    max_stored_bytes: int = Field(default=100 * 2**20, ge=2**20, le=2**62)
+    """Maximum bytes of all translated files kept for download; the oldest make room, those of the last minute never."""
+    suggestions: Path | None = None
+    """File to which better translations (/suggest) are appended as JSON lines; without it they are refused."""
+    max_suggestions_bytes: int = Field(default=10 * 2**20, ge=1024, le=2**62)
+    """Largest size of that file in bytes; beyond it the answer is 503."""
     max_total_body_bytes: int = Field(default=64 * 2**20, ge=2**20, le=2**62)
     """Maximum bytes of all bodies in memory; beyond it sockets are not read, and whoever waits too long gets 503."""
     max_queue_delay_us: int = Field(default=0, ge=0, le=2**62)

@@ -29,8 +29,10 @@ STATUS: dict[type[errors.LecternError], int] = {
     errors.UnsupportedEncoding: 415,
     errors.UnknownModel: 404,
     errors.UnknownRoute: 404,
+    errors.UnknownFile: 404,
     errors.NotReady: 503,
     errors.Saturated: 503,
+    errors.StorageFull: 503,
     errors.Unavailable: 503,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
@@ -67,6 +69,7 @@ class ErrorShape(Enum):
 
 _SHAPES_BY_PREFIX = {
     **dict.fromkeys(("/v2", "/translate", "/detect", "/languages"), ErrorShape.PLAIN),
+    **dict.fromkeys(("/translate_file", "/download_file", "/suggest"), ErrorShape.PLAIN),
     **dict.fromkeys(("/health", "/frontend/settings", "/spec"), ErrorShape.PLAIN),
     **dict.fromkeys(("/v1/models", "/v1/embeddings"), ErrorShape.OPENAI),
 }

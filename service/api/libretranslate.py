@@ -12,6 +12,7 @@ from service.api.errors import ErrorShape
 from service.api.forms import form_media_types, read_fields
 from service.api.io import add_model_headers, json_response, validate
 from service.api.language_names import language_name
+from service.api.libretranslate_languages import check_target, find_translator, language_code
 from service.api.libretranslate_schemas import (
     DetectBody,
     Detections,
@@ -31,9 +32,7 @@ from service.api.source_language import (
 )
 from service.api.task_answer import predict
 from service.api.translation import json_limits
-from service.bundle.manifest import Task
 from service.errors import InvalidRequest
-from service.serving.registry import ModelRegistry
 from service.serving.served_model import ServedModel
 from service.tasks.translation.language_detection import Detected
 from service.tasks.translation.schemas import TranslateBody
@@ -46,8 +45,8 @@ async def translate(request: Request) -> Response:
     registry = context(request).registry
     texts = [body.q] if isinstance(body.q, str) else body.q
     check_sizes(texts, context(request).settings, "q")
-    source, target = _language_code(body.source), _language_code(body.target)
-    _check_target(registry, target)
+    source, target = language_code(body.source), language_code(body.target)
+    check_target(registry, target)
     detections: list[Detected] | None = None
     sources: list[str | None] = [source] * len(texts)
     if source == AUTO:
@@ -91,7 +90,7 @@ async def _translate_by_source(
     for source in dict.fromkeys(sources):
         if source is None or source == target:
             continue
-        served = _find_translator(context(request).registry, source, target, body.model)
+        served = find_translator(context(request).registry, source, target, body.model)
         indices = [index for index, language in enumerate(sources) if language == source]
         translations = await _translate_texts(request, served, body, [texts[index] for index in indices], indices)
         for index, translation in zip(indices, translations, strict=True):
@@ -148,46 +147,9 @@ async def languages(request: Request) -> Response:
     )
 
 
-def _find_translator(registry: ModelRegistry, source: str, target: str, model: str | None) -> ServedModel:
-    """The model of a language pair; of several the first by name, since LibreTranslate's clients name none."""
-    if model:
-        return registry.find(Task.TRANSLATION, model, source=source, target=target)
-    served = language_pairs(registry).get((source, target))
-    if served is not None:
-        return served
-    _check_target(registry, target)
-    try:
-        return registry.find(Task.TRANSLATION, source=source, target=target)
-    except InvalidRequest:  # In LibreTranslate's words, which its clients may show.
-        if source not in _languages(registry):
-            raise InvalidRequest(f"{source} is not supported") from None
-        names = [f"{language_name(code)} ({code})" for code in (target, source)]
-        raise InvalidRequest(f"{names[0]} is not available as a target language from {names[1]}") from None
-
-
-def _languages(registry: ModelRegistry) -> set[str]:
-    """Codes of all languages that the served translators read or write."""
-    return {language for pair in language_pairs(registry) for language in pair}
-
-
-def _check_target(registry: ModelRegistry, target: str) -> None:
-    """Raise an error where no translator serves, or none has to do with this language."""
-    if target in _languages(registry):
-        return
-    try:
-        registry.find(Task.TRANSLATION, target=target)
-    except InvalidRequest:
-        raise InvalidRequest(f"{target} is not supported") from None
-
-
 def _check_format(name: str) -> None:
     if name not in ("text", "html"):
         raise InvalidRequest(f"{name!r} is not supported; send 'text' or 'html'", "format")
-
-
-def _language_code(language: str) -> str:
-    """A language's code without its region: `en` of `en-GB`."""
-    return language.strip().lower().replace("_", "-").partition("-")[0]
 
 
 OPERATIONS = (

@@ -16,6 +16,7 @@ from service.api.io import json_response
 from service.api.language_names import language_name
 from service.api.operation import Operation, context
 from service.api.source_language import AUTO, language_pairs
+from service.documents import supported_formats
 
 _TYPING_PAUSE_MS = 500
 """Milliseconds that an interface should wait for more typing before it translates."""
@@ -80,9 +81,9 @@ async def frontend_settings(request: Request) -> Response:
             "source": {"code": AUTO, "name": "Auto Detect"},
             "target": {"code": target, "name": language_name(target)},
         },
-        "suggestions": False,
-        "filesTranslation": False,
-        "supportedFilesFormat": [],
+        "suggestions": service.suggestions is not None,
+        "filesTranslation": service.settings.file_translation,
+        "supportedFilesFormat": supported_formats() if service.settings.file_translation else (),
     }
     return json_response(FrontendSettings.model_validate(settings).model_dump())
 

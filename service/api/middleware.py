@@ -16,7 +16,7 @@ from service.api.access import API_KEY, IS_EXCESS
 from service.api.bodies import BODY_IS_READ
 from service.api.cors import Cors
 from service.api.errors import error_response, status_of
-from service.api.operation import error_shape
+from service.api.operation import error_shape, logged_path
 from service.api.refusal_log import client_address
 from service.errors import LecternError
 from service.observability import Metrics, Timings, client, request_id
@@ -126,7 +126,7 @@ def answer_error(error: Exception, scope: Scope, metrics: Metrics) -> Response:
     """The answer to a request that raised `error`; counts refusals, and logs errors that are not the caller's."""
     path, shape = scope["path"], error_shape(scope)
     if not isinstance(error, LecternError) or status_of(error, shape) == 500:
-        log.error("request failed", exc_info=error, extra={"fields": {"path": path}})
+        log.error("request failed", exc_info=error, extra={"fields": {"path": logged_path(scope)}})
     response = error_response(error, shape, path, scope["app"].context.settings.models)
     count_refusal(error, metrics)
     release_frames(error)
@@ -155,7 +155,7 @@ def release_frames(error: BaseException | None) -> None:
 def log_request(scope: Scope, status: int, timings: Timings) -> None:
     """Write the line of the access log."""
     milliseconds = round(timings.total * 1e3, 3)
-    fields = {"method": scope["method"], "path": scope["path"], "status": status, "ms": milliseconds}
+    fields = {"method": scope["method"], "path": logged_path(scope), "status": status, "ms": milliseconds}
     fields["client"] = client_address(scope)
     if key := scope["state"].get(API_KEY):
         fields["key"] = key.name

@@ -17,6 +17,7 @@ from service.access.scopes import KeyScope
 from service.api.access import Access
 from service.api.bodies import BodyBudget, release_body
 from service.api.errors import ErrorShape, shape_by_prefix
+from service.api.file_workers import FileWorkers
 from service.api.json_limits import JsonLimits
 from service.api.turns import Turns
 from service.limits import Limits
@@ -24,6 +25,8 @@ from service.observability import Metrics, Timings
 from service.serving.registry import ModelRegistry
 from service.serving.states import ModelControl
 from service.settings import Settings
+from service.storage.suggestions import Suggestions
+from service.storage.translated_files import TranslatedFiles
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 InlineEndpoint = Callable[["InlineCall"], bool]
@@ -110,6 +113,8 @@ class Operation:
     """Whether the key may also come as the field `api_key`, as LibreTranslate's clients send it."""
     changes_state: bool = False
     """Whether it changes what the server does; then it is refused to web pages of other origins."""
+    path_is_secret: bool = False
+    """Whether whoever knows the path may have what is there; then the log does not have it."""
     is_probe: bool = False
     """Whether it is a health probe: those name the server by any host."""
     json_limits: Callable[[Limits], JsonLimits] = lambda limits: JsonLimits()
@@ -160,6 +165,12 @@ class Context:
     access: Access
     body_budget: BodyBudget
     """The memory that the bodies of all requests may take."""
+    files: TranslatedFiles
+    """The translated files that are kept for download, of all processes."""
+    file_workers: FileWorkers
+    """The files that this process translates."""
+    suggestions: Suggestions | None = None
+    """Where suggested translations are kept; None if they are refused."""
     turns: Turns = field(default_factory=Turns)
     """The turns of the event loop, for steps that take long."""
     draining: threading.Event = field(default_factory=threading.Event)
@@ -182,6 +193,15 @@ def timings(request: Request) -> Timings:
     """The stage times of this request; the middleware writes them into `Server-Timing`."""
     result: Timings = request.scope["state"]["timings"]
     return result
+
+
+def logged_path(scope: Scope) -> str:
+    """The path of a request for the log: that of its route, where the caller's is a secret."""
+    operation = scope.get("endpoint")
+    if isinstance(operation, Operation) and operation.path_is_secret:
+        return operation.path
+    path: str = scope["path"]
+    return path
 
 
 def error_shape(scope: Scope) -> ErrorShape:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from service.errors import DocumentTooLarge, MalformedDocument
+from service.limits import variable
 
 _MAX_SEGMENTS = 100_000
 """Maximum number of segments; a long novel has about 10,000."""
@@ -194,7 +195,10 @@ class SegmentCollector:
 def check_characters(characters: int, limits: DocumentLimits) -> None:
     """Raise DocumentTooLarge for more characters than the limit."""
     if characters > limits.max_characters:
-        raise DocumentTooLarge(f"has more than {limits.max_characters} characters, the limit; send it in parts")
+        raise DocumentTooLarge(
+            f"has more than {limits.max_characters} characters, the limit ({variable('max_file_characters')}); send it "
+            "in parts"
+        )
 
 
 def check_length(text: str, limits: DocumentLimits) -> None:

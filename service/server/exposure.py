@@ -10,6 +10,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.access.proxies import TrustedProxies
 from service.api.access import IS_EXCESS, PORT, Port
+from service.api.public_url import FORWARDED_HOST
 from service.settings import Settings
 
 
@@ -32,10 +33,32 @@ def exposed(app: ASGIApp, settings: Settings, *, admin: bool = False, excess: bo
     if settings.root_path:
         app = _RootPath(app, settings.root_path)
     if settings.trusted_proxies:
+        trusted = TrustedProxies(settings.trusted_proxies)
         proxies = ProxyHeadersMiddleware(cast(Any, app))
-        proxies.trusted_hosts = cast(Any, TrustedProxies(settings.trusted_proxies))
-        app = cast(ASGIApp, proxies)
+        proxies.trusted_hosts = cast(Any, trusted)
+        app = _ForwardedHost(cast(ASGIApp, proxies), trusted)
     return app
+
+
+class _ForwardedHost:
+    """Puts the host that a trusted proxy was called by into the state of a request, for the URLs of answers.
+
+    Args:
+        app: the application, where the client of a request is still the proxy.
+        trusted: the proxies whose X-Forwarded-Host counts.
+    """
+
+    def __init__(self, app: ASGIApp, trusted: TrustedProxies) -> None:
+        self._app = app
+        self._trusted = trusted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        address = scope.get("client")
+        if scope["type"] == "http" and (address[0] if address else None) in self._trusted:
+            hosts = [value for name, value in scope["headers"] if name == b"x-forwarded-host"]
+            if len(hosts) == 1:  # Each proxy of a chain adds its own; the first is what the caller called.
+                scope.setdefault("state", {})[FORWARDED_HOST] = hosts[0].decode("latin-1").partition(",")[0].strip()
+        await self._app(scope, receive, send)
 
 
 class _Marked:

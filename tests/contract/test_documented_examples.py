@@ -29,8 +29,9 @@ def shipped() -> Iterator[TestClient]:
 
 def test_every_task_route_has_an_example() -> None:
     without = [operation.path for operation in OPERATIONS if operation.body and operation.example is None]
-    # A picture has no short example in JSON; the tensors of /v2 and the repository are the model's own.
-    assert [path for path in without if not path.startswith("/v2")] == ["/v1/classify"]
+    # A picture has no short example in JSON; the tensors of /v2 and the repository are the model's own; suggestions are
+    # refused by default.
+    assert [path for path in without if not path.startswith("/v2")] == ["/v1/classify", "/suggest"]
 
 
 @pytest.mark.parametrize("operation", EXAMPLES, ids=[operation.path for operation in EXAMPLES])

@@ -39,6 +39,7 @@ def test_which_operations_change_state() -> None:
     assert {operation.path for operation in CHANGES} == {
         "/v2/repository/models/{model}/load",
         "/v2/repository/models/{model}/unload",
+        "/suggest",
     }
     assert all(operation.method == "POST" for operation in CHANGES)
 

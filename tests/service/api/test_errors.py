@@ -37,8 +37,10 @@ ERRORS: list[errors.LecternError] = [
     errors.UnsupportedEncoding("encoding"),
     errors.UnknownModel("unknown"),
     errors.UnknownRoute("no route"),
+    errors.UnknownFile("no file"),
     errors.NotReady("not yet", 7),
     errors.Saturated("full", 7),
+    errors.StorageFull("no room", 7),
     errors.Unauthorized("no key"),
     errors.QuotaExceeded("too many", 7),
     errors.Forbidden("off"),
@@ -85,7 +87,8 @@ def test_the_shape_decides_the_status_of_an_invalid_request(error: Exception, ou
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")
 def test_every_operation_declares_the_shape_of_its_api(operation: Operation) -> None:
-    plain = ("/translate", "/detect", "/languages", "/health", "/frontend/settings", "/spec")
+    plain = ("/translate", "/detect", "/languages", "/health", "/frontend/settings", "/spec", "/translate_file")
+    plain += ("/download_file/{name}", "/suggest")
     if operation.path.startswith("/v2") or operation.path in plain:
         assert operation.errors is ErrorShape.PLAIN
     elif operation.path.startswith(("/v1/models", "/v1/embeddings")):

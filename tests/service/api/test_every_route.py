@@ -43,7 +43,13 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         f"all infer,admin,metrics sha256:{hash_key(KEY).hex()}\n"
         f"slow infer,admin,metrics sha256:{hash_key(SLOW_KEY).hex()} 1/day\n"
     )
-    return Settings(models=folder / "models", api_keys=folder / "keys", model_control="explicit", max_body_bytes=50_000)
+    return Settings(
+        models=folder / "models",
+        api_keys=folder / "keys",
+        model_control="explicit",
+        max_body_bytes=50_000,
+        suggestions=folder / "suggestions.jsonl",
+    )
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "/v1/embeddings": {"input": "king"},
     "/translate": {"q": "dog", "source": "en", "target": "de"},
     "/detect": {"q": "dog"},
+    "/suggest": {"q": "dog", "s": "Hund", "source": "en", "target": "de"},
     "/v2/models/{model}/infer": good(),
     "/v2/repository/index": {},
     "/v2/repository/models/{model}/load": {},
@@ -44,7 +45,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     path = tmp_path_factory.mktemp("models")
     for write in (write_classifier, write_tagger, write_words, write_translator):
         write(path)
-    with TestClient(create_app(Settings(models=path))) as client:
+    with TestClient(create_app(Settings(models=path, suggestions=path.parent / "suggestions.jsonl"))) as client:
         yield client
 
 

@@ -138,7 +138,9 @@ def test_paragraphs_in_paragraphs_are_translated_once_each() -> None:
 
 
 def test_characters_are_counted_before_translation() -> None:
-    with pytest.raises(DocumentTooLarge, match="more than 10000 characters, the limit; send it in parts"):
+    with pytest.raises(
+        DocumentTooLarge, match=r"more than 10000 characters, the limit \(LECTERN_MAX_FILE_CHARACTERS\)"
+    ):
         read_document("a.docx", docx(PARAGRAPH * 2_001), LIMITS)
     assert read_document("a.docx", docx(PARAGRAPH * 2_000), LIMITS).characters == 10_000
 

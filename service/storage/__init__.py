@@ -1,0 +1,1 @@
+"""What the server keeps on disk for its callers: translated files for some minutes, and suggested translations."""

@@ -38,6 +38,7 @@ _LOGGED_CHARACTERS = 1000
 
 use_metric_files()  # Before the first metric is made, in whichever process.
 
+_OVERHEAD_BUCKETS = (0.00003, 0.00006, 0.00012, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0)
 _BUCKETS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -149,6 +150,13 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self.overhead_seconds = TimeHistogram(
+            "lectern_overhead_seconds",
+            "Time of a request that was answered, less its body's arrival and the runs of its model.",
+            ("model", "version"),
+            buckets=_OVERHEAD_BUCKETS,
+            registry=self.registry,
+        )
         self.requests = Counter(
             "lectern_requests", "Requests by outcome.", ("model", "version", "outcome"), registry=self.registry
         )
@@ -243,11 +251,13 @@ class Metrics:
 class Timings:
     """Stopwatch for the stages of one request, in seconds; written as the header `Server-Timing`."""
 
-    __slots__ = ("_mark", "stages", "started")
+    __slots__ = ("_mark", "skipped", "stages", "started")
 
     def __init__(self) -> None:
         self.started = time.perf_counter()
         self._mark = self.started
+        self.skipped = 0.0
+        """Seconds that belong to no stage, such as the wait for a body."""
         self.stages: dict[str, float] = {}
 
     def lap(self, stage: str) -> None:
@@ -262,13 +272,19 @@ class Timings:
         self._mark = time.perf_counter()
 
     def skip(self) -> None:
-        """Start the next lap without recording the last one, such as the wait for a body."""
-        self._mark = time.perf_counter()
+        """Start the next lap without a stage for the last one, such as the wait for a body."""
+        now = time.perf_counter()
+        self.skipped += now - self._mark
+        self._mark = now
 
     @property
     def total(self) -> float:
         """Seconds since the request began."""
         return time.perf_counter() - self.started
+
+    def overhead(self, total: float) -> float:
+        """The seconds of a request of `total` that are neither the wait for its body nor the runs of its model."""
+        return total - self.skipped - self.stages.get("infer", 0.0)
 
     def header(self) -> str:
         """The value of `Server-Timing`, in milliseconds."""

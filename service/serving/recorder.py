@@ -25,8 +25,9 @@ class Recorder:
         self._inferences = metrics.inferences.labels(name, version)
         self._executions = metrics.executions.labels(name, version)
         self._last_inference = metrics.last_inference.labels(name, version)
-        self._answered: list[tuple[dict[str, float], float]] = []
-        """The times of stages and the whole time of each request that was answered, in seconds; not yet written."""
+        self._overhead = metrics.overhead_seconds.labels(name, version)
+        self._answered: list[tuple[dict[str, float], float, float]] = []
+        """The times of stages, the whole time and the overhead of each request that was answered, in seconds."""
         metrics.add_buffered(self)
 
     def executed(self, rows: int) -> None:
@@ -37,7 +38,8 @@ class Recorder:
 
     def succeeded(self, timings: Timings) -> None:
         """Count a request that was answered."""
-        self._answered.append((dict(timings.stages), timings.total))
+        total = timings.total
+        self._answered.append((dict(timings.stages), total, timings.overhead(total)))
         if len(self._answered) >= _MAX_BUFFERED:
             self.write_metrics()
 
@@ -47,8 +49,9 @@ class Recorder:
             return
         self._success.inc(len(answered))
         for stage, histogram in self._stages.items():
-            histogram.observe_all([stages[stage] for stages, _ in answered if stage in stages])
-        self._stages["total"].observe_all([total for _, total in answered])
+            histogram.observe_all([stages[stage] for stages, _, _ in answered if stage in stages])
+        self._stages["total"].observe_all([total for _, total, _ in answered])
+        self._overhead.observe_all([overhead for _, _, overhead in answered])
 
     def failed(self, error: BaseException, timings: Timings) -> None:
         """Count a request that ended with an error."""

@@ -123,6 +123,7 @@ def test_stage_times_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     timings.add("infer", 0.25)  # 12.0
     timings.lap("postprocess")  # 13.0
     assert timings.stages == {"preprocess": 0.5, "infer": 0.25, "postprocess": 1.0}
+    assert timings.overhead(4.0) == 4.0 - 0.5 - 0.25
     assert timings.header() == "preprocess;dur=500.000, infer;dur=250.000, postprocess;dur=1000.000"
     assert timings.total == 4.0
 

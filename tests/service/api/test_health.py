@@ -57,6 +57,7 @@ def test_not_ready_names_the_models_that_do_not_serve(models_dir: Path) -> None:
 # Every documented metric: its type and labels.
 METRICS = {
     "lectern_stage_seconds": ("histogram", {"model", "version", "stage"}),
+    "lectern_overhead_seconds": ("histogram", {"model", "version"}),
     "lectern_requests": ("counter", {"model", "version", "outcome"}),
     "lectern_inferences": ("counter", {"model", "version"}),
     "lectern_executions": ("counter", {"model", "version"}),
@@ -98,6 +99,9 @@ def test_metrics_count(client: TestClient) -> None:
     for stage in ("queue", "preprocess", "infer", "postprocess", "total"):
         assert values["lectern_stage_seconds_count", "1", "digits", stage] == 2
         assert values["lectern_stage_seconds_bucket", "0.00025", "1", "digits", stage] >= 0
+    assert values["lectern_overhead_seconds_count", "1", "digits"] == 2
+    seconds = {stage: values["lectern_stage_seconds_sum", "1", "digits", stage] for stage in ("infer", "total")}
+    assert 0 < values["lectern_overhead_seconds_sum", "1", "digits"] <= seconds["total"] - seconds["infer"]
 
 
 def test_callers_cannot_make_time_series(client: TestClient) -> None:

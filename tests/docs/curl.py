@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,14 +31,18 @@ class Call:
 
 
 def calls(script: str) -> Iterator[Call]:
-    """The requests of a shell script; lines that call something else are left out."""
+    """The requests of a shell script, which may write the files that they send; other lines are left out."""
+    written: dict[str, bytes] = {}
     for line in script.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if words[:1] == ["curl"]:
-            yield _call(iter(words[1:]))
+            yield _call(iter(words[1:]), written)
+        elif words[:1] == ["printf"]:
+            _, text, _, name = words
+            written[name] = text.replace("\\n", "\n").encode()
 
 
-def _call(words: Iterator[str]) -> Call:
+def _call(words: Iterator[str], written: Mapping[str, bytes]) -> Call:
     call = Call()
     for word in words:
         if word == "-X":
@@ -47,10 +51,13 @@ def _call(words: Iterator[str]) -> Call:
             name, _, value = next(words).partition(":")
             call.headers[name] = value.strip()
         elif word == "--data-binary":
-            call.content = _file(next(words))
+            call.content = _file(next(words), written)
         elif word == "-F":
             name, _, value = next(words).partition("=")
-            call.files.append((name, (value, _file(value))))
+            if value.startswith("@"):
+                call.files.append((name, (value[1:], _file(value, written))))
+            else:
+                call.form[name] = value
         elif word == "-d":
             _add_data(call, next(words))
         elif word == "-N":
@@ -73,6 +80,7 @@ def _add_data(call: Call, data: str) -> None:
         call.form[name] = value
 
 
-def _file(argument: str) -> bytes:
+def _file(argument: str, written: Mapping[str, bytes]) -> bytes:
     assert argument.startswith("@"), argument
-    return (ROOT / argument[1:]).read_bytes()
+    name = argument[1:]
+    return written[name] if name in written else (ROOT / name).read_bytes()

@@ -67,6 +67,11 @@ def test_a_curl_command_answers_what_is_printed(shipped: TestClient, call: Call,
         if "request_id" in expected:  # Of an error, and another each time.
             assert len(answer["request_id"]) == len(expected["request_id"])
             answer["request_id"] = expected["request_id"]
+        if "translatedFileUrl" in expected:  # With a random name.
+            for each in (expected, answer):
+                each["translatedFileUrl"] = re.sub(
+                    r"^http://[^/]+/(.*/)[\w-]{43}\.", r"\1*.", each["translatedFileUrl"]
+                )
         assert not list(differences(expected, answer, Comparison(tolerance=1e-3)))
 
 

@@ -164,17 +164,21 @@ class _Keeper:
         text = self._source.text
         merged: list[tuple[int, int, Reason]] = []
         for start, stop, reason in self._parts:
-            part = text[start:stop]
-            start, stop = stop - len(part.lstrip()), start + len(part.rstrip())
             if reason == "no_letters" and self._is_beside_words(start, stop):
                 continue
             if merged and merged[-1][2] == reason and not text[merged[-1][1] : start].strip():
                 merged[-1] = (merged[-1][0], stop, reason)
             else:
                 merged.append((start, stop, reason))
-        sent = [(*self._source.range(start, stop), reason) for start, stop, reason in merged]
+        kept = (self._sent(start, stop, reason) for start, stop, reason in merged)
         # Of a character that is read as several, a part may be kept that has no characters of its own.
-        return [Kept(start, end, reason) for start, end, reason in sent if start < end]
+        return [one for one in kept if one.start < one.end]
+
+    def _sent(self, start: int, stop: int, reason: Reason) -> Kept:
+        """A part in the text as it was sent, without white space around it."""
+        begin, end = self._source.range(start, stop)
+        part = self._source.sent(start, stop)
+        return Kept(end - len(part.lstrip()), begin + len(part.rstrip()), reason)
 
     def _is_beside_words(self, start: int, stop: int) -> bool:
         text = self._source.text

@@ -102,6 +102,14 @@ def _check_parts(text: str, segmented: SegmentedText) -> None:
         end = part.end
 
 
+def test_what_is_kept_has_no_white_space_around_it_though_a_character_is_read_as_several() -> None:
+    predictor = translator("de-en")
+    text = "s e\u0301\ufe0fR"
+    request = TranslateRequest([text]).mark_html()
+    predictor.preprocess(request)
+    _check_parts(text, request.segmented[0])
+
+
 @pytest.mark.parametrize("is_html", [False, True])
 @pytest.mark.parametrize("pair", PAIRS)
 def test_nothing_is_lost(pair: str, is_html: bool) -> None:

@@ -77,7 +77,7 @@ async def _translate(request: Request, form: FileForm, source: str, target: str,
     """Translate a file; one in the target language, or in one that no model reads, stays as it is, byte for byte."""
     service = context(request)
     async with service.file_workers.admit():
-        document = await _read(service, form)
+        document = await _read(service, form, target)
         name = output_name(form.filename, target, document)
         detected: Detected | None = None
         if source == AUTO:
@@ -90,14 +90,16 @@ async def _translate(request: Request, form: FileForm, source: str, target: str,
         return _Translation(name, content, detected, served)
 
 
-async def _read(service: Context, form: FileForm) -> Document:
+async def _read(service: Context, form: FileForm, target: str) -> Document:
     """Read a document in a thread."""
     limits = DocumentLimits(
         max_characters=service.settings.max_file_characters,
         max_segment_characters=segment_characters(service.settings),
     )
     try:
-        return await service.file_workers.run(partial(read_document, form.filename, form.content, limits))
+        return await service.file_workers.run(
+            partial(read_document, form.filename, form.content, limits, target=target)
+        )
     except UnsupportedDocument as error:
         text = str(error).removeprefix(f"{error.field}: ")  # In LibreTranslate's words, which its clients may show.
         raise InvalidRequest(f"Invalid request: file format not supported: {text}") from error

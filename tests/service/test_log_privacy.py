@@ -54,6 +54,8 @@ def bodies(text: str) -> Iterator[tuple[str, dict[str, object]]]:
         "/v1/translate": {"source": "en", "target": "de", "text": f"The {text}."},
         "/translate": {"source": "en", "target": "de", "q": f"The {text}."},
         "/detect": {"q": text},
+        "/suggest": {"q": text, "s": text, "source": "en", "target": "de"},
+        "/translate_file": {"source": text, "target": "de"},
         "/v1/neighbors": {"words": [text]},
         "/v1/similarity": {"pairs": [[text, "king"]]},
         "/v1/analogy": {"a": text, "b": "king", "c": "queen"},
@@ -99,6 +101,10 @@ def attack(running: Server) -> None:
             for path in ("/v1/classify", "/v1/classify?explain=true"):
                 client.post(path, content=content, headers=AUTHORIZED | {"content-type": f"image/{kind}"})
                 client.post(path, files={"image": (MARK, content, f"image/{kind}")}, headers=AUTHORIZED)
+        form = {"source": "en", "target": "de", "api_key": KEY}
+        for suffix in ("txt", "html", "docx", "exe", MARK):
+            client.post("/translate_file", files={"file": (f"{MARK}.{suffix}", f"The {MARK}.")}, data=form)
+        client.get(f"/download_file/{MARK}", headers=AUTHORIZED)
         client.post("/translate", params={"api_key": KEY, "q": MARK, "source": "en", "target": "de"})
         client.get("/v1/models", params={"api_key": KEY}, headers={"referer": f"https://a.example/?{MARK}"})
         client.post(f"/v2/repository/models/digits/unload?k={MARK}", headers={"origin": f"https://u:{MARK}@a.example"})
@@ -118,7 +124,13 @@ def test_no_log_line_holds_what_a_caller_sent(models: Path, tmp_path: Path) -> N
     keys = tmp_path / "keys"
     keys.write_text(f"all infer,admin,metrics sha256:{hash_key(KEY).hex()}\n")
     with server(
-        models, LOG_LEVEL="debug", ACCESS_LOG="1", API_KEYS=str(keys), RATE_LIMIT="100000/s", DRAIN_SECONDS="0"
+        models,
+        LOG_LEVEL="debug",
+        ACCESS_LOG="1",
+        API_KEYS=str(keys),
+        RATE_LIMIT="100000/s",
+        DRAIN_SECONDS="0",
+        SUGGESTIONS=str(tmp_path / "suggestions.jsonl"),
     ) as running:
         attack(running)
         running.process.terminate()

@@ -32,7 +32,8 @@ def read_plain_text(content: bytes, limits: DocumentLimits) -> Document:
     splices: list[Splice] = []
     blocks = iter(code_blocks(text))
     block = next(blocks, None)
-    for start, stop in pairwise([*Lines(text).parts(), len(text)]):
+    for start, next_start in pairwise([*Lines(text).parts(), len(text)]):
+        stop = start + len(text[start:next_start].rstrip())
         while block and block[1] <= start:
             block = next(blocks, None)
         if block and block[0] < stop and start < block[1]:
@@ -45,7 +46,6 @@ def read_plain_text(content: bytes, limits: DocumentLimits) -> Document:
 
 def _read_unit(text: str, start: int, stop: int, collector: SegmentCollector, most: int) -> Splice | None:
     """Add the segments of lines that are translated together, `text[start:stop]`; returns None without a letter."""
-    stop = start + len(text[start:stop].rstrip())
     prefix = _PREFIX.match(text, start, stop)
     assert prefix
     start = prefix.end()

@@ -50,6 +50,7 @@ def test_quoted_lines_keep_their_marks() -> None:
 
 
 def test_code_is_not_translated() -> None:
+    assert texts("> He said\n\n    $ python main.py --help\n\nThen") == ["He said", "Then"]
     assert texts(CODE) == ["Run this:", "Then look."]
 
 

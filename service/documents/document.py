@@ -20,7 +20,7 @@ _MAX_OVERHEAD = 10
 """Characters of a text file, for each character that may be translated: times, tags and comments are most of some."""
 _MAX_PARTS = 500_000
 """Maximum number of parts of all paragraphs with text; takes about 100 MB of memory."""
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 
 
 @dataclass(frozen=True, kw_only=True)

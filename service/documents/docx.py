@@ -68,10 +68,8 @@ _SAME_FORMAT = re.compile(
 )
 """Properties by which words of one sentence differ although they look the same."""
 _EMPTY_PROPERTIES = re.compile(rb"<((?:\w+:)?rPr)>\s*</\1>")
-_CODE_STYLE = re.compile(
-    rb"<(?:\w+:)?[pr]Style\s[^>]*val=[\"'](?:\w*Code|Code\w*|HTMLCode\w*|\w*Verbatim\w*|\w*Preformatted\w*)[\"']",
-    re.IGNORECASE,
-)
+_STYLE_NAME = re.compile(rb"<(?:\w+:)?[pr]Style\s[^>]*?val=[\"']([^\"'<>]{1,100})[\"']")
+_CODE_STYLE = re.compile(rb"\w*Code|Code\w*|HTMLCode\w*|\w*Verbatim\w*|\w*Preformatted\w*", re.IGNORECASE)
 """Names of the styles that Word, pandoc and others give to code."""
 _INDENTATION = re.compile(r"\A\s*\n\s*|\s*\n\s*\Z")
 _TAGS = re.compile(rb"<[^>]*>")
@@ -115,7 +113,7 @@ class _WordGrammar(Grammar):
         return text if detail == "preserve" else _INDENTATION.sub("", text)
 
     def is_code(self, markup: bytes) -> bool:
-        return _CODE_STYLE.search(markup) is not None
+        return any(map(_CODE_STYLE.fullmatch, _STYLE_NAME.findall(markup)))
 
     def finish(self, items: list[Item], content: bytes) -> list[Item]:
         """The items, with the instructions of fields and the results that are computed as objects."""

@@ -161,6 +161,7 @@ class _TextWriter:
 
     def __call__(self, translations: Sequence[str]) -> str:
         text = "".join(translations[self._count :])
+        tags: dict[str, str] = {}
         for tag, splices in self._attributes:
             changes = [
                 Change(
@@ -171,8 +172,9 @@ class _TextWriter:
                 for one in splices
             ]
             source = self._page[tag.start : tag.end]
-            text = text.replace(source, apply_changes(source, changes), 1)
-        return text
+            tags[source] = apply_changes(source, changes)
+        found = ((tag.start, tag.end, text[tag.start : tag.end]) for tag in find_markup(text) if tags)
+        return apply_changes(text, [Change(start, stop, tags[tag]) for start, stop, tag in found if tag in tags])
 
 
 def _decode(content: bytes) -> DecodedText:

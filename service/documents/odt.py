@@ -38,7 +38,8 @@ _ROLES = {
     "text:tracked-changes": Role.SKIPPED,
     **dict.fromkeys(("text:a", "text:meta"), Role.CONTAINER),
 }
-_STYLE_NAME = re.compile(rb"\w:style-name=[\"']([^\"']*)")
+_MAX_STYLE_NAME = 100
+_STYLE_NAME = re.compile(rb"\w:style-name=[\"']([^\"']{1,100})[\"']")
 _CODE_STYLE = re.compile(
     rb"\w*Code|Code\w*|Source_20_Text\w*|Source_Text\w*|Preformatted_20_Text\w*|\w*Verbatim\w*", re.IGNORECASE
 )
@@ -58,7 +59,8 @@ class _TextGrammar(Grammar):
         """Automatic styles that are derived from those of code."""
 
     def role(self, name: str, attributes: Mapping[str, str], parent: Role) -> Role:
-        if name == "style:style" and _CODE_STYLE.fullmatch(attributes.get("style:parent-style-name", "").encode()):
+        parent_style = attributes.get("style:parent-style-name", "")[:_MAX_STYLE_NAME].encode()
+        if name == "style:style" and _CODE_STYLE.fullmatch(parent_style):
             self._code_styles.add(attributes.get("style:name", "").encode())
         return _ROLES.get(name, Role.OBJECT)
 

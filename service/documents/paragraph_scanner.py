@@ -72,6 +72,8 @@ class ParagraphScanner:
         """Implements `XmlHandler`."""
         self._collector.count_element()
         parent = self._frames[-1]
+        if parent.role is Role.TEXT:
+            parent.role = Role.OBJECT  # No schema has elements in text; so all of it stays.
         role = self._grammar.role(name, attributes, parent.role)
         skipped = parent.skipped or role is Role.SKIPPED
         if role is Role.PARAGRAPH and not skipped:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from service.documents.items import Item, ItemKind, merged
 
 _TAG = re.compile(r"<(/?)(span|a|code)(?: id=\"(\d+)\")?>")
-_FIRST_WORD, _LAST_WORD = re.compile(r"\S+"), re.compile(r"\S+\Z")
 
 
 @dataclass(slots=True)
@@ -151,24 +150,25 @@ class _SegmentWriter:
         self._add(text[begin + len(content) :])
 
     def _write_content(self, word: _Word, content: str) -> None:
-        first, last = _FIRST_WORD.match(content), _LAST_WORD.search(content)
-        if not first or not last:
+        if not content:
             return
+        first, last = content.split(maxsplit=1)[0], content.rsplit(maxsplit=1)[-1]
+        last_start = len(content) - len(last)
         before = _Tag("span", opening=word.before)
         space = [Item(ItemKind.TEXT, word.item.style, " ")] if word.has_space else []
         after = _Tag("span", closing=[*space, *word.after])
         if word.before:
             self._start(before)
-        if word.before and last.start():
-            self._add(first.group())
+        if word.before and last_start:
+            self._add(first)
             self._end()
-        start = first.end() if word.before and last.start() else 0
-        self._add(content[start : last.start()] if word.after else content[start:])
+        start = len(first) if word.before and last_start else 0
+        self._add(content[start:last_start] if word.after else content[start:])
         if word.after:
             self._start(after)
-            self._add(last.group())
+            self._add(last)
             self._end()
-        if word.before and not last.start():
+        if word.before and not last_start:
             self._end()
 
     def _add(self, text: str) -> None:

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 
-_SENTENCE_END = re.compile(r"[.!?\u2026\u3002]+[\"'\u201d\u2019)\]\u00bb]*\s+|\n\s*")
+_SENTENCE_END = re.compile(r"(?<![.!?\u2026\u3002])[.!?\u2026\u3002]++[\"'\u201d\u2019)\]\u00bb]*+\s+|\n\s*")
 _TAG = re.compile(r"<[^<>]*>")
 _WORD_WITH_TAGS = re.compile(r"(?:<[^<>]*>|[^\s<]|<)+")
 _SPACE = re.compile(r"\s+")
@@ -15,13 +15,16 @@ _SPACE = re.compile(r"\s+")
 
 def wrap(text: str, width: int) -> list[str]:
     """Lines of at most `width` characters, if no word is longer; spaces at the breaks are dropped."""
-    lines: list[str] = []
+    lines: list[list[str]] = []
+    length = 0
     for word in text.split(" "):
-        if lines and len(lines[-1]) + 1 + len(word) <= width:
-            lines[-1] += " " + word
+        length += 1 + len(word)
+        if lines and length <= width:
+            lines[-1].append(word)
         else:
-            lines.append(word)
-    return lines
+            lines.append([word])
+            length = len(word)
+    return [" ".join(words) for words in lines]
 
 
 def rebreak(text: str, lengths: Sequence[int]) -> list[str]:

@@ -263,6 +263,11 @@ def test_spaces_count_but_for_those_of_indented_xml() -> None:
     assert texts("<w:p>\n<w:r>\n <w:t>\n  Hello\n </w:t>\n</w:r>\n</w:p>") == ["Hello"]
 
 
+def test_text_with_elements_in_it_is_kept_whole() -> None:
+    body = paragraph(run("Hello "), "<w:r><w:t>a <x:o/> b</w:t></w:r>", run(" there"))
+    assert joined(written(body)) == joined(body).replace("Hello", "HELLO").replace("there", "THERE")
+
+
 def test_a_long_paragraph_becomes_several_segments() -> None:
     sentences = [run(f"This is sentence {index} &amp; more. ", BOLD if index % 3 else "") for index in range(60)]
     note = '<w:r><w:footnoteReference w:id="2"/></w:r>'

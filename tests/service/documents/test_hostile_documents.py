@@ -11,7 +11,7 @@ import pytest
 
 from service.documents import DocumentLimits, read_document
 from service.errors import DocumentTooLarge, InvalidRequest, MalformedDocument
-from tests.support.documents import translate
+from tests.support.documents import same, translate
 from tests.support.office_files import docx, odt, unzipped, word_xml, zipped
 
 LIMITS = DocumentLimits(max_unpacked_bytes=100_000, max_members=50, max_characters=10_000)
@@ -175,6 +175,25 @@ def test_documents_with_much_of_a_kind_are_translated(kind: str) -> None:
     result = unzipped(translate("a.docx", docx(HUGE[kind]), limits=DocumentLimits(max_unpacked_bytes=2**24)))
     expected = HUGE[kind].replace(">a", ">A").replace(";a", ";A").replace("Hello", "HELLO")
     assert len(_without_tags(result["word/document.xml"])) == len(_without_tags(word_xml(expected).encode()))
+
+
+LONG = {
+    "word": ("a.docx", docx("<w:p><w:r><w:t>{} y</w:t><x:o/></w:r></w:p>".format("x" * 300_000))),
+    "style": ("a.docx", docx("<w:p><w:pPr><w:pStyle w:val='{}!'/></w:pPr></w:p>".format("Verbatim" * 60_000))),
+    "full stops": ("a.txt", b"." * 300_000 + b" a"),
+    "lines": ("a.txt", (b"word " * 30_000 + b"\n") * 2 + b"end"),
+    "brackets": ("a.html", b"a < " * 60_000),
+    "quote marks": ("a.txt", b"> " * 100_000 + b"a"),
+    "marks": ("a.srt", b"1\n00:00:01,000 --> 00:00:02,000\n" + b"!a\n" * 30_000),
+}
+"""What takes the square of its length if it is read carelessly; then this test does not end."""
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_long_documents_are_read_and_come_back(kind: str) -> None:
+    name, content = LONG[kind]
+    assert translate(name, content, same) == content
+    assert len(translate(name, content)) > 100
 
 
 def test_fields_in_fields_are_limited() -> None:

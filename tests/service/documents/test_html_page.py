@@ -75,6 +75,11 @@ def test_attributes_of_tags_within_a_text() -> None:
     assert written(page) == '<p>SEE <a href="x" title="A &quot;B&quot; C">THIS <i title="D">PAGE</i></a> NOW.</p>'
 
 
+def test_equal_tags_within_a_text_are_all_translated() -> None:
+    page = '<p><a title="b">x</a> <a title="c">y</a> <a title="b">z</a></p>'
+    assert written(page) == '<p><a title="B">X</a> <a title="C">Y</a> <a title="B">Z</a></p>'
+
+
 @pytest.mark.parametrize(
     ("tag", "expected"),
     [

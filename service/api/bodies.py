@@ -97,7 +97,7 @@ class BodyBudget:
 
 
 def release_body(scope: Scope) -> None:
-    """The request is answered: its body is out of memory."""
+    """The request is answered, or its body is counted by another limit from now on."""
     share: Share | None = scope["state"].pop(_SHARE, None)
     if share is not None:
         share.release()

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.api.bodies import release_body
 from service.api.download import DownloadResponse
 from service.api.errors import ErrorShape
 from service.api.file_form import FileForm, read_file_form
@@ -77,6 +78,8 @@ async def _translate(request: Request, form: FileForm, source: str, target: str,
     """Translate a file; one in the target language, or in one that no model reads, stays as it is, byte for byte."""
     service = context(request)
     async with service.file_workers.admit():
+        # From now on the number of files bounds their memory. For minutes it would be missing for other bodies.
+        release_body(request.scope)
         document = await _read(service, form, target)
         name = output_name(form.filename, target, document)
         detected: Detected | None = None

@@ -441,7 +441,7 @@ def test_no_more_files_at_once_than_the_limit_and_none_for_clients_that_left(
             cancelled.set()
         raise AssertionError
 
-    form = {"files": {"file": ("a.txt", TEXT)}, "data": {"source": "en", "target": "de"}}
+    form = {"files": {"file": ("a.txt", TEXT * 3000)}, "data": {"source": "en", "target": "de"}}
 
     async def main() -> None:
         async with serving(Settings(models=repository, max_concurrent_files=1, max_queue_seconds=0.05)) as (
@@ -453,12 +453,14 @@ def test_no_more_files_at_once_than_the_limit_and_none_for_clients_that_left(
                 patch.setattr(ServedModel, "predict", forever)
                 first = asyncio.ensure_future(client.post("/translate_file", **form))
                 await begun.wait()
+                assert app.context.body_budget.used == 0
                 second = await client.post("/translate_file", **form)
                 assert "LECTERN_MAX_CONCURRENT_FILES" in error_of(second, 503)
                 assert second.headers["retry-after"] == "5"
                 first.cancel()
                 await cancelled.wait()
                 await asyncio.gather(first, return_exceptions=True)
+            form["files"] = {"file": ("a.txt", TEXT)}
             assert (await client.post("/translate_file", **form)).status_code == 200
 
     run_async(main())

@@ -40,11 +40,10 @@ class TrustedProxies:
         mapped = getattr(address, "ipv4_mapped", None) or address
         return any(address in network or mapped in network for network in self._networks)
 
-    def get_trusted_client_address(self, forwarded: str) -> tuple[str, int]:
+    def client_named(self, forwarded: str) -> tuple[str, int]:
         """The client that X-Forwarded-For names, with its port or 0; without a host where it names none.
 
-        Each proxy adds the address that it was called from, so that is the last one that is no proxy. The method has
-        the name that uvicorn's `ProxyHeadersMiddleware` calls.
+        Each proxy adds the address that it was called from, so that is the last one that is no proxy.
         """
         addresses = [_split_port(part.strip()) for part in forwarded.split(",")]
         host, port = next((each for each in reversed(addresses) if each[0] not in self), addresses[0])
@@ -63,7 +62,7 @@ class TrustedProxies:
         """
         if forwarded is None or connection not in self:
             return connection
-        return self.get_trusted_client_address(forwarded)[0] or connection
+        return self.client_named(forwarded)[0] or connection
 
 
 def _split_port(text: str) -> tuple[str, int]:

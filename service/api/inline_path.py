@@ -16,7 +16,7 @@ from service.api.bodies import BODY_IS_READ
 from service.api.fast_path import FastPath
 from service.api.json_limits import UNCHECKED_BYTES
 from service.api.middleware import answer_error, answer_headers, begin_request, log_request
-from service.api.operation import Context, InlineCall, Operation
+from service.api.operation import IS_CHECKED, Context, InlineCall, Operation
 from service.observability import client, request_id
 
 _USUAL_LENGTH_DIGITS = 6
@@ -44,12 +44,10 @@ class InlinePath:
         self._service = service
         self._operations = FastPath(operation for operation in operations if operation.inline is not None)
         self._max_bytes = min(UNCHECKED_BYTES, service.settings.max_body_bytes)
-        # Limits of callers count a request when its check begins: one that is handed on would be counted twice.
-        self._is_used = not service.access.limits_callers
 
     def takes(self, scope: Scope) -> bool:
         """Whether a request, of which only the head is known, may take this path."""
-        if not self._is_used or scope["query_string"] or not self._operations.matches(scope):
+        if scope["query_string"] or not self._operations.matches(scope):
             return False
         length = None
         for name, value in scope["headers"]:
@@ -75,10 +73,12 @@ class InlinePath:
         assert operation.inline is not None
         try:
             self._service.access.check(operation, scope)
+            call.is_admitted = True
             scope["state"][BODY_IS_READ] = True
             if operation.inline(call):
                 return True
             del scope["state"][BODY_IS_READ]
+            scope["state"][IS_CHECKED] = True  # Limits of callers count a request once.
             call.end()
         except Exception as error:
             call.fail(error)
@@ -99,13 +99,15 @@ class _Call(InlineCall):
         exchange: gets the answer.
     """
 
-    __slots__ = ("_exchange", "_identifier")
+    __slots__ = ("_exchange", "_identifier", "is_admitted")
 
     def __init__(self, app: Any, service: Context, scope: Scope, body: bytes, exchange: Exchange) -> None:
         scope["app"] = app
         self._identifier, timings = begin_request(scope)
         super().__init__(service, scope, body, timings)
         self._exchange = exchange
+        self.is_admitted = False
+        """Whether the checks of `Access` have passed."""
         service.metrics.in_flight.count += 1
 
     def send(self, response: Response, /) -> None:
@@ -113,6 +115,8 @@ class _Call(InlineCall):
         headers = answer_headers(scope, self._identifier, self.timings, service.access.cors)
         self._exchange.respond(response.status_code, response.raw_headers + headers, bytes(response.body))
         self.end()
+        if self.is_admitted and service.access.limits_callers:
+            service.access.charge(scope, client_left=False)
         if service.settings.access_log:
             log_request(scope, response.status_code, self.timings)
 

@@ -67,6 +67,9 @@ class InlineCall:
         """Send the answer to an error."""
 
 
+IS_CHECKED = "is_checked"
+"""Key in the state of a scope: set if the inline path has left it a request that passed the checks of `Access`."""
+
 INFERENCE_STATUSES = (400, 404, 413, 415, 422, 503, 504)
 """Error statuses of a route that runs a model."""
 INFERENCE_STATUSES_WITHOUT_422 = (400, 404, 413, 415, 503, 504)
@@ -131,7 +134,8 @@ class Operation:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         access: Access = scope["app"].context.access
-        access.check(self, scope)
+        if not scope["state"].pop(IS_CHECKED, False):
+            access.check(self, scope)
         answer = self.endpoint(Request(scope, receive))
         client_left = False
         try:

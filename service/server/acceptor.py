@@ -11,11 +11,10 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
-from starlette.types import ASGIApp
-
 from service.api.access import TOO_MANY_CONNECTIONS
 from service.server.connection import Connection
 from service.server.descriptors import RESERVED, descriptor_limit
+from service.server.exposure import Exposed
 from service.server.listener import is_unix, refuse_new_connections
 from service.server.refusals import Refusal, refusal_answer
 
@@ -48,8 +47,8 @@ class Listener:
     """A listening socket and what answers on it."""
 
     socket: socket.socket
-    app: ASGIApp
-    busy_app: ASGIApp
+    app: Exposed
+    busy_app: Exposed
     """What answers instead on connections above the limit."""
     ssl: Callable[[], ssl.SSLContext] | None = None
     """Gives the context of a new connection, where they are encrypted."""
@@ -71,7 +70,7 @@ class Acceptor:
 
     def __init__(
         self,
-        connect: Callable[[ASGIApp], Connection],
+        connect: Callable[[Exposed], Connection],
         connections: Collection[Connection],
         *,
         limit: int,
@@ -184,7 +183,7 @@ class Acceptor:
         self._pending[task] = self._loop.time()
         task.add_done_callback(self._pending.pop)
 
-    async def _open(self, client: socket.socket, listener: Listener, app: ASGIApp) -> None:
+    async def _open(self, client: socket.socket, listener: Listener, app: Exposed) -> None:
         context = listener.ssl() if listener.ssl else None
         # Most clients do not say that they close too: waiting for that is waiting for the limit.
         limits = (self._handshake_seconds, _TLS_SHUTDOWN_SECONDS) if context else (None, None)

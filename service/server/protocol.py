@@ -15,6 +15,7 @@ from service.api.inline_path import InlinePath
 from service.limits import variable
 from service.server.connection import Connection
 from service.server.cycle import Cycle, Http10Cycle
+from service.server.exposure import Exposed
 from service.server.refusals import Refusal
 
 _MAX_PIPELINED = 64
@@ -55,11 +56,16 @@ class HttpConnection(Connection):
 
     Args:
         args: as for `Connection`.
+        exposed: the application as this connection shows it.
+        inline_path: answers requests whose body arrives with their head, where it can.
         options: as for `Connection`.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, exposed: Exposed, inline_path: InlinePath, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.app = cast(Any, exposed.app)
+        self._prepare = exposed.prepare
+        self._inline_path = inline_path
         self._max_unparsed = self._limits.header_bytes
         self._unparsed = 0
         self._droppable = _DROPPED_BYTES
@@ -68,8 +74,6 @@ class HttpConnection(Connection):
         self._expectations: list[bytes] = []
         self._host = b""
         """The last host that was checked."""
-        self.inline_path: InlinePath | None = None
-        """Answers requests whose body arrives with their head, where it can."""
         self._unstarted: Cycle | None = None
         """The newest request, while it waits for its body to be answered by the inline path."""
 
@@ -192,6 +196,7 @@ class HttpConnection(Connection):
         elif self._expectations:
             self._check_expectations()
         self._split_target()
+        self._prepare(cast(Scope, scope))
         self.headers = []  # Trailers are not headers: the application must not see them.
         upgrade = parser.should_upgrade()
         cycle = (Cycle if version == "1.1" else Http10Cycle)(
@@ -210,7 +215,7 @@ class HttpConnection(Connection):
         previous = self.cycle
         if previous is None or previous.response_complete:
             self.cycle = cycle
-            if self.inline_path is not None and not upgrade and self.inline_path.takes(cast(Scope, scope)):
+            if not upgrade and self._inline_path.takes(cast(Scope, scope)):
                 self._unstarted = cycle
             else:
                 self._start_asgi_task(cycle, self.app)
@@ -274,8 +279,7 @@ class HttpConnection(Connection):
             self._answer_inline(self._unstarted)
 
     def _answer_inline(self, cycle: Cycle) -> None:
-        assert self.inline_path is not None
-        if self.inline_path.answer(cast(Scope, cycle.scope), bytes(cycle.body), cycle):
+        if self._inline_path.answer(cast(Scope, cycle.scope), bytes(cycle.body), cycle):
             self._unstarted = None
         else:
             self._start(cycle)

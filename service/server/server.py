@@ -22,7 +22,7 @@ from service.server.acceptor import Acceptor, Listener
 from service.server.connection import Connection, ConnectionLimits
 from service.server.descriptors import max_connections, raise_limit
 from service.server.event_loop import LOOP
-from service.server.exposure import exposed
+from service.server.exposure import Exposed
 from service.server.listener import grpc_address, is_unix
 from service.server.process_signals import EXIT_SECONDS, end_process_within
 from service.server.protocol import HttpConnection
@@ -75,6 +75,7 @@ class Server(uvicorn.Server):
         super().__init__(uvicorn_config(app, settings))
         self._settings = settings
         self._context = app.context
+        self._inline_path = app.inline_path
         self._grpc: GrpcServer | None = None
         self._control = app.context.control
         self._draining = app.context.draining
@@ -138,25 +139,23 @@ class Server(uvicorn.Server):
         encrypted = self._certificate is not None and not is_unix(listener)
         return Listener(
             listener,
-            exposed(app, self._settings, admin=admin),
-            exposed(app, self._settings, admin=admin, excess=True),
+            Exposed(app, self._settings, admin=admin),
+            Exposed(app, self._settings, admin=admin, excess=True),
             self._certificate.context if self._certificate and encrypted else None,
         )
 
-    def _connect(self, app: ASGIApp) -> Connection:
-        connection = HttpConnection(
+    def _connect(self, app: Exposed) -> Connection:
+        return HttpConnection(
             self.config,
             self.server_state,
             self.lifespan.state,
+            exposed=app,
+            inline_path=self._inline_path,
             limits=self._limits,
             draining=self._draining,
             on_refusal=self._count_refusal,
             cors=self._context.access.cors,
         )
-        connection.app = cast(Any, app)
-        if isinstance(app, Lectern):  # Not behind a prefix, a proxy or a port that must be told to it first.
-            connection.inline_path = app.inline_path
-        return connection
 
     def _count_refusal(self, refusal: Refusal) -> None:
         self._refusals.labels(refusal.reason).inc()

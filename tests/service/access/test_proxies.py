@@ -53,7 +53,7 @@ def test_trusted(host: str | None, expected: bool) -> None:
     ],
 )
 def test_the_client_is_the_last_that_is_no_proxy(forwarded: str, expected: tuple[str, int]) -> None:
-    assert PROXIES.get_trusted_client_address(forwarded) == expected
+    assert PROXIES.client_named(forwarded) == expected
     assert PROXIES.client_of("10.0.0.1", forwarded) == (expected[0] or "10.0.0.1")
     assert PROXIES.client_of("198.51.100.1", forwarded) == "198.51.100.1"
 

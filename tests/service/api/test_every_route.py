@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from service.access.keys import hash_key
 from service.api.operation import Operation
 from service.app import create_app
-from service.server.exposure import exposed
+from service.server.exposure import Exposed
 from service.settings import Settings
 from tests.support.http import client_of
 from tests.support.routes import OF_GET, OF_POST, ROUTES, body_of, content_type_of, for_each, path_of, write_models
@@ -56,7 +56,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def plain(settings: Settings) -> Iterator[TestClient]:
     """A client with a key, of an application that no page may use, also below a prefix."""
     with client_of(settings.model_copy(update={"root_path": PREFIX})) as client:
-        app = exposed(client.app, client.app.context.settings)  # type: ignore[attr-defined]
+        app = Exposed(client.app, client.app.context.settings)  # type: ignore[attr-defined]
         headers = {"authorization": f"Bearer {KEY}", "host": "localhost"}
         yield TestClient(app, raise_server_exceptions=False, headers=headers, follow_redirects=False)
 
@@ -186,7 +186,7 @@ def _refused(client: TestClient, operation: Operation, origin: str) -> Iterator[
         broken = client.post(path, content=b"{", headers=page | known | {"content-type": "application/json"})
         yield 400, broken
     if not operation.is_probe:
-        busy = exposed(client.app, client.app.context.settings, excess=True)  # type: ignore[attr-defined]
+        busy = Exposed(client.app, client.app.context.settings, excess=True)  # type: ignore[attr-defined]
         headers = page | known | {"host": "localhost"}
         yield 503, TestClient(busy, raise_server_exceptions=False).request(method, path, headers=headers)
 

@@ -14,6 +14,7 @@ import httpx
 import orjson
 import pytest
 
+from service.access.keys import hash_key
 from service.app import Lectern, create_app
 from service.settings import Settings
 from tests.support.classifier_bundles import classifier_graph, template, write_classifier
@@ -216,11 +217,60 @@ def test_unusual_requests_are_left_to_asgi(settings: Settings) -> None:
     run_async(main())
 
 
-@pytest.mark.parametrize("changes", [{"rate_limit": "5/s"}, {"max_body_bytes": 1024}])
-def test_settings_that_need_asgi(settings: Settings, changes: dict[str, Any]) -> None:
+def test_a_body_above_the_limit_is_left_to_asgi(settings: Settings) -> None:
     path, body, headers = ANSWERED["pixels"]
     assert create_app(settings).inline_path.takes(_scope(path, body, headers))
-    assert not create_app(settings.model_copy(update=changes)).inline_path.takes(_scope(path, body, headers))
+    small = settings.model_copy(update={"max_body_bytes": 1024})
+    assert not create_app(small).inline_path.takes(_scope(path, body, headers))
+
+
+def test_callers_are_counted_once(settings: Settings) -> None:
+    async def main() -> None:
+        async with serving(settings.model_copy(update={"rate_limit": "4/h"})) as (client, app):
+            inline = await _inline(app, *ANSWERED["pixels"])
+            invalid = await _inline(app, *ANSWERED["out of range"])
+            assert (inline and inline.status_code, invalid and invalid.status_code) == (200, 422)
+            path, body, headers = ANSWERED["pixels"]
+            assert (await client.post(path, content=body, headers=headers)).status_code == 200
+            path, body, headers, _ = LEFT["another type"]
+            scope, exchange = _scope(path, body, headers), _Exchange()
+            assert app.inline_path.takes(scope)
+            assert not app.inline_path.answer(scope, body, exchange)
+            messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+            sent: list[Any] = []
+
+            async def receive() -> Any:
+                return next(messages)
+
+            async def send(message: Any) -> None:
+                sent.append(message)
+
+            await app(scope, receive, send)
+            assert sent[0]["status"] == 415  # Counted by the inline path, not once more.
+            refused = await _inline(app, *ANSWERED["pixels"])
+            assert refused is not None
+            assert refused.status_code == 429
+            assert int(refused.headers["retry-after"]) >= 1
+
+    run_async(main())
+
+
+def test_keys_are_needed(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"mine infer sha256:{hash_key('a key').hex()}\n")
+    key = {"authorization": "Bearer a key"}
+
+    async def main() -> None:
+        async with serving(settings.model_copy(update={"api_keys": file})) as (client, app):
+            path, body, headers = ANSWERED["pixels"]
+            for authorization, status in (({}, 401), ({"authorization": "Bearer no"}, 401), (key, 200)):
+                ordinary = await client.post(path, content=body, headers=headers | authorization)
+                inline = await _inline(app, path, body, headers | authorization)
+                assert inline is not None
+                assert inline.status_code == status
+                assert _comparable(inline) == _comparable(ordinary)
+
+    run_async(main())
 
 
 def test_requests_of_one_turn_are_one_batch_and_counted(settings: Settings) -> None:

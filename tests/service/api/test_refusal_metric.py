@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from service.access.keys import hash_key
 from service.app import create_app
 from service.errors import RefusalReason
-from service.server.exposure import exposed
+from service.server.exposure import Exposed
 from service.settings import Settings
 from tests.support.classifier_bundles import write_classifier
 from tests.support.classify_requests import pixels
@@ -91,7 +91,7 @@ REFUSED: dict[str, tuple[RefusalReason | None, Ask]] = {
     "an unknown field": (RefusalReason.BODY, lambda c: c.post("/v1/tag", json={"x": 1}, headers=KEY)),
     "an excess connection": (
         RefusalReason.OVERLOAD,
-        lambda c: TestClient(exposed(c.app, c.app.context.settings, excess=True)).get("/v2"),  # type: ignore[attr-defined]
+        lambda c: TestClient(Exposed(c.app, c.app.context.settings, excess=True)).get("/v2"),  # type: ignore[attr-defined]
     ),
     "no model": (None, lambda c: c.get("/v2/models/nothing", headers=KEY)),
     "no route": (None, lambda c: c.get("/nothing", headers=KEY)),

@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
-from service.server.exposure import exposed
+from service.server.exposure import Exposed
 from service.server.listener import listening
 from service.settings import Settings
 from tests.support.classify_requests import labels, pixels
@@ -31,7 +31,7 @@ async def _echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _seen(settings: Settings, path: str, client: str = "10.0.0.1", **headers: str) -> dict[str, object]:
-    transport = httpx.ASGITransport(exposed(_echo, settings), client=(client, 1234))
+    transport = httpx.ASGITransport(Exposed(_echo, settings), client=(client, 1234))
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     async with httpx.AsyncClient(transport=transport, base_url="http://lectern") as http:
         seen: dict[str, object] = (await http.get(path, headers=named)).json()

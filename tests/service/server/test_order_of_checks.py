@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from service.access.keys import hash_key
 from service.app import create_app
-from service.server.exposure import exposed
+from service.server.exposure import Exposed
 from service.settings import Settings
 from tests.support.classifier_bundles import write_classifier
 from tests.support.http import client_of
@@ -64,7 +64,7 @@ def ask(
 ) -> httpx.Response:
     """The answer of one of the ports to a request with a valid key."""
     client, settings = application
-    app = exposed(client.app, settings, admin=admin, excess=excess)
+    app = Exposed(client.app, settings, admin=admin, excess=excess)
     method, path = ROUTES[route][:2]
     if method == "OPTIONS":
         headers = {"access_control_request_method": "POST", "origin": ALLOWED_PAGE} | headers
@@ -128,7 +128,7 @@ def test_the_key_is_looked_at_last(application: tuple[TestClient, Settings], rou
 def test_a_limit_of_addresses_is_looked_at_after_host_and_port(settings: Settings) -> None:
     limited = settings.model_copy(update={"rate_limit": "2/day", "trusted_hosts": (OWN,), "admin_port": "0"})
     with client_of(limited) as client:
-        caller = TestClient(exposed(client.app, limited), raise_server_exceptions=False)
+        caller = TestClient(Exposed(client.app, limited), raise_server_exceptions=False)
         own = {"host": OWN}
         assert [caller.get("/v2", headers={"host": FOREIGN}).status_code for _ in range(4)] == [403] * 4
         assert [caller.get("/metrics", headers=own).status_code for _ in range(4)] == [404] * 4
@@ -140,7 +140,7 @@ def test_a_limit_of_addresses_is_looked_at_after_host_and_port(settings: Setting
 def test_refusals_have_the_shape_of_the_route(application: tuple[TestClient, Settings], shape: tuple[str, str]) -> None:
     client, settings = application
     path, kind = shape
-    app = exposed(client.app, settings, admin=True)
+    app = Exposed(client.app, settings, admin=True)
     for host, status in ((OWN, 404), (FOREIGN, 403)):
         answer = TestClient(app, raise_server_exceptions=False).get(path, headers={"host": host})
         assert answer.status_code == status

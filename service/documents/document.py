@@ -64,12 +64,13 @@ class Document(ABC):
 
     Args:
         segments: its texts, in reading order.
-        suffix: the suffix of the name of the translated file, such as `.txt`.
     """
 
-    def __init__(self, segments: Sequence[Segment], suffix: str) -> None:
+    suffix: str | None = None
+    """The suffix of the name of the translated file, where it is not that of the document."""
+
+    def __init__(self, segments: Sequence[Segment]) -> None:
         self.segments = segments
-        self.suffix = suffix
         self.translated_into: str | None = None
         """The language of the translations that it already has."""
 

@@ -202,7 +202,7 @@ def read_docx(content: bytes, limits: DocumentLimits) -> Document:
     names = _part_names(archive)
     collector = SegmentCollector(limits)
     parts = {name: XmlPart(archive.read(name), _WordGrammar(), collector, limits, name) for name in names}
-    return ZippedXml(archive, parts, collector.segments, ".docx")
+    return ZippedXml(archive, parts, collector.segments)
 
 
 def _part_names(archive: Archive) -> list[str]:

@@ -68,7 +68,8 @@ def read_document(filename: str, content: bytes, limits: DocumentLimits, *, targ
 
 def output_name(filename: str, target: str, document: Document) -> str:
     """The name of the translated file, without folders: `letter_de.txt` for `letter.txt`."""
-    return f"{_base_name(filename).removesuffix(_suffix_as_sent(filename))}_{target}{document.suffix}"
+    suffix = _suffix_as_sent(filename)
+    return f"{_base_name(filename).removesuffix(suffix)}_{target}{document.suffix or suffix}"
 
 
 def _suffix(filename: str) -> str:

@@ -76,7 +76,7 @@ class HtmlPage(SplicedText):
     def __init__(
         self, file: DecodedText, segments: Sequence[Segment], splices: Sequence[Splice], root: Span | None
     ) -> None:
-        super().__init__(file, segments, splices, ".html")
+        super().__init__(file, segments, splices)
         self._root = root
 
     def _with_language(self, changes: list[Change], target: str) -> list[Change]:

@@ -105,4 +105,4 @@ def read_odt(content: bytes, limits: DocumentLimits) -> Document:
     if not names:
         raise MalformedDocument("has no content.xml; save it again as a document")
     parts = {name: XmlPart(archive.read(name), _TextGrammar(), collector, limits, name) for name in names}
-    return ZippedXml(archive, parts, collector.segments, ".odt")
+    return ZippedXml(archive, parts, collector.segments)

@@ -41,7 +41,7 @@ def read_plain_text(content: bytes, limits: DocumentLimits) -> Document:
         splice = _read_unit(text, start, stop, collector, limits.max_segment_characters)
         if splice:
             splices.append(splice)
-    return SplicedText(file, collector.segments, splices, ".txt")
+    return SplicedText(file, collector.segments, splices)
 
 
 def _read_unit(text: str, start: int, stop: int, collector: SegmentCollector, most: int) -> Splice | None:

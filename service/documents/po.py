@@ -93,6 +93,8 @@ class Catalog(Document):
         most: maximum number of characters of a segment.
     """
 
+    suffix = ".po"
+
     def __init__(self, file: DecodedText, catalog: polib.POFile, collector: SegmentCollector, most: int) -> None:
         self._file = file
         self._catalog = catalog
@@ -101,7 +103,7 @@ class Catalog(Document):
             for entry in catalog
             if _is_untranslated(entry)
         ]
-        super().__init__(collector.segments, ".po")
+        super().__init__(collector.segments)
         if any(entry.translated() for entry in catalog):
             self.translated_into = catalog.metadata.get("Language") or None
 

@@ -37,11 +37,10 @@ class SplicedText(Document):
         file: its text.
         segments: what is translated of it.
         splices: the parts that are translated, in reading order and apart from each other.
-        suffix: the suffix of the file's name.
     """
 
-    def __init__(self, file: DecodedText, segments: Sequence[Segment], splices: Sequence[Splice], suffix: str) -> None:
-        super().__init__(segments, suffix)
+    def __init__(self, file: DecodedText, segments: Sequence[Segment], splices: Sequence[Splice]) -> None:
+        super().__init__(segments)
         self._file = file
         self._splices = splices
 

@@ -33,15 +33,15 @@ def read_srt(content: bytes, limits: DocumentLimits) -> Document:
         MalformedDocument: it is in an encoding that is not read.
         DocumentTooLarge: it has too many characters.
     """
-    return _read(content, limits, ".srt", is_html=False)
+    return _read(content, limits, is_html=False)
 
 
 def read_vtt(content: bytes, limits: DocumentLimits) -> Document:
     """Read WebVTT subtitles; raises what `read_srt` does."""
-    return _read(content, limits, ".vtt", is_html=True)
+    return _read(content, limits, is_html=True)
 
 
-def _read(content: bytes, limits: DocumentLimits, suffix: str, *, is_html: bool) -> Document:
+def _read(content: bytes, limits: DocumentLimits, *, is_html: bool) -> Document:
     file = decode(content)
     check_length(file.text, limits)
     collector = SegmentCollector(limits)
@@ -49,7 +49,7 @@ def _read(content: bytes, limits: DocumentLimits, suffix: str, *, is_html: bool)
     for caption in _captions(file.text):
         for lines in _texts(caption):
             splices += _splices(file.text, lines, collector, limits.max_segment_characters, is_html=is_html)
-    return SplicedText(file, collector.segments, splices, suffix)
+    return SplicedText(file, collector.segments, splices)
 
 
 def _captions(text: str) -> Iterator[list[re.Match[str]]]:

@@ -16,13 +16,10 @@ class ZippedXml(Document):
         archive: the archive.
         parts: the members with text, by name.
         segments: their segments.
-        suffix: the suffix of the file's name.
     """
 
-    def __init__(
-        self, archive: Archive, parts: Mapping[str, XmlPart], segments: Sequence[Segment], suffix: str
-    ) -> None:
-        super().__init__(segments, suffix)
+    def __init__(self, archive: Archive, parts: Mapping[str, XmlPart], segments: Sequence[Segment]) -> None:
+        super().__init__(segments)
         self._archive = archive
         self._parts = parts
 

@@ -25,7 +25,7 @@ def test_the_suffix_decides(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "output"),
-    [("a.txt", "a_de.txt"), ("../x/a.b.TXT", "a.b_de.txt"), ("C:\\x\\letter.txt", "letter_de.txt")],
+    [("a.txt", "a_de.txt"), ("../x/a.b.TXT", "a.b_de.TXT"), ("C:\\x\\letter.htm", "letter_de.htm")],
 )
 def test_the_output_is_named_after_file_and_language(name: str, output: str) -> None:
     assert output_name(name, "de", read_document(name, b"", LIMITS)) == output

@@ -75,6 +75,12 @@ def test_attributes_of_tags_within_a_text() -> None:
     assert written(page) == '<p>SEE <a href="x" title="A &quot;B&quot; C">THIS <i title="D">PAGE</i></a> NOW.</p>'
 
 
+def test_nested_inline_tags_are_one_text() -> None:
+    span = '<em>\n  <span style="color: #ff0000;">\n   {}\n  </span>\n </em>'
+    link = f'<a href="#">{span.format("View the complete range of")} {span.format("drawer systems here!")}</a>'
+    assert texts(f"<p>\n{link}\n</p>") == [link]
+
+
 def test_equal_tags_within_a_text_are_all_translated() -> None:
     page = '<p><a title="b">x</a> <a title="c">y</a> <a title="b">z</a></p>'
     assert written(page) == '<p><a title="B">X</a> <a title="C">Y</a> <a title="B">Z</a></p>'

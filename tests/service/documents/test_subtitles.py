@@ -26,6 +26,10 @@ def texts(content: str, name: str = "a.srt") -> list[str]:
     [
         ("Hello there.", ["Hello there."]),
         ("I have never seen\nsuch a house.", ["I have never seen such a house."]),
+        (
+            "Over a century ago, beings that\nprey on humans suddenly appeared.",
+            ["Over a century ago, beings that prey on humans suddenly appeared."],
+        ),
         ("One sentence.\nAnother one.", ["One sentence.", "Another one."]),
         ("- Where are you?\n- Here.", ["Where are you?", "Here."]),
         ("\u2013 Where are\nyou?\n\u2014 Here.", ["Where are you?", "Here."]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,9 +66,6 @@ OPERATIONS: tuple[Operation, ...] = (
 
 _UNROUTED = replace(docs_pages.PAGES[0], path="(no route)", summary="Every path and method without an operation")
 """Stands for the operation of a request that has none, in the checks that every request passes."""
-
-_SWEEP_SECONDS = 30.0
-"""Time between two looks at the translated files."""
 
 Hook = Callable[[Context], None]
 MakeControl = Callable[[Settings, ModelRegistry], ModelControl]
@@ -144,10 +141,12 @@ def create_app(settings: Settings, *, on_ready: Hook | None = None, control: Mak
         if on_ready is not None:
             on_ready(context)
         context.control.watch()
-        beside = _start_beside(context)
+        canary = _start_canary(context)
+        if settings.file_translation:
+            context.files.watch()
         yield
-        for task in beside:
-            task.cancel()
+        if canary is not None:
+            canary.cancel()
         context.file_workers.close()
         await asyncio.to_thread(context.files.close)
         await context.control.close()
@@ -156,14 +155,11 @@ def create_app(settings: Settings, *, on_ready: Hook | None = None, control: Mak
     return Lectern(context, lifespan=lifespan)
 
 
-def _start_beside(context: Context) -> list[asyncio.Task[None]]:
-    """Start what happens beside the requests."""
-    loop, settings = asyncio.get_running_loop(), context.settings
-    tasks = [loop.create_task(_sweep(context.files))] if settings.file_translation else []
-    if settings.canary_seconds:
-        canary = Canary(context.registry, context.metrics, settings.canary_seconds)
-        tasks.append(loop.create_task(canary.run()))
-    return tasks
+def _start_canary(context: Context) -> asyncio.Task[None] | None:
+    seconds = context.settings.canary_seconds
+    if not seconds:
+        return None
+    return asyncio.get_running_loop().create_task(Canary(context.registry, context.metrics, seconds).run())
 
 
 def _translated_files(settings: Settings) -> TranslatedFiles:
@@ -171,16 +167,6 @@ def _translated_files(settings: Settings) -> TranslatedFiles:
     shared = os.environ.get(MULTIPROCESS_DIR)
     folder = Path(shared, "files") if shared else None
     return TranslatedFiles(folder, seconds=settings.file_seconds, max_bytes=settings.max_stored_bytes)
-
-
-async def _sweep(files: TranslatedFiles) -> None:
-    """Remove translated files whose time has passed, again and again."""
-    with suppress(OSError):  # There may be no temporary folder at all.
-        await asyncio.to_thread(files.remove_abandoned)
-    while True:
-        await asyncio.sleep(min(_SWEEP_SECONDS, files.seconds))
-        with suppress(OSError):
-            await asyncio.to_thread(files.sweep)
 
 
 def _decide_here(settings: Settings, registry: ModelRegistry) -> ModelControl:

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import stat
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -29,6 +30,8 @@ _LEAST_BYTES = 16 * 1024
 """What a file counts at least: a folder of a million small files would take long to look through."""
 _KEPT_SECONDS = 60.0
 """A file so young does not make room for another one: its owner may not have come for it yet."""
+_SWEEP_SECONDS = 30.0
+"""Longest time between two looks for files whose time has passed."""
 _MAX_HEADER_BYTES = 16 * 1024
 
 
@@ -65,6 +68,8 @@ class TranslatedFiles:
         self.seconds = seconds
         self._folder = SharedFolder(folder)
         self._max_bytes = max_bytes
+        self._closed = threading.Event()
+        self._sweeper: threading.Thread | None = None
 
     def add(self, name: str, content: bytes) -> str:
         """Keep a file.
@@ -132,6 +137,12 @@ class TranslatedFiles:
         name = orjson.loads(stream.readline(_MAX_HEADER_BYTES))
         return StoredFile(name, stream, status.st_size - stream.tell())
 
+    def watch(self) -> None:
+        """Sweep in a thread, again and again, until `close`; remove what killed servers left first."""
+        self._closed.clear()
+        self._sweeper = threading.Thread(target=self._keep_sweeping, name="translated-files", daemon=True)
+        self._sweeper.start()
+
     def sweep(self) -> None:
         """Remove the files whose time has passed, whichever process wrote them."""
         folder = self._folder.find()
@@ -144,7 +155,17 @@ class TranslatedFiles:
 
     def close(self) -> None:
         """Close the folder; one of this process alone is removed with its files."""
+        self._closed.set()
+        if self._sweeper is not None:
+            self._sweeper.join()
         self._folder.close()
+
+    def _keep_sweeping(self) -> None:
+        with contextlib.suppress(OSError):  # There may be no temporary folder at all.
+            self.remove_abandoned()
+        while not self._closed.wait(min(_SWEEP_SECONDS, self.seconds)):
+            with contextlib.suppress(OSError):
+                self.sweep()
 
     def _check_size(self, size: int) -> None:
         if size > self._max_bytes:

@@ -123,6 +123,18 @@ def test_a_file_is_kept_for_its_time(folder: Path) -> None:
     assert read(files, new) == ("new.txt", b"new")
 
 
+def test_a_thread_sweeps_until_the_store_is_closed(folder: Path) -> None:
+    files = store(folder, seconds=0.05)
+    stored_as = files.add("a.txt", b"a")
+    files.watch()
+    deadline = time.monotonic() + 60
+    while (folder / stored_as).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    files.close()
+    assert "translated-files" not in {thread.name for thread in threading.enumerate()}
+
+
 def test_a_clock_that_is_set_back_keeps_nothing_for_ever(folder: Path) -> None:
     files = store(folder, seconds=100)
     stored_as = files.add("a.txt", b"a")

@@ -89,7 +89,8 @@ class TranslatedFiles:
         header = orjson.dumps(name) + b"\n"
         size = len(header) + len(content)
         self._check_size(size)
-        stored_as = secrets.token_urlsafe(_RANDOM_BYTES) + _suffix(name)
+        # Programs that save it under this name would take a minus at the beginning for an option.
+        stored_as = re.sub("^-", "_", secrets.token_urlsafe(_RANDOM_BYTES)) + _suffix(name)
         try:
             with self._locked() as folder:
                 _remove(folder, self._superfluous(folder, size))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import secrets
 import stat
 import tempfile
 import threading
@@ -53,6 +54,14 @@ def test_a_file_of_one_process_is_read_by_another(folder: Path) -> None:
     assert read(reader, stored_as) == ("Größe\n.txt", b"a\nb\n")
     assert read(writer, stored_as) == ("Größe\n.txt", b"a\nb\n")
     assert stored_as != writer.add("Größe\n.txt", b"a\nb\n")
+
+
+def test_no_name_looks_like_an_option(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda size: "-" * 43)
+    files = store(folder)
+    stored_as = files.add("a.txt", b"a")
+    assert stored_as == "_" + "-" * 42 + ".txt"
+    assert read(files, stored_as) == ("a.txt", b"a")
 
 
 def test_nobody_else_may_read_them(folder: Path) -> None:

@@ -48,12 +48,19 @@ CLIENT_TESTS   := -m pytest -c $(CLIENTS)/pytest.ini --lectern $(VENV)/bin/lecte
 # pytest's status is 5 where ARGS chooses tests of the other environment only.
 or_none_chosen = $(if $(ARGS),|| test $$? -eq 5)
 
+# So has each server that `make bench-peers` measures; PEERS="triton ray" chooses some. What cannot be installed leaves
+# its reason in a log, which the benchmark prints as its row.
+PEERS         ?= fastapi litserve mlserver bentoml ray triton
+PEERS_VENV    := .venv-peers
+PEERS_PINS    := tests/benchmarks/peers/requirements
+PEERS_STAMPS  := $(PEERS:%=$(PEERS_VENV)/%/.lectern-peer)
+
 # So has the compiler of gRPC's messages, which only `make protos` needs.
 PROTO_PY := .venv-protos/bin/python
 PROTOS   := service/grpc_api/protocol
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-service test-clients test-image check format bench chaos fuzz docs protos openapi constraints clean
+.PHONY: help serve test test-service test-clients test-image check format bench bench-peers chaos fuzz docs protos openapi constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "<family>", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,7 +95,10 @@ train-%: $(FULL_STAMP) ## Train a family, as in: make train-lenet ARGS="--device
 	$(VENV)/bin/lectern-train $* train $(ARGS)
 
 bench: $(SERVE_STAMP) ## Measure the server against a bare inline floor (needs wrk)
-	$(PY) tests/benchmarks/http_floor.py $(ARGS)
+	$(PY) -m tests.benchmarks.http_floor $(ARGS)
+
+bench-peers: $(SERVE_STAMP) $(PEERS_STAMPS) ## Measure the server against Triton, MLServer, Ray Serve and others (needs wrk; in .venv-peers)
+	$(PY) -m tests.benchmarks.peers --only lectern lectern-2 $(PEERS) $(ARGS)
 
 chaos: $(SERVICE_STAMP) ## Measure what must not stop the server: overload, killed workers, full disks ... (slow; ARGS=--full)
 	$(PY) -m tests.chaos $(ARGS)
@@ -119,14 +129,18 @@ constraints: $(PY) ## Pin what pyproject.toml asks for and constraints.txt lacks
 	    $(VENV)/bin/uv pip compile $(CLIENTS)/requirements$$name.txt --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	        --no-annotate --no-header --output-file $(CLIENTS)/constraints$$name.txt $(ARGS) || exit 1; \
 	done
+	@for name in $(PEERS); do \
+	    $(VENV)/bin/uv pip compile $(PEERS_PINS)/$$name.in --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	        --no-annotate --no-header --output-file $(PEERS_PINS)/$$name.txt $(ARGS) || exit 1; \
+	done
 
 clean: ## Remove the virtual environments, caches and build output (never runs/ or models/)
-	rm -rf .venv .venv-gpu .venv-docs .venv-fuzz .venv-protos .venv-clients .venv-clients-mlserver fuzz-failures site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-gpu .venv-docs .venv-fuzz .venv-protos .venv-clients .venv-clients-mlserver .venv-peers fuzz-failures site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find service training tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up. The build backend is installed first and used without isolation, so that its version is pinned too.
 
-$(PY) $(DOCS_PY) $(FUZZ_PY) $(CLIENTS_PY) $(MLSERVER_PY) $(PROTO_PY):
+$(PY) $(DOCS_PY) $(FUZZ_PY) $(CLIENTS_PY) $(MLSERVER_PY) $(PROTO_PY) $(PEERS:%=$(PEERS_VENV)/%/bin/python):
 	@python=; \
 	for candidate in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
 	    test -z "$$python" || break; \
@@ -180,3 +194,11 @@ $(MLSERVER_STAMP): $(CLIENTS)/requirements-mlserver.txt $(CLIENTS)/constraints-m
 	@echo "Installing MLServer into $(MLSERVER_VENV) (once)"
 	@$(MLSERVER_PY) $(CLIENTS_PIP) --constraint $(CLIENTS)/constraints-mlserver.txt --requirement $(CLIENTS)/requirements-mlserver.txt
 	@touch $@
+
+$(PEERS_STAMPS): $(PEERS_VENV)/%/.lectern-peer: $(PEERS_PINS)/%.txt $(PEERS_VENV)/%/bin/python
+	@echo "Installing $* into $(PEERS_VENV)/$* (once)"
+	@if $(PEERS_VENV)/$*/bin/python -m pip --disable-pip-version-check install --quiet --requirement $< > $(PEERS_VENV)/$*.log 2>&1; then \
+	    touch $@; \
+	else \
+	    echo "$* cannot be installed: see $(PEERS_VENV)/$*.log"; rm -rf $(PEERS_VENV)/$*; \
+	fi

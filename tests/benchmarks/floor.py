@@ -2,7 +2,7 @@
 
 No routes, validation, limits, batching, metrics or errors: what a service adds is held against this.
 
-    python tests/benchmarks/floor.py models/digits/2/model.onnx
+    python tests/benchmarks/floor.py models/digits/2/model.onnx 8090
 """
 
 from __future__ import annotations
@@ -46,10 +46,9 @@ class Floor:
         await send({"type": "http.response.body", "body": answer})
 
 
-def main(model: str) -> None:
-    """Serve on a free port of this machine, which is printed."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
-    print(listener.getsockname()[1], flush=True)
+def main(model: str, port: str) -> None:
+    """Serve on a port of this machine."""
+    listener = socket.create_server(("127.0.0.1", int(port)), backlog=2048)
     config = uvicorn.Config(
         Floor(model), loop="uvloop", http="httptools", lifespan="off", ws="none", access_log=False, log_level="warning"
     )
@@ -57,4 +56,4 @@ def main(model: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

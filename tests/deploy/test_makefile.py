@@ -19,6 +19,7 @@ TARGETS = (
     "check",
     "format",
     "bench",
+    "bench-peers",
     "chaos",
     "fuzz",
     "docs",
@@ -26,6 +27,7 @@ TARGETS = (
     "help",
     "clean",
 )
+PEERS_PINS = "tests/benchmarks/peers/requirements"
 CI_TARGETS = ("check", "test", "docs", "fuzz", "test-clients")
 
 
@@ -41,6 +43,7 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "tests/clients").mkdir()
     for path in (ROOT / "tests/clients").glob("*.txt"):
         shutil.copy(path, tmp_path / "tests/clients")
+    shutil.copytree(ROOT / PEERS_PINS, tmp_path / PEERS_PINS)
     return tmp_path
 
 
@@ -116,6 +119,35 @@ def test_other_people_s_clients_have_environments_of_their_own(checkout: Path) -
     assert ".venv-clients .venv-clients-mlserver" in make(checkout, "-n", "clean").stdout
 
 
+def test_every_peer_of_the_benchmark_has_an_environment_of_its_own(checkout: Path) -> None:
+    plan = make(checkout, "-n", "bench-peers", "ARGS=--rounds 1").stdout
+    names = sorted(path.stem for path in (checkout / PEERS_PINS).glob("*.txt"))
+    for name in names:
+        assert f"-m venv --clear .venv-peers/{name}\n" in plan
+        assert f".venv-peers/{name}/bin/python -m pip" in plan
+        assert f"--requirement {PEERS_PINS}/{name}.txt" in plan
+    command = plan.rstrip().splitlines()[-1].split()
+    assert command[:5] == [".venv/bin/python", "-m", "tests.benchmarks.peers", "--only", "lectern"]
+    assert sorted(command[6:-2]) == names
+    assert command[-2:] == ["--rounds", "1"]
+    assert "peers/ray" not in make(checkout, "-n", "bench-peers", "PEERS=triton fastapi").stdout
+    for target in ("serve", "test", "check", "bench"):
+        assert "peers" not in make(checkout, "-n", target).stdout
+    assert ".venv-peers" in make(checkout, "-n", "clean").stdout
+
+
+def test_a_peer_that_cannot_be_installed_leaves_its_reason(checkout: Path) -> None:
+    python = checkout / ".venv-peers/ray/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\necho ERROR: no ray for you >&2\nexit 1\n")
+    python.chmod(0o755)
+    result = make(checkout, ".venv-peers/ray/.lectern-peer")
+    assert result.returncode == 0
+    assert "ray cannot be installed: see .venv-peers/ray.log" in result.stdout
+    assert (checkout / ".venv-peers/ray.log").read_text() == "ERROR: no ray for you\n"
+    assert not python.parent.exists()
+
+
 def test_set_up_is_done_once_and_again_after_a_change(checkout: Path) -> None:
     venv = checkout / ".venv"
     (venv / "bin").mkdir(parents=True)
@@ -169,7 +201,7 @@ def test_ci_runs_all_and_reports_all(tmp_path: Path, broken: tuple[str, ...], co
 
 
 def test_the_benchmark_names_the_package_it_lacks(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "tests/benchmarks/http_floor.py")]
+    command = [sys.executable, "-m", "tests.benchmarks.http_floor"]
     result = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment() | {"PATH": str(tmp_path)}
     )

@@ -20,6 +20,7 @@ PARAGRAPH_BREAK = re.compile(rf"(?>\r\n|[{BREAKS}])[^\S{BREAKS}]*[{BREAKS}]|\u20
 """A blank line."""
 
 _LINE = re.compile(rf"[^{BREAKS}]+")
+_BREAK_OR_TAB = re.compile(rf"[{BREAKS}\t]")
 _MIN_WRAPPED, _MIN_WRAPPED_BEFORE_LOWERCASE = 50, 25
 """Shorter lines were not wrapped; the second applies if the next line starts with a lower-case letter."""
 _MAX_WRAPPED = 120
@@ -59,17 +60,31 @@ class Lines:
     """
 
     def __init__(self, text: str) -> None:
-        lines = [line for match in _LINE.finditer(text) if (line := _line(text, match)) is not None]
-        self._starts = [line.start for line in lines]
+        self._starts: list[int] = []
         self._ends_before: list[bool] = []
         """Whether a sentence ends before the line."""
         self._cells: list[int] = []
         """Offsets of the cells of tables but the first of each line."""
+        if _BREAK_OR_TAB.search(text):
+            self._read(text)
+        elif stripped := text.lstrip():  # Most texts are a single sentence: one line, without cells.
+            self._starts.append(len(text) - len(stripped))
+            self._ends_before.append(True)
+
+    def _read(self, text: str) -> None:
+        """Find lines and cells."""
+        lines = [line for match in _LINE.finditer(text) if (line := _line(text, match)) is not None]
+        self._starts = [line.start for line in lines]
         has_tabs = "\t" in text
         for paragraph in map(_Paragraph, _paragraphs(text, lines)):
             if has_tabs:
                 self._cells += paragraph.cells(text)
             self._ends_before += [not (index and paragraph.goes_on(index)) for index in range(len(paragraph.lines))]
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is at most one line, without cells."""
+        return len(self._starts) <= 1 and not self._cells
 
     def starts_line(self, position: int) -> bool:
         """Whether the first character of a line, after white space, is at this offset."""
@@ -100,6 +115,8 @@ class Lines:
 
 def split_at_lines(lines: Lines, sentences: Iterable[list[tuple[int, int]]]) -> list[list[tuple[int, int]]]:
     """Sentences, each the start and end of its words, split where a line or a cell ends a sentence."""
+    if lines.is_single:
+        return list(sentences)
     result: list[list[tuple[int, int]]] = []
     for words in sentences:
         first = 0

@@ -119,25 +119,31 @@ def _viterbi(batch: _PackedBatch) -> NDArray[np.int64]:
     if batch.transitions is None:
         tags: NDArray[np.int64] = batch.emissions.argmax(1)
         return tags
-    bounds, nonempty = batch.layout.bounds, batch.layout.nonempty
-    between, start, end = batch.transitions[:-2], batch.transitions[-2], batch.transitions[-1]
-    scores = batch.emissions.T.copy()  # [K, N]: the longest loops are innermost
-    scores[:, :nonempty] += start[:, None]
-    for previous, begin, stop in zip(bounds, bounds[1:], bounds[2:], strict=False):
-        for part in _parts(stop - begin, between.size):
-            candidates = scores[:, None, previous + part.start : previous + part.stop] + between[:, :, None]
-            scores[:, begin + part.start : begin + part.stop] += np.maximum.reduce(candidates, 0)
-    by_token, into = np.ascontiguousarray(scores.T), np.ascontiguousarray(between.T)
-    final = (by_token[batch.layout.last()] + end).argmax(1)
-    tags = np.empty(len(by_token), np.int64)
-    continuing = 0  # sentences with a token in the next step
-    for begin, stop in reversed(list(pairwise(bounds))):
-        tags[begin + continuing : stop] = final[continuing : stop - begin]
-        if continuing:
-            candidates = by_token[begin : begin + continuing] + into[tags[stop : stop + continuing]]
-            tags[begin : begin + continuing] = candidates.argmax(1)
-        continuing = stop - begin
+    bounds, into, end = batch.layout.bounds, np.ascontiguousarray(batch.transitions[:-2].T), batch.transitions[-1]
+    scores, last = _path_scores(batch), batch.layout.last()
+    tags = np.empty(len(scores), np.int64)
+    tags[last] = (scores[last] + end).argmax(1)
+    for before, after in reversed(list(_steps(bounds))):
+        tags[before] = (scores[before] + into.take(tags[after], 0)).argmax(1)
     return tags
+
+
+def _path_scores(batch: _PackedBatch) -> NDArray[np.float64]:
+    """The score of the best path up to and into each tag of each token [N, K]."""
+    assert batch.transitions is not None
+    bounds, nonempty = batch.layout.bounds, batch.layout.nonempty
+    between = batch.transitions[:-2]
+    size = len(between)
+    scores = batch.emissions.copy()
+    scores[:nonempty] += batch.transitions[-2]
+    buffer = np.empty(min(nonempty * between.size, max(_MAX_SCORES, between.size)))
+    for before, after in _parts(bounds, between.size):
+        previous = scores[before]
+        # [from, sentence, to]: of all orders the fastest, as the maximum is taken over the first axis.
+        paths = buffer[: len(previous) * between.size].reshape(size, len(previous), size)
+        np.add(previous.T[:, :, None], between[:, None], out=paths)
+        scores[after] += np.maximum.reduce(paths, 0)
+    return scores
 
 
 def _forward_backward(
@@ -215,17 +221,11 @@ def _forward_backward_log(
     bounds, nonempty = batch.layout.bounds, batch.layout.nonempty
     alpha, beta = np.empty_like(batch.emissions), batch.emissions + end
     alpha[:nonempty] = start
-    steps = list(zip(bounds, bounds[1:], bounds[2:], strict=False))
-    for previous, begin, stop in steps:
-        for part in _parts(stop - begin, between.size):
-            before = slice(previous + part.start, previous + part.stop)
-            after = slice(begin + part.start, begin + part.stop)
-            alpha[after] = _log_sum_exp((alpha[before] + batch.emissions[before])[:, :, None] + between, 1)
-    for previous, begin, stop in reversed(steps):
-        for part in _parts(stop - begin, between.size):
-            before = slice(previous + part.start, previous + part.stop)
-            after = slice(begin + part.start, begin + part.stop)
-            beta[before] = batch.emissions[before] + _log_sum_exp(beta[after, None, :] + between, 2)
+    parts = list(_parts(bounds, between.size))
+    for before, after in parts:
+        alpha[after] = _log_sum_exp((alpha[before] + batch.emissions[before])[:, :, None] + between, 1)
+    for before, after in reversed(parts):
+        beta[before] = batch.emissions[before] + _log_sum_exp(beta[after, None, :] + between, 2)
     probabilities = _exp(alpha + beta, 1)
     probabilities /= probabilities.sum(1, keepdims=True)
     if tags is None:
@@ -236,10 +236,25 @@ def _forward_backward_log(
     return probabilities, continuations
 
 
-def _parts(count: int, size: int) -> Iterator[slice]:
-    """The sentences [0, count) in parts whose arrays of `size` scores for each stay within `_MAX_SCORES`."""
-    step = max(1, _MAX_SCORES // size)
-    return (slice(start, min(start + step, count)) for start in range(0, count, step))
+def _steps(bounds: list[int]) -> Iterator[tuple[slice, slice]]:
+    """For each time step but the first its tokens, after those that come before them in their sentences."""
+    for previous, begin, stop in zip(bounds, bounds[1:], bounds[2:], strict=False):
+        yield slice(previous, previous + stop - begin), slice(begin, stop)
+
+
+def _parts(bounds: list[int], size: int) -> Iterator[tuple[slice, slice]]:
+    """`_steps` in parts of so few sentences that their arrays of `size` scores for each stay within `_MAX_SCORES`."""
+    most = max(1, _MAX_SCORES // size)
+    if len(bounds) < 2 or bounds[1] <= most:  # No step has more sentences than the first.
+        return _steps(bounds)
+    return (
+        (
+            slice(before.start + first, min(before.start + first + most, before.stop)),
+            slice(after.start + first, min(after.start + first + most, after.stop)),
+        )
+        for before, after in _steps(bounds)
+        for first in range(0, after.stop - after.start, most)
+    )
 
 
 def _exp(values: NDArray[np.float64], axis: int | None = None) -> NDArray[np.float64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,8 +23,13 @@ _FIELDS_WITH_OFFSETS = ("sentences", "tokens", "entities", "multiword")
 
 def joined_offsets(tokens: Sequence[str]) -> list[Offsets]:
     """Offsets of the tokens in their text joined by single spaces: one sentence, or none if there are no tokens."""
-    ends = list(accumulate(tokens, lambda end, token: end + 1 + len(token), initial=-1))[1:]
-    return [[(end - len(token), end) for token, end in zip(tokens, ends, strict=True)]] if tokens else []
+    offsets: Offsets = []
+    start = 0
+    for token in tokens:
+        end = start + len(token)
+        offsets.append((start, end))
+        start = end + 1
+    return [offsets] if offsets else []
 
 
 class Multiword(NamedTuple):

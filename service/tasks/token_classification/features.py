@@ -38,6 +38,9 @@ EMOJI_CHARACTER = "\u263a"
 _PICTOGRAPHS = re.compile("[\u2190-\u21ff\u2300-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]")
 """Emoji, arrows, dingbats and other symbols."""
 
+_ROW, _CASING, _SIZE, _CHARACTERS = range(4)
+"""Columns of the features of a word: its row, casing and number of characters; then come its characters."""
+
 _MAX_CACHED = 1 << 16
 """Words whose features are cached: about 15 MB."""
 _MAX_CACHED_LENGTH = 64
@@ -117,7 +120,7 @@ class WordFeatures:
         self._characters = {character: index for index, character in enumerate(characters, start=_FIRST_CHARACTER)}
         self._pictograph = self._characters.get(EMOJI_CHARACTER, UNKNOWN_CHARACTER) if emoji else UNKNOWN_CHARACTER
         self._max_characters = max_characters
-        self._cache: dict[str, tuple[int, int, int, bytes]] = {}
+        self._cache: dict[str, bytes] = {}
 
     @property
     def rows(self) -> int:
@@ -145,21 +148,23 @@ class WordFeatures:
         for row, sentence in enumerate(sentences):
             tokens[row, : len(sentence)] = [distinct.setdefault(word, len(distinct)) for word in sentence]
         cache = self._cache
-        features = [cache.get(word) or self._features(word) for word in distinct]
-        rows, casing, sizes, spellings = zip(*features, strict=True)
-        characters = np.frombuffer(b"".join(spellings), np.int32).reshape(len(features), self._max_characters)
-        return Batch(np.array(rows, np.int32), characters[:, : max(sizes)], np.array(casing, np.int32), tokens, lengths)
+        features = b"".join([cache.get(word) or self._features(word) for word in distinct])
+        table = np.frombuffer(features, np.int32).reshape(len(distinct), _CHARACTERS + self._max_characters)
+        longest = int(table[:, _SIZE].max())
+        characters = table[:, _CHARACTERS : _CHARACTERS + longest]
+        return Batch(table[:, _ROW].copy(), characters, table[:, _CASING].copy(), tokens, lengths)
 
-    def _features(self, word: str) -> tuple[int, int, int, bytes]:
-        """Row, casing, number of characters, and the character indices as int32 bytes."""
+    def _features(self, word: str) -> bytes:
+        """Row, casing, number of characters, and the character indices, as the bytes of int32."""
         composed = unicodedata.normalize("NFC", word)
         spelling = composed
         if len(composed) > self._max_characters:
             half = self._max_characters // 2
             spelling = composed[: self._max_characters - half] + composed[-half:]
-        indices = np.zeros(self._max_characters, np.int32)
-        indices[: len(spelling)] = [self._character(character) for character in spelling]
-        features = self.row(composed), casing(composed), max(len(spelling), 1), indices.tobytes()
+        values = np.zeros(_CHARACTERS + self._max_characters, np.int32)
+        values[[_ROW, _CASING, _SIZE]] = self.row(composed), casing(composed), max(len(spelling), 1)
+        values[_CHARACTERS : _CHARACTERS + len(spelling)] = [self._character(character) for character in spelling]
+        features = values.tobytes()
         if len(word) <= _MAX_CACHED_LENGTH:
             if len(self._cache) >= _MAX_CACHED:
                 self._cache.clear()

@@ -83,6 +83,27 @@ def test_wrapped_lines_go_on(sentence: str) -> None:
     assert sentences(f"Hello Tom,\n\n{sentence}\n\nBest,\nAnna")[1:2] == [sentence.strip()]
 
 
+@pytest.mark.parametrize("text", ["one line.", "  one line.", "\u00a0one line.  ", "\x1fone line.\x1f"])
+def test_a_single_line_is_one_part(text: str) -> None:
+    """The same as with a line break after it, which takes the other way through the code."""
+    for lines in (Lines(text), Lines(f"{text}\n")):
+        assert lines.parts() == [text.index("one")]
+        assert lines.starts_line(text.index("one"))
+        assert not lines.starts_line(text.index("line"))
+        assert lines.is_single
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\u3000", "\n", "\t", " \n\t\n"])
+def test_a_blank_text_has_no_line(text: str) -> None:
+    assert Lines(text).parts() == []
+    assert split_at_lines(Lines(text), []) == []
+
+
+def test_several_lines_and_cells_are_not_a_single_line() -> None:
+    assert not Lines("one\ntwo").is_single
+    assert not Lines("one\ttwo").is_single
+
+
 def test_a_blank_line_ends_a_sentence() -> None:
     long = "The dog and the cat and the dog and the cat and the bird and"
     for blank in ("\n\n", "\r\n\r\n", "\r\r", "\n \t\n", "\u2028\u2028", "\u2029", "\x85\u00a0\x85"):

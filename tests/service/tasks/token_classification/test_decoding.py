@@ -23,6 +23,13 @@ def emissions_of(rows: list[list[str]], labels: tuple[str, ...]) -> np.ndarray:
     return emissions
 
 
+def test_offsets_of_joined_tokens() -> None:
+    tokens = ["Zoë", "is", "🙂", "a b", "."]
+    (offsets,) = joined_offsets(tokens)
+    assert [" ".join(tokens)[start:end] for start, end in offsets] == tokens
+    assert joined_offsets([]) == []
+
+
 def test_a_text_is_split_into_sentences_of_tokens() -> None:
     text = "Zoë can't 🙂. Go on!"
     assert [[text[start:end] for start, end in sentence] for sentence in words_by_sentence(text)] == [

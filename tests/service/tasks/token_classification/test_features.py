@@ -37,6 +37,16 @@ def test_decomposed_letters_are_the_same_word() -> None:
     np.testing.assert_array_equal(batch.characters[0], batch.characters[1])
 
 
+def test_the_features_of_words_stay_apart() -> None:
+    """They are the same the second time, when they come from the cache."""
+    features = WordFeatures(["the", "London", "USA", "café"], ["a", "b", "c"], 6)
+    for _ in range(2):
+        batch = features.batch([["USA", "abc"], ["12"]])
+        assert batch.words.tolist() == [3, 0, 0]
+        assert [CASINGS[index] for index in batch.casing] == ["upper", "lower", "number"]
+        assert batch.characters.tolist() == [[1, 1, 1], [2, 3, 4], [1, 1, 0]]
+
+
 def test_a_batch_stores_each_word_once() -> None:
     batch = FEATURES.batch([["the", "abc", "the"], ["abc"]])
     assert batch.words.tolist() == [1, 0]

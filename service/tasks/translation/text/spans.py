@@ -80,11 +80,14 @@ class Span:
     """Of tags and verbatim elements, the element in lower case; of names, the name in the target language."""
 
 
+# Without the punctuation after them.
+_URL = r"(?i:(?<![a-z\d+.-])[a-z][a-z\d+.-]{1,15}://|www\.)(?:[^\s<>\"()]|\([^\s<>\"()]*\))*(?:[\w/]|\([^\s<>\"()]*\))"
+_EMAIL = r"(?<![\w.+%-])(?:mailto:)?[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
+ADDRESS = rf"{_URL}|{_EMAIL}"
+"""Matches a URL or an e-mail address."""
 _ALWAYS = (
     r"(?P<ENTITY>&(?:[A-Za-z]{2,16}|#\d{1,6});)"
-    # Without the punctuation after them.
-    r"|(?P<URL>(?i:(?<![a-z\d+.-])[a-z][a-z\d+.-]{1,15}://|www\.)(?:[^\s<>\"()]|\([^\s<>\"()]*\))*(?:[\w/]|\([^\s<>\"()]*\)))"
-    r"|(?P<EMAIL>(?<![\w.+%-])(?:mailto:)?[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})"
+    rf"|(?P<URL>{_URL})|(?P<EMAIL>{_EMAIL})"
     # No word of an alphabet with spaces between its words (Latin, Greek, Cyrillic) is as long as this.
     r"|(?P<LONG_WORD>(?<![0-9A-Za-z_\xaa-\u052f])[0-9A-Za-z_\xaa-\u052f]{100,})"
 )

@@ -35,6 +35,7 @@ _KINDS = (
     *("@user_name", "#first_release", "@:common.title", "@.lower:common.title", "m\u00b2", "H\u2082O"),
     *("{user['name']}", '{user["name"]}', "$name", "978-3-16-148410-0"),
     *("getUserName()", "--help", "~/.bashrc", "C:\\Temp\\a.txt", "{name\u0301}"),
+    *("{user_name}", "{{user_name}}", "${user_name}", "%{user_name}", ":user_name", "user_name", "User_name"),
 )
 _TEXTS = {
     "en": ("You have {} here.", "The dog sleeps with {}", "I see ({}), and {}."),

@@ -171,9 +171,15 @@ def test_structure(text: str, expected: str) -> None:
         ("&File", ["File"]), ("E&xit", ["xit"]), ("_File", ["File"]), ("E_xit", ["xit"]), ("Save &as", ["as"]),
         ("&File and &Edit", ["File", "Edit"]), ("Save && exit", []), ("Open (&O)", []), ("AT&T", []), ("R&D", []),
         ("rock&roll", []), ("my_file", []), ("Salt & pepper", []), ("?a=1&b=2", []), ("_File and _Edit", []),
-        ("&amp;", []), ("_words_", []), ("/a?x&y", []),
+        ("&amp;", []), ("_words_", []), ("/a?x&y", []), ("_a b_", []), ("_Open {user_name}", ["Open"]),
+        ("my _File", ["File"]), ("C_opy", ["opy"]),
+        *((text, []) for text in (
+            "user_name", "User_name", "{user_name}", "{{user_name}}", "${user_name}", "%{user_name}", "%(user_name)s",
+            ":user_name", "{a}{user_name}", "$t(User_name)", "`E_xit`", "{E_xit}", "`E&xit`", "#{user_name}!",
+            "user_name@example.org", "https://example.org/(E_xit)", "[[E_xit]]", "e_xit", "E_XIT", "USER_NAME",
+        )),
     ],
 )  # fmt: skip
 def test_accelerators(text: str, marked: list[str]) -> None:
-    spans = add_accelerators(text, [], {"exit"}.__contains__)
+    spans = add_accelerators(text, [], {"exit", "copy", "user", "name", "username"}.__contains__)
     assert [text[start.end : end.start] for start, end in zip(spans[::2], spans[1::2], strict=True)] == marked

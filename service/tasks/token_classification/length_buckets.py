@@ -26,6 +26,9 @@ def length_buckets(lengths: NDArray[np.integer[Any]], budget: int) -> Iterator[N
         lengths: tokens of each sentence, [N], at least 1.
         budget: maximum padded tokens of a bucket.
     """
+    if len(lengths) == 1:  # Most requests.
+        yield np.zeros(1, np.int64)
+        return
     order = np.argsort(-lengths, kind="stable")
     distinct, counts = np.unique(lengths, return_counts=True)
     for start, end in _cheapest_runs(distinct[::-1].astype(np.int64), counts[::-1]):

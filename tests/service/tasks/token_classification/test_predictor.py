@@ -250,6 +250,7 @@ def test_length_buckets_are_a_partition_within_the_budget(budget: int) -> None:
         assert len(bucket) == 1 or len(bucket) * lengths[bucket].max() <= budget
     assert sum(len(bucket) * lengths[bucket].max() for bucket in buckets) < 1.3 * lengths.sum()
     assert list(length_buckets(np.zeros(0, np.int64), budget)) == []
+    assert [bucket.tolist() for bucket in length_buckets(np.array([70]), budget)] == [[0]]
 
 
 def test_length_buckets_have_the_least_cost() -> None:

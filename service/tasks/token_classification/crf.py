@@ -27,6 +27,9 @@ FORBIDDEN = -1e4
 _FORBIDDEN_SCORE = -1e12
 """Score of a forbidden transition in the computation: more than emissions can outweigh."""
 
+_STEPS_PER_SCALING = 8
+"""The messages are divided by their sums once in so many time steps, in which they hardly ever shrink too far."""
+
 _MIN_STEP_SUM, _MIN_MASS = 1e-200, 1e-90
 """Below these, an underflow could have mattered, and the sentence is recomputed in log space."""
 
@@ -174,8 +177,8 @@ def _messages(batch: _PackedBatch) -> tuple[NDArray[np.float64], NDArray[np.floa
     """Forward and backward messages, alpha and beta [N, K], and the sentences [B] whose messages underflowed.
 
     Alpha leaves out a token's own emission and beta includes it, so that alpha * beta is proportional to the marginals.
-    Both are computed in one loop: backward is forward through the reversed sentence. Each step is divided by its sum,
-    which cancels in every probability.
+    Both are computed in one loop: backward is forward through the reversed sentence. What they are divided by cancels
+    in every probability.
     """
     assert batch.transitions is not None
     mirrored = batch.layout.mirrored()
@@ -184,18 +187,21 @@ def _messages(batch: _PackedBatch) -> tuple[NDArray[np.float64], NDArray[np.floa
     emissions[1] = emissions[0, mirrored]
     between = _exp(batch.transitions[:-2])
     matrices = np.stack([between, between.T])
-    messages, sums = np.empty_like(emissions), np.empty((*emissions.shape[:2], 1))
+    messages = np.empty_like(emissions)
     messages[:, : batch.layout.nonempty] = _exp(batch.transitions[-2:], 1)[:, None]
     state = emissions[:, :0]
     with np.errstate(divide="ignore", invalid="ignore"):
-        for begin, stop in pairwise(batch.layout.bounds):
+        for step, (begin, stop) in enumerate(pairwise(batch.layout.bounds)):
+            message = messages[:, begin:stop]
             if begin:
-                np.matmul(state[:, : stop - begin], matrices, out=messages[:, begin:stop])
-            state = messages[:, begin:stop] * emissions[:, begin:stop]
-            state /= np.add.reduce(state, axis=2, out=sums[:, begin:stop], keepdims=True)
-        alpha, beta = messages[0], messages[1, mirrored]
-        beta *= emissions[0]
-        mass = np.einsum("nk,nk->n", alpha, beta) / sums[0, :, 0]
+                np.matmul(state[:, : stop - begin], matrices, out=message)
+            state = message * emissions[:, begin:stop]
+            if step % _STEPS_PER_SCALING == 0:
+                state /= np.add.reduce(state, axis=2, keepdims=True)
+        states = messages * emissions
+        sums = states.sum(2, keepdims=True)
+        alpha, beta = messages[0] / sums[0], (states[1] / sums[1])[mirrored]
+        mass = np.einsum("nk,nk->n", alpha, beta)
     is_exact = (mass >= _MIN_MASS) & (sums[..., 0] >= _MIN_STEP_SUM).all(0)
     underflowed = np.zeros(len(batch.layout.order), bool)
     underflowed[batch.layout.columns[~is_exact]] = True

@@ -20,8 +20,12 @@ _CHARACTER = re.compile(rf"[^\x00-\u02ff][{MARKS}{_MEDIAL_JAMO}]*|[\x00-\u02ff][
 _ENTITY_OR_CHARACTER = re.compile(f"{_ENTITY}|{_CHARACTER.pattern}")
 
 
+_SPACES = str.maketrans(dict.fromkeys("\xa0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B))), " "))
+"""All of Unicode's spaces: no-break, narrow, of a figure's width."""
+
+
 class SourceText:
-    """A text in Unicode's composed form (NFC), perhaps with its entities decoded.
+    """A text in Unicode's composed form (NFC), perhaps with its entities decoded. Every kind of space is read as one.
 
     Args:
         sent: the text as it was sent.
@@ -31,7 +35,7 @@ class SourceText:
     """
 
     def __init__(self, sent: str, text: str, origins: Sequence[int] | None = None, *, is_html: bool = False) -> None:
-        self.text = text
+        self.text = text if text.isascii() else text.translate(_SPACES)
         self.is_html = is_html
         self._sent, self._origins = sent, origins
 

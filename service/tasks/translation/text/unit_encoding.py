@@ -106,11 +106,21 @@ class UnitEncoder:
         return "".join(part for pair in zip(kept, [*rendered, ""], strict=True) for part in pair)
 
     def _rendered(self, span: Span, rare_words: RareWords) -> str:
-        """What a span becomes in the translation; byte for byte as it was sent if it does not change."""
+        """What a span becomes in the translation; byte for byte as it was sent if it does not change.
+
+        Its spaces are of the kind that was sent if it has as many as before.
+        """
+        read = self.text[span.start : span.end]
         written = rare_words.target_text(self.text, span)
-        if written == self.text[span.start : span.end]:
+        if written == read:
             return self.source.sent(span.start, span.end)
-        return self.source.write(written)
+        spaces = [
+            self.source.sent(index, index + 1) for index in range(span.start, span.end) if self.text[index] == " "
+        ]
+        words = [self.source.write(word) for word in written.split(" ")]
+        if len(words) != len(spaces) + 1:
+            return " ".join(words)
+        return "".join(part for pair in zip(words, [*spaces, ""], strict=True) for part in pair)
 
     def _placeholder(self, span: Span) -> str:
         return self.subwords.placeholder(PLACEHOLDER_TYPES.get(span.kind, ""))

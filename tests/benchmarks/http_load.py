@@ -138,7 +138,7 @@ class Wrk:
     def measure(self, load: Load, connections: int, seconds: int) -> Measurement:
         """Keep so many connections busy for so long, each with one request at a time."""
         self._body.write_bytes(load.body)
-        options = ["--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
+        options = ["--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s", "--timeout", "30s"]
         extra = [load.content_type, *([] if load.json_length is None else [str(load.json_length)])]
         command = [self._program, *options, "--script", _SCRIPT, load.url, "--", self._body, *extra]
         result = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -189,12 +189,12 @@ def _measure(loads: Sequence[Load], wrk: Wrk, connections: int, seconds: int) ->
 
 
 def _install_error(venv: Path) -> str:
-    """The last line that pip wrote."""
+    """The last error that pip wrote."""
     try:
-        lines = venv.with_suffix(".log").read_text(encoding="utf-8").split("\n")
+        lines = venv.with_suffix(".log").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return "run make bench-peers"
-    return next((line.strip() for line in reversed(lines) if line.strip()), "run make bench-peers")
+        lines = []
+    return next((line for line in reversed(lines) if line.startswith("ERROR")), "run make bench-peers")
 
 
 def load_rows(

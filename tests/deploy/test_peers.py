@@ -96,7 +96,9 @@ def test_a_peer_that_pip_could_not_install_is_in_every_table(
 ) -> None:
     (tmp_path / "wrk").touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    (tmp_path / "mlserver.log").write_text("Collecting\nERROR: No matching distribution found for mlserver==1.7.1\n\n")
+    (tmp_path / "mlserver.log").write_text(
+        "Collecting\nERROR: No matching distribution found for mlserver==1.7.1\nhint: see above\n"
+    )
     command = ["--only", "mlserver", "triton", "--venvs", str(tmp_path), "--models", str(ROOT / "models")]
     assert peers.main(command) == 0
     printed = capsys.readouterr().out

@@ -8,23 +8,25 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import bentoml
+import numpy as np
+from bentoml.validators import DType
 from digits import Digits
 
 
 @bentoml.service(name="digits", workers=1, logging={"access": {"enabled": False}})
 class Service:
-    """{"pixels": [<images>]} -> [[<10 numbers>]]."""
+    """{"pixels": [<images>]} -> [[<10 numbers>]]. Arrays are quicker than lists of numbers, which pydantic checks."""
 
     def __init__(self) -> None:
         self._model = Digits()
 
     @bentoml.api(batchable=True, max_batch_size=32)
-    async def classify(self, pixels: list[list[list[float]]]) -> list[list[float]]:
+    async def classify(self, pixels: Annotated[np.ndarray, DType("float32")]) -> np.ndarray:
         """Probabilities of a batch of images."""
-        probabilities: list[list[float]] = self._model(pixels).tolist()
-        return probabilities
+        return self._model(pixels)
 
 
 if __name__ == "__main__":

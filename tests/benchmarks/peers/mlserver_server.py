@@ -1,4 +1,4 @@
-"""MLServer: a custom runtime in the server's own process, which joins up to 32 waiting requests to a batch.
+"""MLServer: a custom runtime in the server's own process, without batches, which make so small a model slower.
 
 python mlserver_server.py PORT
 """
@@ -23,7 +23,7 @@ class DigitsRuntime(MLModel):
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
-        """Answer one request or a batch that MLServer joined."""
+        """Answer one request."""
         probabilities = self._model(NumpyCodec.decode_input(payload.inputs[0]))
         outputs = [NumpyCodec.encode_output("probabilities", probabilities)]
         return InferenceResponse(model_name=self.name, model_version=self.version, outputs=outputs)
@@ -34,7 +34,7 @@ async def main(port: int) -> None:
     settings = Settings(
         host="127.0.0.1", http_port=port, grpc_port=0, metrics_endpoint=None, parallel_workers=0, debug=False
     )
-    model = ModelSettings(name="digits", implementation=DigitsRuntime, max_batch_size=32, max_batch_time=0.001)
+    model = ModelSettings(name="digits", implementation=DigitsRuntime)
     await MLServer(settings).start([model])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -122,22 +123,30 @@ class InFlight:
     """The number of requests being answered by this process, all of them in its event loop.
 
     Args:
-        gauge: where it is written.
+        gauge: where it is written, once in each turn of the event loop in which it changes.
     """
 
     def __init__(self, gauge: Gauge) -> None:
-        self.count = 0
         self._gauge = gauge
+        self._count = 0
+        self._is_written = True
+
+    def add(self, change: int) -> None:
+        """Count a request in (1) or out (-1)."""
+        self._count += change
+        if self._is_written:
+            self._is_written = False
+            asyncio.get_running_loop().call_soon(self.write_metrics)
 
     def write_metrics(self) -> None:
-        self._gauge.set(self.count)
+        self._gauge.set(self._count)
+        self._is_written = True
 
 
 class Metrics:
     """The Prometheus metrics of the service. Their labels have low cardinality: no ids, no addresses.
 
-    What happens with every request is buffered: it is written at each scrape of this process, and by `write` once a
-    second, so that a scrape of another process has it.
+    What happens with every request is buffered until the turn of the event loop ends, or this process is scraped.
     """
 
     def __init__(self) -> None:
@@ -224,7 +233,7 @@ class Metrics:
         """Have a source of metrics written with the others, as long as it lives."""
         self._buffered.add(source)
 
-    def write(self) -> None:
+    def _write(self) -> None:
         """Write everything that is buffered in this process."""
         for source in list(self._buffered):
             source.write_metrics()
@@ -240,7 +249,7 @@ class Metrics:
                 yield sample.name, sample.labels, sample.value
 
     def _collector(self) -> CollectorRegistry:
-        self.write()
+        self._write()
         if MULTIPROCESS_DIR not in os.environ:
             return self.registry
         registry = CollectorRegistry()

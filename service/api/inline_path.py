@@ -108,7 +108,7 @@ class _Call(InlineCall):
         self._exchange = exchange
         self.is_admitted = False
         """Whether the checks of `Access` have passed."""
-        service.metrics.in_flight.count += 1
+        service.metrics.in_flight.add(1)
 
     def send(self, response: Response, /) -> None:
         scope, service = self.scope, self.service
@@ -127,7 +127,7 @@ class _Call(InlineCall):
 
     def end(self) -> None:
         """The request is answered, or no longer this path's."""
-        self.service.metrics.in_flight.count -= 1
+        self.service.metrics.in_flight.add(-1)
 
     @staticmethod
     def leave_context() -> None:

@@ -66,7 +66,7 @@ class RequestMiddleware:
                 message["headers"] += answer_headers(scope, identifier, timings, self._cors)
             await send(message)
 
-        self._in_flight.count += 1
+        self._in_flight.add(1)
         try:
             await self._app(scope, receive, send_with_headers)
         except ClientDisconnect as error:
@@ -78,7 +78,7 @@ class RequestMiddleware:
                 raise
             await response(scope, receive, send_with_headers)
         finally:
-            self._in_flight.count -= 1
+            self._in_flight.add(-1)
             if self._access_log:
                 log_request(scope, status, timings)
 

@@ -50,7 +50,7 @@ class Call:
         self.id = choose_id(self.scope)
         request_id.set(self.id)
         client.set(self.scope["client"][0] or None)
-        service.metrics.in_flight.count += 1
+        service.metrics.in_flight.add(1)
 
     def check(self, checked: Call | None = None) -> None:
         """Return if its sender may ask for this.
@@ -118,7 +118,7 @@ class Call:
 
     def end(self, code: StatusCode) -> None:
         """Count the model time of the request, and log it."""
-        self._service.metrics.in_flight.count -= 1
+        self._service.metrics.in_flight.add(-1)
         if self._service.access.limits_callers:
             self._service.access.charge(self.scope, client_left=code is StatusCode.CANCELLED)
         if self._service.settings.access_log:

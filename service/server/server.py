@@ -161,11 +161,10 @@ class Server(uvicorn.Server):
         self._refusals.labels(refusal.reason).inc()
 
     def _sweep(self) -> None:
-        """Close the connections whose time has passed, and write buffered metrics, again and again."""
+        """Close the connections whose time has passed, again and again."""
         now = self._loop.time()
         for connection in list(self.connections):
             connection.expire(now)
-        self._context.metrics.write()
         if self._certificate:
             self._certificate.refresh()
         shortest = min(self._limits.header_seconds, self._limits.keep_alive_seconds)

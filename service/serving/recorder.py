@@ -7,9 +7,6 @@ import asyncio
 from service.errors import DeadlineExceeded, InvalidRequest, PayloadTooLarge, Saturated
 from service.observability import Metrics, Timings
 
-_MAX_BUFFERED = 1000
-"""Requests that are counted at most before they are written."""
-
 
 class Recorder:
     """The metrics of one version of a model; lanes call it back.
@@ -38,10 +35,11 @@ class Recorder:
 
     def succeeded(self, timings: Timings) -> None:
         """Count a request that was answered."""
+        if not self._answered:
+            # At the end of this turn of the event loop, together with all that are answered in it.
+            asyncio.get_running_loop().call_soon(self.write_metrics)
         total = timings.total
         self._answered.append((dict(timings.stages), total, timings.overhead(total)))
-        if len(self._answered) >= _MAX_BUFFERED:
-            self.write_metrics()
 
     def write_metrics(self) -> None:
         answered, self._answered = self._answered, []

@@ -22,7 +22,7 @@ from service.errors import InvalidRequest, LimitExceeded, UnsupportedMedia
 from service.limits import Limits, variable
 from service.serving.served_model import ServedModel
 from service.tasks.base import invalid_body
-from service.tasks.image_classification.preprocessing import MEDIA_TYPES, is_picture
+from service.tasks.image_classification.preprocessing import MEDIA_TYPES, is_picture, is_recognized
 from service.tasks.image_classification.request import ClassifyRequest, to_request
 from service.tasks.image_classification.schemas import DEFAULT_TOP_K, ClassifyBody, ImageResult, TopK
 from service.tasks.json_tensors import may_contain_booleans
@@ -101,6 +101,10 @@ async def _read(request: Request) -> _ParsedBody:
         return _parse_json(body, await check_and_parse(body, limits, context(request).turns))
     if kind == MULTIPART:
         return await _read_form(request, body)
+    if is_recognized(body):  # The error about the picture says what it is.
+        return _picture(body)
+    if not body:
+        raise UnsupportedMedia(f"the body is empty; send {_ACCEPTED}")
     problem = f"content-type {kind[:64]!r} is not supported; send" if kind else "name a content-type:"
     # curl's -d takes the line breaks out of a file, and with them what makes a PNG one.
     hint = "; with curl, send a file as --data-binary @FILE" if kind == URLENCODED else ""
@@ -112,9 +116,11 @@ def _as_picture(kind: str, body: bytes) -> _ParsedBody | None:
 
     No other form begins like a picture, and programs send many wrong types: curl's for any data is that of a form.
     """
-    if kind.startswith("image/") or is_picture(body):
-        return _ParsedBody({}, ClassifyRequest(pictures=(body,), field=None))
-    return None
+    return _picture(body) if kind.startswith("image/") or is_picture(body) else None
+
+
+def _picture(body: bytes) -> _ParsedBody:
+    return _ParsedBody({}, ClassifyRequest(pictures=(body,), field=None))
 
 
 def _parse_json(body: bytes, document: Any) -> _ParsedBody:
@@ -136,6 +142,8 @@ async def _read_form(request: Request, body: bytes) -> _ParsedBody:
     options: list[tuple[str, str]] = []
     pictures: list[bytes] = []
     for part in parts:
+        if not part.content and not part.filename:  # Web pages send every field, files that nobody chose too.
+            continue
         if part.name == "image":
             if not part.is_file and not is_picture(part.content):
                 raise InvalidRequest("is text; send it as a file, as in: curl -F image=@digit.png", "image")
@@ -150,7 +158,7 @@ async def _read_form(request: Request, body: bytes) -> _ParsedBody:
 
 
 def _merge_options(query: Mapping[str, str], body: dict[str, Any]) -> _Options:
-    """Merge the options of the query and the body.
+    """Merge the options of the query and the body. One that is empty in the query was not sent.
 
     Raises:
         InvalidRequest: the query has an unknown option, the two disagree, or a value is invalid.
@@ -158,11 +166,12 @@ def _merge_options(query: Mapping[str, str], body: dict[str, Any]) -> _Options:
     for name, value in query.items():
         if name not in _OPTIONS:
             raise InvalidRequest(f"is not a query parameter of this route; there are {', '.join(_OPTIONS)}", name)
-        if name in body and body[name] is not None and _as_text(body[name]) != value:
+        if value and name in body and body[name] is not None and _as_text(body[name]) != value:
             raise InvalidRequest(f"the query says {value!r}, the body says {_as_text(body[name])!r}", name)
     if not query and not body:
         return _Options()
-    options = {name: value for name, value in body.items() if value is not None} | dict(query)
+    options = {name: value for name, value in body.items() if value is not None}
+    options |= {name: value for name, value in query.items() if value}
     if "version" in options:
         options["version"] = str(options["version"])
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 from collections.abc import Coroutine
 from functools import cache
 from typing import Any, TypeVar
@@ -97,16 +98,28 @@ async def check_and_parse(body: bytes, limits: JsonLimits, turns: Turns) -> Any:
 
 
 def parse_json(body: bytes) -> Any:
-    """Parse a JSON body.
+    """Parse a JSON body; a byte order mark before it is passed over (RFC 8259, section 8.1).
 
     Raises:
         MalformedBody: naming the position of the error.
     """
+    if body.startswith(codecs.BOM_UTF8):
+        body = body[len(codecs.BOM_UTF8) :]
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
+        if not _is_utf8(body):
+            raise MalformedBody("the body is not UTF-8, which JSON must be; send it in UTF-8") from error
         hint = ", which has no NaN and no Infinity" if b"NaN" in body or b"Infinity" in body else ""
         raise MalformedBody(f"the body is not valid JSON{hint}: {error}") from error
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in text[:2]  # UTF-16 of ASCII letters is UTF-8 too.
 
 
 def validate(model: type[BodyT], document: Any) -> BodyT:

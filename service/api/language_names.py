@@ -18,3 +18,8 @@ _NAMES = dict(entry.split(" ", 1) for entry in _CODES_AND_NAMES.split(","))
 def language_name(code: str) -> str:
     """The English name of a language; its code if the language is not listed."""
     return _NAMES.get(code, code)
+
+
+def language_code(language: str) -> str:
+    """A language's code without its region: `en` of `en-GB`."""
+    return language.strip().lower().replace("_", "-").partition("-")[0]

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from service.api.errors import ErrorShape
 from service.api.forms import form_media_types, read_fields
 from service.api.io import add_model_headers, json_response, validate
-from service.api.language_names import language_name
-from service.api.libretranslate_languages import check_target, find_translator, language_code
+from service.api.language_names import language_code, language_name
+from service.api.libretranslate_languages import check_target, find_translator
 from service.api.libretranslate_schemas import (
     DetectBody,
     Detections,

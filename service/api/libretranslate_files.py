@@ -17,7 +17,8 @@ from service.api.file_form import FileForm, read_file_form
 from service.api.file_translation import segment_characters, translate_segments
 from service.api.forms import MULTIPART
 from service.api.io import add_model_headers, json_response, while_connected
-from service.api.libretranslate_languages import check_target, find_translator, language_code
+from service.api.language_names import language_code
+from service.api.libretranslate_languages import check_target, find_translator
 from service.api.libretranslate_schemas import Detection
 from service.api.operation import INFERENCE_STATUSES_WITHOUT_422, Context, Operation, context
 from service.api.public_url import public_url

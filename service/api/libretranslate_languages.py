@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from service.api.language_names import language_name
-from service.api.source_language import language_pairs
+from service.api.source_language import language_pairs, served_languages
 from service.bundle.manifest import Task
 from service.errors import InvalidRequest
 from service.serving.registry import ModelRegistry
 from service.serving.served_model import ServedModel
-
-
-def language_code(language: str) -> str:
-    """A language's code without its region: `en` of `en-GB`."""
-    return language.strip().lower().replace("_", "-").partition("-")[0]
-
-
-def served_languages(registry: ModelRegistry) -> set[str]:
-    """Codes of all languages that the served translators read or write."""
-    return {language for pair in language_pairs(registry) for language in pair}
 
 
 def find_translator(registry: ModelRegistry, source: str, target: str, model: str | None) -> ServedModel:

@@ -14,9 +14,9 @@ from service.api.errors import ErrorShape
 from service.api.forms import form_media_types, read_fields
 from service.api.io import json_response, validate
 from service.api.json_limits import JsonLimits, bytes_of
-from service.api.libretranslate_languages import language_code, served_languages
+from service.api.language_names import language_code
 from service.api.operation import Operation, context
-from service.api.source_language import AUTO
+from service.api.source_language import AUTO, served_languages
 from service.errors import Forbidden, InvalidRequest, LimitExceeded, RefusalReason
 from service.limits import Limits
 from service.serving.registry import ModelRegistry

@@ -42,6 +42,11 @@ def source_languages(registry: ModelRegistry) -> set[str]:
     return {source for source, _ in language_pairs(registry)}
 
 
+def served_languages(registry: ModelRegistry) -> set[str]:
+    """Codes of all languages that the served translators read or write."""
+    return {language for pair in language_pairs(registry) for language in pair}
+
+
 async def identify_languages(registry: ModelRegistry, text: str) -> list[Detected]:
     """The languages that a text may be in, most likely first; at least one if a translator serves."""
     await _load_classifier()

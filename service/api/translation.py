@@ -9,14 +9,22 @@ from service.api.errors import ErrorShape
 from service.api.events import EventStream
 from service.api.io import add_model_headers, read_model, while_connected
 from service.api.json_limits import JsonLimits, bytes_of
-from service.api.language_names import language_name
+from service.api.language_names import language_code, language_name
 from service.api.negotiation import accepted
 from service.api.operation import INFERENCE_STATUSES, Context, Operation, context, timings
-from service.api.source_language import AUTO, check_sizes, identify_sources, predictor_of, source_languages
+from service.api.source_language import (
+    AUTO,
+    check_sizes,
+    identify_sources,
+    predictor_of,
+    served_languages,
+    source_languages,
+)
 from service.api.task_answer import TaskAnswer, respond
 from service.bundle.manifest import Task
 from service.errors import InvalidRequest
 from service.limits import Limits
+from service.serving.registry import ModelRegistry
 from service.serving.served_model import ServedModel
 from service.tasks.translation.language_detection import Detected
 from service.tasks.translation.request import TranslateRequest
@@ -32,12 +40,13 @@ class TranslateAnswer(TaskAnswer[Translated]):
 async def translate(request: Request) -> Response:
     """Translate the texts of one request."""
     body = await read_model(request, TranslateBody)
-    source, target = _normalize_language(body.source), _normalize_language(body.target)
+    registry = context(request).registry
+    source, target = _served_code(registry, body.source), _served_code(registry, body.target)
     detections: list[Detected] = []
     if source == AUTO:
         detections = await _identify(context(request), body, target)
         source = detections[0].language if detections else None
-    served = context(request).registry.find(Task.TRANSLATION, body.model, body.version, source=source, target=target)
+    served = registry.find(Task.TRANSLATION, body.model, body.version, source=source, target=target)
     task_request = predictor_of(served).parse(body)
     task_request.detected = detections
     if any(member.name == EVENT_STREAM for member in accepted(request.headers, "accept")):
@@ -64,6 +73,8 @@ async def _identify(service: Context, body: TranslateBody, target: str | None) -
                 "that as 'source'",
                 field,
             )
+        if one.language == target:
+            raise InvalidRequest(f"seems to be in {name}, which is the target; send another target", field)
         if one.language != detections[0].language:
             raise InvalidRequest(
                 f"seems to be in {name}, the texts before it in {detections[0].language}; send texts of one language "
@@ -73,8 +84,12 @@ async def _identify(service: Context, body: TranslateBody, target: str | None) -
     return detections
 
 
-def _normalize_language(code: str | None) -> str | None:
-    return None if code is None else code.strip().lower()
+def _served_code(registry: ModelRegistry, code: str | None) -> str | None:
+    """A language code as the served translators have it: without its region, if none has it with one."""
+    if code is None:
+        return None
+    code = code.strip().lower()
+    return code if code == AUTO or code in served_languages(registry) else language_code(code)
 
 
 async def _stream(request: Request, served: ServedModel, task_request: TranslateRequest) -> Response:

@@ -96,6 +96,9 @@ def bytes_from_base64(text: str, field: str, remedy: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
+        joined = "".join(text.split())  # Many programs break it into lines (RFC 2045).
+        if len(joined) < len(text):
+            return bytes_from_base64(joined, field, remedy)
         raise InvalidRequest(f"is not base64; {remedy}", field) from error
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import gzip
 import io
+import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -242,9 +244,7 @@ def test_nan_and_infinity_are_a_malformed_body(client: TestClient, text: str) ->
     problem_of(client.post("/v1/classify", content=content, headers=JSON), 400, "the body is not valid JSON")
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b'{"pixels": ', b"\xff\xfe", b"[" * 10_000, b'{"pixels": []} x', b"{'pixels': []}"]
-)
+@pytest.mark.parametrize("content", [b"", b"{", b'{"pixels": ', b"[" * 10_000, b'{"pixels": []} x', b"{'pixels': []}"])
 def test_broken_json_is_a_malformed_body(client: TestClient, content: bytes) -> None:
     problem_of(client.post("/v1/classify", content=content, headers=JSON), 400, "the body is not valid JSON")
 
@@ -254,7 +254,7 @@ def test_json_that_is_not_an_object_is_refused(client: TestClient, content: byte
     problem_of(client.post("/v1/classify", content=content, headers=JSON), 422, "the body must be a JSON object")
 
 
-@pytest.mark.parametrize("text", ["%%%", "abc", "not,base64!", "é", "iVBO Rw0K", "data:image/png;base64,%89PNG"])
+@pytest.mark.parametrize("text", ["%%%", "abc", "not,base64!", "é", "data:image/png;base64,%89PNG"])
 def test_bad_base64_is_named(client: TestClient, text: str) -> None:
     body = {"images": [b64(picture(1)), text]}
     problem = problem_of(client.post("/v1/classify", json=body), 422, "images[1]: is not base64")
@@ -346,7 +346,6 @@ def test_a_request_without_an_image_is_refused(client: TestClient, request_: dic
         ("?colour=red", {}, "colour: is not a query parameter of this route; there are model, version, top_k"),
         ("?top_k=many", {}, "top_k: Input should be a valid integer"),
         ("?top_k=0", {}, "top_k: Input should be greater than or equal to 1"),
-        ("?top_k=", {}, "top_k: Input should be a valid integer"),
         ("?top_k=2", {"top_k": 3}, "top_k: the query says '2', the body says '3'"),
         ("?model=digits", {"model": "letters"}, "model: the query says 'digits', the body says 'letters'"),
         ("?version=1", {"version": 2}, "version: the query says '1', the body says '2'"),
@@ -377,7 +376,6 @@ def test_the_query_is_checked_against_the_form(client: TestClient) -> None:
         ("?version=9", {}, "no version 9 of model 'digits'; there are: 1"),
         ("", {"version": 9}, "no version 9 of model 'digits'; there are: 1"),
         ("?version=-2", {}, "no version -2 of model 'digits'"),
-        ("?model=", {}, "no model ''"),
     ],
 )
 def test_an_unknown_model_or_version(client: TestClient, query: str, body: dict[str, Any], text: str) -> None:
@@ -416,9 +414,7 @@ def test_a_part_without_a_file_name_may_be_a_picture(client: TestClient) -> None
     problem_of(_form(client, form * 5 + b"--x--\r\n"), 422, "LECTERN_MAX_IMAGES")
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"BM", b"BMW is no picture, but a car.", b"RIFF....WAVE", b"image=7", b"\x89"]
-)
+@pytest.mark.parametrize("content", [b"", b"BM", b"BMW is no picture, but a car.", b"image=7", b"\x89"])
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
 def test_what_is_no_picture_is_refused_with_what_can_be_sent(
     client: TestClient, content_type: str, content: bytes
@@ -554,3 +550,38 @@ def test_a_model_of_another_task_is_named_with_its_task(client: TestClient, monk
     problem_of(
         client.post("/v1/classify", json=pixels(1)), 404, "no model for the task 'image-classification' is served"
     )
+
+
+def test_what_a_web_page_sends_of_fields_that_nobody_filled_in(client: TestClient) -> None:
+    parts = [("image", ("seven.png", picture(7))), ("image", ("", b"")), ("top_k", (None, "")), ("model", (None, ""))]
+    answer = client.post("/v1/classify?split=&top_k=", files=parts)
+    assert labels(answer) == ["7"]
+    assert len(answer.json()["results"][0]["predictions"]) == 3
+
+
+def test_base64_may_be_broken_into_lines(client: TestClient) -> None:
+    text = base64.encodebytes(picture(7)).decode().replace("\n", "\r\n")
+    assert text.count("\r\n") > 1
+    assert labels(client.post("/v1/classify", json={"images": [text]})) == ["7"]
+
+
+def test_json_may_have_a_byte_order_mark(client: TestClient) -> None:
+    content = codecs.BOM_UTF8 + orjson.dumps(pixels(7))
+    assert labels(client.post("/v1/classify", content=content, headers={"content-type": "application/json"})) == ["7"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "latin-1"])
+def test_json_in_another_encoding_is_named(client: TestClient, encoding: str) -> None:
+    content = json.dumps({"model": "größe"}, ensure_ascii=False).encode(encoding)
+    answer = client.post("/v1/classify", content=content, headers={"content-type": "application/json"})
+    problem_of(answer, 400, "the body is not UTF-8, which JSON must be; send it in UTF-8")
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-type": "application/octet-stream"}, {"content-type": "text/plain"}])
+def test_a_format_that_is_not_read_is_named_whatever_the_type(client: TestClient, headers: dict[str, str]) -> None:
+    answer = client.post("/v1/classify", content=b"%PDF-1.7\n", headers=headers)
+    problem_of(answer, 415, "the file is a PDF, not an image")
+
+
+def test_an_empty_body_is_called_so(client: TestClient) -> None:
+    problem_of(client.post("/v1/classify"), 415, "the body is empty; send image/png")

@@ -338,3 +338,13 @@ def test_auto_takes_texts_of_one_language(client: TestClient) -> None:
 def test_auto_counts_texts_before_it_reads_them(client: TestClient) -> None:
     response = client.post("/v1/translate", json={"source": "auto", "target": "de", "texts": ["dog"] * 21})
     assert problem_of(response, 422, "21 texts, the limit is 20")["field"] == "texts"
+
+
+@pytest.mark.parametrize(("source", "target"), [("en-US", "de-DE"), ("EN_GB", "de"), ("en", " de-at ")])
+def test_the_region_of_a_language_is_ignored(client: TestClient, source: str, target: str) -> None:
+    assert ask(client, text="the dog sleeps.", source=source, target=target) == ask(client, text="the dog sleeps.")
+
+
+def test_a_text_that_is_in_the_target_language_is_named(client: TestClient) -> None:
+    body = {"source": "auto", "target": "en", "text": "The weather is nice today and we go for a walk in the park."}
+    problem_of(client.post("/v1/translate", json=body), 422, "which is the target; send another target")

@@ -22,7 +22,7 @@ from service.tasks.image_classification.preprocessing.errors import (
     VectorImageError,
 )
 from service.tasks.image_classification.preprocessing.figures import Box
-from service.tasks.image_classification.preprocessing.formats import MEDIA_TYPES, FileLimits, is_picture
+from service.tasks.image_classification.preprocessing.formats import MEDIA_TYPES, FileLimits, is_picture, is_recognized
 from service.tasks.image_classification.preprocessing.mnist import center_in_field
 from service.tasks.image_classification.preprocessing.pipeline import ImagePreprocessing, find_figures, normalize
 
@@ -48,6 +48,7 @@ __all__ = [
     "decode_image",
     "find_figures",
     "is_picture",
+    "is_recognized",
     "normalize",
 ]
 

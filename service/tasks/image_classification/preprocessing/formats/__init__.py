@@ -27,6 +27,7 @@ except ImportError:
 
 from service.tasks.image_classification.preprocessing.errors import (
     EmptyImageError,
+    UnknownImageFormatError,
     UnreadImageFormatError,
 )
 from service.tasks.image_classification.preprocessing.formats.base import FileLimits, InspectedFile
@@ -49,6 +50,7 @@ __all__ = [
     "InspectedFile",
     "detect_format",
     "is_picture",
+    "is_recognized",
 ]
 
 MEDIA_TYPES = tuple(f"image/{name}" for name in ("png", "jpeg", "webp", "avif", "heic", "bmp", "gif", "tiff"))
@@ -101,6 +103,11 @@ def is_picture(data: bytes) -> bool:
     if data.startswith(tuple(signature for signature, _ in _SIGNATURES)) or _is_webp(data):
         return True
     return heif_format(data) is not None
+
+
+def is_recognized(data: bytes) -> bool:
+    """Whether data of any kind are a file of a format that is read, or of another one that an error can name."""
+    return is_picture(data) or type(unread_format(data, _ACCEPTED)) is not UnknownImageFormatError
 
 
 def detect_format(data: bytes) -> Format:

@@ -31,7 +31,8 @@ _PATTERNS = (
     r"\{\w{1,64}, ?(?:number|date|time|spellout|ordinal|duration)(?:, ?[^{}]{1,64})?\}",  # Java, ICU
     # A message with branches, as a whole; its branches may hold arguments.
     r"\{\w{1,64}, ?(?:plural|select|selectordinal),[^{}]*+(?:\{[^{}]*+(?:\{[^{}]*+\}[^{}]*+)*+\}[^{}]*+)*+\}",
-    rf"(?<![\w%])(?:%%(?!\w)|{_PRINTF}|{_QT})+",  # several may follow each other
+    rf"(?<![\d%])(?:%%(?!\w)|%%[sd](?!\w)|{_PRINTF}|{_QT})+",  # several may follow each other
+    r"(?<![\w%])%[sd](?=[A-Za-z]{1,2}(?![\w%]))",  # %dpx, %ss
     r"(?<![\w$])(?:\$\d){2,}(?!\d|[.,]\d)",  # MediaWiki; one alone may be a price
     rf"{_AMPERSAND}{{2}}|\({_AMPERSAND}[A-Za-z]\)",
     # Comparisons and sums of variables.

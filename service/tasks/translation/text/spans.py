@@ -92,7 +92,7 @@ _ALWAYS = (
     r"|(?P<LONG_WORD>(?<![0-9A-Za-z_\xaa-\u052f])[0-9A-Za-z_\xaa-\u052f]{100,})"
 )
 _WITH_PLACEHOLDERS = (
-    r"|(?P<HANDLE>(?<!\w)[@#](?=\d*[A-Za-z])\w+)"
+    r"|(?P<HANDLE>(?<![\w}])[@#](?=\d*[A-Za-z])\w+)"
     r"|(?P<STRETCHED_WORD>(?<!\w)(?=[^\W\d_]{0,80}?(?P<repeated>[^\W\d_]{1,3})(?P=repeated){3})[^\W\d_]{1,99}(?!\w))"
 )
 _LINE_BREAK = rf"|(?P<LINE_BREAK>(?:[{BREAKS}]|{ESCAPED_LINE_BREAK})\s*)"

@@ -13,6 +13,7 @@ from dataclasses import replace
 from enum import IntEnum
 from typing import NamedTuple
 
+from service.tasks.translation.text.attached_signs import attach_signs, enclose
 from service.tasks.translation.text.html import WORD_LIKE_ELEMENTS
 from service.tasks.translation.text.spans import Range, Span, SpanKind, gaps_between, in_reading_order
 from service.tasks.translation.text.tag_transfer import TagPair, find_tag_pairs, is_inline_tag
@@ -73,7 +74,12 @@ def find_units(
     if not spans:
         yield from _units(text, [(start, stop)], [], [])
         return
-    items = _items(text, spans) if placeholders else [_Item(span, _Role.MARKUP) for span in spans]
+    spans = attach_signs(text, spans, start, stop)
+    items = (
+        _with_quotes(text, _items(text, spans), start, stop)
+        if placeholders
+        else [_Item(span, _Role.MARKUP) for span in spans]
+    )
     items = [item._replace(role=_Role.MARKUP) if _separates_sentences(text, item) else item for item in items]
     markup = [item.span for item in items if item.role is _Role.MARKUP]
     protected = [item for item in items if item.role is not _Role.MARKUP]
@@ -163,6 +169,17 @@ def _merge_element(text: str, items: list[_Item], tag: _Item) -> _Item:
     return tag
 
 
+def _with_quotes(text: str, items: Sequence[_Item], start: int, stop: int) -> list[_Item]:
+    """The items of `text[start:stop]`; elements that hold only protected items are with what encloses them."""
+    ends, starts = [start, *(item.span.end for item in items)], [*(item.span.start for item in items), stop]
+    return [
+        item._replace(span=enclose(text, item.span, (ends[index], starts[index + 1])))
+        if item.span.kind is SpanKind.VERBATIM and item.role is not _Role.MARKUP
+        else item
+        for index, item in enumerate(items)
+    ]
+
+
 def _separates_sentences(text: str, item: _Item) -> bool:
     """Whether it is a symbol between a lower-case and an upper-case letter: `Good morning ☀ How are you?`."""
     if item.role is not _Role.SYMBOL:
@@ -192,13 +209,19 @@ def _strip_symbols(
             break
         start = span.end
         low += 1
-    while low < high and items[high - 1].role is _Role.SYMBOL:
+    while low < high and (items[high - 1].role is _Role.SYMBOL or _is_bracketed_end(text, items[high - 1].span, stop)):
         span = items[high - 1].span
         if span.end < last_tag or _has_letter(text, span.end, stop):
             break
         high -= 1
         stop = span.start
     return start, stop, items[low:high]
+
+
+def _is_bracketed_end(text: str, span: Span, stop: int) -> bool:
+    """Whether it is in brackets, all that is left, and not written anew: `Inbox (12)`."""
+    is_bracketed = text[span.start] in "([" and text[span.end - 1] in ")]" and _is_space(text, span.end, stop)
+    return is_bracketed and (span.kind is SpanKind.FORMAT_SPECIFIER or text[span.start + 1 : span.end - 1].isdecimal())
 
 
 def _merge_adjacent(text: str, items: Sequence[_Item]) -> list[Span]:

@@ -57,3 +57,47 @@ def test_no_break_spaces_as_entities() -> None:
     assert answers("en-de", ["<p>It costs 1,000.50&#160;&euro;.</p>"], is_html=True) == [
         "<p>Es kostet 1.000,50&#160;€.</p>"
     ]
+
+
+_UNITS = {
+    "en": ("You have {} here.", "The dog sleeps with {}"),
+    "de": ("Sie haben {} hier.", "Der Hund schläft mit {}"),
+}
+_ATTACHED = (
+    *("{percent}%", "%s%", "%d%", "{0}%", "{price}€", "€{price}", "${0}", "{0}°C", "{0}°"),
+    *("{h}:{m}", "{0}/{1}", "{0}-{1}", "%s/%s", "%s-%s", "%1$s:%2$s", "{{a}}/{{b}}", "{w}x{h}", "{a}={b}", "{0}.{1}"),
+    *("v{version}", "v%s", "-{n}", "+{n}", "-%d", "~{n}", "#{n}", "{n}th", "%dth", "{n}x", "%dx", "{0}px", "%dpx"),
+    *("{0}s", "{0}KB", "{0}KB/s", "{user}@x.org", "%s@x.org", "info@{host}", "@{user}", "/path/{0}/x", "users/%s/edit"),
+    *("{0}.txt", "{0}+", "id_{0}", "{0}_id", "{a},{b}", "{0}\u2013{1}", "x{0}", "{0}-5"),
+    *('"%s"', "'%s'", '"{0}"', "\u201c{0}\u201d", "\u201e{0}\u201c", "\u00ab{0}\u00bb", "\u00bb{0}\u00ab", "(%s)"),
+    *("({0})", "[{0}]", "(5)", '"5"', "({n}%)", '("{0}")', "({0}/{1})", '"{h}:{m}"', '"v{0}"', "\u2018{0}\u2019"),
+    *("(3.50)", "10+", "5 / 3", "5 + 3", "(10%)", '"https://example.org/a"', "~5", '"{user_name}"', "<b>{0}</b>"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("is_html", [False, True])
+def test_signs_quotes_and_brackets_stay_with_what_they_are_attached_to(pair: str, is_html: bool) -> None:
+    cases = [(one, text.replace("{}", one)) for one in _ATTACHED for text in _UNITS[pair[:2]]]
+    results = answers(pair, [text for _, text in cases], is_html=is_html)
+    wrong = []
+    for (one, text), result in zip(cases, results, strict=True):
+        written = one.replace("3.50", "3,50") if pair == "en-de" else one
+        if result.count(written) != 1 or any(result.count(sign) > text.count(sign) for sign in "\"'()[]\u201e\u201c"):
+            wrong.append((text, result))
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("pair", "text", "answer"),
+    [
+        ("en-de", "Are {0}, {1} and {2} here?", "Gibt es {0}, {1} und {2} hier?"),
+        ("en-de", "100% sure", "100% sicher"),
+        ("en-de", "It costs $5 at 10:30.", "Es kostet $5 um 10:30."),
+        ("en-de", "R&D is good. a:b", "R&D ist gut. a:b"),
+        ("en-de", "Comments ({count})", "Kommentare ({count})"),
+        ("de-en", "Posteingang (12)", "postcard (12)"),
+    ],
+)
+def test_punctuation_of_the_sentence_is_left_to_it(pair: str, text: str, answer: str) -> None:
+    assert answers(pair, [text]) == [answer]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 
@@ -60,14 +60,16 @@ async def translate_segments(
         while True:
             served = find_translator(service.registry, source, target, model)
             try:
-                texts = await _translate(request, served, batch, pace.seconds_left())
+                results = await _translate(request, served, batch, pace.seconds_left())
                 break
             except Saturated as busy:
                 if batch.indices[0] == 0 or busy.retry_after > pace.seconds_left():
                     raise
                 await asyncio.sleep(busy.retry_after)
-        for index, text in zip(batch.indices, texts, strict=True):
-            translations[index] = text
+        for index, result in zip(batch.indices, results, strict=True):
+            translations[index] = result["text"]
+            if any(part["reason"] != "no_letters" for part in result.get("kept", ())):
+                document.kept.add(index)
         pace.check(sum(len(document.segments[index].plain) for index in batch.indices))
     return TranslatedTexts(translations, served)
 
@@ -77,8 +79,12 @@ def segment_characters(limits: Limits) -> int:
     return min(limits.max_characters, limits.max_total_characters)
 
 
-async def _translate(request: Request, served: ServedModel, batch: Batch, seconds: float) -> list[str]:
-    """Translate the segments of a batch within its own deadline; its stages count to those of the request."""
+async def _translate(request: Request, served: ServedModel, batch: Batch, seconds: float) -> list[dict[str, Any]]:
+    """Translate the segments of a batch within its own deadline; its stages count to those of the request.
+
+    Returns:
+        The result of each, see `AnswerBuilder.build`.
+    """
     task_request = predictor_of(served).parse(TranslateBody(texts=batch.texts))
     piece = Timings()
     try:
@@ -89,7 +95,8 @@ async def _translate(request: Request, served: ServedModel, batch: Batch, second
     finally:
         for stage, spent in piece.stages.items():
             timings(request).add(stage, spent)
-    return [result["text"] for result in fields["results"]]
+    results: list[dict[str, Any]] = fields["results"]
+    return results
 
 
 class _Pace:

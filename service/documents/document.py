@@ -71,6 +71,8 @@ class Document(ABC):
 
     def __init__(self, segments: Sequence[Segment]) -> None:
         self.segments = segments
+        self.kept: set[int] = set()
+        """Indices of the segments of which words came back as they were, because their translation was invented."""
         self.translated_into: str | None = None
         """The language of the translations that it already has."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import polib
@@ -16,6 +17,7 @@ from service.documents.plural_forms import plural_forms
 from service.documents.text_decoding import DecodedText, decode, has_byte_order_mark
 from service.documents.wrapping import cut
 from service.errors import DocumentTooLarge, MalformedDocument
+from service.tasks.translation.text.arguments import unnumbered_arguments
 from service.tasks.translation.text.format_specifiers import FORMAT_SPECIFIER
 
 _CHARSET = re.compile(rb"^\"Content-Type:[^\n\"]*charset=([\w.:-]+)", re.IGNORECASE | re.MULTILINE)
@@ -114,6 +116,8 @@ class Catalog(Document):
         for entry, *segments in self._entries:
             singular, plural = ("".join(translations[index] for index in indices) for indices in segments)
             self._write_entry(entry, _with_edges(entry.msgid, singular), _with_edges(entry.msgid_plural, plural))
+            if not self.kept.isdisjoint(chain(*segments)):
+                _mark_fuzzy(entry)
         text = str(self._catalog)
         if not self._file.text.startswith("#"):
             text = text.removeprefix("#\n")  # An empty comment, which polib writes.
@@ -139,7 +143,7 @@ class Catalog(Document):
         entry.flags = [flag for flag in entry.flags if flag != "fuzzy"]
         entry.previous_msgid = entry.previous_msgctxt = entry.previous_msgid_plural = None
         if any(map(_FORMAT_FLAG.fullmatch, entry.flags)) and not _has_specifiers(entry, singular, plural):
-            entry.flags.append("fuzzy")  # A program would fail on it.
+            _mark_fuzzy(entry)  # A program would fail on it.
 
 
 def _decode(content: bytes) -> DecodedText:
@@ -168,11 +172,16 @@ def _with_edges(source: str, translation: str) -> str:
     return begin + translation.strip("\n") + end if source.strip("\n") else translation
 
 
-def _has_specifiers(entry: polib.POEntry, singular: str, plural: str) -> bool:
-    """Whether the translations have the format specifiers of their messages."""
+def _mark_fuzzy(entry: polib.POEntry) -> None:
+    if "fuzzy" not in entry.flags:
+        entry.flags.append("fuzzy")
 
-    def specifiers(text: str) -> list[str]:
-        return sorted(_SPECIFIER.findall(text))
+
+def _has_specifiers(entry: polib.POEntry, singular: str, plural: str) -> bool:
+    """Whether the translations have the format specifiers of their messages, those without numbers in their order."""
+
+    def specifiers(text: str) -> tuple[list[str], list[str]]:
+        return sorted(_SPECIFIER.findall(text)), unnumbered_arguments(text)
 
     pairs = [(entry.msgid, singular), *([(entry.msgid_plural, plural)] if plural else [])]
     return all(specifiers(source) == specifiers(translation) for source, translation in pairs)

@@ -82,7 +82,8 @@ class KeptPart(BaseModel):
         description=(
             "`no_letters`: numbers, signs, single letters or formulas; `language`: code, or words of another language "
             "or of none; `repeats`: it, or its translation, repeats itself; `too_long`: its translation was over three "
-            "times as long; `unattended`: the translation left much of it out."
+            "times as long; `unattended`: the translation left much of it or all its words out, or moved format "
+            "specifiers without numbers (`%s`, `{}`)."
         )
     )
 

@@ -119,6 +119,14 @@ def test_lost_format_specifiers_make_an_entry_fuzzy() -> None:
     assert [one.fuzzy for one in polib.pofile(kept.decode() + "\n")][:1] == [False]
 
 
+def test_moved_arguments_and_kept_words_make_an_entry_fuzzy() -> None:
+    content = HEADER + "#, c-format\n" + entry("%s of %d") + "\n#, c-format\n" + entry("%s or %d") + "\n" + entry("new")
+    document = read_document("a.po", content.encode(), DocumentLimits())
+    document.kept.add(2)
+    catalog = polib.pofile(document.write(["%d von %s", "%s oder %d", "new"], "de").decode() + "\n")
+    assert [one.fuzzy for one in catalog] == [True, False, True]
+
+
 def test_line_ends_and_encodings_are_kept() -> None:
     content = f"{HEADER}\n{entry('Open')}".replace("\n", "\r\n").encode()
     result = translate("a.po", content)

@@ -9,7 +9,7 @@ import numpy as np
 
 from service.decoding import Hypothesis
 from service.tasks.translation.subwords import END, Subwords
-from service.tasks.translation.text.invention import InventionGuard, Kept
+from service.tasks.translation.text.invention import InventionGuard, Kept, Reason
 from service.tasks.translation.text.segmented_text import SegmentedText
 
 _SCORE_DECIMALS = 6
@@ -73,13 +73,19 @@ class AnswerBuilder:
         kept: dict[int, Kept] = {}
         if self._guard is None:
             return kept
-        for index, (unit, ids, of_segment) in enumerate(zip(text.units, text.segments, hypotheses, strict=True)):
+        for index, (unit, of_segment) in enumerate(zip(text.units, hypotheses, strict=True)):
             if unit.first in kept or (streamed and index not in text.uncertain):
                 continue
-            reason = self._guard.after(ids, of_segment[0])
+            reason = self._reason(text, index, of_segment[0])
             if reason:
                 kept[unit.first] = Kept(unit.start, unit.end, reason)
         return kept
+
+    def _reason(self, text: SegmentedText, index: int, hypothesis: Hypothesis) -> Reason | None:
+        """Why a segment is kept instead of this translation; None if it is translated."""
+        assert self._guard is not None
+        reason = self._guard.after(text.segments[index], hypothesis)
+        return reason or ("unattended" if text.moves_arguments(index, hypothesis, self._target) else None)
 
     def _alternatives(
         self,
@@ -103,7 +109,7 @@ class AnswerBuilder:
         for score, index, hypothesis in candidates:
             if len(alternatives) == limit:
                 break
-            if self._guard and self._guard.after(text.segments[index], hypothesis):
+            if self._guard and self._reason(text, index, hypothesis):
                 continue
             replacement = text.restore(index, hypothesis, self._source, self._target)
             if replacement == translations[index]:

@@ -77,6 +77,8 @@ _MAX_VARIABLE = 3
 _MAX_CERTAIN_TOKENS, _MIN_CERTAIN_WORDS = 40, 0.75
 """A stream waits for the end of segments that are longer, or of which fewer words are known. What it has sent it cannot
 take back, so it judges these alone."""
+_MAX_UNCERTAIN_WORDS = 3
+"""A stream also waits for so few words beside a placeholder, if they are no sentence: nothing of them may be left."""
 _MIN_SAME_WORDS = 3
 """A segment of nothing but so many times the same word is no sentence: `la la la`."""
 _MIN_WORD_LIST = 1_000
@@ -138,7 +140,10 @@ class InventionGuard:
             words: the words that are read, with placeholders.
             ids: their token ids.
         """
-        return len(ids) > _MAX_CERTAIN_TOKENS or self._known_share(_words_of(words)) < _MIN_CERTAIN_WORDS
+        lowercase_words = _words_of(words)
+        is_sentence = len(lowercase_words) > _MAX_UNCERTAIN_WORDS or words.endswith((".", "!", "?"))
+        is_short = not is_sentence and _SYMBOLS.search(words) is not None
+        return is_short or len(ids) > _MAX_CERTAIN_TOKENS or self._known_share(lowercase_words) < _MIN_CERTAIN_WORDS
 
     def after(self, ids: Sequence[int], hypothesis: Hypothesis) -> Reason | None:
         """Why a segment is kept instead of its translation; None if it is translated.
@@ -154,7 +159,7 @@ class InventionGuard:
         if self._is_loop(ids, hypothesis):
             return "repeats"
         letters = sum(map(str.isalpha, source))
-        if not any(map(str.isalnum, target)) and not _SYMBOLS.search(target) and letters:
+        if letters and not any(map(str.isalpha, target)) and not self._has_more_placeholders(ids, hypothesis):
             return "unattended"
         if letters >= limits.min_length_letters and len(target) < limits.min_length_factor * len(source):
             return "unattended"
@@ -164,6 +169,11 @@ class InventionGuard:
         if is_unlikely and self._known_share(_words_of(source)) < limits.min_known_words_of_low_score:
             return "language"
         return None
+
+    def _has_more_placeholders(self, ids: Sequence[int], hypothesis: Hypothesis) -> bool:
+        """Whether a translation has more placeholders than its source; source words are put there."""
+        source, target = self._source.placeholder_ids, self._target.placeholder_ids
+        return sum(id_ in target for id_ in hypothesis.tokens) > sum(id_ in source for id_ in ids)
 
     def _is_loop(self, ids: Sequence[int], hypothesis: Hypothesis) -> bool:
         limits, tokens = self._thresholds, hypothesis.tokens

@@ -46,6 +46,8 @@ class FilledTranslation(NamedTuple):
     """[T, S], or [T + 1, S] if nothing changed; the UNKNOWN of a placeholder attends to that placeholder only."""
     texts: Sequence[str]
     """The text of each UNKNOWN, in order."""
+    order: Sequence[int]
+    """The index of each placeholder of the source, in the order of the translation."""
 
 
 def word_at(source: Sequence[int], position: int, subwords: Subwords) -> str:
@@ -86,7 +88,7 @@ def fill_placeholders(
     tokens, attention = hypothesis.tokens, hypothesis.attention
     holes = [position for position, token in enumerate(tokens) if token in subwords.placeholder_ids]
     if not protected and not holes:
-        return FilledTranslation(tokens, attention, ())
+        return FilledTranslation(tokens, attention, (), ())
     columns = [one.position for one in protected]
     weights = np.zeros((len(tokens), len(columns)), np.float32)
     if attention is not None:
@@ -103,7 +105,7 @@ def fill_placeholders(
     if attention is not None:
         one_hot = np.eye(attention.shape[1], dtype=np.float32)[columns]
         attention = np.concatenate([attention[: len(tokens)], one_hot])[np.array(writer.rows, np.int64)]
-    return FilledTranslation(writer.tokens, attention, writer.texts)
+    return FilledTranslation(writer.tokens, attention, writer.texts, writer.order)
 
 
 def _has_type(
@@ -195,6 +197,7 @@ class _Writer:
         i < T is the row of original token i; i >= T is the one-hot row of placeholder i - T.
         """
         self.texts: list[str] = []
+        self.order: list[int] = []
 
     def write(self, position: int, placeholder: int | None) -> None:
         """Write the token at a position of the original, which is matched to this placeholder."""
@@ -208,11 +211,13 @@ class _Writer:
             protected = ProtectedText(self._words[position]) if placeholder is None else self._protected[placeholder]
             space = self._space if last is not None and self._would_join(last, protected) else []
             row = position if placeholder is None else len(self._original) + placeholder
+            self.order += () if placeholder is None else (placeholder,)
             self._append(protected.text, [*space, UNKNOWN], row)
 
     def insert(self, placeholder: int) -> None:
         """Write a placeholder that no token is matched to, after a space."""
         text = self._protected[placeholder].text
+        self.order.append(placeholder)
         self._append(text, [*self._space, UNKNOWN], len(self._original) + placeholder)
 
     def _append(self, text: str, tokens: Sequence[int], row: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from service.tasks.translation.subwords import SPACE_SYMBOL, Subwords, clean
 from service.tasks.translation.text.accelerators import add_accelerators
+from service.tasks.translation.text.arguments import has_unnumbered_argument
 from service.tasks.translation.text.html import find_markup
 from service.tasks.translation.text.invention import InventionGuard, Kept, Reason
 from service.tasks.translation.text.markdown import add_markdown
@@ -16,6 +17,7 @@ from service.tasks.translation.text.protected_spans import ProtectedSpans, find_
 from service.tasks.translation.text.rare_words import RareWords
 from service.tasks.translation.text.segmented_text import SegmentedText, SourceUnit
 from service.tasks.translation.text.sentence_splitting import split_sentences
+from service.tasks.translation.text.short_texts import add_short_texts
 from service.tasks.translation.text.source_text import SourceText
 from service.tasks.translation.text.spans import Range, Span, SpanKind, find_spans, gaps_between
 from service.tasks.translation.text.structure import find_structure
@@ -67,6 +69,8 @@ def segment(
     """
     source, markup = _read(text, is_html=is_html, has_placeholders=rare_words is not None)
     text = source.text
+    if rare_words:
+        markup = add_short_texts(text, markup, language, is_html=is_html)
     if inline_tags and rare_words and guard:
         markup = add_accelerators(text, markup, guard.is_known)
     unknown = subwords.unknown_characters(clean(text))
@@ -212,7 +216,7 @@ def _append(text: SegmentedText, encoded: EncodedUnit, encoder: UnitEncoder, *, 
             text.protected[len(text.segments)] = own
         if encoded.all_caps:
             text.all_caps.add(len(text.segments))
-        if is_uncertain:
+        if is_uncertain or sum(has_unnumbered_argument(one.text) for one in own) > 1:
             text.uncertain.add(len(text.segments))
         text.segments.append(ids)
         text.units.append(unit)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from service.decoding import Hypothesis
 from service.tasks.translation.subwords import PLACEHOLDER, Subwords
+from service.tasks.translation.text.arguments import has_unnumbered_argument
 from service.tasks.translation.text.invention import Kept
 from service.tasks.translation.text.placeholders import ProtectedText, fill_placeholders, word_at
 from service.tasks.translation.text.tag_transfer import InlineElement, transfer_tags
@@ -111,7 +112,7 @@ class SegmentedText:
     def restore(self, index: int, hypothesis: Hypothesis, source: Subwords, target: Subwords) -> str:
         """The translation of a segment with its placeholders filled, its case restored and its tags put back."""
         ids, protected, tags = self.segments[index], self.protected.get(index, ()), self.inline_elements.get(index)
-        tokens, attention, texts = fill_placeholders(
+        tokens, attention, texts, _ = fill_placeholders(
             hypothesis,
             protected,
             target,
@@ -136,6 +137,18 @@ class SegmentedText:
         else:
             restored = transfer_tags(text, tokens, attention, tags, target, format_part)
         return self._space_after(self.separators[index], restored) + restored
+
+    def moves_arguments(self, index: int, hypothesis: Hypothesis, target: Subwords) -> bool:
+        """Whether a translation has format specifiers without numbers, `%s` or `{}`, in another order than the segment.
+
+        A program that fills them in that order would put a value at the wrong place, or read it as of another type.
+        """
+        protected = self.protected.get(index, ())
+        arguments = [order for order, one in enumerate(protected) if has_unnumbered_argument(one.text)]
+        if len(arguments) < 2:
+            return False
+        order = fill_placeholders(hypothesis, protected, target).order
+        return [position for position in order if position in arguments] != arguments
 
     def _space_after(self, kept: str, translated: str) -> str:
         """A space between a `<` of HTML that was no tag and a letter, which would make it one; else nothing."""

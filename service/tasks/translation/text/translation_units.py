@@ -22,6 +22,7 @@ _LEADING_PUNCTUATION = re.compile(r"[\s,;:.!?)\]\u2026]*")
 """Not translated at the start of a unit that continues after a protected span."""
 _TRAILING_BRACKETS = re.compile(r"(?<![\s(\[\u201e\u201a\u00ab])[\s(\[\u201e\u201a\u00ab]+\Z")
 """Not translated at the end of a unit: what they open is not in it."""
+_ONE_OR_TWO_WORDS = re.compile(r"\s+[^\W\d_]+(?:\s+[^\W\d_]+)?\s*")
 _NEIGHBORHOOD = 4
 """Characters in which the letters beside a symbol are searched, past spaces."""
 
@@ -108,6 +109,8 @@ def _units(
         first_tag = min([pair.opening.start for pair in own_tags], default=stop)
         last_tag = max([pair.closing.end for pair in own_tags], default=start)
         start, stop, items = _strip_symbols(text, start, stop, protected[own], (first_tag, last_tag))
+        if not own_tags and _is_counted(text, stop, items):
+            start, items = items[0].span.end, []
         spans = _merge_adjacent(text, items)
         if not any(_has_letter(text, *gap) for gap in gaps_between(start, stop, spans)):
             continue
@@ -222,6 +225,15 @@ def _is_bracketed_end(text: str, span: Span, stop: int) -> bool:
     """Whether it is in brackets, all that is left, and not written anew: `Inbox (12)`."""
     is_bracketed = text[span.start] in "([" and text[span.end - 1] in ")]" and _is_space(text, span.end, stop)
     return is_bracketed and (span.kind is SpanKind.FORMAT_SPECIFIER or text[span.start + 1 : span.end - 1].isdecimal())
+
+
+def _is_counted(text: str, stop: int, items: Sequence[_Item]) -> bool:
+    """Whether a number or format specifier is followed by one or two words alone, of which nothing would be left."""
+    if len(items) != 1:
+        return False
+    span = items[0].span
+    is_count = span.kind is SpanKind.FORMAT_SPECIFIER or text[span.start : span.end].isdecimal()
+    return is_count and _ONE_OR_TWO_WORDS.fullmatch(text, span.end, stop) is not None
 
 
 def _merge_adjacent(text: str, items: Sequence[_Item]) -> list[Span]:

@@ -20,6 +20,7 @@ from service.tasks.translation.text.translation_units import TranslationUnit, fi
 from service.tasks.translation.text.truecasing import Truecaser, capitalizes_nouns
 
 _WORD = re.compile(r"\w+")
+_COLON = re.compile(r"\s*[:\uff1a]")
 _AMPERSAND = re.compile(r"(?<= )&(?= )|(?<=[^\W\d_]{2})&(?=[^\W\d_]{2})")
 _AND = {"de": "und", "en": "and", "es": "y", "fr": "et", "it": "e", "nl": "en", "pt": "e"}
 """What is read for an ampersand between words, by language: sentences to train on have few, so that the words after it
@@ -36,7 +37,7 @@ class EncodedUnit(NamedTuple):
     words: str
     """What was encoded, with placeholders."""
     capitalized: bool
-    """Whether it starts with a capital that is not a noun's, so that its translation has to start with one too."""
+    """Whether it starts with a capital, of a label or not a noun's, so that its translation has to do so too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,8 @@ class UnitEncoder:
     def encode(self, start: int, stop: int) -> Iterator[EncodedUnit]:
         """The encoded units of the sentence `text[start:stop]`, as few as possible."""
         for unit in self._units(start, stop, placeholders=self.rare_words is not None):
-            yield from self._encode_unit(unit)
+            for encoded in self._encode_unit(unit):
+                yield self._with_capital(encoded)
 
     def inline_elements(self, encoded: EncodedUnit) -> list[InlineElement]:
         """The inline elements of a unit, with the tokens they enclose."""
@@ -147,6 +149,12 @@ class UnitEncoder:
             yield EncodedUnit(unit, ids, all_caps, truecased, capitalized=plain[:1].isupper() and is_no_noun)
         for part in parts:
             yield from self._encode_unit(part)
+
+    def _with_capital(self, encoded: EncodedUnit) -> EncodedUnit:
+        """A label, even a noun, that starts with a capital: its translation starts with one."""
+        unit = encoded.unit
+        is_label = _COLON.match(self.text, unit.stop) is not None
+        return encoded._replace(capitalized=True) if is_label and self.text[unit.start].isupper() else encoded
 
     def _plain_text(self, unit: TranslationUnit) -> str:
         """The words of a unit, without its tags and with placeholders for its protected spans."""

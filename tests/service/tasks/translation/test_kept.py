@@ -98,6 +98,35 @@ def test_html_comes_back_as_it_was() -> None:
     assert kept(text, result) == [("asdf<b>ghj</b>kl &amp; qwrtz&nbsp;xkcd", "language")]
 
 
+@pytest.mark.parametrize(
+    ("pair", "text"),
+    [
+        ("en-de", "I have known %s for %d years."), ("en-de", "He wants %s to buy %d apples."),
+        ("de-en", "Seit %d Jahren kenne ich %s."), ("en-de", "Level 5+"),
+    ],
+)  # fmt: skip
+def test_moved_arguments_and_lost_words_are_kept(pair: str, text: str) -> None:
+    result = translate(pair, text)
+    assert result["text"] == text
+    assert kept(text, result) == [(text, "unattended")]
+
+
+@pytest.mark.parametrize(
+    ("pair", "text", "answer"),
+    [
+        ("en-de", "Yes -- no", "Ja -- keine"), ("en-de", "« Back", "« Zurück"), ("en-de", "(x) yes", "(x) Ja"),
+        ("en-de", "Error: {error}", "Fehler: {error}"), ("en-de", "Good morning :)", "Guten Morgen :)"),
+        ("en-de", "404 Not Found", "404 Nicht gefunden"), ("en-de", "Date:", "Datum:"),
+        ("de-en", "Ja / Nein", "Yes / No"),
+        ("de-en", "Telefon :", "Phone :"), ("de-en", "%d Dateien", "%d files"), ("en-de", "{1} and {0}", "{1} und {0}"),
+    ],
+)  # fmt: skip
+def test_signs_of_short_texts_stay_and_no_words_are_lost(pair: str, text: str, answer: str) -> None:
+    result = translate(pair, text)
+    assert result["text"] == answer
+    assert "kept" not in result
+
+
 @pytest.fixture(scope="module")
 def guard() -> InventionGuard:
     subwords = Subwords(pieces_model())
@@ -111,6 +140,9 @@ def guard() -> InventionGuard:
         ("the dog", "der Hund der groß", [1.0] * 3, None),
         ("dog", "der Hund und der Katze und ich", None, "too_long"),
         ("the dog", "...", None, "unattended"),
+        ("the dog", "5", None, "unattended"),
+        ("the dog \ufffc", "\ufffc", None, "unattended"),
+        ("the dog \ufffc", "\ufffc \ufffc", None, None),
         ("the dog sleeps", "der Hund", [0.1, 0.1, 0.1, 3.0], "unattended"),
         ("the dog and the cat and the milk and the house and I", "der Hund", [1.0, 1.0] + [0.0] * 11, "unattended"),
         ("the dog sleeps and the cat sleeps", "der groß der groß der groß der groß der groß", None, "repeats"),

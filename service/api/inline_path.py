@@ -118,7 +118,9 @@ class _Call(InlineCall):
         if self.is_admitted and service.access.limits_callers:
             service.access.charge(scope, client_left=False)
         if service.settings.access_log:
+            request_id.set(self._identifier)  # The context may be that of another request of the batch.
             log_request(scope, response.status_code, self.timings)
+            request_id.set(None)
 
     def fail(self, error: Exception, /) -> None:
         request_id.set(self._identifier)

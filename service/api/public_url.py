@@ -11,7 +11,8 @@ from service.api.operation import context
 FORWARDED_HOST = "forwarded_host"
 """Key in the state of a scope: what the header X-Forwarded-Host of a trusted proxy names."""
 
-_AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
+_MAX_PORT = 65_535
 _MAX_LENGTH = 255
 
 
@@ -30,7 +31,8 @@ def public_url(request: Request, path: str) -> str:
 def _host(request: Request) -> str:
     """The host that the caller called, with its port; the address of the server where the request names none."""
     for host in (request.scope["state"].get(FORWARDED_HOST), request.headers.get("host")):
-        if host and len(host) <= _MAX_LENGTH and _AUTHORITY.fullmatch(host):
+        match = _AUTHORITY.fullmatch(host) if host and len(host) <= _MAX_LENGTH else None
+        if match and int(match[1] or 0) <= _MAX_PORT:
             return str(host)
     server = request.scope.get("server")
     if not server or server[1] is None:

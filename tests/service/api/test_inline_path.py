@@ -16,6 +16,7 @@ import pytest
 
 from service.access.keys import hash_key
 from service.app import Lectern, create_app
+from service.observability import request_id
 from service.settings import Settings
 from tests.support.classifier_bundles import classifier_graph, template, write_classifier
 from tests.support.classify_requests import picture, pixels
@@ -334,3 +335,20 @@ def test_failures_and_the_access_log(tmp_path: Path, logged: pytest.LogCaptureFi
     lines = [record for record in logged.records if record.getMessage() == "request"]
     assert sorted(record.fields["status"] for record in lines) == [200, 500]  # type: ignore[attr-defined]
     assert [record.getMessage() for record in logged.records].count("request failed") == 1
+
+
+def test_lines_of_the_access_log_name_their_own_request(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids: list[tuple[str | None, int]] = []
+    monkeypatch.setattr(
+        "service.api.inline_path.log_request", lambda scope, status, timings: ids.append((request_id.get(), status))
+    )
+    path, body, headers = ANSWERED["pixels"]
+
+    async def main() -> None:
+        async with serving(settings.model_copy(update={"access_log": True})) as (_, app):
+            names = [f"caller-{number}" for number in range(5)]
+            await asyncio.gather(*(_inline(app, path, body, headers | {"x-request-id": name}) for name in names))
+            assert ids == [(name, 200) for name in names]
+            assert request_id.get() is None
+
+    run_async(main())

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.api.public_url import public_url
 from service.app import create_app
-from service.server.exposure import exposed
+from service.server.exposure import Exposed
 from service.settings import Settings
 
 PROXY, STRANGER = "10.0.0.1", "192.0.2.1"
@@ -28,7 +28,7 @@ def url_of(settings: Settings, client: str, headers: dict[str, str], base: str =
         await PlainTextResponse(public_url(Request(scope), "/x"))(scope, receive, send)
 
     async def ask() -> str:
-        transport = httpx.ASGITransport(exposed(tell, settings), client=(client, 1234))
+        transport = httpx.ASGITransport(Exposed(tell, settings), client=(client, 1234))
         async with httpx.AsyncClient(transport=transport, base_url=base) as http:
             return (await http.get("/", headers=headers)).text
 
@@ -41,6 +41,7 @@ def url_of(settings: Settings, client: str, headers: dict[str, str], base: str =
         (STRANGER, {}, "http://lectern:8080/models/x"),
         (STRANGER, {"host": "api.example.com"}, "http://api.example.com/models/x"),
         (STRANGER, {"host": "[::1]:99"}, "http://[::1]:99/models/x"),
+        (STRANGER, {"host": "api.example.com:99999"}, "http://lectern:8080/models/x"),
         (STRANGER, {"x-forwarded-proto": "https", "x-forwarded-host": "evil.example"}, "http://lectern:8080/models/x"),
         (PROXY, {"x-forwarded-proto": "https"}, "https://lectern:8080/models/x"),
         (PROXY, {"x-forwarded-proto": "https", "x-forwarded-host": "a.example:444"}, "https://a.example:444/models/x"),

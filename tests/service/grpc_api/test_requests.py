@@ -16,7 +16,7 @@ from service.tasks.tensors import RowTensors
 
 pytest.importorskip("grpc", reason="needs the extra grpc")
 from service.grpc_api import protocol
-from service.grpc_api.message_limits import MAX_FIELDS, check_fields
+from service.grpc_api.message_limits import MAX_ELEMENTS, MAX_FIELDS, check_fields
 from service.grpc_api.protocol import METHODS, POOL, ModelInferRequest
 from service.grpc_api.requests import read_message
 
@@ -106,6 +106,11 @@ def test_fields_are_counted_before_a_message_is_parsed() -> None:
     for body in (b"\x2a\x00" * (MAX_FIELDS + 1), b"\x2a\x84\x10" + b"\x1a\x00" * (MAX_FIELDS + 2)):
         with pytest.raises(LimitExceeded, match="more than 1024 fields"):
             check_fields(body, {inputs})
+    request.inputs[0].contents.bytes_contents.extend([b""] * 10_000)
+    check_fields(request.SerializeToString(), {inputs})
+    request.inputs[0].contents.bytes_contents.extend([b""] * MAX_ELEMENTS)
+    with pytest.raises(LimitExceeded, match="more than 65536 fields"):
+        check_fields(request.SerializeToString(), {inputs})
     for body in (b"\x2a", b"\x2a\x05x", b"\xff" * 11, b"\x2b\x2c", b"\x0d\0"):
         with pytest.raises(MalformedBody):
             check_fields(body, {inputs})

@@ -24,6 +24,7 @@ from service.tasks.translation.text.html import (
     Attribute,
     find_attributes,
     find_markup,
+    language_of,
 )
 from service.tasks.translation.text.spans import Span, SpanKind, gaps_between
 
@@ -58,7 +59,7 @@ def read_html(content: bytes, limits: DocumentLimits) -> Document:
     collector = SegmentCollector(limits)
     if file.text.count("<") > _MAX_TAGS:
         raise DocumentTooLarge(f"has more than {_MAX_TAGS} tags; send it in parts")
-    markup = find_markup(file.text)
+    markup = find_markup(file.text, _page_language(file.text))
     splices = list(_PageReader(file.text, collector, limits.max_segment_characters).splices(markup))
     return HtmlPage(file, collector.segments, splices, next((tag for tag in markup if tag.name == "html"), None))
 
@@ -175,6 +176,14 @@ class _TextWriter:
             tags[source] = apply_changes(source, changes)
         found = ((tag.start, tag.end, text[tag.start : tag.end]) for tag in find_markup(text) if tags)
         return apply_changes(text, [Change(start, stop, tags[tag]) for start, stop, tag in found if tag in tags])
+
+
+def _page_language(text: str) -> str | None:
+    """The language that a page says it is in; None if it does not."""
+    root = next((tag for tag in find_markup(text[:_HEAD_BYTES]) if tag.name == "html"), None)
+    if root is None:
+        return None
+    return language_of({one.name: one.value for one in find_attributes(text, root)}) or None
 
 
 def _decode(content: bytes) -> DecodedText:

@@ -45,7 +45,7 @@ _CODE_STYLE = re.compile(
 )
 """Names of the styles that LibreOffice, pandoc and others give to code."""
 _SPACES = re.compile(r"[ \t\r\n]+")
-_MAX_SPACES = 1_000
+_MAX_SPACES, _MAX_COUNT_DIGITS = 1_000, 9
 _SPACE_RUN = re.compile("^ +| {2,}")
 _INNER_SPACE_RUN = re.compile(" {2,}")
 
@@ -62,11 +62,12 @@ class _TextGrammar(Grammar):
         parent_style = attributes.get("style:parent-style-name", "")[:_MAX_STYLE_NAME].encode()
         if name == "style:style" and _CODE_STYLE.fullmatch(parent_style):
             self._code_styles.add(attributes.get("style:name", "").encode())
+        if name == "text:s" and _count(attributes) > 1:
+            return Role.BREAK  # Several spaces align words, as a tab does.
         return _ROLES.get(name, Role.OBJECT)
 
     def characters(self, name: str, attributes: Mapping[str, str]) -> str:
-        count = attributes.get("text:c", "1")
-        return " " * min(int(count) if count.isdecimal() else 1, _MAX_SPACES)
+        return " " * min(_count(attributes), _MAX_SPACES)
 
     def read_text(self, text: str, detail: str) -> str:
         return _SPACES.sub(" ", text)
@@ -86,6 +87,12 @@ class _TextGrammar(Grammar):
             return f' <{name} {prefix}:c="{count - 1}"/>'
 
         return (_SPACE_RUN if at_start else _INNER_SPACE_RUN).sub(spaces, escape(text, quote=False))
+
+
+def _count(attributes: Mapping[str, str]) -> int:
+    """How many spaces an element stands for."""
+    count = attributes.get("text:c", "1")[:_MAX_COUNT_DIGITS]
+    return int(count) if count.isdecimal() else 1
 
 
 def read_odt(content: bytes, limits: DocumentLimits) -> Document:

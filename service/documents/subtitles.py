@@ -22,8 +22,8 @@ _NEW_SPEAKER = re.compile(r"(?:\{[^{}]*\}|<[^<>]*>|\s)*+(?:[-\u2010-\u2015]|>>)\
 """The dash of a speaker, with position and tags before it."""
 _POSITION = re.compile(r"(?:\{[^{}]*\}|\s)*+")
 _ENDS_TEXT = re.compile('[.!?:\u2026\u3002\u266a\u266b)\\]"\u201d\u00bb](?:<[^<>]*>|\\s)*\\Z')
-_STYLE = re.compile(r"\{\\?[^{}]*\}")
-"""Codes of SubStation in a line, such as `{\\i1}`."""
+_STYLE = re.compile(r"\{\\?[^{}]*\}|<\d[\d:.,]*>")
+"""Codes of SubStation in a line, such as `{\\i1}`, and times of WebVTT, such as `<00:03.500>`."""
 
 
 def read_srt(content: bytes, limits: DocumentLimits) -> Document:

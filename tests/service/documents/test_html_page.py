@@ -65,6 +65,14 @@ def test_only_texts_and_the_language_change() -> None:
     assert translate("a.html", PAGE.encode(), same) == PAGE.encode()
 
 
+def test_elements_in_other_languages_are_left_alone() -> None:
+    page = (
+        '<html lang="en"><p lang="fr">Bonjour</p><p lang="en-GB">Hello <i lang="fr">ami</i></p>'
+        "<![if !supportLists]>1.<![endif]>One</html>"
+    )
+    assert texts(page) == ['Hello <i lang="fr">ami</i>', "One"]
+
+
 def test_attributes_of_tags_within_a_text() -> None:
     page = '<p>See <a href="x" title="A &quot;b&quot; c">this <i title="d">page</i></a> now.</p>'
     assert texts(page) == [

@@ -103,8 +103,8 @@ def test_line_breaks_and_tabs_separate_texts(separator: str) -> None:
 
 def test_white_space_is_as_opendocument_has_it() -> None:
     body = paragraph('<text:s text:c="2"/>Two<text:s/> \n words<text:s text:c="3"/>here')
-    assert texts(body) == ["Two  words   here"]
-    assert written(body) == paragraph('<text:s text:c="2"/>TWO <text:s text:c="1"/>WORDS <text:s text:c="2"/>HERE')
+    assert texts(body) == ["Two  words", "here"]
+    assert written(body) == paragraph('<text:s text:c="2"/>TWO <text:s text:c="1"/>WORDS<text:s text:c="3"/>HERE')
 
 
 def test_deleted_text_is_not_translated() -> None:

@@ -55,6 +55,20 @@ def test_code_is_not_translated() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The dog sleeps.\n    code = 1\n    print(code)\nThe end.", ["The dog sleeps.", "The end."]),
+        ("Run:\n\n\tx += 2;\n\tmain();\n\nThe end.", ["Run:", "The end."]),
+        ("    $ ls\n\nThe end.", ["The end."]),
+        ("    if (x) {\n        go();\n    }\n\nThe end.", ["The end."]),
+        ("One.\n\n    He said that he was here.\n\n    Roses are red;\n    I am here.", None),
+    ],
+)
+def test_indented_lines_of_programs_are_not_translated(text: str, expected: list[str] | None) -> None:
+    assert texts(text) == (expected or ["One.", "He said that he was here.", "Roses are red;", "I am here."])
+
+
+@pytest.mark.parametrize(
     ("mark", "encoding"),
     [(codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")],
     ids=["utf-8", "utf-16-le", "utf-16-be"],

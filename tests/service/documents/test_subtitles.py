@@ -51,6 +51,12 @@ def test_what_is_one_text(text: str, expected: list[str]) -> None:
     assert translate("a.srt", content.encode(), same) == content.encode()
 
 
+def test_times_within_a_text_stay_where_they_are() -> None:
+    content = "WEBVTT\n\n00:01.000 --> 00:04.000\nI have <00:03.500>a house.\n&amp; a dog &lt;3\n"
+    assert texts(content, "a.vtt") == ["I have", "a house.", "&amp; a dog &lt;3"]
+    assert translate("a.vtt", content.encode(), same) == content.encode()
+
+
 @pytest.mark.parametrize(
     "text", ["Hello there.", "- Where are you?\n- Here.", "{\\an8}<i>Tom has a dog\nand a cat.</i>", "A.\n\n B b"]
 )

@@ -31,6 +31,16 @@ _MIN_SIGNS = 2
 _MARKS = re.compile(r"[=(){}\[\];|$<>]|--?[a-z]|(?:SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP) ")
 
 
+_STATEMENT = re.compile(
+    r"\A\s*(?:[A-Za-z_][\w.\[\]]*(?: \w+)? ?[-+*/|&:]?= ?\S|\}|[a-z_][\w.]*\(.*\)\s*\Z|[$] \w)|\)\s*;\s*\Z|\{\s*\Z"
+)
+
+
+def is_statement(line: str) -> bool:
+    """Whether an indented line is of a program: one sign is enough there, an assignment, a call or a semicolon."""
+    return _STATEMENT.search(line) is not None or is_code(line)
+
+
 def is_code(line: str) -> bool:
     """Whether a line is of a program or for a shell, and no sentence."""
     if not _MARKS.search(line):

@@ -9,7 +9,8 @@ standard:
 
 * Unclosed markup is text. So is a tag in which a `<` comes before the `>`, unless the `<` is in a quoted attribute
   value: `a <b and <i>c</i>`. A tag with unbalanced quotes ends at its first `>`.
-* `<!`, `<?` and `</` start markup only before a letter; a CDATA section ends at `]]>` everywhere.
+* `<!`, `<?` and `</` start markup only before a letter, or as Word's conditions: `<![if …]>`, `<![endif]>`. A CDATA
+  section ends at `]]>` everywhere.
 * Only script, style and textarea are raw text, in which there are no tags. The text of a title is translated.
 * `/>` closes any element, not only void ones.
 """
@@ -19,7 +20,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from service.tasks.translation.text.spans import Span, SpanKind
@@ -33,6 +34,8 @@ INLINE_ELEMENTS = frozenset([
 WORD_LIKE_ELEMENTS = INLINE_ELEMENTS | {"code", "kbd", "math", "samp", "svg", "var"}
 """Elements that take the place of a word in their sentence if they are verbatim."""
 _VERBATIM_ELEMENTS = frozenset(["code", "kbd", "math", "pre", "samp", "script", "style", "svg", "textarea", "var"])
+_PAGE_ELEMENTS = frozenset(["html", "body"])
+"""Elements whose language is that of the page: the request says what that is."""
 _RAW_TEXT_ELEMENTS = frozenset(["script", "style", "textarea"])
 _VOID_ELEMENTS = frozenset([
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr",
@@ -40,7 +43,8 @@ _VOID_ELEMENTS = frozenset([
 # fmt: on
 
 _MARKUP_START = re.compile(
-    r"<(?:(?P<slash>/?)(?P<name>[A-Za-z][^ \t\n\f\r/<>]*)|(?P<comment>!--)|(?P<cdata>!\[CDATA\[)|[!?][A-Za-z])"
+    r"<(?:(?P<slash>/?)(?P<name>[A-Za-z][^ \t\n\f\r/<>]*)|(?P<comment>!--)|(?P<cdata>!\[CDATA\[)"
+    r"|!\[(?i:if|endif)\b|[!?][A-Za-z])"
 )
 _ABRUPT_COMMENT = re.compile(r"<!---?>")
 _COMMENT_END, _CDATA_END = re.compile(r"--!?>"), re.compile(r"\]\]>")
@@ -55,13 +59,17 @@ _ATTRIBUTE = re.compile(
 )
 
 
-def find_markup(text: str) -> list[Span]:
+def find_markup(text: str, language: str | None = None) -> list[Span]:
     """The tags, comments and verbatim elements of a text, in reading order.
 
-    Elements are verbatim by their name (`_VERBATIM_ELEMENTS`), by translate="no" or by the class `notranslate`. Takes
-    time linear in the length of the text, whatever it holds.
+    Elements are verbatim by their name (`_VERBATIM_ELEMENTS`), by translate="no", by the class `notranslate`, and by a
+    `lang` that is not that of the text. Takes time linear in the length of the text, whatever it holds.
+
+    Args:
+        text: any text.
+        language: its language, for example `en`; None if elements in other languages are translated too.
     """
-    return _merge_verbatim_elements(text, _Tokenizer(text).tokens()) if "<" in text else []
+    return _merge_verbatim_elements(text, _Tokenizer(text).tokens(), language) if "<" in text else []
 
 
 class Attribute(NamedTuple):
@@ -81,6 +89,12 @@ def find_attributes(text: str, tag: Span) -> Iterator[Attribute]:
     for match in _ATTRIBUTE.finditer(text, tag.start + 1 + len(tag.name), tag.end - 1):
         start, stop = match.span(match.lastindex or 0) if match.lastindex != 1 else (match.end(), match.end())
         yield Attribute(match[1].lower(), text[start:stop], start, stop)
+
+
+def language_of(attributes: Mapping[str, str]) -> str:
+    """The language that an element's attributes name, without its region, in lower case; "" if they name none."""
+    written = attributes.get("lang") or attributes.get("xml:lang") or ""
+    return re.split("[-_]", written.strip().lower())[0]
 
 
 class _Tokenizer:
@@ -172,7 +186,7 @@ class _Tokenizer:
             passed.append(position)
 
 
-def _merge_verbatim_elements(text: str, tokens: Iterator[Span]) -> list[Span]:
+def _merge_verbatim_elements(text: str, tokens: Iterator[Span], language: str | None) -> list[Span]:
     """Replace the tokens of each verbatim element by one span."""
     markup = list(tokens)
     tags_by_name: dict[str, list[int]] | None = None
@@ -182,7 +196,7 @@ def _merge_verbatim_elements(text: str, tokens: Iterator[Span]) -> list[Span]:
     while index < len(markup):
         token = markup[index]
         index += 1
-        if token.kind is SpanKind.START_TAG and token.name not in unclosed and _is_verbatim(text, token):
+        if token.kind is SpanKind.START_TAG and token.name not in unclosed and _is_verbatim(text, token, language):
             if tags_by_name is None:
                 tags_by_name = _tags_by_name(markup)
             closing = _closing_tag(markup, tags_by_name[token.name], index)
@@ -219,13 +233,17 @@ def _closing_tag(markup: Sequence[Span], tags: Sequence[int], index: int) -> int
     return None
 
 
-def _is_verbatim(text: str, tag: Span) -> bool:
+def _is_verbatim(text: str, tag: Span, language: str | None) -> bool:
     if tag.name in _VERBATIM_ELEMENTS:
         return True
-    if "translate" not in text[tag.start : tag.end].lower():
+    written = text[tag.start : tag.end].lower()
+    if "translate" not in written and (language is None or "lang" not in written):
         return False
     attributes: dict[str, str] = {}
     for attribute in find_attributes(text, tag):
         attributes.setdefault(attribute.name, attribute.value)  # of two with one name the first counts
+    own_language = language_of(attributes)
+    if language and own_language and own_language != language and tag.name not in _PAGE_ELEMENTS:
+        return True
     is_no = attributes.get("translate", "").strip().lower() == "no"
     return is_no or "notranslate" in attributes.get("class", "").split()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from service.tasks.translation.subwords import SPACE_SYMBOL, Subwords, clean
 from service.tasks.translation.text.accelerators import add_accelerators
@@ -15,6 +15,7 @@ from service.tasks.translation.text.invention import InventionGuard, Kept, Reaso
 from service.tasks.translation.text.markdown import add_markdown
 from service.tasks.translation.text.protected_spans import ProtectedSpans, find_folds
 from service.tasks.translation.text.rare_words import RareWords
+from service.tasks.translation.text.scripts import merge_scripts
 from service.tasks.translation.text.segmented_text import SegmentedText, SourceUnit
 from service.tasks.translation.text.sentence_splitting import split_sentences
 from service.tasks.translation.text.short_texts import add_short_texts
@@ -32,6 +33,7 @@ _NO_CODE = frozenset([
     SpanKind.ENTITY, SpanKind.STRUCTURE, SpanKind.FORMAT_SPECIFIER,
 ])  # fmt: skip
 """Spans whose signs do not make the sentence around them code."""
+_MAX_REPEATED_LETTERS = 3
 _PAUSES = frozenset(",;:.!?)\u2026\u2013\u2014")
 
 
@@ -67,7 +69,7 @@ def segment(
         is_html: whether line breaks are ordinary spaces and entities are decoded.
         guard: says which segments are not translated, because they are no sentences; None to translate all.
     """
-    source, markup = _read(text, is_html=is_html, has_placeholders=rare_words is not None)
+    source, markup = _read(text, language, is_html=is_html, has_placeholders=rare_words is not None)
     text = source.text
     if rare_words:
         markup = add_short_texts(text, markup, language, is_html=is_html)
@@ -101,15 +103,17 @@ def segment(
     return result
 
 
-def _read(sent: str, *, is_html: bool, has_placeholders: bool) -> tuple[SourceText, list[Span]]:
+def _read(sent: str, language: str, *, is_html: bool, has_placeholders: bool) -> tuple[SourceText, list[Span]]:
     """What is read of a text, and its markup."""
     if is_html:
-        source, markup = SourceText.of_html(sent, find_markup(sent))
+        source, markup = SourceText.of_html(sent, find_markup(sent, language))
+        markup = merge_scripts(source.text, markup) if has_placeholders else markup
         return source, find_structure(source.text, markup, is_html=True) if has_placeholders else markup
     source = SourceText.plain(sent)
     markup = find_markup(source.text)
     if has_placeholders:
         markup = [span for span in markup if not source.text.startswith("%", span.start - 1)]  # Ruby's %<name>d
+        markup = merge_scripts(source.text, markup)
         markup = add_markdown(source.text, find_structure(source.text, markup))
     return source, markup
 
@@ -154,7 +158,7 @@ class _Keeper:
         if self._guard is None or SpanKind.NAME in kinds or not self._without_markup(start, stop, markup_only=True):
             return
         reason: Reason = "no_letters"
-        if SpanKind.STRETCHED_WORD in kinds:
+        if SpanKind.STRETCHED_WORD in kinds or _is_stretched(self._source.text, spans):
             reason = "repeats"
         elif SpanKind.UNKNOWN_WORD in kinds:
             reason = "language"
@@ -197,6 +201,12 @@ class _Keeper:
         kinds = MARKUP if markup_only else _NO_CODE
         spans = [span for span in self._protected.within(start, stop) if span.kind in kinds and span.end <= stop]
         return " ".join(self._source.text[begin:end] for begin, end in gaps_between(start, stop, spans)).strip()
+
+
+def _is_stretched(text: str, spans: Sequence[Span]) -> bool:
+    """Whether a word that is too long to be one has hardly any letters but one to three."""
+    words = (set(text[span.start : span.end].lower()) for span in spans if span.kind is SpanKind.LONG_WORD)
+    return any(len(letters) <= _MAX_REPEATED_LETTERS for letters in words)
 
 
 def _append(text: SegmentedText, encoded: EncodedUnit, encoder: UnitEncoder, *, is_uncertain: bool) -> None:

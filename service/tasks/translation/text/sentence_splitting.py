@@ -9,6 +9,11 @@ from service.tasks.translation.text.protected_spans import ProtectedSpans
 from service.tasks.translation.text.spans import Range
 from service.text import Lines, sentence_spans
 
+_CLOSED = re.compile(r"(?P<end>[.!?\u2026][\"'\u201c\u201d\u2019)\]\u00bb]*)(?:</[A-Za-z][^<>]{0,80}>)+(?=\s+\S)")
+"""The end of a sentence before closing tags."""
+_TAG = re.compile(r"<[^<>]*>")
+_CONTEXT = 200
+"""Characters before and after closing tags by which it is decided whether a sentence ends there."""
 _BULLET = re.compile(r"(?:[-\u2013\u2014*\u2022\u00b7>#+]{1,6}\s+)+")
 """List bullets and quote marks at the start of a line."""
 
@@ -24,6 +29,8 @@ def split_sentences(text: str, language: str, protected: ProtectedSpans, *, is_h
     """
     lines = Lines(text)
     sentences = _sentences(text, lines, language, protected)
+    if _CLOSED.search(text):
+        sentences = _split_after_tags(text, language, sentences, protected)
     for start, stop in sentences if is_html else _split_at_lines(text, lines, sentences, protected):
         bullet = _BULLET.match(text, start, stop) if lines.starts_line(start) else None
         yield bullet.end() if bullet else start, stop
@@ -40,6 +47,23 @@ def _sentences(text: str, lines: Lines, language: str, protected: ProtectedSpans
             continue
         yield start, stop
         joined_start = None
+
+
+def _split_after_tags(
+    text: str, language: str, sentences: Iterator[Range], protected: ProtectedSpans
+) -> Iterator[Range]:
+    """The sentences, split after closing tags where they would be without tags: `<b>The dog.</b> The cat.`"""
+    for start, stop in sentences:
+        for match in _CLOSED.finditer(text, start, stop):
+            if protected.is_inside(match.end("end")):
+                continue
+            before = _TAG.sub("", text[max(start, match.end("end") - _CONTEXT) : match.end("end")])
+            after = _TAG.sub("", text[match.end() : min(stop, match.end() + _CONTEXT)]).lstrip()
+            joined = f"{before} {after}"
+            if any(end == len(before) for _, end in sentence_spans(joined, language, Lines(joined))):
+                yield start, match.end()
+                start = match.end() + len(text[match.end() : stop]) - len(text[match.end() : stop].lstrip())
+        yield start, stop
 
 
 def _split_at_lines(text: str, lines: Lines, sentences: Iterator[Range], protected: ProtectedSpans) -> Iterator[Range]:

@@ -47,7 +47,7 @@ _SEPARATOR = re.compile(rf"(?<=\s)(?:[{_DASHES}]|--|[/|\u00b7\u2022\u00bb\u203a\
 _SMILEY = re.compile(
     rf"(?<![^\s.!?,])(?:[:;=8xX]['\u2019]?-?[()\[\]DPpOo3|/\\*]+|{_LT}3+|\^[_-]?\^)(?!\w)(?=[\s.!?,]|\Z)"
 )
-_LABEL = re.compile(r"\s*(?P<label>[^\W_][^:\uff1a.!?;,]*?)(?P<colon>\s*[:\uff1a])(?=\s|\Z)")
+_LABEL = re.compile(r"\s*(?P<label>[^\W_][^:\uff1a.!?;,]{0,80}?)(?P<colon>\s{0,3}[:\uff1a])(?=\s|\Z)")
 _CLAUSE_WORDS = {
     "en": re.compile(
         r"(?i)\b(?:i|you|he|she|it|we|they|says?|said|asks?|asked|answered|replied|that|is|are|was|were)\b"

@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
-from service.tasks.translation.text.code import is_code
+from service.tasks.translation.text.code import is_code, is_statement
 from service.tasks.translation.text.spans import Range, Span, SpanKind, gaps_between, in_reading_order
 from service.text import Lines
 
@@ -81,11 +81,11 @@ def code_blocks(text: str) -> Iterator[Range]:
                 yield fence[1], start + len(line.rstrip())
                 fence = None
             continue
-        if _INDENTED.match(line) and (after_blank or indented):
+        if _INDENTED.match(line) and (after_blank or indented or is_statement(line)):
             indented.append((start, start + len(line.rstrip())))
             continue
         if indented:
-            if any(is_code(text[low:high]) for low, high in indented):
+            if any(is_statement(text[low:high]) for low, high in indented):
                 yield indented[0][0], indented[-1][1]
             indented = []
         after_blank = not line.strip()

@@ -38,6 +38,28 @@ def kept(text: str, result: dict[str, Any]) -> list[tuple[str, str]]:
     return [(text[one["start"] : one["end"]], one["reason"]) for one in result.get("kept", [])]
 
 
+@pytest.mark.parametrize(
+    ("html", "answer"),
+    [
+        ("One sentence. <b>Two sentences.</b> Three.", "Ein Satz. <b>Zwei Sätze.</b> Drei."),
+        ("<i>The dog.</i> The cat.", "<i>Der Hund.</i> Die Katze."),
+        ("<p>The 2<sup>nd</sup> door</p>", "<p>Die 2<sup>nd</sup> Tür</p>"),
+        ("H<sub>2</sub>O is water.", "H<sub>2</sub>O ist Wasser."),
+        ("<![if !supportLists]>1.<![endif]>Good morning!", "<![if !supportLists]>1.<![endif]>Guten Morgen!"),
+        ("<p lang=fr>Bonjour le monde</p><p lang=en-GB>Good morning!</p>",
+         "<p lang=fr>Bonjour le monde</p><p lang=en-GB>Guten Morgen!</p>"),
+        ("<body lang=fr>Good morning!</body>", "<body lang=fr>Guten Morgen!</body>"),
+        ("<p>&laquo; Back</p>", "<p>&laquo; Zurück</p>"),
+        ("Monday &ndash; Friday", "Montag &ndash; Freitag"),
+    ],
+)  # fmt: skip
+def test_html_comes_through(html: str, answer: str) -> None:
+    predictor = translator("en-de")
+    request = predictor.parse(predictor.routes["/v1/translate"](text=html)).mark_html()
+    (result,) = predictor.postprocess(request, predictor.infer(predictor.preprocess(request)))["results"]
+    assert result["text"] == answer
+
+
 @pytest.mark.parametrize("pair", PAIRS)
 @pytest.mark.parametrize(
     ("text", "reason"),
@@ -45,7 +67,7 @@ def kept(text: str, result: dict[str, Any]) -> list[tuple[str, str]]:
         *((text, "no_letters") for text in ("B", "x", "1.", "a)", "♪", "?????", "😀", "x y z", "A. B. C.")),
         *((text, "no_letters") for text in ("E = mc^2", "a^2 + b^2 = c^2", "( o.o )", "+-----+-----+", "1) 2) 3)")),
         *((text, "no_letters") for text in ("d41d8cd98f00b204e9800998ecf8427e", "https://example.com/a?b=c", "xyz123")),
-        *((text, "repeats") for text in ("aaaaaaa", "hahahaha", "Noooooooooo!", "la la la", "Haus " * 12)),
+        *((text, "repeats") for text in ("aaaaaaa", "a" * 120, "hahahaha", "Noooooooooo!", "la la la", "Haus " * 12)),
         *((text, "language") for text in ("asdfghjkl", "bcdfg", "qwrtz pfgh xkcd", "Lorem ipsum dolor sit amet.")),
         *((text, "language") for text in ("Привет, как дела?", "你好世界", "مرحبا بالعالم")),
         *((text, "language") for text in ("if (x == 0) { return foo(bar); }", "for i in range(10):", 'print("Hello")')),

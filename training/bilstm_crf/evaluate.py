@@ -156,15 +156,14 @@ def evaluate(run: Run, config: TaggerConfig, data: TaggedData, split: str, devic
 
     Raises:
         DatasetError: the data have no such split.
-        CheckpointError: the run has no weights yet.
+        CheckpointError: the run has no weights yet, or its tokenizer is not trained to its end.
     """
     if split not in data.splits:
         raise DatasetError(f"{data.name}: has no split {split}; use --split {' or '.join(_evaluation_splits(data))}")
-    tagger = load_tagger(run)
+    tagger, segmenter = load_tagger(run), load_segmenter(run, config, data)
     tagger.network.to(device)
     predicted = tagger.tag([sentence.words for sentence in data.splits[split]])
     result = measure(data, split, predicted, tagger.epoch)
-    segmenter = load_segmenter(run)
     if segmenter is not None:
         scores = score_segmentation(data.splits[split], segmenter.segmenter().segment, tagger.tag)
         result = replace(result, segmentation=scores)

@@ -11,15 +11,15 @@ from service.tasks.token_classification.contractions import Contractions, Words
 from service.tasks.token_classification.segmentation import Segmenter
 from service.tasks.token_classification.segmentation_characters import CharacterIds
 from service.tasks.token_classification.segmentation_schema import InnerSpaces
-from training.bilstm_crf.config import TaggerConfig
+from training.bilstm_crf.config import FAMILY, TaggerConfig
 from training.bilstm_crf.data.dataset import RawSentence, Sentence, TaggedData
 from training.bilstm_crf.network.segmenter import SegmenterNetwork
 from training.common.checkpoint import load_checkpoint
-from training.common.errors import ConfigError
+from training.common.errors import CheckpointError, ConfigError
 from training.common.run import Run
 
-SEGMENTER = "segmenter.pt"
-"""The checkpoint of a finished segmenter."""
+SEGMENTER, UNFINISHED = "segmenter.pt", "segmenter-last.pt"
+"""The checkpoints of a finished segmenter, and of one in training."""
 _MIN_SHARE = 0.9
 """The least part of the training sentences whose text is known."""
 
@@ -74,10 +74,24 @@ def learns_segmentation(config: TaggerConfig, data: TaggedData) -> bool:
     return has_text and (choice == "learned" or (choice == "auto" and bool(config.data.train)))
 
 
-def load_segmenter(run: Run) -> TrainedSegmenter | None:
-    """The segmenter of a run; None if it has none."""
+def load_segmenter(run: Run, config: TaggerConfig, data: TaggedData) -> TrainedSegmenter | None:
+    """The segmenter of a run; None if it has none.
+
+    Args:
+        run: the run.
+        config: its settings.
+        data: its data.
+
+    Raises:
+        CheckpointError: the run is to have one, and was stopped before it was trained to its end.
+    """
     path = run.checkpoints / SEGMENTER
     if not path.exists():
+        if _lacks_segmenter(run, config, data):
+            raise CheckpointError(
+                f"{run.path}: the tokenizer has not been trained to its end; "
+                f"go on with: lectern-train {FAMILY} train --resume {run.path}"
+            )
         return None
     state = load_checkpoint(path)
     network = SegmenterNetwork(CharacterIds(state["characters"]).rows)
@@ -89,3 +103,10 @@ def load_segmenter(run: Run) -> TrainedSegmenter | None:
         ambiguous=tuple(state["ambiguous"]),
         inner_spaces=state["inner_spaces"],
     )
+
+
+def _lacks_segmenter(run: Run, config: TaggerConfig, data: TaggedData) -> bool:
+    """Whether a run without a segmenter is to have one; the training file may have been moved meanwhile."""
+    if config.segmenter.tokenizer == "learned" or (run.checkpoints / UNFINISHED).exists():
+        return True
+    return learns_segmentation(config, data)

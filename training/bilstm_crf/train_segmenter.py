@@ -16,14 +16,13 @@ from training.bilstm_crf.data.dataset import TaggedData
 from training.bilstm_crf.data.raw_text import inner_spaces
 from training.bilstm_crf.data.segmentation_examples import batches, known_characters, label_sentence, pieces, tensors
 from training.bilstm_crf.network.segmenter import SegmenterNetwork, initialized
-from training.bilstm_crf.segmentation import SEGMENTER, raw_sentences
+from training.bilstm_crf.segmentation import SEGMENTER, UNFINISHED, raw_sentences
 from training.common.checkpoint import load_checkpoint, save_checkpoint
 from training.common.progress import epochs_left, progress_bar
 from training.common.run import Run
 from training.common.schedule import warmup_cosine
 from training.common.seed import seed_everything
 
-LAST = "segmenter-last.pt"
 _BATCH_SIZE, _MIN_STEPS = 16, 20
 """Pieces per step; fewer for small data sets, so that an epoch has at least this many steps."""
 _LEARNING_RATE = 4e-3
@@ -69,8 +68,8 @@ def train_segmenter(config: TaggerConfig, data: TaggedData, run: Run, device: to
         len(sentences), len(characters), len(contractions),
     )  # fmt: skip
     state = _fresh_state(config, data, ids.rows, device)
-    if (run.checkpoints / LAST).exists():
-        state.load(run.checkpoints / LAST)
+    if (run.checkpoints / UNFINISHED).exists():
+        state.load(run.checkpoints / UNFINISHED)
     epochs = config.segmenter.tokenizer_epochs
     first, start = state.epoch, time.monotonic()
     while state.epoch < epochs:
@@ -80,7 +79,7 @@ def train_segmenter(config: TaggerConfig, data: TaggedData, run: Run, device: to
         size = min(_BATCH_SIZE, math.ceil(len(texts) / _MIN_STEPS))
         loss = _epoch(state, config, batches(texts, size, random), random, device)
         state.epoch += 1
-        state.save(run.checkpoints / LAST)
+        state.save(run.checkpoints / UNFINISHED)
         log.info(
             "tokenizer: epoch %d/%d: loss %.5f, %s", state.epoch, epochs, loss,
             epochs_left(state.epoch - first, epochs - first, time.monotonic() - start),
@@ -90,7 +89,7 @@ def train_segmenter(config: TaggerConfig, data: TaggedData, run: Run, device: to
         contractions={text: list(words) for text, words in contractions.items()},
         ambiguous=list(ambiguous_contractions(sentences, contractions)), inner_spaces=inner_spaces(sentences),
     )  # fmt: skip
-    (run.checkpoints / LAST).unlink()
+    (run.checkpoints / UNFINISHED).unlink()
 
 
 def _fresh_state(config: TaggerConfig, data: TaggedData, rows: int, device: torch.device) -> _State:

@@ -22,9 +22,9 @@ from training.bilstm_crf.config import FAMILY, DataConfig, SegmenterConfig, Tagg
 from training.bilstm_crf.data.dataset import RawSentence, RawToken
 from training.bilstm_crf.data.segmentation_examples import UNLABELED, label_sentence
 from training.bilstm_crf.data.sources import load_data
-from training.bilstm_crf.segmentation import SEGMENTER, learns_segmentation, load_segmenter
+from training.bilstm_crf.segmentation import SEGMENTER, UNFINISHED, learns_segmentation, load_segmenter
 from training.bilstm_crf.segmentation_scores import score_segmentation
-from training.bilstm_crf.train_segmenter import LAST, train_segmenter
+from training.bilstm_crf.train_segmenter import train_segmenter
 from training.common.config import to_dict
 from training.common.errors import ConfigError
 from training.common.run import Run
@@ -128,14 +128,42 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path: Path, monkeypa
         patch.setattr(module, "save_checkpoint", _Interruption(module.save_checkpoint, after=1))
         with pytest.raises(KeyboardInterrupt):
             train_segmenter(config, data, runs[1], CPU)
-    assert (runs[1].checkpoints / LAST).exists()
+    assert (runs[1].checkpoints / UNFINISHED).exists()
     assert not (runs[1].checkpoints / SEGMENTER).exists()
     train_segmenter(config, data, runs[1], CPU)
-    one, other = (load_segmenter(run) for run in runs)
+    one, other = (load_segmenter(run, config, data) for run in runs)
     assert one is not None
     assert other is not None
     pairs = zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)
     assert all(torch.equal(left, right) for left, right in pairs)
+
+
+@pytest.mark.parametrize("epochs", [0, 1], ids=["before-its-training", "within-its-training"])
+@pytest.mark.parametrize("choice", [(), ("--tokenizer", "learned")], ids=["auto", "learned"])
+def test_a_run_that_was_stopped_before_its_tokenizer_was_trained_is_neither_exported_nor_evaluated(
+    epochs: int,
+    choice: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file, run, models = write_conllu(tmp_path / "small.conllu", 40, 3), tmp_path / "run", tmp_path / "models"
+    arguments = ["bilstm_crf", "train", "--train", str(file), *SMALL, "--epochs", "1", "--tokenizer-epochs", "2"]
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "save_checkpoint", _Interruption(module.save_checkpoint, after=epochs))
+        assert main([*arguments, *choice, "--run", str(run)]) == 130
+    capsys.readouterr()
+    refused = (
+        f"lectern-train: {run}: the tokenizer has not been trained to its end; "
+        f"go on with: lectern-train bilstm_crf train --resume {run}\n"
+    )
+    for command in (["export", "--name", "x", "--models", str(models), "--force"], ["evaluate"]):
+        assert main(["bilstm_crf", *command, "--run", str(run)]) == 2
+        assert capsys.readouterr().err == refused
+    assert not list(models.glob("*"))
+    assert main(["bilstm_crf", "train", "--resume", str(run)]) == 0
+    assert main(["bilstm_crf", "export", "--run", str(run), "--name", "x", "--models", str(models), "--force"]) == 0
+    assert read_bundle(models / "x" / "1").manifest.preprocessing["tokenizer"] == "learned"
 
 
 class _Interruption:

@@ -111,12 +111,12 @@ def export(
         sample_texts: texts of the samples; by default dev sentences or English ones.
 
     Raises:
-        CheckpointError: the run has no weights yet.
+        CheckpointError: the run has no weights yet, or its tokenizer is not trained to its end.
         ExportError: the data do not allow it, or the graph differs; nothing is written.
     """
     auxiliary = auxiliary_data_set(config)
     check_redistributable(data, auxiliary)
-    tagger, segmenter = load_tagger(run), load_segmenter(run)
+    tagger, segmenter = load_tagger(run), load_segmenter(run, config, data)
     evaluations = _evaluations(run, config, data, tagger.epoch)
     manifest = Manifest(
         name=name,

@@ -95,22 +95,22 @@ class NotImplementedHere(InvalidRequest):
 class UnsupportedDocument(InvalidRequest):
     """A document in a format that is not read."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, "file")
+    def __init__(self, message: str, field: str | None = "file") -> None:
+        super().__init__(message, field)
 
 
 class MalformedDocument(InvalidRequest):
     """A document that is damaged, or not of the format that its suffix says."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, "file")
+    def __init__(self, message: str, field: str | None = "file") -> None:
+        super().__init__(message, field)
 
 
 class DocumentTooLarge(LimitExceeded):
     """A document that is larger than a limit allows."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, "file")
+    def __init__(self, message: str, field: str | None = "file") -> None:
+        super().__init__(message, field)
 
 
 class PayloadTooLarge(LecternError):

@@ -109,7 +109,7 @@ def parse_json(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         if not _is_utf8(body):
-            raise MalformedBody("the body is not UTF-8, which JSON must be; send it in UTF-8") from error
+            raise MalformedBody("the body is not valid JSON: it is not UTF-8; send it in UTF-8") from error
         hint = ", which has no NaN and no Infinity" if b"NaN" in body or b"Infinity" in body else ""
         raise MalformedBody(f"the body is not valid JSON{hint}: {error}") from error
 

@@ -244,7 +244,9 @@ def test_nan_and_infinity_are_a_malformed_body(client: TestClient, text: str) ->
     problem_of(client.post("/v1/classify", content=content, headers=JSON), 400, "the body is not valid JSON")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"pixels": ', b"[" * 10_000, b'{"pixels": []} x', b"{'pixels': []}"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"pixels": ', b"\xff\xfe", b"[" * 10_000, b'{"pixels": []} x', b"{'pixels': []}"]
+)
 def test_broken_json_is_a_malformed_body(client: TestClient, content: bytes) -> None:
     problem_of(client.post("/v1/classify", content=content, headers=JSON), 400, "the body is not valid JSON")
 
@@ -574,7 +576,7 @@ def test_json_may_have_a_byte_order_mark(client: TestClient) -> None:
 def test_json_in_another_encoding_is_named(client: TestClient, encoding: str) -> None:
     content = json.dumps({"model": "größe"}, ensure_ascii=False).encode(encoding)
     answer = client.post("/v1/classify", content=content, headers={"content-type": "application/json"})
-    problem_of(answer, 400, "the body is not UTF-8, which JSON must be; send it in UTF-8")
+    problem_of(answer, 400, "the body is not valid JSON: it is not UTF-8; send it in UTF-8")
 
 
 @pytest.mark.parametrize("headers", [{}, {"content-type": "application/octet-stream"}, {"content-type": "text/plain"}])

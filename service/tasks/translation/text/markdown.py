@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from service.tasks.translation.text.format_specifiers import IDENTIFIER
 from service.tasks.translation.text.spans import Span, SpanKind, gaps_between
 
 _ELEMENTS = {"**": "b", "__": "b", "*": "i", "_": "i", "~~": "s"}
 _LINK = r"(?P<LINK>!?\[)(?P<label>[^\[\]\n]{1,300})(?P<END>\]\([^()\s]{1,500}(?: \"[^\"\n]{0,100}\")?\))"
 _EMPHASIS = (
+    rf"(?!{IDENTIFIER})"
     r"(?<![\w*_~\\])(?P<MARK>\*\*|__|~~|\*|_)(?=[^\s*_~])(?P<words>[^*_~\n]{1,300})(?<=[^\s*_~])(?P=MARK)(?![\w*_~])"
 )
 _PATTERN = re.compile(f"{_LINK}|{_EMPHASIS}")

@@ -11,6 +11,7 @@ from service.tasks.translation.subwords import SPACE_SYMBOL, Subwords, clean
 from service.tasks.translation.text.accelerators import add_accelerators
 from service.tasks.translation.text.arguments import has_unnumbered_argument
 from service.tasks.translation.text.html import find_markup
+from service.tasks.translation.text.inline_codes import add_inline_codes
 from service.tasks.translation.text.invention import InventionGuard, Kept, Reason
 from service.tasks.translation.text.markdown import add_markdown
 from service.tasks.translation.text.protected_spans import ProtectedSpans, find_folds
@@ -107,14 +108,16 @@ def _read(sent: str, language: str, *, is_html: bool, has_placeholders: bool) ->
     """What is read of a text, and its markup."""
     if is_html:
         source, markup = SourceText.of_html(sent, find_markup(sent, language))
-        markup = merge_scripts(source.text, markup) if has_placeholders else markup
-        return source, find_structure(source.text, markup, is_html=True) if has_placeholders else markup
+        if has_placeholders:
+            markup = find_structure(source.text, merge_scripts(source.text, markup), is_html=True)
+            markup = add_inline_codes(source.text, markup)
+        return source, markup
     source = SourceText.plain(sent)
     markup = find_markup(source.text)
     if has_placeholders:
         markup = [span for span in markup if not source.text.startswith("%", span.start - 1)]  # Ruby's %<name>d
-        markup = merge_scripts(source.text, markup)
-        markup = add_markdown(source.text, find_structure(source.text, markup))
+        markup = find_structure(source.text, merge_scripts(source.text, markup))
+        markup = add_markdown(source.text, add_inline_codes(source.text, markup))
     return source, markup
 
 
@@ -198,9 +201,13 @@ class _Keeper:
 
     def _without_markup(self, start: int, stop: int, *, markup_only: bool = False) -> str:
         """`text[start:stop]` without the spans that are no reason to take it for code."""
-        kinds = MARKUP if markup_only else _NO_CODE
-        spans = [span for span in self._protected.within(start, stop) if span.kind in kinds and span.end <= stop]
-        return " ".join(self._source.text[begin:end] for begin, end in gaps_between(start, stop, spans)).strip()
+        kinds, text = MARKUP if markup_only else _NO_CODE, self._source.text
+        spans = [
+            span
+            for span in self._protected.within(start, stop)
+            if span.kind in kinds and span.end <= stop and not text.startswith("-", span.start)  # options of commands
+        ]
+        return " ".join(text[begin:end] for begin, end in gaps_between(start, stop, spans)).strip()
 
 
 def _is_stretched(text: str, spans: Sequence[Span]) -> bool:

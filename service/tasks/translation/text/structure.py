@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
+from service.tasks.translation.subwords import SPECIAL_CHARACTERS
 from service.tasks.translation.text.code import is_code, is_statement
 from service.tasks.translation.text.spans import Range, Span, SpanKind, gaps_between, in_reading_order
 from service.text import Lines
@@ -21,6 +22,18 @@ _MESSAGE_END = re.compile(r"\s*\}")
 _ARGUMENT = re.compile(r"\{[^{}]{0,200}\}")
 _NUMBER = re.compile(r"#\w*")
 """The number of a plural, perhaps with the ending of an ordinal: `#th`."""
+_CHOICE = re.compile(r"\{\s*\w{1,64}\s*,\s*choice\s*,")
+_LIMIT = re.compile(rf"\s*-?(?:\d{{1,9}}(?:\.\d{{1,9}})?|\u221e)\s*[#<\u2264{SPECIAL_CHARACTERS['<']}]")
+_CHOSEN = re.compile(r"(?:[^{}|]|\{[^{}]{0,200}\})*")
+_KEYWORDS = (
+    "if|ifdef|elif|elsif|elseif|else|for|foreach|empty|unless|case|when|block|with|raw|verbatim|autoescape|end\\w*"
+)
+_TEMPLATE_BLOCK = re.compile(
+    rf"\{{%[-+~]?\s*(?:{_KEYWORDS})\b[^%{{}}]{{0,200}}%\}}"
+    r"|\{\{~?[#/^][^{}]{1,200}\}\}|\{\{~?\s*else\b[^{}]{0,200}\}\}"
+    rf"|\{{[#/:@](?:{_KEYWORDS}|each|await|then|key|switch)\b[^{{}}]{{0,200}}\}}"
+)
+"""A tag that begins, divides or ends a block of a template: Jinja, Liquid, Twig, Handlebars, Svelte, Angular."""
 _BLOCK = re.compile(r"```|~~~| {4}|\t")
 _MAX_NESTED = 3
 
@@ -30,7 +43,8 @@ def find_structure(text: str, markup: Sequence[Span], *, is_html: bool = False) 
 
     * Blocks of code in Markdown: between fences, or indented if any line is code.
     * Borders of cells: tabs by the rule of `service.text.lines`, and `|` in rows of tables or with spaces around it.
-    * ICU messages with branches: all but the words of the branches, and the `#` in them.
+    * ICU messages with branches, and choice formats of Java: all but the words of the branches, and the `#` in them.
+    * Tags of template blocks, if there are at least two: `{% if x %}One dog{% endif %}`.
 
     Args:
         text: any text.
@@ -41,16 +55,18 @@ def find_structure(text: str, markup: Sequence[Span], *, is_html: bool = False) 
     if blocks:
         outside = [span for span in markup if not _is_inside(blocks, span.start)]
         markup = in_reading_order([*outside, *_spans(blocks)])
-    structure = [*_pipes(text), *(() if is_html else _tabs(text)), *(_messages(text) if "{" in text else ())]
+    structure = [*_pipes(text), *(() if is_html else _tabs(text)), *(_of_braces(text) if "{" in text else ())]
     if not structure:
         return list(markup)
     result: list[Span] = []
     remaining = iter(in_reading_order(structure))
     following = next(remaining, None)
+    end = 0
     for (start, stop), span in zip(gaps_between(0, len(text), markup), [*markup, None], strict=True):
         while following and following.start < stop:
-            if following.start >= start and following.end <= stop:
+            if following.start >= max(start, end) and following.end <= stop:
                 result.append(following)
+                end = following.end
             following = next(remaining, None)
         if span:
             result.append(span)
@@ -110,6 +126,30 @@ def _tabs(text: str) -> Iterator[Span]:
         while text[start - 1].isspace():
             start -= 1
         yield Span(start, end, SpanKind.STRUCTURE)
+
+
+def _of_braces(text: str) -> Iterator[Span]:
+    yield from _messages(text)
+    yield from _choices(text)
+    blocks = [Span(*match.span(), SpanKind.STRUCTURE) for match in _TEMPLATE_BLOCK.finditer(text)]
+    if len(blocks) > 1:
+        yield from blocks
+
+
+def _choices(text: str) -> Iterator[Span]:
+    """The frames of choice formats: `{0,choice,0#no files|1#one file|1<{0} files}`."""
+    for choice in _CHOICE.finditer(text):
+        spans: list[Span] = []
+        start, position = choice.start(), choice.end()
+        while limit := _LIMIT.match(text, position):
+            spans.append(Span(start, limit.end(), SpanKind.STRUCTURE))
+            branch = _CHOSEN.match(text, limit.end())
+            assert branch
+            start, position = branch.end(), branch.end() + 1
+            if text[start:position] == "}":
+                yield from [*spans, Span(start, position, SpanKind.STRUCTURE)]
+            if text[start:position] != "|":
+                break
 
 
 def _messages(text: str) -> Iterator[Span]:

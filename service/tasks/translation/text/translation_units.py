@@ -109,7 +109,7 @@ def _units(
         first_tag = min([pair.opening.start for pair in own_tags], default=stop)
         last_tag = max([pair.closing.end for pair in own_tags], default=start)
         start, stop, items = _strip_symbols(text, start, stop, protected[own], (first_tag, last_tag))
-        if not own_tags and _is_counted(text, stop, items):
+        if not own_tags and _is_counted(text, start, stop, items):
             start, items = items[0].span.end, []
         spans = _merge_adjacent(text, items)
         if not any(_has_letter(text, *gap) for gap in gaps_between(start, stop, spans)):
@@ -227,11 +227,13 @@ def _is_bracketed_end(text: str, span: Span, stop: int) -> bool:
     return is_bracketed and (span.kind is SpanKind.FORMAT_SPECIFIER or text[span.start + 1 : span.end - 1].isdecimal())
 
 
-def _is_counted(text: str, stop: int, items: Sequence[_Item]) -> bool:
-    """Whether a number or format specifier is followed by one or two words alone, of which nothing would be left."""
+def _is_counted(text: str, start: int, stop: int, items: Sequence[_Item]) -> bool:
+    """Whether a number or format specifier and one or two words after it are all, of which nothing would be left."""
     if len(items) != 1:
         return False
     span = items[0].span
+    if _has_letter(text, start, span.start):
+        return False
     is_count = span.kind is SpanKind.FORMAT_SPECIFIER or text[span.start : span.end].isdecimal()
     return is_count and _ONE_OR_TWO_WORDS.fullmatch(text, span.end, stop) is not None
 

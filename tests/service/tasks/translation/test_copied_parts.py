@@ -93,6 +93,7 @@ def test_signs_quotes_and_brackets_stay_with_what_they_are_attached_to(pair: str
     [
         ("en-de", "Are {0}, {1} and {2} here?", "Gibt es {0}, {1} und {2} hier?"),
         ("en-de", "100% sure", "100% sicher"),
+        ("en-de", "The dog sees {0} here", "Der Hund sieht hier {0}"),
         ("en-de", "It costs $5 at 10:30.", "Es kostet $5 um 10:30."),
         ("en-de", "R&D is good. a:b", "R&D ist gut. a:b"),
         ("en-de", "Comments ({count})", "Kommentare ({count})"),

@@ -35,6 +35,10 @@ _KINDS = (
     *("@user_name", "#first_release", "@:common.title", "@.lower:common.title", "m\u00b2", "H\u2082O"),
     *("{user['name']}", '{user["name"]}', "$name", "978-3-16-148410-0"),
     *("getUserName()", "--help", "~/.bashrc", "C:\\Temp\\a.txt", "{name\u0301}"),
+    *("%name%", "%NAME%", "$name$", "<1/>", '[gallery ids="1,2"]', "[contact-form]", "[_1]", "\\(name)", "@Model.Name"),
+    *("%#@files@", ":Name", "__name__", "__VALUE__", "%1!s!", "$!{x}", "<@U123|bob>", "<:emo:123>", "\\cite{foo}"),
+    *("$x^2 + y^2 = z^2$", "``make``", "%%s", "Ctrl+C", "rgb(1,2,3)", "key=value", "sha256:abc", "*.txt", "C:/Users"),
+    *("\\\\server\\share", "-v", "tel:+4930123", "{0,10}", "{$name}", "{$a->name}", "{{#if x}}", "{% else %}"),
     *("{user_name}", "{{user_name}}", "${user_name}", "%{user_name}", ":user_name", "user_name", "User_name"),
 )
 _TEXTS = {

@@ -8,6 +8,7 @@ import pytest
 
 from service.tasks.translation.text.accelerators import add_accelerators
 from service.tasks.translation.text.format_specifiers import FORMAT_SPECIFIER, may_have_format_specifiers
+from service.tasks.translation.text.inline_codes import add_inline_codes
 from service.tasks.translation.text.markdown import add_markdown
 from service.tasks.translation.text.spans import SpanKind, gaps_between
 from service.tasks.translation.text.structure import find_structure
@@ -53,6 +54,41 @@ _PATTERN = re.compile(FORMAT_SPECIFIER)
         *("a:b", r"C:\new\table.txt", "a < b", "x = 5", "a + b", "x>=y", "$1$2", "%s%s", "%1$s%2$s", "%1%2", "%%%%"),
         *("/usr/local/bin", "~/.bashrc", "../a/b.txt", "src/app/main.py", "getUserName()", "getUserName", "iPhone"),
         *("--help", "--level=3", r"\u00e9", r"\t", r"\"", "&&", "(&O)", ":smile::smile:", ":name:other"),
+        *(
+            "%name%",
+            "%FIRST_NAME%",
+            "$name$",
+            "$1$",
+            "<1/>",
+            '[gallery ids="1,2"]',
+            "[contact-form]",
+            "[_1]",
+            "[/gallery]",
+        ),
+        *(
+            "[quant,_1,file]",
+            r"\(name)",
+            "@Model.Name",
+            "%#@files@",
+            ":Name",
+            ":NAME",
+            "__VALUE__",
+            "__name__",
+            "%1!s!",
+        ),
+        *(
+            "$!{x}",
+            "<@U123|bob>",
+            "<:emo:123>",
+            r"\cite{foo}",
+            r"\includegraphics[width=3cm]{a.png}",
+            "``make``",
+            "%%s",
+        ),
+        *("$x^2 + y^2 = z^2$", r"\(x^2\)", "$$x$$", "Ctrl+C", "Ctrl+Shift+F5", "Strg + V", "rgb(1, 2, 3)", "key=value"),
+        *("sha256:ab12", "*.txt", "*.tar.gz", "C:/Users/a", r"\\server\share\a", "tel:+49-30", "doi:10.1000/182"),
+        *("{$name}", "{$a->name}", "{$user.name}", "{$name|escape}", "{0,10}", "{1,-5:F2}", "{#if x}", "{/if}"),
+        *("-v", 'title="a b"', "{$a-\ufdd2name}", "\ufdd1@U123\ufdd2"),
         *("%\ufdd1total\ufdd2d", "\ufdd1%= name %\ufdd2", "AT\ufdd0T"),
     ],
 )
@@ -89,6 +125,15 @@ def test_specifiers_are_found_whole(specifier: str) -> None:
             "100%.",
             "[1]",
             "Is it?: yes",
+            "from $5 to $6 now",
+            "5% or 6% of it",
+            "the file(s) [sic] here",
+            "one - two",
+            "well-known",
+            "Good :D",
+            "2 * 3",
+            "a word, @bob",
+            "an [example] here",
         ),
     ],
 )
@@ -104,7 +149,8 @@ def test_ordinary_text_has_none(text: str) -> None:
         ("See [the manual](https://example.com/a_b) now", ["[", "](https://example.com/a_b)"]),
         ('![A cat](cat.png "Our cat")', ["![", '](cat.png "Our cat")']),
         ("2 * 3 * 4", []),
-        ("snake_case_name and __init__", ["__", "__"]),
+        ("snake_case_name and __init__", []),
+        ("__VALUE__ and __user_name__", []),
         ("a * b and c*d", []),
         ("**not closed", []),
         ("[text] (no link)", []),
@@ -122,6 +168,10 @@ def test_markdown_is_pairs_of_tags(text: str, tags: list[str]) -> None:
     [
         *("{a, plural,", "{{", "[[", "**a ", "[a](", "`", "%", "${", "<%", ":a", "a_", "{a:", "%(a", "\\n", "*a*", "_"),
         *("{a, plural, b{", "{a, select, b{{c}", "| ", "|a\n", "~~~a\n```b\n", "    a = b;\n", "\ta", "&a", "a&b "),
+        *("[b]", "[b][/b]", "<0>", "</0><1>", "''a", "\'\'", "\\emph{", "{0,choice,1#", "{0,choice,1#a|", "{{#if a}}"),
+        *("%aa", "%a%", "$a", "$a+", "$a$", "\\(", "\\(a", "[a b=", "[_1,", "<@a", "Ctrl+", "a=", "sha1:a", "*.a"),
+        *("[/", "\\\\a"),
+        *("\\a[", "\\aa{", "__A", "``", "``a", "{$a", "{#", " -a", "tel:", "[img]", "%1!", "@A.", "a.a=", "{% if a %}"),
         *(" _a", "a/b", "a.b/", "--a", "aB", "a()", "$1", "\\t", ":aa"),
     ],
 )  # fmt: skip
@@ -130,6 +180,7 @@ def test_time_is_linear(part: str) -> None:
         text = part * repetitions
         list(_PATTERN.finditer(text))
         add_markdown(text, [])
+        add_inline_codes(text, [])
         find_structure(text, [])
         add_accelerators(text, [], str.islower)
 
@@ -152,6 +203,12 @@ def test_time_is_linear(part: str) -> None:
         ("Name\tCity\nThe dog \t The cat", "Name<\t>City\nThe dog< \t >The cat"),
         ("The dog\tsleeps.", "The dog\tsleeps."),
         ("Look:\n```py\nx = 1\n```\nThere.", "Look:\n<```py\nx = 1\n```>\nThere."),
+        ("{0,choice,0#no files|1#one file|1<{0} files}!", "<{0,choice,0#>no files<|1#>one file<|1<>{0} files<}>!"),
+        ("{0,choice,0#no files", "{0,choice,0#no files"),
+        ("{% if x %}One{% else %}Two{% endif %}", "<{% if x %}>One<{% else %}>Two<{% endif %}>"),
+        ("{{#if x}}One{{else}}Two{{/if}}", "<{{#if x}}>One<{{else}}>Two<{{/if}}>"),
+        ("{#if x}One{:else}Two{/if}", "<{#if x}>One<{:else}>Two<{/if}>"),
+        ("Hello {% user %} {{ name }}", "Hello {% user %} {{ name }}"),
         ("```\nnot closed", "```\nnot closed"),
         ("Run:\n\n    git commit -m x\n    ls\n\nThen.", "Run:\n\n<    git commit -m x\n    ls>\n\nThen."),
         ("    The dog sleeps.", "    The dog sleeps."),
@@ -183,3 +240,19 @@ def test_structure(text: str, expected: str) -> None:
 def test_accelerators(text: str, marked: list[str]) -> None:
     spans = add_accelerators(text, [], {"exit", "copy", "user", "name", "username"}.__contains__)
     assert [text[start.end : end.start] for start, end in zip(spans[::2], spans[1::2], strict=True)] == marked
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ("Please <0>click <1>here</1></0>.", ["<0>", "<1>", "</1>", "</0>"]),
+        ("[B]Bold[/B] [url=https://a.de]page[/url]", ["[B]", "[/B]", "[url=https://a.de]", "[/url]"]),
+        ("[img]a.png[/img] and [code]x = 1[/code]", ["[img]a.png[/img]", "[code]x = 1[/code]"]),
+        ("This is ''very'' '''good'''.", ["''", "''", "'''", "'''"]),
+        (r"This is \emph{very} \textbf{good}.", [r"\emph{", "}", r"\textbf{", "}"]),
+        ("[b]not closed, [1], 'quoted', don't, a <0> b, it''s, \\item", []),
+    ],
+)
+def test_inline_codes(text: str, tags: list[str]) -> None:
+    spans = add_inline_codes(text, [])
+    assert [text[span.start : span.end] for span in spans] == tags

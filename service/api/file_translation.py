@@ -35,7 +35,7 @@ class TranslatedTexts(NamedTuple):
 async def translate_segments(
     request: Request, document: Document, source: str, target: str, model: str | None
 ) -> TranslatedTexts:
-    """Translate the segments of a document.
+    """Translate the segments of a document; those that are said to be in another language stay as they are.
 
     A piece that is refused since the model has too much to do is sent again, but for the first one.
 
@@ -53,17 +53,18 @@ async def translate_segments(
     """
     service = context(request)
     pace = _Pace(document.characters, service.settings.file_deadline_seconds, timings(request).started)
-    translations = [""] * len(document.segments)
+    translations = [segment.text for segment in document.segments]
     served: ServedModel | None = None
     characters = max(_PIECE_CHARACTERS, segment_characters(service.settings))
-    for batch in document.batches(min(_PIECE_TEXTS, service.settings.max_texts), characters):
+    batches = document.batches(min(_PIECE_TEXTS, service.settings.max_texts), characters, source)
+    for number, batch in enumerate(batches):
         while True:
             served = find_translator(service.registry, source, target, model)
             try:
                 results = await _translate(request, served, batch, pace.seconds_left())
                 break
             except Saturated as busy:
-                if batch.indices[0] == 0 or busy.retry_after > pace.seconds_left():
+                if number == 0 or busy.retry_after > pace.seconds_left():
                     raise
                 await asyncio.sleep(busy.retry_after)
         for index, result in zip(batch.indices, results, strict=True):

@@ -71,6 +71,8 @@ class Document(ABC):
 
     def __init__(self, segments: Sequence[Segment]) -> None:
         self.segments = segments
+        self.languages: dict[int, str] = {}
+        """The codes of the languages that the document says segments are in, by the indices of those."""
         self.kept: set[int] = set()
         """Indices of the segments of which words came back as they were, because their translation was invented."""
         self.translated_into: str | None = None
@@ -92,23 +94,29 @@ class Document(ABC):
             length += len(lines[-1]) + 1
         return "\n".join(lines)[:characters]
 
-    def batches(self, max_texts: int, max_characters: int) -> Iterator[Batch]:
-        """All segments in order, as batches that are translated one after the other.
+    def batches(self, max_texts: int, max_characters: int, source: str | None = None) -> Iterator[Batch]:
+        """The segments in order, as batches that are translated one after the other.
 
         Args:
+            source: the language to translate from; segments that are said to be in another one are left out. None: all
+                are translated.
             max_texts: maximum number of segments in a batch.
             max_characters: maximum number of characters of a batch, markup included; at least
                 `DocumentLimits.max_segment_characters`.
         """
-        start, length = 0, 0
+        indices: list[int] = []
+        length = 0
         for index, segment in enumerate(self.segments):
-            is_full = index - start >= max_texts or length + len(segment.text) > max_characters
-            if index > start and (is_full or segment.is_html != self.segments[start].is_html):
-                yield self._batch(start, index)
-                start, length = index, 0
+            if source and self.languages.get(index, source) != source:
+                continue
+            is_full = len(indices) >= max_texts or length + len(segment.text) > max_characters
+            if indices and (is_full or segment.is_html != self.segments[indices[0]].is_html):
+                yield self._batch(indices)
+                indices, length = [], 0
+            indices.append(index)
             length += len(segment.text)
-        if self.segments:
-            yield self._batch(start, len(self.segments))
+        if indices:
+            yield self._batch(indices)
 
     def write(self, translations: Sequence[str], target: str) -> bytes:
         """The document with these translations.
@@ -134,9 +142,9 @@ class Document(ABC):
     def _write(self, translations: Sequence[str], target: str) -> bytes:
         """Implements `write`."""
 
-    def _batch(self, start: int, stop: int) -> Batch:
-        segments = self.segments[start:stop]
-        return Batch(range(start, stop), [segment.text for segment in segments], segments[0].is_html)
+    def _batch(self, indices: Sequence[int]) -> Batch:
+        segments = [self.segments[index] for index in indices]
+        return Batch(indices, [segment.text for segment in segments], segments[0].is_html)
 
 
 def language_code(language: str) -> str:

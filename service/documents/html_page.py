@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import html
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -22,9 +23,10 @@ from service.tasks.translation.text.html import (
     INLINE_ELEMENTS,
     WORD_LIKE_ELEMENTS,
     Attribute,
+    LanguageElement,
     find_attributes,
+    find_languages,
     find_markup,
-    language_of,
 )
 from service.tasks.translation.text.spans import Span, SpanKind, gaps_between
 
@@ -59,9 +61,12 @@ def read_html(content: bytes, limits: DocumentLimits) -> Document:
     collector = SegmentCollector(limits)
     if file.text.count("<") > _MAX_TAGS:
         raise DocumentTooLarge(f"has more than {_MAX_TAGS} tags; send it in parts")
-    markup = find_markup(file.text, _page_language(file.text))
-    splices = list(_PageReader(file.text, collector, limits.max_segment_characters).splices(markup))
-    return HtmlPage(file, collector.segments, splices, next((tag for tag in markup if tag.name == "html"), None))
+    markup = find_markup(file.text)
+    reader = _PageReader(file.text, collector, limits.max_segment_characters)
+    splices = list(reader.splices(markup))
+    page = HtmlPage(file, collector.segments, splices, next((tag for tag in markup if tag.name == "html"), None))
+    page.languages = reader.languages
+    return page
 
 
 class HtmlPage(SplicedText):
@@ -101,9 +106,13 @@ class _PageReader:
 
     def __init__(self, text: str, collector: SegmentCollector, most: int) -> None:
         self._text, self._collector, self._most = text, collector, most
+        self._elements: Sequence[LanguageElement] = ()
+        self.languages: dict[int, str] = {}
+        """The languages that elements say segments are in, by the indices of those."""
 
     def splices(self, markup: Sequence[Span]) -> Iterator[Splice]:
         """What is translated, in reading order; `markup` are the tags of the page."""
+        self._elements = find_languages(self._text, markup)
         start = 0
         inline: list[Span] = []
         for span in markup:
@@ -115,6 +124,20 @@ class _PageReader:
             start, inline = span.end, []
         yield from self._read_text(start, len(self._text), inline)
 
+    def _add(self, parts: Iterable[str], position: int, *, is_html: bool) -> range:
+        """Add the parts of a text at a position as segments; returns their indices."""
+        segments = self._collector.add_all(Segment(part, is_html) for part in parts)
+        if language := self._language(position):
+            self.languages.update(dict.fromkeys(segments, language))
+        return segments
+
+    def _language(self, position: int) -> str:
+        """The language that the innermost element at a position says it is in; "" if none does."""
+        index = bisect_right(self._elements, position, key=lambda one: one.start) - 1
+        while index >= 0 and self._elements[index].end <= position:
+            index = self._elements[index].parent
+        return self._elements[index].language if index >= 0 else ""
+
     def _read_attributes(self, tag: Span) -> Iterator[Splice]:
         if tag.kind not in (SpanKind.START_TAG, SpanKind.EMPTY_TAG):
             return
@@ -125,7 +148,7 @@ class _PageReader:
         for one in attributes:
             text = html.unescape(one.value)
             if _is_shown(tag.name, one.name, values) and any(map(str.isalpha, text)):
-                segments = self._collector.add_all(Segment(part, is_html=False) for part in cut(text, self._most))
+                segments = self._add(cut(text, self._most), tag.start, is_html=False)
                 quote = "" if self._text[one.start - 1] in "\"'" else '"'
                 yield Splice(one.start, one.stop, segments, partial(_write_value, quote=quote))
 
@@ -141,7 +164,7 @@ class _PageReader:
         tags = [text[tag.start : tag.end] for tag in inline]
         gaps[0], gaps[-1] = gaps[0].lstrip(), gaps[-1].rstrip()
         parts = chain.from_iterable(zip(gaps, [*tags, ""], strict=True))
-        segments = self._collector.add_all(Segment(part, is_html=True) for part in _joined(parts, self._most))
+        segments = self._add(_joined(parts, self._most), start, is_html=True)
         shown = [(tag, splices) for tag, splices in attributes.items() if splices]
         first = shown[0][1][0].segments.start if shown else segments.start
         yield Splice(start, stop, range(first, segments.stop), _TextWriter(text, shown, first, segments.start - first))
@@ -176,14 +199,6 @@ class _TextWriter:
             tags[source] = apply_changes(source, changes)
         found = ((tag.start, tag.end, text[tag.start : tag.end]) for tag in find_markup(text) if tags)
         return apply_changes(text, [Change(start, stop, tags[tag]) for start, stop, tag in found if tag in tags])
-
-
-def _page_language(text: str) -> str | None:
-    """The language that a page says it is in; None if it does not."""
-    root = next((tag for tag in find_markup(text[:_HEAD_BYTES]) if tag.name == "html"), None)
-    if root is None:
-        return None
-    return language_of({one.name: one.value for one in find_attributes(text, root)}) or None
 
 
 def _decode(content: bytes) -> DecodedText:

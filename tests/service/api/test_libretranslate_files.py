@@ -95,6 +95,13 @@ def test_a_file_is_translated_and_downloaded(client: TestClient) -> None:
         assert "sandbox" in headers["content-security-policy"]
 
 
+def test_elements_of_a_page_in_another_language_stay(client: TestClient) -> None:
+    page = "<p lang=fr>The dog</p><p>The dog <i lang=fr>dort</i></p><p lang=en-GB>The dog</p>"
+    expected = "<p lang=fr>The dog</p><p>Der Hund <i lang=fr>dort</i></p><p lang=en-GB>Der Hund</p>"
+    assert translated(client, send(client, page, "page.html")).decode() == expected
+    assert translated(client, send(client, "<p lang=fr>Le chat</p>", "page.html")) == b"<p lang=fr>Le chat</p>"
+
+
 def test_head(client: TestClient) -> None:
     path = path_of(send(client))
     head, download = client.head(path), client.get(path)

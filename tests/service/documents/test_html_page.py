@@ -67,10 +67,18 @@ def test_only_texts_and_the_language_change() -> None:
 
 def test_elements_in_other_languages_are_left_alone() -> None:
     page = (
-        '<html lang="en"><p lang="fr">Bonjour</p><p lang="en-GB">Hello <i lang="fr">ami</i></p>'
+        '<html lang="es"><p lang="fr">Bonjour</p><p lang="en-GB">Hello <i lang="fr">ami</i></p>'
         "<![if !supportLists]>1.<![endif]>One</html>"
     )
-    assert texts(page) == ['Hello <i lang="fr">ami</i>', "One"]
+    document = read_document("a.html", page.encode(), DocumentLimits())
+    assert document.languages == {0: "fr", 1: "en"}
+    (batch,) = document.batches(64, 10_000, "en")
+    assert (batch.indices, batch.texts[0]) == ([1, 2], 'Hello <i lang="fr">ami</i>')
+    nested = "<div lang=fr title=a>a<p lang=de>b</p><p>c</p></div>d<p lang=fr>e<p>f"
+    document = read_document("a.html", nested.encode(), DocumentLimits())
+    assert [(one.text, document.languages.get(index, "")) for index, one in enumerate(document.segments)] == [
+        ("a", "fr"), ("a", "fr"), ("b", "de"), ("c", "fr"), ("d", ""), ("e", ""), ("f", "")
+    ]  # fmt: skip
 
 
 def test_attributes_of_tags_within_a_text() -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -89,6 +89,46 @@ def find_attributes(text: str, tag: Span) -> Iterator[Attribute]:
     for match in _ATTRIBUTE.finditer(text, tag.start + 1 + len(tag.name), tag.end - 1):
         start, stop = match.span(match.lastindex or 0) if match.lastindex != 1 else (match.end(), match.end())
         yield Attribute(match[1].lower(), text[start:stop], start, stop)
+
+
+class LanguageElement(NamedTuple):
+    """An element that says in which language it is."""
+
+    start: int
+    end: int
+    language: str
+    """Its code, without region, in lower case."""
+    parent: int
+    """The index of the innermost one around it; -1 if there is none."""
+
+
+def find_languages(text: str, markup: Sequence[Span]) -> list[LanguageElement]:
+    """The elements with `lang` that have an end tag, but for those of the whole page, in the order of their starts."""
+    open_tags: list[tuple[Span, str]] = []
+    open_names: Counter[str] = Counter()
+    ranges: list[tuple[int, int, str]] = []
+    for span in markup:
+        if span.kind is SpanKind.START_TAG:
+            has_language = span.name not in _PAGE_ELEMENTS and "lang" in text[span.start : span.end].lower()
+            attributes = {one.name: one.value for one in find_attributes(text, span)} if has_language else {}
+            open_tags.append((span, language_of(attributes)))
+            open_names[span.name] += 1
+        elif span.kind is SpanKind.END_TAG and open_names[span.name]:
+            while True:
+                opening, language = open_tags.pop()
+                open_names[opening.name] -= 1
+                if opening.name == span.name:
+                    break
+            if language:
+                ranges.append((opening.start, span.end, language))
+    elements: list[LanguageElement] = []
+    enclosing: list[int] = []
+    for start, end, language in sorted(ranges):
+        while enclosing and elements[enclosing[-1]].end <= start:
+            enclosing.pop()
+        elements.append(LanguageElement(start, end, language, enclosing[-1] if enclosing else -1))
+        enclosing.append(len(elements) - 1)
+    return elements
 
 
 def language_of(attributes: Mapping[str, str]) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from service.documents.entities import decode_entities
 from service.errors import DocumentTooLarge, MalformedDocument
 from service.limits import variable
 
@@ -47,7 +47,7 @@ class Segment(NamedTuple):
     @property
     def plain(self) -> str:
         """The text without tags, with entities decoded."""
-        return html.unescape(_TAG.sub("", self.text)) if self.is_html else self.text
+        return decode_entities(_TAG.sub("", self.text)) if self.is_html else self.text
 
 
 class Batch(NamedTuple):

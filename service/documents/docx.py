@@ -57,21 +57,20 @@ _ROLES = {
 _IN_RUNS = frozenset((Role.TEXT, Role.BREAK, Role.CHARACTERS, Role.IGNORED, Role.PROPERTIES, Role.SKIPPED))
 _BESIDE_RUNS = frozenset((Role.FORMAT, Role.IGNORED, Role.PROPERTIES, Role.CONTAINER, Role.SKIPPED))
 _FIELD = "w:fldChar"
-_LINK_FIELD = re.compile(rb"\s*(?:HYPERLINK|TOC)\b", re.IGNORECASE)
+_LINK_FIELD = re.compile(rb"\s*+(?:HYPERLINK|TOC)\b", re.IGNORECASE)
 """Instructions of fields whose result is text of the document, not computed."""
 _MAX_FIELDS, _MAX_KIND = 20, 100
 """Fields in each other, as in Word; bytes of an instruction that are read."""
 _WORDS = (ItemKind.TEXT, ItemKind.CODE, ItemKind.BREAK)
 _SAME_FORMAT = re.compile(
-    rb"\s(?:\w+:)?rsid\w*=(?:\"[^\"]*\"|'[^']*')|<(?:\w+:)?(?:lang|noProof|proofErr)\b[^>]*>|<(?:\w+:)?rPr\s*/>"
-    rb"|(?<=rFonts)\s(?:\w+:)?hint=\"[^\"]*\""
+    rb"\s(?:\w++:)?rsid\w*+=(?:\"[^\"]*+\"|'[^']*+')|<(?:\w++:)?(?:lang|noProof|proofErr)\b[^>]*+>|<(?:\w++:)?rPr\s*+/>"
+    rb"|(?<=rFonts)\s(?:\w++:)?hint=\"[^\"]*+\""
 )
 """Properties by which words of one sentence differ although they look the same."""
-_EMPTY_PROPERTIES = re.compile(rb"<((?:\w+:)?rPr)>\s*</\1>")
-_STYLE_NAME = re.compile(rb"<(?:\w+:)?[pr]Style\s[^>]*?val=[\"']([^\"'<>]{1,100})[\"']")
+_EMPTY_PROPERTIES = re.compile(rb"<((?:\w++:)?rPr)>\s*+</\1>")
+_STYLE_NAME = re.compile(rb"<(?:\w+:)?[pr]Style\s[^<>]*?val=[\"']([^\"'<>]{1,100})[\"']")
 _CODE_STYLE = re.compile(rb"\w*Code|Code\w*|HTMLCode\w*|\w*Verbatim\w*|\w*Preformatted\w*", re.IGNORECASE)
 """Names of the styles that Word, pandoc and others give to code."""
-_INDENTATION = re.compile(r"\A\s*\n\s*|\s*\n\s*\Z")
 _TAGS = re.compile(rb"<[^>]*>")
 
 
@@ -110,7 +109,7 @@ class _WordGrammar(Grammar):
 
     def read_text(self, text: str, detail: str) -> str:
         """Text as Word reads it; its spaces count even where `xml:space` was forgotten, which Word ignores."""
-        return text if detail == "preserve" else _INDENTATION.sub("", text)
+        return text if detail == "preserve" else _without_indentation(text)
 
     def is_code(self, markup: bytes) -> bool:
         return any(map(_CODE_STYLE.fullmatch, _STYLE_NAME.findall(markup)))
@@ -147,6 +146,14 @@ class _WordGrammar(Grammar):
         self._fields.append(_Field())
 
 
+def _without_indentation(text: str) -> str:
+    """Text without the spaces at its start and end among which there is a line break."""
+    start = len(text) - len(text.lstrip())
+    text = text[start:] if "\n" in text[:start] else text
+    stop = len(text.rstrip())
+    return text[:stop] if "\n" in text[stop:] else text
+
+
 def _joined(field: list[Item]) -> list[Item]:
     """A field as one item: a word that is not translated, if it has a result; as it is if there are words in it."""
     if any(item.kind is not ItemKind.OBJECT for item in field):
@@ -172,7 +179,7 @@ class _Field:
     def add_instruction(self, part: bytes) -> None:
         """A part of the instruction, which starts with the kind of the field."""
         if len(self._instruction) < _MAX_KIND:
-            self._instruction += part
+            self._instruction = (self._instruction + part).lstrip()[:_MAX_KIND]
 
 
 class _ContentTypes(XmlVisitor):

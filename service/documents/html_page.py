@@ -6,7 +6,6 @@ elements with translate="no", is not translated here either.
 
 from __future__ import annotations
 
-import codecs
 import html
 import re
 from bisect import bisect_right
@@ -15,8 +14,16 @@ from functools import partial
 from itertools import chain
 
 from service.documents.document import Document, DocumentLimits, Segment, SegmentCollector
+from service.documents.entities import decode_entities
 from service.documents.spliced_text import Change, Splice, SplicedText, apply_changes
-from service.documents.text_decoding import DecodedText, decode, has_byte_order_mark, refuse_binary
+from service.documents.text_decoding import (
+    DecodedText,
+    decode,
+    encoding_name,
+    has_byte_order_mark,
+    refuse_binary,
+    refuse_unread_encoding,
+)
 from service.documents.wrapping import cut
 from service.errors import DocumentTooLarge, MalformedDocument
 from service.tasks.translation.text.html import (
@@ -30,15 +37,12 @@ from service.tasks.translation.text.html import (
 )
 from service.tasks.translation.text.spans import Span, SpanKind, gaps_between
 
-_CHARSET = re.compile(rb"<meta\b[^>]*\bcharset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
-_XML_ENCODING = re.compile(rb"\A\s*<\?xml\b[^>]*\bencoding\s*=\s*[\"']([\w.:-]+)")
+_CHARSET = re.compile(rb"<meta\b[^<>]*?\bcharset\s*+=\s*+[\"']?+\s*+([\w.:-]++)", re.IGNORECASE)
+_XML_ENCODING = re.compile(rb"\s*+<\?xml\b[^<>]*?\bencoding\s*+=\s*+[\"']([\w.:-]++)")
 _HEAD_BYTES = 4096
 """The standard looks for the encoding in the first 1024 bytes; pages have more before it."""
 _WEB_ENCODINGS = {"iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254", "tis-620": "cp874"}
 """Encodings that browsers read as others."""
-_READ_ENCODINGS = re.compile(
-    r"iso8859-\d+|cp125\d|cp874|cp866|cp932|cp949|koi8-[ru]|mac-\w+|gb2312|gbk|gb18030|big5|euc_\w+|shift_jis|iso2022_jp"
-)
 _SHOWN_ATTRIBUTES = frozenset(["alt", "title", "placeholder", "aria-label", "aria-description", "summary"])
 _TEXT_INPUTS = frozenset(["button", "submit", "reset"])
 _SHOWN_META = re.compile(
@@ -146,7 +150,7 @@ class _PageReader:
         if values.get("translate") == "no":
             return
         for one in attributes:
-            text = html.unescape(one.value)
+            text = decode_entities(one.value)
             if _is_shown(tag.name, one.name, values) and any(map(str.isalpha, text)):
                 segments = self._add(cut(text, self._most), tag.start, is_html=False)
                 quote = "" if self._text[one.start - 1] in "\"'" else '"'
@@ -157,7 +161,7 @@ class _PageReader:
         text = self._text
         attributes = {tag: list(self._read_attributes(tag)) for tag in inline}
         gaps = [text[low:high] for low, high in gaps_between(start, stop, inline)]
-        if not any(map(str.isalpha, html.unescape("".join(gaps)))):
+        if not any(map(str.isalpha, decode_entities("".join(gaps)))):
             yield from chain.from_iterable(attributes.values())
             return
         start, stop = start + len(gaps[0]) - len(gaps[0].lstrip()), stop - len(gaps[-1]) + len(gaps[-1].rstrip())
@@ -204,19 +208,15 @@ class _TextWriter:
 def _decode(content: bytes) -> DecodedText:
     """The text of a page: by its byte order mark, else by the encoding that it declares, else in UTF-8."""
     refuse_binary(content)
-    declared = _CHARSET.search(content[:_HEAD_BYTES]) or _XML_ENCODING.search(content[:_HEAD_BYTES])
+    declared = _CHARSET.search(content[:_HEAD_BYTES]) or _XML_ENCODING.match(content[:_HEAD_BYTES])
     if has_byte_order_mark(content) or declared is None:
         return decode(content)
     label = declared[1].decode("ascii")
-    try:
-        encoding = codecs.lookup(label).name
-    except LookupError:
-        encoding = ""
+    encoding = encoding_name(label)
     encoding = _WEB_ENCODINGS.get(encoding, encoding)
     if encoding in ("utf-8", "utf-16", "utf-16-le", "utf-16-be"):  # A page whose declaration can be read is in UTF-8.
         return decode(content)
-    if not _READ_ENCODINGS.fullmatch(encoding):
-        raise MalformedDocument(f"declares the encoding {label}, which is not read; save it as UTF-8")
+    refuse_unread_encoding(encoding, label)
     try:
         return DecodedText(content.decode(encoding), encoding, errors="xmlcharrefreplace")
     except UnicodeDecodeError as error:

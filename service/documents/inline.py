@@ -22,7 +22,7 @@ from service.documents.items import Item, ItemKind, merged
 from service.documents.tagged_text import TaggedText, read_translation, tag_text
 from service.documents.wrapping import cut
 
-_SENTENCE_END = re.compile(r"[.!?\u2026\u3002][\"'\u201d\u2019)\]\u00bb]*\s*\Z")
+_SENTENCE_END = re.compile(r"[.!?\u2026\u3002][\"'\u201d\u2019)\]\u00bb]*+\s*+\Z")
 _TAG_CHARACTERS = 32
 """About the length of a pair of tags."""
 _MAX_ESCAPED = 5

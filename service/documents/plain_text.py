@@ -14,7 +14,7 @@ from service.text import Lines
 from service.text.lines import BREAKS
 
 _LINE_BREAK = re.compile(rf"\r\n|[{BREAKS}]")
-_PREFIX = re.compile(r"\s*(?:>\s*)*")
+_PREFIX = re.compile(r"\s*+(?:>\s*+)*+")
 """The indentation of a line and the quote marks of e-mails."""
 
 

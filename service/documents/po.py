@@ -14,7 +14,13 @@ import polib
 
 from service.documents.document import Document, DocumentLimits, Segment, SegmentCollector, check_length
 from service.documents.plural_forms import plural_forms
-from service.documents.text_decoding import DecodedText, decode, has_byte_order_mark
+from service.documents.text_decoding import (
+    DecodedText,
+    decode,
+    encoding_name,
+    has_byte_order_mark,
+    refuse_unread_encoding,
+)
 from service.documents.wrapping import cut
 from service.errors import DocumentTooLarge, MalformedDocument
 from service.tasks.translation.text.arguments import unnumbered_arguments
@@ -23,10 +29,10 @@ from service.tasks.translation.text.format_specifiers import FORMAT_SPECIFIER
 _CHARSET = re.compile(rb"^\"Content-Type:[^\n\"]*charset=([\w.:-]+)", re.IGNORECASE | re.MULTILINE)
 _NO_CHARSET = "CHARSET"
 """What a template has instead."""
-_PLURALS = re.compile(r"nplurals\s*=\s*([1-9])\b")
+_PLURALS = re.compile(r"nplurals\s*+=\s*+([1-9])\b")
 _MAX_STRINGS = 200_000
 """Keywords such as `msgid`: polib takes 10 seconds for so many."""
-_STRING_START = re.compile(r"[ \t]*(?:#~[ \t]*)?(msg\w+(?:\[\d+\])?[ \t]*)?\"")
+_STRING_START = re.compile(r"[ \t]*+(?:#~[ \t]*+)?(msg\w++(?:\[\d++\])?[ \t]*+)?\"")
 _STRING_REST = re.compile(r"(?:[^\"\\]|\\.)*+\"[ \t]*")
 _MAX_MESSAGE = 50_000
 """Characters of the longest message: polib takes time in the square of it."""
@@ -113,9 +119,11 @@ class Catalog(Document):
         if not self._entries:
             return self._file.encode(self._file.text)
         self._write_header(target)
+        count = _PLURALS.search(self._catalog.metadata["Plural-Forms"])
+        forms = int(count[1]) if count else 2
         for entry, *segments in self._entries:
             singular, plural = ("".join(translations[index] for index in indices) for indices in segments)
-            self._write_entry(entry, _with_edges(entry.msgid, singular), _with_edges(entry.msgid_plural, plural))
+            self._write_entry(entry, _with_edges(entry.msgid, singular), _with_edges(entry.msgid_plural, plural), forms)
             if not self.kept.isdisjoint(chain(*segments)):
                 _mark_fuzzy(entry)
         text = str(self._catalog)
@@ -133,10 +141,8 @@ class Catalog(Document):
             metadata["Content-Type"] = f"text/plain; charset={self._file.encoding.upper()}"
         self._catalog.metadata_is_fuzzy = False
 
-    def _write_entry(self, entry: polib.POEntry, singular: str, plural: str) -> None:
+    def _write_entry(self, entry: polib.POEntry, singular: str, plural: str, forms: int) -> None:
         if plural:
-            count = _PLURALS.search(self._catalog.metadata["Plural-Forms"])
-            forms = int(count[1]) if count else 2
             entry.msgstr_plural = {index: plural if index or forms == 1 else singular for index in range(forms)}
         else:
             entry.msgstr = singular
@@ -148,13 +154,15 @@ class Catalog(Document):
 
 def _decode(content: bytes) -> DecodedText:
     charset = _CHARSET.search(content)
-    encoding = charset[1].decode("ascii") if charset else _NO_CHARSET
-    if has_byte_order_mark(content) or encoding.upper() in (_NO_CHARSET, "UTF-8", "ASCII", "US-ASCII"):
+    label = charset[1].decode("ascii") if charset else _NO_CHARSET
+    encoding = encoding_name(label)
+    if has_byte_order_mark(content) or label.upper() == _NO_CHARSET or encoding in ("utf-8", "ascii"):
         return decode(content)
+    refuse_unread_encoding(encoding, label)
     try:
         return DecodedText(content.decode(encoding), encoding)
-    except (LookupError, UnicodeError):
-        raise MalformedDocument(f"is not in the encoding of its header, {encoding}; save it as UTF-8") from None
+    except UnicodeError:
+        raise MalformedDocument(f"is not in the encoding of its header, {label}; save it as UTF-8") from None
 
 
 def _add(message: str, collector: SegmentCollector, most: int) -> range:

@@ -17,11 +17,11 @@ from service.documents.wrapping import cut, rebreak
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _TIME = r"(?:\d+:)?\d{1,2}:\d{1,2}[.,]\d{1,3}"
 _TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?!\d)")
-_NUMBER = re.compile(r"\s*\d+\s*\Z")
+_NUMBER = re.compile(r"\s*+\d++\s*+\Z")
 _NEW_SPEAKER = re.compile(r"(?:\{[^{}]*\}|<[^<>]*>|\s)*+(?:[-\u2010-\u2015]|>>)\s*")
 """The dash of a speaker, with position and tags before it."""
 _POSITION = re.compile(r"(?:\{[^{}]*\}|\s)*+")
-_ENDS_TEXT = re.compile('[.!?:\u2026\u3002\u266a\u266b)\\]"\u201d\u00bb](?:<[^<>]*>|\\s)*\\Z')
+_ENDS_TEXT = re.compile('[.!?:\u2026\u3002\u266a\u266b)\\]"\u201d\u00bb](?:<[^<>]*+>|\\s)*+\\Z')
 _STYLE = re.compile(r"\{\\?[^{}]*\}|<\d[\d:.,]*>")
 """Codes of SubStation in a line, such as `{\\i1}`, and times of WebVTT, such as `<00:03.500>`."""
 

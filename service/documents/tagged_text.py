@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from service.documents.entities import decode_entities
 from service.documents.items import Item, ItemKind, merged
 
-_TAG = re.compile(r"<(/?)(span|a|code)(?: id=\"(\d+)\")?>")
+_TAG = re.compile(r"<(/?)(span|a|code)(?: id=\"(\d{1,9})\")?>")
 
 
 @dataclass(slots=True)
@@ -215,10 +216,10 @@ def read_translation(translation: str, source: TaggedText) -> list[Item]:
 
 def _add_text(items: list[Item], text: str, style: int | None) -> None:
     if text:
-        items.append(Item(ItemKind.TEXT, style, html.unescape(text)))
+        items.append(Item(ItemKind.TEXT, style, decode_entities(text)))
 
 
 def _without_tags(translation: str, source: TaggedText) -> list[Item]:
     """The items of a translation whose tags are not those of its segment: what is no text follows it."""
-    text = html.unescape(_TAG.sub("", translation))
+    text = decode_entities(_TAG.sub("", translation))
     return [Item(ItemKind.TEXT, source.style, text), *(item for item in source.items if item.kind is not ItemKind.TEXT)]

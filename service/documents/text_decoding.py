@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import NamedTuple
 
 from service.errors import MalformedDocument
@@ -18,6 +19,13 @@ _BINARY_FORMATS = {
     b"\xd0\xcf\x11\xe0": "an old Office file; save it in a current format",
     b"{\\rtf": "an RTF file",
 }
+
+_READ_ENCODINGS = re.compile(
+    r"iso8859-\d+|cp125\d|cp437|cp85[0258]|cp86[26]|cp874|cp932|cp949|cp950|koi8-[rtu]|mac-\w+|gb2312|gbk|gb18030|big5"
+    r"|big5hkscs|euc_\w+|shift_jis\w*|iso2022_jp|johab|tis-620"
+)
+"""Names of Python's codecs for encodings of text in which ASCII is as it is."""
+_MAX_LABEL = 40
 
 
 class DecodedText(NamedTuple):
@@ -54,6 +62,23 @@ def decode(content: bytes) -> DecodedText:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise MalformedDocument(f"has a NUL character in line {line}, so it is no text; save it as UTF-8")
     return DecodedText(text, encoding, mark)
+
+
+def encoding_name(label: str) -> str:
+    """Python's name of the encoding that a document declares; empty if there is none."""
+    try:
+        return codecs.lookup(label).name
+    except LookupError:
+        return ""
+
+
+def refuse_unread_encoding(name: str, label: str) -> None:
+    """Raise MalformedDocument for an encoding, by Python's name of it, that is none of text.
+
+    Python also has codecs for host names (`idna`), source code and the like, some of which take the square of the time.
+    """
+    if not _READ_ENCODINGS.fullmatch(name):
+        raise MalformedDocument(f"declares the encoding {label[:_MAX_LABEL]}, which is not read; save it as UTF-8")
 
 
 def has_byte_order_mark(content: bytes) -> bool:

@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 
 _SENTENCE_END = re.compile(r"(?<![.!?\u2026\u3002])[.!?\u2026\u3002]++[\"'\u201d\u2019)\]\u00bb]*+\s+|\n\s*")
 _TAG = re.compile(r"<[^<>]*>")
-_WORD_WITH_TAGS = re.compile(r"(?:<[^<>]*>|[^\s<]|<)+")
+_WORD_WITH_TAGS = re.compile(r"(?:<[^<>]*+>|[^\s<]|<)++")
 _SPACE = re.compile(r"\s+")
 
 

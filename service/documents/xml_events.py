@@ -16,7 +16,7 @@ from xml.parsers import expat
 from service.errors import MalformedDocument
 
 _MAX_DEPTH = 256
-_DECLARATION = re.compile(r"\s*<\?xml\b[^>]*\?>")
+_DECLARATION = re.compile(r"\s*+<\?xml\b[^>]*+(?<=\?)>")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -62,7 +62,10 @@ def in_utf8(content: bytes) -> bytes:
         text = content.decode("utf-16")
     except UnicodeDecodeError as error:
         raise MalformedDocument(f"is damaged: no UTF-16 at byte {error.start}") from None
-    return _DECLARATION.sub('<?xml version="1.0" encoding="UTF-8"?>', text, count=1).encode()
+    declaration = _DECLARATION.match(text)
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>{text[declaration.end() :]}'.encode() if declaration else text.encode()
+    )
 
 
 def read_events(content: bytes, prefixes: Mapping[str, str], handler: XmlHandler, where: str) -> None:

@@ -16,7 +16,7 @@ from service.documents.paragraph_scanner import ParagraphScanner, Style
 from service.documents.xml_events import in_utf8, read_events
 from service.documents.xml_grammar import Grammar
 
-_ENCODING = re.compile(rb"\s*<\?xml\b[^>]*\bencoding\s*=\s*[\"']([\w.:-]+)")
+_ENCODING = re.compile(rb"\s*+<\?xml\b[^<>]*?\bencoding\s*+=\s*+[\"']([\w.:-]++)")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

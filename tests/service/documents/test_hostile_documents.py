@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import struct
 import zipfile
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -13,6 +15,7 @@ from service.documents import DocumentLimits, read_document
 from service.errors import DocumentTooLarge, InvalidRequest, MalformedDocument
 from tests.support.documents import same, translate
 from tests.support.office_files import docx, odt, unzipped, word_xml, zipped
+from tests.support.timing import seconds_of
 
 LIMITS = DocumentLimits(max_unpacked_bytes=100_000, max_members=50, max_characters=10_000)
 PARAGRAPH = "<w:p><w:r><w:t>Hello</w:t></w:r></w:p>"
@@ -194,6 +197,89 @@ def test_long_documents_are_read_and_come_back(kind: str) -> None:
     name, content = LONG[kind]
     assert translate(name, content, same) == content
     assert len(translate(name, content)) > 100
+
+
+def _paragraph(inside: str) -> bytes:
+    return docx(f"<w:p>{inside}</w:p>")
+
+
+def _caption(text: str) -> bytes:
+    return f"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n{text}\n".encode()
+
+
+def _catalog(header: str, message: str = "Hello", flags: str = "") -> bytes:
+    return f'msgid ""\nmsgstr ""\n"{header}\\n"\n\n{flags}msgid "{message}"\nmsgstr ""\n'.encode()
+
+
+_FIELD = (
+    '<w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText>{}</w:instrText></w:r>'
+    '<w:r><w:fldChar w:fldCharType="separate"/></w:r>{}'
+)
+_RUN = "<w:r>{}<w:t>a</w:t></w:r>"
+_UTF16_SPACES = codecs.BOM_UTF16_LE + (" " * 60_000 + "<a/>").encode("utf-16-le")
+BACKTRACKING: dict[str, Callable[[], tuple[str, bytes]]] = {
+    "indentation": lambda: ("a.docx", _paragraph("<w:r><w:t>x" + "\n" * 20_000 + "x</w:t></w:r>")),
+    "indentation before": lambda: ("a.docx", _paragraph("<w:r><w:t>" + " \n" * 20_000 + "x</w:t></w:r>")),
+    "spaces before the declaration": lambda: ("a.docx", docx(_UTF16_SPACES)),
+    "paragraph style": lambda: ("a.docx", _paragraph(f"<w:pPr><!--{'<pStyle ' * 12_500}--></w:pPr>{PARAGRAPH}")),
+    "run style": lambda: ("a.docx", _paragraph(_RUN.format(f"<w:rPr><!--{'<rStyle ' * 7_000}--></w:rPr>"))),
+    "values": lambda: ("a.docx", _paragraph(_RUN.format(f"<w:rPr><!--<rStyle {'val=' * 14_000}--></w:rPr>"))),
+    "languages": lambda: ("a.docx", _paragraph(_RUN.format(f"<w:rPr><!--{'<lang ' * 9_000}--></w:rPr>"))),
+    "revisions": lambda: ("a.docx", _paragraph(_RUN.format(f"<w:rPr><!--{' rsid' * 9_000}--></w:rPr>"))),
+    "properties": lambda: ("a.docx", _paragraph(_RUN.format(f"<w:rPr><!--<rPr>{' ' * 50_000}--></w:rPr>"))),
+    "instruction": lambda: ("a.docx", _paragraph(_FIELD.format(" " * 200_000, _RUN.format("") * 8_000))),
+    "style of a span": lambda: (
+        "a.odt",
+        odt(f'<text:p><text:span text:class-names="{"a:style-name=" * 4_500}">a</text:span></text:p>'),
+    ),
+    "charset": lambda: ("a.html", b"<meta" * 270 + b" charset=" + b" " * 2_730),
+    "charsets": lambda: ("a.html", b"<meta" * 400 + b" charset  =  " * 160),
+    "encoding": lambda: ("a.html", b"<?xml" + b" encoding  =  " * 290),
+    "sentence end": lambda: ("a.docx", _paragraph("<w:r><w:t>" + ".')" * 60_000 + "x</w:t><x:o/></w:r>")),
+    "spaces after a sentence": lambda: ("a.docx", _paragraph("<w:r><w:t>." + " " * 90_000 + "x</w:t><x:o/></w:r>")),
+    "open tags": lambda: ("a.vtt", _caption("a <" * 20_000)),
+    "tags after a sentence": lambda: ("a.vtt", _caption("." + "<b> <b>" * 30_000 + "x\ny")),
+    "braces": lambda: ("a.vtt", _caption("{" * 100_000 + "x")),
+    "spaces of a caption": lambda: ("a.srt", b"1" + b" " * 200_000 + b"x\n" + b"1" * 200_000 + b":x"),
+    "quote marks": lambda: ("a.txt", b" " * 100_000 + b"> " * 100_000 + b"a"),
+    "charset of a catalog": lambda: ("a.po", _catalog("Content-Type: " + "charset= " * 4_000)),
+    "plural forms": lambda: (
+        "a.po",
+        _catalog("Plural-Forms: " + "nplurals = " * 4_000) + b'\nmsgid "A"\nmsgid_plural "B"\nmsgstr[0] ""\n' * 500,
+    ),
+    "flags": lambda: ("a.po", _catalog("X: y", flags="#, " + "a-" * 20_000 + "\n")),
+    "keyword": lambda: ("a.po", _catalog("X: y") + b"msg" + b"a" * 200_000),
+    "entities": lambda: ("a.vtt", _caption("&#" * 100_000)),
+}
+"""What regular expressions take the square or the cube of if they try every way to match."""
+
+
+@pytest.mark.parametrize("kind", BACKTRACKING)
+def test_no_pattern_takes_the_square_of_a_length(kind: str) -> None:
+    name, content = BACKTRACKING[kind]()
+
+    def read() -> None:
+        with suppress(InvalidRequest):
+            translate(name, content)
+
+    assert seconds_of(read, enough=1) < 1
+
+
+@pytest.mark.parametrize("reference", [f"&#{'9' * 5_000};", f"&#{'9' * 5_000}", f"&#x{'f' * 5_000};"], ids=len)
+def test_references_to_no_character_stay(reference: str) -> None:
+    page = f'<p title="Hello {reference}">Hello {reference}</p>'.encode()
+    assert translate("a.html", page, same) == page
+    caption = _caption(f"Hello {reference}")
+    assert translate("a.vtt", caption, same) == caption
+
+
+@pytest.mark.parametrize("encoding", ["idna", "punycode", "rot13", "unicode_escape", "utf-7", "undefined", "cp037"])
+def test_encodings_that_are_none_of_text_are_refused(encoding: str) -> None:
+    header = f"Content-Type: text/plain; charset={encoding}"
+    with pytest.raises(MalformedDocument, match=f"declares the encoding {encoding}, which is not read; save it as UTF"):
+        read_document("a.po", _catalog(header), LIMITS)
+    with pytest.raises(MalformedDocument, match=f"declares the encoding {encoding}, which is not read; save it as UTF"):
+        read_document("a.html", f"<meta charset={encoding}><p>Hello".encode(), LIMITS)
 
 
 def test_fields_in_fields_are_limited() -> None:

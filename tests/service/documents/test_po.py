@@ -156,7 +156,10 @@ def test_a_catalog_without_anything_to_translate_comes_back_as_it_was() -> None:
         (b"no catalog at all\n", "is no message catalog in line 1"),
         (b'msgid "a"\nmsgstr "b\nmsgid "c"\n', "is no message catalog in line 2"),
         (b"/etc/passwd", "is no message catalog"),
-        (b'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=x-y\\n"\n', "encoding of its header, x-y"),
+        (
+            b'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=x-y\\n"\n',
+            "encoding x-y, which is not read",
+        ),
         (b'msgid "\xff"\nmsgstr ""\n', "is not UTF-8 in line 1"),
     ],
 )

@@ -163,8 +163,9 @@ def _short_cuts(line: str, language: str) -> Iterator[Range]:
     if colon := _label_colon(line, language, is_sentence=is_sentence):
         yield colon
         line = _without(line, [colon])
-    if not is_sentence:
-        separators = [match.span() for match in _SEPARATOR.finditer(line)]
+    separators = [match.span() for match in _SEPARATOR.finditer(line)]
+    # A dash of two hyphens is cut at in sentences too: translators take it for a number.
+    if not is_sentence or any(end - start == len("--") and line[start] == "-" for start, end in separators):
         for index, (start, end) in enumerate(separators):
             low = separators[index - 1][1] if index else 0
             high = separators[index + 1][0] if index + 1 < len(separators) else len(line)

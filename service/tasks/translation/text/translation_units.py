@@ -133,11 +133,17 @@ def _items(text: str, spans: Sequence[Span]) -> list[_Item]:
             item = _merge_element(text, items, item)
         if items and item.role is items[-1].role is not _Role.MARKUP:
             last = items[-1].span
-            if _is_space(text, last.end, item.span.start):
+            if _is_space(text, last.end, item.span.start) or _is_key_combination(text, last, item.span):
                 items.pop()
                 item = _Item(replace(last, end=item.span.end), item.role)
         items.append(item)
     return items
+
+
+def _is_key_combination(text: str, before: Span, after: Span) -> bool:
+    """Whether two verbatim elements are joined by a plus: `<kbd>Ctrl</kbd>+<kbd>C</kbd>`."""
+    kinds = {before.kind, after.kind}
+    return kinds == {SpanKind.VERBATIM} and text[before.end : after.start].strip() == "+"
 
 
 def _role(text: str, span: Span) -> _Role:

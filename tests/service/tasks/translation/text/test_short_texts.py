@@ -37,7 +37,7 @@ def cuts(text: str, language: str = "en", *, is_html: bool = False) -> str:
         "⟦[ ]⟧ to do", "⟦(x)⟧ yes", "⟦iv)⟧ dogs",
         "⟦0.⟧ dog", "3. May", "f(x) is here", "⟦a)⟧ apples ⟦b)⟧ pears", "We (a) go and (b) stay", "(yes) or no",
         # Separators, but in no sentence, between no numbers and within no brackets.
-        "Home ⟦-⟧ My page", "Yes ⟦--⟧ no", "Yes ⟦/⟧ No", "Monday ⟦\u2013⟧ Friday",
+        "Home ⟦-⟧ My page", "Wait ⟦--⟧ I am here.", "Yes ⟦--⟧ no", "Yes ⟦/⟧ No", "Monday ⟦\u2013⟧ Friday",
         "A ⟦»⟧ B ⟦»⟧ C", "Home ⟦—⟧ News ⟦|⟧ Sport",
         "Wait - I am coming.", "I am here — and you too!", "5 - 3", "pages 5 - 10", "a well-known dog", "and/or",
         "Dogs (old - new)", "{{ a - b }}", "`x - y` here", "Files ⟦-⟧ %s",

@@ -133,6 +133,8 @@ def test_html(subwords: Subwords) -> None:
     assert annotated(subwords, "I love\n李&lt;😀&nbsp;and <code>&lt;a&gt;</code>", is_html=True) == (
         "{I love [李]<[😀] and [<code>&lt;a&gt;</code>]}"
     )
+    keys = "The <kbd>Ctrl</kbd>+<kbd>C</kbd> dog"
+    assert annotated(subwords, keys, is_html=True) == "{The [<kbd>Ctrl</kbd>+<kbd>C</kbd>] dog}"
     assert annotated(_letters_only(), "a &amp; b aa &lt;bb&gt; a", is_html=True) == ("{a [&amp;] b aa [&lt;bb&gt;] a}")
     assert annotated(_letters_only(), "aa a &lt; b", is_html=True) == "{aa [a &lt; b]}"
 

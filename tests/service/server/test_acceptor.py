@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import random
 import resource
 import select
 import socket
@@ -249,3 +250,40 @@ def test_the_default_follows_the_descriptors(monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.setattr(descriptors, "descriptor_limit", lambda: 65_536)
     assert descriptors.max_connections(0) == 4096
     assert descriptors.max_connections(20_000) == 20_000
+
+
+class _Waiting:
+    """A connection that waits for a request."""
+
+    def __init__(self, since: float) -> None:
+        self.waiting_since: float | None = since
+
+    def abort(self) -> None:
+        self.waiting_since = None
+
+
+def test_connections_are_closed_in_the_order_of_their_waiting() -> None:
+    async def main() -> None:
+        connections: Any = [_Waiting(since) for since in range(300)]
+        random.Random(0).shuffle(connections)
+        acceptor = Acceptor(
+            lambda app: connections[0], connections, limit=1, handshake_seconds=1, on_refusal=lambda refusal: None
+        )
+        closed: list[float] = []
+        for number in range(120):
+            waiting = sorted(each.waiting_since for each in connections if each.waiting_since is not None)
+            if number == 3:  # One gets a request, another waits anew.
+                connections_by_age = {each.waiting_since: each for each in connections}
+                connections_by_age[waiting[0]].waiting_since = None
+                connections_by_age[waiting[1]].waiting_since = 1000.0
+                waiting = waiting[2:]
+            count = 1 + number % 3
+            assert acceptor.close_waiting(count) == min(count, len(waiting))
+            left = {each.waiting_since for each in connections}
+            assert left.isdisjoint(waiting[:count]) or not waiting
+            closed += waiting[:count]
+        assert closed == sorted(closed)
+        assert len(closed) == 120 * 2
+        assert acceptor.close_waiting(100) == 300 - 240 - 1
+
+    run_async(main())

@@ -88,6 +88,60 @@ def test_a_header_of_other_words_is_named_by_the_option() -> None:
     assert read("source\ttarget\na\tb\n", header=False).pairs == [Pair("source", "target"), Pair("a", "b")]
 
 
+PLAIN = [Pair("We go.", "Wir gehen."), Pair("It is 5.", "Es ist 5."), Pair("7", "7")] + 20 * [Pair("Hi.", "Hallo.")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "left_out"),
+    [
+        (("{row}", "{source}", "{target}"), "column 1 holds"),
+        (("10{row}", "{source}", "50{row}", "{target}"), "columns 1 and 3 hold"),
+        (("0.9{row}", "{source}", "{target}"), "column 1 holds"),
+        (("{source}", "-0,9{row}", "{target}"), "column 2 holds"),
+        (("{row}", "9.1e-{row}", "{source}", "{target}"), "columns 1 and 2 hold"),
+        (("en-de.{row}", "{source}", "{target}"), "column 1 holds"),
+        (("00:01:{row},500", "{source}", "{target}", "{row}"), "columns 1 and 4 hold"),
+    ],
+    ids=["number", "tatoeba", "score", "score-between", "number-and-score", "name", "times"],
+)
+@pytest.mark.parametrize(("name", "delimiter"), [("x.tsv", "\t"), ("x.csv", ";")])
+def test_columns_of_numbers_are_left_out(columns: tuple[str, ...], left_out: str, name: str, delimiter: str) -> None:
+    lines = [
+        delimiter.join(columns).format(row=row, source=pair.source, target=pair.target)
+        for row, pair in enumerate(PLAIN, 10)
+    ]
+    table = read("\n".join(lines), name)
+    assert table.pairs == PLAIN
+    assert table.notes[0].startswith(
+        f"{name}: {left_out} numbers or identifiers, left out; the sentences are in columns"
+    )
+    unknown = delimiter.join(f"name{index}" for index in range(len(columns)))
+    assert read("\n".join([unknown, *lines]), name, header=True).pairs == PLAIN
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a\tb\t1\n", "A1\tB1\nA2\tB2\n", "We go.\tWir gehen.\n7\t7\n", "7 o'clock\t7 Uhr\n", "３時\t3 Uhr\n", "\tb\n"],
+)
+def test_numbers_among_sentences_and_behind_them_leave_no_column_out(text: str) -> None:
+    table = read(text)
+    assert (table.pairs[0], table.notes) == (Pair(*text.split("\n")[0].split("\t")[:2]), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1\ta\n2\tb\n", r"x.tsv: column 1 holds numbers,.* 1 other column is there instead of two; .*first line"),
+        ("1\t2\n3\t4\n", r"x.tsv: columns 1 and 2 hold numbers,.* no other columns are there instead of two"),
+        ("1\ta\tb\tc\n", r"x.tsv: column 1 holds numbers,.* 3 other columns .* source and target"),
+        ("1\ta\tb\n2\tc\n3\td\te\n", r"x.tsv:2: has 2 cells, the sentences are in columns 2 and 3; .*--skip-bad"),
+    ],
+)
+def test_columns_of_numbers_beside_others_than_two_are_refused(text: str, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        read(text)
+
+
 @pytest.mark.parametrize(
     ("text", "name", "message"),
     [

@@ -29,7 +29,7 @@ class FilePairs(NamedTuple):
     languages: tuple[str, str] | None
     """Their languages in the same order (ISO 639-1), if the file itself says so."""
     notes: tuple[str, ...] = ()
-    """What was left out of it."""
+    """What was left out of it, and how it was read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ def read_pairs(content: bytes, name: str, options: ReadOptions = _PLAIN, *, quot
     table = read_table(
         rows, name, quotes=quotes, header=options.header, languages=options.languages, skip_bad=options.skip_bad
     )
-    return FilePairs(table.pairs, table.languages, _fault_notes(name, table.bad))
+    return FilePairs(table.pairs, table.languages, (*table.notes, *_fault_notes(name, table.bad)))
 
 
 def read_parallel(contents: Sequence[bytes], names: Sequence[str], options: ReadOptions = _PLAIN) -> FilePairs:

@@ -4,7 +4,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, takewhile
+from itertools import chain, islice, takewhile
 from typing import NamedTuple
 
 from training.common.errors import DatasetError
@@ -16,11 +16,18 @@ from training.seq2seq.data.language_codes import language_of
 _DELIMITERS = ",;\t|"
 _PROBED_LINES = 200
 """Lines from which the delimiter is inferred."""
+_PROBED_RECORDS = 10_000
+"""Records that show which columns hold numbers."""
 _MAX_RECORD_LINES = 200
 """Lines that one record can span; a quotation mark that is not closed by then is an error."""
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _HALF_QUOTED = re.compile(r'"(?:[^"]|"")*|(?:[^"]|"")*"')
 """The beginning or the end of a quoted cell that holds a tab or a line break."""
+_NUMBER = re.compile(r"[#+-]?[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?%?")
+_NUMBER_OR_ID = re.compile(r"[A-Za-z.,:/#%+_()-]*[0-9][A-Za-z0-9.,:/#%+_()-]*")
+"""A cell that is a number, a score, a time or an identifier: no space, and a digit."""
+_NUMBERS_SHARE = 0.95
+"""The least part of a column's cells that are such in a column without sentences."""
 _SOURCE = frozenset(("source", "src", "source text", "source_text", "original", "sentence", "sentence1", "text1"))
 _TARGET = frozenset(("target", "tgt", "trg", "target text", "target_text", "translation", "sentence2", "text2"))
 
@@ -34,6 +41,8 @@ class Table(NamedTuple):
     """The languages of the columns (ISO 639-1), if the header line says so."""
     bad: list[str]
     """What is wrong with the lines that were left out, each with its number."""
+    notes: tuple[str, ...] = ()
+    """Remarks on how it was read."""
 
 
 class _Record(NamedTuple):
@@ -74,16 +83,23 @@ def read_table(
     if quotes is None:
         quotes = is_csv or _are_quoted(rows)
     records = _records(rows, delimiter) if quotes else _plain_records(rows)
-    columns, stated, first = (0, 1), None, next(records, None)
+    columns, stated, first = None, None, next(records, None)
     if first is not None and (header or (header is None and _is_header(first.cells, languages))):
         columns, stated = _columns(first.cells, languages)
     elif first is not None:
         records = chain([first], records)
-    table = Table([], stated, [])
+    notes: tuple[str, ...] = ()
+    expected = "the header has more"
+    if columns is None:
+        probed = list(islice(records, _PROBED_RECORDS))
+        columns, notes = _columns_by_content(probed, name)
+        records = chain(probed, records)
+        expected = f"the sentences are in columns {columns[0] + 1} and {columns[1] + 1}"
+    table = Table([], stated, [], notes)
     for record in records:
         fault = record.fault
         if not fault and len(record.cells) <= max(columns):
-            fault = _too_few(record.cells, max(columns), delimiter)
+            fault = _too_few(record.cells, max(columns), delimiter, expected)
         if not fault:
             table.pairs.append(Pair(record.cells[columns[0]], record.cells[columns[1]]))
         elif skip_bad:
@@ -97,9 +113,48 @@ def read_table(
     return table
 
 
-def _too_few(cells: list[str], last: int, delimiter: str) -> str:
+def _columns_by_content(records: Sequence[_Record], name: str) -> tuple[tuple[int, int], tuple[str, ...]]:
+    """The columns of the sentences in a table whose first line does not name them, and a note on those left out.
+
+    They are the first two, unless one of these holds numbers or identifiers, as in many corpora: then the only two
+    others.
+
+    Raises:
+        DatasetError: a column of numbers is among the first two, and there are not exactly two others.
+    """
+    widths = Counter(len(record.cells) for record in records if record.cells)
+    width = max(widths, key=lambda cells: (widths[cells], cells), default=0)
+    for kind in (_NUMBER_OR_ID, _NUMBER):
+        numbers = [index for index in range(width) if _holds(records, index, kind)]
+        others = [index for index in range(width) if index not in numbers]
+        listed = " and ".join(str(index + 1) for index in numbers)
+        hold = f"column {listed} holds" if len(numbers) == 1 else f"columns {listed} hold"
+        if {0, 1} & set(numbers) and len(others) == 2:
+            columns = f"columns {others[0] + 1} and {others[1] + 1}"
+            note = f"{name}: {hold} numbers or identifiers, left out; the sentences are in {columns}"
+            return (others[0], others[1]), (note,)
+    if {0, 1} & set(numbers):
+        are = "is" if len(others) == 1 else "are"
+        raise DatasetError(
+            f"{name}: {hold} numbers, no sentences, and {_count(len(others), 'other column')} {are} there instead of "
+            "two; put a first line in front that names the columns, two of them source and target"
+        )
+    return (0, 1), ()
+
+
+def _holds(records: Sequence[_Record], index: int, kind: re.Pattern[str]) -> bool:
+    """Whether a column holds cells of a kind in nearly all lines in which it is not empty."""
+    cells = [cell for record in records if index < len(record.cells) and (cell := record.cells[index].strip())]
+    return bool(cells) and sum(kind.fullmatch(cell) is not None for cell in cells) >= _NUMBERS_SHARE * len(cells)
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number or 'no'} {unit}{'' if number == 1 else 's'}"
+
+
+def _too_few(cells: list[str], last: int, delimiter: str, expected: str) -> str:
     if last > 1:
-        return f"has {len(cells)} cells, the header has more"
+        return f"has {_count(len(cells), 'cell')}, {expected}"
     if delimiter != "\t":
         return f"has no {delimiter!r} between a sentence and its translation"
     return (
@@ -164,14 +219,17 @@ def _are_quoted(rows: Sequence[str | None]) -> bool:
 
 
 def _delimiter(rows: Iterable[str | None]) -> str:
-    """The delimiter of a CSV file: the one that gives most of the first records the same number of cells, above 1."""
+    """The delimiter of a CSV file: the one that gives most of the first records the same number of cells, above 1.
+
+    Of delimiters that give equally many the same number it is the one with more cells: decimal commas are not one.
+    """
     sample = [row for row, _ in zip(rows, range(_PROBED_LINES), strict=False) if row and row.strip()]
-    best, best_count = ",", 0
+    best, best_fit = ",", (0, 0)
     for delimiter in _DELIMITERS:
         sizes = Counter(len(record.cells) for record in _records(sample, delimiter) if len(record.cells) > 1)
-        count = max(sizes.values(), default=0)
-        if count > best_count:
-            best, best_count = delimiter, count
+        fit = max(((count, size) for size, count in sizes.items()), default=(0, 0))
+        if fit > best_fit:
+            best, best_fit = delimiter, fit
     return best
 
 
@@ -186,8 +244,10 @@ def _is_header(cells: Sequence[str], languages: tuple[str, str] | None) -> bool:
     return languages is not None and set(languages) <= {_language(name) for name in names}
 
 
-def _columns(cells: Sequence[str], languages: tuple[str, str] | None) -> tuple[tuple[int, int], tuple[str, str] | None]:
-    """The columns of a header that hold the sentences, and their languages if it says so."""
+def _columns(
+    cells: Sequence[str], languages: tuple[str, str] | None
+) -> tuple[tuple[int, int] | None, tuple[str, str] | None]:
+    """The columns that a header names as those of the sentences, if it does, and their languages if it says so."""
     names = [_folded(cell) for cell in cells]
     by_column = [_language(name) for name in names]
     if languages and all(by_column.count(language) == 1 for language in languages):
@@ -196,7 +256,7 @@ def _columns(cells: Sequence[str], languages: tuple[str, str] | None) -> tuple[t
     target = next((index for index, name in enumerate(names) if name in _TARGET), None)
     if source is not None and target is not None:
         return (source, target), None
-    return (0, 1), None
+    return None, None
 
 
 def _folded(cell: str) -> str:

@@ -202,6 +202,62 @@ def test_messages_do_not_name_the_encoding_of_a_po_file() -> None:
     assert units.pairs == [Pair("charset=klingon", "Zeichensatz: charset=klingon")]
 
 
+@pytest.mark.parametrize(
+    ("whole", "damaged", "line"),
+    [
+        ('msgstr "Datei öffnen"', 'msgstr "Datei öffnen', 10),
+        ('msgstr "Datei öffnen"', 'msgstr Datei öffnen"', 10),
+        ('msgstr "Datei öffnen"', "msgstr Datei öffnen", 10),
+        ('msgstr "Datei öffnen"', "msgstr 'Datei öffnen'", 10),
+        ('msgstr "Datei öffnen"', 'msgstr "Datei öffnen" "', 10),
+        ('msgstr "Datei öffnen"', 'msgstr "Datei „öffnen" jetzt"', 10),
+        ('msgstr "Datei öffnen"', 'msgstr "Datei öffnen\\"', 10),
+        ('msgstr "Datei öffnen"', 'msgstr "', 10),
+        ('msgid "Open \\"file\\""', 'msgid "Open \\"file\\"', 9),
+        ('"Two "', '"Two ', 14),
+        ('"Two "', 'Two "', 14),
+        ('msgctxt "menu"', 'msgctxt menu"', 12),
+        ('msgid_plural "%d files"', 'msgid_plural "%d files', 26),
+        ('msgstr[1] "%d Dateien"', 'msgstr[1] "%d Dateien', 28),
+        ('msgstr[1] "%d Dateien"', "msgstr[1] %d Dateien", 28),
+        ('msgstr "Datei öffnen"\n', "", 9),
+    ],
+)
+def test_a_damaged_line_of_a_po_file_is_named(whole: str, damaged: str, line: int) -> None:
+    assert whole in PO
+    with pytest.raises(DatasetError, match=rf"x.po:{line}: is no PO file: .*msgstr.*msgfmt -c x.po"):
+        read_memory(PO.replace(whole, damaged).encode(), "x.po", EN_DE)
+
+
+@pytest.mark.parametrize("cut", ['msgid "b"\n', 'msgid "b"', 'msgid "', "msgid", "msgs", 'msgid "b"\nmsgstr', "ms"])
+def test_a_po_file_that_was_cut_off_is_refused(cut: str) -> None:
+    with pytest.raises(DatasetError, match=r"x.po:[45]: is no PO file"):
+        read_memory(f'msgid "a"\nmsgstr "A"\n\n{cut}'.encode(), "x.po", EN_DE)
+
+
+def test_what_ends_lines_in_python_only_is_text_of_a_po_file() -> None:
+    units = read_memory('msgid "a\u2028b"\r\nmsgstr "c\x85d"\r\n'.encode(), "x.po", EN_DE)
+    assert units is not None
+    assert units.pairs == [Pair("a b", "c d")]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        'msgstr ""\n"Content-Type: text/plain; charset=ISO-8859-1\\n"',
+        'msgstr "Content-Type: text/plain; charset=ISO-8859-1\\n"',
+        'msgstr "Language: de\\nContent-Type: text/plain; charset=iso-8859-1\\n"',
+        'msgstr ""\n"Language: de\\n"\n"MIME-Version: 1.0\\nContent-Type: text/plain; charset=ISO-8859-1"',
+    ],
+    ids=["lines", "one-line", "one-line-of-two", "two-lines"],
+)
+def test_the_header_of_a_po_file_names_its_encoding(header: str) -> None:
+    text = f'msgid ""\n{header}\n\nmsgid "Open"\nmsgstr "Öffnen"\n'
+    units = read_memory(text.encode("latin-1"), "x.po", EN_DE)
+    assert units is not None
+    assert units.pairs == [Pair("Open", "Öffnen")]
+
+
 def test_a_po_file_that_is_a_path_opens_no_other_file(tmp_path: Path) -> None:
     other = tmp_path / "other.po"
     other.write_text('msgid "secret"\nmsgstr "geheim"\n')

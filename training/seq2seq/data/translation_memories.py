@@ -18,6 +18,7 @@ from training.common.errors import DatasetError
 from training.common.unpacking import unpacked_name
 from training.seq2seq.data.dataset import Pair
 from training.seq2seq.data.language_codes import language_of
+from training.seq2seq.data.po_lines import po_encoding, whole_lines
 
 MEMORIES = (".tmx", ".xlf", ".xliff", ".po")
 """Endings of the names of these files."""
@@ -33,7 +34,6 @@ _LANGUAGE_ATTRIBUTES = {"source": ("source-language", "srcLang"), "target": ("ta
 _MAX_DEPTH = 100
 """Elements inside each other; real documents have ten or so."""
 _LISTED_TAGS = 10
-_CHARSET = re.compile(rb'^"Content-Type:[^"\n]*charset=([\w.:-]+)', re.MULTILINE | re.IGNORECASE)
 
 
 class Units(NamedTuple):
@@ -143,16 +143,17 @@ def read_po(stream: BinaryIO, name: str, languages: tuple[str, str]) -> Units:
         languages: ISO 639-1 codes, in either order; the first is that of the messages if the header names none.
 
     Raises:
-        DatasetError: it is no PO file, or has no translation into one of the languages.
+        DatasetError: it is no PO file, a line of it is damaged, or it has no translation into one of the languages.
     """
     content = stream.read()
-    charset = _CHARSET.search(content)
-    encoding = charset[1].decode() if charset and charset[1] != b"CHARSET" else "utf-8"
+    encoding = po_encoding(content)
     try:
-        # The line feed keeps polib from opening the file that a content of one line may name.
-        file = polib.pofile(content.decode(encoding).removeprefix("\ufeff") + "\n")
+        text = content.decode(encoding).removeprefix("\ufeff")
     except (LookupError, UnicodeDecodeError) as error:
         raise DatasetError(f"{name}: is not in the encoding of its header ({encoding}); save it as UTF-8") from error
+    text = whole_lines(text, name)
+    try:
+        file = polib.pofile(text + "\n")  # The line feed keeps polib from opening a file that one line may name.
     except (OSError, ValueError, IndexError) as error:  # polib's own errors
         line = re.search(r"\(?line (\d+)\)?", str(error))
         where = f"{name}:{line[1]}" if line else name

@@ -99,6 +99,10 @@ def segment(
             is_uncertain = guard is not None and guard.is_uncertain(encoded.words, encoded.ids)
             _append(result, encoded, encoder, is_uncertain=is_uncertain)
             end = encoded.unit.stop
+        if units and end == units[-1].unit.stop:
+            value = encoder.value_after_label(end, stop)
+            result.separators[-1] += value
+            end = stop if value else end
     result.separators[-1] += source.sent(end, len(text))
     result.kept = keeper.kept()
     return result

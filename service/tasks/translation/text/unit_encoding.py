@@ -14,7 +14,7 @@ from service.tasks.translation.text.placeholders import ProtectedText
 from service.tasks.translation.text.protected_spans import ProtectedSpans
 from service.tasks.translation.text.rare_words import PLACEHOLDER_TYPES, RareWords
 from service.tasks.translation.text.source_text import SourceText
-from service.tasks.translation.text.spans import Span, gaps_between, in_reading_order
+from service.tasks.translation.text.spans import Span, SpanKind, gaps_between, in_reading_order
 from service.tasks.translation.text.tag_transfer import InlineElement, build_tag_tree
 from service.tasks.translation.text.translation_units import TranslationUnit, find_units, split_at_tags
 from service.tasks.translation.text.truecasing import Truecaser, capitalizes_nouns
@@ -98,6 +98,15 @@ class UnitEncoder:
             )
             for span in unit.protected
         ]
+
+    def value_after_label(self, start: int, stop: int) -> str:
+        """What is written for `text[start:stop]`, a colon and what is copied, in the notation of the target language.
+
+        "" if it does not begin with the colon of a label: `Price: 5.50`.
+        """
+        if self.rare_words is None or not _COLON.match(self.text, start, stop):
+            return ""
+        return self._target_text(Span(start, stop, SpanKind.STRUCTURE))
 
     def _target_text(self, span: Span) -> str:
         """What a protected span, which may consist of several that were merged, becomes in the translation."""

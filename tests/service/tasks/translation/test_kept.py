@@ -140,7 +140,8 @@ def test_moved_arguments_and_lost_words_are_kept(pair: str, text: str) -> None:
         ("en-de", "Error: {error}", "Fehler: {error}"), ("en-de", "Good morning :)", "Guten Morgen :)"),
         ("en-de", "404 Not Found", "404 Nicht gefunden"), ("en-de", "Date:", "Datum:"),
         ("de-en", "Ja / Nein", "Yes / No"),
-        ("de-en", "Telefon :", "Phone :"), ("de-en", "%d Dateien", "%d files"), ("en-de", "{1} and {0}", "{1} und {0}"),
+        ("de-en", "Telefon :", "Phone :"), ("de-en", "%d Dateien", "%d files"), ("en-de", "Price: 5.50", "Preis: 5,50"),
+        ("en-de", "Date: May 3, 1987", "Datum: 3. Mai 1987"), ("en-de", "{1} and {0}", "{1} und {0}"),
     ],
 )  # fmt: skip
 def test_signs_of_short_texts_stay_and_no_words_are_lost(pair: str, text: str, answer: str) -> None:

@@ -275,8 +275,6 @@ class TranslatorConfig:
             raise ConfigError("--dev, --test, --source, --target and --swap go with --train; --data has its own")
         if data.train and not (data.source and data.target):
             raise ConfigError("--train needs --source and --target, the languages as ISO 639-1 writes them: en, de")
-        if data.test and not data.dev:
-            raise ConfigError("--test needs --dev: what is held out of --train could be in --test")
 
     def _check_network(self) -> None:
         network = self.network

@@ -51,6 +51,8 @@ class Evaluation:
     """Scores of the sentences without a near-duplicate in training."""
     groups: tuple[LengthGroup, ...]
     """Scores by length of the source."""
+    notes: tuple[str, ...] = ()
+    """Remarks on how the split was read."""
 
     @property
     def bleu(self) -> float:
@@ -96,6 +98,7 @@ class Evaluation:
         settings = self.settings
         beam = "greedy" if settings.beam_size == 1 else f"beam {settings.beam_size}"
         lines = [
+            *(f"note: {note}" for note in self.notes),
             f"{self.name}, {self.split}: {len(self.rows):,} sentences, {beam}, "
             f"length penalty {settings.length_penalty:g}, coverage penalty {settings.coverage_penalty:g}",
             *self.scores.report(),
@@ -184,6 +187,7 @@ def measure(
         scores=_scores(rows, data.target),
         scores_novel=_scores([row for row in rows if not row.near_duplicate], data.target),
         groups=tuple(by_length(rows, lower_case=config.data.lower_case, language=data.target)),
+        notes=data.split_notes.get(split, ()),
     )
 
 

@@ -11,7 +11,8 @@ from tests.support.runs import assert_user_error
 from training.__main__ import main
 from training.common.config import merge, to_dict
 from training.common.run import Run
-from training.seq2seq.config import FAMILY, PRESETS
+from training.seq2seq.config import FAMILY, PRESETS, DataConfig
+from training.seq2seq.data.sources import load_data
 
 pytestmark = pytest.mark.torch
 
@@ -56,9 +57,14 @@ def test_the_other_direction_evaluates_exports_and_resumes(
     assert main(arguments) == 0
     assert "test: 30 sentences, beam 2, length penalty 0.5" in capsys.readouterr().out
     exporting = ["seq2seq", "export", "--run", run, "--name", "back", "--models", models]
+    # What was measured between the epochs, of greedy translations, is not what the model card shows.
+    Run(Path(run)).add_metrics({"epoch": 1, "loss": 1.0, "dev_score": 50.0})
     assert main(exporting) == 2
     assert "its dev BLEU is 0.00, below 1: it does not translate; train longer" in capsys.readouterr().err
     assert not Path(models, "back").exists()
+    (Path(run) / "evaluation.json").unlink()
+    assert main(exporting) == 2
+    assert "its dev BLEU is 0.00, below 1: it does not translate; train longer" in capsys.readouterr().err
     assert main([*exporting, "--force"]) == 0
     assert (tmp_path / "models" / "back" / "1" / "manifest.json").exists()
 
@@ -82,6 +88,24 @@ def test_a_run_begins_with_another_and_has_its_network(
     assert "another network; leave out the settings of the network" in capsys.readouterr().err
     assert main([*train, "--init", str(tmp_path / "absent"), "--run", str(tmp_path / "third")]) == 2
     assert "absent" in capsys.readouterr().err
+
+
+def test_a_later_test_file_is_measured_without_what_was_trained_on(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, later = str(tmp_path / "run"), tmp_path / "later.tsv"
+    assert main(["seq2seq", "train", "--train", str(table), *LANGUAGES, *SMALL, "--epochs", "1", "--run", run]) == 0
+    pairs = load_data(DataConfig(train=str(table), source="en", target="de")).splits["train"][:3]
+    shared = [f"{pairs[0].source}\tNeu", f"New\t{pairs[1].target}", f"{pairs[2].source.upper()}!\t{pairs[2].target}"]
+    later.write_text("\n".join([*shared, "quite another one\tganz etwas anderes", "and one more\tund noch etwas"]))
+    capsys.readouterr()
+    assert main(["seq2seq", "evaluate", "--run", run, "--test", str(later)]) == 0
+    out = capsys.readouterr().out
+    assert "note: later.tsv: 3 of 5 test pairs share a side with training pairs, left out\n" in out
+    assert "test: 2 sentences" in out
+    later.write_text("\n".join(shared))
+    assert main(["seq2seq", "evaluate", "--run", run, "--test", str(later)]) == 2
+    assert "later.tsv: all 3 test pairs share a side with training pairs; name" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,6 @@ def test_the_loss_is_pytorchs(smoothing: float, count: int) -> None:
         ({"train": "pairs.tsv"}, "either --data"),
         ({"data": "", "train": "pairs.tsv"}, "--source and --target"),
         ({"source": "en"}, "go with --train"),
-        ({"data": "", "train": "a.tsv", "source": "en", "target": "de", "test": "b.tsv"}, "--test needs --dev"),
         ({"patience": -1}, "patience is -1"),
         ({"phrases": -0.1}, "phrases is -0.1"),
         ({"placeholders": 1.0}, "placeholders is 1.0"),

@@ -59,8 +59,8 @@ def test_own_dev_and_test(table: Path, tmp_path: Path) -> None:
     data = own(table, dev=str(tmp_path / "dev.tsv"), test=str(tmp_path / "test.tsv"))
     assert sizes(data) == {"train": 60, "dev": 2, "test": 1}
     assert data.notes == (
-        "test.tsv: 1 of 2 pairs left out: 1 with an empty side",
         "dev: 1 of 2 sources are in train too; scores on it are too optimistic",
+        "test.tsv: 1 of 2 pairs left out: 1 with an empty side",
     )
 
 

@@ -28,6 +28,8 @@ class ParallelData:
     """Whether the licence allows to publish a model trained on it."""
     notes: tuple[str, ...] = field(default=())
     """Lines for the log: what was left out, what was held out."""
+    split_notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Those on a split that has a file of its own, for its evaluation."""
 
     def sha256(self) -> str:
         """Hash of the languages and of all pairs of all splits, in order."""

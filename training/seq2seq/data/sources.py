@@ -38,7 +38,9 @@ def load_data(config: DataConfig) -> ParallelData:
         DatasetError: a file is missing, unreachable or malformed, or too few pairs are left of it.
     """
     data = _main_data(config)
-    return _with_extra(data, config) if config.extra else data
+    if config.extra:
+        data = _with_extra(data, config)
+    return _with_test(data, config) if config.test and not config.dev else data
 
 
 def _with_extra(data: ParallelData, config: DataConfig) -> ParallelData:
@@ -57,6 +59,26 @@ def _with_extra(data: ParallelData, config: DataConfig) -> ParallelData:
         attribution="; ".join(filter(None, (data.attribution, _index_attribution(config.extra)))),
         notes=(*data.notes, *notes, note),
     )
+
+
+def _with_test(data: ParallelData, config: DataConfig) -> ParallelData:
+    """The data with a test file instead of the test pairs that were held out.
+
+    What is trained on stays the same, so that a run can be measured on a later file; pairs of the file that share a
+    side with a training pair are left out.
+    """
+    location = replace(config, source=data.source, target=data.target, swap=config.swap and bool(config.train))
+    pairs, notes = _read_and_clean(config.test, location, train=False)
+    folded = [{fold(pair[side]) for pair in data.splits["train"]} for side in range(2)]
+    kept = [pair for pair in pairs if not any(fold(text) in side for text, side in zip(pair, folded, strict=True))]
+    name, left_out = name_of(config.test), len(pairs) - len(kept)
+    if not kept:
+        raise DatasetError(
+            f"{name}: all {len(pairs):,} test pairs share a side with training pairs; name a file of other sentences"
+        )
+    if left_out:
+        notes += (f"{name}: {left_out:,} of {len(pairs):,} test pairs share a side with training pairs, left out",)
+    return replace(data, splits={**data.splits, "test": kept}, notes=(*data.notes, *notes), split_notes={"test": notes})
 
 
 def _main_data(config: DataConfig) -> ParallelData:
@@ -164,16 +186,16 @@ def _own_files(config: DataConfig) -> ParallelData:
     check_encoding(config.encoding)
     if config.dev:
         pairs, notes = _read_and_clean(config.train, config, train=True)
-        splits = {"train": pairs}
+        splits, split_notes = {"train": pairs}, {}
         for split, location in (("dev", config.dev), ("test", config.test)):
             if location:
                 splits[split], added = _read_and_clean(location, config, train=False)
-                notes += added
-        notes += _overlaps(splits)
+                split_notes[split] = (*added, *_overlaps(splits, split))
+                notes += split_notes[split]
     else:
         train, notes = read_location(config.train, config)
         splits, added = _split(train, config, name_of(config.train))
-        notes += added
+        notes, split_notes = notes + added, {}
     return ParallelData(
         name=name_of(config.train),
         source=config.source,
@@ -182,6 +204,7 @@ def _own_files(config: DataConfig) -> ParallelData:
         licence="unspecified",
         attribution=_index_attribution(config.train),
         notes=notes,
+        split_notes=split_notes,
     )
 
 
@@ -228,13 +251,9 @@ def _split(pairs: list[Pair], config: DataConfig, name: str) -> tuple[dict[str, 
     )
 
 
-def _overlaps(splits: dict[str, list[Pair]]) -> tuple[str, ...]:
-    """Notes on sources of dev and test that are in train too."""
+def _overlaps(splits: dict[str, list[Pair]], split: str) -> tuple[str, ...]:
+    """A note on sources of a held-out split that are in train too; none for none."""
     trained = {fold(pair.source) for pair in splits["train"]}
-    notes = []
-    for split, pairs in splits.items():
-        if split != "train" and (count := sum(fold(pair.source) in trained for pair in pairs)):
-            notes.append(
-                f"{split}: {count:,} of {len(pairs):,} sources are in train too; scores on it are too optimistic"
-            )
-    return tuple(notes)
+    count, total = sum(fold(pair.source) in trained for pair in splits[split]), len(splits[split])
+    note = f"{split}: {count:,} of {total:,} sources are in train too; scores on it are too optimistic"
+    return (note,) if count else ()

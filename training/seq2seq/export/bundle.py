@@ -100,6 +100,17 @@ def export(
         return _export(run, config, data, name, repository, licence or data.licence, credit, description, weights)
 
 
+def exported_bleu(run: Run, config: TranslatorConfig, data: ParallelData) -> float:
+    """BLEU in percent of the exported weights on dev, as the model card shows it; evaluated now if it was not yet.
+
+    Raises:
+        CheckpointError: the run has no weights yet.
+    """
+    with _one_thread():
+        dev = _evaluations(run, config, data, load_translator(run).epoch)["dev"]
+    return float(dev["bleu_lower_case" if config.data.lower_case else "bleu"])
+
+
 def _export(
     run: Run,
     config: TranslatorConfig,

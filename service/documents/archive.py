@@ -19,6 +19,11 @@ _ENCRYPTED = 0x1
 _PIECE = 64 * 1024
 _MAX_RATIO, _FREE_BYTES = 200, 4 * 2**20
 """Largest unpacked size, by the size of the archive; text shrinks to a tenth. Small archives may grow to so much."""
+_MAX_DIRECTORY, _MAX_EXTRA = 2**20, 1_024
+"""Bytes of the list of files, and of the extra fields of one of them, such as times of other systems."""
+_END, _END_SIZE, _MAX_COMMENT = b"PK\x05\x06", 22, 2**16
+_LOCATOR_64, _LOCATOR_64_SIZE = b"PK\x06\x07", 20
+_ENTRY, _ENTRY_SIZE = b"PK\x01\x02", 46
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -40,22 +45,26 @@ class Archive:
                 "is encrypted or an old Office file; remove the password, or save it as .docx or .odt"
             )
         self.content = content
+        self.max_unpacked_bytes = limits.max_unpacked_bytes
         self._limits = limits
-        with self._open() as archive:
-            members = archive.infolist()
+        _check_directory(content, limits)
+        with _errors():
+            self._archive = zipfile.ZipFile(io.BytesIO(content))
+            members = self._archive.infolist()
             self.names = [member.filename for member in members]
             self._check(members)
-            self._unpack(archive)
+            self._unpack()
 
     def read(self, name: str) -> bytes:
         """A member, unpacked; `name` is one of `names`."""
-        with self._open() as archive:
-            return archive.read(name)
+        with _errors():
+            return self._archive.read(name)
 
     def write(self, changed: Mapping[str, bytes]) -> bytes:
         """The archive with other contents of some members; order, dates and methods of compression stay."""
         output = io.BytesIO()
-        with self._open() as archive, zipfile.ZipFile(output, "w") as written:
+        archive = self._archive
+        with _errors(), zipfile.ZipFile(output, "w") as written:
             written.comment = archive.comment
             for member in archive.infolist():
                 info = copy(member)
@@ -64,11 +73,11 @@ class Archive:
                 written.writestr(info, archive.read(member) if content is None else content)
         return output.getvalue()
 
-    def _unpack(self, archive: zipfile.ZipFile) -> None:
+    def _unpack(self) -> None:
         """Unpack all members without keeping them: what they say of their sizes may be wrong."""
         size = 0
         for name in self.names:
-            with archive.open(name) as member:
+            with self._archive.open(name) as member:
                 while piece := member.read(_PIECE):
                     size += len(piece)
                     self._check_size(size)
@@ -78,8 +87,6 @@ class Archive:
             )
 
     def _check(self, members: list[zipfile.ZipInfo]) -> None:
-        if len(members) > self._limits.max_members:
-            raise DocumentTooLarge(f"holds {len(members)} files, the limit is {self._limits.max_members}")
         self._check_size(sum(member.file_size for member in members))
         if len(set(self.names)) < len(members):
             raise MalformedDocument("holds two files of one name; save it again")
@@ -98,10 +105,37 @@ class Archive:
                 f"is larger than {self._limits.max_unpacked_bytes} bytes when unpacked, the limit; send it in parts"
             )
 
-    @contextmanager
-    def _open(self) -> Iterator[zipfile.ZipFile]:
-        try:
-            with zipfile.ZipFile(io.BytesIO(self.content)) as archive:
-                yield archive
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError, struct.error):
-            raise MalformedDocument("is no zip archive, or a damaged one; save it again") from None
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError, struct.error):
+        raise MalformedDocument("is no zip archive, or a damaged one; save it again") from None
+
+
+def _check_directory(content: bytes, limits: DocumentLimits) -> None:
+    """Raise DocumentTooLarge for a list of files that `zipfile` takes long to read.
+
+    It reads extra fields in the square of their length, before anything of them can be seen. What is damaged is left to
+    it: it reads no further than this does.
+    """
+    end = content.rfind(_END, max(0, len(content) - _MAX_COMMENT - _END_SIZE))
+    if content[-_END_SIZE:].startswith(_END) and content.endswith(b"\0\0"):
+        end = len(content) - _END_SIZE
+    if end < 0 or end + _END_SIZE > len(content):
+        return
+    if content.startswith(_LOCATOR_64, max(0, end - _LOCATOR_64_SIZE)):
+        raise MalformedDocument("is a zip archive of the form for more than 4 GB; save it again")
+    (size,) = struct.unpack_from("<L", content, end + 12)
+    if size > _MAX_DIRECTORY:
+        raise DocumentTooLarge(f"has a list of files of more than {_MAX_DIRECTORY} bytes; save it again")
+    position, members = end - size, 0
+    while 0 <= position <= end - _ENTRY_SIZE and content.startswith(_ENTRY, position):
+        name, extra, comment = struct.unpack_from("<HHH", content, position + 28)
+        position += _ENTRY_SIZE + name + extra + comment
+        members += 1
+        if members > limits.max_members:
+            raise DocumentTooLarge(f"holds more than {limits.max_members} files, the limit; send it in parts")
+        if extra > _MAX_EXTRA:
+            raise DocumentTooLarge(f"holds a file with extra fields of more than {_MAX_EXTRA} bytes; save it again")

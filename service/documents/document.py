@@ -18,6 +18,10 @@ _MAX_ELEMENTS = 1_000_000
 """Maximum number of elements of XML that are read; takes about 10 seconds. A long novel has about 200,000."""
 _MAX_OVERHEAD = 10
 """Characters of a text file, for each character that may be translated: times, tags and comments are most of some."""
+_MAX_PIECES = 2_000_000
+"""Maximum number of line breaks and entities in the text of XML, each of which is an event of the parser."""
+_MAX_FORMATS = 2
+"""Bytes of the formats of all words, for each byte that a document may have: outer formats count for all words."""
 _MAX_PARTS = 500_000
 """Maximum number of parts of all paragraphs with text; takes about 100 MB of memory."""
 _TAG = re.compile(r"<[^<>]*>")
@@ -161,6 +165,8 @@ class SegmentCollector:
         self._characters = 0
         self._parts = 0
         self._elements = 0
+        self._pieces = 0
+        self._format_bytes = 0
 
     def add(self, segment: Segment) -> int:
         """Add a segment; returns its index.
@@ -191,6 +197,27 @@ class SegmentCollector:
         self._elements += 1
         if self._elements > _MAX_ELEMENTS:
             raise DocumentTooLarge(f"has more than {_MAX_ELEMENTS} elements of XML; send it in parts")
+
+    def count_piece(self) -> None:
+        """Count a piece of the text of XML.
+
+        Raises:
+            DocumentTooLarge: there are too many.
+        """
+        self._pieces += 1
+        if self._pieces > _MAX_PIECES:
+            raise DocumentTooLarge(f"has more than {_MAX_PIECES} line breaks and entities in XML; send it in parts")
+
+    def count_format(self, size: int) -> None:
+        """Count the bytes of the tags and properties of words, which are written before them again.
+
+        Raises:
+            DocumentTooLarge: there are too many.
+        """
+        self._format_bytes += size
+        most = _MAX_FORMATS * self._limits.max_unpacked_bytes
+        if self._format_bytes > most:
+            raise DocumentTooLarge(f"has formats of more than {most} bytes for all its words; send it in parts")
 
     def count_parts(self, number: int) -> None:
         """Count parts of paragraphs that are kept in memory.

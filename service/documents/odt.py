@@ -39,7 +39,7 @@ _ROLES = {
     **dict.fromkeys(("text:a", "text:meta"), Role.CONTAINER),
 }
 _MAX_STYLE_NAME = 100
-_STYLE_NAME = re.compile(rb"\w:style-name=[\"']([^\"']{1,100})[\"']")
+_STYLE_NAME = re.compile(rb"(?<=\w):style-name=[\"']([^\"']{1,100})[\"']")
 _CODE_STYLE = re.compile(
     rb"\w*Code|Code\w*|Source_20_Text\w*|Source_Text\w*|Preformatted_20_Text\w*|\w*Verbatim\w*", re.IGNORECASE
 )

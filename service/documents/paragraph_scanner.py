@@ -11,8 +11,11 @@ from service.documents.document import DocumentLimits, SegmentCollector
 from service.documents.inline import InlineText
 from service.documents.items import Item, ItemKind
 from service.documents.xml_grammar import Grammar, Role
+from service.errors import DocumentTooLarge
 
 _ELEMENT_NAME = re.compile(rb"<([^\s/>]+)")
+_MAX_FORMAT = 2**16
+"""Bytes of the tags and properties of words."""
 _WITH_WORDS = (Role.PARAGRAPH, Role.FORMAT, Role.CONTAINER)
 
 
@@ -135,6 +138,10 @@ class ParagraphScanner:
         elif not self._grammar.has_text_elements and frame.role is Role.OBJECT:
             frame.texts.append(text)  # A field, which takes the place of a word.
 
+    def piece(self) -> None:
+        """Implements `XmlHandler`."""
+        self._collector.count_piece()
+
     def other(self, start: int, stop: int) -> None:
         """Implements `XmlHandler`."""
         frame = self._frames[-1]
@@ -144,6 +151,8 @@ class ParagraphScanner:
     def _add(self, item: Item) -> None:
         frame = self._frames[-1]
         self._collector.count_parts(1)
+        if item.style is not None and not (frame.items and frame.items[-1].style == item.style):
+            self._collector.count_format(len(self.styles[item.style].before))
         frame.items.append(item)
 
     def _add_words(self, text: str, start: int, stop: int, name: str = "") -> None:
@@ -177,6 +186,9 @@ class ParagraphScanner:
     def _style_number(self, frame: _Frame, enclosing: int | None) -> int:
         outer = self.styles[enclosing] if enclosing is not None else Style(b"", b"", "")
         before, tag = outer.before + self._content[frame.start : frame.stop], self._tag(frame.start)
+        if len(before) > _MAX_FORMAT:
+            raise DocumentTooLarge(f"has words with a format of more than {_MAX_FORMAT} bytes; save it again")
+        self._collector.count_format(len(before))
         key = self._grammar.style_key(before)
         if key not in self._style_numbers:
             self._style_numbers[key] = len(self.styles)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 from xml.parsers import expat
 
+from service.documents.xml_names import NameReader, check_long_tags
 from service.errors import MalformedDocument
 
 _MAX_DEPTH = 256
@@ -32,6 +33,9 @@ class XmlHandler(Protocol):
     def text(self, text: str, start: int, stop: int) -> None:
         """Text between other events."""
 
+    def piece(self) -> None:
+        """A piece of text: it ends at each line break and entity."""
+
     def other(self, start: int, stop: int) -> None:
         """A comment or a processing instruction."""
 
@@ -46,6 +50,9 @@ class XmlVisitor:
         """Implements `XmlHandler`."""
 
     def text(self, text: str, start: int, stop: int) -> None:
+        """Implements `XmlHandler`."""
+
+    def piece(self) -> None:
         """Implements `XmlHandler`."""
 
     def other(self, start: int, stop: int) -> None:
@@ -80,7 +87,9 @@ def read_events(content: bytes, prefixes: Mapping[str, str], handler: XmlHandler
 
     Raises:
         MalformedDocument: it is not well-formed, nests too deep, or has a document type declaration.
+        DocumentTooLarge: a name, a namespace or a list of attributes is too long.
     """
+    check_long_tags(content, where)
     reader = _Reader(prefixes, handler, where)
     try:
         # In one piece: given in several, a parser before expat 2.6 reads a long tag again and again.
@@ -96,13 +105,13 @@ class _Reader:
     """Calls a handler; an event is passed on when the next one says where it ends."""
 
     def __init__(self, prefixes: Mapping[str, str], handler: XmlHandler, where: str) -> None:
-        self._prefixes, self._handler, self._where = prefixes, handler, where
-        self._names: dict[str, str] = {}
+        self._handler, self._where = handler, where
+        self._names = NameReader(prefixes, where)
         self._depth = 0
         self._pending: Callable[[int], None] | None = None
         self._texts: list[str] = []
         self._text_start = 0
-        parser = self.parser = expat.ParserCreate(namespace_separator="}")
+        parser = self.parser = expat.ParserCreate()
         parser.buffer_text = False
         parser.StartDoctypeDeclHandler = self._doctype
         parser.StartElementHandler = self._start
@@ -127,13 +136,13 @@ class _Reader:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             raise MalformedDocument(f"{self._where} has elements in each other deeper than {_MAX_DEPTH}")
-        own, named = self._name(name), {self._name(key): value for key, value in attributes.items()}
+        own, named = self._names.start(name, attributes)
         self._pending = lambda stop: self._handler.start(own, named, position, stop)
 
     def _end(self, name: str) -> None:
         position = self._flush()
         self._depth -= 1
-        own = self._name(name)
+        own = self._names.end(name)
         self._pending = lambda stop: self._handler.end(own, position, stop)
         if not self._depth:
             self._pending(position)
@@ -142,6 +151,7 @@ class _Reader:
     def _text(self, text: str) -> None:
         if not self._texts:
             self._text_start = self._flush()
+        self._handler.piece()
         self._texts.append(text)
 
     def _other(self) -> None:
@@ -151,16 +161,3 @@ class _Reader:
 
     def _doctype(self, *_: object) -> None:
         raise MalformedDocument(f"{self._where} has a document type declaration; remove it")
-
-    def _name(self, name: str) -> str:
-        known = self._names.get(name)
-        if known is None:
-            namespace, separator, local = name.rpartition("}")
-            known = f"{self._prefixes.get(namespace, '?')}:{local}" if separator else local
-            if len(self._names) < _MAX_NAMES:
-                self._names[name] = known
-        return known
-
-
-_MAX_NAMES = 10_000
-"""Names that are remembered."""

@@ -15,6 +15,7 @@ from service.documents.items import Item, ItemKind
 from service.documents.paragraph_scanner import ParagraphScanner, Style
 from service.documents.xml_events import in_utf8, read_events
 from service.documents.xml_grammar import Grammar
+from service.errors import DocumentTooLarge
 
 _ENCODING = re.compile(rb"\s*+<\?xml\b[^<>]*?\bencoding\s*+=\s*+[\"']([\w.:-]++)")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -48,14 +49,31 @@ class XmlPart:
         declared = _ENCODING.match(self._content)
         self._is_utf8 = declared is None or declared[1].lower() in (b"utf-8", b"utf8")
 
-    def translated(self, sources: Sequence[Segment], translations: Sequence[str]) -> bytes | None:
-        """The file with translations; None if nothing of it changed."""
+    def translated(self, sources: Sequence[Segment], translations: Sequence[str], most: int) -> bytes | None:
+        """The file with translations; None if nothing of it changed.
+
+        Args:
+            sources: the segments of the document.
+            translations: their translations.
+            most: maximum number of bytes.
+
+        Raises:
+            DocumentTooLarge: it has more.
+        """
         changed: dict[int, list[Item]] = {}
         for paragraph in self._paragraphs:
             items = paragraph.text.translated(sources, translations)
             if items is not None:
                 changed[paragraph.start] = items
-        return b"".join(self._write(0, len(self._content), changed)) if changed else None
+        return b"".join(self._limited(self._write(0, len(self._content), changed), most)) if changed else None
+
+    def _limited(self, parts: Iterator[bytes], most: int) -> Iterator[bytes]:
+        size = 0
+        for part in parts:
+            size += len(part)
+            if size > most:
+                raise DocumentTooLarge(f"becomes larger than {most} bytes, the limit; send it in parts")
+            yield part
 
     def _write(self, start: int, stop: int, changed: Mapping[int, list[Item]]) -> Iterator[bytes]:
         """A part of the file with its changed paragraphs, and those that are in objects of them."""

@@ -24,6 +24,11 @@ class ZippedXml(Document):
         self._parts = parts
 
     def _write(self, translations: Sequence[str], target: str) -> bytes:
-        changed = {name: part.translated(self.segments, translations) for name, part in self._parts.items()}
-        written = {name: content for name, content in changed.items() if content is not None}
+        left = self._archive.max_unpacked_bytes
+        written: dict[str, bytes] = {}
+        for name, part in self._parts.items():
+            content = part.translated(self.segments, translations, left)
+            if content is not None:
+                written[name] = content
+                left -= len(content)
         return self._archive.write(written) if written else self._archive.content

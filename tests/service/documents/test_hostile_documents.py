@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 import struct
 import zipfile
@@ -12,6 +13,7 @@ from contextlib import suppress
 import pytest
 
 from service.documents import DocumentLimits, read_document
+from service.documents.archive import Archive
 from service.errors import DocumentTooLarge, InvalidRequest, MalformedDocument
 from tests.support.documents import same, translate
 from tests.support.office_files import docx, odt, unzipped, word_xml, zipped
@@ -66,7 +68,7 @@ def test_files_with_much_beside_their_text_are_refused(name: str, content: bytes
 
 
 def test_many_members_are_refused() -> None:
-    with pytest.raises(DocumentTooLarge, match="holds 64 files, the limit is 50"):
+    with pytest.raises(DocumentTooLarge, match="holds more than 50 files, the limit"):
         read_document("a.docx", docx(PARAGRAPH, others={f"{number}.xml": b"" for number in range(61)}), LIMITS)
 
 
@@ -161,7 +163,7 @@ def test_damaged_bytes_are_one_clear_error(name: str) -> None:
 
 HUGE = {
     "attribute": '<w:p a="{}"><w:r><w:t>Hello</w:t></w:r></w:p>'.format("x" * 1_000_000),
-    "attributes": "<w:p {}/>".format(" ".join(f'a{number}="x"' for number in range(100_000))),
+    "attributes": "<w:p {}/>".format(" ".join(f'a{number}="x"' for number in range(256))),
     "empty runs": "<w:p>" + "<w:r/>" * 20_000 + "<w:r><w:t>Hello</w:t></w:r></w:p>",
     "formats": "<w:p>"
     + "".join(f'<w:r><w:rPr><w:sz w:val="{number}"/></w:rPr><w:t>a </w:t></w:r>' for number in range(2_000))
@@ -280,6 +282,118 @@ def test_encodings_that_are_none_of_text_are_refused(encoding: str) -> None:
         read_document("a.po", _catalog(header), LIMITS)
     with pytest.raises(MalformedDocument, match=f"declares the encoding {encoding}, which is not read; save it as UTF"):
         read_document("a.html", f"<meta charset={encoding}><p>Hello".encode(), LIMITS)
+
+
+def _numbered(template: str, number: int) -> str:
+    return " ".join(template.format(index) for index in range(number))
+
+
+_LONG_URI, _LONG_NAME = "u" * 400_000, "a" * 1_025
+_EMPTY, _PREFIXED, _BRACKET = "a{}=''", "q:a{}=''", "a{}='>'"
+_DECLARED_A, _DECLARED_B = "xmlns:a{}='u'", "xmlns:b{}='u'"
+NAMES = {
+    "namespace": (f"<x:a xmlns:q='{_LONG_URI}'/>", "a namespace of more than 1024 characters"),
+    "prefixed attributes": (f"<x:a xmlns:q='{_LONG_URI}' {_numbered(_PREFIXED, 5_000)}/>", "more than 256 attributes"),
+    "attributes": (f"<x:a {_numbered(_EMPTY, 257)}/>", "an element with more than 256 attributes"),
+    "attributes with brackets": (f"<x:a {_numbered(_BRACKET, 9_000)}/>", "more than 256 attributes"),
+    "element": (f"<{_LONG_NAME}/>", "a name of more than 1024 characters"),
+    "attribute": (f"<a {_LONG_NAME}=''/>", "a name of more than 1024 characters"),
+    "namespaces": (
+        f"<a {_numbered(_DECLARED_A, 200)}><a {_numbered(_DECLARED_B, 200)}/></a>",
+        "more than 256 namespaces at one place",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_long_names_and_many_attributes_are_refused(kind: str) -> None:
+    body, error = NAMES[kind]
+    with pytest.raises(DocumentTooLarge, match=f"word/document.xml has .*{error}"):
+        read_document("a.docx", docx(body), DocumentLimits())
+
+
+def test_long_values_of_attributes_are_kept() -> None:
+    picture, path = "x" * 300_000, "'" * 1_000
+    body = f'<x:a a="{picture}" b="&lt;{path}"/>'
+    assert body.encode() in unzipped(translate("a.docx", docx(body + PARAGRAPH)))["word/document.xml"]
+
+
+def test_prefixes_are_those_of_the_scope() -> None:
+    word = 'xmlns:y="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    paragraph = PARAGRAPH.replace("w:", "y:")
+    default = PARAGRAPH.replace("w:", "").replace("<p>", f"<p {word.replace(':y', '', 1)}>")
+    body = f'<x:a {word}>{paragraph}<x:a xmlns:y="urn:y">{paragraph}</x:a>{paragraph}</x:a>{default}<p/>'
+    assert len(read_document("a.docx", docx(body), LIMITS).segments) == 3
+    with pytest.raises(MalformedDocument, match=r"word/document.xml is damaged: the prefix z is not declared"):
+        read_document("a.docx", docx("<z:a/>"), LIMITS)
+
+
+def _span(inside: str, size: int = 60_000) -> bytes:
+    return odt(f"<text:p><text:span a='{'x' * size}'>{inside}</text:span></text:p>")
+
+
+def _language(size: int, number: int) -> bytes:
+    """A Word document in which the first of so many runs of one format has a long language."""
+    first = _RUN.format(f"<w:rPr><w:lang w:val='{'x' * size}'/></w:rPr>")
+    other = "<w:r><w:rPr><w:b/></w:rPr><w:t> b </w:t></w:r>"
+    return _paragraph(first + (other + _RUN.format("")) * number)
+
+
+_ALL_FORMATS = "formats of more than 134217728 bytes for all its words"
+_SPANS = "".join(f"<text:span b='{number}'>a</text:span>" for number in range(3_000))
+FORMATS = {
+    "properties of a run": ("a.docx", _language(70_000, 1), "a format of more than 65536 bytes"),
+    "attributes of a span": ("a.odt", _span("a", 70_000), "a format of more than 65536 bytes"),
+    "spans in spans": ("a.odt", _span(_SPANS), _ALL_FORMATS),
+    "equal spans in spans": ("a.odt", _span("<text:span>a</text:span>" * 3_000), _ALL_FORMATS),
+    "runs that take the format of the first": ("a.docx", _language(60_000, 3_000), _ALL_FORMATS),
+    "links in a span": ("a.odt", _span("<text:a>a</text:a>" * 3_000), _ALL_FORMATS),
+}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_formats_that_would_be_multiplied_are_refused(kind: str) -> None:
+    name, content, error = FORMATS[kind]
+    with pytest.raises(DocumentTooLarge, match=error):
+        read_document(name, content, DocumentLimits())
+
+
+def test_the_translated_document_is_no_larger_than_the_limit() -> None:
+    content = _language(20_000, 5)
+    assert len(unzipped(translate("a.docx", content))["word/document.xml"]) > 120_000
+    with pytest.raises(DocumentTooLarge, match="becomes larger than 100000 bytes, the limit"):
+        translate("a.docx", content, limits=LIMITS)
+
+
+def _with_extra_fields(extra: bytes, comment: bytes = b"") -> bytes:
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w") as archive:
+        archive.comment = comment
+        for number in range(20):
+            info = zipfile.ZipInfo(f"{number}.xml", (2024, 5, 17, 10, 30, 0))
+            info.extra = extra
+            archive.writestr(info, b"")
+    return output.getvalue()
+
+
+@pytest.mark.parametrize("comment", [b"", b"PK", bytes(2)], ids=["none", "text", "zeros"])
+def test_many_extra_fields_are_refused(comment: bytes) -> None:
+    with pytest.raises(DocumentTooLarge, match="extra fields of more than 1024 bytes"):
+        read_document("a.docx", _with_extra_fields(b"\x99\x99\0\0" * 10_000, comment), DocumentLimits())
+    assert len(Archive(_with_extra_fields(b"\x99\x99\0\0" * 10, comment), DocumentLimits()).names) == 20
+
+
+def test_a_long_list_of_files_is_refused() -> None:
+    content = zipped({"x" * 30_000 + str(number): b"" for number in range(40)}, method=zipfile.ZIP_STORED)
+    with pytest.raises(DocumentTooLarge, match="a list of files of more than 1048576 bytes"):
+        read_document("a.docx", content, DocumentLimits())
+
+
+def test_line_breaks_and_entities_in_xml_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.documents.document._MAX_PIECES", 1_000)
+    for text in ("\n" * 1_001, "&amp;" * 1_001):
+        with pytest.raises(DocumentTooLarge, match="more than 1000 line breaks and entities in XML"):
+            read_document("a.docx", docx(f"<x:a>{text}</x:a>"), LIMITS)
 
 
 def test_fields_in_fields_are_limited() -> None:

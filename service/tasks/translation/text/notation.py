@@ -15,6 +15,8 @@ _SEPARATORS = {
 }
 """The decimal separator and the thousands separator, by language."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NO_WHOLE = re.compile(r"(?<![\d.,])\.(?=\d)")
+"""The point of a number without digits before it, as English has it: `.5`."""
 _MERIDIEM = re.compile(r"(\d{1,2})(?:[:.](\d\d))? ?([AaPp])\.?[Mm]\.?")
 _ENGLISH_ORDINAL, _GERMAN_ORDINAL = re.compile(r"(\d[\d,]*)(?:st|nd|rd|th)"), re.compile(r"(\d{1,3})\.")
 _ENGLISH_DECADE, _GERMAN_DECADE = re.compile(r"(\d+)s"), re.compile(r"(\d+)er(?: Jahren?)?")
@@ -48,6 +50,8 @@ def _render_number(text: str, source: str, target: str) -> str:
         return f"{decade[1]}er Jahren" if target == "de" else text
     if source == "de" and (decade := _GERMAN_DECADE.fullmatch(text)):
         return f"{decade[1]}s" if target == "en" else text
+    if source in _SEPARATORS and target in _SEPARATORS and _SEPARATORS[source][0] == "." != _SEPARATORS[target][0]:
+        text = _NO_WHOLE.sub("0.", text)
     return _NUMBER.sub(lambda number: _separate(number[0], source, target), text)
 
 

@@ -35,10 +35,18 @@ _CURRENCY_CODES = "USD|EUR|GBP|CHF|JPY|CNY"
 # Not within a word, a number or an address.
 _START, _END = r"(?<![\w.,:/-])", r"(?![\w]|[.,:/-]\d)"
 _DIGIT_OR_INNER_STOP = re.compile(r"\d|\w\.\w")
-_DIGITS = r"\d+(?:[.,]\d+)*"
+_DIGITS = r"(?:\d+(?:[.,]\d+)*|(?<![\w.,])\.\d+)"
 _NUMERIC_DATE = r"(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}(?P<SEPARATOR>[./-])\d{1,2}(?P=SEPARATOR)(?:\d{4}|\d\d))"
 _ENGLISH_MERIDIEM = r"\d{1,2}(?:[:.]\d\d)? ?(?:[ap]\.m(?:\.(?!\s*$|[\"')\]]*\s+[A-Z]))?|[AaPp][Mm](?![\w.]\w))"
 _CLOCK = r"\d{1,2}:\d\d(?::\d\d)?"
+_TIMESTAMP = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?(?!\w)"
+_DOI = r"10\.\d{4,9}/[\w.()/:;-]{0,100}\w"
+_ANGLE_OR_LENGTH = (
+    r"\d{1,3}\u00b0 ?\d{1,2}['\u2032\u2019](?: ?\d{1,2}(?:[.,]\d+)?[\"\u2033\u201d])?(?: ?[NSEWO](?!\w))?"
+    r"|\d{1,3}['\u2032\u2019] ?\d{1,2}[\"\u2033\u201d]|\d{1,4}[\u2032\u2033]"
+)
+"""Degrees and minutes, feet and inches."""
+_SWISS = r"\d{1,3}(?:['\u2019]\d{3})+(?:\.\d+)?(?!\w)"
 _PHONE = r"(?:\+\d{1,3}|\(?0\d{1,5}\)?)(?:[ /-]{1,3}\(?\d{1,8}\)?){1,5}"
 _VERSION_WORDS = {
     "en": ("version ", "Version ", "chapter ", "Chapter ", "section ", "Section ", "release ", "Release "),
@@ -64,7 +72,7 @@ _LONG_NUMBER = r"(?<![\w.,])(?=(?:[.,:/-]?\d){5}|\d+\.\d+\.\d)\d+(?:[.,:/-]\d+)*
 
 @lru_cache(maxsize=64)
 def number_pattern(language: str, other: str = "") -> str:
-    """A pattern with the groups DATE, TIME, CODE and NUMBER; one of them matches.
+    """A pattern with the groups EXACT (codes that look like numbers), DATE, TIME, CODE and NUMBER; one of them matches.
 
     Args:
         language: the language of the text; "" finds long numbers only.
@@ -75,6 +83,7 @@ def number_pattern(language: str, other: str = "") -> str:
     dates = [_NUMERIC_DATE]
     if language in MONTHS and other in MONTHS:
         dates = [*_month_dates(language), *dates]
+    exact = "|".join((_TIMESTAMP, _DOI, _ANGLE_OR_LENGTH, _SWISS))
     groups = {
         "DATE": f"{_START}(?:{'|'.join(dates)}){_END}",
         "TIME": f"{_START}(?:{_times(language)}){_END}",
@@ -82,7 +91,8 @@ def number_pattern(language: str, other: str = "") -> str:
         "NUMBER": _numbers(language),
     }
     # None begins within a word: said once, it saves trying each of them at every letter.
-    return rf"(?<!\w)(?:{'|'.join(f'(?P<{name}>{pattern})' for name, pattern in groups.items())})"
+    patterns = "|".join(f"(?P<{name}>{pattern})" for name, pattern in groups.items())
+    return rf"(?<!\w)(?:(?P<EXACT>(?<![\w.,:/-])(?:{exact}))|{patterns})"
 
 
 def may_have_numbers(text: str) -> bool:
@@ -108,7 +118,7 @@ def _month_dates(language: str) -> list[str]:
 
 def _times(language: str) -> str:
     if language == "de":
-        return rf"\d{{1,2}}\.\d\d(?= ?Uhr)|{_CLOCK}"
+        return rf"\d{{1,2}}\.\d\d(?= ?Uhr)|\d{{1,2}}(?::\d\d)?[AaPp][Mm](?!\w)|{_CLOCK}"
     return f"{_ENGLISH_MERIDIEM}|{_CLOCK}" if language == "en" else _CLOCK
 
 

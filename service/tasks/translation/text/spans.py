@@ -169,7 +169,8 @@ def gaps_between(start: int, stop: int, spans: Iterable[Span]) -> Iterator[Range
 def _matches(pattern: re.Pattern[str], text: str, start: int, stop: int) -> Iterator[Span]:
     for match in pattern.finditer(text, start, stop):
         assert match.lastgroup is not None
-        yield Span(match.start(), match.end(), SpanKind[match.lastgroup])
+        kind = SpanKind.CODE if match.lastgroup == "EXACT" else SpanKind[match.lastgroup]
+        yield Span(match.start(), match.end(), kind)
 
 
 def _with_names(text: str, spans: Sequence[Span], names: FindsNames) -> list[Span]:

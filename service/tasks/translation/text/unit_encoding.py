@@ -22,6 +22,8 @@ from service.tasks.translation.text.truecasing import Truecaser, capitalizes_nou
 _WORD = re.compile(r"\w+")
 _COLON = re.compile(r"\s*[:\uff1a]")
 _AMPERSAND = re.compile(r"(?<= )&(?= )|(?<=[^\W\d_]{2})&(?=[^\W\d_]{2})")
+_DOUBLE_HYPHEN = re.compile(r"(?<=\w)--+(?=\w)")
+"""A dash of typewriters, for which a comma is read: translators make digits of it."""
 _AND = {"de": "und", "en": "and", "es": "y", "fr": "et", "it": "e", "nl": "en", "pt": "e"}
 """What is read for an ampersand between words, by language: sentences to train on have few, so that the words after it
 would be lost."""
@@ -178,6 +180,7 @@ class UnitEncoder:
 
     def _normalize(self, words: str) -> str:
         plain = clean(words)
+        plain = _DOUBLE_HYPHEN.sub(", ", plain) if "--" in plain else plain
         return _AMPERSAND.sub(self._read_ampersand, plain) if "&" in plain else plain
 
     def _read_ampersand(self, ampersand: re.Match[str]) -> str:

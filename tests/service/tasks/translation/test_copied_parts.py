@@ -19,9 +19,9 @@ _AMOUNTS = {
 """`~` is the space."""
 
 
-def answers(pair: str, texts: list[str], *, is_html: bool = False) -> list[str]:
+def answers(pair: str, texts: list[str], *, is_html: bool = False, beam_size: int | None = 1) -> list[str]:
     predictor = translator(pair)
-    request = predictor.parse(predictor.routes["/v1/translate"](texts=texts, beam_size=1))
+    request = predictor.parse(predictor.routes["/v1/translate"](texts=texts, beam_size=beam_size))
     request = request.mark_html() if is_html else request
     results: list[dict[str, Any]] = predictor.postprocess(request, predictor.infer(predictor.preprocess(request)))[
         "results"
@@ -102,3 +102,24 @@ def test_signs_quotes_and_brackets_stay_with_what_they_are_attached_to(pair: str
 )
 def test_punctuation_of_the_sentence_is_left_to_it(pair: str, text: str, answer: str) -> None:
     assert answers(pair, [text]) == [answer]
+
+
+@pytest.mark.parametrize(
+    ("pair", "text", "answer"),
+    [
+        ("en-de", "The price is .5 today.", "Der Preis ist heute 0,5."),
+        ("en-de", "It costs $.50 and weighs .5 kg.", "Es kostet $0,50 und wiegt 0,5 kg."),
+        ("en-de", "Wait--I am coming.", "Warte, ich komme."),
+        ("en-de", "It is 2024-01-31T10:00:00Z now.", "Es ist jetzt 2024-01-31T10:00:00Z."),
+        ("en-de", "It is 1'000 here.", "Es ist 1'000 hier."),
+        ("en-de", "He is 5'10\" tall.", "Er ist 5'10\" groß."),
+        ("de-en", "Es ist 1°30' hier.", "It's 1°30' here."),
+        ("en-de", "See 10.1000/182 now.", "Wir sehen jetzt 10.1000/182."),
+        ("de-en", "Der Laden öffnet um 3:00pm heute.", "The store opens at 3:00pm today."),
+        ("en-de", "I have 10+ dogs.", "Ich habe 10+ Hunde."),
+        ("en-de", "Call (555)123-4567 now.", "Rufen Sie jetzt (555)123-4567 an."),
+        ("en-de", "5 / 3 is big.", "5 / 3 ist groß."),
+    ],
+)
+def test_numbers_come_through_whole(pair: str, text: str, answer: str) -> None:
+    assert answers(pair, [text], beam_size=None) == [answer]

@@ -70,10 +70,10 @@ def lines(content: bytes, name: str, encoding: str = "") -> list[str]:
 
 def decodable_lines(content: bytes, name: str, encoding: str = "") -> list[str | None]:
     """As `lines`, but None instead of a line that is not in the encoding."""
-    mark, actual = next(((mark, code) for mark, code in _BYTE_ORDER_MARKS if content.startswith(mark)), (b"", ""))
+    mark, actual = byte_order_mark(content)
     body = content[len(mark) :]
     actual = actual or _encoding(body, encoding)
-    if not mark and not encoding and body[:4096].count(0) > len(body[:4096]) // 4:
+    if not mark and not encoding and looks_like_utf_16(body):
         raise DatasetError(
             f"{name}: looks like UTF-16 without a byte order mark; save it as UTF-8, or add --encoding utf-16-le"
         )
@@ -89,6 +89,16 @@ def decodable_lines(content: bytes, name: str, encoding: str = "") -> list[str |
         except UnicodeDecodeError:
             rows.append(None)
     return rows[:-1] if body.endswith(b"\n") else rows
+
+
+def byte_order_mark(content: bytes) -> tuple[bytes, str]:
+    """The byte order mark with which a content begins, and the encoding that it says; both empty for none."""
+    return next(((mark, code) for mark, code in _BYTE_ORDER_MARKS if content.startswith(mark)), (b"", ""))
+
+
+def looks_like_utf_16(content: bytes) -> bool:
+    """Whether a content without a byte order mark holds as many zero bytes as UTF-16 has."""
+    return content[:4096].count(0) > len(content[:4096]) // 4
 
 
 def _encoding(body: bytes, named: str) -> str:

@@ -150,6 +150,12 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
     ),
     "all rows wide": (b"2 2\na 1 2 3\nb 1 2 3\n", ":2: the row has 3 numbers, not 2"),
     "empty line": (b"a 1 2\n\nb 1 2\n", ":2: is an empty line, not a word and 2 numbers"),
+    "empty lines below a header": (b"2 2\na 1 2\n\nb 1 2\n", ":3: is an empty line, not a word and 2 numbers"),
+    "empty lines between all rows": (
+        b"3 2\n\na 1 2\n\t\nb 1 2\r\n\r\nc 1 2\n\n\n",
+        r":2: is an empty line(?s:.*:4: is an empty line.*:6: is an empty line.*--skip-bad)",
+    ),
+    "empty lines and fewer rows than promised": (b"3 2\na 1.25 2\n\nb 1.25 2\n", ":3: is an empty line"),
     "not a number": (b"a 1 2\nb 1 2,5\n", ":2: '2,5' is not a number"),
     "not a number at the end": (b"a 1 2\nb 1 2x\n", ":2: '2x' is not a number"),
     "number with underscores": (b"a 1 2\nb 1 1_0\n", ":2: '1_0' is not a number"),
@@ -187,6 +193,14 @@ def test_a_bad_file_is_named_with_the_place(name: str, tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(DatasetError, match=f"^{path}{message}"):
         read_vectors(path)
+
+
+def test_empty_lines_are_left_out_and_are_no_rows(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.txt"
+    path.write_bytes(b"2 2\na 1 2\n\nb 1 2\n")
+    with open_vectors(path, skip_bad=True) as file:
+        assert [word for block in file.blocks() for word in block.words] == ["a", "b"]
+        assert (file.skipped, file.notes) == (1, [])
 
 
 def test_a_format_that_is_given_must_be_the_files(tmp_path: Path) -> None:

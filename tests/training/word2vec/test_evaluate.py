@@ -133,7 +133,7 @@ def test_only_pairs(tmp_path: Path) -> None:
         ("pairs", b"a b 1\na b\n", "own:2: is 'a b', not two words and a number"),
         ("pairs", b"a\tb\tmuch\n", "own:1: is 'a.tb.tmuch', not two words and a number"),
         ("pairs", b"a\tb\tnan\n", "own:1: "),
-        ("pairs", b"a\tb\xff\t1\n", "own: is not UTF-8 .byte 3."),
+        ("pairs", b"a\tb\xff\t1\n", "own:1: is not UTF-8; save"),
         ("analogies", None, "own: cannot be read .No such file"),
     ],
 )

@@ -114,6 +114,20 @@ def test_a_letter_across_two_blocks(tmp_path: Path) -> None:
     assert set(parts) == {"aä", "ä"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
+def test_byte_order_marks_tell_the_encoding(encoding: str, packed: bool, tmp_path: Path) -> None:
+    content = ("Ein Öl 😀\r\n\n" + "Zwei äöü\n" * 200_000).encode(encoding)
+    path = tmp_path / ("a.txt.gz" if packed else "a.txt")
+    path.write_bytes(gzip.compress(content, 1) if packed else content)
+    assert read(path) == ["Ein Öl 😀", *200_000 * ["Zwei äöü"]]
+
+
+def test_big_endian_utf_16(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("\ufeffeins\nzwei".encode("utf-16-be"))
+    assert read(tmp_path / "a.txt") == ["eins", "zwei"]
+
+
 GZIPPED = gzip.compress(random.Random(0).randbytes(4000).hex().encode())
 
 
@@ -122,7 +136,12 @@ GZIPPED = gzip.compress(random.Random(0).randbytes(4000).hex().encode())
     [
         ("a.txt", "good\ncaf\xe9 bad\n".encode("latin1"), r"a\.txt, line 2: is not UTF-8; convert it.*iconv"),
         ("a.txt", "cut café".encode()[:-1], r"a\.txt, line 1: is not UTF-8"),
-        ("a.txt", b"\xff\xfea\0b\0", r"a\.txt, line 1: is not UTF-8"),
+        ("a.txt", b"\xff\xfea\0\n\0b", r"a\.txt, line 2: is no valid UTF-16-LE, which the first bytes"),
+        (
+            "a.txt",
+            "one\ntwo".encode("utf-16-be"),
+            r"a\.txt: looks like UTF-16 without .*; convert it.*iconv -f utf-16le",
+        ),
         ("a.bin", b"text\nmore\n\0\1\2", r"a\.bin, line 3: holds a zero byte"),
         ("a.zip", zip_file({"b.txt": b"x\n\xff"}), r"a\.zip, b\.txt, line 2: is not UTF-8"),
         ("a.gz", b"no", r"a\.gz: cannot be unpacked"),

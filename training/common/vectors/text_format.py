@@ -21,7 +21,7 @@ _LONGEST_NUMBER = 64
 def text_blocks(
     stream: BinaryIO, checks: RowChecks, *, dimensions: int, line: int, rows: int | None
 ) -> Generator[Block, None, int]:
-    """Read to the end of the file; empty lines at its end are left out.
+    """Read to the end of the file; empty lines at its end are left out, others are unusable rows.
 
     Args:
         stream: positioned at the start of a line.
@@ -31,24 +31,28 @@ def text_blocks(
         rows: number of rows that the header promises and the file must have; None for any.
 
     Returns:
-        The number of rows, unusable ones included.
+        The number of rows, unusable ones included, empty lines not.
     """
-    first = line
+    first, empty = line, 0
     for lines in _lines(stream, checks, longest=MAX_WORD_BYTES + _LONGEST_NUMBER * dimensions):
         numbers = range(line, line + len(lines))
         line += len(lines)
-        if rows is not None and line - first > rows:
+        empty += sum(not text or text.isspace() for text in lines)
+        # Before the number of rows is checked: empty lines and other unusable rows are listed rather than that.
+        block = _block(lines, checks, dimensions, lambda row, numbers=numbers: f":{numbers[row]}")  # type: ignore[misc]
+        if rows is not None and line - first - empty > rows:
             raise DatasetError(
                 f"{checks.path}:{first + rows}: the header promises {rows:,} rows, here is one more; "
                 "where only the header is wrong, add --ignore-header"
             )
-        yield _block(lines, checks, dimensions, lambda row, numbers=numbers: f":{numbers[row]}")  # type: ignore[misc]
-    if rows is not None and line - first < rows:
+        yield block
+    count = line - first - empty
+    if rows is not None and count < rows:
         raise DatasetError(
-            f"{checks.path}:{line - 1}: the file ends here, the header promises {rows:,} rows, not {line - first:,}; "
+            f"{checks.path}:{line - 1}: the file ends here, the header promises {rows:,} rows, not {count:,}; "
             "it was cut off, or the header is wrong: then add --ignore-header"
         )
-    return line - first
+    return count
 
 
 def text_dimensions(lines: list[bytes]) -> int:

@@ -17,6 +17,7 @@ from typing import BinaryIO, cast
 from training.common.data_files import TEXT8, WIKIPEDIA_EN_2015
 from training.common.downloads import fetch_path
 from training.common.errors import DatasetError
+from training.common.text_decoding import byte_order_mark, looks_like_utf_16
 
 _BLOCK = 1 << 20
 _MAX_PARAGRAPH = 1 << 16  # characters; longer paragraphs are split
@@ -111,20 +112,28 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _lines(name: str, stream: BinaryIO) -> Iterator[str]:
-    """Decode a stream into lines without line ends; lines longer than `_MAX_PARAGRAPH` are split."""
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    """Decode a stream into lines without line ends; lines longer than `_MAX_PARAGRAPH` are split.
+
+    It is UTF-8, or what its byte order mark says.
+    """
+    block = stream.read(_BLOCK)
+    mark, encoding = byte_order_mark(block)
+    if not mark and looks_like_utf_16(block):
+        raise DatasetError(
+            f"{name}: looks like UTF-16 without a byte order mark; convert it, as in: "
+            "iconv -f utf-16le -t utf-8 old.txt > new.txt"
+        )
+    block = block[len(mark) :]
+    decoder = codecs.getincrementaldecoder(encoding or "utf-8")()
     line_number, rest = 1, ""
     at_end = False
     while not at_end:
-        block = stream.read(_BLOCK)
         at_end = not block
         try:
             text = decoder.decode(block, final=at_end)
         except UnicodeDecodeError as error:
-            line = line_number + error.object[: error.start].count(b"\n")
-            raise DatasetError(
-                f"{name}, line {line}: is not UTF-8; convert it, as in: iconv -f latin1 -t utf-8 old.txt > new.txt"
-            ) from error
+            line = line_number + error.object[: error.start].decode(encoding or "utf-8", "ignore").count("\n")
+            raise DatasetError(f"{name}, line {line}: {_undecodable(encoding)}") from error
         if "\0" in text:
             line = line_number + text[: text.index("\0")].count("\n")
             raise DatasetError(f"{name}, line {line}: holds a zero byte, so it is no text; leave the file out")
@@ -135,7 +144,15 @@ def _lines(name: str, stream: BinaryIO) -> Iterator[str]:
         if len(rest) > _MAX_PARAGRAPH:
             *complete, rest = _split_long(rest)
             yield from complete
+        block = b"" if at_end else stream.read(_BLOCK)
     yield from _split_long(rest)
+
+
+def _undecodable(encoding: str) -> str:
+    """What is wrong with a line, and the remedy; the encoding is that of a byte order mark, or empty."""
+    if encoding and encoding != "utf-8":
+        return f"is no valid {encoding.upper()}, which the first bytes of the file say it is; get the file again"
+    return "is not UTF-8; convert it, as in: iconv -f latin1 -t utf-8 old.txt > new.txt"
 
 
 def _split_long(line: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,53 @@ def test_packed_files(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
     path = tmp_path / "X.IOB2.packed"
     path.write_bytes(pack(b"a O\nb O\n\nc O\n"))
     assert [sentence.words for sentence in load_data(DataConfig(train=str(path))).splits["train"]] == [("a", "b")]
+
+
+@pytest.mark.parametrize(
+    "header", ["token\tpos", "Word\tTag", "TOKEN\tNER-Tag", "# word\tlabel", "#form\tupos", "Wort\tPOS"]
+)
+@pytest.mark.parametrize("before", ["", "\n", "# a comment\n"], ids=["first", "after-an-empty-line", "after-a-comment"])
+def test_a_first_line_that_names_the_columns_is_left_out(header: str, before: str) -> None:
+    file = read(f"{before}{header}\nHunde\tNN\nbellen\tVV\n\nja\tADV\n")
+    assert [sentence.words for sentence in file.sentences] == [("Hunde", "bellen"), ("ja",)]
+    assert file.sentences[0].location == f"f.txt:{2 + before.count(chr(10))}"
+    name = header.split("\t")[1].lower()
+    assert file.reading == f"f.txt: column 2 ({name}) is read as plain tags"
+    assert file.notes[0].startswith("f.txt: the first line names the columns (")
+
+
+def test_names_of_columns_choose_one() -> None:
+    text = "token\tlemma\tpos\tner\nAnna\tAnna\tNE\tB-PER\nruft\trufen\tVV\tO\n"
+    assert read(text).sentences[0].tags == ("B-PER", "O")
+    assert read(text, column="pos").sentences[0].tags == ("NE", "VV")
+    assert read(text, column="2", scheme="none").sentences[0].tags == ("Anna", "rufen")
+    assert words("id\ttoken\tpos\n1\ta\tX\n2\tb\tY\n") == [("a", "b")]
+
+
+@pytest.mark.parametrize("first", ["pos\tNN", "token\tNN", "Word\tPROPN", "The\tTag"])
+def test_a_first_line_of_a_word_and_its_tag_stays(first: str) -> None:
+    assert words(f"{first}\nHunde\tNN\n") == [(first.split("\t")[0], "Hunde")]
+
+
+@pytest.mark.parametrize("header", ["tag\tword", "Sentence #\tWord\tTag"])
+def test_words_that_do_not_come_first_are_refused(header: str) -> None:
+    row = "\t".join("abc"[: header.count("\t") + 1])
+    assert re.match(r"f.txt:1: says that column 2 holds the words; .* column 1,", error_message(f"{header}\n{row}\n"))
+
+
+@pytest.mark.parametrize(
+    ("tags", "reading"),
+    [
+        (("I-PER", "O"), "spans in IOB1"),
+        (("B-PER", "O"), "spans in IOB2"),
+        (("S-PER", "O"), "spans in BIOES"),
+        (("NOUN", "VERB"), "plain tags"),
+    ],
+)
+def test_the_log_says_what_was_read(tags: tuple[str, str], reading: str, tmp_path: Path) -> None:
+    path = tmp_path / "f.txt"
+    path.write_text("".join(f"Anna\tx\t{tags[0]}\nruft\ty\t{tags[1]}\n\n" for _ in range(20)))
+    assert load_data(DataConfig(train=str(path))).notes[0] == f"{path}: column 3 is read as {reading}"
 
 
 def test_comments_do_not_count_as_columns() -> None:

@@ -3,9 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from training.bilstm_crf.data.conll_table import Row, Table, column_count
+from training.bilstm_crf.data.header_line import header_of
 from training.common.errors import DatasetError
 from training.common.files import split_fields
 from training.common.line_faults import LineFaults
@@ -29,13 +31,25 @@ _PADDING = " \r\f\v"
 def read_table(lines: Sequence[str | None], name: str) -> Table:
     """Read a column file, and record its bad lines: those with other columns than the others, or without a word.
 
+    A first line that names the columns is left out.
+
     Args:
         lines: the lines of the file; None for those that could not be decoded.
         name: name of the file.
 
     Raises:
-        DatasetError: there are no words at all, or only one column.
+        DatasetError: there are no words at all, only one column, or a first line names another column as that of words.
     """
+    header = header_of(lines, _splitter(lines))
+    if header is None:
+        return _read_rows(lines, name)
+    table = _read_rows([*lines[: header.line - 1], "", *lines[header.line :]], name)
+    header.check_word_column(table.word, name)
+    return replace(table, header=header.names)
+
+
+def _read_rows(lines: Sequence[str | None], name: str) -> Table:
+    """Read a column file without a line that names the columns."""
     split = _splitter(lines)
     conllu = unpacked_name(name).endswith((".conllu", ".conllup"))
     if conllu or _numbers_words(list(islice(_sentences(lines, split, _starts_with_hash), _PROBED_SENTENCES))):

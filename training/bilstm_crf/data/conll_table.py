@@ -32,6 +32,8 @@ class Table:
     """Index of the column of words; 1 if the first column numbers them (CoNLL-U, Universal NER)."""
     faults: LineFaults
     """The lines that cannot be used."""
+    header: tuple[str, ...] = ()
+    """The names in a first line that names the columns, in lower case; empty without one."""
 
     def where(self, row: Row) -> str:
         """The location of a row for error messages: `file:line`."""
@@ -50,7 +52,7 @@ class Table:
         return list(range(self.word + 1, self.width))
 
     def column_name(self, index: int) -> str:
-        """The name of a column, or its number from 1."""
+        """The name of a column in CoNLL-U, or its number from 1."""
         return self.columns[index] if self.columns else str(index + 1)
 
     def column(self, requested: str) -> int:
@@ -61,6 +63,8 @@ class Table:
         """
         if requested.lower() in self.columns and requested.lower() not in _NOT_TAGS:
             return self.columns.index(requested.lower())
+        if not self.columns and requested.lower() in self.header[self.word + 1 : self.width]:
+            return self.header.index(requested.lower(), self.word + 1)
         if re.fullmatch(r"-?\d+", requested):
             number = int(requested)
             index = number - 1 if number > 0 else self.width + number

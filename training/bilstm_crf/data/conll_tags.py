@@ -50,6 +50,8 @@ class TaggedFile:
     sentences: list[Sentence]
     notes: tuple[str, ...] = ()
     """What was left out of it."""
+    reading: str = ""
+    """A note on the column that was read, and the scheme of its tags."""
 
 
 def read_sentences(content: bytes, name: str, options: ReadOptions, kind: Kind | None = None) -> TaggedFile:
@@ -72,7 +74,8 @@ def read_sentences(content: bytes, name: str, options: ReadOptions, kind: Kind |
     kind = kind or _kind(table, column, options)
     if kind == "spans":
         _check_span_tags(table, column, options.scheme)
-    notes = []
+    header = f"{name}: the first line names the columns ({', '.join(table.header)}), left out"
+    notes = [header] if table.header else []
     if table.faults and options.skip_bad:
         table, note = _without_bad_lines(table)
         notes.append(note)
@@ -86,7 +89,18 @@ def read_sentences(content: bytes, name: str, options: ReadOptions, kind: Kind |
             notes.append(note)
         notes.append(continuation_note(table, column, options.scheme))
     check_label_count(table, column, kind)
-    return TaggedFile(kind, list(_sentences(table, column, kind, rows)), tuple(filter(None, notes)))
+    sentences = list(_sentences(table, column, kind, rows))
+    return TaggedFile(kind, sentences, tuple(filter(None, notes)), _reading(table, column, kind, options.scheme))
+
+
+def _reading(table: Table, column: int, kind: Kind, scheme: SchemeChoice) -> str:
+    """A note on how the file was read."""
+    named = f" ({table.header[column]})" if not table.columns and column < len(table.header) else ""
+    content = "plain tags"
+    if kind == "spans":
+        tags = ([table.tag(row, column) for row in rows] for rows in table.sentences)
+        content = f"spans in {(guess_scheme(tags) if scheme in ('auto', 'none') else scheme).upper()}"
+    return f"{table.name}: column {table.column_name(column)}{named} is read as {content}"
 
 
 def _lines(content: bytes, name: str, options: ReadOptions) -> Sequence[str | None]:

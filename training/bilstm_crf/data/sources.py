@@ -122,7 +122,7 @@ def _load_files(config: DataConfig) -> TaggedData:
         raise ConfigError(_NOTHING_TO_MARK)
     check_encoding(config.encoding)
     train = _read_file(config.train, config, None)
-    splits, notes = {"train": train.sentences}, [*train.notes]
+    splits, notes = {"train": train.sentences}, [train.reading, *train.notes]
     sources = {split: source for split, source in (("dev", config.dev), ("test", config.test)) if source}
     for split, source in sources.items():
         file = _read_file(source, config, train.kind)

@@ -12,18 +12,18 @@ from service.documents.entities import decode_entities
 from service.errors import DocumentTooLarge, MalformedDocument
 from service.limits import variable
 
-_MAX_SEGMENTS = 100_000
+_MAX_SEGMENTS = 50_000
 """Maximum number of segments; a long novel has about 10,000."""
-_MAX_ELEMENTS = 1_000_000
-"""Maximum number of elements of XML that are read; takes about 10 seconds. A long novel has about 200,000."""
+_MAX_ELEMENTS = 300_000
+"""Maximum number of elements of XML that are read; takes about 3 seconds. A long novel has about 200,000."""
 _MAX_OVERHEAD = 10
 """Characters of a text file, for each character that may be translated: times, tags and comments are most of some."""
-_MAX_PIECES = 2_000_000
+_MAX_PIECES = 1_000_000
 """Maximum number of line breaks and entities in the text of XML, each of which is an event of the parser."""
 _MAX_FORMATS = 2
 """Bytes of the formats of all words, for each byte that a document may have: outer formats count for all words."""
-_MAX_PARTS = 500_000
-"""Maximum number of parts of all paragraphs with text; takes about 100 MB of memory."""
+_MAX_PARTS = 250_000
+"""Maximum number of parts of all paragraphs with text; takes about 50 MB of memory."""
 _TAG = re.compile(r"<[^<>]*>")
 
 

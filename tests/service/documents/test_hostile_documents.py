@@ -49,6 +49,21 @@ def test_many_elements_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         read_document("a.docx", docx("<w:p/>" * 1_000), LIMITS)
 
 
+MANY = {
+    "entities": ("a.html", b"&a" * 500_001, "more than 500000 entities"),
+    "tags": ("a.html", b"<b title=x>" * 250_001, "more than 250000 tags"),
+    "lines": ("a.txt", b"a\n\n" * 50_001, "more than 50000 paragraphs and other texts"),
+    "captions": ("a.srt", b"00:01,0 --> 00:02,0\na\n\n" * 50_001, "more than 50000 paragraphs and other texts"),
+}
+
+
+@pytest.mark.parametrize("kind", MANY)
+def test_many_small_parts_are_refused(kind: str) -> None:
+    name, content, error = MANY[kind]
+    with pytest.raises(DocumentTooLarge, match=error):
+        read_document(name, content, DocumentLimits())
+
+
 def test_a_long_list_of_content_types_is_refused() -> None:
     content = zipped({"[Content_Types].xml": "<T>" + "<O/>" * 300_000 + "</T>"})
     with pytest.raises(DocumentTooLarge, match="list of content types of more than 1048576 bytes"):

@@ -217,5 +217,5 @@ def test_long_tags_are_not_part_of_a_text() -> None:
 
 
 def test_too_many_tags_are_refused() -> None:
-    with pytest.raises(DocumentTooLarge, match="more than 500000 tags"):
+    with pytest.raises(DocumentTooLarge, match="more than 250000 tags"):
         read_document("a.html", b"<b>" * 500_001, DocumentLimits())

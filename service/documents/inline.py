@@ -121,15 +121,16 @@ def _cut(item: Item, most: int) -> Iterator[Item]:
 def _separating_containers(items: Sequence[Item], *, all_of_them: bool) -> set[int]:
     """The indices of the tags of containers that cannot be in a segment, because a line break or tab is in them."""
     separators: set[int] = set()
-    open_containers: list[tuple[int, bool]] = []
+    open_containers: list[int] = []
+    last_break = -1
     for index, item in enumerate(items):
         if item.kind is ItemKind.BREAK:
-            open_containers = [(start, True) for start, _ in open_containers]
+            last_break = index
         elif item.kind is ItemKind.OPEN:
-            open_containers.append((index, all_of_them))
+            open_containers.append(index)
         elif item.kind is ItemKind.CLOSE:
-            start, separates = open_containers.pop()
-            if separates:
+            start = open_containers.pop()
+            if all_of_them or start < last_break:
                 separators |= {start, index}
     return separators
 

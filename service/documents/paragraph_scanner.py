@@ -43,7 +43,9 @@ class _Frame:
     """Whether nothing in it is translated."""
     detail: str = ""
     style: int | None = None
-    """Of a FORMAT, the number of its format once there was something in it."""
+    """Of a FORMAT or CONTAINER, the number of its format, if `has_style`."""
+    has_style: bool = False
+    """Whether there was something in it, so that its format is known."""
     items: list[Item] = field(default_factory=list)
     """Of the paragraph that it is or is in."""
     texts: list[str] = field(default_factory=list)
@@ -172,15 +174,15 @@ class ParagraphScanner:
 
     def _style(self) -> int | None:
         """The number of the format of words at this place; None if they have none."""
-        formats: list[_Frame] = []
+        inner: list[_Frame] = []
         for frame in reversed(self._frames):
-            if frame.role is Role.PARAGRAPH or frame.style is not None:
+            if frame.role is Role.PARAGRAPH or frame.has_style:
                 break
-            if frame.role is Role.FORMAT:
-                formats.append(frame)
+            inner.append(frame)
         number = frame.style
-        for own in reversed(formats):
-            number = own.style = self._style_number(own, number)
+        for own in reversed(inner):
+            number = own.style = self._style_number(own, number) if own.role is Role.FORMAT else number
+            own.has_style = True
         return number
 
     def _style_number(self, frame: _Frame, enclosing: int | None) -> int:

@@ -234,6 +234,16 @@ _FIELD = (
 )
 _RUN = "<w:r>{}<w:t>a</w:t></w:r>"
 _UTF16_SPACES = codecs.BOM_UTF16_LE + (" " * 60_000 + "<a/>").encode("utf-16-le")
+
+
+def _in_span(inside: str) -> bytes:
+    return odt("<text:p><text:span>" + "<text:a>" * 240 + inside + "</text:a>" * 240 + "</text:span></text:p>")
+
+
+def _in_links(inside: str) -> bytes:
+    return _paragraph("<w:hyperlink>" * 240 + inside + "</w:hyperlink>" * 240)
+
+
 BACKTRACKING: dict[str, Callable[[], tuple[str, bytes]]] = {
     "indentation": lambda: ("a.docx", _paragraph("<w:r><w:t>x" + "\n" * 20_000 + "x</w:t></w:r>")),
     "indentation before": lambda: ("a.docx", _paragraph("<w:r><w:t>" + " \n" * 20_000 + "x</w:t></w:r>")),
@@ -244,6 +254,12 @@ BACKTRACKING: dict[str, Callable[[], tuple[str, bytes]]] = {
     "languages": lambda: ("a.docx", _paragraph(_RUN.format(f"<w:rPr><!--{'<lang ' * 9_000}--></w:rPr>"))),
     "revisions": lambda: ("a.docx", _paragraph(_RUN.format(f"<w:rPr><!--{' rsid' * 9_000}--></w:rPr>"))),
     "properties": lambda: ("a.docx", _paragraph(_RUN.format(f"<w:rPr><!--<rPr>{' ' * 50_000}--></w:rPr>"))),
+    "tabs in links": lambda: ("a.docx", _in_links("<w:r><w:t>a</w:t><w:tab/></w:r>" * 8_000)),
+    "runs in links": lambda: ("a.docx", _in_links("<w:r><w:t>a</w:t></w:r>" * 10_000)),
+    "links in a span": lambda: (
+        "a.odt",
+        _in_span("<text:bookmark/>a" * 8_000),
+    ),
     "instruction": lambda: ("a.docx", _paragraph(_FIELD.format(" " * 200_000, _RUN.format("") * 8_000))),
     "style of a span": lambda: (
         "a.odt",
@@ -268,11 +284,11 @@ BACKTRACKING: dict[str, Callable[[], tuple[str, bytes]]] = {
     "keyword": lambda: ("a.po", _catalog("X: y") + b"msg" + b"a" * 200_000),
     "entities": lambda: ("a.vtt", _caption("&#" * 100_000)),
 }
-"""What regular expressions take the square or the cube of if they try every way to match."""
+"""What takes the square or the cube: patterns that try every way to match, elements that look at all around them."""
 
 
 @pytest.mark.parametrize("kind", BACKTRACKING)
-def test_no_pattern_takes_the_square_of_a_length(kind: str) -> None:
+def test_no_step_takes_the_square_of_a_length(kind: str) -> None:
     name, content = BACKTRACKING[kind]()
 
     def read() -> None:

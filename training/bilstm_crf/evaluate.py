@@ -20,6 +20,7 @@ from training.bilstm_crf.segmentation_scores import SegmentationScores, score_se
 from training.bilstm_crf.tagger import load_tagger
 from training.common.errors import DatasetError
 from training.common.files import write_text
+from training.common.line_faults import counted
 from training.common.run import Run
 
 _REPORTED, _WRITTEN = (10, 2), (50, 10)  # confusions, and examples of each
@@ -107,16 +108,16 @@ class Evaluation:
 
     def report(self) -> str:
         """The results as text, with the most frequent errors."""
-        micro = self.scores.micro
+        micro, words = self.scores.micro, counted(self.words.total, "word")
         summary = (
-            f"F1 {micro.f1:.2%} (precision {micro.precision:.2%}, recall {micro.recall:.2%}) of {micro.support:,} "
-            f"entities, {self.accuracy:.2%} of {self.words.total:,} words"
+            f"F1 {micro.f1:.2%} (precision {micro.precision:.2%}, recall {micro.recall:.2%}) of "
+            f"{micro.support:,} {'entity' if micro.support == 1 else 'entities'}, {self.accuracy:.2%} of {words}"
             if self.kind == "spans"
-            else f"accuracy {self.accuracy:.2%} of {self.words.total:,} words"
+            else f"accuracy {self.accuracy:.2%} of {words}"
         )
         lines = [
             *(f"note: {note}" for note in self.notes),
-            f"{self.split}: {summary} in {self.sentences:,} sentences (weights of epoch {self.epoch})",
+            f"{self.split}: {summary} in {counted(self.sentences, 'sentence')} (weights of epoch {self.epoch})",
             f"words never seen in training: {self.unseen_words} correct",
         ]
         if self.segmentation is not None:
@@ -124,8 +125,9 @@ class Evaluation:
         if self.unseen_entities is not None:
             lines.append(f"entities never seen in training: {self.unseen_entities} found")
         for tag, count in self.unseen_tags.items():
-            words = f"{count:,} word{'s' if count > 1 else ''}"
-            lines.append(f"note: the tag {tag} ({words}) does not occur in training, so it is always wrong")
+            lines.append(
+                f"note: the tag {tag} ({counted(count, 'word')}) does not occur in training, so it is always wrong"
+            )
         return "\n".join([*lines, "", *self._table(), "", self.errors(*_REPORTED)])
 
     def _table(self) -> list[str]:

@@ -72,6 +72,11 @@ def refuse_all(faults: Sequence[str], unit: str, correction: str, remedy: str) -
     raise DatasetError("\n".join([*faults[:_LISTED_IN_ERRORS], count]))
 
 
+def counted(count: int, unit: str) -> str:
+    """A number with its unit: `1 sentence`, `2,000 sentences`."""
+    return f"1 {unit}" if count == 1 else f"{count:,} {unit}s"
+
+
 def left_out_note(name: str, count: int, unit: str, faults: Sequence[str]) -> str:
     """A note on what was left out of a file: `pairs.tsv: 2 bad lines left out: line 3 has no tab, line 9 is no CSV`.
 
@@ -81,8 +86,7 @@ def left_out_note(name: str, count: int, unit: str, faults: Sequence[str]) -> st
         unit: what they are called, in the singular.
         faults: what is wrong with them; the first ones are listed.
     """
-    things = f"1 {unit}" if count == 1 else f"{count:,} {unit}s"
-    return f"{name}: {things} left out: {_first(faults)}"
+    return f"{name}: {counted(count, unit)} left out: {_first(faults)}"
 
 
 def _first(faults: Iterable[str]) -> str:

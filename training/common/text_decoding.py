@@ -91,6 +91,18 @@ def decodable_lines(content: bytes, name: str, encoding: str = "") -> list[str |
     return rows[:-1] if body.endswith(b"\n") else rows
 
 
+def utf_8_lines(content: bytes, name: str) -> list[str]:
+    """As `lines`, for commands without options on how files are read.
+
+    Raises:
+        DatasetError: naming the line that is not UTF-8.
+    """
+    rows = decodable_lines(content, name)
+    if None in rows:
+        raise DatasetError(f"{name}:{rows.index(None) + 1}: is not UTF-8; save the file as UTF-8")
+    return [row for row in rows if row is not None]
+
+
 def byte_order_mark(content: bytes) -> tuple[bytes, str]:
     """The byte order mark with which a content begins, and the encoding that it says; both empty for none."""
     return next(((mark, code) for mark, code in _BYTE_ORDER_MARKS if content.startswith(mark)), (b"", ""))
@@ -133,5 +145,8 @@ def has_another_encoding(content: bytes) -> bool:
 def _undecodable(name: str, number: int, content: bytes, encoding: str) -> str:
     if encoding:
         return f"{name}:{number}: is not {encoding}; name the encoding that the file has with --encoding"
-    guess = "it looks like Latin-1 or Windows-1252 (add --encoding cp1252)" if has_another_encoding(content) else ""
-    return f"{name}:{number}: is not UTF-8; {guess or 'the line is damaged'}; or save the file as UTF-8"
+    if has_another_encoding(content):
+        remedy = "it looks like Latin-1 or Windows-1252: add --encoding cp1252, or save the file as UTF-8"
+    else:
+        remedy = "the line is damaged: correct it, or leave such lines out with --skip-bad"
+    return f"{name}:{number}: is not UTF-8; {remedy}"

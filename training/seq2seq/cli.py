@@ -13,6 +13,7 @@ from training.common.device import use_threads
 from training.common.epochs import epochs_for
 from training.common.export import note_unfinished
 from training.common.family import Experiment, Family
+from training.common.line_faults import counted
 from training.common.options import (
     add_bundle_options,
     add_data_file_options,
@@ -155,7 +156,7 @@ def _translate(options: Namespace) -> int:
     translate_batch, language = open_model(options.model, options.beam_size)
     sentences = read_sentences(options.data, options.text, language)
     count = translate_corpus(translate_batch, sentences, options.output, swap=options.swap)
-    write(f"{options.output}: {count:,} sentences translated")
+    write(f"{options.output}: {counted(count, 'sentence')} translated")
     return 0
 
 

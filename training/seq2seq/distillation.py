@@ -21,7 +21,7 @@ from training.common.files import append_text, write_bytes
 from training.common.locations import read_file
 from training.common.progress import progress_bar
 from training.common.run import Run
-from training.common.text_decoding import lines, unpacked
+from training.common.text_decoding import lines, unpacked, utf_8_lines
 from training.seq2seq.config import FAMILY, DataConfig
 from training.seq2seq.data.sources import load_data
 from training.seq2seq.initialization import is_bundle
@@ -94,7 +94,7 @@ def read_sentences(data: str, text: str, language: str) -> list[str]:
             raise ConfigError(f"--data {data}: its source is {corpus.source}; the translator reads {language}")
         sentences = [pair.source for pair in corpus.splits["train"]]
     else:
-        sentences = [clean(line) for line in lines(unpacked(read_file(text), text), text)]
+        sentences = [clean(line) for line in utf_8_lines(unpacked(read_file(text), text), text)]
     return list(dict.fromkeys(sentences))
 
 

@@ -11,6 +11,7 @@ from service.decoding import SearchSettings
 from service.tasks.translation.subwords import END
 from training.common.errors import DatasetError, RunError
 from training.common.files import write_text
+from training.common.line_faults import counted
 from training.common.run import Run
 from training.seq2seq.config import FAMILY, TranslatorConfig
 from training.seq2seq.data.dataset import ParallelData
@@ -99,11 +100,11 @@ class Evaluation:
         beam = "greedy" if settings.beam_size == 1 else f"beam {settings.beam_size}"
         lines = [
             *(f"note: {note}" for note in self.notes),
-            f"{self.name}, {self.split}: {len(self.rows):,} sentences, {beam}, "
+            f"{self.name}, {self.split}: {counted(len(self.rows), 'sentence')}, {beam}, "
             f"length penalty {settings.length_penalty:g}, coverage penalty {settings.coverage_penalty:g}",
             *self.scores.report(),
-            f"{self.novel_sentences:,} sentences without a near-duplicate in training: BLEU {self.bleu_novel:.2f}, "
-            f"chrF2 {self.scores_novel.chrf:.2f}",
+            f"{counted(self.novel_sentences, 'sentence')} without a near-duplicate in training: "
+            f"BLEU {self.bleu_novel:.2f}, chrF2 {self.scores_novel.chrf:.2f}",
             f"words to those of the references: {self.length_ratio:.3f}",
             "",
             "words of the source  sentences   BLEU",

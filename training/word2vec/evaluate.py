@@ -12,7 +12,7 @@ from training.common.downloads import fetch
 from training.common.errors import DatasetError
 from training.common.files import split_lines
 from training.common.run import Run
-from training.common.text_decoding import decodable_lines
+from training.common.text_decoding import utf_8_lines
 from training.common.vectors import WordVectors
 from training.word2vec.analogies import AnalogyScore, Question, read_questions, score_analogies
 from training.word2vec.similarity import Pair, PairScore, read_pairs, score_pairs
@@ -134,10 +134,7 @@ def _read_file(path: Path) -> _File:
         content = path.read_bytes()
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
-    rows = decodable_lines(content, str(path))
-    if None in rows:
-        raise DatasetError(f"{path}:{rows.index(None) + 1}: is not UTF-8; save the file as UTF-8")
-    return str(path), [row for row in rows if row is not None]
+    return str(path), utf_8_lines(content, str(path))
 
 
 def _check_finite(vectors: WordVectors) -> None:

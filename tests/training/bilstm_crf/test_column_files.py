@@ -191,7 +191,7 @@ def test_contradicting_schemes_are_left_out_on_request() -> None:
     assert "(in 1 and 2 sentences); repair the fewer, leave them out with --skip-bad" in error_message(text)
     file = read(text, skip_bad=True)
     assert [sentence.words for sentence in file.sentences] == [("a", "b"), ("e", "f")]
-    assert file.notes == ("f.txt: 1 sentence left out: their tags are of another scheme (line 4)",)
+    assert file.notes == ("f.txt: 1 sentence left out: tags of another scheme (line 4)",)
 
 
 def test_a_bad_tag_of_universal_ner_does_not_change_the_column() -> None:
@@ -307,6 +307,36 @@ def test_the_log_says_what_was_read(tags: tuple[str, str], reading: str, tmp_pat
     assert load_data(DataConfig(train=str(path))).notes[0] == f"{path}: column 3 is read as {reading}"
 
 
+@pytest.mark.parametrize(
+    ("tag", "spelled"),
+    [("b-per", "B-PER"), ("B_PER", "B-PER"), ("PER-B", "B-PER"), ("B:Per", "B-PER"), ("i_org", "I-ORG")],
+)
+@pytest.mark.parametrize("outside", ["O", "o"])
+def test_spans_in_another_spelling_are_noted(tag: str, spelled: str, outside: str) -> None:
+    file = read(f"Anna {tag}\nruft {outside}\n")
+    assert file.kind == "tags"
+    (note,) = file.notes
+    assert note.startswith(
+        f"f.txt: tags such as {tag} look like spans and are read as plain tags; write them as {spelled},"
+    )
+    assert read(f"Anna {tag}\nruft {outside}\n", scheme="none").notes == ()
+
+
+@pytest.mark.parametrize("tag", ["NN", "NN-S", "V_INF", "PERSON", "B-PER"])
+def test_other_tags_are_not_taken_for_spans(tag: str) -> None:
+    assert read(f"Anna {tag}\nruft {'O' if tag == 'B-PER' else 'V-I'}\n").notes == ()
+
+
+@pytest.mark.parametrize("tags", [("B-PER", "O"), ("NN", "VV")])
+def test_tags_in_front_of_the_words_are_refused(tags: tuple[str, str]) -> None:
+    text = "".join(f"{tags[number % 2]}\tword{number}\n" for number in range(40))
+    assert error_message(text) == (
+        f"f.txt: column 1 holds tags ({', '.join(tags)}), but the words are expected there and their tags behind them; "
+        "exchange columns 1 and 2"
+    )
+    assert len(words("".join(f"word{number}\t{tags[number % 2]}\n" for number in range(40)))[0]) == 40
+
+
 def test_comments_do_not_count_as_columns() -> None:
     assert words("# newdoc\na\tX\n\n# newpar\nb\tX\n") == [("a",), ("b",)]
 
@@ -333,8 +363,8 @@ def test_too_many_labels_are_refused_with_the_columns_that_have_fewer() -> None:
 def test_very_long_sentences_are_left_out() -> None:
     file = read("a X\n" * 1001 + "\n" + "b X\n" * 1000)
     assert [len(sentence.words) for sentence in file.sentences] == [1000]
-    assert file.notes[0].startswith("f.txt: 1 sentence left out: they have more than 1,000 words")
-    assert "its only sentence cannot be used: they have more than 1,000 words, which the server does not tag; an" in (
+    assert file.notes[0].startswith("f.txt: 1 sentence left out: more than 1,000 words")
+    assert "its only sentence cannot be used: more than 1,000 words, which the server does not tag; an" in (
         error_message("a X\n" * 5000)
     )
 

@@ -197,7 +197,7 @@ def test_a_contradiction_names_both_lines() -> None:
         (CONLLU + "3\tx\n", {}, "f.txt:14: has 2 columns; 10 are expected, separated by tabs"),
         ("1\t_\t_\tX\t_\t_\t_\t_\t_\t_\n", {}, "f.txt: has `_` for all words"),
         ("a\0\tX\n", {}, "f.txt:1: holds a zero byte"),
-        ("a X\nÄ Y\n".encode("latin1"), {}, "f.txt:2: is not UTF-8; it looks like Latin-1 or Windows-1252 (add --enc"),
+        ("a X\nÄ Y\n".encode("latin1"), {}, "f.txt:2: is not UTF-8; it looks like Latin-1 or Windows-1252: add --enc"),
     ],
 )  # fmt: skip
 def test_malformed_files_are_refused(text: str | bytes, choices: dict[str, str], message: str) -> None:

@@ -81,7 +81,10 @@ def test_both_counts_are_named() -> None:
             b"a\tb\nsch\xf6n\tc\n",
             r"x.tsv:2: is not UTF-8; it looks like Latin-1 .*--encoding cp1252",
         ),
-        ("ä\tb\n".encode() + b"c\xff\td\n", r"x.tsv:2: is not UTF-8; the line is damaged; or save"),
+        (
+            "ä\tb\n".encode() + b"c\xff\td\n",
+            r"x.tsv:2: is not UTF-8; the line is damaged: correct it, or leave such lines out with --skip-bad",
+        ),
         (
             "ab\tcd\n".encode("utf-16-le"),
             r"x.tsv: looks like UTF-16 without .* --encoding utf-16-le",

@@ -143,8 +143,8 @@ def test_settings_that_cannot_be_used(settings: dict[str, str], message: str) ->
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a\tb\n", r"pairs.tsv: 1 pairs are too few, or too much alike, to hold some out.*--dev"),
-        ("".join(f"a\tb{number}\n" for number in range(50)), r"50 pairs are too few, or too much alike"),
+        ("a\tb\n", r"pairs.tsv: 1 pair: too few, or too much alike, to hold some out.*--dev"),
+        ("".join(f"a\tb{number}\n" for number in range(50)), r"50 pairs: too few, or too much alike"),
         ("a\t\n\tb\n", r"no pair is left \(2 with an empty side\)"),
     ],
 )

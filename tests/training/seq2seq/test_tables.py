@@ -171,6 +171,14 @@ def test_a_file_without_a_line_that_can_be_read_is_refused() -> None:
         read("a\nb\n", skip_bad=True)
 
 
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;"])
+@pytest.mark.parametrize("name", ["x.csv", "x.txt"])
+def test_a_first_line_of_excel_names_the_delimiter(first: str, name: str) -> None:
+    assert read(f"{first}\nsource;target\na, b;c\n'd';\"e;f\"\n", name).pairs == [Pair("a, b", "c"), Pair("'d'", "e;f")]
+    with pytest.raises(DatasetError, match=rf"{name}:3: has no ';'"):
+        read(f"{first}\na;b\nc\n", name)
+
+
 def test_quotation_marks_that_stay_open_are_bad_lines_of_their_own() -> None:
     text = "a,b\n" + '"c,d\n' * 3 + "e,f\n"
     table = read(text, "x.csv", skip_bad=True)

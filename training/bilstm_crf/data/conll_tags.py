@@ -12,8 +12,10 @@ from training.bilstm_crf.data.conll_table import Table, column_count
 from training.bilstm_crf.data.dataset import Sentence
 from training.bilstm_crf.data.raw_text import read_raw_sentences
 from training.bilstm_crf.data.tag_checks import (
+    check_column_order,
     check_label_count,
     continuation_note,
+    span_like_note,
     without_long_sentences,
     without_missing_tags,
 )
@@ -71,6 +73,7 @@ def read_sentences(content: bytes, name: str, options: ReadOptions, kind: Kind |
     column = _tag_column(table, options.column)
     _check_cells(table, column)
     _check_not_empty(table, column, options.column)
+    check_column_order(table, column)
     kind = kind or _kind(table, column, options)
     if kind == "spans":
         _check_span_tags(table, column, options.scheme)
@@ -88,6 +91,8 @@ def read_sentences(content: bytes, name: str, options: ReadOptions, kind: Kind |
             table, note = _with_one_scheme(table, column, skip_bad=options.skip_bad)
             notes.append(note)
         notes.append(continuation_note(table, column, options.scheme))
+    elif options.scheme == "auto":
+        notes.append(span_like_note(table, column))
     check_label_count(table, column, kind)
     sentences = list(_sentences(table, column, kind, rows))
     return TaggedFile(kind, sentences, tuple(filter(None, notes)), _reading(table, column, kind, options.scheme))
@@ -215,7 +220,7 @@ def _with_one_scheme(table: Table, column: int, *, skip_bad: bool) -> tuple[Tabl
     one, two = (table.sentences[sentence][word] for sentence, word in contradiction.positions)
     if skip_bad and len(fewer) < len(tags):
         first = ", ".join(f"line {table.sentences[index][0].line}" for index in sorted(fewer)[:3])
-        note = left_out_note(table.name, len(fewer), "sentence", [f"their tags are of another scheme ({first})"])
+        note = left_out_note(table.name, len(fewer), "sentence", [f"tags of another scheme ({first})"])
         return table.with_sentences([rows for index, rows in enumerate(table.sentences) if index not in fewer]), note
     raise DatasetError(
         f"{table.where(one)} and {table.where(two)}: {contradiction} (in {len(of_iob1):,} and {len(of_others):,} "

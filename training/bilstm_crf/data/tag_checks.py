@@ -1,11 +1,12 @@
 """What a tagger can learn from: sentences that are wholly tagged and not too long, and not too many labels."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 
 from service.limits import Limits
 from service.tasks.token_classification.features import Kind
-from service.tasks.token_classification.tag_schemes import OUTSIDE
+from service.tasks.token_classification.tag_schemes import OUTSIDE, is_span_tag
 from training.bilstm_crf.config import SchemeChoice
 from training.bilstm_crf.data.conll_table import Row, Table
 from training.common.errors import DatasetError
@@ -16,7 +17,10 @@ MAX_LABELS = 1_000
 _PREFIXES = 4
 """Labels of each type of span: B, I, E and S."""
 _EXAMPLES = 3
+_MIN_WORDS, _WORDS_PER_TAG = 20, 3
+"""Different entries of a column, and their number relative to another column's, from which it holds words, not tags."""
 _NO_TAG = "_"
+_SPAN_LIKE = re.compile(r"([BIESLU])[-_:/.](\w+)|(\w+?)[-_:/.]([BIESLU])", re.IGNORECASE)
 _CONTINUING: dict[SchemeChoice, str] = {"auto": "EL", "iob1": "", "iob2": "I", "bioes": "IEL", "none": ""}
 """Prefixes that do not begin a span; "auto" refuses I- where it contradicts the other tags."""
 
@@ -40,7 +44,7 @@ def without_missing_tags(table: Table, column: int) -> tuple[Table, str]:
 def without_long_sentences(table: Table, _column: int) -> tuple[Table, str]:
     """The table without sentences that are longer than the server tags by default; and a note."""
     limit = Limits().max_sentence_tokens
-    reason = f"they have more than {limit:,} words, which the server does not tag"
+    reason = f"more than {limit:,} words, which the server does not tag"
     return _filtered(table, lambda rows: len(rows) <= limit, reason, remedy="an empty line ends a sentence")
 
 
@@ -59,6 +63,27 @@ def continuation_note(table: Table, column: int, scheme: SchemeChoice) -> str:
         return ""
     tags = "1 tag continues" if count == 1 else f"{count:,} tags continue"
     return f"{table.name}: {tags} a span that no tag begins; read as its beginning (the first: line {first.line:,})"
+
+
+def span_like_note(table: Table, column: int) -> str:
+    """A note where plain tags look like those of spans in another spelling, as `b-per`, `B_PER` and `PER-B` do."""
+    tags = Counter({tag: count for tag, count in _counts(table, column).items() if tag.upper() != OUTSIDE})
+    spelled = {tag: f"{prefix.upper()}-{kind.upper()}" for tag in tags for prefix, kind in _prefix_and_type(tag)}
+    if not spelled or 2 * len(spelled) < len(tags) or len(tags) == len(_counts(table, column)):
+        return ""
+    tag = max(spelled, key=lambda tag: tags[tag])
+    return (
+        f"{table.name}: tags such as {tag} look like spans and are read as plain tags; write them as {spelled[tag]}, "
+        "and O for the other words, to learn spans"
+    )
+
+
+def _prefix_and_type(tag: str) -> list[tuple[str, str]]:
+    """The prefix of a scheme and the type in a tag, in any spelling; none of another tag."""
+    match = _SPAN_LIKE.fullmatch(tag)
+    if match is None:
+        return []
+    return [(match[1], match[2]) if match[1] else (match[4], match[3])]
 
 
 def _filtered(table: Table, is_kept: Callable[[list[Row]], bool], reason: str, *, remedy: str) -> tuple[Table, str]:
@@ -82,6 +107,24 @@ def _filtered(table: Table, is_kept: Callable[[list[Row]], bool], reason: str, *
     lines = ", ".join(f"line {row.line:,}" for row in left_out[:_EXAMPLES]) + ", …" * (len(left_out) > _EXAMPLES)
     note = left_out_note(table.name, len(left_out), "sentence", [f"{reason} ({lines})"])
     return table.with_sentences([rows for rows in table.sentences if is_kept(rows)]), note
+
+
+def check_column_order(table: Table, column: int) -> None:
+    """Refuse a file whose tags stand before its words: the column of words holds few different entries, or span tags.
+
+    Raises:
+        DatasetError: naming both columns.
+    """
+    words, tags = _counts(table, table.word), _counts(table, column)
+    are_spans = all(map(is_span_tag, words))
+    are_few = len(tags) >= _MIN_WORDS and _WORDS_PER_TAG * len(words) < len(tags)
+    if table.columns or len(words) < 2 or not (are_spans or are_few):
+        return
+    examples = ", ".join(tag for tag, _ in words.most_common(_EXAMPLES))
+    raise DatasetError(
+        f"{table.name}: column {table.word + 1} holds tags ({examples}), but the words are expected there and their "
+        f"tags behind them; exchange columns {table.word + 1} and {column + 1}"
+    )
 
 
 def check_label_count(table: Table, column: int, kind: Kind) -> None:

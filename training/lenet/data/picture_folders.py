@@ -23,10 +23,10 @@ from service.tasks.image_classification.preprocessing import (
     normalize,
 )
 from training.common.errors import DatasetError
-from training.common.line_faults import left_out_note, refuse_all
+from training.common.line_faults import counted, left_out_note, refuse_all
 from training.common.progress import progress_bar
 from training.lenet.data.labeled_images import LabeledImages
-from training.lenet.data.picture_notes import counted, notes_on_names, notes_on_polarity, notes_on_repetitions
+from training.lenet.data.picture_notes import notes_on_names, notes_on_polarity, notes_on_repetitions
 from training.lenet.network.model import SIDE
 
 PICTURE_SUFFIXES = frozenset(

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from training.common.line_faults import counted
+
 _NAMED = 3
 """Examples that a note names."""
 
@@ -66,7 +68,3 @@ def notes_on_polarity(images: NDArray[np.uint8]) -> list[str]:
 
 def _listed(examples: Sequence[str]) -> str:
     return ", ".join(examples[:_NAMED]) + ", …" * (len(examples) > _NAMED)
-
-
-def counted(count: int, unit: str) -> str:
-    return f"1 {unit}" if count == 1 else f"{count:,} {unit}s"

@@ -7,6 +7,7 @@ from pathlib import Path
 from training.common.data_files import MANYTHINGS, MULTI30K
 from training.common.downloads import fetch, fetch_url
 from training.common.errors import ConfigError, DatasetError
+from training.common.line_faults import counted
 from training.common.text_decoding import check_encoding
 from training.seq2seq.config import MTDATA_PREFIX, DataConfig
 from training.seq2seq.data.cleaning import clean_held_out, clean_pairs
@@ -240,7 +241,7 @@ def _split(pairs: list[Pair], config: DataConfig, name: str) -> tuple[dict[str, 
     splits = split_pairs(cleaned, ("dev", "test"), held_out=held_out, seed=config.split_seed)
     if not all(splits.values()):
         raise DatasetError(
-            f"{name}: {len(cleaned):,} pairs are too few, or too much alike, to hold some out; "
+            f"{name}: {counted(len(cleaned), 'pair')}: too few, or too much alike, to hold some out; "
             "add pairs, or name a file with --dev"
         )
     text = ", ".join(f"{len(part):,} {split}" for split, part in splits.items())

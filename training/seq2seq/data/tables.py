@@ -8,6 +8,7 @@ from itertools import chain, islice, takewhile
 from typing import NamedTuple
 
 from training.common.errors import DatasetError
+from training.common.line_faults import counted
 from training.common.text_decoding import NOT_DECODABLE
 from training.common.unpacking import unpacked_name
 from training.seq2seq.data.dataset import Pair
@@ -23,6 +24,8 @@ _MAX_RECORD_LINES = 200
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _HALF_QUOTED = re.compile(r'"(?:[^"]|"")*|(?:[^"]|"")*"')
 """The beginning or the end of a quoted cell that holds a tab or a line break."""
+_EXCEL_DELIMITER = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
+"""A first line by which Excel is told the delimiter."""
 _NUMBER = re.compile(r"[#+-]?[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?%?")
 _NUMBER_OR_ID = re.compile(r"[A-Za-z.,:/#%+_()-]*[0-9][A-Za-z0-9.,:/#%+_()-]*")
 """A cell that is a number, a score, a time or an identifier: no space, and a digit."""
@@ -65,7 +68,8 @@ def read_table(
     """The pairs of a table.
 
     Without quotes a tab ends a cell and a line feed a row, and quotation marks are part of the text. With quotes it is
-    CSV (RFC 4180); the delimiter of a file that ends in `.csv` is inferred from its lines.
+    CSV (RFC 4180); the delimiter of a file that ends in `.csv` is inferred from its lines, unless
+    a first line such as `sep=;` names it.
 
     Args:
         rows: lines; None for those that could not be decoded.
@@ -78,8 +82,12 @@ def read_table(
     Raises:
         DatasetError: naming the line and the remedy.
     """
-    is_csv = unpacked_name(name).endswith(".csv")
-    delimiter = _delimiter(rows) if is_csv else "\t"
+    stated_delimiter = _EXCEL_DELIMITER.fullmatch(rows[0]) if rows and rows[0] else None
+    is_csv = unpacked_name(name).endswith(".csv") or stated_delimiter is not None
+    if stated_delimiter:
+        delimiter, rows = stated_delimiter[1], ["", *rows[1:]]
+    else:
+        delimiter = _delimiter(rows) if is_csv else "\t"
     if quotes is None:
         quotes = is_csv or _are_quoted(rows)
     records = _records(rows, delimiter) if quotes else _plain_records(rows)
@@ -149,7 +157,7 @@ def _holds(records: Sequence[_Record], index: int, kind: re.Pattern[str]) -> boo
 
 
 def _count(number: int, unit: str) -> str:
-    return f"{number or 'no'} {unit}{'' if number == 1 else 's'}"
+    return counted(number, unit) if number else f"no {unit}s"
 
 
 def _too_few(cells: list[str], last: int, delimiter: str, expected: str) -> str:

@@ -38,6 +38,8 @@ _MAX_MESSAGE = 50_000
 """Characters of the longest message: polib takes time in the square of it."""
 _FORMAT_FLAG = re.compile(r"(?!no-)[\w-]+-format")
 _SPECIFIER = re.compile(FORMAT_SPECIFIER)
+_ZEROS, _MAX_ZEROS = re.compile("0{20,}+"), "0" * 20
+"""Zeros are flags and digits of widths: matching a specifier takes the square of their number."""
 _LINE_LENGTH, _MAX_LINE_LENGTH = 78, 100
 """Of lines that are wrapped, and of the longest line of a catalog whose lines are."""
 
@@ -189,6 +191,7 @@ def _has_specifiers(entry: polib.POEntry, singular: str, plural: str) -> bool:
     """Whether the translations have the format specifiers of their messages, those without numbers in their order."""
 
     def specifiers(text: str) -> tuple[list[str], list[str]]:
+        text = _ZEROS.sub(_MAX_ZEROS, text)
         return sorted(_SPECIFIER.findall(text)), unnumbered_arguments(text)
 
     pairs = [(entry.msgid, singular), *([(entry.msgid_plural, plural)] if plural else [])]

@@ -281,6 +281,7 @@ BACKTRACKING: dict[str, Callable[[], tuple[str, bytes]]] = {
         _catalog("Plural-Forms: " + "nplurals = " * 4_000) + b'\nmsgid "A"\nmsgid_plural "B"\nmsgstr[0] ""\n' * 500,
     ),
     "flags": lambda: ("a.po", _catalog("X: y", flags="#, " + "a-" * 20_000 + "\n")),
+    "zeros": lambda: ("a.po", _catalog("X: y", "a %" + "0" * 40_000, flags="#, c-format\n")),
     "keyword": lambda: ("a.po", _catalog("X: y") + b"msg" + b"a" * 200_000),
     "entities": lambda: ("a.vtt", _caption("&#" * 100_000)),
 }

@@ -6,7 +6,7 @@ import re
 
 _LENGTH = r"(?:hh|h|ll|l|L|q|j|z|t)?"
 _UNNUMBERED = re.compile(
-    rf"(?P<percent>%%)|%[-+#0']*(?:\*|\d+)?(?:\.(?:\*|\d+))?{_LENGTH}[diouxXeEfFgGaAcsSpn@](?![^\W_])"
+    rf"(?P<percent>%%)|%[-+#0']*+(?:\*|\d+)?(?:\.(?:\*|\d+))?{_LENGTH}[diouxXeEfFgGaAcsSpn@](?![^\W_])"
     r"|(?<!\{)\{(?:![rsa])?(?::[^{}\s]*)?\}"
 )
 

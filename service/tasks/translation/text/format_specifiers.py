@@ -15,7 +15,7 @@ from service.tasks.translation.subwords import SPECIAL_CHARACTERS
 _AMPERSAND, _LT, _GT = (f"[{character}{SPECIAL_CHARACTERS[character]}]" for character in "&<>")
 _BRACKETS = "<>" + SPECIAL_CHARACTERS["<"] + SPECIAL_CHARACTERS[">"]
 _CONVERSION = r"(?:hh|h|ll|l|L|q|j|z|t)?[diouxXeEfFgGaAcsSpn@](?![^\W_])"
-_PRINTF = rf"%(?:\d+\$)?[-+#0']*(?:\*|\d+)?(?:\.(?:\*|\d+))?{_CONVERSION}"
+_PRINTF = rf"%(?:\d+\$)?[-+#0']*+(?:\*|\d+)?(?:\.(?:\*|\d+))?{_CONVERSION}"
 _QT = r"%L?\d{1,2}(?!\w|%(?!L?\d))"
 _KEYS = "Ctrl|Control|Alt|AltGr|Shift|Cmd|Command|Option|Win|Meta|Super|Fn|Strg|Umschalt"
 _SCHEMES = "tel|sms|callto|geo|urn|doi|isbn|magnet|skype|data|sha1|sha224|sha256|sha384|sha512|md5"
@@ -51,8 +51,8 @@ _PATTERNS = (
     rf"(?<!\w){IDENTIFIER}",
     r"\$t\([^()]{1,200}\)",  # i18next
     r"\[\[[^\[\]\n]{1,200}\]\]",  # MediaWiki
-    r"%\([\w.-]{1,64}\)[-+#0 ]*\d*(?:\.\d+)?[diouxXeEfFgGcrsa]",  # Python
-    rf"%{_LT}[\w.-]{{1,64}}{_GT}[-+#0 ]*\d*(?:\.\d+)?[diouxXeEfFgGcsp]",  # Ruby
+    r"%\([\w.-]{1,64}\)[-+#0 ]*+\d*+(?:\.\d+)?[diouxXeEfFgGcrsa]",  # Python
+    rf"%{_LT}[\w.-]{{1,64}}{_GT}[-+#0 ]*+\d*+(?:\.\d+)?[diouxXeEfFgGcsp]",  # Ruby
     r"\{[\w.\[\]'\"-]{0,64}(?:![rsa])?(?::[^{}\s]{0,64})?\}",  # Python, Rust, C#
     r"\{\w{1,64}, ?(?:number|date|time|spellout|ordinal|duration)(?:, ?[^{}]{1,64})?\}",  # Java, ICU
     # A message with branches, as a whole; its branches may hold arguments.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
@@ -256,3 +257,12 @@ def test_accelerators(text: str, marked: list[str]) -> None:
 def test_inline_codes(text: str, tags: list[str]) -> None:
     spans = add_inline_codes(text, [])
     assert [text[span.start : span.end] for span in spans] == tags
+
+
+@pytest.mark.parametrize("start", ["%", "%1$", "%.", "%(name)", "%<name>", "%{", "{", "{0:", "${", "#{", "$", ":"])
+@pytest.mark.parametrize("unit", ["0", "#", " ", "1", "-", "'", "a", "_", "."])
+def test_long_specifiers_take_linear_time(start: str, unit: str) -> None:
+    text = start + unit * 10_000
+    began = time.thread_time()
+    list(_PATTERN.finditer(text))
+    assert time.thread_time() - began < 0.2

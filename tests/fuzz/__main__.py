@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"seed {options.seed}; repeat it with --seed {options.seed}", flush=True)
     chosen = options.only or [*GENERATED, *OTHERS]
     if set(chosen) - {"bundles"}:
-        with Server() as server:
+        # Without a file for suggestions their route would refuse everything.
+        with tempfile.TemporaryDirectory() as folder, Server(SUGGESTIONS=f"{folder}/suggestions.jsonl") as server:
             for name in chosen:
                 if name in GENERATED:
                     _send(server, name, GENERATED[name], options, report)

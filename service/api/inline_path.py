@@ -20,7 +20,7 @@ from service.api.operation import IS_CHECKED, Context, InlineCall, Operation
 from service.observability import client, request_id
 
 _USUAL_LENGTH_DIGITS = 6
-_UNUSUAL = frozenset((b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"))
+_UNUSUAL = frozenset((b"transfer-encoding", b"content-encoding", b"expect"))
 
 
 class Exchange(Protocol):

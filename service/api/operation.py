@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,7 +33,7 @@ InlineEndpoint = Callable[["InlineCall"], bool]
 """Begins to answer a request on the inline path; returns False, and does nothing, if `Endpoint` must answer it."""
 
 
-class InlineCall:
+class InlineCall(ABC):
     """A request on the inline path (`service.api.inline_path`), and the `Reply` of its run.
 
     Args:

@@ -204,8 +204,8 @@ class _TextWriter:
             ]
             source = self._page[tag.start : tag.end]
             tags[source] = apply_changes(source, changes)
-        found = ((tag.start, tag.end, text[tag.start : tag.end]) for tag in find_markup(text) if tags)
-        return apply_changes(text, [Change(start, stop, tags[tag]) for start, stop, tag in found if tag in tags])
+        markup = ((tag.start, tag.end, text[tag.start : tag.end]) for tag in find_markup(text) if tags)
+        return apply_changes(text, [Change(start, stop, tags[tag]) for start, stop, tag in markup if tag in tags])
 
 
 def _decode(content: bytes) -> DecodedText:

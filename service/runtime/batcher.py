@@ -8,6 +8,7 @@ arrived while it was busy do.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,8 @@ from numpy.typing import NDArray
 from service.errors import DeadlineExceeded, LecternError, ModelFailure, NotReady
 from service.runtime.run_deadline import stop_at
 from service.runtime.session import Tensors
+
+log = logging.getLogger(__name__)
 
 Infer = Callable[[Tensors], Tensors]
 
@@ -185,7 +188,7 @@ class DynamicBatcher:
             if item.waiter.done():  # Its client left.
                 continue
             if item.deadline <= now:
-                item.waiter.set_exception(DeadlineExceeded("the deadline passed while the request waited"))
+                _complete(item.waiter, DeadlineExceeded("the deadline passed while the request waited"))
             elif batch and item.key != batch[0].key:
                 skipped.append(item)
             elif cost + item.cost > self._max_batch_size and batch:
@@ -231,12 +234,20 @@ def split_by_cost(costs: NDArray[np.int64], budget: int) -> Iterator[tuple[int, 
 
 def _deliver(batch: Sequence[_Item], outcomes: Sequence[RunResult | Exception]) -> None:
     for item, outcome in zip(batch, outcomes, strict=True):
-        if item.waiter.done():
-            continue
+        _complete(item.waiter, outcome)
+
+
+def _complete(waiter: Waiter, outcome: RunResult | Exception) -> None:
+    """Give a waiter its outcome; whatever it does, the other requests and the batcher go on."""
+    if waiter.done():
+        return
+    try:
         if isinstance(outcome, Exception):
-            item.waiter.set_exception(outcome)
+            waiter.set_exception(outcome)
         else:
-            item.waiter.set_result(outcome)
+            waiter.set_result(outcome)
+    except Exception:
+        log.exception("a result could not be delivered")
 
 
 def as_failure(error: BaseException) -> LecternError:

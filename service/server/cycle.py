@@ -17,7 +17,7 @@ class Cycle(RequestResponseCycle):
             headers: its headers, content-length among them.
             body: its body.
         """
-        if self.disconnected:
+        if self.disconnected or self.transport.is_closing():
             return
         if (b"connection", b"close") in headers:
             self.keep_alive = False

@@ -365,3 +365,38 @@ def test_a_run_has_a_budget_of_what_requests_cost() -> None:
         assert model.batches[4:] == [[7, 8]]
 
     run_async(main())
+
+
+class _Waiter:
+    """Someone who is called back, and may fail at that."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.outcomes: list[object] = []
+        self._fails = fails
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, result: RunResult, /) -> None:
+        self._take(result.outputs["y"][:, 0].tolist())
+
+    def set_exception(self, exception: Exception, /) -> None:
+        self._take(type(exception))
+
+    def _take(self, outcome: object) -> None:
+        self.outcomes.append(outcome)
+        if self._fails:
+            raise RuntimeError("the connection is closed")
+
+
+def test_a_waiter_that_fails_stops_neither_the_others_nor_the_batcher() -> None:
+    async def main() -> None:
+        batcher = DynamicBatcher(Recorder(), max_batch_size=8)
+        waiters = [_Waiter(fails=True), _Waiter(), _Waiter(fails=True), _Waiter()]
+        for value, waiter in enumerate(waiters):
+            batcher.queue(_x(value), 0.0 if value > 1 else NEVER, waiter)
+        await asyncio.sleep(0.01)
+        assert [waiter.outcomes for waiter in waiters] == [[[0.0]], [[2.0]], [DeadlineExceeded], [DeadlineExceeded]]
+        assert (await batcher.submit(_x(3), NEVER)).outputs["y"].tolist() == [[6.0]]
+
+    run_async(main())

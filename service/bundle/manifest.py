@@ -5,10 +5,19 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
 FORMAT_VERSION = 1
 
@@ -19,6 +28,8 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 _FILE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 
 FileName = Annotated[str, StringConstraints(pattern=_FILE_PATTERN)]
+OperatorName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_]+\.)*[A-Za-z0-9_]+$", max_length=128)]
+"""An ONNX operator, with its domain where that is not ONNX's own: `TopK`, `com.microsoft.MatMulIntegerToFloat`."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -84,12 +95,59 @@ class TensorSpec(_Frozen):
     """Sizes of the axes; -1 where the size varies. The first axis is the batch."""
 
 
+class ProviderKind(StrEnum):
+    """Kinds of execution providers that one ONNX file may not suit all of."""
+
+    CPU = "cpu"
+    """onnxruntime's own CPU provider. A graph's `file` is for it."""
+    ACCELERATOR = "accelerator"
+    """Every other provider: CUDA, TensorRT, OpenVINO, CoreML and so on."""
+
+
+class GraphVariant(_Frozen):
+    """Another ONNX file of a graph, with the same inputs and outputs, for a kind of execution providers."""
+
+    file: FileName
+    fallback_operators: tuple[OperatorName, ...] = ()
+    """As in `Graph`."""
+
+
 class Graph(_Frozen):
     """One ONNX file with its inputs and outputs."""
 
     file: FileName
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    fallback_operators: tuple[OperatorName, ...] = ()
+    """Operators of the file that may run on another execution provider than the one asked for, even if strict."""
+    variants: dict[ProviderKind, GraphVariant] = Field(default_factory=dict)
+    """Files for providers that `file` does not suit; they may share its external data."""
+
+    def variant(self, kind: ProviderKind) -> Graph:
+        """The graph with the file for a kind of providers: its variant, or `file` where there is none."""
+        variant = self.variants.get(kind)
+        own = {} if variant is None else {"file": variant.file, "fallback_operators": variant.fallback_operators}
+        return self.model_copy(update={**own, "variants": {}})
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The ONNX files: that for CPUs, then those of the variants."""
+        return self.file, *(variant.file for variant in self.variants.values())
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Releases without these keys refuse them; what does not need them stays readable there.
+        optional = ("fallback_operators", "variants")
+        fields: dict[str, Any] = serialize(self)
+        return {name: value for name, value in fields.items() if value or name not in optional}
+
+    @model_validator(mode="after")
+    def _check_variants(self) -> Graph:
+        if ProviderKind.CPU in self.variants:
+            raise ValueError("variants: 'cpu' is no variant; 'file' is for it")
+        if repeated := [file for file in self.files if self.files.count(file) > 1]:
+            raise ValueError(f"variants: {repeated[0]!r} stands there twice; a variant has a file of its own")
+        return self
 
 
 class Metric(_Frozen):
@@ -147,7 +205,8 @@ class Manifest(_Frozen):
     @model_validator(mode="after")
     def _check_consistency(self) -> Manifest:
         # A manifest without any hashes is a draft that the writer has yet to complete.
-        missing = [graph.file for graph in self.graphs.values() if self.files and graph.file not in self.files]
+        graph_files = [file for graph in self.graphs.values() for file in graph.files]
+        missing = [file for file in graph_files if self.files and file not in self.files]
         if missing:
             raise ValueError(f"graph file {missing[0]!r} has no sha256 in 'files'")
         if self.labels is not None and len(set(self.labels)) != len(self.labels):

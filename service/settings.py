@@ -66,6 +66,8 @@ class Settings(Limits, BaseSettings):
     """Which versions serve: latest, latest:N for the N highest, or the versions themselves as 1,3."""
     cache: Path | None = None
     """Folder for models as they were prepared, so that a restart is quick; empty: a temporary folder."""
+    max_cache_bytes: int = Field(default=10 * 2**30, ge=2**20, le=2**62)
+    """Maximum bytes of that folder; what was not used for longest is removed, but never what a server serves from."""
     watch: bool = False
     """Load new versions as they are put into the model repository."""
     canary_seconds: float = Field(default=0.0, ge=0, le=86_400)

@@ -24,7 +24,7 @@ from service.server.process import settle
 from service.server.server import Server
 from service.server.shared_metrics import FolderLease
 from service.server.worker_handle import HEARTBEAT_SECONDS
-from service.serving.prepared_cache import temporary_cache
+from service.serving.cache_folder import temporary_cache
 from service.serving.registry import ModelRegistry
 from service.serving.states import RepositoryState
 from service.settings import Settings

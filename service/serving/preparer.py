@@ -12,10 +12,10 @@ from service.bundle.files import BundleError, first_line, versions
 from service.errors import LecternError, NotReady
 from service.runtime.cpus import available_cpus
 from service.serving import inline
+from service.serving.cache_folder import CacheFolder
 from service.serving.helper_process import HelperProcess
 from service.serving.preparation_answer import PreparationFailure
 from service.serving.preparation_job import PreparationJob
-from service.serving.prepared_cache import CacheFolder
 from service.serving.states import ModelVersions, PreparedVersion
 from service.settings import Settings
 from service.version_policy import VersionPolicy
@@ -52,7 +52,7 @@ class Preparer:
             ConfigurationError: other users may write to the folder that is set.
         """
         if self._cache is None:
-            self._cache = CacheFolder(self._settings.cache)
+            self._cache = CacheFolder(self._settings.cache, self._settings.max_cache_bytes)
         return self._cache.path
 
     def hold(self, entries: Iterable[Path]) -> None:

@@ -14,7 +14,7 @@ from service.access.rates import parse_rates
 from service.access.token_buckets import TokenBuckets
 from service.observability import MULTIPROCESS_DIR
 from service.server.shared_metrics import shared_metrics
-from service.serving.prepared_cache import CacheFolder
+from service.serving.cache_folder import CacheFolder
 from service.settings import Settings
 from tests.support.classifier_bundles import write_classifier
 from tests.support.classify_requests import labels, pixels
@@ -101,10 +101,10 @@ def test_no_folder_that_is_in_use_is_taken_for_an_old_one(
     monkeypatch.setenv(MULTIPROCESS_DIR, "")
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
     with shared_metrics():
-        folder = CacheFolder(None)
+        folder = CacheFolder(None, 2**30)
         before = sorted(tmp_path.iterdir())
         clock.ahead = jump
         with shared_metrics():
-            CacheFolder(None).close()
+            CacheFolder(None, 2**30).close()
             assert set(before) <= set(tmp_path.iterdir())
         folder.close()

@@ -28,12 +28,12 @@ def _remove_one_and_alter_another(cache: Path) -> None:
 
 
 def _put_file_there(cache: Path) -> None:
-    shutil.rmtree(cache / "prepared-2")
-    (cache / "prepared-2").touch()
+    shutil.rmtree(cache / "prepared-3")
+    (cache / "prepared-3").touch()
 
 
 def _entry(cache: Path, model: str = '"digits"') -> Path:
-    (entry,) = (path.parent for path in cache.rglob("prepared.json") if model in path.read_text())
+    (entry,) = (path.parent for path in cache.rglob("entry.json") if model in path.read_text())
     return entry
 
 

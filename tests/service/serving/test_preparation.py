@@ -19,8 +19,8 @@ from service.bundle.files import Bundle, read_bundle
 from service.errors import ConfigurationError, InvalidRequest, NotReady
 from service.observability import Timings
 from service.serving import preparation
+from service.serving.cache_folder import CacheFolder
 from service.serving.preparation import prepare
-from service.serving.prepared_cache import CacheFolder
 from service.settings import Settings
 from service.tasks import Predictor
 from service.tasks.image_classification.request import ClassifyRequest
@@ -218,13 +218,13 @@ def test_what_was_prepared_is_found_again_unless_it_is_damaged(
     damaged.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     assert prepare(job) == first.model_copy(update={"warm_up_seconds": prepare(job).warm_up_seconds})
     assert len(replays) == 1
-    (first.folder / "prepared.json").write_bytes(b"{}")
+    (first.folder / "entry.json").write_bytes(b"{}")
     prepare(job)
     assert len(replays) == 2
     assert damaged.read_bytes() == content
     prepare(job.model_copy(update={"threads": 3}))
     assert len(replays) == 3
-    assert not list((tmp_path / "cache").glob(".partial-*"))
+    assert not list((tmp_path / "cache").rglob(".partial-*"))
 
 
 def test_a_cache_that_others_may_write_is_refused(tmp_path: Path, make_registry: Open) -> None:
@@ -269,11 +269,11 @@ def test_folders_of_killed_servers_are_removed(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     abandoned = tmp_path / "lectern-prepared-abandoned"
     abandoned.mkdir()
-    in_use = CacheFolder(None)
+    in_use = CacheFolder(None, 2**30)
     assert in_use.path is not None
     for folder in (abandoned, in_use.path):
         os.utime(folder, (0, 0))
-    other = CacheFolder(None)
+    other = CacheFolder(None, 2**30)
     assert not abandoned.exists()
     assert in_use.path.exists()
     other.close()

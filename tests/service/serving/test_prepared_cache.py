@@ -14,12 +14,14 @@ import pytest
 
 from service.errors import InvalidRequest
 from service.serving import restoring
-from service.serving.prepared_cache import CacheFolder, PreparedCache
+from service.serving.cache_entries import CacheEntries, CacheKind, sweep
+from service.serving.cache_folder import CacheFolder
 from service.serving.restoring import RestoreTries
 from tests.support.classifier_bundles import write_classifier
 from tests.support.local_models import LocalModels
 
 Open = Callable[..., LocalModels]
+GIBIBYTE = 2**30
 LONG_AGO = time.time() - 400 * 24 * 3600
 
 
@@ -28,20 +30,20 @@ def _entries(cache: Path) -> list[Path]:
 
 
 def test_only_own_entries_are_removed(tmp_path: Path) -> None:
-    entries = tmp_path / "prepared-2"
+    entries = tmp_path / "prepared-3"
     strangers = [tmp_path / "photos", tmp_path / ("a" * 40), tmp_path / ".partial-x", entries / "photos"]
     strangers.append(entries / ("b" * 40))  # Without a record.
     own = [entries / ("c" * 40), entries / ".partial-x"]
     for folder in [*strangers, *own]:
         folder.mkdir(parents=True)
         (folder / "a").write_text("a")
-    (own[0] / "prepared.json").write_text("{}")
+    (own[0] / "entry.json").write_text("{}")
     (entries / ("d" * 40)).symlink_to(strangers[0])
     for folder in [*strangers, *own]:
         os.utime(folder, (LONG_AGO, LONG_AGO))
     tmp_path.chmod(0o700)
     entries.chmod(0o700)
-    CacheFolder(tmp_path).close()
+    CacheFolder(tmp_path, GIBIBYTE).close()
     assert all((folder / "a").exists() for folder in strangers)
     assert not any(folder.exists() for folder in own)
 
@@ -52,11 +54,11 @@ def test_entries_that_serve_are_kept(tmp_path: Path, make_registry: Open) -> Non
     registry.load_all()
     (entry,) = _entries(tmp_path / "cache")
     os.utime(entry, (LONG_AGO, LONG_AGO))
-    CacheFolder(tmp_path / "cache").close()
+    CacheFolder(tmp_path / "cache", GIBIBYTE).close()
     assert entry.exists()
     asyncio.run(registry.close())
     os.utime(entry, (LONG_AGO, LONG_AGO))
-    CacheFolder(tmp_path / "cache").close()
+    CacheFolder(tmp_path / "cache", GIBIBYTE).close()
     assert not entry.exists()
 
 
@@ -68,8 +70,8 @@ def test_a_damaged_entry_is_made_again(tmp_path: Path, make_registry: Open, dama
     if damage == "altered":
         (entry / "model.onnx").write_bytes(b"altered")
     elif damage == "pipe":
-        (entry / "prepared.json").unlink()
-        os.mkfifo(entry / "prepared.json")
+        (entry / "entry.json").unlink()
+        os.mkfifo(entry / "entry.json")
     elif damage == "folder in it":
         (entry / "folder").mkdir()
     else:
@@ -81,7 +83,7 @@ def test_a_damaged_entry_is_made_again(tmp_path: Path, make_registry: Open, dama
     registry = make_registry(tmp_path / "models", cache=tmp_path / "cache", load_seconds=20.0)
     registry.load_all()
     assert registry.ready()
-    assert (entry / "prepared.json").is_file()
+    assert (entry / "entry.json").is_file()
     assert not entry.is_symlink()
 
 
@@ -142,23 +144,23 @@ def test_a_copy_that_is_altered_before_it_is_opened_is_made_again(
 
 
 def test_what_another_server_is_preparing_is_kept_whatever_its_clock_says(tmp_path: Path) -> None:
-    cache = PreparedCache(tmp_path / "prepared-2")
+    cache = CacheEntries(tmp_path, CacheKind.PREPARED)
     with cache.staging() as folder:
         os.utime(folder, (LONG_AGO, LONG_AGO))
-        cache.sweep()
+        sweep(tmp_path, GIBIBYTE)
         assert folder.exists()
     assert not folder.exists()
 
 
 def test_a_temporary_folder_that_is_made_again_is_locked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    first = CacheFolder(None)
+    first = CacheFolder(None, GIBIBYTE)
     assert first.path is not None
     shutil.rmtree(first.path)
     first.path.mkdir()
     first.hold(())
     os.utime(first.path, (LONG_AGO, LONG_AGO))
-    CacheFolder(None).close()
+    CacheFolder(None, GIBIBYTE).close()
     assert first.path.exists()
     first.close()
     assert not first.path.exists()

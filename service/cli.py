@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -228,20 +228,32 @@ def _verify_version(settings: Settings, path: Path) -> bool:
         verified = asyncio.run(work)
         problems = verified.problems
         text = "; ".join(problems) or f"ok, {verified.samples} samples match the stored answers"
+        text += f" ({_placement(verified.placement)})"
     except (BundleError, LecternError, PreparationFailure) as error:
         problems, text = (str(error),), str(error)
     write(printable(f"{path.parent.name}/{path.name}: {text}"))
     return not problems
 
 
+def _placement(placement: Mapping[str, str]) -> str:
+    """What the graphs of a model run on; by graph where it has several."""
+    if len(placement) == 1:
+        return next(iter(placement.values()))
+    return "; ".join(f"{graph}: {text}" for graph, text in placement.items())
+
+
 def _open_predictor(settings: Settings, path: Path) -> Predictor[Any]:
     """Open a version, which was verified, in this process."""
     from service.runtime.cpus import available_cpus
+    from service.runtime.provider_options import parse_options
     from service.runtime.session import session_opener
     from service.tasks import load_predictor
 
-    providers = settings.for_model(path.parent.name).providers or settings.providers
-    opener = session_opener(providers, settings.threads or available_cpus(), settings.strict)
+    own = settings.for_model(path.parent.name)
+    assert own.providers is not None
+    assert own.provider_options is not None
+    options = parse_options(own.provider_options)
+    opener = session_opener(own.providers, settings.threads or available_cpus(), settings.strict, options=options)
     return load_predictor(read_bundle(path), opener, Limits())
 
 

@@ -210,6 +210,18 @@ class Metrics:
             ("model", "requested", "actual"),
             mode="livemax",
         )
+        self.graph_nodes = self._gauge(
+            "lectern_graph_nodes",
+            "Nodes of a graph by the execution provider that runs them.",
+            ("model", "version", "graph", "provider"),
+            mode="livemax",
+        )
+        self.model_memory = self._gauge(
+            "lectern_model_memory_bytes",
+            "Memory that a version took when it was opened, of the process or of the device's own.",
+            ("model", "version", "kind"),
+            mode="livemax",
+        )
 
         self.refusals = Counter(
             "lectern_refusals", "Requests that were refused, by reason.", ("reason",), registry=self.registry

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 from service.errors import ConfigurationError
 from service.limits import PREFIX, Limits, variable
 from service.version_policy import VersionPolicy
+
+T = TypeVar("T")
 
 Names = Annotated[tuple[str, ...], NoDecode]
 
@@ -32,6 +34,8 @@ class ModelSettings(BaseModel):
 
     providers: Names | None = None
     """Execution providers of this model."""
+    provider_options: str | None = None
+    """Options of this model's execution providers: as LECTERN_PROVIDER_OPTIONS, which they replace as a whole."""
     max_batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Maximum number of rows joined into one run of this model."""
     max_queue_delay_us: Annotated[int, Field(ge=0, le=2**62)] | None = None
@@ -80,6 +84,8 @@ class Settings(Limits, BaseSettings):
     """Worker processes that serve; with more than one, another process supervises them."""
     providers: Names = ("auto",)
     """Execution providers in order, separated by commas: auto, cpu, cuda, tensorrt, or onnxruntime's names."""
+    provider_options: str = ""
+    """Options of execution providers, as cuda.device_id=1,tensorrt.trt_fp16_enable=1, or as JSON by provider."""
     threads: int = Field(default=0, ge=0, le=1024)
     """Threads of one run; 0: 1 in the event loop, else available CPUs (affinity, cgroup) divided by LECTERN_WORKERS."""
     strict: bool = False
@@ -218,6 +224,7 @@ class Settings(Limits, BaseSettings):
         own = self.model.get(model_key(name), ModelSettings())
         return ModelSettings(
             providers=own.providers if own.providers is not None else self.providers,
+            provider_options=_first(own.provider_options, self.provider_options),
             max_batch_size=own.max_batch_size or self.max_batch_size,
             max_queue_delay_us=_first(own.max_queue_delay_us, self.max_queue_delay_us),
             inline=own.inline or self.inline,
@@ -277,5 +284,5 @@ def _split_alias(pair: str) -> tuple[str, str]:
     return alias, model
 
 
-def _first(own: int | None, other: int) -> int:
+def _first(own: T | None, other: T) -> T:
     return other if own is None else own

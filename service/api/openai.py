@@ -20,6 +20,21 @@ class Providers(BaseModel):
 
     requested: list[str]
     actual: list[str]
+    nodes: dict[str, int] | None
+    """Nodes of the graph by provider; null where onnxruntime does not tell."""
+    fallback_nodes: dict[str, int]
+    """Nodes on other providers than the first in use, by operator."""
+    device: str
+    """The device of the first provider in use; empty where it is not known."""
+    options: dict[str, str]
+    """The options that this provider was given."""
+
+
+class Memory(BaseModel):
+    """Memory that opening the model and its first runs took, in bytes; null where that is not known."""
+
+    process_bytes: int | None
+    device_bytes: int | None
 
 
 class Licence(BaseModel):
@@ -45,6 +60,7 @@ class ModelCard(BaseModel):
     metrics: list[Metric]
     licence: Licence
     providers: dict[str, Providers]
+    memory: Memory
     inline: bool
     """Whether the model runs in the event loop; otherwise it has a thread."""
     warm_up_ms: float
@@ -95,9 +111,17 @@ def _card(request: Request, served: ServedModel) -> ModelCard:
             data=manifest.provenance.data,
         ),
         providers={
-            name: Providers(requested=list(report.requested), actual=list(report.actual))
+            name: Providers(
+                requested=list(report.requested),
+                actual=list(report.actual),
+                nodes=report.node_counts,
+                fallback_nodes=report.fallback_nodes,
+                device=report.device,
+                options=dict(report.options),
+            )
             for name, report in served.predictor.reports.items()
         },
+        memory=Memory(process_bytes=served.memory.process, device_bytes=served.memory.device),
         inline=served.inline,
         warm_up_ms=round(served.warm_up_seconds * 1e3, 3),
         limits=limits,

@@ -88,6 +88,14 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
+def known_resident_bytes() -> int | None:
+    """The same; None where the system does not tell."""
+    try:
+        return resident_bytes()
+    except OSError:  # There is no /proc on macOS.
+        return None
+
+
 @cache  # Each `CDLL` leaves a cycle of objects behind.
 def _glibc() -> Any:
     """The C library, if it is glibc."""

@@ -3,33 +3,48 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
 from service.errors import ConfigurationError
+from service.runtime.provider_options import (
+    COREML,
+    CPU,
+    CUDA,
+    DIRECTML,
+    MIGRAPHX,
+    OPENVINO,
+    SHORT_NAMES,
+    TENSORRT,
+    ProviderOptions,
+)
 
 log = logging.getLogger(__name__)
 
-CPU = "CPUExecutionProvider"
-_SHORT = {
-    "cpu": CPU,
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-    "rocm": "ROCMExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "directml": "DmlExecutionProvider",
-}
-# What `auto` takes, where it is compiled in: TensorRT rebuilds engines for new shapes, so it must be asked for.
-_AUTO = ("CUDAExecutionProvider", CPU)
+# What `auto` may take, where it is compiled in: TensorRT rebuilds engines for new shapes, so it must be asked for.
+_AUTO = (CUDA, MIGRAPHX, OPENVINO, COREML, DIRECTML, CPU)
+
+_PACKAGES = (
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "onnxruntime-openvino",
+    "onnxruntime-directml",
+    "onnxruntime-migraphx",
+    "onnxruntime-qnn",
+)
+"""Distributions that share the module `onnxruntime`."""
+
+_EXTRAS = {CPU: "cpu", CUDA: "gpu", TENSORRT: "gpu", OPENVINO: "openvino"}
+"""The extra that installs a provider."""
 
 _INSTALL = (
     "in Lectern's folder run: pip install -c constraints.txt '.[cpu]' (or '.[gpu]' on a machine with an NVIDIA GPU)"
 )
 _ONE_OF = (
-    "uninstall both and install one: pip uninstall -y onnxruntime onnxruntime-gpu, "
+    "uninstall {all} and install one: pip uninstall -y {names}, "
     "then in Lectern's folder pip install -c constraints.txt '.[cpu]'"
 )
 
@@ -42,26 +57,68 @@ class ProviderReport:
     """Names as onnxruntime has them, in the order requested."""
     actual: tuple[str, ...]
     """The session's providers, first the preferred one."""
+    nodes: Mapping[str, Mapping[str, int]] | None = None
+    """Nodes of the graph by provider and operator; None where this onnxruntime does not tell."""
+    device: str = ""
+    """The device of the preferred provider; empty where it is not known."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """The options that the preferred provider was given."""
 
     @property
     def fell_back(self) -> bool:
         """Whether a provider other than the first requested one runs."""
         return not self.actual or self.actual[0] != self.requested[0]
 
+    @property
+    def node_counts(self) -> dict[str, int] | None:
+        """Number of nodes by provider; None where this onnxruntime does not tell."""
+        if self.nodes is None:
+            return None
+        return {provider: sum(operators.values()) for provider, operators in self.nodes.items()}
+
+    @property
+    def fallback_nodes(self) -> dict[str, int]:
+        """Nodes on other providers than the preferred one, by operator."""
+        return self._nodes_elsewhere(self.actual[:1])
+
+    def describe(self) -> str:
+        """The preferred provider, and the nodes on each where that is known: `openvino, nodes: openvino 41, cpu 2`."""
+        if not self.actual:
+            return "no provider"
+        if (counts := self.node_counts) is None:
+            return f"{short_name(self.actual[0])}, nodes unknown"
+        nodes = ", ".join(f"{short_name(provider)} {count}" for provider, count in counts.items())
+        return f"{short_name(self.actual[0])}, nodes: {nodes}"
+
+    @property
+    def strays(self) -> dict[str, int]:
+        """Nodes on providers that were not asked for, by operator."""
+        return self._nodes_elsewhere(self.requested)
+
+    def _nodes_elsewhere(self, providers: Sequence[str]) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        for provider, operators in (self.nodes or {}).items():
+            if provider not in providers:
+                counts.update(operators)
+        return dict(sorted(counts.items()))
+
 
 def check_installation() -> None:
     """Raise ConfigurationError unless exactly one onnxruntime distribution is installed and works."""
-    installed = [name for name in ("onnxruntime", "onnxruntime-gpu") if _is_installed(name)]
+    installed = [name for name in _PACKAGES if _is_installed(name)]
+    suspects = installed if len(installed) > 1 else ["onnxruntime", "onnxruntime-gpu"]
+    one_of = _ONE_OF.format(all="both" if len(suspects) == 2 else "all", names=" ".join(suspects))
     if len(installed) > 1:
-        raise ConfigurationError(f"onnxruntime and onnxruntime-gpu share one module: {_ONE_OF} (or '.[gpu]')")
+        names = f"{', '.join(installed[:-1])} and {installed[-1]}"
+        raise ConfigurationError(f"{names} share one module: {one_of} (or '.[gpu]')")
     try:
         import onnxruntime
     except ImportError as error:
         if installed:
-            raise ConfigurationError(f"{installed[0]} cannot be imported ({error}): {_ONE_OF}") from error
+            raise ConfigurationError(f"{installed[0]} cannot be imported ({error}): {one_of}") from error
         raise ConfigurationError(f"onnxruntime is not installed: {_INSTALL}") from error
     if not hasattr(onnxruntime, "InferenceSession"):
-        raise ConfigurationError(f"onnxruntime is broken: {_ONE_OF} (or '.[gpu]')")
+        raise ConfigurationError(f"onnxruntime is broken: {one_of} (or '.[gpu]')")
 
 
 def runtime_version() -> str:
@@ -79,6 +136,14 @@ def _is_installed(name: str) -> bool:
     return True
 
 
+def automatic() -> tuple[str, ...]:
+    """The providers that `auto` chooses from, the CPU's last: those that are compiled in."""
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    return tuple(provider for provider in _AUTO if provider in available)
+
+
 def resolve(requested: Sequence[str]) -> tuple[str, ...]:
     """Turn names as set into onnxruntime's, in order, without repeats.
 
@@ -88,16 +153,15 @@ def resolve(requested: Sequence[str]) -> tuple[str, ...]:
     import onnxruntime
 
     known = onnxruntime.get_all_providers()
-    available = onnxruntime.get_available_providers()
     names: list[str] = []
     for name in requested:
         if name.lower() == "auto":
-            names += [provider for provider in _AUTO if provider in available]
+            names += automatic()
             continue
-        full = _SHORT.get(name.lower(), name)
+        full = SHORT_NAMES.get(name.lower(), name)
         if full not in known:
             raise ConfigurationError(
-                f"unknown execution provider {name!r}: use auto, {', '.join(_SHORT)} or one of onnxruntime's names"
+                f"unknown execution provider {name!r}: use auto, {', '.join(SHORT_NAMES)} or one of onnxruntime's names"
             )
         names.append(full)
     if not names:
@@ -105,7 +169,9 @@ def resolve(requested: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def session_providers(resolved: Sequence[str]) -> list[str | tuple[str, dict[str, Any]]]:
+def session_providers(
+    resolved: Sequence[str], options: ProviderOptions | None = None
+) -> list[str | tuple[str, dict[str, Any]]]:
     """The `providers` argument of an onnxruntime session: the requested ones that are compiled in, with options.
 
     The CPU provider is appended if it was not requested. onnxruntime itself only warns about a provider that it lacks;
@@ -115,12 +181,28 @@ def session_providers(resolved: Sequence[str]) -> list[str | tuple[str, dict[str
 
     available = onnxruntime.get_available_providers()
     usable = [name for name in resolved if name in available]
-    if any(name in ("CUDAExecutionProvider", "TensorrtExecutionProvider") for name in usable):
-        onnxruntime.preload_dlls()
+    if any(name in (CUDA, TENSORRT) for name in usable) and hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()  # CUDA's and cuDNN's, where they come as packages.
     if CPU not in usable:
         usable.append(CPU)
-    return [(name, _OPTIONS[name]) if name in _OPTIONS else name for name in usable]
+    own = {name: {**_OPTIONS.get(name, {}), **(options or {}).get(name, {})} for name in usable}
+    return [(name, own[name]) if own[name] else name for name in usable]
+
+
+def short_name(provider: str) -> str:
+    """A provider's name as settings write it."""
+    return next((short for short, name in SHORT_NAMES.items() if name == provider), provider)
+
+
+def how_to_install(provider: str) -> str:
+    """What to do about a provider that is not compiled in."""
+    if (extra := _EXTRAS.get(provider)) is None:
+        return "install a package of onnxruntime that has it, and no other"
+    return (
+        f"install the package with that provider (in Lectern's folder: pip install -c constraints.txt '.[{extra}]' "
+        "in an environment of its own)"
+    )
 
 
 # Shapes vary from batch to batch: an exhaustive search of cuDNN's algorithms would run for every new one.
-_OPTIONS: dict[str, dict[str, Any]] = {"CUDAExecutionProvider": {"cudnn_conv_algo_search": "HEURISTIC"}}
+_OPTIONS: dict[str, dict[str, str]] = {CUDA: {"cudnn_conv_algo_search": "HEURISTIC"}}

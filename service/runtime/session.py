@@ -15,7 +15,10 @@ from service.bundle.files import Bundle, BundleError, first_line
 from service.bundle.manifest import Graph, TensorSpec
 from service.errors import ConfigurationError
 from service.runtime import run_deadline
-from service.runtime.providers import CPU, ProviderReport, resolve, session_providers
+from service.runtime.engine_cache import check_caches
+from service.runtime.placement import check_placement, report_of
+from service.runtime.provider_options import CPU, CUDA, TENSORRT, ProviderOptions
+from service.runtime.providers import ProviderReport, resolve, runtime_version, session_providers, short_name
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +42,7 @@ _DATATYPES = {
 }
 
 
-_ON_GPU = ("CUDAExecutionProvider", "TensorrtExecutionProvider")
+_ON_GPU = (CUDA, TENSORRT)
 
 
 class Session(Protocol):
@@ -76,12 +79,15 @@ class OnnxSession:
         graph: the description of the graph in the manifest.
         providers: execution providers as set, in order.
         threads: threads within one operator.
+        options: options of the providers.
         optimized: the file holds a graph that `optimize_graph` made: it is opened as it is.
-        strict: raise ConfigurationError if the first requested provider is not the one in use.
+        strict: raise ConfigurationError if the first requested provider is not the one in use, or if nodes of the
+            graph are on one that was not requested, unless the manifest names their operators as those that may be.
 
     Raises:
         BundleError: the file is no ONNX model, or its inputs or outputs are not the manifest's.
-        ConfigurationError: `strict`, and the session fell back to another provider.
+        ConfigurationError: `strict`, and the session fell back to another provider; or options were set for a
+            provider that cannot be used with them.
     """
 
     def __init__(
@@ -91,24 +97,22 @@ class OnnxSession:
         *,
         providers: Sequence[str],
         threads: int = 1,
+        options: ProviderOptions | None = None,
         strict: bool = False,
         optimized: bool = False,
     ) -> None:
         import onnxruntime
 
-        options = _options(threads)
+        settings = _options(threads)
+        settings.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         if optimized:
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         resolved = resolve(providers)
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), sess_options=options, providers=session_providers(resolved)
-            )
-        except Exception as error:  # onnxruntime raises a class of its own per failure, all bare Exceptions.
-            raise BundleError(f"{path}: onnxruntime cannot load it ({first_line(error)})") from error
-        self.report = ProviderReport(requested=resolved, actual=tuple(self._session.get_providers()))
-        if self.report.fell_back:
-            self._report_fallback(path, strict)
+        own = {name: of for name, of in (options or {}).items() if name in resolved}
+        check_caches(own, runtime_version())
+        self._session = _open(path, settings, resolved, own, strict=strict)
+        self.report = report_of(self._session, resolved, own)
+        check_placement(path, graph, self.report, own, strict=strict)
         _check(path, "input", graph.inputs, self._session.get_inputs())
         _check(path, "output", graph.outputs, self._session.get_outputs())
         self.graph = graph
@@ -141,27 +145,32 @@ class OnnxSession:
         values = run_deadline.run(self._session, self._outputs, inputs, with_values=True)
         return {name: value.numpy() for name, value in zip(self._outputs, values, strict=True)}
 
-    def _report_fallback(self, path: Path, strict: bool) -> None:
-        text = (
-            f"{path}: asked for {', '.join(self.report.requested)}, runs on {', '.join(self.report.actual)}; "
-            "install the package with that provider (in Lectern's folder: pip install -c constraints.txt '.[gpu]'), "
-            "or set LECTERN_PROVIDERS=auto"
-        )
-        if strict:
-            raise ConfigurationError(f"{text}. LECTERN_STRICT=1 allows no fallback")
-        log.warning(text)
 
-
-def session_opener(providers: Sequence[str], threads: int, strict: bool, *, optimized: bool = False) -> OpenSession:
+def session_opener(
+    providers: Sequence[str],
+    threads: int,
+    strict: bool,
+    *,
+    options: ProviderOptions | None = None,
+    optimized: bool = False,
+) -> OpenSession:
     """A function that opens the graphs of a bundle with these providers and threads.
 
     Args:
+        options: options of the providers.
         optimized: the bundle's graphs were optimized by `optimize_graph`.
     """
 
     def open_session(bundle: Bundle, graph: Graph) -> OnnxSession:
-        path = bundle.file(graph.file)
-        return OnnxSession(path, graph, providers=providers, threads=threads, strict=strict, optimized=optimized)
+        return OnnxSession(
+            bundle.file(graph.file),
+            graph,
+            providers=providers,
+            threads=threads,
+            options=options,
+            strict=strict,
+            optimized=optimized,
+        )
 
     return open_session
 
@@ -200,6 +209,45 @@ def _opens(path: Path) -> bool:
     except Exception:
         return False
     return True
+
+
+def _open(path: Path, settings: Any, resolved: Sequence[str], options: ProviderOptions, *, strict: bool) -> Any:
+    """Open a session with the providers that were asked for; where one cannot be started, with the CPU's alone."""
+    import onnxruntime
+
+    providers = session_providers(resolved, options)
+
+    def open_with(providers: Sequence[Any]) -> Any:
+        # Its own fallback would write to standard output and hide the reason.
+        return onnxruntime.InferenceSession(
+            str(path), sess_options=settings, providers=providers, enable_fallback=False
+        )
+
+    try:
+        return open_with(providers)
+    except Exception as error:  # onnxruntime raises a class of its own per failure, all bare Exceptions.
+        if providers != [CPU] and (fallback := _try(open_with)) is not None:
+            names = ", ".join(short_name(name) for name in resolved)
+            text = f"{path}: {names} cannot be started ({first_line(error)})"
+            if options or strict:
+                raise ConfigurationError(f"{text}; {_what_was_set(options)}, or set LECTERN_PROVIDERS=cpu") from error
+            log.warning(text)
+            return fallback
+        raise BundleError(f"{path}: onnxruntime cannot load it ({first_line(error)})") from error
+
+
+def _try(open_with: Callable[[Sequence[Any]], Any]) -> Any:
+    """A session on the CPU; None if the graph cannot be opened there either."""
+    try:
+        return open_with([CPU])
+    except Exception:
+        return None
+
+
+def _what_was_set(options: ProviderOptions) -> str:
+    """Advice to look at the options, which it names."""
+    pairs = [f"{short_name(name)}.{option}={value}" for name, own in options.items() for option, value in own.items()]
+    return f"check the options {', '.join(pairs)} and the device" if pairs else "check the device and its driver"
 
 
 def _options(threads: int) -> Any:

@@ -12,7 +12,9 @@ from service.bundle.files import BundleError, read_manifest_of, versions
 from service.bundle.manifest import Task, is_model_name
 from service.errors import ConfigurationError
 from service.limits import variable
-from service.runtime.providers import resolve
+from service.runtime.engine_cache import check_caches
+from service.runtime.provider_options import parse_options
+from service.runtime.providers import resolve, runtime_version
 from service.serving.states import ModelVersions
 from service.settings import Settings, model_key
 
@@ -44,12 +46,21 @@ def model_names(root: Path) -> list[str]:
 
 
 def check_settings(settings: Settings, names: list[str]) -> None:
-    """Refuse execution providers that onnxruntime does not know; warn of settings for models that are not there."""
+    """Refuse execution providers that onnxruntime does not know, and options that a provider does not.
+
+    Settings for models that are not there are only warned of.
+
+    Raises:
+        ConfigurationError: naming the variable.
+    """
     _resolve("providers", settings.providers)
+    _parse("provider_options", settings.provider_options)
     known = {model_key(name) for name in names}
     for key, own in settings.model.items():
         if own.providers is not None:
             _resolve(f"model__{key}__providers", own.providers)
+        if own.provider_options is not None:
+            _parse(f"model__{key}__provider_options", own.provider_options)
         if key not in known:
             fields = {"variable": variable(f"model__{key}__…"), "models": names}
             log.warning("settings for a model that is not there", extra={"fields": fields})
@@ -114,3 +125,11 @@ def _resolve(setting: str, providers: tuple[str, ...]) -> None:
         resolve(providers)
     except ConfigurationError as error:
         raise ConfigurationError(f"{variable(setting)}={','.join(providers)}: {error}") from error
+
+
+def _parse(setting: str, text: str) -> None:
+    """Raise ConfigurationError, naming the variable, where options are not as their providers take them."""
+    try:
+        check_caches(parse_options(text), runtime_version())
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{variable(setting)}: {error}") from error

@@ -8,9 +8,10 @@ import time
 from service.bundle.files import Bundle, BundleError, open_unaltered
 from service.observability import Metrics
 from service.runtime.cpus import available_cpus
+from service.runtime.provider_options import parse_options
 from service.runtime.run_deadline import stop_at
 from service.runtime.session import session_opener
-from service.serving.served_model import ServedModel
+from service.serving.served_model import ModelMemory, ServedModel
 from service.serving.states import PreparedVersion
 from service.settings import Settings
 from service.tasks import load_predictor
@@ -47,7 +48,14 @@ class ModelLoader:
     def _open(self, prepared: PreparedVersion, bundle: Bundle) -> ServedModel:
         own = self._settings.for_model(prepared.name)
         assert own.providers is not None
-        opener = session_opener(own.providers, prepared.threads, self._settings.strict, optimized=prepared.optimized)
+        assert own.provider_options is not None
+        opener = session_opener(
+            own.providers,
+            prepared.threads,
+            self._settings.strict,
+            options=parse_options(own.provider_options),
+            optimized=prepared.optimized,
+        )
         # It was tried in another process, but a graph may draw random numbers, and hang another time.
         with stop_at(time.perf_counter() + self._settings.load_seconds):
             predictor = load_predictor(bundle, opener, self._settings.limits_for(prepared.name))
@@ -58,6 +66,7 @@ class ModelLoader:
             self._metrics,
             inline=prepared.inline,
             warm_up_seconds=prepared.warm_up_seconds,
+            memory=ModelMemory(prepared.memory_bytes, prepared.device_memory_bytes),
             cpus=available_cpus(),
             max_in_flight=self._settings.max_queue_size,
             max_wait=self._settings.max_queue_seconds,
@@ -67,14 +76,24 @@ class ModelLoader:
         return served
 
     def _announce(self, served: ServedModel, prepared: PreparedVersion) -> None:
-        for report in served.predictor.reports.values():
+        reports = served.predictor.reports
+        for graph, report in reports.items():
             labels = (served.name, ",".join(report.requested), report.actual[0])
             self._metrics.execution_provider.labels(*labels).set(1)
+            for provider, count in (report.node_counts or {}).items():
+                self._metrics.graph_nodes.labels(served.name, served.version, graph, provider).set(count)
+        for kind, size in served.memory._asdict().items():
+            if size is not None:
+                self._metrics.model_memory.labels(served.name, served.version, kind).set(size)
         fields = {
             "model": served.name,
             "version": served.version,
             "task": served.manifest.task.value,
             "provider": served.provider,
+            "nodes": {graph: report.node_counts for graph, report in reports.items()},
+            "device": ", ".join(dict.fromkeys(filter(None, (report.device for report in reports.values())))),
+            "memory_bytes": served.memory.process,
+            "device_memory_bytes": served.memory.device,
             "inline": served.inline,
             "warm_up_ms": round(served.warm_up_seconds * 1e3, 3),
         }

@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from service.bundle.files import MANIFEST, Bundle, BundleError, read_bundle, sha256_of_plain_file
-from service.runtime.providers import CPU, resolve
+from service.runtime.devices import used_bytes
+from service.runtime.memory import known_resident_bytes
+from service.runtime.provider_options import CPU, parse_options
+from service.runtime.providers import resolve
 from service.runtime.session import optimize_graph, session_opener
 from service.serving.inline import runs_inline
 from service.serving.preparation_job import PreparationJob, Verification
@@ -58,14 +61,20 @@ def verify(job: PreparationJob) -> Verification:
         ConfigurationError: as `prepare`.
     """
     predictor = _open(job, read_bundle(job.path), job.threads or job.cpus, optimized=False)
-    return Verification(samples=len(predictor.bundle.samples()), problems=tuple(predictor.replay()))
+    return Verification(
+        samples=len(predictor.bundle.samples()),
+        problems=tuple(predictor.replay()),
+        placement={name: report.describe() for name, report in predictor.reports.items()},
+    )
 
 
 def _try(job: PreparationJob, bundle: Bundle, *, optimized: bool) -> PreparedVersion:
     """Open a bundle as the server would, measure it, and compare its answers to the stored ones."""
     threads = job.threads or 1
+    before = _memory(job)
     predictor = _open(job, bundle, threads, optimized)
     seconds = warm_up(predictor)
+    memory_bytes, device_memory_bytes = map(_growth, before, _memory(job))
     inline = not predictor.scheduling.decodes_stepwise and runs_inline(
         job.inline, seconds, job.inline_threshold_seconds
     )
@@ -86,11 +95,24 @@ def _try(job: PreparationJob, bundle: Bundle, *, optimized: bool) -> PreparedVer
         threads=threads,
         inline=inline,
         warm_up_seconds=seconds,
+        memory_bytes=memory_bytes,
+        device_memory_bytes=device_memory_bytes,
     )
 
 
+def _memory(job: PreparationJob) -> tuple[int | None, int | None]:
+    """Memory in use of this process, and of the device; None where that is not known."""
+    provider = resolve(job.providers)[0]
+    return known_resident_bytes(), used_bytes(provider, parse_options(job.provider_options).get(provider, {}))
+
+
+def _growth(before: int | None, after: int | None) -> int | None:
+    return None if before is None or after is None else max(0, after - before)
+
+
 def _open(job: PreparationJob, bundle: Bundle, threads: int, optimized: bool) -> Predictor[Any]:
-    opener = session_opener(job.providers, threads, job.strict, optimized=optimized)
+    options = parse_options(job.provider_options)
+    opener = session_opener(job.providers, threads, job.strict, options=options, optimized=optimized)
     return load_predictor(bundle, opener, job.limits)
 
 

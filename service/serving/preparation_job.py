@@ -19,6 +19,8 @@ class PreparationJob(BaseModel):
     cache: Path | None
     """The folder that gets a copy of the bundle with optimized graphs; None: the bundle itself is opened."""
     providers: tuple[str, ...]
+    provider_options: str
+    """Options of the providers, as set."""
     threads: int
     """Threads of one run as set; 0: as many as `cpus` where the model is slow, else 1."""
     cpus: int
@@ -37,5 +39,7 @@ class Verification(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     samples: int
+    placement: dict[str, str]
+    """What each graph runs on, in words."""
     problems: tuple[str, ...]
     """Every difference."""

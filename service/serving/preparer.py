@@ -171,10 +171,12 @@ def job_of(settings: Settings, path: Path, cache: Path | None) -> PreparationJob
     own = settings.for_model(name)
     assert own.providers is not None
     assert own.inline is not None
+    assert own.provider_options is not None
     return PreparationJob(
         path=path.absolute(),
         cache=cache,
         providers=own.providers,
+        provider_options=own.provider_options,
         threads=settings.threads,
         cpus=max(1, available_cpus() // settings.workers),
         inline=own.inline,

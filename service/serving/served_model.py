@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from service.errors import DeadlineExceeded, LimitExceeded
 from service.observability import Metrics, Timings, client
@@ -28,6 +28,18 @@ from service.tasks.tensors import PreprocessedTensors, RowTensors, adapter_of, e
 T = TypeVar("T")
 
 
+class ModelMemory(NamedTuple):
+    """Memory that a model takes, in bytes; None where that is not known."""
+
+    process: int | None
+    """Of the process."""
+    device: int | None
+    """Of the device's own."""
+
+
+UNKNOWN_MEMORY = ModelMemory(None, None)
+
+
 class ServedModel:
     """Answers requests with one version of a model.
 
@@ -38,6 +50,7 @@ class ServedModel:
         inline: whether it runs in the event loop; otherwise it gets a thread. A model that decodes step by step always
             gets one.
         warm_up_seconds: the time of an ordinary request, measured at warm-up.
+        memory: the memory that it takes, as far as that is known.
         cpus: threads that preprocess and postprocess its large requests; started when they are needed.
         max_in_flight: requests beyond this are refused as saturated.
         max_wait: most seconds of work that a request may find waiting before it; beyond that it is refused as well.
@@ -52,6 +65,7 @@ class ServedModel:
         *,
         inline: bool,
         warm_up_seconds: float,
+        memory: ModelMemory = UNKNOWN_MEMORY,
         cpus: int,
         max_in_flight: int,
         max_wait: float,
@@ -63,6 +77,7 @@ class ServedModel:
         self.version = str(self.manifest.version)
         self.max_batch_size = predictor.limits.max_batch_size
         self.warm_up_seconds = warm_up_seconds
+        self.memory = memory
         self.inline = inline
         self.provider = ",".join(dict.fromkeys(report.actual[0] for report in predictor.reports.values()))
         """The execution provider that runs the model; several where its graphs differ."""

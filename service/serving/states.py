@@ -60,6 +60,10 @@ class PreparedVersion(_Document):
     """Whether it runs in the event loop."""
     warm_up_seconds: float
     """The time of an ordinary request, measured at warm-up."""
+    memory_bytes: int | None = None
+    """Memory that opening it and its first runs took of the process; None where that is not known."""
+    device_memory_bytes: int | None = None
+    """The same of the device's own memory; None where it has none, or nothing tells."""
     notice: str = ""
     """What the operator should know, such as a cache that cannot be written."""
     load: int = 0

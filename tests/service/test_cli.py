@@ -29,6 +29,9 @@ from tests.support.processes import ROOT, environment, lectern
 from tests.support.server import running
 from tests.support.translator_bundles import write_translator
 
+ON_CPU = "(cpu, nodes: cpu 3)"
+"""What the tiny classifier runs on."""
+
 
 @pytest.fixture(autouse=True)
 def _no_logging(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +249,7 @@ def test_a_repository_that_holds_nothing(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_models_verify(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "verify", "--models", str(models_dir)]) == 0
-    assert capsys.readouterr().out == "digits/1: ok, 2 samples match the stored answers\n"
+    assert capsys.readouterr().out == "digits/1: ok, 2 samples match the stored answers (cpu, nodes: cpu 3)\n"
 
 
 def test_models_verify_names_what_is_wrong_with_every_bundle(
@@ -261,9 +264,9 @@ def test_models_verify_names_what_is_wrong_with_every_bundle(
     output = capsys.readouterr()
     assert output.err == ""
     lines = {line.partition(": ")[0]: line.partition(": ")[2] for line in output.out.splitlines()}
-    assert lines["digits/1"] == lines["digits/3"] == "ok, 2 samples match the stored answers"
+    assert lines["digits/1"] == lines["digits/3"] == f"ok, 2 samples match the stored answers {ON_CPU}"
     assert "2/model.onnx: sha256 is" in lines["digits/2"]
-    assert lines["digits/4"] == "samples[1].results[0].predictions[0].label: expected '3', found '7'"
+    assert lines["digits/4"] == (f"samples[1].results[0].predictions[0].label: expected '3', found '7' {ON_CPU}")
     assert lines["broken/1"].startswith("samples[0]: failed with ")
     assert "manifest.json: is missing" in lines["half/1"]
 
@@ -277,7 +280,7 @@ def test_models_verify_ends_what_hangs_and_what_takes_all_memory(
     monkeypatch.setenv("LECTERN_LOAD_MEMORY_BYTES", str(2**30))
     assert main(["models", "verify", "--models", str(models_dir)]) == 1
     lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
-    assert lines["digits/1"] == "ok, 2 samples match the stored answers"
+    assert lines["digits/1"] == f"ok, 2 samples match the stored answers {ON_CPU}"
     assert "was not ready after 3 s, the limit for loading (LECTERN_LOAD_SECONDS)" in lines["endless/1"]
     if Path("/proc/self/oom_score_adj").exists():
         assert "takes over 1073741824 bytes of memory, the limit (LECTERN_LOAD_MEMORY_BYTES)" in lines["large/1"]

@@ -65,6 +65,8 @@ METRICS = {
     "lectern_in_flight": ("gauge", set()),
     "lectern_model_ready": ("gauge", {"model", "version"}),
     "lectern_execution_provider": ("gauge", {"model", "requested", "actual"}),
+    "lectern_graph_nodes": ("gauge", {"model", "version", "graph", "provider"}),
+    "lectern_model_memory_bytes": ("gauge", {"model", "version", "kind"}),
 }
 
 

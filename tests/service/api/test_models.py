@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from service.api.openai import ModelCard, ModelList
 from service.app import create_app
+from service.runtime.devices import device_name
 from service.settings import ModelSettings, Settings
 from tests.support.classifier_bundles import LABELS, write_classifier
 
@@ -80,8 +81,22 @@ def test_requested_and_actual_providers_are_reported(models_dir: Path) -> None:
             "model": {
                 "requested": ["CoreMLExecutionProvider", "CPUExecutionProvider"],
                 "actual": ["CPUExecutionProvider"],
+                "nodes": {"CPUExecutionProvider": 3},
+                "fallback_nodes": {},
+                "device": device_name("CPUExecutionProvider", {}),
+                "options": {},
             }
         }
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux tells how much memory a process has")
+def test_the_memory_of_a_model_is_reported(client: TestClient) -> None:
+    memory = client.get("/v1/models/digits").json()["memory"]
+    assert 0 <= memory["process_bytes"] < 2**30
+    assert memory["device_bytes"] is None
+    samples = [line for line in client.get("/metrics").text.splitlines() if line.startswith("lectern_model_memory")]
+    (sample,) = samples
+    assert sample.startswith('lectern_model_memory_bytes{kind="process",model="digits",version="1"}')
 
 
 def test_a_model_that_does_not_serve_is_not_in_the_list(models_dir: Path) -> None:

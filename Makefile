@@ -55,12 +55,19 @@ PEERS_VENV    := .venv-peers
 PEERS_PINS    := tests/benchmarks/peers/requirements
 PEERS_STAMPS  := $(PEERS:%=$(PEERS_VENV)/%/.lectern-peer)
 
+# So have the page's tests: Playwright, which drives the Chromium of the system, and what npm has (tests/page/package.json).
+PAGE       := tests/page
+PAGE_VENV  := .venv-page
+PAGE_PY    := $(PAGE_VENV)/bin/python
+PAGE_STAMP := $(PAGE_VENV)/.lectern-page
+PAGE_NPM   := $(PAGE)/node_modules/.lectern-page
+
 # So has the compiler of gRPC's messages, which only `make protos` needs.
 PROTO_PY := .venv-protos/bin/python
 PROTOS   := service/grpc_api/protocol
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-service test-clients test-image check format bench bench-peers chaos fuzz docs protos openapi constraints clean
+.PHONY: help serve test test-service test-clients test-image test-page page-vendor check format bench bench-peers chaos fuzz docs protos openapi constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "<family>", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +87,13 @@ test-clients: $(SERVICE_STAMP) $(CLIENTS_STAMP) $(MLSERVER_STAMP) ## Run other p
 
 test-image: $(SERVICE_STAMP) ## Do the image's install steps here and serve from them read-only, as a user without rights (Linux; slow)
 	TEST_IMAGE=1 $(PY) -m pytest tests/deploy/test_image.py -v $(ARGS)
+
+test-page: $(SERVE_STAMP) $(PAGE_STAMP) $(PAGE_NPM) ## Check the page's types, and use it in Chromium (needs node, npm and chromium)
+	cd $(PAGE) && node vendor.js --check && node_modules/.bin/tsc --project .
+	$(PAGE_PY) -m pytest -c $(PAGE)/pytest.ini --lectern $(VENV)/bin/lectern $(PAGE) $(ARGS)
+
+page-vendor: $(PAGE_NPM) ## Write the page's libraries, in the versions of tests/page/package.json (needs node and npm)
+	node $(PAGE)/vendor.js
 
 check: $(FULL_STAMP) ## Lint, formatting, types and import contracts
 	$(PY) -m ruff check .
@@ -129,18 +143,20 @@ constraints: $(PY) ## Pin what pyproject.toml asks for and constraints.txt lacks
 	    $(VENV)/bin/uv pip compile $(CLIENTS)/requirements$$name.txt --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	        --no-annotate --no-header --output-file $(CLIENTS)/constraints$$name.txt $(ARGS) || exit 1; \
 	done
+	$(VENV)/bin/uv pip compile $(PAGE)/requirements.txt --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	    --no-annotate --no-header --output-file $(PAGE)/constraints.txt $(ARGS)
 	@for name in $(PEERS); do \
 	    $(VENV)/bin/uv pip compile $(PEERS_PINS)/$$name.in --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	        --no-annotate --no-header --output-file $(PEERS_PINS)/$$name.txt $(ARGS) || exit 1; \
 	done
 
 clean: ## Remove the virtual environments, caches and build output (never runs/ or models/)
-	rm -rf .venv .venv-gpu .venv-docs .venv-fuzz .venv-protos .venv-clients .venv-clients-mlserver .venv-peers fuzz-failures site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-gpu .venv-docs .venv-fuzz .venv-protos .venv-clients .venv-clients-mlserver .venv-peers .venv-page $(PAGE)/node_modules fuzz-failures site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find service training tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up. The build backend is installed first and used without isolation, so that its version is pinned too.
 
-$(PY) $(DOCS_PY) $(FUZZ_PY) $(CLIENTS_PY) $(MLSERVER_PY) $(PROTO_PY) $(PEERS:%=$(PEERS_VENV)/%/bin/python):
+$(PY) $(DOCS_PY) $(FUZZ_PY) $(CLIENTS_PY) $(MLSERVER_PY) $(PAGE_PY) $(PROTO_PY) $(PEERS:%=$(PEERS_VENV)/%/bin/python):
 	@python=; \
 	for candidate in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
 	    test -z "$$python" || break; \
@@ -183,6 +199,17 @@ $(DOCS_STAMP): docs/requirements.txt constraints.txt $(DOCS_PY)
 $(FUZZ_STAMP): tests/fuzz/requirements.txt constraints.txt $(FUZZ_PY)
 	@echo "Installing schemathesis into $(FUZZ_VENV) (once)"
 	@$(FUZZ_PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --requirement tests/fuzz/requirements.txt
+	@touch $@
+
+$(PAGE_STAMP): $(PAGE)/requirements.txt $(PAGE)/constraints.txt $(PAGE_PY)
+	@echo "Installing Playwright into $(PAGE_VENV) (once)"
+	@$(PAGE_PY) -m pip --disable-pip-version-check install --quiet --constraint $(PAGE)/constraints.txt --requirement $(PAGE)/requirements.txt
+	@touch $@
+
+$(PAGE_NPM): $(PAGE)/package.json $(PAGE)/package-lock.json
+	@command -v npm > /dev/null || { echo "npm is not installed: apt-get install npm (or from https://nodejs.org)" >&2; exit 1; }
+	@echo "Installing the page's type checker and libraries into $(PAGE)/node_modules (once)"
+	@cd $(PAGE) && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 $(CLIENTS_STAMP): $(CLIENTS)/requirements.txt $(CLIENTS)/constraints.txt $(CLIENTS_PY)

@@ -19,7 +19,6 @@ from starlette.types import Receive, Scope, Send
 
 from service import __version__
 from service.api import (
-    docs_pages,
     health,
     image_classification,
     libretranslate,
@@ -28,6 +27,7 @@ from service.api import (
     libretranslate_suggest,
     open_inference,
     openai,
+    page_files,
     token_classification,
     translation,
     word_vectors,
@@ -40,6 +40,7 @@ from service.api.file_workers import FileWorkers
 from service.api.inline_path import InlinePath
 from service.api.middleware import RequestMiddleware
 from service.api.openapi import describe
+from service.api.openapi_document import OPENAPI
 from service.api.operation import Context, Operation, error_shape
 from service.observability import MULTIPROCESS_DIR, Metrics
 from service.serving.canary import Canary
@@ -64,7 +65,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *open_inference.OPERATIONS,
 )
 
-_UNROUTED = replace(docs_pages.PAGES[0], path="(no route)", summary="Every path and method without an operation")
+_UNROUTED = replace(OPENAPI, path="(no route)", summary="Every path and method without an operation")
 """Stands for the operation of a request that has none, in the checks that every request passes."""
 
 Hook = Callable[[Context], None]
@@ -87,7 +88,7 @@ class Lectern(FastAPI):
         }
         self.add_middleware(RequestMiddleware, **shared)
         self.add_exception_handler(HTTPException, _refuse)
-        served = (*OPERATIONS, *docs_pages.PAGES)
+        served = (*OPERATIONS, OPENAPI, *(page_files.PAGES if context.settings.page else ()))
         self.router.routes += [Route(operation.path, operation, methods=[operation.method]) for operation in served]
         self.inline_path = InlinePath(self, context, OPERATIONS)
         """Answers what needs no ASGI; servers that have it ask it first."""
@@ -200,7 +201,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
         return answer
     access.check_sender(_UNROUTED, request.scope)
     path = request.url.path
-    docs = f"{request.app.context.settings.root_path}/docs"
+    docs = request.app.context.settings.docs_path
     texts = {404: f"no route {path}; {docs} lists them", 405: f"{request.method} is not allowed on {path}"}
     text = texts.get(error.status_code, str(error.detail))
     headers = {"allow": _methods_of(request)} if error.status_code == 405 else error.headers

@@ -114,6 +114,8 @@ class Settings(Limits, BaseSettings):
     """File of the API keys that callers need, made by `lectern keys new`; without it no key is needed."""
     rate_limit: str = ""
     """Limit of one address for requests that come without an API key, such as 100/s or 1000/min; none by default."""
+    page: bool = True
+    """Show the page at / and the documentation at /docs, which work without the internet."""
     cors_origins: Names = ()
     """Origins whose web pages may use the service, separated by commas, such as https://app.example.com; * for all."""
     file_translation: bool = True
@@ -213,6 +215,11 @@ class Settings(Limits, BaseSettings):
     def models_by_alias(self) -> dict[str, str]:
         """The model of each alias."""
         return dict(map(_split_alias, self.model_aliases))
+
+    @property
+    def docs_path(self) -> str:
+        """Where the operations are described, behind the prefix of a proxy."""
+        return f"{self.root_path}{'/docs' if self.page else '/openapi.json'}"
 
     def limits_for(self, name: str) -> Limits:
         """The limits of model `name`: the global ones, with its own batch size where one is set."""

@@ -9,11 +9,11 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.docs_pages import openapi_document
 from service.api.errors import ErrorShape
 from service.api.health import ready
 from service.api.io import json_response
 from service.api.language_names import language_name
+from service.api.openapi_document import openapi_document
 from service.api.operation import Operation, context
 from service.api.source_language import AUTO, language_pairs
 from service.documents import supported_formats

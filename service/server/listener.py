@@ -144,7 +144,9 @@ def addresses(listeners: list[socket.socket], settings: Settings) -> dict[str, s
     """The base URLs of the listening sockets, as the log names them."""
     scheme = "https" if settings.tls_cert else "http"
     urls = [url_of(listener, scheme) for listener in listeners]
-    names = {"address": urls[0], "docs": f"{urls[0]}{settings.root_path}/docs"}
+    names = {"address": urls[0], "docs": f"{urls[0]}{settings.docs_path}"}
+    if settings.page:
+        names["page"] = f"{urls[0]}{settings.root_path}/"
     if settings.grpc_port is not None:
         names["grpc"] = grpc_address(settings)
     return names | ({"admin": urls[1]} if len(urls) > 1 else {})

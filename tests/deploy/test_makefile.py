@@ -16,6 +16,8 @@ TARGETS = (
     "test",
     "test-service",
     "test-clients",
+    "test-page",
+    "page-vendor",
     "check",
     "format",
     "bench",
@@ -28,7 +30,7 @@ TARGETS = (
     "clean",
 )
 PEERS_PINS = "tests/benchmarks/peers/requirements"
-CI_TARGETS = ("check", "test", "docs", "fuzz", "test-clients")
+CI_TARGETS = ("check", "test", "docs", "fuzz", "test-clients", "test-page")
 
 
 @pytest.fixture
@@ -44,6 +46,9 @@ def checkout(tmp_path: Path) -> Path:
     for path in (ROOT / "tests/clients").glob("*.txt"):
         shutil.copy(path, tmp_path / "tests/clients")
     shutil.copytree(ROOT / PEERS_PINS, tmp_path / PEERS_PINS)
+    (tmp_path / "tests/page").mkdir()
+    for name in ("requirements.txt", "constraints.txt", "package.json", "package-lock.json"):
+        shutil.copy(ROOT / "tests/page" / name, tmp_path / "tests/page")
     return tmp_path
 
 
@@ -119,6 +124,20 @@ def test_other_people_s_clients_have_environments_of_their_own(checkout: Path) -
     assert ".venv-clients .venv-clients-mlserver" in make(checkout, "-n", "clean").stdout
 
 
+def test_the_page_s_tests_have_environments_of_their_own(checkout: Path) -> None:
+    plan = make(checkout, "-n", "test-page", "ARGS=-k tag").stdout
+    assert "'.[cpu]'" in plan
+    assert "-m venv --clear .venv-page\n" in plan
+    assert "--constraint tests/page/constraints.txt --requirement tests/page/requirements.txt" in plan
+    assert "npm ci" in plan
+    command = "-m pytest -c tests/page/pytest.ini --lectern .venv/bin/lectern tests/page -k tag"
+    assert plan.rstrip().endswith(f".venv-page/bin/python {command}")
+    assert plan.index("vendor.js --check") < plan.index("tsc --project") < plan.index(command)
+    for target in ("serve", "test", "test-service", "check"):
+        assert "page" not in make(checkout, "-n", target).stdout
+    assert ".venv-page tests/page/node_modules" in make(checkout, "-n", "clean").stdout
+
+
 def test_every_peer_of_the_benchmark_has_an_environment_of_its_own(checkout: Path) -> None:
     plan = make(checkout, "-n", "bench-peers", "ARGS=--rounds 1").stdout
     names = sorted(path.stem for path in (checkout / PEERS_PINS).glob("*.txt"))
@@ -185,6 +204,10 @@ def test_ci_runs_all_and_reports_all(tmp_path: Path, broken: tuple[str, ...], co
     ]
     (tmp_path / "checkout/Makefile").write_text("\n".join(recipes) + "\n")
     env = {name: value for name, value in environment().items() if name != "LECTERN_DATA"}
+    for program in ("npm", "chromium"):
+        (tmp_path / program).write_text("")
+        (tmp_path / program).chmod(0o755)
+    env["PATH"] = f"{tmp_path}:{env['PATH']}"
     result = subprocess.run(
         [tmp_path / "checkout/.ci/run"],
         stdin=subprocess.DEVNULL,

@@ -13,6 +13,9 @@ from pathlib import Path
 import orjson
 import pytest
 
+from service.api.page_files import FOLDER
+from service.api.static_files import SUFFIXES
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -47,6 +50,22 @@ def test_the_wheel_has_every_module_and_both_licence_files(wheel: list[str]) -> 
     for name in ("LICENSE", "NOTICE"):
         assert any(entry.endswith(f".dist-info/licenses/{name}") for entry in wheel)
     assert not [name for name in wheel if name.startswith(("tests", "models", "docs"))]
+
+
+def test_the_wheel_has_every_file_of_the_page(wheel: list[str]) -> None:
+    files = {path.relative_to(ROOT).as_posix() for path in FOLDER.rglob("*") if path.suffix in SUFFIXES}
+    assert "service/api/page/index.html" in files
+    assert files <= set(wheel)
+    assert {name for name in wheel if name.startswith("service/api/page/")} == files
+
+
+def test_the_notice_names_what_the_page_is_made_with() -> None:
+    versions = orjson.loads((ROOT / "tests/page/package.json").read_bytes())["devDependencies"]
+    head = (FOLDER / "vendor/preact.js").read_text(encoding="utf-8")[:200]
+    for name in ("preact", "htm"):
+        assert f"{name} {versions[name]} " in head
+    for path in (FOLDER / "vendor").glob("*.js"):
+        assert path.name in _notice()
 
 
 def _notice() -> str:

@@ -9,16 +9,17 @@ from pathlib import Path
 import orjson
 import pytest
 
-from service.api.docs_pages import PAGES
 from service.api.forms import MULTIPART
+from service.api.openapi_document import OPENAPI
 from service.api.operation import Operation
+from service.api.page_files import PAGES
 from service.app import OPERATIONS
 from tests.support.classifier_bundles import write_classifier
 from tests.support.tagger_bundles import write_tagger
 from tests.support.translator_bundles import write_translator
 from tests.support.word_vector_bundles import write_words
 
-ROUTES = (*OPERATIONS, *PAGES)
+ROUTES = (*OPERATIONS, OPENAPI, *PAGES)
 OF_GET = tuple(operation for operation in ROUTES if operation.method == "GET")
 OF_POST = tuple(operation for operation in ROUTES if operation.method == "POST")
 

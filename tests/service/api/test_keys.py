@@ -283,8 +283,8 @@ def test_other_routes_take_no_key_from_the_query(keyed: TestClient) -> None:
     assert keyed.post("/v1/classify", params={"api_key": ALL}, json=pixels(1)).status_code == 401
 
 
-def test_the_documentation_is_open(keyed: TestClient) -> None:
-    for path in ("/docs", "/redoc", "/openapi.json"):
+def test_the_page_and_the_documentation_are_open(keyed: TestClient) -> None:
+    for path in ("/", "/page/main.js", "/docs", "/redoc", "/openapi.json"):
         assert keyed.get(path).status_code == 200
     assert keyed.get("/nothing").status_code == 404
 

@@ -54,9 +54,11 @@ def test_every_kind_of_route_works_below_a_prefix(settings: Settings, prefix: st
             assert client.get(f"{base}/v1/models/digits").status_code == 200
             assert client.get(f"{base}/v1/nowhere").status_code == 404
             assert client.get(f"{base}/v2/nowhere").json() == {"error": "no route /v2/nowhere; /models/docs lists them"}
-            docs = client.get(f"{base}/docs")
-            assert docs.status_code == 200
-            assert "/models/openapi.json" in docs.text
+            for path in ("/", "/docs"):
+                page = client.get(f"{base}{path}")
+                assert page.status_code == 200
+                assert '<base href="/models/">' in page.text
+            assert client.get(f"{base}/page/main.js").status_code == 200
             document = client.get(f"{base}/openapi.json").json()
             assert {"url": "/models"} in document["servers"]
 

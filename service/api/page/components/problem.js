@@ -1,0 +1,33 @@
+/** An error in the server's words, with what can be done. */
+import { html } from '../vendor/preact.js';
+
+/** @type {Record<import('../server/errors.js').ErrorKind, string>} */
+const MEANING = {
+  gone: 'The server cannot be reached. ',
+  timeout: 'The server took too long. ',
+  busy: 'The server has too much to do. ',
+  quota: 'Too many requests. ',
+  key: 'The server wants an API key. ',
+  forbidden: 'The server does not allow this. ',
+  invalid: '',
+  fault: 'Something is wrong in the server. ',
+};
+
+/** @param {{ state: import('../server/use_answer.js').State, id?: string }} props */
+export function Problem({ state, id }) {
+  const { error, retryIn, retry } = state;
+  if (!error) return null;
+  return html`
+    <div class="problem" id=${id} role="alert">
+      ${MEANING[error.kind]}${error.kind === 'gone' ? '' : sentence(error.message)}
+      ${error.kind === 'fault' && error.requestId && ` The log names it by ${error.requestId}.`}
+      ${(error.passes || error.kind === 'fault') && html`
+        <div class="buttons">
+          ${retryIn !== null && html`<span aria-live="off">Asking again in ${retryIn} s.</span>`}
+          <button type="button" class="button" onClick=${retry}>Ask now</button>
+        </div>`}
+    </div>`;
+}
+
+/** @param {string} text */
+const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.') : '');

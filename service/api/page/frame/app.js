@@ -1,0 +1,130 @@
+/** The frame: which panels there are, which is shown, and what is known of the server.
+ *
+ * @typedef {import('../panels.js').PanelEntry} PanelEntry
+ * @typedef {import('../server/types.js').Model} Model
+ */
+import { Icon } from '../components/icon.js';
+import { Problem } from '../components/problem.js';
+import { PANELS } from '../panels.js';
+import { useAnswer } from '../server/use_answer.js';
+import { html, useCallback, useEffect, useRef, useState } from '../vendor/preact.js';
+import { useHealth } from './health.js';
+import { KeyPrompt } from './key_prompt.js';
+import { useRemembered } from './remembered.js';
+import { addressOf, useAddress } from './router.js';
+import { TopBar } from './top_bar.js';
+
+const MODELS = { path: 'v1/models' };
+
+/** @param {{ server: import('../server/client.js').Server }} props */
+export function App({ server }) {
+  const { address, go } = useAddress();
+  const health = useHealth(server);
+  const listing = useAnswer(server, MODELS);
+  const [projector, setProjector] = useRemembered('projector', false);
+  const [keyMessage, setKeyMessage] = useState(/** @type {string | null} */ (null));
+
+  useEffect(() => void document.documentElement.toggleAttribute('data-projector', projector), [projector]);
+  useEffect(() => server.listen((event) => {
+    if (event.type === 'error' && event.error.kind === 'key') setKeyMessage(event.error.message);
+  }), [server]);
+  // Other models may serve once it is back.
+  useEffect(() => { if (health === 'ready' && listing.error?.passes) listing.retry(); }, [health]);
+
+  /** @type {Model[]} */
+  const models = listing.answer?.data.data ?? [];
+  const modelsOf = (/** @type {PanelEntry} */ entry) => models.filter((model) => !entry.task || model.task === entry.task);
+  const entries = PANELS.filter((entry) => !listing.answer || !entry.task || modelsOf(entry).length);
+  const entry = PANELS.find(({ id }) => id === address.panel) ?? (address.panel ? undefined : entries[0]);
+  const served = entry ? modelsOf(entry) : [];
+  const model = entry ? chosen(entry, served, address.query) : null;
+
+  const setQuery = useCallback((/** @type {Record<string, string | null>} */ values, { push = false } = {}) => {
+    const query = new URLSearchParams(address.query);
+    for (const [name, value] of Object.entries(values)) {
+      if (value === null) query.delete(name);
+      else query.set(name, value);
+    }
+    go({ panel: entry?.id ?? '', query }, push);
+  }, [address, entry, go]);
+
+  const onModel = (/** @type {Model} */ next) => setQuery(
+    { model: next.id, version: next.version === highest(next) ? null : next.version }, { push: true });
+
+  useEffect(() => void (document.title = entry ? `${entry.label} · Lectern` : 'Lectern'), [entry]);
+
+  return html`
+    <div class="frame">
+      <${Rail} entries=${entries} current=${entry?.id} />
+      <${TopBar} title=${entry?.label ?? 'Lectern'} models=${served} model=${model} onModel=${onModel} health=${health}
+        server=${server} projector=${projector} onProjector=${setProjector} />
+      <main id="main" tabindex="-1">
+        ${health === 'gone' && html`<p class="notice" role="alert">The server cannot be reached. What you entered stays
+          here, and the page asks again every two seconds.</p>`}
+        ${health === 'not ready' && html`<p class="notice" role="alert">The server is not ready: models are loading, or
+          it is about to stop. The page asks again every two seconds.</p>`}
+        ${listing.error && !listing.answer && html`<div class="card"><${Problem} state=${listing} /></div>`}
+        ${listing.slow && html`<p class="waiting">Asking which models there are …</p>`}
+        ${listing.answer && (entry && model
+    ? html`<${PanelSlot} key=${entry.id} entry=${entry} props=${{ server, model, models: served, query: address.query, setQuery }} />`
+    : html`<${NothingServed} entry=${entry} name=${address.panel} entries=${entries} />`)}
+      </main>
+      ${keyMessage !== null && html`<${KeyPrompt} server=${server} message=${keyMessage} onClose=${() => setKeyMessage(null)} />`}
+    </div>`;
+}
+
+/** @param {{ entries: PanelEntry[], current: string | undefined }} props */
+function Rail({ entries, current }) {
+  return html`
+    <nav class="rail" aria-label="Panels">
+      <a class="brand" href="#/" tabindex="-1" aria-hidden="true"><${Icon} name="lectern" />Lectern</a>
+      <ul>${entries.map(({ id, label, icon }) => html`
+        <li key=${id}><a href=${addressOf(id)} aria-current=${current === id ? 'page' : undefined}><${Icon} name=${icon} />${label}</a></li>`)}
+      </ul>
+    </nav>`;
+}
+
+/** Loads a panel the first time that it is shown. @param {{ entry: PanelEntry, props: import('../panels.js').PanelProps }} props */
+function PanelSlot({ entry, props }) {
+  const [loaded, setLoaded] = useState(/** @type {any} */ (null));
+  const [failed, setFailed] = useState(false);
+  const [attempt, setAttempt] = useState(0);
+  const current = useRef(entry.id);
+  useEffect(() => {
+    current.current = entry.id;
+    setFailed(false);
+    entry.load().then(
+      (module) => current.current === entry.id && setLoaded(() => module.Panel),
+      () => setFailed(true),
+    );
+  }, [entry.id, attempt]);
+  if (failed) {
+    return html`<p class="notice" role="alert">This panel could not be loaded from the server.
+      <button type="button" class="button" onClick=${() => (attempt ? location.reload() : setAttempt(1))}>Try again</button></p>`;
+  }
+  return loaded && html`<${loaded} ...${props} />`;
+}
+
+/** @param {{ entry: PanelEntry | undefined, name: string, entries: PanelEntry[] }} props */
+function NothingServed({ entry, name, entries }) {
+  return html`
+    <div class="card stack">
+      <h2>${entry ? `No model of this server does ${entry.task}` : name ? `There is no panel named ${name}` : 'No model of this server has a panel'}</h2>
+      <p>${entry ? 'Put one into the model repository, or train one with lectern-train, and load it; then open this panel again.'
+    : 'Its models can be called all the same: '}
+        ${!entry && html`<a href="docs">docs</a> lists every operation.`}</p>
+      ${entries.length > 0 && html`<p>There is: ${entries.map(({ id, label }, index) => html`${index ? ', ' : ''}<a href=${addressOf(id)}>${label}</a>`)}.</p>`}
+    </div>`;
+}
+
+/** The model that the address names, or else the panel's choice.
+ * @param {PanelEntry} entry @param {Model[]} models @param {URLSearchParams} query @returns {Model | null} */
+function chosen(entry, models, query) {
+  const named = models.find(({ id }) => id === query.get('model'));
+  const model = named ?? (models.length ? (entry.choose?.(models) ?? models[0]) : null);
+  const version = query.get('version');
+  return model && version && model.versions.includes(version) ? { ...model, version } : model;
+}
+
+/** @param {Model} model */
+const highest = (model) => model.versions.reduce((a, b) => (Number(a) > Number(b) ? a : b));

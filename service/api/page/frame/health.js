@@ -1,0 +1,49 @@
+/** Whether the server is there and ready.
+ *
+ * @typedef {'asking' | 'ready' | 'not ready' | 'gone'} Health
+ */
+import { useEffect, useState } from '../vendor/preact.js';
+
+const READY_MS = 10_000;
+const TROUBLE_MS = 2_000;
+
+/** @param {import('../server/client.js').Server} server @returns {Health} */
+export function useHealth(server) {
+  const [health, setHealth] = useState(/** @type {Health} */ ('asking'));
+
+  useEffect(() => {
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    let ended = false;
+    const ask = async () => {
+      clearTimeout(timer);
+      let found = /** @type {Health} */ ('gone');
+      try {
+        const response = await fetch(server.address({ path: 'v2/health/ready' }), {
+          cache: 'no-store', signal: AbortSignal.timeout(5_000),
+        });
+        found = response.ok ? 'ready' : 'not ready';
+      } catch {
+        // Gone.
+      }
+      if (ended) return;
+      setHealth(found);
+      // A page that nobody sees need not know.
+      if (!document.hidden) timer = setTimeout(ask, found === 'ready' ? READY_MS : TROUBLE_MS);
+    };
+    const wake = () => void (!document.hidden && ask());
+    const unlisten = server.listen((event) => {
+      if (event.type === 'error' && event.error.kind === 'gone') ask();
+    });
+    document.addEventListener('visibilitychange', wake);
+    ask();
+    return () => {
+      ended = true;
+      clearTimeout(timer);
+      unlisten();
+      document.removeEventListener('visibilitychange', wake);
+    };
+  }, [server]);
+
+  return health;
+}

@@ -1,0 +1,7 @@
+/** Starts the page. */
+import { App } from './frame/app.js';
+import { Server } from './server/client.js';
+import { html, render } from './vendor/preact.js';
+
+const root = /** @type {HTMLElement} */ (document.getElementById('page'));
+render(html`<${App} server=${new Server(document.baseURI)} />`, root);

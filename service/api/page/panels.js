@@ -1,0 +1,33 @@
+/** The panels, in the order of the rail. To add one: a folder in panels/ with a panel.js, and an entry here.
+ *
+ * docs/page.md says what a panel.js exports and what it is given.
+ *
+ * @typedef {import('./server/types.js').Model} Model
+ *
+ * @typedef {object} PanelEntry
+ * @property {string} id its name in the address, as in #/tag
+ * @property {string} label its name in the rail
+ * @property {string | null} task the task whose models it shows; null: it needs none
+ * @property {import('./components/icon.js').IconName} icon
+ * @property {(models: Model[]) => Model} [choose] the model that a first visit shows; by default the first of the list
+ * @property {() => Promise<{ Panel: (props: PanelProps) => any }>} load imports panel.js
+ *
+ * @typedef {object} PanelProps
+ * @property {import('./server/client.js').Server} server
+ * @property {Model} model the chosen model of the task (of a panel without a task the first of all)
+ * @property {Model[]} models all models of the task (of a panel without a task all models)
+ * @property {URLSearchParams} query the input, as the address holds it
+ * @property {(values: Record<string, string | null>, options?: { push?: boolean }) => void} setQuery
+ *     writes values of the input into the address; null removes one. With push the back button returns
+ */
+
+/** @type {PanelEntry[]} */
+export const PANELS = [
+  {
+    id: 'tag',
+    label: 'Tag',
+    task: 'token-classification',
+    icon: 'tag',
+    load: () => import('./panels/tag/panel.js'),
+  },
+];

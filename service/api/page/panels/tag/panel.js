@@ -1,0 +1,116 @@
+/** Tag: a text with its parts of speech or its names. */
+import { AsCode } from '../../components/as_code.js';
+import { Fold } from '../../components/fold.js';
+import { percent } from '../../components/numbers.js';
+import { Problem } from '../../components/problem.js';
+import { loadStyles } from '../../components/styles.js';
+import { useExplained } from '../../server/use_explained.js';
+import { html, useState } from '../../vendor/preact.js';
+import { exampleOf, examplesOf } from './examples.js';
+import { MarkedText } from './marked_text.js';
+import { BestTags, Why } from './why.js';
+
+await loadStyles(new URL('tag.css', import.meta.url).href);
+
+/** @typedef {import('../../server/types.js').Model} Model */
+
+const TYPING_MS = 200;
+
+/** @param {Model} model @param {string} text */
+const callOf = (model, text) => (text.trim() ? { path: 'v1/tag', body: { model: model.id, version: model.version, text } } : null);
+
+/** @param {import('../../panels.js').PanelProps} props */
+export function Panel({ server, model, models, query, setQuery }) {
+  const text = query.get('text') ?? exampleOf(model);
+  const other = models.find(({ id }) => id === query.get('beside') && id !== model.id) ?? null;
+  const mine = useExplained(server, callOf(model, text), { delay: TYPING_MS });
+  const beside = useExplained(server, other && callOf(other, text), { delay: TYPING_MS });
+  const [chosen, setChosen] = useState(/** @type {number | null} */ (null));
+
+  const result = mine.answer?.data.results[0];
+  const index = chosen !== null && chosen < (result?.tokens.length ?? 0) ? chosen : firstUnsure(result);
+  const token = result?.tokens[index];
+  const labels = model.labels ?? [];
+
+  return html`
+    <div class="panel">
+      <section class="card input stack" aria-label="Input">
+        <label class="field"><span class="label">Text</span>
+          <textarea value=${text} rows="5" spellcheck=${false} aria-invalid=${mine.error?.kind === 'invalid'} aria-describedby="tag-problem"
+            onInput=${(/** @type {any} */ event) => { setChosen(null); setQuery({ text: event.target.value }); }}></textarea></label>
+        <${Problem} state=${mine} id="tag-problem" />
+        <div class="buttons" role="group" aria-label="Examples">
+          ${examplesOf(model).map((example, each) => html`
+            <button key=${each} type="button" class="button" onClick=${() => { setChosen(null); setQuery({ text: example }, { push: true }); }}>${short(example)}</button>`)}
+        </div>
+        ${models.length > 1 && html`
+          <label class="buttons"><span class="caption">Beside it</span>
+            <select class="select" onChange=${(/** @type {any} */ event) => setQuery({ beside: event.target.value || null })}>
+              <option value="" selected=${!other}>nothing</option>
+              ${models.filter(({ id }) => id !== model.id).map(({ id }) => html`<option key=${id} value=${id} selected=${id === other?.id}>${id}</option>`)}
+            </select></label>`}
+      </section>
+
+      <section class="card answer stack" aria-label="Answer" aria-busy=${mine.pending}>
+        <${Side} state=${mine} model=${model} chosen=${index} onChoose=${setChosen} isNamed=${other !== null} />
+        ${other && html`<${Side} state=${beside} model=${other} chosen=${null} onChoose=${() => {}} isNamed />`}
+        ${other && html`<${Problem} state=${beside} />`}
+        ${token && html`<${BestTags} token=${token} index=${index} explain=${result.explain} labels=${labels} />`}
+      </section>
+
+      <div class="wide folds">
+        <${Fold} name="tag/saw" title="What it saw">${() => result && html`<${Saw} result=${result} model=${model} />`}<//>
+        <${Fold} name="tag/why" title="Why" open>
+          ${() => (result?.explain && token
+    ? html`<${Why} tokens=${result.tokens} index=${index} explain=${result.explain} labels=${labels} onChoose=${setChosen} />`
+    : html`<p>${mine.explains ? 'Choose a token of the answer.' : 'This server does not say why: its version of /v1/tag has no explanation.'}</p>`)}
+        <//>
+        <${AsCode} server=${server} name="tag" calls=${[mine.answer?.call, other && beside.answer?.call]} />
+      </div>
+    </div>`;
+}
+
+/** The answer of one model.
+ * @param {{ state: import('../../server/use_answer.js').State, model: Model, chosen: number | null,
+ *     onChoose: (index: number) => void, isNamed: boolean }} props */
+function Side({ state, model, chosen, onChoose, isNamed }) {
+  const { answer, pending, slow } = state;
+  const result = answer?.data.results[0];
+  return html`
+    <div class="side">
+      ${isNamed && html`<h2>${model.id}</h2>`}
+      <div class=${pending && answer ? 'stale' : ''}>
+        ${result && html`<${MarkedText} text=${/** @type {any} */ (answer?.call.body).text} tokens=${result.tokens} entities=${result.entities}
+          labels=${model.labels ?? []} chosen=${chosen} onChoose=${onChoose} name="Tagged by ${model.id}" />`}
+        ${result?.entities?.length === 0 && html`<p class="caption">It finds no names in this text.</p>`}
+      </div>
+      ${!answer && !pending && !state.error && html`<p class="caption">Write a text: its words are tagged as you type.</p>`}
+      ${slow && html`<p class="waiting" role="status">${model.id} is reading …</p>`}
+    </div>`;
+}
+
+/** Sentences and tokens, as the network gets them. @param {{ result: any, model: Model }} props */
+function Saw({ result, model }) {
+  const sentences = result.sentences.map((/** @type {any} */ { start, end }) => result.tokens.filter(
+    (/** @type {any} */ token) => token.start >= start && token.end <= end));
+  return html`
+    <div class="stack">
+      <p class="caption">${sentences.length} ${sentences.length === 1 ? 'sentence' : 'sentences'}, ${result.tokens.length} tokens. The
+        network reads one sentence at a time; of each token it sees the word and its characters.${model.details.words
+          && ` It knows ${model.details.words.toLocaleString('en')} words; of others it sees the characters alone.`}</p>
+      <ol class="sentences">${sentences.map((/** @type {any[]} */ tokens, /** @type {number} */ each) => html`
+        <li key=${each}>${tokens.map((token, place) => html`<span key=${place} class="piece">${token.text}</span>`)}</li>`)}</ol>
+      ${result.multiword?.length > 0 && html`<p class="caption">Read as several words: ${result.multiword.map(
+    (/** @type {any} */ { text, tokens }) => `${text} = ${tokens.map((/** @type {number} */ token) => result.tokens[token].text).join(' + ')}`).join(', ')}.</p>`}
+      <p class="caption">Its least certain token has ${percent(Math.min(1, ...result.tokens.map((/** @type {any} */ token) => token.score)))}.</p>
+    </div>`;
+}
+
+/** The token that the model is least sure of: the one to look at first. @param {any} result */
+function firstUnsure(result) {
+  const scores = (result?.tokens ?? []).map((/** @type {any} */ token) => token.score);
+  return Math.max(0, scores.indexOf(Math.min(...scores)));
+}
+
+/** @param {string} text */
+const short = (text) => (text.length > 28 ? `${text.slice(0, 26).trimEnd()} …` : text);

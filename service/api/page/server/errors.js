@@ -1,0 +1,53 @@
+/** What goes wrong between page and server, in the server's words where it has some.
+ *
+ * @typedef {'gone' | 'timeout' | 'busy' | 'quota' | 'key' | 'forbidden' | 'invalid' | 'fault'} ErrorKind
+ */
+
+/** An answer that is an error, or none at all. */
+export class ServerError extends Error {
+  /**
+   * @param {ErrorKind} kind
+   * @param {string} message
+   * @param {{ status?: number, field?: string | null, retryAfter?: number | null, requestId?: string | null }} [details]
+   *     retryAfter: seconds until another try makes sense
+   */
+  constructor(kind, message, { status = 0, field = null, retryAfter = null, requestId = null } = {}) {
+    super(message);
+    this.kind = kind;
+    this.status = status;
+    this.field = field;
+    this.retryAfter = retryAfter;
+    this.requestId = requestId;
+  }
+
+  /** Whether the same call may succeed later by itself. */
+  get passes() {
+    return ['gone', 'timeout', 'busy', 'quota'].includes(this.kind);
+  }
+}
+
+/** @type {Record<number, ErrorKind>} */
+const KINDS = { 401: 'key', 403: 'forbidden', 429: 'quota', 502: 'gone', 503: 'busy', 504: 'timeout' };
+
+/** @param {Response} response @param {string} text its body */
+export function errorOf(response, text) {
+  const content = parsed(text);
+  const message = content?.detail ?? content?.error?.message ?? content?.error ?? '';
+  const seconds = Number(response.headers.get('retry-after') ?? NaN);
+  const kind = KINDS[response.status] ?? (response.status >= 500 ? 'fault' : 'invalid');
+  return new ServerError(kind, String(message) || `the server answered ${response.status} ${response.statusText}`, {
+    status: response.status,
+    field: content?.field ?? content?.error?.param ?? null,
+    retryAfter: Number.isFinite(seconds) ? seconds : null,
+    requestId: response.headers.get('x-request-id'),
+  });
+}
+
+/** @param {string} text */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

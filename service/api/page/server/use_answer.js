@@ -1,0 +1,94 @@
+/** Keeps an answer up to date with an input that changes.
+ *
+ * @typedef {import('./types.js').Call} Call
+ * @typedef {import('./types.js').Answer} Answer
+ * @typedef {import('./client.js').Server} Server
+ *
+ * @typedef {object} State
+ * @property {Answer | null} answer the last one; it stays while the next is on its way
+ * @property {import('./errors.js').ServerError | null} error of the newest call
+ * @property {boolean} pending a call is on its way or about to be sent
+ * @property {boolean} slow it has been for more than 300 ms
+ * @property {number | null} retryIn seconds until the call is sent again by itself
+ * @property {() => void} retry send it now
+ */
+import { useCallback, useEffect, useRef, useState } from '../vendor/preact.js';
+
+const SLOW_MS = 300;
+/** Waits between tries where the server names none, in seconds. */
+const BACKOFF = [1, 2, 4, 8, 15];
+
+/** The answer to a call.
+ *
+ * @param {Server} server
+ * @param {Call | null} call null: nothing is asked, and the last answer is dropped
+ * @param {{ delay?: number, finish?: boolean }} [options]
+ *     delay: milliseconds for which the call must stay the same before it is sent, as while typing.
+ *     finish: let a call on its way finish and send the newest next, as while drawing; otherwise it is abandoned
+ * @returns {State} */
+export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
+  const [state, setState] = useState(/** @type {Omit<State, 'retry'>} */ ({
+    answer: null, error: null, pending: call !== null, slow: false, retryIn: null,
+  }));
+  const change = useCallback((/** @type {Partial<State>} */ part) => setState((old) => ({ ...old, ...part })), []);
+  const [attempt, setAttempt] = useState(0);
+  const running = useRef(/** @type {Promise<void> | null} */ (null));
+  const tries = useRef(0);
+  // A file has no text: the panel gives each its own name.
+  const identity = call && JSON.stringify([call.path, call.query, call.body, call.file?.name]);
+
+  useEffect(() => void (tries.current = 0), [identity]);
+
+  useEffect(() => {
+    if (!call) {
+      change({ answer: null, error: null, pending: false, slow: false, retryIn: null });
+      return undefined;
+    }
+    const abort = new AbortController();
+    /** @type {ReturnType<typeof setTimeout>[]} */
+    const timers = [];
+    const send = async () => {
+      if (finish && running.current) await running.current;
+      if (abort.signal.aborted) return;
+      const slow = setTimeout(() => change({ slow: true }), SLOW_MS);
+      timers.push(slow);
+      try {
+        const answer = await server.send(call, finish ? {} : { signal: abort.signal });
+        tries.current = 0;
+        change({ answer, ...(abort.signal.aborted ? {} : { error: null, pending: false, slow: false, retryIn: null }) });
+      } catch (reason) {
+        if (abort.signal.aborted) return;
+        const error = /** @type {import('./errors.js').ServerError} */ (reason);
+        change({ error, pending: false, slow: false, retryIn: error.passes ? wait(error, tries.current++) : null });
+      } finally {
+        clearTimeout(slow);
+      }
+    };
+    change({ pending: true, retryIn: null });
+    timers.push(setTimeout(() => {
+      const sent = send().finally(() => { if (running.current === sent) running.current = null; });
+      running.current = sent;
+    }, attempt ? 0 : delay));
+    return () => {
+      abort.abort();
+      timers.forEach(clearTimeout);
+    };
+  }, [identity, attempt, server, delay, finish]);
+
+  useEffect(() => {
+    if (state.retryIn === null) return undefined;
+    const seconds = state.retryIn;
+    const timer = setTimeout(() => (seconds > 1 ? change({ retryIn: seconds - 1 }) : setAttempt((n) => n + 1)), 1000);
+    return () => clearTimeout(timer);
+  }, [state.retryIn]);
+
+  // A new key may be what the last call lacked.
+  useEffect(() => server.listen((event) => event.type === 'key' && setAttempt((n) => n + 1)), [server]);
+
+  return { ...state, retry: useCallback(() => setAttempt((n) => n + 1), []) };
+}
+
+/** @param {import('./errors.js').ServerError} error @param {number} tries */
+function wait(error, tries) {
+  return Math.max(1, Math.ceil(error.retryAfter ?? BACKOFF[Math.min(tries, BACKOFF.length - 1)]));
+}

@@ -1,0 +1,80 @@
+"""Files that every caller gets as they are: compressed once, revalidated by their hash."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+from functools import cached_property
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api.negotiation import all_members
+
+_GZIP = "gzip"
+_SMALLEST_COMPRESSED = 512
+"""Bytes below which compression saves nothing worth its header."""
+_COMPRESSED_SUFFIXES = (".html", ".js", ".css", ".svg", ".txt")
+_MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".png": "image/png",
+    ".webp": "image/webp",
+}
+SUFFIXES = frozenset(_MEDIA_TYPES)
+"""What a file that is served may end with."""
+
+
+class StaticFile:
+    """One file in memory.
+
+    Args:
+        suffix: one of `SUFFIXES`.
+        content: the file's bytes.
+        headers: sent with every answer.
+    """
+
+    def __init__(self, suffix: str, content: bytes, headers: dict[str, str]) -> None:
+        self._content = content
+        self._is_compressed = suffix in _COMPRESSED_SUFFIXES and len(content) >= _SMALLEST_COMPRESSED
+        self._hash = hashlib.sha256(content).hexdigest()[:32]
+        self._headers = headers | {
+            "content-type": _MEDIA_TYPES[suffix],
+            # Kept by the browser, and asked for again by its ETag: a new version of the server shows at once.
+            "cache-control": "no-cache",
+        }
+        if self._is_compressed:
+            self._headers["vary"] = "accept-encoding"
+
+    @cached_property
+    def _compressed(self) -> bytes:
+        return gzip.compress(self._content, mtime=0)
+
+    async def answer(self, request: Request) -> Response:
+        """The file, or 304 if the caller has it already."""
+        as_gzip = self._is_compressed and _accepts_gzip(request)
+        etag = f'"{self._hash}-{_GZIP}"' if as_gzip else f'"{self._hash}"'
+        headers = self._headers | {"etag": etag}
+        if _names(request.headers.getlist("if-none-match"), etag):
+            del headers["content-type"]
+            return Response(status_code=304, headers=headers)
+        if not as_gzip:
+            return Response(self._content, headers=headers)
+        if "_compressed" not in self.__dict__:  # A tenth of a second for the largest: not in the event loop.
+            await asyncio.to_thread(lambda: self._compressed)
+        return Response(self._compressed, headers=headers | {"content-encoding": _GZIP})
+
+
+def _accepts_gzip(request: Request) -> bool:
+    weights = {member.name: member.weight for member in all_members(request.headers, "accept-encoding")}
+    return weights.get(_GZIP, weights.get("*", 0.0)) > 0
+
+
+def _names(lines: list[str], etag: str) -> bool:
+    """Whether a header `If-None-Match` names the entity (RFC 9110, section 13.1.2: compared weakly)."""
+    tags = {tag.strip().removeprefix("W/") for line in lines for tag in line.split(",")}
+    return etag in tags or "*" in tags

@@ -1,0 +1,197 @@
+"""The frame: addresses, the model menu, keys, a server that is busy or gone, prefixes, and the documentation."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.page.browser import PATIENCE_MS, window
+from tests.support.processes import ROOT, server
+
+expect.set_options(timeout=PATIENCE_MS)
+
+GONE = "ERR_CONNECTION_REFUSED|Failed to load resource"
+
+
+def open_panel(page: Page, address: str = "#/tag") -> None:
+    page.goto(f"/{address}")
+    expect(page.locator(".answer")).to_be_visible()
+
+
+def test_a_first_visit_finds_an_example_answered(page: Page) -> None:
+    page.goto("/")
+    expect(page.locator("nav.rail a[aria-current=page]")).to_have_count(1)
+    expect(page.get_by_role("status").first).to_have_text("ready")
+    expect(page.locator(".latency button")).to_have_text(re.compile(r"^[\d.]+ ms$"))
+
+
+def test_the_address_holds_panel_and_input_and_the_back_button_returns(page: Page) -> None:
+    open_panel(page)
+    text = page.get_by_label("Text", exact=True)
+    text.fill("Grace Hopper wrote compilers.")
+    expect(page).to_have_url(re.compile(r"#/tag\?text=Grace\+Hopper\+wrote\+compilers\.$"))
+    address = page.url
+    page.get_by_label("Model").select_option("pos-en · version 2")
+    expect(page).to_have_url(re.compile("model=pos-en"))
+    expect(page.get_by_role("group", name="Tagged by pos-en")).to_contain_text("VERB")
+    page.go_back()
+    expect(page.get_by_role("group", name="Tagged by ner-en")).to_contain_text("PER")
+    page.goto("about:blank")
+    page.goto(address)
+    expect(page.get_by_label("Text", exact=True)).to_have_value("Grace Hopper wrote compilers.")
+
+
+def test_the_last_answer_says_where_its_time_went(page: Page) -> None:
+    open_panel(page)
+    page.locator(".latency button").focus()
+    expect(page.get_by_role("tooltip")).to_be_visible()
+    for stage in ("queue", "preprocess", "infer", "postprocess"):
+        expect(page.get_by_role("tooltip")).to_contain_text(stage)
+
+
+def test_the_size_for_a_projector_is_remembered(page: Page) -> None:
+    def size() -> str:
+        value: str = page.evaluate("() => getComputedStyle(document.documentElement).fontSize")
+        return value
+
+    open_panel(page)
+    assert size() == "16px"
+    page.get_by_role("button", name="Projector size").click()
+    assert size() == "24px"
+    page.reload()
+    expect(page.get_by_role("button", name="Projector size")).to_have_attribute("aria-pressed", "true")
+    assert size() == "24px"
+
+
+def test_a_panel_is_used_by_keyboard_alone(page: Page) -> None:
+    open_panel(page)
+    expect(page.locator(".marked .word").first).to_be_visible()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("() => document.activeElement.matches('.marked .word')"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator(".marked .word").first).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_code_is_of_exactly_what_is_shown(page: Page, url: str) -> None:
+    open_panel(page, "#/tag?text=It%27s+%22me%22&model=pos-en")
+    page.get_by_text("As code").click()
+    program = page.get_by_label("Program")
+    expect(program).to_contain_text(f"curl '{url}/v1/tag'")
+    expect(program).to_contain_text(r"It'\''s")
+    page.get_by_role("button", name="Python").click()
+    expect(program).to_contain_text("urllib.request.Request(")
+    page.get_by_role("button", name="JavaScript").click()
+    expect(program).to_contain_text("await fetch(")
+
+
+def test_a_key_is_asked_for_and_kept_for_the_tab(browser: Browser, keyed: tuple[str, str]) -> None:
+    address, key = keyed
+    with window(browser, address, expected="401") as page:
+        page.goto("/#/tag")
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("This server wants an API key")
+        dialog.get_by_label("API key").fill("lectern_wrong")
+        dialog.get_by_role("button", name="Use the key").click()
+        expect(page.get_by_role("dialog")).to_contain_text("not valid")
+        dialog.get_by_label("API key").fill(key)
+        dialog.get_by_role("button", name="Use the key").click()
+        expect(page.get_by_role("group", name="Tagged by ner-en")).to_contain_text("PER")
+        page.reload()
+        expect(page.get_by_role("group", name="Tagged by ner-en")).to_contain_text("PER")
+        assert page.evaluate(
+            "() => localStorage.length === 0 || !JSON.stringify({...localStorage}).includes('lectern_')"
+        )
+        page.get_by_text("As code").click()
+        expect(page.get_by_label("Program")).to_contain_text("authorization: Bearer $LECTERN_KEY")
+        assert key not in page.content()
+
+
+@pytest.mark.parametrize("status", [503, 429])
+def test_a_server_with_too_much_to_do_is_asked_again(browser: Browser, url: str, status: int) -> None:
+    refusals = [{"detail": "the queue is full"}] * 2
+
+    def refuse(route: Route) -> None:
+        if refusals:
+            body = json.dumps(refusals.pop())
+            route.fulfill(
+                status=status, headers={"retry-after": "2", "content-type": "application/problem+json"}, body=body
+            )
+        else:
+            route.fallback()
+
+    with window(browser, url, expected=str(status)) as page:
+        page.route("**/v1/tag", refuse)
+        page.goto("/#/tag")
+        expect(page.locator(".problem")).to_contain_text("The queue is full.")
+        expect(page.locator(".problem")).to_contain_text(re.compile(r"Asking again in [12] s\."))
+        expect(page.get_by_role("group", name="Tagged by ner-en")).to_contain_text("PER")
+        expect(page.locator(".problem")).to_have_count(0)
+
+
+def test_a_server_that_goes_away_is_waited_for_and_nothing_is_lost(browser: Browser, program: Path) -> None:
+    python, command = str(program.parent / "python"), (str(program), "serve")
+    with server(ROOT / "models", python=python, program=command) as first:
+        address = first.wait_for("serving")["address"]
+        with window(browser, address, expected=GONE) as page:
+            open_panel(page)
+            expect(page.get_by_role("group", name="Tagged by ner-en")).to_contain_text("PER")
+            first.signal(signal.SIGKILL)
+            first.wait()
+            page.get_by_label("Text", exact=True).fill("Marie Curie lived in Paris.")
+            expect(page.locator(".notice")).to_contain_text("cannot be reached")
+            expect(page.locator(".problem").first).to_contain_text("Asking again in")
+            port = address.rpartition(":")[2]
+            with server(ROOT / "models", python=python, program=command, PORT=port) as second:
+                second.wait_for("serving")
+                expect(page.get_by_role("group", name="Tagged by ner-en")).to_contain_text("Marie")
+                expect(page.locator(".notice")).to_have_count(0)
+                expect(page.get_by_label("Text", exact=True)).to_have_value("Marie Curie lived in Paris.")
+
+
+def test_only_tasks_with_a_model_have_a_panel(browser: Browser, url: str) -> None:
+    with window(browser, url) as page:
+        page.route("**/v1/models", lambda route: route.fulfill(json={"object": "list", "data": []}))
+        page.goto("/#/tag")
+        expect(page.locator("main")).to_contain_text("No model of this server does token-classification")
+        expect(page.locator("nav.rail li")).to_have_count(0)
+        page.goto("/#/nothing")
+        expect(page.locator("main")).to_contain_text("There is no panel named nothing")
+
+
+def test_an_error_stands_beside_its_field_in_the_server_s_words(browser: Browser, url: str) -> None:
+    with window(browser, url, expected="422|413") as page:
+        open_panel(page)
+        page.get_by_label("Text", exact=True).fill("word " * 30_000)
+        expect(page.locator("#tag-problem")).to_contain_text("100000")
+        expect(page.get_by_label("Text", exact=True)).to_have_attribute("aria-invalid", "true")
+
+
+@pytest.mark.parametrize("path", ["/models/", "/models", "/"])
+def test_behind_a_prefix_everything_works(browser: Browser, program: Path, path: str) -> None:
+    python, command = str(program.parent / "python"), (str(program), "serve")
+    with server(ROOT / "models", python=python, program=command, ROOT_PATH="/models") as process:
+        address = process.wait_for("serving")["address"]
+        with window(browser, address) as page:
+            page.goto(f"{path}#/tag")
+            expect(page.get_by_role("group", name="Tagged by ner-en")).to_contain_text("PER")
+            page.goto("/models/redoc")
+            expect(page).to_have_url(f"{address}/models/docs")
+            expect(page.locator(".opblock").first).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_documentation_works_without_the_internet(browser: Browser, url: str, scheme: str) -> None:
+    with window(browser, url, scheme="dark" if scheme == "dark" else "light") as page:
+        page.goto("/docs")
+        expect(page.get_by_text("/v1/classify", exact=True).first).to_be_visible()
+        page.locator(".opblock-summary").first.click()
+        page.get_by_role("button", name="Try it out").click()
+        page.get_by_role("button", name="Execute").click()
+        expect(page.locator(".responses-table.live-responses-table")).to_be_visible()

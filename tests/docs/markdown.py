@@ -23,7 +23,7 @@ DOCUMENTS = tuple(
             *ROOT.glob("tests/**/*.md"),
             *ROOT.glob("training/*.md"),
         )
-        if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+        if not any(part.startswith(".") or part == "node_modules" for part in path.relative_to(ROOT).parts)
     )
 )
 """Every document but the model cards."""

@@ -10,7 +10,7 @@ import sys
 import time
 import weakref
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Protocol
@@ -33,6 +33,9 @@ STAGES = ("queue", "preprocess", "infer", "postprocess", "total")
 
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client stores its values in this folder if the variable is set when the library is first imported."""
+
+_BUFFERED_SECONDS = 0.01
+"""For how long what was counted may be missing from what another worker process answers to a scrape."""
 
 _LOGGED_CHARACTERS = 1000
 """Longest text in a line of the log, tracebacks excepted."""
@@ -123,35 +126,59 @@ class InFlight:
     """The number of requests being answered by this process, all of them in its event loop.
 
     Args:
-        gauge: where it is written, once in each turn of the event loop in which it changes.
+        gauge: where it is written.
+        write_soon: has it written.
     """
 
-    def __init__(self, gauge: Gauge) -> None:
+    def __init__(self, gauge: Gauge, write_soon: Callable[[], None]) -> None:
         self._gauge = gauge
+        self._write_soon = write_soon
         self._count = 0
-        self._is_written = True
 
     def add(self, change: int) -> None:
         """Count a request in (1) or out (-1)."""
         self._count += change
-        if self._is_written:
-            self._is_written = False
-            asyncio.get_running_loop().call_soon(self.write_metrics)
+        self._write_soon()
 
     def write_metrics(self) -> None:
         self._gauge.set(self._count)
-        self._is_written = True
+
+
+class _Writer:
+    """Calls a function a moment after it is asked to, once for all who ask meanwhile.
+
+    Args:
+        write: the function.
+    """
+
+    def __init__(self, write: Callable[[], None]) -> None:
+        self._write = write
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The event loop in which it is about to be called."""
+
+    def write_soon(self) -> None:
+        """Ask for it, in the event loop."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop = loop
+            loop.call_later(_BUFFERED_SECONDS, self._call)
+
+    def _call(self) -> None:
+        self._loop = None
+        self._write()
 
 
 class Metrics:
     """The Prometheus metrics of the service. Their labels have low cardinality: no ids, no addresses.
 
-    What happens with every request is buffered until the turn of the event loop ends, or this process is scraped.
+    What happens with every request is buffered for a moment, or until this process is scraped.
     """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._buffered: weakref.WeakSet[BufferedMetrics] = weakref.WeakSet()
+        self.write_soon = _Writer(self._write).write_soon
+        """Has everything that is buffered written in a moment; called in the event loop."""
         self.stage_seconds = TimeHistogram(
             "lectern_stage_seconds",
             "Time of a request by stage.",
@@ -193,7 +220,7 @@ class Metrics:
             "Estimated time that the model needs for the requests it admitted.",
             ("model", "version"),
         )
-        self.in_flight = InFlight(self._gauge("lectern_in_flight", "Requests being answered.", ()))
+        self.in_flight = InFlight(self._gauge("lectern_in_flight", "Requests being answered.", ()), self.write_soon)
         self.add_buffered(self.in_flight)
         self.model_ready = self._gauge(
             "lectern_model_ready", "1 if the version serves, else 0.", ("model", "version"), mode="livemin"
@@ -309,7 +336,7 @@ class Timings:
 
     def header(self) -> str:
         """The value of `Server-Timing`, in milliseconds."""
-        return ", ".join(f"{stage};dur={seconds * 1e3:.3f}" for stage, seconds in self.stages.items())
+        return ", ".join([f"{stage};dur={seconds * 1e3:.3f}" for stage, seconds in self.stages.items()])
 
 
 def store_values_in_files() -> None:

@@ -30,6 +30,8 @@ from service.tasks.json_tensors import may_contain_booleans
 _MAX_ROWS = 256
 """Rows of one image that `pixels` may have, whatever the model."""
 
+_ONLY_PIXELS = {"pixels"}
+
 _OPTIONS = ("model", "version", "top_k", "split")
 
 _ACCEPTED = f"{', '.join(MEDIA_TYPES)}, {MULTIPART} or application/json"
@@ -46,6 +48,9 @@ class _Options(BaseModel):
     version: str | None = None
     top_k: TopK | None = None
     split: bool | None = None
+
+
+_NO_OPTIONS = _Options()
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,10 @@ def _picture(body: bytes) -> _ParsedBody:
 
 
 def _parse_json(body: bytes, document: Any) -> _ParsedBody:
+    if type(document) is dict and document.keys() == _ONLY_PIXELS and document["pixels"] is not None:
+        # What `ClassifyBody` would make of it, in a tenth of the time.
+        request = ClassifyRequest(pixels=document["pixels"], may_contain_booleans=may_contain_booleans(body))
+        return _ParsedBody({}, request)
     content = validate(ClassifyBody, document)
     sent = content.model_fields_set
     options = {name: getattr(content, name) for name in _OPTIONS if name in sent}
@@ -169,7 +178,7 @@ def _merge_options(query: Mapping[str, str], body: dict[str, Any]) -> _Options:
         if value and name in body and body[name] is not None and _as_text(body[name]) != value:
             raise InvalidRequest(f"the query says {value!r}, the body says {_as_text(body[name])!r}", name)
     if not query and not body:
-        return _Options()
+        return _NO_OPTIONS
     options = {name: value for name, value in body.items() if value is not None}
     options |= {name: value for name, value in query.items() if value}
     if "version" in options:

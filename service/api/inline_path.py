@@ -15,12 +15,16 @@ from starlette.types import Scope
 from service.api.bodies import BODY_IS_READ
 from service.api.fast_path import FastPath
 from service.api.json_limits import UNCHECKED_BYTES
-from service.api.middleware import answer_error, answer_headers, begin_request, log_request
-from service.api.operation import IS_CHECKED, Context, InlineCall, Operation
+from service.api.middleware import answer_error, answer_headers, begin_request, log_request, new_request_id
+from service.api.operation import IS_CHECKED, Context, InlineCall, InlineHead, Operation
 from service.observability import client, request_id
 
 _USUAL_LENGTH_DIGITS = 6
-_UNUSUAL = frozenset((b"transfer-encoding", b"content-encoding", b"expect"))
+_UNUSUAL = (b"transfer-encoding", b"content-encoding", b"expect")
+_IDS = (b"x-request-id", b"traceparent")
+
+_HEAD = "inline_head"
+"""Key in a scope: its `InlineHead`, once the inline path took it."""
 
 
 class Exchange(Protocol):
@@ -49,30 +53,35 @@ class InlinePath:
         """Whether a request, of which only the head is known, may take this path."""
         if scope["query_string"] or not self._operations.matches(scope):
             return False
-        length = None
-        for name, value in scope["headers"]:
-            if name in _UNUSUAL:
-                return False
-            if name == b"content-length":
-                length = value
-        return length is not None and len(length) <= _USUAL_LENGTH_DIGITS and int(length) <= self._max_bytes
+        head = scope[_HEAD] = InlineHead(scope)
+        length = head.values.get(b"content-length")
+        if length is None or any(name in head.values for name in _UNUSUAL):
+            return False
+        return len(length) <= _USUAL_LENGTH_DIGITS and int(length) <= self._max_bytes
 
     def answer(self, scope: Scope, body: bytes, exchange: Exchange) -> bool:
         """Begin to answer a request; the answer follows in this or a later turn of the event loop.
 
         Args:
-            scope: the head of a request that `takes` took.
+            scope: the head of a request that `takes` took, or a copy of one for a request that repeats it.
             body: its body.
             exchange: gets the answer.
 
         Returns:
             False, and nothing was done, if the application must answer it.
         """
+        if len(body) > self._max_bytes:  # Of a head that is repeated but for the length.
+            return False
         operation: Operation = scope["endpoint"]
-        call = _Call(self._app, self._service, scope, body, exchange)
+        head: InlineHead = scope[_HEAD]
+        call = _Call(self._app, self._service, scope, head, body, exchange)
         assert operation.inline is not None
         try:
-            self._service.access.check(operation, scope)
+            access = self._service.access
+            # Keys and limits are looked at for each request; all else follows from the head and the connection.
+            if access.limits_callers or not head.is_admitted:
+                access.check(operation, scope)
+                head.is_admitted = True
             call.is_admitted = True
             scope["state"][BODY_IS_READ] = True
             if operation.inline(call):
@@ -95,16 +104,20 @@ class _Call(InlineCall):
         app: the application.
         service: its parts.
         scope: the head of the request.
+        head: the same, with what is known of it.
         body: its body.
         exchange: gets the answer.
     """
 
     __slots__ = ("_exchange", "_identifier", "is_admitted")
 
-    def __init__(self, app: Any, service: Context, scope: Scope, body: bytes, exchange: Exchange) -> None:
+    def __init__(
+        self, app: Any, service: Context, scope: Scope, head: InlineHead, body: bytes, exchange: Exchange
+    ) -> None:
         scope["app"] = app
-        self._identifier, timings = begin_request(scope)
-        super().__init__(service, scope, body, timings)
+        brings_id = any(name in head.values for name in _IDS)
+        self._identifier, timings = begin_request(scope, None if brings_id else new_request_id())
+        super().__init__(service, scope, head, body, timings)
         self._exchange = exchange
         self.is_admitted = False
         """Whether the checks of `Access` have passed."""

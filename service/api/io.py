@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 from collections.abc import Coroutine
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 import orjson
@@ -25,6 +25,10 @@ from service.tasks.base import field_path, invalid_body
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
 T = TypeVar("T")
+
+_JSON_TYPE = b"application/json"
+_KEPT_MODELS = 64
+"""Models whose headers are kept."""
 
 
 def media_type(request: Request) -> str:
@@ -148,10 +152,26 @@ def _only_fields(model: type[BaseModel]) -> frozenset[str] | None:
     return frozenset(model.model_fields) if model.model_config.get("extra") == "forbid" else None
 
 
+class WrittenResponse(Response):
+    """An answer of bytes and a content type that Starlette's own need not look at.
+
+    Args:
+        content: the body.
+        content_type: the value of its header.
+        status: of the answer.
+    """
+
+    def __init__(self, content: bytes, content_type: bytes, status: int = 200) -> None:
+        self.status_code = status
+        self.background = None
+        self.body = content
+        self.raw_headers = [(b"content-length", b"%d" % len(content)), (b"content-type", content_type)]
+
+
 def json_response(document: Any, status: int = 200) -> Response:
     """Answer with JSON; the document may hold numpy arrays."""
     content = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
-    return Response(content, status, media_type="application/json")
+    return WrittenResponse(content, _JSON_TYPE, status)
 
 
 def model_response(model: BaseModel) -> Response:
@@ -161,14 +181,17 @@ def model_response(model: BaseModel) -> Response:
 
 def add_model_headers(response: Response, served: ServedModel) -> Response:
     """Add the headers that name the model, the version and the execution provider of an answer."""
-    response.raw_headers.extend(
-        (
-            (b"x-lectern-model", served.name.encode()),
-            (b"x-lectern-version", served.version.encode()),
-            (b"x-lectern-provider", served.provider.encode()),
-        )
-    )
+    response.raw_headers.extend(_model_headers(served.name, served.version, served.provider))
     return response
+
+
+@lru_cache(_KEPT_MODELS)
+def _model_headers(name: str, version: str, provider: str) -> tuple[tuple[bytes, bytes], ...]:
+    return (
+        (b"x-lectern-model", name.encode()),
+        (b"x-lectern-version", version.encode()),
+        (b"x-lectern-provider", provider.encode()),
+    )
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T], *, in_loop: bool = False) -> T:

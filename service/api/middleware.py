@@ -83,9 +83,15 @@ class RequestMiddleware:
                 log_request(scope, status, timings)
 
 
-def begin_request(scope: Scope) -> tuple[str, Timings]:
-    """Give a request its id, which its log lines name, and its clock, which is also in the state of its scope."""
-    identifier = choose_id(scope)
+def begin_request(scope: Scope, identifier: str | None = None) -> tuple[str, Timings]:
+    """Give a request its id, which its log lines name, and its clock, which is also in the state of its scope.
+
+    Args:
+        scope: the scope of the request.
+        identifier: its id, where its headers are known to hold none.
+    """
+    if identifier is None:
+        identifier = choose_id(scope)
     request_id.set(identifier)
     address = scope.get("client")
     client.set(address[0] if address else None)

@@ -33,30 +33,46 @@ InlineEndpoint = Callable[["InlineCall"], bool]
 """Begins to answer a request on the inline path; returns False, and does nothing, if `Endpoint` must answer it."""
 
 
+class InlineHead:
+    """What the inline path knows of a head; the requests of a connection that repeats its head share it.
+
+    Args:
+        scope: the head of the first of them.
+    """
+
+    __slots__ = ("is_admitted", "values")
+
+    def __init__(self, scope: Scope) -> None:
+        self.values: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        """The first value of each header; that of Content-Length may be another in the requests that follow."""
+        self.is_admitted = False
+        """Whether one of them has passed the checks of `Access`."""
+
+
 class InlineCall(ABC):
     """A request on the inline path (`service.api.inline_path`), and the `Reply` of its run.
 
     Args:
         service: the parts of the service.
         scope: the head of the request.
+        head: the same, with what is known of it.
         body: the whole body, which is small.
         timings: the stage times of the request.
     """
 
-    __slots__ = ("body", "scope", "service", "timings")
+    __slots__ = ("body", "head", "scope", "service", "timings")
 
-    def __init__(self, service: Context, scope: Scope, body: bytes, timings: Timings) -> None:
+    def __init__(self, service: Context, scope: Scope, head: InlineHead, body: bytes, timings: Timings) -> None:
         self.service = service
         self.scope = scope
+        self.head = head
         self.body = body
         self.timings = timings
 
     def header(self, name: bytes) -> str | None:
-        """The first value of a header; None if the request does not have it."""
-        for each, value in self.scope["headers"]:
-            if each == name:
-                return str(value, "latin-1")
-        return None
+        """The first value of a header other than Content-Length; None if the request does not have it."""
+        value = self.head.values.get(name)
+        return None if value is None else str(value, "latin-1")
 
     @abstractmethod
     def send(self, response: Response, /) -> None:

@@ -13,7 +13,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Protocol
 
 import numpy as np
@@ -67,7 +68,7 @@ class _Item:
     key: tuple[Any, ...]
     deadline: float
     waiter: Waiter
-    arrived: float = field(default_factory=time.perf_counter)
+    arrived: float
 
 
 class DynamicBatcher:
@@ -83,7 +84,8 @@ class DynamicBatcher:
             wait.
         executor: where `infer` runs; None runs it in the event loop.
         on_execution: called after every run with its number of rows.
-        on_depth: called with the number of requests that wait, whenever it changes.
+        on_depth: called with the number of requests that wait, whenever it changes; not of those that only wait for
+            the turn of the event loop to end.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class DynamicBatcher:
         self._executor = executor
         self._on_execution = on_execution
         self._on_depth = on_depth
+        self._reported_depth = 0
         self._waiting: deque[_Item] = deque()
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
@@ -127,12 +130,14 @@ class DynamicBatcher:
             cost: the part of `max_batch_size` that the request uses up; a request that costs more than `max_batch_size`
                 runs alone. None: its number of rows.
         """
-        loop = asyncio.get_running_loop()
         rows = len(next(iter(tensors.values())))
-        key = tuple((name, array.dtype.str, array.shape[1:]) for name, array in tensors.items())
-        item = _Item(tensors, rows, rows if cost is None else cost, key, deadline, waiter)
-        self._waiting.append(item)
-        self._on_depth(len(self._waiting))
+        key = tuple([(name, array.dtype, array.shape[1:]) for name, array in tensors.items()])
+        if cost is None:
+            cost = rows
+        self._waiting.append(_Item(tensors, rows, cost, key, deadline, waiter, time.perf_counter()))
+        if self._executor is not None or self._max_queue_delay > 0:
+            self._report_depth()
+        loop = asyncio.get_running_loop()
         if not self._scheduled:
             self._scheduled = True
             if self._max_queue_delay > 0:
@@ -143,6 +148,12 @@ class DynamicBatcher:
             self._timer.cancel()
             self._timer = None
             loop.call_soon(self._run_next)
+
+    def _report_depth(self) -> None:
+        depth = len(self._waiting)
+        if depth != self._reported_depth:
+            self._reported_depth = depth
+            self._on_depth(depth)
 
     def _run_next(self) -> None:
         """Take a batch and run it; at its end come back for the next, or rest until `submit`."""
@@ -198,7 +209,7 @@ class DynamicBatcher:
                 batch.append(item)
                 cost += item.cost
         self._waiting.extendleft(reversed(skipped))
-        self._on_depth(len(self._waiting))
+        self._report_depth()
         return batch
 
     def _execute(self, batch: Sequence[_Item]) -> list[RunResult | Exception]:
@@ -265,11 +276,12 @@ def _join(parts: Sequence[Tensors]) -> Tensors:
 
 
 def _split(outputs: Tensors, rows: Sequence[int]) -> list[Tensors]:
-    total = sum(rows)
-    if any(len(array) != total for array in outputs.values()):
-        raise ValueError(f"the first axis of an output is not the batch of {total}")
+    ends = list(accumulate(rows))
+    if any(len(array) != ends[-1] for array in outputs.values()):
+        raise ValueError(f"the first axis of an output is not the batch of {ends[-1]}")
     if len(rows) == 1:
         return [outputs]
-    ends = np.cumsum(rows)
-    bounds = list(zip(ends - np.asarray(rows), ends, strict=True))
-    return [{name: array[start:end] for name, array in outputs.items()} for start, end in bounds]
+    return [
+        {name: array[end - count : end] for name, array in outputs.items()}
+        for count, end in zip(rows, ends, strict=True)
+    ]

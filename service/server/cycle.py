@@ -23,8 +23,8 @@ class Cycle(RequestResponseCycle):
             self.keep_alive = False
         elif not self.keep_alive:
             headers.append((b"connection", b"close"))
-        lines = [b"%b: %b\r\n" % header for header in (*self.default_headers, *headers)]
-        self.transport.write(b"".join((STATUS_LINE[status], *lines, b"\r\n", body)))
+        lines = [b": ".join(header) for header in (*self.default_headers, *headers)]
+        self.transport.write(STATUS_LINE[status] + b"\r\n".join((*lines, b"", body)))
         self.response_started = self.response_complete = True
         self.message_event.set()
         if not self.keep_alive:

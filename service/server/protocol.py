@@ -17,6 +17,7 @@ from service.server.connection import Connection
 from service.server.cycle import Cycle, Http10Cycle
 from service.server.exposure import Exposed
 from service.server.refusals import Refusal
+from service.server.repeated_head import RepeatedHead
 
 _MAX_PIPELINED = 64
 """Requests that may wait for the answers before them on one connection."""
@@ -76,6 +77,10 @@ class HttpConnection(Connection):
         """The last host that was checked."""
         self._unstarted: Cycle | None = None
         """The newest request, while it waits for its body to be answered by the inline path."""
+        self._taken: Scope | None = None
+        """The scope of the request that the inline path has just taken, as it was before its answer."""
+        self._repeated: RepeatedHead | None = None
+        """The head of an earlier request that it took."""
 
     # Bytes from the client.
 
@@ -83,11 +88,44 @@ class HttpConnection(Connection):
         if self.is_ended:
             self._drop(data)
             return
+        was_idle = not self._in_message and (self.cycle is None or self.cycle.response_complete)
+        if was_idle and self._repeated is not None and (request := self._repeated.split(data)) is not None:
+            self.url = self._repeated.target
+            self._answer_repeated(*request)
+            return
         self._unparsed += len(data)
         if self._unparsed > self._max_unparsed:
             self._feed_in_parts(data)
         else:
             self._feed(data)
+        if self._taken is not None:
+            if was_idle and self.cycle.keep_alive and not self._in_message:
+                self._repeated = RepeatedHead.of(data, self.url, self._taken)
+            self._taken = None
+
+    def _answer_repeated(self, scope: Scope, body: bytes) -> None:
+        """Answer a request whose head repeats an earlier one that the inline path took."""
+        self.scope = cast(Any, scope)
+        self.expect_100_continue = False
+        cycle = self.cycle = self._new_cycle(Cycle, scope, keep_alive=True)
+        cycle.body, cycle.more_body = body, False  # type: ignore[assignment]
+        cycle.message_event.set()
+        self._answer_inline(cycle)
+
+    def _new_cycle(self, kind: type[Cycle], scope: Scope, *, keep_alive: bool) -> Cycle:
+        return kind(
+            scope=cast(Any, scope),
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=keep_alive and not self._draining.is_set(),
+            on_response=self.on_response_complete,
+        )
 
     def _drop(self, data: bytes) -> None:
         self._droppable -= len(data)
@@ -199,24 +237,15 @@ class HttpConnection(Connection):
         self._prepare(cast(Scope, scope))
         self.headers = []  # Trailers are not headers: the application must not see them.
         upgrade = parser.should_upgrade()
-        cycle = (Cycle if version == "1.1" else Http10Cycle)(
-            scope=scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=version == "1.1" and parser.should_keep_alive() and not upgrade and not self._draining.is_set(),
-            on_response=self.on_response_complete,
-        )
+        is_current = version == "1.1"
+        keep_alive = is_current and parser.should_keep_alive() and not upgrade
+        cycle = self._new_cycle(Cycle if is_current else Http10Cycle, cast(Scope, scope), keep_alive=keep_alive)
         previous = self.cycle
         if previous is None or previous.response_complete:
             self.cycle = cycle
             if not upgrade and self._inline_path.takes(cast(Scope, scope)):
                 self._unstarted = cycle
+                self._taken = cast(Scope, scope | {"state": scope["state"].copy()})
             else:
                 self._start_asgi_task(cycle, self.app)
         elif len(self.pipeline) < _MAX_PIPELINED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from service.errors import DeadlineExceeded, InvalidRequest, PayloadTooLarge, Saturated
 from service.observability import Metrics, Timings
@@ -23,25 +24,38 @@ class Recorder:
         self._executions = metrics.executions.labels(name, version)
         self._last_inference = metrics.last_inference.labels(name, version)
         self._overhead = metrics.overhead_seconds.labels(name, version)
+        self._runs = self._rows = 0
+        """Runs in the event loop, and their rows."""
+        self._last_run = 0.0
         self._answered: list[tuple[dict[str, float], float, float]] = []
         """The times of stages, the whole time and the overhead of each request that was answered, in seconds."""
         metrics.add_buffered(self)
 
     def executed(self, rows: int) -> None:
-        """Count a run."""
+        """Count a run, in whichever thread it was."""
         self._executions.inc()
         self._inferences.inc(rows)
         self._last_inference.set_to_current_time()
 
+    def executed_in_loop(self, rows: int) -> None:
+        """Count a run in the event loop, of which there may be one for every request."""
+        self._runs += 1
+        self._rows += rows
+        self._last_run = time.time()
+        self._metrics.write_soon()
+
     def succeeded(self, timings: Timings) -> None:
         """Count a request that was answered."""
-        if not self._answered:
-            # At the end of this turn of the event loop, together with all that are answered in it.
-            asyncio.get_running_loop().call_soon(self.write_metrics)
         total = timings.total
         self._answered.append((dict(timings.stages), total, timings.overhead(total)))
+        self._metrics.write_soon()
 
     def write_metrics(self) -> None:
+        if self._runs:
+            self._executions.inc(self._runs)
+            self._inferences.inc(self._rows)
+            self._last_inference.set(self._last_run)
+            self._runs = self._rows = 0
         answered, self._answered = self._answered, []
         if not answered:
             return

@@ -89,7 +89,7 @@ class ServedModel:
             predictor,
             inline=inline,
             max_queue_delay=(settings.max_queue_delay_us or 0) / 1e6,
-            on_execution=self._recorder.executed,
+            on_execution=self._recorder.executed_in_loop if inline else self._recorder.executed,
             on_depth=on_depth,
         )
         admission = Admission(

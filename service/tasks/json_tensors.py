@@ -77,7 +77,7 @@ def may_contain_booleans(text: bytes) -> bool:
 
     A search for one byte is many times faster than one for a word, and most texts of numbers have neither letter.
     """
-    return (b"r" in text and b"true" in text) or (b"l" in text and b"false" in text)
+    return (b"r" in text and b"true" in text) or (b"f" in text and b"false" in text)
 
 
 def bytes_from_base64(text: str, field: str, remedy: str) -> bytes:

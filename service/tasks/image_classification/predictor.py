@@ -27,7 +27,7 @@ from service.tasks.image_classification.preprocessing import (
 )
 from service.tasks.image_classification.request import ClassifyRequest, PictureFigures, to_request
 from service.tasks.image_classification.schemas import ClassifyBody
-from service.tasks.image_classification.tensors import OUT_OF_RANGE, ImageTensors, PictureTensors
+from service.tasks.image_classification.tensors import OUT_OF_RANGE, ImageTensors, PictureTensors, are_shares
 from service.tasks.json_tensors import array_from_json
 from service.tasks.scheduling import RUN, Scheduling, Work
 
@@ -222,7 +222,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
             pixels, shape, Datatype.FP32, "pixels", may_contain_booleans=request.may_contain_booleans
         )
         images = array.reshape(-1, 1, *self._shape)
-        if not (images.min() >= 0.0 and images.max() <= 1.0):
+        if not are_shares(images):
             index = int(np.argmax(((images < 0) | (images > 1)).any(axis=(1, 2, 3))))
             raise InvalidRequest(OUT_OF_RANGE, f"pixels[{index}]")
         return images

@@ -24,7 +24,7 @@ class PictureFigures:
     """Where they are, in reading order; empty unless they are classified too."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class ClassifyRequest:
     """A request to classify images, either as encoded `pictures` or as `pixels`."""
 

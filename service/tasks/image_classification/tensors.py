@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.bundle.manifest import Datatype, TensorSpec
 from service.errors import InvalidRequest
@@ -16,13 +17,27 @@ IMAGE = "IMAGE"
 """The input of pictures, which OpenVINO Model Server takes as BYTES too."""
 
 
+_ONE = int(np.float32(1).view(np.uint32))
+
+
+def are_shares(pixels: NDArray[np.float32]) -> bool:
+    """Whether all of at least one pixel, [..., width], are in 0..1; NaN is not.
+
+    Read as integers, floats of 0 to 1 are in order, and negative ones, infinity and NaN are above all of them: one pass
+    instead of two. Only -0.0 needs the second look.
+    """
+    if int(np.maximum.reduce(pixels.view(np.uint32), axis=None)) <= _ONE:
+        return True
+    return bool(pixels.min() >= 0 and pixels.max() <= 1)
+
+
 class ImageTensors(RowTensors[ClassifyRequest]):
     """Pixels in 0 (paper) to 1 (ink) in, probabilities out."""
 
     def read(self, tensors: Tensors) -> Tensors:
         (name,) = (spec.name for spec in self.inputs)
         pixels = tensors[name]
-        if pixels.size and not (pixels.min() >= 0 and pixels.max() <= 1):  # NaN is neither.
+        if pixels.size and not are_shares(pixels):
             if not np.isfinite(pixels).all():
                 raise InvalidRequest("holds NaN or infinity; pixels are 0 (paper) to 1 (ink)", name)
             raise InvalidRequest(OUT_OF_RANGE, name)

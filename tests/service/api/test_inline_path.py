@@ -189,6 +189,36 @@ def test_answers_are_those_of_asgi(answers: dict[str, tuple[httpx.Response | Non
     assert _comparable(inline) == _comparable(ordinary)
 
 
+def test_a_repeated_head_is_answered_as_the_first(
+    settings: Settings, answers: dict[str, tuple[httpx.Response | None, httpx.Response]]
+) -> None:
+    async def main() -> None:
+        async with serving(settings) as (_, app):
+            for path, _, headers in ANSWERED.values():
+                scope = _scope(path, b"", headers)
+                assert app.inline_path.takes(scope)
+                for name, (where, body, others) in ANSWERED.items():
+                    if (where, others) == (path, headers):
+                        exchange = _Exchange()
+                        assert app.inline_path.answer(scope | {"state": {}}, body, exchange)
+                        answer = await asyncio.wait_for(exchange.answer, 60)
+                        assert _comparable(answer) == _comparable(answers[name][1])
+
+    run_async(main())
+
+
+def test_a_repeated_head_with_a_body_above_the_limit_is_left_to_asgi(settings: Settings) -> None:
+    path, body, headers = ANSWERED["pixels"]
+
+    async def main() -> None:
+        async with serving(settings) as (_, app):
+            scope = _scope(path, body, headers)
+            assert app.inline_path.takes(scope)
+            assert not app.inline_path.answer(scope, body + b" " * 40_000, _Exchange())
+
+    run_async(main())
+
+
 def test_answers_are_compressed_as_asked(settings: Settings) -> None:
     path, body, headers = ANSWERED["compressed"]
 

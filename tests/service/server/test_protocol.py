@@ -11,6 +11,7 @@ import pytest
 from starlette.types import Scope
 
 from service.api.inline_path import Exchange, InlinePath
+from service.server.protocol import HttpConnection
 from service.settings import Settings
 from tests.support.classifier_bundles import write_classifier
 from tests.support.classify_requests import pixels
@@ -417,3 +418,104 @@ def test_an_error_of_the_inline_path_keeps_the_connection(url: str, inline_answe
         connection.classify()
         assert connection.answer()[0] == 200
     assert inline_answers == [True, True]
+
+
+def _request(body: bytes, *headers: str, path: str = "/v1/classify") -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "host: x", "content-type: application/json", *headers]
+    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "\r\n"]).encode() + body
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of bytes of each piece of data that a parser was given."""
+    sizes: list[int] = []
+    feed = HttpConnection._feed
+
+    def recording(self: HttpConnection, data: bytes | memoryview) -> None:
+        sizes.append(len(data))
+        feed(self, data)
+
+    monkeypatch.setattr(HttpConnection, "_feed", recording)
+    return sizes
+
+
+def test_a_repeated_head_is_read_once_whatever_the_length_of_the_body(url: str, parsed: list[int]) -> None:
+    bodies = [orjson.dumps(pixels(digit) | {"top_k": top_k}) for digit, top_k in ((1, 1), (2, 10), (3, 1))]
+    with connected(url) as connection:
+        for digit, body in enumerate(bodies, 1):
+            connection.send_bytes(_request(body))
+            status, headers, answer = connection.full_answer()
+            assert (status, _label(answer)) == (200, str(digit))
+            assert headers["date"]
+    assert parsed == [len(_request(bodies[0]))]
+
+
+def test_ids_of_a_repeated_head_differ_unless_the_client_chose_one(url: str) -> None:
+    for chosen in ((), ("x-request-id: mine",)):
+        with connected(url) as connection:
+            ids = []
+            for body in (BODY, b"{}", BODY):  # The second is refused.
+                connection.send_bytes(_request(body, *chosen))
+                status, headers, _ = connection.full_answer()
+                assert status == (422 if body == b"{}" else 200)
+                ids.append(headers["x-request-id"])
+        assert len(set(ids)) == (1 if chosen else 3)
+
+
+def test_another_head_after_a_repeated_one_is_parsed(url: str, parsed: list[int]) -> None:
+    with connected(url) as connection:
+        for _ in range(2):
+            connection.send_bytes(_request(BODY))
+            assert connection.answer()[0] == 200
+        connection.send_bytes(_request(BODY, "expect: 100-continue"))
+        assert [connection.answer()[0] for _ in range(2)] == [100, 200]
+        connection.send_bytes(_request(BODY))
+        assert connection.answer()[0] == 200
+        connection.send_bytes(_request(b"{}", path="/v1/classifies"))
+        assert connection.answer()[0] == 404
+    with connected(url) as connection:
+        for _ in range(2):
+            connection.send_bytes(_request(BODY))
+            assert connection.answer()[0] == 200
+        connection.send_bytes(_request(BODY, "host: y"))
+        assert _refused(connection, 400)
+    assert len(parsed) == 5
+
+
+def test_a_repeated_head_in_parts_or_with_more_behind_it_is_parsed(url: str, parsed: list[int]) -> None:
+    request = _request(BODY)
+    with connected(url) as connection:
+        connection.send_bytes(request)
+        assert connection.answer()[0] == 200
+        for cut in (10, len(request) - len(BODY), len(request) - 1):
+            connection.send_bytes(request[:cut])
+            time.sleep(0.02)
+            connection.send_bytes(request[cut:])
+            status, body = connection.answer()
+            assert (status, _label(body)) == (200, "7")
+        connection.send_bytes(request * 3 + _GET.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+        assert [connection.answer()[0] for _ in range(4)] == [200] * 4
+        connection.send_bytes(request)
+        assert connection.answer()[0] == 200
+    assert sum(parsed) >= 7 * len(request)
+
+
+def test_a_repeated_head_that_the_inline_path_leaves_is_answered_by_asgi(url: str, inline_answers: list[bool]) -> None:
+    large = orjson.dumps(pixels(*[4] * 20))
+    with connected(url) as connection:
+        for body, label in ((BODY, "7"), (large, "4"), (BODY, "7")):
+            connection.send_bytes(_request(body))
+            status, answer = connection.answer()
+            assert (status, _label(answer)) == (200, label)
+    assert inline_answers in ([True, False, True], [True, True])  # A large one may come in several pieces.
+
+
+def test_a_connection_of_repeated_heads_is_closed_as_all_others(url: str) -> None:
+    with connected(url) as connection:
+        for _ in range(3):
+            connection.send_bytes(_request(BODY))
+            assert connection.answer()[0] == 200
+        connection.send_bytes(_request(BODY, "connection: close"))
+        status, headers, _ = connection.full_answer()
+        assert (status, headers["connection"]) == (200, "close")
+        assert connection.at_end()

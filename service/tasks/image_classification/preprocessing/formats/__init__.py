@@ -88,6 +88,7 @@ _SIGNATURES: tuple[tuple[bytes, Format], ...] = (
     (b"II+\x00", _TIFF),
     (b"MM\x00+", _TIFF),
 )
+_FIRST_BYTES = tuple(signature for signature, _ in _SIGNATURES)
 _DIB_HEADER_SIZES = frozenset((12, 16, 40, 52, 56, 64, 108, 124))
 """Bytes that the second header of a BMP may have, as it says itself at this offset."""
 _DIB_HEADER_OFFSET = 14
@@ -100,7 +101,7 @@ def is_picture(data: bytes) -> bool:
     if data.startswith(b"BM"):  # So do texts.
         size = data[_DIB_HEADER_OFFSET : _DIB_HEADER_OFFSET + 4]
         return int.from_bytes(size, "little") in _DIB_HEADER_SIZES
-    if data.startswith(tuple(signature for signature, _ in _SIGNATURES)) or _is_webp(data):
+    if data.startswith(_FIRST_BYTES) or _is_webp(data):
         return True
     return heif_format(data) is not None
 

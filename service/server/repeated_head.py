@@ -1,0 +1,72 @@
+"""The head of a request that its client repeats, as programs do on a connection that they keep."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from starlette.types import Scope
+
+_MAX_DIGITS = 6
+_NAME = b"content-length"
+_LENGTH = re.compile(rb"(.*\n%b:[ \t]*)([0-9]{1,%d})(\r\n.*)" % (_NAME, _MAX_DIGITS), re.DOTALL | re.IGNORECASE)
+_END = b"\r\n\r\n"
+
+
+class RepeatedHead:
+    """A head after which the parser need not read another one that differs from it in the length of the body at most.
+
+    What the parser reports of a message follows from its bytes alone. So all of the bytes are compared, and what it
+    reported of the first head is true of the second.
+
+    Args:
+        before: the head up to the digits of Content-Length.
+        after: the head from there on, with the empty line.
+        target: of the request line.
+        scope: what the parser and the inline path made of it.
+    """
+
+    __slots__ = ("_after", "_before", "_headers", "_position", "_scope", "target")
+
+    def __init__(self, before: bytes, after: bytes, target: bytes, scope: Scope) -> None:
+        self.target = target
+        self._before = before
+        self._after = after
+        self._scope = scope
+        self._headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self._position = [name for name, _ in self._headers].index(_NAME)
+
+    @classmethod
+    def of(cls, data: Any, target: bytes, scope: Scope) -> RepeatedHead | None:
+        """The head of the request that the parser has read; None if `data` is not all of one ordinary request.
+
+        Args:
+            data: the bytes that the parser was given.
+            target: the target that it reported.
+            scope: what came of the head, before it was answered.
+        """
+        if type(data) is not bytes:
+            return None
+        end = data.find(_END) + len(_END)
+        match = _LENGTH.fullmatch(data, 0, end)
+        if match is None or int(match[2]) != len(data) - end:
+            return None
+        if data.count(b"\n", 0, end) != data.count(b"\r\n", 0, end):  # Then the empty line may be another one.
+            return None
+        return cls(match[1], match[3], target, scope)
+
+    def split(self, data: Any) -> tuple[Scope, bytes] | None:
+        """The scope and the body of another request; None if `data` is not all of one that repeats the head."""
+        before, after = self._before, self._after
+        if type(data) is not bytes or not data.startswith(before):
+            return None
+        end = data.find(b"\r", len(before), len(before) + _MAX_DIGITS + 1)
+        length = data[len(before) : end]
+        begin = end + len(after)
+        if not length.isdigit() or not data.startswith(after, end) or len(data) - begin != int(length):
+            return None
+        if self._headers[self._position][1] != length:
+            self._headers = self._headers.copy()
+            self._headers[self._position] = (_NAME, length)
+        scope = {**self._scope, "state": self._scope["state"].copy(), "headers": self._headers}
+        return scope, data[begin:]

@@ -89,6 +89,8 @@ class EncodedImage:
         Raises:
             ImageError: one of its subclasses for anything that is wrong with the file, and nothing else.
         """
+        if (pixels := self._decode_plain()) is not None:
+            return pixels
         try:
             with _open(self._format, self._file) as image:
                 _check_size(image.size, self._limits.max_pixels)
@@ -118,6 +120,15 @@ class EncodedImage:
                     f"the {self._format.name} stores its pixels in a way that is not read; save it as a PNG"
                 ) from error
             raise damaged(self._format.name) from error
+
+    def _decode_plain(self) -> NDArray[np.uint8] | None:
+        """The pixels of a file about which decoders agree; OpenCV is five times faster with a small one than Pillow."""
+        file = self._file
+        if not file.is_plain or file.orientation != 1:
+            return None
+        pixels = cv2.imdecode(np.frombuffer(file.content, np.uint8), cv2.IMREAD_UNCHANGED)
+        is_right = pixels is not None and pixels.dtype == np.uint8 and pixels.shape == (file.height, file.width)
+        return np.asarray(pixels) if is_right else None
 
 
 def decode_image(data: bytes, *, max_pixels: int = _DEFAULT.max_pixels) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.tasks.image_classification.preprocessing.arrays import Mask
+from service.tasks.image_classification.preprocessing.arrays import Floats, Mask
 from service.tasks.image_classification.preprocessing.thresholds import THRESHOLDS
 
 _Pixel = TypeVar("_Pixel", bound=np.generic)
@@ -67,12 +67,7 @@ def separate_figures(mask: Mask) -> tuple[NDArray[np.int32], int]:
         The figure of each pixel [H, W], 1 for the first in reading order, 0 for none, and the number of figures.
     """
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    speck = THRESHOLDS.speck_side * max(mask.shape)
-    boxes = {
-        label: Box(y, x, y + height, x + width)
-        for label, (x, y, width, height, _) in enumerate(stats.tolist())
-        if label > 0 and max(width, height) >= speck
-    }
+    boxes = _boxes(stats.tolist(), mask.shape)
     if not boxes:
         return mask.astype(np.int32), 1
     figures = _group(boxes)
@@ -81,6 +76,36 @@ def separate_figures(mask: Mask) -> tuple[NDArray[np.int32], int]:
     for position, index in enumerate(_reading_order(around), 1):
         number[figures[index]] = position
     return number[labels], len(figures)
+
+
+def count_figures(mask: Mask, energy: Floats) -> int | None:
+    """The number of figures that `separate_figures` finds in the ink of a picture [H, W], if nothing else is on it.
+
+    Args:
+        mask: the ink; none of it touches the border.
+        energy: squared contrast of each pixel [H, W].
+
+    Returns:
+        None if hardly any of the energy is in parts that are no specks.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
+        np.ascontiguousarray(mask).view(np.uint8), 8, cv2.CV_32S, cv2.CCL_BBDT
+    )
+    boxes = _boxes(stats.tolist(), mask.shape)
+    sums = np.bincount(labels.ravel(), energy.ravel(), count).tolist()
+    if max([sums[label] for label in boxes], default=0.0) <= THRESHOLDS.min_inner_energy * sum(sums[1:]):
+        return None
+    return len(_group(boxes))
+
+
+def _boxes(stats: list[list[int]], shape: tuple[int, ...]) -> dict[int, Box]:
+    """The boxes of the connected parts of a picture of `shape`, by label, without specks and background."""
+    speck = THRESHOLDS.speck_side * max(shape)
+    return {
+        label: Box(y, x, y + height, x + width)
+        for label, (x, y, width, height, _) in enumerate(stats)
+        if label > 0 and max(width, height) >= speck
+    }
 
 
 def _group(boxes: dict[int, Box]) -> list[list[int]]:

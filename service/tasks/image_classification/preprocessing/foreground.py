@@ -15,7 +15,7 @@ from service.tasks.image_classification.preprocessing.arrays import (
 )
 from service.tasks.image_classification.preprocessing.background import contrast
 from service.tasks.image_classification.preprocessing.errors import BlankImageError
-from service.tasks.image_classification.preprocessing.figures import Box, separate_figures
+from service.tasks.image_classification.preprocessing.figures import Box, count_figures, separate_figures
 from service.tasks.image_classification.preprocessing.ruled_lines import erase_lines
 from service.tasks.image_classification.preprocessing.thresholds import THRESHOLDS
 from service.tasks.image_classification.preprocessing.tight_crop import restore_margin
@@ -77,6 +77,25 @@ def extract_figures(gray: Gray, *, split: bool, with_ink: bool = True) -> Foregr
         drawn = _find_ink(_reduce(detail.crop(gray)))
     ink = drawn.digit_ink()
     return Foreground(Box.around(ink > 0).crop(ink), figures, tuple(parts))
+
+
+def count_on_clean_paper(values: Contrast) -> int | None:
+    """The number of figures that `extract_figures` finds on a small picture whose paper is 0 everywhere.
+
+    On such paper the contrast is what the picture has, there is no noise, and nothing was cut off.
+
+    Args:
+        values: contrast [H, W] of a picture of which at least half is paper.
+
+    Returns:
+        None if the picture is not such a one, or shows hardly any ink.
+    """
+    if max(values.shape) >= min(THRESHOLDS.small_side, THRESHOLDS.line_min_side) or border_pixels(values).any():
+        return None
+    peak = _peak_contrast(values)
+    if peak < THRESHOLDS.min_contrast:
+        return None
+    return count_figures(values > max(THRESHOLDS.mask_levels[0] * peak, 0.0), np.square(values))
 
 
 class _Ink(NamedTuple):

@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 
 from service.tasks.image_classification.preprocessing.arrays import Contrast, Gray
 from service.tasks.image_classification.preprocessing.figures import Box
-from service.tasks.image_classification.preprocessing.foreground import extract_figures, extract_ink
+from service.tasks.image_classification.preprocessing.foreground import (
+    count_on_clean_paper,
+    extract_figures,
+    extract_ink,
+)
 from service.tasks.image_classification.preprocessing.thresholds import THRESHOLDS
 
 
@@ -69,6 +73,8 @@ def normalize_figures(gray: Gray, size: tuple[int, int], *, split: bool) -> Norm
         BlankImageError: nothing stands out from the background.
     """
     image = _as_mnist(gray, size)
+    if image is not None and not split and (figures := count_on_clean_paper(image)) is not None:
+        return NormalizedFigures(image, figures, ())
     foreground = extract_figures(gray, split=split, with_ink=image is None)
     parts = tuple((box, center_in_field(ink, size)) for box, ink in foreground.parts)
     if image is None:
@@ -90,7 +96,9 @@ def _as_mnist(gray: Gray, size: tuple[int, int]) -> NDArray[np.float32] | None:
     room = [round(side * THRESHOLDS.box) - length for side, length in zip(size, (box.height, box.width), strict=True)]
     if not 0 <= min(room) <= THRESHOLDS.mnist_max_slack:
         return None
-    offset = max(abs(center - side / 2) for center, side in zip(_center_of_mass(ink), size, strict=True))
+    moments = cv2.moments(ink)  # Of bytes they are exact.
+    center_of_mass = moments["m01"] / moments["m00"], moments["m10"] / moments["m00"]
+    offset = max(abs(center - side / 2) for center, side in zip(center_of_mass, size, strict=True))
     return ink.astype(np.float32) / np.float32(255) if offset <= THRESHOLDS.mnist_max_offset else None
 
 

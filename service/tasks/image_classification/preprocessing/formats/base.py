@@ -57,6 +57,8 @@ class InspectedFile:
     """Frames or pages; 2 stands for any larger number."""
     is_animation: bool = False
     """Whether the one frame is stored as that of an animation."""
+    is_plain: bool = False
+    """Whether every byte of it is as it should be, and whatever reads its format gives the same gray pixels."""
     scans: int = 1
     """Passes over the picture; more than one of JPEG only."""
     scanned_pixels: float = 0.0

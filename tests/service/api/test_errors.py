@@ -216,7 +216,7 @@ def test_an_error_that_is_its_own_cause_is_answered(client: TestClient, monkeypa
         raise error from error
 
     monkeypatch.setattr("service.api.image_classification.to_request", parse)
-    response = client.post("/v1/classify", json=pixels(1))
+    response = client.post("/v1/classify", json=pixels(1) | {"top_k": 1})
     assert (response.status_code, response.json()["detail"]) == (422, "pixels: wrong")
 
 

@@ -27,6 +27,7 @@ from training.common.epochs import epochs_for
 from training.common.export import note_unfinished
 from training.common.family import Experiment, Family, MultiSeed
 from training.common.options import add_bundle_options, add_data_file_options, add_split_option, moved_data_files
+from training.common.processes import is_main
 from training.common.run import Run
 
 _FEW_SENTENCES = 500
@@ -85,7 +86,7 @@ def _train(experiment: TaggerExperiment, run: Run, device: torch.device, _thread
     config, data = experiment.config, experiment.data
     segmentation = learns_segmentation(config, data)  # refused before the tagger is trained
     train(config, data, run, device)
-    if segmentation:
+    if segmentation and is_main():  # it is small: one process trains it
         train_segmenter(config, data, run, device)
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from training.common.config import doc, from_dict
 from training.common.errors import ConfigError
+from training.common.precision import Precision
 from training.common.run import Run
 
 FAMILY = "bilstm_crf"
@@ -160,6 +161,12 @@ class TaggerConfig:
     ema: float = field(
         default=0.998,
         metadata=doc("decay per step of the moving average of the weights, which is kept; 0: no averaging"),
+    )
+    precision: Precision = field(
+        default="fp32",
+        metadata=doc(
+            "number format of the matrix products in training; auto: bf16 if the hardware has units for it, else fp32"
+        ),
     )
     select: Select = field(default="best", metadata=doc("keep the epoch that is best on dev, or the last"))
     seed: int = field(default=0, metadata=doc("seed of everything random in the run"))

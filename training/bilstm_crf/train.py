@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -20,14 +20,18 @@ from training.bilstm_crf.data.sources import load_data
 from training.bilstm_crf.data.vocabulary import build_lexicon
 from training.bilstm_crf.metrics import headline
 from training.bilstm_crf.network.model import BiLstmCrf, upgrade_weights
+from training.bilstm_crf.objective import Objective
 from training.bilstm_crf.tagger import BEST, LAST, Tagger, build_network
-from training.common.checkpoint import load_checkpoint, save_checkpoint
+from training.common.checkpoint import load_last_checkpoint, save_checkpoint
 from training.common.config import to_dict
+from training.common.distributed import from_main, parallel, share_of, summed
 from training.common.errors import ConfigError, DatasetError, UserError
+from training.common.precision import pick_precision
+from training.common.processes import process_count
 from training.common.progress import epochs_left, progress_bar
 from training.common.run import Run
 from training.common.schedule import warmup_cosine
-from training.common.seed import derive_seed, generator, seed_everything
+from training.common.seed import derive_seed, generator, process_generator, seed_everything, seed_process
 
 _MIN_STEPS = 20
 """Steps per epoch; small data sets get smaller batches."""
@@ -47,6 +51,8 @@ class _State:
     tagger: Tagger
     """Its network holds the moving average of the weights."""
     network: BiLstmCrf
+    objective: torch.nn.Module
+    """The loss of a batch for the network, with the gradients of all processes."""
     optimizer: torch.optim.AdamW
     fingerprint: dict[str, Any]
     epoch: int = 0
@@ -61,8 +67,7 @@ class _State:
             cpu_seconds=self.cpu_seconds,
         )  # fmt: skip
 
-    def load(self, path: Path) -> None:
-        stored = load_checkpoint(path, config=self.fingerprint)
+    def load(self, stored: Mapping[str, Any]) -> None:
         self.network.load_state_dict(upgrade_weights(stored["model"]))
         self.tagger.network.load_state_dict(upgrade_weights(stored["average"]))
         self.optimizer.load_state_dict(stored["optimizer"])
@@ -101,15 +106,15 @@ def train(config: TaggerConfig, data: TaggedData, run: Run, device: torch.device
         len(tagger.labels), len(tagger.lexicon.words), tagger.lexicon.trained_rows - 1, len(tagger.lexicon.characters),
         sum(weights.numel() for weights in state.network.parameters()),
     )  # fmt: skip
-    if (run.checkpoints / LAST).exists():
-        state.load(run.checkpoints / LAST)
+    if stored := load_last_checkpoint(run.checkpoints / LAST, config=state.fingerprint, log=log):
+        state.load(stored)
         log.info("resuming after epoch %d of %d", state.epoch, config.epochs)
     run.drop_metrics_after(state.epoch)
     while state.epoch < config.epochs:
         wall, cpu = time.monotonic(), time.process_time()
         loss = _epoch(state, config, _augmented(config, tagger, examples, state.epoch), device)
         state.epoch += 1
-        score = dev_score(tagger, data)
+        score = from_main(lambda: dev_score(tagger, data))
         state.seconds += time.monotonic() - wall
         state.cpu_seconds += time.process_time() - cpu
         run.add_metrics({
@@ -188,7 +193,9 @@ def _fresh_state(config: TaggerConfig, data: TaggedData, device: torch.device, a
         betas=(0.9, 0.98),
         fused=True,
     )
-    return _State(tagger, network, optimizer, checkpoint_fingerprint(config, data))
+    precision = pick_precision(config.precision, device)
+    objective = parallel(Objective(network, config, precision))
+    return _State(tagger, network, objective, optimizer, checkpoint_fingerprint(config, data))
 
 
 def _examples(
@@ -222,7 +229,10 @@ def _epoch(state: _State, config: TaggerConfig, examples: Sequence[Example], dev
     """One pass over the examples; returns the mean loss of a sentence."""
     seed_everything(config.seed, "epoch", state.epoch)  # for dropout
     random = generator(config.seed, "order", state.epoch)
-    batches = make_batches(examples, min(config.batch_size, math.ceil(len(examples) / _MIN_STEPS)), random)
+    batch_size = min(config.batch_size * process_count(), math.ceil(len(examples) / _MIN_STEPS))
+    batches = make_batches(examples, batch_size, random)
+    seed_process(config.seed, "epoch", state.epoch)
+    random = process_generator(random, config.seed, "order", state.epoch)
     network, features = state.network.train(), state.tagger.features
     total = torch.zeros((), device=device)
     with progress_bar(
@@ -234,21 +244,18 @@ def _epoch(state: _State, config: TaggerConfig, examples: Sequence[Example], dev
             rate = warmup_cosine(done, warmup=config.warm_up, floor=_MIN_RATE, end=_MIN_RATE)
             for group in state.optimizer.param_groups:
                 group["lr"] = config.learning_rate * rate
-            arrays, labels, auxiliary = tensors(batch, features, config.word_dropout, random)
+            share = share_of(batch)
+            arrays, labels, auxiliary = tensors(share.items, features, config.word_dropout, random)
             arrays = {name: values.to(device) for name, values in arrays.items()}
             state.optimizer.zero_grad()
-            states = network.states_TBF(**arrays)
-            loss = network.loss(states, labels.to(device), arrays["lengths"])
-            if config.auxiliary:
-                auxiliary_loss = network.auxiliary_loss(states, auxiliary.to(device), arrays["lengths"])
-                loss = loss + config.auxiliary_weight * auxiliary_loss
-            loss.backward()
+            loss = state.objective(arrays, labels.to(device), auxiliary.to(device))
+            (loss * share.weight).backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
             state.optimizer.step()
             _update_average(state, config.ema, step)
-            total += loss.detach() * len(batch)
+            total += loss.detach() * share.count
             progress.update()
-    return float(total) / len(examples)
+    return float(summed(total)) / len(examples)
 
 
 @torch.no_grad()

@@ -7,6 +7,8 @@ UserError (ValueError)
 ├── RunError           a run directory that cannot be used
 ├── CheckpointError    a checkpoint that is missing, damaged or of other settings
 └── ExportError        a model that cannot be exported
+
+ProcessLostError       another process of the run ended
 """
 
 
@@ -36,3 +38,7 @@ class CheckpointError(UserError):
 
 class ExportError(UserError):
     """A model cannot be exported; the text says why."""
+
+
+class ProcessLostError(RuntimeError):
+    """Another process of a run by several ended or does not answer, so that this one cannot go on."""

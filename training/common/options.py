@@ -1,6 +1,7 @@
 """Command-line options that the commands of several families share."""
 
 import argparse
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ DATA_FILES = ("train", "dev", "test")
 def add_machine_options(parser: argparse.ArgumentParser) -> None:
     """Add `--device` and `--threads`."""
     parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: auto)"
-    )
+        "--device", type=device_name, default="auto", metavar="DEVICE",
+        help="where to compute: auto, cpu, cuda, or cuda:N for the GPU with number N (default: auto)",
+    )  # fmt: skip
     parser.add_argument(
         "--threads",
         type=non_negative,
@@ -138,6 +140,13 @@ def check_resume(options: argparse.Namespace, settings: Iterable[str]) -> None:
     if name is not None:
         option = option_name(name)
         raise ConfigError(f"--resume goes on with the run's own settings: leave out {option}, or start a new --run")
+
+
+def device_name(text: str) -> str:
+    """Parse the name of a device: auto, cpu, cuda or cuda:N."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no device; choose auto, cpu, cuda or cuda:N, as in cuda:1")
+    return text
 
 
 def positive(text: str) -> int:

@@ -10,6 +10,8 @@ from typing import Any, Protocol, Self
 
 from tqdm import tqdm
 
+from training.common.processes import is_main
+
 _FIRST_LINE_SECONDS, _LINE_SECONDS = 30.0, 60.0
 
 
@@ -40,9 +42,29 @@ def progress_bar(*, total: int | None, description: str, unit: str, unit_scale: 
         unit: name of the units, in the plural.
         unit_scale: whether the bar abbreviates large numbers.
     """
+    if not is_main():
+        return _Silence()
     if sys.stderr.isatty():
         return tqdm(total=total, desc=description, unit=unit, unit_scale=unit_scale, leave=False, dynamic_ncols=True)
     return _Lines(total, description, unit)
+
+
+class _Silence:
+    """No progress: the main process of several shows it."""
+
+    def update(self, count: int = 1, /) -> None:
+        """Count nothing."""
+
+    def close(self) -> None:
+        """End nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Any:
+        return None
 
 
 class _Lines:

@@ -10,6 +10,7 @@ from typing import Any
 from training.common.config import differences
 from training.common.errors import RunError
 from training.common.files import append_text, split_lines, write_json, write_text
+from training.common.processes import is_main
 
 CONFIG, LOG, METRICS, EVALUATION = "config.json", "log.txt", "metrics.jsonl", "evaluation.json"
 
@@ -145,7 +146,8 @@ class Run:
             to_file = _LogFile(self.path / LOG, encoding="utf-8")
             to_file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
             logger.addHandler(to_file)
-            logger.addHandler(logging.StreamHandler())
+            if is_main():
+                logger.addHandler(logging.StreamHandler())
         return logger
 
     def close(self) -> None:

@@ -10,6 +10,8 @@ import random
 import numpy as np
 import torch
 
+from training.common.processes import is_main, process_rank
+
 
 def derive_seed(seed: int, *names: str | int) -> int:
     """Derive the 63-bit seed for a purpose, the same on every machine."""
@@ -28,3 +30,14 @@ def seed_everything(seed: int, *names: str | int) -> None:
     random.seed(value)
     np.random.seed(value % 2**32)
     torch.manual_seed(value)
+
+
+def seed_process(seed: int, *names: str | int) -> None:
+    """Seed for what each of several processes draws itself, such as dropout; the main one goes on as it was seeded."""
+    if not is_main():
+        seed_everything(seed, *names, "process", process_rank())
+
+
+def process_generator(shared: torch.Generator, seed: int, *names: str | int) -> torch.Generator:
+    """The generator of what each of several processes draws by itself; that of the main one is `shared`."""
+    return shared if is_main() else generator(seed, *names, "process", process_rank())

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from training.common.config import doc, from_dict
 from training.common.errors import ConfigError
+from training.common.precision import Precision
 from training.common.run import Run
 from training.lenet.network.model import Activation, Connections, Output, Pooling
 
@@ -103,6 +104,13 @@ class LenetConfig:
     ema: float = field(
         default=0.999,
         metadata=doc("decay per step of the moving average of the weights; 0 keeps the last weights"),
+    )
+    precision: Precision = field(
+        default="fp32",
+        metadata=doc(
+            "number format of the convolutions and matrix products in training; auto: bf16 if the hardware has units "
+            "for it, else fp32"
+        ),
     )
     select: Select = field(default="best", metadata=doc("keep the epoch with the fewest dev errors, or the last one"))
     seed: int = field(default=0, metadata=doc("seed of all random numbers of the run"))

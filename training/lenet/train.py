@@ -2,21 +2,24 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from training.common.checkpoint import load_checkpoint, save_checkpoint
+from training.common.checkpoint import load_checkpoint, load_last_checkpoint, save_checkpoint
 from training.common.config import to_dict
+from training.common.distributed import from_main, parallel, share_of, summed
 from training.common.errors import ConfigError
+from training.common.precision import mixed, pick_precision
+from training.common.processes import process_count
 from training.common.progress import epochs_left, progress_bar
 from training.common.run import Run
-from training.common.seed import generator, seed_everything
+from training.common.seed import generator, process_generator, seed_everything
 from training.lenet.config import LenetConfig
 from training.lenet.data.augment import Augmenter
 from training.lenet.data.dataset import ImageData, Split
@@ -55,6 +58,8 @@ class _State:
     model: LeNet5
     average: LeNet5
     """Exponential moving average of the weights."""
+    parallel_model: nn.Module
+    """The model with the gradients of all processes."""
     optimizer: torch.optim.AdamW
     fingerprint: dict[str, Any]
     epoch: int = 0
@@ -70,8 +75,7 @@ class _State:
             cpu_seconds=self.cpu_seconds,
         )  # fmt: skip
 
-    def load(self, path: Path) -> None:
-        stored = load_checkpoint(path, config=self.fingerprint)
+    def load(self, stored: Mapping[str, Any]) -> None:
         self.model.load_state_dict(stored["model"])
         self.average.load_state_dict(stored["average"])
         self.optimizer.load_state_dict(stored["optimizer"])
@@ -85,9 +89,10 @@ def train(config: LenetConfig, data: ImageData, run: Run, device: torch.device) 
     All random numbers derive from (seed, epoch), so a run that was killed and resumed equals an uninterrupted one.
     """
     log = run.logger()
+    precision = pick_precision(config.precision, device, "none")
     state = _initial_state(config, data, device)
-    if (run.checkpoints / LAST).exists():
-        state.load(run.checkpoints / LAST)
+    if stored := load_last_checkpoint(run.checkpoints / LAST, config=state.fingerprint, log=log):
+        state.load(stored)
         log.info("resuming after epoch %d of %d", state.epoch, config.epochs)
     run.drop_metrics_after(state.epoch)
     augment = Augmenter(config.augment, device)
@@ -95,9 +100,9 @@ def train(config: LenetConfig, data: ImageData, run: Run, device: torch.device) 
     labels = torch.from_numpy(data.train.labels).to(device)
     while state.epoch < config.epochs:
         wall_start, cpu_start = time.monotonic(), time.process_time()
-        loss = _epoch(state, config, augment, images, labels)
+        loss = _epoch(state, config, augment, images, labels, precision)
         state.epoch += 1
-        errors, dev_loss = measure(state.average, data.dev, device, config.output)
+        errors, dev_loss = from_main(lambda: measure(state.average, data.dev, device, config.output))
         state.seconds += time.monotonic() - wall_start
         state.cpu_seconds += time.process_time() - cpu_start
         _record(state, run, loss, errors, dev_loss)
@@ -149,7 +154,7 @@ def _initial_state(config: LenetConfig, data: ImageData, device: torch.device) -
         lr=config.learning_rate,
         fused=True,
     )
-    return _State(model, average, optimizer, checkpoint_fingerprint(config, data))
+    return _State(model, average, parallel(model), optimizer, checkpoint_fingerprint(config, data))
 
 
 def _load_initial_weights(path: Path, model: LeNet5) -> None:
@@ -161,11 +166,14 @@ def _load_initial_weights(path: Path, model: LeNet5) -> None:
         raise ConfigError(f"--init {path}: that run has another network or another number of labels") from error
 
 
-def _epoch(state: _State, config: LenetConfig, augment: Augmenter, images: Tensor, labels: Tensor) -> float:
+def _epoch(
+    state: _State, config: LenetConfig, augment: Augmenter, images: Tensor, labels: Tensor, precision: torch.dtype
+) -> float:
     """Train for one epoch; the order and the distortions depend on (seed, epoch) only. Returns the mean loss."""
     random = generator(config.seed, "epoch", state.epoch)
     order = torch.randperm(len(images), generator=random).to(images.device)
-    batch_size = min(config.batch_size, math.ceil(len(images) / _MIN_STEPS))
+    random = process_generator(random, config.seed, "epoch", state.epoch)
+    batch_size = min(config.batch_size * process_count(), math.ceil(len(images) / _MIN_STEPS))
     steps = math.ceil(len(images) / batch_size)
     strength = 0.5 if state.epoch >= config.epochs * (1 - config.augment.weak_augment_fraction) else 1.0
     state.model.train()
@@ -175,15 +183,18 @@ def _epoch(state: _State, config: LenetConfig, augment: Augmenter, images: Tenso
             rate = _learning_rate(config, step / (config.epochs * steps))
             for group in state.optimizer.param_groups:
                 group["lr"] = rate
-            distorted = augment(images[batch].float() / 255, random, strength)
+            share = share_of(batch)
+            distorted = augment(images[share.items].float() / 255, random, strength)
             state.optimizer.zero_grad()
-            loss = _loss(config)(state.model(distorted), labels[batch])
-            loss.backward()
+            with mixed(images.device, precision):
+                scores = state.parallel_model(distorted)
+            loss = _loss(config)(scores.float(), labels[share.items])
+            (loss * share.weight).backward()
             state.optimizer.step()
             _update_average(state, config.ema, step)
-            total += loss.detach() * len(batch)
+            total += loss.detach() * share.count
             progress.update()
-    return float(total) / len(images)
+    return float(summed(total)) / len(images)
 
 
 def _loss(config: LenetConfig) -> Callable[[Tensor, Tensor], Tensor]:

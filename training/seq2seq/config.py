@@ -5,6 +5,7 @@ from typing import Literal
 
 from training.common.config import doc, from_dict
 from training.common.errors import ConfigError
+from training.common.precision import ScaledPrecision
 from training.common.run import Run
 
 FAMILY = "seq2seq"
@@ -16,7 +17,6 @@ Attention = Literal["general", "dot", "additive", "none"]
 AttentionPosition = Literal["first", "last"]
 Tied = Literal["all", "target", "none"]
 Pieces = Literal["bpe", "unigram"]
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Select = Literal["best", "average", "last"]
 
 
@@ -205,7 +205,7 @@ class TranslatorConfig:
             "0.999 averages the last thousand steps or so; 0: none"
         ),
     )
-    precision: Precision = field(
+    precision: ScaledPrecision = field(
         default="auto",
         metadata=doc(
             "number format of the matrix products in training; auto: bf16 if the hardware has units for it, else fp32"

@@ -8,22 +8,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
+from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from service.tasks.translation.subwords import PAD, Subwords
+from service.tasks.translation.subwords import Subwords
 from service.tasks.translation.text import RareWords
-from training.common.checkpoint import load_checkpoint, save_checkpoint
+from training.common.checkpoint import load_checkpoint, load_last_checkpoint, save_checkpoint
 from training.common.config import to_dict
+from training.common.distributed import files_from_main, from_main, parallel, share_of, summed
 from training.common.errors import DatasetError
 from training.common.files import write_bytes
+from training.common.precision import pick_precision
+from training.common.processes import is_main, process_count
 from training.common.progress import epochs_left, progress_bar
 from training.common.run import Run
 from training.common.schedule import warmup_cosine
-from training.common.seed import derive_seed, seed_everything
+from training.common.seed import derive_seed, seed_everything, seed_process
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.data.augmentation import Augmentation
-from training.seq2seq.data.batches import Batch, EncodedPair, make_batch, plan_batches, twice
+from training.seq2seq.data.batches import EncodedPair, make_batch, plan_batches
 from training.seq2seq.data.dataset import Pair, ParallelData
 from training.seq2seq.data.language_profile import language_profile
 from training.seq2seq.data.names import learn_names
@@ -31,16 +34,12 @@ from training.seq2seq.data.phrase_extraction import extract_phrases
 from training.seq2seq.data.truecasing import learn_truecaser
 from training.seq2seq.greedy import translate_greedily
 from training.seq2seq.initialization import copy_vocabularies, load_initial
-from training.seq2seq.loss import consistency_loss, smoothed_cross_entropy
 from training.seq2seq.metrics import bleu
 from training.seq2seq.network.model import Seq2Seq
-from training.seq2seq.precision import mixed, pick_precision
+from training.seq2seq.objective import Objective
 from training.seq2seq.translator import BEST, CAPITALS, LAST, NAMES, PROFILE, Translator, read_rare_words, vocabularies
 
 _START_RATE, _END_RATE = 1e-3, 0.02  # relative to the peak learning rate
-_ROWS = 128
-"""The output layer's input is padded to a multiple of this. oneDNN compiles a product for each number of rows and keeps
-a thousand of them, with which a process grew to gigabytes."""
 _MIN_STEPS = 20  # per epoch: small training sets get smaller batches
 
 
@@ -54,6 +53,8 @@ class _State:
     """The content of a checkpoint: weights, optimizer and progress."""
 
     translator: Translator
+    objective: nn.Module
+    """The loss of a batch for the translator's network, which it shares with other processes."""
     optimizer: torch.optim.AdamW
     scaler: torch.amp.GradScaler
     fingerprint: dict[str, Any]
@@ -82,8 +83,7 @@ class _State:
             average=None if self.average is None else self.average.state_dict(),
         )  # fmt: skip
 
-    def load(self, path: Path) -> None:
-        stored = load_checkpoint(path, config=self.fingerprint)
+    def load(self, stored: Mapping[str, Any]) -> None:
         self.translator.network.load_state_dict(stored["model"])
         self.optimizer.load_state_dict(stored["optimizer"])
         self.scaler.load_state_dict(stored["scaler"])
@@ -121,8 +121,8 @@ def train(config: TranslatorConfig, data: ParallelData, run: Run, device: torch.
         "%d and %d pieces; %d weights; %s", translator.source.size, translator.target.size,
         sum(weights.numel() for weights in translator.network.parameters()), str(precision).removeprefix("torch."),
     )  # fmt: skip
-    if (run.checkpoints / LAST).exists():
-        state.load(run.checkpoints / LAST)
+    if stored := load_last_checkpoint(run.checkpoints / LAST, config=state.fingerprint, log=log):
+        state.load(stored)
         log.info("resuming after epoch %d of %d", state.epoch, config.epochs)
     run.drop_metrics_after(state.epoch)
     pairs, phrases = data.splits["train"], {}
@@ -130,18 +130,20 @@ def train(config: TranslatorConfig, data: ParallelData, run: Run, device: torch.
         log.info("aligning the words of %d pairs, to extract words and phrases", len(pairs))
         phrases = extract_phrases(pairs)
     if config.rare_words:
-        translator.rare_words = _rare_words(config, run, data, translator.source, phrases)
+        translator.rare_words = files_from_main(
+            run.path, lambda: _rare_words(config, run, data, translator.source, phrases)
+        )
     augmentation = Augmentation(pairs, config, translator.source, translator.target, phrases, translator.rare_words)
     while state.epoch < config.epochs and not _patience_is_over(state, config):
         wall, cpu = time.monotonic(), time.process_time()
         seed_everything(config.seed, "epoch", state.epoch)
-        loss = _epoch(state, config, augmentation.epoch_pairs(state.epoch), device, precision)
+        loss = _epoch(state, config, augmentation.epoch_pairs(state.epoch), device)
         state.epoch += 1
-        score = dev_bleu(state.kept, data)
+        score = from_main(lambda: dev_bleu(state.kept, data))
         state.seconds += time.monotonic() - wall
         state.cpu_seconds += time.process_time() - cpu
         _record(state, config, run, loss, score)
-    if config.average > 1 and state.epoch > 1:
+    if config.average > 1 and state.epoch > 1 and is_main():
         _average(state, config, run, data)
 
 
@@ -171,10 +173,10 @@ def _fresh_state(
     config: TranslatorConfig, data: ParallelData, run: Run, device: torch.device, precision: torch.dtype
 ) -> _State:
     # A resumed run has its own weights.
-    initial = "" if (run.checkpoints / LAST).exists() else config.init
+    initial = "" if from_main((run.checkpoints / LAST).exists) else config.init
     if initial:
         copy_vocabularies(initial, run, config)
-    source, target = vocabularies(config, run, data.splits["train"])
+    source, target = files_from_main(run.path, lambda: vocabularies(config, run, data.splits["train"]))
     seed_everything(config.seed, "weights")
     network = Seq2Seq(config, source.size, target.size).to(device)
     if initial and not load_initial(initial, network, data, config):
@@ -184,7 +186,9 @@ def _fresh_state(
     translator = Translator(config, source, target, network, data.source, data.target)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
     fingerprint = checkpoint_fingerprint(config, data)
-    return _State(translator, _optimizer(network, config), scaler, fingerprint, _moving_average(network, config))
+    objective = parallel(Objective(network, config, precision))
+    optimizer, average = _optimizer(network, config), _moving_average(network, config)
+    return _State(translator, objective, optimizer, scaler, fingerprint, average)
 
 
 def _moving_average(network: Seq2Seq, config: TranslatorConfig) -> AveragedModel | None:
@@ -200,15 +204,14 @@ def _optimizer(network: Seq2Seq, config: TranslatorConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=True)
 
 
-def _epoch(
-    state: _State, config: TranslatorConfig, pairs: Sequence[EncodedPair], device: torch.device, precision: torch.dtype
-) -> float:
+def _epoch(state: _State, config: TranslatorConfig, pairs: Sequence[EncodedPair], device: torch.device) -> float:
     """One pass over the pairs; returns the mean loss of a target token."""
-    network = state.translator.network
-    network.train()
-    tokens = min(config.batch_tokens, max(1, sum(len(pair.target) for pair in pairs) // _MIN_STEPS))
+    state.translator.network.train()
+    seed_process(config.seed, "epoch", state.epoch)
+    target_tokens = sum(len(pair.target) for pair in pairs)
+    tokens = min(config.batch_tokens * process_count(), max(1, target_tokens // _MIN_STEPS))
     batches = plan_batches(pairs, tokens, np.random.default_rng(derive_seed(config.seed, "batches", state.epoch)))
-    total, count = 0.0, 0
+    totals = torch.zeros(2, dtype=torch.float64)
     with progress_bar(
         total=len(batches), description=f"epoch {state.epoch + 1}/{config.epochs}", unit="batches"
     ) as progress:
@@ -217,35 +220,33 @@ def _epoch(
             factor = warmup_cosine(done, warmup=config.warm_up, floor=_START_RATE, end=_END_RATE)
             for group in state.optimizer.param_groups:
                 group["lr"] = config.learning_rate * factor
-            batch = make_batch([pairs[index] for index in indices], device)
-            loss, tokens_in_batch = _step(state, config, batch, precision)
-            total, count = total + loss, count + tokens_in_batch
+            totals += torch.tensor(_step(state, config, [pairs[index] for index in indices], device))
             progress.update()
-    return total / count
+    total, count = summed(totals).tolist()
+    return float(total / count)
 
 
-def _step(state: _State, config: TranslatorConfig, batch: Batch, precision: torch.dtype) -> tuple[float, int]:
-    """One update of the weights; returns the summed cross-entropy and the number of target tokens."""
-    network = state.translator.network
+def _step(
+    state: _State, config: TranslatorConfig, pairs: Sequence[EncodedPair], device: torch.device
+) -> tuple[float, int]:
+    """One update of the weights by a batch; returns the cross-entropy and the number of target tokens, of this
+    process's share."""
+    readings = 2 if config.consistency else 1
+    share = share_of(pairs)
+    all_tokens, tokens = (readings * sum(len(pair.target) + 1 for pair in part) for part in (pairs, share.items))
+    counts = bool(share.count)
     state.optimizer.zero_grad()
-    if config.consistency:
-        batch = twice(batch)
-    mask = batch.target != PAD
-    targets = batch.target[mask]
-    with mixed(targets.device, precision):
-        readouts = network(batch.source, batch.lengths, batch.decoder_input)[mask]
-        readouts = functional.pad(readouts, (0, 0, 0, -len(targets) % _ROWS))
-        scores = network.output(readouts)[: len(targets)]
-    loss = smoothed_cross_entropy(scores, targets, config.label_smoothing)
-    total = loss + config.consistency * consistency_loss(scores) if config.consistency else loss
-    state.scaler.scale(total / len(targets)).backward()
+    total, loss = state.objective(make_batch(share.items, device))
+    # Gradients are averaged over the processes; the loss is that of a token of the whole batch.
+    state.scaler.scale(total / all_tokens * (process_count() * counts)).backward()
     state.scaler.unscale_(state.optimizer)
+    network = state.translator.network
     torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
     state.scaler.step(state.optimizer)
     state.scaler.update()
     if state.average is not None:
         state.average.update_parameters(network)
-    return float(loss.detach()), len(targets)
+    return float(loss) * counts, tokens * counts
 
 
 def _record(state: _State, config: TranslatorConfig, run: Run, loss: float, score: float) -> None:

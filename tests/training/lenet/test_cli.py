@@ -146,8 +146,31 @@ def test_help_needs_no_torch() -> None:
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert pick_device("auto").type == pick_device("cpu").type == "cpu"
-    with pytest.raises(DeviceError, match="or use --device cpu"):
-        pick_device("cuda")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert pick_device("auto").type == pick_device("cuda").type == "cuda"
+    for name in ("cuda", "cuda:1"):
+        with pytest.raises(DeviceError, match=f"--device {name}: PyTorch .* or use --device cpu"):
+            pick_device(name)
+    with_gpus(monkeypatch, 2)
+    assert pick_device("auto") == pick_device("cuda") == torch.device("cuda:0")
+    assert pick_device("cuda:1") == torch.device("cuda:1")
     assert pick_device("cpu").type == "cpu"
+    with pytest.raises(DeviceError, match="--device cuda:2: this machine has 2 GPUs; use cuda:0 to cuda:1"):
+        pick_device("cuda:2")
+
+
+def test_each_of_several_processes_takes_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_gpus(monkeypatch, 2)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert pick_device("auto") == pick_device("cuda") == torch.device("cuda:1")
+    with pytest.raises(DeviceError, match="2 processes would share one GPU; use --device cuda"):
+        pick_device("cuda:0")
+    with_gpus(monkeypatch, 1)
+    with pytest.raises(DeviceError, match=r"2 processes on a machine with 1 GPU; .* --nproc-per-node 1"):
+        pick_device("auto")
+
+
+def with_gpus(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Let PyTorch see GPUs, which are not there."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda index: None)

@@ -13,18 +13,18 @@ import torch
 from service.tasks.translation.subwords import BEGIN, END, PAD, PLACEHOLDER, UNKNOWN
 from tests.support import sentence_pairs
 from tests.support.runs import checkpoint_weights, equal_weights
+from training.common import precision
 from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, ConfigError, DatasetError
 from training.common.interrupts import Interrupted
+from training.common.precision import pick_precision
 from training.common.run import Run
-from training.seq2seq import precision
 from training.seq2seq import train as module
 from training.seq2seq.config import FAMILY, PRESETS, Cell, TranslatorConfig, stored_config
 from training.seq2seq.data.augmentation import Augmentation
 from training.seq2seq.data.batches import EncodedPair, make_batch, plan_batches
 from training.seq2seq.data.dataset import Pair, ParallelData
 from training.seq2seq.greedy import greedy, translate_greedily
-from training.seq2seq.precision import pick_precision
 from training.seq2seq.train import dev_bleu, train
 from training.seq2seq.translator import BEST, JOINT, LAST, SOURCE, TARGET, load_translator
 

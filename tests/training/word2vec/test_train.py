@@ -13,10 +13,12 @@ from training.common.errors import CheckpointError
 from training.common.interrupts import Interrupted
 from training.common.run import Run
 from training.common.vectors import WordVectors, load_vectors
+from training.word2vec import chunks
 from training.word2vec import train as module
+from training.word2vec.chunks import Schedule, Trainer, train_chunks
 from training.word2vec.config import FAMILY, Word2VecConfig
 from training.word2vec.data.corpus import CorpusSettings, EncodedCorpus, open_corpus
-from training.word2vec.train import Schedule, Trainer, make_trainer, train, train_chunks, train_vectors
+from training.word2vec.train import make_trainer, train, train_vectors
 
 pytestmark = pytest.mark.torch
 
@@ -87,7 +89,7 @@ def test_an_interrupted_run_resumes_to_the_same_vectors(
 def test_checkpoints_are_written_during_training(
     corpus: EncodedCorpus, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MIN_CHUNKS", 5)  # few checkpoints, as each is synced to disk
+    monkeypatch.setattr(chunks, "_MIN_CHUNKS", 5)  # few checkpoints, as each is synced to disk
     uninterrupted = train_vectors(corpus, CONFIG)
     saved = []
     save = module.save_checkpoint

@@ -192,7 +192,7 @@ class BiLstmCrf(nn.Module):
 
     def loss(self, states_TBF: Tensor, labels_TB: Tensor, lengths_B: Tensor) -> Tensor:
         """The mean negative log-likelihood of the sentences."""
-        emissions_TBK, mask_TB = self.output(states_TBF), _mask(labels_TB, lengths_B)
+        emissions_TBK, mask_TB = self.output(states_TBF).float(), _mask(labels_TB, lengths_B)
         if self.crf is None:
             return _softmax_loss(emissions_TBK, labels_TB, mask_TB)
         loss: Tensor = self.crf(emissions_TBK, labels_TB, mask_TB)

@@ -2,15 +2,23 @@
 
 from contextlib import AbstractContextManager
 from functools import cache
+from typing import Literal
 
 import torch
 from torch import nn
 
 from training.common.errors import ConfigError
-from training.seq2seq.config import Cell, Precision
+
+Precision = Literal["auto", "fp32", "bf16"]
+ScaledPrecision = Literal["auto", "fp32", "bf16", "fp16"]
+"""Of a training loop that scales its loss, without which fp16 gradients become zero."""
+Cell = Literal["lstm", "gru", "none"]
+"""Kind of a network's recurrent layers; none: it has none."""
+
+_LAYERS: dict[Cell, str] = {"lstm": "LSTM", "gru": "GRU", "none": "linear"}
 
 
-def pick_precision(requested: Precision, device: torch.device, cell: Cell = "lstm") -> torch.dtype:
+def pick_precision(requested: ScaledPrecision, device: torch.device, cell: Cell = "lstm") -> torch.dtype:
     """The number format of the matrix products; `auto` is bf16 where the hardware has units for it, else fp32.
 
     Such units are tensor cores from Ampere on, and AMX of Intel's Xeons, where bf16 trains two to three times as fast
@@ -31,7 +39,7 @@ def pick_precision(requested: Precision, device: torch.device, cell: Cell = "lst
         return torch.bfloat16 if fast and bf16_error(device, cell) is None else torch.float32
     if requested == "bf16" and (reason := bf16_error(device, cell)):
         raise ConfigError(
-            f"precision is bf16, but PyTorch cannot train {cell.upper()} layers in it on this machine ({reason}); "
+            f"precision is bf16, but PyTorch cannot train {_LAYERS[cell]} layers in it on this machine ({reason}); "
             "choose fp32 or auto"
         )
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[requested]
@@ -39,15 +47,15 @@ def pick_precision(requested: Precision, device: torch.device, cell: Cell = "lst
 
 @cache
 def bf16_error(device: torch.device, cell: Cell) -> str | None:
-    """Why a recurrent layer cannot be trained in bf16 on this device; None if it can.
+    """Why a layer of this kind cannot be trained in bf16 on this device; None if it can.
 
     A tiny forward and backward pass is tried, as PyTorch has no query for it. oneDNN, for example, has no bf16 LSTM for
     CPUs without AVX-512.
     """
-    layer = (nn.LSTM if cell == "lstm" else nn.GRU)(2, 2, batch_first=True, device=device)
+    layer = {"lstm": nn.LSTM, "gru": nn.GRU, "none": nn.Linear}[cell](2, 2, device=device)
     try:
         with mixed(device, torch.bfloat16):
-            outputs = layer(torch.zeros(1, 2, 2, device=device))[0]
+            outputs = layer(torch.zeros(2, 1, 2, device=device))[0]
         outputs.float().sum().backward()
     except RuntimeError as error:
         return str(error).partition(". ")[0]

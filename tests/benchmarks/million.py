@@ -81,16 +81,17 @@ def _generate(options: argparse.Namespace) -> None:
 
 def _build(options: argparse.Namespace) -> None:
     start = time.perf_counter()
-    settings = BundleSettings(name="million", repository=options.models, precision=options.precision, index="hnsw")
+    settings = BundleSettings(
+        name="million", repository=options.models, precision=options.precision, index=options.index
+    )
     exported = import_vectors(options.file, settings).exported
     seconds = time.perf_counter() - start
     index, parity = exported.index, exported.parity
-    assert index is not None
-    assert exported.index_words_per_second is not None
-    index_seconds = exported.words / exported.index_words_per_second
     print(f"{exported.bundle.path}: {exported.words:,} x {exported.dimensions}, {options.precision}, {seconds:.0f} s")
-    print(f"  of these {index_seconds:.0f} s for the index, {exported.index_words_per_second:,.0f} words/s")
-    print(f"  recall@10 {index.recall} with {index.expansion} candidates")
+    if index is not None and exported.index_words_per_second is not None:
+        index_seconds = exported.words / exported.index_words_per_second
+        print(f"  of these {index_seconds:.0f} s for the index, {exported.index_words_per_second:,.0f} words/s")
+        print(f"  recall@10 {index.recall} with {index.expansion} candidates")
     print(
         f"  scores within {parity.greatest_difference:.2g} of float32, {parity.overlap:.1%} of the ten nearest the same"
     )
@@ -176,6 +177,7 @@ def main() -> None:
     command.add_argument("file", type=Path)
     command.add_argument("models", type=Path)
     command.add_argument("--precision", choices=("int8", "fp16"), default="int8")
+    command.add_argument("--index", choices=("hnsw", "none"), default="hnsw", help="none: searched exactly (hnsw)")
     command.set_defaults(run=_build)
     command = commands.add_parser("measure", help="time the ten nearest words")
     command.add_argument("bundle", type=Path)

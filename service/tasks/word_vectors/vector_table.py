@@ -25,10 +25,12 @@ from service.tasks.word_vectors.preprocessing import (
 SearchResult = tuple[NDArray[np.float32], NDArray[np.int64]]
 """Cosines and row ids of the nearest rows, [n, k] each, best first."""
 
-_MAX_SCORES = 1 << 23
-"""Maximum number of scores that one run computes: 32 MB."""
+_MAX_SCORES = 1 << 20
+"""Maximum number of scores that one run computes: 32 MB for a table of bytes, whose integer products are there too."""
 _BLOCK_ROWS = 16_384
-"""Rows of a mapped table that one run searches."""
+"""Rows of a mapped table that one run searches, where the graph converts them to float32."""
+_BLOCK_SCORES = 1 << 16
+"""Scores that one run computes of a mapped table of bytes; fewer of them stay in the processor's cache."""
 
 
 class Table(Protocol):
@@ -104,8 +106,8 @@ class MappedTable(GraphTable):
 
     Args:
         session: session of the graph.
-        table: int8 or float16 [rows, D], memory-mapped.
-        scales: float32 [rows, 1]; for int8 only.
+        table: uint8, int8 or float16 [rows, D], memory-mapped; only of uint8 the graph makes no copy in float32.
+        scales: float32 [rows, 1]; not for float16.
     """
 
     def __init__(self, session: Session, table: NDArray[np.generic], scales: NDArray[np.float32] | None) -> None:
@@ -126,17 +128,19 @@ class MappedTable(GraphTable):
             return self._run_search(vectors, k, {})
         scores = np.empty((len(vectors), 0), np.float32)
         rows = np.empty((len(vectors), 0), np.int64)
-        for start, block in self._blocks():
+        for start, block in self._blocks(len(vectors)):
             block_scores, block_rows = self._run_search(vectors, k, block)
             scores = np.concatenate([scores, block_scores], axis=1)
             rows = np.concatenate([rows, block_rows + start], axis=1)
             scores, rows = _top_k(scores, rows, k)
         return scores, rows
 
-    def _blocks(self) -> Iterator[tuple[int, Tensors]]:
+    def _blocks(self, queries: int) -> Iterator[tuple[int, Tensors]]:
         """Consecutive blocks of the table, each with the id of its first row."""
-        for start in range(0, self._size, _BLOCK_ROWS):
-            yield start, {name: array[start : start + _BLOCK_ROWS] for name, array in self._table.items()}
+        in_bytes = self._table[TABLE].dtype == np.uint8
+        step = max(_BLOCK_ROWS, _BLOCK_SCORES // queries) if in_bytes else _BLOCK_ROWS
+        for start in range(0, self._size, step):
+            yield start, {name: array[start : start + step] for name, array in self._table.items()}
 
 
 class IndexedTable:

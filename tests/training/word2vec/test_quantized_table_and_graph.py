@@ -61,6 +61,7 @@ def outside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if request.param:
         monkeypatch.setattr("training.word2vec.export.graph.MAX_INSIDE_BYTES", 100)
         monkeypatch.setattr("service.tasks.word_vectors.vector_table._BLOCK_ROWS", 77)
+        monkeypatch.setattr("service.tasks.word_vectors.vector_table._BLOCK_SCORES", 0)
     return bool(request.param)
 
 
@@ -215,7 +216,7 @@ def test_the_manifest_describes_the_graph(precision: Precision, outside: bool, t
     table = small_table(tmp_path, precision)
     session = onnxruntime.InferenceSession(build_graph(table), providers=["CPUExecutionProvider"])
     spec = graph_spec(table)
-    types = {"tensor(float)": "FP32", "tensor(float16)": "FP16", "tensor(int8)": "INT8", "tensor(int64)": "INT64"}
+    types = {"tensor(float)": "FP32", "tensor(float16)": "FP16", "tensor(uint8)": "UINT8", "tensor(int64)": "INT64"}
     for specs, nodes in ((spec.inputs, session.get_inputs()), (spec.outputs, session.get_outputs())):
         shapes = [tuple(size if isinstance(size, int) else -1 for size in node.shape) for node in nodes]
         assert [(entry.name, entry.datatype, entry.shape) for entry in specs] == [
@@ -226,17 +227,50 @@ def test_the_manifest_describes_the_graph(precision: Precision, outside: bool, t
     assert spec.outputs[0].datatype is Datatype.FP32
 
 
-def test_a_table_inside_the_graph_is_converted_to_float32_on_loading(tmp_path: Path) -> None:
+def _optimized(content: bytes, folder: Path) -> onnx.GraphProto:
+    """The graph that onnxruntime makes of a file on loading it."""
     options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.optimized_model_filepath = str(folder / "optimized.onnx")
     options.log_severity_level = 3
-    content = build_graph(small_table(tmp_path, "int8"))
-    assert len(content) < ROWS * (SIZE + 4) + 3000
     onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    graph = onnx.load(tmp_path / "optimized.onnx").graph
-    sizes = {tuple(tensor.dims): tensor.data_type for tensor in graph.initializer}
-    assert sizes[ROWS, SIZE] == onnx.TensorProto.FLOAT
+    return onnx.load(folder / "optimized.onnx").graph
+
+
+def _search_nodes(graph: onnx.GraphProto) -> list[str]:
     (branch,) = (node for node in graph.node if node.op_type == "If")
     search = next(attribute.g for attribute in branch.attribute if attribute.name == "then_branch")
-    assert [node.op_type for node in search.node] == ["Gemm", "TopK"]
+    return [node.op_type for node in search.node]
+
+
+def test_a_table_of_bytes_inside_the_graph_stays_one(tmp_path: Path) -> None:
+    content = build_graph(small_table(tmp_path, "int8"))
+    assert len(content) < ROWS * (SIZE + 4) + 6000
+    graph = _optimized(content, tmp_path)
+    sizes = {tuple(tensor.dims): tensor.data_type for tensor in graph.initializer}
+    assert sizes[ROWS, SIZE] == onnx.TensorProto.UINT8
+    assert "MatMulInteger" in _search_nodes(graph)
+
+
+def test_a_table_of_float16_inside_the_graph_is_converted_on_loading(tmp_path: Path) -> None:
+    graph = _optimized(build_graph(small_table(tmp_path, "fp16")), tmp_path)
+    sizes = {tuple(tensor.dims): tensor.data_type for tensor in graph.initializer}
+    assert sizes[ROWS, SIZE] == onnx.TensorProto.FLOAT
+    assert _search_nodes(graph) == ["Gemm", "TopK"]
     assert "Cast" not in {node.op_type for node in graph.node}
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
+def test_integer_products_are_as_exact_as_float32(scale: float, outside: bool, tmp_path: Path) -> None:
+    """Queries whose components differ by orders of magnitude, and whose digits are the largest."""
+    table = small_table(tmp_path, "int8")
+    session, _ = open_served(table, outside, tmp_path)
+    queries = np.random.default_rng(3).normal(size=(7, SIZE)) ** 3
+    queries[0] = 1
+    queries[1] = -1
+    queries[2] = 10.0 ** -np.arange(SIZE)
+    queries = (queries * scale).astype(np.float32)
+    feeds = {"ids": np.zeros((7, 0), np.int64), "weights": np.zeros((7, 0), np.float32), "vectors": queries}
+    feeds |= {"k": np.full(7, ROWS)} | outside_inputs(table, outside)
+    embeddings, scores, indices = session.run(feeds).values()
+    exact = embeddings.astype(np.float64) @ table.rows(slice(None)).astype(np.float64).T
+    np.testing.assert_allclose(scores, np.take_along_axis(exact, indices, axis=1), atol=1e-6)

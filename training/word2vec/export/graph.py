@@ -5,6 +5,8 @@ embeddings[n] = query[n] / max(|query[n]|, tiny)
 scores, indices = the K largest of embeddings @ rows^T, K = min(largest k, rows); no search if K is 0
 
 row(i) = table[i] * columns * scales[i], where `columns` is a constant of the graph (see `Table`)
+
+A table of bytes is searched without converting it: `_integer_products`.
 """
 
 from typing import Any
@@ -26,19 +28,29 @@ from service.tasks.word_vectors.preprocessing import (
 )
 from training.common.errors import ConfigError
 from training.common.graph_builder import GraphBuilder
-from training.word2vec.export.quantized_table import Precision, Table
+from training.word2vec.export.quantized_table import ZERO_POINT, Precision, Table
 
 GRAPH_FILE = "model.onnx"
 MAX_INSIDE_BYTES = 64 << 20
 """A larger table is a memory-mapped file outside the graph, and an input of the graph."""
 
 _COLUMNS = "columns"
-_DATATYPES = {"int8": Datatype.INT8, "float16": Datatype.FP16, "float32": Datatype.FP32}
+_ZERO, _FLOAT_ZERO = "table_zero", "table_zero_float"
+"""The code of zero in a table of bytes, as uint8 and as float32."""
+
+_DIGIT = 63
+"""Largest digit of a query. Processors without VNNI add two products of an unsigned and a signed byte in 16 bits, which
+255 * 65 * 2 would exceed."""
+_BASE = 2 * _DIGIT
+_DIGITS = 3
+"""Digits of a query's component: it is exact to 1 / (63 * 126**2 * 2) of the largest one, as exact as float32."""
+
+_DATATYPES = {"uint8": Datatype.UINT8, "float16": Datatype.FP16, "float32": Datatype.FP32}
 _ELEMENTS = {
     Datatype.INT64: TensorProto.INT64,
     Datatype.FP32: TensorProto.FLOAT,
     Datatype.FP16: TensorProto.FLOAT16,
-    Datatype.INT8: TensorProto.INT8,
+    Datatype.UINT8: TensorProto.UINT8,
 }
 
 
@@ -80,7 +92,7 @@ def graph_spec(table: Table) -> Graph:
 
 
 def build_graph(table: Table) -> bytes:
-    """Build the ONNX file. A table inside it is quantized; onnxruntime converts it to float32 once, on loading."""
+    """Build the ONNX file. A table of float16 inside it is converted to float32 once, when onnxruntime loads it."""
     spec = graph_spec(table)
     outside = is_outside(table)
     builder = GraphBuilder()
@@ -95,17 +107,28 @@ def build_graph(table: Table) -> bytes:
         builder.constants[TABLE] = np.asarray(table.codes)
         if table.row_scales is not None:
             builder.constants[SCALES] = np.asarray(table.row_scales)
+    if table.in_bytes:
+        builder.constants |= {
+            _ZERO: np.array(ZERO_POINT, np.uint8),
+            _FLOAT_ZERO: np.array(ZERO_POINT, np.float32),
+            "digit": np.array(_DIGIT, np.float32),
+            "base": np.array(_BASE, np.float32),
+        }
     scales = {_COLUMNS: table.column_scales, SCALES: table.row_scales}
     factors = [name for name, values in scales.items() if values is not None]
-    gathered = _gather_outside(builder, factors) if outside else _gather_inside(builder, factors)
+    if outside or table.in_bytes:
+        gathered = _gather_codes(builder, factors, in_bytes=table.in_bytes)
+    else:
+        gathered = _gather_floats(builder, factors)
     _embed(builder, gathered)
-    _search_if_requested(builder, search=_search(outside, factors), no_search=_no_search())
+    search = _search_in_bytes(factors) if table.in_bytes else _search(outside, factors)
+    _search_if_requested(builder, search=search, no_search=_no_search())
     return builder.model(
         "word_vectors", [_info(entry) for entry in spec.inputs], [_info(entry) for entry in spec.outputs]
     )
 
 
-def _gather_inside(builder: GraphBuilder, factors: list[str]) -> str:
+def _gather_floats(builder: GraphBuilder, factors: list[str]) -> str:
     """Gather rows [N, M, D] of the float32 table, which onnxruntime computes by constant folding on loading."""
     rows = "codes" if factors else "rows"
     builder.add("Cast", TABLE, out=rows, to=TensorProto.FLOAT)
@@ -114,10 +137,12 @@ def _gather_inside(builder: GraphBuilder, factors: list[str]) -> str:
     return builder.add("Gather", rows, IDS, out="gathered")
 
 
-def _gather_outside(builder: GraphBuilder, factors: list[str]) -> str:
-    """Gather rows [N, M, D] before their conversion to float32, so that only these are read from the file."""
+def _gather_codes(builder: GraphBuilder, factors: list[str], *, in_bytes: bool) -> str:
+    """Gather rows [N, M, D] before their conversion to float32: the table is neither converted nor read whole."""
     gathered = builder.add("Gather", TABLE, IDS, out="gathered_codes")
-    gathered = builder.add("Cast", gathered, out="gathered", to=TensorProto.FLOAT)
+    gathered = builder.add("Cast", gathered, out="gathered_floats", to=TensorProto.FLOAT)
+    if in_bytes:
+        gathered = builder.add("Sub", gathered, _FLOAT_ZERO, out="gathered_values")
     for factor in factors:
         by = builder.add("Gather", SCALES, IDS, out="gathered_scales") if factor == SCALES else factor
         gathered = builder.add("Mul", gathered, by, out=f"gathered_by_{factor}")
@@ -160,6 +185,57 @@ def _search(outside: bool, factors: list[str]) -> GraphProto:
         scores = builder.add("Mul", scores, "scales_1V", out="cosines")
     builder.nodes.append(helper.make_node("TopK", [scores, "count"], ["best_scores", "best_indices"], axis=1))
     return helper.make_graph(builder.nodes, "search", [], _branch_outputs("best_scores", "best_indices"))
+
+
+def _search_in_bytes(factors: list[str]) -> GraphProto:
+    """The branch that scores all rows of a table of bytes by integer products, and takes the K best."""
+    builder, query = GraphBuilder(), EMBEDDINGS
+    if _COLUMNS in factors:
+        query = builder.add("Mul", EMBEDDINGS, _COLUMNS, out="scaled_query")
+    scores = _integer_products(builder, query)
+    if SCALES in factors:
+        builder.add("Transpose", SCALES, out="scales_1V")
+        scores = builder.add("Mul", scores, "scales_1V", out="cosines")
+    builder.nodes.append(helper.make_node("TopK", [scores, "count"], ["best_scores", "best_indices"], axis=1))
+    return helper.make_graph(builder.nodes, "search", [], _branch_outputs("best_scores", "best_indices"))
+
+
+def _integer_products(builder: GraphBuilder, query: str) -> str:
+    """Products [N, V] of queries [N, D] with the rows of a table of bytes, which is read once and never converted.
+
+    With its largest component c, a query is c/63 (d0 + d1/126 + d2/126**2), whose digits are int8 vectors. Each is
+    multiplied with the table in integers, [V, 3 N]; one small product in float32 adds the digits up, [N, V].
+    """
+    builder.add("Abs", query, out="magnitudes")
+    builder.add("ReduceMax", "magnitudes", "one", out="largest_component", keepdims=1)
+    builder.add("Max", "largest_component", "tiny", out="safe_component")
+    builder.add("Div", "safe_component", "digit", out="step")
+    rest = builder.add("Div", query, "step", out="rest_0")
+    digits = []
+    for position in range(_DIGITS):
+        digits.append(builder.add("Round", rest, out=f"digit_{position}"))
+        if position + 1 < _DIGITS:
+            builder.add("Sub", rest, digits[-1], out=f"remainder_{position}")
+            rest = builder.add("Mul", f"remainder_{position}", "base", out=f"rest_{position + 1}")
+    builder.add("Concat", *digits, out="digits", axis=0)
+    builder.add("Cast", "digits", out="digits_int8", to=TensorProto.INT8)
+    builder.add("Transpose", "digits_int8", out="digits_D3N")
+    builder.add("MatMulInteger", TABLE, "digits_D3N", _ZERO, out="integer_products_V3N")
+    builder.add("Cast", "integer_products_V3N", out="products_V3N", to=TensorProto.FLOAT)
+    return builder.add("Gemm", _weights_of_digits(builder), "products_V3N", out="products", transB=1)
+
+
+def _weights_of_digits(builder: GraphBuilder) -> str:
+    """The matrix [N, 3 N] that adds up the products of the digits of each query, in units of its last digit's."""
+    builder.add("Shape", EMBEDDINGS, out="queries", start=0, end=1)
+    builder.add("Concat", "queries", "queries", out="queries_queries", axis=0)
+    zero = helper.make_tensor("0", TensorProto.FLOAT, [1], [0])
+    builder.add("ConstantOfShape", "queries_queries", out="zeros_NN", value=zero)
+    builder.add("EyeLike", "zeros_NN", out="identity")
+    weights = [builder.add("Mul", "identity", "step", out="weights_0")]
+    for position in range(1, _DIGITS):
+        weights.append(builder.add("Div", weights[-1], "base", out=f"weights_{position}"))
+    return builder.add("Concat", *weights, out="weights_of_digits", axis=1)
 
 
 def _no_search() -> GraphProto:

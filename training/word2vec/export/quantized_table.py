@@ -18,10 +18,13 @@ Precision = Literal["int8", "fp16", "fp32"]
 TABLE_FILE, SCALES_FILE = "table.npy", "scales.npy"
 
 _DTYPES: dict[Precision, np.dtype[Any]] = {
-    "int8": np.dtype(np.int8),
+    "int8": np.dtype(np.uint8),
     "fp16": np.dtype(np.float16),
     "fp32": np.dtype(np.float32),
 }
+ZERO_POINT = 128
+"""The code of zero in int8 tables, which are stored unsigned: processors multiply unsigned by signed bytes."""
+
 _BLOCK = 16_384
 """Rows in memory at a time."""
 
@@ -30,10 +33,13 @@ _POWERS = (0.0, 0.25, 0.5, 0.75)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
-    """V quantized rows of D components: row i is `codes[i] * column_scales * row_scales[i]`, with None as 1."""
+    """V quantized rows of D components: row i is `values[i] * column_scales * row_scales[i]`, with None as 1.
+
+    `values` are `codes`, less 128 where these are bytes.
+    """
 
     codes: NDArray[Any]
-    """[V, D] int8, float16 or float32; memory-mapped."""
+    """[V, D] uint8, float16 or float32; memory-mapped."""
     column_scales: NDArray[np.float32] | None = None
     """[1, D], for int8."""
     row_scales: NDArray[np.float32] | None = None
@@ -47,9 +53,16 @@ class Table:
         """D."""
         return int(self.codes.shape[1])
 
+    @property
+    def in_bytes(self) -> bool:
+        """Whether the codes are bytes."""
+        return self.codes.dtype == np.uint8
+
     def rows(self, indices: NDArray[np.int64] | slice) -> NDArray[np.float32]:
         """Dequantize some rows, [n, D]."""
         values: NDArray[np.float32] = self.codes[indices].astype(np.float32)
+        if self.in_bytes:
+            values -= ZERO_POINT
         if self.column_scales is not None:
             values *= self.column_scales
         if self.row_scales is not None:
@@ -123,9 +136,10 @@ def build_table(staged: StagedVectors, axes: Axes, precision: Precision, folder:
         for start, rows in projected_blocks(staged, axes):
             stop = start + len(rows)
             _check_direction(rows, staged.words[start:stop])
-            codes[start:stop] = rows if column_scales is None else to_int8(rows / column_scales)
+            values = rows.astype(codes.dtype) if column_scales is None else to_int8(rows / column_scales)
+            codes[start:stop] = values if column_scales is None else to_bytes(values)
             if row_scales is not None:
-                row_scales[start:stop] = unit_row_scales(codes[start:stop], column_scales)
+                row_scales[start:stop] = unit_row_scales(values, column_scales)
             progress.update(len(rows))
     codes.flush()
     if row_scales is not None:
@@ -192,9 +206,14 @@ def to_int8(rows: NDArray[np.float32]) -> NDArray[np.int8]:
     return codes
 
 
-def unit_row_scales(codes: NDArray[Any], column_scales: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """The factors [n, 1] that give each row of `codes * column_scales` the norm 1."""
-    values = codes.astype(np.float64)
+def to_bytes(values: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """The codes of int8 values: 128 more."""
+    return values.view(np.uint8) ^ np.uint8(ZERO_POINT)
+
+
+def unit_row_scales(values: NDArray[Any], column_scales: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """The factors [n, 1] that give each row of `values * column_scales` the norm 1."""
+    values = values.astype(np.float64)
     norms = np.linalg.norm(values if column_scales is None else values * column_scales, axis=1, keepdims=True)
     scales: NDArray[np.float32] = (1 / norms).astype(np.float32)
     return scales

@@ -16,7 +16,9 @@ LecternError
 ├── UnknownFile               no such translated file (any longer)
 ├── Unavailable               try again after `retry_after` seconds
 │   ├── NotReady              the model or the server is not serving (yet, or any longer)
+│   │   └── DeviceLost        the model's device fails every run until the process restarts
 │   ├── Saturated             the queue is full
+│   ├── OutOfMemory           there is not enough memory, of the process or of the device, for this request now
 │   └── StorageFull           there is no room to keep what the caller sent or asked for
 ├── Unauthorized              an API key is needed, and none or a wrong one came
 ├── Forbidden                 a setting, the host, the page or the key does not allow it
@@ -158,8 +160,21 @@ class NotReady(Unavailable):
     """The model or the server is not serving (yet, or any longer)."""
 
 
+class DeviceLost(NotReady):
+    """The device of the model failed in a way that fails every later run of this process too."""
+
+    def __init__(self, message: str, retry_after: int = 5) -> None:
+        super().__init__(message, retry_after)
+
+
 class Saturated(Unavailable):
     """The queue is full."""
+
+    refusal = RefusalReason.OVERLOAD
+
+
+class OutOfMemory(Unavailable):
+    """There is not enough memory, of the process or of the device, for this request now."""
 
     refusal = RefusalReason.OVERLOAD
 

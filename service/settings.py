@@ -92,6 +92,8 @@ class Settings(Limits, BaseSettings):
     """Refuse to start when any model is bad or runs on another provider than asked."""
     model_control: Literal["auto", "explicit", "none"] = "auto"
     """Loading and unloading over HTTP: explicit (on), none (off), or on only if LECTERN_HOST is loopback (auto)."""
+    exit_on_device_error: bool = False
+    """End the process when a device fails for good, for its supervisor to start it again; workers are replaced."""
     default_models: Names = ("digits", "pos-en", "words-en")
     """Models that answer requests which name none, separated by commas: the first that has the task of the route."""
     model_aliases: Names = ()

@@ -101,8 +101,10 @@ class Batch:
         """Append another batch's sentences to this one, padding the memory to the longest source."""
         count, longest = len(self), int(max(self.lengths.max(), other.lengths.max()))
         for name, array in self.memory.items():
-            self.memory[name] = _with_capacity(array, count, count + len(other), longest)
-            self.memory[name][count : count + len(other), : other.memory[name].shape[1]] = other.memory[name]
+            own = self.memory[name] = _with_capacity(array, count, count + len(other), longest)
+            # Sentences that left the other batch may have left it more rows, and more padding, than it needs.
+            size = min(own.shape[1], other.memory[name].shape[1])
+            own[count : count + len(other), :size] = other.memory[name][: len(other), :size]
         self.search = self.search.join(other.search)
         self.tickets = self.tickets + other.tickets
         self.tokens = np.concatenate([self.tokens, other.tokens])

@@ -111,7 +111,8 @@ class StepLoop:
     def step(self, on_token: OnTicketToken | None = None) -> list[Finished]:
         """Decode one token of every sentence, with one run per beam size; returns the sentences that finished.
 
-        If a run raises, its sentences are run one by one, so that only those fail that cannot be run.
+        If a run raises, its sentences are run in halves, and so on, so that only those fail that cannot be run: a
+        faulty one, or, where memory ran out, one that is too large by itself.
 
         Args:
             on_token: called with the ticket and each new token of sentences of beam size 1; it must not raise, nor
@@ -123,7 +124,7 @@ class StepLoop:
             try:
                 done, remaining = self._advance(batch, on_token)
             except Exception as error:
-                done, remaining = self._advance_one_by_one(batch, error, on_token)
+                done, remaining = self._advance_halves(batch, error, on_token)
             finished += done
             self._merge(remaining)
         return finished
@@ -140,19 +141,21 @@ class StepLoop:
             width = batch.search.width
             self._batches[width] = self._batches[width].join(batch) if width in self._batches else batch
 
-    def _advance_one_by_one(
+    def _advance_halves(
         self, batch: Batch, error: Exception, on_token: OnTicketToken | None
     ) -> tuple[list[Finished], list[Batch]]:
+        """Advance a batch whose run failed in two runs, and so on down to the sentences that cannot be run."""
         if len(batch) == 1:
             return [Finished(batch.tickets[0], [], error)], []
         finished: list[Finished] = []
         remaining: list[Batch] = []
-        for index in range(len(batch)):
-            single = batch.select([index])
+        half = len(batch) // 2
+        for indices in (range(half), range(half, len(batch))):
+            part = batch.select(list(indices))
             try:
-                done, rest = self._advance(single, on_token)
+                done, rest = self._advance(part, on_token)
             except Exception as own_error:
-                done, rest = [Finished(single.tickets[0], [], own_error)], []
+                done, rest = self._advance_halves(part, own_error, on_token)
             finished += done
             remaining += rest
         return finished, remaining

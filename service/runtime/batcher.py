@@ -13,15 +13,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import DeadlineExceeded, LecternError, ModelFailure, NotReady
+from service.errors import DeadlineExceeded, DeviceLost, LecternError, ModelFailure, NotReady, OutOfMemory
 from service.runtime.run_deadline import stop_at
+from service.runtime.run_failures import as_failure
 from service.runtime.session import Tensors
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,8 @@ class DynamicBatcher:
     """Groups requests of one model along the first axis.
 
     Only requests whose tensors agree in everything but the first axis are joined. A run that fails is repeated for
-    each of its requests alone, so that only the faulty request fails; every failure completes its waiters.
+    each of its requests alone, so that only the faulty request fails; one that finds no memory is repeated in halves.
+    Every failure completes its waiters.
 
     Args:
         infer: runs a batch; tensors in, tensors out, the first axis being the batch.
@@ -222,11 +224,33 @@ class DynamicBatcher:
             parts = _split(outputs, [item.rows for item in batch])
             self._on_execution(sum(item.rows for item in batch))
         except Exception as error:
-            if len(batch) == 1:
-                return [as_failure(error)]
-            return [self._execute([item])[0] for item in batch]
+            return self._retry(batch, as_failure(error))
         took = time.perf_counter() - started
         return [RunResult(part, started - item.arrived, took) for part, item in zip(parts, batch, strict=True)]
+
+    def _retry(self, batch: Sequence[_Item], failure: LecternError) -> list[RunResult | Exception]:
+        """Run the requests of a batch that failed alone, or, where memory ran out, in halves down to single rows."""
+        if isinstance(failure, DeviceLost):  # Whatever is tried there fails too.
+            return [failure] * len(batch)
+        if not isinstance(failure, OutOfMemory):
+            return [failure] if len(batch) == 1 else [self._execute([item])[0] for item in batch]
+        if len(batch) > 1:
+            half = len(batch) // 2
+            return self._execute(batch[:half]) + self._execute(batch[half:])
+        (item,) = batch
+        if item.rows == 1:
+            return [failure]
+        half = item.rows // 2
+        parts: list[RunResult] = []
+        for rows in (slice(None, half), slice(half, None)):
+            tensors = {name: array[rows] for name, array in item.tensors.items()}
+            part = replace(item, tensors=tensors, rows=len(next(iter(tensors.values()))))
+            (outcome,) = self._execute([part])
+            if isinstance(outcome, Exception):
+                return [outcome]
+            parts.append(outcome)
+        outputs = RunResult.concatenate(parts).outputs
+        return [RunResult(outputs, parts[0].queue, sum(part.infer for part in parts))]
 
 
 def split_by_cost(costs: NDArray[np.int64], budget: int) -> Iterator[tuple[int, int]]:
@@ -259,14 +283,6 @@ def _complete(waiter: Waiter, outcome: RunResult | Exception) -> None:
             waiter.set_result(outcome)
     except Exception:
         log.exception("a result could not be delivered")
-
-
-def as_failure(error: BaseException) -> LecternError:
-    if isinstance(error, LecternError):
-        return error
-    failure = ModelFailure("the model failed")
-    failure.__cause__ = error
-    return failure
 
 
 def _join(parts: Sequence[Tensors]) -> Tensors:

@@ -23,8 +23,9 @@ import numpy as np
 from service.decoding import Finished, Hypothesis, SearchSettings, StepLoop
 from service.decoding.graph_io import END
 from service.errors import DeadlineExceeded, LecternError, NotReady
-from service.runtime.batcher import RunResult, as_failure
+from service.runtime.batcher import RunResult
 from service.runtime.run_deadline import stop_at
+from service.runtime.run_failures import as_failure
 from service.runtime.session import Tensors
 
 log = logging.getLogger(__name__)
@@ -248,7 +249,7 @@ class Stepper:
                 self._call(request, request.on_progress, request.decoded)
 
     def _join(self, tickets: Sequence[_Ticket]) -> None:
-        """Encode sentences into the loop in one run; if that fails, one by one, so that only the faulty one fails."""
+        """Encode sentences into the loop in one run; if that fails, in halves, so that only the faulty one fails."""
         jobs = [request.jobs[index] for request, index in tickets]
         try:
             self._loop.add(
@@ -261,8 +262,9 @@ class Stepper:
             if len(tickets) == 1:
                 self._finish(Finished(tickets[0], [], error))
                 return
-            for ticket in tickets:
-                self._join([ticket])
+            half = len(tickets) // 2
+            self._join(tickets[:half])
+            self._join(tickets[half:])
 
     def _finish(self, finished: Finished) -> None:
         """Store the hypotheses of one sentence; deliver the answer with the request's last one."""

@@ -44,7 +44,7 @@ def serve(settings: Settings) -> int:
     """Serve by this process until a signal ends it.
 
     Returns:
-        The exit code.
+        The exit code: 1 if it ended because a device failed.
 
     Raises:
         ConfigurationError: the installation, the settings, the address or the models do not allow serving.
@@ -64,7 +64,7 @@ def serve(settings: Settings) -> int:
         if start is not None:
             _serve_on(runner, start, listeners, settings)
     log.info("stopped")
-    return 0
+    return int(start is not None and start.app.context.registry.device_lost and settings.exit_on_device_error)
 
 
 @dataclass(kw_only=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from service.bundle.files import BundleError, first_line
 from service.bundle.manifest import Task
-from service.errors import InvalidRequest, LecternError, UnknownModel
+from service.errors import DeviceLost, InvalidRequest, LecternError, UnknownModel
 from service.observability import Metrics
 from service.runtime.memory import expect_free_memory
 from service.serving.loader import ModelLoader
@@ -37,6 +39,9 @@ class ModelRegistry:
         self._serving: list[ServedModel] = []
         self._loader = ModelLoader(settings, metrics)
         self._closing: set[asyncio.Task[None]] = set()
+        self._exits_on_device_error = settings.exit_on_device_error
+        self.device_lost = False
+        """Whether a device failed in a way that only another process gets over."""
 
     async def apply(self, state: RepositoryState) -> dict[str, str]:
         """Serve what a state says. States may come in any order: of each model the newest counts.
@@ -160,7 +165,7 @@ class ModelRegistry:
             model.served = dict(sorted((kept | opened).items()))
             model.failing = {v: reason for v, reason in model.failing.items() if v in kept}
             model.loads = {version: prepared.load for version, prepared in wanted.prepared.items()}
-            self._serving = [served for _, each in sorted(self._models.items()) if (served := each.highest)]
+            self._list_serving()
             self._report(name, model, retired)
             closing = [self._retire(model, version, served) for version, served in retired.items()]
             del kept, retired, opened
@@ -173,11 +178,31 @@ class ModelRegistry:
         try:
             for version, one in prepared.items():
                 opened[version] = await asyncio.to_thread(self._loader.open, one)
+                opened[version].records.on_device_lost = partial(self._lose, one.name)
         except BaseException:
             for served in opened.values():
                 await served.close()
             raise
         return opened
+
+    def _lose(self, name: str, error: DeviceLost) -> None:
+        """Take a model out of service whose device fails every run; the process may end for its supervisor."""
+        model = self._models[name]
+        if not model.served:  # Another of its requests said so before.
+            return
+        log.critical("device lost", exc_info=error, extra={"fields": {"model": name, "reason": str(error)}})
+        model.wanted = model.wanted.refused_for(str(error))
+        retired, model.served, model.loads, model.failing = model.served, {}, {}, {}
+        self._list_serving()
+        self._report(name, model, retired)
+        for version, served in retired.items():
+            self._retire(model, version, served)
+        self.device_lost = True
+        if self._exits_on_device_error:
+            signal.raise_signal(signal.SIGTERM)
+
+    def _list_serving(self) -> None:
+        self._serving = [served for _, each in sorted(self._models.items()) if (served := each.highest)]
 
     def _refuse(self, name: str, error: Exception) -> str:
         """Log why a prepared version cannot be opened, and return it."""

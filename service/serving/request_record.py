@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
+from service.errors import DeviceLost
 from service.observability import Timings
 from service.serving.admission import Admission
 from service.serving.recorder import Recorder
@@ -27,6 +29,8 @@ class RequestRecords:
         self.idle = asyncio.Event()
         """Set while no admitted request is in flight."""
         self.idle.set()
+        self.on_device_lost: Callable[[DeviceLost], None] | None = None
+        """Told of a run that says that the device will fail all others too."""
 
     def open(self, timings: Timings) -> RequestRecord:
         """The record of a request that has just begun."""
@@ -72,6 +76,8 @@ class RequestRecord:
             self._records.recorder.succeeded(self._timings)
         else:
             self._records.recorder.failed(error, self._timings)
+            if isinstance(error, DeviceLost) and self._records.on_device_lost is not None:
+                self._records.on_device_lost(error)
 
     def cancel(self) -> None:
         """Count the request out, if it was admitted, and record nothing: it is to be answered in another way."""

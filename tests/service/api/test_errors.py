@@ -39,6 +39,8 @@ ERRORS: list[errors.LecternError] = [
     errors.UnknownRoute("no route"),
     errors.UnknownFile("no file"),
     errors.NotReady("not yet", 7),
+    errors.DeviceLost("the device failed", 7),
+    errors.OutOfMemory("not enough memory", 7),
     errors.Saturated("full", 7),
     errors.StorageFull("no room", 7),
     errors.Unauthorized("no key"),

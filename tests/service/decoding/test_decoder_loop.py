@@ -149,6 +149,24 @@ def test_a_sentence_that_cannot_be_run_fails_alone() -> None:
         assert results[index].hypotheses[0].tokens == expected[index]
 
 
+def test_sentences_that_are_too_many_for_the_memory_are_run_in_halves() -> None:
+    model, sentences = RandomModel(5), sources(8, seed=5)
+    expected = [best[0].tokens for best in search(*model.graphs(), sentences, SETTINGS)]
+    sizes = []
+
+    def step(feeds: Tensors) -> Tensors:
+        sizes.append(len(feeds[TOKENS]))
+        if len(feeds[TOKENS]) > 2:
+            raise RuntimeError("CUDA failure 2: out of memory")
+        return model.step(feeds)
+
+    loop = StepLoop(model.encode, step)
+    loop.add(sentences, SETTINGS, range(8))
+    results = run_to_end(loop)
+    assert sizes[:7] == [8, 4, 2, 2, 4, 2, 2]
+    assert [results[index].hypotheses[0].tokens for index in range(8)] == expected
+
+
 def test_a_failing_encoder_adds_no_sentence() -> None:
     def encode(feeds: Tensors) -> Tensors:
         raise RuntimeError("no memory")

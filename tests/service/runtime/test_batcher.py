@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from service.errors import DeadlineExceeded, ModelFailure, NotReady
+from service.errors import DeadlineExceeded, DeviceLost, ModelFailure, NotReady, OutOfMemory
 from service.runtime.batcher import DynamicBatcher, RunResult
 from service.runtime.session import Tensors
 from tests.support.classifier_bundles import classifier_graph, template
@@ -163,6 +163,67 @@ def test_a_poisoned_request_fails_alone(threaded: bool) -> None:
         run_async(main(executor if threaded else None))
 
 
+class SmallDevice(Recorder):
+    """A model on a device with memory for three rows."""
+
+    def __call__(self, tensors: Tensors) -> Tensors:
+        outputs = super().__call__(tensors)
+        if len(tensors["x"]) > 3:
+            raise RuntimeError("CUDA failure 2: out of memory ; GPU=0")
+        return outputs
+
+
+def test_where_memory_runs_out_smaller_batches_are_tried() -> None:
+    infer = SmallDevice()
+
+    async def main() -> None:
+        batcher = DynamicBatcher(infer, max_batch_size=64)
+        large = batcher.submit(_x(*range(8)), NEVER)
+        small = [batcher.submit(_x(value), NEVER) for value in (10, 20)]
+        answer, *others = await asyncio.gather(large, *small)
+        assert _values([answer]) == [[0, 2, 4, 6, 8, 10, 12, 14]]
+        assert _values(others) == [[20], [40]]
+        assert answer.infer > 0
+
+    run_async(main())
+    # The batch, then its first half, which is the large request: by itself, in halves, and in quarters.
+    assert infer.sizes == [10, 8, 4, 2, 2, 4, 2, 2, 2]
+
+
+def test_a_row_without_enough_memory_fails_with_its_request_alone() -> None:
+    def infer(tensors: Tensors) -> Tensors:
+        if tensors["x"].max() > 9 or len(tensors["x"]) > 2:
+            raise RuntimeError("Failed to allocate memory for requested buffer of size 4096")
+        return {"y": tensors["x"]}
+
+    async def main() -> None:
+        batcher = DynamicBatcher(infer, max_batch_size=64)
+        requests = [batcher.submit(_x(1, 2, 10), NEVER), batcher.submit(_x(3, 4, 5), NEVER)]
+        failed, answered = await asyncio.gather(*requests, return_exceptions=True)
+        assert isinstance(failed, OutOfMemory)
+        assert isinstance(answered, RunResult)
+        assert _values([answered]) == [[3, 4, 5]]
+
+    run_async(main())
+
+
+def test_nothing_is_tried_again_on_a_lost_device() -> None:
+    runs = []
+
+    def infer(tensors: Tensors) -> Tensors:
+        runs.append(len(tensors["x"]))
+        raise RuntimeError("CUDA failure 700: an illegal memory access was encountered")
+
+    async def main() -> None:
+        batcher = DynamicBatcher(infer, max_batch_size=64)
+        requests = [batcher.submit(_x(1), NEVER), batcher.submit(_x(2), NEVER)]
+        outcomes = await asyncio.gather(*requests, return_exceptions=True)
+        assert all(isinstance(outcome, DeviceLost) for outcome in outcomes)
+
+    run_async(main())
+    assert runs == [2]
+
+
 @pytest.mark.parametrize("threaded", [False, True])
 @pytest.mark.parametrize("error", [MemoryError(), ValueError("bad"), KeyError("y"), ModelFailure("known")])
 def test_every_failure_completes_its_waiters_and_the_next_request_is_served(threaded: bool, error: Exception) -> None:
@@ -177,7 +238,8 @@ def test_every_failure_completes_its_waiters_and_the_next_request_is_served(thre
         batcher = DynamicBatcher(infer, max_batch_size=8, executor=executor)
         futures = [batcher.submit(_x(value), NEVER) for value in range(3)]
         outcomes = await asyncio.gather(*futures, return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes] == [ModelFailure] * 3
+        expected = OutOfMemory if isinstance(error, MemoryError) else ModelFailure
+        assert [type(outcome) for outcome in outcomes] == [expected] * 3
         failing[0] = False
         assert await batcher.submit(_x(1), NEVER)
 

@@ -85,9 +85,14 @@ def _parser() -> argparse.ArgumentParser:
         "that pass the checks: names, numbers, dates, negations and questions kept, nothing invented",
     )
     verify.set_defaults(run=_verify)
+    providers = models.add_parser(
+        "providers", help="measure which execution provider LECTERN_PROVIDERS=auto takes for each model, or show it"
+    )
+    providers.add_argument("names", nargs="*", metavar="NAME", help="models to show; all by default")
+    providers.set_defaults(run=_providers)
     add_key_commands(commands)
     add_completion_command(commands, "lectern", _parser)
-    for command in (listing, verify):
+    for command in (listing, verify, providers):
         command.add_argument("--models", metavar="DIR", help=f"the same as {PREFIX}MODELS")
     return parser
 
@@ -193,17 +198,40 @@ def _list(arguments: argparse.Namespace) -> int:
     return 1 if bad else 0
 
 
-def _verify(arguments: argparse.Namespace) -> int:
-    from service.runtime.providers import check_installation
-
-    check_installation()
-    settings = load_settings()
+def _named_versions(arguments: argparse.Namespace) -> tuple[list[Path], dict[str, str]]:
+    """`_version_folders` of the models that the command names; of all where it names none."""
     paths, unreadable = _version_folders(arguments)
     if arguments.names:
         paths = [path for path in paths if path.parent.name in arguments.names]
         unreadable = {name: reason for name, reason in unreadable.items() if name in arguments.names}
     if unknown := set(arguments.names) - {path.parent.name for path in paths} - unreadable.keys():
         raise ConfigurationError(f"no model {sorted(unknown)[0]!r}; `lectern models list` shows them")
+    return paths, unreadable
+
+
+def _providers(arguments: argparse.Namespace) -> int:
+    from service.serving.provider_table import provider_lines
+
+    settings = load_settings()
+    paths, unreadable = _named_versions(arguments)
+    for name, reason in unreadable.items():
+        write(printable(f"{name}: {reason}"))
+    exit_code = 1 if unreadable else 0
+    try:
+        for line, good in provider_lines(settings, paths):
+            write(printable(line))
+            exit_code = exit_code if good else 1
+    finally:
+        shared_helper().close()
+    return exit_code
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from service.runtime.providers import check_installation
+
+    check_installation()
+    settings = load_settings()
+    paths, unreadable = _named_versions(arguments)
     exit_code = 1 if unreadable else 0
     for name, reason in unreadable.items():
         write(printable(f"{name}: {reason}"))

@@ -34,6 +34,8 @@ class ModelSettings(BaseModel):
 
     providers: Names | None = None
     """Execution providers of this model."""
+    provider_choice: Literal["latency", "throughput"] | None = None
+    """What `auto` chooses this model's provider by: as LECTERN_PROVIDER_CHOICE."""
     provider_options: str | None = None
     """Options of this model's execution providers: as LECTERN_PROVIDER_OPTIONS, which they replace as a whole."""
     max_batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
@@ -84,6 +86,8 @@ class Settings(Limits, BaseSettings):
     """Worker processes that serve; with more than one, another process supervises them."""
     providers: Names = ("auto",)
     """Execution providers in order, separated by commas: auto, cpu, cuda, tensorrt, or onnxruntime's names."""
+    provider_choice: Literal["latency", "throughput"] = "latency"
+    """What auto takes where several are there: the faster one at batch 1, or at the largest batch (throughput)."""
     provider_options: str = ""
     """Options of execution providers, as cuda.device_id=1,tensorrt.trt_fp16_enable=1, or as JSON by provider."""
     threads: int = Field(default=0, ge=0, le=1024)
@@ -233,6 +237,7 @@ class Settings(Limits, BaseSettings):
         own = self.model.get(model_key(name), ModelSettings())
         return ModelSettings(
             providers=own.providers if own.providers is not None else self.providers,
+            provider_choice=own.provider_choice or self.provider_choice,
             provider_options=_first(own.provider_options, self.provider_options),
             max_batch_size=own.max_batch_size or self.max_batch_size,
             max_queue_delay_us=_first(own.max_queue_delay_us, self.max_queue_delay_us),

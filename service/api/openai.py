@@ -12,6 +12,7 @@ from service.api.errors import ErrorShape
 from service.api.io import model_response
 from service.api.operation import Operation, context
 from service.bundle.manifest import Metric
+from service.serving.provider_choice_figures import ProviderChoice
 from service.serving.served_model import ServedModel
 
 
@@ -60,6 +61,8 @@ class ModelCard(BaseModel):
     metrics: list[Metric]
     licence: Licence
     providers: dict[str, Providers]
+    provider_choice: ProviderChoice | None
+    """How `auto` chose its execution provider; null where the settings name one, or only one is there."""
     memory: Memory
     inline: bool
     """Whether the model runs in the event loop; otherwise it has a thread."""
@@ -121,6 +124,7 @@ def _card(request: Request, served: ServedModel) -> ModelCard:
             )
             for name, report in served.predictor.reports.items()
         },
+        provider_choice=served.provider_choice,
         memory=Memory(process_bytes=served.memory.process, device_bytes=served.memory.device),
         inline=served.inline,
         warm_up_ms=round(served.warm_up_seconds * 1e3, 3),

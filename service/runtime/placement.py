@@ -11,8 +11,8 @@ from typing import Any
 from service.bundle.manifest import Graph
 from service.errors import ConfigurationError
 from service.runtime.devices import device_name
-from service.runtime.provider_options import CPU, ProviderOptions
-from service.runtime.providers import ProviderReport, how_to_install, short_name
+from service.runtime.provider_options import CPU, ProviderOptions, short_name
+from service.runtime.providers import ProviderReport, how_to_install
 
 log = logging.getLogger(__name__)
 

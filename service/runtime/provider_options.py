@@ -43,6 +43,12 @@ SHORT_NAMES = {
 }
 """Names of providers in settings."""
 
+
+def short_name(provider: str) -> str:
+    """A provider's name as settings write it."""
+    return next((short for short, name in SHORT_NAMES.items() if name == provider), provider)
+
+
 _Check = Callable[[str], str | None]
 """Returns what is wrong with a value; None if nothing is."""
 

@@ -20,6 +20,7 @@ from service.runtime.provider_options import (
     SHORT_NAMES,
     TENSORRT,
     ProviderOptions,
+    short_name,
 )
 
 log = logging.getLogger(__name__)
@@ -170,12 +171,17 @@ def resolve(requested: Sequence[str]) -> tuple[str, ...]:
 
 
 def session_providers(
-    resolved: Sequence[str], options: ProviderOptions | None = None
+    resolved: Sequence[str], options: ProviderOptions | None = None, threads: int = 0
 ) -> list[str | tuple[str, dict[str, Any]]]:
     """The `providers` argument of an onnxruntime session: the requested ones that are compiled in, with options.
 
     The CPU provider is appended if it was not requested. onnxruntime itself only warns about a provider that it lacks;
     `ProviderReport.fell_back` shows it.
+
+    Args:
+        resolved: the requested ones, by onnxruntime's names.
+        options: options of each.
+        threads: threads of one run, for providers that do not take them from the session; 0: as many as they like.
     """
     import onnxruntime
 
@@ -185,13 +191,8 @@ def session_providers(
         onnxruntime.preload_dlls()  # CUDA's and cuDNN's, where they come as packages.
     if CPU not in usable:
         usable.append(CPU)
-    own = {name: {**_OPTIONS.get(name, {}), **(options or {}).get(name, {})} for name in usable}
+    own = {name: {**_defaults(name, threads), **(options or {}).get(name, {})} for name in usable}
     return [(name, own[name]) if own[name] else name for name in usable]
-
-
-def short_name(provider: str) -> str:
-    """A provider's name as settings write it."""
-    return next((short for short, name in SHORT_NAMES.items() if name == provider), provider)
 
 
 def how_to_install(provider: str) -> str:
@@ -204,5 +205,11 @@ def how_to_install(provider: str) -> str:
     )
 
 
-# Shapes vary from batch to batch: an exhaustive search of cuDNN's algorithms would run for every new one.
-_OPTIONS: dict[str, dict[str, str]] = {CUDA: {"cudnn_conv_algo_search": "HEURISTIC"}}
+def _defaults(provider: str, threads: int) -> dict[str, str]:
+    """The options of a provider where the settings have no others."""
+    if provider == CUDA:
+        # Shapes vary from batch to batch: an exhaustive search of cuDNN's algorithms would run for every new one.
+        return {"cudnn_conv_algo_search": "HEURISTIC"}
+    if provider == OPENVINO and threads:
+        return {"num_of_threads": str(threads)}  # Else it takes every core, in every worker process.
+    return {}

@@ -17,8 +17,8 @@ from service.errors import ConfigurationError
 from service.runtime import run_deadline
 from service.runtime.engine_cache import check_caches
 from service.runtime.placement import check_placement, report_of
-from service.runtime.provider_options import CPU, CUDA, TENSORRT, ProviderOptions
-from service.runtime.providers import ProviderReport, resolve, runtime_version, session_providers, short_name
+from service.runtime.provider_options import CPU, CUDA, TENSORRT, ProviderOptions, short_name
+from service.runtime.providers import ProviderReport, resolve, runtime_version, session_providers
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class OnnxSession:
         resolved = resolve(providers)
         own = {name: of for name, of in (options or {}).items() if name in resolved}
         check_caches(own, runtime_version())
-        self._session = _open(path, settings, resolved, own, strict=strict)
+        self._session = _open(path, settings, resolved, own, threads, strict=strict)
         self.report = report_of(self._session, resolved, own)
         check_placement(path, graph, self.report, own, strict=strict)
         _check(path, "input", graph.inputs, self._session.get_inputs())
@@ -211,11 +211,13 @@ def _opens(path: Path) -> bool:
     return True
 
 
-def _open(path: Path, settings: Any, resolved: Sequence[str], options: ProviderOptions, *, strict: bool) -> Any:
+def _open(
+    path: Path, settings: Any, resolved: Sequence[str], options: ProviderOptions, threads: int, *, strict: bool
+) -> Any:
     """Open a session with the providers that were asked for; where one cannot be started, with the CPU's alone."""
     import onnxruntime
 
-    providers = session_providers(resolved, options)
+    providers = session_providers(resolved, options, threads)
 
     def open_with(providers: Sequence[Any]) -> Any:
         # Its own fallback would write to standard output and hide the reason.

@@ -11,8 +11,8 @@ from service.runtime.cpus import available_cpus
 from service.runtime.provider_options import parse_options
 from service.runtime.run_deadline import stop_at
 from service.runtime.session import session_opener
-from service.serving.served_model import ModelMemory, ServedModel
-from service.serving.states import PreparedVersion
+from service.serving.served_model import ServedModel
+from service.serving.states import ModelMemory, PreparedVersion
 from service.settings import Settings
 from service.tasks import load_predictor
 
@@ -50,7 +50,7 @@ class ModelLoader:
         assert own.providers is not None
         assert own.provider_options is not None
         opener = session_opener(
-            own.providers,
+            prepared.providers or own.providers,
             prepared.threads,
             self._settings.strict,
             options=parse_options(own.provider_options),
@@ -66,6 +66,7 @@ class ModelLoader:
             self._metrics,
             inline=prepared.inline,
             warm_up_seconds=prepared.warm_up_seconds,
+            provider_choice=prepared.provider_choice,
             memory=ModelMemory(prepared.memory_bytes, prepared.device_memory_bytes),
             cpus=available_cpus(),
             max_in_flight=self._settings.max_queue_size,
@@ -97,4 +98,6 @@ class ModelLoader:
             "inline": served.inline,
             "warm_up_ms": round(served.warm_up_seconds * 1e3, 3),
         }
+        if served.provider_choice is not None:
+            fields["provider_choice"] = served.provider_choice.describe()
         log.info("model ready", extra={"fields": fields})

@@ -22,6 +22,8 @@ from service.runtime.session import optimize_graph, session_opener
 from service.serving.inline import runs_inline
 from service.serving.preparation_job import PreparationJob, Verification
 from service.serving.prepared_cache import PreparedCache
+from service.serving.provider_choice import choose_provider
+from service.serving.provider_choice_figures import ProviderChoice
 from service.serving.states import PreparedVersion
 from service.serving.warm_up import warm_up
 from service.tasks import Predictor, load_predictor
@@ -36,6 +38,20 @@ def prepare(job: PreparationJob) -> PreparedVersion:
     """
     manifest = _manifest_sha256(job.path)  # Before it is read: the bundle may be replaced at any time.
     bundle = read_bundle(job.path)
+    choice = choose_provider(job, bundle, manifest)
+    if choice is None:
+        return _prepare(job, bundle, manifest)
+    job = _with_provider(job, choice)
+    prepared = _prepare(job, bundle, manifest)
+    return prepared.model_copy(update={"providers": job.providers, "provider_choice": choice})
+
+
+def _with_provider(job: PreparationJob, choice: ProviderChoice) -> PreparationJob:
+    """The job with the provider that was chosen; the CPU's may run what it lacks, as `auto` asks for both."""
+    return job.model_copy(update={"providers": tuple(dict.fromkeys((choice.provider, CPU)))})
+
+
+def _prepare(job: PreparationJob, bundle: Bundle, manifest: str) -> PreparedVersion:
     if job.cache is None:
         return _try(job, bundle, optimized=False)
     cache = PreparedCache(job.cache)
@@ -60,7 +76,12 @@ def verify(job: PreparationJob) -> Verification:
         BundleError: the bundle is bad.
         ConfigurationError: as `prepare`.
     """
-    predictor = _open(job, read_bundle(job.path), job.threads or job.cpus, optimized=False)
+    manifest = _manifest_sha256(job.path)
+    bundle = read_bundle(job.path)
+    choice = choose_provider(job, bundle, manifest)
+    if choice is not None:
+        job = _with_provider(job, choice)
+    predictor = _open(job, bundle, job.threads or job.cpus, optimized=False)
     return Verification(
         samples=len(predictor.bundle.samples()),
         problems=tuple(predictor.replay()),
@@ -151,7 +172,7 @@ def _manifest_sha256(path: Path) -> str:
 
 def _key(job: PreparationJob, manifest: str) -> Sequence[str]:
     """Everything that the result of a preparation depends on."""
-    return [manifest, job.model_dump_json(exclude={"cache"})]
+    return [manifest, job.model_dump_json(exclude={"cache", "provider_choice"})]
 
 
 def _sha256(path: Path) -> str:

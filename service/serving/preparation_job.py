@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,6 +22,8 @@ class PreparationJob(BaseModel):
     providers: tuple[str, ...]
     provider_options: str
     """Options of the providers, as set."""
+    provider_choice: Literal["latency", "throughput"] = "latency"
+    """What `auto` chooses a provider by, where there are several."""
     threads: int
     """Threads of one run as set; 0: as many as `cpus` where the model is slow, else 1."""
     cpus: int

@@ -172,11 +172,13 @@ def job_of(settings: Settings, path: Path, cache: Path | None) -> PreparationJob
     assert own.providers is not None
     assert own.inline is not None
     assert own.provider_options is not None
+    assert own.provider_choice is not None
     return PreparationJob(
         path=path.absolute(),
         cache=cache,
         providers=own.providers,
         provider_options=own.provider_options,
+        provider_choice=own.provider_choice,
         threads=settings.threads,
         cpus=max(1, available_cpus() // settings.workers),
         inline=own.inline,

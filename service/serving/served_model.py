@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from service.errors import DeadlineExceeded, LimitExceeded
 from service.observability import Metrics, Timings, client
@@ -15,8 +15,10 @@ from service.runtime.stepper import OnToken
 from service.serving.admission import Admission
 from service.serving.inline_run import InlineRun, Reply
 from service.serving.lane import make_lane
+from service.serving.provider_choice_figures import ProviderChoice
 from service.serving.recorder import Recorder
 from service.serving.request_record import RequestRecord, RequestRecords
+from service.serving.states import UNKNOWN_MEMORY, ModelMemory
 from service.serving.ticket import Ticket
 from service.serving.warm_up import seconds_per_unit
 from service.settings import ModelSettings
@@ -26,18 +28,6 @@ from service.tasks.scheduling import RUN
 from service.tasks.tensors import PreprocessedTensors, RowTensors, adapter_of, empty_tensors
 
 T = TypeVar("T")
-
-
-class ModelMemory(NamedTuple):
-    """Memory that a model takes, in bytes; None where that is not known."""
-
-    process: int | None
-    """Of the process."""
-    device: int | None
-    """Of the device's own."""
-
-
-UNKNOWN_MEMORY = ModelMemory(None, None)
 
 
 class ServedModel:
@@ -51,6 +41,7 @@ class ServedModel:
             gets one.
         warm_up_seconds: the time of an ordinary request, measured at warm-up.
         memory: the memory that it takes, as far as that is known.
+        provider_choice: how its execution provider was chosen, if it was.
         cpus: threads that preprocess and postprocess its large requests; started when they are needed.
         max_in_flight: requests beyond this are refused as saturated.
         max_wait: most seconds of work that a request may find waiting before it; beyond that it is refused as well.
@@ -66,6 +57,7 @@ class ServedModel:
         inline: bool,
         warm_up_seconds: float,
         memory: ModelMemory = UNKNOWN_MEMORY,
+        provider_choice: ProviderChoice | None = None,
         cpus: int,
         max_in_flight: int,
         max_wait: float,
@@ -78,6 +70,7 @@ class ServedModel:
         self.max_batch_size = predictor.limits.max_batch_size
         self.warm_up_seconds = warm_up_seconds
         self.memory = memory
+        self.provider_choice = provider_choice
         self.inline = inline
         self.provider = ",".join(dict.fromkeys(report.actual[0] for report in predictor.reports.values()))
         """The execution provider that runs the model; several where its graphs differ."""

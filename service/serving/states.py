@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.bundle.manifest import Task
+from service.serving.provider_choice_figures import ProviderChoice
 
 
 class State(StrEnum):
@@ -39,6 +40,18 @@ class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ModelMemory(NamedTuple):
+    """Memory that a model takes, in bytes; None where that is not known."""
+
+    process: int | None
+    """Of the process."""
+    device: int | None
+    """Of the device's own."""
+
+
+UNKNOWN_MEMORY = ModelMemory(None, None)
+
+
 class PreparedVersion(_Document):
     """A version that was verified, optimized and tried, and that any process of the server may open."""
 
@@ -60,6 +73,10 @@ class PreparedVersion(_Document):
     """Whether it runs in the event loop."""
     warm_up_seconds: float
     """The time of an ordinary request, measured at warm-up."""
+    providers: tuple[str, ...] = ()
+    """The execution providers to open it with, where they were chosen by measuring; empty: those of the settings."""
+    provider_choice: ProviderChoice | None = None
+    """The figures that they were chosen by."""
     memory_bytes: int | None = None
     """Memory that opening it and its first runs took of the process; None where that is not known."""
     device_memory_bytes: int | None = None

@@ -1,0 +1,60 @@
+"""What `lectern models providers` prints: the execution provider of each model, and how to keep it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from service.bundle.files import BundleError
+from service.errors import LecternError
+from service.limits import variable
+from service.runtime.provider_options import short_name
+from service.runtime.providers import automatic, check_installation
+from service.serving.cache_folder import CacheFolder
+from service.serving.helper_process import shared_helper
+from service.serving.preparation_answer import PreparationFailure
+from service.serving.preparer import job_of
+from service.settings import Settings, model_key
+
+
+def provider_lines(settings: Settings, paths: Sequence[Path]) -> Iterator[tuple[str, bool]]:
+    """Yield a line for each version, and whether it can be served; what is not kept in LECTERN_CACHE is measured.
+
+    Raises:
+        ConfigurationError: the installation, or the folder of LECTERN_CACHE, cannot be used.
+    """
+    check_installation()
+    cache = CacheFolder(settings.cache, settings.max_cache_bytes) if settings.cache is not None else None
+    try:
+        for path in paths:
+            yield _line(settings, path, cache.path if cache is not None else None)
+    finally:
+        if cache is not None:
+            cache.close()
+
+
+def _line(settings: Settings, path: Path, cache: Path | None) -> tuple[str, bool]:
+    name, title = path.parent.name, f"{path.parent.name}/{path.name}"
+    pin = variable(f"model__{model_key(name)}__providers")
+    own = settings.for_model(name)
+    assert own.providers is not None
+    if [provider.lower() for provider in own.providers] != ["auto"]:
+        return f"{title}: {','.join(own.providers)} (set by {_setting(settings, name)})", True
+    if len(automatic()) < 2:
+        return f"{title}: {short_name(automatic()[0])} (the only provider of this onnxruntime)", True
+    work = shared_helper().prepare(
+        job_of(settings, path, cache), seconds=settings.load_seconds, memory_bytes=settings.load_memory_bytes
+    )
+    try:
+        choice = asyncio.run(work).provider_choice
+    except (BundleError, LecternError, PreparationFailure) as error:
+        return f"{title}: {error}", False
+    assert choice is not None
+    return f"{title}: {choice.describe()}; to keep it: {pin}={short_name(choice.provider)}", True
+
+
+def _setting(settings: Settings, name: str) -> str:
+    """The variable that names the providers of a model."""
+    own = settings.model.get(model_key(name))
+    return variable("providers" if own is None or own.providers is None else f"model__{model_key(name)}__providers")

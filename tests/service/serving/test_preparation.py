@@ -216,7 +216,9 @@ def test_what_was_prepared_is_found_again_unless_it_is_damaged(
     damaged = first.folder / "model.onnx"
     content = damaged.read_bytes()
     damaged.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert prepare(job) == first.model_copy(update={"warm_up_seconds": prepare(job).warm_up_seconds})
+    again = prepare(job)
+    measured = {"warm_up_seconds": again.warm_up_seconds, "memory_bytes": again.memory_bytes}
+    assert again == first.model_copy(update=measured)
     assert len(replays) == 1
     (first.folder / "entry.json").write_bytes(b"{}")
     prepare(job)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.bundle.files import Bundle, read_bundle
+from service.bundle.files import Bundle
 from service.runtime.provider_options import CPU, OPENVINO
 from service.serving import provider_choice
 from service.serving.cache_folder import CacheFolder
@@ -167,8 +167,8 @@ def test_a_provider_that_falls_back_cannot_be_started(tmp_path: Path, two: None)
 
 def test_wrong_answers_make_a_provider_unusable(tmp_path: Path, two: None) -> None:
     bundle = write_classifier(tmp_path)
-    edit_samples(bundle, lambda samples: samples[1]["results"][0]["predictions"][0].update(label="3"))
-    choice = choose_provider(_job(bundle.path), read_bundle(bundle.path), "hash")
+    wrong = edit_samples(bundle, lambda samples: samples[1]["results"][0]["predictions"][0].update(label="3"))
+    choice = choose_provider(_job(wrong.path), wrong, "hash")
     assert choice is not None
     assert choice.unusable[CPU].startswith("it answers differently: samples[1]")
 

@@ -67,7 +67,7 @@ PROTO_PY := .venv-protos/bin/python
 PROTOS   := service/grpc_api/protocol
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-service test-clients test-image test-page page-vendor check format bench bench-peers chaos fuzz docs protos openapi constraints clean
+.PHONY: help serve test test-service test-clients test-image test-page page-vendor check format bench bench-peers bench-vectors chaos fuzz docs protos openapi constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "<family>", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -113,6 +113,9 @@ bench: $(SERVE_STAMP) ## Measure the server against a bare inline floor (needs w
 
 bench-peers: $(SERVE_STAMP) $(PEERS_STAMPS) ## Measure the server against Triton, MLServer, Ray Serve and others (needs wrk; in .venv-peers)
 	$(PY) -m tests.benchmarks.peers --only lectern lectern-2 $(PEERS) $(ARGS)
+
+bench-vectors: $(FULL_STAMP) ## Measure neighbors and similarity of words beside gensim (ARGS="--bundle MODELS/million/1")
+	$(PY) tests/benchmarks/vectors.py $(ARGS)
 
 chaos: $(SERVICE_STAMP) ## Measure what must not stop the server: overload, killed workers, full disks ... (slow; ARGS=--full)
 	$(PY) -m tests.chaos $(ARGS)

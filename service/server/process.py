@@ -50,6 +50,7 @@ def serve(settings: Settings) -> int:
         ConfigurationError: the installation, the settings, the address or the models do not allow serving.
     """
     limit_heap()
+    gc.disable()  # Importing makes next to no garbage: `_make_app` enables it again.
     check_installation()
     shared_helper().fork()  # With what was imported by now, and before there are sockets and threads.
     start_log(settings)
@@ -112,7 +113,10 @@ async def _start(settings: Settings) -> _Start | None:
 def _make_app(settings: Settings, control: ModelControl) -> Lectern:
     from service.app import create_app
 
-    return create_app(settings, on_ready=lambda context: settle(), control=lambda settings, registry: control)
+    app = create_app(settings, on_ready=lambda context: settle(), control=lambda settings, registry: control)
+    gc.freeze()  # Without looking at it first, which would take a tenth of a second.
+    gc.enable()
+    return app
 
 
 def _serve_on(runner: asyncio.Runner, start: _Start, listeners: list[socket.socket], settings: Settings) -> None:

@@ -22,6 +22,7 @@ TARGETS = (
     "format",
     "bench",
     "bench-peers",
+    "bench-vectors",
     "chaos",
     "fuzz",
     "docs",

@@ -13,6 +13,7 @@ from tests.benchmarks import peers
 from tests.benchmarks.http_load import Body, Measurement, load, newest_bundle, sample_pixels, summary
 from tests.benchmarks.http_servers import FLOOR, Memory
 from tests.benchmarks.peers import Processes, Visit, load_rows, process_rows
+from tests.benchmarks.vectors_requests import OPERATIONS, requests
 
 ROOT = Path(__file__).parents[2]
 FLOOR_ROW = FLOOR.routes[0].name
@@ -111,3 +112,17 @@ def test_an_unknown_peer_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         peers.main(["--only", "tensorflow"])
     assert "triton" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_operation_on_vectors_asks_for_each_word_once(operation: str) -> None:
+    words = [f"w{number}" for number in range(64)]
+    route, bodies = requests(operation, words)
+    (field,) = {field for body in bodies for field in body}
+    items = [item for body in bodies for item in body[field]]
+    if route == "/v1/neighbors":
+        assert items == words
+    else:
+        assert [first for first, _ in items] == words
+        assert [second for _, second in items] == [*words[1:], words[0]]
+    assert len(bodies) == 64 // int(operation.split()[1])

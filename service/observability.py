@@ -134,14 +134,18 @@ class InFlight:
         self._gauge = gauge
         self._write_soon = write_soon
         self._count = 0
+        self._is_written = True
 
     def add(self, change: int) -> None:
         """Count a request in (1) or out (-1)."""
         self._count += change
-        self._write_soon()
+        if self._is_written:
+            self._is_written = False
+            self._write_soon()
 
     def write_metrics(self) -> None:
         self._gauge.set(self._count)
+        self._is_written = True
 
 
 class _Writer:

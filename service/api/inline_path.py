@@ -21,7 +21,6 @@ from service.observability import client, request_id
 
 _USUAL_LENGTH_DIGITS = 6
 _UNUSUAL = (b"transfer-encoding", b"content-encoding", b"expect")
-_IDS = (b"x-request-id", b"traceparent")
 
 _HEAD = "inline_head"
 """Key in a scope: its `InlineHead`, once the inline path took it."""
@@ -115,8 +114,7 @@ class _Call(InlineCall):
         self, app: Any, service: Context, scope: Scope, head: InlineHead, body: bytes, exchange: Exchange
     ) -> None:
         scope["app"] = app
-        brings_id = any(name in head.values for name in _IDS)
-        self._identifier, timings = begin_request(scope, None if brings_id else new_request_id())
+        self._identifier, timings = begin_request(scope, None if head.brings_id else new_request_id())
         super().__init__(service, scope, head, body, timings)
         self._exchange = exchange
         self.is_admitted = False

@@ -39,16 +39,18 @@ class Recorder:
 
     def executed_in_loop(self, rows: int) -> None:
         """Count a run in the event loop, of which there may be one for every request."""
+        if not self._runs:
+            self._metrics.write_soon()
         self._runs += 1
         self._rows += rows
         self._last_run = time.time()
-        self._metrics.write_soon()
 
     def succeeded(self, timings: Timings) -> None:
         """Count a request that was answered."""
+        if not self._answered:
+            self._metrics.write_soon()
         total = timings.total
         self._answered.append((dict(timings.stages), total, timings.overhead(total)))
-        self._metrics.write_soon()
 
     def write_metrics(self) -> None:
         if self._runs:

@@ -37,6 +37,8 @@ class ModelRegistry:
         self._aliases = settings.models_by_alias
         self._models: dict[str, RegisteredModel] = {}
         self._serving: list[ServedModel] = []
+        self._found: dict[tuple[Task | None, str | None, Version], ServedModel] = {}
+        """What `find` found without selectors, until what serves changes."""
         self._loader = ModelLoader(settings, metrics)
         self._closing: set[asyncio.Task[None]] = set()
         self._exits_on_device_error = settings.exit_on_device_error
@@ -72,6 +74,16 @@ class ModelRegistry:
             NotReady: the model does not serve now.
             InvalidRequest: it is of another task, does not fit the selectors, or several models do.
         """
+        if selectors:
+            return self._find(task, name, version, selectors)
+        served = self._found.get((task, name, version))
+        if served is None:
+            served = self._found[task, name, version] = self._find(task, name, version, {})
+        return served
+
+    def _find(
+        self, task: Task | None, name: str | None, version: Version, selectors: Mapping[str, str | None]
+    ) -> ServedModel:
         requested = {field: value for field, value in selectors.items() if value is not None}
         if name is None:
             name = self._default_model(task, requested) or self._only_match(task, requested)
@@ -144,6 +156,7 @@ class ModelRegistry:
     async def _apply(self, name: str, wanted: ModelVersions) -> str | None:
         """Serve what is wanted of one model; the reason, where that is not possible."""
         model = self._models.setdefault(name, RegisteredModel(name))
+        self._found.clear()  # As whenever something changes that `find` looks at.
         async with model.lock:
             if wanted.revision < model.wanted.revision:
                 return None
@@ -154,6 +167,7 @@ class ModelRegistry:
                 reason = self._refuse(name, error)
                 if not model.served:
                     model.wanted = wanted.refused_for(reason)
+                    self._found.clear()
                     self._report(name, model, {})
                 return reason
             if model.highest is not None:
@@ -203,6 +217,7 @@ class ModelRegistry:
 
     def _list_serving(self) -> None:
         self._serving = [served for _, each in sorted(self._models.items()) if (served := each.highest)]
+        self._found.clear()
 
     def _refuse(self, name: str, error: Exception) -> str:
         """Log why a prepared version cannot be opened, and return it."""

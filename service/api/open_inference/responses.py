@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from service.api.io import WrittenResponse
 from service.api.negotiation import all_members
 from service.api.open_inference.codec import check_finite, write_binary, write_json
 from service.api.open_inference.requests import JSON_LENGTH_HEADER, ParsedInferRequest, RequestedOutput
@@ -55,9 +56,10 @@ def write_response(inference: ParsedInferRequest, tensors: Tensors, served: Serv
             if not output.binary:
                 check_finite(tensors[output.spec.name], output.spec.name)
     if not any(output.binary for output in inference.outputs):
-        return Response(text, media_type="application/json")
-    headers = {JSON_LENGTH_HEADER: str(len(text))}
-    return Response(b"".join([text, *blocks]), headers=headers, media_type="application/octet-stream")
+        return WrittenResponse(text, b"application/json")
+    response = WrittenResponse(b"".join([text, *blocks]), b"application/octet-stream")
+    response.raw_headers.append((JSON_LENGTH_HEADER.encode(), b"%d" % len(text)))
+    return response
 
 
 def answered_outputs(

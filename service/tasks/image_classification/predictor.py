@@ -164,7 +164,9 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
                 parts.extend(part for _, part in figures.parts)
                 self._check_parts(len(parts), request.name(index))
         # The parts of all pictures follow the pictures.
-        return {self._input: np.stack(images + parts)[:, None]}
+        images += parts
+        rows = images[0][None] if len(images) == 1 else np.stack(images)
+        return {self._input: rows[:, None]}
 
     def without_input(self, request: ClassifyRequest) -> ClassifyRequest:
         pixels = None if request.pixels is None else ()

@@ -426,6 +426,33 @@ def test_load_takes_the_new_version_and_retires_the_old(repository: Path, loaded
     run_async(main())
 
 
+def test_what_was_found_once_is_looked_for_again_after_a_change(repository: Path, loaded: Open) -> None:
+    write_classifier(repository, "signs")
+    registry = loaded(default_models="letters,signs", model_aliases="digits=signs")
+
+    def found() -> list[str]:
+        asked = ((None, None), ("signs", None), ("signs", "latest"), ("digits", None))
+        models = [registry.find(Task.IMAGE_CLASSIFICATION, name, version) for name, version in asked]
+        return [f"{model.name}/{model.version}" for model in models]
+
+    async def main() -> None:
+        assert found() == found() == ["signs/1"] * 4
+        write_classifier(repository, "signs")
+        await registry.load("signs")
+        assert found() == found() == ["signs/2"] * 4
+        write_classifier(repository, "letters")
+        write_classifier(repository, "digits")
+        await registry.load("letters")
+        await registry.load("digits")
+        assert found() == found() == ["letters/1", "signs/2", "signs/2", "digits/1"]
+        await registry.unload("letters")
+        for _ in range(2):
+            with pytest.raises(NotReady):
+                registry.find(Task.IMAGE_CLASSIFICATION)
+
+    run_async(main())
+
+
 def test_load_takes_a_model_that_was_not_there(repository: Path, loaded: Open) -> None:
     write_classifier(repository)
     registry = loaded()

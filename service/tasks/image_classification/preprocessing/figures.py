@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.tasks.image_classification.preprocessing.arrays import Floats, Mask
+from service.tasks.image_classification.preprocessing.arrays import Contrast, Gray, Mask
 from service.tasks.image_classification.preprocessing.thresholds import THRESHOLDS
 
 _Pixel = TypeVar("_Pixel", bound=np.generic)
@@ -21,8 +21,8 @@ class Box(NamedTuple):
     right: int
 
     @classmethod
-    def around(cls, mask: Mask) -> Self:
-        """The bounding box of the pixels that are set in a mask."""
+    def around(cls, mask: Mask | Gray) -> Self:
+        """The bounding box of the pixels that are set in a mask, or not 0 in a picture."""
         left, top, width, height = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))
         return cls(top, left, top + height, left + width)
 
@@ -78,12 +78,12 @@ def separate_figures(mask: Mask) -> tuple[NDArray[np.int32], int]:
     return number[labels], len(figures)
 
 
-def count_figures(mask: Mask, energy: Floats) -> int | None:
+def count_figures(mask: Mask, values: Contrast) -> int | None:
     """The number of figures that `separate_figures` finds in the ink of a picture [H, W], if nothing else is on it.
 
     Args:
         mask: the ink; none of it touches the border.
-        energy: squared contrast of each pixel [H, W].
+        values: contrast of each pixel [H, W], whose squares are its energy.
 
     Returns:
         None if hardly any of the energy is in parts that are no specks.
@@ -92,7 +92,9 @@ def count_figures(mask: Mask, energy: Floats) -> int | None:
         np.ascontiguousarray(mask).view(np.uint8), 8, cv2.CV_32S, cv2.CCL_BBDT
     )
     boxes = _boxes(stats.tolist(), mask.shape)
-    sums = np.bincount(labels.ravel(), energy.ravel(), count).tolist()
+    if count == len(boxes) + 1 == 2:  # A single part has all of the energy.
+        return 1
+    sums = np.bincount(labels.ravel(), np.square(values).ravel(), count).tolist()
     if max([sums[label] for label in boxes], default=0.0) <= THRESHOLDS.min_inner_energy * sum(sums[1:]):
         return None
     return len(_group(boxes))

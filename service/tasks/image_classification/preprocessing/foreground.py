@@ -95,7 +95,7 @@ def count_on_clean_paper(values: Contrast) -> int | None:
     peak = _peak_contrast(values)
     if peak < THRESHOLDS.min_contrast:
         return None
-    return count_figures(values > max(THRESHOLDS.mask_levels[0] * peak, 0.0), np.square(values))
+    return count_figures(values > THRESHOLDS.mask_levels[0] * peak, values)
 
 
 class _Ink(NamedTuple):

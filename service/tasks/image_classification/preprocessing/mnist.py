@@ -92,7 +92,7 @@ def _as_mnist(gray: Gray, size: tuple[int, int]) -> NDArray[np.float32] | None:
     ink = gray if gray[0, 0] == 0 else 255 - gray
     if ink.max() < THRESHOLDS.mnist_min_peak:
         return None
-    box = Box.around(ink > 0)
+    box = Box.around(ink)
     room = [round(side * THRESHOLDS.box) - length for side, length in zip(size, (box.height, box.width), strict=True)]
     if not 0 <= min(room) <= THRESHOLDS.mnist_max_slack:
         return None

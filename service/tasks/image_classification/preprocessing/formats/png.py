@@ -57,7 +57,7 @@ def inspect_png(data: bytes, limits: FileLimits) -> InspectedFile:
         width=width,
         height=height,
         content=b"".join(needed),
-        orientation=read_orientation(exif),
+        orientation=read_orientation(exif) if exif else 1,
         frames=frames,
         is_plain=width * height <= _MAX_PLAIN_PIXELS and _is_plain(needed[1:], width, height),
     )

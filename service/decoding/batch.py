@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.decoding.arrays import append, take
 from service.decoding.beam_search import SPARE_CANDIDATES, BeamSearch
-from service.decoding.graph_io import BEGIN, KEYS, LENGTHS, MEMORY, STATE, TOKENS, K, Tensors
+from service.decoding.graph_io import BEGIN, KEYS, LENGTHS, MEMORY, STATE, TOKENS, Array, K, Tensors
 
 
 @dataclass
@@ -25,8 +26,8 @@ class Batch:
     """Identifies each sentence to the caller."""
     tokens: NDArray[np.int32]
     """[N, W]: last token of each hypothesis."""
-    state: NDArray[np.float32]
-    """[N, W, Z]: decoder state."""
+    state: Array
+    """[N, W, Z]: decoder state; it and the memory may be on a device."""
     lengths: NDArray[np.int32]
     """[N]: source tokens, END included."""
     memory: Tensors
@@ -39,7 +40,7 @@ class Batch:
         tickets: list[Hashable],
         indices: list[int],
         lengths: NDArray[np.int32],
-        encoded: Mapping[str, NDArray[Any]],
+        encoded: Mapping[str, Array],
     ) -> Batch:
         """The batch of some of the sentences that the encoder was run on, before their first token.
 
@@ -55,9 +56,9 @@ class Batch:
             search=search,
             tickets=tickets,
             tokens=np.full((len(indices), search.width), BEGIN, np.int32),
-            state=np.repeat(encoded[STATE][indices, None], search.width, axis=1),
+            state=take(encoded[STATE], np.repeat(np.array(indices)[:, None], search.width, axis=1)),
             lengths=lengths[indices],
-            memory={name: encoded[name][indices, :longest] for name in (KEYS, MEMORY) if name in encoded},
+            memory={name: take(encoded[name], indices, longest) for name in (KEYS, MEMORY) if name in encoded},
         )
 
     def __len__(self) -> int:
@@ -71,13 +72,15 @@ class Batch:
             K: np.array([self.search.width + SPARE_CANDIDATES], np.int64),
         }
         if self.memory:
-            inputs |= {name: array[: len(self)] for name, array in self.memory.items()}
+            for name, array in self.memory.items():
+                # On a device it has no more rows than sentences.
+                inputs[name] = array[: len(self)] if isinstance(array, np.ndarray) else array
             inputs[LENGTHS] = self.lengths
         return inputs
 
     def select(self, indices: Sequence[int]) -> Batch:
         """A copy that holds the sentences at these indices."""
-        memory = {name: array[indices] for name, array in self.memory.items()}
+        memory = {name: take(array, indices) for name, array in self.memory.items()}
         selected = Batch(self.search, self.tickets, self.tokens, self.state, self.lengths, memory)
         selected._keep(indices)
         return selected
@@ -88,27 +91,34 @@ class Batch:
         movable = [index for index in range(count, len(self)) if not done[index]]
         indices = [index if not done[index] else movable.pop() for index in range(count)]
         for array in self.memory.values():
-            for target, origin in enumerate(indices):
+            for target, origin in enumerate(indices if isinstance(array, np.ndarray) else ()):
                 if target != origin:
                     array[target] = array[origin]
         self._keep(indices)
         longest = int(self.lengths.max(initial=0))
         for name, array in self.memory.items():
-            if 2 * longest <= array.shape[1]:  # a long sentence left: the others need much less padding
-                self.memory[name] = np.ascontiguousarray(array[:count, :longest])
+            size = longest if 2 * longest <= array.shape[1] else None  # a long sentence left: much less padding does
+            if not isinstance(array, np.ndarray):
+                self.memory[name] = take(array, indices, size)
+            elif size is not None:
+                self.memory[name] = np.ascontiguousarray(array[:count, :size])
 
     def join(self, other: Batch) -> Batch:
         """Append another batch's sentences to this one, padding the memory to the longest source."""
         count, longest = len(self), int(max(self.lengths.max(), other.lengths.max()))
         for name, array in self.memory.items():
+            added = other.memory[name]
+            if not isinstance(array, np.ndarray):
+                self.memory[name] = array.append(added, max(array.shape[1], added.shape[1]))
+                continue
             own = self.memory[name] = _with_capacity(array, count, count + len(other), longest)
             # Sentences that left the other batch may have left it more rows, and more padding, than it needs.
-            size = min(own.shape[1], other.memory[name].shape[1])
-            own[count : count + len(other), :size] = other.memory[name][: len(other), :size]
+            size = min(own.shape[1], added.shape[1])
+            own[count : count + len(other), :size] = added[: len(other), :size]
         self.search = self.search.join(other.search)
         self.tickets = self.tickets + other.tickets
         self.tokens = np.concatenate([self.tokens, other.tokens])
-        self.state = np.concatenate([self.state, other.state])
+        self.state = append(self.state, other.state)
         self.lengths = np.concatenate([self.lengths, other.lengths])
         return self
 
@@ -117,7 +127,7 @@ class Batch:
         kept = np.array(indices, np.int64)
         self.search = self.search.select(kept)
         self.tickets = [self.tickets[index] for index in indices]
-        self.tokens, self.state, self.lengths = self.tokens[kept], self.state[kept], self.lengths[kept]
+        self.tokens, self.state, self.lengths = self.tokens[kept], take(self.state, kept), self.lengths[kept]
 
 
 def _with_capacity(array: NDArray[Any], count: int, sentences: int, length: int) -> NDArray[Any]:

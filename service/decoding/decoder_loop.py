@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from service.decoding.arrays import reorder
 from service.decoding.batch import Batch
 from service.decoding.beam_search import BeamSearch, Hypothesis
 from service.decoding.graph_io import (
@@ -165,7 +166,7 @@ class StepLoop:
         outputs = self._step(batch.step_inputs())
         parents, tokens, done = batch.search.advance(outputs[LOG_PROBS], outputs[CANDIDATES], outputs.get(ATTENTION))
         batch.tokens = tokens
-        batch.state = outputs[NEXT_STATE][np.arange(len(batch))[:, None], parents]
+        batch.state = reorder(outputs[NEXT_STATE], parents)
         finished = []
         results = {index: batch.search.hypotheses(index) for index in np.nonzero(done)[0].tolist()}
         for index, hypotheses in results.items():

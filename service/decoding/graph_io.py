@@ -13,13 +13,38 @@ most as many candidates as the vocabulary has tokens. PAD and BEGIN always have 
 too unless the model was trained to copy.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
 from numpy.typing import NDArray
 
-Tensors = dict[str, NDArray[Any]]
-GraphFunction = Callable[[Tensors], Mapping[str, NDArray[Any]]]
+
+class DeviceArray(Protocol):
+    """A float32 array in a device's memory; `service.runtime.device_arrays` has the class."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of the axes."""
+
+    def take(self, indices: NDArray[np.int64], size: int | None = None) -> Any:
+        """The rows at `indices`, which may have any shape; the second axis is cut at `size`."""
+
+    def reorder(self, parents: NDArray[np.int64]) -> Any:
+        """Of an array [N, W, Z], the rows at `parents` [N, W] within each of the N."""
+
+    def append(self, other: Any, size: int) -> Any:
+        """This array [N, S, D] and another [M, T, D] as [N + M, size, D]."""
+
+
+Array: TypeAlias = "NDArray[Any] | DeviceArray"
+"""What only passes from graph to graph (`memory`, `keys` and the state) may be on a device; all else is numpy's."""
+
+Tensors = dict[str, Any]
+"""`Array`s by tensor name."""
+GraphFunction = Callable[[Tensors], Mapping[str, Any]]
 """Runs a graph: input tensors by name -> output tensors by name."""
 
 PAD, UNKNOWN, BEGIN, END = range(4)
@@ -32,3 +57,6 @@ SOURCE, LENGTHS = "source", "lengths"
 MEMORY, KEYS, STATE = "memory", "keys", "state"
 TOKENS, K = "tokens", "k"
 LOG_PROBS, CANDIDATES, NEXT_STATE, ATTENTION = "log_probs", "candidates", "next_state", "attention"
+
+ON_DEVICE = {ENCODER: (MEMORY, KEYS, STATE), STEP: (NEXT_STATE,)}
+"""The outputs of each graph that only graphs read: they may stay on a device."""

@@ -11,7 +11,7 @@ from typing import Any
 from service.bundle.manifest import Graph
 from service.errors import ConfigurationError
 from service.runtime.devices import device_name
-from service.runtime.provider_options import CPU, ProviderOptions, short_name
+from service.runtime.provider_options import CPU, CUDA, TENSORRT, ProviderOptions, short_name
 from service.runtime.providers import ProviderReport, how_to_install
 
 log = logging.getLogger(__name__)
@@ -102,3 +102,23 @@ def _others(report: ProviderReport) -> list[str]:
 
 def _names(providers: Sequence[str]) -> str:
     return ", ".join(map(short_name, providers))
+
+
+_CUDA_GRAPHS = {CUDA: "enable_cuda_graph", TENSORRT: "trt_cuda_graph_enable"}
+
+
+def check_fixed_shapes(path: Path, graph: Graph, options: ProviderOptions) -> None:
+    """Refuse CUDA graphs for a graph whose inputs vary: they would replay the shapes of the first run.
+
+    Raises:
+        ConfigurationError: naming the option and the input.
+    """
+    for provider, option in _CUDA_GRAPHS.items():
+        if options.get(provider, {}).get(option, "0").lower() in ("0", "false"):
+            continue
+        for spec in graph.inputs:
+            if -1 in spec.shape:
+                raise ConfigurationError(
+                    f"{path}: {short_name(provider)}.{option}=1 needs inputs of fixed shapes, {spec.name} is "
+                    f"{list(spec.shape)}; leave the option out"
+                )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from service.errors import DeadlineExceeded
@@ -51,19 +52,19 @@ class stop_at:  # noqa: N801 (reads as what it does: `with stop_at(deadline):`)
         self._guard.deadline = None
 
 
-def run(session: Any, outputs: list[str], feeds: Any, *, with_values: bool = False) -> Any:
+def run(session: Any, outputs: list[str] | None, feeds: Any, *, bound: bool = False) -> Any:
     """Run an onnxruntime session within the deadline of this thread's block of `stop_at`, if there is one.
 
     Args:
         session: the session.
         outputs: names of the outputs.
         feeds: the inputs by name.
-        with_values: they are `OrtValue`s, and so are the outputs.
+        bound: `feeds` is an `IOBinding` instead, which names the outputs and gets them.
 
     Raises:
         DeadlineExceeded: the run was stopped.
     """
-    call = session.run_with_ort_values if with_values else session.run
+    call = _run_bound(session) if bound else session.run
     guard: _Guard | None = getattr(_threads, "guard", None)
     if guard is None or guard.deadline is None:
         return call(outputs, feeds)
@@ -80,6 +81,11 @@ def run(session: Any, outputs: list[str], feeds: Any, *, with_values: bool = Fal
         finally:
             if guard.stopped:
                 guard.stopped = guard.options.terminate = False
+
+
+def _run_bound(session: Any) -> Callable[..., None]:
+    """A function with the arguments of `session.run` that runs an `IOBinding`."""
+    return lambda _outputs, binding, options=None: session.run_with_iobinding(binding, options)
 
 
 def _new_guard() -> _Guard:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from numpy.typing import NDArray
 
@@ -15,8 +14,11 @@ from service.bundle.files import Bundle, BundleError, first_line
 from service.bundle.manifest import Graph, TensorSpec
 from service.errors import ConfigurationError
 from service.runtime import run_deadline
+from service.runtime.device_arrays import Device, DeviceArray, DeviceOperations, bind
+from service.runtime.devices import device_id
 from service.runtime.engine_cache import check_caches
-from service.runtime.placement import check_placement, report_of
+from service.runtime.optimization import session_options
+from service.runtime.placement import check_fixed_shapes, check_placement, report_of
 from service.runtime.provider_options import CPU, CUDA, TENSORRT, ProviderOptions, short_name
 from service.runtime.providers import ProviderReport, resolve, runtime_version, session_providers
 
@@ -24,6 +26,9 @@ log = logging.getLogger(__name__)
 
 Tensors = dict[str, NDArray[Any]]
 """Arrays by tensor name; the first axis of each is the batch."""
+
+MixedTensors = dict[str, NDArray[Any] | DeviceArray]
+"""The same, where some may be in a device's memory."""
 
 _DATATYPES = {
     "tensor(bool)": "BOOL",
@@ -42,7 +47,7 @@ _DATATYPES = {
 }
 
 
-_ON_GPU = (CUDA, TENSORRT)
+_HOST = Device("cpu", 0)
 
 
 class Session(Protocol):
@@ -57,14 +62,17 @@ class Session(Protocol):
         """The requested execution providers and those in use."""
 
     @property
-    def on_gpu(self) -> bool:
-        """Whether the graph runs on a GPU."""
+    def device(self) -> Device | None:
+        """Where the graph runs, if that has memory of its own, so that arrays should stay there; else None."""
 
     def run(self, feeds: Tensors) -> Tensors:
         """Run the graph once."""
 
-    def bind_constants(self, constants: Tensors, device: str = "cuda") -> None:
-        """Copy inputs that never change to the GPU once; later calls of `run` omit them."""
+    def run_on_device(self, feeds: MixedTensors, keep: Collection[str]) -> MixedTensors:
+        """Run the graph once, and leave the outputs named in `keep` on the device; `feeds` may be there too."""
+
+    def bind_constants(self, constants: Tensors) -> None:
+        """Copy inputs that never change to the device once; later calls of `run` omit them."""
 
 
 OpenSession = Callable[[Bundle, Graph], Session]
@@ -103,22 +111,27 @@ class OnnxSession:
     ) -> None:
         import onnxruntime
 
-        settings = _options(threads)
+        settings = session_options(threads)
         settings.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         if optimized:
             settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         resolved = resolve(providers)
         own = {name: of for name, of in (options or {}).items() if name in resolved}
         check_caches(own, runtime_version())
+        check_fixed_shapes(path, graph, own)
         self._session = _open(path, settings, resolved, own, threads, strict=strict)
         self.report = report_of(self._session, resolved, own)
         check_placement(path, graph, self.report, own, strict=strict)
         _check(path, "input", graph.inputs, self._session.get_inputs())
         _check(path, "output", graph.outputs, self._session.get_outputs())
         self.graph = graph
-        self.on_gpu = self.report.actual[0] in _ON_GPU
+        self.device = _device_of(self.report)
         self._outputs = [spec.name for spec in graph.outputs]
-        self._bound: dict[str, Any] = {}
+        self._constants: dict[str, Any] = {}
+        self._operations: DeviceOperations | None = None
+        self._open_model = partial(
+            _open_model, settings=session_options(threads), providers=session_providers(resolved, own)
+        )
 
     def run(self, feeds: Tensors) -> Tensors:
         """Run the graph once. Releases the GIL while it computes.
@@ -126,24 +139,42 @@ class OnnxSession:
         Raises:
             DeadlineExceeded: it was stopped at the deadline that `service.runtime.run_deadline` was told.
         """
-        if self._bound:
-            return self._run_with_bound(feeds)
+        if self._constants:
+            return cast(Tensors, self.run_on_device(dict(feeds), ()))
         return dict(zip(self._outputs, run_deadline.run(self._session, self._outputs, feeds), strict=True))
 
-    def bind_constants(self, constants: Tensors, device: str = "cuda") -> None:
-        """Copy inputs that never change to the GPU once; later calls of `run` omit them."""
+    def run_on_device(self, feeds: MixedTensors, keep: Collection[str]) -> MixedTensors:
+        """Run the graph once, and leave some outputs in the device's memory.
+
+        Args:
+            feeds: arrays of the process, or of the device.
+            keep: names of the outputs that stay on the device, as `DeviceArray`; the others come back.
+
+        Raises:
+            DeadlineExceeded: as `run`.
+        """
+        assert self.device is not None
+        if self._operations is None:
+            self._operations = DeviceOperations(self._open_model, self.device)
+        binding = bind(self._session, feeds)
+        for name, value in self._constants.items():
+            binding.bind_ortvalue_input(name, value)
+        for name in self._outputs:
+            binding.bind_output(name, *(self.device if name in keep else _HOST))
+        run_deadline.run(self._session, None, binding, bound=True)
+        return {
+            name: DeviceArray(value, self._operations) if name in keep else value.numpy()
+            for name, value in zip(self._outputs, binding.get_outputs(), strict=True)
+        }
+
+    def bind_constants(self, constants: Tensors) -> None:
+        """Copy inputs that never change to the device once; later calls of `run` omit them."""
         import onnxruntime
 
+        assert self.device is not None
         copy = onnxruntime.OrtValue.ortvalue_from_numpy
-        self._bound = {name: copy(array, device, 0) for name, array in constants.items()}
-
-    def _run_with_bound(self, feeds: Tensors) -> Tensors:
-        import onnxruntime
-
-        copy = onnxruntime.OrtValue.ortvalue_from_numpy
-        inputs = {name: copy(array) for name, array in feeds.items()} | self._bound
-        values = run_deadline.run(self._session, self._outputs, inputs, with_values=True)
-        return {name: value.numpy() for name, value in zip(self._outputs, values, strict=True)}
+        for name, array in constants.items():
+            self._constants[name] = copy(array, *self.device)
 
 
 def session_opener(
@@ -175,42 +206,6 @@ def session_opener(
     return open_session
 
 
-def optimize_graph(path: Path) -> None:
-    """Replace an ONNX file by the graph that onnxruntime makes of it for the CPU of this machine.
-
-    Its weights go into a file beside it, which sessions map into memory instead of copying it.
-
-    Raises:
-        BundleError: onnxruntime cannot load it.
-        OSError: there is no room for it.
-    """
-    import onnxruntime
-
-    result = path.with_name(f"{path.name}.optimized")
-    options = _options(threads=1)
-    options.optimized_model_filepath = str(result)
-    for key, value in (("file_name", f"{path.name}.weights"), ("min_size_in_bytes", "4096")):
-        options.add_session_config_entry(f"session.optimized_model_external_initializers_{key}", value)
-    try:
-        onnxruntime.InferenceSession(str(path), sess_options=options, providers=[CPU])
-    except Exception as error:  # onnxruntime raises a class of its own per failure, all bare Exceptions.
-        if _opens(path):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(result)) from error
-        raise BundleError(f"{path}: onnxruntime cannot load it ({first_line(error)})") from error
-    result.replace(path)
-
-
-def _opens(path: Path) -> bool:
-    """Whether onnxruntime can load a file, without writing another."""
-    import onnxruntime
-
-    try:
-        onnxruntime.InferenceSession(str(path), sess_options=_options(threads=1), providers=[CPU])
-    except Exception:
-        return False
-    return True
-
-
 def _open(
     path: Path, settings: Any, resolved: Sequence[str], options: ProviderOptions, threads: int, *, strict: bool
 ) -> Any:
@@ -238,6 +233,18 @@ def _open(
         raise BundleError(f"{path}: onnxruntime cannot load it ({first_line(error)})") from error
 
 
+def _open_model(content: bytes, *, settings: Any, providers: Sequence[Any]) -> Any:
+    """A session of a model in memory."""
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(content, sess_options=settings, providers=providers)
+
+
+def _device_of(report: ProviderReport) -> Device | None:
+    """The device of the preferred provider, where its memory is not the process's and onnxruntime can bind it."""
+    return Device("cuda", device_id(report.options)) if report.actual[0] in (CUDA, TENSORRT) else None
+
+
 def _try(open_with: Callable[[Sequence[Any]], Any]) -> Any:
     """A session on the CPU; None if the graph cannot be opened there either."""
     try:
@@ -250,22 +257,6 @@ def _what_was_set(options: ProviderOptions) -> str:
     """Advice to look at the options, which it names."""
     pairs = [f"{short_name(name)}.{option}={value}" for name, own in options.items() for option, value in own.items()]
     return f"check the options {', '.join(pairs)} and the device" if pairs else "check the device and its driver"
-
-
-def _options(threads: int) -> Any:
-    """The options that every session has."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Spinning threads burn the quota of a shared CPU while they wait.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # An arena keeps the memory of the largest run of each session, in pieces that fit no other length.
-    options.enable_cpu_mem_arena = False
-    options.enable_mem_pattern = False  # A plan would be kept for every shape that ever ran, and there are thousands.
-    options.log_severity_level = 4  # Its errors are exceptions already; lines of its own would not be JSON.
-    return options
 
 
 def _check(path: Path, kind: str, specs: Sequence[TensorSpec], nodes: Sequence[Any]) -> None:

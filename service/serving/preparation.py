@@ -16,9 +16,10 @@ from typing import Any
 from service.bundle.files import MANIFEST, Bundle, BundleError, read_bundle, sha256_of_plain_file
 from service.runtime.devices import used_bytes
 from service.runtime.memory import known_resident_bytes
+from service.runtime.optimization import optimize_graph
 from service.runtime.provider_options import CPU, parse_options
 from service.runtime.providers import resolve
-from service.runtime.session import optimize_graph, session_opener
+from service.runtime.session import session_opener
 from service.serving.inline import runs_inline
 from service.serving.preparation_job import PreparationJob, Verification
 from service.serving.prepared_cache import PreparedCache

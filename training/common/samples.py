@@ -4,7 +4,7 @@
 good sample only if such differences cannot change its answer: `is_stable` tries that with noise on the model's outputs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,9 @@ from service.bundle.comparison import differences
 from service.bundle.files import Bundle, Sample
 from service.bundle.manifest import Comparison, Graph
 from service.limits import Limits
+from service.runtime.device_arrays import Device
 from service.runtime.providers import ProviderReport
-from service.runtime.session import Session, Tensors, session_opener
+from service.runtime.session import MixedTensors, Session, Tensors, session_opener
 from service.tasks import load_predictor
 from service.tasks.base import sample_results
 
@@ -115,11 +116,14 @@ class _NoisySession:
         return self._session.report
 
     @property
-    def on_gpu(self) -> bool:
-        return self._session.on_gpu
+    def device(self) -> Device | None:
+        return self._session.device
 
     def run(self, feeds: Tensors) -> Tensors:
         return self._change(self._session.run(feeds))
 
-    def bind_constants(self, constants: Tensors, device: str = "cuda") -> None:
-        self._session.bind_constants(constants, device)
+    def run_on_device(self, feeds: MixedTensors, keep: Collection[str]) -> MixedTensors:
+        raise NotImplementedError("samples are answered on the CPU")
+
+    def bind_constants(self, constants: Tensors) -> None:
+        self._session.bind_constants(constants)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,10 +22,12 @@ from service.decoding.graph_io import (
     LOG_PROBS,
     MEMORY,
     NEXT_STATE,
+    ON_DEVICE,
     SOURCE,
     STATE,
     STEP,
     TOKENS,
+    GraphFunction,
     K,
 )
 from service.runtime.session import Session, Tensors
@@ -52,6 +55,16 @@ class TranslatorParts:
     attention: bool
     guard: InventionGuard | None
     """Says what is no sentence or is invented; None to translate everything, as when a bundle's samples were made."""
+
+    @property
+    def graphs(self) -> tuple[GraphFunction, GraphFunction]:
+        """What runs the encoder and the step; on a device with memory of its own, what is fed back stays there."""
+        if self.encoder.device is None or self.encoder.device != self.step.device:
+            return self.encoder.run, self.step.run
+        return (
+            partial(self.encoder.run_on_device, keep=ON_DEVICE[ENCODER]),
+            partial(self.step.run_on_device, keep=ON_DEVICE[STEP]),
+        )
 
 
 def open_translator(bundle: Bundle, sessions: Mapping[str, Session]) -> TranslatorParts:

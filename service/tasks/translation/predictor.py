@@ -86,7 +86,7 @@ class TranslateScheduling(Scheduling[TranslateRequest]):
         return {JOBS: object_array([Job(ids[:_WARM_UP_PIECES], preprocessing.search(preprocessing.beam_size))])}
 
     def step_loop(self) -> StepLoop:
-        return StepLoop(self._parts.encoder.run, self._parts.step.run)
+        return StepLoop(*self._parts.graphs)
 
 
 class TranslationPredictor(Predictor[TranslateRequest]):
@@ -175,8 +175,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
         if not jobs:
             return {HYPOTHESES: object_array([])}
         hypotheses = search(
-            self._parts.encoder.run,
-            self._parts.step.run,
+            *self._parts.graphs,
             [job.tokens for job in jobs],
             jobs[0].settings,
             wants_attention=any(job.wants_attention for job in jobs),

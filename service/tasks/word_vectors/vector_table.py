@@ -102,7 +102,8 @@ class GraphTable:
 class MappedTable(GraphTable):
     """A memory-mapped table outside the graph, which takes it as an input.
 
-    On the CPU the graph reads the pages that it needs in place; a GPU gets a copy of the whole table on loading.
+    On the CPU the graph reads the pages that it needs in place; a device with memory of its own gets a copy of the
+    whole table on loading.
 
     Args:
         session: session of the graph.
@@ -115,16 +116,16 @@ class MappedTable(GraphTable):
         self._table: Tensors = {TABLE: table}
         if scales is not None:
             self._table[SCALES] = scales
-        if session.on_gpu:
+        if session.device is not None:
             session.bind_constants(self._table)
         else:
             self._rows_per_run = _BLOCK_ROWS
 
     def _constants(self) -> Tensors:
-        return {} if self._session.on_gpu else self._table
+        return self._table if self._session.device is None else {}
 
     def _search(self, vectors: NDArray[np.float32], k: int) -> SearchResult:
-        if self._session.on_gpu:
+        if self._session.device is not None:
             return self._run_search(vectors, k, {})
         scores = np.empty((len(vectors), 0), np.float32)
         rows = np.empty((len(vectors), 0), np.int64)

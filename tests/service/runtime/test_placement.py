@@ -12,7 +12,7 @@ import pytest
 
 from service.bundle.manifest import Graph
 from service.errors import ConfigurationError
-from service.runtime.placement import check_placement, report_of
+from service.runtime.placement import check_fixed_shapes, check_placement, report_of
 from service.runtime.provider_options import CPU, CUDA, OPENVINO
 from service.runtime.providers import ProviderReport
 from tests.support.classifier_bundles import classifier_manifest
@@ -122,3 +122,17 @@ def test_without_options_and_strict_a_fallback_is_a_warning(
     with caplog.at_level(logging.WARNING):
         _check(FELL_BACK, strict=False)
     assert "CUDAExecutionProvider cannot be started: check the device and its driver" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("provider", "option"), [(CUDA, "enable_cuda_graph"), ("TensorrtExecutionProvider", "trt_cuda_graph_enable")]
+)
+def test_cuda_graphs_need_fixed_shapes(provider: str, option: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=rf"\.{option}=1 needs inputs of fixed shapes, image is \[-1, 1, 28, 28\]; leave"
+    ):
+        check_fixed_shapes(PATH, GRAPH, {provider: {option: "1"}})
+    check_fixed_shapes(PATH, GRAPH, {provider: {option: "0"}})
+    (spec,) = GRAPH.inputs
+    fixed = GRAPH.model_copy(update={"inputs": (spec.model_copy(update={"shape": (1, 1, 28, 28)}),)})
+    check_fixed_shapes(PATH, fixed, {provider: {option: "1"}})

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from service.bundle.files import BundleError
 from service.errors import InvalidRequest
 from service.runtime import ann, session
+from service.runtime.device_arrays import Device
 from service.runtime.session import OnnxSession, Tensors
 from service.tasks.tensors import object_array
 from service.tasks.word_vectors import WordVectorsPredictor, predictor
@@ -121,9 +122,9 @@ def test_a_gpu_keeps_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
     def on_cpu(self: OnnxSession, constants: Tensors) -> None:
         bound.append(sorted(constants))
-        bind_constants(self, constants, "cpu")
+        bind_constants(self, constants)
 
-    monkeypatch.setattr(session, "_ON_GPU", ("CPUExecutionProvider",))
+    monkeypatch.setattr(session, "_device_of", lambda report: Device("cpu", 0))
     monkeypatch.setattr(OnnxSession, "bind_constants", on_cpu)
     assert load(bundle).answer({"words": list(WORDS), "k": 7}) == expected
     assert bound == [["scales", "table"] if form == "int8" else ["table"]]

@@ -88,7 +88,7 @@ def _check_fallback(path: Path, report: ProviderReport, options: ProviderOptions
         pairs = ", ".join(f"{short_name(missing)}.{name}={value}" for name, value in options.get(missing, {}).items())
         text += f"{missing} cannot be started"
         text += f" with {pairs}: check them and the device" if pairs else ": check the device and its driver"
-    text += ", or set LECTERN_PROVIDERS=auto"
+    text += ", or set LECTERN_PROVIDERS=cpu"
     if strict:
         raise ConfigurationError(f"{text}. LECTERN_STRICT=1 allows no fallback")
     if options.get(missing):

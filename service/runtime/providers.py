@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -188,7 +191,7 @@ def session_providers(
     available = onnxruntime.get_available_providers()
     usable = [name for name in resolved if name in available]
     if any(name in (CUDA, TENSORRT) for name in usable) and hasattr(onnxruntime, "preload_dlls"):
-        onnxruntime.preload_dlls()  # CUDA's and cuDNN's, where they come as packages.
+        _load_libraries()
     if CPU not in usable:
         usable.append(CPU)
     own = {name: {**_defaults(name, threads), **(options or {}).get(name, {})} for name in usable}
@@ -203,6 +206,19 @@ def how_to_install(provider: str) -> str:
         f"install the package with that provider (in Lectern's folder: pip install -c constraints.txt '.[{extra}]' "
         "in an environment of its own)"
     )
+
+
+def _load_libraries() -> None:
+    """Load CUDA's and cuDNN's libraries from their packages, where they came as such."""
+    import onnxruntime
+
+    with io.StringIO() as output:
+        # It prints what it does not find; commands print to the same place.
+        with contextlib.redirect_stdout(output):
+            onnxruntime.preload_dlls()
+        missing = re.findall(r"Failed to load (\S+?):", output.getvalue())
+    if missing:
+        log.warning("libraries of CUDA are missing", extra={"fields": {"libraries": missing}})
 
 
 def _defaults(provider: str, threads: int) -> dict[str, str]:

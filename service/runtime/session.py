@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from service.bundle.files import Bundle, BundleError, first_line
 from service.bundle.manifest import Graph, TensorSpec
 from service.errors import ConfigurationError
 from service.runtime import run_deadline
+from service.runtime.batch_profiles import with_batch_profiles
 from service.runtime.device_arrays import Device, DeviceArray, DeviceOperations, bind
 from service.runtime.devices import device_id
 from service.runtime.engine_cache import check_caches
@@ -89,6 +91,7 @@ class OnnxSession:
         threads: threads within one operator.
         options: options of the providers.
         optimized: the file holds a graph that `optimize_graph` made: it is opened as it is.
+        max_batch_size: the most rows of a run, for providers that compile for a range of shapes; 0: not known.
         strict: raise ConfigurationError if the first requested provider is not the one in use, or if nodes of the
             graph are on one that was not requested, unless the manifest names their operators as those that may be.
 
@@ -108,6 +111,7 @@ class OnnxSession:
         options: ProviderOptions | None = None,
         strict: bool = False,
         optimized: bool = False,
+        max_batch_size: int = 0,
     ) -> None:
         import onnxruntime
 
@@ -119,7 +123,8 @@ class OnnxSession:
         own = {name: of for name, of in (options or {}).items() if name in resolved}
         check_caches(own, runtime_version())
         check_fixed_shapes(path, graph, own)
-        self._session = _open(path, settings, resolved, own, threads, strict=strict)
+        complete = session_providers(resolved, with_batch_profiles(own, graph, max_batch_size), threads)
+        self._session = _open(path, settings, resolved, own, complete, strict=strict)
         self.report = report_of(self._session, resolved, own)
         check_placement(path, graph, self.report, own, strict=strict)
         _check(path, "input", graph.inputs, self._session.get_inputs())
@@ -129,9 +134,6 @@ class OnnxSession:
         self._outputs = [spec.name for spec in graph.outputs]
         self._constants: dict[str, Any] = {}
         self._operations: DeviceOperations | None = None
-        self._open_model = partial(
-            _open_model, settings=session_options(threads), providers=session_providers(resolved, own)
-        )
 
     def run(self, feeds: Tensors) -> Tensors:
         """Run the graph once. Releases the GIL while it computes.
@@ -155,7 +157,7 @@ class OnnxSession:
         """
         assert self.device is not None
         if self._operations is None:
-            self._operations = DeviceOperations(self._open_model, self.device)
+            self._operations = DeviceOperations(partial(_open_model, report=self.report), self.device)
         binding = bind(self._session, feeds)
         for name, value in self._constants.items():
             binding.bind_ortvalue_input(name, value)
@@ -184,12 +186,14 @@ def session_opener(
     *,
     options: ProviderOptions | None = None,
     optimized: bool = False,
+    max_batch_size: int = 0,
 ) -> OpenSession:
     """A function that opens the graphs of a bundle with these providers and threads.
 
     Args:
         options: options of the providers.
         optimized: the bundle's graphs were optimized by `optimize_graph`.
+        max_batch_size: the most rows of a run; 0: not known.
     """
 
     def open_session(bundle: Bundle, graph: Graph) -> OnnxSession:
@@ -201,18 +205,23 @@ def session_opener(
             options=options,
             strict=strict,
             optimized=optimized,
+            max_batch_size=max_batch_size,
         )
 
     return open_session
 
 
 def _open(
-    path: Path, settings: Any, resolved: Sequence[str], options: ProviderOptions, threads: int, *, strict: bool
+    path: Path,
+    settings: Any,
+    resolved: Sequence[str],
+    options: ProviderOptions,
+    providers: Sequence[Any],
+    *,
+    strict: bool,
 ) -> Any:
-    """Open a session with the providers that were asked for; where one cannot be started, with the CPU's alone."""
+    """Open a session with the providers that were asked for; where the first cannot be started, with those after it."""
     import onnxruntime
-
-    providers = session_providers(resolved, options, threads)
 
     def open_with(providers: Sequence[Any]) -> Any:
         # Its own fallback would write to standard output and hide the reason.
@@ -223,9 +232,8 @@ def _open(
     try:
         return open_with(providers)
     except Exception as error:  # onnxruntime raises a class of its own per failure, all bare Exceptions.
-        if providers != [CPU] and (fallback := _try(open_with)) is not None:
-            names = ", ".join(short_name(name) for name in resolved)
-            text = f"{path}: {names} cannot be started ({first_line(error)})"
+        if providers != [CPU] and (fallback := _open_with_others(open_with, providers)) is not None:
+            text = f"{path}: {short_name(resolved[0])} cannot be started ({_without_source(first_line(error))})"
             if options or strict:
                 raise ConfigurationError(f"{text}; {_what_was_set(options)}, or set LECTERN_PROVIDERS=cpu") from error
             log.warning(text)
@@ -233,24 +241,35 @@ def _open(
         raise BundleError(f"{path}: onnxruntime cannot load it ({first_line(error)})") from error
 
 
-def _open_model(content: bytes, *, settings: Any, providers: Sequence[Any]) -> Any:
-    """A session of a model in memory."""
+def _open_with_others(open_with: Callable[[Sequence[Any]], Any], providers: Sequence[Any]) -> Any:
+    """A session with the first provider after the one that fails which does not; None if the graph opens on none."""
+    for first in range(1, len(providers)):
+        try:
+            return open_with(providers[first:])
+        except Exception:
+            continue
+    return None
+
+
+def _without_source(text: str) -> str:
+    """An error of onnxruntime without the place in its source code, which it may begin with."""
+    return re.sub(r"^\S+\.(?:cc|cpp|h):\d+ .*\) (?=[A-Z])", "", text)
+
+
+def _open_model(content: bytes, *, report: ProviderReport) -> Any:
+    """A session of a tiny model in memory, on the device of another session."""
     import onnxruntime
 
-    return onnxruntime.InferenceSession(content, sess_options=settings, providers=providers)
+    provider, options = report.actual[0], report.options
+    if provider == TENSORRT:  # It would compile an engine for each shape.
+        provider, options = CUDA, {"device_id": options.get("device_id", "0")}
+    providers = session_providers((provider,), {provider: options}, 1)
+    return onnxruntime.InferenceSession(content, sess_options=session_options(1), providers=providers)
 
 
 def _device_of(report: ProviderReport) -> Device | None:
     """The device of the preferred provider, where its memory is not the process's and onnxruntime can bind it."""
     return Device("cuda", device_id(report.options)) if report.actual[0] in (CUDA, TENSORRT) else None
-
-
-def _try(open_with: Callable[[Sequence[Any]], Any]) -> Any:
-    """A session on the CPU; None if the graph cannot be opened there either."""
-    try:
-        return open_with([CPU])
-    except Exception:
-        return None
 
 
 def _what_was_set(options: ProviderOptions) -> str:

@@ -55,6 +55,7 @@ class ModelLoader:
             self._settings.strict,
             options=parse_options(own.provider_options),
             optimized=prepared.optimized,
+            max_batch_size=self._settings.limits_for(prepared.name).max_batch_size,
         )
         # It was tried in another process, but a graph may draw random numbers, and hang another time.
         with stop_at(time.perf_counter() + self._settings.load_seconds):

@@ -134,7 +134,14 @@ def _growth(before: int | None, after: int | None) -> int | None:
 
 def _open(job: PreparationJob, bundle: Bundle, threads: int, optimized: bool) -> Predictor[Any]:
     options = parse_options(job.provider_options)
-    opener = session_opener(job.providers, threads, job.strict, options=options, optimized=optimized)
+    opener = session_opener(
+        job.providers,
+        threads,
+        job.strict,
+        options=options,
+        optimized=optimized,
+        max_batch_size=job.limits.max_batch_size,
+    )
     return load_predictor(bundle, opener, job.limits)
 
 

@@ -113,7 +113,7 @@ def _measure_one(job: PreparationJob, bundle: Bundle, provider: str, options: Pr
     """The times on one provider; a text where it cannot be used, or answers the samples otherwise."""
 
     def opened(threads: int) -> Predictor[Any]:
-        opener = session_opener((provider,), threads, False, options=options)
+        opener = session_opener((provider,), threads, False, options=options, max_batch_size=job.limits.max_batch_size)
         return load_predictor(bundle, opener, job.limits)
 
     predictor = opened(job.threads or 1)

@@ -13,6 +13,7 @@ import pytest
 from service.bundle.files import BundleError
 from service.bundle.manifest import Graph, TensorSpec
 from service.errors import ConfigurationError
+from service.runtime.device_arrays import Device
 from service.runtime.session import OnnxSession
 from tests.support.classifier_bundles import classifier_graph, classifier_manifest, template
 
@@ -104,3 +105,65 @@ def test_a_fallback_is_reported_and_logged(onnx_file: Path, caplog: pytest.LogCa
 def test_strict_refuses_a_fallback(onnx_file: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"asked for CoreML.*, runs on CPU.*LECTERN_STRICT=1 allows no"):
         _open(onnx_file, providers=("coreml",), strict=True)
+
+
+class _Opened:
+    """What onnxruntime was asked for, by a build with CUDA and TensorRT that can start neither or only CUDA."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, startable: tuple[str, ...]) -> None:
+        self.asked: list[list[str]] = []
+        opened = onnxruntime.InferenceSession
+        available = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: available)
+        monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: print("Failed to load libcublas.so.13: no such file"))
+
+        def open_session(path: str, sess_options: Any, providers: list[Any], enable_fallback: bool) -> Any:
+            assert not enable_fallback
+            names = [provider if isinstance(provider, str) else provider[0] for provider in providers]
+            self.asked.append(names)
+            if names[0] not in startable:
+                raise RuntimeError(
+                    "/src/python/state.cc:729 void Register(PySessionOptions&, const Options&) Please install"
+                )
+            session = opened(path, sess_options=sess_options, providers=["CPUExecutionProvider"])
+            monkeypatch.setattr(session, "get_providers", lambda: names)
+            return session
+
+        monkeypatch.setattr(onnxruntime, "InferenceSession", open_session)
+
+
+def test_a_provider_that_cannot_be_started_leaves_its_place_to_the_next(
+    onnx_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    opened = _Opened(monkeypatch, ("CUDAExecutionProvider",))
+    session = _open(onnx_file, providers=("tensorrt", "cuda"))
+    assert session.report.actual == ("CUDAExecutionProvider", "CPUExecutionProvider")
+    assert session.device == Device("cuda", 0)
+    assert len(opened.asked) == 2
+    assert "tensorrt cannot be started (Please install)" in caplog.text
+    assert "libraries of CUDA are missing" in caplog.text
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "advice"),
+    [
+        ({"strict": True}, "check the device and its driver"),
+        (
+            {"options": {"CUDAExecutionProvider": {"device_id": "3"}}},
+            r"check the options cuda\.device_id=3 and the device",
+        ),
+    ],
+)
+def test_a_provider_that_cannot_be_started_is_refused_if_strict_or_with_options(
+    onnx_file: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], advice: str
+) -> None:
+    _Opened(monkeypatch, ("CPUExecutionProvider",))
+    with pytest.raises(
+        ConfigurationError,
+        match=rf"model\.onnx: cuda cannot be started \(Please install\); {advice}, or set LECTERN_PROVIDERS=cpu$",
+    ):
+        _open(onnx_file, providers=("cuda",), **settings)

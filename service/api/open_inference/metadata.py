@@ -20,6 +20,7 @@ from service.api.open_inference.schemas import (
 from service.api.operation import Operation, context
 from service.bundle.manifest import Datatype, Task, TensorSpec
 from service.errors import NotReady
+from service.runtime.provider_options import CUDA, DIRECTML, MIGRAPHX, TENSORRT
 from service.serving.registry import ModelRegistry
 from service.serving.served_model import ServedModel
 from service.settings import Settings
@@ -37,7 +38,7 @@ EXTENSIONS = (
 """The extensions that are implemented in full, by Triton's names."""
 
 _TAG = "open inference protocol"
-_GPU_PROVIDERS = ("CUDAExecutionProvider", "TensorrtExecutionProvider", "ROCMExecutionProvider")
+_GPU_PROVIDERS = (CUDA, TENSORRT, MIGRAPHX, DIRECTML, "ROCMExecutionProvider", "WebGpuExecutionProvider")
 
 
 def served_model(request: Request) -> ServedModel:

@@ -30,4 +30,11 @@ export const PANELS = [
     icon: 'tag',
     load: () => import('./panels/tag/panel.js'),
   },
+  {
+    id: 'words',
+    label: 'Words',
+    task: 'word-vectors',
+    icon: 'words',
+    load: () => import('./panels/words/panel.js'),
+  },
 ];

@@ -1,0 +1,103 @@
+/** The map of chosen words: by principal components (the server's) or t-SNE (here), in two or three dimensions.
+ *
+ * @typedef {import('../../server/types.js').Call} Call
+ */
+import { percent } from '../../components/numbers.js';
+import { Problem } from '../../components/problem.js';
+import { useAnswer } from '../../server/use_answer.js';
+import { html, useMemo } from '../../vendor/preact.js';
+import { WordMap } from './map.js';
+import { listed } from './parse.js';
+import { save, vectorsTsv, wordsTsv } from './tsv.js';
+import { FEWEST_WORDS, MOST_WORDS, useTsne } from './use_tsne.js';
+import { vectorsOf } from './vectors.js';
+
+const TYPING_MS = 300;
+const AROUND = [10, 30, 100, 300, 900];
+
+/** @param {import('../../panels.js').PanelProps & { asked: string[], nearest: string[], onChoose: (word: string) => void,
+ *     question: { positive: string[], negative: string[] } }} props
+ *     asked: the words of the question, in the vocabulary. nearest: to their sum */
+export function MapCard({ server, model, query, setQuery, asked, nearest, onChoose, question }) {
+  const dimensions = query.get('dimensions') === '2' ? 2 : 3;
+  const method = query.get('map') === 'tsne' ? 'tsne' : 'pca';
+  const around = Math.min(AROUND.find((each) => String(each) === query.get('around')) ?? 30, model.limits.max_neighbors ?? 1000);
+  const own = listed(query.get('words') ?? '');
+
+  const more = useAnswer(server, asked.length && around > nearest.length ? {
+    path: 'v1/neighbors', body: { model: model.id, version: model.version, ...question, k: around },
+  } : null, { delay: TYPING_MS });
+  const near = around > nearest.length ? more.answer?.data.results[0].neighbors?.map((/** @type {any} */ each) => each.word) ?? nearest : nearest.slice(0, around);
+  const words = [...new Set([...own, ...asked, ...near])].slice(0, MOST_WORDS);
+
+  const projection = useAnswer(server, words.length > 1 && method === 'pca' ? {
+    path: 'v1/projection', body: { model: model.id, version: model.version, words, dimensions },
+  } : null, { delay: TYPING_MS });
+  const embedding = useAnswer(server, words.length > 1 && method === 'tsne' ? {
+    path: 'v1/embeddings', body: { model: model.id, input: words, encoding_format: 'base64' },
+  } : null, { delay: TYPING_MS });
+  const vectors = useMemo(() => (embedding.answer
+    ? vectorsOf(embedding.answer.data, /** @type {any} */ (embedding.answer.call.body).input) : null), [embedding.answer]);
+  const known = vectors ? [...vectors.keys()] : [];
+  const tsne = useTsne(vectors && method === 'tsne' ? [...vectors.values()] : null, dimensions, known.join(' '));
+
+  const chosen = new Set([...own, ...asked]);
+  const placed = projection.answer?.data.results;
+  const drawn = method === 'pca' ? (/** @type {any} */ (projection.answer?.call.body)?.dimensions ?? dimensions) : dimensions;
+  /** @type {import('./map.js').Point[]} */
+  const points = useMemo(() => {
+    if (method === 'tsne') {
+      const at = tsne.points;
+      return at ? known.map((word, index) => ({ word, at: [...at.slice(index * dimensions, (index + 1) * dimensions)], isAsked: chosen.has(word) })) : [];
+    }
+    return (placed ?? []).filter((/** @type {any} */ each) => Number.isFinite(each.x)).map((/** @type {any} */ each) => ({
+      word: each.word, at: [each.x, each.y, ...(drawn === 3 ? [each.z ?? 0] : [])], isAsked: chosen.has(each.word),
+    }));
+  }, [method, tsne.points, placed, [...chosen].join(' ')]);
+  const unknown = method === 'pca' ? (placed ?? []).filter((/** @type {any} */ each) => !Number.isFinite(each.x)).map((/** @type {any} */ each) => each.word)
+    : vectors ? words.filter((word) => !vectors.has(word)) : [];
+  const kept = projection.answer?.data.explained_variance?.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0);
+
+  const download = async (/** @type {string} */ name) => {
+    const { data } = await server.send({ path: 'v1/embeddings', body: { model: model.id, input: words, encoding_format: 'base64' } });
+    const all = vectorsOf(data, words);
+    save(name, name.startsWith('vectors') ? vectorsTsv(all) : wordsTsv(all));
+  };
+  const option = (/** @type {string} */ name, /** @type {string} */ value, /** @type {string} */ label, /** @type {boolean} */ isOn) => html`
+    <button type="button" class="button" aria-pressed=${isOn} onClick=${() => setQuery({ [name]: value })}>${label}</button>`;
+
+  return html`
+    <section class="card wide stack" aria-label="Map">
+      <div class="map-head">
+        <h2>Map</h2>
+        <div class="buttons" role="group" aria-label="Dimensions">${option('dimensions', '2', '2-D', dimensions === 2)}${option('dimensions', '3', '3-D', dimensions === 3)}</div>
+        <div class="buttons" role="group" aria-label="Method">${option('map', 'pca', 'PCA', method === 'pca')}${option('map', 'tsne', 't-SNE', method === 'tsne')}</div>
+        <label class="buttons"><span class="caption">Nearest words</span>
+          <select class="select" onChange=${(/** @type {any} */ event) => setQuery({ around: event.target.value })}>
+            ${AROUND.map((each) => html`<option key=${each} value=${each} selected=${each === around}>${each}</option>`)}</select></label>
+        <label class="own"><span class="hidden-text">Words of your own on the map</span>
+          <input placeholder="more words, such as oslo, rome" value=${query.get('words') ?? ''} spellcheck=${false} autocapitalize="off"
+            onInput=${(/** @type {any} */ event) => setQuery({ words: event.target.value || null })} /></label>
+      </div>
+      <${Problem} state=${method === 'pca' ? projection : embedding} />
+      ${unknown.length > 0 && html`<p class="problem" role="alert">Not in the vocabulary of ${model.id}: ${unknown.join(', ')}.</p>`}
+      <div class="map-place">
+        ${points.length > 0 && html`<${WordMap} points=${points} dimensions=${drawn} onChoose=${onChoose}
+          label="Map of ${points.length} words in ${drawn} dimensions" />`}
+        ${!points.length && method === 'tsne' && vectors && vectors.size < FEWEST_WORDS && html`<p class="caption">t-SNE needs ${FEWEST_WORDS} words.</p>`}
+      </div>
+      <p class="caption" role="status">${method === 'pca'
+    ? `${points.length} words by their principal components${kept === undefined ? '' : `, which keep ${percent(kept)} of how they differ`}.`
+    : `${points.length} words by t-SNE: near words stay near, distances between groups say little.${tsne.share < 1 ? ` ${Math.round(tsne.share * 100)} % done.` : ''}`}
+        ${drawn === 3 && ' Drag to turn it.'} Click a word to search for it.</p>
+      <div class="buttons"><span class="caption">For the Embedding Projector</span>
+        <button type="button" class="button" disabled=${!words.length} onClick=${() => download('vectors.tsv')}>vectors.tsv</button>
+        <button type="button" class="button" disabled=${!words.length} onClick=${() => download('metadata.tsv')}>metadata.tsv</button></div>
+      <details><summary class="caption">The map as a table</summary>
+        <div class="table-scroll" tabindex="0" role="region" aria-label="Coordinates"><table>
+          <thead><tr><th scope="col">word</th>${['x', 'y', 'z'].slice(0, drawn).map((axis) => html`<th key=${axis} scope="col" class="number">${axis}</th>`)}</tr></thead>
+          <tbody>${points.slice(0, 100).map(({ word, at }) => html`<tr key=${word}><th scope="row">${word}</th>${at.map((value, axis) => html`
+            <td key=${axis} class="number">${value.toFixed(3)}</td>`)}</tr>`)}</tbody></table></div>
+      </details>
+    </section>`;
+}

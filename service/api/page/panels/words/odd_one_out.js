@@ -1,0 +1,25 @@
+/** Which of several words does not belong to the others. */
+import { Bars } from '../../components/bars.js';
+import { three } from '../../components/numbers.js';
+import { Problem } from '../../components/problem.js';
+import { useAnswer } from '../../server/use_answer.js';
+import { html } from '../../vendor/preact.js';
+
+const TYPING_MS = 250;
+
+/** @param {{ server: import('../../server/client.js').Server, model: import('../../server/types.js').Model, words: string[] }} props */
+export function OddOneOut({ server, model, words }) {
+  const state = useAnswer(server, { path: 'v1/odd-one-out', body: { model: model.id, version: model.version, words } }, { delay: TYPING_MS });
+  const result = state.answer?.data.results[0];
+  const sent = /** @type {any} */ (state.answer?.call.body)?.words ?? [];
+  const scores = result?.scores?.map((/** @type {number | null} */ value, /** @type {number} */ index) => ({ name: sent[index], value }))
+    .filter((/** @type {any} */ each) => each.value !== null) ?? [];
+  return html`
+    <div class="stack">
+      <${Problem} state=${state} />
+      ${result && html`
+        <div class="best"><h2 class="label">The odd one out</h2><p>${result.word ?? '–'}</p></div>
+        <${Bars} label="How well each word fits the others, by cosine" bars=${scores} format=${three} best=${result.word} />
+        <p class="caption">The cosine of each word with the mean of all of them: the lowest is the odd one out.</p>`}
+    </div>`;
+}

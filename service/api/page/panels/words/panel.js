@@ -1,0 +1,95 @@
+/** Words: neighbors, sums, a map, an axis, and the odd one out. */
+import { AsCode } from '../../components/as_code.js';
+import { Bars } from '../../components/bars.js';
+import { Fold } from '../../components/fold.js';
+import { three } from '../../components/numbers.js';
+import { Problem } from '../../components/problem.js';
+import { loadStyles } from '../../components/styles.js';
+import { useAnswer } from '../../server/use_answer.js';
+import { html, useMemo } from '../../vendor/preact.js';
+import { Arrows } from './arrows.js';
+import { Axis } from './axis.js';
+import { MapCard } from './map_card.js';
+import { OddOneOut } from './odd_one_out.js';
+import { parse } from './parse.js';
+import { vectorsOf } from './vectors.js';
+import { VectorStrips } from './vector_strips.js';
+
+await loadStyles(new URL('words.css', import.meta.url).href);
+
+const TYPING_MS = 250;
+const NEIGHBORS = 10;
+const EXAMPLES = ['king - man + woman', 'cat', 'breakfast, cereal, dinner, lunch', 'paris - france + italy'];
+
+/** @param {import('../../panels.js').PanelProps} props */
+export function Panel(props) {
+  const { server, model, query, setQuery } = props;
+  const text = query.get('q') ?? EXAMPLES[0];
+  const question = useMemo(() => parse(text), [text]);
+  const { positive = [], negative = [] } = question.kind === 'none' ? {} : question;
+  const named = { model: model.id, version: model.version };
+  const call = question.kind === 'none' ? null : {
+    path: 'v1/neighbors',
+    body: question.kind === 'word' ? { ...named, words: positive, k: NEIGHBORS } : { ...named, positive, negative, k: NEIGHBORS },
+  };
+  const state = useAnswer(server, call, { delay: TYPING_MS });
+  const result = state.answer?.data.results[0];
+  /** @type {{ word: string, score: number }[]} */
+  const neighbors = result?.neighbors ?? [];
+  const nearest = neighbors.map(({ word }) => word);
+  const search = (/** @type {string} */ word) => setQuery({ q: word }, { push: true });
+
+  // The vectors of what was asked and of what is nearest, for the arrows and the strips.
+  const shown = state.answer && !state.error && nearest.length ? [...new Set([...positive, ...negative, ...nearest.slice(0, 3)])] : [];
+  const vectorCall = shown.length ? { path: 'v1/embeddings', body: { model: model.id, input: shown, encoding_format: 'base64' } } : null;
+  const embedded = useAnswer(server, vectorCall, { delay: TYPING_MS });
+  const vectors = useMemo(() => (embedded.answer
+    ? vectorsOf(embedded.answer.data, /** @type {any} */ (embedded.answer.call.body).input) : new Map()), [embedded.answer]);
+
+  return html`
+    <div class="panel words">
+      <section class="card input stack" aria-label="Input">
+        <label class="field"><span class="label">A word, a sum of words, or several words</span>
+          <input type="search" value=${text} spellcheck=${false} autocapitalize="off" autocomplete="off"
+            aria-invalid=${state.error?.kind === 'invalid' || Boolean(result?.unknown)} aria-describedby="words-problem"
+            onInput=${(/** @type {any} */ event) => setQuery({ q: event.target.value })} /></label>
+        <div id="words-problem">
+          <${Problem} state=${state} />
+          ${result?.unknown && html`<p class="problem" role="alert">“${result.unknown.join(', ')}” is not in the vocabulary of ${model.id}.
+            ${result.suggestions?.length > 0 && html` Did you mean ${result.suggestions.map((/** @type {string} */ word, /** @type {number} */ index) => html`
+              ${index ? ', ' : ''}<button type="button" class="link" key=${word} onClick=${() => search(word)}>${word}</button>`)}?`}</p>`}
+        </div>
+        <div class="buttons" role="group" aria-label="Examples">${EXAMPLES.map((example) => html`
+          <button key=${example} type="button" class="button" onClick=${() => search(example)}>${example}</button>`)}</div>
+        <p class="caption">${model.id} knows ${Number(model.details.words ?? 0).toLocaleString('en')} words by vectors of
+          ${' '}${model.details.dimensions} numbers. Words that are used alike are near each other.</p>
+      </section>
+
+      <section class="card answer stack" aria-label="Answer" aria-busy=${state.pending}>
+        ${question.kind === 'several' && positive.length > 2 && html`<${OddOneOut} server=${server} model=${model} words=${positive} />`}
+        ${neighbors.length > 0 && html`
+          <div class=${state.pending ? 'stale stack' : 'stack'}>
+            ${question.kind === 'several' ? html`<h2>Near all of them</h2>`
+    : html`<div class="best"><h2 class="label">${question.kind === 'sum' ? 'The sum leads to' : 'Nearest'}</h2><p>${nearest[0]}</p></div>`}
+            <${Bars} label="Nearest words, by cosine" bars=${neighbors.map(({ word, score }) => ({ name: word, value: score }))}
+              format=${three} best=${nearest[0]} onChoose=${search} />
+          </div>`}
+        ${question.kind === 'none' && html`<p class="caption">Write a word: the words that are used like it appear here.</p>`}
+        ${state.slow && html`<p class="waiting" role="status">${model.id} is searching …</p>`}
+      </section>
+
+      <${MapCard} ...${props} asked=${shown.length ? [...new Set([...positive, ...negative])] : []} nearest=${nearest} onChoose=${search}
+        question=${{ positive, negative }} />
+
+      <div class="wide folds">
+        <${Fold} name="words/why" title="Why" open>
+          ${() => (question.kind === 'sum' && vectors.size
+    ? html`<${Arrows} steps=${question.steps} vectors=${vectors} nearest=${nearest} />`
+    : html`<p class="caption">A sum such as ${EXAMPLES[0]} is drawn here as arrows. The score of a neighbor is the cosine of the
+        angle between the two vectors: 1 is the same direction.</p>`)}<//>
+        <${Fold} name="words/axis" title="An axis between two words">${() => html`<${Axis} ...${props} />`}<//>
+        <${Fold} name="words/saw" title="What it saw">${() => html`<${VectorStrips} vectors=${vectors} asked=${[...positive, ...negative]} model=${model} />`}<//>
+        <${AsCode} server=${server} name="words" calls=${[state.answer?.call, embedded.answer?.call]} />
+      </div>
+    </div>`;
+}

@@ -15,4 +15,8 @@ class Shown(NamedTuple):
     """A selector of what is there once it is answered."""
 
 
-PANELS = (Shown("tag", "#/tag", ".best-tags"),)
+PANELS = (
+    Shown("tag", "#/tag", ".why .bars"),
+    Shown("words", "#/words", ".map"),
+    Shown("translate", "#/translate", ".attention .heatmap"),
+)

@@ -37,4 +37,12 @@ export const PANELS = [
     icon: 'words',
     load: () => import('./panels/words/panel.js'),
   },
+  {
+    id: 'translate',
+    label: 'Translate',
+    task: 'translation',
+    icon: 'translate',
+    choose: (models) => models.find(({ details }) => details.source === 'en') ?? models[0],
+    load: () => import('./panels/translate/panel.js'),
+  },
 ];

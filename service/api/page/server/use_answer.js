@@ -23,7 +23,7 @@ const BACKOFF = [1, 2, 4, 8, 15];
  * @param {Server} server
  * @param {Call | null} call null: nothing is asked, and the last answer is dropped
  * @param {{ delay?: number, finish?: boolean }} [options]
- *     delay: milliseconds for which the call must stay the same before it is sent, as while typing.
+ *     delay: milliseconds for which the call must stay the same before it is sent, as while typing; not for the first.
  *     finish: let a call on its way finish and send the newest next, as while drawing; otherwise it is abandoned
  * @returns {State} */
 export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
@@ -34,6 +34,7 @@ export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
   const [attempt, setAttempt] = useState(0);
   const running = useRef(/** @type {Promise<void> | null} */ (null));
   const tries = useRef(0);
+  const isFirst = useRef(true);
   // A file has no text: the panel gives each its own name.
   const identity = call && JSON.stringify([call.path, call.query, call.body, call.file?.name]);
 
@@ -68,7 +69,8 @@ export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
     timers.push(setTimeout(() => {
       const sent = send().finally(() => { if (running.current === sent) running.current = null; });
       running.current = sent;
-    }, attempt ? 0 : delay));
+    }, attempt || isFirst.current ? 0 : delay)); // Nobody types yet.
+    isFirst.current = false;
     return () => {
       abort.abort();
       timers.forEach(clearTimeout);

@@ -17,8 +17,8 @@ const COLORS = 10;
 export function colorOf(label, labels) {
   const bare = label.replace(/^[BIES]-/, '');
   if (bare === 'O') return null;
-  const known = UNIVERSAL[bare] ?? ENTITIES[bare];
-  if (bare in UNIVERSAL || bare in ENTITIES) return known === null ? null : `--c${known}`;
+  const known = bare in UNIVERSAL ? UNIVERSAL[bare] : ENTITIES[bare];
+  if (known !== undefined) return known === null ? null : `--c${known}`;
   const all = [...new Set(labels.map((each) => each.replace(/^[BIES]-/, '')))].filter((each) => each !== 'O');
   return `--c${Math.max(0, all.indexOf(bare)) % COLORS}`;
 }

@@ -36,7 +36,7 @@ export function MarkedText({ text, tokens, entities, labels, chosen, onChoose, n
     else {
       const tags = words[at].map(({ tag }) => tag);
       parts.push(html`<${Span} key=${`s${at}`} label=${entity?.label ?? tags.join(' + ')} category=${entity?.label ?? tags[0]}
-        score=${entity?.score ?? Math.min(...words[at].map(({ score }) => score))} labels=${labels}>${inside}<//>`);
+        score=${entity?.score ?? Math.min(...words[at].map(({ score }) => score))} labels=${labels} last=${inside.pop()}>${inside}<//>`);
     }
   }
   parts.push(points.slice(end).join(''));
@@ -56,11 +56,13 @@ function wordsOf(tokens) {
   return words;
 }
 
-/** @param {{ label: string, category: string, score: number, labels: string[], children?: any }} props */
-function Span({ label, category, score, labels, children }) {
+/** @param {{ label: string, category: string, score: number, labels: string[], last: any, children?: any }} props
+ *     last: the last word, which the label stays beside where the line ends */
+function Span({ label, category, score, labels, last, children }) {
   const color = colorOf(category, labels);
   const style = color ? { '--color': `var(${color})`, '--share': score.toFixed(2) } : {};
-  return html`<span class=${color ? 'span' : 'span plain'} style=${style}>${children}<small class="tag">${label}</small></span>`;
+  return html`<span class=${color ? 'span' : 'span plain'} style=${style}>${children}<span
+    class="last">${last}<small class="tag">${label}</small></span></span>`;
 }
 
 /** @param {{ tokens: Token[], text: string, isChosen: boolean, onChoose: () => void }} props */

@@ -143,7 +143,7 @@ function place(points, dimensions, turn, width, height) {
     }));
   }
   const radius = Math.max(1e-9, ...centered.map((at) => Math.hypot(...at)));
-  const scale = Math.min(halfWidth, halfHeight);
+  const scale = Math.min(halfWidth, height / 2 - 12);
   const [sy, cy, sp, cp] = [Math.sin(turn.yaw), Math.cos(turn.yaw), Math.sin(turn.pitch), Math.cos(turn.pitch)];
   return points.map(({ word, isAsked }, index) => {
     const [x, y, z] = centered[index].map((value) => value / radius);

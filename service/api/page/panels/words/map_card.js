@@ -15,27 +15,25 @@ import { vectorsOf } from './vectors.js';
 const TYPING_MS = 300;
 const AROUND = [10, 30, 100, 300, 900];
 
-/** @param {import('../../panels.js').PanelProps & { asked: string[], nearest: string[], onChoose: (word: string) => void,
- *     question: { positive: string[], negative: string[] } }} props
+/** How many of the nearest words the map shows. @param {URLSearchParams} query */
+export const aroundOf = (query) => AROUND.find((each) => String(each) === query.get('around')) ?? 30;
+
+/** @param {import('../../panels.js').PanelProps & { asked: string[], nearest: string[], onChoose: (word: string) => void }} props
  *     asked: the words of the question, in the vocabulary. nearest: to their sum */
-export function MapCard({ server, model, query, setQuery, asked, nearest, onChoose, question }) {
+export function MapCard({ server, model, query, setQuery, asked, nearest, onChoose }) {
   const dimensions = query.get('dimensions') === '2' ? 2 : 3;
   const method = query.get('map') === 'tsne' ? 'tsne' : 'pca';
-  const around = Math.min(AROUND.find((each) => String(each) === query.get('around')) ?? 30, model.limits.max_neighbors ?? 1000);
+  const around = aroundOf(query);
   const own = listed(query.get('words') ?? '');
 
-  const more = useAnswer(server, asked.length && around > nearest.length ? {
-    path: 'v1/neighbors', body: { model: model.id, version: model.version, ...question, k: around },
-  } : null, { delay: TYPING_MS });
-  const near = around > nearest.length ? more.answer?.data.results[0].neighbors?.map((/** @type {any} */ each) => each.word) ?? nearest : nearest.slice(0, around);
-  const words = [...new Set([...own, ...asked, ...near])].slice(0, MOST_WORDS);
+  const words = [...new Set([...own, ...asked, ...nearest])].slice(0, MOST_WORDS);
 
   const projection = useAnswer(server, words.length > 1 && method === 'pca' ? {
     path: 'v1/projection', body: { model: model.id, version: model.version, words, dimensions },
-  } : null, { delay: TYPING_MS });
+  } : null, { delay: own.length ? TYPING_MS : 0 });
   const embedding = useAnswer(server, words.length > 1 && method === 'tsne' ? {
     path: 'v1/embeddings', body: { model: model.id, input: words, encoding_format: 'base64' },
-  } : null, { delay: TYPING_MS });
+  } : null, { delay: own.length ? TYPING_MS : 0 });
   const vectors = useMemo(() => (embedding.answer
     ? vectorsOf(embedding.answer.data, /** @type {any} */ (embedding.answer.call.body).input) : null), [embedding.answer]);
   const known = vectors ? [...vectors.keys()] : [];
@@ -86,10 +84,10 @@ export function MapCard({ server, model, query, setQuery, asked, nearest, onChoo
           label="Map of ${points.length} words in ${drawn} dimensions" />`}
         ${!points.length && method === 'tsne' && vectors && vectors.size < FEWEST_WORDS && html`<p class="caption">t-SNE needs ${FEWEST_WORDS} words.</p>`}
       </div>
-      <p class="caption" role="status">${method === 'pca'
+      <p class="caption map-status" role="status">${points.length > 0 && html`${method === 'pca'
     ? `${points.length} words by their principal components${kept === undefined ? '' : `, which keep ${percent(kept)} of how they differ`}.`
     : `${points.length} words by t-SNE: near words stay near, distances between groups say little.${tsne.share < 1 ? ` ${Math.round(tsne.share * 100)} % done.` : ''}`}
-        ${drawn === 3 && ' Drag to turn it.'} Click a word to search for it.</p>
+        ${drawn === 3 && ' Drag to turn it.'} Click a word to search for it.`}</p>
       <div class="buttons"><span class="caption">For the Embedding Projector</span>
         <button type="button" class="button" disabled=${!words.length} onClick=${() => download('vectors.tsv')}>vectors.tsv</button>
         <button type="button" class="button" disabled=${!words.length} onClick=${() => download('metadata.tsv')}>metadata.tsv</button></div>

@@ -9,7 +9,7 @@ import { useAnswer } from '../../server/use_answer.js';
 import { html, useMemo } from '../../vendor/preact.js';
 import { Arrows } from './arrows.js';
 import { Axis } from './axis.js';
-import { MapCard } from './map_card.js';
+import { MapCard, aroundOf } from './map_card.js';
 import { OddOneOut } from './odd_one_out.js';
 import { parse } from './parse.js';
 import { vectorsOf } from './vectors.js';
@@ -18,8 +18,8 @@ import { VectorStrips } from './vector_strips.js';
 await loadStyles(new URL('words.css', import.meta.url).href);
 
 const TYPING_MS = 250;
-const NEIGHBORS = 10;
-const EXAMPLES = ['king - man + woman', 'cat', 'breakfast, cereal, dinner, lunch', 'paris - france + italy'];
+const BARS = 10;
+const EXAMPLES = ['king - man + woman', 'cat', 'breakfast, lunch, dinner, river', 'berlin - germany + japan'];
 
 /** @param {import('../../panels.js').PanelProps} props */
 export function Panel(props) {
@@ -27,10 +27,11 @@ export function Panel(props) {
   const text = query.get('q') ?? EXAMPLES[0];
   const question = useMemo(() => parse(text), [text]);
   const { positive = [], negative = [] } = question.kind === 'none' ? {} : question;
+  const k = Math.min(Math.max(BARS, aroundOf(query)), model.limits.max_neighbors ?? Infinity);
   const named = { model: model.id, version: model.version };
   const call = question.kind === 'none' ? null : {
     path: 'v1/neighbors',
-    body: question.kind === 'word' ? { ...named, words: positive, k: NEIGHBORS } : { ...named, positive, negative, k: NEIGHBORS },
+    body: question.kind === 'word' ? { ...named, words: positive, k } : { ...named, positive, negative, k },
   };
   const state = useAnswer(server, call, { delay: TYPING_MS });
   const result = state.answer?.data.results[0];
@@ -42,7 +43,7 @@ export function Panel(props) {
   // The vectors of what was asked and of what is nearest, for the arrows and the strips.
   const shown = state.answer && !state.error && nearest.length ? [...new Set([...positive, ...negative, ...nearest.slice(0, 3)])] : [];
   const vectorCall = shown.length ? { path: 'v1/embeddings', body: { model: model.id, input: shown, encoding_format: 'base64' } } : null;
-  const embedded = useAnswer(server, vectorCall, { delay: TYPING_MS });
+  const embedded = useAnswer(server, vectorCall);
   const vectors = useMemo(() => (embedded.answer
     ? vectorsOf(embedded.answer.data, /** @type {any} */ (embedded.answer.call.body).input) : new Map()), [embedded.answer]);
 
@@ -71,15 +72,14 @@ export function Panel(props) {
           <div class=${state.pending ? 'stale stack' : 'stack'}>
             ${question.kind === 'several' ? html`<h2>Near all of them</h2>`
     : html`<div class="best"><h2 class="label">${question.kind === 'sum' ? 'The sum leads to' : 'Nearest'}</h2><p>${nearest[0]}</p></div>`}
-            <${Bars} label="Nearest words, by cosine" bars=${neighbors.map(({ word, score }) => ({ name: word, value: score }))}
+            <${Bars} label="Nearest words, by cosine" bars=${neighbors.slice(0, BARS).map(({ word, score }) => ({ name: word, value: score }))}
               format=${three} best=${nearest[0]} onChoose=${search} />
           </div>`}
         ${question.kind === 'none' && html`<p class="caption">Write a word: the words that are used like it appear here.</p>`}
         ${state.slow && html`<p class="waiting" role="status">${model.id} is searching …</p>`}
       </section>
 
-      <${MapCard} ...${props} asked=${shown.length ? [...new Set([...positive, ...negative])] : []} nearest=${nearest} onChoose=${search}
-        question=${{ positive, negative }} />
+      <${MapCard} ...${props} asked=${shown.length ? [...new Set([...positive, ...negative])] : []} nearest=${nearest} onChoose=${search} />
 
       <div class="wide folds">
         <${Fold} name="words/why" title="Why" open>

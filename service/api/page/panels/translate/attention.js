@@ -1,0 +1,51 @@
+/** What each word attended to: two lines of words, and the whole as a heat map.
+ *
+ * @typedef {{ source_tokens: string[], target_tokens: string[], alignment: number[][] }} Sentence
+ */
+import { Heatmap } from '../../components/heatmap.js';
+import { percent } from '../../components/numbers.js';
+import { html, useState } from '../../vendor/preact.js';
+import { attentionOfWords, readable, wordsOf } from './pieces.js';
+
+/** @param {{ sentence: Sentence, number: number, source: string, target: string }} props languages */
+export function Attention({ sentence, number, source, target }) {
+  const from = wordsOf(sentence.source_tokens);
+  const to = wordsOf(sentence.target_tokens);
+  const weights = attentionOfWords(sentence.alignment, from, to);
+  const [at, setAt] = useState(/** @type {{ side: 'from' | 'to', index: number } | null} */ (null));
+  // A word of the target shares its attention out; to a word of the source all target words may attend.
+  const shareOf = (/** @type {'from' | 'to'} */ side, /** @type {number} */ index) => {
+    if (!at || at.side === side) return at?.index === index ? 1 : 0;
+    return at.side === 'to' ? weights[at.index][index] : weights[index][at.index];
+  };
+  const line = (/** @type {'from' | 'to'} */ side, /** @type {import('./pieces.js').Word[]} */ words, /** @type {string} */ language,
+    /** @type {string[]} */ pieces) => html`
+    <div class="line" lang=${language} role="group" aria-label="${side === 'from' ? 'Source' : 'Translation'}, sentence ${number}">
+      ${words.map((word, index) => html`
+        <button key=${index} type="button" class=${word.text.includes('▢') ? 'chip copied' : 'chip'} aria-pressed=${at?.side === side && at.index === index}
+          style=${{ '--share': shareOf(side, index).toFixed(3) }}
+          onMouseEnter=${() => setAt({ side, index })} onFocus=${() => setAt({ side, index })} onClick=${() => setAt({ side, index })}>
+          ${word.pieces.filter((piece) => readable(pieces[piece])).map((piece) => html`<span key=${piece} class="subword">${readable(pieces[piece])}</span>`)}</button>`)}
+    </div>`;
+  return html`
+    <section class="attention" aria-label="Sentence ${number}" onMouseLeave=${() => setAt(null)}>
+      ${line('from', from, source, sentence.source_tokens)}
+      ${line('to', to, target, sentence.target_tokens)}
+      <p class="caption" role="status">${at ? sentenceOf(at, from, to, weights) : `Point at a word, above or below: the words that it is made from light up. A thin line parts subwords.${
+    sentence.source_tokens.includes('<unk>') ? ' ▢ is what the network does not see, such as a name or a number: it is copied.' : ''}`}</p>
+      <${Heatmap} rows=${sentence.target_tokens.map(readable)} columns=${sentence.source_tokens.map(readable)} values=${sentence.alignment}
+        label="Attention of the translation's subwords (rows) to those of the source (columns), sentence ${number}" format=${percent} />
+    </section>`;
+}
+
+/** @param {{ side: 'from' | 'to', index: number }} at @param {import('./pieces.js').Word[]} from
+ * @param {import('./pieces.js').Word[]} to @param {number[][]} weights */
+function sentenceOf(at, from, to, weights) {
+  const others = at.side === 'to' ? weights[at.index].map((value, index) => ({ text: from[index].text, value }))
+    : weights.map((row, index) => ({ text: to[index].text, value: row[at.index] }));
+  const best = others.sort((a, b) => b.value - a.value).slice(0, 3).filter(({ value }) => value >= 0.01);
+  const word = (at.side === 'to' ? to : from)[at.index].text;
+  const list = best.map(({ text, value }) => `“${text}” (${percent(value)})`).join(', ');
+  if (!best.length) return `“${word}” attended to none of the words.`;
+  return at.side === 'to' ? `“${word}” attended to ${list}.` : `“${word}” was attended to by ${list}.`;
+}

@@ -1,0 +1,94 @@
+/** Translate: both texts side by side, what each word attended to, and the search. */
+import { AsCode } from '../../components/as_code.js';
+import { Fold } from '../../components/fold.js';
+import { Icon } from '../../components/icon.js';
+import { three } from '../../components/numbers.js';
+import { Problem } from '../../components/problem.js';
+import { loadStyles } from '../../components/styles.js';
+import { useAnswer } from '../../server/use_answer.js';
+import { html } from '../../vendor/preact.js';
+import { Attention } from './attention.js';
+import { Beam } from './beam.js';
+import { exampleOf, examplesOf, languageName } from './languages.js';
+import { readable } from './pieces.js';
+
+await loadStyles(new URL('translate.css', import.meta.url).href);
+
+/** @typedef {import('../../server/types.js').Model} Model */
+
+const TYPING_MS = 300;
+const ALTERNATIVES = 2;
+/** Sentences whose attention is drawn. */
+const DRAWN = 12;
+/** Why a segment came back as it was. @type {Record<string, string>} */
+const KEPT = {
+  too_long: 'too long', repeats: 'its translation only repeated itself', unattended: 'its translation left out too much',
+  no_letters: 'no letters', language: 'another language',
+};
+
+/** @param {import('../../panels.js').PanelProps} props */
+export function Panel({ server, model, models, query, setQuery }) {
+  const { source, target } = model.details;
+  const text = query.get('text') ?? exampleOf(source);
+  const body = text.trim() ? { model: model.id, version: model.version, text, alignment: true, alternatives: ALTERNATIVES } : null;
+  const state = useAnswer(server, body && { path: 'v1/translate', body }, { delay: TYPING_MS });
+  const sent = /** @type {any} */ (state.answer?.call.body);
+  // While the next answer is on its way, the last one may be of the other direction.
+  const result = sent?.model === model.id ? state.answer?.data.results[0] : undefined;
+  const sentences = (result?.sentences ?? []).filter((/** @type {any} */ each) => each.alignment?.length);
+  const back = models.find((each) => each.details.source === target && each.details.target === source);
+  const swap = () => back && setQuery({ model: back.id, version: null, text: result?.text ?? text }, { push: true });
+
+  return html`
+    <div class="panel translate">
+      <section class="card input stack" aria-label="Input">
+        <label class="field"><span class="label">${languageName(source)}</span>
+          <textarea value=${text} rows="6" lang=${source} aria-invalid=${state.error?.kind === 'invalid'} aria-describedby="translate-problem"
+            onInput=${(/** @type {any} */ event) => setQuery({ text: event.target.value })}></textarea></label>
+        <${Problem} state=${state} id="translate-problem" />
+        <div class="buttons">
+          <button type="button" class="button" disabled=${!back} onClick=${swap}
+            title=${back ? '' : `No model of this server translates from ${languageName(target)} to ${languageName(source)}`}><${Icon} name="swap" />
+            ${languageName(target)} to ${languageName(source)}</button>
+          ${examplesOf(source).map((example, each) => html`
+            <button key=${each} type="button" class="button" onClick=${() => setQuery({ text: example }, { push: true })}>${short(example)}</button>`)}
+        </div>
+      </section>
+
+      <section class="card answer stack" aria-label="Answer" aria-busy=${state.pending}>
+        <h2 class="label">${languageName(target)}</h2>
+        ${result && html`
+          <p class=${state.pending ? 'translation stale' : 'translation'} lang=${target} aria-label="Translation">${result.text}</p>
+          ${result.kept?.length > 0 && html`<p class="caption">Given back as it was: ${result.kept.map((/** @type {any} */ each, /** @type {number} */ index) => html`
+            ${index ? ', ' : ''}<u key=${index}>${Array.from(sent.text).slice(each.start, each.end).join('')}</u> (${KEPT[each.reason] ?? each.reason})`)}.</p>`}
+          ${result.alternatives?.length > 0 && html`
+            <div><h2 class="label">Alternatives</h2><ol class="alternatives">
+              <li><span lang=${target}>${result.text}</span><span class="caption">${three(result.score)}</span></li>
+              ${result.alternatives.map((/** @type {any} */ each, /** @type {number} */ index) => html`
+                <li key=${index}><span lang=${target}>${each.text}</span><span class="caption">${three(each.score)}</span></li>`)}</ol>
+              <p class="caption">The mean log-probability of a subword: nearer to 0 is surer.</p></div>`}`}
+        ${!body && html`<p class="caption">Write a text: it is translated as you type.</p>`}
+        ${state.slow && html`<p class="waiting" role="status">${model.id} is translating …</p>`}
+      </section>
+
+      <div class="wide folds">
+        <${Fold} name="translate/why" title="Why" open>
+          ${() => html`<div class="stack">
+            ${sentences.slice(0, DRAWN).map((/** @type {any} */ sentence, /** @type {number} */ index) => html`
+              <${Attention} key=${index} sentence=${sentence} number=${index + 1} source=${source} target=${target} />`)}
+            ${sentences.length > DRAWN && html`<p class="caption">The first ${DRAWN} of ${sentences.length} sentences are drawn.</p>`}
+            ${result && !sentences.length && html`<p class="caption">No sentence of this text was translated by the network.</p>`}</div>`}<//>
+        <${Fold} name="translate/beam" title="The search as a tree">${() => html`<${Beam} server=${server} body=${sent ?? body} />`}<//>
+        <${Fold} name="translate/saw" title="What it saw">${() => html`
+          <div class="stack"><p class="caption">The network reads subwords, one sentence at a time. Numbers, names, addresses and tags that it
+            would misspell are replaced before, and put back after. ■ is the end of a sentence.</p>
+          ${(result?.sentences ?? []).map((/** @type {any} */ sentence, /** @type {number} */ index) => html`
+            <p key=${index} class="pieces" lang=${source}>${sentence.source_tokens.map((/** @type {string} */ piece, /** @type {number} */ place) => html`
+              <span key=${place} class=${piece.startsWith('▁') ? 'piece begins' : 'piece'}>${readable(piece)}</span>`)}</p>`)}</div>`}<//>
+        <${AsCode} server=${server} name="translate" calls=${[state.answer?.call]} />
+      </div>
+    </div>`;
+}
+
+/** @param {string} text */
+const short = (text) => (text.length > 30 ? `${text.slice(0, 28).trimEnd()} …` : text);

@@ -1,0 +1,36 @@
+/** Subwords and words: SentencePiece marks with ▁ the piece that begins a word.
+ *
+ * @typedef {{ text: string, pieces: number[] }} Word pieces: their places in the list of pieces
+ */
+
+const START = '▁';
+const END = '</s>';
+/** Stands for what the network does not see: it is copied. */
+const COPIED = '<unk>';
+
+/** A piece as a person reads it. @param {string} piece */
+export const readable = (piece) => (piece === END ? '■' : piece === COPIED ? '▢' : piece.replaceAll(START, ' ').trim());
+
+/** @param {string[]} pieces @returns {Word[]} without the end of the sentence */
+export function wordsOf(pieces) {
+  /** @type {Word[]} */
+  const words = [];
+  pieces.forEach((piece, index) => {
+    if (piece === END) return;
+    const text = piece === COPIED ? '▢' : piece.replaceAll(START, '');
+    const last = words.at(-1);
+    if (last && !piece.startsWith(START)) {
+      last.text += text;
+      last.pieces.push(index);
+    } else words.push({ text, pieces: [index] });
+  });
+  return words.filter(({ text }) => text);
+}
+
+/** How much each target word attended to each source word: summed over the source's pieces, the mean over the target's.
+ * @param {number[][]} alignment [target piece][source piece]
+ * @param {Word[]} source @param {Word[]} target @returns {number[][]} [target word][source word] */
+export function attentionOfWords(alignment, source, target) {
+  return target.map((word) => source.map((other) => word.pieces.reduce(
+    (sum, row) => sum + other.pieces.reduce((part, column) => part + alignment[row][column], 0), 0) / word.pieces.length));
+}

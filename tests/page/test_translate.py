@@ -1,0 +1,61 @@
+"""The panel Translate: a person's path through it."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.page.browser import PATIENCE_MS, window
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+def test_a_text_is_translated_as_it_is_typed(page: Page) -> None:
+    page.goto("/#/translate?text=Good+morning!")
+    translation = page.get_by_label("Translation", exact=True)
+    expect(translation).to_have_text("Guten Morgen!")
+    page.get_by_label("English").fill("Good morning! The dog sleeps.")
+    expect(translation).to_contain_text("Der Hund schläft")
+    expect(page.locator(".alternatives li")).to_have_count(3)
+
+
+def test_a_word_shows_what_it_attended_to_both_ways(page: Page) -> None:
+    page.goto("/#/translate?text=The+dog+sleeps.")
+    page.get_by_role("group", name="Translation, sentence 1").get_by_role("button", name="Hund").hover()
+    expect(page.locator(".attention")).to_contain_text(re.compile("“Hund” attended to “dog”"))
+    page.get_by_role("group", name="Source, sentence 1").get_by_role("button", name="dog").focus()
+    expect(page.locator(".attention")).to_contain_text(re.compile("“dog” was attended to by “Hund”"))
+    expect(page.get_by_role("region", name="Attention of the translation").locator("tbody tr")).to_have_count(5)
+
+
+def test_the_languages_are_swapped_with_the_translation_as_the_text(page: Page) -> None:
+    page.goto("/#/translate?text=Good+morning!")
+    expect(page.get_by_label("Translation", exact=True)).to_have_text("Guten Morgen!")
+    page.get_by_role("button", name="German to English").click()
+    expect(page.get_by_label("German")).to_have_value("Guten Morgen!")
+    expect(page.get_by_label("Translation", exact=True)).to_contain_text("Good morning")
+    page.go_back()
+    expect(page.get_by_label("English")).to_have_value("Good morning!")
+
+
+def test_the_search_is_a_tree(page: Page) -> None:
+    page.goto("/#/translate?text=The+dog+sleeps.")
+    page.get_by_text("The search as a tree").click()
+    expect(page.locator(".tree g.chosen text")).to_have_text(["Der", "Hund", "schläft", ".", "■"])
+    page.get_by_text("The tree as a table").click()
+    expect(page.get_by_role("region", name="Hypotheses of sentence 1")).to_contain_text("Der Hund schläft")
+
+
+def test_what_came_back_as_it_was_is_named_with_its_reason(page: Page) -> None:
+    page.goto("/#/translate?text=Xqzzk+fpwq+zrt.")
+    expect(page.locator(".answer")).to_contain_text("Given back as it was: Xqzzk fpwq zrt. (another language)")
+
+
+def test_a_text_beyond_the_limit_is_refused_beside_its_field(browser: Browser, url: str) -> None:
+    with window(browser, url, expected="422") as page:
+        page.goto("/#/translate?text=Good")
+        expect(page.get_by_label("Translation", exact=True)).to_be_visible()
+        page.get_by_label("English").fill("good " * 2_100)
+        expect(page.locator("#translate-problem")).to_contain_text("10000")
+        expect(page.get_by_label("English")).to_have_attribute("aria-invalid", "true")

@@ -1,0 +1,126 @@
+"""The panel Words: a person's path through it, and its arithmetic."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.page.browser import PATIENCE_MS
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+def module(page: Page, name: str, call: str) -> Any:
+    """What a call of a function in a module of the panel returns; `m` is the module."""
+    return page.evaluate(f"async () => {{ const m = await import('/page/panels/words/{name}.js'); return {call}; }}")
+
+
+def test_a_sum_leads_to_a_word_and_its_arrows_show_how(page: Page) -> None:
+    page.goto("/#/words?q=king+-+man+%2B+woman")
+    expect(page.locator(".best p")).to_have_text("queen")
+    expect(page.get_by_role("table", name="Nearest words").locator(".row")).to_have_count(10)
+    expect(page.locator("svg.arrows")).to_have_attribute(
+        "aria-label", re.compile("^king \u2212 man \\+ woman leads nearest to queen")
+    )
+
+
+def test_a_neighbor_is_followed_and_the_back_button_returns(page: Page) -> None:
+    page.goto("/#/words?q=cat")
+    expect(page.locator(".best p")).not_to_be_empty()
+    first = page.locator(".best p").inner_text()
+    page.get_by_role("button", name=first, exact=True).click()
+    expect(page.get_by_label("A word, a sum of words")).to_have_value(first)
+    page.go_back()
+    expect(page.get_by_label("A word, a sum of words")).to_have_value("cat")
+
+
+def test_the_odd_one_out_is_named(page: Page) -> None:
+    page.goto("/#/words?q=breakfast,+lunch,+dinner,+river")
+    expect(page.locator(".best p").first).to_have_text("river")
+    expect(page.get_by_role("table", name="How well each word fits")).to_contain_text("breakfast")
+
+
+def test_an_unknown_word_is_named_with_what_is_like_it(page: Page) -> None:
+    page.goto("/#/words?q=kingg")
+    expect(page.locator("#words-problem")).to_contain_text("“kingg” is not in the vocabulary of words-en")
+    page.locator("#words-problem .link").first.click()
+    expect(page.locator(".best p")).not_to_be_empty()
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_the_map_has_every_word(page: Page, method: str, dimensions: int) -> None:
+    page.goto(f"/#/words?q=cat&words=oslo,+rome&map={method}&dimensions={dimensions}&around=100")
+    drawing = page.get_by_role("img", name=f"Map of 103 words in {dimensions} dimensions")
+    expect(drawing).to_be_visible()
+    page.get_by_text("The map as a table").click()
+    expect(page.get_by_role("region", name="Coordinates")).to_contain_text("oslo")
+    if method == "pca":  # That of t-SNE may still be moving.
+        before = drawing.evaluate("canvas => canvas.toDataURL()")
+        drawing.press("ArrowRight")
+        page.wait_for_timeout(200)
+        after = drawing.evaluate("canvas => canvas.toDataURL()")
+        assert (after == before) is (dimensions == 2), "only three dimensions turn"
+
+
+def test_words_stand_on_an_axis(page: Page) -> None:
+    page.goto("/#/words?q=cat")
+    page.get_by_text("An axis between two words").click()
+    axis = page.get_by_role("table", name="Words between he and she")
+    expect(axis.locator("tbody tr")).to_have_count(8)
+    assert axis.locator("tbody th").last.inner_text() == "queen"
+    page.get_by_label("Words on it").fill("mother, father, xqzzk")
+    expect(axis.locator("tbody tr")).to_have_count(2)
+    expect(page.locator("main")).to_contain_text("Not in the vocabulary of words-en: xqzzk.")
+
+
+def test_the_map_is_saved_for_the_embedding_projector(page: Page, tmp_path: Path) -> None:
+    page.goto("/#/words?q=cat&around=10")
+    lines = {}
+    for name in ("vectors.tsv", "metadata.tsv"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name).click()
+        assert download.value.suggested_filename == name
+        download.value.save_as(tmp_path / name)
+        lines[name] = (tmp_path / name).read_text(encoding="utf-8").splitlines()
+    assert len(lines["vectors.tsv"]) == len(lines["metadata.tsv"]) == 11
+    assert lines["metadata.tsv"][0] == "cat"
+    assert {line.count("\t") for line in lines["vectors.tsv"]} == {279}
+
+
+def test_questions_are_understood_as_people_write_them(page: Page) -> None:
+    page.goto("/")
+    cases: dict[str, tuple[str, list[str], list[str]]] = {
+        "king": ("word", ["king"], []),
+        "king - man + woman": ("sum", ["king", "woman"], ["man"]),
+        "king \u2212man +woman": ("sum", ["king", "woman"], ["man"]),
+        "- man + woman": ("sum", ["woman"], ["man"]),
+        "well-known": ("word", ["well-known"], []),
+        "cat, dog; car": ("several", ["cat", "dog", "car"], []),
+    }
+    for text, (kind, positive, negative) in cases.items():
+        found = module(page, "parse", f"m.parse({text!r})")
+        assert (found["kind"], found["positive"], found["negative"]) == (kind, positive, negative), text
+    assert module(page, "parse", "m.parse(' + - ')") == {"kind": "none"}
+
+
+def test_principal_components_are_those_of_the_vectors(page: Page) -> None:
+    page.goto("/")
+    vectors = "[[3,0,1],[-3,0,1],[0,1,1],[0,-1,1]].map((each) => Float32Array.from(each))"
+    coordinates = module(page, "vectors", f"m.pca({vectors}, 2).coordinates")
+    assert [[round(abs(value), 4) for value in point] for point in coordinates] == [[3, 0], [3, 0], [0, 1], [0, 1]]
+
+
+def test_t_sne_keeps_groups_together(page: Page) -> None:
+    page.goto("/")
+    vector = "Float32Array.from({length: 5}, (_, d) => (i < 15 ? 5 : -5) + Math.sin(i * 7 + d))"
+    vectors = f"Array.from({{length: 30}}, (_, i) => {vector})"
+    points = module(page, "tsne", f"[...m.tsne({vectors}, 2)]")
+    places = [complex(points[2 * index], points[2 * index + 1]) for index in range(30)]
+    middles = [sum(places[start : start + 15]) / 15 for start in (0, 15)]
+    for index, place in enumerate(places):
+        assert abs(place - middles[index // 15]) < abs(place - middles[1 - index // 15])

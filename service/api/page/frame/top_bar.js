@@ -20,7 +20,7 @@ export function TopBar({ title, models, model, onModel, health, server, projecto
       <span class="status" role="status">
         <span class="dot" data-state=${health}></span>${{ asking: 'asking', ready: 'ready', 'not ready': 'not ready', gone: 'gone' }[health]}
       </span>
-      <button type="button" class="button" aria-pressed=${projector} onClick=${() => onProjector(!projector)}
+      <button type="button" class="button for-projector" aria-pressed=${projector} onClick=${() => onProjector(!projector)}
         title="Everything larger, for a projector"><${Icon} name="projector" /><span class="hidden-text">Projector size</span></button>
     </header>`;
 }

@@ -39,7 +39,7 @@ export function Panel({ server, model, models, query, setQuery }) {
           <textarea value=${text} rows="5" spellcheck=${false} aria-invalid=${mine.error?.kind === 'invalid'} aria-describedby="tag-problem"
             onInput=${(/** @type {any} */ event) => { setChosen(null); setQuery({ text: event.target.value }); }}></textarea></label>
         <${Problem} state=${mine} id="tag-problem" />
-        <div class="buttons" role="group" aria-label="Examples">
+        <div class="buttons examples" role="group" aria-label="Examples">
           ${examplesOf(model).map((example, each) => html`
             <button key=${each} type="button" class="button" onClick=${() => { setChosen(null); setQuery({ text: example }, { push: true }); }}>${short(example)}</button>`)}
         </div>

@@ -19,7 +19,7 @@ export function BestTags({ token, index, explain, labels }) {
   return html`
     <div class="best-tags stack">
       <h2>“${token.text}”</h2>
-      <${Bars} label="Best tags of ${token.text}" bars=${bars.map((bar) => ({ ...bar, color: colorOf(bar.name, labels) ?? undefined }))} />
+      <${Bars} label="Best tags of ${token.text}" bars=${bars.map((bar) => ({ ...bar, color: colorOf(bar.name, labels) ?? '--edge' }))} />
     </div>`;
 }
 
@@ -35,7 +35,7 @@ export function Why({ tokens, index, explain, labels, onChoose }) {
         <section class="stack" aria-label="All tags of ${token.text}">
           <h3>“${token.text}”: the probability of every tag</h3>
           <${Bars} label="Probability of every tag" best=${withCrf}
-            bars=${bars.slice(0, SHOWN).map((bar) => ({ ...bar, color: colorOf(bar.name, labels) ?? undefined }))} />
+            bars=${bars.slice(0, SHOWN).map((bar) => ({ ...bar, color: colorOf(bar.name, labels) ?? '--edge' }))} />
           ${bars.length > SHOWN && html`<p class="caption">The other ${bars.length - SHOWN} have
             ${' '}${percent(bars.slice(SHOWN).reduce((sum, { value }) => sum + value, 0))} together.</p>`}
         </section>
@@ -63,7 +63,7 @@ function Transitions({ explain, index, labels }) {
   const span = (allowed[0]?.value ?? 0) - low || 1;
   return html`
     <${Bars} label="Transition scores" max=${1} format=${(/** @type {number} */ value) => three(value * span + low)}
-      bars=${allowed.slice(0, SHOWN).map(({ name, value }) => ({ name, value: (value - low) / span, color: colorOf(name, labels) ?? undefined }))} />
+      bars=${allowed.slice(0, SHOWN).map(({ name, value }) => ({ name, value: (value - low) / span, color: colorOf(name, labels) ?? '--edge' }))} />
     <p class="caption">Scores that the CRF adds for a tag after this one: higher is likelier. ${allowed.length < order.length
       && `${order.length - allowed.length} tags cannot follow.`}</p>
     <details><summary>The whole matrix</summary>

@@ -46,7 +46,7 @@ export function Panel({ server, model, models, query, setQuery }) {
           <textarea value=${text} rows="6" lang=${source} aria-invalid=${state.error?.kind === 'invalid'} aria-describedby="translate-problem"
             onInput=${(/** @type {any} */ event) => setQuery({ text: event.target.value })}></textarea></label>
         <${Problem} state=${state} id="translate-problem" />
-        <div class="buttons">
+        <div class="buttons examples" role="group" aria-label="Direction and examples">
           <button type="button" class="button" disabled=${!back} onClick=${swap}
             title=${back ? '' : `No model of this server translates from ${languageName(target)} to ${languageName(source)}`}><${Icon} name="swap" />
             ${languageName(target)} to ${languageName(source)}</button>

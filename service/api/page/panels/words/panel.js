@@ -60,7 +60,7 @@ export function Panel(props) {
             ${result.suggestions?.length > 0 && html` Did you mean ${result.suggestions.map((/** @type {string} */ word, /** @type {number} */ index) => html`
               ${index ? ', ' : ''}<button type="button" class="link" key=${word} onClick=${() => search(word)}>${word}</button>`)}?`}</p>`}
         </div>
-        <div class="buttons" role="group" aria-label="Examples">${EXAMPLES.map((example) => html`
+        <div class="buttons examples" role="group" aria-label="Examples">${EXAMPLES.map((example) => html`
           <button key=${example} type="button" class="button" onClick=${() => search(example)}>${example}</button>`)}</div>
         <p class="caption">${model.id} knows ${Number(model.details.words ?? 0).toLocaleString('en')} words by vectors of
           ${' '}${model.details.dimensions} numbers. Words that are used alike are near each other.</p>

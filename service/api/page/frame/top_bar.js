@@ -17,7 +17,7 @@ export function TopBar({ title, models, model, onModel, health, server, projecto
       ${model && html`<${ModelMenu} models=${models} model=${model} onModel=${onModel} />`}
       <span class="spring"></span>
       <${Latency} server=${server} />
-      <span class="status" role="status">
+      <span class="status health" role="status">
         <span class="dot" data-state=${health}></span>${{ asking: 'asking', ready: 'ready', 'not ready': 'not ready', gone: 'gone' }[health]}
       </span>
       <button type="button" class="button for-projector" aria-pressed=${projector} onClick=${() => onProjector(!projector)}

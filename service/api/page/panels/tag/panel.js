@@ -58,7 +58,7 @@ export function Panel({ server, model, models, query, setQuery }) {
         ${token && html`<${BestTags} token=${token} index=${index} explain=${result.explain} labels=${labels} />`}
       </section>
 
-      <div class="wide folds">
+      ${(mine.answer || mine.error) && html`<div class="wide folds">
         <${Fold} name="tag/saw" title="What it saw">${() => result && html`<${Saw} result=${result} model=${model} />`}<//>
         <${Fold} name="tag/why" title="Why" open>
           ${() => (result?.explain && token
@@ -66,7 +66,7 @@ export function Panel({ server, model, models, query, setQuery }) {
     : html`<p>${mine.explains ? 'Choose a token of the answer.' : 'This server does not say why: its version of /v1/tag has no explanation.'}</p>`)}
         <//>
         <${AsCode} server=${server} name="tag" calls=${[mine.answer?.call, other && beside.answer?.call]} />
-      </div>
+      </div>`}
     </div>`;
 }
 

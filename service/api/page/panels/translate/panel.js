@@ -71,7 +71,7 @@ export function Panel({ server, model, models, query, setQuery }) {
         ${state.slow && html`<p class="waiting" role="status">${model.id} is translating …</p>`}
       </section>
 
-      <div class="wide folds">
+      ${(state.answer || state.error) && html`<div class="wide folds">
         <${Fold} name="translate/why" title="Why" open>
           ${() => html`<div class="stack">
             ${sentences.slice(0, DRAWN).map((/** @type {any} */ sentence, /** @type {number} */ index) => html`
@@ -86,7 +86,7 @@ export function Panel({ server, model, models, query, setQuery }) {
             <p key=${index} class="pieces" lang=${source}>${sentence.source_tokens.map((/** @type {string} */ piece, /** @type {number} */ place) => html`
               <span key=${place} class=${piece.startsWith('▁') ? 'piece begins' : 'piece'}>${readable(piece)}</span>`)}</p>`)}</div>`}<//>
         <${AsCode} server=${server} name="translate" calls=${[state.answer?.call]} />
-      </div>
+      </div>`}
     </div>`;
 }
 

@@ -187,7 +187,9 @@ class BundleDraft:
         """The bundle in its temporary folder."""
         self._folder = folder
 
-    def publish(self, samples: Sequence[Sample], card: str, *, manifest: Manifest | None = None) -> Bundle:
+    def publish(
+        self, samples: Sequence[Sample], card: str, *, manifest: Manifest | None = None, after: int = 0
+    ) -> Bundle:
         """Add `samples.json` and `MODEL_CARD.md`, and make the draft the next version of its model.
 
         Args:
@@ -195,6 +197,7 @@ class BundleDraft:
             card: the text of the model card.
             manifest: replaces the draft's manifest, where metrics or preprocessing were decided after it was opened;
                 `version` and `files` are set here.
+            after: a version that it follows, though it may not be in this repository.
 
         Returns:
             The bundle in its final place, verified.
@@ -202,15 +205,15 @@ class BundleDraft:
         assert samples, "a bundle needs at least one sample"
         assert manifest is None or manifest.name == self.bundle.manifest.name
         with attribute_write_errors(self._folder, temporary=self.bundle.path):
-            return self._complete({SAMPLES: write_samples(samples), MODEL_CARD: card.encode()}, manifest)
+            return self._complete({SAMPLES: write_samples(samples), MODEL_CARD: card.encode()}, manifest, after)
 
-    def _complete(self, files: Mapping[str, bytes | Path], manifest: Manifest | None = None) -> Bundle:
+    def _complete(self, files: Mapping[str, bytes | Path], manifest: Manifest | None = None, after: int = 0) -> Bundle:
         staging, hashes = self.bundle.path, dict(self.bundle.manifest.files)
         hashes |= {name: _store(staging / name, content) for name, content in files.items()}
         complete = _with_files(manifest or self.bundle.manifest, hashes)
         _check_required(complete, self._folder)
         while True:
-            version = max(versions(self._folder), default=0) + 1
+            version = max([after, *versions(self._folder)]) + 1
             final = complete.model_copy(update={"version": version})
             _store(staging / MANIFEST, orjson.dumps(final.model_dump(mode="json"), option=orjson.OPT_INDENT_2))
             staging.chmod(0o755)

@@ -13,6 +13,7 @@ from service.errors import ConfigurationError
 from service.runtime.devices import device_name
 from service.runtime.provider_options import CPU, CUDA, TENSORRT, ProviderOptions, short_name
 from service.runtime.providers import ProviderReport, how_to_install
+from service.runtime.variants import CONVERT
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +67,17 @@ def check_placement(
     if report.fell_back:
         _check_fallback(path, report, options, strict=strict)
     strays = {operator: n for operator, n in report.strays.items() if operator not in graph.fallback_operators}
-    if strict and strays:
+    if strays:
         named = ", ".join(f"{operator} ({count})" for operator, count in sorted(strays.items()))
-        raise ConfigurationError(
-            f"{path}: {sum(strays.values())} nodes run on another provider than {_names(report.requested)}: {named}. "
-            "LECTERN_STRICT=1 allows that only to operators in the graph's fallback_operators (manifest.json); "
-            f"name {_names(_others(report))} in LECTERN_PROVIDERS too, or convert the bundle for this provider"
-        )
+        text = f"{path}: {sum(strays.values())} nodes run on another provider than {_names(report.requested)}: {named}"
+        convert = f"convert the bundle for this provider ({CONVERT})"
+        if strict:
+            raise ConfigurationError(
+                f"{text}. LECTERN_STRICT=1 allows that only to operators in the graph's fallback_operators "
+                f"(manifest.json); name {_names(_others(report))} in LECTERN_PROVIDERS too, or {convert}"
+            )
+        if report.actual[0] != CPU:
+            log.warning(f"{text}; where that is slow, {convert}")
     if strict and report.nodes is None and report.requested != (CPU,):
         log.warning("this onnxruntime does not tell where nodes run: LECTERN_STRICT=1 checks the first provider only")
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 from numpy.typing import NDArray
 
 from service.bundle.files import Bundle, BundleError, first_line
-from service.bundle.manifest import Graph, TensorSpec
+from service.bundle.manifest import Graph, ProviderKind, TensorSpec
 from service.errors import ConfigurationError
 from service.runtime import run_deadline
 from service.runtime.batch_profiles import with_batch_profiles
@@ -23,6 +23,7 @@ from service.runtime.optimization import session_options
 from service.runtime.placement import check_fixed_shapes, check_placement, report_of
 from service.runtime.provider_options import CPU, CUDA, TENSORRT, ProviderOptions, short_name
 from service.runtime.providers import ProviderReport, resolve, runtime_version, session_providers
+from service.runtime.variants import kind_of
 
 log = logging.getLogger(__name__)
 
@@ -187,6 +188,7 @@ def session_opener(
     options: ProviderOptions | None = None,
     optimized: bool = False,
     max_batch_size: int = 0,
+    kind: ProviderKind | None = None,
 ) -> OpenSession:
     """A function that opens the graphs of a bundle with these providers and threads.
 
@@ -194,9 +196,10 @@ def session_opener(
         options: options of the providers.
         optimized: the bundle's graphs were optimized by `optimize_graph`.
         max_batch_size: the most rows of a run; 0: not known.
+        kind: opens the variants for this kind of providers; None for that of the provider that runs.
     """
 
-    def open_session(bundle: Bundle, graph: Graph) -> OnnxSession:
+    def open_variant(bundle: Bundle, graph: Graph) -> OnnxSession:
         return OnnxSession(
             bundle.file(graph.file),
             graph,
@@ -207,6 +210,14 @@ def session_opener(
             optimized=optimized,
             max_batch_size=max_batch_size,
         )
+
+    def open_session(bundle: Bundle, graph: Graph) -> OnnxSession:
+        chosen = kind or kind_of(providers)
+        session = open_variant(bundle, graph.variant(chosen))
+        if kind is None and chosen in graph.variants and session.report.actual[:1] == (CPU,):
+            # The provider could not be started: the CPU is faster with its own file.
+            session = open_variant(bundle, graph.variant(ProviderKind.CPU))
+        return session
 
     return open_session
 

@@ -20,6 +20,7 @@ from service.runtime.optimization import optimize_graph
 from service.runtime.provider_options import CPU, parse_options
 from service.runtime.providers import resolve
 from service.runtime.session import session_opener
+from service.runtime.variants import advice_for, kind_of, kinds_in
 from service.serving.inline import runs_inline
 from service.serving.preparation_job import PreparationJob, Verification
 from service.serving.prepared_cache import PreparedCache
@@ -73,6 +74,8 @@ def _prepare(job: PreparationJob, bundle: Bundle, manifest: str) -> PreparedVers
 def verify(job: PreparationJob) -> Verification:
     """Verify the bundle, open it where it is, and compare all its answers to the stored ones.
 
+    The graphs for other kinds of execution providers answer too, on the CPU.
+
     Raises:
         BundleError: the bundle is bad.
         ConfigurationError: as `prepare`.
@@ -83,9 +86,13 @@ def verify(job: PreparationJob) -> Verification:
     if choice is not None:
         job = _with_provider(job, choice)
     predictor = _open(job, bundle, job.threads or job.cpus, optimized=False)
+    problems = [f"{one}{advice_for(bundle.manifest, job.providers)}" for one in predictor.replay()]
+    for kind in set(kinds_in(bundle.manifest)) - {kind_of(job.providers)}:
+        opener = session_opener(("cpu",), job.threads or job.cpus, job.strict, kind=kind)
+        problems += [f"graphs for {kind.value}: {one}" for one in load_predictor(bundle, opener, job.limits).replay()]
     return Verification(
-        samples=len(predictor.bundle.samples()),
-        problems=tuple(predictor.replay()),
+        samples=len(bundle.samples()),
+        problems=tuple(problems),
         placement={name: report.describe() for name, report in predictor.reports.items()},
     )
 
@@ -104,7 +111,8 @@ def _try(job: PreparationJob, bundle: Bundle, *, optimized: bool) -> PreparedVer
         # Waking threads would cost a tiny model more than its whole run; only slow ones are served with several.
         threads = job.cpus
     if wrong := next(predictor.replay(), None):
-        raise BundleError(f"{bundle.path}: the samples are answered differently: {wrong}")
+        remedy = advice_for(bundle.manifest, job.providers)
+        raise BundleError(f"{bundle.path}: the samples are answered differently: {wrong}{remedy}")
     return PreparedVersion(
         name=bundle.manifest.name,
         version=bundle.manifest.version,

@@ -1,6 +1,6 @@
 """Measures a translator: `lectern serve` on one core over HTTP beside PyTorch, one sentence at a time.
 
-    python tests/benchmarks/translation.py --bundle models/translate-en-de/3 --run runs/en-de
+    python tests/benchmarks/translation.py --bundle models/translate-en-de/4 --run runs/en-de
 
 README.md says how to read what is printed.
 """
@@ -37,7 +37,7 @@ MAX_DIFFERENCES = 3
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bundle", type=Path, required=True, help="the model, as models/translate-en-de/3")
+    parser.add_argument("--bundle", type=Path, required=True, help="the model, as models/translate-en-de/4")
     parser.add_argument("--run", type=Path, help="the run it was exported from: measures PyTorch too")
     parser.add_argument("--text", type=Path, help="sentences, one a line; else those that the run's data hold out")
     parser.add_argument("--split", choices=("dev", "test"), default="dev", help="which of them (dev)")
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _measure(options: argparse.Namespace) -> None:
     manifest = read_bundle(options.bundle).manifest
     if manifest.task is not Task.TRANSLATION:
-        raise BenchmarkError(f"{options.bundle}: is no translator; name one, as models/translate-en-de/3")
+        raise BenchmarkError(f"{options.bundle}: is no translator; name one, as models/translate-en-de/4")
     sentences = _sentences(options)
     serving_core, calling_core = cores()
     with ExitStack() as stack:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import onnxruntime
 
 
-def open_graph(content: bytes) -> onnxruntime.InferenceSession:
-    """Open an ONNX file's content on one CPU thread."""
+def open_graph(content: bytes | str) -> onnxruntime.InferenceSession:
+    """Open an ONNX file, by its content or path, on one CPU thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from service.bundle.manifest import ProviderKind
 from service.decoding.graph_io import ENCODER, END, STEP, GraphFunction
 from service.runtime.session import OnnxSession
 from training.seq2seq.config import PRESETS, NetworkConfig, TranslatorConfig
-from training.seq2seq.export.graph import build_graphs, graph_specs
+from training.seq2seq.export.graph import build_graphs
 from training.seq2seq.export.quantize import Weights
 from training.seq2seq.network.model import Seq2Seq
 
@@ -59,14 +60,16 @@ def random_sources(count: int, *, longest: int = 9, seed: int = 0) -> list[list[
     return [generator.integers(4, PIECES, size=generator.integers(0, longest + 1)).tolist() for _ in range(count)]
 
 
-def open_graphs(network: Seq2Seq, weights: Weights) -> tuple[GraphFunction, GraphFunction]:
-    """The encoder and the step as they are exported, on one CPU thread."""
-    specs = graph_specs(network)
+def open_graphs(
+    network: Seq2Seq, weights: Weights, kind: ProviderKind = ProviderKind.CPU
+) -> tuple[GraphFunction, GraphFunction]:
+    """The encoder and the step as they are exported for a kind of execution provider, on one CPU thread."""
+    specs, files = build_graphs(network, weights)
     with tempfile.TemporaryDirectory(prefix="lectern-") as folder:
-        for name, content in build_graphs(network, weights).items():
+        for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
+        graphs = [specs[name].variant(kind) for name in (ENCODER, STEP)]
         sessions = [
-            OnnxSession(Path(folder) / specs[name].file, specs[name], providers=["CPUExecutionProvider"])
-            for name in (ENCODER, STEP)
+            OnnxSession(Path(folder) / graph.file, graph, providers=["CPUExecutionProvider"]) for graph in graphs
         ]
     return sessions[0].run, sessions[1].run

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from service.bundle.manifest import Task
 from training.bilstm_crf.config import FAMILY as NAME
 from training.bilstm_crf.config import PRESETS, TaggerConfig
 from training.bilstm_crf.data.augmentation import with_recased
@@ -22,6 +23,7 @@ from training.bilstm_crf.multi_seed import best_run, create_series, is_series, r
 from training.bilstm_crf.segmentation import learns_segmentation
 from training.bilstm_crf.train import train
 from training.bilstm_crf.train_segmenter import train_segmenter
+from training.common.accelerator_graphs import accelerated
 from training.common.config import from_dict, merge
 from training.common.epochs import epochs_for
 from training.common.export import note_unfinished
@@ -151,6 +153,8 @@ FAMILY = Family(
     evaluate=_evaluate,
     evaluate_help="accuracy or F1 by label, confusions, commonest errors, pictures",
     export=_export,
+    convert=accelerated,
+    convert_task=Task.TOKEN_CLASSIFICATION,
     run_help="the run's directory, or that of several seeds",
     add_evaluate_options=_add_evaluate_options,
     add_export_options=_add_export_options,

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from service.bundle.write_errors import remedy
 from training.common.config import add_options
+from training.common.conversion import add_convert_command
 from training.common.errors import ProcessLostError, UserError
 from training.common.family import Family
 from training.common.finished_runs import evaluate, export
@@ -57,6 +58,8 @@ def configure(parser: argparse.ArgumentParser, family: Family[C, D]) -> None:
     family.add_export_options(exporting)
     add_force_option(exporting)
     family.add_moved_data_options(exporting)
+    if family.convert is not None:
+        add_convert_command(commands, family)
     family.add_commands(commands)
 
 

@@ -9,7 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from service.bundle.files import Bundle
+from service.bundle.manifest import Task
 from training.common.config import merge
+from training.common.conversion import Conversion
 from training.common.run import Run
 
 if TYPE_CHECKING:  # commands that need no PyTorch run where it is not installed
@@ -112,6 +115,11 @@ class Family(Generic[C, D]):
     """Evaluates a run after training and, where there is an `evaluate_help`, in the evaluate command."""
     export: Callable[[Experiment[C, D], Run, str, Namespace], str]
     """Writes the next version of the model of this name; returns a report for the terminal."""
+
+    convert: Callable[[Bundle], Conversion] | None = None
+    """Makes the graphs of a bundle anew from its weights, for the convert command; None where the family has none."""
+    convert_task: Task | None = None
+    """The task of the bundles that `convert` takes."""
 
     export_help: str = "check the ONNX graph and write the next version of a bundle"
     evaluate_help: str = ""

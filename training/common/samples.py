@@ -4,7 +4,7 @@
 good sample only if such differences cannot change its answer: `is_stable` tries that with noise on the model's outputs.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,15 @@ from pydantic import JsonValue
 
 from service.bundle.comparison import differences
 from service.bundle.files import Bundle, Sample
-from service.bundle.manifest import Comparison, Graph
+from service.bundle.manifest import Comparison, Graph, ProviderKind
 from service.limits import Limits
 from service.runtime.device_arrays import Device
 from service.runtime.providers import ProviderReport
 from service.runtime.session import MixedTensors, Session, Tensors, session_opener
+from service.runtime.variants import kinds_in
 from service.tasks import load_predictor
 from service.tasks.base import sample_results
+from training.common.errors import ExportError
 
 _IGNORE_NUMBERS = Comparison(kind="labels")
 
@@ -42,15 +44,16 @@ class SampleAnswers:
     Args:
         bundle: a draft's.
         noise: for `is_stable`; None where it is not used.
+        kind: of the execution providers whose graphs answer, which the CPU runs too.
 
     Raises:
         BundleError: the bundle does not fit its task's predictor.
     """
 
-    def __init__(self, bundle: Bundle, noise: Noise | None = None) -> None:
+    def __init__(self, bundle: Bundle, noise: Noise | None = None, kind: ProviderKind = ProviderKind.CPU) -> None:
         self._noise = noise
         self._generator: np.random.Generator | None = None
-        self._open_session = session_opener(("cpu",), 1, False)
+        self._open_session = session_opener(("cpu",), 1, False, kind=kind)
         self.predictor = load_predictor(bundle, self._open, Limits())
         """The predictor; its `sessions` run the graphs, for instance to compare them with PyTorch."""
 
@@ -98,6 +101,28 @@ class SampleAnswers:
         clean = outputs[self._noise.output]
         noise = self._generator.uniform(-self._noise.amplitude, self._noise.amplitude, clean.shape)
         return {**outputs, self._noise.output: clean + noise.astype(clean.dtype)}
+
+
+def check_answers(bundle: Bundle, samples: Sequence[Sample]) -> None:
+    """Answer samples with the graphs of every kind of execution provider.
+
+    Args:
+        bundle: a draft's.
+        samples: requests with their answers.
+
+    Raises:
+        ExportError: an answer is another, beyond the tolerance of the manifest.
+    """
+    for kind in kinds_in(bundle.manifest):
+        answers = SampleAnswers(bundle, kind=kind)
+        for index, sample in enumerate(samples):
+            results = answers.answer(sample.request, sample.route)
+            where = f"samples[{index}].results"
+            if wrong := next(differences(sample.results, results, bundle.manifest.comparison, where), None):
+                raise ExportError(
+                    f"{bundle.manifest.name}: the graphs for {kind} answer differently: {wrong}; nothing was written. "
+                    "Check the versions of onnx and onnxruntime"
+                )
 
 
 class _NoisySession:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from service.bundle.manifest import Task
 from service.output import write
 from training.common.config import merge
 from training.common.device import use_threads
@@ -32,6 +33,7 @@ from training.seq2seq.data.sources import load_data
 from training.seq2seq.distillation import open_model, read_sentences, translate_corpus
 from training.seq2seq.evaluate import Evaluation, evaluate
 from training.seq2seq.export.bundle import WEIGHTS, export, exported_bleu
+from training.seq2seq.export.conversion import converted
 from training.seq2seq.initialization import initial_config
 from training.seq2seq.train import train
 
@@ -177,6 +179,8 @@ FAMILY = Family(
     evaluate=_evaluate,
     evaluate_help="BLEU and chrF2 with their signatures, by length, with pictures",
     export=_export,
+    convert=converted,
+    convert_task=Task.TRANSLATION,
     export_help="check the ONNX graphs and write the next version of a bundle",
     add_evaluate_options=_add_evaluate_options,
     add_export_options=_add_export_options,

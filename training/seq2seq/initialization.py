@@ -72,16 +72,20 @@ def bundle_settings(init: str) -> list[tuple[str, TranslatorConfig]]:
     Raises:
         ConfigError: the bundle cannot be read or is no translator of this project.
     """
-    settings = dict(_open_bundle(init).manifest.provenance.config)
+    return _settings(_open_bundle(init), initial_name(init), where=f"--init {init}")
+
+
+def _settings(bundle: Bundle, name: str, *, where: str) -> list[tuple[str, TranslatorConfig]]:
+    settings = dict(bundle.manifest.provenance.config)
     earlier: Any = settings.pop(_EARLIER_SETTINGS, [])
-    for name in _ADDED_SETTINGS:
-        settings.pop(name, None)
-    result, name = [], initial_name(init)
+    for added in _ADDED_SETTINGS:
+        settings.pop(added, None)
+    result = []
     for values in [settings, *(earlier if isinstance(earlier, list) else [earlier])]:
         try:
-            config = from_dict(TranslatorConfig, values, where=f"{init}: the settings in its {MANIFEST}")
+            config = from_dict(TranslatorConfig, values, where=f"{where}: the settings in its {MANIFEST}")
         except TypeError as error:
-            raise ConfigError(f"--init {init}: the settings in its {MANIFEST} are not those of a translator") from error
+            raise ConfigError(f"{where}: the settings in its {MANIFEST} are not those of a translator") from error
         result.append((name, config))
         name = config.init
     return result
@@ -197,14 +201,29 @@ def _read_bundle(init: str) -> Initial:
     """The weights of a bundle, from its graphs."""
     bundle = _open_bundle(init)
     config = bundle_settings(init)[0][1]
+    network, preprocessing = _read_network(bundle, config, where=f"--init {init}")
+    return Initial(config, network.state_dict(), (preprocessing.source, preprocessing.target), None)
+
+
+def read_network(bundle: Bundle) -> Seq2Seq:
+    """The network of a translator's bundle, with the weights of its graphs.
+
+    Raises:
+        ConfigError: settings, vocabularies or graphs are not those of a translator of this project.
+    """
+    where = str(bundle.path)
+    return _read_network(bundle, _settings(bundle, bundle.manifest.name, where=where)[0][1], where=where)[0]
+
+
+def _read_network(bundle: Bundle, config: TranslatorConfig, *, where: str) -> tuple[Seq2Seq, TranslationPreprocessing]:
     try:
-        preprocessing: Any = TranslationPreprocessing.model_validate(bundle.manifest.preprocessing)
+        preprocessing = TranslationPreprocessing.model_validate(bundle.manifest.preprocessing)
         sizes = [
             Subwords.read(bundle.file(name)).size for name in (preprocessing.source_pieces, preprocessing.target_pieces)
         ]
     except ValueError as error:
-        raise ConfigError(f"--init {init}: {str(error).partition(chr(10))[0]}") from error
+        raise ConfigError(f"{where}: {str(error).partition(chr(10))[0]}") from error
     network = Seq2Seq(config, *sizes)
     graphs = bundle.manifest.graphs
     load_graph_weights(network, bundle.file(graphs[ENCODER].file), bundle.file(graphs[STEP].file))
-    return Initial(config, network.state_dict(), (preprocessing.source, preprocessing.target), None)
+    return network, preprocessing

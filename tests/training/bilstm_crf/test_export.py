@@ -73,7 +73,7 @@ def replayed(bundle: Bundle, request: dict[str, Any]) -> list[dict[str, Any]]:
     )
     transitions = np.load(bundle.file(settings.transitions)) if settings.transitions else None
     tagging = Tagging(bundle.manifest.labels or (), settings.kind, transitions)
-    session = open_graph(bundle.file("model.onnx").read_bytes())
+    session = open_graph(str(bundle.file("model.onnx")))
     texts = request.get("texts") or ([request["text"]] if "text" in request else None)
     texts_with_offsets = (
         [(text, words_by_sentence(text)) for text in texts]

@@ -10,7 +10,7 @@ from typing import Any
 import onnx
 import pytest
 import torch
-from onnx.external_data_helper import set_external_data
+from onnx.external_data_helper import ExternalDataInfo, set_external_data, uses_external_data
 
 from service.bundle.files import BundleError, read_bundle
 from service.bundle.manifest import Task
@@ -23,6 +23,7 @@ from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, ExportError
 from training.common.run import Run
 from training.common.samples import SampleAnswers
+from training.common.shared_weights import SHARED_FILE
 from training.seq2seq.config import FAMILY, PRESETS, TranslatorConfig
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.sources import ATTRIBUTIONS
@@ -86,7 +87,7 @@ def test_a_bundle_is_whole_and_its_samples_replay(
     assert set(manifest.graphs) == {"encoder", "step"}
     settings = TranslationPreprocessing.model_validate(manifest.preprocessing)
     assert (settings.source, settings.target, settings.beam_size) == ("en", "de", 5)
-    assert ("embeddings.bin" in manifest.files) == joint
+    assert SHARED_FILE in manifest.files
     assert {"pieces.model"} <= set(manifest.files) if joint else {"source.model", "target.model"} <= set(manifest.files)
     assert Profile.read(bundle.file(settings.profile).read_bytes()).language == "en"
     samples = json.loads(bundle.file("samples.json").read_bytes())["samples"]
@@ -247,15 +248,12 @@ def test_the_shared_file_is_verified_and_links_to_the_outside_are_refused(
 ) -> None:
     path = tmp_path / "made" / "1"
     shutil.copytree(first.bundle.path, path)
-    if not trained[1].subwords.joint:
-        assert not (path / "embeddings.bin").exists()
-        return
-    shared, content = path / "embeddings.bin", (path / "embeddings.bin").read_bytes()
+    shared, content = path / SHARED_FILE, (path / SHARED_FILE).read_bytes()
     shared.write_bytes(content[:-1] + b"\0")
-    with pytest.raises(BundleError, match=r"embeddings\.bin: sha256 is"):
+    with pytest.raises(BundleError, match=r"weights\.bin: sha256 is"):
         read_bundle(path)
     shared.unlink()
-    with pytest.raises(BundleError, match=r"embeddings\.bin: is missing"):
+    with pytest.raises(BundleError, match=r"weights\.bin: is missing"):
         read_bundle(path)
     shared.write_bytes(content)
     outside = tmp_path / "outside.bin"
@@ -264,9 +262,10 @@ def test_the_shared_file_is_verified_and_links_to_the_outside_are_refused(
     for location in ("../../outside.bin", str(outside)):
         model = onnx.load(str(path / "step.onnx"), load_external_data=False)
         for constant in model.graph.initializer:
-            if constant.name == "embeddings":
-                constant.raw_data = content
-                set_external_data(constant, location, offset=0, length=len(content))
+            if uses_external_data(constant):
+                where = ExternalDataInfo(constant)
+                constant.raw_data = b"\0" * where.length
+                set_external_data(constant, location, offset=where.offset, length=where.length)
                 constant.ClearField("raw_data")
         (path / "step.onnx").write_bytes(model.SerializeToString())
         with pytest.raises(BundleError, match="onnxruntime cannot load it"):

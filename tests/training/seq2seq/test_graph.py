@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
-from onnx.external_data_helper import uses_external_data
+from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
+from service.bundle.manifest import ProviderKind
 from service.decoding import SearchSettings
 from service.decoding import search as decode
 from service.decoding.graph_io import (
@@ -17,6 +18,7 @@ from service.decoding.graph_io import (
     LENGTHS,
     LOG_PROBS,
     MEMORY,
+    NEXT_STATE,
     SOURCE,
     STATE,
     STEP,
@@ -26,10 +28,11 @@ from service.decoding.graph_io import (
 )
 from tests.support.reference_search import reference_search
 from tests.support.translator_networks import KINDS, PIECES, build_network, open_graphs, random_sources
+from training.common.shared_weights import SHARED_FILE
 from training.seq2seq.config import TATOEBA as DATA
 from training.seq2seq.config import TranslatorConfig
-from training.seq2seq.export.graph import FILES, build_graphs, graph_specs
-from training.seq2seq.export.quantize import SHARED_FILE, Weights
+from training.seq2seq.export.graph import FILES, build_graphs
+from training.seq2seq.export.quantize import Weights
 from training.seq2seq.network.model import Seq2Seq
 from training.seq2seq.search import network_functions
 
@@ -146,40 +149,75 @@ def test_attention_is_0_beyond_the_length() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_manifest_describes_the_graphs(kind: str) -> None:
     network = build_network(kind)
-    files = build_graphs(network, "int8")
-    for name, spec in graph_specs(network).items():
-        graph = onnx.load_from_string(files[spec.file]).graph
-        assert spec.file == FILES[name]
+    specs, files = build_graphs(network, "int8")
+    assert set(specs) == set(FILES)
+    for file, spec in [(file, one) for one in specs.values() for file in one.files]:
+        graph = onnx.load_from_string(files[file]).graph
         for tensors, values in ((spec.inputs, graph.input), (spec.outputs, graph.output)):
             shapes = [tuple(size.dim_value or -1 for size in value.type.tensor_type.shape.dim) for value in values]
             assert [tensor.name for tensor in tensors] == [value.name for value in values]
             assert [tensor.shape for tensor in tensors] == shapes
     attends = kind not in ("sutskever", "gru")
-    inputs = {tensor.name for tensor in graph_specs(network)[STEP].inputs}
+    inputs = {tensor.name for tensor in specs[STEP].inputs}
     assert inputs == {TOKENS, STATE, K} | ({KEYS, MEMORY, LENGTHS} if attends else set())
-    assert graph_specs(network)[ENCODER].inputs[0].name == SOURCE
+    assert specs[ENCODER].inputs[0].name == SOURCE
 
 
-@pytest.mark.parametrize(("kind", "shared"), [("default", True), ("backward", False), ("gru", False)])
-def test_embeddings_of_both_sides_are_stored_once(kind: str, shared: bool) -> None:
-    network = build_network(kind)
-    files = build_graphs(network, "fp32")
-    assert set(files) == {*FILES.values()} | ({SHARED_FILE} if shared else set())
-    outside = [
-        constant.name
-        for name in FILES.values()
-        for constant in onnx.load_from_string(files[name]).graph.initializer
-        if uses_external_data(constant)
-    ]
-    assert outside == (["embeddings"] * 2 if shared else [])
-    if shared:
-        assert len(files[SHARED_FILE]) == network.source_embedding.weight.numel() * 4
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_weights_that_graphs_have_in_common_are_stored_once(weights: Weights) -> None:
+    network = build_network("default")
+    specs, files = build_graphs(network, weights)
+    assert set(files) == {file for spec in specs.values() for file in spec.files} | {SHARED_FILE}
+    models = {name: onnx.load_from_string(content) for name, content in files.items() if name.endswith(".onnx")}
+    inside = [c.raw_data for model in models.values() for c in model.graph.initializer if len(c.raw_data) >= 1024]
+    assert len(set(inside)) == len(inside)
+    for name in specs:
+        (embeddings,) = [c for c in models[FILES[name]].graph.initializer if c.name == "embeddings"]
+        assert embeddings.raw_data or ExternalDataInfo(embeddings).location == SHARED_FILE
+
+
+def test_sides_with_embeddings_of_their_own_share_none() -> None:
+    _, files = build_graphs(build_network("backward"), "fp32")
+    step = onnx.load_from_string(files[FILES[STEP]])
+    assert not any(uses_external_data(constant) for constant in step.graph.initializer)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_graphs_for_accelerators_are_standard_onnx_without_lengths_of_layers(kind: str) -> None:
+    specs, files = build_graphs(build_network(kind), "int8")
+    for spec in specs.values():
+        model = onnx.load_from_string(files[spec.variants[ProviderKind.ACCELERATOR].file])
+        assert [opset.domain for opset in model.opset_import] == [""]
+        assert not any(len(node.input) > 4 for node in model.graph.node if node.op_type in ("LSTM", "GRU"))
+    assert any(opset.domain for opset in onnx.load_from_string(files[specs[STEP].file]).opset_import)
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_graphs_for_accelerators_compute_the_same(kind: str, weights: Weights) -> None:
+    network = build_network(kind, spread=0.3)
+    feeds = encoder_feeds(random_sources(6))
+    results = []
+    for provider in ProviderKind:
+        encode, step = open_graphs(network, weights, provider)
+        encoded = dict(encode(feeds))
+        results.append((encoded, step(step_feeds(encoded, feeds[LENGTHS]))))
+    tolerance = 0.2 if weights == "int8" else 1e-5
+    for ours, theirs in zip(*results, strict=True):
+        assert ours.keys() == theirs.keys()
+        for name in {STATE, NEXT_STATE} & ours.keys():
+            np.testing.assert_allclose(ours[name], theirs[name], atol=tolerance)
+    for row, length in enumerate(feeds[LENGTHS]):
+        for name in {MEMORY, KEYS} & results[0][0].keys():
+            np.testing.assert_allclose(
+                results[0][0][name][row, :length], results[1][0][name][row, :length], atol=tolerance
+            )
 
 
 def test_int8_is_a_quarter() -> None:
     small = build_network("default").config
     config = TranslatorConfig(data=DATA, network=replace(small, embedding=64, encoder_hidden=48, hidden=64))
     network = Seq2Seq(config, 500, 500)
-    sizes = {weights: sum(map(len, build_graphs(network, weights).values())) for weights in WEIGHTS}
+    sizes = {weights: sum(map(len, build_graphs(network, weights)[1].values())) for weights in WEIGHTS}
     assert sizes["int8"] < 0.33 * sizes["fp32"]
     assert sizes["fp16"] < 0.55 * sizes["fp32"]

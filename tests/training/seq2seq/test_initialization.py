@@ -53,12 +53,12 @@ def constants(content: bytes, folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_weights_of_graphs_come_back(kind: str, weights: Weights, tmp_path: Path) -> None:
     network = build_network(kind, spread=0.3)
-    files = build_graphs(network, weights)
+    _, files = build_graphs(network, weights)
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     again = build_network(kind, seed=5)
     load_graph_weights(again, *(tmp_path / name for name in FILES.values()))
-    exported = build_graphs(again, weights)
+    _, exported = build_graphs(again, weights)
     assert exported.keys() == files.keys()
     for name in FILES.values():
         before, after = (constants(content[name], tmp_path) for content in (files, exported))

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 
 from service.bundle.files import Bundle, draft_bundle
-from service.bundle.manifest import Comparison, Manifest, Metric, Task
+from service.bundle.manifest import Comparison, Graph, Manifest, Metric, ProviderKind, Task
 from service.tasks.token_classification.features import (
     Kind,
     TokenClassificationPreprocessing,
@@ -31,10 +32,11 @@ from training.bilstm_crf.data.licensing import (
 )
 from training.bilstm_crf.evaluate import evaluate
 from training.bilstm_crf.export.card import model_card
-from training.bilstm_crf.export.graph import GRAPH_FILE, Weights, build_graph, graph_spec
+from training.bilstm_crf.export.graph import Weights, build_graph, graph_spec
 from training.bilstm_crf.export.parity import Parity, check_parity
 from training.bilstm_crf.export.samples import NOISE, dev_texts, make_samples
 from training.bilstm_crf.export.segmenter import (
+    build_segmenter_graph,
     check_segmenter_parity,
     segmenter_files,
     segmenter_preprocessing,
@@ -42,9 +44,10 @@ from training.bilstm_crf.export.segmenter import (
 )
 from training.bilstm_crf.segmentation import TrainedSegmenter, load_segmenter
 from training.bilstm_crf.tagger import Tagger, load_tagger
+from training.common.accelerator_graphs import with_variants
 from training.common.export import provenance
 from training.common.run import Run
-from training.common.samples import SampleAnswers
+from training.common.samples import SampleAnswers, check_answers
 
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 WORDS_FILE, CHARACTERS_FILE, TRANSITIONS_FILE = "vocabulary.txt", "characters.txt", "transitions.npy"
@@ -118,12 +121,13 @@ def export(
     check_redistributable(data, auxiliary)
     tagger, segmenter = load_tagger(run), load_segmenter(run, config, data)
     evaluations = _evaluations(run, config, data, tagger.epoch)
+    graphs, graph_files = _graphs(tagger, segmenter, weights)
     manifest = Manifest(
         name=name,
         version=1,
         task=Task.TOKEN_CLASSIFICATION,
         description=description or _description(tagger, data),
-        graphs={MODEL: graph_spec(len(tagger.labels)), **({SEGMENTER: segmenter_spec()} if segmenter else {})},
+        graphs=graphs,
         labels=tagger.labels,
         preprocessing=_preprocessing(config, tagger, segmenter).as_manifest(),
         metrics=_metrics(evaluations, config, data),
@@ -137,21 +141,36 @@ def export(
         ),
         comparison=Comparison(kind="scores", tolerance=_TOLERANCE),
     )
-    files = _files(tagger, weights) | (segmenter_files(segmenter) if segmenter else {})
+    files = graph_files | _files(tagger) | (segmenter_files(segmenter) if segmenter else {})
     with draft_bundle(repository, manifest, files) as draft:
         answers = SampleAnswers(draft.bundle, NOISE)
         parity = check_parity(tagger, answers.predictor, data, weights)
+        accelerator = SampleAnswers(draft.bundle, kind=ProviderKind.ACCELERATOR).predictor
+        check_parity(tagger, accelerator, data, weights)
         if segmenter is not None:
-            check_segmenter_parity(segmenter, answers.predictor, data)
+            for predictor in (answers.predictor, accelerator):
+                check_segmenter_parity(segmenter, predictor, data)
         samples = make_samples(answers, sample_texts or (dev_texts(data) if segmenter else ()))
+        check_answers(draft.bundle, samples)
         bundle = draft.publish(samples, model_card(manifest, config, data, tagger, parity, samples))
     return Exported(bundle=bundle, weights=weights, kind=tagger.kind, parity=parity)
 
 
-def _files(tagger: Tagger, weights: Weights) -> dict[str, bytes]:
-    """The graph, the vocabulary and the transitions."""
+def _graphs(
+    tagger: Tagger, segmenter: TrainedSegmenter | None, weights: Weights
+) -> tuple[dict[str, Graph], dict[str, bytes]]:
+    """The graphs with their variants for accelerators: descriptions by name, and files."""
+    specs = {MODEL: graph_spec(len(tagger.labels))}
+    models = {MODEL: build_graph(tagger.network, weights)}
+    if segmenter is not None:
+        specs[SEGMENTER] = segmenter_spec()
+        models[SEGMENTER] = build_segmenter_graph(segmenter.network)
+    return with_variants(specs, {name: onnx.load_from_string(model) for name, model in models.items()})
+
+
+def _files(tagger: Tagger) -> dict[str, bytes]:
+    """The vocabulary and the transitions."""
     files = {
-        GRAPH_FILE: build_graph(tagger.network, weights),
         WORDS_FILE: serialize_words(tagger.lexicon.words),
         CHARACTERS_FILE: serialize_characters(tagger.lexicon.characters),
     }

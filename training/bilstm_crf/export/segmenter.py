@@ -49,15 +49,12 @@ def segmenter_preprocessing(segmenter: TrainedSegmenter) -> SegmentationPreproce
 
 
 def segmenter_files(segmenter: TrainedSegmenter) -> dict[str, bytes]:
-    """The graph and the contractions. Its weights are few and stay float32."""
-    files = {GRAPH_FILE: build_segmenter_graph(segmenter.network)}
-    if segmenter.contractions:
-        files[CONTRACTIONS_FILE] = serialize_contractions(segmenter.contractions)
-    return files
+    """The contractions."""
+    return {CONTRACTIONS_FILE: serialize_contractions(segmenter.contractions)} if segmenter.contractions else {}
 
 
 def build_segmenter_graph(network: SegmenterNetwork) -> bytes:
-    """The ONNX file, weights inside."""
+    """The ONNX file, weights inside; they are few and stay float32."""
     builder = GraphBuilder("fp32")
     transposed = builder.add("Transpose", CHARACTERS, out="characters_TB", perm=[1, 0])
     embedded = builder.add(

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from service.bundle.files import Bundle, draft_bundle
-from service.bundle.manifest import Comparison, Manifest, Metric, Task
+from service.bundle.manifest import Comparison, Manifest, Metric, ProviderKind, Task
 from service.tasks.translation import TranslationPredictor
 from service.tasks.translation.text import TranslationPreprocessing
 from training.common.export import provenance
 from training.common.run import Run
-from training.common.samples import SampleAnswers
+from training.common.samples import SampleAnswers, check_answers
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.language_profile import language_profile
@@ -24,7 +24,7 @@ from training.seq2seq.data.truecasing import learn_truecaser
 from training.seq2seq.evaluate import evaluate
 from training.seq2seq.export.card import model_card
 from training.seq2seq.export.everyday import everyday_metrics
-from training.seq2seq.export.graph import build_graphs, graph_specs
+from training.seq2seq.export.graph import build_graphs
 from training.seq2seq.export.parity import Parity, check_parity
 from training.seq2seq.export.quantize import Weights
 from training.seq2seq.export.sample_requests import NOISE, sample_requests
@@ -46,6 +46,8 @@ class Exported:
     bundle: Bundle
     weights: Weights
     parity: Parity
+    accelerator_parity: Parity
+    """Of the graphs for other execution providers than the CPU's, as the CPU runs them."""
 
     def report(self) -> str:
         """The summary for the terminal."""
@@ -59,6 +61,8 @@ class Exported:
             f"{parity.mean_difference:.1e} on average, at most {parity.max_difference:.1e}; "
             f"scores alone and in a batch differ by up to {parity.batch_difference:.1e}\n"
             f"{parity.sentences_per_second:,.0f} sentences/s through the graphs alone, one thread\n"
+            f"the graphs for other execution providers: BLEU {self.accelerator_parity.graph_bleu:.2f}, "
+            f"{self.accelerator_parity.changed_translations:,} translations differ from PyTorch's\n"
             f"wrote {self.bundle.path}: {sum(sizes.values()) / 1e6:.2f} MB ({files})"
         )
 
@@ -126,12 +130,13 @@ def _export(
     evaluations = _evaluations(run, config, data, translator.epoch)
     preprocessing = _preprocessing(translator, data, evaluations["dev"])
     sentences = [pair.source for pair in data.splits["train"]]
+    graphs, graph_files = build_graphs(translator.network, weights)
     manifest = Manifest(
         name=name,
         version=1,
         task=Task.TRANSLATION,
         description=description or f"LSTM translator from {data.source} to {data.target}, trained on {data.name}",
-        graphs=graph_specs(translator.network),
+        graphs=graphs,
         preprocessing=preprocessing.model_dump(),
         metrics=_metrics(evaluations, data),
         provenance=provenance(
@@ -145,7 +150,7 @@ def _export(
         comparison=Comparison(kind="text", tolerance=_TOLERANCE),
     )
     files: dict[str, bytes | Path] = {
-        **build_graphs(translator.network, weights),
+        **graph_files,
         preprocessing.source_pieces: translator.source.model,
         preprocessing.target_pieces: translator.target.model,
         PROFILE_FILE: language_profile(data.source, sentences).write(),
@@ -157,12 +162,16 @@ def _export(
         answers = SampleAnswers(draft.bundle, NOISE)
         assert isinstance(answers.predictor, TranslationPredictor)
         parity = check_parity(translator, answers.predictor, data, weights)
+        accelerator = SampleAnswers(draft.bundle, kind=ProviderKind.ACCELERATOR).predictor
+        assert isinstance(accelerator, TranslationPredictor)
+        accelerator_parity = check_parity(translator, accelerator, data, weights)
         manifest = manifest.model_copy(update={"metrics": manifest.metrics + everyday_metrics(answers.predictor)})
         requests = sample_requests(answers, [pair.source for pair in data.splits["dev"]])
         samples = [answers.sample(request) for request in requests]
+        check_answers(draft.bundle, samples)
         card = model_card(manifest, config, data, translator, parity, samples)
         bundle = draft.publish(samples, card, manifest=manifest)
-    return Exported(bundle=bundle, weights=weights, parity=parity)
+    return Exported(bundle=bundle, weights=weights, parity=parity, accelerator_parity=accelerator_parity)
 
 
 @contextmanager

@@ -16,9 +16,7 @@ def add_encoder(graph: QuantizedGraph, network: Seq2Seq) -> None:
     """Add the nodes from source and lengths to memory, keys and state."""
     encoder, attention = network.encoder, network.decoder.attention
     shared = network.source_embedding is network.target_embedding
-    table = graph.add_weights(
-        "embeddings" if shared else "source_table", network.source_embedding.weight, shared=shared
-    )
+    table = graph.add_weights("embeddings" if shared else "source_table", network.source_embedding.weight)
     transposed = graph.add("Transpose", SOURCE, out="source_SN", perm=[1, 0])
     outputs = graph.rows(table, transposed, out="layer_0")
     last_states = ""

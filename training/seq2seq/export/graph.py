@@ -5,9 +5,9 @@ Inputs and outputs are described in `service.decoding.graph_io`, shapes in `trai
 
 from dataclasses import dataclass
 
-from onnx import TensorProto, ValueInfoProto, helper
+from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
-from service.bundle.manifest import Datatype, Graph, TensorSpec
+from service.bundle.manifest import Datatype, Graph, ProviderKind, TensorSpec
 from service.decoding.graph_io import (
     ATTENTION,
     CANDIDATES,
@@ -23,12 +23,16 @@ from service.decoding.graph_io import (
     TOKENS,
     K,
 )
+from training.common.accelerator_graphs import with_variants
 from training.seq2seq.export.encoder_graph import add_encoder
 from training.seq2seq.export.quantize import QuantizedGraph, Weights
 from training.seq2seq.export.step_graph import add_step
 from training.seq2seq.network.model import Seq2Seq
 
 FILES = {ENCODER: "encoder.onnx", STEP: "step.onnx"}
+
+_FALLBACK_OPERATORS = {STEP: ("Concat", "Min", "Range", "Shape", "Squeeze")}
+"""Arithmetic on shapes and on k, which onnxruntime by itself leaves to the CPU: a GPU would only return the result."""
 
 _DATATYPES = {
     Datatype.INT32: TensorProto.INT32,
@@ -53,27 +57,31 @@ class _Tensor:
         return helper.make_tensor_value_info(self.name, _DATATYPES[self.datatype], list(self.axes))
 
 
-def graph_specs(network: Seq2Seq) -> dict[str, Graph]:
-    """Inputs and outputs of both graphs, for the manifest."""
-    return {
-        name: Graph(
-            file=FILES[name],
-            inputs=tuple(tensor.spec() for tensor in inputs),
-            outputs=tuple(tensor.spec() for tensor in outputs),
-        )
-        for name, (inputs, outputs) in _tensors(network).items()
-    }
+def build_graphs(network: Seq2Seq, weights: Weights) -> tuple[dict[str, Graph], dict[str, bytes]]:
+    """Both graphs for CPUs, and their variants for other execution providers.
+
+    Returns:
+        Their descriptions for the manifest, and the content of their files by file name.
+    """
+    specs = {name: _spec(name, inputs, outputs) for name, (inputs, outputs) in _tensors(network).items()}
+    for_cpus, for_others = (
+        {name: _model(name, network, QuantizedGraph(weights, kind)) for name in specs} for kind in ProviderKind
+    )
+    return with_variants(specs, for_cpus, for_others, _FALLBACK_OPERATORS)
 
 
-def build_graphs(network: Seq2Seq, weights: Weights) -> dict[str, bytes]:
-    """Both ONNX files, and the file that they share if there is one, by file name."""
-    files = {}
-    for name, (inputs, outputs) in _tensors(network).items():
-        graph = QuantizedGraph(weights)
-        (add_encoder if name == ENCODER else add_step)(graph, network)
-        files[FILES[name]] = graph.model(name, [one.info() for one in inputs], [one.info() for one in outputs])
-        files |= graph.shared_file()
-    return files
+def _spec(name: str, inputs: list[_Tensor], outputs: list[_Tensor]) -> Graph:
+    return Graph(
+        file=FILES[name],
+        inputs=tuple(tensor.spec() for tensor in inputs),
+        outputs=tuple(tensor.spec() for tensor in outputs),
+    )
+
+
+def _model(name: str, network: Seq2Seq, graph: QuantizedGraph) -> ModelProto:
+    (add_encoder if name == ENCODER else add_step)(graph, network)
+    inputs, outputs = _tensors(network)[name]
+    return graph.proto(name, [one.info() for one in inputs], [one.info() for one in outputs])
 
 
 def _tensors(network: Seq2Seq) -> dict[str, tuple[list[_Tensor], list[_Tensor]]]:

@@ -1,24 +1,26 @@
 """Quantized matrix products for a translator's graphs.
 
-int8 products are computed in integers, with a scale for each row of activations and for each column of weights. A row's
-integers do not depend on the other rows, so a result does not depend on the batch. (With one scale for the whole batch,
-like in onnxruntime's dynamic quantization, it would.)
+On CPUs int8 products are computed in integers, with a scale for each row of activations and for each column of
+weights. A row's integers do not depend on the other rows, so a result does not depend on the batch. (With one scale for
+the whole batch, like in onnxruntime's dynamic quantization, it would.) That takes an operator of onnxruntime that only
+its CPU provider has. Graphs for other providers consist of standard ONNX: the same integers, multiplied by their scales
+(`DequantizeLinear`), which those providers do within the product or once.
 """
 
 from typing import Literal
 
 import numpy as np
-from onnx import ModelProto, TensorProto, ValueInfoProto, helper
-from onnx.external_data_helper import set_external_data
+from onnx import helper
 from torch import Tensor, nn
 
+from service.bundle.manifest import ProviderKind
 from training.common.graph_builder import GraphBuilder
 
 Weights = Literal["int8", "int8-stored", "fp16", "fp32"]
 """int8: stored and, in the step, multiplied in 8 bits; int8-stored and fp16: stored that way, computed in float32."""
 
-SHARED_FILE = "embeddings.bin"
-"""The embeddings, a quarter of all weights, if source and target share them: both graphs read this file."""
+CPU_OPERATOR = "MatMulIntegerToFloat"
+"""The operator of integer products, which no execution provider has but the CPU's."""
 
 _CONTRIB = "com.microsoft"  # onnxruntime's own operators
 _MAX_ACTIVATION = 63
@@ -26,17 +28,17 @@ _MAX_ACTIVATION = 63
 
 
 class QuantizedGraph(GraphBuilder):
-    """A graph builder with integer matrix products and a constant that two graphs can share.
+    """A graph builder with integer matrix products.
 
     Args:
         weights: how weights are stored and multiplied.
+        kind: the execution providers that the graph is for.
     """
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, kind: ProviderKind = ProviderKind.CPU) -> None:
         super().__init__(weights)
-        self.domains = (_CONTRIB,) if weights == "int8" else ()
-        self.shared = ""
-        """Name of the constant that is in `SHARED_FILE`; empty for none."""
+        self._kind = kind
+        self.domains = (_CONTRIB,) if weights == "int8" and kind is ProviderKind.CPU else ()
         self._quantized: dict[str, str] = {}
 
     def split(self, values: str, sizes: list[int], out: str) -> list[str]:
@@ -53,12 +55,6 @@ class QuantizedGraph(GraphBuilder):
         name = f"{typed.dtype}_{typed}"
         self.constants[name] = np.array(typed)
         return name
-
-    def add_weights(self, name: str, values: Tensor, *, shared: bool = False) -> tuple[str, str | None]:
-        """Store a table or a matrix; one of them may be shared with another graph."""
-        if shared:
-            self.shared = name
-        return super().add_weights(name, values)
 
     def product(
         self, values: str, matrix: tuple[str, str | None], bias: Tensor | None, *, bounded: bool, out: str
@@ -80,6 +76,8 @@ class QuantizedGraph(GraphBuilder):
             linear = self.add("MatMul", values, transposed, out=f"{out}_linear" if biases else out)
             return self.add("Add", linear, *biases, out=out) if biases else linear
         assert scales is not None
+        if self._kind is not ProviderKind.CPU:
+            return self._float_product(values, name, scales, *biases, out=out)
         transposed = self.add("Transpose", name, out=f"{out}_transposed", perm=[1, 0])
         column_scales = self.add("Reshape", scales, self.sizes(-1), out=f"{out}_column_scales")
         if bounded:
@@ -90,9 +88,17 @@ class QuantizedGraph(GraphBuilder):
         linear = self.add("Mul", unscaled, row_scales, out=f"{out}_linear" if biases else out)
         return self.add("Add", linear, *biases, out=out) if biases else linear
 
+    def _float_product(self, values: str, matrix: str, scales: str, *bias: str, out: str) -> str:
+        by_row = f"{scales}_by_row"
+        self.constants[by_row] = self.constants[scales].reshape(-1)
+        dequantized = f"{matrix}_dequantized"
+        if not any(dequantized in node.output for node in self.nodes):
+            self.add("DequantizeLinear", matrix, by_row, out=dequantized, axis=0)
+        return self.add("Gemm", values, dequantized, *bias, out=out, transB=1)
+
     def _integer_product(self, values: str, matrix: str, scale: str, column_scales: str, *bias: str, out: str) -> str:
         inputs = [values, matrix, scale, column_scales, self._zero_point(), *(["", *bias] if bias else [])]
-        return self.add("MatMulIntegerToFloat", *inputs, out=out, domain=_CONTRIB)
+        return self.add(CPU_OPERATOR, *inputs, out=out, domain=_CONTRIB)
 
     def _quantize(self, values: str) -> tuple[str, str]:
         """Values between -1 and 1 as uint8 around the zero point, and their scale."""
@@ -121,21 +127,3 @@ class QuantizedGraph(GraphBuilder):
         assert isinstance(layer, nn.LayerNorm)
         scale, shift = self.add_constant(f"{out}_scale", layer.weight), self.add_constant(f"{out}_shift", layer.bias)
         return self.add("LayerNormalization", values, scale, shift, out=out, axis=-1, epsilon=layer.eps)
-
-    def shared_file(self) -> dict[str, bytes]:
-        """The content of `SHARED_FILE` by its name; empty if nothing is shared."""
-        return {SHARED_FILE: self.constants[self.shared].tobytes()} if self.shared else {}
-
-    def proto(self, name: str, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]) -> ModelProto:
-        """The ONNX model, with all weights inside but the shared ones."""
-        model = super().proto(name, inputs, outputs)
-        for constant in model.graph.initializer:
-            if constant.name == self.shared:
-                _make_external(constant)
-        return model
-
-
-def _make_external(constant: TensorProto) -> None:
-    """Replace the data of a constant by a reference to `SHARED_FILE`."""
-    set_external_data(constant, SHARED_FILE, offset=0, length=len(constant.raw_data))
-    constant.ClearField("raw_data")

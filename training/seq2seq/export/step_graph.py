@@ -29,9 +29,7 @@ def add_step(graph: QuantizedGraph, network: Seq2Seq) -> None:
     graph.add("Shape", TOKENS, out="rows_NW")
     tokens = graph.add("Reshape", TOKENS, graph.sizes(-1), out="tokens_R")
     shared = network.source_embedding is network.target_embedding
-    target = graph.add_weights(
-        "embeddings" if shared else "target_table", network.target_embedding.weight, shared=shared
-    )
+    target = graph.add_weights("embeddings" if shared else "target_table", network.target_embedding.weight)
     tied = network.output.weight is network.target_embedding.weight
     output = target if tied else graph.add_weights("output_table", network.output.weight)
     inputs = [graph.rows(target, tokens, out="embedded")]

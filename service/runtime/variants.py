@@ -1,0 +1,43 @@
+"""Which file of a graph a session opens: the one for the kind of execution provider that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.bundle.manifest import Manifest, ProviderKind
+from service.runtime.provider_options import CPU
+from service.runtime.providers import resolve
+
+
+def kind_of(providers: Sequence[str]) -> ProviderKind:
+    """The kind of the provider that runs: the first of those named that is compiled into onnxruntime.
+
+    Raises:
+        ConfigurationError: as `resolve`.
+    """
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    usable = [name for name in resolve(providers) if name in available]
+    return ProviderKind.CPU if usable[:1] in ([], [CPU]) else ProviderKind.ACCELERATOR
+
+
+def kinds_in(manifest: Manifest) -> tuple[ProviderKind, ...]:
+    """The kinds of providers that a bundle has files for."""
+    variants = {kind for graph in manifest.graphs.values() for kind in graph.variants}
+    return ProviderKind.CPU, *sorted(variants)
+
+
+CONVERT = "lectern-train FAMILY convert BUNDLE"
+"""The command that adds the variants that a bundle lacks."""
+
+
+def advice_for(manifest: Manifest, providers: Sequence[str]) -> str:
+    """What to do about a bundle that fails with these providers; empty where its graphs are for them."""
+    kind = kind_of(providers)
+    if kind in kinds_in(manifest):
+        return ""
+    return (
+        f"; it has no graphs for the execution providers {', '.join(providers)}, which may compute those for CPUs "
+        f"otherwise: convert it ({CONVERT}), or set LECTERN_PROVIDERS=cpu"
+    )

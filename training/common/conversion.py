@@ -1,0 +1,116 @@
+"""`lectern-train <family> convert BUNDLE`: the next version of a bundle with the graphs that this release would write.
+
+The weights stay as they are, so no run and no data are needed. What a family does is `Family.convert`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import onnx
+from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+from service.bundle.files import MANIFEST, MODEL_CARD, SAMPLES, Bundle, BundleError, draft_bundle, read_bundle, versions
+from service.bundle.manifest import Graph
+from service.output import write
+from training.common.errors import ConfigError
+from training.common.samples import check_answers
+
+if TYPE_CHECKING:
+    from training.common.family import Family
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """The graphs that take the place of those of a bundle."""
+
+    graphs: Mapping[str, Graph]
+    """All of the bundle's graphs, by name."""
+    files: Mapping[str, bytes]
+    """Their ONNX files, and files of weights that these share, by name."""
+    note: str
+    """What the model card says of it, in a sentence."""
+
+
+def add_convert_command(commands: Any, family: Family[Any, Any]) -> None:
+    """Add the command `convert` of a family that can convert."""
+    parser = commands.add_parser(
+        "convert", help="write the next version of a bundle, with graphs for other execution providers than the CPU's"
+    )
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the version of a model, as models/NAME/3")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR",
+        help="the model repository that gets the next version (default: the one that holds BUNDLE)",
+    )  # fmt: skip
+    parser.set_defaults(command_function=lambda options: convert(family, options))
+
+
+def convert(family: Family[Any, Any], options: argparse.Namespace) -> int:
+    """Write the converted bundle as the next version of its model.
+
+    Raises:
+        ConfigError: BUNDLE is no bundle of the family, or has nothing to convert.
+        ExportError: the converted bundle answers the samples otherwise; nothing is written.
+        OSError: the bundle cannot be written; nothing of it is left.
+    """
+    assert family.convert is not None
+    bundle = open_version(options.bundle)
+    if bundle.manifest.task is not family.convert_task:
+        raise ConfigError(
+            f"{bundle.path}: is of the task {bundle.manifest.task}; lectern-train {family.name} converts bundles of "
+            f"the task {family.convert_task}"
+        )
+    converted = write_converted(bundle, family.convert(bundle), options.out or bundle.path.parents[1])
+    sizes = [sum(path.stat().st_size for path in one.path.iterdir()) for one in (bundle, converted)]
+    write(f"wrote {converted.path}: {sizes[1] / 1e6:.2f} MB, {bundle.path} has {sizes[0] / 1e6:.2f} MB")
+    return 0
+
+
+def open_version(path: Path) -> Bundle:
+    """The verified bundle in a folder.
+
+    Raises:
+        ConfigError: it is none, or a model's folder, whose versions the text names.
+    """
+    path = path.resolve()
+    numbers = versions(path) if path.is_dir() else []
+    if numbers and not (path / MANIFEST).exists():
+        raise ConfigError(f"{path}: is a model; name one of its versions: {', '.join(map(str, numbers))}")
+    try:
+        return read_bundle(path)
+    except BundleError as error:
+        raise ConfigError(str(error)) from error
+
+
+def write_converted(bundle: Bundle, conversion: Conversion, repository: Path) -> Bundle:
+    """Write a bundle with other graphs as the next version of its model.
+
+    Raises:
+        ExportError: it answers the samples otherwise, for some kind of execution provider; nothing is written.
+    """
+    manifest = bundle.manifest.model_copy(update={"graphs": dict(conversion.graphs)})
+    replaced = _graph_files(bundle) | {SAMPLES, MODEL_CARD}
+    kept: dict[str, bytes | Path] = {name: bundle.file(name) for name in manifest.files if name not in replaced}
+    with draft_bundle(repository, manifest, kept | dict(conversion.files)) as draft:
+        check_answers(draft.bundle, bundle.samples())
+        name = bundle.manifest.name
+        card = (
+            f"{bundle.model_card().rstrip()}\n\n## Conversion\n\nConverted from version {bundle.manifest.version} of "
+            f"{name}, whose weights it has: {conversion.note}\n"
+        )
+        return draft.publish(bundle.samples(), card, after=bundle.manifest.version)
+
+
+def _graph_files(bundle: Bundle) -> set[str]:
+    """The ONNX files of a bundle, and the files of weights that they refer to."""
+    files = {file for graph in bundle.manifest.graphs.values() for file in graph.files}
+    for file in tuple(files):
+        model = onnx.load(bundle.file(file), load_external_data=False)
+        files |= {
+            ExternalDataInfo(constant).location for constant in model.graph.initializer if uses_external_data(constant)
+        }
+    return files

@@ -1,5 +1,5 @@
-# Lectern's server. `docker build .` makes the CPU image, `docker build --target gpu .` the one for NVIDIA GPUs.
-# Neither holds PyTorch, a compiler, pip's cache or the training code.
+# Lectern's server. `docker build .` makes the CPU image, `docker build --target gpu .` the one for NVIDIA GPUs and
+# `docker build --target openvino .` the one for OpenVINO (x86-64: Intel's GPUs and NPUs, and CPUs). None holds PyTorch, a compiler, pip's cache or the training code.
 
 ARG PYTHON_IMAGE=python:3.13-slim-trixie
 
@@ -31,6 +31,13 @@ COPY service service
 RUN pip --python /opt/lectern/bin/python install --no-deps --force-reinstall . \
     && rm /opt/lectern/bin/lectern-train
 
+FROM build AS build-openvino
+# hadolint ignore=DL3013
+RUN pip --python /opt/lectern/bin/python install ".[openvino,grpc,documents]"
+COPY service service
+RUN pip --python /opt/lectern/bin/python install --no-deps --force-reinstall . \
+    && rm /opt/lectern/bin/lectern-train
+
 FROM ${PYTHON_IMAGE} AS runtime
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="Lectern" \
@@ -57,6 +64,10 @@ FROM runtime AS gpu
 ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 COPY --from=build-gpu /opt/lectern /opt/lectern
+COPY models /models
+
+FROM runtime AS openvino
+COPY --from=build-openvino /opt/lectern /opt/lectern
 COPY models /models
 
 # The last stage is what a plain `docker build .` makes.

@@ -3,10 +3,11 @@
 #
 #   PYTHON=/path/to/python   the interpreter that makes the virtual environment (found by itself otherwise)
 #   EXTRA=gpu                onnxruntime-gpu instead of onnxruntime, in .venv-gpu instead of .venv
+#   EXTRA=openvino           onnxruntime-openvino, in .venv-openvino
 #   ARGS="..."               further arguments for lectern serve, pytest, lectern-train, the benchmark
 
 EXTRA ?= cpu
-VENV  ?= .venv$(if $(filter gpu,$(EXTRA)),-gpu)
+VENV  ?= .venv$(if $(filter-out cpu,$(EXTRA)),-$(EXTRA))
 ARGS  ?=
 PY    := $(VENV)/bin/python
 PIP   := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
@@ -48,6 +49,11 @@ CLIENT_TESTS   := -m pytest -c $(CLIENTS)/pytest.ini --lectern $(VENV)/bin/lecte
 # pytest's status is 5 where ARGS chooses tests of the other environment only.
 or_none_chosen = $(if $(ARGS),|| test $$? -eq 5)
 
+# So has OpenVINO, whose onnxruntime shares its module with the others; `make serve EXTRA=openvino` uses it too.
+OPENVINO_VENV  := .venv-openvino
+OPENVINO_PY    := $(OPENVINO_VENV)/bin/python
+OPENVINO_STAMP := $(OPENVINO_VENV)/.lectern-test
+
 # So has each server that `make bench-peers` measures; PEERS="triton ray" chooses some. What cannot be installed leaves
 # its reason in a log, which the benchmark prints as its row.
 PEERS         ?= fastapi litserve mlserver bentoml ray triton
@@ -67,7 +73,7 @@ PROTO_PY := .venv-protos/bin/python
 PROTOS   := service/grpc_api/protocol
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-service test-clients test-image test-page page-vendor check format bench bench-peers bench-vectors chaos fuzz docs protos openapi constraints clean
+.PHONY: help serve test test-service test-clients test-openvino test-image test-page page-vendor check format bench bench-peers bench-vectors chaos fuzz docs protos openapi constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "<family>", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +90,9 @@ test-service: $(SERVICE_STAMP) ## Run the server's tests, without PyTorch
 test-clients: $(SERVICE_STAMP) $(CLIENTS_STAMP) $(MLSERVER_STAMP) ## Run other people's clients, as they come, against a server (in .venv-clients*)
 	$(CLIENTS_PY) $(CLIENT_TESTS) --ignore $(CLIENTS)/test_mlserver.py $(CLIENTS) $(ARGS) $(or_none_chosen)
 	$(MLSERVER_PY) $(CLIENT_TESTS) $(CLIENTS)/test_mlserver.py $(ARGS) $(or_none_chosen)
+
+test-openvino: $(OPENVINO_STAMP) ## Run every shipped model on OpenVINO, against a server (in .venv-openvino; x86-64)
+	$(OPENVINO_PY) -m pytest -c tests/openvino/pytest.ini tests/openvino $(ARGS)
 
 test-image: $(SERVICE_STAMP) ## Do the image's install steps here and serve from them read-only, as a user without rights (Linux; slow)
 	TEST_IMAGE=1 $(PY) -m pytest tests/deploy/test_image.py -v $(ARGS)
@@ -154,12 +163,12 @@ constraints: $(PY) ## Pin what pyproject.toml asks for and constraints.txt lacks
 	done
 
 clean: ## Remove the virtual environments, caches and build output (never runs/ or models/)
-	rm -rf .venv .venv-gpu .venv-docs .venv-fuzz .venv-protos .venv-clients .venv-clients-mlserver .venv-peers .venv-page $(PAGE)/node_modules fuzz-failures site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-gpu .venv-openvino .venv-docs .venv-fuzz .venv-protos .venv-clients .venv-clients-mlserver .venv-peers .venv-page $(PAGE)/node_modules fuzz-failures site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find service training tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up. The build backend is installed first and used without isolation, so that its version is pinned too.
 
-$(PY) $(DOCS_PY) $(FUZZ_PY) $(CLIENTS_PY) $(MLSERVER_PY) $(PAGE_PY) $(PROTO_PY) $(PEERS:%=$(PEERS_VENV)/%/bin/python):
+$(sort $(PY) $(OPENVINO_PY)) $(DOCS_PY) $(FUZZ_PY) $(CLIENTS_PY) $(MLSERVER_PY) $(PAGE_PY) $(PROTO_PY) $(PEERS:%=$(PEERS_VENV)/%/bin/python):
 	@python=; \
 	for candidate in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
 	    test -z "$$python" || break; \
@@ -213,6 +222,13 @@ $(PAGE_NPM): $(PAGE)/package.json $(PAGE)/package-lock.json
 	@command -v npm > /dev/null || { echo "npm is not installed: apt-get install npm (or from https://nodejs.org)" >&2; exit 1; }
 	@echo "Installing the page's type checker and libraries into $(PAGE)/node_modules (once)"
 	@cd $(PAGE) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(OPENVINO_STAMP): $(INPUTS) $(OPENVINO_PY)
+	@echo "Installing lectern[openvino] and pytest into $(OPENVINO_VENV) (once)"
+	@$(OPENVINO_PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt setuptools
+	@$(OPENVINO_PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --no-build-isolation \
+	    --editable '.[openvino,grpc,documents]' pytest onnx
 	@touch $@
 
 $(CLIENTS_STAMP): $(CLIENTS)/requirements.txt $(CLIENTS)/constraints.txt $(CLIENTS_PY)

@@ -53,6 +53,7 @@ def test_the_profiles(services: dict[str, Any]) -> None:
     assert profiles == {
         "lectern": None,
         "lectern-gpu": ["gpu"],
+        "lectern-openvino": ["openvino"],
         "prometheus": ["observability"],
         "grafana": ["observability"],
     }
@@ -81,7 +82,7 @@ def test_images_and_targets_are_named_exactly(services: dict[str, Any]) -> None:
 
 def test_host_ports_differ(services: dict[str, Any]) -> None:
     ports = [port.split(":-")[1].split("}")[0] for service in services.values() for port in service["ports"]]
-    assert len(set(ports)) == len(ports) == 4
+    assert len(set(ports)) == len(ports) == 5
 
 
 def test_a_container_is_given_the_time_it_needs_to_stop(services: dict[str, Any]) -> None:

@@ -56,7 +56,7 @@ def test_what_is_installed_is_what_is_pinned() -> None:
     assert installed == {name: pins().get(name) for name in installed}
 
 
-@pytest.mark.parametrize("extra", ["cpu", "gpu", "train", "dev", "grpc"])
+@pytest.mark.parametrize("extra", ["cpu", "gpu", "openvino", "train", "dev", "grpc"])
 def test_every_named_requirement_is_pinned(extra: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = {name for name, _ in requirements(project["dependencies"] + project["optional-dependencies"][extra])}

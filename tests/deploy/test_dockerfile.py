@@ -25,7 +25,7 @@ def test_a_plain_build_makes_the_cpu_image(stages: Mapping[str, Stage]) -> None:
     assert "gpu" in stages
 
 
-@pytest.mark.parametrize("target", ["cpu", "gpu"])
+@pytest.mark.parametrize("target", ["cpu", "gpu", "openvino"])
 def test_the_image_is_one_stage_away_from_the_builder(stages: Mapping[str, Stage], target: str) -> None:
     final = lineage(stages, target)
     assert not [instruction for instruction in final if instruction.name == "RUN"]
@@ -33,7 +33,7 @@ def test_the_image_is_one_stage_away_from_the_builder(stages: Mapping[str, Stage
     assert copied == [f"--from=build-{target} /opt/lectern /opt/lectern", "models /models"]
 
 
-@pytest.mark.parametrize("target", ["cpu", "gpu"])
+@pytest.mark.parametrize("target", ["cpu", "gpu", "openvino"])
 def test_only_the_target_s_extra_and_those_of_routes_are_installed(stages: Mapping[str, Stage], target: str) -> None:
     runs = [step.arguments for step in lineage(stages, f"build-{target}") if step.name == "RUN"]
     assert any(f".[{target},grpc,documents]" in run for run in runs)

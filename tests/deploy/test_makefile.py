@@ -139,6 +139,23 @@ def test_the_page_s_tests_have_environments_of_their_own(checkout: Path) -> None
     assert ".venv-page tests/page/node_modules" in make(checkout, "-n", "clean").stdout
 
 
+def test_openvino_has_an_environment_of_its_own_which_serves_too(checkout: Path) -> None:
+    plan = make(checkout, "-n", "test-openvino").stdout
+    assert "-m venv --clear .venv-openvino\n" in plan
+    assert "--constraint constraints.txt" in plan
+    assert "'.[openvino,grpc,documents]' pytest onnx" in plan
+    assert "torch" not in plan
+    assert plan.rstrip().endswith(".venv-openvino/bin/python -m pytest -c tests/openvino/pytest.ini tests/openvino")
+    serving = make(checkout, "-n", "serve", "EXTRA=openvino")
+    assert not serving.stderr
+    assert serving.stdout.count("-m venv --clear .venv-openvino\n") == 1
+    assert "'.[openvino]'" in serving.stdout
+    assert serving.stdout.rstrip().endswith("exec .venv-openvino/bin/lectern serve")
+    for target in ("serve", "test", "check", "fuzz"):
+        assert "openvino" not in make(checkout, "-n", target).stdout
+    assert ".venv-openvino" in make(checkout, "-n", "clean").stdout
+
+
 def test_every_peer_of_the_benchmark_has_an_environment_of_its_own(checkout: Path) -> None:
     plan = make(checkout, "-n", "bench-peers", "ARGS=--rounds 1").stdout
     names = sorted(path.stem for path in (checkout / PEERS_PINS).glob("*.txt"))

@@ -75,7 +75,7 @@ def test_both_images_are_built(path: Path) -> None:
     strategy = load(path)["jobs"]["image"]["strategy"]["matrix"]
     targets = strategy.get("target") or [entry["target"] for entry in strategy["include"]]
     stages = re.findall(r"^FROM \S+ AS (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    assert targets == ["cpu", "gpu"]
+    assert targets == ["cpu", "gpu", "openvino"]
     assert set(targets) <= set(stages)
 
 

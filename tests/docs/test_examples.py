@@ -165,4 +165,5 @@ def test_options_in_the_text_about_training_exist(
     commands = {command for command, _ in _training_commands()}
     known = set().union(*(_known_options(command, capsys) for command in sorted(commands)))
     text = " ".join(code_spans(ROOT / "docs/training.md") + code_spans(ROOT / "docs/glossary.md"))
-    assert set(re.findall(r"--[a-z][a-z-]*", text)) <= known | {"--help"}
+    of_torchrun = {"--max-restarts", "--nnodes", "--nproc-per-node"}
+    assert set(re.findall(r"--[a-z][a-z-]*", text)) <= known | of_torchrun | {"--help"}

@@ -75,7 +75,8 @@ def _benchmark(arguments: argparse.Namespace) -> None:
 def _of_sources(arguments: argparse.Namespace, source: Path) -> HttpServer:
     """`lectern serve` of a working tree."""
     server = lectern(arguments.models.resolve(), arguments.model)
-    environment = {**server.environment, "PYTHONPATH": str(source.resolve())}
+    # Inline even if the machine was too busy at the start to show how quick the model is.
+    environment = {**server.environment, "PYTHONPATH": str(source.resolve()), "LECTERN_INLINE": "always"}
     # -P: not the modules of the working folder.
     command = (sys.executable, "-P", "-m", "service", "serve")
     return replace(server, name=str(source), command=command, environment=environment)

@@ -73,7 +73,7 @@ PROTO_PY := .venv-protos/bin/python
 PROTOS   := service/grpc_api/protocol
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-service test-clients test-openvino test-image test-page page-vendor check format bench bench-peers bench-vectors chaos fuzz docs protos openapi constraints clean
+.PHONY: help serve test test-service test-clients test-openvino test-image test-page page-vendor check format bench bench-peers bench-page bench-vectors chaos fuzz docs protos openapi constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "<family>", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -125,6 +125,9 @@ bench-peers: $(SERVE_STAMP) $(PEERS_STAMPS) ## Measure the server against Triton
 
 bench-vectors: $(FULL_STAMP) ## Measure neighbors and similarity of words beside gensim (ARGS="--bundle MODELS/million/1")
 	$(PY) tests/benchmarks/vectors.py $(ARGS)
+
+bench-page: $(SERVE_STAMP) $(PAGE_STAMP) ## Measure what a person waits for on the page: paint, shift, bytes, stroke to bars (needs chromium)
+	PYTHONPATH=. $(PAGE_PY) -m tests.page.bench --lectern $(VENV)/bin/lectern $(ARGS)
 
 chaos: $(SERVICE_STAMP) ## Measure what must not stop the server: overload, killed workers, full disks ... (slow; ARGS=--full)
 	$(PY) -m tests.chaos $(ARGS)

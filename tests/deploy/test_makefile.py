@@ -22,6 +22,7 @@ TARGETS = (
     "format",
     "bench",
     "bench-peers",
+    "bench-page",
     "bench-vectors",
     "chaos",
     "fuzz",

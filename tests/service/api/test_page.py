@@ -81,6 +81,20 @@ def test_a_document_and_all_that_it_loads_come_from_the_server(client: TestClien
             assert not re.search(r"https?://(?!www\.w3\.org/)", text), name
 
 
+def test_the_modules_of_the_frame_are_asked_for_at_once(client: TestClient) -> None:
+    """Each module that another imports would otherwise be asked for only once that one is there."""
+    named = {urljoin("http://lectern/", url) for url in References(client.get("/").text).urls}
+    waiting, needed = ["http://lectern/page/main.js"], set()
+    while waiting:
+        url = waiting.pop()
+        if url not in needed:
+            needed.add(url)
+            code = COMMENT.sub("", client.get(urlsplit(url).path).text)
+            static = re.findall(r"^(?:import|export) [^(]*?from '([^']+)'", code, re.MULTILINE)
+            waiting += [urljoin(url, name) for name in static]
+    assert {url for url in named if url.endswith(".js")} == needed
+
+
 def test_every_file_is_reached_from_a_document(client: TestClient) -> None:
     reached = {name for path in ("/", "/docs") for name, _ in loaded_by(client, path)}
     files = {f"/page/{path.relative_to(FOLDER).as_posix()}" for path in FILES if path.suffix in (".js", ".css")}

@@ -2,12 +2,15 @@
 
 from service.decoding.beam_search import BeamSearch, Hypothesis
 from service.decoding.decoder_loop import Finished, StepLoop, search
+from service.decoding.search_record import RecordedHypothesis, SearchRecord
 from service.decoding.search_settings import SearchSettings
 
 __all__ = [
     "BeamSearch",
     "Finished",
     "Hypothesis",
+    "RecordedHypothesis",
+    "SearchRecord",
     "SearchSettings",
     "StepLoop",
     "search",

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from service.decoding.beam_state import BeamState
 from service.decoding.graph_io import END
 from service.decoding.repetition import RepetitionGuard
+from service.decoding.search_record import RECORDED_STEPS, EndedHypothesis, SearchRecord, make_record
 from service.decoding.search_settings import SearchSettings
 
 SPARE_CANDIDATES = 3
@@ -37,6 +38,8 @@ class Hypothesis(NamedTuple):
     """[T + 1, S]: attention weights of each token and of END; [T, S] if the target was truncated at its longest."""
     coverage: NDArray[np.float32] | None = None
     """[S]: the attention that each source token and END received in all; None if the model has no attention."""
+    record: SearchRecord | None = None
+    """The whole search, of the best hypothesis if that was asked for."""
 
 
 class BeamStep(NamedTuple):
@@ -73,6 +76,8 @@ class _Sentence:
     """Source tokens, END included."""
     attention: list[NDArray[np.float32]] | None
     """[W, S] per step; None if attention was not requested."""
+    scores: list[NDArray[np.float64]] | None
+    """[W] per step: log-probability of each hypothesis; None unless the search is recorded."""
     ended: list[_Ended] = field(default_factory=list)
 
     def score_to_beat(self) -> float:
@@ -102,7 +107,7 @@ class BeamSearch:
         self.width = settings[0].beam_size
         requested = wants_attention or [False] * len(lengths)
         self._sentences = [
-            _Sentence(one, length, [] if wants else None)
+            _Sentence(one, length, [] if wants else None, [] if one.is_recorded else None)
             for one, length, wants in zip(settings, lengths, requested, strict=True)
         ]
         max_lengths = [one.max_target_length(length - 1) for one, length in zip(settings, lengths, strict=True)]
@@ -123,6 +128,8 @@ class BeamSearch:
             coverage=padding.astype(np.float32),
         )
         self._repetition = RepetitionGuard.start(count, self.width)
+        self._is_recorded = any(one.is_recorded for one in settings)
+        """Whether any of the sentences is."""
 
     def __len__(self) -> int:
         return len(self._sentences)
@@ -138,6 +145,7 @@ class BeamSearch:
         selected.width = self.width
         selected._sentences = [self._sentences[index] for index in indices.tolist()]
         selected._state, selected._repetition = self._state.select(indices), self._repetition.select(indices)
+        selected._is_recorded = self._is_recorded
         return selected
 
     def join(self, other: BeamSearch) -> BeamSearch:
@@ -147,6 +155,7 @@ class BeamSearch:
         joined._sentences = self._sentences + other._sentences
         joined._state = self._state.join(other._state)
         joined._repetition = self._repetition.join(other._repetition)
+        joined._is_recorded = self._is_recorded or other._is_recorded
         return joined
 
     def advance(
@@ -186,7 +195,10 @@ class BeamSearch:
         """The n best hypotheses of one sentence, best first; empty if the graph returned no finite number."""
         sentence = self._sentences[index]
         ranked = sorted(sentence.ended, key=lambda one: (one.has_end, one.normalized_score), reverse=True)
-        return [self._trace_back(index, ended) for ended in ranked[: sentence.settings.n_best]]
+        hypotheses = [self._trace_back(index, ended) for ended in ranked[: sentence.settings.n_best]]
+        if hypotheses and sentence.scores is not None:
+            hypotheses[0] = hypotheses[0]._replace(record=self._record(index, ranked[0]))
+        return hypotheses
 
     def _record_attention(self, attention: NDArray[np.float32] | None) -> None:
         for index, sentence in enumerate(self._sentences):
@@ -235,6 +247,10 @@ class BeamSearch:
         state.parents[everyone, state.lengths] = step.parents
         state.scores = scores
         state.lengths += 1
+        if self._is_recorded:
+            for index, sentence in enumerate(self._sentences):
+                if sentence.scores is not None and len(sentence.scores) < RECORDED_STEPS:
+                    sentence.scores.append(scores[index].copy())
         self._repetition.advance(step.parents, step.tokens)
         if state.coverage.shape[2] and attention is not None:
             size = min(attention.shape[2], state.coverage.shape[2])
@@ -275,6 +291,18 @@ class BeamSearch:
             ended.log_prob / (ended.length + ended.has_end),
             np.stack(attention[::-1]) if attention else None,
             ended.coverage,
+        )
+
+    def _record(self, index: int, best: _Ended) -> SearchRecord:
+        """The record of the search of one sentence."""
+        state, sentence = self._state, self._sentences[index]
+        assert sentence.scores is not None
+        ended = [one for one in sentence.ended if one.has_end or one is best]
+        return make_record(
+            state.tokens[index],
+            state.parents[index],
+            sentence.scores,
+            [EndedHypothesis(one.length, one.slot, one.log_prob, one.has_end, one is best) for one in ended],
         )
 
 

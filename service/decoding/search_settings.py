@@ -25,6 +25,8 @@ class SearchSettings:
     """The longest target is this factor times the source length ..."""
     max_length_extra: int = 10
     """... plus this many tokens."""
+    is_recorded: bool = False
+    """Whether the best hypothesis brings the record of the search."""
 
     def __post_init__(self) -> None:
         if self.beam_size < 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -27,6 +27,7 @@ from service.tasks.translation.schemas import TranslateBody
 from service.tasks.translation.streaming import TextStream
 from service.tasks.translation.subwords import clean
 from service.tasks.translation.text import LONG_NUMBERS, AnswerBuilder
+from service.text import OffsetUnit, offsets_in_unit
 
 TRANSLATION = "TRANSLATION"
 """The output that the Open Inference Protocol shows: each text's translation, by the model's default search."""
@@ -93,7 +94,15 @@ class TranslationPredictor(Predictor[TranslateRequest]):
     """`service.decoding.graph_io` has the graphs' tensors; a row is a sentence, and costs its hypotheses."""
 
     routes: ClassVar = {"/v1/translate": TranslateBody}
-    limit_names = ("max_texts", "max_characters", "max_total_characters", "max_beam_size", "max_batch_hypotheses")
+    limit_names = (
+        "max_texts",
+        "max_characters",
+        "max_total_characters",
+        "max_explained_inputs",
+        "max_explained_tokens",
+        "max_beam_size",
+        "max_batch_hypotheses",
+    )
 
     def __init__(self, bundle: Bundle, open_session: OpenSession, limits: Limits) -> None:
         super().__init__(bundle, open_session, limits)
@@ -146,6 +155,8 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             beam_size=body.beam_size,
             alternatives=body.alternatives,
             alignment=body.alignment,
+            beam=body.beam,
+            unit=body.offsets,
             field="texts[{}]".format if body.texts is not None else lambda index: "text",
         )
 
@@ -185,7 +196,8 @@ class TranslationPredictor(Predictor[TranslateRequest]):
 
     def postprocess(self, request: TranslateRequest, outputs: Tensors) -> dict[str, Any]:
         hypotheses = outputs[HYPOTHESES].tolist()
-        results, first = [], 0
+        results: list[dict[str, Any]] = []
+        first = 0
         for text in request.segmented:
             text_hypotheses = hypotheses[first : first + len(text.segments)]
             result = self._answers.build(
@@ -193,9 +205,11 @@ class TranslationPredictor(Predictor[TranslateRequest]):
                 text_hypotheses,
                 alternatives=request.alternatives,
                 alignment=request.alignment,
+                beam=request.beam,
                 streamed=request.is_streamed,
             )
             _check_finite(result)
+            _write_in_unit(result.get("kept", ()), request.texts[len(results)], request.unit)
             results.append(result)
             first += len(text_hypotheses)
         for result, detected in zip(results, request.detected, strict=False):
@@ -217,11 +231,18 @@ class TranslationPredictor(Predictor[TranslateRequest]):
         return TextStream(request, self._parts.target)
 
 
+def _write_in_unit(ranges: Sequence[dict[str, Any]], text: str, unit: OffsetUnit) -> None:
+    """Write the starts and ends of parts of a text in another unit."""
+    if ranges and (offsets := offsets_in_unit(text, unit)) is not None:
+        for one in ranges:
+            one["start"], one["end"] = offsets[one["start"]], offsets[one["end"]]
+
+
 def _check_finite(result: dict[str, Any]) -> None:
     """Raise ModelFailure if a number of an answer is NaN or infinity, which JSON does not have."""
     scores = [result["score"], *(alternative["score"] for alternative in result["alternatives"])]
     if not np.isfinite([score for score in scores if score is not None]).all():
         raise ModelFailure("the score of a translation is NaN or infinity")
     for sentence in result.get("sentences") or ():
-        if not np.isfinite(np.asarray(sentence["alignment"], np.float64)).all():
+        if "alignment" in sentence and not np.isfinite(np.asarray(sentence["alignment"], np.float64)).all():
             raise ModelFailure("the model's attention weights hold NaN or infinity")

@@ -49,7 +49,7 @@ class TranslationPreprocessing(BaseModel):
     names: FileName | None = None
     """What training has learned about names, see `service.tasks.translation.text.names`."""
 
-    def search(self, beam_size: int, n_best: int = 1) -> SearchSettings:
+    def search(self, beam_size: int, n_best: int = 1, *, is_recorded: bool = False) -> SearchSettings:
         """The search settings of one sentence."""
         return SearchSettings(
             beam_size=beam_size,
@@ -58,4 +58,5 @@ class TranslationPreprocessing(BaseModel):
             coverage_penalty=self.coverage_penalty,
             max_length_factor=self.max_length_factor,
             max_length_extra=self.max_length_extra,
+            is_recorded=is_recorded,
         )

@@ -17,6 +17,7 @@ from service.tasks.translation.text import (
     Truecaser,
     segment,
 )
+from service.text import OffsetUnit
 
 _MAX_SHORT_CHARACTERS = 2_000
 """Up to this many characters a request is segmented in the event loop; takes about a millisecond."""
@@ -30,6 +31,8 @@ class TranslateRequest:
         beam_size: hypotheses per sentence; None for the model's default.
         alternatives: number of other translations of each text.
         alignment: whether to return attention weights.
+        beam: whether to return the record of each search.
+        unit: the unit of the offsets in the answer.
         field: the name of a text in error messages, by its index.
     """
 
@@ -40,12 +43,16 @@ class TranslateRequest:
         beam_size: int | None = None,
         alternatives: int = 0,
         alignment: bool = False,
+        beam: bool = False,
+        unit: OffsetUnit = "unicode",
         field: Callable[[int], str] = "texts[{}]".format,
     ) -> None:
         self.texts = texts
         self.beam_size = beam_size
         self.alternatives = alternatives
         self.alignment = alignment
+        self.beam = beam
+        self.unit: OffsetUnit = unit
         self.detected: Sequence[Detected] = ()
         """The language of each text, for the answer, where it was identified."""
         self.is_streamed = False
@@ -70,6 +77,8 @@ class TranslateRequest:
             raise InvalidRequest("a stream is greedy; send 1, leave it out, or accept application/json", "beam_size")
         if self.alternatives:
             raise InvalidRequest("a stream is greedy and has none; send 0 or accept application/json", "alternatives")
+        if self.beam:
+            raise InvalidRequest("a stream has none; leave it out, or accept application/json", "beam")
         self.beam_size = 1
         self.is_streamed = True
         return self
@@ -120,7 +129,15 @@ class TranslateRequest:
             )
             for text in self.texts
         ]
+        if self.beam:
+            self._check_recorded(limits)
         return settings
+
+    def _check_recorded(self, limits: Limits) -> None:
+        pieces = sum(len(ids) for text in self.segmented for ids in text.segments)
+        if pieces > limits.max_explained_tokens:
+            limit = limits.describe("max_explained_tokens")
+            raise LimitExceeded(f"the texts have {pieces} subwords, {limit}; send several requests", "beam")
 
     def _search_settings(self, limits: Limits, preprocessing: TranslationPreprocessing) -> SearchSettings:
         most = limits.max_beam_size
@@ -139,7 +156,7 @@ class TranslateRequest:
                 f"({variable('max_beam_size')})",
                 "alternatives",
             )
-        return preprocessing.search(beam_size, self.alternatives + 1)
+        return preprocessing.search(beam_size, self.alternatives + 1, is_recorded=self.beam)
 
     def _check_sizes(self, limits: Limits) -> None:
         if len(self.texts) > limits.max_texts:
@@ -147,6 +164,9 @@ class TranslateRequest:
                 f"{len(self.texts)} texts, {limits.describe('max_texts')}; send several requests",
                 "texts",
             )
+        if self.beam and len(self.texts) > limits.max_explained_inputs:
+            limit = limits.describe("max_explained_inputs")
+            raise LimitExceeded(f"{len(self.texts)} texts with their beams, {limit}; send several requests", "beam")
         total = 0
         for index, text in enumerate(self.texts):
             total += len(text)

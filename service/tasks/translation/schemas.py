@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import BaseModel, Field, Strict, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from service.tasks.base import StopAtFirst, TaskBody
 from service.tasks.body_fields import NullAs, exactly_one_of
 from service.tasks.translation.text.invention import Reason
+from service.text import OffsetUnit
 
 StrictInt = Annotated[int, Strict()]
 
@@ -41,6 +43,13 @@ class TranslateBody(TaskBody):
     alignment: Annotated[bool, Strict(), NullAs(lambda: False)] = Field(
         default=False, description="Whether to return the attention weights of each target piece."
     )
+    beam: Annotated[bool, Strict(), NullAs(lambda: False)] = Field(
+        default=False, description="Whether to return every hypothesis of the search for each sentence."
+    )
+    offsets: Annotated[OffsetUnit, NullAs(lambda: "unicode")] = Field(
+        default="unicode",
+        description="The unit of all starts and ends: code points, code units of UTF-16, or bytes of UTF-8.",
+    )
 
     @model_validator(mode="after")
     def _text_or_texts(self) -> TranslateBody:
@@ -56,13 +65,37 @@ class Translation(BaseModel):
     score: float | None = Field(le=0, description="Mean log-probability of a target piece; null without any.")
 
 
-class AlignedSentence(BaseModel):
+class BeamHypothesis(BaseModel):
+    """A hypothesis after one step of the search."""
+
+    id: int = Field(ge=0, description="Its number in the search of the sentence.")
+    parent: int | None = Field(description="The hypothesis of the step before that it extends; null in the first step.")
+    piece: str = Field(description="What it is extended by; `</s>` completes it.")
+    score: float = Field(le=0, description="The log-probability of all its pieces.")
+
+
+class BeamStep(BaseModel):
+    """The hypotheses after one step: those that go on, best first, then those that are complete."""
+
+    step: int = Field(ge=1)
+    hypotheses: list[BeamHypothesis]
+
+
+class ExaminedSentence(BaseModel):
     """One segment of the text: at most a sentence."""
 
     source_tokens: list[str] = Field(description="Its pieces, `</s>` at the end; `\u2581` is a space.")
     target_tokens: list[str]
-    alignment: list[list[float]] = Field(
-        description="Attention weights of each target piece over the source pieces: rows that sum to 1."
+    alignment: list[list[float]] | SkipJsonSchema[None] = Field(
+        default=None,
+        description="Attention weights of each target piece over the source pieces, which sum to 1. With `alignment`.",
+    )
+    beam: list[BeamStep] | SkipJsonSchema[None] = Field(
+        default=None, description="The first 64 steps of the search. With `beam`."
+    )
+    best: int | None = Field(
+        default=None,
+        description="With `beam`: the hypothesis that is the translation; null if it is longer than the steps shown.",
     )
 
 
@@ -76,7 +109,7 @@ class Identified(BaseModel):
 class KeptPart(BaseModel):
     """A part of a text that came back as it was, because its translation would be invented."""
 
-    start: int = Field(ge=0, description="Its first character in the text as it was sent, in code points.")
+    start: int = Field(ge=0, description="Its first character in the text as it was sent, in the unit `offsets`.")
     end: int = Field(ge=0, description="The character after it.")
     reason: Reason = Field(
         description=(
@@ -92,8 +125,8 @@ class Translated(Translation):
     """One text's translation."""
 
     alternatives: list[Translation]
-    sentences: list[AlignedSentence] | None = Field(
-        default=None, description="The attention weights; only if `alignment` was requested."
+    sentences: list[ExaminedSentence] | None = Field(
+        default=None, description="What was translated at once; only if `alignment` or `beam` was requested."
     )
     kept: list[KeptPart] | None = Field(
         default=None, description="What came back as it was; only if there is anything."

@@ -304,6 +304,8 @@ def test_the_model_card_describes_the_pair(client: TestClient) -> None:
         "max_texts": 20,
         "max_characters": 10_000,
         "max_total_characters": 20_000,
+        "max_explained_inputs": 8,
+        "max_explained_tokens": 1_000,
         "max_beam_size": 16,
         "max_batch_hypotheses": 160,
     }

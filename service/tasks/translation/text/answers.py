@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
 
-from service.decoding import Hypothesis
+from service.decoding import Hypothesis, SearchRecord
 from service.tasks.translation.subwords import END, Subwords
 from service.tasks.translation.text.invention import InventionGuard, Kept, Reason
 from service.tasks.translation.text.segmented_text import SegmentedText
@@ -37,6 +38,7 @@ class AnswerBuilder:
         *,
         alternatives: int = 0,
         alignment: bool = False,
+        beam: bool = False,
         streamed: bool = False,
     ) -> dict[str, Any]:
         """The answer of /v1/translate for one text.
@@ -46,6 +48,7 @@ class AnswerBuilder:
             hypotheses: the hypotheses of each segment, best first, [N][n_best].
             alternatives: the maximum number of other translations.
             alignment: whether to include the attention weights of each segment's best hypothesis.
+            beam: whether to include the record of each segment's search.
             streamed: whether translations of segments that are not uncertain were sent already.
         """
         kept = self._invented(text, hypotheses, streamed=streamed)
@@ -60,8 +63,10 @@ class AnswerBuilder:
         if alternatives:
             others = {index: hypotheses[index] for index in translated}
             answer["alternatives"] = self._alternatives(text, others, translations, alternatives)
-        if alignment:
-            answer["sentences"] = [self._alignment(text.segments[index], one) for index, one in best.items()]
+        if alignment or beam:
+            answer["sentences"] = [
+                self._examined(text.segments[index], one, alignment=alignment, beam=beam) for index, one in best.items()
+            ]
         if kept or text.kept:
             answer["kept"] = [one._asdict() for one in sorted([*text.kept, *kept.values()])]
         return answer
@@ -120,16 +125,42 @@ class AnswerBuilder:
                 alternatives.append({"text": joined, "score": score})
         return alternatives
 
-    def _alignment(self, ids: Sequence[int], hypothesis: Hypothesis) -> dict[str, Any]:
-        """The pieces of both sides, END included, and the attention weights between them."""
-        assert hypothesis.attention is not None
-        tokens = [*hypothesis.tokens, END][: len(hypothesis.attention)]  # a truncated target has no END
-        return {
+    def _examined(self, ids: Sequence[int], hypothesis: Hypothesis, *, alignment: bool, beam: bool) -> dict[str, Any]:
+        """The pieces of both sides, END included, with the attention weights between them and the search."""
+        tokens = [*hypothesis.tokens, END]
+        if hypothesis.attention is not None:
+            tokens = tokens[: len(hypothesis.attention)]  # a truncated target has no END
+        sentence: dict[str, Any] = {
             "source_tokens": [self._source.piece(id_) for id_ in [*ids, END]],
             "target_tokens": [self._target.piece(id_) for id_ in tokens],
-            # As float64: a rounded float32 would be written with many more digits.
-            "alignment": hypothesis.attention.astype(np.float64).round(_ATTENTION_DECIMALS).tolist(),
         }
+        if alignment:
+            assert hypothesis.attention is not None
+            # As float64: a rounded float32 would be written with many more digits.
+            sentence["alignment"] = hypothesis.attention.astype(np.float64).round(_ATTENTION_DECIMALS).tolist()
+        if beam:
+            assert hypothesis.record is not None
+            sentence |= {"beam": self._steps(hypothesis.record), "best": hypothesis.record.best}
+        return sentence
+
+    def _steps(self, record: SearchRecord) -> list[dict[str, Any]]:
+        """The hypotheses of each step, numbered through."""
+        numbers = count()
+        return [
+            {
+                "step": step,
+                "hypotheses": [
+                    {
+                        "id": next(numbers),
+                        "parent": one.parent,
+                        "piece": self._target.piece(one.token),
+                        "score": round(one.log_prob, _SCORE_DECIMALS) + 0.0,
+                    }
+                    for one in hypotheses
+                ],
+            }
+            for step, hypotheses in enumerate(record.steps, 1)
+        ]
 
 
 def _total(hypotheses: Sequence[Hypothesis]) -> tuple[float, int]:

@@ -1,10 +1,10 @@
-"""The routes of word vectors: /v1/similarity, /v1/neighbors, /v1/analogy, /v1/projection, OpenAI's /v1/embeddings."""
+"""The routes of word vectors: /v1/similarity, /v1/neighbors, /v1/analogy and so on, and OpenAI's /v1/embeddings."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,6 +24,8 @@ from service.tasks.word_vectors.schemas import (
     EmbeddingsBody,
     Neighbors,
     NeighborsBody,
+    OddOneOut,
+    OddOneOutBody,
     Point,
     ProjectionBody,
     Similarity,
@@ -44,8 +46,12 @@ class NeighborsAnswer(TaskAnswer[Neighbors]):
 class ProjectionAnswer(TaskAnswer[Point]):
     """The answer of /v1/projection: one result per word, in order."""
 
-    explained_variance: tuple[float, float]
-    """Share of the words' variance along x and along y."""
+    explained_variance: Annotated[list[float], Field(min_length=2, max_length=3)]
+    """Share of the words' variance along each axis."""
+
+
+class OddOneOutAnswer(TaskAnswer[OddOneOut]):
+    """The answer of /v1/odd-one-out: one result."""
 
 
 class EmbeddingsAnswer(BaseModel):
@@ -75,8 +81,13 @@ async def analogy(request: Request) -> Response:
 
 
 async def projection(request: Request) -> Response:
-    """Project words onto a plane."""
+    """Project words onto a plane or into space."""
     return await _respond(request, ProjectionBody)
+
+
+async def odd_one_out(request: Request) -> Response:
+    """Find the word that does not belong to the others."""
+    return await _respond(request, OddOneOutBody)
 
 
 async def embeddings(request: Request) -> Response:
@@ -183,12 +194,30 @@ OPERATIONS = (
         fast_path=True,
         errors=ErrorShape.PROBLEM,
         tag="tasks",
-        summary="Project words onto a plane",
-        description="Onto the first two principal components of these words (PCA), for a plot.",
+        summary="Project words onto a plane or into space",
+        description="Onto the first two or three principal components of these words (PCA), for a plot.",
         body=ProjectionBody,
         json_limits=_word_limits,
         response=ProjectionAnswer,
-        example={"words": ["king", "queen", "man", "woman"]},
+        example={"words": ["king", "queen", "man", "woman"], "dimensions": 3},
+        statuses=INFERENCE_STATUSES,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/odd-one-out",
+        endpoint=odd_one_out,
+        fast_path=True,
+        errors=ErrorShape.PROBLEM,
+        tag="tasks",
+        summary="Find the word that does not belong to the others",
+        description=(
+            "The word whose vector is farthest from the mean of all, by cosine. Unknown words do not count; their "
+            "scores are null."
+        ),
+        body=OddOneOutBody,
+        json_limits=_word_limits,
+        response=OddOneOutAnswer,
+        example={"words": ["breakfast", "lunch", "dinner", "river"]},
         statuses=INFERENCE_STATUSES,
     ),
     Operation(

@@ -23,6 +23,7 @@ from service.tasks.tensors import RowTensors, decode_texts, object_array
 from service.tasks.word_vectors.embeddings import EmbeddingsRequest, WeightedSum
 from service.tasks.word_vectors.lookup import Lookup, items_of
 from service.tasks.word_vectors.neighbors import analogy_request, neighbors_request
+from service.tasks.word_vectors.odd_one_out import OddOneOutRequest
 from service.tasks.word_vectors.preprocessing import (
     EMBEDDINGS,
     IDS,
@@ -52,6 +53,7 @@ from service.tasks.word_vectors.schemas import (
     AnalogyBody,
     EmbeddingsBody,
     NeighborsBody,
+    OddOneOutBody,
     ProjectionBody,
     SimilarityBody,
 )
@@ -147,6 +149,7 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
         "/v1/similarity": SimilarityBody,
         "/v1/analogy": AnalogyBody,
         "/v1/projection": ProjectionBody,
+        "/v1/odd-one-out": OddOneOutBody,
         "/v1/embeddings": EmbeddingsBody,
     }
     limit_names = ("max_words", "max_neighbors", "max_total_neighbors", "max_inputs", "max_tokens")
@@ -189,6 +192,8 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
                 return analogy_request(body)
             case ProjectionBody():
                 return ProjectionRequest(body)
+            case OddOneOutBody():
+                return OddOneOutRequest(body)
             case EmbeddingsBody():
                 return EmbeddingsRequest(body)
         raise TypeError(f"{type(body).__name__} is no body of this task")

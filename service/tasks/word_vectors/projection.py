@@ -1,4 +1,4 @@
-"""Projection of words onto a plane, for plots."""
+"""Projection of words onto a plane or into space, for plots."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class ProjectionRequest(WordsRequest):
 
     def __init__(self, body: ProjectionBody) -> None:
         self._words = body.words
+        self._axes = ("x", "y", "z")[: body.dimensions]
         self._ids: NDArray[np.int64]
         self._indices: NDArray[np.int64]
         """Index of each word's vector in `embeddings`."""
@@ -38,37 +39,40 @@ class ProjectionRequest(WordsRequest):
         return {IDS: distinct}
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
-        points, shares = principal_plane(outputs[EMBEDDINGS])
+        points, shares = principal_components(outputs[EMBEDDINGS], len(self._axes))
         results: list[dict[str, Any]] = []
         for word, row, index in zip(self._words, self._ids.tolist(), self._indices.tolist(), strict=True):
             if row < 0:
-                results.append({"word": word, "x": None, "y": None, "unknown": [word]})
+                results.append({"word": word} | dict.fromkeys(self._axes) | {"unknown": [word]})
             else:
-                x, y = points[index].tolist()
-                results.append({"word": lookup.vocabulary.word(row), "x": round(x, 6), "y": round(y, 6)})
+                coordinates = [round(value, 6) for value in points[index].tolist()]
+                results.append({"word": lookup.vocabulary.word(row)} | dict(zip(self._axes, coordinates, strict=True)))
         return {"results": results, "explained_variance": [round(share, 6) for share in shares.tolist()]}
 
 
-def principal_plane(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Project vectors onto their first two principal components (PCA).
+def principal_components(
+    vectors: NDArray[np.float32], dimensions: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Project vectors onto their first principal components (PCA).
 
     The largest component of each direction is made positive, so that equal vectors always give the same plot.
 
     Args:
         vectors: [n, D].
+        dimensions: P, the number of components.
 
     Returns:
-        Points [n, 2], and the share of the variance along each direction [2]. Both are zero along directions without
+        Points [n, P], and the share of the variance along each direction [P]. Both are zero along directions without
         variance, as with a single vector.
     """
-    points, shares = np.zeros((len(vectors), 2)), np.zeros(2)
+    points, shares = np.zeros((len(vectors), dimensions)), np.zeros(dimensions)
     if len(vectors) < 2:
         return points, shares
     centered = vectors.astype(np.float64)
     centered -= centered.mean(axis=0)
     # If there are more words than dimensions, the D x D matrix is decomposed instead: an SVD of ten thousand words
     # would take a second.
-    values, directions = _leading_components(centered)
+    values, directions = _leading_components(centered, dimensions)
     total = float(np.einsum("nd,nd->", centered, centered))
     for axis, (value, direction) in enumerate(zip(values, directions, strict=True)):
         if value > 1e-9 * total:
@@ -78,13 +82,13 @@ def principal_plane(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], 
     return points, shares
 
 
-def _leading_components(centered: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The two largest squared singular values [2] and their right singular vectors [2, D].
+def _leading_components(centered: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The largest squared singular values [count] and their right singular vectors [count, D].
 
-    Fewer if there are fewer than two vectors.
+    Fewer if there are fewer vectors or dimensions.
     """
     if len(centered) <= centered.shape[1]:
         _, singular, directions = np.linalg.svd(centered, full_matrices=False)
-        return singular[:2] ** 2, directions[:2]
+        return singular[:count] ** 2, directions[:count]
     values, vectors = np.linalg.eigh(centered.T @ centered)
-    return values[::-1][:2], vectors.T[::-1][:2]
+    return values[::-1][:count], vectors.T[::-1][:count]

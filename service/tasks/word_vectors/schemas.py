@@ -65,7 +65,19 @@ class AnalogyBody(TaskBody):
 class ProjectionBody(TaskBody):
     """The JSON body of /v1/projection."""
 
-    words: Words = Field(description="Words to project onto a plane.")
+    words: Words = Field(description="Words to project.")
+    dimensions: Annotated[Literal[2, 3], NullAs(lambda: 2)] = Field(
+        default=2, description="Onto a plane, or into space."
+    )
+
+
+class OddOneOutBody(TaskBody):
+    """The JSON body of /v1/odd-one-out."""
+
+    words: Words = Field(
+        description="At least three words, one of which does not belong to the others.",
+        json_schema_extra={"minItems": 3},
+    )
 
 
 class EmbeddingsBody(TaskBody):
@@ -140,11 +152,24 @@ class Neighbors(BaseModel):
 
 
 class Point(BaseModel):
-    """Coordinates of a word in the plane; null if the word is unknown."""
+    """Coordinates of a word; null if the word is unknown."""
 
     word: str
     x: float | None
     y: float | None
+    z: float | None = Field(default=None, description="Only with three dimensions.")
+    unknown: list[str] | None = Field(default=None, description="The unknown words; absent if all are known.")
+
+
+class OddOneOut(BaseModel):
+    """Which word does not belong to the others."""
+
+    word: str | None = Field(
+        description="The one farthest from the mean; null if fewer than three are known, or they cancel each other out."
+    )
+    scores: list[float | None] = Field(
+        description="Cosine of each word with the mean of the known ones; null of an unknown word."
+    )
     unknown: list[str] | None = Field(default=None, description="The unknown words; absent if all are known.")
 
 

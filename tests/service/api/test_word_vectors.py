@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -16,7 +17,7 @@ from tests.support.classifier_bundles import write_classifier
 from tests.support.http import client_of, problem_of
 from tests.support.word_vector_bundles import DIMENSIONS, WORDS, unit_vectors, write_words
 
-ROUTES = ("similarity", "neighbors", "analogy", "projection", "embeddings")
+ROUTES = ("similarity", "neighbors", "analogy", "projection", "odd-one-out", "embeddings")
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +94,36 @@ def test_a_projection(client: TestClient) -> None:
     assert answer["explained_variance"] == [1, 0]
     (alone,) = ask(client, "projection", words=["king"])["results"]
     assert alone == {"word": "king", "x": 0, "y": 0}
+
+
+def test_a_projection_into_space(client: TestClient) -> None:
+    words = ["king", "queen", "man", "zzz"]
+    answer = ask(client, "projection", words=words, dimensions=3)
+    assert [sorted(point) for point in answer["results"][:3]] == [["word", "x", "y", "z"]] * 3
+    assert len(answer["explained_variance"]) == 3
+    plane = ask(client, "projection", words=words)
+    assert [(point["x"], point["y"]) for point in plane["results"]] == [
+        (point["x"], point["y"]) for point in answer["results"]
+    ]
+
+
+def test_the_odd_one_out(client: TestClient) -> None:
+    words = ["King", "queen", "man", "king", "zzz"]
+    (result,) = ask(client, "odd-one-out", words=words)["results"]
+    index = {word: place for place, word in enumerate(WORDS)}
+    vectors = np.stack([unit_vectors()[index[word]] for word in ("king", "queen", "man", "king")])
+    mean = vectors.mean(0)
+    expected = (vectors @ mean) / np.linalg.norm(mean)
+    assert result["scores"] == [*(pytest.approx(float(score), abs=1e-5) for score in expected), None]
+    assert result["word"] == ["king", "queen", "man", "king"][int(expected.argmin())]
+    assert result["unknown"] == ["zzz"]
+
+
+def test_among_too_few_known_words_none_is_odd(client: TestClient) -> None:
+    (result,) = ask(client, "odd-one-out", words=["king", "queen", "zzz", "yyy", "zzz"])["results"]
+    assert result["word"] is None
+    assert result["unknown"] == ["zzz", "yyy"]
+    assert [score is None for score in result["scores"]] == [False, False, True, True, True]
 
 
 def test_empty_lists_have_empty_results(client: TestClient) -> None:
@@ -194,6 +225,14 @@ _VECTOR = [1.0] * DIMENSIONS
         ("analogy", {"a": "man", "b": "king", "c": "woman", "k": 51}, "k", "is 51, the limit is 50"),
         ("analogy", {"a": ["man"], "b": "king", "c": "woman"}, "a", "Input should be a valid string"),
         ("projection", {"words": ["king", " "]}, "words[1]", "is empty; send a word"),
+        ("projection", {"words": ["king"], "dimensions": 4}, "dimensions", "Input should be 2 or 3"),
+        ("projection", {"words": ["king"], "dimensions": "3"}, "dimensions", "Input should be 2 or 3"),
+        ("odd-one-out", {"words": ["king", "queen"]}, "words", "holds 2 words; send at least 3"),
+        ("odd-one-out", {"words": []}, "words", "holds 0 words; send at least 3"),
+        ("odd-one-out", {"words": ["king", "", "man"]}, "words[1]", "is empty; send a word"),
+        ("odd-one-out", {"words": ["king"] * 11}, "words", "11 words, the limit is 10"),
+        ("odd-one-out", {"words": "king"}, "words", "Input should be a valid list"),
+        ("odd-one-out", {"model": "digits", "words": ["king"] * 3}, "model", "is of the task 'image-classification'"),
         ("projection", {"words": ["king"] * 11}, "words", "11 words, the limit is 10"),
         ("similarity", {"model": "digits", "pairs": []}, "model", "'digits' is of the task 'image-classification'"),
     ],
@@ -225,6 +264,7 @@ def test_every_route_checks_the_model_and_version(client: TestClient, route: str
         "neighbors": {"words": []},
         "analogy": {"a": "man", "b": "king", "c": "woman"},
         "projection": {"words": []},
+        "odd-one-out": {"words": ["king", "queen", "man"]},
         "embeddings": {"input": "king"},
     }
     assert client.post(path, json=examples[route] | {"model": "nope"}).status_code == 404

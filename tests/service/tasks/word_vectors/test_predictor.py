@@ -19,7 +19,8 @@ from service.runtime.session import OnnxSession, Tensors
 from service.tasks.tensors import object_array
 from service.tasks.word_vectors import WordVectorsPredictor, predictor
 from service.tasks.word_vectors import vector_table as table
-from service.tasks.word_vectors.projection import principal_plane
+from service.tasks.word_vectors.odd_one_out import closeness
+from service.tasks.word_vectors.projection import principal_components
 from service.tasks.word_vectors.request import NEIGHBORS, SUMS, search_work
 from tests.support.bundle_edits import edit_samples, rewrite
 from tests.support.files import npy
@@ -249,18 +250,18 @@ class TestProjection:
         random = np.random.default_rng(0)
         for count in (12, 100):  # fewer and more than dimensions, which are decomposed differently
             vectors = (random.standard_normal((count, 30)) * np.linspace(3, 0.1, 30)).astype(np.float32)
-            points, shares = principal_plane(vectors)
+            points, shares = principal_components(vectors, 2)
             centered = vectors - vectors.mean(axis=0)
             singular = np.linalg.svd(centered, compute_uv=False)
             assert shares == pytest.approx(singular[:2] ** 2 / (singular**2).sum(), rel=1e-4)
             assert np.linalg.norm(points, axis=0) == pytest.approx(singular[:2], rel=1e-4)
-            reversed_points, _ = principal_plane(vectors[::-1].copy())
+            reversed_points, _ = principal_components(vectors[::-1].copy(), 2)
             assert np.allclose(reversed_points[::-1], points, atol=1e-4)
 
     @pytest.mark.parametrize("count", [0, 1])
     def test_without_variance_all_points_are_at_the_origin(self, count: int) -> None:
         for vectors in (np.ones((count, 5), np.float32), np.ones((3 * count, 5), np.float32)):
-            points, shares = principal_plane(vectors)
+            points, shares = principal_components(vectors, 2)
             assert points.tolist() == [[0, 0]] * len(vectors)
             assert shares.tolist() == [0, 0]
 
@@ -372,3 +373,28 @@ def test_a_manifest_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[s
 def test_a_number_of_neighbors_that_is_refused_is_not_taken_for_work() -> None:
     assert search_work(2, 2**60) == search_work(2, 100_000)
     assert search_work(2, 100) != search_work(2, 1000)
+
+
+def test_three_components_are_two_and_one_more(inside: WordVectorsPredictor) -> None:
+    for count in (3, 4, 40):
+        vectors = np.random.default_rng(count).normal(size=(count, 8)).astype(np.float32)
+        points, shares = principal_components(vectors, 3)
+        plane, two = principal_components(vectors, 2)
+        np.testing.assert_allclose(points[:, :2], plane, atol=1e-9)
+        np.testing.assert_allclose(shares[:2], two)
+        assert shares[2] <= shares[1]
+        centered = vectors - vectors.mean(0, dtype=np.float64)
+        assert shares[2] == pytest.approx((points[:, 2] ** 2).sum() / (centered**2).sum(), abs=1e-9)
+    answer = inside.answer({"words": ["king", "queen", "man", "zzz"], "dimensions": 3}, "/v1/projection")
+    assert len(answer["explained_variance"]) == 3
+    assert answer["results"][3] == {"word": "zzz", "x": None, "y": None, "z": None, "unknown": ["zzz"]}
+
+
+def test_the_odd_one_is_the_farthest_from_the_mean() -> None:
+    vectors = np.array([[1, 0, 0], [0.8, 0.6, 0], [0.6, 0.8, 0], [0, 0, 1]], np.float32)
+    mean = vectors.mean(0)
+    expected = vectors @ (mean / np.linalg.norm(mean))
+    np.testing.assert_allclose(closeness(vectors), expected, atol=1e-6)
+    assert closeness(vectors).argmin() == 3
+    assert not closeness(np.array([[1, 0], [-1, 0]], np.float32)).any()
+    assert len(closeness(vectors[:0])) == 0

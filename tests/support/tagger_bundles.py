@@ -96,9 +96,9 @@ def lexicon_table(kind: Kind) -> NDArray[np.float32]:
 def transitions(kind: Kind) -> NDArray[np.float32]:
     """Transitions [K+2, K]: those that are not allowed are forbidden; spans prefer to continue."""
     labels = labels_of(kind)
-    scores = np.where(allowed_transitions(labels), 0, FORBIDDEN).astype(np.float32)
+    scores = np.zeros((len(labels) + 2, len(labels)), np.float32)
     scores[: len(labels)] += np.array([[1.0 * (label[:1] in "BI") for label in labels]], np.float32).T
-    return scores
+    return np.where(allowed_transitions(labels), scores, np.float32(FORBIDDEN))
 
 
 @lru_cache

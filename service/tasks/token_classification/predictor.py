@@ -17,6 +17,7 @@ from service.tasks.base import Check, Predictor, SerializedList
 from service.tasks.scheduling import RUN, Scheduling, Work
 from service.tasks.tensors import TextTensors, object_array
 from service.tasks.token_classification.decoding import Tagging, in_unit
+from service.tasks.token_classification.explanation import TagExplainer
 from service.tasks.token_classification.features import EMISSIONS
 from service.tasks.token_classification.length_buckets import length_buckets
 from service.tasks.token_classification.loading import open_tagger
@@ -29,6 +30,9 @@ TAGS = "TAGS"
 
 SENTENCES = "sentences"
 """Tensor of a request: an object array [N] of sentences, each a list of words."""
+EXPLAIN = "explain"
+"""Tensor of a request and of its answer: whether a sentence is to be explained, [N] bool; object array [N] of
+`ExplainedSentence`. Requests without it have neither."""
 TAGGED = "tagged"
 """Tensor of the answer: an object array [N] of `TaggedSentence`."""
 
@@ -39,6 +43,10 @@ _INLINE_SEGMENTED_CHARACTERS = 100
 """The longest texts that a learned segmenter splits in the event loop: about a millisecond's work."""
 
 
+_INLINE_EXPLAINED_TOKENS = 200
+"""The most tokens whose tags are explained in the event loop."""
+_EXPLAINED_TOKENS = 0.2
+"""The work of explaining a token, in tokens."""
 _REQUEST_TOKENS, _TEXT_TOKENS, _CHARACTER_TOKENS = 20, 1 / 8, 1 / 300
 """The work beside the tokens: a request, a text and a character each take as long as the run of so many tokens. Fitted
 to texts of one word, of whitespace, of one long token and of 5,000 tokens."""
@@ -59,11 +67,13 @@ class TagScheduling(Scheduling[TagRequest]):
     def is_slow(self, request: TagRequest) -> bool:
         if self._learned_segmentation and request.text_characters > _INLINE_SEGMENTED_CHARACTERS:
             return True
-        return request.is_large
+        return request.is_large or (request.explain and request.estimated_tokens > _INLINE_EXPLAINED_TOKENS)
 
     def work(self, request: TagRequest) -> Work:
         tokens = request.estimated_tokens
         overhead = _REQUEST_TOKENS + _TEXT_TOKENS * len(request.texts) + _CHARACTER_TOKENS * request.characters
+        if request.explain:
+            overhead += _EXPLAINED_TOKENS * tokens
         return Work(overhead + tokens, RUN, int(tokens), "tokens", overhead)
 
     def is_quick(self, tensors: Tensors) -> bool:
@@ -80,7 +90,15 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
     """A graph whose tensors `.features` describes, perhaps a segmenter; a row is a sentence and costs its tokens."""
 
     routes: ClassVar = {"/v1/tag": TagBody}
-    limit_names = ("max_texts", "max_text_bytes", "max_sentence_tokens", "max_total_tokens", "max_batch_tokens")
+    limit_names = (
+        "max_texts",
+        "max_text_bytes",
+        "max_sentence_tokens",
+        "max_total_tokens",
+        "max_explained_inputs",
+        "max_explained_tokens",
+        "max_batch_tokens",
+    )
 
     def __init__(self, bundle: Bundle, open_session: OpenSession, limits: Limits) -> None:
         super().__init__(bundle, open_session, limits)
@@ -95,6 +113,7 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
             limits.max_batch_tokens, learned_segmentation=parts.preprocessing.segmentation is not None
         )
         self._tagging = Tagging(parts.labels, parts.preprocessing.kind, parts.transitions)
+        self._explainer = TagExplainer(parts.labels, parts.preprocessing.kind, parts.transitions)
 
     @property
     def details(self) -> dict[str, JsonValue]:
@@ -112,13 +131,12 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
 
     def parse(self, body: TagBody) -> TagRequest:
         if body.tokens is not None:
-            return TagRequest(
-                [" ".join(tokens) for tokens in body.tokens], body.tokens, "tokens[{}]".format, body.offsets
-            )
+            texts = [" ".join(tokens) for tokens in body.tokens]
+            return TagRequest(texts, body.tokens, "tokens[{}]".format, body.offsets, explain=body.explain)
         if body.texts is not None:
-            return TagRequest(body.texts, unit=body.offsets)
+            return TagRequest(body.texts, unit=body.offsets, explain=body.explain)
         assert body.text is not None
-        return TagRequest([body.text], field=lambda index: "text", unit=body.offsets)
+        return TagRequest([body.text], field=lambda index: "text", unit=body.offsets, explain=body.explain)
 
     def preprocess(self, request: TagRequest) -> Tensors:
         return self.preprocess_with_checks(request, lambda: None)
@@ -128,7 +146,8 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
         # Sorted by length, so that when a request is split over several runs the sentences of each run have similar
         # lengths.
         request.order = np.argsort(_lengths(sentences), kind="stable")
-        return {SENTENCES: sentences[request.order]}
+        tensors = {SENTENCES: sentences[request.order]}
+        return tensors | {EXPLAIN: np.ones(len(sentences), np.bool_)} if request.explain else tensors
 
     def infer(self, tensors: Tensors) -> Tensors:
         """Tag sentences; those of like length run together, and all are decoded at once."""
@@ -141,20 +160,33 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
             if not np.isfinite(batch_emissions).all():
                 raise ModelFailure("the model's emissions hold NaN or infinity")
             emissions[bucket, : batch_emissions.shape[1]] = batch_emissions
-        return {TAGGED: object_array(self._tagging.decode(emissions, lengths))}
+        outputs: Tensors = {TAGGED: object_array(self._tagging.decode(emissions, lengths))}
+        if EXPLAIN in tensors:
+            outputs[EXPLAIN] = object_array(self._explainer.explain(emissions, lengths))
+        return outputs
 
     def postprocess(self, request: TagRequest, outputs: Tensors) -> dict[str, Any]:
         # Results are serialized here: for large requests that is in the worker thread and not in the event loop.
-        in_order = np.empty_like(outputs[TAGGED])
-        in_order[request.order] = outputs[TAGGED]
-        tagged = in_order.tolist()
+        tagged = _in_order(request, outputs[TAGGED])
+        explained = _in_order(request, outputs[EXPLAIN]) if request.explain else []
         results: list[bytes] = []
         first = 0
         for text, offsets, multiword in zip(request.texts, request.sentences, request.multiword, strict=True):
-            result = self._tagging.result(text, offsets, tagged[first : first + len(offsets)], multiword)
+            after = first + len(offsets)
+            result = self._tagging.result(text, offsets, tagged[first:after], multiword)
+            if request.explain:
+                result[EXPLAIN] = self._explainer.fields(explained[first:after])
             results.append(orjson.dumps(in_unit(result, text, request.unit)))
-            first += len(offsets)
+            first = after
         return {"results": SerializedList(results)}
+
+
+def _in_order(request: TagRequest, rows: NDArray[np.object_]) -> list[Any]:
+    """The rows in the order of the sentences of the request."""
+    in_order = np.empty_like(rows)
+    in_order[request.order] = rows
+    rows_in_order: list[Any] = in_order.tolist()
+    return rows_in_order
 
 
 def _lengths(sentences: NDArray[np.object_]) -> NDArray[np.int64]:

@@ -30,6 +30,7 @@ class TagRequest:
         tokens: the tokens of each text, if tokens were sent: each text is one sentence.
         field: the name of a text in error messages, by its index.
         unit: the unit of the offsets in the answer.
+        explain: whether the tags are explained.
     """
 
     def __init__(
@@ -38,8 +39,11 @@ class TagRequest:
         tokens: Sequence[Sequence[str]] | None = None,
         field: Callable[[int], str] = "texts[{}]".format,
         unit: OffsetUnit = "unicode",
+        *,
+        explain: bool = False,
     ) -> None:
         self.texts = texts
+        self.explain = explain
         self.unit = unit
         self.sentences: list[list[Offsets]] = []
         """Token offsets of the sentences of each text."""
@@ -90,6 +94,9 @@ class TagRequest:
         """
         words: list[list[str]] = []
         total = 0
+        if self.explain and len(self.texts) > limits.max_explained_inputs:
+            limit = limits.describe("max_explained_inputs")
+            raise LimitExceeded(f"{len(self.texts)} texts to explain, {limit}; send several requests", "explain")
         for index, (offsets, multiword) in enumerate(self._split(limits, segment, check)):
             total += sum(map(len, offsets))
             if total > limits.max_total_tokens:
@@ -97,6 +104,12 @@ class TagRequest:
                     f"with it the request has more than {limits.max_total_tokens} tokens, the limit "
                     f"({variable('max_total_tokens')}); send several requests",
                     self._field(index),
+                )
+            if self.explain and total > limits.max_explained_tokens:
+                raise LimitExceeded(
+                    f"with {self._field(index)} there are more than {limits.max_explained_tokens} tokens to explain, "
+                    f"the limit ({variable('max_explained_tokens')}); send several requests",
+                    "explain",
                 )
             self.sentences.append(offsets)
             self.multiword.append(multiword)

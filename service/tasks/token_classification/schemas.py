@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, Strict, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from service.tasks.base import StopAtFirst, TaskBody
 from service.tasks.body_fields import NullAs, Word, exactly_one_of
@@ -27,6 +28,10 @@ class TagBody(TaskBody):
     offsets: Annotated[OffsetUnit, NullAs(lambda: "unicode")] = Field(
         default="unicode",
         description="The unit of all starts and ends: code points, code units of UTF-16, or bytes of UTF-8.",
+    )
+    explain: Annotated[bool, Strict(), NullAs(lambda: False)] = Field(
+        default=False,
+        description="Answer with the probability of every tag, the CRF's transitions, and the tags without the CRF.",
     )
 
     @model_validator(mode="after")
@@ -72,12 +77,29 @@ class MultiwordToken(BaseModel):
     tokens: list[int] = Field(description="Its words, as indices into `tokens`; they share its start and end.")
 
 
+class TagExplanation(BaseModel):
+    """Why the tokens of a text have their tags. Spans are tagged in IOB2 here too, whatever the network has inside."""
+
+    tags: list[str] = Field(description="All tags of the model: the columns of the rest.")
+    marginals: list[list[float]] = Field(description="Of each token the probability of each tag under the CRF.")
+    transitions: list[list[float | None]] | None = Field(
+        description=(
+            "The CRF's score of going from one tag (row) to the next (column), null where it never does; null if "
+            "there is no CRF. Where several tags of the network stand behind one, it is the best of their scores."
+        )
+    )
+    starts: list[float | None] | None = Field(description="The score of beginning a sentence with each tag.")
+    ends: list[float | None] | None = Field(description="The score of ending a sentence with each tag.")
+    without_crf: list[str] = Field(description="The tag that each token would have without the CRF.")
+
+
 class Tagged(BaseModel):
     """The answer for one text. Offsets are into the text, or into the tokens joined by single spaces."""
 
     sentences: list[Sentence]
     tokens: list[Token]
     entities: list[Entity] | None = Field(default=None, description="Only of models that find names.")
+    explain: TagExplanation | SkipJsonSchema[None] = Field(default=None, description="With `explain`.")
     multiword: list[MultiwordToken] | None = Field(
         default=None, description="Only of models whose tokenizer was learned from a treebank; may be empty."
     )

@@ -227,6 +227,8 @@ def test_the_model_card_describes_the_tags(client: TestClient) -> None:
         "max_text_bytes": 60_000,
         "max_sentence_tokens": 1_000,
         "max_total_tokens": 50_000,
+        "max_explained_inputs": 8,
+        "max_explained_tokens": 1_000,
         "max_batch_tokens": 2_048,
     }
 

@@ -25,6 +25,7 @@ from service.api import (
     libretranslate_files,
     libretranslate_info,
     libretranslate_suggest,
+    model_inspection,
     open_inference,
     openai,
     page_files,
@@ -54,6 +55,7 @@ from service.storage.translated_files import TranslatedFiles
 OPERATIONS: tuple[Operation, ...] = (
     *health.OPERATIONS,
     *openai.OPERATIONS,
+    *model_inspection.OPERATIONS,
     *image_classification.OPERATIONS,
     *token_classification.OPERATIONS,
     *translation.OPERATIONS,

@@ -21,6 +21,10 @@ class Limits(BaseModel):
     """Largest request body in bytes, after decompression."""
     max_images: int = Field(default=64, ge=1, le=4096)
     """Maximum number of images in one request."""
+    max_explained_inputs: int = Field(default=8, ge=1, le=4096)
+    """Maximum number of images, texts or token lists in one request whose answers are explained."""
+    max_explained_tokens: int = Field(default=1_000, ge=1, le=1_000_000)
+    """Maximum number of tokens, or of subwords to translate, in one request whose answers are explained."""
     max_pixels: int = Field(default=20_000_000, ge=784, le=2**62)
     """Maximum number of pixels of one image."""
     max_scanned_pixels: int = Field(default=300_000_000, ge=784, le=2**62)

@@ -32,7 +32,7 @@ _MAX_ROWS = 256
 
 _ONLY_PIXELS = {"pixels"}
 
-_OPTIONS = ("model", "version", "top_k", "split")
+_OPTIONS = ("model", "version", "top_k", "split", "explain")
 
 _ACCEPTED = f"{', '.join(MEDIA_TYPES)}, {MULTIPART} or application/json"
 
@@ -48,6 +48,7 @@ class _Options(BaseModel):
     version: str | None = None
     top_k: TopK | None = None
     split: bool | None = None
+    explain: bool | None = None
 
 
 _NO_OPTIONS = _Options()
@@ -92,6 +93,8 @@ def _choose(service: Context, query: Mapping[str, str], parsed: _ParsedBody) -> 
         request = replace(request, top_k=options.top_k)
     if options.split is not None:
         request = replace(request, split=options.split)
+    if options.explain is not None:
+        request = replace(request, explained=[] if options.explain else None)
     return served, request
 
 
@@ -241,6 +244,12 @@ OPERATIONS = (
                 "schema": {"type": "boolean", "default": False},
                 "description": "Classify each figure of a picture too.",
             },
+            {
+                "name": "explain",
+                "in": "query",
+                "schema": {"type": "boolean", "default": False},
+                "description": "Answer with what the network saw of each image, and which pixels mattered.",
+            },
         ),
         body_media_types=dict.fromkeys(MEDIA_TYPES, _IMAGE_FILE)
         | {
@@ -255,6 +264,7 @@ OPERATIONS = (
                         "version": {"type": "string"},
                         "top_k": {"type": "integer", "minimum": 1},
                         "split": {"type": "boolean"},
+                        "explain": {"type": "boolean"},
                     },
                 }
             },

@@ -43,11 +43,18 @@ def require_labels(bundle: Bundle) -> tuple[str, ...]:
     return bundle.manifest.labels
 
 
-def require_graphs(bundle: Bundle, *names: str) -> tuple[Graph, ...]:
-    """The graphs of the manifest in the order of `names`; without names the only graph, whatever it is called."""
-    graphs = bundle.manifest.graphs
+def require_graphs(bundle: Bundle, *names: str, besides: str = "") -> tuple[Graph, ...]:
+    """The graphs of the manifest in the order of `names`; without names the only graph, whatever it is called.
+
+    Args:
+        bundle: the bundle.
+        *names: names of the graphs that it must have.
+        besides: name of a graph that it may have beside those.
+    """
+    graphs = {name: graph for name, graph in bundle.manifest.graphs.items() if name != besides}
     if (set(graphs) != set(names)) if names else (len(graphs) != 1):
         expected = f"{' and '.join(names)}, and no other" if names else "exactly one"
+        expected += f" beside {besides!r}" if besides else ""
         raise BundleError(f"{bundle.path / MANIFEST}: graphs: the task {bundle.manifest.task.value} needs {expected}")
     return tuple(graphs[name] for name in names) if names else tuple(graphs.values())
 

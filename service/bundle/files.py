@@ -83,7 +83,7 @@ class Bundle:
     def samples(self) -> tuple[Sample, ...]:
         """The requests and answers of `samples.json`."""
         path = self.file(SAMPLES)
-        content = _read_json_file(path)
+        content = read_json_file(path)
         try:
             return Samples.model_validate(orjson.loads(content)).samples
         except ValueError as error:
@@ -278,7 +278,7 @@ def check_model_name(name: str) -> str:
 
 
 def _read_manifest(path: Path) -> Manifest:
-    content = _read_json_file(path)
+    content = read_json_file(path)
     try:
         document = orjson.loads(content)
     except ValueError as error:
@@ -314,8 +314,8 @@ def _verify_file(path: Path, expected: str) -> None:
         )
 
 
-def _read_json_file(path: Path) -> bytes:
-    """The content of the manifest or of the samples."""
+def read_json_file(path: Path) -> bytes:
+    """The content of the manifest or of another JSON file of a bundle."""
     _check_plain(path)
     with _readable(path), path.open("rb") as stream:
         content = stream.read(_MAX_JSON_BYTES + 1)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from service.errors import DeadlineExceeded, LimitExceeded
 from service.observability import Metrics, Timings, client
+from service.runtime.run_deadline import stop_at
 from service.runtime.session import Tensors
 from service.runtime.stepper import OnToken
 from service.serving.admission import Admission
@@ -125,9 +126,11 @@ class ServedModel:
         with self.records.open(timings) as record:
             ticket = record.admit(self.predictor.scheduling.work(request), timeout, client.get())
 
-            def finish(outputs: Tensors, in_thread: bool) -> dict[str, Any]:
-                fields = self.predictor.postprocess(request, outputs)
-                return _serialize_large(fields) if serialize and in_thread else fields
+            def finish(outputs: Tensors, check: Check | None) -> dict[str, Any]:
+                if check is None:
+                    return self.predictor.postprocess(request, outputs)
+                fields = self.predictor.postprocess_with_checks(request, outputs, check)
+                return _serialize_large(fields) if serialize else fields
 
             return await self._answer(request, timings, ticket, finish, on_token)
 
@@ -164,7 +167,7 @@ class ServedModel:
                 request = adapter.read(tensors)
                 ticket = record.admit(predictor.scheduling.work(request), timeout, client.get())
 
-                def write(outputs: Tensors, in_thread: bool) -> Tensors:
+                def write(outputs: Tensors, check: Check | None) -> Tensors:
                     if isinstance(adapter, PreprocessedTensors):
                         return outputs
                     return adapter.write(predictor.postprocess(request, outputs))
@@ -263,7 +266,7 @@ class ServedModel:
         request: Any,
         timings: Timings,
         ticket: Ticket,
-        finish: Callable[[Tensors, bool], T],
+        finish: Callable[[Tensors, Check | None], T],
         on_token: OnToken | None = None,
     ) -> T:
         """Take an admitted request through the stages.
@@ -272,7 +275,8 @@ class ServedModel:
             request: the request.
             timings: gets the time of every stage.
             ticket: of its admission.
-            finish: postprocesses the outputs and makes the answer; it gets whether it runs in a thread of its own.
+            finish: postprocesses the outputs and makes the answer; it gets the check of its thread, None in the event
+                loop.
             on_token: as for `predict`.
         """
         predictor = self.predictor
@@ -286,9 +290,9 @@ class ServedModel:
             ticket.refine(ticket.work.overhead + float(predictor.scheduling.row_work(tensors).sum()))
         outputs = await self._run(tensors, timings, ticket, on_token)
         if in_thread:
-            answer = await self._in_thread(lambda _: finish(outputs, True), ticket)
+            answer = await self._in_thread(partial(finish, outputs), ticket)
         else:
-            answer = finish(outputs, False)
+            answer = finish(outputs, None)
         timings.lap("postprocess")
         return answer
 
@@ -308,8 +312,12 @@ class ServedModel:
             if is_abandoned:
                 raise DeadlineExceeded("nobody waits for the answer any longer")
 
+        def run() -> T:
+            with stop_at(ticket.deadline):  # Some preprocessing and postprocessing runs graphs too.
+                return work(check)
+
         try:
-            return await ticket.wait(asyncio.get_running_loop().run_in_executor(self._pool, work, check))
+            return await ticket.wait(asyncio.get_running_loop().run_in_executor(self._pool, run))
         finally:
             is_abandoned = True
 

@@ -10,8 +10,10 @@ import orjson
 from pydantic import BaseModel, ConfigDict, FailFast, Field, JsonValue, ValidationError
 
 from service.bundle.comparison import differences
+from service.bundle.evaluation import read_evaluation
 from service.bundle.files import Bundle, first_line
 from service.bundle.manifest import Manifest
+from service.bundle.network import load_weights, read_network
 from service.errors import InvalidRequest
 from service.limits import Limits
 from service.runtime.memory import is_out_of_memory
@@ -97,6 +99,11 @@ class Predictor(ABC, Generic[RequestT]):
         self.bundle = bundle
         self.manifest: Manifest = bundle.manifest
         self.limits = limits
+        self.network = read_network(bundle)
+        """The layers of the network, for who looks at it; None where the bundle does not have them."""
+        self.weights = load_weights(bundle, self.network) if self.network else {}
+        self.evaluation = read_evaluation(bundle)
+        """How the model was measured, as far as the bundle has it."""
         self.sessions = {name: open_session(bundle, graph) for name, graph in bundle.manifest.graphs.items()}
 
     @abstractmethod
@@ -131,6 +138,10 @@ class Predictor(ABC, Generic[RequestT]):
     def postprocess(self, request: RequestT, outputs: Tensors) -> dict[str, Any]:
         """Turn outputs into the fields of the answer, `results` above all, ready for JSON (numpy arrays included)."""
 
+    def postprocess_with_checks(self, request: RequestT, outputs: Tensors, check: Check) -> dict[str, Any]:
+        """`postprocess` in a thread; what takes long overrides it and calls `check` between its parts."""
+        return self.postprocess(request, outputs)
+
     @property
     def selectors(self) -> Mapping[str, str]:
         """Properties that a request may choose the model by, as `{"source": "en", "target": "de"}`."""
@@ -163,7 +174,8 @@ class Predictor(ABC, Generic[RequestT]):
             request = self.parse(body.model_validate(document))
         except ValidationError as error:
             raise invalid_body(error) from error
-        fields = self.postprocess(request, self.infer(self.preprocess(request)))
+        outputs = self.infer(self.preprocess(request))
+        fields = self.postprocess_with_checks(request, outputs, lambda: None)
         answer: dict[str, Any] = orjson.loads(orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY))
         return answer
 

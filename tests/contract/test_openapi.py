@@ -28,7 +28,7 @@ METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A client over digits/1 and words/1."""
     path = tmp_path_factory.mktemp("models")
-    write_classifier(path)
+    write_classifier(path, explain=True)
     write_words(path)
     with TestClient(create_app(Settings(models=path))) as client:
         yield client
@@ -148,12 +148,18 @@ def test_examples_fit_their_schemas(document: dict[str, Any]) -> None:
     ("method", "path", "body"),
     [
         ("post", "/v1/classify", pixels(1, 2)),
+        ("post", "/v1/classify", pixels(1) | {"explain": True}),
+        ("get", "/v1/models/digits/weights", None),
+        ("get", "/v1/models/digits/graph", None),
+        ("get", "/v1/models/digits/evaluation", None),
         ("post", "/v1/similarity", {"pairs": [["king", "queen"], ["king", "zzz"]]}),
         ("post", "/v1/neighbors", {"words": ["king", "zzz"], "k": 3}),
         ("post", "/v1/neighbors", {"vectors": [[1.5] * DIMENSIONS]}),
         ("post", "/v1/neighbors", {"positive": ["king"], "negative": ["man"]}),
         ("post", "/v1/analogy", {"a": "man", "b": "king", "c": "woman"}),
         ("post", "/v1/projection", {"words": ["king", "queen", "zzz"]}),
+        ("post", "/v1/projection", {"words": ["king", "queen", "zzz"], "dimensions": 3}),
+        ("post", "/v1/odd-one-out", {"words": ["king", "queen", "man", "zzz"]}),
         ("post", "/v1/embeddings", {"input": "king", "dimensions": 2}),
         ("post", "/v1/embeddings", {"input": ["king", "queen"], "encoding_format": "base64"}),
         ("post", "/v1/embeddings", {"input": ["king", "zzz", ""], "strict": None}),

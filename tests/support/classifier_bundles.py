@@ -13,8 +13,10 @@ import orjson
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from service.bundle.evaluation import ConfusionMatrix, Evaluation, LearningCurve, Series
 from service.bundle.files import Bundle, write_bundle
 from service.bundle.manifest import Comparison, Graph, Manifest, Metric, Task, TensorSpec
+from service.bundle.network import Layer, Network, network_files
 from tests.support.onnx_files import PROVENANCE, onnx_file
 
 LABELS = tuple("0123456789")
@@ -69,6 +71,49 @@ def classifier_graph(
     )
 
 
+@lru_cache
+def explain_graph() -> bytes:
+    """ONNX graph `explain` of the linear classifier: two maps of edges, their maxima, and the logits."""
+    weights = np.stack([template(digit).reshape(-1) for digit in range(10)], axis=1) / 4.0
+    value = helper.make_tensor_value_info
+    return onnx_file(
+        "explain",
+        [
+            helper.make_node("Conv", ["image", "c1.weight"], ["c1"], pads=[1, 1, 1, 1]),
+            helper.make_node("MaxPool", ["c1"], ["s2"], kernel_shape=[2, 2], strides=[2, 2]),
+            helper.make_node("Flatten", ["image"], ["flat"], axis=1),
+            helper.make_node("MatMul", ["flat", "weights"], ["output"]),
+        ],
+        [value("image", TensorProto.FLOAT, ["batch", 1, SIZE, SIZE])],
+        [value(name, TensorProto.FLOAT, ["batch", *shape]) for name, shape in EXPLAINED.items()],
+        {"weights": weights.astype(np.float32), "c1.weight": EDGES},
+        opset=17,
+    )
+
+
+EXPLAINED = {"c1": (2, SIZE, SIZE), "s2": (2, SIZE // 2, SIZE // 2), "output": (10,)}
+"""The layers of `explain_graph`, and the shapes of their activations."""
+EDGES = np.array([[[[-1, -1, -1], [0, 0, 0], [1, 1, 1]]], [[[-1, 0, 1]] * 3]], np.float32)
+"""The kernels of its first layer, [2, 1, 3, 3]."""
+
+
+def _explain_files() -> dict[str, bytes]:
+    weights = np.stack([template(digit).reshape(-1) for digit in range(10)]) / 4.0
+    layers = (
+        Layer(name="c1", kind="convolution", kernel=(3, 3), stride=(1, 1), padding=(1, 1), weight=(2, 1, 3, 3)),
+        Layer(name="s2", kind="max-pooling", kernel=(2, 2), stride=(2, 2), padding=(0, 0)),
+        Layer(name="output", kind="dense", weight=(10, SIZE * SIZE)),
+    )
+    arrays = {"c1.weight": EDGES, "output.weight": weights.astype(np.float32)}
+    counts = np.diag(np.arange(1, 11)).tolist()
+    evaluation = Evaluation(
+        confusion=(ConfusionMatrix(data="ten templates", labels=LABELS, counts=counts),),
+        learning_curve=LearningCurve(x_label="epoch", series=(Series(name="errors", x=(1, 2), y=(5, 0)),)),
+    )
+    files = {"explain.onnx": explain_graph(), "evaluation.json": evaluation.model_dump_json().encode()}
+    return files | network_files(Network(layers=layers), arrays)
+
+
 def _trap(statistic: str) -> list[onnx.NodeProto]:
     """Nodes that fail the run by gathering out of bounds if the statistic of the pixels is greater than `above`."""
     return [
@@ -80,8 +125,8 @@ def _trap(statistic: str) -> list[onnx.NodeProto]:
     ]
 
 
-def classifier_manifest(name: str = "digits", *, familiarity: bool = False) -> Manifest:
-    """The manifest of `classifier_graph`."""
+def classifier_manifest(name: str = "digits", *, familiarity: bool = False, explain: bool = False) -> Manifest:
+    """The manifest of `classifier_graph`, and of `explain_graph` where asked for."""
     outputs = [TensorSpec(name="probabilities", datatype="FP32", shape=(-1, 10))]
     if familiarity:
         outputs.append(TensorSpec(name="familiarity", datatype="FP32", shape=(-1, 1)))
@@ -90,12 +135,18 @@ def classifier_manifest(name: str = "digits", *, familiarity: bool = False) -> M
         inputs=(TensorSpec(name="image", datatype="FP32", shape=(-1, 1, SIZE, SIZE)),),
         outputs=tuple(outputs),
     )
+    graphs = {"model": graph}
+    if explain:
+        layers = tuple(
+            TensorSpec(name=layer, datatype="FP32", shape=(-1, *shape)) for layer, shape in EXPLAINED.items()
+        )
+        graphs["explain"] = Graph(file="explain.onnx", inputs=graph.inputs, outputs=layers)
     return Manifest(
         name=name,
         version=1,
         task=Task.IMAGE_CLASSIFICATION,
         description="Bars in ten rows",
-        graphs={"model": graph},
+        graphs=graphs,
         labels=LABELS,
         preprocessing={"normaliser": "fit", "height": SIZE, "width": SIZE},
         metrics=(Metric(name="accuracy", value=100, unit="%", data="ten templates"),),
@@ -105,7 +156,12 @@ def classifier_manifest(name: str = "digits", *, familiarity: bool = False) -> M
 
 
 def write_classifier(
-    repository: Path, name: str = "digits", *, graph: bytes | None = None, familiarity: bool = False
+    repository: Path,
+    name: str = "digits",
+    *,
+    graph: bytes | None = None,
+    familiarity: bool = False,
+    explain: bool = False,
 ) -> Bundle:
     """Write the next version of a tiny classifier into `repository`."""
     content = graph or classifier_graph(familiarity=familiarity)
@@ -114,7 +170,9 @@ def write_classifier(
         "samples.json": _samples(content),
         "MODEL_CARD.md": b"# Bars\n",
     }
-    return write_bundle(repository, classifier_manifest(name, familiarity=familiarity), files)
+    if explain:
+        files |= _explain_files()
+    return write_bundle(repository, classifier_manifest(name, familiarity=familiarity, explain=explain), files)
 
 
 @lru_cache

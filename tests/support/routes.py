@@ -59,7 +59,7 @@ def _takes_json(operation: Operation) -> bool:
 
 def write_models(folder: Path) -> None:
     """Write a tiny bundle of every task."""
-    write_classifier(folder)
+    write_classifier(folder, explain=True)
     write_words(folder)
     write_tagger(folder)
     write_translator(folder)

@@ -43,6 +43,11 @@ def fetch(file: DataFile, *, client: Callable[[], httpx.Client] | None = None) -
     return _content(target, file)
 
 
+def has_copy(file: DataFile) -> bool:
+    """Whether there is a local copy, so that `fetch` downloads nothing."""
+    return any(path.is_file() for path in _copies(file))
+
+
 def fetch_path(file: DataFile | SplitDataFile, *, client: Callable[[], httpx.Client] | None = None) -> Path:
     """Return the path of a verified copy of a large file; the file is not decompressed.
 

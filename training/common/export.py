@@ -129,8 +129,14 @@ def to_onnx(module: nn.Module, example: torch.Tensor, *, input_name: str, output
     assert program is not None
     model = program.model_proto
     _strip(model)
+    model = with_shapes(model)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
+
+
+def with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model with the shapes of the tensors between its nodes, for people who look at it."""
+    return onnx.shape_inference.infer_shapes(model)
 
 
 def check_parity(expected: NDArray[np.float32], actual: NDArray[np.float32], inputs: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from service.limits import Limits
 from service.runtime.session import OpenSession, Tensors
 from service.tasks.base import Check, Predictor
 from service.tasks.image_classification.decoding_gate import DecodingGate
+from service.tasks.image_classification.explanation import EXPLAIN, Explainer
 from service.tasks.image_classification.preprocessing import (
     EncodedImage,
     FileLimits,
@@ -26,27 +28,10 @@ from service.tasks.image_classification.preprocessing import (
     normalize,
 )
 from service.tasks.image_classification.request import ClassifyRequest, PictureFigures, to_request
+from service.tasks.image_classification.scheduling import ImageScheduling
 from service.tasks.image_classification.schemas import ClassifyBody
 from service.tasks.image_classification.tensors import OUT_OF_RANGE, ImageTensors, PictureTensors, are_shares
 from service.tasks.json_tensors import array_from_json
-from service.tasks.scheduling import RUN, Scheduling, Work
-
-# Pictures up to these sizes are decoded in the event loop, which takes about a millisecond; larger ones go to a thread.
-# The number of bytes alone says little about the work: 7 kB of PNG can be 20 megapixels.
-_SMALL_BYTES = 8 * 1024
-_SMALL_PIXELS = 128 * 128
-_SMALL_PICTURES = 4
-_PNG_HEADER = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
-
-
-_DECODING = "decoding"
-"""The kind of work of pictures, in pixels: decoding them takes far longer than the run."""
-_EXTRA_PIXELS = 300_000
-"""The work of a picture beside its pixels: 2.4 ms, the time in which so many pixels of a large one are read."""
-_SPLIT_PIXELS = 300_000
-"""The work of the figures of a picture that is split: about five, of some 0.5 ms each."""
-_PIXELS_PER_BYTE = 8
-"""About the pixels of a byte of a compressed picture, where its header does not tell."""
 
 FAMILIARITY = "familiarity"
 """Name of the output that says whether an image is one of the labels at all."""
@@ -54,65 +39,15 @@ RECOGNIZED_FROM = 0.5
 """Familiarity from which an image counts as one of the labels: exporters calibrate it so that either is as likely."""
 
 
-class ImageScheduling(Scheduling[ClassifyRequest]):
-    """A row is an image; only decoding pictures takes long.
-
-    Args:
-        budget: most images of one run.
-        input_name: the name of the graph's input.
-        shape: height and width of its images.
-        max_pixels: most pixels of one picture.
-    """
-
-    seconds_per_unit: ClassVar = {_DECODING: 1e-8}
-
-    def __init__(self, budget: int, input_name: str, shape: tuple[int, int], max_pixels: int) -> None:
-        super().__init__(budget)
-        self._input = input_name
-        self._shape = shape
-        self._max_pixels = max_pixels
-
-    def is_slow(self, request: ClassifyRequest) -> bool:
-        pictures = request.pictures
-        return bool(pictures) and (
-            request.split  # Each figure takes about half a millisecond, and nobody knows yet how many there are.
-            or len(pictures) > _SMALL_PICTURES
-            or sum(map(len, pictures)) > _SMALL_BYTES
-            or sum(map(_png_pixels, pictures)) > _SMALL_PIXELS
-        )
-
-    def work(self, request: ClassifyRequest) -> Work:
-        if request.pixels is not None:
-            count = len(request.pixels) if isinstance(request.pixels, list) else 1
-            return Work(count, RUN, count, "images")
-        pixels = sum(map(self._decoded_pixels, request.pictures))
-        if request.split:
-            pixels += _SPLIT_PIXELS * len(request.pictures)
-        return Work(pixels, _DECODING, len(request.pictures), "images")
-
-    def run_work(self, tensors: Tensors) -> Work:
-        count = len(tensors[self._input])
-        return Work(count, RUN, count, "rows")
-
-    def _decoded_pixels(self, picture: bytes) -> float:
-        pixels = _png_pixels(picture)
-        if not math.isfinite(pixels):
-            pixels = _PIXELS_PER_BYTE * len(picture)
-        return min(pixels, self._max_pixels) + _EXTRA_PIXELS
-
-    def warm_up(self) -> Tensors:
-        return {self._input: np.zeros((1, 1, *self._shape), np.float32)}
-
-
 class ImageClassificationPredictor(Predictor[ClassifyRequest]):
     """One graph: `image` FP32 [-1, 1, height, width] in 0..1 to `probabilities` FP32 [-1, labels].
 
-    A graph may have `familiarity` FP32 [-1, 1] as a second output: the probability that the image is one of the labels
-    at all.
+    The graph may have `familiarity` FP32 [-1, 1] as a second output: the probability that the image is one of the
+    labels at all. Beside it there may be a graph `explain` (`.explanation`).
     """
 
     routes: ClassVar = {"/v1/classify": ClassifyBody}
-    limit_names = ("max_images", "max_pixels", "max_scanned_pixels", "max_image_parts")
+    limit_names = ("max_images", "max_explained_inputs", "max_pixels", "max_scanned_pixels", "max_image_parts")
 
     def __init__(self, bundle: Bundle, open_session: OpenSession, limits: Limits) -> None:
         super().__init__(bundle, open_session, limits)
@@ -122,7 +57,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         self._has_single_figures = all(len(label) == 1 for label in self._labels)
         self._file_limits = FileLimits(limits.max_pixels, limits.max_scanned_pixels, limits.max_image_parts)
         self._gate = DecodingGate(limits.max_decoding_pixels)
-        (graph,) = require_graphs(bundle)
+        (graph,) = require_graphs(bundle, besides=EXPLAIN)
         self._shape = (self._preprocessing.height, self._preprocessing.width)
         self._input = next((spec.name for spec in graph.inputs), "image")
         self._output = next((spec.name for spec in graph.outputs), "probabilities")
@@ -130,7 +65,10 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         if len(graph.outputs) > 1:
             outputs[FAMILIARITY] = (Datatype.FP32, (-1, 1))
         require_tensors(bundle, graph, inputs={self._input: (Datatype.FP32, (-1, 1, *self._shape))}, outputs=outputs)
-        self._session = next(iter(self.sessions.values()))
+        self._session = next(session for name, session in self.sessions.items() if name != EXPLAIN)
+        self._explainer = None
+        if (layers := self.sessions.get(EXPLAIN)) is not None:
+            self._explainer = Explainer(bundle, self._session, layers, self._output)
         self.tensors = ImageTensors(graph.inputs, graph.outputs, PictureTensors(graph.outputs))
         self.scheduling = ImageScheduling(limits.max_batch_size, self._input, self._shape, limits.max_pixels)
 
@@ -141,8 +79,13 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         return self.preprocess_with_checks(request, lambda: None)
 
     def preprocess_with_checks(self, request: ClassifyRequest, check: Check) -> Tensors:
+        if request.explained is not None:
+            self._check_explained(request)
         if request.pixels is not None:
-            return {self._input: self._from_pixels(request)}
+            pixels = self._from_pixels(request)
+            if request.explained is not None:
+                request.explained[:] = pixels
+            return {self._input: pixels}
         count = len(request.pictures)
         self._check_count(count, request.field or "body")
         request.figures.clear()
@@ -166,7 +109,10 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         # The parts of all pictures follow the pictures.
         images += parts
         rows = images[0][None] if len(images) == 1 else np.stack(images)
-        return {self._input: rows[:, None]}
+        tensor = rows[:, None]
+        if request.explained is not None:
+            request.explained[:] = tensor[:count]
+        return {self._input: tensor}
 
     def without_input(self, request: ClassifyRequest) -> ClassifyRequest:
         pixels = None if request.pixels is None else ()
@@ -190,6 +136,21 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
             return {"results": answers}
         return {"results": _with_figures(request, answers, has_single_figures=self._has_single_figures)}
 
+    def postprocess_with_checks(self, request: ClassifyRequest, outputs: Tensors, check: Check) -> dict[str, Any]:
+        fields = self.postprocess(request, outputs)
+        if request.explained is not None:  # Then it is slow, and gets here.
+            self._explain(request.explained, outputs, fields["results"], check)
+        return fields
+
+    def _explain(
+        self, images: list[NDArray[np.float32]], outputs: Tensors, results: list[dict[str, Any]], check: Check
+    ) -> None:
+        """Add to each result what the network saw of its image."""
+        assert self._explainer is not None
+        for index, result in enumerate(results):
+            check()
+            result[EXPLAIN] = self._explainer.explain(images[index], outputs[self._output][index])
+
     def _check_count(self, count: int, field: str) -> None:
         if count == 0:
             raise InvalidRequest("holds no image; send at least one", field)
@@ -198,6 +159,18 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
                 f"{count} images, {self.limits.describe('max_images')}; send several requests",
                 field,
             )
+
+    def _check_explained(self, request: ClassifyRequest) -> None:
+        if self._explainer is None:
+            raise InvalidRequest(
+                f"model {self.manifest.name!r} has no graph that explains its answers; leave 'explain' out, or make "
+                "its next version with one: lectern-train lenet convert",
+                EXPLAIN,
+            )
+        images = request.pictures if request.pixels is None else request.pixels
+        if isinstance(images, Sequence) and len(images) > self.limits.max_explained_inputs:
+            limit = self.limits.describe("max_explained_inputs")
+            raise LimitExceeded(f"{len(images)} images to explain, {limit}; send several requests", EXPLAIN)
 
     def _check_parts(self, count: int, name: str | None) -> None:
         if count > self.limits.max_images:
@@ -259,10 +232,3 @@ def _with_figures(
             ]
         results.append(result)
     return results
-
-
-def _png_pixels(picture: bytes) -> float:
-    """Number of pixels of a PNG, from its header; infinite for any other format."""
-    if not picture.startswith(_PNG_HEADER):
-        return math.inf
-    return int.from_bytes(picture[16:20], "big") * int.from_bytes(picture[20:24], "big")

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from service.tasks.image_classification.preprocessing import Box
 from service.tasks.image_classification.schemas import DEFAULT_TOP_K, ClassifyBody
 from service.tasks.json_tensors import bytes_from_base64
@@ -32,6 +35,9 @@ class ClassifyRequest:
     """Number of labels to return per image."""
     split: bool = False
     """Whether each figure of a picture is classified too."""
+    explained: list[NDArray[np.float32]] | None = dataclasses.field(default=None, compare=False)
+    """The images as the network gets them, [1, height, width] each, if their answers are to be explained: preprocessing
+    writes them for postprocessing. Else None."""
     figures: list[PictureFigures] = dataclasses.field(default_factory=list, compare=False)
     """The figures of each picture; preprocessing writes it for postprocessing. Empty where nothing is known of them."""
     pictures: Sequence[bytes] = ()
@@ -58,9 +64,12 @@ def to_request(body: ClassifyBody, *, may_contain_booleans: bool = True) -> Clas
     Raises:
         InvalidRequest: an image is not valid base64; the error names it.
     """
+    explained: list[NDArray[np.float32]] | None = [] if body.explain else None
     if body.pixels is not None:
-        return ClassifyRequest(top_k=body.top_k, pixels=body.pixels, may_contain_booleans=may_contain_booleans)
+        return ClassifyRequest(
+            top_k=body.top_k, explained=explained, pixels=body.pixels, may_contain_booleans=may_contain_booleans
+        )
     pictures = [
         bytes_from_base64(text, f"images[{index}]", ENCODE_FILE) for index, text in enumerate(body.images or ())
     ]
-    return ClassifyRequest(top_k=body.top_k, split=body.split, pictures=pictures)
+    return ClassifyRequest(top_k=body.top_k, split=body.split, explained=explained, pictures=pictures)

@@ -9,6 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from service.tasks.base import StopAtFirst, TaskBody
 from service.tasks.body_fields import NullAs, exactly_one_of, nullable
+from service.tasks.quantized_array import QuantizedArray
 
 DEFAULT_TOP_K = 3
 
@@ -25,6 +26,10 @@ class ClassifyBody(TaskBody):
     )
     split: Annotated[bool, Strict(), NullAs(lambda: False)] = Field(
         default=False, description="Classify each figure of a picture too, as `parts` in reading order."
+    )
+    explain: Annotated[bool, Strict(), NullAs(lambda: False)] = Field(
+        default=False,
+        description="Answer with what the network saw of each image, and which pixels mattered.",
     )
     images: Annotated[list[str], StopAtFirst()] | None = Field(
         default=None, description="Pictures as files (PNG, JPEG, WebP, AVIF, HEIC, BMP, GIF, TIFF), base64-encoded."
@@ -89,6 +94,27 @@ class ImagePart(Recognition):
     predictions: list[Prediction]
 
 
+class LayerActivations(QuantizedArray):
+    """The activations of one layer: maps [maps, height, width], or units [units]."""
+
+    name: str
+
+
+class Explanation(BaseModel):
+    """What the network saw of an image, and what its answer rests on."""
+
+    input: QuantizedArray = Field(
+        description="The image as the network gets it, [height, width], 0 = paper to 1 = ink."
+    )
+    layers: list[LayerActivations] = Field(description="Every layer, first to last.")
+    saliency: QuantizedArray = Field(
+        description=(
+            "Which pixels mattered, [height, width]: the bits of evidence for the best label that are lost where they "
+            "are covered. Negative: they speak against it."
+        )
+    )
+
+
 class ImageResult(Recognition):
     """The most probable labels of one image, best first, whether it is one at all, and the figures on it.
 
@@ -102,3 +128,4 @@ class ImageResult(Recognition):
     parts: list[ImagePart] | SkipJsonSchema[None] = Field(
         default=None, description="With `split`: each figure by itself, in reading order."
     )
+    explain: Explanation | SkipJsonSchema[None] = Field(default=None, description="With `explain`.")

@@ -35,6 +35,7 @@ def test_the_list_of_models(client: TestClient) -> None:
         "max_batch_size": 64,
         "max_body_bytes": 16 * 2**20,
         "max_images": 64,
+        "max_explained_inputs": 8,
         "max_pixels": 20_000_000,
         "max_scanned_pixels": 300_000_000,
         "max_image_parts": 20_000,

@@ -27,6 +27,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "/v1/neighbors": {"words": ["king"]},
     "/v1/analogy": {"a": "man", "b": "king", "c": "woman"},
     "/v1/projection": {"words": ["king", "queen"]},
+    "/v1/odd-one-out": {"words": ["king", "queen", "man"]},
     "/v1/embeddings": {"input": "king"},
     "/translate": {"q": "dog", "source": "en", "target": "de"},
     "/detect": {"q": "dog"},

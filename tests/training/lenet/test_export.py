@@ -12,8 +12,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from service.bundle.evaluation import read_evaluation
 from service.bundle.files import read_bundle
 from service.bundle.manifest import Task
+from service.bundle.onnx_nodes import read_nodes
+from service.limits import Limits
+from service.runtime.session import session_opener
+from service.tasks import load_predictor
 from service.tasks.image_classification.preprocessing import ImagePreprocessing
 from tests.support.onnx_graphs import open_graph
 from training.__main__ import main
@@ -84,6 +89,38 @@ def test_the_graph_equals_pytorch_alone_and_in_batches(repository: Path, trained
     assert np.abs(together - expected).max() < 1e-5
     assert np.abs(together - alone).max() < 1e-6
     np.testing.assert_allclose(together.sum(1), 1, atol=1e-5)
+
+
+def test_the_bundle_explains_its_answers(repository: Path) -> None:
+    bundle = read_bundle(repository / "shapes" / "1")
+    predictor = load_predictor(bundle, session_opener(("cpu",), 1, False), Limits())
+    image = np.random.default_rng(0).random((28, 28)).round(3).tolist()
+    (result,) = predictor.answer({"pixels": [image], "explain": True})["results"]
+    layers = {layer["name"]: layer["shape"] for layer in result["explain"]["layers"]}
+    assert layers["c3"] == [16, 10, 10]
+    assert layers["output"] == [3]
+    assert predictor.network is not None
+    assert predictor.weights["c5.weight"].shape == (120, 400)
+
+
+def test_the_bundle_has_confusion_matrices_and_the_learning_curve(repository: Path) -> None:
+    bundle = read_bundle(repository / "shapes" / "1")
+    evaluation = read_evaluation(bundle)
+    stored = json.loads((repository.parent / "run" / "evaluation.json").read_text())
+    assert {matrix.data: [list(row) for row in matrix.counts] for matrix in evaluation.confusion} == {
+        "data, 10 held-out training images": stored["dev"]["confusion"],
+        "data, 30 test images": stored["test"]["confusion"],
+    }
+    assert evaluation.learning_curve is not None
+    assert [len(series.x) for series in evaluation.learning_curve.series] == [2, 2, 2]
+
+
+def test_the_graphs_name_the_shapes_between_their_nodes(repository: Path) -> None:
+    bundle = read_bundle(repository / "shapes" / "1")
+    for name, graph in bundle.manifest.graphs.items():
+        nodes = read_nodes(bundle.file(graph.file))
+        assert {tensor for node in nodes.nodes for tensor in node.outputs} <= nodes.shapes.keys(), name
+    assert (-1, 16, 10, 10) in nodes.shapes.values()
 
 
 def test_samples_are_requests_with_the_answers_of_the_shipped_graph(repository: Path) -> None:

@@ -5,7 +5,7 @@ import torch
 
 from training.common.config import merge
 from training.lenet.config import PRESETS, LenetConfig
-from training.lenet.export.bundle import ServedLeNet
+from training.lenet.export.served import ServedLeNet
 from training.lenet.network.bitmaps import DIGIT_BITMAPS
 from training.lenet.network.model import TABLE_1, LeNet5, ScaledTanh, TrainableSubsampling, map_loss
 from training.lenet.train import build_model

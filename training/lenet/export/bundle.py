@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from service.bundle.files import Bundle, Sample, draft_bundle
 from service.bundle.manifest import Comparison, Datatype, Graph, Manifest, Metric, Task, TensorSpec
 from service.runtime.session import Session
+from service.tasks.image_classification.explanation import EXPLAIN
 from service.tasks.image_classification.predictor import FAMILIARITY
 from service.tasks.image_classification.preprocessing import ImagePreprocessing
 from training.common.config import to_dict
@@ -22,13 +22,15 @@ from training.lenet.config import LenetConfig, stored_config
 from training.lenet.data.dataset import ImageData, Split
 from training.lenet.evaluate import evaluate, load_best
 from training.lenet.export.card import model_card
+from training.lenet.export.evaluation_file import evaluation_file, measured_on
+from training.lenet.export.explain import EXPLAIN_FILE, check_explain_graph, explain_graph, layer_files
 from training.lenet.export.familiarity_card import familiarity_metrics, with_familiarity
+from training.lenet.export.served import INPUT, OUTPUT, ServedLeNet
 from training.lenet.familiarity.evaluation import FamiliarityReport, evaluate_familiarity
-from training.lenet.familiarity.fit import FEWEST_HELD_OUT, Familiarity, fit_familiarity
-from training.lenet.network.model import PADDING, PIXEL_DEVIATION, PIXEL_MEAN, SIDE, LeNet5
+from training.lenet.familiarity.fit import FEWEST_HELD_OUT, fit_familiarity
+from training.lenet.network.model import SIDE
 
 GRAPH_FILE = "model.onnx"
-_INPUT, _OUTPUT = "image", "probabilities"
 _SAMPLES, _TOP_K, _PARITY_BATCH = 10, 3, 1000
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "onnxscript", "torch")
 
@@ -44,34 +46,6 @@ class Exported:
     """Greatest absolute difference of a probability between PyTorch and ONNX Runtime."""
     familiarity: FamiliarityReport | None
     """How well familiarity was measured to work; None for a bundle without it."""
-
-
-class ServedLeNet(nn.Module):
-    """Images [B, 1, 28, 28] in 0..1 to probabilities [B, classes] and, where it was fitted, familiarity [B, 1].
-
-    Equals the softmax of `LeNet5` at the fitted temperature, with padding and the normalization of pixels folded into
-    C1.
-    """
-
-    def __init__(self, model: LeNet5, fitted: Familiarity | None = None) -> None:
-        super().__init__()
-        self.temperature = fitted.temperature if fitted else 1.0
-        self.head = fitted.head if fitted else None
-        first = model.c1
-        assert first.bias is not None
-        self.c1 = nn.Conv2d(1, first.out_channels, first.kernel_size, padding=PADDING)  # type: ignore[arg-type]  # is a pair
-        assert self.c1.bias is not None
-        with torch.no_grad():
-            self.c1.weight.copy_(first.weight / PIXEL_DEVIATION)
-            self.c1.bias.copy_(first.bias - first.weight.sum((1, 2, 3)) * (PIXEL_MEAN / PIXEL_DEVIATION))
-        self.model = model
-
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        s4, c5, f6, scores = self.model.layers_from_c1(self.c1(image))
-        probabilities = (scores / self.temperature).softmax(1)
-        if self.head is None:
-            return (probabilities,)
-        return probabilities, self.head(torch.cat([s4, c5, f6], dim=1)).sigmoid()
 
 
 def default_name(config: LenetConfig) -> str:
@@ -118,15 +92,16 @@ def export(
     served = ServedLeNet(model, fitted).eval()
     spec = _graph(len(data.labels), has_familiarity=fitted is not None)
     graph = to_onnx(
-        served, torch.zeros(2, 1, SIDE, SIDE), input_name=_INPUT, output_names=[output.name for output in spec.outputs]
+        served, torch.zeros(2, 1, SIDE, SIDE), input_name=INPUT, output_names=[output.name for output in spec.outputs]
     )
+    explain, explain_file = explain_graph(served)
     evaluations = _evaluations(run, config, data, epoch)
     manifest = Manifest(
         name=name,
         version=1,
         task=Task.IMAGE_CLASSIFICATION,
         description=description or f"LeNet-5, trained on {data.name}: {len(data.labels)} classes",
-        graphs={"model": spec},
+        graphs={"model": spec, EXPLAIN: explain},
         labels=data.labels,
         preprocessing=ImagePreprocessing(normalizer=config.normalizer, height=SIDE, width=SIDE).model_dump(),
         metrics=_metrics(evaluations, data) + (familiarity_metrics(report, data) if report else ()),
@@ -143,12 +118,16 @@ def export(
     card = model_card(manifest, config, data, parameters=model.parameter_count(), evaluations=evaluations)
     if report and fitted:
         card = with_familiarity(card, report, fitted)
-    with draft_bundle(repository, manifest, {GRAPH_FILE: graph}) as draft:
+    files = {GRAPH_FILE: graph, EXPLAIN_FILE: explain_file}
+    files |= layer_files(served, config.activation, config.pooling)
+    files |= evaluation_file(data.name, data.labels, evaluations, run.metrics(), len(data.dev))
+    with draft_bundle(repository, manifest, files) as draft:
         answers = SampleAnswers(draft.bundle)
         session = answers.predictor.sessions["model"]
         difference = _parity(served, session, _pixels(data.dev), f"the {len(data.dev)} held-out images")
         pixels = _sample_pixels(data)
         _parity(served, session, pixels.astype(np.float32)[:, None], "the samples")
+        check_explain_graph(served, answers.predictor.sessions[EXPLAIN], pixels.astype(np.float32)[:, None])
         bundle = draft.publish(digit_samples(answers, data), card)
     return Exported(bundle=bundle, dev_images=len(data.dev), greatest_difference=difference, familiarity=report)
 
@@ -162,12 +141,12 @@ def _evaluations(run: Run, config: LenetConfig, data: ImageData, epoch: int) -> 
 
 def _graph(classes: int, *, has_familiarity: bool) -> Graph:
     """The manifest's description of the graph."""
-    outputs = [TensorSpec(name=_OUTPUT, datatype=Datatype.FP32, shape=(-1, classes))]
+    outputs = [TensorSpec(name=OUTPUT, datatype=Datatype.FP32, shape=(-1, classes))]
     if has_familiarity:
         outputs.append(TensorSpec(name=FAMILIARITY, datatype=Datatype.FP32, shape=(-1, 1)))
     return Graph(
         file=GRAPH_FILE,
-        inputs=(TensorSpec(name=_INPUT, datatype=Datatype.FP32, shape=(-1, 1, SIDE, SIDE)),),
+        inputs=(TensorSpec(name=INPUT, datatype=Datatype.FP32, shape=(-1, 1, SIDE, SIDE)),),
         outputs=tuple(outputs),
     )
 
@@ -201,9 +180,9 @@ def _parity(served: ServedLeNet, session: Session, pixels: NDArray[np.float32], 
     differences = []
     for chunk in torch.from_numpy(pixels).split(_PARITY_BATCH):
         s4, c5, f6, scores = served.model.layers(chunk)
-        answers = session.run({_INPUT: chunk.numpy()})
+        answers = session.run({INPUT: chunk.numpy()})
         probabilities = (scores / served.temperature).softmax(1)
-        differences.append(check_parity(probabilities.numpy(), answers[_OUTPUT], description))
+        differences.append(check_parity(probabilities.numpy(), answers[OUTPUT], description))
         if served.head is not None:
             familiarity = served.head(torch.cat([s4, c5, f6], dim=1)).sigmoid()
             differences.append(check_parity(familiarity.numpy(), answers[FAMILIARITY], description))
@@ -224,10 +203,9 @@ def _sample_pixels(data: ImageData) -> NDArray[np.float64]:
 
 def _metrics(evaluations: dict[str, Any], data: ImageData) -> tuple[Metric, ...]:
     """Errors and accuracy on every evaluated split."""
-    names = {"dev": "held-out training", "test": "test"}
     metrics = []
     for split, result in evaluations.items():
-        source = f"{data.name}, {result['images']:,} {names[split]} images"
+        source = measured_on(data.name, split, result["images"])
         metrics.append(Metric(name="errors", value=result["errors"], unit="images", data=source))
         metrics.append(Metric(name="accuracy", value=result["accuracy"], data=source))
     return tuple(metrics)

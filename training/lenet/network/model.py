@@ -121,6 +121,20 @@ class LeNet5(nn.Module):
         f6 = self.activation(self.f6(c5))
         return s4, c5, f6, self.output(f6)
 
+    def activations(self, maps: Tensor) -> dict[str, Tensor]:
+        """What every layer passes on, by its name in the paper, from the sums of C1, [B, 6, 28, 28].
+
+        C1 and C3 are squashed here, [B, 6, 28, 28] and [B, 16, 10, 10], also where the network pools before that. The
+        last are the scores, [B, classes].
+        """
+        s2 = self.s2(maps)
+        c3 = self.c3(s2)
+        s4 = self.s4(c3)
+        c5 = self.activation(self.c5(s4.flatten(1)))
+        f6 = self.activation(self.f6(c5))
+        squashed = {"c1": self.activation(maps), "s2": s2, "c3": self.activation(c3), "s4": s4, "c5": c5, "f6": f6}
+        return squashed | {"output": self.output(f6)}
+
     def parameter_count(self) -> int:
         """Number of trainable parameters, without the connections of C3 that Table I omits."""
         removed = 0 if self._c3_mask is None else int((self._c3_mask == 0).sum())

@@ -17,6 +17,7 @@ from training.lenet.config import PRESETS, LenetConfig
 from training.lenet.data.dataset import ImageData, load_images
 from training.lenet.evaluate import Evaluation, evaluate
 from training.lenet.export.bundle import default_name, export
+from training.lenet.export.convert import add_convert_command
 from training.lenet.familiarity.evaluation import FamiliarityReport
 from training.lenet.familiarity.fit import FEWEST_HELD_OUT
 from training.lenet.train import train
@@ -133,6 +134,7 @@ FAMILY = Family(
     evaluate=_evaluate,
     evaluate_help="accuracy, errors by class, confusion matrix, pictures",
     export=_export,
+    add_commands=add_convert_command,
     add_evaluate_options=_add_evaluate_options,
     add_export_options=_add_export_options,
     add_moved_data_options=_add_moved_data_options,

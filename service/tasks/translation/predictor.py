@@ -210,6 +210,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             )
             _check_finite(result)
             _write_in_unit(result.get("kept", ()), request.texts[len(results)], request.unit)
+            _write_in_unit(result.get("copied", ()), result["text"], request.unit)
             results.append(result)
             first += len(text_hypotheses)
         for result, detected in zip(results, request.detected, strict=False):

@@ -121,12 +121,22 @@ class KeptPart(BaseModel):
     )
 
 
+class CopiedPart(BaseModel):
+    """A part of the translation that was copied, such as a name or a number, or that stands between sentences."""
+
+    start: int = Field(ge=0, description="Its first character in the translation, in the unit `offsets`.")
+    end: int = Field(ge=0, description="The character after it.")
+
+
 class Translated(Translation):
     """One text's translation."""
 
     alternatives: list[Translation]
     sentences: list[ExaminedSentence] | None = Field(
         default=None, description="What was translated at once; only if `alignment` or `beam` was requested."
+    )
+    copied: list[CopiedPart] | None = Field(
+        default=None, description="What of `text` was copied; only if `alignment` or `beam` was requested."
     )
     kept: list[KeptPart] | None = Field(
         default=None, description="What came back as it was; only if there is anything."

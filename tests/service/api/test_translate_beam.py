@@ -36,7 +36,7 @@ def _ask(client: TestClient, **body: Any) -> list[dict[str, Any]]:
 def test_the_search_of_each_sentence(client: TestClient) -> None:
     (plain,) = _ask(client, text="The dog sleeps. I love you!", beam_size=3)
     (result,) = _ask(client, text="The dog sleeps. I love you!", beam_size=3, beam=True)
-    assert {name: value for name, value in result.items() if name != "sentences"} == plain
+    assert {name: value for name, value in result.items() if name not in ("sentences", "copied")} == plain
     assert len(result["sentences"]) == 2
     for sentence in result["sentences"]:
         assert "alignment" not in sentence
@@ -65,6 +65,27 @@ def test_with_the_alignment(client: TestClient) -> None:
 @pytest.mark.parametrize("body", [{}, {"beam": False}, {"beam": None}, {"offsets": None}])
 def test_without_it_the_answer_is_as_ever(client: TestClient, body: dict[str, Any]) -> None:
     assert _ask(client, text="The dog sleeps.", **body) == _ask(client, text="The dog sleeps.")
+
+
+@pytest.mark.parametrize("unit", ["unicode", "utf16", "utf8"])
+def test_what_was_copied_is_marked(client: TestClient, unit: str) -> None:
+    text = "😀 The dog sleeps.\nhttps://example.org/a\n  Good morning"
+    (result,) = _ask(client, text=text, alignment=True, offsets=unit)
+    encoding = {"unicode": "utf-32-le", "utf16": "utf-16-le", "utf8": "utf-8"}[unit]
+    size = {"unicode": 4, "utf16": 2, "utf8": 1}[unit]
+    content = result["text"].encode(encoding)
+    copied = [content[size * one["start"] : size * one["end"]].decode(encoding) for one in result["copied"]]
+    assert "https://example.org/a" in copied
+    assert any("😀" in one for one in copied)
+    assert all(one.strip() == one and one for one in copied)
+    assert "copied" not in _ask(client, text=text)[0]
+    assert _ask(client, text="The dog sleeps.", alignment=True)[0]["copied"] == []
+
+
+def test_marks_that_are_in_the_text_itself_mark_nothing(client: TestClient) -> None:
+    (result,) = _ask(client, text="The dog \ufdd0 sleeps. \ufdd1", alignment=True)
+    plain = _ask(client, text="The dog \ufdd0 sleeps. \ufdd1")[0]
+    assert result["text"] == plain["text"]
 
 
 def test_nothing_to_translate_has_no_search(client: TestClient) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from service.decoding import Hypothesis, SearchRecord
 from service.tasks.translation.subwords import END, Subwords
+from service.tasks.translation.text.copied_ranges import copied_ranges, mark
 from service.tasks.translation.text.invention import InventionGuard, Kept, Reason
 from service.tasks.translation.text.segmented_text import SegmentedText
 
@@ -67,6 +68,9 @@ class AnswerBuilder:
             answer["sentences"] = [
                 self._examined(text.segments[index], one, alignment=alignment, beam=beam) for index, one in best.items()
             ]
+            marked = {index: text.restore(index, one, self._source, self._target, mark) for index, one in best.items()}
+            if (copied := copied_ranges(text.join(marked, mark), answer["text"])) is not None:
+                answer["copied"] = copied
         if kept or text.kept:
             answer["kept"] = [one._asdict() for one in sorted([*text.kept, *kept.values()])]
         return answer

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from service.decoding import Hypothesis
 from service.tasks.translation.subwords import PLACEHOLDER, Subwords
 from service.tasks.translation.text.arguments import has_unnumbered_argument
+from service.tasks.translation.text.copied_ranges import unmarked
 from service.tasks.translation.text.invention import Kept
 from service.tasks.translation.text.placeholders import ProtectedText, fill_placeholders, word_at
 from service.tasks.translation.text.tag_transfer import InlineElement, transfer_tags
@@ -58,25 +59,26 @@ class SegmentedText:
     is_html: bool = False
     """Whether special characters of a translation are escaped as HTML entities."""
 
-    def join(self, translations: Mapping[int, str] | Sequence[str]) -> str:
+    def join(self, translations: Mapping[int, str] | Sequence[str], mark: Callable[[str], str] = unmarked) -> str:
         """The translated text.
 
         Args:
             translations: the restored translation by the index of each segment; units of which none is there stay as
                 they were sent.
+            mark: marks what is between segments, and units that stay.
         """
         if not isinstance(translations, Mapping):
             translations = dict(enumerate(translations))
-        parts = [self.separators[0]]
+        parts = [mark(self.separators[0])]
         for index in range(len(self.segments)):
             if index in translations:
-                parts += translations[index], self.separators[index + 1]
+                parts += translations[index], mark(self.separators[index + 1])
                 continue
             unit = self.units[index]
             if index == unit.first:
-                parts.append(unit.text)
+                parts.append(mark(unit.text))
             if index + 1 == len(self.units) or self.units[index + 1].first != unit.first:
-                parts.append(self.separators[index + 1])
+                parts.append(mark(self.separators[index + 1]))
         return "".join(parts)
 
     def needs_attention(self, index: int) -> bool:
@@ -109,8 +111,23 @@ class SegmentedText:
         # If a placeholder is removed, the space before it may go too.
         return text if ended else text.rstrip(" "), ended
 
-    def restore(self, index: int, hypothesis: Hypothesis, source: Subwords, target: Subwords) -> str:
-        """The translation of a segment with its placeholders filled, its case restored and its tags put back."""
+    def restore(
+        self,
+        index: int,
+        hypothesis: Hypothesis,
+        source: Subwords,
+        target: Subwords,
+        mark: Callable[[str], str] = unmarked,
+    ) -> str:
+        """The translation of a segment with its placeholders filled, its case restored and its tags put back.
+
+        Args:
+            index: the index of the segment.
+            hypothesis: its translation.
+            source: subwords of the source language.
+            target: subwords of the target language.
+            mark: marks what placeholders are filled with.
+        """
         ids, protected, tags = self.segments[index], self.protected.get(index, ()), self.inline_elements.get(index)
         tokens, attention, texts, _ = fill_placeholders(
             hypothesis,
@@ -124,7 +141,7 @@ class SegmentedText:
             filled = next(remaining, PLACEHOLDER)
             filled += self._space_after(filled, placeholder.string[placeholder.end() :])
             # `on the 5th.` is `am 5.`: one full stop for both.
-            return filled if filled.endswith(".") else filled + placeholder[1]
+            return mark(filled) if filled.endswith(".") else mark(filled) + placeholder[1]
 
         def format_part(part: str) -> str:
             return re.sub(PLACEHOLDER + r"(\.?)", fill, self.format_words(index, part))

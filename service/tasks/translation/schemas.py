@@ -136,7 +136,8 @@ class Translated(Translation):
         default=None, description="What was translated at once; only if `alignment` or `beam` was requested."
     )
     copied: list[CopiedPart] | None = Field(
-        default=None, description="What of `text` was copied; only if `alignment` or `beam` was requested."
+        default=None,
+        description="What of `text` was copied; only if `alignment` or `beam` was requested, and anything was.",
     )
     kept: list[KeptPart] | None = Field(
         default=None, description="What came back as it was; only if there is anything."

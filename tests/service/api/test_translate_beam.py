@@ -79,7 +79,7 @@ def test_what_was_copied_is_marked(client: TestClient, unit: str) -> None:
     assert any("😀" in one for one in copied)
     assert all(one.strip() == one and one for one in copied)
     assert "copied" not in _ask(client, text=text)[0]
-    assert _ask(client, text="The dog sleeps.", alignment=True)[0]["copied"] == []
+    assert "copied" not in _ask(client, text="The dog sleeps.", alignment=True)[0]
 
 
 def test_marks_that_are_in_the_text_itself_mark_nothing(client: TestClient) -> None:

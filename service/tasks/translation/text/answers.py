@@ -69,7 +69,7 @@ class AnswerBuilder:
                 self._examined(text.segments[index], one, alignment=alignment, beam=beam) for index, one in best.items()
             ]
             marked = {index: text.restore(index, one, self._source, self._target, mark) for index, one in best.items()}
-            if (copied := copied_ranges(text.join(marked, mark), answer["text"])) is not None:
+            if copied := copied_ranges(text.join(marked, mark), answer["text"]):
                 answer["copied"] = copied
         if kept or text.kept:
             answer["kept"] = [one._asdict() for one in sorted([*text.kept, *kept.values()])]

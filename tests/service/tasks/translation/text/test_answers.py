@@ -77,7 +77,8 @@ def test_a_truncated_translation_has_no_end(subwords: Subwords) -> None:
 
 def test_a_text_without_a_word(subwords: Subwords) -> None:
     empty = AnswerBuilder(subwords, subwords).build(SegmentedText([], ["😀 "]), [], alternatives=2, alignment=True)
-    assert empty == {"text": "😀 ", "score": None, "alternatives": [], "sentences": []}
+    copied = [{"start": 0, "end": 1}]
+    assert empty == {"text": "😀 ", "score": None, "alternatives": [], "sentences": [], "copied": copied}
 
 
 def test_the_search_of_a_manifest() -> None:

@@ -24,7 +24,7 @@ class Figures(_Frozen):
 
     def describe(self) -> str:
         """As people read it."""
-        return f"{self.one_row_seconds * 1e3:.3g} ms at batch 1, {self.rows_seconds * 1e3:.3g} ms at {self.rows}"
+        return f"{_ms(self.one_row_seconds)} at batch 1, {_ms(self.rows_seconds)} at {self.rows}"
 
 
 class ProviderChoice(_Frozen):
@@ -43,3 +43,8 @@ class ProviderChoice(_Frozen):
         parts = [f"{short_name(provider)} {figures.describe()}" for provider, figures in self.figures.items()]
         parts += [f"{short_name(provider)} unusable: {reason}" for provider, reason in self.unusable.items()]
         return f"{short_name(self.provider)} by {self.chosen_by} ({'; '.join(parts)})"
+
+
+def _ms(seconds: float) -> str:
+    """Milliseconds with three digits that count."""
+    return f"{float(f'{seconds * 1e3:.3g}'):g} ms"

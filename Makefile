@@ -4,11 +4,17 @@
 #   PYTHON=/path/to/python   the interpreter that makes the virtual environment (found by itself otherwise)
 #   EXTRA=gpu                onnxruntime-gpu instead of onnxruntime, in .venv-gpu instead of .venv
 #   EXTRA=openvino           onnxruntime-openvino, in .venv-openvino
+#   TEST_IMAGE=gpu           make test-image also builds the image for GPUs, for which it downloads gigabytes
+#   PROVIDERS="..."          what make gpu-check measures beside the CPU (cuda tensorrt); openvino runs without a GPU
 #   ARGS="..."               further arguments for lectern serve, pytest, lectern-train, the benchmark
 
 EXTRA ?= cpu
 VENV  ?= .venv$(if $(filter-out cpu,$(EXTRA)),-$(EXTRA))
 ARGS  ?=
+TEST_IMAGE ?= 1
+PROVIDERS  ?= cuda tensorrt
+CHECK_EXTRA = $(if $(filter openvino,$(PROVIDERS)),openvino,gpu)
+GPU_TORCH_INDEX ?= https://download.pytorch.org/whl/cu130
 PY    := $(VENV)/bin/python
 PIP   := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
@@ -94,8 +100,8 @@ test-clients: $(SERVICE_STAMP) $(CLIENTS_STAMP) $(MLSERVER_STAMP) ## Run other p
 test-openvino: $(OPENVINO_STAMP) ## Run every shipped model on OpenVINO, against a server (in .venv-openvino; x86-64)
 	$(OPENVINO_PY) -m pytest -c tests/openvino/pytest.ini tests/openvino $(ARGS)
 
-test-image: $(SERVICE_STAMP) ## Do the image's install steps here and serve from them read-only, as a user without rights (Linux; slow)
-	TEST_IMAGE=1 $(PY) -m pytest tests/deploy/test_image.py -v $(ARGS)
+test-image: $(SERVICE_STAMP) ## Do the image's install steps here and serve from them read-only, as a user without rights (Linux; slow; TEST_IMAGE=gpu: that for GPUs too)
+	TEST_IMAGE=$(TEST_IMAGE) $(PY) -m pytest tests/deploy/test_image.py -v $(ARGS)
 
 test-page: $(SERVE_STAMP) $(PAGE_STAMP) $(PAGE_NPM) ## Check the page's types, and use it in Chromium (needs node, npm and chromium)
 	cd $(PAGE) && node vendor.js --check && node_modules/.bin/tsc --project .
@@ -119,6 +125,13 @@ train-%: $(FULL_STAMP) ## Train a family, as in: make train-lenet ARGS="--device
 
 bench: $(SERVE_STAMP) ## Measure the server against a bare inline floor (needs wrk)
 	$(PY) -m tests.benchmarks.http_floor $(ARGS)
+
+.PHONY: gpu-check gpu-check-here
+gpu-check: ## Measure every model on a GPU beside the CPU, and train every family there, as Markdown (PROVIDERS=openvino: no GPU)
+	@$(MAKE) --no-print-directory EXTRA=$(CHECK_EXTRA) VENV=.venv-$(CHECK_EXTRA) TORCH_INDEX=$(GPU_TORCH_INDEX) gpu-check-here
+
+gpu-check-here: $(if $(filter openvino,$(PROVIDERS)),$(SERVE_STAMP),$(FULL_STAMP))
+	@$(PY) -m tests.benchmarks.gpu_check --providers $(PROVIDERS) $(if $(filter openvino,$(PROVIDERS)),--no-training) $(ARGS)
 
 bench-peers: $(SERVE_STAMP) $(PEERS_STAMPS) ## Measure the server against Triton, MLServer, Ray Serve and others (needs wrk; in .venv-peers)
 	$(PY) -m tests.benchmarks.peers --only lectern lectern-2 $(PEERS) $(ARGS)

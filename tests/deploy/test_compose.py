@@ -59,6 +59,8 @@ def test_the_profiles(services: dict[str, Any]) -> None:
     }
     (device,) = services["lectern-gpu"]["deploy"]["resources"]["reservations"]["devices"]
     assert device == {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
+    environment = services["lectern-gpu"]["environment"]
+    assert (environment["LECTERN_PROVIDERS"], environment["LECTERN_STRICT"]) == ("cuda", "1")
 
 
 def test_every_container_is_hardened_and_limited(services: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Carry out the image's steps on this machine, and test the resulting server: read-only and unprivileged.
 
-Installs from the package index, so `make test-image` asks for it; no part of the default run.
+Installs from the package index, so `make test-image` asks for it; no part of the default run. The image for GPUs, of
+which gigabytes are downloaded, is built by `make test-image TEST_IMAGE=gpu` only.
 """
 
 from __future__ import annotations
@@ -32,12 +33,25 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     """The CPU image."""
+    yield from built(tmp_path_factory, "cpu")
+
+
+@pytest.fixture(scope="module")
+def gpu_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+    """The image for NVIDIA GPUs."""
+    if os.environ["TEST_IMAGE"] != "gpu":
+        pytest.skip("downloads gigabytes of CUDA: `make test-image TEST_IMAGE=gpu` builds it")
+    yield from built(tmp_path_factory, "gpu")
+
+
+def built(tmp_path_factory: pytest.TempPathFactory, target: str) -> Iterator[Image]:
+    """A target of the Dockerfile, in a folder that is deleted afterwards."""
     if reason := missing_rights():
         pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("image")
+    folder = tmp_path_factory.mktemp(target)
     for parent in (folder, *folder.parents[:2]):
         parent.chmod(0o755)  # pytest keeps its folders to their owner; the image's user is another.
-    yield build(parse((ROOT / "Dockerfile").read_text()), "cpu", build_context(folder / "context"), folder)
+    yield build(parse((ROOT / "Dockerfile").read_text()), target, build_context(folder / "context"), folder)
     shutil.rmtree(folder)
 
 
@@ -145,3 +159,32 @@ def test_a_volume_takes_the_place_of_the_models(image: Image, tmp_path: Path) ->
     code, output = other.run("lectern", "models", "verify")
     assert code == 0, output
     assert output.startswith("bars/1: ok")
+
+
+def test_the_image_for_gpus_brings_cuda_as_packages(gpu_image: Image) -> None:
+    (packages,) = gpu_image.path("/opt/lectern/lib").glob("python3*/site-packages")
+    names = {entry.name.lower() for entry in packages.iterdir()}
+    assert {"service", "onnxruntime", "nvidia", "fastapi"} <= names
+    assert not names & {"torch", "training", "onnx", "tensorrt", "pytest", "pip", "tests"}
+    code, output = gpu_image.run("python", "-c", "import onnxruntime; print(onnxruntime.get_available_providers())")
+    assert code == 0, output
+    assert "'TensorrtExecutionProvider', 'CUDAExecutionProvider', 'CPUExecutionProvider'" in output
+    sizes = {part: sum(file.lstat().st_size for file in (packages / part).rglob("*")) for part in ("", "nvidia")}
+    print(f"the environment is {sizes[''] / 1e6:.0f} MB, {sizes['nvidia'] / 1e6:.0f} MB of it CUDA and cuDNN")
+    assert sizes[""] < 3e9
+
+
+@pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="there is a GPU")
+def test_the_image_for_gpus_refuses_a_machine_without_one(gpu_image: Image) -> None:
+    env = {"LECTERN_PROVIDERS": "cuda", "LECTERN_STRICT": "1"}  # As docker-compose.yml sets them.
+    code, output = gpu_image.run(*gpu_image.entrypoint, *gpu_image.command, env=env)
+    assert code == 2
+    last = output.splitlines()[-1]
+    assert "asked for CUDAExecutionProvider, runs on CPUExecutionProvider" in last
+    assert "CUDAExecutionProvider cannot be started: check the device and its driver" in last
+
+
+def test_the_image_for_gpus_serves_on_the_cpu_where_that_is_allowed(gpu_image: Image) -> None:
+    code, output = gpu_image.run("lectern", "models", "verify", env={"LECTERN_PROVIDERS": "cpu"})
+    assert code == 0, output
+    assert "digits/2: ok" in output

@@ -21,6 +21,7 @@ TARGETS = (
     "check",
     "format",
     "bench",
+    "gpu-check",
     "bench-peers",
     "bench-page",
     "bench-vectors",
@@ -250,3 +251,21 @@ def test_the_benchmark_names_the_package_it_lacks(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert result.stderr.startswith("bench: wrk is not installed: apt-get install wrk")
     assert result.stderr.count("\n") == 1
+
+
+def test_gpu_check_takes_pytorch_for_cuda_and_without_a_gpu_no_pytorch(checkout: Path) -> None:
+    plan = make(checkout, "-n", "gpu-check").stdout
+    assert "whl/cu130" in plan
+    assert "'.[gpu,train,dev]'" in plan
+    assert ".venv-gpu/bin/python -m tests.benchmarks.gpu_check --providers cuda tensorrt" in plan
+    plan = make(checkout, "-n", "gpu-check", "PROVIDERS=openvino", "ARGS=--batches 1").stdout
+    assert "'.[openvino]'" in plan
+    assert "train,dev" not in plan
+    assert (
+        ".venv-openvino/bin/python -m tests.benchmarks.gpu_check --providers openvino --no-training --batches 1" in plan
+    )
+
+
+def test_the_image_for_gpus_is_built_only_if_asked_for(checkout: Path) -> None:
+    assert "TEST_IMAGE=1 " in make(checkout, "-n", "test-image").stdout
+    assert "TEST_IMAGE=gpu " in make(checkout, "-n", "test-image", "TEST_IMAGE=gpu").stdout

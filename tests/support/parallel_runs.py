@@ -32,9 +32,9 @@ from training.lenet.data.dataset import ImageData, Split
 from training.lenet.train import train as train_lenet
 from training.seq2seq.config import PRESETS as TRANSLATORS
 from training.seq2seq.train import train as train_translator
-from training.word2vec.averaging import train_together
 from training.word2vec.chunks import Schedule
 from training.word2vec.config import Word2VecConfig
+from training.word2vec.exchange import train_together
 from training.word2vec.network.torch_trainer import TorchTrainer
 
 CPU = torch.device("cpu")
@@ -86,17 +86,17 @@ def _trained(folder: Path, family: str, config: Any, train: Callable[[Run], None
 
 
 CASES: dict[str, Callable[[Path, int], Run]] = {
-    "lenet": lambda folder, batch: _lenet(folder, batch, {}),
-    "lecun1998": lambda folder, batch: _lenet(folder, batch, {"pooling": "trainable", "connections": "table1"}),
+    "lenet": lambda folder, batch: _lenet(folder, batch, {"pooling": "trainable", "connections": "table1"}),
     "crf": lambda folder, batch: _tagger(folder, batch, {}),
     "softmax": lambda folder, batch: _tagger(
-        folder, batch, {"output": "softmax", "characters": "bilstm", "tune_vectors": False}
+        folder, batch, {"output": "softmax", "characters": "bilstm", "tune_vectors": False, "epochs": 1}
     ),
-    "translator": lambda folder, batch: _translator(folder, batch, {"average": 2}),
-    "no attention": lambda folder, batch: _translator(
-        folder, batch, {"attention": "none", "tied": "none", "consistency": 1.0, "moving_average": 0.9}
+    "translator": lambda folder, batch: _translator(folder, batch, {"average": 2, "moving_average": 0.9}),
+    "patience": lambda folder, batch: _translator(
+        folder,
+        batch,
+        {"attention": "none", "tied": "none", "consistency": 1.0, "epochs": 9, "patience": 1, "learning_rate": 1e-8},
     ),
-    "patience": lambda folder, batch: _translator(folder, batch, {"epochs": 9, "patience": 1, "learning_rate": 1e-8}),
 }
 """Each trains a run in a folder, with batches of a size."""
 BATCH = 4
@@ -129,7 +129,7 @@ def trained_vectors(folder: Path) -> None:
     """Train word2vec on made text and write the vectors of this process to a file."""
     draw = np.random.default_rng(0)
     ids = np.repeat(draw.integers(0, 8, 6_000), 2).astype(np.int32)  # every word stands beside itself
-    config = replace(Word2VecConfig(), dimensions=8, epochs=3, sample=0.0, min_count=1, learning_rate=0.1)
+    config = replace(Word2VecConfig(), dimensions=8, epochs=3, sample=0.0, min_count=1)
     trainer, schedule = TorchTrainer(np.bincount(ids), config, CPU), Schedule(config, len(ids))
     done: list[int] = []
     train_together(

@@ -77,14 +77,14 @@ class Word2VecConfig:
             "(Levy et al. 2015, section 3.3; negative sampling only)"
         ),
     )
-    average_every: int = field(
+    exchange_every: int = field(
         default=1_000_000,
-        metadata=doc("words that each of several processes trains on before their vectors are averaged (torchrun)"),
+        metadata=doc("words that each of several processes trains on before they exchange their changes (torchrun)"),
     )
     seed: int = field(default=0, metadata=doc("random seed of the run"))
 
     def __post_init__(self) -> None:
-        for name in ("min_count", "dimensions", "window", "epochs", "average_every"):
+        for name in ("min_count", "dimensions", "window", "epochs", "exchange_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("max_vocabulary", "sample", "min_learning_rate", "phrase_discount", "add_context", "seed"):

@@ -1,8 +1,8 @@
-"""Training by several processes: each trains on its chunks of the corpus, and their vectors are averaged now and then.
+"""Training by several processes: each trains on its chunks of the corpus; now and then their changes are combined.
 
-Parameter averaging after McDonald, Hall and Mann 2010 ("Distributed training strategies for the structured
-perceptron"), by row: a word's vector becomes the mean over the processes that have met the word since the last average.
-The vectors of rare words, which one process alone has met, so move as far as in training by a single process.
+By row, as in Maleki et al. 2020 ("Scaling Distributed Training with Adaptive Summation"): changes that are orthogonal
+are added, equal ones averaged. A plain sum overshoots for words that every process meets often, until it diverges; a
+plain mean moves the vectors of all others less than one process would.
 """
 
 import time
@@ -18,7 +18,7 @@ from training.common.processes import process_count
 from training.word2vec.chunks import Schedule, Trainer, train_chunks
 
 _MIN_ROUNDS = 20
-"""Averages in a run, at least."""
+"""Exchanges in a run, at least."""
 
 
 def train_together(
@@ -32,7 +32,7 @@ def train_together(
     on_chunk: Callable[[int, float], None],
     save: Callable[[int], None],
 ) -> None:
-    """Train on the chunks from `start` on, every process on its own, and average their vectors after each round.
+    """Train on the chunks from `start` on, every process on its own, and combine their changes after each round.
 
     When an exception ends it, the vectors are those of the last whole round, which `save` gets.
 
@@ -49,42 +49,45 @@ def train_together(
     processes, done, saved_at = process_count(), start, time.monotonic()
     length = processes * _chunks_per_round(schedule, processes)
     vectors = [trainer.input_vectors, trainer.output_vectors]
-    averages = [values.clone() for values in vectors]
+    shared = [values.clone() for values in vectors]
     try:
         while done < schedule.total_chunks:
             end = min(done + length, schedule.total_chunks)
             train_chunks(
                 trainer, ids, schedule, threads=threads, start=done, end=end, stride=processes, on_chunk=on_chunk
             )
-            averages = averaged(averages, vectors)
-            _copy(averages, vectors)
+            shared = combined(shared, vectors)
+            _copy(shared, vectors)
             done = end
             if time.monotonic() - saved_at > interval:
                 save(done)
                 saved_at = time.monotonic()
     finally:
-        _copy(averages, vectors)
+        _copy(shared, vectors)
         save(done)
 
 
-def averaged(before: Sequence[Tensor], vectors: Sequence[Tensor]) -> list[Tensor]:
-    """The vectors [V, D] averaged over the processes that have changed them.
+def combined(before: Sequence[Tensor], vectors: Sequence[Tensor]) -> list[Tensor]:
+    """The vectors [V, D] with the changes of all processes.
 
     Args:
-        before: matrices after the last average, the same in every process.
+        before: matrices after the last exchange, the same in every process.
         vectors: the same matrices as this process has trained them.
     """
-    averages = []
+    matrices = []
     for shared, trained in zip(before, vectors, strict=True):
         change = trained - shared
-        processes = summed((change != 0).any(dim=1).to(change.dtype))
-        averages.append(shared + summed(change) / processes.clamp(min=1).unsqueeze(1))
-    return averages
+        squares = summed(change.square().sum(dim=1, keepdim=True))
+        total = summed(change)
+        # 1 where the changes are orthogonal, 1 / processes where they are equal.
+        scale = squares / total.square().sum(dim=1, keepdim=True).clamp(min=torch.finfo(total.dtype).tiny)
+        matrices.append(shared + total * scale.clamp(max=1))
+    return matrices
 
 
 def _chunks_per_round(schedule: Schedule, processes: int) -> int:
-    """Chunks that each process trains on between two averages."""
-    usual = round(schedule.config.average_every / schedule.chunk_size)
+    """Chunks that each process trains on between two exchanges."""
+    usual = round(schedule.config.exchange_every / schedule.chunk_size)
     return max(1, min(usual, schedule.total_chunks // (processes * _MIN_ROUNDS)))
 
 

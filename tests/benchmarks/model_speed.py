@@ -1,0 +1,132 @@
+"""One model on one execution provider: its samples, nodes, time at several batches, and memory; prints JSON.
+
+    python -m tests.benchmarks.model_speed models/digits/2 cuda --batches 1 8 64 512
+
+`gpu_check.py` runs it in a process of its own for each model and provider, so that memory is that of one model and a
+crash loses one row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import shutil
+import statistics
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from service.bundle.files import first_line, read_bundle
+from service.limits import Limits
+from service.runtime.cpus import available_cpus
+from service.runtime.provider_options import parse_options
+from service.runtime.session import Tensors, session_opener
+from service.tasks import Predictor, load_predictor
+
+_MOST_RUNS = 15
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("provider")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64, 512])
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all available (0)")
+    parser.add_argument("--options", default="", help="as LECTERN_PROVIDER_OPTIONS: openvino.precision=FP32")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each batch size, at most (2)")
+    options = parser.parse_args(argv)
+    try:
+        figures = measure(
+            options.bundle,
+            options.provider,
+            options.batches,
+            options.threads or available_cpus(),
+            options.seconds,
+            options.options,
+        )
+    except Exception as error:  # Whatever a provider does becomes a row of the table.
+        figures = {"error": first_line(error)}
+    print(json.dumps(figures))
+    return 0
+
+
+def measure(
+    path: Path, provider: str, batches: Sequence[int], threads: int, seconds: float, options: str = ""
+) -> dict[str, Any]:
+    """The figures of a bundle on a provider; times in seconds, memory in bytes."""
+    bundle = read_bundle(path)
+    started = time.perf_counter()
+    opener = session_opener((provider,), threads, False, options=parse_options(options))
+    predictor: Predictor[Any] = load_predictor(bundle, opener, Limits())
+    loading = time.perf_counter() - started
+    reports = predictor.reports
+    nodes: dict[str, int] = {}
+    for report in reports.values():
+        for name, count in (report.node_counts or {}).items():
+            nodes[name] = nodes.get(name, 0) + count
+    rows = sample_rows(predictor)
+    return {
+        "provider": sorted({report.actual[0] for report in reports.values()}),
+        "fell_back": any(report.fell_back for report in reports.values()),
+        "nodes": nodes,
+        "samples": len(list(bundle.samples())),
+        "differences": [str(difference) for difference in predictor.replay()],
+        "loading": loading,
+        "batches": {str(size): _times(predictor, repeated(rows, size), seconds) for size in batches},
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "device_memory": _device_memory(),
+    }
+
+
+def sample_rows(predictor: Predictor[Any]) -> Tensors:
+    """The rows of all samples that can be in one batch: those of the shape that most samples have."""
+    groups: dict[tuple[Any, ...], list[Tensors]] = {}
+    for sample in predictor.bundle.samples():
+        body = predictor.routes[sample.route or next(iter(predictor.routes))].model_validate(sample.request)
+        tensors = predictor.preprocess(predictor.parse(body))
+        if len(next(iter(tensors.values()), ())):
+            key = tuple((name, array.dtype.str, array.shape[1:]) for name, array in tensors.items())
+            groups.setdefault(key, []).append(tensors)
+    if not groups:
+        return predictor.scheduling.warm_up()
+    parts = max(groups.values(), key=len)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def repeated(rows: Tensors, size: int) -> Tensors:
+    """The rows over and over, `size` of them."""
+    times = -(-size // len(next(iter(rows.values()))))
+    return {name: np.concatenate([array] * times)[:size] for name, array in rows.items()}
+
+
+def _times(predictor: Predictor[Any], tensors: Tensors, seconds: float) -> dict[str, float]:
+    """Median wall and CPU time of a run, after one that may compile."""
+    predictor.infer(tensors)
+    walls: list[float] = []
+    cpus: list[float] = []
+    while not walls or (len(walls) < _MOST_RUNS and sum(walls) < seconds):
+        wall, cpu = time.perf_counter(), time.process_time()
+        predictor.infer(tensors)
+        walls.append(time.perf_counter() - wall)
+        cpus.append(time.process_time() - cpu)
+    return {"wall": statistics.median(walls), "cpu": statistics.median(cpus), "runs": len(walls)}
+
+
+def _device_memory() -> int | None:
+    """Memory in use on the fullest NVIDIA GPU, by all processes; None where nvidia-smi does not tell."""
+    if shutil.which("nvidia-smi") is None:
+        return None
+    query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+    result = subprocess.run(query, capture_output=True, text=True, check=False)
+    values = [int(line) for line in result.stdout.split() if line.isdecimal()]
+    return max(values) * 2**20 if values else None
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -16,6 +16,7 @@ class Shown(NamedTuple):
 
 
 PANELS = (
+    Shown("draw", "#/draw", ".network .unit-labels"),
     Shown("tag", "#/tag", ".why .bars"),
     Shown("words", "#/words", ".map"),
     Shown("translate", "#/translate", ".attention .heatmap"),

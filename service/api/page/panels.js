@@ -24,6 +24,13 @@
 /** @type {PanelEntry[]} */
 export const PANELS = [
   {
+    id: 'draw',
+    label: 'Draw',
+    task: 'image-classification',
+    icon: 'draw',
+    load: () => import('./panels/draw/panel.js'),
+  },
+  {
     id: 'tag',
     label: 'Tag',
     task: 'token-classification',

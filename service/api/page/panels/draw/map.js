@@ -1,0 +1,58 @@
+/** One map of a layer as a picture: a pixel a unit. */
+import { cividis, diverging } from '../../components/scales.js';
+import { html, useEffect, useRef } from '../../vendor/preact.js';
+
+/** @typedef {import('./geometry.js').Box} Box */
+
+/** @param {{ values: Float32Array | number[], height: number, width: number, low: number, high: number, label: string, signed?: boolean,
+ *     box?: Box | undefined, onPoint?: (unit: [number, number] | null) => void, onChoose?: (unit: [number, number]) => void,
+ *     isChosen?: boolean }} props
+ *     low, high: the values of the ends of the colors. signed: colors on both sides of zero. box: units to be outlined.
+ *     onPoint: hears which row and column the pointer is at. onChoose: makes a button of it */
+export function MapPicture({ values, height, width, low, high, label, signed = false, box, onPoint, onChoose, isChosen = false }) {
+  const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
+  useEffect(() => void (canvas.current && drawMap(canvas.current, values, height, width, low, high, signed)), [values, height, width, low, high, signed]);
+  const unitOf = (/** @type {PointerEvent | MouseEvent} */ event) => {
+    const area = /** @type {HTMLElement} */ (event.currentTarget).getBoundingClientRect();
+    const place = (/** @type {number} */ share, /** @type {number} */ count) => Math.max(0, Math.min(count - 1, Math.floor(share * count)));
+    return /** @type {[number, number]} */ ([place((event.clientY - area.top) / area.height, height), place((event.clientX - area.left) / area.width, width)]);
+  };
+  const content = html`
+    <canvas ref=${canvas} role="img" aria-label=${label}></canvas>
+    ${box && html`<span class="box" style=${{
+    left: `${(box.left / width) * 100}%`, top: `${(box.top / height) * 100}%`,
+    width: `${((box.right - box.left + 1) / width) * 100}%`, height: `${((box.bottom - box.top + 1) / height) * 100}%`,
+  }}></span>`}`;
+  const heard = onPoint && {
+    onPointerMove: (/** @type {PointerEvent} */ event) => onPoint(unitOf(event)),
+    onPointerLeave: () => onPoint(null),
+  };
+  if (!onChoose) return html`<span class="map" ...${heard ?? {}}>${content}</span>`;
+  // A click by the keyboard has no position: the strongest unit is shown.
+  const onClick = (/** @type {MouseEvent} */ event) => onChoose(event.detail ? unitOf(event) : strongest(values, width));
+  return html`<button type="button" class="map" aria-pressed=${isChosen} title=${label} onClick=${onClick} ...${heard ?? {}}>${content}</button>`;
+}
+
+/** @param {Float32Array | number[]} values @param {number} width @returns {[number, number]} */
+function strongest(values, width) {
+  let best = 0;
+  for (let at = 1; at < values.length; at += 1) if (Math.abs(values[at]) > Math.abs(values[best])) best = at;
+  return [Math.floor(best / width), best % width];
+}
+
+/** @param {HTMLCanvasElement} canvas @param {Float32Array | number[]} values @param {number} height @param {number} width
+ * @param {number} low @param {number} high @param {boolean} signed */
+function drawMap(canvas, values, height, width, low, high, signed) {
+  canvas.width = width;
+  canvas.height = height;
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+  const span = high - low || 1;
+  const most = Math.max(Math.abs(low), Math.abs(high)) || 1;
+  for (let at = 0; at < height * width; at += 1) {
+    context.fillStyle = signed ? resolved(canvas, diverging(values[at] / most)) : cividis((values[at] - low) / span);
+    context.fillRect(at % width, Math.floor(at / width), 1, 1);
+  }
+}
+
+/** A canvas knows no custom properties. @param {HTMLElement} element @param {string} color */
+const resolved = (element, color) => color.replace(/var\((--\w+)\)/g, (_, name) => getComputedStyle(element).getPropertyValue(name).trim());

@@ -1,0 +1,74 @@
+/** The network from the input to the labels, each layer as a row of small maps. */
+import { useAnswer } from '../../server/use_answer.js';
+import { html, useMemo, useState } from '../../vendor/preact.js';
+import { decoded } from './arrays.js';
+import { receptiveField } from './geometry.js';
+import { MapPicture } from './map.js';
+import { Unit } from './unit.js';
+
+/** @typedef {import('./arrays.js').Encoded} Encoded */
+/** @typedef {import('./arrays.js').Decoded} Decoded */
+/** @typedef {import('./geometry.js').LayerWeights} LayerWeights */
+/** @typedef {{ layer: number, map: number, row: number, column: number }} UnitAddress layer: index into the layers */
+/** @typedef {{ input: Encoded, layers: (Encoded & { name: string })[], saliency: Encoded }} Explanation */
+
+/** @param {{ server: import('../../server/client.js').Server, model: import('../../server/types.js').Model, explain: Explanation }} props */
+export function Network({ server, model, explain }) {
+  const weights = useAnswer(server, useMemo(() => ({
+    path: `v1/models/${model.id}/weights`, query: { version: model.version, dtype: 'float32' },
+  }), [model.id, model.version]));
+  const [pointed, setPointed] = useState(/** @type {UnitAddress | null} */ (null));
+  const [chosen, setChosen] = useState(/** @type {UnitAddress | null} */ (null));
+  const arrays = useMemo(() => explain.layers.map(decoded), [explain]);
+  const input = useMemo(() => decoded(explain.input), [explain]);
+  /** @type {LayerWeights[] | undefined} */
+  const described = weights.answer?.data.layers;
+  const layers = described?.length === arrays.length ? described : undefined;
+  const shapes = [input.shape, ...arrays.map(({ shape }) => shape)];
+  const shown = pointed ?? chosen;
+  const fields = useMemo(() => (shown && layers
+    ? receptiveField(shown.layer, { top: shown.row, bottom: shown.row, left: shown.column, right: shown.column }, layers, shapes)
+    : new Map()), [shown, layers, explain]);
+
+  return html`
+    <div class="network stack">
+      <p class="caption">Dark is the least of a layer, light its most. Point at a pixel of a map: what it looked at is
+        outlined in the layers before. Choose a map to see its sum.</p>
+      <div class="layer"><h3>input</h3><div class="maps">
+        <${MapPicture} values=${input.values} height=${input.shape[0]} width=${input.shape[1]} low=${0} high=${1} label="The input" box=${fields.get(0)} /></div></div>
+      ${arrays.map((array, layer) => html`
+        <${Layer} key=${layer} name=${explain.layers[layer].name} array=${array} labels=${layer === arrays.length - 1 ? model.labels : null}
+          description=${layers?.[layer]} box=${fields.get(layer + 1)} boxMap=${shown?.layer === layer ? shown.map : null}
+          chosen=${chosen?.layer === layer ? chosen : null}
+          onPoint=${(/** @type {number} */ map, /** @type {[number, number] | null} */ unit) => setPointed(unit && { layer, map, row: unit[0], column: unit[1] })}
+          onChoose=${(/** @type {number} */ map, /** @type {[number, number]} */ [row, column]) => setChosen({ layer, map, row, column })} />`)}
+      ${chosen && layers && html`<${Unit} at=${chosen} layers=${layers} arrays=${arrays} input=${input} labels=${model.labels ?? []} onAt=${setChosen} />`}
+      ${chosen && !layers && !weights.pending && html`<p>The server does not say what this model's layers are, so the sum cannot be shown.</p>`}
+    </div>`;
+}
+
+/** @type {Record<string, string>} */
+const KINDS = { convolution: 'convolution', 'max-pooling': 'maximum', 'average-pooling': 'mean', dense: 'fully connected', rbf: 'distances' };
+
+/** @param {{ name: string, array: Decoded, labels: string[] | null, description: LayerWeights | undefined,
+ *     box: import('./geometry.js').Box | undefined, boxMap: number | null, chosen: UnitAddress | null,
+ *     onPoint: (map: number, unit: [number, number] | null) => void, onChoose: (map: number, unit: [number, number]) => void }} props
+ *     boxMap: the only map in which the box is outlined; null: in all */
+function Layer({ name, array, labels, description, box, boxMap, chosen, onPoint, onChoose }) {
+  const { shape, values, min, max } = array;
+  const isMaps = shape.length === 3;
+  const [maps, height, width] = isMaps ? shape : [1, 1, shape[0]];
+  return html`
+    <div class="layer">
+      <h3>${name} <span class="caption">${shape.join(' × ')}${description && `, ${KINDS[description.kind] ?? description.kind}`}${description?.kernel && ` ${description.kernel.join(' × ')}`}</span></h3>
+      <div class=${isMaps ? 'maps' : 'maps units'} style=${{ '--units': width }}>
+        ${Array.from({ length: maps }, (_, map) => html`
+          <${MapPicture} key=${map} values=${values.subarray(map * height * width, (map + 1) * height * width)} height=${height} width=${width}
+            low=${min} high=${max} label=${isMaps ? `${name}, map ${map + 1} of ${maps}` : `${name}, ${width} units`}
+            box=${boxMap === null || boxMap === map ? box : undefined} isChosen=${chosen?.map === map}
+            onPoint=${(/** @type {[number, number] | null} */ unit) => onPoint(map, unit)}
+            onChoose=${(/** @type {[number, number]} */ unit) => onChoose(map, unit)} />`)}
+        ${labels && labels.length <= 30 && html`<ol class="unit-labels" aria-hidden="true">${labels.map((label) => html`<li key=${label}>${label}</li>`)}</ol>`}
+      </div>
+    </div>`;
+}

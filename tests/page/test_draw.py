@@ -1,0 +1,211 @@
+"""The panel Draw: a person's path through it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.page.browser import PATIENCE_MS, window
+from tests.support.processes import ROOT
+
+expect.set_options(timeout=PATIENCE_MS)
+
+SEVEN = ROOT / "tests/data/seven.png"
+
+
+def best(page: Page) -> str:
+    return page.locator(".said .reading output").inner_text()
+
+
+def draw(page: Page, *points: tuple[float, float]) -> None:
+    """Draw a stroke with the mouse, through points as shares of the pad."""
+    box = page.locator(".pad canvas").bounding_box()
+    assert box is not None
+    for index, (x, y) in enumerate(points):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=6)
+        if index == 0:
+            page.mouse.down()
+    page.mouse.up()
+
+
+def test_what_is_drawn_is_read_and_the_link_holds_it(page: Page) -> None:
+    page.goto("/#/draw")
+    expect(page.locator(".said .reading output")).to_have_text("3")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".answer")).to_contain_text("Draw a figure")
+    draw(page, (0.3, 0.25), (0.68, 0.25), (0.55, 0.5), (0.45, 0.8))
+    expect(page.locator(".said .reading output")).to_have_text("7")
+    expect(page).to_have_url(re.compile("drawing=p"))
+    address = page.url
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".answer")).to_contain_text("Draw a figure")
+    page.goto("about:blank")
+    page.goto(address)
+    expect(page.locator(".said .reading output")).to_have_text("7")
+
+
+def test_the_back_button_brings_the_last_drawing_back(page: Page) -> None:
+    page.goto("/#/draw")
+    expect(page.locator(".said .reading output")).to_have_text("3")
+    page.get_by_role("button", name="seven").click()
+    expect(page.locator(".said .reading output")).to_have_text("7")
+    page.go_back()
+    expect(page.locator(".said .reading output")).to_have_text("3")
+
+
+def test_bars_follow_the_pen_while_it_draws(page: Page) -> None:
+    page.goto("/#/draw?drawing=")
+    expect(page.locator(".answer")).to_contain_text("Draw a figure")
+    box = page.locator(".pad canvas").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 140, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 140, box["y"] + 220, steps=12)
+    expect(page.locator(".said .bars .row")).to_have_count(10)
+    expect(page.locator(".said .reading output")).to_have_text("1")
+    page.mouse.up()
+
+
+def test_a_figure_is_drawn_with_the_keyboard(page: Page) -> None:
+    page.goto("/#/draw?drawing=")
+    pad = page.get_by_role("img", name="Paper to draw on")
+    pad.focus()
+    page.keyboard.press(" ")
+    for _ in range(16):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press(" ")
+    page.keyboard.press("Escape")
+    expect(page.locator(".said .reading output")).to_have_text("1")
+
+
+def test_what_is_odd_about_a_picture_is_said(page: Page) -> None:
+    page.goto("/#/draw")
+    page.get_by_role("button", name="two figures").click()
+    expect(page.locator(".doubt").first).to_contain_text("2 figures")
+    page.get_by_label("One by one").check()
+    expect(page.locator(".said .reading output")).to_have_text("1 2")
+    expect(page.locator(".pad .part")).to_have_count(2)
+    page.get_by_label("One by one").uncheck()
+    page.get_by_role("button", name="a letter").click()
+    expect(page.locator(".doubt").first).to_contain_text("Not sure")
+
+
+def test_the_bars_follow_what_deforms_the_drawing(page: Page) -> None:
+    page.goto("/#/draw")
+    expect(page.locator(".said .reading output")).to_have_text("3")
+    page.get_by_text("Deform", exact=True).click()
+    page.get_by_label("Rotate").fill("90")
+    expect(page).to_have_url(re.compile("rotate=90"))
+    expect(page.locator(".said .reading output")).not_to_have_text("3")
+    page.get_by_role("button", name="As drawn").click()
+    expect(page.locator(".said .reading output")).to_have_text("3")
+
+
+def test_a_picture_from_a_file_is_read(page: Page) -> None:
+    page.goto("/#/draw")
+    page.get_by_label("A picture from a file").set_input_files(SEVEN)
+    expect(page.locator(".said .reading output")).to_have_text("7")
+    expect(page.locator(".input")).to_contain_text("not part of the link")
+    page.get_by_text("As code").click()
+    expect(page.get_by_label("Program")).to_contain_text("--data-binary '@drawing-")
+
+
+def test_a_file_that_is_no_picture_is_refused_in_the_server_s_words(browser: Browser, url: str, tmp_path: Path) -> None:
+    text = tmp_path / "notes.png"
+    text.write_text("no picture", encoding="utf-8")
+    with window(browser, url, expected="415|422|400") as page:
+        page.goto("/#/draw")
+        page.get_by_label("A picture from a file").set_input_files(text)
+        expect(page.locator("#draw-problem")).to_contain_text("image")
+        page.get_by_role("button", name="seven").click()
+        expect(page.locator(".said .reading output")).to_have_text("7")
+        expect(page.locator("#draw-problem")).to_have_count(0)
+
+
+def test_a_large_photograph_is_made_smaller_before_it_is_sent(page: Page, tmp_path: Path) -> None:
+    page.goto("/#/draw")
+    expect(page.locator(".said .reading output")).to_have_text("3")
+    # Made by the browser itself, so that the tests need no image library.
+    page.evaluate(
+        """async () => {
+          const canvas = Object.assign(document.createElement('canvas'), { width: 4000, height: 3000 });
+          const context = canvas.getContext('2d');
+          context.fillStyle = '#fff';
+          context.fillRect(0, 0, 4000, 3000);
+          context.lineWidth = 200;
+          context.beginPath();
+          context.moveTo(1400, 700); context.lineTo(2600, 700); context.lineTo(2000, 2400);
+          context.stroke();
+          const blob = await new Promise((resolve) => canvas.toBlob(resolve, 'image/jpeg'));
+          const data = new DataTransfer();
+          data.items.add(new File([blob], 'photo.jpg', { type: 'image/jpeg' }));
+          document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true }));
+        }"""
+    )
+    expect(page.locator(".said .reading output")).to_have_text("7")
+    expect(page.locator(".strip")).to_contain_text("1024 \N{MULTIPLICATION SIGN} 768")
+
+
+def test_why_shows_layers_what_a_unit_saw_and_its_sum(page: Page) -> None:
+    page.goto("/#/draw")
+    layers = page.locator(".network .layer h3")
+    expect(layers).to_have_count(8)
+    expect(layers.nth(1)).to_contain_text("6 \N{MULTIPLICATION SIGN} 28 \N{MULTIPLICATION SIGN} 28")
+    expect(page.locator(".strip figure")).to_have_count(3)
+    third = page.locator(".network .layer").nth(3).locator("button.map")
+    expect(third).to_have_count(16)
+    third.first.hover()
+    expect(page.locator(".network .box")).not_to_have_count(0)
+    third.first.click()
+    unit = page.get_by_role("region", name="The sum of a unit")
+    expect(unit).to_contain_text("c3, map 1")
+    expect(unit.locator(".product")).to_have_count(6)
+    expect(unit).to_contain_text("(bias)")
+    unit.get_by_label("Row").fill("1")
+    expect(unit.locator("h3")).to_contain_text("row 1,")
+    page.locator(".network .layer").nth(6).locator("button.map").click()
+    expect(unit).to_contain_text("strongest of 120 terms")
+
+
+def test_the_sum_of_a_unit_is_the_value_of_the_unit(page: Page) -> None:
+    """Kernel, patch and bias as the server gives them make what the layer passed on."""
+    page.goto("/#/draw")
+    page.locator(".network .layer").nth(3).locator("button.map").first.focus()
+    page.keyboard.press("Enter")  # the strongest unit, which the activation leaves as it is
+    unit = page.get_by_role("region", name="The sum of a unit")
+    text = unit.inner_text().replace("\N{MINUS SIGN}", "-")
+    value, total = re.search(r"column \d+: (\S+)", text), re.search(r"= (\S+)\. Its activation", text)
+    assert value is not None, text
+    assert total is not None, text
+    assert float(total[1]) == pytest.approx(float(value[1]), abs=0.05 * max(1.0, abs(float(value[1]))))
+
+
+def test_a_model_without_an_explanation_still_answers(browser: Browser, url: str) -> None:
+    def refuse(route: Route) -> None:
+        if "explain=true" in route.request.url:
+            body = json.dumps({"detail": "explain is not there", "field": "explain"})
+            route.fulfill(status=422, headers={"content-type": "application/problem+json"}, body=body)
+        else:
+            route.fallback()
+
+    with window(browser, url) as page:
+        page.route("**/v1/classify*", refuse)
+        page.goto("/#/draw")
+        expect(page.locator(".said .reading output")).to_have_text("3")
+        expect(page.locator(".strip")).to_contain_text("exported without the graph")
+
+
+def test_a_server_that_goes_away_while_one_draws_loses_nothing(browser: Browser, url: str) -> None:
+    with window(browser, url, expected="Failed to load resource|ERR_FAILED") as page:
+        page.goto("/#/draw")
+        expect(page.locator(".said .reading output")).to_have_text("3")
+        page.route("**/v1/classify*", lambda route: route.abort())
+        page.get_by_role("button", name="Clear").click()
+        draw(page, (0.3, 0.25), (0.68, 0.25), (0.55, 0.5), (0.45, 0.8))
+        expect(page.locator("#draw-problem")).to_contain_text("Asking again in")
+        page.unroute("**/v1/classify*")
+        expect(page.locator(".said .reading output")).to_have_text("7")

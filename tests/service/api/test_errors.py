@@ -241,7 +241,7 @@ def test_the_failure_of_a_model_is_logged(
 @pytest.mark.parametrize(
     ("path", "shape"),
     [
-        ("/", "problem"),
+        ("/nothing", "problem"),
         ("/v1/nothing", "problem"),
         ("/v1/classify/more", "problem"),
         ("/v1", "problem"),

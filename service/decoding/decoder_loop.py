@@ -27,6 +27,7 @@ from service.decoding.graph_io import (
     SOURCE,
     GraphFunction,
 )
+from service.decoding.greedy_search import GreedySearch
 from service.decoding.search_settings import SearchSettings
 
 OnTicketToken = Callable[[Hashable, int], None]
@@ -100,7 +101,7 @@ class StepLoop:
         batches = []
         for width in sorted(set(widths)):
             indices = [index for index, other in enumerate(widths) if other == width]
-            search = BeamSearch(
+            search = (GreedySearch if width == 1 else BeamSearch)(
                 lengths[indices].tolist(),
                 [each[index] for index in indices],
                 [requested[index] and KEYS in outputs for index in indices],

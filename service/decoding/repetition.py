@@ -52,9 +52,11 @@ class RepetitionGuard:
         mask: NDArray[np.bool_] = (repeats & at_limit[:, :, None]).any(3)
         return mask
 
-    def advance(self, parents: NDArray[np.int64], tokens: NDArray[np.int32]) -> None:
-        """Extend hypothesis `parents[n, w]` of each sentence by `tokens[n, w]`; both [N, W]."""
-        recent = np.take_along_axis(self.recent, parents[:, :, None], 1)
-        counts = np.take_along_axis(self.match_counts, parents[:, :, None], 1)
+    def advance(self, parents: NDArray[np.int64] | None, tokens: NDArray[np.int32]) -> None:
+        """Extend hypothesis `parents[n, w]` of each sentence by `tokens[n, w]`; both [N, W]. None: each by its own."""
+        recent, counts = self.recent, self.match_counts
+        if parents is not None:
+            recent = np.take_along_axis(recent, parents[:, :, None], 1)
+            counts = np.take_along_axis(counts, parents[:, :, None], 1)
         self.match_counts = np.where(tokens[:, :, None] == recent, counts + 1, 0)
         self.recent = np.concatenate([tokens[:, :, None], recent[:, :, :-1]], axis=2)

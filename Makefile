@@ -67,6 +67,12 @@ PEERS_VENV    := .venv-peers
 PEERS_PINS    := tests/benchmarks/peers/requirements
 PEERS_STAMPS  := $(PEERS:%=$(PEERS_VENV)/%/.lectern-peer)
 
+# So has spaCy, with the tagger that `make bench-taggers` trains once.
+SPACY_VENV  := .venv-spacy
+SPACY_STAMP := $(SPACY_VENV)/.lectern-spacy
+SPACY_MODEL := $(SPACY_VENV)/ewt
+newest       = $(lastword $(shell ls -d models/$(1)/* 2>/dev/null | sort -V))
+
 # So have the page's tests: Playwright, which drives the Chromium of the system, and what npm has (tests/page/package.json).
 PAGE       := tests/page
 PAGE_VENV  := .venv-page
@@ -79,7 +85,7 @@ PROTO_PY := .venv-protos/bin/python
 PROTOS   := service/grpc_api/protocol
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-service test-clients test-openvino test-image test-page page-vendor check format bench bench-peers bench-page bench-vectors chaos fuzz docs protos openapi constraints clean
+.PHONY: help serve test test-service test-clients test-openvino test-image test-page page-vendor check format bench bench-peers bench-page bench-vectors bench-taggers bench-translators chaos fuzz docs protos openapi constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "<family>", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -142,6 +148,13 @@ bench-vectors: $(FULL_STAMP) ## Measure neighbors and similarity of words beside
 bench-page: $(SERVE_STAMP) $(PAGE_STAMP) ## Measure what a person waits for on the page: paint, shift, bytes, stroke to bars (needs chromium)
 	PYTHONPATH=. $(PAGE_PY) -m tests.page.bench --lectern $(VENV)/bin/lectern $(ARGS)
 
+bench-taggers: $(FULL_STAMP) $(SPACY_STAMP) ## Measure pos-en against spaCy's tagger, which is trained first (in .venv-spacy)
+	test -d $(SPACY_MODEL)/model-best || $(PY) tests/benchmarks/tagging.py train-spacy $(SPACY_MODEL) --spacy-python $(SPACY_VENV)/bin/python
+	$(PY) tests/benchmarks/tagging.py measure --bundle $(call newest,pos-en) --spacy $(SPACY_MODEL) --spacy-python $(SPACY_VENV)/bin/python $(ARGS)
+
+bench-translators: $(FULL_STAMP) ## Measure translate-en-de against its weights in PyTorch, eager and compiled
+	$(PY) tests/benchmarks/translation.py --bundle $(call newest,translate-en-de) --compile $(ARGS)
+
 chaos: $(SERVICE_STAMP) ## Measure what must not stop the server: overload, killed workers, full disks ... (slow; ARGS=--full)
 	$(PY) -m tests.chaos $(ARGS)
 
@@ -179,7 +192,7 @@ constraints: $(PY) ## Pin what pyproject.toml asks for and constraints.txt lacks
 	done
 
 clean: ## Remove the virtual environments, caches and build output (never runs/ or models/)
-	rm -rf .venv .venv-gpu .venv-openvino .venv-docs .venv-fuzz .venv-protos .venv-clients .venv-clients-mlserver .venv-peers .venv-page $(PAGE)/node_modules fuzz-failures site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-gpu .venv-openvino .venv-docs .venv-fuzz .venv-protos .venv-clients .venv-clients-mlserver .venv-peers .venv-spacy .venv-page $(PAGE)/node_modules fuzz-failures site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find service training tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up. The build backend is installed first and used without isolation, so that its version is pinned too.
@@ -255,6 +268,11 @@ $(CLIENTS_STAMP): $(CLIENTS)/requirements.txt $(CLIENTS)/constraints.txt $(CLIEN
 $(MLSERVER_STAMP): $(CLIENTS)/requirements-mlserver.txt $(CLIENTS)/constraints-mlserver.txt $(MLSERVER_PY)
 	@echo "Installing MLServer into $(MLSERVER_VENV) (once)"
 	@$(MLSERVER_PY) $(CLIENTS_PIP) --constraint $(CLIENTS)/constraints-mlserver.txt --requirement $(CLIENTS)/requirements-mlserver.txt
+	@touch $@
+
+$(SPACY_STAMP):
+	$(or $(PYTHON),python3) -m venv --clear $(SPACY_VENV)
+	$(SPACY_VENV)/bin/python -m pip --disable-pip-version-check install --quiet 'spacy==3.8.18'
 	@touch $@
 
 $(PEERS_STAMPS): $(PEERS_VENV)/%/.lectern-peer: $(PEERS_PINS)/%.txt $(PEERS_VENV)/%/bin/python

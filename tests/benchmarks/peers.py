@@ -69,10 +69,10 @@ NAMES = ("lectern", "lectern-2", *PEERS)
 
 _OTHER_TABLES = """
 The other tables, taggers beside spaCy, vectors beside gensim, translators beside PyTorch (tests/benchmarks/README.md):
-    python tests/benchmarks/tagging.py measure --bundle models/pos-en/3 --run RUN --spacy FOLDER --spacy-python PYTHON
     make bench-vectors
+    make bench-taggers
     python tests/benchmarks/word2vec_gensim.py --words 8000000 --rounds 3
-    python tests/benchmarks/translation.py --bundle models/translate-en-de/4 --run RUN"""
+    make bench-translators"""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
     python tests/benchmarks/tagger_weights.py runs/pos
 
-`fp32`, `fp16`, `int8` are what `export --weights` writes: only the storage differs. `dynamic` is the fp32 graph after
+`fp32`, `fp16`, `int8-stored` and `int8` are what `export --weights` writes: only the storage differs, but for `int8`,
+whose LSTMs multiply integers; its words are computed anew in each batch here. `dynamic` is the fp32 graph after
 onnxruntime's quantize_dynamic (DynamicQuantizeLSTM): it has one scale of the activations for a whole batch, so answers
 depend on the rest of the batch. It is measured here and never exported.
 """
@@ -12,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +21,15 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from service.tasks.token_classification.decoding import Tagging
-from service.tasks.token_classification.features import EMISSIONS
+from service.tasks.token_classification.features import CASING, CHARACTERS, EMISSIONS, FEATURES, LENGTHS, WORDS
 from tests.support.onnx_graphs import open_graph
 from training.bilstm_crf.config import FAMILY, stored_config
 from training.bilstm_crf.data.batches import chunks
 from training.bilstm_crf.data.dataset import Sentence
 from training.bilstm_crf.data.sources import load_data
-from training.bilstm_crf.export.graph import build_graph
+from training.bilstm_crf.export.bundle import graph_files
+from training.bilstm_crf.export.graph import GRAPH_FILE, Weights
+from training.bilstm_crf.export.integer_graphs import WORDS_FILE
 from training.bilstm_crf.metrics import headline
 from training.bilstm_crf.tagger import Tagger, load_tagger
 from training.common.run import Run
@@ -34,10 +38,10 @@ _REPEATS = 5
 
 
 class GraphTagger:
-    """A graph with the features and the decoding of its tagger, on one CPU thread."""
+    """A graph, or two, with the features and the decoding of its tagger, on one CPU thread."""
 
-    def __init__(self, graph: bytes, tagger: Tagger) -> None:
-        self._session = open_graph(graph)
+    def __init__(self, graphs: dict[str, bytes], tagger: Tagger) -> None:
+        self._sessions = {name: open_graph(graph) for name, graph in graphs.items()}
         self._features = tagger.features
         self.tagging = Tagging(tagger.labels, tagger.kind, tagger.transitions())
         self.cpu_seconds = 0.0
@@ -47,7 +51,12 @@ class GraphTagger:
         """Emissions [B, T, K] and lengths [B] of sentences, none of them empty."""
         batch = self._features.batch(sentences)
         start = time.process_time()
-        (emissions,) = self._session.run([EMISSIONS], batch.feeds())
+        feeds: dict[str, Any] = batch.feeds()
+        if WORDS_FILE in self._sessions:
+            words = {name: feeds[name] for name in (WORDS, CHARACTERS, CASING)}
+            (features,) = self._sessions[WORDS_FILE].run([FEATURES], words)
+            feeds = {FEATURES: features[batch.tokens], LENGTHS: batch.lengths}
+        (emissions,) = self._sessions[GRAPH_FILE].run([EMISSIONS], feeds)
         self.cpu_seconds += time.process_time() - start
         return emissions, batch.lengths
 
@@ -112,7 +121,7 @@ def different_tags(one: Sequence[Sequence[str]], other: Sequence[Sequence[str]])
     return sum(a != b for left, right in pairs for a, b in zip(left, right, strict=True))
 
 
-def report(tagger: Tagger, graphs: dict[str, bytes], split: Sequence[Sentence]) -> None:
+def report(tagger: Tagger, graphs: dict[str, dict[str, bytes]], split: Sequence[Sentence]) -> None:
     """Print a row for each graph."""
     gold, sentences = [sentence.tags for sentence in split], [sentence.words for sentence in split]
     exact: list[list[str]] = []
@@ -124,7 +133,10 @@ def report(tagger: Tagger, graphs: dict[str, bytes], split: Sequence[Sentence]) 
         exact = exact or predicted
         alone = [graph_tagger.tags([sentence])[0] for sentence in sentences]
         speeds = words_per_second(graph_tagger, sentences, 1024), words_per_second(graph_tagger, sentences[:300], 1)
-        print(f"| {name} | {len(graph) / 1e6:.2f} | {headline(tagger.kind, gold, predicted):.2%} |", end="")
+        print(
+            f"| {name} | {sum(map(len, graph.values())) / 1e6:.2f} | {headline(tagger.kind, gold, predicted):.2%} |",
+            end="",
+        )
         print(f" {different_tags(predicted, exact):,} | {different_tags(alone, predicted):,} |", end="")
         print(f" {speeds[0]:,.0f} | {speeds[1]:,.0f} |", flush=True)
     print(f"\ndecoding alone: {decoded_per_second(graph_tagger, sentences, 1024):,.0f} words/s")
@@ -139,8 +151,9 @@ def main() -> None:
     data = load_data(stored_config(run).data)
     tagger = load_tagger(run)
     split = [sentence for sentence in data.splits[options.split] if sentence.words]
-    graphs = {weights: build_graph(tagger.network, weights) for weights in ("fp32", "fp16", "int8")}
-    graphs["dynamic"] = dynamic(graphs["fp32"])
+    names: tuple[Weights, ...] = ("fp32", "fp16", "int8-stored", "int8")
+    graphs = {name: graph_files(tagger, name) for name in names}
+    graphs["dynamic"] = {GRAPH_FILE: dynamic(graphs["fp32"][GRAPH_FILE])}
     words = sum(len(sentence.words) for sentence in split)
     print(f"{data.name}, {options.split}: {len(split):,} sentences, {words:,} words; one thread\n")
     report(tagger, graphs, split)

@@ -1,5 +1,6 @@
 """Measures a translator: `lectern serve` on one core over HTTP beside PyTorch, one sentence at a time.
 
+    python tests/benchmarks/translation.py --bundle models/translate-en-de/4 --compile
     python tests/benchmarks/translation.py --bundle models/translate-en-de/4 --run runs/en-de
 
 README.md says how to read what is printed.
@@ -28,6 +29,7 @@ from training.common.errors import UserError
 from training.common.run import Run
 from training.seq2seq.config import FAMILY, stored_config
 from training.seq2seq.data.sources import load_data
+from training.seq2seq.initialization import initial_config
 
 MIN_EQUAL = 0.6
 """Share of sentences that must be translated alike, or the run is another than the bundle's."""
@@ -38,7 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", type=Path, required=True, help="the model, as models/translate-en-de/4")
-    parser.add_argument("--run", type=Path, help="the run it was exported from: measures PyTorch too")
+    parser.add_argument(
+        "--run", type=Path, help="the run it was exported from, for PyTorch's weights (the bundle's own)"
+    )
+    parser.add_argument("--compile", action="store_true", help="measure greedy search by torch.compile too")
     parser.add_argument("--text", type=Path, help="sentences, one a line; else those that the run's data hold out")
     parser.add_argument("--split", choices=("dev", "test"), default="dev", help="which of them (dev)")
     parser.add_argument("--sentences", type=int, default=200, help="how many (200)")
@@ -63,11 +68,11 @@ def _measure(options: argparse.Namespace) -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         searches: dict[str, list[Row]] = {"greedy": [], f"beam {options.beam_size}": []}
-        if options.run:
-            process = stack.enter_context(worker(_command(options, manifest, sentences, folder), serving_core))
-            print(f"PyTorch: {process.about}")
-            for rows, row in zip(searches.values(), process.rows, strict=True):
-                rows.append(row)
+        process = stack.enter_context(worker(_command(options, manifest, sentences, folder), serving_core))
+        print(f"PyTorch: {process.about}")
+        for rows, row in zip(searches.values(), process.rows, strict=False):
+            rows.append(row)
+        searches["greedy"] += process.rows[2:]
         serving = stack.enter_context(server(options.bundle, folder, serving_core))
         client = Client(serving, calling_core, "/v1/translate")
         for (name, rows), beam_size in zip(searches.items(), (1, options.beam_size), strict=True):
@@ -89,11 +94,9 @@ def _measure(options: argparse.Namespace) -> None:
 def _sentences(options: argparse.Namespace) -> list[str]:
     if options.text:
         lines = options.text.read_text(encoding="utf-8").splitlines()
-    elif options.run:
-        data = load_data(stored_config(Run.open(options.run, family=FAMILY)).data)
-        lines = [pair.source for pair in data.splits[options.split]]
     else:
-        raise BenchmarkError("name --run, or sentences by --text")
+        config = stored_config(Run.open(options.run, family=FAMILY)) if options.run else initial_config(options.bundle)
+        lines = [pair.source for pair in load_data(config.data).splits[options.split]]
     sentences = [sentence.strip() for sentence in lines if sentence.strip()][: options.sentences]
     if not sentences:
         raise BenchmarkError("there are no sentences to translate")
@@ -109,7 +112,9 @@ def _command(
     file.write_text(json.dumps(sentences), encoding="utf-8")
     penalties = [f"--{name}-penalty={getattr(settings, f'{name}_penalty')}" for name in ("length", "coverage")]
     script = Path(__file__).with_name("translation_work.py")
-    return [sys.executable, script, options.run, file, f"--beam-size={options.beam_size}", *penalties]
+    weights = options.run or options.bundle
+    compiled = ["--compile"] if options.compile else []
+    return [sys.executable, script, weights, file, f"--beam-size={options.beam_size}", *penalties, *compiled]
 
 
 def _http_rows(

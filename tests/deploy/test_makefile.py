@@ -25,6 +25,8 @@ TARGETS = (
     "bench-peers",
     "bench-page",
     "bench-vectors",
+    "bench-taggers",
+    "bench-translators",
     "chaos",
     "fuzz",
     "docs",
@@ -156,6 +158,20 @@ def test_openvino_has_an_environment_of_its_own_which_serves_too(checkout: Path)
     for target in ("serve", "test", "check", "fuzz"):
         assert "openvino" not in make(checkout, "-n", target).stdout
     assert ".venv-openvino" in make(checkout, "-n", "clean").stdout
+
+
+def test_taggers_and_translators_are_measured_beside_their_peers(checkout: Path) -> None:
+    for version in ("pos-en/3", "pos-en/12", "translate-en-de/4"):
+        (checkout / "models" / version).mkdir(parents=True)
+    plan = make(checkout, "-n", "bench-taggers", "ARGS=--rounds 1").stdout
+    assert "-m venv --clear .venv-spacy\n" in plan
+    assert "train-spacy .venv-spacy/ewt --spacy-python .venv-spacy/bin/python" in plan
+    measure = plan.rstrip().splitlines()[-1]
+    assert "measure --bundle models/pos-en/12 --spacy .venv-spacy/ewt --spacy-python" in measure
+    assert measure.endswith("--rounds 1")
+    plan = make(checkout, "-n", "bench-translators", "ARGS=--rounds 1").stdout
+    assert plan.rstrip().endswith("translation.py --bundle models/translate-en-de/4 --compile --rounds 1")
+    assert ".venv-spacy" in make(checkout, "-n", "clean").stdout
 
 
 def test_every_peer_of_the_benchmark_has_an_environment_of_its_own(checkout: Path) -> None:

@@ -1,6 +1,6 @@
 """Records an edited model card in the manifest of its bundle.
 
-    python -m service.bundle.card_hash models/pos-en/3
+    python -m service.bundle.card_hash models/pos-en/4
 
 A model card says what was measured and what the model is not for, and may become truer after the export. The version
 stays, because the model answers as before: every other file must be as the manifest says.
@@ -59,7 +59,7 @@ def _replace(path: Path, content: bytes) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Record the model cards of the named versions; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("versions", nargs="+", type=Path, metavar="VERSION", help="as models/pos-en/3")
+    parser.add_argument("versions", nargs="+", type=Path, metavar="VERSION", help="as models/pos-en/4")
     try:
         for path in parser.parse_args(argv).versions:
             record_card(path)

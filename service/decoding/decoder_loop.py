@@ -44,6 +44,15 @@ class Finished(NamedTuple):
     """The error of this sentence's run, if it failed."""
 
 
+class _Kind(NamedTuple):
+    """What the sentences of one batch have in common."""
+
+    width: int
+    """The beam size."""
+    greedy: bool
+    """Whether `GreedySearch` does; it keeps no record of itself."""
+
+
 class StepLoop:
     """The decoder loop: decodes sentences step by step. Not thread-safe; in the server a `Stepper` drives it.
 
@@ -54,8 +63,7 @@ class StepLoop:
 
     def __init__(self, encode: GraphFunction, step: GraphFunction) -> None:
         self._encode, self._step = encode, step
-        self._batches: dict[int, Batch] = {}
-        """By beam size."""
+        self._batches: dict[_Kind, Batch] = {}
 
     @property
     def active(self) -> int:
@@ -65,7 +73,7 @@ class StepLoop:
     @property
     def active_hypotheses(self) -> int:
         """Number of hypotheses in the loop, which is what a step costs."""
-        return sum(len(batch) * width for width, batch in self._batches.items())
+        return sum(len(batch) * kind.width for kind, batch in self._batches.items())
 
     @property
     def tickets(self) -> list[Hashable]:
@@ -97,11 +105,11 @@ class StepLoop:
         for row, sentence in zip(source, sentences, strict=True):
             row[: len(sentence) + 1] = [*sentence, END]
         outputs = self._encode({SOURCE: source, LENGTHS: lengths})
-        widths = [one.beam_size for one in each]
+        kinds = [_Kind(one.beam_size, one.beam_size == 1 and not one.is_recorded) for one in each]
         batches = []
-        for width in sorted(set(widths)):
-            indices = [index for index, other in enumerate(widths) if other == width]
-            search = (GreedySearch if width == 1 else BeamSearch)(
+        for kind in sorted(set(kinds)):
+            indices = [index for index, other in enumerate(kinds) if other == kind]
+            search = (GreedySearch if kind.greedy else BeamSearch)(
                 lengths[indices].tolist(),
                 [each[index] for index in indices],
                 [requested[index] and KEYS in outputs for index in indices],
@@ -140,8 +148,8 @@ class StepLoop:
 
     def _merge(self, batches: Sequence[Batch]) -> None:
         for batch in filter(len, batches):
-            width = batch.search.width
-            self._batches[width] = self._batches[width].join(batch) if width in self._batches else batch
+            kind = _Kind(batch.search.width, isinstance(batch.search, GreedySearch))
+            self._batches[kind] = self._batches[kind].join(batch) if kind in self._batches else batch
 
     def _advance_halves(
         self, batch: Batch, error: Exception, on_token: OnTicketToken | None

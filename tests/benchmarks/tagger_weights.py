@@ -27,9 +27,8 @@ from training.bilstm_crf.config import FAMILY, stored_config
 from training.bilstm_crf.data.batches import chunks
 from training.bilstm_crf.data.dataset import Sentence
 from training.bilstm_crf.data.sources import load_data
-from training.bilstm_crf.export.bundle import graph_files
-from training.bilstm_crf.export.graph import GRAPH_FILE, Weights
-from training.bilstm_crf.export.integer_graphs import WORDS_FILE
+from training.bilstm_crf.export.graph import GRAPH_FILE, Weights, build_graph
+from training.bilstm_crf.export.integer_graphs import WORDS_FILE, build_integer_graphs, feature_bounds
 from training.bilstm_crf.metrics import headline
 from training.bilstm_crf.tagger import Tagger, load_tagger
 from training.common.run import Run
@@ -142,6 +141,14 @@ def report(tagger: Tagger, graphs: dict[str, dict[str, bytes]], split: Sequence[
     print(f"\ndecoding alone: {decoded_per_second(graph_tagger, sentences, 1024):,.0f} words/s")
 
 
+def _graph_files(tagger: Tagger, weights: Weights) -> dict[str, bytes]:
+    if weights != "int8":
+        return {GRAPH_FILE: build_graph(tagger.network, weights)}
+    bounds = feature_bounds(tagger.network, tagger.features, tagger.lexicon.words)
+    graphs = build_integer_graphs(tagger.network, bounds)
+    return {WORDS_FILE: graphs["words"], GRAPH_FILE: graphs["model"]}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="a run of bilstm_crf")
@@ -152,7 +159,7 @@ def main() -> None:
     tagger = load_tagger(run)
     split = [sentence for sentence in data.splits[options.split] if sentence.words]
     names: tuple[Weights, ...] = ("fp32", "fp16", "int8-stored", "int8")
-    graphs = {name: graph_files(tagger, name) for name in names}
+    graphs = {name: _graph_files(tagger, name) for name in names}
     graphs["dynamic"] = {GRAPH_FILE: dynamic(graphs["fp32"][GRAPH_FILE])}
     words = sum(len(sentence.words) for sentence in split)
     print(f"{data.name}, {options.split}: {len(split):,} sentences, {words:,} words; one thread\n")

@@ -1,7 +1,7 @@
 """Measures part-of-speech taggers on English EWT with gold tokens: Lectern in process and over HTTP, PyTorch, spaCy.
 
     python tests/benchmarks/tagging.py train-spacy runs/spacy --spacy-python SPACY/bin/python
-    python tests/benchmarks/tagging.py measure --bundle models/pos-en/3 --run runs/pos --spacy runs/spacy \\
+    python tests/benchmarks/tagging.py measure --bundle models/pos-en/4 --run runs/pos --spacy runs/spacy \\
         --spacy-python SPACY/bin/python
 
 spaCy has an environment of its own: python3 -m venv SPACY && SPACY/bin/pip install spacy. README.md says how to read
@@ -70,7 +70,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     command.add_argument("--optimize", choices=("efficiency", "accuracy"), default="efficiency", help="spaCy's recipe")
     command.set_defaults(run_command=_train_spacy)
     measuring = commands.add_parser("measure", help="speed and accuracy, side by side")
-    measuring.add_argument("--bundle", type=Path, required=True, help="the model, as models/pos-en/3")
+    measuring.add_argument("--bundle", type=Path, required=True, help="the model, as models/pos-en/4")
     measuring.add_argument("--run", type=Path, help="the run, or runs, it was exported from: measures PyTorch too")
     measuring.add_argument("--spacy", type=Path, nargs="*", default=[], help="folders of train-spacy")
     measuring.add_argument("--split", choices=("dev", "test"), default="dev", help="which sentences (dev)")
@@ -124,7 +124,7 @@ def _check(arguments: argparse.Namespace) -> None:
     """Raise where a model that is named is not there or cannot be measured, before anything takes its time."""
     bundle = read_bundle(arguments.bundle)
     if bundle.manifest.task is not Task.TOKEN_CLASSIFICATION or bundle.manifest.preprocessing["kind"] != "tags":
-        raise BenchmarkError(f"{arguments.bundle}: is no tagger of parts of speech; name one, as models/pos-en/3")
+        raise BenchmarkError(f"{arguments.bundle}: is no tagger of parts of speech; name one, as models/pos-en/4")
     if arguments.run:
         Run.open(best_run(arguments.run), family=FAMILY)
     for folder in arguments.spacy:

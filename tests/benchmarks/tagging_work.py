@@ -1,6 +1,6 @@
 """Lectern's taggers, for tagging.py: the service's predictor and PyTorch, each timed in a process of its own.
 
-    python tests/benchmarks/tagging_work.py bundle models/pos-en/3 SENTENCES
+    python tests/benchmarks/tagging_work.py bundle models/pos-en/4 SENTENCES
     python tests/benchmarks/tagging_work.py run runs/pos SENTENCES
 
 What they read and write is described in contenders.py.

@@ -20,6 +20,7 @@ from training.bilstm_crf.evaluate import Evaluation, evaluate
 from training.bilstm_crf.export.bundle import WEIGHTS, export
 from training.bilstm_crf.export.samples import read_sample_texts
 from training.bilstm_crf.multi_seed import best_run, create_series, is_series, runs_of, series_config, summary
+from training.bilstm_crf.quantize import configure_quantize
 from training.bilstm_crf.segmentation import learns_segmentation
 from training.bilstm_crf.train import train
 from training.bilstm_crf.train_segmenter import train_segmenter
@@ -127,6 +128,12 @@ def _export(experiment: TaggerExperiment, run: Run, name: str, options: Namespac
     return exported.report()
 
 
+def _add_commands(commands: Any) -> None:
+    configure_quantize(
+        commands.add_parser("quantize", help="write a bundle that computes in float32 as one that multiplies integers")
+    )
+
+
 def _moved_data(config: TaggerConfig, options: Namespace, run: Path) -> TaggerConfig:
     return replace(config, data=replace(config.data, **moved_data_files(options, run, config.data.data)))
 
@@ -158,6 +165,7 @@ FAMILY = Family(
     run_help="the run's directory, or that of several seeds",
     add_evaluate_options=_add_evaluate_options,
     add_export_options=_add_export_options,
+    add_commands=_add_commands,
     add_moved_data_options=add_data_file_options,
     moved_data=_moved_data,
     usual_epochs=_usual_epochs,

@@ -93,7 +93,7 @@ def write_converted(bundle: Bundle, conversion: Conversion, repository: Path) ->
         ExportError: it answers the samples otherwise, for some kind of execution provider; nothing is written.
     """
     manifest = bundle.manifest.model_copy(update={"graphs": dict(conversion.graphs)})
-    replaced = _graph_files(bundle) | {SAMPLES, MODEL_CARD}
+    replaced = graph_files(bundle) | {SAMPLES, MODEL_CARD}
     kept: dict[str, bytes | Path] = {name: bundle.file(name) for name in manifest.files if name not in replaced}
     with draft_bundle(repository, manifest, kept | dict(conversion.files)) as draft:
         check_answers(draft.bundle, bundle.samples())
@@ -105,7 +105,7 @@ def write_converted(bundle: Bundle, conversion: Conversion, repository: Path) ->
         return draft.publish(bundle.samples(), card, after=bundle.manifest.version)
 
 
-def _graph_files(bundle: Bundle) -> set[str]:
+def graph_files(bundle: Bundle) -> set[str]:
     """The ONNX files of a bundle, and the files of weights that they refer to."""
     files = {file for graph in bundle.manifest.graphs.values() for file in graph.files}
     for file in tuple(files):

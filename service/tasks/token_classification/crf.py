@@ -45,11 +45,12 @@ class Decoded:
     """[B, T]; 0 beyond a sentence's length."""
     scores: NDArray[np.float32]
     """[B, T]: the marginal probability of each tag; 0 beyond the length."""
-    continuations: NDArray[np.float32]
-    """[B, T]: the probability of each tag given the previous token's tag."""
+    continuations: NDArray[np.float32] | None
+    """[B, T]: the probability of each tag given the previous token's tag; None if they were not asked for."""
 
     def span_score(self, sentence: int, start: int, end: int) -> float:
         """The probability under the CRF that the tokens [start, end) all have their decoded tags."""
+        assert self.continuations is not None
         rest = self.continuations[sentence, start + 1 : end]
         return float(self.scores[sentence, start] * rest.prod(dtype=np.float64))
 
@@ -58,17 +59,18 @@ def decode(
     emissions_BTK: NDArray[np.float32],  # noqa: N803
     lengths_B: NDArray[np.integer[Any]],  # noqa: N803
     transitions: NDArray[np.float32] | None,
+    *,
+    with_continuations: bool = True,
 ) -> Decoded:
-    """The best tags with their marginal and conditional probabilities."""
+    """The best tags with their marginal probabilities and, for the scores of spans, their conditional ones."""
     batch = _pack(emissions_BTK, lengths_B, transitions)
     tags = _viterbi(batch)
-    probabilities, continuations = _forward_backward(batch, tags)
-    assert continuations is not None
+    probabilities, continuations = _forward_backward(batch, tags if with_continuations else None)
     unpack, longest = batch.layout.unpack, emissions_BTK.shape[1]
     return Decoded(
         unpack(tags, longest, np.int32),
         unpack(_select(probabilities, tags), longest, np.float32),
-        unpack(continuations, longest, np.float32),
+        None if continuations is None else unpack(continuations, longest, np.float32),
     )
 
 

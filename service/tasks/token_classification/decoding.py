@@ -72,7 +72,7 @@ class Tagging:
         lengths_B: NDArray[np.integer[Any]],  # noqa: N803
     ) -> list[TaggedSentence]:
         """The tags and spans of B sentences."""
-        decoded = decode(emissions_BTK, lengths_B, self._transitions)
+        decoded = decode(emissions_BTK, lengths_B, self._transitions, with_continuations=self._kind == "spans")
         labels = self._labels
         lengths = lengths_B.tolist()
         # Short sentences beside a long one are mostly padding, which is never turned into lists.

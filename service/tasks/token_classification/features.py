@@ -21,6 +21,9 @@ from service.text import Tokenizer
 WORDS, CHARACTERS, CASING, TOKENS, LENGTHS = "words", "characters", "casing", "tokens", "lengths"
 """Inputs of the graph, see `Batch`."""
 
+FEATURES = "features"
+"""UINT8 [U, F] of a graph of words: the features of each distinct word; [B, T, F] of a graph of sentences."""
+
 EMISSIONS = "emissions"
 """Output of the graph: FP32 [B, T, K], the score of every label at every token."""
 
@@ -148,11 +151,26 @@ class WordFeatures:
         for row, sentence in enumerate(sentences):
             tokens[row, : len(sentence)] = [distinct.setdefault(word, len(distinct)) for word in sentence]
         cache = self._cache
-        features = b"".join([cache.get(word) or self._features(word) for word in distinct])
-        table = np.frombuffer(features, np.int32).reshape(len(distinct), _CHARACTERS + self._max_characters)
+        features = [cache.get(word) or self._cached(word) for word in distinct]
+        return Batch(*self._columns(features), tokens, lengths)
+
+    def words(self, words: Sequence[str]) -> dict[str, NDArray[np.int32]]:
+        """The inputs of a graph of words, which are not cached here, for at least one word."""
+        return dict(zip((WORDS, CHARACTERS, CASING), self._columns(list(map(self._features, words))), strict=True))
+
+    def _columns(self, features: Sequence[bytes]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+        """Rows [U], characters [U, C] and casings [U]."""
+        table = np.frombuffer(b"".join(features), np.int32).reshape(len(features), _CHARACTERS + self._max_characters)
         longest = int(table[:, _SIZE].max())
-        characters = table[:, _CHARACTERS : _CHARACTERS + longest]
-        return Batch(table[:, _ROW].copy(), characters, table[:, _CASING].copy(), tokens, lengths)
+        return table[:, _ROW].copy(), table[:, _CHARACTERS : _CHARACTERS + longest], table[:, _CASING].copy()
+
+    def _cached(self, word: str) -> bytes:
+        features = self._features(word)
+        if len(word) <= _MAX_CACHED_LENGTH:
+            if len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()
+            self._cache[word] = features
+        return features
 
     def _features(self, word: str) -> bytes:
         """Row, casing, number of characters, and the character indices, as the bytes of int32."""
@@ -164,12 +182,7 @@ class WordFeatures:
         values = np.zeros(_CHARACTERS + self._max_characters, np.int32)
         values[[_ROW, _CASING, _SIZE]] = self.row(composed), casing(composed), max(len(spelling), 1)
         values[_CHARACTERS : _CHARACTERS + len(spelling)] = [self._character(character) for character in spelling]
-        features = values.tobytes()
-        if len(word) <= _MAX_CACHED_LENGTH:
-            if len(self._cache) >= _MAX_CACHED:
-                self._cache.clear()
-            self._cache[word] = features
-        return features
+        return values.tobytes()
 
     def _character(self, character: str) -> int:
         index = self._characters.get(character)

@@ -9,15 +9,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundle.checks import load_array, read_preprocessing, require_graphs, require_labels, require_tensors
+from service.bundle.checks import (
+    TensorType,
+    load_array,
+    read_preprocessing,
+    require_graphs,
+    require_labels,
+    require_tensors,
+)
 from service.bundle.files import Bundle, BundleError, first_line
-from service.bundle.manifest import Datatype
-from service.runtime.session import Session
+from service.bundle.manifest import Datatype, Graph
+from service.runtime.session import Session, Tensors
+from service.tasks.token_classification.emissions import Emissions, FeatureTable, OneGraph, TwoGraphs
 from service.tasks.token_classification.features import (
     CASING,
     CASINGS,
     CHARACTERS,
     EMISSIONS,
+    FEATURES,
     LENGTHS,
     TOKENS,
     WORDS,
@@ -30,15 +39,15 @@ from service.tasks.token_classification.segmentation import Segment, segment_by_
 from service.tasks.token_classification.segmentation_graph import SEGMENTER, open_segmenter
 from service.tasks.token_classification.tag_schemes import OUTSIDE, is_span_tag
 
-MODEL = "model"
-"""The graph of the tagger in a bundle with a segmenter."""
+MODEL, WORD_GRAPH = "model", "words"
+"""The graph of the tagger, and that of its words if it is in two graphs. Of a single graph the name does not matter."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaggerParts:
     """The checked parts of a tagger."""
 
-    session: Session
+    emissions: Emissions
     preprocessing: TokenClassificationPreprocessing
     features: WordFeatures
     labels: tuple[str, ...]
@@ -57,26 +66,12 @@ def open_tagger(bundle: Bundle, sessions: Mapping[str, Session]) -> TaggerParts:
     """
     preprocessing = read_preprocessing(bundle, TokenClassificationPreprocessing)
     labels = require_labels(bundle)
-    # Without a segmenter the only graph may have any name.
-    graph = require_graphs(bundle, *([MODEL, SEGMENTER] if preprocessing.segmentation else []))[0]
+    graph = _tagger_graph(bundle, preprocessing)
     if preprocessing.kind == "spans" and not (OUTSIDE in labels and all(map(is_span_tag, labels))):
         raise BundleError(
             f"{bundle.path}/manifest.json: labels: of spans they must be 'O' and BIOES tags such as 'B-PER'"
         )
-    integers = Datatype.INT32
-    require_tensors(
-        bundle,
-        graph,
-        inputs={
-            WORDS: (integers, (-1,)),
-            CHARACTERS: (integers, (-1, -1)),
-            CASING: (integers, (-1,)),
-            TOKENS: (integers, (-1, -1)),
-            LENGTHS: (integers, (-1,)),
-        },
-        outputs={EMISSIONS: (Datatype.FP32, (-1, -1, len(labels)))},
-    )
-    session = sessions[MODEL] if preprocessing.segmentation else next(iter(sessions.values()))
+    _require_tensors(bundle, graph, len(labels))
     features = WordFeatures(
         read_words(bundle.file(preprocessing.vocabulary)),
         _distinct(bundle.file(preprocessing.characters)),
@@ -87,12 +82,21 @@ def open_tagger(bundle: Bundle, sessions: Mapping[str, Session]) -> TaggerParts:
     if preprocessing.transitions is not None:
         shape = (len(labels) + 2, len(labels))
         transitions = load_array(bundle.file(preprocessing.transitions), shape, np.float32)
-    _check_embedding_sizes(bundle, session, features)
+    if WORD_GRAPH in bundle.manifest.graphs:
+        words = sessions[WORD_GRAPH]
+        table = FeatureTable(words, features)
+        _check_embedding_sizes(bundle, words, features, {})
+        emissions: Emissions = TwoGraphs(table, sessions[MODEL])
+    else:
+        session = sessions[MODEL] if preprocessing.segmentation else next(iter(sessions.values()))
+        sentence = {TOKENS: np.zeros((1, 1), np.int32), LENGTHS: np.ones(1, np.int32)}
+        _check_embedding_sizes(bundle, session, features, sentence)
+        emissions = OneGraph(features, session)
     segment: Segment = segment_by_rules
     if preprocessing.segmentation is not None:
         segment = open_segmenter(bundle, sessions[SEGMENTER], preprocessing.segmentation).segment
     return TaggerParts(
-        session=session,
+        emissions=emissions,
         preprocessing=preprocessing,
         features=features,
         labels=labels,
@@ -108,14 +112,48 @@ def _distinct(path: Path) -> list[str]:
     return characters
 
 
-def _check_embedding_sizes(bundle: Bundle, session: Session, features: WordFeatures) -> None:
-    """Raise BundleError where the tables in the graph have no row for the last word, character or casing."""
+def _tagger_graph(bundle: Bundle, preprocessing: TokenClassificationPreprocessing) -> Graph:
+    """The graph that has the emissions."""
+    names = [WORD_GRAPH] if WORD_GRAPH in bundle.manifest.graphs else []
+    if preprocessing.segmentation:
+        names.append(SEGMENTER)
+    return require_graphs(bundle, *([MODEL, *names] if names else []))[0]
+
+
+def _require_tensors(bundle: Bundle, graph: Graph, labels: int) -> None:
+    """Check the tensors of the tagger's one or two graphs."""
+    integers = Datatype.INT32
+    words: dict[str, TensorType] = {
+        WORDS: (integers, (-1,)),
+        CHARACTERS: (integers, (-1, -1)),
+        CASING: (integers, (-1,)),
+    }
+    lengths: dict[str, TensorType] = {LENGTHS: (integers, (-1,))}
+    outputs: dict[str, TensorType] = {EMISSIONS: (Datatype.FP32, (-1, -1, labels))}
+    word_graph = bundle.manifest.graphs.get(WORD_GRAPH)
+    if word_graph is None:
+        require_tensors(bundle, graph, inputs=words | {TOKENS: (integers, (-1, -1))} | lengths, outputs=outputs)
+        return
+    size = next((spec.shape[-1] for spec in word_graph.outputs if spec.shape), -1)
+    require_tensors(bundle, word_graph, inputs=words, outputs={FEATURES: (Datatype.UINT8, (-1, size))})
+    inputs: dict[str, TensorType] = {FEATURES: (Datatype.UINT8, (-1, -1, size))}
+    require_tensors(bundle, graph, inputs=inputs | lengths, outputs=outputs)
+
+
+def _check_embedding_sizes(bundle: Bundle, session: Session, features: WordFeatures, others: Tensors) -> None:
+    """Raise BundleError where the tables in the graph have no row for the last word, character or casing.
+
+    Args:
+        bundle: for the message.
+        session: the graph that has the tables.
+        features: the vocabularies.
+        others: its inputs beside the word.
+    """
     feeds = {
         WORDS: np.array([features.rows - 1], np.int32),
         CHARACTERS: np.array([[features.character_count - 1]], np.int32),
         CASING: np.array([len(CASINGS) - 1], np.int32),
-        TOKENS: np.zeros((1, 1), np.int32),
-        LENGTHS: np.ones(1, np.int32),
+        **others,
     }
     try:
         session.run(feeds)

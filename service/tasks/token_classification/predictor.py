@@ -18,7 +18,6 @@ from service.tasks.scheduling import RUN, Scheduling, Work
 from service.tasks.tensors import TextTensors, object_array
 from service.tasks.token_classification.decoding import Tagging, in_unit
 from service.tasks.token_classification.explanation import TagExplainer
-from service.tasks.token_classification.features import EMISSIONS
 from service.tasks.token_classification.length_buckets import length_buckets
 from service.tasks.token_classification.loading import open_tagger
 from service.tasks.token_classification.request import TagRequest
@@ -103,7 +102,8 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
     def __init__(self, bundle: Bundle, open_session: OpenSession, limits: Limits) -> None:
         super().__init__(bundle, open_session, limits)
         parts = open_tagger(bundle, self.sessions)
-        self._session = parts.session
+        self.emissions = parts.emissions
+        """Runs the graphs."""
         self._features = parts.features
         self._preprocessing = parts.preprocessing
         self._labels = parts.labels
@@ -155,8 +155,7 @@ class TokenClassificationPredictor(Predictor[TagRequest]):
         lengths = _lengths(sentences)
         emissions = np.zeros((len(sentences), int(lengths.max(initial=0)), len(self._labels)), np.float32)
         for bucket in length_buckets(lengths, self.scheduling.budget):
-            batch = self._features.batch(sentences[bucket].tolist())
-            batch_emissions = self._session.run(batch.feeds())[EMISSIONS]
+            batch_emissions = self.emissions(sentences[bucket].tolist())
             if not np.isfinite(batch_emissions).all():
                 raise ModelFailure("the model's emissions hold NaN or infinity")
             emissions[bucket, : batch_emissions.shape[1]] = batch_emissions

@@ -74,6 +74,7 @@ def replayed(bundle: Bundle, request: dict[str, Any]) -> list[dict[str, Any]]:
     transitions = np.load(bundle.file(settings.transitions)) if settings.transitions else None
     tagging = Tagging(bundle.manifest.labels or (), settings.kind, transitions)
     session = open_graph(str(bundle.file("model.onnx")))
+    words = open_graph(str(bundle.file("words.onnx"))) if "words" in bundle.manifest.graphs else None
     texts = request.get("texts") or ([request["text"]] if "text" in request else None)
     texts_with_offsets = (
         [(text, words_by_sentence(text)) for text in texts]
@@ -84,8 +85,13 @@ def replayed(bundle: Bundle, request: dict[str, Any]) -> list[dict[str, Any]]:
     for text, sentences in texts_with_offsets:
         tagged = []
         for sentence in sentences:
-            batch = features.batch([[text[start:end] for start, end in sentence]])
-            tagged += tagging.decode(session.run(None, batch.feeds())[0], batch.lengths)
+            tokens = [text[start:end] for start, end in sentence]
+            batch = features.batch([tokens])
+            feeds = batch.feeds()
+            if words is not None:
+                (rows,) = words.run(None, features.words(tokens))
+                feeds = {"features": rows[None], "lengths": batch.lengths}
+            tagged += tagging.decode(session.run(None, feeds)[0], batch.lengths)
         answers.append(tagging.result(text, sentences, tagged))
     return answers
 
@@ -202,8 +208,8 @@ def test_weights_that_cost_too_much_are_refused(
         return graph
 
     monkeypatch.setattr(module, "build_graph", negated)
-    with pytest.raises(ExportError, match=r"as int8 cost .* points .*--weights fp16 or --weights fp32"):
-        exported(trained, tmp_path, weights="int8")
+    with pytest.raises(ExportError, match=r"as int8-stored cost .* points .*--weights fp16 or --weights fp32"):
+        exported(trained, tmp_path, weights="int8-stored")
     assert not list(tmp_path.iterdir())
 
 
@@ -221,7 +227,7 @@ def test_a_graph_that_reads_padding_is_refused(
     with pytest.raises(
         ExportError, match=r"depends on the other sentences of the batch: it differs by up to .* nothing was written"
     ):
-        exported(trained, tmp_path)
+        exported(trained, tmp_path, weights="int8-stored")
     assert not list(tmp_path.iterdir())
 
 

@@ -82,7 +82,7 @@ def test_padding_of_sentences_and_words_changes_nothing() -> None:
     np.testing.assert_array_equal(padded[:, :6], expected)
 
 
-@pytest.mark.parametrize(("weights", "tolerance"), [("fp16", 5e-3), ("int8", 0.1)])
+@pytest.mark.parametrize(("weights", "tolerance"), [("fp16", 5e-3), ("int8-stored", 0.1)])
 @pytest.mark.parametrize("characters", ["cnn", "bilstm"])
 def test_fewer_bits_change_emissions_little(weights: Weights, tolerance: float, characters: str) -> None:
     model = network(characters, 2)
@@ -94,11 +94,11 @@ def test_fewer_bits_change_emissions_little(weights: Weights, tolerance: float, 
         np.testing.assert_allclose(from_graph(graph, [sentence])[0], together[row, : len(sentence)], atol=1e-5)
 
 
-def test_int8_has_a_scale_for_each_row() -> None:
+def test_8_bits_have_a_scale_for_each_row() -> None:
     model = network()
     stored = {
         tensor.name: numpy_helper.to_array(tensor)
-        for tensor in onnx.load_from_string(build_graph(model, "int8")).graph.initializer
+        for tensor in onnx.load_from_string(build_graph(model, "int8-stored")).graph.initializer
     }
     table = model.words.rows().numpy()
     assert stored["word_table"].dtype == np.int8
@@ -111,24 +111,25 @@ def test_int8_has_a_scale_for_each_row() -> None:
     assert stored["layer_0_input_stored_scales"].shape == (2, 20, 1)
 
 
-def test_words_without_a_vector_stay_zero_in_int8() -> None:
+def test_words_without_a_vector_stay_zero_in_8_bits() -> None:
     model = network()
     with torch.no_grad():
         model.words.pretrained[5] = 0
     stored = {
-        t.name: numpy_helper.to_array(t) for t in onnx.load_from_string(build_graph(model, "int8")).graph.initializer
+        t.name: numpy_helper.to_array(t)
+        for t in onnx.load_from_string(build_graph(model, "int8-stored")).graph.initializer
     }
     assert not (stored["word_table"][5] * stored["word_table_scales"][5]).any()
     assert np.isfinite(stored["word_table_scales"]).all()
 
 
-@pytest.mark.parametrize("weights", ["fp32", "fp16", "int8"])
+@pytest.mark.parametrize("weights", ["fp32", "fp16", "int8-stored"])
 def test_the_same_network_gives_the_same_file(weights: Weights) -> None:
     assert build_graph(network(), weights) == build_graph(network(), weights)
 
 
 def test_the_graph_fits_the_manifest() -> None:
-    session, spec = open_graph(build_graph(network(), "int8")), graph_spec(LABELS)
+    session, spec = open_graph(build_graph(network(), "int8-stored")), graph_spec(LABELS)
     assert [(i.name, len(i.shape), i.type) for i in session.get_inputs()] == [
         (entry.name, len(entry.shape), "tensor(int32)") for entry in spec.inputs
     ]

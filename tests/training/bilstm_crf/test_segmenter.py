@@ -71,7 +71,7 @@ def test_the_manifest_and_the_card_name_the_tokenizer(trained: Path) -> None:
     preprocessing: Any = bundle.manifest.preprocessing
     assert preprocessing["tokenizer"] == "learned"
     assert preprocessing["segmentation"]["inner_spaces"] == "digits"
-    assert set(bundle.manifest.graphs) == {"model", "segmenter"}
+    assert set(bundle.manifest.graphs) == {"model", "words", "segmenter"}
     assert bundle.file("contractions.txt").read_text() == "du\tde\tle\n"
     names = {metric.name for metric in bundle.manifest.metrics}
     assert {"F1 of tokens in raw text", "F1 of words in raw text", "F1 of tags in raw text"} <= names
@@ -95,7 +95,7 @@ def test_the_rules_stay_where_they_are_asked_for(tmp_path: Path) -> None:
     manifest = read_bundle(tmp_path / "models" / "x" / "1").manifest
     assert manifest.preprocessing["tokenizer"] == "words"
     assert "segmentation" not in manifest.preprocessing
-    assert set(manifest.graphs) == {"model"}
+    assert set(manifest.graphs) == {"model", "words"}
 
 
 def test_which_data_a_tokenizer_is_learned_from(tmp_path: Path) -> None:

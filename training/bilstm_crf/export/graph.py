@@ -20,10 +20,11 @@ from training.common.graph_builder import GraphBuilder
 
 GRAPH_FILE = "model.onnx"
 
-Weights = Literal["int8", "fp16", "fp32"]
+Weights = Literal["int8", "int8-stored", "fp16", "fp32"]
 """How the word table and the matrices of the LSTMs are stored; everything else is small and stays float32.
 
-int8 has a scale for each word and for each row of a matrix (each gate of each unit). Computation is in float32: stored
+8 bits have a scale for each word and for each row of a matrix (each gate of each unit). int8 computes the products of
+the LSTMs in integers and has two graphs, see `integer_graphs`. The others have one and compute in float32: stored
 matrices are converted once, when the graph is loaded, word vectors when they are looked up.
 """
 
@@ -32,7 +33,7 @@ _PADDING_RESPONSE = -1e4
 
 
 def graph_spec(labels: int) -> Graph:
-    """The graph's inputs and outputs for the manifest."""
+    """The inputs and outputs of the only graph, for the manifest."""
     return Graph(
         file=GRAPH_FILE,
         inputs=tuple(
@@ -43,9 +44,9 @@ def graph_spec(labels: int) -> Graph:
 
 
 def build_graph(network: BiLstmCrf, weights: Weights) -> bytes:
-    """The ONNX file, weights inside."""
+    """The ONNX file of a tagger that computes in float32, weights inside."""
     builder = GraphBuilder(weights)
-    states = builder.add("Gather", _features(builder, network), _tokens_TB(builder), out="states_0")
+    states = builder.add("Gather", word_features(builder, network), _tokens_TB(builder), out="states_0")
     for number, layer in enumerate(network.layers):
         assert isinstance(layer, BiLstm)
         both = lstm(builder, layer, states, LENGTHS, f"layer_{number}", out="all")
@@ -70,7 +71,7 @@ def _tokens_TB(builder: GraphBuilder) -> str:
     return builder.add("Transpose", TOKENS, out="tokens_TB", perm=[1, 0])
 
 
-def _features(builder: GraphBuilder, network: BiLstmCrf) -> str:
+def word_features(builder: GraphBuilder, network: BiLstmCrf) -> str:
     """The features of each distinct word [U, F]: its vector, casing and characters."""
     features = [builder.rows(builder.add_weights("word_table", network.words.rows()), WORDS, out="word_vectors")]
     features.append(
@@ -80,7 +81,7 @@ def _features(builder: GraphBuilder, network: BiLstmCrf) -> str:
         features.append(_character_cnn(builder, network.characters))
     elif isinstance(network.characters, CharacterBiLstm):
         features.append(_character_lstm(builder, network.characters))
-    return builder.add("Concat", *features, out="features", axis=1)
+    return builder.add("Concat", *features, out="features_UF", axis=1)
 
 
 def _character_cnn(builder: GraphBuilder, network: CharacterCnn) -> str:
@@ -144,11 +145,11 @@ def lstm(
     directions = (layer.forward_lstm, layer.backward_lstm)
     matrices = [
         builder.as_float(
-            *builder.add_weights(f"{name}_{kind}_stored", _stack_gates(directions, weights)), out=f"{name}_{kind}"
+            *builder.add_weights(f"{name}_{kind}_stored", stack_gates(directions, weights)), out=f"{name}_{kind}"
         )
         for kind, weights in (("input", "weight_ih_l0"), ("recurrent", "weight_hh_l0"))
     ]
-    biases = [_stack_gates(directions, weights) for weights in ("bias_ih_l0", "bias_hh_l0")]
+    biases = [stack_gates(directions, weights) for weights in ("bias_ih_l0", "bias_hh_l0")]
     bias = builder.add_constant(f"{name}_bias", torch.cat(biases, dim=1))
     builder.nodes.append(
         helper.make_node(
@@ -162,7 +163,7 @@ def lstm(
     return f"{name}_states"
 
 
-def _stack_gates(directions: Sequence[nn.LSTM], weights: str) -> Tensor:
+def stack_gates(directions: Sequence[nn.LSTM], weights: str) -> Tensor:
     """The weights of both directions, stacked, with PyTorch's gates i, f, g, o in ONNX's order i, o, f, c."""
     stacked = []
     for lstm in directions:

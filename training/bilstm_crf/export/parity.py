@@ -12,9 +12,7 @@ from service.errors import ModelFailure
 from service.tasks.base import Predictor
 from service.tasks.tensors import object_array
 from service.tasks.token_classification.decoding import Tagging
-from service.tasks.token_classification.features import EMISSIONS, WordFeatures
-from service.tasks.token_classification.loading import MODEL
-from service.tasks.token_classification.predictor import SENTENCES, TAGGED
+from service.tasks.token_classification.predictor import SENTENCES, TAGGED, TokenClassificationPredictor
 from training.bilstm_crf.data.batches import chunks
 from training.bilstm_crf.data.dataset import Sentence, TaggedData
 from training.bilstm_crf.export.graph import Weights
@@ -56,20 +54,18 @@ class Parity:
 
 
 class _Graph:
-    """The predictor's graph, with the CPU time spent in it."""
+    """The predictor's graphs, with the CPU time spent in them."""
 
-    def __init__(self, predictor: Predictor[Any], features: WordFeatures) -> None:
-        self._session = predictor.sessions[MODEL]
-        self._features = features
+    def __init__(self, predictor: TokenClassificationPredictor) -> None:
+        self._emissions = predictor.emissions
         self.cpu_seconds = 0.0
 
     def emissions(self, sentences: Sequence[Sequence[str]]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """Emissions [B, T, K] and lengths [B] of sentences, none of them empty."""
-        batch = self._features.batch(sentences)
         start = time.process_time()
-        emissions = self._session.run(batch.feeds())[EMISSIONS]
+        emissions = self._emissions(sentences)
         self.cpu_seconds += time.process_time() - start
-        return emissions, batch.lengths
+        return emissions, np.array([len(sentence) for sentence in sentences], np.int32)
 
 
 @dataclass
@@ -103,7 +99,8 @@ def check_parity(tagger: Tagger, predictor: Predictor[Any], data: TaggedData, we
             is lower by 0.1 points.
     """
     dev = [sentence for sentence in data.splits["dev"] if sentence.words]
-    graph = _Graph(predictor, tagger.features)
+    assert isinstance(predictor, TokenClassificationPredictor)
+    graph = _Graph(predictor)
     try:
         comparison = _compare(tagger, predictor, graph, dev)
     except ModelFailure as error:
@@ -176,7 +173,8 @@ def _judge(parity: Parity, weights: Weights, tolerance: float) -> None:
 
 
 _REMEDIES: dict[Weights, str] = {
-    "int8": "Export with --weights fp16 or --weights fp32",
+    "int8": "Export with --weights int8-stored, fp16 or --weights fp32",
+    "int8-stored": "Export with --weights fp16 or --weights fp32",
     "fp16": "Export with --weights fp32",
     "fp32": "Check the versions of torch and onnxruntime",
 }

@@ -13,7 +13,7 @@ from training.common.errors import ConfigError
 from training.common.files import split_lines
 from training.common.samples import Noise, SampleAnswers
 
-NOISE = Noise(output=EMISSIONS, amplitude=2e-3, seeds=8)
+NOISE = Noise(output=EMISSIONS, amplitude=1e-2, seeds=8)
 _SAMPLE_TEXTS = 5
 
 _TEXTS = (
@@ -31,8 +31,12 @@ _SENTENCES = (
 )
 
 
-def read_sample_texts(path: Path) -> tuple[str, ...]:
+def read_sample_texts(path: Path, option: str = "--sample-texts") -> tuple[str, ...]:
     """The texts of a file, one a line.
+
+    Args:
+        path: the file.
+        option: what named it, for messages.
 
     Raises:
         ConfigError: it cannot be read, or has no text.
@@ -40,9 +44,9 @@ def read_sample_texts(path: Path) -> tuple[str, ...]:
     try:
         texts = tuple(filter(None, map(str.strip, split_lines(path.read_bytes().decode("utf-8-sig")))))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--sample-texts {path}: cannot be read ({error}); name a file of UTF-8 text") from error
+        raise ConfigError(f"{option} {path}: cannot be read ({error}); name a file of UTF-8 text") from error
     if not texts:
-        raise ConfigError(f"--sample-texts {path}: is empty; it needs a text on each line")
+        raise ConfigError(f"{option} {path}: is empty; it needs a text on each line")
     return texts
 
 

@@ -170,6 +170,13 @@ class BiLstmCrf(nn.Module):
         self.auxiliary = nn.Linear(2 * config.hidden, auxiliary) if auxiliary else None
         self.crf = Crf(allowed) if config.output == "crf" else None
 
+    @property
+    def width(self) -> int:
+        """The number of features of a word."""
+        first = self.layers[0]
+        assert isinstance(first, BiLstm)
+        return first.forward_lstm.input_size
+
     def forward(self, words: Tensor, characters: Tensor, casing: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Emissions [B, T, K]; undefined beyond a sentence's length."""
         states = self.states_TBF(words, characters, casing, tokens, lengths)

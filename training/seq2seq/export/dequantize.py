@@ -4,18 +4,12 @@ Weights that were stored in 8 bits come back as the multiples of their scales th
 second export of them is the same again.
 """
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import onnx
 import torch
-from numpy.typing import NDArray
-from onnx import numpy_helper
 from torch import Tensor, nn
 
-from training.common.errors import ConfigError
+from training.common.graph_constants import GraphConstants
 from training.seq2seq.network.model import Seq2Seq
 from training.seq2seq.network.recurrent import Recurrent
 
@@ -34,56 +28,11 @@ def load_graph_weights(network: Seq2Seq, encoder: Path, step: Path) -> None:
     Raises:
         ConfigError: a constant is missing or has another shape; the message names the file and the constant.
     """
-    _load_encoder(network, _Constants(encoder))
-    _load_step(network, _Constants(step))
+    _load_encoder(network, GraphConstants(encoder, _OLDER_NAMES))
+    _load_step(network, GraphConstants(step, _OLDER_NAMES))
 
 
-class _Constants:
-    """The constants of an ONNX file.
-
-    Raises:
-        ConfigError: the file is no ONNX file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            graph = onnx.load(path).graph
-            arrays = {constant.name: numpy_helper.to_array(constant) for constant in graph.initializer}
-        except Exception as error:  # protobuf and onnx raise classes of their own, all bare Exceptions
-            raise ConfigError(f"{path}: cannot be read as an ONNX graph; copy the bundle again") from error
-        self._arrays: Mapping[str, NDArray[Any]] = arrays
-
-    def read(self, name: str) -> Tensor:
-        """A constant in float32; integers are multiplied by the scales of their rows."""
-        name = name if name in self._arrays else _OLDER_NAMES.get(name, name)
-        if name not in self._arrays:
-            raise ConfigError(
-                f"{self._path}: has no constant {name}; it was written by another program or another release. "
-                "Train without --init, or take a bundle that this release exported"
-            )
-        values = self._arrays[name].astype(np.float32)
-        if f"{name}_scales" in self._arrays:
-            values = values * self._arrays[f"{name}_scales"]
-        return torch.from_numpy(values)
-
-    def copy(self, name: str, parameter: Tensor, convert: Callable[[Tensor], Tensor] = lambda values: values) -> None:
-        """Set a parameter of the network to a constant, whose gates `convert` puts in PyTorch's order."""
-        values = convert(self.read(name))
-        self.check_shape(name, values, parameter)
-        with torch.no_grad():
-            parameter.copy_(values)
-
-    def check_shape(self, name: str, values: Tensor, parameter: Tensor) -> None:
-        """Raise ConfigError where a constant does not have the shape of its parameter."""
-        if values.shape != parameter.shape:
-            raise ConfigError(
-                f"{self._path}: {name} has the shape {list(values.shape)}, by the bundle's settings it would be "
-                f"{list(parameter.shape)}; the manifest is of another network. Take another bundle"
-            )
-
-
-def _load_encoder(network: Seq2Seq, constants: _Constants) -> None:
+def _load_encoder(network: Seq2Seq, constants: GraphConstants) -> None:
     encoder, attention = network.encoder, network.decoder.attention
     shared = network.source_embedding is network.target_embedding
     constants.copy("embeddings" if shared else "source_table", network.source_embedding.weight)
@@ -98,7 +47,7 @@ def _load_encoder(network: Seq2Seq, constants: _Constants) -> None:
         constants.copy("key", attention.key.weight)
 
 
-def _load_layer(constants: _Constants, name: str, layers: list[Recurrent]) -> None:
+def _load_layer(constants: GraphConstants, name: str, layers: list[Recurrent]) -> None:
     """The weights of an encoder layer, whose directions are stacked, with their gates in ONNX's order."""
     matrices = [constants.read(f"{name}_{kind}_stored") for kind in ("input", "recurrent")]
     biases = constants.read(f"{name}_bias")
@@ -112,7 +61,7 @@ def _load_layer(constants: _Constants, name: str, layers: list[Recurrent]) -> No
                 parameter.copy_(_from_onnx_gates(layer.cell, values))
 
 
-def _load_step(network: Seq2Seq, constants: _Constants) -> None:
+def _load_step(network: Seq2Seq, constants: GraphConstants) -> None:
     decoder, tied = network.decoder, network.config.tied
     if tied != "all":
         constants.copy("target_table", network.target_embedding.weight)
@@ -133,7 +82,7 @@ def _load_step(network: Seq2Seq, constants: _Constants) -> None:
     constants.copy("scores_RV_bias", network.output.bias, _finite)
 
 
-def _load_cell(constants: _Constants, name: str, layer: Recurrent) -> None:
+def _load_cell(constants: GraphConstants, name: str, layer: Recurrent) -> None:
     """The weights of a decoder layer. An LSTM's two biases were added up, which is all that they do."""
     input_weights, state_weights, input_bias, state_bias = layer.weights.all_weights[0]
     if layer.cell == "gru":
@@ -148,7 +97,7 @@ def _load_cell(constants: _Constants, name: str, layer: Recurrent) -> None:
     nn.init.zeros_(state_bias)
 
 
-def _load_norm(constants: _Constants, name: str, layer: nn.Module) -> None:
+def _load_norm(constants: GraphConstants, name: str, layer: nn.Module) -> None:
     assert isinstance(layer, nn.LayerNorm)
     constants.copy(f"{name}_scale", layer.weight)
     constants.copy(f"{name}_shift", layer.bias)

@@ -62,7 +62,7 @@ def _forward_layers(node: NodeProto, lengths: str) -> list[NodeProto]:
     assert len(node.output) <= 2, "cell states are not supported"
     backward = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}[direction]
     values, *weights = node.input[:_LENGTHS]
-    name = node.output[0]
+    name = next(filter(None, node.output))
     nodes: list[NodeProto] = []
 
     def add(operator: str, inputs: list[str], *outputs: str, **settings: Any) -> str:
@@ -90,10 +90,11 @@ def _forward_layers(node: NodeProto, lengths: str) -> list[NodeProto]:
         all_states.append(add("Unsqueeze", [states, _ONE], f"{name}_{number}_states"))
         # Turned round, each sequence begins with the state that its layer ended with.
         last_states.append(add("Slice", [turned, _ZERO, _ONE, _ZERO], f"{name}_{number}_last"))
-    add("Concat", all_states, name, axis=1)
+    if node.output[0]:
+        add("Concat", all_states, node.output[0], axis=1)
     if len(node.output) > 1 and node.output[1]:
         add("Concat", last_states, node.output[1], axis=0)
-    return _used(nodes, set(node.output))
+    return _used(nodes, set(node.output) - {""})
 
 
 def _used(nodes: list[NodeProto], outputs: set[str]) -> list[NodeProto]:

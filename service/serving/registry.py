@@ -37,7 +37,7 @@ class ModelRegistry:
         self._aliases = settings.models_by_alias
         self._models: dict[str, RegisteredModel] = {}
         self._serving: list[ServedModel] = []
-        self._found: dict[tuple[Task | None, str | None, Version], ServedModel] = {}
+        self._lookups: dict[tuple[Task | None, str | None, Version], ServedModel] = {}
         """What `find` found without selectors, until what serves changes."""
         self._loader = ModelLoader(settings, metrics)
         self._closing: set[asyncio.Task[None]] = set()
@@ -76,9 +76,9 @@ class ModelRegistry:
         """
         if selectors:
             return self._find(task, name, version, selectors)
-        served = self._found.get((task, name, version))
+        served = self._lookups.get((task, name, version))
         if served is None:
-            served = self._found[task, name, version] = self._find(task, name, version, {})
+            served = self._lookups[task, name, version] = self._find(task, name, version, {})
         return served
 
     def _find(
@@ -156,7 +156,7 @@ class ModelRegistry:
     async def _apply(self, name: str, wanted: ModelVersions) -> str | None:
         """Serve what is wanted of one model; the reason, where that is not possible."""
         model = self._models.setdefault(name, RegisteredModel(name))
-        self._found.clear()  # As whenever something changes that `find` looks at.
+        self._lookups.clear()  # As whenever something changes that `find` looks at.
         async with model.lock:
             if wanted.revision < model.wanted.revision:
                 return None
@@ -167,7 +167,7 @@ class ModelRegistry:
                 reason = self._refuse(name, error)
                 if not model.served:
                     model.wanted = wanted.refused_for(reason)
-                    self._found.clear()
+                    self._lookups.clear()
                     self._report(name, model, {})
                 return reason
             if model.highest is not None:
@@ -217,7 +217,7 @@ class ModelRegistry:
 
     def _list_serving(self) -> None:
         self._serving = [served for _, each in sorted(self._models.items()) if (served := each.highest)]
-        self._found.clear()
+        self._lookups.clear()
 
     def _refuse(self, name: str, error: Exception) -> str:
         """Log why a prepared version cannot be opened, and return it."""

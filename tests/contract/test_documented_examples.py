@@ -73,6 +73,6 @@ def test_a_trailing_slash_is_the_same_route(shipped: TestClient, operation: Any)
         assert slash.headers.get("content-type") == plain.headers.get("content-type")
 
 
-@pytest.mark.parametrize("path", ["/", "//", "/livez//", "/v1/nowhere/", "/v1/models//"])
+@pytest.mark.parametrize("path", ["///", "/livez//", "/v1/nowhere/", "/v1/models//"])
 def test_only_one_slash_is_dropped(shipped: TestClient, path: str) -> None:
     assert shipped.request("GET", f"http://testserver{path}", follow_redirects=False).status_code == 404

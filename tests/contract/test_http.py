@@ -80,7 +80,8 @@ def test_head_has_no_body_and_keeps_the_connection(url: str, operation: Operatio
                 statuses.append(status)
                 assert "connection" not in headers
                 lengths.append(headers["content-length"])
-            assert statuses == [404 if path == "/nothing" or names_nothing(operation) else 200] * 3
+            expected = 404 if path == "/nothing" or names_nothing(operation) else 308 if "redoc" in path else 200
+            assert statuses == [expected] * 3
             assert int(lengths[1]) > 0
             assert "metrics" in path or lengths[0] == lengths[1] == lengths[2]
 
@@ -99,6 +100,8 @@ def test_other_spellings_of_a_path_are_other_paths(url: str, operation: Operatio
         f"{path}%00",
     ]
     others += [path.upper(), f"{PREFIX}{PREFIX}{path}", f"{PREFIX}/{path}", f"{PREFIX.upper()}{path}", f"{path}/%2e"]
+    if path == "/":  # One slash at the end is dropped, and nothing else of a slash is there to be spelled.
+        others = [other for other in others if other not in ("/", "//", f"{PREFIX}//")]
     for other in others:
         status, headers, body = ask(url, operation.method, other)
         assert status == 404, other

@@ -544,7 +544,9 @@ def test_an_image_sent_as_text_is_refused_with_the_remedy(client: TestClient) ->
 
 
 def test_a_model_of_another_task_is_named_with_its_task(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    served = client.app.context.registry.find(name="digits")  # type: ignore[attr-defined]
+    registry = client.app.context.registry  # type: ignore[attr-defined]
+    served = registry.find(name="digits")
+    monkeypatch.setattr(registry, "_lookups", {})  # Manifests never change, so nothing else forgets them here.
     translator = served.manifest.model_copy(update={"task": Task.TRANSLATION})
     monkeypatch.setattr(served, "manifest", translator)
     response = client.post("/v1/classify?model=digits", json=pixels(1))

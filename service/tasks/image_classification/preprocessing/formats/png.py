@@ -59,7 +59,8 @@ def inspect_png(data: bytes, limits: FileLimits) -> InspectedFile:
         content=b"".join(needed),
         orientation=read_orientation(exif) if exif else 1,
         frames=frames,
-        is_plain=width * height <= _MAX_PLAIN_PIXELS and _is_plain(needed[1:], width, height),
+        # Rows without columns still have a byte each: such files would be decompressed to any size.
+        is_plain=0 < width * height <= _MAX_PLAIN_PIXELS and _is_plain(needed[1:], width, height),
     )
 
 

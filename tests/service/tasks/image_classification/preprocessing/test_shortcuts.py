@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,7 +16,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.tasks.image_classification.preprocessing import EncodedImage, ImageError, ImagePreprocessing, find_figures
+from service.tasks.image_classification.preprocessing import (
+    EncodedImage,
+    ImageError,
+    ImagePreprocessing,
+    ImageShapeError,
+    find_figures,
+)
 from service.tasks.image_classification.preprocessing import mnist as mnist_form
 from service.tasks.image_classification.preprocessing.background import contrast
 from service.tasks.image_classification.preprocessing.foreground import count_on_clean_paper, extract_figures
@@ -121,6 +128,17 @@ def test_unusual_files_take_the_long_way(monkeypatch: pytest.MonkeyPatch) -> Non
         _assert_read_alike(data, monkeypatch)
     large = cv2.imencode(".png", np.zeros((200, 200), np.uint8))[1].tobytes()
     assert not _is_plain(large)
+
+
+def test_files_of_any_number_of_rows_without_columns_are_not_decompressed() -> None:
+    data = _png(bytes(50_000_000), struct.pack(">IIBBBBB", 0, 2**32 - 1, 8, 0, 0, 0, 0))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageShapeError, match="nothing in it"):
+            EncodedImage(data)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def _in_form(ink: Gray) -> NDArray[np.float32] | None:

@@ -21,6 +21,9 @@ from service.server.repeated_head import RepeatedHead
 
 _MAX_PIPELINED = 64
 """Requests that may wait for the answers before them on one connection."""
+_MAX_HEADERS = 256
+"""Headers of a request, and as many trailers. One of three bytes takes over a hundred bytes of memory while its
+connection is open, so that the limit of bytes alone would let each connection have a megabyte."""
 _MAX_TARGET_BYTES = 65_535
 """Longest target of a request that the parser can split."""
 _DROPPED_BYTES = 32 * 2**20
@@ -204,6 +207,8 @@ class HttpConnection(Connection):
         self._expectations = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) == _MAX_HEADERS:
+            raise Refusal(431, f"there are more than {_MAX_HEADERS} headers")
         name = name.lower()
         if name in _CHECKED_HEADERS and self._in_head:
             self._check_header(name, value)

@@ -62,12 +62,15 @@ def _send_until_refused(connection: Connection, data: bytes, times: int = 400) -
 @pytest.mark.parametrize(
     ("start", "more"),
     [
-        (b"GET /livez HTTP/1.1\r\nhost: x\r\n", b"a: b\r\n" * 1000),
+        (b"GET /livez HTTP/1.1\r\nhost: x\r\n", (b"a: " + b"b" * 995 + b"\r\n") * 100),
         (b"GET /livez HTTP/1.1\r\nhost: x\r\na: ", b"b" * 65536),
         (b"GET /livez HTTP/1.1\r\nhost: x\r\n", b"b" * 65536),
         (b"", b"\r\n" * 10000),
         (_CHUNKED.replace("\n", "\r\n").encode() + b"\r\n\r\n5;", b"x=y;" * 10000),
-        (_CHUNKED.replace("\n", "\r\n").encode() + b"\r\n\r\n5\r\n[[1,2\r\n0\r\n", b"a: b\r\n" * 10000),
+        (
+            _CHUNKED.replace("\n", "\r\n").encode() + b"\r\n\r\n5\r\n[[1,2\r\n0\r\n",
+            (b"a: " + b"b" * 995 + b"\r\n") * 100,
+        ),
         (_CHUNKED.replace("\n", "\r\n").encode() + b"\r\n\r\n5\r\n[[1,2\r\n0\r\na: ", b"b" * 65536),
     ],
     ids=["lines", "value", "name", "empty lines", "chunk extension", "trailers", "trailer"],
@@ -102,6 +105,20 @@ def test_headers_up_to_the_limit_are_accepted(url: str) -> None:
         assert connection.answer()[0] == 200
         connection.send(head + "b" * 140_000)
         _refused(connection, 431)
+
+
+def test_headers_and_trailers_are_counted(url: str) -> None:
+    chunk = b"%x\r\n%s\r\n0\r\n" % (len(BODY), BODY)
+    with connected(url) as connection:
+        connection.send("\n".join([_GET, *["a:"] * 255]))
+        assert connection.answer()[0] == 200
+        connection.send(_CHUNKED, chunk + b"a:\r\n" * 256 + b"\r\n")
+        assert connection.answer()[0] == 200
+        connection.send("\n".join([_GET, *["a:"] * 256]))
+        assert "more than 256 headers" in _refused(connection, 431)
+    with connected(url) as connection:
+        connection.send(_CHUNKED, chunk + b"a:\r\n" * 257 + b"\r\n")
+        assert "more than 256 headers" in _refused(connection, 431)
 
 
 @pytest.mark.parametrize("length", [66_000, 10_000_000])

@@ -19,8 +19,10 @@ from service.tasks.translation.text import (
 )
 from service.text import OffsetUnit
 
-_MAX_SHORT_CHARACTERS = 2_000
-"""Up to this many characters a request is segmented in the event loop; takes about a millisecond."""
+_SHORT_CHARACTERS = 300
+"""Up to this many characters a request is segmented and its answer built in the event loop: 1 ms each for prose."""
+_TEXT_CHARACTERS = 5
+"""A text takes about as long as so many characters of prose, even if it is empty."""
 
 
 class TranslateRequest:
@@ -64,8 +66,9 @@ class TranslateRequest:
 
     @property
     def is_large(self) -> bool:
-        """Whether segmenting the texts would block the event loop for too long."""
-        return sum(map(len, self.texts)) > _MAX_SHORT_CHARACTERS
+        """Whether segmenting the texts or building the answer would block the event loop for too long."""
+        # Each sentence of a search that is shown has hundreds of hypotheses.
+        return self.beam or sum(map(len, self.texts)) + _TEXT_CHARACTERS * len(self.texts) > _SHORT_CHARACTERS
 
     def mark_streamed(self) -> TranslateRequest:
         """Mark the translations as sent while they are decoded, greedily, in place, and return the request.

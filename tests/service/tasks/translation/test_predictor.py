@@ -171,9 +171,13 @@ def test_tensors_are_texts_and_translations(english: TranslationPredictor) -> No
         english.tensors.read({"TEXT": np.array([b"a", b"\xff"], object)})
 
 
-def test_long_texts_are_processed_in_a_thread(english: TranslationPredictor) -> None:
-    assert english.scheduling.is_slow(TranslateRequest(["the dog. " * 300]))
-    assert not english.scheduling.is_slow(TranslateRequest(["the dog. "]))
+def test_what_takes_long_is_processed_in_a_thread(english: TranslationPredictor) -> None:
+    is_slow = english.scheduling.is_slow
+    assert is_slow(TranslateRequest(["the dog. " * 300]))
+    assert is_slow(TranslateRequest(["go\n" * 120]))
+    assert is_slow(TranslateRequest([""] * 1_000))
+    assert is_slow(TranslateRequest(["the dog. "], beam=True))
+    assert not is_slow(TranslateRequest(["the dog. " * 20]))
 
 
 class TestStream:

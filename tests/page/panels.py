@@ -20,4 +20,5 @@ PANELS = (
     Shown("tag", "#/tag", ".why .bars"),
     Shown("words", "#/words", ".map"),
     Shown("translate", "#/translate", ".attention .heatmap"),
+    Shown("models", "#/models", ".graph svg"),
 )

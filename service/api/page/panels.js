@@ -52,4 +52,11 @@ export const PANELS = [
     choose: (models) => models.find(({ details }) => details.source === 'en') ?? models[0],
     load: () => import('./panels/translate/panel.js'),
   },
+  {
+    id: 'models',
+    label: 'Models',
+    task: null,
+    icon: 'models',
+    load: () => import('./panels/models/panel.js'),
+  },
 ];

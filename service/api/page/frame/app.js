@@ -109,7 +109,7 @@ function PanelSlot({ entry, props }) {
 function NothingServed({ entry, name, entries }) {
   return html`
     <div class="card stack">
-      <h2>${entry ? `No model of this server does ${entry.task}` : name ? `There is no panel named ${name}` : 'No model of this server has a panel'}</h2>
+      <h2>${entry ? entry.task ? `No model of this server does ${entry.task}` : 'No model serves' : name ? `There is no panel named ${name}` : 'No model of this server has a panel'}</h2>
       <p>${entry ? 'Put one into the model repository, or train one with lectern-train, and load it; then open this panel again.'
     : 'Its models can be called all the same: '}
         ${!entry && html`<a href="docs">docs</a> lists every operation.`}</p>

@@ -11,7 +11,7 @@ export interface Model {
   labels: string[] | null;
   metrics: Metric[];
   licence: { weights: string; attribution: string; data: string };
-  providers: Record<string, { requested: string[]; actual: string[] }>;
+  providers: Record<string, { requested: string[]; actual: string[]; nodes?: Record<string, number>; device?: string }>;
   limits: Record<string, number>;
   details: Record<string, any>;
   [other: string]: any;

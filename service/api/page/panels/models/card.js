@@ -1,0 +1,71 @@
+/** The card of a model: what it is, how good it is, on which data, and what runs it. */
+import { three } from '../../components/numbers.js';
+import { html } from '../../vendor/preact.js';
+
+/** @typedef {import('../../server/types.js').Model} Model @typedef {import('../../server/types.js').Metric} Metric */
+
+/** @param {{ model: Model, version: string, words: string }} props
+ *     version: the chosen one, which may be another than that of the card. words: what the last minutes were like */
+export function Card({ model, version, words }) {
+  const { licence, limits, metrics } = model;
+  const notFor = model.not_for ?? model.details.not_for;
+  return html`
+    <div class="model-card stack">
+      <div><h2 class="label">${model.task}</h2><p class="name">${model.id}</p></div>
+      <p>${model.description}</p>
+      ${version !== model.version && html`<p class="notice">These are the figures of version ${model.version}; the graph below is that of version ${version}.</p>`}
+      <${Figures} metrics=${metrics} />
+      <dl>
+        ${notFor && html`<dt>Not for</dt><dd>${Array.isArray(notFor) ? notFor.join('; ') : notFor}</dd>`}
+        <dt>Data</dt><dd>${licence.data}</dd>
+        <dt>Licence</dt><dd>${licence.weights}; ${licence.attribution}</dd>
+        ${model.labels && html`<dt>Labels</dt><dd>${model.labels.length}: ${model.labels.slice(0, 20).join(', ')}${model.labels.length > 20 ? ' …' : ''}</dd>`}
+        <dt>Batch</dt><dd>up to ${limits.max_batch_size} rows a run</dd>
+        ${model.warm_up_ms !== undefined && html`<dt>Time</dt><dd>${three(model.warm_up_ms)} ms for an ordinary input when it was loaded</dd>`}
+        ${model.memory && html`<dt>Memory</dt><dd>${megabytes(model.memory.process_bytes)}${
+          model.memory.device_bytes ? `, on the device ${megabytes(model.memory.device_bytes)}` : ''} to open it</dd>`}
+        ${words && html`<dt>Now</dt><dd>${words}</dd>`}
+      </dl>
+      <${Providers} model=${model} />
+    </div>`;
+}
+
+/** @param {{ metrics: Metric[] }} props */
+function Figures({ metrics }) {
+  // What follows a semicolon is how it was counted, such as the signature of BLEU.
+  const nameOf = (/** @type {Metric} */ { data }) => data.split(';')[0];
+  const sets = [...new Set(metrics.map(nameOf))];
+  const rows = (/** @type {string[]} */ shown) => html`
+    <dl class="figures">${shown.map((data) => html`
+      <div key=${data}><dt>${data}</dt><dd>${metrics.filter((each) => nameOf(each) === data).map((each, index) => html`
+        <span key=${index} title=${each.data}>${each.name} <strong>${amount(each)}</strong></span>`)}</dd></div>`)}</dl>`;
+  if (!metrics.length) return html`<p class="caption">Its bundle has no figures.</p>`;
+  return html`
+    ${rows(sets.slice(0, 3))}
+    ${sets.length > 3 && html`<details><summary>Figures on ${sets.length - 3} more</summary>${rows(sets.slice(3))}</details>`}`;
+}
+
+/** Asked for and running, graph by graph. @param {{ model: Model }} props */
+function Providers({ model }) {
+  const graphs = Object.entries(model.providers);
+  return html`
+    <div class="table-scroll" tabindex="0" role="region" aria-label="Execution providers">
+      <table><thead><tr><th scope="col">Graph</th><th scope="col">Asked for</th><th scope="col">Runs on</th></tr></thead>
+        <tbody>${graphs.map(([name, report]) => html`
+          <tr key=${name}><th scope="row">${name}</th><td>${report.requested.map(providerName).join(', ')}</td>
+            <td>${Object.keys(report.nodes ?? {}).length
+    ? Object.entries(report.nodes ?? {}).map(([provider, nodes]) => `${providerName(provider)} (${nodes} nodes)`).join(', ')
+    : report.actual.map(providerName).join(', ')}${report.device ? html`<div class="caption">${report.device}</div>` : ''}</td></tr>`)}</tbody></table>
+    </div>`;
+}
+
+/** @param {Metric} metric */
+export function amount({ value, unit }) {
+  return `${Number.isInteger(value) ? value.toLocaleString('en') : three(value)}${unit ? ` ${unit}` : ''}`;
+}
+
+/** @param {string} provider as onnxruntime names it */
+const providerName = (provider) => provider.replace(/ExecutionProvider$/, '');
+
+/** @param {number} bytes */
+const megabytes = (bytes) => `${three(bytes / 2 ** 20)} MiB`;

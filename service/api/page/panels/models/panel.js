@@ -1,0 +1,38 @@
+/** Models: what serves, how good it is, what it is made of, and what the server does now. */
+import { AsCode } from '../../components/as_code.js';
+import { Fold } from '../../components/fold.js';
+import { loadStyles } from '../../components/styles.js';
+import { html } from '../../vendor/preact.js';
+import { Card, amount } from './card.js';
+import { Evaluation, evaluationCall } from './evaluation.js';
+import { Graphs, graphCall } from './graph.js';
+import { Live, inWords } from './live.js';
+import { useLive } from './use_live.js';
+
+await loadStyles(new URL('models.css', import.meta.url).href);
+
+/** @param {import('../../panels.js').PanelProps} props */
+export function Panel({ server, model, models, setQuery }) {
+  const live = useLive(server);
+  const card = models.find(({ id }) => id === model.id) ?? model;
+  return html`
+    <div class="panel models">
+      <section class="card input" aria-label="Models">
+        <ul class="choices">${models.map((each) => html`
+          <li key=${each.id}><button type="button" aria-pressed=${each.id === model.id}
+            onClick=${() => setQuery({ model: each.id, version: null }, { push: true })}>
+            <span class="name">${each.id}</span>
+            <span class="caption">${each.task}, version ${each.version}${each.metrics.length ? ` · ${each.metrics[0].name} ${amount(each.metrics[0])}` : ''}</span>
+          </button></li>`)}</ul>
+      </section>
+      <section class="card answer" aria-label="Model ${model.id}">
+        <${Card} model=${card} version=${model.version} words=${inWords(live.readings, model.id)} />
+      </section>
+      <div class="wide folds">
+        <${Fold} name="models/live" title="The last minutes" open><${Live} live=${live} model=${model.id} /><//>
+        <${Fold} name="models/graph" title="What it is made of" open>${() => html`<${Graphs} server=${server} model=${model} />`}<//>
+        <${Fold} name="models/evaluation" title="How it was measured" open>${() => html`<${Evaluation} server=${server} model=${model} />`}<//>
+        <${AsCode} server=${server} name="models" calls=${[{ path: 'v1/models' }, graphCall(model), evaluationCall(model)]} />
+      </div>
+    </div>`;
+}

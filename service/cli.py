@@ -210,9 +210,13 @@ def _named_versions(arguments: argparse.Namespace) -> tuple[list[Path], dict[str
 
 
 def _providers(arguments: argparse.Namespace) -> int:
+    from service.runtime.providers import check_installation
+    from service.serving.first_start import check_provider_settings
     from service.serving.provider_table import provider_lines
 
     settings = load_settings()
+    check_installation()
+    check_provider_settings(settings)
     paths, unreadable = _named_versions(arguments)
     for name, reason in unreadable.items():
         write(printable(f"{name}: {reason}"))
@@ -228,9 +232,11 @@ def _providers(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     from service.runtime.providers import check_installation
+    from service.serving.first_start import check_provider_settings
 
     check_installation()
     settings = load_settings()
+    check_provider_settings(settings)
     paths, unreadable = _named_versions(arguments)
     exit_code = 1 if unreadable else 0
     for name, reason in unreadable.items():

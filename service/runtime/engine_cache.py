@@ -39,14 +39,15 @@ def check_caches(options: ProviderOptions, version: str) -> None:
 def _check(setting: str, folder: Path, version: str) -> None:
     stamp = folder / STAMP
     try:
-        before = stamp.read_text(encoding="utf-8").strip()
+        before = stamp.read_text(encoding="utf-8", errors="replace").strip()
     except FileNotFoundError:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _write(stamp, version)
         return
     if before != version:
+        other = f"onnxruntime {before}" if before.isprintable() and before else "an unknown version of onnxruntime"
         raise ConfigurationError(
-            f"{setting}: holds what onnxruntime {before} compiled, this is {version}; empty the folder or name another"
+            f"{setting}: holds what {other} compiled, this is {version}; empty the folder or name another"
         )
 
 

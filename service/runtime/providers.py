@@ -86,13 +86,19 @@ class ProviderReport:
         return self._nodes_elsewhere(self.actual[:1])
 
     def describe(self) -> str:
-        """The preferred provider, and the nodes on each where that is known: `openvino, nodes: openvino 41, cpu 2`."""
+        """The preferred provider, and the nodes on each where that is known: `openvino, nodes: openvino 41, cpu 2`.
+
+        Where it is not the one asked for, that is said too: `cpu instead of cuda, nodes: cpu 23`.
+        """
         if not self.actual:
             return "no provider"
+        name = short_name(self.actual[0])
+        if self.fell_back:
+            name += f" instead of {short_name(self.requested[0])}"
         if (counts := self.node_counts) is None:
-            return f"{short_name(self.actual[0])}, nodes unknown"
+            return f"{name}, nodes unknown"
         nodes = ", ".join(f"{short_name(provider)} {count}" for provider, count in counts.items())
-        return f"{short_name(self.actual[0])}, nodes: {nodes}"
+        return f"{name}, nodes: {nodes}"
 
     @property
     def strays(self) -> dict[str, int]:
@@ -171,6 +177,29 @@ def resolve(requested: Sequence[str]) -> tuple[str, ...]:
     if not names:
         raise ConfigurationError("no execution provider is named: use auto, cpu, cuda or tensorrt")
     return tuple(dict.fromkeys(names))
+
+
+def is_compiled_in(provider: str) -> bool:
+    """Whether this onnxruntime has a provider, by onnxruntime's name."""
+    import onnxruntime
+
+    return provider in onnxruntime.get_available_providers()
+
+
+def first_not_compiled_in(requested: Sequence[str]) -> str | None:
+    """That the provider asked for first is not in this onnxruntime, and which runs instead; None where it is.
+
+    Raises:
+        ConfigurationError: as `resolve`.
+    """
+    first, *others = resolve(requested)
+    if is_compiled_in(first):
+        return None
+    instead = next(filter(is_compiled_in, others), CPU)
+    return (
+        f"{short_name(first)} is not compiled into this onnxruntime, {short_name(instead)} runs instead "
+        f"(refused with LECTERN_STRICT=1); {how_to_install(first)}, or set {short_name(instead)}"
+    )
 
 
 def session_providers(

@@ -13,8 +13,8 @@ from service.bundle.manifest import Task, is_model_name
 from service.errors import ConfigurationError
 from service.limits import variable
 from service.runtime.engine_cache import check_caches
-from service.runtime.provider_options import parse_options
-from service.runtime.providers import resolve, runtime_version
+from service.runtime.provider_options import parse_options, short_name
+from service.runtime.providers import is_compiled_in, resolve, runtime_version
 from service.serving.states import ModelVersions
 from service.settings import Settings, model_key
 
@@ -48,22 +48,50 @@ def model_names(root: Path) -> list[str]:
 def check_settings(settings: Settings, names: list[str]) -> None:
     """Refuse execution providers that onnxruntime does not know, and options that a provider does not.
 
-    Settings for models that are not there are only warned of.
+    Settings for models that are not there, and options of providers that no model asks for, are only warned of.
+
+    Raises:
+        ConfigurationError: naming the variable.
+    """
+    check_provider_settings(settings)
+    known = {model_key(name) for name in names}
+    for key in settings.model.keys() - known:
+        fields: dict[str, object] = {"variable": variable(f"model__{key}__…"), "models": names}
+        log.warning("settings for a model that is not there", extra={"fields": fields})
+    for setting, idle in sorted(_idle_options(settings, names)):
+        fields = {"variable": variable(setting), "provider": short_name(idle), "compiled_in": is_compiled_in(idle)}
+        log.warning("options of an execution provider that no model asks for", extra={"fields": fields})
+
+
+def check_provider_settings(settings: Settings) -> None:
+    """Refuse execution providers that onnxruntime does not know, and options that a provider does not.
 
     Raises:
         ConfigurationError: naming the variable.
     """
     _resolve("providers", settings.providers)
     _parse("provider_options", settings.provider_options)
-    known = {model_key(name) for name in names}
     for key, own in settings.model.items():
         if own.providers is not None:
             _resolve(f"model__{key}__providers", own.providers)
         if own.provider_options is not None:
             _parse(f"model__{key}__provider_options", own.provider_options)
-        if key not in known:
-            fields = {"variable": variable(f"model__{key}__…"), "models": names}
-            log.warning("settings for a model that is not there", extra={"fields": fields})
+
+
+def _idle_options(settings: Settings, names: list[str]) -> set[tuple[str, str]]:
+    """Pairs of a setting of options and a provider in it that no model which the setting is for asks for."""
+    given: set[tuple[str, str]] = set()
+    used: set[tuple[str, str]] = set()
+    for name in names:
+        own = settings.for_model(name)
+        assert own.providers is not None
+        assert own.provider_options is not None
+        single = settings.model.get(model_key(name))
+        is_single = single is not None and single.provider_options is not None
+        setting = f"model__{model_key(name)}__provider_options" if is_single else "provider_options"
+        given |= {(setting, provider) for provider in parse_options(own.provider_options)}
+        used |= {(setting, provider) for provider in resolve(own.providers)}
+    return given - used
 
 
 def check_problems(settings: Settings, models: Mapping[str, ModelVersions]) -> None:

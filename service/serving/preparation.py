@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from service.bundle.files import MANIFEST, Bundle, BundleError, read_bundle, sha256_of_plain_file
+from service.errors import ConfigurationError
 from service.runtime.devices import used_bytes
 from service.runtime.memory import known_resident_bytes
 from service.runtime.optimization import optimize_graph
@@ -175,8 +176,8 @@ def _texts_name(path: Path, folder: Path) -> Iterator[None]:
     """Make errors name the files of the bundle instead of those of its copy."""
     try:
         yield
-    except BundleError as error:
-        raise BundleError(str(error).replace(str(folder), str(path))) from error
+    except (BundleError, ConfigurationError) as error:
+        raise type(error)(str(error).replace(str(folder), str(path))) from error
 
 
 def _manifest_sha256(path: Path) -> str:

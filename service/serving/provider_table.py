@@ -10,7 +10,7 @@ from service.bundle.files import BundleError
 from service.errors import LecternError
 from service.limits import variable
 from service.runtime.provider_options import short_name
-from service.runtime.providers import automatic, check_installation
+from service.runtime.providers import automatic, check_installation, first_not_compiled_in
 from service.serving.cache_folder import CacheFolder
 from service.serving.helper_process import shared_helper
 from service.serving.preparation_answer import PreparationFailure
@@ -40,7 +40,11 @@ def _line(settings: Settings, path: Path, cache: Path | None) -> tuple[str, bool
     own = settings.for_model(name)
     assert own.providers is not None
     if [provider.lower() for provider in own.providers] != ["auto"]:
-        return f"{title}: {','.join(own.providers)} (set by {_setting(settings, name)})", True
+        setting = _setting(settings, name)
+        if (lack := first_not_compiled_in(own.providers)) is not None:
+            asked = f"{setting}={','.join(own.providers)}"
+            return f"{title}: {asked}: {lack}", not settings.strict
+        return f"{title}: {','.join(own.providers)} (set by {setting})", True
     if len(automatic()) < 2:
         return f"{title}: {short_name(automatic()[0])} (the only provider of this onnxruntime)", True
     work = shared_helper().prepare(

@@ -100,6 +100,15 @@ def test_a_stamp_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         check_caches({OPENVINO: {"cache_dir": str(tmp_path)}}, "1.31.1")
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00"])
+def test_a_stamp_that_names_no_version_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / STAMP).write_bytes(content)
+    with pytest.raises(
+        ConfigurationError, match=r"cache_dir=.*: holds what an unknown version of onnxruntime compiled, this is 1\.31"
+    ):
+        check_caches({OPENVINO: {"cache_dir": str(tmp_path)}}, "1.31.1")
+
+
 def test_every_provider_with_a_device_id_checks_it() -> None:
     for name, known in KNOWN.items():
         if "device_id" in known:

@@ -214,6 +214,30 @@ def test_strict_refuses_a_fallback_to_another_provider(repository: Path, registr
         registry_of(strict=True, providers=("coreml",)).load_all()
 
 
+def test_a_fallback_that_is_refused_names_the_bundle_and_no_copy_of_it(
+    repository: Path, tmp_path: Path, registry_of: Open
+) -> None:
+    path = write_classifier(repository).path
+    registry = registry_of(strict=True, providers=("coreml",), cache=tmp_path / "cache")
+    with pytest.raises(ConfigurationError, match=rf"digits/1: {path}/model\.onnx: asked for CoreML"):
+        registry.load_all()
+
+
+def test_options_of_a_provider_that_no_model_asks_for_are_warned_of(
+    repository: Path, loaded: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_classifier(repository)
+    write_classifier(repository, "letters-en")
+    own = ModelSettings(provider_options="tensorrt.device_id=1")
+    with caplog.at_level("WARNING"):
+        loaded(model={"letters_en": own}, providers=("cpu",), provider_options="cuda.device_id=1")
+    message = "options of an execution provider that no model asks for"
+    assert [vars(record)["fields"] for record in caplog.records if record.getMessage() == message] == [
+        {"variable": "LECTERN_MODEL__LETTERS_EN__PROVIDER_OPTIONS", "provider": "tensorrt", "compiled_in": False},
+        {"variable": "LECTERN_PROVIDER_OPTIONS", "provider": "cuda", "compiled_in": False},
+    ]
+
+
 def test_without_strict_a_fallback_serves_and_is_reported(repository: Path, loaded: Open) -> None:
     write_classifier(repository)
     registry = loaded(providers=("coreml", "cpu"))

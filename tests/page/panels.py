@@ -21,4 +21,5 @@ PANELS = (
     Shown("words", "#/words", ".map"),
     Shown("translate", "#/translate", ".attention .heatmap"),
     Shown("models", "#/models", ".graph svg"),
+    Shown("teach", "#/teach", ".teach .empty"),
 )

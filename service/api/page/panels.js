@@ -10,6 +10,7 @@
  * @property {string | null} task the task whose models it shows; null: it needs none
  * @property {import('./components/icon.js').IconName} icon
  * @property {(models: Model[]) => Model} [choose] the model that a first visit shows; by default the first of the list
+ * @property {boolean} [hasMenu] whether a model is chosen above it; by default it is
  * @property {() => Promise<{ Panel: (props: PanelProps) => any }>} load imports panel.js
  *
  * @typedef {object} PanelProps
@@ -58,5 +59,13 @@ export const PANELS = [
     task: null,
     icon: 'models',
     load: () => import('./panels/models/panel.js'),
+  },
+  {
+    id: 'teach',
+    label: 'Teach',
+    task: null,
+    icon: 'teach',
+    hasMenu: false,
+    load: () => import('./panels/teach/panel.js'),
   },
 ];

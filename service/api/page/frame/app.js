@@ -56,7 +56,7 @@ export function App({ server }) {
   return html`
     <div class="frame">
       <${Rail} entries=${entries} current=${entry?.id} />
-      <${TopBar} title=${entry?.label ?? 'Lectern'} models=${served} model=${model} onModel=${onModel} health=${health}
+      <${TopBar} title=${entry?.label ?? 'Lectern'} models=${served} model=${entry?.hasMenu === false ? null : model} onModel=${onModel} health=${health}
         server=${server} projector=${projector} onProjector=${setProjector} />
       <main id="main" tabindex="-1">
         ${health === 'gone' && html`<p class="notice" role="alert">The server cannot be reached. What you entered stays

@@ -3,6 +3,7 @@ import { AsCode } from '../../components/as_code.js';
 import { Fold } from '../../components/fold.js';
 import { Problem } from '../../components/problem.js';
 import { loadStyles } from '../../components/styles.js';
+import { CorrectLabel } from '../../corrections/correct_label.js';
 import { useExplained } from '../../server/use_explained.js';
 import { html, useCallback, useEffect, useMemo, useState } from '../../vendor/preact.js';
 import { Said } from './answer.js';
@@ -101,6 +102,7 @@ export function Panel({ server, model, query, setQuery }) {
       <section class="card answer stack" aria-label="Answer" aria-busy=${state.pending} aria-live="polite">
         ${blank ? html`<p class="caption">Draw a figure: the bars follow the pen. A picture can be dropped or pasted anywhere on this page.</p>`
     : result && html`<${Said} result=${result} labels=${labels} />`}
+        ${!blank && result && sent && !result.parts && labels.length > 0 && html`<${CorrectLabel} model=${model} picture=${sent} labels=${labels} />`}
         ${state.slow && html`<p class="waiting" role="status">${model.id} is looking …</p>`}
         <label class="switch caption"><input type="checkbox" checked=${split}
           onChange=${(/** @type {any} */ event) => setQuery({ split: event.target.checked ? '1' : null })} /> One by one, if there are several</label>

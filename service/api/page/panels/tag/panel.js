@@ -4,6 +4,7 @@ import { Fold } from '../../components/fold.js';
 import { percent } from '../../components/numbers.js';
 import { Problem } from '../../components/problem.js';
 import { loadStyles } from '../../components/styles.js';
+import { CorrectTags } from '../../corrections/correct_tags.js';
 import { useExplained } from '../../server/use_explained.js';
 import { html, useState } from '../../vendor/preact.js';
 import { exampleOf, examplesOf } from './examples.js';
@@ -28,6 +29,7 @@ export function Panel({ server, model, models, query, setQuery }) {
   const [chosen, setChosen] = useState(/** @type {number | null} */ (null));
 
   const result = mine.answer?.data.results[0];
+  const sent = /** @type {any} */ (mine.answer?.call.body);
   const index = chosen !== null && chosen < (result?.tokens.length ?? 0) ? chosen : firstUnsure(result);
   const token = result?.tokens[index];
   const labels = model.labels ?? [];
@@ -56,6 +58,7 @@ export function Panel({ server, model, models, query, setQuery }) {
         ${other && html`<${Side} state=${beside} model=${other} chosen=${null} onChoose=${() => {}} isNamed />`}
         ${other && html`<${Problem} state=${beside} />`}
         ${token && html`<${BestTags} token=${token} index=${index} explain=${result.explain} labels=${labels} />`}
+        ${token && sent.model === model.id && html`<${CorrectTags} model=${model} text=${sent.text} result=${result} chosen=${index} onChoose=${setChosen} />`}
       </section>
 
       ${(mine.answer || mine.error) && html`<div class="wide folds">

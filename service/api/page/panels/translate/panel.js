@@ -5,6 +5,7 @@ import { Icon } from '../../components/icon.js';
 import { three } from '../../components/numbers.js';
 import { Problem } from '../../components/problem.js';
 import { loadStyles } from '../../components/styles.js';
+import { CorrectTranslation } from '../../corrections/correct_translation.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { html } from '../../vendor/preact.js';
 import { Attention } from './attention.js';
@@ -67,6 +68,7 @@ export function Panel({ server, model, models, query, setQuery }) {
               ${result.alternatives.map((/** @type {any} */ each, /** @type {number} */ index) => html`
                 <li key=${index}><span lang=${target}>${each.text}</span><span class="caption">${three(each.score)}</span></li>`)}</ol>
               <p class="caption">The mean log-probability of a subword: nearer to 0 is surer.</p></div>`}`}
+        ${result && html`<${CorrectTranslation} model=${model} text=${sent.text} translation=${result.text} />`}
         ${!body && html`<p class="caption">Write a text: it is translated as you type.</p>`}
         ${state.slow && html`<p class="waiting" role="status">${model.id} is translating …</p>`}
       </section>

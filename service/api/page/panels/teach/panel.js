@@ -1,0 +1,98 @@
+/** Teach: the answers that were corrected, as files to train on. */
+import { downloadOf } from '../../corrections/downloads.js';
+import { forget, forgetAll, kept, messageOf } from '../../corrections/store.js';
+import { loadStyles } from '../../components/styles.js';
+import { html, useCallback, useEffect, useMemo, useState } from '../../vendor/preact.js';
+
+await loadStyles(new URL('teach.css', import.meta.url).href);
+
+/** @typedef {import('../../corrections/store.js').Correction} Correction */
+
+/** Corrections of a model that are listed one by one. */
+const LISTED = 50;
+
+export function Panel() {
+  const [corrections, setCorrections] = useState(/** @type {Correction[] | null} */ (null));
+  const [problem, setProblem] = useState('');
+  const read = useCallback(() => kept().then((all) => { setCorrections(all); setProblem(''); },
+    (error) => { setCorrections([]); setProblem(messageOf(error)); }), []);
+  useEffect(() => void read(), [read]);
+  const change = (/** @type {Promise<any>} */ work) => work.then(read, (error) => setProblem(messageOf(error)));
+  if (!corrections) return null;
+  const models = [...new Set(corrections.map(({ model }) => model))].sort();
+  return html`
+    <div class="teach stack">
+      <p>A wrong answer? Under each answer of <a href="#/draw">Draw</a>, <a href="#/tag">Tag</a> and
+        ${' '}<a href="#/translate">Translate</a>, “Wrong?” lets you say what is right. It is kept in this browser alone and sent
+        nowhere; download it here, and train on it.</p>
+      ${problem && html`<p class="notice" role="alert">${problem}</p>`}
+      ${!problem && !models.length && html`<p class="card empty">Nothing is kept yet.</p>`}
+      ${models.map((model) => html`<${Kept} key=${model} model=${model} corrections=${corrections.filter((each) => each.model === model)}
+        onForget=${(/** @type {string} */ key) => change(forget(key))} onForgetAll=${() => change(forgetAll(model))} />`)}
+    </div>`;
+}
+
+/** @param {{ model: string, corrections: Correction[], onForget: (key: string) => void, onForgetAll: () => void }} props */
+function Kept({ model, corrections, onForget, onForgetAll }) {
+  const download = useMemo(() => downloadOf(model, corrections), [model, corrections]);
+  const [address, setAddress] = useState('');
+  const [isAsking, setAsking] = useState(false);
+  useEffect(() => {
+    const url = URL.createObjectURL(download.content);
+    setAddress(url);
+    return () => URL.revokeObjectURL(url);
+  }, [download]);
+  return html`
+    <section class="card stack" aria-label=${model}>
+      <h2>${model}</h2>
+      <p>${corrections.length.toLocaleString('en')} ${corrections.length === 1 ? 'answer' : 'answers'}${countsOf(corrections)}</p>
+      <div class="buttons">
+        ${address && html`<a class="button main" href=${address} download=${download.name}>Download ${download.name}</a>`}
+        ${isAsking ? html`<span class="caption">Delete all of ${model}?</span>
+          <button type="button" class="button" onClick=${onForgetAll}>Delete</button>
+          <button type="button" class="button" onClick=${() => setAsking(false)}>Keep</button>`
+    : html`<button type="button" class="button" onClick=${() => setAsking(true)}>Delete all</button>`}
+      </div>
+      <div><p class="label">To train on it, beside the file, in the folder of Lectern's sources:</p>
+        <pre class="code" tabindex="0" aria-label="Commands"><code>${download.steps.join('\n')}</code></pre></div>
+      ${download.missing && html`<p class="caption">${download.missing}</p>`}
+      <p class="caption">${ADVICE[corrections[0].task] ?? ''}</p>
+      <details><summary>One by one</summary><ul class="kept">${corrections.slice(0, LISTED).map((each) => html`
+        <li key=${each.key}><${Content} content=${each.content} />
+          <button type="button" class="button" onClick=${() => onForget(each.key)}>Delete</button></li>`)}</ul>
+        ${corrections.length > LISTED && html`<p class="caption">The first ${LISTED} are listed.</p>`}</details>
+    </section>`;
+}
+
+/** A model of these alone knows little else. @type {Record<string, string>} */
+const ADVICE = {
+  'image-classification': 'A model of a few pictures reads little else: put them into the folders of what the model was trained on, or add --init RUN to go on from a run of the same labels.',
+  'token-classification': 'A model of a few sentences knows little else: append them to a file that the model was trained on.',
+  translation: 'A model of a few pairs knows little else: to add them to a corpus, name it with --train or --data, and this file with --extra.',
+};
+
+/** How many of each label. @param {Correction[]} corrections */
+function countsOf(corrections) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const { content } of corrections) if ('label' in content) counts.set(content.label, (counts.get(content.label) ?? 0) + 1);
+  return counts.size ? `: ${[...counts].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })).map(([label, count]) => `${label} (${count})`).join(', ')}` : '';
+}
+
+/** @param {{ content: Correction['content'] }} props */
+function Content({ content }) {
+  if ('picture' in content) return html`<${Picture} content=${content} />`;
+  if ('translation' in content) return html`<span><span lang=${content.source}>${content.text}</span> → <span lang=${content.target}>${content.translation}</span></span>`;
+  return html`<span>${content.tokens.map(({ text, tag }, at) => html`${at ? ' ' : ''}${text}${tag !== 'O' && html`<small class="tag">${tag}</small>`}`)}</span>`;
+}
+
+/** @param {{ content: import('../../corrections/store.js').Labeled }} props */
+function Picture({ content }) {
+  const [address, setAddress] = useState('');
+  useEffect(() => {
+    const url = URL.createObjectURL(new Blob([content.picture], { type: content.type }));
+    setAddress(url);
+    return () => URL.revokeObjectURL(url);
+  }, [content]);
+  return html`<span class="labeled">${address && html`<img src=${address} alt="" />`} ${content.label}</span>`;
+}

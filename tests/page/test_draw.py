@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.page.browser import PATIENCE_MS, window
+from tests.page.browser import PATIENCE_MS, Size, window
 from tests.support.processes import ROOT
 
 expect.set_options(timeout=PATIENCE_MS)
 
 SEVEN = ROOT / "tests/data/seven.png"
+HEIC = ROOT / "tests/data/heic/ten_bits.heic"
 
 
 def best(page: Page) -> str:
@@ -55,6 +56,28 @@ def test_the_back_button_brings_the_last_drawing_back(page: Page) -> None:
     expect(page.locator(".said .reading output")).to_have_text("7")
     page.go_back()
     expect(page.locator(".said .reading output")).to_have_text("3")
+
+
+def test_the_back_button_leads_from_a_file_to_the_drawing_before_it(page: Page) -> None:
+    page.goto("/#/draw")
+    expect(page.locator(".said .reading output")).to_have_text("3")
+    page.get_by_label("A picture from a file").set_input_files(SEVEN)
+    expect(page.locator(".said .reading output")).to_have_text("7")
+    page.go_back()
+    expect(page.locator(".said .reading output")).to_have_text("3")
+    expect(page.locator(".input")).not_to_contain_text("not part of the link")
+
+
+def test_a_phone_shows_all_bars_while_one_draws(browser: Browser, url: str) -> None:
+    with window(browser, url, size=Size(390, 664)) as page:  # what a phone's browser leaves of 844 pixels
+        page.goto("/#/draw")
+        expect(page.locator(".said .reading output")).to_have_text("3")
+        expect(page.locator(".said .bars .row").last).to_be_in_viewport(ratio=1)
+        bars = page.locator(".said .bars").bounding_box()
+        bottom = page.locator(".rail").bounding_box()
+        assert bars is not None
+        assert bottom is not None
+        assert bars["y"] + bars["height"] <= bottom["y"]
 
 
 def test_bars_follow_the_pen_while_it_draws(page: Page) -> None:
@@ -101,7 +124,7 @@ def test_the_bars_follow_what_deforms_the_drawing(page: Page) -> None:
     page.get_by_label("Rotate").fill("90")
     expect(page).to_have_url(re.compile("rotate=90"))
     expect(page.locator(".said .reading output")).not_to_have_text("3")
-    page.get_by_role("button", name="As drawn").click()
+    page.get_by_role("button", name="Undo all of it").click()
     expect(page.locator(".said .reading output")).to_have_text("3")
 
 
@@ -119,11 +142,36 @@ def test_a_file_that_is_no_picture_is_refused_in_the_server_s_words(browser: Bro
     text.write_text("no picture", encoding="utf-8")
     with window(browser, url, expected="415|422|400") as page:
         page.goto("/#/draw")
+        expect(page.locator(".said .reading output")).to_have_text("3")
         page.get_by_label("A picture from a file").set_input_files(text)
         expect(page.locator("#draw-problem")).to_contain_text("image")
+        expect(page.locator(".said")).to_have_count(0)  # the answer to another picture
         page.get_by_role("button", name="seven").click()
         expect(page.locator(".said .reading output")).to_have_text("7")
         expect(page.locator("#draw-problem")).to_have_count(0)
+
+
+@pytest.mark.parametrize("type_", ["image/heic", "", "application/octet-stream"])
+def test_a_photograph_that_the_browser_cannot_show_is_read_whatever_type_it_names(page: Page, type_: str) -> None:
+    page.goto("/#/draw")
+    expect(page.locator(".said .reading output")).to_have_text("3")
+    page.get_by_label("A picture from a file").set_input_files(
+        {"name": "photo.heic", "mimeType": type_, "buffer": HEIC.read_bytes()}
+    )
+    expect(page.locator(".said .reading output")).to_have_text("7")
+    expect(page.locator(".pad .note")).to_contain_text("cannot show photo.heic")
+    expect(page.locator(".strip img")).to_have_count(0)
+
+
+def test_a_drawing_of_vectors_is_read(page: Page) -> None:
+    path = '<path d="M2 2H7L4 8" stroke="#000" fill="none"/>'
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{path}</svg>'.encode()
+    page.goto("/#/draw")
+    expect(page.locator(".said .reading output")).to_have_text("3")
+    page.get_by_label("A picture from a file").set_input_files(
+        {"name": "seven.svg", "mimeType": "image/svg+xml", "buffer": svg}
+    )
+    expect(page.locator(".said .reading output")).to_have_text("7")
 
 
 def test_a_large_photograph_is_made_smaller_before_it_is_sent(page: Page, tmp_path: Path) -> None:
@@ -169,6 +217,8 @@ def test_why_shows_layers_what_a_unit_saw_and_its_sum(page: Page) -> None:
     expect(unit.locator("h3")).to_contain_text("row 1,")
     page.locator(".network .layer").nth(6).locator("button.map").click()
     expect(unit).to_contain_text("strongest of 120 terms")
+    unit.get_by_role("button", name="Close").click()
+    expect(unit).to_have_count(0)
 
 
 def test_the_sum_of_a_unit_is_the_value_of_the_unit(page: Page) -> None:
@@ -192,7 +242,7 @@ def test_a_model_without_an_explanation_still_answers(browser: Browser, url: str
         else:
             route.fallback()
 
-    with window(browser, url) as page:
+    with window(browser, url, expected="422") as page:
         page.route("**/v1/classify*", refuse)
         page.goto("/#/draw")
         expect(page.locator(".said .reading output")).to_have_text("3")

@@ -16,7 +16,7 @@ export function Bars({ bars, max = 1, best, format = percent, label, onChoose })
     ? html`<button type="button" class="name" onClick=${() => onChoose(name)}>${name}</button>`
     : html`<span class="name">${name}</span>`}</span>
           <span role="presentation" class="track"><span class="bar" style=${{
-    display: 'block', width: `${Math.max(0, Math.min(1, value / max)) * 100}%`, ...(color ? { background: `var(${color})` } : {}),
+    '--share': `${Math.max(0, Math.min(1, value / max)) * 100}%`, ...(color ? { background: `var(${color})` } : {}),
   }}></span></span>
           <span role="cell" class="value">${format(value)}</span>
         </div>`)}

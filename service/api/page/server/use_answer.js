@@ -5,7 +5,7 @@
  * @typedef {import('./client.js').Server} Server
  *
  * @typedef {object} State
- * @property {Answer | null} answer the last one; it stays while the next is on its way
+ * @property {Answer | null} answer the last one; it stays while the next is on its way or the server is away
  * @property {import('./errors.js').ServerError | null} error of the newest call
  * @property {boolean} pending a call is on its way or about to be sent
  * @property {boolean} slow it has been for more than 300 ms
@@ -35,8 +35,7 @@ export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
   const running = useRef(/** @type {Promise<void> | null} */ (null));
   const tries = useRef(0);
   const isFirst = useRef(true);
-  // A file has no text: the panel gives each its own name.
-  const identity = call && JSON.stringify([call.path, call.query, call.body, call.file?.name]);
+  const identity = call && JSON.stringify([call.path, call.query, call.body, call.file && nameOf(call.file)]);
 
   useEffect(() => void (tries.current = 0), [identity]);
 
@@ -60,7 +59,9 @@ export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
       } catch (reason) {
         if (abort.signal.aborted) return;
         const error = /** @type {import('./errors.js').ServerError} */ (reason);
-        change({ error, pending: false, slow: false, retryIn: error.passes ? wait(error, tries.current++) : null });
+        // What the server refuses has no answer, and that of another input must not stand for it.
+        const answer = error.kind === 'invalid' ? { answer: null } : {};
+        change({ error, ...answer, pending: false, slow: false, retryIn: error.passes ? wait(error, tries.current++) : null });
       } finally {
         clearTimeout(slow);
       }
@@ -89,6 +90,9 @@ export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
 
   return { ...state, retry: useCallback(() => setAttempt((n) => n + 1), []) };
 }
+
+/** What tells a file from another, without its bytes. @param {NonNullable<Call['file']>} file */
+const nameOf = ({ name, content }) => [name, content.size, content instanceof File ? content.lastModified : 0];
 
 /** @param {import('./errors.js').ServerError} error @param {number} tries */
 function wait(error, tries) {

@@ -15,13 +15,16 @@ export function Said({ result, labels }) {
   const best = result.predictions[0];
   const order = labels.length <= STILL
     ? [...result.predictions].sort((a, b) => labels.indexOf(a.label) - labels.indexOf(b.label)) : result.predictions;
+  const isDoubtful = result.recognized === false || result.figures === 0;
   const together = result.parts?.map(({ predictions }) => predictions[0]?.label ?? '?').join(' ');
   return html`
-    <div class="said stack">
+    <div class="said">
       <p class="reading"><output>${together ?? best?.label ?? '–'}</output>
-        <span class="caption">${together === undefined ? best && percent(best.score) : `${result.parts?.length} read one by one`}</span></p>
+        <span class="caption">${together === undefined ? best && `${percent(best.score)}${isDoubtful ? ', but not sure' : ''}`
+    : result.parts?.map(({ predictions: [first] }) => first && percent(first.score)).join(', ')}</span></p>
+      ${together !== undefined && html`<p class="caption">The bars: all of it read as one figure.</p>`}
+      <div class=${labels.length <= STILL ? 'columns' : ''}><${Bars} label="Scores" best=${best?.label} bars=${order.map(({ label, score }) => ({ name: label, value: score }))} /></div>
       ${doubts(result).map((text) => html`<p key=${text} class="doubt">${text}</p>`)}
-      <${Bars} label="Scores" best=${best?.label} bars=${order.map(({ label, score }) => ({ name: label, value: score }))} />
     </div>`;
 }
 
@@ -30,10 +33,10 @@ function doubts({ figures, recognized, familiarity, parts }) {
   const texts = [];
   if (figures === 0) texts.push('There is no ink in this picture: the scores mean nothing.');
   if (figures !== undefined && figures > 1 && !parts) {
-    texts.push(`There seem to be ${figures} figures here, and the model reads one. Switch on “One by one” to read each.`);
+    texts.push(`There seem to be ${figures} figures here, and the network takes them for one. Switch on “Read several figures one by one”.`);
   }
   if (recognized === false && figures !== 0) {
-    texts.push(`Not sure that this is one of its labels${familiarity === undefined ? '' : ` (familiar to ${percent(familiarity)})`}: a network gives scores to anything.`);
+    texts.push(`Not sure that this is any of its labels: it looks unlike what the network was trained with${familiarity === undefined ? '' : ` (alike: ${percent(familiarity)})`}. The scores sum to 100 % all the same, whatever is drawn.`);
   }
   return texts;
 }

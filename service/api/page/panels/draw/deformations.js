@@ -41,6 +41,6 @@ export function Deformations({ deformation, hasImage, setQuery }) {
             <output>${deformation[name]}${unit}</output></label>`)}
       </div>
       <button type="button" class="button" disabled=${!isChanged}
-        onClick=${() => setQuery(Object.fromEntries(SLIDERS.map(({ name }) => [name, null])))}>As drawn</button>
+        onClick=${() => setQuery(Object.fromEntries(SLIDERS.map(({ name }) => [name, null])))}>Undo all of it</button>
     </div>`;
 }

@@ -27,7 +27,7 @@ function arc(x, y, across, down, from, to) {
 export const EXAMPLES = [
   { name: 'three', text: asText([stroke(...arc(134, 92, 46, 42, -160, 90), ...arc(134, 188, 54, 52, -80, 155))]) },
   { name: 'seven', text: asText([stroke(86, 66, 190, 66, 160, 130, 132, 216), stroke(104, 142, 180, 142)]) },
-  { name: 'four or nine?', text: asText([stroke(102, 70, 92, 116, 108, 142, 150, 140, 178, 118), stroke(184, 62, 178, 118, 170, 220)]) },
+  { name: 'four or nine?', text: asText([stroke(134, 66, 100, 82, 94, 112, 112, 142, 150, 140, 178, 116), stroke(184, 62, 180, 118, 172, 220)]) },
   { name: 'two figures', text: asText([stroke(86, 80, 78, 206), stroke(...arc(180, 106, 34, 32, -170, 60), 150, 196, 222, 196)]) },
   { name: 'a letter', text: asText([stroke(78, 216, 138, 64, 200, 216), stroke(104, 158, 176, 158)]) },
 ];

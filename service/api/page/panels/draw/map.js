@@ -4,14 +4,18 @@ import { html, useEffect, useRef } from '../../vendor/preact.js';
 
 /** @typedef {import('./geometry.js').Box} Box */
 
-/** @param {{ values: Float32Array | number[], height: number, width: number, low: number, high: number, label: string, signed?: boolean,
+/** Of full ink that lies over a map: both can be seen. */
+const OVER_ALPHA = 0.5;
+
+/** @param {{ values: Float32Array | number[], height: number, width: number, low: number, high: number, label: string, signed?: boolean, over?: import('./arrays.js').Decoded,
  *     box?: Box | undefined, onPoint?: (unit: [number, number] | null) => void, onChoose?: (unit: [number, number]) => void,
  *     isChosen?: boolean }} props
- *     low, high: the values of the ends of the colors. signed: colors on both sides of zero. box: units to be outlined.
+ *     low, high: the values of the ends of the colors. signed: colors on both sides of zero. over: ink between 0 and 1, drawn faintly
+ *     on top. box: units to be outlined.
  *     onPoint: hears which row and column the pointer is at. onChoose: makes a button of it */
-export function MapPicture({ values, height, width, low, high, label, signed = false, box, onPoint, onChoose, isChosen = false }) {
+export function MapPicture({ values, height, width, low, high, label, signed = false, over, box, onPoint, onChoose, isChosen = false }) {
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
-  useEffect(() => void (canvas.current && drawMap(canvas.current, values, height, width, low, high, signed)), [values, height, width, low, high, signed]);
+  useEffect(() => void (canvas.current && drawMap(canvas.current, values, height, width, low, high, signed, over)), [values, height, width, low, high, signed, over]);
   const unitOf = (/** @type {PointerEvent | MouseEvent} */ event) => {
     const area = /** @type {HTMLElement} */ (event.currentTarget).getBoundingClientRect();
     const place = (/** @type {number} */ share, /** @type {number} */ count) => Math.max(0, Math.min(count - 1, Math.floor(share * count)));
@@ -41,8 +45,9 @@ function strongest(values, width) {
 }
 
 /** @param {HTMLCanvasElement} canvas @param {Float32Array | number[]} values @param {number} height @param {number} width
- * @param {number} low @param {number} high @param {boolean} signed */
-function drawMap(canvas, values, height, width, low, high, signed) {
+ * @param {number} low @param {number} high @param {boolean} signed
+ * @param {import('./arrays.js').Decoded} [over] */
+function drawMap(canvas, values, height, width, low, high, signed, over) {
   canvas.width = width;
   canvas.height = height;
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
@@ -50,6 +55,12 @@ function drawMap(canvas, values, height, width, low, high, signed) {
   const most = Math.max(Math.abs(low), Math.abs(high)) || 1;
   for (let at = 0; at < height * width; at += 1) {
     context.fillStyle = signed ? resolved(canvas, diverging(values[at] / most)) : cividis((values[at] - low) / span);
+    context.fillRect(at % width, Math.floor(at / width), 1, 1);
+  }
+  if (!over) return;
+  context.fillStyle = resolved(canvas, 'var(--ink)');
+  for (let at = 0; at < height * width; at += 1) {
+    context.globalAlpha = OVER_ALPHA * Math.max(0, Math.min(1, over.values[at]));
     context.fillRect(at % width, Math.floor(at / width), 1, 1);
   }
 }

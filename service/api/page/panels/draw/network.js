@@ -1,6 +1,6 @@
 /** The network from the input to the labels, each layer as a row of small maps. */
 import { useAnswer } from '../../server/use_answer.js';
-import { html, useMemo, useState } from '../../vendor/preact.js';
+import { Fragment, html, useMemo, useState } from '../../vendor/preact.js';
 import { decoded } from './arrays.js';
 import { receptiveField } from './geometry.js';
 import { MapPicture } from './map.js';
@@ -32,23 +32,36 @@ export function Network({ server, model, explain }) {
 
   return html`
     <div class="network stack">
-      <p class="caption">Dark is the least of a layer, light its most. Point at a pixel of a map: what it looked at is
-        outlined in the layers before. Choose a map to see its sum.</p>
-      <div class="layer"><h3>input</h3><div class="maps">
+      <p class="caption">From the picture above to the labels below. Each small picture is one map of a layer: light where it
+        responds most, dark where least. Point at a spot of a map (touch it on a phone): the red frames show what it looked at in the
+        layers before. Click it to see how its value is computed.</p>
+      <div class="layer"><h3>input <span class="caption">${input.shape.join(' × ')}: the picture as the network gets it</span></h3><div class="maps" style=${{ '--maps': 1 }}>
         <${MapPicture} values=${input.values} height=${input.shape[0]} width=${input.shape[1]} low=${0} high=${1} label="The input" box=${fields.get(0)} /></div></div>
-      ${arrays.map((array, layer) => html`
-        <${Layer} key=${layer} name=${explain.layers[layer].name} array=${array} labels=${layer === arrays.length - 1 ? model.labels : null}
+      ${arrays.map((array, layer) => html`<${Fragment} key=${layer}>
+        <${Layer} name=${explain.layers[layer].name} array=${array} labels=${layer === arrays.length - 1 ? model.labels : null}
           description=${layers?.[layer]} box=${fields.get(layer + 1)} boxMap=${shown?.layer === layer ? shown.map : null}
           chosen=${chosen?.layer === layer ? chosen : null}
           onPoint=${(/** @type {number} */ map, /** @type {[number, number] | null} */ unit) => setPointed(unit && { layer, map, row: unit[0], column: unit[1] })}
-          onChoose=${(/** @type {number} */ map, /** @type {[number, number]} */ [row, column]) => setChosen({ layer, map, row, column })} />`)}
-      ${chosen && layers && html`<${Unit} at=${chosen} layers=${layers} arrays=${arrays} input=${input} labels=${model.labels ?? []} onAt=${setChosen} />`}
+          onChoose=${(/** @type {number} */ map, /** @type {[number, number]} */ [row, column]) => setChosen({ layer, map, row, column })} />
+        ${chosen?.layer === layer && layers && html`<${Unit} at=${chosen} layers=${layers} arrays=${arrays} input=${input} labels=${model.labels ?? []}
+          onAt=${setChosen} onClose=${() => setChosen(null)} />`}
+      <//>`)}
       ${chosen && !layers && !weights.pending && html`<p>The server does not say what this model's layers are, so the sum cannot be shown.</p>`}
     </div>`;
 }
 
 /** @type {Record<string, string>} */
 const KINDS = { convolution: 'convolution', 'max-pooling': 'maximum', 'average-pooling': 'mean', dense: 'fully connected', rbf: 'distances' };
+/** What a layer of a kind does, for who has just heard of it.
+ * @param {LayerWeights} layer @param {boolean} isLast @returns {string} */
+function purpose({ kind, kernel = [1, 1] }, isLast) {
+  if (kind === 'convolution') return `each map looks for a pattern of its own, everywhere, through a window of ${kernel.join(' × ')}`;
+  if (kind === 'max-pooling') return `keeps the greatest of each ${kernel.join(' × ')}: smaller, and where exactly matters less`;
+  if (kind === 'average-pooling') return `keeps the mean of each ${kernel.join(' × ')}: smaller, and where exactly matters less`;
+  if (kind === 'dense') return isLast ? 'one unit a label: the greatest is the answer' : 'each unit weighs all of the layer before';
+  if (kind === 'rbf') return 'one unit a label: how far the layer before is from its pattern';
+  return '';
+}
 
 /** @param {{ name: string, array: Decoded, labels: string[] | null, description: LayerWeights | undefined,
  *     box: import('./geometry.js').Box | undefined, boxMap: number | null, chosen: UnitAddress | null,
@@ -60,8 +73,8 @@ function Layer({ name, array, labels, description, box, boxMap, chosen, onPoint,
   const [maps, height, width] = isMaps ? shape : [1, 1, shape[0]];
   return html`
     <div class="layer">
-      <h3>${name} <span class="caption">${shape.join(' × ')}${description && `, ${KINDS[description.kind] ?? description.kind}`}${description?.kernel && ` ${description.kernel.join(' × ')}`}</span></h3>
-      <div class=${isMaps ? 'maps' : 'maps units'} style=${{ '--units': width }}>
+      <h3>${name} <span class="caption">${shape.join(' × ')}${description && `, ${KINDS[description.kind] ?? description.kind}`}${description?.kernel && ` ${description.kernel.join(' × ')}`}${description && `: ${purpose(description, labels !== null)}`}</span></h3>
+      <div class=${isMaps ? 'maps' : 'maps units'} style=${{ '--units': width, '--maps': maps }}>
         ${Array.from({ length: maps }, (_, map) => html`
           <${MapPicture} key=${map} values=${values.subarray(map * height * width, (map + 1) * height * width)} height=${height} width=${width}
             low=${min} high=${max} label=${isMaps ? `${name}, map ${map + 1} of ${maps}` : `${name}, ${width} units`}

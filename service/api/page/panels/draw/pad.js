@@ -12,10 +12,11 @@ const KEY_STEP = 8;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** @param {{ source: import('./picture.js').Source, width: number, erases: boolean, parts: Part[],
- *     onStrokes: (strokes: Stroke[], finished: boolean) => void }} props
- *     width: of the pen. parts: figures that were found, to be outlined. onStrokes: hears every change
+ *     note: string | null, onStrokes: (strokes: Stroke[], finished: boolean) => void }} props
+ *     width: of the pen. parts: figures that were found, to be outlined. note: what stands on empty paper.
+ *     onStrokes: hears every change
  * @typedef {{ x: number, y: number, width: number, height: number }} Part in pixels of the picture */
-export function Pad({ source, width, erases, parts, onStrokes }) {
+export function Pad({ source, width, erases, parts, note, onStrokes }) {
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   /** The stroke under way, and those before it. */
   const drawing = useRef(/** @type {{ before: Stroke[], stroke: Stroke } | null} */ (null));
@@ -85,13 +86,14 @@ export function Pad({ source, width, erases, parts, onStrokes }) {
       <canvas ref=${canvas} tabindex="0" role="img" aria-label="Paper to draw on" aria-describedby="pad-keys"
         onPointerDown=${onPointerDown} onPointerMove=${onPointerMove} onPointerUp=${end} onPointerCancel=${end}
         onKeyDown=${onKeyDown} onBlur=${onBlur}></canvas>
+      <span id="pad-keys" class="keys">With the keyboard: the arrow keys move the pen, the space bar puts it down
+        and lifts it, Escape puts it away.</span>
+      ${note && html`<span class="note" role="status">${note}</span>`}
       ${parts.map((part, index) => html`<span key=${index} class="part" style=${{
     left: `${(part.x / size.width) * 100}%`, top: `${(part.y / size.height) * 100}%`,
     width: `${(part.width / size.width) * 100}%`, height: `${(part.height / size.height) * 100}%`,
   }}></span>`)}
       ${pen && html`<span class=${pen.isDown ? 'pen down' : 'pen'} style=${{ left: `${(pen.x / PAD) * 100}%`, top: `${(pen.y / PAD) * 100}%` }}></span>`}
-      <span id="pad-keys" class="hidden-text">With the keyboard: the arrow keys move the pen, the space bar puts it down
-        and lifts it, Escape puts it away.</span>
     </div>`;
 }
 

@@ -24,6 +24,8 @@ await loadStyles(new URL('draw.css', import.meta.url).href);
 
 const PENS = [{ name: 'Thin', width: 8 }, { name: 'Medium', width: 18 }, { name: 'Thick', width: 30 }];
 const ERASER = 40;
+/** What is sent with a file whose type the browser does not know, as HEIC in many; the server goes by the bytes. */
+const ANY_IMAGE = 'image/png';
 const TOP = 10;
 
 /** @param {import('../../panels.js').PanelProps} props */
@@ -37,8 +39,8 @@ export function Panel({ server, model, query, setQuery }) {
   const [erases, setErases] = useState(false);
   const split = query.get('split') === '1';
 
-  // The back button, a link or an example: the address has another drawing than the pad.
-  useEffect(() => { if (drawn !== asText(strokes) && !image && !unread) setStrokes(fromText(drawn)); }, [drawn]);
+  // The back button or a link: the address has another drawing than the pad.
+  useEffect(() => { if (drawn !== asText(strokes)) showStrokes(drawn); }, [drawn]);
 
   const key = ['rotate', 'right', 'down', 'scale', 'thicker', 'noise'].map((name) => query.get(name)).join();
   const deformation = useMemo(() => fromQuery(query), [key]);
@@ -60,10 +62,13 @@ export function Panel({ server, model, query, setQuery }) {
     setStrokes(next);
     if (finished) setQuery({ drawing: asText(next) }, { push: !image });
   }, [setQuery, image]);
-  const show = (/** @type {string} */ text) => {
+  const showStrokes = (/** @type {string} */ text) => {
     setImage(null);
     setUnread(null);
     setStrokes(fromText(text));
+  };
+  const show = (/** @type {string} */ text) => {
+    showStrokes(text);
     setQuery({ drawing: text }, { push: true });
   };
   const onFile = useCallback(async (/** @type {File} */ file) => {
@@ -72,49 +77,54 @@ export function Panel({ server, model, query, setQuery }) {
       setUnread(null);
     } catch {
       setImage(null);
-      setUnread({ content: file, name: file.name || 'picture', type: file.type || 'application/octet-stream', width: 0, height: 0 });
+      setUnread({ content: file, name: file.name || 'picture', type: file.type.startsWith('image/') ? file.type : ANY_IMAGE, width: 0, height: 0 });
     }
     setStrokes([]);
-  }, []);
+    setQuery({ drawing: '' }, { push: true }); // The back button leads to what was drawn before.
+  }, [setQuery]);
   const blank = isBlank(source) && !unread;
 
   return html`
     <div class="panel draw">
       <section class="card input stack" aria-label="Input">
-        <${Pad} source=${source} width=${erases ? ERASER : pen} erases=${erases} parts=${(!blank && result?.parts) || []} onStrokes=${onStrokes} />
-        ${unread && html`<p class="caption">This browser cannot show ${unread.name}: the server gets it as it is.</p>`}
+        <${Pad} source=${source} width=${erases ? ERASER : pen} erases=${erases} parts=${(!blank && result?.parts) || []}
+          note=${unread && `This browser cannot show ${unread.name}. It is sent to the server as it is.`} onStrokes=${onStrokes} />
         ${image && html`<p class="caption">A picture from a file is not part of the link to this page.</p>`}
         <${Problem} state=${state} id="draw-problem" />
-        <div class="buttons" role="group" aria-label="Pen">
-          ${PENS.map(({ name, width }) => html`<button key=${name} type="button" class="button" aria-pressed=${!erases && pen === width}
-            onClick=${() => { setPen(width); setErases(false); }}>${name}</button>`)}
+        <div class="buttons pens" role="group" aria-label="Pen">
+          ${PENS.map(({ name, width }) => html`<button key=${name} type="button" class="button" title="${name} pen" aria-label="${name} pen"
+            aria-pressed=${!erases && pen === width} onClick=${() => { setPen(width); setErases(false); }}><span class="tip" style=${{ '--tip': `${width}px` }}></span></button>`)}
           <button type="button" class="button" aria-pressed=${erases} onClick=${() => setErases(!erases)}>Eraser</button>
           <button type="button" class="button" disabled=${!strokes.length} onClick=${() => onStrokes(strokes.slice(0, -1), true)}>Undo</button>
           <button type="button" class="button" disabled=${blank} onClick=${() => show('')}>Clear</button>
         </div>
-        <div class="buttons" role="group" aria-label="Another picture">
-          <${Sources} onFile=${onFile} />
-          ${EXAMPLES.map(({ name, text }) => html`<button key=${name} type="button" class="button" onClick=${() => show(text)}>${name}</button>`)}
-        </div>
-        <${Fold} name="draw/deform" title="Deform">${() => html`<${Deformations} deformation=${deformation} hasImage=${image !== null} setQuery=${setQuery} />`}<//>
       </section>
 
       <section class="card answer stack" aria-label="Answer" aria-busy=${state.pending} aria-live="polite">
-        ${blank ? html`<p class="caption">Draw a figure: the bars follow the pen. A picture can be dropped or pasted anywhere on this page.</p>`
-    : result && html`<${Said} result=${result} labels=${labels} />`}
+        ${blank ? html`<p>Draw a figure: the bars follow the pen.</p>`
+    : result && html`<div class=${state.error ? 'stale' : ''}><${Said} result=${result} labels=${labels} /></div>`}
         ${!blank && result && sent && !result.parts && labels.length > 0 && html`<${CorrectLabel} model=${model} picture=${sent} labels=${labels} />`}
         ${state.slow && html`<p class="waiting" role="status">${model.id} is looking …</p>`}
         <label class="switch caption"><input type="checkbox" checked=${split}
-          onChange=${(/** @type {any} */ event) => setQuery({ split: event.target.checked ? '1' : null })} /> One by one, if there are several</label>
+          onChange=${(/** @type {any} */ event) => setQuery({ split: event.target.checked ? '1' : null })} /> Read several figures one by one</label>
+      </section>
+
+      <section class="card tools stack" aria-label="Other pictures">
+        <div class="buttons"><${Sources} onFile=${onFile} /> <span class="caption">or drop or paste one anywhere on this page.</span></div>
+        <div class="buttons examples" role="group" aria-label="Examples"><span class="caption">Examples</span>
+          ${EXAMPLES.map(({ name, text }) => html`<button key=${name} type="button" class="button" onClick=${() => show(text)}>${name}</button>`)}
+        </div>
+        <${Fold} name="draw/deform" title="Deform">${() => (unread ? html`<p class="caption">This browser cannot read the file, so it cannot deform it.</p>`
+    : html`<${Deformations} deformation=${deformation} hasImage=${image !== null} setQuery=${setQuery} />`)}<//>
       </section>
 
       <div class="wide folds">
         <${Fold} name="draw/saw" title="What it saw" open>
-          ${() => !blank && result && sent && html`<${Saw} picture=${sent} explain=${result.explain} label=${result.predictions[0]?.label ?? ''} />`}<//>
+          ${() => (blank || !result ? html`<p class="caption">What the network gets of the picture appears here.</p>` : sent && html`<${Saw} picture=${sent} explain=${result.explain} label=${result.predictions[0]?.label ?? ''} />`)}<//>
         <${Fold} name="draw/why" title="Why" open>
-          ${() => !blank && result && (result.explain
+          ${() => (blank || !result ? html`<p class="caption">Every layer of the network appears here, with what the picture makes of it.</p>` : result.explain
     ? html`<${Network} server=${server} model=${model} explain=${result.explain} />`
-    : html`<p>${state.explains ? 'Draw something.' : `${model.id} was exported without the graph that shows its layers.`}</p>`)}<//>
+    : html`<p>${state.pending ? 'Waiting for the layers …' : `${model.id} was exported without the graph that shows its layers.`}</p>`)}<//>
         <${AsCode} server=${server} name="draw" calls=${[blank ? null : state.answer?.call]} />
       </div>
     </div>`;

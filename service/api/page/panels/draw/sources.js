@@ -32,8 +32,8 @@ export function Sources({ onFile }) {
     };
   }, [onFile]);
   return html`
-    <button type="button" class="button" onClick=${() => file.current?.click()}>Picture …</button>
+    <button type="button" class="button" onClick=${() => file.current?.click()}>Open a picture …</button>
     <input ref=${file} type="file" accept="image/*" class="hidden-text" tabindex="-1" aria-label="A picture from a file" onChange=${take} />
-    <button type="button" class="button camera" onClick=${() => camera.current?.click()}>Camera</button>
+    <button type="button" class="button camera" onClick=${() => camera.current?.click()}>Take a photo</button>
     <input ref=${camera} type="file" accept="image/*" capture="environment" class="hidden-text" tabindex="-1" aria-label="A picture from the camera" onChange=${take} />`;
 }

@@ -12,8 +12,9 @@ import { MapPicture } from './map.js';
 /** Terms of a sum over a whole layer that are listed. */
 const LISTED = 10;
 
-/** @param {{ at: UnitAddress, layers: LayerWeights[], arrays: Decoded[], input: Decoded, labels: string[], onAt: (at: UnitAddress) => void }} props */
-export function Unit({ at, layers, arrays, input, labels, onAt }) {
+/** @param {{ at: UnitAddress, layers: LayerWeights[], arrays: Decoded[], input: Decoded, labels: string[],
+ *     onAt: (at: UnitAddress) => void, onClose: () => void }} props */
+export function Unit({ at, layers, arrays, input, labels, onAt, onClose }) {
   const layer = layers[at.layer];
   const array = arrays[at.layer];
   const before = at.layer ? arrays[at.layer - 1] : { ...input, shape: [1, ...input.shape] };
@@ -32,7 +33,8 @@ export function Unit({ at, layers, arrays, input, labels, onAt }) {
   return html`
     <section class="unit card stack" aria-label="The sum of a unit">
       <h3>${name}: ${three(value)}</h3>
-      <div class="buttons">${isMaps ? html`${field('row', height, 'Row')} ${field('column', width, 'Column')}` : field('column', width, 'Unit')}</div>
+      <div class="buttons">${isMaps ? html`${field('row', height, 'Row')} ${field('column', width, 'Column')}` : field('column', width, 'Unit')}
+        <button type="button" class="button" onClick=${onClose}>Close</button></div>
       ${layer.kind === 'convolution' && html`<${Convolution} at=${at} layer=${layer} before=${before} value=${value} />`}
       ${layer.kind.endsWith('pooling') && html`<${Pooling} at=${at} layer=${layer} before=${before} value=${value} />`}
       ${layer.kind === 'dense' && html`<${Dense} at=${at} layer=${layer} before=${before} value=${value} />`}
@@ -60,6 +62,7 @@ function Convolution({ at, layer, before, value }) {
   return html`
     <div class="products">${parts.map(({ patch, kernel, products, total }, map) => html`
       <div key=${map} class="product">
+        ${parts.length > 1 && html`<span class="caption">map ${map + 1}</span>`}
         <${Small} values=${patch} low=${before.min} high=${before.max} label="Patch of map ${map + 1}" />
         <span aria-hidden="true">×</span>
         <${Small} values=${kernel} low=${-most} high=${most} label="Kernel for map ${map + 1}" signed />

@@ -82,7 +82,7 @@ function Side({ state, model, chosen, onChoose, isNamed }) {
   return html`
     <div class="side">
       ${isNamed && html`<h2>${model.id}</h2>`}
-      <div class=${pending && answer ? 'stale' : ''}>
+      <div class=${(pending || state.error) && answer ? 'stale' : ''}>
         ${result && html`<${MarkedText} text=${/** @type {any} */ (answer?.call.body).text} tokens=${result.tokens} entities=${result.entities}
           labels=${model.labels ?? []} chosen=${chosen} onChoose=${onChoose} name="Tagged by ${model.id}" />`}
         ${result?.entities?.length === 0 && html`<p class="caption">It finds no names in this text.</p>`}

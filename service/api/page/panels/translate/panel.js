@@ -59,7 +59,7 @@ export function Panel({ server, model, models, query, setQuery }) {
       <section class="card answer stack" aria-label="Answer" aria-busy=${state.pending}>
         <h2 class="label">${languageName(target)}</h2>
         ${result && html`
-          <p class=${state.pending ? 'translation stale' : 'translation'} lang=${target} aria-label="Translation">${result.text}</p>
+          <p class=${state.pending || state.error ? 'translation stale' : 'translation'} lang=${target} aria-label="Translation">${result.text}</p>
           ${result.kept?.length > 0 && html`<p class="caption">Given back as it was: ${result.kept.map((/** @type {any} */ each, /** @type {number} */ index) => html`
             ${index ? ', ' : ''}<u key=${index}>${Array.from(sent.text).slice(each.start, each.end).join('')}</u> (${KEPT[each.reason] ?? each.reason})`)}.</p>`}
           ${result.alternatives?.length > 0 && html`

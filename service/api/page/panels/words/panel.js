@@ -69,7 +69,7 @@ export function Panel(props) {
       <section class="card answer stack" aria-label="Answer" aria-busy=${state.pending}>
         ${question.kind === 'several' && positive.length > 2 && html`<${OddOneOut} server=${server} model=${model} words=${positive} />`}
         ${neighbors.length > 0 && html`
-          <div class=${state.pending ? 'stale stack' : 'stack'}>
+          <div class=${state.pending || state.error ? 'stale stack' : 'stack'}>
             ${question.kind === 'several' ? html`<h2>Near all of them</h2>`
     : html`<div class="best"><h2 class="label">${question.kind === 'sum' ? 'The sum leads to' : 'Nearest'}</h2><p>${nearest[0]}</p></div>`}
             <${Bars} label="Nearest words, by cosine" bars=${neighbors.slice(0, BARS).map(({ word, score }) => ({ name: word, value: score }))}

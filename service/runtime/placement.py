@@ -13,7 +13,6 @@ from service.errors import ConfigurationError
 from service.runtime.devices import device_name
 from service.runtime.provider_options import CPU, CUDA, TENSORRT, ProviderOptions, short_name
 from service.runtime.providers import ProviderReport, how_to_install
-from service.runtime.variants import CONVERT
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +48,13 @@ def _nodes(session: Any) -> dict[str, dict[str, int]] | None:
 
 
 def check_placement(
-    path: Path, graph: Graph, report: ProviderReport, options: ProviderOptions, *, strict: bool
+    path: Path,
+    graph: Graph,
+    report: ProviderReport,
+    options: ProviderOptions,
+    *,
+    strict: bool,
+    conversion: str = "",
 ) -> None:
     """Say where a session fell back to another provider, and refuse it where that was not allowed.
 
@@ -59,6 +64,7 @@ def check_placement(
         report: what the session runs on.
         options: the options of the providers that were asked for.
         strict: nothing else may.
+        conversion: the command that gives the bundle graphs for accelerators; empty where there is none.
 
     Raises:
         ConfigurationError: `strict`, and the first provider or some nodes are not as asked; or a provider that options
@@ -70,14 +76,15 @@ def check_placement(
     if strays:
         named = ", ".join(f"{operator} ({count})" for operator, count in sorted(strays.items()))
         text = f"{path}: {sum(strays.values())} nodes run on another provider than {_names(report.requested)}: {named}"
-        convert = f"convert the bundle for this provider ({CONVERT})"
+        remedy = f"convert the bundle for this provider ({conversion})"
         if strict:
             raise ConfigurationError(
                 f"{text}. LECTERN_STRICT=1 allows that only to operators in the graph's fallback_operators "
-                f"(manifest.json); name {_names(_others(report))} in LECTERN_PROVIDERS too, or {convert}"
+                f"(manifest.json); name {_names(_others(report))} in LECTERN_PROVIDERS too"
+                + (f", or {remedy}" if conversion else "")
             )
         if report.actual[0] != CPU:
-            log.warning(f"{text}; where that is slow, {convert}")
+            log.warning(f"{text}; where that is slow, {remedy}" if conversion else text)
     if strict and report.nodes is None and report.requested != (CPU,):
         log.warning("this onnxruntime does not tell where nodes run: LECTERN_STRICT=1 checks the first provider only")
 

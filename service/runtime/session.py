@@ -23,7 +23,7 @@ from service.runtime.optimization import session_options
 from service.runtime.placement import check_fixed_shapes, check_placement, report_of
 from service.runtime.provider_options import CPU, CUDA, TENSORRT, ProviderOptions, short_name
 from service.runtime.providers import ProviderReport, resolve, runtime_version, session_providers
-from service.runtime.variants import kind_of
+from service.runtime.variants import conversion_command, kind_of
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +95,7 @@ class OnnxSession:
         max_batch_size: the most rows of a run, for providers that compile for a range of shapes; 0: not known.
         strict: raise ConfigurationError if the first requested provider is not the one in use, or if nodes of the
             graph are on one that was not requested, unless the manifest names their operators as those that may be.
+        conversion: the command that gives the bundle graphs for accelerators, for messages.
 
     Raises:
         BundleError: the file is no ONNX model, or its inputs or outputs are not the manifest's.
@@ -113,6 +114,7 @@ class OnnxSession:
         strict: bool = False,
         optimized: bool = False,
         max_batch_size: int = 0,
+        conversion: str = "",
     ) -> None:
         import onnxruntime
 
@@ -127,7 +129,7 @@ class OnnxSession:
         complete = session_providers(resolved, with_batch_profiles(own, graph, max_batch_size), threads)
         self._session = _open(path, settings, resolved, own, complete, strict=strict)
         self.report = report_of(self._session, resolved, own)
-        check_placement(path, graph, self.report, own, strict=strict)
+        check_placement(path, graph, self.report, own, strict=strict, conversion=conversion)
         _check(path, "input", graph.inputs, self._session.get_inputs())
         _check(path, "output", graph.outputs, self._session.get_outputs())
         self.graph = graph
@@ -209,6 +211,7 @@ def session_opener(
             strict=strict,
             optimized=optimized,
             max_batch_size=max_batch_size,
+            conversion=conversion_command(bundle.manifest),
         )
 
     def open_session(bundle: Bundle, graph: Graph) -> OnnxSession:

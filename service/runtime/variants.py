@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.bundle.manifest import Manifest, ProviderKind
+from service.bundle.manifest import Manifest, ProviderKind, Task
 from service.runtime.provider_options import CPU
 from service.runtime.providers import resolve
 
@@ -28,8 +28,15 @@ def kinds_in(manifest: Manifest) -> tuple[ProviderKind, ...]:
     return ProviderKind.CPU, *sorted(variants)
 
 
-CONVERT = "lectern-train FAMILY convert BUNDLE"
-"""The command that adds the variants that a bundle lacks."""
+_FAMILIES = {Task.TOKEN_CLASSIFICATION: "bilstm_crf", Task.TRANSLATION: "seq2seq"}
+"""The families whose graphs have variants, as they are recurrent; the graphs of the others suit every provider."""
+
+
+def conversion_command(manifest: Manifest) -> str:
+    """The command that adds variants to a bundle; empty where it has them or its graphs need none."""
+    if kinds_in(manifest) != (ProviderKind.CPU,) or manifest.task not in _FAMILIES:
+        return ""
+    return f"lectern-train {_FAMILIES[manifest.task]} convert BUNDLE"
 
 
 def advice_for(manifest: Manifest, providers: Sequence[str]) -> str:
@@ -37,7 +44,13 @@ def advice_for(manifest: Manifest, providers: Sequence[str]) -> str:
     kind = kind_of(providers)
     if kind in kinds_in(manifest):
         return ""
+    command = conversion_command(manifest)
+    if not command:
+        return (
+            f"; its graphs are the same for every execution provider, and {', '.join(providers)} computes them "
+            "otherwise: check the options of the provider (LECTERN_PROVIDER_OPTIONS), or set LECTERN_PROVIDERS=cpu"
+        )
     return (
         f"; it has no graphs for the execution providers {', '.join(providers)}, which may compute those for CPUs "
-        f"otherwise: convert it ({CONVERT}), or set LECTERN_PROVIDERS=cpu"
+        f"otherwise: convert it ({command}), or set LECTERN_PROVIDERS=cpu"
     )

@@ -6,6 +6,7 @@ What differs is in the graphs only: their weights are those of the graphs for CP
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import onnx
 from onnx import ModelProto
@@ -57,8 +58,8 @@ def with_variants(
     return described, share_weights(files)
 
 
-def accelerated(bundle: Bundle) -> Conversion:
-    """The graphs of a bundle with recurrent layers, with variants for accelerators.
+def accelerated(bundle: Bundle, _folder: Path) -> Conversion:
+    """The graphs of a bundle with recurrent layers, with variants for accelerators; see `Family.convert`.
 
     Raises:
         ConfigError: it has them already, or needs none.

@@ -1,12 +1,14 @@
-"""`lectern-train <family> convert BUNDLE`: the next version of a bundle with the graphs that this release would write.
+"""`lectern-train <family> convert BUNDLE`: the next version of a bundle with the files that this release would write.
 
-The weights stay as they are, so no run and no data are needed. What a family does is `Family.convert`.
+The weights stay as they are, so no run is needed. What a family does is `Family.convert`.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from service.bundle.files import MANIFEST, MODEL_CARD, SAMPLES, Bundle, BundleError, draft_bundle, read_bundle, versions
 from service.bundle.manifest import Graph
+from service.bundle.write_errors import attribute_write_errors
 from service.output import write
 from training.common.errors import ConfigError
 from training.common.samples import check_answers
@@ -26,27 +29,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """The graphs that take the place of those of a bundle."""
+    """The graphs that take the place of those of a bundle, and the files that it gets."""
 
     graphs: Mapping[str, Graph]
     """All of the bundle's graphs, by name."""
-    files: Mapping[str, bytes]
-    """Their ONNX files, and files of weights that these share, by name."""
+    files: Mapping[str, bytes | Path]
+    """Their ONNX files, files of weights that these share, and other files that are new or replaced, by name; content
+    too large for memory as the path of a file, which is copied."""
     note: str
     """What the model card says of it, in a sentence."""
 
 
 def add_convert_command(commands: Any, family: Family[Any, Any]) -> None:
     """Add the command `convert` of a family that can convert."""
-    parser = commands.add_parser(
-        "convert", help="write the next version of a bundle, with graphs for other execution providers than the CPU's"
-    )
+    parser = commands.add_parser("convert", help=family.convert_help)
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the version of a model, as models/NAME/3")
     parser.add_argument(
         "--out", type=Path, metavar="DIR",
         help="the model repository that gets the next version (default: the one that holds BUNDLE)",
     )  # fmt: skip
     parser.set_defaults(command_function=lambda options: convert(family, options))
+    family.add_convert_options(parser)
 
 
 def convert(family: Family[Any, Any], options: argparse.Namespace) -> int:
@@ -64,10 +67,32 @@ def convert(family: Family[Any, Any], options: argparse.Namespace) -> int:
             f"{bundle.path}: is of the task {bundle.manifest.task}; lectern-train {family.name} converts bundles of "
             f"the task {family.convert_task}"
         )
-    converted = write_converted(bundle, family.convert(bundle), options.out or bundle.path.parents[1])
+    repository = options.out or bundle.path.parents[1]
+    with _temporary_folder(repository, bundle.manifest.name) as folder:
+        try:
+            converted = write_converted(bundle, family.convert(bundle, folder), repository)
+        except BundleError as error:
+            raise ConfigError(f"{error}; nothing was written") from error
     sizes = [sum(path.stat().st_size for path in one.path.iterdir()) for one in (bundle, converted)]
     write(f"wrote {converted.path}: {sizes[1] / 1e6:.2f} MB, {bundle.path} has {sizes[0] / 1e6:.2f} MB")
     return 0
+
+
+@contextmanager
+def _temporary_folder(repository: Path, name: str) -> Iterator[Path]:
+    """A folder for large files of the new version of a model, on the file system that gets it; removed at the end."""
+    is_new = not repository.exists()
+    repository.mkdir(parents=True, exist_ok=True)
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix=".partial-", dir=repository) as folder,
+            attribute_write_errors(repository / name, temporary=Path(folder)),
+        ):
+            yield Path(folder)
+    finally:
+        if is_new:
+            with suppress(OSError):
+                repository.rmdir()  # Succeeds only if nothing was published.
 
 
 def open_version(path: Path) -> Bundle:
@@ -87,7 +112,7 @@ def open_version(path: Path) -> Bundle:
 
 
 def write_converted(bundle: Bundle, conversion: Conversion, repository: Path) -> Bundle:
-    """Write a bundle with other graphs as the next version of its model.
+    """Write a bundle with other graphs and files as the next version of its model.
 
     Raises:
         ExportError: it answers the samples otherwise, for some kind of execution provider; nothing is written.

@@ -116,11 +116,13 @@ class Family(Generic[C, D]):
     export: Callable[[Experiment[C, D], Run, str, Namespace], str]
     """Writes the next version of the model of this name; returns a report for the terminal."""
 
-    convert: Callable[[Bundle], Conversion] | None = None
-    """Makes the graphs of a bundle anew from its weights, for the convert command; None where the family has none."""
+    convert: Callable[[Bundle, Path], Conversion] | None = None
+    """Makes the graphs and files of a bundle anew from its weights, for the convert command; None where the family has
+    none. The path is a temporary folder, for files too large for memory."""
     convert_task: Task | None = None
     """The task of the bundles that `convert` takes."""
 
+    convert_help: str = "write the next version of a bundle, with graphs for other execution providers than the CPU's"
     export_help: str = "check the ONNX graph and write the next version of a bundle"
     evaluate_help: str = ""
     """Help of the evaluate command; empty where the family adds a command of its own instead."""
@@ -131,6 +133,7 @@ class Family(Generic[C, D]):
     add_evaluate_options: Callable[[ArgumentParser], None] = _no_options
     add_export_options: Callable[[ArgumentParser], None] = _no_options
     """Adds the options of the export command, and of the train command, which can export at its end."""
+    add_convert_options: Callable[[ArgumentParser], None] = _no_options
     add_moved_data_options: Callable[[ArgumentParser], None] = _no_options
     """Adds options that say where the data of a run are now, to commands that read a run."""
     add_commands: Callable[[Any], None] = _no_options

@@ -1,4 +1,4 @@
-"""LeNet's part of the commands `lectern-train lenet train | evaluate | export`."""
+"""LeNet's part of the commands `lectern-train lenet train | evaluate | export | convert`."""
 
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from dataclasses import replace
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from service.bundle.manifest import Task
 from training.common.epochs import epochs_for
 from training.common.export import note_unfinished
 from training.common.family import Experiment, Family
@@ -17,7 +18,7 @@ from training.lenet.config import PRESETS, LenetConfig
 from training.lenet.data.dataset import ImageData, load_images
 from training.lenet.evaluate import Evaluation, evaluate
 from training.lenet.export.bundle import default_name, export
-from training.lenet.export.convert import add_convert_command
+from training.lenet.export.conversion import converted
 from training.lenet.familiarity.evaluation import FamiliarityReport
 from training.lenet.familiarity.fit import FEWEST_HELD_OUT
 from training.lenet.train import train
@@ -134,7 +135,9 @@ FAMILY = Family(
     evaluate=_evaluate,
     evaluate_help="accuracy, errors by class, confusion matrix, pictures",
     export=_export,
-    add_commands=add_convert_command,
+    convert=converted,
+    convert_task=Task.IMAGE_CLASSIFICATION,
+    convert_help="write the next version of a bundle with what this release writes beside its graph, without a run",
     add_evaluate_options=_add_evaluate_options,
     add_export_options=_add_export_options,
     add_moved_data_options=_add_moved_data_options,

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from service.bundle.manifest import Task
+from training.common.conversion import convert
 from training.common.device import worker_threads
 from training.common.family import Experiment, Family
 from training.common.options import wants_export
@@ -18,11 +20,12 @@ from training.word2vec.config import FAMILY as NAME
 from training.word2vec.config import PRESETS, Word2VecConfig
 from training.word2vec.data.corpus import CorpusSettings, EncodedCorpus, open_corpus
 from training.word2vec.export.bundle import BundleSettings, check_exportable, export
+from training.word2vec.export.conversion import converted
 from training.word2vec.export.provenance import default_name, measure, run_settings
 from training.word2vec.vector_commands import (
     add_bundle_options,
+    add_convert_options,
     bundle_settings,
-    configure_convert,
     configure_evaluate,
     configure_import,
     export_report,
@@ -130,9 +133,10 @@ def _export(experiment: Word2VecExperiment, run: Run, _name: str, options: Names
 def _add_commands(commands: Any) -> None:
     configure_evaluate(commands.add_parser("evaluate", help="analogies, rated word pairs, pictures, nearest words"))
     configure_import(commands.add_parser("import", help="write a file of vectors as the next version of a bundle"))
-    configure_convert(
-        commands.add_parser("convert", help="write a run, a bundle or a file as a file of another format")
-    )
+
+
+def _add_convert_options(parser: ArgumentParser) -> None:
+    add_convert_options(parser, lambda options: convert(FAMILY, options))
 
 
 def _run_bundle_settings(options: Namespace, config: Word2VecConfig) -> BundleSettings:
@@ -157,5 +161,10 @@ FAMILY = Family(
     add_train_options=_add_train_options,
     add_export_options=_add_export_options,
     add_commands=_add_commands,
+    convert=converted,
+    convert_task=Task.WORD_VECTORS,
+    convert_help="write the next version of a bundle with the table that this release would write; or the vectors of a "
+    "run, a bundle or a file as a file of another format",
+    add_convert_options=_add_convert_options,
     usual_epochs=_usual_epochs,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +12,15 @@ from service.output import write
 from service.text import Tokenizer
 from training.common.errors import ConfigError
 from training.common.export import check_target
-from training.common.run import Run
-from training.common.vectors import FORMATS, write_vectors
+from training.common.run import CONFIG, Run
+from training.common.vectors import FORMATS, Format, write_vectors
 from training.common.vectors.loading import load_vectors_from
 from training.word2vec.evaluate import evaluate, store
 from training.word2vec.export.bundle import BundleSettings, Exported
 from training.word2vec.export.import_vectors import Imported, import_vectors
 
 _LISTED_WORDS = 5
+_DEFAULT_FORMAT: Format = "word2vec-binary"
 
 
 def configure_evaluate(parser: ArgumentParser) -> None:
@@ -89,16 +91,22 @@ def configure_import(parser: ArgumentParser) -> None:
     add_bundle_options(parser)
 
 
-def configure_convert(parser: ArgumentParser) -> None:
-    """Add the options of `convert`."""
-    parser.set_defaults(command_function=_convert)
-    parser.add_argument("source", type=Path, help="a run, a version of a bundle, or a file of vectors")
-    parser.add_argument("target", type=Path, help="the file to write; gzipped where its name ends in .gz")
+def add_convert_options(parser: ArgumentParser, convert_bundle: Callable[[Namespace], int]) -> None:
+    """Add the options of `convert` with which it writes the vectors to a file.
+
+    Args:
+        parser: the parser of the command.
+        convert_bundle: what the command does where no file is named.
+    """
+    parser.set_defaults(command_function=lambda options: _convert(options, convert_bundle))
     parser.add_argument(
-        "--format", choices=FORMATS, default="word2vec-binary", help="format of the written file (default: %(default)s)"
-    )
+        "target", type=Path, nargs="?", metavar="FILE",
+        help="write the vectors to this file instead, gzipped where its name ends in .gz; BUNDLE may then also be a "
+        "run or a file of vectors",
+    )  # fmt: skip
+    parser.add_argument("--format", choices=FORMATS, help=f"format of FILE (default: {_DEFAULT_FORMAT})")
     parser.add_argument(
-        "--skip-bad", action="store_true", help="leave out words with white space, which no format can hold"
+        "--skip-bad", action="store_true", help="leave out words with white space, which no FILE can hold"
     )
 
 
@@ -147,7 +155,7 @@ def _evaluate(options: Namespace) -> int:
         vectors, split=options.split, restrict=options.restrict, analogies=options.analogies, pairs=options.pairs
     )
     write(result.report())
-    if (source / "config.json").exists():
+    if (source / CONFIG).exists():
         run = Run(source)
         if not options.analogies and not options.pairs:
             store(result, run)
@@ -193,16 +201,26 @@ def _left_out(imported: Imported) -> str:
     return "".join(f"\n{line}" for line in lines)
 
 
-def _convert(options: Namespace) -> int:
-    vectors = load_vectors_from(options.source)
-    left_out = write_vectors(vectors, options.target, format=options.format, skip_bad=options.skip_bad)
+def _convert(options: Namespace, convert_bundle: Callable[[Namespace], int]) -> int:
+    source, target = options.bundle, options.target
+    if target is None:
+        if options.format or options.skip_bad:
+            option = "--format" if options.format else "--skip-bad"
+            raise ConfigError(f"{option} is for vectors that are written to a file; name it: convert {source} FILE")
+        if source.is_file() or (source / CONFIG).exists():
+            raise ConfigError(f"{source}: is no bundle; to write its vectors to a file, name it: convert {source} FILE")
+        return convert_bundle(options)
+    if options.out:
+        raise ConfigError("--out is for the next version of a bundle, which is written where no FILE is named")
+    format_name: Format = options.format or _DEFAULT_FORMAT
+    vectors = load_vectors_from(source)
+    left_out = write_vectors(vectors, target, format=format_name, skip_bad=options.skip_bad)
     if left_out:
         words = "1 word that holds" if len(left_out) == 1 else f"{len(left_out):,} words that hold"
         examples = ", ".join(map(repr, left_out[:_LISTED_WORDS])) + ", …" * (len(left_out) > _LISTED_WORDS)
         write(f"left out {words} white space: {examples}")
     write(
-        f"wrote {len(vectors) - len(left_out):,} vectors of {vectors.dimensions} dimensions to {options.target} "
-        f"({options.format})"
+        f"wrote {len(vectors) - len(left_out):,} vectors of {vectors.dimensions} dimensions to {target} ({format_name})"
     )
     return 0
 

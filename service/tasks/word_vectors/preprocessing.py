@@ -13,7 +13,8 @@ IDS, WEIGHTS, VECTORS, K = "ids", "weights", "vectors", "k"
 """Inputs of the graph: row ids to sum [N, M], their weights [N, M], vectors to add [N, D], number of neighbors [N]."""
 
 TABLE, SCALES = "table", "scales"
-"""Inputs for a table outside the graph: the table [rows, D], int8 or fp16, and its scales FP32 [rows, 1]."""
+"""Inputs for a table outside the graph: the table [rows, D], uint8 (in older bundles int8) or fp16, and its scales FP32
+[rows, 1]."""
 
 EMBEDDINGS, SCORES, INDICES = "embeddings", "scores", "indices"
 """Outputs of the graph: unit vectors [N, D]; cosines and row ids of the K nearest [N, K], best first."""
@@ -48,7 +49,8 @@ class WordVectorsPreprocessing(BaseModel):
     word_weights: FileName = "weights.npy"
     """Weight of each word in the mean of a text's vectors, FP32 [words]."""
     table: FileName | None = None
-    """The table if it is outside the graph: int8 or fp16 [words, dimensions], rows of unit norm."""
+    """The table if it is outside the graph: uint8 (in older bundles int8) or fp16 [words, dimensions], rows of unit
+    norm."""
     scales: FileName | None = None
-    """Factors that scale the rounded rows of an int8 table to unit norm, FP32 [words, 1]."""
+    """Factors that scale the rounded rows of a table of bytes to unit norm, FP32 [words, 1]."""
     index: ApproximateIndex | None = None

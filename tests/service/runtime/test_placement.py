@@ -66,6 +66,18 @@ def test_strict_says_where_it_cannot_check(caplog: pytest.LogCaptureFixture) -> 
     assert "does not tell where nodes run: LECTERN_STRICT=1 checks the first provider only" in caplog.text
 
 
+def test_nodes_elsewhere_name_the_command_that_converts_where_there_is_one(caplog: pytest.LogCaptureFixture) -> None:
+    report, command = report_of(MIXED, (CUDA,), {}), "lectern-train seq2seq convert BUNDLE"
+    with pytest.raises(ConfigurationError, match=rf"in LECTERN_PROVIDERS too, or convert the bundle.*\({command}\)$"):
+        check_placement(PATH, GRAPH, report, {}, strict=True, conversion=command)
+    with pytest.raises(ConfigurationError, match=r"in LECTERN_PROVIDERS too$"):
+        check_placement(PATH, GRAPH, report, {}, strict=True)
+    with caplog.at_level(logging.WARNING):
+        check_placement(PATH, GRAPH, report, {}, strict=False, conversion=command)
+        check_placement(PATH, GRAPH, report, {}, strict=False)
+    assert [record.message.endswith(f"({command})") for record in caplog.records] == [True, False]
+
+
 def test_strict_refuses_nodes_elsewhere_by_operator() -> None:
     with pytest.raises(
         ConfigurationError,

@@ -11,10 +11,10 @@ import pytest
 from onnx import numpy_helper
 
 from service.bundle.files import Bundle, read_bundle, write_bundle
-from service.bundle.manifest import GraphVariant, ProviderKind
+from service.bundle.manifest import GraphVariant, ProviderKind, Task
 from service.cli import main
 from service.runtime.session import session_opener
-from service.runtime.variants import advice_for, kind_of, kinds_in
+from service.runtime.variants import advice_for, conversion_command, kind_of, kinds_in
 from tests.support.classifier_bundles import classifier_graph, write_classifier
 
 CPU, ACCELERATOR = ProviderKind.CPU, ProviderKind.ACCELERATOR
@@ -86,8 +86,22 @@ def test_a_bundle_without_graphs_for_a_provider_says_how_to_get_them(
     both = _with_variant(tmp_path / "models", classifier_graph()).manifest
     assert not advice_for(plain, ["cpu"])
     _only(monkeypatch, OPENVINO)
-    assert "convert it (lectern-train FAMILY convert BUNDLE)" in advice_for(plain, ["openvino"])
+    advice = advice_for(plain, ["openvino"])
+    assert "its graphs are the same for every execution provider" in advice
+    assert "lectern-train" not in advice
     assert not advice_for(both, ["openvino"])
+
+
+@pytest.mark.parametrize(("task", "family"), [(Task.TOKEN_CLASSIFICATION, "bilstm_crf"), (Task.TRANSLATION, "seq2seq")])
+def test_the_command_that_converts_is_the_family_s(
+    task: Task, family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = write_classifier(tmp_path).manifest.model_copy(update={"task": task})
+    both = _with_variant(tmp_path / "models", classifier_graph()).manifest.model_copy(update={"task": task})
+    _only(monkeypatch, OPENVINO)
+    assert f"convert it (lectern-train {family} convert BUNDLE)" in advice_for(plain, ["openvino"])
+    assert conversion_command(plain) == f"lectern-train {family} convert BUNDLE"
+    assert conversion_command(both) == ""
 
 
 def test_a_manifest_with_a_variant_that_is_not_there_is_refused(tmp_path: Path) -> None:

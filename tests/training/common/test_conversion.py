@@ -22,6 +22,9 @@ pytestmark = pytest.mark.torch
 
 MODELS = Path(__file__).resolve().parents[3] / "models"
 FAMILIES = {"translate-en-de": "seq2seq", "pos-fr": "bilstm_crf"}
+RECURRENT = {"translate-en-de": {"encoder", "step"}, "pos-fr": {"segmenter"}}
+"""The graphs with operators that accelerators lack or compute otherwise. The tagger of pos-fr multiplies integers in
+standard ONNX, which no earlier release did."""
 
 
 def as_exported_earlier(bundle: Bundle, repository: Path) -> Bundle:
@@ -51,7 +54,10 @@ def test_a_bundle_gets_graphs_for_every_provider_and_keeps_all_else(
     assert main([family, "convert", str(earlier.path), "--out", str(out)]) == 0
     converted = read_bundle(out / earlier.manifest.name / str(earlier.manifest.version + 1))
     assert str(converted.path) in capsys.readouterr().out
-    assert all(ProviderKind.ACCELERATOR in graph.variants for graph in converted.manifest.graphs.values())
+    with_variants = {
+        name for name, graph in converted.manifest.graphs.items() if ProviderKind.ACCELERATOR in graph.variants
+    }
+    assert with_variants == RECURRENT[earlier.manifest.name]
     sizes = [sum(path.stat().st_size for path in one.path.iterdir()) for one in (earlier, converted)]
     assert sizes[1] < sizes[0] + 60_000
     kept = {"graphs", "files", "version"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -19,8 +20,8 @@ from training.seq2seq.export.quantize import CPU_OPERATOR
 from training.seq2seq.initialization import read_network
 
 
-def converted(bundle: Bundle) -> Conversion:
-    """The graphs of a translator with variants for other execution providers than the CPU's.
+def converted(bundle: Bundle, folder: Path) -> Conversion:
+    """The graphs of a translator with variants for other execution providers than the CPU's; see `Family.convert`.
 
     Raises:
         ConfigError: the bundle has them already, or was not written by this project.
@@ -29,7 +30,7 @@ def converted(bundle: Bundle) -> Conversion:
     check_convertible(bundle)
     models = {name: onnx.load(bundle.file(graph.file)) for name, graph in bundle.manifest.graphs.items()}
     if not any(node.op_type == CPU_OPERATOR for model in models.values() for node in model.graph.node):
-        return accelerated(bundle)
+        return accelerated(bundle, folder)
     specs, files = build_graphs(read_network(bundle), "int8")
     _check_weights(bundle, models, specs, files)
     return Conversion(

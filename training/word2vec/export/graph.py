@@ -34,7 +34,8 @@ GRAPH_FILE = "model.onnx"
 MAX_INSIDE_BYTES = 64 << 20
 """A larger table is a memory-mapped file outside the graph, and an input of the graph."""
 
-_COLUMNS = "columns"
+COLUMNS = "columns"
+"""The constant with the factors of the components, [1, D]."""
 _ZERO, _FLOAT_ZERO = "table_zero", "table_zero_float"
 """The code of zero in a table of bytes, as uint8 and as float32."""
 
@@ -102,7 +103,7 @@ def build_graph(table: Table) -> bytes:
         "tiny": np.array(np.finfo(np.float32).tiny),
     }
     if table.column_scales is not None:
-        builder.constants[_COLUMNS] = table.column_scales
+        builder.constants[COLUMNS] = table.column_scales
     if not outside:
         builder.constants[TABLE] = np.asarray(table.codes)
         if table.row_scales is not None:
@@ -114,7 +115,7 @@ def build_graph(table: Table) -> bytes:
             "digit": np.array(_DIGIT, np.float32),
             "base": np.array(_BASE, np.float32),
         }
-    scales = {_COLUMNS: table.column_scales, SCALES: table.row_scales}
+    scales = {COLUMNS: table.column_scales, SCALES: table.row_scales}
     factors = [name for name, values in scales.items() if values is not None]
     if outside or table.in_bytes:
         gathered = _gather_codes(builder, factors, in_bytes=table.in_bytes)
@@ -177,8 +178,8 @@ def _search(outside: bool, factors: list[str]) -> GraphProto:
     if outside:
         # Scaling the queries [N, D] and the scores [N, rows] is cheaper than scaling the rows [rows, D].
         builder.add("Cast", TABLE, out="rows", to=TensorProto.FLOAT)
-        if _COLUMNS in factors:
-            query = builder.add("Mul", EMBEDDINGS, _COLUMNS, out="scaled_query")
+        if COLUMNS in factors:
+            query = builder.add("Mul", EMBEDDINGS, COLUMNS, out="scaled_query")
     scores = builder.add("Gemm", query, "rows", out="products", transB=1)
     if outside and SCALES in factors:
         builder.add("Transpose", SCALES, out="scales_1V")
@@ -190,8 +191,8 @@ def _search(outside: bool, factors: list[str]) -> GraphProto:
 def _search_in_bytes(factors: list[str]) -> GraphProto:
     """The branch that scores all rows of a table of bytes by integer products, and takes the K best."""
     builder, query = GraphBuilder(), EMBEDDINGS
-    if _COLUMNS in factors:
-        query = builder.add("Mul", EMBEDDINGS, _COLUMNS, out="scaled_query")
+    if COLUMNS in factors:
+        query = builder.add("Mul", EMBEDDINGS, COLUMNS, out="scaled_query")
     scores = _integer_products(builder, query)
     if SCALES in factors:
         builder.add("Transpose", SCALES, out="scales_1V")

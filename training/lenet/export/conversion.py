@@ -1,10 +1,7 @@
-"""`lectern-train lenet convert`: gives a bundle what it has to be looked into, made from its own weights."""
+"""What this release writes beside a classifier's graph, from the weights of a bundle: activations, layers, figures."""
 
 from __future__ import annotations
 
-import argparse
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +11,17 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from service.bundle.comparison import differences
 from service.bundle.evaluation import EVALUATION
-from service.bundle.files import MANIFEST, MODEL_CARD, SAMPLES, Bundle, BundleError, draft_bundle, read_bundle, versions
-from service.bundle.manifest import Graph, Task
+from service.bundle.files import Bundle
 from service.bundle.network import NETWORK
 from service.output import write
 from service.runtime.session import OnnxSession, Session, session_opener
 from service.tasks.image_classification.explanation import EXPLAIN
+from training.common.conversion import Conversion
 from training.common.data_files import MNIST
 from training.common.downloads import has_copy
 from training.common.errors import ConfigError, ExportError
 from training.common.export import PARITY_TOLERANCE, with_shapes
-from training.common.samples import SampleAnswers
 from training.lenet.data.dataset import Split, load_mnist
 from training.lenet.export.bundle import GRAPH_FILE
 from training.lenet.export.evaluation_file import evaluation_file, measured_on
@@ -43,76 +38,13 @@ _NOTE = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Conversion:
-    """What a bundle gets."""
-
-    graphs: dict[str, Graph]
-    files: dict[str, bytes]
-    """The graphs and the files about them, by name."""
-
-
-def add_convert_command(commands: Any) -> None:
-    """Add the command `convert` to the family's commands."""
-    parser = commands.add_parser(
-        "convert", help="write the next version of a bundle with all that this release writes, without a run"
-    )
-    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the version of a model, as models/digits/2")
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR",
-        help="the model repository that gets the next version (default: the one that holds BUNDLE)",
-    )  # fmt: skip
-    parser.set_defaults(command_function=_run)
-
-
-def _run(options: argparse.Namespace) -> int:
-    path = options.bundle.resolve()
-    numbers = versions(path) if path.is_dir() else []
-    if numbers and not (path / MANIFEST).exists():
-        raise ConfigError(f"{path}: is a model; name one of its versions: {', '.join(map(str, numbers))}")
-    try:
-        bundle = read_bundle(path)
-    except BundleError as error:
-        raise ConfigError(str(error)) from error
-    converted = write_converted(bundle, convert(bundle), options.out or path.parents[1])
-    write(f"wrote {converted.path}")
-    return 0
-
-
-def write_converted(bundle: Bundle, conversion: Conversion, repository: Path) -> Bundle:
-    """Write the converted bundle as the next version of its model.
-
-    Raises:
-        ExportError: it answers the samples otherwise; nothing is written.
-    """
-    manifest = bundle.manifest.model_copy(update={"graphs": conversion.graphs})
-    replaced = {SAMPLES, MODEL_CARD, *(graph.file for graph in bundle.manifest.graphs.values())}
-    kept: dict[str, bytes | Path] = {name: bundle.file(name) for name in manifest.files if name not in replaced}
-    card = (
-        f"{bundle.model_card().rstrip()}\n\n## Conversion\n\nConverted from version {bundle.manifest.version} of "
-        f"{bundle.manifest.name}, whose weights it has: {_NOTE}\n"
-    )
-    samples = bundle.samples()
-    with draft_bundle(repository, manifest, kept | conversion.files) as draft:
-        answers = SampleAnswers(draft.bundle)
-        for number, sample in enumerate(samples):
-            results = answers.answer(sample.request, sample.route)
-            if wrong := next(differences(sample.results, results, manifest.comparison, f"samples[{number}]"), None):
-                raise ExportError(
-                    f"{bundle.path}: the converted bundle answers otherwise: {wrong}; nothing was written"
-                )
-        return draft.publish(samples, card)
-
-
-def convert(bundle: Bundle) -> Conversion:
-    """The bundle's graph as it is, with what this release writes beside it.
+def converted(bundle: Bundle, folder: Path) -> Conversion:
+    """The bundle's graph as it is, with what this release writes beside it; see `Family.convert`.
 
     Raises:
         ConfigError: the bundle was not exported by this family, or has all of it.
         ExportError: PyTorch answers otherwise with its weights, or its figures are not those of the manifest.
     """
-    if bundle.manifest.task is not Task.IMAGE_CLASSIFICATION:
-        raise _foreign(bundle, f"it is of the task {bundle.manifest.task.value}")
     graph = bundle.manifest.graphs.get(_MODEL)
     if graph is None:
         raise _foreign(bundle, f"it has no graph {_MODEL!r}")
@@ -126,16 +58,15 @@ def convert(bundle: Bundle) -> Conversion:
     pixels = _sample_pixels(bundle)
     _check_network(bundle, served, plain, pixels)
     explain, content = explain_graph(served)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / EXPLAIN_FILE
-        path.write_bytes(content)
-        check_explain_graph(served, OnnxSession(path, explain, providers=("cpu",)), pixels)
+    path = folder / EXPLAIN_FILE
+    path.write_bytes(content)
+    check_explain_graph(served, OnnxSession(path, explain, providers=("cpu",)), pixels)
     files = {GRAPH_FILE: bytes(with_shapes(model).SerializeToString()), EXPLAIN_FILE: content}
     files |= layer_files(served, settings["activation"], settings["pooling"])
     if EVALUATION not in bundle.manifest.files:
         files |= _evaluate(bundle, plain)
     graphs = {_MODEL: graph.model_copy(update={"file": GRAPH_FILE}), EXPLAIN: explain}
-    return Conversion(graphs=graphs, files=files)
+    return Conversion(graphs=graphs, files=files, note=_NOTE)
 
 
 def _network(bundle: Bundle, model: onnx.ModelProto, settings: dict[str, Any]) -> ServedLeNet:

@@ -65,6 +65,7 @@ def test_the_next_version_explains_its_answers(
     nodes = read_nodes(converted.file("model.onnx"))
     assert {name for node in nodes.nodes for name in node.outputs} <= nodes.shapes.keys()
     assert read_evaluation(converted).confusion == ()
+    assert "Converted from version 1 of digits, whose weights it has: the graph `explain`" in converted.model_card()
 
 
 def test_confusion_matrices_where_the_images_are_at_hand(data_dir: Path, tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_what_is_no_version_of_a_model(tmp_path: Path, capsys: pytest.CaptureFix
     write_tagger(tmp_path)
     write_classifier(tmp_path)
     for path, message in (
-        ("tagger/1", "was not exported by lectern-train lenet (it is of the task token-classification)"),
+        ("tagger/1", "is of the task token-classification; lectern-train lenet converts bundles of the task image-c"),
         ("digits", "is a model; name one of its versions: 1"),
         ("nothing", "manifest.json: is missing"),
     ):

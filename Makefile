@@ -134,6 +134,7 @@ bench: $(SERVE_STAMP) ## Measure the server against a bare inline floor (needs w
 
 .PHONY: gpu-check gpu-check-here
 gpu-check: ## Measure every model on a GPU beside the CPU, and train every family there, as Markdown (PROVIDERS=openvino: no GPU)
+	$(if $(filter-out cuda tensorrt,$(PROVIDERS)),$(if $(filter-out openvino,$(PROVIDERS)),$(error PROVIDERS=$(PROVIDERS): write cuda, tensorrt or both, or openvino alone)))
 	@$(MAKE) --no-print-directory EXTRA=$(CHECK_EXTRA) VENV=.venv-$(CHECK_EXTRA) TORCH_INDEX=$(GPU_TORCH_INDEX) gpu-check-here
 
 gpu-check-here: $(if $(filter openvino,$(PROVIDERS)),$(SERVE_STAMP),$(FULL_STAMP))

@@ -17,11 +17,14 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from service.runtime.provider_options import SHORT_NAMES
 
 _FAMILIES = ("lenet", "bilstm_crf", "seq2seq", "word2vec")
 _LIMIT_SECONDS = 1800.0
@@ -95,19 +98,24 @@ class Check:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print the tables; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--providers", nargs="+", default=["cuda", "tensorrt"], help="beside cpu (cuda tensorrt)")
+    providers = [name for name in SHORT_NAMES if name != "cpu"]
+    parser.add_argument(
+        "--providers", nargs="+", choices=providers, default=["cuda", "tensorrt"], help="beside cpu (cuda tensorrt)"
+    )
     parser.add_argument("--models", type=Path, default=Path("models"), help="the model repository (models)")
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64, 512])
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each model, provider and batch (2)")
+    parser.add_argument("--batches", type=_positive(int), nargs="+", default=[1, 8, 64, 512])
+    parser.add_argument("--seconds", type=_positive(float), default=2.0, help="of each model, provider and batch (2)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all available (0)")
     parser.add_argument("--options", default="", help="as LECTERN_PROVIDER_OPTIONS: openvino.precision=FP32")
     clocks = "times on the clock, or of this process's CPU where both run on a busy CPU (wall)"
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help=clocks)
     parser.add_argument("--training", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--train-device", default="cuda", help="cuda, or cpu to try the script (cuda)")
-    parser.add_argument("--train-seconds", type=float, default=60.0, help="of each family and device (60)")
+    parser.add_argument("--train-seconds", type=_positive(float), default=60.0, help="of each family and device (60)")
     parser.add_argument("--train-python", default=sys.executable, help="a Python with PyTorch (this one)")
     options = parser.parse_args(argv)
+    if not (bundles := _bundles(options.models)):
+        parser.error(f"--models {options.models}: holds no bundle; name a model repository")
     check = Check(
         options.providers,
         options.batches,
@@ -122,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     batches = " | ".join(f"batch {size}: ms, rows/s, beside CPU" for size in options.batches)
     print(f"| model | provider | samples | nodes | {batches} | loading | memory | GPU memory |")
     print("|---" * (7 + len(options.batches)) + "|")
-    for bundle in _bundles(options.models):
+    for bundle in bundles:
         for row in check.model(bundle):
             print(row, flush=True)
     if options.training:
@@ -132,6 +140,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(check.training(family, options.train_device), flush=True)
     print("".join(f"\n* {fault}" for fault in check.faults) or "\nNo model answered differently or fell back.")
     return 1 if check.faults else 0
+
+
+def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
+    """Reads a number above 0."""
+
+    def read(text: str) -> float:
+        with suppress(ValueError):
+            if 0 < (number := kind(text)) < float("inf"):
+                return number
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+
+    return read
 
 
 def _bundles(models: Path) -> list[Path]:
@@ -162,9 +182,9 @@ def _model_row(
     problem: str,
     clock: str,
 ) -> str:
-    if "error" in figures:
+    if "error" in figures or figures["fell_back"]:  # The times of a fallback are those of another provider.
         return f"| {name} | {_shown(provider)} | {problem} |" + " |" * (len(batches) + 4)
-    right = figures["samples"] - len(figures["differences"])
+    right = figures["samples"] - len({text.partition(".")[0] for text in figures["differences"]})
     nodes = ", ".join(f"{provider.removesuffix('ExecutionProvider')} {n}" for provider, n in figures["nodes"].items())
     cells = []
     for size in batches:

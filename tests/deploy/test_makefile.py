@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks import gpu_check
+
 ROOT = Path(__file__).parents[2]
 TARGETS = (
     "serve",
@@ -280,6 +282,56 @@ def test_gpu_check_takes_pytorch_for_cuda_and_without_a_gpu_no_pytorch(checkout:
     assert (
         ".venv-openvino/bin/python -m tests.benchmarks.gpu_check --providers openvino --no-training --batches 1" in plan
     )
+
+
+@pytest.mark.parametrize("providers", ["vulkan", "cuda vulkan", "openvino cuda"])
+def test_gpu_check_refuses_other_providers_before_it_installs_anything(checkout: Path, providers: str) -> None:
+    result = subprocess.run(
+        ["make", "-n", "gpu-check", f"PROVIDERS={providers}"],
+        cwd=checkout,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert f"PROVIDERS={providers}: write cuda, tensorrt or both, or openvino alone" in result.stderr
+    assert "install" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--providers", "vulkan"], "argument --providers: invalid choice: 'vulkan'"),
+        (["--batches", "0"], "argument --batches: '0' is no number above 0"),
+        (["--seconds", "nan"], "argument --seconds: 'nan' is no number above 0"),
+        (["--models", "nowhere"], "--models nowhere: holds no bundle; name a model repository"),
+    ],
+)
+def test_gpu_check_refuses_what_it_could_not_measure(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as exit_code:
+        gpu_check.main(arguments)
+    assert exit_code.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_gpu_check_shows_no_times_of_a_fallback_and_counts_samples_not_fields() -> None:
+    figures = {
+        "samples": 3,
+        "differences": ["samples[0].results[0].score: a", "samples[0].results[1].score: b"],
+        "fell_back": False,
+        "nodes": {"CPUExecutionProvider": 2},
+        "batches": {"1": {"wall": 0.001}},
+        "loading": 0.1,
+        "memory": None,
+        "device_memory": None,
+    }
+    row = gpu_check._model_row("m/1", "openvino", figures, {}, [1], "", "wall")
+    assert row.startswith("| m/1 | OpenVINO | 2 of 3 | CPU 2 | 1, 1,000 |")
+    row = gpu_check._model_row("m/1", "cuda", figures | {"fell_back": True}, {}, [1], "fell back to CPU", "wall")
+    assert row == "| m/1 | CUDA | fell back to CPU |" + " |" * 5
 
 
 def test_the_image_for_gpus_is_built_only_if_asked_for(checkout: Path) -> None:

@@ -34,7 +34,7 @@ export function App({ server }) {
   /** @type {Model[]} */
   const models = listing.answer?.data.data ?? [];
   const modelsOf = (/** @type {PanelEntry} */ entry) => models.filter((model) => !entry.task || model.task === entry.task);
-  const entries = PANELS.filter((entry) => !listing.answer || !entry.task || modelsOf(entry).length);
+  const entries = PANELS.filter((entry) => !listing.answer || modelsOf(entry).length);
   const entry = PANELS.find(({ id }) => id === address.panel) ?? (address.panel ? undefined : entries[0]);
   const served = entry ? modelsOf(entry) : [];
   const model = entry ? chosen(entry, served, address.query) : null;
@@ -107,12 +107,12 @@ function PanelSlot({ entry, props }) {
 
 /** @param {{ entry: PanelEntry | undefined, name: string, entries: PanelEntry[] }} props */
 function NothingServed({ entry, name, entries }) {
+  const isUnknown = !entry && name !== '';
   return html`
     <div class="card stack">
-      <h2>${entry ? entry.task ? `No model of this server does ${entry.task}` : 'No model serves' : name ? `There is no panel named ${name}` : 'No model of this server has a panel'}</h2>
-      <p>${entry ? 'Put one into the model repository, or train one with lectern-train, and load it; then open this panel again.'
-    : 'Its models can be called all the same: '}
-        ${!entry && html`<a href="docs">docs</a> lists every operation.`}</p>
+      <h2>${entry?.task ? `No model of this server does ${entry.task}` : isUnknown ? `There is no panel named ${name}` : 'This server has no models'}</h2>
+      <p>${isUnknown ? html`<a href="docs">docs</a> lists every operation of the server.`
+    : 'Put one into the model repository, or train one with lectern-train, and load it; then open this panel again.'}</p>
       ${entries.length > 0 && html`<p>There is: ${entries.map(({ id, label }, index) => html`${index ? ', ' : ''}<a href=${addressOf(id)}>${label}</a>`)}.</p>`}
     </div>`;
 }

@@ -48,6 +48,22 @@ def test_a_model_is_chosen_and_the_back_button_returns(page: Page) -> None:
     expect(page.locator(".model-card .name")).to_have_text("digits")
 
 
+def test_what_auto_measured_is_shown(page: Page) -> None:
+    listing = page.request.get("/v1/models").json()
+    listing["data"][0]["provider_choice"] = {
+        "provider": "OpenVINOExecutionProvider",
+        "chosen_by": "latency",
+        "figures": {"OpenVINOExecutionProvider": {"one_row_seconds": 0.0015, "rows": 64, "rows_seconds": 0.02}},
+        "unusable": {"CUDAExecutionProvider": "no device"},
+    }
+    page.route("**/v1/models", lambda route: route.fulfill(json=listing))
+    page.goto("/#/models")
+    expect(page.locator(".model-card")).to_contain_text(
+        "auto took OpenVINO for its latency: OpenVINO 1.50 ms for one row, 20.0 ms for 64; "
+        "CUDA cannot be used: no device"
+    )
+
+
 def test_the_graph_is_drawn_and_is_a_table(page: Page) -> None:
     page.goto("/#/models?model=digits")
     for name, nodes in (("model", 23), ("explain", 14)):

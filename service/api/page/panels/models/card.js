@@ -24,6 +24,7 @@ export function Card({ model, version, words }) {
         ${model.warm_up_ms !== undefined && html`<dt>Time</dt><dd>${three(model.warm_up_ms)} ms for an ordinary input when it was loaded</dd>`}
         ${model.memory && html`<dt>Memory</dt><dd>${megabytes(model.memory.process_bytes)}${
           model.memory.device_bytes ? `, on the device ${megabytes(model.memory.device_bytes)}` : ''} to open it</dd>`}
+        ${model.provider_choice && html`<dt>Choice</dt><dd>${choiceOf(model.provider_choice)}</dd>`}
         ${words && html`<dt>Now</dt><dd>${words}</dd>`}
       </dl>
       <${Providers} model=${model} />
@@ -62,6 +63,15 @@ function Providers({ model }) {
 /** @param {Metric} metric */
 export function amount({ value, unit }) {
   return `${Number.isInteger(value) ? value.toLocaleString('en') : three(value)}${unit ? ` ${unit}` : ''}`;
+}
+
+/** What `auto` measured. @param {{ provider: string, chosen_by: string, unusable: Record<string, string>,
+ *     figures: Record<string, { one_row_seconds: number, rows: number, rows_seconds: number }> }} choice */
+function choiceOf({ provider, chosen_by: by, figures, unusable }) {
+  const measured = Object.entries(figures).map(([name, { one_row_seconds: one, rows, rows_seconds: all }]) =>
+    `${providerName(name)} ${three(one * 1000)} ms for one row, ${three(all * 1000)} ms for ${rows}`);
+  const others = Object.entries(unusable).map(([name, reason]) => `${providerName(name)} cannot be used: ${reason}`);
+  return `auto took ${providerName(provider)} for its ${by}: ${[...measured, ...others].join('; ')}`;
 }
 
 /** @param {string} provider as onnxruntime names it */

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import re
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,21 +9,19 @@ from typing import Any, Protocol, cast
 
 from numpy.typing import NDArray
 
-from service.bundle.files import Bundle, BundleError, first_line
+from service.bundle.files import Bundle, BundleError
 from service.bundle.manifest import Graph, ProviderKind, TensorSpec
-from service.errors import ConfigurationError
 from service.runtime import run_deadline
 from service.runtime.batch_profiles import with_batch_profiles
 from service.runtime.device_arrays import Device, DeviceArray, DeviceOperations, bind
 from service.runtime.devices import device_id
 from service.runtime.engine_cache import check_caches
+from service.runtime.inference_session import open_inference_session
 from service.runtime.optimization import session_options
 from service.runtime.placement import check_fixed_shapes, check_placement, report_of
-from service.runtime.provider_options import CPU, CUDA, TENSORRT, ProviderOptions, short_name
+from service.runtime.provider_options import CPU, CUDA, TENSORRT, ProviderOptions
 from service.runtime.providers import ProviderReport, resolve, runtime_version, session_providers
 from service.runtime.variants import conversion_command, kind_of
-
-log = logging.getLogger(__name__)
 
 Tensors = dict[str, NDArray[Any]]
 """Arrays by tensor name; the first axis of each is the batch."""
@@ -48,7 +44,6 @@ _DATATYPES = {
     "tensor(double)": "FP64",
     "tensor(string)": "BYTES",
 }
-
 
 _HOST = Device("cpu", 0)
 
@@ -127,7 +122,7 @@ class OnnxSession:
         check_caches(own, runtime_version())
         check_fixed_shapes(path, graph, own)
         complete = session_providers(resolved, with_batch_profiles(own, graph, max_batch_size), threads)
-        self._session = _open(path, settings, resolved, own, complete, strict=strict)
+        self._session = open_inference_session(path, settings, resolved, own, complete, strict=strict)
         self.report = report_of(self._session, resolved, own)
         check_placement(path, graph, self.report, own, strict=strict, conversion=conversion)
         _check(path, "input", graph.inputs, self._session.get_inputs())
@@ -225,51 +220,6 @@ def session_opener(
     return open_session
 
 
-def _open(
-    path: Path,
-    settings: Any,
-    resolved: Sequence[str],
-    options: ProviderOptions,
-    providers: Sequence[Any],
-    *,
-    strict: bool,
-) -> Any:
-    """Open a session with the providers that were asked for; where the first cannot be started, with those after it."""
-    import onnxruntime
-
-    def open_with(providers: Sequence[Any]) -> Any:
-        # Its own fallback would write to standard output and hide the reason.
-        return onnxruntime.InferenceSession(
-            str(path), sess_options=settings, providers=providers, enable_fallback=False
-        )
-
-    try:
-        return open_with(providers)
-    except Exception as error:  # onnxruntime raises a class of its own per failure, all bare Exceptions.
-        if providers != [CPU] and (fallback := _open_with_others(open_with, providers)) is not None:
-            text = f"{path}: {short_name(resolved[0])} cannot be started ({_without_source(first_line(error))})"
-            if options or strict:
-                raise ConfigurationError(f"{text}; {_what_was_set(options)}, or set LECTERN_PROVIDERS=cpu") from error
-            log.warning(text)
-            return fallback
-        raise BundleError(f"{path}: onnxruntime cannot load it ({first_line(error)})") from error
-
-
-def _open_with_others(open_with: Callable[[Sequence[Any]], Any], providers: Sequence[Any]) -> Any:
-    """A session with the first provider after the one that fails which does not; None if the graph opens on none."""
-    for first in range(1, len(providers)):
-        try:
-            return open_with(providers[first:])
-        except Exception:
-            continue
-    return None
-
-
-def _without_source(text: str) -> str:
-    """An error of onnxruntime without the place in its source code, which it may begin with."""
-    return re.sub(r"^\S+\.(?:cc|cpp|h):\d+ .*\) (?=[A-Z])", "", text)
-
-
 def _open_model(content: bytes, *, report: ProviderReport) -> Any:
     """A session of a tiny model in memory, on the device of another session."""
     import onnxruntime
@@ -284,12 +234,6 @@ def _open_model(content: bytes, *, report: ProviderReport) -> Any:
 def _device_of(report: ProviderReport) -> Device | None:
     """The device of the preferred provider, where its memory is not the process's and onnxruntime can bind it."""
     return Device("cuda", device_id(report.options)) if report.actual[0] in (CUDA, TENSORRT) else None
-
-
-def _what_was_set(options: ProviderOptions) -> str:
-    """Advice to look at the options, which it names."""
-    pairs = [f"{short_name(name)}.{option}={value}" for name, own in options.items() for option, value in own.items()]
-    return f"check the options {', '.join(pairs)} and the device" if pairs else "check the device and its driver"
 
 
 def _check(path: Path, kind: str, specs: Sequence[TensorSpec], nodes: Sequence[Any]) -> None:

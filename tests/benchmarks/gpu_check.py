@@ -47,7 +47,6 @@ class Check:
 
     def model(self, bundle: Path) -> Iterator[str]:
         """The rows of a model, a line for each provider, the CPU's first."""
-        reference: dict[str, Any] = {}
         for provider in ("cpu", *self.providers):
             figures = self._figures(
                 sys.executable, "model_speed", bundle, provider, "--batches", *self.batches,
@@ -56,9 +55,7 @@ class Check:
             name = f"{bundle.parent.name}/{bundle.name}"
             if problem := _problem(figures):
                 self.faults.append(f"{name} on {_shown(provider)}: {problem}")
-            if provider == "cpu":
-                reference = figures.get("batches", {})
-            yield _model_row(name, provider, figures, reference, self.batches, problem, self.clock)
+            yield _model_row(name, provider, figures, self.batches, problem, self.clock)
 
     def _options_of(self, provider: str) -> str:
         """Those options that are the provider's: one that is not installed would refuse its own."""
@@ -177,7 +174,6 @@ def _model_row(
     name: str,
     provider: str,
     figures: dict[str, Any],
-    reference: dict[str, Any],
     batches: Sequence[int],
     problem: str,
     clock: str,
@@ -188,10 +184,8 @@ def _model_row(
     nodes = ", ".join(f"{provider.removesuffix('ExecutionProvider')} {n}" for provider, n in figures["nodes"].items())
     cells = []
     for size in batches:
-        seconds = figures["batches"][str(size)][clock]
-        ratio = ""
-        if provider != "cpu" and str(size) in reference:
-            ratio = f", {reference[str(size)][clock] / seconds:.2f} x"
+        times = figures["batches"][str(size)]
+        seconds, ratio = times[clock], f", {times[f'{clock}_ratio']:.2f} x" if f"{clock}_ratio" in times else ""
         cells.append(f"{1000 * seconds:.3g}, {size / seconds:,.0f}{ratio}")
     device = figures["device_memory"]
     cells += [f"{figures['loading']:.1f} s", _mebibytes(figures["memory"]), _mebibytes(device)]

@@ -1,9 +1,10 @@
-"""One model on one execution provider: its samples, nodes, time at several batches, and memory; prints JSON.
+"""One model on one execution provider, beside the CPU: its samples, nodes, times and memory, as JSON.
 
     python -m tests.benchmarks.model_speed models/digits/2 cuda --batches 1 8 64 512
 
 `gpu_check.py` runs it in a process of its own for each model and provider, so that memory is that of one model and a
-crash loses one row.
+crash loses one row. After the memory was read, another provider and the CPU's run in turn: the ratios of such pairs
+hold on a busy machine too.
 """
 
 from __future__ import annotations
@@ -71,6 +72,13 @@ def measure(
         for name, count in (report.node_counts or {}).items():
             nodes[name] = nodes.get(name, 0) + count
     rows = sample_rows(predictor)
+    batches_of = {size: repeated(rows, size) for size in batches}
+    for tensors in batches_of.values():
+        predictor.infer(tensors)  # Some providers compile for each new shape.
+    memory, device_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, _device_memory()
+    beside: Predictor[Any] | None = None
+    if provider != "cpu":
+        beside = load_predictor(bundle, session_opener(("cpu",), threads, False), Limits())
     return {
         "provider": sorted({report.actual[0] for report in reports.values()}),
         "fell_back": any(report.fell_back for report in reports.values()),
@@ -78,9 +86,9 @@ def measure(
         "samples": len(list(bundle.samples())),
         "differences": [str(difference) for difference in predictor.replay()],
         "loading": loading,
-        "batches": {str(size): _times(predictor, repeated(rows, size), seconds) for size in batches},
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "device_memory": _device_memory(),
+        "batches": {str(size): _times(predictor, beside, tensors, seconds) for size, tensors in batches_of.items()},
+        "memory": memory,
+        "device_memory": device_memory,
     }
 
 
@@ -105,17 +113,30 @@ def repeated(rows: Tensors, size: int) -> Tensors:
     return {name: np.concatenate([array] * times)[:size] for name, array in rows.items()}
 
 
-def _times(predictor: Predictor[Any], tensors: Tensors, seconds: float) -> dict[str, float]:
-    """Median wall and CPU time of a run, after one that may compile."""
+def _times(
+    predictor: Predictor[Any], beside: Predictor[Any] | None, tensors: Tensors, seconds: float
+) -> dict[str, float]:
+    """Median wall and CPU time of a run in seconds, and how many times as fast it is as `beside`: medians of pairs."""
+    pair = [one for one in (predictor, beside) if one is not None]
+    for one in pair:
+        one.infer(tensors)
+    times: list[list[tuple[float, float]]] = []
+    end = time.perf_counter() + seconds * len(pair)
+    while not times or (len(times) < _MOST_RUNS and time.perf_counter() < end):
+        times.append([_time(one, tensors) for one in pair])
+    figures: dict[str, float] = {"runs": len(times)}
+    for index, clock in enumerate(("wall", "cpu")):
+        figures[clock] = statistics.median(run[0][index] for run in times)
+        if beside is not None:
+            figures[f"{clock}_ratio"] = statistics.median(run[1][index] / run[0][index] for run in times)
+    return figures
+
+
+def _time(predictor: Predictor[Any], tensors: Tensors) -> tuple[float, float]:
+    """Wall and CPU time of one run, in seconds."""
+    wall, cpu = time.perf_counter(), time.process_time()
     predictor.infer(tensors)
-    walls: list[float] = []
-    cpus: list[float] = []
-    while not walls or (len(walls) < _MOST_RUNS and sum(walls) < seconds):
-        wall, cpu = time.perf_counter(), time.process_time()
-        predictor.infer(tensors)
-        walls.append(time.perf_counter() - wall)
-        cpus.append(time.process_time() - cpu)
-    return {"wall": statistics.median(walls), "cpu": statistics.median(cpus), "runs": len(walls)}
+    return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def _device_memory() -> int | None:

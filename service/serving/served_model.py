@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-from service.errors import DeadlineExceeded, LimitExceeded
+from service.errors import LimitExceeded
 from service.observability import Metrics, Timings, client
-from service.runtime.run_deadline import stop_at
 from service.runtime.session import Tensors
 from service.runtime.stepper import OnToken
 from service.serving.admission import Admission
@@ -19,6 +16,7 @@ from service.serving.lane import make_lane
 from service.serving.provider_choice_figures import ProviderChoice
 from service.serving.recorder import Recorder
 from service.serving.request_record import RequestRecord, RequestRecords
+from service.serving.request_threads import RequestThreads
 from service.serving.states import UNKNOWN_MEMORY, ModelMemory
 from service.serving.ticket import Ticket
 from service.serving.warm_up import seconds_per_unit
@@ -76,7 +74,7 @@ class ServedModel:
         self.provider = ",".join(dict.fromkeys(report.actual[0] for report in predictor.reports.values()))
         """The execution provider that runs the model; several where its graphs differ."""
         # A pool of its own: the large requests of one model do not keep those of others waiting.
-        self._pool = ThreadPoolExecutor(cpus, thread_name_prefix=f"preprocess-{self.name}")
+        self._threads = RequestThreads(cpus, f"preprocess-{self.name}")
         self._recorder = Recorder(metrics, self.name, self.version)
         on_depth = metrics.queue_depth.labels(self.name, self.version).set
         self._lane = make_lane(
@@ -259,7 +257,7 @@ class ServedModel:
         await self.records.idle.wait()
         self._recorder.write_metrics()
         self._lane.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     async def _answer(
         self,
@@ -282,7 +280,7 @@ class ServedModel:
         predictor = self.predictor
         in_thread = predictor.scheduling.is_slow(request)
         if in_thread:
-            tensors = await self._in_thread(partial(predictor.preprocess_with_checks, request), ticket)
+            tensors = await self._threads.run(partial(predictor.preprocess_with_checks, request), ticket)
         else:
             tensors = predictor.preprocess(request)
         timings.lap("preprocess")
@@ -290,7 +288,7 @@ class ServedModel:
             ticket.refine(ticket.work.overhead + float(predictor.scheduling.row_work(tensors).sum()))
         outputs = await self._run(tensors, timings, ticket, on_token)
         if in_thread:
-            answer = await self._in_thread(partial(finish, outputs), ticket)
+            answer = await self._threads.run(partial(finish, outputs), ticket)
         else:
             answer = finish(outputs, None)
         timings.lap("postprocess")
@@ -303,23 +301,6 @@ class ServedModel:
         timings.add("queue", answer.queue)
         timings.add("infer", answer.infer)
         return answer.outputs
-
-    async def _in_thread(self, work: Callable[[Check], T], ticket: Ticket) -> T:
-        """Call `work` in a thread; the check that it gets raises once nobody waits for its result."""
-        is_abandoned = False
-
-        def check() -> None:
-            if is_abandoned:
-                raise DeadlineExceeded("nobody waits for the answer any longer")
-
-        def run() -> T:
-            with stop_at(ticket.deadline):  # Some preprocessing and postprocessing runs graphs too.
-                return work(check)
-
-        try:
-            return await ticket.wait(asyncio.get_running_loop().run_in_executor(self._pool, run))
-        finally:
-            is_abandoned = True
 
 
 def _serialize_large(fields: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.errors import DeadlineExceeded, InvalidRequest, ModelFailure, NotReady, Saturated
+from service.errors import DeadlineExceeded, InvalidRequest, NotReady, OutOfMemory, Saturated
 from service.observability import Timings
 from service.runtime.session import OnnxSession, Tensors
 from service.serving.inline import INLINE_THRESHOLD_SECONDS, runs_inline
@@ -187,7 +187,7 @@ def test_a_piece_that_fails_fails_its_request_alone(served_with: Serve, monkeypa
         bad = asyncio.create_task(_labels(served, 1, 2, 9, 4, 5))
         good = asyncio.create_task(_labels(served, 3, 4, 5))
         assert await good == ["3", "4", "5"]
-        with pytest.raises(ModelFailure):
+        with pytest.raises(OutOfMemory):
             await bad
         assert _samples(served, "lectern_requests_total") == {"success": 1, "failed": 1}
 

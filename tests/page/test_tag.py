@@ -34,7 +34,7 @@ def test_words_that_are_several_are_shown_once(page: Page) -> None:
 
 def test_two_models_stand_side_by_side(page: Page) -> None:
     page.goto("/#/tag?text=Ada+lived+in+London.")
-    page.get_by_label("Beside it").select_option("pos-en")
+    page.get_by_label("Compare with").select_option("pos-en")
     expect(page.get_by_role("group", name="Tagged by ner-en")).to_contain_text("LOC")
     expect(page.get_by_role("group", name="Tagged by pos-en")).to_contain_text("PROPN")
     expect(page).to_have_url(re.compile("beside=pos-en"))

@@ -29,6 +29,13 @@ def test_a_word_shows_what_it_attended_to_both_ways(page: Page) -> None:
     expect(page.get_by_role("region", name="Attention of the translation").locator("tbody tr")).to_have_count(5)
 
 
+def test_words_that_a_sentence_has_twice_are_told_apart(page: Page) -> None:
+    page.goto("/#/translate?text=I+went+to+the+bank+and+sat+on+the+bank+of+the+river.")
+    source = page.get_by_role("group", name="Source, sentence 1")
+    source.get_by_role("button", name="bank").last.focus()
+    expect(page.locator(".attention")).to_contain_text("“bank” (word 10) was attended to by")
+
+
 def test_the_languages_are_swapped_with_the_translation_as_the_text(page: Page) -> None:
     page.goto("/#/translate?text=Good+morning!")
     expect(page.get_by_label("Translation", exact=True)).to_have_text("Guten Morgen!")

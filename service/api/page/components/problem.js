@@ -19,15 +19,18 @@ export function Problem({ state, id }) {
   if (!error) return null;
   return html`
     <div class="problem" id=${id} role="alert">
-      ${MEANING[error.kind]}${error.kind === 'gone' ? '' : sentence(error.message)}
+      ${MEANING[error.kind]}${error.kind === 'gone' ? '' : sentence(error.message.replace(WHERE, ''))}
       ${error.kind === 'fault' && error.requestId && ` The log names it by ${error.requestId}.`}
-      ${(error.passes || error.kind === 'fault') && html`
+      ${(error.passes || error.kind === 'fault' || error.kind === 'key') && html`
         <div class="buttons">
           ${retryIn !== null && html`<span aria-live="off">Asking again in ${retryIn} s.</span>`}
-          <button type="button" class="button" onClick=${retry}>Ask now</button>
+          <button type="button" class="button" onClick=${retry}>${error.kind === 'key' ? 'Enter a key' : 'Ask now'}</button>
         </div>`}
     </div>`;
 }
 
+/** What a message about one item of a list begins with, as `positive[1]: 'zebr'`: the page has no such list. */
+const WHERE = /^[a-z_]+\[\d+\]: (?=')/;
+
 /** @param {string} text */
-const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.') : '');
+export const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.') : '');

@@ -46,7 +46,7 @@ export function Panel({ server, model, models, query, setQuery }) {
             <button key=${each} type="button" class="button" onClick=${() => { setChosen(null); setQuery({ text: example }, { push: true }); }}>${short(example)}</button>`)}
         </div>
         ${models.length > 1 && html`
-          <label class="buttons"><span class="caption">Beside it</span>
+          <label class="buttons"><span class="caption">Compare with</span>
             <select class="select" onChange=${(/** @type {any} */ event) => setQuery({ beside: event.target.value || null })}>
               <option value="" selected=${!other}>nothing</option>
               ${models.filter(({ id }) => id !== model.id).map(({ id }) => html`<option key=${id} value=${id} selected=${id === other?.id}>${id}</option>`)}

@@ -36,6 +36,7 @@ export function Why({ tokens, index, explain, labels, onChoose }) {
           <h3>“${token.text}”: the probability of every tag</h3>
           <${Bars} label="Probability of every tag" best=${withCrf}
             bars=${bars.slice(0, SHOWN).map((bar) => ({ ...bar, color: colorOf(bar.name, labels) ?? '--edge' }))} />
+          ${explain.tags.some((tag) => tag.startsWith('B-')) && html`<p class="caption">${legend(explain.tags)}</p>`}
           ${bars.length > SHOWN && html`<p class="caption">The other ${bars.length - SHOWN} have
             ${' '}${percent(bars.slice(SHOWN).reduce((sum, { value }) => sum + value, 0))} together.</p>`}
         </section>
@@ -51,6 +52,15 @@ export function Why({ tokens, index, explain, labels, onChoose }) {
     : html`Without the CRF it would be <b>${alone}</b>: the tags around it made it <b>${withCrf}</b>.`}</p>`}
       ${explain.without_crf && html`<${SideBySide} tokens=${tokens} explain=${explain} index=${index} onChoose=${onChoose} />`}
     </div>`;
+}
+
+/** @type {Record<string, string>} */
+const KINDS_OF_NAMES = { PER: 'a person', LOC: 'a place', ORG: 'an organization', MISC: 'another name' };
+
+/** What the tags of names mean. @param {string[]} tags of the scheme BIO */
+function legend(tags) {
+  const kinds = Object.entries(KINDS_OF_NAMES).filter(([kind]) => tags.includes(`B-${kind}`)).map(([kind, meaning]) => `${kind} is ${meaning}`);
+  return ['B- begins a name, I- is inside of it, O is outside of all names.', kinds.length && `${kinds.join(', ')}.`].filter(Boolean).join(' ');
 }
 
 /** The row of the transition scores from the token's tag. @param {{ explain: Explanation, index: number, labels: string[] }} props */

@@ -33,6 +33,8 @@ export function Attention({ sentence, number, source, target }) {
       ${line('to', to, target, sentence.target_tokens)}
       <p class="caption" role="status">${at ? sentenceOf(at, from, to, weights) : `Point at a word, above or below: the words that it is made from light up. A thin line parts subwords.${
     sentence.source_tokens.includes('<unk>') ? ' ▢ is what the network does not see, such as a name or a number: it is copied.' : ''}`}</p>
+      <p class="caption">As a table: each line is a subword of the translation, light where it attended to the source above. ■ is the
+        end of the sentence.</p>
       <${Heatmap} rows=${sentence.target_tokens.map(readable)} columns=${sentence.source_tokens.map(readable)} values=${sentence.alignment}
         label="Attention of the translation's subwords (rows) to those of the source (columns), sentence ${number}" format=${percent} />
     </section>`;
@@ -41,11 +43,18 @@ export function Attention({ sentence, number, source, target }) {
 /** @param {{ side: 'from' | 'to', index: number }} at @param {import('./pieces.js').Word[]} from
  * @param {import('./pieces.js').Word[]} to @param {number[][]} weights */
 function sentenceOf(at, from, to, weights) {
-  const others = at.side === 'to' ? weights[at.index].map((value, index) => ({ text: from[index].text, value }))
-    : weights.map((row, index) => ({ text: to[index].text, value: row[at.index] }));
+  const others = at.side === 'to' ? weights[at.index].map((value, index) => ({ text: quoted(from, index), value }))
+    : weights.map((row, index) => ({ text: quoted(to, index), value: row[at.index] }));
   const best = others.sort((a, b) => b.value - a.value).slice(0, 3).filter(({ value }) => value >= 0.01);
-  const word = (at.side === 'to' ? to : from)[at.index].text;
-  const list = best.map(({ text, value }) => `“${text}” (${percent(value)})`).join(', ');
-  if (!best.length) return `“${word}” attended to none of the words.`;
-  return at.side === 'to' ? `“${word}” attended to ${list}.` : `“${word}” was attended to by ${list}.`;
+  const word = quoted(at.side === 'to' ? to : from, at.index);
+  const list = best.map(({ text, value }) => `${text} (${percent(value)})`).join(', ');
+  if (!best.length) return `${word} attended to none of the words.`;
+  return at.side === 'to' ? `${word} attended to ${list}.` : `${word} was attended to by ${list}.`;
+}
+
+/** A word, with its position where the sentence has it more than once.
+ * @param {import('./pieces.js').Word[]} words @param {number} index */
+function quoted(words, index) {
+  const { text } = words[index];
+  return words.filter((other) => other.text === text).length > 1 ? `“${text}” (word ${index + 1})` : `“${text}”`;
 }

@@ -83,7 +83,6 @@ print(json.dumps(read_table(path.read_text().split("\\n")[:-1], path.name, langu
 def test_corrected_drawings_are_folders_named_by_label(page: Page, program: Path, tmp_path: Path) -> None:
     keep_label(page, "seven", "7", "1")
     keep_label(page, "seven", "7", "2")  # the same drawing: the last choice counts
-    page.goto("/#/draw?rotate=20")
     keep_label(page, "three", "3", "3")
     page.goto("/#/teach")
     expect(page.get_by_role("region", name="digits")).to_contain_text("2 answers: 2 (1), 3 (1)")

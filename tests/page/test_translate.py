@@ -66,3 +66,10 @@ def test_a_text_beyond_the_limit_is_refused_beside_its_field(browser: Browser, u
         page.get_by_label("English").fill("good " * 2_100)
         expect(page.locator("#translate-problem")).to_contain_text("10000")
         expect(page.get_by_label("English")).to_have_attribute("aria-invalid", "true")
+
+
+def test_the_call_of_the_search_is_there_as_code(page: Page) -> None:
+    page.goto("/#/translate?text=Good morning.")
+    expect(page.locator(".translation")).to_contain_text("Guten")
+    page.locator("summary", has_text="As code").click()
+    expect(page.get_by_label("Program").filter(has_text='"beam_size":4')).to_have_count(1)

@@ -124,3 +124,13 @@ def test_t_sne_keeps_groups_together(page: Page) -> None:
     middles = [sum(places[start : start + 15]) / 15 for start in (0, 15)]
     for index, place in enumerate(places):
         assert abs(place - middles[index // 15]) < abs(place - middles[1 - index // 15])
+
+
+def test_every_call_that_is_shown_is_there_as_code(page: Page) -> None:
+    page.goto("/#/words?q=breakfast, lunch, dinner, river")
+    expect(page.locator(".best").first).to_contain_text("river")
+    expect(page.locator(".map")).to_be_visible()
+    page.locator("summary", has_text="As code").click()
+    programs = page.get_by_label("Program")
+    for route in ("v1/neighbors", "v1/projection", "v1/odd-one-out", "nurse"):
+        expect(programs.filter(has_text=route)).to_have_count(1)

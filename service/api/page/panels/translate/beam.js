@@ -13,9 +13,12 @@ const COLUMN = 116;
 const ROW = 30;
 const BEAM = 4;
 
+/** The call that also answers the search. @param {Record<string, any>} body of the translation's call */
+export const beamCall = (body) => ({ path: 'v1/translate', body: { ...body, alignment: true, beam: true, beam_size: BEAM } });
+
 /** @param {{ server: import('../../server/client.js').Server, body: Record<string, any> | null }} props body: of the translation's call */
 export function Beam({ server, body }) {
-  const state = useAnswer(server, body && { path: 'v1/translate', body: { ...body, alignment: true, beam: true, beam_size: BEAM } });
+  const state = useAnswer(server, body && beamCall(body));
   const sentences = state.answer?.data.results[0]?.sentences ?? [];
   return html`
     <div class="stack">

@@ -9,7 +9,7 @@ import { CorrectTranslation } from '../../corrections/correct_translation.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { html } from '../../vendor/preact.js';
 import { Attention } from './attention.js';
-import { Beam } from './beam.js';
+import { Beam, beamCall } from './beam.js';
 import { exampleOf, examplesOf, languageName } from './languages.js';
 import { readable } from './pieces.js';
 
@@ -87,7 +87,7 @@ export function Panel({ server, model, models, query, setQuery }) {
           ${(result?.sentences ?? []).map((/** @type {any} */ sentence, /** @type {number} */ index) => html`
             <p key=${index} class="pieces" lang=${source}>${sentence.source_tokens.map((/** @type {string} */ piece, /** @type {number} */ place) => html`
               <span key=${place} class=${piece.startsWith('▁') ? 'piece begins' : 'piece'}>${readable(piece)}</span>`)}</p>`)}</div>`}<//>
-        <${AsCode} server=${server} name="translate" calls=${[state.answer?.call]} />
+        <${AsCode} server=${server} name="translate" calls=${[state.answer?.call, sent && beamCall(sent)]} />
       </div>`}
     </div>`;
 }

@@ -9,15 +9,24 @@ import { dot, plus, unit, vectorsOf } from './vectors.js';
 const TYPING_MS = 300;
 const EXAMPLE = { from: 'he', to: 'she', on: 'nurse, doctor, engineer, teacher, king, queen, carpenter, dancer' };
 
+/** @param {URLSearchParams} query */
+const wordsOf = (query) => ({
+  from: query.get('from') ?? EXAMPLE.from, to: query.get('to') ?? EXAMPLE.to, on: query.get('on') ?? EXAMPLE.on,
+});
+
+/** The vectors that the axis is drawn from; null: it lacks an end, or words.
+ * @param {import('../../server/types.js').Model} model @param {URLSearchParams} query */
+export function axisCall(model, query) {
+  const { from, to, on } = wordsOf(query);
+  const words = [...new Set([from.trim(), to.trim(), ...listed(on)])].filter(Boolean);
+  return from.trim() && to.trim() && words.length > 2
+    ? { path: 'v1/embeddings', body: { model: model.id, input: words, encoding_format: 'base64' } } : null;
+}
+
 /** @param {import('../../panels.js').PanelProps} props */
 export function Axis({ server, model, query, setQuery }) {
-  const from = query.get('from') ?? EXAMPLE.from;
-  const to = query.get('to') ?? EXAMPLE.to;
-  const on = query.get('on') ?? EXAMPLE.on;
-  const words = [...new Set([from.trim(), to.trim(), ...listed(on)])].filter(Boolean);
-  const call = from.trim() && to.trim() && words.length > 2
-    ? { path: 'v1/embeddings', body: { model: model.id, input: words, encoding_format: 'base64' } } : null;
-  const state = useAnswer(server, call, { delay: TYPING_MS });
+  const { from, to, on } = wordsOf(query);
+  const state = useAnswer(server, axisCall(model, query), { delay: TYPING_MS });
   const sent = /** @type {any} */ (state.answer?.call.body)?.input;
   const vectors = state.answer && vectorsOf(state.answer.data, sent);
   const [a, b] = [vectors?.get(sent[0]), vectors?.get(sent[1])];

@@ -18,22 +18,36 @@ const AROUND = [10, 30, 100, 300, 900];
 /** How many of the nearest words the map shows. @param {URLSearchParams} query */
 export const aroundOf = (query) => AROUND.find((each) => String(each) === query.get('around')) ?? 30;
 
+/** The call that the map is drawn from; null: it has too few words.
+ * @param {import('../../server/types.js').Model} model @param {URLSearchParams} query
+ * @param {string[]} asked the words of the question, in the vocabulary @param {string[]} nearest to their sum */
+export function mapCall(model, query, asked, nearest) {
+  const words = wordsOf(query, asked, nearest);
+  if (words.length < 2) return null;
+  return isTsne(query) ? { path: 'v1/embeddings', body: { model: model.id, input: words, encoding_format: 'base64' } }
+    : { path: 'v1/projection', body: { model: model.id, version: model.version, words, dimensions: dimensionsOf(query) } };
+}
+
+/** @param {URLSearchParams} query @param {string[]} asked @param {string[]} nearest */
+const wordsOf = (query, asked, nearest) => [...new Set([...listed(query.get('words') ?? ''), ...asked, ...nearest])].slice(0, MOST_WORDS);
+/** @param {URLSearchParams} query */
+const dimensionsOf = (query) => (query.get('dimensions') === '2' ? 2 : 3);
+/** @param {URLSearchParams} query */
+const isTsne = (query) => query.get('map') === 'tsne';
+
 /** @param {import('../../panels.js').PanelProps & { asked: string[], nearest: string[], onChoose: (word: string) => void }} props
  *     asked: the words of the question, in the vocabulary. nearest: to their sum */
 export function MapCard({ server, model, query, setQuery, asked, nearest, onChoose }) {
-  const dimensions = query.get('dimensions') === '2' ? 2 : 3;
-  const method = query.get('map') === 'tsne' ? 'tsne' : 'pca';
+  const dimensions = dimensionsOf(query);
+  const method = isTsne(query) ? 'tsne' : 'pca';
   const around = aroundOf(query);
   const own = listed(query.get('words') ?? '');
 
-  const words = [...new Set([...own, ...asked, ...nearest])].slice(0, MOST_WORDS);
-
-  const projection = useAnswer(server, words.length > 1 && method === 'pca' ? {
-    path: 'v1/projection', body: { model: model.id, version: model.version, words, dimensions },
-  } : null, { delay: own.length ? TYPING_MS : 0 });
-  const embedding = useAnswer(server, words.length > 1 && method === 'tsne' ? {
-    path: 'v1/embeddings', body: { model: model.id, input: words, encoding_format: 'base64' },
-  } : null, { delay: own.length ? TYPING_MS : 0 });
+  const words = wordsOf(query, asked, nearest);
+  const call = mapCall(model, query, asked, nearest);
+  const options = { delay: own.length ? TYPING_MS : 0 };
+  const projection = useAnswer(server, method === 'pca' ? call : null, options);
+  const embedding = useAnswer(server, method === 'tsne' ? call : null, options);
   const vectors = useMemo(() => (embedding.answer
     ? vectorsOf(embedding.answer.data, /** @type {any} */ (embedding.answer.call.body).input) : null), [embedding.answer]);
   const known = vectors ? [...vectors.keys()] : [];

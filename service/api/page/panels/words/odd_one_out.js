@@ -7,9 +7,12 @@ import { html } from '../../vendor/preact.js';
 
 const TYPING_MS = 250;
 
+/** @param {import('../../server/types.js').Model} model @param {string[]} words at least three */
+export const oddOneOutCall = (model, words) => ({ path: 'v1/odd-one-out', body: { model: model.id, version: model.version, words } });
+
 /** @param {{ server: import('../../server/client.js').Server, model: import('../../server/types.js').Model, words: string[] }} props */
 export function OddOneOut({ server, model, words }) {
-  const state = useAnswer(server, { path: 'v1/odd-one-out', body: { model: model.id, version: model.version, words } }, { delay: TYPING_MS });
+  const state = useAnswer(server, oddOneOutCall(model, words), { delay: TYPING_MS });
   const result = state.answer?.data.results[0];
   const sent = /** @type {any} */ (state.answer?.call.body)?.words ?? [];
   const scores = result?.scores?.map((/** @type {number | null} */ value, /** @type {number} */ index) => ({ name: sent[index], value }))

@@ -8,9 +8,9 @@ import { loadStyles } from '../../components/styles.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { html, useMemo } from '../../vendor/preact.js';
 import { Arrows } from './arrows.js';
-import { Axis } from './axis.js';
-import { MapCard, aroundOf } from './map_card.js';
-import { OddOneOut } from './odd_one_out.js';
+import { Axis, axisCall } from './axis.js';
+import { MapCard, aroundOf, mapCall } from './map_card.js';
+import { OddOneOut, oddOneOutCall } from './odd_one_out.js';
 import { parse } from './parse.js';
 import { vectorsOf } from './vectors.js';
 import { VectorStrips } from './vector_strips.js';
@@ -44,6 +44,8 @@ export function Panel(props) {
   const shown = state.answer && !state.error && nearest.length ? [...new Set([...positive, ...negative, ...nearest.slice(0, 3)])] : [];
   const vectorCall = shown.length ? { path: 'v1/embeddings', body: { model: model.id, input: shown, encoding_format: 'base64' } } : null;
   const embedded = useAnswer(server, vectorCall);
+  const asked = shown.length ? [...new Set([...positive, ...negative])] : [];
+  const isList = question.kind === 'several' && positive.length > 2;
   const vectors = useMemo(() => (embedded.answer
     ? vectorsOf(embedded.answer.data, /** @type {any} */ (embedded.answer.call.body).input) : new Map()), [embedded.answer]);
 
@@ -67,7 +69,7 @@ export function Panel(props) {
       </section>
 
       <section class="card answer stack" aria-label="Answer" aria-busy=${state.pending}>
-        ${question.kind === 'several' && positive.length > 2 && html`<${OddOneOut} server=${server} model=${model} words=${positive} />`}
+        ${isList && html`<${OddOneOut} server=${server} model=${model} words=${positive} />`}
         ${neighbors.length > 0 && html`
           <div class=${state.pending || state.error ? 'stale stack' : 'stack'}>
             ${question.kind === 'several' ? html`<h2>Near all of them</h2>`
@@ -79,7 +81,7 @@ export function Panel(props) {
         ${state.slow && html`<p class="waiting" role="status">${model.id} is searching …</p>`}
       </section>
 
-      <${MapCard} ...${props} asked=${shown.length ? [...new Set([...positive, ...negative])] : []} nearest=${nearest} onChoose=${search} />
+      <${MapCard} ...${props} asked=${asked} nearest=${nearest} onChoose=${search} />
 
       <div class="wide folds">
         <${Fold} name="words/why" title="Why" open>
@@ -89,7 +91,8 @@ export function Panel(props) {
         angle between the two vectors: 1 is the same direction.</p>`)}<//>
         <${Fold} name="words/axis" title="An axis between two words">${() => html`<${Axis} ...${props} />`}<//>
         <${Fold} name="words/saw" title="What it saw">${() => html`<${VectorStrips} vectors=${vectors} asked=${[...positive, ...negative]} model=${model} />`}<//>
-        <${AsCode} server=${server} name="words" calls=${[state.answer?.call, embedded.answer?.call]} />
+        <${AsCode} server=${server} name="words" calls=${[state.answer?.call, embedded.answer?.call, mapCall(model, query, asked, nearest),
+    isList ? oddOneOutCall(model, positive) : null, axisCall(model, query)]} />
       </div>
     </div>`;
 }

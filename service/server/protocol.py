@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import Any, cast
-from urllib.parse import unquote
 
 import httptools
 from starlette.types import Scope
@@ -18,22 +17,19 @@ from service.server.cycle import Cycle, Http10Cycle
 from service.server.exposure import Exposed
 from service.server.refusals import Refusal
 from service.server.repeated_head import RepeatedHead
+from service.server.request_head import VERSIONS, expects_continue, is_tls, refusal_of, split_target
 
 _MAX_PIPELINED = 64
 """Requests that may wait for the answers before them on one connection."""
 _MAX_HEADERS = 256
 """Headers of a request, and as many trailers. One of three bytes takes over a hundred bytes of memory while its
 connection is open, so that the limit of bytes alone would let each connection have a megabyte."""
-_MAX_TARGET_BYTES = 65_535
-"""Longest target of a request that the parser can split."""
 _DROPPED_BYTES = 32 * 2**20
 """What is still read, and dropped, of a body that nobody wants. Many clients read the answer only once it is sent."""
 
 _CHECKED_HEADERS = frozenset((b"host", b"expect", b"transfer-encoding"))
 _HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
-_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ \r\n]+ HTTP/1\.[01]\r?\n")
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
-_TLS_HANDSHAKE = 0x16
 
 
 class _BodyEvents:
@@ -188,15 +184,10 @@ class HttpConnection(Connection):
         self._feed(data)
 
     def _refuse_invalid(self, data: bytes, error: httptools.HttpParserError) -> None:
-        reason = str(error)
-        if data[0] == _TLS_HANDSHAKE:
+        if is_tls(data):
             self.linger()
-        elif "PRI" in reason or "version" in reason:
-            self._refuse(Refusal(505, "this server speaks HTTP/1.1 and HTTP/1.0"))
-        elif isinstance(error, httptools.HttpParserInvalidMethodError) and _REQUEST_LINE.match(data):
-            self._refuse(Refusal(501, "no route has this method"))
         else:
-            self._refuse(Refusal(400, f"not a valid HTTP request: {reason}"))
+            self._refuse(refusal_of(data, error))
 
     # What the parser reports.
 
@@ -237,8 +228,8 @@ class HttpConnection(Connection):
         elif not self._hosts:
             raise Refusal(400, "the request needs exactly one valid host header")
         elif self._expectations:
-            self._check_expectations()
-        self._split_target()
+            self.expect_100_continue = expects_continue(self._expectations)
+        split_target(cast(Scope, scope), self.url)
         self._prepare(cast(Scope, scope))
         self.headers = []  # Trailers are not headers: the application must not see them.
         upgrade = parser.should_upgrade()
@@ -267,30 +258,8 @@ class HttpConnection(Connection):
 
     def _check_version(self, version: str) -> None:
         if version != "1.0":
-            raise Refusal(505, "this server speaks HTTP/1.1 and HTTP/1.0")
+            raise Refusal(505, VERSIONS)
         self.scope["http_version"] = version  # Such a client expects nothing, whatever it says (RFC 9110, 10.1.1).
-
-    def _check_expectations(self) -> None:
-        expected = {each.strip().lower() for value in self._expectations for each in value.split(b",")} - {b""}
-        if expected - {b"100-continue"}:
-            raise Refusal(417, "the only expectation that is met is 100-continue; send it alone, or none")
-        self.expect_100_continue = bool(expected)
-
-    def _split_target(self) -> None:
-        """Put path and query into the scope."""
-        if self.scope["method"] == "CONNECT":
-            raise Refusal(501, "CONNECT is for proxies")
-        if len(self.url) > _MAX_TARGET_BYTES:
-            raise Refusal(414, f"the target of the request is longer than {_MAX_TARGET_BYTES} bytes")
-        try:
-            target = httptools.parse_url(self.url)
-        except httptools.HttpParserInvalidURLError:
-            raise Refusal(400, "the target of the request is not a valid URL") from None
-        raw_path = target.path or b"/"
-        path = raw_path.decode("ascii")
-        self.scope["path"] = unquote(path) if "%" in path else path
-        self.scope["raw_path"] = raw_path
-        self.scope["query_string"] = target.query or b""
 
     def on_body(self, body: bytes) -> None:
         self._unparsed = 0

@@ -100,13 +100,13 @@ export function Panel({ server, model, query, setQuery }) {
         </div>
       </section>
 
-      <section class="card answer stack" aria-label="Answer" aria-busy=${state.pending} aria-live="polite">
+      <section class=${blank || state.answer || state.error ? 'card answer stack' : 'card answer stack awaited'} aria-label="Answer" aria-busy=${state.pending} aria-live="polite">
         ${blank ? html`<p>Draw a figure: the bars follow the pen.</p>`
     : result && html`<div class=${state.error ? 'stale' : ''}><${Said} result=${result} labels=${labels} /></div>`}
         ${!blank && result && sent && !result.parts && labels.length > 0 && html`<${CorrectLabel} model=${model} picture=${sent} labels=${labels} />`}
         ${state.slow && html`<p class="waiting" role="status">${model.id} is looking …</p>`}
-        <label class="switch caption"><input type="checkbox" checked=${split}
-          onChange=${(/** @type {any} */ event) => setQuery({ split: event.target.checked ? '1' : null })} /> Read several figures one by one</label>
+        ${(blank || state.answer || state.error) && html`<label class="switch caption"><input type="checkbox" checked=${split}
+          onChange=${(/** @type {any} */ event) => setQuery({ split: event.target.checked ? '1' : null })} /> Read several figures one by one</label>`}
       </section>
 
       <section class="card tools stack" aria-label="Other pictures">

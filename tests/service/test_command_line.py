@@ -127,7 +127,7 @@ def test_the_programs_complete_their_own_commands(capsys: Captured) -> None:
     assert cli.main(["completion", "bash"]) == 0
     script = capsys.readouterr().out
     assert completed("mo", program="lectern", script=script) == ["models"]
-    assert completed("models", "", program="lectern", script=script) == ["list", "verify"]
+    assert completed("models", "", program="lectern", script=script) == ["list", "verify", "providers"]
     assert completed("serve", "--p", program="lectern", script=script) == ["--port"]
 
 

@@ -53,7 +53,7 @@ def test_a_signal_while_models_load_leaves_nothing_behind(
         )
     begun: Callable[[], bool] = {
         "the helper process starts": lambda: len(session_members(process.pid)) > 1,
-        "a model is prepared": lambda: any(temporary.glob("lectern-prepared-*/.partial-*")),
+        "a model is prepared": lambda: any(temporary.glob("lectern-prepared-*/**/.partial-*")),
         "another model serves": lambda: '"message":"listening"' in (tmp_path / "log").read_text(),
     }[stage]
     try:

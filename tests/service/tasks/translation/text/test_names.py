@@ -18,7 +18,7 @@ LANGUAGES = {"en": "de", "de": "en"}
 
 def finder(language: str, names: NameList | None = None) -> NameFinder:
     """The finder of the shipped translator from a language."""
-    bundle = MODELS / f"translate-{language}-{LANGUAGES[language]}" / "3"
+    bundle = max((MODELS / f"translate-{language}-{LANGUAGES[language]}").iterdir(), key=lambda path: int(path.name))
     return NameFinder(
         language,
         LANGUAGES[language],

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -309,6 +310,7 @@ def test_statistics_are_summed_over_worker_processes_and_models_load_in_all(repo
 
         with ThreadPoolExecutor(4) as threads:
             assert list(threads.map(ask, range(10))) == list(range(10))
+        time.sleep(0.1)  # A worker writes what it counted every 10 ms.
         for _ in range(6):
             with triton.InferenceServerClient(address) as client:
                 (line,) = client.get_inference_statistics()["model_stats"]

@@ -328,9 +328,9 @@ def test_gpu_check_shows_no_times_of_a_fallback_and_counts_samples_not_fields() 
         "memory": None,
         "device_memory": None,
     }
-    row = gpu_check._model_row("m/1", "openvino", figures, {}, [1], "", "wall")
+    row = gpu_check._model_row("m/1", "openvino", figures, [1], "", "wall")
     assert row.startswith("| m/1 | OpenVINO | 2 of 3 | CPU 2 | 1, 1,000 |")
-    row = gpu_check._model_row("m/1", "cuda", figures | {"fell_back": True}, {}, [1], "fell back to CPU", "wall")
+    row = gpu_check._model_row("m/1", "cuda", figures | {"fell_back": True}, [1], "fell back to CPU", "wall")
     assert row == "| m/1 | CUDA | fell back to CPU |" + " |" * 5
 
 

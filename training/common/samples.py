@@ -125,6 +125,35 @@ def check_answers(bundle: Bundle, samples: Sequence[Sample]) -> None:
                 )
 
 
+def agreeing_samples(bundle: Bundle, samples: Sequence[Sample]) -> list[Sample]:
+    """The samples that the graphs of every kind of execution provider answer alike.
+
+    A network that is unsure may decide otherwise where numbers are rounded otherwise: such a request is no sample.
+
+    Args:
+        bundle: a draft's.
+        samples: requests with the answers of the CPU's graphs.
+
+    Raises:
+        ExportError: most of them are answered otherwise, so that it is not the rounding.
+    """
+    agreeing = list(samples)
+    for kind in kinds_in(bundle.manifest):
+        answers, comparison = SampleAnswers(bundle, kind=kind), bundle.manifest.comparison
+        agreeing = [
+            sample
+            for sample in agreeing
+            if not any(differences(sample.results, answers.answer(sample.request, sample.route), comparison))
+        ]
+    if 2 * len(agreeing) < len(samples):
+        raise ExportError(
+            f"{bundle.manifest.name}: the graphs for other execution providers answer {len(samples) - len(agreeing)} of "
+            f"{len(samples)} samples differently; nothing was written. Train longer, or check the versions of onnx and "
+            "onnxruntime"
+        )
+    return agreeing
+
+
 class _NoisySession:
     """A session whose outputs are changed after every run."""
 

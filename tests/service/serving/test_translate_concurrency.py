@@ -13,7 +13,8 @@ import httpx
 import numpy as np
 import pytest
 
-from service.decoding import BeamSearch, StepLoop
+from service.decoding import StepLoop
+from service.decoding.greedy_search import GreedySearch
 from service.runtime.session import OnnxSession, Tensors
 from service.settings import Settings
 from tests.support.concurrency import Post, assert_concurrency_changes_no_answer
@@ -184,15 +185,15 @@ def test_decoding_stops_when_the_client_of_a_stream_disconnects(tmp_path: Path) 
 
 def test_an_error_in_a_stream_is_its_last_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_translator(tmp_path)
-    advance = BeamSearch.advance
+    advance = GreedySearch.advance
 
-    def failing_advance(self: BeamSearch, *arguments: Any) -> Any:
+    def failing_advance(self: GreedySearch, *arguments: Any) -> Any:
         if (self.target_lengths == 2).all():
             raise RuntimeError("no more")
         return advance(self, *arguments)
 
     async def main(client: httpx.AsyncClient) -> None:
-        monkeypatch.setattr(BeamSearch, "advance", failing_advance)
+        monkeypatch.setattr(GreedySearch, "advance", failing_advance)
         answer = await client.post("/v1/translate", json={"text": "the dog and the cat"}, headers=STREAM)
         *deltas, last, rest = answer.text.split("\n\n")
         assert len(deltas) == 2

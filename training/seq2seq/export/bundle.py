@@ -15,7 +15,7 @@ from service.tasks.translation import TranslationPredictor
 from service.tasks.translation.text import TranslationPreprocessing
 from training.common.export import provenance
 from training.common.run import Run
-from training.common.samples import SampleAnswers, check_answers
+from training.common.samples import SampleAnswers, agreeing_samples
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.language_profile import language_profile
@@ -167,8 +167,7 @@ def _export(
         accelerator_parity = check_parity(translator, accelerator, data, weights)
         manifest = manifest.model_copy(update={"metrics": manifest.metrics + everyday_metrics(answers.predictor)})
         requests = sample_requests(answers, [pair.source for pair in data.splits["dev"]])
-        samples = [answers.sample(request) for request in requests]
-        check_answers(draft.bundle, samples)
+        samples = agreeing_samples(draft.bundle, [answers.sample(request) for request in requests])
         card = model_card(manifest, config, data, translator, parity, samples)
         bundle = draft.publish(samples, card, manifest=manifest)
     return Exported(bundle=bundle, weights=weights, parity=parity, accelerator_parity=accelerator_parity)

@@ -185,7 +185,7 @@ def test_time_is_linear(part: str) -> None:
         find_structure(text, [])
         add_accelerators(text, [], str.islower)
 
-    assert seconds_of(lambda: search(20_000)) < 40 * max(seconds_of(lambda: search(2_000)), 1e-4)
+    assert seconds_of(lambda: search(20_000)) < 40 * max(seconds_of(lambda: search(2_000)), 1e-3)
 
 
 @pytest.mark.parametrize(

@@ -148,8 +148,8 @@ def agreeing_samples(bundle: Bundle, samples: Sequence[Sample]) -> list[Sample]:
     if 2 * len(agreeing) < len(samples):
         raise ExportError(
             f"{bundle.manifest.name}: the graphs for other execution providers answer "
-            f"{len(samples) - len(agreeing)} of {len(samples)} samples differently; nothing was written. Train longer, or check the versions of onnx and "
-            "onnxruntime"
+            f"{len(samples) - len(agreeing)} of {len(samples)} samples differently; nothing was written. "
+            "Train longer, or check the versions of onnx and onnxruntime"
         )
     return agreeing
 

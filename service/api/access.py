@@ -158,7 +158,7 @@ class Access:
         """
         if operation.changes_state:
             self._check_page(operation, scope)
-        if not self.limits_callers:
+        if not self.limits_callers or operation.is_uncounted:
             return
         text = _bearer_key(scope)
         if self._keys is None or operation.key_scope is None:

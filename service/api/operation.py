@@ -136,6 +136,8 @@ class Operation:
     """Whether it changes what the server does; then it is refused to web pages of other origins."""
     path_is_secret: bool = False
     """Whether whoever knows the path may have what is there; then the log does not have it."""
+    is_uncounted: bool = False
+    """Whether the limits of callers do not count it: it costs next to nothing, and a browser sends dozens at once."""
     is_probe: bool = False
     """Whether it is a health probe: those name the server by any host."""
     json_limits: Callable[[Limits], JsonLimits] = lambda limits: JsonLimits()

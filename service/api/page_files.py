@@ -100,7 +100,7 @@ _PAGE = Operation(
 
 PAGES = (
     _PAGE,
-    replace(_PAGE, path="/page/{name:path}", endpoint=file, summary="A file of the page"),
+    replace(_PAGE, path="/page/{name:path}", endpoint=file, summary="A file of the page", is_uncounted=True),
     replace(_PAGE, path="/docs", summary="The operations, to be tried"),
     replace(_PAGE, path="/redoc", endpoint=redoc, summary="Leads to /docs"),
 )

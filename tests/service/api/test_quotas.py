@@ -218,6 +218,15 @@ def test_paths_without_a_route_count(limited: Callable[..., TestClient], clock: 
         assert [answer.status_code for answer in answers] == [200, 404, 404, 405, 429, 429]
 
 
+def test_files_of_the_page_do_not_count(limited: Callable[..., TestClient], clock: list[float]) -> None:
+    with limited("1/min", rate_limit="2/min") as client:
+        assert client.get("/").status_code == 200
+        assert [client.get("/page/main.js", headers=bearer(KEY)).status_code for _ in range(3)] == [200] * 3
+        assert [client.get("/page/main.js").status_code for _ in range(3)] == [200] * 3
+        assert [client.get("/docs").status_code for _ in range(2)] == [200, 429]
+        assert client.get("/", headers=bearer(KEY)).status_code == 200
+
+
 def test_a_key_counts_on_open_routes(limited: Callable[..., TestClient], clock: list[float]) -> None:
     with limited("3/min", rate_limit="1/min") as client:
         assert [client.get("/docs").status_code for _ in range(2)] == [200, 429]

@@ -67,6 +67,13 @@ def test_features_beyond_those_of_the_vocabulary_are_clipped() -> None:
     assert set(np.unique(rows[:, :6])) <= {1, 255, 128}
 
 
+def test_features_are_quantized_by_operators_that_every_provider_computes_alike() -> None:
+    # OpenVINO merges QuantizeLinear with the product before it, and gives other numbers.
+    operators = {node.op_type for node in onnx.load_from_string(graphs(network("cnn"))["words"]).graph.node}
+    assert "QuantizeLinear" not in operators
+    assert {"Round", "Cast"} <= operators
+
+
 def test_products_of_two_weights_never_overflow_16_bits() -> None:
     stored: dict[str, Any] = {
         tensor.name: numpy_helper.to_array(tensor)

@@ -27,6 +27,7 @@ def correct(page: Page, title: str) -> None:
 
 def keep_label(page: Page, example: str, read: str, label: str) -> None:
     """Say of a drawing that it is `label`."""
+    page.goto("about:blank")  # Else the answer to the drawing before is still there for a moment.
     page.goto("/#/draw")
     page.get_by_role("button", name=example).click()
     expect(page.locator(".said .reading output")).to_have_text(read)

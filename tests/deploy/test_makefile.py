@@ -37,7 +37,7 @@ TARGETS = (
     "clean",
 )
 PEERS_PINS = "tests/benchmarks/peers/requirements"
-CI_TARGETS = ("check", "test", "docs", "fuzz", "test-clients", "test-page")
+CI_TARGETS = ("check", "test", "docs", "fuzz", "test-clients", "test-openvino", "test-page")
 
 
 @pytest.fixture

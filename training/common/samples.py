@@ -4,7 +4,7 @@
 good sample only if such differences cannot change its answer: `is_stable` tries that with noise on the model's outputs.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,16 +113,11 @@ def check_answers(bundle: Bundle, samples: Sequence[Sample]) -> None:
     Raises:
         ExportError: an answer is another, beyond the tolerance of the manifest.
     """
-    for kind in kinds_in(bundle.manifest):
-        answers = SampleAnswers(bundle, kind=kind)
-        for index, sample in enumerate(samples):
-            results = answers.answer(sample.request, sample.route)
-            where = f"samples[{index}].results"
-            if wrong := next(differences(sample.results, results, bundle.manifest.comparison, where), None):
-                raise ExportError(
-                    f"{bundle.manifest.name}: the graphs for {kind} answer differently: {wrong}; nothing was written. "
-                    "Check the versions of onnx and onnxruntime"
-                )
+    for kind, _, difference in _different_answers(bundle, samples):
+        raise ExportError(
+            f"{bundle.manifest.name}: the graphs for {kind} answer differently: {difference}; nothing was written. "
+            "Check the versions of onnx and onnxruntime"
+        )
 
 
 def agreeing_samples(bundle: Bundle, samples: Sequence[Sample]) -> list[Sample]:
@@ -137,21 +132,24 @@ def agreeing_samples(bundle: Bundle, samples: Sequence[Sample]) -> list[Sample]:
     Raises:
         ExportError: most of them are answered otherwise, so that it is not the rounding.
     """
-    agreeing = list(samples)
-    for kind in kinds_in(bundle.manifest):
-        answers, comparison = SampleAnswers(bundle, kind=kind), bundle.manifest.comparison
-        agreeing = [
-            sample
-            for sample in agreeing
-            if not any(differences(sample.results, answers.answer(sample.request, sample.route), comparison))
-        ]
-    if 2 * len(agreeing) < len(samples):
+    wrong = {index for _, index, _ in _different_answers(bundle, samples)}
+    if 2 * len(wrong) > len(samples):
         raise ExportError(
-            f"{bundle.manifest.name}: the graphs for other execution providers answer "
-            f"{len(samples) - len(agreeing)} of {len(samples)} samples differently; nothing was written. "
-            "Train longer, or check the versions of onnx and onnxruntime"
+            f"{bundle.manifest.name}: the graphs for other execution providers answer {len(wrong)} of {len(samples)} "
+            "samples differently; nothing was written. Train longer, or check the versions of onnx and onnxruntime"
         )
-    return agreeing
+    return [sample for index, sample in enumerate(samples) if index not in wrong]
+
+
+def _different_answers(bundle: Bundle, samples: Sequence[Sample]) -> Iterator[tuple[ProviderKind, int, str]]:
+    """The kinds of execution providers and the indices of the samples they answer otherwise; the first difference."""
+    for kind in kinds_in(bundle.manifest):
+        answers = SampleAnswers(bundle, kind=kind)
+        for index, sample in enumerate(samples):
+            results = answers.answer(sample.request, sample.route)
+            where = f"samples[{index}].results"
+            if difference := next(differences(sample.results, results, bundle.manifest.comparison, where), None):
+                yield kind, index, difference
 
 
 class _NoisySession:

@@ -8,14 +8,11 @@ the figures depend on.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from service.bundle.files import Bundle, first_line
-from service.runtime.batcher import split_by_cost
 from service.runtime.devices import device_name
 from service.runtime.provider_options import CPU, ProviderOptions, parse_options
 from service.runtime.providers import automatic
@@ -24,6 +21,7 @@ from service.serving.cache_entries import CacheEntries, CacheKind
 from service.serving.inline import runs_inline
 from service.serving.preparation_job import PreparationJob
 from service.serving.provider_choice_figures import Figures, ProviderChoice
+from service.serving.sample_batches import largest_batch, repeated, row_count, sample_rows
 from service.tasks import Predictor, load_predictor
 
 _RUNS, _SECONDS = 9, 0.25
@@ -118,53 +116,15 @@ def _measure_one(job: PreparationJob, bundle: Bundle, provider: str, options: Pr
     predictor = opened(job.threads or 1)
     if any(report.fell_back for report in predictor.reports.values()):
         return "it cannot be started"
-    rows = _sample_rows(predictor)
-    one, many = _first_row(rows), _largest_batch(predictor, rows)
+    rows = sample_rows(predictor)
+    one, many = repeated(rows, 1), largest_batch(predictor, rows)
     one_row_seconds = _seconds(predictor, one)
     if not job.threads and not runs_inline(job.inline, one_row_seconds, job.inline_threshold_seconds):
         predictor = opened(job.cpus)  # As it would be served.
         one_row_seconds = _seconds(predictor, one)
     if wrong := next(predictor.replay(), None):
         return f"it answers differently: {wrong}"
-    return Figures(one_row_seconds=one_row_seconds, rows=_count(many), rows_seconds=_seconds(predictor, many))
-
-
-def _sample_rows(predictor: Predictor[Any]) -> Tensors:
-    """The rows of all samples that a batch can join: those of the kind that most samples have."""
-    groups: dict[tuple[Any, ...], list[Tensors]] = {}
-    for tensors in _preprocessed(predictor):
-        key = tuple((name, array.dtype.str, array.shape[1:]) for name, array in tensors.items())
-        groups.setdefault(key, []).append(tensors)
-    if not groups:
-        return predictor.scheduling.warm_up()
-    parts = max(groups.values(), key=len)
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _preprocessed(predictor: Predictor[Any]) -> Iterator[Tensors]:
-    for sample in predictor.bundle.samples():
-        body = predictor.routes[sample.route or next(iter(predictor.routes))].model_validate(sample.request)
-        tensors = predictor.preprocess(predictor.parse(body))
-        if _count(tensors):
-            yield tensors
-
-
-def _first_row(rows: Tensors) -> Tensors:
-    return {name: array[:1] for name, array in rows.items()}
-
-
-def _largest_batch(predictor: Predictor[Any], rows: Tensors) -> Tensors:
-    """The rows over and over, as many as one run may have."""
-    scheduling = predictor.scheduling
-    costs = scheduling.costs(rows)
-    costs = np.ones(_count(rows), np.int64) if costs is None else costs
-    times = -(-scheduling.budget // max(1, int(costs.sum())))
-    _, end = next(split_by_cost(np.tile(costs, times), scheduling.budget))
-    return {name: np.concatenate([array] * times)[:end] for name, array in rows.items()}
-
-
-def _count(tensors: Mapping[str, Any]) -> int:
-    return len(next(iter(tensors.values()), ()))
+    return Figures(one_row_seconds=one_row_seconds, rows=row_count(many), rows_seconds=_seconds(predictor, many))
 
 
 def _seconds(predictor: Predictor[Any], tensors: Tensors) -> float:

@@ -20,13 +20,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from service.bundle.files import first_line, read_bundle
 from service.limits import Limits
 from service.runtime.cpus import available_cpus
 from service.runtime.provider_options import parse_options
 from service.runtime.session import Tensors, session_opener
+from service.serving.sample_batches import repeated, sample_rows
 from service.tasks import Predictor, load_predictor
 
 _MOST_RUNS = 15
@@ -90,27 +89,6 @@ def measure(
         "memory": memory,
         "device_memory": device_memory,
     }
-
-
-def sample_rows(predictor: Predictor[Any]) -> Tensors:
-    """The rows of all samples that can be in one batch: those of the shape that most samples have."""
-    groups: dict[tuple[Any, ...], list[Tensors]] = {}
-    for sample in predictor.bundle.samples():
-        body = predictor.routes[sample.route or next(iter(predictor.routes))].model_validate(sample.request)
-        tensors = predictor.preprocess(predictor.parse(body))
-        if len(next(iter(tensors.values()), ())):
-            key = tuple((name, array.dtype.str, array.shape[1:]) for name, array in tensors.items())
-            groups.setdefault(key, []).append(tensors)
-    if not groups:
-        return predictor.scheduling.warm_up()
-    parts = max(groups.values(), key=len)
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def repeated(rows: Tensors, size: int) -> Tensors:
-    """The rows over and over, `size` of them."""
-    times = -(-size // len(next(iter(rows.values()))))
-    return {name: np.concatenate([array] * times)[:size] for name, array in rows.items()}
 
 
 def _times(

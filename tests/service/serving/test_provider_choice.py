@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from service.bundle.files import Bundle
 from service.runtime.provider_options import CPU, OPENVINO
 from service.serving import provider_choice
 from service.serving.cache_folder import CacheFolder
 from service.serving.preparation import prepare, verify
 from service.serving.preparation_job import PreparationJob
 from service.serving.preparer import job_of
-from service.serving.provider_choice import _largest_batch, _sample_rows, choose_provider
+from service.serving.provider_choice import choose_provider
 from service.serving.provider_choice_figures import Figures
 from service.settings import Settings
-from service.tasks import Predictor
 from tests.support.bundle_edits import edit_samples
 from tests.support.classifier_bundles import write_classifier
-from tests.support.predictors import open_predictor
-from tests.support.tagger_bundles import write_tagger
-from tests.support.translator_bundles import write_translator
-from tests.support.word_vector_bundles import write_words
 
 FAST = Figures(one_row_seconds=0.001, rows=64, rows_seconds=0.064)
 """The CPU's."""
@@ -171,14 +163,3 @@ def test_wrong_answers_make_a_provider_unusable(tmp_path: Path, two: None) -> No
     choice = choose_provider(_job(wrong.path), wrong, "hash")
     assert choice is not None
     assert choice.unusable[CPU].startswith("it answers differently: samples[1]")
-
-
-@pytest.mark.parametrize("write", [write_classifier, write_tagger, write_translator, write_words])
-def test_the_samples_of_every_task_make_a_batch(tmp_path: Path, write: Callable[[Path], Bundle]) -> None:
-    predictor = open_predictor(Predictor, write(tmp_path))
-    rows = _sample_rows(predictor)
-    batch = _largest_batch(predictor, rows)
-    costs = predictor.scheduling.costs(batch)
-    cost = len(next(iter(batch.values()))) if costs is None else int(costs.sum())
-    assert predictor.scheduling.budget / 2 < cost <= predictor.scheduling.budget
-    assert all(isinstance(array, np.ndarray) for array in predictor.infer(batch).values())

@@ -64,7 +64,8 @@ def _base(request: Request) -> str:
     It is relative where the server knows no prefix: then it works behind any that a proxy takes off.
     """
     prefix = context(request).settings.root_path
-    is_below = request.scope["raw_path"].endswith(b"/") and request.scope["path"] != "/"
+    raw_path = request.scope["raw_path"]  # What a browser resolves against, with the slash that the router drops.
+    is_below = raw_path.endswith(b"/") and raw_path != b"/"
     return f"{prefix}/" if prefix else "../" if is_below else "./"
 
 

@@ -68,7 +68,7 @@ def loaded_by(client: TestClient, path: str) -> Iterator[tuple[str, str]]:
             ]
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/docs/"])
+@pytest.mark.parametrize("path", ["/", "//", "/%2f", "/docs", "/docs/", "/docs%2f"])
 def test_a_document_and_all_that_it_loads_come_from_the_server(client: TestClient, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 200
@@ -175,7 +175,7 @@ def test_nothing_else_of_the_machine_is_a_file_of_the_page(client: TestClient) -
 @pytest.mark.parametrize("prefix", ["", "/models", "/a/b"])
 def test_behind_a_prefix_every_address_begins_with_it(settings: Settings, prefix: str) -> None:
     client = TestClient(create_app(settings.model_copy(update={"root_path": prefix})))
-    for path in ("/", "/docs", "/docs/"):
+    for path in ("/", "//", "/docs", "/docs/"):
         document = References(client.get(path).text)
         # A proxy may show the service under a prefix that the server does not know.
         for seen in (prefix,) if prefix else ("", "/unknown"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, get_args
 
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from service.api.forms import query_fields
 from service.api.io import add_model_headers, json_response
 from service.api.model_inspection_answers import EvaluationAnswer, GraphAnswer, WeightsAnswer
 from service.api.operation import Operation, context
+from service.api.path_privacy import hide_paths
 from service.bundle.files import BundleError
 from service.errors import InvalidRequest
 from service.serving.original_graphs import read_original_graphs
@@ -36,7 +38,7 @@ async def get_weights(request: Request) -> Response:
             "model",
         )
     layers = await asyncio.to_thread(lambda: list(_layers(served, dtype)))
-    return add_model_headers(json_response({"model": served.name, "version": served.version, "layers": layers}), served)
+    return _answer(served, {"layers": layers})
 
 
 def _layers(served: ServedModel, dtype: ArrayType) -> Iterator[dict[str, Any]]:
@@ -56,7 +58,7 @@ async def get_graph(request: Request) -> Response:
     served, _ = _find(request)
     models, manifest = context(request).settings.models, served.manifest
 
-    def read() -> dict[str, Any]:
+    def read() -> list[dict[str, Any]]:
         graphs = []
         for name, content in read_original_graphs(models, manifest).items():
             spec = manifest.graphs[name].model_dump(mode="json", include={"inputs", "outputs"})
@@ -75,19 +77,19 @@ async def get_graph(request: Request) -> Response:
             graphs.append(
                 {"name": name, **spec, "nodes": nodes, "shapes": content.shapes, "parameters": content.parameters}
             )
-        return {"model": served.name, "version": served.version, "graphs": graphs}
+        return graphs
 
     try:
-        return add_model_headers(json_response(await asyncio.to_thread(read)), served)
+        graphs = await asyncio.to_thread(read)
     except BundleError as error:
-        raise InvalidRequest(f"a graph of model {served.name!r} has too many nodes to be shown", "model") from error
+        raise InvalidRequest(f"its graphs cannot be shown: {hide_paths(str(error), models)}", "model") from error
+    return _answer(served, {"graphs": graphs})
 
 
 async def get_evaluation(request: Request) -> Response:
     """Answer with the confusion matrices and the learning curve of a model."""
     served, _ = _find(request)
-    evaluation = served.predictor.evaluation.model_dump(mode="json")
-    return add_model_headers(json_response({"model": served.name, "version": served.version} | evaluation), served)
+    return _answer(served, served.predictor.evaluation.model_dump(mode="json"))
 
 
 def _find(request: Request, *names: str) -> tuple[ServedModel, dict[str, str]]:
@@ -105,6 +107,11 @@ def _find(request: Request, *names: str) -> tuple[ServedModel, dict[str, str]]:
     return context(request).registry.find(name=model, version=query.get("version") or None), query
 
 
+def _answer(served: ServedModel, fields: dict[str, Any]) -> Response:
+    document = {"model": served.name, "version": served.version} | fields
+    return add_model_headers(json_response(document), served)
+
+
 _VERSION = {
     "name": "version",
     "in": "query",
@@ -112,52 +119,47 @@ _VERSION = {
     "description": "Which version; by default the one that is served.",
 }
 
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path="/v1/models/{model}/weights",
-        endpoint=get_weights,
-        errors=ErrorShape.OPENAI,
-        tag="models",
-        summary="The weights of a network, layer by layer",
-        description=(
-            "The kernels of a convolutional network, and what each layer does with them. The names of the layers are "
-            "those of `explain` on `/v1/classify`."
-        ),
-        response=WeightsAnswer,
-        parameters=(
-            _VERSION,
-            {
-                "name": "dtype",
-                "in": "query",
-                "schema": {"type": "string", "enum": list(_ARRAY_TYPES), "default": "uint8"},
-                "description": "How values are written: one of 256 steps in a byte, or as they are.",
-            },
-        ),
-        statuses=(404, 503),
+_DTYPE = {
+    "name": "dtype",
+    "in": "query",
+    "schema": {"type": "string", "enum": list(_ARRAY_TYPES), "default": "uint8"},
+    "description": "How values are written: one of 256 steps in a byte, or as they are.",
+}
+
+_WEIGHTS = Operation(
+    method="GET",
+    path="/v1/models/{model}/weights",
+    endpoint=get_weights,
+    errors=ErrorShape.OPENAI,
+    tag="models",
+    summary="The weights of a network, layer by layer",
+    description=(
+        "The kernels of a convolutional network, and what each layer does with them. The names of the layers are "
+        "those of `explain` on `/v1/classify`."
     ),
-    Operation(
-        method="GET",
+    response=WeightsAnswer,
+    parameters=(_VERSION, _DTYPE),
+    statuses=(404, 503),
+)
+
+OPERATIONS = (
+    _WEIGHTS,
+    replace(
+        _WEIGHTS,
         path="/v1/models/{model}/graph",
         endpoint=get_graph,
-        errors=ErrorShape.OPENAI,
-        tag="models",
         summary="The graphs of a model, node by node",
         description="Operators, what flows between them, and their parameters, as the model was exported.",
         response=GraphAnswer,
         parameters=(_VERSION,),
-        statuses=(404, 503),
     ),
-    Operation(
-        method="GET",
+    replace(
+        _WEIGHTS,
         path="/v1/models/{model}/evaluation",
         endpoint=get_evaluation,
-        errors=ErrorShape.OPENAI,
-        tag="models",
         summary="Confusion matrices and learning curve of a model",
         description="As far as the bundle has them; the figures of the model card are in `metrics` of the model.",
         response=EvaluationAnswer,
         parameters=(_VERSION,),
-        statuses=(404, 503),
     ),
 )

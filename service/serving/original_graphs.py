@@ -20,7 +20,7 @@ def read_original_graphs(models: Path, manifest: Manifest) -> dict[str, GraphNod
 
     Raises:
         NotReady: its files in the repository are no longer those that were loaded.
-        BundleError: a file has far too many nodes.
+        BundleError: a file cannot be read, or has far too many nodes.
     """
     folder = models / manifest.name / str(manifest.version)
     return {name: _read(folder / graph.file, manifest.files[graph.file]) for name, graph in manifest.graphs.items()}

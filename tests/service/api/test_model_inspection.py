@@ -11,8 +11,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.api.model_inspection_answers import EvaluationAnswer, GraphAnswer
+from service.bundle import onnx_nodes
 from service.settings import Settings
-from tests.support.classifier_bundles import LABELS, write_classifier
+from tests.support.classifier_bundles import LABELS, classifier_graph, write_classifier
 from tests.support.http import client_of
 from tests.support.tagger_bundles import write_tagger
 from tests.support.translator_bundles import write_translator
@@ -94,3 +95,20 @@ def test_a_bundle_that_was_changed_on_disk_is_not_shown(tmp_path: Path) -> None:
     for answer in (changed, removed):
         assert answer.status_code == 503
         assert "the files of digits/1 were changed or removed since it was loaded" in answer.json()["error"]["message"]
+
+
+def test_graphs_that_are_not_shown_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serving goes on: onnxruntime skips a group (of an unknown field 99), which `read_nodes` does not know."""
+    write_classifier(tmp_path, "group", graph=classifier_graph() + b"\x9b\x06\x9c\x06")
+    write_classifier(tmp_path, "large")
+    reasons = {
+        "group": "group/1/model.onnx: cannot be read as an ONNX file (wire type 3)",
+        "large": "large/1/model.onnx: has too many nodes to be shown",
+    }
+    with client_of(Settings(models=tmp_path)) as client:
+        for name, reason in reasons.items():
+            answer = client.get(f"/v1/models/{name}/graph")
+            assert answer.status_code == 400
+            assert answer.json()["error"]["message"] == f"model: its graphs cannot be shown: {reason}"
+            assert answer.json()["error"]["param"] == "model"
+            monkeypatch.setattr(onnx_nodes, "_MAX_FIELDS", 3)

@@ -40,6 +40,8 @@ class Hypothesis(NamedTuple):
     """[S]: the attention that each source token and END received in all; None if the model has no attention."""
     record: SearchRecord | None = None
     """The whole search, of the best hypothesis if that was asked for."""
+    has_end: bool = True
+    """Whether END follows the tokens; otherwise it was truncated at the longest target."""
 
 
 class BeamStep(NamedTuple):
@@ -291,6 +293,7 @@ class BeamSearch:
             ended.log_prob / (ended.length + ended.has_end),
             np.stack(attention[::-1]) if attention else None,
             ended.coverage,
+            has_end=ended.has_end,
         )
 
     def _record(self, index: int, best: _Ended) -> SearchRecord:

@@ -162,4 +162,5 @@ class GreedySearch(BeamSearch):
             log_prob / steps,
             np.stack(attention) if attention else None,
             coverage[index, : sentence.source_length].copy() if coverage.shape[1] else None,
+            has_end=has_end,
         )

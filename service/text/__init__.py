@@ -14,7 +14,7 @@ from typing import Literal
 
 from service.text.letters import letters
 from service.text.lines import Lines, split_at_lines
-from service.text.offset_units import OffsetUnit, offsets_in_unit
+from service.text.offset_units import OffsetUnit, convert_offsets
 from service.text.sentence_splitting import sentence_spans
 from service.text.sentences_en import words_by_sentence
 from service.text.words_en import word_spans, words
@@ -24,8 +24,8 @@ __all__ = [
     "Normalizer",
     "OffsetUnit",
     "Tokenizer",
+    "convert_offsets",
     "normalize_word",
-    "offsets_in_unit",
     "sentence_spans",
     "split_at_lines",
     "tokenize",

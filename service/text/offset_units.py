@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -10,18 +11,21 @@ OffsetUnit = Literal["unicode", "utf16", "utf8"]
 """Code points (Python), code units of UTF-16 (Java, JavaScript, C#) or bytes of UTF-8 (Go, Rust)."""
 
 
-def offsets_in_unit(text: str, unit: OffsetUnit) -> list[int] | None:
-    """The offset in a unit of each code point of a text, and of its end; None if it is the offset in code points.
+def convert_offsets(text: str, unit: OffsetUnit, *ranges: Sequence[dict[str, Any]]) -> None:
+    """Replace each `start` and `end` in code points by that in a unit, in place.
 
     Args:
         text: a text without halves of surrogate pairs.
         unit: the unit to count in.
+        ranges: parts of the text, as they are in an answer.
     """
-    if unit == "unicode" or text.isascii():
-        return None
+    if unit == "unicode" or text.isascii() or not any(ranges):
+        return
     codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
     sizes = 1 + (codes > 0xFFFF)
     if unit == "utf8":
         sizes = sizes + (codes > 0x7F) + (codes > 0x7FF)
     offsets: list[int] = np.concatenate([[0], np.cumsum(sizes)]).tolist()
-    return offsets
+    for part in ranges:
+        for one in part:
+            one["start"], one["end"] = offsets[one["start"]], offsets[one["end"]]

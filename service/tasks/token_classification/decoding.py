@@ -12,7 +12,7 @@ from service.errors import ModelFailure
 from service.tasks.token_classification.crf import Decoded, decode
 from service.tasks.token_classification.features import Kind
 from service.tasks.token_classification.tag_schemes import OUTSIDE, spans, write_iob2
-from service.text import OffsetUnit, offsets_in_unit
+from service.text import OffsetUnit, convert_offsets
 
 Offsets = list[tuple[int, int]]
 """Start and end of each token of a sentence, in code points of the text."""
@@ -134,11 +134,7 @@ class Tagging:
 
 def in_unit(answer: dict[str, Any], text: str, unit: OffsetUnit) -> dict[str, Any]:
     """The answer for a text with all starts and ends in another unit."""
-    offsets = offsets_in_unit(text, unit)
-    if offsets is not None:
-        for field in _FIELDS_WITH_OFFSETS:
-            for span in answer.get(field, ()):
-                span["start"], span["end"] = offsets[span["start"]], offsets[span["end"]]
+    convert_offsets(text, unit, *(answer.get(field, ()) for field in _FIELDS_WITH_OFFSETS))
     return answer
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -27,7 +27,7 @@ from service.tasks.translation.schemas import TranslateBody
 from service.tasks.translation.streaming import TextStream
 from service.tasks.translation.subwords import clean
 from service.tasks.translation.text import LONG_NUMBERS, AnswerBuilder
-from service.text import OffsetUnit, offsets_in_unit
+from service.text import convert_offsets
 
 TRANSLATION = "TRANSLATION"
 """The output that the Open Inference Protocol shows: each text's translation, by the model's default search."""
@@ -196,9 +196,8 @@ class TranslationPredictor(Predictor[TranslateRequest]):
 
     def postprocess(self, request: TranslateRequest, outputs: Tensors) -> dict[str, Any]:
         hypotheses = outputs[HYPOTHESES].tolist()
-        results: list[dict[str, Any]] = []
-        first = 0
-        for text in request.segmented:
+        results, first = [], 0
+        for sent, text in zip(request.texts, request.segmented, strict=True):
             text_hypotheses = hypotheses[first : first + len(text.segments)]
             result = self._answers.build(
                 text,
@@ -209,8 +208,8 @@ class TranslationPredictor(Predictor[TranslateRequest]):
                 streamed=request.is_streamed,
             )
             _check_finite(result)
-            _write_in_unit(result.get("kept", ()), request.texts[len(results)], request.unit)
-            _write_in_unit(result.get("copied", ()), result["text"], request.unit)
+            convert_offsets(sent, request.unit, result.get("kept", ()))
+            convert_offsets(result["text"], request.unit, result.get("copied", ()))
             results.append(result)
             first += len(text_hypotheses)
         for result, detected in zip(results, request.detected, strict=False):
@@ -230,13 +229,6 @@ class TranslationPredictor(Predictor[TranslateRequest]):
     def stream(self, request: TranslateRequest) -> TextStream:
         """The decoder that turns the tokens of a streamed request into text."""
         return TextStream(request, self._parts.target)
-
-
-def _write_in_unit(ranges: Sequence[dict[str, Any]], text: str, unit: OffsetUnit) -> None:
-    """Write the starts and ends of parts of a text in another unit."""
-    if ranges and (offsets := offsets_in_unit(text, unit)) is not None:
-        for one in ranges:
-            one["start"], one["end"] = offsets[one["start"]], offsets[one["end"]]
 
 
 def _check_finite(result: dict[str, Any]) -> None:

@@ -131,7 +131,12 @@ class CopiedPart(BaseModel):
 class Translated(Translation):
     """One text's translation."""
 
-    alternatives: list[Translation]
+    alternatives: list[Translation] = Field(
+        description=(
+            "Other translations, best score first. The search also weighs the length when it chooses `text`, so one of "
+            "them may have a better score."
+        )
+    )
     sentences: list[ExaminedSentence] | None = Field(
         default=None, description="What was translated at once; only if `alignment` or `beam` was requested."
     )

@@ -20,7 +20,7 @@ def same(one: list[Hypothesis], other: list[Hypothesis]) -> None:
     """Raise unless both are the same to the last bit."""
     assert len(one) == len(other)
     for left, right in zip(one, other, strict=True):
-        assert (left.tokens, left.score) == (right.tokens, right.score)
+        assert (left.tokens, left.score, left.has_end) == (right.tokens, right.score, right.has_end)
         for name in ("attention", "coverage"):
             ours, theirs = getattr(left, name), getattr(right, name)
             assert (ours is None) == (theirs is None)

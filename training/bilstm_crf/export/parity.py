@@ -173,7 +173,7 @@ def _judge(parity: Parity, weights: Weights, tolerance: float) -> None:
 
 
 _REMEDIES: dict[Weights, str] = {
-    "int8": "Export with --weights int8-stored, fp16 or --weights fp32",
+    "int8": "Export with --weights int8-stored, fp16 or fp32",
     "int8-stored": "Export with --weights fp16 or --weights fp32",
     "fp16": "Export with --weights fp32",
     "fp32": "Check the versions of torch and onnxruntime",

@@ -130,10 +130,11 @@ class AnswerBuilder:
         return alternatives
 
     def _examined(self, ids: Sequence[int], hypothesis: Hypothesis, *, alignment: bool, beam: bool) -> dict[str, Any]:
-        """The pieces of both sides, END included, with the attention weights between them and the search."""
-        tokens = [*hypothesis.tokens, END]
-        if hypothesis.attention is not None:
-            tokens = tokens[: len(hypothesis.attention)]  # a truncated target has no END
+        """The pieces of both sides with the attention weights between them and the search.
+
+        END is included, but of a truncated target, which has none.
+        """
+        tokens = [*hypothesis.tokens, END] if hypothesis.has_end else hypothesis.tokens
         sentence: dict[str, Any] = {
             "source_tokens": [self._source.piece(id_) for id_ in [*ids, END]],
             "target_tokens": [self._target.piece(id_) for id_ in tokens],

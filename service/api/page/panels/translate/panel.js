@@ -67,7 +67,7 @@ export function Panel({ server, model, models, query, setQuery }) {
               <li><span lang=${target}>${result.text}</span><span class="caption">${three(result.score)}</span></li>
               ${result.alternatives.map((/** @type {any} */ each, /** @type {number} */ index) => html`
                 <li key=${index}><span lang=${target}>${each.text}</span><span class="caption">${three(each.score)}</span></li>`)}</ol>
-              <p class="caption">The mean log-probability of a subword: nearer to 0 is surer.</p></div>`}`}
+              <p class="caption">The mean log-probability of a subword: nearer to 0 is surer. The first is the translation: the search, which also weighs the length, chose it.</p></div>`}`}
         ${result && html`<${CorrectTranslation} model=${model} text=${sent.text} translation=${result.text} />`}
         ${!body && html`<p class="caption">Write a text: it is translated as you type.</p>`}
         ${state.slow && html`<p class="waiting" role="status">${model.id} is translating …</p>`}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.decoding import Hypothesis
+from service.decoding import Hypothesis, RecordedHypothesis, SearchRecord
 from service.tasks.translation.subwords import Subwords
 from service.tasks.translation.text import AnswerBuilder, SegmentedText, TranslationPreprocessing
 from tests.support.translator_bundles import pieces_model
@@ -69,10 +69,13 @@ def test_a_truncated_translation_has_no_end(subwords: Subwords) -> None:
     text = SegmentedText([subwords.encode("the dog")], ["", ""])
     complete = hypothesis(subwords, "der Hund", -0.5, attention=3)
     assert complete.attention is not None
-    result = AnswerBuilder(subwords, subwords).build(
-        text, [[complete._replace(attention=complete.attention[:2])]], alignment=True
-    )
-    assert result["sentences"][0]["target_tokens"] == ["▁der", "▁Hund"]
+    truncated = complete._replace(attention=complete.attention[:2], has_end=False)
+    builder = AnswerBuilder(subwords, subwords)
+    with_attention = builder.build(text, [[truncated]], alignment=True)
+    assert with_attention["sentences"][0]["target_tokens"] == ["▁der", "▁Hund"]
+    record = SearchRecord([[RecordedHypothesis(None, truncated.tokens[0], -0.5)]], None)
+    with_search = builder.build(text, [[truncated._replace(attention=None, record=record)]], beam=True)
+    assert with_search["sentences"][0]["target_tokens"] == ["▁der", "▁Hund"]
 
 
 def test_a_text_without_a_word(subwords: Subwords) -> None:

@@ -20,7 +20,7 @@ from service.completion import add_completion_command
 from service.errors import ConfigurationError, LecternError
 from service.limits import PREFIX, Limits
 from service.model_table import table
-from service.output import discard_output, open_standard_streams, printable, write
+from service.output import discard_output, log_as_text, open_standard_streams, printable, write
 from service.server.process_signals import exit_on_signals
 from service.serving.helper_process import shared_helper
 from service.serving.preparation_answer import PreparationFailure
@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 for success, 1 if a check failed, 2 if the command could not start.
     """
     open_standard_streams()
+    log_as_text()
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)

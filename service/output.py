@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from collections.abc import Mapping
 
 from service.errors import ConfigurationError
 
@@ -18,6 +20,26 @@ def open_standard_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # The lowest free number is this one.
+
+
+class TextFormatter(logging.Formatter):
+    """Formats a record of the log for people: the message, and `extra={"fields": {...}}` in parentheses."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = record.getMessage()
+        fields = getattr(record, "fields", None)
+        if isinstance(fields, Mapping):
+            text += f" ({'; '.join(f'{name}: {value}' for name, value in fields.items())})"
+        lines = [f"lectern: {printable(text)}"]
+        if record.exc_info:
+            lines.append(self.formatException(record.exc_info))
+        return "\n".join(lines)
+
+
+def log_as_text() -> None:
+    """Print warnings and errors of the log on standard error as text, until `configure_logging` makes them JSON."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(TextFormatter())
 
 
 def write(text: str) -> None:

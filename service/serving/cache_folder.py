@@ -111,7 +111,12 @@ def _private_with_kinds(folder: Path) -> Path | None:
             with tempfile.TemporaryFile(dir=each):
                 pass
     except OSError as error:
-        fields = {"folder": str(folder), "reason": error.strerror, "instead": "a temporary folder"}
+        fields = {
+            "folder": str(each),
+            "reason": error.strerror,
+            "instead": "a temporary folder, so the next start prepares the models again",
+            "remedy": f"let user {os.geteuid()} write to the folder, or set LECTERN_CACHE to another",
+        }
         log.warning("LECTERN_CACHE cannot be written", extra={"fields": fields})
         return None
     return folder

@@ -10,7 +10,7 @@ from service.bundle.files import BundleError
 from service.errors import LecternError
 from service.limits import variable
 from service.runtime.provider_options import short_name
-from service.runtime.providers import automatic, check_installation, first_not_compiled_in
+from service.runtime.providers import automatic, first_not_compiled_in
 from service.serving.cache_folder import CacheFolder
 from service.serving.helper_process import shared_helper
 from service.serving.preparation_answer import PreparationFailure
@@ -22,9 +22,8 @@ def provider_lines(settings: Settings, paths: Sequence[Path]) -> Iterator[tuple[
     """Yield a line for each version, and whether it can be served; what is not kept in LECTERN_CACHE is measured.
 
     Raises:
-        ConfigurationError: the installation, or the folder of LECTERN_CACHE, cannot be used.
+        ConfigurationError: other users may write to the folder of LECTERN_CACHE.
     """
-    check_installation()
     cache = CacheFolder(settings.cache, settings.max_cache_bytes) if settings.cache is not None else None
     try:
         for path in paths:

@@ -332,6 +332,25 @@ def test_what_the_encoding_of_the_output_does_not_have_is_escaped(models_dir: Pa
     assert "\\u2026, the manifest says" in result.stdout
 
 
+def test_a_cache_that_cannot_be_written_is_named_with_the_remedy(models_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = subprocess.run(
+        [sys.executable, "-m", "service", "models", "providers", "--models", str(models_dir)],
+        env=environment(CACHE=str(tmp_path / "file" / "cache")),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0
+    assert result.stderr == (
+        f"lectern: LECTERN_CACHE cannot be written (folder: {tmp_path}/file/cache; reason: File exists; "
+        "instead: a temporary folder, so the next start prepares the models again; "
+        f"remedy: let user {os.geteuid()} write to the folder, or set LECTERN_CACHE to another)\n"
+    )
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
 @pytest.mark.parametrize("arguments", [["models", "list"], ["models", "verify"], ["openapi"]])
 def test_an_output_that_cannot_be_written_is_named(models_dir: Path, arguments: list[str]) -> None:

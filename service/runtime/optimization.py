@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +28,45 @@ def session_options(threads: int) -> Any:
     return options
 
 
-def optimize_graph(path: Path) -> None:
-    """Replace an ONNX file by the graph that onnxruntime makes of it for the CPU of this machine.
+def optimize_graphs(paths: Sequence[Path]) -> bool:
+    """Replace ONNX files by the graphs that onnxruntime makes of them for the CPU of this machine: all or none.
 
-    Its weights go into a file beside it, which sessions map into memory instead of copying it.
+    Their weights go into files beside them, which sessions map into memory instead of copying them.
+
+    Returns:
+        Whether they were replaced. They are not where onnxruntime cannot read what it wrote of one of them: 1.24 cannot
+        where a branch of a graph has a constant of its own.
 
     Raises:
-        BundleError: onnxruntime cannot load it.
-        OSError: there is no room for it.
+        BundleError: onnxruntime cannot load a file.
+        OSError: there is no room for the graphs.
     """
+    results = [_optimized(path) for path in paths]
+    if not all(_opens(result, optimized=True) for result in results):
+        for path, result in zip(paths, results, strict=True):
+            result.unlink()
+            _weights(path).unlink(missing_ok=True)
+        return False
+    for path, result in zip(paths, results, strict=True):
+        result.replace(path)
+    return True
+
+
+def disable_optimization(options: Any) -> None:
+    """Make a session open a graph of `optimize_graphs` as it is."""
+    import onnxruntime
+
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+
+
+def _optimized(path: Path) -> Path:
+    """Write what onnxruntime makes of a graph beside its file."""
     import onnxruntime
 
     result = path.with_name(f"{path.name}.optimized")
     options = session_options(threads=1)
     options.optimized_model_filepath = str(result)
-    for key, value in (("file_name", f"{path.name}.weights"), ("min_size_in_bytes", "4096")):
+    for key, value in (("file_name", _weights(path).name), ("min_size_in_bytes", "4096")):
         options.add_session_config_entry(f"session.optimized_model_external_initializers_{key}", value)
     try:
         onnxruntime.InferenceSession(str(path), sess_options=options, providers=[CPU])
@@ -49,15 +74,22 @@ def optimize_graph(path: Path) -> None:
         if _opens(path):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(result)) from error
         raise BundleError(f"{path}: onnxruntime cannot load it ({first_line(error)})") from error
-    result.replace(path)
+    return result
 
 
-def _opens(path: Path) -> bool:
+def _weights(path: Path) -> Path:
+    return path.with_name(f"{path.name}.weights")
+
+
+def _opens(path: Path, *, optimized: bool = False) -> bool:
     """Whether onnxruntime can load a file, without writing another."""
     import onnxruntime
 
+    options = session_options(threads=1)
+    if optimized:
+        disable_optimization(options)
     try:
-        onnxruntime.InferenceSession(str(path), sess_options=session_options(threads=1), providers=[CPU])
+        onnxruntime.InferenceSession(str(path), sess_options=options, providers=[CPU])
     except Exception:
         return False
     return True

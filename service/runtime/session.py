@@ -17,7 +17,7 @@ from service.runtime.device_arrays import Device, DeviceArray, DeviceOperations,
 from service.runtime.devices import device_id
 from service.runtime.engine_cache import check_caches
 from service.runtime.inference_session import open_inference_session
-from service.runtime.optimization import session_options
+from service.runtime.optimization import disable_optimization, session_options
 from service.runtime.placement import check_fixed_shapes, check_placement, report_of
 from service.runtime.provider_options import CPU, CUDA, TENSORRT, ProviderOptions
 from service.runtime.providers import ProviderReport, resolve, runtime_version, session_providers
@@ -86,7 +86,7 @@ class OnnxSession:
         providers: execution providers as set, in order.
         threads: threads within one operator.
         options: options of the providers.
-        optimized: the file holds a graph that `optimize_graph` made: it is opened as it is.
+        optimized: the file holds a graph that `optimize_graphs` made: it is opened as it is.
         max_batch_size: the most rows of a run, for providers that compile for a range of shapes; 0: not known.
         strict: raise ConfigurationError if the first requested provider is not the one in use, or if nodes of the
             graph are on one that was not requested, unless the manifest names their operators as those that may be.
@@ -111,12 +111,10 @@ class OnnxSession:
         max_batch_size: int = 0,
         conversion: str = "",
     ) -> None:
-        import onnxruntime
-
         settings = session_options(threads)
         settings.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         if optimized:
-            settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            disable_optimization(settings)
         resolved = resolve(providers)
         own = {name: of for name, of in (options or {}).items() if name in resolved}
         check_caches(own, runtime_version())
@@ -191,7 +189,7 @@ def session_opener(
 
     Args:
         options: options of the providers.
-        optimized: the bundle's graphs were optimized by `optimize_graph`.
+        optimized: the bundle's graphs were optimized by `optimize_graphs`.
         max_batch_size: the most rows of a run; 0: not known.
         kind: opens the variants for this kind of providers; None for that of the provider that runs.
     """

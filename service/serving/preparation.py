@@ -17,7 +17,7 @@ from service.bundle.files import MANIFEST, Bundle, BundleError, read_bundle, sha
 from service.errors import ConfigurationError
 from service.runtime.devices import used_bytes
 from service.runtime.memory import known_resident_bytes
-from service.runtime.optimization import optimize_graph
+from service.runtime.optimization import optimize_graphs
 from service.runtime.provider_options import CPU, parse_options
 from service.runtime.providers import resolve
 from service.runtime.session import session_opener
@@ -64,7 +64,8 @@ def _prepare(job: PreparationJob, bundle: Bundle, manifest: str) -> PreparedVers
     try:
         with cache.staging() as folder, _texts_name(job.path, folder):
             copy = _copy(bundle, folder, manifest)
-            optimized = resolve(job.providers) == (CPU,) and _optimize(copy)
+            graphs = [copy.file(graph.file) for graph in copy.manifest.graphs.values()]
+            optimized = resolve(job.providers) == (CPU,) and optimize_graphs(graphs)
             prepared = _try(job, copy, optimized=optimized)
             return cache.keep(key, folder, prepared)
     except OSError as error:  # Whatever it is about: if it is the bundle itself, opening that says so.
@@ -162,13 +163,6 @@ def _copy(bundle: Bundle, folder: Path, manifest: str) -> Bundle:
         if _sha256(folder / name) != expected:
             raise BundleError(f"{folder / name}: was changed while it was read; load the model again")
     return Bundle(path=folder, manifest=bundle.manifest)
-
-
-def _optimize(copy: Bundle) -> bool:
-    """Replace the graphs by optimized ones."""
-    for graph in copy.manifest.graphs.values():
-        optimize_graph(copy.file(graph.file))
-    return True
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from service.bundle.comparison import differences
 from service.bundle.files import Bundle
 from service.bundle.manifest import ProviderKind, Task
 from service.tasks import TASKS
-from tests.openvino.conftest import BUNDLES
-from tests.support.processes import lectern
+from tests.openvino.conftest import BUNDLES, MODELS
+from tests.support.processes import lectern, server
 
 OPENVINO = "OpenVINOExecutionProvider"
 LONG = {
@@ -105,3 +105,9 @@ def _without_variants(name: str, repository: Path) -> Path:
             (path / file).unlink()
     (path / "manifest.json").write_text(json.dumps(document))
     return repository
+
+
+def test_every_model_serves_on_the_cpu_provider_too() -> None:
+    """This onnxruntime is an older one, whose optimized graphs it cannot always read."""
+    with server(MODELS, PROVIDERS="cpu", STRICT="1") as process:
+        assert process.wait_for("serving")

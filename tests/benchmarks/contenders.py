@@ -1,4 +1,4 @@
-"""What tagging.py and translation.py measure: processes of their own, each on one core with one thread.
+"""What tagging.py, translation.py and vectors.py measure: processes of their own, each on one core with one thread.
 
 A worker writes one line when it is ready, {"about": …, "measures": {name: label}, "tags": [[…]], "first": words/s}: the
 tags of all sentences, and how fast they were found, every word being new. It then reads lines such as {"measure": name,

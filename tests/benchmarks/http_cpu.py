@@ -21,8 +21,9 @@ from pathlib import Path
 
 from service.bundle.files import BundleError
 from tests.benchmarks.contenders import BenchmarkError, processor
-from tests.benchmarks.http_load import Load, Wrk, check_labels, newest_bundle, print_table, sample_pixels, spread
+from tests.benchmarks.http_load import Load, Wrk, check_labels, newest_bundle, sample_pixels
 from tests.benchmarks.http_servers import FLOOR, HttpServer, Running, lectern, running
+from tests.benchmarks.side_by_side import alternating, exit_code, print_table, spread
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,12 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--sources", type=Path, nargs="+", default=[Path()], help="working trees of Lectern to compare (this one)"
     )
-    try:
-        _benchmark(parser.parse_args(argv))
-    except (BenchmarkError, BundleError) as error:
-        print(f"http_cpu: {error}", file=sys.stderr)
-        return 2
-    return 0
+    arguments = parser.parse_args(argv)
+    return exit_code("http_cpu", lambda: _benchmark(arguments), (BenchmarkError, BundleError))
 
 
 def _benchmark(arguments: argparse.Namespace) -> None:
@@ -59,13 +56,12 @@ def _benchmark(arguments: argparse.Namespace) -> None:
         for _, load, _ in rows:  # Warm, and not counted.
             wrk.measure(load, arguments.connections, 1)
         seen: dict[str, list[float]] = {name: [] for name, _, _ in rows}
-        for number in range(arguments.rounds):
-            for name, load, process in rows if number % 2 == 0 else rows[::-1]:
+        for order in alternating(rows, arguments.rounds):
+            for name, load, process in order:
                 before = process.processor_seconds()
                 measured = wrk.measure(load, arguments.connections, arguments.seconds)
                 spent = process.processor_seconds() - before
                 seen[name].append(1e6 * spent / (measured.rate * arguments.seconds))
-            print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr)
     print(f"wrk, {arguments.connections} connections, {arguments.rounds} rounds of {arguments.seconds} s, medians")
     print(f"{processor()}, {os.cpu_count()} cores\n")
     floor = seen[rows[0][0]]

@@ -19,19 +19,15 @@ from pathlib import Path
 
 from service.bundle.files import Bundle, BundleError
 from tests.benchmarks.contenders import BenchmarkError, processor
-from tests.benchmarks.http_load import HEADINGS, Wrk, check_labels, newest_bundle, print_table, sample_pixels, summary
+from tests.benchmarks.http_load import HEADINGS, Wrk, check_labels, newest_bundle, sample_pixels, summary
 from tests.benchmarks.http_servers import FLOOR, lectern, running
+from tests.benchmarks.side_by_side import alternating, exit_code, print_table
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; returns the exit code."""
     arguments = _parse(argv)
-    try:
-        _benchmark(arguments)
-    except (BenchmarkError, BundleError) as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_code("bench", lambda: _benchmark(arguments), (BenchmarkError, BundleError))
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -54,11 +50,10 @@ def _benchmark(arguments: argparse.Namespace) -> None:
         check_labels(loads, bundle.manifest.labels)
         for load in loads:  # Warm, and not counted.
             wrk.measure(load, arguments.connections, 1)
-        rounds = []
-        for number in range(arguments.rounds):
-            order = loads if number % 2 == 0 else loads[::-1]
-            rounds.append({load.name: wrk.measure(load, arguments.connections, arguments.seconds) for load in order})
-            print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr)
+        rounds = [
+            {load.name: wrk.measure(load, arguments.connections, arguments.seconds) for load in order}
+            for order in alternating(loads, arguments.rounds)
+        ]
     _print_conditions(arguments, bundle, len(loads[0].body))
     floor = loads[0].name
     rows = [(load.name, *summary([(seen[floor], seen[load.name]) for seen in rounds])) for load in loads]

@@ -1,4 +1,4 @@
-"""What http_floor.py and peers.py send and how they measure it: one image in several bodies, wrk, and tables."""
+"""What http_floor.py, http_cpu.py and peers.py send and how they measure it: one image in several bodies, and wrk."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import orjson
 
 from service.bundle.files import Bundle, read_bundle, versions
 from tests.benchmarks.contenders import BenchmarkError
+from tests.benchmarks.side_by_side import spread
 
 _SCRIPT = Path(__file__).with_name("post.lua")
 
@@ -169,17 +170,3 @@ def summary(pairs: Sequence[tuple[Measurement, Measurement]]) -> tuple[str, ...]
         f"{statistics.median(row.p99_ms for row in rows):.2f}",
         spread(ratios),
     )
-
-
-def spread(values: Sequence[float]) -> str:
-    """The median with the lowest and the highest."""
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-
-
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table of Markdown; cells that a short row lacks are empty."""
-    width = max(len(row[0]) for row in rows)
-    print(f"| {headings[0]:{width}} | {' | '.join(headings[1:])} |")
-    print(f"|{'|'.join(['---'] * len(headings))}|")
-    for name, *cells in rows:
-        print(f"| {name:{width}} | {' | '.join([*cells, *[''] * (len(headings) - 1 - len(cells))])} |")

@@ -31,12 +31,11 @@ from tests.benchmarks.http_load import (
     Wrk,
     check_labels,
     newest_bundle,
-    print_table,
     sample_pixels,
-    spread,
     summary,
 )
 from tests.benchmarks.http_servers import FLOOR, HttpServer, Memory, Route, lectern, running
+from tests.benchmarks.side_by_side import exit_code, print_table, spread
 
 SCRIPTS = Path(__file__).with_name("peers")
 MODEL = "digits"
@@ -97,12 +96,7 @@ class Visit:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; returns the exit code."""
     arguments = _parse(argv)
-    try:
-        _benchmark(arguments)
-    except (BenchmarkError, BundleError) as error:
-        print(f"bench-peers: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_code("bench-peers", lambda: _benchmark(arguments), (BenchmarkError, BundleError))
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

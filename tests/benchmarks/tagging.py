@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 from contenders import ONE_THREAD, BenchmarkError, Measured, Row, Tags, Worker, cores, processor, worker
+from side_by_side import alternating, exit_code, print_table, spread
 from tagging_http import Client, server
 
 from service.bundle.files import BundleError, read_bundle
@@ -53,12 +54,7 @@ INSTALL = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Train spaCy's tagger, or measure; returns the exit code."""
     arguments = _parse(argv)
-    try:
-        arguments.run_command(arguments)
-    except (BenchmarkError, BundleError, UserError) as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_code("bench", lambda: arguments.run_command(arguments), (BenchmarkError, BundleError, UserError))
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -153,11 +149,9 @@ def _measure(arguments: argparse.Namespace) -> None:
             batches = [items[start : start + arguments.batch] for start in range(0, len(items), arguments.batch)]
             rows += client.rows(field, batches, arguments.connections)
         _check_same(rows)
-        rounds = []
-        for number in range(arguments.rounds):
-            order = rows if number % 2 == 0 else rows[::-1]
-            rounds.append({id(row): row.measure(arguments.seconds) for row in order})
-            print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr)
+        rounds = [
+            {id(row): row.measure(arguments.seconds) for row in order} for order in alternating(rows, arguments.rounds)
+        ]
     words = sum(map(len, true))
     print(f"EWT {arguments.split}, {len(true):,} sentences, {words:,} words, gold tokens, {arguments.batch} in a batch")
     print(f"{arguments.rounds} rounds of {arguments.seconds:g} s or more, medians; one thread on core {tagging} each")
@@ -167,7 +161,9 @@ def _measure(arguments: argparse.Namespace) -> None:
         f"server: {serving.about}; its client on core {calling}, busy there for up to {client.busiest:.0%} of the time"
     )
     print(f"{processor()}, {os.cpu_count()} cores\n")
-    _print_table(rows, rounds, true)
+    print_table(
+        ("", "words/s", "per CPU s", "new words", "accuracy", "of the first row"), table_rows(rows, rounds, true)
+    )
 
 
 def _check_same(rows: Sequence[Row]) -> None:
@@ -208,25 +204,24 @@ def _write(sentences: Sequence[Sentence], path: Path) -> None:
     path.write_text("".join(lines), encoding="utf-8")
 
 
-def _print_table(rows: Sequence[Row], rounds: Sequence[dict[int, Measured]], true: Tags) -> None:
-    """Speeds, their ratio to the first row within each round, and accuracy."""
-    width = max(len(row.name) for row in rows)
-    print(
-        f"{'':{width}} {'words/s':>8} {'per CPU s':>9} {'new words':>9} {'accuracy':>8}   "
-        f"of the first row (lowest to highest round)"
-    )
+def table_rows(rows: Sequence[Row], rounds: Sequence[dict[int, Measured]], true: Tags) -> list[list[str]]:
+    """The cells of each row: median speeds, their ratios to the first row's within each round, and accuracy."""
     base = [measured[id(rows[0])].words / measured[id(rows[0])].seconds for measured in rounds]
+    cells = []
     for row in rows:
         results = [measured[id(row)] for measured in rounds]
         speeds = [result.words / result.seconds for result in results]
-        per_cpu = statistics.median(result.words / max(result.cpu, 1e-9) for result in results)
-        ratios = [speed / reference for speed, reference in zip(speeds, base, strict=True)]
-        first = "" if row.first is None else f"{row.first:,.0f}"
-        score = "" if row.tags is None else f"{accuracy(true, row.tags):.2%}"
-        print(
-            f"{row.name:{width}} {statistics.median(speeds):8,.0f} {per_cpu:9,.0f} {first:>9} {score:>8}   "
-            f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        cells.append(
+            [
+                row.name,
+                f"{statistics.median(speeds):,.0f}",
+                f"{statistics.median(result.words / max(result.cpu, 1e-9) for result in results):,.0f}",
+                "" if row.first is None else f"{row.first:,.0f}",
+                "" if row.tags is None else f"{accuracy(true, row.tags):.2%}",
+                spread([speed / reference for speed, reference in zip(speeds, base, strict=True)]),
+            ]
         )
+    return cells
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import orjson
 from contenders import BenchmarkError, Measured, Row, Tags, cores, processor, worker
+from side_by_side import alternating, exit_code, print_table, spread
 from tagging_http import Client, server
 
 from service.bundle.files import BundleError, read_bundle
@@ -51,12 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--connections", type=int, nargs="*", default=[1, 32], help="of the HTTP client (1 32)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds; the figures are their medians (5)")
     parser.add_argument("--seconds", type=float, default=5, help="least time per row and round (5)")
-    try:
-        _measure(parser.parse_args(argv))
-    except (BenchmarkError, BundleError, UserError) as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 2
-    return 0
+    options = parser.parse_args(argv)
+    return exit_code("bench", lambda: _measure(options), (BenchmarkError, BundleError, UserError))
 
 
 def _measure(options: argparse.Namespace) -> None:
@@ -79,16 +76,15 @@ def _measure(options: argparse.Namespace) -> None:
             rows += _http_rows(client, name, sentences, beam_size, options.connections)
             _check_same(rows)
         rows = [row for search_rows in searches.values() for row in search_rows]
-        rounds = []
-        for number in range(options.rounds):
-            order = rows if number % 2 == 0 else rows[::-1]
-            rounds.append({id(row): row.measure(options.seconds) for row in order})
-            print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
+        rounds = [
+            {id(row): row.measure(options.seconds) for row in order} for order in alternating(rows, options.rounds)
+        ]
     print(
         f"server: {serving.about}; its client on core {calling_core}, busy there for up to {client.busiest:.0%} of the "
         f"time\n{len(sentences)} sentences; {processor()}, {os.cpu_count()} cores\n"
     )
-    _print_table(searches, rounds)
+    headings = ("", "sentences/s", "per CPU s", "of the search's first row", "of it by CPU time")
+    print_table(headings, [cells for rows in searches.values() for cells in table_rows(rows, rounds)])
 
 
 def _sentences(options: argparse.Namespace) -> list[str]:
@@ -148,24 +144,18 @@ def _check_same(rows: Sequence[Row]) -> None:
         raise BenchmarkError("the translations differ: is --run the run that --bundle was exported from?")
 
 
-def _print_table(searches: dict[str, list[Row]], rounds: Sequence[dict[int, Measured]]) -> None:
-    """Speeds, and their ratios to the first row of the same search within each round."""
-    width = max(len(row.name) for rows in searches.values() for row in rows)
-    print(f"{'':{width}} {'sentences/s':>11} {'per CPU s':>9}   of the search's first row: by the clock, by CPU time")
-    for rows in searches.values():
-        for row in rows:
-            pairs = [(measured[id(row)], measured[id(rows[0])]) for measured in rounds]
-            by_clock = [(one.words / one.seconds, first.words / first.seconds) for one, first in pairs]
-            by_cpu = [(one.words / max(one.cpu, 1e-9), first.words / max(first.cpu, 1e-9)) for one, first in pairs]
-            print(
-                f"{row.name:{width}} {statistics.median(speed for speed, _ in by_clock):11,.1f} "
-                f"{statistics.median(speed for speed, _ in by_cpu):9,.1f}   {_ratio(by_clock)}, {_ratio(by_cpu)}"
-            )
-
-
-def _ratio(speeds: Sequence[tuple[float, float]]) -> str:
-    ratios = [speed / first for speed, first in speeds]
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+def table_rows(rows: Sequence[Row], rounds: Sequence[dict[int, Measured]]) -> list[list[str]]:
+    """The cells of the rows of one search: median speeds, and their ratios to the first row's within each round."""
+    cells = []
+    for row in rows:
+        pairs = [(measured[id(row)], measured[id(rows[0])]) for measured in rounds]
+        by_clock = [(one.words / one.seconds, first.words / first.seconds) for one, first in pairs]
+        by_cpu = [(one.words / max(one.cpu, 1e-9), first.words / max(first.cpu, 1e-9)) for one, first in pairs]
+        speeds = [f"{statistics.median(speed for speed, _ in pairs):,.1f}" for pairs in (by_clock, by_cpu)]
+        cells.append(
+            [row.name, *speeds, *(spread([one / first for one, first in pairs]) for pairs in (by_clock, by_cpu))]
+        )
+    return cells
 
 
 if __name__ == "__main__":

@@ -22,15 +22,12 @@ from statistics import median
 
 import numpy as np
 import orjson
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
 from contenders import BenchmarkError, Measured, Row, Tags, Worker, cores, processor, worker
+from side_by_side import alternating, exit_code, print_table, spread
 from tagging_http import Client, server
 from vectors_requests import NEIGHBORS, OPERATIONS, requests
 
 from service.bundle.files import BundleError, read_bundle
-from tests.benchmarks.http_load import print_table, spread
 
 WORK = Path(__file__).with_name("vectors_work.py")
 LEAST_SAME = 0.99
@@ -46,12 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--words", type=int, default=64, help="different words that are asked for (64)")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8], help="kept busy at a time (1 8)")
     parser.add_argument("--seed", type=int, default=1, help="of the choice of words (1)")
-    try:
-        _benchmark(parser.parse_args(argv))
-    except (BenchmarkError, BundleError) as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 2
-    return 0
+    arguments = parser.parse_args(argv)
+    return exit_code("bench-vectors", lambda: _benchmark(arguments), (BenchmarkError, BundleError))
 
 
 def _benchmark(arguments: argparse.Namespace) -> None:
@@ -70,11 +63,9 @@ def _benchmark(arguments: argparse.Namespace) -> None:
         serving = stack.enter_context(server(arguments.bundle, folder, measuring))
         http = _http_rows(words, arguments.connections, partial(Client, serving, calling), ours[0].tags)
         rows = [*gensim, *ours, *http]
-        rounds: list[dict[str, Measured]] = []
-        for number in range(arguments.rounds):
-            order = rows if number % 2 == 0 else rows[::-1]
-            rounds.append({row.name: row.measure(arguments.seconds) for row in order})
-            print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr)
+        rounds = [
+            {row.name: row.measure(arguments.seconds) for row in order} for order in alternating(rows, arguments.rounds)
+        ]
     print(f"{arguments.bundle}: {len(words)} words, ten nearest of each; {same:.1%} of them the same as gensim's")
     print(f"{arguments.rounds} rounds of {arguments.seconds:g} s or more, medians; one thread on core {measuring} each")
     print("".join(f"{contender.rows[0].name.split(',')[0]}: {contender.about}\n" for contender in workers), end="")

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.decoding.arrays import append, take
-from service.decoding.beam_search import SPARE_CANDIDATES, BeamSearch
+from service.decoding.base import Search
+from service.decoding.beam_search import SPARE_CANDIDATES
 from service.decoding.graph_io import BEGIN, KEYS, LENGTHS, MEMORY, STATE, TOKENS, Array, K, Tensors
 
 
@@ -21,7 +22,7 @@ class Batch:
     The encoder's memory is the large part. When sentences join or leave only their own rows of it are copied.
     """
 
-    search: BeamSearch
+    search: Search
     tickets: list[Hashable]
     """Identifies each sentence to the caller."""
     tokens: NDArray[np.int32]
@@ -36,7 +37,7 @@ class Batch:
     @classmethod
     def start(
         cls,
-        search: BeamSearch,
+        search: Search,
         tickets: list[Hashable],
         indices: list[int],
         lengths: NDArray[np.int32],
@@ -45,7 +46,7 @@ class Batch:
         """The batch of some of the sentences that the encoder was run on, before their first token.
 
         Args:
-            search: the beam search of these sentences.
+            search: the search of these sentences.
             tickets: the tickets of these sentences.
             indices: positions of these sentences in the encoder's batch.
             lengths: source lengths of the encoder's whole batch.

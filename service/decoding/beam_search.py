@@ -10,65 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.decoding.beam_state import BeamState
+from service.decoding.base import Hypothesis, Search, SearchStep
+from service.decoding.beam_state import BeamState, EndedHypothesis
 from service.decoding.graph_io import END
-from service.decoding.repetition import RepetitionGuard
-from service.decoding.search_record import RECORDED_STEPS, EndedHypothesis, SearchRecord, make_record
+from service.decoding.search_record import RECORDED_STEPS, SearchRecord, make_record
 from service.decoding.search_settings import SearchSettings
 
 SPARE_CANDIDATES = 3
 """Candidates needed per hypothesis beyond the beam size: END, and two that repetition blocking may remove."""
 
 _MIN_COVERAGE = 1e-6
-
-
-class Hypothesis(NamedTuple):
-    """A translation as target tokens."""
-
-    tokens: tuple[int, ...]
-    """T target tokens, without END."""
-    score: float
-    """Mean log-probability per token, END included."""
-    attention: NDArray[np.float32] | None
-    """[T + 1, S]: attention weights of each token and of END; [T, S] if the target was truncated at its longest."""
-    coverage: NDArray[np.float32] | None = None
-    """[S]: the attention that each source token and END received in all; None if the model has no attention."""
-    record: SearchRecord | None = None
-    """The whole search, of the best hypothesis if that was asked for."""
-    has_end: bool = True
-    """Whether END follows the tokens; otherwise it was truncated at the longest target."""
-
-
-class BeamStep(NamedTuple):
-    """The hypotheses after one step of N sentences with W hypotheses each."""
-
-    parents: NDArray[np.int64]
-    """[N, W]: index of the previous hypothesis that each one extends."""
-    tokens: NDArray[np.int32]
-    """[N, W]: the token it is extended by."""
-    done: NDArray[np.bool_]
-    """[N]: whether the search of the sentence is over."""
-
-
-class _Ended(NamedTuple):
-    """A hypothesis that is not extended further."""
-
-    has_end: bool
-    """Whether it ended with END; otherwise it was truncated at the longest target."""
-    normalized_score: float
-    """Score by eq. 14, by which hypotheses are ranked."""
-    log_prob: float
-    length: int
-    """Target tokens without END."""
-    slot: int
-    """Index of the hypothesis in the beam at its last token."""
-    coverage: NDArray[np.float32] | None
-    """[S]: summed attention per source token; None without attention."""
 
 
 @dataclass
@@ -80,7 +36,7 @@ class _Sentence:
     """[W, S] per step; None if attention was not requested."""
     scores: list[NDArray[np.float64]] | None
     """[W] per step: log-probability of each hypothesis; None unless the search is recorded."""
-    ended: list[_Ended] = field(default_factory=list)
+    ended: list[EndedHypothesis] = field(default_factory=list)
 
     def score_to_beat(self) -> float:
         """Score of the n-th best hypothesis with END, which another must beat; -inf while there are fewer than n."""
@@ -88,40 +44,29 @@ class _Sentence:
         return scores[self.settings.n_best - 1] if len(scores) >= self.settings.n_best else -np.inf
 
 
-class BeamSearch:
-    """Beam search of N sentences with `width` hypotheses each.
+class BeamSearch(Search):
+    """Beam search of N sentences with `width` hypotheses each."""
 
-    Args:
-        lengths: N source lengths, END included.
-        settings: one per sentence, all with the same beam size.
-        wants_attention: per sentence, whether its hypotheses are returned with attention weights; default: none.
-        has_attention: whether the model has attention, whose sum for each source token is kept.
-    """
-
-    def __init__(
+    def _start(
         self,
-        lengths: Sequence[int],
+        lengths: NDArray[np.int64],
         settings: Sequence[SearchSettings],
-        wants_attention: Sequence[bool] | None = None,
-        *,
-        has_attention: bool = True,
+        wants_attention: Sequence[bool],
+        max_lengths: NDArray[np.int64],
+        attended: int,
     ) -> None:
-        self.width = settings[0].beam_size
-        requested = wants_attention or [False] * len(lengths)
         self._sentences = [
             _Sentence(one, length, [] if wants else None, [] if one.is_recorded else None)
-            for one, length, wants in zip(settings, lengths, requested, strict=True)
+            for one, length, wants in zip(settings, lengths.tolist(), wants_attention, strict=True)
         ]
-        max_lengths = [one.max_target_length(length - 1) for one, length in zip(settings, lengths, strict=True)]
-        count, shape = len(lengths), (len(lengths), max(max_lengths), self.width)
-        positions = np.arange(max(lengths) if has_attention else 0)
-        padding = (positions >= np.array(lengths)[:, None])[:, None].repeat(self.width, 1)
+        count, shape = len(lengths), (len(lengths), int(max_lengths.max()), self.width)
+        padding = (np.arange(attended) >= lengths[:, None])[:, None].repeat(self.width, 1)
         scores = np.full((count, self.width), -np.inf)
         scores[:, 0] = 0
         self._state = BeamState(
             scores=scores,
             lengths=np.zeros(count, np.int64),
-            max_lengths=np.array(max_lengths, np.int64),
+            max_lengths=max_lengths,
             alpha=np.array([one.length_penalty for one in settings]),
             beta=np.array([one.coverage_penalty for one in settings]),
             score_to_beat=np.full(count, -np.inf),
@@ -129,35 +74,24 @@ class BeamSearch:
             parents=np.zeros(shape, np.int64),
             coverage=padding.astype(np.float32),
         )
-        self._repetition = RepetitionGuard.start(count, self.width)
-        self._is_recorded = any(one.is_recorded for one in settings)
-        """Whether any of the sentences is."""
 
     def __len__(self) -> int:
         return len(self._sentences)
 
     @property
     def target_lengths(self) -> NDArray[np.int64]:
-        """[N]: target tokens of each sentence so far."""
         return self._state.lengths
 
-    def select(self, indices: NDArray[np.int64]) -> BeamSearch:
-        """The search of the sentences at these indices."""
-        selected = BeamSearch.__new__(BeamSearch)
-        selected.width = self.width
+    def select(self, indices: NDArray[np.int64]) -> Self:
+        selected = super().select(indices)
         selected._sentences = [self._sentences[index] for index in indices.tolist()]
-        selected._state, selected._repetition = self._state.select(indices), self._repetition.select(indices)
-        selected._is_recorded = self._is_recorded
+        selected._state = self._state.select(indices)
         return selected
 
-    def join(self, other: BeamSearch) -> BeamSearch:
-        """The search of these sentences followed by the other's, which has the same width."""
-        joined = BeamSearch.__new__(BeamSearch)
-        joined.width = self.width
+    def join(self, other: Self) -> Self:
+        joined = super().join(other)
         joined._sentences = self._sentences + other._sentences
         joined._state = self._state.join(other._state)
-        joined._repetition = self._repetition.join(other._repetition)
-        joined._is_recorded = self._is_recorded or other._is_recorded
         return joined
 
     def advance(
@@ -165,23 +99,10 @@ class BeamSearch:
         log_probs_NWk: NDArray[np.float32],  # noqa: N803
         candidates_NWk: NDArray[np.int32],  # noqa: N803
         attention_NWS: NDArray[np.float32] | None = None,  # noqa: N803
-    ) -> BeamStep:
-        """Extend every sentence by one token.
-
-        Args:
-            log_probs_NWk: of the k best next tokens of each hypothesis; k is `width` + `SPARE_CANDIDATES`, or the size
-                of the vocabulary if that is smaller.
-            candidates_NWk: ids of those tokens.
-            attention_NWS: attention weights of this step, if the model has attention.
-        """
+    ) -> SearchStep:
         state, width = self._state, self.width
         count, _, k = log_probs_NWk.shape
-        scores = state.scores[:, :, None] + log_probs_NWk
-        scores[np.isnan(scores)] = -np.inf
-        blocked = self._repetition.blocked(candidates_NWk)
-        if blocked is not None:
-            scores[blocked] = -np.inf
-        flat = scores.reshape(count, -1)
+        flat = self._total_log_probs(state.scores, log_probs_NWk, candidates_NWk).reshape(count, -1)
         order = (-flat).argsort(axis=1, kind="stable")[:, : 2 * width]
         values, tokens = _take(flat, order), _take(candidates_NWk.reshape(count, -1), order)
         is_end = tokens == END
@@ -190,11 +111,10 @@ class BeamSearch:
         continuing = is_end.argsort(axis=1, kind="stable")[:, :width]
         new_scores = np.where(_take(is_end, continuing), -np.inf, _take(values, continuing))
         order = _take(order, continuing)
-        step = BeamStep(order // k, _take(tokens, continuing).astype(np.int32), np.zeros(count, bool))
+        step = SearchStep(order // k, _take(tokens, continuing).astype(np.int32), np.zeros(count, bool))
         return step._replace(done=self._extend(step, new_scores, attention_NWS))
 
     def hypotheses(self, index: int) -> list[Hypothesis]:
-        """The n best hypotheses of one sentence, best first; empty if the graph returned no finite number."""
         sentence = self._sentences[index]
         ranked = sorted(sentence.ended, key=lambda one: (one.has_end, one.normalized_score), reverse=True)
         hypotheses = [self._trace_back(index, ended) for ended in ranked[: sentence.settings.n_best]]
@@ -232,11 +152,11 @@ class BeamSearch:
         ):
             sentence = self._sentences[index]
             coverage = None if covered is None else covered[row, : sentence.source_length]
-            sentence.ended.append(_Ended(True, score, log_prob, int(state.lengths[index]), slot, coverage))
+            sentence.ended.append(EndedHypothesis(True, score, log_prob, int(state.lengths[index]), slot, coverage))
             state.score_to_beat[index] = sentence.score_to_beat()
 
     def _extend(
-        self, step: BeamStep, scores: NDArray[np.float64], attention: NDArray[np.float32] | None
+        self, step: SearchStep, scores: NDArray[np.float64], attention: NDArray[np.float32] | None
     ) -> NDArray[np.bool_]:
         """Replace the hypotheses by the W best that continue; returns which sentences [N] are done."""
         state = self._state
@@ -249,10 +169,9 @@ class BeamSearch:
         state.parents[everyone, state.lengths] = step.parents
         state.scores = scores
         state.lengths += 1
-        if self._is_recorded:
-            for index, sentence in enumerate(self._sentences):
-                if sentence.scores is not None and len(sentence.scores) < RECORDED_STEPS:
-                    sentence.scores.append(scores[index].copy())
+        for index, sentence in enumerate(self._sentences):
+            if sentence.scores is not None and len(sentence.scores) < RECORDED_STEPS:
+                sentence.scores.append(scores[index].copy())
         self._repetition.advance(step.parents, step.tokens)
         if state.coverage.shape[2] and attention is not None:
             size = min(attention.shape[2], state.coverage.shape[2])
@@ -275,9 +194,9 @@ class BeamSearch:
         for slot, log_prob in enumerate(scores.tolist()):
             if log_prob > -np.inf and length:
                 coverage = state.coverage[index, slot, : sentence.source_length].copy() if state.coverage.size else None
-                sentence.ended.append(_Ended(False, log_prob / normalizer, log_prob, length, slot, coverage))
+                sentence.ended.append(EndedHypothesis(False, log_prob / normalizer, log_prob, length, slot, coverage))
 
-    def _trace_back(self, index: int, ended: _Ended) -> Hypothesis:
+    def _trace_back(self, index: int, ended: EndedHypothesis) -> Hypothesis:
         """Follow the parents of a hypothesis back to its first token."""
         tokens, attention = [], []
         recorded, slot = self._sentences[index].attention or None, ended.slot
@@ -296,17 +215,11 @@ class BeamSearch:
             has_end=ended.has_end,
         )
 
-    def _record(self, index: int, best: _Ended) -> SearchRecord:
+    def _record(self, index: int, best: EndedHypothesis) -> SearchRecord:
         """The record of the search of one sentence."""
         state, sentence = self._state, self._sentences[index]
         assert sentence.scores is not None
-        ended = [one for one in sentence.ended if one.has_end or one is best]
-        return make_record(
-            state.tokens[index],
-            state.parents[index],
-            sentence.scores,
-            [EndedHypothesis(one.length, one.slot, one.log_prob, one.has_end, one is best) for one in ended],
-        )
+        return make_record(state.tokens[index], state.parents[index], sentence.scores, sentence.ended, best)
 
 
 def _length_normalizer(lengths: NDArray[np.int64], alpha: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,12 +1,28 @@
-"""The arrays of a beam search, which can be sliced and concatenated along the sentence axis."""
+"""The state of a beam search: arrays sliced and concatenated along the sentence axis, and hypotheses that ended."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class EndedHypothesis(NamedTuple):
+    """A hypothesis that is not extended further."""
+
+    has_end: bool
+    """Whether it ended with END; otherwise it was truncated at the longest target."""
+    normalized_score: float
+    """Score by eq. 14 of Wu et al. 2016, by which hypotheses are ranked."""
+    log_prob: float
+    length: int
+    """Target tokens without END."""
+    slot: int
+    """Index of the hypothesis in the beam at its last token."""
+    coverage: NDArray[np.float32] | None
+    """[S]: summed attention per source token; None without attention."""
 
 
 @dataclass

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from service.decoding.arrays import reorder
+from service.decoding.base import Hypothesis, Search
 from service.decoding.batch import Batch
-from service.decoding.beam_search import BeamSearch, Hypothesis
+from service.decoding.beam_search import BeamSearch
 from service.decoding.graph_io import (
     ATTENTION,
     CANDIDATES,
@@ -109,7 +110,7 @@ class StepLoop:
         batches = []
         for kind in sorted(set(kinds)):
             indices = [index for index, other in enumerate(kinds) if other == kind]
-            search = (GreedySearch if kind.greedy else BeamSearch)(
+            search: Search = (GreedySearch if kind.greedy else BeamSearch)(
                 lengths[indices].tolist(),
                 [each[index] for index in indices],
                 [requested[index] and KEYS in outputs for index in indices],

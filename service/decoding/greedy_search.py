@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.decoding.beam_search import BeamSearch, BeamStep, Hypothesis
+from service.decoding.base import Hypothesis, Search, SearchStep
 from service.decoding.graph_io import END
-from service.decoding.repetition import RepetitionGuard
 from service.decoding.search_settings import SearchSettings
 
 
@@ -28,60 +28,41 @@ class _Decoded:
     result: Hypothesis | None = None
 
 
-class GreedySearch(BeamSearch):
-    """Greedy search of N sentences; nothing of the state of `BeamSearch` is there.
+class GreedySearch(Search):
+    """Greedy search of N sentences, whose beam size is 1."""
 
-    Args:
-        lengths: N source lengths, END included.
-        settings: one per sentence; their beam size is 1.
-        wants_attention: per sentence, whether its hypothesis is returned with attention weights.
-        has_attention: whether the model has attention, whose sum for each source token is kept.
-    """
-
-    def __init__(
+    def _start(
         self,
-        lengths: Sequence[int],
+        lengths: NDArray[np.int64],
         settings: Sequence[SearchSettings],
-        wants_attention: Sequence[bool] | None = None,
-        *,
-        has_attention: bool = True,
+        wants_attention: Sequence[bool],
+        max_lengths: NDArray[np.int64],
+        attended: int,
     ) -> None:
-        self.width, count = 1, len(lengths)
-        requested = wants_attention or [False] * count
+        count = len(lengths)
         self._decoded = [
-            _Decoded(length, [] if wants else None) for length, wants in zip(lengths, requested, strict=True)
+            _Decoded(length, [] if wants else None)
+            for length, wants in zip(lengths.tolist(), wants_attention, strict=True)
         ]
-        self._scores = np.zeros(count)
-        self._lengths = np.zeros(count, np.int64)
-        self._max_lengths = np.array(
-            [one.max_target_length(length - 1) for one, length in zip(settings, lengths, strict=True)], np.int64
-        )
-        self._coverage = np.zeros((count, max(lengths) if has_attention else 0), np.float32)
-        self._repetition = RepetitionGuard.start(count, 1)
+        self._scores, self._lengths, self._max_lengths = np.zeros(count), np.zeros(count, np.int64), max_lengths
+        self._coverage = np.zeros((count, attended), np.float32)
 
     def __len__(self) -> int:
         return len(self._decoded)
 
     @property
     def target_lengths(self) -> NDArray[np.int64]:
-        """[N]: target tokens of each sentence so far."""
         return self._lengths
 
-    def select(self, indices: NDArray[np.int64]) -> GreedySearch:
-        """The search of the sentences at these indices."""
-        selected = GreedySearch.__new__(GreedySearch)
-        selected.width = 1
+    def select(self, indices: NDArray[np.int64]) -> Self:
+        selected = super().select(indices)
         selected._decoded = [self._decoded[index] for index in indices.tolist()]
         selected._scores, selected._lengths = self._scores[indices], self._lengths[indices]
         selected._max_lengths, selected._coverage = self._max_lengths[indices], self._coverage[indices]
-        selected._repetition = self._repetition.select(indices)
         return selected
 
-    def join(self, other: BeamSearch) -> GreedySearch:
-        """The search of these sentences followed by the other's."""
-        assert isinstance(other, GreedySearch)
-        joined = GreedySearch.__new__(GreedySearch)
-        joined.width = 1
+    def join(self, other: Self) -> Self:
+        joined = super().join(other)
         joined._decoded = self._decoded + other._decoded
         joined._scores = np.concatenate([self._scores, other._scores])
         joined._lengths = np.concatenate([self._lengths, other._lengths])
@@ -91,7 +72,6 @@ class GreedySearch(BeamSearch):
         coverage[: len(first), : first.shape[1]] = first
         coverage[len(first) :, : second.shape[1]] = second
         joined._coverage = coverage
-        joined._repetition = self._repetition.join(other._repetition)
         return joined
 
     def advance(
@@ -99,14 +79,9 @@ class GreedySearch(BeamSearch):
         log_probs_NWk: NDArray[np.float32],  # noqa: N803
         candidates_NWk: NDArray[np.int32],  # noqa: N803
         attention_NWS: NDArray[np.float32] | None = None,  # noqa: N803
-    ) -> BeamStep:
-        """Extend every sentence by one token; the arguments are those of `BeamSearch.advance`."""
+    ) -> SearchStep:
         everyone = np.arange(len(self))
-        scores = self._scores[:, None] + log_probs_NWk[:, 0]
-        scores[np.isnan(scores)] = -np.inf
-        blocked = self._repetition.blocked(candidates_NWk)
-        if blocked is not None:
-            scores[blocked[:, 0]] = -np.inf
+        scores = self._total_log_probs(self._scores[:, None], log_probs_NWk, candidates_NWk)[:, 0]
         candidates = candidates_NWk[:, 0]
         best = scores.argmax(1)
         values, tokens = scores[everyone, best], candidates[everyone, best]
@@ -127,10 +102,9 @@ class GreedySearch(BeamSearch):
         for index in np.nonzero(at_max_length & alive & ~ended)[0].tolist():
             self._finish(index, float(values[index]), covered, has_end=False)
         self._repetition.advance(None, tokens[:, None])
-        return BeamStep(np.zeros((len(self), 1), np.int64), tokens[:, None], ended | ~alive | at_max_length)
+        return SearchStep(np.zeros((len(self), 1), np.int64), tokens[:, None], ended | ~alive | at_max_length)
 
     def hypotheses(self, index: int) -> list[Hypothesis]:
-        """The hypothesis of one sentence that is done; none if the graph returned no finite number."""
         result = self._decoded[index].result
         return [] if result is None else [result]
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.decoding.beam_state import EndedHypothesis
 from service.decoding.graph_io import END
 
 RECORDED_STEPS = 64
@@ -34,20 +35,12 @@ class SearchRecord(NamedTuple):
     """The number of the last hypothesis of the translation; None if that is beyond the recorded steps."""
 
 
-class EndedHypothesis(NamedTuple):
-    """A hypothesis that was completed, or the best one."""
-
-    length: int
-    """Its tokens without END."""
-    slot: int
-    """Its place among the hypotheses after the last of them."""
-    log_prob: float
-    has_end: bool
-    is_best: bool
-
-
 def make_record(
-    tokens: NDArray[Any], parents: NDArray[Any], scores: Sequence[NDArray[np.float64]], ended: Sequence[EndedHypothesis]
+    tokens: NDArray[Any],
+    parents: NDArray[Any],
+    scores: Sequence[NDArray[np.float64]],
+    ended: Sequence[EndedHypothesis],
+    best: EndedHypothesis,
 ) -> SearchRecord:
     """The record of the search of one sentence with W hypotheses.
 
@@ -55,11 +48,12 @@ def make_record(
         tokens: token chosen at each step, [T, W].
         parents: slot of the hypothesis that each of them extends, [T, W].
         scores: log-probabilities after each recorded step, [W] each; -inf in unused slots.
-        ended: the hypotheses that END completed, and the best one where it was truncated.
+        ended: the hypotheses that ended; of truncated ones only the best is recorded.
+        best: the one of them that is the translation.
     """
     steps: list[list[RecordedHypothesis]] = []
     before: dict[int, int] = {}  # Number of each slot's hypothesis.
-    best: int | None = None
+    number_of_best: int | None = None
     count = 0
     for step, scores_of_step in enumerate(scores):
         hypotheses: list[RecordedHypothesis] = []
@@ -70,11 +64,12 @@ def make_record(
             hypotheses.append(RecordedHypothesis(parent, int(tokens[step, slot]), float(scores_of_step[slot])))
         for one in ended:
             if one.has_end and one.length == step:
-                best = count + len(hypotheses) if one.is_best else best
+                if one is best:
+                    number_of_best = count + len(hypotheses)
                 hypotheses.append(RecordedHypothesis(before.get(one.slot), END, one.log_prob))
-            elif not one.has_end and one.length == step + 1:
-                best = numbers.get(one.slot)
+            elif one is best and not one.has_end and one.length == step + 1:
+                number_of_best = numbers.get(one.slot)
         if hypotheses:  # In the last step there may be nothing left.
             steps.append(hypotheses)
         before, count = numbers, count + len(hypotheses)
-    return SearchRecord(steps, best)
+    return SearchRecord(steps, number_of_best)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from service.decoding import SearchSettings
-from service.decoding.beam_search import BeamSearch, Hypothesis
+from service.decoding.base import Hypothesis, Search
+from service.decoding.beam_search import BeamSearch
 from service.decoding.graph_io import END
 from service.decoding.greedy_search import GreedySearch
 
@@ -44,7 +45,7 @@ def drawn(random: np.random.Generator, count: int, faulty: float) -> tuple[np.nd
 )
 def test_it_is_a_beam_search_of_one_hypothesis(seed: int, faulty: float, repeats: bool, has_attention: bool) -> None:
     random = np.random.default_rng(seed)
-    searches: list[BeamSearch | GreedySearch] = []
+    searches: list[Search] = []
     total = 0
     for _ in range(60):
         count = int(random.integers(1, 4))

@@ -2,27 +2,16 @@
 
 from collections.abc import Mapping
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.bilstm_crf.config import TaggerConfig
 from training.bilstm_crf.network.model import BiLstmCrf
+from training.common.objective import Objective
 from training.common.precision import mixed
 
 
-class Objective(nn.Module):
-    """The mean loss of a batch's sentences, as a module, so that DistributedDataParallel can hold it.
-
-    Args:
-        network: the network that is trained.
-        config: settings of the run.
-        precision: number format of the matrix products.
-    """
-
-    def __init__(self, network: BiLstmCrf, config: TaggerConfig, precision: torch.dtype) -> None:
-        super().__init__()
-        self.network = network
-        self._config, self._precision = config, precision
+class TaggerObjective(Objective[BiLstmCrf, TaggerConfig]):
+    """The mean loss of a batch's sentences."""
 
     def forward(self, arrays: Mapping[str, Tensor], labels_TB: Tensor, auxiliary_TB: Tensor) -> Tensor:
         """The loss of a batch, whose inputs, labels and auxiliary labels are those of `tensors`."""

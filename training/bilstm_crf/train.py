@@ -20,7 +20,7 @@ from training.bilstm_crf.data.sources import load_data
 from training.bilstm_crf.data.vocabulary import build_lexicon
 from training.bilstm_crf.metrics import headline
 from training.bilstm_crf.network.model import BiLstmCrf, upgrade_weights
-from training.bilstm_crf.objective import Objective
+from training.bilstm_crf.objective import TaggerObjective
 from training.bilstm_crf.tagger import BEST, LAST, Tagger, build_network
 from training.common.checkpoint import load_last_checkpoint, save_checkpoint
 from training.common.config import to_dict
@@ -194,7 +194,7 @@ def _fresh_state(config: TaggerConfig, data: TaggedData, device: torch.device, a
         fused=True,
     )
     precision = pick_precision(config.precision, device)
-    objective = parallel(Objective(network, config, precision))
+    objective = parallel(TaggerObjective(network, config, precision))
     return _State(tagger, network, objective, optimizer, checkpoint_fingerprint(config, data))
 
 

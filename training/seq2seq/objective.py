@@ -1,10 +1,10 @@
 """What a training step minimizes: cross-entropy with label smoothing and, if set, R-Drop's consistency."""
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from service.tasks.translation.subwords import PAD
+from training.common.objective import Objective
 from training.common.precision import mixed
 from training.seq2seq.config import TranslatorConfig
 from training.seq2seq.data.batches import Batch, twice
@@ -16,19 +16,8 @@ _ROWS = 128
 a thousand of them, with which a process grew to gigabytes."""
 
 
-class Objective(nn.Module):
-    """The loss of a batch, as a module, so that DistributedDataParallel can hold it.
-
-    Args:
-        network: the network that is trained.
-        config: settings of the run.
-        precision: number format of the matrix products.
-    """
-
-    def __init__(self, network: Seq2Seq, config: TranslatorConfig, precision: torch.dtype) -> None:
-        super().__init__()
-        self.network = network
-        self._config, self._precision = config, precision
+class TranslatorObjective(Objective[Seq2Seq, TranslatorConfig]):
+    """The loss of a batch of sentence pairs."""
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """What is minimized, and the cross-entropy in it, both summed over the target tokens."""

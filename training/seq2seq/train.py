@@ -36,7 +36,7 @@ from training.seq2seq.greedy import translate_greedily
 from training.seq2seq.initialization import copy_vocabularies, load_initial
 from training.seq2seq.metrics import bleu
 from training.seq2seq.network.model import Seq2Seq
-from training.seq2seq.objective import Objective
+from training.seq2seq.objective import TranslatorObjective
 from training.seq2seq.translator import BEST, CAPITALS, LAST, NAMES, PROFILE, Translator, read_rare_words, vocabularies
 
 _START_RATE, _END_RATE = 1e-3, 0.02  # relative to the peak learning rate
@@ -186,7 +186,7 @@ def _fresh_state(
     translator = Translator(config, source, target, network, data.source, data.target)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
     fingerprint = checkpoint_fingerprint(config, data)
-    objective = parallel(Objective(network, config, precision))
+    objective = parallel(TranslatorObjective(network, config, precision))
     optimizer, average = _optimizer(network, config), _moving_average(network, config)
     return _State(translator, objective, optimizer, scaler, fingerprint, average)
 

@@ -112,13 +112,23 @@ def _read_boundary(content_type: str) -> bytes:
     return boundary
 
 
-def query_fields(request: Request) -> dict[str, str]:
+def query_fields(request: Request, *known: str) -> dict[str, str]:
     """The parameters in the query of a request.
 
+    Args:
+        request: the request.
+        *known: the parameters that the route has; without them any are taken.
+
     Raises:
-        InvalidRequest: more of them than any route has, or one is sent several times with different values.
+        InvalidRequest: more of them than any route has, one that this route does not have, or one is sent several times
+            with different values.
     """
-    return single_values(_query_pairs(request))
+    if not request.scope["query_string"]:
+        return {}
+    fields = single_values(_query_pairs(request))
+    if known and (unknown := next((name for name in fields if name not in known), None)) is not None:
+        raise InvalidRequest(f"is not a query parameter of this route; there are {', '.join(known)}", unknown)
+    return fields
 
 
 def single_values(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

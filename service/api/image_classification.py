@@ -65,8 +65,7 @@ class _ParsedBody:
 async def classify(request: Request) -> Response:
     """Classify the images of one request."""
     parsed = await _read(request)
-    query = query_fields(request) if request.scope["query_string"] else {}
-    served, task_request = _choose(context(request), query, parsed)
+    served, task_request = _choose(context(request), query_fields(request, *_OPTIONS), parsed)
     return await respond(request, served, task_request)
 
 
@@ -173,11 +172,9 @@ def _merge_options(query: Mapping[str, str], body: dict[str, Any]) -> _Options:
     """Merge the options of the query and the body. One that is empty in the query was not sent.
 
     Raises:
-        InvalidRequest: the query has an unknown option, the two disagree, or a value is invalid.
+        InvalidRequest: the two disagree, or a value is invalid.
     """
     for name, value in query.items():
-        if name not in _OPTIONS:
-            raise InvalidRequest(f"is not a query parameter of this route; there are {', '.join(_OPTIONS)}", name)
         if value and name in body and body[name] is not None and _as_text(body[name]) != value:
             raise InvalidRequest(f"the query says {value!r}, the body says {_as_text(body[name])!r}", name)
     if not query and not body:

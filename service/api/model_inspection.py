@@ -93,16 +93,8 @@ async def get_evaluation(request: Request) -> Response:
 
 
 def _find(request: Request, *names: str) -> tuple[ServedModel, dict[str, str]]:
-    """The model that the path names, and the query.
-
-    Raises:
-        InvalidRequest: the query has a parameter that is neither `version` nor one of `names`.
-    """
-    query = query_fields(request) if request.scope["query_string"] else {}
-    for name in query:
-        if name not in ("version", *names):
-            allowed = ", ".join(("version", *names))
-            raise InvalidRequest(f"is not a query parameter of this route; there are {allowed}", name)
+    """The model that the path names, and the query, which may have `version` and `names`."""
+    query = query_fields(request, "version", *names)
     model = request.path_params["model"]
     return context(request).registry.find(name=model, version=query.get("version") or None), query
 

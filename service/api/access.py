@@ -158,7 +158,7 @@ class Access:
         """
         if operation.changes_state:
             self._check_page(operation, scope)
-        if not self.limits_callers or operation.is_uncounted:
+        if not self.limits_callers:
             return
         text = _bearer_key(scope)
         if self._keys is None or operation.key_scope is None:
@@ -294,7 +294,9 @@ class Access:
         return self._keys.find(text) if self._keys is not None and isinstance(text, str) else None
 
     def _count(self, operation: Operation, scope: Scope, key: ApiKey | None) -> None:
-        """Count the request against the limits of its caller."""
+        """Count the request against the limits of its caller, if they concern the operation."""
+        if operation.is_uncounted:
+            return
         try:
             self._quotas.admit(key, client_address(scope))
         except QuotaExceeded as error:

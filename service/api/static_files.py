@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
-from functools import cached_property
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,6 +39,8 @@ class StaticFile:
 
     def __init__(self, suffix: str, content: bytes, headers: dict[str, str]) -> None:
         self._content = content
+        self._compressed: bytes | None = None
+        """Once it was asked for."""
         self._is_compressed = suffix in _COMPRESSED_SUFFIXES and len(content) >= _SMALLEST_COMPRESSED
         self._hash = hashlib.sha256(content).hexdigest()[:32]
         self._headers = headers | {
@@ -50,22 +51,18 @@ class StaticFile:
         if self._is_compressed:
             self._headers["vary"] = "accept-encoding"
 
-    @cached_property
-    def _compressed(self) -> bytes:
-        return gzip.compress(self._content, mtime=0)
-
     async def answer(self, request: Request) -> Response:
         """The file, or 304 if the caller has it already."""
         as_gzip = self._is_compressed and _accepts_gzip(request)
         etag = f'"{self._hash}-{_GZIP}"' if as_gzip else f'"{self._hash}"'
         headers = self._headers | {"etag": etag}
-        if _names(request.headers.getlist("if-none-match"), etag):
+        if _matches(request.headers.getlist("if-none-match"), etag):
             del headers["content-type"]
             return Response(status_code=304, headers=headers)
         if not as_gzip:
             return Response(self._content, headers=headers)
-        if "_compressed" not in self.__dict__:  # A tenth of a second for the largest: not in the event loop.
-            await asyncio.to_thread(lambda: self._compressed)
+        if self._compressed is None:  # A tenth of a second for the largest: not in the event loop.
+            self._compressed = await asyncio.to_thread(gzip.compress, self._content, mtime=0)
         return Response(self._compressed, headers=headers | {"content-encoding": _GZIP})
 
 
@@ -74,7 +71,7 @@ def _accepts_gzip(request: Request) -> bool:
     return weights.get(_GZIP, weights.get("*", 0.0)) > 0
 
 
-def _names(lines: list[str], etag: str) -> bool:
+def _matches(lines: list[str], etag: str) -> bool:
     """Whether a header `If-None-Match` names the entity (RFC 9110, section 13.1.2: compared weakly)."""
     tags = {tag.strip().removeprefix("W/") for line in lines for tag in line.split(",")}
     return etag in tags or "*" in tags

@@ -153,7 +153,7 @@ def _only_fields(model: type[BaseModel]) -> frozenset[str] | None:
 
 
 class WrittenResponse(Response):
-    """An answer of bytes and a content type that Starlette's own need not look at.
+    """Starlette's response without its work: the body and the headers are written already, as they are sent.
 
     Args:
         content: the body.

@@ -23,7 +23,7 @@ class LayerWeights(BaseModel):
     """
 
     name: str
-    kind: str = Field(description="convolution, pooling, dense or rbf.")
+    kind: str = Field(description="convolution, max-pooling, average-pooling, dense or rbf.")
     activation: str = Field(description="relu, tanh, sigmoid, scaled-tanh; empty for none.")
     kernel: Size | SkipJsonSchema[None] = Field(default=None, description="Height and width of what a unit looks at.")
     stride: Size | SkipJsonSchema[None] = None

@@ -43,18 +43,18 @@ def require_labels(bundle: Bundle) -> tuple[str, ...]:
     return bundle.manifest.labels
 
 
-def require_graphs(bundle: Bundle, *names: str, besides: str = "") -> tuple[Graph, ...]:
+def require_graphs(bundle: Bundle, *names: str, optional: str = "") -> tuple[Graph, ...]:
     """The graphs of the manifest in the order of `names`; without names the only graph, whatever it is called.
 
     Args:
         bundle: the bundle.
         *names: names of the graphs that it must have.
-        besides: name of a graph that it may have beside those.
+        optional: name of a graph that it may have as well.
     """
-    graphs = {name: graph for name, graph in bundle.manifest.graphs.items() if name != besides}
+    graphs = {name: graph for name, graph in bundle.manifest.graphs.items() if name != optional}
     if (set(graphs) != set(names)) if names else (len(graphs) != 1):
         expected = f"{' and '.join(names)}, and no other" if names else "exactly one"
-        expected += f" beside {besides!r}" if besides else ""
+        expected += f"; {optional!r} is optional" if optional else ""
         raise BundleError(f"{bundle.path / MANIFEST}: graphs: the task {bundle.manifest.task.value} needs {expected}")
     return tuple(graphs[name] for name in names) if names else tuple(graphs.values())
 

@@ -31,7 +31,7 @@ class Layer(BaseModel):
     name: str
     """As in the graph `explain`, whose output of this name is what the layer passes on."""
     kind: str
-    """convolution, pooling, dense or rbf."""
+    """convolution, max-pooling, average-pooling, dense or rbf."""
     activation: str = ""
     """What its sums go through: relu, tanh, sigmoid, scaled-tanh; empty for nothing."""
     kernel: Size | None = None

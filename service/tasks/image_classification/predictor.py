@@ -30,7 +30,7 @@ from service.tasks.image_classification.preprocessing import (
 from service.tasks.image_classification.request import ClassifyRequest, PictureFigures, to_request
 from service.tasks.image_classification.scheduling import ImageScheduling
 from service.tasks.image_classification.schemas import ClassifyBody
-from service.tasks.image_classification.tensors import OUT_OF_RANGE, ImageTensors, PictureTensors, are_shares
+from service.tasks.image_classification.tensors import OUT_OF_RANGE, ImageTensors, PictureTensors, are_in_unit_interval
 from service.tasks.json_tensors import array_from_json
 
 FAMILIARITY = "familiarity"
@@ -57,7 +57,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         self._has_single_figures = all(len(label) == 1 for label in self._labels)
         self._file_limits = FileLimits(limits.max_pixels, limits.max_scanned_pixels, limits.max_image_parts)
         self._gate = DecodingGate(limits.max_decoding_pixels)
-        (graph,) = require_graphs(bundle, besides=EXPLAIN)
+        (graph,) = require_graphs(bundle, optional=EXPLAIN)
         self._shape = (self._preprocessing.height, self._preprocessing.width)
         self._input = next((spec.name for spec in graph.inputs), "image")
         self._output = next((spec.name for spec in graph.outputs), "probabilities")
@@ -197,7 +197,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
             pixels, shape, Datatype.FP32, "pixels", may_contain_booleans=request.may_contain_booleans
         )
         images = array.reshape(-1, 1, *self._shape)
-        if not are_shares(images):
+        if not are_in_unit_interval(images):
             index = int(np.argmax(((images < 0) | (images > 1)).any(axis=(1, 2, 3))))
             raise InvalidRequest(OUT_OF_RANGE, f"pixels[{index}]")
         return images

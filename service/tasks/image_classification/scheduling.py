@@ -18,7 +18,6 @@ _SMALL_PIXELS = 128 * 128
 _SMALL_PICTURES = 4
 _PNG_HEADER = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 
-
 _DECODING = "decoding"
 """The kind of work of pictures, in pixels: decoding them takes far longer than the run."""
 _PIXEL_SECONDS = 1e-8
@@ -34,7 +33,7 @@ _PIXELS_PER_BYTE = 8
 
 
 class ImageScheduling(Scheduling[ClassifyRequest]):
-    """A row is an image; only decoding pictures takes long.
+    """A row is an image; only decoding pictures and explaining answers take long.
 
     Args:
         budget: most images of one run.

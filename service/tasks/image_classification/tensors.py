@@ -20,7 +20,7 @@ IMAGE = "IMAGE"
 _ONE = int(np.float32(1).view(np.uint32))
 
 
-def are_shares(pixels: NDArray[np.float32]) -> bool:
+def are_in_unit_interval(pixels: NDArray[np.float32]) -> bool:
     """Whether all of at least one pixel, [..., width], are in 0..1; NaN is not.
 
     Read as integers, floats of 0 to 1 are in order, and negative ones, infinity and NaN are above all of them: one pass
@@ -37,7 +37,7 @@ class ImageTensors(RowTensors[ClassifyRequest]):
     def read(self, tensors: Tensors) -> Tensors:
         (name,) = (spec.name for spec in self.inputs)
         pixels = tensors[name]
-        if pixels.size and not are_shares(pixels):
+        if pixels.size and not are_in_unit_interval(pixels):
             if not np.isfinite(pixels).all():
                 raise InvalidRequest("holds NaN or infinity; pixels are 0 (paper) to 1 (ink)", name)
             raise InvalidRequest(OUT_OF_RANGE, name)

@@ -1,4 +1,4 @@
-"""The checks that every task makes of a bundle before it serves: preprocessing, graphs, arrays.
+"""The checks that every task makes of a bundle before it serves: preprocessing, graphs, further files.
 
 Each raises `BundleError` with the file and the reason.
 """
@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
-from service.bundle.files import MANIFEST, Bundle, BundleError, first_line
+from service.bundle.files import MANIFEST, Bundle, BundleError, first_line, read_json_file
 from service.bundle.manifest import Datatype, Graph, TensorSpec
 
-PreprocessingT = TypeVar("PreprocessingT", bound=BaseModel)
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 TensorType = tuple[Datatype, tuple[int, ...]]
 """Datatype and shape of a tensor; -1 where the size of an axis varies."""
@@ -26,12 +26,23 @@ Signature = Mapping[str, TensorType]
 _REMEDY = "export the model again"
 
 
-def read_preprocessing(bundle: Bundle, model: type[PreprocessingT]) -> PreprocessingT:
+def read_preprocessing(bundle: Bundle, model: type[ModelT]) -> ModelT:
     """The manifest's `preprocessing`, as the task's own class."""
     try:
         return model.model_validate(bundle.manifest.preprocessing)
     except ValidationError as error:
         raise BundleError(f"{bundle.path / MANIFEST}: preprocessing: {first_line(error)}") from error
+
+
+def read_optional(bundle: Bundle, name: str, model: type[ModelT]) -> ModelT | None:
+    """The content of a JSON file that a bundle may have; None where it does not."""
+    if name not in bundle.manifest.files:
+        return None
+    path = bundle.file(name)
+    try:
+        return model.model_validate_json(read_json_file(path))
+    except ValidationError as error:
+        raise BundleError(f"{path}: {first_line(error)}; {_REMEDY}") from error
 
 
 def require_labels(bundle: Bundle) -> tuple[str, ...]:

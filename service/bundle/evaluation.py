@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
-from service.bundle.files import Bundle, BundleError, first_line, read_json_file
+from service.bundle.checks import read_optional
+from service.bundle.files import Bundle
 
 EVALUATION = "evaluation.json"
 
@@ -64,10 +65,4 @@ def read_evaluation(bundle: Bundle) -> Evaluation:
     Raises:
         BundleError: `evaluation.json` is not what it should be.
     """
-    if EVALUATION not in bundle.manifest.files:
-        return Evaluation()
-    path = bundle.file(EVALUATION)
-    try:
-        return Evaluation.model_validate_json(read_json_file(path))
-    except ValidationError as error:
-        raise BundleError(f"{path}: {first_line(error)}; export the model again") from error
+    return read_optional(bundle, EVALUATION, Evaluation) or Evaluation()

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
-from service.bundle.checks import load_array
-from service.bundle.files import Bundle, BundleError, first_line, read_json_file
+from service.bundle.checks import load_array, read_optional
+from service.bundle.files import Bundle
 
 NETWORK = "network.json"
 WEIGHTS = "weights.npy"
@@ -64,13 +64,7 @@ def read_network(bundle: Bundle) -> Network | None:
     Raises:
         BundleError: `network.json` is not what it should be.
     """
-    if NETWORK not in bundle.manifest.files:
-        return None
-    path = bundle.file(NETWORK)
-    try:
-        return Network.model_validate_json(read_json_file(path))
-    except ValidationError as error:
-        raise BundleError(f"{path}: {first_line(error)}; export the model again") from error
+    return read_optional(bundle, NETWORK, Network)
 
 
 def load_weights(bundle: Bundle, network: Network) -> dict[str, NDArray[np.float32]]:

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import onnx
-
-from service.bundle.files import MODEL_CARD, SAMPLES, Bundle, BundleError, draft_bundle, read_bundle
+from service.bundle.files import Bundle, BundleError, draft_bundle, read_bundle
 from service.bundle.manifest import Comparison
 from service.output import write
 from service.tasks.token_classification.segmentation_graph import SEGMENTER
@@ -16,8 +14,9 @@ from training.bilstm_crf.export.bundle import TOLERANCES, tagger_graphs
 from training.bilstm_crf.export.dequantize import tagger_of_bundle
 from training.bilstm_crf.export.graph import Weights
 from training.bilstm_crf.export.samples import NOISE, make_samples, read_sample_texts
-from training.common.conversion import graph_files
+from training.common.conversion import unchanged_files
 from training.common.errors import ConfigError, ExportError
+from training.common.onnx_models import read_model
 from training.common.samples import SampleAnswers, check_answers
 
 MAX_CHANGED_TAGS = 0.001
@@ -88,10 +87,8 @@ def quantize(
     others = {}
     if SEGMENTER in bundle.manifest.graphs:
         segmenter = bundle.manifest.graphs[SEGMENTER]
-        others[SEGMENTER] = segmenter.model_copy(update={"variants": {}}), onnx.load(bundle.file(segmenter.file))
+        others[SEGMENTER] = segmenter.model_copy(update={"variants": {}}), read_model(bundle.file(segmenter.file))
     graphs, files = tagger_graphs(tagger, _WEIGHTS, others)
-    replaced = graph_files(bundle) | {SAMPLES, MODEL_CARD}
-    kept: dict[str, bytes | Path] = {name: bundle.file(name) for name in bundle.manifest.files if name not in replaced}
     source = bundle.manifest.provenance
     config = source.config | {
         "weights": _WEIGHTS,
@@ -104,7 +101,7 @@ def quantize(
             "comparison": Comparison(kind="scores", tolerance=TOLERANCES[_WEIGHTS]),
         }
     )
-    with draft_bundle(repository, manifest, kept | files) as draft:
+    with draft_bundle(repository, manifest, unchanged_files(bundle) | files) as draft:
         answers = SampleAnswers(draft.bundle, NOISE)
         changes = _compare(SampleAnswers(bundle), answers, texts)
         if changes.share > MAX_CHANGED_TAGS:

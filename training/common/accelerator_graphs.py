@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import onnx
 from onnx import ModelProto
 
 from service.bundle.files import Bundle
 from service.bundle.manifest import Graph, GraphVariant, ProviderKind
 from training.common.conversion import Conversion
 from training.common.errors import ConfigError
+from training.common.onnx_models import read_model
 from training.common.recurrent_padding import without_lengths
 from training.common.shared_weights import SHARED_FILE, share_weights
 
@@ -66,7 +66,7 @@ def accelerated(bundle: Bundle, _folder: Path) -> Conversion:
     """
     check_convertible(bundle)
     graphs = bundle.manifest.graphs
-    models = {name: onnx.load(bundle.file(graph.file)) for name, graph in graphs.items()}
+    models = {name: read_model(bundle.file(graph.file)) for name, graph in graphs.items()}
     described, files = with_variants(graphs, models)
     if not any(graph.variants for graph in described.values()):
         raise ConfigError(f"{bundle.path}: its graphs suit every execution provider; there is nothing to do")

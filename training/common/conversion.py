@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import onnx
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from service.bundle.files import MANIFEST, MODEL_CARD, SAMPLES, Bundle, BundleError, draft_bundle, read_bundle, versions
@@ -21,6 +20,7 @@ from service.bundle.manifest import Graph
 from service.bundle.write_errors import attribute_write_errors
 from service.output import write
 from training.common.errors import ConfigError
+from training.common.onnx_models import read_model
 from training.common.samples import check_answers
 
 if TYPE_CHECKING:
@@ -118,9 +118,7 @@ def write_converted(bundle: Bundle, conversion: Conversion, repository: Path) ->
         ExportError: it answers the samples otherwise, for some kind of execution provider; nothing is written.
     """
     manifest = bundle.manifest.model_copy(update={"graphs": dict(conversion.graphs)})
-    replaced = graph_files(bundle) | {SAMPLES, MODEL_CARD}
-    kept: dict[str, bytes | Path] = {name: bundle.file(name) for name in manifest.files if name not in replaced}
-    with draft_bundle(repository, manifest, kept | dict(conversion.files)) as draft:
+    with draft_bundle(repository, manifest, unchanged_files(bundle) | dict(conversion.files)) as draft:
         check_answers(draft.bundle, bundle.samples())
         name = bundle.manifest.name
         card = (
@@ -130,11 +128,17 @@ def write_converted(bundle: Bundle, conversion: Conversion, repository: Path) ->
         return draft.publish(bundle.samples(), card, after=bundle.manifest.version)
 
 
-def graph_files(bundle: Bundle) -> set[str]:
+def unchanged_files(bundle: Bundle) -> dict[str, bytes | Path]:
+    """The files of a bundle, by name, that its next version has too when its graphs, samples and card are new."""
+    replaced = _graph_files(bundle) | {SAMPLES, MODEL_CARD}
+    return {name: bundle.file(name) for name in bundle.manifest.files if name not in replaced}
+
+
+def _graph_files(bundle: Bundle) -> set[str]:
     """The ONNX files of a bundle, and the files of weights that they refer to."""
     files = {file for graph in bundle.manifest.graphs.values() for file in graph.files}
     for file in tuple(files):
-        model = onnx.load(bundle.file(file), load_external_data=False)
+        model = read_model(bundle.file(file), external_data=False)
         files |= {
             ExternalDataInfo(constant).location for constant in model.graph.initializer if uses_external_data(constant)
         }

@@ -50,6 +50,7 @@ def series_of(family: Family[C, D], path: Path, seeds: int = 1) -> MultiSeed[C] 
 
 
 def stored_settings(family: Family[C, D], run: Run) -> C:
+    """The settings that a run was trained with."""
     return from_dict(family.config, run.config(family.name), where=str(run.path))
 
 
@@ -80,6 +81,7 @@ def evaluate_runs(
 def export_run(
     family: Family[C, D], experiment: Experiment[C, D], run: Run, options: argparse.Namespace, *, announce: bool
 ) -> int:
+    """Write a run as the next version of a bundle; `announce` prints that it is the best of several seeds."""
     name = options.name or family.default_name(experiment)
     check_target(name, options.models)
     check_fit(run.path, family.shortcoming(experiment, run), force=options.force)

@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnx
 import torch
-from numpy.typing import NDArray
-from onnx import numpy_helper
 from torch import Tensor
 
 from training.common.errors import ConfigError
+from training.common.onnx_models import read_constants
 
 
 class GraphConstants:
@@ -31,12 +28,7 @@ class GraphConstants:
     def __init__(self, path: Path, older_names: Mapping[str, str] | None = None) -> None:
         self._path = path
         self._older_names = older_names or {}
-        try:
-            graph = onnx.load(path).graph
-            arrays = {constant.name: numpy_helper.to_array(constant) for constant in graph.initializer}
-        except Exception as error:  # protobuf and onnx raise classes of their own, all bare Exceptions
-            raise ConfigError(f"{path}: cannot be read as an ONNX graph; copy the bundle again") from error
-        self._arrays: Mapping[str, NDArray[Any]] = arrays
+        self._arrays = read_constants(path)
 
     def __contains__(self, name: str) -> bool:
         return name in self._arrays

@@ -33,12 +33,12 @@ def without_lengths(model: ModelProto) -> None:
         if not _has_lengths(node):
             nodes.append(node)
             continue
-        given = node.input[_LENGTHS]
-        if given not in lengths:
-            lengths[given] = f"{given}_int64_at_least_1"
-            nodes.append(helper.make_node("Cast", [given], [f"{given}_int64"], to=TensorProto.INT64))
-            nodes.append(helper.make_node("Max", [f"{given}_int64", _ONE], [lengths[given]]))
-        nodes += _forward_layers(node, lengths[given])
+        name = node.input[_LENGTHS]
+        if name not in lengths:
+            lengths[name] = f"{name}_int64_at_least_1"
+            nodes.append(helper.make_node("Cast", [name], [f"{name}_int64"], to=TensorProto.INT64))
+            nodes.append(helper.make_node("Max", [f"{name}_int64", _ONE], [lengths[name]]))
+        nodes += _forward_layers(node, lengths[name])
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     constants = {_ZERO: [0], _ONE: [1], _PAIR: [1, 1]}

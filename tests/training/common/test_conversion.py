@@ -22,6 +22,7 @@ pytestmark = pytest.mark.torch
 
 MODELS = Path(__file__).resolve().parents[3] / "models"
 FAMILIES = {"translate-en-de": "seq2seq", "pos-fr": "bilstm_crf"}
+SHIPPED = {"lenet": "digits", "bilstm_crf": "pos-fr", "seq2seq": "translate-en-de", "word2vec": "words-en"}
 RECURRENT = {"translate-en-de": {"encoder", "step"}, "pos-fr": {"segmenter"}}
 """The graphs with operators that accelerators lack or compute otherwise. The tagger of pos-fr multiplies integers in
 standard ONNX, which no earlier release did."""
@@ -102,6 +103,24 @@ def test_an_altered_bundle_is_not_converted(tmp_path: Path, capsys: pytest.Captu
     assert main(["bilstm_crf", "convert", str(bundle.path)]) == 2
     assert "segmenter.onnx: sha256 is" in capsys.readouterr().err
     assert versions(tmp_path / "pos-fr") == [1]
+
+
+@pytest.mark.parametrize(("family", "name"), [*SHIPPED.items()])
+def test_a_graph_that_is_no_onnx_file_is_named(
+    family: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipped = newest(name)
+    graphs = {
+        name: graph.variant(ProviderKind.CPU) for name, graph in shipped.manifest.graphs.items() if name != "explain"
+    }
+    files: dict[str, bytes | Path] = {name: shipped.file(name) for name in shipped.manifest.files}
+    files |= {graph.file: b"\xff" for graph in graphs.values()}
+    damaged = write_bundle(tmp_path, shipped.manifest.model_copy(update={"graphs": graphs}), files)
+    assert main([family, "convert", str(damaged.path)]) == 2
+    error = capsys.readouterr().err
+    assert ".onnx: cannot be read as an ONNX graph; copy the bundle again" in error
+    assert error.count("\n") == 1
+    assert versions(damaged.path.parent) == [damaged.manifest.version]
 
 
 def test_other_answers_are_refused_and_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,7 +79,7 @@ def test_processes_with_other_settings_are_refused_in_every_process(folders: tup
     assert "has other settings or data than process 1 (seed was 0, is 1)" in message
 
 
-def test_vectors_of_two_processes_are_equal_and_as_good(folders: tuple[Path, Path]) -> None:
+def test_vectors_of_two_processes_are_equal_and_no_shorter_than_half_of_one_s(folders: tuple[Path, Path]) -> None:
     own, other = (np.load(folders[1] / f"vectors-{rank}.npy") for rank in (0, 1))
     assert np.array_equal(own, other)
     alone = np.load(folders[0] / "vectors-0.npy")

@@ -29,7 +29,7 @@ ROWS, SIZE = 300, 16
 
 
 @pytest.fixture(params=["inside", "outside"])
-def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def table_location(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Where the table is: in the graph, or in a file beside it."""
     if request.param == "outside":
         monkeypatch.setattr("training.word2vec.export.graph.MAX_INSIDE_BYTES", 100)
@@ -89,7 +89,7 @@ def _vectors(bundle: Bundle) -> NDArray[np.float32]:
 
 
 def test_the_next_version_has_the_same_vectors_bit_for_bit(
-    place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    table_location: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     earlier = _earlier(tmp_path / "models")
     assert main(["word2vec", "convert", str(earlier.path)]) == 0

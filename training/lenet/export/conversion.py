@@ -22,6 +22,7 @@ from training.common.data_files import MNIST
 from training.common.downloads import has_copy
 from training.common.errors import ConfigError, ExportError
 from training.common.export import PARITY_TOLERANCE, with_shapes
+from training.common.onnx_models import read_model
 from training.lenet.data.dataset import Split, load_mnist
 from training.lenet.export.bundle import GRAPH_FILE
 from training.lenet.export.evaluation_file import evaluation_file, measured_on
@@ -50,7 +51,7 @@ def converted(bundle: Bundle, folder: Path) -> Conversion:
         raise _foreign(bundle, f"it has no graph {_MODEL!r}")
     if EXPLAIN in bundle.manifest.graphs and NETWORK in bundle.manifest.files:
         raise ConfigError(f"{bundle.path}: has the graph {EXPLAIN!r} and its layers already")
-    model = onnx.load_from_string(bundle.file(graph.file).read_bytes())
+    model = read_model(bundle.file(graph.file))
     settings: dict[str, Any] = {name: bundle.manifest.provenance.config.get(name) for name in _NETWORK}
     served = _network(bundle, model, settings)
     open_session = session_opener(("cpu",), 1, False)

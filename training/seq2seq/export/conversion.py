@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import onnx
 from onnx import ModelProto, numpy_helper
 
 from service.bundle.files import Bundle
@@ -14,6 +13,7 @@ from service.bundle.manifest import Graph
 from training.common.accelerator_graphs import accelerated, check_convertible
 from training.common.conversion import Conversion
 from training.common.errors import ExportError
+from training.common.onnx_models import read_model
 from training.common.shared_weights import SHARED_FILE, constants_of
 from training.seq2seq.export.graph import build_graphs
 from training.seq2seq.export.quantize import CPU_OPERATOR
@@ -28,7 +28,7 @@ def converted(bundle: Bundle, folder: Path) -> Conversion:
         ExportError: the weights would not be the same.
     """
     check_convertible(bundle)
-    models = {name: onnx.load(bundle.file(graph.file)) for name, graph in bundle.manifest.graphs.items()}
+    models = {name: read_model(bundle.file(graph.file)) for name, graph in bundle.manifest.graphs.items()}
     if not any(node.op_type == CPU_OPERATOR for model in models.values() for node in model.graph.node):
         return accelerated(bundle, folder)
     specs, files = build_graphs(read_network(bundle), "int8")

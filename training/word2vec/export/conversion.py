@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
 from service.bundle.checks import load_array, read_preprocessing
 from service.bundle.files import Bundle
@@ -18,6 +15,7 @@ from service.tasks.word_vectors.vocabulary import Vocabulary
 from training.common.conversion import Conversion
 from training.common.errors import ConfigError
 from training.common.files import new_memory_map
+from training.common.onnx_models import read_constants
 from training.word2vec.export.graph import COLUMNS, build_graph, graph_spec, is_outside
 from training.word2vec.export.quantized_table import Table, to_bytes
 
@@ -69,13 +67,7 @@ def converted(bundle: Bundle, folder: Path) -> Conversion:
 
 def _read_table(bundle: Bundle, graph: Graph, preprocessing: WordVectorsPreprocessing) -> Table:
     """The table of a bundle as it is stored; a file of it is memory-mapped."""
-    try:
-        model = onnx.load(bundle.file(graph.file))
-    except Exception as error:  # protobuf and onnx raise classes of their own, all bare Exceptions
-        raise ConfigError(
-            f"{bundle.path}: {graph.file} cannot be read as an ONNX graph; copy the bundle again"
-        ) from error
-    constants: dict[str, NDArray[Any]] = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
+    constants = read_constants(bundle.file(graph.file))
     codes, row_scales = constants.get(TABLE), constants.get(SCALES)
     if preprocessing.table is not None:
         datatype = next((spec.datatype for spec in graph.inputs if spec.name == TABLE), None)

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from service.errors import ConfigurationError
-from service.runtime.provider_options import CACHES, SHORT_NAMES, ProviderOptions
+from service.runtime.provider_options import CACHES, ProviderOptions, as_set, cannot_be_written
 
 STAMP = "lectern-runtime.txt"
 """The file in such a folder that names the version of onnxruntime that filled it."""
@@ -24,16 +24,13 @@ def check_caches(options: ProviderOptions, version: str) -> None:
         ConfigurationError: a folder is of another version, or cannot be written.
     """
     for provider, own in options.items():
-        short = next((short for short, name in SHORT_NAMES.items() if name == provider), provider)
         for option in CACHES.get(provider, ()):
             if option in own:
+                setting = as_set({provider: {option: own[option]}})
                 try:
-                    _check(f"{short}.{option}={own[option]}", Path(own[option]), version)
+                    _check(setting, Path(own[option]), version)
                 except OSError as error:
-                    raise ConfigurationError(
-                        f"{short}.{option}={own[option]}: this folder cannot be written ({error.strerror}); "
-                        "name another one, or leave it out"
-                    ) from error
+                    raise ConfigurationError(f"{setting}: {cannot_be_written(error)}") from error
 
 
 def _check(setting: str, folder: Path, version: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from service.bundle.files import BundleError, first_line
 from service.errors import ConfigurationError
-from service.runtime.provider_options import CPU, ProviderOptions, short_name
+from service.runtime.provider_options import CPU, ProviderOptions, as_set, short_name
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def open_inference_session(
         if providers != [CPU] and (fallback := _open_with_others(open_with, providers)) is not None:
             text = f"{path}: {short_name(resolved[0])} cannot be started ({_without_source(first_line(error))})"
             if options or strict:
-                raise ConfigurationError(f"{text}; {_what_was_set(options)}, or set LECTERN_PROVIDERS=cpu") from error
+                raise ConfigurationError(f"{text}; {_what_to_check(options)}, or set LECTERN_PROVIDERS=cpu") from error
             log.warning(text)
             return fallback
         raise BundleError(f"{path}: onnxruntime cannot load it ({first_line(error)})") from error
@@ -73,7 +73,7 @@ def _without_source(text: str) -> str:
     return re.sub(r"^\S+\.(?:cc|cpp|h):\d+ .*\) (?=[A-Z])", "", text)
 
 
-def _what_was_set(options: ProviderOptions) -> str:
-    """Advice to look at the options, which it names."""
-    pairs = [f"{short_name(name)}.{option}={value}" for name, own in options.items() for option, value in own.items()]
-    return f"check the options {', '.join(pairs)} and the device" if pairs else "check the device and its driver"
+def _what_to_check(options: ProviderOptions) -> str:
+    return (
+        f"check the options {pairs} and the device" if (pairs := as_set(options)) else "check the device and its driver"
+    )

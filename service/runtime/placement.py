@@ -11,8 +11,8 @@ from typing import Any
 from service.bundle.manifest import Graph
 from service.errors import ConfigurationError
 from service.runtime.devices import device_name
-from service.runtime.provider_options import CPU, CUDA, TENSORRT, ProviderOptions, short_name
-from service.runtime.providers import ProviderReport, how_to_install
+from service.runtime.provider_options import CPU, CUDA, TENSORRT, ProviderOptions, as_set, short_name
+from service.runtime.providers import ProviderReport, how_to_install, is_compiled_in
 
 log = logging.getLogger(__name__)
 
@@ -90,14 +90,12 @@ def check_placement(
 
 
 def _check_fallback(path: Path, report: ProviderReport, options: ProviderOptions, *, strict: bool) -> None:
-    import onnxruntime
-
     missing = report.requested[0]
     text = f"{path}: asked for {', '.join(report.requested)}, runs on {', '.join(report.actual)}; "
-    if missing not in onnxruntime.get_available_providers():
+    if not is_compiled_in(missing):
         text += f"{missing} is not compiled into this onnxruntime: {how_to_install(missing)}"
     else:
-        pairs = ", ".join(f"{short_name(missing)}.{name}={value}" for name, value in options.get(missing, {}).items())
+        pairs = as_set({missing: options.get(missing, {})})
         text += f"{missing} cannot be started"
         text += f" with {pairs}: check them and the device" if pairs else ": check the device and its driver"
     text += ", or set LECTERN_PROVIDERS=cpu"

@@ -49,6 +49,12 @@ def short_name(provider: str) -> str:
     return next((short for short, name in SHORT_NAMES.items() if name == provider), provider)
 
 
+def as_set(options: ProviderOptions) -> str:
+    """Options as LECTERN_PROVIDER_OPTIONS writes them."""
+    pairs = (f"{short_name(name)}.{option}={value}" for name, own in options.items() for option, value in own.items())
+    return ", ".join(pairs)
+
+
 _Check = Callable[[str], str | None]
 """Returns what is wrong with a value; None if nothing is."""
 
@@ -76,7 +82,12 @@ def _folder(value: str) -> str | None:
         with tempfile.TemporaryFile(dir=value):
             return None
     except OSError as error:
-        return f"this folder cannot be written ({os.strerror(error.errno or 0)}); name another one, or leave it out"
+        return cannot_be_written(error)
+
+
+def cannot_be_written(error: OSError) -> str:
+    """That the folder of a cache cannot be written, and what to do about it."""
+    return f"this folder cannot be written ({os.strerror(error.errno or 0)}); name another one, or leave it out"
 
 
 _ARENA = _one_of("kNextPowerOfTwo", "kSameAsRequested")
@@ -216,10 +227,7 @@ KNOWN: Mapping[str, Mapping[str, _Check]] = {
 """The options of the providers that are checked here (onnxruntime 1.31, onnxruntime-openvino 1.24)."""
 
 CACHES = {
-    TENSORRT: ("trt_engine_cache_path", "trt_timing_cache_path"),
-    OPENVINO: ("cache_dir",),
-    MIGRAPHX: ("migraphx_model_cache_dir",),
-    COREML: ("ModelCacheDirectory",),
+    provider: tuple(option for option, check in known.items() if check is _folder) for provider, known in KNOWN.items()
 }
 """The options that name a folder in which a provider keeps what it compiled."""
 

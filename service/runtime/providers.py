@@ -186,16 +186,24 @@ def is_compiled_in(provider: str) -> bool:
     return provider in onnxruntime.get_available_providers()
 
 
+def first_compiled_in(requested: Sequence[str]) -> str:
+    """The provider that runs: the first of those named that is compiled into onnxruntime; the CPU's if none is.
+
+    Raises:
+        ConfigurationError: as `resolve`.
+    """
+    return next(filter(is_compiled_in, resolve(requested)), CPU)
+
+
 def first_not_compiled_in(requested: Sequence[str]) -> str | None:
     """That the provider asked for first is not in this onnxruntime, and which runs instead; None where it is.
 
     Raises:
         ConfigurationError: as `resolve`.
     """
-    first, *others = resolve(requested)
-    if is_compiled_in(first):
+    first, instead = resolve(requested)[0], first_compiled_in(requested)
+    if instead == first:
         return None
-    instead = next(filter(is_compiled_in, others), CPU)
     return (
         f"{short_name(first)} is not compiled into this onnxruntime, {short_name(instead)} runs instead "
         f"(refused with LECTERN_STRICT=1); {how_to_install(first)}, or set {short_name(instead)}"

@@ -6,20 +6,16 @@ from collections.abc import Sequence
 
 from service.bundle.manifest import Manifest, ProviderKind, Task
 from service.runtime.provider_options import CPU
-from service.runtime.providers import resolve
+from service.runtime.providers import first_compiled_in
 
 
 def kind_of(providers: Sequence[str]) -> ProviderKind:
-    """The kind of the provider that runs: the first of those named that is compiled into onnxruntime.
+    """The kind of the provider that runs.
 
     Raises:
         ConfigurationError: as `resolve`.
     """
-    import onnxruntime
-
-    available = onnxruntime.get_available_providers()
-    usable = [name for name in resolve(providers) if name in available]
-    return ProviderKind.CPU if usable[:1] in ([], [CPU]) else ProviderKind.ACCELERATOR
+    return ProviderKind.CPU if first_compiled_in(providers) == CPU else ProviderKind.ACCELERATOR
 
 
 def kinds_in(manifest: Manifest) -> tuple[ProviderKind, ...]:

@@ -47,7 +47,7 @@ class CacheKind(StrEnum):
     PREPARED = "prepared-3"
     """Copies of bundles with optimized graphs: `service.serving.prepared_cache`."""
     PROVIDERS = "providers-1"
-    """What was measured or built for execution providers, such as TensorRT's engines."""
+    """What was measured of execution providers: `service.serving.provider_choice`."""
 
 
 @dataclass(frozen=True, kw_only=True)

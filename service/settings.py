@@ -244,6 +244,12 @@ class Settings(Limits, BaseSettings):
             inline=own.inline or self.inline,
         )
 
+    def variable_for(self, name: str, setting: str) -> str:
+        """The environment variable that a setting of model `name` comes from: the model's own where that is set."""
+        own = self.model.get(model_key(name))
+        is_own = own is not None and getattr(own, setting) is not None
+        return variable(f"model__{model_key(name)}__{setting}" if is_own else setting)
+
 
 def model_key(name: str) -> str:
     """A model's name as variables write it: words-en is WORDS_EN, here in small letters."""

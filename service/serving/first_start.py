@@ -59,7 +59,7 @@ def check_settings(settings: Settings, names: list[str]) -> None:
         fields: dict[str, object] = {"variable": variable(f"model__{key}__…"), "models": names}
         log.warning("settings for a model that is not there", extra={"fields": fields})
     for setting, idle in sorted(_idle_options(settings, names)):
-        fields = {"variable": variable(setting), "provider": short_name(idle), "compiled_in": is_compiled_in(idle)}
+        fields = {"variable": setting, "provider": short_name(idle), "compiled_in": is_compiled_in(idle)}
         log.warning("options of an execution provider that no model asks for", extra={"fields": fields})
 
 
@@ -79,19 +79,17 @@ def check_provider_settings(settings: Settings) -> None:
 
 
 def _idle_options(settings: Settings, names: list[str]) -> set[tuple[str, str]]:
-    """Pairs of a setting of options and a provider in it that no model which the setting is for asks for."""
-    given: set[tuple[str, str]] = set()
+    """Pairs of a variable of options and a provider in it that no model which the variable is for asks for."""
+    configured: set[tuple[str, str]] = set()
     used: set[tuple[str, str]] = set()
     for name in names:
         own = settings.for_model(name)
         assert own.providers is not None
         assert own.provider_options is not None
-        single = settings.model.get(model_key(name))
-        is_single = single is not None and single.provider_options is not None
-        setting = f"model__{model_key(name)}__provider_options" if is_single else "provider_options"
-        given |= {(setting, provider) for provider in parse_options(own.provider_options)}
+        setting = settings.variable_for(name, "provider_options")
+        configured |= {(setting, provider) for provider in parse_options(own.provider_options)}
         used |= {(setting, provider) for provider in resolve(own.providers)}
-    return given - used
+    return configured - used
 
 
 def check_problems(settings: Settings, models: Mapping[str, ModelVersions]) -> None:

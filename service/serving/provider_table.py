@@ -39,7 +39,7 @@ def _line(settings: Settings, path: Path, cache: Path | None) -> tuple[str, bool
     own = settings.for_model(name)
     assert own.providers is not None
     if [provider.lower() for provider in own.providers] != ["auto"]:
-        setting = _setting(settings, name)
+        setting = settings.variable_for(name, "providers")
         if (lack := first_not_compiled_in(own.providers)) is not None:
             asked = f"{setting}={','.join(own.providers)}"
             return f"{title}: {asked}: {lack}", not settings.strict
@@ -55,9 +55,3 @@ def _line(settings: Settings, path: Path, cache: Path | None) -> tuple[str, bool
         return f"{title}: {error}", False
     assert choice is not None
     return f"{title}: {choice.describe()}; to keep it: {pin}={short_name(choice.provider)}", True
-
-
-def _setting(settings: Settings, name: str) -> str:
-    """The variable that names the providers of a model."""
-    own = settings.model.get(model_key(name))
-    return variable("providers" if own is None or own.providers is None else f"model__{model_key(name)}__providers")

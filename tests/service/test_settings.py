@@ -129,3 +129,13 @@ def test_every_setting_is_described() -> None:
 
 def test_a_models_name_as_variables_write_it() -> None:
     assert model_key("words-en.v2") == "words_en_v2"
+
+
+def test_the_variable_that_a_setting_of_a_model_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LECTERN_MODEL__WORDS_EN__PROVIDERS", "cpu")
+    monkeypatch.setenv("LECTERN_MODEL__WORDS_EN__PROVIDER_OPTIONS", "cuda.device_id=1")
+    settings = load_settings()
+    assert settings.variable_for("words-en", "providers") == "LECTERN_MODEL__WORDS_EN__PROVIDERS"
+    assert settings.variable_for("words-en", "provider_options") == "LECTERN_MODEL__WORDS_EN__PROVIDER_OPTIONS"
+    assert settings.variable_for("words-en", "inline") == "LECTERN_INLINE"
+    assert settings.variable_for("digits", "providers") == "LECTERN_PROVIDERS"

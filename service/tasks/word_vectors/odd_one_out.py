@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import InvalidRequest, ModelFailure
+from service.errors import InvalidRequest
 from service.runtime.session import Tensors
-from service.tasks.scheduling import Work
-from service.tasks.word_vectors.lookup import Lookup, items_of
-from service.tasks.word_vectors.preprocessing import EMBEDDINGS, IDS
-from service.tasks.word_vectors.request import LOOKUP, REQUEST_WORDS, SMALL_WORDS, WordsRequest, cosines
+from service.tasks.word_vectors.lookup import Lookup
+from service.tasks.word_vectors.preprocessing import EMBEDDINGS
+from service.tasks.word_vectors.request import LOOKUP, WordListRequest, cosines
 from service.tasks.word_vectors.schemas import OddOneOutBody
 
 _FEWEST_WORDS = 3
@@ -21,29 +20,18 @@ _MIN_NORM = 1e-6
 """A mean of unit vectors that is shorter consists of rounding errors: the words point nowhere together."""
 
 
-class OddOneOutRequest(WordsRequest):
-    """A request of /v1/odd-one-out; each distinct word is looked up once."""
+class OddOneOutRequest(WordListRequest):
+    """A request of /v1/odd-one-out."""
+
+    kind = LOOKUP
 
     def __init__(self, body: OddOneOutBody) -> None:
-        self._words = body.words
-        self._ids: NDArray[np.int64]
-        self._indices: NDArray[np.int64]
-        """Index of each word's vector in `embeddings`."""
-
-    def is_large(self, lookup: Lookup) -> bool:
-        return len(self._words) > SMALL_WORDS
-
-    def work(self) -> Work:
-        return Work(REQUEST_WORDS + len(self._words), LOOKUP, len(self._words), "words")
+        super().__init__(body.words)
 
     def prepare(self, lookup: Lookup) -> Tensors:
-        lookup.check_count(len(self._words), "words", "words")
         if len(self._words) < _FEWEST_WORDS:
             raise InvalidRequest(f"holds {len(self._words)} words; send at least {_FEWEST_WORDS}", "words")
-        self._ids = lookup.find(self._words, items_of("words"))
-        distinct = np.unique(self._ids[self._ids >= 0])
-        self._indices = np.searchsorted(distinct, self._ids)
-        return {IDS: distinct}
+        return super().prepare(lookup)
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
         known = self._ids >= 0
@@ -65,16 +53,11 @@ def closeness(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     """The cosine of each vector with the mean of all, [n]; zero where they cancel each other out.
 
     Args:
-        vectors: unit vectors [n, D]. gensim's `doesnt_match` names the one with the smallest cosine.
-
-    Raises:
-        ModelFailure: a vector holds NaN or infinity.
+        vectors: finite unit vectors [n, D]. gensim's `doesnt_match` names the one with the smallest cosine.
     """
     if not len(vectors):
         return np.zeros(0)
     doubles = vectors.astype(np.float64)
     mean = doubles.mean(0)
     norm = float(np.linalg.norm(mean))
-    if not np.isfinite(norm):
-        raise ModelFailure("the model's vectors hold NaN or infinity")
     return doubles @ (mean / norm) if norm > _MIN_NORM else np.zeros(len(vectors))

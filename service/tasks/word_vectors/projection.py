@@ -8,35 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.runtime.session import Tensors
-from service.tasks.scheduling import Work
-from service.tasks.word_vectors.lookup import Lookup, items_of
-from service.tasks.word_vectors.preprocessing import EMBEDDINGS, IDS
-from service.tasks.word_vectors.request import PROJECTION, REQUEST_WORDS, SMALL_WORDS, WordsRequest
+from service.tasks.word_vectors.lookup import Lookup
+from service.tasks.word_vectors.preprocessing import EMBEDDINGS
+from service.tasks.word_vectors.request import PROJECTION, WordListRequest
 from service.tasks.word_vectors.schemas import ProjectionBody
 
 
-class ProjectionRequest(WordsRequest):
+class ProjectionRequest(WordListRequest):
     """A request of /v1/projection."""
 
+    kind = PROJECTION
+
     def __init__(self, body: ProjectionBody) -> None:
-        self._words = body.words
+        super().__init__(body.words)
         self._axes = ("x", "y", "z")[: body.dimensions]
-        self._ids: NDArray[np.int64]
-        self._indices: NDArray[np.int64]
-        """Index of each word's vector in `embeddings`."""
-
-    def is_large(self, lookup: Lookup) -> bool:
-        return len(self._words) > SMALL_WORDS
-
-    def work(self) -> Work:
-        return Work(REQUEST_WORDS + len(self._words), PROJECTION, len(self._words), "words")
-
-    def prepare(self, lookup: Lookup) -> Tensors:
-        lookup.check_count(len(self._words), "words", "words")
-        self._ids = lookup.find(self._words, items_of("words"))
-        distinct = np.unique(self._ids[self._ids >= 0])
-        self._indices = np.searchsorted(distinct, self._ids)
-        return {IDS: distinct}
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
         points, shares = principal_components(outputs[EMBEDDINGS], len(self._axes))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from service.errors import ModelFailure
 from service.runtime.session import Tensors
 from service.tasks.scheduling import RUN, Work
-from service.tasks.word_vectors.lookup import Lookup
+from service.tasks.word_vectors.lookup import Lookup, items_of
+from service.tasks.word_vectors.preprocessing import IDS
 
 SUMS = "sums"
 """Weighted sums of rows: object array [N] of (row ids [m], weights [m])."""
@@ -63,6 +65,37 @@ class WordsRequest(ABC):
     @abstractmethod
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
         """Return the fields of the answer from the outputs of `infer`."""
+
+
+class WordListRequest(WordsRequest):
+    """A request about `words`, each distinct one of which is looked up once.
+
+    Args:
+        words: the words.
+    """
+
+    kind: ClassVar[str]
+    """The kind of its work."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = words
+        self._ids: NDArray[np.int64]
+        """Row of each word; -1 if it is unknown."""
+        self._indices: NDArray[np.int64]
+        """Index of each known word's vector in `embeddings`."""
+
+    def is_large(self, lookup: Lookup) -> bool:
+        return len(self._words) > SMALL_WORDS
+
+    def work(self) -> Work:
+        return Work(REQUEST_WORDS + len(self._words), self.kind, len(self._words), "words")
+
+    def prepare(self, lookup: Lookup) -> Tensors:
+        lookup.check_count(len(self._words), "words", "words")
+        self._ids = lookup.find(self._words, items_of("words"))
+        distinct = np.unique(self._ids[self._ids >= 0])
+        self._indices = np.searchsorted(distinct, self._ids)
+        return {IDS: distinct}
 
 
 def search_work(rows: int, k: int, *, words: int = 0) -> Work:

@@ -26,7 +26,6 @@ class Graph4:
         outputs=(TensorSpec(name=FEATURES, datatype=Datatype.UINT8, shape=(-1, 4)),),
     )
     report = ProviderReport(requested=("cpu",), actual=("CPUExecutionProvider",))
-    on_gpu = False
 
     def __init__(self) -> None:
         self.runs: list[int] = []
@@ -40,7 +39,7 @@ class Graph4:
         columns = [characters[:, 0], characters.sum(1), (characters > 0).sum(1), feeds[CASING]]
         return {FEATURES: np.stack(columns, axis=1).astype(np.uint8)}
 
-    def bind_constants(self, constants: Tensors, device: str = "cuda") -> None:
+    def bind_constants(self, constants: Tensors) -> None:
         raise NotImplementedError
 
 

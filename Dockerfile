@@ -1,5 +1,6 @@
 # Lectern's server. `docker build .` makes the CPU image, `docker build --target gpu .` the one for NVIDIA GPUs and
-# `docker build --target openvino .` the one for OpenVINO (x86-64: Intel's GPUs and NPUs, and CPUs). None holds PyTorch, a compiler, pip's cache or the training code.
+# `docker build --target openvino .` the one for OpenVINO (x86-64: Intel's GPUs and NPUs, and CPUs). None holds PyTorch,
+# a compiler, pip's cache or the training code.
 
 ARG PYTHON_IMAGE=python:3.13-slim-trixie
 

@@ -69,6 +69,7 @@ PEERS_STAMPS  := $(PEERS:%=$(PEERS_VENV)/%/.lectern-peer)
 
 # So has spaCy, with the tagger that `make bench-taggers` trains once.
 SPACY_VENV  := .venv-spacy
+SPACY_PY    := $(SPACY_VENV)/bin/python
 SPACY_STAMP := $(SPACY_VENV)/.lectern-spacy
 SPACY_MODEL := $(SPACY_VENV)/ewt
 newest       = $(lastword $(shell ls -d models/$(1)/* 2>/dev/null | sort -V))
@@ -150,8 +151,8 @@ bench-page: $(SERVE_STAMP) $(PAGE_STAMP) ## Measure what a person waits for on t
 	PYTHONPATH=. $(PAGE_PY) -m tests.page.bench --lectern $(VENV)/bin/lectern $(ARGS)
 
 bench-taggers: $(FULL_STAMP) $(SPACY_STAMP) ## Measure pos-en against spaCy's tagger, which is trained first (in .venv-spacy)
-	test -d $(SPACY_MODEL)/model-best || $(PY) tests/benchmarks/tagging.py train-spacy $(SPACY_MODEL) --spacy-python $(SPACY_VENV)/bin/python
-	$(PY) tests/benchmarks/tagging.py measure --bundle $(call newest,pos-en) --spacy $(SPACY_MODEL) --spacy-python $(SPACY_VENV)/bin/python $(ARGS)
+	test -d $(SPACY_MODEL)/model-best || $(PY) tests/benchmarks/tagging.py train-spacy $(SPACY_MODEL) --spacy-python $(SPACY_PY)
+	$(PY) tests/benchmarks/tagging.py measure --bundle $(call newest,pos-en) --spacy $(SPACY_MODEL) --spacy-python $(SPACY_PY) $(ARGS)
 
 bench-translators: $(FULL_STAMP) ## Measure translate-en-de against its weights in PyTorch, eager and compiled
 	$(PY) tests/benchmarks/translation.py --bundle $(call newest,translate-en-de) --compile $(ARGS)
@@ -198,7 +199,7 @@ clean: ## Remove the virtual environments, caches and build output (never runs/ 
 
 # Set-up. The build backend is installed first and used without isolation, so that its version is pinned too.
 
-$(sort $(PY) $(OPENVINO_PY)) $(DOCS_PY) $(FUZZ_PY) $(CLIENTS_PY) $(MLSERVER_PY) $(PAGE_PY) $(PROTO_PY) $(PEERS:%=$(PEERS_VENV)/%/bin/python):
+$(sort $(PY) $(OPENVINO_PY)) $(DOCS_PY) $(FUZZ_PY) $(CLIENTS_PY) $(MLSERVER_PY) $(SPACY_PY) $(PAGE_PY) $(PROTO_PY) $(PEERS:%=$(PEERS_VENV)/%/bin/python):
 	@python=; \
 	for candidate in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
 	    test -z "$$python" || break; \
@@ -271,9 +272,9 @@ $(MLSERVER_STAMP): $(CLIENTS)/requirements-mlserver.txt $(CLIENTS)/constraints-m
 	@$(MLSERVER_PY) $(CLIENTS_PIP) --constraint $(CLIENTS)/constraints-mlserver.txt --requirement $(CLIENTS)/requirements-mlserver.txt
 	@touch $@
 
-$(SPACY_STAMP):
-	$(or $(PYTHON),python3) -m venv --clear $(SPACY_VENV)
-	$(SPACY_VENV)/bin/python -m pip --disable-pip-version-check install --quiet 'spacy==3.8.18'
+$(SPACY_STAMP): $(SPACY_PY)
+	@echo "Installing spaCy into $(SPACY_VENV) (once)"
+	@$(SPACY_PY) -m pip --disable-pip-version-check install --quiet 'spacy==3.8.18'
 	@touch $@
 
 $(PEERS_STAMPS): $(PEERS_VENV)/%/.lectern-peer: $(PEERS_PINS)/%.txt $(PEERS_VENV)/%/bin/python

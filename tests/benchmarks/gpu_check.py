@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -24,7 +23,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from service.bundle.files import versions
 from service.runtime.provider_options import SHORT_NAMES
+from tests.benchmarks.contenders import processor
 
 _FAMILIES = ("lenet", "bilstm_crf", "seq2seq", "word2vec")
 _LIMIT_SECONDS = 1800.0
@@ -153,11 +154,8 @@ def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
 
 def _bundles(models: Path) -> list[Path]:
     """The highest version of each model."""
-    versions = [path.parent for path in models.glob("*/*/manifest.json") if path.parent.name.isdecimal()]
-    return sorted(
-        max((path for path in versions if path.parent == model), key=lambda path: int(path.name))
-        for model in {path.parent for path in versions}
-    )
+    folders = sorted(path for path in models.glob("*") if path.is_dir())
+    return [folder / str(numbers[-1]) for folder in folders if (numbers := versions(folder))]
 
 
 def _problem(figures: dict[str, Any]) -> str:
@@ -214,16 +212,12 @@ def _conditions() -> str:
     """Machine, GPU and versions, in a line."""
     import onnxruntime
 
-    processor = platform.processor() or platform.machine()
-    if (cpuinfo := Path("/proc/cpuinfo")).exists():
-        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        processor = next(iter(names), processor)
     gpu = "no NVIDIA GPU"
     if shutil.which("nvidia-smi"):
         query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
         gpu = "; ".join(subprocess.run(query, capture_output=True, text=True, check=False).stdout.splitlines()) or gpu
     return (
-        f"{date.today():%B %d, %Y}: {os.cpu_count()} cores of {processor}; {gpu}; "
+        f"{date.today():%B %d, %Y}: {os.cpu_count()} cores of {processor()}; {gpu}; "
         f"onnxruntime {onnxruntime.__version__} ({', '.join(onnxruntime.get_available_providers())})"
     )
 

@@ -29,7 +29,7 @@ _LOOK_SECONDS = 0.005
 
 
 @dataclass
-class Family:
+class ProcessTree:
     """A process and its descendants, looked at again and again until `stop`."""
 
     root: int
@@ -111,17 +111,17 @@ def main() -> int:
 def _start(models: Path, **settings: str) -> Start:
     begun = time.perf_counter()
     with server(models, DRAIN_SECONDS="0", **settings) as running:
-        family = Family(running.process.pid)
-        watcher = threading.Thread(target=family.watch, daemon=True)
+        tree = ProcessTree(running.process.pid)
+        watcher = threading.Thread(target=tree.watch, daemon=True)
         watcher.start()
         running.wait_for("serving")
         seconds = time.perf_counter() - begun
-        rss, pss = family.megabytes()
-        family.stop.set()
+        rss, pss = tree.megabytes()
+        tree.stop.set()
         watcher.join()
         running.signal(signal.SIGINT)
         running.wait()
-    return Start(seconds, sum(family.cpu.values()), rss, pss, max(family.peak_mb.values()))
+    return Start(seconds, sum(tree.cpu.values()), rss, pss, max(tree.peak_mb.values()))
 
 
 if __name__ == "__main__":

@@ -70,6 +70,14 @@ def test_ci_runs_other_people_s_clients_on_a_python_that_all_of_them_have() -> N
     assert "python_version < '3.13'" in (ROOT / "tests/clients/requirements-mlserver.txt").read_text()
 
 
+def test_ci_uses_the_page_as_its_own_script_does() -> None:
+    assert "make test-page" in commands(load(ROOT / ".github/workflows/ci.yml"))
+    programs = re.search(r"^PROGRAMS = \((.*)\)$", (ROOT / "tests/page/browser.py").read_text(), re.MULTILINE)
+    assert programs is not None
+    looked_for = re.findall(r"command -v ([\w-]+)", (ROOT / ".ci/run").read_text())
+    assert [name.strip('"') for name in programs[1].split(", ")] == [name for name in looked_for if "chrom" in name]
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_both_images_are_built(path: Path) -> None:
     strategy = load(path)["jobs"]["image"]["strategy"]["matrix"]

@@ -19,7 +19,7 @@ HEIC = ROOT / "tests/data/heic/ten_bits.heic"
 
 
 def best(page: Page) -> str:
-    return page.locator(".said .reading output").inner_text()
+    return page.locator(".predictions .reading output").inner_text()
 
 
 def draw(page: Page, *points: tuple[float, float]) -> None:
@@ -35,45 +35,45 @@ def draw(page: Page, *points: tuple[float, float]) -> None:
 
 def test_what_is_drawn_is_read_and_the_link_holds_it(page: Page) -> None:
     page.goto("/#/draw")
-    expect(page.locator(".said .reading output")).to_have_text("3")
+    expect(page.locator(".predictions .reading output")).to_have_text("3")
     page.get_by_role("button", name="Clear").click()
     expect(page.locator(".answer")).to_contain_text("Draw a figure")
     draw(page, (0.3, 0.25), (0.68, 0.25), (0.55, 0.5), (0.45, 0.8))
-    expect(page.locator(".said .reading output")).to_have_text("7")
+    expect(page.locator(".predictions .reading output")).to_have_text("7")
     expect(page).to_have_url(re.compile("drawing=p"))
     address = page.url
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".answer")).to_contain_text("Draw a figure")
     page.goto("about:blank")
     page.goto(address)
-    expect(page.locator(".said .reading output")).to_have_text("7")
+    expect(page.locator(".predictions .reading output")).to_have_text("7")
 
 
 def test_the_back_button_brings_the_last_drawing_back(page: Page) -> None:
     page.goto("/#/draw")
-    expect(page.locator(".said .reading output")).to_have_text("3")
+    expect(page.locator(".predictions .reading output")).to_have_text("3")
     page.get_by_role("button", name="seven").click()
-    expect(page.locator(".said .reading output")).to_have_text("7")
+    expect(page.locator(".predictions .reading output")).to_have_text("7")
     page.go_back()
-    expect(page.locator(".said .reading output")).to_have_text("3")
+    expect(page.locator(".predictions .reading output")).to_have_text("3")
 
 
 def test_the_back_button_leads_from_a_file_to_the_drawing_before_it(page: Page) -> None:
     page.goto("/#/draw")
-    expect(page.locator(".said .reading output")).to_have_text("3")
+    expect(page.locator(".predictions .reading output")).to_have_text("3")
     page.get_by_label("A picture from a file").set_input_files(SEVEN)
-    expect(page.locator(".said .reading output")).to_have_text("7")
+    expect(page.locator(".predictions .reading output")).to_have_text("7")
     page.go_back()
-    expect(page.locator(".said .reading output")).to_have_text("3")
+    expect(page.locator(".predictions .reading output")).to_have_text("3")
     expect(page.locator(".input")).not_to_contain_text("not part of the link")
 
 
 def test_a_phone_shows_all_bars_while_one_draws(browser: Browser, url: str) -> None:
     with window(browser, url, size=Size(390, 664)) as page:  # what a phone's browser leaves of 844 pixels
         page.goto("/#/draw")
-        expect(page.locator(".said .reading output")).to_have_text("3")
-        expect(page.locator(".said .bars .row").last).to_be_in_viewport(ratio=1)
-        bars = page.locator(".said .bars").bounding_box()
+        expect(page.locator(".predictions .reading output")).to_have_text("3")
+        expect(page.locator(".predictions .bars .row").last).to_be_in_viewport(ratio=1)
+        bars = page.locator(".predictions .bars").bounding_box()
         bottom = page.locator(".rail").bounding_box()
         assert bars is not None
         assert bottom is not None
@@ -88,8 +88,8 @@ def test_bars_follow_the_pen_while_it_draws(page: Page) -> None:
     page.mouse.move(box["x"] + 140, box["y"] + 60)
     page.mouse.down()
     page.mouse.move(box["x"] + 140, box["y"] + 220, steps=12)
-    expect(page.locator(".said .bars .row")).to_have_count(10)
-    expect(page.locator(".said .reading output")).to_have_text("1")
+    expect(page.locator(".predictions .bars .row")).to_have_count(10)
+    expect(page.locator(".predictions .reading output")).to_have_text("1")
     page.mouse.up()
 
 
@@ -102,7 +102,7 @@ def test_a_figure_is_drawn_with_the_keyboard(page: Page) -> None:
         page.keyboard.press("ArrowDown")
     page.keyboard.press(" ")
     page.keyboard.press("Escape")
-    expect(page.locator(".said .reading output")).to_have_text("1")
+    expect(page.locator(".predictions .reading output")).to_have_text("1")
 
 
 def test_what_is_odd_about_a_picture_is_said(page: Page) -> None:
@@ -110,7 +110,7 @@ def test_what_is_odd_about_a_picture_is_said(page: Page) -> None:
     page.get_by_role("button", name="two figures").click()
     expect(page.locator(".doubt").first).to_contain_text("2 figures")
     page.get_by_label("One by one").check()
-    expect(page.locator(".said .reading output")).to_have_text("1 2")
+    expect(page.locator(".predictions .reading output")).to_have_text("1 2")
     expect(page.locator(".pad .part")).to_have_count(2)
     page.get_by_label("One by one").uncheck()
     page.get_by_role("button", name="a letter").click()
@@ -119,19 +119,19 @@ def test_what_is_odd_about_a_picture_is_said(page: Page) -> None:
 
 def test_the_bars_follow_what_deforms_the_drawing(page: Page) -> None:
     page.goto("/#/draw")
-    expect(page.locator(".said .reading output")).to_have_text("3")
+    expect(page.locator(".predictions .reading output")).to_have_text("3")
     page.get_by_text("Deform", exact=True).click()
     page.get_by_label("Rotate").fill("90")
     expect(page).to_have_url(re.compile("rotate=90"))
-    expect(page.locator(".said .reading output")).not_to_have_text("3")
+    expect(page.locator(".predictions .reading output")).not_to_have_text("3")
     page.get_by_role("button", name="Undo all of it").click()
-    expect(page.locator(".said .reading output")).to_have_text("3")
+    expect(page.locator(".predictions .reading output")).to_have_text("3")
 
 
 def test_a_picture_from_a_file_is_read(page: Page) -> None:
     page.goto("/#/draw")
     page.get_by_label("A picture from a file").set_input_files(SEVEN)
-    expect(page.locator(".said .reading output")).to_have_text("7")
+    expect(page.locator(".predictions .reading output")).to_have_text("7")
     expect(page.locator(".input")).to_contain_text("not part of the link")
     page.get_by_text("As code").click()
     expect(page.get_by_label("Program")).to_contain_text("--data-binary '@drawing-")
@@ -142,23 +142,23 @@ def test_a_file_that_is_no_picture_is_refused_in_the_server_s_words(browser: Bro
     text.write_text("no picture", encoding="utf-8")
     with window(browser, url, expected="415|422|400") as page:
         page.goto("/#/draw")
-        expect(page.locator(".said .reading output")).to_have_text("3")
+        expect(page.locator(".predictions .reading output")).to_have_text("3")
         page.get_by_label("A picture from a file").set_input_files(text)
         expect(page.locator("#draw-problem")).to_contain_text("image")
-        expect(page.locator(".said")).to_have_count(0)  # the answer to another picture
+        expect(page.locator(".predictions")).to_have_count(0)  # the answer to another picture
         page.get_by_role("button", name="seven").click()
-        expect(page.locator(".said .reading output")).to_have_text("7")
+        expect(page.locator(".predictions .reading output")).to_have_text("7")
         expect(page.locator("#draw-problem")).to_have_count(0)
 
 
 @pytest.mark.parametrize("type_", ["image/heic", "", "application/octet-stream"])
 def test_a_photograph_that_the_browser_cannot_show_is_read_whatever_type_it_names(page: Page, type_: str) -> None:
     page.goto("/#/draw")
-    expect(page.locator(".said .reading output")).to_have_text("3")
+    expect(page.locator(".predictions .reading output")).to_have_text("3")
     page.get_by_label("A picture from a file").set_input_files(
         {"name": "photo.heic", "mimeType": type_, "buffer": HEIC.read_bytes()}
     )
-    expect(page.locator(".said .reading output")).to_have_text("7")
+    expect(page.locator(".predictions .reading output")).to_have_text("7")
     expect(page.locator(".pad .note")).to_contain_text("cannot show photo.heic")
     expect(page.locator(".strip img")).to_have_count(0)
 
@@ -167,16 +167,16 @@ def test_a_drawing_of_vectors_is_read(page: Page) -> None:
     path = '<path d="M2 2H7L4 8" stroke="#000" fill="none"/>'
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{path}</svg>'.encode()
     page.goto("/#/draw")
-    expect(page.locator(".said .reading output")).to_have_text("3")
+    expect(page.locator(".predictions .reading output")).to_have_text("3")
     page.get_by_label("A picture from a file").set_input_files(
         {"name": "seven.svg", "mimeType": "image/svg+xml", "buffer": svg}
     )
-    expect(page.locator(".said .reading output")).to_have_text("7")
+    expect(page.locator(".predictions .reading output")).to_have_text("7")
 
 
 def test_a_large_photograph_is_made_smaller_before_it_is_sent(page: Page, tmp_path: Path) -> None:
     page.goto("/#/draw")
-    expect(page.locator(".said .reading output")).to_have_text("3")
+    expect(page.locator(".predictions .reading output")).to_have_text("3")
     # Made by the browser itself, so that the tests need no image library.
     page.evaluate(
         """async () => {
@@ -194,7 +194,7 @@ def test_a_large_photograph_is_made_smaller_before_it_is_sent(page: Page, tmp_pa
           document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true }));
         }"""
     )
-    expect(page.locator(".said .reading output")).to_have_text("7")
+    expect(page.locator(".predictions .reading output")).to_have_text("7")
     expect(page.locator(".strip")).to_contain_text("1024 \N{MULTIPLICATION SIGN} 768")
 
 
@@ -245,17 +245,17 @@ def test_a_model_without_an_explanation_still_answers(browser: Browser, url: str
     with window(browser, url, expected="422") as page:
         page.route("**/v1/classify*", refuse)
         page.goto("/#/draw")
-        expect(page.locator(".said .reading output")).to_have_text("3")
+        expect(page.locator(".predictions .reading output")).to_have_text("3")
         expect(page.locator(".strip")).to_contain_text("exported without the graph")
 
 
 def test_a_server_that_goes_away_while_one_draws_loses_nothing(browser: Browser, url: str) -> None:
     with window(browser, url, expected="Failed to load resource|ERR_FAILED") as page:
         page.goto("/#/draw")
-        expect(page.locator(".said .reading output")).to_have_text("3")
+        expect(page.locator(".predictions .reading output")).to_have_text("3")
         page.route("**/v1/classify*", lambda route: route.abort())
         page.get_by_role("button", name="Clear").click()
         draw(page, (0.3, 0.25), (0.68, 0.25), (0.55, 0.5), (0.45, 0.8))
         expect(page.locator("#draw-problem")).to_contain_text("Asking again in")
         page.unroute("**/v1/classify*")
-        expect(page.locator(".said .reading output")).to_have_text("7")
+        expect(page.locator(".predictions .reading output")).to_have_text("7")

@@ -13,10 +13,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.page.browser import PATIENCE_MS, SIZES, Scheme, violations, window
-from tests.support.processes import environment
+from tests.support.processes import ROOT, environment
 
 expect.set_options(timeout=PATIENCE_MS)
 
+HEIC = ROOT / "tests/data/heic/ten_bits.heic"
 ADA = "Ada Lovelace met Paris Hilton. She sang."
 
 
@@ -30,7 +31,7 @@ def keep_label(page: Page, example: str, read: str, label: str) -> None:
     page.goto("about:blank")  # Else the answer to the drawing before is still there for a moment.
     page.goto("/#/draw")
     page.get_by_role("button", name=example).click()
-    expect(page.locator(".said .reading output")).to_have_text(read)
+    expect(page.locator(".predictions .reading output")).to_have_text(read)
     if not page.locator(".correct .inside").is_visible():
         correct(page, "Wrong? Choose the right one")
     page.locator(".correct").get_by_role("button", name=label, exact=True).click()
@@ -97,6 +98,31 @@ def test_corrected_drawings_are_folders_named_by_label(page: Page, program: Path
     assert all(ink > 10 for ink in read(program, _PICTURES, tmp_path / "digits-corrections"))
 
 
+def open_heic(page: Page, name: str) -> None:
+    """Open a photograph whose type the browser does not name, and wait until it is read."""
+    page.goto("/#/draw?drawing=")
+    page.get_by_label("A picture from a file").set_input_files(
+        {"name": name, "mimeType": "", "buffer": HEIC.read_bytes()}
+    )
+    expect(page.locator(".predictions .reading output")).to_have_text("7")
+    correct(page, "Wrong? Choose the right one")
+
+
+def test_a_photograph_that_the_browser_cannot_read_is_kept_as_what_its_name_says(page: Page, tmp_path: Path) -> None:
+    open_heic(page, "photo.HEIC")
+    page.locator(".correct").get_by_role("button", name="7", exact=True).click()
+    expect(page.locator(".correct [role=status]")).to_have_text("Kept in this browser as 7.")
+    with zipfile.ZipFile(download(page, tmp_path)) as archive:
+        assert archive.namelist() == ["digits-corrections/7/0001.heic"]
+        assert archive.read("digits-corrections/7/0001.heic") == HEIC.read_bytes()
+
+
+def test_a_picture_of_unknown_type_is_not_kept(page: Page) -> None:
+    open_heic(page, "photo")
+    expect(page.locator(".correct")).to_contain_text("The type of this picture is not known: save it as PNG first.")
+    expect(page.locator(".correct").get_by_role("button", name="7", exact=True)).to_have_count(0)
+
+
 def test_corrected_names_are_words_and_tags(page: Page, program: Path, tmp_path: Path) -> None:
     page.goto(f"/#/tag?model=ner-en&text={ADA}")
     expect(page.get_by_role("group", name="Tagged by ner-en")).to_contain_text("Ada LovelacePER")
@@ -160,7 +186,7 @@ def test_a_browser_that_keeps_nothing_says_so(browser: Browser, url: str) -> Non
     with window(browser, url) as page:
         page.add_init_script("Object.defineProperty(window, 'indexedDB', { get() { throw new Error('denied'); } })")
         page.goto("/#/draw")
-        expect(page.locator(".said .reading output")).to_have_text("3")
+        expect(page.locator(".predictions .reading output")).to_have_text("3")
         correct(page, "Wrong?")
         page.locator(".correct").get_by_role("button", name="8", exact=True).click()
         expect(page.locator(".correct [role=status]")).to_contain_text("This browser keeps nothing for this page")

@@ -1,12 +1,12 @@
 /** A part of a panel that is folded open by one click, and remembered. */
-import { useRemembered } from '../frame/remembered.js';
+import { usePreference } from '../frame/preference.js';
 import { html } from '../vendor/preact.js';
 
 /** @param {{ name: string, title: string, open?: boolean, children?: any }} props
  *     name: by which the browser remembers it, as in tag/why. Its children are rendered while it is open only if they are
  *     a function */
 export function Fold({ name, title, open = false, children }) {
-  const [isOpen, setOpen] = useRemembered(`fold/${name}`, open);
+  const [isOpen, setOpen] = usePreference(`fold/${name}`, open);
   return html`
     <details class="fold" open=${isOpen} onToggle=${(/** @type {any} */ event) => setOpen(event.currentTarget.open)}>
       <summary><h2>${title}</h2></summary>

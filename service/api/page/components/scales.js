@@ -6,9 +6,9 @@ const RGB = CIVIDIS.map((color) => [1, 3, 5].map((at) => parseInt(color.slice(at
 
 /** A sequential color. @param {number} value between 0 and 1 */
 export function cividis(value) {
-  const place = Math.max(0, Math.min(1, value)) * (RGB.length - 1);
-  const index = Math.min(RGB.length - 2, Math.floor(place));
-  const share = place - index;
+  const position = Math.max(0, Math.min(1, value)) * (RGB.length - 1);
+  const index = Math.min(RGB.length - 2, Math.floor(position));
+  const share = position - index;
   const mixed = RGB[index].map((part, channel) => Math.round(part + (RGB[index + 1][channel] - part) * share));
   return `rgb(${mixed.join(' ')})`;
 }

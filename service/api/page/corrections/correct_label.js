@@ -1,7 +1,7 @@
 /** "Wrong? Choose the right one": the label of a picture. */
 import { html } from '../vendor/preact.js';
-import { isReadable } from './downloads.js';
-import { Correct, useKeeper } from './keeper.js';
+import { CorrectionForm, useCorrection } from './correction_form.js';
+import { UNKNOWN_TYPE, isReadable } from './picture_types.js';
 
 /** Labels up to this many are buttons. */
 const BUTTONS = 36;
@@ -9,14 +9,14 @@ const BUTTONS = 36;
 /** @param {{ model: import('../server/types.js').Model, picture: { content: Blob, name: string, type: string },
  *     labels: string[] }} props picture: as it was sent */
 export function CorrectLabel({ model, picture, labels }) {
-  const keeper = useKeeper(`${model.id} ${picture.name}`);
-  const choose = async (/** @type {string} */ label) => label && keeper.save({
+  const correction = useCorrection(`${model.id} ${picture.name}`);
+  const choose = async (/** @type {string} */ label) => label && correction.keep({
     key: `${model.id} ${picture.name} ${picture.content.size}`, model: model.id, task: model.task,
     content: { label, picture: await picture.content.arrayBuffer(), type: picture.type },
   }, `Kept in this browser as ${label}.`);
   return html`
-    <${Correct} title="Wrong? Choose the right one" keeper=${keeper}>
-      ${!isReadable(picture.type) ? html`<p class="caption">The training reads no ${picture.type}: save the picture as PNG first.</p>`
+    <${CorrectionForm} title="Wrong? Choose the right one" correction=${correction}>
+      ${!isReadable(picture.type) ? html`<p class="caption">${picture.type === UNKNOWN_TYPE ? 'The type of this picture is not known' : `The training reads no ${picture.type}`}: save it as PNG first.</p>`
     : labels.length > BUTTONS ? html`
         <label class="field"><span class="label">It is</span>
           <select class="select" onChange=${(/** @type {any} */ event) => choose(event.target.value)}>

@@ -1,6 +1,6 @@
 /** "Wrong? Choose a word and its tag": the tags of a text. */
 import { html, useEffect, useState } from '../vendor/preact.js';
-import { Correct, useKeeper } from './keeper.js';
+import { CorrectionForm, useCorrection } from './correction_form.js';
 import { marksOf, nameAt, retyped, tagsOf } from './spans.js';
 
 /** @param {{ model: import('../server/types.js').Model, text: string, result: any, chosen: number,
@@ -9,7 +9,7 @@ export function CorrectTags({ model, text, result, chosen, onChoose }) {
   const isSpans = result.entities !== undefined;
   const answered = result.tokens.map((/** @type {any} */ { tag }) => tag);
   const input = `${model.id} ${text}`;
-  const keeper = useKeeper(input);
+  const correction = useCorrection(input);
   const [tags, setTags] = useState(/** @type {string[]} */ (answered));
   const [isWhole, setWhole] = useState(true);
   useEffect(() => setTags(answered), [input, answered.join(' ')]);
@@ -33,7 +33,7 @@ export function CorrectTags({ model, text, result, chosen, onChoose }) {
     : tags.map((tag, at) => (at === chosen ? label : tag)));
   const split = (/** @type {boolean} */ begins) => setTags(tagsOf(marks.map((mark, at) => (at === chosen ? { ...mark, begins } : mark)), starts));
   const changed = tags.flatMap((tag, at) => (tag === answered[at] ? [] : [`${textOf(at, at + 1)}: ${tag}`]));
-  const save = () => keeper.save({
+  const save = () => correction.keep({
     key: input, model: model.id, task: model.task,
     content: {
       text, isSpans, sentences: result.sentences,
@@ -42,7 +42,7 @@ export function CorrectTags({ model, text, result, chosen, onChoose }) {
   }, 'Kept in this browser.');
 
   return html`
-    <${Correct} title="Wrong? Choose a word and its tag" keeper=${keeper}>
+    <${CorrectionForm} title="Wrong? Choose a word and its tag" correction=${correction}>
       <label class="buttons"><span class="caption">Word</span>
         <select class="select" onChange=${(/** @type {any} */ event) => onChoose(Number(event.target.value))}>
           ${result.tokens.map((/** @type {any} */ token, /** @type {number} */ at) => html`

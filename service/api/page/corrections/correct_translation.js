@@ -1,19 +1,19 @@
 /** "Wrong? Write a better one": the translation of a text. */
 import { html, useEffect, useState } from '../vendor/preact.js';
-import { Correct, useKeeper } from './keeper.js';
+import { CorrectionForm, useCorrection } from './correction_form.js';
 
 /** @param {{ model: import('../server/types.js').Model, text: string, translation: string }} props text: as it was sent */
 export function CorrectTranslation({ model, text, translation }) {
   const input = `${model.id} ${text}`;
-  const keeper = useKeeper(input);
+  const correction = useCorrection(input);
   const [better, setBetter] = useState(translation);
   useEffect(() => setBetter(translation), [input, translation]);
   const { source, target } = model.details;
-  const save = () => keeper.save({
+  const save = () => correction.keep({
     key: input, model: model.id, task: model.task, content: { text, translation: better, source, target },
   }, 'Kept in this browser.');
   return html`
-    <${Correct} title="Wrong? Write a better one" keeper=${keeper}>
+    <${CorrectionForm} title="Wrong? Write a better one" correction=${correction}>
       <label class="field"><span class="label">A better translation</span>
         <textarea rows="3" lang=${target} value=${better} onInput=${(/** @type {any} */ event) => setBetter(event.target.value)}></textarea></label>
       <div class="buttons"><button type="button" class="button main" disabled=${!better.trim()} onClick=${save}>Keep this translation</button></div>

@@ -4,14 +4,8 @@
  * @typedef {{ name: string, content: Blob, steps: string[], missing: string | null }} Download
  *     steps: commands, in the folder of Lectern's sources. missing: what the training would refuse it for
  */
+import { SUFFIXES } from './picture_types.js';
 import { zipped } from './zip.js';
-
-/** @type {Record<string, string>} */
-const SUFFIXES = { 'image/png': 'png', 'image/jpeg': 'jpg', 'image/webp': 'webp', 'image/gif': 'gif', 'image/bmp': 'bmp', 'image/tiff': 'tif',
-  'image/avif': 'avif', 'image/heic': 'heic', 'image/heif': 'heif', 'image/apng': 'apng' };
-
-/** Whether the training reads pictures of this type. @param {string} type */
-export const isReadable = (type) => type in SUFFIXES;
 
 /** @param {string} model @param {Correction[]} corrections of that model, at least one @returns {Download} */
 export function downloadOf(model, corrections) {

@@ -20,18 +20,18 @@ export const MOST = 1000;
 export const LARGEST_BYTES = 4 * 2 ** 20;
 export const ALL_BYTES = 64 * 2 ** 20;
 
-/** What is told where nothing can be kept. */
-export class KeepError extends Error {}
+/** A correction cannot be kept or read; its message is for the user. */
+export class StoreError extends Error {}
 
 const NO_STORE = 'This browser keeps nothing for this page, as in a private window. Allow its data, or use another window.';
 
 /** @type {Promise<IDBDatabase> | null} */
 let opened = null;
 
-/** @returns {Promise<IDBDatabase>} @throws {KeepError} */
+/** @returns {Promise<IDBDatabase>} @throws {StoreError} */
 function database() {
   opened ??= new Promise((resolve, reject) => {
-    const refuse = () => { opened = null; reject(new KeepError(NO_STORE)); };
+    const refuse = () => { opened = null; reject(new StoreError(NO_STORE)); };
     try {
       const request = indexedDB.open(DATABASE, 1);
       request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: 'key' }).createIndex('model', 'model');
@@ -52,52 +52,52 @@ function database() {
 /** Run one transaction.
  * @template T
  * @param {IDBTransactionMode} mode @param {(store: IDBObjectStore) => IDBRequest<T>} act
- * @returns {Promise<T>} the result of the request, after the transaction is complete @throws {KeepError} */
+ * @returns {Promise<T>} the result of the request, after the transaction is complete @throws {StoreError} */
 async function run(mode, act) {
-  const { transaction, request } = await begun(mode, act);
+  const { transaction, request } = await begin(mode, act);
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve(request.result);
-    transaction.onerror = transaction.onabort = () => reject(new KeepError(
+    transaction.onerror = transaction.onabort = () => reject(new StoreError(
       transaction.error?.name === 'QuotaExceededError' ? 'This browser has no more space: download what was kept, and delete it.' : NO_STORE));
   });
 }
 
 /** @template T @param {IDBTransactionMode} mode @param {(store: IDBObjectStore) => IDBRequest<T>} act */
-async function begun(mode, act) {
+async function begin(mode, act) {
   const base = await database();
   try {
     const transaction = base.transaction(STORE, mode);
     return { transaction, request: act(transaction.objectStore(STORE)) };
   } catch {
     opened = null;
-    throw new KeepError(NO_STORE);
+    throw new StoreError(NO_STORE);
   }
 }
 
-/** All corrections of one model, or of all. @param {string} [model] @returns {Promise<Correction[]>} @throws {KeepError} */
-export const kept = (model) => run('readonly', (store) => (model === undefined ? store.getAll() : store.index('model').getAll(model)));
+/** All corrections of one model, or of all. @param {string} [model] @returns {Promise<Correction[]>} @throws {StoreError} */
+export const readCorrections = (model) => run('readonly', (store) => (model === undefined ? store.getAll() : store.index('model').getAll(model)));
 
 /** Keep a correction in place of an earlier one with its key.
- * @param {Correction} correction @throws {KeepError} it does not fit, or the browser keeps nothing */
-export async function keep(correction) {
-  const others = (await kept()).filter(({ key }) => key !== correction.key);
+ * @param {Correction} correction @throws {StoreError} it does not fit, or the browser keeps nothing */
+export async function save(correction) {
+  const others = (await readCorrections()).filter(({ key }) => key !== correction.key);
   const size = sizeOf(correction);
-  if (size > LARGEST_BYTES) throw new KeepError('This is larger than 4 MB, which is the most that is kept of one answer.');
+  if (size > LARGEST_BYTES) throw new StoreError('This is larger than 4 MB, which is the most that is kept of one answer.');
   if (others.filter(({ model }) => model === correction.model).length >= MOST) {
-    throw new KeepError(`${MOST.toLocaleString('en')} answers of ${correction.model} are kept, which is the most: download them in Teach, and delete them there.`);
+    throw new StoreError(`${MOST.toLocaleString('en')} answers of ${correction.model} are kept, which is the most: download them in Teach, and delete them there.`);
   }
   if (others.reduce((sum, each) => sum + sizeOf(each), size) > ALL_BYTES) {
-    throw new KeepError('64 MB are kept, which is the most: download them in Teach, and delete them there.');
+    throw new StoreError('64 MB are kept, which is the most: download them in Teach, and delete them there.');
   }
   await run('readwrite', (store) => store.put(correction));
 }
 
-/** Delete one correction. @param {string} key @throws {KeepError} */
-export const forget = (key) => run('readwrite', (store) => store.delete(key));
+/** Delete one correction. @param {string} key @throws {StoreError} */
+export const remove = (key) => run('readwrite', (store) => store.delete(key));
 
-/** Delete all corrections of a model. @param {string} model @throws {KeepError} */
-export async function forgetAll(model) {
-  for (const { key } of await kept(model)) await forget(key);
+/** Delete all corrections of a model. @param {string} model @throws {StoreError} */
+export async function removeAll(model) {
+  for (const { key } of await readCorrections(model)) await remove(key);
 }
 
 /** @param {Correction} correction */
@@ -105,5 +105,5 @@ function sizeOf({ content }) {
   return 'picture' in content ? content.picture.byteLength : 2 * JSON.stringify(content).length;
 }
 
-/** What is told of an error. @param {unknown} error */
-export const messageOf = (error) => (error instanceof KeepError ? error.message : `It was not kept: ${error}`);
+/** What the user reads of an error. @param {unknown} error */
+export const messageOf = (error) => (error instanceof StoreError ? error.message : `It was not kept: ${error}`);

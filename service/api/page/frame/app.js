@@ -7,10 +7,10 @@ import { Icon } from '../components/icon.js';
 import { Problem } from '../components/problem.js';
 import { PANELS } from '../panels.js';
 import { useAnswer } from '../server/use_answer.js';
-import { html, useCallback, useEffect, useRef, useState } from '../vendor/preact.js';
+import { html, useCallback, useEffect, useState } from '../vendor/preact.js';
 import { useHealth } from './health.js';
 import { KeyPrompt } from './key_prompt.js';
-import { useRemembered } from './remembered.js';
+import { usePreference } from './preference.js';
 import { addressOf, useAddress } from './router.js';
 import { TopBar } from './top_bar.js';
 
@@ -21,7 +21,7 @@ export function App({ server }) {
   const { address, go } = useAddress();
   const health = useHealth(server);
   const listing = useAnswer(server, MODELS);
-  const [projector, setProjector] = useRemembered('projector', false);
+  const [projector, setProjector] = usePreference('projector', false);
   const [keyMessage, setKeyMessage] = useState(/** @type {string | null} */ (null));
 
   useEffect(() => void document.documentElement.toggleAttribute('data-projector', projector), [projector]);
@@ -84,20 +84,15 @@ function Rail({ entries, current }) {
     </nav>`;
 }
 
-/** Loads a panel the first time that it is shown. @param {{ entry: PanelEntry, props: import('../panels.js').PanelProps }} props */
+/** Loads a panel the first time that it is shown; each entry has a slot of its own. @param {{ entry: PanelEntry, props: import('../panels.js').PanelProps }} props */
 function PanelSlot({ entry, props }) {
   const [loaded, setLoaded] = useState(/** @type {any} */ (null));
   const [failed, setFailed] = useState(false);
   const [attempt, setAttempt] = useState(0);
-  const current = useRef(entry.id);
   useEffect(() => {
-    current.current = entry.id;
     setFailed(false);
-    entry.load().then(
-      (module) => current.current === entry.id && setLoaded(() => module.Panel),
-      () => setFailed(true),
-    );
-  }, [entry.id, attempt]);
+    entry.load().then((module) => setLoaded(() => module.Panel), () => setFailed(true));
+  }, [attempt]);
   if (failed) {
     return html`<p class="notice" role="alert">This panel could not be loaded from the server.
       <button type="button" class="button" onClick=${() => (attempt ? location.reload() : setAttempt(1))}>Try again</button></p>`;

@@ -17,19 +17,19 @@ export function useHealth(server) {
     let ended = false;
     const ask = async () => {
       clearTimeout(timer);
-      let found = /** @type {Health} */ ('gone');
+      let next = /** @type {Health} */ ('gone');
       try {
         const response = await fetch(server.address({ path: 'v2/health/ready' }), {
           cache: 'no-store', signal: AbortSignal.timeout(5_000),
         });
-        found = response.ok ? 'ready' : 'not ready';
+        next = response.ok ? 'ready' : 'not ready';
       } catch {
         // Gone.
       }
       if (ended) return;
-      setHealth(found);
+      setHealth(next);
       // A page that nobody sees need not know.
-      if (!document.hidden) timer = setTimeout(ask, found === 'ready' ? READY_MS : TROUBLE_MS);
+      if (!document.hidden) timer = setTimeout(ask, next === 'ready' ? READY_MS : TROUBLE_MS);
     };
     const wake = () => void (!document.hidden && ask());
     const unlisten = server.listen((event) => {

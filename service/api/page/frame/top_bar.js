@@ -18,7 +18,7 @@ export function TopBar({ title, models, model, onModel, health, server, projecto
       <span class="spring"></span>
       <${Latency} server=${server} />
       <span class="status health" role="status">
-        <span class="dot" data-state=${health}></span>${{ asking: 'asking', ready: 'ready', 'not ready': 'not ready', gone: 'gone' }[health]}
+        <span class="dot" data-state=${health}></span>${health}
       </span>
       <button type="button" class="button for-projector" aria-pressed=${projector} onClick=${() => onProjector(!projector)}
         title="Everything larger, for a projector"><${Icon} name="projector" /><span class="hidden-text">Projector size</span></button>

@@ -10,6 +10,9 @@ const KEY = 'lectern-key';
 /** A server answers within its deadline, 30 s by default; whoever waits longer waits for nothing. */
 const PATIENCE_MS = 45_000;
 
+/** The HTTP method of a call. @param {Call} call */
+export const methodOf = (call) => call.method ?? (call.body === undefined && !call.file ? 'GET' : 'POST');
+
 /** The server that the page came from. */
 export class Server {
   #base;
@@ -56,7 +59,7 @@ export class Server {
     const began = performance.now();
     try {
       const response = await fetch(this.address(call), {
-        method: call.method ?? (call.body === undefined && !call.file ? 'GET' : 'POST'),
+        method: methodOf(call),
         headers: this.#headers(call),
         body: call.file ? call.file.content : call.body === undefined ? undefined : JSON.stringify(call.body),
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,

@@ -2,11 +2,9 @@
  *
  * @typedef {import('./types.js').Call} Call
  */
+import { methodOf } from './client.js';
 
 const JSON_TYPE = 'application/json';
-
-/** @param {Call} call */
-const methodOf = (call) => call.method ?? (call.body === undefined && !call.file ? 'GET' : 'POST');
 
 /** For a shell: within single quotes only a single quote is special. @param {string} text */
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;

@@ -1,6 +1,6 @@
 /** What a unit looks at in the layers before it.
  *
- * @typedef {import('./arrays.js').Encoded} Encoded
+ * @typedef {import('../../server/arrays.js').Encoded} Encoded
  * @typedef {{ name: string, kind: string, activation: string, kernel?: [number, number], stride?: [number, number],
  *     padding?: [number, number], bias?: Encoded } & Partial<Encoded>} LayerWeights of GET /v1/models/{model}/weights
  * @typedef {{ top: number, left: number, bottom: number, right: number }} Box in units of a map; bottom and right included
@@ -34,7 +34,7 @@ export function receptiveField(at, box, layers, shapes) {
 }
 
 /** The values of a patch and the kernel over it, row by row, for one map of the layer before; 0 in the padding.
- * @param {import('./arrays.js').Decoded} before @param {number} map of the layer before
+ * @param {import('../../server/arrays.js').Decoded} before @param {number} map of the layer before
  * @param {number} row @param {number} column of the unit @param {LayerWeights} layer
  * @returns {number[][]} [kernel height][kernel width] */
 export function patchOf(before, map, row, column, { kernel = [1, 1], stride = [1, 1], padding = [0, 0] }) {

@@ -1,13 +1,13 @@
 /** The network from the input to the labels, each layer as a row of small maps. */
+import { decodeArray } from '../../server/arrays.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { Fragment, html, useMemo, useState } from '../../vendor/preact.js';
-import { decoded } from './arrays.js';
+import { FeatureMap } from './feature_map.js';
 import { receptiveField } from './geometry.js';
-import { MapPicture } from './map.js';
 import { Unit } from './unit.js';
 
-/** @typedef {import('./arrays.js').Encoded} Encoded */
-/** @typedef {import('./arrays.js').Decoded} Decoded */
+/** @typedef {import('../../server/arrays.js').Encoded} Encoded */
+/** @typedef {import('../../server/arrays.js').Decoded} Decoded */
 /** @typedef {import('./geometry.js').LayerWeights} LayerWeights */
 /** @typedef {{ layer: number, map: number, row: number, column: number }} UnitAddress layer: index into the layers */
 /** @typedef {{ input: Encoded, layers: (Encoded & { name: string })[], saliency: Encoded }} Explanation */
@@ -19,8 +19,8 @@ export function Network({ server, model, explain }) {
   }), [model.id, model.version]));
   const [pointed, setPointed] = useState(/** @type {UnitAddress | null} */ (null));
   const [chosen, setChosen] = useState(/** @type {UnitAddress | null} */ (null));
-  const arrays = useMemo(() => explain.layers.map(decoded), [explain]);
-  const input = useMemo(() => decoded(explain.input), [explain]);
+  const arrays = useMemo(() => explain.layers.map(decodeArray), [explain]);
+  const input = useMemo(() => decodeArray(explain.input), [explain]);
   /** @type {LayerWeights[] | undefined} */
   const described = weights.answer?.data.layers;
   const layers = described?.length === arrays.length ? described : undefined;
@@ -36,7 +36,7 @@ export function Network({ server, model, explain }) {
         responds most, dark where least. Point at a spot of a map (touch it on a phone): the red frames show what it looked at in the
         layers before. Click it to see how its value is computed.</p>
       <div class="layer"><h3>input <span class="caption">${input.shape.join(' × ')}: the picture as the network gets it</span></h3><div class="maps" style=${{ '--maps': 1 }}>
-        <${MapPicture} values=${input.values} height=${input.shape[0]} width=${input.shape[1]} low=${0} high=${1} label="The input" box=${fields.get(0)} /></div></div>
+        <${FeatureMap} values=${input.values} height=${input.shape[0]} width=${input.shape[1]} low=${0} high=${1} label="The input" box=${fields.get(0)} /></div></div>
       ${arrays.map((array, layer) => html`<${Fragment} key=${layer}>
         <${Layer} name=${explain.layers[layer].name} array=${array} labels=${layer === arrays.length - 1 ? model.labels : null}
           description=${layers?.[layer]} box=${fields.get(layer + 1)} boxMap=${shown?.layer === layer ? shown.map : null}
@@ -76,7 +76,7 @@ function Layer({ name, array, labels, description, box, boxMap, chosen, onPoint,
       <h3>${name} <span class="caption">${shape.join(' × ')}${description && `, ${KINDS[description.kind] ?? description.kind}`}${description?.kernel && ` ${description.kernel.join(' × ')}`}${description && `: ${purpose(description, labels !== null)}`}</span></h3>
       <div class=${isMaps ? 'maps' : 'maps units'} style=${{ '--units': width, '--maps': maps }}>
         ${Array.from({ length: maps }, (_, map) => html`
-          <${MapPicture} key=${map} values=${values.subarray(map * height * width, (map + 1) * height * width)} height=${height} width=${width}
+          <${FeatureMap} key=${map} values=${values.subarray(map * height * width, (map + 1) * height * width)} height=${height} width=${width}
             low=${min} high=${max} label=${isMaps ? `${name}, map ${map + 1} of ${maps}` : `${name}, ${width} units`}
             box=${boxMap === null || boxMap === map ? box : undefined} isChosen=${chosen?.map === map}
             onPoint=${(/** @type {[number, number] | null} */ unit) => onPoint(map, unit)}

@@ -4,15 +4,16 @@ import { Fold } from '../../components/fold.js';
 import { Problem } from '../../components/problem.js';
 import { loadStyles } from '../../components/styles.js';
 import { CorrectLabel } from '../../corrections/correct_label.js';
+import { imageTypeOf } from '../../corrections/picture_types.js';
 import { useExplained } from '../../server/use_explained.js';
 import { html, useCallback, useEffect, useMemo, useState } from '../../vendor/preact.js';
-import { Said } from './answer.js';
 import { Deformations, fromQuery } from './deformations.js';
 import { EXAMPLES } from './examples.js';
 import { Network } from './network.js';
+import { NetworkInput } from './network_input.js';
 import { Pad } from './pad.js';
 import { isBlank, readImage } from './picture.js';
-import { Saw } from './saw.js';
+import { Predictions } from './predictions.js';
 import { Sources } from './sources.js';
 import { asText, fromText } from './strokes.js';
 import { usePicture } from './use_picture.js';
@@ -24,8 +25,6 @@ await loadStyles(new URL('draw.css', import.meta.url).href);
 
 const PENS = [{ name: 'Thin', width: 8 }, { name: 'Medium', width: 18 }, { name: 'Thick', width: 30 }];
 const ERASER = 40;
-/** What is sent with a file whose type the browser does not know, as HEIC in many; the server goes by the bytes. */
-const ANY_IMAGE = 'image/png';
 const TOP = 10;
 
 /** @param {import('../../panels.js').PanelProps} props */
@@ -42,8 +41,8 @@ export function Panel({ server, model, query, setQuery }) {
   // The back button or a link: the address has another drawing than the pad.
   useEffect(() => { if (drawn !== asText(strokes)) showStrokes(drawn); }, [drawn]);
 
-  const key = ['rotate', 'right', 'down', 'scale', 'thicker', 'noise'].map((name) => query.get(name)).join();
-  const deformation = useMemo(() => fromQuery(query), [key]);
+  const fromAddress = fromQuery(query);
+  const deformation = useMemo(() => fromAddress, Object.values(fromAddress));
   const source = useMemo(() => ({ image, strokes }), [image, strokes]);
   const composed = usePicture(source, deformation);
   const picture = unread ?? composed;
@@ -77,7 +76,7 @@ export function Panel({ server, model, query, setQuery }) {
       setUnread(null);
     } catch {
       setImage(null);
-      setUnread({ content: file, name: file.name || 'picture', type: file.type.startsWith('image/') ? file.type : ANY_IMAGE, width: 0, height: 0 });
+      setUnread({ content: file, name: file.name || 'picture', type: imageTypeOf(file), width: 0, height: 0 });
     }
     setStrokes([]);
     setQuery({ drawing: '' }, { push: true }); // The back button leads to what was drawn before.
@@ -102,7 +101,7 @@ export function Panel({ server, model, query, setQuery }) {
 
       <section class=${blank || state.answer || state.error ? 'card answer stack' : 'card answer stack awaited'} aria-label="Answer" aria-busy=${state.pending} aria-live="polite">
         ${blank ? html`<p>Draw a figure: the bars follow the pen.</p>`
-    : result && html`<div class=${state.error ? 'stale' : ''}><${Said} result=${result} labels=${labels} /></div>`}
+    : result && html`<div class=${state.error ? 'stale' : ''}><${Predictions} result=${result} labels=${labels} /></div>`}
         ${!blank && result && sent && !result.parts && labels.length > 0 && html`<${CorrectLabel} model=${model} picture=${sent} labels=${labels} />`}
         ${state.slow && html`<p class="waiting" role="status">${model.id} is looking …</p>`}
         ${(blank || state.answer || state.error) && html`<label class="switch caption"><input type="checkbox" checked=${split}
@@ -119,8 +118,8 @@ export function Panel({ server, model, query, setQuery }) {
       </section>
 
       <div class="wide folds">
-        <${Fold} name="draw/saw" title="What it saw" open>
-          ${() => (blank || !result ? html`<p class="caption">What the network gets of the picture appears here.</p>` : sent && html`<${Saw} picture=${sent} explain=${result.explain} label=${result.predictions[0]?.label ?? ''} />`)}<//>
+        <${Fold} name="draw/input" title="What it saw" open>
+          ${() => (blank || !result ? html`<p class="caption">What the network gets of the picture appears here.</p>` : sent && html`<${NetworkInput} picture=${sent} explain=${result.explain} label=${result.predictions[0]?.label ?? ''} />`)}<//>
         <${Fold} name="draw/why" title="Why" open>
           ${() => (blank || !result ? html`<p class="caption">Every layer of the network appears here, with what the picture makes of it.</p>` : result.explain
     ? html`<${Network} server=${server} model=${model} explain=${result.explain} />`

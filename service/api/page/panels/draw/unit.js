@@ -1,11 +1,11 @@
 /** One unit: the patch that it looked at, times its kernel, is its sum. */
 import { three } from '../../components/numbers.js';
+import { decodeArray } from '../../server/arrays.js';
 import { html, useMemo } from '../../vendor/preact.js';
-import { decoded } from './arrays.js';
+import { FeatureMap } from './feature_map.js';
 import { patchOf } from './geometry.js';
-import { MapPicture } from './map.js';
 
-/** @typedef {import('./arrays.js').Decoded} Decoded */
+/** @typedef {import('../../server/arrays.js').Decoded} Decoded */
 /** @typedef {import('./geometry.js').LayerWeights} LayerWeights */
 /** @typedef {import('./network.js').UnitAddress} UnitAddress */
 
@@ -45,8 +45,8 @@ export function Unit({ at, layers, arrays, input, labels, onAt, onClose }) {
 
 /** @param {{ at: UnitAddress, layer: LayerWeights, before: Decoded, value: number }} props */
 function Convolution({ at, layer, before, value }) {
-  const weights = useMemo(() => decoded(/** @type {any} */ (layer)), [layer]);
-  const bias = useMemo(() => (layer.bias ? decoded(layer.bias).values : null), [layer]);
+  const weights = useMemo(() => decodeArray(/** @type {any} */ (layer)), [layer]);
+  const bias = useMemo(() => (layer.bias ? decodeArray(layer.bias).values : null), [layer]);
   const [, maps, rows, columns] = weights.shape;
   const most = Math.max(Math.abs(weights.min), Math.abs(weights.max));
   let sum = bias?.[at.map] ?? 0;
@@ -84,8 +84,8 @@ function Pooling({ at, layer, before, value }) {
 
 /** @param {{ at: UnitAddress, layer: LayerWeights, before: Decoded, value: number }} props */
 function Dense({ at, layer, before, value }) {
-  const weights = useMemo(() => decoded(/** @type {any} */ (layer)), [layer]);
-  const bias = useMemo(() => (layer.bias ? decoded(layer.bias).values : null), [layer]);
+  const weights = useMemo(() => decodeArray(/** @type {any} */ (layer)), [layer]);
+  const bias = useMemo(() => (layer.bias ? decodeArray(layer.bias).values : null), [layer]);
   const count = before.values.length;
   const terms = Array.from(before.values, (input, unit) => ({ unit, input, weight: weights.values[at.column * count + unit] }))
     .map((term) => ({ ...term, product: term.input * term.weight }));
@@ -114,6 +114,6 @@ function ends(values) {
  * @param {{ values: number[][], low: number, high: number, label: string, signed?: boolean }} props */
 function Small({ values, low, high, label, signed = false }) {
   const text = values.map((line) => line.map(three).join(' ')).join('; ');
-  return html`<span class="small" title=${text}><${MapPicture} values=${values.flat()} height=${values.length} width=${values[0].length}
+  return html`<span class="small" title=${text}><${FeatureMap} values=${values.flat()} height=${values.length} width=${values[0].length}
     low=${low} high=${high} signed=${signed} label="${label}: ${text}" /></span>`;
 }

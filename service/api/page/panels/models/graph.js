@@ -1,5 +1,6 @@
 /** What a model is made of: its graphs as boxes with shapes, and as a table. */
 import { Problem } from '../../components/problem.js';
+import { shortened } from '../../components/text.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { html, useEffect, useMemo, useRef, useState } from '../../vendor/preact.js';
 import { WIDTH, layOut } from './layout.js';
@@ -10,6 +11,8 @@ import { WIDTH, layOut } from './layout.js';
 const HEIGHT = 52;
 const ROW = HEIGHT + 26;
 const LINE = 15;
+/** Characters that fit into a line of a box. */
+const LINE_LENGTH = 23;
 /** Smaller lists, such as the sizes that Reshape takes, are not shown as weights. */
 const LEAST_WEIGHTS = 16;
 
@@ -76,7 +79,7 @@ function Node({ box, graph }) {
     <g class=${`box ${box.kind}${weights.length ? ' weighty' : ''}`} transform=${`translate(${box.x - WIDTH / 2} ${box.row * ROW})`}>
       <title>${isNode ? `${node.operator}: ${node.inputs.join(', ') || 'weights alone'} → ${node.outputs.join(', ')}${settingsOf(node)}` : tensor.name}</title>
       <rect width=${WIDTH} height=${HEIGHT} rx="6" />
-      ${lines.map((line, index) => html`<text key=${index} x=${WIDTH / 2} y=${top + LINE * index} class=${index ? '' : 'name'}>${short(line)}</text>`)}
+      ${lines.map((line, index) => html`<text key=${index} x=${WIDTH / 2} y=${top + LINE * index} class=${index ? '' : 'name'}>${shortened(line, LINE_LENGTH)}</text>`)}
     </g>`;
 }
 
@@ -122,9 +125,6 @@ function lineOf(from, to) {
   const middle = (top + bottom) / 2;
   return `M${from.x} ${top}C${from.x} ${middle} ${to.x} ${middle} ${to.x} ${bottom}`;
 }
-
-/** What fits into a box. @param {string} text */
-const short = (text) => (text.length > 23 ? `${text.slice(0, 22)}…` : text);
 
 /** @param {number} number @param {string} noun */
 const count = (number, noun) => `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;

@@ -12,15 +12,15 @@ const EVERY_MS = 5_000;
 /** The second reading comes soon: only two say anything. */
 const SECOND_MS = 1_000;
 /** Readings older than this are dropped. */
-const KEPT_MS = 5 * 60_000;
+const WINDOW_MS = 5 * 60_000;
 
 /** What was read stays for who comes back to the panel. @type {WeakMap<Server, Reading[]>} */
-const kept = new WeakMap();
+const readingsOf = new WeakMap();
 
 /** @param {Server} server
  * @returns {{ readings: Reading[], error: ServerError | null }} the oldest first; error: why there are no more */
 export function useLive(server) {
-  const [readings, setReadings] = useState(kept.get(server) ?? []);
+  const [readings, setReadings] = useState(readingsOf.get(server) ?? []);
   const [error, setError] = useState(/** @type {ServerError | null} */ (null));
   const [attempt, setAttempt] = useState(0);
 
@@ -34,8 +34,8 @@ export function useLive(server) {
         if (!document.hidden) {
           const { data } = await server.send(METRICS, { quiet: true, signal: abort.signal });
           const now = performance.now();
-          const next = [...(kept.get(server) ?? []), parseMetrics(String(data), now)].filter(({ at }) => now - at <= KEPT_MS);
-          kept.set(server, next);
+          const next = [...(readingsOf.get(server) ?? []), parseMetrics(String(data), now)].filter(({ at }) => now - at <= WINDOW_MS);
+          readingsOf.set(server, next);
           setReadings(next);
           setError(null);
         }
@@ -45,7 +45,7 @@ export function useLive(server) {
         again = failed.passes || failed.kind === 'fault';
         setError(failed);
       }
-      if (again && !abort.signal.aborted) timer = setTimeout(read, (kept.get(server)?.length ?? 0) < 2 ? SECOND_MS : EVERY_MS);
+      if (again && !abort.signal.aborted) timer = setTimeout(read, (readingsOf.get(server)?.length ?? 0) < 2 ? SECOND_MS : EVERY_MS);
     };
     read();
     return () => {

@@ -4,6 +4,7 @@ import { Fold } from '../../components/fold.js';
 import { percent } from '../../components/numbers.js';
 import { Problem } from '../../components/problem.js';
 import { loadStyles } from '../../components/styles.js';
+import { shortened } from '../../components/text.js';
 import { CorrectTags } from '../../corrections/correct_tags.js';
 import { useExplained } from '../../server/use_explained.js';
 import { html, useState } from '../../vendor/preact.js';
@@ -43,7 +44,7 @@ export function Panel({ server, model, models, query, setQuery }) {
         <${Problem} state=${mine} id="tag-problem" />
         <div class="buttons examples" role="group" aria-label="Examples">
           ${examplesOf(model).map((example, each) => html`
-            <button key=${each} type="button" class="button" onClick=${() => { setChosen(null); setQuery({ text: example }, { push: true }); }}>${short(example)}</button>`)}
+            <button key=${each} type="button" class="button" onClick=${() => { setChosen(null); setQuery({ text: example }, { push: true }); }}>${shortened(example, 28)}</button>`)}
         </div>
         ${models.length > 1 && html`
           <label class="buttons"><span class="caption">Compare with</span>
@@ -62,7 +63,7 @@ export function Panel({ server, model, models, query, setQuery }) {
       </section>
 
       ${(mine.answer || mine.error) && html`<div class="wide folds">
-        <${Fold} name="tag/saw" title="What it saw">${() => result && html`<${Saw} result=${result} model=${model} />`}<//>
+        <${Fold} name="tag/input" title="What it saw">${() => result && html`<${NetworkInput} result=${result} model=${model} />`}<//>
         <${Fold} name="tag/why" title="Why" open>
           ${() => (result?.explain && token
     ? html`<${Why} tokens=${result.tokens} index=${index} explain=${result.explain} labels=${labels} onChoose=${setChosen} />`
@@ -93,7 +94,7 @@ function Side({ state, model, chosen, onChoose, isNamed }) {
 }
 
 /** Sentences and tokens, as the network gets them. @param {{ result: any, model: Model }} props */
-function Saw({ result, model }) {
+function NetworkInput({ result, model }) {
   const sentences = result.sentences.map((/** @type {any} */ { start, end }) => result.tokens.filter(
     (/** @type {any} */ token) => token.start >= start && token.end <= end));
   return html`
@@ -114,6 +115,3 @@ function firstUnsure(result) {
   const scores = (result?.tokens ?? []).map((/** @type {any} */ token) => token.score);
   return Math.max(0, scores.indexOf(Math.min(...scores)));
 }
-
-/** @param {string} text */
-const short = (text) => (text.length > 28 ? `${text.slice(0, 26).trimEnd()} …` : text);

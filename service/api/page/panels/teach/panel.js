@@ -1,7 +1,8 @@
 /** Teach: the answers that were corrected, as files to train on. */
-import { downloadOf } from '../../corrections/downloads.js';
-import { forget, forgetAll, kept, messageOf } from '../../corrections/store.js';
 import { loadStyles } from '../../components/styles.js';
+import { useObjectUrl } from '../../components/use_object_url.js';
+import { downloadOf } from '../../corrections/downloads.js';
+import { messageOf, readCorrections, remove, removeAll } from '../../corrections/store.js';
 import { html, useCallback, useEffect, useMemo, useState } from '../../vendor/preact.js';
 
 await loadStyles(new URL('teach.css', import.meta.url).href);
@@ -14,7 +15,7 @@ const LISTED = 50;
 export function Panel() {
   const [corrections, setCorrections] = useState(/** @type {Correction[] | null} */ (null));
   const [problem, setProblem] = useState('');
-  const read = useCallback(() => kept().then((all) => { setCorrections(all); setProblem(''); },
+  const read = useCallback(() => readCorrections().then((all) => { setCorrections(all); setProblem(''); },
     (error) => { setCorrections([]); setProblem(messageOf(error)); }), []);
   useEffect(() => void read(), [read]);
   const change = (/** @type {Promise<any>} */ work) => work.then(read, (error) => setProblem(messageOf(error)));
@@ -27,21 +28,16 @@ export function Panel() {
         nowhere; download it here, and train on it.</p>
       ${problem && html`<p class="notice" role="alert">${problem}</p>`}
       ${!problem && !models.length && html`<p class="card empty">Nothing is kept yet.</p>`}
-      ${models.map((model) => html`<${Kept} key=${model} model=${model} corrections=${corrections.filter((each) => each.model === model)}
-        onForget=${(/** @type {string} */ key) => change(forget(key))} onForgetAll=${() => change(forgetAll(model))} />`)}
+      ${models.map((model) => html`<${ModelCorrections} key=${model} model=${model} corrections=${corrections.filter((each) => each.model === model)}
+        onRemove=${(/** @type {string} */ key) => change(remove(key))} onRemoveAll=${() => change(removeAll(model))} />`)}
     </div>`;
 }
 
-/** @param {{ model: string, corrections: Correction[], onForget: (key: string) => void, onForgetAll: () => void }} props */
-function Kept({ model, corrections, onForget, onForgetAll }) {
+/** @param {{ model: string, corrections: Correction[], onRemove: (key: string) => void, onRemoveAll: () => void }} props */
+function ModelCorrections({ model, corrections, onRemove, onRemoveAll }) {
   const download = useMemo(() => downloadOf(model, corrections), [model, corrections]);
-  const [address, setAddress] = useState('');
+  const address = useObjectUrl(download.content);
   const [isAsking, setAsking] = useState(false);
-  useEffect(() => {
-    const url = URL.createObjectURL(download.content);
-    setAddress(url);
-    return () => URL.revokeObjectURL(url);
-  }, [download]);
   return html`
     <section class="card stack" aria-label=${model}>
       <h2>${model}</h2>
@@ -49,7 +45,7 @@ function Kept({ model, corrections, onForget, onForgetAll }) {
       <div class="buttons">
         ${address && html`<a class="button main" href=${address} download=${download.name}>Download ${download.name}</a>`}
         ${isAsking ? html`<span class="caption">Delete all of ${model}?</span>
-          <button type="button" class="button" onClick=${onForgetAll}>Delete</button>
+          <button type="button" class="button" onClick=${onRemoveAll}>Delete</button>
           <button type="button" class="button" onClick=${() => setAsking(false)}>Keep</button>`
     : html`<button type="button" class="button" onClick=${() => setAsking(true)}>Delete all</button>`}
       </div>
@@ -57,9 +53,9 @@ function Kept({ model, corrections, onForget, onForgetAll }) {
         <pre class="code" tabindex="0" aria-label="Commands"><code>${download.steps.join('\n')}</code></pre></div>
       ${download.missing && html`<p class="caption">${download.missing}</p>`}
       <p class="caption">${ADVICE[corrections[0].task] ?? ''}</p>
-      <details><summary>One by one</summary><ul class="kept">${corrections.slice(0, LISTED).map((each) => html`
+      <details><summary>One by one</summary><ul class="corrections">${corrections.slice(0, LISTED).map((each) => html`
         <li key=${each.key}><${Content} content=${each.content} />
-          <button type="button" class="button" onClick=${() => onForget(each.key)}>Delete</button></li>`)}</ul>
+          <button type="button" class="button" onClick=${() => onRemove(each.key)}>Delete</button></li>`)}</ul>
         ${corrections.length > LISTED && html`<p class="caption">The first ${LISTED} are listed.</p>`}</details>
     </section>`;
 }
@@ -88,11 +84,6 @@ function Content({ content }) {
 
 /** @param {{ content: import('../../corrections/store.js').Labeled }} props */
 function Picture({ content }) {
-  const [address, setAddress] = useState('');
-  useEffect(() => {
-    const url = URL.createObjectURL(new Blob([content.picture], { type: content.type }));
-    setAddress(url);
-    return () => URL.revokeObjectURL(url);
-  }, [content]);
+  const address = useObjectUrl(useMemo(() => new Blob([content.picture], { type: content.type }), [content]));
   return html`<span class="labeled">${address && html`<img src=${address} alt="" />`} ${content.label}</span>`;
 }

@@ -5,7 +5,7 @@
 import { Heatmap } from '../../components/heatmap.js';
 import { percent } from '../../components/numbers.js';
 import { html, useState } from '../../vendor/preact.js';
-import { attentionOfWords, readable, wordsOf } from './pieces.js';
+import { COPIED, COPIED_SIGN, attentionOfWords, readable, wordsOf } from './pieces.js';
 
 /** @param {{ sentence: Sentence, number: number, source: string, target: string }} props languages */
 export function Attention({ sentence, number, source, target }) {
@@ -22,7 +22,7 @@ export function Attention({ sentence, number, source, target }) {
     /** @type {string[]} */ pieces) => html`
     <div class="line" lang=${language} role="group" aria-label="${side === 'from' ? 'Source' : 'Translation'}, sentence ${number}">
       ${words.map((word, index) => html`
-        <button key=${index} type="button" class=${word.text.includes('▢') ? 'chip copied' : 'chip'} aria-pressed=${at?.side === side && at.index === index}
+        <button key=${index} type="button" class=${word.text.includes(COPIED_SIGN) ? 'chip copied' : 'chip'} aria-pressed=${at?.side === side && at.index === index}
           style=${{ '--share': shareOf(side, index).toFixed(3) }}
           onMouseEnter=${() => setAt({ side, index })} onFocus=${() => setAt({ side, index })} onClick=${() => setAt({ side, index })}>
           ${word.pieces.filter((piece) => readable(pieces[piece])).map((piece) => html`<span key=${piece} class="subword">${readable(pieces[piece])}</span>`)}</button>`)}
@@ -32,7 +32,7 @@ export function Attention({ sentence, number, source, target }) {
       ${line('from', from, source, sentence.source_tokens)}
       ${line('to', to, target, sentence.target_tokens)}
       <p class="caption" role="status">${at ? sentenceOf(at, from, to, weights) : `Point at a word, above or below: the words that it is made from light up. A thin line parts subwords.${
-    sentence.source_tokens.includes('<unk>') ? ' ▢ is what the network does not see, such as a name or a number: it is copied.' : ''}`}</p>
+    sentence.source_tokens.includes(COPIED) ? ` ${COPIED_SIGN} is what the network does not see, such as a name or a number: it is copied.` : ''}`}</p>
       <p class="caption">As a table: each line is a subword of the translation, light where it attended to the source above. ■ is the
         end of the sentence.</p>
       <${Heatmap} rows=${sentence.target_tokens.map(readable)} columns=${sentence.source_tokens.map(readable)} values=${sentence.alignment}

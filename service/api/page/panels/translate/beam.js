@@ -5,9 +5,10 @@
  */
 import { three } from '../../components/numbers.js';
 import { Problem } from '../../components/problem.js';
+import { shortened } from '../../components/text.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { html } from '../../vendor/preact.js';
-import { readable } from './pieces.js';
+import { END, START, readable } from './pieces.js';
 
 const COLUMN = 116;
 const ROW = 30;
@@ -55,7 +56,7 @@ function Tree({ steps, best, number }) {
   })}
           ${[...nodes.values()].map(({ x, y, hypothesis }) => html`
             <g key=${hypothesis.id} class=${chosen.has(hypothesis.id) ? 'chosen' : ''}><title>${readable(hypothesis.piece)}: ${three(hypothesis.score)}</title>
-              <text x=${x} y=${y + 5}>${cut(readable(hypothesis.piece))}</text></g>`)}
+              <text x=${x} y=${y + 5}>${shortened(readable(hypothesis.piece), 9)}</text></g>`)}
         </svg>
       </div>
       <details><summary class="caption">The tree as a table</summary>
@@ -75,12 +76,9 @@ function pathTo(nodes, id) {
 }
 
 /** @param {Step[]} steps */
-const likeliestEnd = (steps) => steps.flatMap(({ hypotheses }) => hypotheses).filter(({ piece }) => piece === '</s>')
+const likeliestEnd = (steps) => steps.flatMap(({ hypotheses }) => hypotheses).filter(({ piece }) => piece === END)
   .sort((a, b) => b.score - a.score)[0]?.id;
 
 /** All of a hypothesis. @param {Map<number, { hypothesis: Hypothesis }>} nodes @param {Hypothesis} hypothesis */
 const textOf = (nodes, hypothesis) => [...pathTo(nodes, hypothesis.id)].reverse()
-  .map((id) => nodes.get(id)?.hypothesis.piece ?? '').join('').replaceAll('▁', ' ').trim();
-
-/** @param {string} text */
-const cut = (text) => (text.length > 9 ? `${text.slice(0, 8)}…` : text);
+  .map((id) => nodes.get(id)?.hypothesis.piece ?? '').join('').replaceAll(START, ' ').trim();

@@ -5,13 +5,14 @@ import { Icon } from '../../components/icon.js';
 import { three } from '../../components/numbers.js';
 import { Problem } from '../../components/problem.js';
 import { loadStyles } from '../../components/styles.js';
+import { shortened } from '../../components/text.js';
 import { CorrectTranslation } from '../../corrections/correct_translation.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { html } from '../../vendor/preact.js';
 import { Attention } from './attention.js';
 import { Beam, beamCall } from './beam.js';
 import { exampleOf, examplesOf, languageName } from './languages.js';
-import { readable } from './pieces.js';
+import { START, readable } from './pieces.js';
 
 await loadStyles(new URL('translate.css', import.meta.url).href);
 
@@ -52,7 +53,7 @@ export function Panel({ server, model, models, query, setQuery }) {
             title=${back ? '' : `No model of this server translates from ${languageName(target)} to ${languageName(source)}`}><${Icon} name="swap" />
             ${languageName(target)} to ${languageName(source)}</button>
           ${examplesOf(source).map((example, each) => html`
-            <button key=${each} type="button" class="button" onClick=${() => setQuery({ text: example }, { push: true })}>${short(example)}</button>`)}
+            <button key=${each} type="button" class="button" onClick=${() => setQuery({ text: example }, { push: true })}>${shortened(example, 30)}</button>`)}
         </div>
       </section>
 
@@ -81,16 +82,13 @@ export function Panel({ server, model, models, query, setQuery }) {
             ${sentences.length > DRAWN && html`<p class="caption">The first ${DRAWN} of ${sentences.length} sentences are drawn.</p>`}
             ${result && !sentences.length && html`<p class="caption">No sentence of this text was translated by the network.</p>`}</div>`}<//>
         <${Fold} name="translate/beam" title="The search as a tree">${() => html`<${Beam} server=${server} body=${sent ?? body} />`}<//>
-        <${Fold} name="translate/saw" title="What it saw">${() => html`
+        <${Fold} name="translate/input" title="What it saw">${() => html`
           <div class="stack"><p class="caption">The network reads subwords, one sentence at a time. Numbers, names, addresses and tags that it
             would misspell are replaced before, and put back after. ■ is the end of a sentence.</p>
           ${(result?.sentences ?? []).map((/** @type {any} */ sentence, /** @type {number} */ index) => html`
             <p key=${index} class="pieces" lang=${source}>${sentence.source_tokens.map((/** @type {string} */ piece, /** @type {number} */ place) => html`
-              <span key=${place} class=${piece.startsWith('▁') ? 'piece begins' : 'piece'}>${readable(piece)}</span>`)}</p>`)}</div>`}<//>
+              <span key=${place} class=${piece.startsWith(START) ? 'piece begins' : 'piece'}>${readable(piece)}</span>`)}</p>`)}</div>`}<//>
         <${AsCode} server=${server} name="translate" calls=${[state.answer?.call, sent && beamCall(sent)]} />
       </div>`}
     </div>`;
 }
-
-/** @param {string} text */
-const short = (text) => (text.length > 30 ? `${text.slice(0, 28).trimEnd()} …` : text);

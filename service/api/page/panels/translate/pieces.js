@@ -1,15 +1,17 @@
 /** Subwords and words: SentencePiece marks with ▁ the piece that begins a word.
  *
- * @typedef {{ text: string, pieces: number[] }} Word pieces: their places in the list of pieces
+ * @typedef {{ text: string, pieces: number[] }} Word pieces: their indices in the list of pieces
  */
 
-const START = '▁';
-const END = '</s>';
+export const START = '▁';
+export const END = '</s>';
 /** Stands for what the network does not see: it is copied. */
-const COPIED = '<unk>';
+export const COPIED = '<unk>';
+/** How the page writes it. */
+export const COPIED_SIGN = '▢';
 
 /** A piece as a person reads it. @param {string} piece */
-export const readable = (piece) => (piece === END ? '■' : piece === COPIED ? '▢' : piece.replaceAll(START, ' ').trim());
+export const readable = (piece) => (piece === END ? '■' : piece === COPIED ? COPIED_SIGN : piece.replaceAll(START, ' ').trim());
 
 /** @param {string[]} pieces @returns {Word[]} without the end of the sentence */
 export function wordsOf(pieces) {
@@ -17,7 +19,7 @@ export function wordsOf(pieces) {
   const words = [];
   pieces.forEach((piece, index) => {
     if (piece === END) return;
-    const text = piece === COPIED ? '▢' : piece.replaceAll(START, '');
+    const text = piece === COPIED ? COPIED_SIGN : piece.replaceAll(START, '');
     const last = words.at(-1);
     if (last && !piece.startsWith(START)) {
       last.text += text;

@@ -4,7 +4,7 @@ import { Problem } from '../../components/problem.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { html } from '../../vendor/preact.js';
 import { listed } from './parse.js';
-import { dot, plus, unit, vectorsOf } from './vectors.js';
+import { dot, plus, unit, vectorsCall, vectorsOf } from './vectors.js';
 
 const TYPING_MS = 300;
 const EXAMPLE = { from: 'he', to: 'she', on: 'nurse, doctor, engineer, teacher, king, queen, carpenter, dancer' };
@@ -20,7 +20,7 @@ export function axisCall(model, query) {
   const { from, to, on } = wordsOf(query);
   const words = [...new Set([from.trim(), to.trim(), ...listed(on)])].filter(Boolean);
   return from.trim() && to.trim() && words.length > 2
-    ? { path: 'v1/embeddings', body: { model: model.id, input: words, encoding_format: 'base64' } } : null;
+    ? vectorsCall(model, words) : null;
 }
 
 /** @param {import('../../panels.js').PanelProps} props */
@@ -28,7 +28,7 @@ export function Axis({ server, model, query, setQuery }) {
   const { from, to, on } = wordsOf(query);
   const state = useAnswer(server, axisCall(model, query), { delay: TYPING_MS });
   const sent = /** @type {any} */ (state.answer?.call.body)?.input;
-  const vectors = state.answer && vectorsOf(state.answer.data, sent);
+  const vectors = state.answer && vectorsOf(state.answer);
   const [a, b] = [vectors?.get(sent[0]), vectors?.get(sent[1])];
   const axis = a && b && unit(plus(b, a, -1));
   const rows = axis && vectors ? [...vectors].slice(2).map(([word, vector]) => ({ word, value: dot(vector, axis) })).sort((x, y) => x.value - y.value) : [];

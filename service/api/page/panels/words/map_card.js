@@ -10,7 +10,7 @@ import { WordMap } from './map.js';
 import { listed } from './parse.js';
 import { save, vectorsTsv, wordsTsv } from './tsv.js';
 import { FEWEST_WORDS, MOST_WORDS, useTsne } from './use_tsne.js';
-import { vectorsOf } from './vectors.js';
+import { vectorsCall, vectorsOf } from './vectors.js';
 
 const TYPING_MS = 300;
 const AROUND = [10, 30, 100, 300, 900];
@@ -24,7 +24,7 @@ export const aroundOf = (query) => AROUND.find((each) => String(each) === query.
 export function mapCall(model, query, asked, nearest) {
   const words = wordsOf(query, asked, nearest);
   if (words.length < 2) return null;
-  return isTsne(query) ? { path: 'v1/embeddings', body: { model: model.id, input: words, encoding_format: 'base64' } }
+  return isTsne(query) ? vectorsCall(model, words)
     : { path: 'v1/projection', body: { model: model.id, version: model.version, words, dimensions: dimensionsOf(query) } };
 }
 
@@ -48,8 +48,7 @@ export function MapCard({ server, model, query, setQuery, asked, nearest, onChoo
   const options = { delay: own.length ? TYPING_MS : 0 };
   const projection = useAnswer(server, method === 'pca' ? call : null, options);
   const embedding = useAnswer(server, method === 'tsne' ? call : null, options);
-  const vectors = useMemo(() => (embedding.answer
-    ? vectorsOf(embedding.answer.data, /** @type {any} */ (embedding.answer.call.body).input) : null), [embedding.answer]);
+  const vectors = useMemo(() => (embedding.answer ? vectorsOf(embedding.answer) : null), [embedding.answer]);
   const known = vectors ? [...vectors.keys()] : [];
   const tsne = useTsne(vectors && method === 'tsne' ? [...vectors.values()] : null, dimensions, known.join(' '));
 
@@ -68,11 +67,10 @@ export function MapCard({ server, model, query, setQuery, asked, nearest, onChoo
   }, [method, tsne.points, placed, [...chosen].join(' ')]);
   const unknown = method === 'pca' ? (placed ?? []).filter((/** @type {any} */ each) => !Number.isFinite(each.x)).map((/** @type {any} */ each) => each.word)
     : vectors ? words.filter((word) => !vectors.has(word)) : [];
-  const kept = projection.answer?.data.explained_variance?.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0);
+  const explained = projection.answer?.data.explained_variance?.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0);
 
   const download = async (/** @type {string} */ name) => {
-    const { data } = await server.send({ path: 'v1/embeddings', body: { model: model.id, input: words, encoding_format: 'base64' } });
-    const all = vectorsOf(data, words);
+    const all = vectorsOf(await server.send(vectorsCall(model, words)));
     save(name, name.startsWith('vectors') ? vectorsTsv(all) : wordsTsv(all));
   };
   const option = (/** @type {string} */ name, /** @type {string} */ value, /** @type {string} */ label, /** @type {boolean} */ isOn) => html`
@@ -99,7 +97,7 @@ export function MapCard({ server, model, query, setQuery, asked, nearest, onChoo
         ${!points.length && method === 'tsne' && vectors && vectors.size < FEWEST_WORDS && html`<p class="caption">t-SNE needs ${FEWEST_WORDS} words.</p>`}
       </div>
       <p class="caption map-status" role="status">${points.length > 0 && html`${method === 'pca'
-    ? `${points.length} words by their principal components${kept === undefined ? '' : `, which keep ${percent(kept)} of how they differ`}.`
+    ? `${points.length} words by their principal components${explained === undefined ? '' : `, which keep ${percent(explained)} of how they differ`}.`
     : `${points.length} words by t-SNE: near words stay near, distances between groups say little.${tsne.share < 1 ? ` ${Math.round(tsne.share * 100)} % done.` : ''}`}
         ${drawn === 3 && ' Drag to turn it.'} Click a word to search for it.`}</p>
       <div class="buttons"><span class="caption">For the Embedding Projector</span>

@@ -12,7 +12,7 @@ import { Axis, axisCall } from './axis.js';
 import { MapCard, aroundOf, mapCall } from './map_card.js';
 import { OddOneOut, oddOneOutCall } from './odd_one_out.js';
 import { parse } from './parse.js';
-import { vectorsOf } from './vectors.js';
+import { vectorsCall, vectorsOf } from './vectors.js';
 import { VectorStrips } from './vector_strips.js';
 
 await loadStyles(new URL('words.css', import.meta.url).href);
@@ -42,12 +42,11 @@ export function Panel(props) {
 
   // The vectors of what was asked and of what is nearest, for the arrows and the strips.
   const shown = state.answer && !state.error && nearest.length ? [...new Set([...positive, ...negative, ...nearest.slice(0, 3)])] : [];
-  const vectorCall = shown.length ? { path: 'v1/embeddings', body: { model: model.id, input: shown, encoding_format: 'base64' } } : null;
+  const vectorCall = shown.length ? vectorsCall(model, shown) : null;
   const embedded = useAnswer(server, vectorCall);
   const asked = shown.length ? [...new Set([...positive, ...negative])] : [];
   const isList = question.kind === 'several' && positive.length > 2;
-  const vectors = useMemo(() => (embedded.answer
-    ? vectorsOf(embedded.answer.data, /** @type {any} */ (embedded.answer.call.body).input) : new Map()), [embedded.answer]);
+  const vectors = useMemo(() => (embedded.answer ? vectorsOf(embedded.answer) : new Map()), [embedded.answer]);
 
   return html`
     <div class="panel words">
@@ -90,7 +89,7 @@ export function Panel(props) {
     : html`<p class="caption">A sum such as ${EXAMPLES[0]} is drawn here as arrows. The score of a neighbor is the cosine of the
         angle between the two vectors: 1 is the same direction.</p>`)}<//>
         <${Fold} name="words/axis" title="An axis between two words">${() => html`<${Axis} ...${props} />`}<//>
-        <${Fold} name="words/saw" title="What it saw">${() => html`<${VectorStrips} vectors=${vectors} asked=${[...positive, ...negative]} model=${model} />`}<//>
+        <${Fold} name="words/input" title="What it saw">${() => html`<${VectorStrips} vectors=${vectors} asked=${[...positive, ...negative]} model=${model} />`}<//>
         <${AsCode} server=${server} name="words" calls=${[state.answer?.call, embedded.answer?.call, mapCall(model, query, asked, nearest),
     isList ? oddOneOutCall(model, positive) : null, axisCall(model, query)]} />
       </div>

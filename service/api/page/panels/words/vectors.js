@@ -1,18 +1,18 @@
-/** Arithmetic with word vectors, which come as base64 of little-endian float32. */
+/** Word vectors: how they are asked for, and arithmetic with them. */
+import { decodeFloat32 } from '../../server/arrays.js';
 
-/** @param {string} text base64 @returns {Float32Array} */
-export function decoded(text) {
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  const view = new DataView(bytes.buffer);
-  return Float32Array.from({ length: bytes.length / 4 }, (_, index) => view.getFloat32(index * 4, true));
-}
+/** The call for the vectors of words. @param {import('../../server/types.js').Model} model @param {string[]} words */
+export const vectorsCall = (model, words) => ({
+  path: 'v1/embeddings', body: { model: model.id, input: words, encoding_format: 'base64' },
+});
 
-/** The vectors of an answer of /v1/embeddings by their words; unknown words are left out.
- * @param {any} data @param {string[]} words as they were sent @returns {Map<string, Float32Array>} */
-export function vectorsOf(data, words) {
+/** The vectors of an answer to `vectorsCall` by their words, in the order of the call; unknown words are left out.
+ * @param {import('../../server/types.js').Answer} answer @returns {Map<string, Float32Array>} */
+export function vectorsOf({ data, call }) {
+  const words = /** @type {any} */ (call.body).input;
   const unknown = new Set(data.lectern?.unknown ?? []);
   return new Map(data.data.filter((/** @type {any} */ each) => !unknown.has(each.index))
-    .map((/** @type {any} */ each) => [words[each.index], decoded(each.embedding)]));
+    .map((/** @type {any} */ each) => [words[each.index], decodeFloat32(each.embedding)]));
 }
 
 /** @param {ArrayLike<number>} a @param {ArrayLike<number>} b */

@@ -1,4 +1,4 @@
-/** One map of a layer as a picture: a pixel a unit. */
+/** A feature map, or another array of two dimensions, as a picture: a pixel a unit. */
 import { cividis, diverging } from '../../components/scales.js';
 import { html, useEffect, useRef } from '../../vendor/preact.js';
 
@@ -7,19 +7,19 @@ import { html, useEffect, useRef } from '../../vendor/preact.js';
 /** Of full ink that lies over a map: both can be seen. */
 const OVER_ALPHA = 0.5;
 
-/** @param {{ values: Float32Array | number[], height: number, width: number, low: number, high: number, label: string, signed?: boolean, over?: import('./arrays.js').Decoded,
+/** @param {{ values: Float32Array | number[], height: number, width: number, low: number, high: number, label: string, signed?: boolean, over?: import('../../server/arrays.js').Decoded,
  *     box?: Box | undefined, onPoint?: (unit: [number, number] | null) => void, onChoose?: (unit: [number, number]) => void,
  *     isChosen?: boolean }} props
  *     low, high: the values of the ends of the colors. signed: colors on both sides of zero. over: ink between 0 and 1, drawn faintly
  *     on top. box: units to be outlined.
  *     onPoint: hears which row and column the pointer is at. onChoose: makes a button of it */
-export function MapPicture({ values, height, width, low, high, label, signed = false, over, box, onPoint, onChoose, isChosen = false }) {
+export function FeatureMap({ values, height, width, low, high, label, signed = false, over, box, onPoint, onChoose, isChosen = false }) {
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   useEffect(() => void (canvas.current && drawMap(canvas.current, values, height, width, low, high, signed, over)), [values, height, width, low, high, signed, over]);
   const unitOf = (/** @type {PointerEvent | MouseEvent} */ event) => {
     const area = /** @type {HTMLElement} */ (event.currentTarget).getBoundingClientRect();
-    const place = (/** @type {number} */ share, /** @type {number} */ count) => Math.max(0, Math.min(count - 1, Math.floor(share * count)));
-    return /** @type {[number, number]} */ ([place((event.clientY - area.top) / area.height, height), place((event.clientX - area.left) / area.width, width)]);
+    const indexAt = (/** @type {number} */ share, /** @type {number} */ count) => Math.max(0, Math.min(count - 1, Math.floor(share * count)));
+    return /** @type {[number, number]} */ ([indexAt((event.clientY - area.top) / area.height, height), indexAt((event.clientX - area.left) / area.width, width)]);
   };
   const content = html`
     <canvas ref=${canvas} role="img" aria-label=${label}></canvas>
@@ -46,7 +46,7 @@ function strongest(values, width) {
 
 /** @param {HTMLCanvasElement} canvas @param {Float32Array | number[]} values @param {number} height @param {number} width
  * @param {number} low @param {number} high @param {boolean} signed
- * @param {import('./arrays.js').Decoded} [over] */
+ * @param {import('../../server/arrays.js').Decoded} [over] */
 function drawMap(canvas, values, height, width, low, high, signed, over) {
   canvas.width = width;
   canvas.height = height;

@@ -11,14 +11,14 @@ import { html } from '../../vendor/preact.js';
 const STILL = 12;
 
 /** @param {{ result: Result, labels: string[] }} props */
-export function Said({ result, labels }) {
+export function Predictions({ result, labels }) {
   const best = result.predictions[0];
   const order = labels.length <= STILL
     ? [...result.predictions].sort((a, b) => labels.indexOf(a.label) - labels.indexOf(b.label)) : result.predictions;
   const isDoubtful = result.recognized === false || result.figures === 0;
   const together = result.parts?.map(({ predictions }) => predictions[0]?.label ?? '?').join(' ');
   return html`
-    <div class="said">
+    <div class="predictions">
       <p class="reading"><output>${together ?? best?.label ?? '–'}</output>
         <span class="caption">${together === undefined ? best && `${percent(best.score)}${isDoubtful ? ', but not sure' : ''}`
     : result.parts?.map(({ predictions: [first] }) => first && percent(first.score)).join(', ')}</span></p>

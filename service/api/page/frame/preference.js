@@ -6,7 +6,7 @@ const PREFIX = 'lectern:';
 /** A switch that the browser remembers.
  * @param {string} name @param {boolean} initial
  * @returns {[boolean, (value: boolean) => void]} */
-export function useRemembered(name, initial) {
+export function usePreference(name, initial) {
   const [value, setValue] = useState(() => read(name) ?? initial);
   const change = useCallback((/** @type {boolean} */ next) => {
     setValue(next);

@@ -23,6 +23,7 @@ from training.bilstm_crf.tagger import Tagger, build_network
 from training.common.config import from_dict
 from training.common.errors import ConfigError
 from training.common.graph_constants import GraphConstants
+from training.common.onnx_gates import from_onnx_gates
 
 _NOT_SETTINGS = ("vectors_data",)
 """What an export adds to the network's settings in the manifest."""
@@ -105,8 +106,7 @@ def _load_lstm(layer: BiLstm, constants: GraphConstants, name: str) -> None:
     for number, lstm in enumerate((layer.forward_lstm, layer.backward_lstm)):
         values = [matrix[number] for matrix in matrices] + list(biases[number].chunk(2))
         for parameter, part in zip(("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"), values, strict=True):
-            i, o, f, g = part.chunk(4)
             target = lstm.get_parameter(parameter)
             constants.check_shape(f"{name} ({parameter})", part, target)
             with torch.no_grad():
-                target.copy_(torch.cat([i, f, g, o]))
+                target.copy_(from_onnx_gates("lstm", part))

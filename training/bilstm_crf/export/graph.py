@@ -17,6 +17,7 @@ from service.bundle.manifest import Datatype, Graph, TensorSpec
 from service.tasks.token_classification.features import CASING, CHARACTERS, EMISSIONS, LENGTHS, TOKENS, WORDS
 from training.bilstm_crf.network.model import BiLstm, BiLstmCrf, CharacterBiLstm, CharacterCnn
 from training.common.graph_builder import GraphBuilder
+from training.common.onnx_gates import to_onnx_gates
 
 GRAPH_FILE = "model.onnx"
 
@@ -164,9 +165,5 @@ def lstm(
 
 
 def stack_gates(directions: Sequence[nn.LSTM], weights: str) -> Tensor:
-    """The weights of both directions, stacked, with PyTorch's gates i, f, g, o in ONNX's order i, o, f, c."""
-    stacked = []
-    for lstm in directions:
-        i, f, g, o = lstm.get_parameter(weights).detach().chunk(4)
-        stacked.append(torch.cat([i, o, f, g]))
-    return torch.stack(stacked)
+    """The weights of both directions, stacked, with their gates in ONNX's order."""
+    return torch.stack([to_onnx_gates("lstm", lstm.get_parameter(weights)) for lstm in directions])

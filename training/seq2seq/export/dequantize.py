@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from training.common.graph_constants import GraphConstants
+from training.common.onnx_gates import from_onnx_gates
 from training.seq2seq.network.model import Seq2Seq
 from training.seq2seq.network.recurrent import Recurrent
 
@@ -58,7 +59,7 @@ def _load_layer(constants: GraphConstants, name: str, layers: list[Recurrent]) -
         for parameter, values in zip(parameters, parts, strict=True):
             constants.check_shape(f"{name}_input_stored", values, parameter)
             with torch.no_grad():
-                parameter.copy_(_from_onnx_gates(layer.cell, values))
+                parameter.copy_(from_onnx_gates(layer.cell, values))
 
 
 def _load_step(network: Seq2Seq, constants: GraphConstants) -> None:
@@ -101,15 +102,6 @@ def _load_norm(constants: GraphConstants, name: str, layer: nn.Module) -> None:
     assert isinstance(layer, nn.LayerNorm)
     constants.copy(f"{name}_scale", layer.weight)
     constants.copy(f"{name}_shift", layer.bias)
-
-
-def _from_onnx_gates(cell: str, values: Tensor) -> Tensor:
-    """Gates in PyTorch's order: i, f, g, o of ONNX's i, o, f, c, or r, z, n of z, r, h."""
-    if cell == "lstm":
-        i, o, f, g = values.chunk(4)
-        return torch.cat([i, f, g, o])
-    update, reset, new = values.chunk(3)
-    return torch.cat([reset, update, new])
 
 
 def _sigmoids_apart(values: Tensor) -> Tensor:

@@ -4,9 +4,10 @@ from typing import Any
 
 import torch
 from onnx import helper
-from torch import Tensor, nn
+from torch import nn
 
 from service.decoding.graph_io import KEYS, LENGTHS, MEMORY, SOURCE, STATE
+from training.common.onnx_gates import to_onnx_gates
 from training.seq2seq.export.quantize import QuantizedGraph
 from training.seq2seq.network.model import Seq2Seq
 from training.seq2seq.network.recurrent import Recurrent
@@ -46,7 +47,7 @@ def add_encoder(graph: QuantizedGraph, network: Seq2Seq) -> None:
 def _layer(graph: QuantizedGraph, directions: list[nn.Module], inputs: str, name: str) -> tuple[str, str]:
     """The states [S, directions, N, H] of a layer, and the last ones [directions, N, H]."""
     layers = [layer for layer in directions if isinstance(layer, Recurrent)]
-    gates = [[_onnx_gates(layer.cell, weights) for weights in layer.weights.all_weights[0]] for layer in layers]
+    gates = [[to_onnx_gates(layer.cell, weights) for weights in layer.weights.all_weights[0]] for layer in layers]
     matrices = [
         graph.as_float(
             *graph.add_weights(f"{name}_{kind}_stored", torch.stack([one[index] for one in gates])),
@@ -64,15 +65,6 @@ def _layer(graph: QuantizedGraph, directions: list[nn.Module], inputs: str, name
         )
     )  # fmt: skip
     return states, last
-
-
-def _onnx_gates(cell: str, weights: Tensor) -> Tensor:
-    """Weights with their gates in ONNX's order: i, o, f, c and z, r, h; PyTorch's are i, f, g, o and r, z, n."""
-    if cell == "lstm":
-        i, f, g, o = weights.detach().chunk(4)
-        return torch.cat([i, o, f, g])
-    reset, update, new = weights.detach().chunk(3)
-    return torch.cat([update, reset, new])
 
 
 def _initial_state(graph: QuantizedGraph, network: Seq2Seq, last: str) -> None:

@@ -15,7 +15,14 @@ from starlette.types import Scope
 from service.api.bodies import BODY_IS_READ
 from service.api.fast_path import FastPath
 from service.api.json_limits import UNCHECKED_BYTES
-from service.api.middleware import answer_error, answer_headers, begin_request, log_request, new_request_id
+from service.api.middleware import (
+    answer_error,
+    answer_headers,
+    begin_request,
+    log_request,
+    may_choose_id,
+    new_request_id,
+)
 from service.api.operation import IS_CHECKED, Context, InlineCall, InlineHead, Operation
 from service.observability import client, request_id
 
@@ -114,7 +121,7 @@ class _Call(InlineCall):
         self, app: Any, service: Context, scope: Scope, head: InlineHead, body: bytes, exchange: Exchange
     ) -> None:
         scope["app"] = app
-        self._identifier, timings = begin_request(scope, None if head.brings_id else new_request_id())
+        self._identifier, timings = begin_request(scope, None if may_choose_id(head.values) else new_request_id())
         super().__init__(service, scope, head, body, timings)
         self._exchange = exchange
         self.is_admitted = False

@@ -7,6 +7,7 @@ import logging
 import re
 import secrets
 import traceback
+from collections.abc import Container
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -177,6 +178,11 @@ def choose_id(scope: Scope) -> str:
         if name == b"traceparent":
             trace = _TRACEPARENT.fullmatch(value)
     return trace[1].decode() if trace else new_request_id()
+
+
+def may_choose_id(headers: Container[bytes]) -> bool:
+    """Whether a request with headers of these names may bring the id that `choose_id` takes."""
+    return b"x-request-id" in headers or b"traceparent" in headers
 
 
 def new_request_id() -> str:

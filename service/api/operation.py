@@ -40,13 +40,11 @@ class InlineHead:
         scope: the head of the first of them.
     """
 
-    __slots__ = ("brings_id", "is_admitted", "values")
+    __slots__ = ("is_admitted", "values")
 
     def __init__(self, scope: Scope) -> None:
         self.values: dict[bytes, bytes] = dict(reversed(scope["headers"]))
         """The first value of each header; that of Content-Length may be another in the requests that follow."""
-        self.brings_id = b"x-request-id" in self.values or b"traceparent" in self.values
-        """Whether the caller may have chosen the id of the request."""
         self.is_admitted = False
         """Whether one of them has passed the checks of `Access`."""
 

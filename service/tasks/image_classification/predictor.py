@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -168,7 +167,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
                 EXPLAIN,
             )
         images = request.pictures if request.pixels is None else request.pixels
-        if isinstance(images, Sequence) and len(images) > self.limits.max_explained_inputs:
+        if isinstance(images, list | tuple) and len(images) > self.limits.max_explained_inputs:
             limit = self.limits.describe("max_explained_inputs")
             raise LimitExceeded(f"{len(images)} images to explain, {limit}; send several requests", EXPLAIN)
 

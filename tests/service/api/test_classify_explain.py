@@ -116,6 +116,7 @@ def test_the_predictions_are_those_of_the_plain_answer(client: TestClient) -> No
         ("?model=plain", {"explain": True}, "explain: model 'plain' has no graph that explains its answers"),
         ("", {"explain": True, "pixels": []}, "pixels: holds no image"),
         ("", {"explain": True, "pixels": 7}, "pixels: must be a list of images"),
+        ("", {"explain": True, "pixels": "many"}, "pixels: must be a list of images"),
     ],
 )
 def test_what_cannot_be_explained(client: TestClient, query: str, extra: dict[str, Any], message: str) -> None:

@@ -14,10 +14,10 @@ _END = b"\r\n\r\n"
 
 
 class RepeatedHead:
-    """A head after which the parser need not read another one that differs from it in the length of the body at most.
+    """The head of a request that was parsed; a request that repeats it is split without the parser.
 
-    What the parser reports of a message follows from its bytes alone. So all of the bytes are compared, and what it
-    reported of the first head is true of the second.
+    It repeats it if all bytes are the same, but for the number in Content-Length. What the parser reports of a message
+    follows from its bytes alone, so what it reported of the first head is true of the second.
 
     Args:
         before: the head up to the digits of Content-Length.

@@ -1,4 +1,4 @@
-"""The command line `lectern`: serve, health, models list, models verify, keys new, keys list, openapi, completion."""
+"""The command line `lectern`: serve, health, models, keys, openapi and completion."""
 
 from __future__ import annotations
 

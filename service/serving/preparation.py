@@ -19,7 +19,7 @@ from service.runtime.devices import used_bytes
 from service.runtime.memory import known_resident_bytes
 from service.runtime.optimization import optimize_graphs
 from service.runtime.provider_options import CPU, parse_options
-from service.runtime.providers import resolve
+from service.runtime.providers import first_compiled_in, resolve
 from service.runtime.session import session_opener
 from service.runtime.variants import advice_for, kind_of, kinds_in
 from service.serving.inline import runs_inline
@@ -133,8 +133,8 @@ def _try(job: PreparationJob, bundle: Bundle, *, optimized: bool) -> PreparedVer
 
 
 def _memory(job: PreparationJob) -> tuple[int | None, int | None]:
-    """Memory in use of this process, and of the device; None where that is not known."""
-    provider = resolve(job.providers)[0]
+    """Memory in use of this process, and of the device of the provider that runs; None where that is not known."""
+    provider = first_compiled_in(job.providers)
     return known_resident_bytes(), used_bytes(provider, parse_options(job.provider_options).get(provider, {}))
 
 

@@ -18,6 +18,7 @@ import pytest
 from service.bundle.files import Bundle, read_bundle
 from service.errors import ConfigurationError, InvalidRequest, NotReady
 from service.observability import Timings
+from service.runtime.provider_options import COREML, CPU
 from service.serving import preparation
 from service.serving.cache_folder import CacheFolder
 from service.serving.preparation import prepare
@@ -227,6 +228,17 @@ def test_what_was_prepared_is_found_again_unless_it_is_damaged(
     prepare(job.model_copy(update={"threads": 3}))
     assert len(replays) == 3
     assert not list((tmp_path / "cache").rglob(".partial-*"))
+
+
+def test_the_memory_of_a_device_is_that_of_the_provider_that_runs(
+    tmp_path: Path, make_registry: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = iter((1000, 3000))
+    monkeypatch.setattr(preparation, "used_bytes", lambda provider, options: None if provider == CPU else next(used))
+    job = make_registry(tmp_path, providers=("coreml", "cpu")).job(write_classifier(tmp_path).path)
+    assert prepare(job).device_memory_bytes is None
+    monkeypatch.setattr(preparation, "first_compiled_in", lambda providers: COREML)
+    assert prepare(job.model_copy(update={"cache": None})).device_memory_bytes == 2000
 
 
 def test_a_cache_that_others_may_write_is_refused(tmp_path: Path, make_registry: Open) -> None:

@@ -234,6 +234,28 @@ def test_the_sum_of_a_unit_is_the_value_of_the_unit(page: Page) -> None:
     assert float(total[1]) == pytest.approx(float(value[1]), abs=0.05 * max(1.0, abs(float(value[1]))))
 
 
+def test_the_pen_draws_no_map_again(page: Page) -> None:
+    """The maps are those of the last answer: a move of the pen renders the panel, and must not repaint them."""
+    page.add_init_script(
+        """for (const name of ['fillRect', 'putImageData']) {
+          const draw = CanvasRenderingContext2D.prototype[name];
+          CanvasRenderingContext2D.prototype[name] = function (...input) {
+            if (this.canvas.closest('.network')) window.mapsDrawn = (window.mapsDrawn ?? 0) + 1;
+            return draw.apply(this, input);
+          };
+        }"""
+    )
+    page.goto("/#/draw")
+    expect(page.locator(".network .layer")).to_have_count(8)
+    page.wait_for_function("window.mapsDrawn > 0")
+    page.wait_for_load_state("networkidle")
+    page.route("**/v1/classify*", lambda _: None)  # no other answer comes
+    page.evaluate("window.mapsDrawn = 0")
+    draw(page, (0.3, 0.25), (0.68, 0.25), (0.55, 0.5), (0.45, 0.8))
+    expect(page).to_have_url(re.compile("drawing=p"))
+    assert page.evaluate("window.mapsDrawn") == 0
+
+
 def test_a_model_without_an_explanation_still_answers(browser: Browser, url: str) -> None:
     def refuse(route: Route) -> None:
         if "explain=true" in route.request.url:

@@ -1,5 +1,5 @@
 /** A feature map, or another array of two dimensions, as a picture: a pixel a unit. */
-import { cividis, diverging } from '../../components/scales.js';
+import { cividisRgb, divergingRgb, mix, propertyRgb } from '../../components/scales.js';
 import { html, useEffect, useRef } from '../../vendor/preact.js';
 
 /** @typedef {import('./geometry.js').Box} Box */
@@ -53,17 +53,13 @@ function drawMap(canvas, values, height, width, low, high, signed, over) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
   const span = high - low || 1;
   const most = Math.max(Math.abs(low), Math.abs(high)) || 1;
+  const signedColor = signed ? divergingRgb(canvas) : null;
+  const ink = over && propertyRgb(canvas, '--ink');
+  const pixels = context.createImageData(width, height);
   for (let at = 0; at < height * width; at += 1) {
-    context.fillStyle = signed ? resolved(canvas, diverging(values[at] / most)) : cividis((values[at] - low) / span);
-    context.fillRect(at % width, Math.floor(at / width), 1, 1);
+    const color = signedColor ? signedColor(values[at] / most) : cividisRgb((values[at] - low) / span);
+    const mixed = over && ink ? mix(color, ink, OVER_ALPHA * Math.max(0, Math.min(1, over.values[at]))) : color;
+    pixels.data.set([...mixed, 255], 4 * at);
   }
-  if (!over) return;
-  context.fillStyle = resolved(canvas, 'var(--ink)');
-  for (let at = 0; at < height * width; at += 1) {
-    context.globalAlpha = OVER_ALPHA * Math.max(0, Math.min(1, over.values[at]));
-    context.fillRect(at % width, Math.floor(at / width), 1, 1);
-  }
+  context.putImageData(pixels, 0, 0);
 }
-
-/** A canvas knows no custom properties. @param {HTMLElement} element @param {string} color */
-const resolved = (element, color) => color.replace(/var\((--\w+)\)/g, (_, name) => getComputedStyle(element).getPropertyValue(name).trim());

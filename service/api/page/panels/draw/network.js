@@ -71,12 +71,15 @@ function Layer({ name, array, labels, description, box, boxMap, chosen, onPoint,
   const { shape, values, min, max } = array;
   const isMaps = shape.length === 3;
   const [maps, height, width] = isMaps ? shape : [1, 1, shape[0]];
+  // The same arrays in every rendering, or all maps would be drawn again at each move of the pen.
+  const valuesOfMaps = useMemo(() => Array.from({ length: maps }, (_, map) => (
+    values.subarray(map * height * width, (map + 1) * height * width))), [array]);
   return html`
     <div class="layer">
       <h3>${name} <span class="caption">${shape.join(' × ')}${description && `, ${KINDS[description.kind] ?? description.kind}`}${description?.kernel && ` ${description.kernel.join(' × ')}`}${description && `: ${purpose(description, labels !== null)}`}</span></h3>
       <div class=${isMaps ? 'maps' : 'maps units'} style=${{ '--units': width, '--maps': maps }}>
-        ${Array.from({ length: maps }, (_, map) => html`
-          <${FeatureMap} key=${map} values=${values.subarray(map * height * width, (map + 1) * height * width)} height=${height} width=${width}
+        ${valuesOfMaps.map((valuesOfMap, map) => html`
+          <${FeatureMap} key=${map} values=${valuesOfMap} height=${height} width=${width}
             low=${min} high=${max} label=${isMaps ? `${name}, map ${map + 1} of ${maps}` : `${name}, ${width} units`}
             box=${boxMap === null || boxMap === map ? box : undefined} isChosen=${chosen?.map === map}
             onPoint=${(/** @type {[number, number] | null} */ unit) => onPoint(map, unit)}

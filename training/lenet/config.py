@@ -1,6 +1,7 @@
 """Configuration of a LeNet run."""
 
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from training.common.config import doc, from_dict
@@ -85,9 +86,25 @@ class LenetConfig:
         default="softmax",
         metadata=doc("output layer and loss: softmax, or the 1998 paper's RBF units and equation 9"),
     )
+    width: int = field(
+        default=1, metadata=doc("multiply the maps and units of every layer by this; 1 is LeNet-5's own size")
+    )
     init: str = field(
         default="",
         metadata=doc("run whose best weights to start from, to fine-tune on other images of the same labels"),
+    )
+    teacher: str = field(
+        default="",
+        metadata=doc(
+            "runs of the same labels whose mean probabilities to learn from too, with commas between them "
+            "(softmax output only; Hinton et al. 2015)"
+        ),
+    )
+    teacher_weight: float = field(
+        default=0.9, metadata=doc("share of the teachers in the loss; the labels have the rest")
+    )
+    temperature: float = field(
+        default=2.0, metadata=doc("what the scores of teachers and network are divided by to compare them")
     )
     epochs: int = field(default=50, metadata=doc("passes over the training images"))
     batch_size: int = field(
@@ -117,15 +134,24 @@ class LenetConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "width"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("learning_rate", "dev"):
+        for name in ("learning_rate", "dev", "temperature"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0")
         for name in ("ema", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 0 and below 1")
+        if not 0 <= self.teacher_weight <= 1:
+            raise ConfigError(f"teacher_weight is {self.teacher_weight}; it must be between 0 and 1")
+        if self.width > 1 and (self.connections != "full" or self.output != "softmax"):
+            raise ConfigError(
+                f"width is {self.width}, but Table I and the bitmaps of --output rbf are for LeNet-5's own size; use "
+                "--width 1, or --connections full and --output softmax"
+            )
+        if self.teacher and self.output != "softmax":
+            raise ConfigError("RBF units have no probabilities that a --teacher could teach; use --output softmax")
 
 
 _LECUN_1998: dict[str, Any] = {
@@ -143,6 +169,11 @@ PRESETS: dict[str, LenetConfig] = {
     "debug": replace(LenetConfig(), epochs=2, batch_size=16, ema=0.9),
 }
 """Starting configurations for `--preset`; options change them."""
+
+
+def teacher_runs(config: LenetConfig) -> list[Path]:
+    """The directories of the runs to learn from."""
+    return [Path(name.strip()) for name in config.teacher.split(",") if name.strip()]
 
 
 def stored_config(run: Run) -> LenetConfig:

@@ -14,7 +14,8 @@ from training.lenet.config import LenetConfig
 from training.lenet.data.dataset import ImageData, Split
 from training.lenet.network.model import LeNet5
 from training.lenet.plots import draw_confusion, draw_learning_curve, draw_misclassified
-from training.lenet.train import BEST, build_model, checkpoint_fingerprint, predict
+from training.lenet.train import checkpoint_fingerprint, predict
+from training.lenet.weights import BEST, build_model
 
 SplitName = Literal["dev", "test"]
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.common.checkpoint import load_checkpoint, load_last_checkpoint, save_checkpoint
+from training.common.checkpoint import load_last_checkpoint, save_checkpoint
 from training.common.config import to_dict
 from training.common.distributed import from_main, parallel, share_of, summed
-from training.common.errors import ConfigError
 from training.common.precision import mixed, pick_precision
 from training.common.processes import process_count
 from training.common.progress import epochs_left, progress_bar
@@ -23,24 +22,14 @@ from training.common.seed import generator, process_generator, seed_everything
 from training.lenet.config import LenetConfig
 from training.lenet.data.augment import Augmenter
 from training.lenet.data.dataset import ImageData, Split
+from training.lenet.distillation import Teacher, distillation_loss
 from training.lenet.network.model import LeNet5, map_loss
+from training.lenet.weights import BEST, LAST, build_model, load_weights
 
-LAST, BEST = "last.pt", "best.pt"
 _WARM_UP = 0.15
 """Fraction of the steps in which the one-cycle schedule raises the learning rate."""
 _MIN_STEPS = 20
 """Steps per epoch at least; small data sets get smaller batches."""
-
-
-def build_model(config: LenetConfig, classes: int) -> LeNet5:
-    """Build the configured network, with initial weights from PyTorch's global generator."""
-    return LeNet5(
-        classes,
-        activation=config.activation,
-        pooling=config.pooling,
-        connections=config.connections,
-        output=config.output,
-    )
 
 
 def checkpoint_fingerprint(config: LenetConfig, data: ImageData) -> dict[str, Any]:
@@ -96,11 +85,12 @@ def train(config: LenetConfig, data: ImageData, run: Run, device: torch.device) 
         log.info("resuming after epoch %d of %d", state.epoch, config.epochs)
     run.drop_metrics_after(state.epoch)
     augment = Augmenter(config.augment, device)
+    teacher = Teacher(config, len(data.labels), device) if config.teacher else None
     images = _on_device(data.train, device)
     labels = torch.from_numpy(data.train.labels).to(device)
     while state.epoch < config.epochs:
         wall_start, cpu_start = time.monotonic(), time.process_time()
-        loss = _epoch(state, config, augment, images, labels, precision)
+        loss = _epoch(state, config, augment, teacher, images, labels, precision)
         state.epoch += 1
         errors, dev_loss = from_main(lambda: measure(state.average, data.dev, device, config.output))
         state.seconds += time.monotonic() - wall_start
@@ -145,7 +135,7 @@ def _initial_state(config: LenetConfig, data: ImageData, device: torch.device) -
     model, average = (build_model(config, len(data.labels)).to(device) for _ in range(2))
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's annotations
     if config.init:
-        _load_initial_weights(Path(config.init), model)
+        load_weights(Path(config.init), model, "--init")
     average.load_state_dict(model.state_dict())
     decayed = [p for name, p in model.named_parameters() if name.endswith("weight")]
     others = [p for name, p in model.named_parameters() if not name.endswith("weight")]
@@ -157,17 +147,14 @@ def _initial_state(config: LenetConfig, data: ImageData, device: torch.device) -
     return _State(model, average, parallel(model), optimizer, checkpoint_fingerprint(config, data))
 
 
-def _load_initial_weights(path: Path, model: LeNet5) -> None:
-    """Load the weights that another run kept into the network."""
-    stored = load_checkpoint(path / "checkpoints" / BEST)
-    try:
-        model.load_state_dict(stored["model"])
-    except RuntimeError as error:
-        raise ConfigError(f"--init {path}: that run has another network or another number of labels") from error
-
-
 def _epoch(
-    state: _State, config: LenetConfig, augment: Augmenter, images: Tensor, labels: Tensor, precision: torch.dtype
+    state: _State,
+    config: LenetConfig,
+    augment: Augmenter,
+    teacher: Teacher | None,
+    images: Tensor,
+    labels: Tensor,
+    precision: torch.dtype,
 ) -> float:
     """Train for one epoch; the order and the distortions depend on (seed, epoch) only. Returns the mean loss."""
     random = generator(config.seed, "epoch", state.epoch)
@@ -188,7 +175,8 @@ def _epoch(
             state.optimizer.zero_grad()
             with mixed(images.device, precision):
                 scores = state.parallel_model(distorted)
-            loss = _loss(config)(scores.float(), labels[share.items])
+            targets = teacher(distorted) if teacher else None
+            loss = _loss(config, scores.float(), labels[share.items], targets)
             (loss * share.weight).backward()
             state.optimizer.step()
             _update_average(state, config.ema, step)
@@ -197,11 +185,13 @@ def _epoch(
     return float(summed(total)) / len(images)
 
 
-def _loss(config: LenetConfig) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss function of scores [B, classes] and labels [B]."""
+def _loss(config: LenetConfig, scores: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
+    """The mean loss of scores [B, classes] with labels [B] and, where there are teachers, with their probabilities."""
     if config.output == "rbf":
-        return map_loss
-    return lambda scores, labels: functional.cross_entropy(scores, labels, label_smoothing=config.label_smoothing)
+        return map_loss(scores, labels)
+    if targets is None:
+        return functional.cross_entropy(scores, labels, label_smoothing=config.label_smoothing)
+    return distillation_loss(scores, labels, targets, config)
 
 
 def _learning_rate(config: LenetConfig, progress: float) -> float:

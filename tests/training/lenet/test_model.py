@@ -8,7 +8,7 @@ from training.lenet.config import PRESETS, LenetConfig
 from training.lenet.export.served import ServedLeNet
 from training.lenet.network.bitmaps import DIGIT_BITMAPS
 from training.lenet.network.model import TABLE_1, LeNet5, ScaledTanh, TrainableSubsampling, map_loss
-from training.lenet.train import build_model
+from training.lenet.weights import build_model
 
 pytestmark = pytest.mark.torch
 

@@ -18,7 +18,7 @@ from training.common.config import to_dict
 from training.common.export import check_parity, provenance, to_onnx
 from training.common.run import CONFIG, Run
 from training.common.samples import SampleAnswers
-from training.lenet.config import LenetConfig, stored_config
+from training.lenet.config import LenetConfig, stored_config, teacher_runs
 from training.lenet.data.dataset import ImageData, Split
 from training.lenet.evaluate import evaluate, load_best
 from training.lenet.export.card import model_card
@@ -152,10 +152,17 @@ def _graph(classes: int, *, has_familiarity: bool) -> Graph:
 
 
 def public_config(config: LenetConfig) -> dict[str, Any]:
-    """The configuration for the manifest: without paths, and with that of the run whose weights it started from."""
-    settings = to_dict(config) | {"data": Path(config.data).name, "init": Path(config.init).name}
+    """The configuration for the manifest: without paths, and with those of the runs that it started or learned from."""
+    teachers = teacher_runs(config)
+    settings = to_dict(config) | {
+        "data": Path(config.data).name,
+        "init": Path(config.init).name,
+        "teacher": ",".join(path.name for path in teachers),
+    }
     if config.init and (Path(config.init) / CONFIG).is_file():
         settings["init_config"] = public_config(stored_config(Run(Path(config.init))))
+    if configs := [public_config(stored_config(Run(path))) for path in teachers if (path / CONFIG).is_file()]:
+        settings["teacher_configs"] = configs
     return settings
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from service.bundle.manifest import Manifest
-from training.lenet.config import LenetConfig
+from training.lenet.config import LenetConfig, teacher_runs
 from training.lenet.data.dataset import ImageData
 
 # ruff: noqa: E501  - a row of a table is one line
@@ -17,7 +17,7 @@ _CARD = """\
 |---|---|
 | Task | {task} |
 | Labels | {labels} |
-| Network | LeNet-5 (LeCun, Bottou, Bengio, Haffner 1998, section II.B): {activation} units, {pooling} pooling, {connections} connections from S2 to C3, {output} output; {parameters:,} parameters |
+| Network | LeNet-5 (LeCun, Bottou, Bengio, Haffner 1998, section II.B){width}: {activation} units, {pooling} pooling, {connections} connections from S2 to C3, {output} output; {parameters:,} parameters |
 | Input | gray images of 28x28, 0 = paper to 1 = ink; pictures of any size are normalized (`{normalizer}`) before |
 | Output | one probability per label |
 | Licence of the weights | {licence} |
@@ -75,6 +75,7 @@ def model_card(
         description=manifest.description,
         task=manifest.task,
         labels=", ".join(data.labels),
+        width="" if config.width == 1 else f", {config.width} times as wide",
         activation=config.activation,
         pooling=config.pooling,
         connections=config.connections,
@@ -126,11 +127,19 @@ def _epoch_note(evaluations: dict[str, Any], config: LenetConfig) -> str:
 
 
 def _origin(config: LenetConfig) -> str:
-    """The run that the initial weights are from; empty for none."""
-    if not config.init:
-        return ""
-    name = Path(config.init).name
-    return f"* Initial weights: those of the run `{name}`, whose settings are in the manifest (`init_config`).\n"
+    """The runs that the initial weights are from and that it learned from; empty for none."""
+    lines = ""
+    if config.init:
+        name = Path(config.init).name
+        lines += f"* Initial weights: those of the run `{name}`, whose settings are in the manifest (`init_config`).\n"
+    if config.teacher:
+        names = ", ".join(f"`{path.name}`" for path in teacher_runs(config))
+        lines += (
+            f"* Distilled (Hinton et al. 2015) from the mean probabilities of the runs {names}, whose settings are in "
+            f"the manifest (`teacher_configs`): {config.teacher_weight:.0%} of the loss, at temperature "
+            f"{config.temperature:g}.\n"
+        )
+    return lines
 
 
 def _distortions(config: LenetConfig) -> str:

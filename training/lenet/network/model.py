@@ -77,22 +77,25 @@ class LeNet5(nn.Module):
         pooling: Pooling = "max",
         connections: Connections = "full",
         output: Output = "softmax",
+        width: int = 1,
     ) -> None:
         super().__init__()
         assert output == "softmax" or classes == len(DIGIT_BITMAPS)
+        assert width == 1 or (connections == "full" and output == "softmax")
         activation_module: Callable[[], nn.Module] = {
             "relu": nn.ReLU,
             "tanh": nn.Tanh,
             "sigmoid": nn.Sigmoid,
             "scaled-tanh": ScaledTanh,
         }[activation]
-        self.c1 = nn.Conv2d(1, 6, 5)
-        self.s2 = _subsampling(pooling, 6, activation_module)
-        self.c3 = nn.Conv2d(6, 16, 5)
-        self.s4 = _subsampling(pooling, 16, activation_module)
-        self.c5 = nn.Linear(16 * 5 * 5, 120)  # equals a convolution with 5x5 kernels on 5x5 maps
-        self.f6 = nn.Linear(120, 84)
-        self.output: nn.Module = RadialOutput() if output == "rbf" else nn.Linear(84, classes)
+        c1, c3, c5, f6 = (width * count for count in (6, 16, 120, 84))
+        self.c1 = nn.Conv2d(1, c1, 5)
+        self.s2 = _subsampling(pooling, c1, activation_module)
+        self.c3 = nn.Conv2d(c1, c3, 5)
+        self.s4 = _subsampling(pooling, c3, activation_module)
+        self.c5 = nn.Linear(c3 * 5 * 5, c5)  # equals a convolution with 5x5 kernels on 5x5 maps
+        self.f6 = nn.Linear(c5, f6)
+        self.output: nn.Module = RadialOutput() if output == "rbf" else nn.Linear(f6, classes)
         self.activation = activation_module()
         self._c3_mask: Tensor | None = None
         self._initialize(activation)

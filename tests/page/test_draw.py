@@ -134,7 +134,7 @@ def test_a_picture_from_a_file_is_read(page: Page) -> None:
     expect(page.locator(".predictions .reading output")).to_have_text("7")
     expect(page.locator(".input")).to_contain_text("not part of the link")
     page.get_by_text("As code").click()
-    expect(page.get_by_label("Program")).to_contain_text("--data-binary '@drawing-")
+    expect(page.get_by_label("Program").first).to_contain_text("--data-binary '@drawing-")
 
 
 def test_a_file_that_is_no_picture_is_refused_in_the_server_s_words(browser: Browser, url: str, tmp_path: Path) -> None:
@@ -281,3 +281,42 @@ def test_a_server_that_goes_away_while_one_draws_loses_nothing(browser: Browser,
         expect(page.locator("#draw-problem")).to_contain_text("Asking again in")
         page.unroute("**/v1/classify*")
         expect(page.locator(".predictions .reading output")).to_have_text("7")
+
+
+def test_a_tap_draws_a_dot(page: Page) -> None:
+    page.goto("/#/draw?drawing=")
+    expect(page.locator(".answer")).to_contain_text("Draw a figure")
+    page.get_by_role("img", name="Paper to draw on").click()
+    expect(page.locator(".predictions .bars .row")).to_have_count(10)
+    expect(page.locator("#draw-problem")).to_have_count(0)
+
+
+def test_the_explanation_follows_when_the_pen_rests(page: Page) -> None:
+    """The bars come first, and an answer without an explanation is a fraction of the work."""
+    asked: list[str] = []
+    page.on("request", lambda request: "classify" in request.url and asked.append(request.url))
+    page.goto("/#/draw")
+    expect(page.locator(".network .layer")).to_have_count(8)
+    assert ["explain" in url for url in asked] == [False, True]
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".network .layer")).to_have_count(0)
+    draw(page, (0.3, 0.25), (0.68, 0.25), (0.55, 0.5), (0.45, 0.8))
+    expect(page.locator(".network .layer")).to_have_count(8)
+    assert "explain" not in asked[2]
+
+
+def test_nothing_is_explained_while_both_folds_are_closed(page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: "explain" in request.url and asked.append(request.url))
+    page.goto("/#/draw")
+    expect(page.locator(".network .layer")).to_have_count(8)
+    page.get_by_text("What it saw", exact=True).click()
+    page.get_by_text("Why", exact=True).click()
+    count = len(asked)
+    page.get_by_role("button", name="seven").click()
+    expect(page.locator(".predictions .reading output")).to_have_text("7")
+    page.wait_for_timeout(500)  # longer than the pause after which it would be asked for
+    assert len(asked) == count
+    page.get_by_text("Why", exact=True).click()
+    expect(page.locator(".network .layer")).to_have_count(8)
+    assert len(asked) == count + 1

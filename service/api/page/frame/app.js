@@ -7,7 +7,7 @@ import { Icon } from '../components/icon.js';
 import { Problem } from '../components/problem.js';
 import { PANELS } from '../panels.js';
 import { useAnswer } from '../server/use_answer.js';
-import { html, useCallback, useEffect, useState } from '../vendor/preact.js';
+import { html, useCallback, useEffect, useLayoutEffect, useState } from '../vendor/preact.js';
 import { useHealth } from './health.js';
 import { KeyPrompt } from './key_prompt.js';
 import { usePreference } from './preference.js';
@@ -25,7 +25,8 @@ export function App({ server }) {
   const [keyMessage, setKeyMessage] = useState(/** @type {string | null} */ (null));
 
   useEffect(() => void document.documentElement.toggleAttribute('data-projector', projector), [projector]);
-  useEffect(() => server.listen((event) => {
+  // Before the next frame: the first answer may come sooner.
+  useLayoutEffect(() => server.listen((event) => {
     if (event.type === 'error' && event.error.kind === 'key') setKeyMessage(event.error.message);
   }), [server]);
   // Other models may serve once it is back.

@@ -5,7 +5,7 @@
  */
 import { Icon } from '../components/icon.js';
 import { three } from '../components/numbers.js';
-import { html, useEffect, useState } from '../vendor/preact.js';
+import { html, useLayoutEffect, useState } from '../vendor/preact.js';
 
 /** @param {{ title: string, models: Model[], model: Model | null, onModel: (model: Model) => void,
  *     health: import('./health.js').Health, server: import('../server/client.js').Server,
@@ -41,7 +41,8 @@ function ModelMenu({ models, model, onModel }) {
 /** @param {{ server: import('../server/client.js').Server }} props */
 function Latency({ server }) {
   const [answer, setAnswer] = useState(/** @type {Answer | null} */ (null));
-  useEffect(() => server.listen((event) => void (event.type === 'answer' && !event.quiet && setAnswer(event.answer))), [server]);
+  // Before the next frame: the first answer may come sooner.
+  useLayoutEffect(() => server.listen((event) => void (event.type === 'answer' && !event.quiet && setAnswer(event.answer))), [server]);
   if (!answer) return html`<span class="latency"></span>`;
   return html`
     <span class="latency">

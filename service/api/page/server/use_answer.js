@@ -12,7 +12,7 @@
  * @property {number | null} retryIn seconds until the call is sent again by itself
  * @property {() => void} retry send it now
  */
-import { useCallback, useEffect, useRef, useState } from '../vendor/preact.js';
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from '../vendor/preact.js';
 
 const SLOW_MS = 300;
 /** Waits between tries where the server names none, in seconds. */
@@ -37,9 +37,10 @@ export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
   const isFirst = useRef(true);
   const identity = call && JSON.stringify([call.path, call.query, call.body, call.file && nameOf(call.file)]);
 
-  useEffect(() => void (tries.current = 0), [identity]);
+  useLayoutEffect(() => void (tries.current = 0), [identity]);
 
-  useEffect(() => {
+  // Not an ordinary effect, which waits for the next frame: the call is to be on its way by then.
+  useLayoutEffect(() => {
     if (!call) {
       change({ answer: null, error: null, pending: false, slow: false, retryIn: null });
       return undefined;
@@ -66,12 +67,15 @@ export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
         clearTimeout(slow);
       }
     };
-    change({ pending: true, retryIn: null });
-    timers.push(setTimeout(() => {
+    const start = () => {
       const sent = send().finally(() => { if (running.current === sent) running.current = null; });
       running.current = sent;
-    }, attempt || isFirst.current ? 0 : delay)); // Nobody types yet.
+    };
+    if (!delay || attempt || isFirst.current) start(); // Nobody types yet.
+    else timers.push(setTimeout(start, delay));
     isFirst.current = false;
+    // The same state again renders nothing again.
+    setState((old) => (old.pending && old.retryIn === null ? old : { ...old, pending: true, retryIn: null }));
     return () => {
       abort.abort();
       timers.forEach(clearTimeout);

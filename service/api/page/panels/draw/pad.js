@@ -1,5 +1,5 @@
 /** The paper that one draws on: with mouse, pen, finger, or the arrow keys. */
-import { html, useEffect, useRef, useState } from '../../vendor/preact.js';
+import { html, useLayoutEffect, useRef, useState } from '../../vendor/preact.js';
 import { compose, sizeOf } from './picture.js';
 import { PAD, extended } from './strokes.js';
 
@@ -22,7 +22,8 @@ export function Pad({ source, width, erases, parts, note, onStrokes }) {
   const drawing = useRef(/** @type {{ before: Stroke[], stroke: Stroke } | null} */ (null));
   const [pen, setPen] = useState(/** @type {Point & { isDown: boolean } | null} */ (null));
 
-  useEffect(() => void (canvas.current && compose(canvas.current, source)), [source]);
+  // Before the next frame, which then has the ink that the pen left.
+  useLayoutEffect(() => void (canvas.current && compose(canvas.current, source)), [source]);
 
   const begin = (/** @type {Point} */ point) => {
     const before = source.strokes;

@@ -1,16 +1,14 @@
 /** Draw: a figure that is drawn, what the network makes of it, and why. */
-import { AsCode } from '../../components/as_code.js';
 import { Fold } from '../../components/fold.js';
 import { Problem } from '../../components/problem.js';
 import { loadStyles } from '../../components/styles.js';
 import { CorrectLabel } from '../../corrections/correct_label.js';
 import { imageTypeOf } from '../../corrections/picture_types.js';
-import { useExplained } from '../../server/use_explained.js';
+import { useAnswer } from '../../server/use_answer.js';
 import { html, useCallback, useEffect, useMemo, useState } from '../../vendor/preact.js';
 import { Deformations, fromQuery } from './deformations.js';
 import { EXAMPLES } from './examples.js';
-import { Network } from './network.js';
-import { NetworkInput } from './network_input.js';
+import { Explanation } from './explanation.js';
 import { Pad } from './pad.js';
 import { isBlank, readImage } from './picture.js';
 import { Predictions } from './predictions.js';
@@ -52,7 +50,7 @@ export function Panel({ server, model, query, setQuery }) {
     query: { model: model.id, version: model.version, top_k: Math.max(1, Math.min(TOP, labels.length)), ...(split ? { split: true } : {}) },
     file: picture,
   }, [picture, model.id, model.version, split]);
-  const state = useExplained(server, call, { finish: true });
+  const state = useAnswer(server, call, { finish: true });
   const result = state.answer?.data.results[0];
   const sent = /** @type {Picture | undefined} */ (state.answer?.call.file);
 
@@ -82,6 +80,9 @@ export function Panel({ server, model, query, setQuery }) {
     setQuery({ drawing: '' }, { push: true }); // The back button leads to what was drawn before.
   }, [setQuery]);
   const blank = isBlank(source) && !unread;
+  const answer = blank ? null : state.answer;
+  // A move of the pen renders the panel, and must not render all layers of the network.
+  const explanation = useMemo(() => html`<${Explanation} server=${server} model=${model} answer=${answer} />`, [server, model, answer]);
 
   return html`
     <div class="panel draw">
@@ -117,14 +118,6 @@ export function Panel({ server, model, query, setQuery }) {
     : html`<${Deformations} deformation=${deformation} hasImage=${image !== null} setQuery=${setQuery} />`)}<//>
       </section>
 
-      <div class="wide folds">
-        <${Fold} name="draw/input" title="What it saw" open>
-          ${() => (blank || !result ? html`<p class="caption">What the network gets of the picture appears here.</p>` : sent && html`<${NetworkInput} picture=${sent} explain=${result.explain} label=${result.predictions[0]?.label ?? ''} />`)}<//>
-        <${Fold} name="draw/why" title="Why" open>
-          ${() => (blank || !result ? html`<p class="caption">Every layer of the network appears here, with what the picture makes of it.</p>` : result.explain
-    ? html`<${Network} server=${server} model=${model} explain=${result.explain} />`
-    : html`<p>${state.pending ? 'Waiting for the layers …' : `${model.id} was exported without the graph that shows its layers.`}</p>`)}<//>
-        <${AsCode} server=${server} name="draw" calls=${[blank ? null : state.answer?.call]} />
-      </div>
+      ${explanation}
     </div>`;
 }

@@ -46,6 +46,13 @@ export function paint(context, strokes, thicker = 0) {
     context.strokeStyle = erases ? '#fff' : '#000';
     context.lineWidth = Math.max(1, width + (erases ? 0 : thicker));
     context.beginPath();
+    if (points.length === 1) {
+      // A canvas draws nothing for a line without a length.
+      context.fillStyle = context.strokeStyle;
+      context.arc(points[0].x, points[0].y, context.lineWidth / 2, 0, 2 * Math.PI);
+      context.fill();
+      continue;
+    }
     context.moveTo(points[0].x, points[0].y);
     // A curve through the middles of the points, so that a quick hand draws no corners.
     for (let at = 1; at + 1 < points.length; at += 1) {

@@ -4,7 +4,7 @@
  * @typedef {import('./picture.js').Deformation} Deformation
  * @typedef {import('./picture.js').Picture} Picture
  */
-import { useEffect, useRef, useState } from '../../vendor/preact.js';
+import { useLayoutEffect, useRef, useState } from '../../vendor/preact.js';
 import { asFile, compose, isBlank } from './picture.js';
 
 /** @param {Source} source @param {Deformation} deformation
@@ -15,7 +15,8 @@ export function usePicture(source, deformation) {
   const newest = useRef(/** @type {{ source: Source, deformation: Deformation } | null} */ (null));
   const busy = useRef(false);
 
-  useEffect(() => {
+  // Not an ordinary effect, which waits for the next frame: the picture is to be on its way by then.
+  useLayoutEffect(() => {
     newest.current = { source, deformation };
     // While one state is encoded, only the newest of those that follow is kept.
     const encode = async () => {

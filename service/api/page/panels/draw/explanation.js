@@ -1,0 +1,37 @@
+/** What the network saw, why it answered so, and both calls as code. */
+import { AsCode } from '../../components/as_code.js';
+import { Fold } from '../../components/fold.js';
+import { Problem } from '../../components/problem.js';
+import { useExplained } from '../../server/use_explained.js';
+import { html, useMemo, useState } from '../../vendor/preact.js';
+import { Network } from './network.js';
+import { NetworkInput } from './network_input.js';
+
+/** An explanation takes the server and the browser longer than the bars, so that it waits until the pen does. */
+const PAUSE_MS = 150;
+
+/** @param {{ server: import('../../server/client.js').Server, model: import('../../server/types.js').Model,
+ *     answer: import('../../server/types.js').Answer | null }} props
+ *     answer: the plain one, which the bars show; null: nothing is drawn, or it has no answer */
+export function Explanation({ server, model, answer }) {
+  const [isInputOpen, setInputOpen] = useState(false);
+  const [isWhyOpen, setWhyOpen] = useState(false);
+  const isWanted = isInputOpen || isWhyOpen;
+  const state = useExplained(server, isWanted && answer ? answer.call : null, { delay: PAUSE_MS, finish: true });
+  const explained = answer && state.answer;
+  const result = explained?.data.results[0];
+
+  // A picture in progress renders the panel with each move of the pen: what is explained stays as it is.
+  const input = useMemo(() => result && html`<${NetworkInput} picture=${explained.call.file} explain=${result.explain} label=${result.predictions[0]?.label ?? ''} />`, [result]);
+  const layers = useMemo(() => result?.explain && html`<${Network} server=${server} model=${model} explain=${result.explain} />`, [server, model, result]);
+  return html`
+    <div class="wide folds">
+      ${state.error && html`<div class="card"><${Problem} state=${state} /></div>`}
+      <${Fold} name="draw/input" title="What it saw" open onOpen=${setInputOpen}>
+        ${() => input ?? html`<p class="caption">What the network gets of the picture appears here.</p>`}<//>
+      <${Fold} name="draw/why" title="Why" open onOpen=${setWhyOpen}>
+        ${() => layers ?? (result ? html`<p>${model.id} was exported without the graph that shows its layers.</p>`
+    : html`<p class="caption">Every layer of the network appears here, with what the picture makes of it.</p>`)}<//>
+      <${AsCode} server=${server} name="draw" calls=${[answer?.call, state.explains ? explained?.call : null]} />
+    </div>`;
+}

@@ -73,16 +73,26 @@ class ModelCard(BaseModel):
     """Facts that only models of this task have, such as the dimensions of word vectors."""
 
 
+class AllowedActions(BaseModel):
+    """Lectern's own addition to the list: what this server lets its callers do."""
+
+    model_control: bool
+    """Whether models may be loaded and unloaded over HTTP; a key also needs the scope for it."""
+
+
 class ModelList(BaseModel):
     """The models that serve."""
 
     object: str = "list"
     data: list[ModelCard]
+    lectern: AllowedActions
 
 
 async def list_models(request: Request) -> Response:
     """List every model that serves."""
-    return model_response(ModelList(data=[_card(request, served) for served in context(request).registry.serving()]))
+    service = context(request)
+    cards = [_card(request, served) for served in service.registry.serving()]
+    return model_response(ModelList(data=cards, lectern=AllowedActions(model_control=service.access.model_control)))
 
 
 async def get_model(request: Request) -> Response:

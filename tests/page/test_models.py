@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.page.browser import PATIENCE_MS, window
+from tests.page.browser import PATIENCE_MS, violations, window
+from tests.support.processes import ROOT, server
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -136,6 +139,76 @@ def test_what_the_server_does_not_have_is_said(browser: Browser, url: str, path:
         page.route(f"**/{path}", lambda route: route.fulfill(status=404, json={"detail": "no route"}))
         page.goto("/#/models")
         expect(page.locator("main")).to_contain_text(words)
+
+
+def test_a_model_is_unloaded_after_a_question_and_loaded_again(browser: Browser, program: Path, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "models/digits", tmp_path / "digits")
+    python, command = str(program.parent / "python"), (str(program), "serve")
+    with (
+        server(tmp_path, python=python, program=command) as process,
+        window(browser, process.wait_for("serving")["address"]) as page,
+    ):
+        page.goto("/#/models")
+        versions = page.get_by_role("region", name="Versions of digits")
+        expect(versions).to_contain_text("Version 3 serves")
+        versions.get_by_role("button", name="Unload").click()
+        question = page.get_by_role("dialog", name="Unload digits?")
+        expect(question.get_by_role("button", name="Cancel")).to_be_focused()
+        assert violations(page) == []
+        question.get_by_role("button", name="Cancel").click()
+        expect(question).to_have_count(0)
+        versions.get_by_role("button", name="Unload").click()
+        question.get_by_role("button", name="Unload").click()
+        others = page.get_by_role("region", name="Models that do not serve")
+        expect(others).to_contain_text("Version 3 does not serve: unloaded")
+        expect(others.get_by_role("status")).to_have_text("digits is unloaded.")
+        expect(page.locator("main")).to_contain_text("This server has no models")
+        assert violations(page) == []
+        others.get_by_role("button", name="Load digits").click()
+        expect(versions).to_contain_text("Version 3 serves")
+        expect(page.locator(".model-card .name")).to_have_text("digits")
+        versions.get_by_role("button", name="Load again").click()
+        expect(versions.get_by_role("status")).to_have_text("digits is loaded.")
+
+
+def test_a_version_alone_is_loaded_and_a_refusal_is_in_the_server_s_words(browser: Browser, url: str) -> None:
+    states = [("3", "READY", ""), ("2", "UNAVAILABLE", "superseded")]
+    index = [{"name": "digits", "version": each, "state": state, "reason": why} for each, state, why in states]
+    index.append({"name": "letters", "version": "1", "state": "UNAVAILABLE", "reason": "model.onnx: is missing"})
+    sent = []
+
+    def refuse(route: Route) -> None:
+        sent.append(route.request.post_data_json)
+        route.fulfill(status=503, json={"error": "version 2 of 'digits' is bad: its sample 1 differs"})
+
+    with window(browser, url, expected="503") as page:
+        page.route("**/v2/repository/index", lambda route: route.fulfill(json=index))
+        page.route("**/v2/repository/models/digits/load", refuse)
+        page.goto("/#/models?model=digits")
+        versions = page.get_by_role("region", name="Versions of digits")
+        versions.get_by_role("button", name="Load version 2 alone").click()
+        expect(versions.get_by_role("alert")).to_have_text("Version 2 of 'digits' is bad: its sample 1 differs.")
+        assert sent == [{"parameters": {"version": "2"}}]
+        others = page.get_by_role("region", name="Models that do not serve")
+        expect(others).to_contain_text("Version 1 does not serve: model.onnx: is missing")
+        expect(others.get_by_role("button", name="Load letters")).to_be_enabled()
+
+
+def test_who_may_not_load_models_has_no_button_for_it(browser: Browser, keyed: tuple[str, str], url: str) -> None:
+    address, key = keyed
+    with window(browser, address, expected="403") as page:
+        page.add_init_script(f"sessionStorage.setItem('lectern-key', {key!r})")
+        page.goto("/#/models")
+        expect(page.locator("main")).to_contain_text("This API key may not load or unload models")
+        expect(page.get_by_role("button", name="Unload")).to_have_count(0)
+    with window(browser, url) as page:
+        listing = page.request.get("/v1/models").json()
+        assert listing["lectern"] == {"model_control": True}
+        listing["lectern"]["model_control"] = False
+        page.route("**/v1/models", lambda route: route.fulfill(json=listing))
+        page.goto("/#/models")
+        expect(page.locator("main")).to_contain_text("This server has loading and unloading turned off.")
+        expect(page.get_by_role("button", name="Unload")).to_have_count(0)
 
 
 def test_two_readings_say_what_was_between_them(page: Page) -> None:

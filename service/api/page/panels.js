@@ -11,15 +11,18 @@
  * @property {import('./components/icon.js').IconName} icon
  * @property {(models: Model[]) => Model} [choose] the model that a first visit shows; by default the first of the list
  * @property {boolean} [hasMenu] whether a model is chosen above it; by default it is
+ * @property {boolean} [needsModels] whether it is shown only where a model serves; by default it is
  * @property {() => Promise<{ Panel: (props: PanelProps) => any }>} load imports panel.js
  *
  * @typedef {object} PanelProps
  * @property {import('./server/client.js').Server} server
- * @property {Model} model the chosen model of the task (of a panel without a task the first of all)
+ * @property {Model} model the chosen model of the task (of a panel without a task the first of all; null where none serves)
  * @property {Model[]} models all models of the task (of a panel without a task all models)
  * @property {URLSearchParams} query the input, as the address holds it
  * @property {(values: Record<string, string | null>, options?: { push?: boolean }) => void} setQuery
  *     writes values of the input into the address; null removes one. With push the back button returns
+ * @property {boolean} allowsModelControl whether the server lets models be loaded and unloaded
+ * @property {() => void} onModelsChanged has the list of models read again
  */
 
 /** @type {PanelEntry[]} */
@@ -58,6 +61,7 @@ export const PANELS = [
     label: 'Models',
     task: null,
     icon: 'models',
+    needsModels: false,
     load: () => import('./panels/models/panel.js'),
   },
   {

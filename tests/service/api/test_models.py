@@ -43,6 +43,17 @@ def test_the_list_of_models(client: TestClient) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("host", "control", "allowed"),
+    [("127.0.0.1", "auto", True), ("127.0.0.1", "none", False), ("0.0.0.0", "auto", False),
+     ("0.0.0.0", "explicit", True)],
+)  # fmt: skip
+def test_the_list_says_whether_models_may_be_loaded(models_dir: Path, host: str, control: Any, allowed: bool) -> None:
+    with TestClient(create_app(Settings(models=models_dir, host=host, model_control=control))) as client:
+        assert client.get("/v1/models").json()["lectern"] == {"model_control": allowed}
+        assert (client.post("/v2/repository/models/digits/load").status_code == 200) is allowed
+
+
 def test_one_model_is_the_entry_of_the_list(client: TestClient) -> None:
     card = client.get("/v1/models/digits").json()
     assert ModelCard.model_validate(card)

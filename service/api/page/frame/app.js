@@ -36,7 +36,8 @@ export function App({ server }) {
   const models = listing.answer?.data.data ?? [];
   const modelsOf = (/** @type {PanelEntry} */ entry) => models.filter((model) => !entry.task || model.task === entry.task);
   const entries = PANELS.filter((entry) => !listing.answer || modelsOf(entry).length);
-  const entry = PANELS.find(({ id }) => id === address.panel) ?? (address.panel ? undefined : entries[0]);
+  const entry = PANELS.find(({ id }) => id === address.panel)
+    ?? (address.panel ? undefined : entries[0] ?? PANELS.find(({ needsModels }) => needsModels === false));
   const served = entry ? modelsOf(entry) : [];
   const model = entry ? chosen(entry, served, address.query) : null;
 
@@ -66,8 +67,11 @@ export function App({ server }) {
           it is about to stop. The page asks again every two seconds.</p>`}
         ${listing.error && !listing.answer && html`<div class="card"><${Problem} state=${listing} /></div>`}
         ${listing.slow && html`<p class="waiting">Asking which models there are …</p>`}
-        ${listing.answer && (entry && model
-    ? html`<${PanelSlot} key=${entry.id} entry=${entry} props=${{ server, model, models: served, query: address.query, setQuery }} />`
+        ${listing.answer && (entry && (model || entry.needsModels === false)
+    ? html`<${PanelSlot} key=${entry.id} entry=${entry} props=${{
+      server, model, models: served, query: address.query, setQuery,
+      allowsModelControl: listing.answer.data.lectern?.model_control === true, onModelsChanged: listing.retry,
+    }} />`
     : html`<${NothingServed} entry=${entry} name=${address.panel} entries=${entries} />`)}
       </main>
       ${keyMessage !== null && html`<${KeyPrompt} server=${server} message=${keyMessage} onClose=${() => setKeyMessage(null)} />`}
@@ -108,7 +112,7 @@ function NothingServed({ entry, name, entries }) {
     <div class="card stack">
       <h2>${entry?.task ? `No model of this server does ${entry.task}` : isUnknown ? `There is no panel named ${name}` : 'This server has no models'}</h2>
       <p>${isUnknown ? html`<a href="docs">docs</a> lists every operation of the server.`
-    : 'Put one into the model repository, or train one with lectern-train, and load it; then open this panel again.'}</p>
+    : html`Put one into the model repository, or train one with lectern-train. <a href="#/models">Models</a> shows what there is to load.`}</p>
       ${entries.length > 0 && html`<p>There is: ${entries.map(({ id, label }, index) => html`${index ? ', ' : ''}<a href=${addressOf(id)}>${label}</a>`)}.</p>`}
     </div>`;
 }

@@ -2,7 +2,6 @@
  *
  * @typedef {import('./types.js').Call} Call
  * @typedef {import('./types.js').Answer} Answer
- * @typedef {import('./types.js').Model} Model
  */
 import { ServerError, errorOf } from './errors.js';
 
@@ -51,11 +50,12 @@ export class Server {
 
   /** Send a call.
    * @param {Call} call
-   * @param {{ signal?: AbortSignal, quiet?: boolean }} [options] quiet: its time is not shown as that of an answer
+   * @param {{ signal?: AbortSignal, quiet?: boolean, patienceMs?: number }} [options]
+   *     quiet: its time is not shown as that of an answer. patienceMs: how long an answer is waited for
    * @returns {Promise<Answer>}
    * @throws {ServerError} and AbortError, if the signal says so */
-  async send(call, { signal, quiet = false } = {}) {
-    const timeout = AbortSignal.timeout(PATIENCE_MS);
+  async send(call, { signal, quiet = false, patienceMs = PATIENCE_MS } = {}) {
+    const timeout = AbortSignal.timeout(patienceMs);
     const began = performance.now();
     try {
       const response = await fetch(this.address(call), {
@@ -80,16 +80,10 @@ export class Server {
       return answer;
     } catch (reason) {
       if (signal?.aborted) throw reason;
-      const error = described(reason);
+      const error = described(reason, patienceMs);
       this.#tell({ type: 'error', error });
       throw error;
     }
-  }
-
-  /** The models that serve. @returns {Promise<Model[]>} */
-  async models() {
-    const { data } = await this.send({ path: 'v1/models' }, { quiet: true });
-    return data.data;
   }
 
   /** @param {Call} call */
@@ -111,11 +105,11 @@ export class Server {
 /** @typedef {{ type: 'answer', answer: Answer, quiet: boolean } | { type: 'error', error: ServerError }
  *     | { type: 'key' }} ServerEvent */
 
-/** @param {unknown} reason what fetch or reading threw */
-function described(reason) {
+/** @param {unknown} reason what fetch or reading threw @param {number} patienceMs how long the answer was waited for */
+function described(reason, patienceMs) {
   if (reason instanceof ServerError) return reason;
   if (reason instanceof DOMException && reason.name === 'TimeoutError') {
-    return new ServerError('timeout', `the server did not answer within ${PATIENCE_MS / 1000} seconds`);
+    return new ServerError('timeout', `the server did not answer within ${patienceMs / 1000} seconds`);
   }
   if (reason instanceof SyntaxError) return new ServerError('fault', 'the server sent what is no JSON');
   return new ServerError('gone', 'the server cannot be reached');

@@ -7,32 +7,48 @@ import { Card, amount } from './card.js';
 import { Evaluation, evaluationCall } from './evaluation.js';
 import { Graphs, graphCall } from './graph.js';
 import { Live, inWords } from './live.js';
+import { ModelVersions, NotServing } from './repository.js';
 import { useLive } from './use_live.js';
+import { indexCall, useRepository } from './use_repository.js';
 
 await loadStyles(new URL('models.css', import.meta.url).href);
 
-/** @param {import('../../panels.js').PanelProps} props */
-export function Panel({ server, model, models, setQuery }) {
+/** @typedef {import('../../server/types.js').Model} Model */
+
+/** @param {Omit<import('../../panels.js').PanelProps, 'model'> & { model: Model | null }} props */
+export function Panel({ server, model, models, setQuery, allowsModelControl, onModelsChanged }) {
   const live = useLive(server);
+  const repository = useRepository(server, onModelsChanged);
+  const notServing = html`<${NotServing} repository=${repository} names=${models.map(({ id }) => id)} isAllowed=${allowsModelControl} />`;
+  if (!model) {
+    return html`
+      <section class="card stack" aria-label="Models">
+        <h2>This server has no models</h2>
+        <p>Put one into the model repository, or train one with lectern-train, and load it.</p>
+        ${notServing}
+      </section>`;
+  }
   const card = models.find(({ id }) => id === model.id) ?? model;
   return html`
     <div class="panel models">
-      <section class="card input" aria-label="Models">
+      <section class="card input stack" aria-label="Models">
         <ul class="choices">${models.map((each) => html`
           <li key=${each.id}><button type="button" aria-pressed=${each.id === model.id}
             onClick=${() => setQuery({ model: each.id, version: null }, { push: true })}>
             <span class="name">${each.id}</span>
             <span class="caption">${each.task}, version ${each.version}${each.metrics.length ? ` · ${each.metrics[0].name} ${amount(each.metrics[0])}` : ''}</span>
           </button></li>`)}</ul>
+        ${notServing}
       </section>
-      <section class="card answer" aria-label="Model ${model.id}">
+      <section class="card answer stack" aria-label="Model ${model.id}">
         <${Card} model=${card} version=${model.version} words=${inWords(live.readings, model.id)} />
+        <${ModelVersions} key=${model.id} repository=${repository} name=${model.id} isAllowed=${allowsModelControl} />
       </section>
       <div class="wide folds">
         <${Fold} name="models/live" title="The last minutes" open><${Live} live=${live} model=${model.id} /><//>
         <${Fold} name="models/graph" title="What it is made of" open>${() => html`<${Graphs} server=${server} model=${model} />`}<//>
         <${Fold} name="models/evaluation" title="How it was measured" open>${() => html`<${Evaluation} server=${server} model=${model} />`}<//>
-        <${AsCode} server=${server} name="models" calls=${[{ path: 'v1/models' }, graphCall(model), evaluationCall(model)]} />
+        <${AsCode} server=${server} name="models" calls=${[{ path: 'v1/models' }, repository.error ? null : indexCall, graphCall(model), evaluationCall(model)]} />
       </div>
     </div>`;
 }

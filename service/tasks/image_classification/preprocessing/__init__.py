@@ -6,6 +6,7 @@ model's input as the manifest's `ImagePreprocessing` configures it. Training and
 
 import cv2
 
+from service.tasks.image_classification.preprocessing.box import Box
 from service.tasks.image_classification.preprocessing.decode import EncodedImage, decode_image
 from service.tasks.image_classification.preprocessing.errors import (
     AnimatedImageError,
@@ -21,7 +22,6 @@ from service.tasks.image_classification.preprocessing.errors import (
     UnsupportedImageError,
     VectorImageError,
 )
-from service.tasks.image_classification.preprocessing.figures import Box
 from service.tasks.image_classification.preprocessing.formats import MEDIA_TYPES, FileLimits, is_picture, is_recognized
 from service.tasks.image_classification.preprocessing.mnist import center_in_field
 from service.tasks.image_classification.preprocessing.pipeline import ImagePreprocessing, find_figures, normalize

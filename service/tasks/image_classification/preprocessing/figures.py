@@ -1,85 +1,38 @@
 """Separate figures on one picture, such as digits beside each other."""
 
-from typing import NamedTuple, Self, TypeVar
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from service.tasks.image_classification.preprocessing.arrays import Contrast, Gray, Mask
+from service.tasks.image_classification.preprocessing.arrays import Contrast, Mask
+from service.tasks.image_classification.preprocessing.box import Box
+from service.tasks.image_classification.preprocessing.components import Components
 from service.tasks.image_classification.preprocessing.thresholds import THRESHOLDS
 
-_Pixel = TypeVar("_Pixel", bound=np.generic)
 
-
-class Box(NamedTuple):
-    """A rectangle in pixels; `bottom` and `right` are exclusive."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-    @classmethod
-    def around(cls, mask: Mask | Gray) -> Self:
-        """The bounding box of the pixels that are set in a mask, or not 0 in a picture."""
-        left, top, width, height = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))
-        return cls(top, left, top + height, left + width)
-
-    @property
-    def height(self) -> int:
-        """Its rows."""
-        return self.bottom - self.top
-
-    @property
-    def width(self) -> int:
-        """Its columns."""
-        return self.right - self.left
-
-    @property
-    def side(self) -> int:
-        """The longer of its sides."""
-        return max(self.height, self.width)
-
-    def scaled(self, factor: float, margin: float) -> Self:
-        """The same box, with a margin of `margin` pixels, in a picture `factor` times larger."""
-        top, left = max(0, int((self.top - margin) * factor)), max(0, int((self.left - margin) * factor))
-        return type(self)(top, left, int((self.bottom + margin) * factor), int((self.right + margin) * factor))
-
-    def in_picture(self, scale: float, margin: int, shape: tuple[int, ...]) -> Self:
-        """The same box in the picture of `shape` that was scaled by 1 / `scale` and then surrounded by `margin`."""
-        limits = (shape[0], shape[1], shape[0], shape[1])
-        sides = [min(max(round((side - margin) * scale), 0), limit) for side, limit in zip(self, limits, strict=True)]
-        return type(self)(*sides)
-
-    def crop(self, picture: NDArray[_Pixel]) -> NDArray[_Pixel]:
-        """The part of a picture inside the box."""
-        return picture[self.top : self.bottom, self.left : self.right]
-
-
-def separate_figures(mask: Mask) -> tuple[NDArray[np.int32], int]:
-    """Divide the ink of a picture [H, W] into figures.
+def group_figures(components: Components) -> list[list[int]]:
+    """Divide the ink of a picture into figures.
 
     A connected part is a figure of its own if it is about as high as the highest and there is a gap around it. All
     other parts, such as the bar of a 5 that is not joined to it, belong to the nearest figure or are specks.
 
+    Args:
+        components: the connected parts of the ink.
+
     Returns:
-        The figure of each pixel [H, W], 1 for the first in reading order, 0 for none, and the number of figures.
+        The labels of each figure's components, in reading order.
     """
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    boxes = _boxes(stats.tolist(), mask.shape)
+    boxes = _without_specks([Box(*sides) for sides in components.boxes.tolist()], components.shape)
     if not boxes:
-        return mask.astype(np.int32), 1
+        return [list(range(1, components.count))]
     figures = _group(boxes)
-    around = [_union([boxes[label] for label in figure]) for figure in figures]
-    number = np.zeros(len(stats), np.int32)
-    for position, index in enumerate(_reading_order(around), 1):
-        number[figures[index]] = position
-    return number[labels], len(figures)
+    order = _reading_order([_union([boxes[label] for label in figure]) for figure in figures])
+    return [figures[index] for index in order]
 
 
 def count_figures(mask: Mask, values: Contrast) -> int | None:
-    """The number of figures that `separate_figures` finds in the ink of a picture [H, W], if nothing else is on it.
+    """The number of figures in the ink of a picture [H, W], if nothing else is on it.
 
     Args:
         mask: the ink; none of it touches the border.
@@ -88,10 +41,12 @@ def count_figures(mask: Mask, values: Contrast) -> int | None:
     Returns:
         None if hardly any of the energy is in parts that are no specks.
     """
+    # On such small pictures one call of OpenCV takes less time than looking for the frame of the ink first.
     count, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
         np.ascontiguousarray(mask).view(np.uint8), 8, cv2.CV_32S, cv2.CCL_BBDT
     )
-    boxes = _boxes(stats.tolist(), mask.shape)
+    parts = [Box(y, x, y + height, x + width) for x, y, width, height, _ in stats.tolist()]
+    boxes = _without_specks(parts, mask.shape)
     if count == len(boxes) + 1 == 2:  # A single part has all of the energy.
         return 1
     sums = np.bincount(labels.ravel(), np.square(values).ravel(), count).tolist()
@@ -100,14 +55,10 @@ def count_figures(mask: Mask, values: Contrast) -> int | None:
     return len(_group(boxes))
 
 
-def _boxes(stats: list[list[int]], shape: tuple[int, ...]) -> dict[int, Box]:
-    """The boxes of the connected parts of a picture of `shape`, by label, without specks and background."""
+def _without_specks(boxes: Sequence[Box], shape: tuple[int, ...]) -> dict[int, Box]:
+    """The boxes of the components of a mask of `shape`, by label, without specks and background."""
     speck = THRESHOLDS.speck_side * max(shape)
-    return {
-        label: Box(y, x, y + height, x + width)
-        for label, (x, y, width, height, _) in enumerate(stats)
-        if label > 0 and max(width, height) >= speck
-    }
+    return {label: box for label, box in enumerate(boxes) if label > 0 and box.side >= speck}
 
 
 def _group(boxes: dict[int, Box]) -> list[list[int]]:

@@ -14,8 +14,10 @@ from service.tasks.image_classification.preprocessing.arrays import (
     quantile,
 )
 from service.tasks.image_classification.preprocessing.background import contrast
+from service.tasks.image_classification.preprocessing.box import Box
+from service.tasks.image_classification.preprocessing.components import Components, label_components
 from service.tasks.image_classification.preprocessing.errors import BlankImageError
-from service.tasks.image_classification.preprocessing.figures import Box, count_figures, separate_figures
+from service.tasks.image_classification.preprocessing.figures import count_figures, group_figures
 from service.tasks.image_classification.preprocessing.ruled_lines import erase_lines
 from service.tasks.image_classification.preprocessing.thresholds import THRESHOLDS
 from service.tasks.image_classification.preprocessing.tight_crop import restore_margin
@@ -60,23 +62,24 @@ def extract_figures(gray: Gray, *, split: bool, with_ink: bool = True) -> Foregr
     with_margin = restore_margin(reduced)
     searched = reduced if with_margin is None else with_margin
     drawn = _find_ink(searched)
-    numbers, figures = separate_figures(drawn.mask)
+    components = label_components(drawn.mask)
+    figures = group_figures(components)
     parts: list[tuple[Box, Contrast]] = []
     if split:
         scale, margin = len(gray) / len(reduced), (searched.shape[0] - reduced.shape[0]) // 2
-        for number in range(1, figures + 1):
-            mask = numbers == number
+        for figure in figures:
+            mask = components.select(figure)
             inner = Box.around(mask)
             grown = inner.scaled(1, margin=1)
             part = _scale_to_pen(grown.crop(drawn.values), grown.crop(mask))
             parts.append((inner.in_picture(scale, margin, gray.shape), Box.around(part > 0).crop(part)))
     if not with_ink:
-        return Foreground(None, figures, tuple(parts))
+        return Foreground(None, len(figures), tuple(parts))
     if with_margin is None and reduced is not gray and drawn.box.side < THRESHOLDS.detail_side:
         detail = drawn.box.scaled(len(gray) / len(reduced), margin=THRESHOLDS.detail_margin * drawn.box.side)
         drawn = _find_ink(_reduce(detail.crop(gray)))
     ink = drawn.digit_ink()
-    return Foreground(Box.around(ink > 0).crop(ink), figures, tuple(parts))
+    return Foreground(Box.around(ink > 0).crop(ink), len(figures), tuple(parts))
 
 
 def count_on_clean_paper(values: Contrast) -> int | None:
@@ -156,58 +159,45 @@ def _digit_mask(values: Contrast, peak: float, min_contrast: float) -> tuple[Mas
     """
     for level in THRESHOLDS.mask_levels:
         mask = erase_lines(values > max(level * peak, min_contrast))
-        components = _main_components(mask, values, inside=True)
-        if components is not None:
-            return components, _without_border(mask)
-    for candidates, inside in ((_clear_edges(mask), True), (mask, False)):
-        components = _main_components(candidates, values, inside=inside)
-        if components is not None:
-            return components, _without_border(candidates) if inside else candidates
+        components = label_components(mask)
+        digit = _main_components(components, values, inside=True)
+        if digit is not None:
+            return digit, components.select(~components.touch_border())
+    components = label_components(_clear_edges(mask))
+    digit = _main_components(components, values, inside=True)
+    if digit is not None:
+        return digit, components.select(~components.touch_border())
+    digit = _main_components(label_components(mask), values, inside=False)
+    if digit is not None:
+        return digit, mask
     raise BlankImageError(_BLANK)
 
 
-def _without_border(mask: Mask) -> Mask:
-    """A mask without its components that touch the border."""
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    is_inside = np.ones(count, np.bool_)
-    is_inside[border_pixels(np.asarray(labels, np.int32))] = False
-    inside: Mask = mask & is_inside[labels]
-    return inside
-
-
-def _main_components(mask: Mask, values: Contrast, *, inside: bool) -> Mask | None:
+def _main_components(components: Components, values: Contrast, *, inside: bool) -> Mask | None:
     """The component of a mask that has the most energy, and those near it that are no specks.
 
-    Energy is the sum of squared contrast.
-
     Args:
-        mask: ink [H, W].
+        components: the components of a mask of ink [H, W].
         values: contrast [H, W].
         inside: ignore components that touch the border or are specks.
 
     Returns:
-        The components' pixels [H, W]; None if there is none, or if hardly any of the energy is inside.
+        Their pixels [H, W]; None if there is none, or if hardly any of the energy is inside.
     """
-    count, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
-        np.ascontiguousarray(mask).view(np.uint8), 8, cv2.CV_32S, cv2.CCL_BBDT
-    )
-    left, top, width, height = stats[:, :4].T
-    right, bottom = left + width, top + height
-    energy = np.bincount(labels.ravel(), np.square(values).ravel(), count)
-    energy[0] = 0  # What is no ink.
+    top, left, bottom, right = components.boxes.T
+    width, height = right - left, bottom - top
+    energy = components.energy(values)
     total = float(energy.sum())
     if inside:
-        at_border = (left == 0) | (top == 0) | (right == mask.shape[1]) | (bottom == mask.shape[0])
-        speck = np.maximum(width, height) < THRESHOLDS.speck_side * max(mask.shape)
-        energy[at_border | speck] = 0
+        speck = np.maximum(width, height) < THRESHOLDS.speck_side * max(components.shape)
+        energy[components.touch_border() | speck] = 0
     main = int(energy.argmax())
     if energy[main] <= (THRESHOLDS.min_inner_energy * total if inside else 0):
         return None
     gap_x = np.maximum(left[main] - right, left - right[main])
     gap_y = np.maximum(top[main] - bottom, top - bottom[main])
     near = np.maximum(gap_x, gap_y) < THRESHOLDS.component_gap * max(width[main], height[main])
-    keep = near & (energy > THRESHOLDS.component_energy * energy[main])
-    return np.asarray(keep[labels], np.bool_)
+    return components.select(near & (energy > THRESHOLDS.component_energy * energy[main]))
 
 
 def _clear_edges(mask: Mask) -> Mask:
@@ -227,7 +217,8 @@ def _scale_to_pen(values: Contrast, digit: Mask) -> Contrast:
     What is much fainter than the digit's own ink was paper, a line or a shadow after all.
     """
     strength = quantile(values[digit], THRESHOLDS.strength_quantile)
-    core = _main_components(digit & (values > THRESHOLDS.core_level * strength), values, inside=False)
+    components = label_components(digit & (values > THRESHOLDS.core_level * strength))
+    core = _main_components(components, values, inside=False)
     assert core is not None, "the strongest of the digit's ink exceeds a share of its quantile"
     strength = quantile(values[core], THRESHOLDS.core_quantile)
     near = cv2.dilate(core.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0

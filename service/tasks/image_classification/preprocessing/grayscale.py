@@ -105,22 +105,38 @@ def _from_color(image: Image.Image) -> NDArray[np.uint8]:
     """Convert colors to luma, or to their first principal component if little of their variance is along luma."""
     width, height = image.size
     sample = np.asarray(_shrink(image, Image.Resampling.NEAREST).convert("RGB"), np.float32).reshape(-1, 3)
-    if len(sample) == 1:  # One pixel has no variance.
-        return np.asarray(image.convert("RGB").convert("L"))
+    axis = _axis_of_hue(sample)
+    gray = np.empty((height, width), np.uint8)
+    if axis is None:
+        for top, bottom in _bands(width, height):
+            gray[top:bottom] = np.asarray(_to_luma(image.crop((0, top, width, bottom))))
+        return gray
+    projected = sample @ axis
+    low, scale = projected.min(), min(1.0, 255.0 / max(float(np.ptp(projected)), 1e-30))
+    for top, bottom in _bands(width, height):
+        rgb = np.asarray(image.crop((0, top, width, bottom)).convert("RGB"))
+        gray[top:bottom] = _to_bytes((rgb @ axis - low) * scale)
+    return gray
+
+
+def _axis_of_hue(sample: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """The first principal component [3] of a sample of colors [n, 3]; None where their variance is along luma too."""
+    # That of grays is; a single pixel has none.
+    if len(sample) == 1 or ((sample[:, 0] == sample[:, 1]) & (sample[:, 1] == sample[:, 2])).all():
+        return None
     covariance = np.cov(sample, rowvar=False)
     variances, axes = np.linalg.eigh(covariance)
     luma_variance = float(_LUMA @ covariance @ _LUMA / (_LUMA @ _LUMA))
-    is_luma = luma_variance >= _MIN_LUMA_SHARE * variances[-1]
-    axis = axes[:, -1].astype(np.float32)
-    projected = sample @ axis
-    low, scale = projected.min(), min(1.0, 255.0 / max(float(np.ptp(projected)), 1e-30))
-    gray = np.empty((height, width), np.uint8)
-    for top, bottom in _bands(width, height):
-        rgb = image.crop((0, top, width, bottom)).convert("RGB")
-        gray[top:bottom] = (
-            np.asarray(rgb.convert("L")) if is_luma else _to_bytes((np.asarray(rgb) @ axis - low) * scale)
-        )
-    return gray
+    if luma_variance >= _MIN_LUMA_SHARE * variances[-1]:
+        return None
+    axis: NDArray[np.float32] = axes[:, -1].astype(np.float32)
+    return axis
+
+
+def _to_luma(image: Image.Image) -> Image.Image:
+    """Gray of a picture of any color model."""
+    # Pillow makes the same gray of RGBA, without a copy as RGB.
+    return (image if image.mode in ("RGB", "RGBA") else image.convert("RGB")).convert("L")
 
 
 def _fill_transparency(rgba: Image.Image) -> Image.Image:
@@ -129,6 +145,8 @@ def _fill_transparency(rgba: Image.Image) -> Image.Image:
     Args:
         rgba: the picture, which is changed and returned.
     """
+    if _is_opaque(rgba):
+        return rgba
     cells = _premultiplied_cells(rgba)
     alpha = cells[..., 3]
     if not alpha.any():  # Some programs write zeros where they mean that there is no transparency.
@@ -145,6 +163,13 @@ def _fill_transparency(rgba: Image.Image) -> Image.Image:
         band = rgba.crop((0, top, width, bottom))
         rgba.paste(Image.alpha_composite(Image.new("RGBA", band.size, (*paper, 255)), band), (0, top))
     return rgba
+
+
+def _is_opaque(rgba: Image.Image) -> bool:
+    """Whether no pixel of a picture shows what is behind it, as on the canvas of a web page with a background."""
+    width, height = rgba.size
+    bands = (rgba.crop((0, top, width, bottom)) for top, bottom in _bands(width, height))
+    return all(band.getchannel("A").getextrema() == (255, 255) for band in bands)
 
 
 def _premultiplied_cells(rgba: Image.Image) -> NDArray[np.float32]:

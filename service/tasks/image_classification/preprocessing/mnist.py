@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.tasks.image_classification.preprocessing.arrays import Contrast, Gray
-from service.tasks.image_classification.preprocessing.figures import Box
+from service.tasks.image_classification.preprocessing.box import Box
 from service.tasks.image_classification.preprocessing.foreground import (
     count_on_clean_paper,
     extract_figures,

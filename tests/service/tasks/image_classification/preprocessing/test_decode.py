@@ -112,6 +112,17 @@ def test_transparent_corners_get_the_color_of_the_paper() -> None:
     assert decode_image(picture_file(image))[0, 0] == 250
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("side", [1, 7, 300])
+def test_a_picture_with_opaque_alpha_is_read_like_one_without(mode: str, side: int) -> None:
+    rng = np.random.default_rng(side)
+    picture = Image.fromarray(rng.integers(0, 256, (side, side, 3), np.uint8)).convert(mode).convert("RGB")
+    without = decode_image(picture_file(picture))
+    assert np.array_equal(decode_image(picture_file(picture.convert("RGBA"))), without)
+    if mode == "L":
+        assert np.array_equal(without, np.asarray(picture)[..., 0])
+
+
 def test_ink_that_differs_in_hue_only_is_visible() -> None:
     for ink, paper in (((255, 255, 0), (255, 255, 255)), ((0, 0, 255), (0, 0, 0)), ((255, 0, 0), (0, 130, 0))):
         image = Image.new("RGB", (40, 40), paper)

@@ -77,6 +77,13 @@ def test_french_contractions(french: TestClient) -> None:
     assert [text[one["start"] : one["end"]] for one in result["sentences"]] == [text[:29], text[30:]]
 
 
+@pytest.mark.parametrize("number", ["12,50", "49,90", "1 200,50", "10 000", "12:30", "01/02/2024", "01 23 45 67 89"])
+def test_french_numbers(number: str, french: TestClient) -> None:
+    words = _words(_tag(french, f"Il dit que c'est {number}."))
+    assert words == ["Il", "dit", "que", "c'", "est", number, "."]
+    assert _words(_tag(french, f"Cela coûte {number}€ ou {number} €."))[2:-1] == [number, "€", "ou", number, "€"]
+
+
 def test_german_contractions(german: TestClient) -> None:
     text = "Peter geht zum Bahnhof. Anna wohnt im Haus am Markt."
     result = _tag(german, text)

@@ -26,8 +26,7 @@ from service.tasks.token_classification.features import (
     serialize_characters,
     serialize_words,
 )
-from service.tasks.token_classification.segmentation import END_OF_TOKEN, INSIDE
-from service.tasks.token_classification.segmentation_characters import CharacterIds
+from service.tasks.token_classification.segmentation_characters import END_OF_TOKEN, INSIDE, CharacterIds
 from service.tasks.token_classification.tag_schemes import allowed_transitions
 from service.text import word_spans
 from tests.support.files import npy

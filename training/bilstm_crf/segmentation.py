@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from service.tasks.token_classification.contractions import Contractions, Words
 from service.tasks.token_classification.segmentation import Segmenter
 from service.tasks.token_classification.segmentation_characters import CharacterIds
+from service.tasks.token_classification.segmentation_numbers import NumberRules
 from service.tasks.token_classification.segmentation_schema import InnerSpaces
 from training.bilstm_crf.config import FAMILY, TaggerConfig
 from training.bilstm_crf.data.dataset import RawSentence, Sentence, TaggedData
@@ -34,12 +35,12 @@ class TrainedSegmenter:
     ambiguous: tuple[str, ...]
     """The contractions that may also be one word."""
     inner_spaces: InnerSpaces
+    numbers: NumberRules
 
     def segmenter(self) -> Segmenter:
         """The class that serves, with the network in PyTorch."""
-        return Segmenter(
-            self.score, self.characters, Contractions(self.contractions, self.ambiguous), self.inner_spaces
-        )
+        contractions = Contractions(self.contractions, self.ambiguous)
+        return Segmenter(self.score, self.characters, contractions, self.inner_spaces, self.numbers)
 
     @torch.no_grad()
     def score(
@@ -102,6 +103,7 @@ def load_segmenter(run: Run, config: TaggerConfig, data: TaggedData) -> TrainedS
         contractions={text: tuple(words) for text, words in state["contractions"].items()},
         ambiguous=tuple(state["ambiguous"]),
         inner_spaces=state["inner_spaces"],
+        numbers=NumberRules(**state.get("numbers", {})),
     )
 
 

@@ -13,7 +13,7 @@ from service.tasks.token_classification.segmentation_characters import Character
 from training.bilstm_crf.config import TaggerConfig
 from training.bilstm_crf.data.contractions import ambiguous_contractions, learn_contractions
 from training.bilstm_crf.data.dataset import TaggedData
-from training.bilstm_crf.data.raw_text import inner_spaces
+from training.bilstm_crf.data.raw_text import inner_spaces, number_rules
 from training.bilstm_crf.data.segmentation_examples import batches, known_characters, label_sentence, pieces, tensors
 from training.bilstm_crf.network.segmenter import SegmenterNetwork, initialized
 from training.bilstm_crf.segmentation import SEGMENTER, UNFINISHED, raw_sentences
@@ -88,6 +88,7 @@ def train_segmenter(config: TaggerConfig, data: TaggedData, run: Run, device: to
         run.checkpoints / SEGMENTER, config=state.fingerprint, model=state.network.state_dict(), characters=characters,
         contractions={text: list(words) for text, words in contractions.items()},
         ambiguous=list(ambiguous_contractions(sentences, contractions)), inner_spaces=inner_spaces(sentences),
+        numbers=number_rules(sentences)._asdict(),
     )  # fmt: skip
     (run.checkpoints / UNFINISHED).unlink()
 

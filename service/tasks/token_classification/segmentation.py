@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 
 from service.tasks.token_classification.contractions import Contractions, Words
 from service.tasks.token_classification.decoding import Multiword, Offsets
-from service.tasks.token_classification.segmentation_characters import CharacterIds, Paragraph, paragraphs
+from service.tasks.token_classification.segmentation_characters import (
+    END_OF_SENTENCE,
+    INSIDE,
+    CharacterIds,
+    Paragraph,
+    paragraphs,
+)
+from service.tasks.token_classification.segmentation_numbers import BY_THE_NETWORK, NumberRules, with_number_rules
 from service.tasks.token_classification.segmentation_schema import InnerSpaces
 from service.text import Lines, split_at_lines, words_by_sentence
-
-INSIDE, END_OF_TOKEN, END_OF_SENTENCE = 0, 1, 2
-"""Labels of a character."""
 
 WINDOW, CONTEXT = 512, 64
 """Characters that the network reads at once, and how many of them at an inner end are context only."""
@@ -71,15 +75,22 @@ class Segmenter:
         characters: the characters that it knows.
         contractions: the words of multiword tokens; those that are not listed are not split.
         inner_spaces: the tokens that may hold a space.
+        numbers: what the treebank does with numbers.
     """
 
     def __init__(
-        self, score: Score, characters: str, contractions: Contractions, inner_spaces: InnerSpaces = "none"
+        self,
+        score: Score,
+        characters: str,
+        contractions: Contractions,
+        inner_spaces: InnerSpaces = "none",
+        numbers: NumberRules = BY_THE_NETWORK,
     ) -> None:
         self._score = score
         self._ids = CharacterIds(characters)
         self._contractions = contractions
         self._inner_spaces = inner_spaces
+        self._numbers = numbers
 
     def segment(self, texts: Iterable[str], check: Callable[[], None]) -> Iterator[SegmentedText]:
         """Segment texts in order; texts that follow each other run together. `check` is called between runs."""
@@ -121,6 +132,7 @@ class Segmenter:
         count = 0
         for paragraph, (labels, is_multiword) in labeled:
             sentence: Offsets = []
+            labels = with_number_rules(text, paragraph, labels, self._inner_spaces, self._numbers)
             for first, last in token_spans(paragraph.characters, labels, self._inner_spaces):
                 start, end = paragraph.starts[first], paragraph.ends[last]
                 words: Words | None = self._contractions.words(text[start:end], bool(is_multiword[last]))

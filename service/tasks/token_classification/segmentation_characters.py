@@ -11,6 +11,9 @@ from typing import NamedTuple
 from service.text.characters import MARKS
 from service.text.lines import Lines
 
+INSIDE, END_OF_TOKEN, END_OF_SENTENCE = 0, 1, 2
+"""The segmenter's labels of a character."""
+
 PADDING = 0
 CLASSES = ("lower-case letter", "upper-case letter", "other letter", "digit", "punctuation", "other")
 """Classes of characters that are not known; class i has row i + 1."""

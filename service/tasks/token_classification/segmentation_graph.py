@@ -13,6 +13,7 @@ from service.runtime.session import Session
 from service.tasks.token_classification.contractions import Contractions, read_contractions
 from service.tasks.token_classification.segmentation import Segmenter
 from service.tasks.token_classification.segmentation_characters import CharacterIds
+from service.tasks.token_classification.segmentation_numbers import NumberRules
 from service.tasks.token_classification.segmentation_schema import SegmentationPreprocessing
 
 SEGMENTER = "segmenter"
@@ -61,4 +62,5 @@ def open_segmenter(bundle: Bundle, session: Session, preprocessing: Segmentation
             f"{bundle.path}/{session.graph.file}: has no row for character {last} ({first_line(error)}); "
             "export the model again"
         ) from error
-    return Segmenter(score, known, contractions, preprocessing.inner_spaces)
+    numbers = NumberRules(preprocessing.whole_numbers, preprocessing.time_letters)
+    return Segmenter(score, known, contractions, preprocessing.inner_spaces, numbers)

@@ -24,3 +24,7 @@ class SegmentationPreprocessing(BaseModel):
     ambiguous: tuple[str, ...] = ()
     """The contractions, in lower case, that may also be one word: the network decides. All others are always split."""
     inner_spaces: InnerSpaces = "none"
+    whole_numbers: bool = False
+    """Whether numbers with separators are one token whatever the network says, and the signs beside them another."""
+    time_letters: str = ""
+    """Letters, in lower case, that are tokens of their own in times of day: `h` if `12h30` is cut into three."""

@@ -1,12 +1,16 @@
 """The text of CoNLL-U files: tokens, multiword tokens, paragraphs, contractions."""
 
+import re
+from itertools import accumulate
+
 import pytest
 
+from service.tasks.token_classification.segmentation_numbers import NumberRules
 from tests.support.raw_conllu import conllu
 from training.bilstm_crf.data.conll_tags import ReadOptions, read_sentences
 from training.bilstm_crf.data.contractions import ambiguous_contractions, learn_contractions
 from training.bilstm_crf.data.dataset import RawSentence, RawToken
-from training.bilstm_crf.data.raw_text import inner_spaces, raw_document, read_raw_sentences
+from training.bilstm_crf.data.raw_text import inner_spaces, number_rules, raw_document, read_raw_sentences
 
 
 def row(number: str, form: str, misc: str = "_", tag: str = "X") -> str:
@@ -62,6 +66,24 @@ def test_spaces_inside_tokens() -> None:
         return inner_spaces([RawSentence(text, (RawToken(0, len(text)),))])
 
     assert [of(text) for text in ("word", "10 000", "a b")] == ["none", "digits", "any"]
+
+
+def test_what_a_treebank_does_with_numbers() -> None:
+    def of(*texts: str) -> NumberRules:
+        """The rules of sentences whose tokens have `|` between them where there is no space."""
+        sentences = []
+        for text in texts:
+            parts = re.findall(r"[^| ]+", text)
+            ends = list(accumulate(map(len, parts)))
+            tokens = tuple(RawToken(end - len(part), end) for part, end in zip(parts, ends, strict=True))
+            sentences.append(RawSentence("".join(parts), tokens))
+        return number_rules(sentences)
+
+    assert of("12,50", "12:30") == (True, "")
+    assert of("12,50", "12|,|50") == (False, "")
+    assert of("20|h|30", "9|H|05", "10|h|00") == (True, "h")
+    assert of("20|h|30", "9|H|05") == (True, ""), "two are too few to learn from"
+    assert of("20|h|30", "9|H|05", "10|h|00", "10h00") == (True, "")
 
 
 def test_the_generated_treebank_is_read_whole() -> None:

@@ -12,8 +12,8 @@ from service.bundle.files import read_bundle
 from service.limits import Limits
 from service.runtime.session import session_opener
 from service.tasks.token_classification import TokenClassificationPredictor
-from service.tasks.token_classification.segmentation import END_OF_SENTENCE, segment_by_rules
-from service.tasks.token_classification.segmentation_characters import CharacterIds
+from service.tasks.token_classification.segmentation import segment_by_rules
+from service.tasks.token_classification.segmentation_characters import END_OF_SENTENCE, CharacterIds
 from tests.support import tagged_sentences
 from tests.support.raw_conllu import write_conllu
 from training.__main__ import main
@@ -71,6 +71,7 @@ def test_the_manifest_and_the_card_name_the_tokenizer(trained: Path) -> None:
     preprocessing: Any = bundle.manifest.preprocessing
     assert preprocessing["tokenizer"] == "learned"
     assert preprocessing["segmentation"]["inner_spaces"] == "digits"
+    assert preprocessing["segmentation"]["whole_numbers"]
     assert set(bundle.manifest.graphs) == {"model", "words", "segmenter"}
     assert bundle.file("contractions.txt").read_text() == "du\tde\tle\n"
     names = {metric.name for metric in bundle.manifest.metrics}

@@ -1,9 +1,12 @@
 """The text of a CoNLL-U file as it was written, and how the treebank cuts it into sentences, tokens and words."""
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
+from service.tasks.token_classification.segmentation_characters import paragraphs
+from service.tasks.token_classification.segmentation_numbers import NumberRules, number_spans, times_of_day
 from service.tasks.token_classification.segmentation_schema import InnerSpaces
 from training.bilstm_crf.data.dataset import RawSentence, RawToken
 
@@ -11,6 +14,10 @@ _TEXT = re.compile(r"#\s*text\s*=\s*(.*)")
 _NEW_PARAGRAPH = re.compile(r"#\s*new(?:par|doc)\b")
 _RANGE = re.compile(r"(\d+)-(\d+)")
 _ID, _FORM, _MISC = 0, 1, -1
+_MIN_WHOLE = 0.97
+"""The share of numbers that are one token, at least, where numbers are kept whole: a few are errors of annotation."""
+_FEWEST_TIMES = 3
+"""Times of day from which it is learned that their letter is a token."""
 
 
 def read_raw_sentences(lines: Sequence[str | None], first_words: Collection[int]) -> dict[int, RawSentence]:
@@ -66,6 +73,25 @@ def inner_spaces(sentences: Sequence[RawSentence]) -> InnerSpaces:
     # A few of another kind are most often errors of annotation.
     by_digits = sum(one.isdigit() and other.isdigit() for one, other in gaps)
     return "digits" if by_digits >= 0.5 * len(gaps) else "any"
+
+
+def number_rules(sentences: Sequence[RawSentence]) -> NumberRules:
+    """What the treebank does with numbers."""
+    spaces = inner_spaces(sentences)
+    numbers = whole = 0
+    times: dict[str, list[bool]] = defaultdict(list)
+    for sentence in sentences:
+        ends = {token.end for token in sentence.tokens}
+        for paragraph in paragraphs(sentence.text):
+            for start, end in number_spans(sentence.text, paragraph, spaces):
+                numbers += 1
+                whole += ends.isdisjoint(paragraph.ends[start : end - 1])
+            for at, letter in times_of_day(paragraph.characters):
+                times[letter].append(ends.issuperset(paragraph.ends[at - 1 : at + 1]))
+    return NumberRules(
+        whole=whole >= _MIN_WHOLE * numbers,
+        time_letters="".join(sorted(x for x, cut in times.items() if len(cut) >= _FEWEST_TIMES and all(cut))),
+    )
 
 
 def _blocks(lines: Sequence[str | None]) -> Iterator[tuple[int, list[str]]]:

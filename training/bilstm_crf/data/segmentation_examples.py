@@ -9,8 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from service.tasks.token_classification.segmentation import END_OF_SENTENCE, END_OF_TOKEN
-from service.tasks.token_classification.segmentation_characters import CharacterIds, character_class, paragraphs
+from service.tasks.token_classification.segmentation_characters import (
+    END_OF_SENTENCE,
+    END_OF_TOKEN,
+    CharacterIds,
+    character_class,
+    paragraphs,
+)
 from training.bilstm_crf.data.dataset import RawSentence
 
 UNLABELED = -100

@@ -45,6 +45,8 @@ def segmenter_preprocessing(segmenter: TrainedSegmenter) -> SegmentationPreproce
         contractions=CONTRACTIONS_FILE if segmenter.contractions else None,
         ambiguous=segmenter.ambiguous,
         inner_spaces=segmenter.inner_spaces,
+        whole_numbers=segmenter.numbers.whole,
+        time_letters=segmenter.numbers.time_letters,
     )
 
 

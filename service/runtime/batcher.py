@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate
 from typing import Any, Protocol
 
@@ -139,9 +140,10 @@ class DynamicBatcher:
         self._waiting.append(_Item(tensors, rows, cost, key, deadline, waiter, time.perf_counter()))
         if self._executor is not None or self._max_queue_delay > 0:
             self._report_depth()
-        loop = asyncio.get_running_loop()
         if not self._scheduled:
             self._scheduled = True
+            # Asked for here alone: it costs a system call, and most requests of a turn find the run scheduled.
+            loop = asyncio.get_running_loop()
             if self._max_queue_delay > 0:
                 self._timer = loop.call_later(self._max_queue_delay, self._run_next)
             else:
@@ -149,7 +151,7 @@ class DynamicBatcher:
         if self._timer is not None and sum(item.cost for item in self._waiting) >= self._max_batch_size:
             self._timer.cancel()
             self._timer = None
-            loop.call_soon(self._run_next)
+            asyncio.get_running_loop().call_soon(self._run_next)
 
     def _report_depth(self) -> None:
         depth = len(self._waiting)
@@ -164,29 +166,27 @@ class DynamicBatcher:
         if not batch:
             self._scheduled = False
             return
-        loop = asyncio.get_running_loop()
         if self._executor is None:
             _deliver(batch, self._execute(batch))
-            self._continue(loop)
+            self._continue()
             return
+        loop = asyncio.get_running_loop()
         try:
             running = loop.run_in_executor(self._executor, self._execute, batch)
         except RuntimeError:  # The executor was shut down.
             _deliver(batch, [NotReady("the model was unloaded")] * len(batch))
-            self._continue(loop)
+            self._continue()
             return
-        running.add_done_callback(lambda done: self._finish(batch, done, loop))
+        running.add_done_callback(partial(self._finish, batch))
 
-    def _finish(
-        self, batch: list[_Item], done: asyncio.Future[list[RunResult | Exception]], loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def _finish(self, batch: list[_Item], done: asyncio.Future[list[RunResult | Exception]]) -> None:
         failed = done.exception() if not done.cancelled() else ModelFailure("the run was cancelled")
         _deliver(batch, [as_failure(failed)] * len(batch) if failed else done.result())
-        self._continue(loop)
+        self._continue()
 
-    def _continue(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _continue(self) -> None:
         if self._waiting:
-            loop.call_soon(self._run_next)
+            asyncio.get_running_loop().call_soon(self._run_next)
         else:
             self._scheduled = False
 

@@ -3,19 +3,20 @@
  * @typedef {{ text: string, start: number, end: number, tag: string, score: number }} Token
  * @typedef {{ text: string, label: string, start: number, end: number, score: number }} Entity
  */
-import { percent } from '../../components/numbers.js';
-import { html } from '../../vendor/preact.js';
+import { html, useMemo } from '../../vendor/preact.js';
 import { colorOf } from './categories.js';
+import { WordTooltip, useWordTooltip } from './word_tooltip.js';
 
-/** @param {{ text: string, tokens: Token[], entities: Entity[] | undefined, labels: string[],
- *     chosen: number | null, onChoose: (index: number) => void, name: string }} props
+/** @param {{ text: string, tokens: Token[], entities: Entity[] | undefined, explain: import('./why.js').Explanation | undefined,
+ *     labels: string[], chosen: number | null, onChoose: (index: number) => void, name: string }} props
  *     text: as it was sent. name: of the group, for screen readers */
-export function MarkedText({ text, tokens, entities, labels, chosen, onChoose, name }) {
+export function MarkedText({ text, tokens, entities, explain, labels, chosen, onChoose, name }) {
   // Offsets are code points.
-  const points = Array.from(text);
-  const words = wordsOf(tokens);
+  const points = useMemo(() => Array.from(text), [text]);
+  const words = useMemo(() => wordsOf(tokens), [tokens]);
+  const tooltip = useWordTooltip(tokens);
   const drawn = (/** @type {number} */ at) => html`
-    <${Word} key=${`w${at}`} tokens=${words[at]} text=${points.slice(words[at][0].start, words[at][0].end).join('')}
+    <${Word} key=${`w${at}`} at=${at} text=${points.slice(words[at][0].start, words[at][0].end).join('')} tooltipId=${tooltip.place?.word === at ? tooltip.id : undefined}
       isChosen=${words[at].some(({ index }) => index === chosen)} onChoose=${() => onChoose(words[at][0].index)} />`;
   /** @type {any[]} */
   const parts = [];
@@ -40,7 +41,12 @@ export function MarkedText({ text, tokens, entities, labels, chosen, onChoose, n
     }
   }
   parts.push(points.slice(end).join(''));
-  return html`<div class="marked ${entities ? 'by-entity' : 'by-word'}" role="group" aria-label=${name}>${parts}</div>`;
+  return html`
+    <div class="with-tooltip" ...${tooltip.listeners}>
+      <div class="marked ${entities ? 'by-entity' : 'by-word'}" role="group" aria-label=${name}>${parts}</div>
+      ${tooltip.place && words[tooltip.place.word] && html`
+        <${WordTooltip} id=${tooltip.id} place=${tooltip.place} tokens=${words[tooltip.place.word]} explain=${explain} labels=${labels} />`}
+    </div>`;
 }
 
 /** The tokens of each word of the text: several where a contraction is read as several words, such as French `du`.
@@ -65,8 +71,8 @@ function Span({ label, category, score, labels, last, children }) {
     class="last">${last}<small class="tag">${label}</small></span></span>`;
 }
 
-/** @param {{ tokens: Token[], text: string, isChosen: boolean, onChoose: () => void }} props */
-function Word({ tokens, text, isChosen, onChoose }) {
-  return html`<button type="button" class="word" aria-pressed=${isChosen} onClick=${onChoose}
-    title=${tokens.map(({ tag, score }) => `${tag}, ${percent(score)}`).join('; ')}>${text}</button>`;
+/** @param {{ at: number, text: string, tooltipId: string | undefined, isChosen: boolean, onChoose: () => void }} props
+ *     at: index of the word. tooltipId: of its tooltip, while that is shown */
+function Word({ at, text, tooltipId, isChosen, onChoose }) {
+  return html`<button type="button" class="word" data-word=${at} aria-pressed=${isChosen} aria-describedby=${tooltipId} onClick=${onChoose}>${text}</button>`;
 }

@@ -58,7 +58,11 @@ export function Panel({ server, model, models, query, setQuery }) {
         <${Side} state=${mine} model=${model} chosen=${index} onChoose=${setChosen} isNamed=${other !== null} />
         ${other && html`<${Side} state=${beside} model=${other} chosen=${null} onChoose=${() => {}} isNamed />`}
         ${other && html`<${Problem} state=${beside} />`}
-        ${token && html`<${BestTags} token=${token} index=${index} explain=${result.explain} labels=${labels} />`}
+        ${token && html`
+          <div class="best-tags stack">
+            <h2>“${token.text}”</h2>
+            <${BestTags} token=${token} index=${index} explain=${result.explain} labels=${labels} />
+          </div>`}
         ${token && sent.model === model.id && html`<${CorrectTags} model=${model} text=${sent.text} result=${result} chosen=${index} onChoose=${setChosen} />`}
       </section>
 
@@ -67,7 +71,8 @@ export function Panel({ server, model, models, query, setQuery }) {
         <${Fold} name="tag/why" title="Why" open>
           ${() => (result?.explain && token
     ? html`<${Why} tokens=${result.tokens} index=${index} explain=${result.explain} labels=${labels} onChoose=${setChosen} />`
-    : html`<p>${mine.explains ? 'Choose a token of the answer.' : 'This server does not say why: its version of /v1/tag has no explanation.'}</p>`)}
+    : html`<p>${mine.isTooLong ? 'This text is too long to be explained: shorten it to see why its words have their tags.'
+      : mine.explains ? 'Choose a token of the answer.' : 'This server does not say why: its version of /v1/tag has no explanation.'}</p>`)}
         <//>
         <${AsCode} server=${server} name="tag" calls=${[mine.answer?.call, other && beside.answer?.call]} />
       </div>`}
@@ -85,7 +90,7 @@ function Side({ state, model, chosen, onChoose, isNamed }) {
       ${isNamed && html`<h2>${model.id}</h2>`}
       <div class=${(pending || state.error) && answer ? 'stale' : ''}>
         ${result && html`<${MarkedText} text=${/** @type {any} */ (answer?.call.body).text} tokens=${result.tokens} entities=${result.entities}
-          labels=${model.labels ?? []} chosen=${chosen} onChoose=${onChoose} name="Tagged by ${model.id}" />`}
+          explain=${result.explain} labels=${model.labels ?? []} chosen=${chosen} onChoose=${onChoose} name="Tagged by ${model.id}" />`}
         ${result?.entities?.length === 0 && html`<p class="caption">It finds no names in this text.</p>`}
       </div>
       ${!answer && !pending && !state.error && html`<p class="caption">Write a text: its words are tagged as you type.</p>`}

@@ -12,15 +12,10 @@ import { colorOf } from './categories.js';
 const BEST = 3;
 const SHOWN = 8;
 
-/** The chosen token: its best tags.
+/** The best tags of a token, as bars.
  * @param {{ token: Token, index: number, explain: Explanation | undefined, labels: string[] }} props */
 export function BestTags({ token, index, explain, labels }) {
-  const bars = explain ? ranked(explain, index).slice(0, BEST) : [{ name: token.tag, value: token.score }];
-  return html`
-    <div class="best-tags stack">
-      <h2>“${token.text}”</h2>
-      <${Bars} label="Best tags of ${token.text}" bars=${bars.map((bar) => ({ ...bar, color: colorOf(bar.name, labels) ?? '--edge' }))} />
-    </div>`;
+  return html`<${Bars} label="Best tags of ${token.text}" bars=${bestOf(token, index, explain).map((bar) => ({ ...bar, color: colorOf(bar.name, labels) ?? '--edge' }))} />`;
 }
 
 /** @param {{ tokens: Token[], index: number, explain: Explanation, labels: string[], onChoose: (index: number) => void }} props */
@@ -103,6 +98,13 @@ function SideBySide({ tokens, explain, index, onChoose }) {
         </tbody></table></div>
     </section>`;
 }
+
+/** @param {Token} token @param {number} index @param {Explanation | undefined} explain without it only the tag is known */
+const bestOf = (token, index, explain) => (explain ? ranked(explain, index).slice(0, BEST) : [{ name: token.tag, value: token.score }]);
+
+/** The best tags of a token in words. @param {Token} token @param {number} index @param {Explanation | undefined} explain */
+export const bestInWords = (token, index, explain) => (
+  `${token.text}: ${bestOf(token, index, explain).map(({ name, value }) => `${name} ${percent(value)}`).join(', ')}`);
 
 /** @param {Explanation} explain @param {number} index */
 function ranked(explain, index) {

@@ -54,6 +54,17 @@ def test_the_search_is_a_tree(page: Page) -> None:
     expect(page.get_by_role("region", name="Hypotheses of sentence 1")).to_contain_text("Der Hund schläft")
 
 
+def test_what_was_copied_is_underlined_and_named(page: Page) -> None:
+    page.goto("/#/translate?text=I+like+🚀+and+Ada+Lovelace+paid+1,250+euros.")
+    translation = page.get_by_label("Translation", exact=True)
+    expect(translation.locator("u")).to_have_text(["🚀", "Ada Lovelace", "1.250"])
+    expect(page.locator(".answer")).to_contain_text("Underlined, not translated: “🚀”, “Ada Lovelace”, “1.250”.")
+    page.get_by_label("English").fill("I sleep.")
+    expect(translation).to_contain_text("schlafe")
+    expect(translation.locator("u")).to_have_count(0)
+    expect(page.locator(".answer")).not_to_contain_text("Underlined")
+
+
 def test_what_came_back_as_it_was_is_named_with_its_reason(page: Page) -> None:
     page.goto("/#/translate?text=Xqzzk+fpwq+zrt.")
     expect(page.locator(".answer")).to_contain_text("Given back as it was: Xqzzk fpwq zrt. (another language)")

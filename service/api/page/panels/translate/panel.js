@@ -13,6 +13,7 @@ import { Attention } from './attention.js';
 import { Beam, beamCall } from './beam.js';
 import { exampleOf, examplesOf, languageName } from './languages.js';
 import { START, readable } from './pieces.js';
+import { TranslatedText } from './translated_text.js';
 
 await loadStyles(new URL('translate.css', import.meta.url).href);
 
@@ -60,7 +61,7 @@ export function Panel({ server, model, models, query, setQuery }) {
       <section class="card answer stack" aria-label="Answer" aria-busy=${state.pending}>
         <h2 class="label">${languageName(target)}</h2>
         ${result && html`
-          <p class=${state.pending || state.error ? 'translation stale' : 'translation'} lang=${target} aria-label="Translation">${result.text}</p>
+          <${TranslatedText} text=${result.text} copied=${result.copied} language=${target} isStale=${state.pending || state.error !== null} />
           ${result.kept?.length > 0 && html`<p class="caption">Given back as it was: ${result.kept.map((/** @type {any} */ each, /** @type {number} */ index) => html`
             ${index ? ', ' : ''}<u key=${index}>${Array.from(sent.text).slice(each.start, each.end).join('')}</u> (${KEPT[each.reason] ?? each.reason})`)}.</p>`}
           ${result.alternatives?.length > 0 && html`

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.page.browser import PATIENCE_MS
+from tests.page.browser import PATIENCE_MS, window
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -51,6 +52,49 @@ def test_an_unknown_word_is_named_with_what_is_like_it(page: Page) -> None:
     expect(page.locator(".best p")).not_to_be_empty()
 
 
+@pytest.mark.parametrize(
+    ("question", "corrected"), [("king - man + wooman", "king - man + woman"), ("cat, wooman", "cat, woman")]
+)
+def test_an_unknown_word_of_several_is_replaced_where_it_stands(
+    browser: Browser, url: str, question: str, corrected: str
+) -> None:
+    with window(browser, url, expected="422") as page:
+        page.goto(f"/#/words?q={quote(question)}")
+        expect(page.locator("#words-problem")).to_have_text(re.compile("^\\s*“wooman” is not in the vocabulary"))
+        expect(page.get_by_role("region", name="Answer")).to_contain_text("there are no nearest words")
+        expect(page.get_by_role("region", name="Map")).to_contain_text("A map needs two words that words-en knows")
+        page.locator("#words-problem").get_by_role("button", name="woman", exact=True).click()
+        expect(page.get_by_label("A word, a sum of words")).to_have_value(corrected)
+        expect(page.get_by_role("table", name="Nearest words").locator(".row")).to_have_count(10)
+        expect(page.locator("#words-problem")).to_have_text("")
+
+
+def test_a_word_that_is_like_no_other_is_named_too(page: Page) -> None:
+    page.goto("/#/words?q=xqzzkk")
+    expect(page.locator("#words-problem")).to_contain_text("“xqzzkk” is not in the vocabulary of words-en.")
+    expect(page.locator("#words-problem")).to_contain_text("Check how it is spelled")
+    expect(page.get_by_role("region", name="Answer")).to_contain_text("there are no nearest words")
+
+
+def test_the_odd_one_out_says_what_it_left_out(browser: Browser, url: str) -> None:
+    with window(browser, url, expected="422") as page:
+        page.goto("/#/words?q=breakfast,+luunch,+dinner,+river")
+        answer = page.get_by_role("region", name="Answer")
+        expect(answer.locator(".best p")).to_have_text("river")
+        expect(answer).to_contain_text("Left out, as words-en does not know it: luunch.")
+        page.get_by_label("A word, a sum of words").fill("breakfast, luunch, dinner")
+        expect(answer).to_contain_text("Fewer than 3 of these words are known")
+        page.locator("#words-problem").get_by_role("button", name="lunch", exact=True).click()
+        expect(answer.locator(".best p")).not_to_be_empty()
+
+
+def test_the_vectors_are_those_of_the_version_that_is_shown(page: Page) -> None:
+    with page.expect_request("**/v1/embeddings") as request:
+        page.goto("/#/words?q=cat")
+    version = page.request.get("/v1/models/words-en").json()["version"]
+    assert request.value.post_data_json["version"] == version
+
+
 @pytest.mark.parametrize("dimensions", [2, 3])
 @pytest.mark.parametrize("method", ["pca", "tsne"])
 def test_the_map_has_every_word(page: Page, method: str, dimensions: int) -> None:
@@ -75,7 +119,25 @@ def test_words_stand_on_an_axis(page: Page) -> None:
     assert axis.locator("tbody th").last.inner_text() == "queen"
     page.get_by_label("Words on it").fill("mother, father, xqzzk")
     expect(axis.locator("tbody tr")).to_have_count(2)
-    expect(page.locator("main")).to_contain_text("Not in the vocabulary of words-en: xqzzk.")
+    expect(page.locator("main")).to_contain_text("“xqzzk” is not in the vocabulary of words-en.")
+    page.get_by_label("From", exact=True).fill("wooman")
+    expect(page.locator("main")).to_contain_text("There is no axis while one of its ends is unknown.")
+    page.locator(".axis-fields + .problem").get_by_role("button", name="woman", exact=True).click()
+    expect(page.get_by_label("From", exact=True)).to_have_value("woman")
+    page.get_by_label("To", exact=True).fill("woman")
+    expect(page.locator("main")).to_contain_text("An axis needs two different words at its ends.")
+    page.get_by_label("To", exact=True).fill("she")
+    page.get_by_label("Words on it").fill("")
+    expect(page.locator("main")).to_contain_text("Write words that are to be placed on the axis.")
+
+
+def test_an_unknown_word_of_the_map_is_named(page: Page) -> None:
+    page.goto("/#/words?q=cat&words=oslo,+rommee")
+    card = page.get_by_role("region", name="Map", exact=True)
+    expect(card).to_contain_text("“rommee” is not in the vocabulary of words-en.")
+    card.locator(".problem .link").first.click()
+    expect(page.get_by_label("Words of your own on the map")).to_have_value(re.compile("^oslo, (?!rommee)"))
+    expect(card.locator(".problem")).to_have_count(0)
 
 
 def test_the_map_is_saved_for_the_embedding_projector(page: Page, tmp_path: Path) -> None:

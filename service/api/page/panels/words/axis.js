@@ -3,7 +3,8 @@ import { three } from '../../components/numbers.js';
 import { Problem } from '../../components/problem.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { html } from '../../vendor/preact.js';
-import { listed } from './parse.js';
+import { listed, replaced } from './parse.js';
+import { UnknownWords } from './unknown_words.js';
 import { dot, plus, unit, vectorsCall, vectorsOf } from './vectors.js';
 
 const TYPING_MS = 300;
@@ -14,13 +15,19 @@ const wordsOf = (query) => ({
   from: query.get('from') ?? EXAMPLE.from, to: query.get('to') ?? EXAMPLE.to, on: query.get('on') ?? EXAMPLE.on,
 });
 
+/** What the axis lacks, in words for a person; empty: nothing. @param {URLSearchParams} query */
+function lackOf(query) {
+  const { from, to, on } = wordsOf(query);
+  if (!from.trim() || !to.trim()) return 'An axis needs a word at both ends.';
+  if (from.trim() === to.trim()) return 'An axis needs two different words at its ends.';
+  return listed(on).some((word) => word !== from.trim() && word !== to.trim()) ? '' : 'Write words that are to be placed on the axis.';
+}
+
 /** The vectors that the axis is drawn from; null: it lacks an end, or words.
  * @param {import('../../server/types.js').Model} model @param {URLSearchParams} query */
 export function axisCall(model, query) {
   const { from, to, on } = wordsOf(query);
-  const words = [...new Set([from.trim(), to.trim(), ...listed(on)])].filter(Boolean);
-  return from.trim() && to.trim() && words.length > 2
-    ? vectorsCall(model, words) : null;
+  return lackOf(query) ? null : vectorsCall(model, [...new Set([from.trim(), to.trim(), ...listed(on)])]);
 }
 
 /** @param {import('../../panels.js').PanelProps} props */
@@ -41,7 +48,11 @@ export function Axis({ server, model, query, setQuery }) {
     <div class="stack">
       <div class="axis-fields">${field('from', 'From', from)}${field('to', 'To', to)}${field('on', 'Words on it', on)}</div>
       <${Problem} state=${state} />
-      ${unknown.length > 0 && html`<p class="problem" role="alert">Not in the vocabulary of ${model.id}: ${unknown.join(', ')}.</p>`}
+      ${lackOf(query) && html`<p class="caption">${lackOf(query)}</p>`}
+      <${UnknownWords} server=${server} model=${model} words=${unknown} onReplace=${(/** @type {string} */ word, /** @type {string} */ other) => setQuery({
+    from: replaced(from, word, other), to: replaced(to, word, other), on: replaced(on, word, other),
+  }, { push: true })} />
+      ${vectors && !axis && html`<p class="caption">There is no axis while one of its ends is unknown.</p>`}
       ${rows.length > 0 && html`
         <table class="axis" aria-label="Words between ${from} and ${to}">
           <thead><tr><th scope="col">word</th><td class="ends"><span>${from}</span><span>${to}</span></td><th scope="col" class="number">place</th></tr></thead>

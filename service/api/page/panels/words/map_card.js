@@ -7,8 +7,9 @@ import { Problem } from '../../components/problem.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { html, useMemo } from '../../vendor/preact.js';
 import { WordMap } from './map.js';
-import { listed } from './parse.js';
+import { listed, replaced } from './parse.js';
 import { save, vectorsTsv, wordsTsv } from './tsv.js';
+import { UnknownWords } from './unknown_words.js';
 import { FEWEST_WORDS, MOST_WORDS, useTsne } from './use_tsne.js';
 import { vectorsCall, vectorsOf } from './vectors.js';
 
@@ -90,11 +91,13 @@ export function MapCard({ server, model, query, setQuery, asked, nearest, onChoo
             onInput=${(/** @type {any} */ event) => setQuery({ words: event.target.value || null })} /></label>
       </div>
       <${Problem} state=${method === 'pca' ? projection : embedding} />
-      ${unknown.length > 0 && html`<p class="problem" role="alert">Not in the vocabulary of ${model.id}: ${unknown.join(', ')}.</p>`}
+      <${UnknownWords} server=${server} model=${model} words=${unknown} onReplace=${(/** @type {string} */ word, /** @type {string} */ other) => (
+    setQuery({ words: replaced(query.get('words') ?? '', word, other) }, { push: true }))} />
       <div class="map-place">
         ${points.length > 0 && html`<${WordMap} points=${points} dimensions=${drawn} onChoose=${onChoose}
           label="Map of ${points.length} words in ${drawn} dimensions" />`}
         ${!points.length && method === 'tsne' && vectors && vectors.size < FEWEST_WORDS && html`<p class="caption">t-SNE needs ${FEWEST_WORDS} words.</p>`}
+        ${!call && html`<p class="caption">A map needs two words that ${model.id} knows: write some above.</p>`}
       </div>
       <p class="caption map-status" role="status">${points.length > 0 && html`${method === 'pca'
     ? `${points.length} words by their principal components${explained === undefined ? '' : `, which keep ${percent(explained)} of how they differ`}.`

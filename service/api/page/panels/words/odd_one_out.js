@@ -6,6 +6,8 @@ import { useAnswer } from '../../server/use_answer.js';
 import { html } from '../../vendor/preact.js';
 
 const TYPING_MS = 250;
+/** Of two words neither is the odd one. */
+const FEWEST = 3;
 
 /** @param {import('../../server/types.js').Model} model @param {string[]} words at least three */
 export const oddOneOutCall = (model, words) => ({ path: 'v1/odd-one-out', body: { model: model.id, version: model.version, words } });
@@ -21,8 +23,13 @@ export function OddOneOut({ server, model, words }) {
     <div class="stack">
       <${Problem} state=${state} />
       ${result && html`
-        <div class="best"><h2 class="label">The odd one out</h2><p>${result.word ?? '–'}</p></div>
-        <${Bars} label="How well each word fits the others, by cosine" bars=${scores} format=${three} best=${result.word} />
-        <p class="caption">The cosine of each word with the mean of all of them: the lowest is the odd one out.</p>`}
+        <div class="best"><h2 class="label">The odd one out</h2>${result.word !== null && html`<p>${result.word}</p>`}</div>
+        ${result.word === null && html`<p class="none">${scores.length < FEWEST
+    ? `Fewer than ${FEWEST} of these words are known: write more that are.`
+    : 'These words have no middle that one of them could be far from: their vectors cancel each other out. Try other words.'}</p>`}
+        ${result.unknown && html`<p class="caption">Left out, as ${model.id} does not know ${result.unknown.length > 1 ? 'them' : 'it'}: ${result.unknown.join(', ')}.</p>`}
+        ${scores.length > 0 && html`
+          <${Bars} label="How well each word fits the others, by cosine" bars=${scores} format=${three} best=${result.word} />
+          <p class="caption">The cosine of each word with the mean of all of them: the lowest is the odd one out.</p>`}`}
     </div>`;
 }

@@ -11,7 +11,8 @@ import { Arrows } from './arrows.js';
 import { Axis, axisCall } from './axis.js';
 import { MapCard, aroundOf, mapCall } from './map_card.js';
 import { OddOneOut, oddOneOutCall } from './odd_one_out.js';
-import { parse } from './parse.js';
+import { parse, replaced } from './parse.js';
+import { UnknownWords } from './unknown_words.js';
 import { vectorsCall, vectorsOf } from './vectors.js';
 import { VectorStrips } from './vector_strips.js';
 
@@ -45,6 +46,8 @@ export function Panel(props) {
   const vectorCall = shown.length ? vectorsCall(model, shown) : null;
   const embedded = useAnswer(server, vectorCall);
   const asked = shown.length ? [...new Set([...positive, ...negative])] : [];
+  // Of one word the answer says so; a sum or a list is refused at its first unknown word.
+  const hasUnknown = Boolean(result?.unknown) || (state.error?.kind === 'invalid' && /^(positive|negative)\[/.test(state.error.field ?? ''));
   const isList = question.kind === 'several' && positive.length > 2;
   const vectors = useMemo(() => (embedded.answer ? vectorsOf(embedded.answer) : new Map()), [embedded.answer]);
 
@@ -53,13 +56,12 @@ export function Panel(props) {
       <section class="card input stack" aria-label="Input">
         <label class="field"><span class="label">A word, a sum of words, or several words</span>
           <input type="search" value=${text} spellcheck=${false} autocapitalize="off" autocomplete="off"
-            aria-invalid=${state.error?.kind === 'invalid' || Boolean(result?.unknown)} aria-describedby="words-problem"
+            aria-invalid=${state.error?.kind === 'invalid' || hasUnknown} aria-describedby="words-problem"
             onInput=${(/** @type {any} */ event) => setQuery({ q: event.target.value })} /></label>
         <div id="words-problem">
-          <${Problem} state=${state} />
-          ${result?.unknown && html`<p class="problem" role="alert">“${result.unknown.join(', ')}” is not in the vocabulary of ${model.id}.
-            ${result.suggestions?.length > 0 && html` Did you mean ${result.suggestions.map((/** @type {string} */ word, /** @type {number} */ index) => html`
-              ${index ? ', ' : ''}<button type="button" class="link" key=${word} onClick=${() => search(word)}>${word}</button>`)}?`}</p>`}
+          <${UnknownWords} server=${server} model=${model} words=${hasUnknown ? [...positive, ...negative] : []}
+            onReplace=${(/** @type {string} */ word, /** @type {string} */ other) => search(replaced(text, word, other))}>
+            <${Problem} state=${state} /><//>
         </div>
         <div class="buttons examples" role="group" aria-label="Examples">${EXAMPLES.map((example) => html`
           <button key=${example} type="button" class="button" onClick=${() => search(example)}>${example}</button>`)}</div>
@@ -76,6 +78,8 @@ export function Panel(props) {
             <${Bars} label="Nearest words, by cosine" bars=${neighbors.slice(0, BARS).map(({ word, score }) => ({ name: word, value: score }))}
               format=${three} best=${nearest[0]} onChoose=${search} />
           </div>`}
+        ${hasUnknown && !state.pending && html`<p class="caption">Without a vector for every word there are no nearest words: correct the words, or
+          choose one that is spelled like them.</p>`}
         ${question.kind === 'none' && html`<p class="caption">Write a word: the words that are used like it appear here.</p>`}
         ${state.slow && html`<p class="waiting" role="status">${model.id} is searching …</p>`}
       </section>

@@ -32,5 +32,9 @@ export function parse(text) {
   return { kind: 'several', positive, negative: [] };
 }
 
+/** A question or a list with another word in the place of one. @param {string} text @param {string} word @param {string} other */
+export const replaced = (text, word, other) => text.split(/([\s,;]+)/)
+  .map((part) => (part.replace(/^[+−–—-]/, '') === word ? part.slice(0, part.length - word.length) + other : part)).join('');
+
 /** The words of a list that a person typed, each once. @param {string} text */
 export const listed = (text) => [...new Set(text.split(/[\s,;]+/).filter(Boolean))];

@@ -8,6 +8,7 @@ export function VectorStrips({ vectors, asked, model }) {
     <div class="stack">
       <p class="caption">${normaliser === 'lower' ? 'Words are looked up in lower case. ' : ''}Each strip is the vector of a word: blue below zero,
         orange above, one column a number, the most telling first. Words that are used alike have like strips.</p>
+      ${!vectors.size && html`<p class="caption">There is no vector to show: the model knows none of the words, or no word is asked for.</p>`}
       ${[...vectors].map(([word, vector]) => html`<${Strip} key=${word} word=${word} vector=${vector} isAsked=${asked.includes(word)} />`)}
     </div>`;
 }

@@ -3,7 +3,7 @@ import { decodeFloat32 } from '../../server/arrays.js';
 
 /** The call for the vectors of words. @param {import('../../server/types.js').Model} model @param {string[]} words */
 export const vectorsCall = (model, words) => ({
-  path: 'v1/embeddings', body: { model: model.id, input: words, encoding_format: 'base64' },
+  path: 'v1/embeddings', body: { model: model.id, version: model.version, input: words, encoding_format: 'base64' },
 });
 
 /** The vectors of an answer to `vectorsCall` by their words, in the order of the call; unknown words are left out.

@@ -173,8 +173,44 @@ def test_an_error_stands_beside_its_field_in_the_server_s_words(browser: Browser
     with window(browser, url, expected="422|413") as page:
         open_panel(page)
         page.get_by_label("Text", exact=True).fill("word " * 30_000)
-        expect(page.locator("#tag-problem")).to_contain_text("100000")
+        problem = page.locator("#tag-problem")
+        expect(problem).to_contain_text("100000")
         expect(page.get_by_label("Text", exact=True)).to_have_attribute("aria-invalid", "true")
+        assert problem.inner_text().splitlines() == [
+            "Text: 150000 bytes of text, the limit is 100000. Shorten the text.",
+            "For whoever runs this server",
+        ]
+        problem.get_by_text("For whoever runs this server").click()
+        assert "(LECTERN_MAX_TEXT_BYTES)" in problem.inner_text()
+
+
+def test_a_person_is_told_what_a_person_can_do(page: Page) -> None:
+    page.goto("/")
+    cases = {
+        "the picture is 9000 x 9000 pixels, over the limit of 20,000,000 (LECTERN_MAX_PIXELS); send a smaller one": (
+            "The picture is 9000 x 9000 pixels, over the limit of 20,000,000; send a smaller one."
+        ),
+        "text: has 20000 characters, the limit is 10000 (LECTERN_MAX_CHARACTERS); send it in parts": (
+            "Text: has 20000 characters, the limit is 10000. Shorten the text."
+        ),
+        "the body is larger than 9 bytes (the smaller of LECTERN_MAX_BODY_BYTES and what LECTERN_MAX_TEXTS can take); "
+        "send it in parts": "The body is larger than 9 bytes. Take a smaller picture or a shorter text.",
+        "loading and unloading is off: LECTERN_HOST is no loopback address; set LECTERN_MODEL_CONTROL=explicit and "
+        "restart": "Loading and unloading is off.",
+        "this host is not trusted; call the server by an address that LECTERN_TRUSTED_HOSTS names, or by localhost": (
+            "This host is not trusted."
+        ),
+        "positive[1]: 'zebr' is not in the vocabulary": "'zebr' is not in the vocabulary.",
+        "model 'a' has 64 requests in flight, which is the limit (LECTERN_MAX_QUEUE_SIZE)": (
+            "Model 'a' has 64 requests in flight, which is the limit."
+        ),
+    }
+    for message, text in cases.items():
+        found = page.evaluate(
+            "async (message) => (await import('/page/components/server_message.js')).forPerson(message)", message
+        )
+        assert found["text"] == text
+        assert (found["whole"] is not None) is ("LECTERN_" in message)
 
 
 @pytest.mark.parametrize("path", ["/models/", "/models", "/"])

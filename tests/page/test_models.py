@@ -130,7 +130,7 @@ def test_who_may_not_read_the_metrics_is_told_why(browser: Browser, keyed: tuple
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("metrics", "its operator has put them on another (LECTERN_ADMIN_PORT)"),
+    [("metrics", "its operator has put them on another."),
      ("graph?*", "does not say what its models are made of"),
      ("evaluation?*", "does not say more than the figures above")],
 )  # fmt: skip

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from service.api.page_files import FOLDER
 from service.api.static_files import SUFFIXES
 from service.app import create_app
+from service.limits import Limits, variable
 from service.settings import Settings
 from tests.support.classify_requests import pixels
 
@@ -220,6 +221,11 @@ def test_no_answer_is_taken_for_another_type(client: TestClient, method: str, pa
 def test_the_pages_are_no_operations_of_the_document(client: TestClient) -> None:
     assert not {"/", "/docs", "/redoc"} & client.get("/openapi.json").json()["paths"].keys()
     assert not [path for path in client.get("/openapi.json").json()["paths"] if path.startswith("/page")]
+
+
+def test_the_page_knows_what_a_person_can_do_about_every_limit() -> None:
+    advice = (FOLDER / "components/server_message.js").read_text(encoding="utf-8")
+    assert not [name for name in Limits.model_fields if f"  {variable(name)}: " not in advice]
 
 
 def test_the_page_is_small(client: TestClient) -> None:

@@ -1,5 +1,6 @@
 /** An error in the server's words, with what can be done. */
 import { html } from '../vendor/preact.js';
+import { ServerMessage } from './server_message.js';
 
 /** @type {Record<import('../server/errors.js').ErrorKind, string>} */
 const MEANING = {
@@ -19,7 +20,7 @@ export function Problem({ state, id }) {
   if (!error) return null;
   return html`
     <div class="problem" id=${id} role="alert">
-      ${MEANING[error.kind]}${error.kind === 'gone' ? '' : sentence(error.message.replace(WHERE, ''))}
+      ${MEANING[error.kind]}${error.kind !== 'gone' && html`<${ServerMessage} message=${error.message} />`}
       ${error.kind === 'fault' && error.requestId && ` The log names it by ${error.requestId}.`}
       ${(error.passes || error.kind === 'fault' || error.kind === 'key') && html`
         <div class="buttons">
@@ -28,9 +29,3 @@ export function Problem({ state, id }) {
         </div>`}
     </div>`;
 }
-
-/** What a message about one item of a list begins with, as `positive[1]: 'zebr'`: the page has no such list. */
-const WHERE = /^[a-z_]+\[\d+\]: (?=')/;
-
-/** @param {string} text */
-export const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.') : '');

@@ -1,5 +1,5 @@
 /** Asks for an API key, where the server wants one. */
-import { sentence } from '../components/problem.js';
+import { sentence } from '../components/text.js';
 import { html, useEffect, useRef, useState } from '../vendor/preact.js';
 
 /** @param {{ server: import('../server/client.js').Server, message: string, onClose: () => void }} props */

@@ -1,6 +1,7 @@
 /** The last minutes of the server as small plots: requests, their time, and how many rows a run of a model has. */
 import { LinePlot } from '../../components/line_plot.js';
 import { three } from '../../components/numbers.js';
+import { forPerson } from '../../components/server_message.js';
 import { html, useState } from '../../vendor/preact.js';
 import { between } from './metrics.js';
 
@@ -50,6 +51,6 @@ const ago = (seconds) => (seconds > -0.5 ? 'now' : seconds > -119.5 ? `−${Math
 function refusalOf({ status, message }) {
   if (status === 403) return 'This API key may not read the metrics of the server: that takes the scope metrics.';
   if (status === 401) return 'The metrics of the server are read with an API key of the scope metrics.';
-  if (status === 404) return 'The metrics of this server are not on this port: its operator has put them on another (LECTERN_ADMIN_PORT).';
-  return `The metrics of the server could not be read: ${message}.`;
+  if (status === 404) return 'The metrics of this server are not on this port: its operator has put them on another.';
+  return `The metrics of the server could not be read. ${forPerson(message).text}`;
 }

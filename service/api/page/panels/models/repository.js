@@ -4,7 +4,7 @@
  * @typedef {import('./use_repository.js').Version} Version
  */
 import { Confirm } from '../../components/confirm.js';
-import { sentence } from '../../components/problem.js';
+import { ServerMessage, forPerson } from '../../components/server_message.js';
 import { html, useState } from '../../vendor/preact.js';
 
 /** @type {Record<Version['state'], string>} */
@@ -65,12 +65,12 @@ function Outcome({ repository: { running, outcome }, names }) {
   const doing = running && names.includes(running.name) ? `${running.name} is ${running.action === 'load' ? 'loading' : 'being unloaded'} …` : '';
   return html`
     <p class="waiting" role="status">${doing || (shown && !shown.failed ? shown.text : '')}</p>
-    ${!doing && shown?.failed && html`<p class="problem" role="alert">${shown.text}</p>`}`;
+    ${!doing && shown?.failed && html`<div class="problem" role="alert"><${ServerMessage} message=${shown.text} /></div>`}`;
 }
 
 /** @param {import('../../server/errors.js').ServerError} error */
 function refusalOf({ status, message }) {
   if (status === 403) return 'This API key may not load or unload models: that takes the scope admin.';
   if (status === 404) return 'Models of this server are not loaded or unloaded on this port: its operator has another for that.';
-  return `Which versions there are could not be read: ${sentence(message)}`;
+  return `Which versions there are could not be read. ${forPerson(message).text}`;
 }

@@ -14,7 +14,6 @@
  *
  * @typedef {'load' | 'unload'} Action
  */
-import { sentence } from '../../components/problem.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { useCallback, useEffect, useRef, useState } from '../../vendor/preact.js';
 
@@ -62,7 +61,7 @@ export function useRepository(server, onChanged) {
       await server.send(controlCall(name, action, version), { quiet: true, patienceMs: PATIENCE_MS });
       setOutcome({ name, text: done, failed: false });
     } catch (reason) {
-      setOutcome({ name, text: sentence(/** @type {ServerError} */ (reason).message), failed: true });
+      setOutcome({ name, text: /** @type {ServerError} */ (reason).message, failed: true });
     } finally {
       setRunning(null);
       retry();

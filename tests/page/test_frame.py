@@ -47,6 +47,31 @@ def test_the_address_holds_panel_and_input_and_the_back_button_returns(page: Pag
     expect(page.get_by_label("Text", exact=True)).to_have_value("Grace Hopper wrote compilers.")
 
 
+def test_a_long_text_makes_no_long_link_and_is_not_lost(browser: Browser, url: str) -> None:
+    with window(browser, url, expected="422") as page:  # It is too long to be explained.
+        open_panel(page)
+        expect(page.get_by_role("group", name="Tagged by ner-en")).to_contain_text("PER")
+        text = page.get_by_label("Text", exact=True)
+        long = "Früh sang Ada. " * 3_000
+        text.fill(long)
+        notice = page.get_by_text("This input is too long for a link")
+        expect(notice).to_be_visible()
+        page.wait_for_function("() => history.state?.omitted?.text")
+        expect(page).to_have_url(re.compile("#/tag$"))
+        page.reload()
+        expect(text).to_have_value(long)
+        expect(notice).to_be_visible()
+        models = page.get_by_label("Model")
+        models.select_option(models.locator("option", has_text="pos-en").inner_text())
+        expect(page).to_have_url(re.compile("#/tag\\?model=pos-en$"))
+        page.go_back()
+        expect(page).to_have_url(re.compile("#/tag$"))
+        expect(text).to_have_value(long)
+        text.fill("Ada sang.")
+        expect(page).to_have_url(re.compile("text=Ada"))
+        expect(notice).to_have_count(0)
+
+
 def test_the_last_answer_says_where_its_time_went(page: Page) -> None:
     open_panel(page)
     page.locator(".latency button").focus()

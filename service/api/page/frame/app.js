@@ -18,7 +18,7 @@ const MODELS = { path: 'v1/models' };
 
 /** @param {{ server: import('../server/client.js').Server }} props */
 export function App({ server }) {
-  const { address, go } = useAddress();
+  const { address, isTooLong, go } = useAddress();
   const health = useHealth(server);
   const listing = useAnswer(server, MODELS);
   const [projector, setProjector] = usePreference('projector', false);
@@ -65,6 +65,7 @@ export function App({ server }) {
           here, and the page asks again every two seconds.</p>`}
         ${health === 'not ready' && html`<p class="notice" role="alert">The server is not ready: models are loading, or
           it is about to stop. The page asks again every two seconds.</p>`}
+        <p class="caption" role="status">${isTooLong && 'This input is too long for a link: the address leaves it out. This window keeps it when you reload or go back.'}</p>
         ${listing.error && !listing.answer && html`<div class="card"><${Problem} state=${listing} /></div>`}
         ${listing.slow && html`<p class="waiting">Asking which models there are …</p>`}
         ${listing.answer && (entry && (model || entry.needsModels === false)

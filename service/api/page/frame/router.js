@@ -2,10 +2,12 @@
  *
  * @typedef {{ panel: string, query: URLSearchParams }} Address
  */
-import { useCallback, useEffect, useRef, useState } from '../vendor/preact.js';
+import { useCallback, useEffect, useMemo, useRef, useState } from '../vendor/preact.js';
 
 /** Browsers refuse to write the address all the time, as while typing. */
 const WRITE_MS = 250;
+/** Characters of an address that every browser opens; programs that links are sent with cut longer ones. */
+const LONGEST = 8_000;
 
 /** @param {string} hash @returns {Address} */
 export function parseAddress(hash) {
@@ -19,16 +21,39 @@ export function addressOf(panel, query) {
   return `#/${panel}${text && `?${text}`}`;
 }
 
+/** An address as it is written: the longest values are left out until the rest is short enough for a link.
+ * @param {Address} address @returns {{ hash: string, omitted: Record<string, string> }} omitted: the values that are not in it */
+export function shortAddress({ panel, query }) {
+  const written = new URLSearchParams(query);
+  /** @type {Record<string, string>} */
+  const omitted = {};
+  while (addressOf(panel, written).length > LONGEST && written.size) {
+    const [name, value] = [...written].reduce((a, b) => (b[1].length > a[1].length ? b : a));
+    omitted[name] = value;
+    written.delete(name);
+  }
+  return { hash: addressOf(panel, written), omitted };
+}
+
+/** The address of the window, with the values that its entry in the history holds instead.
+ * @returns {Address} */
+function readAddress() {
+  const address = parseAddress(location.hash);
+  for (const [name, value] of Object.entries(history.state?.omitted ?? {})) address.query.set(name, String(value));
+  return address;
+}
+
 /** The address of the window, and how it is changed.
- * @returns {{ address: Address, go: (address: Address, push: boolean) => void }} */
+ * @returns {{ address: Address, isTooLong: boolean, go: (address: Address, push: boolean) => void }}
+ *     isTooLong: for a link, so that only this window's history holds all of it */
 export function useAddress() {
-  const [address, setAddress] = useState(() => parseAddress(location.hash));
+  const [address, setAddress] = useState(readAddress);
   const timer = useRef(/** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined));
 
   useEffect(() => {
     const read = () => {
       clearTimeout(timer.current);
-      setAddress(parseAddress(location.hash));
+      setAddress(readAddress());
     };
     addEventListener('popstate', read);
     return () => removeEventListener('popstate', read);
@@ -37,10 +62,11 @@ export function useAddress() {
   const go = useCallback((/** @type {Address} */ next, /** @type {boolean} */ push) => {
     setAddress(next);
     clearTimeout(timer.current);
-    const hash = addressOf(next.panel, next.query);
-    if (push) history.pushState(null, '', hash);
-    else timer.current = setTimeout(() => history.replaceState(null, '', hash), WRITE_MS);
+    const { hash, omitted } = shortAddress(next);
+    if (push) history.pushState({ omitted }, '', hash);
+    else timer.current = setTimeout(() => history.replaceState({ omitted }, '', hash), WRITE_MS);
   }, []);
 
-  return { address, go };
+  const isTooLong = useMemo(() => Object.keys(shortAddress(address).omitted).length > 0, [address]);
+  return { address, isTooLong, go };
 }

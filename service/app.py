@@ -140,6 +140,8 @@ def create_app(settings: Settings, *, on_ready: Hook | None = None, control: Mak
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if settings.page:
+            await asyncio.to_thread(page_files.prepare, settings)
         await context.control.start()
         if on_ready is not None:
             on_ready(context)

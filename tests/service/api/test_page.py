@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from starlette.testclient import TestClient
 
+from service.api import page_files
 from service.api.page_files import FOLDER
 from service.api.static_files import SUFFIXES
 from service.app import create_app
@@ -142,6 +143,20 @@ def test_a_text_is_compressed_for_who_accepts_it(client: TestClient, accepted: s
     assert response.headers["vary"] == "accept-encoding"
     assert (response.headers.get("content-encoding") == "gzip") is is_compressed
     assert (gzip.decompress(content) if is_compressed else content) == path.read_bytes()
+
+
+@pytest.mark.parametrize("prefix", ["", "/models"])
+def test_no_request_pays_for_compression(settings: Settings, monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
+    for cached in (page_files._file, page_files._document):
+        cached.cache_clear()
+    with TestClient(create_app(settings.model_copy(update={"root_path": prefix}))) as client:
+        monkeypatch.setattr("gzip.compress", lambda *_, **__: pytest.fail("a request compresses"))
+        for path in ("/", "//", "/docs", "/docs/", "/page/vendor/swagger-ui-bundle.js", "/page/main.js"):
+            response = client.get(path, headers={"accept-encoding": "gzip"})
+            assert (response.headers.get("content-encoding") == "gzip") is (path != "/page/main.js"), "it is small"
+            again = client.get(path, headers={"accept-encoding": "gzip", "if-none-match": response.headers["etag"]})
+            assert (again.status_code, again.content) == (304, b"")
+            assert again.headers.get("vary") == response.headers.get("vary")
 
 
 def test_the_compressed_file_is_another_entity(client: TestClient) -> None:

@@ -24,7 +24,7 @@ from service.serving.served_model import ServedModel
 from service.tasks.base import invalid_body
 from service.tasks.image_classification.preprocessing import MEDIA_TYPES, is_picture, is_recognized
 from service.tasks.image_classification.request import ClassifyRequest, to_request
-from service.tasks.image_classification.schemas import DEFAULT_TOP_K, ClassifyBody, ImageResult, TopK
+from service.tasks.image_classification.schemas import DEFAULT_TOP_K, TARGET_LABEL, ClassifyBody, ImageResult, TopK
 from service.tasks.json_tensors import may_contain_booleans
 
 _MAX_ROWS = 256
@@ -32,7 +32,7 @@ _MAX_ROWS = 256
 
 _ONLY_PIXELS = {"pixels"}
 
-_OPTIONS = ("model", "version", "top_k", "split", "explain")
+_OPTIONS = ("model", "version", "top_k", "split", "explain", "target_label")
 
 _ACCEPTED = f"{', '.join(MEDIA_TYPES)}, {MULTIPART} or application/json"
 
@@ -49,6 +49,7 @@ class _Options(BaseModel):
     top_k: TopK | None = None
     split: bool | None = None
     explain: bool | None = None
+    target_label: str | None = None
 
 
 _NO_OPTIONS = _Options()
@@ -93,7 +94,9 @@ def _choose(service: Context, query: Mapping[str, str], parsed: _ParsedBody) -> 
     if options.split is not None:
         request = replace(request, split=options.split)
     if options.explain is not None:
-        request = replace(request, explained=[] if options.explain else None)
+        request = replace(request, explain=options.explain)
+    if options.target_label is not None:
+        request = replace(request, target_label=options.target_label)
     return served, request
 
 
@@ -247,6 +250,7 @@ OPERATIONS = (
                 "schema": {"type": "boolean", "default": False},
                 "description": "Answer with what the network saw of each image, and which pixels mattered.",
             },
+            {"name": "target_label", "in": "query", "schema": {"type": "string"}, "description": TARGET_LABEL},
         ),
         body_media_types=dict.fromkeys(MEDIA_TYPES, _IMAGE_FILE)
         | {
@@ -262,6 +266,7 @@ OPERATIONS = (
                         "top_k": {"type": "integer", "minimum": 1},
                         "split": {"type": "boolean"},
                         "explain": {"type": "boolean"},
+                        "target_label": {"type": "string"},
                     },
                 }
             },

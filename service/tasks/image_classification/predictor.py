@@ -16,7 +16,7 @@ from service.limits import Limits
 from service.runtime.session import OpenSession, Tensors
 from service.tasks.base import Check, Predictor
 from service.tasks.image_classification.decoding_gate import DecodingGate
-from service.tasks.image_classification.explanation import EXPLAIN, Explainer
+from service.tasks.image_classification.explanation import EXPLAIN, TARGET_LABEL, Explainer
 from service.tasks.image_classification.preprocessing import (
     EncodedImage,
     FileLimits,
@@ -25,10 +25,11 @@ from service.tasks.image_classification.preprocessing import (
     UnreadImageFormatError,
     find_figures,
     normalize,
+    shrink,
 )
-from service.tasks.image_classification.request import ClassifyRequest, PictureFigures, to_request
+from service.tasks.image_classification.request import ClassifyRequest, ExplainedImage, PictureFigures, to_request
 from service.tasks.image_classification.scheduling import ImageScheduling
-from service.tasks.image_classification.schemas import ClassifyBody
+from service.tasks.image_classification.schemas import STEP_SIDE, ClassifyBody
 from service.tasks.image_classification.tensors import OUT_OF_RANGE, ImageTensors, PictureTensors, are_in_unit_interval
 from service.tasks.json_tensors import array_from_json
 
@@ -67,7 +68,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         self._session = next(session for name, session in self.sessions.items() if name != EXPLAIN)
         self._explainer = None
         if (layers := self.sessions.get(EXPLAIN)) is not None:
-            self._explainer = Explainer(bundle, self._session, layers, self._output)
+            self._explainer = Explainer(bundle, self._session, layers, self._output, self._labels)
         self.tensors = ImageTensors(graph.inputs, graph.outputs, PictureTensors(graph.outputs))
         self.scheduling = ImageScheduling(limits.max_batch_size, self._input, self._shape, limits.max_pixels)
 
@@ -78,15 +79,15 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         return self.preprocess_with_checks(request, lambda: None)
 
     def preprocess_with_checks(self, request: ClassifyRequest, check: Check) -> Tensors:
-        if request.explained is not None:
-            self._check_explained(request)
+        if request.explain or request.target_label is not None:
+            self._check_explanation(request)
+        request.explained.clear()
         if request.pixels is not None:
             pixels = self._from_pixels(request)
-            if request.explained is not None:
-                request.explained[:] = pixels
+            if request.explain:
+                request.explained.extend(map(ExplainedImage, pixels))
             return {self._input: pixels}
-        count = len(request.pictures)
-        self._check_count(count, request.field or "body")
+        self._check_count(len(request.pictures), request.field or "body")
         request.figures.clear()
         images: list[NDArray[np.float32]] = []
         parts: list[NDArray[np.float32]] = []
@@ -95,12 +96,16 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
             try:
                 gray = self._decode(picture, check)
                 figures = find_figures(gray, self._preprocessing, split=request.split)
-                images.append(normalize(gray, self._preprocessing) if figures is None else figures.image)
+                image = normalize(gray, self._preprocessing) if figures is None else figures.image
             except UnreadImageFormatError as error:
                 name = request.name(index)
                 raise UnsupportedMedia(f"{name}: {error}" if name else str(error)) from error
             except ImageError as error:
                 raise InvalidRequest(str(error), request.name(index)) from error
+            images.append(image)
+            if request.explain:
+                ink = None if figures is None or figures.ink is None else shrink(figures.ink, STEP_SIDE)
+                request.explained.append(ExplainedImage(image[None], shrink(gray, STEP_SIDE), ink))
             if figures is not None:
                 request.figures.append(PictureFigures(figures.figures, tuple(box for box, _ in figures.parts)))
                 parts.extend(part for _, part in figures.parts)
@@ -108,10 +113,7 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         # The parts of all pictures follow the pictures.
         images += parts
         rows = images[0][None] if len(images) == 1 else np.stack(images)
-        tensor = rows[:, None]
-        if request.explained is not None:
-            request.explained[:] = tensor[:count]
-        return {self._input: tensor}
+        return {self._input: rows[:, None]}
 
     def without_input(self, request: ClassifyRequest) -> ClassifyRequest:
         pixels = None if request.pixels is None else ()
@@ -137,18 +139,13 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
 
     def postprocess_with_checks(self, request: ClassifyRequest, outputs: Tensors, check: Check) -> dict[str, Any]:
         fields = self.postprocess(request, outputs)
-        if request.explained is not None:  # Then it is slow, and gets here.
-            self._explain(request.explained, outputs, fields["results"], check)
+        if request.explain:  # Then it is slow, and gets here.
+            assert self._explainer is not None
+            for index, (result, image) in enumerate(zip(fields["results"], request.explained, strict=True)):
+                check()
+                probabilities = outputs[self._output][index]
+                result[EXPLAIN] = self._explainer.explain(image, probabilities, request.target_label)
         return fields
-
-    def _explain(
-        self, images: list[NDArray[np.float32]], outputs: Tensors, results: list[dict[str, Any]], check: Check
-    ) -> None:
-        """Add to each result what the network saw of its image."""
-        assert self._explainer is not None
-        for index, result in enumerate(results):
-            check()
-            result[EXPLAIN] = self._explainer.explain(images[index], outputs[self._output][index])
 
     def _check_count(self, count: int, field: str) -> None:
         if count == 0:
@@ -159,13 +156,18 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
                 field,
             )
 
-    def _check_explained(self, request: ClassifyRequest) -> None:
+    def _check_explanation(self, request: ClassifyRequest) -> None:
+        if not request.explain:
+            raise InvalidRequest(
+                "is the label whose evidence an explanation shows; send 'explain' too, or leave it out", TARGET_LABEL
+            )
         if self._explainer is None:
             raise InvalidRequest(
                 f"model {self.manifest.name!r} has no graph that explains its answers; leave 'explain' out, or make "
                 "its next version with one: lectern-train lenet convert",
                 EXPLAIN,
             )
+        self._explainer.check_label(request.target_label)
         images = request.pictures if request.pixels is None else request.pixels
         if isinstance(images, list | tuple) and len(images) > self.limits.max_explained_inputs:
             limit = self.limits.describe("max_explained_inputs")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.tasks.image_classification.preprocessing import Box
+from service.tasks.image_classification.preprocessing import Box, Contrast, Gray
 from service.tasks.image_classification.schemas import DEFAULT_TOP_K, ClassifyBody
 from service.tasks.json_tensors import bytes_from_base64
 
@@ -27,6 +27,17 @@ class PictureFigures:
     """Where they are, in reading order; empty unless they are classified too."""
 
 
+class ExplainedImage(NamedTuple):
+    """An image whose answer is to be explained, and the steps of its normalization."""
+
+    image: NDArray[np.float32]
+    """As the network gets it, [1, height, width]."""
+    gray: Gray | None = None
+    """The decoded picture, made small; None of `pixels`."""
+    ink: Contrast | None = None
+    """The ink that was found on the picture, made small; None where the image was not made of ink alone."""
+
+
 @dataclass(kw_only=True, slots=True)
 class ClassifyRequest:
     """A request to classify images, either as encoded `pictures` or as `pixels`."""
@@ -35,9 +46,12 @@ class ClassifyRequest:
     """Number of labels to return per image."""
     split: bool = False
     """Whether each figure of a picture is classified too."""
-    explained: list[NDArray[np.float32]] | None = dataclasses.field(default=None, compare=False)
-    """The images as the network gets them, [1, height, width] each, if their answers are to be explained: preprocessing
-    writes them for postprocessing. Else None."""
+    explain: bool = False
+    """Whether the answers are explained."""
+    target_label: str | None = None
+    """The label whose evidence an explanation shows; None is the best of each image."""
+    explained: list[ExplainedImage] = dataclasses.field(default_factory=list, compare=False)
+    """What is to be explained; preprocessing writes it for postprocessing."""
     figures: list[PictureFigures] = dataclasses.field(default_factory=list, compare=False)
     """The figures of each picture; preprocessing writes it for postprocessing. Empty where nothing is known of them."""
     pictures: Sequence[bytes] = ()
@@ -64,12 +78,21 @@ def to_request(body: ClassifyBody, *, may_contain_booleans: bool = True) -> Clas
     Raises:
         InvalidRequest: an image is not valid base64; the error names it.
     """
-    explained: list[NDArray[np.float32]] | None = [] if body.explain else None
     if body.pixels is not None:
         return ClassifyRequest(
-            top_k=body.top_k, explained=explained, pixels=body.pixels, may_contain_booleans=may_contain_booleans
+            top_k=body.top_k,
+            explain=body.explain,
+            target_label=body.target_label,
+            pixels=body.pixels,
+            may_contain_booleans=may_contain_booleans,
         )
     pictures = [
         bytes_from_base64(text, f"images[{index}]", ENCODE_FILE) for index, text in enumerate(body.images or ())
     ]
-    return ClassifyRequest(top_k=body.top_k, split=body.split, explained=explained, pictures=pictures)
+    return ClassifyRequest(
+        top_k=body.top_k,
+        split=body.split,
+        explain=body.explain,
+        target_label=body.target_label,
+        pictures=pictures,
+    )

@@ -51,7 +51,7 @@ class ImageScheduling(Scheduling[ClassifyRequest]):
         self._max_pixels = max_pixels
 
     def is_slow(self, request: ClassifyRequest) -> bool:
-        if request.explained is not None:
+        if request.explain:
             return True
         pictures = request.pictures
         return bool(pictures) and (
@@ -64,11 +64,11 @@ class ImageScheduling(Scheduling[ClassifyRequest]):
     def work(self, request: ClassifyRequest) -> Work:
         if request.pixels is not None:
             count = len(request.pixels) if isinstance(request.pixels, list) else 1
-            return Work(count, _EXPLAINING if request.explained is not None else RUN, count, "images")
+            return Work(count, _EXPLAINING if request.explain else RUN, count, "images")
         pixels = sum(map(self._decoded_pixels, request.pictures))
         if request.split:
             pixels += _SPLIT_PIXELS * len(request.pictures)
-        if request.explained is not None:
+        if request.explain:
             count = len(request.pictures)
             return Work(count + pixels * _PIXEL_SECONDS / _EXPLAINING_SECONDS, _EXPLAINING, count, "images")
         return Work(pixels, _DECODING, len(request.pictures), "images")

@@ -12,8 +12,13 @@ from service.tasks.body_fields import NullAs, exactly_one_of, nullable
 from service.tasks.quantized_array import QuantizedArray
 
 DEFAULT_TOP_K = 3
+STEP_SIDE = 96
+"""Most pixels a side of a step of the normalization in an explanation."""
+
+TARGET_LABEL = "The label whose evidence an explanation shows, by default the best of each image. Needs `explain`."
 
 TopK = Annotated[int, Field(ge=1)]
+Label = Annotated[str, Field(coerce_numbers_to_str=True)]
 
 
 class ClassifyBody(TaskBody):
@@ -30,6 +35,11 @@ class ClassifyBody(TaskBody):
     explain: Annotated[bool, Strict(), NullAs(lambda: False)] = Field(
         default=False,
         description="Answer with what the network saw of each image, and which pixels mattered.",
+    )
+    target_label: Label | None = Field(
+        default=None,
+        description=TARGET_LABEL,
+        json_schema_extra={"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]},
     )
     images: Annotated[list[str], StopAtFirst()] | None = Field(
         default=None, description="Pictures as files (PNG, JPEG, WebP, AVIF, HEIC, BMP, GIF, TIFF), base64-encoded."
@@ -103,16 +113,28 @@ class LayerActivations(QuantizedArray):
 class Explanation(BaseModel):
     """What the network saw of an image, and what its answer rests on."""
 
+    gray: QuantizedArray | SkipJsonSchema[None] = Field(
+        default=None,
+        description=f"The picture, 0 = black to 1 = white, at most {STEP_SIDE} pixels a side. `pixels` have none.",
+    )
+    ink: QuantizedArray | SkipJsonSchema[None] = Field(
+        default=None,
+        description=(
+            f"The ink that was found on the picture, cropped to it, 0 = paper to 1 = ink, at most {STEP_SIDE} pixels a "
+            "side. Absent where the picture is in MNIST's form already, or is taken as a whole."
+        ),
+    )
     input: QuantizedArray = Field(
         description="The image as the network gets it, [height, width], 0 = paper to 1 = ink."
     )
     layers: list[LayerActivations] = Field(description="Every layer, first to last.")
     saliency: QuantizedArray = Field(
         description=(
-            "Which pixels mattered, [height, width]: the bits of evidence for the best label that are lost where they "
+            "Which pixels mattered, [height, width]: the bits of evidence for `target_label` that are lost where they "
             "are covered. Negative: they speak against it."
         )
     )
+    target_label: str = Field(description="The label that `saliency` is about: the best, unless another was asked for.")
 
 
 class ImageResult(Recognition):

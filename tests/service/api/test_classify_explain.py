@@ -10,21 +10,26 @@ import numpy as np
 import pytest
 from httpx import Response
 from numpy.typing import NDArray
+from PIL import Image
 from starlette.testclient import TestClient
 
 from service.api.image_classification import ClassifyAnswer
 from service.api.model_inspection import WeightsAnswer
+from service.bundle.files import write_bundle
 from service.settings import Settings
-from tests.support.classifier_bundles import EDGES, EXPLAINED, template, write_classifier
+from tests.support.classifier_bundles import EDGES, EXPLAINED, classifier_manifest, template, write_classifier
 from tests.support.classify_requests import picture, pixels
 from tests.support.http import JSON, client_of, problem_of
+from tests.support.pictures import picture_file
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """A client of `digits`, which can be explained, and `plain`, which cannot."""
+    """A client of `digits`, which can be explained, `ink`, which takes the ink out of a picture too, and `plain`."""
     path = tmp_path_factory.mktemp("models")
-    write_classifier(path, explain=True)
+    good = write_classifier(path, explain=True)
+    ink = classifier_manifest("ink", explain=True).model_copy(update={"preprocessing": {"normaliser": "mnist"}})
+    write_bundle(path, ink, {name: good.file(name).read_bytes() for name in good.manifest.files})
     write_classifier(path, "plain")
     with client_of(Settings(models=path, max_explained_inputs=3)) as client:
         yield client
@@ -70,6 +75,105 @@ def test_the_pixels_that_mattered_are_those_of_the_figure(client: TestClient) ->
     rows = np.flatnonzero(ink.any(1))
     far[rows.min() - 6 : rows.max() + 7] = False
     assert np.abs(saliency[far]).max() < 0.05
+
+
+# Which label
+
+
+def _saliency(response: Response, label: str) -> NDArray[np.float64]:
+    (result,) = _results(response)
+    assert result["explain"]["target_label"] == label
+    return array(result["explain"]["saliency"])
+
+
+def test_the_best_label_is_explained_unless_another_is_asked_for(client: TestClient) -> None:
+    body = pixels(5) | {"explain": True}
+    best = _saliency(client.post("/v1/classify", json=body), "5")
+    assert np.array_equal(_saliency(client.post("/v1/classify", json=body | {"target_label": "5"}), "5"), best)
+    other = _saliency(client.post("/v1/classify", json=body | {"target_label": "7"}), "7")
+    assert other[template(5) > 0].max() < -1.0  # bits: the bar of a 5 speaks against a 7
+
+
+@pytest.mark.parametrize("form", ["query", "multipart", "text", "number", "null"])
+def test_every_way_to_name_the_label(client: TestClient, form: str) -> None:
+    png, headers = picture(4), {"content-type": "image/png"}
+    body = {"images": [base64.b64encode(png).decode()], "explain": True}
+    match form:
+        case "query":
+            answer = client.post("/v1/classify?explain=true&target_label=9", content=png, headers=headers)
+        case "multipart":
+            answer = client.post("/v1/classify", files={"image": png}, data={"explain": "true", "target_label": "9"})
+        case "text":
+            answer = client.post("/v1/classify", json=body | {"target_label": "9"})
+        case "number":
+            answer = client.post("/v1/classify?target_label=9", json=body | {"target_label": 9})
+        case _:
+            answer = client.post("/v1/classify?target_label=9", json=body | {"target_label": None})
+    assert _saliency(answer, "9").max() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("query", "extra", "message"),
+    [
+        (
+            "",
+            {"explain": True, "target_label": "x"},
+            "target_label: is 'x', which the model does not have; it has 0, 1, 2",
+        ),
+        ("", {"explain": True, "target_label": ""}, "target_label: is '', which the model does not have"),
+        ("", {"explain": True, "target_label": "9" * 1000}, f"target_label: is '{'9' * 64}', which"),
+        ("", {"explain": True, "target_label": [9]}, "target_label: Input should be a valid string"),
+        (
+            "?target_label=8",
+            {"explain": True, "target_label": "9"},
+            "target_label: the query says '8', the body says '9'",
+        ),
+        ("?target_label=8", {}, "target_label: is the label whose evidence an explanation shows; send 'explain' too"),
+        ("", {"explain": False, "target_label": "9"}, "target_label: is the label whose evidence an explanation shows"),
+        ("?model=plain", {"explain": True, "target_label": "9"}, "explain: model 'plain' has no graph"),
+    ],
+)
+def test_a_label_that_cannot_be_explained(client: TestClient, query: str, extra: dict[str, Any], message: str) -> None:
+    problem_of(client.post(f"/v1/classify{query}", json=pixels(1) | extra), 422, message)
+
+
+def test_paper_is_evidence_of_nothing(client: TestClient) -> None:
+    body = {"pixels": np.zeros((1, 28, 28)).tolist(), "explain": True}
+    assert not _saliency(client.post("/v1/classify", json=body), "0").any()
+
+
+# The steps before
+
+
+def _drawn(side: int) -> bytes:
+    """A black upright bar on white paper, [side, side], as a canvas stores it."""
+    canvas = np.full((side, side), 255, np.uint8)
+    canvas[side // 5 : -side // 5, side * 2 // 5 : side // 2] = 0
+    return picture_file(Image.fromarray(canvas).convert("RGBA"))
+
+
+def test_the_steps_of_normalization_are_shown_small(client: TestClient) -> None:
+    (result,) = _results(client.post("/v1/classify?model=ink&explain=true", files={"image": _drawn(300)}))
+    gray, ink = array(result["explain"]["gray"]), array(result["explain"]["ink"])
+    assert gray.shape == (96, 96)
+    assert gray[0, 0] == 1
+    assert gray[48, 42] == 0
+    assert max(ink.shape) == 96
+    assert ink.shape[0] > 3 * ink.shape[1]
+    assert ink.min() > 0.9
+
+
+def test_a_small_picture_is_shown_as_it_is(client: TestClient) -> None:
+    (result,) = _results(client.post("/v1/classify?model=ink&explain=true", files={"image": _drawn(50)}))
+    assert array(result["explain"]["gray"]).shape == (50, 50)
+    assert array(result["explain"]["ink"]).shape == (30, 5)
+
+
+def test_what_has_no_ink_of_its_own(client: TestClient) -> None:
+    (whole,) = _results(client.post("/v1/classify?model=digits&explain=true", files={"image": _drawn(300)}))
+    assert whole["explain"].keys() == {"gray", "input", "layers", "saliency", "target_label"}
+    (ready,) = _results(client.post("/v1/classify?model=ink", json=pixels(4) | {"explain": True}))
+    assert ready["explain"].keys() == {"input", "layers", "saliency", "target_label"}
 
 
 @pytest.mark.parametrize("form", ["picture", "multipart", "json", "split"])

@@ -6,6 +6,7 @@ model's input as the manifest's `ImagePreprocessing` configures it. Training and
 
 import cv2
 
+from service.tasks.image_classification.preprocessing.arrays import Contrast, Gray, shrink
 from service.tasks.image_classification.preprocessing.box import Box
 from service.tasks.image_classification.preprocessing.decode import EncodedImage, decode_image
 from service.tasks.image_classification.preprocessing.errors import (
@@ -31,10 +32,12 @@ __all__ = [
     "AnimatedImageError",
     "BlankImageError",
     "Box",
+    "Contrast",
     "DamagedImageError",
     "EmptyImageError",
     "EncodedImage",
     "FileLimits",
+    "Gray",
     "ImageError",
     "ImagePreprocessing",
     "ImageShapeError",
@@ -50,6 +53,7 @@ __all__ = [
     "is_picture",
     "is_recognized",
     "normalize",
+    "shrink",
 ]
 
 # Waking threads of OpenCV takes longer than most of what they would do here, and pictures are preprocessed in as many

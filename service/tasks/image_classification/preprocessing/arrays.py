@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from service.tasks.image_classification.preprocessing.thresholds import THRESHOLDS
 
 _Pixel = TypeVar("_Pixel", bound=np.generic)
+_Level = TypeVar("_Level", np.uint8, np.float32)
 
 Gray = NDArray[np.uint8]
 """A gray picture [H, W], 0 = black to 255 = white."""
@@ -46,6 +47,17 @@ def to_thumbnail(gray: Gray) -> Floats:
     scale = min(1.0, THRESHOLDS.thumbnail_side / max(gray.shape))
     height, width = (max(1, round(side * scale)) for side in gray.shape)
     return resize(gray.astype(np.float32), (height, width))
+
+
+def shrink(picture: NDArray[_Level], side: int) -> NDArray[_Level]:
+    """Scale a picture [H, W] down to a longer side of `side` pixels; a smaller picture is returned as it is."""
+    scale = side / max(picture.shape)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    # A few samples suffice for the mean of each output pixel; reading all pixels would take most of the time.
+    stride = max(1, int(1 / THRESHOLDS.reduction_samples / scale))
+    return np.asarray(cv2.resize(picture[::stride, ::stride], size, interpolation=cv2.INTER_AREA), picture.dtype)
 
 
 def resize(values: Floats, shape: tuple[int, ...]) -> Floats:

@@ -12,6 +12,7 @@ from service.tasks.image_classification.preprocessing.arrays import (
     border_pixels,
     deviation,
     quantile,
+    shrink,
 )
 from service.tasks.image_classification.preprocessing.background import contrast
 from service.tasks.image_classification.preprocessing.box import Box
@@ -58,7 +59,7 @@ def extract_figures(gray: Gray, *, split: bool, with_ink: bool = True) -> Foregr
     Raises:
         BlankImageError: nothing stands out from the background.
     """
-    reduced = _reduce(gray)
+    reduced = shrink(gray, THRESHOLDS.working_side)
     with_margin = restore_margin(reduced)
     searched = reduced if with_margin is None else with_margin
     drawn = _find_ink(searched)
@@ -77,7 +78,7 @@ def extract_figures(gray: Gray, *, split: bool, with_ink: bool = True) -> Foregr
         return Foreground(None, len(figures), tuple(parts))
     if with_margin is None and reduced is not gray and drawn.box.side < THRESHOLDS.detail_side:
         detail = drawn.box.scaled(len(gray) / len(reduced), margin=THRESHOLDS.detail_margin * drawn.box.side)
-        drawn = _find_ink(_reduce(detail.crop(gray)))
+        drawn = _find_ink(shrink(detail.crop(gray), THRESHOLDS.working_side))
     ink = drawn.digit_ink()
     return Foreground(Box.around(ink > 0).crop(ink), len(figures), tuple(parts))
 
@@ -224,14 +225,3 @@ def _scale_to_pen(values: Contrast, digit: Mask) -> Contrast:
     near = cv2.dilate(core.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     ink = np.where(near & (values > THRESHOLDS.ink_floor * strength), np.minimum(values / strength, 1), 0)
     return ink.astype(np.float32)
-
-
-def _reduce(gray: Gray) -> Gray:
-    """Scale a picture down to the working size; a smaller picture is returned as it is."""
-    scale = THRESHOLDS.working_side / max(gray.shape)
-    if scale >= 1:
-        return gray
-    size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
-    # A few samples suffice for the mean of each output pixel; reading all pixels would take most of the time.
-    stride = max(1, int(1 / THRESHOLDS.reduction_samples / scale))
-    return np.asarray(cv2.resize(gray[::stride, ::stride], size, interpolation=cv2.INTER_AREA), np.uint8)

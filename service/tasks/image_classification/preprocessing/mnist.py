@@ -62,6 +62,8 @@ class NormalizedFigures(NamedTuple):
     """The picture as one digit."""
     figures: int
     """How many figures are on it."""
+    ink: Contrast | None
+    """The ink of the digit [h, w] that the image was made of, cropped to it; None where the picture was in the form."""
     parts: tuple[tuple[Box, NDArray[np.float32]], ...]
     """The box of each figure and its image, in reading order; empty unless asked for."""
 
@@ -74,7 +76,7 @@ def normalize_figures(gray: Gray, size: tuple[int, int], *, split: bool) -> Norm
     """
     image = _as_mnist(gray, size)
     if image is not None and not split and (figures := count_on_clean_paper(image)) is not None:
-        return NormalizedFigures(image, figures, ())
+        return NormalizedFigures(image, figures, None, ())
     foreground = extract_figures(gray, split=split, with_ink=image is None)
     parts = tuple((box, center_in_field(ink, size)) for box, ink in foreground.parts)
     if image is None:
@@ -82,7 +84,7 @@ def normalize_figures(gray: Gray, size: tuple[int, int], *, split: bool) -> Norm
         image = center_in_field(foreground.ink, size)
     if len(parts) == 1:
         parts = ((parts[0][0], image),)
-    return NormalizedFigures(image, foreground.figures, parts)
+    return NormalizedFigures(image, foreground.figures, foreground.ink, parts)
 
 
 def _as_mnist(gray: Gray, size: tuple[int, int]) -> NDArray[np.float32] | None:

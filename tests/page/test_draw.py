@@ -4,33 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.page.browser import PATIENCE_MS, Size, window
-from tests.support.processes import ROOT
+from tests.page.drawing import draw
 
 expect.set_options(timeout=PATIENCE_MS)
-
-SEVEN = ROOT / "tests/data/seven.png"
-HEIC = ROOT / "tests/data/heic/ten_bits.heic"
-
-
-def best(page: Page) -> str:
-    return page.locator(".predictions .reading output").inner_text()
-
-
-def draw(page: Page, *points: tuple[float, float]) -> None:
-    """Draw a stroke with the mouse, through points as shares of the pad."""
-    box = page.locator(".pad canvas").bounding_box()
-    assert box is not None
-    for index, (x, y) in enumerate(points):
-        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=6)
-        if index == 0:
-            page.mouse.down()
-    page.mouse.up()
 
 
 def test_what_is_drawn_is_read_and_the_link_holds_it(page: Page) -> None:
@@ -56,16 +37,6 @@ def test_the_back_button_brings_the_last_drawing_back(page: Page) -> None:
     expect(page.locator(".predictions .reading output")).to_have_text("7")
     page.go_back()
     expect(page.locator(".predictions .reading output")).to_have_text("3")
-
-
-def test_the_back_button_leads_from_a_file_to_the_drawing_before_it(page: Page) -> None:
-    page.goto("/#/draw")
-    expect(page.locator(".predictions .reading output")).to_have_text("3")
-    page.get_by_label("A picture from a file").set_input_files(SEVEN)
-    expect(page.locator(".predictions .reading output")).to_have_text("7")
-    page.go_back()
-    expect(page.locator(".predictions .reading output")).to_have_text("3")
-    expect(page.locator(".input")).not_to_contain_text("not part of the link")
 
 
 def test_a_phone_shows_all_bars_while_one_draws(browser: Browser, url: str) -> None:
@@ -126,76 +97,6 @@ def test_the_bars_follow_what_deforms_the_drawing(page: Page) -> None:
     expect(page.locator(".predictions .reading output")).not_to_have_text("3")
     page.get_by_role("button", name="Undo all of it").click()
     expect(page.locator(".predictions .reading output")).to_have_text("3")
-
-
-def test_a_picture_from_a_file_is_read(page: Page) -> None:
-    page.goto("/#/draw")
-    page.get_by_label("A picture from a file").set_input_files(SEVEN)
-    expect(page.locator(".predictions .reading output")).to_have_text("7")
-    expect(page.locator(".input")).to_contain_text("not part of the link")
-    page.get_by_text("As code").click()
-    expect(page.get_by_label("Program").first).to_contain_text("--data-binary '@drawing-")
-
-
-def test_a_file_that_is_no_picture_is_refused_in_the_server_s_words(browser: Browser, url: str, tmp_path: Path) -> None:
-    text = tmp_path / "notes.png"
-    text.write_text("no picture", encoding="utf-8")
-    with window(browser, url, expected="415|422|400") as page:
-        page.goto("/#/draw")
-        expect(page.locator(".predictions .reading output")).to_have_text("3")
-        page.get_by_label("A picture from a file").set_input_files(text)
-        expect(page.locator("#draw-problem")).to_contain_text("image")
-        expect(page.locator(".predictions")).to_have_count(0)  # the answer to another picture
-        page.get_by_role("button", name="seven").click()
-        expect(page.locator(".predictions .reading output")).to_have_text("7")
-        expect(page.locator("#draw-problem")).to_have_count(0)
-
-
-@pytest.mark.parametrize("type_", ["image/heic", "", "application/octet-stream"])
-def test_a_photograph_that_the_browser_cannot_show_is_read_whatever_type_it_names(page: Page, type_: str) -> None:
-    page.goto("/#/draw")
-    expect(page.locator(".predictions .reading output")).to_have_text("3")
-    page.get_by_label("A picture from a file").set_input_files(
-        {"name": "photo.heic", "mimeType": type_, "buffer": HEIC.read_bytes()}
-    )
-    expect(page.locator(".predictions .reading output")).to_have_text("7")
-    expect(page.locator(".pad .note")).to_contain_text("cannot show photo.heic")
-    expect(page.locator(".strip img")).to_have_count(0)
-
-
-def test_a_drawing_of_vectors_is_read(page: Page) -> None:
-    path = '<path d="M2 2H7L4 8" stroke="#000" fill="none"/>'
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{path}</svg>'.encode()
-    page.goto("/#/draw")
-    expect(page.locator(".predictions .reading output")).to_have_text("3")
-    page.get_by_label("A picture from a file").set_input_files(
-        {"name": "seven.svg", "mimeType": "image/svg+xml", "buffer": svg}
-    )
-    expect(page.locator(".predictions .reading output")).to_have_text("7")
-
-
-def test_a_large_photograph_is_made_smaller_before_it_is_sent(page: Page, tmp_path: Path) -> None:
-    page.goto("/#/draw")
-    expect(page.locator(".predictions .reading output")).to_have_text("3")
-    # Made by the browser itself, so that the tests need no image library.
-    page.evaluate(
-        """async () => {
-          const canvas = Object.assign(document.createElement('canvas'), { width: 4000, height: 3000 });
-          const context = canvas.getContext('2d');
-          context.fillStyle = '#fff';
-          context.fillRect(0, 0, 4000, 3000);
-          context.lineWidth = 200;
-          context.beginPath();
-          context.moveTo(1400, 700); context.lineTo(2600, 700); context.lineTo(2000, 2400);
-          context.stroke();
-          const blob = await new Promise((resolve) => canvas.toBlob(resolve, 'image/jpeg'));
-          const data = new DataTransfer();
-          data.items.add(new File([blob], 'photo.jpg', { type: 'image/jpeg' }));
-          document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true }));
-        }"""
-    )
-    expect(page.locator(".predictions .reading output")).to_have_text("7")
-    expect(page.locator(".strip")).to_contain_text("1024 \N{MULTIPLICATION SIGN} 768")
 
 
 def test_why_shows_layers_what_a_unit_saw_and_its_sum(page: Page) -> None:
@@ -275,9 +176,16 @@ def test_a_server_that_goes_away_while_one_draws_loses_nothing(browser: Browser,
     with window(browser, url, expected="Failed to load resource|ERR_FAILED") as page:
         page.goto("/#/draw")
         expect(page.locator(".predictions .reading output")).to_have_text("3")
-        page.route("**/v1/classify*", lambda route: route.abort())
+        asked: list[str] = []
+
+        def refuse(route: Route) -> None:
+            asked.append(route.request.url)
+            route.abort()
+
+        page.route("**/v1/classify*", refuse)
         page.get_by_role("button", name="Clear").click()
         draw(page, (0.3, 0.25), (0.68, 0.25), (0.55, 0.5), (0.45, 0.8))
+        assert len(asked) <= 3  # and not once for each move of the pen
         expect(page.locator("#draw-problem")).to_contain_text("Asking again in")
         page.unroute("**/v1/classify*")
         expect(page.locator(".predictions .reading output")).to_have_text("7")
@@ -320,3 +228,15 @@ def test_nothing_is_explained_while_both_folds_are_closed(page: Page) -> None:
     page.get_by_text("Why", exact=True).click()
     expect(page.locator(".network .layer")).to_have_count(8)
     assert len(asked) == count + 1
+
+
+def test_bars_of_an_older_drawing_are_marked_while_the_server_is_slow(page: Page) -> None:
+    page.goto("/#/draw")
+    expect(page.locator(".predictions .reading output")).to_have_text("3")
+    page.route("**/v1/classify*", lambda _: None)  # no answer comes
+    draw(page, (0.3, 0.25), (0.68, 0.25), (0.55, 0.5))
+    expect(page.locator(".answer .stale .predictions")).to_be_visible()
+    expect(page.locator(".answer .waiting")).to_contain_text("is looking")
+    page.unroute("**/v1/classify*")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".answer")).to_contain_text("Draw a figure")

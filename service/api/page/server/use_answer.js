@@ -23,7 +23,7 @@ const BACKOFF = [1, 2, 4, 8, 15];
  * @param {Server} server
  * @param {Call | null} call null: nothing is asked, and the last answer is dropped
  * @param {{ delay?: number, finish?: boolean }} [options]
- *     delay: milliseconds for which the call must stay the same before it is sent, as while typing; not for the first.
+ *     delay: milliseconds for which the call must stay the same before it is sent, as while typing; not for the first
  *     finish: let a call on its way finish and send the newest next, as while drawing; otherwise it is abandoned
  * @returns {State} */
 export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
@@ -34,7 +34,8 @@ export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
   const [attempt, setAttempt] = useState(0);
   const running = useRef(/** @type {Promise<void> | null} */ (null));
   const tries = useRef(0);
-  const isFirst = useRef(true);
+  /** The attempt that was made last; null: none. */
+  const attempted = useRef(/** @type {number | null} */ (null));
   const identity = call && JSON.stringify([call.path, call.query, call.body, call.file && nameOf(call.file)]);
 
   useLayoutEffect(() => void (tries.current = 0), [identity]);
@@ -49,17 +50,21 @@ export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
     /** @type {ReturnType<typeof setTimeout>[]} */
     const timers = [];
     const send = async () => {
-      if (finish && running.current) await running.current;
-      if (abort.signal.aborted) return;
       const slow = setTimeout(() => change({ slow: true }), SLOW_MS);
       timers.push(slow);
+      if (finish && running.current) await running.current;
+      if (abort.signal.aborted) return;
       try {
         const answer = await server.send(call, finish ? {} : { signal: abort.signal });
         tries.current = 0;
         change({ answer, ...(abort.signal.aborted ? {} : { error: null, pending: false, slow: false, retryIn: null }) });
       } catch (reason) {
-        if (abort.signal.aborted) return;
+        if (abort.signal.aborted && !finish) return;
         const error = /** @type {import('./errors.js').ServerError} */ (reason);
+        if (abort.signal.aborted) {
+          if (error.passes) change({ error }); // It concerns the newest call as well.
+          return;
+        }
         // What the server refuses has no answer, and that of another input must not stand for it.
         const answer = error.kind === 'invalid' ? { answer: null } : {};
         change({ error, ...answer, pending: false, slow: false, retryIn: error.passes ? wait(error, tries.current++) : null });
@@ -71,9 +76,13 @@ export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
       const sent = send().finally(() => { if (running.current === sent) running.current = null; });
       running.current = sent;
     };
-    if (!delay || attempt || isFirst.current) start(); // Nobody types yet.
-    else timers.push(setTimeout(start, delay));
-    isFirst.current = false;
+    // Nobody types yet, or a retry is due. After an error that passes, an input that changes all the time asks no sooner than
+    // the server wants.
+    const isDue = attempted.current !== attempt;
+    const pause = isDue ? 0 : state.error?.passes ? 1000 * wait(state.error, 0) : delay;
+    attempted.current = attempt;
+    if (pause) timers.push(setTimeout(start, pause));
+    else start();
     // The same state again renders nothing again.
     setState((old) => (old.pending && old.retryIn === null ? old : { ...old, pending: true, retryIn: null }));
     return () => {

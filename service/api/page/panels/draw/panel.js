@@ -3,14 +3,14 @@ import { Fold } from '../../components/fold.js';
 import { Problem } from '../../components/problem.js';
 import { loadStyles } from '../../components/styles.js';
 import { CorrectLabel } from '../../corrections/correct_label.js';
-import { imageTypeOf } from '../../corrections/picture_types.js';
 import { useAnswer } from '../../server/use_answer.js';
-import { html, useCallback, useEffect, useMemo, useState } from '../../vendor/preact.js';
+import { html, useCallback, useEffect, useMemo, useRef, useState } from '../../vendor/preact.js';
 import { Deformations, fromQuery } from './deformations.js';
 import { EXAMPLES } from './examples.js';
 import { Explanation } from './explanation.js';
+import { openFile } from './open_file.js';
 import { Pad } from './pad.js';
-import { isBlank, readImage } from './picture.js';
+import { isBlank } from './picture.js';
 import { Predictions } from './predictions.js';
 import { Sources } from './sources.js';
 import { asText, fromText } from './strokes.js';
@@ -32,6 +32,9 @@ export function Panel({ server, model, query, setQuery }) {
   const [image, setImage] = useState(/** @type {ImageBitmap | null} */ (null));
   /** A file that this browser cannot read, sent as it is. */
   const [unread, setUnread] = useState(/** @type {Picture | null} */ (null));
+  const [message, setMessage] = useState('');
+  /** The file that is being read. */
+  const reading = useRef(/** @type {File | null} */ (null));
   const [pen, setPen] = useState(PENS[1].width);
   const [erases, setErases] = useState(false);
   const split = query.get('split') === '1';
@@ -54,14 +57,19 @@ export function Panel({ server, model, query, setQuery }) {
   const result = state.answer?.data.results[0];
   const sent = /** @type {Picture | undefined} */ (state.answer?.call.file);
 
-  const onStrokes = useCallback((/** @type {Stroke[]} */ next, /** @type {boolean} */ finished) => {
+  const forgetFile = () => {
+    reading.current = null;
     setUnread(null);
+    setMessage('');
+  };
+  const onStrokes = useCallback((/** @type {Stroke[]} */ next, /** @type {boolean} */ finished) => {
+    forgetFile();
     setStrokes(next);
     if (finished) setQuery({ drawing: asText(next) }, { push: !image });
   }, [setQuery, image]);
   const showStrokes = (/** @type {string} */ text) => {
     setImage(null);
-    setUnread(null);
+    forgetFile();
     setStrokes(fromText(text));
   };
   const show = (/** @type {string} */ text) => {
@@ -69,13 +77,16 @@ export function Panel({ server, model, query, setQuery }) {
     setQuery({ drawing: text }, { push: true });
   };
   const onFile = useCallback(async (/** @type {File} */ file) => {
-    try {
-      setImage(await readImage(file));
-      setUnread(null);
-    } catch {
-      setImage(null);
-      setUnread({ content: file, name: file.name || 'picture', type: imageTypeOf(file), width: 0, height: 0 });
+    reading.current = file;
+    setMessage('');
+    const opened = await openFile(file).catch(() => null);
+    if (reading.current !== file) return; // Another was chosen meanwhile, or something drawn.
+    if (!opened) {
+      setMessage(`${file.name} cannot be read. Choose it again, or, if it is a folder, one of its files.`);
+      return;
     }
+    setImage(opened.image);
+    setUnread(opened.unread);
     setStrokes([]);
     setQuery({ drawing: '' }, { push: true }); // The back button leads to what was drawn before.
   }, [setQuery]);
@@ -89,6 +100,7 @@ export function Panel({ server, model, query, setQuery }) {
       <section class="card input stack" aria-label="Input">
         <${Pad} source=${source} width=${erases ? ERASER : pen} erases=${erases} parts=${(!blank && result?.parts) || []}
           note=${unread && `This browser cannot show ${unread.name}. It is sent to the server as it is.`} onStrokes=${onStrokes} />
+        ${message && html`<p class="problem" role="alert">${message}</p>`}
         ${image && html`<p class="caption">A picture from a file is not part of the link to this page.</p>`}
         <${Problem} state=${state} id="draw-problem" />
         <div class="buttons pens" role="group" aria-label="Pen">
@@ -102,7 +114,7 @@ export function Panel({ server, model, query, setQuery }) {
 
       <section class=${blank || state.answer || state.error ? 'card answer stack' : 'card answer stack awaited'} aria-label="Answer" aria-busy=${state.pending} aria-live="polite">
         ${blank ? html`<p>Draw a figure: the bars follow the pen.</p>`
-    : result && html`<div class=${state.error ? 'stale' : ''}><${Predictions} result=${result} labels=${labels} /></div>`}
+    : result && html`<div class=${state.error || state.slow ? 'stale' : ''}><${Predictions} result=${result} labels=${labels} /></div>`}
         ${!blank && result && sent && !result.parts && labels.length > 0 && html`<${CorrectLabel} model=${model} picture=${sent} labels=${labels} />`}
         ${state.slow && html`<p class="waiting" role="status">${model.id} is looking …</p>`}
         ${(blank || state.answer || state.error) && html`<label class="switch caption"><input type="checkbox" checked=${split}
@@ -110,7 +122,7 @@ export function Panel({ server, model, query, setQuery }) {
       </section>
 
       <section class="card tools stack" aria-label="Other pictures">
-        <div class="buttons"><${Sources} onFile=${onFile} /> <span class="caption">or drop or paste one anywhere on this page.</span></div>
+        <div class="buttons"><${Sources} onFile=${onFile} onMessage=${setMessage} /> <span class="caption">or drop or paste one anywhere on this page.</span></div>
         <div class="buttons examples" role="group" aria-label="Examples"><span class="caption">Examples</span>
           ${EXAMPLES.map(({ name, text }) => html`<button key=${name} type="button" class="button" onClick=${() => show(text)}>${name}</button>`)}
         </div>

@@ -9,8 +9,6 @@
  */
 import { PAD, paint } from './strokes.js';
 
-/** Sides of photographs in pixels: the network sees 28, so that nothing is lost above this. */
-const LONGEST = 1024;
 const JPEG_QUALITY = 0.92;
 
 /** @type {Deformation} */
@@ -18,45 +16,6 @@ export const UNCHANGED = { rotate: 0, right: 0, down: 0, scale: 100, thicker: 0,
 
 /** Whether there is anything to send. @param {Source} source */
 export const isBlank = ({ image, strokes }) => !image && !strokes.some(({ erases }) => !erases);
-
-/** Read a file as an image.
- * @param {Blob} file
- * @returns {Promise<ImageBitmap>} of at most 1024 pixels a side
- * @throws {DOMException} if the browser cannot read it */
-export async function readImage(file) {
-  const whole = file.type === 'image/svg+xml' ? await rasterized(file) : await createImageBitmap(file);
-  const share = LONGEST / Math.max(whole.width, whole.height);
-  if (share >= 1) return whole;
-  const smaller = await createImageBitmap(whole, {
-    resizeWidth: Math.max(1, Math.round(whole.width * share)),
-    resizeHeight: Math.max(1, Math.round(whole.height * share)),
-    resizeQuality: 'high',
-  });
-  whole.close();
-  return smaller;
-}
-
-/** An SVG as pixels on white paper; the server reads pixels only.
- * @param {Blob} file @returns {Promise<ImageBitmap>} @throws {DOMException} if the browser cannot read it */
-async function rasterized(file) {
-  const address = URL.createObjectURL(file);
-  try {
-    const image = new Image();
-    image.src = address;
-    await image.decode();
-    const share = LONGEST / Math.max(image.naturalWidth, image.naturalHeight, 1);
-    const canvas = document.createElement('canvas');
-    canvas.width = Math.max(1, Math.round(image.naturalWidth * share));
-    canvas.height = Math.max(1, Math.round(image.naturalHeight * share));
-    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
-    context.fillStyle = '#fff';
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.drawImage(image, 0, 0, canvas.width, canvas.height);
-    return await createImageBitmap(canvas);
-  } finally {
-    URL.revokeObjectURL(address);
-  }
-}
 
 /** Height and width of the canvas that holds a source. @param {Source} source */
 export function sizeOf({ image }) {

@@ -1,4 +1,4 @@
-"""The frame: addresses, the model menu, keys, a server that is busy or gone, prefixes, and the documentation."""
+"""The frame: addresses, the model menu, keys, a server that is busy or unreachable, prefixes, and the documentation."""
 
 from __future__ import annotations
 

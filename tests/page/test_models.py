@@ -234,13 +234,13 @@ def test_a_graph_is_laid_out_without_overlaps(page: Page) -> None:
                 """async (graph) => {
                     const { layOut, WIDTH } = await import('/page/panels/models/layout.js');
                     return layOut(graph).rows.map((row) => row.map((box) => ({
-                        kind: box.kind, x: box.x, width: box.kind === 'bend' ? 0 : WIDTH,
+                        kind: box.kind, x: box.x, width: box.kind === 'dummy' ? 0 : WIDTH,
                         below: box.below.map(({ row }) => row - box.row),
                     })));
                 }""",
                 graph,
             )
-            drawn = [box for row in boxes for box in row if box["kind"] != "bend"]
+            drawn = [box for row in boxes for box in row if box["kind"] != "dummy"]
             assert len(drawn) == len(graph["nodes"]) + len(graph["inputs"]) + len(graph["outputs"])
             assert all(step == 1 for row in boxes for box in row for step in box["below"])
             for row in boxes:

@@ -1,4 +1,4 @@
-"""The panel Teach: wrong answers are corrected, kept in the browser, and downloaded as the training reads them."""
+"""The panel Teach: wrong answers are corrected, saved in the browser, and downloaded as the training reads them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def correct(page: Page, title: str) -> None:
     page.locator(".correct summary", has_text=title).click()
 
 
-def keep_label(page: Page, example: str, read: str, label: str) -> None:
+def save_label(page: Page, example: str, read: str, label: str) -> None:
     """Say of a drawing that it is `label`."""
     page.goto("about:blank")  # Else the answer to the drawing before is still there for a moment.
     page.goto("/#/draw")
@@ -35,7 +35,7 @@ def keep_label(page: Page, example: str, read: str, label: str) -> None:
     if not page.locator(".correct .inside").is_visible():
         correct(page, "Wrong? Choose the right one")
     page.locator(".correct").get_by_role("button", name=label, exact=True).click()
-    expect(page.locator(".correct [role=status]")).to_have_text(f"Kept in this browser as {label}.")
+    expect(page.locator(".correct [role=status]")).to_have_text(f"Saved in this browser as {label}.")
 
 
 def download(page: Page, folder: Path) -> Path:
@@ -83,9 +83,9 @@ print(json.dumps(read_table(path.read_text().split("\\n")[:-1], path.name, langu
 
 
 def test_corrected_drawings_are_folders_named_by_label(page: Page, program: Path, tmp_path: Path) -> None:
-    keep_label(page, "seven", "7", "1")
-    keep_label(page, "seven", "7", "2")  # the same drawing: the last choice counts
-    keep_label(page, "three", "3", "3")
+    save_label(page, "seven", "7", "1")
+    save_label(page, "seven", "7", "2")  # the same drawing: the last choice counts
+    save_label(page, "three", "3", "3")
     page.goto("/#/teach")
     expect(page.get_by_role("region", name="digits")).to_contain_text("2 answers: 2 (1), 3 (1)")
     expect(page.get_by_role("region", name="digits")).to_contain_text("at least two pictures of one label")
@@ -108,16 +108,16 @@ def open_heic(page: Page, name: str) -> None:
     correct(page, "Wrong? Choose the right one")
 
 
-def test_a_photograph_that_the_browser_cannot_read_is_kept_as_what_its_name_says(page: Page, tmp_path: Path) -> None:
+def test_a_photograph_that_the_browser_cannot_read_is_saved_as_what_its_name_says(page: Page, tmp_path: Path) -> None:
     open_heic(page, "photo.HEIC")
     page.locator(".correct").get_by_role("button", name="7", exact=True).click()
-    expect(page.locator(".correct [role=status]")).to_have_text("Kept in this browser as 7.")
+    expect(page.locator(".correct [role=status]")).to_have_text("Saved in this browser as 7.")
     with zipfile.ZipFile(download(page, tmp_path)) as archive:
         assert archive.namelist() == ["digits-corrections/7/0001.heic"]
         assert archive.read("digits-corrections/7/0001.heic") == HEIC.read_bytes()
 
 
-def test_a_picture_of_unknown_type_is_not_kept(page: Page) -> None:
+def test_a_picture_of_unknown_type_is_not_saved(page: Page) -> None:
     open_heic(page, "photo")
     expect(page.locator(".correct")).to_contain_text("The type of this picture is not known: save it as PNG first.")
     expect(page.locator(".correct").get_by_role("button", name="7", exact=True)).to_have_count(0)
@@ -134,8 +134,8 @@ def test_corrected_names_are_words_and_tags(page: Page, program: Path, tmp_path:
     expect(control).to_contain_text("Changed: Ada: B-ORG, Lovelace: I-ORG.")
     page.get_by_role("group", name="Tagged by ner-en").get_by_role("button", name="sang").click()
     control.get_by_role("button", name="LOC").click()
-    control.get_by_role("button", name="Keep these tags").click()
-    expect(control.get_by_role("status")).to_have_text("Kept in this browser.")
+    control.get_by_role("button", name="Save these tags").click()
+    expect(control.get_by_role("status")).to_have_text("Saved in this browser.")
     words, *_ = read(program, _COLUMNS, download(page, tmp_path))
     assert [word for word, _ in words[0]] == ["Ada", "Lovelace", "met", "Paris", "Hilton", "."]
     assert words[0][:2] == [["Ada", "B-ORG"], ["Lovelace", "I-ORG"]]
@@ -148,8 +148,8 @@ def test_corrected_parts_of_speech_are_a_treebank_with_its_text(page: Page, prog
     correct(page, "Wrong?")
     page.locator(".correct").get_by_label("Word").select_option(label="Oui · PRON")
     page.locator(".correct").get_by_role("button", name="INTJ").click()
-    page.locator(".correct").get_by_role("button", name="Keep these tags").click()
-    expect(page.locator(".correct [role=status]")).to_have_text("Kept in this browser.")
+    page.locator(".correct").get_by_role("button", name="Save these tags").click()
+    expect(page.locator(".correct [role=status]")).to_have_text("Saved in this browser.")
     words, cut, spaces = read(program, _COLUMNS, download(page, tmp_path))
     assert words[0][2:4] == [["de", "ADP"], ["le", "DET"]]
     assert words[1] == [["Oui", "INTJ"], [".", "PUNCT"]]
@@ -162,48 +162,48 @@ def test_better_translations_are_pairs(page: Page, program: Path, tmp_path: Path
     expect(page.locator(".translation")).to_contain_text("Guten")
     correct(page, "Wrong?")
     page.get_by_label("A better translation").fill('Einen "guten"\tMorgen.')
-    page.get_by_role("button", name="Keep this translation").click()
-    expect(page.locator(".correct [role=status]")).to_have_text("Kept in this browser.")
+    page.get_by_role("button", name="Save this translation").click()
+    expect(page.locator(".correct [role=status]")).to_have_text("Saved in this browser.")
     path = download(page, tmp_path)
     assert read(program, _PAIRS, path) == [["Good morning.", 'Einen "guten" Morgen.']]
     expect(page.get_by_label("Commands")).to_contain_text(f"--train {path.name} --source en --target de")
 
 
-def test_what_was_kept_stays_until_it_is_deleted(page: Page) -> None:
-    keep_label(page, "seven", "7", "1")
-    page.get_by_role("button", name="Take back").click()
-    expect(page.locator(".correct [role=status]")).to_have_text("Taken back.")
-    keep_label(page, "seven", "7", "4")
+def test_what_was_saved_stays_until_it_is_deleted(page: Page) -> None:
+    save_label(page, "seven", "7", "1")
+    page.get_by_role("button", name="Delete").click()
+    expect(page.locator(".correct [role=status]")).to_have_text("Deleted.")
+    save_label(page, "seven", "7", "4")
     page.goto("about:blank")
     page.goto("/#/teach")
     expect(page.get_by_role("region", name="digits")).to_contain_text("1 answer: 4 (1)")
     page.get_by_role("button", name="Delete all").click()
     page.get_by_role("button", name="Delete", exact=True).first.click()
-    expect(page.locator(".teach .empty")).to_have_text("Nothing is kept yet.")
+    expect(page.locator(".teach .empty")).to_have_text("Nothing is saved yet.")
 
 
-def test_a_browser_that_keeps_nothing_says_so(browser: Browser, url: str) -> None:
+def test_a_browser_that_saves_nothing_says_so(browser: Browser, url: str) -> None:
     with window(browser, url) as page:
         page.add_init_script("Object.defineProperty(window, 'indexedDB', { get() { throw new Error('denied'); } })")
         page.goto("/#/draw")
         expect(page.locator(".predictions .reading output")).to_have_text("3")
         correct(page, "Wrong?")
         page.locator(".correct").get_by_role("button", name="8", exact=True).click()
-        expect(page.locator(".correct [role=status]")).to_contain_text("This browser keeps nothing for this page")
+        expect(page.locator(".correct [role=status]")).to_contain_text("This browser saves nothing for this page")
         page.goto("/#/teach")
-        expect(page.get_by_role("alert")).to_contain_text("This browser keeps nothing for this page")
+        expect(page.get_by_role("alert")).to_contain_text("This browser saves nothing for this page")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", ["phone", "laptop"])
-def test_axe_finds_nothing_where_something_is_kept(browser: Browser, url: str, scheme: Scheme, size: str) -> None:
+def test_axe_finds_nothing_where_something_is_saved(browser: Browser, url: str, scheme: Scheme, size: str) -> None:
     with window(browser, url, size=SIZES[size], scheme=scheme) as page:
-        keep_label(page, "seven", "7", "1")
+        save_label(page, "seven", "7", "1")
         page.goto(f"/#/tag?model=ner-en&text={ADA}")
         expect(page.get_by_role("group", name="Tagged by ner-en")).to_contain_text("PER")
         correct(page, "Wrong?")
-        page.get_by_role("button", name="Keep these tags").click()
-        expect(page.locator(".correct [role=status]")).to_have_text(re.compile("Kept"))
+        page.get_by_role("button", name="Save these tags").click()
+        expect(page.locator(".correct [role=status]")).to_have_text(re.compile("Saved"))
         page.goto("/#/teach")
         expect(page.get_by_role("region", name="ner-en")).to_be_visible()
         page.evaluate("() => document.querySelectorAll('details').forEach((each) => { each.open = true; })")

@@ -4,7 +4,7 @@ import { ServerMessage } from './server_message.js';
 
 /** @type {Record<import('../server/errors.js').ErrorKind, string>} */
 const MEANING = {
-  gone: 'The server cannot be reached. ',
+  unreachable: 'The server cannot be reached. ',
   timeout: 'The server took too long. ',
   busy: 'The server has too much to do. ',
   quota: 'Too many requests. ',
@@ -20,9 +20,9 @@ export function Problem({ state, id }) {
   if (!error) return null;
   return html`
     <div class="problem" id=${id} role="alert">
-      ${MEANING[error.kind]}${error.kind !== 'gone' && html`<${ServerMessage} message=${error.message} />`}
+      ${MEANING[error.kind]}${error.kind !== 'unreachable' && html`<${ServerMessage} message=${error.message} />`}
       ${error.kind === 'fault' && error.requestId && ` The log names it by ${error.requestId}.`}
-      ${(error.passes || error.kind === 'fault' || error.kind === 'key') && html`
+      ${(error.isTemporary || error.kind === 'fault' || error.kind === 'key') && html`
         <div class="buttons">
           ${retryIn !== null && html`<span aria-live="off">Asking again in ${retryIn} s.</span>`}
           <button type="button" class="button" onClick=${retry}>${error.kind === 'key' ? 'Enter a key' : 'Ask now'}</button>

@@ -10,10 +10,10 @@ const BUTTONS = 36;
  *     labels: string[] }} props picture: as it was sent */
 export function CorrectLabel({ model, picture, labels }) {
   const correction = useCorrection(`${model.id} ${picture.name}`);
-  const choose = async (/** @type {string} */ label) => label && correction.keep({
+  const choose = async (/** @type {string} */ label) => label && correction.save({
     key: `${model.id} ${picture.name} ${picture.content.size}`, model: model.id, task: model.task,
     content: { label, picture: await picture.content.arrayBuffer(), type: picture.type },
-  }, `Kept in this browser as ${label}.`);
+  }, `Saved in this browser as ${label}.`);
   return html`
     <${CorrectionForm} title="Wrong? Choose the right one" correction=${correction}>
       ${!isReadable(picture.type) ? html`<p class="caption">${picture.type === UNKNOWN_TYPE ? 'The type of this picture is not known' : `The training reads no ${picture.type}`}: save it as PNG first.</p>`

@@ -33,13 +33,13 @@ export function CorrectTags({ model, text, result, chosen, onChoose }) {
     : tags.map((tag, at) => (at === chosen ? label : tag)));
   const split = (/** @type {boolean} */ begins) => setTags(tagsOf(marks.map((mark, at) => (at === chosen ? { ...mark, begins } : mark)), starts));
   const changed = tags.flatMap((tag, at) => (tag === answered[at] ? [] : [`${textOf(at, at + 1)}: ${tag}`]));
-  const save = () => correction.keep({
+  const save = () => correction.save({
     key: input, model: model.id, task: model.task,
     content: {
       text, isSpans, sentences: result.sentences,
       tokens: result.tokens.map((/** @type {any} */ { text: word, start, end }, /** @type {number} */ at) => ({ text: word, start, end, tag: tags[at] })),
     },
-  }, 'Kept in this browser.');
+  }, 'Saved in this browser.');
 
   return html`
     <${CorrectionForm} title="Wrong? Choose a word and its tag" correction=${correction}>
@@ -57,7 +57,7 @@ export function CorrectTags({ model, text, result, chosen, onChoose }) {
         onChange=${(/** @type {any} */ event) => split(event.target.checked)} /> Another name begins with “${textOf(chosen, chosen + 1)}”</label>`}
       <p class="caption">${changed.length ? `Changed: ${changed.join(', ')}.` : 'Nothing is changed yet.'}</p>
       <div class="buttons">
-        <button type="button" class="button main" onClick=${save}>Keep these tags</button>
+        <button type="button" class="button main" onClick=${save}>Save these tags</button>
         <button type="button" class="button" disabled=${!changed.length} onClick=${() => setTags(answered)}>As answered</button></div>
     <//>`;
 }

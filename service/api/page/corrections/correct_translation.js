@@ -9,13 +9,13 @@ export function CorrectTranslation({ model, text, translation }) {
   const [better, setBetter] = useState(translation);
   useEffect(() => setBetter(translation), [input, translation]);
   const { source, target } = model.details;
-  const save = () => correction.keep({
+  const save = () => correction.save({
     key: input, model: model.id, task: model.task, content: { text, translation: better, source, target },
-  }, 'Kept in this browser.');
+  }, 'Saved in this browser.');
   return html`
     <${CorrectionForm} title="Wrong? Write a better one" correction=${correction}>
       <label class="field"><span class="label">A better translation</span>
         <textarea rows="3" lang=${target} value=${better} onInput=${(/** @type {any} */ event) => setBetter(event.target.value)}></textarea></label>
-      <div class="buttons"><button type="button" class="button main" disabled=${!better.trim()} onClick=${save}>Keep this translation</button></div>
+      <div class="buttons"><button type="button" class="button main" disabled=${!better.trim()} onClick=${save}>Save this translation</button></div>
     <//>`;
 }

@@ -1,12 +1,12 @@
 /** The control under an answer by which one corrects it. */
 import { html, useEffect, useState } from '../vendor/preact.js';
-import { messageOf, remove, save } from './store.js';
+import { messageOf, remove as removeStored, save as saveStored } from './store.js';
 
 /** @typedef {import('./store.js').Correction} Correction */
 
-/** Keeps the correction of one answer, and takes it back.
+/** Saves the correction of one answer, and deletes it.
  * @param {string} input of the answer: another one begins anew
- * @returns {{ message: string, isSaved: boolean, keep: (correction: Correction, message: string) => Promise<void>, undo: () => Promise<void> }}
+ * @returns {{ message: string, isSaved: boolean, save: (correction: Correction, message: string) => Promise<void>, remove: () => Promise<void> }}
  *     message: what happened last, for the user */
 export function useCorrection(input) {
   const [state, setState] = useState(/** @type {{ message: string, key: string | null }} */ ({ message: '', key: null }));
@@ -14,18 +14,18 @@ export function useCorrection(input) {
   return {
     message: state.message,
     isSaved: state.key !== null,
-    keep: async (correction, message) => {
+    save: async (correction, message) => {
       try {
-        await save(correction);
+        await saveStored(correction);
         setState({ message, key: correction.key });
       } catch (error) {
         setState({ message: messageOf(error), key: null });
       }
     },
-    undo: async () => {
+    remove: async () => {
       try {
-        if (state.key !== null) await remove(state.key);
-        setState({ message: 'Taken back.', key: null });
+        if (state.key !== null) await removeStored(state.key);
+        setState({ message: 'Deleted.', key: null });
       } catch (error) {
         setState({ message: messageOf(error), key: state.key });
       }
@@ -41,8 +41,8 @@ export function CorrectionForm({ title, correction, children }) {
       <div class="stack inside">
         ${children}
         <div class="buttons"><span class="caption" role="status">${correction.message}</span>
-          ${correction.isSaved && html`<button type="button" class="button" onClick=${correction.undo}>Take back</button>`}
-          <a class="caption" href="#/teach">What was kept</a></div>
+          ${correction.isSaved && html`<button type="button" class="button" onClick=${correction.remove}>Delete</button>`}
+          <a class="caption" href="#/teach">Saved corrections</a></div>
       </div>
     </details>`;
 }

@@ -1,4 +1,4 @@
-/** Corrected answers, kept in this browser (IndexedDB) until one deletes them. Nothing is sent anywhere.
+/** Corrected answers, saved in this browser (IndexedDB) until one deletes them. Nothing is sent anywhere.
  *
  * @typedef {{ text: string, start: number, end: number, tag: string }} Token offsets are code points of the text
  * @typedef {{ label: string, picture: ArrayBuffer, type: string }} Labeled
@@ -20,10 +20,10 @@ export const MOST = 1000;
 export const LARGEST_BYTES = 4 * 2 ** 20;
 export const ALL_BYTES = 64 * 2 ** 20;
 
-/** A correction cannot be kept or read; its message is for the user. */
+/** A correction cannot be saved or read; its message is for the user. */
 export class StoreError extends Error {}
 
-const NO_STORE = 'This browser keeps nothing for this page, as in a private window. Allow its data, or use another window.';
+const NO_STORE = 'This browser saves nothing for this page, as in a private window. Allow its data, or use another window.';
 
 /** @type {Promise<IDBDatabase> | null} */
 let opened = null;
@@ -58,7 +58,7 @@ async function run(mode, act) {
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve(request.result);
     transaction.onerror = transaction.onabort = () => reject(new StoreError(
-      transaction.error?.name === 'QuotaExceededError' ? 'This browser has no more space: download what was kept, and delete it.' : NO_STORE));
+      transaction.error?.name === 'QuotaExceededError' ? 'This browser has no more space: download what was saved, and delete it.' : NO_STORE));
   });
 }
 
@@ -77,17 +77,17 @@ async function begin(mode, act) {
 /** All corrections of one model, or of all. @param {string} [model] @returns {Promise<Correction[]>} @throws {StoreError} */
 export const readCorrections = (model) => run('readonly', (store) => (model === undefined ? store.getAll() : store.index('model').getAll(model)));
 
-/** Keep a correction in place of an earlier one with its key.
- * @param {Correction} correction @throws {StoreError} it does not fit, or the browser keeps nothing */
+/** Save a correction in place of an earlier one with its key.
+ * @param {Correction} correction @throws {StoreError} it does not fit, or the browser saves nothing */
 export async function save(correction) {
   const others = (await readCorrections()).filter(({ key }) => key !== correction.key);
   const size = sizeOf(correction);
-  if (size > LARGEST_BYTES) throw new StoreError('This is larger than 4 MB, which is the most that is kept of one answer.');
+  if (size > LARGEST_BYTES) throw new StoreError('This is larger than 4 MB, which is the most that is saved of one answer.');
   if (others.filter(({ model }) => model === correction.model).length >= MOST) {
-    throw new StoreError(`${MOST.toLocaleString('en')} answers of ${correction.model} are kept, which is the most: download them in Teach, and delete them there.`);
+    throw new StoreError(`${MOST.toLocaleString('en')} answers of ${correction.model} are saved, which is the most: download them in Teach, and delete them there.`);
   }
   if (others.reduce((sum, each) => sum + sizeOf(each), size) > ALL_BYTES) {
-    throw new StoreError('64 MB are kept, which is the most: download them in Teach, and delete them there.');
+    throw new StoreError('64 MB are saved, which is the most: download them in Teach, and delete them there.');
   }
   await run('readwrite', (store) => store.put(correction));
 }
@@ -106,4 +106,4 @@ function sizeOf({ content }) {
 }
 
 /** What the user reads of an error. @param {unknown} error */
-export const messageOf = (error) => (error instanceof StoreError ? error.message : `It was not kept: ${error}`);
+export const messageOf = (error) => (error instanceof StoreError ? error.message : `It was not saved: ${error}`);

@@ -30,7 +30,7 @@ export function App({ server }) {
     if (event.type === 'error' && event.error.kind === 'key') setKeyMessage(event.error.message);
   }), [server]);
   // Other models may serve once it is back.
-  useEffect(() => { if (health === 'ready' && listing.error?.passes) listing.retry(); }, [health]);
+  useEffect(() => { if (health === 'ready' && listing.error?.isTemporary) listing.retry(); }, [health]);
 
   /** @type {Model[]} */
   const models = listing.answer?.data.data ?? [];
@@ -61,7 +61,7 @@ export function App({ server }) {
       <${TopBar} title=${entry?.label ?? 'Lectern'} models=${served} model=${entry?.hasMenu === false ? null : model} onModel=${onModel} health=${health}
         server=${server} projector=${projector} onProjector=${setProjector} />
       <main id="main" tabindex="-1">
-        ${health === 'gone' && html`<p class="notice" role="alert">The server cannot be reached. What you entered stays
+        ${health === 'unreachable' && html`<p class="notice" role="alert">The server cannot be reached. What you entered stays
           here, and the page asks again every two seconds.</p>`}
         ${health === 'not ready' && html`<p class="notice" role="alert">The server is not ready: models are loading, or
           it is about to stop. The page asks again every two seconds.</p>`}

@@ -1,6 +1,6 @@
 /** Whether the server is there and ready.
  *
- * @typedef {'asking' | 'ready' | 'not ready' | 'gone'} Health
+ * @typedef {'asking' | 'ready' | 'not ready' | 'unreachable'} Health
  */
 import { useEffect, useState } from '../vendor/preact.js';
 
@@ -17,14 +17,14 @@ export function useHealth(server) {
     let ended = false;
     const ask = async () => {
       clearTimeout(timer);
-      let next = /** @type {Health} */ ('gone');
+      let next = /** @type {Health} */ ('unreachable');
       try {
         const response = await fetch(server.address({ path: 'v2/health/ready' }), {
           cache: 'no-store', signal: AbortSignal.timeout(5_000),
         });
         next = response.ok ? 'ready' : 'not ready';
       } catch {
-        // Gone.
+        // Unreachable.
       }
       if (ended) return;
       setHealth(next);
@@ -33,7 +33,7 @@ export function useHealth(server) {
     };
     const wake = () => void (!document.hidden && ask());
     const unlisten = server.listen((event) => {
-      if (event.type === 'error' && event.error.kind === 'gone') ask();
+      if (event.type === 'error' && event.error.kind === 'unreachable') ask();
     });
     document.addEventListener('visibilitychange', wake);
     ask();

@@ -7,7 +7,7 @@ import { ServerError, errorOf } from './errors.js';
 
 const KEY = 'lectern-key';
 /** A server answers within its deadline, 30 s by default; whoever waits longer waits for nothing. */
-const PATIENCE_MS = 45_000;
+const TIMEOUT_MS = 45_000;
 
 /** The HTTP method of a call. @param {Call} call */
 export const methodOf = (call) => call.method ?? (call.body === undefined && !call.file ? 'GET' : 'POST');
@@ -50,12 +50,12 @@ export class Server {
 
   /** Send a call.
    * @param {Call} call
-   * @param {{ signal?: AbortSignal, quiet?: boolean, patienceMs?: number }} [options]
-   *     quiet: its time is not shown as that of an answer. patienceMs: how long an answer is waited for
+   * @param {{ signal?: AbortSignal, quiet?: boolean, timeoutMs?: number }} [options]
+   *     quiet: its time is not shown as that of an answer. timeoutMs: how long an answer is waited for
    * @returns {Promise<Answer>}
    * @throws {ServerError} and AbortError, if the signal says so */
-  async send(call, { signal, quiet = false, patienceMs = PATIENCE_MS } = {}) {
-    const timeout = AbortSignal.timeout(patienceMs);
+  async send(call, { signal, quiet = false, timeoutMs = TIMEOUT_MS } = {}) {
+    const timeout = AbortSignal.timeout(timeoutMs);
     const began = performance.now();
     try {
       const response = await fetch(this.address(call), {
@@ -80,7 +80,7 @@ export class Server {
       return answer;
     } catch (reason) {
       if (signal?.aborted) throw reason;
-      const error = described(reason, patienceMs);
+      const error = described(reason, timeoutMs);
       this.#tell({ type: 'error', error });
       throw error;
     }
@@ -105,14 +105,14 @@ export class Server {
 /** @typedef {{ type: 'answer', answer: Answer, quiet: boolean } | { type: 'error', error: ServerError }
  *     | { type: 'key' }} ServerEvent */
 
-/** @param {unknown} reason what fetch or reading threw @param {number} patienceMs how long the answer was waited for */
-function described(reason, patienceMs) {
+/** @param {unknown} reason what fetch or reading threw @param {number} timeoutMs how long the answer was waited for */
+function described(reason, timeoutMs) {
   if (reason instanceof ServerError) return reason;
   if (reason instanceof DOMException && reason.name === 'TimeoutError') {
-    return new ServerError('timeout', `the server did not answer within ${patienceMs / 1000} seconds`);
+    return new ServerError('timeout', `the server did not answer within ${timeoutMs / 1000} seconds`);
   }
   if (reason instanceof SyntaxError) return new ServerError('fault', 'the server sent what is no JSON');
-  return new ServerError('gone', 'the server cannot be reached');
+  return new ServerError('unreachable', 'the server cannot be reached');
 }
 
 /** The stages of a header such as `queue;dur=0.1, infer;dur=2.5`. @param {string} header */

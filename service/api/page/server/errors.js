@@ -1,6 +1,6 @@
 /** What goes wrong between page and server, in the server's words where it has some.
  *
- * @typedef {'gone' | 'timeout' | 'busy' | 'quota' | 'key' | 'forbidden' | 'invalid' | 'fault'} ErrorKind
+ * @typedef {'unreachable' | 'timeout' | 'busy' | 'quota' | 'key' | 'forbidden' | 'invalid' | 'fault'} ErrorKind
  */
 
 /** An answer that is an error, or none at all. */
@@ -21,13 +21,13 @@ export class ServerError extends Error {
   }
 
   /** Whether the same call may succeed later by itself. */
-  get passes() {
-    return ['gone', 'timeout', 'busy', 'quota'].includes(this.kind);
+  get isTemporary() {
+    return ['unreachable', 'timeout', 'busy', 'quota'].includes(this.kind);
   }
 }
 
 /** @type {Record<number, ErrorKind>} */
-const KINDS = { 401: 'key', 403: 'forbidden', 429: 'quota', 502: 'gone', 503: 'busy', 504: 'timeout' };
+const KINDS = { 401: 'key', 403: 'forbidden', 429: 'quota', 502: 'unreachable', 503: 'busy', 504: 'timeout' };
 
 /** @param {Response} response @param {string} text its body */
 export function errorOf(response, text) {

@@ -67,7 +67,7 @@ export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
         }
         // What the server refuses has no answer, and that of another input must not stand for it.
         const answer = error.kind === 'invalid' ? { answer: null } : {};
-        change({ error, ...answer, pending: false, slow: false, retryIn: error.passes ? wait(error, tries.current++) : null });
+        change({ error, ...answer, pending: false, slow: false, retryIn: error.isTemporary ? wait(error, tries.current++) : null });
       } finally {
         clearTimeout(slow);
       }

@@ -27,14 +27,14 @@ export function FeatureMap({ values, height, width, low, high, label, signed = f
     left: `${(box.left / width) * 100}%`, top: `${(box.top / height) * 100}%`,
     width: `${((box.right - box.left + 1) / width) * 100}%`, height: `${((box.bottom - box.top + 1) / height) * 100}%`,
   }}></span>`}`;
-  const heard = onPoint && {
+  const listeners = onPoint && {
     onPointerMove: (/** @type {PointerEvent} */ event) => onPoint(unitOf(event)),
     onPointerLeave: () => onPoint(null),
   };
-  if (!onChoose) return html`<span class="map" ...${heard ?? {}}>${content}</span>`;
+  if (!onChoose) return html`<span class="map" ...${listeners ?? {}}>${content}</span>`;
   // A click by the keyboard has no position: the strongest unit is shown.
   const onClick = (/** @type {MouseEvent} */ event) => onChoose(event.detail ? unitOf(event) : strongest(values, width));
-  return html`<button type="button" class="map" aria-pressed=${isChosen} title=${label} onClick=${onClick} ...${heard ?? {}}>${content}</button>`;
+  return html`<button type="button" class="map" aria-pressed=${isChosen} title=${label} onClick=${onClick} ...${listeners ?? {}}>${content}</button>`;
 }
 
 /** @param {Float32Array | number[]} values @param {number} width @returns {[number, number]} */

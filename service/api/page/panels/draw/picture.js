@@ -33,7 +33,7 @@ export function compose(canvas, source, deformation = UNCHANGED) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d', { willReadFrequently: true }));
   const { rotate, right, down, scale, thicker, noise } = deformation;
   context.setTransform(1, 0, 0, 1, 0, 0);
-  context.fillStyle = source.image ? paperOf(context, source.image) : '#fff';
+  context.fillStyle = source.image ? backgroundOf(context, source.image) : '#fff';
   context.fillRect(0, 0, width, height);
   context.translate(width / 2 + (right / 100) * width, height / 2 + (down / 100) * height);
   context.rotate((rotate * Math.PI) / 180);
@@ -48,7 +48,7 @@ export function compose(canvas, source, deformation = UNCHANGED) {
 
 /** What shows at the sides of a turned photograph: the color of its corner.
  * @param {CanvasRenderingContext2D} context @param {ImageBitmap} image */
-function paperOf(context, image) {
+function backgroundOf(context, image) {
   context.fillStyle = '#fff';
   context.fillRect(0, 0, 1, 1);
   context.drawImage(image, 0, 0, 1, 1, 0, 0, 1, 1);

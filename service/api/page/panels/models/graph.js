@@ -59,7 +59,7 @@ function Drawing({ graph, label }) {
       <svg viewBox="-2 -2 ${width + 4} ${height + 4}" style=${{ width: `${(width + 4) / 16}rem` }} role="img"
         aria-label="${label}: ${graph.nodes.map(({ operator }) => operator).join(', ')}">
         ${boxes.flatMap((box, index) => box.below.map((next, each) => html`<path key=${`${index} ${each}`} class="flow" d=${lineOf(box, next)} />`))}
-        ${boxes.map((box, index) => (box.kind === 'bend'
+        ${boxes.map((box, index) => (box.kind === 'dummy'
     ? html`<path key=${index} class="flow" d=${`M${box.x} ${box.row * ROW}v${HEIGHT}`} />`
     : html`<${Node} key=${index} box=${box} graph=${graph} />`))}
       </svg>

@@ -14,7 +14,7 @@
  *     parameters: number }} Graph
  *
  * @typedef {object} Box
- * @property {'input' | 'node' | 'output' | 'bend'} kind bend: where a line passes a row
+ * @property {'input' | 'node' | 'output' | 'dummy'} kind dummy: where an edge passes a row
  * @property {GraphNode | Tensor | null} of
  * @property {number} row
  * @property {number} x of its middle
@@ -23,16 +23,16 @@
  */
 
 export const WIDTH = 148;
-const BEND_WIDTH = 12;
+const DUMMY_WIDTH = 12;
 const GAP = 14;
 const SWEEPS = 8;
 
-/** @param {Graph} graph @returns {{ rows: Box[][], width: number }} bends among the boxes; width of the whole */
+/** @param {Graph} graph @returns {{ rows: Box[][], width: number }} dummies among the boxes; width of the whole */
 export function layOut(graph) {
   const boxes = connect(graph);
-  setRows(boxes);
-  const rows = bend(boxes);
-  for (let sweep = 0; sweep < SWEEPS; sweep += 1) sort(rows, sweep % 2 ? 'below' : 'above');
+  assignRows(boxes);
+  const rows = insertDummies(boxes);
+  for (let sweep = 0; sweep < SWEEPS; sweep += 1) reduceCrossings(rows, sweep % 2 ? 'below' : 'above');
   rows.forEach((row) => spread(row, row.map((_, index) => index)));
   for (let sweep = 0; sweep < 3 * SWEEPS; sweep += 1) align(rows, sweep % 2 ? 'below' : 'above');
   const left = Math.min(...rows.flat().map((box) => box.x - widthOf(box) / 2));
@@ -61,7 +61,7 @@ function connect({ inputs, outputs, nodes }) {
 }
 
 /** A box is below all that flows into it; what nothing flows into is right above its first use. @param {Box[]} boxes */
-function setRows(boxes) {
+function assignRows(boxes) {
   for (const box of boxes) box.row = box.above.reduce((row, each) => Math.max(row, each.row + 1), 0);
   for (const box of [...boxes].reverse()) {
     if (!box.above.length && box.below.length) box.row = Math.min(...box.below.map(({ row }) => row)) - 1;
@@ -70,8 +70,8 @@ function setRows(boxes) {
   boxes.forEach((box) => { box.row -= first; });
 }
 
-/** Lines that pass rows get a bend in each of them; those of the same box share it. @param {Box[]} boxes */
-function bend(boxes) {
+/** Edges that pass rows get a dummy node in each of them; those of the same box share it. @param {Box[]} boxes */
+function insertDummies(boxes) {
   /** @type {Box[][]} */
   const rows = Array.from({ length: Math.max(...boxes.map(({ row }) => row)) + 1 }, () => []);
   boxes.forEach((box) => rows[box.row].push(box));
@@ -81,7 +81,7 @@ function bend(boxes) {
     let last = box;
     for (let row = box.row + 1; far.some((each) => each.row > row); row += 1) {
       /** @type {Box} */
-      const next = { kind: 'bend', of: null, row, x: 0, above: [last], below: far.filter((each) => each.row === row + 1) };
+      const next = { kind: 'dummy', of: null, row, x: 0, above: [last], below: far.filter((each) => each.row === row + 1) };
       last.below.push(next);
       next.below.forEach((each) => { each.above = each.above.map((maker) => (maker === box ? next : maker)); });
       rows[row].push(next);
@@ -92,7 +92,7 @@ function bend(boxes) {
 }
 
 /** Order each row by where its neighbors are, so that fewer lines cross. @param {Box[][]} rows @param {'above' | 'below'} side */
-function sort(rows, side) {
+function reduceCrossings(rows, side) {
   const ordered = side === 'above' ? rows : [...rows].reverse();
   ordered.forEach((row, number) => {
     const neighbors = ordered[number - 1];
@@ -120,7 +120,7 @@ function spread(row, wished) {
 }
 
 /** @param {Box} box */
-const widthOf = (box) => (box.kind === 'bend' ? BEND_WIDTH : WIDTH);
+const widthOf = (box) => (box.kind === 'dummy' ? DUMMY_WIDTH : WIDTH);
 
 /** @param {number[]} values */
 const mean = (values) => (values.length ? values.reduce((a, b) => a + b, 0) / values.length : undefined);

@@ -42,7 +42,7 @@ export function useLive(server) {
       } catch (reason) {
         if (abort.signal.aborted) return;
         const failed = /** @type {ServerError} */ (reason);
-        again = failed.passes || failed.kind === 'fault';
+        again = failed.isTemporary || failed.kind === 'fault';
         setError(failed);
       }
       if (again && !abort.signal.aborted) timer = setTimeout(read, (readingsOf.get(server)?.length ?? 0) < 2 ? SECOND_MS : EVERY_MS);

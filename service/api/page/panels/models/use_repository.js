@@ -21,7 +21,7 @@ export const indexCall = { path: 'v2/repository/index', method: 'POST' };
 /** Between two looks at what is loading or unloading. */
 const AGAIN_MS = 1_000;
 /** A load tries one version after the other, and a server may give each of them minutes. */
-const PATIENCE_MS = 15 * 60_000;
+const TIMEOUT_MS = 15 * 60_000;
 
 /** @param {string} name of a model @param {Action} action @param {string} [version] the only one to load */
 const controlCall = (name, action, version) => ({
@@ -58,7 +58,7 @@ export function useRepository(server, onChanged) {
     setRunning({ name, action });
     setOutcome(null);
     try {
-      await server.send(controlCall(name, action, version), { quiet: true, patienceMs: PATIENCE_MS });
+      await server.send(controlCall(name, action, version), { quiet: true, timeoutMs: TIMEOUT_MS });
       setOutcome({ name, text: done, failed: false });
     } catch (reason) {
       setOutcome({ name, text: /** @type {ServerError} */ (reason).message, failed: true });

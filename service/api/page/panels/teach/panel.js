@@ -24,10 +24,10 @@ export function Panel() {
   return html`
     <div class="teach stack">
       <p>A wrong answer? Under each answer of <a href="#/draw">Draw</a>, <a href="#/tag">Tag</a> and
-        ${' '}<a href="#/translate">Translate</a>, “Wrong?” lets you say what is right. It is kept in this browser alone and sent
+        ${' '}<a href="#/translate">Translate</a>, “Wrong?” lets you say what is right. It is saved in this browser alone and sent
         nowhere; download it here, and train on it.</p>
       ${problem && html`<p class="notice" role="alert">${problem}</p>`}
-      ${!problem && !models.length && html`<p class="card empty">Nothing is kept yet.</p>`}
+      ${!problem && !models.length && html`<p class="card empty">Nothing is saved yet.</p>`}
       ${models.map((model) => html`<${ModelCorrections} key=${model} model=${model} corrections=${corrections.filter((each) => each.model === model)}
         onRemove=${(/** @type {string} */ key) => change(remove(key))} onRemoveAll=${() => change(removeAll(model))} />`)}
     </div>`;
@@ -46,7 +46,7 @@ function ModelCorrections({ model, corrections, onRemove, onRemoveAll }) {
         ${address && html`<a class="button main" href=${address} download=${download.name}>Download ${download.name}</a>`}
         ${isAsking ? html`<span class="caption">Delete all of ${model}?</span>
           <button type="button" class="button" onClick=${onRemoveAll}>Delete</button>
-          <button type="button" class="button" onClick=${() => setAsking(false)}>Keep</button>`
+          <button type="button" class="button" onClick=${() => setAsking(false)}>Cancel</button>`
     : html`<button type="button" class="button" onClick=${() => setAsking(true)}>Delete all</button>`}
       </div>
       <div><p class="label">To train on it, beside the file, in the folder of Lectern's sources:</p>

@@ -22,9 +22,9 @@ await loadStyles(new URL('translate.css', import.meta.url).href);
 const TYPING_MS = 300;
 const ALTERNATIVES = 2;
 /** Sentences whose attention is drawn. */
-const DRAWN = 12;
+const MOST_DRAWN = 12;
 /** Why a segment came back as it was. @type {Record<string, string>} */
-const KEPT = {
+const REASONS = {
   too_long: 'too long', repeats: 'its translation only repeated itself', unattended: 'its translation left out too much',
   no_letters: 'no letters', language: 'another language',
 };
@@ -63,7 +63,7 @@ export function Panel({ server, model, models, query, setQuery }) {
         ${result && html`
           <${TranslatedText} text=${result.text} copied=${result.copied} language=${target} isStale=${state.pending || state.error !== null} />
           ${result.kept?.length > 0 && html`<p class="caption">Given back as it was: ${result.kept.map((/** @type {any} */ each, /** @type {number} */ index) => html`
-            ${index ? ', ' : ''}<u key=${index}>${Array.from(sent.text).slice(each.start, each.end).join('')}</u> (${KEPT[each.reason] ?? each.reason})`)}.</p>`}
+            ${index ? ', ' : ''}<u key=${index}>${Array.from(sent.text).slice(each.start, each.end).join('')}</u> (${REASONS[each.reason] ?? each.reason})`)}.</p>`}
           ${result.alternatives?.length > 0 && html`
             <div><h2 class="label">Alternatives</h2><ol class="alternatives">
               <li><span lang=${target}>${result.text}</span><span class="caption">${three(result.score)}</span></li>
@@ -78,9 +78,9 @@ export function Panel({ server, model, models, query, setQuery }) {
       ${(state.answer || state.error) && html`<div class="wide folds">
         <${Fold} name="translate/why" title="Why" open>
           ${() => html`<div class="stack">
-            ${sentences.slice(0, DRAWN).map((/** @type {any} */ sentence, /** @type {number} */ index) => html`
+            ${sentences.slice(0, MOST_DRAWN).map((/** @type {any} */ sentence, /** @type {number} */ index) => html`
               <${Attention} key=${index} sentence=${sentence} number=${index + 1} source=${source} target=${target} />`)}
-            ${sentences.length > DRAWN && html`<p class="caption">The first ${DRAWN} of ${sentences.length} sentences are drawn.</p>`}
+            ${sentences.length > MOST_DRAWN && html`<p class="caption">The first ${MOST_DRAWN} of ${sentences.length} sentences are drawn.</p>`}
             ${result && !sentences.length && html`<p class="caption">No sentence of this text was translated by the network.</p>`}</div>`}<//>
         <${Fold} name="translate/beam" title="The search as a tree">${() => html`<${Beam} server=${server} body=${sent ?? body} />`}<//>
         <${Fold} name="translate/input" title="What it saw">${() => html`

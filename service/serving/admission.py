@@ -172,7 +172,8 @@ class Admission:
 
     def _check(self, seconds: float, left: float, client: str | None) -> None:
         """Raise Saturated where a request of so many seconds cannot be done in the time left, or enough work waits."""
-        if self.backlog <= GRAIN_SECONDS and DEADLINE_MARGIN * (self.backlog + seconds) <= left:
+        backlog = self.backlog
+        if backlog <= GRAIN_SECONDS and DEADLINE_MARGIN * (backlog + seconds) <= left:
             return
         self._sweep()
         waits = self._waits(seconds)
@@ -203,12 +204,21 @@ class Admission:
         elapsed, self._charged = now - self._charged, now
         if not self._tickets:
             return
-        working = [speed for speed in self._speeds.values() if speed.units > 0]
-        if len(working) == 1:
-            working[0].charge(elapsed)
-        elif working:
-            backlog = self.backlog
-            for speed in working:
+        working: Speed | None = None
+        for speed in self._speeds.values():
+            if speed.units > 0:
+                if working is not None:
+                    self._charge_shares(elapsed)
+                    return
+                working = speed
+        if working is not None:
+            working.charge(elapsed)
+
+    def _charge_shares(self, elapsed: float) -> None:
+        """Charge time to several kinds of work."""
+        backlog = self.backlog
+        for speed in self._speeds.values():
+            if speed.units > 0:
                 speed.charge(elapsed * speed.units * speed.seconds / backlog)
 
     def _settle(self) -> None:

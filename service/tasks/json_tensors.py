@@ -13,6 +13,7 @@ import json
 import math
 import struct
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -61,6 +62,8 @@ def array_from_json(
     if not isinstance(data, list):
         raise InvalidRequest("must be a list of the tensor's values, flat or nested as the shape says", field)
     nested = len(shape) > 1 and bool(data) and isinstance(data[0], list)
+    if nested and not may_contain_booleans and (rows := _pack_rows(data, shape, datatype)) is not None:
+        return rows
     values = _flatten(data, shape, field) if nested else data
     count = math.prod(shape)
     if len(values) != count:
@@ -100,6 +103,32 @@ def bytes_from_base64(text: str, field: str, remedy: str) -> bytes:
         if len(joined) < len(text):
             return bytes_from_base64(joined, field, remedy)
         raise InvalidRequest(f"is not base64; {remedy}", field) from error
+
+
+def _pack_rows(data: list[Any], shape: Sequence[int], datatype: Datatype) -> NDArray[Any] | None:
+    """Numbers nested as `shape` says, row by row: half of the time that one flat list takes.
+
+    Returns:
+        None where something is wrong with them, or where they are no numbers.
+    """
+    *outer, size = shape
+    letter = _FORMATS.get(datatype)
+    if letter is None or size == 0:
+        return None
+    try:
+        rows = _flatten(data, outer, "")
+        if set(map(type, rows)) != {list}:  # A long string would become as many strings.
+            return None
+        pack = _row_format(size, letter).pack
+        packed = b"".join([pack(*row) for row in rows])  # It refuses rows of another length.
+    except (TypeError, OverflowError, struct.error, InvalidRequest):
+        return None
+    return np.frombuffer(packed, datatype.numpy).reshape(shape)
+
+
+@lru_cache
+def _row_format(size: int, letter: str) -> struct.Struct:
+    return struct.Struct(f"<{size}{letter}")
 
 
 def _numbers(values: list[Any], datatype: Datatype, may_contain_booleans: bool) -> NDArray[Any]:

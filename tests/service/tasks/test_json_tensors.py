@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 
 import numpy as np
@@ -17,11 +18,12 @@ NUMBERS = [datatype for datatype in Datatype if datatype not in (Datatype.BOOL, 
 
 @pytest.mark.parametrize("datatype", NUMBERS)
 @pytest.mark.parametrize("nested", [False, True])
-def test_numbers_come_out_as_they_went_in(datatype: Datatype, nested: bool) -> None:
+@pytest.mark.parametrize("may_contain_booleans", [False, True])
+def test_numbers_come_out_as_they_went_in(datatype: Datatype, nested: bool, may_contain_booleans: bool) -> None:
     expected = np.arange(24).reshape(2, 3, 4).astype(datatype.numpy)
     data = orjson.loads(orjson.dumps((expected if nested else expected.ravel()).tolist()))
 
-    array = array_from_json(data, (2, 3, 4), datatype, "data")
+    array = array_from_json(data, (2, 3, 4), datatype, "data", may_contain_booleans=may_contain_booleans)
 
     assert array.dtype == datatype.numpy
     np.testing.assert_array_equal(array, expected)
@@ -87,6 +89,7 @@ def test_a_flat_list_that_is_wrong_is_refused_by_place(data: object, datatype: s
     assert str(error.value).startswith(text)
 
 
+@pytest.mark.parametrize("may_contain_booleans", [False, True])
 @pytest.mark.parametrize(
     ("data", "text"),
     [
@@ -97,21 +100,30 @@ def test_a_flat_list_that_is_wrong_is_refused_by_place(data: object, datatype: s
         ([[1, 2], "34"], "d[1]: is no list, the shape [2, 2] takes a list of 2 here"),
         ([[1, 2], [3, [4]]], "d[1][1]: a list is not a number"),
         ([[1, 2], [3, None]], "d[1][1]: null is not a number"),
+        ([[1, 2], [3, "4"]], 'd[1][1]: "4" is not a number'),
+        ([[1, 2], {"3": 4, "5": 6}], "d[1]: is no list, the shape [2, 2] takes a list of 2 here"),
+        ([[1, 2], [3, 1e39]], "d[1][1]: 1e+39 is beyond FP32"),
     ],
 )
-def test_a_nested_list_that_is_wrong_is_refused_by_place(data: object, text: str) -> None:
+def test_a_nested_list_that_is_wrong_is_refused_by_place(data: object, text: str, may_contain_booleans: bool) -> None:
     with pytest.raises(InvalidRequest) as error:
-        array_from_json(data, (2, 2), Datatype.FP32, "d")
+        array_from_json(data, (2, 2), Datatype.FP32, "d", may_contain_booleans=may_contain_booleans)
     assert str(error.value).startswith(text)
 
 
-def test_a_long_string_among_numbers_takes_no_memory() -> None:
-    data = ["x" * 1_000_000, *[""] * 999]
-
+@pytest.mark.parametrize(
+    ("data", "shape", "where"),
+    [
+        (["x" * 1_000_000, *[""] * 999], (1000,), "d[0]"),
+        ([[0.0] * 1000, "x" * 4_000_000], (2, 1000), "d[1]"),
+    ],
+    ids=["flat", "nested"],
+)
+def test_a_long_string_among_numbers_takes_no_memory(data: list[object], shape: tuple[int, ...], where: str) -> None:
     tracemalloc.start()
     try:
-        with pytest.raises(InvalidRequest, match=r"d\[0\]"):
-            array_from_json(data, (1000,), Datatype.FP32, "d")
+        with pytest.raises(InvalidRequest, match=re.escape(where)):
+            array_from_json(data, shape, Datatype.FP32, "d", may_contain_booleans=False)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -42,7 +42,7 @@ export function Panel({ server, model, models, setQuery, allowsModelControl, onM
       </section>
       <section class="card answer stack" aria-label="Model ${model.id}">
         <${Card} model=${card} version=${model.version} words=${inWords(live.readings, model.id)} />
-        <${ModelVersions} key=${model.id} repository=${repository} name=${model.id} isAllowed=${allowsModelControl} />
+        <${ModelVersions} key=${model.id} repository=${repository} model=${card} isAllowed=${allowsModelControl} />
       </section>
       <div class="wide folds">
         <${Fold} name="models/live" title="The last minutes" open><${Live} live=${live} model=${model.id} /><//>

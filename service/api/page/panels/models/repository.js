@@ -10,14 +10,18 @@ import { html, useState } from '../../vendor/preact.js';
 /** @type {Record<Version['state'], string>} */
 const STATES = { READY: 'serves', LOADING: 'is loading', UNLOADING: 'answers its last requests', UNAVAILABLE: 'does not serve' };
 
-/** The versions of one model that serves. @param {{ repository: Repository, name: string, isAllowed: boolean }} props */
-export function ModelVersions({ repository, name, isAllowed }) {
+/** The versions of one model that serves.
+ * @param {{ repository: Repository, model: import('../../server/types.js').Model, isAllowed: boolean }} props */
+export function ModelVersions({ repository, model, isAllowed }) {
   const { error, running, load, unload } = repository;
   const [isAsking, setAsking] = useState(false);
-  const versions = repository.versions.filter((each) => each.name === name);
-  if (error && !versions.length) return html`<p class="caption">${refusalOf(error)}</p>`;
-  if (!versions.length) return null;
-  const isBusy = running !== null;
+  const name = model.id;
+  const listed = repository.versions.filter((each) => each.name === name);
+  if (error && !listed.length) return html`<p class="caption">${refusalOf(error)}</p>`;
+  // Until the index is there, those that serve: what stands below does not move when it comes.
+  const versions = listed.length ? listed : model.versions.map((version) => (
+    /** @type {Version} */ ({ name, version, state: 'READY', reason: '' })));
+  const isBusy = running !== null || !listed.length;
   return html`
     <section class="stack repository" aria-label="Versions of ${name}">
       <h3>Versions</h3>

@@ -1,4 +1,4 @@
-/** A translation, with what was not translated underlined: names, numbers, addresses, tags.
+/** A translation, with what was not translated underlined: names, numbers, addresses, placeholders.
  *
  * @typedef {{ start: number, end: number }} Range offsets are code points
  */

@@ -47,18 +47,30 @@ def _no_public_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield
 
 
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _clean_environment() -> Iterator[None]:
     """Remove the LECTERN_ variables of the machine from the environment, except LECTERN_DATA."""
-    for name in list(os.environ):
-        if name.startswith("LECTERN_") and name != "LECTERN_DATA":
-            monkeypatch.delenv(name)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("LECTERN_") and name != "LECTERN_DATA":
+                patch.delenv(name)
+        yield
 
 
-@pytest.fixture(autouse=True)
-def _patient_spelling(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _kept_bytecode() -> Iterator[None]:
+    """Let the processes that tests start keep what they compile: hundreds of them import the same modules."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _patient_spelling() -> Iterator[None]:
     """Raise the time limit of spelling suggestions, which a busy machine exceeds."""
-    monkeypatch.setattr(spelling, "TIME_LIMIT_SECONDS", 10.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spelling, "TIME_LIMIT_SECONDS", 10.0)
+        yield
 
 
 @pytest.fixture
@@ -84,9 +96,18 @@ def settings(models_dir: Path) -> Settings:
     return Settings(models=models_dir)
 
 
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client of an application with digits/1 for all tests of a module; none of them changes it."""
+    repository = tmp_path_factory.mktemp("models")
+    write_classifier(repository)
+    with client_of(Settings(models=repository)) as client:
+        yield client
+
+
 @pytest.fixture
-def client(settings: Settings) -> Iterator[TestClient]:
-    """A client of an application whose models are loaded."""
+def own_client(settings: Settings) -> Iterator[TestClient]:
+    """A client of an application of the test's own over `models_dir`, which it may change."""
     with client_of(settings) as client:
         yield client
 

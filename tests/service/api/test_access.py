@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ from service.api.operation import Operation
 from service.app import OPERATIONS
 from service.observability import JsonFormatter
 from service.settings import Settings
+from tests.support.classifier_bundles import write_classifier
 from tests.support.classify_requests import pixels
 from tests.support.http import client_of
 from tests.support.server import running
@@ -27,12 +29,21 @@ def ready(client: TestClient) -> bool:
     return client.get("/v2/models/digits/ready").status_code == 200
 
 
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client that calls the server as localhost; one application for all tests that do not change it."""
+    repository = tmp_path_factory.mktemp("models")
+    write_classifier(repository)
+    with client_of(Settings(models=repository)) as client:
+        client.base_url = "http://localhost:8080"
+        yield client
+
+
 @pytest.fixture
-def local(settings: Settings) -> TestClient:
-    """A client that calls the server as localhost."""
-    client = client_of(settings)
-    client.base_url = "http://localhost:8080"
-    return client
+def own_local(own_client: TestClient) -> TestClient:
+    """The same with an application of the test's own."""
+    own_client.base_url = "http://localhost:8080"
+    return own_client
 
 
 def test_which_operations_change_state() -> None:
@@ -72,24 +83,22 @@ def test_a_page_of_another_origin_changes_nothing(
     local: TestClient, headers: dict[str, str], body: dict[str, object]
 ) -> None:
     merged = {**body, "headers": {**body.get("headers", {}), **headers}}  # type: ignore[dict-item]
-    with local as client:
-        for path in (UNLOAD, LOAD):
-            response = client.post(path, **merged)  # type: ignore[arg-type]
-            assert response.status_code == 403
-            assert response.json().keys() == {"error"}
-            assert "a web page of another origin may not do this" in response.json()["error"]
-            assert response.headers["x-request-id"]
-            assert "access-control-allow-origin" not in response.headers
-        assert ready(client)
+    for path in (UNLOAD, LOAD):
+        response = local.post(path, **merged)  # type: ignore[arg-type]
+        assert response.status_code == 403
+        assert response.json().keys() == {"error"}
+        assert "a web page of another origin may not do this" in response.json()["error"]
+        assert response.headers["x-request-id"]
+        assert "access-control-allow-origin" not in response.headers
+    assert ready(local)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
 def test_only_post_changes_anything(local: TestClient, method: str) -> None:
-    with local as client:
-        headers = {"x-http-method-override": "POST", "access-control-request-method": "POST", "origin": PAGE}
-        assert client.request(method, UNLOAD, headers=headers).status_code == 405
-        assert client.get(UNLOAD, params={"_method": "POST"}).status_code == 405
-        assert ready(client)
+    headers = {"x-http-method-override": "POST", "access-control-request-method": "POST", "origin": PAGE}
+    assert local.request(method, UNLOAD, headers=headers).status_code == 405
+    assert local.get(UNLOAD, params={"_method": "POST"}).status_code == 405
+    assert ready(local)
 
 
 @pytest.mark.parametrize(
@@ -105,12 +114,11 @@ def test_only_post_changes_anything(local: TestClient, method: str) -> None:
         {"host": "LOCALHOST."},
     ],
 )
-def test_programs_and_own_pages_load_and_unload(local: TestClient, headers: dict[str, str]) -> None:
-    with local as client:
-        assert client.post(UNLOAD, headers=headers).status_code == 200
-        assert not ready(client)
-        assert client.post(LOAD, headers=headers).status_code == 200
-        assert ready(client)
+def test_programs_and_own_pages_load_and_unload(own_local: TestClient, headers: dict[str, str]) -> None:
+    assert own_local.post(UNLOAD, headers=headers).status_code == 200
+    assert not ready(own_local)
+    assert own_local.post(LOAD, headers=headers).status_code == 200
+    assert ready(own_local)
 
 
 @pytest.mark.parametrize(
@@ -118,27 +126,25 @@ def test_programs_and_own_pages_load_and_unload(local: TestClient, headers: dict
     ["evil.example", "evil.example:8443", "localhost.evil.example", "localhost@evil.example", "192.168.0.7", "", "a b"],
 )
 def test_dns_rebinding_changes_nothing(local: TestClient, host: str) -> None:
-    with local as client:
-        for headers in ({"host": host}, {"host": host, "origin": f"http://{host}", "sec-fetch-site": "same-origin"}):
-            response = client.post(UNLOAD, headers=headers)
-            assert response.status_code == 403
-            assert "this host is not trusted" in response.json()["error"]
-            assert "LECTERN_TRUSTED_HOSTS" in response.json()["error"]
-        # A proxy on this machine may hand on the name that it was called by.
-        assert client.post("/v1/classify", json=pixels(1), headers={"host": host}).status_code == 200
-        assert ready(client)
+    for headers in ({"host": host}, {"host": host, "origin": f"http://{host}", "sec-fetch-site": "same-origin"}):
+        response = local.post(UNLOAD, headers=headers)
+        assert response.status_code == 403
+        assert "this host is not trusted" in response.json()["error"]
+        assert "LECTERN_TRUSTED_HOSTS" in response.json()["error"]
+    # A proxy on this machine may hand on the name that it was called by.
+    assert local.post("/v1/classify", json=pixels(1), headers={"host": host}).status_code == 200
+    assert ready(local)
 
 
 @pytest.mark.parametrize("host", ["evil.example:8080", "EVIL.example.:8080", "127.0.0.1.nip.io:8080"])
 def test_dns_rebinding_reads_nothing(local: TestClient, host: str) -> None:
     """A browser names the port that it connects to: with this server's own and a public name, it is no proxy's."""
-    with local as client:
-        for method, path in (("GET", "/v1/models"), ("POST", "/v1/classify"), ("GET", "/metrics"), ("GET", "/nothing")):
-            response = client.request(method, path, headers={"host": host})
-            assert response.status_code == 403, path
-            assert "this host is not trusted" in response.text
-        for path in ("/livez", "/readyz"):
-            assert client.get(path, headers={"host": host}).status_code == 200
+    for method, path in (("GET", "/v1/models"), ("POST", "/v1/classify"), ("GET", "/metrics"), ("GET", "/nothing")):
+        response = local.request(method, path, headers={"host": host})
+        assert response.status_code == 403, path
+        assert "this host is not trusted" in response.text
+    for path in ("/livez", "/readyz"):
+        assert local.get(path, headers={"host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -147,9 +153,8 @@ def test_dns_rebinding_reads_nothing(local: TestClient, host: str) -> None:
      "models.example.com", "models.example.com:443", "lectern.svc.cluster.local:8080"],
 )  # fmt: skip
 def test_hosts_that_no_page_of_an_attacker_names_to_this_port_may_read(local: TestClient, host: str) -> None:
-    with local as client:
-        assert client.get("/v1/models", headers={"host": host}).status_code == 200
-        assert client.post("/v1/classify", json=pixels(1), headers={"host": host}).status_code == 200
+    assert local.get("/v1/models", headers={"host": host}).status_code == 200
+    assert local.post("/v1/classify", json=pixels(1), headers={"host": host}).status_code == 200
 
 
 def test_dns_rebinding_reads_nothing_from_a_socket(settings: Settings) -> None:
@@ -174,11 +179,10 @@ def test_off_loopback_and_with_a_certificate_every_host_may_read(models_dir: Pat
 
 
 def test_several_hosts_or_origins_are_refused(local: TestClient) -> None:
-    with local as client:
-        for extra in (("host", "evil.example"), ("host", "localhost:8080"), ("origin", PAGE)):
-            headers = [("host", "localhost:8080"), ("origin", "http://localhost:8080"), extra]
-            assert client.post(UNLOAD, headers=headers).status_code == 403
-        assert ready(client)
+    for extra in (("host", "evil.example"), ("host", "localhost:8080"), ("origin", PAGE)):
+        headers = [("host", "localhost:8080"), ("origin", "http://localhost:8080"), extra]
+        assert local.post(UNLOAD, headers=headers).status_code == 403
+    assert ready(local)
 
 
 def test_configured_hosts_are_the_only_ones_but_for_probes(settings: Settings) -> None:
@@ -196,11 +200,11 @@ def test_configured_hosts_are_the_only_ones_but_for_probes(settings: Settings) -
         assert refused.json()["error"]["type"] == "permission_error"
 
 
-@pytest.mark.parametrize("host", ["10.244.0.3:8080", "lectern:8080", "localhost", "[2001:db8::1]"])
-def test_off_loopback_models_are_loaded_only_where_that_is_set(models_dir: Path, host: str) -> None:
-    for control, status in (("auto", 403), ("none", 403), ("explicit", 200)):
-        settings = Settings.model_validate({"models": models_dir, "host": "0.0.0.0", "model_control": control})
-        with client_of(settings) as client:
+@pytest.mark.parametrize(("control", "status"), [("auto", 403), ("none", 403), ("explicit", 200)])
+def test_off_loopback_models_are_loaded_only_where_that_is_set(models_dir: Path, control: str, status: int) -> None:
+    settings = Settings.model_validate({"models": models_dir, "host": "0.0.0.0", "model_control": control})
+    with client_of(settings) as client:
+        for host in ("10.244.0.3:8080", "lectern:8080", "localhost", "[2001:db8::1]"):
             response = client.post(LOAD, headers={"host": host})
             assert response.status_code == status, response.text
             if status == 403:
@@ -209,11 +213,11 @@ def test_off_loopback_models_are_loaded_only_where_that_is_set(models_dir: Path,
                 assert client.post(UNLOAD, headers=headers).status_code == 403
 
 
-def test_a_refusal_is_logged_without_secrets(local: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refusal_is_logged_without_secrets(own_local: TestClient, caplog: pytest.LogCaptureFixture) -> None:
     caplog.handler.setFormatter(JsonFormatter())
-    with local as client, caplog.at_level(logging.DEBUG):
-        client.post(UNLOAD + "?api_key=hidden1", headers={"referer": f"{PAGE}/inbox?token=hidden2"})
-        client.post(UNLOAD, headers={"host": "evil.example" * 1000})
+    with caplog.at_level(logging.DEBUG):
+        own_local.post(UNLOAD + "?api_key=hidden1", headers={"referer": f"{PAGE}/inbox?token=hidden2"})
+        own_local.post(UNLOAD, headers={"host": "evil.example" * 1000})
     lines = [line for line in map(json.loads, caplog.text.splitlines()) if not line["logger"].startswith("httpx")]
     assert "hidden" not in json.dumps(lines)
     assert [line["reason"] for line in lines] == ["origin", "host"]
@@ -245,10 +249,10 @@ def test_pages_and_paths_without_a_route_are_below_trusted_hosts_too(settings: S
                 assert answer.status_code == expected, (method, path, host)
 
 
-def test_failed_changes_cannot_fill_the_log(local: TestClient, caplog: pytest.LogCaptureFixture) -> None:
-    with local as client, caplog.at_level(logging.WARNING):
+def test_failed_changes_cannot_fill_the_log(own_local: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
         for _ in range(100):
-            assert client.post(f"/v2/repository/models/{'x' * 1000}/unload").status_code == 404
+            assert own_local.post(f"/v2/repository/models/{'x' * 1000}/unload").status_code == 404
     records = [record for record in caplog.records if record.message == "state not changed"]
     assert 0 < len(records) < 100
     assert all(len(JsonFormatter().format(record)) < 2500 for record in records)

@@ -20,6 +20,7 @@ from service.app import OPERATIONS, create_app
 from service.observability import JsonFormatter
 from service.settings import Settings
 from service.tasks.image_classification import ImageClassificationPredictor
+from tests.support.classifier_bundles import write_classifier
 from tests.support.classify_requests import pixels
 
 SECRET = "/home/alice/.ssh/id_rsa"
@@ -114,10 +115,12 @@ FAILING = {
 }
 
 
-@pytest.fixture
-def failing(settings: Settings) -> Iterator[TestClient]:
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """An application with operations of every shape that raise the errors above, by number."""
-    app = create_app(settings)
+    repository = tmp_path_factory.mktemp("models")
+    write_classifier(repository)
+    app = create_app(Settings(models=repository))
 
     async def fail(request: Request) -> Response:
         raise [*ERRORS, KeyError(SECRET), RuntimeError(SECRET)][int(request.path_params["number"])]

@@ -104,18 +104,18 @@ def test_unknown_paths(client: TestClient, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v2/models/stats", "/v2/models/digits/stats", "/v2/models/digits/versions/1/stats"])
-def test_statistics(client: TestClient, path: str) -> None:
-    (before,) = client.get(path).json()["model_stats"]
+def test_statistics(own_client: TestClient, path: str) -> None:
+    (before,) = own_client.get(path).json()["model_stats"]
     assert (before["name"], before["version"]) == ("digits", "1")
     assert (before["inference_count"], before["execution_count"], before["last_inference"]) == (0, 0, 0)
     assert before["inference_stats"]["success"] == {"count": 0, "ns": 0}
 
     began = time.time() * 1e3
-    assert infer(client, 1, 2, 3).status_code == 200
-    assert infer(client, 4).status_code == 200
-    assert infer(client, *[5] * 65).status_code == 400  # Over the batch limit: a failure of the model's caller.
+    assert infer(own_client, 1, 2, 3).status_code == 200
+    assert infer(own_client, 4).status_code == 200
+    assert infer(own_client, *[5] * 65).status_code == 400  # Over the batch limit: a failure of the model's caller.
 
-    (after,) = client.get(path).json()["model_stats"]
+    (after,) = own_client.get(path).json()["model_stats"]
     assert after["inference_count"] == 4
     assert after["execution_count"] == 2
     assert began - 1 <= after["last_inference"] <= time.time() * 1e3 + 1

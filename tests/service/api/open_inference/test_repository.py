@@ -75,52 +75,52 @@ def test_a_bad_index_request(client: TestClient, body: bytes, text: str) -> None
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"parameters": {"unload_dependents": false}}'])
-def test_unload_and_load_again(client: TestClient, body: bytes) -> None:
-    response = client.post(UNLOAD.format("digits"), content=body)
+def test_unload_and_load_again(own_client: TestClient, body: bytes) -> None:
+    response = own_client.post(UNLOAD.format("digits"), content=body)
     assert (response.status_code, response.content) == (200, b"")
 
-    refused = client.post("/v2/models/digits/infer", json=REQUEST)
+    refused = own_client.post("/v2/models/digits/infer", json=REQUEST)
     assert refused.status_code == 503
     assert refused.json() == {"error": "model 'digits' is not ready: unloaded"}
     assert int(refused.headers["retry-after"]) >= 1
     for path in ("/v2/models/digits/ready", "/v2/models/digits/versions/1/ready", "/v2/models/digits"):
-        assert client.get(path).status_code == 503
-    assert client.get("/v2/health/ready").status_code == 200  # It was taken out on purpose.
+        assert own_client.get(path).status_code == 503
+    assert own_client.get("/v2/health/ready").status_code == 200  # It was taken out on purpose.
 
-    response = client.post(LOAD.format("digits"), content=body)
+    response = own_client.post(LOAD.format("digits"), content=body)
     assert (response.status_code, response.content) == (200, b"")
-    assert answering(client) == (200, "1")
-    assert client.get("/v2/models/digits/ready").status_code == 200
+    assert answering(own_client) == (200, "1")
+    assert own_client.get("/v2/models/digits/ready").status_code == 200
 
 
-def test_load_takes_a_new_version(client: TestClient, models_dir: Path) -> None:
+def test_load_takes_a_new_version(own_client: TestClient, models_dir: Path) -> None:
     write_classifier(models_dir)
-    assert answering(client) == (200, "1")
+    assert answering(own_client) == (200, "1")
 
-    assert client.post(LOAD.format("digits")).status_code == 200
+    assert own_client.post(LOAD.format("digits")).status_code == 200
 
-    assert answering(client) == (200, "2")
-    assert client.get("/v2/models/digits").json()["versions"] == ["2"]
+    assert answering(own_client) == (200, "2")
+    assert own_client.get("/v2/models/digits").json()["versions"] == ["2"]
 
 
-def test_load_takes_a_new_model(client: TestClient, models_dir: Path) -> None:
+def test_load_takes_a_new_model(own_client: TestClient, models_dir: Path) -> None:
     write_classifier(models_dir, "other")
-    assert client.get("/v2/models/other").status_code == 404
+    assert own_client.get("/v2/models/other").status_code == 404
 
-    assert client.post(LOAD.format("other")).status_code == 200
+    assert own_client.post(LOAD.format("other")).status_code == 200
 
-    assert client.get("/v2/models/other/ready").json() == {"name": "other", "ready": True}
+    assert own_client.get("/v2/models/other/ready").json() == {"name": "other", "ready": True}
 
 
-def test_a_failed_load_leaves_the_serving_version(client: TestClient, models_dir: Path) -> None:
+def test_a_failed_load_leaves_the_serving_version(own_client: TestClient, models_dir: Path) -> None:
     tamper(models_dir / "digits" / "1")
 
-    response = client.post(LOAD.format("digits"))
+    response = own_client.post(LOAD.format("digits"))
 
     assert response.status_code == 400
     assert response.json()["error"].startswith("model 'digits' cannot be loaded: ")
     assert "model.onnx" in response.json()["error"]
-    assert answering(client) == (200, "1")
+    assert answering(own_client) == (200, "1")
 
 
 @pytest.mark.parametrize("path", [LOAD, UNLOAD])

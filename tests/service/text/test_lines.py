@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 
 from service.text import Lines, split_at_lines, words_by_sentence
-from tests.support.timing import seconds_of
+from tests.support.timing import assert_scales
 
 BREAKS = ("\n", "\r\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029")
 
@@ -135,5 +133,4 @@ def test_a_word_is_never_split() -> None:
 )
 def test_hostile_lines_take_linear_time(piece: str) -> None:
     """Eight times the text, at most twenty-four times as long (a square law would take 64)."""
-    small, large = (seconds_of(partial(sentences, piece * (size // len(piece)))) for size in (4_000, 32_000))
-    assert large < max(0.25, small * 24)
+    assert_scales(lambda size: sentences(piece * (size // len(piece))), 4_000, 32_000, factor=24, floor=0.25)

@@ -3,13 +3,12 @@
 # ruff: noqa: RUF001 - punctuation of other scripts is the point
 
 import random
-from functools import partial
 from itertools import pairwise
 
 import pytest
 
 from service.text import sentence_spans
-from tests.support.timing import seconds_of
+from tests.support.timing import assert_scales
 
 LANGUAGES = ("en", "de", "fr", "es", "ja")
 PIECES = (
@@ -72,7 +71,8 @@ def test_sentences_hold_all_of_any_text_but_white_space(language: str) -> None:
 @pytest.mark.parametrize("piece", ["。", "。」", "」", "。 ", "! ", "3. ", "z. B. ", "M.", "1.\n", "« ", "؟\u00a0"])
 def test_time_is_linear_in_the_text(piece: str, language: str) -> None:
     """Eight times the text, at most twenty-four times as long (a square law would take 64)."""
-    small, large = (
-        seconds_of(partial(sentence_spans, piece * (size // len(piece)), language)) for size in (2_000, 16_000)
-    )
-    assert large < max(0.12, small * 24)
+
+    def split(size: int) -> None:
+        sentence_spans(piece * (size // len(piece)), language)
+
+    assert_scales(split, 2_000, 16_000, factor=24, floor=0.12)

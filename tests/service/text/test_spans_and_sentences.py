@@ -2,13 +2,12 @@
 
 import random
 import unicodedata
-from functools import partial
 from itertools import pairwise
 
 import pytest
 
 from service.text import sentence_spans, tokenize, word_spans
-from tests.support.timing import seconds_of
+from tests.support.timing import assert_scales
 
 PIECES = (
     *"aAé1.,-@/_\u0301😀🏽:()!?…im$#^~=><|*\u00ad日ß\ud800\u200bİ'\u2019\u200d",
@@ -82,5 +81,4 @@ def test_sentences(text: str, expected: list[str]) -> None:
 )
 def test_sentences_of_hostile_text_take_linear_time(piece: str) -> None:
     """Eight times the text, at most twenty-four times as long (a square law would take 64)."""
-    small, large = (seconds_of(partial(sentence_spans, piece * (size // len(piece)), "en")) for size in (4_000, 32_000))
-    assert large < max(0.25, small * 24)
+    assert_scales(lambda size: sentence_spans(piece * (size // len(piece)), "en"), 4_000, 32_000, factor=24, floor=0.25)

@@ -3,12 +3,11 @@
 # ruff: noqa: RUF001 - letters that look like others are the point
 
 import unicodedata
-from functools import partial
 
 import pytest
 
 from service.text import Tokenizer, normalize_word, tokenize
-from tests.support.timing import seconds_of
+from tests.support.timing import assert_scales
 
 
 @pytest.mark.parametrize(
@@ -88,8 +87,7 @@ def test_half_a_surrogate_pair_does_no_harm(tokenizer: Tokenizer) -> None:
 )  # fmt: skip
 def test_time_is_linear_in_the_text(piece: str, tokenizer: Tokenizer) -> None:
     """Twelve times the text may take no more than sixty times as long (a square law would take 144)."""
-    small, large = (seconds_of(partial(tokenize, piece * (size // len(piece)), tokenizer)) for size in (2_000, 24_000))
-    assert large < max(0.1, small * 60)
+    assert_scales(lambda size: tokenize(piece * (size // len(piece)), tokenizer), 2_000, 24_000, factor=60, floor=0.1)
 
 
 @pytest.mark.parametrize(

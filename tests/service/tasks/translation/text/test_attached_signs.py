@@ -6,7 +6,7 @@ import pytest
 
 from service.tasks.translation.text.attached_signs import attach_signs
 from service.tasks.translation.text.spans import find_spans
-from tests.support.timing import seconds_of
+from tests.support.timing import assert_scales
 
 
 @pytest.mark.parametrize(
@@ -35,4 +35,4 @@ def test_time_is_linear(part: str) -> None:
         spans = find_spans(text, [], set(), languages=("en", "de"))
         attach_signs(text, spans, 0, len(text))
 
-    assert seconds_of(lambda: attach(10_000)) < 40 * max(seconds_of(lambda: attach(1_000)), 1e-4)
+    assert_scales(attach, 1_000, 10_000, factor=40, floor=40 * 1e-4)

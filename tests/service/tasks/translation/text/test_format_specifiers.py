@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 
@@ -13,7 +12,7 @@ from service.tasks.translation.text.inline_codes import add_inline_codes
 from service.tasks.translation.text.markdown import add_markdown
 from service.tasks.translation.text.spans import SpanKind, gaps_between
 from service.tasks.translation.text.structure import find_structure
-from tests.support.timing import seconds_of
+from tests.support.timing import assert_scales, assert_takes_less
 
 _PATTERN = re.compile(FORMAT_SPECIFIER)
 
@@ -185,7 +184,7 @@ def test_time_is_linear(part: str) -> None:
         find_structure(text, [])
         add_accelerators(text, [], str.islower)
 
-    assert seconds_of(lambda: search(20_000)) < 40 * max(seconds_of(lambda: search(2_000)), 1e-3)
+    assert_scales(search, 2_000, 20_000, factor=40, floor=40 * 1e-4)
 
 
 @pytest.mark.parametrize(
@@ -263,6 +262,4 @@ def test_inline_codes(text: str, tags: list[str]) -> None:
 @pytest.mark.parametrize("unit", ["0", "#", " ", "1", "-", "'", "a", "_", "."])
 def test_long_specifiers_take_linear_time(start: str, unit: str) -> None:
     text = start + unit * 10_000
-    began = time.thread_time()
-    list(_PATTERN.finditer(text))
-    assert time.thread_time() - began < 0.2
+    assert_takes_less(lambda: list(_PATTERN.finditer(text)), 0.2)

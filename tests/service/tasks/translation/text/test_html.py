@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from html.parser import HTMLParser
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from service.tasks.translation.text.html import find_markup
 from service.tasks.translation.text.source_text import SourceText
 from service.tasks.translation.text.spans import Span, SpanKind
+from tests.support.timing import assert_takes_less
 
 ABBREVIATIONS = {
     SpanKind.START_TAG: "start",
@@ -199,12 +199,4 @@ def test_many_unclosed_elements_take_linear_time() -> None:
 
 
 def assert_is_fast(text: str) -> None:
-    """The best of three, as other work may be in the way."""
-    seconds = []
-    for _ in range(3):
-        started = time.thread_time()
-        SourceText.of_html(text, find_markup(text))
-        seconds.append(time.thread_time() - started)
-        if seconds[-1] < 0.5:
-            return
-    raise AssertionError(f"{min(seconds)} seconds")
+    assert_takes_less(lambda: SourceText.of_html(text, find_markup(text)), 0.5)

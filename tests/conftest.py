@@ -10,11 +10,23 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from service.runtime.cpus import available_cpus
+from service.serving import helper_process
 from service.settings import Settings
 from service.tasks.word_vectors import spelling
 from tests.support.classifier_bundles import write_classifier
 from tests.support.http import client_of
 from tests.support.server import running
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Half as many processes again as CPUs for `-n auto`: for a third of their time tests wait, mostly for servers that
+    they start and end."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    cpus = available_cpus()
+    return cpus + max(1, cpus // 2)
 
 
 def pytest_collection_finish() -> None:
@@ -70,6 +82,14 @@ def _patient_spelling() -> Iterator[None]:
     """Raise the time limit of spelling suggestions, which a busy machine exceeds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spelling, "TIME_LIMIT_SECONDS", 10.0)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _kept_helper_process() -> Iterator[None]:
+    """Keep the process that prepares the models of all tests' applications: a new one takes a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(helper_process, "_IDLE_SECONDS", 3600.0)
         yield
 
 

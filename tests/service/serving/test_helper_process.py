@@ -94,7 +94,8 @@ async def _next_child(registry: LocalModels, *known: int) -> int:
             with suppress(OSError):
                 if new := [child for child in _children(process.pid) if child not in known]:
                     await asyncio.sleep(0.5)  # It says that it has begun.
-                    return new[0]
+                    if new[0] in _children(process.pid):  # Else it was that of the job before, which ended.
+                        return new[0]
         await asyncio.sleep(0.01)
 
 

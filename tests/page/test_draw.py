@@ -104,7 +104,7 @@ def test_why_shows_layers_what_a_unit_saw_and_its_sum(page: Page) -> None:
     layers = page.locator(".network .layer h3")
     expect(layers).to_have_count(8)
     expect(layers.nth(1)).to_contain_text("6 \N{MULTIPLICATION SIGN} 28 \N{MULTIPLICATION SIGN} 28")
-    expect(page.locator(".strip figure")).to_have_count(3)
+    expect(page.locator(".strip figure")).to_have_count(5)
     third = page.locator(".network .layer").nth(3).locator("button.map")
     expect(third).to_have_count(16)
     third.first.hover()
@@ -120,6 +120,42 @@ def test_why_shows_layers_what_a_unit_saw_and_its_sum(page: Page) -> None:
     expect(unit).to_contain_text("strongest of 120 terms")
     unit.get_by_role("button", name="Close").click()
     expect(unit).to_have_count(0)
+
+
+def test_the_steps_of_normalization_are_shown_and_named(page: Page) -> None:
+    page.goto("/#/draw")
+    strip = page.locator(".strip")
+    for name in ("as it was sent", "in gray", "ink that was found", "as the network gets it", "for and against 3"):
+        expect(strip.get_by_role("img", name=name)).to_have_count(1)
+    pixel = "(canvas) => [...canvas.getContext('2d').getImageData(0, 0, 1, 1).data]"
+    assert strip.get_by_role("img", name="in gray").evaluate(pixel) == [255, 255, 255, 255]  # the paper
+
+
+def test_a_bar_that_is_chosen_shows_what_speaks_for_its_label(page: Page) -> None:
+    page.goto("/#/draw")
+    heat_map = page.locator(".strip figure").last
+    expect(heat_map).to_contain_text("for and against “3”, the answer")
+    nine = page.locator(".predictions").get_by_role("button", name="9")
+    nine.focus()
+    page.keyboard.press("Enter")
+    expect(heat_map).to_contain_text("for and against “9”, which is not the answer")
+    expect(nine).to_have_attribute("aria-pressed", "true")
+    expect(page).to_have_url(re.compile("label=9"))
+    expect(page.locator(".answer")).to_contain_text("is about 9")
+    page.get_by_role("button", name="seven").click()
+    expect(page.locator(".predictions .reading output")).to_have_text("7")
+    expect(heat_map).to_contain_text("for and against “9”, which is not the answer")
+    page.reload()
+    expect(heat_map).to_contain_text("for and against “9”")
+    nine.click()
+    expect(heat_map).to_contain_text("for and against “7”, the answer")
+    expect(page).not_to_have_url(re.compile("label="))
+
+
+def test_a_label_in_the_address_that_the_model_does_not_have_is_passed_over(page: Page) -> None:
+    page.goto("/#/draw?label=x")
+    expect(page.locator(".strip figure").last).to_contain_text("for and against “3”, the answer")
+    expect(page.locator(".predictions button[aria-pressed='true']")).to_have_count(0)
 
 
 def test_the_sum_of_a_unit_is_the_value_of_the_unit(page: Page) -> None:

@@ -12,7 +12,8 @@ const LIMIT = /LECTERN_MAX_EXPLAINED_\w+/;
  * after, and where only the input is too long for it, until the input changes.
  * @param {import('./client.js').Server} server
  * @param {Call | null} call with a JSON object as its body, or with a file
- * @param {{ delay?: number, finish?: boolean }} [options] of `useAnswer`
+ * @param {{ delay?: number, finish?: boolean, targetLabel?: string | null }} [options] of `useAnswer`; targetLabel: of an image, the
+ *     label whose evidence is asked for; by default the best
  * @returns {import('./use_answer.js').State & { explains: boolean, isTooLong: boolean }} explains: false once it was refused;
  *     isTooLong: for the length of the input */
 export function useExplained(server, call, options) {
@@ -22,7 +23,7 @@ export function useExplained(server, call, options) {
   const input = call?.body ? JSON.stringify(call.body) : '';
   const isTooLong = tooLong !== '' && tooLong === input;
   const explains = !refused[model] && !isTooLong;
-  const full = call && explains ? withExplain(call) : call;
+  const full = call && explains ? withExplain(call, options?.targetLabel) : call;
   const state = useAnswer(server, full, options);
   const { error } = state;
   const isRefusal = explains && error?.kind === 'invalid' && error.field === 'explain';
@@ -34,6 +35,7 @@ export function useExplained(server, call, options) {
   return isRefusal ? { ...state, error: null, pending: true, explains, isTooLong } : { ...state, explains, isTooLong };
 }
 
-/** @param {Call} call @returns {Call} */
-const withExplain = (call) => (call.file ? { ...call, query: { ...call.query, explain: true } }
+/** @param {Call} call @param {string | null} [targetLabel] @returns {Call} */
+const withExplain = (call, targetLabel) => (call.file
+  ? { ...call, query: { ...call.query, explain: true, ...(targetLabel ? { target_label: targetLabel } : {}) } }
   : { ...call, body: { .../** @type {object} */ (call.body), explain: true } });

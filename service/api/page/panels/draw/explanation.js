@@ -11,18 +11,19 @@ import { NetworkInput } from './network_input.js';
 const PAUSE_MS = 150;
 
 /** @param {{ server: import('../../server/client.js').Server, model: import('../../server/types.js').Model,
- *     answer: import('../../server/types.js').Answer | null }} props
- *     answer: the plain one, which the bars show; null: nothing is drawn, or it has no answer */
-export function Explanation({ server, model, answer }) {
+ *     answer: import('../../server/types.js').Answer | null, targetLabel: string | null }} props
+ *     answer: the plain one, which the bars show; null: nothing is drawn, or it has no answer. targetLabel: the label that the heat map
+ *     is to be about; null: the best */
+export function Explanation({ server, model, answer, targetLabel }) {
   const [isInputOpen, setInputOpen] = useState(false);
   const [isWhyOpen, setWhyOpen] = useState(false);
   const isWanted = isInputOpen || isWhyOpen;
-  const state = useExplained(server, isWanted && answer ? answer.call : null, { delay: PAUSE_MS, finish: true });
+  const state = useExplained(server, isWanted && answer ? answer.call : null, { delay: PAUSE_MS, finish: true, targetLabel });
   const explained = answer && state.answer;
   const result = explained?.data.results[0];
 
   // A picture in progress renders the panel with each move of the pen: what is explained stays as it is.
-  const input = useMemo(() => result && html`<${NetworkInput} picture=${explained.call.file} explain=${result.explain} label=${result.predictions[0]?.label ?? ''} />`, [result]);
+  const input = useMemo(() => result && html`<${NetworkInput} picture=${explained.call.file} explain=${result.explain} best=${result.predictions[0]?.label ?? ''} />`, [result]);
   const layers = useMemo(() => result?.explain && html`<${Network} server=${server} model=${model} explain=${result.explain} />`, [server, model, result]);
   return html`
     <div class="wide folds">

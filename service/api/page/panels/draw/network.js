@@ -10,7 +10,7 @@ import { Unit } from './unit.js';
 /** @typedef {import('../../server/arrays.js').Decoded} Decoded */
 /** @typedef {import('./geometry.js').LayerWeights} LayerWeights */
 /** @typedef {{ layer: number, map: number, row: number, column: number }} UnitAddress layer: index into the layers */
-/** @typedef {{ input: Encoded, layers: (Encoded & { name: string })[], saliency: Encoded }} Explanation */
+/** @typedef {{ gray?: Encoded, ink?: Encoded, input: Encoded, layers: (Encoded & { name: string })[], saliency: Encoded, target_label: string }} Explanation */
 
 /** @param {{ server: import('../../server/client.js').Server, model: import('../../server/types.js').Model, explain: Explanation }} props */
 export function Network({ server, model, explain }) {

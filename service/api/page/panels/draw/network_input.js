@@ -1,33 +1,57 @@
-/** What the network saw of the picture, and which pixels mattered. */
+/** What the network saw of the picture, step by step, and which pixels mattered. */
 import { three } from '../../components/numbers.js';
 import { useObjectUrl } from '../../components/use_object_url.js';
 import { decodeArray } from '../../server/arrays.js';
 import { html, useMemo } from '../../vendor/preact.js';
 import { FeatureMap } from './feature_map.js';
 
-/** Less evidence than this, in bits, makes an answer hardly less probable. */
+/** Less evidence than this, in bits, makes an answer hardly more or less probable. */
 const WEAK = 0.1;
 
-/** @param {{ picture: import('./picture.js').Picture, explain: import('./network.js').Explanation | undefined, label: string }} props
- *     label: the best, which the heat map is about */
-export function NetworkInput({ picture, explain, label }) {
+/** @param {{ picture: import('./picture.js').Picture, explain: import('./network.js').Explanation | undefined, best: string }} props
+ *     best: the label of the answer */
+export function NetworkInput({ picture, explain, best }) {
   const address = useObjectUrl(picture.content);
-  const input = useMemo(() => explain && decodeArray(explain.input), [explain]);
-  const saliency = useMemo(() => explain && decodeArray(explain.saliency), [explain]);
+  const steps = useMemo(() => explain && {
+    gray: explain.gray && decodeArray(explain.gray),
+    ink: explain.ink && decodeArray(explain.ink),
+    input: decodeArray(explain.input),
+    saliency: decodeArray(explain.saliency),
+  }, [explain]);
   return html`
     <div class="strip">
       <figure>${address && (picture.width ? html`<img src=${address} alt="The picture as it was sent" />` : html`<p class="caption">This browser cannot show ${picture.name}.</p>`)}
         <figcaption class="caption">As sent: ${picture.width > 0 && `${picture.width} × ${picture.height}, `}${Math.ceil(picture.content.size / 1024)} kB.
           ${' '}${address && html`<a href=${address} download=${picture.name}>Save</a>`}</figcaption></figure>
-      ${input && html`
-        <figure><${FeatureMap} values=${input.values} height=${input.shape[0]} width=${input.shape[1]} low=${0} high=${1} label="The picture as the network gets it" />
-          <figcaption class="caption">As the network gets it: the ink cut out, scaled to ${input.shape.join(' × ')} and centered, as the pictures
-            it was trained with. Dark is paper, light is ink. A figure that looks wrong here is misread.</figcaption></figure>`}
-      ${saliency && html`
-        <figure><${FeatureMap} values=${saliency.values} height=${saliency.shape[0]} width=${saliency.shape[1]} low=${saliency.min} high=${saliency.max} signed label="Which pixels mattered" over=${input} />
-          <figcaption class="caption">What mattered: a small square was wiped out, at one spot after the other. Orange: without this spot “${label}” is
-            less sure, by ${three(saliency.max)} bits where it is strongest. Blue: surer.${saliency.max < WEAK && ' No single spot matters much here.'}</figcaption></figure>`}
+      ${steps?.gray && html`<${Step} array=${steps.gray} gray label="The picture in gray">In gray: colors and transparency are gone.<//>`}
+      ${steps?.ink && html`<${Step} array=${steps.ink} label="The ink that was found on the picture">The ink that was found, cut out of its paper:
+        light and shadows, printed lines and specks are gone. Dark is paper, light is ink.<//>`}
+      ${steps && html`<${Step} array=${steps.input} label="The picture as the network gets it">As the network gets it: scaled to ${steps.input.shape.join(' × ')} and
+        centered, as the pictures it was trained with. A figure that looks wrong here is misread.<//>`}
+      ${explain && steps && html`
+        <figure><${FeatureMap} values=${steps.saliency.values} height=${steps.saliency.shape[0]} width=${steps.saliency.shape[1]}
+            low=${steps.saliency.min} high=${steps.saliency.max} signed over=${steps.input} label="What speaks for and against ${explain.target_label}" />
+          <figcaption class="caption"><b>What speaks for and against “${explain.target_label}”</b>${explain.target_label === best ? ', the answer' : `, which is not the answer`}:
+            a small square was wiped out, at one spot after the other. ${evidence(steps.saliency)}</figcaption></figure>`}
       ${!explain && html`<p class="caption">This model was exported without the graph that shows what it sees. Make its next version with
         ${' '}<code>lectern-train lenet convert</code>.</p>`}
     </div>`;
+}
+
+/** @param {{ array: import('../../server/arrays.js').Decoded, label: string, gray?: boolean, children?: any }} props
+ *     array: [height, width] of values in 0..1. gray: drawn black to white. Its children are the caption */
+function Step({ array, label, gray = false, children }) {
+  const [height, width] = array.shape;
+  return html`
+    <figure><${FeatureMap} values=${array.values} height=${height} width=${width} low=${0} high=${1} gray=${gray} label=${label} />
+      <figcaption class="caption">${children}</figcaption></figure>`;
+}
+
+/** The colors of the heat map in words. @param {{ min: number, max: number }} saliency in bits @returns {string} */
+function evidence({ min, max }) {
+  if (max < WEAK && min > -WEAK) return 'No single spot matters much here.';
+  const texts = [];
+  if (max > 0) texts.push(`Orange: what is there speaks for it, by up to ${three(max)} bits.`);
+  if (min < 0) texts.push(`Blue: what is there speaks against it, by up to ${three(-min)} bits.`);
+  return texts.join(' ');
 }

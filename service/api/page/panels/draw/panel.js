@@ -48,6 +48,8 @@ export function Panel({ server, model, query, setQuery }) {
   const composed = usePicture(source, deformation);
   const picture = unread ?? composed;
   const labels = model.labels ?? [];
+  const chosen = query.get('label');
+  const targetLabel = chosen !== null && labels.includes(chosen) ? chosen : null;
   const call = useMemo(() => picture && {
     path: 'v1/classify',
     query: { model: model.id, version: model.version, top_k: Math.max(1, Math.min(TOP, labels.length)), ...(split ? { split: true } : {}) },
@@ -93,7 +95,7 @@ export function Panel({ server, model, query, setQuery }) {
   const blank = isBlank(source) && !unread;
   const answer = blank ? null : state.answer;
   // A move of the pen renders the panel, and must not render all layers of the network.
-  const explanation = useMemo(() => html`<${Explanation} server=${server} model=${model} answer=${answer} />`, [server, model, answer]);
+  const explanation = useMemo(() => html`<${Explanation} server=${server} model=${model} answer=${answer} targetLabel=${targetLabel} />`, [server, model, answer, targetLabel]);
 
   return html`
     <div class="panel draw">
@@ -114,7 +116,8 @@ export function Panel({ server, model, query, setQuery }) {
 
       <section class=${blank || state.answer || state.error ? 'card answer stack' : 'card answer stack awaited'} aria-label="Answer" aria-busy=${state.pending} aria-live="polite">
         ${blank ? html`<p>Draw a figure: the bars follow the pen.</p>`
-    : result && html`<div class=${state.error || state.slow ? 'stale' : ''}><${Predictions} result=${result} labels=${labels} /></div>`}
+    : result && html`<div class=${state.error || state.slow ? 'stale' : ''}><${Predictions} result=${result} labels=${labels} targetLabel=${targetLabel}
+      onTargetLabel=${(/** @type {string | null} */ label) => setQuery({ label }, { push: true })} /></div>`}
         ${!blank && result && sent && !result.parts && labels.length > 0 && html`<${CorrectLabel} model=${model} picture=${sent} labels=${labels} />`}
         ${state.slow && html`<p class="waiting" role="status">${model.id} is looking …</p>`}
         ${(blank || state.answer || state.error) && html`<label class="switch caption"><input type="checkbox" checked=${split}

@@ -10,8 +10,9 @@ import { html } from '../../vendor/preact.js';
 /** Labels up to this many stand in the model's own order, so that no bar moves. */
 const STILL = 12;
 
-/** @param {{ result: Result, labels: string[] }} props */
-export function Predictions({ result, labels }) {
+/** @param {{ result: Result, labels: string[], targetLabel: string | null, onTargetLabel: (label: string | null) => void }} props
+ *     targetLabel: the label that was chosen for the heat map below; null: the best */
+export function Predictions({ result, labels, targetLabel, onTargetLabel }) {
   const best = result.predictions[0];
   const order = labels.length <= STILL
     ? [...result.predictions].sort((a, b) => labels.indexOf(a.label) - labels.indexOf(b.label)) : result.predictions;
@@ -23,7 +24,10 @@ export function Predictions({ result, labels }) {
         <span class="caption">${together === undefined ? best && `${percent(best.score)}${isDoubtful ? ', but not sure' : ''}`
     : result.parts?.map(({ predictions: [first] }) => first && percent(first.score)).join(', ')}</span></p>
       ${together !== undefined && html`<p class="caption">The bars: all of it read as one figure.</p>`}
-      <div class=${labels.length <= STILL ? 'columns' : ''}><${Bars} label="Scores" best=${best?.label} bars=${order.map(({ label, score }) => ({ name: label, value: score }))} /></div>
+      <div class=${labels.length <= STILL ? 'columns' : ''}><${Bars} label="Scores" best=${best?.label} bars=${order.map(({ label, score }) => ({ name: label, value: score }))}
+        chosen=${targetLabel} hint=${(/** @type {string} */ label) => `What speaks for and against ${label}`}
+        onChoose=${(/** @type {string} */ label) => onTargetLabel(label === targetLabel ? null : label)} /></div>
+      <p class="caption">${targetLabel === null ? 'Why not another? Choose its label.' : `“What it saw” is about ${targetLabel}.`}</p>
       ${doubts(result).map((text) => html`<p key=${text} class="doubt">${text}</p>`)}
     </div>`;
 }

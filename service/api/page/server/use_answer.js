@@ -62,7 +62,7 @@ export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
         if (abort.signal.aborted && !finish) return;
         const error = /** @type {import('./errors.js').ServerError} */ (reason);
         if (abort.signal.aborted) {
-          if (error.passes) change({ error }); // It concerns the newest call as well.
+          if (error.isTemporary) change({ error }); // It concerns the newest call as well.
           return;
         }
         // What the server refuses has no answer, and that of another input must not stand for it.
@@ -79,7 +79,7 @@ export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
     // Nobody types yet, or a retry is due. After an error that passes, an input that changes all the time asks no sooner than
     // the server wants.
     const isDue = attempted.current !== attempt;
-    const pause = isDue ? 0 : state.error?.passes ? 1000 * wait(state.error, 0) : delay;
+    const pause = isDue ? 0 : state.error?.isTemporary ? 1000 * wait(state.error, 0) : delay;
     attempted.current = attempt;
     if (pause) timers.push(setTimeout(start, pause));
     else start();

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from service.tasks.translation.subwords import SPACE_SYMBOL, Subwords, clean
 from service.tasks.translation.text.accelerators import add_accelerators
 from service.tasks.translation.text.arguments import has_unnumbered_argument
+from service.tasks.translation.text.asides import Aside, PlacedAside, find_asides
 from service.tasks.translation.text.html import find_markup
 from service.tasks.translation.text.inline_codes import add_inline_codes
 from service.tasks.translation.text.invention import InventionGuard, Kept, Reason
@@ -89,7 +90,7 @@ def segment(
     keeper = _Keeper(source, protected, guard)
     end = 0
     for start, stop in split_sentences(text, language, protected, is_html=is_html):
-        units = list(encoder.encode(start, stop))
+        units = list(encoder.encode(start, stop, _asides(encoder, start, stop, guard)))
         if not units:
             keeper.add_sentence(start, stop)
         for encoded in units:
@@ -98,6 +99,7 @@ def segment(
             result.separators[-1] += source.sent(end, encoded.unit.start)
             is_uncertain = guard is not None and guard.is_uncertain(encoded.words, encoded.ids)
             _append(result, encoded, encoder, is_uncertain=is_uncertain)
+            _append_asides(result, encoded, encoder, keeper)
             end = encoded.unit.stop
         if units and end == units[-1].unit.stop:
             value = encoder.value_after_label(end, stop)
@@ -242,6 +244,41 @@ def _append(text: SegmentedText, encoded: EncodedUnit, encoder: UnitEncoder, *, 
         text.segments.append(ids)
         text.units.append(unit)
         text.separators.append(separator)
+
+
+def _asides(encoder: UnitEncoder, start: int, stop: int, guard: InventionGuard | None) -> list[Aside]:
+    """The asides of a sentence that are translated on their own: those that have words and no markup."""
+    if encoder.rare_words is None or guard is None:
+        return []
+    protected = encoder.protected.within(start, stop)
+    markup = [span for span in protected if span.kind in MARKUP]
+    return [
+        aside
+        for aside in find_asides(encoder.text, start, stop, protected, guard.is_known)
+        if not any(aside.start <= span.start < aside.end for span in markup)
+        and any(encoder.encode(aside.first, aside.last))
+    ]
+
+
+def _append_asides(text: SegmentedText, encoded: EncodedUnit, encoder: UnitEncoder, keeper: _Keeper) -> None:
+    """Append the segments of the asides of a unit, which is the last that was appended."""
+    parent = len(text.segments) - 1
+    for aside in encoded.unit.asides:
+        first, end = len(text.segments), aside.start
+        opening = ""
+        for own in encoder.encode(aside.first, aside.last):
+            if keeper.keeps(own, None):
+                continue
+            before = encoder.source.sent(end, own.unit.start)
+            if len(text.segments) == first:
+                opening = before
+            else:
+                text.separators[-1] += before
+            _append(text, own, encoder, is_uncertain=True)
+            end = own.unit.stop
+        closing = encoder.source.sent(end, aside.end)
+        placed = PlacedAside(aside.place, encoder.anchor(encoded, aside), opening, closing, first, len(text.segments))
+        text.asides.setdefault(parent, []).append(placed)
 
 
 def _split_long(ids: list[int], subwords: Subwords, max_tokens: int) -> Iterator[tuple[list[int], str]]:

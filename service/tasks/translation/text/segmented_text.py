@@ -11,6 +11,7 @@ from typing import NamedTuple
 from service.decoding import Hypothesis
 from service.tasks.translation.subwords import PLACEHOLDER, Subwords
 from service.tasks.translation.text.arguments import has_unnumbered_argument
+from service.tasks.translation.text.asides import PlacedAside, with_asides, with_markers
 from service.tasks.translation.text.copied_ranges import unmarked
 from service.tasks.translation.text.invention import Kept
 from service.tasks.translation.text.placeholders import ProtectedText, fill_placeholders, word_at
@@ -48,6 +49,8 @@ class SegmentedText:
     """By segment, if it has any."""
     protected: dict[int, list[ProtectedText]] = field(default_factory=dict)
     """By segment, if it has any: the text of each placeholder."""
+    asides: dict[int, list[PlacedAside]] = field(default_factory=dict)
+    """By segment, if it has any; their own segments follow it."""
     units: list[SourceUnit] = field(default_factory=list)
     """Of each segment, what it is a part of."""
     uncertain: set[int] = field(default_factory=set)
@@ -70,16 +73,33 @@ class SegmentedText:
         if not isinstance(translations, Mapping):
             translations = dict(enumerate(translations))
         parts = [mark(self.separators[0])]
-        for index in range(len(self.segments)):
+        index = 0
+        while index < len(self.segments):
+            asides = self.asides.get(index, ())
+            end = asides[-1].end if asides else index + 1
             if index in translations:
-                parts += translations[index], mark(self.separators[index + 1])
-                continue
-            unit = self.units[index]
-            if index == unit.first:
-                parts.append(mark(unit.text))
-            if index + 1 == len(self.units) or self.units[index + 1].first != unit.first:
-                parts.append(mark(self.separators[index + 1]))
+                written = [self._joined_aside(aside, translations, mark) for aside in asides]
+                parts += with_asides(translations[index], written), mark(self.separators[end])
+            else:
+                unit = self.units[index]
+                if index == unit.first:
+                    parts.append(mark(unit.text))
+                if end == len(self.units) or self.units[end].first != unit.first:
+                    parts.append(mark(self.separators[end]))
+            index = end
         return "".join(parts)
+
+    def _joined_aside(self, aside: PlacedAside, translations: Mapping[int, str], mark: Callable[[str], str]) -> str:
+        """An aside with its signs; units of which no translation is there stay as they were sent."""
+        parts = [mark(aside.opening)]
+        for index in range(aside.first, aside.end):
+            if index in translations:
+                parts.append(translations[index])
+            elif index == self.units[index].first:
+                parts.append(mark(self.units[index].text))
+            if index + 1 < aside.end:
+                parts.append(mark(self.separators[index + 1]))
+        return "".join([*parts, mark(aside.closing)])
 
     def needs_attention(self, index: int) -> bool:
         """Whether a segment has to be translated with attention weights, if the model has attention."""
@@ -100,7 +120,7 @@ class SegmentedText:
             The text, and whether it is complete.
         """
         protected = self.protected.get(index, ())
-        if index in self.uncertain or index in self.inline_elements or len(protected) > 1:
+        if index in self.uncertain or index in self.inline_elements or index in self.asides or len(protected) > 1:
             return "", False
         placeholders = [position for position, token in enumerate(tokens) if token in subwords.placeholder_ids]
         if protected and not (ended and len(placeholders) == 1):
@@ -149,6 +169,8 @@ class SegmentedText:
         text = target.decode(tokens)
         first = text[:1].upper()
         text = first + text[1:] if index in self.capitalized and len(first) == 1 else text
+        if asides := self.asides.get(index):
+            text = with_markers(text, tokens, attention, asides, target)
         if not tags or attention is None:
             restored = format_part(text)
         else:

@@ -154,7 +154,19 @@ def in_reading_order(spans: Iterable[Span]) -> list[Span]:
     return sorted(spans, key=lambda span: (span.start, span.end))
 
 
-def gaps_between(start: int, stop: int, spans: Iterable[Span]) -> Iterator[Range]:
+class Positioned(Protocol):
+    """Anything with a place in a text."""
+
+    @property
+    def start(self) -> int:
+        """Where it starts."""
+
+    @property
+    def end(self) -> int:
+        """Where it ends."""
+
+
+def gaps_between(start: int, stop: int, spans: Iterable[Positioned]) -> Iterator[Range]:
     """The parts of `text[start:stop]` before, between and after the spans in it: one more than there are spans.
 
     Args:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from enum import IntEnum
 from typing import NamedTuple
 
+from service.tasks.translation.text.asides import Aside
 from service.tasks.translation.text.attached_signs import attach_signs, enclose
 from service.tasks.translation.text.html import WORD_LIKE_ELEMENTS
 from service.tasks.translation.text.spans import Range, Span, SpanKind, gaps_between, in_reading_order
@@ -36,6 +37,8 @@ class TranslationUnit(NamedTuple):
     """Inline tags to transfer, in the order of the opening tags."""
     protected: list[Span]
     """Protected spans that placeholders stand for, in reading order."""
+    asides: Sequence[Aside] = ()
+    """Asides, which are translated on their own, in reading order."""
 
 
 class _Role(IntEnum):

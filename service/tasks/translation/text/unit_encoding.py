@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
-from service.tasks.translation.subwords import Subwords, clean
+from service.tasks.translation.subwords import SPACE_SYMBOL, Subwords, clean
+from service.tasks.translation.text.asides import Aside
 from service.tasks.translation.text.placeholders import ProtectedText
 from service.tasks.translation.text.protected_spans import ProtectedSpans
 from service.tasks.translation.text.rare_words import PLACEHOLDER_TYPES, RareWords
 from service.tasks.translation.text.source_text import SourceText
-from service.tasks.translation.text.spans import Span, SpanKind, gaps_between, in_reading_order
+from service.tasks.translation.text.spans import Range, Span, SpanKind, gaps_between
 from service.tasks.translation.text.tag_transfer import InlineElement, build_tag_tree
 from service.tasks.translation.text.translation_units import TranslationUnit, find_units, split_at_tags
 from service.tasks.translation.text.truecasing import Truecaser, capitalizes_nouns
@@ -71,9 +73,9 @@ class UnitEncoder:
         """What is read of the text."""
         return self.source.text
 
-    def encode(self, start: int, stop: int) -> Iterator[EncodedUnit]:
-        """The encoded units of the sentence `text[start:stop]`, as few as possible."""
-        for unit in self._units(start, stop, placeholders=self.rare_words is not None):
+    def encode(self, start: int, stop: int, asides: Sequence[Aside] = ()) -> Iterator[EncodedUnit]:
+        """The encoded units of the sentence `text[start:stop]`, as few as possible, without its asides."""
+        for unit in self._units(start, stop, placeholders=self.rare_words is not None, asides=asides):
             for encoded in self._encode_unit(unit):
                 yield self._with_capital(encoded)
 
@@ -138,9 +140,35 @@ class UnitEncoder:
     def _placeholder(self, span: Span) -> str:
         return self.subwords.placeholder(PLACEHOLDER_TYPES.get(span.kind, ""))
 
-    def _units(self, start: int, stop: int, *, placeholders: bool) -> Iterator[TranslationUnit]:
+    def anchor(self, encoded: EncodedUnit, aside: Aside) -> Range:
+        """The tokens of the word before an aside within a unit; none where it starts or ends one."""
+        if aside.place != "within":
+            return 0, 0
+        before = len(self._plain_text(encoded.unit._replace(stop=aside.start))) + 1
+        placeholders = self.subwords.placeholder_ids
+        pieces = ["?" if id_ in placeholders else self.subwords.piece(id_) for id_ in encoded.ids]
+        end = min(len(pieces), bisect_left(list(accumulate(map(len, pieces))), before) + 1)
+        first = end - 1
+        while first > 0 and not pieces[first].startswith(SPACE_SYMBOL) and encoded.ids[first] not in placeholders:
+            first -= 1
+        return first, end
+
+    def _units(
+        self, start: int, stop: int, *, placeholders: bool, asides: Sequence[Aside] = ()
+    ) -> Iterator[TranslationUnit]:
         spans = self.protected.within(start, stop)
-        return find_units(self.text, spans, start, stop, inline_tags=self.transfers_tags, placeholders=placeholders)
+        find = partial(
+            find_units, self.text, start=start, stop=stop, inline_tags=self.transfers_tags, placeholders=placeholders
+        )
+        if asides:
+            outside = [span for span in spans if not any(one.start <= span.start < one.end for one in asides)]
+            units = [
+                unit._replace(asides=[one for one in asides if unit.start < one.end and one.start < unit.stop])
+                for unit in find(outside)
+            ]
+            if all(map(_takes_asides, units)):
+                return iter(units)
+        return find(spans)
 
     def _encode_unit(self, unit: TranslationUnit) -> Iterator[EncodedUnit]:
         """Encode a unit; if placeholders were lost or it is too long, split it at placeholders or tags."""
@@ -153,6 +181,8 @@ class UnitEncoder:
         parts: Iterator[TranslationUnit] = iter(())
         if placeholders and (placeholders > words or self.subwords.count_placeholders(ids) != placeholders):
             parts = self._units(unit.start, unit.stop, placeholders=False)
+        elif unit.asides and len(ids) > self.max_tokens:
+            parts = self._units(unit.start, unit.stop, placeholders=True)
         elif unit.tags and max(len(unit.tags), len(ids)) > self.max_tokens:
             parts = split_at_tags(self.text, unit)
         elif ids:
@@ -169,11 +199,12 @@ class UnitEncoder:
 
     def _plain_text(self, unit: TranslationUnit) -> str:
         """The words of a unit, without its tags and with placeholders for its protected spans."""
-        start, stop, tags, protected = unit
-        if not tags and not protected:
+        start, stop, tags, protected, asides = unit
+        if not tags and not protected and not asides:
             return self._normalize(self.text[start:stop].translate(self.folds))
-        replaced = {span: self._placeholder(span) for span in protected} | {tag: "" for pair in tags for tag in pair}
-        spans = in_reading_order(span for span in replaced if span.start < stop)
+        replaced: dict[Span | Aside, str] = {span: self._placeholder(span) for span in protected}
+        replaced |= {tag: "" for pair in tags for tag in pair} | dict.fromkeys(asides, "")
+        spans = sorted((span for span in replaced if span.start < stop), key=lambda span: (span.start, span.end))
         words = [self.text[begin:end].translate(self.folds) for begin, end in gaps_between(start, stop, spans)]
         replacements = [*(replaced[span] for span in spans), ""]
         return self._normalize("".join(part for pair in zip(words, replacements, strict=True) for part in pair))
@@ -186,3 +217,10 @@ class UnitEncoder:
     def _read_ampersand(self, ampersand: re.Match[str]) -> str:
         word = _AND.get(self.language, "&")
         return word if ampersand.string[ampersand.start() - 1] == " " else f" {word} "
+
+
+def _takes_asides(unit: TranslationUnit) -> bool:
+    """Whether the asides of a unit are all within it, and no tags, which are put back by attention too."""
+    return not unit.asides or not (
+        unit.tags or any(one.start < unit.start or unit.stop < one.end for one in unit.asides)
+    )

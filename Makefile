@@ -94,11 +94,13 @@ help: ## Show this list
 serve: $(SERVE_STAMP) ## Serve ./models on http://127.0.0.1:8080 (LECTERN_* variables set everything; installs no PyTorch)
 	@exec $(VENV)/bin/lectern serve $(ARGS)
 
+# Each process begins with a stretch of tests of its own (worksteal): some wait for servers while others compute, and
+# most of what a module's tests share is made once.
 test: $(FULL_STAMP) ## Run every test, on all cores (installs PyTorch's CPU build; ARGS="-n 0" runs them in one process)
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
 test-service: $(SERVICE_STAMP) ## Run the server's tests, without PyTorch
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto -m "not torch" $(wildcard tests/service tests/contract tests/architecture tests/deploy tests/docs) $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist worksteal -m "not torch" $(wildcard tests/service tests/contract tests/architecture tests/deploy tests/docs) $(ARGS)
 
 test-clients: $(SERVICE_STAMP) $(CLIENTS_STAMP) $(MLSERVER_STAMP) ## Run other people's clients, as they come, against a server (in .venv-clients*)
 	$(CLIENTS_PY) $(CLIENT_TESTS) --ignore $(CLIENTS)/test_mlserver.py $(CLIENTS) $(ARGS) $(or_none_chosen)

@@ -12,11 +12,15 @@ from service.settings import Settings
 from tests.support.server import running
 from tests.support.word_vector_bundles import DIMENSIONS, WORDS, unit_vectors, write_words
 
-openai = pytest.importorskip("openai")
+
+@pytest.fixture(scope="module")
+def openai() -> Any:
+    """The package, whose import takes too long for every process that collects tests."""
+    return pytest.importorskip("openai")
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def client(openai: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("models")
     write_words(folder)
     with (
@@ -48,7 +52,7 @@ def test_base64_and_float_are_the_same_numbers(client: Any) -> None:
     assert isinstance(raw.data[0].embedding, str)
 
 
-def test_token_ids_are_refused(client: Any) -> None:
+def test_token_ids_are_refused(openai: Any, client: Any) -> None:
     for ids in ([0, 4], [[0, 4], [5]]):
         with pytest.raises(openai.BadRequestError, match="check_embedding_ctx_length=False"):
             client.embeddings.create(model="words", input=ids)
@@ -73,7 +77,7 @@ def test_documented_fields_that_change_nothing(client: Any) -> None:
     assert np.allclose(vectors(answer), unit_vectors()[[4]], atol=1e-6)
 
 
-def test_the_maximum_number_of_inputs(client: Any) -> None:
+def test_the_maximum_number_of_inputs(openai: Any, client: Any) -> None:
     assert len(client.embeddings.create(model="words", input=["king"] * 2048).data) == 2048
     with pytest.raises(openai.BadRequestError) as caught:
         client.embeddings.create(model="words", input=["king"] * 2049)
@@ -91,7 +95,9 @@ def test_the_maximum_number_of_inputs(client: Any) -> None:
         ({"input": "king", "encoding_format": "hex"}, "encoding_format", "Input should be"),
     ],
 )
-def test_bad_input_is_a_bad_request(client: Any, arguments: dict[str, Any], param: str, message: str) -> None:
+def test_bad_input_is_a_bad_request(
+    openai: Any, client: Any, arguments: dict[str, Any], param: str, message: str
+) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         client.embeddings.create(model="words", **arguments)
     assert caught.value.type == "invalid_request_error"
@@ -99,7 +105,7 @@ def test_bad_input_is_a_bad_request(client: Any, arguments: dict[str, Any], para
     assert message in caught.value.message
 
 
-def test_an_unknown_model_is_not_found(client: Any) -> None:
+def test_an_unknown_model_is_not_found(openai: Any, client: Any) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
         client.embeddings.create(model="text-embedding-3-large", input="king")
     assert caught.value.code == "model_not_found"

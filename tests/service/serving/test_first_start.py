@@ -43,7 +43,7 @@ def test_the_start_is_complete_once_a_bad_model_is_refused(tmp_path: Path) -> No
     models = tmp_path / "models"
     write_hostile(models, "bad", "hangs")
     write_classifier(models)
-    with server(models, LOAD_SECONDS="6", DRAIN_SECONDS="0") as running:
+    with server(models, LOAD_SECONDS="3", DRAIN_SECONDS="0") as running:
         url = running.wait_for("serving")["address"]
         assert httpx.get(f"{url}/readyz", timeout=60).json()["detail"] == "not ready: bad"
         assert running.wait_for("bundle refused")["model"] == "bad"

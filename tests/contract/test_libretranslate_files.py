@@ -32,6 +32,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def url(models: Path) -> Iterator[str]:
+    """The address of one server for all tests that leave it as it was."""
+    with running(Settings(models=models)) as url:
+        yield url
+
+
 @pytest.fixture
 def temporary_files(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder for the server's temporary files, with a short name."""
@@ -106,12 +113,11 @@ def test_a_server_of_one_process_leaves_no_file(models: Path, temporary_files: P
     ["/download_file/..", "/download_file/../../etc/passwd", "/download_file/%2e%2e/%2e%2e/etc/passwd",
      "/download_file/..%2f..%2fetc%2fpasswd", "/download_file/%00", "/download_file//etc/passwd", "/download_file/"],
 )  # fmt: skip
-def test_paths_that_clients_would_rewrite(models: Path, path: str) -> None:
-    with running(Settings(models=models)) as url:
-        address = urlsplit(url)
-        with socket.create_connection((address.hostname, address.port), 60) as connection:
-            connection.sendall(f"GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n".encode())
-            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+def test_paths_that_clients_would_rewrite(url: str, path: str) -> None:
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port), 60) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 404 ")
     assert answer.rpartition(b"\r\n\r\n")[2].startswith(b'{"error":')
 

@@ -340,6 +340,7 @@ def test_the_watched_folder_is_read_beside_the_event_loop(tmp_path: Path, monkey
         async def load(name: str) -> None:
             loaded.set()
 
+        monkeypatch.setattr("service.serving.folder_watch._LOOK_MILLISECONDS", 200)
         watch = FolderWatch(tmp_path, load)
         monkeypatch.setattr(FolderWatch, "_signatures", note_thread)
         running = asyncio.create_task(watch.run())

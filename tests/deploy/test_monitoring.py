@@ -45,12 +45,13 @@ def alert_expressions() -> Iterator[str]:
             yield rule["expr"]
 
 
-@pytest.fixture
-def exposed(tmp_path: Path) -> Mapping[str, set[str]]:
+@pytest.fixture(scope="module")
+def exposed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, set[str]]:
     """The names of all samples in /metrics after a request that went well and one that failed, with their labels."""
-    write_classifier(tmp_path, graph=classifier_graph(fails_above=0.9, statistic="ReduceMean"))
+    repository = tmp_path_factory.mktemp("models")
+    write_classifier(repository, graph=classifier_graph(fails_above=0.9, statistic="ReduceMean"))
     image = {"name": "image", "datatype": "FP32", "shape": [1, 1, 28, 28], "data": [1.0] * 784}
-    with client_of(Settings(models=tmp_path)) as client:
+    with client_of(Settings(models=repository)) as client:
         assert client.post("/v1/classify", json={"pixels": [template(7).tolist()]}).status_code == 200
         assert client.post("/v2/models/digits/infer", json={"inputs": [image]}).status_code == 500
         text = client.get("/metrics").text

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
+
+from playwright.sync_api import Page
+
+from tests.page.correcting import save_label
 
 
 class Shown(NamedTuple):
@@ -13,6 +18,13 @@ class Shown(NamedTuple):
     """What follows the server's address."""
     ready: str
     """A selector of what is there once it is answered."""
+    prepare: Callable[[Page], None] = lambda _: None
+    """What a person did before."""
+
+
+def _correct_two_digits(page: Page) -> None:
+    save_label(page, "four or nine?", "9", "4")
+    save_label(page, "seven", "7", "1")
 
 
 PANELS = (
@@ -21,5 +33,5 @@ PANELS = (
     Shown("words", "#/words", ".map"),
     Shown("translate", "#/translate", ".attention .heatmap"),
     Shown("models", "#/models", ".graph svg"),
-    Shown("teach", "#/teach", ".teach .empty"),
+    Shown("teach", "#/teach", ".teach .card", _correct_two_digits),
 )

@@ -16,6 +16,7 @@ expect.set_options(timeout=PATIENCE_MS)
 @pytest.mark.parametrize("panel", PANELS, ids=[panel.name for panel in PANELS])
 def test_axe_finds_nothing(browser: Browser, url: str, panel: Shown, scheme: Scheme, size: str) -> None:
     with window(browser, url, size=SIZES[size], scheme=scheme) as page:
+        panel.prepare(page)
         page.goto(f"/{panel.address}")
         expect(page.locator(panel.ready).first).to_be_visible()
         page.evaluate("() => document.querySelectorAll('details').forEach((each) => { each.open = true; })")

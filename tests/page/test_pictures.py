@@ -29,6 +29,7 @@ def test_a_picture_of_every_panel(
     folder = ROOT / "docs/pictures" if request.config.getoption("--pictures") else tmp_path
     folder.mkdir(exist_ok=True)
     with window(browser, url, size=SIZES[size], scheme=scheme) as page:
+        panel.prepare(page)
         page.goto(f"/{panel.address}")
         if size == "projector":
             page.get_by_role("button", name="Projector size").click()

@@ -13,29 +13,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.page.browser import PATIENCE_MS, SIZES, Scheme, violations, window
+from tests.page.correcting import correct, save_label
 from tests.support.processes import ROOT, environment
 
 expect.set_options(timeout=PATIENCE_MS)
 
 HEIC = ROOT / "tests/data/heic/ten_bits.heic"
 ADA = "Ada Lovelace met Paris Hilton. She sang."
-
-
-def correct(page: Page, title: str) -> None:
-    """Open the control under the answer."""
-    page.locator(".correct summary", has_text=title).click()
-
-
-def save_label(page: Page, example: str, read: str, label: str) -> None:
-    """Say of a drawing that it is `label`."""
-    page.goto("about:blank")  # Else the answer to the drawing before is still there for a moment.
-    page.goto("/#/draw")
-    page.get_by_role("button", name=example).click()
-    expect(page.locator(".predictions .reading output")).to_have_text(read)
-    if not page.locator(".correct .inside").is_visible():
-        correct(page, "Wrong? Choose the right one")
-    page.locator(".correct").get_by_role("button", name=label, exact=True).click()
-    expect(page.locator(".correct [role=status]")).to_have_text(f"Saved in this browser as {label}.")
 
 
 def download(page: Page, folder: Path) -> Path:

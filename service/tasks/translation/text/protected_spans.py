@@ -19,6 +19,9 @@ _SPELLINGS = {
 """ASCII punctuation, and the characters that can be folded to it."""
 _FOLDED_PUNCTUATION = {variant: plain for plain, variants in _SPELLINGS.items() for variant in variants}
 
+_RARE_QUOTES = {"en": "\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a", "de": "\u00ab\u00bb\u2039\u203a\u201a\u2018"}
+"""Quotation marks that sentences to train on have seldom, by language: translators lose the words beside them."""
+
 
 class ProtectedSpans:
     """Answers questions about the spans of a text by their positions.
@@ -73,3 +76,10 @@ def find_folds(unknown: set[str], subwords: Subwords) -> dict[str, str]:
         ):
             folds[character] = plain
     return folds
+
+
+def find_quote_folds(text: str, language: str, subwords: Subwords) -> dict[str, str]:
+    """The rare quotation marks of a text, which are read as `"`."""
+    if subwords.unknown_characters('"'):
+        return {}
+    return {quote: '"' for quote in _RARE_QUOTES.get(language, "") if quote in text}

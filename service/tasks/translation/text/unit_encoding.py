@@ -23,6 +23,8 @@ from service.tasks.translation.text.truecasing import Truecaser, capitalizes_nou
 
 _WORD = re.compile(r"\w+")
 _COLON = re.compile(r"\s*[:\uff1a]")
+_SINGLE_QUOTES = re.compile(r"(?<!\w)['\u2018](?=\w)([^'\u2018\u2019\"]{2,}?)['\u2019](?!\w)")
+"""Words in single quotation marks, which are read as double ones; no apostrophes: `the boys' room`, `rock 'n' roll`."""
 _AMPERSAND = re.compile(r"(?<= )&(?= )|(?<=[^\W\d_]{2})&(?=[^\W\d_]{2})")
 _DOUBLE_HYPHEN = re.compile(r"(?<=\w)--+(?=\w)")
 """A dash of typewriters, for which a comma is read: translators make digits of it."""
@@ -211,6 +213,8 @@ class UnitEncoder:
 
     def _normalize(self, words: str) -> str:
         plain = clean(words)
+        if ("'" in plain or "\u2018" in plain) and not self.subwords.unknown_characters('"'):
+            plain = _SINGLE_QUOTES.sub(r'"\1"', plain)
         plain = _DOUBLE_HYPHEN.sub(", ", plain) if "--" in plain else plain
         return _AMPERSAND.sub(self._read_ampersand, plain) if "&" in plain else plain
 

@@ -187,7 +187,8 @@ def _main_components(components: Components, values: Contrast, *, inside: bool) 
     """
     top, left, bottom, right = components.boxes.T
     width, height = right - left, bottom - top
-    energy = components.energy(values)
+    # A single one has all of the energy, however much that is.
+    energy = np.array([0.0, 1.0]) if components.count == 2 else components.energy(values)
     total = float(energy.sum())
     if inside:
         speck = np.maximum(width, height) < THRESHOLDS.speck_side * max(components.shape)

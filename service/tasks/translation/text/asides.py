@@ -85,14 +85,16 @@ def find_asides(
         aside
         for aside in _candidates(text, start, stop, is_known)
         if not is_code(text[aside.first : aside.last])
-        and all(
-            span.end <= aside.start
-            or aside.end <= span.start
-            or (aside.first <= span.start and span.end <= aside.last and span.kind is not SpanKind.FORMAT_SPECIFIER)
-            for span in protected
-        )
+        and all(_is_within(span, aside) for span in protected if span.start < aside.end and aside.start < span.end)
     ]
     return asides[: len(_MARKERS)]
+
+
+def _is_within(span: Span, aside: Aside) -> bool:
+    """Whether a span is among the words of an aside, or one of its signs that the vocabulary lacks: `[`."""
+    if span.kind is SpanKind.UNKNOWN_SYMBOL:
+        return aside.start <= span.start and span.end <= aside.end
+    return aside.first <= span.start and span.end <= aside.last and span.kind is not SpanKind.FORMAT_SPECIFIER
 
 
 def _candidates(text: str, start: int, stop: int, is_known: Callable[[str], bool]) -> Iterator[Aside]:

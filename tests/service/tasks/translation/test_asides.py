@@ -99,6 +99,7 @@ def test_an_aside_follows_the_word_that_attended_to_the_one_before_it() -> None:
     ("pair", "sentence", "translation"),
     [
         ("en-de", "My brother (the doctor) lives in Berlin.", "Mein Bruder (der Arzt) lebt in Berlin."),
+        ("en-de", "My brother [the doctor] lives in Berlin.", "Mein Bruder [der Arzt] lebt in Berlin."),
         ("en-de", "It was late \u2013 we went home.", "Es war spät \u2013 wir gingen nach Hause."),
         ("en-de", "Bring bread/butter and milk.", "Braucht Brot/Butter und Milch."),
         ("en-de", "The cat (black) and 12.50 euros (without tax)!", None),
@@ -106,7 +107,7 @@ def test_an_aside_follows_the_word_that_attended_to_the_one_before_it() -> None:
         ("de-en", "Das Buch (auf Deutsch) liegt auf dem Tisch.", "The book (in German) is on the table."),
         ("de-en", "Männer und/oder Frauen", None),
     ],
-    ids=["en brackets", "dash", "slash", "two", "de brackets", "within", "conjunctions"],
+    ids=["en brackets", "square brackets", "dash", "slash", "two", "de brackets", "within", "conjunctions"],
 )
 def test_the_shipped_translators_translate_asides(pair: str, sentence: str, translation: str | None) -> None:
     """Nothing of an aside is left as it was, and its signs are there."""

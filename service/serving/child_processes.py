@@ -1,12 +1,13 @@
-"""What has become of a child process: it runs, has ended, or somebody stopped it."""
+"""Child processes: forking one, and what has become of it: it runs, has ended, or somebody stopped it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from multiprocessing.process import BaseProcess
 
 Process = subprocess.Popen[bytes] | BaseProcess
@@ -16,8 +17,29 @@ _LOOK_SECONDS = 0.25
 """A process that is stopped at two looks in a row is given up."""
 
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
 class Lost(Exception):
     """A process was stopped or killed from outside, which says nothing about its work."""
+
+
+@contextlib.contextmanager
+def without_signals() -> Iterator[None]:
+    """Hold back the signals that end a process while it forks, as Python drops what a handler raises in that moment.
+
+    The child begins with them held back too; it lets them come with `allow_signals`. Unix only.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def allow_signals() -> None:
+    """Let the signals come that `without_signals` held back when this process was forked."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
 
 
 async def unless_stopped(reading: Awaitable[bytes], writer: int | None) -> bytes:

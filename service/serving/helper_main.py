@@ -21,6 +21,7 @@ from service.bundle.files import BundleError, first_line
 from service.errors import ConfigurationError
 from service.runtime.memory import is_out_of_memory
 from service.runtime.providers import runtime_version
+from service.serving.child_processes import allow_signals
 from service.serving.preparation import prepare, verify
 from service.serving.preparation_job import PreparationJob
 
@@ -58,6 +59,7 @@ def _fork_for_each(jobs: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the server decides when this ends.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Ended children leave nothing behind.
+    allow_signals()
     while True:
         head, descriptors, _, _ = socket.recv_fds(jobs, 4, 1)
         if len(head) < 4 or not descriptors:

@@ -26,7 +26,15 @@ import orjson
 from service.bundle.files import BundleError
 from service.limits import variable
 from service.runtime.imports import import_settings
-from service.serving.child_processes import Lost, Process, has_ended, lower_priority, runs, unless_stopped
+from service.serving.child_processes import (
+    Lost,
+    Process,
+    has_ended,
+    lower_priority,
+    runs,
+    unless_stopped,
+    without_signals,
+)
 from service.serving.preparation_answer import PreparationFailure, read_answer
 from service.serving.preparation_job import PreparationJob, Verification
 from service.serving.states import PreparedVersion
@@ -70,12 +78,12 @@ class HelperProcess:
                 from service.serving import helper_main
 
                 ours, theirs = socket.socketpair()
-                with theirs:
+                with theirs, without_signals():
                     process = multiprocessing.get_context("fork").Process(
                         target=helper_main.run_as_fork, args=(theirs, ours), name="helper", daemon=True
                     )
                     process.start()
-                self._process = process  # Known only once it runs: a signal may end this process before that.
+                    self._process = process
                 self._connect(ours)
 
     async def prepare(

@@ -77,3 +77,30 @@ def _wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+_SIGNAL_AT_THE_FORK = """
+import os, signal, sys
+from service.server.process_signals import exit_on_signals
+from service.serving.helper_process import shared_helper
+
+os.register_at_fork(**{sys.argv[1]: lambda: os.kill(os.getpid(), signal.SIGTERM)})
+with exit_on_signals():
+    try:
+        shared_helper().fork()
+        process = shared_helper()._process
+        process.join(60)
+        print(process.exitcode)
+    finally:
+        shared_helper().close()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the helper process is no fork")
+@pytest.mark.parametrize(("moment", "output"), [("after_in_parent", ""), ("after_in_child", f"{-signal.SIGTERM}\n")])
+def test_a_signal_in_the_moment_of_the_fork_is_not_lost(moment: str, output: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _SIGNAL_AT_THE_FORK, moment],
+        env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, output, "")

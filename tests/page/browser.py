@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Route
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 PATIENCE_MS = 30_000
 """Time for what a person waits for, on a machine that is busy with much else."""
+
+_POLL_MS = 25
 
 Scheme = Literal["light", "dark"]
 
@@ -84,6 +87,18 @@ def window(
         assert not unexpected, unexpected
     finally:
         context.close()
+
+
+def wait_until(page: Page, condition: str) -> None:
+    """Wait until a condition in JavaScript holds.
+
+    `Page.wait_for_function` evaluates it again within the page, whose policy forbids that.
+    """
+    for _ in range(PATIENCE_MS // _POLL_MS):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(_POLL_MS)
+    pytest.fail(f"{condition} does not hold after {PATIENCE_MS} ms")
 
 
 def violations(page: Page) -> list[str]:

@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.page.browser import PATIENCE_MS, Size, window
+from tests.page.browser import PATIENCE_MS, Size, wait_until, window
 from tests.page.drawing import draw
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -184,7 +184,7 @@ def test_the_pen_draws_no_map_again(page: Page) -> None:
     )
     page.goto("/#/draw")
     expect(page.locator(".network .layer")).to_have_count(8)
-    page.wait_for_function("window.mapsDrawn > 0")
+    wait_until(page, "window.mapsDrawn > 0")
     page.wait_for_load_state("networkidle")
     page.route("**/v1/classify*", lambda _: None)  # no other answer comes
     page.evaluate("window.mapsDrawn = 0")

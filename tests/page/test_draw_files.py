@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.page.browser import PATIENCE_MS, window
+from tests.page.browser import PATIENCE_MS, wait_until, window
 from tests.page.drawing import draw
 from tests.support.processes import ROOT
 
@@ -180,10 +180,10 @@ def test_what_is_drawn_while_a_file_is_read_stays(page: Page) -> None:
         }"""
     )
     page.get_by_label("A picture from a file").set_input_files(SEVEN)
-    page.wait_for_function("window.read !== null")
+    wait_until(page, "window.read !== null")
     page.get_by_role("button", name="Clear").click()
     draw(page, (0.3, 0.25), (0.68, 0.25), (0.55, 0.5), (0.45, 0.8))
     page.evaluate("window.read()")
-    page.wait_for_function("window.isRead")
+    wait_until(page, "window.isRead")
     expect(page.locator(".predictions .reading output")).to_have_text("7")
     expect(page.locator(".input")).not_to_contain_text("not part of the link")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.page.browser import PATIENCE_MS, window
+from tests.page.browser import PATIENCE_MS, wait_until, window
 from tests.support.processes import ROOT, server
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -56,7 +56,7 @@ def test_a_long_text_makes_no_long_link_and_is_not_lost(browser: Browser, url: s
         text.fill(long)
         notice = page.get_by_text("This input is too long for a link")
         expect(notice).to_be_visible()
-        page.wait_for_function("() => history.state?.omitted?.text")
+        wait_until(page, "() => history.state?.omitted?.text")
         expect(page).to_have_url(re.compile("#/tag$"))
         page.reload()
         expect(text).to_have_value(long)

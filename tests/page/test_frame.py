@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.page.browser import PATIENCE_MS, wait_until, window
+from tests.page.panels import PANELS
 from tests.support.processes import ROOT, server
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -45,6 +46,29 @@ def test_the_address_holds_panel_and_input_and_the_back_button_returns(page: Pag
     page.goto("about:blank")
     page.goto(address)
     expect(page.get_by_label("Text", exact=True)).to_have_value("Grace Hopper wrote compilers.")
+
+
+def test_the_styles_of_a_panel_reach_no_other(page: Page) -> None:
+    sizes = """() => ['.maps .map', '.strip .map', '.pad canvas'].map((each) => {
+        const { width, height } = document.querySelector(each).getBoundingClientRect();
+        return [width, height];
+    })"""
+    open_panel(page, "#/draw")
+    expect(page.locator(".network .unit-labels")).to_be_visible()
+    before = page.evaluate(sizes)
+    for shown in PANELS:
+        page.goto(f"/#/{shown.name}")
+        expect(page.locator(f"main[data-panel={shown.name}] > *").nth(1)).to_be_visible()
+    page.goto("/#/draw")
+    expect(page.locator(".network .unit-labels")).to_be_visible()
+    assert page.evaluate(sizes) == before
+    rules = page.evaluate(
+        """() => [...document.styleSheets].map((sheet) => [
+            /panels\\/(\\w+)\\//.exec(sheet.href)?.[1],
+            [...sheet.cssRules].map((rule) => rule.selectorText ?? rule.cssText),
+        ]).filter(([panel]) => panel)"""
+    )
+    assert sorted(rules) == sorted([name, [f':where([data-panel="{name}"])']] for name, *_ in PANELS)
 
 
 def test_a_long_text_makes_no_long_link_and_is_not_lost(browser: Browser, url: str) -> None:

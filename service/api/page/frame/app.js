@@ -60,7 +60,7 @@ export function App({ server }) {
       <${Rail} entries=${entries} current=${entry?.id} />
       <${TopBar} title=${entry?.label ?? 'Lectern'} models=${served} model=${entry?.hasMenu === false ? null : model} onModel=${onModel} health=${health}
         server=${server} projector=${projector} onProjector=${setProjector} />
-      <main id="main" tabindex="-1">
+      <main id="main" tabindex="-1" data-panel=${entry?.id}>
         ${health === 'unreachable' && html`<p class="notice" role="alert">The server cannot be reached. What you entered stays
           here, and the page asks again every two seconds.</p>`}
         ${health === 'not ready' && html`<p class="notice" role="alert">The server is not ready: models are loading, or

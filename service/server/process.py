@@ -104,9 +104,10 @@ async def _start(settings: Settings) -> _Start | None:
         if started is None:
             beginning.cancel()
             await asyncio.gather(beginning, return_exceptions=True)
+            if signals.number is not None:
+                shared_helper().close()  # First: a preparation that has just begun writes into what is removed next.
             await repository.close()
             if signals.number is not None:
-                shared_helper().close()
                 end_process_within(EXIT_SECONDS)  # A model that is being opened may hold a thread.
 
 

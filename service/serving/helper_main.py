@@ -60,6 +60,7 @@ def _fork_for_each(jobs: socket.socket) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Ended children leave nothing behind.
     allow_signals()
+    own = os.getpid()
     while True:
         head, descriptors, _, _ = socket.recv_fds(jobs, 4, 1)
         if len(head) < 4 or not descriptors:
@@ -67,14 +68,18 @@ def _fork_for_each(jobs: socket.socket) -> None:
         request = jobs.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL)
         if os.fork() == 0:
             jobs.close()
-            _run(request, descriptors[0])
+            _run(request, descriptors[0], own)
         os.close(descriptors[0])
 
 
-def _run(request: bytes, result: int) -> None:
-    """Prepare one version in this child, write the result as JSON, and end."""
+def _run(request: bytes, result: int, parent: int) -> None:
+    """Prepare one version in this child, write the result as JSON, and end; at once where the parent is gone."""
     code = 1
     try:
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # It was killed before that, and the folder to write into may be removed by now.
+            return
         os.write(result, b"%d\n" % os.getpid())
         document = orjson.loads(request)
         _limit(document["seconds"], document["memory_bytes"], document["niceness"])
@@ -104,7 +109,7 @@ def _answer(action: str, document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _limit(seconds: float, memory_bytes: int, niceness: int) -> None:
-    """Have the kernel end this process when it takes too long or too much, or when the server is gone.
+    """Have the kernel end this process when it takes too long or too much.
 
     Memory is limited on Linux only: other systems count it otherwise.
     """
@@ -112,7 +117,6 @@ def _limit(seconds: float, memory_bytes: int, niceness: int) -> None:
     with contextlib.suppress(OSError):
         os.nice(niceness)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         # A lower limit of the server's own holds for this process too, and cannot be raised.
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         limit = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.page.browser import PATIENCE_MS, violations, window
 
@@ -58,6 +60,100 @@ def test_a_word_shows_its_best_tags_at_once(page: Page) -> None:
     chat.press("Enter")
     expect(page.get_by_role("region", name="All tags of chat")).to_be_visible()
     assert not asked, "what is shown was in the answer"
+
+
+TAGS = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
+MARGINALS = [[0.1, 0.5, 0, 0.4, 0], [0.05, 0.3, 0.15, 0.2, 0.3], [0.5, 0.3, 0.1, 0.0501, 0.0499]]
+CONTRADICTING = {
+    "sentences": [{"start": 0, "end": 16}],
+    "tokens": [
+        {"text": text, "start": start, "end": start + len(text), "tag": tag, "score": score}
+        for text, start, tag, score in [("Jordan", 0, "B-PER", 0.3), ("Paris", 7, "I-PER", 0.3), ("won", 13, "O", 0.5)]
+    ],
+    "entities": [{"text": "Jordan Paris", "label": "PER", "start": 0, "end": 12, "score": 0.2}],
+    "explain": {
+        "tags": TAGS,
+        "marginals": MARGINALS,
+        "transitions": [
+            [0.1, -0.2, None, -0.1, None],
+            [0.2, -0.3, 0.4, -0.5, None],
+            [0.3, -0.4, 0.5, -0.6, None],
+            [-0.1, -2, None, -1, 0.5],
+            [0.4, -0.5, None, -0.6, 0.7],
+        ],
+        "without_crf": ["B-PER", "B-LOC", "O"],
+    },
+}
+"""An answer of which the most probable sequence has other tags than the tokens by themselves."""
+
+
+def answer_with(page: Page, result: dict[str, Any]) -> None:
+    def answer(route: Route) -> None:
+        body = json.dumps({"model": "ner-en", "version": "3", "results": [result]})
+        route.fulfill(body=body, content_type="application/json")
+
+    page.route("**/v1/tag", answer)
+
+
+def test_all_that_explains_an_answer_is_about_its_tags(page: Page) -> None:
+    answer_with(page, CONTRADICTING)
+    page.goto("/#/tag?text=Jordan+Paris+won")
+    page.get_by_role("group", name="Tagged by ner-en").get_by_role("button", name="Jordan").click()
+    note = "The answer is B-PER, as in the most probable sequence of tags. By itself, over all sequences, B-LOC is"
+    answer = page.get_by_role("region", name="Answer")
+    expect(answer).to_contain_text(note)
+    expect(answer.get_by_role("table", name="Best tags of Jordan").locator(".best")).to_have_text("B-PER40.0 %")
+    why = page.locator(".why")
+    expect(why.get_by_role("table", name="Probability of every tag").locator(".best")).to_have_text("B-PER40.0 %")
+    expect(why).to_contain_text("What may follow B-PER")
+    expect(why).to_contain_text("Without the CRF it would be B-PER too.")
+    expect(why).to_contain_text("The CRF changes 1 of 3 tags.")
+    rows = why.get_by_role("region", name="Tags with and without the CRF").locator("tbody tr")
+    expect(rows.nth(0).locator("td")).to_have_text(["B-PER", "I-PER", "O"])
+    expect(rows.nth(1).locator("td")).to_have_text(["B-PER", "B-LOC, differs", "O"])
+    page.get_by_role("group", name="Tagged by ner-en").get_by_role("button", name="won").click()
+    expect(answer.get_by_role("table", name="Best tags of won").locator(".row")).to_have_count(3)
+    expect(answer).not_to_contain_text("The answer is")
+
+
+def test_an_answered_tag_is_among_the_best_even_if_others_are_more_probable(page: Page) -> None:
+    tokens = [*CONTRADICTING["tokens"][:2], {**CONTRADICTING["tokens"][2], "tag": "I-PER", "score": 0.0499}]
+    answer_with(page, {**CONTRADICTING, "tokens": tokens})
+    page.goto("/#/tag?text=Jordan+Paris+won")
+    won = page.get_by_role("group", name="Tagged by ner-en").get_by_role("button", name="won")
+    won.focus()
+    expect(won).to_have_accessible_description("won, tagged I-PER: O 50.0 %, B-LOC 30.0 %, I-LOC 10.0 %, I-PER 5.0 %")
+
+
+def test_what_cannot_follow_a_tag_has_no_score_and_bars_begin_at_zero(page: Page) -> None:
+    answer_with(page, CONTRADICTING)
+    page.goto("/#/tag?text=Jordan+Paris+won")
+    page.get_by_role("group", name="Tagged by ner-en").get_by_role("button", name="Jordan").click()
+    transitions = page.get_by_role("region", name="Transitions", exact=True)
+    rows = transitions.get_by_role("table", name="Transition scores", exact=True).locator(".row")
+    expect(rows).to_have_text(["I-PER0.500", "O\u22120.100", "B-PER\u22121.00", "B-LOC\u22122.00"])
+    expect(transitions).to_contain_text("I-LOC cannot follow.")
+    tracks = rows.locator(".track").evaluate_all(
+        """(tracks) => tracks.map((track) => {
+          const [all, bar] = [track, track.firstElementChild].map((each) => each.getBoundingClientRect());
+          return [bar.left, bar.right].map((at) => (at - all.left) / all.width);
+        })"""
+    )
+    zero = 2 / 2.5
+    expected = [(zero, 1), (zero - 0.1 / 2.5, zero), (zero - 1 / 2.5, zero), (0, zero)]
+    for found, (left, right) in zip(tracks, expected, strict=True):
+        assert abs(found[0] - left) < 0.02
+        assert abs(found[1] - right) < 0.02
+
+
+def test_labels_of_the_network_that_the_answer_merges_are_named(page: Page) -> None:
+    page.goto("/#/tag?text=Ada+lived+in+London.")
+    why = page.locator(".why")
+    expect(why).to_contain_text("The network itself has 13 labels")
+    expect(why).to_contain_text("E- counts as I-, and S- as B-")
+    page.goto("/#/tag?model=pos-en&text=She+sings.")
+    expect(why).to_contain_text("What may follow")
+    expect(why).not_to_contain_text("The network itself has")
 
 
 def test_a_text_too_long_to_be_explained_is_tagged_and_the_next_is_explained(browser: Browser, url: str) -> None:

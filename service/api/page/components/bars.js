@@ -4,11 +4,14 @@ import { percent } from './numbers.js';
 
 /** @typedef {{ name: string, value: number, color?: string }} Bar color: a custom property such as --c3 */
 
-/** @param {{ bars: Bar[], max?: number, best?: string, format?: (value: number) => string, label: string,
+/** @param {{ bars: Bar[], min?: number, max?: number, best?: string, format?: (value: number) => string, label: string,
  *     onChoose?: (name: string) => void, chosen?: string | null, hint?: (name: string) => string }} props
- *     max: the value of a full bar. best: the name that is emphasized. onChoose: makes buttons of the names. chosen: the name whose
- *     button is pressed; null: none is, but one can be. hint: what choosing a name shows */
-export function Bars({ bars, max = 1, best, format = percent, label, onChoose, chosen, hint }) {
+ *     min, max: the values at the ends of the track; bars begin at 0, and go to the left below it. best: the name that is
+ *     emphasized. onChoose: makes buttons of the names. chosen: the name whose button is pressed; null: none is, but one can be.
+ *     hint: what choosing a name shows */
+export function Bars({ bars, min = 0, max = 1, best, format = percent, label, onChoose, chosen, hint }) {
+  const span = max - min || 1;
+  const place = (/** @type {number} */ value) => Math.max(0, Math.min(1, (value - min) / span)) * 100;
   return html`
     <div class="bars" role="table" aria-label=${label}>
       ${bars.map(({ name, value, color }) => html`
@@ -16,8 +19,9 @@ export function Bars({ bars, max = 1, best, format = percent, label, onChoose, c
           <span role="cell">${onChoose
     ? html`<button type="button" class="name" title=${hint?.(name)} aria-pressed=${chosen === undefined ? undefined : chosen === name} onClick=${() => onChoose(name)}>${name}</button>`
     : html`<span class="name">${name}</span>`}</span>
-          <span role="presentation" class="track"><span class="bar" style=${{
-    '--share': `${Math.max(0, Math.min(1, value / max)) * 100}%`, ...(color ? { background: `var(${color})` } : {}),
+          <span role="presentation" class=${min < 0 ? 'track signed' : 'track'} style=${min < 0 ? { '--zero': `${place(0)}%` } : {}}><span class="bar" style=${{
+    '--share': `${Math.abs(place(value) - place(0))}%`, ...(min < 0 ? { '--from': `${Math.min(place(value), place(0))}%` } : {}),
+    ...(color ? { background: `var(${color})` } : {}),
   }}></span></span>
           <span role="cell" class="value">${format(value)}</span>
         </div>`)}

@@ -10,6 +10,7 @@ export function three(value) {
 /** A probability in percent. @param {number} value between 0 and 1 */
 export function percent(value) {
   if (value > 0.9995 && value < 1) return '> 99.9 %';
+  if (value === 0) return '0 %';
   if (value > 0 && value < 0.0005) return '< 0.1 %';
   return `${(value * 100).toFixed(1)} %`;
 }

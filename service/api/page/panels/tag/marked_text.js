@@ -7,7 +7,7 @@ import { html, useMemo } from '../../vendor/preact.js';
 import { colorOf } from './categories.js';
 import { WordTooltip, useWordTooltip } from './word_tooltip.js';
 
-/** @param {{ text: string, tokens: Token[], entities: Entity[] | undefined, explain: import('./why.js').Explanation | undefined,
+/** @param {{ text: string, tokens: Token[], entities: Entity[] | undefined, explain: import('./probabilities.js').Explanation | undefined,
  *     labels: string[], chosen: number | null, onChoose: (index: number) => void, name: string }} props
  *     text: as it was sent. name: of the group, for screen readers */
 export function MarkedText({ text, tokens, entities, explain, labels, chosen, onChoose, name }) {

@@ -4,7 +4,8 @@
  *     of what surrounds the text, which is so wide
  */
 import { html, useEffect, useId, useState } from '../../vendor/preact.js';
-import { BestTags, bestInWords } from './why.js';
+import { bestInWords } from './probabilities.js';
+import { BestTags } from './why.js';
 
 /** Which word has its tooltip shown. It stays while the pointer is on it, and Escape hides it (WCAG 2.2, 1.4.13).
  * @param {import('./marked_text.js').Token[]} tokens of the answer: another one hides it
@@ -42,7 +43,7 @@ export function useWordTooltip(tokens) {
 }
 
 /** @param {{ id: string, place: Place, tokens: (import('./marked_text.js').Token & { index: number })[],
- *     explain: import('./why.js').Explanation | undefined, labels: string[] }} props tokens: of the word */
+ *     explain: import('./probabilities.js').Explanation | undefined, labels: string[] }} props tokens: of the word */
 export function WordTooltip({ id, place, tokens, explain, labels }) {
   return html`
     <div class="word-tooltip stack" id=${id} role="tooltip" aria-label=${tokens.map((token) => bestInWords(token, token.index, explain)).join('; ')}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.page.browser import PATIENCE_MS, window
@@ -17,7 +18,7 @@ def test_a_text_is_translated_as_it_is_typed(page: Page) -> None:
     expect(translation).to_have_text("Guten Morgen!")
     page.get_by_label("English").fill("Good morning! The dog sleeps.")
     expect(translation).to_contain_text("Der Hund schläft")
-    expect(page.locator(".alternatives li")).to_have_count(3)
+    expect(page.locator(".alternatives li")).to_have_count(2)
 
 
 def test_a_word_shows_what_it_attended_to_both_ways(page: Page) -> None:
@@ -26,7 +27,11 @@ def test_a_word_shows_what_it_attended_to_both_ways(page: Page) -> None:
     expect(page.locator(".attention")).to_contain_text(re.compile("“Hund” attended to “dog”"))
     page.get_by_role("group", name="Source, sentence 1").get_by_role("button", name="dog").focus()
     expect(page.locator(".attention")).to_contain_text(re.compile("“dog” was attended to by “Hund”"))
+    expect(page.locator(".attention")).to_contain_text("100 % of its own")
     expect(page.get_by_role("region", name="Attention of the translation").locator("tbody tr")).to_have_count(5)
+    expect(page.get_by_role("group", name="Translation, sentence 1").get_by_role("button")).to_have_text(
+        ["Der", "Hund", "schläft", "."]
+    )
 
 
 def test_words_that_a_sentence_has_twice_are_told_apart(page: Page) -> None:
@@ -48,10 +53,49 @@ def test_the_languages_are_swapped_with_the_translation_as_the_text(page: Page) 
 
 def test_the_search_is_a_tree(page: Page) -> None:
     page.goto("/#/translate?text=The+dog+sleeps.")
-    page.get_by_text("The search as a tree").click()
-    expect(page.locator(".tree g.chosen text")).to_have_text(["Der", "Hund", "schläft", ".", "■"])
+    page.locator("summary", has_text="The search as a tree").click()
+    expect(page.locator(".tree g.chosen text:not(.score)")).to_have_text(["Der", "Hund", "schläft", ".", "■"])
     page.get_by_text("The tree as a table").click()
     expect(page.get_by_role("region", name="Hypotheses of sentence 1")).to_contain_text("Der Hund schläft")
+
+
+@pytest.mark.parametrize(
+    "text", ["I saw her duck.", "She plays the piano and he plays chess.", "I sleep. He eats bread."]
+)
+def test_the_tree_has_every_alternative_and_shows_the_chosen_one(page: Page, text: str) -> None:
+    page.goto(f"/#/translate?text={text}")
+    page.locator("summary", has_text="The search as a tree").click()
+    expect(page.locator(".tree g.chosen")).not_to_have_count(0)
+    alternatives = page.locator(".alternatives li button")
+    expect(alternatives).to_have_count(2)
+    translation = page.get_by_label("Translation", exact=True).inner_text()
+    for alternative in alternatives.all():
+        assert alternative.inner_text() != translation
+        alternative.click()
+        expect(alternative).to_have_attribute("aria-pressed", "true")
+        expect(page.locator(".tree g.compared text").last).to_be_visible()
+        path = " ".join(page.locator(".tree g.compared text:not(.score)").all_text_contents())
+        assert path.endswith("■")
+        words = re.findall(r"\w+", alternative.inner_text())
+        assert re.sub(r"\W", "", path) in "".join(words)
+        expect(page.locator(".attention").first.locator("xpath=..")).to_contain_text("This is about the translation")
+    alternatives.last.click()
+    expect(page.locator(".tree g.compared")).to_have_count(0)
+
+
+def test_no_piece_is_without_a_sign(page: Page) -> None:
+    pieces = ["▁I", "▁", "(", "saw", "▁well", "-", "known", "!", "?", ")", "▁.", "▁", "<unk>", "</s>"]
+    page.goto("/")
+    words = page.evaluate(
+        "async (pieces) => (await import('/page/panels/translate/pieces.js')).wordsOf(pieces).map(({ text }) => text)",
+        pieces,
+    )
+    assert words == ["I", "(", "saw", "well-known", "!?)", ".", "▢"]
+    signs = page.evaluate(
+        "async (pieces) => pieces.map((await import('/page/panels/translate/pieces.js')).readable)", pieces
+    )
+    assert "" not in signs
+    assert [signs[1], signs[-2], signs[-1]] == ["␣", "▢", "■"]
 
 
 def test_what_was_copied_is_underlined_and_named(page: Page) -> None:
@@ -79,8 +123,18 @@ def test_a_text_beyond_the_limit_is_refused_beside_its_field(browser: Browser, u
         expect(page.get_by_label("English")).to_have_attribute("aria-invalid", "true")
 
 
+def test_an_error_of_the_text_stands_there_once(browser: Browser, url: str) -> None:
+    with window(browser, url, expected="422") as page:
+        page.goto("/#/translate?text=Good")
+        page.locator("summary", has_text="The search as a tree").click()
+        expect(page.locator(".tree g.chosen")).not_to_have_count(0)
+        page.get_by_label("English").fill("good " * 2_100)
+        expect(page.locator("#translate-problem")).to_contain_text("10000")
+        expect(page.get_by_role("alert")).to_have_count(1)
+
+
 def test_the_call_of_the_search_is_there_as_code(page: Page) -> None:
     page.goto("/#/translate?text=Good morning.")
     expect(page.locator(".translation")).to_contain_text("Guten")
     page.locator("summary", has_text="As code").click()
-    expect(page.get_by_label("Program").filter(has_text='"beam_size":4')).to_have_count(1)
+    expect(page.get_by_label("Program").filter(has_text='"beam":true')).to_have_count(1)

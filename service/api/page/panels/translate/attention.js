@@ -5,7 +5,7 @@
 import { Heatmap } from '../../components/heatmap.js';
 import { percent } from '../../components/numbers.js';
 import { html, useState } from '../../vendor/preact.js';
-import { COPIED, COPIED_SIGN, attentionOfWords, readable, wordsOf } from './pieces.js';
+import { COPIED, COPIED_SIGN, SIGNS, START, attentionOfWords, readable, wordsOf } from './pieces.js';
 
 /** @param {{ sentence: Sentence, number: number, source: string, target: string }} props languages */
 export function Attention({ sentence, number, source, target }) {
@@ -22,10 +22,10 @@ export function Attention({ sentence, number, source, target }) {
     /** @type {string[]} */ pieces) => html`
     <div class="line" lang=${language} role="group" aria-label="${side === 'from' ? 'Source' : 'Translation'}, sentence ${number}">
       ${words.map((word, index) => html`
-        <button key=${index} type="button" class=${word.text.includes(COPIED_SIGN) ? 'chip copied' : 'chip'} aria-pressed=${at?.side === side && at.index === index}
+        <button key=${index} type="button" aria-label=${word.text} class=${word.text.includes(COPIED_SIGN) ? 'chip copied' : 'chip'} aria-pressed=${at?.side === side && at.index === index}
           style=${{ '--share': shareOf(side, index).toFixed(3) }}
           onMouseEnter=${() => setAt({ side, index })} onFocus=${() => setAt({ side, index })} onClick=${() => setAt({ side, index })}>
-          ${word.pieces.filter((piece) => readable(pieces[piece])).map((piece) => html`<span key=${piece} class="subword">${readable(pieces[piece])}</span>`)}</button>`)}
+          ${word.pieces.filter((piece) => pieces[piece] !== START).map((piece) => html`<span key=${piece} class="subword">${readable(pieces[piece])}</span>`)}</button>`)}
     </div>`;
   return html`
     <section class="attention" aria-label="Sentence ${number}" onMouseLeave=${() => setAt(null)}>
@@ -33,8 +33,7 @@ export function Attention({ sentence, number, source, target }) {
       ${line('to', to, target, sentence.target_tokens)}
       <p class="caption" role="status">${at ? sentenceOf(at, from, to, weights) : `Point at a word, above or below: the words that it is made from light up. A thin line parts subwords.${
     sentence.source_tokens.includes(COPIED) ? ` ${COPIED_SIGN} is what the network does not see, such as a name or a number: it is copied.` : ''}`}</p>
-      <p class="caption">As a table: each line is a subword of the translation, light where it attended to the source above. ■ is the
-        end of the sentence.</p>
+      <p class="caption">As a table: each line is a subword of the translation, light where it attended to the source above. ${SIGNS}</p>
       <${Heatmap} rows=${sentence.target_tokens.map(readable)} columns=${sentence.source_tokens.map(readable)} values=${sentence.alignment}
         label="Attention of the translation's subwords (rows) to those of the source (columns), sentence ${number}" format=${percent} />
     </section>`;
@@ -47,9 +46,10 @@ function sentenceOf(at, from, to, weights) {
     : weights.map((row, index) => ({ text: quoted(to, index), value: row[at.index] }));
   const best = others.sort((a, b) => b.value - a.value).slice(0, 3).filter(({ value }) => value >= 0.01);
   const word = quoted(at.side === 'to' ? to : from, at.index);
-  const list = best.map(({ text, value }) => `${text} (${percent(value)})`).join(', ');
-  if (!best.length) return `${word} attended to none of the words.`;
-  return at.side === 'to' ? `${word} attended to ${list}.` : `${word} was attended to by ${list}.`;
+  const list = best.map(({ text, value }, index) => `${text} (${percent(value)}${at.side === 'from' && !index ? ' of its attention' : ''})`).join(', ');
+  if (!best.length) return `${word} ${at.side === 'to' ? 'attended to' : 'was attended to by'} none of the words.`;
+  return at.side === 'to' ? `${word} attended to ${list}.`
+    : `${word} was attended to by ${list}. Each word of the translation has 100 % of its own to share out.`;
 }
 
 /** A word, with its position where the sentence has it more than once.

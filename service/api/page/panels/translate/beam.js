@@ -2,45 +2,58 @@
  *
  * @typedef {{ id: number, parent: number | null, piece: string, score: number }} Hypothesis
  * @typedef {{ step: number, hypotheses: Hypothesis[] }} Step
+ * @typedef {{ beam: Step[], best: number | undefined }} Sentence best: the last hypothesis of its translation
  */
 import { three } from '../../components/numbers.js';
 import { Problem } from '../../components/problem.js';
 import { shortened } from '../../components/text.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { html } from '../../vendor/preact.js';
-import { END, START, readable } from './pieces.js';
+import { END, SIGNS, readable, textOf } from './pieces.js';
 
 const COLUMN = 116;
-const ROW = 30;
-const BEAM = 4;
+const ROW = 44;
+/** Nearer than this are scores of the same hypothesis: they come with six digits. */
+const SAME = 1e-5;
 
-/** The call that also answers the search. @param {Record<string, any>} body of the translation's call */
-export const beamCall = (body) => ({ path: 'v1/translate', body: { ...body, alignment: true, beam: true, beam_size: BEAM } });
+/** The call that also answers the search: that of the translation itself, so that its alternatives are in it.
+ * @param {Record<string, any>} body of the translation's call */
+export const beamCall = (body) => ({ path: 'v1/translate', body: { ...body, beam: true } });
 
-/** @param {{ server: import('../../server/client.js').Server, body: Record<string, any> | null }} props body: of the translation's call */
-export function Beam({ server, body }) {
+/** @param {{ server: import('../../server/client.js').Server, body: Record<string, any> | null, alternative: { score: number } | null }} props
+ *     body: of the translation's call; null: nothing was translated. alternative: one whose path is shown too */
+export function Beam({ server, body, alternative }) {
   const state = useAnswer(server, body && beamCall(body));
-  const sentences = state.answer?.data.results[0]?.sentences ?? [];
+  const sentences = (state.answer?.data.results[0]?.sentences ?? []).filter((/** @type {any} */ each) => each.beam);
+  const size = Math.max(0, ...sentences.flatMap((/** @type {any} */ { beam }) => beam.map((/** @type {Step} */ { hypotheses }) => (
+    hypotheses.filter(({ piece }) => piece !== END).length))));
+  const other = alternative && pathOfAlternative(sentences, alternative.score);
   return html`
     <div class="stack">
-      <p class="caption">At each step the ${BEAM} likeliest beginnings go on, each with its next subword. The thick line is the one
-        that became the translation. A score is the logarithm of the probability of all subwords so far.</p>
+      <p class="caption">At each step the ${size || ''} likeliest beginnings go on, each with its next subword. The thick line is the one
+        that became the translation. Below each subword stands its score: the logarithm of the probability of all subwords so far.
+        ${' '}${SIGNS}</p>
       <${Problem} state=${state} />
       ${state.slow && html`<p class="waiting" role="status">Searching once more, with notes …</p>`}
-      ${sentences.filter((/** @type {any} */ each) => each.beam).map((/** @type {any} */ sentence, /** @type {number} */ index) => html`
-        <${Tree} key=${index} steps=${sentence.beam} best=${sentence.best} number=${index + 1} />`)}
-      ${state.answer && !sentences.some((/** @type {any} */ each) => each.beam) && html`<p>The text was given back as it was: there was nothing to search.</p>`}
+      ${alternative && state.answer && html`<p class="caption">${other ? 'The dashed line is the alternative that you chose.'
+    : 'The alternative that you chose is not among the steps shown.'}</p>`}
+      ${sentences.map((/** @type {Sentence} */ sentence, /** @type {number} */ index) => html`
+        <${Tree} key=${index} steps=${sentence.beam} best=${sentence.best} other=${other?.sentence === sentence ? other.id : undefined} number=${index + 1} />`)}
+      ${state.answer && !sentences.length && html`<p>The text was given back as it was: there was nothing to search.</p>`}
     </div>`;
 }
 
-/** @param {{ steps: Step[], best: number | undefined, number: number }} props */
-function Tree({ steps, best, number }) {
+/** @param {{ steps: Step[], best: number | undefined, other: number | undefined, number: number }} props
+ *     best, other: the last hypothesis of the translation, and of an alternative */
+function Tree({ steps, best, other, number }) {
   /** @type {Map<number, { x: number, y: number, hypothesis: Hypothesis }>} */
   const nodes = new Map();
   steps.forEach(({ hypotheses }, step) => hypotheses.forEach((hypothesis, row) => {
     nodes.set(hypothesis.id, { x: step * COLUMN + 8, y: row * ROW + 20, hypothesis });
   }));
   const chosen = pathTo(nodes, best ?? likeliestEnd(steps));
+  const compared = pathTo(nodes, other);
+  const classOf = (/** @type {number} */ id) => [chosen.has(id) && 'chosen', compared.has(id) && 'compared'].filter(Boolean).join(' ');
   const width = steps.length * COLUMN + 16;
   const height = Math.max(...steps.map(({ hypotheses }) => hypotheses.length)) * ROW + 16;
   const parentOf = (/** @type {Hypothesis} */ hypothesis) => (hypothesis.parent === null ? undefined : nodes.get(hypothesis.parent));
@@ -51,22 +64,42 @@ function Tree({ steps, best, number }) {
           aria-label="Search tree; the table below has the same in words">
           ${[...nodes.values()].map(({ x, y, hypothesis }) => {
     const parent = parentOf(hypothesis);
-    return parent && html`<path key=${hypothesis.id} class=${chosen.has(hypothesis.id) ? 'chosen' : ''}
+    return parent && html`<path key=${hypothesis.id} class=${classOf(hypothesis.id)}
               d="M${parent.x + 80} ${parent.y}C${x - 16} ${parent.y} ${parent.x + 96} ${y} ${x - 3} ${y}" />`;
   })}
           ${[...nodes.values()].map(({ x, y, hypothesis }) => html`
-            <g key=${hypothesis.id} class=${chosen.has(hypothesis.id) ? 'chosen' : ''}><title>${readable(hypothesis.piece)}: ${three(hypothesis.score)}</title>
-              <text x=${x} y=${y + 5}>${shortened(readable(hypothesis.piece), 9)}</text></g>`)}
+            <g key=${hypothesis.id} class=${classOf(hypothesis.id)}><title>${readable(hypothesis.piece)}: ${three(hypothesis.score)}</title>
+              <text x=${x} y=${y + 5}>${shortened(readable(hypothesis.piece), 9)}</text>
+              <text class="score" x=${x} y=${y + 19}>${three(hypothesis.score)}</text></g>`)}
         </svg>
       </div>
       <details><summary class="caption">The tree as a table</summary>
         <div class="table-scroll" tabindex="0" role="region" aria-label="Hypotheses of sentence ${number}"><table>
           <thead><tr><th scope="col">step</th><th scope="col">hypotheses, likeliest first</th></tr></thead>
           <tbody>${steps.map(({ step, hypotheses }) => html`<tr key=${step}><th scope="row">${step}</th>
-            <td>${hypotheses.map((each) => `${textOf(nodes, each)} (${three(each.score)})`).join(' · ')}</td></tr>`)}</tbody></table></div>
+            <td>${hypotheses.map((each) => `${wholeOf(nodes, each)} (${three(each.score)})`).join(' · ')}</td></tr>`)}</tbody></table></div>
       </details>
     </figure>`;
 }
+
+/** The hypothesis that makes an alternative of the translation: with it in place of its sentence's best, the mean
+ * log-probability of all subwords is the alternative's score.
+ * @param {Sentence[]} sentences @param {number} score @returns {{ sentence: Sentence, id: number } | null} */
+function pathOfAlternative(sentences, score) {
+  const ends = sentences.map(({ beam, best }) => endsOf(beam).map((end) => ({ ...end, isBest: end.id === best })));
+  const bests = ends.map((each) => each.find(({ isBest }) => isBest));
+  if (bests.includes(undefined)) return null; // One of them is longer than what is shown.
+  const [total, count] = bests.reduce(([sum, length], best) => [sum + (best?.score ?? 0), length + (best?.length ?? 0)], [0, 0]);
+  const candidates = ends.flatMap((each, index) => each.filter(({ isBest }) => !isBest).map((end) => ({
+    sentence: sentences[index], id: end.id,
+    error: Math.abs((total - (bests[index]?.score ?? 0) + end.score) / (count - (bests[index]?.length ?? 0) + end.length) - score),
+  })));
+  return candidates.filter(({ error }) => error < SAME).sort((a, b) => a.error - b.error)[0] ?? null;
+}
+
+/** The hypotheses that are complete, each with its number of subwords. @param {Step[]} steps */
+const endsOf = (steps) => steps.flatMap(({ step, hypotheses }) => hypotheses.filter(({ piece }) => piece === END)
+  .map((end) => ({ ...end, length: step })));
 
 /** @param {Map<number, { hypothesis: Hypothesis }>} nodes @param {number | undefined} id @returns {Set<number>} */
 function pathTo(nodes, id) {
@@ -76,9 +109,7 @@ function pathTo(nodes, id) {
 }
 
 /** @param {Step[]} steps */
-const likeliestEnd = (steps) => steps.flatMap(({ hypotheses }) => hypotheses).filter(({ piece }) => piece === END)
-  .sort((a, b) => b.score - a.score)[0]?.id;
+const likeliestEnd = (steps) => endsOf(steps).sort((a, b) => b.score - a.score)[0]?.id;
 
 /** All of a hypothesis. @param {Map<number, { hypothesis: Hypothesis }>} nodes @param {Hypothesis} hypothesis */
-const textOf = (nodes, hypothesis) => [...pathTo(nodes, hypothesis.id)].reverse()
-  .map((id) => nodes.get(id)?.hypothesis.piece ?? '').join('').replaceAll(START, ' ').trim();
+const wholeOf = (nodes, hypothesis) => textOf([...pathTo(nodes, hypothesis.id)].reverse().map((id) => nodes.get(id)?.hypothesis.piece ?? ''));

@@ -2,17 +2,17 @@
 import { AsCode } from '../../components/as_code.js';
 import { Fold } from '../../components/fold.js';
 import { Icon } from '../../components/icon.js';
-import { three } from '../../components/numbers.js';
 import { Problem } from '../../components/problem.js';
 import { loadStyles } from '../../components/styles.js';
 import { shortened } from '../../components/text.js';
 import { CorrectTranslation } from '../../corrections/correct_translation.js';
 import { useAnswer } from '../../server/use_answer.js';
-import { html } from '../../vendor/preact.js';
+import { html, useEffect, useState } from '../../vendor/preact.js';
+import { Alternatives } from './alternatives.js';
 import { Attention } from './attention.js';
 import { Beam, beamCall } from './beam.js';
 import { exampleOf, examplesOf, languageName } from './languages.js';
-import { START, readable } from './pieces.js';
+import { SIGNS, START, readable } from './pieces.js';
 import { TranslatedText } from './translated_text.js';
 
 await loadStyles(new URL('translate.css', import.meta.url).href);
@@ -39,6 +39,9 @@ export function Panel({ server, model, models, query, setQuery }) {
   // While the next answer is on its way, the last one may be of the other direction.
   const result = sent?.model === model.id ? state.answer?.data.results[0] : undefined;
   const sentences = (result?.sentences ?? []).filter((/** @type {any} */ each) => each.alignment?.length);
+  const [alternative, setAlternative] = useState(/** @type {import('./alternatives.js').Translation | null} */ (null));
+  useEffect(() => setAlternative(null), [result]);
+  const isStale = state.pending || state.error !== null;
   const back = models.find((each) => each.details.source === target && each.details.target === source);
   const swap = () => back && setQuery({ model: back.id, version: null, text: result?.text ?? text }, { push: true });
 
@@ -61,15 +64,10 @@ export function Panel({ server, model, models, query, setQuery }) {
       <section class="card answer stack" aria-label="Answer" aria-busy=${state.pending}>
         <h2 class="label">${languageName(target)}</h2>
         ${result && html`
-          <${TranslatedText} text=${result.text} copied=${result.copied} language=${target} isStale=${state.pending || state.error !== null} />
+          <${TranslatedText} text=${result.text} copied=${result.copied} language=${target} isStale=${isStale} />
           ${result.kept?.length > 0 && html`<p class="caption">Given back as it was: ${result.kept.map((/** @type {any} */ each, /** @type {number} */ index) => html`
             ${index ? ', ' : ''}<u key=${index}>${Array.from(sent.text).slice(each.start, each.end).join('')}</u> (${REASONS[each.reason] ?? each.reason})`)}.</p>`}
-          ${result.alternatives?.length > 0 && html`
-            <div><h2 class="label">Alternatives</h2><ol class="alternatives">
-              <li><span lang=${target}>${result.text}</span><span class="caption">${three(result.score)}</span></li>
-              ${result.alternatives.map((/** @type {any} */ each, /** @type {number} */ index) => html`
-                <li key=${index}><span lang=${target}>${each.text}</span><span class="caption">${three(each.score)}</span></li>`)}</ol>
-              <p class="caption">The mean log-probability of a subword: nearer to 0 is surer. The first is the translation: the search, which also weighs the length, chose it.</p></div>`}`}
+          <${Alternatives} result=${result} language=${target} chosen=${alternative} onChoose=${setAlternative} />`}
         ${result && html`<${CorrectTranslation} model=${model} text=${sent.text} translation=${result.text} />`}
         ${!body && html`<p class="caption">Write a text: it is translated as you type.</p>`}
         ${state.slow && html`<p class="waiting" role="status">${model.id} is translating …</p>`}
@@ -77,15 +75,16 @@ export function Panel({ server, model, models, query, setQuery }) {
 
       ${(state.answer || state.error) && html`<div class="wide folds">
         <${Fold} name="translate/why" title="Why" open>
-          ${() => html`<div class="stack">
+          ${() => html`<div class=${isStale ? 'stack stale' : 'stack'}>
+            ${alternative && sentences.length > 0 && html`<p class="caption">This is about the translation: the server does not say what the words of an alternative attended to.</p>`}
             ${sentences.slice(0, MOST_DRAWN).map((/** @type {any} */ sentence, /** @type {number} */ index) => html`
               <${Attention} key=${index} sentence=${sentence} number=${index + 1} source=${source} target=${target} />`)}
             ${sentences.length > MOST_DRAWN && html`<p class="caption">The first ${MOST_DRAWN} of ${sentences.length} sentences are drawn.</p>`}
             ${result && !sentences.length && html`<p class="caption">No sentence of this text was translated by the network.</p>`}</div>`}<//>
-        <${Fold} name="translate/beam" title="The search as a tree">${() => html`<${Beam} server=${server} body=${sent ?? body} />`}<//>
+        <${Fold} name="translate/beam" title="The search as a tree">${() => html`<${Beam} server=${server} body=${sent ?? null} alternative=${alternative} />`}<//>
         <${Fold} name="translate/input" title="What it saw">${() => html`
           <div class="stack"><p class="caption">The network reads subwords, one sentence at a time. Numbers, names, addresses and tags that it
-            would misspell are replaced before, and put back after. ■ is the end of a sentence.</p>
+            would misspell are replaced before, and put back after. ${SIGNS}</p>
           ${(result?.sentences ?? []).map((/** @type {any} */ sentence, /** @type {number} */ index) => html`
             <p key=${index} class="pieces" lang=${source}>${sentence.source_tokens.map((/** @type {string} */ piece, /** @type {number} */ place) => html`
               <span key=${place} class=${piece.startsWith(START) ? 'piece begins' : 'piece'}>${readable(piece)}</span>`)}</p>`)}</div>`}<//>

@@ -1,6 +1,6 @@
 /** Subwords and words: SentencePiece marks with ▁ the piece that begins a word.
  *
- * @typedef {{ text: string, pieces: number[] }} Word pieces: their indices in the list of pieces
+ * @typedef {{ text: string, pieces: number[] }} Word a word, or the signs before or after one; pieces: their indices in the list of pieces
  */
 
 export const START = '▁';
@@ -10,23 +10,48 @@ export const COPIED = '<unk>';
 /** How the page writes it. */
 export const COPIED_SIGN = '▢';
 
-/** A piece as a person reads it. @param {string} piece */
-export const readable = (piece) => (piece === END ? '■' : piece === COPIED ? COPIED_SIGN : piece.replaceAll(START, ' ').trim());
+/** How the page writes the end of a sentence, and the mark of a word's beginning where it is a piece of its own. */
+export const END_SIGN = '■';
+export const START_SIGN = '␣';
+/** What the signs mean. */
+export const SIGNS = `${END_SIGN} is the end of the sentence, ${START_SIGN} the space before a word where it is a subword of its own.`;
 
-/** @param {string[]} pieces @returns {Word[]} without the end of the sentence */
+/** A piece as a person reads it; never empty. @param {string} piece */
+export function readable(piece) {
+  if (piece === END) return END_SIGN;
+  if (piece === COPIED) return COPIED_SIGN;
+  return piece.replaceAll(START, ' ').trim() || START_SIGN;
+}
+
+/** Pieces as the text that they are, with signs for what is no text. @param {string[]} pieces */
+export const textOf = (pieces) => pieces.map((piece) => (piece === END ? ` ${END_SIGN}` : piece === COPIED ? COPIED_SIGN : piece))
+  .join('').replaceAll(START, ' ').trim();
+
+/** @param {string[]} pieces @returns {Word[]} without the end of the sentence; signs before and after a word stand alone */
 export function wordsOf(pieces) {
-  /** @type {Word[]} */
-  const words = [];
+  /** @type {number[][]} */
+  const groups = [];
   pieces.forEach((piece, index) => {
     if (piece === END) return;
-    const text = piece === COPIED ? COPIED_SIGN : piece.replaceAll(START, '');
-    const last = words.at(-1);
-    if (last && !piece.startsWith(START)) {
-      last.text += text;
-      last.pieces.push(index);
-    } else words.push({ text, pieces: [index] });
+    if (groups.length && !piece.startsWith(START)) groups[groups.length - 1].push(index);
+    else groups.push([index]);
   });
-  return words.filter(({ text }) => text);
+  const wordOf = (/** @type {number[]} */ group) => ({ text: textOf(group.map((index) => pieces[index])), pieces: group });
+  return groups.flatMap((group) => withoutSigns(group, pieces)).map(wordOf).filter(({ text }) => text);
+}
+
+/** The signs before a word, the word, and those after it; a group of signs alone stays whole.
+ * @param {number[]} group indices of pieces @param {string[]} pieces @returns {number[][]} */
+function withoutSigns(group, pieces) {
+  const isSign = (/** @type {number} */ index) => pieces[index] !== COPIED && /^[\p{P}\p{S}]*$/u.test(pieces[index].replaceAll(START, ''));
+  let begin = 0;
+  while (begin < group.length && isSign(group[begin])) begin += 1;
+  if (begin === group.length) return [group];
+  let end = group.length;
+  while (isSign(group[end - 1])) end -= 1;
+  // The mark of the word's beginning alone belongs to the word.
+  if (group.slice(0, begin).every((index) => pieces[index] === START)) begin = 0;
+  return [group.slice(0, begin), group.slice(begin, end), group.slice(end)].filter((part) => part.length);
 }
 
 /** How much each target word attended to each source word: summed over the source's pieces, the mean over the target's.

@@ -7,6 +7,8 @@ const MEANING = {
   unreachable: 'The server cannot be reached. ',
   timeout: 'The server took too long. ',
   busy: 'The server has too much to do. ',
+  'not ready': '',
+  'not serving': '',
   quota: 'Too many requests. ',
   key: 'The server wants an API key. ',
   forbidden: 'The server does not allow this. ',
@@ -19,8 +21,9 @@ export function Problem({ state, id }) {
   const { error, retryIn, retry } = state;
   if (!error) return null;
   return html`
-    <div class="problem" id=${id} role="alert">
+    <div class="problem" id=${id} role="alert" data-kind=${error.kind}>
       ${MEANING[error.kind]}${error.kind !== 'unreachable' && html`<${ServerMessage} message=${error.message} />`}
+      ${error.kind === 'not serving' && html` <a href="#/models">Models</a> shows what serves, and loads models.`}
       ${error.kind === 'fault' && error.requestId && ` The log names it by ${error.requestId}.`}
       ${(error.isTemporary || error.kind === 'fault' || error.kind === 'key') && html`
         <div class="buttons">

@@ -7,9 +7,10 @@ import { Icon } from '../components/icon.js';
 import { Problem } from '../components/problem.js';
 import { PANELS } from '../panels.js';
 import { useAnswer } from '../server/use_answer.js';
-import { html, useCallback, useEffect, useLayoutEffect, useState } from '../vendor/preact.js';
+import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from '../vendor/preact.js';
 import { useHealth } from './health.js';
 import { KeyPrompt } from './key_prompt.js';
+import { MissingModel } from './missing_model.js';
 import { usePreference } from './preference.js';
 import { addressOf, useAddress } from './router.js';
 import { TopBar } from './top_bar.js';
@@ -23,23 +24,33 @@ export function App({ server }) {
   const listing = useAnswer(server, MODELS);
   const [projector, setProjector] = usePreference('projector', false);
   const [keyMessage, setKeyMessage] = useState(/** @type {string | null} */ (null));
+  /** The model that each panel showed last: another one must not answer in its place unasked. */
+  const shown = useRef(/** @type {Map<string, string>} */ (new Map()));
+  /** The panels that had a model since the page was opened: they stay in the rail. */
+  const seen = useRef(/** @type {Set<string>} */ (new Set()));
+  const kept = useRef(Object.fromEntries(PANELS.map(({ id }) => [id, new Map()])));
 
   useEffect(() => void document.documentElement.toggleAttribute('data-projector', projector), [projector]);
   // Before the next frame: the first answer may come sooner.
   useLayoutEffect(() => server.listen((event) => {
-    if (event.type === 'error' && event.error.kind === 'key') setKeyMessage(event.error.message);
+    if (event.type !== 'error') return;
+    if (event.error.kind === 'key') setKeyMessage(event.error.message);
+    if (event.error.isAboutModels) listing.retry();
   }), [server]);
-  // Other models may serve once it is back.
-  useEffect(() => { if (health === 'ready' && listing.error?.isTemporary) listing.retry(); }, [health]);
+  useEffect(() => { if (health === 'ready') server.tellReady(); }, [health]);
 
   /** @type {Model[]} */
   const models = listing.answer?.data.data ?? [];
   const modelsOf = (/** @type {PanelEntry} */ entry) => models.filter((model) => !entry.task || model.task === entry.task);
-  const entries = PANELS.filter((entry) => !listing.answer || modelsOf(entry).length);
+  for (const each of PANELS) if (modelsOf(each).length) seen.current.add(each.id);
+  const entries = PANELS.filter(({ id }) => !listing.answer || seen.current.has(id));
   const entry = PANELS.find(({ id }) => id === address.panel)
-    ?? (address.panel ? undefined : entries[0] ?? PANELS.find(({ needsModels }) => needsModels === false));
+    ?? (address.panel ? undefined : entries.find((each) => modelsOf(each).length) ?? PANELS.find(({ needsModels }) => needsModels === false));
   const served = entry ? modelsOf(entry) : [];
-  const model = entry ? chosen(entry, served, address.query) : null;
+  const wanted = entry?.task ? address.query.get('model') ?? shown.current.get(entry.id) : undefined;
+  const isMissing = wanted !== undefined && !models.some(({ id }) => id === wanted);
+  const model = entry && !isMissing ? chosen(entry, served, address.query) : null;
+  useEffect(() => { if (entry && model) shown.current.set(entry.id, model.id); }, [entry, model]);
 
   const setQuery = useCallback((/** @type {Record<string, string | null>} */ values, { push = false } = {}) => {
     const query = new URLSearchParams(address.query);
@@ -62,15 +73,16 @@ export function App({ server }) {
         server=${server} projector=${projector} onProjector=${setProjector} />
       <main id="main" tabindex="-1" data-panel=${entry?.id}>
         ${health === 'unreachable' && html`<p class="notice" role="alert">The server cannot be reached. What you entered stays
-          here, and the page asks again every two seconds.</p>`}
+          here, and the page goes on by itself once the server is back.</p>`}
         ${health === 'not ready' && html`<p class="notice" role="alert">The server is not ready: models are loading, or
-          it is about to stop. The page asks again every two seconds.</p>`}
+          it is about to stop. The page goes on by itself once it is ready.</p>`}
         <p class="caption" role="status">${isTooLong && 'This input is too long for a link: the address leaves it out. This window keeps it when you reload or go back.'}</p>
         ${listing.error && !listing.answer && html`<div class="card"><${Problem} state=${listing} /></div>`}
         ${listing.slow && html`<p class="waiting">Asking which models there are …</p>`}
-        ${listing.answer && (entry && (model || entry.needsModels === false)
-    ? html`<${PanelSlot} key=${entry.id} entry=${entry} props=${{
-      server, model, models: served, query: address.query, setQuery,
+        ${listing.answer && (entry?.task && !model
+    ? html`<${MissingModel} key=${entry.id} server=${server} entry=${entry} name=${wanted ?? null} models=${served} onModel=${onModel} onModelsChanged=${listing.retry} />`
+    : entry && (model || entry.needsModels === false) ? html`<${PanelSlot} key=${entry.id} entry=${entry} props=${{
+      server, model, models: served, query: address.query, setQuery, kept: kept.current[entry.id],
       allowsModelControl: listing.answer.data.lectern?.model_control === true, onModelsChanged: listing.retry,
     }} />`
     : html`<${NothingServed} entry=${entry} name=${address.panel} entries=${entries} />`)}
@@ -83,7 +95,7 @@ export function App({ server }) {
 function Rail({ entries, current }) {
   return html`
     <nav class="rail" aria-label="Panels">
-      <a class="brand" href="#/" tabindex="-1" aria-hidden="true"><${Icon} name="lectern" />Lectern</a>
+      <a class="brand" href=${addressOf(entries[0]?.id ?? '')} tabindex="-1" aria-hidden="true"><${Icon} name="lectern" />Lectern</a>
       <ul>${entries.map(({ id, label, icon }) => html`
         <li key=${id}><a href=${addressOf(id)} aria-current=${current === id ? 'page' : undefined}><${Icon} name=${icon} />${label}</a></li>`)}
       </ul>
@@ -111,7 +123,7 @@ function NothingServed({ entry, name, entries }) {
   const isUnknown = !entry && name !== '';
   return html`
     <div class="card stack">
-      <h2>${entry?.task ? `No model of this server does ${entry.task}` : isUnknown ? `There is no panel named ${name}` : 'This server has no models'}</h2>
+      <h2>${isUnknown ? `There is no panel named ${name}` : 'This server has no models'}</h2>
       <p>${isUnknown ? html`<a href="docs">docs</a> lists every operation of the server.`
     : html`Put one into the model repository, or train one with lectern-train. <a href="#/models">Models</a> shows what there is to load.`}</p>
       ${entries.length > 0 && html`<p>There is: ${entries.map(({ id, label }, index) => html`${index ? ', ' : ''}<a href=${addressOf(id)}>${label}</a>`)}.</p>`}

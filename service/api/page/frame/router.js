@@ -43,17 +43,33 @@ function readAddress() {
   return address;
 }
 
-/** The address of the window, and how it is changed.
+/** The address that the page begins with, whose entry in the history is marked as one that the page wrote. */
+function firstAddress() {
+  if (history.state === null) history.replaceState({ omitted: {} }, '');
+  return readAddress();
+}
+
+/** The address of the window, and how it is changed. A link to a panel alone, as in the rail, leads to what was entered there.
  * @returns {{ address: Address, isTooLong: boolean, go: (address: Address, push: boolean) => void }}
  *     isTooLong: for a link, so that only this window's history holds all of it */
 export function useAddress() {
-  const [address, setAddress] = useState(readAddress);
+  const [address, setAddress] = useState(firstAddress);
   const timer = useRef(/** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined));
+  /** What was entered last, by panel. */
+  const entered = useRef(/** @type {Map<string, URLSearchParams>} */ (new Map()));
+  entered.current.set(address.panel, address.query);
 
   useEffect(() => {
     const read = () => {
       clearTimeout(timer.current);
-      setAddress(readAddress());
+      const next = readAddress();
+      // An entry of the history that was written here has a state; that of a link that was just followed has none.
+      if (history.state === null) {
+        const query = next.query.size ? next.query : entered.current.get(next.panel) ?? next.query;
+        const { hash, omitted } = shortAddress({ panel: next.panel, query });
+        history.replaceState({ omitted }, '', hash);
+        setAddress({ panel: next.panel, query });
+      } else setAddress(next);
     };
     addEventListener('popstate', read);
     return () => removeEventListener('popstate', read);

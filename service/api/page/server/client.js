@@ -41,6 +41,11 @@ export class Server {
     this.#tell({ type: 'key' });
   }
 
+  /** Tell the listeners that the server is there and ready: what failed while it was not can be asked again. */
+  tellReady() {
+    this.#tell({ type: 'ready' });
+  }
+
   /** Call the listener after every answer and error. @param {(event: ServerEvent) => void} listener
    * @returns {() => void} ends it */
   listen(listener) {
@@ -103,7 +108,7 @@ export class Server {
 }
 
 /** @typedef {{ type: 'answer', answer: Answer, quiet: boolean } | { type: 'error', error: ServerError }
- *     | { type: 'key' }} ServerEvent */
+ *     | { type: 'key' } | { type: 'ready' }} ServerEvent */
 
 /** @param {unknown} reason what fetch or reading threw @param {number} timeoutMs how long the answer was waited for */
 function described(reason, timeoutMs) {

@@ -1,6 +1,7 @@
 /** What goes wrong between page and server, in the server's words where it has some.
  *
- * @typedef {'unreachable' | 'timeout' | 'busy' | 'quota' | 'key' | 'forbidden' | 'invalid' | 'fault'} ErrorKind
+ * @typedef {'unreachable' | 'timeout' | 'busy' | 'not ready' | 'not serving' | 'quota' | 'key' | 'forbidden' | 'invalid' | 'fault'} ErrorKind
+ *     not ready: the model or the server, for now. not serving: the model, until it is loaded
  */
 
 /** An answer that is an error, or none at all. */
@@ -22,7 +23,12 @@ export class ServerError extends Error {
 
   /** Whether the same call may succeed later by itself. */
   get isTemporary() {
-    return ['unreachable', 'timeout', 'busy', 'quota'].includes(this.kind);
+    return ['unreachable', 'timeout', 'busy', 'not ready', 'quota'].includes(this.kind);
+  }
+
+  /** Whether other models or versions serve than the page knows. */
+  get isAboutModels() {
+    return this.kind === 'not serving' || (this.status === 404 && /^(no model|(no )?version) /.test(this.message));
   }
 }
 
@@ -34,13 +40,22 @@ export function errorOf(response, text) {
   const content = parsed(text);
   const message = content?.detail ?? content?.error?.message ?? content?.error ?? '';
   const seconds = Number(response.headers.get('retry-after') ?? NaN);
-  const kind = KINDS[response.status] ?? (response.status >= 500 ? 'fault' : 'invalid');
-  return new ServerError(kind, String(message) || `the server answered ${response.status} ${response.statusText}`, {
+  return new ServerError(kindOf(response.status, String(message)), String(message) || `the server answered ${response.status} ${response.statusText}`, {
     status: response.status,
     field: content?.field ?? content?.error?.param ?? null,
     retryAfter: Number.isFinite(seconds) ? seconds : null,
     requestId: response.headers.get('x-request-id'),
   });
+}
+
+/** @param {number} status @param {string} message @returns {ErrorKind} */
+function kindOf(status, message) {
+  if (status === 503) {
+    const reason = /^model '.+' is not ready: (.*)$/s.exec(message)?.[1];
+    if (reason !== undefined && reason !== 'it is loading') return 'not serving';
+    if (/not ready|shutting down|was unloaded/.test(message)) return 'not ready';
+  }
+  return KINDS[status] ?? (status >= 500 ? 'fault' : 'invalid');
 }
 
 /** @param {string} text */

@@ -98,8 +98,12 @@ export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
     return () => clearTimeout(timer);
   }, [state.retryIn]);
 
-  // A new key may be what the last call lacked.
-  useEffect(() => server.listen((event) => event.type === 'key' && setAttempt((n) => n + 1)), [server]);
+  // A new key may be what the last call lacked, or the server itself.
+  const waits = useRef(false);
+  waits.current = Boolean(state.error?.isTemporary);
+  useEffect(() => server.listen(({ type }) => {
+    if (type === 'key' || (type === 'ready' && waits.current)) setAttempt((n) => n + 1);
+  }), [server]);
 
   return { ...state, retry: useCallback(() => setAttempt((n) => n + 1), []) };
 }

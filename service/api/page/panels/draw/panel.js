@@ -2,6 +2,7 @@
 import { Fold } from '../../components/fold.js';
 import { Problem } from '../../components/problem.js';
 import { loadStyles } from '../../components/styles.js';
+import { useKept } from '../../components/use_kept.js';
 import { CorrectLabel } from '../../corrections/correct_label.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { html, useCallback, useEffect, useMemo, useRef, useState } from '../../vendor/preact.js';
@@ -26,12 +27,12 @@ const ERASER = 40;
 const TOP = 10;
 
 /** @param {import('../../panels.js').PanelProps} props */
-export function Panel({ server, model, query, setQuery }) {
+export function Panel({ server, model, query, setQuery, kept }) {
   const drawn = query.get('drawing') ?? EXAMPLES[0].text;
   const [strokes, setStrokes] = useState(() => fromText(drawn));
-  const [image, setImage] = useState(/** @type {ImageBitmap | null} */ (null));
+  const [image, setImage] = useKept(kept, 'image', /** @type {ImageBitmap | null} */ (null));
   /** A file that this browser cannot read, sent as it is. */
-  const [unread, setUnread] = useState(/** @type {Picture | null} */ (null));
+  const [unread, setUnread] = useKept(kept, 'unread', /** @type {Picture | null} */ (null));
   const [message, setMessage] = useState('');
   /** The file that is being read. */
   const reading = useRef(/** @type {File | null} */ (null));
@@ -66,8 +67,10 @@ export function Panel({ server, model, query, setQuery }) {
   };
   const onStrokes = useCallback((/** @type {Stroke[]} */ next, /** @type {boolean} */ finished) => {
     forgetFile();
-    setStrokes(next);
-    if (finished) setQuery({ drawing: asText(next) }, { push: !image });
+    const text = asText(next);
+    // What is answered last is what the link holds, whose points are fewer digits.
+    setStrokes(finished ? fromText(text) : next);
+    if (finished) setQuery({ drawing: text }, { push: !image });
   }, [setQuery, image]);
   const showStrokes = (/** @type {string} */ text) => {
     setImage(null);

@@ -5,9 +5,10 @@ import { percent } from '../../components/numbers.js';
 import { Problem } from '../../components/problem.js';
 import { loadStyles } from '../../components/styles.js';
 import { shortened } from '../../components/text.js';
+import { useKept } from '../../components/use_kept.js';
 import { CorrectTags } from '../../corrections/correct_tags.js';
 import { useExplained } from '../../server/use_explained.js';
-import { html, useState } from '../../vendor/preact.js';
+import { html } from '../../vendor/preact.js';
 import { exampleOf, examplesOf } from './examples.js';
 import { MarkedText } from './marked_text.js';
 import { BestTags, Why } from './why.js';
@@ -22,12 +23,12 @@ const TYPING_MS = 200;
 const callOf = (model, text) => (text.trim() ? { path: 'v1/tag', body: { model: model.id, version: model.version, text } } : null);
 
 /** @param {import('../../panels.js').PanelProps} props */
-export function Panel({ server, model, models, query, setQuery }) {
+export function Panel({ server, model, models, query, setQuery, kept }) {
   const text = query.get('text') ?? exampleOf(model);
   const other = models.find(({ id }) => id === query.get('beside') && id !== model.id) ?? null;
   const mine = useExplained(server, callOf(model, text), { delay: TYPING_MS });
   const beside = useExplained(server, other && callOf(other, text), { delay: TYPING_MS });
-  const [chosen, setChosen] = useState(/** @type {number | null} */ (null));
+  const [chosen, setChosen] = useKept(kept, 'chosen', /** @type {number | null} */ (null));
 
   const result = mine.answer?.data.results[0];
   const sent = /** @type {any} */ (mine.answer?.call.body);
@@ -52,6 +53,8 @@ export function Panel({ server, model, models, query, setQuery }) {
               <option value="" selected=${!other}>nothing</option>
               ${models.filter(({ id }) => id !== model.id).map(({ id }) => html`<option key=${id} value=${id} selected=${id === other?.id}>${id}</option>`)}
             </select></label>`}
+        ${!other && query.get('beside') && query.get('beside') !== model.id && html`<p class="caption">${query.get('beside')} does not serve now:
+          <a href="#/models">Models</a> shows what there is to load.</p>`}
       </section>
 
       <section class="card answer stack" aria-label="Answer" aria-busy=${mine.pending}>

@@ -1,0 +1,15 @@
+/** What a panel holds beside its address, and what is still there when one comes back from another panel. */
+import { useCallback, useState } from '../vendor/preact.js';
+
+/** `useState` whose value outlives the component.
+ * @template T
+ * @param {Map<string, any>} kept of the panel: see PanelProps @param {string} name of the value @param {T} initial
+ * @returns {[T, (value: T) => void]} */
+export function useKept(kept, name, initial) {
+  const [value, setValue] = useState(() => /** @type {T} */ (kept.has(name) ? kept.get(name) : initial));
+  const change = useCallback((/** @type {T} */ next) => {
+    kept.set(name, next);
+    setValue(next);
+  }, [kept, name]);
+  return [value, change];
+}
